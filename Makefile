@@ -1,0 +1,89 @@
+# Needs Python 3.11 or newer, make and pip. Everything else goes into .venv.
+
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+PINS := $(wildcard requirements/*.txt)
+# The build tools come from the pins too, so an installation builds the same everywhere.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt
+EDITABLE := $(INSTALL) --no-build-isolation --editable
+# Tests run in parallel, so the BLAS of each stays on one thread.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint doctest docs bench oracles clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMPS)/package ## set up, train on two real tables from the command line, predict
+	$(BIN)/python examples/make_demo_data.py demo
+	$(BIN)/deltarule fit demo/breast_cancer.csv --target diagnosis --out demo/breast_cancer.model --force
+	$(BIN)/deltarule evaluate demo/breast_cancer.model demo/breast_cancer.csv
+	$(BIN)/deltarule predict demo/breast_cancer.model demo/breast_cancer.csv --out demo/breast_cancer.predictions.csv
+	$(BIN)/deltarule fit demo/diabetes.csv --target progression --out demo/diabetes.model --force
+	$(BIN)/deltarule evaluate demo/diabetes.model demo/diabetes.csv
+	$(BIN)/deltarule predict demo/diabetes.model demo/diabetes.csv --out demo/diabetes.predictions.csv
+
+test: $(STAMPS)/test ## set up and run the whole suite
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "not oracle"
+
+lint: $(STAMPS)/lint ## ruff (rules and format) and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+doctest: $(STAMPS)/test ## run every example in the docstrings and in the pages
+	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules src
+	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-glob='*.rst' --ignore=docs/conf.py --ignore=docs/_ext docs
+
+docs: $(STAMPS)/docs ## build the documentation into docs/_build/html; a warning is an error
+	rm -rf docs/_build docs/api/generated
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+bench: $(STAMPS)/package ## measure a backward pass against a forward pass, and the import
+	$(ONE_THREAD) $(BIN)/python benchmarks/steps.py
+	$(BIN)/python benchmarks/import_time.py
+
+oracles: $(STAMPS)/oracles ## compare with PyTorch's and JAX's automatic differentiation
+	$(ONE_THREAD) $(BIN)/python -m pytest -m oracle
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist demo docs/_build docs/api/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find src tests docs examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp per set of packages; it is made again when pyproject.toml or a pin changes.
+
+$(STAMPS)/package: pyproject.toml $(PINS) | $(STAMPS)
+	$(INSTALL) hatchling editables
+	$(EDITABLE) .
+	@touch $@
+
+$(STAMPS)/test: $(STAMPS)/package
+	$(EDITABLE) ".[test]"
+	@touch $@
+
+$(STAMPS)/lint: $(STAMPS)/package
+	$(EDITABLE) ".[lint]"
+	@touch $@
+
+$(STAMPS)/docs: $(STAMPS)/package
+	$(EDITABLE) ".[docs]"
+	@touch $@
+
+$(STAMPS)/oracles: $(STAMPS)/test
+	$(INSTALL) -r requirements/oracles.txt
+	@touch $@
+
+$(STAMPS):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "deltarule needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+	  echo "Name another with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "'$(PYTHON)' has no venv module; Debian and Ubuntu have it in the package python3-venv." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@mkdir -p $@

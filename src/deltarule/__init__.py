@@ -1,0 +1,1 @@
+"""deltarule: backpropagation you can read, at the speed of the machine."""

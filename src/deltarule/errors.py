@@ -1,0 +1,122 @@
+"""Every exception the library raises on purpose.
+
+Each one is also an instance of the built-in exception a caller would expect,
+so ``except ValueError`` keeps working::
+
+    DeltaruleError (Exception)
+    ├── InputError (ValueError)             a value, shape or setting that cannot be used
+    │   ├── IncompatiblePair                an output activation that a loss does not go with
+    │   ├── UnknownName (KeyError)          a name that no registry holds
+    │   └── DataError                       a table or file whose content cannot be used
+    ├── FileError (OSError)                 a file or folder that cannot be read or written
+    ├── GradientMismatch (AssertionError)   a derivative that is not the derivative of its value
+    ├── ContractViolation (AssertionError)  an engine that breaks the engine contract
+    ├── Diverged (ArithmeticError)          a cost, activation or gradient that is not finite
+    └── MissingDependency (ImportError)     an optional library that is not installed
+
+A message says three things: what was given, what was expected, and what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ContractViolation",
+    "DataError",
+    "DeltaruleError",
+    "Diverged",
+    "FileError",
+    "GradientMismatch",
+    "IncompatiblePair",
+    "InputError",
+    "MissingDependency",
+    "UnknownName",
+]
+
+
+class DeltaruleError(Exception):
+    """Base of every exception that deltarule raises on purpose."""
+
+
+class InputError(DeltaruleError, ValueError):
+    """A value, shape or setting that cannot be used."""
+
+
+class IncompatiblePair(InputError):
+    """An output activation that the chosen loss does not go with."""
+
+
+class UnknownName(InputError, KeyError):
+    """A name that no registry holds; the message lists the names it does hold."""
+
+    # KeyError prints the repr of its argument, which would show the message in quotes.
+    __str__ = Exception.__str__
+
+
+class DataError(InputError):
+    """A table or file whose content cannot be used."""
+
+
+class FileError(DeltaruleError, OSError):
+    """A file or folder that cannot be read or written."""
+
+
+class GradientMismatch(DeltaruleError, AssertionError):
+    """A derivative that is not the derivative of its value.
+
+    Attributes
+    ----------
+    report : GradientReport or None
+        The comparison of every block, where there is one.
+    """
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class ContractViolation(DeltaruleError, AssertionError):
+    """An engine that breaks a law of the engine contract.
+
+    Attributes
+    ----------
+    law : str
+        The short name of the broken law.
+    """
+
+    def __init__(self, message: str, law: str = "") -> None:
+        super().__init__(message)
+        self.law = law
+
+
+class Diverged(DeltaruleError, ArithmeticError):
+    """A cost, activation, gradient or parameter that is not finite.
+
+    Attributes
+    ----------
+    epoch, batch : int or None
+        Where training was, both counted from 1.
+    layer : int or None
+        The first layer that holds a value that is not finite.
+    block : str or None
+        What it was found in: ``"Z"``, ``"A"``, ``"loss"``, ``"delta"``, ``"dW"``,
+        ``"db"``, ``"W"`` or ``"b"``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        epoch: int | None = None,
+        batch: int | None = None,
+        layer: int | None = None,
+        block: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+        self.batch = batch
+        self.layer = layer
+        self.block = block
+
+
+class MissingDependency(DeltaruleError, ImportError):
+    """An optional library that a feature needs and that is not installed."""

@@ -1,0 +1,44 @@
+"""WHAT is computed: networks, formulas, the forward and the backward pass.
+
+Pure functions of arrays. Nothing here trains, reads files or draws random numbers
+without a seed.
+"""
+
+from deltarule.maths.activations import ACTIVATIONS, Activation, register_activation
+from deltarule.maths.backprop import ForwardPass, PerSample, Trace, backprop, cost, forward
+from deltarule.maths.dropout import dropout_mask
+from deltarule.maths.gradcheck import BlockCheck, GradientReport, check_gradient
+from deltarule.maths.initializers import INITIALIZERS, Initializer
+from deltarule.maths.losses import LOSSES, Loss, register_loss
+from deltarule.maths.namespace import ArrayNamespace, jax_namespace, numpy_namespace
+from deltarule.maths.network import Block, Network
+from deltarule.maths.penalties import PENALTIES, Penalty, penalty
+
+__all__ = [
+    "ACTIVATIONS",
+    "INITIALIZERS",
+    "LOSSES",
+    "PENALTIES",
+    "Activation",
+    "ArrayNamespace",
+    "Block",
+    "BlockCheck",
+    "ForwardPass",
+    "GradientReport",
+    "Initializer",
+    "Loss",
+    "Network",
+    "Penalty",
+    "PerSample",
+    "Trace",
+    "backprop",
+    "check_gradient",
+    "cost",
+    "dropout_mask",
+    "forward",
+    "jax_namespace",
+    "numpy_namespace",
+    "penalty",
+    "register_activation",
+    "register_loss",
+]

@@ -1,0 +1,333 @@
+"""Activation functions g: a = g(z), with their slopes g′(z).
+
+Every formula here has the same shape: ``formula(xp, **parameters)`` returns the
+functions ``value(z)`` and ``slope(z, a)``. Written for their accuracy first: e is
+always raised to a negative power, so nothing overflows, and no digit is lost in a
+tail. At a kink the slope is the one from the left.
+
+An activation that mixes the outputs of a row (softmax) has no slope; it returns
+``value(z)`` and ``pullback(z, a, up)``, which turns ∂C/∂a into ∂C/∂z.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from deltarule.records import Record, Registry
+
+__all__ = ["ACTIVATIONS", "Activation", "BoundActivation", "register_activation"]
+
+Pair = tuple[Callable[..., Any], Callable[..., Any]]
+
+
+class BoundActivation(NamedTuple):
+    """An activation's functions over one array namespace."""
+
+    value: Callable[[Any], Any]
+    slope: Callable[[Any, Any], Any] | None
+    pullback: Callable[[Any, Any, Any], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Activation(Record):
+    """An activation function: a name, a formula, parameter values.
+
+    Parameters
+    ----------
+    name : str
+        The name it is registered and saved under.
+    formula : callable
+        ``formula(xp, **parameters)`` returning ``(value, slope)``: ``value(z)`` is
+        g(z), and ``slope(z, a)`` is g′(z), which may use a = g(z). With
+        ``elementwise=False`` it returns ``(value, pullback)``, where
+        ``pullback(z, a, up)`` is Σ_i up_i ∂a_i/∂z_j.
+    parameters : mapping
+        Values of the formula's parameters.
+    kinks : tuple of float
+        Where a derivative of any order jumps. Finite differences must not straddle
+        these points.
+    elementwise : bool
+        Whether a_j depends on z_j alone.
+    gain : float
+        The factor on the variance of initial weights that keeps the size of signals
+        (2 for ReLU and its kin).
+    symbol : str
+        LaTeX for the function's name.
+
+    Examples
+    --------
+    A user's own activation is one record:
+
+    >>> import numpy as np
+    >>> from deltarule.maths import Activation, numpy_namespace
+    >>> def square(xp):
+    ...     def value(z):
+    ...         return z * z
+    ...
+    ...     def slope(z, a):
+    ...         return 2 * z
+    ...
+    ...     return value, slope
+    >>> g = Activation("square", square).bind(numpy_namespace())
+    >>> g.value(np.array([1.0, -3.0]))
+    array([1., 9.])
+    """
+
+    kinks: tuple[float, ...] = ()
+    elementwise: bool = True
+    gain: float = 1.0
+    symbol: str = ""
+
+    def bind(self, xp: Any) -> BoundActivation:
+        """The functions over the namespace ``xp``."""
+        value, other = self.formula(xp, **self.settings)
+        if not self.elementwise:
+            return BoundActivation(value, None, other)
+
+        def pullback(z: Any, a: Any, up: Any) -> Any:
+            return up * other(z, a)
+
+        return BoundActivation(value, other, pullback)
+
+
+ACTIVATIONS: Registry[Activation] = Registry("activation", Activation)
+
+
+def register_activation(activation: Activation, *, replace: bool = False) -> Activation:
+    """Add an activation to the registry, under its name, for networks and saved models.
+
+    Raises
+    ------
+    InputError
+        If the name is taken and ``replace`` is false.
+
+    Examples
+    --------
+    >>> from deltarule.maths import ACTIVATIONS, register_activation
+    >>> steep = ACTIVATIONS.get("leaky_relu", alpha=0.3)
+    >>> steep.settings
+    {'alpha': 0.3}
+    """
+    return ACTIVATIONS.register(activation, replace=replace)
+
+
+def identity(xp: Any) -> Pair:
+    """g(z) = z,  g′(z) = 1."""
+
+    def value(z: Any) -> Any:
+        return z
+
+    def slope(z: Any, a: Any) -> Any:
+        return xp.where(z == z, 1, 1)
+
+    return value, slope
+
+
+def logistic(xp: Any) -> Pair:
+    """g(z) = 1/(1 + e^−z),  g′(z) = e^−|z| / (1 + e^−|z|)².
+
+    The slope is not taken from a(1 − a), which has lost all digits at z = 37.
+    """
+
+    def value(z: Any) -> Any:
+        e = xp.exp(-xp.abs(z))
+        return xp.where(z > 0, 1, e) / (1 + e)
+
+    def slope(z: Any, a: Any) -> Any:
+        e = xp.exp(-xp.abs(z))
+        return e / ((1 + e) * (1 + e))
+
+    return value, slope
+
+
+def tanh(xp: Any) -> Pair:
+    """g(z) = tanh z,  g′(z) = 1/cosh² z = 4 e^−2|z| / (1 + e^−2|z|)²."""
+
+    def value(z: Any) -> Any:
+        return xp.tanh(z)
+
+    def slope(z: Any, a: Any) -> Any:
+        e = xp.exp(-2 * xp.abs(z))
+        return 4 * e / ((1 + e) * (1 + e))
+
+    return value, slope
+
+
+def relu(xp: Any) -> Pair:
+    """g(z) = max(z, 0),  g′(z) = 1 for z > 0, else 0."""
+
+    def value(z: Any) -> Any:
+        return xp.maximum(z, 0)
+
+    def slope(z: Any, a: Any) -> Any:
+        return xp.where(z > 0, 1, 0)
+
+    return value, slope
+
+
+def leaky_relu(xp: Any, alpha: float) -> Pair:
+    """g(z) = z for z > 0, else α z."""
+
+    def value(z: Any) -> Any:
+        return xp.where(z > 0, z, alpha * z)
+
+    def slope(z: Any, a: Any) -> Any:
+        return xp.where(z > 0, 1, alpha)
+
+    return value, slope
+
+
+def elu(xp: Any, alpha: float) -> Pair:
+    """g(z) = z for z > 0, else α (e^z − 1)."""
+
+    def value(z: Any) -> Any:
+        return xp.where(z > 0, z, alpha * xp.expm1(xp.minimum(z, 0)))
+
+    def slope(z: Any, a: Any) -> Any:
+        return xp.where(z > 0, 1, alpha * xp.exp(xp.minimum(z, 0)))
+
+    return value, slope
+
+
+def selu(xp: Any, alpha: float, scale: float) -> Pair:
+    """g(z) = λ z for z > 0, else λ α (e^z − 1)  (λ is ``scale``; Klambauer and others, 2017)."""
+
+    def value(z: Any) -> Any:
+        return xp.where(z > 0, scale * z, scale * alpha * xp.expm1(xp.minimum(z, 0)))
+
+    def slope(z: Any, a: Any) -> Any:
+        return xp.where(z > 0, scale, scale * alpha * xp.exp(xp.minimum(z, 0)))
+
+    return value, slope
+
+
+def softplus(xp: Any) -> Pair:
+    """g(z) = log(1 + e^z) = max(z, 0) + log(1 + e^−|z|),  g′(z) = logistic(z)."""
+
+    def value(z: Any) -> Any:
+        return xp.maximum(z, 0) + xp.log1p(xp.exp(-xp.abs(z)))
+
+    def slope(z: Any, a: Any) -> Any:
+        e = xp.exp(-xp.abs(z))
+        return xp.where(z > 0, 1, e) / (1 + e)
+
+    return value, slope
+
+
+def softsign(xp: Any) -> Pair:
+    """g(z) = z/(1 + |z|),  g′(z) = 1/(1 + |z|)²."""
+
+    def value(z: Any) -> Any:
+        return z / (1 + xp.abs(z))
+
+    def slope(z: Any, a: Any) -> Any:
+        s = 1 / (1 + xp.abs(z))
+        return s * s
+
+    return value, slope
+
+
+def exp(xp: Any) -> Pair:
+    """g(z) = g′(z) = e^z."""
+
+    def value(z: Any) -> Any:
+        return xp.exp(z)
+
+    def slope(z: Any, a: Any) -> Any:
+        return a
+
+    return value, slope
+
+
+def gelu(xp: Any) -> Pair:
+    """g(z) = z Φ(z),  g′(z) = Φ(z) + z φ(z): the exact one, not its tanh approximation.
+
+    For z < 0 both terms of the slope are φ(z) times something tame, so the sum is
+    formed before the factor.
+    """
+
+    def value(z: Any) -> Any:
+        return z * xp.normal_cdf(z)
+
+    def slope(z: Any, a: Any) -> Any:
+        m = xp.minimum(xp.abs(z), 64.0)
+        density, ratio = xp.normal_pdf(m), xp.mills_ratio(m)
+        return xp.where(z > 0, 1 + density * (m - ratio), density * (ratio - m))
+
+    return value, slope
+
+
+def silu(xp: Any) -> Pair:
+    """g(z) = z σ(z),  g′(z) = σ(z) (1 + z σ(−z)), σ the logistic function."""
+
+    def value(z: Any) -> Any:
+        e = xp.exp(-xp.abs(z))
+        return z * (xp.where(z > 0, 1, e) / (1 + e))
+
+    def slope(z: Any, a: Any) -> Any:
+        e = xp.exp(-xp.abs(z))
+        here, there = xp.where(z > 0, 1, e) / (1 + e), xp.where(z > 0, e, 1) / (1 + e)
+        return here * (1 + z * there)
+
+    return value, slope
+
+
+def mish(xp: Any) -> Pair:
+    """g(z) = z t with t = tanh(softplus z),  g′(z) = t + z (1 − t²) σ(z).
+
+    With e = e^−|z|, t is (1 + 2e)/(1 + 2e + 2e²) for z > 0 and e(e + 2)/(e(e + 2) + 2)
+    otherwise (Misra, 2019).
+    """
+
+    def value(z: Any) -> Any:
+        e = xp.exp(-xp.abs(z))
+        top = xp.where(z > 0, 1 + 2 * e, e * (e + 2))
+        return z * (top / (top + xp.where(z > 0, 2 * e * e, 2)))
+
+    def slope(z: Any, a: Any) -> Any:
+        e = xp.exp(-xp.abs(z))
+        top = xp.where(z > 0, 1 + 2 * e, e * (e + 2))
+        bottom = top + xp.where(z > 0, 2 * e * e, 2)
+        rise = 4 * e * (1 + e) * xp.where(z > 0, e, 1) / bottom
+        return (top + z * rise) / bottom
+
+    return value, slope
+
+
+def softmax(xp: Any) -> Pair:
+    """a_j = e^z_j / Σ_k e^z_k.  It mixes outputs: δ_j = Σ_i ∂C/∂a_i · a_i ([i = j] − a_j)."""
+
+    def value(z: Any) -> Any:
+        e = xp.exp_difference(z, xp.largest(z))
+        return e / xp.total(e)
+
+    def pullback(z: Any, a: Any, up: Any) -> Any:
+        return a * (up - xp.total(a * up))
+
+    return value, pullback
+
+
+for _activation in (
+    Activation("identity", identity, symbol=r"\mathrm{id}"),
+    Activation("logistic", logistic, symbol=r"\sigma"),
+    Activation("tanh", tanh, symbol=r"\tanh"),
+    Activation("relu", relu, kinks=(0.0,), gain=2.0, symbol=r"\mathrm{ReLU}"),
+    Activation("leaky_relu", leaky_relu, {"alpha": 0.01}, kinks=(0.0,), gain=2.0),
+    Activation("elu", elu, {"alpha": 1.0}, kinks=(0.0,)),
+    Activation(
+        "selu",
+        selu,
+        {"alpha": 1.6732632423543772848, "scale": 1.0507009873554804934},
+        kinks=(0.0,),
+    ),
+    Activation("softplus", softplus),
+    Activation("softsign", softsign, kinks=(0.0,)),
+    Activation("exp", exp, symbol=r"\exp"),
+    Activation("gelu", gelu, gain=2.0, symbol=r"\mathrm{GELU}"),
+    Activation("silu", silu, gain=2.0, symbol=r"\mathrm{SiLU}"),
+    Activation("mish", mish, gain=2.0),
+    Activation("softmax", softmax, elementwise=False),
+):
+    register_activation(_activation)

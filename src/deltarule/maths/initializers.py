@@ -1,0 +1,85 @@
+"""Initial weights: random, with a variance that keeps signals neither growing nor fading.
+
+    LeCun   Var w = 1/n_{l−1}                 z keeps the variance of a^{l−1}
+    Glorot  Var w = 2/(n_{l−1} + n_l)         a compromise between forward and backward pass
+    He      Var w = 2/n_{l−1}                 ReLU halves the mean square, so twice LeCun's
+
+A normal initializer draws from N(0, Var); a uniform one from ±√(3 Var), which has
+the same variance. Biases start at 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.records import Record, Registry
+
+__all__ = ["INITIALIZERS", "Initializer"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Initializer(Record):
+    """A distribution of initial weights.
+
+    Parameters
+    ----------
+    name : str
+    formula : callable
+        ``formula(xp, **parameters)`` returning ``variance(n_in, n_out)``.
+    distribution : str
+        ``"normal"`` or ``"uniform"``.
+
+    Examples
+    --------
+    >>> from deltarule.maths import INITIALIZERS
+    >>> INITIALIZERS.get("glorot_uniform").variance(30, 20)
+    0.04
+    """
+
+    distribution: str = "normal"
+
+    def variance(self, n_in: int, n_out: int) -> float:
+        """Var w for a layer of ``n_out`` nodes behind ``n_in`` nodes."""
+        return float(self.bind(np)(n_in, n_out))
+
+    def sample(self, rng: np.random.Generator, n_in: int, n_out: int) -> np.ndarray:
+        """A weight matrix of shape (n_out, n_in), drawn in float64."""
+        scale = np.sqrt(self.variance(n_in, n_out))
+        if self.distribution == "normal":
+            return scale * rng.standard_normal((n_out, n_in))
+        if self.distribution == "uniform":
+            bound = np.sqrt(3.0) * scale
+            return rng.uniform(-bound, bound, (n_out, n_in))
+        raise InputError(
+            f"initializer {self.name!r} has distribution {self.distribution!r}; "
+            "expected 'normal' or 'uniform'"
+        )
+
+
+def lecun(xp: Any) -> Any:
+    """Var w = 1/n_in (LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998)."""
+    return lambda n_in, n_out: 1.0 / n_in
+
+
+def glorot(xp: Any) -> Any:
+    """Var w = 2/(n_in + n_out) (Glorot and Bengio, 2010)."""
+    return lambda n_in, n_out: 2.0 / (n_in + n_out)
+
+
+def he(xp: Any) -> Any:
+    """Var w = 2/n_in (He, Zhang, Ren and Sun, 2015)."""
+    return lambda n_in, n_out: 2.0 / n_in
+
+
+INITIALIZERS: Registry[Initializer] = Registry("initializer", Initializer)
+for _formula in (lecun, glorot, he):
+    for _distribution in ("normal", "uniform"):
+        INITIALIZERS.register(
+            Initializer(
+                f"{_formula.__name__}_{_distribution}", _formula, distribution=_distribution
+            )
+        )

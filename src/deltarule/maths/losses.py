@@ -1,0 +1,431 @@
+"""Losses: the value of one sample's loss and its derivative, from one function.
+
+``formula(xp, **parameters)`` returns one function of (a, y) that gives, for every
+output j, the pair (term of C_i, ∂C_i/∂a_j). Value and derivative cannot disagree:
+they come out together. C_i is the *sum* of the terms over outputs; nothing is ever
+averaged here, and 1/N lives in the sample weights.
+
+A loss that has a natural output activation also has a *fused* formula, a function
+of (z, y) that gives (term, ∂C_i/∂z_j): what a formula of ``a`` has lost — a logistic
+output at z = 37 *is* 1 in floating point — a formula of ``z`` still has. Nothing is
+clipped to make a loss finite.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import IncompatiblePair, InputError
+from deltarule.maths.activations import Activation
+from deltarule.records import Record, Registry
+
+__all__ = ["LOSSES", "BoundLoss", "Loss", "register_loss"]
+
+Terms = Callable[[Any, Any], tuple[Any, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class BoundLoss:
+    """A loss's functions over one array namespace.
+
+    ``from_output(a, y)`` gives the terms and ∂C_i/∂a; ``from_input(z, y)``, for a
+    fused pair, the terms and ∂C_i/∂z; it is None for the other pairs.
+    """
+
+    from_output: Terms
+    from_input: Terms | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss(Record):
+    """A loss: a name, a formula, parameter values, and what it goes with.
+
+    Parameters
+    ----------
+    name : str
+        The name it is registered and saved under.
+    formula : callable
+        ``formula(xp, **parameters)`` returning a function of (a, y) that gives the
+        pair (term of C_i, ∂C_i/∂a_j) for every output j.
+    parameters : mapping
+        Values of the formula's parameters.
+    outputs : tuple of str
+        The output activations it goes with: names, or ``"elementwise"`` for any
+        activation that does not mix outputs.
+    fused : tuple of (str, callable)
+        For an output activation of that name, the formula in z: like ``formula``,
+        but its function of (z, y) gives (term, ∂C_i/∂z_j).
+    targets : str
+        What Y may hold: ``"real"``, ``"nonnegative"``, ``"unit"`` (from 0 to 1),
+        ``"classes"`` (class numbers, or one probability for each output).
+    kinks : tuple of float or str
+        Where, as a value of the residual a − y, a derivative jumps; a string names a
+        parameter that gives ± its value.
+    reason : str
+        Why other outputs are refused; it is shown in the error.
+    latex : str
+        The loss of one sample, for documentation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule.maths import LOSSES, numpy_namespace
+    >>> squared = LOSSES.get("squared_error").bind(numpy_namespace())
+    >>> value, slope = squared.from_output(np.array([0.25]), np.array([1.0]))
+    >>> value, slope
+    (array([0.5625]), array([-1.5]))
+    """
+
+    outputs: tuple[str, ...] = ("elementwise", "softmax")
+    fused: tuple[tuple[str, Callable[..., Any]], ...] = ()
+    targets: str = "real"
+    kinks: tuple[float | str, ...] = ()
+    reason: str = ""
+    latex: str = ""
+
+    def bind(self, xp: Any, output: Activation | None = None) -> BoundLoss:
+        """The functions over the namespace ``xp``, fused with ``output`` if there is a fusion."""
+        fusion = dict(self.fused).get(output.name) if output is not None else None
+        from_input = fusion(xp, **self.settings) if fusion is not None else None
+        return BoundLoss(self.formula(xp, **self.settings), from_input)
+
+    def accepts(self, output: Activation) -> bool:
+        """Whether the loss goes with this output activation."""
+        return output.name in self.outputs or (output.elementwise and "elementwise" in self.outputs)
+
+    def require(self, output: Activation) -> None:
+        """Refuse an output activation that the loss does not go with.
+
+        Raises
+        ------
+        IncompatiblePair
+            Naming both, the reason, and the outputs that are possible.
+        """
+        if not self.accepts(output):
+            raise IncompatiblePair(
+                f"loss {self.name!r} does not go with output activation {output.name!r}: "
+                f"{self.reason}; use {' or '.join(map(repr, self.outputs))}"
+            )
+
+    def kink_values(self) -> tuple[float, ...]:
+        """The residuals a − y at which a derivative jumps, as numbers."""
+        values: list[float] = []
+        for kink in self.kinks:
+            if isinstance(kink, str):
+                values += [-float(self.settings[kink]), float(self.settings[kink])]
+            else:
+                values.append(float(kink))
+        return tuple(values)
+
+    def targets_per_output(self) -> int:
+        """How many outputs share one column of Y (the levels of a quantile loss)."""
+        return len(self.settings["levels"]) if "levels" in self.settings else 1
+
+    def prepare(self, Y: Any, n_rows: int, n_outputs: int, dtype: Any) -> np.ndarray:
+        """Y as an (N, n_L) float array, checked against what the loss can be given.
+
+        Class numbers become one-hot rows; one column per target is repeated for a loss
+        with several outputs per target.
+
+        Raises
+        ------
+        InputError
+            If the shape or a value does not fit; the message names the first bad row.
+        """
+        given = np.asarray(Y)
+        if given.dtype == object or given.dtype.kind not in "biuf":
+            raise InputError(
+                f"Y has dtype {given.dtype}; expected numbers. Encode classes as 0, 1, … first"
+            )
+        if self.targets == "classes" and given.ndim == 1 and n_outputs > 1:
+            return _one_hot(given, n_rows, n_outputs, dtype)
+        shares = self.targets_per_output()
+        if given.ndim == 1:
+            given = given[:, None]
+        y = np.repeat(given, shares, axis=1) if shares > 1 and given.ndim == 2 else given
+        if y.shape != (n_rows, n_outputs):
+            each = f" ({shares} outputs for each column of Y)" if shares > 1 else ""
+            raise InputError(
+                f"Y has shape {np.shape(Y)}; expected {n_rows} rows like X and "
+                f"{n_outputs // shares} columns{each}"
+            )
+        y = np.ascontiguousarray(y, dtype=dtype)
+        self._check_values(y)
+        return y
+
+    def _check_values(self, y: np.ndarray) -> None:
+        with np.errstate(invalid="ignore"):
+            bad = ~np.isfinite(y)
+            expected = "finite numbers"
+            if self.targets == "nonnegative":
+                bad, expected = bad | (y < 0), "numbers ≥ 0"
+            elif self.targets == "unit":
+                bad, expected = bad | (y < 0) | (y > 1), "numbers from 0 to 1"
+            elif self.targets == "classes":
+                sums = y.sum(axis=1, keepdims=True)
+                bad = bad | (y < 0) | (np.abs(sums - 1) > 1e-5)
+                expected = "class numbers, or probabilities that add to 1 in each row"
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise InputError(
+                f"Y[{row}, {column}] is {float(y[row, column])!r}; loss {self.name!r} "
+                f"expects {expected}"
+            )
+
+
+def _one_hot(given: np.ndarray, n_rows: int, n_outputs: int, dtype: Any) -> np.ndarray:
+    if given.shape[0] != n_rows:
+        raise InputError(f"Y has {given.shape[0]} rows; expected {n_rows}, as X has")
+    bad = (given != np.floor(given)) | (given < 0) | (given >= n_outputs)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"Y[{row}] is {given[row].item()!r}; expected a class number from 0 to {n_outputs - 1}"
+        )
+    y = np.zeros((n_rows, n_outputs), dtype=dtype)
+    y[np.arange(n_rows), given.astype(np.intp)] = 1
+    return y
+
+
+LOSSES: Registry[Loss] = Registry("loss", Loss)
+
+
+def register_loss(loss: Loss, *, replace: bool = False) -> Loss:
+    """Add a loss to the registry, under its name, for networks and saved models.
+
+    Raises
+    ------
+    InputError
+        If the name is taken and ``replace`` is false.
+
+    Examples
+    --------
+    >>> from deltarule.maths import LOSSES
+    >>> LOSSES.get("huber", kappa=2.0).kink_values()
+    (-2.0, 2.0)
+    """
+    return LOSSES.register(loss, replace=replace)
+
+
+def squared_error(xp: Any) -> Terms:
+    """(a − y)², with derivative 2 (a − y): no ½, no division by the number of outputs."""
+
+    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
+        r = a - y
+        return r * r, 2 * r
+
+    return from_output
+
+
+def half_squared_error(xp: Any) -> Terms:
+    """½ (a − y)², with derivative a − y."""
+
+    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
+        r = a - y
+        return 0.5 * r * r, r
+
+    return from_output
+
+
+def absolute_error(xp: Any) -> Terms:
+    """|a − y|, with derivative sign(a − y), 0 at 0."""
+
+    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
+        r = a - y
+        return xp.abs(r), xp.sign(r)
+
+    return from_output
+
+
+def huber(xp: Any, kappa: float) -> Terms:
+    """½ r² for |r| ≤ κ, else κ (|r| − ½ κ), with r = a − y."""
+
+    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
+        r = a - y
+        inside = xp.minimum(xp.abs(r), kappa)
+        return inside * (xp.abs(r) - 0.5 * inside), xp.sign(r) * inside
+
+    return from_output
+
+
+def quantile(xp: Any, levels: tuple[float, ...]) -> Terms:
+    """Pinball: (1 − τ) r for r > 0, else −τ r, with r = a − y; its derivative is 0 at 0.
+
+    One output for each target and level: outputs 0 … Q−1 are the Q levels of the first
+    target, and so on.
+    """
+
+    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
+        tau = xp.per_output(levels, a)
+        r = a - y
+        rate = xp.where(r > 0, 1 - tau, xp.where(r < 0, -tau, 0 * r))
+        return rate * r, rate
+
+    return from_output
+
+
+def poisson(xp: Any) -> Terms:
+    """a − y log a, with derivative 1 − y/a (the constant log y! is left out)."""
+
+    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
+        return a - xp.xlogy(y, a), 1 - xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
+
+    return from_output
+
+
+def poisson_exp(xp: Any) -> Terms:
+    """With a = e^z: e^z − y z, with ∂/∂z = e^z − y."""
+
+    def from_input(z: Any, y: Any) -> tuple[Any, Any]:
+        a = xp.exp(z)
+        return a - y * z, a - y
+
+    return from_input
+
+
+def poisson_softplus(xp: Any) -> Terms:
+    """With a = log(1 + e^z): a − y log a, where log a = z + log(a/e^z) for z < 0.
+
+    a/e^z is log(1 + e)/e with e = e^z, which tends to 1; ∂/∂z = σ(z) (1 − y/a), where
+    for z < 0 σ(z)/a is (1/(1 + e)) / (log(1 + e)/e).
+    """
+
+    def from_input(z: Any, y: Any) -> tuple[Any, Any]:
+        e = xp.exp(-xp.abs(z))
+        small = e < 1e-30
+        ratio = xp.where(small, 1 + 0 * z, xp.log1p(e) / xp.where(small, 1 + 0 * z, e))
+        a = xp.maximum(z, 0) + xp.log1p(e)
+        log_a = xp.where(z > 0, xp.log(xp.where(z > 0, a, 1 + 0 * z)), z + xp.log(ratio))
+        rate = xp.where(z > 0, 1, e) / (1 + e)
+        share = xp.where(z > 0, 1 / xp.where(z > 0, a, 1 + 0 * z), 1 / ratio) / (1 + e)
+        return a - y * log_a, rate - y * share
+
+    return from_input
+
+
+def log_loss(xp: Any) -> Terms:
+    """−(y log a + (1 − y) log(1 − a)), with derivative (a − y)/(a (1 − a))."""
+
+    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
+        return -(xp.xlogy(y, a) + xp.xlogy(1 - y, 1 - a)), (a - y) / (a * (1 - a))
+
+    return from_output
+
+
+def log_loss_logistic(xp: Any) -> Terms:
+    """With a = σ(z): (1 − y) z or −y z, + log(1 + e^−|z|), with ∂/∂z = σ(z) − y.
+
+    For z > 0 the derivative is written (1 − y) − σ(−z): at y = 1 and z = 37, σ(z) − y
+    is 0 in floating point while the truth is −8.5e-17.
+    """
+
+    def from_input(z: Any, y: Any) -> tuple[Any, Any]:
+        e = xp.exp(-xp.abs(z))
+        value = xp.where(z > 0, (1 - y) * z, -y * z) + xp.log1p(e)
+        tail = e / (1 + e)
+        return value, xp.where(z > 0, (1 - y) - tail, tail - y)
+
+    return from_input
+
+
+def cross_entropy(xp: Any, smoothing: float) -> Terms:
+    """−y log a, with derivative −y/a; y is mixed with the uniform 1/n first if smoothed."""
+
+    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
+        y = (1 - smoothing) * y + smoothing / xp.n_outputs(a)
+        return -xp.xlogy(y, a), -xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
+
+    return from_output
+
+
+def cross_entropy_softmax(xp: Any, smoothing: float) -> Terms:
+    """With a = softmax(z): −y_j log a_j = y_j (log Σ_k e^z_k − z_j), with ∂C_i/∂z_j = a_j Σ_k y_k − y_j.
+
+    s is the sum of e^(z_k − m) without one term at the maximum m, so that log Σ − m is
+    log(1 + s), which keeps its digits when one output is all but certain. In the
+    derivative a_j (Σy − y_j) − y_j (1 − a_j), 1 − a_j is a sum of the others, not a
+    difference.
+    """
+
+    def from_input(z: Any, y: Any) -> tuple[Any, Any]:
+        y = (1 - smoothing) * y + smoothing / xp.n_outputs(z)
+        m = xp.largest(z)
+        e = xp.exp_difference(z, m)
+        top = z == m
+        count = xp.total(xp.where(top, 1 + 0 * z, 0 * z))
+        s = xp.total(xp.where(top, 0 * z, e)) + (count - 1)
+        others = xp.where(top, s, (1 + s) - e)
+        value = y * (xp.log1p(s) + (m - z))
+        return value, (e * (xp.total(y) - y) - y * others) / (1 + s)
+
+    return from_input
+
+
+_MIXES = "it compares each output with its own target and needs outputs that do not mix"
+_POSITIVE = "it takes log a and needs an output that is positive"
+_UNIT = "it takes log a and log(1 − a) and needs an output between 0 and 1"
+_SIMPLEX = "it needs outputs that are positive and add to 1"
+
+for _loss in (
+    Loss("squared_error", squared_error, latex=r"\sum_j (a_j - y_j)^2"),
+    Loss("half_squared_error", half_squared_error, latex=r"\tfrac12 \sum_j (a_j - y_j)^2"),
+    Loss(
+        "absolute_error",
+        absolute_error,
+        outputs=("elementwise",),
+        kinks=(0.0,),
+        reason=_MIXES,
+        latex=r"\sum_j |a_j - y_j|",
+    ),
+    Loss(
+        "huber",
+        huber,
+        {"kappa": 1.0},
+        outputs=("elementwise",),
+        kinks=("kappa",),
+        reason=_MIXES,
+        latex=r"\sum_j \tfrac12 \min(|r_j|, \kappa)^2 + \kappa \max(|r_j| - \kappa, 0)",
+    ),
+    Loss(
+        "quantile",
+        quantile,
+        {"levels": (0.5,)},
+        outputs=("elementwise",),
+        kinks=(0.0,),
+        reason=_MIXES,
+        latex=r"\sum_j \max(\tau_j (y_j - a_j), (\tau_j - 1)(y_j - a_j))",
+    ),
+    Loss(
+        "poisson",
+        poisson,
+        outputs=("exp", "softplus"),
+        fused=(("exp", poisson_exp), ("softplus", poisson_softplus)),
+        targets="nonnegative",
+        reason=_POSITIVE,
+        latex=r"\sum_j (a_j - y_j \log a_j)",
+    ),
+    Loss(
+        "log_loss",
+        log_loss,
+        outputs=("logistic",),
+        fused=(("logistic", log_loss_logistic),),
+        targets="unit",
+        reason=_UNIT,
+        latex=r"-\sum_j \bigl(y_j \log a_j + (1 - y_j) \log(1 - a_j)\bigr)",
+    ),
+    Loss(
+        "cross_entropy",
+        cross_entropy,
+        {"smoothing": 0.0},
+        outputs=("softmax",),
+        fused=(("softmax", cross_entropy_softmax),),
+        targets="classes",
+        reason=_SIMPLEX,
+        latex=r"-\sum_j y_j \log a_j",
+    ),
+):
+    register_loss(_loss)

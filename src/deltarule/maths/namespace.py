@@ -1,0 +1,166 @@
+"""The operations a formula may use, for NumPy and for JAX.
+
+A formula sees one object, ``xp``. It may use Python's arithmetic and comparison
+operators, the functions listed in :data:`ELEMENTWISE`, those that look across
+the outputs of a row (:data:`ACROSS`), and the shared functions of
+:mod:`deltarule.maths.shared_functions`. Nothing else: this list is what the
+recording namespace can print in every language, and what an engine must offer.
+
+A namespace belongs to one floating-point type, so that a constant never widens
+a float32 computation.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError, MissingDependency
+from deltarule.maths.shared_functions import SHARED_FUNCTIONS
+
+__all__ = ["ACROSS", "ELEMENTWISE", "ArrayNamespace", "jax_namespace", "numpy_namespace"]
+
+ELEMENTWISE = (
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "tanh",
+    "sqrt",
+    "abs",
+    "sign",
+    "rint",
+    "minimum",
+    "maximum",
+    "where",
+)
+ACROSS = ("total", "largest", "n_outputs", "per_output")
+
+
+class ArrayNamespace:
+    """The operations a formula may use, over one array library and one dtype.
+
+    Parameters
+    ----------
+    library : module
+        ``numpy`` or ``jax.numpy``.
+    dtype : dtype-like
+        The floating-point type of every constant.
+
+    Notes
+    -----
+    ``where(condition, a, b)`` gives this dtype even when ``a`` and ``b`` are plain
+    numbers. ``total(x)`` and ``largest(x)`` look across the last axis and keep it;
+    ``n_outputs(x)`` is its length; ``per_output(values, x)`` repeats ``values``
+    along it.
+    """
+
+    exp: Callable[[Any], Any]
+    expm1: Callable[[Any], Any]
+    log: Callable[[Any], Any]
+    log1p: Callable[[Any], Any]
+    tanh: Callable[[Any], Any]
+    sqrt: Callable[[Any], Any]
+    abs: Callable[[Any], Any]
+    sign: Callable[[Any], Any]
+    rint: Callable[[Any], Any]
+    minimum: Callable[[Any, Any], Any]
+    maximum: Callable[[Any, Any], Any]
+
+    def __init__(self, library: Any, dtype: Any) -> None:
+        self.library = library
+        self.dtype = np.dtype(dtype)
+        for name in ELEMENTWISE:
+            if name != "where":
+                setattr(self, name, getattr(library, name))
+        for shared in SHARED_FUNCTIONS.values():
+            setattr(self, shared.name, functools.partial(shared.formula, self))
+
+    def where(self, condition: Any, a: Any, b: Any) -> Any:
+        """``a`` where the condition holds, else ``b``."""
+        if isinstance(a, int | float) and isinstance(b, int | float):
+            a = self.dtype.type(a)
+        return self.library.where(condition, a, b)
+
+    def total(self, x: Any) -> Any:
+        """The sum across outputs, (…, n) → (…, 1)."""
+        return x.sum(axis=-1, keepdims=True)
+
+    def largest(self, x: Any) -> Any:
+        """The maximum across outputs, (…, n) → (…, 1)."""
+        return x.max(axis=-1, keepdims=True)
+
+    def n_outputs(self, x: Any) -> int:
+        """The number of outputs."""
+        return int(x.shape[-1])
+
+    def per_output(self, values: tuple[float, ...], x: Any) -> Any:
+        """``values``, repeated to give one constant to each output."""
+        repeats = -(-x.shape[-1] // len(values))
+        constants = np.tile(np.asarray(values, dtype=self.dtype), repeats)
+        return self.library.asarray(constants[: x.shape[-1]])
+
+    def __repr__(self) -> str:
+        return f"ArrayNamespace({self.library.__name__}, {self.dtype})"
+
+
+@functools.lru_cache(maxsize=4)
+def _numpy(dtype: np.dtype[Any]) -> ArrayNamespace:
+    return ArrayNamespace(np, dtype)
+
+
+def numpy_namespace(dtype: Any = np.float64) -> ArrayNamespace:
+    """The NumPy namespace for one floating-point type.
+
+    Raises
+    ------
+    InputError
+        If the type is not float32 or float64.
+
+    Examples
+    --------
+    >>> xp = numpy_namespace(np.float32)
+    >>> xp.where(np.array([True, False]), 1, 0).dtype
+    dtype('float32')
+    """
+    return _numpy(float_dtype(dtype))
+
+
+def float_dtype(dtype: Any) -> np.dtype[Any]:
+    """``dtype`` as a NumPy type, refused unless it is float32 or float64."""
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = None
+    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise InputError(f"dtype is {dtype!r}; expected float32 or float64")
+    return kind
+
+
+def jax_namespace(dtype: Any = np.float64) -> ArrayNamespace:
+    """The JAX namespace for one floating-point type.
+
+    Raises
+    ------
+    MissingDependency
+        If JAX is not installed.
+    InputError
+        If float64 is asked for while JAX has 64-bit types switched off.
+    """
+    try:
+        import jax
+        import jax.numpy as jnp
+    except ImportError as error:
+        raise MissingDependency(
+            "the JAX namespace needs JAX, which is not installed; install deltarule[jax]"
+        ) from error
+    kind = float_dtype(dtype)
+    if kind == np.float64 and not jax.config.jax_enable_x64:
+        raise InputError(
+            "float64 was asked for but JAX computes in float32; "
+            'call jax.config.update("jax_enable_x64", True) first, or ask for float32'
+        )
+    return ArrayNamespace(jnp, kind)

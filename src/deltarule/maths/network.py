@@ -1,0 +1,464 @@
+"""A fully connected network: its shape, its names, and its parameters in one flat vector.
+
+A :class:`Network` holds no parameters. They live in one vector ``theta`` of length p,
+layer after layer, W^l row by row and then b^l; ``unpack`` gives views into it.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.initializers import INITIALIZERS, Initializer
+from deltarule.maths.losses import LOSSES, Loss
+from deltarule.maths.namespace import float_dtype
+
+__all__ = ["Block", "Network"]
+
+ActivationLike: TypeAlias = str | Activation | Mapping[str, Any]
+
+
+class Block(NamedTuple):
+    """One block of parameters: W^l or b^l, and where it lies in ``theta``."""
+
+    name: str
+    layer: int
+    kind: str
+    start: int
+    stop: int
+    shape: tuple[int, ...]
+
+    def of(self, theta: Any) -> Any:
+        """The block's part of ``theta``, in the block's shape (a view)."""
+        return theta[self.start : self.stop].reshape(self.shape)
+
+    def index(self, entry: int) -> tuple[int, ...]:
+        """The index within the block of one entry of its flat part."""
+        return tuple(int(i) for i in np.unravel_index(entry, self.shape))
+
+
+class Network:
+    """A fully connected network of L layers.
+
+    z_j^l = Σ_k w_jk^l a_k^{l−1} + b_j^l  (F3),   a_j^l = g^l(z_j^l)  (F4)
+
+    Parameters
+    ----------
+    widths : sequence of int
+        n_0 … n_L: inputs, the nodes of each hidden layer, outputs.
+    activation : str, Activation, or one for each hidden layer
+        g of the hidden layers.
+    output_activation : str or Activation
+        g of layer L.
+    loss : str or Loss
+        The loss of one sample, summed over outputs.
+    bias : bool
+        Whether layers have biases. ``bias=False`` is the article's network.
+    dtype : float32 or float64
+        The type of parameters and of everything computed.
+    frozen : sequence of str, or boolean array of shape (p,)
+        Parameters that training does not move: names of blocks (``"W1"``, ``"b2"``),
+        or a mask that is True where a parameter is held.
+
+    Raises
+    ------
+    InputError
+        If a width is not positive, the number of activations is not the number of
+        hidden layers, or a block is unknown.
+    UnknownName
+        If no activation or loss has that name.
+    IncompatiblePair
+        If the loss does not go with the output activation.
+
+    Examples
+    --------
+    >>> from deltarule.maths import Network
+    >>> net = Network([3, 4, 2], activation="tanh")
+    >>> net.n_parameters, net.n_layers
+    (26, 2)
+    >>> W, b = net.unpack(net.initial(seed=0))
+    >>> W[1].shape, b[2].shape
+    ((4, 3), (2,))
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        activation: ActivationLike | Sequence[ActivationLike] = "relu",
+        output_activation: ActivationLike = "identity",
+        loss: str | Loss | Mapping[str, Any] = "squared_error",
+        bias: bool = True,
+        dtype: Any = np.float64,
+        frozen: Iterable[str] | np.ndarray = (),
+    ) -> None:
+        self.widths = _checked_widths(widths)
+        self.n_layers = len(self.widths) - 1
+        self.hidden_activations = _per_hidden_layer(activation, self.n_layers - 1)
+        self.output_activation: Activation = ACTIVATIONS.get(output_activation)
+        self.loss: Loss = LOSSES.get(loss)
+        self.loss.require(self.output_activation)
+        if self.widths[-1] % self.loss.targets_per_output():
+            raise InputError(
+                f"loss {self.loss} needs {self.loss.targets_per_output()} outputs for each target; "
+                f"the network has {self.widths[-1]} outputs"
+            )
+        self.bias = bool(bias)
+        self.dtype = float_dtype(dtype)
+        self.blocks = tuple(_lay_out(self.widths, self.bias))
+        self.n_parameters = self.blocks[-1].stop
+        self.is_weight = np.zeros(self.n_parameters, dtype=bool)
+        for block in self.blocks:
+            self.is_weight[block.start : block.stop] = block.kind == "W"
+        self.is_weight.flags.writeable = False
+        self.frozen = self._frozen_mask(frozen)
+
+    # -- what it is -------------------------------------------------------------------
+
+    @property
+    def activations(self) -> tuple[Activation | None, ...]:
+        """g^l for l = 1 … L; item 0 is None."""
+        return (None, *self.hidden_activations, self.output_activation)
+
+    @property
+    def n_inputs(self) -> int:
+        """n_0, the number of inputs."""
+        return self.widths[0]
+
+    @property
+    def n_outputs(self) -> int:
+        """n_L, the number of outputs."""
+        return self.widths[-1]
+
+    @property
+    def n_multiply_adds(self) -> int:
+        """Multiply-adds of one forward pass of one row: Σ n_l n_{l−1}."""
+        return sum(n * m for n, m in zip(self.widths[1:], self.widths[:-1], strict=True))
+
+    def block(self, name: str) -> Block:
+        """The block of that name, ``"W1"`` or ``"b1"``.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        for block in self.blocks:
+            if block.name == name:
+                return block
+        names = ", ".join(block.name for block in self.blocks)
+        raise InputError(f"the network has no block {name!r}; its blocks are {names}")
+
+    def block_at(self, entry: int) -> tuple[Block, tuple[int, ...]]:
+        """The block that holds entry ``entry`` of ``theta``, and the index within it."""
+        for block in self.blocks:
+            if block.start <= entry < block.stop:
+                return block, block.index(entry - block.start)
+        raise InputError(f"theta has {self.n_parameters} entries; there is no entry {entry}")
+
+    # -- parameters -------------------------------------------------------------------
+
+    def pack(
+        self, W: Sequence[Any], b: Sequence[Any] | None = None, dtype: Any = None
+    ) -> np.ndarray:
+        """One flat vector from matrices and biases.
+
+        Parameters
+        ----------
+        W : sequence of L or L+1 arrays
+            W^l of shape (n_l, n_{l−1}); with L+1 items, item 0 is ignored.
+        b : sequence of L or L+1 arrays, optional
+            b^l of shape (n_l,); zeros if left out.
+        dtype : optional
+            Another type than the network's.
+
+        Returns
+        -------
+        theta : array of shape (p,)
+
+        Raises
+        ------
+        InputError
+            If a shape does not fit, or biases are given to a network without.
+
+        Examples
+        --------
+        >>> from deltarule.maths import Network
+        >>> Network([2, 1]).pack(W=[[[1, 2]]], b=[[3]])
+        array([1., 2., 3.])
+        """
+        theta = np.zeros(self.n_parameters, dtype=self.dtype if dtype is None else dtype)
+        if b is not None and not self.bias and any(item is not None for item in b):
+            raise InputError("biases were given, but the network has bias=False; leave b out")
+        given = {"W": self._by_layer("W", W)}
+        if self.bias and b is not None:
+            given["b"] = self._by_layer("b", b)
+        for block in self.blocks:
+            if block.kind in given:
+                value = np.asarray(given[block.kind][block.layer])
+                if value.shape != block.shape:
+                    raise InputError(
+                        f"{block.kind}[{block.layer}] has shape {value.shape}; "
+                        f"expected {block.shape}"
+                    )
+                block.of(theta)[...] = value
+        return theta
+
+    def _by_layer(self, name: str, items: Sequence[Any]) -> list[Any]:
+        if len(items) not in (self.n_layers, self.n_layers + 1):
+            raise InputError(
+                f"{name} has {len(items)} items; expected {self.n_layers}, one for each layer, "
+                f"or {self.n_layers + 1} with None first"
+            )
+        return [*([None] if len(items) == self.n_layers else []), *items]
+
+    def unpack(self, theta: Any) -> tuple[list[Any], list[Any]]:
+        """W and b as lists of L+1 items: views into ``theta``, item 0 None.
+
+        Without biases every item of b is None.
+        """
+        W: list[Any] = [None] * (self.n_layers + 1)
+        b: list[Any] = [None] * (self.n_layers + 1)
+        for block in self.blocks:
+            (W if block.kind == "W" else b)[block.layer] = block.of(theta)
+        return W, b
+
+    def initial(
+        self, seed: int, initializer: str | Initializer | Mapping[str, Any] = "auto"
+    ) -> np.ndarray:
+        """Random initial parameters: weights from the initializer, biases 0.
+
+        Parameters
+        ----------
+        seed : int
+            The same seed gives the same parameters.
+        initializer : str or Initializer
+            ``"auto"`` takes, layer by layer, He for ReLU and its kin, LeCun for SELU,
+            Glorot for the others.
+
+        Raises
+        ------
+        InputError, UnknownName
+            If the seed is not a whole number ≥ 0, or no initializer has that name.
+
+        Examples
+        --------
+        >>> from deltarule.maths import Network
+        >>> Network([2, 1]).initial(seed=0)
+        array([ 1.25281659, -0.51947698,  0.        ])
+        """
+        try:
+            seed = operator.index(seed)
+            sequences = np.random.SeedSequence(seed).spawn(self.n_layers)
+        except (TypeError, ValueError):
+            raise InputError(f"seed is {seed!r}; expected a whole number ≥ 0") from None
+        theta = np.zeros(self.n_parameters, dtype=self.dtype)
+        for block in self.blocks:
+            if block.kind == "W":
+                g = self.activations[block.layer]
+                assert g is not None
+                record = INITIALIZERS.get(_auto(g) if initializer == "auto" else initializer)
+                rng = np.random.default_rng(sequences[block.layer - 1])
+                n_out, n_in = block.shape
+                block.of(theta)[...] = record.sample(rng, n_in, n_out)
+        return theta
+
+    def check_theta(self, theta: Any, dtype: Any = None) -> np.ndarray:
+        """``theta`` as an array of shape (p,) and the network's type.
+
+        Raises
+        ------
+        InputError
+            If it has another length.
+        """
+        array = np.asarray(theta, dtype=self.dtype if dtype is None else dtype)
+        if array.shape != (self.n_parameters,):
+            raise InputError(
+                f"theta has shape {array.shape}; expected ({self.n_parameters},) for {self!r}"
+            )
+        return array
+
+    def _frozen_mask(self, frozen: Iterable[str] | np.ndarray) -> np.ndarray:
+        mask: np.ndarray
+        if isinstance(frozen, str):
+            frozen = (frozen,)
+        if isinstance(frozen, np.ndarray) and frozen.dtype == bool:
+            if frozen.shape != (self.n_parameters,):
+                raise InputError(
+                    f"the frozen mask has shape {frozen.shape}; expected ({self.n_parameters},)"
+                )
+            mask = frozen.copy()
+        else:
+            mask = np.zeros(self.n_parameters, dtype=bool)
+            for name in frozen:
+                block = self.block(str(name))
+                mask[block.start : block.stop] = True
+        mask.flags.writeable = False
+        return mask
+
+    # -- as text and as data ----------------------------------------------------------
+
+    def with_changes(self, **changes: Any) -> Network:
+        """The same network with other constructor arguments."""
+        arguments: dict[str, Any] = {
+            "widths": self.widths,
+            "activation": self.hidden_activations,
+            "output_activation": self.output_activation,
+            "loss": self.loss,
+            "bias": self.bias,
+            "dtype": self.dtype,
+            "frozen": self.frozen,
+        }
+        return Network(**(arguments | changes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The network for a JSON file; :meth:`from_dict` takes it back."""
+        return {
+            "widths": list(self.widths),
+            "activation": [g.spec() for g in self.hidden_activations],
+            "output_activation": self.output_activation.spec(),
+            "loss": self.loss.spec(),
+            "bias": self.bias,
+            "dtype": str(self.dtype),
+            "frozen": _runs(self.frozen),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Network:
+        """The network that :meth:`to_dict` wrote down."""
+        arguments = dict(data)
+        runs = arguments.pop("frozen", [])
+        net = cls(**arguments)
+        if not runs:
+            return net
+        mask = np.zeros(net.n_parameters, dtype=bool)
+        for start, stop in runs:
+            mask[start:stop] = True
+        return net.with_changes(frozen=mask)
+
+    def summary(self) -> str:
+        """A table of the layers with their counts of parameters and multiply-adds."""
+        rows = [("layer", "nodes", "activation", "parameters", "multiply-adds")]
+        rows.append(("0 (input)", f"{self.n_inputs:,}", "", "", ""))
+        for layer in range(1, self.n_layers + 1):
+            n_out, n_in = self.widths[layer], self.widths[layer - 1]
+            name = f"{layer} (output)" if layer == self.n_layers else str(layer)
+            parameters = n_out * n_in + (n_out if self.bias else 0)
+            rows.append(
+                (
+                    name,
+                    f"{n_out:,}",
+                    str(self.activations[layer]),
+                    f"{parameters:,}",
+                    f"{n_out * n_in:,}",
+                )
+            )
+        rows.append(("total", "", "", f"{self.n_parameters:,}", f"{self.n_multiply_adds:,}"))
+        sizes = [max(len(row[i]) for row in rows) for i in range(5)]
+        lines = [
+            "  ".join(
+                cell.ljust(size) if i in (0, 2) else cell.rjust(size)
+                for i, (cell, size) in enumerate(zip(row, sizes, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        moving = self.n_parameters - int(self.frozen.sum())
+        lines.append(f"loss {self.loss}, {self.dtype}, {moving:,} of the parameters move")
+        return "\n".join(lines)
+
+    def _key(self) -> tuple[Any, ...]:
+        return (
+            self.widths,
+            self.hidden_activations,
+            self.output_activation,
+            self.loss,
+            self.bias,
+            self.dtype,
+            self.frozen.tobytes(),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Network) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        names = list(dict.fromkeys(str(g) for g in self.hidden_activations))
+        hidden = names[0] if len(names) == 1 else [str(g) for g in self.hidden_activations]
+        parts = [f"Network({list(self.widths)}"]
+        parts += [f"activation={hidden!r}"] if self.hidden_activations else []
+        parts += [f"output_activation={str(self.output_activation)!r}", f"loss={str(self.loss)!r}"]
+        parts += [] if self.bias else ["bias=False"]
+        return ", ".join([*parts, f"dtype={self.dtype})"])
+
+
+def _auto(g: Activation) -> str:
+    if g.name == "selu":
+        return "lecun_normal"
+    return "he_normal" if g.gain == 2.0 else "glorot_uniform"
+
+
+def _checked_widths(widths: Sequence[int]) -> tuple[int, ...]:
+    try:
+        checked = tuple(operator.index(n) for n in widths)
+    except TypeError:
+        raise InputError(f"widths is {widths!r}; expected whole numbers, such as [4, 16, 3]") from None
+    if len(checked) < 2 or min(checked) < 1:
+        raise InputError(
+            f"widths is {list(checked)}; expected at least two numbers, each ≥ 1: "
+            "inputs, hidden layers, outputs"
+        )
+    return checked
+
+
+def _per_hidden_layer(
+    activation: ActivationLike | Sequence[ActivationLike], n_hidden: int
+) -> tuple[Activation, ...]:
+    if isinstance(activation, str | Activation | Mapping):
+        activations = [ACTIVATIONS.get(activation)] * n_hidden
+    else:
+        activations = [ACTIVATIONS.get(each) for each in activation]
+    if len(activations) != n_hidden:
+        raise InputError(
+            f"activation names {len(activations)} layers; expected {n_hidden}, one for each "
+            "hidden layer, or a single name for all"
+        )
+    for g in activations:
+        if not g.elementwise:
+            raise InputError(
+                f"activation {g.name!r} mixes the nodes of a layer and is for outputs only; "
+                "choose an elementwise one for hidden layers"
+            )
+    return tuple(activations)
+
+
+def _lay_out(widths: tuple[int, ...], bias: bool) -> Iterator[Block]:
+    start = 0
+    for layer in range(1, len(widths)):
+        shape = (widths[layer], widths[layer - 1])
+        stop = start + shape[0] * shape[1]
+        yield Block(f"W{layer}", layer, "W", start, stop, shape)
+        start = stop
+        if bias:
+            stop = start + widths[layer]
+            yield Block(f"b{layer}", layer, "b", start, stop, (widths[layer],))
+            start = stop
+
+
+def _runs(mask: np.ndarray) -> list[list[int]]:
+    """The True stretches of a mask, as [start, stop] pairs: short, whatever its length."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
+    return edges.reshape(-1, 2).tolist()
+
+
+@functools.lru_cache(maxsize=64)
+def bound_formulas(net: Network, xp: Any) -> tuple[tuple[Any, ...], Any]:
+    """The network's activations (item 0 None) and loss over ``xp``, bound once."""
+    activations = tuple(None if g is None else g.bind(xp) for g in net.activations)
+    return activations, net.loss.bind(xp, net.output_activation)

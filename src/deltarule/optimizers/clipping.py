@@ -1,0 +1,74 @@
+"""Clipping a gradient to a largest length."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from deltarule.optimizers.scalars import in_interval
+
+__all__ = ["clip_by_norm"]
+
+
+def clip_by_norm(xp: Any, g: Any, max_norm: float) -> tuple[Any, Any]:
+    r"""‖g‖ ≤ c by g ← g · min(1, c/‖g‖): the same direction, at most c long.
+
+    .. math:: g ← g \cdot \min\left(1, \frac{c}{\lVert g \rVert}\right),
+              \qquad \lVert g \rVert = σ \sqrt{\textstyle\sum_i (g_i/σ)^2},
+              \quad σ = \max_i |g_i|
+
+    The norm is the Euclidean one of the whole gradient, all layers together,
+    not one per layer, and not a bound on each entry. Divided by σ first, its
+    squares neither overflow nor vanish, whatever the size of g; what is clipped is
+    computed from g/σ too. A gradient within the bound comes back bit for bit.
+
+    A norm that is not finite is handed on and nothing is clipped: a gradient of
+    inf or NaN has no direction, and one made to look finite would hide that
+    training diverged.
+
+    Parameters
+    ----------
+    xp : namespace
+        Offers ``abs``, ``max``, ``sum``, ``sqrt`` and ``where``: NumPy, ``jax.numpy``.
+    g : array, (p,)
+        The gradient, penalty included.
+    max_norm : float
+        c, above 0; ``inf`` clips nothing.
+
+    Returns
+    -------
+    g : array, (p,)
+        In the type it came in.
+    norm : scalar array
+        ‖g‖ before clipping, in the type of g.
+
+    Raises
+    ------
+    InputError
+        If ``max_norm`` is not above 0.
+
+    Source: Pascanu, Mikolov and Bengio (2013), "On the difficulty of training
+    recurrent neural networks", algorithm 1.
+
+    Examples
+    --------
+    >>> g, norm = clip_by_norm(np, np.array([3.0, 4.0]), 2.5)
+    >>> print(g, norm)
+    [1.5 2. ] 5.0
+    >>> g, norm = clip_by_norm(np, np.array([3e200, 4e200]), 5.0)
+    >>> print(g, norm)
+    [3. 4.] 5e+200
+    """
+    c = in_interval("clip_by_norm", "max_norm", max_norm, "(0, inf]", 1.0)
+    # Overflow, underflow and NaN are answers here, and the caller sees them in the norm.
+    with np.errstate(all="ignore"):
+        largest = xp.max(xp.abs(g), initial=0.0)
+        usable = (largest > 0.0) & (largest < math.inf)
+        sigma = xp.where(usable, largest, 1.0)
+        unit = g / sigma
+        root = xp.where(usable, xp.sqrt(xp.sum(unit * unit)), 1.0)
+        norm = xp.where(usable, sigma * root, largest)
+        too_long = (norm > c) & (norm < math.inf)
+        return xp.where(too_long, unit * (c / root), g), norm

@@ -1,0 +1,270 @@
+"""Single cells: what counts as missing, as a number, as a date, and as text.
+
+Every door into the library (text files, databases, frames) goes through these
+functions, so that a file and the same data in a frame give the same table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import DataError, InputError
+
+__all__ = [
+    "DEFAULT_NA",
+    "clean_text",
+    "column_from_cells",
+    "missing_tokens",
+    "number_text",
+    "parse_date",
+    "parse_number",
+    "without_tokens",
+]
+
+DEFAULT_NA: tuple[str, ...] = ("", "NA", "N/A", "?", "nan", "null")
+"""The texts that mean *missing*, compared without case and surrounding blanks."""
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_DATE = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+
+
+def missing_tokens(na: str | Iterable[str]) -> tuple[str, ...]:
+    """The missing tokens in the form they are compared in.
+
+    Parameters
+    ----------
+    na : str or iterable of str
+        Texts that mean *missing*. The empty text always does.
+
+    Returns
+    -------
+    tuple of str
+        Stripped, in lower case, each once, in the order given, ``""`` first.
+
+    Raises
+    ------
+    InputError
+        If a token is not text.
+
+    Examples
+    --------
+    >>> missing_tokens(["NA", "-999", "na "])
+    ('', 'na', '-999')
+    """
+    tokens = [""]
+    for token in [na] if isinstance(na, str) else na:
+        if not isinstance(token, str):
+            raise InputError(
+                f"missing-value token {token!r} is a {type(token).__name__}; expected text, "
+                f"such as {str(token)!r}"
+            )
+        if (plain := token.strip().lower()) not in tokens:
+            tokens.append(plain)
+    return tuple(tokens)
+
+
+def parse_number(text: str) -> float | None:
+    """The number a text spells, or None.
+
+    Decimal notation with a point and an optional exponent, as Python's
+    ``float`` reads it, but no underscores, no hexadecimal, no ``nan``, and
+    nothing infinite (``1e999`` included).
+
+    Examples
+    --------
+    >>> parse_number("1e3"), parse_number("-.5"), parse_number(" 01 ")
+    (1000.0, -0.5, 1.0)
+    >>> [parse_number(t) for t in ("1_000", "0x10", "inf", "1,5", "1e999", "")]
+    [None, None, None, None, None, None]
+    """
+    text = text.strip()
+    if _NUMBER.fullmatch(text) is None:
+        return None
+    value = float(text)
+    return value if abs(value) < float("inf") else None
+
+
+def parse_date(text: str) -> float | None:
+    """The days since 1970-01-01 (UTC) of an ISO 8601 date or time, or None.
+
+    Examples
+    --------
+    >>> parse_date("1970-01-02"), parse_date("1970-01-02T12:00"), parse_date("2.1.1970")
+    (1.0, 1.5, None)
+    """
+    text = text.strip()
+    if _DATE.fullmatch(text) is None:
+        return None
+    try:
+        return days_since_1970(datetime.fromisoformat(text))
+    except ValueError:  # the 30th of February
+        return None
+
+
+def days_since_1970(moment: date) -> float:
+    """Days since 1970-01-01; a time without a zone counts as UTC.
+
+    Examples
+    --------
+    >>> days_since_1970(date(1970, 1, 11))
+    10.0
+    """
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) / _DAY
+
+
+def number_text(value: float) -> str:
+    """A number as a label: ``1.0`` is ``"1"``, as a file would have it.
+
+    Examples
+    --------
+    >>> number_text(1.0), number_text(-2.5), number_text(1e300)
+    ('1', '-2.5', '1e+300')
+    """
+    value = float(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def clean_text(cells: NDArray[np.object_], tokens: tuple[str, ...]) -> NDArray[np.object_]:
+    """Text cells without surrounding blanks, and None where a missing token stands.
+
+    Equal texts share one object afterwards, so a column of few levels costs
+    eight bytes a row.
+
+    Examples
+    --------
+    >>> clean_text(np.array([" a ", "?", None, "a"], dtype=object), missing_tokens("?"))
+    array(['a', None, None, 'a'], dtype=object)
+    """
+    values = cells.tolist()
+    shared: dict[str, str] = {}
+    clean: dict[str | None, str | None] = {None: None}
+    for cell in set(values) - {None}:
+        text = cell.strip()
+        clean[cell] = None if text.lower() in tokens else shared.setdefault(text, text)
+    return object_array([clean[cell] for cell in values])
+
+
+def without_tokens(values: NDArray[np.float64], tokens: tuple[str, ...]) -> NDArray[np.float64]:
+    """Numbers with NaN where a missing token spells the number.
+
+    Examples
+    --------
+    >>> without_tokens(np.array([1.0, -999.0]), missing_tokens(["NA", "-999"]))
+    array([ 1., nan])
+    """
+    numbers = [number for token in tokens if (number := parse_number(token)) is not None]
+    return np.where(np.isin(values, numbers), np.nan, values) if numbers else values
+
+
+def object_array(values: list[Any]) -> NDArray[np.object_]:
+    """A 1-d object array; ``np.array`` would turn equal-length lists into a matrix.
+
+    Examples
+    --------
+    >>> object_array(["a", None])
+    array(['a', None], dtype=object)
+    """
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def column_from_cells(
+    name: str, cells: list[Any], tokens: tuple[str, ...], source: str
+) -> tuple[NDArray[Any], str | None]:
+    """A column from Python objects, whatever they are.
+
+    Parameters
+    ----------
+    name : str
+        The column's name, for messages.
+    cells : list
+        None, NaN and NaT are missing. Numbers (int, float, Decimal, NumPy's)
+        make a number column; a bool is ``"true"`` or ``"false"``; dates and
+        times are days since 1970. Where texts and others are mixed, all are text.
+    tokens : tuple of str
+        What :func:`missing_tokens` gave.
+    source : str
+        Where the cells come from, for messages.
+
+    Returns
+    -------
+    column : ndarray
+        float64 with NaN, or objects that are str or None.
+    kind : str or None
+        ``"date"`` if the numbers are days since 1970.
+
+    Raises
+    ------
+    DataError
+        If a cell is a list, a dictionary, bytes or anything else without a text.
+
+    Examples
+    --------
+    >>> column_from_cells("a", [1, None, 2.5], missing_tokens(()), "here")
+    (array([1. , nan, 2.5]), None)
+    >>> column_from_cells("a", [True, "x"], missing_tokens(()), "here")
+    (array(['true', 'x'], dtype=object), None)
+    """
+    types = set(map(type, cells))
+    if types <= {str, type(None)}:
+        return clean_text(object_array(cells), tokens), None
+    cells = [None if _is_missing(cell) else cell for cell in cells]
+    known = [cell for cell in cells if cell is not None]
+    if known and all(map(_is_number, known)):
+        try:
+            values = np.array([np.nan if c is None else float(c) for c in cells])
+        except OverflowError:  # an integer beyond 1.8e308 is no float64; it stays text
+            return column_from_cells(name, _texts(name, cells, source), tokens, source)
+        return without_tokens(values, tokens), None
+    if known and all(isinstance(cell, date) for cell in known):
+        return np.array([np.nan if c is None else days_since_1970(c) for c in cells]), "date"
+    return clean_text(object_array(_texts(name, cells, source)), tokens), None
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, int | float | Decimal | np.number) and not isinstance(cell, bool)
+
+
+def _is_missing(cell: Any) -> bool:
+    """None, any NaN, and pandas' NA and NaT, which are known by name without importing pandas."""
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+        return True
+    return bool(_is_number(cell) and cell != cell)
+
+
+def _texts(name: str, cells: list[Any], source: str) -> list[str | None]:
+    texts: list[str | None] = []
+    for row, cell in enumerate(cells, start=1):
+        if cell is None or isinstance(cell, str):
+            texts.append(None if cell is None else str(cell))
+        elif isinstance(cell, bool | np.bool_):
+            texts.append("true" if cell else "false")
+        elif isinstance(cell, int):
+            texts.append(str(cell))
+        elif _is_number(cell):
+            texts.append(number_text(float(cell)))
+        elif isinstance(cell, date):
+            texts.append(cell.isoformat())
+        else:
+            raise DataError(
+                f"{source}: column {name!r} holds a {type(cell).__name__} in row {row}; expected "
+                "one number, text, date or truth value per cell; split it into columns, or leave "
+                "the column out"
+            )
+    return texts

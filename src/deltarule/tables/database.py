@@ -1,0 +1,256 @@
+"""Sources that know their types: Parquet files, SQL over files, SQLite.
+
+Numbers stay numbers and text stays text. A truth value becomes ``"true"`` or
+``"false"``; dates and times become days since 1970-01-01; what is no single value
+(lists, structures, bytes) is refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from deltarule.errors import DataError, FileError
+from deltarule.tables.cells import clean_text, column_from_cells, without_tokens
+from deltarule.tables.duck import connect, quoted
+from deltarule.tables.table import Table, check_names, close_match, listed
+
+__all__ = ["read_parquet", "read_sql", "read_sqlite"]
+
+_NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM")
+_MOMENTS = re.compile(r"DATE|TIMESTAMP.*")
+
+
+def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:
+    """One Parquet file as a table.
+
+    Raises
+    ------
+    DataError
+        If it is no Parquet file, holds nested columns, or has no rows.
+    """
+    duckdb, connection = connect()
+    with connection:
+        try:
+            rows = connection.execute(
+                f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({quoted(path)})"
+            ).fetchall()
+            names = _top_level(rows)
+            query = f"SELECT * FROM read_parquet({quoted(path)})"
+            return _fetch(connection, query, path.name, tokens, names)
+        except duckdb.Error as error:
+            raise DataError(
+                f"{path.name} is no readable Parquet file ({_first_line(error)}); expected a "
+                "Parquet file; was it copied in full?"
+            ) from None
+
+
+def _top_level(rows: list[tuple[str, int]]) -> list[str]:
+    """The columns' own names: DuckDB renames "A" to "A_1" beside a column "a".
+
+    A Parquet schema lists its tree depth first; the first row is the root.
+    """
+    names: list[str] = []
+    at = 1
+    while at < len(rows):
+        names.append(rows[at][0])
+        pending = 1
+        while pending:
+            pending += rows[at][1] - 1
+            at += 1
+    return names
+
+
+def read_sql(path: Path | None, sql: str, tokens: tuple[str, ...]) -> Table:
+    """The result of one SELECT over files, run by DuckDB in this process.
+
+    Parameters
+    ----------
+    path : Path or None
+        A file, or a pattern, that the query sees under the name ``data``.
+        Its types are DuckDB's reading of the whole file.
+    sql : str
+        One SELECT statement. It may name files itself: ``FROM 'sales.parquet'``.
+    tokens : tuple of str
+        What :func:`~deltarule.tables.cells.missing_tokens` gave.
+
+    Raises
+    ------
+    DataError
+        If it is not one SELECT, fails, or gives nested columns or no rows.
+    """
+    duckdb, connection = connect()
+    with connection:
+        try:
+            statements = connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise DataError(
+                    f"sql holds {len(statements)} statements: {sql!r}; expected one SELECT; "
+                    "keep the statement that gives the rows"
+                    if len(statements) != 1
+                    else f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads"
+                )
+            query = sql.strip().rstrip(";")
+            if path is not None:
+                connection.execute(f"CREATE TEMP VIEW data AS SELECT * FROM {_reader(path)}")
+            return _fetch(connection, query, "the SQL result", tokens)
+        except duckdb.Error as error:
+            hint = "correct the statement"
+            if "extension" in str(error).lower():
+                hint = (
+                    "deltarule downloads no DuckDB extension: install it once with DuckDB itself, "
+                    "or copy the data to a Parquet file"
+                )
+            elif path is None and "Table with name data" in str(error):
+                hint = "give the file as source: it is then the table 'data'"
+            raise DataError(
+                f"sql: {_first_line(error)}; expected a SELECT that DuckDB can run; {hint}"
+            ) from None
+
+
+def _reader(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return f"read_parquet({quoted(path)})"
+    if suffix in (".json", ".jsonl", ".ndjson"):
+        return f"read_json({quoted(path)}, sample_size=-1)"
+    # All rows are looked at before a type is chosen, not only the first ones.
+    return f"read_csv({quoted(path)}, sample_size=-1)"
+
+
+def _fetch(
+    connection: Any,
+    query: str,
+    source: str,
+    tokens: tuple[str, ...],
+    names: list[str] | None = None,
+) -> Table:
+    described = connection.execute(f"DESCRIBE {query}").fetchall()
+    names = [row[0] for row in described] if names is None else names
+    types = [str(row[1]).upper() for row in described]
+    names = [name.strip() for name in names]
+    check_names(names, source)
+    wanted: list[str] = []
+    kinds: dict[str, str] = {}
+    for i, (name, type_) in enumerate(zip(names, types, strict=True)):
+        if _NUMBERS.fullmatch(type_):
+            wanted.append(f"CAST(c{i} AS DOUBLE)")
+        elif _MOMENTS.fullmatch(type_):
+            wanted.append(f"epoch(c{i}) / 86400.0")
+            kinds[name] = "date"
+        elif type_.startswith(("VARCHAR", "UUID", "ENUM", "BOOLEAN", "TIME", '"NULL"')):
+            wanted.append(f"CAST(c{i} AS VARCHAR)")
+            if type_.startswith(("ENUM", "UUID")):
+                kinds[name] = "category"
+        else:
+            raise DataError(
+                f"{source}: column {name!r} is of type {described[i][1]}; expected one number, "
+                "text, date or truth value per cell; split it into columns, or leave it out"
+            )
+    select = ", ".join(f"{expression} AS c{i}" for i, expression in enumerate(wanted))
+    aliases = ", ".join(f"c{i}" for i in range(len(names)))
+    arrays = connection.execute(f"SELECT {select} FROM ({query}) AS q({aliases})").fetchnumpy()
+    columns = {}
+    for i, name in enumerate(names):
+        column = arrays[f"c{i}"]
+        if wanted[i].endswith("VARCHAR)"):
+            cells = np.ma.filled(column.astype(object), None)
+            columns[name] = clean_text(cells, tokens)
+        else:
+            values = np.ma.filled(column.astype(np.float64), np.nan)
+            columns[name] = without_tokens(values, tokens)
+    if len(columns[names[0]]) == 0:
+        raise DataError(
+            f"{source} has {len(names)} columns ({listed(names, 8)}) and no rows; "
+            "expected at least one row"
+        )
+    return Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split("\n\n")[0].split())
+
+
+def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[str, ...]) -> Table:
+    """A table or query of a SQLite file, opened for reading only.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    table : str or None
+        The name of a table or view. May be left out where there is only one.
+    sql : str or None
+        A SELECT in SQLite's dialect, instead.
+    tokens : tuple of str
+        What :func:`~deltarule.tables.cells.missing_tokens` gave.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be opened.
+    DataError
+        If it is no database, the table is unknown or must be named, the query
+        fails, or there are no rows.
+    """
+    source = f"{path.name}, {'the SQL result' if sql else f'table {table}'}"
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
+    except sqlite3.Error as error:
+        raise FileError(f"{path.name} cannot be opened ({error}); check its permissions") from None
+    try:
+        if sql is None:
+            table = _chosen(connection, path.name, table)
+            source = f"{path.name}, table {table}"
+            sql = 'SELECT * FROM "' + table.replace('"', '""') + '"'
+        cursor = connection.execute(sql)
+        if cursor.description is None:
+            raise DataError(f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads")
+        names = [str(column[0]).strip() for column in cursor.description]
+        rows = cursor.fetchall()
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise DataError(
+            f"{path.name}: SQLite says: {error}; expected a SQLite database and a SELECT that it "
+            "can run; check the file and the statement"
+        ) from None
+    finally:
+        connection.close()
+    check_names(names, source)
+    if not rows:
+        raise DataError(
+            f"{source} has {len(names)} columns ({listed(names, 8)}) and no rows; "
+            "expected at least one row"
+        )
+    columns, kinds = {}, {}
+    for name, cells in zip(names, zip(*rows, strict=True), strict=True):
+        columns[name], kind = column_from_cells(name, list(cells), tokens, source)
+        if kind:
+            kinds[name] = kind
+    return Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
+
+
+def _chosen(connection: sqlite3.Connection, source: str, table: str | None) -> str:
+    found = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
+        "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+    ).fetchall()
+    known = [str(row[0]) for row in found]
+    if table is None and len(known) == 1:
+        return known[0]
+    if table is None:
+        raise DataError(
+            f"{source} holds {len(known)} tables: {listed(known) or 'none'}; expected the name of "
+            "one; give table= or sql="
+        )
+    if table not in known:
+        match = close_match(table, known)
+        hint = f"did you mean {match!r}? " if match else ""
+        raise DataError(
+            f"{source} has no table {table!r}; {hint}its tables are: {listed(known) or 'none'}"
+        )
+    return table

@@ -1,0 +1,250 @@
+"""Files, patterns of files and SQL, as tables."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from deltarule.errors import DataError, FileError, InputError
+from deltarule.tables.cells import DEFAULT_NA, missing_tokens, object_array
+from deltarule.tables.database import read_parquet, read_sql, read_sqlite
+from deltarule.tables.jsonfile import read_json
+from deltarule.tables.table import Table, listed
+from deltarule.tables.textfile import read_text
+
+__all__ = ["read_table"]
+
+_TEXT = (".csv", ".tsv", ".tab", ".txt")
+_JSON = (".jsonl", ".ndjson", ".json")
+_SQLITE = (".db", ".sqlite", ".sqlite3")
+_KNOWN = (*_TEXT, *_JSON, ".parquet", *_SQLITE)
+
+
+def read_table(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    table: str | None = None,
+    sql: str | None = None,
+    na: str | Iterable[str] = DEFAULT_NA,
+    delimiter: str | None = None,
+) -> Table:
+    """Read a file, several files of the same columns, or the result of a query.
+
+    Parameters
+    ----------
+    source : path, optional
+        A file, by the ending of its name: ``.csv`` ``.tsv`` ``.tab`` ``.txt`` (UTF-8,
+        with a header), ``.jsonl`` ``.ndjson`` ``.json`` (one object per line, or one list),
+        ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``. Or a pattern such as ``"data/*.csv"``
+        (``**`` for folders below), whose files are read in sorted order and must have
+        the same columns. None if ``sql`` names its files itself.
+    table : str, optional
+        The table of a SQLite file; may be left out where there is only one.
+    sql : str, optional
+        One SELECT. Over a SQLite file it runs there. Elsewhere DuckDB runs it in this
+        process: ``source``, if given, is its table ``data``, and it may name files
+        (``FROM 'a.parquet'``). Types are then those DuckDB reads, so text such as
+        ``01`` may become a number.
+    na : str or iterable of str, optional
+        The texts that mean *missing*, compared without case and surrounding blanks;
+        the empty text always does. A token that spells a number (``"-999"``) is
+        missing in number columns too. To add one: ``na=(*DEFAULT_NA, "-999")``.
+    delimiter : str, optional
+        The character between the fields of a text file. Otherwise a tab in ``.tsv`` and
+        ``.tab`` files, elsewhere one of comma, semicolon, tab and bar, by the first rows.
+
+    Returns
+    -------
+    Table
+        Text files give columns of text, except that a column which is numbers
+        throughout and has more than about 1000 different ones is float64 already. Typed
+        sources keep numbers as float64; truth values become ``"true"`` and ``"false"``,
+        dates and times days since 1970-01-01 (UTC), and their kind says so.
+
+    Raises
+    ------
+    FileError
+        If there is no such file, or it cannot be read.
+    DataError
+        If the content cannot be used; the message names the line or the column.
+    InputError
+        If the arguments do not go together.
+    MissingDependency
+        If DuckDB is not installed.
+
+    Notes
+    -----
+    Nothing is downloaded: no DuckDB extension, no remote file. At most 20 000 columns.
+    Cells lose surrounding blanks, as names do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "plants.csv"
+    ...     _ = path.write_text("height,kind\\n1.5,oak\\n?,fir\\n")
+    ...     plants = read_table(path)
+    >>> plants
+    Table(2 rows of 2 columns from plants.csv: height, kind)
+    >>> plants["height"], plants.where(1)
+    (array(['1.5', None], dtype=object), 'line 3')
+    """
+    tokens = missing_tokens(na)
+    if source is None:
+        if sql is None or table is not None:
+            raise InputError(
+                "read_table was given neither a file nor a query to run by itself; expected a "
+                "path, or sql= that names its files, as in sql=\"SELECT * FROM 'a.parquet'\""
+            )
+        return read_sql(None, sql, tokens)
+    text = os.fspath(source)
+    paths = _expanded(text)
+    for path in paths:
+        _check_path(path)
+    suffixes = {path.suffix.lower() for path in paths}
+    in_sqlite = suffixes <= set(_SQLITE)
+    if table is not None and not in_sqlite:
+        raise InputError(
+            f"table={table!r} was given for {paths[0].name}; expected it only for SQLite files "
+            f"({', '.join(_SQLITE)}); leave it out, or use sql="
+        )
+    if table is not None and sql is not None:
+        raise InputError("both table= and sql= were given; expected one of them")
+    if sql is not None and not in_sqlite:
+        if len(suffixes) > 1:
+            raise InputError(
+                f"{text!r} stands for files of several kinds ({', '.join(sorted(suffixes))}); "
+                "expected one kind where sql= is given; make the pattern narrower"
+            )
+        return read_sql(Path(text), sql, tokens)
+    tables = [_read_one(path, table, sql, tokens, delimiter) for path in paths]
+    return tables[0] if len(tables) == 1 else _joined(tables, text)
+
+
+def _expanded(text: str) -> list[Path]:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        raise FileError(
+            f"{text!r} is an address; expected a file on this machine; download the file, or "
+            "export the query to Parquet, and give its path"
+        )
+    path = Path(text).expanduser()
+    if path.exists() or not glob.has_magic(text):
+        return [path]
+    found = sorted(glob.glob(str(path), recursive=True))
+    if not found:
+        raise FileError(
+            f"no file matches {text!r}; expected at least one; check the pattern and the folder"
+        )
+    return [Path(each) for each in found]
+
+
+def _check_path(path: Path) -> None:
+    if path.is_dir():
+        raise FileError(
+            f"{str(path)!r} is a folder; expected a file, or a pattern such as "
+            f"{str(path / '*.csv')!r}"
+        )
+    if not path.exists():
+        siblings: list[str] = []
+        if path.parent.is_dir():
+            siblings = [each.name for each in path.parent.iterdir()]
+        match = difflib.get_close_matches(path.name, siblings, n=1)
+        hint = f"did you mean {match[0]!r}?" if match else "check the path"
+        raise FileError(f"there is no file {str(path)!r}; expected an existing file; {hint}")
+    if path.suffix.lower() not in _KNOWN:
+        advice = "rename it by its content, or convert it"
+        if path.suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst"):
+            advice = "unpack it first"
+        elif path.suffix.lower() in (".xls", ".xlsx", ".ods"):
+            advice = "save the sheet as CSV"
+        raise FileError(
+            f"{path.name} ends in {path.suffix or 'nothing'!r}; expected one of "
+            f"{', '.join(_KNOWN)}; {advice}"
+        )
+
+
+def _read_one(
+    path: Path,
+    table: str | None,
+    sql: str | None,
+    tokens: tuple[str, ...],
+    delimiter: str | None,
+) -> Table:
+    suffix = path.suffix.lower()
+    if suffix in _SQLITE:
+        return read_sqlite(path, table, sql, tokens)
+    if suffix == ".parquet":
+        return read_parquet(path, tokens)
+    if suffix in _JSON:
+        return read_json(path, tokens)
+    return read_text(path, tokens, delimiter)
+
+
+def _joined(tables: list[Table], pattern: str) -> Table:
+    """Tables below one another, their columns in the first one's order."""
+    first = tables[0]
+    for other in tables[1:]:
+        lacks = [name for name in first.names if name not in other]
+        extra = [name for name in other.names if name not in first]
+        if lacks or extra:
+            parts = [f"lacks {listed(map(repr, lacks))}"] if lacks else []
+            parts += [f"has also {listed(map(repr, extra))}"] if extra else []
+            raise DataError(
+                f"{other.source} {' and '.join(parts)}; expected the columns of {first.source}, "
+                f"the first file of {pattern!r}; make the pattern narrower, or the files alike"
+            )
+    columns, kinds = {}, {}
+    for name in first.names:
+        parts_of = [each[name] for each in tables]
+        # Text files hold numbers as text or as float64 by their number of values, so
+        # kinds are compared only where the source declares types.
+        texts = [part.dtype == object and any(c is not None for c in part) for part in parts_of]
+        numbers = [part.dtype != object for part in parts_of]
+        if any(texts) and any(numbers):
+            parts_of = [_as_text(part) for part in parts_of]
+        elif any(numbers):
+            parts_of = [
+                part if part.dtype != object else np.full(len(part), np.nan) for part in parts_of
+            ]
+        columns[name] = np.concatenate(parts_of)
+        declared = {each.kinds.get(name, "") for each in tables}
+        if len(declared) > 1:
+            raise DataError(
+                f"column {name!r} is a {' in one file and a '.join(sorted(declared - {''}))} in "
+                f"one file of {pattern!r} and plain in another; expected one type; "
+                "write the files alike"
+            )
+        if kind := declared.pop():
+            kinds[name] = kind
+    counts = [len(each) for each in tables]
+    words = {each.line_word for each in tables}
+    word = words.pop() if len(words) == 1 else "row"
+    lines = [
+        each.lines if each.line_word == word else np.arange(1, len(each) + 1) for each in tables
+    ]
+    return replace(
+        first,
+        columns=columns,
+        kinds=kinds,
+        source=f"{pattern} ({len(tables)} files)",
+        lines=np.concatenate([line for line in lines if line is not None]),
+        line_word=word,
+        files=tuple(each.source for each in tables),
+        file_of=np.repeat(np.arange(len(tables)), counts),
+    )
+
+
+def _as_text(part: np.ndarray) -> np.ndarray:
+    from deltarule.tables.cells import number_text
+
+    if part.dtype == object:
+        return part
+    return object_array([None if x != x else number_text(x) for x in part.tolist()])

@@ -1,0 +1,290 @@
+"""The table: named columns of numbers or text, and where each row came from."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from deltarule.errors import DataError, InputError
+
+__all__ = ["Table", "check_names", "close_match", "listed", "unknown_column"]
+
+_SHOWN = 20
+
+
+def listed(items: Iterable[str], limit: int = _SHOWN) -> str:
+    """Items for a message, the first few of many.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    items = list(items)
+    text = ", ".join(items[:limit])
+    return text if len(items) <= limit else f"{text} and {len(items) - limit} more"
+
+
+def close_match(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like ``name``, case aside, or None.
+
+    Examples
+    --------
+    >>> close_match("AGE", ["wage", "age"]), close_match("x", ["age"])
+    ('age', None)
+    """
+    by_lower: dict[str, str] = {}
+    for each in known:
+        by_lower.setdefault(each.lower(), each)
+    # difflib takes milliseconds per hundred names; on a very wide table that is a minute.
+    if name.lower() in by_lower:
+        return by_lower[name.lower()]
+    found = difflib.get_close_matches(name.lower(), list(by_lower)[:2000], n=1)
+    return by_lower[found[0]] if found else None
+
+
+def unknown_column(name: str, known: Sequence[str], what: str, source: str) -> DataError:
+    """The error for a column that is not there.
+
+    Examples
+    --------
+    >>> print(unknown_column("pric", ["size", "price"], "target", "a.csv"))
+    a.csv has no column 'pric' (the target); did you mean 'price'? its columns are: size, price
+    """
+    match = close_match(name, known)
+    hint = f"did you mean {match!r}? " if match else ""
+    return DataError(
+        f"{source} has no column {name!r} (the {what}); {hint}its columns are: {listed(known)}"
+    )
+
+
+def check_names(names: Sequence[str], source: str) -> None:
+    """Refuse empty and repeated column names.
+
+    Raises
+    ------
+    DataError
+        Naming the columns.
+
+    Examples
+    --------
+    >>> check_names(["a", "b", "a"], "a.csv")
+    Traceback (most recent call last):
+    deltarule.errors.DataError: a.csv: the column name 'a' stands twice, in columns 1 and 3; \
+expected every name once; rename one of them
+    """
+    seen: dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            hint = ""
+            if number == 1:
+                hint = " (pandas writes its index so; save with index=False)"
+            raise DataError(
+                f"{source}: column {number} of {len(names)} has no name{hint}; expected a name "
+                "for every column; add one, or remove the column"
+            )
+        if name in seen:
+            raise DataError(
+                f"{source}: the column name {name!r} stands twice, in columns {seen[name]} and "
+                f"{number}; expected every name once; rename one of them"
+            )
+        seen[name] = number
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns as they were read: numbers or text, nothing interpreted yet.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The columns' names, in the source's order.
+    columns : mapping of str to ndarray
+        By name, a 1-d array: float64 with NaN where missing, or objects that
+        are str, or None where missing.
+    source : str
+        What it was read from, for messages.
+    lines : ndarray of int64
+        For each row, the line of the file it begins on, or its row number.
+    line_word : {"line", "row"}
+        What ``lines`` counts. Both count from 1; the header is line 1.
+    kinds : mapping of str to str
+        What the source itself says of a column: ``"date"`` (days since
+        1970-01-01) or ``"category"``. Most columns have no entry.
+    na : tuple of str
+        The missing tokens that were applied.
+    files : tuple of str
+        The names of the files, if there were several.
+    file_of : ndarray of int64 or None
+        For each row the index into ``files``, if there were several.
+
+    Raises
+    ------
+    DataError
+        If a name is empty or repeated, or a column is not as described.
+
+    Examples
+    --------
+    >>> table = Table(("x", "y"), {"x": np.array([1.5, np.nan]),
+    ...                            "y": np.array(["a", None], dtype=object)})
+    >>> len(table), table.n_rows, table.names
+    (2, 2, ('x', 'y'))
+    >>> table.take([0])["y"]
+    array(['a'], dtype=object)
+    >>> table.where(1)
+    'row 2'
+    """
+
+    names: tuple[str, ...]
+    columns: Mapping[str, NDArray[Any]]
+    source: str = "the table"
+    lines: NDArray[np.int64] | None = None
+    line_word: str = "row"
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    na: tuple[str, ...] = ("",)
+    files: tuple[str, ...] = ()
+    file_of: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        names = tuple(self.names)
+        object.__setattr__(self, "names", names)
+        check_names(names, self.source)
+        if set(names) != set(self.columns):
+            raise DataError(
+                f"{self.source}: the names are {listed(names)}, but the columns are "
+                f"{listed(map(str, self.columns))}; expected one column for every name"
+            )
+        for name in names:
+            column = self.columns[name]
+            good = isinstance(column, np.ndarray) and column.dtype in (np.float64, object)
+            if not good or column.ndim != 1:
+                raise DataError(
+                    f"{self.source}: column {name!r} is {_described(column)}; expected a 1-d NumPy "
+                    "array of float64 or of str and None; use table_from_frame to convert"
+                )
+        lengths = {name: len(self.columns[name]) for name in names}
+        if len(set(lengths.values())) > 1:
+            shown = listed(f"{name} has {length}" for name, length in lengths.items())
+            raise DataError(
+                f"{self.source}: the columns differ in length: {shown}; "
+                "expected the same number of rows in each"
+            )
+        if self.lines is None:
+            n_rows = next(iter(lengths.values()), 0)
+            object.__setattr__(self, "lines", np.arange(1, n_rows + 1))
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return len(self)
+
+    def __len__(self) -> int:
+        return len(self.columns[self.names[0]]) if self.names else 0
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self.columns:
+            raise unknown_column(name, self.names, "column asked for", self.source)
+        return self.columns[name]
+
+    def __repr__(self) -> str:
+        return (
+            f"Table({len(self)} rows of {len(self.names)} columns from {self.source}: "
+            f"{listed(self.names)})"
+        )
+
+    def where(self, row: int) -> str:
+        """Where a row (counted from 0) stands in its source, for messages."""
+        assert self.lines is not None  # __post_init__ filled it
+        place = f"{self.line_word} {self.lines[row]}"
+        return place if self.file_of is None else f"{self.files[self.file_of[row]]} {place}"
+
+    def select(self, names: Iterable[str]) -> Table:
+        """The table with these columns only, in this order.
+
+        Raises
+        ------
+        DataError
+            If a name is unknown.
+        """
+        chosen = tuple(names)
+        columns = {name: self[name] for name in chosen}
+        kinds = {name: kind for name, kind in self.kinds.items() if name in columns}
+        return replace(self, names=chosen, columns=columns, kinds=kinds)
+
+    def without(self, names: Iterable[str]) -> Table:
+        """The table without these columns.
+
+        Raises
+        ------
+        DataError
+            If a name is unknown.
+        """
+        gone = set(names)
+        for name in sorted(gone - set(self.names)):
+            raise unknown_column(name, self.names, "column to leave out", self.source)
+        return self.select(name for name in self.names if name not in gone)
+
+    def take(self, rows: ArrayLike | slice) -> Table:
+        """The table with these rows: indices, a mask of booleans, or a slice.
+
+        Raises
+        ------
+        InputError
+            If a row is out of range, or the mask has another length.
+        """
+        index = slice_or_index(rows, len(self))
+        assert self.lines is not None
+        return replace(
+            self,
+            columns={name: column[index] for name, column in self.columns.items()},
+            lines=self.lines[index],
+            file_of=None if self.file_of is None else self.file_of[index],
+        )
+
+    def head(self, n: int = 5) -> Table:
+        """The first ``n`` rows."""
+        return self.take(slice(max(n, 0)))
+
+
+def slice_or_index(rows: ArrayLike | slice, n_rows: int) -> NDArray[np.int64]:
+    """Rows as an array of indices.
+
+    Raises
+    ------
+    InputError
+        If a row is out of range, or a mask has another length.
+
+    Examples
+    --------
+    >>> slice_or_index([True, False, True], 3)
+    array([0, 2])
+    """
+    everything = np.arange(n_rows)
+    if isinstance(rows, slice):
+        return everything[rows]
+    index = np.asarray(rows)
+    if index.size == 0:
+        return everything[:0]
+    try:
+        if index.dtype.kind not in "biu" or index.ndim != 1:
+            raise IndexError(f"an array of {index.dtype} with {index.ndim} dimensions")
+        return everything[index]
+    except IndexError as error:
+        raise InputError(
+            f"cannot take these rows of a table of {n_rows} rows ({error}); expected row numbers "
+            f"from 0 to {n_rows - 1}, or a mask of {n_rows} booleans"
+        ) from None
+
+
+def _described(column: object) -> str:
+    if isinstance(column, np.ndarray):
+        return f"an array of {column.dtype} with {column.ndim} dimensions"
+    return f"a {type(column).__name__}"

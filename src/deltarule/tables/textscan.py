@@ -1,0 +1,254 @@
+"""Looking at a text file before any parser does: is it text, and what is its header?
+
+A CSV parser asked to be helpful guesses: a shifted row, a dropped last field, a
+picture read as one column. Everything that could be guessed is settled here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from deltarule.errors import DataError, FileError, InputError
+from deltarule.tables.cells import parse_number
+from deltarule.tables.table import check_names, listed
+
+__all__ = ["DELIMITERS", "MAX_COLUMNS", "Header", "Scan", "read_header", "scan_file"]
+
+MAX_COLUMNS = 20_000
+"""More columns than this are refused: it is nearly always a table lying on its side."""
+
+DELIMITERS: tuple[str, ...] = (",", ";", "\t", "|")
+"""The characters between fields that are recognised, in order of preference."""
+
+_CHUNK = 1 << 22
+_SAMPLE_ROWS = 20
+_NAMED = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+_BOMS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one pass over the bytes of a text file tells.
+
+    Parameters
+    ----------
+    n_lines : int
+        The number of lines, an unfinished last one included.
+    trailing : frozenset of str
+        The delimiters that some line ends in.
+    """
+
+    n_lines: int
+    trailing: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first record of a text file.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The column names, without surrounding blanks.
+    delimiter : str
+        What stands between fields.
+    first_line : int
+        The line the header begins on, behind any empty lines.
+    last_line : int
+        The line it ends on: a quoted name may hold a line break.
+    """
+
+    names: tuple[str, ...]
+    delimiter: str
+    first_line: int
+    last_line: int
+
+
+def scan_file(path: Path) -> Scan:
+    """Check that a file is UTF-8 text and not empty, and count its lines.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    DataError
+        If it is empty, holds a NUL byte or is not UTF-8, with the line.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    line, tail, previous, blank = 1, b"", b"", True
+    trailing: set[str] = set()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                if not tail and chunk[:2] in _BOMS:
+                    raise DataError(
+                        f"{path.name} is in {_BOMS[chunk[:2]]}; expected UTF-8; "
+                        "save it as UTF-8 in the program it comes from"
+                    )
+                if (at := chunk.find(b"\0")) >= 0:
+                    raise DataError(
+                        f"{path.name}, line {line + _breaks(chunk[:at])}: a NUL byte; expected "
+                        "text in UTF-8; the file is binary or damaged"
+                    )
+                _decode(decoder, chunk, previous, path.name, line)
+                blank = blank and not chunk.strip(b"\xef\xbb\xbf \t\r\n")
+                joined = tail + chunk
+                for delimiter in set(DELIMITERS) - trailing:
+                    mark = delimiter.encode()
+                    if mark + b"\n" in joined or mark + b"\r" in joined:
+                        trailing.add(delimiter)
+                # A "\r\n" cut in two by the chunks is one line break.
+                cut = tail[-1:] == b"\r" and chunk[:1] == b"\n"
+                line += _breaks(chunk) - cut
+                tail, previous = joined[-2:], chunk[-4:]
+            _decode(decoder, b"", previous, path.name, line, final=True)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if blank:
+        raise DataError(
+            f"{path.name} is empty; expected a line of column names and at least one row below it"
+        )
+    trailing |= {d for d in DELIMITERS if tail[-1:] == d.encode()}
+    return Scan(line - (tail[-1:] in (b"\n", b"\r")), frozenset(trailing))
+
+
+def _breaks(chunk: bytes) -> int:
+    """Line breaks of all three customs: \\n, \\r\\n and the lone \\r of old Macintosh files."""
+    returns = chunk.count(b"\r")
+    return chunk.count(b"\n") + (returns - chunk.count(b"\r\n") if returns else 0)
+
+
+def _decode(
+    decoder: codecs.IncrementalDecoder,
+    chunk: bytes,
+    previous: bytes,
+    name: str,
+    line: int,
+    final: bool = False,
+) -> None:
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError as error:
+        # The decoder kept the unfinished character of the chunk before, so positions
+        # are of its own joined text; that character holds no line break.
+        seen = bytes(error.object[: error.start])
+        raise DataError(
+            f"{name}, line {line + _breaks(seen)}: the bytes "
+            f"{bytes(error.object[error.start : error.start + 4])!r} are not UTF-8; expected text "
+            "in UTF-8; save the file as UTF-8 (it may be in Latin-1 or Windows-1252)"
+        ) from None
+
+
+def _unreadable(path: Path, error: OSError) -> FileError:
+    return FileError(
+        f"{path.name} cannot be read ({error.strerror or error}); expected a readable file; "
+        "check its path and permissions"
+    )
+
+
+def read_header(path: Path, delimiter: str | None = None) -> Header:
+    """The column names of a text file, and the delimiter.
+
+    Parameters
+    ----------
+    path : Path
+        A file that :func:`scan_file` accepted.
+    delimiter : str, optional
+        What stands between fields. Otherwise a tab in ``.tsv`` and ``.tab`` files;
+        elsewhere the one of comma, semicolon, tab and bar that gives every one of
+        the first 20 rows as many fields as the header, and if none does, the one
+        that gives the header most fields.
+
+    Raises
+    ------
+    InputError
+        If the delimiter is not one character.
+    DataError
+        If names are missing or repeated, the columns are more than
+        :data:`MAX_COLUMNS`, no row follows, or the header is a row of numbers.
+    """
+    if delimiter is None:
+        is_tabbed = path.suffix.lower() in (".tsv", ".tab")
+        delimiter = "\t" if is_tabbed else _sniffed(path)
+    elif not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
+        raise InputError(
+            f"delimiter is {delimiter!r}; expected one character such as ',' ';' '\\t' or '|'"
+        )
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first_line = 1
+        start = file.tell()
+        while not file.readline().strip():  # scan_file has seen a line that is not blank
+            first_line += 1
+            start = file.tell()
+        file.seek(start)
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            fields = next(reader)
+            last_line = first_line - 1 + reader.line_num
+            has_rows = any(row for row in reader)
+        except csv.Error as error:
+            line = first_line - 1 + reader.line_num
+            raise DataError(_broken(path.name, line, error)) from None
+    names = tuple(field.strip() for field in fields)
+    if len(names) > MAX_COLUMNS:
+        raise DataError(
+            f"{path.name} has {len(names)} columns; expected at most {MAX_COLUMNS}; "
+            "is it a table with rows and columns exchanged? Transpose it, or choose columns first"
+        )
+    check_names(names, path.name)
+    if not has_rows:
+        raise DataError(
+            f"{path.name} has a header of {len(names)} columns ({listed(names, 8)}) and no rows; "
+            "expected at least one row below the header"
+        )
+    _refuse_numbers(names, path.name)
+    return Header(names, delimiter, first_line, last_line)
+
+
+def _broken(name: str, line: int, error: csv.Error) -> str:
+    what = str(error)
+    if "field larger" in what:
+        what = "a field of more than 131072 characters"
+    elif "end of data" in what:
+        what = "a quote that is never closed"
+    elif "expected after" in what:
+        what = "text directly behind a closing quote"
+    return (
+        f"{name}, line {line}: {what}; expected fields quoted as in RFC 4180; "
+        'double a quote inside a quoted field ("") and close every quote'
+    )
+
+
+def _sniffed(path: Path) -> str:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        # One line can be a whole damaged file, so lines are cut; only counts are wanted.
+        lines = list(islice(iter(lambda: file.readline(1 << 20), ""), _SAMPLE_ROWS + 5))
+    best, most = ",", 1
+    for delimiter in DELIMITERS:
+        try:
+            rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+        except csv.Error:
+            continue
+        counts = [len(row) for row in rows[: _SAMPLE_ROWS + 1]]
+        if counts[0] > 1 and len(set(counts)) == 1:
+            return delimiter
+        if counts[0] > most:
+            best, most = delimiter, counts[0]
+    return best
+
+
+def _refuse_numbers(names: tuple[str, ...], source: str) -> None:
+    """A first line of numbers is data without a header, unless it counts the columns."""
+    values = [parse_number(name) for name in names]
+    if len(names) < 2 or None in values:
+        return
+    if values in ([*map(float, range(len(names)))], [*map(float, range(1, len(names) + 1))]):
+        return
+    raise DataError(
+        f"{source}: the first line holds only numbers ({listed(names, 8)}); expected column names; "
+        "add a line of names at the top"
+    )

@@ -1,0 +1,208 @@
+"""The public names: documented, resolvable, and each with an example."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import deltarule
+
+ROOT = Path(__file__).parents[2]
+SRC = ROOT / "src" / "deltarule"
+API = ROOT / "docs" / "api"
+
+
+def documented(text):
+    """The full names in a page's autosummary lists."""
+    module, names, inside = "", [], False
+    for line in text.splitlines():
+        if match := re.match(r"\.\. (?:currentmodule|module|automodule):: (\S+)", line):
+            module, inside = match[1], False
+        elif line.startswith(".. autosummary::"):
+            inside = True
+        elif line and not line.startswith(" "):
+            inside = False
+        elif inside and line.strip() and not line.strip().startswith(":"):
+            names.append(f"{module}.{line.strip()}")
+    return names
+
+
+def resolve(full_name):
+    """The object behind a dotted name, importing as far as it is modules."""
+    parts = full_name.split(".")
+    found = __import__(parts[0])
+    for depth, part in enumerate(parts[1:], start=2):
+        if not hasattr(found, part):
+            __import__(".".join(parts[:depth]))
+        found = getattr(found, part)
+    return found
+
+
+DOCUMENTED = [name for page in sorted(API.glob("*.rst")) for name in documented(page.read_text())]
+
+
+def test_the_documented_names_are_exactly_the_exported_ones():
+    top = [name for name in DOCUMENTED if name.count(".") == 1]
+    assert sorted(top) == sorted(f"deltarule.{name}" for name in deltarule.__all__)
+
+
+def test_no_name_is_documented_twice():
+    assert sorted(set(DOCUMENTED)) == sorted(DOCUMENTED)
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_a_documented_name_resolves(name):
+    assert resolve(name) is not None
+
+
+def test_the_exported_names_are_sorted_and_listed_by_dir():
+    assert list(deltarule.__all__) == sorted(deltarule.__all__)
+    assert set(deltarule.__all__) <= set(dir(deltarule))
+
+
+def test_a_name_that_is_not_exported_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        deltarule.no_such_name  # noqa: B018
+
+
+def missing_docstrings(source, place):
+    """Public modules, functions, classes and methods without a usable summary line."""
+    tree, found = ast.parse(source), []
+
+    def check(node, name):
+        text = ast.get_docstring(node)
+        if not text:
+            found.append(f"{place}: {name} has no docstring")
+        elif not text.splitlines()[0].rstrip().endswith((".", ":", "?")):
+            found.append(f"{place}: the summary of {name} is not one line ending in a full stop")
+
+    def walk(node, prefix):
+        for child in node.body:
+            if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                continue
+            if child.name.startswith("_"):
+                continue
+            overload = any(getattr(d, "id", "") == "overload" for d in child.decorator_list)
+            if not overload:
+                check(child, prefix + child.name)
+            if isinstance(child, ast.ClassDef):
+                walk(child, f"{prefix}{child.name}.")
+
+    check(tree, "the module")
+    walk(tree, "")
+    return found
+
+
+FILES = sorted(SRC.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(SRC)) for path in FILES])
+def test_every_public_thing_has_a_docstring(path):
+    assert missing_docstrings(path.read_text(encoding="utf-8"), path.name) == []
+
+
+def without_example(thing):
+    """Whether a public function or class lacks an example that doctest can run."""
+    if not (inspect.isclass(thing) or inspect.isroutine(thing)):
+        return False  # data: registries, records
+    if inspect.isclass(thing) and issubclass(thing, BaseException):
+        return False  # raised by others; the examples are theirs
+    text = inspect.getdoc(thing) or ""
+    return not re.search(r"^Examples\n-{8}\n(.*\n)*?\s*>>> ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", sorted(deltarule.__all__))
+def test_every_exported_function_and_class_has_an_example(name):
+    assert not without_example(getattr(deltarule, name))
+
+
+def takes_parameters(function):
+    parameters = inspect.signature(function).parameters
+    return any(name not in {"self", "cls"} for name in parameters)
+
+
+@pytest.mark.parametrize("name", sorted(deltarule.__all__))
+def test_every_exported_function_lists_its_parameters(name):
+    thing = getattr(deltarule, name)
+    if inspect.isfunction(thing) and takes_parameters(thing):
+        assert re.search(r"^Parameters\n-{10}$", inspect.getdoc(thing) or "", re.MULTILINE)
+
+
+# The checkers, held to planted faults.
+
+
+def test_the_page_reader_reads_lists_and_nothing_else():
+    page = """
+Title
+=====
+
+.. currentmodule:: deltarule.maths
+
+Words.
+
+.. autosummary::
+   :toctree: generated
+
+   first
+   second
+
+   third
+
+More words.
+
+.. currentmodule:: deltarule
+
+.. autosummary::
+
+   fourth
+"""
+    assert documented(page) == [
+        "deltarule.maths.first",
+        "deltarule.maths.second",
+        "deltarule.maths.third",
+        "deltarule.fourth",
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(): ...",
+        '"""M."""\ndef f(): ...',
+        '"""M."""\ndef f():\n    """No full stop"""',
+        '"""M."""\nclass A:\n    """Good."""\n    def f(self): ...',
+    ],
+)
+def test_the_docstring_checker_sees_what_is_missing(source):
+    assert missing_docstrings(source, "planted")
+
+
+def test_the_docstring_checker_passes_private_things():
+    source = '"""M."""\ndef _f(): ...\nclass A:\n    """Good."""\n    def __len__(self): ...'
+    assert missing_docstrings(source, "planted") == []
+
+
+def test_the_example_checker_sees_what_is_missing():
+    def bare():
+        """Does something.
+
+        Examples
+        --------
+        Words only.
+        """
+
+    def shown():
+        """Does something.
+
+        Examples
+        --------
+        Words first.
+
+        >>> 1 + 1
+        2
+        """
+
+    assert without_example(bare)
+    assert not without_example(shown)
