@@ -1,5 +1,6 @@
 """Sphinx configuration. A build needs no network, and neither do the pages."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -19,10 +20,12 @@ extensions = [
     "sphinx_copybutton",
     "mathml",
 ]
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "_templates"]
 nitpicky = False
 
+templates_path = ["_templates"]
 autosummary_generate = True
+autosummary_ignore_module_all = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
@@ -44,3 +47,38 @@ html_theme_options = {
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+
+def skip_tuple_fields(app, what, name, thing, skip, options):
+    """Leave out "Alias for field number 0": the class says what its fields are."""
+    return True if type(thing).__name__ == "_tuplegetter" else None
+
+
+BETWEEN_BARS = re.compile(r"(``.*?``|:math:`.*?`)|\|(\S[^|`]*?)\|")
+
+
+def escape_bars(app, what, name, thing, options, lines):
+    """Read ``|a − b|`` in a docstring's words as a size, not as a substitution."""
+    block = None
+    for n, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if block is not None and (not line.strip() or indent > block):
+            continue  # a formula or a literal block: as it is
+        block = indent if line.rstrip().endswith("::") or ".. math::" in line else None
+        if "|" in line and block is None and not line.lstrip().startswith((">>>", "...", "|", "+")):
+            lines[n] = BETWEEN_BARS.sub(lambda m: m[1] or rf"\|{m[2]}\|", line)
+
+
+def give_the_source_a_section(app, what, name, thing, options, lines):
+    """Show a docstring's "Source: …" under Notes; numpydoc has no section of that name."""
+    for n, line in enumerate(lines):
+        if line.startswith("Source:") and "Notes" not in lines:
+            lines[n:n] = ["Notes", "-----"]
+            return
+
+
+def setup(app):
+    # Before numpydoc, which reads the sections at the usual priority of 500.
+    app.connect("autodoc-process-docstring", give_the_source_a_section, priority=400)
+    app.connect("autodoc-process-docstring", escape_bars)
+    app.connect("autodoc-skip-member", skip_tuple_fields)

@@ -2,8 +2,8 @@
 
 Sphinx's usual way loads MathJax from a network address when a page is read.
 Browsers draw MathML themselves, and docutils can write it, so the pages need
-neither a network nor a script. A formula that docutils cannot read fails the
-build.
+neither a network nor a script. A formula that docutils cannot read is a warning,
+which fails the build.
 """
 
 import re
@@ -13,24 +13,31 @@ from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
-from sphinx.errors import SphinxError
+from sphinx.util import logging
 
+logger = logging.getLogger(__name__)
+
+# What docutils does not take for itself.
+SYMBOLS = {"←": r"\leftarrow", "→": r"\rightarrow", "⊙": r"\odot", "·": r"\cdot", "−": "-"}
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 
 
-def render(tex: str, *, block: bool) -> str:
-    """MathML of a formula written in LaTeX."""
+def render(tex: str, node: nodes.Node, *, block: bool) -> str:
+    """MathML of a formula written in LaTeX, in which symbols may stand for themselves."""
+    for symbol, command in SYMBOLS.items():
+        tex = tex.replace(symbol, f"{command} ")
     if block and ("\\\\" in tex or "&" in tex) and "\\begin" not in tex:
         tex = f"\\begin{{aligned}}{tex}\\end{{aligned}}"
     try:
         return str(tex2mathml(tex, as_block=block))
     except MathError as error:
-        raise SphinxError(f"cannot read the formula {tex!r}: {error}") from error
+        logger.warning("cannot read the formula %r: %s", tex, error, location=node)
+        return ""
 
 
 def visit_math(self: Any, node: nodes.math) -> None:
     """Write a formula within a line."""
-    self.body.append(render(node.astext(), block=False))
+    self.body.append(render(node.astext(), node, block=False))
     raise nodes.SkipNode
 
 
@@ -39,7 +46,7 @@ def visit_math_block(self: Any, node: nodes.math_block) -> None:
     tex = node.astext()
     tag = TAG.search(tex)
     self.body.append(self.starttag(node, "div", CLASS="formula"))
-    self.body.append(render(TAG.sub("", tex), block=True))
+    self.body.append(render(TAG.sub("", tex), node, block=True))
     if tag:
         self.body.append(f'<span class="tag">({tag[1]})</span>')
     self.body.append("</div>\n")

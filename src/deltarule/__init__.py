@@ -1,1 +1,122 @@
-"""deltarule: backpropagation you can read, at the speed of the machine."""
+"""deltarule: backpropagation you can read, at the speed of the machine.
+
+Trains fully connected networks by gradient descent with explicit backpropagation, and
+can show every partial derivative it computed. The names below are loaded when they are
+first used: ``import deltarule`` itself loads NumPy and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np  # noqa: F401  the one library that everything needs
+
+from deltarule._version import __version__
+
+if TYPE_CHECKING:
+    from deltarule.engines import ReferenceEngine, check_engine, make_engine
+    from deltarule.errors import DeltaruleError, Diverged, GradientMismatch, InputError
+    from deltarule.maths import (
+        ACTIVATIONS,
+        LOSSES,
+        Activation,
+        Loss,
+        Network,
+        Trace,
+        backprop,
+        check_gradient,
+        cost,
+        forward,
+        penalty,
+        register_activation,
+        register_loss,
+    )
+    from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule
+    from deltarule.training import (
+        History,
+        Model,
+        StopFlag,
+        TrainingResult,
+        load_model,
+        save_model,
+        train,
+    )
+
+__all__ = [
+    "ACTIVATIONS",
+    "LOSSES",
+    "RULES",
+    "SCHEDULES",
+    "Activation",
+    "DeltaruleError",
+    "Diverged",
+    "GradientMismatch",
+    "History",
+    "InputError",
+    "Loss",
+    "Model",
+    "Network",
+    "ReferenceEngine",
+    "Rule",
+    "Schedule",
+    "StopFlag",
+    "Trace",
+    "TrainingResult",
+    "__version__",
+    "backprop",
+    "check_engine",
+    "check_gradient",
+    "cost",
+    "forward",
+    "load_model",
+    "make_engine",
+    "penalty",
+    "register_activation",
+    "register_loss",
+    "save_model",
+    "train",
+]
+
+_FROM = {
+    "deltarule.errors": ("DeltaruleError", "Diverged", "GradientMismatch", "InputError"),
+    "deltarule.maths": (
+        "ACTIVATIONS",
+        "LOSSES",
+        "Activation",
+        "Loss",
+        "Network",
+        "Trace",
+        "backprop",
+        "check_gradient",
+        "cost",
+        "forward",
+        "penalty",
+        "register_activation",
+        "register_loss",
+    ),
+    "deltarule.optimizers": ("RULES", "SCHEDULES", "Rule", "Schedule"),
+    "deltarule.engines": ("ReferenceEngine", "check_engine", "make_engine"),
+    "deltarule.training": (
+        "History",
+        "Model",
+        "StopFlag",
+        "TrainingResult",
+        "load_model",
+        "save_model",
+        "train",
+    ),
+}
+_HOME = {name: module for module, names in _FROM.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'deltarule' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -205,4 +205,3 @@ class Registry(Generic[R]):
 
     def __repr__(self) -> str:
         return f"Registry({self.kind!r}, {self.names()})"
-

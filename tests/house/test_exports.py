@@ -1,8 +1,10 @@
 """The public names: documented, resolvable, and each with an example."""
 
 import ast
+import importlib
 import inspect
 import re
+import types
 from pathlib import Path
 
 import pytest
@@ -79,13 +81,15 @@ def missing_docstrings(source, place):
             found.append(f"{place}: the summary of {name} is not one line ending in a full stop")
 
     def walk(node, prefix):
+        inherits = bool(getattr(node, "bases", []))
         for child in node.body:
             if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 continue
             if child.name.startswith("_"):
                 continue
             overload = any(getattr(d, "id", "") == "overload" for d in child.decorator_list)
-            if not overload:
+            # What overrides another method may inherit its docstring: see below.
+            if not overload and not (inherits and not ast.get_docstring(child)):
                 check(child, prefix + child.name)
             if isinstance(child, ast.ClassDef):
                 walk(child, f"{prefix}{child.name}.")
@@ -101,6 +105,26 @@ FILES = sorted(SRC.rglob("*.py"))
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(SRC)) for path in FILES])
 def test_every_public_thing_has_a_docstring(path):
     assert missing_docstrings(path.read_text(encoding="utf-8"), path.name) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(SRC)) for path in FILES])
+def test_every_public_method_has_a_docstring_of_its_own_or_inherited(path):
+    parts = path.relative_to(SRC.parent).with_suffix("").parts
+    module = importlib.import_module(".".join(part for part in parts if part != "__init__"))
+    assert missing_on_methods(module) == []
+
+
+def missing_on_methods(module):
+    """Public methods of a module's own classes without a docstring anywhere up the tree."""
+    return [
+        f"{thing.__name__}.{name}"
+        for thing in vars(module).values()
+        if inspect.isclass(thing) and thing.__module__ == module.__name__
+        if not thing.__name__.startswith("_")
+        for name, member in vars(thing).items()
+        if not name.startswith("_") and inspect.isroutine(member)
+        if not inspect.getdoc(getattr(thing, name))
+    ]
 
 
 def without_example(thing):
@@ -182,6 +206,17 @@ def test_the_docstring_checker_sees_what_is_missing(source):
 def test_the_docstring_checker_passes_private_things():
     source = '"""M."""\ndef _f(): ...\nclass A:\n    """Good."""\n    def __len__(self): ...'
     assert missing_docstrings(source, "planted") == []
+
+
+def test_the_inheritance_checker_sees_what_is_missing():
+    planted = types.ModuleType("planted")
+    source = (
+        'class A:\n def f(self):\n  "Doc."\n def g(self): ...\n'
+        "class B(A):\n def f(self): ...\n def g(self): ...\n"
+    )
+    code = compile(source, "planted", "exec")
+    exec(code, planted.__dict__)  # noqa: S102  (three lines of our own)
+    assert missing_on_methods(planted) == ["A.g", "B.g"]
 
 
 def test_the_example_checker_sees_what_is_missing():

@@ -127,6 +127,15 @@ def test_no_test_changes_where_imports_come_from():
     assert found == []
 
 
+def test_the_example_of_the_readme_runs_and_learns():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", example], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert float(done.stdout.split()[-1]) < 0.01
+
+
 def names(requirements):
     return {re.match(r"[\w.-]+", line)[0].lower().replace("_", "-") for line in requirements}
 

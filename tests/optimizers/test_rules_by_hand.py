@@ -1,6 +1,6 @@
 """Every rule against numbers worked out by hand, and against its paper's pseudocode."""
 
-from fractions import Fraction as F
+from fractions import Fraction
 from math import sqrt
 
 import numpy as np
@@ -16,82 +16,82 @@ COSTS = [4, 3, 5, 2, 1]
 
 BY_HAND = [
     # name, parameters, η, gradients, θ after each step from θ = 1, slots at the end
-    ("sgd", {}, F(1, 4), [2, -1, 4], [F(1, 2), F(3, 4), F(-1, 4)], {}),
+    ("sgd", {}, Fraction(1, 4), [2, -1, 4], [Fraction(1, 2), Fraction(3, 4), Fraction(-1, 4)], {}),
     (
         "momentum",
         {"momentum": 0.5},
-        F(1, 4),
+        Fraction(1, 4),
         [2, -1, 4],
-        [F(1, 2), F(1, 2), F(-1, 2)],
+        [Fraction(1, 2), Fraction(1, 2), Fraction(-1, 2)],
         {"v": -1},
     ),
     (
         "nesterov",
         {"momentum": 0.5},
-        F(1, 4),
+        Fraction(1, 4),
         [2, -1, 4],
-        [F(1, 4), F(1, 2), F(-1)],
+        [Fraction(1, 4), Fraction(1, 2), Fraction(-1)],
         {"v": -1},
     ),
     (
         "rmsprop",
         {"rho": 0.75, "epsilon": 1.0},
-        F(1, 2),
+        Fraction(1, 2),
         [6, 3, -3],
-        [F(1, 4), F(-1, 8), F(1, 4)],
+        [Fraction(1, 4), Fraction(-1, 8), Fraction(1, 4)],
         {"v": 9},
     ),
     (
         "adam",
         ADAM,
-        F(1, 2),
+        Fraction(1, 2),
         [6, 1, -4],
-        [F(5, 8), F(29, 72), F(251, 504)],
-        {"m": -1, "v": F(37, 4)},
+        [Fraction(5, 8), Fraction(29, 72), Fraction(251, 504)],
+        {"m": -1, "v": Fraction(37, 4)},
     ),
     (
         "adam",
         ADAM | {"epsilon_inside": False},
-        F(1, 2),
+        Fraction(1, 2),
         [6, 1, -4],
         [
             0.7,
             0.7 - sqrt(7) / 3 / (sqrt(7) + 2),
             0.7 - sqrt(7) / 3 / (sqrt(7) + 2) + sqrt(37) / 14 / (sqrt(37) / 2 + 2),
         ],
-        {"m": -1, "v": F(37, 4)},
+        {"m": -1, "v": Fraction(37, 4)},
     ),
     (
         "adamw",
         ADAM | {"weight_decay": 0.4},
-        F(1, 2),
+        Fraction(1, 2),
         [6, 1, -4],
-        [F(1, 2), F(2, 9), F(16, 63)],
-        {"m": -1, "v": F(37, 4)},
+        [Fraction(1, 2), Fraction(2, 9), Fraction(16, 63)],
+        {"m": -1, "v": Fraction(37, 4)},
     ),
     (
         "rprop",
         RPROP,
         None,
         RPROP_G,
-        [F(1, 2), F(-1, 10), F(1, 5), F(14, 25), F(19, 50)],
-        {"delta": F(9, 50), "sign": 1},
+        [Fraction(1, 2), Fraction(-1, 10), Fraction(1, 5), Fraction(14, 25), Fraction(19, 50)],
+        {"delta": Fraction(9, 50), "sign": 1},
     ),
     (
         "irprop-",
         RPROP,
         None,
         RPROP_G,
-        [F(1, 2), F(-1, 10), F(-1, 10), F(1, 5), F(1, 5)],
-        {"delta": F(3, 20), "sign": 0},
+        [Fraction(1, 2), Fraction(-1, 10), Fraction(-1, 10), Fraction(1, 5), Fraction(1, 5)],
+        {"delta": Fraction(3, 20), "sign": 0},
     ),
     (
         "rprop+",
         RPROP,
         None,
         RPROP_G,
-        [F(1, 2), F(-1, 10), F(1, 2), F(4, 5), F(1, 2)],
-        {"delta": F(3, 20), "sign": 0},
+        [Fraction(1, 2), Fraction(-1, 10), Fraction(1, 2), Fraction(4, 5), Fraction(1, 2)],
+        {"delta": Fraction(3, 20), "sign": 0},
     ),
     (
         # The cost rises at the first turn and falls at the second.
@@ -99,8 +99,8 @@ BY_HAND = [
         RPROP,
         None,
         RPROP_G,
-        [F(1, 2), F(-1, 10), F(1, 2), F(4, 5), F(4, 5)],
-        {"delta": F(3, 20), "sign": 0, "cost": 1},
+        [Fraction(1, 2), Fraction(-1, 10), Fraction(1, 2), Fraction(4, 5), Fraction(4, 5)],
+        {"delta": Fraction(3, 20), "sign": 0, "cost": 1},
     ),
 ]
 
@@ -218,9 +218,7 @@ SCALAR = {
 def test_equals_the_papers_one_number_at_a_time(case):
     changes = {"epsilon_inside": False} if case == "adam sec. 2" else {}
     rule = RULES.get(case.split()[0], **changes)
-    expected = np.array(
-        [list(SCALAR[case](G[:, i], THETA0[i])) for i in range(G.shape[1])]
-    ).T
+    expected = np.array([list(SCALAR[case](G[:, i], THETA0[i])) for i in range(G.shape[1])]).T
     update, theta = rule.bind(np), THETA0
     slots = rule.initial_slots(np, theta)
     for t in range(1, len(G) + 1):

@@ -58,8 +58,8 @@ def clip_by_norm(xp: Any, g: Any, max_norm: float) -> tuple[Any, Any]:
     >>> print(g, norm)
     [1.5 2. ] 5.0
     >>> g, norm = clip_by_norm(np, np.array([3e200, 4e200]), 5.0)
-    >>> print(g, norm)
-    [3. 4.] 5e+200
+    >>> print(g)
+    [3. 4.]
     """
     c = in_interval("clip_by_norm", "max_norm", max_norm, "(0, inf]", 1.0)
     # Overflow, underflow and NaN are answers here, and the caller sees them in the norm.

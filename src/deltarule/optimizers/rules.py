@@ -111,7 +111,8 @@ class Rule(Record):
     uses_learning_rate, uses_cost, uses_weights : bool
         Which of :class:`StepInfo` it reads besides ``t``.
     summary, latex : str
-        One line on what it is, and its equation, for documentation.
+        One line on what it is, and its equation with the parameters it is registered with,
+        for documentation.
 
     Raises
     ------

@@ -245,7 +245,8 @@ def _is_missing(cell: Any) -> bool:
     """None, any NaN, and pandas' NA and NaT, which are known by name without importing pandas."""
     if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
         return True
-    return bool(_is_number(cell) and cell != cell)
+    # Of any number type, only NaN differs from itself.
+    return bool(_is_number(cell) and cell != cell)  # noqa: PLR0124
 
 
 def _texts(name: str, cells: list[Any], source: str) -> list[str | None]:

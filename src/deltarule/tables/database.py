@@ -14,15 +14,18 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.errors import DataError, FileError
 from deltarule.tables.cells import clean_text, column_from_cells, without_tokens
 from deltarule.tables.duck import connect, quoted
-from deltarule.tables.table import Table, check_names, close_match, listed
+from deltarule.tables.table import Table, check_names, close_match, counted, listed
 
 __all__ = ["read_parquet", "read_sql", "read_sqlite"]
 
-_NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM")
+_NUMBERS = re.compile(
+    r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM"
+)
 _MOMENTS = re.compile(r"DATE|TIMESTAMP.*")
 
 
@@ -41,6 +44,7 @@ def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:
                 f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({quoted(path)})"
             ).fetchall()
             names = _top_level(rows)
+            check_names(names, path.name)
             query = f"SELECT * FROM read_parquet({quoted(path)})"
             return _fetch(connection, query, path.name, tokens, names)
         except duckdb.Error as error:
@@ -95,10 +99,9 @@ def read_sql(path: Path | None, sql: str, tokens: tuple[str, ...]) -> Table:
                     if len(statements) != 1
                     else f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads"
                 )
-            query = sql.strip().rstrip(";")
             if path is not None:
                 connection.execute(f"CREATE TEMP VIEW data AS SELECT * FROM {_reader(path)}")
-            return _fetch(connection, query, "the SQL result", tokens)
+            return _fetch(connection, sql, "the SQL result", tokens)
         except duckdb.Error as error:
             hint = "correct the statement"
             if "extension" in str(error).lower():
@@ -154,8 +157,10 @@ def _fetch(
             )
     select = ", ".join(f"{expression} AS c{i}" for i, expression in enumerate(wanted))
     aliases = ", ".join(f"c{i}" for i in range(len(names)))
-    arrays = connection.execute(f"SELECT {select} FROM ({query}) AS q({aliases})").fetchnumpy()
-    columns = {}
+    # A view takes names of our own where a subquery would stumble over a final comment.
+    connection.execute(f"CREATE TEMP VIEW deltarule_rows({aliases}) AS {query}")
+    arrays = connection.execute(f"SELECT {select} FROM deltarule_rows").fetchnumpy()
+    columns: dict[str, NDArray[Any]] = {}
     for i, name in enumerate(names):
         column = arrays[f"c{i}"]
         if wanted[i].endswith("VARCHAR)"):
@@ -166,7 +171,7 @@ def _fetch(
             columns[name] = without_tokens(values, tokens)
     if len(columns[names[0]]) == 0:
         raise DataError(
-            f"{source} has {len(names)} columns ({listed(names, 8)}) and no rows; "
+            f"{source} has {counted(len(names), 'column')} ({listed(names, 8)}) and no rows; "
             "expected at least one row"
         )
     return Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
@@ -223,7 +228,7 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
     check_names(names, source)
     if not rows:
         raise DataError(
-            f"{source} has {len(names)} columns ({listed(names, 8)}) and no rows; "
+            f"{source} has {counted(len(names), 'column')} ({listed(names, 8)}) and no rows; "
             "expected at least one row"
         )
     columns, kinds = {}, {}
@@ -244,7 +249,7 @@ def _chosen(connection: sqlite3.Connection, source: str, table: str | None) -> s
         return known[0]
     if table is None:
         raise DataError(
-            f"{source} holds {len(known)} tables: {listed(known) or 'none'}; expected the name of "
+            f"{source} holds {counted(len(known), 'table')}: {listed(known) or 'none'}; expected the name of "
             "one; give table= or sql="
         )
     if table not in known:

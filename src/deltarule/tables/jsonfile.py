@@ -15,7 +15,7 @@ import numpy as np
 from deltarule.errors import DataError
 from deltarule.tables.cells import column_from_cells, parse_number
 from deltarule.tables.table import Table, check_names
-from deltarule.tables.textscan import MAX_COLUMNS, scan_file
+from deltarule.tables.textscan import scan_file
 
 __all__ = ["read_json"]
 
@@ -71,11 +71,6 @@ def read_json(path: Path, tokens: tuple[str, ...]) -> Table:
     names = list(dict.fromkeys(name for record in records for name in record))
     if not records or not names:
         raise DataError(f"{path.name} holds no rows; expected one JSON object per line")
-    if len(names) > MAX_COLUMNS:
-        raise DataError(
-            f"{path.name} has {len(names)} different names; expected at most {MAX_COLUMNS} "
-            "columns; does it use values as names?"
-        )
     check_names(names, path.name)
     for record, place in zip(records, places, strict=True):
         for name, cell in record.items():

@@ -9,15 +9,22 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.errors import DataError, FileError, InputError
-from deltarule.tables.cells import DEFAULT_NA, missing_tokens, object_array
+from deltarule.tables.cells import (
+    DEFAULT_NA,
+    missing_tokens,
+    parse_number,
+)
 from deltarule.tables.database import read_parquet, read_sql, read_sqlite
 from deltarule.tables.jsonfile import read_json
 from deltarule.tables.table import Table, listed
 from deltarule.tables.textfile import read_text
+from deltarule.tables.values import as_labels
 
 __all__ = ["read_table"]
 
@@ -35,7 +42,7 @@ def read_table(
     na: str | Iterable[str] = DEFAULT_NA,
     delimiter: str | None = None,
 ) -> Table:
-    """Read a file, several files of the same columns, or the result of a query.
+    r"""Read a file, several files of the same columns, or the result of a query.
 
     Parameters
     ----------
@@ -90,7 +97,7 @@ def read_table(
     >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "plants.csv"
-    ...     _ = path.write_text("height,kind\\n1.5,oak\\n?,fir\\n")
+    ...     _ = path.write_text("height,kind\n1.5,oak\n?,fir\n")
     ...     plants = read_table(path)
     >>> plants
     Table(2 rows of 2 columns from plants.csv: height, kind)
@@ -124,7 +131,7 @@ def read_table(
                 f"{text!r} stands for files of several kinds ({', '.join(sorted(suffixes))}); "
                 "expected one kind where sql= is given; make the pattern narrower"
             )
-        return read_sql(Path(text), sql, tokens)
+        return read_sql(Path(text).expanduser(), sql, tokens)
     tables = [_read_one(path, table, sql, tokens, delimiter) for path in paths]
     return tables[0] if len(tables) == 1 else _joined(tables, text)
 
@@ -138,7 +145,8 @@ def _expanded(text: str) -> list[Path]:
     path = Path(text).expanduser()
     if path.exists() or not glob.has_magic(text):
         return [path]
-    found = sorted(glob.glob(str(path), recursive=True))
+    # Path.glob takes no absolute pattern.
+    found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
     if not found:
         raise FileError(
             f"no file matches {text!r}; expected at least one; check the pattern and the folder"
@@ -201,29 +209,20 @@ def _joined(tables: list[Table], pattern: str) -> Table:
                 f"{other.source} {' and '.join(parts)}; expected the columns of {first.source}, "
                 f"the first file of {pattern!r}; make the pattern narrower, or the files alike"
             )
-    columns, kinds = {}, {}
+    columns: dict[str, NDArray[Any]] = {}
+    kinds: dict[str, str] = {}
     for name in first.names:
-        parts_of = [each[name] for each in tables]
-        # Text files hold numbers as text or as float64 by their number of values, so
-        # kinds are compared only where the source declares types.
-        texts = [part.dtype == object and any(c is not None for c in part) for part in parts_of]
-        numbers = [part.dtype != object for part in parts_of]
-        if any(texts) and any(numbers):
-            parts_of = [_as_text(part) for part in parts_of]
-        elif any(numbers):
-            parts_of = [
-                part if part.dtype != object else np.full(len(part), np.nan) for part in parts_of
-            ]
-        columns[name] = np.concatenate(parts_of)
-        declared = {each.kinds.get(name, "") for each in tables}
+        # A column that is missing throughout has no type to disagree with.
+        known = [each for each in tables if any(cell is not None for cell in _sample(each[name]))]
+        declared = sorted({each.kinds.get(name, "plain") for each in known})
         if len(declared) > 1:
             raise DataError(
-                f"column {name!r} is a {' in one file and a '.join(sorted(declared - {''}))} in "
-                f"one file of {pattern!r} and plain in another; expected one type; "
-                "write the files alike"
+                f"column {name!r} is {' in one and '.join(declared)} in another file of "
+                f"{pattern!r}; expected one type; write the files alike"
             )
-        if kind := declared.pop():
-            kinds[name] = kind
+        if declared and declared != ["plain"]:
+            kinds[name] = declared[0]
+        columns[name] = _stacked([each[name] for each in tables])
     counts = [len(each) for each in tables]
     words = {each.line_word for each in tables}
     word = words.pop() if len(words) == 1 else "row"
@@ -242,9 +241,27 @@ def _joined(tables: list[Table], pattern: str) -> Table:
     )
 
 
-def _as_text(part: np.ndarray) -> np.ndarray:
-    from deltarule.tables.cells import number_text
+def _sample(column: NDArray[Any]) -> list[Any]:
+    if column.dtype == object:
+        return column.tolist()
+    return [None] if np.isnan(column).all() else [0.0]
 
-    if part.dtype == object:
+
+def _stacked(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """One column from those of the files, numbers where all of it is.
+
+    A long text file gives float64 where a short one of the same column gives text.
+    """
+    if len({part.dtype for part in parts}) == 1:
+        return np.concatenate(parts)
+    numbers = [_as_numbers(part) for part in parts]
+    if all(part is not None for part in numbers):
+        return np.concatenate([part for part in numbers if part is not None])
+    return np.concatenate([as_labels(part) for part in parts])
+
+
+def _as_numbers(part: NDArray[Any]) -> NDArray[Any] | None:
+    if part.dtype != object:
         return part
-    return object_array([None if x != x else number_text(x) for x in part.tolist()])
+    values = [np.nan if cell is None else parse_number(cell) for cell in part.tolist()]
+    return None if None in values else np.array(values, dtype=np.float64)

@@ -12,7 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
 
-__all__ = ["Table", "check_names", "close_match", "listed", "unknown_column"]
+__all__ = [
+    "MAX_COLUMNS",
+    "Table",
+    "check_names",
+    "close_match",
+    "counted",
+    "listed",
+    "unknown_column",
+]
+
+MAX_COLUMNS = 20_000
+"""More columns than this are refused: it is nearly always a table lying on its side."""
 
 _SHOWN = 20
 
@@ -28,6 +39,19 @@ def listed(items: Iterable[str], limit: int = _SHOWN) -> str:
     items = list(items)
     text = ", ".join(items[:limit])
     return text if len(items) <= limit else f"{text} and {len(items) - limit} more"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(0, "row"), counted(2, "class")
+    ('1 row', '0 rows', '2 classes')
+    """
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun}es" if noun.endswith("s") else f"{number} {noun}s"
 
 
 def close_match(name: str, known: Iterable[str]) -> str | None:
@@ -64,7 +88,7 @@ def unknown_column(name: str, known: Sequence[str], what: str, source: str) -> D
 
 
 def check_names(names: Sequence[str], source: str) -> None:
-    """Refuse empty and repeated column names.
+    """Refuse empty and repeated column names, and more of them than :data:`MAX_COLUMNS`.
 
     Raises
     ------
@@ -78,6 +102,11 @@ def check_names(names: Sequence[str], source: str) -> None:
     deltarule.errors.DataError: a.csv: the column name 'a' stands twice, in columns 1 and 3; \
 expected every name once; rename one of them
     """
+    if len(names) > MAX_COLUMNS:
+        raise DataError(
+            f"{source} has {len(names)} columns; expected at most {MAX_COLUMNS}; "
+            "are rows and columns exchanged? Transpose it, or choose columns first"
+        )
     seen: dict[str, int] = {}
     for number, name in enumerate(names, start=1):
         if not name.strip():
@@ -196,7 +225,8 @@ class Table:
 
     def __repr__(self) -> str:
         return (
-            f"Table({len(self)} rows of {len(self.names)} columns from {self.source}: "
+            f"Table({counted(len(self), 'row')} of {counted(len(self.names), 'column')} "
+            f"from {self.source}: "
             f"{listed(self.names)})"
         )
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError
-from deltarule.tables.cells import clean_text, missing_tokens, object_array, without_tokens
+from deltarule.tables.cells import clean_text, object_array, without_tokens
 from deltarule.tables.duck import connect, quoted
 from deltarule.tables.table import Table
-from deltarule.tables.textscan import Header, _broken, read_header, scan_file
+from deltarule.tables.textscan import Header, broken, read_header, scan_file
 
 __all__ = ["read_text"]
 
@@ -56,7 +56,7 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
     columns: list[NDArray[Any]] | None = None
     lines: NDArray[np.int64] | None = None
     # DuckDB drops an empty field behind the last one without a word.
-    if header.delimiter in scan.trailing and len(header.names) > 1:
+    if header.delimiter in scan.trailing:
         lines = _line_numbers(path, header)
     if len(header.names) <= _DUCK_COLUMNS:
         columns = _by_duckdb(path, header, tokens)
@@ -79,9 +79,7 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
     )
 
 
-def _by_duckdb(
-    path: Path, header: Header, tokens: tuple[str, ...]
-) -> list[NDArray[Any]] | None:
+def _by_duckdb(path: Path, header: Header, tokens: tuple[str, ...]) -> list[NDArray[Any]] | None:
     """The columns, or None if DuckDB refuses a file that Python's csv finds well-formed."""
     duckdb, connection = connect()
     n = len(header.names)
@@ -112,7 +110,7 @@ def _by_duckdb(
             values = np.ma.filled(column.astype(np.float64), np.nan)
             columns.append(without_tokens(values, tokens))
         else:
-            cells = np.ma.filled(column.astype(object), None)  # type: ignore[no-untyped-call]
+            cells = np.ma.filled(column.astype(object), None)
             columns.append(clean_text(cells, tokens))
     return columns
 
@@ -153,7 +151,7 @@ def _records(path: Path, header: Header) -> Iterator[tuple[int, list[str]]]:
                     raise _ragged(path.name, first, row, header)
                 yield first, row or [""]
         except csv.Error as error:
-            raise DataError(_broken(path.name, line, error)) from None
+            raise DataError(broken(path.name, line, error)) from None
 
 
 def _ragged(name: str, line: int, row: list[str], header: Header) -> DataError:
@@ -162,7 +160,7 @@ def _ragged(name: str, line: int, row: list[str], header: Header) -> DataError:
     if len(row) == expected + 1 and not row[-1]:
         advice = f"the row ends in {header.delimiter!r}: remove it, or name one more column"
     elif len(row) > expected:
-        advice = f'put a field that holds {header.delimiter!r} in double quotes'
+        advice = f"put a field that holds {header.delimiter!r} in double quotes"
     else:
         advice = "add the missing fields (leave them empty where unknown)"
     return DataError(

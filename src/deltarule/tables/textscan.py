@@ -1,4 +1,4 @@
-"""Looking at a text file before any parser does: is it text, and what is its header?
+"""A text file before any parser sees it: whether it is text, and what its header is.
 
 A CSV parser asked to be helpful guesses: a shifted row, a dropped last field, a
 picture read as one column. Everything that could be guessed is settled here.
@@ -14,12 +14,9 @@ from pathlib import Path
 
 from deltarule.errors import DataError, FileError, InputError
 from deltarule.tables.cells import parse_number
-from deltarule.tables.table import check_names, listed
+from deltarule.tables.table import check_names, counted, listed
 
-__all__ = ["DELIMITERS", "MAX_COLUMNS", "Header", "Scan", "read_header", "scan_file"]
-
-MAX_COLUMNS = 20_000
-"""More columns than this are refused: it is nearly always a table lying on its side."""
+__all__ = ["DELIMITERS", "Header", "Scan", "broken", "read_header", "scan_file"]
 
 DELIMITERS: tuple[str, ...] = (",", ";", "\t", "|")
 """The characters between fields that are recognised, in order of preference."""
@@ -117,7 +114,7 @@ def scan_file(path: Path) -> Scan:
 
 
 def _breaks(chunk: bytes) -> int:
-    """Line breaks of all three customs: \\n, \\r\\n and the lone \\r of old Macintosh files."""
+    r"""Line breaks of all three customs: \n, \r\n and the lone \r of old Macintosh files."""
     returns = chunk.count(b"\r")
     return chunk.count(b"\n") + (returns - chunk.count(b"\r\n") if returns else 0)
 
@@ -168,8 +165,8 @@ def read_header(path: Path, delimiter: str | None = None) -> Header:
     InputError
         If the delimiter is not one character.
     DataError
-        If names are missing or repeated, the columns are more than
-        :data:`MAX_COLUMNS`, no row follows, or the header is a row of numbers.
+        If names are missing or repeated, the columns are too many, no row
+        follows, or the header is a row of numbers.
     """
     if delimiter is None:
         is_tabbed = path.suffix.lower() in (".tsv", ".tab")
@@ -186,30 +183,27 @@ def read_header(path: Path, delimiter: str | None = None) -> Header:
             start = file.tell()
         file.seek(start)
         reader = csv.reader(file, delimiter=delimiter, strict=True)
+        line = first_line
         try:
             fields = next(reader)
             last_line = first_line - 1 + reader.line_num
+            line = last_line + 1
             has_rows = any(row for row in reader)
         except csv.Error as error:
-            line = first_line - 1 + reader.line_num
-            raise DataError(_broken(path.name, line, error)) from None
+            raise DataError(broken(path.name, line, error)) from None
     names = tuple(field.strip() for field in fields)
-    if len(names) > MAX_COLUMNS:
-        raise DataError(
-            f"{path.name} has {len(names)} columns; expected at most {MAX_COLUMNS}; "
-            "is it a table with rows and columns exchanged? Transpose it, or choose columns first"
-        )
     check_names(names, path.name)
     if not has_rows:
         raise DataError(
-            f"{path.name} has a header of {len(names)} columns ({listed(names, 8)}) and no rows; "
+            f"{path.name} has a header of {counted(len(names), 'column')} ({listed(names, 8)}) and no rows; "
             "expected at least one row below the header"
         )
     _refuse_numbers(names, path.name)
     return Header(names, delimiter, first_line, last_line)
 
 
-def _broken(name: str, line: int, error: csv.Error) -> str:
+def broken(name: str, line: int, error: csv.Error) -> str:
+    """The message for a record that csv cannot read, with the line it begins on."""
     what = str(error)
     if "field larger" in what:
         what = "a field of more than 131072 characters"

@@ -1,0 +1,66 @@
+"""WHERE it runs: interchangeable engines under one contract.
+
+``reference`` is the mathematics in NumPy, ``checked`` the same with a look at every
+number. :func:`check_engine` holds any engine to the contract.
+"""
+
+from __future__ import annotations
+
+import os
+
+from deltarule.engines.base import Batch, Engine, EngineSettings, Promises
+from deltarule.engines.checked import CheckedEngine
+from deltarule.engines.contract import LAWS, ContractReport, check_engine
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import InputError, UnknownName
+
+__all__ = [
+    "LAWS",
+    "Batch",
+    "CheckedEngine",
+    "ContractReport",
+    "Engine",
+    "EngineSettings",
+    "Promises",
+    "ReferenceEngine",
+    "check_engine",
+    "make_engine",
+]
+
+_ENGINES: dict[str, type[Engine]] = {
+    "reference": ReferenceEngine,
+    "checked": CheckedEngine,
+}
+
+
+def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
+    """An engine by name: ``"auto"``, ``"reference"`` or ``"checked"``.
+
+    ``"auto"`` takes what the environment variable ``DELTARULE_ENGINE`` names, else the
+    fastest engine that this installation has.
+
+    Raises
+    ------
+    UnknownName
+        If there is no engine of that name.
+
+    Examples
+    --------
+    >>> from deltarule.engines import make_engine
+    >>> make_engine("reference").name
+    'reference'
+    """
+    if isinstance(which, Engine):
+        return which
+    if isinstance(which, type) and issubclass(which, Engine):
+        return which()
+    if not isinstance(which, str):
+        raise InputError(f"engine is {which!r}; expected a name, or an Engine")
+    name, source = which, ""
+    if which == "auto":
+        name = os.environ.get("DELTARULE_ENGINE", "") or "reference"
+        source = " (from the environment variable DELTARULE_ENGINE)" if name != "reference" else ""
+    if name not in _ENGINES:
+        known = ", ".join(["auto", *_ENGINES])
+        raise UnknownName(f"unknown engine {name!r}{source}; known: {known}")
+    return _ENGINES[name]()

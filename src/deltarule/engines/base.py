@@ -1,0 +1,222 @@
+"""What an engine is: the whole of one network, on whatever it runs on.
+
+An engine holds a network's parameters and everything that moves with them. It is
+loaded once, and then steps. The laws it must keep are in
+:mod:`deltarule.engines.contract`, which tests any engine against the reference.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.maths import Network
+from deltarule.maths.dropout import dropout_rates
+from deltarule.optimizers import RULES, Rule
+
+__all__ = ["Batch", "Engine", "EngineSettings", "Promises"]
+
+
+class Batch(NamedTuple):
+    """The rows of one step.
+
+    Attributes
+    ----------
+    X : array of shape (B, n_0)
+    Y : array of shape (B, n_L)
+        Prepared: one column for each output, in the network's type.
+    w : array of shape (B,)
+        The weights of the samples, 1/B included.
+    rows : integer array of shape (B,)
+        The rows' numbers in the training set; they and the step key the dropout masks.
+    step : int
+        The number of the step, from 1.
+    """
+
+    X: np.ndarray
+    Y: np.ndarray
+    w: np.ndarray
+    rows: np.ndarray
+    step: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineSettings:
+    """How an engine moves parameters.
+
+    Parameters
+    ----------
+    rule : str, Rule or mapping
+        The update rule.
+    l2, l1 : float
+        Strengths of the penalties.
+    total_weight : float
+        Σs of the training set (N without sample weights), which the penalties are divided by.
+    dropout : float or sequence of float
+        The rate for each hidden layer, or one for all.
+    clip_norm : float or None
+        The largest norm of a gradient, penalty included.
+    averaging : float or None
+        The decay of the moving average of the parameters, in [0, 1].
+    seed : int
+        Keys the dropout masks.
+
+    Raises
+    ------
+    InputError, UnknownName
+        If a value is out of its range.
+    """
+
+    rule: Rule | str | Mapping[str, Any] = "sgd"
+    l2: float = 0.0
+    l1: float = 0.0
+    total_weight: float = 1.0
+    dropout: float | tuple[float, ...] = 0.0
+    clip_norm: float | None = None
+    averaging: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rule", RULES.get(self.rule))
+        if not isinstance(self.dropout, int | float):
+            object.__setattr__(self, "dropout", tuple(self.dropout))
+        for name in ("l2", "l1"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= 0):
+                raise InputError(f"{name} is {value!r}; expected a finite number ≥ 0")
+        if not (np.isfinite(self.total_weight) and self.total_weight > 0):
+            raise InputError(f"total_weight is {self.total_weight!r}; expected a number > 0")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise InputError(f"clip_norm is {self.clip_norm!r}; expected a number > 0, or None")
+        if self.averaging is not None and not 0 <= self.averaging <= 1:
+            raise InputError(
+                f"averaging is {self.averaging!r}; expected a decay from 0 to 1, or None"
+            )
+
+    @property
+    def penalties(self) -> dict[str, float]:
+        """The penalties that are not 0, by name."""
+        return {name: value for name, value in (("l2", self.l2), ("l1", self.l1)) if value > 0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Promises:
+    """What an engine promises; the contract tests it against nothing else.
+
+    Attributes
+    ----------
+    tolerance : mapping of str to float
+        For each dtype it computes in, the largest error of a gradient entry, in units of
+        eps · max over its block of |δ|ᵀ|A|. The contract allows no more than 64.
+    allocates : bool
+        Whether a step allocates memory.
+    same_bits_for_any_threads : bool
+        Whether the number of threads leaves no trace in the result.
+    """
+
+    tolerance: Mapping[str, float]
+    allocates: bool = True
+    same_bits_for_any_threads: bool = True
+
+
+class Engine(abc.ABC):
+    """One network's parameters, and how they are used and moved.
+
+    A subclass gives ``load``, ``predict``, ``cost``, ``gradient``, ``apply``, ``state`` and
+    ``restore``; it may give a fused ``step``, which must equal ``gradient`` then
+    ``apply``. The data handed in is never changed.
+    """
+
+    name: ClassVar[str]
+    promises: ClassVar[Promises]
+
+    net: Network
+    settings: EngineSettings
+
+    @abc.abstractmethod
+    def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
+        """Take a copy of ``theta`` and start at step 0 with fresh slots.
+
+        Raises
+        ------
+        InputError
+            If the parameters or the settings do not fit the network.
+        """
+
+    @abc.abstractmethod
+    def predict(self, X: np.ndarray, averaged: bool = False) -> np.ndarray:
+        """a^L for rows X, of shape (N, n_L), without dropout.
+
+        ``averaged`` uses the moving average of the parameters.
+        """
+
+    @abc.abstractmethod
+    def cost(self, batch: Batch, averaged: bool = False) -> float:
+        """The data term of the cost Σ w_i C_i by a forward pass alone, without dropout."""
+
+    @abc.abstractmethod
+    def gradient(self, batch: Batch) -> tuple[float, np.ndarray]:
+        """The data term of the cost Σ w_i C_i, and its gradient, of shape (p,).
+
+        Gradients of shards add. The state is unchanged.
+        """
+
+    @abc.abstractmethod
+    def apply(self, grad: np.ndarray, learning_rate: float, cost: float | None = None) -> None:
+        """One update from a data gradient.
+
+        The penalty's gradient is added once, the sum is clipped, the rule moves what is
+        not frozen, and the average follows. ``cost`` is the data term at the parameters
+        the gradient was taken at; only rules that look at the cost need it.
+        """
+
+    @abc.abstractmethod
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of everything that moves: θ, the rule's slots, the average, the step."""
+
+    @abc.abstractmethod
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take back what :meth:`state` gave.
+
+        Raises
+        ------
+        InputError
+            If an array is missing or has another shape.
+        """
+
+    def step(self, batch: Batch, learning_rate: float) -> float:
+        """``gradient`` then ``apply``; gives the data term of the cost before the update.
+
+        A step whose cost or gradient is not finite gives a cost that is not finite and
+        changes nothing, so that whoever asked can find out where it came from.
+        """
+        cost, grad = self.gradient(batch)
+        if not np.isfinite(cost):
+            return cost
+        if not np.isfinite(grad).all():
+            return float("nan")
+        self.apply(grad, learning_rate, cost)
+        return cost
+
+    @property
+    @abc.abstractmethod
+    def theta(self) -> np.ndarray:
+        """The parameters (read-only to callers)."""
+
+    @property
+    @abc.abstractmethod
+    def averaged_theta(self) -> np.ndarray:
+        """The moving average of the parameters, or the parameters where none is kept."""
+
+    @abc.abstractmethod
+    def penalty_cost(self) -> float:
+        """The penalty at the current parameters, the other term of the cost."""
+
+    def dropout_rates(self) -> tuple[float, ...]:
+        """One rate for each hidden layer."""
+        return dropout_rates(self.settings.dropout, self.net.n_layers)

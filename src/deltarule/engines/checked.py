@@ -1,0 +1,96 @@
+"""The checked engine: the reference that looks at every number it computes.
+
+Training uses it to find out where a cost that is not finite came from: it takes the
+parameters and the batch of the failed step, and names the first layer and block.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from deltarule.engines.base import Batch
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import Diverged
+from deltarule.maths.backprop import Gradients
+
+__all__ = ["CheckedEngine"]
+
+
+class CheckedEngine(ReferenceEngine):
+    """The reference engine, raising :class:`~deltarule.errors.Diverged` at the first bad number.
+
+    It looks at the parameters, then along the forward pass (Z, A, the loss), then along
+    the backward pass (delta, dW, db), and after an update at the parameters again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule.engines import Batch, CheckedEngine, EngineSettings
+    >>> from deltarule.maths import Network
+    >>> engine = CheckedEngine()
+    >>> net = Network([1, 1, 1], activation="exp")
+    >>> engine.load(net, net.pack(W=[[[800.0]], [[1.0]]]), EngineSettings())
+    >>> one = np.ones((1, 1))
+    >>> from deltarule import Diverged
+    >>> try:
+    ...     engine.gradient(Batch(one, one, np.ones(1), np.arange(1), step=1))
+    ... except Diverged as found:
+    ...     print(found.layer, found.block)
+    1 A
+    """
+
+    name: ClassVar[str] = "checked"
+
+    def passes(self, batch: Batch) -> Gradients:
+        """The passes of the reference, each number looked at."""
+        self._check_parameters()
+        got = super().passes(batch)
+        present = np.asarray(batch.w) != 0
+        for layer in range(1, self.net.n_layers + 1):
+            g = self.net.activations[layer]
+            self._check("Z", layer, got.Z[layer], present)
+            self._check("A", layer, got.A[layer], present, f" (after {g})")
+        last = self.net.n_layers
+        self._check("loss", last, got.loss, present, f" (of {self.net.loss})")
+        for layer in range(last, 0, -1):
+            self._check("delta", layer, got.delta[layer], present)
+            self._check("dW", layer, got.dW[layer])
+            if self.net.bias:
+                self._check("db", layer, got.db[layer])
+        if not np.isfinite(got.cost):
+            raise Diverged(
+                f"layer {last}, the weighted sum of the losses is {got.cost!r}",
+                layer=last,
+                block="loss",
+            )
+        return got
+
+    def apply(self, grad: np.ndarray, learning_rate: float, cost: float | None = None) -> None:
+        """The update of the reference, then a look at the parameters."""
+        super().apply(grad, learning_rate, cost)
+        self._check_parameters()
+
+    def _check_parameters(self) -> None:
+        for block in self.net.blocks:
+            self._check(block.kind, block.layer, block.of(self._theta))
+
+    def _check(
+        self, block: str, layer: int, values: Any, present: np.ndarray | None = None, what: str = ""
+    ) -> None:
+        array = np.asarray(values)
+        bad = ~np.isfinite(array)
+        if present is not None:
+            bad &= present.reshape(-1, *[1] * (array.ndim - 1))
+        if not bad.any():
+            return
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        name = block if block == "loss" else f"{block}[{layer}]"
+        verb = "is" if bad.sum() == 1 else "are"
+        raise Diverged(
+            f"layer {layer}, {name}{what}: {int(bad.sum())} of {array.size} values {verb} not "
+            f"finite, first {name}{list(index)} = {float(array[index])!r}",
+            layer=layer,
+            block=block,
+        )

@@ -1,0 +1,171 @@
+"""The reference engine: the mathematics as it stands, in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from deltarule.engines.base import Batch, Engine, EngineSettings, Promises
+from deltarule.errors import InputError
+from deltarule.maths import Network, dropout_mask, numpy_namespace
+from deltarule.maths.backprop import Gradients, cost_and_grad, forward_pass, loss_terms
+from deltarule.maths.penalties import penalty_terms
+from deltarule.optimizers import StepInfo, average, clip_by_norm
+
+__all__ = ["ReferenceEngine"]
+
+
+class ReferenceEngine(Engine):
+    """Runs :func:`deltarule.maths.backprop.cost_and_grad` with NumPy, and the rules as written.
+
+    Every other engine is compared with this one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule.engines import Batch, EngineSettings, ReferenceEngine
+    >>> from deltarule.maths import Network
+    >>> engine = ReferenceEngine()
+    >>> net = Network([1, 1], activation=[], bias=False)
+    >>> engine.load(net, np.array([3.0]), EngineSettings(rule="sgd"))
+    >>> one = np.ones((1, 1))
+    >>> engine.step(Batch(one, one, np.ones(1), np.arange(1), step=1), learning_rate=0.25)
+    4.0
+    >>> engine.theta
+    array([2.])
+    """
+
+    name: ClassVar[str] = "reference"
+    promises: ClassVar[Promises] = Promises(tolerance={"float32": 64.0, "float64": 64.0})
+
+    def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
+        """Take a copy of ``theta`` and start at step 0 with fresh slots."""
+        self.net, self.settings = network, settings
+        self._xp = numpy_namespace(network.dtype)
+        self._theta = network.check_theta(theta).copy()
+        self._rates = self.dropout_rates()
+        rule = settings.rule
+        self._update = rule.bind(self._xp)  # type: ignore[union-attr]
+        self._slots = rule.initial_slots(np, self._theta)  # type: ignore[union-attr]
+        self._mean = self._theta.copy() if settings.averaging is not None else None
+        self._t = 0
+        self._some_frozen = bool(network.frozen.any())
+
+    @property
+    def theta(self) -> np.ndarray:
+        """The parameters (read-only)."""
+        view = self._theta.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def averaged_theta(self) -> np.ndarray:
+        """The moving average of the parameters, or the parameters where none is kept."""
+        return self.theta if self._mean is None else self._mean.copy()
+
+    def predict(self, X: np.ndarray, averaged: bool = False) -> np.ndarray:
+        """The output a^L, by the forward pass of the mathematics."""
+        theta = self.averaged_theta if averaged else self._theta
+        rows = np.ascontiguousarray(X, dtype=self.net.dtype)
+        with np.errstate(all="ignore"):
+            output: np.ndarray = forward_pass(self._xp, self.net, theta, rows).output
+        return output
+
+    def cost(self, batch: Batch, averaged: bool = False) -> float:
+        """The data term of the cost, from a forward pass alone."""
+        dtype = self.net.dtype
+        theta = self.averaged_theta if averaged else self._theta
+        X, Y, w = (np.ascontiguousarray(part, dtype=dtype) for part in batch[:3])
+        with np.errstate(all="ignore"):
+            passed = forward_pass(self._xp, self.net, theta, X)
+            loss, _ = loss_terms(self._xp, self.net, passed, Y)
+            return float(np.where(w == 0, 0, w * loss).sum())
+
+    def masks(self, batch: Batch) -> list[Any] | None:
+        """The dropout masks of a step: item l for layer l, None where nothing is dropped."""
+        if not any(self._rates):
+            return None
+        masks: list[Any] = [None] * (self.net.n_layers + 1)
+        for layer, rate in enumerate(self._rates, start=1):
+            if rate > 0:
+                masks[layer] = dropout_mask(
+                    rate,
+                    batch.rows,
+                    self.net.widths[layer],
+                    seed=self.settings.seed,
+                    step=batch.step,
+                    layer=layer,
+                    dtype=self.net.dtype,
+                )
+        return masks
+
+    def passes(self, batch: Batch) -> Gradients:
+        """Everything that the forward and the backward pass compute for a batch."""
+        dtype = self.net.dtype
+        w = np.asarray(batch.w, dtype=dtype)
+        X, Y = (np.ascontiguousarray(part, dtype=dtype) for part in (batch.X, batch.Y))
+        with np.errstate(all="ignore"):
+            return cost_and_grad(
+                self._xp, self.net, self._theta, X, Y, w, self.masks(batch), bool((w == 0).any())
+            )
+
+    def gradient(self, batch: Batch) -> tuple[float, np.ndarray]:
+        """The data term of the cost, and its gradient."""
+        got = self.passes(batch)
+        return float(got.cost), self.net.pack(got.dW, got.db if self.net.bias else None)
+
+    def penalty_cost(self) -> float:
+        """The penalty at the current parameters."""
+        return float(self._penalty()[0])
+
+    def _penalty(self) -> tuple[Any, Any]:
+        settings, net = self.settings, self.net
+        return penalty_terms(
+            self._xp, settings.penalties, self._theta, net.is_weight, settings.total_weight
+        )
+
+    def apply(self, grad: np.ndarray, learning_rate: float, cost: float | None = None) -> None:
+        """Penalty, frozen parameters, clipping, rule, average: in this order."""
+        settings, net = self.settings, self.net
+        grad = np.asarray(grad, dtype=net.dtype)
+        if settings.penalties:
+            penalty, slope = self._penalty()
+            grad = grad + slope
+            cost = None if cost is None else cost + float(penalty)
+        if self._some_frozen:
+            grad = np.where(net.frozen, 0, grad)
+        if settings.clip_norm is not None:
+            grad, _ = clip_by_norm(np, grad, settings.clip_norm)
+        self._t += 1
+        info = StepInfo(t=self._t, learning_rate=learning_rate, cost=cost, weights=net.is_weight)
+        with np.errstate(all="ignore"):
+            theta, self._slots = self._update(self._theta, grad, self._slots, info)
+        # A frozen parameter has gradient 0, but a weight decay would still move it.
+        self._theta = np.where(net.frozen, self._theta, theta) if self._some_frozen else theta
+        if self._mean is not None and settings.averaging is not None:
+            self._mean = average(np, self._mean, self._theta, settings.averaging, self._t)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of everything that moves."""
+        state = {"theta": self._theta.copy(), "t": np.array(self._t, dtype=np.int64)}
+        state |= {f"slot.{name}": np.array(value) for name, value in self._slots.items()}
+        if self._mean is not None:
+            state["mean"] = self._mean.copy()
+        return state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take back what :meth:`state` gave."""
+        own = self.state()
+        for name, value in own.items():
+            if name not in state or np.shape(state[name]) != value.shape:
+                given = f"has shape {np.shape(state[name])}" if name in state else "is missing"
+                raise InputError(f"state: {name!r} {given}; expected shape {value.shape}")
+        self._theta = np.array(state["theta"], dtype=self.net.dtype)
+        self._t = int(state["t"])
+        self._slots = {
+            name: np.array(state[f"slot.{name}"], dtype=self.net.dtype) for name in self._slots
+        }
+        if self._mean is not None:
+            self._mean = np.array(state["mean"], dtype=self.net.dtype)

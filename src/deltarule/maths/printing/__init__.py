@@ -1,0 +1,33 @@
+"""Formulas written down, and printed as LaTeX, MathML, text, JavaScript and C99.
+
+``record_activation`` and ``record_loss`` run a formula once over the recording
+namespace (:mod:`deltarule.maths.recording`); what they give prints itself.
+
+- ``formulas.py``: what a recording gives; start here.
+- ``code.py``, ``javascript.py``, ``c99.py``: functions that calculate bit for bit in the
+  order of the source.
+- ``display.py``, ``layout.py``, ``markup.py``: formulas for the eye, equal as real
+  numbers; no numerical caution is shown.
+"""
+
+from deltarule.maths.printing.c99 import print_c99
+from deltarule.maths.printing.formulas import (
+    RecordedActivation,
+    RecordedFormula,
+    RecordedLoss,
+    record_activation,
+    record_loss,
+    record_shared,
+)
+from deltarule.maths.printing.javascript import print_javascript
+
+__all__ = [
+    "RecordedActivation",
+    "RecordedFormula",
+    "RecordedLoss",
+    "print_c99",
+    "print_javascript",
+    "record_activation",
+    "record_loss",
+    "record_shared",
+]

@@ -1,0 +1,41 @@
+"""From where the numbers come: files and frames, their schema, and their encoding.
+
+::
+
+    read_table, table_from_frame  →  Table           cells as they were read
+    infer_schema                  →  Schema          what the columns are (once, in training)
+    apply_schema                  →  TypedColumns    columns as the schema says (every time)
+    TableEncoder, TargetEncoder   →  ndarray         what a network takes
+
+Importing this loads NumPy only; DuckDB and Narwhals are loaded when a file or a
+frame is read.
+"""
+
+from __future__ import annotations
+
+from deltarule.tables.apply import TypedColumns, apply_schema
+from deltarule.tables.cells import DEFAULT_NA
+from deltarule.tables.encode import TableEncoder
+from deltarule.tables.frames import table_from_frame
+from deltarule.tables.infer import infer_schema
+from deltarule.tables.reading import read_table
+from deltarule.tables.schema import Column, Schema
+from deltarule.tables.table import Table
+from deltarule.tables.targetcode import TargetEncoder
+from deltarule.tables.targets import TaskChoice, choose_task
+
+__all__ = [
+    "DEFAULT_NA",
+    "Column",
+    "Schema",
+    "Table",
+    "TableEncoder",
+    "TargetEncoder",
+    "TaskChoice",
+    "TypedColumns",
+    "apply_schema",
+    "choose_task",
+    "infer_schema",
+    "read_table",
+    "table_from_frame",
+]

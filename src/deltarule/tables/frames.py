@@ -1,0 +1,201 @@
+"""Frames that are in memory already: pandas, polars, pyarrow, or a dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import DataError, InputError, MissingDependency
+from deltarule.tables.cells import (
+    DEFAULT_NA,
+    clean_text,
+    column_from_cells,
+    missing_tokens,
+    without_tokens,
+)
+from deltarule.tables.table import Table, check_names
+from deltarule.tables.values import as_labels
+
+__all__ = ["table_from_frame"]
+
+_EXPECTED = (
+    "a DataFrame of pandas, polars or another library that Narwhals knows, a pyarrow table, or "
+    "a dictionary from names to columns"
+)
+
+
+def table_from_frame(
+    frame: Any, *, na: str | Iterable[str] = DEFAULT_NA, source: str | None = None
+) -> Table:
+    """A table from a frame in memory.
+
+    Parameters
+    ----------
+    frame : DataFrame, pyarrow table, or mapping of str to 1-d array
+        pandas, polars, pyarrow and others through Narwhals; lazy frames are collected.
+        A :class:`Table` is given back as it is.
+    na : str or iterable of str, optional
+        The texts that mean *missing*, as in :func:`read_table`.
+    source : str, optional
+        What to call it in messages.
+
+    Returns
+    -------
+    Table
+        Columns as they would come from a typed file: numbers are float64; truth
+        values are ``"true"`` and ``"false"``; dates are days since 1970-01-01;
+        categorical columns are text and of kind ``"category"``. Messages name rows,
+        counted from 1.
+
+    Raises
+    ------
+    InputError
+        If it is no frame.
+    DataError
+        If it has no rows or columns, names are repeated or no text, columns differ in
+        length, or a column is nested.
+
+    Examples
+    --------
+    >>> table = table_from_frame({"x": [1, None, 3], "y": ["a", "?", True]})
+    >>> table["x"], table["y"]
+    (array([ 1., nan,  3.]), array(['a', None, 'true'], dtype=object))
+    """
+    if isinstance(frame, Table):
+        return frame
+    tokens = missing_tokens(na)
+    if isinstance(frame, Mapping):
+        source = source or "the dictionary"
+        pairs = [(name, _plain(name, column, source)) for name, column in frame.items()]
+        numpy_kinds: dict[str, str] = {}
+        columns: dict[str, NDArray[Any]] = {}
+        _check_frame([name for name, _ in pairs], source)
+        for name, cells in pairs:
+            columns[name], kind = _from_numpy(name, cells, tokens, source)
+            if kind:
+                numpy_kinds[name] = kind
+        return _table(list(columns), columns, numpy_kinds, tokens, source)
+    return _through_narwhals(frame, tokens, source)
+
+
+def _check_frame(names: list[Any], source: str) -> None:
+    for number, name in enumerate(names, start=1):
+        if not isinstance(name, str):
+            raise DataError(
+                f"{source}: the name of column {number} is {name!r}, a {type(name).__name__}; "
+                "expected text; rename the columns, in pandas with "
+                "frame.columns = frame.columns.map(str)"
+            )
+    if not names:
+        raise DataError(f"{source} has no columns; expected at least one")
+    check_names(names, source)
+
+
+def _table(
+    names: list[str],
+    columns: dict[str, NDArray[Any]],
+    kinds: dict[str, str],
+    tokens: tuple[str, ...],
+    source: str,
+) -> Table:
+    table = Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
+    if len(table) == 0:
+        raise DataError(f"{source} has no rows; expected at least one")
+    return table
+
+
+def _plain(name: Any, column: Any, source: str) -> Any:
+    """A column as a NumPy array or a list of Python objects."""
+    if isinstance(column, np.ma.MaskedArray):
+        return column.tolist()
+    if isinstance(column, list | tuple):
+        return list(column)
+    if isinstance(column, str | bytes) or not hasattr(column, "__len__"):
+        raise DataError(
+            f"{source}: column {name!r} is a {type(column).__name__}; expected a 1-d array or list"
+        )
+    array = np.asarray(column)
+    if array.ndim != 1:
+        raise DataError(
+            f"{source}: column {name!r} is an array of shape {array.shape}; expected a 1-d array; "
+            "give each of its columns a name"
+        )
+    return array
+
+
+def _from_numpy(
+    name: str, cells: Any, tokens: tuple[str, ...], source: str
+) -> tuple[NDArray[Any], str | None]:
+    if isinstance(cells, np.ndarray):
+        if cells.dtype.kind in "iuf":
+            return without_tokens(cells.astype(np.float64), tokens), None
+        if cells.dtype.kind == "M":
+            return _days(cells), "date"
+        # A NumPy truth value is no Python bool; tolist makes it one.
+        cells = cells.tolist()
+    return column_from_cells(name, cells, tokens, source)
+
+
+def _days(moments: NDArray[Any]) -> NDArray[np.float64]:
+    microseconds = moments.astype("datetime64[us]")
+    known = ~np.isnat(microseconds)
+    days = np.full(len(moments), np.nan)
+    days[known] = microseconds[known].astype(np.int64) / 86_400e6
+    return days
+
+
+def _through_narwhals(frame: Any, tokens: tuple[str, ...], source: str | None) -> Table:
+    try:
+        import narwhals.stable.v2 as nw
+    except ImportError as error:
+        raise MissingDependency(
+            f"reading a frame needs the package narwhals, which cannot be imported ({error}); "
+            "install it with: pip install narwhals"
+        ) from error
+    source = source or "the frame"
+    # Narwhals refuses pandas' repeated names in words of its own; ours come first.
+    if type(frame).__module__.startswith("pandas") and hasattr(frame, "columns"):
+        _check_frame(list(frame.columns), source)
+    try:
+        wrapped = nw.from_native(frame)
+    except TypeError:
+        raise InputError(f"the data is a {type(frame).__name__}; expected {_EXPECTED}") from None
+    if isinstance(wrapped, nw.LazyFrame):
+        wrapped = wrapped.collect()
+    if not isinstance(wrapped, nw.DataFrame):
+        raise InputError(f"the data is a {type(frame).__name__}; expected {_EXPECTED}")
+    _check_frame(list(wrapped.columns), source)
+    columns: dict[str, NDArray[Any]] = {}
+    kinds: dict[str, str] = {}
+    for name in wrapped.columns:
+        columns[name], kind = _from_series(nw, name, wrapped[name], tokens, source)
+        if kind:
+            kinds[name] = kind
+    return _table(list(wrapped.columns), columns, kinds, tokens, source)
+
+
+def _from_series(
+    nw: Any, name: str, series: Any, tokens: tuple[str, ...], source: str
+) -> tuple[NDArray[Any], str | None]:
+    dtype = series.dtype
+    if dtype.is_numeric() and dtype != nw.Decimal:
+        values = series.cast(nw.Float64).to_numpy()
+        if values.dtype != np.float64:  # some backends give objects where cells are missing
+            return column_from_cells(name, values.tolist(), tokens, source)
+        return without_tokens(values, tokens), None
+    if dtype.is_nested():
+        raise DataError(
+            f"{source}: column {name!r} is of type {dtype}; expected one number, text, date or "
+            "truth value per cell; split it into columns, or leave it out"
+        )
+    if dtype in (nw.Date, nw.Datetime):
+        return column_from_cells(name, series.to_list(), tokens, source)[0], "date"
+    if dtype in (nw.Categorical, nw.Enum):
+        cells = series.to_list()
+        texts, _ = column_from_cells(name, cells, tokens, source)
+        # The levels of a categorical column are labels, even if they are numbers.
+        return clean_text(as_labels(texts), tokens), "category"
+    return column_from_cells(name, series.to_list(), tokens, source)

@@ -1,0 +1,349 @@
+"""From a table to its schema: the only place where anything is inferred."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import DataError, InputError
+from deltarule.tables.cells import clean_text, missing_tokens, without_tokens
+from deltarule.tables.schema import KINDS, Column, Schema
+from deltarule.tables.table import Table, listed, unknown_column
+from deltarule.tables.targets import choose_task
+from deltarule.tables.values import (
+    NUMERIC_SHARE,
+    as_days,
+    as_labels,
+    as_numbers,
+    cells_at,
+    looks_decimal_comma,
+)
+
+__all__ = ["cleaned", "infer_schema", "read_weights"]
+
+_TOP_LEVELS = 10
+
+
+def infer_schema(
+    table: Table,
+    target: str | None = None,
+    *,
+    task: str = "auto",
+    ignore: Iterable[str] = (),
+    weights: str | None = None,
+    kinds: Mapping[str, str] | None = None,
+    na: str | Iterable[str] | Mapping[str, str | Iterable[str]] = (),
+) -> Schema:
+    """What the columns of a table are, which one to predict, and as what.
+
+    A column is a **number** if at least 95 % of its known cells are (the rest become
+    missing, and a note says on which lines), otherwise a **date** if at least 95 % are
+    ISO 8601 dates, otherwise a **category**. Columns that say nothing are left out with
+    a note: those that are missing throughout, or hold one value in every row.
+
+    Parameters
+    ----------
+    table : Table
+        From :func:`read_table` or :func:`table_from_frame`.
+    target : str, optional
+        The column to predict. Rows without it are left out, and counted in a note.
+    task : {"auto", "classification", "regression"}
+        ``"auto"``: text is classification; numbers are classification if there are
+        exactly two different ones, and regression if there are more. So grades from 3
+        to 9 are regression unless ``task="classification"`` is asked for.
+        :attr:`Schema.task_reason` says which rule held.
+    ignore : iterable of str
+        Columns to leave out.
+    weights : str, optional
+        A column of row weights: finite numbers, none negative, not all zero.
+    kinds : mapping of str to str, optional
+        ``"number"``, ``"date"`` or ``"category"`` for columns that would be inferred
+        otherwise, such as a postal code.
+    na : str, iterable of str, or mapping
+        More texts that mean *missing*, beside those the table was read with; a mapping
+        gives them by column: ``na={"insulin": ["0"]}``.
+
+    Returns
+    -------
+    Schema
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown or contradicts another.
+    DataError
+        If a column is unknown or unusable, with the line where there is one.
+
+    Examples
+    --------
+    >>> table = Table(("size", "town", "price"), {
+    ...     "size": np.array(["70", "90", None, "55"], dtype=object),
+    ...     "town": np.array(["Bonn", "Ulm", "Ulm", "Bonn"], dtype=object),
+    ...     "price": np.array([210.0, 330.5, 199.0, np.nan])})
+    >>> schema = infer_schema(table, "price")
+    >>> schema.task_reason
+    "regression: the target 'price' holds 3 different numbers, more than two"
+    >>> [(column.name, column.kind, column.missing) for column in schema.columns]
+    [('size', 'number', 1), ('town', 'category', 0)]
+    >>> schema.notes
+    ("1 row is left out because the target 'price' is missing: row 4",)
+    """
+    ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    by_column = {} if not isinstance(na, Mapping) else dict(na)
+    kinds = dict(kinds or {})
+    _check_columns(table, target, ignored, weights, kinds, by_column)
+    extra = () if isinstance(na, Mapping) else missing_tokens(na)
+    tokens = missing_tokens((*table.na, *extra))
+    own = {name: missing_tokens(each)[1:] for name, each in by_column.items()}
+    notes: list[str] = []
+    clean = cleaned(table, table.names, tokens, own)
+    target_column: Column | None = None
+    chosen: str | None = None
+    reason, classes = "", tuple[str, ...]()
+    if target is not None:
+        known = ~_missing(clean[target])
+        if not known.any():
+            raise DataError(
+                f"{table.source}: the target {target!r} is missing in all {len(table)} rows; "
+                "expected values to learn from; choose another target"
+            )
+        if not known.all():
+            notes.append(_left_out(clean, target, ~known))
+            clean = clean.take(known)
+        choice = choose_task(clean, target, task, kinds.get(target))
+        chosen, reason, classes = choice.task, choice.reason, choice.classes
+        kind = "category" if classes else choice.kind
+        target_column = _described(clean, target, kind, own.get(target, ()))
+        target_column = replace(target_column, notes=choice.notes)
+    elif task != "auto":
+        raise InputError(f"task={task!r} was given without a target; give the target's name too")
+    if weights is not None:
+        read_weights(clean, weights)
+    columns: list[Column] = []
+    dropped: list[tuple[str, str]] = []
+    for name in clean.names:
+        if name in ignored or name in (target, weights):
+            continue
+        column = _described(clean, name, kinds.get(name), own.get(name, ()))
+        if column.missing == len(clean):
+            dropped.append((name, "missing in every row"))
+        elif column.distinct == 1 and column.missing == 0:
+            dropped.append((name, f"the same value in every row: {column.span()}"))
+        else:
+            columns.append(column)
+    if not columns:
+        left = listed(f"{name} ({reason})" for name, reason in dropped) or "none beside the target"
+        raise DataError(
+            f"{table.source}: no column is left to predict from; columns: {left}; "
+            "expected at least one column that varies"
+        )
+    return Schema(
+        columns=tuple(columns),
+        target=target_column,
+        task=chosen,
+        task_reason=reason,
+        classes=classes,
+        weights=weights,
+        ignored=ignored,
+        dropped=tuple(dropped),
+        na=tokens,
+        n_rows=len(clean),
+        notes=tuple(notes),
+        source=table.source,
+    )
+
+
+def _check_columns(
+    table: Table,
+    target: str | None,
+    ignored: tuple[str, ...],
+    weights: str | None,
+    kinds: Mapping[str, str],
+    na: Mapping[str, Any],
+) -> None:
+    asked = [
+        (target, "target"),
+        (weights, "weights"),
+        *((name, "one to ignore") for name in ignored),
+    ]
+    asked += [(name, "one given a kind") for name in kinds]
+    asked += [(name, "one given missing tokens") for name in na]
+    for name, what in asked:
+        if name is not None and name not in table:
+            raise unknown_column(name, table.names, what, table.source)
+    for name, kind in kinds.items():
+        if kind not in KINDS:
+            raise InputError(
+                f"kinds gives {kind!r} for column {name!r}; expected one of {', '.join(KINDS)}"
+            )
+    if target is not None and target == weights:
+        raise InputError(f"{target!r} is given as target and as weights; expected two columns")
+    for name, what in ((target, "target"), (weights, "weights")):
+        if name is not None and name in ignored:
+            raise InputError(
+                f"{name!r} is given as {what} and in ignore; expected it in one place; "
+                "take it out of ignore"
+            )
+
+
+def cleaned(
+    table: Table, names: Iterable[str], tokens: tuple[str, ...], own: Mapping[str, tuple[str, ...]]
+) -> Table:
+    """The table with these columns, and the missing tokens applied to them.
+
+    Examples
+    --------
+    >>> table = Table(("a",), {"a": np.array([0.0, 1.0])})
+    >>> cleaned(table, ["a"], ("",), {"a": ("0",)})["a"]
+    array([nan,  1.])
+    """
+    chosen = table.select(names)
+    columns = {}
+    for name in chosen.names:
+        column, needed = chosen[name], (*tokens, *own.get(name, ()))
+        if set(needed) <= set(table.na):
+            columns[name] = column  # reading applied them
+        elif column.dtype == object:
+            columns[name] = clean_text(column, needed)
+        else:
+            columns[name] = without_tokens(column, needed)
+    return replace(chosen, columns=columns)
+
+
+def _missing(column: NDArray[Any]) -> NDArray[np.bool_]:
+    if column.dtype != object:
+        return np.isnan(column)
+    return np.fromiter((cell is None for cell in column), np.bool_, len(column))
+
+
+def _left_out(table: Table, target: str, gone: NDArray[np.bool_]) -> str:
+    rows = np.flatnonzero(gone)
+    places = listed((table.where(int(row)) for row in rows), 3)
+    count = "1 row is" if len(rows) == 1 else f"{len(rows)} rows are"
+    return f"{count} left out because the target {target!r} is missing: {places}"
+
+
+def _described(table: Table, name: str, kind: str | None, own: tuple[str, ...]) -> Column:
+    cells = table[name]
+    known = ~_missing(cells)
+    n_known = int(known.sum())
+    notes: list[str] = []
+    asked = kind is not None
+    kind = kind or table.kinds.get(name) or _inferred(cells, n_known, notes)
+    if kind == "category":
+        counts = Counter(cell for cell in as_labels(cells).tolist() if cell is not None)
+        _category_notes(counts, n_known, notes)
+        top = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_LEVELS]
+        return Column(
+            name,
+            kind,
+            missing=len(cells) - n_known,
+            distinct=len(counts),
+            levels=tuple(top),
+            na=own,
+            notes=tuple(notes),
+        )
+    values, bad = as_numbers(cells) if kind == "number" else as_days(cells)
+    if bad.any():
+        what = "a finite number" if kind == "number" else "an ISO 8601 date"
+        if asked and bad.sum() > (1 - NUMERIC_SHARE) * n_known:
+            raise DataError(
+                f"{table.source}: column {name!r} was said to be a {kind}, but {int(bad.sum())} of "
+                f"{n_known} cells are not {what}: {cells_at(table, name, bad)}; expected at "
+                "most 5 % of such cells; correct them, or leave the kind to be inferred"
+            )
+        notes.append(
+            f"{_cells(int(bad.sum()))} not {what} and counted as missing: "
+            f"{cells_at(table, name, bad)}"
+        )
+    finite = values[~np.isnan(values)]
+    distinct = np.unique(finite)
+    if kind == "number":
+        _number_notes(finite, distinct, notes)
+    return Column(
+        name,
+        kind,
+        missing=len(cells) - len(finite),
+        distinct=len(distinct),
+        minimum=float(distinct[0]) if len(distinct) else None,
+        maximum=float(distinct[-1]) if len(distinct) else None,
+        na=own,
+        notes=tuple(notes),
+    )
+
+
+def _cells(count: int) -> str:
+    return "1 cell is" if count == 1 else f"{count} cells are"
+
+
+def _inferred(cells: NDArray[Any], n_known: int, notes: list[str]) -> str:
+    if cells.dtype != object or n_known == 0:
+        return "number"
+    read = int((~np.isnan(as_numbers(cells)[0])).sum())
+    if read >= NUMERIC_SHARE * n_known:
+        return "number"
+    if int((~np.isnan(as_days(cells)[0])).sum()) >= NUMERIC_SHARE * n_known:
+        return "date"
+    if read >= 0.5 * n_known:
+        notes.append(
+            f"{100 * read / n_known:.0f} % of its known cells are numbers; a column needs "
+            f"{100 * NUMERIC_SHARE:.0f} % to be read as numbers, so it is a category"
+        )
+    return "category"
+
+
+def _category_notes(counts: Counter[str], n_known: int, notes: list[str]) -> None:
+    if looks_decimal_comma(list(counts)):
+        notes.append(
+            "its cells look like numbers with a decimal comma, which are read as categories; "
+            "write them with a point"
+        )
+    elif n_known > 20 and len(counts) > 0.9 * n_known:
+        notes.append(
+            f"{len(counts)} different values in {n_known} cells: it looks like a name or an "
+            "identifier, which predicts nothing about new rows; leave it out"
+        )
+
+
+def _number_notes(
+    values: NDArray[np.float64], distinct: NDArray[np.float64], notes: list[str]
+) -> None:
+    if len(values) > 20 and len(distinct) == len(values) and np.all(np.diff(distinct) == 1):
+        notes.append(
+            f"every integer from {distinct[0]:.0f} to {distinct[-1]:.0f} once: it looks like a "
+            "row number, which predicts nothing about new rows; leave it out"
+        )
+
+
+def read_weights(table: Table, name: str) -> NDArray[np.float64]:
+    """The row weights of a table.
+
+    Raises
+    ------
+    DataError
+        If a weight is missing, no finite number, or negative, with the line; or all are zero.
+
+    Examples
+    --------
+    >>> read_weights(Table(("w",), {"w": np.array(["1", "0.5"], dtype=object)}), "w")
+    array([1. , 0.5])
+    """
+    values, bad = as_numbers(table[name])
+    wrong = bad | np.isnan(values) | (values < 0)
+    if wrong.any():
+        raise DataError(
+            f"{table.source}: {_cells(int(wrong.sum()))} unusable as weights in column {name!r}: "
+            f"{cells_at(table, name, wrong)}; expected finite numbers, none negative or missing; "
+            "correct them (0 leaves a row out)"
+        )
+    if not values.any():
+        raise DataError(
+            f"{table.source}: all weights in column {name!r} are zero; expected at least one "
+            "above zero"
+        )
+    return values

@@ -1,0 +1,280 @@
+"""The schema: what a table's columns were understood to be, as a record to keep.
+
+It is inferred once, from the training table, and applied to every later one:
+nothing is guessed again when predictions are made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from deltarule.errors import DataError
+from deltarule.tables.cells import number_text
+from deltarule.tables.table import counted
+
+__all__ = ["KINDS", "Column", "Schema"]
+
+KINDS: tuple[str, ...] = ("number", "date", "category")
+"""What a column can be. A date is a number: days since 1970-01-01."""
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column was understood to be.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    kind : {"number", "date", "category"}
+        Dates are numbers: days since 1970-01-01 (UTC).
+    missing : int
+        The number of missing cells, those that could not be read included.
+    distinct : int
+        The number of different values.
+    minimum, maximum : float or None
+        The range of a number or date column.
+    levels : tuple of (str, int)
+        The most frequent levels of a category with their counts, at most ten.
+    na : tuple of str
+        Missing tokens of this column alone.
+    notes : tuple of str
+        What a reader should know.
+
+    Examples
+    --------
+    >>> Column("age", "number", missing=1, distinct=3, minimum=18.0, maximum=65.5).span()
+    '18 … 65.5'
+    >>> Column("sex", "category", distinct=2, levels=(("f", 3), ("m", 2))).span()
+    'f (3), m (2)'
+    """
+
+    name: str
+    kind: str
+    missing: int = 0
+    distinct: int = 0
+    minimum: float | None = None
+    maximum: float | None = None
+    levels: tuple[tuple[str, int], ...] = ()
+    na: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def span(self, width: int = 48) -> str:
+        """The range, or the most frequent levels, in at most about ``width`` characters."""
+        if self.kind == "category":
+            shown: list[str] = []
+            for level, count in self.levels:
+                text = level if len(level) <= 24 else level[:21] + "..."
+                item = f"{text} ({count})"
+                if shown and len(", ".join([*shown, item])) > width:
+                    break
+                shown.append(item)
+            more = ", …" if len(shown) < self.distinct else ""
+            return ", ".join(shown) + more
+        if self.minimum is None or self.maximum is None:
+            return ""
+        if self.kind == "date":
+            return f"{_day_text(self.minimum)} … {_day_text(self.maximum)}"
+        return f"{_number(self.minimum)} … {_number(self.maximum)}"
+
+
+def _number(value: float) -> str:
+    return number_text(value) if abs(value) < 1e9 and value.is_integer() else f"{value:.6g}"
+
+
+def _day_text(days: float) -> str:
+    try:
+        return (date(1970, 1, 1) + timedelta(days=days // 1)).isoformat()
+    except OverflowError:
+        return f"{days:.6g} days"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a table was understood to be, for training and for every later table.
+
+    Made by :func:`infer_schema`; applied by :func:`apply_schema`.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+        The columns that predictions are made from, in the table's order.
+    target : Column or None
+        The column to predict.
+    task : {"classification", "regression"} or None
+        None if there is no target.
+    task_reason : str
+        Why, in a sentence.
+    classes : tuple of str
+        The class labels as text: in the order of their numbers if all are numbers,
+        of their text otherwise. Empty for regression.
+    weights : str or None
+        The column of row weights.
+    ignored : tuple of str
+        Columns left out on request.
+    dropped : tuple of (str, str)
+        Columns left out because they say nothing, each with the reason.
+    na : tuple of str
+        The texts that mean *missing*, in lower case.
+    n_rows : int
+        The rows with a known target.
+    notes : tuple of str
+        What a reader should know about the table as a whole.
+    source : str
+        What it was inferred from.
+
+    Examples
+    --------
+    >>> schema = Schema((Column("x", "number", distinct=3, minimum=0.0, maximum=2.0),))
+    >>> schema.names
+    ('x',)
+    >>> Schema.from_dict(schema.to_dict()) == schema
+    True
+    """
+
+    columns: tuple[Column, ...]
+    target: Column | None = None
+    task: str | None = None
+    task_reason: str = ""
+    classes: tuple[str, ...] = ()
+    weights: str | None = None
+    ignored: tuple[str, ...] = ()
+    dropped: tuple[tuple[str, str], ...] = ()
+    na: tuple[str, ...] = ("",)
+    n_rows: int = 0
+    notes: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns that predictions are made from."""
+        return tuple(column.name for column in self.columns)
+
+    def __getitem__(self, name: str) -> Column:
+        for column in (*self.columns, *([self.target] if self.target else [])):
+            if column.name == name:
+                return column
+        raise DataError(
+            f"the schema has no column {name!r}; its columns are: {', '.join(self.names)}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The schema as a dictionary that JSON can hold.
+
+        Returns
+        -------
+        dict
+            Numbers, texts, lists and dictionaries only; floats keep every bit.
+        """
+        return {"format": _FORMAT, **_plain(dataclasses.asdict(self))}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Schema:
+        """The schema that :meth:`to_dict` wrote down.
+
+        Parameters
+        ----------
+        record : mapping
+            What :meth:`to_dict` gave, perhaps through a JSON file.
+
+        Raises
+        ------
+        DataError
+            If it is no such record, or one of a later version.
+        """
+        values = dict(record)
+        found = values.pop("format", None)
+        if found != _FORMAT:
+            raise DataError(
+                f"the schema record is of format {found!r}; expected {_FORMAT}; "
+                "use the deltarule version that wrote it, or infer the schema again"
+            )
+        try:
+            values["columns"] = tuple(_column(each) for each in values["columns"])
+            values["target"] = None if values["target"] is None else _column(values["target"])
+            return cls(**{name: _frozen(value) for name, value in values.items()})
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"the schema record is damaged ({error}); expected what Schema.to_dict gives; "
+                "infer the schema again"
+            ) from None
+
+    def describe(self, limit: int = 60) -> str:
+        """What was understood, as a plain-text table.
+
+        Parameters
+        ----------
+        limit : int
+            The most columns to list.
+
+        Examples
+        --------
+        >>> schema = Schema(
+        ...     (Column("age", "number", 1, 3, 18.0, 65.0), Column("sex", "category", 0, 2,
+        ...      levels=(("f", 3), ("m", 2)))), n_rows=5, source="people.csv")
+        >>> print(schema.describe())
+        people.csv: 5 rows, 2 columns to predict from
+        <BLANKLINE>
+          column  kind      missing  distinct  range or most frequent
+          age     number          1         3  18 … 65
+          sex     category        0         2  f (3), m (2)
+        """
+        rows_text, what = counted(self.n_rows, "row"), counted(len(self.columns), "column")
+        lines = [f"{self.source or 'table'}: {rows_text}, {what} to predict from"]
+        if self.target is not None:
+            lines.append(f"target {self.target.name!r}: {self.task_reason}")
+        if self.weights is not None:
+            lines.append(f"row weights: {self.weights!r}")
+        rows = [("column", "kind", "missing", "distinct", "range or most frequent")]
+        shown = [*([self.target] if self.target else []), *self.columns[:limit]]
+        for column in shown:
+            mark = " (target)" if column is self.target else ""
+            rows.append(
+                (
+                    column.name + mark,
+                    column.kind,
+                    str(column.missing),
+                    str(column.distinct),
+                    column.span(),
+                )
+            )
+        wide = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines.append("")
+        for row in rows:
+            cells = (
+                f"  {row[0]:<{wide[0]}}  {row[1]:<{wide[1]}}  {row[2]:>{wide[2]}}  "
+                f"{row[3]:>{wide[3]}}  {row[4]}"
+            )
+            lines.append(cells.rstrip())
+        if len(self.columns) > limit:
+            lines.append(f"  … and {len(self.columns) - limit} more columns")
+        remarks = [f"{name}: left out, {reason}" for name, reason in self.dropped]
+        if self.ignored:
+            remarks.append(f"left out on request: {', '.join(self.ignored)}")
+        remarks += [f"{column.name}: {note}" for column in shown for note in column.notes]
+        remarks = [*self.notes, *remarks]
+        if remarks:
+            lines += ["", "notes", *(f"  - {remark}" for remark in remarks[:limit])]
+            if len(remarks) > limit:
+                lines.append(f"  … and {len(remarks) - limit} more notes")
+        return "\n".join(lines)
+
+
+def _column(record: Mapping[str, Any]) -> Column:
+    return Column(**{name: _frozen(value) for name, value in record.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

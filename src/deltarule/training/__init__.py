@@ -1,0 +1,28 @@
+"""The loop: batches, stopping, history, models on disk."""
+
+from deltarule.training.batches import Batches, epoch_order, split_rows
+from deltarule.training.history import EpochRecord, History
+from deltarule.training.interrupt import StopFlag
+from deltarule.training.loop import train
+from deltarule.training.model import Model, load_model, save_model
+from deltarule.training.run import Event, TrainingResult
+from deltarule.training.stopping import GeneralizationLoss, Patience, Progress, Stopping
+
+__all__ = [
+    "Batches",
+    "EpochRecord",
+    "Event",
+    "GeneralizationLoss",
+    "History",
+    "Model",
+    "Patience",
+    "Progress",
+    "StopFlag",
+    "Stopping",
+    "TrainingResult",
+    "epoch_order",
+    "load_model",
+    "save_model",
+    "split_rows",
+    "train",
+]

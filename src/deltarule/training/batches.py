@@ -1,0 +1,140 @@
+"""Batches: which rows a step sees, in what order, with which weights.
+
+The order of epoch e is a function of (seed, e) alone, so that a resumed run, a replay of
+one step, and any engine see the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from deltarule.engines import Batch
+from deltarule.errors import InputError
+
+__all__ = ["Batches", "epoch_order", "split_rows"]
+
+# Separates these streams from those of the initial weights, which use one-word keys.
+_ORDER_KEY, _SPLIT_KEY = 1, 2
+
+
+def epoch_order(n_rows: int, seed: int, epoch: int) -> np.ndarray:
+    """The permutation of rows in one epoch (from 0).
+
+    Examples
+    --------
+    >>> epoch_order(5, seed=0, epoch=3)
+    array([4, 1, 0, 3, 2])
+    """
+    sequence = np.random.SeedSequence(seed, spawn_key=(_ORDER_KEY, epoch))
+    return np.random.default_rng(sequence).permutation(n_rows)
+
+
+def split_rows(
+    n_rows: int, fraction: float, seed: int, classes: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers for training and for holding out, both sorted.
+
+    Parameters
+    ----------
+    n_rows : int
+    fraction : float
+        The share to hold out, between 0 and 1. At least one row stays on each side.
+    seed : int
+    classes : array of shape (n_rows,), optional
+        With it the split is stratified: each class is held out in the same share, as far
+        as whole rows allow.
+
+    Raises
+    ------
+    InputError
+        If the fraction is not between 0 and 1 or there are fewer than two rows.
+
+    Examples
+    --------
+    >>> train, held = split_rows(10, 0.2, seed=0, classes=np.array([0] * 5 + [1] * 5))
+    >>> len(train), [int(row) for row in held // 5]
+    (8, [0, 1])
+    """
+    if not 0 < fraction < 1:
+        raise InputError(
+            f"the share to hold out is {fraction!r}; expected a number between 0 and 1"
+        )
+    if n_rows < 2:
+        raise InputError(
+            f"{n_rows} row cannot be split into training and held-out rows; give at least 2, "
+            "or turn the split off"
+        )
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SPLIT_KEY,)))
+    order = rng.permutation(n_rows)
+    n_held = min(max(round(fraction * n_rows), 1), n_rows - 1)
+    if classes is not None:
+        # Sorted by rank within the class as a share of the class, the first n_held rows hold
+        # every class in proportion.
+        classes = np.asarray(classes)[order]
+        rank = np.empty(n_rows)
+        for label in np.unique(classes):
+            members = np.flatnonzero(classes == label)
+            rank[members] = (np.arange(len(members)) + 0.5) / len(members)
+        order = order[np.argsort(rank, kind="stable")]
+    return np.sort(order[n_held:]), np.sort(order[:n_held])
+
+
+class Batches:
+    """The batches of a training set.
+
+    Parameters
+    ----------
+    X, Y : arrays of shape (N, n_0) and (N, n_L)
+    s : array of shape (N,)
+        Sample weights.
+    batch_size : int
+        B. The last batch of an epoch may be shorter.
+    seed : int
+    shuffle : bool
+        Whether rows come in a new order every epoch.
+
+    Notes
+    -----
+    A row's weight in a batch of B rows is w_i = s_i/(s̄ B), s̄ the mean over the whole
+    training set: then the batch's cost is an unbiased estimate of the whole cost.
+    Dividing by the batch's own Σs is not.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        Y: np.ndarray,
+        s: np.ndarray,
+        batch_size: int,
+        seed: int,
+        shuffle: bool,
+    ) -> None:
+        self.X, self.Y = X, Y
+        self.n_rows, self.batch_size = len(X), min(batch_size, len(X))
+        self.seed, self.shuffle = seed, shuffle
+        self.share = (s / s.mean()).astype(X.dtype)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many batches an epoch has."""
+        return -(-self.n_rows // self.batch_size)
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of one epoch (from 0)."""
+        order = None
+        if self.shuffle and self.steps_per_epoch > 1:
+            order = epoch_order(self.n_rows, self.seed, epoch)
+        for index in range(self.steps_per_epoch):
+            start = index * self.batch_size
+            stop = min(start + self.batch_size, self.n_rows)
+            rows = np.arange(start, stop) if order is None else order[start:stop]
+            take = slice(start, stop) if order is None else rows
+            yield Batch(
+                self.X[take],
+                self.Y[take],
+                self.share[take] / self.X.dtype.type(stop - start),
+                rows,
+                epoch * self.steps_per_epoch + index + 1,
+            )

@@ -1,0 +1,91 @@
+"""The history of a training run: plain records, one for each epoch."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+__all__ = ["EpochRecord", "History"]
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochRecord:
+    """One epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    steps : int
+        How many steps had been taken when it ended.
+    loss : float
+        The mean over the training rows of the cost as each batch saw it, before its
+        step, penalties left out.
+    penalty : float
+        The penalty at the end of the epoch.
+    validation_loss, score : float or None
+        On the validation rows, at the end of the epoch.
+    learning_rate : float
+        Of the epoch's last step.
+    seconds : float
+        How long it took, validation included.
+    """
+
+    epoch: int
+    steps: int
+    loss: float
+    penalty: float
+    validation_loss: float | None
+    score: float | None
+    learning_rate: float
+    seconds: float
+
+    @property
+    def monitored(self) -> float:
+        """The negative score, else the validation loss, else the training loss."""
+        if self.score is not None:
+            return -self.score
+        return self.loss if self.validation_loss is None else self.validation_loss
+
+
+@dataclasses.dataclass
+class History:
+    """The records of a run, oldest first.
+
+    Examples
+    --------
+    >>> history = History()
+    >>> history.append(EpochRecord(1, 10, 0.5, 0.0, 0.6, None, 0.001, 0.01))
+    >>> history.column("loss"), len(history)
+    ([0.5], 1)
+    """
+
+    records: list[EpochRecord] = dataclasses.field(default_factory=list)
+
+    def append(self, record: EpochRecord) -> None:
+        """Add the next epoch."""
+        self.records.append(record)
+
+    def column(self, name: str) -> list[Any]:
+        """One attribute of every record."""
+        return [getattr(record, name) for record in self.records]
+
+    def monitored(self) -> list[float]:
+        """What schedules, stopping and the choice of the best epoch follow, lower is better.
+
+        The negative score where there is one, else the validation loss, else the
+        training loss.
+        """
+        return [record.monitored for record in self.records]
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """The records as dictionaries, for a JSON file."""
+        return [dataclasses.asdict(record) for record in self.records]
+
+    @classmethod
+    def from_list(cls, records: list[dict[str, Any]]) -> History:
+        """The history that :meth:`to_list` wrote down."""
+        return cls([EpochRecord(**record) for record in records])
+
+    def __len__(self) -> int:
+        return len(self.records)

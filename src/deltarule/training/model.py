@@ -1,0 +1,107 @@
+"""A trained network on disk: a folder of JSON and safetensors, never a pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import FileError
+from deltarule.files import read_bundle, write_bundle
+from deltarule.maths import Network, forward
+from deltarule.training.history import History
+
+__all__ = ["Model", "load_model", "save_model"]
+
+_KIND, _VERSION = "deltarule model", 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A network with its parameters, and what is to be remembered of its training.
+
+    Attributes
+    ----------
+    net : Network
+    theta : array of shape (p,)
+    history : History
+    extra : mapping of str to JSON value
+        Anything else to keep with it: settings, scores, the columns of a table.
+    """
+
+    net: Network
+    theta: np.ndarray
+    history: History = dataclasses.field(default_factory=History)
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """a^L for rows X, of shape (N, n_L).
+
+        Raises
+        ------
+        InputError
+            If X does not fit the network.
+        """
+        output: np.ndarray = forward(self.net, self.theta, X).output
+        return output
+
+
+def save_model(folder: str | os.PathLike[str], model: Model, *, overwrite: bool = False) -> None:
+    """Write a model to a folder: ``model.json``, ``history.json``, ``arrays.safetensors``.
+
+    Parameters
+    ----------
+    folder : path
+    model : Model
+    overwrite : bool
+        Whether a model that is there already may be replaced.
+
+    Raises
+    ------
+    FileError
+        If the folder exists (without ``overwrite``) or cannot be written; what was there
+        is left as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from deltarule import Model, Network, load_model, save_model
+    >>> net = Network([2, 3, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(folder + "/m", Model(net, net.initial(0)))
+    ...     model = load_model(folder + "/m")
+    >>> model.net == net, bool((model.theta == net.initial(0)).all())
+    (True, True)
+    """
+    arrays = {b.name: b.of(model.net.check_theta(model.theta)) for b in model.net.blocks}
+    documents = {
+        "model.json": {"network": model.net.to_dict(), "extra": dict(model.extra)},
+        "history.json": model.history.to_list(),
+    }
+    write_bundle(folder, _KIND, _VERSION, documents, arrays, overwrite=overwrite)
+
+
+def load_model(folder: str | os.PathLike[str]) -> Model:
+    """Read a model that :func:`save_model` wrote.
+
+    Raises
+    ------
+    FileError
+        If the folder is missing, is no model, or a file in it was changed.
+    UnknownName
+        If the network uses an activation or loss that is not registered; register it first.
+    """
+    documents, arrays = read_bundle(folder, _KIND, _VERSION)
+    try:
+        data = documents["model.json"]
+        net = Network.from_dict(data["network"])
+        theta = np.zeros(net.n_parameters, dtype=net.dtype)
+        for block in net.blocks:
+            block.of(theta)[...] = arrays[block.name]
+        history = History.from_list(documents["history.json"])
+    except (KeyError, TypeError) as error:
+        raise FileError(f"{str(folder)!r} is not a complete model: {error}") from error
+    return Model(net, theta, history, data["extra"])
