@@ -210,9 +210,10 @@ class Node:
 class RecordingNamespace:
     """The operations a formula may use, over expressions that are written down.
 
-    It offers what :class:`~deltarule.maths.namespace.ArrayNamespace` offers, and
-    nothing else; ``variable`` and ``symbol`` make what a formula is given. Constants
-    keep the type they were written with, so that ``2`` and ``0.5`` print as given.
+    It offers what :class:`~deltarule.maths.namespace.ArrayNamespace` offers, and nothing
+    else that is meant for formulas: ``variable`` and ``symbol`` make what a formula is
+    given; ``number``, ``apply`` and ``leaf`` serve printers. Constants keep the type they
+    were written with, so that ``2`` and ``0.5`` print as given.
 
     Examples
     --------
@@ -249,7 +250,7 @@ class RecordingNamespace:
     def where(self, condition: Any, a: Any, b: Any) -> Node:
         """``a`` where the condition holds, else ``b``."""
         if isinstance(condition, bool | np.bool_):  # a comparison of two parameters
-            return self._number(a if condition else b)
+            return self.number(a if condition else b)
         if not isinstance(condition, Node) or not condition.truth:
             _refuse("xp.where without a condition", "its first argument must be a comparison")
         return self.apply("where", condition, a, b)
@@ -265,29 +266,46 @@ class RecordingNamespace:
     def n_outputs(self, x: Any) -> Node:
         """The number of outputs."""
         if not self._row(x, "n_outputs").spread:
-            return self._number(1)
+            return self.number(1)
         return self._make("n_outputs", ())
 
     def per_output(self, values: Iterable[Any], x: Any) -> Node:
         """``values``, repeated to give one constant to each output."""
         self._row(x, "per_output")
-        given = tuple(self._number(value) for value in values)
+        given = tuple(self.number(value) for value in values)
         names = {node.data[0] if node.op == "symbol" else None for node in given}
         if not given or any(node.op not in ("constant", "symbol") for node in given):
             _refuse("xp.per_output of calculated values", "its first argument must be numbers")
-        numbers = tuple(
-            float(node.data[2] if node.op == "symbol" else node.data) for node in given
-        )
+        numbers = tuple(float(node.data[2] if node.op == "symbol" else node.data) for node in given)
         name = names.pop() if len(names) == 1 else None
         return self._make("per_output", (), (name, numbers), spread=True)
 
     def apply(self, op: str, *operands: Any) -> Node:
         """The node of an operation by its name; the operands may be plain numbers."""
         first = operands[:1] if op == "where" else ()
-        args = first + tuple(self._number(operand) for operand in operands[len(first) :])
+        args = first + tuple(self.number(operand) for operand in operands[len(first) :])
         if any(node.space is not self for node in args):
             _refuse("to mix values of two recordings", "use the arguments it is given")
         return self._make(op, args, spread=any(node.spread for node in args))
+
+    def leaf(self, node: Node) -> Node:
+        """A leaf of another recording, in this one."""
+        return self._make(node.op, (), node.data, spread=node.spread)
+
+    def number(self, value: Any) -> Node:
+        """A number or node as a node; anything else is refused."""
+        if isinstance(value, Node):
+            if value.truth:
+                _refuse("to calculate with a comparison", "use xp.where(condition, 1, 0)")
+            return value
+        if isinstance(value, np.integer | np.floating):
+            value = value.item()
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            _refuse(
+                f"to calculate with {value!r}",
+                "use numbers, the formula's arguments and the functions of xp",
+            )
+        return self._make("constant", (), value)
 
     def _call(self, op: str, count: int, *operands: Any, **options: Any) -> Node:
         if len(operands) != count or options:
@@ -306,21 +324,6 @@ class RecordingNamespace:
             what = "a condition" if isinstance(x, Node) else repr(x)
             _refuse(f"xp.{op} of {what}", "use an expression of the formula's arguments")
         return x
-
-    def _number(self, value: Any) -> Node:
-        """``value`` as a node, refused unless it is a number."""
-        if isinstance(value, Node):
-            if value.truth:
-                _refuse("to calculate with a comparison", "use xp.where(condition, 1, 0)")
-            return value
-        if isinstance(value, np.integer | np.floating):
-            value = value.item()
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            _refuse(
-                f"to calculate with {value!r}",
-                "use numbers, the formula's arguments and the functions of xp",
-            )
-        return self._make("constant", (), value)
 
     def _make(
         self, op: str, args: tuple[Node, ...], data: Any = None, *, spread: bool = False

@@ -246,7 +246,7 @@ def _is_missing(cell: Any) -> bool:
     if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
         return True
     # Of any number type, only NaN differs from itself.
-    return bool(_is_number(cell) and cell != cell)  # noqa: PLR0124
+    return bool(_is_number(cell) and cell != cell)
 
 
 def _texts(name: str, cells: list[Any], source: str) -> list[str | None]:

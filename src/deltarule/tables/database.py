@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError, FileError
 from deltarule.tables.cells import clean_text, column_from_cells, without_tokens
-from deltarule.tables.duck import connect, quoted
+from deltarule.tables.duck import connect, floats, objects, quoted
 from deltarule.tables.table import Table, check_names, close_match, counted, listed
 
 __all__ = ["read_parquet", "read_sql", "read_sqlite"]
@@ -164,11 +163,9 @@ def _fetch(
     for i, name in enumerate(names):
         column = arrays[f"c{i}"]
         if wanted[i].endswith("VARCHAR)"):
-            cells = np.ma.filled(column.astype(object), None)
-            columns[name] = clean_text(cells, tokens)
+            columns[name] = clean_text(objects(column), tokens)
         else:
-            values = np.ma.filled(column.astype(np.float64), np.nan)
-            columns[name] = without_tokens(values, tokens)
+            columns[name] = without_tokens(floats(column), tokens)
     if len(columns[names[0]]) == 0:
         raise DataError(
             f"{source} has {counted(len(names), 'column')} ({listed(names, 8)}) and no rows; "
@@ -249,8 +246,8 @@ def _chosen(connection: sqlite3.Connection, source: str, table: str | None) -> s
         return known[0]
     if table is None:
         raise DataError(
-            f"{source} holds {counted(len(known), 'table')}: {listed(known) or 'none'}; expected the name of "
-            "one; give table= or sql="
+            f"{source} holds {counted(len(known), 'table')}: {listed(known) or 'none'}; "
+            "expected the name of one; give table= or sql="
         )
     if table not in known:
         match = close_match(table, known)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deltarule.errors import MissingDependency
 
-__all__ = ["connect", "quoted"]
+__all__ = ["connect", "floats", "objects", "quoted"]
 
 
 def connect() -> tuple[Any, Any]:
@@ -45,3 +48,31 @@ def quoted(text: str | Path) -> str:
     "'it''s'"
     """
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def floats(column: NDArray[Any]) -> NDArray[np.float64]:
+    """A fetched column as float64, NaN where it is masked.
+
+    Examples
+    --------
+    >>> floats(np.ma.masked_array([1.0, 2.0], mask=[False, True]))
+    array([ 1., nan])
+    """
+    values = np.array(np.ma.getdata(column), dtype=np.float64)
+    values[np.ma.getmaskarray(column)] = np.nan
+    return values
+
+
+def objects(column: NDArray[Any]) -> NDArray[np.object_]:
+    """A fetched column as objects, None where it is masked.
+
+    ``numpy.ma.filled(column, None)`` takes None for *no value given* and writes ``"?"``.
+
+    Examples
+    --------
+    >>> objects(np.ma.masked_array(["a", "b"], mask=[False, True], dtype=object))
+    array(['a', None], dtype=object)
+    """
+    cells = np.array(np.ma.getdata(column), dtype=object)
+    cells[np.ma.getmaskarray(column)] = None
+    return cells

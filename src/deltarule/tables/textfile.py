@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import DataError
 from deltarule.tables.cells import clean_text, object_array, without_tokens
-from deltarule.tables.duck import connect, quoted
+from deltarule.tables.duck import connect, floats, objects, quoted
 from deltarule.tables.table import Table
 from deltarule.tables.textscan import Header, broken, read_header, scan_file
 
@@ -30,6 +30,9 @@ _DUCK_COLUMNS = 300
 # A number column of more distinct values than this is kept as numbers. Below, the
 # text stays, so that a label reads as it was written ("1", "01", "1.0").
 _LABELS = 1000
+# No cell means missing to DuckDB. Were it the empty text, as by default, an empty
+# field too many at the end of a row would be dropped without a word.
+_NO_CELL = "\x01deltarule\x01"
 
 
 def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None) -> Table:
@@ -51,21 +54,18 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
     DataError
         If it is no well-formed table, with the line.
     """
-    scan = scan_file(path)
+    n_lines = scan_file(path)
     header = read_header(path, delimiter)
     columns: list[NDArray[Any]] | None = None
     lines: NDArray[np.int64] | None = None
-    # DuckDB drops an empty field behind the last one without a word.
-    if header.delimiter in scan.trailing:
-        lines = _line_numbers(path, header)
     if len(header.names) <= _DUCK_COLUMNS:
         columns = _by_duckdb(path, header, tokens)
     if columns is None:
         columns, lines = _by_csv(path, header, tokens)
     n_rows = len(columns[0])
-    if lines is None and scan.n_lines - header.last_line == n_rows:
+    if lines is None and n_lines - header.last_line == n_rows:
         # As many lines as rows: none is blank, and no field holds a line break.
-        lines = np.arange(header.last_line + 1, scan.n_lines + 1)
+        lines = np.arange(header.last_line + 1, n_lines + 1)
     elif lines is None:
         lines = _line_numbers(path, header)
     known = len(lines) == n_rows
@@ -87,7 +87,8 @@ def _by_duckdb(path: Path, header: Header, tokens: tuple[str, ...]) -> list[NDAr
     types = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(n))
     options = (
         f"delim={quoted(header.delimiter)}, quote='\"', escape='\"', header=true, "
-        f"auto_detect=false, columns={{{types}}}, skip={header.first_line - 1}, nullstr='', "
+        f"auto_detect=false, columns={{{types}}}, skip={header.first_line - 1}, "
+        f"nullstr={quoted(_NO_CELL)}, "
         "null_padding=false, strict_mode=true, ignore_errors=false"
     )
     with connection:
@@ -107,11 +108,9 @@ def _by_duckdb(path: Path, header: Header, tokens: tuple[str, ...]) -> list[NDAr
     for i in range(n):
         column = arrays[f"c{i}"]
         if numeric[i]:
-            values = np.ma.filled(column.astype(np.float64), np.nan)
-            columns.append(without_tokens(values, tokens))
+            columns.append(without_tokens(floats(column), tokens))
         else:
-            cells = np.ma.filled(column.astype(object), None)
-            columns.append(clean_text(cells, tokens))
+            columns.append(clean_text(objects(column), tokens))
     return columns
 
 
@@ -140,7 +139,7 @@ def _records(path: Path, header: Header) -> Iterator[tuple[int, list[str]]]:
     """The rows below the header, each with its first line; ragged ones are refused."""
     expected = len(header.names)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=header.delimiter, strict=True)
+        reader = csv.reader(file, delimiter=header.delimiter, strict=True, skipinitialspace=True)
         line = 1
         try:
             for row in reader:

@@ -16,7 +16,7 @@ from deltarule.errors import DataError, FileError, InputError
 from deltarule.tables.cells import parse_number
 from deltarule.tables.table import check_names, counted, listed
 
-__all__ = ["DELIMITERS", "Header", "Scan", "broken", "read_header", "scan_file"]
+__all__ = ["DELIMITERS", "Header", "broken", "read_header", "scan_file"]
 
 DELIMITERS: tuple[str, ...] = (",", ";", "\t", "|")
 """The characters between fields that are recognised, in order of preference."""
@@ -25,22 +25,6 @@ _CHUNK = 1 << 22
 _SAMPLE_ROWS = 20
 _NAMED = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _BOMS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What one pass over the bytes of a text file tells.
-
-    Parameters
-    ----------
-    n_lines : int
-        The number of lines, an unfinished last one included.
-    trailing : frozenset of str
-        The delimiters that some line ends in.
-    """
-
-    n_lines: int
-    trailing: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -65,8 +49,13 @@ class Header:
     last_line: int
 
 
-def scan_file(path: Path) -> Scan:
+def scan_file(path: Path) -> int:
     """Check that a file is UTF-8 text and not empty, and count its lines.
+
+    Returns
+    -------
+    int
+        The number of lines, an unfinished last one included.
 
     Raises
     ------
@@ -76,8 +65,7 @@ def scan_file(path: Path) -> Scan:
         If it is empty, holds a NUL byte or is not UTF-8, with the line.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    line, tail, previous, blank = 1, b"", b"", True
-    trailing: set[str] = set()
+    line, tail, blank = 1, b"", True
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
@@ -86,31 +74,25 @@ def scan_file(path: Path) -> Scan:
                         f"{path.name} is in {_BOMS[chunk[:2]]}; expected UTF-8; "
                         "save it as UTF-8 in the program it comes from"
                     )
+                # A "\r\n" cut in two by the chunks is one line break, counted already.
+                line -= tail == b"\r" and chunk[:1] == b"\n"
                 if (at := chunk.find(b"\0")) >= 0:
                     raise DataError(
                         f"{path.name}, line {line + _breaks(chunk[:at])}: a NUL byte; expected "
                         "text in UTF-8; the file is binary or damaged"
                     )
-                _decode(decoder, chunk, previous, path.name, line)
+                _decode(decoder, chunk, path.name, line)
                 blank = blank and not chunk.strip(b"\xef\xbb\xbf \t\r\n")
-                joined = tail + chunk
-                for delimiter in set(DELIMITERS) - trailing:
-                    mark = delimiter.encode()
-                    if mark + b"\n" in joined or mark + b"\r" in joined:
-                        trailing.add(delimiter)
-                # A "\r\n" cut in two by the chunks is one line break.
-                cut = tail[-1:] == b"\r" and chunk[:1] == b"\n"
-                line += _breaks(chunk) - cut
-                tail, previous = joined[-2:], chunk[-4:]
-            _decode(decoder, b"", previous, path.name, line, final=True)
+                line += _breaks(chunk)
+                tail = chunk[-1:]
+            _decode(decoder, b"", path.name, line, final=True)
     except OSError as error:
         raise _unreadable(path, error) from error
     if blank:
         raise DataError(
             f"{path.name} is empty; expected a line of column names and at least one row below it"
         )
-    trailing |= {d for d in DELIMITERS if tail[-1:] == d.encode()}
-    return Scan(line - (tail[-1:] in (b"\n", b"\r")), frozenset(trailing))
+    return line - (tail in (b"\n", b"\r"))
 
 
 def _breaks(chunk: bytes) -> int:
@@ -122,7 +104,6 @@ def _breaks(chunk: bytes) -> int:
 def _decode(
     decoder: codecs.IncrementalDecoder,
     chunk: bytes,
-    previous: bytes,
     name: str,
     line: int,
     final: bool = False,
@@ -182,7 +163,7 @@ def read_header(path: Path, delimiter: str | None = None) -> Header:
             first_line += 1
             start = file.tell()
         file.seek(start)
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        reader = csv.reader(file, delimiter=delimiter, strict=True, skipinitialspace=True)
         line = first_line
         try:
             fields = next(reader)
@@ -195,8 +176,8 @@ def read_header(path: Path, delimiter: str | None = None) -> Header:
     check_names(names, path.name)
     if not has_rows:
         raise DataError(
-            f"{path.name} has a header of {counted(len(names), 'column')} ({listed(names, 8)}) and no rows; "
-            "expected at least one row below the header"
+            f"{path.name} has a header of {counted(len(names), 'column')} ({listed(names, 8)}) "
+            "and no rows; expected at least one row below the header"
         )
     _refuse_numbers(names, path.name)
     return Header(names, delimiter, first_line, last_line)
@@ -224,7 +205,9 @@ def _sniffed(path: Path) -> str:
     best, most = ",", 1
     for delimiter in DELIMITERS:
         try:
-            rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+            rows = [
+                row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row
+            ]
         except csv.Error:
             continue
         counts = [len(row) for row in rows[: _SAMPLE_ROWS + 1]]

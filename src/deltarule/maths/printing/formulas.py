@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RecordedFormula:
-    """A formula as an expression that prints itself.
+    r"""A formula as an expression that prints itself.
 
     Printed code computes what the formula computes, operation by operation. Printed
     mathematics equals it as real numbers and leaves out what is there for accuracy
@@ -57,7 +57,7 @@ class RecordedFormula:
     >>> from deltarule.maths.printing import record_activation
     >>> formula = record_activation("softplus").value
     >>> print(formula.latex())
-    \\begin{cases} z + \\log\\left(1 + e^{-z}\\right) & \\text{if } z > 0 ...
+    \max\left(z, 0\right) + \log\left(1 + e^{-\left|z\right|}\right)
     >>> print(formula.javascript("softplus"))
     // softplus: value
     function softplus(z) {
@@ -171,8 +171,7 @@ def _record(
         values = given if len(results) > 1 else (given,)
         if not isinstance(values, tuple) or len(values) != len(results):
             raise InputError(f"it returned {given!r}; expected the pair ({', '.join(results)})")
-        nodes = {name: xp.apply("add", value, 0).args[0] for name, value in zip(
-            results, values, strict=True)}
+        nodes = {name: xp.number(value) for name, value in zip(results, values, strict=True)}
         _check(nodes, elementwise)
     except InputError as error:
         raise InputError(f"cannot record {title}: {error}") from error
@@ -189,9 +188,7 @@ def _check(nodes: dict[str, Node], elementwise: bool | None) -> None:
                 f"({', '.join(sorted(used.intersection(ACROSS)))}); pass elementwise=False"
             )
         if not root.spread and used.intersection(REDUCTIONS):
-            raise InputError(
-                f"its {name} is one number for the row; expected one for each output"
-            )
+            raise InputError(f"its {name} is one number for the row; expected one for each output")
 
 
 def _bound(record: Record, xp: RecordingNamespace, symbols: bool) -> dict[str, Any]:
@@ -207,9 +204,7 @@ def _bound(record: Record, xp: RecordingNamespace, symbols: bool) -> dict[str, A
     return {key: symbol(key, value) for key, value in values.items()} if symbols else values
 
 
-def record_activation(
-    activation: Activation | str, *, symbols: bool = False
-) -> RecordedActivation:
+def record_activation(activation: Activation | str, *, symbols: bool = False) -> RecordedActivation:
     """Write an activation's formulas down.
 
     Parameters
@@ -246,20 +241,14 @@ def record_activation(
     def pullback(z: Any, a: Any, up: Any) -> Any:
         return up * other(z, a) if record.elementwise else other(z, a, up)
 
-    note = functools.partial(_record, xp=xp, elementwise=record.elementwise)
+    own = record.elementwise
+    value_formula = _record(f"{record}: value", xp, value, ("z",), ("value",), own)
     slope = None
-    if record.elementwise:
-        slope = note(f"{record}: slope", function=other, names=("z", "a"), results=("slope",))
-    return RecordedActivation(
-        note(f"{record}: value", function=value, names=("z",), results=("value",)),
-        slope,
-        note(
-            f"{record}: pullback",
-            function=pullback,
-            names=("z", "a", "up"),
-            results=("pullback",),
-        ),
-    )
+    if own:
+        slope = _record(f"{record}: slope", xp, other, ("z", "a"), ("slope",), own)
+    names = ("z", "a", "up")
+    back = _record(f"{record}: pullback", xp, pullback, names, ("pullback",), own)
+    return RecordedActivation(value_formula, slope, back)
 
 
 def record_loss(

@@ -1,0 +1,6 @@
+"""scikit-learn's door, and tables in one call."""
+
+from deltarule.estimators.fit_table import TableSettings, fit_table
+from deltarule.estimators.table_model import TableModel
+
+__all__ = ["TableModel", "TableSettings", "fit_table"]

@@ -1,0 +1,171 @@
+"""Printing recorded formulas as C99.
+
+The calling convention: the formula's arguments in order, then, for a formula that
+looks across outputs, their number ``int n``, then one pointer for each result. A
+function of numbers with a single result returns it instead::
+
+    double logistic(double z);
+    void squared(double a, double y, double *term, double *derivative);
+    void softmax(const double *z, int n, double *out);
+    void entropy(const double *a, const double *y, int n, double *term, double *derivative);
+
+An output may be the array of an input. Nothing is allocated. Minimum and maximum give
+NaN for NaN, as NumPy's do (``fmin`` does not); zeros may differ in sign. ``rint``
+expects the default rounding mode. The source refuses to compile under ``-ffast-math``,
+which would reassociate the exact subtraction in ``exp_difference``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.maths.printing.code import CodePrinter, Scope
+from deltarule.maths.printing.formulas import RecordedFormula
+
+__all__ = ["print_c99"]
+
+_HEAD = """\
+#include <math.h>
+
+#ifdef __FAST_MATH__
+#error "these formulas rely on the order of their operations: compile without -ffast-math"
+#endif
+
+"""
+_HELPERS = {
+    "sign": "(real x) { return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x; }",
+    "minimum": "(real x, real y) { return x < y || x != x ? x : y; }",
+    "maximum": "(real x, real y) { return x > y || x != x ? x : y; }",
+}
+_MATH = """
+    acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1
+    fabs fdim floor fma fmax fmin fmod frexp hypot ilogb ldexp lgamma llrint llround log log10
+    log1p log2 logb lrint lround modf nan nearbyint nextafter nexttoward pow remainder remquo
+    rint round scalbln scalbn sin sinh sqrt tan tanh tgamma trunc
+"""
+# The words of the language; names POSIX adds to math.h; names compilers know by themselves.
+_WORDS = """
+    auto break case char const continue default do double else enum extern float for goto if
+    inline int long register restrict return short signed sizeof static struct switch typedef
+    union unsigned void volatile while
+    drem gamma j0 j1 jn signgam significand y0 y1 yn
+    abs div exit main
+"""
+_RESERVED = frozenset(
+    _WORDS.split() + [name + suffix for name in _MATH.split() for suffix in ("", "f", "l")]
+)
+
+
+def print_c99(formulas: Mapping[str, RecordedFormula], dtype: str = "double") -> str:
+    """C99 functions, each helper function once before them, ready to compile.
+
+    Parameters
+    ----------
+    formulas : mapping of str to RecordedFormula
+        The formulas by the names of their functions.
+    dtype : {"double", "float"}
+        The type of every argument, constant and operation.
+
+    Returns
+    -------
+    str
+        The source of one file.
+
+    Raises
+    ------
+    InputError
+        If a name cannot name a function, or the type is neither.
+
+    Examples
+    --------
+    >>> from deltarule.maths.printing import record_activation
+    >>> source = print_c99({"swish": record_activation("silu").value}, "float")
+    >>> print(source[source.index("/*"):])
+    /* silu: value */
+    float swish(float z) {
+      const float t1 = expf(-fabsf(z));
+      return z * ((z > 0.0f ? 1.0f : t1) / (1.0f + t1));
+    }
+    """
+    if dtype not in ("double", "float"):
+        raise InputError(f"dtype is {dtype!r}; expected 'double' or 'float'")
+    return _HEAD + _C99(dtype).program(formulas)
+
+
+class _C99(CodePrinter):
+    language = "C"
+    equality: ClassVar = {}
+    loop = "for (int j = 0; j < n; ++j)"
+    reserved = _RESERVED
+
+    def __init__(self, dtype: str) -> None:
+        super().__init__()
+        self.real = dtype
+        self.suffix = "f" if dtype == "float" else ""
+        self.length = f"({dtype})n"  # type: ignore[misc]  # it names the type
+
+    def number(self, value: float) -> str:
+        if self.real == "float":
+            with np.errstate(over="ignore"):
+                text = str(np.float32(value))
+        else:
+            text = repr(float(value))
+        infinity = "INFINITY" if self.real == "float" else "HUGE_VAL"  # of the right type
+        special = {"inf": infinity, "-inf": f"-{infinity}", "nan": f"({self.real})NAN"}
+        return special.get(text, text + self.suffix)
+
+    def callee(self, op: str) -> str:
+        if op in ("exp", "expm1", "log", "log1p", "tanh", "sqrt", "rint"):
+            return op + self.suffix
+        return f"fabs{self.suffix}" if op == "abs" else f"dr_{op}{self.suffix}"
+
+    def helper(self, op: str) -> str:
+        definition = _HELPERS[op].replace("real", self.real)
+        return f"static {self.real} dr_{op}{self.suffix}{definition}\n"
+
+    def constant(self, name: str, text: str, truth: bool) -> str:
+        return f"const {'int' if truth else self.real} {name} = {text};"
+
+    def variable(self, name: str, text: str) -> str:
+        return f"{self.real} {name} = {text};"
+
+    def wrap(
+        self,
+        name: str,
+        formula: RecordedFormula,
+        scope: Scope,
+        results: Sequence[str],
+        helper: bool,
+    ) -> str:
+        real, returns = self.real, formula.elementwise and len(results) == 1
+        pointers = [] if returns else list(formula.results) if len(results) > 1 else ["out"]
+        if formula.elementwise:
+            given = [f"{real} {argument}" for argument in formula.arguments]
+        else:
+            given = [f"const {real} *{argument}" for argument in formula.arguments] + ["int n"]
+        given += [f"{real} *{pointer}" for pointer in pointers]
+        # */ would end the comment; a title holds a user's words.
+        title = " ".join(formula.title.split()).replace("*/", "* /")
+        storage = "static " if helper else ""
+        kind = real if returns else "void"
+        lines = [f"/* {title} */", f"{storage}{kind} {name}({', '.join(given)}) {{"]
+        lines += [
+            f"  static const {real} {table}[{len(values)}] = "
+            f"{{{', '.join(map(self.number, values))}}};"
+            for values, table in scope.tables.items()
+        ]
+        used = {node.data for node in formula.nodes() if node.op == "variable"}
+        lines += [f"  (void){unused};" for unused in formula.arguments if unused not in used]
+        lines += scope.lines
+        if returns:
+            lines.append(f"  return {results[0]};")
+        elif formula.elementwise:
+            lines += [f"  *{p} = {r};" for p, r in zip(pointers, results, strict=True)]
+        else:
+            lines += [f"    {p}[j] = {r};" for p, r in zip(pointers, results, strict=True)]
+            lines.append("  }")
+        return "\n".join([*lines, "}", ""])

@@ -1,0 +1,241 @@
+"""Printing recorded formulas as functions of a programming language.
+
+Operations are printed in the order of the source: nothing is reassociated, folded or
+contracted, because the formulas owe their accuracy to that order. An expression that
+is used twice becomes a local constant.
+
+A formula that looks across outputs becomes one loop for each reduction, then the loop
+that writes the results. What has a value for each output is calculated anew in every
+loop that needs it, so that no function allocates.
+"""
+
+from __future__ import annotations
+
+import abc
+import collections
+import re
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from deltarule.errors import InputError
+from deltarule.maths.printing.formulas import RecordedFormula, record_shared
+from deltarule.maths.recording import ARITHMETIC, COMPARISONS, REDUCTIONS, Node, reachable
+from deltarule.maths.shared_functions import SHARED_FUNCTIONS
+
+__all__ = ["CodePrinter", "Scope"]
+
+Text = tuple[str, int]
+"""Printed code and how tightly it binds."""
+CHOICE, COMPARISON, SUM, PRODUCT, UNARY, ATOM = range(6)
+
+
+class Scope:
+    """The body of one function while it is printed: its lines, locals and tables.
+
+    Parameters
+    ----------
+    element : str
+        How an argument is read at the current output: ``"{}"`` or ``"{}[j]"``.
+    """
+
+    def __init__(self, element: str) -> None:
+        self.element = element
+        self.lines: list[str] = []
+        self.tables: dict[tuple[float, ...], str] = {}
+        self._count = 0
+
+    def fresh(self) -> str:
+        """A name for a local that no other has."""
+        self._count += 1
+        return f"t{self._count}"
+
+    def table(self, values: tuple[float, ...]) -> str:
+        """The name of a table of constants."""
+        return self.tables.setdefault(values, f"c{len(self.tables) + 1}")
+
+
+class CodePrinter(abc.ABC):
+    """Prints recorded formulas in one language with infix operators.
+
+    A subclass knows the language's words; what is printed, and in which order, is
+    decided here. Helper functions are named ``dr_…`` and printed once, before what
+    uses them.
+    """
+
+    language: ClassVar[str]
+    equality: ClassVar[Mapping[str, str]]
+    reserved: ClassVar[frozenset[str]]
+
+    def __init__(self) -> None:
+        self.helpers: dict[str, str] = {}
+
+    def program(self, formulas: Mapping[str, RecordedFormula]) -> str:
+        """The formulas as functions of these names, after the helpers they need."""
+        for name in formulas:
+            self._check_name(name)
+        functions = [self.function(name, formula) for name, formula in formulas.items()]
+        return "\n".join([*self.helpers.values(), *functions])
+
+    def _check_name(self, name: str) -> None:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", name) or name in self.reserved:
+            raise InputError(
+                f"{name!r} cannot name a {self.language} function; expected letters, digits "
+                "and underscores, and no word of the language or its mathematics library"
+            )
+        if name.startswith("dr_"):
+            raise InputError(f"{name!r} begins with dr_, as helper functions do; choose another")
+
+    def function(self, name: str, formula: RecordedFormula, *, helper: bool = False) -> str:
+        """One function, as the language's convention has it."""
+        scope = Scope("{}" if formula.elementwise else "{}[j]")
+        roots = list(formula.results.values())
+        if formula.elementwise:
+            texts = self.block(roots, {}, scope, "  ")
+        else:
+            rows = self._row_values(formula, scope)
+            scope.lines.append(f"  {self.loop} {{")
+            texts = self.block(roots, rows, scope, "    ")
+            if len(roots) > 1:
+                # All results first, then the writing: an output may be an input's array.
+                texts = [
+                    text if re.fullmatch(r"t\d+", text[0]) else self._keep(text, scope, "    ")
+                    for text in texts
+                ]
+        return self.wrap(name, formula, scope, [text for text, _ in texts], helper)
+
+    def _row_values(self, formula: RecordedFormula, scope: Scope) -> dict[int, Text]:
+        """Emit what has one value for the row; its texts."""
+        nodes = formula.nodes()
+        uses = collections.Counter(argument.index for node in nodes for argument in node.args)
+        for node in nodes:
+            # A value of the row that a loop needs is calculated before the loop.
+            uses.update({arg.index: 2 for arg in node.args if node.spread and not arg.spread})
+        texts: dict[int, Text] = {}
+        for node in nodes:
+            if node.spread:
+                continue
+            if node.op in REDUCTIONS:
+                texts[node.index] = self._reduction(node, texts, scope)
+            else:
+                text = self.expression(node, texts, scope)
+                keep = node.args and uses[node.index] > 1
+                texts[node.index] = self._keep(text, scope, "  ") if keep else text
+        return texts
+
+    def _reduction(self, node: Node, rows: dict[int, Text], scope: Scope) -> Text:
+        name = scope.fresh()
+        start = self.number(0) if node.op == "total" else self.number(float("-inf"))
+        scope.lines += [f"  {self.variable(name, start)}", f"  {self.loop} {{"]
+        text, _ = self.block(node.args, rows, scope, "    ")[0]
+        if node.op == "total":
+            scope.lines.append(f"    {name} += {text};")
+        else:
+            scope.lines.append(f"    {name} = {self.call('maximum', [name, text])};")
+        scope.lines.append("  }")
+        return name, ATOM
+
+    def block(
+        self, roots: Sequence[Node], known: Mapping[int, Text], scope: Scope, indent: str
+    ) -> list[Text]:
+        """Emit the locals that ``roots`` need, and give the roots' own texts."""
+        found = reachable(roots, stop=lambda node: node.index in known)
+        nodes = [node for node in found if node.index not in known]
+        uses = collections.Counter(argument.index for node in nodes for argument in node.args)
+        uses.update(root.index for root in roots)
+        texts = dict(known)
+        for node in nodes:
+            text = self.expression(node, texts, scope)
+            if node.args and uses[node.index] > 1:
+                text = self._keep(text, scope, indent, node.truth)
+            texts[node.index] = text
+        return [texts[root.index] for root in roots]
+
+    def _keep(self, text: Text, scope: Scope, indent: str, truth: bool = False) -> Text:
+        name = scope.fresh()
+        scope.lines.append(indent + self.constant(name, text[0], truth))
+        return name, ATOM
+
+    def expression(self, node: Node, texts: Mapping[int, Text], scope: Scope) -> Text:
+        """One node, from the texts of its arguments."""
+        args = [texts[argument.index] for argument in node.args]
+        if node.op == "variable":
+            return scope.element.format(node.data), ATOM
+        if node.op in ("constant", "symbol"):
+            return self._signed(node.data if node.op == "constant" else node.data[2])
+        if node.op in ARITHMETIC:
+            level = SUM if node.op in ("add", "subtract") else PRODUCT
+            left, right = _guard(args[0], level), _guard(args[1], level + 1)
+            return f"{left} {ARITHMETIC[node.op]} {right}", level
+        if node.op in COMPARISONS:
+            sign = self.equality.get(node.op, COMPARISONS[node.op])
+            return f"{_guard(args[0], SUM)} {sign} {_guard(args[1], SUM)}", COMPARISON
+        if node.op == "negative":
+            inner = _guard(args[0], UNARY)
+            # Two minus signs in a row would be another operator.
+            return f"-({inner})" if inner.startswith("-") else f"-{inner}", UNARY
+        if node.op == "where":
+            condition, a, b = (_guard(text, COMPARISON) for text in args)
+            return f"{condition} ? {a} : {b}", CHOICE
+        if node.op == "n_outputs":
+            return self.length, ATOM
+        if node.op == "per_output":
+            values = node.data[1]
+            if len(values) == 1:
+                return self._signed(values[0])
+            return f"{scope.table(values)}[j % {len(values)}]", ATOM
+        return self.call(node.op, [text for text, _ in args]), ATOM
+
+    def _signed(self, value: float) -> Text:
+        text = self.number(value)
+        return text, UNARY if text.startswith("-") else ATOM
+
+    def call(self, op: str, args: Sequence[str]) -> str:
+        """The call of an operation, after its helper is provided for."""
+        name = self.callee(op)
+        if name.startswith("dr_") and name not in self.helpers:
+            if op in SHARED_FUNCTIONS:
+                source = self.function(name, record_shared(op), helper=True)
+            else:
+                source = self.helper(op)
+            # After its own helpers, which are in place by now.
+            self.helpers[name] = source
+        return f"{name}({', '.join(args)})"
+
+    loop: ClassVar[str]
+    length: ClassVar[str]
+
+    @abc.abstractmethod
+    def number(self, value: float) -> str:
+        """A constant that reads back as exactly this number."""
+
+    @abc.abstractmethod
+    def callee(self, op: str) -> str:
+        """The function that an operation calls; ``dr_…`` if it has to be printed too."""
+
+    @abc.abstractmethod
+    def helper(self, op: str) -> str:
+        """The source of a helper that is no shared function."""
+
+    @abc.abstractmethod
+    def constant(self, name: str, text: str, truth: bool) -> str:
+        """The declaration of a local that does not change."""
+
+    @abc.abstractmethod
+    def variable(self, name: str, text: str) -> str:
+        """The declaration of a local that a loop adds to."""
+
+    @abc.abstractmethod
+    def wrap(
+        self,
+        name: str,
+        formula: RecordedFormula,
+        scope: Scope,
+        results: Sequence[str],
+        helper: bool,
+    ) -> str:
+        """The whole function round its body and its results."""
+
+
+def _guard(text: Text, level: int) -> str:
+    """``text`` in parentheses if it binds less tightly than ``level``."""
+    return text[0] if text[1] >= level else f"({text[0]})"

@@ -1,0 +1,347 @@
+"""Recorded expressions made ready for the eye, equal to the original as real numbers.
+
+What is in a formula only for accuracy or for arrays is removed: ``1 + 0 * z`` is 1,
+``expm1(x)`` is e^x − 1. Choices are moved outwards and become cases, and where a case
+says that x > 0, |x| is shown as x. Printed code never passes through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from deltarule.errors import InputError
+from deltarule.maths.recording import REDUCTIONS, Node, RecordingNamespace, reachable
+
+__all__ = ["Case", "abbreviated", "cases", "power", "simplified"]
+
+MOST_CASES = 4
+MOST_SIGNS = 4000
+LONG = 80
+# For abbreviations: none that MATHS uses nearby, and none for an index.
+LETTERS = "stpqrcdhv"
+
+
+class Case(NamedTuple):
+    """A value and the conditions it holds under; none of them for "otherwise".
+
+    Cases are read from the top: a later one holds where no earlier one does.
+    """
+
+    value: Node
+    conditions: tuple[Node, ...]
+
+
+def simplified(root: Node) -> Node:
+    """The expression without what is there for accuracy or array shapes only.
+
+    Raises
+    ------
+    InputError
+        If it would fill pages when written out.
+
+    Examples
+    --------
+    >>> xp = RecordingNamespace()
+    >>> z = xp.variable("z")
+    >>> simplified((1 + 0 * z) * xp.expm1(-(-z))).op
+    'subtract'
+    """
+    new = _rebuilt(root, RecordingNamespace(), lambda node, made: None)
+    size = _sizes(new)[new.index]
+    if size > MOST_SIGNS:
+        raise InputError(
+            f"the expression has {size} signs when written out, more than {MOST_SIGNS}; "
+            "print it as code instead"
+        )
+    return new
+
+
+def _sizes(root: Node) -> dict[int, int]:
+    """How many signs the parts of an expression have when written out."""
+    size: dict[int, int] = {}
+    for node in reachable([root]):
+        size[node.index] = 1 + sum(size[argument.index] for argument in node.args)
+    return size
+
+
+def abbreviated(root: Node) -> tuple[Node, list[tuple[Node, Node]]]:
+    """A long expression with letters for what is in it more than once.
+
+    Parameters
+    ----------
+    root : Node
+        A simplified expression.
+
+    Returns
+    -------
+    short : Node
+        The expression, itself if it has at most :data:`LONG` signs.
+    definitions : list of (Node, Node)
+        The letters and what they stand for, each in terms of those before it.
+
+    Examples
+    --------
+    >>> xp = RecordingNamespace()
+    >>> abbreviated(xp.variable("z") + 1)[1]
+    []
+    """
+    size = _sizes(root)
+    if size[root.index] <= LONG:
+        return root, []
+    space, nodes = root.space, reachable([root])
+    users: dict[int, int] = {}
+    for node in nodes:
+        for index in {argument.index for argument in node.args}:
+            users[index] = users.get(index, 0) + 1
+    taken = {node.data for node in nodes if node.op == "variable"}
+    taken |= {node.data[0] for node in nodes if node.op == "symbol"}
+    letters = [letter for letter in LETTERS if letter not in taken]
+    made: dict[int, Node] = {}
+    definitions: list[tuple[Node, Node]] = []
+    for node in nodes:
+        new = space.leaf(node)
+        if node.args:
+            new = _make(space, node.op, tuple(made[argument.index] for argument in node.args))
+            often = users.get(node.index, 0) > 1 and not node.truth
+            if often and letters and _sizes(new)[new.index] > 3:
+                letter = letters.pop(0)
+                name = space.variable(letter) if new.spread else space.symbol(letter, 0)
+                definitions.append((name, new))
+                new = name
+        made[node.index] = new
+    return made[root.index], definitions
+
+
+def power(node: Node, exponent: int) -> Node | None:
+    """A power that is simpler than base and exponent: (e^x)^n is e^(n x)."""
+    if node.op != "exp":
+        return None
+    space = node.space
+    return _make(space, "exp", (_make(space, "multiply", (space.number(exponent), node.args[0])),))
+
+
+def cases(root: Node) -> list[Case]:
+    """A simplified expression with its choices moved outwards, as rows of cases.
+
+    One row, under no condition, if it has no choice or if it would take more than
+    :data:`MOST_CASES` rows; choices inside the expression then stay where they are.
+
+    Examples
+    --------
+    >>> xp = RecordingNamespace()
+    >>> z = xp.variable("z")
+    >>> [row.value.op for row in cases(1 + xp.where(z > 0, xp.abs(z), xp.exp(z)))]
+    ['add', 'add']
+    """
+    rows = _rows(root, MOST_CASES)
+    return [Case(root, ())] if rows is None else rows
+
+
+def _rows(root: Node, budget: int) -> list[Case] | None:
+    """The rows, or None if there would be more than ``budget``."""
+    condition = _first_condition(root)
+    if condition is None:
+        return [Case(root, ())]
+    if budget < 2:
+        return None
+    yes = _rows(_assumed(root, condition, True), budget - 1)
+    no = None if yes is None else _rows(_assumed(root, condition, False), budget - len(yes))
+    if yes is None or no is None:
+        return None
+    return [Case(value, (condition, *more)) for value, more in yes] + no
+
+
+def _first_condition(root: Node) -> Node | None:
+    """The condition of the outermost choice that is not inside a reduction."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.op == "where":
+            return node.args[0]
+        # Inside a reduction the condition is about other outputs.
+        if node.op not in REDUCTIONS and not node.truth:
+            waiting.extend(reversed(node.args))
+    return None
+
+
+def _assumed(root: Node, condition: Node, holds: bool) -> Node:
+    """The expression where the condition holds, or where it does not."""
+    signed, positive = None, False
+    if len(condition.args) == 2 and _is(condition.args[1], 0):
+        up = condition.op in ("greater", "greater_equal")
+        if up or condition.op in ("less", "less_equal"):
+            signed, positive = condition.args[0], up == holds
+
+    def known(node: Node, made: dict[int, Node]) -> Node | None:
+        if node.op in REDUCTIONS or node.truth:
+            return node
+        if node.op == "where" and node.args[0] is condition:
+            return made[node.args[1 if holds else 2].index]
+        if signed is not None and node.args and node.args[0] is signed:
+            if node.op == "abs":
+                return signed if positive else _make(node.space, "negative", (signed,))
+            if node.op in ("minimum", "maximum") and _is(node.args[1], 0):
+                return signed if (node.op == "maximum") == positive else node.args[1]
+        return None
+
+    return _rebuilt(root, root.space, known)
+
+
+def _rebuilt(
+    root: Node,
+    space: RecordingNamespace,
+    known: Callable[[Node, dict[int, Node]], Node | None],
+) -> Node:
+    """The expression made again in ``space``, simplified, with replacements for some nodes."""
+    made: dict[int, Node] = {}
+    for node in reachable([root]):
+        replacement = known(node, made)
+        if replacement is None:
+            args = tuple(made[argument.index] for argument in node.args)
+            replacement = _make(space, node.op, args, node)
+        made[node.index] = replacement
+    return made[root.index]
+
+
+def _is(node: Node, number: float) -> bool:
+    return node.op == "constant" and bool(node.data == number)
+
+
+def _make(
+    space: RecordingNamespace, op: str, args: tuple[Node, ...], old: Node | None = None
+) -> Node:
+    """One operation, or what it comes to."""
+    if op in _RULES:
+        simpler = _RULES[op](space, *args)
+        return space.apply(op, *args) if simpler is None else simpler
+    if old is not None and not args:
+        if op == "constant" and old.data < 0:
+            return space.apply("negative", -old.data)
+        return space.leaf(old)
+    return space.apply(op, *args)
+
+
+def _add(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
+    if _is(a, 0) or _is(b, 0):
+        return b if _is(a, 0) else a
+    return _make(space, "subtract", (a, b.args[0])) if b.op == "negative" else None
+
+
+def _subtract(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
+    if _is(b, 0):
+        return a
+    if _is(a, 0):
+        return _make(space, "negative", (b,))
+    return _make(space, "add", (a, b.args[0])) if b.op == "negative" else None
+
+
+def _multiply(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
+    if _is(a, 0) or _is(b, 0):
+        return space.number(0)
+    if _is(a, 1) or _is(b, 1):
+        return b if _is(a, 1) else a
+    if a.op == "divide" or b.op == "divide":
+        # One fraction line: a (b/c) is (a b)/c, (a/b) (c/d) is (a c)/(b d).
+        (a, c), (b, d) = _fraction(a), _fraction(b)
+        return _make(
+            space, "divide", (_make(space, "multiply", (a, b)), _make(space, "multiply", (c, d)))
+        )
+    return _signs_out(space, "multiply", a, b)
+
+
+def _fraction(node: Node) -> tuple[Node, Node]:
+    """Numerator and denominator, which is 1 for what is no fraction."""
+    if node.op == "divide":
+        return node.args[0], node.args[1]
+    return node, node.space.number(1)
+
+
+def _divide(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
+    if _is(a, 0):
+        return space.number(0)
+    if _is(b, 1):
+        return a
+    if a.op == "divide" or b.op == "divide":
+        (a, c), (d, b) = _fraction(a), _fraction(b)
+        return _make(
+            space, "divide", (_make(space, "multiply", (a, b)), _make(space, "multiply", (c, d)))
+        )
+    return _signs_out(space, "divide", a, b)
+
+
+def _signs_out(space: RecordingNamespace, op: str, a: Node, b: Node) -> Node | None:
+    """(−a) b is −(a b), and (−a) (−b) is a b."""
+    signs = (a.op == "negative") + (b.op == "negative")
+    if not signs:
+        return None
+    bare = tuple(x.args[0] if x.op == "negative" else x for x in (a, b))
+    product = _make(space, op, bare)
+    return product if signs == 2 else _make(space, "negative", (product,))
+
+
+def _negative(space: RecordingNamespace, a: Node) -> Node | None:
+    if a.op == "negative":
+        return a.args[0]
+    return a if _is(a, 0) else None
+
+
+def _where(space: RecordingNamespace, condition: Node, a: Node, b: Node) -> Node | None:
+    return a if a is b else None
+
+
+def _abs(space: RecordingNamespace, a: Node) -> Node | None:
+    return _make(space, "abs", (a.args[0],)) if a.op == "negative" else None
+
+
+def _exp(space: RecordingNamespace, a: Node) -> Node | None:
+    return space.number(1) if _is(a, 0) else None
+
+
+def _log(space: RecordingNamespace, a: Node) -> Node | None:
+    return space.number(0) if _is(a, 1) else None
+
+
+def _expm1(space: RecordingNamespace, a: Node) -> Node:
+    return _make(space, "subtract", (_make(space, "exp", (a,)), space.number(1)))
+
+
+def _log1p(space: RecordingNamespace, a: Node) -> Node:
+    return _make(space, "log", (_make(space, "add", (space.number(1), a)),))
+
+
+def _exp_difference(space: RecordingNamespace, a: Node, b: Node) -> Node:
+    return _make(space, "exp", (_make(space, "subtract", (a, b)),))
+
+
+def _xlogy(space: RecordingNamespace, a: Node, b: Node) -> Node:
+    return _make(space, "multiply", (a, _make(space, "log", (b,))))
+
+
+def _total(space: RecordingNamespace, a: Node) -> Node | None:
+    if a.spread:
+        return space.total(a)
+    return _make(space, "multiply", (space.n_outputs(space.variable("z")), a))
+
+
+def _largest(space: RecordingNamespace, a: Node) -> Node:
+    return space.largest(a)
+
+
+_RULES: dict[str, Callable[..., Node | None]] = {
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
+    "divide": _divide,
+    "negative": _negative,
+    "where": _where,
+    "abs": _abs,
+    "exp": _exp,
+    "log": _log,
+    "expm1": _expm1,
+    "log1p": _log1p,
+    "exp_difference": _exp_difference,
+    "xlogy": _xlogy,
+    "total": _total,
+    "largest": _largest,
+}

@@ -1,0 +1,370 @@
+"""From a recorded expression to boxes: what stands above, beside and inside what.
+
+LaTeX, MathML and plain text differ in how they write a fraction, not in where one
+belongs. So parentheses, signs, the order of factors and the names of indices are
+decided once, here, and :mod:`deltarule.maths.printing.markup` only spells boxes out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from deltarule.maths.namespace import ACROSS
+from deltarule.maths.printing.display import Case, abbreviated, cases, power, simplified
+from deltarule.maths.recording import COMPARISONS, Node, reachable
+from deltarule.maths.shared_functions import SHARED_FUNCTIONS
+
+__all__ = [
+    "Apply",
+    "Big",
+    "Box",
+    "Cases",
+    "Fenced",
+    "Fraction",
+    "Index",
+    "Number",
+    "Power",
+    "Product",
+    "Root",
+    "Symbol",
+    "Terms",
+    "Where",
+    "layout",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """A numeral; with an exponent it stands for mantissa · 10^exponent."""
+
+    mantissa: str
+    exponent: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Symbol:
+    """A name: as LaTeX, as text, and whether it is a function's."""
+
+    latex: str
+    text: str
+    function: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """A name with an index, z_j."""
+
+    base: Box
+    index: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """Boxes with an operator before each; the first has one only if it is negative."""
+
+    parts: tuple[tuple[str, Box], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Product:
+    """Factors side by side."""
+
+    factors: tuple[Box, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fraction:
+    """One box over another."""
+
+    top: Box
+    bottom: Box
+
+
+@dataclasses.dataclass(frozen=True)
+class Power:
+    """A base and its exponent."""
+
+    base: Box
+    exponent: Box
+
+
+@dataclasses.dataclass(frozen=True)
+class Root:
+    """A square root."""
+
+    inner: Box
+
+
+@dataclasses.dataclass(frozen=True)
+class Fenced:
+    """Boxes between parentheses, or one between bars."""
+
+    items: tuple[Box, ...]
+    bars: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Apply:
+    """A function before its argument, which is fenced if it has to be."""
+
+    function: Symbol
+    argument: Box
+
+
+@dataclasses.dataclass(frozen=True)
+class Big:
+    """A sum or maximum over an index."""
+
+    function: Symbol
+    index: str
+    inner: Box
+
+
+@dataclasses.dataclass(frozen=True)
+class Cases:
+    """Rows of a value and the conditions it holds under; none for "otherwise"."""
+
+    rows: tuple[tuple[Box, tuple[Box, ...]], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Where:
+    """A long expression and what its letters stand for."""
+
+    body: Box
+    definitions: tuple[tuple[Box, Box], ...]
+
+
+Box = (
+    Number
+    | Symbol
+    | Index
+    | Terms
+    | Product
+    | Fraction
+    | Power
+    | Root
+    | Fenced
+    | Apply
+    | Big
+    | Cases
+    | Where
+)
+
+# How tightly a box holds together, loosest first.
+_CASES, _RELATION, _SUM, _BIG, _PRODUCT, _PREFIX, _FRACTION, _POWER, _ATOM = range(9)
+_Placed = tuple[Box, int]
+
+_GREEK_NAMES = """
+    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi
+    chi psi omega
+"""
+_GREEK = dict(zip(_GREEK_NAMES.split(), "αβγδεζηθικλμνξπρστφχψω", strict=True))
+_INDICES = "jkilm"
+_FUNCTIONS = {
+    "log": Symbol(r"\log", "log", function=True),
+    "tanh": Symbol(r"\tanh", "tanh", function=True),
+    "minimum": Symbol(r"\min", "min", function=True),
+    "maximum": Symbol(r"\max", "max", function=True),
+    "sign": Symbol(r"\operatorname{sign}", "sign", function=True),
+    "rint": Symbol(r"\operatorname{round}", "round", function=True),
+}
+# The letters of the shared functions' own LaTeX, as text.
+_LETTERS = {r"\varphi": "φ", r"\Phi": "Φ", r"\mathrm{M}": "M"}
+_SUM_OVER = Symbol(r"\sum", "∑", function=True)
+_MAX_OVER = Symbol(r"\max", "max", function=True)
+
+
+def layout(root: Node) -> Box:
+    """The boxes of a recorded expression.
+
+    Parameters
+    ----------
+    root : Node
+        The expression as it was recorded.
+
+    Returns
+    -------
+    Box
+        Of an expression that looks across outputs, the arguments carry an index: j
+        outside, k, i … inside sums and maxima.
+
+    Examples
+    --------
+    >>> from deltarule.maths.recording import RecordingNamespace
+    >>> xp = RecordingNamespace()
+    >>> layout(xp.variable("z") / 2)
+    Fraction(top=Symbol(latex='z', text='z', function=False), bottom=Number(mantissa='2', ...
+    """
+    across = any(node.op in ACROSS for node in reachable([root]))
+    place = _Layout(across)
+    short, definitions = abbreviated(simplified(root))
+    body = place.rows(cases(short), 0)[0]
+    if not definitions:
+        return body
+    named = ((place.name(n, 0), place.rows(cases(value), 0)[0]) for n, value in definitions)
+    return Where(body, tuple(named))
+
+
+class _Layout:
+    """Places nodes; ``depth`` counts the sums and maxima round the current place."""
+
+    def __init__(self, indexed: bool) -> None:
+        self.indexed = indexed
+
+    def rows(self, given: Sequence[Case], depth: int) -> _Placed:
+        if len(given) == 1:
+            return self.place(given[0].value, depth)
+        rows = (
+            (self.place(value, depth)[0], tuple(self.place(c, depth)[0] for c in conditions))
+            for value, conditions in given
+        )
+        return Cases(tuple(rows)), _CASES
+
+    def place(self, node: Node, depth: int) -> _Placed:
+        """A node's box and how tightly it holds together."""
+        op, args = node.op, node.args
+        if op == "constant":
+            return _number(node.data)
+        if op in ("variable", "symbol", "per_output", "n_outputs"):
+            return self.name(node, depth), _ATOM
+        if op in ("add", "subtract", "negative"):
+            return self.sum(node, depth), _SUM
+        if op == "multiply":
+            return self.product(node, depth)
+        if op == "divide":
+            top, bottom = (self.place(argument, depth)[0] for argument in args)
+            return Fraction(top, bottom), _FRACTION
+        if op in COMPARISONS:
+            left, right = (self.fenced(argument, _SUM, depth) for argument in args)
+            return Terms((("", left), (COMPARISONS[op], right))), _RELATION
+        if op == "where":
+            return self.rows(self.chain(node), depth)
+        if op == "exp":
+            return Power(Symbol("e", "e"), self.place(args[0], depth)[0]), _POWER
+        if op == "sqrt":
+            return Root(self.place(args[0], depth)[0]), _ATOM
+        if op == "abs":
+            return Fenced((self.place(args[0], depth)[0],), bars=True), _ATOM
+        if op in ("total", "largest"):
+            body = self.rows(cases(args[0]), depth + 1)
+            index = _INDICES[min(depth + 1, len(_INDICES) - 1)]
+            function = _SUM_OVER if op == "total" else _MAX_OVER
+            inner = body[0] if body[1] == _CASES else _fence(body, _PRODUCT)
+            return Big(function, index, inner), _BIG
+        return self.call(op, args, depth)
+
+    def fenced(self, node: Node, level: int, depth: int) -> Box:
+        return _fence(self.place(node, depth), level)
+
+    def chain(self, node: Node) -> list[Case]:
+        """Choices inside choices, in place."""
+        rows, rest = [], node
+        while rest.op == "where":
+            rows.append(Case(rest.args[1], (rest.args[0],)))
+            rest = rest.args[2]
+        return [*rows, Case(rest, ())]
+
+    def name(self, node: Node, depth: int) -> Box:
+        index = _INDICES[min(depth, len(_INDICES) - 1)]
+        if node.op == "n_outputs":
+            return Symbol("n", "n")
+        if node.op == "symbol":
+            name, position, _ = node.data
+            return _letter(name) if position is None else Index(_letter(name), str(position))
+        if node.op == "per_output":
+            name, values = node.data
+            numbers = tuple(_number(value)[0] for value in values)
+            if name is None and len(values) == 1:
+                return numbers[0]
+            return Index(Fenced(numbers) if name is None else _letter(name), index)
+        letter = _letter("u" if node.data == "up" else node.data)
+        return Index(letter, index) if self.indexed else letter
+
+    def sum(self, node: Node, depth: int) -> Box:
+        """Terms with their signs; sums on the left, and added sums on the right, are opened."""
+        terms: list[tuple[str, Node]] = []
+
+        def collect(part: Node, sign: str) -> None:
+            if part.op in ("add", "subtract") and sign == "+":
+                collect(part.args[0], "+")
+                collect(part.args[1], "+" if part.op == "add" else "-")
+            elif part.op == "negative" and sign == "+":
+                terms.append(("-", part.args[0]))
+            else:
+                terms.append((sign, part))
+
+        collect(node, "+")
+        if terms[0][0] == "-" and terms[1:] and terms[1][0] == "+":
+            terms[:2] = reversed(terms[:2])  # b - a reads better than -a + b
+        parts = []
+        for place, (sign, term) in enumerate(terms):
+            last = place == len(terms) - 1
+            box = self.fenced(term, _BIG if last else _PRODUCT, depth)
+            parts.append(("" if place == 0 and sign == "+" else sign, box))
+        return Terms(tuple(parts))
+
+    def product(self, node: Node, depth: int) -> _Placed:
+        """Factors: numbers first, equal ones as a power, what may end anywhere last."""
+        factors: dict[Node, int] = {}
+        waiting = [node]
+        while waiting:
+            part = waiting.pop()
+            if part.op == "multiply":
+                waiting.extend(reversed(part.args))
+            else:
+                factors[part] = factors.get(part, 0) + 1
+        order = sorted(factors, key=lambda part: part.op != "constant")
+        placed: list[_Placed] = []
+        for part in order:
+            simpler = part if factors[part] == 1 else power(part, factors[part])
+            if simpler is not None:
+                placed.append(self.place(simpler, depth))
+            else:
+                exponent = Number(str(factors[part]))
+                placed.append((Power(self.fenced(part, _ATOM, depth), exponent), _POWER))
+        if len(placed) == 1:
+            return placed[0]
+        boxes = [_fence(each, _FRACTION) for each in placed[:-1]]
+        last = placed[-1]
+        boxes.append(last[0] if last[1] == _BIG else _fence(last, _PREFIX))
+        return Product(tuple(boxes)), _BIG if last[1] == _BIG else _PRODUCT
+
+    def call(self, op: str, args: tuple[Node, ...], depth: int) -> _Placed:
+        """A named function; the logarithm and tanh of something simple need no parentheses."""
+        placed = [self.place(argument, depth) for argument in args]
+        if op in ("log", "tanh") and placed[0][1] >= _FRACTION and args[0].op != "divide":
+            return Apply(_FUNCTIONS[op], placed[0][0]), _PREFIX
+        if op in SHARED_FUNCTIONS:
+            latex = SHARED_FUNCTIONS[op].latex.split("(")[0].replace("{{", "{").replace("}}", "}")
+            function = Symbol(latex, _LETTERS.get(latex, op), function=True)
+        else:
+            function = _FUNCTIONS[op]
+        return Apply(function, Fenced(tuple(box for box, _ in placed))), _FRACTION
+
+
+def _fence(placed: _Placed, level: int) -> Box:
+    return placed[0] if placed[1] >= level else Fenced((placed[0],))
+
+
+def _letter(name: str) -> Symbol:
+    if name in _GREEK:
+        return Symbol(f"\\{name}", _GREEK[name])
+    if len(name) == 1:
+        return Symbol(name, name)
+    escaped = name.replace("_", r"\_")
+    return Symbol(rf"\mathrm{{{escaped}}}", name)
+
+
+def _number(value: float) -> _Placed:
+    text = repr(value).removesuffix(".0").removeprefix("-")
+    sign = "-" if repr(value).startswith("-") else ""
+    if text in ("inf", "nan"):
+        box: Box = Symbol(r"\infty", "∞") if text == "inf" else Symbol(r"\mathrm{NaN}", "NaN")
+    else:
+        mantissa, _, exponent = text.partition("e")
+        box = Number(mantissa, str(int(exponent)) if exponent else "")
+    if sign:
+        return Terms((("-", box),)), _SUM
+    return box, _PRODUCT if isinstance(box, Number) and box.exponent else _ATOM

@@ -1,0 +1,214 @@
+"""Boxes spelled out as LaTeX, as presentation MathML and as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, quoteattr
+
+from deltarule.maths.printing import layout as boxes
+from deltarule.maths.printing.layout import Box
+
+if TYPE_CHECKING:
+    from deltarule.maths.printing.formulas import RecordedFormula
+
+__all__ = ["latex", "mathml", "text"]
+
+_LATEX_SIGNS = {"<=": r"\le", ">=": r"\ge", "==": "=", "!=": r"\ne"}
+_TEXT_SIGNS = {"==": "=", "<=": "≤", ">=": "≥", "!=": "≠"}
+_MATHML_SIGNS = {**_TEXT_SIGNS, "-": "−"}
+
+
+def latex(formula: RecordedFormula, result: str | None = None) -> str:
+    """A formula's result (without a name, the first) as LaTeX, for math mode."""
+    return _latex(boxes.layout(formula.result(result)))
+
+
+def text(formula: RecordedFormula, result: str | None = None) -> str:
+    """A formula's result as one line of plain text."""
+    return _text(boxes.layout(formula.result(result)))
+
+
+def mathml(formula: RecordedFormula, result: str | None = None, *, display: str = "block") -> str:
+    """A formula's result as a MathML ``math`` element, with its plain text as ``alttext``."""
+    box = boxes.layout(formula.result(result))
+    attributes = f"display={quoteattr(display)} alttext={quoteattr(_text(box))}"
+    namespace = "http://www.w3.org/1998/Math/MathML"
+    return f'<math xmlns="{namespace}" {attributes}>{_mathml(box)}</math>'
+
+
+def _ten(box: boxes.Number) -> Box:
+    """A numeral with an exponent as a product."""
+    power = boxes.Power(boxes.Number("10"), boxes.Number(box.exponent))
+    if box.mantissa == "1":
+        return power
+    return boxes.Product((boxes.Number(box.mantissa), power))
+
+
+def _starts_with_digit(box: Box) -> bool:
+    if isinstance(box, boxes.Power):
+        return _starts_with_digit(box.base)
+    return isinstance(box, boxes.Number)
+
+
+def _spelled_product(box: boxes.Product, spell: Callable[[Box], str], dot: str, gap: str) -> str:
+    """Factors side by side, with a dot where two numerals would run together."""
+    out = spell(box.factors[0])
+    for factor in box.factors[1:]:
+        out += (dot if _starts_with_digit(factor) else gap) + spell(factor)
+    return out
+
+
+def _latex(box: Box) -> str:
+    match box:
+        case boxes.Number(mantissa, exponent):
+            return _latex(_ten(box)) if exponent else mantissa
+        case boxes.Symbol(name):
+            return name
+        case boxes.Index(base, index):
+            return f"{_latex(base)}_{{{index}}}" if len(index) > 1 else f"{_latex(base)}_{index}"
+        case boxes.Terms(parts):
+            (sign, first), *rest = parts
+            out = sign + _latex(first)
+            return out + "".join(f" {_LATEX_SIGNS.get(s, s)} {_latex(part)}" for s, part in rest)
+        case boxes.Product():
+            return _spelled_product(box, _latex, r" \cdot ", " ")
+        case boxes.Fraction(top, bottom):
+            return rf"\frac{{{_latex(top)}}}{{{_latex(bottom)}}}"
+        case boxes.Power(base, exponent_box):
+            return f"{_latex(base)}^{{{_latex(exponent_box)}}}"
+        case boxes.Root(inner):
+            return rf"\sqrt{{{_latex(inner)}}}"
+        case boxes.Fenced(items, bars):
+            inside = ", ".join(map(_latex, items))
+            return rf"\left|{inside}\right|" if bars else rf"\left({inside}\right)"
+        case boxes.Apply(function, argument):
+            gap = "" if isinstance(argument, boxes.Fenced) and not argument.bars else " "
+            return f"{_latex(function)}{gap}{_latex(argument)}"
+        case boxes.Big(function, index, inner):
+            return f"{_latex(function)}_{index} {_latex(inner)}"
+        case boxes.Cases(rows):
+            lines = []
+            for value, conditions in rows:
+                when = r" \text{ and } ".join(map(_latex, conditions))
+                when = rf"\text{{if }} {when}" if when else r"\text{otherwise}"
+                lines.append(f"{_latex(value)} & {when}")
+            return r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}"
+        case boxes.Where(body, definitions):
+            given = [f"{_latex(name)} = {_latex(value)}" for name, value in definitions]
+            lines = [_latex(body), rf"\text{{where }} {given[0]}", *given[1:]]
+            return r"\begin{aligned} & " + r" \\ & ".join(lines) + r" \end{aligned}"
+
+
+def _text(box: Box) -> str:
+    match box:
+        case boxes.Number(mantissa, exponent):
+            return f"{mantissa}e{exponent}" if exponent else mantissa
+        case boxes.Symbol(_, name):
+            return name
+        case boxes.Index(base, index):
+            return f"{_text(base)}_{index}"
+        case boxes.Terms(parts):
+            (sign, first), *rest = parts
+            out = sign + _text(first)
+            return out + "".join(f" {_TEXT_SIGNS.get(s, s)} {_text(part)}" for s, part in rest)
+        case boxes.Product():
+            return _spelled_product(box, _text_factor, " * ", " ")
+        case boxes.Fraction(top, bottom):
+            return f"{_closed(top, powers=True)}/{_closed(bottom, powers=True)}"
+        case boxes.Power(base, exponent_box):
+            return f"{_text(base)}^{_closed(exponent_box)}"
+        case boxes.Root(inner):
+            return f"√({_text(inner)})"
+        case boxes.Fenced(items, bars):
+            inside = ", ".join(map(_text, items))
+            return f"|{inside}|" if bars else f"({inside})"
+        case boxes.Apply(function, argument):
+            gap = "" if isinstance(argument, boxes.Fenced) and not argument.bars else " "
+            return f"{_text(function)}{gap}{_text(argument)}"
+        case boxes.Big(function, index, inner):
+            return f"{_text(function)}_{index} {_text(inner)}"
+        case boxes.Cases(rows):
+            return "; ".join(
+                f"{_text(value)} if {' and '.join(map(_text, conditions))}"
+                if conditions
+                else f"{_text(value)} otherwise"
+                for value, conditions in rows
+            )
+        case boxes.Where(body, definitions):
+            given = [f"{_text(name)} = {_text(value)}" for name, value in definitions]
+            return f"{_text(body)}; where {', and '.join(given)}"
+
+
+def _closed(box: Box, *, powers: bool = False) -> str:
+    """The text of a box, in parentheses unless it may stand beside a / or ^ as it is."""
+    simple = isinstance(box, boxes.Number | boxes.Symbol | boxes.Index | boxes.Fenced)
+    return _text(box) if simple or (powers and isinstance(box, boxes.Power)) else f"({_text(box)})"
+
+
+def _text_factor(box: Box) -> str:
+    return f"({_text(box)})" if isinstance(box, boxes.Fraction) else _text(box)
+
+
+def _row(*items: str) -> str:
+    return f"<mrow>{''.join(items)}</mrow>"
+
+
+def _sign(sign: str) -> str:
+    return f"<mo>{escape(_MATHML_SIGNS.get(sign, sign))}</mo>" if sign else ""
+
+
+def _mathml(box: Box) -> str:
+    match box:
+        case boxes.Number(mantissa, exponent):
+            return (
+                _mathml(_ten(box)) if exponent else f"<mn>{escape(mantissa).replace('-', '−')}</mn>"
+            )
+        case boxes.Symbol(_, name):
+            return f"<mi>{escape(name)}</mi>"
+        case boxes.Index(base, index):
+            tag = "mn" if index.isdigit() else "mi"
+            return f"<msub>{_mathml(base)}<{tag}>{escape(index)}</{tag}></msub>"
+        case boxes.Terms(parts):
+            return _row(*(_sign(sign) + _mathml(part) for sign, part in parts))
+        case boxes.Product():
+            # The invisible operator is U+2062, "times".
+            return _row(_spelled_product(box, _mathml, "<mo>⋅</mo>", "<mo>&#x2062;</mo>"))
+        case boxes.Fraction(top, bottom):
+            return f"<mfrac>{_mathml(top)}{_mathml(bottom)}</mfrac>"
+        case boxes.Power(base, exponent_box):
+            return f"<msup>{_mathml(base)}{_mathml(exponent_box)}</msup>"
+        case boxes.Root(inner):
+            return f"<msqrt>{_mathml(inner)}</msqrt>"
+        case boxes.Fenced(items, bars):
+            left, right = ("|", "|") if bars else ("(", ")")
+            inside = "<mo>,</mo>".join(map(_mathml, items))
+            return _row(f'<mo fence="true">{left}</mo>', inside, f'<mo fence="true">{right}</mo>')
+        case boxes.Apply(function, argument):
+            # U+2061 is "function application".
+            return _row(_mathml(function), "<mo>&#x2061;</mo>", _mathml(argument))
+        case boxes.Big(function, index, inner):
+            name = escape(function.text)
+            under = f"<munder><mo>{name}</mo><mi>{escape(index)}</mi></munder>"
+            return _row(under, _mathml(inner))
+        case boxes.Cases(rows):
+            table = "".join(
+                f"<mtr><mtd>{_mathml(value)}</mtd><mtd>{_when(conditions)}</mtd></mtr>"
+                for value, conditions in rows
+            )
+            table = f'<mtable columnalign="left left">{table}</mtable>'
+            return _row('<mo fence="true" stretchy="true">{</mo>', table)
+        case boxes.Where(body, definitions):
+            given = [_row(_mathml(n), "<mo>=</mo>", _mathml(v)) for n, v in definitions]
+            lines = [_mathml(body), _row("<mtext>where&#xa0;</mtext>", given[0]), *given[1:]]
+            table = "".join(f"<mtr><mtd>{line}</mtd></mtr>" for line in lines)
+            return f'<mtable columnalign="left" displaystyle="true">{table}</mtable>'
+
+
+def _when(conditions: tuple[Box, ...]) -> str:
+    if not conditions:
+        return "<mtext>otherwise</mtext>"
+    # The spaces inside are no-break spaces: MathML drops others at the ends of a text.
+    return _row(
+        "<mtext>if&#xa0;</mtext>", "<mtext>&#xa0;and&#xa0;</mtext>".join(map(_mathml, conditions))
+    )
