@@ -331,10 +331,10 @@ def test_paths_that_are_refused(write, tmp_path):
         read_table()
     with pytest.raises(InputError, match="expected it only for SQLite files"):
         read_table(path, table="t")
+    (tmp_path / "b.xlsx").unlink()
+    (tmp_path / "b.csv.gz").unlink()
+    write("{}", "c.json")
     with pytest.raises(InputError, match="expected one kind where sql= is given"):
-        (tmp_path / "b.xlsx").unlink()
-        (tmp_path / "b.csv.gz").unlink()
-        write("{}", "c.json")
         read_table(tmp_path / "*", sql="select 1")
 
 

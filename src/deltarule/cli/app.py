@@ -127,7 +127,7 @@ def fit(
     rule: Annotated[str, typer.Option(help="The update rule.")] = "adam",
     learning_rate: Annotated[float, typer.Option(help="Its learning rate.")] = 1e-3,
     batch_size: Annotated[str, typer.Option(help="Rows of a step, or auto.")] = "auto",
-    l2: Annotated[float, typer.Option(help="Strength of the penalty on the weights.")] = 0.0,
+    l2: Annotated[float, typer.Option(help="Strength of the penalty on the weights.")] = 1.0,
     dropout: Annotated[float, typer.Option(help="Rate in the hidden layers.")] = 0.0,
     weights: Annotated[
         str | None, typer.Option(help="A column of row weights.", show_default=False)

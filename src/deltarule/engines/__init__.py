@@ -58,8 +58,10 @@ def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
         raise InputError(f"engine is {which!r}; expected a name, or an Engine")
     name, source = which, ""
     if which == "auto":
-        name = os.environ.get("DELTARULE_ENGINE", "") or "reference"
-        source = " (from the environment variable DELTARULE_ENGINE)" if name != "reference" else ""
+        name = os.environ.get("DELTARULE_ENGINE", "") or "auto"
+        source = " (from the environment variable DELTARULE_ENGINE)"
+    if name == "auto":
+        name = "reference"
     if name not in _ENGINES:
         known = ", ".join(["auto", *_ENGINES])
         raise UnknownName(f"unknown engine {name!r}{source}; known: {known}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import operator
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -18,6 +19,7 @@ from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.maths.dropout import dropout_rates
 from deltarule.optimizers import RULES, Rule
+from deltarule.optimizers.scalars import in_interval
 
 __all__ = ["Batch", "Engine", "EngineSettings", "Promises"]
 
@@ -82,21 +84,30 @@ class EngineSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        def checked(name: str, interval: str, usual: float) -> None:
+            # As a Python float: a np.float64 would turn float32 arrays into float64.
+            value = in_interval("EngineSettings", name, getattr(self, name), interval, usual)
+            object.__setattr__(self, name, value)
+
         object.__setattr__(self, "rule", RULES.get(self.rule))
-        if not isinstance(self.dropout, int | float):
-            object.__setattr__(self, "dropout", tuple(self.dropout))
-        for name in ("l2", "l1"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value >= 0):
-                raise InputError(f"{name} is {value!r}; expected a finite number ≥ 0")
-        if not (np.isfinite(self.total_weight) and self.total_weight > 0):
-            raise InputError(f"total_weight is {self.total_weight!r}; expected a number > 0")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise InputError(f"clip_norm is {self.clip_norm!r}; expected a number > 0, or None")
-        if self.averaging is not None and not 0 <= self.averaging <= 1:
-            raise InputError(
-                f"averaging is {self.averaging!r}; expected a decay from 0 to 1, or None"
-            )
+        if not np.isscalar(self.dropout):
+            object.__setattr__(self, "dropout", tuple(self.dropout))  # type: ignore[arg-type]
+        else:
+            checked("dropout", "[0, 1)", 0.1)
+        checked("l2", "[0, inf)", 1e-4)
+        checked("l1", "[0, inf)", 1e-4)
+        checked("total_weight", "(0, inf)", 1.0)
+        if self.clip_norm is not None:
+            checked("clip_norm", "(0, inf]", 1.0)
+        if self.averaging is not None:
+            checked("averaging", "[0, 1]", 0.999)
+        try:
+            seed = operator.index(self.seed)
+        except TypeError:
+            seed = -1
+        if seed < 0:
+            raise InputError(f"seed is {self.seed!r}; expected a whole number ≥ 0")
+        object.__setattr__(self, "seed", seed)
 
     @property
     def penalties(self) -> dict[str, float]:
@@ -177,16 +188,19 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of everything that moves: θ, the rule's slots, the average, the step."""
+        """Copies of everything that moves: θ, the rule's slots, the average, the step.
+
+        θ is there as ``"theta"``, of shape (p,); the other names are the engine's own.
+        """
 
     @abc.abstractmethod
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take back what :meth:`state` gave.
+        """Take back what :meth:`state` gave, θ possibly another than it was.
 
         Raises
         ------
         InputError
-            If an array is missing or has another shape.
+            If an array is missing, has another shape, or is none of the engine's.
         """
 
     def step(self, batch: Batch, learning_rate: float) -> float:

@@ -158,6 +158,13 @@ class ReferenceEngine(Engine):
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take back what :meth:`state` gave."""
         own = self.state()
+        for name in state:
+            if name not in own:
+                raise InputError(
+                    f"state: {name!r} is nothing that this engine carries with rule "
+                    f"{self.settings.rule}; expected {', '.join(own)}: load it with the settings "
+                    "that the state was made with"
+                )
         for name, value in own.items():
             if name not in state or np.shape(state[name]) != value.shape:
                 given = f"has shape {np.shape(state[name])}" if name in state else "is missing"

@@ -75,9 +75,9 @@ class TableSettings:
     batch_size: int | str = "auto"
     epochs: int = 200
     patience: int = 20
-    l2: float = 0.0
+    l2: float = 1.0
     dropout: float = 0.0
-    averaging: float | None = None
+    averaging: float | None = 0.99
     seed: int = 0
     engine: str = "auto"
 
@@ -142,7 +142,7 @@ def fit_table(
     >>> from deltarule.tables import infer_schema, table_from_frame
     >>> x = np.linspace(-2, 2, 200)
     >>> table = table_from_frame({"x": x, "y": x**2})
-    >>> settings = TableSettings(layers=(16,), learning_rate=0.02)
+    >>> settings = TableSettings(layers=(16,), learning_rate=0.05, l2=0.0)
     >>> model = fit_table(table, infer_schema(table, "y"), settings)
     >>> model.report["scores"]["test"]["r2"] > 0.99
     True

@@ -137,7 +137,7 @@ def logistic(xp: Any) -> Pair:
 
     def slope(z: Any, a: Any) -> Any:
         e = xp.exp(-xp.abs(z))
-        return e / ((1 + e) * (1 + e))
+        return e / (1 + e * (2 + e))
 
     return value, slope
 
@@ -150,7 +150,7 @@ def tanh(xp: Any) -> Pair:
 
     def slope(z: Any, a: Any) -> Any:
         e = xp.exp(-2 * xp.abs(z))
-        return 4 * e / ((1 + e) * (1 + e))
+        return 4 * e / (1 + e * (2 + e))
 
     return value, slope
 
@@ -223,8 +223,8 @@ def softsign(xp: Any) -> Pair:
         return z / (1 + xp.abs(z))
 
     def slope(z: Any, a: Any) -> Any:
-        s = 1 / (1 + xp.abs(z))
-        return s * s
+        s = 1 + xp.abs(z)
+        return 1 / s / s
 
     return value, slope
 
@@ -242,56 +242,57 @@ def exp(xp: Any) -> Pair:
 
 
 def gelu(xp: Any) -> Pair:
-    """g(z) = z Φ(z),  g′(z) = Φ(z) + z φ(z): the exact one, not its tanh approximation.
-
-    For z < 0 both terms of the slope are φ(z) times something tame, so the sum is
-    formed before the factor.
-    """
+    """g(z) = z Φ(z),  g′(z) = Φ(z) + z φ(z): the exact one, not its tanh approximation."""
 
     def value(z: Any) -> Any:
-        return z * xp.normal_cdf(z)
+        return xp.times_normal_cdf(z, z)
 
     def slope(z: Any, a: Any) -> Any:
-        m = xp.minimum(xp.abs(z), 64.0)
-        density, ratio = xp.normal_pdf(m), xp.mills_ratio(m)
-        return xp.where(z > 0, 1 + density * (m - ratio), density * (ratio - m))
+        return xp.gelu_slope(z)
 
     return value, slope
 
 
 def silu(xp: Any) -> Pair:
-    """g(z) = z σ(z),  g′(z) = σ(z) (1 + z σ(−z)), σ the logistic function."""
+    """g(z) = z σ(z),  g′(z) = σ(z) (1 + z σ(−z)), σ the logistic function.
+
+    With e = e^−|z|, the slope is (1 + e + e z)/(1 + e)² for z > 0 and e (1 + e + z)/(1 + e)²
+    otherwise.
+    """
 
     def value(z: Any) -> Any:
-        e = xp.exp(-xp.abs(z))
-        return z * (xp.where(z > 0, 1, e) / (1 + e))
+        m = xp.abs(z)
+        return xp.where(z > 0, z, xp.times_exp(z, -m)) / (1 + xp.exp(-m))
 
     def slope(z: Any, a: Any) -> Any:
-        e = xp.exp(-xp.abs(z))
-        here, there = xp.where(z > 0, 1, e) / (1 + e), xp.where(z > 0, e, 1) / (1 + e)
-        return here * (1 + z * there)
+        m = xp.abs(z)
+        e = xp.exp(-m)
+        part = xp.times_exp(1 + xp.where(z > 0, m, e - m), -m)
+        return xp.where(z > 0, 1 + part, part) / (1 + e * (2 + e))
 
     return value, slope
 
 
 def mish(xp: Any) -> Pair:
-    """g(z) = z t with t = tanh(softplus z),  g′(z) = t + z (1 − t²) σ(z).
+    """g(z) = z t with t = tanh(softplus z),  g′(z) = t + z (1 − t²) σ(z)  (Misra, 2019).
 
-    With e = e^−|z|, t is (1 + 2e)/(1 + 2e + 2e²) for z > 0 and e(e + 2)/(e(e + 2) + 2)
-    otherwise (Misra, 2019).
+    With e = e^−|z| and p = 2e for z > 0, 1 + e otherwise, t is 1/(1 + e p/(1 + p)) for
+    z > 0 and e times that otherwise. The slope is written over one denominator.
     """
 
     def value(z: Any) -> Any:
-        e = xp.exp(-xp.abs(z))
-        top = xp.where(z > 0, 1 + 2 * e, e * (e + 2))
-        return z * (top / (top + xp.where(z > 0, 2 * e * e, 2)))
+        m = xp.abs(z)
+        e = xp.exp(-m)
+        p = xp.where(z > 0, 2 * e, 1 + e)
+        return xp.where(z > 0, z, xp.times_exp(z, -m)) / (1 + e * (p / (1 + p)))
 
     def slope(z: Any, a: Any) -> Any:
-        e = xp.exp(-xp.abs(z))
-        top = xp.where(z > 0, 1 + 2 * e, e * (e + 2))
-        bottom = top + xp.where(z > 0, 2 * e * e, 2)
-        rise = 4 * e * (1 + e) * xp.where(z > 0, e, 1) / bottom
-        return (top + z * rise) / bottom
+        m = xp.abs(z)
+        e = xp.exp(-m)
+        right = 1 + e * (4 + e * (6 + 4 * e + 4 * (z * (1 + e))))
+        left = xp.times_exp(4 * (1 + z) + e * (6 + 4 * z + e * (4 + e)), -m)
+        bottom = xp.where(z > 0, 1 + 2 * e * (1 + e), 2 + e * (2 + e))
+        return xp.where(z > 0, right, left) / (bottom * bottom)
 
     return value, slope
 

@@ -50,69 +50,132 @@ def exp_difference(xp: Any, x: Any, y: Any) -> Any:
     return xp.exp(d) * (1 + r)
 
 
-def normal_pdf(xp: Any, z: Any) -> Any:
-    """The standard normal density φ(z) = e^(−z²/2)/√(2π), accurate in the tails.
+def times_exp(xp: Any, x: Any, z: Any) -> Any:
+    """x e^z for z ≤ 0, accurate until x e^z itself is too small for the precision.
 
-    The rounding error of z² is multiplied by z²/2: hundreds of ulp at z = 30. So
-    z is split into h, of few enough bits that h² is exact, and a rest; the
+    Below e^−80 a plain x · e^z would multiply by x the rounding error of an e^z that is
+    subnormal, and at z = −740 has two digits left. There the power is taken of z + 64,
+    which is exact, and x pays with the factor e^−64.
+    """
+    deep = z < -80.0
+    return x * xp.where(deep, 1.603810890548638e-28, 1) * xp.exp(xp.where(deep, z + 64.0, z))
+
+
+def _times_bell(xp: Any, x: Any, m: Any) -> Any:
+    """x e^(−m²/2), accurate in the tail.
+
+    The rounding error of m² is multiplied by m²/2: hundreds of ulp at m = 30. So
+    m is split into h, of few enough bits that h² is exact, and a rest; the
     rounding error r of the sum h² + rest then enters as a factor 1 − r/2.
     """
-    m = xp.minimum(xp.abs(z), 64.0)  # φ(64) is 0 in every precision; h² stays finite
+    m = xp.minimum(m, 64.0)  # e^(−64²/2) is 0 in every precision; h² stays finite
     h = xp.rint(m * 256.0) / 256.0
     rest = (m - h) * (m + h)
     square = h * h + rest
     r = rest - (square - h * h)
-    return xp.exp(-0.5 * square) * ((1 - 0.5 * r) * 0.3989422804014327)
+    return xp.times_exp(x - x * (0.5 * r), -0.5 * square)
 
 
-# Chebyshev coefficients of (1 + m) (1 − Φ(m))/φ(m) in t = (m − 5)/(m + 5), m ≥ 0, computed with
-# 40 digits by interpolation at 80 nodes; the first one left out is 7.5e-18.
-_MILLS = (
-    1.1579976221305188,
-    -0.1633449388451398,
-    -0.013683136055781576,
-    0.03082200019810004,
-    -0.016220073012046806,
-    0.005616691016460094,
-    -0.0014133933783549216,
-    0.0002502625460725661,
-    -2.468907239728387e-05,
-    -1.0107964061837592e-06,
-    7.495419179740573e-07,
-    -7.600274268728337e-08,
-    -1.1574771441328644e-08,
-    3.333386472599843e-09,
-    7.538039628171347e-11,
-    -1.1104247263727494e-10,
-    3.509243776551059e-12,
-    3.6894953861750955e-12,
-    -2.337669777638309e-13,
-    -1.327179752354139e-13,
-    9.921706995888464e-15,
-    5.2760049954555455e-15,
-    -3.3730976941869175e-16,
-    -2.280433877637884e-16,
+def times_normal_pdf(xp: Any, x: Any, z: Any) -> Any:
+    """x φ(z), with φ(z) = e^(−z²/2)/√(2π) the standard normal density, accurate in the tails."""
+    return _times_bell(xp, 0.3989422804014327 * x, xp.abs(z))
+
+
+def normal_pdf(xp: Any, z: Any) -> Any:
+    """The standard normal density φ(z) = e^(−z²/2)/√(2π), accurate in the tails."""
+    return xp.times_normal_pdf(1.0, z)
+
+
+# The polynomials below interpolate at Chebyshev's nodes, computed with 50 digits; the first
+# Chebyshev coefficient left out is below 8e-18.
+
+# m e^(m²/2) (1 − Φ(m)) in t = (m − 6)/(m + 4), for m ≥ 1: it rises gently from 0.26 to 1/√(2π).
+_TAIL = (
+    0.38867588594668107,
+    0.03180947595937364,
+    -0.04054569073457534,
+    0.030469606661125033,
+    -0.016426560307061536,
+    0.006362340707537213,
+    -0.0015426582202950603,
+    6.659872843831584e-05,
+    0.00010383027939907916,
+    -2.93503275940346e-05,
+    -4.647429986490211e-06,
+    3.721247452570774e-06,
+    1.2341897811723915e-07,
+    -4.5061203175156777e-07,
+    3.2960647388584634e-09,
+    5.918773318184994e-08,
+    1.305215942742201e-10,
+    -8.25741309186907e-09,
+    -2.9539963444701886e-10,
+    1.059943124068231e-09,
+    4.8951478205734833e-11,
+    -8.640955193508297e-11,
+)
+# (Φ(z) − ½)/z in z², for |z| ≤ 1.
+_CENTRE = (
+    0.39894228040143265,
+    -0.06649038006690387,
+    0.009973557009983732,
+    -0.001187328214811527,
+    0.0001154346832492605,
+    -9.444639861853272e-06,
+    6.659317805752481e-07,
+    -4.117317843452298e-08,
+    2.2271240384729976e-09,
+    -9.027164883791298e-11,
+)
+# (Φ(z) + z φ(z) − ½)/z in z², for |z| ≤ 1.
+_SLOPE_CENTRE = (
+    0.7978845608028654,
+    -0.2659615202676213,
+    0.059841342060196284,
+    -0.009498625723552338,
+    0.0011543468738226183,
+    -0.00011333586414736433,
+    9.323538817903634e-06,
+    -6.595662769482715e-07,
+    4.084995320975318e-08,
+    -2.204177606386658e-09,
+    8.780650905237346e-11,
 )
 
 
-def mills_ratio(xp: Any, m: Any) -> Any:
-    """Mills' ratio (1 − Φ(m))/φ(m) for m ≥ 0, a Chebyshev series summed by Clenshaw's rule.
+def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
+    total = coefficients[-1]
+    for coefficient in coefficients[-2::-1]:
+        total = total * x + coefficient
+    return total
 
-    It falls gently from √(π/2) at 0 like 1/m, so that 1 − Φ(m) = φ(m) · ratio keeps
-    all its digits where 1 − Φ(m) itself is as small as 1e-300.
+
+def times_normal_cdf(xp: Any, x: Any, z: Any) -> Any:
+    """x Φ(z), with Φ the standard normal distribution function, accurate in both tails.
+
+    Near 0 Φ(z) is ½ + z · polynomial; beyond ±1 it is e^(−z²/2)/|z| times a polynomial, or 1
+    minus that. x enters before the exponential, which may have no digits to spare.
     """
-    t = (m - 5.0) / (m + 5.0)
-    later, latest = 0 * t, 0 * t
-    for coefficient in reversed(_MILLS[1:]):
-        later, latest = 2 * t * later - latest + coefficient, later
-    return (t * later - latest + _MILLS[0]) / (1 + m)
+    m, near = xp.abs(z), xp.minimum(xp.maximum(z, -1.0), 1.0)
+    far = xp.minimum(xp.maximum(m, 1.0), 64.0)
+    centre = x * (0.5 + near * _polynomial(_CENTRE, near * near))
+    tail = _times_bell(xp, x / far * _polynomial(_TAIL, (far - 6.0) / (far + 4.0)), far)
+    return xp.where(m < 1.0, centre, xp.where(z > 0, x - tail, tail))
 
 
 def normal_cdf(xp: Any, z: Any) -> Any:
     """The standard normal distribution function Φ(z), accurate in both tails."""
-    m = xp.minimum(xp.abs(z), 64.0)
-    tail = xp.normal_pdf(m) * xp.mills_ratio(m)
-    return xp.where(z > 0, 1 - tail, tail)
+    return xp.times_normal_cdf(1.0, z)
+
+
+def gelu_slope(xp: Any, z: Any) -> Any:
+    """Φ(z) + z φ(z), the derivative of z Φ(z): like Φ(z), with both terms added before e^(−z²/2)."""
+    m, near = xp.abs(z), xp.minimum(xp.maximum(z, -1.0), 1.0)
+    far = xp.minimum(xp.maximum(m, 1.0), 64.0)
+    centre = 0.5 + near * _polynomial(_SLOPE_CENTRE, near * near)
+    part = _polynomial(_TAIL, (far - 6.0) / (far + 4.0)) / far - 0.3989422804014327 * far
+    tail = _times_bell(xp, part, far)
+    return xp.where(m < 1.0, centre, xp.where(z > 0, 1 - tail, tail))
 
 
 def xlogy(xp: Any, x: Any, y: Any) -> Any:
@@ -125,9 +188,12 @@ SHARED_FUNCTIONS: dict[str, SharedFunction] = {
     function.name: function
     for function in (
         SharedFunction("exp_difference", exp_difference, r"e^{{{0} - {1}}}"),
+        SharedFunction("times_exp", times_exp, r"\mathrm{{timesexp}}({0}, {1})"),
+        SharedFunction("times_normal_pdf", times_normal_pdf, r"\mathrm{{timespdf}}({0}, {1})"),
         SharedFunction("normal_pdf", normal_pdf, r"\varphi({0})"),
-        SharedFunction("mills_ratio", mills_ratio, r"\mathrm{{M}}({0})"),
+        SharedFunction("times_normal_cdf", times_normal_cdf, r"\mathrm{{timescdf}}({0}, {1})"),
         SharedFunction("normal_cdf", normal_cdf, r"\Phi({0})"),
+        SharedFunction("gelu_slope", gelu_slope, r"\mathrm{{GELU}}'({0})"),
         SharedFunction("xlogy", xlogy, r"{0} \log {1}"),
     )
 }

@@ -211,17 +211,18 @@ def _typed(column: Column, table: Table, notes: list[str]) -> NDArray[Any]:
     values, bad = as_numbers(cells) if column.kind == "number" else as_days(cells)
     if not bad.any():
         return values
-    what = "finite numbers" if column.kind == "number" else "ISO 8601 dates"
+    what = "finite number" if column.kind == "number" else "ISO 8601 date"
     n_bad, n_known = int(bad.sum()), int((bad | ~np.isnan(values)).sum())
     # An infinity in a number column is one of its cells; text in its place is another column.
     if cells.dtype == object and n_bad > (1 - NUMERIC_SHARE) * n_known:
         raise DataError(
             f"{table.source}: {n_bad} of {n_known} known cells of column {column.name!r} are no "
-            f"{what}: {cells_at(table, column.name, bad)}; expected {what}, as in "
+            f"{what}: {cells_at(table, column.name, bad)}; expected {what}s, as in "
             "the training table; correct them, or leave them empty to count as missing"
         )
+    counts = "1 cell counts" if n_bad == 1 else f"{n_bad} cells count"
     notes.append(
-        f"column {column.name!r}: {n_bad} cells are no {what} and count as missing: "
+        f"column {column.name!r}: {counts} as missing, being no {what}: "
         f"{cells_at(table, column.name, bad)}"
     )
     return values
@@ -243,9 +244,10 @@ def _typed_target(schema: Schema, column: Column, table: Table) -> NDArray[Any]:
         return labels
     values, bad = as_days(cells) if column.kind == "date" else as_numbers(cells)
     if bad.any():
+        what = "ISO 8601 date" if column.kind == "date" else "finite number"
         raise DataError(
-            f"{table.source}: the target {column.name!r} has cells that are no finite "
-            f"{column.kind}: {cells_at(table, column.name, bad)}; correct them, or leave "
+            f"{table.source}: the target {column.name!r} has cells that are no "
+            f"{what}: {cells_at(table, column.name, bad)}; correct them, or leave "
             "them empty to leave the rows out"
         )
     return values

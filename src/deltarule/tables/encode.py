@@ -226,8 +226,13 @@ class TableEncoder:
 
         Examples
         --------
-        See the user guide; a note reads ``column 'town': 2 cells hold levels that training
-        did not see: 'Rome', 'Oslo'``.
+        >>> from deltarule.tables.schema import Column
+        >>> towns = {"town": np.array(["Bonn", "Ulm"], dtype=object)}
+        >>> schema = Schema((Column("town", "category"),))
+        >>> encoder = TableEncoder(min_rows=1).fit(TypedColumns(towns, np.arange(2)), schema)
+        >>> new = {"town": np.array(["Rome", "Ulm", "Oslo"], dtype=object)}
+        >>> encoder.notes(TypedColumns(new, np.arange(3)))
+        ("column 'town': 2 cells hold levels that training did not see: 'Oslo', 'Rome'",)
         """
         found: list[str] = []
         for code in self._fitted():

@@ -315,8 +315,8 @@ def _number_notes(
 ) -> None:
     if len(values) > 20 and len(distinct) == len(values) and np.all(np.diff(distinct) == 1):
         notes.append(
-            f"every integer from {distinct[0]:.0f} to {distinct[-1]:.0f} once: it looks like a "
-            "row number, which predicts nothing about new rows; leave it out"
+            f"every integer from {distinct[0]:.0f} to {distinct[-1]:.0f} once: if it is a "
+            "row number, it predicts nothing about new rows; leave it out"
         )
 
 

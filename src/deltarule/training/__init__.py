@@ -1,6 +1,6 @@
 """The loop: batches, stopping, history, models on disk."""
 
-from deltarule.training.batches import Batches, epoch_order, split_rows
+from deltarule.training.batches import Batches, RowSource, epoch_order, split_rows
 from deltarule.training.history import EpochRecord, History
 from deltarule.training.interrupt import StopFlag
 from deltarule.training.loop import train
@@ -17,6 +17,7 @@ __all__ = [
     "Model",
     "Patience",
     "Progress",
+    "RowSource",
     "StopFlag",
     "Stopping",
     "TrainingResult",

@@ -6,14 +6,16 @@ one step, and any engine see the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import abc
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from deltarule.engines import Batch
 from deltarule.errors import InputError
 
-__all__ = ["Batches", "epoch_order", "split_rows"]
+__all__ = ["Batches", "RowSource", "epoch_order", "split_rows"]
 
 # Separates these streams from those of the initial weights, which use one-word keys.
 _ORDER_KEY, _SPLIT_KEY = 1, 2
@@ -81,6 +83,23 @@ def split_rows(
     return np.sort(order[n_held:]), np.sort(order[:n_held])
 
 
+class RowSource(abc.ABC):
+    """Rows that are made when a batch asks for them: sparse, or on disk.
+
+    It looks like a two-dimensional array of finite numbers of which only rows are taken.
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+
+    @abc.abstractmethod
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """The rows of a slice or of an array of row numbers, dense."""
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
 class Batches:
     """The batches of a training set.
 
@@ -94,6 +113,8 @@ class Batches:
     seed : int
     shuffle : bool
         Whether rows come in a new order every epoch.
+    order : callable, optional
+        ``order(epoch)`` gives the order of an epoch, instead of the seed's.
 
     Notes
     -----
@@ -104,17 +125,19 @@ class Batches:
 
     def __init__(
         self,
-        X: np.ndarray,
+        X: np.ndarray | RowSource,
         Y: np.ndarray,
         s: np.ndarray,
         batch_size: int,
         seed: int,
         shuffle: bool,
+        order: Callable[[int], np.ndarray] | None = None,
     ) -> None:
         self.X, self.Y = X, Y
+        self.order = order
         self.n_rows, self.batch_size = len(X), min(batch_size, len(X))
         self.seed, self.shuffle = seed, shuffle
-        self.share = (s / s.mean()).astype(X.dtype)
+        self.share = (s / s.mean()).astype(Y.dtype)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -124,7 +147,9 @@ class Batches:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch (from 0)."""
         order = None
-        if self.shuffle and self.steps_per_epoch > 1:
+        if self.order is not None:
+            order = self.order(epoch)
+        elif self.shuffle and self.steps_per_epoch > 1:
             order = epoch_order(self.n_rows, self.seed, epoch)
         for index in range(self.steps_per_epoch):
             start = index * self.batch_size
@@ -134,7 +159,7 @@ class Batches:
             yield Batch(
                 self.X[take],
                 self.Y[take],
-                self.share[take] / self.X.dtype.type(stop - start),
+                self.share[take] / self.Y.dtype.type(stop - start),
                 rows,
                 epoch * self.steps_per_epoch + index + 1,
             )

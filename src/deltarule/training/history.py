@@ -42,10 +42,12 @@ class EpochRecord:
 
     @property
     def monitored(self) -> float:
-        """The negative score, else the validation loss, else the training loss."""
+        """The negative score, else the validation loss, else the training loss with penalty."""
         if self.score is not None:
             return -self.score
-        return self.loss if self.validation_loss is None else self.validation_loss
+        if self.validation_loss is not None:
+            return self.validation_loss
+        return self.loss + self.penalty
 
 
 @dataclasses.dataclass
@@ -74,7 +76,7 @@ class History:
         """What schedules, stopping and the choice of the best epoch follow, lower is better.
 
         The negative score where there is one, else the validation loss, else the
-        training loss.
+        training loss with its penalty, which is what training lowers.
         """
         return [record.monitored for record in self.records]
 

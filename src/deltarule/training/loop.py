@@ -13,7 +13,7 @@ from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.maths.backprop import check_rows, check_weights
 from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule
-from deltarule.training.batches import Batches, split_rows
+from deltarule.training.batches import Batches, RowSource, split_rows
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.run import Event, Rows, Run, TrainingResult
 from deltarule.training.stopping import Patience, Stopping
@@ -34,6 +34,7 @@ def train(
     batch_size: int | str = "auto",
     epochs: int = 200,
     shuffle: bool = True,
+    order: Callable[[int], np.ndarray] | None = None,
     seed: int = 0,
     theta: Any = None,
     l2: float = 0.0,
@@ -43,7 +44,7 @@ def train(
     averaging: float | None = None,
     stopping: int | Stopping | Sequence[Stopping] | None = None,
     keep_best: bool = True,
-    scorer: Callable[[Callable[[Any], np.ndarray]], float] | None = None,
+    scorer: Callable[[Engine], float] | None = None,
     engine: str | Engine | type[Engine] = "auto",
     callbacks: Sequence[Callable[[Event], Any]] = (),
     stop: StopFlag | None = None,
@@ -57,7 +58,7 @@ def train(
     Parameters
     ----------
     net : Network
-    X : array of shape (N, n_0)
+    X : array of shape (N, n_0), or RowSource
     Y : array of shape (N, n_L), or (N,)
     sample_weight : array of shape (N,), optional
     validation : float, or tuple (X, Y) or (X, Y, sample_weight), optional
@@ -73,6 +74,8 @@ def train(
         At most so many passes over the training rows.
     shuffle : bool
         Whether each epoch has an order of its own.
+    order : callable, optional
+        ``order(epoch)``, with epochs from 0, gives the rows' order instead of the seed.
     seed : int
         Of the initial parameters, the order, the split and dropout.
     theta : array of shape (p,), optional
@@ -90,8 +93,8 @@ def train(
     keep_best : bool
         With validation, whether to give the parameters of the best epoch, not the last.
     scorer : callable, optional
-        ``scorer(predict) -> float``, higher is better, called at the end of each epoch
-        with a function from X to a^L; what it gives is monitored instead of the loss.
+        ``scorer(engine) -> float``, higher is better, called at the end of each epoch with
+        the live engine; what it gives is monitored instead of the loss.
     engine : str, Engine, or its class
     callbacks : sequence of callables
         Each is called with an :class:`Event` at the end of an epoch; one that returns a
@@ -128,7 +131,7 @@ def train(
     record = RULES.get(rule)
     curve = SCHEDULES.get(schedule)
     _check_numbers(learning_rate, epochs)
-    rows = check_rows(net, X)
+    rows = _checked(net, X)
     targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)
     s = check_weights(sample_weight, len(rows))
     training, held = _divide(net, rows, targets, s, validation, seed)
@@ -144,6 +147,7 @@ def train(
         _batch_size(batch_size, record, len(training.X)),
         seed,
         shuffle,
+        order,
     )
     settings = EngineSettings(
         rule=record,
@@ -178,6 +182,14 @@ def train(
     return run.result(reason, time.perf_counter() - started)
 
 
+def _checked(net: Network, X: Any) -> np.ndarray | RowSource:
+    if not isinstance(X, RowSource):
+        return check_rows(net, X)
+    if X.shape[1] != net.n_inputs:
+        raise InputError(f"X has shape {X.shape}; expected (N, {net.n_inputs})")
+    return X
+
+
 def _check_numbers(learning_rate: float, epochs: int) -> None:
     if not (np.isfinite(learning_rate) and learning_rate > 0):
         raise InputError(f"learning_rate is {learning_rate!r}; expected a finite number > 0")
@@ -209,7 +221,7 @@ def _criteria(stopping: int | Stopping | Sequence[Stopping] | None) -> tuple[Sto
 
 def _divide(
     net: Network,
-    X: np.ndarray,
+    X: np.ndarray | RowSource,
     Y: np.ndarray,
     s: np.ndarray,
     validation: float | tuple[Any, ...] | None,
@@ -225,7 +237,7 @@ def _divide(
             raise InputError(
                 f"validation has {len(validation)} items; expected (X, Y) or (X, Y, sample_weight)"
             )
-        rows = check_rows(net, validation[0])
+        rows = _checked(net, validation[0])
         targets = net.loss.prepare(validation[1], len(rows), net.n_outputs, net.dtype)
         weights = check_weights(validation[2] if len(validation) == 3 else None, len(rows))
         if not weights.sum() > 0:

@@ -12,9 +12,8 @@ import numpy as np
 from deltarule.engines import Batch, CheckedEngine, Engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
-from deltarule.maths.backprop import check_rows
 from deltarule.optimizers import Schedule
-from deltarule.training.batches import Batches
+from deltarule.training.batches import Batches, RowSource
 from deltarule.training.history import EpochRecord, History
 from deltarule.training.interrupt import StopFlag
 from deltarule.training.stopping import Stopping
@@ -83,7 +82,7 @@ class TrainingResult:
 class Rows(NamedTuple):
     """Rows with their targets and weights: to train on, or held out."""
 
-    X: np.ndarray
+    X: np.ndarray | RowSource
     Y: np.ndarray
     s: np.ndarray
 
@@ -100,7 +99,7 @@ class Run:
     epochs: int
     criteria: tuple[Stopping, ...]
     keep_best: bool
-    scorer: Callable[[Callable[[Any], np.ndarray]], float] | None
+    scorer: Callable[[Engine], float] | None
     callbacks: tuple[Callable[[Event], Any], ...]
     flag: StopFlag
     history: History = dataclasses.field(default_factory=History)
@@ -188,13 +187,10 @@ class Run:
                 )
         if self.scorer is None:
             return held_loss, None
-        score = float(self.scorer(self._predict))
+        score = float(self.scorer(self.engine))
         if np.isnan(score):
             raise InputError(f"the scorer gave {score!r} after epoch {epoch + 1}; expected a score")
         return held_loss, score
-
-    def _predict(self, X: Any) -> np.ndarray:
-        return self.engine.predict(check_rows(self.engine.net, X), averaged=self.averaged)
 
     def _mean_loss(self, held: Rows) -> float:
         share = held.s / held.s.sum()

@@ -212,6 +212,8 @@ def _make(
     space: RecordingNamespace, op: str, args: tuple[Node, ...], old: Node | None = None
 ) -> Node:
     """One operation, or what it comes to."""
+    if op.startswith("times_"):
+        return _times(space, op, *args)
     if op in _RULES:
         simpler = _RULES[op](space, *args)
         return space.apply(op, *args) if simpler is None else simpler
@@ -314,6 +316,16 @@ def _exp_difference(space: RecordingNamespace, a: Node, b: Node) -> Node:
     return _make(space, "exp", (_make(space, "subtract", (a, b)),))
 
 
+def _times(space: RecordingNamespace, op: str, a: Node, b: Node) -> Node:
+    """``times_f(x, z)`` is x f(z), with care that is not shown."""
+    return _make(space, "multiply", (a, _make(space, op.removeprefix("times_"), (b,))))
+
+
+def _gelu_slope(space: RecordingNamespace, a: Node) -> Node:
+    rise = _times(space, "times_normal_pdf", a, a)
+    return _make(space, "add", (_make(space, "normal_cdf", (a,)), rise))
+
+
 def _xlogy(space: RecordingNamespace, a: Node, b: Node) -> Node:
     return _make(space, "multiply", (a, _make(space, "log", (b,))))
 
@@ -341,6 +353,7 @@ _RULES: dict[str, Callable[..., Node | None]] = {
     "expm1": _expm1,
     "log1p": _log1p,
     "exp_difference": _exp_difference,
+    "gelu_slope": _gelu_slope,
     "xlogy": _xlogy,
     "total": _total,
     "largest": _largest,

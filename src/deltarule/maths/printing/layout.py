@@ -171,7 +171,7 @@ _FUNCTIONS = {
     "rint": Symbol(r"\operatorname{round}", "round", function=True),
 }
 # The letters of the shared functions' own LaTeX, as text.
-_LETTERS = {r"\varphi": "φ", r"\Phi": "Φ", r"\mathrm{M}": "M"}
+_LETTERS = {r"\varphi": "φ", r"\Phi": "Φ"}
 _SUM_OVER = Symbol(r"\sum", "∑", function=True)
 _MAX_OVER = Symbol(r"\max", "max", function=True)
 
@@ -306,7 +306,7 @@ class _Layout:
         return Terms(tuple(parts))
 
     def product(self, node: Node, depth: int) -> _Placed:
-        """Factors: numbers first, equal ones as a power, what may end anywhere last."""
+        """Factors: numbers first, equal ones as a power, a logarithm or a sum last."""
         factors: dict[Node, int] = {}
         waiting = [node]
         while waiting:
@@ -315,19 +315,22 @@ class _Layout:
                 waiting.extend(reversed(part.args))
             else:
                 factors[part] = factors.get(part, 0) + 1
-        order = sorted(factors, key=lambda part: part.op != "constant")
-        placed: list[_Placed] = []
-        for part in order:
-            simpler = part if factors[part] == 1 else power(part, factors[part])
+        placed: list[tuple[bool, _Placed]] = []
+        for part, count in factors.items():
+            simpler = part if count == 1 else power(part, count)
             if simpler is not None:
-                placed.append(self.place(simpler, depth))
+                box = self.place(simpler, depth)
             else:
-                exponent = Number(str(factors[part]))
-                placed.append((Power(self.fenced(part, _ATOM, depth), exponent), _POWER))
-        if len(placed) == 1:
-            return placed[0]
-        boxes = [_fence(each, _FRACTION) for each in placed[:-1]]
-        last = placed[-1]
+                box = Power(self.fenced(part, _ATOM, depth), Number(str(count))), _POWER
+            placed.append((part.op != "constant", box))
+        # Sorting is stable: what is alike stays in the order of the source.
+        placed.sort(key=lambda each: (each[0], each[1][1] == _PREFIX, each[1][1] == _BIG))
+        *first, last = (each for _, each in placed)
+        if not first:
+            return last
+        boxes = [
+            each[0] if isinstance(each[0], Number) else _fence(each, _FRACTION) for each in first
+        ]
         boxes.append(last[0] if last[1] == _BIG else _fence(last, _PREFIX))
         return Product(tuple(boxes)), _BIG if last[1] == _BIG else _PRODUCT
 

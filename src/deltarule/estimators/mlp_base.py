@@ -1,0 +1,435 @@
+"""What the drop-in classifier and regressor share."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, shuffle
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from deltarule.engines import Engine
+from deltarule.errors import InputError
+from deltarule.estimators.sklearn_rules import (
+    NoImprovement,
+    loss_record,
+    rule_record,
+    schedule_record,
+)
+from deltarule.estimators.sources import SparseRows
+from deltarule.maths import Activation, Network, forward
+from deltarule.optimizers import RULES
+from deltarule.training import EpochRecord, Event, TrainingResult, train
+
+__all__ = ["BaseMLP"]
+
+_CHUNK = 8192
+
+
+class BaseMLP(BaseEstimator, metaclass=ABCMeta):
+    """scikit-learn's multilayer perceptron interface over this library's training loop."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [str, list, tuple, dict, Activation],
+        "solver": [StrOptions({"lbfgs", *RULES.names()})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
+        "weight_decay": [None, Interval(Real, 0, None, closed="left")],
+        "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "averaging": [None, Interval(Real, 0, 1, closed="both")],
+    }
+
+    _default_loss: ClassVar[str]
+
+    @abstractmethod
+    def _targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        """Checked rows, and targets with one column for each."""
+
+    @abstractmethod
+    def _default_output(self) -> str:
+        """The output activation that goes with the task and the loss."""
+
+    @abstractmethod
+    def _decode(self, outputs: np.ndarray) -> np.ndarray:
+        """From outputs to predictions."""
+
+    @abstractmethod
+    def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
+        """Accuracy, or R²."""
+
+    # -- fitting ----------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+            Rows of your own to validate on. With ``early_stopping=True`` they take the
+            place of the split; otherwise they are only watched.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            If an argument does not fit; also what scikit-learn raises for bad parameters.
+        Diverged
+            If a cost, a gradient or the validation loss is not finite.
+        """
+        return self._fit(X, y, sample_weight, validation_data, incremental=False)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
+    ) -> Self:
+        self._validate_params()
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        X, Y = self._targets(X, y, incremental, reset=first)
+        s = self._row_weights(y, sample_weight, X)
+        rng = check_random_state(self.random_state)
+        self.n_outputs_ = Y.shape[1]
+        if first:
+            self.out_activation_ = self.output_activation or self._default_output()
+            for name in ("_result", "loss_curve_", "validation_scores_", "t_"):
+                self.__dict__.pop(name, None)
+        net = self._network(X, Y)
+        theta = self._initial(net, rng) if first else self._packed(net)
+        if incremental and self.early_stopping:
+            raise InputError(
+                "partial_fit does not support early_stopping=True; "
+                "call fit, or set early_stopping=False"
+            )
+        parts, held = self._split(X, Y, s, rng, validation_data)
+        self._train(net, theta, parts, held, rng, incremental)
+        return self
+
+    def _row_weights(self, y: Any, sample_weight: Any, X: Any) -> np.ndarray | None:
+        if sample_weight is None:
+            return None
+        s: np.ndarray = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if not s.sum() > 0:
+            raise InputError("sample_weight adds to 0; expected at least one positive weight")
+        return s
+
+    def _network(self, X: Any, Y: np.ndarray) -> Network:
+        sizes = self.hidden_layer_sizes
+        hidden = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if any(n <= 0 for n in hidden):
+            raise InputError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+        loss = loss_record(self.loss, self._default_loss_name())
+        widths = [X.shape[1], *(int(n) for n in hidden)]
+        net = Network(
+            [*widths, Y.shape[1] * loss.targets_per_output()],
+            activation=self.activation,
+            output_activation=self.out_activation_,
+            loss=loss,
+            dtype=np.float32 if X.dtype == np.float32 else np.float64,
+        )
+        self.n_layers_ = net.n_layers + 1
+        self.network_ = net
+        return net
+
+    def _default_loss_name(self) -> str:
+        return self._default_loss
+
+    def _initial(self, net: Network, rng: np.random.RandomState) -> np.ndarray:
+        """Initial parameters: those given, else scikit-learn's, from the same random stream."""
+        if self.initial_weights is not None:
+            coefs, intercepts = self.initial_weights
+            return net.pack([np.asarray(c).T for c in coefs], intercepts)
+        W, b = [], []
+        for layer, (n_in, n_out) in enumerate(pairwise(net.widths), start=1):
+            # As in scikit-learn, whose factor follows the hidden activation in every layer.
+            hidden = net.hidden_activations[min(layer, net.n_layers - 1) - 1 :][:1]
+            name = hidden[0].name if hidden else str(self.activation)
+            bound = np.sqrt((2.0 if name == "logistic" else 6.0) / (n_in + n_out))
+            W.append(rng.uniform(-bound, bound, (n_in, n_out)).T)
+            b.append(rng.uniform(-bound, bound, n_out))
+        return net.pack(W, b)
+
+    def _packed(self, net: Network) -> np.ndarray:
+        return net.pack([c.T for c in self.coefs_], self.intercepts_)
+
+    def _take(self, theta: np.ndarray) -> None:
+        """Show parameters as scikit-learn does: coefs_[i] is (n_in, n_out)."""
+        W, b = self.network_.unpack(np.array(theta))
+        self.coefs_ = [np.ascontiguousarray(w.T) for w in W[1:]]
+        self.intercepts_ = [np.array(each) for each in b[1:]]
+
+    def _split(
+        self, X: Any, Y: np.ndarray, s: np.ndarray | None, rng: Any, validation_data: Any
+    ) -> tuple[tuple[Any, np.ndarray, Any], tuple[Any, np.ndarray, Any] | None]:
+        if validation_data is not None:
+            return (X, Y, s), self._own_validation(validation_data)
+        if not self.early_stopping:
+            return (X, Y, s), None
+        # As in scikit-learn, classes are kept in proportion where y has one column.
+        stratify = Y if is_classifier(self) and Y.shape[1] == 1 else None
+        arrays = [X, Y] if s is None else [X, Y, s]
+        halves = train_test_split(
+            *arrays, random_state=rng, test_size=self.validation_fraction, stratify=stratify
+        )
+        kept, out = halves[0::2], halves[1::2]
+        if out[0].shape[0] < 2:
+            raise InputError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
+        none = [None] if s is None else []
+        return (*kept, *none), (*out, *none)
+
+    def _own_validation(self, data: Any) -> tuple[Any, np.ndarray, Any]:
+        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+            raise InputError(
+                f"validation_data is {type(data).__name__}; expected (X, y) or "
+                "(X, y, sample_weight)"
+            )
+        X, Y = self._targets(data[0], data[1], incremental=True, reset=False)
+        s = None
+        if len(data) == 3:
+            s = _check_sample_weight(data[2], X, ensure_non_negative=True)
+        return X, Y, s
+
+    def _train(
+        self,
+        net: Network,
+        theta: np.ndarray,
+        parts: tuple[Any, ...],
+        held: tuple[Any, ...] | None,
+        rng: np.random.RandomState,
+        incremental: bool,
+    ) -> None:
+        X, Y, s = parts
+        n_rows = X.shape[0]
+        previous: TrainingResult | None = getattr(self, "_result", None) if incremental else None
+        stochastic = self.solver != "lbfgs"
+        scored = self.early_stopping and held is not None and stochastic
+        epochs = 1 + len(previous.history) if previous is not None else int(self.max_iter)
+        if incremental and previous is None:
+            epochs = 1
+        result = train(
+            net,
+            _source(X),
+            Y,
+            sample_weight=s,
+            validation=None if held is None else _without_none(held),
+            rule=rule_record(self),
+            learning_rate=self.learning_rate_init,
+            schedule=schedule_record(self, n_rows),
+            batch_size=self._batch_size(n_rows),
+            epochs=epochs,
+            shuffle=self.shuffle,
+            order=_Order(n_rows, rng) if self.shuffle and stochastic else None,
+            # Drawn only where it is needed: otherwise the stream is scikit-learn's, draw by draw.
+            seed=int(rng.randint(2**31 - 1)) if np.any(self.dropout) else 0,
+            theta=theta,
+            l2=float(self.alpha),
+            dropout=self.dropout,
+            clip_norm=self.clip_norm,
+            averaging=self.averaging,
+            stopping=[self._criterion(scored)] if stochastic and not incremental else None,
+            keep_best=scored,
+            scorer=self._scorer(held) if scored and held is not None else None,
+            engine=self.engine,
+            callbacks=[*(self.callbacks or ()), *([_print_epoch] if self.verbose else [])],
+            resume=previous,
+        )
+        new = result.history.records[len(previous.history) if previous is not None else 0 :]
+        self._remember(result, new, n_rows, scored)
+        if not incremental:
+            self._warn(result)
+
+    def _batch_size(self, n_rows: int) -> int | str:
+        if self.batch_size == "auto" or self.solver == "lbfgs":
+            return "auto"
+        if self.batch_size > n_rows:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+                "clipped",
+                stacklevel=2,
+            )
+        return int(min(self.batch_size, n_rows))
+
+    def _criterion(self, scored: bool) -> NoImprovement:
+        adaptive = (
+            self.solver == "sgd" and self.learning_rate == "adaptive" and self.schedule is None
+        )
+        return NoImprovement(
+            tol=float(self.tol),
+            patience=float(self.n_iter_no_change),
+            scored=scored,
+            rate=float(self.learning_rate_init) if adaptive else None,
+        )
+
+    def _scorer(self, held: tuple[Any, ...]) -> Callable[[Engine], float]:
+        X, Y, s = held
+        y = self._decode_targets(Y)
+        given = get_scorer(self.scoring) if self.scoring is not None else None
+
+        def score(engine: Engine) -> float:
+            # A scorer of scikit-learn's asks the estimator itself, fitted as far as it is.
+            self._take(engine.averaged_theta)
+            if given is not None:
+                weights = {} if s is None else {"sample_weight": s}
+                return float(given(self, X, y, **weights))
+            return self._default_score(y, self._decode(self._forward(X)), s)
+
+        return score
+
+    @abstractmethod
+    def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
+        """From targets with a column for each output back to what y was."""
+
+    def _remember(
+        self, result: TrainingResult, new: list[EpochRecord], n_rows: int, scored: bool
+    ) -> None:
+        """Set scikit-learn's attributes from a result."""
+        self._result = result
+        self._take(result.theta)
+        losses = [record.loss + record.penalty for record in new]
+        self.loss_curve_: list[float] = [*getattr(self, "loss_curve_", []), *losses]
+        self.n_iter_ = len(new)
+        self.t_ = getattr(self, "t_", 0) + len(new) * n_rows
+        self.stopped_ = result.stopped
+        self.history_ = result.history
+        if losses:
+            self.loss_ = losses[-1]
+        scores = [record.score for record in new]
+        if scored:
+            self.validation_scores_: list[Any] | None = [
+                *(getattr(self, "validation_scores_", None) or []),
+                *scores,
+            ]
+            self.best_validation_score_ = max(self.validation_scores_ or [-np.inf])
+            self.best_loss_ = None
+        else:
+            self.validation_scores_ = None
+            self.best_validation_score_ = None
+            self.best_loss_ = min(self.loss_curve_, default=np.inf)
+
+    def _warn(self, result: TrainingResult) -> None:
+        if result.stopped == "interrupted":
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+        elif result.stopped == "all epochs done":
+            name = "lbfgs" if self.solver == "lbfgs" else "Stochastic Optimizer"
+            warnings.warn(
+                f"{name}: Maximum iterations ({self.max_iter}) reached and the optimization "
+                "hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+
+    # -- predicting -------------------------------------------------------------------
+
+    def _forward(self, X: Any) -> np.ndarray:
+        """a^L for checked rows, from coefs_ and intercepts_ as they are now."""
+        theta = self._packed(self.network_)
+        pieces = []
+        for start in range(0, X.shape[0], _CHUNK):
+            rows = X[start : start + _CHUNK]
+            dense = rows.toarray() if sparse.issparse(rows) else rows
+            pieces.append(forward(self.network_, theta, dense).output)
+        return np.concatenate(pieces)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        rows = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return self._forward(rows.tocsr() if sparse.issparse(rows) else rows)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, or numbers.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            scikit-learn's own, if the estimator is not fitted or X does not fit it.
+        """
+        return self._decode(self._outputs(X))
+
+    def _check_partial_fit(self) -> bool:
+        if self.solver == "lbfgs":
+            raise AttributeError(
+                "partial_fit is only available for stochastic optimizers. "
+                f"{self.solver} is not stochastic."
+            )
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class _Order:
+    """scikit-learn's order of rows: the indices, shuffled anew from where they were."""
+
+    def __init__(self, n_rows: int, rng: np.random.RandomState) -> None:
+        self.rows, self.rng = np.arange(n_rows), rng
+
+    def __call__(self, epoch: int) -> np.ndarray:
+        self.rows = shuffle(self.rows, random_state=self.rng)
+        return self.rows
+
+
+def _print_epoch(event: Event) -> None:
+    record = event.history.records[-1]
+    print(f"Iteration {record.epoch}, loss = {record.loss + record.penalty:.8f}")
+    if record.score is not None:
+        print(f"Validation score: {record.score:f}")
+
+
+def _source(X: Any) -> Any:
+    return SparseRows(X) if sparse.issparse(X) else X
+
+
+def _without_none(held: tuple[Any, ...]) -> tuple[Any, ...]:
+    X, Y, s = held
+    return (_source(X), Y) if s is None else (_source(X), Y, s)

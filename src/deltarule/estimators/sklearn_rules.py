@@ -1,0 +1,147 @@
+"""scikit-learn's parameter names, translated into this library's records.
+
+Only translation: which rule a ``solver`` is, which schedule a ``learning_rate``, which
+loss a ``loss``; and scikit-learn's own way of stopping, as a criterion.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.maths import LOSSES, Loss
+from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule
+from deltarule.training import History
+
+__all__ = ["NoImprovement", "adaptive", "loss_record", "rule_record", "schedule_record"]
+
+_OWN_LOSSES = {"squared_error": "half_squared_error"}
+_LEAST_RATE = 1e-6
+_DIVISOR = 5.0
+
+
+def loss_record(loss: Any, default: str) -> Loss:
+    """The loss of a name as scikit-learn uses it: its squared_error has the factor ½.
+
+    ``log_loss`` is the task's own: log_loss for logistic outputs, cross_entropy for softmax.
+    """
+    if isinstance(loss, str):
+        loss = default if loss == "log_loss" else _OWN_LOSSES.get(loss, loss)
+    return LOSSES.get(loss)
+
+
+def rule_record(estimator: Any) -> Rule | str:
+    """The update rule of an estimator's ``solver`` and its parameters."""
+    solver, decay = estimator.solver, estimator.weight_decay
+    if solver == "lbfgs":
+        return "lbfgs"
+    if decay and solver not in ("adam", "adamw"):
+        raise InputError(
+            f"weight_decay is {decay!r} with solver {solver!r}; expected solver 'adam' or 'adamw', "
+            "or use alpha, the L2 penalty, with any solver"
+        )
+    if solver == "sgd":
+        if not estimator.momentum:
+            return RULES.get("sgd")
+        name = "nesterov" if estimator.nesterovs_momentum else "momentum"
+        return RULES.get(name, momentum=float(estimator.momentum))
+    if solver in ("momentum", "nesterov"):
+        return RULES.get(solver, momentum=float(estimator.momentum))
+    if solver in ("adam", "adamw"):
+        settings = {
+            "beta1": float(estimator.beta_1),
+            "beta2": float(estimator.beta_2),
+            "epsilon": float(estimator.epsilon),
+        }
+        if solver == "adamw" or decay:
+            if decay is not None:
+                settings["weight_decay"] = float(decay)
+            return RULES.get("adamw", **settings)
+        return RULES.get("adam", epsilon_inside=False, **settings)
+    return RULES.get(solver)
+
+
+def schedule_record(estimator: Any, n_rows: int) -> Schedule:
+    """The schedule: ``schedule`` where it is given, else what ``learning_rate`` names.
+
+    As in scikit-learn, ``learning_rate`` has an effect with the solver sgd only.
+    """
+    if estimator.schedule is not None:
+        return SCHEDULES.get(estimator.schedule)
+    named = estimator.learning_rate if estimator.solver == "sgd" else "constant"
+    if named == "invscaling":
+        return SCHEDULES.get(
+            "inverse_scaling",
+            scale=float(n_rows),
+            power=float(estimator.power_t),
+            per="epoch",
+        )
+    if named == "adaptive":
+        return Schedule(
+            "adaptive",
+            adaptive,
+            {
+                "tol": float(estimator.tol),
+                "patience": float(estimator.n_iter_no_change),
+                "rate": float(estimator.learning_rate_init),
+            },
+            uses_losses=True,
+        )
+    return SCHEDULES.get("constant")
+
+
+def adaptive(xp: Any, tol: float, patience: float, rate: float) -> Any:
+    """η/5 each time the loss has not improved by ``tol`` for more than ``patience`` epochs."""
+
+    def factor(progress: Any) -> Any:
+        reductions, _ = _plateaus(progress.losses, tol, patience)
+        return _DIVISOR**-reductions + 0 * progress.step
+
+    return factor
+
+
+def _plateaus(losses: Sequence[float], tol: float, patience: float) -> tuple[int, bool]:
+    """How often the loss stood still for more than ``patience`` epochs, and if it does now."""
+    best, since, plateaus, now = np.inf, 0, 0, False
+    for loss in losses:
+        since = since + 1 if loss > best - tol else 0
+        best = min(best, loss)
+        now = since > patience
+        if now:
+            since, plateaus = 0, plateaus + 1
+    return plateaus, now
+
+
+@dataclasses.dataclass(frozen=True)
+class NoImprovement:
+    """scikit-learn's criterion: no improvement by ``tol`` for more than ``patience`` epochs.
+
+    With ``rate`` (learning_rate="adaptive") the rate is divided by 5 instead, until it is
+    1e-6 or less.
+    """
+
+    tol: float
+    patience: float
+    scored: bool
+    rate: float | None = None
+
+    def reason(self, history: History) -> str | None:
+        """Why to stop now, or None."""
+        if self.scored:
+            losses = history.monitored()
+        else:
+            losses = [record.loss + record.penalty for record in history.records]
+        plateaus, now = _plateaus(losses, self.tol, self.patience)
+        if not now:
+            return None
+        if self.rate is not None and self.rate * _DIVISOR ** (1 - plateaus) > _LEAST_RATE:
+            return None
+        what = "Validation score" if self.scored else "Training loss"
+        return (
+            f"{what} did not improve more than tol={self.tol:f} for "
+            f"{self.patience:g} consecutive epochs."
+        )
