@@ -11,7 +11,7 @@ so ``except ValueError`` keeps working::
     ├── FileError (OSError)                 a file or folder that cannot be read or written
     ├── GradientMismatch (AssertionError)   a derivative that is not the derivative of its value
     ├── ContractViolation (AssertionError)  an engine that breaks the engine contract
-    ├── Diverged (ArithmeticError)          a cost, activation or gradient that is not finite
+    ├── Diverged (ArithmeticError, ValueError)  a cost, activation or gradient that is not finite
     └── MissingDependency (ImportError)     an optional library that is not installed
 
 A message says three things: what was given, what was expected, and what to do.
@@ -88,7 +88,7 @@ class ContractViolation(DeltaruleError, AssertionError):
         self.law = law
 
 
-class Diverged(DeltaruleError, ArithmeticError):
+class Diverged(DeltaruleError, ArithmeticError, ValueError):
     """A cost, activation, gradient or parameter that is not finite.
 
     Attributes

@@ -160,7 +160,7 @@ def loss_cases():
             recorded = record_loss(loss, output)
             part = "from_output" if output is None else "from_input"
             formula = getattr(recorded, part)
-            points = GRID if formula.elementwise else ROWS
+            points = EDGES if formula.elementwise else ROWS
             if output is None:
                 with np.errstate(all="ignore"):
                     value = first.bind(numpy_namespace()).value

@@ -45,6 +45,15 @@ def test_one_loop_for_each_reduction_and_one_for_the_outputs():
     assert source.count("for (int j = 0; j < n; ++j)") == 3
 
 
+def test_what_has_one_value_for_the_row_is_calculated_before_the_loop():
+    def formula(xp):
+        return lambda z: z / xp.sqrt(xp.total(z * z)), lambda z, a, up: up
+
+    value = record_activation(Activation("unit", formula, elementwise=False)).value
+    lines = value.c99("unit").splitlines()
+    assert [line for line in lines if "sqrt" in line] == ["  const double t2 = sqrt(t1);"]
+
+
 def test_constants_read_back_exactly():
     third = ACTIVATIONS.get("leaky_relu", alpha=1 / 3)
     assert repr(1 / 3) in record_activation(third).slope.c99("slope")

@@ -117,6 +117,8 @@ def test_parameters_are_shown_by_value_or_by_name():
         (lambda xp, z: z - (1 - z), r"z - \left(1 - z\right)"),
         (lambda xp, z: z + (1 - z), "z + 1 - z"),
         (lambda xp, z: -z + 1, "1 - z"),
+        (lambda xp, z: 1 + (2 + z), "3 + z"),
+        (lambda xp, z: 0.1 + (0.2 + z), "0.1 + 0.2 + z"),
         (lambda xp, z: -(z + 1), r"-\left(z + 1\right)"),
         (lambda xp, z: z - -2.0 * z, "z + 2 z"),
         (lambda xp, z: z * -0.5, "-0.5 z"),
@@ -151,6 +153,8 @@ def test_parameters_are_shown_by_value_or_by_name():
          (r"\begin{cases} z & \text{if } z > 0 \text{ and } z < 1 \\ 1 & \text{if } z > 0 \\ "
           r"0 & \text{otherwise} \end{cases}")),
         (lambda xp, z: float("inf") + z, r"\infty + z"),
+        (lambda xp, z: xp.where(z != 1, z, 0),
+         r"\begin{cases} z & \text{if } z \ne 1 \\ 0 & \text{otherwise} \end{cases}"),
     ],
 )  # fmt: skip
 def test_how_expressions_are_written(formula, latex):

@@ -111,8 +111,9 @@ def check_engine(
             raise InputError(f"there is no law {law!r}; the laws are {', '.join(LAWS)}")
     promised = list(subject.promises.tolerance)
     if not promised or not {"float32", "float64"}.issuperset(promised):
+        given = ", ".join(promised) or "no dtype"
         raise ContractViolation(
-            f"engine {subject.name!r} promises a tolerance for {', '.join(promised) or 'no dtype'}; "
+            f"engine {subject.name!r} promises a tolerance for {given}; "
             "expected float32, float64 or both",
             law="promises",
         )

@@ -202,8 +202,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             return (X, Y, s), self._own_validation(validation_data)
         if not self.early_stopping:
             return (X, Y, s), None
-        # As in scikit-learn, classes are kept in proportion where y has one column.
-        stratify = Y if is_classifier(self) and Y.shape[1] == 1 else None
+        # As in scikit-learn, classes are kept in proportion where there is one output.
+        stratify = self._decode_targets(Y) if is_classifier(self) and Y.shape[1] == 1 else None
         arrays = [X, Y] if s is None else [X, Y, s]
         halves = train_test_split(
             *arrays, random_state=rng, test_size=self.validation_fraction, stratify=stratify
@@ -261,7 +261,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             order=_Order(n_rows, rng) if self.shuffle and stochastic else None,
             # Drawn only where it is needed: otherwise the stream is scikit-learn's, draw by draw.
             seed=int(rng.randint(2**31 - 1)) if np.any(self.dropout) else 0,
-            theta=theta,
+            theta=theta if previous is None else None,
             l2=float(self.alpha),
             dropout=self.dropout,
             clip_norm=self.clip_norm,
@@ -349,11 +349,18 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
     def _warn(self, result: TrainingResult) -> None:
         if result.stopped == "interrupted":
             warnings.warn("Training interrupted by user.", stacklevel=2)
+        elif self.solver == "lbfgs":
+            if not result.stopped.startswith(("converged", "stopped")):
+                warnings.warn(
+                    f"lbfgs failed to converge: {result.stopped} (max_iter={self.max_iter}, "
+                    f"max_fun={self.max_fun}). Increase them, or scale the data.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
         elif result.stopped == "all epochs done":
-            name = "lbfgs" if self.solver == "lbfgs" else "Stochastic Optimizer"
             warnings.warn(
-                f"{name}: Maximum iterations ({self.max_iter}) reached and the optimization "
-                "hasn't converged yet.",
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
                 ConvergenceWarning,
                 stacklevel=2,
             )

@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.maths import LOSSES, Loss
-from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule
+from deltarule.optimizers import MINIMIZERS, RULES, SCHEDULES, Minimizer, Rule, Schedule
 from deltarule.training import History
 
 __all__ = ["NoImprovement", "adaptive", "loss_record", "rule_record", "schedule_record"]
@@ -34,15 +34,17 @@ def loss_record(loss: Any, default: str) -> Loss:
     return LOSSES.get(loss)
 
 
-def rule_record(estimator: Any) -> Rule | str:
-    """The update rule of an estimator's ``solver`` and its parameters."""
+def rule_record(estimator: Any) -> Rule | Minimizer:
+    """The update rule, or the minimizer, of an estimator's ``solver`` and its parameters."""
     solver, decay = estimator.solver, estimator.weight_decay
-    if solver == "lbfgs":
-        return "lbfgs"
     if decay and solver not in ("adam", "adamw"):
         raise InputError(
             f"weight_decay is {decay!r} with solver {solver!r}; expected solver 'adam' or 'adamw', "
             "or use alpha, the L2 penalty, with any solver"
+        )
+    if solver == "lbfgs":
+        return MINIMIZERS.get(
+            "lbfgs", max_evaluations=int(estimator.max_fun), gtol=float(estimator.tol)
         )
     if solver == "sgd":
         if not estimator.momentum:

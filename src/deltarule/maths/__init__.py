@@ -13,6 +13,13 @@ from deltarule.maths.losses import LOSSES, Loss, register_loss
 from deltarule.maths.namespace import ArrayNamespace, jax_namespace, numpy_namespace
 from deltarule.maths.network import Block, Network
 from deltarule.maths.penalties import PENALTIES, Penalty, penalty
+from deltarule.maths.printing import (
+    RecordedActivation,
+    RecordedFormula,
+    RecordedLoss,
+    record_activation,
+    record_loss,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -30,6 +37,9 @@ __all__ = [
     "Network",
     "Penalty",
     "PerSample",
+    "RecordedActivation",
+    "RecordedFormula",
+    "RecordedLoss",
     "Trace",
     "backprop",
     "check_gradient",
@@ -39,6 +49,8 @@ __all__ = [
     "jax_namespace",
     "numpy_namespace",
     "penalty",
+    "record_activation",
+    "record_loss",
     "register_activation",
     "register_loss",
 ]

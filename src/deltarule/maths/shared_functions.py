@@ -61,24 +61,26 @@ def times_exp(xp: Any, x: Any, z: Any) -> Any:
     return x * xp.where(deep, 1.603810890548638e-28, 1) * xp.exp(xp.where(deep, z + 64.0, z))
 
 
-def _times_bell(xp: Any, x: Any, m: Any) -> Any:
-    """x e^(−m²/2), accurate in the tail.
+def _times_bell(xp: Any, x: Any, high: Any, low: Any, m: Any) -> Any:
+    """x (high + low) e^(−m²/2) for m ≥ 0, accurate in the tail.
 
-    The rounding error of m² is multiplied by m²/2: hundreds of ulp at m = 30. So
-    m is split into h, of few enough bits that h² is exact, and a rest; the
-    rounding error r of the sum h² + rest then enters as a factor 1 − r/2.
+    The rounding error of m² is multiplied by m²/2: hundreds of ulp at m = 30. So m is
+    split into h, of few enough bits that h² is exact, and a rest; the rounding error r of
+    the sum h² + rest is then corrected by the factor 1 − r/2. ``high`` is a power of two, so that
+    x · high is exact and ``low`` and the correction are rounded at their own, smaller size.
     """
     m = xp.minimum(m, 64.0)  # e^(−64²/2) is 0 in every precision; h² stays finite
     h = xp.rint(m * 256.0) / 256.0
     rest = (m - h) * (m + h)
     square = h * h + rest
     r = rest - (square - h * h)
-    return xp.times_exp(x - x * (0.5 * r), -0.5 * square)
+    part = x * high + x * (low - (high + low) * (0.5 * r))
+    return xp.times_exp(part, -0.5 * square)
 
 
 def times_normal_pdf(xp: Any, x: Any, z: Any) -> Any:
     """x φ(z), with φ(z) = e^(−z²/2)/√(2π) the standard normal density, accurate in the tails."""
-    return _times_bell(xp, 0.3989422804014327 * x, xp.abs(z))
+    return _times_bell(xp, x, 0.5, -0.10105771959856732, xp.abs(z))
 
 
 def normal_pdf(xp: Any, z: Any) -> Any:
@@ -87,11 +89,25 @@ def normal_pdf(xp: Any, z: Any) -> Any:
 
 
 # The polynomials below interpolate at Chebyshev's nodes, computed with 50 digits; the first
-# Chebyshev coefficient left out is below 8e-18.
+# Chebyshev coefficient left out is below 1.2e-17.
 
-# m e^(m²/2) (1 − Φ(m)) in t = (m − 6)/(m + 4), for m ≥ 1: it rises gently from 0.26 to 1/√(2π).
+# (Φ(z) − ½)/z in z², for |z| ≤ 1.
+_CENTRE = (
+    0.39894228040143265,
+    -0.06649038006690387,
+    0.009973557009983732,
+    -0.001187328214811527,
+    0.0001154346832492605,
+    -9.444639861853272e-06,
+    6.659317805752481e-07,
+    -4.117317843452298e-08,
+    2.2271240384729976e-09,
+    -9.027164883791298e-11,
+)
+# m e^(m²/2) (1 − Φ(m)) − ¼ in t = 2 (m − 1)/(m + 4) − 1, for m ≥ 1: with that ¼ it rises
+# gently from 0.26 to 1/√(2π).
 _TAIL = (
-    0.38867588594668107,
+    0.13867588594668107,
     0.03180947595937364,
     -0.04054569073457534,
     0.030469606661125033,
@@ -114,33 +130,44 @@ _TAIL = (
     4.8951478205734833e-11,
     -8.640955193508297e-11,
 )
-# (Φ(z) − ½)/z in z², for |z| ≤ 1.
-_CENTRE = (
-    0.39894228040143265,
-    -0.06649038006690387,
-    0.009973557009983732,
-    -0.001187328214811527,
-    0.0001154346832492605,
-    -9.444639861853272e-06,
-    6.659317805752481e-07,
-    -4.117317843452298e-08,
-    2.2271240384729976e-09,
-    -9.027164883791298e-11,
-)
-# (Φ(z) + z φ(z) − ½)/z in z², for |z| ≤ 1.
+# (Φ(z) + z φ(z) − ½)/z in z², for |z| ≤ 3/8.
 _SLOPE_CENTRE = (
     0.7978845608028654,
-    -0.2659615202676213,
-    0.059841342060196284,
-    -0.009498625723552338,
-    0.0011543468738226183,
-    -0.00011333586414736433,
-    9.323538817903634e-06,
-    -6.595662769482715e-07,
-    4.084995320975318e-08,
-    -2.204177606386658e-09,
-    8.780650905237346e-11,
+    -0.2659615202676216,
+    0.059841342060189755,
+    -0.009498625722411669,
+    0.001154346836107746,
+    -0.00011333526635062873,
+    9.318438948795885e-06,
+    -6.370291971701908e-07,
 )
+# (1 − Φ(m) − m φ(m)) e^(m²/2)/(m₀ − m) − ½ in t = 2 (m − 3/8)/(m + 4) − 1, for m ≥ 3/8.
+# m₀ is where the slope of z Φ(z) is 0; its root is taken out so that no digit is lost there.
+_SLOPE_TAIL = (
+    -0.04622165303793919,
+    -0.08557380364609929,
+    0.04484629013534338,
+    -0.0190742269612053,
+    0.006097048804721155,
+    -0.0011754159758442647,
+    -2.7834118138812672e-05,
+    9.042692267759023e-05,
+    -1.4650243751766583e-05,
+    -6.333221127551151e-06,
+    2.1759043550867353e-06,
+    5.697536025224792e-07,
+    -2.8280750384715934e-07,
+    -7.463165359232417e-08,
+    3.664516662468637e-08,
+    1.3055221940326739e-08,
+    -4.484911469679743e-09,
+    -2.471827907335664e-09,
+    4.4356795621173635e-10,
+    3.9931499647732473e-10,
+    -2.4990721700856858e-11,
+    -3.754485856163391e-11,
+)
+_SLOPE_ROOT = (0.7517915368080139, -1.211444945855772e-08)  # the first part exact in float32
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
@@ -153,14 +180,15 @@ def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
 def times_normal_cdf(xp: Any, x: Any, z: Any) -> Any:
     """x Φ(z), with Φ the standard normal distribution function, accurate in both tails.
 
-    Near 0 Φ(z) is ½ + z · polynomial; beyond ±1 it is e^(−z²/2)/|z| times a polynomial, or 1
+    Near 0 Φ(z) is ½ + z · polynomial; beyond ±1 it is e^(−z²/2)/|z| · polynomial, or 1
     minus that. x enters before the exponential, which may have no digits to spare.
     """
-    m, near = xp.abs(z), xp.minimum(xp.maximum(z, -1.0), 1.0)
-    far = xp.minimum(xp.maximum(m, 1.0), 64.0)
+    near = xp.minimum(xp.maximum(z, -1.0), 1.0)
     centre = x * (0.5 + near * _polynomial(_CENTRE, near * near))
-    tail = _times_bell(xp, x / far * _polynomial(_TAIL, (far - 6.0) / (far + 4.0)), far)
-    return xp.where(m < 1.0, centre, xp.where(z > 0, x - tail, tail))
+    m = xp.minimum(xp.maximum(xp.abs(z), 1.0), 64.0)
+    low = _polynomial(_TAIL, 2 * ((m - 1.0) / (m + 4.0)) - 1)
+    tail = _times_bell(xp, x / m, 0.25, low, m)
+    return xp.where(xp.abs(z) < 1.0, centre, xp.where(z > 0, x - tail, tail))
 
 
 def normal_cdf(xp: Any, z: Any) -> Any:
@@ -169,13 +197,14 @@ def normal_cdf(xp: Any, z: Any) -> Any:
 
 
 def gelu_slope(xp: Any, z: Any) -> Any:
-    """Φ(z) + z φ(z), the derivative of z Φ(z): like Φ(z), with both terms added before e^(−z²/2)."""
-    m, near = xp.abs(z), xp.minimum(xp.maximum(z, -1.0), 1.0)
-    far = xp.minimum(xp.maximum(m, 1.0), 64.0)
+    """Φ(z) + z φ(z), the slope of z Φ(z), accurate in both tails and at its root −0.7518."""
+    near = xp.minimum(xp.maximum(z, -0.375), 0.375)
     centre = 0.5 + near * _polynomial(_SLOPE_CENTRE, near * near)
-    part = _polynomial(_TAIL, (far - 6.0) / (far + 4.0)) / far - 0.3989422804014327 * far
-    tail = _times_bell(xp, part, far)
-    return xp.where(m < 1.0, centre, xp.where(z > 0, 1 - tail, tail))
+    m = xp.minimum(xp.maximum(xp.abs(z), 0.375), 64.0)
+    low = _polynomial(_SLOPE_TAIL, 2 * ((m - 0.375) / (m + 4.0)) - 1)
+    from_root = (_SLOPE_ROOT[0] - m) + _SLOPE_ROOT[1]
+    tail = _times_bell(xp, from_root, 0.5, low, m)
+    return xp.where(xp.abs(z) < 0.375, centre, xp.where(z > 0, 1 - tail, tail))
 
 
 def xlogy(xp: Any, x: Any, y: Any) -> Any:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.engines import Batch
 from deltarule.errors import InputError
 
-__all__ = ["Batches", "RowSource", "epoch_order", "split_rows"]
+__all__ = ["Batches", "RowSource", "Rows", "TakenRows", "epoch_order", "pieces", "split_rows"]
 
 # Separates these streams from those of the initial weights, which use one-word keys.
 _ORDER_KEY, _SPLIT_KEY = 1, 2
+
+# Many rows are passed forward in pieces, so that it needs no more memory than a large batch.
+_PIECE = 8192
 
 
 def epoch_order(n_rows: int, seed: int, epoch: int) -> np.ndarray:
@@ -61,12 +64,12 @@ def split_rows(
     """
     if not 0 < fraction < 1:
         raise InputError(
-            f"the share to hold out is {fraction!r}; expected a number between 0 and 1"
+            f"the share to hold out is {fraction!r}; expected a number above 0 and below 1"
         )
     if n_rows < 2:
         raise InputError(
-            f"{n_rows} row cannot be split into training and held-out rows; give at least 2, "
-            "or turn the split off"
+            f"{n_rows} row(s) cannot be split into training and held-out rows; expected at least "
+            "2, or no split"
         )
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SPLIT_KEY,)))
     order = rng.permutation(n_rows)
@@ -74,11 +77,13 @@ def split_rows(
     if classes is not None:
         # Sorted by rank within the class as a share of the class, the first n_held rows hold
         # every class in proportion.
-        classes = np.asarray(classes)[order]
+        _, label, size = np.unique(
+            np.asarray(classes)[order], return_inverse=True, return_counts=True
+        )
+        grouped = np.argsort(label, kind="stable")
+        first = np.cumsum(size) - size
         rank = np.empty(n_rows)
-        for label in np.unique(classes):
-            members = np.flatnonzero(classes == label)
-            rank[members] = (np.arange(len(members)) + 0.5) / len(members)
+        rank[grouped] = (np.arange(n_rows) - np.repeat(first, size) + 0.5) / np.repeat(size, size)
         order = order[np.argsort(rank, kind="stable")]
     return np.sort(order[n_held:]), np.sort(order[:n_held])
 
@@ -100,6 +105,39 @@ class RowSource(abc.ABC):
         return self.shape[0]
 
 
+class TakenRows(RowSource):
+    """Some rows of another source, by number: none is made before it is asked for."""
+
+    def __init__(self, source: RowSource, rows: np.ndarray) -> None:
+        self.source, self.rows = source, rows
+        self.shape, self.dtype = (len(rows), source.shape[1]), source.dtype
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return self.source[self.rows[rows]]
+
+
+class Rows(NamedTuple):
+    """Rows with their targets and weights: to train on, or held out."""
+
+    X: np.ndarray | RowSource
+    Y: np.ndarray
+    s: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Rows:
+        """Some of the rows, by number."""
+        X = TakenRows(self.X, rows) if isinstance(self.X, RowSource) else self.X[rows]
+        return Rows(X, self.Y[rows], self.s[rows])
+
+
+def pieces(rows: Rows) -> Iterator[Batch]:
+    """All rows in their order, a piece at a time, each with the weight s_i/Σs."""
+    share = rows.s / rows.s.sum()
+    for start in range(0, len(rows.Y), _PIECE):
+        stop = min(start + _PIECE, len(rows.Y))
+        part = slice(start, stop)
+        yield Batch(rows.X[part], rows.Y[part], share[part], np.arange(start, stop), 1)
+
+
 class Batches:
     """The batches of a training set.
 
@@ -115,6 +153,13 @@ class Batches:
         Whether rows come in a new order every epoch.
     order : callable, optional
         ``order(epoch)`` gives the order of an epoch, instead of the seed's.
+
+    Examples
+    --------
+    >>> X = np.arange(5.0)[:, None]
+    >>> batches = Batches(X, X, np.ones(5), batch_size=2, seed=0, shuffle=False)
+    >>> [(batch.rows.tolist(), batch.w.tolist(), batch.step) for batch in batches.epoch(0)]
+    [([0, 1], [0.5, 0.5], 1), ([2, 3], [0.5, 0.5], 2), ([4], [1.0], 3)]
 
     Notes
     -----
@@ -133,7 +178,7 @@ class Batches:
         shuffle: bool,
         order: Callable[[int], np.ndarray] | None = None,
     ) -> None:
-        self.X, self.Y = X, Y
+        self.X, self.Y, self.s = X, Y, s
         self.order = order
         self.n_rows, self.batch_size = len(X), min(batch_size, len(X))
         self.seed, self.shuffle = seed, shuffle
@@ -144,14 +189,14 @@ class Batches:
         """How many batches an epoch has."""
         return -(-self.n_rows // self.batch_size)
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch (from 0)."""
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch (from 0), from batch number ``first`` (from 0)."""
         order = None
         if self.order is not None:
             order = self.order(epoch)
         elif self.shuffle and self.steps_per_epoch > 1:
             order = epoch_order(self.n_rows, self.seed, epoch)
-        for index in range(self.steps_per_epoch):
+        for index in range(first, self.steps_per_epoch):
             start = index * self.batch_size
             stop = min(start + self.batch_size, self.n_rows)
             rows = np.arange(start, stop) if order is None else order[start:stop]

@@ -10,23 +10,23 @@ __all__ = ["EpochRecord", "History"]
 
 @dataclasses.dataclass(frozen=True)
 class EpochRecord:
-    """One epoch.
+    """One epoch, or one iteration of a minimizer.
 
     Attributes
     ----------
     epoch : int
         From 1.
     steps : int
-        How many steps had been taken when it ended.
+        How many steps had been taken when it ended; of a minimizer, how many evaluations.
     loss : float
         The mean over the training rows of the cost as each batch saw it, before its
-        step, penalties left out.
+        step, penalties left out; of a minimizer, the cost after the iteration.
     penalty : float
         The penalty at the end of the epoch.
     validation_loss, score : float or None
         On the validation rows, at the end of the epoch.
     learning_rate : float
-        Of the epoch's last step.
+        Of the epoch's last step; 0 for a minimizer, which finds its own.
     seconds : float
         How long it took, validation included.
     """

@@ -8,11 +8,17 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-__all__ = ["StopFlag", "interruptible"]
+__all__ = ["Interrupted", "StopFlag", "interruptible"]
+
+
+class Interrupted(Exception):
+    """Leaves the middle of an evaluation after the flag was raised; never leaves ``train``."""
 
 
 class StopFlag:
-    """A flag that any thread may raise; training looks at it after every step.
+    """A flag that any thread may raise; training looks at it before every step.
+
+    A run that is given a raised flag takes no step at all. The first reason stays.
 
     Examples
     --------
@@ -22,17 +28,25 @@ class StopFlag:
     'enough'
     """
 
+    # Plain attributes and no lock: a signal handler may run in the middle of stop(), on the
+    # thread that would hold the lock.
     def __init__(self) -> None:
-        self._event = threading.Event()
         self.reason = ""
+        self._raised = False
 
     def stop(self, reason: str = "stopped") -> None:
         """Ask the run to end after the step it is in."""
-        self.reason = reason
-        self._event.set()
+        if not self._raised:
+            self.reason = reason
+            self._raised = True
+
+    def check(self) -> None:
+        """Raise :class:`Interrupted` if the flag is raised."""
+        if self._raised:
+            raise Interrupted
 
     def __bool__(self) -> bool:
-        return self._event.is_set()
+        return self._raised
 
 
 @contextlib.contextmanager
@@ -49,10 +63,13 @@ def interruptible(flag: StopFlag) -> Iterator[None]:
     if not usable:
         yield
         return
+    pressed = False
 
     def handler(number: int, frame: FrameType | None) -> None:
-        if flag:
+        nonlocal pressed
+        if pressed:
             raise KeyboardInterrupt
+        pressed = True
         flag.stop("interrupted")
 
     signal.signal(signal.SIGINT, handler)

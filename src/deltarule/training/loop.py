@@ -11,12 +11,14 @@ import numpy as np
 from deltarule.engines import Engine, EngineSettings, make_engine
 from deltarule.errors import InputError
 from deltarule.maths import Network
-from deltarule.maths.backprop import check_rows, check_weights
-from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule
-from deltarule.training.batches import Batches, RowSource, split_rows
+from deltarule.optimizers import SCHEDULES, Minimizer, Rule, Schedule
+from deltarule.training import arguments
+from deltarule.training.batches import Batches
 from deltarule.training.interrupt import StopFlag, interruptible
-from deltarule.training.run import Event, Rows, Run, TrainingResult
-from deltarule.training.stopping import Patience, Stopping
+from deltarule.training.minimizing import MinimizerRun
+from deltarule.training.run import Event, Run, TrainingResult
+from deltarule.training.steps import StepRun
+from deltarule.training.stopping import Stopping
 
 __all__ = ["train"]
 
@@ -28,7 +30,7 @@ def train(
     *,
     sample_weight: Any = None,
     validation: float | tuple[Any, ...] | None = None,
-    rule: str | Rule | Mapping[str, Any] = "adam",
+    rule: str | Rule | Minimizer | Mapping[str, Any] = "adam",
     learning_rate: float = 1e-3,
     schedule: str | Schedule | Mapping[str, Any] = "constant",
     batch_size: int | str = "auto",
@@ -50,7 +52,7 @@ def train(
     stop: StopFlag | None = None,
     resume: TrainingResult | None = None,
 ) -> TrainingResult:
-    """Train a network by gradient descent on mini-batches.
+    """Train a network by gradient descent on mini-batches, or by a minimizer.
 
     Each step moves θ by the rule along the gradient of Σ w_i C_i + penalty, with
     w_i = s_i/(s̄ B) in a batch of B rows. The same seed gives the same result, bit for bit.
@@ -63,10 +65,13 @@ def train(
     sample_weight : array of shape (N,), optional
     validation : float, or tuple (X, Y) or (X, Y, sample_weight), optional
         A share of the rows to hold out (stratified for classes), or rows of your own.
-    rule : str, Rule or mapping
-        The update rule; see ``deltarule.optimizers.RULES``.
+    rule : str, Rule, Minimizer or mapping
+        The update rule, see ``deltarule.optimizers.RULES``; or a minimizer such as
+        ``"lbfgs"``, see ``MINIMIZERS``, which takes all rows at once. Each of its
+        iterations is an epoch here; it finds its own step sizes, and refuses what it has
+        no use for: dropout, L1, clipping, averaging, a schedule.
     learning_rate : float
-        η, multiplied by the schedule's factor.
+        η, multiplied by the schedule's factor. A minimizer does not use it.
     schedule : str, Schedule or mapping
     batch_size : int or "auto"
         ``"auto"`` is 200, or all rows for a rule that needs the full batch.
@@ -103,8 +108,8 @@ def train(
         A flag to end training from elsewhere, after the step it is in. Ctrl-C does that too
         in the main thread.
     resume : TrainingResult, optional
-        Go on where this result ended, up to ``epochs`` in all: with the same arguments the
-        outcome is that of an uninterrupted run.
+        Go on where this result ended, be it in the middle of an epoch, up to ``epochs`` in
+        all: with the same arguments the outcome is that of an uninterrupted run.
 
     Returns
     -------
@@ -117,6 +122,8 @@ def train(
         layer and block.
     InputError, UnknownName
         If an argument does not fit.
+    KeyboardInterrupt
+        At a second Ctrl-C; the first one ends training and gives the result.
 
     Examples
     --------
@@ -128,125 +135,66 @@ def train(
     >>> result.history.records[-1].loss < 1e-3
     True
     """
-    record = RULES.get(rule)
+    chosen = arguments.method(rule)
     curve = SCHEDULES.get(schedule)
-    _check_numbers(learning_rate, epochs)
-    rows = _checked(net, X)
-    targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)
-    s = check_weights(sample_weight, len(rows))
-    training, held = _divide(net, rows, targets, s, validation, seed)
-    if not training.s.sum() > 0:
-        raise InputError(
-            f"the weights of the {len(training.s)} training rows add to 0; "
-            "expected at least one positive weight"
-        )
+    rate = arguments.checked_rate(learning_rate)
+    epochs, seed = arguments.whole("epochs", epochs, 1), arguments.whole("seed", seed, 0)
+    training, held = arguments.divided(net, X, Y, sample_weight, validation, seed)
     batches = Batches(
-        training.X,
-        training.Y,
-        training.s,
-        _batch_size(batch_size, record, len(training.X)),
-        seed,
-        shuffle,
-        order,
+        *training,
+        batch_size=arguments.batch_rows(batch_size, chosen, len(training.Y)),
+        seed=seed,
+        shuffle=shuffle,
+        order=order,
     )
     settings = EngineSettings(
-        rule=record,
+        rule="sgd" if isinstance(chosen, Minimizer) else chosen,
         l2=l2,
         l1=l1,
         total_weight=float(training.s.sum()),
-        dropout=dropout if isinstance(dropout, int | float) else tuple(dropout),
+        dropout=arguments.dropout_setting(dropout),
         clip_norm=clip_norm,
         averaging=averaging,
         seed=seed,
     )
+    if resume is not None and theta is not None:
+        raise InputError("theta and resume are both given; expected one place to start from")
+    if scorer is not None and not callable(scorer):
+        raise InputError(f"scorer is {scorer!r}; expected a function of the engine")
     runner = make_engine(engine)
-    runner.load(net, net.initial(seed) if theta is None else net.check_theta(theta), settings)
-    run = Run(
-        batches=batches,
-        held=held,
-        engine=runner,
-        rate=learning_rate,
-        schedule=curve,
-        epochs=epochs,
-        criteria=_criteria(stopping),
-        keep_best=keep_best and (held is not None or scorer is not None),
-        scorer=scorer,
-        callbacks=tuple(callbacks),
-        flag=stop if stop is not None else StopFlag(),
-    )
-    if resume is not None:
-        run.resume(resume)
+    runner.load(net, arguments.checked_theta(net, theta, seed), settings)
+    common: dict[str, Any] = {
+        "batches": batches,
+        "held": held,
+        "engine": runner,
+        "epochs": epochs,
+        "criteria": arguments.stopping_criteria(stopping),
+        "keep_best": keep_best and (held is not None or scorer is not None),
+        "scorer": scorer,
+        "callbacks": arguments.checked_callables("callbacks", callbacks),
+        "flag": stop if stop is not None else StopFlag(),
+    }
+    run: Run
+    if isinstance(chosen, Minimizer):
+        arguments.refuse_steps_settings(
+            chosen,
+            schedule=(str(curve), "constant", "which has no learning rate"),
+            l1=(l1, 0.0, "which needs a cost that has a gradient"),
+            dropout=(
+                dropout if np.any(dropout) else 0.0,
+                0.0,
+                "which needs a cost that is always the same",
+            ),
+            clip_norm=(clip_norm, None, "whose steps are not the gradient"),
+            averaging=(averaging, None, "whose last parameters are its best"),
+            resume=(resume, None, "whose memory of earlier gradients is not kept: pass theta"),
+        )
+        run = MinimizerRun(minimizer=chosen, **common)
+    else:
+        run = StepRun(rate=rate, schedule=curve, **common)
+        if resume is not None:
+            run.resume(resume)
     started = time.perf_counter()
     with interruptible(run.flag):
         reason = run.go()
     return run.result(reason, time.perf_counter() - started)
-
-
-def _checked(net: Network, X: Any) -> np.ndarray | RowSource:
-    if not isinstance(X, RowSource):
-        return check_rows(net, X)
-    if X.shape[1] != net.n_inputs:
-        raise InputError(f"X has shape {X.shape}; expected (N, {net.n_inputs})")
-    return X
-
-
-def _check_numbers(learning_rate: float, epochs: int) -> None:
-    if not (np.isfinite(learning_rate) and learning_rate > 0):
-        raise InputError(f"learning_rate is {learning_rate!r}; expected a finite number > 0")
-    if isinstance(epochs, bool) or not isinstance(epochs, int | np.integer) or epochs < 1:
-        raise InputError(f"epochs is {epochs!r}; expected a whole number, at least 1")
-
-
-def _batch_size(batch_size: int | str, rule: Rule, n_rows: int) -> int:
-    if batch_size == "auto":
-        return n_rows if rule.full_batch else min(200, n_rows)
-    whole = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
-    if not whole or int(batch_size) < 1:
-        raise InputError(f"batch_size is {batch_size!r}; expected 'auto' or a whole number ≥ 1")
-    if rule.full_batch and int(batch_size) < n_rows:
-        raise InputError(
-            f"rule {rule.name!r} compares signs of successive gradients and needs all "
-            f"{n_rows} rows in every step; batch_size is {batch_size}. Use 'auto'"
-        )
-    return int(batch_size)
-
-
-def _criteria(stopping: int | Stopping | Sequence[Stopping] | None) -> tuple[Stopping, ...]:
-    if stopping is None:
-        return ()
-    if isinstance(stopping, int):
-        return (Patience(stopping),)
-    return tuple(stopping) if isinstance(stopping, Sequence) else (stopping,)
-
-
-def _divide(
-    net: Network,
-    X: np.ndarray | RowSource,
-    Y: np.ndarray,
-    s: np.ndarray,
-    validation: float | tuple[Any, ...] | None,
-    seed: int,
-) -> tuple[Rows, Rows | None]:
-    if len(X) == 0:
-        raise InputError("X has no rows; expected at least one")
-    whole = Rows(X, Y, s)
-    if validation is None:
-        return whole, None
-    if isinstance(validation, tuple | list):
-        if len(validation) not in (2, 3):
-            raise InputError(
-                f"validation has {len(validation)} items; expected (X, Y) or (X, Y, sample_weight)"
-            )
-        rows = _checked(net, validation[0])
-        targets = net.loss.prepare(validation[1], len(rows), net.n_outputs, net.dtype)
-        weights = check_weights(validation[2] if len(validation) == 3 else None, len(rows))
-        if not weights.sum() > 0:
-            raise InputError("validation has no row with a positive weight; give some, or None")
-        return whole, Rows(rows, targets, weights)
-    classes = None
-    if net.loss.targets == "classes":
-        classes = Y.argmax(axis=1)
-    elif net.loss.targets == "unit" and net.n_outputs == 1:
-        classes = Y[:, 0]
-    kept, out = split_rows(len(X), float(validation), seed, classes)
-    return Rows(X[kept], Y[kept], s[kept]), Rows(X[out], Y[out], s[out])

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import FileError
+from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import read_bundle, write_bundle
 from deltarule.maths import Network, forward
+from deltarule.maths.backprop import check_rows
 from deltarule.training.history import History
 
 __all__ = ["Model", "load_model", "save_model"]
 
 _KIND, _VERSION = "deltarule model", 1
+_PIECE = 8192
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +47,11 @@ class Model:
         InputError
             If X does not fit the network.
         """
-        output: np.ndarray = forward(self.net, self.theta, X).output
-        return output
+        rows = check_rows(self.net, X)
+        # In pieces: a forward pass keeps every layer of its rows.
+        starts = range(0, max(len(rows), 1), _PIECE)
+        outputs = [forward(self.net, self.theta, rows[i : i + _PIECE]).output for i in starts]
+        return np.concatenate(outputs)
 
 
 def save_model(folder: str | os.PathLike[str], model: Model, *, overwrite: bool = False) -> None:
@@ -93,6 +98,7 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
         If the folder is missing, is no model, or a file in it was changed.
     UnknownName
         If the network uses an activation or loss that is not registered; register it first.
+
     """
     documents, arrays = read_bundle(folder, _KIND, _VERSION)
     try:
@@ -100,8 +106,18 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
         net = Network.from_dict(data["network"])
         theta = np.zeros(net.n_parameters, dtype=net.dtype)
         for block in net.blocks:
-            block.of(theta)[...] = arrays[block.name]
-        history = History.from_list(documents["history.json"])
-    except (KeyError, TypeError) as error:
+            given = arrays[block.name]
+            if given.shape != block.shape or given.dtype != net.dtype:
+                raise InputError(
+                    f"{block.name} is {given.dtype} of shape {given.shape}; "
+                    f"expected {net.dtype} of shape {block.shape}"
+                )
+            block.of(theta)[...] = given
+        return Model(net, theta, History.from_list(documents["history.json"]), data["extra"])
+    except UnknownName as error:
+        raise UnknownName(
+            f"{str(folder)!r} uses something of its author's own: {error}. Register it first, with "
+            "deltarule.register_activation or register_loss"
+        ) from None
+    except (InputError, KeyError, TypeError) as error:
         raise FileError(f"{str(folder)!r} is not a complete model: {error}") from error
-    return Model(net, theta, history, data["extra"])

@@ -1,7 +1,8 @@
-"""One training run: epochs of steps, validated, watched, and stopped in time."""
+"""What every training run does at the end of an epoch, and what comes of it."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import time
 from collections.abc import Callable
@@ -9,23 +10,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.engines import Batch, CheckedEngine, Engine
-from deltarule.errors import Diverged, InputError
+from deltarule.engines import Engine
+from deltarule.errors import InputError
 from deltarule.maths import Network
-from deltarule.optimizers import Schedule
-from deltarule.training.batches import Batches, RowSource
+from deltarule.training.batches import Batches, Rows, pieces
+from deltarule.training.divergence import penalty_diverged, raise_diverged
 from deltarule.training.history import EpochRecord, History
 from deltarule.training.interrupt import StopFlag
 from deltarule.training.stopping import Stopping
 
-__all__ = ["Event", "Rows", "Run", "TrainingResult"]
+__all__ = ["ALL_DONE", "Event", "Run", "TrainingResult"]
 
-# Validation rows are passed forward in pieces, so that it needs no more memory than a batch.
-_CHUNK = 8192
+ALL_DONE = "all epochs done"
+
+# What the run itself adds to the engine's state.
+BEST, PARTIAL = "run.best", "run.partial"
 
 
 class Event(NamedTuple):
-    """What a callback is told at the end of an epoch.
+    """What a callback is told at the end of an epoch, or of an iteration of a minimizer.
 
     Attributes
     ----------
@@ -60,8 +63,9 @@ class TrainingResult:
     best_epoch : int
         The epoch ``theta`` is from; 0 if no epoch was completed.
     stopped : str
-        Why training ended: ``"all epochs done"``, the reason of a stopping criterion,
-        ``"interrupted"``, or what the stop flag or a callback said.
+        Why training ended: ``"all epochs done"``, the reason of a stopping criterion or of
+        a minimizer (``"converged"``), ``"interrupted"``, or what the stop flag or a
+        callback said.
     seconds : float
     engine : str
         The name of the engine that trained.
@@ -79,23 +83,16 @@ class TrainingResult:
     state: dict[str, np.ndarray]
 
 
-class Rows(NamedTuple):
-    """Rows with their targets and weights: to train on, or held out."""
+@dataclasses.dataclass(kw_only=True)
+class Run(abc.ABC):
+    """One training run: what it needs and how far it is.
 
-    X: np.ndarray | RowSource
-    Y: np.ndarray
-    s: np.ndarray
-
-
-@dataclasses.dataclass
-class Run:
-    """One training run: what it needs and how far it is."""
+    A subclass gives :meth:`go`, which moves the engine and closes each epoch.
+    """
 
     batches: Batches
     held: Rows | None
     engine: Engine
-    rate: float
-    schedule: Schedule
     epochs: int
     criteria: tuple[Stopping, ...]
     keep_best: bool
@@ -105,151 +102,140 @@ class Run:
     history: History = dataclasses.field(default_factory=History)
     best: np.ndarray | None = None
     best_epoch: int = 0
+    best_loss: float = np.inf
+
+    @abc.abstractmethod
+    def go(self) -> str:
+        """Run to the end, and say why it ended."""
+
+    @abc.abstractmethod
+    def advice(self) -> str:
+        """What to try if training diverges."""
 
     @property
     def averaged(self) -> bool:
         """Whether the average of the parameters is validated and given."""
         return self.engine.settings.averaging is not None
 
-    def resume(self, result: TrainingResult) -> None:
-        """Take up where another run ended."""
-        state = dict(result.state)
-        self.best = state.pop("best", None)
-        self.engine.restore(state)
-        self.history = History(list(result.history.records))
-        self.best_epoch = self._best_so_far()
+    @property
+    def steps_taken(self) -> int:
+        """How many steps of the epoch that has not ended are taken."""
+        return 0
 
-    def go(self) -> str:
-        """Run to the end, and say why it ended."""
-        for epoch in range(len(self.history), self.epochs):
-            if not self._epoch(epoch):
-                return self.flag.reason
-            event = Event(epoch + 1, self.epochs, self.history, self.engine, self.best_epoch)
-            for callback in self.callbacks:
-                if callback(event):
-                    return "stopped by a callback"
-            for criterion in self.criteria:
-                if reason := criterion.reason(self.history):
-                    return reason
-        return "all epochs done"
+    def close_epoch(self, loss: float, steps: int, rate: float, started: float) -> str:
+        """Validate, record, keep the best, tell the callbacks; gives the reason to stop, or ''.
 
-    def _epoch(self, epoch: int) -> bool:
-        """One epoch; False if the flag was raised before its end."""
-        started = time.perf_counter()
-        batches, engine = self.batches, self.engine
-        losses = self.history.monitored()
-        rates = self.rate * self.schedule.factors(
-            epoch, batches.steps_per_epoch, self.epochs, losses
-        )
-        total = 0.0
-        for index, batch in enumerate(batches.epoch(epoch)):
-            cost = engine.step(batch, float(rates[index]))
-            if not np.isfinite(cost):
-                self._diverged(batch, epoch, index, float(rates[index]))
-            total += cost * len(batch.rows)
-            if self.flag:
-                return False
-        held_loss, score = self._validate(epoch)
+        Raises
+        ------
+        Interrupted
+            If the flag is raised during validation; nothing is recorded then.
+        """
+        epoch = len(self.history) + 1
+        penalty = self.engine.penalty_cost()
+        if not np.isfinite(penalty):
+            raise penalty_diverged(
+                self.engine, self.advice(), epoch=epoch, index=self.batches.steps_per_epoch
+            )
+        held_loss = None if self.held is None else self._held_loss(self.held, epoch)
+        score = None if self.scorer is None else float(self.scorer(self.engine))
+        if score is not None and np.isnan(score):
+            raise InputError(f"the scorer gave {score!r} after epoch {epoch}; expected a score")
         record = EpochRecord(
-            epoch=epoch + 1,
-            steps=(epoch + 1) * batches.steps_per_epoch,
-            loss=total / batches.n_rows,
-            penalty=engine.penalty_cost(),
+            epoch=epoch,
+            steps=steps,
+            loss=loss,
+            penalty=penalty,
             validation_loss=held_loss,
             score=score,
-            learning_rate=float(rates[-1]),
+            learning_rate=rate,
             seconds=time.perf_counter() - started,
         )
         self.history.append(record)
-        best = self._best_so_far()
-        if best != self.best_epoch:
-            self.best_epoch = best
-            if self.keep_best:
-                self.best = np.array(engine.averaged_theta)
+        if self._is_best(record) and self.keep_best:
+            self.best = np.array(self.engine.averaged_theta)
+        event = Event(epoch, self.epochs, self.history, self.engine, self.best_epoch)
+        for callback in self.callbacks:
+            if callback(event):
+                return "stopped by a callback"
+        return self.criterion()
+
+    def criterion(self) -> str:
+        """The reason of the first stopping criterion that holds, or ''."""
+        for criterion in self.criteria:
+            if len(self.history) and (reason := criterion.reason(self.history)):
+                return reason
+        return ""
+
+    def take_history(self, history: History) -> None:
+        """Take over the records of an earlier run."""
+        self.history = History(list(history.records))
+        for record in self.history.records:
+            self._is_best(record)
+
+    def _is_best(self, record: EpochRecord) -> bool:
+        if self.best_epoch and not record.monitored < self.best_loss:
+            return False
+        self.best_epoch, self.best_loss = record.epoch, record.monitored
         return True
 
-    def _best_so_far(self) -> int:
-        losses = self.history.monitored()
-        return int(np.argmin(losses)) + 1 if losses else 0
-
-    def _validate(self, epoch: int) -> tuple[float | None, float | None]:
-        held_loss = None
-        if self.held is not None:
-            held_loss = self._mean_loss(self.held)
-            if not np.isfinite(held_loss):
-                raise Diverged(
-                    f"training diverged: after epoch {epoch + 1} the validation loss is "
-                    f"{held_loss!r}. {self._advice(self.rate)}",
-                    epoch=epoch + 1,
-                    batch=self.batches.steps_per_epoch,
-                    layer=self.engine.net.n_layers,
-                    block="loss",
-                )
-        if self.scorer is None:
-            return held_loss, None
-        score = float(self.scorer(self.engine))
-        if np.isnan(score):
-            raise InputError(f"the scorer gave {score!r} after epoch {epoch + 1}; expected a score")
-        return held_loss, score
-
-    def _mean_loss(self, held: Rows) -> float:
-        share = held.s / held.s.sum()
+    def _held_loss(self, held: Rows, epoch: int) -> float:
         total = 0.0
-        for start in range(0, len(held.X), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            rows = np.arange(start, min(start + _CHUNK, len(held.X)))
-            batch = Batch(held.X[part], held.Y[part], share[part], rows, 0)
-            total += self.engine.cost(batch, averaged=self.averaged)
+        for batch in pieces(held):
+            self.flag.check()
+            cost = self.engine.cost(batch, averaged=self.averaged)
+            if not np.isfinite(cost):
+                raise_diverged(
+                    self.engine,
+                    batch,
+                    where=f"training diverged: after epoch {epoch}, on the validation rows",
+                    advice=self.advice(),
+                    epoch=epoch,
+                    index=self.batches.steps_per_epoch,
+                    averaged=self.averaged,
+                    dropout=False,
+                )
+            total += cost
         return total
-
-    def _diverged(self, batch: Batch, epoch: int, index: int, rate: float) -> None:
-        """Find out where a cost that is not finite came from, and say so."""
-        where = f"training diverged in epoch {epoch + 1}, batch {index + 1}"
-        checked = CheckedEngine()
-        checked.load(self.engine.net, np.array(self.engine.theta), self.engine.settings)
-        try:
-            checked.gradient(batch)
-        except Diverged as found:
-            raise Diverged(
-                f"{where}: {found}. {self._advice(rate)}",
-                epoch=epoch + 1,
-                batch=index + 1,
-                layer=found.layer,
-                block=found.block,
-            ) from None
-        raise Diverged(
-            f"{where}: the cost is not finite. {self._advice(rate)}",
-            epoch=epoch + 1,
-            batch=index + 1,
-        )
-
-    def _advice(self, rate: float) -> str:
-        clip = "" if self.engine.settings.clip_norm else ", clip_norm=1.0"
-        return (
-            f"Try a smaller learning rate (it was {rate:.3g}){clip}, "
-            "and inputs and targets standardised to mean 0 and variance 1"
-        )
 
     def result(self, reason: str, seconds: float) -> TrainingResult:
         """What came of it, after a last look that it is finite."""
         engine = self.engine
-        theta = self.best if self.best is not None else np.array(engine.averaged_theta)
-        best_epoch = self.best_epoch if self.best is not None else len(self.history)
-        first = next(self.batches.epoch(0))
-        if not (np.isfinite(theta).all() and np.isfinite(engine.cost(first))):
-            # The last step of all has no successor whose cost would tell.
-            last = self.batches.steps_per_epoch - 1
-            self._diverged(first, len(self.history) - 1, last, self.rate)
+        self._last_look()
         state = engine.state()
         if self.best is not None:
-            state["best"] = self.best.copy()
+            state[BEST] = self.best.copy()
         return TrainingResult(
             net=engine.net,
-            theta=theta,
+            theta=self.best if self.best is not None else np.array(engine.averaged_theta),
             history=self.history,
-            best_epoch=best_epoch,
+            best_epoch=self.best_epoch if self.best is not None else len(self.history),
             stopped=reason,
             seconds=seconds,
             engine=engine.name,
             state=state,
         )
+
+    def _last_look(self) -> None:
+        """See that the last step, which has no successor whose cost would tell, was good."""
+        done = self.steps_taken
+        if not (done or len(self.history)):
+            return
+        finite = bool(np.isfinite(self.engine.theta).all())
+        averaged = self.averaged and finite
+        for batch in pieces(Rows(self.batches.X, self.batches.Y, self.batches.s)):
+            if not (finite and np.isfinite(self.engine.cost(batch, averaged=averaged))):
+                epoch = len(self.history) + (done > 0)
+                index = done or self.batches.steps_per_epoch
+                raise_diverged(
+                    self.engine,
+                    batch,
+                    where=f"training diverged: after epoch {epoch}, batch {index}",
+                    advice=self.advice(),
+                    epoch=epoch,
+                    index=index,
+                    averaged=averaged,
+                    dropout=False,
+                )
+            if self.flag or self.held is not None:
+                # One piece is enough: there is no time, or the rest was validated.
+                return

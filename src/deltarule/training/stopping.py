@@ -41,16 +41,18 @@ class Patience:
 
     Examples
     --------
-    >>> Patience(epochs=5).epochs
-    5
+    >>> from deltarule.training import EpochRecord, History
+    >>> losses = [0.50, 0.40, 0.41, 0.43]
+    >>> records = [EpochRecord(t, t, 0.1, 0.0, E, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
+    >>> Patience(epochs=2).reason(History(records))
+    'no improvement for 2 epochs'
     """
 
     epochs: int = 20
     tolerance: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise InputError(f"patience is {self.epochs!r}; expected epochs, at least 1")
+        _check_epochs("patience", self.epochs)
         if not self.tolerance >= 0:
             raise InputError(f"tolerance is {self.tolerance!r}; expected a number ≥ 0")
 
@@ -75,26 +77,54 @@ class GeneralizationLoss:
         In percent.
     every : int
         The loss is looked at every so many epochs.
+    highest : float
+        With a scorer, the best score there is: E = highest − score. 1 for an accuracy, an
+        AUC or R²; 0 for the negative of an error, and without a scorer.
+
+    Raises
+    ------
+    InputError
+        If ``alpha`` is negative or ``every`` below 1; in training, if an E is negative.
 
     Notes
     -----
     Source: Prechelt, "Early stopping — but when?" (1998).
+
+    Examples
+    --------
+    >>> from deltarule.training import EpochRecord, History
+    >>> losses = [0.50, 0.40, 0.41, 0.43]
+    >>> records = [EpochRecord(t, t, 0.1, 0.0, E, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
+    >>> GeneralizationLoss(alpha=5).reason(History(records))
+    'generalization loss 7.5 % is above 5 %'
     """
 
     alpha: float = 5.0
     every: int = 1
+    highest: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.alpha >= 0:
+            raise InputError(f"alpha is {self.alpha!r}; expected percent, a number ≥ 0")
+        _check_epochs("every", self.every)
 
     def reason(self, history: History) -> str | None:
         """Why to stop now, or None."""
         losses = history.monitored()
         if not losses or len(losses) % self.every:
             return None
-        seen = losses[self.every - 1 :: self.every]
-        best = min(seen)
-        if best > 0:
-            loss = 100 * (seen[-1] / best - 1)
-            if loss > self.alpha:
-                return f"generalization loss {loss:.3g} % is above {self.alpha:g} %"
+        seen = [loss + self.highest for loss in losses[self.every - 1 :: self.every]]
+        now, best = seen[-1], min(seen)
+        if best < 0:
+            raise InputError(
+                f"the generalization loss is a ratio of losses, and one of them is {best:.3g}; "
+                "expected losses ≥ 0: give highest, the best score there is, or use Patience"
+            )
+        if now == best:
+            return None
+        loss = 100 * (now / best - 1) if best > 0 else float("inf")
+        if loss > self.alpha:
+            return f"generalization loss {loss:.3g} % is above {self.alpha:g} %"
         return None
 
 
@@ -105,17 +135,35 @@ class Progress:
     Parameters
     ----------
     strip : int
-        k.
+        k. It is looked at at the end of every strip of k epochs.
     threshold : float
         In per mille.
+
+    Raises
+    ------
+    InputError
+        If ``strip`` is below 1 or ``threshold`` negative; in training, if a loss is negative.
 
     Notes
     -----
     Source: Prechelt, "Early stopping — but when?" (1998).
+
+    Examples
+    --------
+    >>> from deltarule.training import EpochRecord, History
+    >>> losses = [0.50, 0.30, 0.30003, 0.30]
+    >>> records = [EpochRecord(t, t, E, 0.0, None, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
+    >>> Progress(strip=2).reason(History(records))
+    'progress 0.05 ‰ over 2 epochs'
     """
 
     strip: int = 5
     threshold: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_epochs("strip", self.strip)
+        if not self.threshold >= 0:
+            raise InputError(f"threshold is {self.threshold!r}; expected per mille, a number ≥ 0")
 
     def reason(self, history: History) -> str | None:
         """Why to stop now, or None."""
@@ -123,8 +171,21 @@ class Progress:
         if not losses or len(losses) % self.strip:
             return None
         last = losses[-self.strip :]
-        if min(last) > 0:
-            progress = 1000 * (sum(last) / (self.strip * min(last)) - 1)
-            if progress < self.threshold:
-                return f"progress {progress:.3g} ‰ over {self.strip} epochs"
+        least, mean = min(last), sum(last) / self.strip
+        if least < 0:
+            raise InputError(
+                f"the progress is a ratio of training losses, and one of them is {least:.3g}; "
+                "expected losses ≥ 0: use Patience"
+            )
+        if mean == least:
+            progress = 0.0
+        else:
+            progress = 1000 * (mean / least - 1) if least > 0 else float("inf")
+        if progress < self.threshold:
+            return f"progress {progress:.3g} ‰ over {self.strip} epochs"
         return None
+
+
+def _check_epochs(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(f"{name} is {value!r}; expected a number of epochs, at least 1")

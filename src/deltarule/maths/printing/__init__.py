@@ -4,8 +4,8 @@
 namespace (:mod:`deltarule.maths.recording`); what they give prints itself.
 
 - ``formulas.py``: what a recording gives; start here.
-- ``code.py``, ``javascript.py``, ``c99.py``: functions that calculate bit for bit in the
-  order of the source.
+- ``code.py``, ``javascript.py``, ``c99.py``: functions that calculate operation by
+  operation in the order of the source.
 - ``display.py``, ``layout.py``, ``markup.py``: formulas for the eye, equal as real
   numbers; no numerical caution is shown.
 """

@@ -83,12 +83,11 @@ def print_c99(formulas: Mapping[str, RecordedFormula], dtype: str = "double") ->
     Examples
     --------
     >>> from deltarule.maths.printing import record_activation
-    >>> source = print_c99({"swish": record_activation("silu").value}, "float")
+    >>> source = print_c99({"squash": record_activation("softsign").value}, "float")
     >>> print(source[source.index("/*"):])
-    /* silu: value */
-    float swish(float z) {
-      const float t1 = expf(-fabsf(z));
-      return z * ((z > 0.0f ? 1.0f : t1) / (1.0f + t1));
+    /* softsign: value */
+    float squash(float z) {
+      return z / (1.0f + fabsf(z));
     }
     """
     if dtype not in ("double", "float"):

@@ -208,6 +208,10 @@ def _is(node: Node, number: float) -> bool:
     return node.op == "constant" and bool(node.data == number)
 
 
+def _whole(node: Node) -> bool:
+    return node.op == "constant" and isinstance(node.data, int)
+
+
 def _make(
     space: RecordingNamespace, op: str, args: tuple[Node, ...], old: Node | None = None
 ) -> Node:
@@ -227,6 +231,8 @@ def _make(
 def _add(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
     if _is(a, 0) or _is(b, 0):
         return b if _is(a, 0) else a
+    if _whole(a) and b.op == "add" and _whole(b.args[0]):  # 1 + (1 + x) is 2 + x
+        return _make(space, "add", (space.number(a.data + b.args[0].data), b.args[1]))
     return _make(space, "subtract", (a, b.args[0])) if b.op == "negative" else None
 
 

@@ -1,0 +1,111 @@
+"""A run of a minimizer: the full batch, through the same history, validation and stopping."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines import Engine
+from deltarule.errors import InputError
+from deltarule.maths import penalty
+from deltarule.optimizers import Minimizer
+from deltarule.training.batches import Rows, pieces
+from deltarule.training.divergence import ADVICE_WITHOUT_RATE, raise_diverged
+from deltarule.training.interrupt import Interrupted
+from deltarule.training.run import ALL_DONE, Run
+
+__all__ = ["MinimizerRun"]
+
+
+@dataclasses.dataclass(kw_only=True)
+class MinimizerRun(Run):
+    """Iterations of a minimizer on the whole cost; each is an epoch of the history.
+
+    The minimizer sees the parameters that are not frozen, as one float64 vector. The
+    engine computes the gradient of the data term, in pieces that add; the penalty comes
+    from the mathematics.
+    """
+
+    minimizer: Minimizer
+    evaluations: int = 0
+
+    def advice(self) -> str:
+        """Standardised data, smaller initial weights, a penalty."""
+        return ADVICE_WITHOUT_RATE
+
+    def go(self) -> str:
+        """Minimise, and say why it ended."""
+        engine = self.engine
+        self._free = ~engine.net.frozen
+        if not self._free.any():
+            raise InputError(
+                f"every parameter is frozen, so {self.minimizer.name} has nothing to minimise; "
+                "leave some free"
+            )
+        self._rest = engine.state()
+        self._here = np.array(engine.theta)
+        self._evaluated, self._loss = self._here, np.nan
+        self._reason = ""
+        self._started = time.perf_counter()
+        minimise = self.minimizer.bind(np)
+        start = self._here[self._free].astype(np.float64)
+        try:
+            end = minimise(self._cost_and_gradient, start, self._after, self.epochs)
+        except Interrupted:
+            self._place(self._here)
+            return self.flag.reason
+        self._place(self._here)
+        if self._reason:
+            return self._reason
+        return ALL_DONE if len(self.history) >= self.epochs else end.reason
+
+    def _place(self, theta: np.ndarray) -> Engine:
+        """The engine, with these parameters."""
+        self.engine.restore(self._rest | {"theta": theta})
+        return self.engine
+
+    def _whole(self, free: np.ndarray) -> np.ndarray:
+        theta = self._here.copy()
+        theta[self._free] = free
+        return theta
+
+    def _cost_and_gradient(self, free: np.ndarray) -> tuple[float, np.ndarray]:
+        theta = self._whole(free)
+        engine, net, settings = self._place(theta), self.engine.net, self.engine.settings
+        total, gradient = 0.0, np.zeros(net.n_parameters)
+        for batch in pieces(Rows(self.batches.X, self.batches.Y, self.batches.s)):
+            self.flag.check()
+            cost, grad = engine.gradient(batch)
+            if not (np.isfinite(cost) and np.isfinite(grad).all()):
+                epoch = len(self.history) + 1
+                raise_diverged(
+                    engine,
+                    batch,
+                    where=f"training diverged in iteration {epoch} of {self.minimizer.name}",
+                    advice=self.advice(),
+                    epoch=epoch,
+                    index=1,
+                )
+            total += cost
+            gradient += grad
+        self.evaluations += 1
+        self._evaluated, self._loss = theta, total
+        extra, slope = penalty(net, theta, l2=settings.l2, total_weight=settings.total_weight)
+        return total + extra, (gradient + slope)[self._free]
+
+    def _after(self, free: np.ndarray) -> Any:
+        """Close an iteration at its new parameters; true to end the search."""
+        theta = self._whole(free)
+        if not np.array_equal(theta, self._evaluated):
+            self._cost_and_gradient(free)
+            self.evaluations -= 1  # one the minimizer has not asked for
+        self._place(theta)
+        self._here = theta
+        self._reason = self.close_epoch(
+            loss=self._loss, steps=self.evaluations, rate=0.0, started=self._started
+        )
+        self._started = time.perf_counter()
+        return self._reason

@@ -1,0 +1,128 @@
+"""A run of steps: mini-batches, a rule, a schedule."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+
+from deltarule.engines import Batch
+from deltarule.errors import Diverged, InputError
+from deltarule.optimizers import Schedule
+from deltarule.training.divergence import advice_for, raise_diverged
+from deltarule.training.interrupt import Interrupted
+from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult
+
+__all__ = ["StepRun"]
+
+
+@dataclasses.dataclass(kw_only=True)
+class StepRun(Run):
+    """Epochs of steps along the gradient of one batch each."""
+
+    rate: float
+    schedule: Schedule
+    # Of the epoch that has not ended: how many steps are taken, and Σ cost · rows.
+    done: int = 0
+    total: float = 0.0
+    last_rate: float = 0.0
+
+    def advice(self) -> str:
+        """A smaller learning rate, clipping, standardised data."""
+        return advice_for(self.engine.settings, self.last_rate or self.rate)
+
+    @property
+    def steps_taken(self) -> int:
+        """How many steps of the epoch that has not ended are taken."""
+        return self.done
+
+    def resume(self, earlier: TrainingResult) -> None:
+        """Take up where another run ended, be it in the middle of an epoch.
+
+        Raises
+        ------
+        InputError
+            If it trained another network, or its state does not fit the settings.
+        """
+        if earlier.net != self.engine.net:
+            raise InputError(
+                f"resume is of {earlier.net!r}; expected {self.engine.net!r}. To start another "
+                "network from parameters, pass theta"
+            )
+        state = dict(earlier.state)
+        self.best = state.pop(BEST, None)
+        if not self.keep_best:
+            self.best = None
+        done, self.total = state.pop(PARTIAL, (0, 0.0))
+        self.done = int(done)
+        if self.done > self.batches.steps_per_epoch:
+            raise InputError(
+                f"resume ended after {self.done} batches of an epoch; here an epoch has "
+                f"{self.batches.steps_per_epoch}: give the same rows and batch_size"
+            )
+        self.engine.restore(state)
+        self.take_history(earlier.history)
+
+    def go(self) -> str:
+        """Run to the end, and say why it ended."""
+        reason = self.criterion()  # of a run that is resumed after it had stopped
+        try:
+            while not reason and len(self.history) < self.epochs:
+                reason = self._epoch(len(self.history))
+        except Interrupted:
+            return self.flag.reason
+        return reason or ALL_DONE
+
+    def result(self, reason: str, seconds: float) -> TrainingResult:
+        """What came of it, after a last look that it is finite."""
+        result = super().result(reason, seconds)
+        if self.done:
+            result.state[PARTIAL] = np.array([self.done, self.total])
+        return result
+
+    def _epoch(self, epoch: int) -> str:
+        """One epoch, from the batch it is at; gives the reason to stop, or ''."""
+        started = time.perf_counter()
+        batches = self.batches
+        losses = self.history.monitored() if self.schedule.needs_losses else ()
+        rates = self.rate * self.schedule.factors(
+            epoch, batches.steps_per_epoch, self.epochs, losses
+        )
+        for batch in batches.epoch(epoch, self.done):
+            self.flag.check()
+            self._step(batch, epoch, float(rates[self.done]))
+            self.done += 1
+        self.flag.check()
+        reason = self.close_epoch(
+            loss=self.total / batches.n_rows,
+            steps=(epoch + 1) * batches.steps_per_epoch,
+            rate=float(rates[-1]),
+            started=started,
+        )
+        self.done, self.total = 0, 0.0
+        return reason
+
+    def _step(self, batch: Batch, epoch: int, rate: float) -> None:
+        self.last_rate = rate
+        try:
+            cost = self.engine.step(batch, rate)
+        except Diverged as found:  # an engine that looks at every number
+            raise Diverged(
+                f"training diverged in epoch {epoch + 1}, batch {self.done + 1}: {found}. "
+                f"{self.advice()}",
+                epoch=epoch + 1,
+                batch=self.done + 1,
+                layer=found.layer,
+                block=found.block,
+            ) from None
+        if not np.isfinite(cost):
+            raise_diverged(
+                self.engine,
+                batch,
+                where=f"training diverged in epoch {epoch + 1}, batch {self.done + 1}",
+                advice=self.advice(),
+                epoch=epoch + 1,
+                index=self.done + 1,
+            )
+        self.total += cost * len(batch.rows)
