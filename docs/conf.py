@@ -35,7 +35,10 @@ html_theme = "pydata_sphinx_theme"
 html_title = "deltarule"
 html_static_path = ["_static"]
 html_css_files = ["deltarule.css"]
-html_sidebars = {page: [] for page in ("index", "tutorial", "mathematics", "decisions")}
+html_sidebars = {
+    page: []
+    for page in ("index", "tutorial", "mathematics", "scikit_learn", "command_line", "decisions")
+}
 html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": True,
@@ -52,6 +55,11 @@ copybutton_prompt_is_regexp = True
 def skip_tuple_fields(app, what, name, thing, skip, options):
     """Leave out "Alias for field number 0": the class says what its fields are."""
     return True if type(thing).__name__ == "_tuplegetter" else None
+
+
+def skip_metadata_routing(app, what, name, thing, skip, options):
+    """Leave out scikit-learn's set_…_request: its docstrings refer to its own pages."""
+    return True if name.startswith("set_") and name.endswith("_request") else None
 
 
 BETWEEN_BARS = re.compile(r"(``.*?``|:math:`.*?`)|\|(\S[^|`]*?)\|")
@@ -82,3 +90,4 @@ def setup(app):
     app.connect("autodoc-process-docstring", give_the_source_a_section, priority=400)
     app.connect("autodoc-process-docstring", escape_bars)
     app.connect("autodoc-skip-member", skip_tuple_fields)
+    app.connect("autodoc-skip-member", skip_metadata_routing)

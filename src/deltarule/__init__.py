@@ -17,6 +17,7 @@ from deltarule._version import __version__
 if TYPE_CHECKING:
     from deltarule.engines import ReferenceEngine, check_engine, make_engine
     from deltarule.errors import DeltaruleError, Diverged, GradientMismatch, InputError
+    from deltarule.estimators import MLPClassifier, MLPRegressor
     from deltarule.maths import (
         ACTIVATIONS,
         LOSSES,
@@ -55,6 +56,8 @@ __all__ = [
     "History",
     "InputError",
     "Loss",
+    "MLPClassifier",
+    "MLPRegressor",
     "Model",
     "Network",
     "ReferenceEngine",
@@ -95,6 +98,7 @@ _FROM = {
         "register_activation",
         "register_loss",
     ),
+    "deltarule.estimators": ("MLPClassifier", "MLPRegressor"),
     "deltarule.optimizers": ("RULES", "SCHEDULES", "Rule", "Schedule"),
     "deltarule.engines": ("ReferenceEngine", "check_engine", "make_engine"),
     "deltarule.training": (

@@ -1,6 +1,7 @@
 """A deliberately broken engine for each law is rejected, and the law is named."""
 
 import pytest
+from tests.engines import broken_gradients, broken_keeping, broken_updates  # noqa: F401 they note
 from tests.engines.broken import BROKEN
 
 from deltarule.engines import LAWS, check_engine

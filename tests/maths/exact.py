@@ -111,16 +111,17 @@ def error(got, exact, dtype, scale=None):
     return float(abs(mpf(got) - exact) / ulp(exact if scale is None else scale, dtype))
 
 
-def worst(got, exact, dtype, terms=None):
-    """The largest error over an array.
+def errors(got, exact, dtype, terms=None, near=0.5):
+    """The error of every number of an array, in units in the last place.
 
-    Where ``terms`` are given and the exact value, their sum, is less than half the largest of
-    them, it is crossing zero by cancellation, and the unit is that of the largest term.
+    Where ``terms`` are given and the exact value, their sum, is smaller than ``near`` times the
+    largest of them, it is crossing zero by cancellation, and the unit is that of the largest
+    term.
     """
     got = np.ravel(got)
     assert len(got) == len(exact)
-    errors = np.zeros(len(got))
+    found = np.zeros(len(got))
     for i, (one, true) in enumerate(zip(got, exact, strict=True)):
         largest = max(map(abs, terms[i])) if terms is not None else mpf(0)
-        errors[i] = error(one, true, dtype, largest if abs(true) < largest / 2 else None)
-    return errors
+        found[i] = error(one, true, dtype, largest if abs(true) < near * largest else None)
+    return found

@@ -327,7 +327,7 @@ def test_the_description(write):
         [
             "x.csv: 31 rows, 2 columns to predict from",
             (
-                "target 'price': regression: the target 'price' holds 31 different numbers, "
+                "regression: the target 'price' holds 31 different numbers, "
                 "more than two"
             ),
             "",

@@ -1,90 +1,75 @@
-"""The commands and their options. What they do is elsewhere; here it is asked for."""
+"""The commands. What they do is elsewhere; here it is asked for."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 import deltarule
-from deltarule.cli import output
-from deltarule.cli.places import check_out, default_out, write_predictions
-from deltarule.errors import (
-    ContractViolation,
-    DataError,
-    DeltaruleError,
-    Diverged,
-    FileError,
-    GradientMismatch,
-    InputError,
+from deltarule.cli.options import (
+    AsJson,
+    Data,
+    Folder,
+    Force,
+    Quiet,
+    Sql,
+    TableName,
+    no_or_number,
+    number,
+    one,
+    several,
+    whole,
+    whole_or_auto,
+    widths,
+)
+from deltarule.cli.status import STATUSES, Status, told
+from deltarule.maths.activations import ACTIVATIONS
+from deltarule.optimizers import RULES, SCHEDULES
+
+__all__ = ["app"]
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_EPILOG = "\b\nExit status:\n" + "\n".join(
+    f"  {status.value:<4} {what}" for status, what in STATUSES.items()
 )
 
-__all__ = ["app", "run"]
+
+def _names(registry: Any) -> str:
+    # Softmax mixes the outputs of a layer and is for the last one, which is chosen by the task.
+    return ", ".join(name for name in registry.names() if name != "softmax")
+
+
+class Grouped(TyperCommand):
+    """A command whose help shows its options by group."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                usual = "Other"
+                if parameter.param_type_name == "argument":
+                    usual, record = "Arguments", (str(parameter.metavar), record[1])
+                group = getattr(parameter, "rich_help_panel", None) or usual
+                groups.setdefault(group, []).append(record)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
 
 app = typer.Typer(
     name="deltarule",
     help="Train networks on tables by backpropagation, and use them.",
+    epilog=_EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings=_CONTEXT,
 )
-
-_INTERRUPTED = 130
-
-Data = Annotated[
-    str,
-    typer.Argument(
-        help="CSV, TSV, JSON lines, Parquet or SQLite file, or a pattern such as 'data/*.csv'.",
-        show_default=False,
-    ),
-]
-Folder = Annotated[Path, typer.Argument(help="A model's folder.", show_default=False)]
-TableName = Annotated[
-    str | None, typer.Option("--table", help="The table of a SQLite file.", show_default=False)
-]
-Sql = Annotated[
-    str | None,
-    typer.Option(
-        "--sql",
-        help="One SELECT; DATA is its table 'data' (a SQLite file: its own tables).",
-        show_default=False,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-
-
-def _status(error: DeltaruleError) -> int:
-    if isinstance(error, Diverged):
-        return 4
-    if isinstance(error, ContractViolation | GradientMismatch):
-        return 5
-    if isinstance(error, DataError | FileError):
-        return 3
-    return 2 if isinstance(error, InputError) else 1
-
-
-@contextmanager
-def _errors(as_json: bool = False) -> Iterator[None]:
-    """One clear line for an error that was foreseen, and its exit status."""
-    try:
-        yield
-    except DeltaruleError as error:
-        if as_json:
-            print(json.dumps({"error": str(error), "kind": type(error).__name__}))
-        else:
-            output.error(str(error))
-        raise typer.Exit(_status(error)) from None
-    except KeyboardInterrupt:
-        output.error("interrupted")
-        raise typer.Exit(_INTERRUPTED) from None
 
 
 def _version(value: bool) -> None:
@@ -102,217 +87,346 @@ def _common(
     pass
 
 
-@app.command()
+@app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Train on a table, score, save.")
 def fit(
-    data: Data,
+    data: Data = None,
     target: Annotated[
-        str, typer.Option("--target", "-t", help="The column to predict.", show_default=False)
-    ],
+        str | None,
+        one("--target", "-t", metavar="COLUMN", help="The column to predict.", group="Columns"),
+    ] = None,
     task: Annotated[
         str,
-        typer.Option(
-            help="auto, classification or regression. auto: text and two-valued "
-            "numbers are classes, other numbers are numbers."
+        one(
+            "--task",
+            metavar="TASK",
+            help="auto, classification or regression. auto: text, and numbers of exactly two "
+            "values, are classes; other numbers are quantities.",
+            group="Columns",
         ),
     ] = "auto",
-    test: Annotated[float, typer.Option(help="Share of the rows held out for the scores.")] = 0.2,
-    valid: Annotated[float, typer.Option(help="Share held out to stop in time.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    epochs: Annotated[int, typer.Option(help="At most so many passes.")] = 200,
-    patience: Annotated[int, typer.Option(help="Epochs without improvement to stop after.")] = 20,
-    layers: Annotated[
-        str, typer.Option(help="Widths of the hidden layers; 'none' for a linear model.")
-    ] = "128,64",
-    activation: Annotated[str, typer.Option(help="Of the hidden layers.")] = "relu",
-    rule: Annotated[str, typer.Option(help="The update rule.")] = "adam",
-    learning_rate: Annotated[float, typer.Option(help="Its learning rate.")] = 1e-3,
-    batch_size: Annotated[str, typer.Option(help="Rows of a step, or auto.")] = "auto",
-    l2: Annotated[float, typer.Option(help="Strength of the penalty on the weights.")] = 1.0,
-    dropout: Annotated[float, typer.Option(help="Rate in the hidden layers.")] = 0.0,
     weights: Annotated[
-        str | None, typer.Option(help="A column of row weights.", show_default=False)
+        str | None,
+        one("--weights", metavar="COLUMN", help="A column of row weights.", group="Columns"),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option(help="A column to leave out (may be repeated).", show_default=False),
+        several("--ignore", metavar="COLUMN", help="A column to leave out.", group="Columns"),
     ] = None,
     na: Annotated[
         list[str] | None,
-        typer.Option(
-            help="One more text that means missing (may be repeated).", show_default=False
+        several(
+            "--na",
+            metavar="TEXT",
+            help="A text that means missing, beside NA, N/A, ?, nan, null and an empty cell; "
+            "COLUMN=TEXT for one column alone, such as insulin=0.",
+            group="Columns",
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        several(
+            "--kind",
+            metavar="COLUMN=KIND",
+            help="What a column is, where it looks otherwise: number, date or category.",
+            group="Columns",
         ),
     ] = None,
     table: TableName = None,
     sql: Sql = None,
+    test: Annotated[
+        float,
+        one(
+            "--test",
+            metavar="SHARE",
+            help="Share of the rows held out for the scores.",
+            group="Rows",
+            read=number,
+        ),
+    ] = 0.2,
+    valid: Annotated[
+        float,
+        one(
+            "--valid",
+            metavar="SHARE",
+            help="Share of the rows held out to stop in time.",
+            group="Rows",
+            read=number,
+        ),
+    ] = 0.1,
+    seed: Annotated[
+        int,
+        one(
+            "--seed",
+            metavar="N",
+            help="Of everything random: the same seed gives the same model.",
+            group="Rows",
+            read=whole,
+        ),
+    ] = 0,
+    layers: Annotated[
+        str,
+        one(
+            "--layers",
+            metavar="WIDTHS",
+            help="Widths of the hidden layers; none for a linear model.",
+            group="Network",
+            read=widths,
+        ),
+    ] = "128,64",
+    activation: Annotated[
+        str,
+        one(
+            "--activation",
+            metavar="NAME",
+            help=f"Of the hidden layers: {_names(ACTIVATIONS)}.",
+            group="Network",
+        ),
+    ] = "relu",
+    dropout: Annotated[
+        float,
+        one(
+            "--dropout",
+            metavar="RATE",
+            help="Share of the hidden nodes left out at each step.",
+            group="Network",
+            read=number,
+        ),
+    ] = 0.0,
+    l2: Annotated[
+        float,
+        one(
+            "--l2",
+            metavar="STRENGTH",
+            help="Of the penalty on the squared weights, divided by the number of rows.",
+            group="Network",
+            read=number,
+        ),
+    ] = 1.0,
+    epochs: Annotated[
+        int,
+        one(
+            "--epochs",
+            metavar="N",
+            help="At most so many passes over the rows.",
+            group="Training",
+            read=whole,
+        ),
+    ] = 200,
+    patience: Annotated[
+        int,
+        one(
+            "--patience",
+            metavar="N",
+            help="Stop after so many epochs without improvement on the validation rows.",
+            group="Training",
+            read=whole,
+        ),
+    ] = 20,
+    batch_size: Annotated[
+        str,
+        one(
+            "--batch-size",
+            metavar="N",
+            help="Rows of a step, or auto.",
+            group="Training",
+            read=whole_or_auto,
+        ),
+    ] = "auto",
+    rule: Annotated[
+        str,
+        one("--rule", metavar="NAME", help=f"The update rule: {_names(RULES)}.", group="Training"),
+    ] = "adam",
+    learning_rate: Annotated[
+        float,
+        one(
+            "--learning-rate",
+            metavar="RATE",
+            help="The size of a step.",
+            group="Training",
+            read=number,
+        ),
+    ] = 1e-3,
+    schedule: Annotated[
+        str,
+        one(
+            "--schedule",
+            metavar="NAME",
+            help=f"How the learning rate changes from epoch to epoch: {_names(SCHEDULES)}.",
+            group="Training",
+        ),
+    ] = "constant",
+    clip_norm: Annotated[
+        str,
+        one(
+            "--clip-norm",
+            metavar="NORM",
+            help="The longest gradient that is followed as it is.",
+            group="Training",
+            read=no_or_number,
+        ),
+    ] = "none",
+    averaging: Annotated[
+        str,
+        one(
+            "--averaging",
+            metavar="DECAY",
+            help="Of the moving average of the weights that is kept, or none.",
+            group="Training",
+            read=no_or_number,
+        ),
+    ] = "0.99",
+    engine: Annotated[
+        str, one("--engine", metavar="NAME", help="What computes; or auto.", group="Training")
+    ] = "auto",
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="The model's folder; DATA's name with .model if not given.", show_default=False
+        one(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="The model's folder; if not given, DATA's name with .model, right here.",
+            group="Output",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a model that is there.")] = False,
+    force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network on a table, score it on rows it has not seen, and save it."""
-    from deltarule.cli.fitting import Request, fit_and_save
-    from deltarule.estimators import TableSettings
+    """Train a network on a table, score it on rows it has not seen, and save it.
 
-    with _errors(as_json):
-        folder = out if out is not None else default_out(data)
-        check_out(folder, force)
+    Ctrl-C ends training and saves the best model so far.
+    """
+    with told(as_json):
+        from deltarule.cli.fitting import Request, fit_and_save, fit_report
+        from deltarule.cli.places import check_data, check_model_folder, default_folder
+        from deltarule.estimators import TableSettings
+
+        check_data(data, sql)
+        folder = out if out is not None else default_folder(data)
         settings = TableSettings(
             test=test,
             valid=valid,
-            layers=_layers(layers),
+            layers=() if layers == "none" else tuple(map(int, layers.split(","))),
             activation=activation,
             rule=rule,
+            schedule=schedule,
             learning_rate=learning_rate,
-            batch_size=batch_size if batch_size == "auto" else _whole("batch-size", batch_size),
+            batch_size=batch_size,
             epochs=epochs,
             patience=patience,
             l2=l2,
             dropout=dropout,
+            clip_norm=_number_or_none(clip_norm),
+            averaging=_number_or_none(averaging),
             seed=seed,
+            engine=engine,
         )
+        check_model_folder(folder, force)
         request = Request(
-            data,
-            table,
-            sql,
-            tuple(na or ()),
-            target,
-            task,
-            tuple(ignore or ()),
-            weights,
-            settings,
-            folder,
-            force,
+            data=data,
+            table=table,
+            sql=sql,
+            na=na or (),
+            target=target,
+            task=task,
+            ignore=ignore or (),
+            kinds=kind or (),
+            weights=weights,
+            settings=settings,
+            folder=folder,
+            force=force,
         )
-        model = fit_and_save(request, quiet=quiet or as_json)
+        model, interrupted = fit_and_save(request, quiet=quiet or as_json)
         if as_json:
-            print(json.dumps({"model": str(folder), **model.report}, ensure_ascii=False))
-        if model.report["stopped"] == "interrupted":
-            raise typer.Exit(_INTERRUPTED)
+            fit_report(model, folder)
+        if interrupted:
+            raise typer.Exit(Status.INTERRUPTED)
 
 
-@app.command()
+def _number_or_none(value: Any) -> float | None:
+    return None if value == "none" else float(value)
+
+
+@app.command(
+    cls=Grouped, context_settings=_CONTEXT, short_help="Predict the rows of a table with a model."
+)
 def predict(
     model: Folder,
-    data: Data,
+    data: Data = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="A .csv, .tsv or .jsonl file; standard output if not given.", show_default=False
+        one(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="A .csv, .tsv or .jsonl file; standard output, as CSV, if not given.",
+            group="Output",
         ),
     ] = None,
-    proba: Annotated[bool, typer.Option("--proba", help="Add each class's probability.")] = False,
+    proba: Annotated[
+        bool,
+        typer.Option("--proba", help="Add each class's probability.", rich_help_panel="Output"),
+    ] = False,
     table: TableName = None,
     sql: Sql = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict a table's rows with a model, one line for each row, in the table's order."""
-    from deltarule.estimators import TableModel
-    from deltarule.tables import apply_schema, read_table
+    """Predict a table's rows with a model, one line for each row, in the table's order.
 
-    with _errors():
-        loaded = TableModel.load(model)
-        if proba and loaded.task == "regression":
-            raise InputError("--proba is for classes; this model predicts a number. Leave it out")
-        rows = read_table(data, table=table, sql=sql, na=loaded.schema.na)
-        typed = apply_schema(loaded.schema, rows, need_target=False)
-        outputs = loaded.outputs(typed)
-        columns: dict[str, Any] = {"prediction": loaded.labels(outputs)}
-        if proba:
-            for number, label in enumerate(loaded.classes):
-                columns[f"probability_{label}"] = outputs[:, number]
-        write_predictions(out, columns, force)
-        if not quiet:
-            output.notes([*typed.notes, *loaded.encoder.notes(typed)])
-            if out is not None:
-                output.say(f"wrote {len(typed)} predictions to {out}")
+    The table needs the columns the model was trained on, by name and in any order; it
+    needs no target.
+    """
+    with told(as_json):
+        from deltarule.cli.places import check_data
+        from deltarule.cli.using import predict_table
+
+        check_data(data, sql)
+        predict_table(
+            model,
+            data,
+            out,
+            table=table,
+            sql=sql,
+            proba=proba,
+            force=force,
+            as_json=as_json,
+            quiet=quiet,
+        )
 
 
-@app.command()
+@app.command(
+    cls=Grouped, context_settings=_CONTEXT, short_help="Score a model on a table with a target."
+)
 def evaluate(
     model: Folder,
-    data: Data,
+    data: Data = None,
     table: TableName = None,
     sql: Sql = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a table whose target is known."""
-    from deltarule.estimators import TableModel
-    from deltarule.tables import apply_schema, read_table
+    with told(as_json):
+        from deltarule.cli.places import check_data
+        from deltarule.cli.using import evaluate_table
 
-    with _errors(as_json):
-        loaded = TableModel.load(model)
-        rows = read_table(data, table=table, sql=sql, na=loaded.schema.na)
-        typed = apply_schema(loaded.schema, rows)
-        scores = loaded.score(typed, loaded.outputs(typed))
-        if as_json:
-            print(json.dumps({"rows": len(typed), "scores": scores}))
-            return
-        output.notes([*typed.notes, *loaded.encoder.notes(typed)])
-        output.scores({str(data): (len(typed), scores)})
+        check_data(data, sql)
+        evaluate_table(model, data, table=table, sql=sql, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Prove the engine on this machine.")
 def check(
-    engine: Annotated[str, typer.Option(help="The engine to check.")] = "auto",
+    engine: Annotated[
+        str,
+        one("--engine", metavar="NAME", help="The engine to check; or auto.", group="Engine"),
+    ] = "auto",
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Hold the engine to the engine contract, and gradients to differences, on this machine."""
-    from deltarule.cli.checking import check_gradients
-    from deltarule.engines import check_engine, make_engine
+    with told(as_json):
+        from deltarule.cli.checking import check_machine
 
-    with _errors(as_json):
-        contract = check_engine(make_engine(engine), raises=False)
-        gradients = check_gradients()
-        passed = contract.passed and all(row.passed for row in gradients)
-        if as_json:
-            found = [dataclasses.asdict(result) for result in contract.results]
-            rows = [dataclasses.asdict(row) for row in gradients]
-            print(json.dumps({"passed": passed, "contract": found, "gradients": rows}))
-        else:
-            output.say(str(contract))
-            worst = max(gradients, key=lambda row: row.error)
-            output.say(
-                f"\ngradient against central differences: {len(gradients)} networks, worst block "
-                f"{worst.error:.1e} of its size ({worst.what})"
-            )
-            output.say("all checks passed" if passed else "some checks FAILED")
-        if not passed:
-            raise typer.Exit(5)
-
-
-def _layers(text: str) -> tuple[int, ...]:
-    if text.strip().lower() in ("", "none", "0"):
-        return ()
-    return tuple(_whole("layers", part) for part in text.split(","))
-
-
-def _whole(name: str, text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        example = "128,64" if name == "layers" else "200"
-        raise InputError(f"--{name} has {text!r}; expected whole numbers from 1, such as {example}")
-    return number
-
-
-def run() -> NoReturn:
-    """Run the command line."""
-    for stream in (sys.stdout, sys.stderr):
-        # Where the terminal cannot show a character, a "?" is better than a crash.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    try:
-        app()
-    except BrokenPipeError:
-        # The reader (head, say) has had enough; nothing went wrong.
-        sys.stderr.close()
-        raise SystemExit(0) from None
-    raise SystemExit(0)
+        if not check_machine(engine, as_json=as_json, quiet=quiet):
+            raise typer.Exit(Status.CHECK_FAILED)

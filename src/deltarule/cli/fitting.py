@@ -3,99 +3,207 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from deltarule.cli import output
+from deltarule.cli.naming import divided_tokens, kinds_by_column, missing_by_column, named_columns
 from deltarule.cli.pictures import loss_picture
+from deltarule.errors import InputError
 from deltarule.estimators import TableModel, TableSettings, fit_table
 from deltarule.files import write_bytes
-from deltarule.tables import DEFAULT_NA, infer_schema, read_table
-from deltarule.training import Event
+from deltarule.tables import DEFAULT_NA, Schema, Table, infer_schema, read_table
+from deltarule.training import Event, StopFlag
 
-__all__ = ["Request", "fit_and_save"]
+__all__ = ["Request", "fit_and_save", "fit_report"]
+
+_PARTS = {"train": "training", "valid": "validation", "test": "test"}
+_VERDICTS = {
+    "better": "the network is better than the linear baseline, by more than two standard errors.",
+    "worse": (
+        "the network is worse than the linear baseline, by more than two standard errors: try "
+        "--layers none, a larger --l2, or more rows."
+    ),
+    "no different": (
+        "the network and the linear baseline cannot be told apart: they differ by less than two "
+        "standard errors."
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
     """What was asked for."""
 
-    data: str
+    data: str | None
     table: str | None
     sql: str | None
-    na: tuple[str, ...]
-    target: str
+    na: Sequence[str]
+    target: str | None
     task: str
-    ignore: tuple[str, ...]
+    ignore: Sequence[str]
+    kinds: Sequence[str]
     weights: str | None
     settings: TableSettings
     folder: Path
     force: bool
 
 
-def fit_and_save(request: Request, *, quiet: bool) -> TableModel:
-    """Train, save the model's folder with ``loss.svg``, and report."""
+def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, bool]:
+    """Train, save the model's folder with ``loss.svg``, and report.
+
+    Returns
+    -------
+    model : TableModel
+    interrupted : bool
+        Whether Ctrl-C ended it early.
+    """
+    with output.live(quiet) as show:
+        show(f"reading {request.data or 'the SQL result'}")
+        table, schema = _understood(request)
+    if not quiet:
+        output.say(output.in_options(schema.describe()))
+        output.say("")
+    with output.live(quiet) as show, _stoppable() as flag:
+
+        def progress(phase: str) -> None:
+            # Said here, and not by the signal's handler, which may not print.
+            if flag and phase == "scoring" and not quiet:
+                output.notes(["interrupted; scoring and saving the best epoch so far"])
+            show(phase)
+
+        model = fit_table(
+            table,
+            schema,
+            request.settings,
+            callbacks=[_follower(show)],
+            stop=flag,
+            progress=progress,
+        )
+        model.save(request.folder, overwrite=request.force)
+        interrupted = bool(flag)
+    write_bytes(request.folder / "loss.svg", loss_picture(model))
+    if not quiet:
+        _report(model, request.folder)
+    return model, interrupted
+
+
+def _understood(request: Request) -> tuple[Table, Schema]:
+    everywhere, by_column = divided_tokens(request.na)
     table = read_table(
-        request.data, table=request.table, sql=request.sql, na=(*DEFAULT_NA, *request.na)
+        request.data, table=request.table, sql=request.sql, na=(*DEFAULT_NA, *everywhere)
     )
+    if request.target is None:
+        raise InputError(
+            "--target is missing; expected the column to predict, one of: "
+            f"{', '.join(table.names[:30])}{', …' if len(table.names) > 30 else ''}"
+        )
     schema = infer_schema(
         table,
         request.target,
         task=request.task,
-        ignore=request.ignore,
+        ignore=[name for text in request.ignore for name in named_columns(text, table)],
         weights=request.weights,
+        kinds=kinds_by_column(request.kinds, table),
+        na=missing_by_column(by_column, table),
     )
-    if not quiet:
-        output.say(schema.describe())
-        output.say("")
-    with _live(quiet) as callbacks:
-        model = fit_table(table, schema, request.settings, callbacks=callbacks)
-    model.save(request.folder, overwrite=request.force)
-    write_bytes(request.folder / "loss.svg", loss_picture(model.history, model.report))
-    if not quiet:
-        _report(model, request.folder)
-    return model
+    return table, schema
+
+
+def _follower(show: Callable[[str], None]) -> Callable[[Event], Any]:
+    def follow(event: Event) -> None:
+        record = event.history.records[-1]
+        text = f"epoch {event.epoch} of at most {event.epochs}   loss {record.loss:.4f}"
+        if record.validation_loss is not None:
+            text += f"   validation {record.validation_loss:.4f}   best in epoch {event.best_epoch}"
+        show(text)
+
+    return follow
 
 
 @contextmanager
-def _live(quiet: bool) -> Iterator[list[Callable[[Event], Any]]]:
-    """A line that follows the loss, on a terminal; nothing where output is a file or a pipe."""
-    if quiet or not output.console.is_terminal:
-        yield []
+def _stoppable() -> Iterator[StopFlag]:
+    """A flag that Ctrl-C raises until the model is saved; a second Ctrl-C gives up."""
+    flag = StopFlag()
+    usable = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if not usable:
+        yield flag
         return
-    with output.console.status("training") as status:
 
-        def show(event: Event) -> None:
-            record = event.history.records[-1]
-            text = f"epoch {event.epoch} of at most {event.epochs}   loss {record.loss:.4g}"
-            if record.validation_loss is not None:
-                text += f"   validation {record.validation_loss:.4g} (best in {event.best_epoch})"
-            status.update(text)
+    def handler(number: int, frame: FrameType | None) -> None:
+        if flag:
+            raise KeyboardInterrupt
+        flag.stop("interrupted")
 
-        yield [show]
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _report(model: TableModel, folder: Path) -> None:
     report = model.report
-    names = {"train": "training", "valid": "validation", "test": "test"}
-    rows: dict[str, Any] = {
-        names[part]: (report["rows"][part], report["scores"][part])
-        for part in names
+    rows = {
+        name: (report["rows"][part], report["scores"][part])
+        for part, name in _PARTS.items()
         if part in report["scores"]
     }
-    on = names[report["baselines_on"]]
+    last = report["baselines_on"]
     for name, scores in report["baselines"].items():
-        rows[f"{on}, {name} baseline"] = (report["rows"][report["baselines_on"]], scores)
+        rows[f"{_PARTS[last]}, {name} baseline"] = (report["rows"][last], scores)
     output.say(
-        f"network {'-'.join(map(str, model.model.net.widths))}, {report['parameters']:,} "
-        f"parameters; {report['epochs']} epochs ({report['stopped']}), "
-        f"best {report['best_epoch']}; "
-        f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
+        f"network {'-'.join(map(str, model.model.net.widths))}: {report['parameters']:,} "
+        f"parameters, {report['engine']} engine"
     )
-    output.say("")
-    output.scores(rows)
+    output.say(f"{_course(report)}; {_seconds(report)}")
+    output.say(f"\n{output.scores(rows)}\n")
+    count = report["rows"][last]
+    output.say(f"On the {count:,} {_PARTS[last]} rows {_VERDICTS[report['against_linear']]}")
+    output.say(f"Saved in {folder}: the model, history.json, loss.svg.")
     output.notes(report["notes"])
-    output.say("")
-    output.say(f"saved in {folder}: model, history.json, loss.svg")
+
+
+def _course(report: Mapping[str, Any]) -> str:
+    epochs = report["epochs"]
+    if not epochs:
+        return f"stopped before the first epoch was over ({report['stopped']})"
+    text = f"{epochs} epoch{'s' * (epochs > 1)} ({report['stopped']})"
+    return f"{text}, kept epoch {report['best_epoch']}"
+
+
+def _seconds(report: Mapping[str, Any]) -> str:
+    return f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
+
+
+def fit_report(model: TableModel, folder: Path) -> None:
+    """Print what was understood and reached, as one JSON object."""
+    schema = model.schema
+    columns = [
+        {"name": column.name, "kind": column.kind, "missing": column.missing}
+        for column in schema.columns
+    ]
+    notes = [*schema.notes, *(f"{c.name}: {note}" for c in schema.columns for note in c.notes)]
+    report = {name: value for name, value in model.report.items() if name != "data_notes"}
+    report["notes"] = [output.in_options(note) for note in (*notes, *report["notes"])]
+    output.json_object(
+        {
+            "model": str(folder),
+            "target": None if schema.target is None else schema.target.name,
+            "task_reason": schema.task_reason,
+            "classes": list(schema.classes),
+            "columns": columns,
+            "left_out": dict(schema.dropped) | dict.fromkeys(schema.ignored, "on request"),
+            "network": list(model.model.net.widths),
+            "settings": model.settings,
+            **report,
+        }
+    )

@@ -1,47 +1,159 @@
-"""What is printed: plain text and tables, with colour only on a terminal."""
+"""What is printed: plain text, with colour only on a terminal, and JSON that is one object."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
-__all__ = ["console", "error", "notes", "say", "scores"]
+__all__ = ["error", "in_options", "json_object", "live", "notes", "plain", "say", "scores"]
 
 # Text is printed as it is: a column called "[red]" is no markup, and numbers are not coloured.
-console = Console(markup=False, highlight=False, soft_wrap=True)
 _errors = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 
 _NAMES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "log loss"}
 
+_NAME = (
+    "activation|averaging|batch_size|clip_norm|dropout|engine|epochs|ignore|kinds|l2|layers|"
+    "learning_rate|na|patience|rule|schedule|seed|sql|table|target|task|test|valid|weights"
+)
+# Where the option is not simply the parameter with dashes.
+_OPTIONS = {"kinds": "kind"}
+_GIVEN = re.compile(rf"(?<![\w'\"-])({_NAME})=(?:'([^']*)'|\"([^\"]*)\"|([\w.]+))?(?=[\s;,.?)]|$)")
+_SUBJECT = re.compile(rf"^(?:EngineSettings: )?({_NAME})(?: and ({_NAME}))? (?=(?:is|are) )")
+
 
 def say(text: str) -> None:
-    """Print a line."""
-    console.print(Text(text))
+    """Print a line to standard output."""
+    print(plain(text))
 
 
 def error(text: str) -> None:
-    """Print an error to standard error."""
-    _errors.print(Text.assemble(("error: ", "bold red"), text))
+    """Print an error, in one line, to standard error."""
+    line = " ".join(plain(text).split("\n"))
+    _errors.print(Text.assemble(("error: ", "bold red"), line))
 
 
-def notes(lines: Sequence[str]) -> None:
+def notes(lines: Iterable[str]) -> None:
     """Print notes to standard error, so that they stay out of what is piped on."""
     for line in lines:
-        _errors.print(Text(f"note: {line}"))
+        _errors.print(Text(f"note: {in_options(plain(line))}"))
 
 
-def scores(rows: Mapping[str, tuple[int | None, Mapping[str, float | None]]]) -> None:
-    """Print a table of scores: a line for each part or model."""
-    table = RichTable(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("")
-    table.add_column("rows", justify="right")
-    first = next(iter(rows.values()))[1]
-    for name in first:
-        table.add_column(_NAMES.get(name, name), justify="right")
-    for label, (count, values) in rows.items():
-        cells = ["–" if value is None else f"{value:.4g}" for value in values.values()]
-        table.add_row(label, "" if count is None else f"{count:,}", *cells)
-    console.print(table)
+def plain(text: str) -> str:
+    r"""A text without control characters, which names and cells of a file may hold.
+
+    Examples
+    --------
+    >>> plain("a\x1b[31mb\tc")
+    'a\\x1b[31mb\\tc'
+    """
+    return "".join(
+        each if each == "\n" or each.isprintable() else repr(each)[1:-1] for each in text
+    )
+
+
+def json_object(value: Mapping[str, Any]) -> None:
+    """Print one JSON object, in one line; a number that JSON cannot hold becomes null."""
+    print(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def in_options(text: str) -> str:
+    """A message of the library with its parameters written as the command line's options.
+
+    Examples
+    --------
+    >>> in_options("if they are classes, give task='classification'")
+    'if they are classes, give --task classification'
+    >>> in_options("learning_rate is -1; expected a finite number above 0")
+    '--learning-rate is -1; expected a finite number above 0'
+    >>> in_options("expected the name of one; give table= or sql=")
+    'expected the name of one; give --table or --sql'
+    """
+
+    def option(name: str) -> str:
+        return "--" + _OPTIONS.get(name, name).replace("_", "-")
+
+    def given(match: re.Match[str]) -> str:
+        value = next((each for each in match.groups()[1:] if each is not None), None)
+        return option(match[1]) + ("" if value is None else f" {value}")
+
+    def subject(match: re.Match[str]) -> str:
+        return " and ".join(option(name) for name in match.groups() if name) + " "
+
+    return _SUBJECT.sub(subject, _GIVEN.sub(given, text))
+
+
+@contextmanager
+def live(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A line on the terminal that is written over as work goes on, and gone at its end.
+
+    Where standard error is a file or a pipe, nothing is printed.
+    """
+    if quiet or not (sys.stderr.isatty() and _errors.is_terminal):
+        yield lambda text: None
+        return
+    with _errors.status("") as status:
+        yield lambda text: status.update(Text(plain(text)))
+
+
+def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
+    """A table of scores as text: a line for each part or model.
+
+    Examples
+    --------
+    >>> print(scores({"test": (80, {"r2": 0.51, "rmse": 51230.4}),
+    ...               "constant": (80, {"r2": -1e-7, "rmse": 73117.25})}))
+              rows      R²    RMSE
+    test        80  0.5100  51,230
+    constant    80  0.0000  73,117
+    """
+    names = list(next(iter(rows.values()))[1])
+    columns = [["", *rows], ["rows", *(f"{count:,}" for count, _ in rows.values())]]
+    for name in names:
+        cells = _aligned(name, [values[name] for _, values in rows.values()])
+        columns.append([_NAMES.get(name, name), *cells])
+    widths = [max(map(len, column)) for column in columns]
+    lines = []
+    for label, *cells in zip(*columns, strict=True):
+        numbers = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+        lines.append("  ".join([f"{label:<{widths[0]}}", *numbers]).rstrip())
+    return "\n".join(lines)
+
+
+def _aligned(name: str, values: Sequence[float | None]) -> list[str]:
+    """Numbers with as many decimals as the column needs to tell them apart."""
+    known = [abs(value) for value in values if value]
+    decimals = 4
+    if known and name in ("rmse", "mae"):
+        decimals = max(0, 3 - math.floor(math.log10(min(known))))
+    plainly = decimals <= 9 and all(value < 1e12 for value in known)
+    if name not in ("rmse", "mae"):
+        plainly = all(value < 1e6 for value in known)
+    cells = []
+    for value in values:
+        if value is None:
+            cells.append("–")
+        elif plainly:
+            # + 0.0 makes a zero of what would be "-0".
+            cells.append(f"{round(value, decimals) + 0.0:,.{decimals}f}")
+        else:
+            cells.append(f"{value:.4g}")
+    return cells

@@ -1,4 +1,4 @@
-"""Where results go: checked before the work starts, so that none of it is lost."""
+"""Where results go: checked before anything is read, so that no work is lost."""
 
 from __future__ import annotations
 
@@ -11,71 +11,116 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import FileError, InputError
-from deltarule.files import write_bytes
+import numpy as np
 
-__all__ = ["check_out", "default_out", "write_predictions"]
+from deltarule.errors import FileError, InputError
+from deltarule.files import read_json, write_bytes
+
+__all__ = [
+    "check_data",
+    "check_model_folder",
+    "check_predictions_file",
+    "default_folder",
+    "write_predictions",
+]
 
 _FORMATS = (".csv", ".tsv", ".jsonl")
 
 
-def default_out(data: str) -> Path:
+def default_folder(data: str | None) -> Path:
     """The model's folder where none is named: the data's name with ``.model``, right here.
 
     Examples
     --------
-    >>> default_out("tables/iris.csv").name
-    'iris.model'
+    >>> default_folder("tables/iris.csv").name, default_folder("t/part-*.csv").name
+    ('iris.model', 'part.model')
     """
-    stem = "".join(c for c in Path(data).stem if c not in "*?[]") or "data"
-    return Path(f"{stem}.model")
+    stem = "" if data is None else Path(data).stem
+    return Path(f"{''.join(c for c in stem if c not in '*?[]').strip('-_. ') or 'data'}.model")
 
 
-def check_out(folder: Path, force: bool) -> None:
-    """Refuse, before anything is trained, a folder that the model could not be written to.
+def check_model_folder(folder: Path, force: bool) -> None:
+    """Refuse a folder that the model could not be written to.
+
+    Raises
+    ------
+    FileError
+        If it exists (without ``force``), is no model's folder (with ``force``), or its
+        place cannot be written to.
+    """
+    _check_free(folder, force)
+    if folder.exists() and not _is_replaceable(folder):
+        raise FileError(
+            f"{str(folder)!r} is not the folder of a model, so it is left as it is; --force "
+            "replaces models only. Name another folder with --out"
+        )
+    _check_writable(folder)
+
+
+def check_predictions_file(out: Path, force: bool) -> None:
+    """Refuse a file that predictions could not be written to.
 
     Raises
     ------
     FileError
         If it exists (without ``force``), or its place cannot be written to.
+    InputError
+        If its ending is none of the formats.
     """
-    if folder.exists() and not force:
-        raise FileError(
-            f"{str(folder)!r} exists already; name another with --out, or replace it with --force"
+    if out.suffix.lower() not in _FORMATS:
+        raise InputError(
+            f"--out is {str(out)!r}; expected a name that ends in {', '.join(_FORMATS)}"
         )
-    place = folder.parent
-    while not place.exists():
-        place = place.parent
+    if out.is_dir():
+        raise FileError(f"{str(out)!r} is a folder; expected a file's name; give --out another")
+    _check_free(out, force)
+    _check_writable(out)
+
+
+def _check_free(place: Path, force: bool) -> None:
+    if (place.exists() or place.is_symlink()) and not force:
+        raise FileError(
+            f"{str(place)!r} exists already; name another with --out, or replace it with --force"
+        )
+
+
+def _is_replaceable(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    if not any(folder.iterdir()):
+        return True
     try:
+        manifest = read_json(folder / "manifest.json")
+    except FileError:
+        return False
+    return isinstance(manifest, dict) and manifest.get("format") == "deltarule model"
+
+
+def _check_writable(target: Path) -> None:
+    place = target.absolute().parent
+    try:
+        while not place.exists():
+            place = place.parent
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
         raise FileError(
-            f"cannot write to {str(place)!r}: {error.strerror}; name another place with --out"
+            f"cannot write to {str(place)!r} ({error.strerror or error}); expected a folder that "
+            "can be written to; name another place with --out"
         ) from error
 
 
-def write_predictions(out: Path | None, columns: Mapping[str, Any], force: bool) -> None:
-    """Write columns as CSV, TSV or JSON lines; to standard output if ``out`` is None.
+def write_predictions(out: Path | None, columns: Mapping[str, Any]) -> None:
+    """Write columns as CSV, TSV or JSON lines; as CSV to standard output if ``out`` is None.
 
     Raises
     ------
     FileError
-        If the file exists (without ``force``) or cannot be written.
-    InputError
-        If its ending is none of the formats.
+        If the file cannot be written.
     """
     suffix = ".csv" if out is None else out.suffix.lower()
-    if suffix not in _FORMATS:
-        raise InputError(
-            f"--out is {str(out)!r}; expected a name that ends in {', '.join(_FORMATS)}"
-        )
-    if out is not None and out.exists() and not force:
-        raise FileError(
-            f"{str(out)!r} exists already; name another with --out, or replace it with --force"
-        )
-    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
     text = io.StringIO(newline="")
+    rows = zip(*map(_cells, columns.values()), strict=True)
     if suffix == ".jsonl":
         for row in rows:
             record = dict(zip(columns, row, strict=True))
@@ -88,5 +133,32 @@ def write_predictions(out: Path | None, columns: Mapping[str, Any], force: bool)
     if out is None:
         sys.stdout.write(text.getvalue())
         sys.stdout.flush()
-    else:
-        write_bytes(out, text.getvalue().encode())
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make the folder of {str(out)!r}: {error.strerror}") from error
+    write_bytes(out, text.getvalue().encode())
+
+
+def _cells(values: np.ndarray) -> list[Any]:
+    """Python's values; a float32 by the shortest text that gives the same float32 again."""
+    if values.dtype == np.float32:
+        return [float(str(value)) for value in values]
+    cells: list[Any] = values.tolist()
+    return cells
+
+
+def check_data(data: str | None, sql: str | None) -> None:
+    """Refuse a command without DATA, unless SQL names its files itself.
+
+    Raises
+    ------
+    InputError
+        If neither is given.
+    """
+    if data is None and sql is None:
+        raise InputError(
+            "DATA is missing; expected a file, a quoted pattern of files, or --sql that names its "
+            "files; see 'deltarule --help'"
+        )

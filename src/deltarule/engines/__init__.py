@@ -39,6 +39,11 @@ def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
     ``"auto"`` takes what the environment variable ``DELTARULE_ENGINE`` names, else the
     fastest engine that this installation has.
 
+    Parameters
+    ----------
+    which : str, Engine, or its class
+        An engine that is given is returned.
+
     Raises
     ------
     UnknownName

@@ -118,13 +118,14 @@ class ReferenceEngine(Engine):
 
     def penalty_cost(self) -> float:
         """The penalty at the current parameters."""
-        return float(self._penalty()[0])
+        return float(self._penalty()[0]) if self.settings.penalties else 0.0
 
     def _penalty(self) -> tuple[Any, Any]:
         settings, net = self.settings, self.net
-        return penalty_terms(
-            self._xp, settings.penalties, self._theta, net.is_weight, settings.total_weight
-        )
+        with np.errstate(all="ignore"):
+            return penalty_terms(
+                self._xp, settings.penalties, self._theta, net.is_weight, settings.total_weight
+            )
 
     def apply(self, grad: np.ndarray, learning_rate: float, cost: float | None = None) -> None:
         """Penalty, frozen parameters, clipping, rule, average: in this order."""

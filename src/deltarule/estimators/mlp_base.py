@@ -10,12 +10,11 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, shuffle
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -27,12 +26,15 @@ from deltarule.estimators.sklearn_rules import (
     rule_record,
     schedule_record,
 )
-from deltarule.estimators.sources import SparseRows
+from deltarule.estimators.sources import ShuffledOrder, is_sparse, source
 from deltarule.maths import Activation, Network, forward
 from deltarule.optimizers import RULES
 from deltarule.training import EpochRecord, Event, TrainingResult, train
 
-__all__ = ["BaseMLP"]
+__all__ = ["DTYPES", "BaseMLP", "store_parameters"]
+
+# float32 only if X is float32; everything else is computed in float64.
+DTYPES = (np.float64, np.float32)
 
 _CHUNK = 8192
 
@@ -248,7 +250,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             epochs = 1
         result = train(
             net,
-            _source(X),
+            source(X),
             Y,
             sample_weight=s,
             validation=None if held is None else _without_none(held),
@@ -258,7 +260,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             batch_size=self._batch_size(n_rows),
             epochs=epochs,
             shuffle=self.shuffle,
-            order=_Order(n_rows, rng) if self.shuffle and stochastic else None,
+            order=ShuffledOrder(n_rows, rng) if self.shuffle and stochastic else None,
             # Drawn only where it is needed: otherwise the stream is scikit-learn's, draw by draw.
             seed=int(rng.randint(2**31 - 1)) if np.any(self.dropout) else 0,
             theta=theta if previous is None else None,
@@ -373,14 +375,14 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         pieces = []
         for start in range(0, X.shape[0], _CHUNK):
             rows = X[start : start + _CHUNK]
-            dense = rows.toarray() if sparse.issparse(rows) else rows
+            dense = rows.toarray() if is_sparse(rows) else rows
             pieces.append(forward(self.network_, theta, dense).output)
         return np.concatenate(pieces)
 
     def _outputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         rows = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._forward(rows.tocsr() if sparse.issparse(rows) else rows)
+        return self._forward(rows.tocsr() if is_sparse(rows) else rows)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict.
@@ -415,17 +417,6 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         return tags
 
 
-class _Order:
-    """scikit-learn's order of rows: the indices, shuffled anew from where they were."""
-
-    def __init__(self, n_rows: int, rng: np.random.RandomState) -> None:
-        self.rows, self.rng = np.arange(n_rows), rng
-
-    def __call__(self, epoch: int) -> np.ndarray:
-        self.rows = shuffle(self.rows, random_state=self.rng)
-        return self.rows
-
-
 def _print_epoch(event: Event) -> None:
     record = event.history.records[-1]
     print(f"Iteration {record.epoch}, loss = {record.loss + record.penalty:.8f}")
@@ -433,10 +424,13 @@ def _print_epoch(event: Event) -> None:
         print(f"Validation score: {record.score:f}")
 
 
-def _source(X: Any) -> Any:
-    return SparseRows(X) if sparse.issparse(X) else X
+def store_parameters(estimator: Any, values: dict[str, Any]) -> None:
+    """Keep a constructor's arguments under their own names, untouched, as scikit-learn asks."""
+    for name, value in values.items():
+        if name not in ("self", "__class__"):
+            setattr(estimator, name, value)
 
 
 def _without_none(held: tuple[Any, ...]) -> tuple[Any, ...]:
     X, Y, s = held
-    return (_source(X), Y) if s is None else (_source(X), Y, s)
+    return (source(X), Y) if s is None else (source(X), Y, s)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from typing import Any
 
 import numpy as np
 
-from deltarule.errors import FileError
+from deltarule.errors import DataError, FileError
 from deltarule.estimators.scores import score_outputs
 from deltarule.maths import Network
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
 from deltarule.training import History, Model, load_model, save_model
 
-__all__ = ["TableModel"]
+__all__ = ["TableModel", "decoded", "fingerprint"]
+
+# Rows are encoded and passed forward in pieces, so that a long table needs little memory.
+_CHUNK = 65536
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +66,33 @@ class TableModel:
         return self.model.history
 
     def outputs(self, typed: TypedColumns) -> np.ndarray:
-        """Probabilities of shape (N, classes), or numbers in the target's unit, (N,)."""
-        a = self.model.predict(self.encoder.transform(typed, dtype=self.model.net.dtype))
-        return decoded(self.model.net, self.target, a)
+        """Probabilities of shape (N, classes), or numbers in the target's unit, (N,).
+
+        Raises
+        ------
+        DataError
+            If a row's numbers are so large that the network's are not finite.
+        """
+        pieces = [
+            self._outputs(typed.take(slice(start, start + _CHUNK)), start)
+            for start in range(0, max(len(typed), 1), _CHUNK)
+        ]
+        return np.concatenate(pieces)
+
+    def _outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
+        X = self.encoder.transform(typed, dtype=self.model.net.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = decoded(self.model.net, self.target, self.model.predict(X))
+        bad = ~np.isfinite(found.reshape(len(found), -1)).all(axis=1)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            column = self.encoder.feature_names[int(np.abs(X[row]).argmax())]
+            raise DataError(
+                f"the prediction for row {start + row + 1} is not finite: {column!r} is "
+                f"{np.abs(X[row]).max():.3g} standard deviations from the mean of training; "
+                "expected numbers like those of training; correct it, or leave it empty"
+            )
+        return found
 
     def predict_proba(self, table: Table) -> np.ndarray:
         """The probability of each class, of shape (N, classes).
@@ -91,6 +119,10 @@ class TableModel:
         if self.task == "regression":
             return outputs
         return self.target.inverse(outputs.argmax(axis=1))
+
+    def trained_on(self, typed: TypedColumns) -> bool:
+        """Whether these rows are the table of training, most of which the model has seen."""
+        return bool(self.report.get("fingerprint") == fingerprint(typed))
 
     def evaluate(self, table: Table) -> dict[str, float | None]:
         """The scores on the rows of a table whose target is known.
@@ -142,17 +174,45 @@ class TableModel:
         extra = dict(model.extra)
         if "schema" not in extra:
             raise FileError(
-                f"{str(folder)!r} holds a network without a table; "
+                f"{str(folder)!r} holds a network without a table; expected a model of a table; "
                 "use deltarule.load_model and give it arrays"
             )
-        return cls(
-            model=model,
-            schema=Schema.from_dict(extra["schema"]),
-            encoder=TableEncoder.from_dict(extra["encoder"]),
-            target=TargetEncoder.from_dict(extra["target"]),
-            settings=extra["settings"],
-            report=extra["report"],
-        )
+        try:
+            loaded = cls(
+                model=model,
+                schema=Schema.from_dict(extra["schema"]),
+                encoder=TableEncoder.from_dict(extra["encoder"]),
+                target=TargetEncoder.from_dict(extra["target"]),
+                settings=dict(extra["settings"]),
+                report=dict(extra["report"]),
+            )
+        except (DataError, KeyError, TypeError, ValueError) as error:
+            raise FileError(
+                f"{str(folder)!r} is not a complete model of a table: {error}; "
+                "restore it, or train again"
+            ) from error
+        if loaded.encoder.n_features != model.net.n_inputs:
+            raise FileError(
+                f"{str(folder)!r} encodes a table in {loaded.encoder.n_features} features, and its "
+                f"network takes {model.net.n_inputs}; restore it, or train again"
+            )
+        return loaded
+
+
+def fingerprint(typed: TypedColumns) -> str:
+    """A checksum of the targets in their order: the same for the same rows again.
+
+    Examples
+    --------
+    >>> typed = TypedColumns({}, np.arange(2), target=np.array([1.0, 2.0]))
+    >>> fingerprint(typed) == fingerprint(typed.take([1, 0]))
+    False
+    """
+    target = np.zeros(0) if typed.target is None else typed.target
+    data = target.tobytes()
+    if target.dtype == object:
+        data = "\0".join(map(str, target)).encode()
+    return hashlib.sha256(data).hexdigest()
 
 
 def decoded(net: Network, target: TargetEncoder, a: np.ndarray) -> np.ndarray:

@@ -98,6 +98,12 @@ ACTIVATIONS: Registry[Activation] = Registry("activation", Activation)
 def register_activation(activation: Activation, *, replace: bool = False) -> Activation:
     """Add an activation to the registry, under its name, for networks and saved models.
 
+    Parameters
+    ----------
+    activation : Activation
+    replace : bool
+        Whether one of the same name may be replaced.
+
     Raises
     ------
     InputError
@@ -257,7 +263,7 @@ def silu(xp: Any) -> Pair:
     """g(z) = z σ(z),  g′(z) = σ(z) (1 + z σ(−z)), σ the logistic function.
 
     With e = e^−|z|, the slope is (1 + e + e z)/(1 + e)² for z > 0 and e (1 + e + z)/(1 + e)²
-    otherwise.
+    otherwise; there it is computed as e (1 + z + correction of order e), as in mish.
     """
 
     def value(z: Any) -> Any:
@@ -267,8 +273,9 @@ def silu(xp: Any) -> Pair:
     def slope(z: Any, a: Any) -> Any:
         m = xp.abs(z)
         e = xp.exp(-m)
-        part = xp.times_exp(1 + xp.where(z > 0, m, e - m), -m)
-        return xp.where(z > 0, 1 + part, part) / (1 + e * (2 + e))
+        bottom = 1 + e * (2 + e)
+        part = (1 + z) + e * ((1 - (1 + z) * (2 + e)) / bottom)
+        return xp.where(z > 0, (1 + e * (1 + m)) / bottom, xp.times_exp(part, -m))
 
     return value, slope
 
@@ -277,7 +284,9 @@ def mish(xp: Any) -> Pair:
     """g(z) = z t with t = tanh(softplus z),  g′(z) = t + z (1 − t²) σ(z)  (Misra, 2019).
 
     With e = e^−|z| and p = 2e for z > 0, 1 + e otherwise, t is 1/(1 + e p/(1 + p)) for
-    z > 0 and e times that otherwise. The slope is written over one denominator.
+    z > 0 and e times that otherwise. The slope is written as one fraction for z > 0; otherwise
+    it is e times a fraction that tends to 1 + z, computed as 1 + z minus a correction of
+    order e, since 1 + z has no error where it is small.
     """
 
     def value(z: Any) -> Any:
@@ -289,10 +298,13 @@ def mish(xp: Any) -> Pair:
     def slope(z: Any, a: Any) -> Any:
         m = xp.abs(z)
         e = xp.exp(-m)
-        right = 1 + e * (4 + e * (6 + 4 * e + 4 * (z * (1 + e))))
-        left = xp.times_exp(4 * (1 + z) + e * (6 + 4 * z + e * (4 + e)), -m)
-        bottom = xp.where(z > 0, 1 + 2 * e * (1 + e), 2 + e * (2 + e))
-        return xp.where(z > 0, right, left) / (bottom * bottom)
+        right = (1 + e * (4 + e * (6 + 4 * e + 4 * (m * (1 + e))))) / (
+            1 + e * (4 + e * (8 + e * (8 + 4 * e)))
+        )
+        lack = (2 + 4 * z + e * (4 + 8 * z + e * (3 + 4 * z + e * (1 + z)))) / (
+            4 + e * (8 + e * (8 + e * (4 + e)))
+        )
+        return xp.where(z > 0, right, xp.times_exp((1 + z) - e * lack, -m))
 
     return value, slope
 

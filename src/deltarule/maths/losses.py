@@ -197,6 +197,12 @@ LOSSES: Registry[Loss] = Registry("loss", Loss)
 def register_loss(loss: Loss, *, replace: bool = False) -> Loss:
     """Add a loss to the registry, under its name, for networks and saved models.
 
+    Parameters
+    ----------
+    loss : Loss
+    replace : bool
+        Whether one of the same name may be replaced.
+
     Raises
     ------
     InputError
@@ -272,7 +278,9 @@ def poisson(xp: Any) -> Terms:
     """a − y log a, with derivative 1 − y/a (the constant log y! is left out)."""
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        return a - xp.xlogy(y, a), 1 - xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
+        ratio = xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
+        # Near a = y the difference is formed first, where it is exact.
+        return a - xp.xlogy(y, a), xp.where(2 * y <= a, 1 - ratio, (a - y) / a)
 
     return from_output
 
@@ -290,7 +298,7 @@ def poisson_exp(xp: Any) -> Terms:
 def poisson_softplus(xp: Any) -> Terms:
     """With a = log(1 + e^z): a − y log a, where log a = z + log(a/e^z) for z < 0.
 
-    a/e^z is log(1 + e)/e with e = e^z, which tends to 1; ∂/∂z = σ(z) (1 − y/a), where
+    a/e^z is log(1 + e)/e with e = e^z, which tends to 1; ∂/∂z = (a − y) σ(z)/a, where
     for z < 0 σ(z)/a is (1/(1 + e)) / (log(1 + e)/e).
     """
 
@@ -300,18 +308,21 @@ def poisson_softplus(xp: Any) -> Terms:
         ratio = xp.where(small, 1 + 0 * z, xp.log1p(e) / xp.where(small, 1 + 0 * z, e))
         a = xp.maximum(z, 0) + xp.log1p(e)
         log_a = xp.where(z > 0, xp.log(xp.where(z > 0, a, 1 + 0 * z)), z + xp.log(ratio))
-        rate = xp.where(z > 0, 1, e) / (1 + e)
-        share = xp.where(z > 0, 1 / xp.where(z > 0, a, 1 + 0 * z), 1 / ratio) / (1 + e)
-        return a - y * log_a, rate - y * share
+        return a - y * log_a, (a - y) / ((1 + e) * xp.where(z > 0, a, ratio))
 
     return from_input
 
 
 def log_loss(xp: Any) -> Terms:
-    """−(y log a + (1 − y) log(1 − a)), with derivative (a − y)/(a (1 − a))."""
+    """−(y log a + (1 − y) log(1 − a)), with derivative (a − y)/(a (1 − a)).
+
+    For y = 1 that is −1/a and for y = 0 it is 1/(1 − a), also where a is 1 or 0.
+    """
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        return -(xp.xlogy(y, a) + xp.xlogy(1 - y, 1 - a)), (a - y) / (a * (1 - a))
+        value = -(xp.xlogy(y, a) + xp.xlog1py(1 - y, -a))
+        between = (a - y) / (a * (1 - a))
+        return value, xp.where(y == 1, -1 / a, xp.where(y == 0, 1 / (1 - a), between))
 
     return from_output
 
@@ -336,31 +347,35 @@ def cross_entropy(xp: Any, smoothing: float) -> Terms:
     """−y log a, with derivative −y/a; y is mixed with the uniform 1/n first if smoothed."""
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        y = (1 - smoothing) * y + smoothing / xp.n_outputs(a)
+        y = y + smoothing * (1 / xp.n_outputs(a) - y)
         return -xp.xlogy(y, a), -xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
 
     return from_output
 
 
 def cross_entropy_softmax(xp: Any, smoothing: float) -> Terms:
-    """With a = softmax(z): −y_j log a_j = y_j (log Σ_k e^z_k − z_j), with ∂C_i/∂z_j = a_j Σ_k y_k − y_j.
+    """With a = softmax(z): −y_j log a_j = y_j (log Σ_k e^z_k − z_j), with ∂/∂z_j = a_j Σ_k y_k − y_j.
 
     s is the sum of e^(z_k − m) without one term at the maximum m, so that log Σ − m is
-    log(1 + s), which keeps its digits when one output is all but certain. In the
-    derivative a_j (Σy − y_j) − y_j (1 − a_j), 1 − a_j is a sum of the others, not a
-    difference.
+    log(1 + s), which keeps its digits when one output is all but certain. Where that output
+    is also the one most of y is on, the derivative is written with 1 − a_j = s/(1 + s): at
+    y_j = 1 it is −s/(1 + s), of which a_j − 1 would have lost all digits. What Σ_k y_k
+    exceeds 1 by, rounding or not, enters as a correction.
     """
 
     def from_input(z: Any, y: Any) -> tuple[Any, Any]:
-        y = (1 - smoothing) * y + smoothing / xp.n_outputs(z)
+        excess = (1 - smoothing) * (xp.total(y) - 1)
+        y = y + smoothing * (1 / xp.n_outputs(z) - y)
         m = xp.largest(z)
         e = xp.exp_difference(z, m)
         top = z == m
         count = xp.total(xp.where(top, 1 + 0 * z, 0 * z))
         s = xp.total(xp.where(top, 0 * z, e)) + (count - 1)
-        others = xp.where(top, s, (1 + s) - e)
         value = y * (xp.log1p(s) + (m - z))
-        return value, (e * (xp.total(y) - y) - y * others) / (1 + s)
+        a = e / (1 + s)
+        certain = xp.where(top, y, 0 * y) > xp.where(s < 1, 0.5, 2)
+        near_one = ((1 - y) - s / (1 + s)) + excess / (1 + s)
+        return value, xp.where(certain, near_one, a + (a * excess - y))
 
     return from_input
 

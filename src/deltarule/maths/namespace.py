@@ -76,6 +76,8 @@ class ArrayNamespace:
         for name in ELEMENTWISE:
             if name != "where":
                 setattr(self, name, getattr(library, name))
+        if library is np and self.dtype == np.float32:
+            self.exp = _exp_float32
         for shared in SHARED_FUNCTIONS.values():
             setattr(self, shared.name, functools.partial(shared.formula, self))
 
@@ -105,6 +107,16 @@ class ArrayNamespace:
 
     def __repr__(self) -> str:
         return f"ArrayNamespace({self.library.__name__}, {self.dtype})"
+
+
+def _exp_float32(x: Any) -> Any:
+    """e^x for float32, by way of float64.
+
+    NumPy's vectorised float32 exponential errs by up to 2.5 ulp, and otherwise on each
+    kind of processor, which leaves too little of an activation's 4 ulp for its formula. The
+    way round takes 1 ns an element more.
+    """
+    return np.exp(x, dtype=np.float64).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=4)

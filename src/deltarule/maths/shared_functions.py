@@ -40,14 +40,15 @@ def exp_difference(xp: Any, x: Any, y: Any) -> Any:
 
     The rounding error of x − y is multiplied by the size of the exponent: at
     x − y = −700.1 the plain e^(x−y) has lost eight bits. Knuth's two-sum gives
-    the error of the subtraction exactly, and e^(d + r) = e^d (1 + r) for tiny r.
+    the error of the subtraction exactly, and e^(d + r) = e^d + e^d r for tiny r.
     """
     d = x - y
     x_part = d + y
     r = (x - x_part) - (y - (x_part - d))
-    # Where d is infinite so is its "error"; e^d is 0 or infinity there and needs no correction.
+    # Where d is infinite its "error" is no number; e^d is 0 or infinity there, and needs none.
     r = xp.where(xp.abs(d) <= 1e6, r, 0 * y)
-    return xp.exp(d) * (1 + r)
+    e = xp.exp(d)
+    return e + e * r
 
 
 def times_exp(xp: Any, x: Any, z: Any) -> Any:
@@ -213,6 +214,12 @@ def xlogy(xp: Any, x: Any, y: Any) -> Any:
     return xp.where(none, 0 * x, x * xp.log(xp.where(none, 1 + 0 * x, y)))
 
 
+def xlog1py(xp: Any, x: Any, y: Any) -> Any:
+    """x log(1 + y), and 0 where x = 0 whatever y is."""
+    none = x == 0
+    return xp.where(none, 0 * x, x * xp.log1p(xp.where(none, 0 * x, y)))
+
+
 SHARED_FUNCTIONS: dict[str, SharedFunction] = {
     function.name: function
     for function in (
@@ -224,5 +231,6 @@ SHARED_FUNCTIONS: dict[str, SharedFunction] = {
         SharedFunction("normal_cdf", normal_cdf, r"\Phi({0})"),
         SharedFunction("gelu_slope", gelu_slope, r"\mathrm{{GELU}}'({0})"),
         SharedFunction("xlogy", xlogy, r"{0} \log {1}"),
+        SharedFunction("xlog1py", xlog1py, r"{0} \log(1 + {1})"),
     )
 }

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
+from deltarule.tables.cells import parse_number
 from deltarule.tables.infer import cleaned, read_weights
 from deltarule.tables.schema import Column, Schema
 from deltarule.tables.table import Table, close_match, listed, slice_or_index
@@ -144,7 +145,7 @@ def apply_schema(
     notes: list[str] = []
     _note_extra(schema, table, notes)
     own = {column.name: column.na for column in (*schema.columns, *_target(schema)) if column.na}
-    clean = cleaned(table, wanted, schema.na, own)
+    clean = cleaned(table, wanted, schema.na, own, _numeric(schema))
     rows = np.arange(len(table))
     target: NDArray[Any] | None = None
     if need_target and schema.target is not None:
@@ -166,6 +167,16 @@ def apply_schema(
 
 def _target(schema: Schema) -> tuple[Column, ...]:
     return () if schema.target is None else (schema.target,)
+
+
+def _numeric(schema: Schema) -> set[str]:
+    """The columns whose cells are numbers, a target of two numbers as classes included."""
+    found = {column.name for column in (*schema.columns, *_target(schema))}
+    found = {name for name in found if schema[name].kind == "number"}
+    numbers = [parse_number(label) for label in schema.classes]
+    if schema.target is not None and numbers and None not in numbers:
+        found.add(schema.target.name)
+    return found
 
 
 def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError
-from deltarule.tables.cells import clean_text, missing_tokens, without_tokens
+from deltarule.tables.cells import clean_text, missing_tokens, parse_number, without_tokens
 from deltarule.tables.schema import KINDS, Column, Schema
 from deltarule.tables.table import Table, listed, unknown_column
 from deltarule.tables.targets import choose_task
@@ -101,7 +101,10 @@ def infer_schema(
     tokens = missing_tokens((*table.na, *extra))
     own = {name: missing_tokens(each)[1:] for name, each in by_column.items()}
     notes: list[str] = []
-    clean = cleaned(table, table.names, tokens, own)
+    numeric = None
+    if any(parse_number(token) is not None for token in (*tokens, *sum(own.values(), ()))):
+        numeric = {name for name in table.names if _is_numeric(table[name], kinds.get(name))}
+    clean = cleaned(table, table.names, tokens, own, numeric or ())
     target_column: Column | None = None
     chosen: str | None = None
     reason, classes = "", tuple[str, ...]()
@@ -192,27 +195,56 @@ def _check_columns(
 
 
 def cleaned(
-    table: Table, names: Iterable[str], tokens: tuple[str, ...], own: Mapping[str, tuple[str, ...]]
+    table: Table,
+    names: Iterable[str],
+    tokens: tuple[str, ...],
+    own: Mapping[str, tuple[str, ...]],
+    numeric: Iterable[str],
 ) -> Table:
     """The table with these columns, and the missing tokens applied to them.
 
+    In a column that is ``numeric``, a token that spells a number stands for that number
+    however it is written: ``0`` for ``0.0`` too.
+
     Examples
     --------
-    >>> table = Table(("a",), {"a": np.array([0.0, 1.0])})
-    >>> cleaned(table, ["a"], ("",), {"a": ("0",)})["a"]
-    array([nan,  1.])
+    >>> cells = np.array(["0.0", "1", "-"], dtype=object)
+    >>> table = Table(("a", "b"), {"a": cells, "b": cells})
+    >>> found = cleaned(table, ["a", "b"], ("", "-"), {"a": ("0",), "b": ("0",)}, ["a"])
+    >>> found["a"], found["b"]
+    (array([None, '1', None], dtype=object), array(['0.0', '1', None], dtype=object))
     """
-    chosen = table.select(names)
+    chosen, numeric = table.select(names), set(numeric)
     columns = {}
     for name in chosen.names:
         column, needed = chosen[name], (*tokens, *own.get(name, ()))
-        if set(needed) <= set(table.na):
-            columns[name] = column  # reading applied them
-        elif column.dtype == object:
-            columns[name] = clean_text(column, needed)
-        else:
-            columns[name] = without_tokens(column, needed)
+        if not set(needed) <= set(table.na):  # else reading has applied them
+            if column.dtype == object:
+                column = clean_text(column, needed)
+            else:
+                column = without_tokens(column, needed)
+        if name in numeric and column.dtype == object:
+            column = _without_numbers(column, needed)
+        columns[name] = column
     return replace(chosen, columns=columns)
+
+
+def _without_numbers(column: NDArray[Any], tokens: tuple[str, ...]) -> NDArray[Any]:
+    numbers = {number for token in tokens if (number := parse_number(token)) is not None}
+    if not numbers:
+        return column
+    values, _ = as_numbers(column)
+    without = column.copy()
+    without[np.isin(values, list(numbers))] = None
+    return without
+
+
+def _is_numeric(cells: NDArray[Any], kind: str | None) -> bool:
+    """Whether a column of text is read as numbers."""
+    if kind is not None or cells.dtype != object:
+        return kind == "number"
+    n_known = int((~_missing(cells)).sum())
+    return n_known > 0 and _inferred(cells, n_known, []) == "number"
 
 
 def _missing(column: NDArray[Any]) -> NDArray[np.bool_]:

@@ -228,7 +228,7 @@ class Schema:
         rows_text, what = counted(self.n_rows, "row"), counted(len(self.columns), "column")
         lines = [f"{self.source or 'table'}: {rows_text}, {what} to predict from"]
         if self.target is not None:
-            lines.append(f"target {self.target.name!r}: {self.task_reason}")
+            lines.append(self.task_reason)
         if self.weights is not None:
             lines.append(f"row weights: {self.weights!r}")
         rows = [("column", "kind", "missing", "distinct", "range or most frequent")]

@@ -32,6 +32,13 @@ class Model:
     history : History
     extra : mapping of str to JSON value
         Anything else to keep with it: settings, scores, the columns of a table.
+
+    Examples
+    --------
+    >>> from deltarule import Model, Network
+    >>> net = Network([2, 1])
+    >>> Model(net, net.pack(W=[[[1.0, 2.0]]], b=[[0.5]])).predict([[1.0, 1.0]])
+    array([[3.5]])
     """
 
     net: Network
@@ -91,6 +98,10 @@ def save_model(folder: str | os.PathLike[str], model: Model, *, overwrite: bool 
 
 def load_model(folder: str | os.PathLike[str]) -> Model:
     """Read a model that :func:`save_model` wrote.
+
+    Parameters
+    ----------
+    folder : path
 
     Raises
     ------

@@ -71,6 +71,16 @@ class TrainingResult:
         The name of the engine that trained.
     state : dict of arrays
         All that moved, for ``train(…, resume=result)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule import Network, train
+    >>> net, X = Network([1, 1]), np.array([[0.0], [1.0]])
+    >>> first = train(net, X, 2 * X, epochs=3)
+    >>> again = train(net, X, 2 * X, epochs=5, resume=first)
+    >>> again.stopped, again.history.column("epoch")
+    ('all epochs done', [1, 2, 3, 4, 5])
     """
 
     net: Network

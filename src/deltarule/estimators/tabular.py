@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.engines import EngineSettings, make_engine
 from deltarule.errors import DataError, InputError
-from deltarule.estimators.scores import baseline_outputs, score_outputs
-from deltarule.estimators.table_model import TableModel, decoded
+from deltarule.estimators.scores import Baseline, baselines, compared, score_outputs
+from deltarule.estimators.table_model import TableModel, decoded, fingerprint
 from deltarule.maths import Network
+from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.tables import (
     Schema,
     Table,
@@ -21,11 +23,12 @@ from deltarule.tables import (
     TypedColumns,
     apply_schema,
 )
-from deltarule.training import Event, Model, StopFlag, split_rows, train
+from deltarule.training import Event, Model, Patience, StopFlag, TrainingResult, split_rows, train
 
 __all__ = ["TableSettings", "fit_table"]
 
 _LEAST_ROWS = 10
+_FEW_TEST_ROWS = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +41,7 @@ class TableSettings:
         The shares of rows held out for the final scores, and (of all rows) for choosing
         the epoch to stop at. 0 holds out none.
     layers : tuple of int
-        The widths of the hidden layers.
+        The widths of the hidden layers; none of them is a linear model.
     activation : str
         Of the hidden layers.
     rule, schedule : str
@@ -53,6 +56,8 @@ class TableSettings:
         The strength of the penalty α/(2 Σs) ‖W‖².
     dropout : float
         The rate in each hidden layer.
+    clip_norm : float or None
+        The largest norm of a step's gradient.
     averaging : float or None
         The decay of a moving average of the parameters.
     seed : int
@@ -61,8 +66,13 @@ class TableSettings:
 
     Raises
     ------
-    InputError
-        If a share is out of range or a width is below 1.
+    InputError, UnknownName
+        If a setting is out of range or a name unknown; before any row is read.
+
+    Examples
+    --------
+    >>> TableSettings(layers=(32,), test=0.25).layers
+    (32,)
     """
 
     test: float = 0.2
@@ -77,6 +87,7 @@ class TableSettings:
     patience: int = 20
     l2: float = 1.0
     dropout: float = 0.0
+    clip_norm: float | None = None
     averaging: float | None = 0.99
     seed: int = 0
     engine: str = "auto"
@@ -86,14 +97,56 @@ class TableSettings:
         for name in ("test", "valid"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(
-                    f"{name} is {getattr(self, name)!r}; expected a share of the rows, from 0 up "
-                    "to, not with, 1"
+                    f"{name} is {getattr(self, name):g}; expected a share of the rows, from 0 to "
+                    "less than 1"
                 )
         if not self.test + self.valid < 1:
             raise InputError(
                 f"test and valid are {self.test:g} and {self.valid:g}; expected them to add to "
                 "less than 1, since the rest is trained on"
             )
+        for name in ("epochs", "patience"):
+            _check_whole(name, getattr(self, name), _MOST_EPOCHS)
+        if self.batch_size != "auto":
+            _check_whole("batch_size", self.batch_size, None, " or 'auto'")
+        for width in self.layers:
+            _check_whole("layers", width, _WIDEST, ", such as 128,64", self.layers)
+        if not (np.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise InputError(
+                f"learning_rate is {self.learning_rate:g}; expected a finite number above 0, "
+                "such as 0.001"
+            )
+        SCHEDULES.get(self.schedule)
+        make_engine(self.engine)
+        EngineSettings(
+            rule=self.rule,
+            l2=self.l2,
+            dropout=self.dropout,
+            clip_norm=self.clip_norm,
+            averaging=self.averaging,
+            seed=self.seed,
+        )
+        # The output layer does not matter here: the activation and the widths are checked.
+        Network([1, *self.layers, 1], activation=self.activation)
+        if RULES.get(self.rule).full_batch and self.batch_size != "auto":
+            raise InputError(
+                f"batch_size is {self.batch_size} with the rule {self.rule!r}, which needs all "
+                "rows in every step; leave it at 'auto', or choose another rule"
+            )
+
+
+_MOST_EPOCHS = 10**7
+_WIDEST = 10**5
+
+
+def _check_whole(
+    name: str, value: Any, most: int | None, also: str = "", shown: Any = None
+) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < 1 or (most is not None and value > most):
+        given = value if shown is None else ",".join(map(str, shown))
+        top = "at least 1" if most is None else f"from 1 to {most:,}"
+        raise InputError(f"{name} is {given!r}; expected a whole number {top}{also}")
 
 
 def fit_table(
@@ -103,6 +156,7 @@ def fit_table(
     *,
     callbacks: Sequence[Callable[[Event], Any]] = (),
     stop: StopFlag | None = None,
+    progress: Callable[[str], Any] | None = None,
 ) -> TableModel:
     """Train a network on a table and score it on rows it has not seen.
 
@@ -110,7 +164,8 @@ def fit_table(
     The encoding is learned from the training rows alone: numbers standardised, missing
     ones imputed, categories one-hot encoded, regression targets standardised. The epoch
     with the best validation loss is kept. Beside the network's scores stand those of a
-    constant and of a linear model on the same rows and features.
+    constant and of a linear model on the same rows and features; these two learn from
+    the validation rows as well, since they need none to stop.
 
     Parameters
     ----------
@@ -121,12 +176,16 @@ def fit_table(
     settings : TableSettings, optional
     callbacks, stop
         As for :func:`deltarule.train`.
+    progress : callable, optional
+        Told ``"encoding"``, ``"training"`` and ``"scoring"`` as each begins.
 
     Returns
     -------
     TableModel
-        ``model.report`` holds the scores of each part and each baseline, the counts of
-        rows, and the time.
+        ``model.report`` holds the counts of rows and the scores of each part
+        (``"train"``, ``"valid"``, ``"test"``), the scores of the baselines, whether the
+        network is ``"better"`` than the linear one, ``"worse"`` or ``"no different"`` (by two
+        standard errors, row by row), the time, notes on the scores, and on the data.
 
     Raises
     ------
@@ -148,7 +207,9 @@ def fit_table(
     True
     """
     settings = settings or TableSettings()
+    tell = progress or (lambda phase: None)
     started = time.perf_counter()
+    tell("encoding")
     typed = apply_schema(schema, table)
     parts = _divided(schema, typed, settings)
     fitting = parts["train"]
@@ -158,13 +219,13 @@ def fit_table(
     Y = {name: target.transform(_target(part)) for name, part in parts.items()}
     net = _network(encoder.n_features, target, settings)
     held = parts.get("valid")
-    validation = None if held is None else (X["valid"], Y["valid"], _ones(held))
+    tell("training")
     result = train(
         net,
         X["train"],
         Y["train"],
-        sample_weight=_ones(fitting),
-        validation=validation,
+        sample_weight=_weights(fitting),
+        validation=None if held is None else (X["valid"], Y["valid"], _weights(held)),
         rule=settings.rule,
         schedule=settings.schedule,
         learning_rate=settings.learning_rate,
@@ -173,47 +234,86 @@ def fit_table(
         seed=settings.seed,
         l2=settings.l2,
         dropout=settings.dropout if settings.layers else 0.0,
+        clip_norm=settings.clip_norm,
         averaging=settings.averaging,
-        stopping=settings.patience if validation is not None else None,
+        stopping=None if held is None else Patience(settings.patience),
         engine=settings.engine,
         callbacks=callbacks,
         stop=stop,
     )
+    tell("scoring")
     model = Model(net, result.theta, result.history)
     truth = {name: Y[name] if target.classes else _target(part) for name, part in parts.items()}
+    outputs = {name: decoded(net, target, model.predict(X[name])) for name in parts}
     scores = {
-        name: score_outputs(
-            target.task, truth[name], decoded(net, target, model.predict(X[name])), part.weights
-        )
+        name: score_outputs(target.task, truth[name], outputs[name], part.weights)
         for name, part in parts.items()
     }
-    last = "test" if "test" in parts else "valid" if "valid" in parts else "train"
-    simple = baseline_outputs(
-        target.task,
-        len(target.classes),
-        (X["train"], truth["train"], fitting.weights),
-        {last: X[last]},
+    last = next(name for name in ("test", "valid", "train") if name in parts)
+    simple = _baselines(target, parts, X, truth, last)
+    against = compared(
+        target.task, truth[last], outputs[last], simple["linear"].outputs, parts[last].weights
     )
     report: dict[str, Any] = {
         "task": target.task,
-        "rows": {name: len(part) for name, part in parts.items()},
+        "rows": {name: len(parts[name]) for name in scores},
         "features": encoder.n_features,
         "parameters": net.n_parameters,
         "scores": scores,
         "baselines": {
-            name: score_outputs(target.task, truth[last], outputs[last], parts[last].weights)
-            for name, outputs in simple.items()
+            name: score_outputs(target.task, truth[last], each.outputs, parts[last].weights)
+            for name, each in simple.items()
         },
         "baselines_on": last,
+        "against_linear": against.verdict,
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,
         "stopped": result.stopped,
         "engine": result.engine,
         "training_seconds": result.seconds,
         "seconds": time.perf_counter() - started,
-        "notes": [*typed.notes],
+        "notes": [
+            *_remarks(parts, last, result),
+            *(each.note for each in simple.values() if each.note),
+        ],
+        "data_notes": list(typed.notes),
+        "fingerprint": fingerprint(typed),
     }
     return TableModel(model, schema, encoder, target, _plain(settings), report)
+
+
+def _baselines(
+    target: TargetEncoder,
+    parts: dict[str, TypedColumns],
+    X: dict[str, np.ndarray],
+    truth: dict[str, np.ndarray],
+    last: str,
+) -> dict[str, Baseline]:
+    """The baselines for one part, learned from all rows of the others."""
+    names = [name for name in parts if name != last] or [last]
+    weights = None
+    if parts[last].weights is not None:
+        weights = np.concatenate([_weights(parts[name]) for name in names])
+    rows = np.concatenate([X[name] for name in names])
+    targets = np.concatenate([truth[name] for name in names])
+    return baselines(target.task, len(target.classes), (rows, targets, weights), X[last])
+
+
+def _remarks(parts: dict[str, TypedColumns], last: str, result: TrainingResult) -> list[str]:
+    """What the scores cannot say."""
+    found = []
+    epochs = len(result.history)
+    if "valid" in parts and result.stopped == "all epochs done" and result.best_epoch == epochs > 1:
+        found.append("the validation loss was still falling at the end: give more epochs")
+    if last == "train":
+        found.append("no rows were held out: the scores are of rows the network was trained on")
+    elif last == "valid":
+        why = "the validation rows chose the epoch, so their scores are a little too good"
+        found.append(f"no test rows were held out: {why}")
+    elif len(parts["test"]) < _FEW_TEST_ROWS:
+        count = len(parts["test"])
+        found.append(f"only {count} test rows: another seed may give quite other scores")
+    return found
 
 
 def _plain(settings: TableSettings) -> dict[str, Any]:
@@ -225,7 +325,7 @@ def _target(part: TypedColumns) -> np.ndarray:
     return part.target
 
 
-def _ones(part: TypedColumns) -> np.ndarray:
+def _weights(part: TypedColumns) -> np.ndarray:
     return np.ones(len(part)) if part.weights is None else part.weights
 
 
@@ -241,15 +341,16 @@ def _divided(
     labels = typed.target if schema.task == "classification" else None
     rows = np.arange(len(typed))
     parts = {}
-    share = 0.0
+    left = 1.0
     for name in ("test", "valid"):
-        fraction = getattr(settings, name) / (1 - share)
-        if fraction > 0:
+        share = getattr(settings, name)
+        if share > 0:
             classes = None if labels is None else labels[rows]
-            kept, held = split_rows(len(rows), fraction, settings.seed, classes)
+            kept, held = split_rows(len(rows), share / left, settings.seed, classes)
             parts[name], rows = typed.take(rows[held]), rows[kept]
-            share += getattr(settings, name)
+            left -= share
     parts["train"] = typed.take(rows)
+    _check_classes(schema, parts["train"])
     for name, part in parts.items():
         if part.weights is not None and not part.weights.sum() > 0:
             raise DataError(
@@ -257,6 +358,16 @@ def _divided(
                 "give more rows a weight, or choose other shares or another seed"
             )
     return parts
+
+
+def _check_classes(schema: Schema, training: TypedColumns) -> None:
+    if schema.task == "classification":
+        found = set(_target(training).tolist())
+        if len(found) < 2:
+            raise DataError(
+                f"all {len(training)} training rows are {next(iter(found))!r}; expected at least "
+                "two classes to learn from; hold out fewer rows, or give more rows of the others"
+            )
 
 
 def _network(n_inputs: int, target: TargetEncoder, settings: TableSettings) -> Network:

@@ -1,0 +1,98 @@
+"""Options that name columns: ``--ignore a,b``, ``--na insulin=0``, ``--kind zip=category``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from deltarule.errors import InputError
+from deltarule.tables import Table
+
+__all__ = ["divided_tokens", "kinds_by_column", "missing_by_column", "named_columns"]
+
+
+def named_columns(text: str, table: Table) -> list[str]:
+    """The columns of an option: one name, or several with commas between them.
+
+    A name that holds a comma goes before a list of names. An unknown name stays; the
+    error is for whoever looks it up.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = Table(("a", "b", "a,b"), dict.fromkeys(("a", "b", "a,b"), np.zeros(1)))
+    >>> named_columns("a,b", table), named_columns("b, a", table), named_columns("c", table)
+    (['a,b'], ['b', 'a'], ['c'])
+    """
+    if text in table:
+        return [text]
+    return [name.strip() for name in text.split(",") if name.strip()] or [text]
+
+
+def divided_tokens(tokens: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Missing texts for every column, and those written ``COLUMN=TEXT``.
+
+    A text for every column that itself holds ``=`` is written with one before it.
+
+    Examples
+    --------
+    >>> divided_tokens(["-", "insulin=0", "=a=b"])
+    (['-', 'a=b'], ['insulin=0'])
+    """
+    everywhere = [
+        each.removeprefix("=") for each in tokens if "=" not in each[1:] or each[0] == "="
+    ]
+    return everywhere, [each for each in tokens if "=" in each[1:] and each[0] != "="]
+
+
+def missing_by_column(tokens: Iterable[str], table: Table) -> dict[str, list[str]]:
+    """Missing texts of columns, each given as ``COLUMN=TEXT`` or ``COLUMN,COLUMN=TEXT``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = Table(("a", "b"), dict.fromkeys("ab", np.zeros(1)))
+    >>> missing_by_column(["a,b=0", "b=-1"], table)
+    {'a': ['0'], 'b': ['0', '-1']}
+    """
+    found: dict[str, list[str]] = {}
+    for text in tokens:
+        names, token = _names_and_value(text, table)
+        for name in names:
+            found.setdefault(name, []).append(token)
+    return found
+
+
+def kinds_by_column(kinds: Iterable[str], table: Table) -> dict[str, str]:
+    """Kinds of columns, each given as ``COLUMN=KIND`` or ``COLUMN,COLUMN=KIND``.
+
+    Raises
+    ------
+    InputError
+        If an item has no ``=``.
+    """
+    found: dict[str, str] = {}
+    for text in kinds:
+        if "=" not in text:
+            raise InputError(
+                f"--kind is {text!r}; expected a column and its kind, such as zip=category; the "
+                "kinds are number, date and category"
+            )
+        names, kind = _names_and_value(text, table)
+        found |= dict.fromkeys(names, kind)
+    return found
+
+
+def _names_and_value(text: str, table: Table) -> tuple[list[str], str]:
+    """A column's name may hold ``=`` too, so the longest that is one counts."""
+    options = list(_divisions(text))
+    for names, value in options:
+        if names in table:
+            return [names], value
+    names, value = options[-1]
+    return named_columns(names, table), value
+
+
+def _divisions(text: str) -> Iterator[tuple[str, str]]:
+    at = len(text)
+    while (at := text.rfind("=", 0, at)) >= 0:
+        yield text[:at], text[at + 1 :]

@@ -1,0 +1,142 @@
+"""MLPRegressor: scikit-learn's, by changing one import."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from deltarule.estimators.mlp_base import DTYPES, BaseMLP, store_parameters
+from deltarule.maths import Loss
+
+__all__ = ["MLPRegressor"]
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """A drop-in for ``sklearn.neural_network.MLPRegressor``.
+
+    C + α/(2 Σs) ‖W‖², with C the weighted mean of the samples' loss, summed over outputs.
+
+    Parameters, attributes and what is added are those of :class:`MLPClassifier`, but for
+    ``class_weight``.
+
+    Parameters
+    ----------
+    loss : str, Loss or mapping
+        ``"squared_error"`` is ½ Σ (a − y)², as in scikit-learn; ``"poisson"`` has the output
+        activation exp. Added: ``"absolute_error"``, ``"huber"``, ``"quantile"``, and records.
+        **Different:** the loss is the sum over outputs and the gradient is its gradient, for
+        any number of outputs; scikit-learn reports the mean over outputs and descends the
+        sum. The poisson loss leaves out the constant y log y − y.
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, \
+learning_rate_init, power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, \
+momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, \
+n_iter_no_change, max_fun, output_activation, dropout, weight_decay, scoring, schedule, \
+clip_norm, averaging, callbacks, engine, initial_weights
+        As in :class:`MLPClassifier`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from deltarule.estimators import MLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = MLPRegressor(hidden_layer_sizes=(8,), activation="tanh", max_iter=400,
+    ...                      learning_rate_init=0.01, alpha=1.0, random_state=0)
+    >>> model.fit(X * 20, y / 100).score(X * 20, y / 100) > 0.5
+    True
+    """
+
+    _default_loss: ClassVar[str] = "half_squared_error"
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseMLP._parameter_constraints,
+        "loss": [str, dict, Loss],
+    }
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        output_activation: Any = None,
+        dropout: Any = 0.0,
+        weight_decay: float | None = None,
+        scoring: Any = None,
+        schedule: Any = None,
+        clip_norm: float | None = None,
+        averaging: float | None = None,
+        callbacks: Any = None,
+        engine: Any = "auto",
+        initial_weights: Any = None,
+    ) -> None:
+        store_parameters(self, locals())
+
+    def _targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=True,
+            dtype=DTYPES,
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        Y = y.astype(X.dtype)
+        return X, Y[:, None] if Y.ndim == 1 else Y
+
+    def _default_output(self) -> str:
+        name = self.loss if isinstance(self.loss, str) else getattr(self.loss, "name", "")
+        return "exp" if name == "poisson" else "identity"
+
+    def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
+        return Y[:, 0] if Y.shape[1] == 1 else Y
+
+    def _decode(self, outputs: np.ndarray) -> np.ndarray:
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+    def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
+        return float(r2_score(y, predicted, sample_weight=s))
+
+    @available_if(lambda self: self._check_partial_fit())
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """One epoch over the given rows, going on from where the estimator is.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, None, incremental=True)

@@ -1,0 +1,268 @@
+"""Engines with one fault each in their promises, gradients or dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+from tests.engines.broken import breaks
+
+from deltarule.engines import Promises, ReferenceEngine
+from deltarule.maths import dropout_mask
+from deltarule.maths.backprop import ForwardPass, cost_and_grad, loss_terms
+
+# -- what is promised ---------------------------------------------------------------------
+
+
+@breaks("promises")
+class PromisesTooLittle(ReferenceEngine):
+    promises = Promises(tolerance={"float64": 65.0})
+
+
+@breaks("promises")
+class PromisesNaN(ReferenceEngine):
+    promises = Promises(tolerance={"float32": float("nan")})
+
+
+@breaks("promises")
+class PromisesNothing(ReferenceEngine):
+    promises = Promises(tolerance={})
+
+
+@breaks("promises")
+class PromisesAnotherType(ReferenceEngine):
+    promises = Promises(tolerance={"float16": 64.0})
+
+
+@breaks("memory")
+class AllocatesAfterAll(ReferenceEngine):
+    promises = Promises(tolerance={"float64": 64.0}, allocates=False)
+
+
+# -- gradients ----------------------------------------------------------------------------
+
+
+@breaks("gradient")
+class OneBlockOff(ReferenceEngine):
+    """0.1 % in one block."""
+
+    def gradient(self, batch):
+        cost, grad = super().gradient(batch)
+        self.net.blocks[-2].of(grad)[...] *= 1.001
+        return cost, grad
+
+
+@breaks("gradient")
+class NoBiasGradient(ReferenceEngine):
+    def gradient(self, batch):
+        cost, grad = super().gradient(batch)
+        for block in self.net.blocks:
+            if block.kind == "b":
+                block.of(grad)[...] = 0
+        return cost, grad
+
+
+@breaks("gradient")
+class MeanOverOutputs(ReferenceEngine):
+    """In the value only, as in scikit-learn."""
+
+    def gradient(self, batch):
+        cost, grad = super().gradient(batch)
+        return cost / self.net.n_outputs, grad
+
+
+@breaks("gradient")
+class OneNodeForgotten(ReferenceEngine):
+    """F13 without its last j."""
+
+    def gradient(self, batch):
+        whole = self._theta
+        last = self.net.blocks[-2].of(self._theta.copy())
+        if len(last) == 1:
+            return super().gradient(batch)
+        cost, grad = super().gradient(batch)
+        self._theta = whole.copy()
+        self.net.blocks[-2].of(self._theta)[-1] = 0
+        _, without = super().gradient(batch)
+        self._theta = whole
+        head = self.net.blocks[0]
+        head.of(grad)[...] = head.of(without)
+        return cost, grad
+
+
+@breaks("gradient")
+class ForgetsWeights(ReferenceEngine):
+    def gradient(self, batch):
+        return super().gradient(batch._replace(w=np.full_like(batch.w, batch.w.mean())))
+
+
+@breaks("gradient")
+class ClipsTheLoss(ReferenceEngine):
+    def gradient(self, batch):
+        cost, grad = super().gradient(batch)
+        return min(cost, 2.0), grad
+
+
+@breaks("gradient")
+class CostOff(ReferenceEngine):
+    def cost(self, batch, averaged=False):
+        return 1.001 * super().cost(batch, averaged)
+
+
+@breaks("gradient")
+class PredictsZ(ReferenceEngine):
+    def predict(self, X, averaged=False):
+        net = self.net.with_changes(output_activation="identity", loss="squared_error")
+        engine = ReferenceEngine()
+        engine.load(net, self._theta, self.settings)
+        return engine.predict(X)
+
+
+@breaks("gradient")
+class NotThereYet(ReferenceEngine):
+    def gradient(self, batch):
+        raise NotImplementedError("backward pass")
+
+
+@breaks("shapes")
+class WrongForOneRow(ReferenceEngine):
+    def gradient(self, batch):
+        cost, grad = super().gradient(batch)
+        return cost, grad * (2 if len(batch.X) == 1 else 1)
+
+
+@breaks("shapes")
+class WrongForWidthOne(ReferenceEngine):
+    def gradient(self, batch):
+        cost, grad = super().gradient(batch)
+        return cost, grad * (2 if 1 in self.net.widths[1:-1] else 1)
+
+
+@breaks("shapes")
+class LosesTheTail(ReferenceEngine):
+    """The last columns of a wide layer, where they fill no vector."""
+
+    def gradient(self, batch):
+        cost, grad = super().gradient(batch)
+        for block in self.net.blocks:
+            if block.kind == "W" and block.shape[1] > 64 and block.shape[1] % 8:
+                block.of(grad)[:, -(block.shape[1] % 8) :] = 0
+        return cost, grad
+
+
+@breaks("shapes")
+class ReadsMemoryAsItLies(ReferenceEngine):
+    def gradient(self, batch):
+        X = batch.X.ravel(order="K").reshape(batch.X.shape)
+        return super().gradient(batch._replace(X=X))
+
+
+@breaks("shapes")
+class PredictsAFlatVector(ReferenceEngine):
+    def predict(self, X, averaged=False):
+        return super().predict(X, averaged).squeeze()
+
+
+@breaks("sum_of_parts")
+class DividesByTheBatch(ReferenceEngine):
+    def gradient(self, batch):
+        return super().gradient(batch._replace(w=batch.w / batch.w.sum()))
+
+
+@breaks("sum_of_parts")
+class OneBufferForAllGradients(ReferenceEngine):
+    def gradient(self, batch):
+        cost, grad = super().gradient(batch)
+        if getattr(self, "buffer", grad).shape != grad.shape or not hasattr(self, "buffer"):
+            self.buffer = grad.copy()
+        self.buffer[...] = grad
+        return cost, self.buffer
+
+
+@breaks("permutation")
+class FavoursTheFirstRow(ReferenceEngine):
+    def gradient(self, batch):
+        w = batch.w.copy()
+        w[0] *= 1.01
+        return super().gradient(batch._replace(w=w))
+
+
+@breaks("weight_two")
+class TakesWeightsForFlags(ReferenceEngine):
+    def gradient(self, batch):
+        present = (batch.w > 0).astype(batch.w.dtype)
+        return super().gradient(batch._replace(w=present / present.sum()))
+
+
+@breaks("weight_zero")
+class ZeroTimesInfinity(ReferenceEngine):
+    def passes(self, batch):
+        X, Y, w = (np.asarray(part, dtype=self.net.dtype) for part in batch[:3])
+        with np.errstate(all="ignore"):
+            return cost_and_grad(self._xp, self.net, self._theta, X, Y, w, self.masks(batch))
+
+
+@breaks("weight_zero")
+class ZeroTimesInfinityInCost(ReferenceEngine):
+    def cost(self, batch, averaged=False):
+        w, Y = batch.w.astype(self.net.dtype), batch.Y.astype(self.net.dtype)
+        with np.errstate(all="ignore"):
+            output = self.predict(batch.X, averaged)
+            loss, _ = loss_terms(self._xp, self.net, ForwardPass([output], [], [output]), Y)
+            return float((w * loss).sum())
+
+
+@breaks("weight_zero")
+class NoRowIsNoNumber(ReferenceEngine):
+    def gradient(self, batch):
+        return super().gradient(batch) if batch.w.any() else (float("nan"), 0 * self._theta)
+
+
+# -- dropout ------------------------------------------------------------------------------
+
+
+@breaks("dropout")
+class MasksByPosition(ReferenceEngine):
+    def masks(self, batch):
+        return super().masks(batch._replace(rows=np.arange(len(batch.rows))))
+
+
+@breaks("dropout")
+class SameMasksEveryStep(ReferenceEngine):
+    def masks(self, batch):
+        return super().masks(batch._replace(step=1))
+
+
+@breaks("dropout")
+class MasksWithoutSeed(ReferenceEngine):
+    def masks(self, batch):
+        masks = [None] * (self.net.n_layers + 1)
+        for layer, rate in enumerate(self._rates, start=1):
+            masks[layer] = dropout_mask(
+                rate,
+                batch.rows,
+                self.net.widths[layer],
+                seed=0,
+                step=batch.step,
+                layer=layer,
+                dtype=self.net.dtype,
+            )
+        return masks
+
+
+@breaks("dropout")
+class MasksNotScaledUp(ReferenceEngine):
+    def masks(self, batch):
+        masks = super().masks(batch)
+        return masks and [None if m is None else np.sign(m) for m in masks]
+
+
+@breaks("dropout")
+class DropsInPredict(ReferenceEngine):
+    def predict(self, X, averaged=False):
+        output = super().predict(X, averaged)
+        return output * 0.5 if any(self._rates) else output
+
+
+@breaks("dropout")
+class DropsInCost(ReferenceEngine):
+    def cost(self, batch, averaged=False):
+        return self.gradient(batch)[0] if any(self._rates) else super().cost(batch, averaged)

@@ -1,0 +1,146 @@
+"""The contract itself: who passes it, what it covers, how it reports."""
+
+import numpy as np
+import pytest
+
+from deltarule.engines import (
+    LAWS,
+    CheckedEngine,
+    Promises,
+    ReferenceEngine,
+    check_engine,
+)
+from deltarule.errors import ContractViolation, InputError
+from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Loss
+from deltarule.optimizers import RULES, Rule
+
+
+@pytest.mark.parametrize("engine", [ReferenceEngine, CheckedEngine])
+def test_an_engine_of_the_library_keeps_every_law_in_both_types(engine):
+    report = check_engine(engine)
+    assert report.passed
+    assert {(r.law, r.dtype) for r in report.results} == {
+        (law, dtype) for law in LAWS for dtype in ("float32", "float64")
+    }
+    # A law without comparisons holds nothing to anything; memory is for those who promise it.
+    assert all(r.comparisons > 0 for r in report.results if r.law != "memory")
+
+
+def test_the_report_is_a_table_of_laws():
+    text = str(check_engine(ReferenceEngine, laws=["permutation"]))
+    assert "engine reference" in text
+    assert text.count("permutation") == 2
+    assert "BROKEN" not in text
+
+
+def test_an_instance_is_as_good_as_a_class():
+    assert check_engine(ReferenceEngine(), laws=["repeatable"]).passed
+
+
+def test_a_law_that_is_none_is_refused_with_the_list():
+    with pytest.raises(InputError, match="no law 'gravity'; the laws are promises, gradient"):
+        check_engine(ReferenceEngine, laws=["gravity"])
+
+
+def test_an_engine_is_tested_in_the_types_it_promises_and_no_other():
+    class Single(ReferenceEngine):
+        promises = Promises(tolerance={"float32": 64.0})
+
+    report = check_engine(Single, laws=["gradient"])
+    assert {r.dtype for r in report.results} == {"float32"}
+
+
+def test_an_engine_is_held_to_what_it_promises_if_that_is_less_than_allowed():
+    class Proud(ReferenceEngine):
+        promises = Promises(tolerance={"float32": 1e-3})
+
+    with pytest.raises(ContractViolation, match="gradient"):
+        check_engine(Proud)
+
+
+def test_a_law_that_is_broken_in_one_type_only_is_found():
+    class WrongInFloat32(ReferenceEngine):
+        def gradient(self, batch):
+            cost, grad = super().gradient(batch)
+            return cost, grad * (1.001 if self.net.dtype == np.float32 else 1)
+
+    report = check_engine(WrongInFloat32, laws=["gradient"], raises=False)
+    assert {r.dtype: r.passed for r in report.results} == {"float32": False, "float64": True}
+
+
+class KnowsItsOwnNames(ReferenceEngine):
+    """Compiled for the names it knows; whatever else there is, it takes for the identity."""
+
+    known = ACTIVATIONS.names()
+    losses = LOSSES.names()
+    rules = RULES.names()
+
+    def gradient(self, batch):
+        cost, grad = super().gradient(batch)
+        names = {g.name for g in self.net.activations[1:]}
+        foreign = not names <= set(self.known) or self.net.loss.name not in self.losses
+        return cost, grad * (1.5 if foreign else 1.0)
+
+    def apply(self, grad, learning_rate, cost=None):
+        factor = 1.0 if self.settings.rule.name in self.rules else 1.5
+        super().apply(grad, learning_rate * factor, cost)
+
+
+def cube(xp):
+    return (lambda z: z * z * z), (lambda z, a: 3 * z * z)
+
+
+def fourth_power(xp):
+    def terms(a, y):
+        r = a - y
+        return r * r * r * r, 4 * r * r * r
+
+    return terms
+
+
+def signsgd(xp):
+    def update(theta, g, slots, step):
+        return theta - step.learning_rate * xp.sign(g), {}
+
+    return update
+
+
+@pytest.mark.parametrize(
+    ("registry", "record", "law", "where"),
+    [
+        (ACTIVATIONS, Activation("cube", cube), "gradient", "cube"),
+        (LOSSES, Loss("fourth_power", fourth_power), "gradient", "fourth_power"),
+        (RULES, Rule("signsgd", signsgd), "trajectory", "signsgd"),
+    ],
+)
+def test_what_a_user_registers_is_covered(registry, record, law, where):
+    assert check_engine(KnowsItsOwnNames, laws=[law]).passed
+    registry.register(record)
+    try:
+        assert check_engine(ReferenceEngine, laws=[law]).passed
+        with pytest.raises(ContractViolation, match=where):
+            check_engine(KnowsItsOwnNames, laws=[law])
+    finally:
+        registry.unregister(record.name)
+
+
+def test_ctrl_c_in_the_middle_is_not_taken_for_a_broken_law():
+    class Pressed(ReferenceEngine):
+        def gradient(self, batch):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_engine(Pressed, laws=["gradient"])
+
+
+def test_an_engine_that_keeps_its_promise_to_allocate_nothing_passes():
+    class Frugal(ReferenceEngine):
+        """Steps only once for each load, and then does nothing at all."""
+
+        promises = Promises(tolerance={"float64": 64.0}, allocates=False)
+
+        def step(self, batch, learning_rate):
+            return 0.0
+
+    report = check_engine(Frugal, laws=["memory"])
+    assert [r.comparisons for r in report.results] == [1]
