@@ -113,6 +113,30 @@ def test_a_setting_out_of_range_is_refused_by_name(name, value):
         EngineSettings(**{name: value})
 
 
+def test_what_is_frozen_has_no_part_in_the_norm_that_is_clipped():
+    """By hand: g = (3, 4), clipped to 1. With the 4 frozen it is (1, 0), and not (0.6, 0)."""
+    net = Network([1, 1], [], frozen=["b1"])
+    engine = ReferenceEngine()
+    engine.load(net, np.zeros(2), EngineSettings(rule="sgd", clip_norm=1.0))
+    engine.apply(np.array([3.0, 4.0]), 1.0)
+    assert engine.theta.tolist() == [-1.0, 0.0]
+
+
+def test_penalty_clipping_rule_and_average_come_in_this_order():
+    """By hand: θ = 4, data gradient −1, l2 slope 1/2 · 4 = 2, clipped from 1 to ½."""
+    net = Network([1, 1], [], bias=False)
+    engine = ReferenceEngine()
+    settings = EngineSettings(l2=1.0, total_weight=2.0, clip_norm=0.5, averaging=0.5)
+    engine.load(net, np.array([4.0]), settings)
+    assert engine.penalty_cost() == 4.0
+    engine.apply(np.array([-1.0]), 1.0)
+    assert engine.theta.tolist() == [3.5]
+    engine.apply(np.array([-1.0]), 1.0)  # slope 1.75 − 1 = 0.75, clipped to ½
+    assert engine.theta.tolist() == [3.0]
+    # (½ · 3.5 + 3)/(½ + 1)
+    assert engine.averaged_theta == pytest.approx([4.75 / 1.5])
+
+
 @pytest.mark.parametrize("dropout", [(0.5,), (0.5, 0.5)])
 def test_dropout_is_one_rate_for_each_hidden_layer(dropout):
     if len(dropout) == 1:

@@ -50,7 +50,7 @@ def test_predictions_need_no_target(schema, make_table):
     assert typed.target is None
     assert typed.weights is None
     assert typed.columns["town"].tolist() == ["z", "?"]
-    assert typed.notes == ("columns left out because the schema does not know them: colour",)
+    assert typed.notes == ("columns that the model does not know are left out: colour",)
 
 
 def test_a_target_that_is_not_needed_is_not_looked_at(schema, make_table):
@@ -75,7 +75,7 @@ def test_missing_columns_are_all_named(schema, make_table):
     with pytest.raises(DataError) as caught:
         apply_schema(schema, new)
     assert str(caught.value) == (
-        "new.csv lacks 3 of the columns the schema needs: 'age' (is it 'Age'?), 'town', "
+        "new.csv lacks 3 of the columns the model needs: 'age' (is it 'Age'?), 'town', "
         "'w' (the weights); expected the columns it was made from; it has: Age, city, y"
     )
     assert apply_schema(
@@ -127,7 +127,7 @@ def test_rows_without_a_target_are_left_out(schema, make_table):
     assert typed.columns["age"].tolist() == [1.0, 3.0]
     assert typed.weights.tolist() == [1.0, 0.0]
     assert typed.notes == ("rows left out because the target 'y' is missing: 1",)
-    with pytest.raises(DataError, match="'y' is missing in all 1 rows; expected known values"):
+    with pytest.raises(DataError, match="'y' is missing in the only row; expected known values"):
         apply_schema(schema, table.take([1]))
 
 

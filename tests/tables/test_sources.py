@@ -189,7 +189,7 @@ def test_sql_over_a_file_a_pattern_and_files_it_names(write, tmp_path):
         ("selec", "syntax error"),
         ("select 1; select 2", "sql holds 2 statements"),
         ("copy (select 1) to 'out.csv'", "sql is no SELECT"),
-        ("select * from data", "give the file as source: it is then the table 'data'"),
+        ("select * from data", "give the file too: it is then the table 'data'"),
         ("select * from nowhere", "Table with name nowhere does not exist"),
         ("select 1 as a where false", "the SQL result has 1 column (a) and no rows"),
         ("select [1] as a", "column 'a' is of type INTEGER[]"),

@@ -130,7 +130,7 @@ def test_the_advice_fits_the_rule_and_what_is_set_already():
     assert "learning rate" not in error
     # The rate is the schedule's, not the one that was given.
     late = fails(net, *data, theta=theta, schedule={"name": "warmup", "epochs": 2, "start": 0.5})
-    assert "it was 0.0" in str(late)
+    assert "it was 0.00075)" in str(late)
 
 
 def test_an_engine_that_fails_where_the_reference_does_not():

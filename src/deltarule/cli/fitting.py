@@ -167,7 +167,8 @@ def _report(model: TableModel, folder: Path) -> None:
     output.say(f"{_course(report)}; {_seconds(report)}")
     output.say(f"\n{output.scores(rows)}\n")
     count = report["rows"][last]
-    output.say(f"On the {count:,} {_PARTS[last]} rows {_VERDICTS[report['against_linear']]}")
+    if report["against_linear"] is not None:
+        output.say(f"On the {count:,} {_PARTS[last]} rows {_VERDICTS[report['against_linear']]}")
     output.say(f"Saved in {folder}: the model, history.json, loss.svg.")
     output.notes(report["notes"])
 

@@ -83,13 +83,14 @@ def kinds_by_column(kinds: Iterable[str], table: Table) -> dict[str, str]:
 
 
 def _names_and_value(text: str, table: Table) -> tuple[list[str], str]:
-    """A column's name may hold ``=`` too, so the longest that is one counts."""
-    options = list(_divisions(text))
-    for names, value in options:
-        if names in table:
-            return [names], value
-    names, value = options[-1]
-    return named_columns(names, table), value
+    """A column's name may hold ``=`` too, so the longest text that names columns counts."""
+    divisions = list(_divisions(text))
+    for front, value in divisions:
+        names = named_columns(front, table)
+        if all(name in table for name in names):
+            return names, value
+    front, value = divisions[-1]
+    return named_columns(front, table), value
 
 
 def _divisions(text: str) -> Iterator[tuple[str, str]]:

@@ -27,7 +27,9 @@ _NAME = (
 # Where the option is not simply the parameter with dashes.
 _OPTIONS = {"kinds": "kind"}
 _GIVEN = re.compile(rf"(?<![\w'\"-])({_NAME})=(?:'([^']*)'|\"([^\"]*)\"|([\w.]+))?(?=[\s;,.?)]|$)")
-_SUBJECT = re.compile(rf"^(?:EngineSettings: )?({_NAME})(?: and ({_NAME}))? (?=(?:is|are) )")
+_SUBJECT = re.compile(
+    rf"^(?:EngineSettings: )?({_NAME})(?: and ({_NAME}))?(?=: | (?:is|are|holds|gives) )"
+)
 
 
 def say(text: str) -> None:
@@ -96,7 +98,7 @@ def in_options(text: str) -> str:
         return option(match[1]) + ("" if value is None else f" {value}")
 
     def subject(match: re.Match[str]) -> str:
-        return " and ".join(option(name) for name in match.groups() if name) + " "
+        return " and ".join(option(name) for name in match.groups() if name)
 
     return _SUBJECT.sub(subject, _GIVEN.sub(given, text))
 
@@ -140,7 +142,7 @@ def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
 
 def _aligned(name: str, values: Sequence[float | None]) -> list[str]:
     """Numbers with as many decimals as the column needs to tell them apart."""
-    known = [abs(value) for value in values if value]
+    known = [abs(value) for value in values if value and math.isfinite(value)]
     decimals = 4
     if known and name in ("rmse", "mae"):
         decimals = max(0, 3 - math.floor(math.log10(min(known))))

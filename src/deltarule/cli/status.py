@@ -111,14 +111,16 @@ def execute(arguments: Sequence[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             output.say(error.format_message())
         else:
-            _tell(_usage(error), "UsageError", Status.USAGE, as_json)
+            _tell(_usage(error, arguments), "UsageError", Status.USAGE, as_json)
         return Status.USAGE
     return result if isinstance(result, int) else Status.DONE
 
 
-def _usage(error: Any) -> str:
+def _usage(error: Any, arguments: Sequence[str]) -> str:
     """What is wrong with the arguments, in our words."""
-    where = "deltarule" if error.ctx is None else error.ctx.command_path
+    # An option without its value is found before there is a context.
+    first = arguments[0] if error.ctx is None and not arguments[0].startswith("-") else ""
+    where = f"deltarule {first}".strip() if error.ctx is None else error.ctx.command_path
     text = error.format_message().rstrip(".")
     parameter = getattr(error, "param", None)
     if isinstance(error, typer.BadParameter) and "expected" in error.message and parameter:

@@ -7,11 +7,19 @@ from typing import Any
 
 from deltarule.cli import output
 from deltarule.cli.places import check_predictions_file, write_predictions
-from deltarule.errors import InputError
+from deltarule.errors import FileError, InputError
 from deltarule.estimators import TableModel
 from deltarule.tables import Table, apply_schema, read_table
 
 __all__ = ["evaluate_table", "predict_table"]
+
+
+def _loaded(folder: Path) -> TableModel:
+    try:
+        return TableModel.load(folder)
+    except InputError as error:
+        # An activation that is not registered here, say: no option can help it.
+        raise FileError(str(error)) from error
 
 
 def _read(model: TableModel, data: str | None, table: str | None, sql: str | None) -> Table:
@@ -33,7 +41,7 @@ def predict_table(
     """Write a prediction for each row, in the table's order."""
     if out is not None:
         check_predictions_file(out, force)
-    model = TableModel.load(folder)
+    model = _loaded(folder)
     if proba and model.task == "regression":
         raise InputError(
             f"--proba was given, and {str(folder)!r} predicts a number; expected a model of "
@@ -73,7 +81,7 @@ def evaluate_table(
     as_json: bool,
 ) -> None:
     """Print the scores of a model on a table whose target is known."""
-    model = TableModel.load(folder)
+    model = _loaded(folder)
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
         rows = _read(model, data, table, sql)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
@@ -243,6 +244,10 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         X, Y, s = parts
         n_rows = X.shape[0]
         previous: TrainingResult | None = getattr(self, "_result", None) if incremental else None
+        if previous is not None and "run.partial" in previous.state:
+            # An epoch that was interrupted is not taken up: these are other rows.
+            state = {k: v for k, v in previous.state.items() if k != "run.partial"}
+            previous = dataclasses.replace(previous, state=state)
         stochastic = self.solver != "lbfgs"
         scored = self.early_stopping and held is not None and stochastic
         epochs = 1 + len(previous.history) if previous is not None else int(self.max_iter)

@@ -45,14 +45,7 @@ def score_outputs(
     from sklearn import metrics
 
     if task == "regression":
-        mse = metrics.mean_squared_error(truth, outputs, sample_weight=weights)
-        spread = np.ptp(truth[weights > 0] if weights is not None else truth) if len(truth) else 0
-        r2 = metrics.r2_score(truth, outputs, sample_weight=weights) if spread > 0 else None
-        return {
-            "r2": None if r2 is None else float(r2),
-            "rmse": float(np.sqrt(mse)),
-            "mae": float(metrics.mean_absolute_error(truth, outputs, sample_weight=weights)),
-        }
+        return _regression_scores(truth, outputs, weights)
     labels = np.arange(outputs.shape[1])
     probabilities = outputs.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
@@ -65,6 +58,29 @@ def score_outputs(
         ),
         "auc": _auc(truth, probabilities, weights),
     }
+
+
+def _regression_scores(
+    truth: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None
+) -> dict[str, float | None]:
+    # In a unit that is a power of two, no digit changes and the square of 1e300 is a number.
+    unit = max(_unit(truth), _unit(outputs))
+    errors = outputs / unit - truth / unit
+    kept = truth if weights is None else truth[weights > 0]
+    mean = np.average(truth / unit, weights=weights)
+    spread = np.average((truth / unit - mean) ** 2, weights=weights)
+    mse = np.average(errors**2, weights=weights)
+    defined = len(kept) > 1 and np.ptp(kept) > 0 and spread > 0
+    return {
+        "r2": float(1 - mse / spread) if defined else None,
+        "rmse": float(np.sqrt(mse)) * unit,
+        "mae": float(np.average(np.abs(errors), weights=weights)) * unit,
+    }
+
+
+def _unit(values: np.ndarray) -> float:
+    largest = float(np.abs(values).max()) if len(values) else 0.0
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > 0 else 1.0
 
 
 def _auc(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None) -> float | None:
@@ -89,8 +105,8 @@ class Comparison(NamedTuple):
     Attributes
     ----------
     gain : float
-        How much lower the first model's mean loss is: log loss for classes, squared error
-        for numbers.
+        How much lower the first model's mean loss is: log loss for classes, for numbers
+        the squared error, in a unit of its own.
     error : float
         The standard error of the gain over these rows.
     verdict : str
@@ -130,7 +146,9 @@ def compared(
     """
     w = np.ones(len(truth)) if weights is None else weights
     kept = w > 0
-    gains = _row_losses(task, truth, second)[kept] - _row_losses(task, truth, first)[kept]
+    unit = max(map(_unit, (truth, first, second))) if task == "regression" else 1.0
+    losses = [_row_losses(task, truth, outputs, unit)[kept] for outputs in (first, second)]
+    gains = losses[1] - losses[0]
     share = w[kept] / w[kept].sum()
     gain = float((share * gains).sum())
     spread = float(np.sqrt((share**2 * (gains - gain) ** 2).sum()))
@@ -140,10 +158,10 @@ def compared(
     return Comparison(gain, error, verdict)
 
 
-def _row_losses(task: str, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+def _row_losses(task: str, truth: np.ndarray, outputs: np.ndarray, unit: float) -> np.ndarray:
     if task == "regression":
-        loss: np.ndarray = (outputs.astype(np.float64) - truth) ** 2
-        return loss
+        squares: np.ndarray = (outputs / unit - truth / unit) ** 2
+        return squares
     of_truth = outputs.astype(np.float64)[np.arange(len(truth)), truth]
     # As scikit-learn's log loss: a probability of 0 counts as the least above it.
     return -np.log(np.clip(of_truth, np.finfo(np.float64).eps, 1.0))
@@ -169,6 +187,8 @@ def baselines(
     n_classes: int,
     train: tuple[np.ndarray, np.ndarray, np.ndarray | None],
     X: np.ndarray,
+    *,
+    linear: bool = True,
 ) -> dict[str, Baseline]:
     """What two simple models predict: a constant, and a linear model on the same features.
 
@@ -183,11 +203,13 @@ def baselines(
         Encoded training rows.
     X : array
         Encoded rows to predict.
+    linear : bool
+        Whether to fit the linear model, which takes most of the time.
 
     Returns
     -------
     dict of Baseline
-        Under ``"constant"`` and ``"linear"``.
+        Under ``"constant"`` and, if asked for, ``"linear"``.
 
     Examples
     --------
@@ -203,18 +225,24 @@ def baselines(
     features, rows = features.astype(np.float64), X.astype(np.float64)
     if task == "regression":
         constant = np.full(len(rows), float(np.average(y, weights=w)))
-        linear, note = _fitted_linear(Ridge(), features, y, w)
-        return {"constant": Baseline(constant), "linear": Baseline(linear.predict(rows), note)}
+        found = {"constant": Baseline(constant)}
+        if linear:
+            model, note = _fitted_linear(Ridge(), features, y, w)
+            found["linear"] = Baseline(model.predict(rows), note)
+        return found
     shares = np.bincount(y, weights=w, minlength=n_classes) / w.sum()
     outputs = np.tile(shares, (len(rows), 1))
-    found = {"constant": Baseline(outputs), "linear": Baseline(outputs)}
+    found = {"constant": Baseline(outputs)}
+    if not linear:
+        return found
+    found["linear"] = Baseline(outputs)
     # A class with no training rows cannot be fitted; its probability stays 0, as it should.
     if np.count_nonzero(shares) > 1:
         kept = w > 0
         model = LogisticRegression(max_iter=_MOST_STEPS)
-        linear, note = _fitted_linear(model, features[kept], y[kept], w[kept])
+        model, note = _fitted_linear(model, features[kept], y[kept], w[kept])
         outputs = np.zeros((len(rows), n_classes))
-        outputs[:, linear.classes_] = linear.predict_proba(rows)
+        outputs[:, model.classes_] = model.predict_proba(rows)
         found["linear"] = Baseline(outputs, note)
     return found
 

@@ -171,8 +171,8 @@ class TableModel:
             If the folder is missing, was changed, or holds a network without a table.
         """
         model = load_model(folder)
-        extra = dict(model.extra)
-        if "schema" not in extra:
+        extra = model.extra
+        if not isinstance(extra, dict) or "schema" not in extra:
             raise FileError(
                 f"{str(folder)!r} holds a network without a table; expected a model of a table; "
                 "use deltarule.load_model and give it arrays"
@@ -191,10 +191,10 @@ class TableModel:
                 f"{str(folder)!r} is not a complete model of a table: {error}; "
                 "restore it, or train again"
             ) from error
-        if loaded.encoder.n_features != model.net.n_inputs:
+        if not loaded.encoder.codes or loaded.encoder.n_features != model.net.n_inputs:
             raise FileError(
-                f"{str(folder)!r} encodes a table in {loaded.encoder.n_features} features, and its "
-                f"network takes {model.net.n_inputs}; restore it, or train again"
+                f"the encoder in {str(folder)!r} is not that of its network, which takes "
+                f"{model.net.n_inputs} features; restore it, or train again"
             )
         return loaded
 

@@ -116,6 +116,8 @@ class TableSettings:
                 f"learning_rate is {self.learning_rate:g}; expected a finite number above 0, "
                 "such as 0.001"
             )
+        if not (np.isfinite(self.l2) and self.l2 >= 0):
+            raise InputError(f"l2 is {self.l2:g}; expected a finite number, at least 0; 1 is usual")
         SCHEDULES.get(self.schedule)
         make_engine(self.engine)
         EngineSettings(
@@ -145,8 +147,8 @@ def _check_whole(
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < 1 or (most is not None and value > most):
         given = value if shown is None else ",".join(map(str, shown))
-        top = "at least 1" if most is None else f"from 1 to {most:,}"
-        raise InputError(f"{name} is {given!r}; expected a whole number {top}{also}")
+        top = ", at least 1," if most is None else f" from 1 to {most:,}"
+        raise InputError(f"{name} is {given!r}; expected a whole number{top}{also}")
 
 
 def fit_table(
@@ -185,7 +187,8 @@ def fit_table(
         ``model.report`` holds the counts of rows and the scores of each part
         (``"train"``, ``"valid"``, ``"test"``), the scores of the baselines, whether the
         network is ``"better"`` than the linear one, ``"worse"`` or ``"no different"`` (by two
-        standard errors, row by row), the time, notes on the scores, and on the data.
+        standard errors, row by row; None where ``stop`` was raised, and the linear model
+        left out), the time, notes on the scores, and on the data.
 
     Raises
     ------
@@ -250,10 +253,13 @@ def fit_table(
         for name, part in parts.items()
     }
     last = next(name for name in ("test", "valid", "train") if name in parts)
-    simple = _baselines(target, parts, X, truth, last)
-    against = compared(
-        target.task, truth[last], outputs[last], simple["linear"].outputs, parts[last].weights
-    )
+    # Who stops training is in a hurry, and the linear model can take a while.
+    simple = _baselines(target, parts, X, truth, last, linear=not stop)
+    against = None
+    if "linear" in simple:
+        against = compared(
+            target.task, truth[last], outputs[last], simple["linear"].outputs, parts[last].weights
+        )
     report: dict[str, Any] = {
         "task": target.task,
         "rows": {name: len(parts[name]) for name in scores},
@@ -265,7 +271,7 @@ def fit_table(
             for name, each in simple.items()
         },
         "baselines_on": last,
-        "against_linear": against.verdict,
+        "against_linear": None if against is None else against.verdict,
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,
         "stopped": result.stopped,
@@ -288,6 +294,7 @@ def _baselines(
     X: dict[str, np.ndarray],
     truth: dict[str, np.ndarray],
     last: str,
+    linear: bool,
 ) -> dict[str, Baseline]:
     """The baselines for one part, learned from all rows of the others."""
     names = [name for name in parts if name != last] or [last]
@@ -296,7 +303,8 @@ def _baselines(
         weights = np.concatenate([_weights(parts[name]) for name in names])
     rows = np.concatenate([X[name] for name in names])
     targets = np.concatenate([truth[name] for name in names])
-    return baselines(target.task, len(target.classes), (rows, targets, weights), X[last])
+    train = (rows, targets, weights)
+    return baselines(target.task, len(target.classes), train, X[last], linear=linear)
 
 
 def _remarks(parts: dict[str, TypedColumns], last: str, result: TrainingResult) -> list[str]:

@@ -347,7 +347,7 @@ def cross_entropy(xp: Any, smoothing: float) -> Terms:
     """−y log a, with derivative −y/a; y is mixed with the uniform 1/n first if smoothed."""
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        y = y + smoothing * (1 / xp.n_outputs(a) - y)
+        y = (y - smoothing * y) + smoothing / xp.n_outputs(a)
         return -xp.xlogy(y, a), -xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
 
     return from_output
@@ -365,7 +365,7 @@ def cross_entropy_softmax(xp: Any, smoothing: float) -> Terms:
 
     def from_input(z: Any, y: Any) -> tuple[Any, Any]:
         excess = (1 - smoothing) * (xp.total(y) - 1)
-        y = y + smoothing * (1 / xp.n_outputs(z) - y)
+        y = (y - smoothing * y) + smoothing / xp.n_outputs(z)
         m = xp.largest(z)
         e = xp.exp_difference(z, m)
         top = z == m

@@ -13,7 +13,7 @@ from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import parse_number
 from deltarule.tables.infer import cleaned, read_weights
 from deltarule.tables.schema import Column, Schema
-from deltarule.tables.table import Table, close_match, listed, slice_or_index
+from deltarule.tables.table import Table, all_rows, close_match, listed, slice_or_index
 from deltarule.tables.values import NUMERIC_SHARE, as_days, as_labels, as_numbers, cells_at
 
 __all__ = ["TypedColumns", "apply_schema"]
@@ -127,7 +127,7 @@ def apply_schema(
     >>> new = Table(("Size",), {"Size": np.array(["60"], dtype=object)}, source="new.csv")
     >>> apply_schema(schema, new, need_target=False)
     Traceback (most recent call last):
-    deltarule.errors.DataError: new.csv lacks 1 of the columns the schema needs: 'size' \
+    deltarule.errors.DataError: new.csv lacks 1 of the columns the model needs: 'size' \
 (is it 'Size'?); expected the columns it was made from; it has: Size
     """
     if need_target and schema.target is None:
@@ -153,7 +153,7 @@ def apply_schema(
         rows = _known_rows(clean[name])
         if len(rows) == 0:
             raise DataError(
-                f"{table.source}: the target {name!r} is missing in all {len(table)} rows; "
+                f"{table.source}: the target {name!r} is missing in {all_rows(len(table))}; "
                 "expected known values; leave the target out where only predictions are wanted"
             )
         if gone := len(table) - len(rows):
@@ -195,7 +195,7 @@ def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
         shown.append(f"{name!r}{what}" + (f" (is it {match!r}?)" if match else ""))
     more = f" and {len(absent) - 20} more" if len(absent) > 20 else ""
     raise DataError(
-        f"{table.source} lacks {len(absent)} of the columns the schema needs: "
+        f"{table.source} lacks {len(absent)} of the columns the model needs: "
         f"{', '.join(shown)}{more}; expected the columns it was made from; "
         f"it has: {listed(table.names)}"
     )
@@ -206,7 +206,7 @@ def _note_extra(schema: Schema, table: Table, notes: list[str]) -> None:
     known |= {column.name for column in _target(schema)} | {schema.weights or ""}
     extra = [name for name in table.names if name not in known]
     if extra:
-        notes.append(f"columns left out because the schema does not know them: {listed(extra)}")
+        notes.append(f"columns that the model does not know are left out: {listed(extra)}")
 
 
 def _known_rows(cells: NDArray[Any]) -> NDArray[np.int64]:

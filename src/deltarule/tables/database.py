@@ -109,7 +109,7 @@ def read_sql(path: Path | None, sql: str, tokens: tuple[str, ...]) -> Table:
                     "or copy the data to a Parquet file"
                 )
             elif path is None and "Table with name data" in str(error):
-                hint = "give the file as source: it is then the table 'data'"
+                hint = "give the file too: it is then the table 'data'"
             raise DataError(
                 f"sql: {_first_line(error)}; expected a SELECT that DuckDB can run; {hint}"
             ) from None
@@ -175,7 +175,9 @@ def _fetch(
 
 
 def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split("\n\n")[0].split())
+    text = " ".join(str(error).split("\n\n")[0].split())
+    # DuckDB proposes tables of its own that nobody asks for.
+    return re.sub(r' Did you mean "pg_\w+"\?', "", text)
 
 
 def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[str, ...]) -> Table:

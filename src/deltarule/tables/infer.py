@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import clean_text, missing_tokens, parse_number, without_tokens
 from deltarule.tables.schema import KINDS, Column, Schema
-from deltarule.tables.table import Table, listed, unknown_column
+from deltarule.tables.table import Table, all_rows, listed, unknown_column
 from deltarule.tables.targets import choose_task
 from deltarule.tables.values import (
     NUMERIC_SHARE,
@@ -112,7 +112,7 @@ def infer_schema(
         known = ~_missing(clean[target])
         if not known.any():
             raise DataError(
-                f"{table.source}: the target {target!r} is missing in all {len(table)} rows; "
+                f"{table.source}: the target {target!r} is missing in {all_rows(len(table))}; "
                 "expected values to learn from; choose another target"
             )
         if not known.all():

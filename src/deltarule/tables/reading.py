@@ -174,7 +174,8 @@ def _check_path(path: Path) -> None:
         elif path.suffix.lower() in (".xls", ".xlsx", ".ods"):
             advice = "save the sheet as CSV"
         raise FileError(
-            f"{path.name} ends in {path.suffix or 'nothing'!r}; expected one of "
+            f"{path.name} {'ends in ' + repr(path.suffix) if path.suffix else 'has no ending'}; "
+            "expected one of "
             f"{', '.join(_KNOWN)}; {advice}"
         )
 

@@ -79,6 +79,8 @@ class Column:
             return ", ".join(shown) + more
         if self.minimum is None or self.maximum is None:
             return ""
+        if self.minimum == self.maximum:
+            return _day_text(self.minimum) if self.kind == "date" else _number(self.minimum)
         if self.kind == "date":
             return f"{_day_text(self.minimum)} … {_day_text(self.maximum)}"
         return f"{_number(self.minimum)} … {_number(self.maximum)}"

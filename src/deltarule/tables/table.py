@@ -15,6 +15,7 @@ from deltarule.errors import DataError, InputError
 __all__ = [
     "MAX_COLUMNS",
     "Table",
+    "all_rows",
     "check_names",
     "close_match",
     "counted",
@@ -52,6 +53,17 @@ def counted(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number} {noun}es" if noun.endswith("s") else f"{number} {noun}s"
+
+
+def all_rows(number: int) -> str:
+    """Every row of a table, for a message.
+
+    Examples
+    --------
+    >>> all_rows(40), all_rows(1)
+    ('all 40 rows', 'the only row')
+    """
+    return "the only row" if number == 1 else f"all {number} rows"
 
 
 def close_match(name: str, known: Iterable[str]) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import parse_number
-from deltarule.tables.table import Table, counted, listed
+from deltarule.tables.table import Table, all_rows, counted, listed
 from deltarule.tables.values import NUMERIC_SHARE, as_days, as_labels, as_numbers, cells_at
 
 __all__ = ["MAX_CLASSES", "TASKS", "TaskChoice", "choose_task", "sorted_classes"]
@@ -125,7 +125,7 @@ def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoi
     n = len(classes)
     if n == 1:
         raise DataError(
-            f"{table.source}: the target {target!r} is {classes[0]!r} in all {len(table)} rows; "
+            f"{table.source}: the target {target!r} is {classes[0]!r} in {all_rows(len(table))}; "
             "expected at least two classes; choose another target, or more rows"
         )
     too_many = n > MAX_CLASSES or (n > 2 and n > len(labels) / 2)
@@ -180,8 +180,8 @@ def _regression(
     distinct = np.unique(values)
     if len(distinct) == 1:
         raise DataError(
-            f"{table.source}: the target {target!r} is {as_labels(distinct)[0]} in all "
-            f"{len(values)} rows; expected at least two different values; choose another "
+            f"{table.source}: the target {target!r} is {as_labels(distinct)[0]} in "
+            f"{all_rows(len(values))}; expected at least two different values; choose another "
             "target, or more rows"
         )
     if task == "regression":

@@ -10,7 +10,7 @@ from deltarule.engines import Batch, CheckedEngine, Engine, EngineSettings
 from deltarule.errors import Diverged
 from deltarule.optimizers import Rule
 
-__all__ = ["ADVICE_WITHOUT_RATE", "advice_for", "penalty_diverged", "raise_diverged"]
+__all__ = ["ADVICE_WITHOUT_RATE", "advice_for", "penalty_diverged", "placed", "raise_diverged"]
 
 ADVICE_WITHOUT_RATE = (
     "Try inputs and targets standardised to mean 0 and variance 1, smaller initial weights, "
@@ -28,6 +28,17 @@ def advice_for(settings: EngineSettings, rate: float) -> str:
         slower = f"a smaller learning rate (it was {rate:.3g})"
     clip = "" if settings.clip_norm else ", clip_norm=1.0"
     return f"Try {slower}{clip}, and inputs and targets standardised to mean 0 and variance 1"
+
+
+def placed(found: Diverged, where: str, advice: str, *, epoch: int, index: int) -> Diverged:
+    """What an engine that looks at every number has found, with where training was."""
+    return Diverged(
+        f"{where}: {found}. {advice}",
+        epoch=epoch,
+        batch=index,
+        layer=found.layer,
+        block=found.block,
+    )
 
 
 def raise_diverged(
@@ -63,14 +74,12 @@ def raise_diverged(
     theta = np.array(engine.averaged_theta if averaged else engine.theta)
     rates = settings.dropout if dropout else 0.0
     checked.load(engine.net, theta, EngineSettings(dropout=rates, seed=settings.seed))
-    layer, block, what = None, None, "the cost is not finite"
+    found = Diverged("the cost is not finite")
     try:
         checked.gradient(batch)
-    except Diverged as found:
-        layer, block, what = found.layer, found.block, str(found)
-    raise Diverged(
-        f"{where}: {what}. {advice}", epoch=epoch, batch=index, layer=layer, block=block
-    ) from None
+    except Diverged as error:
+        found = error
+    raise placed(found, where, advice, epoch=epoch, index=index) from None
 
 
 def penalty_diverged(engine: Engine, advice: str, *, epoch: int, index: int) -> Diverged:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines import Engine
-from deltarule.errors import InputError
+from deltarule.errors import Diverged, InputError
 from deltarule.maths import penalty
 from deltarule.optimizers import Minimizer
 from deltarule.training.batches import Rows, pieces
-from deltarule.training.divergence import ADVICE_WITHOUT_RATE, raise_diverged
+from deltarule.training.divergence import ADVICE_WITHOUT_RATE, placed, raise_diverged
 from deltarule.training.interrupt import Interrupted
 from deltarule.training.run import ALL_DONE, Run
 
@@ -78,16 +78,15 @@ class MinimizerRun(Run):
         total, gradient = 0.0, np.zeros(net.n_parameters)
         for batch in pieces(Rows(self.batches.X, self.batches.Y, self.batches.s)):
             self.flag.check()
-            cost, grad = engine.gradient(batch)
+            epoch = len(self.history) + 1
+            where = f"training diverged in iteration {epoch} of {self.minimizer.name}"
+            try:
+                cost, grad = engine.gradient(batch)
+            except Diverged as found:
+                raise placed(found, where, self.advice(), epoch=epoch, index=1) from None
             if not (np.isfinite(cost) and np.isfinite(grad).all()):
-                epoch = len(self.history) + 1
                 raise_diverged(
-                    engine,
-                    batch,
-                    where=f"training diverged in iteration {epoch} of {self.minimizer.name}",
-                    advice=self.advice(),
-                    epoch=epoch,
-                    index=1,
+                    engine, batch, where=where, advice=self.advice(), epoch=epoch, index=1
                 )
             total += cost
             gradient += grad

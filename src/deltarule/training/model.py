@@ -110,6 +110,15 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     UnknownName
         If the network uses an activation or loss that is not registered; register it first.
 
+    Examples
+    --------
+    >>> import tempfile
+    >>> from deltarule import Model, Network, load_model, save_model
+    >>> net = Network([1, 1], activation=[])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(folder + "/m", Model(net, net.pack(W=[[[2.0]]], b=[[1.0]])))
+    ...     load_model(folder + "/m").predict([[3.0]])
+    array([[7.]])
     """
     documents, arrays = read_bundle(folder, _KIND, _VERSION)
     try:

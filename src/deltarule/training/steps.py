@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.engines import Batch
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import Schedule
-from deltarule.training.divergence import advice_for, raise_diverged
+from deltarule.training.divergence import advice_for, placed, raise_diverged
 from deltarule.training.interrupt import Interrupted
 from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult
 
@@ -105,24 +105,19 @@ class StepRun(Run):
 
     def _step(self, batch: Batch, epoch: int, rate: float) -> None:
         self.last_rate = rate
+        index = self.done + 1
+        where = f"training diverged in epoch {epoch + 1}, batch {index}"
         try:
             cost = self.engine.step(batch, rate)
-        except Diverged as found:  # an engine that looks at every number
-            raise Diverged(
-                f"training diverged in epoch {epoch + 1}, batch {self.done + 1}: {found}. "
-                f"{self.advice()}",
-                epoch=epoch + 1,
-                batch=self.done + 1,
-                layer=found.layer,
-                block=found.block,
-            ) from None
+        except Diverged as found:
+            raise placed(found, where, self.advice(), epoch=epoch + 1, index=index) from None
         if not np.isfinite(cost):
             raise_diverged(
                 self.engine,
                 batch,
-                where=f"training diverged in epoch {epoch + 1}, batch {self.done + 1}",
+                where=where,
                 advice=self.advice(),
                 epoch=epoch + 1,
-                index=self.done + 1,
+                index=index,
             )
         self.total += cost * len(batch.rows)
