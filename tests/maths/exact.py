@@ -1,7 +1,7 @@
 """Exact values to measure against: mpmath with 60 digits, and errors in units in the last place.
 
-Every function takes numbers of mpmath and is written for exactness, not for speed or range: mpmath's
-exponents have no limit, so nothing overflows. None of it is a formula of the library.
+Every function takes numbers of mpmath and is written for exactness, not for speed or range:
+exponents have no limit there, so nothing overflows. None of it is a formula of the library.
 """
 
 from __future__ import annotations

@@ -326,10 +326,7 @@ def test_the_description(write):
     assert schema.describe() == "\n".join(
         [
             "x.csv: 31 rows, 2 columns to predict from",
-            (
-                "regression: the target 'price' holds 31 different numbers, "
-                "more than two"
-            ),
+            ("regression: the target 'price' holds 31 different numbers, more than two"),
             "",
             "  column          kind      missing  distinct  range or most frequent",
             "  price (target)  number          0        31  0 … 43.5",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-import deltarule
+from deltarule._version import __version__
 from deltarule.cli.options import (
     AsJson,
     Data,
@@ -46,6 +46,7 @@ class Grouped(TyperCommand):
     """A command whose help shows its options by group."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, a section for each group."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -74,7 +75,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        print(f"deltarule {deltarule.__version__}")
+        print(f"deltarule {__version__}")
         raise typer.Exit
 
 

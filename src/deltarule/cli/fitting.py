@@ -168,7 +168,9 @@ def _report(model: TableModel, folder: Path) -> None:
     output.say(f"\n{output.scores(rows)}\n")
     count = report["rows"][last]
     if report["against_linear"] is not None:
-        output.say(f"On the {count:,} {_PARTS[last]} rows {_VERDICTS[report['against_linear']]}")
+        measure = "squared error" if model.task == "regression" else "log loss"
+        verdict = _VERDICTS[report["against_linear"]]
+        output.say(f"By {measure} on the {count:,} {_PARTS[last]} rows, {verdict}")
     output.say(f"Saved in {folder}: the model, history.json, loss.svg.")
     output.notes(report["notes"])
 

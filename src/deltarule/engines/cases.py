@@ -15,7 +15,7 @@ import numpy as np
 from deltarule.engines.base import Batch, EngineSettings
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss, Network
-from deltarule.maths.backprop import Gradients
+from deltarule.maths.passes import Gradients
 
 __all__ = ["Case", "activation_cases", "loss_cases", "shape_cases", "small_case"]
 

@@ -18,57 +18,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.maths.inputs import check_rows, check_weights, normalised
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network, bound_formulas
+from deltarule.maths.passes import ForwardPass, Gradients, PerSample
 
-__all__ = [
-    "ForwardPass",
-    "Gradients",
-    "PerSample",
-    "Trace",
-    "backprop",
-    "cost",
-    "cost_and_grad",
-    "forward",
-]
+__all__ = ["Trace", "backprop", "cost", "cost_and_grad", "forward", "forward_pass", "loss_terms"]
 
 Masks = Sequence[Any] | None
-
-
-class ForwardPass(NamedTuple):
-    """What a forward pass computed, layer by layer.
-
-    ``Z[l]`` is z^l (item 0 None), ``A[l]`` is a^l with ``A[0]`` = X, and ``G[l]`` is
-    g^l(z^l): the same as ``A[l]`` but for dropout, which multiplies it.
-    """
-
-    Z: list[Any]
-    A: list[Any]
-    G: list[Any]
-
-    @property
-    def output(self) -> Any:
-        """a^L."""
-        return self.A[-1]
-
-
-class Gradients(NamedTuple):
-    """What :func:`cost_and_grad` gives: everything of a forward and a backward pass."""
-
-    cost: Any
-    loss: Any
-    Z: list[Any]
-    A: list[Any]
-    G: list[Any]
-    delta: list[Any]
-    dW: list[Any]
-    db: list[Any]
-    dX: Any
 
 
 def forward_pass(xp: Any, net: Network, theta: Any, X: Any, masks: Masks = None) -> ForwardPass:
@@ -168,20 +130,6 @@ def cost_and_grad(
         down = activations[layer - 1].pullback(Z[layer - 1], G[layer - 1], up)
         delta[layer - 1] = xp.where(present, down, 0) if some_absent else down
     raise AssertionError("a network has at least one layer")
-
-
-class PerSample(NamedTuple):
-    """Derivatives of each sample's own loss C_i, before the weights w_i.
-
-    ``delta[l]`` is ∂C_i/∂z^l, (N, n_l); ``dW[l]`` ∂C_i/∂W^l, (N, n_l, n_{l−1});
-    ``db[l]`` (N, n_l); ``grad`` ∂C_i/∂θ, (N, p); ``dX`` ∂C_i/∂x, (N, n_0).
-    """
-
-    delta: list[Any]
-    dW: list[Any]
-    db: list[Any]
-    grad: np.ndarray
-    dX: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -292,49 +240,6 @@ class Trace:
             return self.per_sample.delta
         xp = numpy_namespace(self.net.dtype)
         return cost_and_grad(xp, self.net, self.theta, self.A[0], self.Y, ones).delta
-
-
-def check_rows(net: Network, X: Any) -> np.ndarray:
-    """X as a finite (N, n_0) array of the network's type."""
-    array = np.asarray(X)
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"X has dtype {array.dtype}; expected numbers")
-    if array.ndim != 2 or array.shape[1] != net.n_inputs:
-        hint = " (a single row is [[…]])" if array.ndim == 1 else ""
-        raise InputError(
-            f"X has shape {array.shape}; expected (N, {net.n_inputs}), one row per sample{hint}"
-        )
-    array = np.ascontiguousarray(array, dtype=net.dtype)
-    if not np.isfinite(array).all():
-        row, column = np.argwhere(~np.isfinite(array))[0]
-        raise InputError(
-            f"X[{row}, {column}] is {float(array[row, column])!r}; expected finite numbers in the "
-            f"range of {net.dtype}: impute missing values first"
-        )
-    return array
-
-
-def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
-    """Sample weights s as a float64 array of shape (N,): ones if None."""
-    if sample_weight is None:
-        return np.ones(n_rows)
-    s = np.asarray(sample_weight)
-    if s.dtype.kind not in "biuf" or s.shape != (n_rows,):
-        raise InputError(
-            f"sample_weight has shape {s.shape} and dtype {s.dtype}; expected {n_rows} numbers"
-        )
-    s = s.astype(np.float64)
-    bad = ~(np.isfinite(s) & (s >= 0))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError(f"sample_weight[{row}] is {float(s[row])!r}; expected finite numbers ≥ 0")
-    return s
-
-
-def normalised(s: np.ndarray, dtype: Any) -> np.ndarray:
-    """w_i = s_i/Σs; all 0 if Σs = 0."""
-    total = s.sum()
-    return (s / total if total > 0 else np.zeros_like(s)).astype(dtype)
 
 
 def forward(net: Network, theta: Any, X: Any, masks: Masks = None) -> ForwardPass:

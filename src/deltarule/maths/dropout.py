@@ -50,9 +50,7 @@ def philox(counter: Sequence[Any], key: tuple[int, int]) -> np.ndarray:
     >>> [hex(word) for word in philox((0, 0, 0, 0), (0, 0))]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    x0, x1, x2, x3 = (
-        np.asarray(word, dtype=np.uint64) for word in np.broadcast_arrays(*counter)
-    )
+    x0, x1, x2, x3 = (np.asarray(word, dtype=np.uint64) for word in np.broadcast_arrays(*counter))
     k0, k1 = key
     for _ in range(10):
         product0, product1 = _MULTIPLIERS[0] * x0, _MULTIPLIERS[1] * x2

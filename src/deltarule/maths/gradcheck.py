@@ -17,15 +17,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import GradientMismatch, InputError
-from deltarule.maths.backprop import (
-    Masks,
-    backprop,
-    check_rows,
-    check_weights,
-    forward_pass,
-    loss_terms,
-    normalised,
-)
+from deltarule.maths.backprop import Masks, backprop, forward_pass, loss_terms
+from deltarule.maths.inputs import check_rows, check_weights, normalised
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network
 
@@ -223,7 +216,9 @@ def check_gradient(
     cost = _Cost(exact, rows, Y, w, masks)
     here = cost(theta)
     if not np.isfinite(here[0]):
-        raise InputError(f"the cost is {here[0]!r} at this theta; a finite one is needed to compare")
+        raise InputError(
+            f"the cost is {here[0]!r} at this theta; a finite one is needed to compare"
+        )
     rng = np.random.default_rng(seed)
     report = GradientReport(
         tuple(
@@ -241,7 +236,8 @@ def check_gradient(
             f"difference by {bad.error:.3g} of the block (allowed {tolerance:.3g}); worst entry "
             f"{kind}[{layer}]{list(bad.worst)}: backprop {bad.backprop:.9g}, difference "
             f"{bad.difference:.9g}. Look at the slope of activation {str(g)!r} (layer {layer}) "
-            f"and of the layers after it, and at the derivative of loss {str(net.loss)!r}.\n{report}",
+            f"and of the layers after it, and at the derivative of loss {str(net.loss)!r}."
+            f"\n{report}",
             report,
         )
     return report
@@ -276,7 +272,7 @@ def _check_block(
     return BlockCheck(
         name=block.name,
         error=float(gap[worst] / scale) if scale > 0 else 0.0,
-        worst=block.index(int(at[worst])),
+        worst=block.position(int(at[worst])),
         backprop=float(ours[worst]),
         difference=float(difference[worst]),
         noise=float(noise[worst] / scale) if scale > 0 else 0.0,

@@ -266,9 +266,10 @@ def quantile(xp: Any, levels: tuple[float, ...]) -> Terms:
     """
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        tau = xp.per_output(levels, a)
+        over = xp.per_output(tuple(1 - level for level in levels), a)
+        under = xp.per_output(tuple(-level for level in levels), a)
         r = a - y
-        rate = xp.where(r > 0, 1 - tau, xp.where(r < 0, -tau, 0 * r))
+        rate = xp.where(r > 0, over, xp.where(r < 0, under, 0 * r))
         return rate * r, rate
 
     return from_output
@@ -354,7 +355,7 @@ def cross_entropy(xp: Any, smoothing: float) -> Terms:
 
 
 def cross_entropy_softmax(xp: Any, smoothing: float) -> Terms:
-    """With a = softmax(z): −y_j log a_j = y_j (log Σ_k e^z_k − z_j), with ∂/∂z_j = a_j Σ_k y_k − y_j.
+    """With a = softmax(z): y_j (log Σ_k e^z_k − z_j), with ∂/∂z_j = a_j Σ_k y_k − y_j.
 
     s is the sum of e^(z_k − m) without one term at the maximum m, so that log Σ − m is
     log(1 + s), which keeps its digits when one output is all but certain. Where that output

@@ -8,39 +8,21 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.blocks import Block, lay_out, runs_of
 from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import float_dtype
 
-__all__ = ["Block", "Network"]
+__all__ = ["Network", "bound_formulas"]
 
 ActivationLike: TypeAlias = str | Activation | Mapping[str, Any]
-
-
-class Block(NamedTuple):
-    """One block of parameters: W^l or b^l, and where it lies in ``theta``."""
-
-    name: str
-    layer: int
-    kind: str
-    start: int
-    stop: int
-    shape: tuple[int, ...]
-
-    def of(self, theta: Any) -> Any:
-        """The block's part of ``theta``, in the block's shape (a view)."""
-        return theta[self.start : self.stop].reshape(self.shape)
-
-    def index(self, entry: int) -> tuple[int, ...]:
-        """The index within the block of one entry of its flat part."""
-        return tuple(int(i) for i in np.unravel_index(entry, self.shape))
 
 
 class Network:
@@ -110,7 +92,7 @@ class Network:
             )
         self.bias = bool(bias)
         self.dtype = float_dtype(dtype)
-        self.blocks = tuple(_lay_out(self.widths, self.bias))
+        self.blocks = tuple(lay_out(self.widths, self.bias))
         self.n_parameters = self.blocks[-1].stop
         self.is_weight = np.zeros(self.n_parameters, dtype=bool)
         for block in self.blocks:
@@ -158,7 +140,7 @@ class Network:
         """The block that holds entry ``entry`` of ``theta``, and the index within it."""
         for block in self.blocks:
             if block.start <= entry < block.stop:
-                return block, block.index(entry - block.start)
+                return block, block.position(entry - block.start)
         raise InputError(f"theta has {self.n_parameters} entries; there is no entry {entry}")
 
     # -- parameters -------------------------------------------------------------------
@@ -325,7 +307,7 @@ class Network:
             "loss": self.loss.spec(),
             "bias": self.bias,
             "dtype": str(self.dtype),
-            "frozen": _runs(self.frozen),
+            "frozen": runs_of(self.frozen),
         }
 
     @classmethod
@@ -408,7 +390,9 @@ def _checked_widths(widths: Sequence[int]) -> tuple[int, ...]:
     try:
         checked = tuple(operator.index(n) for n in widths)
     except TypeError:
-        raise InputError(f"widths is {widths!r}; expected whole numbers, such as [4, 16, 3]") from None
+        raise InputError(
+            f"widths is {widths!r}; expected whole numbers, such as [4, 16, 3]"
+        ) from None
     if len(checked) < 2 or min(checked) < 1:
         raise InputError(
             f"widths is {list(checked)}; expected at least two numbers, each ≥ 1: "
@@ -436,25 +420,6 @@ def _per_hidden_layer(
                 "choose an elementwise one for hidden layers"
             )
     return tuple(activations)
-
-
-def _lay_out(widths: tuple[int, ...], bias: bool) -> Iterator[Block]:
-    start = 0
-    for layer in range(1, len(widths)):
-        shape = (widths[layer], widths[layer - 1])
-        stop = start + shape[0] * shape[1]
-        yield Block(f"W{layer}", layer, "W", start, stop, shape)
-        start = stop
-        if bias:
-            stop = start + widths[layer]
-            yield Block(f"b{layer}", layer, "b", start, stop, (widths[layer],))
-            start = stop
-
-
-def _runs(mask: np.ndarray) -> list[list[int]]:
-    """The True stretches of a mask, as [start, stop] pairs: short, whatever its length."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
-    return edges.reshape(-1, 2).tolist()
 
 
 @functools.lru_cache(maxsize=64)

@@ -168,7 +168,8 @@ _SLOPE_TAIL = (
     -2.4990721700856858e-11,
     -3.754485856163391e-11,
 )
-_SLOPE_ROOT = (0.7517915368080139, -1.211444945855772e-08)  # the first part exact in float32
+# m₀ in three parts, the first exact in float32: m₀ − m keeps its digits next to the root.
+_SLOPE_ROOT = (0.7517915368080139, -1.211444945855772e-08, -2.869037074309186e-25)
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
@@ -203,7 +204,7 @@ def gelu_slope(xp: Any, z: Any) -> Any:
     centre = 0.5 + near * _polynomial(_SLOPE_CENTRE, near * near)
     m = xp.minimum(xp.maximum(xp.abs(z), 0.375), 64.0)
     low = _polynomial(_SLOPE_TAIL, 2 * ((m - 0.375) / (m + 4.0)) - 1)
-    from_root = (_SLOPE_ROOT[0] - m) + _SLOPE_ROOT[1]
+    from_root = ((_SLOPE_ROOT[0] - m) + _SLOPE_ROOT[1]) + _SLOPE_ROOT[2]
     tail = _times_bell(xp, from_root, 0.5, low, m)
     return xp.where(xp.abs(z) < 0.375, centre, xp.where(z > 0, 1 - tail, tail))
 

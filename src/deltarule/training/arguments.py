@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.errors import InputError, UnknownName
 from deltarule.maths import Network
-from deltarule.maths.backprop import check_rows, check_weights
+from deltarule.maths.inputs import check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
 from deltarule.training.batches import Rows, RowSource, split_rows
 from deltarule.training.stopping import Patience, Stopping

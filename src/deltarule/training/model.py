@@ -12,7 +12,7 @@ import numpy as np
 from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import read_bundle, write_bundle
 from deltarule.maths import Network, forward
-from deltarule.maths.backprop import check_rows
+from deltarule.maths.inputs import check_rows
 from deltarule.training.history import History
 
 __all__ = ["Model", "load_model", "save_model"]

@@ -1,0 +1,49 @@
+"""The layout of all parameters in one flat vector: layer after layer, W^l row by row, then b^l."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Block", "lay_out", "runs_of"]
+
+
+class Block(NamedTuple):
+    """One block of parameters: W^l or b^l, and where it lies in ``theta``."""
+
+    name: str
+    layer: int
+    kind: str
+    start: int
+    stop: int
+    shape: tuple[int, ...]
+
+    def of(self, theta: Any) -> Any:
+        """The block's part of ``theta``, in the block's shape (a view)."""
+        return theta[self.start : self.stop].reshape(self.shape)
+
+    def position(self, entry: int) -> tuple[int, ...]:
+        """The index within the block of one entry of its flat part."""
+        return tuple(int(i) for i in np.unravel_index(entry, self.shape))
+
+
+def lay_out(widths: tuple[int, ...], bias: bool) -> Iterator[Block]:
+    """The blocks of a network of these widths, in the order of ``theta``."""
+    start = 0
+    for layer in range(1, len(widths)):
+        shape = (widths[layer], widths[layer - 1])
+        stop = start + shape[0] * shape[1]
+        yield Block(f"W{layer}", layer, "W", start, stop, shape)
+        start = stop
+        if bias:
+            stop = start + widths[layer]
+            yield Block(f"b{layer}", layer, "b", start, stop, (widths[layer],))
+            start = stop
+
+
+def runs_of(mask: np.ndarray) -> list[list[int]]:
+    """The True stretches of a mask, as [start, stop] pairs: short, whatever its length."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
+    return edges.reshape(-1, 2).tolist()

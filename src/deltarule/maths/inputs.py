@@ -1,0 +1,55 @@
+"""What goes in, checked: rows and sample weights as the passes take them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.maths.network import Network
+
+__all__ = ["check_rows", "check_weights", "normalised"]
+
+
+def check_rows(net: Network, X: Any) -> np.ndarray:
+    """X as a finite (N, n_0) array of the network's type."""
+    array = np.asarray(X)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"X has dtype {array.dtype}; expected numbers")
+    if array.ndim != 2 or array.shape[1] != net.n_inputs:
+        hint = " (a single row is [[…]])" if array.ndim == 1 else ""
+        raise InputError(
+            f"X has shape {array.shape}; expected (N, {net.n_inputs}), one row per sample{hint}"
+        )
+    array = np.ascontiguousarray(array, dtype=net.dtype)
+    if not np.isfinite(array).all():
+        row, column = np.argwhere(~np.isfinite(array))[0]
+        raise InputError(
+            f"X[{row}, {column}] is {float(array[row, column])!r}; expected finite numbers in the "
+            f"range of {net.dtype}: impute missing values first"
+        )
+    return array
+
+
+def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
+    """Sample weights s as a float64 array of shape (N,): ones if None."""
+    if sample_weight is None:
+        return np.ones(n_rows)
+    s = np.asarray(sample_weight)
+    if s.dtype.kind not in "biuf" or s.shape != (n_rows,):
+        raise InputError(
+            f"sample_weight has shape {s.shape} and dtype {s.dtype}; expected {n_rows} numbers"
+        )
+    s = s.astype(np.float64)
+    bad = ~(np.isfinite(s) & (s >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(f"sample_weight[{row}] is {float(s[row])!r}; expected finite numbers ≥ 0")
+    return s
+
+
+def normalised(s: np.ndarray, dtype: Any) -> np.ndarray:
+    """w_i = s_i/Σs; all 0 if Σs = 0."""
+    total = s.sum()
+    return (s / total if total > 0 else np.zeros_like(s)).astype(dtype)
