@@ -202,14 +202,14 @@ def test_loss_of_the_output(name, dtype):
 
 
 def test_quantile_levels_that_are_no_binary_fractions(dtype):
+    # A level is a number of the network's type: in float32 it is the float32 next to 0.9.
     a = exact.points(dtype, density=40)
     levels = (0.05, 0.9)
-    for j, level in enumerate(levels):
-        rows = np.repeat(a[:, None], 2, axis=1)
-        value, slope = LOSSES.get("quantile", levels=levels).bind(
-            numpy_namespace(dtype)
-        ).from_output(rows, np.zeros_like(rows))  # fmt: skip
-        true = [of_output("quantile", x, mpf(0), {"level": mpf(level)}) for x in exact.exactly(a)]
+    loss = LOSSES.get("quantile", levels=levels).bind(numpy_namespace(dtype))
+    rows = np.repeat(a[:, None], 2, axis=1)
+    value, slope = loss.from_output(rows, np.zeros_like(rows))
+    for j, level in enumerate(exact.exactly(np.array(levels, dtype))):
+        true = [of_output("quantile", x, mpf(0), {"level": level}) for x in exact.exactly(a)]
         within(value[:, j], [v for v, _, _ in true], dtype)
         within(slope[:, j], [s for _, _, s in true], dtype)
 

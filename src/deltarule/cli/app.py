@@ -202,7 +202,7 @@ def fit(
             group="Network",
             read=number,
         ),
-    ] = 1.0,
+    ] = 5.0,
     epochs: Annotated[
         int,
         one(
@@ -212,7 +212,7 @@ def fit(
             group="Training",
             read=whole,
         ),
-    ] = 200,
+    ] = 50,
     patience: Annotated[
         int,
         one(
@@ -246,7 +246,7 @@ def fit(
             group="Training",
             read=number,
         ),
-    ] = 1e-3,
+    ] = 5e-3,
     schedule: Annotated[
         str,
         one(
@@ -255,7 +255,7 @@ def fit(
             help=f"How the learning rate changes from epoch to epoch: {_names(SCHEDULES)}.",
             group="Training",
         ),
-    ] = "constant",
+    ] = "cosine",
     clip_norm: Annotated[
         str,
         one(

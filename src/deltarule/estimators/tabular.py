@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,6 +49,8 @@ class TableSettings:
         The update rule, and the schedule of its learning rate.
     learning_rate : float
     batch_size : int or "auto"
+        ``"auto"`` makes about 30 steps an epoch: a thirtieth of the training rows, as a
+        power of two from 32 to 256 (all rows for a rule that needs the full batch).
     epochs : int
         At most so many.
     patience : int
@@ -80,12 +83,12 @@ class TableSettings:
     layers: tuple[int, ...] = (128, 64)
     activation: str = "relu"
     rule: str = "adam"
-    schedule: str = "constant"
-    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    learning_rate: float = 5e-3
     batch_size: int | str = "auto"
-    epochs: int = 200
+    epochs: int = 50
     patience: int = 20
-    l2: float = 1.0
+    l2: float = 5.0
     dropout: float = 0.0
     clip_norm: float | None = None
     averaging: float | None = 0.99
@@ -117,7 +120,7 @@ class TableSettings:
                 "such as 0.001"
             )
         if not (np.isfinite(self.l2) and self.l2 >= 0):
-            raise InputError(f"l2 is {self.l2:g}; expected a finite number, at least 0; 1 is usual")
+            raise InputError(f"l2 is {self.l2:g}; expected a finite number, at least 0")
         SCHEDULES.get(self.schedule)
         make_engine(self.engine)
         EngineSettings(
@@ -139,6 +142,12 @@ class TableSettings:
 
 _MOST_EPOCHS = 10**7
 _WIDEST = 10**5
+
+
+def _batch_rows(settings: TableSettings, n_rows: int) -> int | str:
+    if settings.batch_size != "auto" or RULES.get(settings.rule).full_batch:
+        return settings.batch_size
+    return 2 ** min(max(round(math.log2(n_rows / 30)), 5), 8)
 
 
 def _check_whole(
@@ -232,7 +241,7 @@ def fit_table(
         rule=settings.rule,
         schedule=settings.schedule,
         learning_rate=settings.learning_rate,
-        batch_size=settings.batch_size,
+        batch_size=_batch_rows(settings, len(fitting)),
         epochs=settings.epochs,
         seed=settings.seed,
         l2=settings.l2,
@@ -279,7 +288,7 @@ def fit_table(
         "training_seconds": result.seconds,
         "seconds": time.perf_counter() - started,
         "notes": [
-            *_remarks(parts, last, result),
+            *_remarks(parts, last, result, settings.schedule),
             *(each.note for each in simple.values() if each.note),
         ],
         "data_notes": list(typed.notes),
@@ -307,11 +316,14 @@ def _baselines(
     return baselines(target.task, len(target.classes), train, X[last], linear=linear)
 
 
-def _remarks(parts: dict[str, TypedColumns], last: str, result: TrainingResult) -> list[str]:
+def _remarks(
+    parts: dict[str, TypedColumns], last: str, result: TrainingResult, schedule: str
+) -> list[str]:
     """What the scores cannot say."""
     found = []
-    epochs = len(result.history)
-    if "valid" in parts and result.stopped == "all epochs done" and result.best_epoch == epochs > 1:
+    at_end = result.stopped == "all epochs done" and result.best_epoch == len(result.history) > 1
+    # A schedule that lowers the rate to the end makes the last epoch the best as a rule.
+    if "valid" in parts and at_end and schedule == "constant":
         found.append("the validation loss was still falling at the end: give more epochs")
     if last == "train":
         found.append("no rows were held out: the scores are of rows the network was trained on")

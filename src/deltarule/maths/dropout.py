@@ -95,7 +95,7 @@ def dropout_mask(
     Raises
     ------
     InputError
-        If the rate is not in [0, 1).
+        If the rate is not in [0, 1), or rows are not row numbers.
 
     Examples
     --------
@@ -106,12 +106,17 @@ def dropout_mask(
     """
     if not 0 <= rate < 1:
         raise InputError(f"dropout rate is {rate!r}; expected a number from 0 up to, not with, 1")
-    rows = np.asarray(rows, dtype=np.uint64)
+    rows = np.asarray(rows)
+    if rows.ndim != 1 or (rows.size and (rows.dtype.kind not in "iu" or rows.min() < 0)):
+        raise InputError(
+            f"rows is {rows.dtype} of shape {rows.shape}; expected row numbers, each ≥ 0"
+        )
+    rows = rows.astype(np.uint64)
     groups = np.arange((width + 3) // 4, dtype=np.uint64)
     seed = operator.index(seed)
     counter = (rows[:, None], groups[None, :], step & 0xFFFFFFFF, layer)
     words = philox(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
-    words = words.reshape(len(rows), -1)[:, :width]
+    words = words.reshape(len(rows), 4 * len(groups))[:, :width]
     # A node is dropped when its 32-bit word, as a fraction of 2^32, is below the rate.
     kept = words >= np.uint64(round(rate * 2**32))
     return np.where(kept, np.dtype(dtype).type(1 / (1 - rate)), np.dtype(dtype).type(0))

@@ -18,6 +18,7 @@ import numpy as np
 
 from deltarule.errors import GradientMismatch, InputError
 from deltarule.maths.backprop import Masks, backprop, forward_pass, loss_terms
+from deltarule.maths.formulacheck import wrong_formula
 from deltarule.maths.inputs import check_rows, check_weights, normalised
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network
@@ -191,7 +192,8 @@ def check_gradient(
     Raises
     ------
     GradientMismatch
-        Naming layer, block and worst entry, with both derivatives.
+        Naming layer, block and worst entry, with both derivatives; and the activation or loss
+        whose formula is at fault, with a point where its derivative is not that of its value.
     InputError
         If the input does not fit, or the cost is not finite.
 
@@ -228,19 +230,35 @@ def check_gradient(
         tolerance,
     )
     if raises and not report.passed:
-        bad = max((b for b in report.blocks if not b.passed), key=lambda b: b.error)
-        kind, layer = bad.name[0], int(bad.name[1:])
-        g = exact.activations[layer]
-        raise GradientMismatch(
-            f"layer {layer}, block {kind}[{layer}]: the gradient differs from the central "
-            f"difference by {bad.error:.3g} of the block (allowed {tolerance:.3g}); worst entry "
-            f"{kind}[{layer}]{list(bad.worst)}: backprop {bad.backprop:.9g}, difference "
-            f"{bad.difference:.9g}. Look at the slope of activation {str(g)!r} (layer {layer}) "
-            f"and of the layers after it, and at the derivative of loss {str(net.loss)!r}."
-            f"\n{report}",
-            report,
-        )
+        raise GradientMismatch(_message(report, cost, theta), report)
     return report
+
+
+def _message(report: GradientReport, cost: _Cost, theta: np.ndarray) -> str:
+    """What differs, and where to look.
+
+    A fault spreads from its layer to all layers before it, so the last layer that fails is the
+    one named.
+    """
+    net = cost.net
+    failed = [block for block in report.blocks if not block.passed]
+    layer = max(net.block(block.name).layer for block in failed)
+    bad = max((b for b in failed if net.block(b.name).layer == layer), key=lambda b: b.error)
+    kind = net.block(bad.name).kind
+    with np.errstate(all="ignore"):
+        passed = forward_pass(cost.xp, net, theta, cost.X, cost.masks)
+        hint = wrong_formula(cost.xp, net, passed, cost.Y)
+    if hint is None:
+        hint = (
+            "The slopes and the loss's derivative are those of their values: look at how the "
+            "gradient is put together (sums over nodes and samples, weights w, biases)."
+        )
+    return (
+        f"layer {layer}, block {kind}[{layer}]: the gradient differs from the central difference "
+        f"by {bad.error:.3g} of the block (allowed {report.tolerance:.3g}); worst entry "
+        f"{kind}[{layer}]{list(bad.worst)}: backprop {bad.backprop:.9g}, difference "
+        f"{bad.difference:.9g}. {hint}\n{report}"
+    )
 
 
 def _check_block(

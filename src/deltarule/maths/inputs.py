@@ -22,7 +22,8 @@ def check_rows(net: Network, X: Any) -> np.ndarray:
         raise InputError(
             f"X has shape {array.shape}; expected (N, {net.n_inputs}), one row per sample{hint}"
         )
-    array = np.ascontiguousarray(array, dtype=net.dtype)
+    with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused below
+        array = np.ascontiguousarray(array, dtype=net.dtype)
     if not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0]
         raise InputError(

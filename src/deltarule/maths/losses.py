@@ -70,6 +70,12 @@ class Loss(Record):
     latex : str
         The loss of one sample, for documentation.
 
+    Raises
+    ------
+    InputError
+        If a parameter named in ``kinks`` is not positive, ``levels`` are not between 0 and 1,
+        or ``smoothing`` is not in [0, 1).
+
     Examples
     --------
     >>> import numpy as np
@@ -86,6 +92,21 @@ class Loss(Record):
     kinks: tuple[float | str, ...] = ()
     reason: str = ""
     latex: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        settings = self.settings
+        checks = [(name, lambda x: 0 < x < np.inf, "a number > 0") for name in self.kinks]
+        if "smoothing" in settings:
+            checks.append(("smoothing", lambda x: 0 <= x < 1, "a number from 0 up to, not with, 1"))
+        if "levels" in settings:
+            levels = "numbers between 0 and 1, at least one"
+            checks.append(("levels", lambda x: x and all(0 < level < 1 for level in x), levels))
+        for name, holds, expected in checks:
+            if isinstance(name, str) and not _holds(holds, settings.get(name)):
+                raise InputError(
+                    f"loss {self.name!r}: {name} is {settings.get(name)!r}; expected {expected}"
+                )
 
     def bind(self, xp: Any, output: Activation | None = None) -> BoundLoss:
         """The functions over the namespace ``xp``, fused with ``output`` if there is a fusion."""
@@ -153,7 +174,8 @@ class Loss(Record):
                 f"Y has shape {np.shape(Y)}; expected {n_rows} rows like X and "
                 f"{n_outputs // shares} columns{each}"
             )
-        y = np.ascontiguousarray(y, dtype=dtype)
+        with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused
+            y = np.ascontiguousarray(y, dtype=dtype)
         self._check_values(y)
         return y
 
@@ -175,6 +197,13 @@ class Loss(Record):
                 f"Y[{row}, {column}] is {float(y[row, column])!r}; loss {self.name!r} "
                 f"expects {expected}"
             )
+
+
+def _holds(condition: Callable[[Any], Any], value: Any) -> bool:
+    try:
+        return bool(condition(value))
+    except TypeError:  # no number at all
+        return False
 
 
 def _one_hot(given: np.ndarray, n_rows: int, n_outputs: int, dtype: Any) -> np.ndarray:
@@ -266,10 +295,9 @@ def quantile(xp: Any, levels: tuple[float, ...]) -> Terms:
     """
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        over = xp.per_output(tuple(1 - level for level in levels), a)
-        under = xp.per_output(tuple(-level for level in levels), a)
+        tau = xp.per_output(levels, a)
         r = a - y
-        rate = xp.where(r > 0, over, xp.where(r < 0, under, 0 * r))
+        rate = xp.where(r > 0, 1 - tau, xp.where(r < 0, -tau, 0 * r))
         return rate * r, rate
 
     return from_output

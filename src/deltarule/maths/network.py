@@ -258,7 +258,8 @@ class Network:
         InputError
             If it has another length.
         """
-        array = np.asarray(theta, dtype=self.dtype if dtype is None else dtype)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, and shows in the cost
+            array = np.asarray(theta, dtype=self.dtype if dtype is None else dtype)
         if array.shape != (self.n_parameters,):
             raise InputError(
                 f"theta has shape {array.shape}; expected ({self.n_parameters},) for {self!r}"

@@ -69,12 +69,13 @@ def penalty_terms(
     total_weight : float
         Σs over the training set.
     """
-    cost, grad = 0.0 * theta.sum(), xp.where(is_weight, 0 * theta, 0 * theta)
+    none = xp.where(is_weight, 0, 0)
+    cost, grad = none.sum(), none
     for name, strength in strengths.items():
         value, slope = PENALTIES.get(name).bind(xp)(theta)
         scale = strength / total_weight
-        cost = cost + scale * xp.where(is_weight, value, 0 * theta).sum()
-        grad = grad + scale * xp.where(is_weight, slope, 0 * theta)
+        cost = cost + scale * xp.where(is_weight, value, 0).sum()
+        grad = grad + scale * xp.where(is_weight, slope, 0)
     return cost, grad
 
 
@@ -125,5 +126,6 @@ def penalty(
     strengths = {name: alpha for name, alpha in (("l2", l2), ("l1", l1)) if alpha > 0}
     theta = net.check_theta(theta)
     xp = numpy_namespace(net.dtype)
-    cost, grad = penalty_terms(xp, strengths, theta, net.is_weight, float(total_weight))
+    with np.errstate(over="ignore"):  # weights that diverged have an infinite penalty
+        cost, grad = penalty_terms(xp, strengths, theta, net.is_weight, float(total_weight))
     return float(cost), np.asarray(grad)

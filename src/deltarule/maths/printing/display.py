@@ -336,6 +336,10 @@ def _xlogy(space: RecordingNamespace, a: Node, b: Node) -> Node:
     return _make(space, "multiply", (a, _make(space, "log", (b,))))
 
 
+def _xlog1py(space: RecordingNamespace, a: Node, b: Node) -> Node:
+    return _make(space, "multiply", (a, _make(space, "log1p", (b,))))
+
+
 def _total(space: RecordingNamespace, a: Node) -> Node | None:
     if a.spread:
         return space.total(a)
@@ -361,6 +365,7 @@ _RULES: dict[str, Callable[..., Node | None]] = {
     "exp_difference": _exp_difference,
     "gelu_slope": _gelu_slope,
     "xlogy": _xlogy,
+    "xlog1py": _xlog1py,
     "total": _total,
     "largest": _largest,
 }

@@ -1,0 +1,20 @@
+"""The command line's defaults are those of TableSettings, written twice so that it starts fast."""
+
+import inspect
+
+from deltarule.cli.app import fit
+from deltarule.estimators import TableSettings
+
+
+def test_the_defaults_of_fit_are_those_of_table_settings():
+    settings = TableSettings()
+    parameters = inspect.signature(fit).parameters
+    compared = 0
+    for name in vars(settings):
+        given = parameters[name].default
+        expected = getattr(settings, name)
+        if isinstance(expected, tuple):
+            expected = ",".join(map(str, expected))
+        assert str(given) == str(expected).lower(), name  # None is "none"
+        compared += 1
+    assert compared == len(vars(settings))
