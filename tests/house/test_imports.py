@@ -17,6 +17,7 @@ PLACES = {
     "matplotlib": ["estimators/", "cli/"],
     "narwhals": ["tables/"],
     "numba": ["engines/compiled/"],
+    "llvmlite": ["engines/compiled/"],  # comes with Numba, for kernels it cannot express
     "onnx": ["export/", "bench/"],
     "onnxruntime": ["export/", "bench/"],
     "ray": ["cluster/"],

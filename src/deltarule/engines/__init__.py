@@ -1,18 +1,20 @@
 """WHERE it runs: interchangeable engines under one contract.
 
 ``reference`` is the mathematics in NumPy, ``checked`` the same with a look at every
-number. :func:`check_engine` holds any engine to the contract.
+number, ``compiled`` the same in machine code. :func:`check_engine` holds any engine to the
+contract.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from deltarule.engines.base import Batch, Engine, EngineSettings, Promises
 from deltarule.engines.checked import CheckedEngine
 from deltarule.engines.contract import LAWS, ContractReport, check_engine
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.errors import InputError, UnknownName
+from deltarule.errors import InputError, MissingDependency, UnknownName
 
 __all__ = [
     "LAWS",
@@ -27,14 +29,31 @@ __all__ = [
     "make_engine",
 ]
 
-_ENGINES: dict[str, type[Engine]] = {
+
+
+def _compiled() -> Engine:
+    """The compiled engine, which is imported when it is asked for: it loads Numba."""
+    try:
+        from deltarule.engines.compiled import CompiledEngine
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] not in {"numba", "llvmlite"}:
+            raise
+        raise MissingDependency(
+            "the compiled engine needs Numba, which is not installed or cannot be loaded here "
+            f"({error}); install numba, or take engine='reference', which computes the same"
+        ) from error
+    return CompiledEngine()
+
+
+_ENGINES: dict[str, Callable[[], Engine]] = {
     "reference": ReferenceEngine,
     "checked": CheckedEngine,
+    "compiled": _compiled,
 }
 
 
 def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
-    """An engine by name: ``"auto"``, ``"reference"`` or ``"checked"``.
+    """An engine by name: ``"auto"``, ``"reference"``, ``"checked"`` or ``"compiled"``.
 
     ``"auto"`` takes what the environment variable ``DELTARULE_ENGINE`` names, else the
     fastest engine that this installation has.
@@ -48,6 +67,8 @@ def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
     ------
     UnknownName
         If there is no engine of that name.
+    MissingDependency
+        If the compiled engine is asked for and Numba is not installed.
 
     Examples
     --------

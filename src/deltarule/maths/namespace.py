@@ -149,12 +149,12 @@ def numpy_namespace(dtype: Any = np.float64) -> ArrayNamespace:
 def float_dtype(dtype: Any) -> np.dtype[Any]:
     """``dtype`` as a NumPy type, refused unless it is float32 or float64."""
     try:
-        kind = np.dtype(dtype)
+        name = np.dtype(dtype).name
     except TypeError:
-        kind = None
-    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
+        name = ""
+    if name not in ("float32", "float64"):
         raise InputError(f"dtype is {dtype!r}; expected float32 or float64")
-    return kind
+    return np.dtype(name)
 
 
 def jax_namespace(dtype: Any = np.float64) -> ArrayNamespace:

@@ -295,7 +295,7 @@ class Network:
             "loss": self.loss,
             "bias": self.bias,
             "dtype": self.dtype,
-            "frozen": self.frozen,
+            "frozen": self.frozen if self.frozen.any() else (),
         }
         return Network(**(arguments | changes))
 

@@ -1,0 +1,414 @@
+"""The compiled engine: the contract, formulas of a user's own, epochs, memory, threads of bits."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from deltarule.engines import (
+    Batch,
+    EngineSettings,
+    ReferenceEngine,
+    check_engine,
+    make_engine,
+)
+from deltarule.engines.compiled import CompiledEngine, driver
+from deltarule.errors import InputError
+from deltarule.maths import (
+    ACTIVATIONS,
+    LOSSES,
+    Activation,
+    Loss,
+    Network,
+    register_activation,
+    register_loss,
+)
+from deltarule.optimizers import RULES, Rule
+
+DTYPES = ["float32", "float64"]
+
+
+def rows(net, n=37, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, net.n_inputs)).astype(net.dtype)
+    Y = rng.normal(size=(n, net.n_outputs)).astype(net.dtype)
+    return X, Y
+
+
+def whole(net, n=37, step=1, **changes):
+    X, Y = rows(net, n)
+    batch = Batch(X, Y, np.full(n, 1 / n, net.dtype), np.arange(n), step)
+    return batch._replace(**changes)
+
+
+def loaded(net, theta=None, **settings):
+    engine = CompiledEngine()
+    engine.load(net, net.initial(0) if theta is None else theta, EngineSettings(**settings))
+    return engine
+
+
+def in_a_process(code, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=os.environ | environment,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+# -- the contract and the registries -------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_it_keeps_every_law_in_both_types():
+    report = check_engine(CompiledEngine)
+    assert report.passed
+    memory = [r for r in report.results if r.law == "memory"]
+    assert all(r.comparisons for r in memory)
+    assert {r.dtype for r in report.results} == set(DTYPES)
+
+
+@pytest.mark.slow
+def test_it_keeps_the_laws_on_a_processor_without_avx():
+    laws = ["shapes", "dropout", "step", "weight_zero"]
+    code = (
+        "from deltarule.engines import check_engine, make_engine\n"
+        f"print(check_engine(make_engine('compiled'), laws={laws}).passed)"
+    )
+    assert in_a_process(code, DELTARULE_CPU="generic") == ["True"]
+
+
+def cube(xp):
+    return (lambda z: z * z * z), (lambda z, a: 3 * z * z)
+
+
+def fourth_power(xp):
+    def terms(a, y):
+        r = a - y
+        return r * r * r * r, 4 * r * r * r
+
+    return terms
+
+
+def signsgd(xp):
+    def update(theta, g, slots, step):
+        return theta - step.learning_rate * xp.sign(g), {}
+
+    return update
+
+
+def versions():
+    functions = [f for f in vars(driver).values() if hasattr(f, "signatures")]
+    return [len(f.signatures) for f in functions]
+
+
+@pytest.mark.parametrize(
+    ("registry", "record", "law"),
+    [
+        (ACTIVATIONS, Activation("cube", cube), "gradient"),
+        (LOSSES, Loss("fourth_power", fourth_power), "gradient"),
+        (RULES, Rule("signsgd", signsgd), "trajectory"),
+    ],
+)
+def test_what_a_user_registers_works_and_recompiles_nothing_of_the_driver(registry, record, law):
+    loaded(Network([2, 2, 1])).step(whole(Network([2, 2, 1])), 0.1)
+    before = versions()
+    assert sum(before) > 5
+    registry.register(record)
+    try:
+        assert check_engine(CompiledEngine, laws=[law]).passed
+    finally:
+        registry.unregister(record.name)
+    assert versions() == before
+
+
+def test_parameters_other_than_the_registered_ones_are_used():
+    net = Network([3, 4, 1], activation=ACTIVATIONS.get("leaky_relu", alpha=0.3))
+    batch = whole(net)
+    reference = ReferenceEngine()
+    reference.load(net, net.initial(0), EngineSettings())
+    assert loaded(net).gradient(batch)[1] == pytest.approx(reference.gradient(batch)[1], rel=1e-12)
+
+
+def branching(xp):
+    return (lambda z: z if z > 0 else 0 * z), (lambda z, a: xp.where(z > 0, 1, 0))
+
+
+def powers(xp):
+    def update(theta, g, slots, step):
+        return theta - (g if step.t > 3 else 2 * g), {}
+
+    return update
+
+
+def test_a_formula_that_branches_is_refused_with_what_to_write():
+    with pytest.raises(InputError, match=r"xp\.where"):
+        loaded(Network([1, 1, 1], activation=Activation("branching", branching)))
+    with pytest.raises(InputError, match=r"xp\.where"):
+        loaded(Network([1, 1, 1]), rule=Rule("powers", powers))
+
+
+@pytest.mark.parametrize("name", RULES.names())
+def test_a_rule_s_state_goes_to_the_reference_and_back(name):
+    net = Network([3, 4, 2], activation="tanh", dtype=np.float32)
+    engine, reference = loaded(net, rule=name), ReferenceEngine()
+    reference.load(net, net.initial(0), EngineSettings(rule=name))
+    engine.step(whole(net), 0.01)
+    reference.restore(engine.state())
+    engine.restore(reference.state())
+    costs = [each.step(whole(net, step=2), 0.01) for each in (engine, reference)]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-5)
+
+
+# -- sizes beyond those of the contract ------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("widths", "n"), [([300, 900, 1100, 70], 200), ([70, 700, 7], 130)])
+def test_large_layers_which_blas_does_agree_with_the_reference(widths, n, dtype):
+    net = Network(widths, activation="tanh", dtype=dtype)
+    assert widths[1] < 800 or loaded(net)._plan.layer(2)[driver.FORWARD_BLAS] < n
+    batch, reference = whole(net, n), ReferenceEngine()
+    reference.load(net, net.initial(0), EngineSettings())
+    engine = loaded(net)
+    cost, grad = engine.gradient(batch)
+    expected, its = reference.gradient(batch)
+    eps = float(np.finfo(dtype).eps)
+    assert cost == pytest.approx(expected, rel=64 * eps)
+    for block in net.blocks:
+        gap = np.abs(block.of(grad) - block.of(its)).max()
+        assert gap <= 64 * eps * n * np.abs(block.of(its)).max()
+    assert engine.predict(batch.X) == pytest.approx(reference.predict(batch.X), abs=1e3 * eps)
+
+
+def test_a_row_is_predicted_in_the_same_bits_alone_and_among_others():
+    net = Network([5, 33, 17, 3], "gelu", "softmax", "cross_entropy", dtype=np.float32)
+    X = rows(net, 700)[0]
+    engine = loaded(net)
+    together = engine.predict(X)
+    for row in (0, 15, 255, 256, 699):
+        assert np.array_equal(engine.predict(X[row : row + 1])[0], together[row])
+
+
+def test_an_empty_prediction_and_a_batch_without_rows():
+    net = Network([3, 4, 2])
+    engine = loaded(net)
+    assert engine.predict(np.zeros((0, 3))).shape == (0, 2)
+    cost, grad = engine.gradient(whole(net, 1, w=np.zeros(1)))
+    assert cost == 0
+    assert not grad.any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"X": np.zeros((37, 2))}, r"X has shape \(37, 2\); expected \(rows, 3\)"),
+        ({"Y": np.zeros((37, 3))}, r"Y has shape \(37, 3\); expected \(rows, 2\)"),
+        ({"w": np.zeros(36)}, "X has 37 rows, Y 37 and w shape"),
+        ({"rows": np.arange(36)}, r"rows has shape \(36,\); expected \(37,\)"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_before_anything_is_read(change, message):
+    net = Network([3, 4, 2])
+    with pytest.raises(InputError, match=message):
+        loaded(net).gradient(whole(net, **change))
+
+
+def test_a_gradient_of_another_shape_and_a_missing_cost_are_refused():
+    engine = loaded(Network([3, 4, 2]))
+    with pytest.raises(InputError, match="grad has shape"):
+        engine.apply(np.zeros(3), 0.1)
+    engine = loaded(Network([3, 4, 2]), rule="irprop+")
+    with pytest.raises(InputError, match="looks at the cost"):
+        engine.apply(np.zeros(engine.net.n_parameters), 0.1)
+
+
+# -- scratch, memory, the processor's mode ---------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 7, 32, 129])
+def test_nan_in_the_scratch_changes_nothing(n, dtype):
+    for output, loss in (("identity", "huber"), ("softmax", "cross_entropy")):
+        net = Network([7, 19, 5, 3], "gelu", output, loss, dtype=dtype)
+        engine = loaded(net, dropout=0.3)
+        batch = whole(net, n)
+        if loss == "cross_entropy":
+            batch = batch._replace(Y=net.loss.prepare(np.arange(n) % 3, n, 3, dtype))
+        engine.predict(batch.X)
+        outcomes = []
+        for value in (0.0, np.nan):
+            engine._plan.scratch[:] = value
+            cost, grad = engine.gradient(batch)
+            engine._plan.scratch[:] = value
+            alone = engine.cost(batch)
+            engine._plan.scratch[:] = value
+            outcomes.append([cost, alone, *grad, *engine.predict(batch.X).ravel()])
+        assert np.isfinite(outcomes[0]).all()
+        assert np.array_equal(*outcomes)
+
+
+def test_a_step_and_an_epoch_allocate_nothing_in_compiled_code():
+    code = """
+import numpy as np
+from numba.core.runtime import rtsys
+from deltarule.engines import Batch, EngineSettings, make_engine
+from deltarule.maths import Network
+net = Network([5, 8, 2], dtype=np.float32)
+engine = make_engine("compiled")
+engine.load(net, net.initial(0), EngineSettings(rule="adam", l2=1.0, dropout=0.5, clip_norm=1.0))
+X, Y = np.ones((64, 5), np.float32), np.ones((64, 2), np.float32)
+batch = Batch(X, Y, np.full(64, 1 / 64, np.float32), np.arange(64), 1)
+share, rates = np.ones(64, np.float32), np.full(8, 0.01)
+engine.step(batch, 0.1)
+before = rtsys.get_allocation_stats().alloc
+for _ in range(10):
+    engine.step(batch, 0.1)
+    engine.epoch(X, Y, share, np.arange(64), 8, rates, 1)
+print(rtsys.get_allocation_stats().alloc - before)
+"""
+    assert in_a_process(code, NUMBA_NRT_STATS="1") == ["0"]
+
+
+def test_denormal_numbers_are_flushed_inside_only():
+    net = Network([3, 4, 2], dtype=np.float32)
+    loaded(net).step(whole(net), 0.1)
+    tiny = np.full(32, 1e-40, np.float32)
+    assert (tiny * np.float32(0.5) > 0).all()
+
+
+# -- epochs -----------------------------------------------------------------------------------
+
+EVERYTHING = {
+    "rule": "adamw",
+    "l2": 3.0,
+    "l1": 1.0,
+    "total_weight": 22.0,
+    "clip_norm": 0.05,
+    "averaging": 0.6,
+    "dropout": 0.2,
+    "seed": 3,
+}
+
+
+def one_by_one(engine, X, Y, share, order, size, rates, first):
+    costs = []
+    for index in range(-(-len(order) // size)):
+        take = order[index * size : (index + 1) * size]
+        w = share[take] / share.dtype.type(len(take))
+        costs.append(engine.step(Batch(X[take], Y[take], w, take, first + index), rates[index]))
+    return costs
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("settings", [{"rule": "sgd"}, {"rule": "irprop+"}, EVERYTHING])
+@pytest.mark.parametrize("shuffled", [True, False])
+def test_an_epoch_is_its_steps_bit_for_bit(settings, shuffled, dtype):
+    net = Network([6, 9, 8, 3], "tanh", dtype=dtype)
+    X, Y = rows(net, 70)
+    rng = np.random.default_rng(1)
+    share = rng.uniform(0.5, 1.5, 70).astype(dtype)
+    share[::7] = 0
+    order = rng.permutation(70) if shuffled else np.arange(70)
+    rates = 0.01 * (1 + np.arange(5) % 3)
+    engines = [loaded(net, **settings) for _ in range(2)]
+    for epoch in range(3):
+        first = 1 + 5 * epoch
+        given = order if shuffled else None
+        costs = engines[0].epoch(X, Y, share, given, 16, rates, first)
+        assert list(costs) == one_by_one(engines[1], X, Y, share, order, 16, rates, first)
+    states = [engine.state() for engine in engines]
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_an_epoch_is_taken_up_in_the_middle():
+    net = Network([6, 9, 3], "tanh", dtype=np.float32)
+    X, Y = rows(net, 64)
+    share, rates = np.ones(64, np.float32), np.full(8, 0.01)
+    engines = [loaded(net, rule="adam") for _ in range(2)]
+    whole_costs = engines[0].epoch(X, Y, share, None, 8, rates, 1)
+
+    class Enough(Exception):
+        pass
+
+    calls = []
+
+    def check():
+        calls.append(len(calls))
+        if len(calls) == 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        engines[1].epoch(X, Y, share, None, 8, rates, 1, check=check)
+    done = int(engines[1].state()["t"])
+    assert 0 < done < 8
+    rest = engines[1].epoch(X, Y, share, None, 8, rates, 1, first=done)
+    assert np.array_equal(rest, whole_costs[done:])
+    assert np.array_equal(engines[0].theta, engines[1].theta)
+
+
+def test_an_epoch_stops_before_the_step_that_is_not_finite():
+    net = Network([2, 3, 1], "exp", dtype=np.float32)
+    X, Y = rows(net, 40)
+    X[25] = 1e4 * np.sign(net.unpack(net.initial(0))[0][1][0])
+    share, rates = np.ones(40, np.float32), np.full(5, 0.001)
+    engine, other = (loaded(net, rule="adam", averaging=0.5) for _ in range(2))
+    costs = engine.epoch(X, Y, share, None, 8, rates, 1)
+    assert len(costs) == 4
+    assert np.isfinite(costs[:3]).all()
+    assert not np.isfinite(costs[3])
+    other.epoch(X[:24], Y[:24], share[:24], None, 8, rates, 1)
+    assert np.array_equal(engine.theta, other.theta)
+    assert engine.state()["t"] == 3
+
+
+def test_rows_that_an_order_may_not_name_are_refused():
+    net = Network([2, 3, 1])
+    X, Y = rows(net, 8)
+    for order in ([0, 8], [-1]):
+        with pytest.raises(InputError, match="none of 0 … 7"):
+            loaded(net).epoch(X, Y, np.ones(8), np.array(order), 4, np.ones(2), 1)
+    with pytest.raises(InputError, match="rates has 1 entries; expected 2"):
+        loaded(net).epoch(X, Y, np.ones(8), None, 4, np.ones(1), 1)
+
+
+# -- the library's door -----------------------------------------------------------------------
+
+
+def test_it_is_made_by_name_and_loaded_only_then():
+    assert type(make_engine("compiled")) is CompiledEngine
+    code = "import sys, deltarule.engines; print('numba' in sys.modules)"
+    assert in_a_process(code) == ["False"]
+
+
+def test_without_numba_the_message_says_what_to_do():
+    code = """
+import sys
+sys.modules["numba"] = None
+from deltarule.engines import make_engine
+from deltarule.errors import MissingDependency
+try:
+    make_engine("compiled")
+except MissingDependency as error:
+    print("engine='reference'" in str(error), "install numba" in str(error))
+"""
+    assert in_a_process(code) == ["True", "True"]
+
+
+def test_what_is_registered_later_is_the_registry_s_and_nothing_else():
+    register_activation(Activation("cube", cube))
+    register_loss(Loss("fourth_power", fourth_power))
+    try:
+        net = Network([2, 3, 1], "cube", "identity", "fourth_power", dtype=np.float32)
+        assert np.isfinite(loaded(net).step(whole(net), 0.01))
+    finally:
+        ACTIVATIONS.unregister("cube")
+        LOSSES.unregister("fourth_power")

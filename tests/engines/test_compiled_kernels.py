@@ -1,0 +1,184 @@
+"""What kernels are made of: elementary functions, dropout's bits, the cache on disk."""
+
+import ctypes
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+import mpmath
+
+from deltarule.engines.compiled import library
+from deltarule.engines.compiled.code import Code
+from deltarule.engines.compiled.elementary import Elementary
+from deltarule.engines.compiled.formulas import write_activation
+from deltarule.engines.compiled.library import Library
+from deltarule.engines.compiled.plan import address_of, aligned
+from deltarule.maths import ACTIVATIONS, Activation
+
+DTYPES = ["float32", "float64"]
+
+
+def write_word(module, dtype, word):
+    """``map(x, out, vectors)``."""
+    code = Code(module, "map", 3, dtype)
+    x, out, count = code.args
+    with code.loop(count) as loop:
+        offset = code.b.mul(loop.index, code.int(64))
+        value = code.load(code.sum(x, offset))
+        code.store(getattr(Elementary(code), word)(value), code.sum(out, offset))
+    code.done()
+
+
+def run(word, values, dtype):
+    compiled = library.compiled(("test", word, dtype), lambda m: write_word(m, dtype, word))
+    x, out = aligned(len(values), dtype), aligned(len(values), dtype)
+    x[: len(values)] = values
+    kernel = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)(compiled["map"])
+    kernel(address_of(x), address_of(out), x.nbytes // 64)
+    return out[: len(values)]
+
+
+RANGES = {
+    "exp": (-87.0, 88.0),
+    "expm1": (-20.0, 88.0),
+    "tanh": (-12.0, 12.0),
+    "log": (1e-6, 1e6),
+    "log1p": (-0.9999, 1e3),
+    "sqrt": (0.0, 1e6),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("word", RANGES)
+def test_a_function_is_accurate_to_a_few_ulp(word, dtype):
+    low, high = RANGES[word]
+    rng = np.random.default_rng(0)
+    small = rng.uniform(-1, 1, 400) * 10.0 ** rng.uniform(-7, 0, 400)
+    x = np.concatenate((rng.uniform(low, high, 600), small)).astype(dtype)
+    x = x[(x > low) & (x < high)]
+    got = run(word, x, dtype)
+    with mpmath.workdps(40):
+        exact = [getattr(mpmath, word)(mpmath.mpf(float(value))) for value in x]
+        errors = [
+            abs((mpmath.mpf(float(g)) - e) / mpmath.mpf(float(np.spacing(np.abs(g)))))
+            for g, e in zip(got, exact, strict=True)
+        ]
+    assert max(errors) < 3, float(x[int(np.argmax(errors))])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("word", [*RANGES, "sign", "abs", "rint"])
+def test_special_values_come_out_as_numpy_s(word, dtype):
+    biggest = np.finfo(dtype).max
+    x = np.array([0.0, np.inf, -np.inf, np.nan, -1.0, 1.0, biggest, -biggest, 1e-30], dtype)
+    with np.errstate(all="ignore"):
+        expected = getattr(np, word)(x)
+    assert run(word, x, dtype) == pytest.approx(expected, rel=4 * float(np.finfo(dtype).eps), nan_ok=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exp_reaches_the_subnormal_numbers_and_infinity(dtype):
+    tiny = np.log(np.finfo(dtype).tiny)
+    x = np.linspace(tiny - 12, tiny + 2, 100).astype(dtype)
+    with np.errstate(under="ignore"):
+        expected = np.exp(x.astype(np.longdouble)).astype(dtype)
+    gap = np.abs(run("exp", x, dtype) - expected)
+    assert (gap <= 2 * np.spacing(expected)).all()
+
+
+# -- the cache --------------------------------------------------------------------------------
+
+
+def square(xp):
+    return (lambda z: z * z), (lambda z, a: 2 * z)
+
+
+def square_edited(xp):
+    return (lambda z: z * z + 1), (lambda z, a: 2 * z)
+
+
+def made(formula):
+    record = Activation("square", formula)
+    return Library(lambda module: write_activation(module, "float64", "activation", record))
+
+
+def value_of(compiled, x):
+    z = aligned(8, np.float64)
+    z[:] = x
+    kernel = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)(compiled["activation"])
+    kernel(address_of(z), 0, 8)
+    return z[0]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(library.FOLDER, str(tmp_path))
+    monkeypatch.setattr(library, "_LINKED", set())
+    # In one process a symbol is linked once; here the file is what is looked at.
+    monkeypatch.setattr(library, "_linker", lambda: _Fresh.engine())
+    return tmp_path
+
+
+class _Fresh:
+    made = None
+
+    @classmethod
+    def engine(cls):
+        if cls.made is None:
+            cls.renew()
+        return cls.made
+
+    @classmethod
+    def renew(cls):
+        cls.made = library.new_linker()
+
+
+def again(formula, monkeypatch):
+    monkeypatch.setattr(library, "_LINKED", set())
+    _Fresh.renew()
+    return made(formula)
+
+
+def test_an_edited_formula_is_never_served_from_an_old_file(folder, monkeypatch):
+    _Fresh.renew()
+    first = made(square)
+    assert not first.from_cache
+    assert again(square, monkeypatch).from_cache
+    edited = again(square_edited, monkeypatch)
+    assert not edited.from_cache
+    assert edited.digest != first.digest
+    assert value_of(edited, 3.0) == 10
+    assert len(list(folder.glob("*.o"))) == 2
+
+
+def test_a_damaged_file_is_compiled_again(folder, monkeypatch):
+    _Fresh.renew()
+    made(square)
+    (path,) = folder.glob("*.o")
+    path.write_bytes(path.read_bytes()[:-9] + b"otherwise")
+    repaired = again(square, monkeypatch)
+    assert not repaired.from_cache
+    assert value_of(repaired, 3.0) == 9
+
+
+def test_the_digest_knows_text_processor_and_compiler(monkeypatch):
+    before = library.digest_of("a")
+    assert library.digest_of("b") != before
+    monkeypatch.setattr(library, "processor", lambda: ("another", ""))
+    assert library.digest_of("a") != before
+
+
+def test_a_folder_that_cannot_be_written_to_only_costs_time(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    monkeypatch.setenv(library.FOLDER, str(file / "kernels"))
+    monkeypatch.setattr(library, "_LINKED", set())
+    monkeypatch.setattr(library, "_linker", lambda: _Fresh.engine())
+    _Fresh.renew()
+    assert not made(square).from_cache
+
+
+def test_every_registered_activation_has_a_kernel():
+    assert all(g.elementwise or g.name == "softmax" for g in ACTIVATIONS)
