@@ -25,6 +25,7 @@ PLACES = {
     "safetensors": ["files.py"],
     "scipy": ["optimizers/lbfgs.py", "engines/compiled/"],
     "sklearn": ["estimators/", "bench/"],
+    "threadpoolctl": ["estimators/"],
     "typer": ["cli/"],
 }
 # Here the import stands inside the function that needs it, because the library is optional.

@@ -28,6 +28,7 @@ from deltarule.estimators.sklearn_rules import (
     schedule_record,
 )
 from deltarule.estimators.sources import ShuffledOrder, is_sparse, source
+from deltarule.estimators.threads import blas_threads_for
 from deltarule.maths import Activation, Network, forward
 from deltarule.optimizers import RULES
 from deltarule.training import EpochRecord, Event, TrainingResult, train
@@ -253,33 +254,36 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         epochs = 1 + len(previous.history) if previous is not None else int(self.max_iter)
         if incremental and previous is None:
             epochs = 1
-        result = train(
-            net,
-            source(X),
-            Y,
-            sample_weight=s,
-            validation=None if held is None else _without_none(held),
-            rule=rule_record(self),
-            learning_rate=self.learning_rate_init,
-            schedule=schedule_record(self, n_rows),
-            batch_size=self._batch_size(n_rows),
-            epochs=epochs,
-            shuffle=self.shuffle,
-            order=ShuffledOrder(n_rows, rng) if self.shuffle and stochastic else None,
-            # Drawn only where it is needed: otherwise the stream is scikit-learn's, draw by draw.
-            seed=int(rng.randint(2**31 - 1)) if np.any(self.dropout) else 0,
-            theta=theta if previous is None else None,
-            l2=float(self.alpha),
-            dropout=self.dropout,
-            clip_norm=self.clip_norm,
-            averaging=self.averaging,
-            stopping=[self._criterion(scored)] if stochastic and not incremental else None,
-            keep_best=scored,
-            scorer=self._scorer(held) if scored and held is not None else None,
-            engine=self.engine,
-            callbacks=[*(self.callbacks or ()), *([_print_epoch] if self.verbose else [])],
-            resume=previous,
-        )
+        batch = self._batch_size(n_rows)
+        per_step = n_rows if not stochastic else min(200, n_rows) if batch == "auto" else int(batch)
+        with blas_threads_for(net, per_step):
+            result = train(
+                net,
+                source(X),
+                Y,
+                sample_weight=s,
+                validation=None if held is None else _without_none(held),
+                rule=rule_record(self),
+                learning_rate=self.learning_rate_init,
+                schedule=schedule_record(self, n_rows),
+                batch_size=batch,
+                epochs=epochs,
+                shuffle=self.shuffle,
+                order=ShuffledOrder(n_rows, rng) if self.shuffle and stochastic else None,
+                # Drawn only where needed: otherwise the stream is scikit-learn's, draw by draw.
+                seed=int(rng.randint(2**31 - 1)) if np.any(self.dropout) else 0,
+                theta=theta if previous is None else None,
+                l2=float(self.alpha),
+                dropout=self.dropout,
+                clip_norm=self.clip_norm,
+                averaging=self.averaging,
+                stopping=[self._criterion(scored)] if stochastic and not incremental else None,
+                keep_best=scored,
+                scorer=self._scorer(held) if scored and held is not None else None,
+                engine=self.engine,
+                callbacks=[*(self.callbacks or ()), *([_print_epoch] if self.verbose else [])],
+                resume=previous,
+            )
         new = result.history.records[len(previous.history) if previous is not None else 0 :]
         self._remember(result, new, n_rows, scored)
         if not incremental:

@@ -14,6 +14,7 @@ from deltarule.engines import EngineSettings, make_engine
 from deltarule.errors import DataError, InputError
 from deltarule.estimators.scores import Baseline, baselines, compared, score_outputs
 from deltarule.estimators.table_model import TableModel, decoded, fingerprint
+from deltarule.estimators.threads import blas_threads_for
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.tables import (
@@ -232,27 +233,29 @@ def fit_table(
     net = _network(encoder.n_features, target, settings)
     held = parts.get("valid")
     tell("training")
-    result = train(
-        net,
-        X["train"],
-        Y["train"],
-        sample_weight=_weights(fitting),
-        validation=None if held is None else (X["valid"], Y["valid"], _weights(held)),
-        rule=settings.rule,
-        schedule=settings.schedule,
-        learning_rate=settings.learning_rate,
-        batch_size=_batch_rows(settings, len(fitting)),
-        epochs=settings.epochs,
-        seed=settings.seed,
-        l2=settings.l2,
-        dropout=settings.dropout if settings.layers else 0.0,
-        clip_norm=settings.clip_norm,
-        averaging=settings.averaging,
-        stopping=None if held is None else Patience(settings.patience),
-        engine=settings.engine,
-        callbacks=callbacks,
-        stop=stop,
-    )
+    batch = _batch_rows(settings, len(fitting))
+    with blas_threads_for(net, len(fitting) if batch == "auto" else int(batch)):
+        result = train(
+            net,
+            X["train"],
+            Y["train"],
+            sample_weight=_weights(fitting),
+            validation=None if held is None else (X["valid"], Y["valid"], _weights(held)),
+            rule=settings.rule,
+            schedule=settings.schedule,
+            learning_rate=settings.learning_rate,
+            batch_size=batch,
+            epochs=settings.epochs,
+            seed=settings.seed,
+            l2=settings.l2,
+            dropout=settings.dropout if settings.layers else 0.0,
+            clip_norm=settings.clip_norm,
+            averaging=settings.averaging,
+            stopping=None if held is None else Patience(settings.patience),
+            engine=settings.engine,
+            callbacks=callbacks,
+            stop=stop,
+        )
     tell("scoring")
     model = Model(net, result.theta, result.history)
     truth = {name: Y[name] if target.classes else _target(part) for name, part in parts.items()}

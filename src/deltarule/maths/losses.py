@@ -21,6 +21,7 @@ import numpy as np
 
 from deltarule.errors import IncompatiblePair, InputError
 from deltarule.maths.activations import Activation
+from deltarule.maths.targets import check_targets, one_hot
 from deltarule.records import Record, Registry
 
 __all__ = ["LOSSES", "BoundLoss", "Loss", "register_loss"]
@@ -163,7 +164,7 @@ class Loss(Record):
                 f"Y has dtype {given.dtype}; expected numbers. Encode classes as 0, 1, … first"
             )
         if self.targets == "classes" and given.ndim == 1 and n_outputs > 1:
-            return _one_hot(given, n_rows, n_outputs, dtype)
+            return one_hot(given, n_rows, n_outputs, dtype)
         shares = self.targets_per_output()
         if given.ndim == 1:
             given = given[:, None]
@@ -176,27 +177,8 @@ class Loss(Record):
             )
         with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused
             y = np.ascontiguousarray(y, dtype=dtype)
-        self._check_values(y)
+        check_targets(y, self.targets, self.name)
         return y
-
-    def _check_values(self, y: np.ndarray) -> None:
-        with np.errstate(invalid="ignore"):
-            bad = ~np.isfinite(y)
-            expected = "finite numbers"
-            if self.targets == "nonnegative":
-                bad, expected = bad | (y < 0), "numbers ≥ 0"
-            elif self.targets == "unit":
-                bad, expected = bad | (y < 0) | (y > 1), "numbers from 0 to 1"
-            elif self.targets == "classes":
-                sums = y.sum(axis=1, keepdims=True)
-                bad = bad | (y < 0) | (np.abs(sums - 1) > 1e-5)
-                expected = "class numbers, or probabilities that add to 1 in each row"
-        if bad.any():
-            row, column = np.argwhere(bad)[0]
-            raise InputError(
-                f"Y[{row}, {column}] is {float(y[row, column])!r}; loss {self.name!r} "
-                f"expects {expected}"
-            )
 
 
 def _holds(condition: Callable[[Any], Any], value: Any) -> bool:
@@ -204,20 +186,6 @@ def _holds(condition: Callable[[Any], Any], value: Any) -> bool:
         return bool(condition(value))
     except TypeError:  # no number at all
         return False
-
-
-def _one_hot(given: np.ndarray, n_rows: int, n_outputs: int, dtype: Any) -> np.ndarray:
-    if given.shape[0] != n_rows:
-        raise InputError(f"Y has {given.shape[0]} rows; expected {n_rows}, as X has")
-    bad = (given != np.floor(given)) | (given < 0) | (given >= n_outputs)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError(
-            f"Y[{row}] is {given[row].item()!r}; expected a class number from 0 to {n_outputs - 1}"
-        )
-    y = np.zeros((n_rows, n_outputs), dtype=dtype)
-    y[np.arange(n_rows), given.astype(np.intp)] = 1
-    return y
 
 
 LOSSES: Registry[Loss] = Registry("loss", Loss)
