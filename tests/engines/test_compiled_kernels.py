@@ -1,6 +1,9 @@
 """What kernels are made of: elementary functions, dropout's bits, the cache on disk."""
 
 import ctypes
+import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,13 +12,13 @@ pytest.importorskip("numba")
 
 import mpmath
 
-from deltarule.engines.compiled import library
+from deltarule.engines.compiled import calling, entries, library
 from deltarule.engines.compiled.code import Code
 from deltarule.engines.compiled.elementary import Elementary
 from deltarule.engines.compiled.formulas import write_activation
 from deltarule.engines.compiled.library import Library
 from deltarule.engines.compiled.plan import address_of, aligned
-from deltarule.maths import ACTIVATIONS, Activation
+from deltarule.maths import Activation
 
 DTYPES = ["float32", "float64"]
 
@@ -25,7 +28,7 @@ def write_word(module, dtype, word):
     code = Code(module, "map", 3, dtype)
     x, out, count = code.args
     with code.loop(count) as loop:
-        offset = code.b.mul(loop.index, code.int(64))
+        offset = code.b.mul(loop.index, code.whole(64))
         value = code.load(code.sum(x, offset))
         code.store(getattr(Elementary(code), word)(value), code.sum(out, offset))
     code.done()
@@ -75,7 +78,9 @@ def test_special_values_come_out_as_numpy_s(word, dtype):
     x = np.array([0.0, np.inf, -np.inf, np.nan, -1.0, 1.0, biggest, -biggest, 1e-30], dtype)
     with np.errstate(all="ignore"):
         expected = getattr(np, word)(x)
-    assert run(word, x, dtype) == pytest.approx(expected, rel=4 * float(np.finfo(dtype).eps), nan_ok=True)
+    assert run(word, x, dtype) == pytest.approx(
+        expected, rel=4 * float(np.finfo(dtype).eps), nan_ok=True
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -117,7 +122,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv(library.FOLDER, str(tmp_path))
     monkeypatch.setattr(library, "_LINKED", set())
     # In one process a symbol is linked once; here the file is what is looked at.
-    monkeypatch.setattr(library, "_linker", lambda: _Fresh.engine())
+    monkeypatch.setattr(library, "_linker", _Fresh.engine)
     return tmp_path
 
 
@@ -175,10 +180,28 @@ def test_a_folder_that_cannot_be_written_to_only_costs_time(tmp_path, monkeypatc
     file.write_text("no folder")
     monkeypatch.setenv(library.FOLDER, str(file / "kernels"))
     monkeypatch.setattr(library, "_LINKED", set())
-    monkeypatch.setattr(library, "_linker", lambda: _Fresh.engine())
+    monkeypatch.setattr(library, "_linker", _Fresh.engine)
     _Fresh.renew()
     assert not made(square).from_cache
 
 
-def test_every_registered_activation_has_a_kernel():
-    assert all(g.elementwise or g.name == "softmax" for g in ACTIVATIONS)
+def test_the_driver_s_cache_knows_every_file_that_it_is_made_of(tmp_path):
+    folder = Path(calling.__file__).parent
+    for name in calling._SOURCES:
+        shutil.copy(folder / name, tmp_path)
+    before = calling.source_digest(tmp_path)
+    assert before == calling.source_digest()
+    assert before == entries.run_steps._cache._cache_file._source_stamp
+    for name in calling._SOURCES:
+        text = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text + "#")
+        assert calling.source_digest(tmp_path) != before
+        (tmp_path / name).write_text(text)
+
+
+@pytest.mark.parametrize("name", ["calling", "driver", "entries", "fields"])
+def test_what_the_driver_imports_is_in_its_digest(name):
+    folder = Path(calling.__file__).parent
+    text = (folder / f"{name}.py").read_text(encoding="utf-8")
+    imported = re.findall(r"from deltarule\.engines\.compiled\.(\w+) import", text)
+    assert {f"{module}.py" for module in imported} <= set(calling._SOURCES)

@@ -12,8 +12,8 @@ from scipy import sparse
 from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import make_scorer, roc_auc_score
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import make_scorer, r2_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -480,3 +480,100 @@ def test_bad_data_are_refused_with_a_reason():
         )
     with pytest.raises(AttributeError, match="partial_fit"):
         _ = MLPClassifier(solver="lbfgs").partial_fit
+
+
+def test_a_loss_that_runs_away_is_divergence_though_it_is_finite():
+    X, y = load_wine(return_X_y=True)
+    model = MLPRegressor(
+        hidden_layer_sizes=(5,),
+        solver="sgd",
+        momentum=0,
+        learning_rate_init=3.0,
+        max_iter=4,
+        random_state=0,
+    )
+    with pytest.raises(Diverged, match=r"grew from|not finite"):
+        model.fit(StandardScaler().fit_transform(X), 100.0 * y)
+
+
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was():
+    model = MLPRegressor(
+        hidden_layer_sizes=(5,),
+        solver="sgd",
+        learning_rate_init=1e8,
+        early_stopping=True,
+        random_state=0,
+    )
+    with pytest.raises(Diverged):
+        model.fit(X_DIABETES, Y_DIABETES)
+    with pytest.raises(NotFittedError):
+        model.predict(X_DIABETES)
+    good = quietly(
+        clone(model).set_params(learning_rate_init=1e-3, max_iter=3), X_DIABETES, Y_DIABETES
+    )
+    before = good.predict(X_DIABETES)
+    with pytest.raises(Diverged):
+        good.set_params(learning_rate_init=1e8).fit(X_DIABETES[:, :4], Y_DIABETES)
+    np.testing.assert_array_equal(good.predict(X_DIABETES), before)
+
+
+def test_several_targets_stop_where_scikit_learns_do():
+    Y = np.stack([Y_DIABETES, -Y_DIABETES, Y_DIABETES**2, 0.5 * Y_DIABETES], axis=1)
+    settings = {
+        "hidden_layer_sizes": (6,),
+        "alpha": 0.0,
+        "tol": 1e-3,
+        "max_iter": 400,
+        "random_state": 0,
+        "learning_rate_init": 0.01,
+    }
+    ours = MLPRegressor(**settings).fit(X_DIABETES, Y)
+    theirs = neural_network.MLPRegressor(**settings).fit(X_DIABETES, Y)
+    assert ours.n_iter_ == theirs.n_iter_ < 400
+    assert np.abs(coefficients(ours) - coefficients(theirs)).max() < 1e-8
+
+
+def test_a_scorer_and_a_frame_give_no_warning():
+    frame = pd.DataFrame(X_DIABETES, columns=[f"f{i}" for i in range(10)])
+    model = MLPRegressor(
+        hidden_layer_sizes=(4,),
+        early_stopping=True,
+        scoring="neg_mean_absolute_error",
+        max_iter=4,
+        random_state=0,
+    )
+    quietly(model, frame, Y_DIABETES)
+    assert list(model.feature_names_in_) == list(frame.columns)
+    assert len(model.validation_scores_) == 4
+
+
+def test_several_quantiles_are_scored_by_the_one_nearest_the_median():
+    loss = {"name": "quantile", "levels": [0.1, 0.5, 0.9]}
+    model = MLPRegressor(loss, (6,), early_stopping=True, max_iter=30, random_state=0)
+    quietly(model, X_DIABETES, Y_DIABETES)
+    assert model.predict(X_DIABETES).shape == (len(Y_DIABETES), 3)
+    middle = model.predict(X_DIABETES)[:, 1]
+    assert model.score(X_DIABETES, Y_DIABETES) == r2_score(Y_DIABETES, middle)
+
+
+def test_class_weight_with_sparse_labels_and_own_validation_rows():
+    labels = TASKS["multilabel"][1]
+    thin = MLPClassifier((4,), max_iter=3, class_weight="balanced", random_state=0)
+    assert quietly(thin, X_DIGITS, sparse.csr_matrix(labels)).predict(X_DIGITS).shape == (240, 3)
+    heavy = MLPClassifier((4,), max_iter=3, class_weight={0: 1.0, 1: 5.0}, random_state=0)
+    y = Y_DIGITS % 2
+    quietly(heavy, X_DIGITS, y, validation_data=(X_DIGITS, y))
+    weighed = heavy.history_.records[-1].validation_loss
+    expected = -np.log(heavy.predict_proba(X_DIGITS)[np.arange(240), y])
+    assert weighed == pytest.approx(np.average(expected, weights=np.where(y, 5.0, 1.0)))
+
+
+def test_partial_fit_refuses_a_schedule_that_must_know_the_end():
+    model = MLPRegressor(hidden_layer_sizes=(4,), schedule="cosine")
+    with pytest.raises(InputError, match="depends on the number of epochs planned"):
+        model.partial_fit(X_DIABETES, Y_DIABETES)
+    model.set_params(schedule={"name": "exponential", "gamma": 0.5})
+    for _ in range(3):
+        model.partial_fit(X_DIABETES, Y_DIABETES)
+    rates = model.history_.column("learning_rate")
+    np.testing.assert_allclose(np.divide(rates[1:], rates[:-1]), 0.5)

@@ -371,3 +371,13 @@ def test_a_gradient_of_another_length_is_refused():
     problem = make_problem(Network([2, 3, 1], "tanh"), seed=30)
     with pytest.raises(InputError, match=r"theta has shape \(3,\); expected \(13,\)"):
         check_gradient(*problem, gradient=lambda *given: np.zeros(3))
+
+
+def test_a_check_that_could_compare_nothing_does_not_pass():
+    net = Network([1, 1], activation=[], loss="absolute_error")
+    theta, X = net.pack(W=[[[1.0]]], b=[[0.0]]), [[1.0], [2.0]]
+    wrong = np.array([5.0, 7.0])
+    with pytest.raises(InputError, match="no entry of W1, b1 could be compared"):
+        check_gradient(net, theta, X, X, gradient=lambda *_: wrong)
+    report = check_gradient(net, theta, X, X, gradient=lambda *_: wrong, raises=False)
+    assert not report.passed

@@ -6,7 +6,8 @@ from tests.training.helpers import regression
 
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
-from deltarule.training import Batches, RowSource, epoch_order, split_rows
+from deltarule.maths import Network
+from deltarule.training import Batches, RowSource, epoch_order, split_rows, train
 from deltarule.training.batches import Rows, TakenRows, pieces
 
 
@@ -163,3 +164,10 @@ def test_rows_taken_from_a_source_are_made_when_asked_for():
     assert source.asked == 0
     assert rows.X[1:].tolist() == [[10.0, 11.0], [18.0, 19.0]]
     assert source.asked == 2
+
+
+@pytest.mark.parametrize("order", [np.arange(3), np.zeros(6, int), np.arange(6.0), np.arange(1, 7)])
+def test_an_order_of_ones_own_names_every_row_once(order):
+    X = np.zeros((6, 1))
+    with pytest.raises(InputError, match="expected each of the row numbers 0 to 5 once"):
+        train(Network([1, 1]), X, X, order=lambda epoch: order, epochs=1)

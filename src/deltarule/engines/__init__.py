@@ -30,7 +30,6 @@ __all__ = [
 ]
 
 
-
 def _compiled() -> Engine:
     """The compiled engine, which is imported when it is asked for: it loads Numba."""
     try:

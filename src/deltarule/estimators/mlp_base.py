@@ -24,16 +24,24 @@ from deltarule.errors import InputError
 from deltarule.estimators.sklearn_rules import (
     NoImprovement,
     loss_record,
+    refuse_planned,
     rule_record,
     schedule_record,
+    tolerance,
 )
-from deltarule.estimators.sources import ShuffledOrder, is_sparse, source
+from deltarule.estimators.sources import (
+    ShuffledOrder,
+    is_sparse,
+    print_epoch,
+    source,
+    with_source,
+)
 from deltarule.estimators.threads import blas_threads_for
 from deltarule.maths import Activation, Network, forward
 from deltarule.optimizers import RULES
-from deltarule.training import EpochRecord, Event, TrainingResult, train
+from deltarule.training import EpochRecord, TrainingResult, train
 
-__all__ = ["DTYPES", "BaseMLP", "store_parameters"]
+__all__ = ["DTYPES", "BaseMLP"]
 
 # float32 only if X is float32; everything else is computed in float64.
 DTYPES = (np.float64, np.float32)
@@ -118,11 +126,24 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         InputError
             If an argument does not fit; also what scikit-learn raises for bad parameters.
         Diverged
-            If a cost, a gradient or the validation loss is not finite.
+            If a cost, a gradient or the validation loss is not finite, or the loss has run
+            away. The estimator is then as it was before.
         """
         return self._fit(X, y, sample_weight, validation_data, incremental=False)
 
     def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
+    ) -> Self:
+        before = dict(self.__dict__)
+        try:
+            return self._fitted(X, y, sample_weight, validation_data, incremental)
+        except BaseException:
+            # Half a fit is none: nobody should predict with what diverged.
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _fitted(
         self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
     ) -> Self:
         self._validate_params()
@@ -137,6 +158,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
                 self.__dict__.pop(name, None)
         net = self._network(X, Y)
         theta = self._initial(net, rng) if first else self._packed(net)
+        if incremental:
+            refuse_planned(self)
         if incremental and self.early_stopping:
             raise InputError(
                 "partial_fit does not support early_stopping=True; "
@@ -228,10 +251,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
                 "(X, y, sample_weight)"
             )
         X, Y = self._targets(data[0], data[1], incremental=True, reset=False)
-        s = None
-        if len(data) == 3:
-            s = _check_sample_weight(data[2], X, ensure_non_negative=True)
-        return X, Y, s
+        return X, Y, self._row_weights(data[1], data[2] if len(data) == 3 else None, X)
 
     def _train(
         self,
@@ -251,9 +271,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             previous = dataclasses.replace(previous, state=state)
         stochastic = self.solver != "lbfgs"
         scored = self.early_stopping and held is not None and stochastic
-        epochs = 1 + len(previous.history) if previous is not None else int(self.max_iter)
-        if incremental and previous is None:
-            epochs = 1
+        done = len(previous.history) if previous is not None else 0
+        epochs = done + 1 if incremental else int(self.max_iter)
         batch = self._batch_size(n_rows)
         per_step = n_rows if not stochastic else min(200, n_rows) if batch == "auto" else int(batch)
         with blas_threads_for(net, per_step):
@@ -262,7 +281,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
                 source(X),
                 Y,
                 sample_weight=s,
-                validation=None if held is None else _without_none(held),
+                validation=None if held is None else with_source(held),
                 rule=rule_record(self),
                 learning_rate=self.learning_rate_init,
                 schedule=schedule_record(self, n_rows),
@@ -281,11 +300,10 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
                 keep_best=scored,
                 scorer=self._scorer(held) if scored and held is not None else None,
                 engine=self.engine,
-                callbacks=[*(self.callbacks or ()), *([_print_epoch] if self.verbose else [])],
+                callbacks=[*(self.callbacks or ()), *([print_epoch] if self.verbose else [])],
                 resume=previous,
             )
-        new = result.history.records[len(previous.history) if previous is not None else 0 :]
-        self._remember(result, new, n_rows, scored)
+        self._remember(result, result.history.records[done:], n_rows, scored)
         if not incremental:
             self._warn(result)
 
@@ -305,7 +323,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             self.solver == "sgd" and self.learning_rate == "adaptive" and self.schedule is None
         )
         return NoImprovement(
-            tol=float(self.tol),
+            tol=tolerance(self, scored),
             patience=float(self.n_iter_no_change),
             scored=scored,
             rate=float(self.learning_rate_init) if adaptive else None,
@@ -321,7 +339,13 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             self._take(engine.averaged_theta)
             if given is not None:
                 weights = {} if s is None else {"sample_weight": s}
-                return float(given(self, X, y, **weights))
+                # X is an array by now, even where the estimator was given a frame.
+                names = self.__dict__.pop("feature_names_in_", None)
+                try:
+                    return float(given(self, X, y, **weights))
+                finally:
+                    if names is not None:
+                        self.feature_names_in_ = names
             return self._default_score(y, self._decode(self._forward(X)), s)
 
         return score
@@ -342,8 +366,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         self.t_ = getattr(self, "t_", 0) + len(new) * n_rows
         self.stopped_ = result.stopped
         self.history_ = result.history
-        if losses:
-            self.loss_ = losses[-1]
+        # Interrupted before the first epoch ended, there is none.
+        self.loss_ = losses[-1] if losses else np.inf
         scores = [record.score for record in new]
         if scored:
             self.validation_scores_: list[Any] | None = [
@@ -424,22 +448,3 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _print_epoch(event: Event) -> None:
-    record = event.history.records[-1]
-    print(f"Iteration {record.epoch}, loss = {record.loss + record.penalty:.8f}")
-    if record.score is not None:
-        print(f"Validation score: {record.score:f}")
-
-
-def store_parameters(estimator: Any, values: dict[str, Any]) -> None:
-    """Keep a constructor's arguments under their own names, untouched, as scikit-learn asks."""
-    for name, value in values.items():
-        if name not in ("self", "__class__"):
-            setattr(estimator, name, value)
-
-
-def _without_none(held: tuple[Any, ...]) -> tuple[Any, ...]:
-    X, Y, s = held
-    return (source(X), Y) if s is None else (source(X), Y, s)

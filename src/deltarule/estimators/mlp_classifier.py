@@ -19,7 +19,9 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from deltarule.errors import InputError
-from deltarule.estimators.mlp_base import DTYPES, BaseMLP, store_parameters
+from deltarule.estimators.mlp_base import DTYPES, BaseMLP
+from deltarule.estimators.sklearn_rules import store_parameters
+from deltarule.estimators.sources import is_sparse
 from deltarule.maths import Loss
 
 __all__ = ["MLPClassifier"]
@@ -33,8 +35,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Every parameter, attribute and method of scikit-learn's class has its name, order and
     meaning here; the same ``random_state`` draws the same initial weights and order of
-    rows, so a float64 fit without weights gives the same coefficients. What is listed as
-    *added* below is more.
+    rows, so with ``alpha=0`` a float64 fit without weights gives the same coefficients.
+    What is listed as *added* below is more.
 
     Parameters
     ----------
@@ -188,7 +190,8 @@ out_activation_, t_
         s = super()._row_weights(y, sample_weight, X)
         if self.class_weight is None:
             return s
-        by_class: np.ndarray = compute_sample_weight(self.class_weight, np.asarray(y))
+        labels = y.toarray() if is_sparse(y) else np.asarray(y)
+        by_class: np.ndarray = compute_sample_weight(self.class_weight, labels)
         return by_class if s is None else s * by_class
 
     def _default_output(self) -> str:

@@ -10,7 +10,8 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from deltarule.estimators.mlp_base import DTYPES, BaseMLP, store_parameters
+from deltarule.estimators.mlp_base import DTYPES, BaseMLP
+from deltarule.estimators.sklearn_rules import store_parameters
 from deltarule.maths import Loss
 
 __all__ = ["MLPRegressor"]
@@ -119,11 +120,36 @@ clip_norm, averaging, callbacks, engine, initial_weights
     def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
         return Y[:, 0] if Y.shape[1] == 1 else Y
 
+    def _central(self, predicted: np.ndarray) -> np.ndarray:
+        """Of several quantiles for each target, the one nearest the median."""
+        levels = self.network_.loss.settings.get("levels", (0.5,))
+        if len(levels) == 1:
+            return predicted
+        middle = int(np.argmin(np.abs(np.asarray(levels) - 0.5)))
+        columns = predicted[:, middle :: len(levels)]
+        return columns[:, 0] if columns.shape[1] == 1 else columns
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R² of the predictions; of several quantiles, that of the one nearest the median.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        predicted = self._central(self.predict(X))
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
+
     def _decode(self, outputs: np.ndarray) -> np.ndarray:
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
-        return float(r2_score(y, predicted, sample_weight=s))
+        return float(r2_score(y, self._central(predicted), sample_weight=s))
 
     @available_if(lambda self: self._check_partial_fit())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

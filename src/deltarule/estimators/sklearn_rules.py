@@ -17,7 +17,16 @@ from deltarule.maths import LOSSES, Loss
 from deltarule.optimizers import MINIMIZERS, RULES, SCHEDULES, Minimizer, Rule, Schedule
 from deltarule.training import History
 
-__all__ = ["NoImprovement", "adaptive", "loss_record", "rule_record", "schedule_record"]
+__all__ = [
+    "NoImprovement",
+    "adaptive",
+    "loss_record",
+    "refuse_planned",
+    "rule_record",
+    "schedule_record",
+    "store_parameters",
+    "tolerance",
+]
 
 _OWN_LOSSES = {"squared_error": "half_squared_error"}
 _LEAST_RATE = 1e-6
@@ -87,13 +96,45 @@ def schedule_record(estimator: Any, n_rows: int) -> Schedule:
             "adaptive",
             adaptive,
             {
-                "tol": float(estimator.tol),
+                "tol": tolerance(estimator, estimator.early_stopping),
                 "patience": float(estimator.n_iter_no_change),
                 "rate": float(estimator.learning_rate_init),
             },
             uses_losses=True,
         )
     return SCHEDULES.get("constant")
+
+
+def tolerance(estimator: Any, scored: bool) -> float:
+    """``tol`` in this library's units.
+
+    scikit-learn compares it with the mean of the squared errors over outputs; the loss here
+    is their sum.
+    """
+    mean = not scored and estimator.loss == "squared_error" and hasattr(estimator, "n_outputs_")
+    return float(estimator.tol) * (estimator.n_outputs_ if mean else 1)
+
+
+def refuse_planned(estimator: Any) -> None:
+    """Refuse, in ``partial_fit``, a schedule that depends on how many epochs are planned.
+
+    Raises
+    ------
+    InputError
+        Since nobody knows how often ``partial_fit`` will be called.
+    """
+    if estimator.schedule is None:
+        return
+    schedule = SCHEDULES.get(estimator.schedule)
+    losses = (1.0,) * 8
+    short, long = (
+        [schedule.factors(epoch, 2, epochs, losses) for epoch in range(4)] for epochs in (4, 400)
+    )
+    if not np.array_equal(short, long):
+        raise InputError(
+            f"schedule {schedule} depends on the number of epochs planned, and partial_fit knows "
+            "none; call fit, or choose a schedule such as 'exponential' or 'step'"
+        )
 
 
 def adaptive(xp: Any, tol: float, patience: float, rate: float) -> Any:
@@ -147,3 +188,10 @@ class NoImprovement:
             f"{what} did not improve more than tol={self.tol:f} for "
             f"{self.patience:g} consecutive epochs."
         )
+
+
+def store_parameters(estimator: Any, values: dict[str, Any]) -> None:
+    """Keep a constructor's arguments under their own names, untouched, as scikit-learn asks."""
+    for name, value in values.items():
+        if name not in ("self", "__class__"):
+            setattr(estimator, name, value)

@@ -1,4 +1,4 @@
-"""Where batches come from: sparse rows made dense a batch at a time, and scikit-learn's order."""
+"""Small pieces of the estimators: sparse rows, scikit-learn's order of rows and its words."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils import shuffle
 
-from deltarule.training import RowSource
+from deltarule.training import Event, RowSource
 
-__all__ = ["ShuffledOrder", "SparseRows", "is_sparse", "source"]
+__all__ = [
+    "ShuffledOrder",
+    "SparseRows",
+    "is_sparse",
+    "print_epoch",
+    "source",
+    "with_source",
+]
 
 
 class SparseRows(RowSource):
@@ -47,3 +54,17 @@ class ShuffledOrder:
     def __call__(self, epoch: int) -> np.ndarray:
         self.rows = shuffle(self.rows, random_state=self.rng)
         return self.rows
+
+
+def with_source(held: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Validation rows as training takes them: two items, or three with weights."""
+    X, Y, s = held
+    return (source(X), Y) if s is None else (source(X), Y, s)
+
+
+def print_epoch(event: Event) -> None:
+    """One epoch in scikit-learn's words, for ``verbose=True``."""
+    record = event.history.records[-1]
+    print(f"Iteration {record.epoch}, loss = {record.loss + record.penalty:.8f}")
+    if record.score is not None:
+        print(f"Validation score: {record.score:f}")

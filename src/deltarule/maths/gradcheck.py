@@ -48,7 +48,7 @@ class BlockCheck:
     checked, skipped : int
         How many entries were compared, and how many lay too near a kink to be.
     passed : bool
-        Whether error ≤ tolerance + noise.
+        Whether error ≤ tolerance + noise, for at least one entry compared.
     """
 
     name: str
@@ -195,7 +195,8 @@ def check_gradient(
         Naming layer, block and worst entry, with both derivatives; and the activation or loss
         whose formula is at fault, with a point where its derivative is not that of its value.
     InputError
-        If the input does not fit, or the cost is not finite.
+        If the input does not fit, the cost is not finite, or a block lies at a kink as a
+        whole, so that nothing of it could be compared.
 
     Examples
     --------
@@ -229,6 +230,12 @@ def check_gradient(
         ),
         tolerance,
     )
+    empty = [block.name for block in report.blocks if block.checked == 0]
+    if raises and empty:
+        raise InputError(
+            f"no entry of {', '.join(empty)} could be compared: all lie at a kink, where there is "
+            "no derivative to compare with; move theta or X a little"
+        )
     if raises and not report.passed:
         raise GradientMismatch(_message(report, cost, theta), report)
     return report
@@ -278,7 +285,8 @@ def _check_block(
     found = [(int(e), _difference(cost, theta, block.start + int(e), here)) for e in chosen]
     pairs = [(e, *d) for e, d in found if d is not None]
     if not pairs:
-        return BlockCheck(block.name, 0.0, (0,) * len(block.shape), 0.0, 0.0, 0.0, 0, n, True)
+        # Nothing compared is nothing shown: it does not pass.
+        return BlockCheck(block.name, 0.0, (0,) * len(block.shape), 0.0, 0.0, 0.0, 0, n, False)
     at = np.array([e for e, _, _ in pairs])
     difference = np.array([value for _, value, _ in pairs])
     noise = np.array([uncertainty for _, _, uncertainty in pairs])

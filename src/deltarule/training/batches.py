@@ -88,6 +88,18 @@ def split_rows(
     return np.sort(order[n_held:]), np.sort(order[:n_held])
 
 
+def _checked_order(order: Any, n_rows: int) -> np.ndarray:
+    """An order of one's own: every row number once."""
+    rows = np.asarray(order)
+    whole = rows.dtype.kind in "iu" and rows.shape == (n_rows,)
+    if not whole or not np.array_equal(np.sort(rows), np.arange(n_rows)):
+        raise InputError(
+            f"order gave {rows.dtype} of shape {rows.shape}; expected each of the row numbers "
+            f"0 to {n_rows - 1} once"
+        )
+    return rows
+
+
 class RowSource(abc.ABC):
     """Rows that are made when a batch asks for them: sparse, or on disk.
 
@@ -193,7 +205,7 @@ class Batches:
         """The batches of one epoch (from 0), from batch number ``first`` (from 0)."""
         order = None
         if self.order is not None:
-            order = self.order(epoch)
+            order = _checked_order(self.order(epoch), self.n_rows)
         elif self.shuffle and self.steps_per_epoch > 1:
             order = epoch_order(self.n_rows, self.seed, epoch)
         for index in range(first, self.steps_per_epoch):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.engines import Engine
-from deltarule.errors import InputError
+from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
 from deltarule.training.batches import Batches, Rows, pieces
 from deltarule.training.divergence import penalty_diverged, raise_diverged
@@ -24,6 +24,9 @@ __all__ = ["ALL_DONE", "Event", "Run", "TrainingResult"]
 ALL_DONE = "all epochs done"
 
 # What the run itself adds to the engine's state.
+# A loss that has grown so much since the first epoch is on its way to infinity.
+_RUN_AWAY = 1e6
+
 BEST, PARTIAL = "run.best", "run.partial"
 
 
@@ -211,6 +214,7 @@ class Run(abc.ABC):
         """What came of it, after a last look that it is finite."""
         engine = self.engine
         self._last_look()
+        self._not_grown()
         state = engine.state()
         if self.best is not None:
             state[BEST] = self.best.copy()
@@ -224,6 +228,21 @@ class Run(abc.ABC):
             engine=engine.name,
             state=state,
         )
+
+    def _not_grown(self) -> None:
+        """See that the loss of what is given has not run away, finite as it may still be."""
+        if self.best is not None or len(self.history) < 2:
+            return
+        first, last = (self.history.records[i].loss for i in (0, -1))
+        if last > _RUN_AWAY * first > 0:
+            raise Diverged(
+                f"training diverged: the loss grew from {first:.3g} in epoch 1 to {last:.3g} in "
+                f"epoch {len(self.history)}. {self.advice()}",
+                epoch=len(self.history),
+                batch=self.batches.steps_per_epoch,
+                layer=self.engine.net.n_layers,
+                block="loss",
+            )
 
     def _last_look(self) -> None:
         """See that the last step, which has no successor whose cost would tell, was good."""

@@ -70,7 +70,7 @@ class Code:
     # -- numbers ----------------------------------------------------------------------
 
     @staticmethod
-    def int(value: int) -> Any:
+    def whole(value: int) -> Any:
         """A 64-bit integer."""
         return ir.Constant(I64, value)
 
@@ -143,7 +143,7 @@ class Code:
         self.b.branch(head)
         self.b.position_at_end(head)
         index = self.b.phi(I64)
-        index.add_incoming(self.int(0), before)
+        index.add_incoming(self.whole(0), before)
         phis = []
         for value in carried:
             phi = self.b.phi(value.type)
@@ -156,7 +156,7 @@ class Code:
         if len(loop.following) != len(phis):
             raise AssertionError("a loop must hand on what it carries")
         end = self.b.block
-        index.add_incoming(self.b.add(index, self.int(step)), end)
+        index.add_incoming(self.b.add(index, self.whole(step)), end)
         for phi, value in zip(phis, loop.following, strict=True):
             phi.add_incoming(value, end)
         self.b.branch(head)
@@ -170,4 +170,4 @@ class Code:
 
     def done(self, value: Any = None) -> None:
         """The end: gives ``value``, or 0."""
-        self.b.ret(self.int(0) if value is None else value)
+        self.b.ret(self.whole(0) if value is None else value)

@@ -155,9 +155,7 @@ class Elementary:
         z = b.fmul(s, s)
         series = [2 / (2 * n + 1) for n in range(1, kind.log_terms + 1)]
         rest = b.fmul(z, self._horner(z, series))
-        tail = b.fsub(
-            b.fmul(s, b.fsub(f, rest)), b.fmul(e, self._number(x, kind.ln2[1]))
-        )
+        tail = b.fsub(b.fmul(s, b.fsub(f, rest)), b.fmul(e, self._number(x, kind.ln2[1])))
         value = self.code.multiply_add(e, self._number(x, kind.ln2[0]), b.fsub(f, tail))
         infinity = self._number(x, math.inf)
         value = self._if(x, "<", math.inf, value, infinity)

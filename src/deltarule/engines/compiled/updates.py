@@ -1,0 +1,212 @@
+"""Kernels that pass over all parameters: rules, averages, penalties, clipping.
+
+A rule's formula is run once, over the tracing namespace, and becomes the body of one loop
+in which the frozen parameters are held and the average follows. Arrays are padded to four
+vectors with zeros, so that no loop has a rest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from deltarule.engines.compiled.code import I64, LINE, Code
+from deltarule.engines.compiled.formulas import DOUBLE, added, vector, zero
+from deltarule.engines.compiled.tracing import Tracer
+from deltarule.maths.penalties import PENALTIES
+from deltarule.optimizers import Rule, StepInfo, average
+
+__all__ = ["write_passes", "write_penalty", "write_update"]
+
+
+def write_update(
+    module: Any,
+    dtype: Any,
+    name: str,
+    rule: Rule,
+    averaging: float | None,
+    some_frozen: bool,
+) -> None:
+    """One pass of the rule over all parameters, the frozen ones held, the average following.
+
+    ``name(theta, grad, is_weight, frozen, mean, numbers, count, slots)``; the numbers are
+    float64: t, η and the cost, penalty included; ``slots`` is a table of addresses, one for
+    each slot. Every slot is replaced.
+    """
+    code = Code(module, name, 8, dtype)
+    theta_at, grad_at, weights_at, frozen_at, mean_at, numbers, count, table = code.args
+    b = code.b
+    once = Tracer(code, reciprocals=True)
+    t, rate, cost = (
+        once.value(code.load(code.sum(numbers, code.whole(8 * i)), DOUBLE)) for i in range(3)
+    )
+    addresses = {
+        slot.name: code.load(code.sum(table, code.whole(8 * i)), I64, 8)
+        for i, slot in enumerate(rule.slots)
+    }
+    single = [slot.name for slot in rule.slots if slot.kind == "scalar"]
+
+    def widened(value: Any) -> Any:
+        return b.fpext(value, DOUBLE) if code.size == 4 else value
+
+    singles = {key: widened(code.load(addresses[key], code.real)) for key in single}
+    following = list(singles.values())
+    with code.loop(b.mul(count, code.whole(code.size)), LINE, carried=following) as loop:
+        here = loop.index
+
+        def at(address: Any) -> Any:
+            return once.value(code.load(code.sum(address, here)))
+
+        theta, grad = at(theta_at), at(grad_at)
+        slots = {
+            slot.name: once.value(singles[slot.name])
+            if slot.kind == "scalar"
+            else at(addresses[slot.name])
+            for slot in rule.slots
+        }
+        weights = at(weights_at) != 0 if rule.uses_weights else None
+        held = at(frozen_at) != 0 if some_frozen else None
+        if held is not None:
+            grad = once.where(held, 0.0, grad)
+        info = StepInfo(t, rate, cost, weights)
+        moved, moved_slots = rule.bind(once)(theta, grad, slots, info)
+        if held is not None:
+            # A frozen parameter has gradient 0, but a weight decay would still move it.
+            moved = once.where(held, theta, moved)
+        code.store(vector(once, moved), code.sum(theta_at, here))
+        if averaging is not None:
+            mean = average(once, at(mean_at), moved, averaging, t)
+            code.store(vector(once, mean), code.sum(mean_at, here))
+        for slot in rule.slots:
+            if slot.kind == "theta":
+                value = vector(once, moved_slots[slot.name])
+                code.store(value, code.sum(addresses[slot.name], here))
+        loop.next(*[moved_slots[key].ir for key in single])
+    for key, value in zip(single, loop.carried, strict=True):
+        narrow = b.fptrunc(value, code.real) if code.size == 4 else value
+        code.store(narrow, addresses[key])
+    code.done()
+
+
+def write_penalty(module: Any, dtype: Any, name: str, penalties: tuple[str, ...]) -> None:
+    """``name(theta, grad, is_weight, scales, count, cost)``: the gradient grows by the penalty's.
+
+    ``scales`` are float64, α/Σs for each penalty; ``cost`` is where the penalty's own cost
+    is put. With a gradient at address 0 only the cost is computed.
+    """
+    code = Code(module, name, 6, dtype)
+    theta_at, grad_at, weights_at, scales_at, count, cost_at = code.args
+    b = code.b
+    xp = Tracer(code)
+    scales = [
+        xp.value(code.load(code.sum(scales_at, code.whole(8 * i)), DOUBLE))
+        for i in range(len(penalties))
+    ]
+    wanted = b.icmp_signed("!=", grad_at, code.whole(0))
+    with code.loop(
+        b.mul(count, code.whole(code.size)), LINE, carried=[zero(code)] * len(penalties)
+    ) as loop:
+        theta = xp.value(code.load(code.sum(theta_at, loop.index)))
+        is_weight = xp.value(code.load(code.sum(weights_at, loop.index))) != 0
+        totals, slopes = [], []
+        for penalty, scale, total in zip(penalties, scales, loop.carried, strict=True):
+            value, slope = PENALTIES.get(penalty).bind(xp)(theta)
+            totals.append((xp.value(total) + xp.where(is_weight, value, 0 * theta)).ir)
+            slopes.append(scale * xp.where(is_weight, slope, 0 * theta))
+        with code.when(wanted):
+            there = code.sum(grad_at, loop.index)
+            grad = xp.value(code.load(there))
+            for slope in slopes:
+                grad = grad + slope
+            code.store(grad.ir, there)
+        loop.next(*totals)
+    cost = xp.value(ir.Constant(DOUBLE, 0.0))
+    for scale, total in zip(scales, loop.carried, strict=True):
+        cost = cost + scale * xp.value(added(code, total))
+    code.store(cost.ir, cost_at)
+    code.done()
+
+
+def write_passes(module: Any, dtype: Any) -> None:
+    """Passes over a whole array: what clipping, the look for infinities and the like need.
+
+    ``finite(g, count)`` is 1 if every entry is finite: Σ 0 · g_i is 0 then, and NaN
+    otherwise. ``largest(g, count, out)`` is max |g_i|, ``squares(g, count, unit, out)`` is
+    Σ (g_i/unit)², both float64; ``rescale(g, count, unit, factor)`` makes g ← g/unit · factor;
+    ``multiply(x, y, count)`` x ← x y; ``clear(x, count)`` x ← 0; ``hold(g, frozen, count)`` sets
+    g to 0 where frozen is not.
+    """
+    code = Code(module, "finite", 2, dtype)
+    grad_at, count = code.args
+    none = zero(code)
+    # Four sums, so that none waits for the one before it; arrays are padded to four vectors.
+    with code.loop(code.b.mul(count, code.whole(code.size)), 4 * LINE, carried=[none] * 4) as loop:
+        found = [
+            code.multiply_add(
+                code.load(code.sum(grad_at, loop.index, code.whole(n * LINE))), none, s
+            )
+            for n, s in enumerate(loop.carried)
+        ]
+        loop.next(*found)
+    total = none
+    for part in loop.carried:
+        total = code.b.fadd(total, part)
+    is_zero = code.b.fcmp_ordered("==", added(code, total), ir.Constant(DOUBLE, 0.0))
+    code.done(code.b.zext(is_zero, I64))
+
+    code = Code(module, "largest", 3, dtype)
+    grad_at, count, out = code.args
+    xp = Tracer(code)
+    with code.loop(code.b.mul(count, code.whole(code.size)), LINE, carried=[none]) as loop:
+        size = abs(xp.value(code.load(code.sum(grad_at, loop.index))))
+        loop.next(xp.maximum(xp.value(loop.carried[0]), size).ir)
+    most = xp.value(ir.Constant(DOUBLE, 0.0))
+    for lane in range(code.lanes):
+        one = code.b.extract_element(loop.carried[0], ir.Constant(ir.IntType(32), lane))
+        one = code.b.fpext(one, DOUBLE) if code.size == 4 else one
+        most = xp.maximum(most, xp.value(one))
+    code.store(most.ir, out)
+    code.done()
+
+    code = Code(module, "squares", 4, dtype)
+    grad_at, count, unit_at, out = code.args
+    xp = Tracer(code)
+    unit = xp.value(code.load(unit_at, DOUBLE))
+    with code.loop(code.b.mul(count, code.whole(code.size)), LINE, carried=[none]) as loop:
+        one = xp.value(code.load(code.sum(grad_at, loop.index))) / unit
+        loop.next((xp.value(loop.carried[0]) + one * one).ir)
+    code.store(added(code, loop.carried[0]), out)
+    code.done()
+
+    code = Code(module, "rescale", 4, dtype)
+    grad_at, count, unit_at, factor_at = code.args
+    xp = Tracer(code)
+    unit = xp.value(code.load(unit_at, DOUBLE))
+    factor = xp.value(code.load(factor_at, DOUBLE))
+    with code.loop(code.b.mul(count, code.whole(code.size)), LINE) as loop:
+        there = code.sum(grad_at, loop.index)
+        code.store((xp.value(code.load(there)) / unit * factor).ir, there)
+    code.done()
+
+    code = Code(module, "multiply", 3, dtype)
+    target, factor_at, count = code.args
+    with code.loop(code.b.mul(count, code.whole(code.size)), LINE) as loop:
+        there = code.sum(target, loop.index)
+        factor = code.load(code.sum(factor_at, loop.index))
+        code.store(code.b.fmul(code.load(there), factor), there)
+    code.done()
+
+    code = Code(module, "clear", 2, dtype)
+    with code.loop(code.b.mul(code.args[1], code.whole(code.size)), LINE) as loop:
+        code.store(zero(code), code.sum(code.args[0], loop.index))
+    code.done()
+
+    code = Code(module, "hold", 3, dtype)
+    grad_at, frozen_at, count = code.args
+    with code.loop(code.b.mul(count, code.whole(code.size)), LINE) as loop:
+        there = code.sum(grad_at, loop.index)
+        frozen = code.load(code.sum(frozen_at, loop.index))
+        free = code.b.fcmp_ordered("==", frozen, zero(code))
+        code.store(code.b.select(free, code.load(there), zero(code)), there)
+    code.done()
