@@ -577,3 +577,18 @@ def test_partial_fit_refuses_a_schedule_that_must_know_the_end():
         model.partial_fit(X_DIABETES, Y_DIABETES)
     rates = model.history_.column("learning_rate")
     np.testing.assert_allclose(np.divide(rates[1:], rates[:-1]), 0.5)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs", "rprop"])
+def test_the_compiled_engine_trains_the_same_model(solver):
+    pytest.importorskip("numba", reason="Numba is not installed")
+    settings = {"hidden_layer_sizes": (9, 6), "solver": solver, "max_iter": 8, "random_state": 0}
+    reference = quietly(MLPClassifier(**settings, engine="reference"), X_DIGITS, Y_DIGITS)
+    compiled = quietly(MLPClassifier(**settings, engine="compiled"), X_DIGITS, Y_DIGITS)
+    assert compiled.loss_ == pytest.approx(reference.loss_, rel=1e-9)
+    assert np.abs(coefficients(compiled) - coefficients(reference)).max() < 1e-8
+    diverging = MLPRegressor(
+        hidden_layer_sizes=(5,), solver="sgd", learning_rate_init=1e8, engine="compiled"
+    )
+    with pytest.raises(Diverged, match=r"epoch 1, batch \d+: layer"):
+        diverging.fit(X_DIGITS, Y_DIGITS)
