@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deltarule.errors import IncompatiblePair, InputError, UnknownName
-from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Network
+from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Network, numpy_namespace
 
 PAIRS = [(loss.name, g.name) for loss in LOSSES for g in ACTIVATIONS]
 
@@ -248,3 +248,11 @@ def test_summary_and_repr():
     assert "803 of the parameters move" in lines[5]
     assert repr(net).startswith("Network([10, 200, 3], activation='relu'")
     assert "bias=False" in repr(Network([2, 1], bias=False))
+
+
+def test_a_formula_that_gives_no_pair_of_functions_is_refused_by_name():
+    half = Activation("half", lambda xp: abs)
+    with pytest.raises(
+        InputError, match=r"'half' gave .*expected the two functions \(value, slope\)"
+    ):
+        half.bind(numpy_namespace())

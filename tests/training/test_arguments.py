@@ -117,3 +117,14 @@ def test_an_unknown_name_is_a_key_error_too():
     with pytest.raises(KeyError):
         train(NET, X, Y, rule="adm")
     assert issubclass(UnknownName, InputError)
+
+
+def test_what_is_no_flag_result_or_score_is_refused():
+    X = np.zeros((6, 1))
+    net = Network([1, 1])
+    with pytest.raises(InputError, match="expected a StopFlag"):
+        train(net, X, X, epochs=1, stop=3)
+    with pytest.raises(InputError, match="expected what train gave"):
+        train(net, X, X, epochs=1, resume=3)
+    with pytest.raises(InputError, match="the scorer gave 'a' after epoch 1; expected a number"):
+        train(net, X, X, epochs=1, scorer=lambda engine: "a")

@@ -226,14 +226,24 @@ def test_a_flag_that_is_raised_already_leaves_the_start():
     assert np.array_equal(result.theta, net.initial(5))
 
 
+class Handed:
+    """An event whose setter waits until the other thread is done, so that nothing is a race."""
+
+    def __init__(self, work):
+        self.event = threading.Event()
+        self.thread = threading.Thread(target=lambda: (self.event.wait(60), work()))
+        self.thread.start()
+
+    def set(self):
+        self.event.set()
+        self.thread.join(60)
+
+
 def test_a_flag_from_another_thread():
     net, X, Y = regression()
-    engine = Counting()
-    flag, engine.event = StopFlag(), threading.Event()
-    thread = threading.Thread(target=lambda: (engine.event.wait(10), flag.stop("other thread")))
-    thread.start()
+    engine, flag = Counting(), StopFlag()
+    engine.event = Handed(lambda: flag.stop("other thread"))
     result = train(net, X, Y, rule=TIGHT, epochs=10**6, engine=engine, stop=flag)
-    thread.join()
     assert result.stopped == "other thread"
 
 

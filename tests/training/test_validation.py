@@ -140,7 +140,7 @@ def test_of_equally_good_epochs_the_first_is_the_best():
 
 def test_a_score_that_is_no_number_is_refused():
     net, X, Y = regression()
-    with pytest.raises(InputError, match="scorer gave nan after epoch 1; expected a score"):
+    with pytest.raises(InputError, match="scorer gave nan after epoch 1; expected a number"):
         train(net, X, Y, epochs=2, scorer=lambda engine: float("nan"))
 
 

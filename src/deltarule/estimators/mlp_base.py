@@ -83,6 +83,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         "weight_decay": [None, Interval(Real, 0, None, closed="left")],
         "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
         "averaging": [None, Interval(Real, 0, 1, closed="both")],
+        "callbacks": [None, "array-like"],
     }
 
     _default_loss: ClassVar[str]
@@ -154,8 +155,9 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         self.n_outputs_ = Y.shape[1]
         if first:
             self.out_activation_ = self.output_activation or self._default_output()
-            for name in ("_result", "loss_curve_", "validation_scores_", "t_"):
+            for name in ("_result", "loss_curve_", "validation_scores_"):
                 self.__dict__.pop(name, None)
+            self.t_ = 0
         net = self._network(X, Y)
         theta = self._initial(net, rng) if first else self._packed(net)
         if incremental:
@@ -246,9 +248,9 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
 
     def _own_validation(self, data: Any) -> tuple[Any, np.ndarray, Any]:
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+            given = type(data).__name__
             raise InputError(
-                f"validation_data is {type(data).__name__}; expected (X, y) or "
-                "(X, y, sample_weight)"
+                f"validation_data is {given}; expected (X, y) or (X, y, sample_weight)"
             )
         X, Y = self._targets(data[0], data[1], incremental=True, reset=False)
         return X, Y, self._row_weights(data[1], data[2] if len(data) == 3 else None, X)
@@ -311,11 +313,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         if self.batch_size == "auto" or self.solver == "lbfgs":
             return "auto"
         if self.batch_size > n_rows:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                "clipped",
-                stacklevel=2,
-            )
+            text = "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+            warnings.warn(text + "clipped", stacklevel=2)
         return int(min(self.batch_size, n_rows))
 
     def _criterion(self, scored: bool) -> NoImprovement:
@@ -363,7 +362,8 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         losses = [record.loss + record.penalty for record in new]
         self.loss_curve_: list[float] = [*getattr(self, "loss_curve_", []), *losses]
         self.n_iter_ = len(new)
-        self.t_ = getattr(self, "t_", 0) + len(new) * n_rows
+        if self.solver != "lbfgs":  # as in scikit-learn: rows seen by a stochastic solver
+            self.t_ += len(new) * n_rows
         self.stopped_ = result.stopped
         self.history_ = result.history
         # Interrupted before the first epoch ended, there is none.
@@ -377,8 +377,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             self.best_validation_score_ = max(self.validation_scores_ or [-np.inf])
             self.best_loss_ = None
         else:
-            self.validation_scores_ = None
-            self.best_validation_score_ = None
+            self.validation_scores_ = self.best_validation_score_ = None
             self.best_loss_ = min(self.loss_curve_, default=np.inf)
 
     def _warn(self, result: TrainingResult) -> None:

@@ -15,6 +15,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from deltarule.errors import InputError
 from deltarule.records import Record, Registry
 
 __all__ = ["ACTIVATIONS", "Activation", "BoundActivation", "register_activation"]
@@ -82,7 +83,14 @@ class Activation(Record):
 
     def bind(self, xp: Any) -> BoundActivation:
         """The functions over the namespace ``xp``."""
-        value, other = self.formula(xp, **self.settings)
+        pair = self.formula(xp, **self.settings)
+        if not (isinstance(pair, tuple) and len(pair) == 2 and all(map(callable, pair))):
+            second = "slope" if self.elementwise else "pullback"
+            raise InputError(
+                f"the formula of activation {self.name!r} gave {type(pair).__name__}; expected the "
+                f"two functions (value, {second})"
+            )
+        value, other = pair
         if not self.elementwise:
             return BoundActivation(value, None, other)
 

@@ -96,6 +96,16 @@ class TrainingResult:
     state: dict[str, np.ndarray]
 
 
+def _as_score(given: Any, epoch: int) -> float:
+    try:
+        score = float(given)
+    except (TypeError, ValueError):
+        score = float("nan")
+    if np.isnan(score):
+        raise InputError(f"the scorer gave {given!r} after epoch {epoch}; expected a number")
+    return score
+
+
 @dataclasses.dataclass(kw_only=True)
 class Run(abc.ABC):
     """One training run: what it needs and how far it is.
@@ -150,9 +160,7 @@ class Run(abc.ABC):
                 self.engine, self.advice(), epoch=epoch, index=self.batches.steps_per_epoch
             )
         held_loss = None if self.held is None else self._held_loss(self.held, epoch)
-        score = None if self.scorer is None else float(self.scorer(self.engine))
-        if score is not None and np.isnan(score):
-            raise InputError(f"the scorer gave {score!r} after epoch {epoch}; expected a score")
+        score = None if self.scorer is None else _as_score(self.scorer(self.engine), epoch)
         record = EpochRecord(
             epoch=epoch,
             steps=steps,
