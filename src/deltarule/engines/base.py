@@ -231,6 +231,27 @@ class Engine(abc.ABC):
     def penalty_cost(self) -> float:
         """The penalty at the current parameters, the other term of the cost."""
 
+    def check_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Refuse a state that is not of the arrays :meth:`state` gives, for ``restore``.
+
+        Raises
+        ------
+        InputError
+            If an array is missing, is not one of this engine's, or has another shape.
+        """
+        own = self.state()
+        for name in state:
+            if name not in own:
+                raise InputError(
+                    f"state: {name!r} is nothing that this engine carries with rule "
+                    f"{self.settings.rule}; expected {', '.join(own)}: load it with the settings "
+                    "that the state was made with"
+                )
+        for name, value in own.items():
+            if name not in state or np.shape(state[name]) != value.shape:
+                given = f"has shape {np.shape(state[name])}" if name in state else "is missing"
+                raise InputError(f"state: {name!r} {given}; expected shape {value.shape}")
+
     def dropout_rates(self) -> tuple[float, ...]:
         """One rate for each hidden layer."""
         return dropout_rates(self.settings.dropout, self.net.n_layers)

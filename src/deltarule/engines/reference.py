@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from deltarule.engines.base import Batch, Engine, EngineSettings, Promises
-from deltarule.errors import InputError
 from deltarule.maths import Network, dropout_mask, numpy_namespace
 from deltarule.maths.backprop import cost_and_grad, forward_pass, loss_terms
 from deltarule.maths.passes import Gradients
@@ -159,18 +158,7 @@ class ReferenceEngine(Engine):
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take back what :meth:`state` gave."""
-        own = self.state()
-        for name in state:
-            if name not in own:
-                raise InputError(
-                    f"state: {name!r} is nothing that this engine carries with rule "
-                    f"{self.settings.rule}; expected {', '.join(own)}: load it with the settings "
-                    "that the state was made with"
-                )
-        for name, value in own.items():
-            if name not in state or np.shape(state[name]) != value.shape:
-                given = f"has shape {np.shape(state[name])}" if name in state else "is missing"
-                raise InputError(f"state: {name!r} {given}; expected shape {value.shape}")
+        self.check_state(state)
         self._theta = np.array(state["theta"], dtype=self.net.dtype)
         self._t = int(state["t"])
         self._slots = {

@@ -359,7 +359,7 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
         """Set scikit-learn's attributes from a result."""
         self._result = result
         self._take(result.theta)
-        losses = [record.loss + record.penalty for record in new]
+        losses = [record.objective for record in new]
         self.loss_curve_: list[float] = [*getattr(self, "loss_curve_", []), *losses]
         self.n_iter_ = len(new)
         if self.solver != "lbfgs":  # as in scikit-learn: rows seen by a stochastic solver

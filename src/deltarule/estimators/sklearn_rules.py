@@ -98,7 +98,6 @@ def schedule_record(estimator: Any, n_rows: int) -> Schedule:
             {
                 "tol": tolerance(estimator, estimator.early_stopping),
                 "patience": float(estimator.n_iter_no_change),
-                "rate": float(estimator.learning_rate_init),
             },
             uses_losses=True,
         )
@@ -137,7 +136,7 @@ def refuse_planned(estimator: Any) -> None:
         )
 
 
-def adaptive(xp: Any, tol: float, patience: float, rate: float) -> Any:
+def adaptive(xp: Any, tol: float, patience: float) -> Any:
     """η/5 each time the loss has not improved by ``tol`` for more than ``patience`` epochs."""
 
     def factor(progress: Any) -> Any:
@@ -174,10 +173,7 @@ class NoImprovement:
 
     def reason(self, history: History) -> str | None:
         """Why to stop now, or None."""
-        if self.scored:
-            losses = history.monitored()
-        else:
-            losses = [record.loss + record.penalty for record in history.records]
+        losses = history.monitored() if self.scored else history.column("objective")
         plateaus, now = _plateaus(losses, self.tol, self.patience)
         if not now:
             return None

@@ -65,6 +65,6 @@ def with_source(held: tuple[Any, ...]) -> tuple[Any, ...]:
 def print_epoch(event: Event) -> None:
     """One epoch in scikit-learn's words, for ``verbose=True``."""
     record = event.history.records[-1]
-    print(f"Iteration {record.epoch}, loss = {record.loss + record.penalty:.8f}")
+    print(f"Iteration {record.epoch}, loss = {record.objective:.8f}")
     if record.score is not None:
         print(f"Validation score: {record.score:f}")

@@ -41,13 +41,18 @@ class EpochRecord:
     seconds: float
 
     @property
+    def objective(self) -> float:
+        """The training loss with its penalty, which is what training lowers."""
+        return self.loss + self.penalty
+
+    @property
     def monitored(self) -> float:
         """The negative score, else the validation loss, else the training loss with penalty."""
         if self.score is not None:
             return -self.score
         if self.validation_loss is not None:
             return self.validation_loss
-        return self.loss + self.penalty
+        return self.objective
 
 
 @dataclasses.dataclass

@@ -286,18 +286,8 @@ class CompiledEngine(Engine):
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take back what :meth:`state` gave, or what the reference engine's gave."""
-        own, plan = self.state(), self._plan
-        for name in state:
-            if name not in own:
-                raise InputError(
-                    f"state: {name!r} is nothing that this engine carries with rule "
-                    f"{self.settings.rule}; expected {', '.join(own)}: load it with the settings "
-                    "that the state was made with"
-                )
-        for name, value in own.items():
-            if name not in state or np.shape(state[name]) != value.shape:
-                given = f"has shape {np.shape(state[name])}" if name in state else "is missing"
-                raise InputError(f"state: {name!r} {given}; expected shape {value.shape}")
+        self.check_state(state)
+        plan = self._plan
         plan.theta[:] = state["theta"]
         plan.numbers[d.T] = int(state["t"])
         for name, slot in plan.slots.items():
