@@ -11,6 +11,7 @@ BASES = {
     "IncompatiblePair": errors.InputError,
     "UnknownName": KeyError,
     "DataError": errors.InputError,
+    "NotCompilable": errors.InputError,
     "FileError": OSError,
     "GradientMismatch": AssertionError,
     "ContractViolation": AssertionError,

@@ -7,6 +7,7 @@ so ``except ValueError`` keeps working::
     ├── InputError (ValueError)             a value, shape or setting that cannot be used
     │   ├── IncompatiblePair                an output activation that a loss does not go with
     │   ├── UnknownName (KeyError)          a name that no registry holds
+    │   ├── NotCompilable                   a formula that the compiled engine cannot express
     │   └── DataError                       a table or file whose content cannot be used
     ├── FileError (OSError)                 a file or folder that cannot be read or written
     ├── GradientMismatch (AssertionError)   a derivative that is not the derivative of its value
@@ -29,6 +30,7 @@ __all__ = [
     "IncompatiblePair",
     "InputError",
     "MissingDependency",
+    "NotCompilable",
     "UnknownName",
 ]
 
@@ -50,6 +52,10 @@ class UnknownName(InputError, KeyError):
 
     # KeyError prints the repr of its argument, which would show the message in quotes.
     __str__ = Exception.__str__
+
+
+class NotCompilable(InputError):
+    """A formula that the compiled engine cannot express; the reference engine runs it."""
 
 
 class DataError(InputError):

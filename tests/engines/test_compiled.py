@@ -11,7 +11,9 @@ pytest.importorskip("numba")
 
 from deltarule.engines import (
     Batch,
+    Engine,
     EngineSettings,
+    Epoch,
     ReferenceEngine,
     check_engine,
     make_engine,
@@ -261,14 +263,14 @@ def test_a_step_and_an_epoch_allocate_nothing_in_compiled_code():
     code = """
 import numpy as np
 from numba.core.runtime import rtsys
-from deltarule.engines import Batch, EngineSettings, make_engine
+from deltarule.engines import Batch, EngineSettings, Epoch, make_engine
 from deltarule.maths import Network
 net = Network([5, 8, 2], dtype=np.float32)
 engine = make_engine("compiled")
 engine.load(net, net.initial(0), EngineSettings(rule="adam", l2=1.0, dropout=0.5, clip_norm=1.0))
 X, Y = np.ones((64, 5), np.float32), np.ones((64, 2), np.float32)
 batch = Batch(X, Y, np.full(64, 1 / 64, np.float32), np.arange(64), 1)
-share, rates = np.ones(64, np.float32), np.full(8, 0.01)
+epoch = Epoch(X, Y, np.ones(64, np.float32), np.arange(64), 8, np.full(8, 0.01), 1)
 engine.step(batch, 0.1)
 
 def allocated(run):
@@ -276,7 +278,7 @@ def allocated(run):
     run()
     return rtsys.get_allocation_stats().alloc - before
 
-print(allocated(lambda: engine.epoch(X, Y, share, np.arange(64), 8, rates, 1)))
+print(allocated(lambda: list(engine.epoch(epoch))))
 print(allocated(lambda: [engine.step(batch, 0.1) for _ in range(10)]))
 """
     # A step from Python hands over five arrays, for each of which Numba makes a handle.
@@ -304,13 +306,8 @@ EVERYTHING = {
 }
 
 
-def one_by_one(engine, X, Y, share, order, size, rates, first):
-    costs = []
-    for index in range(-(-len(order) // size)):
-        take = order[index * size : (index + 1) * size]
-        w = share[take] / share.dtype.type(len(take))
-        costs.append(engine.step(Batch(X[take], Y[take], w, take, first + index), rates[index]))
-    return costs
+def costs_of(engine, epoch, first=0):
+    return np.concatenate(list(engine.epoch(epoch, first)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -328,8 +325,10 @@ def test_an_epoch_is_its_steps_bit_for_bit(settings, shuffled, dtype):
     for epoch in range(3):
         first = 1 + 5 * epoch
         given = order if shuffled else None
-        costs = engines[0].epoch(X, Y, share, given, 16, rates, first)
-        assert list(costs) == one_by_one(engines[1], X, Y, share, order, 16, rates, first)
+        planned = Epoch(X, Y, share, given, 16, rates, first)
+        # The base class's epoch is steps one by one.
+        one_by_one = np.concatenate(list(Engine.epoch(engines[1], planned)))
+        assert np.array_equal(costs_of(engines[0], planned), one_by_one)
     states = [engine.state() for engine in engines]
     assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
 
@@ -337,40 +336,55 @@ def test_an_epoch_is_its_steps_bit_for_bit(settings, shuffled, dtype):
 def test_an_epoch_is_taken_up_in_the_middle():
     net = Network([6, 9, 3], "tanh", dtype=np.float32)
     X, Y = rows(net, 64)
-    share, rates = np.ones(64, np.float32), np.full(8, 0.01)
+    planned = Epoch(X, Y, np.ones(64, np.float32), None, 8, np.full(8, 0.01), 1)
     engines = [loaded(net, rule="adam") for _ in range(2)]
-    whole_costs = engines[0].epoch(X, Y, share, None, 8, rates, 1)
-
-    class Enough(Exception):
-        pass
-
-    calls = []
-
-    def check():
-        calls.append(len(calls))
-        if len(calls) == 2:
-            raise Enough
-
-    with pytest.raises(Enough):
-        engines[1].epoch(X, Y, share, None, 8, rates, 1, check=check)
-    done = int(engines[1].state()["t"])
-    assert 0 < done < 8
-    rest = engines[1].epoch(X, Y, share, None, 8, rates, 1, first=done)
-    assert np.array_equal(rest, whole_costs[done:])
+    whole_costs = costs_of(engines[0], planned)
+    stretch = next(engines[1].epoch(planned))
+    assert 0 < len(stretch) < 8
+    rest = costs_of(engines[1], planned, len(stretch))
+    assert np.array_equal([*stretch, *rest], whole_costs)
     assert np.array_equal(engines[0].theta, engines[1].theta)
+
+
+def test_between_the_stretches_of_an_epoch_the_engine_may_be_asked_for_other_rows():
+    net = Network([6, 9, 3], "tanh", dtype=np.float32)
+    X, Y = rows(net, 64)
+    planned = Epoch(X, Y, np.ones(64, np.float32), None, 8, np.full(8, 0.01), 1)
+    engines = [loaded(net, rule="adam") for _ in range(2)]
+    stretches = []
+    for stretch in engines[0].epoch(planned):
+        stretches += list(stretch)
+        engines[0].cost(whole(net, 300))
+        engines[0].predict(X[:5])
+    assert np.array_equal(stretches, costs_of(engines[1], planned))
+
+
+def test_rows_that_are_made_when_they_are_taken_are_steps_like_any_other():
+    class Made:
+        shape = (64, 6)
+
+        def __getitem__(self, rows):
+            return X[rows]
+
+    net = Network([6, 9, 3], "tanh", dtype=np.float32)
+    X, Y = rows(net, 64)
+    planned = Epoch(X, Y, np.ones(64, np.float32), np.arange(64), 8, np.full(8, 0.01), 1)
+    engines = [loaded(net, rule="adam") for _ in range(2)]
+    made = costs_of(engines[0], planned._replace(X=Made()))
+    assert np.array_equal(made, costs_of(engines[1], planned))
 
 
 def test_an_epoch_stops_before_the_step_that_is_not_finite():
     net = Network([2, 3, 1], "exp", dtype=np.float32)
     X, Y = rows(net, 40)
     X[25] = 1e4 * np.sign(net.unpack(net.initial(0))[0][1][0])
-    share, rates = np.ones(40, np.float32), np.full(5, 0.001)
+    planned = Epoch(X, Y, np.ones(40, np.float32), None, 8, np.full(5, 0.001), 1)
     engine, other = (loaded(net, rule="adam", averaging=0.5) for _ in range(2))
-    costs = engine.epoch(X, Y, share, None, 8, rates, 1)
+    costs = costs_of(engine, planned)
     assert len(costs) == 4
     assert np.isfinite(costs[:3]).all()
     assert not np.isfinite(costs[3])
-    other.epoch(X[:24], Y[:24], share[:24], None, 8, rates, 1)
+    costs_of(other, planned._replace(X=X[:24], Y=Y[:24], share=planned.share[:24]))
     assert np.array_equal(engine.theta, other.theta)
     assert engine.state()["t"] == 3
 
@@ -378,11 +392,12 @@ def test_an_epoch_stops_before_the_step_that_is_not_finite():
 def test_rows_that_an_order_may_not_name_are_refused():
     net = Network([2, 3, 1])
     X, Y = rows(net, 8)
+    planned = Epoch(X, Y, np.ones(8), None, 4, np.ones(2), 1)
     for order in ([0, 8], [-1]):
         with pytest.raises(InputError, match="none of 0 … 7"):
-            loaded(net).epoch(X, Y, np.ones(8), np.array(order), 4, np.ones(2), 1)
+            costs_of(loaded(net), planned._replace(order=np.array(order)))
     with pytest.raises(InputError, match="rates has 1 entries; expected 2"):
-        loaded(net).epoch(X, Y, np.ones(8), None, 4, np.ones(1), 1)
+        costs_of(loaded(net), planned._replace(rates=np.ones(1)))
 
 
 # -- the library's door -----------------------------------------------------------------------

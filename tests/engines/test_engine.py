@@ -1,5 +1,7 @@
 """The reference engine's state, the settings' checks, and how an engine is named."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -8,10 +10,12 @@ from deltarule.engines import (
     CheckedEngine,
     EngineSettings,
     ReferenceEngine,
+    engine_name,
     make_engine,
+    started_engine,
 )
-from deltarule.errors import InputError, UnknownName
-from deltarule.maths import Network, backprop
+from deltarule.errors import InputError, NotCompilable, UnknownName
+from deltarule.maths import Activation, Network, backprop
 from deltarule.optimizers import RULES
 
 NET = Network([3, 4, 2], activation="tanh", dtype=np.float32)
@@ -163,17 +167,39 @@ def test_engines_by_name_class_and_instance(monkeypatch):
     assert type(make_engine(CheckedEngine)) is CheckedEngine
     engine = ReferenceEngine()
     assert make_engine(engine) is engine
-    assert isinstance(make_engine(), ReferenceEngine)
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"),
-    [("checked", CheckedEngine), ("", ReferenceEngine), ("auto", ReferenceEngine)],
+    ("value", "name"),
+    [("checked", "checked"), ("reference", "reference"), ("", "compiled"), ("auto", "compiled")],
 )
-def test_the_environment_chooses_what_auto_is(monkeypatch, value, kind):
+def test_the_environment_chooses_what_auto_is(monkeypatch, value, name):
+    pytest.importorskip("numba")
     monkeypatch.setenv("DELTARULE_ENGINE", value)
-    assert type(make_engine("auto")) is kind
+    assert make_engine("auto").name == engine_name() == name
     assert type(make_engine("reference")) is ReferenceEngine
+
+
+def test_without_numba_auto_is_the_reference_engine(monkeypatch):
+    monkeypatch.delenv("DELTARULE_ENGINE", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert engine_name() == "reference"
+    assert type(make_engine()) is ReferenceEngine
+
+
+def branching(xp):
+    return (lambda z: z if np.all(z > 0) else 0 * z), (lambda z, a: xp.where(z > 0, 1.0, 0.0))
+
+
+def test_a_formula_that_cannot_be_compiled_is_run_by_the_reference_engine(monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.delenv("DELTARULE_ENGINE", raising=False)
+    net = Network([1, 1, 1], Activation("branching", branching))
+    given = (net, net.initial(0), EngineSettings())
+    with pytest.warns(UserWarning, match="reference engine, since a formula tried"):
+        assert started_engine("auto", *given).name == "reference"
+    with pytest.raises(NotCompilable, match="functions of xp"):
+        started_engine("compiled", *given)
 
 
 def test_an_unknown_engine_is_refused_with_where_it_was_named(monkeypatch):

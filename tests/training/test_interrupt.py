@@ -97,8 +97,9 @@ def test_a_flag_raised_during_validation_ends_it(monkeypatch):
     assert len(pieces) == 15 + 3 + 1
     assert len(result.history) == 1
     assert np.array_equal(result.theta, engine.thetas[1])
-    finished = train(net, X, Y, validation=(X, Y), epochs=9, resume=result)
-    assert np.array_equal(finished.theta, train(net, X, Y, validation=(X, Y), epochs=9).theta)
+    options = {"validation": (X, Y), "epochs": 9, "engine": "reference"}
+    finished = train(net, X, Y, resume=result, **options)
+    assert np.array_equal(finished.theta, train(net, X, Y, **options).theta)
 
 
 def test_the_best_so_far_is_kept():

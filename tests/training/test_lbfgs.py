@@ -204,7 +204,7 @@ class Counting(ReferenceEngine):
 
 def test_a_flag_is_answered_in_an_evaluation_with_the_last_iterate():
     net, X, Y = regression()
-    whole = train(net, X, Y, rule="lbfgs", epochs=50)
+    whole = train(net, X, Y, rule="lbfgs", epochs=50, engine="reference")
     engine = Counting()
     engine.flag, engine.at = StopFlag(), 12
     thetas = []

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.training.helpers import Watching, recorded, regression
+from tests.training.helpers import recorded, regression
 
+from deltarule.engines import Engine, make_engine
 from deltarule.errors import InputError
 from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.training import Patience, StopFlag, train
@@ -34,12 +35,20 @@ def assert_same(one, other):
         assert np.array_equal(one.state[name], other.state[name]), name
 
 
-def cut_after(step):
-    """An engine that raises a flag after a step, and the flag."""
+@pytest.fixture(params=["reference", "compiled"])
+def kind(request):
+    """The class of an engine."""
+    if request.param == "compiled":
+        pytest.importorskip("numba")
+    return type(make_engine(request.param))
+
+
+def cut_after(step, kind):
+    """An engine that takes steps one by one and raises a flag after one of them; the flag."""
     flag = StopFlag()
 
-    class Cut(Watching):
-        name = "reference"
+    class Cut(kind):
+        epoch = Engine.epoch
 
         def step(self, batch, learning_rate):
             cost = super().step(batch, learning_rate)
@@ -51,9 +60,9 @@ def cut_after(step):
 
 
 @pytest.mark.parametrize("rule", RULES.names())
-def test_between_epochs_with_every_rule(rule):
+def test_between_epochs_with_every_rule(rule, kind):
     net, X, Y = regression()
-    options = FULL | {"rule": rule, "batch_size": "auto"}
+    options = FULL | {"rule": rule, "batch_size": "auto", "engine": kind}
     whole = train(net, X, Y, epochs=6, **options)
     half = train(net, X, Y, epochs=3, **options)
     assert len(half.history) == 3
@@ -69,25 +78,26 @@ def test_between_epochs_with_every_rule(rule):
     ],
     ids=str,
 )
-def test_in_the_middle_of_an_epoch_with_schedules(schedule):
+def test_in_the_middle_of_an_epoch_with_schedules(schedule, kind):
     net, X, Y = regression()
-    options = FULL | {"schedule": schedule}
+    options = FULL | {"schedule": schedule, "engine": kind}
     whole = train(net, X, Y, epochs=8, **options)
     # 24 rows in batches of 8: step 11 is the second of epoch 4.
     for step in (1, 11, 12):
-        cut = train(net, X, Y, epochs=8, **options, **cut_after(step))
+        cut = train(net, X, Y, epochs=8, **options | cut_after(step, kind))
         assert cut.stopped == "cut"
         assert len(cut.history) == (step - 1) // 3
         assert_same(train(net, X, Y, epochs=8, resume=cut, **options), whole)
 
 
-def test_many_cuts_are_as_good_as_none():
+def test_many_cuts_are_as_good_as_none(kind):
     net, X, Y = regression()
-    whole = train(net, X, Y, epochs=4, **FULL)
+    options = FULL | {"engine": kind}
+    whole = train(net, X, Y, epochs=4, **options)
     result = None
     for step in (2, 3, 5, 9, 10):
-        result = train(net, X, Y, epochs=4, resume=result, **FULL, **cut_after(step))
-    assert_same(train(net, X, Y, epochs=4, resume=result, **FULL), whole)
+        result = train(net, X, Y, epochs=4, resume=result, **options | cut_after(step, kind))
+    assert_same(train(net, X, Y, epochs=4, resume=result, **options), whole)
 
 
 def test_the_best_epoch_before_the_cut_is_still_known():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from deltarule.maths.dropout import dropout_rates
 from deltarule.optimizers import RULES, Rule
 from deltarule.optimizers.scalars import in_interval
 
-__all__ = ["Batch", "Engine", "EngineSettings", "Promises"]
+__all__ = ["Batch", "Engine", "EngineSettings", "Epoch", "Promises"]
 
 
 class Batch(NamedTuple):
@@ -45,6 +45,56 @@ class Batch(NamedTuple):
     w: np.ndarray
     rows: np.ndarray
     step: int
+
+
+class Epoch(NamedTuple):
+    """The steps of one pass over the training rows.
+
+    Step i, from 0, has the rows ``order[i · batch_size : (i + 1) · batch_size]``, of which the
+    weights are ``share[rows] / len(rows)``.
+
+    Attributes
+    ----------
+    X : array of shape (N, n_0)
+        Or rows that are made when they are taken, by slice or by row numbers.
+    Y : array of shape (N, n_L)
+        Prepared: one column for each output, in the network's type.
+    share : array of shape (N,)
+        s_i/s̄, with s̄ the mean weight over the training set.
+    order : integer array of shape (N,), or None
+        None for the rows as they stand.
+    batch_size : int
+    rates : float64 array, one for each step
+    first_step : int
+        The number of step 0, counted from 1 over the whole training.
+    """
+
+    X: Any
+    Y: np.ndarray
+    share: np.ndarray
+    order: np.ndarray | None
+    batch_size: int
+    rates: np.ndarray
+    first_step: int
+
+    @property
+    def steps(self) -> int:
+        """How many steps it has; the last may have fewer rows than the others."""
+        return -(-len(self.Y) // self.batch_size)
+
+    def rows_of(self, steps: slice) -> np.ndarray:
+        """How many rows each of these steps has."""
+        starts = np.arange(self.steps)[steps] * self.batch_size
+        return np.minimum(self.batch_size, len(self.Y) - starts)
+
+    def batch(self, index: int) -> Batch:
+        """The rows of a step, from 0."""
+        start = index * self.batch_size
+        stop = min(start + self.batch_size, len(self.Y))
+        rows = np.arange(start, stop) if self.order is None else self.order[start:stop]
+        take = slice(start, stop) if self.order is None else rows
+        w = self.share[take] / self.share.dtype.type(stop - start)
+        return Batch(self.X[take], self.Y[take], w, rows, self.first_step + index)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,6 +266,20 @@ class Engine(abc.ABC):
             return float("nan")
         self.apply(grad, learning_rate, cost)
         return cost
+
+    def epoch(self, epoch: Epoch, first: int = 0) -> Iterator[np.ndarray]:
+        """The steps of an epoch from number ``first`` on, a stretch at a time.
+
+        Each stretch gives the costs of its steps, and takes so little time that whoever
+        iterates can look for a reason to stop between them. If the last cost of a stretch is
+        not finite, that step was not taken and none comes after it. The outcome is that of
+        the steps one by one, bit for bit.
+        """
+        for index in range(first, epoch.steps):
+            cost = self.step(epoch.batch(index), float(epoch.rates[index]))
+            yield np.array([cost])
+            if not np.isfinite(cost):
+                return
 
     @property
     @abc.abstractmethod

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines import EngineSettings, make_engine
+from deltarule.engines import EngineSettings, engine_name
 from deltarule.errors import DataError, InputError
 from deltarule.estimators.scores import Baseline, baselines, compared, score_outputs
 from deltarule.estimators.table_model import TableModel, decoded, fingerprint
@@ -123,7 +123,7 @@ class TableSettings:
         if not (np.isfinite(self.l2) and self.l2 >= 0):
             raise InputError(f"l2 is {self.l2:g}; expected a finite number, at least 0")
         SCHEDULES.get(self.schedule)
-        make_engine(self.engine)
+        engine_name(self.engine)
         EngineSettings(
             rule=self.rule,
             l2=self.l2,

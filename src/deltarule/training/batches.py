@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.engines import Batch
+from deltarule.engines import Batch, Epoch
 from deltarule.errors import InputError
 
 __all__ = ["Batches", "RowSource", "Rows", "TakenRows", "epoch_order", "pieces", "split_rows"]
@@ -92,7 +92,12 @@ def _checked_order(order: Any, n_rows: int) -> np.ndarray:
     """An order of one's own: every row number once."""
     rows = np.asarray(order)
     whole = rows.dtype.kind in "iu" and rows.shape == (n_rows,)
-    if not whole or not np.array_equal(np.sort(rows), np.arange(n_rows)):
+    if whole:
+        # As many marks as rows, each made by a row number, are all of them once.
+        seen = np.zeros(n_rows, dtype=bool)
+        whole = 0 <= int(rows.min()) <= int(rows.max()) < n_rows
+        seen[rows if whole else []] = True
+    if not whole or not seen.all():
         raise InputError(
             f"order gave {rows.dtype} of shape {rows.shape}; expected each of the row numbers "
             f"0 to {n_rows - 1} once"
@@ -201,22 +206,18 @@ class Batches:
         """How many batches an epoch has."""
         return -(-self.n_rows // self.batch_size)
 
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch (from 0), from batch number ``first`` (from 0)."""
+    def planned(self, epoch: int, rates: np.ndarray | None = None) -> Epoch:
+        """The steps of one epoch (from 0), with their learning rates."""
         order = None
         if self.order is not None:
             order = _checked_order(self.order(epoch), self.n_rows)
         elif self.shuffle and self.steps_per_epoch > 1:
             order = epoch_order(self.n_rows, self.seed, epoch)
-        for index in range(first, self.steps_per_epoch):
-            start = index * self.batch_size
-            stop = min(start + self.batch_size, self.n_rows)
-            rows = np.arange(start, stop) if order is None else order[start:stop]
-            take = slice(start, stop) if order is None else rows
-            yield Batch(
-                self.X[take],
-                self.Y[take],
-                self.share[take] / self.Y.dtype.type(stop - start),
-                rows,
-                epoch * self.steps_per_epoch + index + 1,
-            )
+        rates = np.zeros(self.steps_per_epoch) if rates is None else rates
+        first_step = epoch * self.steps_per_epoch + 1
+        return Epoch(self.X, self.Y, self.share, order, self.batch_size, rates, first_step)
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch (from 0), from batch number ``first`` (from 0)."""
+        planned = self.planned(epoch)
+        return map(planned.batch, range(first, planned.steps))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines import Engine, EngineSettings, make_engine
+from deltarule.engines import Engine, EngineSettings, started_engine
 from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.optimizers import SCHEDULES, Minimizer, Rule, Schedule
@@ -101,6 +101,7 @@ def train(
         ``scorer(engine) -> float``, higher is better, called at the end of each epoch with
         the live engine; what it gives is monitored instead of the loss.
     engine : str, Engine, or its class
+        ``"auto"`` is the compiled engine where there is Numba; see ``make_engine``.
     callbacks : sequence of callables
         Each is called with an :class:`Event` at the end of an epoch; one that returns a
         true value ends training.
@@ -165,8 +166,7 @@ def train(
         raise InputError(f"resume is {resume!r}; expected what train gave, a TrainingResult")
     if scorer is not None and not callable(scorer):
         raise InputError(f"scorer is {scorer!r}; expected a function of the engine")
-    runner = make_engine(engine)
-    runner.load(net, arguments.checked_theta(net, theta, seed), settings)
+    runner = started_engine(engine, net, arguments.checked_theta(net, theta, seed), settings)
     common: dict[str, Any] = {
         "batches": batches,
         "held": held,

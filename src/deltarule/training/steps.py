@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from deltarule.engines import Batch
+from deltarule.engines import Epoch
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import Schedule
 from deltarule.training.divergence import advice_for, placed, raise_diverged
@@ -89,10 +89,7 @@ class StepRun(Run):
         rates = self.rate * self.schedule.factors(
             epoch, batches.steps_per_epoch, self.epochs, losses
         )
-        for batch in batches.epoch(epoch, self.done):
-            self.flag.check()
-            self._step(batch, epoch, float(rates[self.done]))
-            self.done += 1
+        self._steps(batches.planned(epoch, rates), epoch)
         self.flag.check()
         reason = self.close_epoch(
             loss=self.total / batches.n_rows,
@@ -103,21 +100,42 @@ class StepRun(Run):
         self.done, self.total = 0, 0.0
         return reason
 
-    def _step(self, batch: Batch, epoch: int, rate: float) -> None:
-        self.last_rate = rate
-        index = self.done + 1
-        where = f"training diverged in epoch {epoch + 1}, batch {index}"
+    def _steps(self, planned: Epoch, epoch: int) -> None:
+        """The steps of an epoch that are not taken yet; the flag is looked at on the way."""
+        self.flag.check()
+        if self.done == planned.steps:
+            return
+        self.last_rate = float(planned.rates[self.done])
         try:
-            cost = self.engine.step(batch, rate)
+            for costs in self.engine.epoch(planned, self.done):
+                self._count(costs, planned, epoch)
+                self.flag.check()
         except Diverged as found:
+            if found.batch:  # it is placed already
+                raise
+            where, index = self._place(epoch)
             raise placed(found, where, self.advice(), epoch=epoch + 1, index=index) from None
-        if not np.isfinite(cost):
+
+    def _place(self, epoch: int) -> tuple[str, int]:
+        """Where the step after those that are taken is, in words, and its number from 1."""
+        index = self.done + 1
+        return f"training diverged in epoch {epoch + 1}, batch {index}", index
+
+    def _count(self, costs: np.ndarray, planned: Epoch, epoch: int) -> None:
+        """Add up the costs of steps; the last one may be no number, and the step not taken."""
+        failed = not np.isfinite(costs[-1])
+        taken = slice(self.done, self.done + len(costs) - failed)
+        # One after the other, so that it does not matter in what stretches they come.
+        sums = np.cumsum([self.total, *(costs[: len(costs) - failed] * planned.rows_of(taken))])
+        self.done, self.total = taken.stop, float(sums[-1])
+        self.last_rate = float(planned.rates[self.done - 1 + failed])
+        if failed:
+            where, index = self._place(epoch)
             raise_diverged(
                 self.engine,
-                batch,
+                planned.batch(self.done),
                 where=where,
                 advice=self.advice(),
                 epoch=epoch + 1,
                 index=index,
             )
-        self.total += cost * len(batch.rows)

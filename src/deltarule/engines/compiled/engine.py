@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from deltarule.engines.base import Batch, Engine, EngineSettings, Promises
+from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch, Promises
 from deltarule.engines.compiled import entries
 from deltarule.engines.compiled import fields as d
 from deltarule.engines.compiled.plan import Plan, address_of
@@ -18,8 +18,8 @@ from deltarule.maths import Network
 
 __all__ = ["CompiledEngine"]
 
-# A call that runs many steps ends after about so many seconds, since Ctrl-C is seen
-# between calls only.
+# A call that runs many steps ends after about so many seconds, since Ctrl-C, and a flag that
+# asks to stop, are seen between calls only.
 _CHUNK = 0.04
 
 
@@ -69,6 +69,7 @@ class CompiledEngine(Engine):
         plan = self._plan
         self._at = tuple(map(address_of, (plan.integers, plan.numbers, self._batch)))
         self._kept: tuple[Any, ...] = ()
+        self._stretch = 1
 
     # -- parameters ---------------------------------------------------------------------
 
@@ -202,75 +203,47 @@ class CompiledEngine(Engine):
         entries.run_steps(*self._at, self._rate_at, self._cost_at, 0, 1, max(n, 1))
         return float(self._cost[0])
 
-    def epoch(
-        self,
-        X: np.ndarray,
-        Y: np.ndarray,
-        share: np.ndarray,
-        order: np.ndarray | None,
-        batch_size: int,
-        rates: np.ndarray,
-        first_step: int,
-        *,
-        first: int = 0,
-        check: Any = None,
-    ) -> np.ndarray:
-        """Many steps in few calls: an epoch, or the rest of one.
+    def epoch(self, epoch: Epoch, first: int = 0) -> Iterator[np.ndarray]:
+        """The steps of an epoch in few calls, each of about 40 ms.
 
-        Batch i, from 0, has the rows ``order[i · batch_size : (i + 1) · batch_size]`` (those
-        themselves without an order), the weights ``share[rows] / len(rows)``, the rate
-        ``rates[i]`` and the number ``first_step + i``. The outcome is that of the steps one by
-        one, bit for bit.
+        X and Y are not copied if C-contiguous and of the network's type.
 
-        Parameters
-        ----------
-        X, Y : arrays of shape (N, n_0) and (N, n_L)
-            Not copied if C-contiguous and of the network's type.
-        share : array of shape (N,)
-            s_i/s̄, as the batches of ``deltarule.training`` have it.
-        order : integer array, or None
-            Row numbers from 0 to N − 1, in the order in which batches take them.
-        batch_size : int
-        rates : array of float
-            One for each batch of the epoch.
-        first_step : int
-            The number of batch 0, from 1.
-        first : int
-            The batch to begin with, from 0.
-        check : callable, optional
-            Called between stretches of about 40 ms, without arguments; what it raises ends
-            the epoch there, with all steps until then taken.
-
-        Returns
-        -------
-        costs : float64 array
-            The cost of each step that was taken. If a cost, or a gradient, is not finite, the
-            last one says so, that step was not taken, and none after it.
+        Raises
+        ------
+        InputError
+            If shapes disagree, or the order names rows that are not there.
         """
+        if not isinstance(epoch.X, np.ndarray):  # rows that are made when they are taken
+            yield from super().epoch(epoch, first)
+            return
         plan = self._plan
-        n = self._describe(X, Y, share, None, first_step, order=order)
-        batch_size = max(min(batch_size, n), 1)
-        plan.reserve(batch_size)
+        self._describe(epoch.X, epoch.Y, epoch.share, None, epoch.first_step, order=epoch.order)
+        kept = self._kept
         self._batch[d.SHARES] = 1
-        rates = np.ascontiguousarray(rates, dtype=np.float64)
-        last = -(-n // batch_size)
-        if len(rates) < last:
-            raise InputError(f"rates has {len(rates)} entries; expected {last}, one for each batch")
-        costs = np.zeros(last)
-        index, stretch = first, 1
-        while index < last:
-            if check is not None:
-                check()
-            started = time.perf_counter()
-            end = min(index + stretch, last)
-            reached = entries.run_steps(
-                *self._at, address_of(rates), address_of(costs), index, end, batch_size
+        described = self._batch.copy()
+        rates = np.ascontiguousarray(epoch.rates, dtype=np.float64)
+        if len(rates) < epoch.steps:
+            raise InputError(
+                f"rates has {len(rates)} entries; expected {epoch.steps}, one for each batch"
             )
-            if reached < end:
-                return costs[first : reached + 1]
-            each = max(time.perf_counter() - started, 1e-7) / (end - index)
-            index, stretch = end, max(1, min(int(_CHUNK / each), 8 * stretch))
-        return costs[first:]
+        plan.reserve(min(epoch.batch_size, len(epoch.Y)))
+        costs = np.zeros(epoch.steps)
+        index = first
+        while index < epoch.steps:
+            # Whoever iterates may have used the engine for other rows since.
+            self._batch[:], self._kept = described, kept
+            started = time.perf_counter()
+            end = min(index + self._stretch, epoch.steps)
+            reached = entries.run_steps(
+                *self._at, address_of(rates), address_of(costs), index, end, epoch.batch_size
+            )
+            each = max(time.perf_counter() - started, 1e-7) / max(reached - index, 1)
+            self._stretch = max(1, min(int(_CHUNK / each), 8 * self._stretch))
+            failed = reached < end
+            yield costs[index : reached + failed]
+            if failed:
+                return
+            index = end
 
     # -- all that moves -----------------------------------------------------------------
 

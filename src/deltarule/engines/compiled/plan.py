@@ -20,6 +20,7 @@ from deltarule.engines.compiled.library import compiled
 from deltarule.engines.compiled.products import write_gemm, write_products
 from deltarule.engines.compiled.rows import write_rows
 from deltarule.engines.compiled.updates import write_passes, write_penalty, write_update
+from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Network
 
 __all__ = ["Plan", "address_of"]
@@ -92,8 +93,11 @@ class Plan:
         self.numbers = np.zeros(d.DROP_FACTORS + net.n_layers + 1)
         self.rows = 0
         self._parameters(settings)
-        self._kernels(settings)
-        self._layers(rates)
+        try:
+            self._kernels(settings)
+            self._layers(rates)
+        except InputError as error:  # what a formula may not do, says who was asked to write it
+            raise NotCompilable(str(error)) from error
         low = settings.seed & 0xFFFFFFFF
         self.integers[[d.SEED_LOW, d.SEED_HIGH]] = low, (settings.seed >> 32) & 0xFFFFFFFF
         self.reserve(32)
