@@ -196,6 +196,9 @@ class Engine(abc.ABC):
     name: ClassVar[str]
     promises: ClassVar[Promises]
 
+    threads: int | None = None
+    """How many threads a step may use; None leaves it to the engine. Set it before ``load``."""
+
     net: Network
     settings: EngineSettings
 
