@@ -18,7 +18,7 @@ from deltarule.engines import (
     check_engine,
     make_engine,
 )
-from deltarule.engines.compiled import CompiledEngine, driver, entries, fields
+from deltarule.engines.compiled import CompiledEngine, driver, entries
 from deltarule.errors import InputError
 from deltarule.maths import (
     ACTIVATIONS,
@@ -176,9 +176,8 @@ def test_a_rule_s_state_goes_to_the_reference_and_back(name):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("widths", "n"), [([300, 900, 1100, 70], 200), ([70, 700, 7], 130)])
-def test_large_layers_which_blas_does_agree_with_the_reference(widths, n, dtype):
+def test_large_layers_whose_sums_are_cut_agree_with_the_reference(widths, n, dtype):
     net = Network(widths, activation="tanh", dtype=dtype)
-    assert widths[1] < 800 or loaded(net)._plan.layer(2)[fields.FORWARD_BLAS] < n
     batch, reference = whole(net, n), ReferenceEngine()
     reference.load(net, net.initial(0), EngineSettings())
     engine = loaded(net)

@@ -17,7 +17,7 @@ from deltarule.engines.compiled.code import Code
 from deltarule.engines.compiled.elementary import Elementary
 from deltarule.engines.compiled.formulas import write_activation
 from deltarule.engines.compiled.library import Library
-from deltarule.engines.compiled.plan import address_of, aligned
+from deltarule.engines.compiled.scratch import address_of, aligned
 from deltarule.maths import Activation
 
 DTYPES = ["float32", "float64"]
@@ -112,8 +112,8 @@ def made(formula):
 def value_of(compiled, x):
     z = aligned(8, np.float64)
     z[:] = x
-    kernel = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)(compiled["activation"])
-    kernel(address_of(z), 0, 8)
+    kernel = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 5)(compiled["activation"])
+    kernel(address_of(z), 0, 8, 1, 64)
     return z[0]
 
 

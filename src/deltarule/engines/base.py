@@ -82,10 +82,12 @@ class Epoch(NamedTuple):
         """How many steps it has; the last may have fewer rows than the others."""
         return -(-len(self.Y) // self.batch_size)
 
-    def rows_of(self, steps: slice) -> np.ndarray:
-        """How many rows each of these steps has."""
-        starts = np.arange(self.steps)[steps] * self.batch_size
-        return np.minimum(self.batch_size, len(self.Y) - starts)
+    def rows_of(self, first: int, count: int) -> np.ndarray:
+        """How many rows each of ``count`` steps has, from number ``first`` on."""
+        rows = np.full(count, float(self.batch_size))
+        if count and first + count == self.steps:
+            rows[-1] = len(self.Y) - (self.steps - 1) * self.batch_size
+        return rows
 
     def batch(self, index: int) -> Batch:
         """The rows of a step, from 0."""

@@ -7,15 +7,14 @@ loss a ``loss``; and scikit-learn's own way of stopping, as a criterion.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.maths import LOSSES, Loss
 from deltarule.optimizers import MINIMIZERS, RULES, SCHEDULES, Minimizer, Rule, Schedule
-from deltarule.training import History
+from deltarule.training import EpochRecord, History
 
 __all__ = [
     "NoImprovement",
@@ -140,22 +139,30 @@ def adaptive(xp: Any, tol: float, patience: float) -> Any:
     """η/5 each time the loss has not improved by ``tol`` for more than ``patience`` epochs."""
 
     def factor(progress: Any) -> Any:
-        reductions, _ = _plateaus(progress.losses, tol, patience)
-        return _DIVISOR**-reductions + 0 * progress.step
+        state = _NOTHING_YET
+        for loss in progress.losses:
+            state = state.after(loss, tol, patience)
+        return _DIVISOR**-state.plateaus + 0 * progress.step
 
     return factor
 
 
-def _plateaus(losses: Sequence[float], tol: float, patience: float) -> tuple[int, bool]:
+class _Plateaus(NamedTuple):
     """How often the loss stood still for more than ``patience`` epochs, and if it does now."""
-    best, since, plateaus, now = np.inf, 0, 0, False
-    for loss in losses:
-        since = since + 1 if loss > best - tol else 0
-        best = min(best, loss)
-        now = since > patience
-        if now:
-            since, plateaus = 0, plateaus + 1
-    return plateaus, now
+
+    best: float
+    since: int
+    plateaus: int
+    now: bool
+
+    def after(self, loss: float, tol: float, patience: float) -> _Plateaus:
+        """The same one epoch later."""
+        since = self.since + 1 if loss > self.best - tol else 0
+        best, now = min(self.best, loss), since > patience
+        return _Plateaus(best, 0 if now else since, self.plateaus + now, now)
+
+
+_NOTHING_YET = _Plateaus(np.inf, 0, 0, False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,17 +180,20 @@ class NoImprovement:
 
     def reason(self, history: History) -> str | None:
         """Why to stop now, or None."""
-        losses = history.monitored() if self.scored else history.column("objective")
-        plateaus, now = _plateaus(losses, self.tol, self.patience)
-        if not now:
+        state = history.fold(self, _NOTHING_YET, self._after)
+        if not state.now:
             return None
-        if self.rate is not None and self.rate * _DIVISOR ** (1 - plateaus) > _LEAST_RATE:
+        if self.rate is not None and self.rate * _DIVISOR ** (1 - state.plateaus) > _LEAST_RATE:
             return None
         what = "Validation score" if self.scored else "Training loss"
         return (
             f"{what} did not improve more than tol={self.tol:f} for "
             f"{self.patience:g} consecutive epochs."
         )
+
+    def _after(self, state: _Plateaus, record: EpochRecord) -> _Plateaus:
+        loss = record.monitored if self.scored else record.objective
+        return state.after(loss, self.tol, self.patience)
 
 
 def store_parameters(estimator: Any, values: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Hashable
 from typing import Any
 
 __all__ = ["EpochRecord", "History"]
@@ -68,6 +69,30 @@ class History:
     """
 
     records: list[EpochRecord] = dataclasses.field(default_factory=list)
+    _folds: dict[Hashable, tuple[int, Any]] = dataclasses.field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def fold(self, key: Hashable, start: Any, step: Callable[[Any, EpochRecord], Any]) -> Any:
+        """The state after ``step(state, record)`` for every record, from ``start`` on.
+
+        What was found is remembered by ``key``, so that a criterion which is asked after every
+        epoch looks at each record once.
+
+        Examples
+        --------
+        >>> history = History()
+        >>> history.append(EpochRecord(1, 10, 0.5, 0.0, 0.6, None, 0.001, 0.01))
+        >>> history.fold("steps", 0, lambda total, record: total + record.steps)
+        10
+        """
+        seen, state = self._folds.get(key, (0, start))
+        if seen > len(self.records):  # somebody took records away
+            seen, state = 0, start
+        for record in self.records[seen:]:
+            state = step(state, record)
+        self._folds[key] = len(self.records), state
+        return state
 
     def append(self, record: EpochRecord) -> None:
         """Add the next epoch."""

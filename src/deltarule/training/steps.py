@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 
 import numpy as np
 
 from deltarule.engines import Epoch
 from deltarule.errors import Diverged, InputError
-from deltarule.optimizers import Schedule
+from deltarule.optimizers import SCHEDULES, Schedule
 from deltarule.training.divergence import advice_for, placed, raise_diverged
 from deltarule.training.interrupt import Interrupted
 from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult
@@ -27,6 +28,7 @@ class StepRun(Run):
     done: int = 0
     total: float = 0.0
     last_rate: float = 0.0
+    _same_rates: np.ndarray | None = None
 
     def advice(self) -> str:
         """A smaller learning rate, clipping, standardised data."""
@@ -85,10 +87,7 @@ class StepRun(Run):
         """One epoch, from the batch it is at; gives the reason to stop, or ''."""
         started = time.perf_counter()
         batches = self.batches
-        losses = self.history.monitored() if self.schedule.needs_losses else ()
-        rates = self.rate * self.schedule.factors(
-            epoch, batches.steps_per_epoch, self.epochs, losses
-        )
+        rates = self._rates(epoch)
         self._steps(batches.planned(epoch, rates), epoch)
         self.flag.check()
         reason = self.close_epoch(
@@ -99,6 +98,17 @@ class StepRun(Run):
         )
         self.done, self.total = 0, 0.0
         return reason
+
+    def _rates(self, epoch: int) -> np.ndarray:
+        """η of each step of an epoch."""
+        if self._same_rates is not None:
+            return self._same_rates
+        steps = self.batches.steps_per_epoch
+        losses = self.history.monitored() if self.schedule.needs_losses else ()
+        rates = self.rate * self.schedule.factors(epoch, steps, self.epochs, losses)
+        if self.schedule == SCHEDULES.get("constant"):
+            self._same_rates = rates
+        return rates
 
     def _steps(self, planned: Epoch, epoch: int) -> None:
         """The steps of an epoch that are not taken yet; the flag is looked at on the way."""
@@ -123,11 +133,13 @@ class StepRun(Run):
 
     def _count(self, costs: np.ndarray, planned: Epoch, epoch: int) -> None:
         """Add up the costs of steps; the last one may be no number, and the step not taken."""
-        failed = not np.isfinite(costs[-1])
-        taken = slice(self.done, self.done + len(costs) - failed)
+        failed = not math.isfinite(costs[-1])
+        taken = len(costs) - failed
         # One after the other, so that it does not matter in what stretches they come.
-        sums = np.cumsum([self.total, *(costs[: len(costs) - failed] * planned.rows_of(taken))])
-        self.done, self.total = taken.stop, float(sums[-1])
+        sums = planned.rows_of(self.done, taken) * costs[:taken]
+        sums[:1] += self.total
+        self.done += taken
+        self.total = float(sums.cumsum()[-1]) if taken else self.total
         self.last_rate = float(planned.rates[self.done - 1 + failed])
         if failed:
             where, index = self._place(epoch)

@@ -11,7 +11,7 @@ import dataclasses
 from typing import Protocol
 
 from deltarule.errors import InputError
-from deltarule.training.history import History
+from deltarule.training.history import EpochRecord, History
 
 __all__ = ["GeneralizationLoss", "Patience", "Progress", "Stopping"]
 
@@ -58,13 +58,16 @@ class Patience:
 
     def reason(self, history: History) -> str | None:
         """Why to stop now, or None."""
-        best, since = float("inf"), 0
-        for loss in history.monitored():
-            since = 0 if loss < best - self.tolerance else since + 1
-            best = min(best, loss)
+        _, since = history.fold(self, (float("inf"), 0), self._after)
         if since >= self.epochs:
             return f"no improvement for {since} epochs"
         return None
+
+    def _after(self, state: tuple[float, int], record: EpochRecord) -> tuple[float, int]:
+        """The best loss, and for how many epochs it has been."""
+        best, since = state
+        loss = record.monitored
+        return min(best, loss), 0 if loss < best - self.tolerance else since + 1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,37 +1,44 @@
-"""The driver: a step for every architecture, compiled once.
+"""The driver: forward and backward passes for every architecture, compiled once.
 
 It reads a *plan*, an array of 64-bit integers (:mod:`deltarule.engines.compiled.fields`):
 addresses of arrays and kernels, widths, strides in bytes. It computes with integers only and
-calls kernels by address, so that one compilation of about two seconds serves both types,
-all activations, losses and rules. Numba keeps it on disk and compiles it anew when this
-file changes; everything it is made of stands in this file for that reason.
+calls kernels by address, so that one compilation of a few seconds serves both types, all
+activations, losses and rules. Numba keeps it on disk and compiles it anew when a file it is
+made of changes.
 
-What happens in a step, for l = 1 … L (MATHS.md F3, F4, then δ from the top):
+What happens for the rows of a batch, for l = 1 … L (MATHS.md F3, F4, then δ from the top):
 
-1. ``_take``: the rows of the batch that have a weight are copied into place, as rows
-   and as columns.
+1. ``take_rows``: the rows that have a weight are copied into place, as rows and as columns.
 2. ``forward``: Z[l] by a product, then one pass: a = g(z) in place of z, the slope beside it.
-3. the loss kernel: Σ w_i C_i, and δ^L in place of the slope of the output.
-4. ``_backward``: dW[l] and db[l]; then δ[l-1] in place of the slope of layer l-1.
-5. ``apply``: penalty, frozen parameters, clipping, and the rule in one pass.
+3. ``loss``: Σ w_i C_i, and δ^L in place of the slope of the output.
+4. ``_deltas``: δ[l-1] in place of the slope of layer l-1.
+5. ``_weights``: dW[l] and db[l].
+
+Several members of a team may run the same batch, each with a plan of its own that says which
+of them it is. Each takes a share of the rows for 1 to 4, which need nothing of the others; they
+meet; then each takes a share of the nodes of every layer for 5. No sum is divided, so that
+the number of members leaves no trace in the result.
+
+A batch of very many rows is divided into parts, into how many depends on nothing but its rows
+and the network: each part's gradient is a sum of its own, and the parts' are added in order.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
-from deltarule.engines.compiled.calling import call, driver_function
+from deltarule.engines.compiled.calling import call, driver_function, integers
+from deltarule.engines.compiled.calling import numbers as numbers_of
+from deltarule.engines.compiled.dense import layer_backward, layer_forward, layer_weights
 from deltarule.engines.compiled.fields import (
     ACT,
-    BACKWARD_BLAS,
-    BIAS,
-    BLAS,
+    ADD,
+    ALONE,
+    BLOCK,
     CHOOSE,
     CHOSEN,
+    CHUNK,
     CLEAR,
-    CLIP,
     COPY_ROWS,
-    COST,
+    COSTS,
     COUNT,
     DATA_COST,
     DIVISOR,
@@ -39,54 +46,33 @@ from deltarule.engines.compiled.fields import (
     DROP_THRESHOLD,
     DROPOUT,
     DROPS,
-    FACTOR,
     FIELDS,
-    FILL_ROWS,
-    FORWARD_BLAS,
-    FROZEN,
-    GEMM,
     GRAD,
     HEADER,
-    HOLD,
-    IS_WEIGHT,
     LANES,
-    LARGEST,
-    LARGEST_G,
     LAYERS,
     LOSS,
-    MAX_NORM,
-    MEAN,
-    MULTIPLY,
+    MEET,
+    MEETING,
+    MEMBER,
+    MEMBERS,
+    MOST_PARTS,
     N_IN,
     N_OUT,
     NUMBERS,
     OUT,
-    PENALTY,
-    PENALTY_COST,
-    PRODUCT,
-    PRODUCT_BACK,
-    PRODUCT_DW,
-    RATE,
-    RESCALE,
+    PART_GRADS,
     ROW_NUMBERS,
     ROW_STRIDE,
-    ROW_SUMS,
     ROWS,
     ROWS_OF,
-    SCALES,
     SEED_HIGH,
     SEED_LOW,
     SIZE,
     SLOPE,
-    SLOTS,
-    SQUARES,
-    SQUARES_G,
     THETA,
     TRANSPOSE,
-    UPDATE,
     W_BUFFER,
-    WEIGHT,
-    WEIGHTS_BLAS,
     X_COLUMNS,
     X_ROW_STRIDE,
     X_ROWS,
@@ -95,19 +81,51 @@ from deltarule.engines.compiled.fields import (
     Y_ROW_STRIDE,
     Y_ROWS,
     Y_STRIDE,
-    ZEROS,
-    T,
+    YIELD,
     W,
     X,
     Y,
 )
 
-__all__ = ["apply", "choose", "extent", "forward", "gradient", "loss", "penalty", "take_rows"]
+__all__ = [
+    "batch_gradient",
+    "choose",
+    "extent",
+    "forward",
+    "loss",
+    "meet",
+    "my_chunks",
+    "take_rows",
+    "total_loss",
+]
 
 # From this many vectors on, the stride between features is an odd number of cache lines:
 # a power of two would bring the same lane of all features into few sets of the cache.
 _ODD_FROM = 8
-_FLUSH_BITS = 0x8040
+# Rows and nodes are shared out two vectors and one vector at a time.
+_PAIR = 2
+
+
+@driver_function()
+def meet(plan):
+    """Wait until every member of the team is here; what each has written, all see."""
+    if plan[MEMBERS] > 1:
+        call(plan[MEET], (plan[MEETING], plan[MEMBERS], plan[YIELD]))
+
+
+@driver_function()
+def _share(plan, total):
+    """From where to where this member's share of ``total`` goes."""
+    member, members = plan[MEMBER], plan[MEMBERS]
+    return total * member // members, total * (member + 1) // members
+
+
+@driver_function()
+def my_chunks(plan):
+    """Which chunks of the parameters are this member's to pass over: first, end, size."""
+    chunk = plan[CHUNK]
+    first, end = _share(plan, (plan[COUNT] + chunk - 1) // chunk)
+    return first, end, chunk
 
 
 @driver_function()
@@ -119,6 +137,14 @@ def extent(plan, n_rows):
 
 
 @driver_function()
+def _my_vectors(plan, vectors):
+    """The first of this member's vectors of rows, and how many they are."""
+    first, end = _share(plan, (vectors + _PAIR - 1) // _PAIR)
+    first, end = first * _PAIR, min(end * _PAIR, vectors)
+    return first, end - first
+
+
+@driver_function()
 def _columns(plan, width):
     return (width + plan[LANES] - 1) // plan[LANES]
 
@@ -127,183 +153,171 @@ def _columns(plan, width):
 def take_rows(plan, source, source_stride, n_rows, with_y, y, y_stride):
     """The chosen rows of X, and of Y, into place: as rows, and as columns."""
     vectors, stride = extent(plan, n_rows)
+    first, mine = _my_vectors(plan, vectors)
+    before = first * plan[LANES]
+    taken = min(mine * plan[LANES], n_rows - before)
+    chosen = plan[CHOSEN] + 8 + 8 * before
     n_in = plan[HEADER + N_IN]
-    chosen = plan[CHOSEN] + 8
-    rows, rows_stride = plan[X_ROWS], plan[X_ROW_STRIDE]
-    call(plan[COPY_ROWS], (source, source_stride, chosen, n_rows, rows, rows_stride, n_in))
-    if n_rows < plan[HEADER + FORWARD_BLAS]:
-        blocks = _columns(plan, n_in)
-        call(plan[TRANSPOSE], (rows, rows_stride, plan[X_COLUMNS], stride, vectors, blocks))
+    row = plan[X_ROW_STRIDE]
+    rows, columns = plan[X_ROWS] + before * row, plan[X_COLUMNS] + first * 64
+    call(plan[COPY_ROWS], (source, source_stride, chosen, taken, rows, row, n_in))
+    call(plan[TRANSPOSE], (rows, row, columns, stride, mine, _columns(plan, n_in)))
     if with_y:
         n_out = plan[HEADER + (plan[LAYERS] - 1) * FIELDS + N_OUT]
-        rows, rows_stride = plan[Y_ROWS], plan[Y_ROW_STRIDE]
-        call(plan[COPY_ROWS], (y, y_stride, chosen, n_rows, rows, rows_stride, n_out))
-        blocks = _columns(plan, n_out)
-        call(plan[TRANSPOSE], (rows, rows_stride, plan[Y_COLUMNS], stride, vectors, blocks))
+        row = plan[Y_ROW_STRIDE]
+        rows, columns = plan[Y_ROWS] + before * row, plan[Y_COLUMNS] + first * 64
+        call(plan[COPY_ROWS], (y, y_stride, chosen, taken, rows, row, n_out))
+        call(plan[TRANSPOSE], (rows, row, columns, stride, mine, _columns(plan, n_out)))
 
 
 @driver_function()
 def choose(plan, batch, positions, base, n):
     """The rows that have a weight; their number."""
-    return call(
-        plan[CHOOSE],
-        (
-            positions,
-            batch[ROW_NUMBERS],
-            n,
-            base,
-            batch[W],
-            plan[NUMBERS] + 8 * DIVISOR,
-            plan[CHOSEN],
-            plan[W_BUFFER],
-        ),
-    )
+    divisor = plan[NUMBERS] + 8 * DIVISOR
+    where = (positions, batch[ROW_NUMBERS], n, base, batch[W], divisor)
+    return call(plan[CHOOSE], where + (plan[CHOSEN], plan[W_BUFFER]))
 
 
 @driver_function()
 def forward(plan, theta, n_rows, training, step):
     """Z and A of every layer; in training the slopes, and A as rows where dW needs it."""
     vectors, stride = extent(plan, n_rows)
-    lanes, size = vectors * plan[LANES], plan[SIZE]
-    below, last = plan[X_COLUMNS], plan[LAYERS]
+    first, mine = _my_vectors(plan, vectors)
+    across, last = first * 64, plan[LAYERS]
     for layer in range(1, last + 1):
         p = HEADER + (layer - 1) * FIELDS
-        n_in, n_out, z = plan[p + N_IN], plan[p + N_OUT], plan[p + OUT]
-        weight, bias = theta + plan[p + WEIGHT], plan[p + BIAS]
-        bias = theta + bias if bias >= 0 else plan[ZEROS]
-        if n_rows < plan[p + FORWARD_BLAS]:
-            call(
-                plan[PRODUCT],
-                (z, stride, weight, n_in * size, below, stride, n_in, bias, n_out, lanes),
-            )
-        else:
-            call(plan[FILL_ROWS], (bias, z, stride, n_out, vectors))
-            ld = stride // size
-            if layer == 1:
-                rows, ld_rows = plan[X_ROWS], plan[X_ROW_STRIDE] // size
-                shape = (plan[BLAS], 1, 0, n_rows, n_out, n_in, rows, ld_rows)
-                call(plan[GEMM], shape + (weight, n_in, z, ld, 1))
-            else:
-                shape = (plan[BLAS], 0, 0, n_rows, n_out, n_in, below, ld)
-                call(plan[GEMM], shape + (weight, n_in, z, ld, 1))
-        if layer < last:
-            slope = plan[p + SLOPE] if training else 0
-            call(plan[p + ACT], (z, slope, n_out * stride // size))
-            if training:
-                if plan[p + DROPS] != 0:
-                    numbers = plan[CHOSEN] + 8 + 8 * plan[ROWS]
-                    where = (z, slope, stride, n_out, vectors, numbers)
-                    key = (plan[SEED_LOW], plan[SEED_HIGH], step & 0xFFFFFFFF, layer)
-                    factor = plan[NUMBERS] + 8 * (DROP_FACTORS + layer)
-                    call(plan[DROPOUT], where + key + (plan[p + DROP_THRESHOLD], factor))
-                if n_rows < plan[p + FIELDS + WEIGHTS_BLAS]:
-                    blocks = _columns(plan, n_out)
-                    target = (plan[p + ROWS_OF], plan[p + ROW_STRIDE])
-                    call(plan[TRANSPOSE], (z, stride) + target + (blocks, vectors))
-        below = z
+        layer_forward(plan, p, theta, stride, first, mine)
+        if layer == last:
+            return
+        n_out, z = plan[p + N_OUT], plan[p + OUT] + across
+        slope = plan[p + SLOPE] + across if training else 0
+        call(plan[p + ACT], (z, slope, mine * plan[LANES], n_out, stride))
+        if training:
+            if plan[p + DROPS] != 0:
+                numbers = plan[CHOSEN] + 8 + 8 * (plan[ROWS] + first * plan[LANES])
+                where = (z, slope, stride, n_out, mine, numbers)
+                key = (plan[SEED_LOW], plan[SEED_HIGH], step & 0xFFFFFFFF, layer)
+                factor = plan[NUMBERS] + 8 * (DROP_FACTORS + layer)
+                call(plan[DROPOUT], where + key + (plan[p + DROP_THRESHOLD], factor))
+            row = plan[p + ROW_STRIDE]
+            rows = plan[p + ROWS_OF] + first * plan[LANES] * row
+            call(plan[TRANSPOSE], (z, stride, rows, row, _columns(plan, n_out), mine))
 
 
 @driver_function()
 def loss(plan, numbers, n_rows, training):
-    """Σ w_i C_i; in training δ^L takes the place of the output's slope."""
+    """Σ w_i C_i of this member's rows, in training δ^L in place of the output's slope.
+
+    Two vectors of rows have a cost of their own, so that their sum, in order, does not depend on
+    how they are shared out.
+    """
     vectors, stride = extent(plan, n_rows)
+    first, mine = _my_vectors(plan, vectors)
     p = HEADER + (plan[LAYERS] - 1) * FIELDS
-    delta = plan[p + SLOPE] if training else 0
-    where = (plan[p + OUT], plan[Y_COLUMNS], plan[W_BUFFER], delta, plan[p + N_OUT])
-    call(plan[LOSS], where + (stride, vectors * plan[LANES], plan[NUMBERS] + 8 * DATA_COST))
-    return numbers[DATA_COST]
+    costs, end = numbers_of(plan[COSTS]), first + mine
+    while first < end:
+        across, few = first * 64, min(_PAIR, end - first)
+        delta = plan[p + SLOPE] + across if training else 0
+        where = (plan[p + OUT] + across, plan[Y_COLUMNS] + across, plan[W_BUFFER] + across, delta)
+        size = (plan[p + N_OUT], stride, few * plan[LANES], plan[NUMBERS] + 8 * DATA_COST)
+        call(plan[LOSS], where + size)
+        costs[first // _PAIR] = numbers[DATA_COST]
+        first += _PAIR
 
 
 @driver_function()
-def _backward(plan, theta, n_rows):
-    """dW and db of every layer, from the δ of the output down."""
+def total_loss(plan, n_rows):
+    """What :func:`loss` has found, added in the order of the rows."""
+    vectors, _ = extent(plan, n_rows)
+    costs, total = numbers_of(plan[COSTS]), 0.0
+    for pair in range((vectors + _PAIR - 1) // _PAIR):
+        total += costs[pair]
+    return total
+
+
+@driver_function()
+def _deltas(plan, theta, n_rows):
+    """δ of every layer from the output's down, for this member's rows."""
     vectors, stride = extent(plan, n_rows)
-    lanes, size = vectors * plan[LANES], plan[SIZE]
-    ld = stride // size
-    for layer in range(plan[LAYERS], 0, -1):
-        p = HEADER + (layer - 1) * FIELDS
-        q = p - FIELDS
-        n_in, n_out, delta = plan[p + N_IN], plan[p + N_OUT], plan[p + SLOPE]
-        target = plan[GRAD] + plan[p + WEIGHT]
-        if n_rows < plan[p + WEIGHTS_BLAS]:
-            rows = plan[X_ROWS] if layer == 1 else plan[q + ROWS_OF]
-            rows_stride = plan[X_ROW_STRIDE] if layer == 1 else plan[q + ROW_STRIDE]
-            tile = (target, n_in * size, delta, stride, rows, rows_stride)
-            call(plan[PRODUCT_DW], tile + (n_rows, target, n_out, n_in))
-        elif layer == 1:
-            rows, ld_rows = plan[X_ROWS], plan[X_ROW_STRIDE] // size
-            shape = (plan[BLAS], 0, 0, n_in, n_out, n_rows, rows, ld_rows)
-            call(plan[GEMM], shape + (delta, ld, target, n_in, 0))
-            # BLAS wants δ without its transpose: column j of it is row j of ours.
-        else:
-            shape = (plan[BLAS], 1, 0, n_in, n_out, n_rows, plan[q + OUT], ld)
-            call(plan[GEMM], shape + (delta, ld, target, n_in, 0))
-        if plan[p + BIAS] >= 0:
-            there = plan[GRAD] + plan[p + BIAS]
-            call(plan[ROW_SUMS], (delta, stride, n_rows, n_out, there))
-        if layer > 1:
-            weight, below = theta + plan[p + WEIGHT], plan[q + SLOPE]
-            if n_rows < plan[p + BACKWARD_BLAS]:
-                tile = (below, stride, weight, n_in * size, delta, stride)
-                call(plan[PRODUCT_BACK], tile + (n_out, weight, n_in, lanes))
-            else:
-                # a of the layer below has been used for the last time: room for ∂C/∂a.
-                up = plan[q + OUT]
-                shape = (plan[BLAS], 0, 1, n_rows, n_in, n_out, delta, ld)
-                call(plan[GEMM], shape + (weight, n_in, up, ld, 0))
-                call(plan[MULTIPLY], (below, up, n_in * ld))
+    first, mine = _my_vectors(plan, vectors)
+    for layer in range(plan[LAYERS], 1, -1):
+        layer_backward(plan, HEADER + (layer - 1) * FIELDS, theta, stride, first, mine)
 
 
 @driver_function()
-def gradient(plan, numbers, batch, positions, base, n, step):
-    """The data term of the cost; its gradient is in the plan's array."""
+def _weights(plan, n_rows, more):
+    """dW and db of every layer, for this member's nodes; ``more`` adds to what is there."""
+    _, stride = extent(plan, n_rows)
+    for layer in range(1, plan[LAYERS] + 1):
+        p = HEADER + (layer - 1) * FIELDS
+        start, stop = _share(plan, _columns(plan, plan[p + N_OUT]))
+        start, stop = start * plan[LANES], min(stop * plan[LANES], plan[p + N_OUT])
+        if start < stop:
+            layer_weights(plan, p, stride, n_rows, more, start, stop)
+
+
+@driver_function()
+def _block_gradient(plan, numbers, batch, positions, base, n, step, more):
+    """The data term of the cost of some rows; their gradient is in the plan's array.
+
+    With ``more`` it is added to what is there.
+    """
     n_rows = choose(plan, batch, positions, base, n)
     if n_rows == 0:
-        call(plan[CLEAR], (plan[GRAD], plan[COUNT]))
+        if not more:
+            call(plan[CLEAR], (plan[GRAD], plan[COUNT]))
+            meet(plan)
         return 0.0
     take_rows(plan, batch[X], batch[X_STRIDE], n_rows, True, batch[Y], batch[Y_STRIDE])
     forward(plan, plan[THETA], n_rows, True, step)
-    cost = loss(plan, numbers, n_rows, True)
-    _backward(plan, plan[THETA], n_rows)
+    loss(plan, numbers, n_rows, True)
+    _deltas(plan, plan[THETA], n_rows)
+    meet(plan)
+    cost = total_loss(plan, n_rows)
+    _weights(plan, n_rows, more)
+    meet(plan)
     return cost
 
 
 @driver_function()
-def _clip(plan, numbers):
-    """g · min(1, c/‖g‖), from g/max|g|, as :func:`deltarule.optimizers.clip_by_norm` has it."""
-    largest_at, squares_at = plan[NUMBERS] + 8 * LARGEST_G, plan[NUMBERS] + 8 * SQUARES_G
-    call(plan[LARGEST], (plan[GRAD], plan[COUNT], largest_at))
-    largest = numbers[LARGEST_G]
-    if not (0.0 < largest < np.inf):
-        return
-    call(plan[SQUARES], (plan[GRAD], plan[COUNT], largest_at, squares_at))
-    root = np.sqrt(numbers[SQUARES_G])
-    if largest * root > numbers[MAX_NORM]:
-        numbers[FACTOR] = numbers[MAX_NORM] / root
-        factor_at = plan[NUMBERS] + 8 * FACTOR
-        call(plan[RESCALE], (plan[GRAD], plan[COUNT], largest_at, factor_at))
+def _rows_gradient(plan, numbers, batch, positions, base, n, step):
+    """The same for any number of rows, a block at a time."""
+    pieces = max(n // plan[BLOCK], 1)
+    vector = plan[LANES]
+    size = ((n + pieces - 1) // pieces + vector - 1) // vector * vector
+    cost, start = 0.0, 0
+    while True:
+        m = min(size, n - start)
+        there = positions + 8 * start if positions != 0 else 0
+        cost += _block_gradient(plan, numbers, batch, there, base + start, m, step, start > 0)
+        start += m
+        if start >= n:
+            return cost
 
 
 @driver_function()
-def penalty(plan, numbers, grad):
-    """The penalty at θ; its gradient is added at an address that is not 0."""
-    if plan[PENALTY] == 0:
-        return 0.0
-    scales, out = plan[NUMBERS] + 8 * SCALES, plan[NUMBERS] + 8 * PENALTY_COST
-    call(plan[PENALTY], (plan[THETA], grad, plan[IS_WEIGHT], scales, plan[COUNT], out))
-    return numbers[PENALTY_COST]
-
-
-@driver_function()
-def apply(plan, numbers, rate, cost):
-    """Penalty, frozen parameters, clipping, rule, average: in this order."""
-    cost = cost + penalty(plan, numbers, plan[GRAD])
-    if plan[CLIP] != 0:
-        if plan[FROZEN] != 0:
-            call(plan[HOLD], (plan[GRAD], plan[FROZEN], plan[COUNT]))
-        _clip(plan, numbers)
-    numbers[T] += 1.0
-    numbers[RATE] = rate
-    numbers[COST] = cost
-    what = (plan[THETA], plan[GRAD], plan[IS_WEIGHT], plan[FROZEN], plan[MEAN])
-    call(plan[UPDATE], what + (plan[NUMBERS], plan[COUNT], plan[SLOTS]))
+def batch_gradient(plan, numbers, batch, positions, base, n, step):
+    """The data term of the cost; its gradient is in the plan's array, whole for every member."""
+    parts = min(n // plan[BLOCK], plan[MOST_PARTS])
+    if parts <= 1:
+        return _rows_gradient(plan, numbers, batch, positions, base, n, step)
+    alone, costs = integers(plan[ALONE]), numbers_of(plan[COSTS])
+    size = (n + parts - 1) // parts
+    bytes_ = plan[COUNT] * plan[SIZE]
+    for part in range(plan[MEMBER], parts, plan[MEMBERS]):
+        start = part * size
+        there = positions + 8 * start if positions != 0 else 0
+        alone[GRAD] = plan[PART_GRADS] + (part - 1) * bytes_ if part > 0 else plan[GRAD]
+        m = min(size, n - start)
+        costs[part] = _rows_gradient(alone, numbers, batch, there, base + start, m, step)
+    meet(plan)
+    first, end, chunk = my_chunks(plan)
+    where = first * chunk * plan[SIZE]
+    count = min(end * chunk, plan[COUNT]) - first * chunk
+    cost = costs[0]
+    for part in range(1, parts):
+        other = plan[PART_GRADS] + (part - 1) * bytes_
+        call(plan[ADD], (plan[GRAD] + where, other + where, count))
+        cost += costs[part]
+    meet(plan)
+    return cost

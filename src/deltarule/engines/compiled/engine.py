@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
@@ -12,7 +13,9 @@ import numpy as np
 from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch, Promises
 from deltarule.engines.compiled import entries
 from deltarule.engines.compiled import fields as d
-from deltarule.engines.compiled.plan import Plan, address_of
+from deltarule.engines.compiled.plan import Plan
+from deltarule.engines.compiled.scratch import address_of
+from deltarule.engines.compiled.team import run_together, thread_count
 from deltarule.errors import InputError
 from deltarule.maths import Network
 
@@ -21,6 +24,8 @@ __all__ = ["CompiledEngine"]
 # A call that runs many steps ends after about so many seconds, since Ctrl-C, and a flag that
 # asks to stop, are seen between calls only.
 _CHUNK = 0.04
+# Multiply-adds of a forward pass from which on a second thread pays.
+_WORTH_SHARING = 4.0e5
 
 
 class CompiledEngine(Engine):
@@ -48,8 +53,6 @@ class CompiledEngine(Engine):
     promises: ClassVar[Promises] = Promises(
         tolerance={"float32": 64.0, "float64": 64.0},
         allocates=False,
-        # Layers beyond the second cache are BLAS's, which may use several threads as it is told.
-        same_bits_for_any_threads=False,
     )
 
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
@@ -64,10 +67,12 @@ class CompiledEngine(Engine):
         if self._plan.mean is not None:
             self._plan.mean[:] = theta
         self._batch = np.zeros(d.BATCH_FIELDS, dtype=np.int64)
-        self._rate, self._cost = np.zeros(1), np.zeros(1)
-        self._rate_at, self._cost_at = address_of(self._rate), address_of(self._cost)
-        plan = self._plan
-        self._at = tuple(map(address_of, (plan.integers, plan.numbers, self._batch)))
+        # Rates and costs of the steps of a call.
+        self._rates, self._costs = np.zeros(1), np.zeros(1)
+        self._rates_at, self._costs_at = address_of(self._rates), address_of(self._costs)
+        self._last: Any = None
+        self._at = address_of(self._plan.integers), address_of(self._batch)
+        self._most = thread_count() if self.threads is None else max(int(self.threads), 1)
         self._kept: tuple[Any, ...] = ()
         self._stretch = 1
 
@@ -149,37 +154,35 @@ class CompiledEngine(Engine):
         plan, widths, dtype = self._plan, self.net.widths, self._plan.dtype
         x = self._array(X, widths[0], "X")
         n = len(x)
-        if plan.rows < n and plan.rows < d.PREDICT_ROWS:
-            plan.reserve(min(n, d.PREDICT_ROWS))
+        plan.reserve(min(n, d.PREDICT_ROWS))
         output = np.empty((n, widths[-1]), dtype=dtype)
         own = averaged and plan.mean is not None
-        entries.run_predict(
-            *self._at[:2],
-            address_of(x),
-            n,
-            address_of(plan.ones),
-            int(own),
-            address_of(output),
-        )
+        rows = (address_of(x), n, address_of(plan.ones))
+        members = self._members(n, d.PREDICT_ROWS)
+        run_together(plan, members, entries.run_predict, *rows, int(own), address_of(output))
         return output
 
     def cost(self, batch: Batch, averaged: bool = False) -> float:
         """The data term of the cost, from a forward pass alone."""
         plan = self._plan
         self._ready(batch, at_most=d.PREDICT_ROWS)
-        own = bool(averaged and plan.mean is not None)
-        return float(entries.run_cost(*self._at, own))
+        own = int(averaged and plan.mean is not None)
+        n = int(self._batch[d.N_ROWS])
+        costs = np.zeros(-(-n // d.PREDICT_ROWS))
+        members = self._members(n, d.PREDICT_ROWS)
+        run_together(plan, members, entries.run_cost, self._at[1], own, address_of(costs))
+        return float(sum(costs))
 
     def gradient(self, batch: Batch) -> tuple[float, np.ndarray]:
         """The data term of the cost, and its gradient."""
         plan = self._plan
-        self._ready(batch)
-        cost = float(entries.run_gradient(*self._at))
-        return cost, plan.grad.copy()
+        n = self._ready(batch)
+        cost = run_together(plan, self._members(n), entries.run_gradient, self._at[1])
+        return float(cost), plan.grad.copy()
 
     def penalty_cost(self) -> float:
         """The penalty at the current parameters."""
-        return float(entries.run_penalty(*self._at[:2]))
+        return float(entries.run_penalty(self._at[0]))
 
     # -- how parameters move ------------------------------------------------------------
 
@@ -193,15 +196,27 @@ class CompiledEngine(Engine):
             raise InputError(f"grad has shape {grad.shape}; expected {plan.grad.shape}")
         plan.grad[:] = grad
         known = 0.0 if cost is None else float(cost)
-        entries.run_apply(*self._at[:2], float(learning_rate), known)
+        entries.run_apply(self._at[0], float(learning_rate), known)
 
     def step(self, batch: Batch, learning_rate: float) -> float:
         """``gradient`` then ``apply`` in one call; nothing moves if a number is not finite."""
         n = self._ready(batch)
-        self._rate[0] = learning_rate
+        self._rates[0] = learning_rate
         # A batch without rows is a step like any other.
-        entries.run_steps(*self._at, self._rate_at, self._cost_at, 0, 1, max(n, 1))
-        return float(self._cost[0])
+        what = (self._at[1], self._rates_at, self._costs_at, 0, 1, max(n, 1))
+        members = self._members(n) if self._most > 1 else 1
+        if members > 1:
+            run_together(self._plan, members, entries.run_steps, *what)
+        else:
+            entries.run_steps(self._at[0], *what)
+        return float(self._costs[0])
+
+    def _members(self, n: int, piece: int = 0) -> int:
+        """How many threads to pass over n rows with; over pieces of rows, each alone, if given."""
+        if self._most == 1 or n * self.net.n_multiply_adds < _WORTH_SHARING:
+            return 1
+        shares = -(-n // (piece or 2 * self._plan.lanes))
+        return min(self._most, shares)
 
     def epoch(self, epoch: Epoch, first: int = 0) -> Iterator[np.ndarray]:
         """The steps of an epoch in few calls, each of about 40 ms.
@@ -216,34 +231,52 @@ class CompiledEngine(Engine):
         if not isinstance(epoch.X, np.ndarray):  # rows that are made when they are taken
             yield from super().epoch(epoch, first)
             return
-        plan = self._plan
-        self._describe(epoch.X, epoch.Y, epoch.share, None, epoch.first_step, order=epoch.order)
-        kept = self._kept
-        self._batch[d.SHARES] = 1
-        described = self._batch.copy()
-        rates = np.ascontiguousarray(epoch.rates, dtype=np.float64)
-        if len(rates) < epoch.steps:
+        plan, steps = self._plan, epoch.steps
+        described, kept = self._described(epoch)
+        if len(epoch.rates) < steps:
             raise InputError(
-                f"rates has {len(rates)} entries; expected {epoch.steps}, one for each batch"
+                f"rates has {len(epoch.rates)} entries; expected {steps}, one for each batch"
             )
-        plan.reserve(min(epoch.batch_size, len(epoch.Y)))
-        costs = np.zeros(epoch.steps)
-        index = first
-        while index < epoch.steps:
-            # Whoever iterates may have used the engine for other rows since.
+        rows = min(epoch.batch_size, len(epoch.Y))
+        plan.reserve(rows)
+        if len(self._costs) < steps:
+            self._rates, self._costs = np.zeros(steps), np.zeros(steps)
+            self._rates_at, self._costs_at = address_of(self._rates), address_of(self._costs)
+        members, index = self._members(rows), first
+        while index < steps:
+            # Whoever iterates may have used the engine for something else since.
             self._batch[:], self._kept = described, kept
+            self._rates[:steps] = epoch.rates[:steps]
             started = time.perf_counter()
-            end = min(index + self._stretch, epoch.steps)
-            reached = entries.run_steps(
-                *self._at, address_of(rates), address_of(costs), index, end, epoch.batch_size
-            )
+            end = min(index + self._stretch, steps)
+            what = (self._at[1], self._rates_at, self._costs_at, index, end, epoch.batch_size)
+            reached: int = run_together(plan, members, entries.run_steps, *what)
             each = max(time.perf_counter() - started, 1e-7) / max(reached - index, 1)
             self._stretch = max(1, min(int(_CHUNK / each), 8 * self._stretch))
             failed = reached < end
-            yield costs[index : reached + failed]
+            yield self._costs[index : reached + failed].copy()
             if failed:
                 return
             index = end
+
+    def _described(self, epoch: Epoch) -> tuple[np.ndarray, Any]:
+        """What says where the rows of an epoch are, and the arrays that must outlive its use.
+
+        Of the same arrays as in the epoch before only what has changed is written down.
+        """
+        same = self._last
+        if same is not None and all(map(operator.is_, same[0], epoch[:4])):
+            described, kept = same[1:]
+            described[d.STEP] = epoch.first_step
+            return described, kept
+        order = epoch.order
+        self._describe(epoch.X, epoch.Y, epoch.share, None, epoch.first_step, order=order)
+        self._batch[d.SHARES] = 1
+        described, kept = self._batch.copy(), self._kept
+        # An order may be shuffled in place, and what was copied may change: looked at every time.
+        as_they_are = order is None and all(map(operator.is_, kept[:3], epoch[:3]))
+        self._last = (epoch[:4], described, kept) if as_they_are else None
+        return described, kept
 
     # -- all that moves -----------------------------------------------------------------
 

@@ -2,6 +2,9 @@
 
 On the way in, the processor is told to flush denormal numbers to zero, and on the way out
 to do as before: with them an Adam pass over dead units is 2.4 times slower.
+
+The members of a team call the same entry, each with the address of its own plan; nobody
+begins before all are there.
 """
 
 from __future__ import annotations
@@ -15,29 +18,31 @@ from numba import types
 from deltarule.engines.compiled.calling import call, driver_function, integers
 from deltarule.engines.compiled.calling import numbers as numbers_of
 from deltarule.engines.compiled.driver import (
-    apply,
+    batch_gradient,
     choose,
     extent,
     forward,
-    gradient,
     loss,
-    penalty,
+    meet,
     take_rows,
+    total_loss,
 )
 from deltarule.engines.compiled.fields import (
+    ALONE,
     BASE,
+    CALLED_OFF,
     CHOOSE,
     CHOSEN,
-    COUNT,
     DIVISOR,
     FIELDS,
-    FINITE,
     FLUSH,
-    GRAD,
     HEADER,
     LANES,
     LAYERS,
     MEAN,
+    MEETING,
+    MEMBER,
+    MEMBERS,
     N_IN,
     N_OUT,
     N_ROWS,
@@ -60,6 +65,7 @@ from deltarule.engines.compiled.fields import (
     X,
     Y,
 )
+from deltarule.engines.compiled.moving import apply, finite, penalty
 
 __all__ = [
     "describe",
@@ -80,6 +86,13 @@ def _enter(plan):
     before = call(plan[FLUSH], (0,))
     call(plan[FLUSH], (before | _FLUSH_BITS,))
     return before
+
+
+@driver_function()
+def _all_here(plan):
+    """Wait for the whole team; false if the meeting is called off."""
+    meet(plan)
+    return plan[MEMBERS] == 1 or integers(plan[MEETING])[CALLED_OFF] == 0
 
 
 def _described_types() -> Iterator[Any]:
@@ -111,52 +124,55 @@ def describe(batch, x, y, w, row_numbers, n_in, n_out):
     return n
 
 
-@driver_function("float64(int64, int64, int64)")
-def run_gradient(plan_at, numbers_at, batch_at):
+@driver_function("float64(int64, int64)")
+def run_gradient(plan_at, batch_at):
     """The gradient of one batch."""
-    plan = integers(plan_at)
-    numbers = numbers_of(numbers_at)
-    batch = integers(batch_at)
+    plan, batch = integers(plan_at), integers(batch_at)
+    numbers = numbers_of(plan[NUMBERS])
+    if not _all_here(plan):
+        return 0.0
     before = _enter(plan)
-    n, base, step = batch[N_ROWS], batch[BASE], batch[STEP]
     numbers[DIVISOR] = 1.0
-    cost = gradient(plan, numbers, batch, batch[POSITIONS], base, n, step)
+    n, step = batch[N_ROWS], batch[STEP]
+    cost = batch_gradient(plan, numbers, batch, batch[POSITIONS], batch[BASE], n, step)
     call(plan[FLUSH], (before,))
     return cost
 
 
-@driver_function("void(int64, int64, float64, float64)")
-def run_apply(plan_at, numbers_at, rate, cost):
+@driver_function("void(int64, float64, float64)")
+def run_apply(plan_at, rate, cost):
     """One update from the gradient in the plan's array."""
     plan = integers(plan_at)
-    numbers = numbers_of(numbers_at)
+    if not _all_here(plan):
+        return
     before = _enter(plan)
-    apply(plan, numbers, rate, cost)
+    apply(plan, numbers_of(plan[NUMBERS]), rate, cost)
     call(plan[FLUSH], (before,))
 
 
-@driver_function("float64(int64, int64)")
-def run_penalty(plan_at, numbers_at):
+@driver_function("float64(int64)")
+def run_penalty(plan_at):
     """The penalty at θ."""
     plan = integers(plan_at)
-    numbers = numbers_of(numbers_at)
-    return penalty(plan, numbers, 0)
+    return penalty(plan, numbers_of(plan[NUMBERS]), 0)
 
 
-@driver_function("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
-def run_steps(plan_at, numbers_at, batch_at, rates_at, costs_at, first, last, batch_size):
+@driver_function("int64(int64, int64, int64, int64, int64, int64, int64)")
+def run_steps(plan_at, batch_at, rates_at, costs_at, first, last, batch_size):
     """Steps ``first`` to ``last`` − 1 of an epoch; gives the first that was not taken.
 
     Step i has the rows at i · batch_size of the epoch. It is not taken if its cost or its
     gradient is not finite; costs[i] says so, and nothing has moved. A single step is an epoch of
     one.
     """
-    plan = integers(plan_at)
-    numbers = numbers_of(numbers_at)
-    batch = integers(batch_at)
+    plan, batch = integers(plan_at), integers(batch_at)
+    numbers = numbers_of(plan[NUMBERS])
     rates, costs = numbers_of(rates_at), numbers_of(costs_at)
+    index = first
+    if not _all_here(plan):
+        return index
     before = _enter(plan)
-    rows, index = batch[N_ROWS], first
+    rows = batch[N_ROWS]
     while index < last:
         start = index * batch_size
         n = min(batch_size, rows - start)
@@ -164,12 +180,13 @@ def run_steps(plan_at, numbers_at, batch_at, rates_at, costs_at, first, last, ba
         if positions != 0:
             positions += 8 * start
         numbers[DIVISOR] = n if batch[SHARES] != 0 else 1
-        cost = gradient(
+        cost = batch_gradient(
             plan, numbers, batch, positions, batch[BASE] + start, n, batch[STEP] + index
         )
-        if np.isfinite(cost) and call(plan[FINITE], (plan[GRAD], plan[COUNT])) == 0:
+        if np.isfinite(cost) and not finite(plan):
             cost = np.nan
-        costs[index] = cost
+        if plan[MEMBER] == 0:
+            costs[index] = cost
         if not np.isfinite(cost):
             break
         apply(plan, numbers, rates[index], cost)
@@ -178,52 +195,60 @@ def run_steps(plan_at, numbers_at, batch_at, rates_at, costs_at, first, last, ba
     return index
 
 
-@driver_function("float64(int64, int64, int64, int64)")
-def run_cost(plan_at, numbers_at, batch_at, averaged):
-    """The data term of the cost, by a forward pass alone, a piece at a time."""
-    plan = integers(plan_at)
-    numbers = numbers_of(numbers_at)
-    batch = integers(batch_at)
+@driver_function("void(int64, int64, int64, int64)")
+def run_cost(plan_at, batch_at, averaged, costs_at):
+    """The data term of the cost, by a forward pass alone: one number for each piece of rows."""
+    plan, batch = integers(plan_at), integers(batch_at)
+    if not _all_here(plan):
+        return
+    alone, costs = integers(plan[ALONE]), numbers_of(costs_at)
+    numbers = numbers_of(alone[NUMBERS])
     before = _enter(plan)
     theta = plan[MEAN] if averaged else plan[THETA]
-    cost, start, rows = 0.0, 0, batch[N_ROWS]
+    rows = batch[N_ROWS]
     numbers[DIVISOR] = 1.0
-    while start < rows:
-        n = choose(plan, batch, 0, start, min(PREDICT_ROWS, rows - start))
+    pieces = (rows + PREDICT_ROWS - 1) // PREDICT_ROWS
+    for piece in range(plan[MEMBER], pieces, plan[MEMBERS]):
+        start = piece * PREDICT_ROWS
+        n = choose(alone, batch, 0, start, min(PREDICT_ROWS, rows - start))
+        costs[piece] = 0.0
         if n > 0:
-            take_rows(plan, batch[X], batch[X_STRIDE], n, True, batch[Y], batch[Y_STRIDE])
-            forward(plan, theta, n, False, 0)
-            cost += loss(plan, numbers, n, False)
-        start += PREDICT_ROWS
+            take_rows(alone, batch[X], batch[X_STRIDE], n, True, batch[Y], batch[Y_STRIDE])
+            forward(alone, theta, n, False, 0)
+            loss(alone, numbers, n, False)
+            costs[piece] = total_loss(alone, n)
     call(plan[FLUSH], (before,))
-    return cost
+    meet(plan)
 
 
-@driver_function("void(int64, int64, int64, int64, int64, int64, int64)")
-def run_predict(plan_at, numbers_at, x, rows, ones, averaged, target):
+@driver_function("void(int64, int64, int64, int64, int64, int64)")
+def run_predict(plan_at, x, rows, ones, averaged, target):
     """a^L of the rows, into the caller's array, a piece at a time."""
     plan = integers(plan_at)
-    numbers = numbers_of(numbers_at)
+    if not _all_here(plan):
+        return
+    alone = integers(plan[ALONE])
+    numbers = numbers_of(alone[NUMBERS])
     before = _enter(plan)
     theta = plan[MEAN] if averaged else plan[THETA]
     p = HEADER + (plan[LAYERS] - 1) * FIELDS
     x_stride, target_stride = plan[HEADER + N_IN] * plan[SIZE], plan[p + N_OUT] * plan[SIZE]
     numbers[DIVISOR] = 1.0
-    start = 0
-    while start < rows:
-        # Never more, so that a row's bits do not depend on what other batches had room for.
+    pieces = (rows + PREDICT_ROWS - 1) // PREDICT_ROWS
+    for piece in range(plan[MEMBER], pieces, plan[MEMBERS]):
+        start = piece * PREDICT_ROWS
         n = min(PREDICT_ROWS, rows - start)
-        where = (0, 0, n, 0, ones, plan[NUMBERS] + 8 * DIVISOR, plan[CHOSEN], plan[W_BUFFER])
-        call(plan[CHOOSE], where)  # of weight 1: all of them
-        take_rows(plan, x + start * x_stride, x_stride, n, False, 0, 0)
-        forward(plan, theta, n, False, 0)
-        vectors, stride = extent(plan, n)
-        z, n_out = plan[p + OUT], plan[p + N_OUT]
-        if plan[OUT_ACROSS] != 0:
-            call(plan[OUT_ACROSS], (z, n_out, stride, vectors * plan[LANES]))
+        where = (0, 0, n, 0, ones, alone[NUMBERS] + 8 * DIVISOR, alone[CHOSEN], alone[W_BUFFER])
+        call(alone[CHOOSE], where)  # of weight 1: all of them
+        take_rows(alone, x + start * x_stride, x_stride, n, False, 0, 0)
+        forward(alone, theta, n, False, 0)
+        vectors, stride = extent(alone, n)
+        z, n_out = alone[p + OUT], alone[p + N_OUT]
+        if alone[OUT_ACROSS] != 0:
+            call(alone[OUT_ACROSS], (z, n_out, stride, vectors * alone[LANES]))
         else:
-            call(plan[OUT_ACT], (z, 0, n_out * stride // plan[SIZE]))
+            call(alone[OUT_ACT], (z, 0, vectors * alone[LANES], n_out, stride))
         there = target + start * target_stride
-        call(plan[SCATTER], (z, stride, there, target_stride, n, n_out))
-        start += n
+        call(alone[SCATTER], (z, stride, there, target_stride, n, n_out))
     call(plan[FLUSH], (before,))
+    meet(plan)

@@ -2,33 +2,41 @@
 
 # Kernels that are always there, by the names under which they are written.
 KERNELS = (
-    "forward", "backward", "weights", "gemm", "choose", "copy_rows", "transpose", "scatter",
-    "row_sums", "fill_rows", "dropout", "flush_denormals", "finite", "largest", "squares",
-    "rescale", "multiply", "hold", "clear",
+    "forward", "forward_more", "backward", "backward_first", "backward_more", "backward_last",
+    "weights", "weights_more", "choose", "copy_rows", "transpose", "scatter", "row_sums",
+    "dropout", "flush_denormals", "finite", "largest", "squares", "rescale", "hold", "clear",
+    "add", "meet",
 )  # fmt: skip
 (
-    PRODUCT, PRODUCT_BACK, PRODUCT_DW, GEMM, CHOOSE, COPY_ROWS, TRANSPOSE, SCATTER,
-    ROW_SUMS, FILL_ROWS, DROPOUT, FLUSH, FINITE, LARGEST, SQUARES,
-    RESCALE, MULTIPLY, HOLD, CLEAR,
-) = range(19)  # fmt: skip
+    FORWARD, FORWARD_MORE, BACKWARD, BACKWARD_FIRST, BACKWARD_MORE, BACKWARD_LAST,
+    WEIGHTS, WEIGHTS_MORE, CHOOSE, COPY_ROWS, TRANSPOSE, SCATTER, ROW_SUMS,
+    DROPOUT, FLUSH, FINITE, LARGEST, SQUARES, RESCALE, HOLD, CLEAR,
+    ADD, MEET,
+) = range(23)  # fmt: skip
 # Kernels of this network and its settings, 0 where there is none.
-LOSS, OUT_ACT, OUT_ACROSS, UPDATE, PENALTY, BLAS = range(19, 25)
-# Sizes: layers, numbers in a vector, bytes of a number, rows there is room for, and
-# parameters, rounded up to whole vectors.
-LAYERS, LANES, SIZE, ROWS, COUNT = range(25, 30)
-# Arrays.
-THETA, GRAD, IS_WEIGHT, FROZEN, MEAN, SLOTS, NUMBERS, ZEROS = range(30, 38)
-CHOSEN, W_BUFFER, X_ROWS, X_COLUMNS, Y_ROWS, Y_COLUMNS = range(38, 44)
-X_ROW_STRIDE, Y_ROW_STRIDE = range(44, 46)
-CLIP, SEED_LOW, SEED_HIGH = range(46, 49)
-HEADER = 49
-# Then for each layer: widths; where W and b stand in θ, in bytes (b: −1 for none); arrays, with
-# the last of them a as rows; the activation; from how many rows on BLAS does each product; dropout.
+LOSS, OUT_ACT, OUT_ACROSS, UPDATE, PENALTY = range(23, 28)
+# Sizes: layers, numbers in a vector, bytes of a number, rows there is room for, parameters,
+# rounded up to whole vectors, and how many of them a pass takes at a time; from how many rows
+# on a batch is divided, and into how many parts at most.
+LAYERS, LANES, SIZE, ROWS, COUNT, CHUNK, BLOCK, MOST_PARTS = range(28, 36)
+# Arrays. One for each chunk of the parameters: PARTIALS; for each two vectors of rows, or part:
+# COSTS; the gradients of all parts but the first, one behind the other: PART_GRADS.
+THETA, GRAD, IS_WEIGHT, FROZEN, MEAN, SLOTS, NUMBERS, ZEROS = range(36, 44)
+CHOSEN, W_BUFFER, X_ROWS, X_COLUMNS, Y_ROWS, Y_COLUMNS = range(44, 50)
+X_ROW_STRIDE, Y_ROW_STRIDE, ROOM, PARTIALS, COSTS, PART_GRADS = range(50, 56)
+CLIP, SEED_LOW, SEED_HIGH = range(56, 59)
+# Who reads this: its number among how many, where they meet, how it waits (the address of a
+# function that yields the processor, or 0), and its plan for work that it does alone.
+MEMBER, MEMBERS, MEETING, YIELD, ALONE = range(59, 64)
+HEADER = 64
+# Then for each layer: its kind; widths; where W and b stand in θ, in bytes (b: −1 for none);
+# arrays, with the last of them a as rows; the activation; dropout.
 (
-    N_IN, N_OUT, WEIGHT, BIAS, OUT, SLOPE, ROWS_OF, ROW_STRIDE, ACT,
-    FORWARD_BLAS, BACKWARD_BLAS, WEIGHTS_BLAS, DROPS, DROP_THRESHOLD,
-) = range(14)  # fmt: skip
-FIELDS = 14
+    KIND, N_IN, N_OUT, WEIGHT, BIAS, OUT, SLOPE, ROWS_OF, ROW_STRIDE, ACT, DROPS, DROP_THRESHOLD,
+) = range(12)  # fmt: skip
+FIELDS = 12
+# The kinds of layers.
+DENSE = 0
 
 # The array of float64 numbers, what is in it by place. Penalties' scales and the dropout
 # factors of the layers, from 1, follow.
@@ -40,5 +48,10 @@ SCALES, DROP_FACTORS = 10, 15
 X, X_STRIDE, Y, Y_STRIDE, W, SHARES, POSITIONS, ROW_NUMBERS, N_ROWS, BASE, STEP = range(11)
 BATCH_FIELDS = 11
 
-# Rows that are predicted at a time.
-PREDICT_ROWS = 256
+# Rows that are predicted at a time, and parts of a batch at most.
+PREDICT_ROWS, PARTS = 256, 8
+
+# Where the members of a team meet, in words that are a cache line apart: how many have
+# arrived, how often all have, and whether the meeting is called off.
+ARRIVED, MEETINGS, CALLED_OFF = 0, 8, 16
+MEETING_WORDS = 24

@@ -33,9 +33,10 @@ DOUBLE = ir.DoubleType()
 
 
 def write_activation(module: Any, dtype: Any, name: str, activation: Activation) -> None:
-    """``name(z, slope, count)``: a replaces z, and the slope is stored unless its address is 0.
+    """``name(z, slope, lanes, n, stride)``: a replaces z, and the slope is stored unless at 0.
 
-    Two loops: one for training, one for prediction, which needs no slope.
+    For ``lanes`` samples of each of n nodes, ``stride`` bytes apart. Two loops: one for training,
+    one for prediction, which needs no slope.
     """
     xp = RecordingNamespace()
     bound = activation.bind(xp)
@@ -44,9 +45,9 @@ def write_activation(module: Any, dtype: Any, name: str, activation: Activation)
     if bound.slope is None:
         raise InputError(f"activation {activation} mixes outputs; expected an elementwise one")
     slope = xp.number(bound.slope(z, a))
-    code = Code(module, name, 3, dtype)
-    z_at, slope_at, count = code.args
-    bytes_ = code.b.mul(count, code.whole(code.size))
+    code = Code(module, name, 5, dtype)
+    z_at, slope_at, lanes, n, stride = code.args
+    bytes_ = code.b.mul(lanes, code.whole(code.size))
 
     def body(offset: Any, roots: list[Node]) -> list[Any]:
         tracer = Tracer(code)
@@ -55,13 +56,15 @@ def write_activation(module: Any, dtype: Any, name: str, activation: Activation)
 
     training = code.b.icmp_signed("!=", slope_at, code.whole(0))
     with code.b.if_else(training) as (then, otherwise):
-        with then, code.loop(bytes_, LINE) as loop:
-            value, rate = body(loop.index, [a, slope])
-            code.store(value, code.sum(z_at, loop.index))
-            code.store(rate, code.sum(slope_at, loop.index))
-        with otherwise, code.loop(bytes_, LINE) as loop:
-            (value,) = body(loop.index, [a])
-            code.store(value, code.sum(z_at, loop.index))
+        with then, code.loop(n) as node, code.loop(bytes_, LINE) as loop:
+            here = code.sum((node.index, stride), loop.index)
+            value, rate = body(here, [a, slope])
+            code.store(value, code.sum(z_at, here))
+            code.store(rate, code.sum(slope_at, here))
+        with otherwise, code.loop(n) as node, code.loop(bytes_, LINE) as loop:
+            here = code.sum((node.index, stride), loop.index)
+            (value,) = body(here, [a])
+            code.store(value, code.sum(z_at, here))
     code.done()
 
 

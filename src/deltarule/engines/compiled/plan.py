@@ -14,61 +14,28 @@ import numpy as np
 
 from deltarule.engines.base import EngineSettings
 from deltarule.engines.compiled import fields as d
-from deltarule.engines.compiled.code import LINE, lanes_of
+from deltarule.engines.compiled.code import lanes_of
 from deltarule.engines.compiled.formulas import write_activation, write_loss, write_prediction
 from deltarule.engines.compiled.library import compiled
-from deltarule.engines.compiled.products import write_gemm, write_products
+from deltarule.engines.compiled.meeting import write_meeting, yield_address
+from deltarule.engines.compiled.products import write_products
 from deltarule.engines.compiled.rows import write_rows
+from deltarule.engines.compiled.scratch import Scratch, Seat, address_of, aligned
 from deltarule.engines.compiled.updates import write_passes, write_penalty, write_update
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Network
 
-__all__ = ["Plan", "address_of"]
+__all__ = ["Plan"]
 
-# Which products BLAS does, by bytes of W and rows of the batch. Measured on one core with
-# AVX-512 and 2 MB of second cache (OpenBLAS; tile/BLAS in GFLOP/s, float32, n_in × n_out × rows):
-#
-#                      forward    backward   weights
-#     64 × 64 × 32      78/65      83/74      79/51
-#     784 × 128 × 128  159/117    140/124    148/126
-#     512 × 512 × 64   153/122    125/105    147/126
-#     512 × 512 × 256  142/132    109/123    143/138
-#     784 × 512 × 256  148/136    117/128    138/140
-#     1024 × 2048 × 512 71/136     37/125     72/148
-#
-# Tiles win until W leaves the second cache; read by columns (backward) it does so earlier.
-# Products that are narrow one way stay with the tiles: 512 × 10 × 256 is 117/42.
-_NARROW = 64
-_LARGE = 5 << 19
-_LARGE_BACKWARD = 15 << 16
-_NEVER = 1 << 62
-_PADDED = 4 * LINE
-
-
-def address_of(array: np.ndarray) -> int:
-    """Where an array's numbers stand."""
-    return int(array.__array_interface__["data"][0])
-
-
-def aligned(n: int, dtype: Any) -> np.ndarray:
-    """Zeros that start at a cache line, in whole groups of four lines."""
-    size = -(-n * np.dtype(dtype).itemsize // _PADDED) * _PADDED
-    raw = np.zeros(size + LINE, dtype=np.uint8)
-    start = -address_of(raw) % LINE
-    return raw[start : start + size].view(dtype)
-
-
-def _blas(dtype: np.dtype[Any]) -> int:
-    from numba.extending import get_cython_function_address
-
-    name = "sgemm" if dtype == np.float32 else "dgemm"
-    return int(get_cython_function_address("scipy.linalg.cython_blas", name))
-
-
-def _lines(width: int, lanes: int) -> int:
-    """Cache lines between rows of that width: an odd number where there are many."""
-    lines = -(-width // lanes)
-    return lines | 1 if lines >= 8 else lines
+# Parameters that a pass takes at a time: a float32 chunk with its moments fits the second cache.
+# Large networks have 64 chunks, so that the members of a team have about as many each.
+_CHUNK, _CHUNKS = 4096, 64
+# Bytes that the activations of a block of rows should not exceed, so that they stay in the
+# second cache; rows that a block has at least, since each block reads all weights; and at most.
+_BLOCK_BYTES, _LEAST_ROWS, _MOST_ROWS = 1 << 18, 512, 4096
+# A batch of many blocks is divided into so many parts, each with a gradient of its own, unless
+# gradients are so large that adding them up would cost more than the members' meetings.
+_PART_BYTES = 1 << 18
 
 
 class Plan:
@@ -77,7 +44,7 @@ class Plan:
     Attributes
     ----------
     integers : int64 array
-        What the driver reads; its places are named in ``driver.py``.
+        What the driver reads; its places are named in ``fields.py``.
     numbers : float64 array
         t, η and costs: what kernels and driver tell each other.
     theta, grad, mean : arrays of shape (p,)
@@ -92,6 +59,7 @@ class Plan:
         self.integers = np.zeros(d.HEADER + d.FIELDS * net.n_layers, dtype=np.int64)
         self.numbers = np.zeros(d.DROP_FACTORS + net.n_layers + 1)
         self.rows = 0
+        self.seats: list[Seat] = []
         self._parameters(settings)
         try:
             self._kernels(settings)
@@ -100,6 +68,8 @@ class Plan:
             raise NotCompilable(str(error)) from error
         low = settings.seed & 0xFFFFFFFF
         self.integers[[d.SEED_LOW, d.SEED_HIGH]] = low, (settings.seed >> 32) & 0xFFFFFFFF
+        self._sizes()
+        self.integers[d.MEMBERS] = 1
         self.reserve(32)
 
     # -- what stays ---------------------------------------------------------------------
@@ -142,12 +112,31 @@ class Plan:
             p[d.CLIP] = 1
             self.numbers[d.MAX_NORM] = settings.clip_norm
 
+    def _sizes(self) -> None:
+        """How much is passed over at a time; a function of the network alone."""
+        net, p, rule = self.net, self.integers, self.settings.rule
+        count, vectors = int(p[d.COUNT]), 4 * self.lanes
+        chunk = max(_CHUNK, -(-count // _CHUNKS // vectors) * vectors)
+        one_number = any(slot.kind == "scalar" for slot in rule.slots)  # type: ignore[union-attr]
+        if one_number or rule.uses_cost:  # type: ignore[union-attr]
+            chunk = count  # what is one number for all parameters is moved once
+        p[d.CHUNK] = chunk
+        self._partials = np.zeros(-(-count // chunk))
+        p[d.PARTIALS] = address_of(self._partials)
+        bytes_of_row = 3 * sum(net.widths) * self.dtype.itemsize
+        rows = _BLOCK_BYTES // bytes_of_row // 32 * 32
+        p[d.BLOCK] = min(max(rows, _LEAST_ROWS), _MOST_ROWS)
+        small = count * self.dtype.itemsize <= _PART_BYTES
+        p[d.MOST_PARTS] = d.PARTS if small else 1
+        self._part_grads = np.zeros(0)
+        self.ones = np.ones(d.PREDICT_ROWS, dtype=self.dtype)
+
     def _kernels(self, settings: EngineSettings) -> None:
         net, p, dtype = self.net, self.integers, str(self.dtype)
         fixed = compiled(("fixed", dtype), lambda module: _write_fixed(module, dtype))
         for place, name in enumerate(d.KERNELS):
             p[place] = fixed[name]
-        p[d.BLAS] = _blas(self.dtype)
+        p[d.YIELD] = yield_address()
         output, loss = net.output_activation, net.loss
         rule: Any = settings.rule  # a record: the settings have looked it up
         p[d.LOSS] = compiled(
@@ -196,9 +185,7 @@ class Plan:
             n_in, n_out = net.widths[layer - 1], net.widths[layer]
             fields[d.N_IN], fields[d.N_OUT] = n_in, n_out
             fields[d.WEIGHT] = net.block(f"W{layer}").start * size
-            large = n_in * n_out * size if min(n_in, n_out) >= _NARROW else 0
-            fields[[d.FORWARD_BLAS, d.WEIGHTS_BLAS]] = _NARROW if large >= _LARGE else _NEVER
-            fields[d.BACKWARD_BLAS] = 2 * _NARROW if large >= _LARGE_BACKWARD else _NEVER
+            fields[d.KIND] = d.DENSE
             fields[d.BIAS] = net.block(f"b{layer}").start * size if net.bias else -1
             if layer < net.n_layers:
                 fields[d.ACT] = self._activation(net.activations[layer])
@@ -216,50 +203,35 @@ class Plan:
 
     def reserve(self, rows: int) -> None:
         """Make room for batches of so many rows; nothing happens if there is."""
-        if rows <= self.rows:
-            return
-        lanes, size, p = self.lanes, self.dtype.itemsize, self.integers
-        self.rows = max(-(-rows // lanes), 1) * lanes
-        net, p[d.ROWS] = self.net, self.rows
-        across = _lines(self.rows, lanes) * LINE
-        wanted: list[tuple[np.ndarray, int, int]] = []  # where its address goes, and bytes
+        block = int(self.integers[d.BLOCK])
+        parts = min(rows // block, int(self.integers[d.MOST_PARTS]))
+        others = (parts - 1) * int(self.integers[d.COUNT])
+        if others > len(self._part_grads):
+            self._part_grads = aligned(others, self.dtype)
+            self.integers[d.PART_GRADS] = address_of(self._part_grads)
+            self.seats = self.seats[:0]
+        rows = max(min(rows, 2 * block), 1)
+        if rows > self.rows:
+            self.rows = -(-rows // self.lanes) * self.lanes
+            self._scratch = Scratch(self.net, self.rows)
+            self._scratch.enter(self.integers)
+            self.seats = self.seats[:0]
+        self.seat(0)
 
-        def want(fields: np.ndarray, place: int, n_bytes: int) -> None:
-            wanted.append((fields, place, n_bytes))
+    @property
+    def scratch(self) -> np.ndarray:
+        """The first member's scratch; what stands in it before a step changes nothing."""
+        return self._scratch.array
 
-        def columns(width: int) -> int:
-            return -(-width // lanes) * lanes * across
-
-        want(p, d.W_BUFFER, (self.rows + lanes) * size)
-        for width, by_rows, by_columns, stride in (
-            (net.n_inputs, d.X_ROWS, d.X_COLUMNS, d.X_ROW_STRIDE),
-            (net.n_outputs, d.Y_ROWS, d.Y_COLUMNS, d.Y_ROW_STRIDE),
-        ):
-            p[stride] = _lines(width, lanes) * LINE
-            want(p, by_rows, self.rows * int(p[stride]))
-            want(p, by_columns, columns(width))
-        for layer in range(1, net.n_layers + 1):
-            fields, width = self.layer(layer), net.widths[layer]
-            want(fields, d.OUT, columns(width))
-            want(fields, d.SLOPE, columns(width))
-            if layer < net.n_layers:
-                fields[d.ROW_STRIDE] = _lines(width, lanes) * LINE
-                want(fields, d.ROWS_OF, self.rows * int(fields[d.ROW_STRIDE]))
-        sizes = [-(-n_bytes // LINE) * LINE for _, _, n_bytes in wanted]
-        self.scratch = aligned(sum(sizes) // size, self.dtype)
-        start = address_of(self.scratch)
-        for (fields, place, _), n_bytes in zip(wanted, sizes, strict=True):
-            fields[place] = start
-            start += n_bytes
-        # Positions of the rows that have a weight, then their numbers; the first is the room.
-        self.chosen = np.zeros(1 + 2 * self.rows + lanes, dtype=np.int64)
-        self.chosen[0] = self.rows
-        p[d.CHOSEN] = address_of(self.chosen)
-        self.ones = np.ones(self.rows, dtype=self.dtype)
+    def seat(self, member: int) -> Seat:
+        """What a member of a team reads: number 0 is whoever is alone."""
+        while len(self.seats) <= member:
+            self.seats.append(Seat(self, len(self.seats), self._scratch))
+        return self.seats[member]
 
 
 def _write_fixed(module: Any, dtype: str) -> None:
     write_products(module, dtype)
-    write_gemm(module, dtype)
     write_rows(module, dtype)
     write_passes(module, dtype)
+    write_meeting(module, dtype)

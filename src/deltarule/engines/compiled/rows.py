@@ -11,7 +11,7 @@ from typing import Any
 from llvmlite import ir
 
 from deltarule.engines.compiled.code import I64, LINE, Code
-from deltarule.engines.compiled.products import first_lanes, masked_store
+from deltarule.engines.compiled.products import first_lanes, masked_load, masked_store
 from deltarule.engines.compiled.target import is_x86
 from deltarule.maths import dropout as philox
 
@@ -24,8 +24,7 @@ def write_rows(module: Any, dtype: Any) -> None:
     _copy_rows(Code(module, "copy_rows", 7, dtype))
     _transpose(Code(module, "transpose", 6, dtype))
     _scatter(Code(module, "scatter", 6, dtype))
-    _row_sums(Code(module, "row_sums", 5, dtype))
-    _fill_rows(Code(module, "fill_rows", 5, dtype))
+    _row_sums(Code(module, "row_sums", 6, dtype))
     _dropout(Code(module, "dropout", 12, dtype))
     _denormals(Code(module, "flush_denormals", 1, dtype))
 
@@ -148,8 +147,11 @@ def _scatter(code: Code) -> None:
 
 
 def _row_sums(code: Code) -> None:
-    """db: the sum over the batch of each row of δ, lanes behind the last sample left out."""
-    source, stride, n_samples, width, target = code.args
+    """db: the sum over the batch of each row of δ, lanes behind the last sample left out.
+
+    Added to what is there if the last argument is not 0.
+    """
+    source, stride, n_samples, width, target, more = code.args
     b, lanes = code.b, code.lanes
     zero = code.number(code.vector, 0.0)
     whole = b.udiv(n_samples, code.whole(lanes))
@@ -172,18 +174,10 @@ def _row_sums(code: Code) -> None:
             tail.next(*[b.fadd(*pair) for pair in zip(tail.carried, loaded, strict=True)])
         total = _exchange(code, list(tail.carried), add=True)[0]
         there = code.sum(target, (block.index, code.whole(LINE)))
-        masked_store(code, total, there, first_lanes(code, b.sub(width, first)))
-    code.done()
-
-
-def _fill_rows(code: Code) -> None:
-    """Row j of the target is filled with number j: biases, before BLAS adds to them."""
-    source, target, stride, n_rows, vectors = code.args
-    with code.loop(n_rows) as row:
-        value = code.load_splat(code.sum(source, (row.index, code.whole(code.size))))
-        there = code.sum(target, (row.index, stride))
-        with code.loop(vectors) as part:
-            code.store(value, code.sum(there, (part.index, code.whole(LINE))))
+        in_place = first_lanes(code, b.sub(width, first))
+        adds = code.splat(b.icmp_signed("!=", more, code.whole(0)), in_place.type)
+        before = masked_load(code, there, b.and_(in_place, adds))
+        masked_store(code, b.fadd(total, before), there, in_place)
     code.done()
 
 

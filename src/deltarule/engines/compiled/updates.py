@@ -30,12 +30,12 @@ def write_update(
 ) -> None:
     """One pass of the rule over all parameters, the frozen ones held, the average following.
 
-    ``name(theta, grad, is_weight, frozen, mean, numbers, count, slots)``; the numbers are
+    ``name(theta, grad, is_weight, frozen, mean, numbers, offset, count, slots)``; the numbers are
     float64: t, η and the cost, penalty included; ``slots`` is a table of addresses, one for
-    each slot. Every slot is replaced.
+    each slot. Every slot is replaced. ``offset``, in bytes, says where in the arrays to begin.
     """
-    code = Code(module, name, 8, dtype)
-    theta_at, grad_at, weights_at, frozen_at, mean_at, numbers, count, table = code.args
+    code = Code(module, name, 9, dtype)
+    theta_at, grad_at, weights_at, frozen_at, mean_at, numbers, offset, count, table = code.args
     b = code.b
     once = Tracer(code, reciprocals=True)
     t, rate, cost = (
@@ -53,7 +53,7 @@ def write_update(
     singles = {key: widened(code.load(addresses[key], code.real)) for key in single}
     following = list(singles.values())
     with code.loop(b.mul(count, code.whole(code.size)), LINE, carried=following) as loop:
-        here = loop.index
+        here = b.add(offset, loop.index)
 
         def at(address: Any) -> Any:
             return once.value(code.load(code.sum(address, here)))
@@ -134,7 +134,7 @@ def write_passes(module: Any, dtype: Any) -> None:
     ``finite(g, count)`` is 1 if every entry is finite: Σ 0 · g_i is 0 then, and NaN
     otherwise. ``largest(g, count, out)`` is max |g_i|, ``squares(g, count, unit, out)`` is
     Σ (g_i/unit)², both float64; ``rescale(g, count, unit, factor)`` makes g ← g/unit · factor;
-    ``multiply(x, y, count)`` x ← x y; ``clear(x, count)`` x ← 0; ``hold(g, frozen, count)`` sets
+    ``add(x, y, count)`` x ← x + y; ``clear(x, count)`` x ← 0; ``hold(g, frozen, count)`` sets
     g to 0 where frozen is not.
     """
     code = Code(module, "finite", 2, dtype)
@@ -189,12 +189,12 @@ def write_passes(module: Any, dtype: Any) -> None:
         code.store((xp.value(code.load(there)) / unit * factor).ir, there)
     code.done()
 
-    code = Code(module, "multiply", 3, dtype)
-    target, factor_at, count = code.args
+    code = Code(module, "add", 3, dtype)
+    target, other, count = code.args
     with code.loop(code.b.mul(count, code.whole(code.size)), LINE) as loop:
         there = code.sum(target, loop.index)
-        factor = code.load(code.sum(factor_at, loop.index))
-        code.store(code.b.fmul(code.load(there), factor), there)
+        more = code.load(code.sum(other, loop.index))
+        code.store(code.b.fadd(code.load(there), more), there)
     code.done()
 
     code = Code(module, "clear", 2, dtype)

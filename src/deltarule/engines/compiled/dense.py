@@ -1,0 +1,164 @@
+"""A fully connected layer: its three products, in pieces that stay in the second cache.
+
+The kinds of layers that there are stand at the end. A new kind is a file like this one, with
+one branch in each function there; the rest of the driver does not change.
+"""
+
+from __future__ import annotations
+
+from deltarule.engines.compiled.calling import call, driver_function
+from deltarule.engines.compiled.fields import (
+    BACKWARD,
+    BACKWARD_FIRST,
+    BACKWARD_LAST,
+    BACKWARD_MORE,
+    BIAS,
+    DENSE,
+    FIELDS,
+    FORWARD,
+    FORWARD_MORE,
+    GRAD,
+    HEADER,
+    KIND,
+    LANES,
+    N_IN,
+    N_OUT,
+    OUT,
+    ROOM,
+    ROW_STRIDE,
+    ROW_SUMS,
+    ROWS_OF,
+    SIZE,
+    SLOPE,
+    WEIGHT,
+    WEIGHTS,
+    WEIGHTS_MORE,
+    X_COLUMNS,
+    X_ROW_STRIDE,
+    X_ROWS,
+    ZEROS,
+)
+
+__all__ = ["layer_backward", "layer_forward", "layer_weights"]
+
+# What one product reads again and again is cut so that it stays in the second cache, of which
+# small processors have 512 kB a core.
+_CACHED = 3 << 17
+# A walk down a column of W takes a page a step from here on, and is made once for all rows.
+_LONG_ROW = 1024
+
+
+@driver_function()
+def _cut(total, bytes_of_one):
+    """How many of ``total`` at a time, so that their bytes stay in the cache."""
+    pieces = max((total * bytes_of_one + _CACHED - 1) // _CACHED, 1)
+    return (total + pieces - 1) // pieces
+
+
+@driver_function()
+def _below(plan, p):
+    """Columns of what the layer sees."""
+    return plan[X_COLUMNS] if p == HEADER else plan[p - FIELDS + OUT]
+
+
+@driver_function()
+def dense_forward(plan, p, theta, stride, first, vectors):
+    """Z = W A + b (F3) for some vectors of rows."""
+    n_in, n_out = plan[p + N_IN], plan[p + N_OUT]
+    lanes, across = vectors * plan[LANES], first * 64
+    z, below = plan[p + OUT] + across, _below(plan, p) + across
+    weight, row = theta + plan[p + WEIGHT], n_in * plan[SIZE]
+    bias = theta + plan[p + BIAS] if plan[p + BIAS] >= 0 else plan[ZEROS]
+    length = _cut(n_in, vectors * 64)
+    kernel, k = plan[FORWARD], 0
+    while k < n_in:
+        m = min(length, n_in - k)
+        source = below + k * stride
+        call(
+            kernel,
+            (z, stride, weight + k * plan[SIZE], row, source, stride, m, bias, n_out, lanes, 0),
+        )
+        kernel, k = plan[FORWARD_MORE], k + m
+
+
+@driver_function()
+def dense_backward(plan, p, theta, stride, first, vectors):
+    """δ of the layer below, (Wᵀ δ) ⊙ g′ (F13), in place of g′, for some vectors of rows."""
+    n_in, n_out = plan[p + N_IN], plan[p + N_OUT]
+    q = p - FIELDS
+    lanes, across = vectors * plan[LANES], first * 64
+    target, delta = plan[q + SLOPE] + across, plan[p + SLOPE] + across
+    weight, row = theta + plan[p + WEIGHT], n_in * plan[SIZE]
+    room = plan[ROOM] if vectors >= 4 and row >= _LONG_ROW else 0
+    length = _cut(n_out, vectors * 64)
+    if length == n_out:
+        call(
+            plan[BACKWARD],
+            (target, stride, weight, row, delta, stride, n_out, 0, n_in, lanes, room),
+        )
+        return
+    # a of the layer below has been used for the last time: room for sums that are cut.
+    partial = plan[q + OUT] + across
+    kernel, j = plan[BACKWARD_FIRST], 0
+    while j < n_out:
+        m = min(length, n_out - j)
+        there = partial
+        if j + m == n_out:
+            kernel, there = plan[BACKWARD_LAST], target
+        source = delta + j * stride
+        call(
+            kernel,
+            (there, stride, weight + j * row, row, source, stride, m, partial, n_in, lanes, room),
+        )
+        kernel, j = plan[BACKWARD_MORE], j + m
+
+
+@driver_function()
+def dense_weights(plan, p, stride, n_rows, more, start, stop):
+    """∂C/∂W = δᵀ A and ∂C/∂b = Σ δ, for the nodes from ``start`` to ``stop``.
+
+    ``more`` adds them to what is there.
+    """
+    n_in, size = plan[p + N_IN], plan[SIZE]
+    if p == HEADER:
+        rows, rows_stride = plan[X_ROWS], plan[X_ROW_STRIDE]
+    else:
+        rows, rows_stride = plan[p - FIELDS + ROWS_OF], plan[p - FIELDS + ROW_STRIDE]
+    delta, row = plan[p + SLOPE] + start * stride, n_in * size
+    target = plan[GRAD] + plan[p + WEIGHT] + start * row
+    kernel = plan[WEIGHTS_MORE] if more else plan[WEIGHTS]
+    pair = 2 * plan[LANES]
+    width = (_cut(n_in, n_rows * size) + pair - 1) // pair * pair
+    k = 0
+    while k < n_in:
+        m = min(width, n_in - k)
+        tile = (target + k * size, row, delta, stride, rows + k * size, rows_stride)
+        call(kernel, tile + (n_rows, 0, stop - start, m, 0))
+        k += m
+    if plan[p + BIAS] >= 0:
+        there = plan[GRAD] + plan[p + BIAS] + start * size
+        call(plan[ROW_SUMS], (delta, stride, n_rows, stop - start, there, more))
+
+
+# -- the kinds of layers --------------------------------------------------------------------
+
+
+@driver_function()
+def layer_forward(plan, p, theta, stride, first, vectors):
+    """Weighted inputs of a layer, whatever its kind, for ``vectors`` vectors from ``first`` on."""
+    if plan[p + KIND] == DENSE:
+        dense_forward(plan, p, theta, stride, first, vectors)
+
+
+@driver_function()
+def layer_backward(plan, p, theta, stride, first, vectors):
+    """δ of the layer below, in place of its slope."""
+    if plan[p + KIND] == DENSE:
+        dense_backward(plan, p, theta, stride, first, vectors)
+
+
+@driver_function()
+def layer_weights(plan, p, stride, n_rows, more, start, stop):
+    """The gradient of the layer's parameters, of the nodes from ``start`` to ``stop``."""
+    if plan[p + KIND] == DENSE:
+        dense_weights(plan, p, stride, n_rows, more, start, stop)

@@ -1,0 +1,109 @@
+"""Several threads for one step, if the step is worth it and the threads are free.
+
+The helpers are one pool of threads of the process. Whoever finds them at work for somebody
+else, another thread's fit for one, goes on alone: the result is the same, bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from deltarule.engines.compiled import fields as d
+from deltarule.engines.compiled.plan import Plan
+from deltarule.errors import InputError
+
+__all__ = ["VARIABLE", "run_together", "thread_count"]
+
+VARIABLE = "DELTARULE_THREADS"
+"""The environment variable that says how many threads a step may use."""
+
+_FREE = threading.Lock()
+_POOL: list[ThreadPoolExecutor] = []
+_FORKED: list[int] = []
+
+
+def thread_count() -> int:
+    """How many threads a step may use.
+
+    What ``DELTARULE_THREADS`` says; else ``OMP_NUM_THREADS``, which joblib sets in its
+    processes so that together they use each core once; else the cores this process may run
+    on. A process that was forked takes one: its siblings are at work beside it.
+
+    Raises
+    ------
+    InputError
+        If ``DELTARULE_THREADS`` is no whole number, at least 1.
+    """
+    asked = os.environ.get(VARIABLE, "")
+    if asked:
+        if not asked.isdecimal() or int(asked) < 1:
+            raise InputError(
+                f"the environment variable {VARIABLE} is {asked!r}; expected a whole number of "
+                "threads, at least 1"
+            )
+        return int(asked)
+    if _FORKED:
+        return 1
+    usual = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if usual.isdecimal() and int(usual) >= 1:
+        return int(usual)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _after_fork() -> None:
+    # The threads of the pool stayed behind in the parent, and its lock may have been taken.
+    global _FREE  # noqa: PLW0603  the one lock of the process
+    _FREE = threading.Lock()
+    _POOL.clear()
+    _FORKED[:] = [os.getpid()]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _helper(wanted: int, entry: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
+    if not _POOL or _POOL[0]._max_workers < wanted:
+        for pool in _POOL:
+            pool.shutdown(wait=False)
+        _POOL[:] = [ThreadPoolExecutor(wanted, thread_name_prefix="deltarule")]
+    return _POOL[0].submit(entry, *arguments)
+
+
+def run_together(plan: Plan, members: int, entry: Callable[..., Any], *arguments: Any) -> Any:
+    """``entry(plan, *arguments)`` by so many members, each with a plan of its own.
+
+    Gives what the first member gets, which is the caller.
+    """
+    first = plan.seat(0)
+    lock = _FREE
+    if members <= 1 or not lock.acquire(blocking=False):
+        first.shared[d.MEMBERS] = 1
+        return entry(first.address, *arguments)
+    try:
+        seats = [plan.seat(member) for member in range(members)]
+        words = first.words
+        words[:] = 0
+        for seat in seats:
+            seat.shared[d.MEMBERS] = members
+            seat.numbers[:] = first.numbers
+        helpers = []
+        try:
+            for seat in seats[1:]:
+                helpers.append(_helper(members - 1, entry, (seat.address, *arguments)))
+            return entry(first.address, *arguments)
+        except BaseException:
+            # Whoever waits for a caller who does not come is sent home.
+            words[d.CALLED_OFF] = 1
+            raise
+        finally:
+            for each in helpers:
+                each.result()
+    finally:
+        lock.release()

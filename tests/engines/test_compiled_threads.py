@@ -1,0 +1,219 @@
+"""Several threads: the same bits for any number of them, and none is waited for in vain."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from deltarule.engines import Batch, EngineSettings, Epoch
+from deltarule.engines.compiled import CompiledEngine, engine, team
+from deltarule.errors import InputError
+from deltarule.maths import Network
+from deltarule.optimizers import RULES
+
+# Rows and networks of each way in which work is shared out: rows of one block in vectors, with
+# a rest; blocks one after the other; parts with gradients of their own; more members than rows.
+SHAPES = [
+    ([7, 33, 18, 3], 200, "one block"),
+    ([300, 260, 10], 1100, "blocks"),
+    ([4, 32, 16, 4], 5000, "parts"),
+    ([40, 9, 2], 20, "few rows"),
+    ([1100, 700, 5], 70, "sums that are cut"),
+]
+
+
+@pytest.fixture(autouse=True)
+def share_everything(monkeypatch):
+    monkeypatch.setattr(engine, "_WORTH_SHARING", 0.0)
+
+
+def problem(widths, n, dtype):
+    rng = np.random.default_rng(0)
+    net = Network(widths, activation="tanh", dtype=dtype)
+    X = rng.normal(size=(n, widths[0])).astype(dtype)
+    Y = rng.normal(size=(n, widths[-1])).astype(dtype)
+    return net, X, Y
+
+
+def loaded(net, threads, **settings):
+    made = CompiledEngine()
+    made.threads = threads
+    made.load(net, net.initial(0), EngineSettings(**settings))
+    return made
+
+
+def outcome(net, X, Y, threads, **settings):
+    """All that comes of two epochs, a gradient, a cost and a prediction."""
+    made, n = loaded(net, threads, **settings), len(X)
+    share = np.linspace(0.5, 1.5, n).astype(net.dtype)
+    share[::9] = 0
+    order = np.random.default_rng(1).permutation(n)
+    size = max(n * 2 // 3, 1)
+    epoch = Epoch(X, Y, share, order, size, np.full(2, 0.01), 1)
+    costs = [*made.epoch(epoch), *made.epoch(epoch._replace(first_step=3))]
+    batch = Batch(X, Y, share / n, np.arange(n), 5)
+    cost, grad = made.gradient(batch)
+    state = made.state()
+    return [
+        *costs, grad, made.predict(X), np.array([cost, made.cost(batch)]),
+        *(state[name] for name in sorted(state)),
+    ]  # fmt: skip
+
+
+EVERYTHING = {"l2": 3.0, "l1": 1.0, "clip_norm": 0.05, "averaging": 0.6, "dropout": 0.2}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("widths", "n", "how"), SHAPES, ids=[shape[2] for shape in SHAPES])
+@pytest.mark.parametrize("settings", [{"rule": "sgd"}, {"rule": "adamw"} | EVERYTHING], ids=str)
+def test_the_number_of_threads_leaves_no_trace(widths, n, how, settings, dtype):
+    net, X, Y = problem(widths, n, dtype)
+    alone = outcome(net, X, Y, 1, **settings)
+    assert all(np.isfinite(part).all() for part in alone)
+    for threads in (2, 3):
+        together = outcome(net, X, Y, threads, **settings)
+        assert all(map(np.array_equal, alone, together))
+
+
+@pytest.mark.parametrize("rule", RULES.names())
+def test_with_every_rule(rule):
+    net, X, Y = problem([70, 90, 3], 150, "float32")
+    batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
+    engines = [loaded(net, threads, rule=rule, l2=1.0) for threads in (1, 2)]
+    for step in range(1, 5):
+        costs = {made.step(batch._replace(step=step), 0.01) for made in engines}
+        assert len(costs) == 1
+    assert np.array_equal(engines[0].theta, engines[1].theta)
+
+
+def test_it_is_shared_out(monkeypatch):
+    """What the tests above compare are indeed one member and several."""
+    members = []
+    together = team.run_together
+
+    def seen(plan, number, *rest):
+        members.append(number)
+        return together(plan, number, *rest)
+
+    monkeypatch.setattr(engine, "run_together", seen)
+    net, X, Y = problem([7, 33, 18, 3], 200, "float32")
+    outcome(net, X, Y, 3)
+    assert set(members) == {1, 3}  # 200 rows are one piece to predict, and 7 pairs of vectors
+
+
+def test_a_step_that_is_not_finite_is_taken_by_nobody():
+    net, X, Y = problem([7, 33, 3], 200, "float32")
+    X[150] = 1e30
+    engines = [
+        loaded(net.with_changes(activation="exp"), threads, rule="adam") for threads in (1, 2)
+    ]
+    epoch = Epoch(X, Y, np.ones(200, np.float32), None, 100, np.full(2, 0.001), 1)
+    for made in engines:
+        costs = np.concatenate(list(made.epoch(epoch)))
+        assert np.isfinite(costs[0])
+        assert not np.isfinite(costs[1])
+        assert made.state()["t"] == 1
+    assert np.array_equal(engines[0].theta, engines[1].theta)
+
+
+def test_engines_of_several_threads_at_once_do_not_wait_for_each_other():
+    net, X, Y = problem([70, 90, 3], 150, "float32")
+    batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
+
+    def run(found, index):
+        made = loaded(net, 2, rule="adam")
+        for step in range(1, 40):
+            made.step(batch._replace(step=step), 0.01)
+        found[index] = made.theta
+
+    found = [None] * 4
+    threads = [threading.Thread(target=run, args=(found, index)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert all(np.array_equal(found[0], other) for other in found[1:])
+
+
+def test_a_caller_who_does_not_come_keeps_nobody_waiting(monkeypatch):
+    net, X, Y = problem([70, 90, 3], 150, "float32")
+    made = loaded(net, 2)
+    batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
+    made.step(batch, 0.01)
+    first = made._plan.seat(0).address
+    entry = engine.entries.run_steps
+
+    def interrupted(address, *rest):
+        if address == first:
+            raise KeyboardInterrupt
+        return entry(address, *rest)
+
+    monkeypatch.setattr(engine.entries, "run_steps", interrupted)
+    before = made.theta
+    with pytest.raises(KeyboardInterrupt):
+        made.step(batch, 0.01)
+    monkeypatch.undo()
+    assert np.array_equal(made.theta, before)
+    assert np.isfinite(made.step(batch, 0.01))
+
+
+def test_how_many_threads_is_asked_for_by_the_environment(monkeypatch):
+    monkeypatch.setattr(team, "_FORKED", [])
+    monkeypatch.setenv("DELTARULE_THREADS", "3")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert team.thread_count() == 3
+    monkeypatch.delenv("DELTARULE_THREADS")
+    assert team.thread_count() == 2
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert 1 <= team.thread_count() <= os.cpu_count()
+    for wrong in ("0", "two", "-1", "1.5"):
+        monkeypatch.setenv("DELTARULE_THREADS", wrong)
+        with pytest.raises(InputError, match=r"DELTARULE_THREADS is .* at least 1"):
+            team.thread_count()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_trains_alone_and_as_its_parent():
+    code = """
+import os, warnings
+import numpy as np
+from deltarule.engines import Batch, EngineSettings, make_engine
+from deltarule.engines.compiled import engine, team
+from deltarule.maths import Network
+engine._WORTH_SHARING = 0.0
+net = Network([40, 50, 3], dtype=np.float32)
+X, Y = np.ones((90, 40), np.float32), np.ones((90, 3), np.float32)
+batch = Batch(X, Y, np.full(90, 1 / 90, np.float32), np.arange(90), 1)
+
+def theta():
+    made = make_engine("compiled")
+    made.load(net, net.initial(0), EngineSettings(rule="adam"))
+    for step in range(1, 20):
+        made.step(batch._replace(step=step), 0.01)
+    return made._most, made.theta.tobytes().hex()
+
+most, parent = theta()
+reading, writing = os.pipe()
+warnings.simplefilter("ignore")  # Python warns of threads beside a fork; that is the point here
+child = os.fork()
+if child == 0:
+    most, own = theta()
+    os.write(writing, f"{most} {own == parent}".encode())
+    os._exit(0)
+os.waitpid(child, 0)
+print(most, os.read(reading, 100).decode())
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False,
+        env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert done.stdout.split() == [str(cores), "1", "True"]
