@@ -96,9 +96,9 @@ def test_it_is_shared_out(monkeypatch):
     members = []
     together = team.run_together
 
-    def seen(plan, number, *rest):
+    def seen(plan, number, *rest, **more):
         members.append(number)
-        return together(plan, number, *rest)
+        return together(plan, number, *rest, **more)
 
     monkeypatch.setattr(engine, "run_together", seen)
     net, X, Y = problem([7, 33, 18, 3], 200, "float32")
@@ -161,6 +161,61 @@ def test_a_caller_who_does_not_come_keeps_nobody_waiting(monkeypatch):
     monkeypatch.undo()
     assert np.array_equal(made.theta, before)
     assert np.isfinite(made.step(batch, 0.01))
+
+
+class Later:
+    """False when asked first, and true from then on."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self):
+        self.asked += 1
+        return self.asked > 1
+
+
+def long_steps(threads, monkeypatch):
+    """A network whose step takes a good part of a second, and rows for two steps."""
+    monkeypatch.setattr(team, "_LOOK", 0.001)
+    net, X, Y = problem([500, 900, 900, 30], 800, "float32")
+    made = loaded(net, threads, rule="adam")
+    assert made._is_long(400)
+    return made, Epoch(X, Y, np.ones(800, np.float32), None, 400, np.full(2, 0.01), 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_long_step_is_ended_in_the_middle_and_leaves_no_trace(threads, monkeypatch):
+    made, epoch = long_steps(threads, monkeypatch)
+    other, _ = long_steps(1, monkeypatch)
+    whole = np.concatenate(list(other.epoch(epoch)))
+    before = made.state()
+    made.stop = Later()
+    assert [len(costs) for costs in made.epoch(epoch)] == [0]
+    batch = epoch.batch(0)
+    for call in (lambda: made.step(batch, 0.1), lambda: made.gradient(batch)[0]):
+        made.stop = Later()
+        assert np.isnan(call())
+    made.stop = None
+    after = made.state()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    # What was asked is over: the steps go on as if nothing had been.
+    assert np.array_equal(np.concatenate(list(made.epoch(epoch))), whole)
+    assert np.array_equal(made.theta, other.theta)
+
+
+def test_ctrl_c_ends_a_long_call_outside_of_training_too(monkeypatch):
+    made, epoch = long_steps(2, monkeypatch)
+    before = made.theta
+
+    def pressed():
+        raise KeyboardInterrupt
+
+    made.stop = pressed
+    with pytest.raises(KeyboardInterrupt):
+        made.step(epoch.batch(0), 0.1)
+    assert np.array_equal(made.theta, before)
+    made.stop = None
+    assert np.isfinite(made.step(epoch.batch(0), 0.01))
 
 
 def test_how_many_threads_is_asked_for_by_the_environment(monkeypatch):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -201,6 +201,13 @@ class Engine(abc.ABC):
     threads: int | None = None
     """How many threads a step may use; None leaves it to the engine. Set it before ``load``."""
 
+    stop: Callable[[], bool] | None = None
+    """Asked now and then during what takes long; if true, it ends early.
+
+    A step is not taken then: ``epoch`` ends with the steps before it. ``cost``, ``gradient`` and
+    ``step`` give a cost that is no number. An engine may ignore it.
+    """
+
     net: Network
     settings: EngineSettings
 
@@ -278,7 +285,7 @@ class Engine(abc.ABC):
         Each stretch gives the costs of its steps, and takes so little time that whoever
         iterates can look for a reason to stop between them. If the last cost of a stretch is
         not finite, that step was not taken and none comes after it. The outcome is that of
-        the steps one by one, bit for bit.
+        the steps one by one, bit for bit. If :attr:`stop` ends it, the last stretch may be empty.
         """
         for index in range(first, epoch.steps):
             cost = self.step(epoch.batch(index), float(epoch.rates[index]))

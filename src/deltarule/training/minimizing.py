@@ -80,10 +80,14 @@ class MinimizerRun(Run):
             self.flag.check()
             epoch = len(self.history) + 1
             where = f"training diverged in iteration {epoch} of {self.minimizer.name}"
+            engine.stop = self.flag.__bool__
             try:
                 cost, grad = engine.gradient(batch)
             except Diverged as found:
                 raise placed(found, where, self.advice(), epoch=epoch, index=1) from None
+            finally:
+                engine.stop = None
+            self.flag.check()
             if not (np.isfinite(cost) and np.isfinite(grad).all()):
                 raise_diverged(
                     engine, batch, where=where, advice=self.advice(), epoch=epoch, index=1

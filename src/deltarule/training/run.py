@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.engines import Engine
+from deltarule.engines import Batch, Engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
 from deltarule.training.batches import Batches, Rows, pieces
@@ -203,7 +203,7 @@ class Run(abc.ABC):
         total = 0.0
         for batch in pieces(held):
             self.flag.check()
-            cost = self.engine.cost(batch, averaged=self.averaged)
+            cost = self._cost(batch)
             if not np.isfinite(cost):
                 raise_diverged(
                     self.engine,
@@ -217,6 +217,16 @@ class Run(abc.ABC):
                 )
             total += cost
         return total
+
+    def _cost(self, batch: Batch) -> float:
+        """The cost of validation rows; the flag is looked at on the way."""
+        self.engine.stop = self.flag.__bool__
+        try:
+            cost = self.engine.cost(batch, averaged=self.averaged)
+        finally:
+            self.engine.stop = None
+        self.flag.check()
+        return cost
 
     def result(self, reason: str, seconds: float) -> TrainingResult:
         """What came of it, after a last look that it is finite."""

@@ -116,6 +116,7 @@ class StepRun(Run):
         if self.done == planned.steps:
             return
         self.last_rate = float(planned.rates[self.done])
+        self.engine.stop = self.flag.__bool__
         try:
             for costs in self.engine.epoch(planned, self.done):
                 self._count(costs, planned, epoch)
@@ -125,6 +126,8 @@ class StepRun(Run):
                 raise
             where, index = self._place(epoch)
             raise placed(found, where, self.advice(), epoch=epoch + 1, index=index) from None
+        finally:
+            self.engine.stop = None
 
     def _place(self, epoch: int) -> tuple[str, int]:
         """Where the step after those that are taken is, in words, and its number from 1."""
@@ -133,6 +136,8 @@ class StepRun(Run):
 
     def _count(self, costs: np.ndarray, planned: Epoch, epoch: int) -> None:
         """Add up the costs of steps; the last one may be no number, and the step not taken."""
+        if not len(costs):  # the engine was asked to stop
+            return
         failed = not math.isfinite(costs[-1])
         taken = len(costs) - failed
         # One after the other, so that it does not matter in what stretches they come.

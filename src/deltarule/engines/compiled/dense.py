@@ -6,8 +6,9 @@ one branch in each function there; the rest of the driver does not change.
 
 from __future__ import annotations
 
-from deltarule.engines.compiled.calling import call, driver_function
+from deltarule.engines.compiled.calling import call, driver_function, integers
 from deltarule.engines.compiled.fields import (
+    ASKED,
     BACKWARD,
     BACKWARD_FIRST,
     BACKWARD_LAST,
@@ -21,6 +22,7 @@ from deltarule.engines.compiled.fields import (
     HEADER,
     KIND,
     LANES,
+    MEETING,
     N_IN,
     N_OUT,
     OUT,
@@ -29,6 +31,7 @@ from deltarule.engines.compiled.fields import (
     ROW_SUMS,
     ROWS_OF,
     SIZE,
+    SKIPPED,
     SLOPE,
     WEIGHT,
     WEIGHTS,
@@ -39,7 +42,7 @@ from deltarule.engines.compiled.fields import (
     ZEROS,
 )
 
-__all__ = ["layer_backward", "layer_forward", "layer_weights"]
+__all__ = ["asked_to_stop", "layer_backward", "layer_forward", "layer_weights"]
 
 # What one product reads again and again is cut so that it stays in the second cache, of which
 # small processors have 512 kB a core.
@@ -144,8 +147,23 @@ def dense_weights(plan, p, stride, n_rows, more, start, stop):
 
 
 @driver_function()
+def asked_to_stop(plan):
+    """Whether somebody wants the step to end: what is left of it is skipped, and it is not taken.
+
+    A member that skips says so before it meets the others, so that all of them know.
+    """
+    words = integers(plan[MEETING])
+    if words[ASKED] == 0:
+        return False
+    words[SKIPPED] = 1
+    return True
+
+
+@driver_function()
 def layer_forward(plan, p, theta, stride, first, vectors):
     """Weighted inputs of a layer, whatever its kind, for ``vectors`` vectors from ``first`` on."""
+    if asked_to_stop(plan):
+        return
     if plan[p + KIND] == DENSE:
         dense_forward(plan, p, theta, stride, first, vectors)
 
@@ -153,6 +171,8 @@ def layer_forward(plan, p, theta, stride, first, vectors):
 @driver_function()
 def layer_backward(plan, p, theta, stride, first, vectors):
     """δ of the layer below, in place of its slope."""
+    if asked_to_stop(plan):
+        return
     if plan[p + KIND] == DENSE:
         dense_backward(plan, p, theta, stride, first, vectors)
 
@@ -160,5 +180,7 @@ def layer_backward(plan, p, theta, stride, first, vectors):
 @driver_function()
 def layer_weights(plan, p, stride, n_rows, more, start, stop):
     """The gradient of the layer's parameters, of the nodes from ``start`` to ``stop``."""
+    if asked_to_stop(plan):
+        return
     if plan[p + KIND] == DENSE:
         dense_weights(plan, p, stride, n_rows, more, start, stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import operator
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from deltarule.engines.compiled import entries
 from deltarule.engines.compiled import fields as d
 from deltarule.engines.compiled.plan import Plan
 from deltarule.engines.compiled.scratch import address_of
-from deltarule.engines.compiled.team import run_together, thread_count
+from deltarule.engines.compiled.team import Skipped, run_together, thread_count
 from deltarule.errors import InputError
 from deltarule.maths import Network
 
@@ -26,6 +26,9 @@ __all__ = ["CompiledEngine"]
 _CHUNK = 0.04
 # Multiply-adds of a forward pass from which on a second thread pays.
 _WORTH_SHARING = 4.0e5
+# Multiply-adds of a forward pass from which on a call may take more than some 50 ms, and is
+# ended between two layers if somebody asks.
+_LONG = 1.5e8
 
 
 class CompiledEngine(Engine):
@@ -159,7 +162,9 @@ class CompiledEngine(Engine):
         own = averaged and plan.mean is not None
         rows = (address_of(x), n, address_of(plan.ones))
         members = self._members(n, d.PREDICT_ROWS)
-        run_together(plan, members, entries.run_predict, *rows, int(own), address_of(output))
+        long = self._never if self._is_long(n) else None
+        what = (*rows, int(own), address_of(output))
+        run_together(plan, members, entries.run_predict, *what, stop=long)
         return output
 
     def cost(self, batch: Batch, averaged: bool = False) -> float:
@@ -170,15 +175,23 @@ class CompiledEngine(Engine):
         n = int(self._batch[d.N_ROWS])
         costs = np.zeros(-(-n // d.PREDICT_ROWS))
         members = self._members(n, d.PREDICT_ROWS)
-        run_together(plan, members, entries.run_cost, self._at[1], own, address_of(costs))
+        what = (self._at[1], own, address_of(costs))
+        try:
+            run_together(plan, members, entries.run_cost, *what, stop=self._stop(n))
+        except Skipped:
+            return float("nan")
         return float(sum(costs))
 
     def gradient(self, batch: Batch) -> tuple[float, np.ndarray]:
         """The data term of the cost, and its gradient."""
         plan = self._plan
         n = self._ready(batch)
-        cost = run_together(plan, self._members(n), entries.run_gradient, self._at[1])
-        return float(cost), plan.grad.copy()
+        what = (plan, self._members(n), entries.run_gradient, self._at[1])
+        try:
+            cost = float(run_together(*what, stop=self._stop(n)))
+        except Skipped:
+            cost = float("nan")
+        return cost, plan.grad.copy()
 
     def penalty_cost(self) -> float:
         """The penalty at the current parameters."""
@@ -204,12 +217,28 @@ class CompiledEngine(Engine):
         self._rates[0] = learning_rate
         # A batch without rows is a step like any other.
         what = (self._at[1], self._rates_at, self._costs_at, 0, 1, max(n, 1))
-        members = self._members(n) if self._most > 1 else 1
-        if members > 1:
-            run_together(self._plan, members, entries.run_steps, *what)
-        else:
+        members, stop = self._members(n), self._stop(n)
+        if members == 1 and stop is None:
             entries.run_steps(self._at[0], *what)
+            return float(self._costs[0])
+        try:
+            run_together(self._plan, members, entries.run_steps, *what, stop=stop)
+        except Skipped:
+            return float("nan")
         return float(self._costs[0])
+
+    def _is_long(self, n: int) -> bool:
+        return n * self.net.n_multiply_adds > _LONG
+
+    def _stop(self, n: int) -> Callable[[], bool] | None:
+        """What is asked on the way through n rows, if that takes long."""
+        if not self._is_long(n):
+            return None
+        return self.stop or self._never
+
+    @staticmethod
+    def _never() -> bool:
+        return False
 
     def _members(self, n: int, piece: int = 0) -> int:
         """How many threads to pass over n rows with; over pieces of rows, each alone, if given."""
@@ -242,7 +271,7 @@ class CompiledEngine(Engine):
         if len(self._costs) < steps:
             self._rates, self._costs = np.zeros(steps), np.zeros(steps)
             self._rates_at, self._costs_at = address_of(self._rates), address_of(self._costs)
-        members, index = self._members(rows), first
+        members, stop, index = self._members(rows), self._stop(rows), first
         while index < steps:
             # Whoever iterates may have used the engine for something else since.
             self._batch[:], self._kept = described, kept
@@ -250,7 +279,11 @@ class CompiledEngine(Engine):
             started = time.perf_counter()
             end = min(index + self._stretch, steps)
             what = (self._at[1], self._rates_at, self._costs_at, index, end, epoch.batch_size)
-            reached: int = run_together(plan, members, entries.run_steps, *what)
+            try:
+                reached: int = run_together(plan, members, entries.run_steps, *what, stop=stop)
+            except Skipped as found:
+                yield self._costs[index : found.args[0]].copy()
+                return
             each = max(time.perf_counter() - started, 1e-7) / max(reached - index, 1)
             self._stretch = max(1, min(int(_CHUNK / each), 8 * self._stretch))
             failed = reached < end

@@ -56,6 +56,7 @@ from deltarule.engines.compiled.fields import (
     SCATTER,
     SHARES,
     SIZE,
+    SKIPPED,
     STEP,
     THETA,
     W_BUFFER,
@@ -162,8 +163,9 @@ def run_steps(plan_at, batch_at, rates_at, costs_at, first, last, batch_size):
     """Steps ``first`` to ``last`` − 1 of an epoch; gives the first that was not taken.
 
     Step i has the rows at i · batch_size of the epoch. It is not taken if its cost or its
-    gradient is not finite; costs[i] says so, and nothing has moved. A single step is an epoch of
-    one.
+    gradient is not finite; costs[i] says so, and nothing has moved. Nor is it taken if somebody
+    has asked to stop; then some of it was skipped, and costs[i] says nothing. A single step is an
+    epoch of one.
     """
     plan, batch = integers(plan_at), integers(batch_at)
     numbers = numbers_of(plan[NUMBERS])
@@ -183,8 +185,12 @@ def run_steps(plan_at, batch_at, rates_at, costs_at, first, last, batch_size):
         cost = batch_gradient(
             plan, numbers, batch, positions, batch[BASE] + start, n, batch[STEP] + index
         )
-        if np.isfinite(cost) and not finite(plan):
-            cost = np.nan
+        # First whether all is finite: its meeting tells every member whether one has skipped.
+        good = finite(plan)
+        if integers(plan[MEETING])[SKIPPED] != 0:
+            break
+        if not good:
+            cost = np.nan if np.isfinite(cost) else cost
         if plan[MEMBER] == 0:
             costs[index] = cost
         if not np.isfinite(cost):

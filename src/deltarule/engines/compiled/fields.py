@@ -52,6 +52,7 @@ BATCH_FIELDS = 11
 PREDICT_ROWS, PARTS = 256, 8
 
 # Where the members of a team meet, in words that are a cache line apart: how many have
-# arrived, how often all have, and whether the meeting is called off.
-ARRIVED, MEETINGS, CALLED_OFF = 0, 8, 16
-MEETING_WORDS = 24
+# arrived, how often all have, whether the meeting is called off before it has begun; whether
+# somebody asks to stop, and whether a member has skipped some of a step since.
+ARRIVED, MEETINGS, CALLED_OFF, ASKED, SKIPPED = 0, 8, 16, 24, 32
+MEETING_WORDS = 40

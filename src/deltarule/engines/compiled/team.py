@@ -9,18 +9,22 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
+
+import numpy as np
 
 from deltarule.engines.compiled import fields as d
 from deltarule.engines.compiled.plan import Plan
 from deltarule.errors import InputError
 
-__all__ = ["VARIABLE", "run_together", "thread_count"]
+__all__ = ["VARIABLE", "Skipped", "run_together", "thread_count"]
 
 VARIABLE = "DELTARULE_THREADS"
 """The environment variable that says how many threads a step may use."""
 
+# Seconds between two looks at whether a long call is to end.
+_LOOK = 0.02
 _FREE = threading.Lock()
 _POOL: list[ThreadPoolExecutor] = []
 _FORKED: list[int] = []
@@ -76,14 +80,29 @@ def _helper(wanted: int, entry: Callable[..., Any], arguments: tuple[Any, ...]) 
     return _POOL[0].submit(entry, *arguments)
 
 
-def run_together(plan: Plan, members: int, entry: Callable[..., Any], *arguments: Any) -> Any:
+class Skipped(Exception):
+    """Somebody asked to stop, and some of the work was skipped; holds what the entry gave."""
+
+
+def run_together(
+    plan: Plan,
+    members: int,
+    entry: Callable[..., Any],
+    *arguments: Any,
+    stop: Callable[[], bool] | None = None,
+) -> Any:
     """``entry(plan, *arguments)`` by so many members, each with a plan of its own.
 
-    Gives what the first member gets, which is the caller.
+    Gives what the first member gets. That is the caller, unless ``stop`` is given, for a call that
+    takes long: then the caller only looks on, asks it now and then, and is there for Ctrl-C.
+
+    Raises
+    ------
+    Skipped
+        If ``stop`` said so before all was done.
     """
-    first = plan.seat(0)
-    lock = _FREE
-    if members <= 1 or not lock.acquire(blocking=False):
+    first, lock = plan.seat(0), _FREE
+    if (members <= 1 and stop is None) or not lock.acquire(blocking=False):
         first.shared[d.MEMBERS] = 1
         return entry(first.address, *arguments)
     try:
@@ -93,17 +112,49 @@ def run_together(plan: Plan, members: int, entry: Callable[..., Any], *arguments
         for seat in seats:
             seat.shared[d.MEMBERS] = members
             seat.numbers[:] = first.numbers
-        helpers = []
-        try:
-            for seat in seats[1:]:
-                helpers.append(_helper(members - 1, entry, (seat.address, *arguments)))
-            return entry(first.address, *arguments)
-        except BaseException:
-            # Whoever waits for a caller who does not come is sent home.
-            words[d.CALLED_OFF] = 1
-            raise
-        finally:
-            for each in helpers:
-                each.result()
+        calls = [(seat.address, *arguments) for seat in seats]
+        if stop is None:
+            return _beside(entry, calls, words)
+        return _looking_on(entry, calls, words, stop)
     finally:
         lock.release()
+
+
+def _beside(entry: Callable[..., Any], calls: list[Any], words: np.ndarray) -> Any:
+    """The first call here, the others by helpers."""
+    helpers: list[Future[Any]] = []
+    try:
+        for call in calls[1:]:
+            helpers.append(_helper(len(calls) - 1, entry, call))
+        return entry(*calls[0])
+    except BaseException:
+        # Whoever waits for a caller who does not come is sent home.
+        words[d.CALLED_OFF] = 1
+        raise
+    finally:
+        for each in helpers:
+            each.result()
+
+
+def _looking_on(
+    entry: Callable[..., Any], calls: list[Any], words: np.ndarray, stop: Callable[[], bool]
+) -> Any:
+    """All calls by helpers; the caller asks whether to stop."""
+    helpers: list[Future[Any]] = []
+    try:
+        for call in calls:
+            helpers.append(_helper(len(calls), entry, call))
+        while wait(helpers, timeout=_LOOK).not_done:
+            if stop():
+                words[d.ASKED] = 1
+    except BaseException:
+        words[d.ASKED] = 1
+        words[d.CALLED_OFF] = len(helpers) < len(calls)
+        raise
+    finally:
+        results = [each.result() for each in helpers]
+        skipped = bool(words[d.SKIPPED])
+        words[:] = 0
+    if skipped:
+        raise Skipped(results[0])
+    return results[0]
