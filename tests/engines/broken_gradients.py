@@ -266,3 +266,40 @@ class DropsInPredict(ReferenceEngine):
 class DropsInCost(ReferenceEngine):
     def cost(self, batch, averaged=False):
         return self.gradient(batch)[0] if any(self._rates) else super().cost(batch, averaged)
+
+
+# -- what a row has of its own ------------------------------------------------------------
+
+
+@breaks("input_gradient")
+class ForgetsTheWeightOfTheInputs(ReferenceEngine):
+    def input_gradient(self, batch):
+        return super().input_gradient(batch._replace(w=np.ones(len(batch.X))))
+
+
+@breaks("input_gradient")
+class StopsAtTheFirstWeightedInput(ReferenceEngine):
+    """δ^1 where (δ^1 W^1) is asked for."""
+
+    def input_gradient(self, batch):
+        got = super().input_gradient(batch)
+        return np.resize(self.passes(batch).delta[1], got.shape)
+
+
+@breaks("sample_gradients")
+class WeighsTheSamples(ReferenceEngine):
+    def sample_gradients(self, batch):
+        return super().sample_gradients(batch) * np.asarray(batch.w)[:, None]
+
+
+@breaks("sample_gradients")
+class OneRowForAll(ReferenceEngine):
+    def sample_gradients(self, batch):
+        each = super().sample_gradients(batch)
+        return np.broadcast_to(each.mean(axis=0), each.shape)
+
+
+@breaks("sample_gradients")
+class LeavesOutAbsentRows(ReferenceEngine):
+    def sample_gradients(self, batch):
+        return super().sample_gradients(batch) * (np.asarray(batch.w) != 0)[:, None]

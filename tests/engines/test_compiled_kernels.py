@@ -199,9 +199,9 @@ def test_the_driver_s_cache_knows_every_file_that_it_is_made_of(tmp_path):
         (tmp_path / name).write_text(text)
 
 
-@pytest.mark.parametrize("name", ["calling", "driver", "entries", "fields"])
+@pytest.mark.parametrize("name", calling._SOURCES)
 def test_what_the_driver_imports_is_in_its_digest(name):
     folder = Path(calling.__file__).parent
-    text = (folder / f"{name}.py").read_text(encoding="utf-8")
+    text = (folder / name).read_text(encoding="utf-8")
     imported = re.findall(r"from deltarule\.engines\.compiled\.(\w+) import", text)
     assert {f"{module}.py" for module in imported} <= set(calling._SOURCES)

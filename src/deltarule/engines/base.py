@@ -190,9 +190,10 @@ class Promises:
 class Engine(abc.ABC):
     """One network's parameters, and how they are used and moved.
 
-    A subclass gives ``load``, ``predict``, ``cost``, ``gradient``, ``apply``, ``state`` and
-    ``restore``; it may give a fused ``step``, which must equal ``gradient`` then
-    ``apply``. The data handed in is never changed.
+    A subclass gives ``load``, ``predict``, ``cost``, ``gradient``, ``input_gradient``,
+    ``sample_gradients``, ``apply``, ``state`` and ``restore``; it may give a fused ``step``, which
+    must equal ``gradient`` then ``apply``, and a fused ``epoch``, which must equal its steps. The
+    data handed in is never changed.
     """
 
     name: ClassVar[str]
@@ -237,6 +238,20 @@ class Engine(abc.ABC):
         """The data term of the cost Σ w_i C_i, and its gradient, of shape (p,).
 
         Gradients of shards add. The state is unchanged.
+        """
+
+    @abc.abstractmethod
+    def input_gradient(self, batch: Batch) -> np.ndarray:
+        """∂C/∂x of the data term, of shape (B, n_0), by the same pass as :meth:`gradient`.
+
+        It carries w_i; a row of weight 0 has gradient 0.
+        """
+
+    @abc.abstractmethod
+    def sample_gradients(self, batch: Batch) -> np.ndarray:
+        """∂C_i/∂θ of every row, before w_i, of shape (B, p).
+
+        ``batch.w`` is not looked at: with Σ w_i of these the gradient comes out.
         """
 
     @abc.abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -27,8 +28,10 @@ from deltarule.engines.cases import (
 __all__ = [
     "law_dropout",
     "law_gradient",
+    "law_input_gradient",
     "law_permutation",
     "law_promises",
+    "law_sample_gradients",
     "law_shapes",
     "law_sum_of_parts",
     "law_weight_two",
@@ -139,3 +142,44 @@ def law_dropout(bench: Bench) -> Findings:
     yield gap, bench.tolerance * bench.eps, "predict"
     gap = abs(engine.cost(case.batch()) - reference.cost(exact.batch()))
     yield gap, bench.tolerance * bench.eps * (1 + reference.cost(exact.batch())), "cost"
+
+
+def law_input_gradient(bench: Bench) -> Findings:
+    """∂C/∂x is the reference's, of every row; that of a row of weight 0 is 0."""
+    for case in _cases_of_rows(bench):
+        exact = case.exact()
+        w = exact.w.copy()
+        w[-1] = 0
+        batch = case.batch()._replace(w=w.astype(bench.dtype))
+        got = case.reference().passes(exact.batch()._replace(w=w))
+        W, _ = exact.net.unpack(exact.theta)
+        unit = float((np.abs(got.delta[1]) @ np.abs(W[1])).max())
+        ours = bench.load(case).input_gradient(batch)
+        allowed = bench.tolerance * bench.eps * unit
+        yield largest_gap(ours, got.dX), allowed, f"{case.label}, ∂C/∂x"
+        yield largest_gap(ours[-1], np.zeros(case.net.n_inputs)), 0.0, f"{case.label}, weight 0"
+
+
+def law_sample_gradients(bench: Bench) -> Findings:
+    """∂C_i/∂θ is the reference's, of every row whatever its weight."""
+    for case in _cases_of_rows(bench):
+        exact = case.exact()
+        theirs = case.reference().sample_gradients(exact.batch())
+        batch = case.batch()
+        w = batch.w.copy()
+        w[0] = 0
+        ours = bench.load(case).sample_gradients(batch._replace(w=w))
+        for row in range(len(case.X)):
+            alone = case.reference().passes(exact.batch(take=slice(row, row + 1))._replace(w=[1.0]))
+            where = f"{case.label}, row {row}"
+            # A row's products are one term each, but its δ is rounded at the size of its terms.
+            unit = {key: max(value, 1.0) for key, value in scales(case, alone).items()}
+            one = ours[row] if len(ours) == len(case.X) else np.zeros(0)
+            yield from compare_gradients(bench, case, one, theirs[row], unit, where)
+
+
+def _cases_of_rows(bench: Bench) -> Iterator[Case]:
+    """A softmax and an elementwise output, without biases and with; more rows than a vector."""
+    yield small_case(bench.dtype)
+    yield small_case(bench.dtype, output_activation="logistic", loss="log_loss", bias=False)
+    yield small_case(bench.dtype, widths=[5, 3], activation=[])

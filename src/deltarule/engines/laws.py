@@ -22,6 +22,8 @@ LAWS: dict[str, Callable[[Bench], Findings]] = {
     "weight_two": gradient_laws.law_weight_two,
     "weight_zero": gradient_laws.law_weight_zero,
     "dropout": gradient_laws.law_dropout,
+    "input_gradient": gradient_laws.law_input_gradient,
+    "sample_gradients": gradient_laws.law_sample_gradients,
     "step": motion_laws.law_step,
     "update": motion_laws.law_update,
     "trajectory": motion_laws.law_trajectory,

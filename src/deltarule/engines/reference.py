@@ -116,6 +116,26 @@ class ReferenceEngine(Engine):
         got = self.passes(batch)
         return float(got.cost), self.net.pack(got.dW, got.db if self.net.bias else None)
 
+    def input_gradient(self, batch: Batch) -> np.ndarray:
+        """∂C/∂x of the data term."""
+        dX: np.ndarray = self.passes(batch).dX
+        return dX
+
+    def sample_gradients(self, batch: Batch) -> np.ndarray:
+        """∂C_i/∂θ of every row: a^{l−1} times δ^l of the row, with weight 1."""
+        net, n = self.net, len(batch.X)
+        got = self.passes(batch._replace(w=np.ones(n)))
+        grads = np.zeros((n, net.n_parameters), dtype=net.dtype)
+        with np.errstate(all="ignore"):
+            for block in net.blocks:
+                rows, delta = grads[:, block.start : block.stop], got.delta[block.layer]
+                if block.kind == "W":
+                    inputs = got.A[block.layer - 1]
+                    rows[...] = (delta[:, :, None] * inputs[:, None, :]).reshape(n, -1)
+                else:
+                    rows[...] = delta
+        return grads
+
     def penalty_cost(self) -> float:
         """The penalty at the current parameters."""
         return float(self._penalty()[0]) if self.settings.penalties else 0.0

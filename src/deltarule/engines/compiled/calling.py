@@ -20,7 +20,15 @@ from numba.extending import intrinsic
 
 __all__ = ["call", "driver_function", "integers", "numbers", "source_digest"]
 
-_SOURCES = ("calling.py", "dense.py", "driver.py", "entries.py", "fields.py", "moving.py")
+_SOURCES = (
+    "calling.py",
+    "dense.py",
+    "driver.py",
+    "entries.py",
+    "fields.py",
+    "moving.py",
+    "row_entries.py",
+)
 
 
 def source_digest(folder: Path | None = None) -> str:

@@ -42,7 +42,14 @@ from deltarule.engines.compiled.fields import (
     ZEROS,
 )
 
-__all__ = ["asked_to_stop", "layer_backward", "layer_forward", "layer_weights"]
+__all__ = [
+    "asked_to_stop",
+    "layer_backward",
+    "layer_forward",
+    "layer_inputs",
+    "layer_sample",
+    "layer_weights",
+]
 
 # What one product reads again and again is cut so that it stays in the second cache, of which
 # small processors have 512 kB a core.
@@ -143,6 +150,29 @@ def dense_weights(plan, p, stride, n_rows, more, start, stop):
         call(plan[ROW_SUMS], (delta, stride, n_rows, stop - start, there, more))
 
 
+@driver_function()
+def dense_inputs(plan, p, theta, stride, vectors):
+    """∂C/∂x, Wᵀ δ, for the first layer: in place of the columns of X."""
+    n_in, n_out, row = plan[p + N_IN], plan[p + N_OUT], plan[p + N_IN] * plan[SIZE]
+    weight, delta, lanes = theta + plan[p + WEIGHT], plan[p + SLOPE], vectors * plan[LANES]
+    what = (plan[X_COLUMNS], stride, weight, row, delta, stride, n_out, 0, n_in, lanes, 0)
+    call(plan[BACKWARD_FIRST], what)
+
+
+@driver_function()
+def dense_sample(plan, p, stride, sample, target):
+    """∂C_i/∂W and ∂C_i/∂b of one row, at ``target`` and where they stand in θ."""
+    n_in, n_out, size = plan[p + N_IN], plan[p + N_OUT], plan[SIZE]
+    if p == HEADER:
+        rows = plan[X_ROWS] + sample * plan[X_ROW_STRIDE]
+    else:
+        rows = plan[p - FIELDS + ROWS_OF] + sample * plan[p - FIELDS + ROW_STRIDE]
+    delta, there = plan[p + SLOPE] + sample * size, target + plan[p + WEIGHT]
+    call(plan[WEIGHTS], (there, n_in * size, delta, stride, rows, 0, 1, 0, n_out, n_in, 0))
+    if plan[p + BIAS] >= 0:
+        call(plan[ROW_SUMS], (delta, stride, 1, n_out, target + plan[p + BIAS], 0))
+
+
 # -- the kinds of layers --------------------------------------------------------------------
 
 
@@ -184,3 +214,17 @@ def layer_weights(plan, p, stride, n_rows, more, start, stop):
         return
     if plan[p + KIND] == DENSE:
         dense_weights(plan, p, stride, n_rows, more, start, stop)
+
+
+@driver_function()
+def layer_inputs(plan, p, theta, stride, vectors):
+    """∂C/∂x, of the first layer."""
+    if plan[p + KIND] == DENSE:
+        dense_inputs(plan, p, theta, stride, vectors)
+
+
+@driver_function()
+def layer_sample(plan, p, stride, sample, target):
+    """The gradient of the layer's parameters of one row alone."""
+    if plan[p + KIND] == DENSE:
+        dense_sample(plan, p, stride, sample, target)

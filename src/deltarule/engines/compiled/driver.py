@@ -11,7 +11,7 @@ What happens for the rows of a batch, for l = 1 … L (MATHS.md F3, F4, then δ 
 1. ``take_rows``: the rows that have a weight are copied into place, as rows and as columns.
 2. ``forward``: Z[l] by a product, then one pass: a = g(z) in place of z, the slope beside it.
 3. ``loss``: Σ w_i C_i, and δ^L in place of the slope of the output.
-4. ``_deltas``: δ[l-1] in place of the slope of layer l-1.
+4. ``deltas``: δ[l-1] in place of the slope of layer l-1.
 5. ``_weights``: dW[l] and db[l].
 
 Several members of a team may run the same batch, each with a plan of its own that says which
@@ -90,6 +90,7 @@ from deltarule.engines.compiled.fields import (
 __all__ = [
     "batch_gradient",
     "choose",
+    "deltas",
     "extent",
     "forward",
     "loss",
@@ -236,7 +237,7 @@ def total_loss(plan, n_rows):
 
 
 @driver_function()
-def _deltas(plan, theta, n_rows):
+def deltas(plan, theta, n_rows):
     """δ of every layer from the output's down, for this member's rows."""
     vectors, stride = extent(plan, n_rows)
     first, mine = _my_vectors(plan, vectors)
@@ -271,7 +272,7 @@ def _block_gradient(plan, numbers, batch, positions, base, n, step, more):
     take_rows(plan, batch[X], batch[X_STRIDE], n_rows, True, batch[Y], batch[Y_STRIDE])
     forward(plan, plan[THETA], n_rows, True, step)
     loss(plan, numbers, n_rows, True)
-    _deltas(plan, plan[THETA], n_rows)
+    deltas(plan, plan[THETA], n_rows)
     meet(plan)
     cost = total_loss(plan, n_rows)
     _weights(plan, n_rows, more)

@@ -193,6 +193,25 @@ class CompiledEngine(Engine):
             cost = float("nan")
         return cost, plan.grad.copy()
 
+    def input_gradient(self, batch: Batch) -> np.ndarray:
+        """∂C/∂x of the data term."""
+        n = self._ready(batch, at_most=d.PREDICT_ROWS)
+        return self._rows(n, np.zeros((n, self.net.n_inputs), dtype=self._plan.dtype), 0)
+
+    def sample_gradients(self, batch: Batch) -> np.ndarray:
+        """∂C_i/∂θ of every row."""
+        ones = np.ones(len(batch.X), dtype=self._plan.dtype)
+        n = self._ready(batch._replace(w=ones), at_most=d.PREDICT_ROWS)
+        grads = np.zeros((n, self.net.n_parameters), dtype=self._plan.dtype)
+        return self._rows(n, grads, grads.itemsize * self.net.n_parameters)
+
+    def _rows(self, n: int, target: np.ndarray, bytes_of_row: int) -> np.ndarray:
+        from deltarule.engines.compiled.row_entries import run_rows
+
+        members = self._members(n, d.PREDICT_ROWS)
+        run_together(self._plan, members, run_rows, self._at[1], address_of(target), bytes_of_row)
+        return target
+
     def penalty_cost(self) -> float:
         """The penalty at the current parameters."""
         return float(entries.run_penalty(self._at[0]))

@@ -69,7 +69,9 @@ from deltarule.engines.compiled.fields import (
 from deltarule.engines.compiled.moving import apply, finite, penalty
 
 __all__ = [
+    "all_here",
     "describe",
+    "enter",
     "run_apply",
     "run_cost",
     "run_gradient",
@@ -82,7 +84,7 @@ _FLUSH_BITS = 0x8040
 
 
 @driver_function()
-def _enter(plan):
+def enter(plan):
     """Flush denormals to zero in this thread; gives what has to be put back."""
     before = call(plan[FLUSH], (0,))
     call(plan[FLUSH], (before | _FLUSH_BITS,))
@@ -90,7 +92,7 @@ def _enter(plan):
 
 
 @driver_function()
-def _all_here(plan):
+def all_here(plan):
     """Wait for the whole team; false if the meeting is called off."""
     meet(plan)
     return plan[MEMBERS] == 1 or integers(plan[MEETING])[CALLED_OFF] == 0
@@ -130,9 +132,9 @@ def run_gradient(plan_at, batch_at):
     """The gradient of one batch."""
     plan, batch = integers(plan_at), integers(batch_at)
     numbers = numbers_of(plan[NUMBERS])
-    if not _all_here(plan):
+    if not all_here(plan):
         return 0.0
-    before = _enter(plan)
+    before = enter(plan)
     numbers[DIVISOR] = 1.0
     n, step = batch[N_ROWS], batch[STEP]
     cost = batch_gradient(plan, numbers, batch, batch[POSITIONS], batch[BASE], n, step)
@@ -144,9 +146,9 @@ def run_gradient(plan_at, batch_at):
 def run_apply(plan_at, rate, cost):
     """One update from the gradient in the plan's array."""
     plan = integers(plan_at)
-    if not _all_here(plan):
+    if not all_here(plan):
         return
-    before = _enter(plan)
+    before = enter(plan)
     apply(plan, numbers_of(plan[NUMBERS]), rate, cost)
     call(plan[FLUSH], (before,))
 
@@ -171,9 +173,9 @@ def run_steps(plan_at, batch_at, rates_at, costs_at, first, last, batch_size):
     numbers = numbers_of(plan[NUMBERS])
     rates, costs = numbers_of(rates_at), numbers_of(costs_at)
     index = first
-    if not _all_here(plan):
+    if not all_here(plan):
         return index
-    before = _enter(plan)
+    before = enter(plan)
     rows = batch[N_ROWS]
     while index < last:
         start = index * batch_size
@@ -205,11 +207,11 @@ def run_steps(plan_at, batch_at, rates_at, costs_at, first, last, batch_size):
 def run_cost(plan_at, batch_at, averaged, costs_at):
     """The data term of the cost, by a forward pass alone: one number for each piece of rows."""
     plan, batch = integers(plan_at), integers(batch_at)
-    if not _all_here(plan):
+    if not all_here(plan):
         return
     alone, costs = integers(plan[ALONE]), numbers_of(costs_at)
     numbers = numbers_of(alone[NUMBERS])
-    before = _enter(plan)
+    before = enter(plan)
     theta = plan[MEAN] if averaged else plan[THETA]
     rows = batch[N_ROWS]
     numbers[DIVISOR] = 1.0
@@ -231,11 +233,11 @@ def run_cost(plan_at, batch_at, averaged, costs_at):
 def run_predict(plan_at, x, rows, ones, averaged, target):
     """a^L of the rows, into the caller's array, a piece at a time."""
     plan = integers(plan_at)
-    if not _all_here(plan):
+    if not all_here(plan):
         return
     alone = integers(plan[ALONE])
     numbers = numbers_of(alone[NUMBERS])
-    before = _enter(plan)
+    before = enter(plan)
     theta = plan[MEAN] if averaged else plan[THETA]
     p = HEADER + (plan[LAYERS] - 1) * FIELDS
     x_stride, target_stride = plan[HEADER + N_IN] * plan[SIZE], plan[p + N_OUT] * plan[SIZE]

@@ -75,7 +75,8 @@ class Scratch:
                 row = _lines(width, lanes) * LINE
                 self._strides.append((layer, d.ROW_STRIDE, row))
                 want(layer, d.ROWS_OF, rows * row)
-        self.array = aligned(sum(each[2] for each in self._wanted) // size, dtype)
+        # One line more: a row's own gradient is read from columns that begin at that row.
+        self.array = aligned((sum(each[2] for each in self._wanted) + LINE) // size, dtype)
         self.mine = Mine(net, rows)
 
     def enter(self, integers: np.ndarray) -> None:
