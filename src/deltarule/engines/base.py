@@ -270,6 +270,13 @@ class Engine(abc.ABC):
         θ is there as ``"theta"``, of shape (p,); the other names are the engine's own.
         """
 
+    def surrender(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """``averaged_theta`` and ``state()``, for the last time: it must be loaded anew after it.
+
+        An engine whose arrays are large may hand them over without copying.
+        """
+        return np.array(self.averaged_theta), self.state()
+
     @abc.abstractmethod
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take back what :meth:`state` gave, θ possibly another than it was.

@@ -170,7 +170,9 @@ def law_sample_gradients(bench: Bench) -> Findings:
         w[0] = 0
         ours = bench.load(case).sample_gradients(batch._replace(w=w))
         for row in range(len(case.X)):
-            alone = case.reference().passes(exact.batch(take=slice(row, row + 1))._replace(w=[1.0]))
+            alone = case.reference().passes(
+                exact.batch(take=slice(row, row + 1))._replace(w=np.ones(1))
+            )
             where = f"{case.label}, row {row}"
             # A row's products are one term each, but its δ is rounded at the size of its terms.
             unit = {key: max(value, 1.0) for key, value in scales(case, alone).items()}

@@ -24,7 +24,10 @@ def check_rows(net: Network, X: Any) -> np.ndarray:
         )
     with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused below
         array = np.ascontiguousarray(array, dtype=net.dtype)
-    if not np.isfinite(array).all():
+    # A piece at a time: a mark for each number of X would take a quarter of its memory.
+    if not all(
+        np.isfinite(array[start : start + 512]).all() for start in range(0, len(array), 512)
+    ):
         row, column = np.argwhere(~np.isfinite(array))[0]
         raise InputError(
             f"X[{row}, {column}] is {float(array[row, column])!r}; expected finite numbers in the "
@@ -34,9 +37,9 @@ def check_rows(net: Network, X: Any) -> np.ndarray:
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
-    """Sample weights s as a float64 array of shape (N,): ones if None."""
+    """Sample weights s as a float64 array of shape (N,): ones if None, which take no memory."""
     if sample_weight is None:
-        return np.ones(n_rows)
+        return np.broadcast_to(np.float64(1.0), (n_rows,))
     s = np.asarray(sample_weight)
     if s.dtype.kind not in "biuf" or s.shape != (n_rows,):
         raise InputError(

@@ -143,7 +143,9 @@ class Rows(NamedTuple):
     def take(self, rows: np.ndarray) -> Rows:
         """Some of the rows, by number."""
         X = TakenRows(self.X, rows) if isinstance(self.X, RowSource) else self.X[rows]
-        return Rows(X, self.Y[rows], self.s[rows])
+        same = self.s.strides == (0,)
+        s = np.broadcast_to(self.s[0], rows.shape) if same and len(self.s) else self.s[rows]
+        return Rows(X, self.Y[rows], s)
 
 
 def pieces(rows: Rows) -> Iterator[Batch]:
@@ -153,6 +155,13 @@ def pieces(rows: Rows) -> Iterator[Batch]:
         stop = min(start + _PIECE, len(rows.Y))
         part = slice(start, stop)
         yield Batch(rows.X[part], rows.Y[part], share[part], np.arange(start, stop), 1)
+
+
+def _share_of_mean(s: np.ndarray, dtype: Any) -> np.ndarray:
+    """s_i/s̄; of weights that are one number for all rows, one number too."""
+    if s.strides == (0,) and len(s):
+        return np.broadcast_to(np.ones((), dtype=dtype), s.shape)
+    return (s / s.mean()).astype(dtype)
 
 
 class Batches:
@@ -199,7 +208,7 @@ class Batches:
         self.order = order
         self.n_rows, self.batch_size = len(X), min(batch_size, len(X))
         self.seed, self.shuffle = seed, shuffle
-        self.share = (s / s.mean()).astype(Y.dtype)
+        self.share = _share_of_mean(s, Y.dtype)
 
     @property
     def steps_per_epoch(self) -> int:

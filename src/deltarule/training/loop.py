@@ -174,6 +174,7 @@ def train(
         "epochs": epochs,
         "criteria": arguments.stopping_criteria(stopping),
         "keep_best": keep_best and (held is not None or scorer is not None),
+        "owns_engine": not isinstance(engine, Engine),
         "scorer": scorer,
         "callbacks": arguments.checked_callables("callbacks", callbacks),
         "flag": stop if stop is not None else StopFlag(),

@@ -119,6 +119,7 @@ class Run(abc.ABC):
     epochs: int
     criteria: tuple[Stopping, ...]
     keep_best: bool
+    owns_engine: bool
     scorer: Callable[[Engine], float] | None
     callbacks: tuple[Callable[[Event], Any], ...]
     flag: StopFlag
@@ -233,12 +234,15 @@ class Run(abc.ABC):
         engine = self.engine
         self._last_look()
         self._not_grown()
-        state = engine.state()
+        if self.owns_engine:
+            theta, state = engine.surrender()
+        else:
+            theta, state = np.array(engine.averaged_theta), engine.state()
         if self.best is not None:
-            state[BEST] = self.best.copy()
+            theta, state[BEST] = self.best.copy(), self.best
         return TrainingResult(
             net=engine.net,
-            theta=self.best if self.best is not None else np.array(engine.averaged_theta),
+            theta=theta,
             history=self.history,
             best_epoch=self.best_epoch if self.best is not None else len(self.history),
             stopped=reason,

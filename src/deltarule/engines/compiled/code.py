@@ -129,6 +129,12 @@ class Code:
         """Write a value."""
         self.b.store(value, self._pointer(address), align=align or self.size)
 
+    def load_bits(self, address: Any, offset: Any) -> Any:
+        """A bit for each lane, of marks whose numbers' bytes would begin at ``offset``."""
+        place = self.b.add(address, self.b.udiv(offset, self.whole(8 * self.size)))
+        word = self.load(place, ir.IntType(self.lanes), 1)
+        return self.b.bitcast(word, ir.VectorType(ir.IntType(1), self.lanes))
+
     def load_splat(self, address: Any) -> Any:
         """One number from memory, in every lane."""
         return self.splat(self.load(address, self.real))

@@ -73,6 +73,7 @@ from deltarule.engines.compiled.fields import (
     THETA,
     TRANSPOSE,
     W_BUFFER,
+    W_STRIDE,
     X_COLUMNS,
     X_ROW_STRIDE,
     X_ROWS,
@@ -175,7 +176,7 @@ def take_rows(plan, source, source_stride, n_rows, with_y, y, y_stride):
 def choose(plan, batch, positions, base, n):
     """The rows that have a weight; their number."""
     divisor = plan[NUMBERS] + 8 * DIVISOR
-    where = (positions, batch[ROW_NUMBERS], n, base, batch[W], divisor)
+    where = (positions, batch[ROW_NUMBERS], n, base, batch[W], batch[W_STRIDE], divisor)
     return call(plan[CHOOSE], where + (plan[CHOSEN], plan[W_BUFFER]))
 
 

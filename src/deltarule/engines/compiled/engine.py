@@ -64,7 +64,8 @@ class CompiledEngine(Engine):
         self.net, self.settings = network, settings
         self._plan = Plan(network, settings, self.dropout_rates())
         self._plan.theta[:] = theta
-        initial = settings.rule.initial_slots(np, theta)  # type: ignore[union-attr]
+        # Of one parameter, since all begin alike.
+        initial = settings.rule.initial_slots(np, np.zeros(1, self._plan.dtype))  # type: ignore[union-attr]
         for name, value in initial.items():
             self._plan.slots[name][...] = value
         if self._plan.mean is not None:
@@ -114,9 +115,11 @@ class CompiledEngine(Engine):
                 self._kept = batch
         if n < 0:
             n = self._describe(X, Y, w, rows, step)
-        room = n if at_most is None else min(n, at_most)
-        if room > self._plan.rows:
-            self._plan.reserve(room)
+        plan = self._plan
+        if at_most is not None:
+            plan.reserve(min(n, at_most), training=False)
+        elif n > plan.rows or not plan.integers[d.GRAD]:
+            plan.reserve(n)
         return n
 
     def _describe(
@@ -125,7 +128,9 @@ class CompiledEngine(Engine):
         """Say where the rows are, for the driver; gives their number."""
         plan, net, batch = self._plan, self.net, self._batch
         x, y = self._array(X, net.widths[0], "X"), self._array(Y, net.widths[-1], "Y")
-        weights = np.ascontiguousarray(w, dtype=plan.dtype)
+        weights = np.asarray(w, dtype=plan.dtype)
+        if weights.strides != (0,):  # one number for all rows is left so
+            weights = np.ascontiguousarray(weights)
         n, size = len(x), plan.dtype.itemsize
         if len(y) != n or weights.shape != (n,):
             raise InputError(
@@ -133,7 +138,7 @@ class CompiledEngine(Engine):
             )
         batch[d.X], batch[d.X_STRIDE] = address_of(x), x.shape[1] * size
         batch[d.Y], batch[d.Y_STRIDE] = address_of(y), y.shape[1] * size
-        batch[d.W] = address_of(weights)
+        batch[d.W], batch[d.W_STRIDE] = address_of(weights), weights.strides[0]
         batch[d.POSITIONS] = batch[d.ROW_NUMBERS] = batch[d.SHARES] = batch[d.BASE] = 0
         if numbers is not None:
             numbers = np.ascontiguousarray(numbers, dtype=np.int64)
@@ -157,10 +162,10 @@ class CompiledEngine(Engine):
         plan, widths, dtype = self._plan, self.net.widths, self._plan.dtype
         x = self._array(X, widths[0], "X")
         n = len(x)
-        plan.reserve(min(n, d.PREDICT_ROWS))
+        plan.reserve(min(n, d.PREDICT_ROWS), training=False)
         output = np.empty((n, widths[-1]), dtype=dtype)
         own = averaged and plan.mean is not None
-        rows = (address_of(x), n, address_of(plan.ones))
+        rows = (address_of(x), n, address_of(plan.one))
         members = self._members(n, d.PREDICT_ROWS)
         long = self._never if self._is_long(n) else None
         what = (*rows, int(own), address_of(output))
@@ -334,13 +339,22 @@ class CompiledEngine(Engine):
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of everything that moves."""
+        return {name: np.array(value) for name, value in self._moving().items()}
+
+    def _moving(self) -> dict[str, np.ndarray]:
         plan = self._plan
-        t = np.array(int(plan.numbers[d.T]), dtype=np.int64)
-        state = {"theta": plan.theta.copy(), "t": t}
-        state |= {f"slot.{name}": np.array(value) for name, value in plan.slots.items()}
+        state = {"theta": plan.theta, "t": np.array(int(plan.numbers[d.T]), dtype=np.int64)}
+        state |= {f"slot.{name}": value for name, value in plan.slots.items()}
         if plan.mean is not None:
-            state["mean"] = plan.mean.copy()
+            state["mean"] = plan.mean
         return state
+
+    def surrender(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """``averaged_theta`` and ``state()``, without copying all that moves."""
+        state = self._moving()
+        # The scratch and the gradient go before the one copy that is made.
+        del self._plan, self._kept, self._last
+        return np.array(state.get("mean", state["theta"])), state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take back what :meth:`state` gave, or what the reference engine's gave."""

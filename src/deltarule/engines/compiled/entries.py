@@ -60,6 +60,7 @@ from deltarule.engines.compiled.fields import (
     STEP,
     THETA,
     W_BUFFER,
+    W_STRIDE,
     X_STRIDE,
     Y_STRIDE,
     W,
@@ -121,7 +122,8 @@ def describe(batch, x, y, w, row_numbers, n_in, n_out):
         return -1
     batch[X], batch[X_STRIDE] = x.ctypes.data, n_in * x.itemsize
     batch[Y], batch[Y_STRIDE] = y.ctypes.data, n_out * y.itemsize
-    batch[W], batch[ROW_NUMBERS] = w.ctypes.data, row_numbers.ctypes.data
+    batch[W], batch[W_STRIDE] = w.ctypes.data, w.itemsize
+    batch[ROW_NUMBERS] = row_numbers.ctypes.data
     batch[SHARES] = batch[POSITIONS] = batch[BASE] = 0
     batch[N_ROWS] = n
     return n
@@ -230,7 +232,7 @@ def run_cost(plan_at, batch_at, averaged, costs_at):
 
 
 @driver_function("void(int64, int64, int64, int64, int64, int64)")
-def run_predict(plan_at, x, rows, ones, averaged, target):
+def run_predict(plan_at, x, rows, one, averaged, target):
     """a^L of the rows, into the caller's array, a piece at a time."""
     plan = integers(plan_at)
     if not all_here(plan):
@@ -246,7 +248,8 @@ def run_predict(plan_at, x, rows, ones, averaged, target):
     for piece in range(plan[MEMBER], pieces, plan[MEMBERS]):
         start = piece * PREDICT_ROWS
         n = min(PREDICT_ROWS, rows - start)
-        where = (0, 0, n, 0, ones, alone[NUMBERS] + 8 * DIVISOR, alone[CHOSEN], alone[W_BUFFER])
+        divisor = alone[NUMBERS] + 8 * DIVISOR
+        where = (0, 0, n, 0, one, 0, divisor, alone[CHOSEN], alone[W_BUFFER])
         call(alone[CHOOSE], where)  # of weight 1: all of them
         take_rows(alone, x + start * x_stride, x_stride, n, False, 0, 0)
         forward(alone, theta, n, False, 0)

@@ -19,8 +19,9 @@ LOSS, OUT_ACT, OUT_ACROSS, UPDATE, PENALTY = range(23, 28)
 # rounded up to whole vectors, and how many of them a pass takes at a time; from how many rows
 # on a batch is divided, and into how many parts at most.
 LAYERS, LANES, SIZE, ROWS, COUNT, CHUNK, BLOCK, MOST_PARTS = range(28, 36)
-# Arrays. One for each chunk of the parameters: PARTIALS; for each two vectors of rows, or part:
-# COSTS; the gradients of all parts but the first, one behind the other: PART_GRADS.
+# Arrays. IS_WEIGHT and FROZEN have a bit for each parameter. One number for each chunk of the
+# parameters: PARTIALS; for each two vectors of rows, or part: COSTS; the gradients of all parts
+# but the first, one behind the other: PART_GRADS.
 THETA, GRAD, IS_WEIGHT, FROZEN, MEAN, SLOTS, NUMBERS, ZEROS = range(36, 44)
 CHOSEN, W_BUFFER, X_ROWS, X_COLUMNS, Y_ROWS, Y_COLUMNS = range(44, 50)
 X_ROW_STRIDE, Y_ROW_STRIDE, ROOM, PARTIALS, COSTS, PART_GRADS = range(50, 56)
@@ -45,8 +46,10 @@ SCALES, DROP_FACTORS = 10, 15
 
 # The array that describes rows. Positions may be 0 for rows as they come from ``BASE`` on, and
 # row numbers 0 for the positions. With SHARES the weights are divided by the batch's rows.
-X, X_STRIDE, Y, Y_STRIDE, W, SHARES, POSITIONS, ROW_NUMBERS, N_ROWS, BASE, STEP = range(11)
-BATCH_FIELDS = 11
+(
+    X, X_STRIDE, Y, Y_STRIDE, W, W_STRIDE, SHARES, POSITIONS, ROW_NUMBERS, N_ROWS, BASE, STEP,
+) = range(12)  # fmt: skip
+BATCH_FIELDS = 12
 
 # Rows that are predicted at a time, and parts of a batch at most.
 PREDICT_ROWS, PARTS = 256, 8

@@ -77,11 +77,8 @@ def penalty(plan, numbers, grad):
     for index in range(first, end):
         start = index * chunk * plan[SIZE]
         count = min(chunk, plan[COUNT] - index * chunk)
-        there = grad + start if grad != 0 else 0
-        call(
-            plan[PENALTY],
-            (plan[THETA] + start, there, plan[IS_WEIGHT] + start, scales, count, out),
-        )
+        what = (plan[THETA], grad, plan[IS_WEIGHT], scales, start, count, out)
+        call(plan[PENALTY], what)
         total += numbers[PENALTY_COST]
     return total
 
@@ -137,7 +134,7 @@ def apply(plan, numbers, rate, cost):
         if plan[FROZEN] != 0 and first < end:
             start = first * chunk * plan[SIZE]
             count = min(end * chunk, plan[COUNT]) - first * chunk
-            call(plan[HOLD], (plan[GRAD] + start, plan[FROZEN] + start, count))
+            call(plan[HOLD], (plan[GRAD], plan[FROZEN], start, count))
         _clip(plan, numbers)
     numbers[T] += 1.0
     numbers[RATE] = rate

@@ -20,7 +20,7 @@ from deltarule.engines.compiled.library import compiled
 from deltarule.engines.compiled.meeting import write_meeting, yield_address
 from deltarule.engines.compiled.products import write_products
 from deltarule.engines.compiled.rows import write_rows
-from deltarule.engines.compiled.scratch import Scratch, Seat, address_of, aligned
+from deltarule.engines.compiled.scratch import Scratch, Seat, address_of, aligned, bits
 from deltarule.engines.compiled.updates import write_passes, write_penalty, write_update
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Network
@@ -60,6 +60,7 @@ class Plan:
         self.numbers = np.zeros(d.DROP_FACTORS + net.n_layers + 1)
         self.rows = 0
         self.seats: list[Seat] = []
+        self._grad: np.ndarray | None = None
         self._parameters(settings)
         try:
             self._kernels(settings)
@@ -70,26 +71,22 @@ class Plan:
         self.integers[[d.SEED_LOW, d.SEED_HIGH]] = low, (settings.seed >> 32) & 0xFFFFFFFF
         self._sizes()
         self.integers[d.MEMBERS] = 1
-        self.reserve(32)
+        self.reserve(32, training=False)
 
     # -- what stays ---------------------------------------------------------------------
 
     def _parameters(self, settings: EngineSettings) -> None:
         net, p, whole = self.net, self.integers, self.net.n_parameters
 
-        def held(values: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        def held() -> tuple[np.ndarray, np.ndarray]:
             array = aligned(whole, self.dtype)
-            if values is not None:
-                array[:whole] = values
             return array, array[:whole]
 
         rule = settings.rule
         self._theta, self.theta = held()
-        self._grad, self.grad = held()
-        self._is_weight, _ = held(net.is_weight)
-        self._frozen, _ = held(net.frozen)
+        self._is_weight, self._frozen = bits(net.is_weight), bits(net.frozen)
         self.mean: np.ndarray | None = None
-        kept = [(d.THETA, self._theta), (d.GRAD, self._grad), (d.IS_WEIGHT, self._is_weight)]
+        kept = [(d.THETA, self._theta), (d.IS_WEIGHT, self._is_weight)]
         if net.frozen.any():
             kept.append((d.FROZEN, self._frozen))
         if settings.averaging is not None:
@@ -129,7 +126,7 @@ class Plan:
         small = count * self.dtype.itemsize <= _PART_BYTES
         p[d.MOST_PARTS] = d.PARTS if small else 1
         self._part_grads = np.zeros(0)
-        self.ones = np.ones(d.PREDICT_ROWS, dtype=self.dtype)
+        self.one = np.ones(1, dtype=self.dtype)
 
     def _kernels(self, settings: EngineSettings) -> None:
         net, p, dtype = self.net, self.integers, str(self.dtype)
@@ -201,8 +198,20 @@ class Plan:
 
     # -- scratch ------------------------------------------------------------------------
 
-    def reserve(self, rows: int) -> None:
-        """Make room for batches of so many rows; nothing happens if there is."""
+    @property
+    def grad(self) -> np.ndarray:
+        """Where the gradient is put; there from when it is first asked for."""
+        if self._grad is None:
+            self._grad = aligned(int(self.integers[d.COUNT]), self.dtype)
+            self.integers[d.GRAD] = address_of(self._grad)
+            self.seats = self.seats[:0]
+            self.seat(0)
+        return self._grad[: self.net.n_parameters]
+
+    def reserve(self, rows: int, *, training: bool = True) -> None:
+        """Make room for batches of so many rows, with a gradient if it is for training."""
+        if training and self._grad is None:
+            _ = self.grad
         block = int(self.integers[d.BLOCK])
         parts = min(rows // block, int(self.integers[d.MOST_PARTS]))
         others = (parts - 1) * int(self.integers[d.COUNT])

@@ -20,7 +20,7 @@ __all__ = ["write_rows"]
 
 def write_rows(module: Any, dtype: Any) -> None:
     """All kernels of this file."""
-    _choose(Code(module, "choose", 8, dtype))
+    _choose(Code(module, "choose", 9, dtype))
     _copy_rows(Code(module, "copy_rows", 7, dtype))
     _transpose(Code(module, "transpose", 6, dtype))
     _scatter(Code(module, "scatter", 6, dtype))
@@ -33,9 +33,10 @@ def _choose(code: Code) -> None:
     """Positions, row numbers and weights of the rows whose weight is not 0; how many.
 
     The position of row i is ``positions[i]``, or i + base if there are none; its number
-    ``numbers[i]``, or its position; its weight that at its position, over the divisor.
+    ``numbers[i]``, or its position; its weight that at its position, over the divisor. With a
+    stride of 0 between weights all rows have the same.
     """
-    positions, numbers, n, base, w, divisor, out, out_w = code.args
+    positions, numbers, n, base, w, w_stride, divisor, out, out_w = code.args
     b, eight = code.b, code.whole(8)
     zero = code.whole(0)
     divide_by = code.load(divisor, ir.DoubleType())
@@ -51,7 +52,7 @@ def _choose(code: Code) -> None:
         position = b.select(have_positions, code.load(any_word, I64), b.add(loop.index, base))
         any_word = b.select(have_numbers, code.sum(numbers, (loop.index, eight)), out)
         number = b.select(have_numbers, code.load(any_word, I64), position)
-        weight = code.load(code.sum(w, (position, code.whole(code.size))), code.real)
+        weight = code.load(code.sum(w, (position, w_stride)), code.real)
         weight = b.fdiv(weight, divide_by)
         place = code.sum(out, eight, (kept, eight))
         code.store(position, place, 8)

@@ -18,7 +18,7 @@ from deltarule.maths import Network
 if TYPE_CHECKING:
     from deltarule.engines.compiled.plan import Plan
 
-__all__ = ["Scratch", "Seat", "address_of", "aligned"]
+__all__ = ["Scratch", "Seat", "address_of", "aligned", "bits"]
 
 _PADDED = 4 * LINE
 
@@ -34,6 +34,14 @@ def aligned(n: int, dtype: Any) -> np.ndarray:
     raw = np.zeros(size + LINE, dtype=np.uint8)
     start = -address_of(raw) % LINE
     return raw[start : start + size].view(dtype)
+
+
+def bits(marks: np.ndarray) -> np.ndarray:
+    """A bit for each mark, the first in the lowest; as many bytes as kernels may read."""
+    packed = np.packbits(marks, bitorder="little")
+    array = aligned(len(packed) + _PADDED, np.uint8)
+    array[: len(packed)] = packed
+    return array
 
 
 def _lines(width: int, lanes: int) -> int:

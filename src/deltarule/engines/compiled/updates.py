@@ -65,8 +65,8 @@ def write_update(
             else at(addresses[slot.name])
             for slot in rule.slots
         }
-        weights = at(weights_at) != 0 if rule.uses_weights else None
-        held = at(frozen_at) != 0 if some_frozen else None
+        weights = once.value(code.load_bits(weights_at, here)) if rule.uses_weights else None
+        held = once.value(code.load_bits(frozen_at, here)) if some_frozen else None
         if held is not None:
             grad = once.where(held, 0.0, grad)
         info = StepInfo(t, rate, cost, weights)
@@ -90,13 +90,14 @@ def write_update(
 
 
 def write_penalty(module: Any, dtype: Any, name: str, penalties: tuple[str, ...]) -> None:
-    """``name(theta, grad, is_weight, scales, count, cost)``: the gradient grows by the penalty's.
+    """``name(theta, grad, is_weight, scales, offset, count, cost)``: the gradient grows by its own.
 
     ``scales`` are float64, α/Σs for each penalty; ``cost`` is where the penalty's own cost
-    is put. With a gradient at address 0 only the cost is computed.
+    is put. With a gradient at address 0 only the cost is computed. ``offset``, in bytes, says
+    where in the arrays to begin.
     """
-    code = Code(module, name, 6, dtype)
-    theta_at, grad_at, weights_at, scales_at, count, cost_at = code.args
+    code = Code(module, name, 7, dtype)
+    theta_at, grad_at, weights_at, scales_at, offset, count, cost_at = code.args
     b = code.b
     xp = Tracer(code)
     scales = [
@@ -107,15 +108,15 @@ def write_penalty(module: Any, dtype: Any, name: str, penalties: tuple[str, ...]
     with code.loop(
         b.mul(count, code.whole(code.size)), LINE, carried=[zero(code)] * len(penalties)
     ) as loop:
-        theta = xp.value(code.load(code.sum(theta_at, loop.index)))
-        is_weight = xp.value(code.load(code.sum(weights_at, loop.index))) != 0
+        theta = xp.value(code.load(code.sum(theta_at, offset, loop.index)))
+        is_weight = xp.value(code.load_bits(weights_at, b.add(offset, loop.index)))
         totals, slopes = [], []
         for penalty, scale, total in zip(penalties, scales, loop.carried, strict=True):
             value, slope = PENALTIES.get(penalty).bind(xp)(theta)
             totals.append((xp.value(total) + xp.where(is_weight, value, 0 * theta)).ir)
             slopes.append(scale * xp.where(is_weight, slope, 0 * theta))
         with code.when(wanted):
-            there = code.sum(grad_at, loop.index)
+            there = code.sum(grad_at, offset, loop.index)
             grad = xp.value(code.load(there))
             for slope in slopes:
                 grad = grad + slope
@@ -134,8 +135,8 @@ def write_passes(module: Any, dtype: Any) -> None:
     ``finite(g, count)`` is 1 if every entry is finite: Σ 0 · g_i is 0 then, and NaN
     otherwise. ``largest(g, count, out)`` is max |g_i|, ``squares(g, count, unit, out)`` is
     Σ (g_i/unit)², both float64; ``rescale(g, count, unit, factor)`` makes g ← g/unit · factor;
-    ``add(x, y, count)`` x ← x + y; ``clear(x, count)`` x ← 0; ``hold(g, frozen, count)`` sets
-    g to 0 where frozen is not.
+    ``add(x, y, count)`` x ← x + y; ``clear(x, count)`` x ← 0; ``hold(g, frozen, offset, count)``
+    sets g to 0 where it is frozen.
     """
     code = Code(module, "finite", 2, dtype)
     grad_at, count = code.args
@@ -202,11 +203,11 @@ def write_passes(module: Any, dtype: Any) -> None:
         code.store(zero(code), code.sum(code.args[0], loop.index))
     code.done()
 
-    code = Code(module, "hold", 3, dtype)
-    grad_at, frozen_at, count = code.args
+    code = Code(module, "hold", 4, dtype)
+    grad_at, frozen_at, offset, count = code.args
     with code.loop(code.b.mul(count, code.whole(code.size)), LINE) as loop:
-        there = code.sum(grad_at, loop.index)
-        frozen = code.load(code.sum(frozen_at, loop.index))
-        free = code.b.fcmp_ordered("==", frozen, zero(code))
-        code.store(code.b.select(free, code.load(there), zero(code)), there)
+        here = code.b.add(offset, loop.index)
+        there = code.sum(grad_at, here)
+        frozen = code.load_bits(frozen_at, here)
+        code.store(code.b.select(frozen, zero(code), code.load(there)), there)
     code.done()
