@@ -13,6 +13,7 @@ from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch, Promise
 from deltarule.engines.compiled import entries
 from deltarule.engines.compiled import fields as d
 from deltarule.engines.compiled.plan import Plan, address_of
+from deltarule.engines.compiled.predictor import CompiledPredictor
 from deltarule.errors import InputError
 from deltarule.maths import Network
 
@@ -149,6 +150,9 @@ class CompiledEngine(Engine):
         plan, widths, dtype = self._plan, self.net.widths, self._plan.dtype
         x = self._array(X, widths[0], "X")
         n = len(x)
+        if plan.calls_blas_forward:  # which would give a row other bits among others than alone
+            theta = self.averaged_theta if averaged else self.theta
+            return CompiledPredictor(self.net, theta, self, self.threads).outputs(x)
         if plan.rows < n and plan.rows < d.PREDICT_ROWS:
             plan.reserve(min(n, d.PREDICT_ROWS))
         output = np.empty((n, widths[-1]), dtype=dtype)

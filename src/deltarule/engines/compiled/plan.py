@@ -207,6 +207,12 @@ class Plan:
                 fields[d.DROP_THRESHOLD] = round(rate * 2**32)
                 self.numbers[d.DROP_FACTORS + layer] = 1 / (1 - rate)
 
+    @property
+    def calls_blas_forward(self) -> bool:
+        """Whether BLAS does the forward product of some layer in large batches."""
+        layers = range(1, self.net.n_layers + 1)
+        return any(self.layer(layer)[d.FORWARD_BLAS] != _NEVER for layer in layers)
+
     def layer(self, layer: int) -> np.ndarray:
         """The fields of layer l, from 1."""
         start = d.HEADER + (layer - 1) * d.FIELDS
