@@ -162,7 +162,7 @@ class CompiledPredictor(Predictor):
 
     def __call__(self, x: Any) -> np.ndarray:
         """a^L of one row, or of rows; see :class:`Predictor`."""
-        if type(x) is _ndarray and x.dtype is self._dtype and x.flags.c_contiguous and self.quick:
+        if type(x) is _ndarray and x.dtype == self._dtype and x.flags.c_contiguous and self.quick:
             n = self._n_outputs
             out = _empty(n if x.ndim == 1 else (1, n), self._dtype)
             try:
@@ -237,7 +237,7 @@ class Unchanged:
 
     def one_row(self, X: Any) -> np.ndarray | None:
         """a^L of shape (1, n_L); None if X or the arrays are in any way out of the ordinary."""
-        if type(X) is not _ndarray or X.dtype is not self._dtype:
+        if type(X) is not _ndarray or X.dtype != self._dtype:
             return None
         out = _empty((1, self._n_outputs), self._dtype)
         try:
