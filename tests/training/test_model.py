@@ -54,7 +54,8 @@ def test_a_model_comes_back_bit_for_bit(net, tmp_path):
     assert np.array_equal(loaded.theta, theta)
     assert loaded.extra == model.extra
     X = np.random.default_rng(0).normal(size=(5, 3))
-    assert np.array_equal(loaded.predict(X), forward(net, theta, X).output)
+    assert np.array_equal(loaded.predict(X), model.predict(X))
+    assert np.array_equal(loaded.predict(X, "reference"), forward(net, theta, X).output)
 
 
 def test_the_history_comes_back_digit_for_digit(tmp_path):
@@ -106,15 +107,18 @@ def test_numbers_of_numpy_are_numbers(tmp_path):
     assert load_model(tmp_path / "m").extra == {"n": 3, "x": 0.5, "list": [0, 1, 2], "yes": True}
 
 
-def test_many_rows_are_predicted_in_pieces(monkeypatch):
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_many_rows_are_predicted_in_pieces(engine, monkeypatch):
     net = Network([3, 4, 2], activation="tanh")
-    model, X = Model(net, net.initial(0)), np.random.default_rng(0).normal(size=(11, 3))
-    whole = model.predict(X)
-    monkeypatch.setattr("deltarule.training.model._PIECE", 4)
-    assert np.allclose(model.predict(X), whole, rtol=1e-14)
-    assert model.predict(X[:0]).shape == (0, 2)
+    X = np.random.default_rng(0).normal(size=(11, 3))
+    whole = Model(net, net.initial(0)).predict(X, engine)
+    for name in ("_MOST_ROWS", "_FEWEST_ROWS"):
+        monkeypatch.setattr(f"deltarule.engines.predicting.{name}", 4)
+    model = Model(net, net.initial(0))
+    assert np.allclose(model.predict(X, engine), whole, rtol=1e-14)
+    assert model.predict(X[:0], engine).shape == (0, 2)
     with pytest.raises(InputError, match=r"X has shape \(3,\)"):
-        model.predict(X[0])
+        model.predict(X[0], engine)
 
 
 # -- what a user has made himself -----------------------------------------------------------
@@ -142,7 +146,7 @@ def test_a_user_s_own_activation_comes_back_if_it_is_registered(tmp_path):
     finally:
         ACTIVATIONS.unregister("cube")
     X = np.ones((1, 3))
-    assert np.array_equal(loaded.predict(X), forward(net, net.initial(0), X).output)
+    assert np.array_equal(loaded.predict(X, "reference"), forward(net, net.initial(0), X).output)
 
 
 def test_a_user_s_own_loss_too(tmp_path):

@@ -11,6 +11,7 @@ from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch, Promise
 from deltarule.engines.checked import CheckedEngine
 from deltarule.engines.choice import engine_name, make_engine, started_engine
 from deltarule.engines.contract import LAWS, ContractReport, check_engine
+from deltarule.engines.predicting import Predictor, make_predictor
 from deltarule.engines.reference import ReferenceEngine
 
 __all__ = [
@@ -21,10 +22,12 @@ __all__ = [
     "Engine",
     "EngineSettings",
     "Epoch",
+    "Predictor",
     "Promises",
     "ReferenceEngine",
     "check_engine",
     "engine_name",
     "make_engine",
+    "make_predictor",
     "started_engine",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +23,16 @@ VARIABLE = "DELTARULE_ENGINE"
 """The environment variable that says what ``"auto"`` is."""
 
 
-def _compiled() -> Engine:
-    """The compiled engine, which is imported when it is asked for: it loads Numba."""
+def compiled_module(name: str = "engine") -> Any:
+    """A file of the compiled engine, which is imported when it is asked for: it loads Numba.
+
+    Raises
+    ------
+    MissingDependency
+        If there is no Numba, or none that works here.
+    """
     try:
-        from deltarule.engines.compiled import CompiledEngine
+        return importlib.import_module(f"deltarule.engines.compiled.{name}")
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] not in {"numba", "llvmlite"}:
             raise
@@ -32,7 +40,11 @@ def _compiled() -> Engine:
             "the compiled engine needs Numba, which is not installed or cannot be loaded here "
             f"({error}); install numba, or take engine='reference', which computes the same"
         ) from error
-    return CompiledEngine()
+
+
+def _compiled() -> Engine:
+    engine: Engine = compiled_module().CompiledEngine()
+    return engine
 
 
 _ENGINES: dict[str, Callable[[], Engine]] = {
@@ -75,6 +87,11 @@ def engine_name(which: str = "auto") -> str:
     return name
 
 
+def was_asked_for(which: Any, name: str) -> bool:
+    """Whether the engine ``name`` was named, by an argument or by the environment."""
+    return bool(which != "auto" or os.environ.get(VARIABLE, "") == name)
+
+
 def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
     """An engine by name: ``"auto"``, ``"compiled"``, ``"reference"`` or ``"checked"``.
 
@@ -106,11 +123,10 @@ def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
     if not isinstance(which, str):
         raise InputError(f"engine is {which!r}; expected a name, or an Engine")
     name = engine_name(which)
-    asked = which != "auto" or os.environ.get(VARIABLE, "") == name
     try:
         return _ENGINES[name]()
     except MissingDependency:
-        if asked:
+        if was_asked_for(which, name):
             raise
         return ReferenceEngine()  # Numba is there and does not work on this machine
 

@@ -11,16 +11,17 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from deltarule.engines import Engine
 from deltarule.errors import InputError
+from deltarule.estimators.mlp_predicting import PredictingMLP
 from deltarule.estimators.sklearn_rules import (
     NoImprovement,
     loss_record,
@@ -31,13 +32,12 @@ from deltarule.estimators.sklearn_rules import (
 )
 from deltarule.estimators.sources import (
     ShuffledOrder,
-    is_sparse,
     print_epoch,
     source,
     with_source,
 )
 from deltarule.estimators.threads import blas_threads_for
-from deltarule.maths import Activation, Network, forward
+from deltarule.maths import Activation, Network
 from deltarule.optimizers import RULES
 from deltarule.training import EpochRecord, TrainingResult, train
 
@@ -46,10 +46,8 @@ __all__ = ["DTYPES", "BaseMLP"]
 # float32 only if X is float32; everything else is computed in float64.
 DTYPES = (np.float64, np.float32)
 
-_CHUNK = 8192
 
-
-class BaseMLP(BaseEstimator, metaclass=ABCMeta):
+class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     """scikit-learn's multilayer perceptron interface over this library's training loop."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -95,10 +93,6 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _default_output(self) -> str:
         """The output activation that goes with the task and the loss."""
-
-    @abstractmethod
-    def _decode(self, outputs: np.ndarray) -> np.ndarray:
-        """From outputs to predictions."""
 
     @abstractmethod
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
@@ -214,9 +208,6 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
             W.append(rng.uniform(-bound, bound, (n_in, n_out)).T)
             b.append(rng.uniform(-bound, bound, n_out))
         return net.pack(W, b)
-
-    def _packed(self, net: Network) -> np.ndarray:
-        return net.pack([c.T for c in self.coefs_], self.intercepts_)
 
     def _take(self, theta: np.ndarray) -> None:
         """Show parameters as scikit-learn does: coefs_[i] is (n_in, n_out)."""
@@ -398,42 +389,6 @@ class BaseMLP(BaseEstimator, metaclass=ABCMeta):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-
-    # -- predicting -------------------------------------------------------------------
-
-    def _forward(self, X: Any) -> np.ndarray:
-        """a^L for checked rows, from coefs_ and intercepts_ as they are now."""
-        theta = self._packed(self.network_)
-        pieces = []
-        for start in range(0, X.shape[0], _CHUNK):
-            rows = X[start : start + _CHUNK]
-            dense = rows.toarray() if is_sparse(rows) else rows
-            pieces.append(forward(self.network_, theta, dense).output)
-        return np.concatenate(pieces)
-
-    def _outputs(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        rows = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._forward(rows.tocsr() if is_sparse(rows) else rows)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict.
-
-        Parameters
-        ----------
-        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels, or numbers.
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            scikit-learn's own, if the estimator is not fitted or X does not fit it.
-        """
-        return self._decode(self._outputs(X))
 
     def _check_partial_fit(self) -> bool:
         if self.solver == "lbfgs":

@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from deltarule.engines import Predictor
 from deltarule.estimators.mlp_base import DTYPES, BaseMLP
 from deltarule.estimators.sklearn_rules import store_parameters
 from deltarule.maths import Loss
@@ -150,6 +151,36 @@ clip_norm, averaging, callbacks, engine, initial_weights
 
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
         return float(r2_score(y, self._central(predicted), sample_weight=s))
+
+    def compile_predictor(self) -> Predictor:
+        """A function of one row, or of rows, without scikit-learn's checks: about a microsecond.
+
+        ``predictor(x)`` takes x of shape (n_0,) and gives (n_L,), or (N, n_0) and gives (N, n_L):
+        the bits of :meth:`predict`, with a column also where there is only one. It holds the
+        coefficients of now: what becomes of the estimator later does not change it. It can be
+        pickled, and called by several threads.
+
+        Returns
+        -------
+        Predictor
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from deltarule.estimators import MLPRegressor
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", alpha=10.0,
+        ...                      max_iter=2000, random_state=0)
+        >>> predictor = model.fit(X * 20, y / 100).compile_predictor()
+        >>> bool(predictor(20 * X[0])[0] == model.predict(20 * X[:1])[0])
+        True
+        """
+        return self._predictor()
 
     @available_if(lambda self: self._check_partial_fit())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

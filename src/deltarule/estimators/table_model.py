@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from deltarule.maths import Network
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
 from deltarule.training import History, Model, load_model, save_model
 
-__all__ = ["TableModel", "decoded", "fingerprint"]
+__all__ = ["TableModel", "decoded", "fingerprint", "predicting_engine"]
 
 # Rows are encoded and passed forward in pieces, so that a long table needs little memory.
 _CHUNK = 65536
@@ -81,8 +82,9 @@ class TableModel:
 
     def _outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
         X = self.encoder.transform(typed, dtype=self.model.net.dtype)
+        engine = predicting_engine(self.settings)
         with np.errstate(over="ignore", invalid="ignore"):
-            found = decoded(self.model.net, self.target, self.model.predict(X))
+            found = decoded(self.model.net, self.target, self.model.predict(X, engine))
         bad = ~np.isfinite(found.reshape(len(found), -1)).all(axis=1)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
@@ -213,6 +215,20 @@ def fingerprint(typed: TypedColumns) -> str:
     if target.dtype == object:
         data = "\0".join(map(str, target)).encode()
     return hashlib.sha256(data).hexdigest()
+
+
+def predicting_engine(settings: Mapping[str, Any]) -> str:
+    """The engine of prediction: the reference where that was asked for, else the fastest here.
+
+    What the compiled engine has trained is of use where there is no Numba, too.
+
+    Examples
+    --------
+    >>> predicting_engine({"engine": "compiled"}), predicting_engine({"engine": "reference"})
+    ('auto', 'reference')
+    """
+    name = settings.get("engine")
+    return str(name) if name in ("reference", "checked") else "auto"
 
 
 def decoded(net: Network, target: TargetEncoder, a: np.ndarray) -> np.ndarray:

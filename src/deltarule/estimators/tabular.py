@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.engines import EngineSettings, engine_name
 from deltarule.errors import DataError, InputError
 from deltarule.estimators.scores import Baseline, baselines, compared, score_outputs
-from deltarule.estimators.table_model import TableModel, decoded, fingerprint
+from deltarule.estimators.table_model import TableModel, decoded, fingerprint, predicting_engine
 from deltarule.estimators.threads import blas_threads_for
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, SCHEDULES
@@ -259,7 +259,8 @@ def fit_table(
     tell("scoring")
     model = Model(net, result.theta, result.history)
     truth = {name: Y[name] if target.classes else _target(part) for name, part in parts.items()}
-    outputs = {name: decoded(net, target, model.predict(X[name])) for name in parts}
+    engine = predicting_engine({"engine": settings.engine})
+    outputs = {name: decoded(net, target, model.predict(X[name], engine)) for name in parts}
     scores = {
         name: score_outputs(target.task, truth[name], outputs[name], part.weights)
         for name, part in parts.items()

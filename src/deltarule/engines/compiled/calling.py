@@ -18,7 +18,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["call", "driver_function", "integers", "numbers", "source_digest"]
+__all__ = ["call", "driver_function", "integers", "numbers", "source_digest", "stack"]
 
 _SOURCES = (
     "calling.py",
@@ -27,6 +27,7 @@ _SOURCES = (
     "entries.py",
     "fields.py",
     "moving.py",
+    "predicting.py",
     "row_entries.py",
 )
 
@@ -43,24 +44,27 @@ def source_digest(folder: Path | None = None) -> str:
 _DIGEST = source_digest()
 
 
-def driver_function(*signatures: Any) -> Callable[[Callable[..., Any]], Any]:
+def driver_function(*signatures: Any, nogil: bool = True) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function without the interpreter's lock, and keep it on disk.
 
     Parameters
     ----------
     *signatures
         Its types. Without any it is compiled with what calls it.
+    nogil : bool
+        False keeps the lock: to give it away and take it back can cost the 5 ms for which
+        another thread may hold it, much for a call of a microsecond.
     """
 
     def compile_it(function: Callable[..., Any]) -> Any:
-        dispatcher = njit(nogil=True)(function)
+        dispatcher = njit(nogil=nogil)(function)
         with contextlib.suppress(RuntimeError):  # no folder that can be written to
             dispatcher.enable_caching()
         file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
         if hasattr(file, "_source_stamp"):
             file._source_stamp = _DIGEST
         else:  # another Numba, which keeps it elsewhere: better slow than stale
-            dispatcher = njit(nogil=True)(function)
+            dispatcher = njit(nogil=nogil)(function)
         for signature in signatures:
             dispatcher.compile(signature)
         if signatures:
@@ -86,6 +90,18 @@ def call(typing: Any, address: Any, arguments: Any) -> Any:
         return builder.call(builder.inttoptr(values[0], kind.as_pointer()), given)
 
     return types.int64(types.int64, arguments), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def stack(typing: Any, n_bytes: Any) -> Any:
+    """The address of so many bytes of the caller's stack, from a cache line on."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        room = builder.alloca(ir.IntType(8), size=values[0])
+        room.align = 64
+        return builder.ptrtoint(room, ir.IntType(64))
+
+    return types.int64(types.int64), codegen
 
 
 def _pointing_at(kind: Any) -> Any:

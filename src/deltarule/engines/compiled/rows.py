@@ -15,17 +15,22 @@ from deltarule.engines.compiled.products import first_lanes, masked_load, masked
 from deltarule.engines.compiled.target import is_x86
 from deltarule.maths import dropout as philox
 
-__all__ = ["write_rows"]
+__all__ = ["write_moves", "write_rows"]
 
 
 def write_rows(module: Any, dtype: Any) -> None:
     """All kernels of this file."""
     _choose(Code(module, "choose", 9, dtype))
     _copy_rows(Code(module, "copy_rows", 7, dtype))
-    _transpose(Code(module, "transpose", 6, dtype))
-    _scatter(Code(module, "scatter", 6, dtype))
     _row_sums(Code(module, "row_sums", 6, dtype))
     _dropout(Code(module, "dropout", 12, dtype))
+    write_moves(module, dtype)
+
+
+def write_moves(module: Any, dtype: Any) -> None:
+    """Those that prediction by itself needs, too."""
+    _transpose(Code(module, "transpose", 6, dtype))
+    _scatter(Code(module, "scatter", 6, dtype))
     _denormals(Code(module, "flush_denormals", 1, dtype))
 
 
