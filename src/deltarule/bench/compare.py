@@ -243,7 +243,6 @@ def compare(
     engine: str = "auto",
     seconds: float = 0.25,
     show: Show = _silent,
-    done: Callable[[Comparison, Result], None] | None = None,
 ) -> Comparison:
     """Time a training step of deltarule beside other libraries.
 
@@ -264,8 +263,6 @@ def compare(
         How long one measurement is to last, at least an epoch.
     show : callable
         Is told what is being done.
-    done : callable
-        Is given the comparison and the result of a config when it is there.
 
     Returns
     -------
@@ -294,10 +291,7 @@ def compare(
     make_engine(engine)  # an unknown one is found before anything is measured
     comparison = Comparison(threads, rounds, circumstances())
     for config in configs:
-        result = _one(config, names, comparison, engine, seconds, show)
-        comparison.results.append(result)
-        if done is not None:
-            done(comparison, result)
+        comparison.results.append(_one(config, names, comparison, engine, seconds, show))
     return comparison
 
 

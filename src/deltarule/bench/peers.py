@@ -72,6 +72,14 @@ def _seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
+def _numpy() -> str:
+    """NumPy's version, and that of the library that does its products."""
+    built: Any = np.show_config(mode="dicts")
+    blas = built.get("Build Dependencies", {}).get("blas", {})
+    name = f"{blas.get('name', '')} {blas.get('version', '')}".strip()
+    return f"{np.__version__} ({name})" if name else np.__version__
+
+
 class _Estimator(Peer):
     """What scikit-learn's MLPRegressor and ours share: everything."""
 
@@ -128,7 +136,7 @@ class Deltarule(_Estimator):
     def versions(self) -> dict[str, str]:
         from deltarule._version import __version__
 
-        return {"deltarule": __version__, "engine": self.engine_name, "NumPy": np.__version__}
+        return {"deltarule": __version__, "engine": self.engine_name, "NumPy": _numpy()}
 
 
 class Reference(Deltarule):
@@ -164,7 +172,7 @@ class ScikitLearn(_Estimator):
     def versions(self) -> dict[str, str]:
         import sklearn
 
-        return {"scikit-learn": sklearn.__version__, "NumPy": np.__version__}
+        return {"scikit-learn": sklearn.__version__, "NumPy": _numpy()}
 
 
 class PyTorch(Peer):
@@ -330,7 +338,7 @@ class PlainNumPy(Peer):
         return self.theta
 
     def versions(self) -> dict[str, str]:
-        return {"NumPy": np.__version__}
+        return {"NumPy": _numpy()}
 
 
 PEERS: dict[str, type[Peer]] = {
