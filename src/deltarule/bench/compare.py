@@ -12,7 +12,7 @@ from deltarule.bench.configs import Config
 from deltarule.bench.machine import circumstances
 from deltarule.bench.peers import PEERS
 from deltarule.bench.processes import Absent, Worker, check_threads, in_turn, peer_command
-from deltarule.engines import make_engine
+from deltarule.engines import engine_name
 from deltarule.errors import InputError, MissingDependency, UnknownName, WorkerFailed
 
 __all__ = ["OTHERS", "Comparison", "Ratio", "Result", "Timing", "compare", "ratio"]
@@ -288,7 +288,7 @@ def compare(
     names = check_names(against)
     check_threads(threads)
     check_rounds(rounds)
-    make_engine(engine)  # an unknown one is found before anything is measured
+    engine_name(engine)  # an unknown one is found before anything is measured
     comparison = Comparison(threads, rounds, circumstances())
     for config in configs:
         comparison.results.append(_one(config, names, comparison, engine, seconds, show))
@@ -321,8 +321,7 @@ def _one(
                 facts[name], measures[name] = worker.prepare(**job)
             except Absent as reason:
                 if name == "deltarule":
-                    # Numba alone is optional, and said so above.
-                    raise MissingDependency(f"deltarule: {reason}; install it") from None
+                    raise MissingDependency(f"deltarule: {reason}") from None
                 comparison.not_run[name] = f"because {reason} (pip install {PEERS[name].install})"
         if len(facts) < 2:
             reasons = "; ".join(f"{name} {why}" for name, why in comparison.not_run.items())

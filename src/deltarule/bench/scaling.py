@@ -12,7 +12,7 @@ from deltarule.bench.compare import Show, _silent, check_rounds, start
 from deltarule.bench.configs import AXES, Config
 from deltarule.bench.machine import circumstances
 from deltarule.bench.processes import check_threads, in_turn
-from deltarule.engines import make_engine
+from deltarule.engines import engine_name
 
 __all__ = ["Scaling", "scaling"]
 
@@ -111,7 +111,7 @@ def scaling(
     """
     check_threads(threads)
     check_rounds(rounds)
-    make_engine(engine)
+    engine_name(engine)
     where = circumstances()
     # S stands on every axis; a config that comes again has the same name and is measured once.
     distinct = {config.name: config for configs in axes.values() for config in configs.values()}

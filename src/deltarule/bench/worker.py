@@ -26,7 +26,7 @@ from typing import Any, Protocol, TextIO
 
 from deltarule.bench.configs import PROBE_STEPS, Config, loss_of
 from deltarule.bench.peers import PEERS, Peer
-from deltarule.errors import InputError
+from deltarule.errors import InputError, MissingDependency
 
 __all__ = ["Job", "Training", "serve", "training"]
 
@@ -178,6 +178,8 @@ def _outcome(
         raise InputError(f"do is {request['do']!r}; expected 'prepare' or 'measure'")
     except ModuleNotFoundError as error:
         return {"absent": f"{error.name} is not installed"}
+    except MissingDependency as error:
+        return {"absent": str(error)}
     except ImportError as error:
         # Installed, and of no use: a shared library that is missing, say.
         return {"absent": f"it cannot be imported ({error})"}
