@@ -25,8 +25,8 @@ _TIMEOUT = 900.0
 # How long a worker that was told to end is waited for before it is ended by force.
 _GRACE = 2.0
 # Threads of a library wait for more work with the processor held before they sleep: OpenMP's
-# for some milliseconds, OpenBLAS's for some ten. So the next measurement waits as well.
-_SETTLE = 0.1
+# for some milliseconds, OpenBLAS's for 0.1 s. So the next measurement waits as well.
+_SETTLE = 0.2
 
 
 class Absent(Exception):
