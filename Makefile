@@ -45,7 +45,10 @@ docs: $(STAMPS)/docs ## build the documentation into docs/_build/html; a warning
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-bench: $(STAMPS)/package ## measure a backward pass against a forward pass, and the import
+bench: $(STAMPS)/package ## time steps beside other libraries and beside limits, passes, the import
+	$(BIN)/deltarule bench
+	$(BIN)/deltarule bench --scaling
+	$(BIN)/python benchmarks/limits.py
 	$(ONE_THREAD) $(BIN)/python benchmarks/steps.py
 	$(BIN)/python benchmarks/import_time.py
 

@@ -17,6 +17,7 @@ BASES = {
     "ContractViolation": AssertionError,
     "Diverged": ArithmeticError,
     "MissingDependency": ImportError,
+    "WorkerFailed": RuntimeError,
 }
 
 

@@ -13,7 +13,8 @@ so ``except ValueError`` keeps working::
     ├── GradientMismatch (AssertionError)   a derivative that is not the derivative of its value
     ├── ContractViolation (AssertionError)  an engine that breaks the engine contract
     ├── Diverged (ArithmeticError, ValueError)  a cost, activation or gradient that is not finite
-    └── MissingDependency (ImportError)     an optional library that is not installed
+    ├── MissingDependency (ImportError)     an optional library that is not installed
+    └── WorkerFailed (RuntimeError)         a process of our own that died, hung or failed
 
 A message says three things: what was given, what was expected, and what to do.
 """
@@ -32,6 +33,7 @@ __all__ = [
     "MissingDependency",
     "NotCompilable",
     "UnknownName",
+    "WorkerFailed",
 ]
 
 
@@ -126,3 +128,7 @@ class Diverged(DeltaruleError, ArithmeticError, ValueError):
 
 class MissingDependency(DeltaruleError, ImportError):
     """An optional library that a feature needs and that is not installed."""
+
+
+class WorkerFailed(DeltaruleError, RuntimeError):
+    """A process that was started to do a part of the work, and died, hung or failed."""

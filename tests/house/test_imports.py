@@ -13,7 +13,7 @@ SRC = Path(__file__).parents[2] / "src" / "deltarule"
 PLACES = {
     "numpy": [""],
     "duckdb": ["tables/"],
-    "jax": ["engines/jax.py", "cluster/", "maths/namespace.py"],
+    "jax": ["engines/jax.py", "cluster/", "maths/namespace.py", "bench/"],
     "matplotlib": ["estimators/", "cli/"],
     "narwhals": ["tables/"],
     "numba": ["engines/compiled/"],
@@ -26,10 +26,16 @@ PLACES = {
     "scipy": ["optimizers/lbfgs.py", "engines/compiled/"],
     "sklearn": ["estimators/", "bench/"],
     "threadpoolctl": ["estimators/"],
+    "torch": ["bench/"],  # to be timed beside it; nothing is computed with it
     "typer": ["cli/"],
 }
 # Here the import stands inside the function that needs it, because the library is optional.
-INSIDE_FUNCTIONS = {("jax", "maths/namespace.py"), ("jax", "engines/jax.py")}
+INSIDE_FUNCTIONS = {
+    ("jax", "maths/namespace.py"),
+    ("jax", "engines/jax.py"),
+    ("jax", "bench/peers.py"),
+    ("torch", "bench/peers.py"),
+}
 # Model files are never executed on reading.
 NEVER = {"cPickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 
@@ -94,6 +100,7 @@ def test_a_library_is_imported_in_its_one_place(path):
         ("maths/namespace.py", "import jax.numpy"),
         ("training/loop.py", "from rich.progress import track"),
         ("engines/base.py", "import torch"),
+        ("bench/peers.py", "import torch"),
         ("files.py", "import pickle"),
         ("tables/read.py", "duckdb = importlib.import_module('safetensors.numpy')"),
         ("engines/jaxy.py", "import jax"),
@@ -111,6 +118,7 @@ def test_the_checker_sees_a_wrong_import(place, line):
         ("maths/namespace.py", "def f():\n    import jax.numpy"),
         ("tables/read.py", "import duckdb"),
         ("engines/compiled/plan.py", "from scipy.linalg import blas"),
+        ("bench/peers.py", "def f():\n    import torch"),
     ],
 )
 def test_the_checker_lets_a_right_import_pass(place, line):

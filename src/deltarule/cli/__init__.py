@@ -1,4 +1,4 @@
-"""The command line: ``deltarule fit``, ``predict``, ``evaluate``, ``check``."""
+"""The command line: ``deltarule fit``, ``predict``, ``evaluate``, ``check``, ``bench``."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from deltarule._version import __version__
+from deltarule.cli.benching import bench
 from deltarule.cli.options import (
     AsJson,
     Data,
@@ -431,3 +432,8 @@ def check(
 
         if not check_machine(engine, as_json=as_json, quiet=quiet):
             raise typer.Exit(Status.CHECK_FAILED)
+
+
+app.command(
+    cls=Grouped, context_settings=_CONTEXT, short_help="Time a training step beside others'."
+)(bench)

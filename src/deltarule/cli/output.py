@@ -13,7 +13,17 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["error", "in_options", "json_object", "live", "notes", "plain", "say", "scores"]
+__all__ = [
+    "aligned",
+    "error",
+    "in_options",
+    "json_object",
+    "live",
+    "notes",
+    "plain",
+    "say",
+    "scores",
+]
 
 # Text is printed as it is: a column called "[red]" is no markup, and numbers are not coloured.
 _errors = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
@@ -22,7 +32,8 @@ _NAMES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "
 
 _NAME = (
     "activation|averaging|batch_size|clip_norm|dropout|engine|epochs|ignore|kinds|l2|layers|"
-    "learning_rate|na|patience|rule|schedule|seed|sql|table|target|task|test|valid|weights"
+    "learning_rate|na|patience|rounds|rule|schedule|seed|sql|table|target|task|test|threads|valid|"
+    "weights"
 )
 # Where the option is not simply the parameter with dashes.
 _OPTIONS = {"kinds": "kind"}
@@ -128,10 +139,26 @@ def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
     constant    80  0.0000  73,117
     """
     names = list(next(iter(rows.values()))[1])
-    columns = [["", *rows], ["rows", *(f"{count:,}" for count, _ in rows.values())]]
+    columns: list[list[str]] = [
+        ["", *rows],
+        ["rows", *(f"{count:,}" for count, _ in rows.values())],
+    ]
     for name in names:
         cells = _aligned(name, [values[name] for _, values in rows.values()])
         columns.append([_NAMES.get(name, name), *cells])
+    return aligned(columns)
+
+
+def aligned(columns: Sequence[Sequence[str]]) -> str:
+    """Columns side by side: the first flush left, the others flush right.
+
+    Examples
+    --------
+    >>> print(aligned([["", "a", "bc"], ["x", "1", "20"]]))
+         x
+    a    1
+    bc  20
+    """
     widths = [max(map(len, column)) for column in columns]
     lines = []
     for label, *cells in zip(*columns, strict=True):

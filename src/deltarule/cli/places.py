@@ -7,7 +7,7 @@ import io
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from deltarule.files import read_json, write_bytes
 __all__ = [
     "check_data",
     "check_model_folder",
+    "check_output_file",
     "check_predictions_file",
     "default_folder",
+    "make_parent",
     "write_predictions",
 ]
 
@@ -62,25 +64,36 @@ def check_predictions_file(out: Path, force: bool) -> None:
 
     Raises
     ------
+    FileError, InputError
+        As :func:`check_output_file`.
+    """
+    check_output_file(out, force, "--out", _FORMATS)
+
+
+def check_output_file(out: Path, force: bool, option: str, endings: Sequence[str]) -> None:
+    """Refuse a file that could not be written to, before any work is done for it.
+
+    Raises
+    ------
     FileError
         If it exists (without ``force``), or its place cannot be written to.
     InputError
-        If its ending is none of the formats.
+        If its ending is none of ``endings``.
     """
-    if out.suffix.lower() not in _FORMATS:
+    if out.suffix.lower() not in endings:
         raise InputError(
-            f"--out is {str(out)!r}; expected a name that ends in {', '.join(_FORMATS)}"
+            f"{option} is {str(out)!r}; expected a name that ends in {', '.join(endings)}"
         )
     if out.is_dir():
-        raise FileError(f"{str(out)!r} is a folder; expected a file's name; give --out another")
-    _check_free(out, force)
-    _check_writable(out)
+        raise FileError(f"{str(out)!r} is a folder; expected a file's name; give {option} another")
+    _check_free(out, force, option)
+    _check_writable(out, option)
 
 
-def _check_free(place: Path, force: bool) -> None:
+def _check_free(place: Path, force: bool, option: str = "--out") -> None:
     if (place.exists() or place.is_symlink()) and not force:
         raise FileError(
-            f"{str(place)!r} exists already; name another with --out, or replace it with --force"
+            f"{str(place)!r} exists already; name another with {option}, or replace it with --force"
         )
 
 
@@ -96,7 +109,7 @@ def _is_replaceable(folder: Path) -> bool:
     return isinstance(manifest, dict) and manifest.get("format") == "deltarule model"
 
 
-def _check_writable(target: Path) -> None:
+def _check_writable(target: Path, option: str = "--out") -> None:
     place = target.absolute().parent
     try:
         while not place.exists():
@@ -106,7 +119,7 @@ def _check_writable(target: Path) -> None:
     except OSError as error:
         raise FileError(
             f"cannot write to {str(place)!r} ({error.strerror or error}); expected a folder that "
-            "can be written to; name another place with --out"
+            f"can be written to; name another place with {option}"
         ) from error
 
 
@@ -134,11 +147,22 @@ def write_predictions(out: Path | None, columns: Mapping[str, Any]) -> None:
         sys.stdout.write(text.getvalue())
         sys.stdout.flush()
         return
+    make_parent(out)
+    write_bytes(out, text.getvalue().encode())
+
+
+def make_parent(out: Path) -> None:
+    """Make the folder that a file is to be written to.
+
+    Raises
+    ------
+    FileError
+        If it cannot be made.
+    """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"cannot make the folder of {str(out)!r}: {error.strerror}") from error
-    write_bytes(out, text.getvalue().encode())
 
 
 def _cells(values: np.ndarray) -> list[Any]:

@@ -103,7 +103,8 @@ def execute(arguments: Sequence[str]) -> int:
     """Run the command line with these arguments, and give its exit status."""
     from deltarule.cli.app import app
 
-    as_json = "--json" in arguments
+    # The --json of bench names a file.
+    as_json = "--json" in arguments and arguments[0] != "bench"
     command = typer.main.get_command(app)
     try:
         result = command.main(list(arguments), prog_name="deltarule", standalone_mode=False)

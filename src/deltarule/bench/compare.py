@@ -1,0 +1,343 @@
+"""The comparison: every peer on every config, in turn."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from deltarule.bench.configs import Config
+from deltarule.bench.machine import circumstances
+from deltarule.bench.peers import PEERS
+from deltarule.bench.processes import Absent, Worker, check_threads, in_turn, peer_command
+from deltarule.engines import engine_name
+from deltarule.errors import InputError, MissingDependency, UnknownName, WorkerFailed
+
+__all__ = ["OTHERS", "Comparison", "Ratio", "Result", "Timing", "compare", "ratio"]
+
+OTHERS = ("sklearn", "torch", "jax", "numpy")
+"""Whom deltarule is compared with unless others are named."""
+
+# How far, in parts of what deltarule's loss changed in the first steps, another one's may be
+# off. Rounding, and Adam's epsilon added before or after the correction of the moments, gave
+# 3e-5 at most in these configs; a learning rate 1 % off gave 5e-4 at least.
+_SAME = 3e-4
+
+Show = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """What was measured of one library on one config.
+
+    Parameters
+    ----------
+    seconds : tuple of float
+        Of one step, from each round.
+    epochs : int
+        Epochs of one measurement.
+    losses : tuple of two floats
+        Before the first step and after a few, from which one sees that all train alike.
+    """
+
+    seconds: tuple[float, ...]
+    epochs: int
+    losses: tuple[float, float]
+
+    @property
+    def median(self) -> float:
+        """The median over the rounds, in seconds."""
+        return statistics.median(self.seconds)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """How many times as long another takes.
+
+    Parameters
+    ----------
+    of_medians : float
+        Its median over ours.
+    median, least, most : float
+        Of the ratios within each round, which a slow minute of the machine spoils less.
+    """
+
+    of_medians: float
+    median: float
+    least: float
+    most: float
+
+
+def ratio(theirs: Sequence[float], ours: Sequence[float]) -> Ratio:
+    """Their times over ours, round by round.
+
+    Parameters
+    ----------
+    theirs, ours : sequence of float
+        One time for each round, in the same order.
+
+    Returns
+    -------
+    Ratio
+
+    Examples
+    --------
+    >>> ratio([20.0, 30.0, 44.0], [10.0, 10.0, 11.0])
+    Ratio(of_medians=3.0, median=3.0, least=2.0, most=4.0)
+    """
+    each = [a / b for a, b in zip(theirs, ours, strict=True)]
+    of_medians = statistics.median(theirs) / statistics.median(ours)
+    return Ratio(of_medians, statistics.median(each), min(each), max(each))
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """One config: its timings by name, deltarule's first."""
+
+    config: Config
+    timings: Mapping[str, Timing]
+
+    def ratio(self, name: str) -> Ratio:
+        """How many times as long ``name`` takes as deltarule."""
+        return ratio(self.timings[name].seconds, self.timings["deltarule"].seconds)
+
+
+@dataclasses.dataclass
+class Comparison:
+    """Everything that was measured, and where.
+
+    Parameters
+    ----------
+    threads, rounds : int
+    circumstances : dict
+        See :func:`deltarule.bench.machine.circumstances`.
+    versions : dict of name to dict of str
+        What each library said it is.
+    not_run : dict of name to str
+        The reason.
+    results : list of Result
+    """
+
+    threads: int
+    rounds: int
+    circumstances: dict[str, Any]
+    versions: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    not_run: dict[str, str] = dataclasses.field(default_factory=dict)
+    results: list[Result] = dataclasses.field(default_factory=list)
+
+    def as_record(self) -> dict[str, Any]:
+        """All of it, every single time included, as JSON holds it."""
+        return {
+            "format": "deltarule bench",
+            "version": 1,
+            "threads": self.threads,
+            "rounds": self.rounds,
+            **self.circumstances,
+            "versions": self.versions,
+            "not_run": self.not_run,
+            "configs": [_record(result) for result in self.results],
+        }
+
+
+def _record(result: Result) -> dict[str, Any]:
+    return {
+        **result.config.as_record(),
+        "steps": result.config.steps,
+        "flops_of_a_step": result.config.flops,
+        "seconds_of_a_step": {
+            name: {
+                "median": timing.median,
+                "rounds": list(timing.seconds),
+                "epochs_of_a_measurement": timing.epochs,
+                "loss_before": timing.losses[0],
+                "loss_after_first_steps": timing.losses[1],
+            }
+            for name, timing in result.timings.items()
+        },
+        "times_as_long": {
+            name: dataclasses.asdict(result.ratio(name))
+            for name in result.timings
+            if name != "deltarule"
+        },
+    }
+
+
+def check_same_training(losses: Mapping[str, tuple[float, float]]) -> None:
+    """Refuse libraries that did not train the same network.
+
+    Parameters
+    ----------
+    losses : mapping of name to (before, after)
+        The loss on the same rows, before the first step and after a few; deltarule's too.
+
+    Raises
+    ------
+    WorkerFailed
+        If a loss after them is off by more than a small part of what deltarule's changed.
+
+    Examples
+    --------
+    >>> check_same_training({"deltarule": (2.0, 1.5), "jax": (2.0, 1.500001)})
+    """
+    before, ours = losses["deltarule"]
+    for name, (_, theirs) in losses.items():
+        # Turned round, so that a loss that is no number is refused as well.
+        if not abs(theirs - ours) <= _SAME * abs(before - ours):
+            raise WorkerFailed(
+                f"{PEERS[name].title} has the loss {theirs:.6g} after the first steps, and "
+                f"deltarule {ours:.6g} (from {before:.6g}); expected the same, so "
+                "the two do not train alike. Leave it out, and report it"
+            )
+
+
+def check_names(against: Iterable[str]) -> list[str]:
+    """The peers of these names, each once.
+
+    Raises
+    ------
+    UnknownName
+        If there is none of a name.
+
+    Examples
+    --------
+    >>> check_names(["torch", "jax", "torch"])
+    ['torch', 'jax']
+    """
+    names = list(dict.fromkeys(against))
+    known = [name for name in PEERS if name != "deltarule"]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        given = ", ".join(map(repr, unknown)) or "none"
+        raise UnknownName(f"unknown peer {given}; known: {', '.join(known)}")
+    return names
+
+
+def check_rounds(rounds: int) -> None:
+    """Refuse a number of rounds below one.
+
+    Raises
+    ------
+    InputError
+        If it is.
+
+    Examples
+    --------
+    >>> check_rounds(3)
+    """
+    if rounds < 1:
+        raise InputError(f"rounds is {rounds}; expected at least 1")
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+def compare(
+    configs: Iterable[Config],
+    against: Iterable[str] = OTHERS,
+    *,
+    threads: int = 1,
+    rounds: int = 7,
+    engine: str = "auto",
+    seconds: float = 0.25,
+    show: Show = _silent,
+) -> Comparison:
+    """Time a training step of deltarule beside other libraries.
+
+    Each library runs in a process of its own, which is asked once in every round.
+
+    Parameters
+    ----------
+    configs : iterable of Config
+    against : iterable of str
+        Names in :data:`deltarule.bench.PEERS`. One that is not installed is left out.
+    threads : int
+        For every library. Processes are held to as many processors, where the system can.
+    rounds : int
+        Measurements of each library on each config.
+    engine : str
+        deltarule's.
+    seconds : float
+        How long one measurement is to last, at least an epoch.
+    show : callable
+        Is told what is being done.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        If there is no such peer, engine or number of threads, or no round.
+    MissingDependency
+        If none of the peers is installed.
+    WorkerFailed
+        If a process died, hung, failed or trained another network. No process is left.
+
+    Examples
+    --------
+    >>> from deltarule.bench import Config, compare
+    >>> tiny = Config("tiny", (2, 3, 1), batch_rows=4, rows=8)
+    >>> found = compare([tiny], ["numpy"], rounds=1, seconds=0.0)
+    >>> list(found.results[0].timings), found.not_run
+    (['deltarule', 'numpy'], {})
+    """
+    names = check_names(against)
+    check_threads(threads)
+    check_rounds(rounds)
+    engine_name(engine)  # an unknown one is found before anything is measured
+    comparison = Comparison(threads, rounds, circumstances())
+    for config in configs:
+        comparison.results.append(_one(config, names, comparison, engine, seconds, show))
+    return comparison
+
+
+def _one(
+    config: Config,
+    names: Sequence[str],
+    comparison: Comparison,
+    engine: str,
+    seconds: float,
+    show: Show,
+) -> Result:
+    """One config; what is not installed, and versions, are noted in ``comparison``."""
+    wanted = ["deltarule", *(name for name in names if name not in comparison.not_run)]
+    job = {
+        "config": config.as_record(),
+        "threads": comparison.threads,
+        "engine": engine,
+        "seconds": seconds,
+    }
+    facts: dict[str, dict[str, Any]] = {}
+    measures = {}
+    with contextlib.ExitStack() as stack:
+        for name in wanted:
+            show(f"{config.name}: preparing {PEERS[name].title}")
+            worker = start(name, comparison.threads, stack)
+            try:
+                facts[name], measures[name] = worker.prepare(**job)
+            except Absent as reason:
+                if name == "deltarule":
+                    raise MissingDependency(f"deltarule: {reason}") from None
+                comparison.not_run[name] = f"because {reason} (pip install {PEERS[name].install})"
+        if len(facts) < 2:
+            reasons = "; ".join(f"{name} {why}" for name, why in comparison.not_run.items())
+            raise MissingDependency(
+                f"nothing to compare with: not run: {reasons}; install one, or name another"
+            )
+        check_same_training({name: tuple(fact["losses"]) for name, fact in facts.items()})
+        comparison.versions |= {name: fact["versions"] for name, fact in facts.items()}
+        found = in_turn(measures, comparison.rounds, lambda text: show(f"{config.name}, {text}"))
+    timings = {
+        name: Timing(tuple(found[name]), int(fact["epochs"]), tuple(fact["losses"]))
+        for name, fact in facts.items()
+    }
+    return Result(config, timings)
+
+
+def start(name: str, threads: int, stack: contextlib.ExitStack) -> Worker:
+    """The worker of a peer, ended when the stack is."""
+    return stack.enter_context(Worker(PEERS[name].title, threads, peer_command(name)))

@@ -1,0 +1,181 @@
+"""``deltarule bench``: a training step beside those of other libraries, on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deltarule.cli import output
+from deltarule.cli.options import Force, Quiet, one, whole
+from deltarule.cli.status import told
+from deltarule.errors import InputError
+
+if TYPE_CHECKING:
+    from deltarule.bench import Comparison, Scaling
+
+__all__ = ["bench"]
+
+# X takes minutes, and is named by those who have them.
+_CONFIGS = "T,S,M,L,tanh"
+_PICTURES = (".svg", ".png", ".pdf")
+
+
+def bench(
+    against: Annotated[
+        str | None,
+        one(
+            "--against",
+            metavar="NAMES",
+            help="Whom to compare with: sklearn, torch, jax, numpy, and reference, which is "
+            "deltarule's own reference engine. If not given, the first four. What is not "
+            "installed is left out.",
+            group="What",
+        ),
+    ] = None,
+    configs: Annotated[
+        str | None,
+        one(
+            "--configs",
+            metavar="NAMES",
+            help="The networks, from tiny to extra large: T, S, M, L, X, and tanh, a full batch. "
+            f"If not given, {_CONFIGS}. X takes minutes.",
+            group="What",
+        ),
+    ] = None,
+    scaling: Annotated[
+        bool,
+        typer.Option(
+            "--scaling",
+            help="Instead, how deltarule's step grows with the rows of a step, the width and the "
+            "depth.",
+            rich_help_panel="What",
+        ),
+    ] = False,
+    threads: Annotated[
+        int,
+        one("--threads", metavar="N", help="For every library.", group="How", read=whole),
+    ] = 1,
+    rounds: Annotated[
+        int,
+        one(
+            "--rounds",
+            metavar="N",
+            help="Measurements of each library, taken in turn.",
+            group="How",
+            read=whole,
+        ),
+    ] = 7,
+    engine: Annotated[
+        str, one("--engine", metavar="NAME", help="deltarule's engine; or auto.", group="How")
+    ] = "auto",
+    json_file: Annotated[
+        Path | None,
+        one("--json", metavar="FILE", help="Write every time to a .json file.", group="Output"),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        one("--plot", metavar="FILE", help="Draw a .svg, .png or .pdf file.", group="Output"),
+    ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Time a training step of deltarule beside other libraries', each in a process of its own.
+
+    All train the same network with Adam on the squared error, in float32. A number is only
+    worth something beside the others of the same sitting: libraries are measured in turn,
+    and a machine that does other work makes all of them slower.
+    """
+    with told():
+        from deltarule.cli.places import check_output_file
+
+        for file, option, endings in (
+            (json_file, "--json", (".json",)),
+            (plot, "--plot", _PICTURES),
+        ):
+            if file is not None:
+                check_output_file(file, force, option, endings)
+        if scaling:
+            given = [
+                name for name, text in (("--against", against), ("--configs", configs)) if text
+            ]
+            if given:
+                raise InputError(
+                    f"--scaling was given with {' and '.join(given)}; expected it alone, as it "
+                    "measures deltarule at sizes of its own; leave one out"
+                )
+            found: Comparison | Scaling = _scaling(threads, rounds, engine, quiet)
+        else:
+            found = _compare(
+                _names(_CONFIGS if configs is None else configs),
+                None if against is None else _names(against),
+                {"threads": threads, "rounds": rounds, "engine": engine},
+                quiet,
+            )
+        _write(found, json_file, plot, quiet)
+
+
+def _names(text: str) -> list[str]:
+    """The names between the commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _compare(
+    configs: list[str], against: list[str] | None, settings: dict[str, Any], quiet: bool
+) -> Comparison:
+    """Measure and print config after config, so that what is known is seen at once."""
+    from deltarule.bench import compare, find_configs
+    from deltarule.bench.compare import OTHERS
+    from deltarule.cli.bench_tables import heading, result_table
+
+    names = list(OTHERS) if against is None else against
+    whole: Comparison | None = None
+    for config in find_configs(configs):
+        with output.live(quiet) as show:
+            found = compare([config], names, show=show, **settings)
+        if whole is None:
+            whole = found
+            names = [name for name in names if name not in found.not_run]
+            _say(heading(found), quiet)
+        else:
+            whole.results += found.results
+        _say("\n" + result_table(found.results[0]), quiet)
+    assert whole is not None  # find_configs gives at least one
+    return whole
+
+
+def _scaling(threads: int, rounds: int, engine: str, quiet: bool) -> Scaling:
+    from deltarule.bench import scaling
+    from deltarule.cli.bench_tables import heading, scaling_tables
+
+    with output.live(quiet) as show:
+        found = scaling(threads=threads, rounds=rounds, engine=engine, show=show)
+    _say(heading(found) + "\n\n" + scaling_tables(found), quiet)
+    return found
+
+
+def _say(text: str, quiet: bool) -> None:
+    if not quiet:
+        output.say(text)
+
+
+def _write(
+    found: Comparison | Scaling, json_file: Path | None, plot: Path | None, quiet: bool
+) -> None:
+    from deltarule.cli.places import make_parent
+    from deltarule.files import write_bytes, write_json
+
+    written = []
+    if json_file is not None:
+        make_parent(json_file)
+        write_json(json_file, found.as_record())
+        written.append(str(json_file))
+    if plot is not None:
+        from deltarule.cli.bench_pictures import picture
+
+        make_parent(plot)
+        write_bytes(plot, picture(found, plot.suffix.lower().removeprefix(".")))
+        written.append(str(plot))
+    if written:
+        _say(f"\nWrote {' and '.join(written)}.", quiet)
