@@ -57,11 +57,11 @@ def write_activation(module: Any, dtype: Any, name: str, activation: Activation)
     with code.b.if_else(training) as (then, otherwise):
         with then, code.loop(bytes_, LINE) as loop:
             value, rate = body(loop.index, [a, slope])
-            code.store(value, code.sum(z_at, loop.index))
+            code.replace(value, code.sum(z_at, loop.index))
             code.store(rate, code.sum(slope_at, loop.index))
         with otherwise, code.loop(bytes_, LINE) as loop:
             (value,) = body(loop.index, [a])
-            code.store(value, code.sum(z_at, loop.index))
+            code.replace(value, code.sum(z_at, loop.index))
     code.done()
 
 
