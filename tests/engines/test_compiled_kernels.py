@@ -1,4 +1,4 @@
-"""What kernels are made of: elementary functions, dropout's bits, the cache on disk."""
+"""The cache of kernels on disk."""
 
 import ctypes
 import re
@@ -10,90 +10,11 @@ import pytest
 
 pytest.importorskip("numba")
 
-import mpmath
-
 from deltarule.engines.compiled import calling, entries, library
-from deltarule.engines.compiled.code import Code
-from deltarule.engines.compiled.elementary import Elementary
 from deltarule.engines.compiled.formulas import write_activation
 from deltarule.engines.compiled.library import Library
 from deltarule.engines.compiled.scratch import address_of, aligned
 from deltarule.maths import Activation
-
-DTYPES = ["float32", "float64"]
-
-
-def write_word(module, dtype, word):
-    """``map(x, out, vectors)``."""
-    code = Code(module, "map", 3, dtype)
-    x, out, count = code.args
-    with code.loop(count) as loop:
-        offset = code.b.mul(loop.index, code.whole(64))
-        value = code.load(code.sum(x, offset))
-        code.store(getattr(Elementary(code), word)(value), code.sum(out, offset))
-    code.done()
-
-
-def run(word, values, dtype):
-    compiled = library.compiled(("test", word, dtype), lambda m: write_word(m, dtype, word))
-    x, out = aligned(len(values), dtype), aligned(len(values), dtype)
-    x[: len(values)] = values
-    kernel = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)(compiled["map"])
-    kernel(address_of(x), address_of(out), x.nbytes // 64)
-    return out[: len(values)]
-
-
-RANGES = {
-    "exp": (-87.0, 88.0),
-    "expm1": (-20.0, 88.0),
-    "tanh": (-12.0, 12.0),
-    "log": (1e-6, 1e6),
-    "log1p": (-0.9999, 1e3),
-    "sqrt": (0.0, 1e6),
-}
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("word", RANGES)
-def test_a_function_is_accurate_to_a_few_ulp(word, dtype):
-    low, high = RANGES[word]
-    rng = np.random.default_rng(0)
-    small = rng.uniform(-1, 1, 400) * 10.0 ** rng.uniform(-7, 0, 400)
-    x = np.concatenate((rng.uniform(low, high, 600), small)).astype(dtype)
-    x = x[(x > low) & (x < high)]
-    got = run(word, x, dtype)
-    with mpmath.workdps(40):
-        exact = [getattr(mpmath, word)(mpmath.mpf(float(value))) for value in x]
-        errors = [
-            abs((mpmath.mpf(float(g)) - e) / mpmath.mpf(float(np.spacing(np.abs(g)))))
-            for g, e in zip(got, exact, strict=True)
-        ]
-    assert max(errors) < 3, float(x[int(np.argmax(errors))])
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("word", [*RANGES, "sign", "abs", "rint"])
-def test_special_values_come_out_as_numpy_s(word, dtype):
-    biggest = np.finfo(dtype).max
-    x = np.array([0.0, np.inf, -np.inf, np.nan, -1.0, 1.0, biggest, -biggest, 1e-30], dtype)
-    with np.errstate(all="ignore"):
-        expected = getattr(np, word)(x)
-    assert run(word, x, dtype) == pytest.approx(
-        expected, rel=4 * float(np.finfo(dtype).eps), nan_ok=True
-    )
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_exp_reaches_the_subnormal_numbers_and_infinity(dtype):
-    tiny = np.log(np.finfo(dtype).tiny)
-    x = np.linspace(tiny - 12, tiny + 2, 100).astype(dtype)
-    with np.errstate(under="ignore"):
-        expected = np.exp(x.astype(np.longdouble)).astype(dtype)
-    gap = np.abs(run("exp", x, dtype) - expected)
-    assert (gap <= 2 * np.spacing(expected)).all()
-
-
-# -- the cache --------------------------------------------------------------------------------
 
 
 def square(xp):

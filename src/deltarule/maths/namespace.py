@@ -55,7 +55,7 @@ class ArrayNamespace:
     ``where(condition, a, b)`` gives this dtype even when ``a`` and ``b`` are plain
     numbers. ``total(x)`` and ``largest(x)`` look across the last axis and keep it;
     ``n_outputs(x)`` is its length; ``per_output(values, x)`` repeats ``values``
-    along it.
+    along it. The shared functions ask for ``dtype``, to know how many digits are wanted.
     """
 
     exp: Callable[[Any], Any]

@@ -228,6 +228,8 @@ class RecordingNamespace:
 
     minimum: Callable[[Any, Any], Node]
     maximum: Callable[[Any, Any], Node]
+    dtype = np.dtype(np.float64)
+    """What is printed has all its digits."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[Any, ...], Node] = {}

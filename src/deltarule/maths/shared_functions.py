@@ -2,7 +2,8 @@
 
 Each is a formula like any other: written once against an array namespace. A
 namespace offers them under their names (``xp.normal_cdf(z)``), so NumPy, JAX and
-compiled code all evaluate these very lines; the recording namespace keeps the
+compiled code all evaluate these very lines (but for ``times_exp``, whose digits compiled
+code keeps in its exponential); the recording namespace keeps the
 name, so that a printed formula says Φ(z) and not thirty lines of polynomial,
 and prints the function itself once beside it where the target language lacks it.
 """
@@ -10,8 +11,11 @@ and prints the function itself once beside it where the target language lacks it
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 __all__ = ["SHARED_FUNCTIONS", "SharedFunction"]
 
@@ -70,7 +74,6 @@ def _times_bell(xp: Any, x: Any, high: Any, low: Any, m: Any) -> Any:
     the sum h² + rest is then corrected by the factor 1 − r/2. ``high`` is a power of two, so that
     x · high is exact and ``low`` and the correction are rounded at their own, smaller size.
     """
-    m = xp.minimum(m, 64.0)  # e^(−64²/2) is 0 in every precision; h² stays finite
     h = xp.rint(m * 256.0) / 256.0
     rest = (m - h) * (m + h)
     square = h * h + rest
@@ -79,9 +82,14 @@ def _times_bell(xp: Any, x: Any, high: Any, low: Any, m: Any) -> Any:
     return xp.times_exp(part, -0.5 * square)
 
 
+def _size(xp: Any, z: Any) -> Any:
+    """|z|, but at most 64: e^(−64²/2) is 0 in every precision, and squares stay finite."""
+    return xp.minimum(xp.abs(z), 64.0)
+
+
 def times_normal_pdf(xp: Any, x: Any, z: Any) -> Any:
     """x φ(z), with φ(z) = e^(−z²/2)/√(2π) the standard normal density, accurate in the tails."""
-    return _times_bell(xp, x, 0.5, -0.10105771959856732, xp.abs(z))
+    return _times_bell(xp, x, 0.5, -0.10105771959856732, _size(xp, z))
 
 
 def normal_pdf(xp: Any, z: Any) -> Any:
@@ -172,7 +180,22 @@ _SLOPE_TAIL = (
 _SLOPE_ROOT = (0.7517915368080139, -1.211444945855772e-08, -2.869037074309186e-25)
 
 
-def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
+@functools.cache
+def _for_float32(coefficients: tuple[float, ...], low: float, high: float) -> tuple[float, ...]:
+    """The same polynomial without the Chebyshev terms that float32 cannot show: half as long."""
+    from numpy.polynomial import Chebyshev, Polynomial
+
+    series = Polynomial(coefficients).convert(kind=Chebyshev, domain=[low, high])
+    left_out = np.cumsum(np.abs(series.coef[::-1]))
+    kept = len(coefficients) - int(np.searchsorted(left_out, 2.0**-29))
+    shorter = series.truncate(kept).convert(kind=Polynomial)
+    return tuple(map(float, shorter.coef))
+
+
+def _polynomial(xp: Any, coefficients: tuple[float, ...], x: Any, low: float, high: float) -> Any:
+    """Σ c_n xⁿ for low ≤ x ≤ high, to the precision of ``xp``."""
+    if xp.dtype == np.float32:
+        coefficients = _for_float32(coefficients, low, high)
     total = coefficients[-1]
     for coefficient in coefficients[-2::-1]:
         total = total * x + coefficient
@@ -186,10 +209,10 @@ def times_normal_cdf(xp: Any, x: Any, z: Any) -> Any:
     minus that. x enters before the exponential, which may have no digits to spare.
     """
     near = xp.minimum(xp.maximum(z, -1.0), 1.0)
-    centre = x * (0.5 + near * _polynomial(_CENTRE, near * near))
-    m = xp.minimum(xp.maximum(xp.abs(z), 1.0), 64.0)
-    low = _polynomial(_TAIL, 2 * ((m - 1.0) / (m + 4.0)) - 1)
-    tail = _times_bell(xp, x / m, 0.25, low, m)
+    centre = x * (0.5 + near * _polynomial(xp, _CENTRE, near * near, 0.0, 1.0))
+    m = _size(xp, z)
+    low = _polynomial(xp, _TAIL, 2 * ((m - 1.0) * (1 / (m + 4.0))) - 1, -1.0, 1.0)
+    tail = _times_bell(xp, x / xp.maximum(m, 1.0), 0.25, low, m)
     return xp.where(xp.abs(z) < 1.0, centre, xp.where(z > 0, x - tail, tail))
 
 
@@ -201,9 +224,9 @@ def normal_cdf(xp: Any, z: Any) -> Any:
 def gelu_slope(xp: Any, z: Any) -> Any:
     """Φ(z) + z φ(z), the slope of z Φ(z), accurate in both tails and at its root −0.7518."""
     near = xp.minimum(xp.maximum(z, -0.375), 0.375)
-    centre = 0.5 + near * _polynomial(_SLOPE_CENTRE, near * near)
-    m = xp.minimum(xp.maximum(xp.abs(z), 0.375), 64.0)
-    low = _polynomial(_SLOPE_TAIL, 2 * ((m - 0.375) / (m + 4.0)) - 1)
+    centre = 0.5 + near * _polynomial(xp, _SLOPE_CENTRE, near * near, 0.0, 0.140625)
+    m = _size(xp, z)
+    low = _polynomial(xp, _SLOPE_TAIL, 2 * ((m - 0.375) * (1 / (m + 4.0))) - 1, -1.0, 1.0)
     from_root = ((_SLOPE_ROOT[0] - m) + _SLOPE_ROOT[1]) + _SLOPE_ROOT[2]
     tail = _times_bell(xp, from_root, 0.5, low, m)
     return xp.where(xp.abs(z) < 0.375, centre, xp.where(z > 0, 1 - tail, tail))

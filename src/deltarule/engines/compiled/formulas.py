@@ -59,12 +59,12 @@ def write_activation(module: Any, dtype: Any, name: str, activation: Activation)
         with then, code.loop(n) as node, code.loop(bytes_, LINE) as loop:
             here = code.sum((node.index, stride), loop.index)
             value, rate = body(here, [a, slope])
-            code.store(value, code.sum(z_at, here))
+            code.replace(value, code.sum(z_at, here))
             code.store(rate, code.sum(slope_at, here))
         with otherwise, code.loop(n) as node, code.loop(bytes_, LINE) as loop:
             here = code.sum((node.index, stride), loop.index)
             (value,) = body(here, [a])
-            code.store(value, code.sum(z_at, here))
+            code.replace(value, code.sum(z_at, here))
     code.done()
 
 

@@ -74,14 +74,14 @@ def write_update(
         if held is not None:
             # A frozen parameter has gradient 0, but a weight decay would still move it.
             moved = once.where(held, theta, moved)
-        code.store(vector(once, moved), code.sum(theta_at, here))
+        code.replace(vector(once, moved), code.sum(theta_at, here))
         if averaging is not None:
             mean = average(once, at(mean_at), moved, averaging, t)
-            code.store(vector(once, mean), code.sum(mean_at, here))
+            code.replace(vector(once, mean), code.sum(mean_at, here))
         for slot in rule.slots:
             if slot.kind == "theta":
                 value = vector(once, moved_slots[slot.name])
-                code.store(value, code.sum(addresses[slot.name], here))
+                code.replace(value, code.sum(addresses[slot.name], here))
         loop.next(*[moved_slots[key].ir for key in single])
     for key, value in zip(single, loop.carried, strict=True):
         narrow = b.fptrunc(value, code.real) if code.size == 4 else value
@@ -209,5 +209,5 @@ def write_passes(module: Any, dtype: Any) -> None:
         here = code.b.add(offset, loop.index)
         there = code.sum(grad_at, here)
         frozen = code.load_bits(frozen_at, here)
-        code.store(code.b.select(frozen, zero(code), code.load(there)), there)
+        code.replace(code.b.select(frozen, zero(code), code.load(there)), there)
     code.done()
