@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         load_model,
         save_model,
         train,
+        train_many,
     )
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "register_loss",
     "save_model",
     "train",
+    "train_many",
 ]
 
 _FROM = {
@@ -109,6 +111,7 @@ _FROM = {
         "load_model",
         "save_model",
         "train",
+        "train_many",
     ),
 }
 _HOME = {name: module for module, names in _FROM.items() for name in names}

@@ -123,9 +123,9 @@ class RowSource(abc.ABC):
 
 
 class TakenRows(RowSource):
-    """Some rows of another source, by number: none is made before it is asked for."""
+    """Some rows of others, by number: none is made, or copied, before it is asked for."""
 
-    def __init__(self, source: RowSource, rows: np.ndarray) -> None:
+    def __init__(self, source: np.ndarray | RowSource, rows: np.ndarray) -> None:
         self.source, self.rows = source, rows
         self.shape, self.dtype = (len(rows), source.shape[1]), source.dtype
 
@@ -141,9 +141,8 @@ class Rows(NamedTuple):
     s: np.ndarray
 
     def take(self, rows: np.ndarray) -> Rows:
-        """Some of the rows, by number."""
-        X = TakenRows(self.X, rows) if isinstance(self.X, RowSource) else self.X[rows]
-        return Rows(X, self.Y[rows], self.s[rows])
+        """Some of the rows, by number; of X they are not copied."""
+        return Rows(TakenRows(self.X, rows), self.Y[rows], self.s[rows])
 
 
 def pieces(rows: Rows) -> Iterator[Batch]:
@@ -170,6 +169,9 @@ class Batches:
         Whether rows come in a new order every epoch.
     order : callable, optional
         ``order(epoch)`` gives the order of an epoch, instead of the seed's.
+    rows : integer array, optional
+        The numbers of the rows to train on, by default all. X is not copied for it; an
+        ``order`` counts these rows from 0.
 
     Examples
     --------
@@ -194,12 +196,15 @@ class Batches:
         seed: int,
         shuffle: bool,
         order: Callable[[int], np.ndarray] | None = None,
+        rows: np.ndarray | None = None,
     ) -> None:
         self.X, self.Y, self.s = X, Y, s
-        self.order = order
-        self.n_rows, self.batch_size = len(X), min(batch_size, len(X))
+        self.order, self.rows = order, rows
+        self.n_rows = len(X) if rows is None else len(rows)
+        self.batch_size = min(batch_size, self.n_rows)
         self.seed, self.shuffle = seed, shuffle
-        self.share = (s / s.mean()).astype(Y.dtype)
+        mean = s.mean() if rows is None else s[rows].mean()
+        self.share = (s / mean).astype(Y.dtype)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -213,9 +218,19 @@ class Batches:
             order = _checked_order(self.order(epoch), self.n_rows)
         elif self.shuffle and self.steps_per_epoch > 1:
             order = epoch_order(self.n_rows, self.seed, epoch)
+        if self.rows is not None:
+            order = self.rows if order is None else self.rows[order]
         rates = np.zeros(self.steps_per_epoch) if rates is None else rates
         first_step = epoch * self.steps_per_epoch + 1
         return Epoch(self.X, self.Y, self.share, order, self.batch_size, rates, first_step)
+
+    def training_rows(self) -> Rows:
+        """The rows that are trained on, as they stand; the others are there with weight 0."""
+        s = self.s
+        if self.rows is not None:
+            s = np.zeros_like(self.s)
+            s[self.rows] = self.s[self.rows]
+        return Rows(self.X, self.Y, s)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of one epoch (from 0), from batch number ``first`` (from 0)."""
