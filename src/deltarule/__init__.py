@@ -17,7 +17,7 @@ from deltarule._version import __version__
 if TYPE_CHECKING:
     from deltarule.engines import ReferenceEngine, check_engine, make_engine
     from deltarule.errors import DeltaruleError, Diverged, GradientMismatch, InputError
-    from deltarule.estimators import MLPClassifier, MLPRegressor
+    from deltarule.estimators import ManySearchCV, MLPClassifier, MLPRegressor
     from deltarule.maths import (
         ACTIVATIONS,
         LOSSES,
@@ -59,6 +59,7 @@ __all__ = [
     "Loss",
     "MLPClassifier",
     "MLPRegressor",
+    "ManySearchCV",
     "Model",
     "Network",
     "ReferenceEngine",
@@ -100,7 +101,7 @@ _FROM = {
         "register_activation",
         "register_loss",
     ),
-    "deltarule.estimators": ("MLPClassifier", "MLPRegressor"),
+    "deltarule.estimators": ("MLPClassifier", "MLPRegressor", "ManySearchCV"),
     "deltarule.optimizers": ("RULES", "SCHEDULES", "Rule", "Schedule"),
     "deltarule.engines": ("ReferenceEngine", "check_engine", "make_engine"),
     "deltarule.training": (

@@ -13,11 +13,13 @@ from deltarule.maths import Network
 from deltarule.maths.inputs import check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
 from deltarule.training.batches import Rows, RowSource, split_rows
+from deltarule.training.run import TrainingResult
 from deltarule.training.stopping import Patience, Stopping
 
 __all__ = [
     "Divided",
     "batch_rows",
+    "check_start",
     "checked_callables",
     "checked_data",
     "checked_rate",
@@ -75,6 +77,14 @@ def checked_theta(net: Network, theta: Any, seed: int) -> np.ndarray:
             f"{net.dtype}"
         )
     return array
+
+
+def check_start(theta: Any, resume: Any) -> None:
+    """Refuse two places to start from, and one that is no result."""
+    if resume is not None and theta is not None:
+        raise InputError("theta and resume are both given; expected one place to start from")
+    if resume is not None and not isinstance(resume, TrainingResult):
+        raise InputError(f"resume is {resume!r}; expected what train gave, a TrainingResult")
 
 
 def dropout_setting(dropout: Any) -> Any:

@@ -161,12 +161,9 @@ def train(
         averaging=averaging,
         seed=seed,
     )
-    if resume is not None and theta is not None:
-        raise InputError("theta and resume are both given; expected one place to start from")
+    arguments.check_start(theta, resume)
     if stop is not None and not isinstance(stop, StopFlag):
         raise InputError(f"stop is {stop!r}; expected a StopFlag")
-    if resume is not None and not isinstance(resume, TrainingResult):
-        raise InputError(f"resume is {resume!r}; expected what train gave, a TrainingResult")
     if scorer is not None and not callable(scorer):
         raise InputError(f"scorer is {scorer!r}; expected a function of the engine")
     beside = flag_of_this_thread()

@@ -247,6 +247,7 @@ def _check(net: Network, data: Rows, own: dict[str, Any]) -> None:
     arguments.checked_rate(own["learning_rate"])
     EngineSettings(l2=own["l2"], l1=own["l1"])
     arguments.divided(net, data, None, own["sample_weight"], own["validation"], seed)
+    arguments.check_start(own["theta"], own["resume"])
     if own["theta"] is not None:
         arguments.checked_theta(net, own["theta"], seed)
 
