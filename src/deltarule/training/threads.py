@@ -29,7 +29,7 @@ def usable_threads() -> int:
     """
     given = os.environ.get(VARIABLE, "").strip()
     if given:
-        if not (given.isascii() and given.isdigit() and int(given)):
+        if not (given.isascii() and given.isdigit() and int(given) > 0):
             raise InputError(
                 f"the environment variable {VARIABLE} is {given!r}; expected a whole number, at "
                 "least 1, or nothing"
