@@ -17,7 +17,7 @@ from deltarule._version import __version__
 if TYPE_CHECKING:
     from deltarule.engines import ReferenceEngine, check_engine, make_engine
     from deltarule.errors import DeltaruleError, Diverged, GradientMismatch, InputError
-    from deltarule.estimators import MLPClassifier, MLPRegressor
+    from deltarule.estimators import ManySearchCV, MLPClassifier, MLPRegressor
     from deltarule.maths import (
         ACTIVATIONS,
         LOSSES,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         load_model,
         save_model,
         train,
+        train_many,
     )
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Loss",
     "MLPClassifier",
     "MLPRegressor",
+    "ManySearchCV",
     "Model",
     "Network",
     "ReferenceEngine",
@@ -79,6 +81,7 @@ __all__ = [
     "register_loss",
     "save_model",
     "train",
+    "train_many",
 ]
 
 _FROM = {
@@ -98,7 +101,7 @@ _FROM = {
         "register_activation",
         "register_loss",
     ),
-    "deltarule.estimators": ("MLPClassifier", "MLPRegressor"),
+    "deltarule.estimators": ("MLPClassifier", "MLPRegressor", "ManySearchCV"),
     "deltarule.optimizers": ("RULES", "SCHEDULES", "Rule", "Schedule"),
     "deltarule.engines": ("ReferenceEngine", "check_engine", "make_engine"),
     "deltarule.training": (
@@ -109,6 +112,7 @@ _FROM = {
         "load_model",
         "save_model",
         "train",
+        "train_many",
     ),
 }
 _HOME = {name: module for module, names in _FROM.items() for name in names}

@@ -108,6 +108,10 @@ class Diverged(DeltaruleError, ArithmeticError, ValueError):
     block : str or None
         What it was found in: ``"Z"``, ``"A"``, ``"loss"``, ``"delta"``, ``"dW"``,
         ``"db"``, ``"W"`` or ``"b"``.
+    network : int or None
+        Of many networks, which one, counted from 0.
+    results : list or None
+        Of many networks, what came of each: a ``TrainingResult``, or its ``Diverged``.
     """
 
     def __init__(
@@ -118,12 +122,15 @@ class Diverged(DeltaruleError, ArithmeticError, ValueError):
         batch: int | None = None,
         layer: int | None = None,
         block: str | None = None,
+        network: int | None = None,
     ) -> None:
         super().__init__(message)
         self.epoch = epoch
         self.batch = batch
         self.layer = layer
         self.block = block
+        self.network = network
+        self.results: list[object] | None = None
 
 
 class MissingDependency(DeltaruleError, ImportError):

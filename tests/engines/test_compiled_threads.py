@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("numba")
 
 from deltarule.engines import Batch, EngineSettings, Epoch
+from deltarule.engines import threads as counting
 from deltarule.engines.compiled import CompiledEngine, engine, team
 from deltarule.errors import InputError
 from deltarule.maths import Network
@@ -219,18 +220,18 @@ def test_ctrl_c_ends_a_long_call_outside_of_training_too(monkeypatch):
 
 
 def test_how_many_threads_is_asked_for_by_the_environment(monkeypatch):
-    monkeypatch.setattr(team, "_FORKED", [])
+    monkeypatch.setattr(counting, "_FORKED", [])
     monkeypatch.setenv("DELTARULE_THREADS", "3")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert team.thread_count() == 3
+    assert counting.usable_threads() == 3
     monkeypatch.delenv("DELTARULE_THREADS")
-    assert team.thread_count() == 2
+    assert counting.usable_threads() == 2
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert 1 <= team.thread_count() <= os.cpu_count()
+    assert 1 <= counting.usable_threads() <= os.cpu_count()
     for wrong in ("0", "two", "-1", "1.5"):
         monkeypatch.setenv("DELTARULE_THREADS", wrong)
         with pytest.raises(InputError, match=r"DELTARULE_THREADS is .* at least 1"):
-            team.thread_count()
+            counting.usable_threads()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

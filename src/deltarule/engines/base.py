@@ -60,9 +60,9 @@ class Epoch(NamedTuple):
     Y : array of shape (N, n_L)
         Prepared: one column for each output, in the network's type.
     share : array of shape (N,)
-        s_i/s̄, with s̄ the mean weight over the training set.
-    order : integer array of shape (N,), or None
-        None for the rows as they stand.
+        s_i/s̄, with s̄ the mean weight over the rows that are seen.
+    order : integer array, or None
+        The rows' numbers; rows that it leaves out are not seen. None for the rows as they stand.
     batch_size : int
     rates : float64 array, one for each step
     first_step : int
@@ -78,21 +78,26 @@ class Epoch(NamedTuple):
     first_step: int
 
     @property
+    def n_rows(self) -> int:
+        """How many rows are seen."""
+        return len(self.Y) if self.order is None else len(self.order)
+
+    @property
     def steps(self) -> int:
         """How many steps it has; the last may have fewer rows than the others."""
-        return -(-len(self.Y) // self.batch_size)
+        return -(-self.n_rows // self.batch_size)
 
     def rows_of(self, first: int, count: int) -> np.ndarray:
         """How many rows each of ``count`` steps has, from number ``first`` on."""
         rows = np.full(count, float(self.batch_size))
         if count and first + count == self.steps:
-            rows[-1] = len(self.Y) - (self.steps - 1) * self.batch_size
+            rows[-1] = self.n_rows - (self.steps - 1) * self.batch_size
         return rows
 
     def batch(self, index: int) -> Batch:
         """The rows of a step, from 0."""
         start = index * self.batch_size
-        stop = min(start + self.batch_size, len(self.Y))
+        stop = min(start + self.batch_size, self.n_rows)
         rows = np.arange(start, stop) if self.order is None else self.order[start:stop]
         take = slice(start, stop) if self.order is None else rows
         w = self.share[take] / self.share.dtype.type(stop - start)

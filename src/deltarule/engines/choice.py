@@ -136,6 +136,7 @@ def started_engine(
     network: Network,
     theta: np.ndarray,
     settings: EngineSettings,
+    threads: int | None = None,
 ) -> Engine:
     """An engine that is loaded; where ``"auto"`` cannot compile a formula, the reference engine.
 
@@ -143,6 +144,8 @@ def started_engine(
     ----------
     which, network, theta, settings
         As for :func:`make_engine`, and as for :meth:`Engine.load`.
+    threads : int, optional
+        How many threads a step may use; by default the engine decides.
 
     Raises
     ------
@@ -165,6 +168,8 @@ def started_engine(
     'reference'
     """
     engine = make_engine(which)
+    if threads is not None:
+        engine.threads = threads
     try:
         engine.load(network, theta, settings)
     except NotCompilable as error:

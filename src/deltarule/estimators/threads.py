@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Iterator
 
-from threadpoolctl import ThreadpoolController
-
 from deltarule.maths import Network
+from deltarule.training.threads import one_blas_thread
 
 __all__ = ["blas_threads_for"]
 
@@ -17,12 +15,6 @@ __all__ = ["blas_threads_for"]
 # nothing on a quiet machine, and on a busy one each product waits for a core: a fit of
 # 0.6 s then took 28 s.
 _WORTH_SHARING = 3.0e7
-
-
-@functools.cache
-def _controller() -> ThreadpoolController:
-    # Looking for the loaded libraries takes milliseconds, so it is done once.
-    return ThreadpoolController()
 
 
 @contextlib.contextmanager
@@ -38,5 +30,5 @@ def blas_threads_for(net: Network, batch_rows: int) -> Iterator[None]:
     if net.n_multiply_adds * batch_rows > _WORTH_SHARING:
         yield
         return
-    with _controller().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         yield

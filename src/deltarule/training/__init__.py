@@ -4,6 +4,7 @@ from deltarule.training.batches import Batches, RowSource, epoch_order, split_ro
 from deltarule.training.history import EpochRecord, History
 from deltarule.training.interrupt import StopFlag
 from deltarule.training.loop import train
+from deltarule.training.many import train_many
 from deltarule.training.model import Model, load_model, save_model
 from deltarule.training.run import Event, TrainingResult
 from deltarule.training.stopping import GeneralizationLoss, Patience, Progress, Stopping
@@ -26,4 +27,5 @@ __all__ = [
     "save_model",
     "split_rows",
     "train",
+    "train_many",
 ]

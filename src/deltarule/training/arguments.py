@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,17 +13,23 @@ from deltarule.maths import Network
 from deltarule.maths.inputs import check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
 from deltarule.training.batches import Rows, RowSource, split_rows
+from deltarule.training.run import TrainingResult
 from deltarule.training.stopping import Patience, Stopping
 
 __all__ = [
+    "Divided",
     "batch_rows",
+    "check_start",
     "checked_callables",
+    "checked_data",
     "checked_rate",
     "checked_theta",
     "divided",
     "dropout_setting",
     "method",
+    "own_validation",
     "refuse_steps_settings",
+    "row_numbers",
     "stopping_criteria",
     "whole",
 ]
@@ -71,6 +77,14 @@ def checked_theta(net: Network, theta: Any, seed: int) -> np.ndarray:
             f"{net.dtype}"
         )
     return array
+
+
+def check_start(theta: Any, resume: Any) -> None:
+    """Refuse two places to start from, and one that is no result."""
+    if resume is not None and theta is not None:
+        raise InputError("theta and resume are both given; expected one place to start from")
+    if resume is not None and not isinstance(resume, TrainingResult):
+        raise InputError(f"resume is {resume!r}; expected what train gave, a TrainingResult")
 
 
 def dropout_setting(dropout: Any) -> Any:
@@ -129,8 +143,13 @@ def checked_callables(name: str, given: Any) -> tuple[Callable[..., Any], ...]:
     return tuple(given)
 
 
-def checked_data(net: Network, X: Any, Y: Any, s: Any, what: str = "") -> Rows:
-    """Rows, targets and weights that fit the network and each other."""
+def checked_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
+    """Rows, targets and weights that fit the network and each other.
+
+    ``Rows`` in place of X have been checked: for many networks that is done once.
+    """
+    if isinstance(X, Rows):
+        return Rows(X.X, X.Y, check_weights(s, len(X.Y)))
     if isinstance(X, RowSource):
         if len(X.shape) != 2 or X.shape[1] != net.n_inputs:
             raise InputError(f"X has shape {X.shape}; expected (N, {net.n_inputs})")
@@ -138,41 +157,109 @@ def checked_data(net: Network, X: Any, Y: Any, s: Any, what: str = "") -> Rows:
     else:
         rows = check_rows(net, X)
     if len(rows) == 0:
-        raise InputError(f"{what}X has no rows; expected at least one")
+        raise InputError("X has no rows; expected at least one")
     targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)
     return Rows(rows, targets, check_weights(s, len(rows)))
 
 
+class Divided(NamedTuple):
+    """All rows, the numbers of those to train on (None for all), and those held out."""
+
+    whole: Rows
+    rows: np.ndarray | None
+    held: Rows | None
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weights of the rows to train on."""
+        return self.whole.s if self.rows is None else self.whole.s[self.rows]
+
+
 def divided(
     net: Network, X: Any, Y: Any, sample_weight: Any, validation: Any, seed: int
-) -> tuple[Rows, Rows | None]:
-    """The rows to train on, and those held out."""
-    training, held = checked_data(net, X, Y, sample_weight), None
-    if isinstance(validation, tuple | list):
-        if len(validation) not in (2, 3):
-            raise InputError(
-                f"validation has {len(validation)} items; expected (X, Y) or (X, Y, sample_weight)"
-            )
-        try:
-            weights = validation[2] if len(validation) == 3 else None
-            held = checked_data(net, validation[0], validation[1], weights)
-        except InputError as error:
-            raise InputError(f"validation: {error}") from None
+) -> Divided:
+    """The rows to train on, and those held out; of X neither is copied."""
+    whole = checked_data(net, X, Y, sample_weight)
+    rows: np.ndarray | None = None
+    held: Rows | None = None
+    numbers = None if isinstance(validation, Rows) else row_numbers(validation, len(whole.Y))
+    if isinstance(validation, Rows):
+        held = validation
+    elif numbers is not None:
+        held = whole.take(numbers)
+        rest = np.ones(len(whole.Y), dtype=bool)
+        rest[numbers] = False
+        rows = np.flatnonzero(rest)
+    elif isinstance(validation, tuple | list):
+        held = own_validation(net, validation)
     elif validation is not None:
         if isinstance(validation, bool) or not isinstance(validation, float | np.floating):
             raise InputError(
-                f"validation is {validation!r}; expected a share such as 0.1, "
-                "(X, Y), (X, Y, sample_weight), or None"
+                f"validation is {validation!r}; expected a share such as 0.1, the numbers of "
+                "rows, (X, Y), (X, Y, sample_weight), or None"
             )
-        kept, out = split_rows(len(training.Y), float(validation), seed, _classes(net, training.Y))
-        training, held = training.take(kept), training.take(out)
-    for what, rows in (("training", training), ("validation", held)):
-        if rows is not None and not rows.s.sum() > 0:
+        share = float(validation)
+        rows, out = split_rows(len(whole.Y), share, seed, _classes(net, whole.Y))
+        held = whole.take(out)
+    found = Divided(whole, rows, held)
+    for what, s in (("training", found.weights), ("validation", None if held is None else held.s)):
+        if s is not None and not s.sum() > 0:
             raise InputError(
-                f"the weights of the {len(rows.s)} {what} rows add to 0; "
+                f"the weights of the {len(s)} {what} rows add to 0; "
                 "expected at least one positive weight"
             )
-    return training, held
+    return found
+
+
+def own_validation(net: Network, given: Sequence[Any]) -> Rows:
+    """Rows to validate on, given as (X, Y) or (X, Y, sample_weight)."""
+    if len(given) not in (2, 3):
+        raise InputError(
+            f"validation has {len(given)} items; expected (X, Y) or (X, Y, sample_weight)"
+        )
+    try:
+        return checked_data(net, given[0], given[1], given[2] if len(given) == 3 else None)
+    except InputError as error:
+        raise InputError(f"validation: {error}") from None
+
+
+def row_numbers(given: Any, n_rows: int) -> np.ndarray | None:
+    """The numbers of rows that are named by number or marked by a mask; None if none are.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range or there twice, or a mask has another length.
+    """
+    if isinstance(given, tuple | list):
+        if given and not np.isscalar(given[0]):  # (X, Y)
+            return None
+    elif not (isinstance(given, range) or hasattr(given, "__array__")) or np.isscalar(given):
+        return None
+    array = np.asarray(given)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "biu"):
+        raise InputError(
+            f"validation has dtype {array.dtype} and shape {array.shape}; expected the numbers of "
+            "rows, or a mask with True for each row that is held out"
+        )
+    if array.dtype.kind == "b":
+        if len(array) != n_rows:
+            raise InputError(f"validation marks {len(array)} rows; expected {n_rows}, as X has")
+        array = np.flatnonzero(array)
+    numbers = np.sort(array.astype(np.int64))
+    wrong = np.flatnonzero((numbers < 0) | (numbers >= n_rows))
+    if wrong.size:
+        raise InputError(
+            f"validation holds row {numbers[wrong[0]]}; expected numbers from 0 to {n_rows - 1}"
+        )
+    if (numbers[1:] == numbers[:-1]).any():
+        raise InputError("validation holds a row twice; expected each at most once")
+    if not 0 < len(numbers) < n_rows:
+        raise InputError(
+            f"validation holds out {len(numbers)} of {n_rows} rows; expected at least one, and "
+            "one to train on"
+        )
+    return numbers
 
 
 def _classes(net: Network, Y: np.ndarray) -> np.ndarray | None:

@@ -123,9 +123,9 @@ class RowSource(abc.ABC):
 
 
 class TakenRows(RowSource):
-    """Some rows of another source, by number: none is made before it is asked for."""
+    """Some rows of others, by number: none is made, or copied, before it is asked for."""
 
-    def __init__(self, source: RowSource, rows: np.ndarray) -> None:
+    def __init__(self, source: np.ndarray | RowSource, rows: np.ndarray) -> None:
         self.source, self.rows = source, rows
         self.shape, self.dtype = (len(rows), source.shape[1]), source.dtype
 
@@ -141,11 +141,10 @@ class Rows(NamedTuple):
     s: np.ndarray
 
     def take(self, rows: np.ndarray) -> Rows:
-        """Some of the rows, by number."""
-        X = TakenRows(self.X, rows) if isinstance(self.X, RowSource) else self.X[rows]
-        same = self.s.strides == (0,)
-        s = np.broadcast_to(self.s[0], rows.shape) if same and len(self.s) else self.s[rows]
-        return Rows(X, self.Y[rows], s)
+        """Some of the rows, by number; of X they are not copied."""
+        same = self.s.strides == (0,) and len(self.s)
+        s = np.broadcast_to(self.s[0], rows.shape) if same else self.s[rows]
+        return Rows(TakenRows(self.X, rows), self.Y[rows], s)
 
 
 def pieces(rows: Rows) -> Iterator[Batch]:
@@ -157,11 +156,12 @@ def pieces(rows: Rows) -> Iterator[Batch]:
         yield Batch(rows.X[part], rows.Y[part], share[part], np.arange(start, stop), 1)
 
 
-def _share_of_mean(s: np.ndarray, dtype: Any) -> np.ndarray:
-    """s_i/s̄; of weights that are one number for all rows, one number too."""
+def _share_of_mean(s: np.ndarray, dtype: Any, rows: np.ndarray | None) -> np.ndarray:
+    """s_i/s̄ over the rows; of weights that are one number for all, one number too."""
     if s.strides == (0,) and len(s):
         return np.broadcast_to(np.ones((), dtype=dtype), s.shape)
-    return (s / s.mean()).astype(dtype)
+    mean = s.mean() if rows is None else s[rows].mean()
+    return (s / mean).astype(dtype)
 
 
 class Batches:
@@ -179,6 +179,9 @@ class Batches:
         Whether rows come in a new order every epoch.
     order : callable, optional
         ``order(epoch)`` gives the order of an epoch, instead of the seed's.
+    rows : integer array, optional
+        The numbers of the rows to train on, by default all. X is not copied for it; an
+        ``order`` counts these rows from 0.
 
     Examples
     --------
@@ -203,12 +206,14 @@ class Batches:
         seed: int,
         shuffle: bool,
         order: Callable[[int], np.ndarray] | None = None,
+        rows: np.ndarray | None = None,
     ) -> None:
         self.X, self.Y, self.s = X, Y, s
-        self.order = order
-        self.n_rows, self.batch_size = len(X), min(batch_size, len(X))
+        self.order, self.rows = order, rows
+        self.n_rows = len(X) if rows is None else len(rows)
+        self.batch_size = min(batch_size, self.n_rows)
         self.seed, self.shuffle = seed, shuffle
-        self.share = _share_of_mean(s, Y.dtype)
+        self.share = _share_of_mean(s, Y.dtype, rows)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -222,9 +227,19 @@ class Batches:
             order = _checked_order(self.order(epoch), self.n_rows)
         elif self.shuffle and self.steps_per_epoch > 1:
             order = epoch_order(self.n_rows, self.seed, epoch)
+        if self.rows is not None:
+            order = self.rows if order is None else self.rows[order]
         rates = np.zeros(self.steps_per_epoch) if rates is None else rates
         first_step = epoch * self.steps_per_epoch + 1
         return Epoch(self.X, self.Y, self.share, order, self.batch_size, rates, first_step)
+
+    def training_rows(self) -> Rows:
+        """The rows that are trained on, as they stand; the others are there with weight 0."""
+        s = self.s
+        if self.rows is not None:
+            s = np.zeros_like(self.s)
+            s[self.rows] = self.s[self.rows]
+        return Rows(self.X, self.Y, s)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of one epoch (from 0), from batch number ``first`` (from 0)."""

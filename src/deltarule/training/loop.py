@@ -19,6 +19,7 @@ from deltarule.training.minimizing import MinimizerRun
 from deltarule.training.run import Event, Run, TrainingResult
 from deltarule.training.steps import StepRun
 from deltarule.training.stopping import Stopping
+from deltarule.training.threads import flag_of_this_thread
 
 __all__ = ["train"]
 
@@ -29,7 +30,7 @@ def train(
     Y: Any,
     *,
     sample_weight: Any = None,
-    validation: float | tuple[Any, ...] | None = None,
+    validation: float | np.ndarray | Sequence[Any] | None = None,
     rule: str | Rule | Minimizer | Mapping[str, Any] = "adam",
     learning_rate: float = 1e-3,
     schedule: str | Schedule | Mapping[str, Any] = "constant",
@@ -63,8 +64,9 @@ def train(
     X : array of shape (N, n_0), or RowSource
     Y : array of shape (N, n_L), or (N,)
     sample_weight : array of shape (N,), optional
-    validation : float, or tuple (X, Y) or (X, Y, sample_weight), optional
-        A share of the rows to hold out (stratified for classes), or rows of your own.
+    validation : float, row numbers, or tuple (X, Y) or (X, Y, sample_weight), optional
+        A share of the rows to hold out (stratified for classes), the numbers of the rows to
+        hold out or a mask that marks them, or rows of your own. X is not copied for it.
     rule : str, Rule, Minimizer or mapping
         The update rule, see ``deltarule.optimizers.RULES``; or a minimizer such as
         ``"lbfgs"``, see ``MINIMIZERS``, which takes all rows at once. Each of its
@@ -140,44 +142,44 @@ def train(
     curve = SCHEDULES.get(schedule)
     rate = arguments.checked_rate(learning_rate)
     epochs, seed = arguments.whole("epochs", epochs, 1), arguments.whole("seed", seed, 0)
-    training, held = arguments.divided(net, X, Y, sample_weight, validation, seed)
+    data = arguments.divided(net, X, Y, sample_weight, validation, seed)
     batches = Batches(
-        *training,
-        batch_size=arguments.batch_rows(batch_size, chosen, len(training.Y)),
+        *data.whole,
+        batch_size=arguments.batch_rows(batch_size, chosen, len(data.weights)),
         seed=seed,
         shuffle=shuffle,
         order=order,
+        rows=data.rows,
     )
     settings = EngineSettings(
         rule="sgd" if isinstance(chosen, Minimizer) else chosen,
         l2=l2,
         l1=l1,
-        total_weight=float(training.s.sum()),
+        total_weight=float(data.weights.sum()),
         dropout=arguments.dropout_setting(dropout),
         clip_norm=clip_norm,
         averaging=averaging,
         seed=seed,
     )
-    if resume is not None and theta is not None:
-        raise InputError("theta and resume are both given; expected one place to start from")
+    arguments.check_start(theta, resume)
     if stop is not None and not isinstance(stop, StopFlag):
         raise InputError(f"stop is {stop!r}; expected a StopFlag")
-    if resume is not None and not isinstance(resume, TrainingResult):
-        raise InputError(f"resume is {resume!r}; expected what train gave, a TrainingResult")
     if scorer is not None and not callable(scorer):
         raise InputError(f"scorer is {scorer!r}; expected a function of the engine")
-    runner = started_engine(engine, net, arguments.checked_theta(net, theta, seed), settings)
+    beside = flag_of_this_thread()
+    start = arguments.checked_theta(net, theta, seed)
+    runner = started_engine(engine, net, start, settings, None if beside is None else 1)
     common: dict[str, Any] = {
         "batches": batches,
-        "held": held,
+        "held": data.held,
         "engine": runner,
         "epochs": epochs,
         "criteria": arguments.stopping_criteria(stopping),
-        "keep_best": keep_best and (held is not None or scorer is not None),
+        "keep_best": keep_best and (data.held is not None or scorer is not None),
         "owns_engine": not isinstance(engine, Engine),
         "scorer": scorer,
         "callbacks": arguments.checked_callables("callbacks", callbacks),
-        "flag": stop if stop is not None else StopFlag(),
+        "flag": next((flag for flag in (stop, beside) if flag is not None), StopFlag()),
     }
     run: Run
     if isinstance(chosen, Minimizer):

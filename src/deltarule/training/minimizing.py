@@ -12,7 +12,7 @@ from deltarule.engines import Engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import penalty
 from deltarule.optimizers import Minimizer
-from deltarule.training.batches import Rows, pieces
+from deltarule.training.batches import pieces
 from deltarule.training.divergence import ADVICE_WITHOUT_RATE, placed, raise_diverged
 from deltarule.training.interrupt import Interrupted
 from deltarule.training.run import ALL_DONE, Run
@@ -76,7 +76,7 @@ class MinimizerRun(Run):
         theta = self._whole(free)
         engine, net, settings = self._place(theta), self.engine.net, self.engine.settings
         total, gradient = 0.0, np.zeros(net.n_parameters)
-        for batch in pieces(Rows(self.batches.X, self.batches.Y, self.batches.s)):
+        for batch in pieces(self.batches.training_rows()):
             self.flag.check()
             epoch = len(self.history) + 1
             where = f"training diverged in iteration {epoch} of {self.minimizer.name}"

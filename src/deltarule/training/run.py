@@ -43,6 +43,8 @@ class Event(NamedTuple):
         The live engine: ``engine.theta``, ``engine.predict(X)``. To look at, not to change.
     best_epoch : int
         The epoch with the best monitored loss so far.
+    network : int
+        Which network it is of many that :func:`train_many` trains, from 0.
     """
 
     epoch: int
@@ -50,6 +52,7 @@ class Event(NamedTuple):
     history: History
     engine: Engine
     best_epoch: int
+    network: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,7 +276,7 @@ class Run(abc.ABC):
             return
         finite = bool(np.isfinite(self.engine.theta).all())
         averaged = self.averaged and finite
-        for batch in pieces(Rows(self.batches.X, self.batches.Y, self.batches.s)):
+        for batch in pieces(self.batches.training_rows()):
             if not (finite and np.isfinite(self.engine.cost(batch, averaged=averaged))):
                 epoch = len(self.history) + (done > 0)
                 index = done or self.batches.steps_per_epoch

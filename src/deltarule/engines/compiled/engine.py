@@ -15,7 +15,8 @@ from deltarule.engines.compiled import entries
 from deltarule.engines.compiled import fields as d
 from deltarule.engines.compiled.plan import Plan
 from deltarule.engines.compiled.scratch import address_of
-from deltarule.engines.compiled.team import Skipped, run_together, thread_count
+from deltarule.engines.compiled.team import Skipped, run_together
+from deltarule.engines.threads import usable_threads
 from deltarule.errors import InputError
 from deltarule.maths import Network
 
@@ -76,7 +77,7 @@ class CompiledEngine(Engine):
         self._rates_at, self._costs_at = address_of(self._rates), address_of(self._costs)
         self._last: Any = None
         self._at = address_of(self._plan.integers), address_of(self._batch)
-        self._most = thread_count() if self.threads is None else max(int(self.threads), 1)
+        self._most = usable_threads() if self.threads is None else max(int(self.threads), 1)
         self._kept: tuple[Any, ...] = ()
         self._stretch = 1
 

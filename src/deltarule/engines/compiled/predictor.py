@@ -22,8 +22,8 @@ from deltarule.engines.compiled.packed import pack, packed_size, unpack, write_p
 from deltarule.engines.compiled.rows import write_moves
 from deltarule.engines.compiled.scratch import address_of, aligned
 from deltarule.engines.compiled.spans import write_spans
-from deltarule.engines.compiled.team import thread_count
 from deltarule.engines.predicting import Predictor
+from deltarule.engines.threads import usable_threads
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Activation, Network
 from deltarule.maths.recording import RecordingNamespace
@@ -169,7 +169,7 @@ class CompiledPredictor(Predictor):
         """
         n = len(X)
         worth = n * self.net.n_multiply_adds // _WORTH_A_THREAD
-        threads = min(self.threads or thread_count(), worth, n) if worth > 1 else 1
+        threads = min(self.threads or usable_threads(), worth, n) if worth > 1 else 1
         if threads <= 1:
             self._run(X, out)
             return

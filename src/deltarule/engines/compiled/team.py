@@ -16,48 +16,13 @@ import numpy as np
 
 from deltarule.engines.compiled import fields as d
 from deltarule.engines.compiled.plan import Plan
-from deltarule.errors import InputError
 
-__all__ = ["VARIABLE", "Skipped", "run_together", "thread_count"]
-
-VARIABLE = "DELTARULE_THREADS"
-"""The environment variable that says how many threads a step may use."""
+__all__ = ["Skipped", "run_together"]
 
 # Seconds between two looks at whether a long call is to end.
 _LOOK = 0.02
 _FREE = threading.Lock()
 _POOL: list[ThreadPoolExecutor] = []
-_FORKED: list[int] = []
-
-
-def thread_count() -> int:
-    """How many threads a step may use.
-
-    What ``DELTARULE_THREADS`` says; else ``OMP_NUM_THREADS``, which joblib sets in its
-    processes so that together they use each core once; else the cores this process may run
-    on. A process that was forked takes one: its siblings are at work beside it.
-
-    Raises
-    ------
-    InputError
-        If ``DELTARULE_THREADS`` is no whole number, at least 1.
-    """
-    asked = os.environ.get(VARIABLE, "")
-    if asked:
-        if not asked.isdecimal() or int(asked) < 1:
-            raise InputError(
-                f"the environment variable {VARIABLE} is {asked!r}; expected a whole number of "
-                "threads, at least 1"
-            )
-        return int(asked)
-    if _FORKED:
-        return 1
-    usual = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if usual.isdecimal() and int(usual) >= 1:
-        return int(usual)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _after_fork() -> None:
@@ -65,7 +30,6 @@ def _after_fork() -> None:
     global _FREE  # noqa: PLW0603  the one lock of the process
     _FREE = threading.Lock()
     _POOL.clear()
-    _FORKED[:] = [os.getpid()]
 
 
 if hasattr(os, "register_at_fork"):

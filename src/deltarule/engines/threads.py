@@ -1,0 +1,59 @@
+"""How many threads may be used."""
+
+from __future__ import annotations
+
+import os
+
+from deltarule.errors import InputError
+
+__all__ = ["VARIABLE", "usable_threads"]
+
+VARIABLE = "DELTARULE_THREADS"
+"""The environment variable that says how many threads may be used."""
+
+_FORKED: list[int] = []
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _FORKED.append(os.getpid()))
+
+
+def usable_threads() -> int:
+    """How many threads may be used, by a step or by many networks at once.
+
+    What ``DELTARULE_THREADS`` says; else ``OMP_NUM_THREADS``, which joblib sets in its
+    processes so that together they use each core once; else the cores this process may run
+    on. A process that was forked uses one: its siblings are at work beside it.
+
+    Raises
+    ------
+    InputError
+        If ``DELTARULE_THREADS`` holds anything but a whole number above 0.
+
+    Examples
+    --------
+    >>> from deltarule.engines.threads import usable_threads
+    >>> usable_threads() >= 1
+    True
+    """
+    asked = os.environ.get(VARIABLE, "").strip()
+    if asked:
+        if not _is_count(asked):
+            raise InputError(
+                f"the environment variable {VARIABLE} is {asked!r}; expected a whole number, at "
+                "least 1, or nothing"
+            )
+        return int(asked)
+    if _FORKED:
+        return 1
+    usual = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if _is_count(usual):
+        return int(usual)
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) > 0

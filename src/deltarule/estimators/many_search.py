@@ -1,0 +1,120 @@
+"""ManySearchCV: scikit-learn's grid search with a network on each core, in one process."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, Self
+
+from joblib import parallel_config
+from joblib.parallel import ThreadingBackend
+from sklearn.model_selection import GridSearchCV
+
+from deltarule.engines.threads import usable_threads
+from deltarule.training import StopFlag
+from deltarule.training.threads import one_blas_thread, one_of_many
+
+__all__ = ["ManySearchCV"]
+
+
+class _Cores(ThreadingBackend):
+    """joblib's threads; what runs on one keeps to one core, and ends when the others give up."""
+
+    flag: StopFlag
+
+    def submit(self, func: Callable[[], Any], callback: Any = None) -> Any:
+        """Run a task on a thread."""
+        return super().submit(self._kept(func), callback)
+
+    def apply_async(self, func: Callable[[], Any], callback: Any = None) -> Any:
+        """What :meth:`submit` is called in joblib before 1.5."""
+        return super().apply_async(self._kept(func), callback)
+
+    def abort_everything(self, ensure_ready: bool = True) -> Any:
+        """End the fits that run: Ctrl-C was pressed, or one of them raised an error."""
+        self.flag.stop("given up")
+        return super().abort_everything(ensure_ready)
+
+    def _kept(self, func: Callable[[], Any]) -> Callable[[], Any]:
+        def kept() -> Any:
+            with one_of_many(self.flag), one_blas_thread():
+                return func()
+
+        return kept
+
+
+class ManySearchCV(GridSearchCV):
+    """``GridSearchCV`` for networks: a fit on each core, in one process, over one X.
+
+    The candidates, the folds, the scores, ``cv_results_``, ``best_params_`` and
+    ``best_estimator_`` are those of scikit-learn's ``GridSearchCV``, number for number, and so
+    are the parameters; two things differ. The fits run on threads of this process: none is
+    started, and neither the data nor a fitted network is sent to another. And ``n_jobs=None``
+    is all cores.
+
+    Training leaves Python's lock alone while it computes, so that the threads do not wait
+    for each other. For an estimator of which that is not true, ``GridSearchCV`` with its
+    processes is faster.
+
+    Parameters
+    ----------
+    estimator : estimator
+        An ``MLPClassifier`` or ``MLPRegressor`` of this library, alone or in a pipeline.
+    param_grid : dict or list of dict
+        As in ``GridSearchCV``. Any parameter can vary, the architecture included.
+    n_jobs : int, optional
+        How many fits at once. By default what the environment variable
+        ``DELTARULE_THREADS`` says, else the number of cores of this process.
+    scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
+        As in ``GridSearchCV``.
+
+    Attributes
+    ----------
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
+refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
+        As in ``GridSearchCV``.
+
+    Notes
+    -----
+    Ctrl-C ends the fits that run and raises ``KeyboardInterrupt``. In the last fit, of the best
+    candidate on all rows, it ends that fit and keeps what came of it, as in ``fit`` alone.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from deltarule import ManySearchCV, MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((8,), batch_size=16, max_iter=300, random_state=0)
+    >>> grid = {"learning_rate_init": [0.01, 0.05], "alpha": [0.01, 1.0]}
+    >>> search = ManySearchCV(model, grid, cv=3).fit(X, y)
+    >>> bool(search.best_score_ > 0.95), len(search.cv_results_["params"])
+    (True, 4)
+    """
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Fit all candidates on all folds, then the best candidate on all rows.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        **params
+            For the estimator's ``fit``, the scorer and the splitter, as in ``GridSearchCV``:
+            ``sample_weight``, ``groups``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            If ``DELTARULE_THREADS`` is no number; also what scikit-learn raises.
+        """
+        backend = _Cores()
+        backend.flag = StopFlag()
+        # scikit-learn sets the warning filters in each thread, and they are the process's: two
+        # that overlap leave behind what one has found half done.
+        with warnings.catch_warnings(), parallel_config(backend, n_jobs=usable_threads()):
+            super().fit(X, y, **params)
+        return self

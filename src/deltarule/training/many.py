@@ -1,0 +1,329 @@
+"""Many networks at once: one architecture and one X, a network on each core."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import queue
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Literal, overload
+
+from deltarule.engines import Engine, EngineSettings
+from deltarule.engines.threads import usable_threads
+from deltarule.errors import Diverged, InputError
+from deltarule.maths import Network
+from deltarule.training import arguments
+from deltarule.training.bar import Bar
+from deltarule.training.batches import Rows
+from deltarule.training.interrupt import StopFlag, interruptible
+from deltarule.training.loop import train
+from deltarule.training.run import Event, TrainingResult
+from deltarule.training.threads import one_blas_thread, one_of_many
+from deltarule.training.variants import entries, is_data, networks, one_validation, one_vector
+
+__all__ = ["train_many"]
+
+# How long the thread that waits sleeps at most, before it looks at the clock for the bar. A
+# signal wakes it at once, but not on every system.
+_NAP = 0.1
+
+
+@overload
+def train_many(
+    net: Network, X: Any, Y: Any, *, on_diverged: Literal["raise"] = "raise", **options: Any
+) -> list[TrainingResult]: ...
+
+
+@overload
+def train_many(
+    net: Network, X: Any, Y: Any, *, on_diverged: Literal["keep"], **options: Any
+) -> list[TrainingResult | Diverged]: ...
+
+
+def train_many(
+    net: Network,
+    X: Any,
+    Y: Any,
+    *,
+    seeds: int | Sequence[int] = 0,
+    learning_rate: float | Sequence[float] = 1e-3,
+    l2: float | Sequence[float] = 0.0,
+    l1: float | Sequence[float] = 0.0,
+    sample_weight: Any = None,
+    validation: Any = None,
+    theta: Any = None,
+    resume: Sequence[TrainingResult | None] | None = None,
+    engine: str | type[Engine] = "auto",
+    callbacks: Sequence[Callable[[Event], Any]] = (),
+    stop: StopFlag | None = None,
+    workers: int | None = None,
+    progress: bool | Callable[[int, int], Any] | None = None,
+    on_diverged: Literal["raise", "keep"] = "raise",
+    **options: Any,
+) -> Any:
+    """Train many networks of one architecture on the same rows, one on each core.
+
+    Network k is what ``train(net, X, Y, seed=seeds[k], learning_rate=learning_rate[k], …)``
+    gives, bit for bit, whatever the number of threads. X and Y are checked once and shared:
+    nothing is copied for a network, a fold or a bootstrap but its weights.
+
+    What is a sequence has one entry for each network, and all sequences are equally long;
+    what is not is shared by all networks.
+
+    Parameters
+    ----------
+    net : Network
+    X : array of shape (N, n_0), or RowSource
+    Y : array of shape (N, n_L), or (N,)
+    seeds : int, or K of them
+        Of the initial parameters, the order, the split and dropout.
+    learning_rate, l2, l1 : float, or K of them
+    sample_weight : array of shape (N,) or (K, N), or K arrays or None, optional
+        A row of weight 0 does not count, though it takes a place in a batch: for a bootstrap,
+        say, how often each row was drawn.
+    validation : optional
+        As for :func:`deltarule.train`, or K such: shares, row numbers or masks. For the folds
+        of a cross-validation, the numbers of the rows that each holds out.
+    theta : array of shape (p,) or (K, p), or K arrays or None, optional
+        Initial parameters.
+    resume : K of TrainingResult or None, optional
+        Go on where these ended, as those do that were interrupted.
+    engine : str, or an engine's class
+        Each network has an engine of its own.
+    callbacks : sequence of callables
+        Called as for :func:`deltarule.train`, in the thread of the network;
+        ``event.network`` says which network it is, from 0.
+    stop : StopFlag, optional
+        Ends all networks, after the steps they are in. Ctrl-C does that too in the main
+        thread. A network that has not begun by then is given as it starts, with no epochs.
+    workers : int, optional
+        How many networks at once. By default what the environment variable
+        ``DELTARULE_THREADS`` says, else the number of cores of this process.
+    progress : bool or callable, optional
+        ``progress(done, total)`` is called in the calling thread after each network; True
+        draws a bar on standard error.
+    on_diverged : {"raise", "keep"}
+        What becomes of the others where a network diverges; they are trained to their end in
+        either case. ``"raise"`` raises its ``Diverged``, of which ``network`` says which
+        it was and ``results`` holds what came of all; ``"keep"`` gives it in its place.
+    **options
+        All else that :func:`deltarule.train` takes, shared: ``rule``, ``epochs``,
+        ``batch_size``, ``dropout``, ``stopping`` … What is a function (``order``,
+        ``scorer``) is called from several threads.
+
+    Returns
+    -------
+    list of TrainingResult
+        One for each network, in their order.
+
+    Raises
+    ------
+    Diverged
+        If networks diverged, and ``on_diverged`` is ``"raise"``; it is that of the first.
+    InputError, UnknownName
+        If an argument does not fit, before anything is trained; it names the network.
+    KeyboardInterrupt
+        At a second Ctrl-C.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule import Network, train_many
+    >>> X = np.linspace(-1, 1, 64)[:, None]
+    >>> net = Network([1, 8, 1], activation="tanh")
+    >>> results = train_many(net, X, X**2, seeds=range(4), learning_rate=0.05, batch_size=16,
+    ...                      epochs=100)
+    >>> [result.history.records[-1].loss < 0.01 for result in results]
+    [True, True, True, True]
+
+    Two rates with two penalties each, four networks:
+
+    >>> from itertools import product
+    >>> rates, penalties = zip(*product([0.01, 0.05], [0, 1]))
+    >>> len(train_many(net, X, X**2, learning_rate=rates, l2=penalties, epochs=10))
+    4
+
+    Four folds; what is held out of one is trained on in the others:
+
+    >>> folds = np.arange(64) % 4
+    >>> held = [folds == k for k in range(4)]
+    >>> results = train_many(net, X, X**2, validation=held, keep_best=False, epochs=10)
+    >>> loss = np.mean([result.history.records[-1].validation_loss for result in results])
+    """
+    if on_diverged not in ("raise", "keep"):
+        raise InputError(f"on_diverged is {on_diverged!r}; expected 'raise' or 'keep'")
+    if isinstance(engine, Engine):
+        raise InputError(
+            f"engine is one {type(engine).__name__}, which holds one network; expected a name, or "
+            "the engine's class"
+        )
+    known = inspect.signature(train).parameters
+    for name in options:
+        if name not in known or name == "seed":
+            hint = "; expected seeds, for all networks" if name == "seed" else ""
+            raise TypeError(f"train_many() got an unexpected keyword argument {name!r}{hint}")
+    if stop is not None and not isinstance(stop, StopFlag):
+        raise InputError(f"stop is {stop!r}; expected a StopFlag")
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise InputError(f"progress is {progress!r}; expected a function of (done, total), or True")
+    data = arguments.checked_data(net, X, Y, None)
+    if is_data(validation):
+        validation = arguments.own_validation(net, validation)
+    shared = {**options, "engine": engine}
+    each = networks(
+        {
+            "seed": entries(seeds),
+            "learning_rate": entries(learning_rate),
+            "l2": entries(l2),
+            "l1": entries(l1),
+            "sample_weight": entries(sample_weight, one_vector),
+            "validation": entries(validation, one_validation),
+            "theta": entries(theta, one_vector),
+            "resume": entries(resume),
+        }
+    )
+    total = len(each)
+    workers = usable_threads() if workers is None else arguments.whole("workers", workers, 1)
+    callbacks = arguments.checked_callables("callbacks", callbacks)
+    shared["engine"] = _tried(net, data, each, shared)
+    flag = stop if stop is not None else StopFlag()
+    bar = Bar(total) if progress is True else None
+
+    def one(index: int) -> TrainingResult:
+        def told(event: Event) -> bool:
+            event = event._replace(network=index)
+            if bar is not None:
+                bar.parts[index] = event.epoch / event.epochs
+            return any(callback(event) for callback in callbacks)
+
+        watching = [told] if callbacks or bar is not None else []
+        with one_of_many(flag):
+            return train(net, data, None, **shared, **each[index], callbacks=watching)
+
+    def show(done: int, index: int) -> None:
+        if bar is not None:
+            bar.parts[index] = 1.0  # those who stop early too
+            bar.show(done)
+        elif callable(progress):
+            progress(done, total)
+
+    results: list[Any] = [None] * total
+    finished = _finished(one, total, workers, flag, bar)
+    with interruptible(flag), one_blas_thread(), contextlib.closing(finished):
+        for done, (index, future) in enumerate(finished, start=1):
+            results[index] = _outcome(future, index, each)
+            show(done, index)
+    diverged = [result for result in results if isinstance(result, Diverged)]
+    if diverged and on_diverged == "raise":
+        first = diverged[0]
+        first.results = results
+        raise first
+    return results
+
+
+# -- checked ------------------------------------------------------------------------------
+
+
+def _tried(net: Network, data: Rows, each: list[dict[str, Any]], shared: dict[str, Any]) -> Any:
+    """Check the arguments of all networks; gives the engine that trains them."""
+    raised = StopFlag()
+    raised.stop()
+    engine = shared["engine"]
+    for index, own in enumerate(each):
+        with _named(index, len(each)):
+            if index == 0:
+                # A run that is given a raised flag checks everything and takes no step.
+                tried = train(net, data, None, **shared, **own, stop=raised)
+                engine = tried.engine if engine == "auto" else engine
+            else:
+                _check(net, data, own)
+    return engine
+
+
+def _check(net: Network, data: Rows, own: dict[str, Any]) -> None:
+    """What may be wrong with the arguments of one network and right with another's."""
+    seed = arguments.whole("seed", own["seed"], 0)
+    arguments.checked_rate(own["learning_rate"])
+    EngineSettings(l2=own["l2"], l1=own["l1"])
+    arguments.divided(net, data, None, own["sample_weight"], own["validation"], seed)
+    arguments.check_start(own["theta"], own["resume"])
+    if own["theta"] is not None:
+        arguments.checked_theta(net, own["theta"], seed)
+
+
+@contextlib.contextmanager
+def _named(index: int, total: int) -> Iterator[None]:
+    """Say which network an argument is wrong for."""
+    try:
+        yield
+    except InputError as error:
+        if total == 1:
+            raise
+        raise type(error)(f"network {index} of 0 … {total - 1}: {error}") from None
+
+
+# -- at once ------------------------------------------------------------------------------
+
+
+_Ended = queue.SimpleQueue[tuple[int, Future[TrainingResult]]]
+
+
+def _put(ended: _Ended, index: int, future: Future[TrainingResult]) -> None:
+    ended.put((index, future))
+
+
+def _finished(
+    one: Callable[[int], TrainingResult],
+    total: int,
+    workers: int,
+    flag: StopFlag,
+    bar: Bar | None,
+) -> Generator[tuple[int, Future[TrainingResult]], None, None]:
+    """The networks as they end, trained by several threads with no lock between them."""
+    ended: _Ended = queue.SimpleQueue()
+    with ThreadPoolExecutor(min(workers, total), "deltarule") as pool:
+        futures = [pool.submit(one, index) for index in range(total)]
+        try:
+            for index, future in enumerate(futures):
+                future.add_done_callback(functools.partial(_put, ended, index))
+            left = total
+            while left:
+                try:
+                    pair = ended.get(timeout=_NAP)
+                except queue.Empty:
+                    if bar is not None:
+                        bar.show(total - left)
+                    continue
+                left -= 1
+                yield pair
+        except BaseException:
+            # Somebody has given up: those that run end soon, and no other begins.
+            flag.stop("given up")
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def _outcome(
+    future: Future[TrainingResult], index: int, each: list[dict[str, Any]]
+) -> TrainingResult | Diverged:
+    """What came of a network."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    own = each[index]
+    where = f"network {index} of 0 … {len(each) - 1} (seed {own['seed']}"
+    where += f", learning_rate {own['learning_rate']:g})"
+    if not isinstance(error, Diverged):
+        error.add_note(f"in {where}")
+        raise error
+    return Diverged(
+        f"{where}: {error}",
+        epoch=error.epoch,
+        batch=error.batch,
+        layer=error.layer,
+        block=error.block,
+        network=index,
+    )
