@@ -29,6 +29,7 @@ demo: $(STAMPS)/package ## set up, train on two real tables from the command lin
 	$(BIN)/deltarule predict demo/diabetes.model demo/diabetes.csv --out demo/diabetes.predictions.csv
 
 test: $(STAMPS)/test ## set up and run the whole suite
+	$(BIN)/deltarule warmup --quiet
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "not oracle"
 
 lint: $(STAMPS)/lint ## ruff (rules and format) and mypy

@@ -1,4 +1,4 @@
-"""The command line: ``deltarule fit``, ``predict``, ``evaluate``, ``check``, ``bench``."""
+"""The command line: fit, predict, evaluate, check, bench and warmup."""
 
 from __future__ import annotations
 

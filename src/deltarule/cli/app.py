@@ -27,6 +27,7 @@ from deltarule.cli.options import (
     widths,
 )
 from deltarule.cli.status import STATUSES, Status, told
+from deltarule.cli.warming import warmup
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.optimizers import RULES, SCHEDULES
 
@@ -437,3 +438,4 @@ def check(
 app.command(
     cls=Grouped, context_settings=_CONTEXT, short_help="Time a training step beside others'."
 )(bench)
+app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Compile everything ahead.")(warmup)

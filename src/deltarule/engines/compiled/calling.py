@@ -2,21 +2,27 @@
 
 Numba keeps compiled functions on disk and looks whether *their own* file has changed. A
 function that is made of others, or of constants of another file, would be served stale after
-an edit there. So the stamp that it compares is replaced by the digest of every file here.
+an edit there. So they are kept beside the kernels, in a folder that the digest of every file here
+names; one that cannot be written to, in an image say, is read all the same.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.extending import intrinsic
+
+from deltarule.engines.compiled.library import cache_folder
 
 __all__ = ["call", "driver_function", "integers", "numbers", "source_digest", "stack"]
 
@@ -44,6 +50,76 @@ def source_digest(folder: Path | None = None) -> str:
 _DIGEST = source_digest()
 
 
+def driver_folder() -> Path:
+    """The folder of the compiled driver, in the kernels' cache."""
+    return cache_folder() / f"driver-{_DIGEST[:16]}"
+
+
+@functools.cache
+def announce() -> None:
+    """Say, once, that something is compiled and takes a while."""
+    print(
+        "deltarule: compiling for this processor, once; it takes about 10 seconds and is kept in "
+        f"{cache_folder()}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+class _Locator(_CacheLocator):  # type: ignore[misc]
+    """Where Numba keeps what it has compiled of the driver."""
+
+    def __init__(self, function: Any) -> None:
+        self._line = function.__code__.co_firstlineno
+        self._folder = driver_folder()
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: Any) -> Any:
+        """A locator, or None where there is no folder and none can be made."""
+        self = cls(py_func)
+        try:
+            self.ensure_cache_path()
+        except OSError:
+            return None
+        return self
+
+    def ensure_cache_path(self) -> None:
+        """Make the folder; that it can be written to is not asked for."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def get_cache_path(self) -> str:
+        """The folder."""
+        return str(self._folder)
+
+    def get_source_stamp(self) -> str:
+        """What must be the same for a file to be used."""
+        return _DIGEST
+
+    def get_disambiguator(self) -> str:
+        """What tells functions of one name apart."""
+        return str(self._line)
+
+
+class _Implementation(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes: ClassVar[list[Any]] = [_Locator]
+
+
+class _DriverCache(FunctionCache):  # type: ignore[misc]
+    _impl_class = _Implementation
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What was kept, or None; then it is compiled, and whoever waits is told."""
+        found = super().load_overload(sig, target_context)
+        if found is None:
+            announce()
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep it, if the folder can be written to."""
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
+
+
 def driver_function(*signatures: Any, nogil: bool = True) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function without the interpreter's lock, and keep it on disk.
 
@@ -58,13 +134,8 @@ def driver_function(*signatures: Any, nogil: bool = True) -> Callable[[Callable[
 
     def compile_it(function: Callable[..., Any]) -> Any:
         dispatcher = njit(nogil=nogil)(function)
-        with contextlib.suppress(RuntimeError):  # no folder that can be written to
-            dispatcher.enable_caching()
-        file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-        if hasattr(file, "_source_stamp"):
-            file._source_stamp = _DIGEST
-        else:  # another Numba, which keeps it elsewhere: better slow than stale
-            dispatcher = njit(nogil=nogil)(function)
+        with contextlib.suppress(RuntimeError):  # there is no folder, and none can be made
+            dispatcher._cache = _DriverCache(dispatcher.py_func)
         for signature in signatures:
             dispatcher.compile(signature)
         if signatures:

@@ -1,0 +1,71 @@
+"""Compiling ahead, and what is said of it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("numba")
+
+from deltarule.engines.compiled import calling
+
+
+def run(folder, *command):
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, timeout=300, check=False,
+        env=os.environ | {"DELTARULE_CACHE": str(folder)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+TRAIN = """
+import numpy as np
+from deltarule import Network, train
+X = np.linspace(-1, 1, 20)[:, None]
+print(train(Network([1, 3, 1]), X, X, epochs=1, engine="compiled").engine)
+"""
+
+
+@pytest.mark.slow
+def test_what_is_compiled_ahead_is_not_compiled_again(tmp_path):
+    first = run(tmp_path, "-m", "deltarule", "warmup", "--json")
+    assert first.stderr.count("compiling for this processor, once") == 1
+    assert str(tmp_path) in first.stderr
+    report = json.loads(first.stdout)
+    assert report["networks"] > 100
+    assert report["folder"] == str(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again = run(tmp_path, "-c", TRAIN)
+    assert (again.stdout, again.stderr) == ("compiled\n", "")
+    # It is enough that the folder can be read.
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.slow
+def test_without_a_folder_it_is_compiled_and_works_all_the_same(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    done = run(file / "kernels", "-c", TRAIN)
+    assert done.stdout == "compiled\n"
+
+
+def test_a_folder_that_can_only_be_read_is_no_error(monkeypatch):
+    saved = []
+
+    class Full:
+        def save(self, key, data):
+            saved.append(True)
+            raise PermissionError("read-only")
+
+    @calling.driver_function()
+    def double(x):
+        return 2 * x
+
+    cache = double._cache
+    monkeypatch.setattr(cache, "_cache_file", Full())
+    monkeypatch.setattr(cache, "load_overload", lambda *_: None)
+    assert double(3) == 6
+    assert saved == [True]
