@@ -275,12 +275,16 @@ class Engine(abc.ABC):
         θ is there as ``"theta"``, of shape (p,); the other names are the engine's own.
         """
 
-    def surrender(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """``averaged_theta`` and ``state()``, for the last time: it must be loaded anew after it.
+    def take_averaged(self, out: np.ndarray) -> None:
+        """Write ``averaged_theta`` into an array; an engine may do so without a copy between."""
+        out[...] = self.averaged_theta
+
+    def surrender(self, *, with_theta: bool) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+        """``averaged_theta`` if asked for, and ``state()``; it must be loaded anew after it.
 
         An engine whose arrays are large may hand them over without copying.
         """
-        return np.array(self.averaged_theta), self.state()
+        return np.array(self.averaged_theta) if with_theta else None, self.state()
 
     @abc.abstractmethod
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
@@ -329,6 +333,10 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def averaged_theta(self) -> np.ndarray:
         """The moving average of the parameters, or the parameters where none is kept."""
+
+    def is_finite(self) -> bool:
+        """Whether every parameter is a finite number."""
+        return bool(np.isfinite(self.theta).all())
 
     @abc.abstractmethod
     def penalty_cost(self) -> float:

@@ -21,6 +21,10 @@ from deltarule.records import Record, Registry
 __all__ = ["INITIALIZERS", "Initializer"]
 
 
+# Numbers that are drawn at a time: a large network has no room for all of them twice.
+_AT_A_TIME = 1 << 14
+
+
 @dataclasses.dataclass(frozen=True)
 class Initializer(Record):
     """A distribution of initial weights.
@@ -48,16 +52,27 @@ class Initializer(Record):
 
     def sample(self, rng: np.random.Generator, n_in: int, n_out: int) -> np.ndarray:
         """A weight matrix of shape (n_out, n_in), drawn in float64."""
+        W = np.empty((n_out, n_in))
+        self.fill(rng, W)
+        return W
+
+    def fill(self, rng: np.random.Generator, W: np.ndarray) -> None:
+        """Draw a weight matrix in float64 into one of any type, some rows at a time."""
+        n_out, n_in = W.shape
         scale = np.sqrt(self.variance(n_in, n_out))
-        if self.distribution == "normal":
-            return scale * rng.standard_normal((n_out, n_in))
-        if self.distribution == "uniform":
-            bound = np.sqrt(3.0) * scale
-            return rng.uniform(-bound, bound, (n_out, n_in))
-        raise InputError(
-            f"initializer {self.name!r} has distribution {self.distribution!r}; "
-            "expected 'normal' or 'uniform'"
-        )
+        if self.distribution not in ("normal", "uniform"):
+            raise InputError(
+                f"initializer {self.name!r} has distribution {self.distribution!r}; "
+                "expected 'normal' or 'uniform'"
+            )
+        bound = np.sqrt(3.0) * scale
+        step = max(_AT_A_TIME // n_in, 1)
+        for first in range(0, n_out, step):
+            rows = W[first : first + step]
+            if self.distribution == "normal":
+                rows[...] = scale * rng.standard_normal(rows.shape)
+            else:
+                rows[...] = rng.uniform(-bound, bound, rows.shape)
 
 
 def lecun(xp: Any) -> Any:

@@ -246,8 +246,7 @@ class Network:
                 assert g is not None
                 record = INITIALIZERS.get(_auto(g) if initializer == "auto" else initializer)
                 rng = np.random.default_rng(sequences[block.layer - 1])
-                n_out, n_in = block.shape
-                block.of(theta)[...] = record.sample(rng, n_in, n_out)
+                record.fill(rng, block.of(theta))
         return theta
 
     def check_theta(self, theta: Any, dtype: Any = None) -> np.ndarray:

@@ -167,8 +167,14 @@ def train(
     if scorer is not None and not callable(scorer):
         raise InputError(f"scorer is {scorer!r}; expected a function of the engine")
     beside = flag_of_this_thread()
-    start = arguments.checked_theta(net, theta, seed)
-    runner = started_engine(engine, net, start, settings, None if beside is None else 1)
+    # Not kept in a name: the engine has copied it, and a large network has no room to spare.
+    runner = started_engine(
+        engine,
+        net,
+        arguments.checked_theta(net, theta, seed),
+        settings,
+        None if beside is None else 1,
+    )
     common: dict[str, Any] = {
         "batches": batches,
         "held": data.held,

@@ -177,7 +177,9 @@ class Run(abc.ABC):
         )
         self.history.append(record)
         if self._is_best(record) and self.keep_best:
-            self.best = np.array(self.engine.averaged_theta)
+            if self.best is None:
+                self.best = np.empty(self.engine.net.n_parameters, self.engine.net.dtype)
+            self.engine.take_averaged(self.best)
         event = Event(epoch, self.epochs, self.history, self.engine, self.best_epoch)
         for callback in self.callbacks:
             if callback(event):
@@ -237,12 +239,14 @@ class Run(abc.ABC):
         engine = self.engine
         self._last_look()
         self._not_grown()
+        best = self.best
         if self.owns_engine:
-            theta, state = engine.surrender()
+            theta, state = engine.surrender(with_theta=best is None)
         else:
             theta, state = np.array(engine.averaged_theta), engine.state()
-        if self.best is not None:
-            theta, state[BEST] = self.best.copy(), self.best
+        if best is not None:
+            theta, state[BEST] = best.copy(), best
+        assert theta is not None
         return TrainingResult(
             net=engine.net,
             theta=theta,
@@ -274,7 +278,7 @@ class Run(abc.ABC):
         done = self.steps_taken
         if not (done or len(self.history)):
             return
-        finite = bool(np.isfinite(self.engine.theta).all())
+        finite = self.engine.is_finite()
         averaged = self.averaged and finite
         for batch in pieces(self.batches.training_rows()):
             if not (finite and np.isfinite(self.engine.cost(batch, averaged=averaged))):

@@ -53,7 +53,8 @@ class StepRun(Run):
                 "network from parameters, pass theta"
             )
         state = dict(earlier.state)
-        self.best = state.pop(BEST, None)
+        best = state.pop(BEST, None)
+        self.best = None if best is None else np.array(best)  # it is written to
         if not self.keep_best:
             self.best = None
         done, self.total = state.pop(PARTIAL, (0, 0.0))

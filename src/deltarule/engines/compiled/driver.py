@@ -10,7 +10,7 @@ What happens for the rows of a batch, for l = 1 … L (MATHS.md F3, F4, then δ 
 
 1. ``take_rows``: the rows that have a weight are copied into place, as rows and as columns.
 2. ``forward``: Z[l] by a product, then one pass: a = g(z) in place of z, the slope beside it.
-3. ``loss``: Σ w_i C_i, and δ^L in place of the slope of the output.
+3. ``loss``: Σ w_i C_i, and δ^L in place of y.
 4. ``deltas``: δ[l-1] in place of the slope of layer l-1.
 5. ``_weights``: dW[l] and db[l].
 
@@ -208,7 +208,7 @@ def forward(plan, theta, n_rows, training, step):
 
 @driver_function()
 def loss(plan, numbers, n_rows, training):
-    """Σ w_i C_i of this member's rows, in training δ^L in place of the output's slope.
+    """Σ w_i C_i of this member's rows, in training δ^L in place of y.
 
     Two vectors of rows have a cost of their own, so that their sum, in order, does not depend on
     how they are shared out.

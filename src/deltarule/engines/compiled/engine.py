@@ -93,6 +93,10 @@ class CompiledEngine(Engine):
         """The moving average of the parameters, or the parameters where none is kept."""
         return self.theta if self._plan.mean is None else _read_only(self._plan.mean)
 
+    def is_finite(self) -> bool:
+        """Whether every parameter is a finite number; without a copy of them."""
+        return bool(entries.run_finite(self._at[0]))
+
     # -- rows ---------------------------------------------------------------------------
 
     def _array(self, values: Any, width: int, what: str) -> np.ndarray:
@@ -314,8 +318,9 @@ class CompiledEngine(Engine):
             failed = reached < end
             yield self._costs[index : reached + failed].copy()
             if failed:
-                return
+                break
             index = end
+        self._kept = ()  # an order that is no longer used
 
     def _described(self, epoch: Epoch) -> tuple[np.ndarray, Any]:
         """What says where the rows of an epoch are, and the arrays that must outlive its use.
@@ -350,12 +355,17 @@ class CompiledEngine(Engine):
             state["mean"] = plan.mean
         return state
 
-    def surrender(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """``averaged_theta`` and ``state()``, without copying all that moves."""
+    def take_averaged(self, out: np.ndarray) -> None:
+        """Write ``averaged_theta`` into an array."""
+        plan = self._plan
+        out[...] = plan.theta if plan.mean is None else plan.mean
+
+    def surrender(self, *, with_theta: bool) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+        """``averaged_theta`` if asked for, and ``state()``, without copying what moves."""
         state = self._moving()
         # The scratch and the gradient go before the one copy that is made.
         del self._plan, self._kept, self._last
-        return np.array(state.get("mean", state["theta"])), state
+        return np.array(state.get("mean", state["theta"])) if with_theta else None, state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take back what :meth:`state` gave, or what the reference engine's gave."""

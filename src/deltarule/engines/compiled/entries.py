@@ -33,8 +33,10 @@ from deltarule.engines.compiled.fields import (
     CALLED_OFF,
     CHOOSE,
     CHOSEN,
+    COUNT,
     DIVISOR,
     FIELDS,
+    FINITE,
     FLUSH,
     HEADER,
     LANES,
@@ -75,6 +77,7 @@ __all__ = [
     "enter",
     "run_apply",
     "run_cost",
+    "run_finite",
     "run_gradient",
     "run_penalty",
     "run_predict",
@@ -160,6 +163,13 @@ def run_penalty(plan_at):
     """The penalty at θ."""
     plan = integers(plan_at)
     return penalty(plan, numbers_of(plan[NUMBERS]), 0)
+
+
+@driver_function("boolean(int64)")
+def run_finite(plan_at):
+    """Whether every parameter is finite."""
+    plan = integers(plan_at)
+    return call(plan[FINITE], (plan[THETA], plan[COUNT])) != 0
 
 
 @driver_function("int64(int64, int64, int64, int64, int64, int64, int64)")

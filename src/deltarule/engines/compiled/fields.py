@@ -51,8 +51,9 @@ SCALES, DROP_FACTORS = 10, 15
 ) = range(12)  # fmt: skip
 BATCH_FIELDS = 12
 
-# Rows that are predicted at a time, and parts of a batch at most.
-PREDICT_ROWS, PARTS = 256, 8
+# Rows that are passed forward at a time, no more than batches usually have, so that validation
+# needs no more memory than training; and parts of a batch at most.
+PREDICT_ROWS, PARTS = 64, 8
 
 # Where the members of a team meet, in words that are a cache line apart: how many have
 # arrived, how often all have, whether the meeting is called off before it has begun; whether

@@ -172,8 +172,8 @@ def write_loss(module: Any, dtype: Any, name: str, loss: Loss, output: Activatio
     """``name(z, y, w, delta, n, stride, lanes, cost)``: Σ w_i C_i, and δ^L unless its address is 0.
 
     The loss comes fused with its output where it is, else a = g(z) first and the pullback
-    after. ``cost`` is where a float64 is put. Samples of weight 0 (the lanes behind the
-    last) count for nothing, whatever is in them.
+    after. δ may take the place of y. ``cost`` is where a float64 is put. Samples of weight 0
+    (the lanes behind the last) count for nothing, whatever is in them.
     """
     xp = RecordingNamespace()
     z, y = xp.variable("z"), xp.variable("y")

@@ -61,6 +61,7 @@ class Plan:
         self.rows = 0
         self.seats: list[Seat] = []
         self._grad: np.ndarray | None = None
+        self._scratch: Scratch | None = None
         self._parameters(settings)
         try:
             self._kernels(settings)
@@ -84,11 +85,17 @@ class Plan:
 
         rule = settings.rule
         self._theta, self.theta = held()
-        self._is_weight, self._frozen = bits(net.is_weight), bits(net.frozen)
         self.mean: np.ndarray | None = None
-        kept = [(d.THETA, self._theta), (d.IS_WEIGHT, self._is_weight)]
-        if net.frozen.any():
-            kept.append((d.FROZEN, self._frozen))
+        kept = [(d.THETA, self._theta)]
+        self._marks = []
+        asked = settings.penalties or rule.uses_weights  # type: ignore[union-attr]
+        for place, marks, wanted in (
+            (d.IS_WEIGHT, net.is_weight, asked),
+            (d.FROZEN, net.frozen, net.frozen.any()),
+        ):
+            if wanted:
+                self._marks.append(bits(marks))
+                kept.append((place, self._marks[-1]))
         if settings.averaging is not None:
             self._mean, self.mean = held()
             kept.append((d.MEAN, self._mean))
@@ -222,18 +229,22 @@ class Plan:
         rows = max(min(rows, 2 * block), 1)
         if rows > self.rows:
             self.rows = -(-rows // self.lanes) * self.lanes
+            # What is there goes first: there may be no room for both.
+            self.seats = self.seats[:0]
+            self._scratch = None
             self._scratch = Scratch(self.net, self.rows)
             self._scratch.enter(self.integers)
-            self.seats = self.seats[:0]
         self.seat(0)
 
     @property
     def scratch(self) -> np.ndarray:
         """The first member's scratch; what stands in it before a step changes nothing."""
+        assert self._scratch is not None
         return self._scratch.array
 
     def seat(self, member: int) -> Seat:
         """What a member of a team reads: number 0 is whoever is alone."""
+        assert self._scratch is not None
         while len(self.seats) <= member:
             self.seats.append(Seat(self, len(self.seats), self._scratch))
         return self.seats[member]
