@@ -104,7 +104,7 @@ def test_it_is_shared_out(monkeypatch):
     monkeypatch.setattr(engine, "run_together", seen)
     net, X, Y = problem([7, 33, 18, 3], 200, "float32")
     outcome(net, X, Y, 3)
-    assert set(members) == {1, 3}  # 200 rows are one piece to predict, and 7 pairs of vectors
+    assert set(members) == {3}
 
 
 def test_a_step_that_is_not_finite_is_taken_by_nobody():

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from deltarule.engines.compiled import CompiledEngine
+from deltarule.engines.compiled import CompiledEngine, engine
 from deltarule.maths import Network
 from deltarule.optimizers import RULES
 from deltarule.training import train
@@ -27,6 +27,7 @@ def peak(run):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("widths", "n", "rows", "options"),
@@ -39,7 +40,11 @@ def peak(run):
         ([20, 30, 1], 60000, 400, {"rule": "adam"}),
     ],
 )
-def test_the_peak_is_what_moves_and_one_batch(widths, n, rows, options, dtype):
+def test_the_peak_is_what_moves_and_one_batch(
+    widths, n, rows, options, dtype, threads, monkeypatch
+):
+    monkeypatch.setenv("DELTARULE_THREADS", str(threads))
+    monkeypatch.setattr(engine, "_WORTH_SHARING", 0.0)
     net = Network(widths, dtype=dtype)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, widths[0])).astype(dtype)

@@ -105,11 +105,8 @@ class CompiledEngine(Engine):
             raise InputError(f"{what} has shape {array.shape}; expected (rows, {width})")
         return array
 
-    def _ready(self, batch: Batch, at_most: int | None = None) -> int:
-        """Make room, and say where the rows of a batch are; gives their number.
-
-        Room is made for all of them, or for ``at_most``.
-        """
+    def _ready(self, batch: Batch, *, training: bool = True) -> int:
+        """Say where the rows of a batch are, and make room for a step; gives their number."""
         X, Y, w, rows, step = batch
         widths = self.net.widths
         n = -1
@@ -121,9 +118,7 @@ class CompiledEngine(Engine):
         if n < 0:
             n = self._describe(X, Y, w, rows, step)
         plan = self._plan
-        if at_most is not None:
-            plan.reserve(min(n, at_most), training=False)
-        elif n > plan.rows or not plan.integers[d.GRAD]:
+        if training and (n > plan.rows or not plan.integers[d.GRAD]):
             plan.reserve(n)
         return n
 
@@ -167,11 +162,10 @@ class CompiledEngine(Engine):
         plan, widths, dtype = self._plan, self.net.widths, self._plan.dtype
         x = self._array(X, widths[0], "X")
         n = len(x)
-        plan.reserve(min(n, d.PREDICT_ROWS), training=False)
         output = np.empty((n, widths[-1]), dtype=dtype)
         own = averaged and plan.mean is not None
         rows = (address_of(x), n, address_of(plan.one))
-        members = self._members(n, d.PREDICT_ROWS)
+        members = self._members_apart(n)
         long = self._never if self._is_long(n) else None
         what = (*rows, int(own), address_of(output))
         run_together(plan, members, entries.run_predict, *what, stop=long)
@@ -180,11 +174,11 @@ class CompiledEngine(Engine):
     def cost(self, batch: Batch, averaged: bool = False) -> float:
         """The data term of the cost, from a forward pass alone."""
         plan = self._plan
-        self._ready(batch, at_most=d.PREDICT_ROWS)
+        self._ready(batch, training=False)
         own = int(averaged and plan.mean is not None)
         n = int(self._batch[d.N_ROWS])
         costs = np.zeros(-(-n // d.PREDICT_ROWS))
-        members = self._members(n, d.PREDICT_ROWS)
+        members = self._members_apart(n)
         what = (self._at[1], own, address_of(costs))
         try:
             run_together(plan, members, entries.run_cost, *what, stop=self._stop(n))
@@ -205,20 +199,20 @@ class CompiledEngine(Engine):
 
     def input_gradient(self, batch: Batch) -> np.ndarray:
         """∂C/∂x of the data term."""
-        n = self._ready(batch, at_most=d.PREDICT_ROWS)
+        n = self._ready(batch, training=False)
         return self._rows(n, np.zeros((n, self.net.n_inputs), dtype=self._plan.dtype), 0)
 
     def sample_gradients(self, batch: Batch) -> np.ndarray:
         """∂C_i/∂θ of every row."""
         ones = np.ones(len(batch.X), dtype=self._plan.dtype)
-        n = self._ready(batch._replace(w=ones), at_most=d.PREDICT_ROWS)
+        n = self._ready(batch._replace(w=ones), training=False)
         grads = np.zeros((n, self.net.n_parameters), dtype=self._plan.dtype)
         return self._rows(n, grads, grads.itemsize * self.net.n_parameters)
 
     def _rows(self, n: int, target: np.ndarray, bytes_of_row: int) -> np.ndarray:
         from deltarule.engines.compiled.row_entries import run_rows
 
-        members = self._members(n, d.PREDICT_ROWS)
+        members = self._members_apart(n)
         run_together(self._plan, members, run_rows, self._at[1], address_of(target), bytes_of_row)
         return target
 
@@ -269,12 +263,24 @@ class CompiledEngine(Engine):
     def _never() -> bool:
         return False
 
-    def _members(self, n: int, piece: int = 0) -> int:
-        """How many threads to pass over n rows with; over pieces of rows, each alone, if given."""
+    def _members(self, n: int) -> int:
+        """How many threads to pass over n rows with."""
         if self._most == 1 or n * self.net.n_multiply_adds < _WORTH_SHARING:
             return 1
-        shares = -(-n // (piece or 2 * self._plan.lanes))
-        return min(self._most, shares)
+        return min(self._most, -(-n // (2 * self._plan.lanes)))
+
+    def _members_apart(self, n: int) -> int:
+        """The same for pieces of rows, each passed over by one: as many as there is room for.
+
+        Room is that of a batch; where nothing is trained it is made.
+        """
+        plan = self._plan
+        wanted = min(self._members(n), -(-n // d.PREDICT_ROWS))
+        if plan.integers[d.GRAD]:
+            plan.reserve(min(n, d.PREDICT_ROWS), training=False)
+            return max(min(wanted, plan.rows // d.PREDICT_ROWS), 1)
+        plan.reserve(min(n, d.PREDICT_ROWS * wanted), training=False)
+        return wanted
 
     def epoch(self, epoch: Epoch, first: int = 0) -> Iterator[np.ndarray]:
         """The steps of an epoch in few calls, each of about 40 ms.

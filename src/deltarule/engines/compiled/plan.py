@@ -215,6 +215,11 @@ class Plan:
             self.seat(0)
         return self._grad[: self.net.n_parameters]
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether there is room for batches that are divided into parts."""
+        return len(self._part_grads) > 0
+
     def reserve(self, rows: int, *, training: bool = True) -> None:
         """Make room for batches of so many rows, with a gradient if it is for training."""
         if training and self._grad is None:

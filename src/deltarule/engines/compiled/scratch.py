@@ -51,9 +51,19 @@ def _lines(width: int, lanes: int) -> int:
 
 
 class Scratch:
-    """Room for one batch of at most ``rows`` rows, a whole number of vectors."""
+    """Room for one batch of at most ``rows`` rows, a whole number of vectors.
 
-    def __init__(self, net: Network, rows: int) -> None:
+    Parameters
+    ----------
+    net : Network
+    rows : int
+    within, start
+        The memory of another, of which this takes some from a line on, if so much is there.
+    """
+
+    def __init__(
+        self, net: Network, rows: int, within: np.ndarray | None = None, start: int = 0
+    ) -> None:
         self.net, self.rows = net, rows
         dtype = np.dtype(net.dtype)
         lanes, size = lanes_of(dtype), dtype.itemsize
@@ -84,7 +94,12 @@ class Scratch:
                 self._strides.append((layer, d.ROW_STRIDE, row))
                 want(layer, d.ROWS_OF, rows * row)
         # One line more: a row's own gradient is read from columns that begin at that row.
-        self.array = aligned((sum(each[2] for each in self._wanted) + LINE) // size, dtype)
+        count = (sum(each[2] for each in self._wanted) + LINE) // size
+        start = start * count
+        if within is not None and start + count <= len(within):
+            self.array = within[start : start + count]
+        else:
+            self.array = aligned(count, dtype)
         self.mine = Mine(net, rows)
 
     def enter(self, integers: np.ndarray) -> None:
@@ -144,9 +159,12 @@ class Seat:
             self._mine.enter(self.shared)
         self.alone = self.shared.copy()
         self.alone[[d.MEMBER, d.MEMBERS]] = 0, 1
-        if not first:
-            most = scratch.rows if plan.integers[d.MOST_PARTS] > 1 else d.PREDICT_ROWS
-            self._scratch = Scratch(plan.net, min(scratch.rows, most))
+        if not (first and plan.has_parts):
+            # Pieces of rows, each passed forward by one member, while nobody needs the scratch of
+            # a whole batch; and parts of a batch, which are as large as that.
+            rows = scratch.rows if plan.has_parts else min(scratch.rows, d.PREDICT_ROWS)
+            within = None if plan.has_parts else scratch.array
+            self._scratch = Scratch(plan.net, rows, within, member)
             self._scratch.enter(self.alone)
         self._costs = np.zeros(scratch.rows // lanes_of(plan.dtype) + d.PARTS)
         self.alone[d.COSTS] = address_of(self._costs)
