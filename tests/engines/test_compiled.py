@@ -30,6 +30,7 @@ from deltarule.maths import (
     register_loss,
 )
 from deltarule.optimizers import RULES, Rule
+from deltarule.training import train
 
 DTYPES = ["float32", "float64"]
 
@@ -397,6 +398,25 @@ def test_rows_that_an_order_may_not_name_are_refused():
             costs_of(loaded(net), planned._replace(order=np.array(order)))
     with pytest.raises(InputError, match="rates has 1 entries; expected 2"):
         costs_of(loaded(net), planned._replace(rates=np.ones(1)))
+
+
+def test_an_engine_that_holds_no_network_says_so():
+    with pytest.raises(InputError, match="holds no network: it is not loaded"):
+        CompiledEngine().predict(np.zeros((1, 1)))
+    seen = []
+    train(
+        Network([1, 1]),
+        [[1.0]],
+        [[1.0]],
+        epochs=1,
+        engine="compiled",
+        callbacks=[lambda e: seen.append(e.engine)],
+    )
+    with pytest.raises(InputError, match="handed over what it held"):
+        seen[0].predict(np.zeros((1, 1)))
+    mine = CompiledEngine()
+    result = train(Network([1, 1]), [[1.0]], [[1.0]], epochs=1, engine=mine)
+    assert mine.predict(np.ones((1, 1))) == result.theta.sum()
 
 
 # -- the library's door -----------------------------------------------------------------------

@@ -1,12 +1,16 @@
 """The compiled engine. Importing this loads Numba.
 
 - ``engine.py``: the engine, as the rest of the library sees it; start here.
-- ``driver.py``: a step, compiled once by Numba for every network.
-- ``plan.py``: a network and its arrays as integers that the driver reads.
-- ``formulas.py``: kernels made from the formulas of ``maths`` and ``optimizers``.
+- ``entries.py``, ``row_entries.py``: what Python calls, compiled once by Numba for every network.
+- ``driver.py``, ``dense.py``, ``moving.py``: a step: its passes, a layer of them, the update.
+- ``plan.py``, ``fields.py``, ``scratch.py``: a network and its arrays as integers for the driver.
+- ``team.py``, ``meeting.py``: several threads for one step.
+- ``predictor.py``, ``predicting.py``, ``packed.py``, ``spans.py``: prediction by itself.
+- ``formulas.py``, ``updates.py``: kernels made from the formulas of ``maths`` and ``optimizers``.
 - ``products.py``, ``rows.py``: kernels for matrix products and for bringing rows into place.
 - ``tracing.py``, ``elementary.py``, ``code.py``: how a formula becomes instructions.
-- ``library.py``, ``target.py``: compilation, the cache on disk, the processor.
+- ``calling.py``, ``library.py``, ``target.py``: compilation, the cache on disk, the processor.
+- ``warming.py``: all of it compiled ahead.
 """
 
 from deltarule.engines.compiled.engine import CompiledEngine

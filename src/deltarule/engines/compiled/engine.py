@@ -81,6 +81,15 @@ class CompiledEngine(Engine):
         self._kept: tuple[Any, ...] = ()
         self._stretch = 1
 
+    def __getattr__(self, name: str) -> Any:
+        # Asked only for what is not there: before ``load``, and after ``surrender``.
+        if name in {"_plan", "_kept", "_last", "_at"}:
+            raise InputError(
+                "this engine holds no network: it is not loaded, or has handed over what it held "
+                "when training ended; load it, or use what training gave"
+            )
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
     # -- parameters ---------------------------------------------------------------------
 
     @property

@@ -22,7 +22,8 @@ __all__ = ["Skipped", "run_together"]
 # Seconds between two looks at whether a long call is to end.
 _LOOK = 0.02
 _FREE = threading.Lock()
-_POOL: list[ThreadPoolExecutor] = []
+# The pool, and how many threads it has at most.
+_POOL: list[tuple[int, ThreadPoolExecutor]] = []
 
 
 def _after_fork() -> None:
@@ -37,11 +38,11 @@ if hasattr(os, "register_at_fork"):
 
 
 def _helper(wanted: int, entry: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
-    if not _POOL or _POOL[0]._max_workers < wanted:
-        for pool in _POOL:
+    if not _POOL or _POOL[0][0] < wanted:
+        for _, pool in _POOL:
             pool.shutdown(wait=False)
-        _POOL[:] = [ThreadPoolExecutor(wanted, thread_name_prefix="deltarule")]
-    return _POOL[0].submit(entry, *arguments)
+        _POOL[:] = [(wanted, ThreadPoolExecutor(wanted, thread_name_prefix="deltarule"))]
+    return _POOL[0][1].submit(entry, *arguments)
 
 
 class Skipped(Exception):
