@@ -129,6 +129,16 @@ class Code:
         """Write a value."""
         self.b.store(value, self._pointer(address), align=align or self.size)
 
+    def prefetch(self, address: Any) -> None:
+        """Bring a cache line near, to be read and written; any address is allowed."""
+        name, word = "llvm.prefetch.p0", ir.IntType(32)
+        function = self.module.globals.get(name)
+        if function is None:
+            kinds = [_POINTER, word, word, word]
+            function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), name)
+        numbers = [ir.Constant(word, value) for value in (1, 3, 1)]  # write, keep, data
+        self.b.call(function, [self._pointer(address), *numbers])
+
     def load_bits(self, address: Any, offset: Any) -> Any:
         """A bit for each lane, of marks whose numbers' bytes would begin at ``offset``."""
         place = self.b.add(address, self.b.udiv(offset, self.whole(8 * self.size)))

@@ -61,6 +61,8 @@ _KINDS = (
     _Kind("weights", masked=True),
     _Kind("weights_more", start="c", masked=True),
 )
+# Terms of a sum from which on what it is written to may be far away.
+_LONG_SUM = 128
 # c, its stride, s, its stride, v, its stride, count, start, lanes of the last vector
 _TILE_ARGUMENTS = 9
 
@@ -134,6 +136,12 @@ def _write_tile(module: Any, dtype: Any, kind: _Kind, rows: int, vectors: int) -
             code.load(place) if there is None else masked_load(code, place, there)
             for place, there in entries(c if kind.start == "c" else start)
         ]
+    with code.when(b.icmp_signed(">", count, code.whole(_LONG_SUM))):
+        # The next tile's entries come near while this one computes.
+        for r in range(rows):
+            for n in range(vectors):
+                ahead = code.whole((vectors + n) * LINE)
+                code.prefetch(code.sum(c, (code.whole(r), c_stride), ahead))
     # By rows s has a stride and steps by one number; backward it is read by columns.
     between = code.whole(size) if kind.by_columns else s_stride
     bases = [code.sum(s, (code.whole(r), between)) for r in range(rows)]
