@@ -21,6 +21,7 @@ from deltarule.engines.compiled.meeting import write_meeting, yield_address
 from deltarule.engines.compiled.products import write_products
 from deltarule.engines.compiled.rows import write_rows
 from deltarule.engines.compiled.scratch import Scratch, Seat, address_of, aligned, bits
+from deltarule.engines.compiled.target import processor
 from deltarule.engines.compiled.updates import write_passes, write_penalty, write_update
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Network
@@ -63,6 +64,7 @@ class Plan:
         self._grad: np.ndarray | None = None
         self._scratch: Scratch | None = None
         self._parameters(settings)
+        processor()  # a wrong switch is nobody's formula
         try:
             self._kernels(settings)
             self._layers(rates)

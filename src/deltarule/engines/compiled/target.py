@@ -7,10 +7,12 @@ import os
 
 import llvmlite.binding as llvm
 
+from deltarule.errors import InputError
+
 __all__ = ["SWITCH", "processor", "register_rows"]
 
 SWITCH = "DELTARULE_CPU"
-"""The environment variable that names another processor (``generic``: no AVX)."""
+"""The environment variable that, as ``generic``, asks for code without AVX."""
 
 
 @functools.cache
@@ -19,8 +21,18 @@ def processor() -> tuple[str, str]:
 
     ``DELTARULE_CPU=generic`` compiles for any processor of the architecture, as it runs on
     one without AVX2.
+
+    Raises
+    ------
+    InputError
+        If the variable is anything else: of a name that it does not know, LLVM ends the process.
     """
     asked = os.environ.get(SWITCH, "")
+    if asked not in ("", "generic"):
+        raise InputError(
+            f"the environment variable {SWITCH} is {asked!r}; expected 'generic', for any "
+            "processor, or nothing, for this one"
+        )
     if asked:
         return asked, ""
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
