@@ -89,6 +89,20 @@ def test_it_keeps_the_laws_on_a_processor_without_avx():
     assert in_a_process(code, DELTARULE_CPU="generic") == ["True"]
 
 
+@pytest.mark.slow
+def test_it_keeps_the_laws_with_the_tiles_of_a_processor_with_fewer_registers():
+    """Tiles of three rows, as with AVX2; here with whatever instructions this processor has."""
+    code = """
+from deltarule.engines import check_engine, make_engine
+from deltarule.engines.compiled import products, scratch, target
+for module in (products, scratch, target):
+    module.register_rows = lambda: (3, 2, 1)
+laws = ["shapes", "step", "weight_zero", "input_gradient", "sample_gradients"]
+print(check_engine(make_engine("compiled"), laws=laws).passed)
+"""
+    assert in_a_process(code) == ["True"]
+
+
 def cube(xp):
     return (lambda z: z * z * z), (lambda z, a: 3 * z * z)
 
