@@ -22,9 +22,19 @@ from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.extending import intrinsic
 
+from deltarule.engines.compiled import fields
 from deltarule.engines.compiled.library import cache_folder
 
-__all__ = ["call", "driver_function", "integers", "numbers", "source_digest", "stack"]
+__all__ = [
+    "call",
+    "driver_function",
+    "enter",
+    "integers",
+    "numbers",
+    "odd_lines",
+    "source_digest",
+    "stack",
+]
 
 _SOURCES = (
     "calling.py",
@@ -183,6 +193,19 @@ def _pointing_at(kind: Any) -> Any:
         return types.CPointer(kind)(types.int64), codegen
 
     return intrinsic(pointer)
+
+
+odd_lines = driver_function()(fields.odd_lines)
+
+_FLUSH_BITS = 0x8040
+
+
+@driver_function()
+def enter(flush):  # type: ignore[no-untyped-def]  # Numba's language
+    """Flush denormals to zero in this thread, by that kernel; gives what has to be put back."""
+    before = call(flush, (0,))
+    call(flush, (before | _FLUSH_BITS,))
+    return before
 
 
 # Arrays come as addresses: for an array object Numba would allocate a handle at every call.

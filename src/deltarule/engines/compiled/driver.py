@@ -25,7 +25,7 @@ and the network: each part's gradient is a sum of its own, and the parts' are ad
 
 from __future__ import annotations
 
-from deltarule.engines.compiled.calling import call, driver_function, integers
+from deltarule.engines.compiled.calling import call, driver_function, integers, odd_lines
 from deltarule.engines.compiled.calling import numbers as numbers_of
 from deltarule.engines.compiled.dense import layer_backward, layer_forward, layer_weights
 from deltarule.engines.compiled.fields import (
@@ -101,9 +101,6 @@ __all__ = [
     "total_loss",
 ]
 
-# From this many vectors on, the stride between features is an odd number of cache lines:
-# a power of two would bring the same lane of all features into few sets of the cache.
-_ODD_FROM = 8
 # Rows and nodes are shared out two vectors and one vector at a time.
 _PAIR = 2
 
@@ -134,8 +131,7 @@ def my_chunks(plan):
 def extent(plan, n_rows):
     """Vectors for so many rows, and bytes between features."""
     vectors = (n_rows + plan[LANES] - 1) // plan[LANES]
-    wide = vectors | 1 if vectors >= _ODD_FROM else vectors
-    return vectors, wide * 64
+    return vectors, odd_lines(vectors) * 64
 
 
 @driver_function()

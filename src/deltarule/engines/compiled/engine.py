@@ -310,7 +310,7 @@ class CompiledEngine(Engine):
             raise InputError(
                 f"rates has {len(epoch.rates)} entries; expected {steps}, one for each batch"
             )
-        rows = min(epoch.batch_size, len(epoch.Y))
+        rows = min(epoch.batch_size, epoch.n_rows)
         plan.reserve(rows)
         if len(self._costs) < steps:
             self._rates, self._costs = np.zeros(steps), np.zeros(steps)
@@ -327,7 +327,7 @@ class CompiledEngine(Engine):
                 reached: int = run_together(plan, members, entries.run_steps, *what, stop=stop)
             except Skipped as found:
                 yield self._costs[index : found.args[0]].copy()
-                return
+                break
             each = max(time.perf_counter() - started, 1e-7) / max(reached - index, 1)
             self._stretch = max(1, min(int(_CHUNK / each), 8 * self._stretch))
             failed = reached < end

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from deltarule.engines.compiled.calling import call, driver_function, integers
+from deltarule.engines.compiled.calling import call, driver_function, enter, integers
 from deltarule.engines.compiled.calling import numbers as numbers_of
 from deltarule.engines.compiled.driver import (
     batch_gradient,
@@ -74,7 +74,6 @@ from deltarule.engines.compiled.moving import apply, finite, penalty
 __all__ = [
     "all_here",
     "describe",
-    "enter",
     "run_apply",
     "run_cost",
     "run_finite",
@@ -83,16 +82,6 @@ __all__ = [
     "run_predict",
     "run_steps",
 ]
-
-_FLUSH_BITS = 0x8040
-
-
-@driver_function()
-def enter(plan):
-    """Flush denormals to zero in this thread; gives what has to be put back."""
-    before = call(plan[FLUSH], (0,))
-    call(plan[FLUSH], (before | _FLUSH_BITS,))
-    return before
 
 
 @driver_function()
@@ -139,7 +128,7 @@ def run_gradient(plan_at, batch_at):
     numbers = numbers_of(plan[NUMBERS])
     if not all_here(plan):
         return 0.0
-    before = enter(plan)
+    before = enter(plan[FLUSH])
     numbers[DIVISOR] = 1.0
     n, step = batch[N_ROWS], batch[STEP]
     cost = batch_gradient(plan, numbers, batch, batch[POSITIONS], batch[BASE], n, step)
@@ -153,7 +142,7 @@ def run_apply(plan_at, rate, cost):
     plan = integers(plan_at)
     if not all_here(plan):
         return
-    before = enter(plan)
+    before = enter(plan[FLUSH])
     apply(plan, numbers_of(plan[NUMBERS]), rate, cost)
     call(plan[FLUSH], (before,))
 
@@ -187,7 +176,7 @@ def run_steps(plan_at, batch_at, rates_at, costs_at, first, last, batch_size):
     index = first
     if not all_here(plan):
         return index
-    before = enter(plan)
+    before = enter(plan[FLUSH])
     rows = batch[N_ROWS]
     while index < last:
         start = index * batch_size
@@ -223,7 +212,7 @@ def run_cost(plan_at, batch_at, averaged, costs_at):
         return
     alone, costs = integers(plan[ALONE]), numbers_of(costs_at)
     numbers = numbers_of(alone[NUMBERS])
-    before = enter(plan)
+    before = enter(plan[FLUSH])
     theta = plan[MEAN] if averaged else plan[THETA]
     rows = batch[N_ROWS]
     numbers[DIVISOR] = 1.0
@@ -249,7 +238,7 @@ def run_predict(plan_at, x, rows, one, averaged, target):
         return
     alone = integers(plan[ALONE])
     numbers = numbers_of(alone[NUMBERS])
-    before = enter(plan)
+    before = enter(plan[FLUSH])
     theta = plan[MEAN] if averaged else plan[THETA]
     p = HEADER + (plan[LAYERS] - 1) * FIELDS
     x_stride, target_stride = plan[HEADER + N_IN] * plan[SIZE], plan[p + N_OUT] * plan[SIZE]

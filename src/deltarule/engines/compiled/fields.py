@@ -1,5 +1,14 @@
 """The places of the plan: what each integer that the driver reads means."""
 
+
+def odd_lines(lines: int) -> int:
+    """Cache lines between rows, or features, of so many: an odd number where there are many.
+
+    A power of two would bring the same lane of all of them into few sets of the cache.
+    """
+    return lines | 1 if lines >= 8 else lines
+
+
 # Kernels that are always there, by the names under which they are written.
 KERNELS = (
     "forward", "forward_more", "backward", "backward_first", "backward_more", "backward_last",

@@ -14,6 +14,7 @@ from typing import Any
 from llvmlite import ir
 
 from deltarule.engines.compiled.code import I64, LINE, Code
+from deltarule.engines.compiled.library import compiled
 from deltarule.engines.compiled.tracing import Traced, Tracer, evaluate
 from deltarule.errors import InputError
 from deltarule.maths import Activation, Loss
@@ -21,7 +22,9 @@ from deltarule.maths.recording import REDUCTIONS, Node, RecordingNamespace, reac
 
 __all__ = [
     "DOUBLE",
+    "activation_kernel",
     "added",
+    "prediction_kernel",
     "vector",
     "write_activation",
     "write_loss",
@@ -84,6 +87,22 @@ def vector(tracer: Tracer, value: Any) -> Any:
 def zero(code: Code) -> Any:
     """A vector of zeros."""
     return code.number(code.vector, 0.0)
+
+
+def activation_kernel(activation: Activation, dtype: str) -> int:
+    """The address of the kernel of an activation for single numbers."""
+    return compiled(
+        ("activation", activation, dtype),
+        lambda module: write_activation(module, dtype, "activation", activation),
+    )["activation"]
+
+
+def prediction_kernel(activation: Activation, dtype: str) -> int:
+    """The address of the kernel that predicts with an activation that mixes outputs."""
+    return compiled(
+        ("prediction", activation, dtype),
+        lambda module: write_prediction(module, dtype, "prediction", activation),
+    )["prediction"]
 
 
 class _AcrossOutputs:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.compiled.code import LINE, Code, lanes_of
+from deltarule.engines.compiled.products import outer
 from deltarule.engines.compiled.target import register_rows
 
 __all__ = ["pack", "packed_size", "unpack", "write_packed_product"]
@@ -106,14 +107,7 @@ def _write_tile(module: Any, dtype: Any, rows: int, vectors: int) -> Any:
         here = code.sum(w, (loop.index, code.whole(each * LINE)))
         across = [code.load(place(here, n // each, next_panel, n % each)) for n in range(vectors)]
         offset = code.b.mul(loop.index, code.whole(code.size))
-        sums = []
-        for r in range(rows):
-            factor = code.load_splat(code.sum(bases[r], offset))
-            sums += [
-                code.multiply_add(factor, across[n], loop.carried[r * vectors + n])
-                for n in range(vectors)
-            ]
-        loop.next(*sums)
+        loop.next(*outer(code, bases, offset, across, loop.carried))
     for r in range(rows):
         for n in range(vectors):
             code.store(loop.carried[r * vectors + n], place(z, r, z_stride, n))

@@ -15,7 +15,7 @@ import numpy as np
 from deltarule.engines.base import EngineSettings
 from deltarule.engines.compiled import fields as d
 from deltarule.engines.compiled.code import lanes_of
-from deltarule.engines.compiled.formulas import write_activation, write_loss, write_prediction
+from deltarule.engines.compiled.formulas import activation_kernel, prediction_kernel, write_loss
 from deltarule.engines.compiled.library import compiled
 from deltarule.engines.compiled.meeting import write_meeting, yield_address
 from deltarule.engines.compiled.products import write_products
@@ -150,12 +150,9 @@ class Plan:
             lambda module: write_loss(module, dtype, "loss", loss, output),
         )["loss"]
         if output.elementwise:
-            p[d.OUT_ACT] = self._activation(output)
+            p[d.OUT_ACT] = activation_kernel(output, dtype)
         else:
-            p[d.OUT_ACROSS] = compiled(
-                ("prediction", output, dtype),
-                lambda module: write_prediction(module, dtype, "prediction", output),
-            )["prediction"]
+            p[d.OUT_ACROSS] = prediction_kernel(output, dtype)
         frozen = bool(net.frozen.any())
         p[d.UPDATE] = compiled(
             ("update", rule, settings.averaging, frozen, dtype),
@@ -177,13 +174,6 @@ class Plan:
             scales = [strength / settings.total_weight for strength in settings.penalties.values()]
             self.numbers[d.SCALES : d.SCALES + len(scales)] = scales
 
-    def _activation(self, activation: Any) -> int:
-        dtype = str(self.dtype)
-        return compiled(
-            ("activation", activation, dtype),
-            lambda module: write_activation(module, dtype, "activation", activation),
-        )["activation"]
-
     def _layers(self, rates: tuple[float, ...]) -> None:
         net, size = self.net, self.dtype.itemsize
         for layer in range(1, net.n_layers + 1):
@@ -194,7 +184,8 @@ class Plan:
             fields[d.KIND] = d.DENSE
             fields[d.BIAS] = net.block(f"b{layer}").start * size if net.bias else -1
             if layer < net.n_layers:
-                fields[d.ACT] = self._activation(net.activations[layer])
+                activation: Any = net.activations[layer]  # of hidden layers, never None
+                fields[d.ACT] = activation_kernel(activation, str(self.dtype))
                 rate = rates[layer - 1]
                 fields[d.DROPS] = rate > 0
                 fields[d.DROP_THRESHOLD] = round(rate * 2**32)
@@ -213,7 +204,7 @@ class Plan:
         if self._grad is None:
             self._grad = aligned(int(self.integers[d.COUNT]), self.dtype)
             self.integers[d.GRAD] = address_of(self._grad)
-            self.seats = self.seats[:0]
+            self.seats = []  # they have copies of the addresses
             self.seat(0)
         return self._grad[: self.net.n_parameters]
 
@@ -224,20 +215,20 @@ class Plan:
 
     def reserve(self, rows: int, *, training: bool = True) -> None:
         """Make room for batches of so many rows, with a gradient if it is for training."""
-        if training and self._grad is None:
-            _ = self.grad
+        if training:
+            _ = self.grad  # made when it is first asked for
         block = int(self.integers[d.BLOCK])
         parts = min(rows // block, int(self.integers[d.MOST_PARTS]))
         others = (parts - 1) * int(self.integers[d.COUNT])
         if others > len(self._part_grads):
             self._part_grads = aligned(others, self.dtype)
             self.integers[d.PART_GRADS] = address_of(self._part_grads)
-            self.seats = self.seats[:0]
+            self.seats = []
         rows = max(min(rows, 2 * block), 1)
         if rows > self.rows:
             self.rows = -(-rows // self.lanes) * self.lanes
             # What is there goes first: there may be no room for both.
-            self.seats = self.seats[:0]
+            self.seats = []
             self._scratch = None
             self._scratch = Scratch(self.net, self.rows)
             self._scratch.enter(self.integers)

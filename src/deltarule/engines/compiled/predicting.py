@@ -14,7 +14,14 @@ from typing import Any
 
 from numba import types
 
-from deltarule.engines.compiled.calling import call, driver_function, integers, stack
+from deltarule.engines.compiled.calling import (
+    call,
+    driver_function,
+    enter,
+    integers,
+    odd_lines,
+    stack,
+)
 
 __all__ = ["run_differs", "run_one", "run_rows"]
 
@@ -34,17 +41,6 @@ FIELDS = 6
 ROWS = 256
 # What ``run_one`` may answer.
 DONE, SHAPE, NOT_FINITE, CHANGED = 0, 1, 2, 3
-
-_FLUSH_BITS = 0x8040
-_ODD_FROM = 8
-
-
-@driver_function()
-def _enter(plan):
-    """Flush denormals to zero, as in training; gives what has to be put back."""
-    before = call(plan[FLUSH], (0,))
-    call(plan[FLUSH], (before | _FLUSH_BITS,))
-    return before
 
 
 @driver_function()
@@ -78,7 +74,7 @@ def _outputs(plan, x, n, target, scratch, half):
     if plan[OUT_ACROSS] != 0:
         # Outputs under each other, so that a lane is a row, as in training.
         blocks = (n + lanes - 1) // lanes
-        across = (blocks | 1 if blocks >= _ODD_FROM else blocks) * 64
+        across = odd_lines(blocks) * 64
         call(plan[TRANSPOSE], (below, below_stride, z, across, blocks, vectors))
         call(plan[OUT_ACROSS], (z, n_out, across, blocks * lanes))
         call(plan[SCATTER], (z, across, target, n_out * size, n, n_out))
@@ -120,7 +116,7 @@ def run_one(plan_at, table_at, x, out):
         return NOT_FINITE
     half = plan[HALF]
     scratch = stack(2 * half)
-    before = _enter(plan)
+    before = enter(plan[FLUSH])
     _outputs(plan, x.ctypes.data, 1, out.ctypes.data, scratch, half)
     call(plan[FLUSH], (before,))
     return DONE
@@ -130,7 +126,7 @@ def run_one(plan_at, table_at, x, out):
 def run_rows(plan_at, x, rows, target, scratch, half):
     """a^L of rows, into the caller's array, a piece at a time."""
     plan = integers(plan_at)
-    before = _enter(plan)
+    before = enter(plan[FLUSH])
     x_stride, target_stride = plan[N_INPUTS] * plan[SIZE], plan[N_OUTPUTS] * plan[SIZE]
     start = 0
     while start < rows:

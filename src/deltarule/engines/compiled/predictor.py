@@ -16,7 +16,8 @@ import numpy as np
 
 from deltarule.engines.compiled import predicting as d
 from deltarule.engines.compiled.code import LINE, lanes_of
-from deltarule.engines.compiled.formulas import write_activation, write_prediction
+from deltarule.engines.compiled.fields import odd_lines
+from deltarule.engines.compiled.formulas import activation_kernel, prediction_kernel
 from deltarule.engines.compiled.library import compiled
 from deltarule.engines.compiled.packed import pack, packed_size, unpack, write_packed_product
 from deltarule.engines.compiled.rows import write_moves
@@ -54,21 +55,8 @@ def _kernel(activation: Activation, dtype: str) -> tuple[int, int]:
         z = xp.variable("z")
         if activation.bind(xp).value(z) is z:
             return 0, 0  # the identity
-        library = compiled(
-            ("activation", activation, dtype),
-            lambda module: write_activation(module, dtype, "activation", activation),
-        )
-        return library["activation"], 0
-    library = compiled(
-        ("prediction", activation, dtype),
-        lambda module: write_prediction(module, dtype, "prediction", activation),
-    )
-    return 0, library["prediction"]
-
-
-def _odd(lines: int) -> int:
-    """An odd number of cache lines where there are many; see ``driver.py``."""
-    return lines | 1 if lines >= 8 else lines
+        return activation_kernel(activation, dtype), 0
+    return 0, prediction_kernel(activation, dtype)
 
 
 class CompiledPredictor(Predictor):
@@ -117,7 +105,7 @@ class CompiledPredictor(Predictor):
             self._parts.append(part)
             vectors = -(-n_out // lanes_of(dtype))
             bias = address_of(part)
-            fields = (n_in, vectors, bias + vectors * LINE, bias, _odd(vectors) * LINE, 0)
+            fields = (n_in, vectors, bias + vectors * LINE, bias, odd_lines(vectors) * LINE, 0)
             self._layer(layer)[:] = fields
             start += size
 
@@ -137,7 +125,7 @@ class CompiledPredictor(Predictor):
         most = whole * max(int(self._layer(i)[d.STRIDE]) for i in range(1, self.net.n_layers + 1))
         if self._plan[d.OUT_ACROSS]:
             last = int(self._layer(self.net.n_layers)[d.VECTORS])
-            most = max(most, last * lanes * _odd(blocks) * LINE)
+            most = max(most, last * lanes * odd_lines(blocks) * LINE)
         return most
 
     @property

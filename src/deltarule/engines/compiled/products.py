@@ -42,7 +42,7 @@ from llvmlite import ir
 from deltarule.engines.compiled.code import I64, LINE, Code
 from deltarule.engines.compiled.target import register_rows
 
-__all__ = ["first_lanes", "masked_load", "masked_store", "write_products"]
+__all__ = ["first_lanes", "masked_load", "masked_store", "outer", "write_products"]
 
 
 class _Kind(NamedTuple):
@@ -69,12 +69,6 @@ _KINDS = (
 _LONG_SUM = 128
 # c, its stride, s, its stride, v, its stride, count, start, lanes of the last vector
 _TILE_ARGUMENTS = 9
-
-
-def lane_numbers(code: Code, start: Any) -> Any:
-    """start, start + 1, … as a vector of integers."""
-    kind = ir.VectorType(I64, code.lanes)
-    return code.b.add(code.splat(start, kind), ir.Constant(kind, list(range(code.lanes))))
 
 
 def first_lanes(code: Code, count: Any) -> Any:
@@ -111,6 +105,19 @@ def masked_load(code: Code, address: Any, mask: Any) -> Any:
     )
     none = code.number(code.vector, 0.0)
     return _masked(code, "load", code.vector, [pointer, align, mask, none])
+
+
+def outer(code: Code, bases: list[Any], offset: Any, across: list[Any], sums: list[Any]) -> Any:
+    """One term more in a tile's sums: each row's number at ``offset``, times each vector."""
+    following = []
+    for r, base in enumerate(bases):
+        factor = code.load_splat(code.sum(base, offset))
+        of_row = sums[r * len(across) : (r + 1) * len(across)]
+        following += [
+            code.multiply_add(factor, one, so_far)
+            for one, so_far in zip(across, of_row, strict=True)
+        ]
+    return following
 
 
 def _write_tile(module: Any, dtype: Any, kind: _Kind, rows: int, vectors: int) -> Any:
@@ -154,14 +161,7 @@ def _write_tile(module: Any, dtype: Any, kind: _Kind, rows: int, vectors: int) -
         here = code.sum(v, (loop.index, v_stride))
         across = [code.load(code.sum(here, code.whole(n * LINE))) for n in range(vectors)]
         offset = b.mul(loop.index, step)
-        sums = []
-        for r in range(rows):
-            factor = code.load_splat(code.sum(bases[r], offset))
-            sums += [
-                code.multiply_add(factor, across[n], loop.carried[r * vectors + n])
-                for n in range(vectors)
-            ]
-        loop.next(*sums)
+        loop.next(*outer(code, bases, offset, across, loop.carried))
     for found, (place, there) in zip(loop.carried, entries(c), strict=True):
         value = b.fmul(found, code.load(place)) if kind.slopes else found
         if there is None:

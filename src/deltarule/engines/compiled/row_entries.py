@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deltarule.engines.compiled.calling import call, driver_function, integers
+from deltarule.engines.compiled.calling import call, driver_function, enter, integers
 from deltarule.engines.compiled.calling import numbers as numbers_of
 from deltarule.engines.compiled.dense import layer_inputs, layer_sample
 from deltarule.engines.compiled.driver import (
@@ -14,7 +14,7 @@ from deltarule.engines.compiled.driver import (
     meet,
     take_rows,
 )
-from deltarule.engines.compiled.entries import all_here, enter
+from deltarule.engines.compiled.entries import all_here
 from deltarule.engines.compiled.fields import (
     ALONE,
     CHOSEN,
@@ -51,7 +51,7 @@ def run_rows(plan_at, batch_at, target, bytes_of_row):
         return
     alone = integers(plan[ALONE])
     numbers, chosen = numbers_of(alone[NUMBERS]), integers(alone[CHOSEN])
-    before = enter(plan)
+    before = enter(plan[FLUSH])
     theta, rows, size = plan[THETA], batch[N_ROWS], plan[SIZE]
     n_in = plan[HEADER + N_IN]
     numbers[DIVISOR] = 1.0

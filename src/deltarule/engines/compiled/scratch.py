@@ -45,9 +45,8 @@ def bits(marks: np.ndarray) -> np.ndarray:
 
 
 def _lines(width: int, lanes: int) -> int:
-    """Cache lines between rows of that width: an odd number where there are many."""
-    lines = -(-width // lanes)
-    return lines | 1 if lines >= 8 else lines
+    """Cache lines between rows of that width."""
+    return d.odd_lines(-(-width // lanes))
 
 
 class Scratch:
