@@ -1,13 +1,11 @@
 """The compiled engine: the contract, formulas of a user's own, epochs, memory, threads of bits."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 pytest.importorskip("numba")
+
+from tests.processes import in_a_process
 
 from deltarule.engines import (
     Batch,
@@ -52,19 +50,6 @@ def loaded(net, theta=None, **settings):
     engine = CompiledEngine()
     engine.load(net, net.initial(0) if theta is None else theta, EngineSettings(**settings))
     return engine
-
-
-def in_a_process(code, **environment):
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=os.environ | environment,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
 
 
 # -- the contract and the registries -------------------------------------------------------

@@ -3,13 +3,13 @@
 import gc
 import os
 import pickle
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.processes import in_a_process
 
 from deltarule.engines import EngineSettings, Predictor, ReferenceEngine, make_predictor, prepared
 from deltarule.errors import IncompatiblePair, InputError, NotCompilable, UnknownName
@@ -30,19 +30,6 @@ def rows(net, n=300, seed=0):
 
 def made(net, engine="compiled", **more):
     return make_predictor(net, net.initial(0), engine, **more)
-
-
-def in_a_process(code, **environment):
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=os.environ | environment,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
 
 
 def with_output(widths, name, dtype):

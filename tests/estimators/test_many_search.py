@@ -1,8 +1,6 @@
 """ManySearchCV: GridSearchCV's numbers, on threads; and GridSearchCV itself with every backend."""
 
-import os
 import signal
-import subprocess
 import sys
 import threading
 import warnings
@@ -20,6 +18,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
+from tests.processes import started
 from tests.training.helpers import regression
 from threadpoolctl import threadpool_info
 
@@ -273,22 +272,12 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal as POSIX does")
 def test_ctrl_c_ends_a_search_and_its_fits():
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as process:
-        try:
-            assert process.stdout.readline() == "training\n"
-            process.send_signal(signal.SIGINT)
-            lines = process.stdout.read().splitlines()
-            assert lines[-1] == "ended False"
-            # The fits, of a million epochs each, have ended, and with them the process.
-            assert process.wait(20) == 0
-        finally:
-            process.kill()
+    with started(SCRIPT) as process:
+        process.send_signal(signal.SIGINT)
+        lines = process.stdout.read().splitlines()
+        assert lines[-1] == "ended False"
+        # The fits, of a million epochs each, have ended, and with them the process.
+        assert process.wait(20) == 0
 
 
 # -- scikit-learn's own -------------------------------------------------------------------

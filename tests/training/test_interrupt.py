@@ -1,15 +1,12 @@
 """Stopping from outside: the flag from another thread, Ctrl-C, and Ctrl-C again."""
 
-import contextlib
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
 import numpy as np
 import pytest
+from tests.processes import started
 from tests.training.helpers import Watching, regression
 
 from deltarule.training import StopFlag, train
@@ -183,25 +180,8 @@ print(np.isfinite(result.theta).all(), flush=True)
 """
 
 
-@contextlib.contextmanager
-def started(seconds):
-    """A process that has begun to train; it is ended in any case."""
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(seconds=seconds)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as process:
-        try:
-            assert process.stdout.readline() == "training\n"
-            yield process
-        finally:
-            process.kill()
-
-
 def test_ctrl_c_ends_a_process_s_training_within_a_step_and_the_result_is_there():
-    with started(seconds=0.01) as process:
+    with started(SCRIPT.format(seconds=0.01)) as process:
         time.sleep(0.1)
         pressed = time.perf_counter()
         process.send_signal(signal.SIGINT)
@@ -213,7 +193,7 @@ def test_ctrl_c_ends_a_process_s_training_within_a_step_and_the_result_is_there(
 
 
 def test_a_second_ctrl_c_ends_the_process_as_usual():
-    with started(seconds=5) as process:
+    with started(SCRIPT.format(seconds=5)) as process:
         pressed = time.perf_counter()
         process.send_signal(signal.SIGINT)
         time.sleep(0.1)

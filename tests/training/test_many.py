@@ -1,14 +1,13 @@
 """Many networks at once: each is what train alone gives, and one's end is not the others'."""
 
-import os
 import signal
-import subprocess
 import sys
 import threading
 import tracemalloc
 
 import numpy as np
 import pytest
+from tests.processes import started
 from tests.training.helpers import classes, recorded, regression
 
 from deltarule.engines import ReferenceEngine, make_engine
@@ -390,23 +389,13 @@ print(all(np.isfinite(result.theta).all() for result in results))
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal as POSIX does")
 @pytest.mark.parametrize("engine", ["auto", "reference"])
 def test_ctrl_c_ends_all_of_them_and_gives_what_there_is(engine):
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(engine=engine)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as process:
-        try:
-            assert process.stdout.readline() == "training\n"
-            process.send_signal(signal.SIGINT)
-            while (line := process.stdout.readline()) == "training\n":
-                pass
-            assert line == "ended\n"
-            assert process.stdout.read() == "{'interrupted'} 20\nTrue\n"
-            assert process.stderr.read() == ""
-        finally:
-            process.kill()
+    with started(SCRIPT.format(engine=engine)) as process:
+        process.send_signal(signal.SIGINT)
+        while (line := process.stdout.readline()) == "training\n":
+            pass
+        assert line == "ended\n"
+        assert process.stdout.read() == "{'interrupted'} 20\nTrue\n"
+        assert process.stderr.read() == ""
 
 
 # -- arguments ----------------------------------------------------------------------------
