@@ -28,7 +28,16 @@ from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network, bound_formulas
 from deltarule.maths.passes import ForwardPass, Gradients, PerSample
 
-__all__ = ["Trace", "backprop", "cost", "cost_and_grad", "forward", "forward_pass", "loss_terms"]
+__all__ = [
+    "Trace",
+    "backprop",
+    "cost",
+    "cost_and_grad",
+    "forward",
+    "forward_pass",
+    "loss_terms",
+    "traced",
+]
 
 Masks = Sequence[Any] | None
 
@@ -359,19 +368,32 @@ def backprop(
     theta, rows = net.check_theta(theta), check_rows(net, X)
     targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)
     w = normalised(check_weights(sample_weight, len(rows)), net.dtype)
+    return traced(net, theta, rows, targets, w, per_sample, masks)
+
+
+def traced(
+    net: Network,
+    theta: np.ndarray,
+    X: np.ndarray,
+    Y: np.ndarray,
+    w: np.ndarray,
+    per_sample: bool = False,
+    masks: Masks = None,
+) -> Trace:
+    """The trace of rows that are checked and prepared, with w_i as they are: of a batch, say."""
     xp = numpy_namespace(net.dtype)
     absent = bool((w == 0).any())
     with np.errstate(all="ignore"):
-        got = cost_and_grad(xp, net, theta, rows, targets, w, masks, absent)
+        got = cost_and_grad(xp, net, theta, X, Y, w, masks, absent)
         grad = net.pack(got.dW, got.db if net.bias else None)
         each = None
         if per_sample:
-            each = _per_sample(xp, net, theta, rows, targets, masks)
+            each = _per_sample(xp, net, theta, X, Y, masks)
     dW, db = net.unpack(grad)
     return Trace(
         net=net,
         theta=theta,
-        Y=targets,
+        Y=Y,
         cost=float(got.cost),
         loss=got.loss,
         w=w,

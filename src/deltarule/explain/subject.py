@@ -1,0 +1,203 @@
+"""What is explained: a network at one θ, rows with their targets, and the step taken there.
+
+Everything is held in float64, whatever the network was trained in: a float32 parameter is a
+float64 number too, and what is shown has all its digits. What the engine that trained made of
+the same rows is kept beside it, to be compared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines import EngineSettings
+from deltarule.errors import InputError
+from deltarule.maths import Network, Trace, numpy_namespace
+from deltarule.maths.backprop import cost_and_grad, traced
+from deltarule.maths.inputs import check_rows, check_weights, normalised
+from deltarule.maths.passes import Gradients
+
+__all__ = ["Column", "Names", "StepTaken", "Subject"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Names:
+    """What the nodes of the first and the last layer, and the rows, are called.
+
+    Attributes
+    ----------
+    inputs, outputs : tuple of str
+        One for each node; ``x_0`` and ``a_0`` where nothing better is known.
+    rows : tuple of str
+        One for each row: its number, or that of its row in a table.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    rows: tuple[str, ...]
+
+    @classmethod
+    def plain(cls, net: Network, n_rows: int) -> Names:
+        """The names that say no more than the place.
+
+        Examples
+        --------
+        >>> Names.plain(Network([2, 1]), 1)
+        Names(inputs=('x_0', 'x_1'), outputs=('a_0',), rows=('0',))
+        """
+        return cls(
+            tuple(f"x_{k}" for k in range(net.n_inputs)),
+            tuple(f"a_{j}" for j in range(net.n_outputs)),
+            tuple(map(str, range(n_rows))),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class StepTaken:
+    """The update that is taken at θ, and what it starts from.
+
+    Attributes
+    ----------
+    settings : EngineSettings
+        The rule, penalties, clipping, dropout and averaging.
+    learning_rate : float
+        η of this step, schedule included.
+    number : int
+        t, from 1.
+    slots : mapping of str to array
+        What the rule carried into the step, in float64; scalars as arrays of shape ().
+    theta_after : array of shape (p,), or None
+        What the engine that trained made of θ.
+    """
+
+    settings: EngineSettings
+    learning_rate: float
+    number: int = 1
+    slots: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    theta_after: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """One column of a table: which of the network's inputs it became.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        ``"number"``, ``"date"`` or ``"category"``.
+    inputs : tuple of int
+        The features it feeds; none if it did not vary in training.
+    cells : tuple
+        The raw cell of each row, as it stands in the table; None where missing.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[int, ...]
+    cells: tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What is explained.
+
+    Attributes
+    ----------
+    net : Network
+        In float64.
+    theta : array of shape (p,)
+    X, Y : arrays of shape (N, n_0) and (N, n_L)
+        Y is prepared: one column for each output.
+    s, w : arrays of shape (N,)
+        The sample weights as given (ones if none were), and w_i, the home of 1/N: s_i/Σs, or in
+        a step of training s_i/(s̄ B), as the step had it.
+    names : Names
+    masks : list of L+1 arrays or None
+        Dropout in this step: item l multiplies g^l(z^l).
+    step : StepTaken or None
+    engine, dtype : str or None
+        What trained the network, and in which type.
+    engine_grad : array of shape (p,), or None
+        The gradient that engine computes here, in float64.
+    columns : tuple of Column
+        The table behind the inputs; empty if there is none.
+    classes : tuple of str
+        Class labels, empty for a regression.
+    """
+
+    net: Network
+    theta: np.ndarray
+    X: np.ndarray
+    Y: np.ndarray
+    s: np.ndarray
+    w: np.ndarray
+    names: Names
+    masks: list[Any] | None = None
+    step: StepTaken | None = None
+    engine: str | None = None
+    dtype: str | None = None
+    engine_grad: np.ndarray | None = None
+    columns: tuple[Column, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    def of_arrays(
+        cls,
+        net: Network,
+        theta: Any,
+        X: Any,
+        Y: Any,
+        sample_weight: Any = None,
+        names: Names | None = None,
+        **others: Any,
+    ) -> Subject:
+        """A subject from arrays, checked.
+
+        Raises
+        ------
+        InputError
+            If a shape does not fit, a number is not finite, or there is no row.
+
+        Examples
+        --------
+        >>> net = Network([1, 1], activation=[])
+        >>> Subject.of_arrays(net, [2.0, 0.0], [[1.0], [3.0]], [[0.0], [1.0]]).w
+        array([0.5, 0.5])
+        """
+        exact = net.with_changes(dtype=np.float64)
+        theta = exact.check_theta(theta)
+        if not np.isfinite(theta).all():
+            raise InputError("theta is not finite; there is no derivative to explain")
+        rows = check_rows(exact, X)
+        if len(rows) == 0:
+            raise InputError("X has no rows; expected at least one to explain")
+        s = check_weights(sample_weight, len(rows))
+        s = np.ones(len(rows)) if s is None else np.asarray(s, dtype=np.float64)
+        return cls(
+            net=exact,
+            theta=theta,
+            X=rows,
+            Y=exact.loss.prepare(Y, len(rows), exact.n_outputs, np.float64),
+            s=s,
+            w=normalised(s, np.float64),
+            names=names or Names.plain(exact, len(rows)),
+            **others,
+        )
+
+    @functools.cached_property
+    def trace(self) -> Trace:
+        """Every number of one forward and one backward pass; δ and dW carry w_i."""
+        return traced(self.net, self.theta, self.X, self.Y, self.w, masks=self.masks)
+
+    @functools.cached_property
+    def each(self) -> Gradients:
+        """The same pass for every row with weight 1: its ``delta[l][i, j]`` is ∂C_i/∂z_j^l."""
+        xp = numpy_namespace(np.float64)
+        ones = np.ones(len(self.X))
+        with np.errstate(all="ignore"):
+            return cost_and_grad(xp, self.net, self.theta, self.X, self.Y, ones, self.masks)
