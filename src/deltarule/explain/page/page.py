@@ -6,6 +6,7 @@ import html
 import importlib.resources
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -74,16 +75,12 @@ def page_html(payload: Mapping[str, Any], net: Network) -> str:
         "<!--PAYLOAD-->": f'<script type="application/json" id="payload">{data}</script>',
         "<!--SCRIPTS-->": f"<script>\n{_for_script(script_text(net) + asset(LAST))}</script>",
     }
-    text = asset("page.html")
-    # Cut first, then filled: a marker that a name happens to contain is no marker.
-    for marker, part in parts.items():
-        if text.count(marker) != 1:
-            raise InputError(
-                f"the template has {text.count(marker)} marks {marker!r}; expected one"
-            )
-        text = text.replace(marker, f"\0{marker}\0")
-        parts[marker] = part
-    return "".join(parts.get(piece, piece) for piece in text.split("\0"))
+    # Filled in one go: a marker that a name happens to contain is no marker.
+    pieces = re.split(f"({'|'.join(map(re.escape, parts))})", asset("page.html"))
+    missing = sorted(set(parts).difference(pieces))
+    if missing:
+        raise InputError(f"the page's template lacks {', '.join(missing)}; reinstall deltarule")
+    return "".join(parts.get(piece, piece) for piece in pieces)
 
 
 def _for_script(text: str) -> str:
