@@ -20,11 +20,12 @@ from deltarule.maths import Network
 
 __all__ = ["asset", "page_html", "script_text", "style_text", "write_page"]
 
-STYLES = ("page.css", "math.css", "panel.css", "lens.css")
+STYLES = ("page.css", "drawing.css", "parts.css", "math.css", "panel.css", "lens.css")
 # In this order: a script uses what stands before it. The formulas follow the driver.
 SCRIPTS = (
-    "data.js", "numbers.js", "driver.js", "store.js", "mathml.js", "expressions.js", "panel.js",
-    "check.js", "drawing.js", "heat.js", "sweep.js", "curve.js", "whatif.js", "lens.js",
+    "data.js", "numbers.js", "dom.js", "driver.js", "store.js", "mathml.js", "expressions.js",
+    "panel.js", "check.js", "plan.js", "paint.js", "drawing.js", "heat.js", "sweep.js", "curve.js",
+    "whatif.js", "lens.js",
 )  # fmt: skip
 LAST = "main.js"
 
