@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import importlib.resources
 import json
@@ -20,14 +21,15 @@ from deltarule.maths import Network
 
 __all__ = ["asset", "page_html", "script_text", "style_text", "write_page"]
 
-STYLES = ("page.css", "drawing.css", "parts.css", "math.css", "panel.css", "lens.css")
-# In this order: a script uses what stands before it. The formulas follow the driver.
+STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "heat.css", "lens.css")
+# In this order: a script uses what stands before it. The formulas follow.
 SCRIPTS = (
-    "data.js", "numbers.js", "dom.js", "driver.js", "store.js", "mathml.js", "expressions.js",
-    "panel.js", "check.js", "plan.js", "paint.js", "drawing.js", "heat.js", "sweep.js", "curve.js",
-    "whatif.js", "lens.js",
+    "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
+    "sums.js", "sections.js", "update.js", "panel.js", "check.js", "plan.js", "paint.js",
+    "drawing.js", "sweep.js", "heat.js", "curve.js", "whatif.js", "lens.js",
 )  # fmt: skip
 LAST = "main.js"
+FONT = "dr-math.woff2"
 
 
 def asset(name: str) -> str:
@@ -38,7 +40,15 @@ def asset(name: str) -> str:
 
 def style_text() -> str:
     """All styles, the font among them."""
-    return "\n".join(filter(None, map(asset, STYLES)))
+    return "\n".join([_font_face(), *filter(None, map(asset, STYLES))])
+
+
+def _font_face() -> str:
+    """The maths font as a rule of the style sheet: a bare machine has none with a MATH table."""
+    path = importlib.resources.files("deltarule.explain.page") / "assets" / FONT
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    source = f'url(data:font/woff2;base64,{data}) format("woff2")'
+    return f'@font-face {{ font-family: "DR Math"; src: {source}; font-display: block; }}'
 
 
 def script_text(net: Network | None = None) -> str:
