@@ -26,7 +26,8 @@ STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "heat.css", "lens.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
     "sums.js", "sections.js", "update.js", "panel.js", "check.js", "plan.js", "paint.js",
-    "drawing.js", "sweep.js", "heat.js", "curve.js", "whatif.js", "lens.js",
+    "drawing.js", "sweep.js", "heat.js", "curve.js", "whatif.js", "attributions.js",
+    "lenscharts.js", "lens.js",
 )  # fmt: skip
 LAST = "main.js"
 FONT = "dr-math.woff2"
