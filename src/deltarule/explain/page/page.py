@@ -14,10 +14,9 @@ from typing import Any
 
 from deltarule.errors import InputError
 from deltarule.explain.page.formulas import formulas_script
-from deltarule.explain.page.payload import payload_of
+from deltarule.explain.page.payload import cost_of, payload_of
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
-from deltarule.maths import Network
 
 __all__ = ["asset", "page_html", "script_text", "style_text", "write_page"]
 
@@ -52,21 +51,20 @@ def _font_face() -> str:
     return f'@font-face {{ font-family: "DR Math"; src: {source}; font-display: block; }}'
 
 
-def script_text(net: Network | None = None) -> str:
-    """All scripts but the one that starts the page, with the formulas of ``net`` if given."""
-    formulas = [] if net is None else [formulas_script(net)]
-    return "\n".join([*filter(None, map(asset, SCRIPTS)), *formulas])
+def script_text() -> str:
+    """All scripts but the formulas and the one that starts the page."""
+    return "\n".join(filter(None, map(asset, SCRIPTS)))
 
 
-def page_html(payload: Mapping[str, Any], net: Network) -> str:
+def page_html(payload: Mapping[str, Any], formulas: str) -> str:
     """The page of a payload.
 
     Parameters
     ----------
     payload : mapping
         What :func:`~deltarule.explain.page.payload_of` gives.
-    net : Network
-        Whose formulas the page computes with.
+    formulas : str
+        What :func:`~deltarule.explain.page.formulas_script` gives.
 
     Returns
     -------
@@ -76,16 +74,17 @@ def page_html(payload: Mapping[str, Any], net: Network) -> str:
     Raises
     ------
     InputError
-        If a formula cannot be printed.
+        If the template is not whole.
     """
     # A "<" in a name must not end the element: JSON may spell it with its number.
     data = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     data = data.replace("<", "\\u003c")
+    scripts = "\n".join([script_text(), formulas, asset(LAST)])
     parts = {
         "<!--TITLE-->": html.escape(str(payload["title"])),
         "/*CSS*/": style_text(),
         "<!--PAYLOAD-->": f'<script type="application/json" id="payload">{data}</script>',
-        "<!--SCRIPTS-->": f"<script>\n{_for_script(script_text(net) + asset(LAST))}</script>",
+        "<!--SCRIPTS-->": f"<script>\n{_for_script(scripts)}</script>",
     }
     # Filled in one go: a marker that a name happens to contain is no marker.
     pieces = re.split(f"({'|'.join(map(re.escape, parts))})", asset("page.html"))
@@ -139,6 +138,7 @@ def write_page(
     ('page.html', True)
     """
     subject = explained if isinstance(explained, Subject) else explained.subject
-    text = page_html(payload_of(subject, **options), subject.net)
+    formulas = formulas_script(subject.net, subject.step, cost_of(subject))
+    text = page_html(payload_of(subject, **options), formulas)
     write_bytes(path, text.encode("utf-8"))
     return Path(path)
