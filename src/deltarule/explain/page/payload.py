@@ -18,7 +18,7 @@ from deltarule.maths.blocks import runs_of
 from deltarule.maths.penalties import penalty_terms
 from deltarule.maths.printing import record_loss
 
-__all__ = ["MOST_ROWS", "PageState", "cost_of", "packed", "payload_of"]
+__all__ = ["MOST_ROWS", "PageState", "cost_of", "describe", "packed", "payload_of"]
 
 FORMAT = 1
 MOST_ROWS = 256
@@ -136,7 +136,7 @@ def payload_of(
     return {
         "format": FORMAT,
         "title": title or f"{'-'.join(map(str, net.widths))} network",
-        "net": _net(net),
+        "net": describe(net),
         "mathml": formulas_mathml(net, subject.step, cost_of(subject)),
         "names": {
             "inputs": list(subject.names.inputs),
@@ -194,7 +194,8 @@ def cost_of(subject: Subject) -> float | None:
     return subject.trace.cost + float(added)
 
 
-def _net(net: Network) -> dict[str, Any]:
+def describe(net: Network) -> dict[str, Any]:
+    """What the page's driver is told of a network."""
     loss = net.loss.bind(np, net.output_activation)
     return {
         "widths": list(net.widths),
