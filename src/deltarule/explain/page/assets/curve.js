@@ -42,7 +42,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     function build() {
       const { n } = store.rows;
       parts = [];
-      const which = choice("One sample or the mean of all", [["sample", "Sample"], ["mean", `Mean of ${n}`]], (mode) => store.set({ mode }));
+      const which = choice("One sample or the mean of all", [["sample", "Sample"], ["mean", el("span", {}, "Mean", el("span", { class: "wide", text: `\u00a0of ${n}` }))]], (mode) => store.set({ mode }));
       parts.push(() => which.show(store.state.mode));
       element.replaceChildren(...[sampleField(n), stateField(store.payload.states.length), n > 1 ? which : null].filter(Boolean));
     }
@@ -55,7 +55,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { unmount: leave };
   }
 
-  const BOX = { width: 640, height: 250, left: 64, right: 16, top: 14, bottom: 40 };
+  const BOX = { height: 260, left: 64, right: 16, top: 18, bottom: 40 };
+
+  /** A box as wide as an element is on the screen, so that letters keep their size. */
+  const fitted = (box, element, most) => ({ ...box, width: clamp(Math.round(element.clientWidth) || 640, 270, most) });
+
+  /** Calls f when the width of an element has changed. */
+  function onWidth(element, f) {
+    let before = element.clientWidth;
+    new ResizeObserver(() => { if (element.clientWidth !== before) { before = element.clientWidth; f(); } }).observe(element);
+  }
 
   /** About n round values from low to high. */
   function ticks(low, high, n) {
@@ -131,16 +140,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const validation = records.map((record) => [record.epoch, record.validation_loss ?? null]);
       const validated = validation.some(([, v]) => v !== null);
       const values = [...train, ...validation].map(([, v]) => v).filter((v) => v !== null && Number.isFinite(v) && (!log || v > 0));
-      const scale = axes(BOX, train.map(([x]) => x), values, { log, xTitle: "epoch", whole: true });
+      const box = fitted(BOX, element, 1500);
+      const scale = axes(box, train.map(([x]) => x), values, { log, xTitle: "epoch", whole: true });
       const marker = svg("g", { class: "marker" });
-      const root = svg("svg", { class: "plot", viewBox: `0 0 ${BOX.width} ${BOX.height}`, role: "img", onclick: choose,
+      const root = svg("svg", { class: "plot", viewBox: `0 0 ${box.width} ${box.height}`, role: "img", onclick: choose,
           "aria-label": `Loss over ${records.length} epochs, from ${DR.number(train[0][1])} to ${DR.number(train.at(-1)[1])}` },
         scale.group, validated ? svg("path", { class: "line second", d: line(validation, scale) }) : null,
         svg("path", { class: "line first", d: line(train, scale) }), marker);
       const key = el("p", { class: "row plot-key" }, el("span", { class: "key-first", text: "training" }),
         validated ? el("span", { class: "key-second", text: "validation" }) : null,
         el("label", { class: "field check" }, toggle, "logarithmic"));
-      view = { records, train, scale, marker, root };
+      view = { records, train, scale, marker, root, box };
       element.replaceChildren(root, key, el("p", { class: "note", "data-curve": "" }));
     }
 
@@ -154,13 +164,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     function place() {
       if (!view) return;
-      const { states } = store.payload, { X, Y } = view.scale;
+      const { states } = store.payload, { box } = view, { X, Y } = view.scale;
       const dots = states.map((state, i) => {
         const at = placeOf(state, view.records), record = view.train.find(([x]) => x === at);
         if (!record || !Number.isFinite(Y(record[1]))) return null;
         const now = i === store.state.state;
         return svg("g", { class: now ? "now" : null },
-          now ? svg("path", { class: "here", d: `M${X(at)} ${BOX.top}V${BOX.height - BOX.bottom}` }) : null,
+          now ? svg("path", { class: "here", d: `M${X(at)} ${box.top}V${box.height - box.bottom}` }) : null,
           svg("circle", { cx: X(at), cy: Y(record[1]), r: now ? 6 : 3.2 }));
       });
       view.marker.replaceChildren(...dots.filter(Boolean));
@@ -178,8 +188,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
     build();
     place();
+    onWidth(element, () => { build(); place(); });
     return { unmount: leave };
   }
 
-  DR.curve = { controls, mount, axes, line, ticks };
+  DR.curve = { controls, mount, axes, line, ticks, fitted, onWidth };
 })();

@@ -54,13 +54,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   let groups = 0;
 
-  /** One of a few: radio buttons in a row. `options` are [value, text]; `.show(value)` sets it. */
+  /** One of a few: radio buttons in a row. `options` are [value, text or element]; `.show(value)` sets it. */
   function choice(label, options, onchange) {
     const name = `choice-${++groups}`;
     const box = el("div", { class: "choice", role: "radiogroup", "aria-label": label });
     const inputs = options.map(([value, text]) => {
       const input = el("input", { type: "radio", name, value, onchange: () => onchange(value) });
-      box.append(el("label", {}, input, el("span", { text })));
+      box.append(el("label", {}, input, text instanceof Node ? text : el("span", { text })));
       return input;
     });
     box.show = (value) => inputs.forEach((input) => (input.checked = input.value === String(value)));
@@ -73,7 +73,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     if (!(size > 0 && size < Infinity)) return DR.number(x);
     const sign = x < 0 ? "\u2212" : "";
     if (size < 10 ** -digits) {
-      const [mantissa, exponent] = size.toExponential(1).split("e");
+      const [mantissa, exponent] = size.toExponential(Math.max(0, digits - 2)).split("e");
       return `${sign}${mantissa}e\u2212${exponent.slice(1)}`;
     }
     if (size < 1e6) return DR.number(x, Math.max(1, digits + 1 - String(Math.floor(size)).length));

@@ -19,7 +19,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     if (lower !== "") text.append(svg("tspan", { class: "index", dy: "0.28em", text: lower }));
     if (upper === "") return text;
     const back = -0.56 * String(lower).length;
-    text.append(svg("tspan", { class: "index", dx: `${back}em`, dy: lower === "" ? "-0.55em" : "-1em", text: upper }));
+    text.append(svg("tspan", { class: "index", dx: `${back}em`, dy: lower === "" ? "-0.55em" : "-0.88em", text: upper }));
     return text;
   }
 
@@ -27,12 +27,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { plan, store } = view, { l, x } = column, { r } = plan, y = column.y.get(j);
     const what = { kind: "node", layer: l, j };
     const roomy = r >= 24;
-    const value = svg("text", { class: "value", x, y: y + (roomy ? 11 : 4.5), "text-anchor": "middle" });
-    const below = svg("text", { class: "below", x, y: y + r + 11.5, "text-anchor": "middle" });
+    const value = svg("text", { class: "value", x, y: y + (roomy ? 10 : 4.5), "text-anchor": "middle" });
+    const below = svg("text", { class: "below", x, y: y + r + (roomy ? 14 : 11), "text-anchor": "middle" });
     const circle = svg("circle", { cx: x, cy: y, r });
-    const group = svg("g", { class: `node${roomy ? "" : " dense"}`, "data-node": `${l},${j}`, role: "button", tabindex: -1 },
-      svg("circle", { class: "halo", cx: x, cy: y, r: r + 5 }), circle,
-      roomy ? symbol({ x, y: y - 7, "text-anchor": "middle" }, "a", j, l) : null, value, below);
+    const group = svg("g", { class: "node", "data-node": `${l},${j}`, role: "button", tabindex: -1 },
+      svg("circle", { class: "halo", cx: x, cy: y, r: r + 3.5 }), circle,
+      roomy ? symbol({ x, y: y - 8, "text-anchor": "middle" }, "a", j, l) : null, value, below);
     if (l === 0) nameOf(group, store.payload.names.inputs[j] ?? `x_${j}`, j, x - r - 10, y);
     view.parts.set(keyOf(what), { what, element: group, circle, value, below, x, y });
     return group;
@@ -41,7 +41,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** An input's name beside its node. */
   function nameOf(group, name, j, x, y) {
     if (DR.plan.isPlain(name, j)) return group.append(symbol({ x, y: y + 4, class: "symbol name", "text-anchor": "end" }, "x", j));
-    return group.append(svg("text", { class: "name", x, y: y + 4, "text-anchor": "end", text: cut(name, 14) }, svg("title", { text: name })));
+    return group.append(svg("text", { class: "name", x, y: y + 4, "text-anchor": "end", text: cut(name, DR.plan.NAME) }, svg("title", { text: name })));
   }
 
   function targetParts(view, column, j) {
@@ -90,10 +90,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function heading(view, column) {
     const { net } = view.store, { l, x } = column;
     const title = l === 0 ? "inputs" : l === net.L ? "outputs" : `layer ${l}`;
-    const g = l === 0 ? "" : net.activations[l];
+    const g = l === 0 ? "layer 0" : l === net.L ? `layer ${l}, ${net.activations[l]}` : net.activations[l];
     const some = column.nodes.length < column.total ? `${column.nodes.length} of ${column.total} shown` : "";
     return svg("g", { class: "heading" },
-      svg("text", { x, y: 18, "text-anchor": "middle", text: l === net.L && l > 0 ? `${title} (${l})` : title }),
+      svg("text", { x, y: 18, "text-anchor": "middle", text: title }),
       svg("text", { class: "minor", x, y: 34, "text-anchor": "middle", text: g }),
       some ? svg("text", { class: "minor", x, y: 49, "text-anchor": "middle", text: some }) : null);
   }
@@ -268,7 +268,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         build(view);
         if (focused) view.parts.get(view.at).element.focus();
       }
-      view.showColour(state.colour);
+      view.showColour(DR.paint.mode(state));
       DR.paint.all(view);
     }
     const leave = store.subscribe(update);

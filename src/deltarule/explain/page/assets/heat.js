@@ -8,7 +8,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 (function () {
   const { el, choice, brief, clamp, colour } = DR.dom;
   const { symbols, sup, count } = DR.text;
-  const WIDE = 560, HIGH = 380, CELL = 30; // a map's size on the screen, and its largest cell
+  const WIDE = 560, HIGH = 380, CELL = 36; // a map's size on the screen, and its largest cell
   const LISTED = 8;
 
   /** The matrices of a kind: {title, rows, columns, at(r, c), symbol(r, c), what(r, c)}. */

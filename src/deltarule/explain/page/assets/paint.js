@@ -75,7 +75,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const computed = known.a(l, j);
     const text = computed ? brief(a, digits) : "";
     number(part.value, computed ? symbols.a(l, j)[0] : null, a, text);
-    put(part.value, "class", text.length > 6 ? "value long" : "value");
+    put(part.value, "class", text.length > 6 || (plan.r < 20 && text.includes("e")) ? "value long" : "value");
     const moved = now.nudged && computed && a !== old;
     const i = state.sample;
     const delta = l === 0 ? now.pass.up[0][j] : now.pass.delta[l][j];
@@ -86,7 +86,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     else number(part.below, null, null, "");
     put(part.below, "class", `below ${moved ? "moved" : showDelta ? signOf(delta) : ""}`);
     part.fill = backward ? (known.delta(l, j) ? delta : NaN) : computed ? a : NaN;
-    part.tone = `node${plan.r >= 24 ? "" : " dense"}${computed ? "" : " empty"}${moved ? " moved" : ""}`;
+    part.tone = `node${plan.r >= 28 ? "" : plan.r >= 24 ? " middling" : " dense"}${computed ? "" : " empty"}${moved ? " moved" : ""}`;
     const name = l === 0 ? store.payload.names.inputs[j] ?? "" : l === store.net.L ? store.payload.names.outputs[j] ?? "" : "";
     const words = computed ? DR.number(a) : "not computed yet";
     put(part.element, "aria-label",

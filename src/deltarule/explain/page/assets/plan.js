@@ -9,6 +9,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const SOME = 12; // of a larger one so many
   const NEIGHBOURS = 4; // of these so many for their weights to what is selected
   const EDGES = 1500;
+  const NAME = 20; // letters of a name that are written
 
   /** The indices of the n largest |values|, ascending. */
   function largest(values, n) {
@@ -66,10 +67,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function layout(net, nodes, names) {
     const most = Math.max(...nodes.map((drawn, l) => drawn.length + (net.bias && l < net.L ? 1 : 0) + (drawn.length < net.widths[l] ? 0.6 : 0)));
     const pitch = most <= 3 ? 96 : most <= 5 ? 84 : most <= 8 ? 66 : most <= 11 ? 54 : 46;
-    const r = pitch >= 84 ? 27 : pitch >= 66 ? 24 : pitch >= 54 ? 20 : 17;
+    const r = pitch >= 84 ? 28 : pitch >= 66 ? 24 : pitch >= 54 ? 20 : 17;
     const gap = net.L <= 2 ? 200 : net.L <= 4 ? 165 : 150;
     const named = names.some((name, k) => !isPlain(name, k));
-    const left = named ? 132 : 74, top = 64, height = top + most * pitch + 14;
+    const longest = Math.max(...nodes[0].map((k) => Math.min(NAME, names[k] ? names[k].length : 0)));
+    const left = named ? r + 16 + 6.6 * longest : 74, top = nodes.some((drawn, l) => drawn.length < net.widths[l]) ? 60 : 46, height = top + most * pitch + 14;
     const middle = top + (most * pitch) / 2;
     const columns = nodes.map((drawn, l) => {
       const some = drawn.length < net.widths[l];
@@ -79,7 +81,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const y = new Map(drawn.map((j, place) => [j, first + place * pitch]));
       return {
         l, nodes: drawn, total: net.widths[l], x: left + l * gap, y,
-        dots: some ? first + (drawn.length - 0.3) * pitch : null,
+        dots: some ? first + (drawn.length - 0.04) * pitch : null,
         biasY: bias ? first + rows * pitch : null,
       };
     });
@@ -129,5 +131,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { a: () => true, delta: (l, j) => l > layer || (l === layer && upTo(j)), loss: true, all: false };
   }
 
-  DR.plan = { nodesOf, has, layout, edgesOf, touches, known, isPlain, largest, ALL };
+  DR.plan = { nodesOf, has, layout, edgesOf, touches, known, isPlain, largest, ALL, NAME };
 })();

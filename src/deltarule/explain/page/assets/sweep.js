@@ -67,7 +67,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
     const source = l === L ? "" : ` = Σⱼ δⱼ${sup(l + 1)} wⱼ${sub(j)}${sup(l + 1)}`;
     return [badge(first), ` ${up[1]}${source} = `, number(up, pass.up[l][j]), ", times ", badge("F8"),
-      ` ${symbols.slope(l, j)[1]} = `, number(symbols.slope(l, j), slope[j]), ":", ...end, number(delta, pass.delta[l][j]), "."];
+      ` g′(${symbols.z(l, j)[1]}) = `, number(symbols.dadz(l, j), slope[j]), ":", ...end, number(delta, pass.delta[l][j]), "."];
   }
 
   /** What a step computes, as nodes of the document. */

@@ -7,7 +7,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 (function () {
   const { el, svg, shown, clamp, eachFrame } = DR.dom;
   const { symbols } = DR.text;
-  const BOX = { width: 460, height: 210, left: 62, right: 14, top: 18, bottom: 38 };
+  const BOX = { height: 210, left: 62, right: 14, top: 18, bottom: 38 };
   const WORK = 3e7; // multiplications a plot may take
   const REACH = 1; // Δ goes at least so far each way
 
@@ -65,20 +65,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const squareOf = (grad) => grad.reduce((sum, g) => sum + g * g, 0);
 
   /** A line of the curve f, its tangent at 0 and where we are. */
-  function plot(f, { low, high, at, base, slope, points, xTitle, yTitle, words }) {
+  function plot(f, box, { low, high, at, base, slope, points, xTitle, yTitle, words }) {
     const xs = Array.from({ length: points }, (_, i) => low + ((high - low) * i) / (points - 1));
     const curve = xs.map((x) => [x, f(x)]).filter(([, y]) => Number.isFinite(y));
     const ys = curve.map(([, y]) => y);
-    const scale = DR.curve.axes(BOX, [low, high], [...ys, base], { xTitle, yTitle });
-    const { X, Y } = scale, now = f(at), floor = BOX.height - BOX.bottom;
-    const inside = (y) => clamp(y, BOX.top, floor);
+    const scale = DR.curve.axes(box, [low, high], [...ys, base], { xTitle, yTitle });
+    const { X, Y } = scale, now = f(at), floor = box.height - box.bottom;
+    const inside = (y) => clamp(y, box.top, floor);
     // The tangent ends where it leaves the plot.
     const reach = (to) => {
       const y = Y(base + slope * to), limit = inside(y);
       const t = y === limit ? 1 : (limit - Y(base)) / (y - Y(base));
       return `${X(to * t).toFixed(1)} ${(y === limit ? y : limit).toFixed(1)}`;
     };
-    return svg("svg", { class: "plot", viewBox: `0 0 ${BOX.width} ${BOX.height}`, role: "img", "aria-label": words },
+    return svg("svg", { class: "plot", viewBox: `0 0 ${box.width} ${box.height}`, role: "img", "aria-label": words },
       scale.group, svg("path", { class: "line tangent", d: `M${reach(low)}L${X(0)} ${Y(base)}L${reach(high)}` }),
       svg("path", { class: "line first", d: DR.curve.line(curve, scale) }),
       Number.isFinite(now) ? svg("path", { class: "gap", d: `M${X(at)} ${inside(Y(base + slope * at)).toFixed(1)}V${inside(Y(now)).toFixed(1)}` }) : null,
@@ -165,7 +165,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (points < 7) return picture.replaceChildren();
       const delta = same(store.state.nudge && store.state.nudge.what, what) ? store.state.nudge.delta : 0;
       const name = mean ? "C" : fact.C;
-      picture.replaceChildren(plot(along(store, what, mean), {
+      picture.replaceChildren(plot(along(store, what, mean), DR.curve.fitted(BOX, picture, 640), {
         low: -reach, high: reach, at: delta, base: mean ? store.mean().cost : store.pass().loss, slope: mean ? fact.mean : fact.each, points,
         xTitle: `Δ added to ${fact.below}`, yTitle: name, words: `${name} as ${fact.below} changes, and its tangent at Δ = 0`,
       }));
@@ -212,7 +212,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const { grad, cost } = store.mean(), square = squareOf(grad), { n } = store.rows;
       const points = Math.min(49, Math.floor(WORK / (store.net.p * n)));
       if (points < 7 || square === 0 || !(eta > 0)) return picture.replaceChildren();
-      picture.replaceChildren(plot(stepped(store), {
+      picture.replaceChildren(plot(stepped(store), DR.curve.fitted(BOX, picture, 640), {
         low: 0, high: 2 * eta, at: eta, base: cost, slope: -square, points,
         xTitle: "η, along −∇C", yTitle: "C", words: "C along the step against the gradient, and its tangent at the start",
       }));
@@ -238,6 +238,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
     const leave = store.subscribe(update);
     update(store.state, new Set(["payload"]));
+    DR.curve.onWidth(element, draw);
     return { unmount: leave };
   }
 
