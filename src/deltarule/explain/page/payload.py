@@ -161,7 +161,7 @@ def payload_of(
             "dtype": subject.dtype,
             **_some(subject.engine_grad if whole else None),
         },
-        "reference": {"state": own, "cost": reference.cost, **_some(reference.grad)},
+        "reference": {"state": own, "cost": _cell(reference.cost), **_some(reference.grad)},
         "columns": [
             {
                 "name": column.name,

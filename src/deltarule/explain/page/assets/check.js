@@ -111,10 +111,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return el("p", { class: `verdict ${good ? "good" : "bad"}` }, el("span", { "aria-hidden": "true", text: good ? "✓" : "✗" }), el("span", { text }));
   }
 
-  function table(header, rows) {
-    const cells = (tag, texts) => el("tr", {}, ...texts.map((text) => (text instanceof Node ? el(tag, {}, text) : el(tag, { text }))));
-    return el("div", { class: "scroll" }, el("table", { class: "check-grid" },
-      el("thead", {}, cells("th", header)), el("tbody", {}, ...rows.map((row) => cells("td", row)))));
+  function table(label, header, rows) {
+    const head = header.map((text) => el(text ? "th" : "td", text ? { scope: "col", text } : {}));
+    const body = rows.map(([name, ...cells]) =>
+      el("tr", {}, el("th", { scope: "row", text: name }), ...cells.map((cell) => el("td", {}, cell))));
+    // Wide on a phone: it scrolls, and a keyboard must be able to get there.
+    return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": label },
+      el("table", { class: "check-grid" }, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...body)));
   }
 
   /** The selection's derivatives beside their differences. */
@@ -131,7 +134,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
     const text = compared === 0 ? "Every difference would straddle a kink, where there is no derivative; backpropagation takes the slope from the left."
       : good ? "Backpropagation and the difference agree." : "Backpropagation and the difference do not agree.";
-    return [table(["", "backpropagation", "finite difference", "relative error"], rows), verdict(text, good)];
+    return [table("The comparison", ["", "backpropagation", "finite difference", "relative error"], rows), verdict(text, good)];
   }
 
   /** Entries of every block, for the shown sample's loss. */
@@ -157,7 +160,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       return [name, `${many - skipped} of ${n}`, skipped ? `${skipped} at a kink` : "", size > 0 ? DR.number(gap / size) : "0"];
     });
     const text = good ? "Backpropagation and the differences agree in every block." : "Backpropagation and the differences do not agree.";
-    return [table(["block", "entries compared", "", "largest error, of the block"], rows), verdict(text, good)];
+    return [table("The comparison, block by block", ["block", "entries compared", "", "largest error, of the block"], rows), verdict(text, good)];
   }
 
   // -- Python -----------------------------------------------------------------------------

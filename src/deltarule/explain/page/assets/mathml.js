@@ -70,7 +70,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const nodes = pieces.map((piece) => (typeof piece === "string" ? mo(piece) : piece));
     const drawn = element("math", block ? { display: "block" } : {}, row(...nodes));
     if (label) drawn.setAttribute("alttext", label);
-    if (drawn.querySelector(".sym")) drawn.setAttribute("tabindex", "0");
     return drawn;
   }
 
@@ -94,6 +93,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (!leaf.closest(".sym") && leaf.textContent.length > 9) leaf.textContent = String(Number(Number(leaf.textContent).toPrecision(6)));
     }
     return drawn;
+  }
+
+  /** Formulas one below the other. Wide ones scroll; a keyboard gets there and walks through. */
+  function formula(...lines) {
+    return DR.dom.el("div", { class: "formula", tabindex: "0", role: "group", "aria-label": "Formula; arrow keys go from symbol to symbol" },
+      ...lines.map((pieces) => math(pieces)));
   }
 
   /** A symbol's number in running text, as an element. */
@@ -138,9 +143,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** Arrow keys go from symbol to symbol of a focused formula; Enter selects what it names. */
   function pressed(event, go) {
-    const formula = event.target.closest ? event.target.closest("math[tabindex]") : null;
+    const formula = event.target.closest ? event.target.closest(".formula") : null;
     if (!formula || event.target !== formula) return;
     const symbols = [...formula.querySelectorAll(".sym")];
+    if (!symbols.length) return;
     const at = symbols.indexOf(current);
     if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
       event.preventDefault();
@@ -168,13 +174,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     document.addEventListener("pointerover", moved);
     document.addEventListener("pointermove", moved);
     document.addEventListener("pointerleave", () => point(null));
-    document.addEventListener("keydown", (event) => pressed(event, watched));
-    document.addEventListener("focusin", (event) => {
-      if (event.target.matches("math[tabindex]")) choose(event.target.querySelector(".sym"));
-      else if (current && current.closest("math") === document.activeElement) point(null);
+    // Before the page's own keys hear of it.
+    document.addEventListener("keydown", (event) => pressed(event, watched), true);
+    document.addEventListener("focusin", ({ target }) => {
+      const first = target.matches(".formula:focus-visible") && target.querySelector(".sym");
+      if (first) choose(first);
     });
-    document.addEventListener("focusout", (event) => {
-      if (event.target.matches("math[tabindex]")) point(null);
+    document.addEventListener("focusout", ({ target }) => {
+      if (target.matches(".formula")) point(null);
     });
     document.addEventListener("click", (event) => {
       const over = event.target.closest(".sym[data-go]");
@@ -184,6 +191,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   DR.maths = {
     element, row, mi, mo, mn, words, frac, sub, sup, subsup, fenced, sum, indices,
-    number, symbol, figure, math, printed, value, highlight, watch,
+    number, symbol, figure, math, formula, printed, value, highlight, watch,
   };
 })();

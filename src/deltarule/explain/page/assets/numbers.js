@@ -38,7 +38,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function scientific(size, digits) {
     const [mantissa, exponent] = size.toExponential(digits - 1).split("e");
     const plain = [mantissa, Number(exponent)];
-    if (size < 1) return plain;
+    if (size < 1 || !Number.isInteger(size)) return plain;
     const [longer, power] = size.toExponential(digits).split("e");
     const scale = Number(power) - digits;
     if (!longer.endsWith("5") || scale < 0 || !"02468".includes(longer.at(-2))) return plain;

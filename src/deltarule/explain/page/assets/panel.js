@@ -8,9 +8,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
 (function () {
   const { el } = DR.dom;
   const M = DR.maths;
-  const { symbol, figure } = M;
+  const { symbol, figure, formula } = M;
   const sections = DR.sections;
-  const { step, formula, product } = sections;
+  const { step, product } = sections;
 
   /** What a node is called: its name in the data if it has one, and its place. */
   function nodeName({ payload, net }, l, j) {

@@ -8,14 +8,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const { el } = DR.dom;
   const M = DR.maths;
   const draw = DR.expressions.draw;
-  const { symbol, figure } = M;
+  const { symbol, figure, formula } = M;
 
   const step = (title, tag, ...children) =>
     el("section", { class: "step" }, el("h4", {}, title, tag ? el("span", { class: "tag", text: tag }) : null), ...children);
-
-  /** A formula on lines of its own; wide ones scroll. */
-  const formula = (...lines) =>
-    el("div", { class: "formula" }, ...lines.map((pieces) => M.math(pieces)));
 
   const product = (symbols, show = symbol, options = {}) =>
     symbols.flatMap((each, at) => (at ? ["·", show(each, options)] : [show(each, options)]));
@@ -200,6 +196,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   DR.sections = {
-    step, formula, product, terms, isOutput, mixes, weighted, activation, slope, upstream, delta, mean, agrees,
+    step, product, terms, isOutput, mixes, weighted, activation, slope, upstream, delta, mean, agrees,
   };
 })();

@@ -10,7 +10,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
 (function () {
   const { el } = DR.dom;
   const M = DR.maths;
-  const { step, formula } = DR.sections;
+  const { formula } = M;
+  const { step } = DR.sections;
 
   // How the names of a rule are set: an accent for a corrected value, an index for the old one.
   const GREEK = { theta: "θ", eta: "η", delta: "Δ", rho: "ρ", mu: "μ" };
@@ -109,7 +110,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     if (own.factor !== 1) rows.push(row([`clipped: the whole gradient has norm ${DR.number(own.norm)}, and ${DR.number(update.clip_norm)} is allowed; times`], DR.number(own.factor)));
     if (own.held) rows.push(row(["this parameter is frozen: it does not move"], "0"));
     rows.push(row([M.math([M.symbol(g)], { block: false }), ", which the rule goes by"], M.value(g)));
-    return el("div", { class: "scroll" }, el("table", { class: "update-grid" }, el("tbody", {}, ...rows)));
+    return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "What the rule goes by" }, el("table", { class: "update-grid" }, el("tbody", {}, ...rows)));
   }
 
   function engine(store, update, entry, after) {
