@@ -28,13 +28,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const what = { kind: "node", layer: l, j };
     const roomy = r >= 24;
     const value = svg("text", { class: "value", x, y: y + (roomy ? 10 : 4.5), "text-anchor": "middle" });
-    const below = svg("text", { class: "below", x, y: y + r + (roomy ? 14 : 11), "text-anchor": "middle" });
+    const word = svg("tspan"), below = svg("tspan");
+    const under = svg("text", { class: "below", x, y: y + r + (roomy ? 14 : 11), "text-anchor": "middle" }, word, below);
     const circle = svg("circle", { cx: x, cy: y, r });
     const group = svg("g", { class: "node", "data-node": `${l},${j}`, role: "button", tabindex: -1 },
       svg("circle", { class: "halo", cx: x, cy: y, r: r + 3.5 }), circle,
-      roomy ? symbol({ x, y: y - 8, "text-anchor": "middle" }, "a", j, l) : null, value, below);
+      roomy ? symbol({ x, y: y - 8, "text-anchor": "middle" }, "a", j, l) : null, value, under);
     if (l === 0) nameOf(group, store.payload.names.inputs[j] ?? `x_${j}`, j, x - r - 10, y);
-    view.parts.set(keyOf(what), { what, element: group, circle, value, below, x, y });
+    view.parts.set(keyOf(what), { what, element: group, circle, value, word, below, under, x, y });
     return group;
   }
 
@@ -152,12 +153,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return best || named || null;
   }
 
-  function moveTo(view, part) {
+  /** Makes a part the one that Tab comes back to. */
+  function stay(view, part) {
     const before = view.parts.get(view.at);
     if (before) put(before.element, "tabindex", -1);
     view.at = keyOf(part.what);
     put(part.element, "tabindex", 0);
-    part.element.focus({ preventScroll: false });
+  }
+
+  function moveTo(view, part) {
+    stay(view, part);
+    part.element.focus();
   }
 
   /** Where an arrow key leads: along the wires, and up and down within a column. */
@@ -221,8 +227,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     root.addEventListener("pointerleave", () => hover(view, null));
     root.addEventListener("keydown", (event) => onKey(view, event));
     root.addEventListener("focusin", (event) => {
-      const entry = [...view.parts].find(([, part]) => part.element === event.target);
-      if (entry && event.target.matches(":focus-visible")) hover(view, entry[1]);
+      const entry = [...view.parts.values()].find((part) => part.element === event.target);
+      if (!entry) return;
+      stay(view, entry); // a screen reader may put the focus anywhere
+      if (event.target.matches(":focus-visible")) hover(view, entry);
     });
     root.addEventListener("focusout", () => hover(view, null));
   }

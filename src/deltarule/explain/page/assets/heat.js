@@ -36,7 +36,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
       title: active ? `a${sup(l)}` : `δ${sup(l)}`, rows: n, columns: widths[l],
       at: (i, j) => (active ? store.pass(i).A[l][j] : store.pass(i).delta[l][j]),
       note: `row i, sample; column j, node of layer ${l}`,
-      symbol: (i, j) => { const [key, text] = active ? symbols.a(l, j) : symbols.delta(l, j); return [key, `${text} of sample ${i}`]; },
+      // A symbol without a sample means the one that is shown; another's number has none.
+      symbol: (i, j) => {
+        const [key, text] = active ? symbols.a(l, j) : symbols.delta(l, j);
+        return [i === store.state.sample ? key : null, `${text} of sample ${i}`];
+      },
       what: (i, j) => ({ sample: i, selected: { kind: "node", layer: l, j } }),
       mark: (s) => (s.kind === "node" && s.layer === l ? [store.state.sample, s.j] : null),
     }));

@@ -93,7 +93,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const text = el("p", { class: "caption", "aria-live": "polite" });
     const play = el("button", { type: "button", class: "button main", onclick: () => toggle() });
     const range = el("input", { type: "range", min: 0, value: 0, step: 1, "aria-label": "Place in the sweep", class: "scrub",
-      oninput: () => { pause(); go(Number(range.value) - 1); } });
+      oninput: () => { const to = Number(range.value) - 1; pause(); go(to); } });
     const how = choice("Steps of the sweep", [["node", "By node"], ["layer", "By layer"]], (value) => by(value === "node"));
     const speed = el("select", { "aria-label": "Speed of the sweep" },
       ...[["0.5", "½×"], ["1", "1×"], ["2", "2×"], ["4", "4×"]].map(([value, name]) => el("option", { value, text: name, selected: value === "1" })));
