@@ -44,9 +44,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const scroll = (name, className, ...children) =>
     DR.dom.el("div", { class: `scroll ${className}`, tabindex: 0, role: "region", "aria-label": name }, ...children);
 
-  const headings = (...texts) => {
+  /** A table's head: texts, and in brackets those over numbers. */
+  const headings = (...items) => {
     const { el } = DR.dom;
-    return el("thead", {}, el("tr", {}, ...texts.map((text) => el("th", { scope: "col" }, text))));
+    const cell = (item) =>
+      Array.isArray(item) ? el("th", { scope: "col", class: "lens-number" }, ...item) : el("th", { scope: "col" }, item);
+    return el("thead", {}, el("tr", {}, ...items.map(cell)));
   };
 
   /** Which recorded step of the lens the page shows; −1 if it is none of them. */
@@ -88,7 +91,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const { label: text, words } = measureOf(lens, name);
       return el("span", { title: words }, label(text));
     };
-    const head = headings("layer", "nodes", "activation", ...known.map(named), "marks");
+    const head = headings("layer", ["nodes"], "activation", ...known.map((name) => [named(name)]), "marks");
     const words = known.flatMap((name) => [
       el("dt", {}, label(measureOf(lens, name).label)), el("dd", { text: measureOf(lens, name).words }),
     ]);
@@ -180,7 +183,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
     const table = el("table", { class: "lens-table" },
       el("caption", { text: "wᵢ ‖∂Cᵢ/∂θ‖ of each row, the largest first" }),
-      headings("row", "share of the pull", "‖∂Cᵢ/∂θ‖", "Cᵢ"), el("tbody", {}, ...rows.map((each) => each.row)));
+      headings("row", "share of the pull", ["‖∂Cᵢ/∂θ‖"], ["Cᵢ"]), el("tbody", {}, ...rows.map((each) => each.row)));
     const absent = rows.some((each) => each.at < 0);
     const box = el("div", {}, scroll("The rows that pull hardest", "lens-rows", table),
       absent ? el("p", { class: "note", text: "Rows without a link are not among those that this page carries." }) : null);

@@ -81,7 +81,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const cell = (value) => DR.lens.number(DR.lens.num(value), DR.lens.shown(name, DR.lens.num(value)));
     const rows = steps.map((step, i) =>
       el("tr", {}, el("th", { scope: "row", text: step }), ...series[name][i].map(cell)));
-    const head = DR.lens.headings("step", ...lens.layers.map((layer) => `layer ${layer.layer}`));
+    const head = DR.lens.headings("step", ...lens.layers.map((layer) => [`layer ${layer.layer}`]));
     return DR.lens.scroll("The charts' numbers", "", el("table", { class: "lens-table" }, head, el("tbody", {}, ...rows)));
   }
 
