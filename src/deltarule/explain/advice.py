@@ -32,9 +32,9 @@ THRESHOLDS: dict[str, float] = {
 """From where on something is marked.
 
 ``vanishing`` and ``exploding`` are limits of ‖δ^l‖/‖δ^L‖: with weights drawn as they should be that
-ratio is near 1 at any width and depth. ``dead`` and ``saturated`` are shares of a layer's units, and
-from ``many_dead`` on it is serious; fewer rows than ``few_rows`` say nothing of either. The steps are limits of ‖ΔW^l‖/‖W^l‖, which is
-about 1/1000 in most trainings that go well.
+ratio is near 1 at any width and depth. ``dead`` and ``saturated`` are shares of a layer's units;
+from ``many_dead`` on it is serious, and fewer rows than ``few_rows`` say nothing of either. The
+steps are limits of ‖ΔW^l‖/‖W^l‖, which is about 1/1000 in most trainings that go well.
 """
 
 
