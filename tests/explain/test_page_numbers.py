@@ -179,7 +179,7 @@ def test_clicking_the_fixtures_weight_shows_its_gradient_and_three_factors(opene
         assert text == f"{factor:.6f}".replace("-", "−")
     product = np.prod([float(text.replace("−", "-")) for text in texts])
     assert product == pytest.approx(-0.126721, abs=2e-6)
-    assert shown["w^2_{1,2} after"] == "−0.102781"
+    assert shown["new w^2_{1,2}"] == "−0.102781"
 
 
 @pytest.mark.parametrize("name", ["3-3-3", "4-5-3"])
@@ -200,9 +200,9 @@ def test_the_update_is_the_reference_engines(opened, name):
         layer, j = selected["layer"], selected["j"]
         if selected["kind"] == "edge":
             k = selected["k"]
-            new, true = read[f"w^{layer}_{{{j},{k}}} after"], W[layer][j, k]
+            new, true = read[f"new w^{layer}_{{{j},{k}}}"], W[layer][j, k]
         else:
-            new, true = read[f"b^{layer}_{{{j}}} after"], b[layer][j]
+            new, true = read[f"new b^{layer}_{{{j}}}"], b[layer][j]
         assert new == pytest.approx(true, rel=1e-12, abs=1e-15)
 
 

@@ -43,6 +43,11 @@ class PageState:
         What the page calls it; made from step and epoch if empty.
     learning_rate : float or None
         η of the step that is taken from here.
+
+    Examples
+    --------
+    >>> PageState(np.zeros(3), step=40, epoch=2).title
+    'epoch 2, step 40'
     """
 
     theta: np.ndarray

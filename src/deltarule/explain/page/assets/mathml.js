@@ -32,13 +32,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function indices(...given) {
     const apart = given.some((index) => String(index).length > 1);
     const drawn = given.map((index) => (typeof index === "number" ? mn(index) : mi(index)));
-    return row(...drawn.flatMap((node, at) => (at && apart ? [element("mo", { separator: "true" }, ","), node] : [node])));
+    return row(
+      ...drawn.flatMap((node, at) =>
+        at && apart ? [element("mo", { separator: "true" }, ","), node] : [node],
+      ),
+    );
   }
 
   /** A number as DR.number writes it; a negative factor stands in brackets. */
   function number(x, { factor = false } = {}) {
     const { sign, mantissa, exponent } = DR.number.parts(x);
-    const power = exponent === null ? [] : [mo("×"), sup(mn(10), mn(exponent < 0 ? `${DR.text.MINUS}${-exponent}` : exponent))];
+    const power =
+      exponent === null
+        ? []
+        : [mo("×"), sup(mn(10), mn(exponent < 0 ? `${DR.text.MINUS}${-exponent}` : exponent))];
     const drawn = row(mn(sign + mantissa), ...power);
     return factor && sign ? fenced(drawn) : drawn;
   }
@@ -68,12 +75,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** A formula: pieces are elements, or text for an operator. */
   function math(pieces, { block = true, label = "" } = {}) {
     const nodes = pieces.map((piece) => (typeof piece === "string" ? mo(piece) : piece));
-    const drawn = element("math", block ? { display: "block" } : {}, row(...nodes));
+    const drawn = element("math", block ? { display: "block" } : { displaystyle: "true" }, row(...nodes));
     if (label) drawn.setAttribute("alttext", label);
     return drawn;
   }
 
-  const SPELLED = { "θ": "theta", "η": "eta", "δ": "delta", "ρ": "rho", "μ": "mu" };
+  const SPELLED = { θ: "theta", η: "eta", δ: "delta", ρ: "rho", μ: "mu" };
 
   /**
    * The contents of a formula that Python has printed as MathML.
@@ -88,17 +95,33 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const given = symbols[SPELLED[leaf.textContent] || leaf.textContent];
       if (given) leaf.replaceWith(symbol(given));
     }
+    // log a and not loga: a function's name keeps its distance.
+    for (const leaf of drawn.querySelectorAll("mrow > mi")) {
+      if (leaf.textContent.length === 1 || leaf.closest(".sym")) continue;
+      const thin = () => element("mspace", { width: "0.17em" });
+      if (leaf.previousElementSibling) leaf.before(thin());
+      leaf.after(thin());
+    }
     // 1 − 0.9 is 0.09999999999999998 to the machine; the eye is spared what rounding left.
     for (const leaf of drawn.querySelectorAll("mn")) {
-      if (!leaf.closest(".sym") && leaf.textContent.length > 9) leaf.textContent = String(Number(Number(leaf.textContent).toPrecision(6)));
+      if (!leaf.closest(".sym") && leaf.textContent.length > 9)
+        leaf.textContent = String(Number(Number(leaf.textContent).toPrecision(6)));
     }
     return drawn;
   }
 
   /** Formulas one below the other. Wide ones scroll; a keyboard gets there and walks through. */
   function formula(...lines) {
-    return DR.dom.el("div", { class: "formula", tabindex: "0", role: "group", "aria-label": "Formula; arrow keys go from symbol to symbol" },
-      ...lines.map((pieces) => math(pieces)));
+    return DR.dom.el(
+      "div",
+      {
+        class: "formula",
+        tabindex: "0",
+        role: "group",
+        "aria-label": "Formula; arrow keys go from symbol to symbol",
+      },
+      ...lines.map((pieces) => math(pieces)),
+    );
   }
 
   /** A symbol's number in running text, as an element. */
@@ -115,7 +138,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function highlight(id) {
     for (const node of document.querySelectorAll(".same")) node.classList.remove("same");
     if (id === null) return;
-    for (const node of document.querySelectorAll(`[data-symbol="${CSS.escape(id)}"]`)) node.classList.add("same");
+    for (const node of document.querySelectorAll(`[data-symbol="${CSS.escape(id)}"]`))
+      node.classList.add("same");
   }
 
   function point(node) {
@@ -132,12 +156,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   const within = (event) =>
-    area.some((r) => event.clientX >= r.left && event.clientX <= r.right && event.clientY >= r.top && event.clientY <= r.bottom);
+    area.some(
+      (r) =>
+        event.clientX >= r.left &&
+        event.clientX <= r.right &&
+        event.clientY >= r.top &&
+        event.clientY <= r.bottom,
+    );
 
   function moved(event) {
     const over = event.target.closest ? event.target.closest("[data-symbol]") : null;
     if (over === current) return;
-    if (current && current.isConnected && current.classList.contains("sym") && !over && within(event)) return;
+    if (current && current.isConnected && current.classList.contains("sym") && !over && within(event))
+      return;
     point(over);
   }
 
@@ -190,7 +221,27 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   DR.maths = {
-    element, row, mi, mo, mn, words, frac, sub, sup, subsup, fenced, sum, indices,
-    number, symbol, figure, math, formula, printed, value, highlight, watch,
+    element,
+    row,
+    mi,
+    mo,
+    mn,
+    words,
+    frac,
+    sub,
+    sup,
+    subsup,
+    fenced,
+    sum,
+    indices,
+    number,
+    symbol,
+    figure,
+    math,
+    formula,
+    printed,
+    value,
+    highlight,
+    watch,
   };
 })();
