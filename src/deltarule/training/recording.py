@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -13,19 +14,27 @@ import numpy as np
 
 from deltarule.engines import EngineSettings
 from deltarule.errors import FileError, InputError, UnknownName
-from deltarule.files import read_bundle, write_bundle
+from deltarule.files import discard_bundle, read_bundle, read_json, write_bundle
 from deltarule.maths import Network
 from deltarule.optimizers import SCHEDULES, Rule, Schedule
 from deltarule.training.batches import Batches
 from deltarule.training.history import History
 from deltarule.training.steps import rates_of
 
-__all__ = ["FOLDER", "Recording", "digest_of_rows", "digest_of_theta", "load_recording"]
+__all__ = [
+    "FOLDER",
+    "Recording",
+    "digest_of_rows",
+    "digest_of_theta",
+    "discard_recording",
+    "load_recording",
+]
 
 FOLDER = "record"
 """Where a model's folder keeps the recording of its training."""
 
 _KIND, _VERSION = "deltarule recording", 1
+_DOCUMENT = "recording.json"
 
 # Of more rows than make up so many bytes, some that are evenly spread are looked at: to look at
 # all may take longer than an epoch. What else has changed shows in the digests of θ.
@@ -192,7 +201,7 @@ class Recording:
             mask = np.zeros(self.n_rows, dtype=bool)
             mask[self.rows] = True
             arrays["rows"] = np.packbits(mask)
-        documents = {"recording.json": plain, "history.json": self.history.to_list()}
+        documents = {_DOCUMENT: plain, "history.json": self.history.to_list()}
         write_bundle(folder, _KIND, _VERSION, documents, arrays, overwrite=overwrite)
 
 
@@ -232,7 +241,7 @@ def load_recording(folder: str | os.PathLike[str]) -> Recording:
     (3, True)
     """
     place = Path(folder)
-    if not (place / "recording.json").is_file() and (place / FOLDER).is_dir():
+    if not (place / _DOCUMENT).is_file() and (place / FOLDER).is_dir():
         place = place / FOLDER
     elif (place / "model.json").is_file():
         raise FileError(
@@ -252,8 +261,22 @@ def load_recording(folder: str | os.PathLike[str]) -> Recording:
         ) from error
 
 
+def discard_recording(folder: str | os.PathLike[str], but_of: np.ndarray) -> None:
+    """Remove the recording in a model's folder, unless it is that of these parameters.
+
+    Examples
+    --------
+    >>> discard_recording("a folder that is not there", but_of=np.zeros(1))
+    """
+    place = Path(folder) / FOLDER
+    with contextlib.suppress(FileError, AttributeError):
+        if read_json(place / _DOCUMENT).get("model") == digest_of_theta(but_of):
+            return
+    discard_bundle(place, _KIND)
+
+
 def _recording(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Recording:
-    plain = documents["recording.json"]
+    plain = documents[_DOCUMENT]
     net = Network.from_dict(plain["network"])
     checkpoints: dict[int, dict[str, np.ndarray]] = {}
     for name, value in arrays.items():

@@ -16,7 +16,7 @@ from deltarule.training import arguments
 from deltarule.training.batches import Batches
 from deltarule.training.recording import Recording, digest_of_rows, digest_of_theta
 
-__all__ = ["ReplayedStep", "replay"]
+__all__ = ["ReplayedStep", "batches_of", "replay"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -143,7 +143,7 @@ def replay(
     """
     step = arguments.whole("step", step, 1)
     recording.place(step)
-    batches = _batches(recording, X, Y, sample_weight, order)
+    batches = batches_of(recording, X, Y, sample_weight, order)
     which = recording.engine if engine is None else engine
     start = max(after for after in recording.checkpoints if after < step)
     state = recording.checkpoints[start]
@@ -186,8 +186,16 @@ def replay(
     )
 
 
-def _batches(recording: Recording, X: Any, Y: Any, sample_weight: Any, order: Any) -> Batches:
-    """The batches of the run, if these are its rows."""
+def batches_of(recording: Recording, X: Any, Y: Any, sample_weight: Any, order: Any) -> Batches:
+    """The batches of a recorded run, if these are its rows.
+
+    Raises
+    ------
+    DataError
+        If they are others.
+    InputError
+        If the order was the caller's own, and is not given.
+    """
     if recording.own_order and order is None:
         raise InputError(
             "training had an order of its own; expected order=, the function that was given to "
