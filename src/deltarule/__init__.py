@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deltarule.engines import ReferenceEngine, check_engine, make_engine
     from deltarule.errors import DeltaruleError, Diverged, GradientMismatch, InputError
     from deltarule.estimators import ManySearchCV, MLPClassifier, MLPRegressor
+    from deltarule.explain import Explanation, explain
     from deltarule.maths import (
         ACTIVATIONS,
         LOSSES,
@@ -53,6 +54,7 @@ __all__ = [
     "Activation",
     "DeltaruleError",
     "Diverged",
+    "Explanation",
     "GradientMismatch",
     "History",
     "InputError",
@@ -73,6 +75,7 @@ __all__ = [
     "check_engine",
     "check_gradient",
     "cost",
+    "explain",
     "forward",
     "load_model",
     "make_engine",
@@ -102,6 +105,7 @@ _FROM = {
         "register_loss",
     ),
     "deltarule.estimators": ("MLPClassifier", "MLPRegressor", "ManySearchCV"),
+    "deltarule.explain": ("Explanation", "explain"),
     "deltarule.optimizers": ("RULES", "SCHEDULES", "Rule", "Schedule"),
     "deltarule.engines": ("ReferenceEngine", "check_engine", "make_engine"),
     "deltarule.training": (
