@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 
 from deltarule._version import __version__
 from deltarule.cli.benching import bench
+from deltarule.cli.explain_command import explain
 from deltarule.cli.fit_command import fit
 from deltarule.cli.options import (
     AsJson,
@@ -149,6 +150,11 @@ def evaluate(
 
         check_data(data, sql)
         evaluate_table(model, data, table=table, sql=sql, as_json=as_json)
+
+
+app.command(
+    cls=Grouped, context_settings=_CONTEXT, short_help="Show every number of a step or a model."
+)(explain)
 
 
 @app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Prove the engine on this machine.")

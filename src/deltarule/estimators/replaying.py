@@ -88,19 +88,33 @@ class RecordedTable:
         DataError
             If the table has changed.
         """
-        model = TableModel.load(folder)
-        recording = load_recording(folder)
+        return cls.of(TableModel.load(folder), load_recording(folder), data)
+
+    @classmethod
+    def of(
+        cls,
+        model: TableModel,
+        recording: Recording,
+        data: str | os.PathLike[str] | Table | None = None,
+    ) -> RecordedTable:
+        """A model and its recording, with the very table: as :meth:`open`.
+
+        Raises
+        ------
+        FileError, DataError
+            As :meth:`open`.
+        """
         if recording.model != digest_of_theta(model.model.theta):
             raise FileError(
-                f"the recording in {str(folder)!r} is of another training than the model; expected "
-                "the recording that was made with it; train again with --record"
+                "the recording is of another training than the model; expected the one that was "
+                "made with it; train again with 'deltarule fit --record'"
             )
         try:
             source = TableSource.from_dict(recording.extra["source"])
         except (KeyError, TypeError) as error:
             raise FileError(
-                f"the recording in {str(folder)!r} does not say where its table is; expected one "
-                "that 'deltarule fit --record' made; train again"
+                "the recording does not say where its table is; expected one that 'deltarule fit "
+                "--record' made; train again"
             ) from error
         if isinstance(data, Table):
             source.check(data)
