@@ -55,11 +55,10 @@ def test_it_keeps_within_its_share_of_the_time(epoch, checkpoint):
     for epochs in (400, 2000):
         found = simulated(epochs, epoch, checkpoint)
         assert found.seconds >= epochs * epoch
-        # The state at the start is needed in any case.
+        # What the first one costs is not known before.
         assert found.recorder_seconds - checkpoint <= 0.02 * found.seconds
         # It uses what it is given, unless there is no need.
-        kept = len(found.digests) - 2
-        assert kept >= min(epochs, 0.015 * epochs * epoch / checkpoint) / 3 - 1
+        assert len(found.digests) >= min(epochs, 0.01 * epochs * epoch / checkpoint) / 3
 
 
 def test_the_share_is_the_callers():
@@ -93,7 +92,7 @@ def test_checkpoints_are_thinned_and_the_digests_stay():
     assert len(steps) == 10
     assert steps[0] == 0
     assert steps[-1] == 1000
-    assert len(found.digests) == 1001
+    assert len(found.digests) == 1000
     # Evenly spread over the square root of the steps; the last is wherever training is.
     gaps = np.diff(np.sqrt(steps))[:-1]
     assert gaps.max() < 2 * gaps.min()
@@ -109,7 +108,7 @@ def test_the_bytes_are_bounded():
     # Where not even one has room, digests are kept, and the start.
     found = simulated(200, 1.0, 0.0001, most_bytes=0)
     assert found.steps == (0,)
-    assert len(found.digests) == 201
+    assert len(found.digests) == 200
 
 
 def test_the_first_checkpoints_come_early():

@@ -20,6 +20,10 @@ from deltarule.training.steps import StepRun
 
 __all__ = ["Recorder"]
 
+# What the first checkpoint is expected to cost: θ and what moves with it copied, θ digested.
+# The others cost what the one before did.
+_SECONDS, _SECONDS_PER_BYTE = 3e-5, 2.5e-9
+
 
 class Recorder(Watcher):
     """A callback for :func:`deltarule.train` that keeps checkpoints, to replay any step from.
@@ -84,8 +88,8 @@ class Recorder(Watcher):
             raise InputError(f"share is {share!r}; expected a share of the time, such as 0.02")
         self.folder = None if folder is None else Path(folder)
         self.most, self.most_bytes, self.clock = most, most_bytes, clock
-        # What cannot be seen by a clock of one's own (memory that is cold afterwards) has room.
-        self._share = 0.75 * share
+        # Half is for what its own clock does not see: that it is called, and caches gone cold.
+        self._share = 0.5 * share
         self._facts: dict[str, Any] = {}
         self._checkpoints: dict[int, Mapping[str, np.ndarray]] = {}
         self._digests: dict[int, str] = {}
@@ -108,24 +112,21 @@ class Recorder(Watcher):
                 f"{str(self.folder)!r} exists already; expected a new folder for the recording; "
                 "name another, or remove it"
             )
-        facts = _facts(run)
-        state = run.engine.state()
-        step = run.steps_in_all
-        digest = digest_of_theta(state["theta"])
-        goes_on = _same(self._facts, facts) and self._digests.get(step) == digest
+        facts, step = _facts(run), run.steps_in_all
+        # Before the first step the rule has carried nothing yet.
+        state = {"theta": np.array(run.engine.theta)} if step == 0 else run.engine.state()
+        digest = digest_of_theta(state["theta"]) if step else ""
+        goes_on = step > 0 and self._end == step and self._digests.get(step) == digest
+        if not (goes_on and _same(self._facts, facts)):
+            self._checkpoints, self._digests = {step: state}, {step: digest} if step else {}
+            self._begin, self._spent, self._seconds = step, 0.0, 0.0
         self._facts = facts
-        if not (goes_on and self._end == step):
-            self._checkpoints, self._digests = {}, {step: digest}
-            self._begin = step
-            self._spent = self._seconds = 0.0
-            # Before the first step the rule has carried nothing yet.
-            self._checkpoints[step] = {"theta": state["theta"]} if step == 0 else state
         self._end, self._history = step, run.history
-        self._started = self._start_of_lap = self.clock()
+        self._started = self.clock()
         self._first = len(run.history)
         self._next = self._first + 1
-        self._cost = self._started - started
-        self._spent += self._cost
+        self._spent += self._started - started
+        self._cost = _SECONDS + _SECONDS_PER_BYTE * state["theta"].nbytes
 
     def __call__(self, event: Event) -> None:
         """Keep a checkpoint, if the budget allows."""
@@ -136,7 +137,6 @@ class Recorder(Watcher):
         if self._spent + self._cost <= self._share * elapsed:
             self._keep(event.history.records[-1].steps, event.engine.state())
             after = self.clock()
-            # What a checkpoint costs next time: the first ones touch new memory.
             self._cost = after - now
             self._spent += after - now
         self._next = event.epoch + self._wait(event.epoch, elapsed)

@@ -38,7 +38,7 @@ _DOCUMENT = "recording.json"
 
 # Of more rows than make up so many bytes, some that are evenly spread are looked at: to look at
 # all may take longer than an epoch. What else has changed shows in the digests of θ.
-_MOST_BYTES = 16_000_000
+_MOST_BYTES = 1_000_000
 _MOST_MADE_ROWS = 64
 
 
