@@ -124,7 +124,9 @@ _HOME = {name: module for module, names in _FROM.items() for name in names}
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name]), name)
+        module = importlib.import_module(_HOME[name])
+        # ``explain`` is a package of that name, which can be called.
+        value = module if _HOME[name] == f"{__name__}.{name}" else getattr(module, name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'deltarule' has no attribute {name!r}")

@@ -131,9 +131,7 @@ class BackwardNodes(ForwardNodes):
         if mask is not None:
             slope = partial(plain("g", below=str(j), above=str(layer)), symbols.z(layer, j))
             own = symbols.mask(layer, j)
-            found.append(
-                Factor(own, mask[sample, j], lambda: self.mask(layer, j, sample))
-            )
+            found.append(Factor(own, mask[sample, j], lambda: self.mask(layer, j, sample)))
         found.append(
             Factor(
                 slope,
@@ -172,7 +170,17 @@ class BackwardNodes(ForwardNodes):
             ]
             node = product_of(dotted(*(f.mark for f in factors)), values[i], factors)
             node.formula = None
+            if not np.isfinite(values[i]):
+                node.show_numbers(lambda digits: limits_box((up[i], jacobian[i]), digits))
             return node
+
+        def numbers(digits: int) -> Box | None:
+            lost = np.flatnonzero(~np.isfinite(values))
+            if not len(lost):
+                return None
+            boxes = [limits_box((up[i], jacobian[i]), digits) for i in lost[:2]]
+            rest = () if len(lost) == len(values) else (("+", Words("…")),)
+            return Terms((*(("+" if k else "", box) for k, box in enumerate(boxes)), *rest))
 
         a = symbols.any_node("a", L, "i")
         C, z = symbols.C(sample).box, symbols.z(L, j).box
@@ -183,6 +191,7 @@ class BackwardNodes(ForwardNodes):
             part_values=values,
             make=make,
             formula=summed("i", Partial(C, a), Partial(a, z)),
+            numbers=numbers if not np.isfinite(values).all() else None,
         )
 
     def _jacobian(self, mark: Mark, i: int, j: int, sample: int) -> Derivation:
@@ -208,13 +217,17 @@ class BackwardNodes(ForwardNodes):
     def _limit(self, mark: Mark, value: float, j: int, sample: int) -> Derivation:
         """δ from z by the loss's fused formula, beside the factors that do not give it."""
         figures, L = self.figures, self.figures.L
-        fused = plain("δ", r"\delta", str(j), str(L))
+        fused = self.symbols.node("delta", L, j)
         parts: list[Factor]
+        plain_sum: Derivation | None
         if figures.mixes(L):
-            terms = figures.up(L)[sample] * figures.jacobian(sample, j)
-            parts = [Factor(mark, added(terms), lambda: self._mixing_sum(mark, added(terms), j, sample))]
-            formula: Box = self._mixing_sum(mark, value, j, sample).formula or mark.box
+            with np.errstate(all="ignore"):
+                total = added(figures.up(L)[sample] * figures.jacobian(sample, j))
+            mixed = plain_sum = self._mixing_sum(mark, total, j, sample)
+            parts = [Factor(mark, total, lambda: mixed)]
+            formula: Box = mixed.formula or mark.box
         else:
+            plain_sum = None
             parts = self._two_factors(L, j, sample)
             formula = dotted(*(part.mark for part in parts)).box
         finite = np.isfinite([part.value for part in parts]).all()
@@ -226,6 +239,12 @@ class BackwardNodes(ForwardNodes):
             )
         )
         values = [part.value for part in parts]
+
+        def numbers(digits: int) -> Box | None:
+            if plain_sum is not None:
+                return plain_sum.numbers(digits)
+            return limits_box(values[:-1], digits)
+
         why = "the factors have lost their digits" if finite else "the factors are at their limits"
         return Derivation(
             mark,
@@ -234,7 +253,7 @@ class BackwardNodes(ForwardNodes):
             part_values=values,
             make=lambda index: parts[index].make(),
             formula=formula,
-            numbers=lambda digits: limits_box(values[:-1], digits),
+            numbers=numbers,
             combine=lambda found: found[-1],
             note=f"{why}; δ is taken from z, by the loss's formula for this output",
         )

@@ -7,9 +7,10 @@ agree: that is what a derivation is.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,8 @@ Numbers = Callable[[int], Box | None]
 _FEW = 4
 
 
-class Remainder(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Remainder:
     """What is left out of a sum or of a function's arguments.
 
     Attributes
@@ -92,12 +94,13 @@ class Derivation:
         formula: Box | None = None,
         numbers: Numbers | None = None,
         combine: Callable[[Sequence[float]], float] | None = None,
+        case: Callable[[], Box | None] | None = None,
         law: str = "",
         note: str = "",
     ) -> None:
         self.mark, self.value, self.kind = mark, float(value), kind
         self.law, self.note = law, note
-        self.formula = formula
+        self.formula, self._case = formula, case
         self.part_values = np.asarray(part_values, dtype=np.float64)
         self._make, self._numbers, self._combine = make, numbers, combine
 
@@ -164,6 +167,10 @@ class Derivation:
             raise InputError(f"{self.mark.key} does not say how its parts give it")
         return float(self._combine(values))
 
+    def show_numbers(self, numbers: Numbers) -> None:
+        """Show other numbers in place of the formula's symbols."""
+        self._numbers = numbers
+
     def numbers(self, digits: int = DIGITS) -> Box | None:
         """The formula with the numbers in place, or None where that says no more."""
         if self._numbers is not None:
@@ -173,6 +180,10 @@ class Derivation:
         if self.kind == "sum" and 1 < self.n_parts <= _FEW:
             return sum_box(self.part_values, digits)
         return None
+
+    def case(self) -> Box | None:
+        """The condition under which the formula is this one, where it has cases."""
+        return None if self._case is None else self._case()
 
     def text(self, *, depth: int = DEPTH, terms: int = TERMS, digits: int = DIGITS) -> str:
         """The tree in plain text.
@@ -243,9 +254,7 @@ def check_limits(depth: int, terms: int, digits: int) -> tuple[int, int, int]:
     for name, value, least, most in limits:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or not least <= value <= most:
-            raise InputError(
-                f"{name} is {value!r}; expected a whole number from {least} to {most}"
-            )
+            raise InputError(f"{name} is {value!r}; expected a whole number from {least} to {most}")
     return int(depth), int(terms), int(digits)
 
 

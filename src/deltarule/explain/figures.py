@@ -37,9 +37,7 @@ class Figures:
         self.W, self.b = subject.net.unpack(subject.theta)
         self.Z, self.A, self.G, self.delta = each.Z, each.A, each.G, each.delta
         self.loss: np.ndarray = each.loss
-        self.activations, self.bound_loss = bound_formulas(
-            subject.net, numpy_namespace(np.float64)
-        )
+        self.activations, self.bound_loss = bound_formulas(subject.net, numpy_namespace(np.float64))
         self._ups: dict[int, np.ndarray] = {}
         self._slopes: dict[int, np.ndarray] = {}
 
@@ -128,6 +126,17 @@ class Figures:
                 "layers, and layer 0 is its input"
             )
         return int(layer), _checked("j", j, self.net.widths[layer], f"node of layer {layer}")
+
+    def check_bias(self) -> None:
+        """Whether there are biases.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        if not self.net.bias:
+            raise InputError("the network has bias=False; there is no bias to explain")
 
     def check_input(self, layer: int, k: Any) -> int:
         """k of w_jk^l, if there is such a node in the layer before.

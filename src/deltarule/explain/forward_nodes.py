@@ -170,6 +170,7 @@ class ForwardNodes:
             make=lambda _: self.z(layer, j, sample),
             formula=written.formula(),
             numbers=written.numbers,
+            case=written.case,
             combine=combine,
             law="F4",
         )
@@ -273,6 +274,9 @@ class ForwardNodes:
             node = which[part]
             return self.z(L, node, sample) if fused else self.a(L, node, sample)
 
+        shown = written.formula()
+        if shown is None and fused and result == "derivative":
+            shown = self._short_fusion(j)
         law = "F7" if result == "derivative" and net.loss.name == "squared_error" else ""
         return Derivation(
             mark,
@@ -280,11 +284,21 @@ class ForwardNodes:
             "function",
             part_values=np.concatenate((source[sample][which], y[which])),
             make=make,
-            formula=written.formula(),
+            formula=shown,
             numbers=written.numbers,
+            case=written.case,
             combine=combine,
             law=law,
         )
+
+    def _short_fusion(self, j: int) -> Box | None:
+        """What softmax and cross entropy make of each other, which as computed fills a page."""
+        names = self.net.loss.name, self.net.output_activation.name
+        if names != ("cross_entropy", "softmax") or self.net.loss.settings["smoothing"]:
+            return None
+        every = Big(_SUM, "k", Scripted(Symbol("y", "y"), "k"))
+        first = Terms((("", self.symbols.a(self.figures.L, j).box), ("·", every)))
+        return Terms((("", first), ("-", self.symbols.y(j).box)))
 
     def slope(self, layer: int, j: int, sample: int, mark: Mark) -> Derivation:
         """g^l′(z_j^l), F8."""
@@ -322,6 +336,7 @@ class ForwardNodes:
             make=make,
             formula=written.formula(),
             numbers=written.numbers,
+            case=written.case,
             combine=combine,
             law="F8",
         )

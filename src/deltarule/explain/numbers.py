@@ -1,7 +1,7 @@
 """How numbers are shown: one rule for text, LaTeX, MathML and, in its own words, the page.
 
-    0 is "0"; from 1e-4 up to, not with, 1e6 with so many decimals; else with so many significant
-    digits and a power of ten
+0 is "0"; from 1e-4 up to, not with, 1e6 with so many decimals; else with so many significant
+digits and a power of ten
 """
 
 from __future__ import annotations

@@ -19,9 +19,11 @@ def equation(node: Derivation, digits: int) -> list[Box]:
     """What is equal in a node: its symbol, its formula, the numbers in place, its value."""
     sides: list[Box] = [node.mark.box]
     value = number_box(node.value, digits)
+    said = {box_text(node.mark.box), box_text(value)}
     for box in (node.formula, node.numbers(digits)):
-        if box is not None and box not in (*sides, value):
+        if box is not None and box_text(box) not in said:
             sides.append(box)
+            said.add(box_text(box))
     return [*sides, value]
 
 
@@ -39,8 +41,11 @@ def remainder_words(left: Remainder, digits: int) -> str:
 
 
 def tail(node: Derivation) -> str:
-    """The formula's number and the note, after a line."""
-    words = [f"({node.law})"] if node.law else []
+    """The formula's number, its case and the note, after a line."""
+    case = node.case()
+    known = [node.law] if node.law else []
+    known += [box_text(case)] if case is not None else []
+    words = [f"({'; '.join(known)})"] if known else []
     words += [f"[{node.note}]"] if node.note else []
     return "  ".join(["", *words])
 
@@ -67,15 +72,18 @@ def tree_lines(
     parts, left = node.parts(terms) if depth > 0 else ([], None)
     below = bool(parts) and not says_all(node, parts)
     bar = rest + "│  "
-    if len(first) + len(line) <= _WIDTH or len(sides) < 2:
+    if len(first) + len(line) <= _WIDTH:
         yield first + line
     else:
-        yield f"{first}{symbol} = {sides[0]}"
         bar_here = below and bool(first)
-        indent = " " * (len(symbol) - 3 if bar_here else len(symbol))
-        lead = bar if bar_here else rest
-        for place, side in enumerate(sides[1:], start=2):
-            yield f"{lead}{indent} = {side}{tail(node) if place == len(sides) else ''}"
+        lead = (bar if bar_here else rest) + " " * (len(symbol) - 3 * bar_here)
+        yield f"{first}{symbol} = {sides[0]}"
+        yield from (f"{lead} = {side}" for side in sides[1:-1])
+        value = f"{lead} = {sides[-1]}" if len(sides) > 1 else ""
+        if len(value) + len(tail(node)) <= _WIDTH:
+            yield value + tail(node)
+        else:
+            yield from filter(None, (value, f"{lead} {tail(node)}"))
     if not below:
         return
     for place, part in enumerate(parts):
@@ -94,7 +102,7 @@ def tree_lines(
 
 def tree_dict(node: Derivation, depth: int, terms: int, digits: int) -> dict[str, Any]:
     """A tree as a dictionary; ``more`` says that parts are there and not shown."""
-    numbers = node.numbers(digits)
+    numbers, case = node.numbers(digits), node.case()
     out: dict[str, Any] = {
         "symbol": node.mark.key,
         "latex": box_latex(node.mark.box),
@@ -103,6 +111,7 @@ def tree_dict(node: Derivation, depth: int, terms: int, digits: int) -> dict[str
         "law": node.law,
         "formula": None if node.formula is None else box_text(node.formula),
         "numbers": None if numbers is None else box_text(numbers),
+        "case": None if case is None else box_text(case),
         "note": node.note,
         "more": depth == 0 and node.n_parts > 0,
         "parts": [],

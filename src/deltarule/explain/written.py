@@ -24,9 +24,9 @@ from deltarule.maths import (
     record_activation,
     record_loss,
 )
-from deltarule.maths.printing.boxes import Box, Number, Scripted, Symbol, Where
+from deltarule.maths.printing.boxes import Box, Number, Scripted, Shown, Symbol, Where
 from deltarule.maths.printing.display import Case
-from deltarule.maths.printing.layout import layout
+from deltarule.maths.printing.layout import layout, layout_condition
 from deltarule.maths.printing.markup import box_text
 from deltarule.maths.recording import ARITHMETIC, COMPARISONS, Node, reachable
 
@@ -38,6 +38,7 @@ _PYTHON: dict[str, Callable[..., Any]] = {
 }
 # A formula longer than that is not shown with numbers in place.
 _LONGEST = 90
+_PAGE = 250
 _INDICES = "jkilm"
 
 
@@ -139,8 +140,9 @@ class Written:
         self._marks, self._layer, self._j = marks, layer, j
 
     def formula(self) -> Box | None:
-        """The case that holds, with symbols."""
-        return self._laid_out(self._symbol)
+        """The case that holds, with symbols; None if it would fill a page."""
+        box = self._laid_out(self._symbol)
+        return None if box is None or len(box_text(box)) > _PAGE else box
 
     def numbers(self, digits: int) -> Box | None:
         """The case that holds, with numbers; None if it is long, or looks at other outputs."""
@@ -158,6 +160,16 @@ class Written:
         if box is None or isinstance(box, Where) or len(box_text(box)) > _LONGEST:
             return None
         return box
+
+    def case(self) -> Box | None:
+        """The condition under which this case holds; None where there is no choice."""
+        if self._formula is None:
+            return None
+        try:
+            box = layout_condition(self._root, self._symbol, self._holds)
+        except InputError:
+            return None
+        return None if box is None or len(box_text(box)) > _LONGEST else box
 
     @property
     def _root(self) -> Node:
@@ -180,13 +192,16 @@ class Written:
 
     def _choose(self, rows: list[Case]) -> Case:
         for row in rows:
-            conditions = list(row.conditions)
-            found = evaluated(conditions, self._values) if conditions else {}
-            if all(bool(self._at(found[condition.index])) for condition in conditions):
+            if all(map(self._holds, row.conditions)):
                 return row
         return rows[-1]
 
+    def _holds(self, condition: Node) -> bool:
+        return bool(self._at(evaluated([condition], self._values)[condition.index]))
+
     def _symbol(self, node: Node, depth: int) -> Box | None:
+        if node.op == "constant":
+            return _short(node.data)
         if node.op == "n_outputs":
             return Number(str(next(iter(self._values.values())).shape[-1]))
         if node.op == "per_output":
@@ -199,3 +214,12 @@ class Written:
         index = _INDICES[min(depth, len(_INDICES) - 1)]
         above = "" if node.data == "y" else str(self._layer)
         return Scripted(Symbol(node.data, node.data), index, above)
+
+
+def _short(value: Any) -> Box | None:
+    """A constant with more digits than a reader wants, rounded: 1 − 0.9 is 0.1."""
+    text = repr(value)
+    if isinstance(value, int) or not np.isfinite(value) or (len(text) <= 8 and "e" not in text):
+        return None
+    mantissa, _, exponent = f"{abs(value):.6g}".partition("e")
+    return Shown(mantissa, str(int(exponent)) if exponent else "", value < 0)

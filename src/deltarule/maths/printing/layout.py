@@ -20,19 +20,21 @@ from deltarule.maths.printing.boxes import (
     Fraction,
     Index,
     Number,
+    Partial,
     Power,
     Product,
     Root,
+    Scripted,
     Shown,
     Symbol,
     Terms,
     Where,
 )
 from deltarule.maths.printing.display import Case, abbreviated, cases, power, simplified
-from deltarule.maths.recording import COMPARISONS, Node, reachable
+from deltarule.maths.recording import COMPARISONS, OPPOSITES, Node, reachable
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 
-__all__ = ["layout"]
+__all__ = ["layout", "layout_condition"]
 
 
 # How tightly a box holds together, loosest first.
@@ -71,9 +73,9 @@ def layout(
     root : Node
         The expression as it was recorded.
     names : callable, optional
-        ``names(node, depth)`` gives the box of a variable, or None for its own name; ``depth``
-        counts the sums and maxima round it. A number here shows the formula with the number in
-        place.
+        ``names(node, depth)`` gives the box of a variable or a constant, or None for its own;
+        ``depth`` counts the sums and maxima round it. A number here shows the formula with the
+        number in place.
     choose : callable, optional
         Which of several cases is shown, instead of all.
 
@@ -107,6 +109,40 @@ def _rows_of(root: Node) -> list[Case]:
     return cases(simplified(root))
 
 
+def layout_condition(
+    root: Node,
+    names: Callable[[Node, int], Box | None],
+    holds: Callable[[Node], bool],
+) -> Box | None:
+    """The condition that picks an expression's case at some numbers; None if there is no choice.
+
+    Parameters
+    ----------
+    root, names
+        As for :func:`layout`.
+    holds : callable
+        Whether a condition holds there.
+    """
+    place = _Layout(any(node.op in ACROSS for node in reachable([root])), names)
+    shown: dict[Box, None] = {}
+    for row in _rows_of(root):
+        for condition in row.conditions:
+            true = holds(condition)
+            sign = COMPARISONS[condition.op if true else OPPOSITES[condition.op]]
+            left, right = (place.fenced(argument, _SUM, 0) for argument in condition.args)
+            shown[Terms((("", left), (sign, right)))] = None
+            if not true:
+                break
+        else:
+            break
+    if not shown:
+        return None
+    *_, last = shown
+    if isinstance(last, Terms) and last.parts[1][0] == "==":
+        return last  # what equals something is not something else besides
+    return Terms(tuple(("and" if i else "", box) for i, box in enumerate(shown)))
+
+
 class _Layout:
     """Places nodes; ``depth`` counts the sums and maxima round the current place."""
 
@@ -127,11 +163,11 @@ class _Layout:
     def place(self, node: Node, depth: int) -> _Placed:
         """A node's box and how tightly it holds together."""
         op, args = node.op, node.args
-        if op == "constant":
-            return _number(node.data)
-        if op in ("variable", "symbol", "per_output", "n_outputs"):
+        if op in ("constant", "variable", "symbol", "per_output", "n_outputs"):
             own = None if self.names is None else self.names(node, depth)
-            return (self.name(node, depth), _ATOM) if own is None else (own, _level(own))
+            if own is not None:
+                return own, _level(own)
+            return _number(node.data) if op == "constant" else (self.name(node, depth), _ATOM)
         if op in ("add", "subtract", "negative"):
             return self.sum(node, depth), _SUM
         if op == "multiply":
@@ -204,7 +240,9 @@ class _Layout:
         parts = []
         for place, (sign, term) in enumerate(terms):
             last = place == len(terms) - 1
-            box = self.fenced(term, _BIG if last else _PRODUCT, depth)
+            placed = self.place(term, depth)
+            leads = place == 0 and sign == "+" and isinstance(placed[0], Shown)
+            box = placed[0] if leads else _fence(placed, _BIG if last else _PRODUCT)
             parts.append(("" if place == 0 and sign == "+" else sign, box))
         return Terms(tuple(parts))
 
@@ -254,7 +292,12 @@ def _level(box: Box) -> int:
     """How tightly a box that was given for a name holds together."""
     if isinstance(box, Terms) or (isinstance(box, Shown) and box.negative):
         return _SUM
-    return _PRODUCT if isinstance(box, Shown) and box.exponent else _ATOM
+    if isinstance(box, Shown) and box.exponent:
+        return _PRODUCT
+    if isinstance(box, Partial):
+        return _FRACTION
+    # What has an index above is fenced where a power is taken of it.
+    return _POWER if isinstance(box, Scripted) and box.above else _ATOM
 
 
 def _fence(placed: _Placed, level: int) -> Box:

@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from deltarule.maths.printing import boxes
 from deltarule.maths.printing.boxes import Box
+from deltarule.maths.printing.escaping import escaped
 from deltarule.maths.printing.layout import layout
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["box_latex", "box_mathml", "box_text", "latex", "mathml", "text"]
 
 _LATEX_SIGNS = {"<=": r"\le", ">=": r"\ge", "==": "=", "!=": r"\ne"}
-_LATEX_SIGNS |= {"·": r"\cdot", "←": r"\leftarrow", "→": r"\to", "…": r"\cdots"}
+_LATEX_SIGNS |= {"·": r"\cdot", "←": r"\leftarrow", "→": r"\to", "and": r"\text{ and }"}
 _LATEX_SPECIAL = {"∞": r"\infty", "not a number": r"\text{not a number}"}
 _TEXT_SIGNS = {"==": "=", "<=": "≤", ">=": "≥", "!=": "≠"}
 _MATHML_SIGNS = {**_TEXT_SIGNS, "-": "−"}
@@ -44,7 +45,7 @@ def box_latex(box: Box) -> str:
 
 def box_text(box: Box) -> str:
     """A box as one line of plain text, with the minus sign of mathematics."""
-    return _text(box).replace("-", "−")
+    return _text(box).replace("-", "−").replace(" * ", " · ")
 
 
 def box_mathml(box: Box, *, display: str = "inline") -> str:
@@ -121,10 +122,13 @@ def _latex(box: Box) -> str:
         case boxes.Partial(of, by):
             return rf"\frac{{\partial {_latex(of)}}}{{\partial {_latex(by)}}}"
         case boxes.Shown(mantissa, exponent, negative):
+            sign = "-" if negative else ""
+            if exponent and mantissa == "1":
+                return f"{sign}10^{{{exponent}}}"
             power = rf" \times 10^{{{exponent}}}" if exponent else ""
-            return ("-" if negative else "") + _LATEX_SPECIAL.get(mantissa, mantissa) + power
+            return sign + _LATEX_SPECIAL.get(mantissa, mantissa) + power
         case boxes.Words(words):
-            return rf"\text{{{words}}}"
+            return rf"\text{{{escaped(words)}}}"
         case boxes.Where(body, definitions):
             given = [f"{_latex(name)} = {_latex(value)}" for name, value in definitions]
             lines = [_latex(body), rf"\text{{where }} {given[0]}", *given[1:]]
@@ -171,8 +175,10 @@ def _text(box: Box) -> str:
         case boxes.Partial(of, by):
             return f"∂{_text(of)}/∂{_text(by)}"
         case boxes.Shown(mantissa, exponent, negative):
-            power = f" × 10^{exponent}" if exponent else ""
-            return ("−" if negative else "") + mantissa + power
+            sign = "−" if negative else ""
+            if exponent and mantissa == "1":
+                return f"{sign}10^{exponent}"
+            return sign + mantissa + (f" × 10^{exponent}" if exponent else "")
         case boxes.Words(words):
             return words
         case boxes.Where(body, definitions):
@@ -264,8 +270,8 @@ def _mathml(box: Box) -> str:
         case boxes.Scripted(base, below, above):
             return _scripts(_mathml(base), below, above)
         case boxes.Partial(of, by):
-            top, bottom = _row("<mo>∂</mo>", _mathml(of)), _row("<mo>∂</mo>", _mathml(by))
-            return f"<mfrac>{top}{bottom}</mfrac>"
+            halves = (_row("<mo>∂</mo>", _mathml(half)) for half in (of, by))
+            return f"<mfrac>{''.join(halves)}</mfrac>"
         case boxes.Shown(mantissa, exponent, negative):
             numeral = f"<mn>{'−' if negative else ''}{escape(mantissa)}</mn>"
             if not exponent:
