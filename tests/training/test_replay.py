@@ -352,11 +352,11 @@ def test_on_another_processor_it_says_that_bits_may_differ(run):
     recording, X, Y = run
     found = replay(elsewhere(recording), X, Y, 6)
     (note,) = found.notes
-    assert "recorded elsewhere (processor 'Another 9000' then, " in note
-    assert note.endswith("where bits may differ; those of θ came out as recorded")
+    assert note.startswith("processor was 'Another 9000', and is ")
+    assert note.endswith(": bits may differ, but those of θ came out as recorded")
     assert found.verified == 8
     (note,) = replay(elsewhere(recording), X, Y, 6, verify=False).notes
-    assert note.startswith("bits may differ from those of the run")
+    assert note.endswith(": bits may differ from those of the run")
 
 
 def test_bits_that_differ_elsewhere_are_no_failure(run):
@@ -365,14 +365,14 @@ def test_bits_that_differ_elsewhere_are_no_failure(run):
     found = replay(wrong, X, Y, 6)
     assert found.verified is None
     (note,) = found.notes
-    assert note.startswith("θ after step 8 has other bits than in the run: it was recorded")
+    assert note.startswith("θ after step 8 has other bits than in the run: processor was")
 
 
 def test_another_engine_is_another_place(run):
     pytest.importorskip("numba")
     recording, X, Y = run
     found = replay(recording, X, Y, 6, engine="compiled")
-    assert "engine 'reference' then, 'compiled' now" in found.notes[0]
+    assert "engine was 'reference', and is 'compiled'" in found.notes[0]
     assert found.engine == "compiled"
     assert np.allclose(found.after["theta"], replay(recording, X, Y, 6).after["theta"])
 
@@ -380,4 +380,6 @@ def test_another_engine_is_another_place(run):
 def test_the_source_of_the_library_is_part_of_where_it_was(run):
     recording, X, Y = run
     other = changed(recording, where=dict(recording.where) | {"source": "0" * 16})
-    assert "source" in replay(other, X, Y, 2).notes[0]
+    assert replay(other, X, Y, 2).notes[0].startswith("deltarule's code has changed since: bits")
+    other = changed(other, where=dict(other.where) | {"deltarule": "0.0.1"})
+    assert "deltarule was '0.0.1'" in replay(other, X, Y, 2).notes[0]

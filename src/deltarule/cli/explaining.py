@@ -81,8 +81,10 @@ def answer(question: Question) -> None:
             found = _step_found(question, show)
         show("deriving")
         parts = [part for each in chosen for part in _derived(found, *each)]
-        if not parts:
+        if not parts and found.sample is None:
             parts = [("overview", found.explanation)]
+        elif not parts:
+            parts = [("cost", found.explanation.cost(found.sample))]
         text = "\n\n".join(part.text(**question.shown) for _, part in parts)
         as_dict = {name: part.to_dict(**question.shown) for name, part in parts}
         if question.latex is not None:
@@ -273,9 +275,8 @@ def _derived(
     name = f"{kind} {','.join(map(str, numbers))}"
     parts = [(name, getattr(explanation, kind)(*numbers, sample))]
     if kind in ("weight", "bias") and found.facts.get("in_batch", found.step is not None):
-        layer, *index = numbers
-        block = f"{'W' if kind == 'weight' else 'b'}{layer}"
-        parts.append((f"update of {name}", explanation.update(block, tuple(index))))
+        update = getattr(explanation, f"update_{kind}")
+        parts.append((f"update of {name}", update(*numbers)))
     return parts
 
 

@@ -58,6 +58,8 @@ def _source() -> str:
     digest = hashlib.sha256()
     for folder in _COMPUTING:
         for path in sorted((root / folder).rglob("*.py")):
+            if path.parent.name == "printing":  # formulas as text
+                continue
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 

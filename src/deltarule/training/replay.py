@@ -290,27 +290,29 @@ class _Path:
 
     def _elsewhere(self) -> list[str]:
         """What is not as it was where the run was recorded."""
-        then, now = self.recording.where, self.here
-        found = [
-            f"{name} {then.get(name, 'none')!r} then, {now.get(name, 'none')!r} now"
+        then, now = dict(self.recording.where), dict(self.here)
+        then["engine"], now["engine"] = self.recording.engine, self.engine.name
+        if not self.engine.promises.same_bits_for_any_threads:
+            then["threads"] = str(self.recording.threads)
+            now["threads"] = str(self.engine.threads)
+        if then.get("deltarule") != now.get("deltarule"):
+            then.pop("source", None), now.pop("source", None)  # another, of course
+        return [
+            "deltarule's code has changed since"
+            if name == "source"
+            else f"{name} was {then.get(name, 'none')!r}, and is {now.get(name, 'none')!r}"
             for name in {**then, **now}
             if then.get(name) != now.get(name)
         ]
-        if self.engine.name != self.recording.engine:
-            found.append(f"engine {self.recording.engine!r} then, {self.engine.name!r} now")
-        threads = self.recording.threads, self.engine.threads
-        if not self.engine.promises.same_bits_for_any_threads and threads[0] != threads[1]:
-            found.append(f"threads {threads[0]} then, {threads[1]} now")
-        return found
 
     def notes(self) -> tuple[str, ...]:
         """That bits may differ, or do."""
         changes = self._elsewhere()
         if not changes:
             return ()
-        where = f"it was recorded elsewhere ({'; '.join(changes)})"
+        where = "; ".join(changes)
         if self.differs:
             return (f"θ after step {self.differs} has other bits than in the run: {where}",)
         if self.verify:
-            return (f"{where}, where bits may differ; those of θ came out as recorded",)
-        return (f"bits may differ from those of the run: {where}",)
+            return (f"{where}: bits may differ, but those of θ came out as recorded",)
+        return (f"{where}: bits may differ from those of the run",)
