@@ -75,8 +75,8 @@ def workshop(tmp_path_factory):
         for name in ("numbers", "classes"):
             data = f"{name}.csv"
             assert execute(["fit", data, "--target", "y", "--quiet", "--seed", "1", *FAST]) == 0
-        Path("some.csv").write_text(SOME)
-        command = ["fit", "some.csv", "--target", "y", "--quiet", "--record", "--batch-size", "9"]
+        Path("kept.csv").write_text(SOME)
+        command = ["fit", "kept.csv", "--target", "y", "--quiet", "--record", "--batch-size", "9"]
         assert execute([*command, "--epochs", "4", "--layers", "4"]) == 0
     finally:
         os.chdir(here)

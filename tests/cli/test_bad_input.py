@@ -625,20 +625,20 @@ def test_a_damaged_model(place, refused, damage, parts):
 
 def at_step(*more):
     """A step of the recorded model, with the data where they are now."""
-    return ["some.model", "some.csv", "--step", "3", *more]
+    return ["kept.model", "kept.csv", "--step", "3", *more]
 
 
 def moved(content):
     """Data that are not what was trained on any more."""
-    return ["some.model", "new.csv", "--step", "3"], content
+    return ["kept.model", "new.csv", "--step", "3"], content
 
 
 # What is explained, what the table new.csv holds (if it is there), status, parts of the message.
 EXPLANATIONS = [
     ("no model", ["nomodel"], None, DATA, ["'nomodel' is not a folder"]),
-    ("a file as model", ["some.csv"], None, DATA, ["is not a folder"]),
+    ("a file as model", ["kept.csv"], None, DATA, ["is not a folder"]),
     ("another folder", ["."], None, DATA, ["no manifest.json"]),
-    ("a recording as model", ["some.model/record"], None, DATA, ["holds a 'deltarule recording'"]),
+    ("a recording as model", ["kept.model/record"], None, DATA, ["holds a 'deltarule recording'"]),
     ("no data", ["numbers.model"], None, USAGE, ["DATA is missing", "fit --record"]),
     ("no such data", ["numbers.model", "no.csv"], None, DATA, ["there is no file 'no.csv'"]),
     (
@@ -648,17 +648,17 @@ EXPLANATIONS = [
         DATA,
         ["not recorded", "--record"],
     ),
-    ("step 0", ["some.model", "--step", "0"], None, USAGE, ["--step is 0", "from 1"]),
-    ("a step before", ["some.model", "--step", "-3"], None, USAGE, ["--step is -3"]),
+    ("step 0", ["kept.model", "--step", "0"], None, USAGE, ["--step is 0", "from 1"]),
+    ("a step before", ["kept.model", "--step", "-3"], None, USAGE, ["--step is -3"]),
     (
         "a step beyond",
-        ["some.model", "--step", "21"],
+        ["kept.model", "--step", "21"],
         None,
         USAGE,
         ["--step is 21", "1 to 20"],
     ),
-    ("half a step", ["some.model", "--step", "1.5"], None, USAGE, ["--step is '1.5'; expected a"]),
-    ("step of no data", ["some.model", "no.csv", "--step", "3"], None, DATA, ["no.csv"]),
+    ("half a step", ["kept.model", "--step", "1.5"], None, USAGE, ["--step is '1.5'; expected a"]),
+    ("step of no data", ["kept.model", "no.csv", "--step", "3"], None, DATA, ["no.csv"]),
     (
         "changed data",
         *moved(SOME.replace("6,3.0", "6,3.1")),
@@ -672,7 +672,7 @@ EXPLANATIONS = [
         DATA,
         ["is not what the network", "train again"],
     ),
-    ("data as a folder", ["some.model", ".", "--step", "3"], None, DATA, ["cannot read '.'"]),
+    ("data as a folder", ["kept.model", ".", "--step", "3"], None, DATA, ["cannot read '.'"]),
     ("SQL at a step", at_step("--sql", "select 1"), None, USAGE, ["--sql was given with --step"]),
     ("a table at a step", at_step("--table", "t"), None, USAGE, ["--table was given with --step"]),
     ("row 0", at_step("--row", "0"), None, USAGE, ["--row is 0", "from 1 to 60"]),
@@ -681,12 +681,12 @@ EXPLANATIONS = [
     ("a row without target", at_step("--row", "5"), None, DATA, ["row 5 (line 6) has no target"]),
     (
         "a row beyond, of a model",
-        ["some.model", "some.csv", "--row", "61"],
+        ["kept.model", "kept.csv", "--row", "61"],
         None,
         USAGE,
         ["--row is"],
     ),
-    ("no target, of a model", ["some.model", "some.csv", "--row", "5"], None, DATA, ["no target"]),
+    ("no target, of a model", ["kept.model", "kept.csv", "--row", "5"], None, DATA, ["no target"]),
     ("no weight", at_step("--weight", "2,0,4"), None, USAGE, ["4", "from 0 to 3"]),
     ("no layer", at_step("--weight", "3,0,0"), None, USAGE, ["3", "2 layers"]),
     ("layer 0", at_step("--bias", "0,0"), None, USAGE, ["0", "1 to 2"]),
@@ -706,7 +706,7 @@ EXPLANATIONS = [
     ("LaTeX in a Word file", at_step("--latex", "a.docx"), None, USAGE, ["--latex is", ".tex"]),
     ("a page of no kind", at_step("--html", "page"), None, USAGE, ["--html is 'page'", ".html"]),
     ("nowhere", at_step("--html", "/proc/no/p.html"), None, DATA, ["cannot write to", "--html"]),
-    ("below a file", at_step("--latex", "some.csv/a.tex"), None, DATA, ["cannot write to"]),
+    ("below a file", at_step("--latex", "kept.csv/a.tex"), None, DATA, ["cannot write to"]),
     ("a file there", at_step("--latex", "there.tex"), None, DATA, ["exists already", "--force"]),
     ("a page there", at_step("--html", "there.html"), None, DATA, ["exists already", "--force"]),
     ("a folder there", at_step("--html", "folder.html"), None, DATA, ["is a folder", "--html"]),
@@ -742,7 +742,7 @@ def test_data_that_are_not_where_they_were(place, refused, deltarule):
 
 
 def recording_cut(name):
-    path = Path("some.model", "record", name)
+    path = Path("kept.model", "record", name)
     path.write_bytes(path.read_bytes()[:-9])
 
 
@@ -751,16 +751,16 @@ def recording_cut(name):
     [
         (lambda: recording_cut("arrays.safetensors"), ["checksum differs"]),
         (lambda: recording_cut("recording.json"), ["checksum differs"]),
-        (lambda: Path("some.model/record/history.json").unlink(), ["history.json"]),
-        (lambda: Path("some.model/record/manifest.json").unlink(), ["no manifest.json"]),
-        (lambda: shutil.rmtree("some.model/record"), ["was not recorded"]),
+        (lambda: Path("kept.model/record/history.json").unlink(), ["history.json"]),
+        (lambda: Path("kept.model/record/manifest.json").unlink(), ["no manifest.json"]),
+        (lambda: shutil.rmtree("kept.model/record"), ["was not recorded"]),
     ],
 )
 def test_a_damaged_recording(place, refused, deltarule, damage, parts):
     damage()
-    refused(DATA, parts, "explain", "some.model", "some.csv", "--step", "1")
+    refused(DATA, parts, "explain", "kept.model", "kept.csv", "--step", "1")
     # The model itself is as good as before.
-    assert deltarule("evaluate", "some.model", "some.csv").status == 0
+    assert deltarule("evaluate", "kept.model", "kept.csv").status == 0
 
 
 @pytest.mark.parametrize(

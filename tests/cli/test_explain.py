@@ -22,7 +22,7 @@ STEP = 8
 @pytest.fixture
 def model(place):
     """The recorded model, and its table, read by the library."""
-    return RecordedTable.open("some.model", "some.csv")
+    return RecordedTable.open("kept.model", "kept.csv")
 
 
 def rows_of(model, step=STEP):
@@ -34,17 +34,17 @@ def test_the_data_of_the_tests_have_a_row_without_a_target():
 
 
 def test_fit_says_that_it_recorded(place, deltarule):
-    outcome = deltarule("fit", "some.csv", "--target", "y", "--record", "--out", "m", "--epochs", 2)
+    outcome = deltarule("fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 2)
     assert outcome.status == 0
     assert "loss.svg, and the recording of its training." in outcome.out
     recording = load_recording("m")
-    assert recording.extra["source"]["digest"] == read_digest("some.csv")
+    assert recording.extra["source"]["digest"] == read_digest("kept.csv")
     assert not list(Path("m").glob(".*"))
     again = deltarule(
-        "fit", "some.csv", "--target", "y", "--record", "--out", "n", "--epochs", 2, "--json"
+        "fit", "kept.csv", "--target", "y", "--record", "--out", "n", "--epochs", 2, "--json"
     )
     assert again.json["recorded_steps"] == recording.end
-    quiet = deltarule("fit", "some.csv", "--target", "y", "--out", "o", "--epochs", 2, "--json")
+    quiet = deltarule("fit", "kept.csv", "--target", "y", "--out", "o", "--epochs", 2, "--json")
     assert quiet.json["recorded_steps"] is None
     assert not Path("o", "record").exists()
     one, other = (TableModel.load(name).model.theta for name in "no")
@@ -58,26 +58,26 @@ def read_digest(name):
 
 
 def test_a_recording_does_not_outlive_its_model(place, deltarule):
-    command = ["fit", "some.csv", "--target", "y", "--out", "some.model", "--force", "--epochs", 2]
+    command = ["fit", "kept.csv", "--target", "y", "--out", "kept.model", "--force", "--epochs", 2]
     assert deltarule(*command, "-q").status == 0
-    assert not Path("some.model", "record").exists()
-    assert deltarule("explain", "some.model", "--step", 1).status == 3
+    assert not Path("kept.model", "record").exists()
+    assert deltarule("explain", "kept.model", "--step", 1).status == 3
     assert deltarule(*command, "--record", "-q").status == 0
-    assert deltarule("explain", "some.model", "--step", 1).status == 0
-    model = TableModel.load("some.model")
-    model.save("some.model", overwrite=True)  # the very model: its recording stays
-    assert Path("some.model", "record").exists()
+    assert deltarule("explain", "kept.model", "--step", 1).status == 0
+    model = TableModel.load("kept.model")
+    model.save("kept.model", overwrite=True)  # the very model: its recording stays
+    assert Path("kept.model", "record").exists()
 
 
 @pytest.mark.parametrize("step", [1, STEP, 20])
 def test_a_step_is_replayed_and_explained(place, deltarule, step):
-    outcome = deltarule("explain", "some.model", "some.csv", "--step", step, "--weight", "2,0,3")
+    outcome = deltarule("explain", "kept.model", "kept.csv", "--step", step, "--weight", "2,0,3")
     assert outcome.status == 0, outcome.err
     assert outcome.err == ""
-    found = replay_table("some.model", step, "some.csv")
+    found = replay_table("kept.model", step, "kept.csv")
     e = explain(found)
     head, _, rest = outcome.out.partition("\n\n")
-    assert head.startswith(f"some.model: step {step} of 20 (epoch {found.epoch}, batch ")
+    assert head.startswith(f"kept.model: step {step} of 20 (epoch {found.epoch}, batch ")
     assert f"{len(found.source_rows)} rows" in head
     assert rest.strip() == f"{e.weight(2, 0, 3).text()}\n\n{e.update_weight(2, 0, 3).text()}"
     # It is the real step: what the update says is what the engine made of the weight.
@@ -87,8 +87,8 @@ def test_a_step_is_replayed_and_explained(place, deltarule, step):
 
 
 def test_the_numbers_of_a_step_are_those_of_the_reference(place, deltarule):
-    outcome = deltarule("explain", "some.model", "some.csv", "--step", STEP, "--json")
-    found = replay_table("some.model", STEP, "some.csv")
+    outcome = deltarule("explain", "kept.model", "kept.csv", "--step", STEP, "--json")
+    found = replay_table("kept.model", STEP, "kept.csv")
     given = outcome.json
     assert given["step"] == STEP
     assert given["rows"] == found.source_rows.tolist()
@@ -99,7 +99,7 @@ def test_the_numbers_of_a_step_are_those_of_the_reference(place, deltarule):
     engine.load(found.net, found.before["theta"], EngineSettings())
     cost, gradient = engine.gradient(found.batch)
     assert np.isclose(cost, given["cost"], rtol=1e-5)
-    one = deltarule("explain", "some.model", "some.csv", "--step", STEP, "--json", "--bias", "1,2")
+    one = deltarule("explain", "kept.model", "kept.csv", "--step", STEP, "--json", "--bias", "1,2")
     derivations = one.json["derivations"]
     assert list(derivations) == ["bias 1,2", "update of bias 1,2"]
     expected = found.net.block("b1").of(gradient)[2]
@@ -107,13 +107,13 @@ def test_the_numbers_of_a_step_are_those_of_the_reference(place, deltarule):
 
 
 def test_without_data_it_reads_them_where_they_were(place, deltarule):
-    fresh = ["fit", "some.csv", "--target", "y", "--record", "--out", "m", "--epochs", 2, "-q"]
+    fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 2, "-q"]
     assert deltarule(*fresh).status == 0
     assert deltarule("explain", "m", "--step", 1).status == 0
     outcome = deltarule("explain", "m")
     assert outcome.status == 0
     assert "m: the trained model on 59 rows" in outcome.out
-    Path("some.csv").rename("moved.csv")
+    Path("kept.csv").rename("moved.csv")
     assert deltarule("explain", "m", "--step", 1).status == 3
     assert deltarule("explain", "m", "moved.csv", "--step", 1).status == 0
 
@@ -121,7 +121,7 @@ def test_without_data_it_reads_them_where_they_were(place, deltarule):
 def test_a_row_of_the_batch(model, deltarule):
     row = rows_of(model)[3]
     outcome = deltarule(
-        "explain", "some.model", "some.csv", "--step", STEP, "--row", row, "--weight", "1,0,1"
+        "explain", "kept.model", "kept.csv", "--step", STEP, "--row", row, "--weight", "1,0,1"
     )
     assert f"; row {row} (line {row + 1}) is one of them" in outcome.out
     found = model.replay(STEP)
@@ -135,7 +135,7 @@ def test_a_row_of_the_batch(model, deltarule):
 def test_a_row_that_is_not_in_the_batch_is_explained_alone(model, deltarule, part):
     rows = (model.parts[part].rows + 1).tolist()
     row = next(each for each in rows if each not in rows_of(model))
-    command = ["explain", "some.model", "some.csv", "--step", STEP, "--row", row]
+    command = ["explain", "kept.model", "kept.csv", "--step", STEP, "--row", row]
     outcome = deltarule(*command, "--weight", "2,0,0", "--input", "a", "--column", "k")
     assert outcome.status == 0, outcome.err
     words = {"train": "a training row, whose turn in epoch", "valid": "a validation row"}
@@ -159,14 +159,14 @@ def test_a_row_that_is_not_in_the_batch_is_explained_alone(model, deltarule, par
 
 def test_rows_are_counted_from_one_as_everywhere(model, deltarule):
     outcome = deltarule(
-        "explain", "some.model", "some.csv", "--row", 1, "--column", "a", "--depth", 3
+        "explain", "kept.model", "kept.csv", "--row", 1, "--column", "a", "--depth", 3
     )
     first = SOME.splitlines()[1].split(",")
     assert "the trained model, row 1 (line 2) of 59" in outcome.out
     typed = model.parts
     assert sum(map(len, typed.values())) == 59
     assert float(first[0]) == 0.0
-    table = read_table("some.csv")
+    table = read_table("kept.csv")
     e = explain(model.model, table)
     assert e.subject.columns[0].cells[0] in (0.0, "0", "0.0")
     assert e.column("a", 0).text(depth=3) in outcome.out
@@ -192,7 +192,7 @@ def test_classes(place, deltarule):
 
 
 def test_depth_terms_and_digits_are_handed_on(model, deltarule):
-    command = ["explain", "some.model", "some.csv", "--step", STEP, "--weight", "1,0,0"]
+    command = ["explain", "kept.model", "kept.csv", "--step", STEP, "--weight", "1,0,0"]
     outcome = deltarule(*command, "--depth", 1, "--terms", 2, "--digits", 3)
     e = explain(model.replay(STEP))
     assert e.weight(1, 0, 0).text(depth=1, terms=2, digits=3) in outcome.out
@@ -217,7 +217,7 @@ def test_very_many_rows_are_cut_with_a_word_about_it(place, deltarule, monkeypat
 
 
 def test_latex_of_one_and_of_several(model, deltarule):
-    command = ["explain", "some.model", "some.csv", "--step", STEP]
+    command = ["explain", "kept.model", "kept.csv", "--step", STEP]
     assert deltarule(*command, "--weight", "1,0,0", "--latex", "deep/one.tex", "-q").out == ""
     e = explain(model.replay(STEP))
     own = e.weight(1, 0, 0).latex(standalone=False)
@@ -233,7 +233,7 @@ def test_latex_of_one_and_of_several(model, deltarule):
 
 def test_a_page(model, deltarule):
     pytest.importorskip("deltarule.explain.page")
-    command = ["explain", "some.model", "some.csv", "--step", STEP, "--html", "page.html"]
+    command = ["explain", "kept.model", "kept.csv", "--step", STEP, "--html", "page.html"]
     outcome = deltarule(*command, "--row", rows_of(model)[2], "--weight", "2,0,1")
     assert outcome.status == 0, outcome.err
     assert outcome.out.endswith("\nWrote page.html.\n")
@@ -252,11 +252,11 @@ def test_a_page(model, deltarule):
 
 
 def test_a_recording_of_another_model_is_refused(place, deltarule):
-    fresh = ["fit", "some.csv", "--target", "y", "--record", "--out", "m", "--epochs", 2, "-q"]
+    fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 2, "-q"]
     assert deltarule(*fresh).status == 0
     shutil.rmtree("m/record")
-    shutil.copytree("some.model/record", "m/record")
-    outcome = deltarule("explain", "m", "some.csv", "--step", 1)
+    shutil.copytree("kept.model/record", "m/record")
+    outcome = deltarule("explain", "m", "kept.csv", "--step", 1)
     assert outcome.status == 3
     assert "the recording is of another training than the model" in outcome.err
 
@@ -264,7 +264,7 @@ def test_a_recording_of_another_model_is_refused(place, deltarule):
 def test_a_replay_that_does_not_come_out_is_a_failed_check(place, deltarule, monkeypatch):
     from deltarule.engines.reference import ReferenceEngine
 
-    fresh = ["fit", "some.csv", "--target", "y", "--record", "--out", "m", "--epochs", 2, "-q"]
+    fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 2, "-q"]
     assert deltarule(*fresh, "--engine", "reference").status == 0
     right = ReferenceEngine.gradient
 
@@ -280,6 +280,6 @@ def test_a_replay_that_does_not_come_out_is_a_failed_check(place, deltarule, mon
 
 def test_it_says_that_bits_may_differ_on_another_processor(place, deltarule, monkeypatch):
     monkeypatch.setattr("deltarule.engines.machine.processor", lambda: "Another 9000")
-    outcome = deltarule("explain", "some.model", "some.csv", "--step", 2)
+    outcome = deltarule("explain", "kept.model", "kept.csv", "--step", 2)
     assert outcome.status == 0
     assert "and is 'Another 9000': bits may differ, but those of θ came out" in outcome.err
