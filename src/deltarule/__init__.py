@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deltarule.engines import ReferenceEngine, check_engine, make_engine
     from deltarule.errors import DeltaruleError, Diverged, GradientMismatch, InputError
     from deltarule.estimators import ManySearchCV, MLPClassifier, MLPRegressor
+    from deltarule.explain import GradientLens, lens
     from deltarule.maths import (
         ACTIVATIONS,
         LOSSES,
@@ -53,6 +54,7 @@ __all__ = [
     "Activation",
     "DeltaruleError",
     "Diverged",
+    "GradientLens",
     "GradientMismatch",
     "History",
     "InputError",
@@ -74,6 +76,7 @@ __all__ = [
     "check_gradient",
     "cost",
     "forward",
+    "lens",
     "load_model",
     "make_engine",
     "penalty",
@@ -101,6 +104,7 @@ _FROM = {
         "register_activation",
         "register_loss",
     ),
+    "deltarule.explain": ("GradientLens", "lens"),
     "deltarule.estimators": ("MLPClassifier", "MLPRegressor", "ManySearchCV"),
     "deltarule.optimizers": ("RULES", "SCHEDULES", "Rule", "Schedule"),
     "deltarule.engines": ("ReferenceEngine", "check_engine", "make_engine"),

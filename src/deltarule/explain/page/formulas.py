@@ -1,0 +1,142 @@
+"""A network's activations and loss for the page, printed from the one line of source they have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deltarule.errors import InputError
+from deltarule.maths import Network
+from deltarule.maths.printing import (
+    RecordedActivation,
+    RecordedFormula,
+    RecordedLoss,
+    print_javascript,
+    record_activation,
+    record_loss,
+)
+
+__all__ = ["formulas_mathml", "formulas_script"]
+
+
+def _recorded(net: Network, symbols: bool) -> tuple[list[RecordedActivation], RecordedLoss]:
+    """The activations of layers 1 … L and the loss, written down."""
+    try:
+        activations = [
+            record_activation(g, symbols=symbols) for g in net.activations if g is not None
+        ]
+        return activations, record_loss(net.loss, net.output_activation, symbols=symbols)
+    except InputError as error:
+        raise _not_recorded(error) from error
+    except Exception as error:  # a user's formula may raise anything at all
+        raise _not_recorded(error) from error
+
+
+def _not_recorded(error: Exception) -> InputError:
+    return InputError(
+        f"the page computes with the network's own formulas, and one cannot be printed: {error}; "
+        "write it with Python's operators and the functions of its array namespace"
+    )
+
+
+def formulas_script(net: Network) -> str:
+    """The script that gives the page its formulas, as ``DR.formulas``.
+
+    Parameters
+    ----------
+    net : Network
+
+    Returns
+    -------
+    str
+        JavaScript: ``value``, ``slope`` and ``pullback`` by layer (item 0 null; no slope where
+        the activation mixes outputs), ``from_output``, and ``from_input`` for a fused pair.
+        All take and give arrays with one item for each node.
+
+    Raises
+    ------
+    InputError
+        If an activation or the loss does what cannot be written down.
+
+    Examples
+    --------
+    >>> script = formulas_script(Network([2, 2, 1], "tanh"))
+    >>> [line for line in script.splitlines() if "slope:" in line]
+    ['    slope: [null, DR.each(slope1), DR.each(slope2)],']
+    """
+    activations, loss = _recorded(net, symbols=False)
+    functions: dict[str, RecordedFormula] = {}
+    first: dict[Any, int] = {}
+    table: dict[str, list[str]] = {"value": ["null"], "slope": ["null"], "pullback": ["null"]}
+    for layer, (record, g) in enumerate(zip(net.activations[1:], activations, strict=True), 1):
+        owner = first.setdefault(record, layer)  # a layer with the same g shares its functions
+        for kind, column in table.items():
+            formula = getattr(g, kind)
+            name = f"{kind}{owner}"
+            if formula is None:
+                column.append("null")
+                continue
+            functions[name] = formula
+            column.append(_lifted(name, formula, "each"))
+    functions["from_output"] = loss.from_output
+    parts = {kind: f"[{', '.join(column)}]" for kind, column in table.items()}
+    parts["from_output"] = _lifted("from_output", loss.from_output, "eachPair")
+    parts["from_input"] = "null"
+    if loss.from_input is not None:
+        functions["from_input"] = loss.from_input
+        parts["from_input"] = _lifted("from_input", loss.from_input, "eachPair")
+    lines = [
+        "// The network's formulas, printed from the library's own.",
+        "(function () {",
+        '  "use strict";',
+        *(f"  {line}".rstrip() for line in print_javascript(functions).splitlines()),
+        "  DR.formulas = {",
+        *(f"    {name}: {text}," for name, text in parts.items()),
+        "  };",
+        "})();",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _lifted(name: str, formula: RecordedFormula, lift: str) -> str:
+    """A function of arrays: what looks across outputs is one as it stands."""
+    return f"DR.{lift}({name})" if formula.elementwise else name
+
+
+def formulas_mathml(net: Network) -> dict[str, Any]:
+    """The same formulas as MathML, with parameters by their names.
+
+    Parameters
+    ----------
+    net : Network
+
+    Returns
+    -------
+    dict
+        ``value`` and ``slope`` by layer (item 0 None), ``loss`` and ``loss_derivative``.
+
+    Raises
+    ------
+    InputError
+        If an activation or the loss does what cannot be written down.
+
+    Examples
+    --------
+    >>> formulas_mathml(Network([1, 1], activation=[]))["loss"][:6]
+    '<math '
+    """
+    activations, loss = _recorded(net, symbols=True)
+
+    def shown(formula: RecordedFormula | None, result: str) -> str | None:
+        if formula is None:
+            return None
+        try:
+            return formula.mathml(result, display="inline")
+        except InputError:  # too long to be read; the page does without
+            return None
+
+    return {
+        "value": [None, *(shown(g.value, "value") for g in activations)],
+        "slope": [None, *(shown(g.slope, "slope") for g in activations)],
+        "loss": shown(loss.from_output, "term"),
+        "loss_derivative": shown(loss.from_output, "derivative"),
+    }
