@@ -26,6 +26,7 @@ from deltarule.cli.options import (
     whole_or_auto,
     widths,
 )
+from deltarule.cli.playing import playground
 from deltarule.cli.status import STATUSES, Status, told
 from deltarule.cli.warming import warmup
 from deltarule.maths.activations import ACTIVATIONS
@@ -439,3 +440,4 @@ app.command(
     cls=Grouped, context_settings=_CONTEXT, short_help="Time a training step beside others'."
 )(bench)
 app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Compile everything ahead.")(warmup)
+app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Train in sight.")(playground)

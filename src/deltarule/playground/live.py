@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from deltarule.engines import EngineSettings, Epoch, started_engine
+from deltarule.engines import Batch, EngineSettings, Epoch, started_engine
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.playground.data import Data
@@ -124,12 +124,12 @@ class LiveRun(StepRun):
         if not self.changes or self.changes[-1].learning_rate != rate:
             self.changes.append(RateChange(self.step, rate))
 
-    def next_batch(self) -> Epoch:
-        """The epoch that the next step belongs to."""
-        if self._planned is None:
-            epoch = len(self.history)
-            return self.batches.planned(epoch, self._rates(epoch))
-        return self._planned
+    def next_batch(self) -> Batch:
+        """The rows of the step that comes next."""
+        if self.done == self.batches.steps_per_epoch:  # what ended the epoch has failed
+            return self.batches.planned(len(self.history) + 1).batch(0)
+        planned = self._planned or self.batches.planned(len(self.history))
+        return planned.batch(self.done)
 
 
 def _shortened(planned: Epoch, steps: int) -> Epoch:

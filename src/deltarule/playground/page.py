@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import importlib.resources
 import json
-from typing import Any
 
-from deltarule.playground.state import Snapshot
-
-__all__ = ["live_payload", "playground_html"]
+__all__ = ["playground_html"]
 
 STYLES = ("playground.css",)
 SCRIPTS = ("wire.js", "surface.js", "losses.js", "controls.js", "playground.js")
@@ -31,8 +28,3 @@ def playground_html(boot: str, nonce: str) -> str:
     }.items():
         text = text.replace(mark, part)
     return text
-
-
-def live_payload(snapshot: Snapshot) -> dict[str, Any]:
-    """The run for the drawing."""
-    return {}

@@ -282,7 +282,7 @@ class Runner:
         self._describe()
 
     def _do_snapshot(self) -> Snapshot:
-        return self._now.snapshot()
+        return self._now.snapshot(diverged=self._phase == "diverged")
 
     # -- what is seen ------------------------------------------------------------------
 

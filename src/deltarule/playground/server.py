@@ -21,9 +21,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from deltarule.errors import DeltaruleError, FileError, InputError
 from deltarule.playground import export
+from deltarule.playground.explained import ROWS, live_payload
 from deltarule.playground.guard import Guard
 from deltarule.playground.messages import MOST_BYTES, Message, parsed
-from deltarule.playground.page import live_payload, playground_html
+from deltarule.playground.page import playground_html
 from deltarule.playground.runner import Runner
 
 __all__ = ["Playground", "listening", "make_app"]
@@ -117,8 +118,15 @@ class Playground:
 
     async def payload(self, request: Request) -> Response:
         """The run as the drawing and the derivation take it."""
-        snapshot = await asyncio.wrap_future(self.runner.order("snapshot"))
-        return JSONResponse(await run_in_threadpool(live_payload, snapshot), headers=_HEADERS)
+        rows = request.query_params.get("rows", ROWS[0])
+        if rows not in ROWS:
+            return _told_text(f"there are no such rows; expected {' or '.join(ROWS)}", 404)
+        try:
+            snapshot = await asyncio.wrap_future(self.runner.order("snapshot"))
+            payload = await run_in_threadpool(live_payload, snapshot, rows)
+        except DeltaruleError as error:
+            return _told_text(str(error), 409)
+        return JSONResponse(payload, headers=_HEADERS)
 
     async def export(self, request: Request) -> Response:
         """The script, the model or the page of the run as it is now."""

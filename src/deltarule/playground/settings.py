@@ -177,7 +177,7 @@ def short(value: Any) -> str:
     Examples
     --------
     >>> short("a"), short([0] * 100)[-4:]
-    ("'a'", '0, …')
+    ("'a'", ' 0,…')
     """
     if isinstance(value, int) and abs(value) > 10**50:
         return "a huge number"

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from deltarule.engines import Batch
 from deltarule.maths import Network
 from deltarule.playground.data import Data, builtin_data
 from deltarule.playground.live import LiveRun, RateChange, started_run
@@ -30,13 +31,19 @@ class Snapshot:
     theta : array of shape (p,)
     step, epoch : int
         Steps taken, and whole epochs among them.
-    steps_per_epoch : int
+    steps_per_epoch, batch_size : int
     history : History
     changes : tuple of RateChange
         The learning rates, the first from step 0 on.
     engine : str
     state : dict of arrays
         What ``engine.state()`` gives.
+    next_batch : Batch
+        The rows of the step that comes next.
+    total_weight : float
+        What penalties are divided by.
+    diverged : bool
+        Whether the next step has been tried, and cannot be taken.
     """
 
     settings: RunSettings
@@ -46,10 +53,14 @@ class Snapshot:
     step: int
     epoch: int
     steps_per_epoch: int
+    batch_size: int
     history: History
     changes: tuple[RateChange, ...]
     engine: str
     state: dict[str, np.ndarray]
+    next_batch: Batch
+    total_weight: float
+    diverged: bool
 
 
 @dataclasses.dataclass
@@ -69,7 +80,7 @@ class Problem:
         if self.run.step == 0:  # then the run begins with it
             self.settings = dataclasses.replace(self.settings, learning_rate=rate)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, diverged: bool = False) -> Snapshot:
         """The run as it is now."""
         run = self.run
         return Snapshot(
@@ -80,10 +91,14 @@ class Problem:
             step=run.step,
             epoch=len(run.history),
             steps_per_epoch=run.batches.steps_per_epoch,
+            batch_size=run.batches.batch_size,
             history=History(list(run.history.records)),
             changes=tuple(run.changes),
             engine=run.engine.name,
             state=run.engine.state(),
+            next_batch=run.next_batch(),
+            total_weight=run.engine.settings.total_weight,
+            diverged=diverged,
         )
 
     def curve(self) -> list[tuple[float, float, float]]:
