@@ -112,7 +112,8 @@ def formulas_mathml(net: Network) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``value`` and ``slope`` by layer (item 0 None), ``loss`` and ``loss_derivative``.
+        ``value`` and ``slope`` by layer (item 0 None), ``loss`` and ``loss_derivative`` of (a, y),
+        ``fused_derivative`` of (z, y).
 
     Raises
     ------
@@ -139,4 +140,5 @@ def formulas_mathml(net: Network) -> dict[str, Any]:
         "slope": [None, *(shown(g.slope, "slope") for g in activations)],
         "loss": shown(loss.from_output, "term"),
         "loss_derivative": shown(loss.from_output, "derivative"),
+        "fused_derivative": shown(loss.from_input, "derivative"),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import importlib.resources
 import json
@@ -13,21 +14,22 @@ from typing import Any
 
 from deltarule.errors import InputError
 from deltarule.explain.page.formulas import formulas_script
-from deltarule.explain.page.payload import payload_of
+from deltarule.explain.page.payload import cost_of, payload_of
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
-from deltarule.maths import Network
 
 __all__ = ["asset", "page_html", "script_text", "style_text", "write_page"]
 
-STYLES = ("page.css", "drawing.css", "parts.css", "math.css", "panel.css", "lens.css")
-# In this order: a script uses what stands before it. The formulas follow the driver.
+STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "heat.css", "lens.css")
+# In this order: a script uses what stands before it. The formulas follow.
 SCRIPTS = (
-    "data.js", "numbers.js", "dom.js", "driver.js", "store.js", "mathml.js", "expressions.js",
-    "panel.js", "check.js", "plan.js", "paint.js", "drawing.js", "heat.js", "sweep.js", "curve.js",
-    "whatif.js", "lens.js",
+    "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
+    "sums.js", "sections.js", "update.js", "panel.js", "check.js", "plan.js", "paint.js",
+    "drawing.js", "sweep.js", "heat.js", "curve.js", "whatif.js", "attributions.js",
+    "lenscharts.js", "lens.js",
 )  # fmt: skip
 LAST = "main.js"
+FONT = "dr-math.woff2"
 
 
 def asset(name: str) -> str:
@@ -38,24 +40,31 @@ def asset(name: str) -> str:
 
 def style_text() -> str:
     """All styles, the font among them."""
-    return "\n".join(filter(None, map(asset, STYLES)))
+    return "\n".join([_font_face(), *filter(None, map(asset, STYLES))])
 
 
-def script_text(net: Network | None = None) -> str:
-    """All scripts but the one that starts the page, with the formulas of ``net`` if given."""
-    formulas = [] if net is None else [formulas_script(net)]
-    return "\n".join([*filter(None, map(asset, SCRIPTS)), *formulas])
+def _font_face() -> str:
+    """The maths font as a rule of the style sheet: a bare machine has none with a MATH table."""
+    path = importlib.resources.files("deltarule.explain.page") / "assets" / FONT
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    source = f'url(data:font/woff2;base64,{data}) format("woff2")'
+    return f'@font-face {{ font-family: "DR Math"; src: {source}; font-display: block; }}'
 
 
-def page_html(payload: Mapping[str, Any], net: Network) -> str:
+def script_text() -> str:
+    """All scripts but the formulas and the one that starts the page."""
+    return "\n".join(filter(None, map(asset, SCRIPTS)))
+
+
+def page_html(payload: Mapping[str, Any], formulas: str) -> str:
     """The page of a payload.
 
     Parameters
     ----------
     payload : mapping
         What :func:`~deltarule.explain.page.payload_of` gives.
-    net : Network
-        Whose formulas the page computes with.
+    formulas : str
+        What :func:`~deltarule.explain.page.formulas_script` gives.
 
     Returns
     -------
@@ -65,16 +74,17 @@ def page_html(payload: Mapping[str, Any], net: Network) -> str:
     Raises
     ------
     InputError
-        If a formula cannot be printed.
+        If the template is not whole.
     """
     # A "<" in a name must not end the element: JSON may spell it with its number.
     data = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     data = data.replace("<", "\\u003c")
+    scripts = "\n".join([script_text(), formulas, asset(LAST)])
     parts = {
         "<!--TITLE-->": html.escape(str(payload["title"])),
         "/*CSS*/": style_text(),
         "<!--PAYLOAD-->": f'<script type="application/json" id="payload">{data}</script>',
-        "<!--SCRIPTS-->": f"<script>\n{_for_script(script_text(net) + asset(LAST))}</script>",
+        "<!--SCRIPTS-->": f"<script>\n{_for_script(scripts)}</script>",
     }
     # Filled in one go: a marker that a name happens to contain is no marker.
     pieces = re.split(f"({'|'.join(map(re.escape, parts))})", asset("page.html"))
@@ -128,6 +138,7 @@ def write_page(
     ('page.html', True)
     """
     subject = explained if isinstance(explained, Subject) else explained.subject
-    text = page_html(payload_of(subject, **options), subject.net)
+    formulas = formulas_script(subject.net, subject.step, cost_of(subject))
+    text = page_html(payload_of(subject, **options), formulas)
     write_bytes(path, text.encode("utf-8"))
     return Path(path)

@@ -41,8 +41,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** Where w_jk^l stands in θ. */
   const weightAt = (net, l, j, k) => net.W[l] + j * net.widths[l - 1] + k;
 
-  /** z^l and a^l of every layer; G[l] is g^l(z^l), which is a^l but for dropout (`masks`). */
-  function forward(net, theta, x, masks = null) {
+  /**
+   * z^l and a^l of every layer; G[l] is g^l(z^l), which is a^l but for dropout (`masks`).
+   *
+   * `shift` {layer, j, by} adds to one z, for whoever wants to know what that does.
+   */
+  function forward(net, theta, x, masks = null, shift = null) {
     const Z = [null], A = [Float64Array.from(x)], G = [A[0]];
     for (let l = 1; l <= net.L; ++l) {
       const inputs = A[l - 1], n = inputs.length;
@@ -52,6 +56,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         for (let k = 0; k < n; ++k) sum += theta[at + k] * inputs[k];
         z[j] = net.b[l] === null ? sum : sum + theta[net.b[l] + j];
       }
+      if (shift && shift.layer === l) z[shift.j] += shift.by;
       const g = Float64Array.from(net.formulas.value[l](z));
       const mask = masks && masks[l];
       Z.push(z);
@@ -161,5 +166,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   DR.each = each;
   DR.eachPair = eachPair;
-  DR.driver = { network, weightAt, forward, backward, accumulate, gradient, loss, cost, masksOf };
+  DR.driver = { network, weightAt, forward, atOutput, backward, accumulate, gradient, loss, cost, masksOf };
 })();

@@ -71,24 +71,26 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /**
    * The names of symbols, for data-symbol and for text. The first of a pair is what tests and
    * highlighting go by, the second what a person reads. An upper index is the layer, i the
-   * sample: `dC_{i}/d…` belongs to one sample, `dC/d…` to the weighted mean over all.
+   * sample: `dC_i/d…` belongs to one sample, `dC/d…` to the weighted mean over all.
    */
   const symbols = {
     w: (l, j, k) => [`w^${l}_{${j},${k}}`, `w${sub(j, k)}${sup(l)}`],
     b: (l, j) => [`b^${l}_{${j}}`, `b${sub(j)}${sup(l)}`],
     z: (l, j) => [`z^${l}_{${j}}`, `z${sub(j)}${sup(l)}`],
-    a: (l, j) => [`a^${l}_{${j}}`, `a${sub(j)}${sup(l)}`],
-    slope: (l, j) => [`g'^${l}(z^${l}_{${j}})`, `g′(z${sub(j)}${sup(l)})`],
+    a: (l, j) => [`a^${l}_{${j}}`, l === 0 ? `x${sub(j)}` : `a${sub(j)}${sup(l)}`],
     delta: (l, j) => [`delta^${l}_{${j}}`, `δ${sub(j)}${sup(l)}`],
+    mask: (l, j) => [`m^${l}_{${j}}`, `m${sub(j)}${sup(l)}`],
+    dadz: (l, j, m = j) => [`da^${l}_{${j}}/dz^${l}_{${m}}`, `∂a${sub(j)}${sup(l)}/∂z${sub(m)}${sup(l)}`],
+    dzdw: (l, j, k) => [`dz^${l}_{${j}}/dw^${l}_{${j},${k}}`, `∂z${sub(j)}${sup(l)}/∂w${sub(j, k)}${sup(l)}`],
     y: (j) => [`y_{${j}}`, `y${sub(j)}`],
-    loss: (i) => [`C_{${i}}`, `C${sub(i)}`],
+    loss: (i) => [`C_${i}`, `C${sub(i)}`],
     cost: () => ["C", "C"],
-    share: (i) => [`w_{${i}}`, `w${sub(i)}`],
+    share: (i) => [`w_${i}`, `w${sub(i)}`],
     dCdw: (l, j, k, i = "") => [`dC${at(i)}/dw^${l}_{${j},${k}}`, `∂C${below(i)}/∂w${sub(j, k)}${sup(l)}`],
     dCdb: (l, j, i = "") => [`dC${at(i)}/db^${l}_{${j}}`, `∂C${below(i)}/∂b${sub(j)}${sup(l)}`],
-    dCda: (l, j, i = "") => [`dC${at(i)}/da^${l}_{${j}}`, `∂C${below(i)}/∂a${sub(j)}${sup(l)}`],
+    dCda: (l, j, i = "") => [`dC${at(i)}/da^${l}_{${j}}`, `∂C${below(i)}/∂${symbols.a(l, j)[1]}`],
   };
-  const at = (i) => (i === "" ? "" : `_{${i}}`);
+  const at = (i) => (i === "" ? "" : `_${i}`);
   const below = (i) => (i === "" ? "" : sub(i));
 
   DR.text = { MINUS, sup, sub, count, symbols };

@@ -76,12 +76,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
         return kept(`${state}/${i}`, () => passOf(store.theta(), store.x(i), i));
       },
 
-      /** {cost, grad} over all rows, in the shown state. */
+      /** {cost, grad} over all rows, in the shown state (F11): w_i enters here only. */
       mean() {
-        const { X, Y, w } = store.rows;
-        return kept(`${store.state.state}/mean`, () =>
-          DR.driver.gradient(store.net, store.theta(), X, Y, w, store.masks()),
-        );
+        return kept(`${store.state.state}/mean`, () => {
+          const { w, n } = store.rows;
+          const grad = new Float64Array(store.net.p);
+          let cost = 0;
+          for (let i = 0; i < n; ++i) {
+            if (w[i] === 0) continue; // absent, even if its loss is not finite
+            const pass = store.pass(i);
+            cost += w[i] * pass.loss;
+            DR.driver.accumulate(store.net, pass, pass.delta, w[i], grad);
+          }
+          return { cost, grad };
+        });
       },
 
       /** The same numbers with the nudge applied: {theta, x, pass, cost}; null without one. */

@@ -1,0 +1,122 @@
+// What an output, or the loss, of one row owes to each of its inputs.
+//
+//   gradient × input       A_k = (x_k − x′_k) ∂f/∂x_k (x)
+//   integrated gradients   A_k = (x_k − x′_k) ∫₀¹ ∂f/∂x_k (x′ + t (x − x′)) dt
+//
+// Integrated gradients add to f(x) − f(x′); what they lack is the error of the integration, and is
+// shown. ∂f/∂x comes from the driver's backward pass: an output is the cost of a network whose
+// loss is that output, Σ_j y_j a_j with one y_j of 1 among zeros.
+"use strict";
+var DR = globalThis.DR || (globalThis.DR = {});
+
+(function () {
+  // Gauss and Legendre's eight points and weights on [0, 1].
+  const NODES = [
+    [0.1834346424956498, 0.362683783378362], [0.525532409916329, 0.3137066458778873],
+    [0.7966664774136267, 0.2223810344533745], [0.9602898564975363, 0.1012285362903763],
+  ].flatMap(([node, weight]) => [[(1 - node) / 2, weight / 2], [(1 + node) / 2, weight / 2]]);
+  const PASSES = 2e7; // points times parameters that one row may take
+  const SHORTEST = 2 ** -40;
+
+  const theOutput = (a, y) => [a.map((value, j) => (y[j] === 0 ? 0 : y[j] * value)), y];
+
+  function sum(values) {
+    let total = 0;
+    for (const value of values) total += value;
+    return total;
+  }
+
+  /** f and ∂f/∂x at a point, for `of` "loss" or the number of an output; without dropout. */
+  function functionOf(store, of) {
+    const theta = store.theta();
+    const net = of === "loss" ? store.net
+      : { ...store.net, formulas: { ...store.net.formulas, from_output: theOutput, from_input: null } };
+    const y = of === "loss" ? store.y() : Float64Array.from({ length: net.widths[net.L] }, (_, j) => Number(j === of));
+    return (x) => {
+      const { loss, dX } = DR.driver.backward(net, theta, DR.driver.forward(net, theta, x), y);
+      return { value: loss, slope: dX };
+    };
+  }
+
+  /** The number of the largest output. */
+  function largest(store) {
+    const a = DR.driver.forward(store.net, store.theta(), store.x()).A[store.net.L];
+    return a.reduce((best, value, j) => (value > a[best] ? j : best), 0);
+  }
+
+  /** x′: zeros, or the weighted mean of the rows of the page. */
+  function baselineOf(store, name) {
+    const start = new Float64Array(store.net.widths[0]);
+    if (name !== "mean") return start;
+    const { X, w, n } = store.rows;
+    const total = sum(w);
+    if (!(total > 0)) return start;
+    for (let i = 0; i < n; ++i) {
+      const row = DR.data.row(X, i);
+      for (let k = 0; k < start.length; ++k) start[k] += (w[i] / total) * row[k];
+    }
+    return start;
+  }
+
+  /** A_k of the piece [low, high] of the way, and by how much they miss f at its ends. */
+  function piece(f, start, way, low, high) {
+    const at = (t) => way.map((d, k) => start[k] + t * d);
+    const values = new Float64Array(way.length);
+    for (const [node, weight] of NODES) {
+      const { slope } = f(at(low + (high - low) * node));
+      for (let k = 0; k < values.length; ++k) values[k] += weight * slope[k];
+    }
+    for (let k = 0; k < values.length; ++k) values[k] *= way[k] * (high - low);
+    const first = f(at(low)).value, last = f(at(high)).value;
+    const error = Math.abs(sum(values) - (last - first));
+    return { low, high, values, error: Number.isFinite(error) ? error : Infinity, size: Math.max(Math.abs(first), Math.abs(last)) };
+  }
+
+  /**
+   * The integral, refined where it is worst. On each piece completeness is known exactly, so that
+   * the pieces with a kink of a ReLU are found and halved, and no others.
+   */
+  function integrated(f, start, way, tolerance, most) {
+    let pieces = [piece(f, start, way, 0, 1)];
+    let points = 10;
+    for (;;) {
+      const size = Math.max(...pieces.map((each) => each.size));
+      const scale = way.reduce((total, _, k) => total + Math.abs(sum(pieces.map((each) => each.values[k]))), 0);
+      const allowed = Math.max(tolerance * scale, 64 * Number.EPSILON * size);
+      const converged = sum(pieces.map((each) => each.error)) <= allowed;
+      const bad = pieces.filter((each) => each.error > allowed * (each.high - each.low) && each.high - each.low > SHORTEST);
+      if (converged || !bad.length || points + 20 * bad.length > most) {
+        const values = way.map((_, k) => sum(pieces.map((each) => each.values[k])));
+        return { values, points, converged: converged || !bad.length };
+      }
+      points += 20 * bad.length;
+      const kept = pieces.filter((each) => !bad.includes(each));
+      pieces = kept.concat(bad.flatMap(({ low, high }) => {
+        const middle = (low + high) / 2;
+        return [piece(f, start, way, low, middle), piece(f, start, way, middle, high)];
+      }));
+    }
+  }
+
+  /**
+   * The attributions of the sample that is shown.
+   *
+   * of: "loss", an output's number, or "largest"; method: "integrated" or "gradient"; baseline:
+   * "zeros" or "mean". Gives values, value f(x), before f(x′), error, points, converged, of.
+   */
+  DR.attribute = function (store, { of = "largest", method = "integrated", baseline = "zeros", tolerance = 1e-6 } = {}) {
+    const which = of === "largest" ? largest(store) : of;
+    const f = functionOf(store, which);
+    const x = store.x(), start = baselineOf(store, baseline);
+    const way = Float64Array.from(x, (value, k) => value - start[k]);
+    const { value, slope } = f(x);
+    const before = f(start).value;
+    const most = PASSES / store.net.p;
+    const small = most >= 50;
+    const found = method === "gradient" || !small
+      ? { values: way.map((d, k) => d * slope[k]), points: 1, converged: true }
+      : integrated(f, start, way, tolerance, most);
+    const error = sum(found.values) - (value - before);
+    return { ...found, value, before, error, of: which, method: small ? method : "gradient", small };
+  };
+})();
