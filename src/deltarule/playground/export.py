@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from deltarule.errors import UnknownName
 from deltarule.estimators import TableModel
-from deltarule.explain.page import PageState, page_html, payload_of
+from deltarule.explain.page import PageState, formulas_script, page_html, payload_of
 from deltarule.playground.explained import subject_of_run
 from deltarule.playground.script import run_script
 from deltarule.playground.state import Snapshot
@@ -108,4 +108,4 @@ def _page(snapshot: Snapshot) -> str:
     moment = PageState(subject.theta, step=snapshot.step, epoch=snapshot.epoch)
     title = f"{snapshot.settings.data}, after {snapshot.step} steps in the playground"
     payload = payload_of(subject, title=title, states=[moment], history=snapshot.history.records)
-    return page_html(payload, subject.net)
+    return page_html(payload, formulas_script(subject.net))

@@ -1,14 +1,27 @@
-"""The page as one HTML text."""
+"""The page of the playground as one HTML text: its own assets beside those of the explain page."""
 
 from __future__ import annotations
 
+import html
 import importlib.resources
 import json
+import re
+
+from deltarule.explain.page.page import script_text, style_text
 
 __all__ = ["playground_html"]
 
 STYLES = ("playground.css",)
-SCRIPTS = ("wire.js", "surface.js", "losses.js", "controls.js", "playground.js")
+# In this order: a script uses what stands before it.
+SCRIPTS = (
+    "wire.js",
+    "canvas.js",
+    "surface.js",
+    "losses.js",
+    "controls.js",
+    "network.js",
+    "playground.js",
+)
 
 
 def _asset(name: str) -> str:
@@ -17,14 +30,29 @@ def _asset(name: str) -> str:
 
 
 def playground_html(boot: str, nonce: str) -> str:
-    """The page."""
+    """The page.
+
+    Parameters
+    ----------
+    boot : str
+        Which server this is; a page that outlives it notices.
+    nonce : str
+        What the policy of the page lets scripts run by.
+
+    Examples
+    --------
+    >>> text = playground_html("a1", "b2")
+    >>> '{"boot": "a1"}' in text, text.count('<script nonce="b2">')
+    (True, 1)
+    """
     config = json.dumps({"boot": boot}).replace("<", "\\u003c")
-    scripts = "\n".join(map(_asset, SCRIPTS))
-    text = _asset("playground.html")
-    for mark, part in {
-        "/*CSS*/": "\n".join(map(_asset, STYLES)),
-        "<!--SCRIPTS-->": f'<script type="application/json" id="config">{config}</script>\n'
-        f'<script nonce="{nonce}">\n{scripts}</script>',
-    }.items():
-        text = text.replace(mark, part)
-    return text
+    scripts = "\n".join([script_text(), *map(_asset, SCRIPTS)]).replace("</script", "<\\/script")
+    parts = {
+        "/*CSS*/": "\n".join([style_text(), *map(_asset, STYLES)]),
+        "<!--SCRIPTS-->": (
+            f'<script type="application/json" id="config">{config}</script>\n'
+            f'<script nonce="{html.escape(nonce)}">\n{scripts}</script>'
+        ),
+    }
+    pieces = re.split(f"({'|'.join(map(re.escape, parts))})", _asset("playground.html"))
+    return "".join(parts.get(piece, piece) for piece in pieces)
