@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from deltarule.errors import InputError
+from deltarule.explain.rulebook import RecordedRule, record_rule
+from deltarule.explain.subject import StepTaken
 from deltarule.maths import Network
 from deltarule.maths.printing import (
     RecordedActivation,
@@ -38,24 +40,45 @@ def _not_recorded(error: Exception) -> InputError:
     )
 
 
-def formulas_script(net: Network) -> str:
+def _recorded_step(step: StepTaken, cost: float | None) -> dict[str, RecordedRule]:
+    """The rule of the step for a weight and for a bias, which does not decay."""
+    scalars = {name: float(value) for name, value in step.slots.items() if value.ndim == 0}
+    return {
+        kind: record_rule(
+            step.settings.rule,
+            step.number,
+            step.learning_rate,
+            is_weight=kind == "weight",
+            scalars=scalars,
+            cost=cost,
+        )
+        for kind in ("weight", "bias")
+    }
+
+
+def formulas_script(net: Network, step: StepTaken | None = None, cost: float | None = None) -> str:
     """The script that gives the page its formulas, as ``DR.formulas``.
 
     Parameters
     ----------
     net : Network
+    step : StepTaken, optional
+        With it come the steps of its rule.
+    cost : float, optional
+        C at θ, penalty included, for a rule that looks at it.
 
     Returns
     -------
     str
         JavaScript: ``value``, ``slope`` and ``pullback`` by layer (item 0 null; no slope where
         the activation mixes outputs), ``from_output``, and ``from_input`` for a fused pair.
-        All take and give arrays with one item for each node.
+        All take and give arrays with one item for each node. ``update`` has the steps of the
+        rule for ``weight`` and ``bias``: a name, the names of what it needs, a function.
 
     Raises
     ------
     InputError
-        If an activation or the loss does what cannot be written down.
+        If an activation, the loss or the rule does what cannot be written down.
 
     Examples
     --------
@@ -84,6 +107,8 @@ def formulas_script(net: Network) -> str:
     if loss.from_input is not None:
         functions["from_input"] = loss.from_input
         parts["from_input"] = _lifted("from_input", loss.from_input, "eachPair")
+    update = _update_table(step, cost, functions) if step is not None else "null"
+    parts["update"] = update
     lines = [
         "// The network's formulas, printed from the library's own.",
         "(function () {",
@@ -97,23 +122,43 @@ def formulas_script(net: Network) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _update_table(
+    step: StepTaken, cost: float | None, functions: dict[str, RecordedFormula]
+) -> str:
+    """The steps of a rule as a table in JavaScript; its functions are added to ``functions``."""
+    kinds = []
+    for kind, recorded in _recorded_step(step, cost).items():
+        rows = []
+        for number, (name, formula) in enumerate(recorded.steps):
+            functions[f"{kind}_step{number}"] = formula
+            needs = ", ".join(f'"{need}"' for need in formula.arguments)
+            rows.append(f'{{ name: "{name}", needs: [{needs}], f: {kind}_step{number} }}')
+        kinds.append(f"{kind}: [{', '.join(rows)}]")
+    return f"{{ {', '.join(kinds)} }}"
+
+
 def _lifted(name: str, formula: RecordedFormula, lift: str) -> str:
     """A function of arrays: what looks across outputs is one as it stands."""
     return f"DR.{lift}({name})" if formula.elementwise else name
 
 
-def formulas_mathml(net: Network) -> dict[str, Any]:
+def formulas_mathml(
+    net: Network, step: StepTaken | None = None, cost: float | None = None
+) -> dict[str, Any]:
     """The same formulas as MathML, with parameters by their names.
 
     Parameters
     ----------
     net : Network
+    step, cost
+        As for :func:`formulas_script`.
 
     Returns
     -------
     dict
         ``value`` and ``slope`` by layer (item 0 None), ``loss`` and ``loss_derivative`` of (a, y),
-        ``fused_derivative`` of (z, y).
+        ``fused_derivative`` of (z, y); ``update``, the steps of
+        the rule for ``weight`` and ``bias``.
 
     Raises
     ------
@@ -135,7 +180,12 @@ def formulas_mathml(net: Network) -> dict[str, Any]:
         except InputError:  # too long to be read; the page does without
             return None
 
+    rules = {} if step is None else _recorded_step(step, cost)
     return {
+        "update": {
+            kind: [formula.mathml(display="inline") for _, formula in recorded.steps]
+            for kind, recorded in rules.items()
+        },
         "value": [None, *(shown(g.value, "value") for g in activations)],
         "slope": [None, *(shown(g.slope, "slope") for g in activations)],
         "loss": shown(loss.from_output, "term"),

@@ -20,7 +20,7 @@ from deltarule.files import write_bytes
 
 __all__ = ["asset", "page_html", "script_text", "style_text", "write_page"]
 
-STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "heat.css", "lens.css")
+STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens.css")
 # In this order: a script uses what stands before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",

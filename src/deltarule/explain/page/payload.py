@@ -12,10 +12,13 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.explain.page.formulas import formulas_mathml
 from deltarule.explain.subject import StepTaken, Subject
-from deltarule.maths import Network
+from deltarule.maths import Network, numpy_namespace
 from deltarule.maths.backprop import traced
+from deltarule.maths.blocks import runs_of
+from deltarule.maths.penalties import penalty_terms
+from deltarule.maths.printing import record_loss
 
-__all__ = ["MOST_ROWS", "PageState", "packed", "payload_of"]
+__all__ = ["MOST_ROWS", "PageState", "cost_of", "describe", "packed", "payload_of"]
 
 FORMAT = 1
 MOST_ROWS = 256
@@ -129,11 +132,12 @@ def payload_of(
     shown, own = _states(subject, states)
     masks = None if subject.masks is None else [_at(mask, rows) for mask in subject.masks]
     reference = traced(net, subject.theta, subject.X[rows], subject.Y[rows], w, masks=masks)
+    whole = len(rows) == len(subject.X)
     return {
         "format": FORMAT,
         "title": title or f"{'-'.join(map(str, net.widths))} network",
-        "net": _net(net),
-        "mathml": formulas_mathml(net),
+        "net": describe(net),
+        "mathml": formulas_mathml(net, subject.step, cost_of(subject)),
         "names": {
             "inputs": list(subject.names.inputs),
             "outputs": list(subject.names.outputs),
@@ -155,7 +159,7 @@ def payload_of(
         "engine": {
             "name": subject.engine,
             "dtype": subject.dtype,
-            **_some(subject.engine_grad if len(rows) == len(subject.X) else None),
+            **_some(subject.engine_grad if whole else None),
         },
         "reference": {"state": own, "cost": reference.cost, **_some(reference.grad)},
         "columns": [
@@ -176,7 +180,22 @@ def payload_of(
     }
 
 
-def _net(net: Network) -> dict[str, Any]:
+def cost_of(subject: Subject) -> float | None:
+    """C with its penalty at the subject's θ, for a rule that looks at it; None without a step."""
+    if subject.step is None:
+        return None
+    settings, net = subject.step.settings, subject.net
+    if not settings.penalties:
+        return subject.trace.cost
+    xp = numpy_namespace(np.float64)
+    added, _ = penalty_terms(
+        xp, settings.penalties, subject.theta, net.is_weight, settings.total_weight
+    )
+    return subject.trace.cost + float(added)
+
+
+def describe(net: Network) -> dict[str, Any]:
+    """What the page's driver is told of a network."""
     loss = net.loss.bind(np, net.output_activation)
     return {
         "widths": list(net.widths),
@@ -186,10 +205,9 @@ def _net(net: Network) -> dict[str, Any]:
         "kinks": [[] if g is None else list(g.kinks) for g in net.activations],
         "loss": str(net.loss),
         "loss_kinks": list(net.loss.kink_values()),
+        "loss_elementwise": record_loss(net.loss).from_output.elementwise,
         "fused": loss.from_input is not None,
-        "frozen": sorted({net.block_at(int(i))[0].name for i in np.flatnonzero(net.frozen)})
-        if net.frozen.any()
-        else [],
+        "frozen": runs_of(net.frozen),
         "blocks": [
             {
                 "name": block.name,
@@ -266,12 +284,13 @@ def _state(state: PageState, subject: Subject, rows: list[int] | None) -> dict[s
         "masks": None
         if masks is None or rows is None
         else [None if mask is None else packed(np.asarray(mask)[rows]) for mask in masks],
-        "update": None if step is None else _update(step),
+        "update": None if step is None or rows is None else _update(step, subject, rows),
     }
 
 
-def _update(step: StepTaken) -> dict[str, Any]:
+def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any]:
     settings = step.settings
+    whole = len(rows) == len(subject.X)
     return {
         "rule": str(settings.rule),
         "number": step.number,
@@ -280,6 +299,8 @@ def _update(step: StepTaken) -> dict[str, Any]:
         "total_weight": settings.total_weight,
         "clip_norm": settings.clip_norm,
         "slots_before": {name: packed(value) for name, value in step.slots.items()},
+        # The page's own mean serves, unless it has only some of the batch's rows.
+        "grad": None if whole else packed(subject.trace.grad),
         "theta_after": None if step.theta_after is None else packed(step.theta_after),
     }
 

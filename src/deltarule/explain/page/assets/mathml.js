@@ -74,11 +74,26 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return drawn;
   }
 
-  /** The contents of a formula that Python has printed as MathML. */
-  function printed(markup) {
+  const SPELLED = { "θ": "theta", "η": "eta", "δ": "delta", "ρ": "rho", "μ": "mu" };
+
+  /**
+   * The contents of a formula that Python has printed as MathML.
+   *
+   * @param symbols by name: what to put in the place of a variable, so that its number is there
+   */
+  function printed(markup, symbols = {}) {
     const template = document.createElement("template");
     template.innerHTML = markup;
-    return row(...template.content.querySelector("math").childNodes);
+    const drawn = row(...template.content.querySelector("math").childNodes);
+    for (const leaf of drawn.querySelectorAll("mi")) {
+      const given = symbols[SPELLED[leaf.textContent] || leaf.textContent];
+      if (given) leaf.replaceWith(symbol(given));
+    }
+    // 1 − 0.9 is 0.09999999999999998 to the machine; the eye is spared what rounding left.
+    for (const leaf of drawn.querySelectorAll("mn")) {
+      if (!leaf.closest(".sym") && leaf.textContent.length > 9) leaf.textContent = String(Number(Number(leaf.textContent).toPrecision(6)));
+    }
+    return drawn;
   }
 
   /** A symbol's number in running text, as an element. */

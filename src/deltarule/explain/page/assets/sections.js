@@ -56,7 +56,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const g = [M.mi("g"), M.fenced(symbol(z))];
     const lines = [[symbol(a), "=", ...g, ...(mask ? ["·", symbol(s.mask(l, j))] : []), "=", figure(a)]];
     const printed = formulaOf(at, "value", l);
-    if (printed) lines.unshift([M.mi("g"), M.fenced(M.mi("z")), "=", M.printed(printed)]);
+    if (printed) lines.unshift([M.mi("g"), M.fenced(M.mi("z")), "=", M.printed(printed, mixes(at, l) ? {} : { z })]);
     const words = mixes(at, l)
       ? `${name}: every output depends on every z of the layer.`
       : mask ? `${name}; in this step of training dropout multiplied it by the mask m.` : `${name}.`;
@@ -70,7 +70,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const g = s.slope(l, j);
     const lines = [];
     const printed = formulaOf(at, "slope", l);
-    if (printed) lines.push([M.row(M.sup(M.mi("g"), M.mo("′"))), M.fenced(M.mi("z")), "=", M.printed(printed)]);
+    if (printed) lines.push([M.row(M.sup(M.mi("g"), M.mo("′"))), M.fenced(M.mi("z")), "=", M.printed(printed, { z: s.z(l, j), a: s.a(l, j) })]);
     const mask = s.dropped(l) ? ["·", symbol(s.mask(l, j))] : [];
     lines.push([symbol(g), "=", draw.slope(l, j), ...mask, "=", figure(g)]);
     return step("The slope", "F8", formula(...lines), kinkNote(at, l, j));
@@ -94,9 +94,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const lines = [];
     const loss = formulaOf(at, "loss"), derivative = formulaOf(at, "loss_derivative");
     if (loss) lines.push([draw.loss("i"), "=", M.sum("j"), M.fenced(M.printed(loss))]);
-    if (derivative) lines.push([M.element("mfrac", {}, M.row(M.mi("∂"), draw.loss("i")), M.row(M.mi("∂"), M.mi("a"))), "=", M.printed(derivative)]);
-    const where = [M.words("with "), M.mi("a"), "=", symbol(a), M.words("  and  "), M.mi("y"), "=", symbol(y)];
-    lines.push([symbol(up), "=", figure(up)], where);
+    const numbers = store.net.loss_elementwise ? { a, y } : {};
+    lines.push([symbol(up), ...(derivative ? ["=", M.printed(derivative, numbers)] : []), "=", figure(up)]);
+    if (!store.net.loss_elementwise) lines.push([M.words("with\u00a0"), M.mi("a"), "=", symbol(a), M.words("\u00a0 and \u00a0"), M.mi("y"), "=", symbol(y)]);
     const about = `The loss is ${store.net.loss}, summed over outputs and not averaged.`;
     return step("How the loss depends on the output", "F7", el("p", { class: "note", text: about }), formula(...lines));
   }
@@ -111,7 +111,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
     const total = s.dCda(l, j);
     const deltaSum = [symbol(total), "=", M.sum("j"), draw.delta(m, "j"), draw.w(m, "j", j)];
-    const three = [M.words("with "), draw.delta(m, "j"), "=", draw.dCda(m, "j", s.i), "·", draw.dadz(m, "j")];
+    const three = [M.words("with\u00a0"), draw.delta(m, "j"), "=", draw.dCda(m, "j", s.i), "·", draw.dadz(m, "j")];
     const words = `${l === 0 ? "An input" : "A node"} reaches the loss through every node of layer ${m}, so all ${n} of them add up.`;
     return step(
       "Through the layer after", "F13", el("p", { class: "note", text: words }),

@@ -20,7 +20,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "li", { class: term.value < 0 ? "term negative" : "term" },
       el("span", { class: "factors" }, M.math(symbols, { block: false })),
       el("span", { class: "numbers" }, ...(term.factors.length > 1 ? numbers : []), term.note ? el("span", { class: "note", text: ` ${term.note}` }) : null),
-      el("span", { class: "bar", "aria-hidden": "true" }, el("i", { style: `inline-size: ${(100 * size).toFixed(1)}%` })),
+      el("span", { class: "size", "aria-hidden": "true" }, el("i", { style: `inline-size: ${(100 * size).toFixed(1)}%` })),
       el("span", { class: "result", text: DR.number(term.value) }),
     );
   }
