@@ -23,24 +23,45 @@ from deltarule.training.steps import StepRun
 
 __all__ = ["MOST_RECORDS", "LiveRun", "RateChange", "started_run"]
 
-MOST_RECORDS = 1024
+MOST_RECORDS = 512
 """So many epochs of a run are kept for its curve; of more, every second one."""
 
+# Multiply-adds of a step above which a second thread helps more than it takes from the browser.
+# The bits are the same for any number of threads.
+_WORTH_SHARING = 3.0e7
 
-class _ThinnedHistory(History):
-    """A history that counts all epochs and keeps some, so that a run may last for days."""
 
-    taken = 0
+class ThinnedHistory(History):
+    """A history that counts all epochs and keeps some, so that a run may last for days.
+
+    Attributes
+    ----------
+    curve : list of float
+        Epoch, loss and validation loss of each record that is kept, one after the other; NaN
+        where nothing is held out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = 0
+        self.curve: list[float] = []
 
     def append(self, record: EpochRecord) -> None:
         self.taken += 1
         self.records.append(record)
+        self.curve += _point(record)
         if len(self.records) > MOST_RECORDS:
             # The newest stays; the first is among those that do.
             self.records[:] = self.records[:-1:2] + self.records[-1:]
+            self.curve[:] = [value for each in self.records for value in _point(each)]
 
     def __len__(self) -> int:
         return self.taken
+
+
+def _point(record: EpochRecord) -> tuple[float, float, float]:
+    held = record.validation_loss
+    return float(record.epoch), record.loss, float("nan") if held is None else held
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +180,7 @@ def started_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Netw
     Examples
     --------
     >>> from deltarule.playground.data import builtin_data
-    >>> _, run = started_run(builtin_data("xor"), RunSettings(data="xor"), StopFlag())
+    >>> _, run = started_run(builtin_data("xor"), RunSettings(loss="log_loss"), StopFlag())
     >>> run.advance(2), run.step, run.left_in_epoch
     (2, 2, 5)
     """
@@ -179,6 +200,7 @@ def started_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Netw
             total_weight=float(np.sum(parts.weights)),
             seed=settings.seed,
         ),
+        threads=1 if net.n_multiply_adds * batch < _WORTH_SHARING else None,
     )
     run = LiveRun(
         batches=Batches(
@@ -193,7 +215,7 @@ def started_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Netw
         scorer=None,
         callbacks=(),
         flag=flag,
-        history=_ThinnedHistory(),
+        history=ThinnedHistory(),
         rate=settings.learning_rate,
         schedule=SCHEDULES.get("constant"),
         changes=[RateChange(0, settings.learning_rate)],

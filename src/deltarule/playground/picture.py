@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = ["described", "framed"]
 # Of a larger network the parameters are not sent with every frame while it trains.
 _SMALL = 40_000
 _MOST_SCORED = 1000
+_SCORES_APART = 0.2
 
 
 def described(problem: Problem, source: TableSource | None) -> dict[str, Any]:
@@ -100,30 +102,33 @@ def framed(problem: Problem, header: Mapping[str, Any], moving: bool) -> bytes:
     run, data = problem.run, problem.data
     with np.errstate(all="ignore"):
         arrays = surface(data, run.engine.predict(problem.plane.rows))
-        arrays["curve"] = np.array(problem.curve(), dtype=np.float32).ravel()
+        arrays["curve"] = curve = problem.curve()
         if not moving or problem.net.n_parameters <= _SMALL:
             arrays["theta"] = np.array(run.engine.theta, dtype=np.float32)
-        losses = problem.curve()[-1]
         where = {
             "step": run.step,
             "epoch": len(run.history),
             "done": run.done,
-            "loss": _plain(losses[1]),
-            "held_loss": _plain(losses[2]),
+            "loss": _plain(float(curve[-2])),
+            "held_loss": _plain(float(curve[-1])),
             "learning_rate": run.rate,
-            **_scores(problem),
+            **_scores(problem, moving),
         }
     return packed({**header, **where}, arrays)
 
 
-def _scores(problem: Problem) -> dict[str, float | None]:
+def _scores(problem: Problem, moving: bool) -> dict[str, float | None]:
     """Which share of the rows is right, or the mean absolute error in the target's unit."""
-    data, held = problem.data, problem.data.held
-    kept = np.arange(len(data.X)) if held is None else np.delete(np.arange(len(data.X)), held)
-    found: dict[str, float | None] = {"score": _score(problem, kept), "held_score": None}
-    if held is not None:
-        found["held_score"] = _score(problem, held)
-    return found
+    now = time.perf_counter()
+    if not moving or now > problem.scored + _SCORES_APART:
+        data, held = problem.data, problem.data.held
+        rows = np.arange(len(data.X))
+        problem.scores = {
+            "score": _score(problem, rows if held is None else np.delete(rows, held)),
+            "held_score": None if held is None else _score(problem, held),
+        }
+        problem.scored = now
+    return problem.scores
 
 
 def _score(problem: Problem, rows: np.ndarray) -> float | None:

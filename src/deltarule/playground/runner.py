@@ -84,7 +84,7 @@ class Runner:
         self._description: tuple[int, str] = (0, "")
         self._problem: Problem | None = None
         self._phase, self._message = "paused", ""
-        self._speed = 0.0
+        self._speed = 300.0
         self._next_step = 0.0
         self._pace = 1
         self._frames, self._version = 0, 0

@@ -109,7 +109,9 @@ class RunSettings:
         Of everything random.
     layers : tuple of int
         The widths of the hidden layers.
-    activation, loss, rule : str
+    activation, rule : str
+    loss : str
+        Empty for the usual one of the target.
     learning_rate : float
         At the start; it may be changed on the way.
     batch_size : int
@@ -130,7 +132,7 @@ class RunSettings:
     seed: int = 0
     layers: tuple[int, ...] = (4, 3)
     activation: str = "tanh"
-    loss: str = "log_loss"
+    loss: str = ""
     rule: str = "adam"
     learning_rate: float = 0.01
     batch_size: int = 32
@@ -144,12 +146,12 @@ class RunSettings:
 
 # What is sensible to begin with when other data are chosen.
 STARTS: dict[str, dict[str, Any]] = {
-    "xor": {"rows": 300, "noise": 0.03, "layers": [4], "learning_rate": 0.03},
-    "spirals": {"rows": 400, "noise": 0.02, "layers": [16, 16], "learning_rate": 0.01},
-    "circles": {"rows": 300, "noise": 0.03, "layers": [6], "learning_rate": 0.03},
-    "moons": {"rows": 300, "noise": 0.08, "layers": [8, 4], "learning_rate": 0.02},
-    "digits": {"rows": 1797, "noise": 0.0, "layers": [32], "learning_rate": 0.003},
-    "table": {"rows": 20_000, "noise": 0.0, "layers": [16, 8], "learning_rate": 0.005},
+    "xor": {"rows": 300, "noise": 0.03, "layers": [4], "learning_rate": 0.03, "loss": ""},
+    "spirals": {"rows": 400, "noise": 0.02, "layers": [16, 16], "learning_rate": 0.01, "loss": ""},
+    "circles": {"rows": 300, "noise": 0.03, "layers": [6], "learning_rate": 0.03, "loss": ""},
+    "moons": {"rows": 300, "noise": 0.08, "layers": [8, 4], "learning_rate": 0.02, "loss": ""},
+    "digits": {"rows": 1797, "noise": 0.0, "layers": [32], "learning_rate": 0.003, "loss": ""},
+    "table": {"rows": 20_000, "noise": 0.0, "layers": [16, 8], "learning_rate": 0.005, "loss": ""},
 }
 
 
@@ -255,7 +257,7 @@ def checked_settings(
         seed=_whole("seed", all_given["seed"], 0, LIMITS["seed"]),
         layers=tuple(_whole("layers", width, 1, LIMITS["width"]) for width in layers),
         activation=_one_of("activation", all_given["activation"], activations()),
-        loss=_one_of("loss", all_given["loss"], losses),
+        loss=_one_of("loss", all_given["loss"], ["", *losses]),
         rule=_one_of("rule", all_given["rule"], RULES.names()),
         learning_rate=checked_rate(all_given["learning_rate"]),
         batch_size=_whole("batch_size", all_given["batch_size"], 0, LIMITS["rows"]),
@@ -269,7 +271,7 @@ def fitted_settings(settings: RunSettings, data: Data) -> RunSettings:
     Examples
     --------
     >>> from deltarule.playground.data import builtin_data
-    >>> fitted_settings(RunSettings(loss="quantile"), builtin_data("xor")).loss
+    >>> fitted_settings(RunSettings(), builtin_data("xor")).loss
     'log_loss'
     """
     losses = legal_losses(len(data.target.classes))
@@ -289,7 +291,7 @@ def network_for(data: Data, settings: RunSettings) -> Network:
     Examples
     --------
     >>> from deltarule.playground.data import builtin_data
-    >>> network_for(builtin_data("xor"), RunSettings(data="xor")).widths
+    >>> network_for(builtin_data("xor"), RunSettings(data="xor", loss="log_loss")).widths
     (2, 4, 3, 1)
     """
     losses = legal_losses(len(data.target.classes))

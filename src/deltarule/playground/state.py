@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
 from deltarule.engines import Batch
 from deltarule.maths import Network
 from deltarule.playground.data import Data, builtin_data
-from deltarule.playground.live import LiveRun, RateChange, started_run
+from deltarule.playground.live import LiveRun, RateChange, ThinnedHistory, started_run
 from deltarule.playground.settings import RunSettings, fitted_settings
 from deltarule.playground.surface import Plane, plane_for, suggested_axes
 from deltarule.playground.tabledata import TableSource, table_data
-from deltarule.training import EpochRecord, History, StopFlag
+from deltarule.training import History, StopFlag
 
 __all__ = ["Problem", "Snapshot", "data_for", "made_problem"]
 
@@ -65,7 +66,15 @@ class Snapshot:
 
 @dataclasses.dataclass
 class Problem:
-    """A run with all that belongs to it, in the hands of one thread."""
+    """A run with all that belongs to it, in the hands of one thread.
+
+    Attributes
+    ----------
+    start : pair of float
+        The loss before the first step, and that of the rows held out.
+    scores : dict
+        As they were at the time ``scored``; they are not counted for every frame.
+    """
 
     settings: RunSettings
     data: Data
@@ -73,6 +82,8 @@ class Problem:
     run: LiveRun
     plane: Plane
     start: tuple[float, float | None]
+    scores: dict[str, float | None] = dataclasses.field(default_factory=dict)
+    scored: float = -math.inf
 
     def change_rate(self, rate: float) -> None:
         """Go on with another learning rate."""
@@ -101,19 +112,13 @@ class Problem:
             diverged=diverged,
         )
 
-    def curve(self) -> list[tuple[float, float, float]]:
-        """(epoch, loss, validation loss) from before the first step on, NaN where there is none."""
-        found = [(0.0, self.start[0], _known(self.start[1]))]
-        found += [_point(record) for record in self.run.history.records]
-        return found
-
-
-def _known(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def _point(record: EpochRecord) -> tuple[float, float, float]:
-    return float(record.epoch), record.loss, _known(record.validation_loss)
+    def curve(self) -> np.ndarray:
+        """Epoch, loss and validation loss by turns, from before the first step on."""
+        loss, held = self.start
+        first = [0.0, loss, float("nan") if held is None else held]
+        history = self.run.history
+        assert isinstance(history, ThinnedHistory)  # started_run made it
+        return np.array(first + history.curve, dtype=np.float32)
 
 
 def data_for(settings: RunSettings, source: TableSource | None) -> Data:

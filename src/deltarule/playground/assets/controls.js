@@ -7,7 +7,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const NAMES = {
     xor: "XOR", spirals: "Spirals", circles: "Circles", moons: "Moons", digits: "Digits", table: "Table",
   };
-  const SPEEDS = [[2, "2 steps a second"], [30, "30 steps a second"], [300, "300 steps a second"], [0, "as fast as it goes"]];
+  const SPEEDS = [[2, "2"], [30, "30"], [300, "300"], [3000, "3000"], [0, "no limit"]];
   const words = (name) => name.replaceAll("_", " ");
 
   /** A labelled control below its label. */
@@ -100,7 +100,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         rate,
         batch,
         number("l2", "L2 penalty", settings.l2, { min: 0, step: "any" }, (value) => change({ l2: value })),
-        select("speed", "Speed", SPEEDS, run.steps_per_second, (value) => order("speed", { steps_per_second: Number(value) })),
+        select("speed", "Steps a second", SPEEDS, run.steps_per_second, (value) => order("speed", { steps_per_second: Number(value) })),
       ];
     }
 

@@ -7,8 +7,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const { el, choice } = DR.dom;
-  const DRAWN = 33, DRAWN_LARGE = 150, DERIVED = 160; // milliseconds between two of them
-  const LARGE = 3000; // parameters
+  // Milliseconds between two drawings while it trains, and how many of them to one derivation.
+  const APART = { least: 33, most: 500 }, DERIVED = 4;
+  const GOOD = 45, POOR = 36; // frames a second
 
   const decode = DR.data.array;
   // Parameters of a frame are numbers already.
@@ -73,11 +74,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     function begin(payload, forms) {
       store = DR.page = DR.store(payload, forms);
-      const apart = () => (playing ? (store.net.p > LARGE ? DRAWN_LARGE : DRAWN) : 0);
+      const apart = () => (playing ? pace : 0);
       // While it trains the nodes that are drawn of a large layer stay the same.
       DR.drawing.mount(places.drawing, part(store, (f) =>
         seldom(store, apart, (state, changed) => f(state, playing ? new Set([...changed, "payload"]) : changed))));
-      DR.panel.mount(places.panel, part(store, (f) => seldom(store, () => (playing ? DERIVED : 0), f)));
+      DR.panel.mount(places.panel, part(store, (f) => seldom(store, () => DERIVED * apart(), f)));
       DR.curve.controls(samples, store);
     }
 
@@ -114,6 +115,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
       store.set({ state: n });
     }
 
+    // The drawing is the dearest part: it gives way where the frames become few.
+    let painted = 0, since = performance.now(), pace = 66;
+    function keepPace() {
+      ++painted;
+      const spent = performance.now() - since;
+      if (spent < 500) return;
+      const rate = (1000 * painted) / spent;
+      if (rate < POOR) pace = Math.min(1.5 * pace, APART.most);
+      else if (rate > GOOD) pace = Math.max(pace / 1.2, APART.least);
+      painted = 0;
+      since = performance.now();
+    }
+
     let version = 0;
     return {
       run(next) {
@@ -123,7 +137,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       },
       frame(frame) {
         const { header, arrays } = frame;
+        if (playing !== (header.phase === "playing")) [painted, since] = [0, performance.now()];
         playing = header.phase === "playing";
+        if (playing) keepPace();
         if (version !== header.version && (version === -1 || !store)) {
           version = header.version;
           take();

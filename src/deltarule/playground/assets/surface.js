@@ -128,18 +128,29 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const frame = el("div", { class: "plane-frame" }, canvas);
     const axes = el("div", { class: "row axes-of-plane" });
     const key = el("div");
-    const behind = document.createElement("canvas");
-    let run = null, arrays = null, image = null, shown = true;
+    const behind = document.createElement("canvas"), front = document.createElement("canvas");
+    let run = null, arrays = null, image = null, shown = true, size = "";
+
+    /** Points and axes, which stay while the run goes on: painted once, and laid over. */
+    function overlay(width, height, box) {
+      const now = `${width}/${height}/${canvas.width}`;
+      if (now === size) return;
+      size = now;
+      [front.width, front.height] = [canvas.width, canvas.height];
+      const context = front.getContext("2d"), ratio = canvas.width / width;
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      drawPoints(context, run, box, shown);
+      drawAxes(context, run, box);
+    }
 
     const paint = DR.canvas.make(frame, canvas, (context, width, height) => {
       if (!run || !arrays || !arrays.level) return;
       const { left, right, top, bottom } = MARGIN;
       const box = { left, top, width: width - left - right, height: height - top - bottom };
       context.imageSmoothingEnabled = true;
-      context.imageSmoothingQuality = "high";
       context.drawImage(behind, box.left, box.top, box.width, box.height);
-      drawPoints(context, run, box, shown);
-      drawAxes(context, run, box);
+      overlay(width, height, box);
+      context.drawImage(front, 0, 0, width, height);
     });
 
     function colours() {
@@ -179,7 +190,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         parts.push(hold);
       }
       if (run.rows.held) {
-        const box = el("input", { type: "checkbox", id: "held-points", onchange: () => { shown = box.checked; paint(); } });
+        const box = el("input", { type: "checkbox", id: "held-points", onchange: () => { shown = box.checked; size = ""; paint(); } });
         box.checked = shown;
         parts.push(el("div", { class: "field check" }, box, el("label", { for: "held-points", text: "rows held out (hollow)" })));
       }
@@ -188,11 +199,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
 
     element.replaceChildren(frame, key, axes);
-    document.addEventListener("deltarule-theme", colours);
+    document.addEventListener("deltarule-theme", () => { size = ""; colours(); });
     return {
       run(next) {
         const before = run;
         run = next;
+        size = "";
         arrays = null; // those of another plane mean something else
         const same = before && ["plane", "inputs", "target"].every((name) => JSON.stringify({ ...before[name], ranges: 0 }) === JSON.stringify({ ...run[name], ranges: 0 }));
         if (!same || before.rows.held !== run.rows.held) controls();
