@@ -1,5 +1,6 @@
 """A playground that is served in this process, and a client that speaks as a browser does."""
 
+import collections
 import contextlib
 import json
 import threading
@@ -60,7 +61,7 @@ class Client:
     """A browser without a page: it reads what is sent and says what it has painted."""
 
     def __init__(self, server, token=None, origin=None, acknowledge=True, **options):
-        self.acknowledge = acknowledge
+        self.server, self.acknowledge = server, acknowledge
         self.opening = connect(
             f"ws://127.0.0.1:{server.port}/live?token={server.token if token is None else token}",
             origin=server.root if origin is None else origin,
@@ -69,7 +70,8 @@ class Client:
             **options,
         )
         self.hello = self.run = self.header = None
-        self.arrays, self.answers, self.frames, self.ids = {}, {}, 0, 0
+        self.arrays, self.answers, self.frames, self.ids = {}, {}, 0, 10**6
+        self.replies = collections.Counter()
 
     def __enter__(self):
         self.socket = self.opening.__enter__()
@@ -94,6 +96,7 @@ class Client:
             self.run = message
         else:
             self.answers[message["id"]] = message
+            self.replies[message["type"]] += 1
 
     def send(self, message):
         self.socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
@@ -111,6 +114,11 @@ class Client:
         answer = self.ask(kind, **fields)
         assert answer["type"] == "done", answer
 
+    def to_the_end(self, timeout=30):
+        """Read until nothing comes any more, or the line is closed, which both raise."""
+        while True:
+            self.read(timeout)
+
     def until(self, condition, timeout=60):
         """Read until something holds."""
         ends = time.monotonic() + timeout
@@ -118,7 +126,7 @@ class Client:
             self.read(max(ends - time.monotonic(), 0.01))
 
     def settle(self):
-        """Read until the newest frame of the newest description is here."""
-        self.until(
-            lambda: self.run and self.header and self.header["version"] == self.run["version"]
-        )
+        """Read until the newest description is here, and a frame that belongs to it."""
+        version, _ = self.server.runner.description
+        for name in ("run", "header"):
+            self.until(lambda name=name: (getattr(self, name) or {}).get("version", 0) >= version)

@@ -266,7 +266,7 @@ def checked_settings(
 
 
 def fitted_settings(settings: RunSettings, data: Data) -> RunSettings:
-    """The same settings with the usual loss, where the data do not go with the one that is there.
+    """The same settings, with the usual loss of the data where none is named.
 
     Examples
     --------
@@ -274,10 +274,9 @@ def fitted_settings(settings: RunSettings, data: Data) -> RunSettings:
     >>> fitted_settings(RunSettings(), builtin_data("xor")).loss
     'log_loss'
     """
-    losses = legal_losses(len(data.target.classes))
-    if settings.loss in losses:
+    if settings.loss:
         return settings
-    return dataclasses.replace(settings, loss=next(iter(losses)))
+    return dataclasses.replace(settings, loss=next(iter(legal_losses(len(data.target.classes)))))
 
 
 def network_for(data: Data, settings: RunSettings) -> Network:
