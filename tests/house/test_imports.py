@@ -26,10 +26,12 @@ PLACES = {
     "rich": ["cli/"],
     "safetensors": ["files.py"],
     "scipy": ["optimizers/lbfgs.py", "engines/compiled/"],
-    "sklearn": ["estimators/", "bench/"],
+    "sklearn": ["estimators/", "bench/", "playground/data.py"],  # the last for its digits
+    "starlette": ["playground/"],
     "threadpoolctl": ["training/threads.py"],
     "torch": ["bench/"],  # to be timed beside it; nothing is computed with it
     "typer": ["cli/"],
+    "uvicorn": ["playground/"],
 }
 # Here the import stands inside the function that needs it: the library is optional, or training
 # alone does without it.
@@ -39,6 +41,7 @@ INSIDE_FUNCTIONS = {
     ("jax", "bench/peers.py"),
     ("torch", "bench/peers.py"),
     ("threadpoolctl", "training/threads.py"),
+    ("sklearn", "playground/data.py"),
 }
 # Model files are never executed on reading.
 NEVER = {"cPickle", "dill", "marshal", "pickle", "shelve"}

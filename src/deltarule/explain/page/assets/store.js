@@ -13,11 +13,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     let cache = new Map();
 
     function kept(key, make) {
-      if (!cache.has(key)) {
-        if (cache.size >= PASSES_KEPT) cache = new Map();
-        cache.set(key, make());
-      }
-      return cache.get(key);
+      if (cache.has(key)) return cache.get(key);
+      const value = make(); // which may keep more, and so begin the cache anew
+      if (cache.size >= PASSES_KEPT) cache = new Map();
+      cache.set(key, value);
+      return value;
     }
 
     const store = {
