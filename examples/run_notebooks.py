@@ -6,9 +6,11 @@ The files are left as they are: they are kept without outputs.
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -25,7 +27,11 @@ def main() -> int:
             print(f"{path.name}: {len(kept)} cells hold outputs; clear them before committing")
             return 1
         try:
-            NotebookClient(book, timeout=300, kernel_name="python3").execute()
+            # By sockets in a folder of their own: nothing listens on the network.
+            with tempfile.TemporaryDirectory() as folder:
+                sockets = str(Path(folder, "kernel"))
+                manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=sockets)
+                NotebookClient(book, km=manager, timeout=300).execute()
         except CellExecutionError as error:
             print(f"{path.name}: {error}", file=sys.stderr)
             return 1
