@@ -75,7 +75,8 @@ class Expected:
     def _dadz(self, i, layer, j, _, m):
         if self.slope[layer] is None:
             return self._jacobian(i, layer, j, m)
-        return self.slope[layer][i, j]
+        mask = None if self.subject.masks is None else self.subject.masks[layer]
+        return self.slope[layer][i, j] * (1.0 if mask is None else mask[i, j])
 
     # s is this object, i the shown sample, r a named one, h the layer.
     L, J = r"(\d+)", r"\{(\d+)\}"
@@ -85,6 +86,7 @@ class Expected:
         rf"b\^{L}_{J}": lambda s, i, h, j: s.b[h][j],
         rf"z\^{L}_{J}": lambda s, i, h, j: s.trace.Z[h][i, j],
         rf"a\^{L}_{J}": lambda s, i, h, j: s.trace.A[h][i, j],
+        rf"m\^{L}_{J}": lambda s, i, h, j: s.subject.masks[h][i, j],
         rf"delta\^{L}_{J}": lambda s, i, h, j: s.each.delta[h][i, j],
         rf"y_{J}": lambda s, i, j: s.subject.Y[i, j],
         r"C_(\d+)": lambda s, i, r: s.trace.loss[r],

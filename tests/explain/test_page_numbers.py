@@ -1,5 +1,6 @@
 """Every number in the rendered page equals the reference to the digits shown."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.engines.base import Batch
 from deltarule.explain.page import packed, payload_of, write_page
 from deltarule.explain.subject import Names, StepTaken, Subject
-from deltarule.maths import Network
+from deltarule.maths import LOSSES, Network
 
 # A place on the screen a third of the way along an edge, where no other crosses it.
 ALONG_EDGE = """
@@ -77,7 +78,31 @@ def digits_subject():
     return Subject.of_arrays(net, engine.theta, X, y, engine="reference", dtype="float32")
 
 
-SUBJECTS = {"3-3-3": fixture_subject, "4-5-3": softmax_subject, "64-32-10": digits_subject}
+def dropout_subject():
+    """5-6-4-2 in a step of training with dropout in both hidden layers; losses with a kink."""
+    rng = np.random.default_rng(8)
+    net = Network([5, 6, 4, 2], "leaky_relu", "identity", LOSSES.get("huber", kappa=0.5))
+    masks = [None, *(rng.integers(0, 2, (7, n)) * 2.0 for n in (6, 4)), None]
+    theta = net.initial(seed=1) + 0.1 * rng.standard_normal(net.n_parameters)
+    X, Y = rng.standard_normal((7, 5)), rng.standard_normal((7, 2))
+    return Subject.of_arrays(net, theta, X, Y, masks=masks)
+
+
+def saturated_subject():
+    """Two labels by log_loss, z from 0 to ±800: where factors overflow, δ does not."""
+    net = Network([1, 2], [], "logistic", "log_loss")
+    X = [[0.0], [3.0], [-36.0], [40.0], [800.0]]
+    Y = [[0, 1], [1, 0], [1, 1], [0, 1], [0, 0]]
+    return Subject.of_arrays(net, [1.0, -1.0, 0.0, 0.25], X, Y)
+
+
+SUBJECTS = {
+    "3-3-3": fixture_subject,
+    "4-5-3": softmax_subject,
+    "64-32-10": digits_subject,
+    "dropout": dropout_subject,
+    "saturated": saturated_subject,
+}
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +144,14 @@ def everything(net, most=4):
 
 
 @pytest.mark.parametrize(
-    "name", ["3-3-3", "4-5-3", pytest.param("64-32-10", marks=pytest.mark.slow)]
+    "name",
+    [
+        "3-3-3",
+        "4-5-3",
+        "dropout",
+        "saturated",
+        pytest.param("64-32-10", marks=pytest.mark.slow),
+    ],
 )
 def test_every_number_equals_the_reference_to_the_digits_shown(opened, name):
     subject, watched = opened(name)
@@ -133,7 +165,7 @@ def test_every_number_equals_the_reference_to_the_digits_shown(opened, name):
                 "([sample, selected]) => DR.page.set({ sample, selected })", [sample, selected]
             )
             compared += check_reading(page.evaluate(READ, "body"), expected, sample)
-    assert compared > 1000
+    assert compared > (1000 if name[0].isdigit() else 300)
     for mode in ("mean", "sample"):
         page.evaluate("(mode) => DR.page.set({ mode })", mode)
         for colour in ("gradient", "weight"):
@@ -231,7 +263,8 @@ def test_the_page_says_so_where_its_gradient_is_not_pythons(context, tmp_path):
     assert "W1" in watched.page.inner_text("#check .verdict.bad")
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+# Not the saturated one: nothing is left of a difference where z is 800.
+@pytest.mark.parametrize("name", [name for name in SUBJECTS if name != "saturated"])
 def test_check_me_agrees(opened, name):
     subject, watched = opened(name)
     page = watched.page
@@ -247,3 +280,18 @@ def test_check_me_agrees(opened, name):
         page.evaluate("document.querySelector('#check button').click()")
         assert page.locator("#check [aria-live] .verdict.good").count() == 1, selected
         assert page.locator("#check .verdict.bad").count() == 0
+
+
+def test_where_the_engines_digits_differ_both_are_shown(context, tmp_path):
+    subject = fixture_subject()
+    grad = subject.trace.grad.copy()
+    entry = subject.net.block("W2").start + 1 * 3 + 2
+    grad[entry] += 4e-6
+    given = dataclasses.replace(subject, engine="compiled", dtype="float32", engine_grad=grad)
+    page = Watched(context, width=1000, height=800).page
+    page.goto(write_page(given, tmp_path / "page.html").as_uri())
+    page.evaluate("DR.page.set({ selected: { kind: 'edge', layer: 2, j: 1, k: 2 } })")
+    assert "compiled, float32) computes 0.005566" in page.inner_text("#panel .engine")
+    page.evaluate("DR.page.set({ selected: { kind: 'edge', layer: 2, j: 1, k: 1 } })")
+    assert page.locator("#panel .engine").count() == 0
+    assert "within" in page.inner_text("#check")

@@ -255,7 +255,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** How far this page is from the reference mathematics and from the engine that trained. */
   function compare(store) {
     const { payload, net } = store;
-    if (store.state.state !== payload.reference.state) return null;
+    if (!payload.reference || store.state.state !== payload.reference.state) return null;
     const mean = store.mean();
     const cost = relative(mean.cost, payload.reference.cost ?? NaN);
     const found = {
@@ -264,7 +264,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       entries: payload.reference.grad.shape[0],
     };
     found.same = found.error <= SAME && (cost <= SAME || payload.reference.cost === null);
-    if (payload.engine.grad) found.engine = gap(net, mean.grad, payload.engine);
+    if (payload.engine && payload.engine.grad) found.engine = gap(net, mean.grad, payload.engine);
     return found;
   }
 
@@ -282,7 +282,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ? `Cost and ${many} partial derivatives are Python's: the largest difference is ${DR.number(found.error)} of its block.`
       : `This page and Python differ: by ${DR.number(found.error)} of block ${found.block || "?"}, and by ${DR.number(found.cost)} of the cost.`;
     const lines = [verdict(text, found.same)];
-    const { name, dtype } = store.payload.engine;
+    const { name, dtype } = store.payload.engine || {};
     if (found.engine)
       lines.push(
         el("p", {

@@ -64,8 +64,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return [
       head(title, ["the weight", s.w(l, j, k)], [rowName(store, s.i), own], ["mean", mean]),
       ...ordered(at, [factors(at, l, j, k, own), ...causes(at, l, j)], over),
+      engineNote(store, { kind: "edge", layer: l, j, k }, mean),
       DR.update.section(at, { kind: "edge", layer: l, j, k }, s.w(l, j, k), mean),
     ];
+  }
+
+  /** What the engine that trained made of a gradient, where its digits differ from those shown. */
+  function engineNote(store, selected, mean) {
+    const { engine, reference } = store.payload;
+    if (!engine || !engine.grad || engine.at || store.state.state !== reference.state) return null;
+    const theirs = DR.data.array(engine.grad).values[store.entry(selected)];
+    if (DR.number(theirs) === DR.number(mean.value)) return null;
+    const who = `The engine that trained (${engine.name}, ${engine.dtype})`;
+    const text = `${who} computes ${DR.number(theirs)} for the mean: it rounds elsewhere.`;
+    return el("p", { class: "note engine", text });
   }
 
   /** With "mean" chosen, the mean over samples is told first. */
@@ -188,6 +200,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         ],
         over,
       ),
+      engineNote(store, { kind: "bias", layer: l, j }, mean),
       DR.update.section(at, { kind: "bias", layer: l, j }, s.b(l, j), mean),
     ];
   }
@@ -215,7 +228,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       up.value === 0
         ? "To first order the loss does not depend on it here."
         : `A ${up.value > 0 ? "smaller" : "larger"} value would lower the loss of this sample, to first order by ${DR.number(Math.abs(up.value))} for each unit.`;
-    const column = store.payload.columns.find((each) => each.inputs.includes(k));
+    const column = (store.payload.columns || []).find((each) => each.inputs.includes(k));
     const cell = column && column.cells[s.i];
     const from = column
       ? el("p", {
