@@ -218,7 +218,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const words = `${text} = ${DR.number(part.value)}`,
       wide = words.length * 7 + 20;
     const { x1, y1, x2, y2 } = part.line,
-      t = 0.56;
+      t = 0.45;
     const x = clamp(x1 + t * (x2 - x1), wide / 2 + 2, plan.width - wide / 2 - 2);
     const y = clamp(y1 + t * (y2 - y1), 16, plan.height - 16);
     const value = svg("tspan", {
