@@ -24,6 +24,7 @@ FORMAT = 1
 MOST_ROWS = 256
 """At most so many rows are in a page; it says so where there were more."""
 ROW_BYTES = 600_000
+HARDEST = 20
 STATE_BYTES = 800_000
 # A gradient longer than this is compared in the page at so many of its entries.
 MOST_COMPARED = 50_000
@@ -132,7 +133,8 @@ def payload_of(
     """
     net = subject.net
     start = dict(start or {})
-    rows = _chosen_rows(subject, start.get("sample"))
+    hardest = () if lens is None else [each.row for each in lens.hardest(HARDEST)]
+    rows = _chosen_rows(subject, start.get("sample"), hardest)
     w = _shares(subject.w, rows)
     shown, own = _states(subject, states)
     masks = None if subject.masks is None else [_at(mask, rows) for mask in subject.masks]
@@ -227,18 +229,21 @@ def describe(net: Network) -> dict[str, Any]:
     }
 
 
-def _chosen_rows(subject: Subject, wanted: int | None) -> list[int]:
-    """Rows evenly spaced over the subject's, within the budget, ``wanted`` among them."""
+def _chosen_rows(subject: Subject, wanted: int | None, hardest: Sequence[int]) -> list[int]:
+    """Rows evenly spaced over the subject's, within the budget.
+
+    ``wanted`` is among them, and so are the rows that pull hardest, which the lens points to.
+    """
     n, width = len(subject.X), subject.X.shape[1] + subject.Y.shape[1]
     if wanted is not None and not 0 <= wanted < n:
         raise InputError(f"sample {wanted} is to be shown first; expected 0 to {n - 1}")
     most = max(1, min(MOST_ROWS, ROW_BYTES // (4 * width)))
     if n <= most:
         return list(range(n))
-    rows = np.unique(np.linspace(0, n - 1, most).astype(int))
-    if wanted is not None and wanted not in rows:
-        rows[int(np.argmin(np.abs(rows - wanted)))] = wanted
-    return [int(i) for i in np.sort(rows)]
+    named = [] if wanted is None else [wanted]
+    named = list(dict.fromkeys([*named, *hardest]))[:most]
+    spread = np.linspace(0, n - 1, most - len(named)).astype(int)
+    return sorted({*named, *spread.tolist()})
 
 
 def _shares(w: np.ndarray, rows: list[int]) -> np.ndarray:
