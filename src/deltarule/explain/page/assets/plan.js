@@ -112,9 +112,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       top,
       height,
       middle,
-      width: out + 302,
-      targetX: out + 86,
-      lossX: out + 232,
+      width: out + 318,
+      targetX: out + 95,
+      lossX: out + 248,
       named,
     };
   }
