@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.explain.trees import walk
 
 from deltarule import Network, explain
 from deltarule.errors import InputError
-from tests.explain.trees import walk
 
 DATA = json.loads((Path(__file__).parents[1] / "data" / "worked_examples.json").read_text())
 FIXTURE = DATA["article_fixture"]

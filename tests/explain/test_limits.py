@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from tests.explain.trees import walk
 
 from deltarule import Network, explain
-from tests.explain.trees import walk
 
 LOGISTIC = Network([1, 1], [], "logistic", "log_loss")
 SOFTMAX = Network([1, 3], [], "softmax", "cross_entropy", bias=False)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-
-from deltarule import ACTIVATIONS, LOSSES, Network, check_gradient, explain
 from tests.explain.trees import faults
 from tests.maths.conftest import make_problem
+
+from deltarule import ACTIVATIONS, LOSSES, Network, check_gradient, explain
 
 PAIRS = [(loss, g) for loss in LOSSES for g in ACTIVATIONS if loss.accepts(g)]
 HIDDEN = [g for g in ACTIVATIONS if g.elementwise]

@@ -34,7 +34,7 @@ def _node(node: Derivation, depth: int, terms: int, digits: int, *, first: bool 
     inside = "".join(_node(part, depth - 1, terms, digits) for part in parts)
     if left is not None:
         inside += f'<div style="{_STYLE}">{escape(remainder_words(left, digits))}</div>'
-    opened = " open" if first else ""
+    opened = ' open="open"' if first else ""
     return (
         f'<details{opened} style="{_STYLE}"><summary>{line}</summary>'
         f'<div style="margin-left:1em">{inside}</div></details>'
