@@ -178,7 +178,7 @@ def test_the_overview():
     e = explained(rule="sgd", learning_rate=0.5, engine="reference")
     text = e.text()
     assert "3 rows; step 1 of sgd, η = 0.5" in text
-    assert "within the 64 of the engine contract" in text
+    assert "engine reference in float64: its gradient is this one, to the last bit" in text
     for block in ("W1", "b1", "W2", "b2"):
         assert f"\n{block}" in text
     largest = np.abs(e.trace.dW[1]).max()
