@@ -143,6 +143,7 @@ def compiled(source, folder):
     )  # fmt: skip
 
 
+@pytest.mark.latex
 def test_the_document_compiles(tmp_path):
     latex_or_skip()
     e = explained(rule="adam", learning_rate=0.1, l2=0.1, l1=0.2, clip_norm=0.1)
@@ -168,6 +169,7 @@ def test_the_document_compiles(tmp_path):
     assert "Missing character" not in (tmp_path / "derivation.log").read_text(errors="replace")
 
 
+@pytest.mark.latex
 def test_the_compiler_would_see_a_fault(tmp_path):
     latex_or_skip()
     source = explained().latex().replace(r"\partial", r"\nosuchsymbol", 1)

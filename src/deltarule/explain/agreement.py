@@ -24,8 +24,8 @@ class Agreement:
     engine, dtype : str
         What trained the network, and in which type.
     blocks : dict of str to float
-        For each block, the largest |engine − trace| in units of eps · max over the block of
-        |δ|ᵀ|A|.
+        For each block, the largest difference in units of eps times the maximum over the block
+        of ``|δ|ᵀ|A|``.
     differences : dict of str to float
         The same as plain numbers.
     tolerance : float
