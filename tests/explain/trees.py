@@ -21,8 +21,11 @@ def scale_of(node):
     return max(abs(node.value), 1e-300)
 
 
-def faults(node, tolerance=1e-12):
-    """Every node whose parts do not give its value, and every part that is not what it was for."""
+def faults(node, tolerance=1e-12, depth=100):
+    """Every node whose parts do not give its value, and every part that is not what it was for.
+
+    To the last leaf, or ``depth`` levels down.
+    """
     assert isinstance(node, Derivation)
     out = []
     parts = [node.part(index) for index in range(node.n_parts)]
@@ -32,7 +35,7 @@ def faults(node, tolerance=1e-12):
     for index, (part, value) in enumerate(zip(parts, node.part_values, strict=True)):
         if not _same(part.value, float(value), tolerance * max(abs(float(value)), 1e-300)):
             out.append(f"{node.mark.key}, part {index}: {part.value!r} for {value!r}")
-        out += faults(part, tolerance)
+        out += faults(part, tolerance, depth - 1) if depth else []
     return out
 
 
