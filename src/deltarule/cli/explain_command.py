@@ -71,6 +71,15 @@ def explain(
             group="What",
         ),
     ] = None,
+    node: Annotated[
+        list[str] | None,
+        several(
+            "--node",
+            metavar="L,J",
+            help="The activation a itself of node J of layer L, by the forward pass, for one row.",
+            group="What",
+        ),
+    ] = None,
     inputs: Annotated[
         list[str] | None,
         several(
@@ -128,7 +137,8 @@ def explain(
 ) -> None:
     """Show where every number of backpropagation comes from, in a model or a step of its training.
 
-    Without --weight, --bias, --activation, --input and --column it is an overview.
+    Without --weight, --bias, --activation, --node, --input and --column it is an overview; of a
+    row, its loss.
     """
     with told(as_json):
         from deltarule.cli.explaining import Question, answer
@@ -145,6 +155,7 @@ def explain(
                     *(("weight", text) for text in weight or ()),
                     *(("bias", text) for text in bias or ()),
                     *(("activation", text) for text in activation or ()),
+                    *(("node", text) for text in node or ()),
                     *(("input", text) for text in inputs or ()),
                     *(("column", text) for text in column or ()),
                 ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,9 @@ _FORMS = {
     "weight": (3, "layer, node, and node of the layer before", "2,1,4"),
     "bias": (2, "layer and node", "2,1"),
     "activation": (2, "layer and node", "1,3"),
+    "node": (2, "layer and node", "1,3"),
 }
-_OF_ONE_ROW = {"activation", "input", "column"}
+_OF_ONE_ROW = {"activation", "node", "input", "column"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +87,7 @@ def answer(question: Question) -> None:
             parts = [("overview", found.explanation)]
         elif not parts:
             parts = [("cost", found.explanation.cost(found.sample))]
-        text = "\n\n".join(part.text(**question.shown) for _, part in parts)
+        text = "\n\n".join(_text(found, name, part, question.shown) for name, part in parts)
         as_dict = {name: part.to_dict(**question.shown) for name, part in parts}
         if question.latex is not None:
             make_parent(question.latex)
@@ -100,7 +102,8 @@ def answer(question: Question) -> None:
         given = {"model": str(question.model), **found.facts, "notes": notes, "written": written}
         output.json_object({**given, "derivations": as_dict})
     elif not question.quiet:
-        output.say(f"{question.model}: {found.title}\n\n{text}")
+        named = "" if found.sample is None else f"; below it is sample {found.sample}"
+        output.say(_wrapped(f"{question.model}: {found.title}{named}") + f"\n\n{text}")
         output.notes(notes)
         for name in written:
             output.say(f"\nWrote {name}.")
@@ -303,6 +306,28 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}"
 
 
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _text(found: _Found, name: str, part: Any, shown: Mapping[str, int]) -> str:
+    if name != "overview":
+        return str(part.text(**shown))
+    from deltarule.explain import overview
+    from deltarule.explain.derivation import DEPTH, TERMS, check_limits
+    from deltarule.explain.numbers import DIGITS
+
+    limits = {"depth": DEPTH, "terms": TERMS, "digits": DIGITS} | dict(shown)
+    return overview.text(part, *check_limits(**limits), hint=_next)
+
+
+def _next(explanation: Any, place: tuple[int, ...]) -> list[str]:
+    """Options that show more, of the first block's largest derivative and the first row."""
+    at = ",".join(map(str, place))
+    row = explanation.subject.names.rows[0]
+    return [f"next: --weight {at}, and of one row with --row {row}; --html page.html for all of it"]
+
+
 # -- where to --------------------------------------------------------------------------------------
 
 
@@ -322,7 +347,7 @@ def _write_page(place: Path, found: _Found, chosen: Sequence[tuple[str, str, Any
         if kind == "weight":
             layer, j, k = numbers
             start["selected"] = {"kind": "edge", "layer": layer, "j": j, "k": k}
-        elif kind in ("bias", "activation"):
+        elif kind in ("bias", "activation", "node"):
             named = "bias" if kind == "bias" else "node"
             start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
     states = []

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.explain.derivation import Derivation
+from deltarule.explain.numbers import fenced_number, number_box
 from deltarule.explain.subject import Column
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box, Fraction, Terms, Words
@@ -76,6 +77,12 @@ class EncodedColumn(Column):
         )
         top = Terms((("", own.box), ("-", _MEAN.box)))
 
+        def shown(digits: int) -> Box:
+            difference = Terms(
+                (("", number_box(raw, digits)), ("-", fenced_number(code.mean, digits)))
+            )
+            return Fraction(difference, number_box(code.std, digits))
+
         def combine(values: Sequence[float]) -> float:
             x, mean, std = values
             return float(np.asarray((x - mean) / std).astype(self.dtype))
@@ -87,6 +94,7 @@ class EncodedColumn(Column):
             part_values=(raw, code.mean, code.std),
             make=lambda part: Derivation(parts[part][0], parts[part][1], note=parts[part][2]),
             formula=Fraction(top, _STD.box),
+            numbers=shown,
             combine=combine,
             note="" if np.dtype(self.dtype) == np.float64 else f"rounded to {self.dtype}",
         )

@@ -244,8 +244,31 @@ class Explanation:
         InputError
             If there is no such output or sample.
         """
+        return self.node(self._nodes.figures.L, j, sample)
+
+    def node(self, layer: int, j: int, sample: int) -> Derivation:
+        """a_j^l of any node, by the forward pass (F3, F4); layer 0 is the input.
+
+        Its only part is z_j^l, unless the activation looks across its layer, as softmax does.
+
+        Raises
+        ------
+        InputError
+            If there is no such node or sample.
+
+        Examples
+        --------
+        >>> from deltarule import Network, explain
+        >>> net = Network([2, 1, 1], activation="relu", bias=False)
+        >>> e = explain(net, [[1.0, 2.0]], [[0.0]], theta=[0.5, 0.25, 1.0])
+        >>> print(e.node(1, 0, sample=0).text())
+        a_0^1 = max(z_0^1, 0) = max(1.000000, 0) = 1.000000  (F4)
+        └─ z_0^1 = Σ_k w_0k^1 · x_k = 0.500000 + 0.500000 = 1.000000  (F3)
+           ├─ w_00^1 · x_0 = 0.500000 · 1.000000 = 0.500000
+           └─ w_01^1 · x_1 = 0.250000 · 2.000000 = 0.500000
+        """
         figures = self._nodes.figures
-        layer, j = figures.check_node(figures.L, j)
+        layer, j = figures.check_node(layer, j, inputs=True)
         return self._nodes.a(layer, j, figures.check_sample(sample))
 
     # -- the update --------------------------------------------------------------------

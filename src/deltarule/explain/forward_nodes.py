@@ -93,7 +93,7 @@ class ForwardNodes:
                 ),
             )
 
-        weights = Scripted(Symbol("w", "w"), f"{j}k", str(layer))
+        weights = Scripted(Symbol("w", "w"), f"{j}{symbols.between}k", str(layer))
         total: Box = summed("k", weights, symbols.any_node("a", layer - 1, "k"))
         if self.net.bias:
             total = Terms((("", total), ("+", symbols.b(layer, j).box)))

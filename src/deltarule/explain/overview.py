@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,12 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["as_dict", "html", "latex", "text"]
 
+_WIDTH = 100
+
+
+Hint = Callable[["Explanation", tuple[int, ...]], list[str]]
+
 
 class Largest(NamedTuple):
-    """A block's largest derivative."""
+    """A block's largest derivative, and where it is: layer, j and, of a weight, k."""
 
     block: str
     norm: float
+    place: tuple[int, ...]
     derivation: Derivation
 
 
@@ -38,17 +46,22 @@ def largest(explanation: Explanation) -> list[Largest]:
         kind = explanation.weight if block.kind == "W" else explanation.bias
         with np.errstate(over="ignore"):
             norm = float(np.sqrt((part * part).sum()))
-        found.append(Largest(block.name, norm, kind(block.layer, *index)))
+        place = (block.layer, *index)
+        found.append(Largest(block.name, norm, place, kind(*place)))
     return found
 
 
-def text(explanation: Explanation, depth: int, terms: int, digits: int) -> str:
-    """The overview in plain text."""
+def text(
+    explanation: Explanation, depth: int, terms: int, digits: int, hint: Hint | None = None
+) -> str:
+    """The overview in plain text; ``hint`` says in other words than Python's where to go next."""
     subject = explanation.subject
-    lines = [repr(subject.net), _rows(explanation), ""]
+    lines = textwrap.wrap(repr(subject.net), _WIDTH, subsequent_indent=" " * len("Network("))
+    lines += [*textwrap.wrap(_rows(explanation), _WIDTH), ""]
     lines += [tree_text(explanation.cost(), min(depth, 1), terms, digits), ""]
     rows = [("block", "‖∂C/∂block‖", "largest derivative", "")]
-    for each in largest(explanation):
+    blocks = largest(explanation)
+    for each in blocks:
         own = box_text(each.derivation.mark.box)
         value = number_text(each.derivation.value, digits)
         rows.append((each.block, number_text(each.norm, digits), own, value))
@@ -58,8 +71,19 @@ def text(explanation: Explanation, depth: int, terms: int, digits: int) -> str:
         for row in rows
     ]
     if explanation.agreement is not None:
-        lines += ["", str(explanation.agreement)]
+        lines += ["", *textwrap.wrap(str(explanation.agreement), _WIDTH)]
+    lines += ["", *(hint or _next_in_python)(explanation, blocks[0].place)]
     return "\n".join(lines)
+
+
+def _next_in_python(explanation: Explanation, place: tuple[int, ...]) -> list[str]:
+    """Calls that show more, of the first block's largest derivative."""
+    at = ", ".join(map(str, place))
+    calls = [f"e.weight({at})", f"e.weight({at}, sample=0)"]
+    if explanation.subject.step is not None:
+        calls.append(f"e.update_weight({at})")
+    calls += [f"e.node({place[0]}, {place[1]}, sample=0)", 'e.html("page.html")']
+    return textwrap.wrap(f"next: {' · '.join(calls)}", _WIDTH)
 
 
 def _rows(explanation: Explanation) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from deltarule.explain.derivation import Derivation, Remainder
 from deltarule.explain.numbers import json_number, number_box, number_text
-from deltarule.maths.printing.boxes import Box
+from deltarule.maths.printing.boxes import Box, Number, Shown
 from deltarule.maths.printing.markup import box_latex, box_text
 
 __all__ = ["equation", "remainder_words", "tree_dict", "tree_lines", "tree_text"]
@@ -17,8 +17,11 @@ _WIDTH = 100
 
 def equation(node: Derivation, digits: int) -> list[Box]:
     """What is equal in a node: its symbol, its formula, the numbers in place, its value."""
-    sides: list[Box] = [node.mark.box]
     value = number_box(node.value, digits)
+    if isinstance(node.formula, Number | Shown):  # a constant: 1, and not 1 = 1.000000
+        exact = isinstance(node.formula, Number) and not node.formula.exponent
+        return [node.mark.box, node.formula if exact else value]
+    sides: list[Box] = [node.mark.box]
     said = {box_text(node.mark.box), box_text(value)}
     for box in (node.formula, node.numbers(digits)):
         if box is not None and box_text(box) not in said:

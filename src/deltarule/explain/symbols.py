@@ -79,11 +79,11 @@ class Symbols:
     """
 
     def __init__(self, net: Network) -> None:
-        self._between = "" if max(net.widths) <= 10 else ","
+        self.between = "" if max(net.widths) <= 10 else ","
 
     def w(self, layer: int, j: int, k: int) -> Mark:
         """w_jk^l."""
-        box = Scripted(Symbol("w", "w"), f"{j}{self._between}{k}", str(layer))
+        box = Scripted(Symbol("w", "w"), f"{j}{self.between}{k}", str(layer))
         return Mark(box, f"w^{layer}_{{{j},{k}}}")
 
     def b(self, layer: int, j: int) -> Mark:

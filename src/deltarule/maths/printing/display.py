@@ -233,7 +233,22 @@ def _add(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
         return b if _is(a, 0) else a
     if _whole(a) and b.op == "add" and _whole(b.args[0]):  # 1 + (1 + x) is 2 + x
         return _make(space, "add", (space.number(a.data + b.args[0].data), b.args[1]))
+    root = _square_root(space, a, b)
+    if root is not None:
+        return _make(space, "multiply", (root, root))
     return _make(space, "subtract", (a, b.args[0])) if b.op == "negative" else None
+
+
+def _square_root(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
+    """n + x where n² + x (2n + x) is what is added: a square that was multiplied out."""
+    if not (_whole(a) and b.op == "multiply"):
+        return None
+    for x, rest in (b.args, b.args[::-1]):
+        if rest.op == "add" and rest.args[1] is x and _whole(rest.args[0]):
+            half, odd = divmod(rest.args[0].data, 2)
+            if not odd and half > 0 and half * half == a.data:
+                return _make(space, "add", (space.number(half), x))
+    return None
 
 
 def _subtract(space: RecordingNamespace, a: Node, b: Node) -> Node | None:

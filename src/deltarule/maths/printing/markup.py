@@ -21,6 +21,9 @@ _LATEX_SIGNS |= {"·": r"\cdot", "←": r"\leftarrow", "→": r"\to", "and": r"\
 _LATEX_SPECIAL = {"∞": r"\infty", "not a number": r"\text{not a number}"}
 _TEXT_SIGNS = {"==": "=", "<=": "≤", ">=": "≥", "!=": "≠"}
 _MATHML_SIGNS = {**_TEXT_SIGNS, "-": "−"}
+# A hyphen in words is no minus sign: until the text is whole, another sign stands for it.
+_SET_ASIDE = str.maketrans("-*", "\ue000\ue001")
+_AS_WRITTEN = str.maketrans("\ue000\ue001", "-*")
 
 
 def latex(formula: RecordedFormula, result: str | None = None) -> str:
@@ -45,7 +48,7 @@ def box_latex(box: Box) -> str:
 
 def box_text(box: Box) -> str:
     """A box as one line of plain text, with the minus sign of mathematics."""
-    return _text(box).replace("-", "−").replace(" * ", " · ")
+    return _text(box).replace("-", "−").replace(" * ", " · ").translate(_AS_WRITTEN)
 
 
 def box_mathml(box: Box, *, display: str = "inline") -> str:
@@ -54,7 +57,8 @@ def box_mathml(box: Box, *, display: str = "inline") -> str:
 
 
 def _math(box: Box, display: str) -> str:
-    attributes = f"display={quoteattr(display)} alttext={quoteattr(_text(box))}"
+    alternative = _text(box).translate(_AS_WRITTEN)
+    attributes = f"display={quoteattr(display)} alttext={quoteattr(alternative)}"
     namespace = "http://www.w3.org/1998/Math/MathML"
     return f'<math xmlns="{namespace}" {attributes}>{_mathml(box)}</math>'
 
@@ -180,7 +184,7 @@ def _text(box: Box) -> str:
                 return f"{sign}10^{exponent}"
             return sign + mantissa + (f" × 10^{exponent}" if exponent else "")
         case boxes.Words(words):
-            return words
+            return words.translate(_SET_ASIDE)
         case boxes.Where(body, definitions):
             given = [f"{_text(name)} = {_text(value)}" for name, value in definitions]
             return f"{_text(body)}; where {', and '.join(given)}"
@@ -198,6 +202,7 @@ def _closed(box: Box, *, powers: bool = False) -> str:
     """The text of a box, in parentheses unless it may stand beside a / or ^ as it is."""
     simple = isinstance(box, boxes.Number | boxes.Symbol | boxes.Index | boxes.Fenced)
     simple |= powers and isinstance(box, boxes.Scripted)
+    simple |= isinstance(box, boxes.Words) and box.text.isidentifier()
     simple |= isinstance(box, boxes.Shown) and not box.negative and not box.exponent
     return _text(box) if simple or (powers and isinstance(box, boxes.Power)) else f"({_text(box)})"
 

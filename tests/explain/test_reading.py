@@ -1,0 +1,90 @@
+"""How a derivation reads: nothing twice, squares as squares, names as they are written."""
+
+import numpy as np
+import pytest
+
+from deltarule import Network, explain
+from deltarule.maths import record_activation
+from deltarule.maths.printing.boxes import Fraction, Terms, Words
+from deltarule.maths.printing.layout import layout
+from deltarule.maths.printing.markup import box_mathml, box_text
+from deltarule.maths.recording import RecordingNamespace
+
+
+def explained(activation="relu", widths=(2, 3, 2), **options):
+    net = Network(list(widths), activation=activation)
+    X = np.array([[0.5, -1.0], [2.0, 0.25], [0.0, 1.0]])[:, : widths[0]]
+    Y = np.ones((3, widths[-1]))
+    return explain(net, X, Y, theta=net.initial(4), **options)
+
+
+@pytest.mark.parametrize(
+    ("activation", "slope"),
+    [
+        ("logistic", "e^(-|z|)/(1 + e^(-|z|))^2"),
+        ("tanh", "(4 e^(-2 |z|))/(1 + e^(-2 |z|))^2"),
+    ],
+)
+def test_a_square_that_was_multiplied_out_is_a_square(activation, slope):
+    assert record_activation(activation).slope.text() == slope
+
+
+@pytest.mark.parametrize(
+    ("formula", "shown"),
+    [
+        (lambda x: 4 + x * (4 + x), "(2 + x)^2"),
+        (lambda x: 1 + (2 + x) * x, "(1 + x)^2"),
+        (lambda x: 1 + x * (3 + x), "1 + x (3 + x)"),
+        (lambda x: 4 + x * (2 + x), "4 + x (2 + x)"),
+        (lambda x: -1 + x * (2 + x), None),
+        (lambda x: 0.25 + x * (1 + x), "0.25 + x (1 + x)"),
+    ],
+)
+def test_only_a_square_is_shown_as_one(formula, shown):
+    text = box_text(layout(formula(RecordingNamespace().variable("x"))))
+    assert "^2" not in text if shown is None else text == shown
+
+
+def test_a_constant_is_shown_once():
+    e = explained("relu")
+    slopes = {e.delta(1, j, i).part(1).text(depth=0) for j in range(3) for i in range(3)}
+    assert {line.split("  ")[0].split(" = ", 1)[1] for line in slopes} == {"0", "1"}
+    assert any("= 1$" in e.delta(1, j, i).part(1).latex() for j in range(3) for i in range(3))
+    linear = Network([1, 1, 1], "selu")
+    scaled = explain(linear, [[1.0]], [[0.0]], theta=[1.0, 0.0, 1.0, 0.0]).delta(1, 0, 0).part(1)
+    assert scaled.text(depth=0) == "∂a_0^1/∂z_0^1 = 1.050701  (F8; z_0^1 > 0)"
+
+
+def test_a_hyphen_in_a_name_is_no_minus_sign():
+    box = Terms((("", Words("a-b * c")), ("-", Words("d"))))
+    assert box_text(box) == "a-b * c − d"
+    assert 'alttext="a-b * c - d"' in box_mathml(box)
+    assert box_text(Fraction(Words("std"), Words("std of x"))) == "std/(std of x)"
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_a_node_by_the_forward_pass(layer):
+    e = explained("tanh")
+    for j in range(e.subject.net.widths[layer]):
+        for sample in range(3):
+            node = e.node(layer, j, sample)
+            assert node.value == e.trace.A[layer][sample, j]
+            assert node.mark.key == f"a^{layer}_{{{j}}}"
+            assert layer == 0 or node.part(0).mark.key == f"z^{layer}_{{{j}}}"
+    assert e.node(2, 1, 0).text() == e.output(1, 0).text()
+
+
+def test_wide_layers_have_a_comma_in_the_sum_too():
+    assert "Σ_k w_{3,k}^1 · x_k" in explained(widths=(2, 12, 2)).node(1, 3, 0).text()
+    assert "Σ_k w_2k^1 · x_k" in explained().node(1, 2, 0).text()
+
+
+def test_the_overview_says_where_to_go_next():
+    with_step = explained(rule="adam", learning_rate=0.1)
+    *_, last = with_step.text().split("\n\n")
+    assert last.startswith("next: e.weight(1, ")
+    calls = last.removeprefix("next: ").replace("\n", " ").split(" · ")
+    for call in calls[:-1]:
+        assert eval(call, {"e": with_step}).value is not None
+    assert "update" not in explained().text()
+    assert max(map(len, with_step.text().splitlines())) <= 100
