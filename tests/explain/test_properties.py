@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.explain.trees import faults
+from tests.explain.trees import faults, per_sample
 from tests.maths.conftest import make_problem
 
 from deltarule import ACTIVATIONS, LOSSES, Network, check_gradient, explain
@@ -22,16 +22,16 @@ def problem(hidden, loss, g, bias):
 
 def everything(e):
     """One derivation of each kind, and what the trace has for it."""
-    net, trace = e.subject.net, e.trace
+    net, trace, each = e.subject.net, e.trace, per_sample(e)
     yield e.weight(1, 0, 1), trace.dW[1][0, 1]
     yield e.weight(2, 1, 0), trace.dW[2][1, 0]
     if net.bias:
         yield e.bias(1, 1), trace.db[1][1]
         yield e.bias(2, 0), trace.db[2][0]
     yield e.cost(), trace.cost
-    yield e.input(1, 2), e.subject.each.dX[2, 1]
-    yield e.delta(1, 0, 2), e.subject.each.delta[1][2, 0]
-    yield e.delta(2, 1, 0), e.subject.each.delta[2][0, 1]
+    yield e.input(1, 2), each.dX[2, 1]
+    yield e.delta(1, 0, 2), each.delta[1][2, 0]
+    yield e.delta(2, 1, 0), each.delta[2][0, 1]
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)

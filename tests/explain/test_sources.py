@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from tests.explain.trees import faults, walk
+from tests.explain.trees import faults, per_sample, walk
 
 from deltarule import MLPClassifier, MLPRegressor, Model, Network, explain
 from deltarule.engines import Batch, EngineSettings, make_engine
@@ -114,7 +114,7 @@ def test_a_table(table, table_model):
         node = e.column(name, 1)
         assert faults(node, depth=6) == []
         inputs = next(c for c in e.subject.columns if c.name == name).inputs
-        x, up = e.subject.X[1], e.subject.each.dX[1]
+        x, up = e.subject.X[1], per_sample(e).dX[1]
         assert node.value == pytest.approx(sum(x[k] * up[k] for k in inputs), rel=1e-12, abs=1e-15)
 
 
@@ -136,7 +136,7 @@ def test_the_derivative_by_a_raw_number(table, table_model):
     e = explain(table_model, table)
     note = e.column("age", 1).note
     code = table_model.encoder.codes[0]
-    rate = e.subject.each.dX[1, 0] / code.std
+    rate = per_sample(e).dX[1, 0] / code.std
     assert f"{abs(rate):.6f}"[:7] in note or f"{abs(rate):.5e}"[:6] in note
 
 

@@ -53,7 +53,7 @@ class BackwardNodes(ForwardNodes):
     def up(self, layer: int, j: int, sample: int) -> Derivation:
         """∂C_i/∂a_j^l: from the loss at the output, else the sum over the next layer."""
         mark = self.up_mark(layer, j, sample)
-        value = self.figures.up(layer)[sample, j]
+        value = self.figures.up(layer, sample)[j]
         if layer == self.figures.L:
             return self.loss_function(mark, value, "derivative", j, sample, fused=False)
         values = self.figures.delta[layer + 1][sample] * self.figures.W[layer + 1][:, j]
@@ -122,7 +122,7 @@ class BackwardNodes(ForwardNodes):
         found = [
             Factor(
                 self.up_mark(layer, j, sample),
-                figures.up(layer)[sample, j],
+                figures.up(layer, sample)[j],
                 lambda: self.up(layer, j, sample),
             )
         ]
@@ -134,7 +134,7 @@ class BackwardNodes(ForwardNodes):
         found.append(
             Factor(
                 slope,
-                figures.slope(layer)[sample, j],
+                figures.slope(layer, sample)[j],
                 lambda: self.slope(layer, j, sample, slope),
             )
         )
@@ -157,7 +157,7 @@ class BackwardNodes(ForwardNodes):
     def _mixing_sum(self, mark: Mark, value: float, j: int, sample: int) -> Derivation:
         """δ_j = Σ_i ∂C/∂a_i ∂a_i/∂z_j: every output depends on z_j."""
         figures, symbols, L = self.figures, self.symbols, self.figures.L
-        up, jacobian = figures.up(L)[sample], figures.jacobian(sample, j)
+        up, jacobian = figures.up(L, sample), figures.jacobian(sample, j)
         with np.errstate(all="ignore"):
             values = up * jacobian
 
@@ -221,7 +221,7 @@ class BackwardNodes(ForwardNodes):
         plain_sum: Derivation | None
         if figures.mixes(L):
             with np.errstate(all="ignore"):
-                total = added(figures.up(L)[sample] * figures.jacobian(sample, j))
+                total = added(figures.up(L, sample) * figures.jacobian(sample, j))
             mixed = plain_sum = self._mixing_sum(mark, total, j, sample)
             parts = [Factor(mark, total, lambda: mixed)]
             formula: Box = mixed.formula or mark.box
@@ -291,7 +291,10 @@ class BackwardNodes(ForwardNodes):
         return product_of(
             partial(symbols.C(sample), symbols.b(layer, j)),
             self.figures.delta[layer][sample, j],
-            [*self.factors(layer, j, sample), Factor(own, 1.0, lambda: given(own, 1.0))],
+            [
+                *self.factors(layer, j, sample),
+                Factor(own, 1.0, lambda: Derivation(own, 1.0, formula=Number("1"))),
+            ],
             "F6",
         )
 

@@ -35,7 +35,7 @@ class ColumnNodes(UpdateNodes):
         """Σ_k x_k ∂C_i/∂x_k over a column's inputs: its part of C_i to first order."""
         column = self._column(name)
         inputs = column.inputs
-        up, x = self.figures.up(0)[sample], self.figures.A[0][sample]
+        up, x = self.figures.up(0, sample), self.figures.A[0][sample]
         values = [x[k] * up[k] for k in inputs]
 
         def make(place: int) -> Derivation:

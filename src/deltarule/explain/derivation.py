@@ -28,6 +28,8 @@ Numbers = Callable[[int], Box | None]
 
 # A sum of so few terms is shown with the numbers in place; of more, the terms are lines.
 _FEW = 4
+# So many arguments of a function are always shown.
+_ARGUMENTS = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,8 +160,8 @@ class Derivation:
         n = self.n_parts
         if terms is None or n <= terms + 1 or self.kind not in ("sum", "function"):
             return list(range(n))
-        if self.kind == "function":
-            return list(range(terms))
+        if self.kind == "function":  # a rule has a few arguments, softmax one for each output
+            return list(range(n if n <= _ARGUMENTS else terms))
         size = np.nan_to_num(np.abs(self.part_values), nan=np.inf)
         return sorted(np.argsort(-size, kind="stable")[:terms].tolist())
 

@@ -27,21 +27,41 @@ class Figures:
     subject : Subject
     W, b : lists of L+1 arrays
         Views of θ.
-    Z, A, G, delta : lists of L+1 arrays
-        z^l, a^l, g^l(z^l) and ∂C_i/∂z^l, each (N, n_l).
     """
 
     def __init__(self, subject: Subject) -> None:
         self.subject, self.net = subject, subject.net
-        each = subject.each
         self.W, self.b = subject.net.unpack(subject.theta)
-        self.Z, self.A, self.G, self.delta = each.Z, each.A, each.G, each.delta
-        self.loss: np.ndarray = each.loss
         self.activations, self.bound_loss = bound_formulas(subject.net, numpy_namespace(np.float64))
-        self._ups: dict[int, np.ndarray] = {}
+        self._ups: dict[tuple[int, int], np.ndarray] = {}
         # Every part of one sum asks for the same column.
         self._last_jacobian: tuple[Any, np.ndarray] = (None, np.zeros(0))
-        self._slopes: dict[int, np.ndarray] = {}
+        self._slopes: dict[tuple[int, int], np.ndarray] = {}
+
+    @property
+    def Z(self) -> list[Any]:
+        """z^l, each (N, n_l)."""
+        return self.subject.passed.Z
+
+    @property
+    def A(self) -> list[Any]:
+        """a^l."""
+        return self.subject.passed.A
+
+    @property
+    def G(self) -> list[Any]:
+        """g^l(z^l), which is a^l but for dropout."""
+        return self.subject.passed.G
+
+    @property
+    def delta(self) -> list[Any]:
+        """∂C_i/∂z^l, before w_i."""
+        return self.subject.each.delta
+
+    @property
+    def loss(self) -> np.ndarray:
+        """C_i, (N,)."""
+        return np.asarray(self.subject.each.loss)
 
     @property
     def L(self) -> int:
@@ -53,23 +73,28 @@ class Figures:
         masks = self.subject.masks
         return None if masks is None else masks[layer]
 
-    def up(self, layer: int) -> np.ndarray:
-        """∂C_i/∂a^l, (N, n_l): from the loss at the output (F7), else the sums of F13."""
-        if layer not in self._ups:
+    def up(self, layer: int, sample: int) -> np.ndarray:
+        """∂C_i/∂a^l of a row, (n_l,): from the loss at the output (F7), else the sums of F13."""
+        if (layer, sample) not in self._ups:
             with np.errstate(all="ignore"):
                 if layer == self.L:
-                    self._ups[layer] = self.bound_loss.from_output(self.G[-1], self.subject.Y)[1]
+                    y = self.subject.Y[sample : sample + 1]
+                    found = self.bound_loss.from_output(self.G[-1][sample : sample + 1], y)[1]
+                    up = np.broadcast_to(found, y.shape)[0]
                 else:
-                    self._ups[layer] = self.delta[layer + 1] @ self.W[layer + 1]
-        return self._ups[layer]
+                    up = self.delta[layer + 1][sample] @ self.W[layer + 1]
+            self._ups[layer, sample] = up
+        return self._ups[layer, sample]
 
-    def slope(self, layer: int) -> np.ndarray:
-        """g^l′(z^l), (N, n_l); of an elementwise activation."""
-        if layer not in self._slopes:
+    def slope(self, layer: int, sample: int) -> np.ndarray:
+        """g^l′(z^l) of a row, (n_l,); of an elementwise activation."""
+        if (layer, sample) not in self._slopes:
+            row = slice(sample, sample + 1)
+            z = self.Z[layer][row]
             with np.errstate(all="ignore"):
-                slope = self.activations[layer].slope(self.Z[layer], self.G[layer])
-            self._slopes[layer] = np.broadcast_to(slope, self.Z[layer].shape)
-        return self._slopes[layer]
+                slope = self.activations[layer].slope(z, self.G[layer][row])
+            self._slopes[layer, sample] = np.broadcast_to(slope, z.shape)[0]
+        return self._slopes[layer, sample]
 
     def mixes(self, layer: int) -> bool:
         """Whether the layer's activation looks across its nodes, as softmax does."""
@@ -79,7 +104,8 @@ class Figures:
     def intact(self) -> np.ndarray:
         """Where the factors at the output give δ^L with its digits, (N, n_L)."""
         with np.errstate(all="ignore"):
-            plain = self.activations[-1].pullback(self.Z[-1], self.G[-1], self.up(self.L))
+            up = self.bound_loss.from_output(self.G[-1], self.subject.Y)[1]
+            plain = self.activations[-1].pullback(self.Z[-1], self.G[-1], up)
             delta = self.delta[-1]
             same = np.abs(plain - delta) <= _INTACT * np.abs(delta)
         unfused = self.bound_loss.from_input is None
@@ -116,7 +142,7 @@ class Figures:
         InputError
             If there is none.
         """
-        return _checked("sample", sample, len(self.loss), "row")
+        return _checked("sample", sample, len(self.subject.X), "row")
 
     def check_node(self, layer: Any, j: Any, *, inputs: bool = False) -> tuple[int, int]:
         """A node's place, if there is such a node.

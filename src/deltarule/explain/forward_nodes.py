@@ -332,7 +332,7 @@ class ForwardNodes:
 
         return Derivation(
             mark,
-            figures.slope(layer)[sample, j],
+            figures.slope(layer, sample)[j],
             "function",
             part_values=[values[name] for name in looks],
             make=make,

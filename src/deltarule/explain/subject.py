@@ -17,9 +17,9 @@ import numpy as np
 from deltarule.engines import EngineSettings
 from deltarule.errors import InputError
 from deltarule.maths import Network, Trace, numpy_namespace
-from deltarule.maths.backprop import cost_and_grad, traced
+from deltarule.maths.backprop import cost_and_grad, forward_pass, traced
 from deltarule.maths.inputs import check_rows, check_weights, normalised
-from deltarule.maths.passes import Gradients
+from deltarule.maths.passes import ForwardPass, Gradients
 
 __all__ = ["Column", "Names", "StepTaken", "Subject"]
 
@@ -190,14 +190,34 @@ class Subject:
         )
 
     @functools.cached_property
+    def passed(self) -> ForwardPass:
+        """The forward pass, which the two backward passes share."""
+        with np.errstate(all="ignore"):
+            return forward_pass(
+                numpy_namespace(np.float64), self.net, self.theta, self.X, self.masks
+            )
+
+    @functools.cached_property
     def trace(self) -> Trace:
         """Every number of one forward and one backward pass; δ and dW carry w_i."""
-        return traced(self.net, self.theta, self.X, self.Y, self.w, masks=self.masks)
+        return traced(
+            self.net, self.theta, self.X, self.Y, self.w, masks=self.masks, passed=self.passed
+        )
 
     @functools.cached_property
     def each(self) -> Gradients:
-        """The same pass for every row with weight 1: its ``delta[l][i, j]`` is ∂C_i/∂z_j^l."""
+        """The loss and δ of every row with weight 1: its ``delta[l][i, j]`` is ∂C_i/∂z_j^l."""
         xp = numpy_namespace(np.float64)
         ones = np.ones(len(self.X))
         with np.errstate(all="ignore"):
-            return cost_and_grad(xp, self.net, self.theta, self.X, self.Y, ones, self.masks)
+            return cost_and_grad(
+                xp,
+                self.net,
+                self.theta,
+                self.X,
+                self.Y,
+                ones,
+                self.masks,
+                passed=self.passed,
+                only_delta=True,
+            )

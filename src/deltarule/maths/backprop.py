@@ -80,6 +80,8 @@ def cost_and_grad(
     w: Any,
     masks: Masks = None,
     some_absent: bool = False,
+    passed: ForwardPass | None = None,
+    only_delta: bool = False,
 ) -> Gradients:
     """One forward and one backward pass: the cost and every partial derivative.
 
@@ -99,6 +101,10 @@ def cost_and_grad(
     some_absent : bool
         Whether a weight may be 0. A row of weight 0 then counts as absent even if its
         loss is not finite (0 · ∞ is no number).
+    passed : ForwardPass, optional
+        The forward pass, if it has been made.
+    only_delta : bool
+        Whether ∂C/∂W, ∂C/∂b and ∂C/∂x are left out: they are None.
 
     Returns
     -------
@@ -108,7 +114,7 @@ def cost_and_grad(
     L = net.n_layers
     W, _ = net.unpack(theta)
     activations, _ = bound_formulas(net, xp)
-    passed = forward_pass(xp, net, theta, X, masks)
+    passed = passed or forward_pass(xp, net, theta, X, masks)
     Z, A, G = passed
     loss, slope = loss_terms(xp, net, passed, Y)
 
@@ -128,9 +134,12 @@ def cost_and_grad(
     db: list[Any] = [None] * (L + 1)
     delta[L] = weight * slope
     for layer in range(L, 0, -1):
-        dW[layer] = delta[layer].T @ inputs[layer - 1]
-        if net.bias:
+        if not only_delta:
+            dW[layer] = delta[layer].T @ inputs[layer - 1]
+        if net.bias and not only_delta:
             db[layer] = delta[layer].sum(axis=0)
+        if layer == 1 and only_delta:
+            return Gradients(cost, loss, Z, A, G, delta, dW, db, None)
         up = delta[layer] @ W[layer]  # F13: the sum over all j of layer l
         if layer == 1:
             return Gradients(cost, loss, Z, A, G, delta, dW, db, up)
@@ -379,12 +388,13 @@ def traced(
     w: np.ndarray,
     per_sample: bool = False,
     masks: Masks = None,
+    passed: ForwardPass | None = None,
 ) -> Trace:
     """The trace of rows that are checked and prepared, with w_i as they are: of a batch, say."""
     xp = numpy_namespace(net.dtype)
     absent = bool((w == 0).any())
     with np.errstate(all="ignore"):
-        got = cost_and_grad(xp, net, theta, X, Y, w, masks, absent)
+        got = cost_and_grad(xp, net, theta, X, Y, w, masks, absent, passed)
         grad = net.pack(got.dW, got.db if net.bias else None)
         each = None
         if per_sample:
