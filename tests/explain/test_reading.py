@@ -88,3 +88,23 @@ def test_the_overview_says_where_to_go_next():
         assert eval(call, {"e": with_step}).value is not None
     assert "update" not in explained().text()
     assert max(map(len, with_step.text().splitlines())) <= 100
+
+
+def test_powers_of_ten_and_inputs_in_a_note():
+    node = explained().input(0, 1)
+    node.note = "50% by 5.55897 × 10^−6; raising x_0 would lower the loss"
+    shown = node.latex(depth=0, standalone=False)
+    assert r"50\% by 5.55897$\times 10^{-6}$; raising $x_{0}$ would" in shown
+    assert "× 10<sup>−6</sup>; raising" in node._repr_html_()
+
+
+def test_arguments_of_a_rule_are_all_shown():
+    e = explained(rule="adam", learning_rate=0.1)
+    text = e.update_weight(1, 0, 1).text(depth=1, terms=1)
+    assert "further" not in text
+    assert {"η", "m̂", "v̂"} <= {line.split(" ")[1] for line in text.splitlines() if "─" in line}
+
+
+def test_the_derivative_of_z_by_a_bias_is_1():
+    node = explained().bias(1, 0, 0)
+    assert node.part(node.n_parts - 1).text() == "∂z_0^1/∂b_0^1 = 1"

@@ -12,6 +12,7 @@ from deltarule.engines import Batch, EngineSettings, make_engine
 from deltarule.errors import InputError
 from deltarule.estimators import TableSettings, fit_table
 from deltarule.explain import subject_of
+from deltarule.explain.numbers import number_text
 from deltarule.tables import Table, infer_schema
 
 
@@ -130,6 +131,29 @@ def test_an_input_comes_from_its_cell(table, table_model):
     assert "age is missing" in e.column("age", 0).text(depth=2)
     assert "[town = Ulm]" in e.column("town", 1).text(depth=2)
     assert "in days since 1970-01-01" in e.column("since", 1).text(depth=3)
+
+
+def test_the_target_comes_from_its_cell(table, table_model):
+    e, code = explain(table_model, table), table_model.target
+    node = e.cost(1).part(0)
+    assert faults(node, depth=4) == []
+    y, price = node.part(1), table.columns["price"][1]
+    assert y.value == pytest.approx((price - code.mean) / code.std, rel=1e-12)
+    assert [y.part(place).value for place in range(3)] == [price, code.mean, code.std]
+    assert "y_0 = (price − mean)/std = (" in y.text()
+    output = e.output(0, 1)
+    assert output.note == f"that is, price {number_text(code.inverse(output.value))}"
+
+
+def test_a_class_is_its_label(table):
+    labelled = Table(("age", "town"), {"age": table.columns["age"], "town": table.columns["town"]})
+    settings = TableSettings(layers=(4,), epochs=1, engine="reference")
+    e = explain(fit_table(labelled, infer_schema(labelled, "town"), settings), labelled)
+    own = labelled.columns["town"][1]
+    for j, name in enumerate(e.subject.classes):
+        y = e.cost(1).part(j).part(-1 + e.cost(1).part(j).n_parts)
+        assert y.note == f"town is {own!r}; 1 stands for {name!r}"
+        assert y.value == (name == own)
 
 
 def test_the_derivative_by_a_raw_number(table, table_model):

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from deltarule import Network, backprop
+from deltarule import Network, backprop, explain
 from deltarule.errors import InputError
 from deltarule.explain import Subject
 
@@ -51,3 +51,14 @@ def test_a_batch_keeps_the_weights_its_step_had():
 def test_what_cannot_be_explained_is_refused(theta, rows, message):
     with pytest.raises(InputError, match=message):
         Subject.of_arrays(NET, theta, rows, Y[: len(rows)])
+
+
+def test_only_what_is_asked_for_is_computed():
+    e = explain(NET, X, Y, theta=NET.initial(0))
+    assert not {"passed", "each", "trace"} & set(vars(e.subject))
+    e.node(1, 0, 1).text()
+    assert {"each", "trace"}.isdisjoint(vars(e.subject))
+    e.weight(1, 0, 0, 1).text()
+    assert "trace" not in vars(e.subject)
+    assert e.subject.each.dX is None
+    assert e.subject.each.Z[1] is e.trace.Z[1]

@@ -69,7 +69,8 @@ class ColumnNodes(UpdateNodes):
             return f"{known}; it did not vary in training and feeds no input"
         if isinstance(code, NumberCode) and code.varies and cell is not None:
             rate = up[column.inputs[0]] / code.std
-            return f"{known}; per unit of it the loss changes by {number_text(rate)}"
+            unit = "day" if column.kind == "date" else "unit of it"
+            return f"{known}; per {unit} the loss changes by {number_text(rate)}"
         return known
 
     def _column(self, name: Any) -> Column:

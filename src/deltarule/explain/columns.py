@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from deltarule.explain.derivation import Derivation
-from deltarule.explain.numbers import fenced_number, number_box
-from deltarule.explain.subject import Column
+from deltarule.explain.numbers import fenced_number, number_box, number_text
+from deltarule.explain.subject import Column, Target
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box, Fraction, Terms, Words
+from deltarule.tables import TargetEncoder
 from deltarule.tables.columncodes import CategoryCode, NumberCode
 
-__all__ = ["EncodedColumn", "encoded_columns"]
+__all__ = ["EncodedColumn", "EncodedTarget", "encoded_columns", "encoded_target"]
 
 _MEAN = Mark(Words("mean"), "mean")
 _STD = Mark(Words("std"), "std")
@@ -70,34 +71,80 @@ class EncodedColumn(Column):
         elif self.kind == "date":
             note = f"{self.cells[sample]}, in days since 1970-01-01"
         own = Mark(Words(self.name), self.name)
-        parts = (
-            (own, raw, note),
-            (_MEAN, code.mean, "of training"),
-            (_STD, code.std, "of training"),
-        )
-        top = Terms((("", own.box), ("-", _MEAN.box)))
+        parts = ((own, raw), (_MEAN, code.mean), (_STD, code.std))
+        return _scaled(mark, value, parts, (note, "of training", "of training"), self.dtype)
 
-        def shown(digits: int) -> Box:
-            difference = Terms(
-                (("", number_box(raw, digits)), ("-", fenced_number(code.mean, digits)))
-            )
-            return Fraction(difference, number_box(code.std, digits))
 
-        def combine(values: Sequence[float]) -> float:
-            x, mean, std = values
-            return float(np.asarray((x - mean) / std).astype(self.dtype))
+@dataclasses.dataclass(frozen=True)
+class EncodedTarget(Target):
+    """The target's column with what encodes it.
 
-        return Derivation(
-            mark,
-            value,
-            "function",
-            part_values=(raw, code.mean, code.std),
-            make=lambda part: Derivation(parts[part][0], parts[part][1], note=parts[part][2]),
-            formula=Fraction(top, _STD.box),
-            numbers=shown,
-            combine=combine,
-            note="" if np.dtype(self.dtype) == np.float64 else f"rounded to {self.dtype}",
-        )
+    Attributes
+    ----------
+    code : TargetEncoder
+    dtype : dtype
+        What training compared with.
+    """
+
+    code: TargetEncoder = None  # type: ignore[assignment]
+    dtype: Any = np.float64
+
+    def derivation(self, mark: Mark, sample: int, value: float, output: str) -> Derivation:
+        """y_j of a row, from its cell: standardised, or whether it is of the output's class."""
+        cell, code = self.cells[sample], self.code
+        if code.task != "regression":
+            words = f"; 1 stands for {output!r}" if output else ""
+            return Derivation(mark, value, note=f"{self.name} is {cell!r}{words}")
+        own = Mark(Words(self.name), self.name)
+        parts = ((own, float(cell)), (_MEAN, code.mean), (_STD, code.std))
+        return _scaled(mark, value, parts, ("", "of training", "of training"), self.dtype)
+
+    def reading(self, value: float) -> str:
+        """What an output is in the target's own unit; nothing for a class."""
+        if self.code.task != "regression":
+            return ""
+        return f"that is, {self.name} {number_text(float(self.code.inverse(value)))}"
+
+
+def encoded_target(model: Any, typed: Any, dtype: Any = np.float64) -> EncodedTarget | None:
+    """The target's column of a table model, for rows of its table."""
+    if typed.target is None:
+        return None
+    cells = tuple(cell.item() if hasattr(cell, "item") else cell for cell in typed.target)
+    column = model.schema.target
+    name = "target" if column is None else column.name
+    return EncodedTarget(name, cells, model.target, np.dtype(dtype))
+
+
+def _scaled(
+    mark: Mark,
+    value: float,
+    parts: Sequence[tuple[Mark, float]],
+    notes: Sequence[str],
+    dtype: Any,
+) -> Derivation:
+    """(x − mean)/std, of the numbers in ``parts``, rounded to what the network takes."""
+    (own, raw), (_, mean), (_, std) = parts
+    exact = np.dtype(dtype) == np.float64
+
+    def shown(digits: int) -> Box:
+        top = Terms((("", number_box(raw, digits)), ("-", fenced_number(mean, digits))))
+        return Fraction(top, number_box(std, digits))
+
+    def combine(values: Sequence[float]) -> float:
+        return float(np.asarray((values[0] - values[1]) / values[2]).astype(dtype))
+
+    return Derivation(
+        mark,
+        value,
+        "function",
+        part_values=(raw, mean, std),
+        make=lambda part: Derivation(*parts[part], note=notes[part]),
+        formula=Fraction(Terms((("", own.box), ("-", _MEAN.box))), _STD.box),
+        numbers=shown,
+        combine=combine,
+        note="" if exact else f"rounded to {np.dtype(dtype)}",
+    )
 
 
 def encoded_columns(model: Any, typed: Any, dtype: Any) -> tuple[EncodedColumn, ...]:

@@ -57,8 +57,14 @@ class ForwardNodes:
         return given(self.symbols.b(layer, j), self.figures.b[layer][j])
 
     def target(self, j: int, sample: int) -> Derivation:
-        """y_j."""
-        return given(self.symbols.y(j), self.subject.Y[sample, j], self._output_name(j))
+        """y_j, from its column where there is a table."""
+        mark, value = self.symbols.y(j), self.subject.Y[sample, j]
+        if self.subject.target is None:
+            return given(mark, value, self._output_name(j))
+        found: Derivation = self.subject.target.derivation(
+            mark, sample, value, self._output_name(j)
+        )
+        return found
 
     def _output_name(self, j: int) -> str:
         name = self.subject.names.outputs[j]
@@ -115,7 +121,10 @@ class ForwardNodes:
             return self.x(j, sample)
         mask = figures.mask(layer)
         if mask is None:
-            return self._g(mark, layer, j, sample)
+            node = self._g(mark, layer, j, sample)
+            if layer == figures.L and self.subject.target is not None:
+                node.note = self.subject.target.reading(value)
+            return node
         own = plain("g", below=str(j), above=str(layer))
         factors = (mask[sample, j], figures.G[layer][sample, j])
         return Derivation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
@@ -58,4 +59,5 @@ def _line(node: Derivation, digits: int) -> str:
         f"{_large(box)}</span>"
     )
     out += f" <small>({'; '.join(known)})</small>" if known else ""
-    return out + (f" <small><em>{escape(node.note)}</em></small>" if node.note else "")
+    note = re.sub(r"10\^(−?\d+)", r"10<sup>\1</sup>", escape(node.note))
+    return out + (f" <small><em>{note}</em></small>" if note else "")

@@ -21,7 +21,7 @@ from deltarule.maths.backprop import cost_and_grad, forward_pass, traced
 from deltarule.maths.inputs import check_rows, check_weights, normalised
 from deltarule.maths.passes import ForwardPass, Gradients
 
-__all__ = ["Column", "Names", "StepTaken", "Subject"]
+__all__ = ["Column", "Names", "StepTaken", "Subject", "Target"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +103,29 @@ class Column:
 
 
 @dataclasses.dataclass(frozen=True)
+class Target:
+    """The column of a table that is predicted.
+
+    Attributes
+    ----------
+    name : str
+    cells : tuple
+        The number or label of each row, as it stands in the table.
+    """
+
+    name: str
+    cells: tuple[Any, ...]
+
+    def derivation(self, mark: Any, sample: int, value: float, output: str) -> Any:
+        """y_j of a row, from its cell."""
+        raise NotImplementedError
+
+    def reading(self, value: float) -> str:
+        """What an output says in the target's own terms."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
 class Subject:
     """What is explained.
 
@@ -128,6 +151,8 @@ class Subject:
         The table behind the inputs; empty if there is none.
     classes : tuple of str
         Class labels, empty for a regression.
+    target : Target or None
+        The table's column behind y.
     """
 
     net: Network
@@ -144,6 +169,7 @@ class Subject:
     engine_grad: np.ndarray | None = None
     columns: tuple[Column, ...] = ()
     classes: tuple[str, ...] = ()
+    target: Target | None = None
 
     @classmethod
     def of_arrays(

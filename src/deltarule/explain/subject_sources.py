@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
-from deltarule.explain.columns import EncodedColumn, encoded_columns
+from deltarule.explain.columns import EncodedColumn, encoded_columns, encoded_target
 from deltarule.explain.subject import Names, StepTaken, Subject
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, Rule
@@ -118,6 +118,7 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> Source:
         names,
         columns=encoded_columns(model, typed, net.dtype),
         classes=model.classes,
+        target=encoded_target(model, typed),
     )
     settings = model.settings
     step = None
@@ -176,6 +177,7 @@ def of_step(step: Any) -> Subject:
     names = Names.plain(exact, len(X))
     columns: tuple[EncodedColumn, ...] = ()
     classes: tuple[str, ...] = ()
+    target = None
     table = getattr(step, "table", None)
     if table is not None:
         outputs = _output_names(table.classes, exact, names.outputs)
@@ -183,6 +185,7 @@ def of_step(step: Any) -> Subject:
         classes = table.classes
         if step.typed is not None:
             columns = encoded_columns(table, step.typed, step.net.dtype)
+            target = encoded_target(table, step.typed, step.net.dtype)
     return Subject(
         net=exact,
         theta=theta,
@@ -198,4 +201,5 @@ def of_step(step: Any) -> Subject:
         engine_grad=np.asarray(step.gradient, dtype=np.float64),
         columns=columns,
         classes=classes,
+        target=target,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from deltarule.explain.derivation import Derivation
@@ -15,6 +16,7 @@ __all__ = ["document", "tree_latex"]
 
 # A line of more signs than that, as LaTeX, is broken before its equals signs.
 _WIDTH = 130
+_FORMULA = re.compile(r"( × 10\^−?\d+|(?<=ing )x_\d+(?= would))")
 _HEAD = r"""\documentclass[10pt]{article}
 \usepackage[a4paper,landscape,margin=15mm]{geometry}
 \usepackage{amsmath}
@@ -65,7 +67,7 @@ def _line(node: Derivation, digits: int) -> str:
         formula = rf"$\displaystyle {whole}$"
     else:
         rows = r" \\ ".join(f"&= {side}" for side in sides)
-        formula = rf"$\displaystyle\begin{{aligned}}[t] {symbol} {rows} \end{{aligned}}$"
+        formula = rf"$\displaystyle\begin{{aligned}}[b] {symbol} {rows} \end{{aligned}}$"
     return formula + _tail(node)
 
 
@@ -74,4 +76,18 @@ def _tail(node: Derivation) -> str:
     known = [escaped(node.law)] if node.law else []
     known += [f"${box_latex(case)}$"] if case is not None else []
     out = rf"\quad({'; '.join(known)})" if known else ""
-    return out + (rf"\quad {{\small {escaped(node.note)}}}" if node.note else "")
+    return out + (rf"\quad {{\small {_words(node.note)}}}" if node.note else "")
+
+
+def _words(note: str) -> str:
+    """A note in LaTeX; its powers of ten, and an input that it names, are set as formulas."""
+    out = ""
+    for place, piece in enumerate(re.split(_FORMULA, note)):
+        if not place % 2:
+            out += escaped(piece)
+        elif piece.startswith("x_"):
+            out += f"$x_{{{piece[2:]}}}$"
+        else:
+            power = piece.partition("^")[2].replace("−", "-")
+            out += rf"$\times 10^{{{power}}}$"
+    return out
