@@ -283,7 +283,7 @@ def test_text_and_dictionary_hold_the_numbers():
     largest = int(np.argmax(np.abs(one.values[0])))
     assert f"x_{largest}" in text
     assert "2 others" in text
-    assert f"{one.values[0].sum():.6g}" in text
+    assert f"{one.values[0].sum():.6g}".replace("-", "−") in text
     assert "baseline: zeros" in text
     data = json.loads(json.dumps(one.to_dict(), allow_nan=False))
     assert [each["mean"] for each in data["columns"]] == one.mean_by_column.tolist()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from deltarule import Network, explain
+from deltarule import Network, explain, lens
+from deltarule.explain import attribute
 from deltarule.maths import record_activation
 from deltarule.maths.printing.boxes import Fraction, Terms, Words
 from deltarule.maths.printing.layout import layout
@@ -108,3 +109,27 @@ def test_arguments_of_a_rule_are_all_shown():
 def test_the_derivative_of_z_by_a_bias_is_1():
     node = explained().bias(1, 0, 0)
     assert node.part(node.n_parts - 1).text() == "∂z_0^1/∂b_0^1 = 1"
+
+
+def test_an_explanation_can_be_looked_at_further():
+    e = explained("tanh", rule="adam", learning_rate=0.1)
+    assert lens(e).measured.cost == pytest.approx(e.trace.cost, rel=1e-14)
+    assert str(lens(e)) == lens(e).text()
+    found = attribute(e, rows=[1])
+    assert str(found) == found.text()
+    assert "-" not in "".join(found.text().splitlines()[2:])
+    assert explain(e).subject is e.subject
+
+
+def test_the_overview_says_whether_the_rule_starts_here():
+    assert "a first step of adam" in explained(rule="adam", learning_rate=0.1).text()
+    assert "step 1 of sgd" in explained(rule="sgd", learning_rate=0.1).text()
+    slots = {"m": np.zeros(17), "v": np.ones(17)}
+    going = explained(rule="adam", learning_rate=0.1, number=4, slots=slots)
+    assert "step 4 of adam" in going.text()
+
+
+def test_advice_fits_the_page():
+    e = explained("relu", widths=(2, 9, 2))
+    text = lens(e).text()
+    assert max(map(len, text.splitlines())) <= 120

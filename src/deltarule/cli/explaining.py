@@ -99,7 +99,14 @@ def answer(question: Question) -> None:
     notes = [output.in_options(note) for note in found.notes]
     written = [str(place) for _, place, _ in places if place is not None]
     if question.as_json:
-        given = {"model": str(question.model), **found.facts, "notes": notes, "written": written}
+        sample = {} if found.sample is None else {"sample": found.sample}
+        given = {
+            "model": str(question.model),
+            **found.facts,
+            **sample,
+            "notes": notes,
+            "written": written,
+        }
         output.json_object({**given, "derivations": as_dict})
     elif not question.quiet:
         named = "" if found.sample is None else f"; below it is sample {found.sample}"

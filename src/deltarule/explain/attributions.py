@@ -118,18 +118,18 @@ class Attributions:
         lines = [f"{names[self.method]} of {of}, {which}", f"baseline: {self.baseline_name}"]
         order = np.argsort(-np.abs(scores), kind="stable")
         wide = max(len(self.columns[i][0]) for i in order[:most])
-        lines += [f"  {self.columns[i][0].ljust(wide)}  {scores[i]: .6g}" for i in order[:most]]
+        lines += [f"  {self.columns[i][0].ljust(wide)}  {_shown(scores[i])}" for i in order[:most]]
         if len(order) > most:
             rest = scores[order[most:]].sum()
-            lines.append(f"  {f'{len(order) - most} others'.ljust(wide)}  {rest: .6g}")
+            lines.append(f"  {f'{len(order) - most} others'.ljust(wide)}  {_shown(rest)}")
         if one:
             change = self.value[0] - self.baseline_value[0]
             lines.append(
-                f"they add to {scores.sum():.6g}; f(x) − f(x′) = {change:.6g}; "
-                f"completeness error {self.error[0]:.3g}"
+                f"they add to {_shown(scores.sum())}; f(x) − f(x′) = {_shown(change)}; "
+                f"completeness error {_shown(self.error[0], 3)}"
             )
         else:
-            lines.append(f"largest completeness error {np.abs(self.error).max():.3g}")
+            lines.append(f"largest completeness error {_shown(np.abs(self.error).max(), 3)}")
         if not self.converged.all():
             lines.append(
                 f"{int((~self.converged).sum())} of {len(self.rows)} integrations did not meet the "
@@ -155,8 +155,15 @@ class Attributions:
             "converged": bool(self.converged.all()),
         }
 
+    def __str__(self) -> str:
+        return self.text()
+
     def __repr__(self) -> str:
         return f"Attributions({len(self.rows)} rows, {self.method}, {self.baseline_name})"
+
+
+def _shown(value: float, digits: int = 6) -> str:
+    return f"{value:.{digits}g}".replace("-", "−")
 
 
 def attribute(

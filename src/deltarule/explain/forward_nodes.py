@@ -60,7 +60,9 @@ class ForwardNodes:
         """y_j, from its column where there is a table."""
         mark, value = self.symbols.y(j), self.subject.Y[sample, j]
         if self.subject.target is None:
-            return given(mark, value, self._output_name(j))
+            name = self._output_name(j)
+            known = bool(name) and bool(self.subject.classes)
+            return given(mark, value, f"1 stands for {name!r}" if known else name)
         found: Derivation = self.subject.target.derivation(
             mark, sample, value, self._output_name(j)
         )

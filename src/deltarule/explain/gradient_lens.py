@@ -155,6 +155,9 @@ class GradientLens:
         """A table of the layers, what is marked with advice, and the rows that pull hardest."""
         return lens_text(self)
 
+    def __str__(self) -> str:
+        return self.text()
+
     def _repr_html_(self) -> str:
         return lens_html(self)
 

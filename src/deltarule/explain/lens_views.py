@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -101,7 +102,8 @@ def lens_text(found: GradientLens) -> str:
     lines += ["", *_where(found), ""]
     for name in _head(found):
         lines.append(f"  {MEASURES[name].label.ljust(12)}{MEASURES[name].words}")
-    lines += ["", *([each.text() for each in found.advice] or ["Nothing is marked."])]
+    advice = [textwrap.fill(each.text(), 100, subsequent_indent="  ") for each in found.advice]
+    lines += ["", *(advice or ["Nothing is marked."])]
     lines += ["", "The rows that pull hardest, by w_i ‖∂C_i/∂θ‖:"]
     for each in found.hardest(5):
         lines.append(

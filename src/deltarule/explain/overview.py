@@ -83,17 +83,20 @@ def _next_in_python(explanation: Explanation, place: tuple[int, ...]) -> list[st
     if explanation.subject.step is not None:
         calls.append(f"e.update_weight({at})")
     calls += [f"e.node({place[0]}, {place[1]}, sample=0)", 'e.html("page.html")']
-    return textwrap.wrap(f"next: {' · '.join(calls)}", _WIDTH)
+    whole = " · ".join(call.replace(" ", "\u00a0") for call in calls)  # no break within a call
+    return [line.replace("\u00a0", " ") for line in textwrap.wrap(f"next: {whole}", _WIDTH)]
 
 
 def _rows(explanation: Explanation) -> str:
     subject = explanation.subject
     n = len(subject.X)
-    out = f"{n} row{'s' if n > 1 else ''}"
+    out = f"{n:,} row{'s' if n > 1 else ''}"
     if subject.step is not None:
-        step = subject.step
-        out += f"; step {step.number} of {step.settings.rule}"
-        if step.settings.rule.uses_learning_rate:  # type: ignore[union-attr]
+        step, rule = subject.step, subject.step.settings.rule
+        # Of a model that was trained it is rarely known what its rule would have carried on.
+        fresh = rule.slots and not step.slots  # type: ignore[union-attr]
+        out += f"; a first step of {rule}" if fresh else f"; step {step.number} of {rule}"
+        if rule.uses_learning_rate:  # type: ignore[union-attr]
             out += f", η = {step.learning_rate:.6g}"
     return out
 

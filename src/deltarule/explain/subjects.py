@@ -54,6 +54,7 @@ def subject_of(
     asked = _Asked(
         sample_weight, rule, learning_rate, engine, names, number, slots, theta_after, settings
     )
+    what = explained(what)
     if isinstance(what, Subject):
         return what
     if _is_replayed(what):
@@ -84,6 +85,18 @@ def subject_of(
         f"{type(what).__name__} cannot be explained; expected a Network with theta, a Model, an "
         "MLPClassifier or MLPRegressor, a TableModel with a table, or a step of training"
     )
+
+
+def explained(what: Any) -> Any:
+    """The subject of an explanation; anything else as it is.
+
+    Examples
+    --------
+    >>> explained(1)
+    1
+    """
+    own = getattr(what, "subject", None)
+    return own if isinstance(own, Subject) else what
 
 
 def _is_replayed(what: Any) -> bool:

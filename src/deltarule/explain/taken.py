@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.explain.subject import StepTaken, Subject
-from deltarule.explain.subjects import subject_of
+from deltarule.explain.subjects import explained, subject_of
 from deltarule.maths import Network
 from deltarule.optimizers import Rule
 from deltarule.training import Model
@@ -39,6 +39,7 @@ def looked_at(
     """
     if learning_rate is not None and not _is_rate(learning_rate):
         raise InputError(f"learning_rate is {learning_rate!r}; expected a finite number > 0")
+    given = explained(given)
     if isinstance(given, Subject):
         if any(part is not None for part in (X, y, theta, sample_weight)):
             raise InputError(

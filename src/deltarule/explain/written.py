@@ -206,7 +206,7 @@ class Written:
             return Number(str(next(iter(self._values.values())).shape[-1]))
         if node.op == "per_output":
             values = node.data[1]
-            return number_box(values[self._j % len(values)]) if depth == 0 else None
+            return _rounded(values[self._j % len(values)]) if depth == 0 else None
         if node.op != "variable" or node.data not in self._marks:
             return None
         if depth == 0:
@@ -221,5 +221,9 @@ def short_constant(value: Any) -> Box | None:
     text = repr(value)
     if isinstance(value, int) or not np.isfinite(value) or (len(text) <= 8 and "e" not in text):
         return None
+    return _rounded(value)
+
+
+def _rounded(value: float) -> Shown:
     mantissa, _, exponent = f"{abs(value):.6g}".partition("e")
     return Shown(mantissa, str(int(exponent)) if exponent else "", value < 0)

@@ -124,7 +124,7 @@ def layout_condition(
         Whether a condition holds there.
     """
     place = _Layout(any(node.op in ACROSS for node in reachable([root])), names)
-    shown: dict[Box, None] = {}
+    shown: dict[Terms, None] = {}
     for row in _rows_of(root):
         for condition in row.conditions:
             true = holds(condition)
@@ -135,10 +135,14 @@ def layout_condition(
                 break
         else:
             break
+    for condition in list(shown):  # x ≤ 0 is not said where x < 0 is
+        (_, left), (sign, right) = condition.parts
+        if Terms((("", left), (sign.removesuffix("="), right))) in set(shown) - {condition}:
+            del shown[condition]
     if not shown:
         return None
     *_, last = shown
-    if isinstance(last, Terms) and last.parts[1][0] == "==":
+    if last.parts[1][0] == "==":
         return last  # what equals something is not something else besides
     return Terms(tuple(("and" if i else "", box) for i, box in enumerate(shown)))
 
