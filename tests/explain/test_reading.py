@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deltarule import Network, explain, lens
+from deltarule import LOSSES, Activation, Network, explain, lens
 from deltarule.explain import attribute
 from deltarule.maths import record_activation
 from deltarule.maths.printing.boxes import Fraction, Terms, Words
@@ -133,3 +133,30 @@ def test_advice_fits_the_page():
     e = explained("relu", widths=(2, 9, 2))
     text = lens(e).text()
     assert max(map(len, text.splitlines())) <= 120
+
+
+def test_a_condition_that_another_one_contains_is_not_said():
+    net = Network([1, 2], [], loss=LOSSES.get("quantile", levels=[0.1, 0.9]))
+    e = explain(net, [[2.0]], [[1.0]], theta=[0.5, -0.5, 0.0, 0.25])
+    below = e.activation(1, 1, 0)
+    assert below.text(depth=0) == "∂C_0/∂a_1^1 = −0.900000  (a_1^1 − y_1 < 0)"
+    over = explain(net, [[2.0]], [[0.5]], theta=[0.5, -0.5, 0.0, 0.25]).cost(0).part(0)
+    assert over.text(depth=0).startswith("C_{0,0} = (1 − 0.1) (a_0^1 − y_0) = (1 − 0.1) (1.0")
+
+
+def test_a_formula_that_cannot_be_written_down_says_so():
+    def formula(xp):
+        return np.tanh, lambda z, a: 1 - a * a
+
+    net = Network([1, 1, 1], activation=Activation("its_own", formula))
+    e = explain(net, [[2.0]], [[1.0]], theta=[0.5, 0.0, 0.5, 0.0])
+    assert e.node(1, 0, 0).value == np.tanh(1.0)
+    assert "cannot be written down" in e.node(1, 0, 0).text()
+    assert "cannot be written down" not in e.node(2, 0, 0).text(depth=0)
+
+
+def test_the_overview_in_a_notebook_opens_the_cost_alone():
+    html = explained(rule="sgd", learning_rate=0.5)._repr_html_()
+    assert html.count('open="open"') == 1
+    assert html.count("<mo>∑</mo>") > 1
+    assert "e.update_weight(" in html

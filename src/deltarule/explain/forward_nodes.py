@@ -18,6 +18,7 @@ __all__ = ["ForwardNodes"]
 
 _SUM = Symbol(r"\sum", "Σ", function=True)
 _E = Symbol("e", "e")
+_UNWRITTEN = "the formula does not compute with its xp alone, and cannot be written down"
 
 
 def summed(index: str, *factors: Box) -> Box:
@@ -184,6 +185,7 @@ class ForwardNodes:
             case=written.case,
             combine=combine,
             law="F4",
+            note="" if recorded else _UNWRITTEN,
         )
 
     def _mixed(self, mark: Mark, j: int, sample: int) -> Derivation:
@@ -302,6 +304,7 @@ class ForwardNodes:
             case=written.case,
             combine=combine,
             law=law,
+            note="" if recorded else _UNWRITTEN,
         )
 
     def _short_fusion(self, j: int) -> Box | None:
@@ -352,6 +355,7 @@ class ForwardNodes:
             case=written.case,
             combine=combine,
             law="F8",
+            note="" if recorded else _UNWRITTEN,
         )
 
 

@@ -17,9 +17,11 @@ __all__ = ["framed", "tree_html"]
 _STYLE = "margin:0.4em 0 0.4em 1.5em"
 
 
-def tree_html(node: Derivation, depth: int, terms: int, digits: int) -> str:
-    """A tree as nested ``details``; the first level is open."""
-    return framed([_node(node, depth, terms, digits, first=True)])
+def tree_html(
+    node: Derivation, depth: int, terms: int, digits: int, *, closed: bool = False
+) -> str:
+    """A tree as nested ``details``; the first level is open unless it is to be closed."""
+    return framed([_node(node, depth, terms, digits, first=not closed)])
 
 
 def framed(pieces: Iterable[str]) -> str:

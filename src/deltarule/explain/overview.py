@@ -138,11 +138,15 @@ def as_dict(explanation: Explanation, depth: int, terms: int, digits: int) -> di
 
 
 def html(explanation: Explanation, depth: int, terms: int, digits: int) -> str:
-    """The overview as static HTML."""
+    """The overview as static HTML: the cost open, the largest derivatives closed."""
     net = escape(repr(explanation.subject.net))
+    blocks = largest(explanation)
     pieces = [f"<p><code>{net}</code><br/>{escape(_rows(explanation))}</p>"]
-    trees = [explanation.cost(), *(each.derivation for each in largest(explanation))]
-    pieces += [tree_html(tree, depth, terms, digits) for tree in trees]
+    pieces.append(tree_html(explanation.cost(), depth, terms, digits))
+    pieces.append("<p>The largest derivative of each block:</p>")
+    pieces += [tree_html(each.derivation, depth, terms, digits, closed=True) for each in blocks]
     if explanation.agreement is not None:
         pieces.append(f"<p>{escape(str(explanation.agreement))}</p>")
+    calls = " ".join(_next_in_python(explanation, blocks[0].place))
+    pieces.append(f"<p><code>{escape(calls)}</code></p>")
     return framed(pieces)

@@ -7,7 +7,7 @@ from typing import Any
 
 from deltarule.explain.derivation import Derivation, Remainder
 from deltarule.explain.numbers import json_number, number_box, number_text
-from deltarule.maths.printing.boxes import Box, Number, Shown
+from deltarule.maths.printing.boxes import Box, Number, Shown, Terms
 from deltarule.maths.printing.markup import box_latex, box_text
 
 __all__ = ["equation", "remainder_words", "tree_dict", "tree_lines", "tree_text"]
@@ -18,9 +18,12 @@ _WIDTH = 100
 def equation(node: Derivation, digits: int) -> list[Box]:
     """What is equal in a node: its symbol, its formula, the numbers in place, its value."""
     value = number_box(node.value, digits)
-    if isinstance(node.formula, Number | Shown):  # a constant: 1, and not 1 = 1.000000
-        exact = isinstance(node.formula, Number) and not node.formula.exponent
-        return [node.mark.box, node.formula if exact else value]
+    inner = formula = node.formula
+    if isinstance(formula, Terms) and len(formula.parts) == 1:  # with its sign
+        inner = formula.parts[0][1]
+    if formula is not None and isinstance(inner, Number | Shown):  # 1, and not 1 = 1.000000
+        exact = isinstance(inner, Number) and not inner.exponent
+        return [node.mark.box, formula if exact else value]
     sides: list[Box] = [node.mark.box]
     said = {box_text(node.mark.box), box_text(value)}
     for box in (node.formula, node.numbers(digits)):

@@ -135,10 +135,10 @@ def layout_condition(
                 break
         else:
             break
-    for condition in list(shown):  # x ≤ 0 is not said where x < 0 is
-        (_, left), (sign, right) = condition.parts
-        if Terms((("", left), (sign.removesuffix("="), right))) in set(shown) - {condition}:
-            del shown[condition]
+    for said in list(shown):  # x ≤ 0 is not said where x < 0 is
+        (_, left), (sign, right) = said.parts
+        if Terms((("", left), (sign.removesuffix("="), right))) in set(shown) - {said}:
+            del shown[said]
     if not shown:
         return None
     *_, last = shown

@@ -263,7 +263,8 @@ def _mathml(box: Box) -> str:
             gap = "" if isinstance(argument, boxes.Fenced) else '<mspace width="0.17em"/>'
             return _row(_mathml(function), "<mo>&#x2061;</mo>", gap + _mathml(argument))
         case boxes.Big(function, index, inner):
-            name = escape(function.text)
+            # The sign for a sum, which is large, and not the letter.
+            name = "∑" if function.latex == r"\sum" else escape(function.text)
             under = f"<munder><mo>{name}</mo><mi>{escape(index)}</mi></munder>"
             return _row(under, _mathml(inner))
         case boxes.Cases(rows):
