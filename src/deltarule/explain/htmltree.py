@@ -24,6 +24,17 @@ def tree_html(
     return framed([_node(node, depth, terms, digits, first=not closed)])
 
 
+def words_html(words: str) -> str:
+    """Words as HTML, powers of ten with a raised exponent.
+
+    Examples
+    --------
+    >>> words_html("below 2 × 10^−8")
+    'below 2 × 10<sup>−8</sup>'
+    """
+    return re.sub(r"10\^(−?\d+)", r"10<sup>\1</sup>", escape(words))
+
+
 def framed(pieces: Iterable[str]) -> str:
     """Pieces of HTML in one element."""
     return f'<div class="deltarule-derivation">{"".join(pieces)}</div>'
@@ -61,5 +72,5 @@ def _line(node: Derivation, digits: int) -> str:
         f"{_large(box)}</span>"
     )
     out += f" <small>({'; '.join(known)})</small>" if known else ""
-    note = re.sub(r"10\^(−?\d+)", r"10<sup>\1</sup>", escape(node.note))
+    note = words_html(node.note)
     return out + (f" <small><em>{note}</em></small>" if note else "")

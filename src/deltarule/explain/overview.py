@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from deltarule.explain.derivation import Derivation
-from deltarule.explain.htmltree import framed, tree_html
+from deltarule.explain.htmltree import framed, tree_html, words_html
 from deltarule.explain.numbers import json_number, number_text
 from deltarule.explain.plaintext import tree_dict, tree_text
 from deltarule.explain.tex import document, tree_latex
@@ -146,7 +146,7 @@ def html(explanation: Explanation, depth: int, terms: int, digits: int) -> str:
     pieces.append("<p>The largest derivative of each block:</p>")
     pieces += [tree_html(each.derivation, depth, terms, digits, closed=True) for each in blocks]
     if explanation.agreement is not None:
-        pieces.append(f"<p>{escape(str(explanation.agreement))}</p>")
+        pieces.append(f"<p>{words_html(str(explanation.agreement))}</p>")
     calls = " ".join(_next_in_python(explanation, blocks[0].place))
     pieces.append(f"<p><code>{escape(calls)}</code></p>")
     return framed(pieces)
