@@ -118,9 +118,8 @@ def test_a_table_from_a_file_that_is_given_as_rows(tmp_path):
     """Its bytes are not known; that its rows are others shows all the same."""
     path = tmp_path / "t.csv"
     columns = frame()
-    lines = [",".join(columns)] + [
-        ",".join(map(str, row)) for row in zip(*columns.values(), strict=True)
-    ]
+    rows = zip(*columns.values(), strict=True)
+    lines = [",".join(map(str, row)) for row in (columns, *rows)]
     path.write_text("\n".join(lines))
     table = read_table(path)
     source = TableSource.of(table, path)
