@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deltarule.engines import ReferenceEngine, check_engine, make_engine
     from deltarule.errors import DeltaruleError, Diverged, GradientMismatch, InputError
     from deltarule.estimators import ManySearchCV, MLPClassifier, MLPRegressor
-    from deltarule.explain import Explanation, explain
+    from deltarule.explain import Explanation, GradientLens, explain, lens
     from deltarule.maths import (
         ACTIVATIONS,
         LOSSES,
@@ -55,6 +55,7 @@ __all__ = [
     "DeltaruleError",
     "Diverged",
     "Explanation",
+    "GradientLens",
     "GradientMismatch",
     "History",
     "InputError",
@@ -77,6 +78,7 @@ __all__ = [
     "cost",
     "explain",
     "forward",
+    "lens",
     "load_model",
     "make_engine",
     "penalty",
@@ -105,7 +107,7 @@ _FROM = {
         "register_loss",
     ),
     "deltarule.estimators": ("MLPClassifier", "MLPRegressor", "ManySearchCV"),
-    "deltarule.explain": ("Explanation", "explain"),
+    "deltarule.explain": ("Explanation", "GradientLens", "explain", "lens"),
     "deltarule.optimizers": ("RULES", "SCHEDULES", "Rule", "Schedule"),
     "deltarule.engines": ("ReferenceEngine", "check_engine", "make_engine"),
     "deltarule.training": (

@@ -26,10 +26,12 @@ PLACES = {
     "rich": ["cli/"],
     "safetensors": ["files.py"],
     "scipy": ["optimizers/lbfgs.py", "engines/compiled/"],
-    "sklearn": ["estimators/", "bench/"],
+    "sklearn": ["estimators/", "bench/", "playground/data.py"],  # the last for its digits
+    "starlette": ["playground/"],
     "threadpoolctl": ["training/threads.py"],
     "torch": ["bench/"],  # to be timed beside it; nothing is computed with it
     "typer": ["cli/"],
+    "uvicorn": ["playground/"],
 }
 # Here the import stands inside the function that needs it: the library is optional, or training
 # alone does without it.
@@ -39,6 +41,7 @@ INSIDE_FUNCTIONS = {
     ("jax", "bench/peers.py"),
     ("torch", "bench/peers.py"),
     ("threadpoolctl", "training/threads.py"),
+    ("sklearn", "playground/data.py"),
 }
 # Model files are never executed on reading.
 NEVER = {"cPickle", "dill", "marshal", "pickle", "shelve"}
@@ -162,6 +165,11 @@ def test_the_mathematics_loads_nothing_but_numpy():
 def test_training_loads_no_library_of_tables_or_terminal():
     unwanted = {"sklearn", "duckdb", "jax", "matplotlib", "rich", "typer", "pandas", "narwhals"}
     assert not loaded_by("from deltarule import train") & unwanted
+
+
+def test_explaining_a_network_loads_no_library_of_estimators_or_tables():
+    unwanted = {"sklearn", "duckdb", "pandas", "matplotlib"}
+    assert not loaded_by("from deltarule import explain; explain") & unwanted
 
 
 def test_the_measurement_sees_a_library():

@@ -22,6 +22,7 @@ from deltarule.cli.options import (
     TableName,
     one,
 )
+from deltarule.cli.playing import playground
 from deltarule.cli.status import STATUSES, Status, told
 from deltarule.cli.warming import warmup
 
@@ -178,3 +179,4 @@ app.command(
     cls=Grouped, context_settings=_CONTEXT, short_help="Time a training step beside others'."
 )(bench)
 app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Compile everything ahead.")(warmup)
+app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Train in sight.")(playground)

@@ -1,0 +1,260 @@
+// The gradient lens: the size of everything in each layer, at the step it was taken and over
+// training; what is marked, with advice; the rows that pull hardest; what outputs owe to inputs.
+//
+// The numbers of the layers were computed in Python, over all rows. Attributions are computed here.
+"use strict";
+var DR = globalThis.DR || (globalThis.DR = {});
+
+(function () {
+  const COLUMNS = [
+    "weight_rms", "activation_rms", "delta_rms", "delta_ratio", "gradient_norm", "snr", "update_ratio",
+    "dead", "saturated",
+  ];
+  const SHARES = new Set(["dead", "saturated", "flat"]);
+  const SIGNS = { vanishing: "▼", exploding: "▲", dead: "✕", saturated: "■", "large step": "»", "small step": "›" };
+  const LISTED = 12;
+
+  // What is not finite comes as text that Number reads.
+  const num = (value) => Number(value);
+  const percent = (x) => (x === 0 || x >= 0.01 ? `${Math.round(100 * x)} %` : "under 1 %");
+
+  /** A number of the lens in a few characters. */
+  function shown(name, value) {
+    if (Number.isNaN(value)) return "–";
+    return SHARES.has(name) ? percent(value) : DR.dom.brief(value);
+  }
+
+  /** A table's cell with a number: few digits on the screen, more in its title, all of them for tests. */
+  const number = (value, text, data) =>
+    DR.dom.el("td", {
+      ...data, class: "lens-number", "data-value": String(value),
+      title: Number.isNaN(value) ? "not defined here" : DR.number(value), text,
+    });
+
+  /** A label of the lens for the screen: ‖δ^l‖ with its index raised. */
+  function label(text) {
+    const parts = text.split(/\^(\{[^}]*\}|.)/);
+    const raised = (part) => DR.dom.el("sup", { text: part.replace(/[{}]/g, "") });
+    return DR.dom.el("span", {}, ...parts.map((part, i) => (i % 2 ? raised(part) : part)));
+  }
+
+  const measureOf = (lens, name) => lens.measures.find((each) => each.name === name);
+
+  /** A box that scrolls, for the keyboard as well. */
+  const scroll = (name, className, ...children) =>
+    DR.dom.el("div", { class: `scroll ${className}`, tabindex: 0, role: "region", "aria-label": name }, ...children);
+
+  /** A table's head: texts, and in brackets those over numbers. */
+  const headings = (...items) => {
+    const { el } = DR.dom;
+    const cell = (item) =>
+      Array.isArray(item) ? el("th", { scope: "col", class: "lens-number" }, ...item) : el("th", { scope: "col" }, item);
+    return el("thead", {}, el("tr", {}, ...items.map(cell)));
+  };
+
+  /** Which recorded step of the lens the page shows; −1 if it is none of them. */
+  function recordedStep(lens, store) {
+    const { step } = store.current();
+    return step === null || step === undefined ? -1 : lens.over.steps.indexOf(step);
+  }
+
+  /** Whether the page shows the very θ that the lens was taken at. */
+  const isOwn = (store) => store.state.state === store.payload.reference.state;
+
+  function mark(kind) {
+    const sign = DR.dom.el("span", { "aria-hidden": "true", text: `${SIGNS[kind] || "!"} ` });
+    return DR.dom.el("span", { class: "lens-mark" }, sign, kind);
+  }
+
+  /** Advice: what was seen, why, what to do. */
+  function adviceList(lens) {
+    const { el } = DR.dom;
+    if (!lens.advice.length) {
+      return el("p", { class: "note", text: "Nothing is marked: no layer vanishes, explodes, is dead or saturated." });
+    }
+    const item = (each) =>
+      el("li", { class: each.serious ? "serious" : null },
+        el("p", {}, el("strong", {}, mark(each.kind)), `: ${each.seen}`),
+        el("p", { class: "note", text: each.why }),
+        el("p", { text: each.what }));
+    return el("ul", { class: "lens-advice" }, ...lens.advice.map(item));
+  }
+
+  /** The table of the layers; its numbers follow the step that is shown, where it was recorded. */
+  function layerTable(lens, store) {
+    const { el } = DR.dom;
+    const stepKnown = lens.layers.some((each) => !Number.isNaN(num(each.update_ratio))) || lens.over.steps.length > 0;
+    const known = COLUMNS.filter((name) => name !== "update_ratio" || stepKnown);
+    const caption = el("caption", {});
+    const body = el("tbody", {});
+    const named = (name) => {
+      const { label: text, words } = measureOf(lens, name);
+      return el("span", { title: words }, label(text));
+    };
+    const head = headings("layer", ["nodes"], "activation", ...known.map((name) => [named(name)]), "marks");
+    const words = known.flatMap((name) => [
+      el("dt", {}, label(measureOf(lens, name).label)), el("dd", { text: measureOf(lens, name).words }),
+    ]);
+    const box = el("div", {},
+      scroll("Numbers of each layer", "", el("table", { class: "lens-table" }, caption, head, body)),
+      el("details", {}, el("summary", { text: "What these numbers are" }), el("dl", { class: "lens-words" }, ...words)));
+
+    function row(layer, at) {
+      const numbers = known.map((name) => {
+        const value = num(at < 0 ? layer[name] : lens.over.series[name][at][layer.layer - 1]);
+        return number(value, shown(name, value), { "data-lens": `${name},${layer.layer}` });
+      });
+      const marks = layer.marks.map((kind) => el("div", {}, mark(kind)));
+      return el("tr", {},
+        el("th", { scope: "row", text: layer.layer }), el("td", { class: "lens-number", text: layer.nodes }),
+        el("td", { text: layer.activation }), ...numbers, el("td", {}, ...(marks.length ? marks : ["–"])));
+    }
+
+    function captionOf(at) {
+      const rows = `Over ${DR.text.count(lens.rows)} rows`;
+      if (at >= 0) {
+        return `${rows} after step ${lens.over.steps[at]}, C = ${DR.number(num(lens.over.cost[at]))}; ` +
+          "the marks are those of the step that is explained.";
+      }
+      const other = isOwn(store) ? "" : " These are of the step that is explained: the one shown was not measured.";
+      return `${rows}, C = ${DR.number(num(lens.cost))}.${other}`;
+    }
+
+    box.show = () => {
+      const at = isOwn(store) ? -1 : recordedStep(lens, store);
+      caption.textContent = captionOf(at);
+      body.replaceChildren(...lens.layers.map((layer) => row(layer, at)));
+    };
+    return box;
+  }
+
+  /** Bars of dead and saturated units, with buttons to the units themselves. */
+  function unitBars(lens, store) {
+    const { el } = DR.dom;
+    const layers = lens.layers.filter((each) => !Number.isNaN(num(each.dead)));
+    if (!layers.length) return null;
+
+    function units(layer, numbers, word) {
+      if (!numbers.length) return null;
+      const select = (j) => () => store.set({ selected: { kind: "node", layer: layer.layer, j } });
+      const buttons = numbers.slice(0, LISTED).map((j) =>
+        el("button", {
+          type: "button", class: "link", text: j, onclick: select(j),
+          "aria-label": `Show ${word} unit ${j} of layer ${layer.layer}`,
+        }));
+      const others = numbers.length - LISTED;
+      return el("p", { class: "lens-units" }, `${numbers.length} of ${layer.nodes} ${word}: `,
+        ...buttons.flatMap((button) => [button, " "]), others > 0 ? `and ${others} others` : null);
+    }
+
+    function row(layer) {
+      const dead = num(layer.dead), saturated = num(layer.saturated) || 0;
+      const bar = (name, share) => el("span", { class: name, style: `width: ${100 * share}%` });
+      return el("div", { class: "lens-bar-row" },
+        el("span", {
+          class: "lens-bar-name", text: `Layer ${layer.layer}: ${percent(dead)} dead, ${percent(saturated)} saturated`,
+        }),
+        el("div", { class: "lens-bar", "aria-hidden": "true" }, bar("dead", dead), bar("saturated", saturated)),
+        units(layer, layer.dead_units, "dead"), units(layer, layer.saturated_units, "saturated"));
+    }
+    return el("div", { class: "lens-bars" }, ...layers.map(row));
+  }
+
+  /** The rows that pull hardest; those in the page can be chosen. */
+  function hardest(lens, store) {
+    const { el } = DR.dom;
+    const names = store.payload.names.rows;
+    const most = lens.hardest.length ? num(lens.hardest[0].share) || 1 : 1;
+    const rows = lens.hardest.map((each) => {
+      const at = names.indexOf(each.name);
+      const share = num(each.share), norm = num(each.norm), loss = num(each.loss);
+      const button = el("button", {
+        type: "button", class: "link", text: `row ${each.name}`, "data-row": each.name, "aria-pressed": "false",
+        onclick: () => store.set({ sample: at, mode: "sample" }),
+      });
+      const bar = el("span", { class: "lens-share-bar", "aria-hidden": "true", style: `width: ${(100 * share) / most}%` });
+      return {
+        at, button,
+        row: el("tr", {},
+          el("th", { scope: "row" }, at < 0 ? `row ${each.name}` : button),
+          el("td", { class: "lens-share" }, bar, el("span", { text: `${DR.dom.brief(100 * share, 2)} %` })),
+          number(norm, DR.dom.brief(norm)), number(loss, DR.dom.brief(loss))),
+      };
+    });
+    const table = el("table", { class: "lens-table" },
+      el("caption", { text: "wᵢ ‖∂Cᵢ/∂θ‖ of each row, the largest first" }),
+      headings("row", "share of the pull", ["‖∂Cᵢ/∂θ‖"], ["Cᵢ"]), el("tbody", {}, ...rows.map((each) => each.row)));
+    const absent = rows.some((each) => each.at < 0);
+    const box = el("div", {}, scroll("The rows that pull hardest", "lens-rows", table),
+      absent ? el("p", { class: "note", text: "Rows without a link are not among those that this page carries." }) : null);
+    box.show = () => {
+      for (const each of rows) DR.dom.put(each.button, "aria-pressed", each.at === store.state.sample);
+    };
+    return box;
+  }
+
+  /**
+   * Fills `element`, and keeps it up with the store.
+   *
+   * Attributions take a while, and nobody waits for them who does not look: a part that is slow is
+   * shown a moment later, and only while the lens is on the screen.
+   */
+  function mount(element, lens, store) {
+    const { el } = DR.dom;
+    let parts = [];
+    let visible = false, waiting = false;
+    const show = (slow) => {
+      for (const each of parts) if (each.show && Boolean(each.slow) === slow) each.show();
+    };
+
+    function build(from) {
+      const sections = [];
+      const add = (title, box) => {
+        if (!box) return;
+        parts.push(box);
+        sections.push(el("section", { class: "lens-part" }, el("h3", { text: title }), box));
+      };
+      parts = [];
+      if (from) {
+        add("What is marked", adviceList(from));
+        add("Layer by layer", layerTable(from, store));
+        add("Dead and saturated units", unitBars(from, store));
+        add("Over training", from.over.steps.length > 1 ? DR.lensCharts(from, store) : null);
+        add("Which rows pull hardest", hardest(from, store));
+      }
+      add("What a row's output owes to its inputs", DR.lensAttributions(from, store));
+      element.classList.add("lens");
+      element.replaceChildren(...sections);
+    }
+
+    function later() {
+      if (!visible || waiting) return;
+      waiting = true;
+      setTimeout(() => {
+        waiting = false;
+        show(true);
+      }, 30);
+    }
+
+    const unsubscribe = store.subscribe((_, changed) => {
+      if (changed.has("payload")) build(store.payload.lens);
+      if (!changed.has("payload") && !changed.has("state") && !changed.has("sample")) return;
+      show(false);
+      later();
+    });
+    const seen = (entries) => {
+      visible = entries.at(-1).isIntersecting;
+      later();
+    };
+    const observer = new IntersectionObserver(seen, { rootMargin: "200px" });
+    build(lens);
+    show(false);
+    observer.observe(element);
+    return () => {
+      unsubscribe();
+      observer.disconnect();
+    };
+  }
+
+  DR.lens = { mount, shown, label, num, measureOf, recordedStep, scroll, headings, number };
+})();

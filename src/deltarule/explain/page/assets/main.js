@@ -1,0 +1,197 @@
+// Starts the page: the store, then every part of it, and what concerns the page as a whole.
+"use strict";
+var DR = globalThis.DR || (globalThis.DR = {});
+
+(function () {
+  const { el, clamp } = DR.dom;
+  const at = (id) => document.getElementById(id);
+  const SIZES = { least: 0.8, most: 2.4, step: 1.15 };
+
+  /** A failure is said on the page, in words, and the rest of the page goes on. */
+  function complain(what, error) {
+    const banner = at("banner");
+    banner.hidden = false;
+    banner.append(
+      el("p", {
+        text:
+          `${what} could not be shown: ${error && error.message ? error.message : error}. ` +
+          "Open the page in a current browser; if it stays, report it with the file.",
+      }),
+    );
+  }
+
+  /** What a browser remembers of a reader's choice; files opened from disk may have no storage. */
+  const memory = {
+    get(key) {
+      try {
+        return localStorage.getItem(`deltarule-${key}`);
+      } catch {
+        return null;
+      }
+    },
+    set(key, value) {
+      try {
+        localStorage.setItem(`deltarule-${key}`, value);
+      } catch {
+        /* not kept, and no harm */
+      }
+    },
+  };
+
+  const isDark = () => {
+    const chosen = document.documentElement.dataset.theme;
+    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  };
+
+  function theme() {
+    const button = at("theme");
+    const tell = () => {
+      button.setAttribute("aria-pressed", String(isDark()));
+      document.dispatchEvent(new CustomEvent("deltarule-theme"));
+    };
+    const kept = memory.get("theme");
+    if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
+    button.addEventListener("click", () => {
+      document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+      memory.set("theme", document.documentElement.dataset.theme);
+      tell();
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
+    tell();
+  }
+
+  function textSize() {
+    const size = (value) => {
+      const scale = clamp(value, SIZES.least, SIZES.most);
+      document.documentElement.style.setProperty("--scale", scale.toFixed(3));
+      memory.set("scale", scale);
+      return scale;
+    };
+    let scale = size(Number(memory.get("scale")) || 1);
+    at("smaller").addEventListener("click", () => (scale = size(scale / SIZES.step)));
+    at("larger").addEventListener("click", () => (scale = size(scale * SIZES.step)));
+  }
+
+  const KEYS = [
+    [["Tab"], "from one part of the page to the next"],
+    [["←", "→"], "in the drawing: along the weights, from node to weight to node"],
+    [["↑", "↓"], "up and down a layer, or through the weights of one node"],
+    [["Page Up", "Page Down"], "a whole layer back or on"],
+    [["Enter"], "show the derivation of what has the focus"],
+    [["Esc"], "clear the selection, leave the sweep"],
+    [["[", "]"], "the sample before, the sample after"],
+    [["{", "}"], "the recorded step before, the step after"],
+    [["P"], "play or pause the sweep"],
+    [[",", "."], "the sweep one step back, one step on"],
+    [["G"], "lines by weight or by gradient"],
+    [["M"], "one sample, or the mean over all"],
+    [["?"], "this help"],
+  ];
+
+  function help() {
+    const dialog = at("help");
+    const rows = KEYS.map(([keys, text]) =>
+      el(
+        "tr",
+        {},
+        el(
+          "th",
+          { scope: "row" },
+          ...keys.flatMap((key, i) => [i ? " " : "", el("kbd", { text: key })]),
+        ),
+        el("td", { text }),
+      ),
+    );
+    dialog.append(
+      el("h2", { id: "h-help", text: "How to read this page" }),
+      el("p", {
+        class: "note",
+        text:
+          "Every circle is a node with its activation a. Every line is a weight: orange is " +
+          "positive, blue and dashed is negative, wide is large. Choose any of them, and the " +
+          "derivation of its gradient stands beside the drawing, number by number.",
+      }),
+      el("table", {}, el("tbody", {}, ...rows)),
+      el("form", { method: "dialog" }, el("button", { class: "button main", text: "Close" })),
+    );
+    at("help-open").addEventListener("click", () => dialog.showModal());
+    return dialog;
+  }
+
+  function step(store, key, by, n) {
+    store.set({ [key]: clamp(store.state[key] + by, 0, n - 1) });
+  }
+
+  function keys(store, dialog) {
+    const actions = {
+      "[": () => step(store, "sample", -1, store.rows.n),
+      "]": () => step(store, "sample", 1, store.rows.n),
+      "{": () => step(store, "state", -1, store.payload.states.length),
+      "}": () => step(store, "state", 1, store.payload.states.length),
+      g: () => store.set({ colour: store.state.colour === "weight" ? "gradient" : "weight" }),
+      m: () => store.set({ mode: store.state.mode === "mean" ? "sample" : "mean" }),
+      p: () => DR.sweep.toggle(),
+      ",": () => DR.sweep.step(-1),
+      ".": () => DR.sweep.step(1),
+      "?": () => dialog.showModal(),
+      Escape: () => store.set({ selected: null, sweep: null }),
+    };
+    document.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || dialog.open)
+        return;
+      if (
+        event.target.matches(
+          "input:not([type=radio], [type=range], [type=checkbox]), select, textarea",
+        )
+      )
+        return;
+      const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+      if (action) action();
+    });
+  }
+
+  /** The drawing's height, for where it stops when the page is scrolled. */
+  function tall() {
+    const card = document.querySelector(".place-drawing");
+    const measure = () => card.style.setProperty("--tall", `${card.offsetHeight}px`);
+    new ResizeObserver(measure).observe(card);
+  }
+
+  function boot() {
+    const payload = DR.data.payload();
+    const store = (DR.page = DR.store(payload));
+    at("title").textContent = payload.title;
+    theme();
+    textSize();
+    keys(store, help());
+    const parts = [
+      ["The controls", () => DR.curve.controls(at("controls"), store)],
+      ["The drawing", () => DR.drawing.mount(at("drawing"), store)],
+      ["The derivation", () => DR.panel.mount(at("panel"), store)],
+      ["The sweeps", () => DR.sweep.mount(at("sweep"), store)],
+      ["What if", () => DR.whatif.mount(at("whatif"), store)],
+      ["The gradient check", () => DR.check.mount(at("check"), store)],
+      ["The loss curve", () => DR.curve.mount(at("curve"), store)],
+      ["The heat maps", () => DR.heat.mount(at("heat"), store)],
+      ["The gradient lens", () => DR.lens.mount(at("lens"), payload.lens, store)],
+    ];
+    for (const [name, mount] of parts) {
+      try {
+        mount();
+      } catch (error) {
+        complain(name, error);
+        console.error(error);
+      }
+    }
+    tall();
+    if (!payload.lens) document.querySelector(".place-lens").hidden = true;
+  }
+
+  window.addEventListener("error", (event) => complain("Something", event.error || event.message));
+  try {
+    boot();
+  } catch (error) {
+    complain("The page", error);
+    console.error(error);
+  }
+})();

@@ -1,0 +1,113 @@
+// Numbers and symbols as text. One rule for digits, the same as in Python's text and LaTeX:
+//
+//   0 -> "0";  1e-4 <= |x| < 1e6 -> six decimals;  else m × 10^e with six significant digits.
+//
+// A minus sign is U+2212, as in print.
+"use strict";
+var DR = globalThis.DR || (globalThis.DR = {});
+
+(function () {
+  const MINUS = "\u2212";
+  const UP = {
+    "-": "⁻",
+    "+": "⁺",
+    0: "⁰",
+    1: "¹",
+    2: "²",
+    3: "³",
+    4: "⁴",
+    5: "⁵",
+    6: "⁶",
+    7: "⁷",
+    8: "⁸",
+    9: "⁹",
+  };
+  const DOWN = { "-": "₋", 0: "₀", 1: "₁", 2: "₂", 3: "₃", 4: "₄", 5: "₅", 6: "₆", 7: "₇", 8: "₈", 9: "₉" };
+
+  const spelled = (text, signs) => Array.from(String(text), (c) => signs[c] ?? c).join("");
+
+  /** A superscript: sup(12) is "¹²". */
+  const sup = (text) => spelled(text, UP);
+
+  /** Subscripts: sub(1, 2) is "₁₂"; from 10 on the two are kept apart, "₁₂,₃". */
+  function sub(...indices) {
+    const apart = indices.some((index) => String(index).length > 1);
+    return indices.map((index) => spelled(index, DOWN)).join(apart ? "," : "");
+  }
+
+  /**
+   * Half way between two decimals, toFixed takes the larger and Python the even one. That can
+   * only be where x has few binary digits after the point, and then one more decimal is exact.
+   */
+  function fixed(size, digits) {
+    const text = size.toFixed(digits);
+    if (!Number.isInteger(size * 2 ** (digits + 1))) return text;
+    const exact = size.toFixed(digits + 1);
+    const half = exact.endsWith("5") && "02468".includes(exact.at(-2));
+    return half ? exact.slice(0, -1) : text;
+  }
+
+  /** The same for [mantissa, exponent]; a small number has no such ties, a large one is whole. */
+  function scientific(size, digits) {
+    const [mantissa, exponent] = size.toExponential(digits - 1).split("e");
+    const plain = [mantissa, Number(exponent)];
+    if (size < 1 || !Number.isInteger(size)) return plain;
+    const [longer, power] = size.toExponential(digits).split("e");
+    const scale = Number(power) - digits;
+    if (!longer.endsWith("5") || scale < 0 || !"02468".includes(longer.at(-2))) return plain;
+    const exact = BigInt(longer.replace(".", "")) * 10n ** BigInt(scale);
+    return exact === BigInt(size) ? [longer.slice(0, -1), Number(power)] : plain;
+  }
+
+  /** The parts of a number for display: {sign, mantissa, exponent}, exponent null if plain. */
+  function parts(x, digits = 6) {
+    const sign = x < 0 ? MINUS : "";
+    const size = Math.abs(x);
+    if (Number.isNaN(x)) return { sign: "", mantissa: "not a number", exponent: null };
+    if (size === Infinity) return { sign, mantissa: "∞", exponent: null };
+    if (size === 0) return { sign: "", mantissa: "0", exponent: null };
+    if (size >= 1e-4 && size < 1e6) return { sign, mantissa: fixed(size, digits), exponent: null };
+    const [mantissa, exponent] = scientific(size, digits);
+    return { sign, mantissa, exponent };
+  }
+
+  /** x as text. */
+  DR.number = function (x, digits = 6) {
+    const { sign, mantissa, exponent } = parts(x, digits);
+    return sign + mantissa + (exponent === null ? "" : ` × 10${sup(exponent)}`);
+  };
+  DR.number.parts = parts;
+
+  /** A whole number with thousands kept apart. */
+  const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+
+  /**
+   * The names of symbols, for data-symbol and for text. The first of a pair is what tests and
+   * highlighting go by, the second what a person reads. An upper index is the layer, i the
+   * sample: `dC_i/d…` belongs to one sample, `dC/d…` to the weighted mean over all.
+   */
+  const symbols = {
+    w: (l, j, k) => [`w^${l}_{${j},${k}}`, `w${sub(j, k)}${sup(l)}`],
+    b: (l, j) => [`b^${l}_{${j}}`, `b${sub(j)}${sup(l)}`],
+    z: (l, j) => [`z^${l}_{${j}}`, `z${sub(j)}${sup(l)}`],
+    a: (l, j) => [`a^${l}_{${j}}`, l === 0 ? `x${sub(j)}` : `a${sub(j)}${sup(l)}`],
+    delta: (l, j) => [`delta^${l}_{${j}}`, `δ${sub(j)}${sup(l)}`],
+    mask: (l, j) => [`m^${l}_{${j}}`, `m${sub(j)}${sup(l)}`],
+    dadz: (l, j, m = j) => [`da^${l}_{${j}}/dz^${l}_{${m}}`, `∂a${sub(j)}${sup(l)}/∂z${sub(m)}${sup(l)}`],
+    dzdw: (l, j, k) => [
+      `dz^${l}_{${j}}/dw^${l}_{${j},${k}}`,
+      `∂z${sub(j)}${sup(l)}/∂w${sub(j, k)}${sup(l)}`,
+    ],
+    y: (j) => [`y_{${j}}`, `y${sub(j)}`],
+    loss: (i) => [`C_${i}`, `C${sub(i)}`],
+    cost: () => ["C", "C"],
+    share: (i) => [`w_${i}`, `w${sub(i)}`],
+    dCdw: (l, j, k, i = "") => [`dC${at(i)}/dw^${l}_{${j},${k}}`, `∂C${below(i)}/∂w${sub(j, k)}${sup(l)}`],
+    dCdb: (l, j, i = "") => [`dC${at(i)}/db^${l}_{${j}}`, `∂C${below(i)}/∂b${sub(j)}${sup(l)}`],
+    dCda: (l, j, i = "") => [`dC${at(i)}/da^${l}_{${j}}`, `∂C${below(i)}/∂${symbols.a(l, j)[1]}`],
+  };
+  const at = (i) => (i === "" ? "" : `_${i}`);
+  const below = (i) => (i === "" ? "" : sub(i));
+
+  DR.text = { MINUS, sup, sub, count, symbols };
+})();

@@ -1,0 +1,285 @@
+// Paints numbers, colours and emphasis on a drawing that stands (drawing.js).
+"use strict";
+var DR = globalThis.DR || (globalThis.DR = {});
+
+(function () {
+  const { el, svg, put, brief, clamp } = DR.dom;
+
+  /** What of the network is shown: the pass with the nudge if there is one, and without. */
+  function seen(store) {
+    const nudged = store.nudged();
+    return {
+      base: store.pass(),
+      pass: nudged ? nudged.pass : store.pass(),
+      nudged,
+      theta: nudged ? nudged.theta : store.theta(),
+    };
+  }
+
+  /** What the lines show: in a sweep what it computes, else as chosen. */
+  function mode(state) {
+    if (state.sweep) return state.sweep.direction === "forward" ? "weight" : "gradient";
+    return state.colour;
+  }
+
+  /** The number behind an edge; k = −1 is a bias. */
+  function edgeValue(store, now = seen(store)) {
+    const { net, state } = store;
+    const at = (l, j, k) => (k < 0 ? net.b[l] + j : DR.driver.weightAt(net, l, j, k));
+    if (mode(state) === "weight") return (l, j, k) => now.theta[at(l, j, k)];
+    if (state.mode === "mean" && !state.sweep) {
+      const { grad } = store.mean();
+      return (l, j, k) => grad[at(l, j, k)];
+    }
+    return (l, j, k) => now.pass.delta[l][j] * (k < 0 ? 1 : now.pass.A[l - 1][k]);
+  }
+
+  function edgeSymbol(store, l, j, k) {
+    const { symbols } = DR.text,
+      { state } = store;
+    if (mode(state) === "weight") return k < 0 ? symbols.b(l, j) : symbols.w(l, j, k);
+    const i = state.mode === "mean" && !state.sweep ? "" : state.sample;
+    return k < 0 ? symbols.dCdb(l, j, i) : symbols.dCdw(l, j, k, i);
+  }
+
+  const signOf = (value) => (value > 0 ? "positive" : value < 0 ? "negative" : "zero");
+
+  function number(element, symbol, value, text) {
+    put(element, "data-symbol", symbol);
+    put(element, "data-value", symbol === null ? null : value);
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  function paintEdges(view, known) {
+    const { store } = view,
+      { state } = store,
+      what = mode(state);
+    const value = edgeValue(store, view.now);
+    let most = 0;
+    for (const part of view.edges) {
+      part.shown = what === "weight" || known.delta(part.l, part.j);
+      part.value = value(part.l, part.j, part.k);
+      if (Number.isFinite(part.value)) most = Math.max(most, Math.abs(part.value));
+    }
+    const crowd = view.edges.length > 260 ? 0.62 : 1;
+    for (const part of view.edges) {
+      const t = most > 0 && Number.isFinite(part.value) ? Math.abs(part.value) / most : 0;
+      const sign = part.shown ? signOf(part.value) : "unknown";
+      part.tone = `edge ${sign}`;
+      const width = part.shown ? 0.9 + 5.1 * t ** 0.8 * crowd : 0.9;
+      put(part.element, "stroke-width", width.toFixed(2));
+      put(part.element, "stroke-opacity", part.shown ? (0.35 + 0.65 * t).toFixed(2) : null);
+      const [, text] = edgeSymbol(store, part.l, part.j, part.k);
+      const name =
+        part.k < 0
+          ? `bias of node ${part.j} in layer ${part.l}`
+          : `from node ${part.k} of layer ${part.l - 1} to node ${part.j} of layer ${part.l}`;
+      put(
+        part.element,
+        "aria-label",
+        `${text}, ${name}: ${part.shown ? DR.number(part.value) : "not computed yet"}`,
+      );
+    }
+    return most;
+  }
+
+  function paintNode(view, part, known, backward) {
+    const { store, now, plan } = view,
+      { layer: l, j } = part.what,
+      { symbols } = DR.text;
+    const { state } = store,
+      digits = plan.r >= 20 ? 3 : 2;
+    const a = now.pass.A[l][j],
+      old = now.base.A[l][j];
+    const computed = known.a(l, j);
+    const text = computed ? brief(a, digits) : "";
+    number(part.value, computed ? symbols.a(l, j)[0] : null, a, text);
+    put(
+      part.value,
+      "class",
+      text.length > (plan.r < 20 ? 4 : 6) || (plan.r < 20 && text.includes("e")) ? "value long" : "value",
+    );
+    const moved = now.nudged && computed && a !== old;
+    const i = state.sample;
+    const delta = l === 0 ? now.pass.up[0][j] : now.pass.delta[l][j];
+    const down = l === 0 ? symbols.dCda(0, j, i) : symbols.delta(l, j);
+    const showDelta = backward && known.delta(l, j) && (state.mode === "sample" || state.sweep);
+    const word = moved ? "was " : !showDelta ? "" : l === 0 ? "∂ " : "δ ";
+    if (part.word.textContent !== word) part.word.textContent = word;
+    if (moved) number(part.below, null, null, brief(old, digits));
+    else if (showDelta) number(part.below, down[0], delta, brief(delta, digits));
+    else number(part.below, null, null, "");
+    put(part.under, "class", `below ${moved ? "moved" : showDelta ? signOf(delta) : ""}`);
+    part.fill = backward ? (known.delta(l, j) ? delta : NaN) : computed ? a : NaN;
+    const room = plan.r >= 28 ? "" : plan.r >= 24 ? " middling" : " dense";
+    part.tone = `node${room}${computed ? "" : " empty"}${moved ? " moved" : ""}`;
+    const name =
+      l === 0
+        ? (store.payload.names.inputs[j] ?? "")
+        : l === store.net.L
+          ? (store.payload.names.outputs[j] ?? "")
+          : "";
+    const words = computed ? DR.number(a) : "not computed yet";
+    const also = showDelta ? `, ${down[1]}: ${DR.number(delta)}` : "";
+    put(
+      part.element,
+      "aria-label",
+      `${name ? `${name}, ` : ""}node ${j} of layer ${l}, ${symbols.a(l, j)[1]}: ${words}${also}`,
+    );
+  }
+
+  /** Fills by sign and size: |a| against the layer's largest, |δ| against the network's. */
+  function paintFills(view, nodes, backward) {
+    const most = view.plan.columns.map(() => 0);
+    for (const { what, fill } of nodes)
+      if (Number.isFinite(fill)) most[what.layer] = Math.max(most[what.layer], Math.abs(fill));
+    const all = Math.max(...most.slice(1), 0);
+    for (const part of nodes) {
+      const scale = backward && part.what.layer > 0 ? all : most[part.what.layer];
+      const t = Number.isFinite(part.fill) && scale > 0 ? Math.abs(part.fill) / scale : 0;
+      const style = `--t: ${Math.round(t * 100)}%`;
+      put(part.circle, "style", style);
+      part.tone += ` ${Number.isFinite(part.fill) ? signOf(part.fill) : "unknown"}`;
+    }
+  }
+
+  function paintEnd(view, known) {
+    const { store, now } = view,
+      { state } = store,
+      { symbols } = DR.text,
+      y = store.y();
+    for (const { j, value } of view.targets) {
+      number(
+        value,
+        symbols.y(j)[0],
+        y[j],
+        Number.isInteger(y[j]) ? DR.number(y[j], 1).replace(/\.0$/, "") : brief(y[j]),
+      );
+    }
+    const part = view.parts.get("cost"),
+      mean = state.mode === "mean" && !state.sweep;
+    const cost = mean ? (now.nudged ? now.nudged.cost : store.mean().cost) : now.pass.loss;
+    const [name, text] = mean ? symbols.cost() : symbols.loss(state.sample);
+    number(part.value, known.loss ? name : null, cost, known.loss ? DR.number(cost) : "");
+    put(part.value, "class", part.value.textContent.length > 9 ? "value long" : "value");
+    const title = mean ? "mean loss C" : `loss ${text}`;
+    if (part.title.textContent !== title) part.title.textContent = title;
+    part.tone = `loss${known.loss ? "" : " empty"}`;
+    put(
+      part.element,
+      "aria-label",
+      `${title}: ${known.loss ? DR.number(cost) : "not computed yet"}`,
+    );
+  }
+
+  /** The wires that carry what a sweep computes now. */
+  function flows(sweep, part, L) {
+    if (!sweep) return false;
+    const { direction, layer, node } = sweep;
+    if (direction === "forward") return part.l === layer && (node === null || part.j === node);
+    return layer < L && part.l === layer + 1 && part.k >= 0 && (node === null || part.k === node);
+  }
+
+  /** Whether a sweep is where output j and the loss meet. */
+  function reachesLoss(sweep, j, L) {
+    if (!sweep) return false;
+    const { direction, layer, node } = sweep;
+    return direction === "forward" ? layer > L : layer === L && (node === null || node === j);
+  }
+
+  function isNow(sweep, what, L) {
+    if (!sweep) return false;
+    if (what.kind === "cost") return sweep.layer > L;
+    return what.layer === sweep.layer && (sweep.node === null || sweep.node === what.j);
+  }
+
+  /** Selection, hovering and the sweep's place: classes, and labels on lines. */
+  function emphasis(view) {
+    const { store, plan } = view,
+      { selected, sweep } = store.state,
+      { L } = store.net;
+    const chosen = DR.drawing.keyOf(selected);
+    const hot = view.hot ? view.parts.get(view.hot) : null;
+    const focus = hot ? hot.what : selected;
+    const dims = focus && focus.kind !== "cost";
+    for (const [key, part] of view.parts) {
+      let tone = part.tone;
+      if (key === chosen) tone += " selected";
+      if (key === view.hot) tone += " hot";
+      if (part.line) {
+        // In a sweep its own wires stand out, else those of what is pointed at or selected.
+        const touches = DR.plan.touches(part, sweep && !hot ? null : focus);
+        if (flows(sweep, part, L)) tone += ` lit ${sweep.direction}`;
+        else if (!touches && (dims || sweep)) tone += " dim";
+      } else if (isNow(sweep, part.what, L)) tone += " now";
+      put(part.element, "class", tone);
+      if (part.what.kind) put(part.element, "aria-pressed", key === chosen ? "true" : "false");
+    }
+    for (const { j, group } of view.targets) {
+      put(group, "class", `target${reachesLoss(sweep, j, L) ? ` lit ${sweep.direction}` : ""}`);
+    }
+    const labelled = new Set(
+      [view.parts.get(chosen), hot].filter((part) => part && part.line && part.shown),
+    );
+    view.labels.replaceChildren(...[...labelled].map((part) => label(store, part, plan)));
+  }
+
+  function label(store, part, plan) {
+    const [symbol, text] = edgeSymbol(store, part.l, part.j, part.k);
+    const words = `${text} = ${DR.number(part.value)}`,
+      wide = words.length * 7 + 20;
+    const { x1, y1, x2, y2 } = part.line,
+      t = 0.45;
+    const x = clamp(x1 + t * (x2 - x1), wide / 2 + 2, plan.width - wide / 2 - 2);
+    const y = clamp(y1 + t * (y2 - y1), 16, plan.height - 16);
+    const value = svg("tspan", {
+      "data-symbol": symbol,
+      "data-value": part.value,
+      text: DR.number(part.value),
+    });
+    return svg(
+      "g",
+      { class: "label" },
+      svg("rect", { x: x - wide / 2, y: y - 14, width: wide, height: 28, rx: 8 }),
+      svg(
+        "text",
+        { x, y: y + 4.5, "text-anchor": "middle" },
+        svg("tspan", { text: `${text} = ` }),
+        value,
+      ),
+    );
+  }
+
+  function legend(view, most, backward) {
+    const what = mode(view.store.state) === "weight" ? "weight" : "gradient";
+    view.legend.replaceChildren(
+      el("span", { class: "key negative", text: `\u2212${brief(most)}` }),
+      el("span", { class: "ramp", "aria-hidden": "true" }),
+      el("span", { class: "key positive", text: `+${brief(most)}` }),
+      el("span", {
+        class: "unseen",
+        text:
+          `Lines: ${what}, negative dashed and blue, positive solid and orange. ` +
+          `Nodes: ${backward ? "δ" : "a"}.`,
+      }),
+    );
+  }
+
+  /** Everything that changes with the store. */
+  function all(view) {
+    const { store } = view,
+      { state } = store;
+    const known = DR.plan.known(state.sweep, store.net.L);
+    const backward = mode(state) === "gradient";
+    view.now = seen(store);
+    const most = paintEdges(view, known);
+    const nodes = [...view.parts.values()].filter((part) => part.what.kind === "node");
+    for (const part of nodes) paintNode(view, part, known, backward);
+    paintFills(view, nodes, backward);
+    paintEnd(view, known);
+    emphasis(view);
+    legend(view, most, backward);
+  }
+
+  DR.paint = { all, emphasis, edgeValue, mode, seen };
+})();

@@ -1,0 +1,197 @@
+// What of a network is drawn, and where: every node of a small layer, a selection of a large one.
+//
+// Never more than a few thousand elements, whatever the network. The heat maps show the whole.
+"use strict";
+var DR = globalThis.DR || (globalThis.DR = {});
+
+(function () {
+  const ALL = 16; // a layer of up to so many nodes is drawn whole
+  const SOME = 10; // of a larger one so many
+  const NEIGHBOURS = 4; // of these so many for their weights to what is selected
+  const EDGES = 1500;
+  const NAME = 20; // letters of a name that are written
+
+  /** The indices of the n largest |values|, ascending. */
+  function largest(values, n) {
+    const order = Array.from(values, (_, j) => j);
+    order.sort((a, b) => Math.abs(values[b]) - Math.abs(values[a]) || a - b);
+    return order.slice(0, n);
+  }
+
+  /** The nodes of layer l to draw: those named first, then the largest, ascending. */
+  function pick(wanted, values, n) {
+    const chosen = new Set(wanted.slice(0, n));
+    for (const j of largest(values, n)) {
+      if (chosen.size >= n) break;
+      chosen.add(j);
+    }
+    return [...chosen].sort((a, b) => a - b);
+  }
+
+  function strongest(store, l, j, forward) {
+    const { net } = store,
+      theta = store.theta();
+    if (forward) {
+      const out = Float64Array.from(
+        { length: net.widths[l + 1] },
+        (_, to) => theta[DR.driver.weightAt(net, l + 1, to, j)],
+      );
+      return largest(out, NEIGHBOURS);
+    }
+    const start = DR.driver.weightAt(net, l, j, 0);
+    return largest(theta.subarray(start, start + net.widths[l - 1]), NEIGHBOURS);
+  }
+
+  /** The nodes drawn of every layer, ascending: by |δ|, inputs by |x|; always what is selected. */
+  function nodesOf(store) {
+    const { net, state } = store,
+      { selected } = state;
+    const wanted = net.widths.map(() => []);
+    if (selected && selected.layer !== undefined) {
+      const { layer, j, kind, k } = selected;
+      wanted[layer].push(j);
+      if (kind === "edge") wanted[layer - 1].push(k);
+      if (layer > 0) wanted[layer - 1].push(...strongest(store, layer, j, false));
+      if (layer < net.L) wanted[layer + 1].push(...strongest(store, layer, j, true));
+    }
+    const pass = net.widths.some((n) => n > ALL) ? store.pass() : null;
+    return net.widths.map((n, l) => {
+      if (n <= ALL) return Array.from({ length: n }, (_, j) => j);
+      return pick(wanted[l], l === 0 ? pass.A[0] : pass.delta[l], SOME);
+    });
+  }
+
+  /** Whether all that is selected is among the nodes drawn. */
+  function has(nodes, selected) {
+    if (!selected || selected.layer === undefined) return true;
+    const { kind, layer, j, k } = selected;
+    return nodes[layer].includes(j) && (kind !== "edge" || nodes[layer - 1].includes(k));
+  }
+
+  /** Places, in the units of the drawing's view box. */
+  function layout(net, nodes, names) {
+    const most = Math.max(
+      ...nodes.map(
+        (drawn, l) =>
+          drawn.length + (net.bias && l < net.L ? 1 : 0) + (drawn.length < net.widths[l] ? 0.6 : 0),
+      ),
+    );
+    const pitch = most <= 3 ? 96 : most <= 5 ? 84 : most <= 8 ? 66 : most <= 11 ? 54 : 46;
+    const r = pitch >= 84 ? 28 : pitch >= 66 ? 24 : pitch >= 54 ? 20 : 17;
+    const gap = net.L <= 2 ? 200 : net.L <= 4 ? 165 : 150;
+    const named = names.some((name, k) => !isPlain(name, k));
+    const longest = Math.max(
+      ...nodes[0].map((k) => Math.min(NAME, names[k] ? names[k].length : 0)),
+    );
+    const left = named ? r + 16 + 6.6 * longest : 74,
+      top = nodes.some((drawn, l) => drawn.length < net.widths[l]) ? 60 : 46,
+      height = top + most * pitch + 14;
+    const middle = top + (most * pitch) / 2;
+    const columns = nodes.map((drawn, l) => {
+      const some = drawn.length < net.widths[l];
+      const rows = drawn.length + (some ? 0.6 : 0);
+      const bias = net.bias && l < net.L;
+      const first = middle - ((rows + (bias ? 1 : 0)) * pitch) / 2 + pitch / 2;
+      const y = new Map(drawn.map((j, place) => [j, first + place * pitch]));
+      return {
+        l,
+        nodes: drawn,
+        total: net.widths[l],
+        x: left + l * gap,
+        y,
+        dots: some ? first + (drawn.length - 0.04) * pitch : null,
+        biasY: bias ? first + rows * pitch : null,
+      };
+    });
+    const out = left + net.L * gap;
+    return {
+      columns,
+      r,
+      pitch,
+      gap,
+      top,
+      height,
+      middle,
+      width: out + 318,
+      targetX: out + 95,
+      lossX: out + 248,
+      named,
+    };
+  }
+
+  /** A formula's name without its parameters: "elu" of "elu(alpha=1.0)". */
+  const plainName = (name) => String(name).split("(")[0];
+
+  const isPlain = (name, k) => name === `x_${k}` || name === `a_${k}`;
+
+  /** The edges drawn between two columns: all, or the strongest and those of what is selected. */
+  function edgesOf(store, nodes, value) {
+    const { net, state } = store,
+      edges = [];
+    const most = Math.floor(EDGES / net.L);
+    for (let l = 1; l <= net.L; ++l) {
+      let between = [];
+      for (const j of nodes[l]) for (const k of nodes[l - 1]) between.push({ l, j, k });
+      if (between.length > most) {
+        const keep = new Set(
+          largest(
+            between.map(({ j, k }) => value(l, j, k)),
+            most,
+          ),
+        );
+        between = between.filter((edge, at) => keep.has(at) || touches(edge, state.selected));
+      }
+      edges.push(...between);
+      if (net.b[l] !== null) for (const j of nodes[l]) edges.push({ l, j, k: -1 });
+    }
+    return edges;
+  }
+
+  /** Whether an edge belongs to what is selected, or begins or ends at it. */
+  function touches({ l, j, k }, selected) {
+    if (!selected) return false;
+    const { kind, layer } = selected;
+    if (kind === "node")
+      return (layer === l && selected.j === j) || (layer === l - 1 && selected.j === k);
+    if (kind === "edge") return layer === l && selected.j === j && selected.k === k;
+    return kind === "bias" && layer === l && selected.j === j && k === -1;
+  }
+
+  /**
+   * What a sweep has computed so far. Forward: nodes in order up to (layer, node), the loss as
+   * layer L+1. Backward: all of the forward pass, and δ from the last layer down; at 0 it is ∂C/∂x.
+   */
+  function known(sweep, L) {
+    if (!sweep) return { a: () => true, delta: () => true, loss: true, all: true };
+    const { direction, layer, node } = sweep;
+    const upTo = (j) => node === null || j <= node;
+    if (direction === "forward") {
+      return {
+        a: (l, j) => l < layer || (l === layer && upTo(j)),
+        delta: () => false,
+        loss: layer > L,
+        all: false,
+      };
+    }
+    return {
+      a: () => true,
+      delta: (l, j) => l > layer || (l === layer && upTo(j)),
+      loss: true,
+      all: false,
+    };
+  }
+
+  DR.plan = {
+    nodesOf,
+    has,
+    layout,
+    edgesOf,
+    touches,
+    known,
+    isPlain,
+    plainName,
+    largest,
+    ALL,
+    NAME,
+  };
+})();

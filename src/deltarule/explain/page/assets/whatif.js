@@ -1,0 +1,382 @@
+// What if: one number changed by Δ, or a full step taken; the slope's promise beside the truth.
+//
+//   C(w + Δ) ≈ C + ∂C/∂w · Δ          C(θ − η∇C) ≈ C − η‖∇C‖²
+"use strict";
+var DR = globalThis.DR || (globalThis.DR = {});
+
+(function () {
+  const { el, shown, eachFrame } = DR.dom;
+  const { row, table, dial } = DR.dials;
+  const { symbols } = DR.text;
+  const BOX = { height: 210, left: 62, right: 14, top: 18, bottom: 38 };
+  const WORK = 3e7; // multiplications a plot may take
+  const REACH = 1; // Δ goes at least so far each way
+
+  /** What Δ applies to for a selection: a weight, a bias, an input; a node's bias; or nothing. */
+  function targetOf(store) {
+    const { selected } = store.state,
+      { net } = store;
+    if (!selected || selected.kind === "cost") return null;
+    if (selected.kind === "node" && selected.layer > 0) {
+      return net.b[selected.layer] === null
+        ? null
+        : { kind: "bias", layer: selected.layer, j: selected.j };
+    }
+    return selected;
+  }
+
+  const same = (a, b) => Boolean(a && b) && DR.drawing.keyOf(a) === DR.drawing.keyOf(b);
+
+  /** The number Δ is added to, its symbol, and its two derivatives. */
+  function facts(store, what) {
+    const { layer: l, j, k, kind } = what,
+      pass = store.pass(),
+      i = store.state.sample;
+    const C = symbols.loss(i)[1];
+    if (kind === "node") {
+      const symbol = symbols.a(0, j),
+        each = pass.dX[j];
+      return {
+        symbol,
+        value: store.x()[j],
+        each,
+        mean: store.rows.w[i] * each,
+        below: `x${DR.text.sub(j)}`,
+        C,
+      };
+    }
+    const entry = store.entry(what),
+      bias = kind === "bias";
+    const each = pass.delta[l][j] * (bias ? 1 : pass.A[l - 1][k]);
+    const symbol = bias ? symbols.b(l, j) : symbols.w(l, j, k);
+    return {
+      symbol,
+      value: store.theta()[entry],
+      each,
+      mean: store.mean().grad[entry],
+      below: symbol[1],
+      C,
+    };
+  }
+
+  /** C_i, or C, as a function of Δ; and of how far along −∇C. */
+  function along(store, what, mean) {
+    const { net, rows, state } = store,
+      masks = store.masks(),
+      i = state.sample;
+    const theta = Float64Array.from(store.theta()),
+      x = Float64Array.from(store.x());
+    const entry = store.entry(what);
+    const [array, at] = entry >= 0 ? [theta, entry] : [x, what.j];
+    const start = array[at];
+    const one = () => DR.driver.loss(net, theta, x, store.y(), DR.driver.masksOf(masks, i));
+    const base = store.pass().loss,
+      cost = mean ? store.mean().cost : 0;
+    return (delta) => {
+      array[at] = start + delta;
+      if (!mean) return one();
+      return entry >= 0
+        ? DR.driver.cost(net, theta, rows.X, rows.Y, rows.w, masks)
+        : cost + rows.w[i] * (one() - base);
+    };
+  }
+
+  function stepped(store) {
+    const { net, rows } = store,
+      { grad } = store.mean(),
+      theta = store.theta(),
+      masks = store.masks();
+    const moved = new Float64Array(theta.length);
+    return (eta) => {
+      for (let q = 0; q < moved.length; ++q) moved[q] = theta[q] - eta * grad[q];
+      return DR.driver.cost(net, moved, rows.X, rows.Y, rows.w, masks);
+    };
+  }
+
+  const squareOf = (grad) => grad.reduce((sum, g) => sum + g * g, 0);
+
+  function oneNumber(store) {
+    const title = el("p", { class: "whatif-title" });
+    const body = el("div"),
+      picture = el("div", { class: "picture" });
+    let reach = REACH;
+    const change = eachFrame((delta) => {
+      const what = targetOf(store);
+      if (what) store.set({ nudge: delta === 0 ? null : { what, delta } });
+    });
+    const knob = dial("delta", "Δ", { min: -1, max: 1, step: 0.01 }, change);
+    const reset = el("button", {
+      type: "button",
+      class: "button",
+      text: "Reset",
+      onclick: () => store.set({ nudge: null }),
+    });
+    const controls = el("div", { class: "row" }, knob, reset);
+    const element = el(
+      "div",
+      { class: "half" },
+      el("h3", { text: "Change one number by Δ" }),
+      title,
+      controls,
+      body,
+      picture,
+    );
+
+    function target() {
+      const { nudge } = store.state,
+        what = targetOf(store);
+      return what || (nudge && nudge.what) || null;
+    }
+
+    function render() {
+      const { nudge, selected } = store.state,
+        what = target();
+      reset.disabled = !nudge;
+      controls.hidden = picture.hidden = !what;
+      if (!what) {
+        const hidden = selected && selected.kind === "node";
+        title.replaceChildren(
+          hidden
+            ? "This node has no bias to change. Select one of its weights, or an input."
+            : "Select a weight, a bias or an input in the drawing. " +
+                "Then move Δ, and every number behind it moves.",
+        );
+        return body.replaceChildren();
+      }
+      const fact = facts(store, what),
+        delta = same(nudge && nudge.what, what) ? nudge.delta : 0;
+      const most = Math.max(REACH, 2 * Math.abs(fact.value), Math.abs(delta));
+      if (!(delta !== 0 && most <= reach)) reach = most;
+      knob.limit(reach);
+      knob.show(delta);
+      title.replaceChildren(
+        el("b", { text: fact.below }),
+        " = ",
+        shown(fact.symbol[0], fact.value),
+        " → ",
+        el("b", {
+          "data-whatif": "value",
+          "data-value": String(fact.value + delta),
+          text: DR.number(fact.value + delta),
+        }),
+        ...(nudge && !delta
+          ? [
+              el("span", {
+                class: "note",
+                text: " Another number is changed at the moment; Reset takes that back.",
+              }),
+            ]
+          : []),
+      );
+      const now = delta ? store.nudged() : null,
+        { cost } = store.mean(),
+        { loss } = store.pass();
+      const each = now ? now.pass.loss - loss : 0,
+        mean = now ? now.cost - cost : 0;
+      const promised = [fact.each * delta, fact.mean * delta];
+      body.replaceChildren(
+        table(
+          [fact.C, "C"],
+          [
+            row(
+              `∂C/∂${fact.below} · Δ`,
+              [
+                ["sample", promised[0]],
+                ["mean", promised[1]],
+              ],
+              "promised",
+            ),
+            row(
+              "true change",
+              [
+                ["sample", each],
+                ["mean", mean],
+              ],
+              "true",
+            ),
+            row(
+              "the difference",
+              [
+                ["sample", each - promised[0]],
+                ["mean", mean - promised[1]],
+              ],
+              "difference",
+            ),
+          ],
+        ),
+      );
+    }
+
+    function draw() {
+      const what = target();
+      if (!what) return;
+      const mean = store.state.mode === "mean",
+        work = store.net.p * (mean ? store.rows.n : 1);
+      const fact = facts(store, what),
+        points = Math.min(61, Math.floor(WORK / work));
+      if (points < 7) return picture.replaceChildren();
+      const delta = same(store.state.nudge && store.state.nudge.what, what)
+        ? store.state.nudge.delta
+        : 0;
+      const name = mean ? "C" : fact.C;
+      picture.replaceChildren(
+        DR.plots.tangent(along(store, what, mean), DR.plots.fitted(BOX, picture, 640), {
+          low: -reach,
+          high: reach,
+          at: delta,
+          base: mean ? store.mean().cost : store.pass().loss,
+          slope: mean ? fact.mean : fact.each,
+          points,
+          xTitle: `Δ added to ${fact.below}`,
+          yTitle: name,
+          words: `${name} as ${fact.below} changes, and its tangent at Δ = 0`,
+        }),
+      );
+    }
+    return { element, render, draw };
+  }
+
+  function fullStep(store) {
+    let eta = null;
+    const body = el("div"),
+      verdict = el("p", { class: "note" }),
+      picture = el("div", { class: "picture" });
+    const change = eachFrame((value) => {
+      eta = Math.max(value, 0);
+      render();
+      later();
+    });
+    const knob = dial(
+      "eta",
+      "η",
+      {
+        min: -4,
+        max: 2,
+        step: 0.02,
+        read: (v) => Number((10 ** v).toPrecision(3)),
+        write: (v) => Math.log10(Math.max(v, 1e-4)),
+      },
+      change,
+    );
+    const element = el(
+      "div",
+      { class: "half" },
+      el("h3", { text: "Take a full step against the gradient" }),
+      el("div", { class: "row" }, knob),
+      body,
+      verdict,
+      picture,
+    );
+    let waiting = null;
+    const later = () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(draw, 60);
+    };
+
+    function own() {
+      const { update } = store.current(),
+        after = update && DR.data.array(update.theta_after);
+      if (!after) return null;
+      const { net, rows } = store,
+        { grad, cost } = store.mean(),
+        theta = store.theta();
+      const promised = grad.reduce((sum, g, q) => sum + g * (after.values[q] - theta[q]), 0);
+      const change =
+        DR.driver.cost(net, after.values, rows.X, rows.Y, rows.w, store.masks()) - cost;
+      return { rule: String(update.rule).split("(")[0], promised, change };
+    }
+
+    function render() {
+      if (eta === null) eta = store.current().learning_rate || 0.1;
+      knob.show(eta);
+      const { grad, cost } = store.mean(),
+        square = squareOf(grad);
+      const change = stepped(store)(eta) - cost,
+        promised = -eta * square,
+        mine = own();
+      body.replaceChildren(
+        table(
+          ["change of C"],
+          [
+            row("−η‖∇C‖²", [["step", promised]], "promised"),
+            row("true change", [["step", change]], "true"),
+            row("the difference", [["step", change - promised]], "difference"),
+            ...(mine
+              ? [
+                  row(
+                    `the ${mine.rule} step taken: ∇C · Δθ`,
+                    [["rule", mine.promised]],
+                    "promised",
+                  ),
+                  row("its true change", [["rule", mine.change]], "true"),
+                ]
+              : []),
+          ],
+        ),
+      );
+      const part = change / promised;
+      verdict.textContent =
+        square === 0
+          ? "The gradient is zero: there is no way down from here."
+          : !Number.isFinite(change)
+            ? "The step leads to where the loss is no number: η is far too large."
+            : change > 0
+              ? "The step overshoots: the loss rises. The straight line holds only near the start."
+              : `The step delivers ${Math.round(100 * part)} % of what the slope promised.`;
+    }
+
+    function draw() {
+      const { grad, cost } = store.mean(),
+        square = squareOf(grad),
+        { n } = store.rows;
+      const points = Math.min(49, Math.floor(WORK / (store.net.p * n)));
+      if (points < 7 || square === 0 || !(eta > 0)) return picture.replaceChildren();
+      picture.replaceChildren(
+        DR.plots.tangent(stepped(store), DR.plots.fitted(BOX, picture, 640), {
+          low: 0,
+          high: 2 * eta,
+          at: eta,
+          base: cost,
+          slope: -square,
+          points,
+          xTitle: "η, along −∇C",
+          yTitle: "C",
+          words: "C along the step against the gradient, and its tangent at the start",
+        }),
+      );
+    }
+    return { element, render, draw, restart: () => (eta = null) };
+  }
+
+  function mount(element, store) {
+    const one = oneNumber(store),
+      full = fullStep(store);
+    let waiting = null;
+    let stale = false;
+    // What takes passes over all rows comes a moment after the click that asks for it.
+    const draw = () => {
+      if (stale) full.render();
+      stale = false;
+      one.draw();
+      full.draw();
+    };
+    element.classList.add("whatif");
+    element.replaceChildren(one.element, full.element);
+    function update(state, changed) {
+      const elsewhere = ["payload", "state"].some((key) => changed.has(key));
+      if (changed.has("payload")) full.restart();
+      if (elsewhere || ["sample", "selected", "nudge", "mode"].some((key) => changed.has(key))) {
+        one.render();
+        clearTimeout(waiting);
+        waiting = setTimeout(draw, 60);
+      }
+      stale = stale || elsewhere;
+    }
+    const leave = store.subscribe(update);
+    update(store.state, new Set(["payload"]));
+    DR.plots.onWidth(element, draw);
+    return { unmount: leave };
+  }
+
+  DR.whatif = { mount };
+})();

@@ -1,0 +1,192 @@
+"""A network's activations and loss for the page, printed from the one line of source they have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deltarule.errors import InputError
+from deltarule.explain.rulebook import RecordedRule, record_rule
+from deltarule.explain.subject import StepTaken
+from deltarule.maths import Network
+from deltarule.maths.printing import (
+    RecordedActivation,
+    RecordedFormula,
+    RecordedLoss,
+    print_javascript,
+    record_activation,
+    record_loss,
+)
+
+__all__ = ["formulas_mathml", "formulas_script"]
+
+
+def _recorded(net: Network) -> tuple[list[RecordedActivation], RecordedLoss]:
+    """The activations of layers 1 … L and the loss, written down."""
+    try:
+        activations = [record_activation(g) for g in net.activations if g is not None]
+        return activations, record_loss(net.loss, net.output_activation)
+    except InputError as error:
+        raise _not_recorded(error) from error
+    except Exception as error:  # a user's formula may raise anything at all
+        raise _not_recorded(error) from error
+
+
+def _not_recorded(error: Exception) -> InputError:
+    return InputError(
+        f"the page computes with the network's own formulas, and one cannot be printed: {error}; "
+        "write it with Python's operators and the functions of its array namespace"
+    )
+
+
+def _recorded_step(step: StepTaken, cost: float | None) -> dict[str, RecordedRule]:
+    """The rule of the step for a weight and for a bias, which does not decay."""
+    scalars = {name: float(value) for name, value in step.slots.items() if value.ndim == 0}
+    return {
+        kind: record_rule(
+            step.settings.rule,
+            step.number,
+            step.learning_rate,
+            is_weight=kind == "weight",
+            scalars=scalars,
+            cost=cost,
+        )
+        for kind in ("weight", "bias")
+    }
+
+
+def formulas_script(net: Network, step: StepTaken | None = None, cost: float | None = None) -> str:
+    """The script that gives the page its formulas, as ``DR.formulas``.
+
+    Parameters
+    ----------
+    net : Network
+    step : StepTaken, optional
+        With it come the steps of its rule.
+    cost : float, optional
+        C at θ, penalty included, for a rule that looks at it.
+
+    Returns
+    -------
+    str
+        JavaScript: ``value``, ``slope`` and ``pullback`` by layer (item 0 null; no slope where
+        the activation mixes outputs), ``from_output``, and ``from_input`` for a fused pair.
+        All take and give arrays with one item for each node. ``update`` has the steps of the
+        rule for ``weight`` and ``bias``: a name, the names of what it needs, a function.
+
+    Raises
+    ------
+    InputError
+        If an activation, the loss or the rule does what cannot be written down.
+
+    Examples
+    --------
+    >>> script = formulas_script(Network([2, 2, 1], "tanh"))
+    >>> [line for line in script.splitlines() if "slope:" in line]
+    ['    slope: [null, DR.each(slope1), DR.each(slope2)],']
+    """
+    activations, loss = _recorded(net)
+    functions: dict[str, RecordedFormula] = {}
+    first: dict[Any, int] = {}
+    table: dict[str, list[str]] = {"value": ["null"], "slope": ["null"], "pullback": ["null"]}
+    for layer, (record, g) in enumerate(zip(net.activations[1:], activations, strict=True), 1):
+        owner = first.setdefault(record, layer)  # a layer with the same g shares its functions
+        for kind, column in table.items():
+            formula = getattr(g, kind)
+            name = f"{kind}{owner}"
+            if formula is None:
+                column.append("null")
+                continue
+            functions[name] = formula
+            column.append(_lifted(name, formula, "each"))
+    functions["from_output"] = loss.from_output
+    parts = {kind: f"[{', '.join(column)}]" for kind, column in table.items()}
+    parts["from_output"] = _lifted("from_output", loss.from_output, "eachPair")
+    parts["from_input"] = "null"
+    if loss.from_input is not None:
+        functions["from_input"] = loss.from_input
+        parts["from_input"] = _lifted("from_input", loss.from_input, "eachPair")
+    update = _update_table(step, cost, functions) if step is not None else "null"
+    parts["update"] = update
+    lines = [
+        "// The network's formulas, printed from the library's own.",
+        "(function () {",
+        '  "use strict";',
+        *(f"  {line}".rstrip() for line in print_javascript(functions).splitlines()),
+        "  DR.formulas = {",
+        *(f"    {name}: {text}," for name, text in parts.items()),
+        "  };",
+        "})();",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _update_table(
+    step: StepTaken, cost: float | None, functions: dict[str, RecordedFormula]
+) -> str:
+    """The steps of a rule as a table in JavaScript; its functions are added to ``functions``."""
+    kinds = []
+    for kind, recorded in _recorded_step(step, cost).items():
+        rows = []
+        for number, (name, formula) in enumerate(recorded.steps):
+            functions[f"{kind}_step{number}"] = formula
+            needs = ", ".join(f'"{need}"' for need in formula.arguments)
+            rows.append(f'{{ name: "{name}", needs: [{needs}], f: {kind}_step{number} }}')
+        kinds.append(f"{kind}: [{', '.join(rows)}]")
+    return f"{{ {', '.join(kinds)} }}"
+
+
+def _lifted(name: str, formula: RecordedFormula, lift: str) -> str:
+    """A function of arrays: what looks across outputs is one as it stands."""
+    return f"DR.{lift}({name})" if formula.elementwise else name
+
+
+def formulas_mathml(
+    net: Network, step: StepTaken | None = None, cost: float | None = None
+) -> dict[str, Any]:
+    """The same formulas as MathML.
+
+    Parameters
+    ----------
+    net : Network
+    step, cost
+        As for :func:`formulas_script`.
+
+    Returns
+    -------
+    dict
+        ``value`` and ``slope`` by layer (item 0 None), ``loss`` and ``loss_derivative`` of (a, y),
+        ``fused_derivative`` of (z, y); ``update``, the steps of
+        the rule for ``weight`` and ``bias``.
+
+    Raises
+    ------
+    InputError
+        If an activation or the loss does what cannot be written down.
+
+    Examples
+    --------
+    >>> formulas_mathml(Network([1, 1], activation=[]))["loss"][:6]
+    '<math '
+    """
+    activations, loss = _recorded(net)
+
+    def shown(formula: RecordedFormula | None, result: str) -> str | None:
+        if formula is None:
+            return None
+        try:
+            return formula.mathml(result, display="inline")
+        except InputError:  # too long to be read; the page does without
+            return None
+
+    rules = {} if step is None else _recorded_step(step, cost)
+    return {
+        "update": {
+            kind: [formula.mathml(display="inline") for _, formula in recorded.steps]
+            for kind, recorded in rules.items()
+        },
+        "value": [None, *(shown(g.value, "value") for g in activations)],
+        "slope": [None, *(shown(g.slope, "slope") for g in activations)],
+        "loss": shown(loss.from_output, "term"),
+        "loss_derivative": shown(loss.from_output, "derivative"),
+        "fused_derivative": shown(loss.from_input, "derivative"),
+    }

@@ -1,0 +1,168 @@
+"""The page as one HTML text: template, styles, scripts, formulas and payload in one file."""
+
+from __future__ import annotations
+
+import base64
+import html
+import importlib.resources
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deltarule.errors import InputError
+from deltarule.explain.gradient_lens import GradientLens
+from deltarule.explain.gradient_lens import lens as look
+from deltarule.explain.page.formulas import formulas_script
+from deltarule.explain.page.payload import PageState, cost_of, payload_of
+from deltarule.explain.subject import Subject
+from deltarule.files import write_bytes
+
+__all__ = ["asset", "page_html", "script_text", "style_text", "write_page"]
+
+STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens.css")
+# In this order: a script uses what stands before it. The formulas follow.
+SCRIPTS = (
+    "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
+    "sums.js", "sections.js", "update.js", "panel.js", "check.js", "plan.js", "paint.js",
+    "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js", "plots.js", "curve.js",
+    "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js",
+)  # fmt: skip
+LAST = "main.js"
+FONT = "dr-math.woff2"
+_MOST_LOOKED_AT = 200_000
+
+
+def asset(name: str) -> str:
+    """The text of an asset; empty if there is none of that name."""
+    path = importlib.resources.files("deltarule.explain.page") / "assets" / name
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def style_text() -> str:
+    """All styles, the font among them."""
+    return "\n".join([_font_face(), *filter(None, map(asset, STYLES))])
+
+
+def _font_face() -> str:
+    """The maths font as a rule of the style sheet: a bare machine has none with a MATH table."""
+    path = importlib.resources.files("deltarule.explain.page") / "assets" / FONT
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    source = f'url(data:font/woff2;base64,{data}) format("woff2")'
+    return f'@font-face {{ font-family: "DR Math"; src: {source}; font-display: block; }}'
+
+
+def script_text() -> str:
+    """All scripts but the formulas and the one that starts the page."""
+    return "\n".join(filter(None, map(asset, SCRIPTS)))
+
+
+def page_html(payload: Mapping[str, Any], formulas: str) -> str:
+    """The page of a payload.
+
+    Parameters
+    ----------
+    payload : mapping
+        What :func:`~deltarule.explain.page.payload_of` gives.
+    formulas : str
+        What :func:`~deltarule.explain.page.formulas_script` gives.
+
+    Returns
+    -------
+    str
+        HTML that needs no other file.
+
+    Raises
+    ------
+    InputError
+        If the template is not whole.
+    """
+    # A "<" in a name must not end the element: JSON may spell it with its number.
+    data = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    data = data.replace("<", "\\u003c")
+    scripts = "\n".join([script_text(), formulas, asset(LAST)])
+    parts = {
+        "<!--TITLE-->": html.escape(str(payload["title"])),
+        "/*CSS*/": style_text(),
+        "<!--PAYLOAD-->": f'<script type="application/json" id="payload">{data}</script>',
+        "<!--SCRIPTS-->": f"<script>\n{_for_script(scripts)}</script>",
+    }
+    # Filled in one go: a marker that a name happens to contain is no marker.
+    pieces = re.split(f"({'|'.join(map(re.escape, parts))})", asset("page.html"))
+    missing = sorted(set(parts).difference(pieces))
+    if missing:
+        raise InputError(f"the page's template lacks {', '.join(missing)}; reinstall deltarule")
+    return "".join(parts.get(piece, piece) for piece in pieces)
+
+
+def _for_script(text: str) -> str:
+    """A script that nothing in a comment or a text of it can end."""
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def write_page(
+    explained: Any,
+    path: str | os.PathLike[str],
+    *,
+    lens: GradientLens | str | None = "auto",
+    states: Sequence[PageState] = (),
+    **options: Any,
+) -> Path:
+    """Write the page of a subject or an explanation.
+
+    Parameters
+    ----------
+    explained : Subject, or anything with a ``subject``
+    path : path
+        The file; it is replaced as a whole.
+    lens : GradientLens, "auto" or None
+        For its section of the page. ``"auto"`` looks at the subject's rows, at the given states
+        as well; None leaves the section out.
+    states : sequence of PageState
+        Moments of training, in order.
+    **options
+        ``title``, ``history`` and ``start`` of :func:`~deltarule.explain.page.payload_of`.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If a formula cannot be printed.
+    FileError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from deltarule.maths import Network
+    >>> net = Network([2, 1], activation=[])
+    >>> subject = Subject.of_arrays(net, [1.0, 2.0, 0.5], [[1.0, 1.0]], [[3.0]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = write_page(subject, pathlib.Path(folder, "page.html"))
+    ...     page.name, page.stat().st_size < 500_000
+    ('page.html', True)
+    """
+    subject = explained if isinstance(explained, Subject) else explained.subject
+    formulas = formulas_script(subject.net, subject.step, cost_of(subject))
+    if isinstance(lens, str):
+        if lens != "auto":
+            raise InputError(f"lens is {lens!r}; expected a GradientLens, 'auto' or None")
+        lens = _looked_at(subject, states)
+    text = page_html(payload_of(subject, lens=lens, states=states, **options), formulas)
+    write_bytes(path, text.encode("utf-8"))
+    return Path(path)
+
+
+def _looked_at(subject: Subject, states: Sequence[PageState]) -> GradientLens | None:
+    """The lens over the subject's rows and the states; None where no row counts."""
+    if not subject.w.any():
+        return None
+    # Many states of many rows would take longer than the page is worth.
+    most = max(2, min(50, _MOST_LOOKED_AT // len(subject.X)))
+    recorded = [(state.step, state.theta) for state in states if state.step is not None]
+    return look(subject, recording=recorded or None, most_steps=most)

@@ -1,0 +1,354 @@
+"""What of a subject goes into its page: everything that is shown, within a budget."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.explain.page.formulas import formulas_mathml
+from deltarule.explain.subject import StepTaken, Subject
+from deltarule.maths import Network, numpy_namespace
+from deltarule.maths.backprop import traced
+from deltarule.maths.blocks import runs_of
+from deltarule.maths.penalties import penalty_terms
+from deltarule.maths.printing import record_loss
+
+__all__ = ["MOST_ROWS", "PageState", "cost_of", "describe", "packed", "payload_of"]
+
+FORMAT = 1
+MOST_ROWS = 256
+"""At most so many rows are in a page; it says so where there were more."""
+ROW_BYTES = 600_000
+HARDEST = 20
+PAYLOAD_BYTES = 1_450_000
+"""Moments of training fill the payload up to here; scripts, styles and font take 0.4 MB more."""
+# A gradient longer than this is compared in the page at so many of its entries.
+MOST_COMPARED = 8192
+COMPARED = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class PageState:
+    """The parameters at one moment of training.
+
+    Attributes
+    ----------
+    theta : array of shape (p,)
+    step, epoch : int or None
+        When: after so many steps and epochs.
+    label : str
+        What the page calls it; made from step and epoch if empty.
+    learning_rate : float or None
+        η of the step that is taken from here.
+
+    Examples
+    --------
+    >>> PageState(np.zeros(3), step=40, epoch=2).title
+    'epoch 2, step 40'
+    """
+
+    theta: np.ndarray
+    step: int | None = None
+    epoch: int | None = None
+    label: str = ""
+    learning_rate: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The label, or step and epoch."""
+        if self.label:
+            return self.label
+        known = [f"epoch {self.epoch}"] if self.epoch is not None else []
+        known += [f"step {self.step}"] if self.step is not None else []
+        return ", ".join(known) or "these parameters"
+
+
+def packed(values: Any) -> dict[str, Any]:
+    """An array for the page: float32 where that is exact, else float64, in base64.
+
+    Parameters
+    ----------
+    values : array
+
+    Returns
+    -------
+    dict
+        ``dtype`` (``"f4"`` or ``"f8"``), ``shape``, ``base64``; little endian.
+
+    Examples
+    --------
+    >>> packed([[0.5, 1.0]])
+    {'dtype': 'f4', 'shape': [1, 2], 'base64': 'AAAAPwAAgD8='}
+    >>> packed(0.1)["dtype"]
+    'f8'
+    """
+    array = np.asarray(values, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        single = array.astype("<f4")
+    exact = np.array_equal(single.astype(np.float64), array, equal_nan=True)
+    raw = (single if exact else array.astype("<f8")).tobytes()
+    return {
+        "dtype": "f4" if exact else "f8",
+        "shape": list(array.shape),
+        "base64": base64.b64encode(raw).decode("ascii"),
+    }
+
+
+def payload_of(
+    subject: Subject,
+    *,
+    title: str = "",
+    states: Sequence[PageState] = (),
+    history: Iterable[Any] = (),
+    lens: Any = None,
+    start: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Everything the page shows, ready for JSON.
+
+    Parameters
+    ----------
+    subject : Subject
+    title : str
+    states : sequence of PageState
+        Moments of training in order. The subject's own θ is added if it is none of them; where
+        they are too many for the page, some between the first and the last are left out.
+    history : iterable of EpochRecord or mapping
+    lens : GradientLens or None
+    start : mapping, optional
+        What is shown first: ``sample`` (a row of the subject), ``selected``
+        (``{"kind": "edge", "layer": 2, "j": 1, "k": 2}``).
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    InputError
+        If a formula cannot be printed, or a state does not fit the network.
+    """
+    net = subject.net
+    start = dict(start or {})
+    hardest = () if lens is None else [each.row for each in lens.hardest(HARDEST)]
+    rows = _chosen_rows(subject, start.get("sample"), hardest)
+    w = _shares(subject.w, rows)
+    given, own = _states(subject, states)
+    masks = None if subject.masks is None else [_at(mask, rows) for mask in subject.masks]
+    reference = traced(net, subject.theta, subject.X[rows], subject.Y[rows], w, masks=masks)
+    whole = len(rows) == len(subject.X)
+    payload: dict[str, Any] = {
+        "format": FORMAT,
+        "title": title or f"{'-'.join(map(str, net.widths))} network",
+        "net": describe(net),
+        "mathml": formulas_mathml(net, subject.step, cost_of(subject)),
+        "names": {
+            "inputs": list(subject.names.inputs),
+            "outputs": list(subject.names.outputs),
+            "rows": [subject.names.rows[i] for i in rows],
+            "classes": list(subject.classes),
+        },
+        "rows": {
+            "X": packed(subject.X[rows]),
+            "Y": packed(subject.Y[rows]),
+            "s": packed(subject.s[rows]),
+            "w": packed(w),
+        },
+        "rows_of": len(subject.X),
+        "states": [_state(given[own], subject, rows)],
+        "history": [_plain(record) for record in history],
+        "engine": {
+            "name": subject.engine,
+            "dtype": subject.dtype,
+            **_some(subject.engine_grad if whole else None),
+        },
+        "reference": {"state": 0, "cost": _cell(reference.cost), **_some(reference.grad)},
+        "columns": [
+            {
+                "name": column.name,
+                "kind": column.kind,
+                "inputs": list(column.inputs),
+                "cells": [_cell(column.cells[i]) for i in rows],
+            }
+            for column in subject.columns
+        ],
+        "lens": None if lens is None else lens.to_dict(),
+        "start": {
+            "state": 0,
+            "sample": rows.index(start["sample"]) if "sample" in start else 0,
+            "selected": start.get("selected"),
+        },
+    }
+    kept = _kept(given, own, PAYLOAD_BYTES - len(json.dumps(payload)))
+    place = kept.index(own)
+    others = {i: _state(given[i], subject, None) for i in kept if i != own}
+    payload["states"] = [payload["states"][0] if i == own else others[i] for i in kept]
+    payload["reference"]["state"] = payload["start"]["state"] = place
+    return payload
+
+
+def cost_of(subject: Subject) -> float | None:
+    """C with its penalty at the subject's θ, for a rule that looks at it; None without a step."""
+    if subject.step is None:
+        return None
+    settings, net = subject.step.settings, subject.net
+    if not settings.penalties:
+        return subject.trace.cost
+    xp = numpy_namespace(np.float64)
+    added, _ = penalty_terms(
+        xp, settings.penalties, subject.theta, net.is_weight, settings.total_weight
+    )
+    return subject.trace.cost + float(added)
+
+
+def describe(net: Network) -> dict[str, Any]:
+    """What the page's driver is told of a network."""
+    loss = net.loss.bind(np, net.output_activation)
+    return {
+        "widths": list(net.widths),
+        "bias": net.bias,
+        "activations": [None if g is None else str(g) for g in net.activations],
+        "output_elementwise": net.output_activation.elementwise,
+        "kinks": [[] if g is None else list(g.kinks) for g in net.activations],
+        "loss": str(net.loss),
+        "loss_kinks": list(net.loss.kink_values()),
+        "loss_elementwise": record_loss(net.loss).from_output.elementwise,
+        "fused": loss.from_input is not None,
+        "frozen": runs_of(net.frozen),
+        "blocks": [
+            {
+                "name": block.name,
+                "kind": block.kind,
+                "layer": block.layer,
+                "start": block.start,
+                "stop": block.stop,
+                "shape": list(block.shape),
+            }
+            for block in net.blocks
+        ],
+    }
+
+
+def _chosen_rows(subject: Subject, wanted: int | None, hardest: Sequence[int]) -> list[int]:
+    """Rows evenly spaced over the subject's, within the budget.
+
+    ``wanted`` is among them, and so are the rows that pull hardest, which the lens points to.
+    """
+    n, width = len(subject.X), subject.X.shape[1] + subject.Y.shape[1]
+    if wanted is not None and not 0 <= wanted < n:
+        raise InputError(f"sample {wanted} is to be shown first; expected 0 to {n - 1}")
+    most = max(1, min(MOST_ROWS, ROW_BYTES // (4 * width)))
+    if n <= most:
+        return list(range(n))
+    named = [] if wanted is None else [wanted]
+    named = list(dict.fromkeys([*named, *hardest]))[:most]
+    spread = np.linspace(0, n - 1, most - len(named)).astype(int)
+    return sorted({*named, *spread.tolist()})
+
+
+def _shares(w: np.ndarray, rows: list[int]) -> np.ndarray:
+    """w_i of the chosen rows, with the same sum as over all: the mean is over these rows."""
+    chosen = w[rows]
+    if len(rows) == len(w) or chosen.sum() == 0:
+        return chosen
+    return chosen * (w.sum() / chosen.sum())
+
+
+def _at(mask: Any, rows: list[int]) -> Any:
+    return None if mask is None else np.asarray(mask)[rows]
+
+
+def _states(subject: Subject, given: Sequence[PageState]) -> tuple[list[PageState], int]:
+    """The states that are shown, and which of them is the subject's own."""
+    states = [
+        dataclasses.replace(state, theta=subject.net.check_theta(state.theta)) for state in given
+    ]
+    own = next(
+        (i for i, state in enumerate(states) if np.array_equal(state.theta, subject.theta)), None
+    )
+    if own is None:
+        step = subject.step
+        number = None if step is None else step.number - 1
+        rate = None if step is None else step.learning_rate
+        after = [i for i, s in enumerate(states) if number is not None and (s.step or 0) > number]
+        own = after[0] if after else len(states)
+        states.insert(own, PageState(subject.theta, step=number, learning_rate=rate))
+    return states, own
+
+
+def _kept(states: Sequence[PageState], own: int, budget: int) -> list[int]:
+    """Which states are shown, the subject's own among them: as many as ``budget`` has room for.
+
+    They are spread evenly; with room for one more only, it is the first.
+    """
+    others = [i for i in range(len(states)) if i != own]
+    if not others:
+        return [own]
+    size = max(len(json.dumps(packed(states[i].theta))) for i in (others[0], others[-1])) + 200
+    most = min(len(others), max(1, budget // size))
+    places = np.linspace(0, len(others) - 1, most).astype(int) if most > 1 else [0]
+    return sorted({own, *(others[i] for i in places)})
+
+
+def _state(state: PageState, subject: Subject, rows: list[int] | None) -> dict[str, Any]:
+    """One state; the subject's own (``rows`` given) has the step that is taken from it."""
+    masks = subject.masks if rows is not None else None
+    step = subject.step if rows is not None else None
+    rate = state.learning_rate
+    return {
+        "step": state.step,
+        "epoch": state.epoch,
+        "label": state.title,
+        "theta": packed(state.theta),
+        "learning_rate": step.learning_rate if rate is None and step is not None else rate,
+        "masks": None
+        if masks is None or rows is None
+        else [None if mask is None else packed(np.asarray(mask)[rows]) for mask in masks],
+        "update": None if step is None or rows is None else _update(step, subject, rows),
+    }
+
+
+def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any]:
+    settings = step.settings
+    whole = len(rows) == len(subject.X)
+    return {
+        "rule": str(settings.rule),
+        "number": step.number,
+        "l2": settings.l2,
+        "l1": settings.l1,
+        "total_weight": settings.total_weight,
+        "clip_norm": settings.clip_norm,
+        "slots_before": {name: packed(value) for name, value in step.slots.items()},
+        # The page's own mean serves, unless it has only some of the batch's rows.
+        "grad": None if whole else packed(subject.trace.grad),
+        "theta_after": None if step.theta_after is None else packed(step.theta_after),
+    }
+
+
+def _some(grad: np.ndarray | None) -> dict[str, Any]:
+    """A gradient, or entries of it spread over all, if it is very long."""
+    if grad is None:
+        return {"grad": None, "at": None}
+    if len(grad) <= MOST_COMPARED:
+        return {"grad": packed(grad), "at": None}
+    at = np.unique(np.linspace(0, len(grad) - 1, COMPARED).astype(int))
+    return {"grad": packed(grad[at]), "at": at.tolist()}
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    fields = dataclasses.asdict(record) if dataclasses.is_dataclass(record) else dict(record)  # type: ignore[arg-type]
+    return {name: _cell(value) for name, value in fields.items()}
+
+
+def _cell(value: Any) -> Any:
+    """A value for JSON: what is no number, text or nothing becomes text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,112 @@
+// The loss over the epochs: of the rows that are trained on, and of those held out.
+"use strict";
+var DR = globalThis.DR || (globalThis.DR = {});
+
+(function () {
+  const { el } = DR.dom;
+  const { css, short } = DR.canvas;
+  const MARGIN = { left: 54, right: 12, top: 10, bottom: 32 };
+
+  function range(curve, log) {
+    let low = Infinity, high = -Infinity;
+    for (let i = 0; i < curve.length; i += 3) {
+      for (const value of [curve[i + 1], curve[i + 2]]) {
+        if (!Number.isFinite(value) || (log && value <= 0)) continue;
+        low = Math.min(low, value);
+        high = Math.max(high, value);
+      }
+    }
+    if (low > high) return [log ? 0.1 : 0, 1];
+    if (!log) return [Math.min(0, low), high * 1.05 || 1];
+    return low === high ? [low / 2, high * 2] : [low, high];
+  }
+
+  /** Round values for a logarithmic side: powers of ten, or 1, 2 and 5 of few. */
+  function decades(low, high) {
+    const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+    const apart = Math.max(1, Math.ceil((to - from) / 5));
+    const factors = to - from <= 2 ? [1, 2, 5] : [1];
+    const list = [];
+    for (let e = from; e <= to; e += apart) for (const f of factors) list.push(f * 10 ** e);
+    return list.filter((v) => v >= low * 0.999 && v <= high * 1.001);
+  }
+
+  function line(context, curve, which, X, Y, log) {
+    context.beginPath();
+    let drawn = false;
+    for (let i = 0; i < curve.length; i += 3) {
+      const value = curve[i + which];
+      if (!Number.isFinite(value) || (log && value <= 0)) { drawn = false; continue; }
+      if (drawn) context.lineTo(X(curve[i]), Y(value));
+      else context.moveTo(X(curve[i]), Y(value));
+      drawn = true;
+    }
+    context.stroke();
+  }
+
+  function draw(context, width, height, curve, log) {
+    const { left, right, top, bottom } = MARGIN;
+    const last = Math.max(1, curve.length ? curve[curve.length - 3] : 1);
+    const [low, high] = range(curve, log), scale = log ? Math.log : (v) => v;
+    const X = (epoch) => left + (epoch / last) * (width - left - right);
+    const Y = (value) => height - bottom - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - top - bottom);
+    context.font = DR.canvas.font(11);
+    context.textBaseline = "middle";
+    context.lineWidth = 1;
+    for (const value of log ? decades(low, high) : DR.curve.ticks(low, high, 4)) {
+      context.strokeStyle = css("--line");
+      context.beginPath();
+      context.moveTo(left, Y(value));
+      context.lineTo(width - right, Y(value));
+      context.stroke();
+      context.fillStyle = css("--soft");
+      context.textAlign = "right";
+      context.fillText(short(value), left - 7, Y(value));
+    }
+    context.textAlign = "center";
+    for (const epoch of DR.curve.ticks(0, last, 5).filter(Number.isInteger)) context.fillText(short(epoch), X(epoch), height - bottom + 12);
+    context.fillText("epoch", (left + width - right) / 2, height - 6);
+    context.lineJoin = "round";
+    context.lineWidth = 2;
+    context.strokeStyle = css("--accent");
+    context.setLineDash([6, 4]);
+    line(context, curve, 2, X, Y, log);
+    context.setLineDash([]);
+    context.strokeStyle = css("--ink");
+    line(context, curve, 1, X, Y, log);
+  }
+
+  /** Shows the curves in `element`; gives {frame(frame), run(description)}. */
+  function mount(element) {
+    const canvas = el("canvas", { class: "losses", role: "img", "aria-label": "Loss by epoch" });
+    const frame = el("div", { class: "losses-frame" }, canvas);
+    const box = el("input", { type: "checkbox", id: "log-loss" });
+    const now = el("span", { class: "value", "data-loss-now": "" }), held = el("span", { class: "value" });
+    const heldKey = el("span", { class: "class" }, el("span", { class: "stroke dashed", "aria-hidden": "true" }), "held out ", held);
+    let curve = new Float32Array(0);
+    const paint = DR.canvas.make(frame, canvas, (context, width, height) => draw(context, width, height, curve, box.checked));
+    box.addEventListener("change", paint);
+    document.addEventListener("deltarule-theme", paint);
+    element.replaceChildren(frame,
+      el("div", { class: "row classes" },
+        el("span", { class: "class" }, el("span", { class: "stroke", "aria-hidden": "true" }), "trained on ", now), heldKey,
+        el("span", { class: "field check" }, box, el("label", { for: "log-loss", text: "logarithmic" }))));
+    const text = (value) => (value === null ? "none" : DR.number(value));
+    return {
+      run(run) {
+        heldKey.hidden = !run.rows.held;
+      },
+      frame({ header, arrays }) {
+        curve = arrays.curve;
+        now.textContent = text(header.loss);
+        held.textContent = text(header.held_loss);
+        paint();
+      },
+      label(words) {
+        DR.dom.put(canvas, "aria-label", words);
+      },
+    };
+  }
+
+  DR.losses = { mount };
+})();

@@ -1,0 +1,234 @@
+// Starts the page: the line to the server, the parts of the page, the keys.
+"use strict";
+var DR = globalThis.DR || (globalThis.DR = {});
+
+(function () {
+  const { el, icon, clamp } = DR.dom;
+  const at = (id) => document.getElementById(id);
+  const SIZES = { least: 0.8, most: 2.4, step: 1.15 };
+
+  const memory = {
+    get(key) {
+      try { return localStorage.getItem(`deltarule-${key}`); } catch { return null; }
+    },
+    set(key, value) {
+      try { localStorage.setItem(`deltarule-${key}`, value); } catch { /* not kept, and no harm */ }
+    },
+  };
+
+  const isDark = () => {
+    const chosen = document.documentElement.dataset.theme;
+    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  };
+
+  function theme() {
+    const tell = () => {
+      at("theme").setAttribute("aria-pressed", String(isDark()));
+      document.dispatchEvent(new CustomEvent("deltarule-theme"));
+    };
+    const kept = memory.get("theme");
+    if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
+    at("theme").addEventListener("click", () => {
+      document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+      memory.set("theme", document.documentElement.dataset.theme);
+      tell();
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
+    tell();
+  }
+
+  function textSize() {
+    const size = (value) => {
+      const scale = clamp(value, SIZES.least, SIZES.most);
+      document.documentElement.style.setProperty("--scale", scale.toFixed(3));
+      memory.set("scale", scale);
+      return scale;
+    };
+    let scale = size(Number(memory.get("scale")) || 1);
+    at("smaller").addEventListener("click", () => (scale = size(scale / SIZES.step)));
+    at("larger").addEventListener("click", () => (scale = size(scale * SIZES.step)));
+  }
+
+  /** What stands above everything else: one notice for each cause. */
+  function notice(cause, text, ...more) {
+    const place = at("notices");
+    place.querySelector(`[data-cause="${cause}"]`)?.remove();
+    if (text) place.append(el("div", { class: "banner", "data-cause": cause }, el("p", { text }), ...more));
+  }
+
+  const LOST = {
+    lost: "The server does not answer: it has ended, or this machine slept. What is shown is the last it sent; this page looks for the server again.",
+    restarted: "The server was started anew, and its run is another one. What is shown here is the old run.",
+    refused: "Another server runs here now, and this page belongs to the one before it. Open the address that the terminal shows.",
+  };
+
+  function lineNotice(word) {
+    document.body.classList.toggle("offline", word !== "open");
+    for (const control of document.querySelectorAll("#transport button, #settings fieldset")) control.disabled = word !== "open";
+    const reload = el("button", { type: "button", class: "button", text: "Reload the page", onclick: () => location.reload() });
+    notice("line", word === "open" ? "" : LOST[word], word === "lost" ? null : reload);
+  }
+
+  const KEYS = [
+    [["K"], "play or pause"],
+    [["S"], "one step: one mini-batch"],
+    [["E"], "one epoch"],
+    [["R"], "begin the run anew"],
+    [["Tab"], "from one part of the page to the next"],
+    [["←", "→", "↑", "↓"], "in the drawing: from node to weight to node"],
+    [["Enter"], "show the derivation of what has the focus"],
+    [["Esc"], "clear the selection"],
+    [["["], "the sample before"],
+    [["]"], "the sample after"],
+    [["G"], "lines by weight or by gradient"],
+    [["M"], "one sample, or the mean over all rows that are shown"],
+    [["?"], "this help"],
+  ];
+
+  function help() {
+    const dialog = at("help");
+    const rows = KEYS.map(([keys, text]) =>
+      el("tr", {}, el("th", { scope: "row" }, ...keys.flatMap((key, i) => [i ? " " : "", el("kbd", { text: key })])), el("td", { text })));
+    dialog.append(
+      el("h2", { id: "h-help", text: "How to read this page" }),
+      el("p", { class: "note", text: "The engine trains; this page shows what it does, as often as the browser can paint it. Filled points are trained on, hollow ones held out. " +
+        "Choose a node or a line of the network, and its derivation stands below, with the numbers of this very step." }),
+      el("table", {}, el("tbody", {}, ...rows)),
+      el("form", { method: "dialog" }, el("button", { class: "button main", text: "Close" })));
+    at("help-open").addEventListener("click", () => dialog.showModal());
+    return dialog;
+  }
+
+  function transport(order) {
+    const make = (name, text, label, act, main = "") => {
+      const button = el("button", { type: "button", class: `button ${main}`, title: label, onclick: act }, icon(name), el("span", { text }));
+      return button;
+    };
+    const play = make("play", "Play", "Play or pause (K)", () => order(play.dataset.playing ? "pause" : "play"), "main");
+    const parts = [
+      make("back", "Reset", "Begin the run anew (R)", () => order("reset")), play,
+      make("next", "Step", "One step: one mini-batch (S)", () => order("step")),
+      make("fit", "Epoch", "One epoch (E)", () => order("epoch")),
+    ];
+    at("transport").replaceChildren(...parts);
+    return {
+      act: { r: parts[0], k: play, s: parts[2], e: parts[3] },
+      show(playing) {
+        if (Boolean(play.dataset.playing) === playing) return;
+        if (playing) play.dataset.playing = "yes";
+        else delete play.dataset.playing;
+        play.replaceChildren(icon(playing ? "pause" : "play"), el("span", { text: playing ? "Pause" : "Play" }));
+      },
+    };
+  }
+
+  function keys(buttons, network, dialog) {
+    document.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || dialog.open) return;
+      if (event.target.matches("input:not([type=radio], [type=checkbox]), select, textarea")) return;
+      const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+      const { store } = network, { state } = store || {};
+      const sample = (by) => store.set({ sample: clamp(state.sample + by, 0, store.rows.n - 1) });
+      if (buttons[key]) buttons[key].click();
+      else if (key === "?") dialog.showModal();
+      else if (!store) return;
+      else if (key === "[") sample(-1);
+      else if (key === "]") sample(1);
+      else if (key === "g") store.set({ colour: state.colour === "weight" ? "gradient" : "weight" });
+      else if (key === "m") store.set({ mode: state.mode === "mean" ? "sample" : "mean" });
+      else if (key === "Escape") store.set({ selected: null });
+    });
+  }
+
+  /** Where the run is, in numbers. */
+  function whereabouts() {
+    const names = { epoch: "epoch", step: "step", score: "right", held: "held out" };
+    const values = {};
+    at("where").replaceChildren(...Object.entries(names).map(([key, text]) =>
+      el("div", {}, el("dt", { text, "data-name": key }), (values[key] = el("dd", { "data-where": key })))));
+    const share = (value, classes) => (value === null ? "–" : classes ? `${(100 * value).toFixed(1)} %` : DR.canvas.short(value));
+    return {
+      run(run) {
+        at("where").querySelector("[data-name=score]").textContent = run.target.classes.length ? "right" : "mean error";
+        values.held.parentElement.hidden = !run.rows.held;
+      },
+      frame({ header }, run) {
+        const classes = run.target.classes.length > 0;
+        values.epoch.textContent = header.done ? `${header.epoch} + ${header.done}/${run.steps_per_epoch}` : String(header.epoch);
+        values.step.textContent = String(header.step);
+        values.score.textContent = share(header.score, classes);
+        values.held.textContent = share(header.held_score, classes);
+      },
+      words: () => Object.entries(values).map(([key, value]) => `${names[key]} ${value.textContent}`).join(", "),
+    };
+  }
+
+  function exports(wire) {
+    const link = (kind, text, note) => el("li", {}, el("a", { class: "button", href: wire.address(`/export/${kind}`), download: "", text }), el("span", { class: "note", text: note }));
+    at("export").replaceChildren(el("ul", { class: "files" },
+      link("run.py", "Python script", "makes this run again, bit for bit"),
+      link("model.zip", "Model", "the folder that deltarule loads, zipped"),
+      link("explain.html", "Explain page", "every number derived, in one file")));
+  }
+
+  function boot() {
+    DR.nonce = document.currentScript.nonce;
+    const config = JSON.parse(at("config").textContent);
+    theme();
+    textSize();
+    const complain = (what, error) => notice("fault", `${what}: ${error && error.message ? error.message : error}`);
+    window.addEventListener("error", (event) => complain("Something failed", event.error || event.message));
+    let run = null, newest = null, asked = false, painted = 0;
+    const order = async (type, fields, refused = "") => notice("order", refused || (await wire.order(type, fields)));
+
+    const where = whereabouts(), buttons = transport(order);
+    const settings = DR.controls.mount(at("settings"), order);
+    const plane = DR.surface.mount(at("surface"), order), losses = DR.losses.mount(at("losses"));
+
+    function paint() {
+      asked = false;
+      const frame = newest;
+      if (!frame || !run || frame.header.version !== run.version) return;
+      newest = null;
+      const { header } = frame;
+      buttons.show(header.phase === "playing");
+      where.frame(frame, run);
+      plane.frame(frame);
+      losses.frame(frame);
+      network.frame(frame);
+      notice("diverged", header.phase === "diverged" ? header.message : "");
+      document.body.dataset.phase = header.phase;
+      document.body.dataset.step = header.step;
+      document.body.dataset.frames = ++painted;
+      wire.painted(header.frame);
+      if (header.phase !== "playing") words();
+    }
+
+    /** What the pictures say, for who does not see them; not many times a second. */
+    function words() {
+      if (!run) return;
+      const { plane: { x, y }, inputs, target } = run;
+      plane.label(`Decision surface over ${inputs[x]}${y < 0 ? "" : ` and ${inputs[y]}`} for ${target.name}: ${where.words()}`);
+      losses.label(`Loss by epoch: ${at("losses").querySelector(".classes").textContent}`);
+    }
+    setInterval(words, 1000);
+
+    const wire = DR.wire.open(config.boot, {
+      state: lineNotice,
+      run(next) {
+        run = next;
+        for (const each of [settings, plane, losses, where, network]) each.run(run);
+      },
+      frame(frame) {
+        newest = frame;
+        if (!asked) requestAnimationFrame(paint);
+        asked = true;
+      },
+    });
+    const network = DR.network.mount({ rows: at("rows"), drawing: at("drawing"), panel: at("panel") }, wire, complain);
+    keys(buttons.act, network, help());
+    exports(wire);
+  }
+
+  boot();
+})();

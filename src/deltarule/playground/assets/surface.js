@@ -1,0 +1,223 @@
+// What the network says over a plane through two inputs, and the rows as points on it.
+"use strict";
+var DR = globalThis.DR || (globalThis.DR = {});
+
+(function () {
+  const { el, choice } = DR.dom;
+  const { css, colour, short } = DR.canvas;
+  const MARGIN = { left: 46, right: 10, top: 10, bottom: 34 };
+  const CLASSES = 10;
+  // Two classes differ in shape too; more are drawn as their number.
+  const SHAPES = ["circle", "diamond"];
+
+  const classColour = (run, c) =>
+    run.target.classes.length === 2 ? (c === 0 ? "--negative" : "--positive") : `--class-${c % CLASSES}`;
+
+  /** The colours of the levels 0 to 255, from one soft colour over the paper to the other. */
+  function ramp(low, high) {
+    const middle = colour("--card");
+    return Array.from({ length: 256 }, (_, level) => {
+      const t = (level - 127.5) / 127.5, end = t < 0 ? low : high, share = Math.abs(t) ** 0.8 * 0.62;
+      return middle.map((part, i) => Math.round(part + (end[i] - part) * share));
+    });
+  }
+
+  /** One pixel for each place of the plane. */
+  function pixels(run, arrays, image) {
+    const { data } = image, { level } = arrays, kinds = arrays.class;
+    const paper = colour("--card");
+    const plain = kinds ? null : ramp(colour("--negative"), colour("--positive"));
+    const tones = kinds ? run.target.classes.map((_, c) => colour(classColour(run, c))) : null;
+    const floor = kinds ? 1 / run.target.classes.length : 0;
+    for (let i = 0; i < level.length; ++i) {
+      let tone;
+      if (plain) tone = plain[level[i]];
+      else {
+        // As much colour as the class is more probable than by chance.
+        const share = 0.14 + 0.5 * Math.max(0, (level[i] / 255 - floor) / (1 - floor));
+        tone = tones[kinds[i]].map((part, at) => paper[at] + (part - paper[at]) * share);
+      }
+      data.set([tone[0], tone[1], tone[2], 255], 4 * i);
+    }
+    return image;
+  }
+
+  function shape(context, kind, x, y, r) {
+    context.beginPath();
+    if (kind === "circle") context.arc(x, y, r, 0, 2 * Math.PI);
+    else context.moveTo(x, y - 1.25 * r), context.lineTo(x + 1.25 * r, y), context.lineTo(x, y + 1.25 * r), context.lineTo(x - 1.25 * r, y), context.closePath();
+  }
+
+  function point(context, run, value, held, x, y, r) {
+    const { classes, low, high, mean, scale } = run.target;
+    if (classes.length > 2) {
+      context.fillStyle = css(classColour(run, value));
+      context.strokeStyle = css("--card", held ? 0.35 : 0.9);
+      context.strokeText(String(value), x, y);
+      context.fillText(String(value), x, y);
+      return;
+    }
+    const share = classes.length ? value : (value * scale + mean - low) / (high - low || 1);
+    const tone = classes.length ? css(classColour(run, value)) : css(share < 0.5 ? "--negative" : "--positive", 0.25 + 1.5 * Math.abs(share - 0.5));
+    shape(context, classes.length ? SHAPES[value] : "circle", x, y, r);
+    context.fillStyle = held ? css("--card") : tone;
+    context.fill();
+    context.strokeStyle = held ? tone : css("--card");
+    context.lineWidth = held ? 1.6 : 0.8;
+    context.stroke();
+  }
+
+  function drawPoints(context, run, box, shown) {
+    const { points, plane } = run, [x0, x1, y0, y1] = plane.ranges;
+    const r = Math.max(2.4, Math.min(4, box.width / 90));
+    context.font = DR.canvas.font(3 * r, 700);
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.lineWidth = 2.5;
+    points.x.forEach((x, i) => {
+      if (points.held[i] && !shown) return;
+      const across = box.left + ((x - x0) / (x1 - x0)) * box.width;
+      const down = box.top + (1 - (points.y[i] - y0) / (y1 - y0)) * box.height;
+      point(context, run, points.value[i], points.held[i], across, down, r);
+    });
+  }
+
+  /** Ticks along both sides, in the unit of the table. */
+  function drawAxes(context, run, box) {
+    const { plane, inputs, scales, target } = run, [x0, x1, y0, y1] = plane.ranges;
+    const unit = (input) => (value) => (input < 0 ? value * target.scale + target.mean : value * scales[input][1] + scales[input][0]);
+    const X = unit(plane.x), Y = unit(plane.y);
+    context.fillStyle = css("--soft");
+    context.strokeStyle = css("--strong-line");
+    context.lineWidth = 1;
+    context.font = DR.canvas.font(11);
+    context.textBaseline = "middle";
+    context.textAlign = "center";
+    for (const v of DR.curve.ticks(X(x0), X(x1), 5)) {
+      context.fillText(short(v), box.left + ((v - X(x0)) / (X(x1) - X(x0))) * box.width, box.top + box.height + 12);
+    }
+    context.textAlign = "right";
+    for (const v of DR.curve.ticks(Y(y0), Y(y1), 5)) {
+      context.fillText(short(v), box.left - 6, box.top + (1 - (v - Y(y0)) / (Y(y1) - Y(y0))) * box.height);
+    }
+    context.strokeRect(box.left - 0.5, box.top - 0.5, box.width + 1, box.height + 1);
+    context.textAlign = "center";
+    context.font = DR.canvas.font(12, 600);
+    context.fillText(DR.dom.cut(inputs[plane.x], 32), box.left + box.width / 2, box.top + box.height + 27);
+    context.save();
+    context.translate(9, box.top + box.height / 2);
+    context.rotate(-Math.PI / 2);
+    context.fillText(DR.dom.cut(plane.y < 0 ? target.name : inputs[plane.y], 32), 0, 0);
+    context.restore();
+  }
+
+  function legend(run) {
+    const { classes, name, low, high } = run.target;
+    const items = classes.length
+      ? classes.map((label, c) =>
+          el("span", { class: "class" },
+            el("span", { class: `dot ${classes.length === 2 ? SHAPES[c] : "number"}`, style: `--tone: var(${classColour(run, c)})`, "aria-hidden": "true", text: classes.length === 2 ? "" : String(c) }),
+            DR.dom.cut(label, 18)))
+      : [el("span", { class: "class", text: short(low) }), el("span", { class: "ramp", "aria-hidden": "true" }), el("span", { class: "class", text: short(high) })];
+    return el("div", { class: "row classes" }, el("span", { class: "label", text: name }), ...items);
+  }
+
+  /** Shows the plane in `element`; gives {run(description), frame(frame)}. */
+  function mount(element, order) {
+    const canvas = el("canvas", { class: "plane", role: "img", "aria-label": "Decision surface" });
+    const frame = el("div", { class: "plane-frame" }, canvas);
+    const axes = el("div", { class: "row axes-of-plane" });
+    const key = el("div");
+    const behind = document.createElement("canvas"), front = document.createElement("canvas");
+    let run = null, arrays = null, image = null, shown = true, size = "";
+
+    /** Points and axes, which stay while the run goes on: painted once, and laid over. */
+    function overlay(width, height, box) {
+      const now = `${width}/${height}/${canvas.width}`;
+      if (now === size) return;
+      size = now;
+      [front.width, front.height] = [canvas.width, canvas.height];
+      const context = front.getContext("2d"), ratio = canvas.width / width;
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      drawPoints(context, run, box, shown);
+      drawAxes(context, run, box);
+    }
+
+    const paint = DR.canvas.make(frame, canvas, (context, width, height) => {
+      if (!run || !arrays || !arrays.level) return;
+      const { left, right, top, bottom } = MARGIN;
+      const box = { left, top, width: width - left - right, height: height - top - bottom };
+      context.imageSmoothingEnabled = true;
+      context.drawImage(behind, box.left, box.top, box.width, box.height);
+      overlay(width, height, box);
+      context.drawImage(front, 0, 0, width, height);
+    });
+
+    function colours() {
+      if (!run || !arrays || !arrays.level) return;
+      const { side } = run.plane;
+      if (behind.width !== side) behind.width = behind.height = side;
+      image = image || new ImageData(side, side);
+      behind.getContext("2d").putImageData(pixels(run, arrays, image), 0, 0);
+      paint();
+    }
+
+    function select(name, label, chosen, onchange) {
+      const id = `axis-${name}`;
+      const list = el("select", { id, onchange: () => onchange(Number(list.value)) },
+        ...run.inputs.map((input, k) => el("option", { value: k, text: DR.dom.cut(input, 40) })));
+      list.value = chosen;
+      return el("div", { class: "field" }, el("label", { for: id, text: label }), list);
+    }
+
+    function ask(changes) {
+      const { x, y, hold } = { ...run.plane, ...changes };
+      order("axes", { x, y, hold });
+    }
+
+    function controls() {
+      const { plane, inputs } = run;
+      const parts = [];
+      if (inputs.length > 1) {
+        // The other axis gives way: both cannot be the same.
+        const other = (k, before) => (k === before ? (k === plane.x ? plane.y : plane.x) : before);
+        parts.push(select("x", "Across", plane.x, (x) => ask({ x, y: other(x, plane.y) })));
+        parts.push(select("y", "Up", plane.y, (y) => ask({ y, x: other(y, plane.x) })));
+      }
+      if (inputs.length > 2) {
+        const hold = choice("Where the other inputs are held", [["mean", "Others at mean"], ["median", "median"]], (value) => ask({ hold: value }));
+        hold.show(plane.hold);
+        parts.push(hold);
+      }
+      if (run.rows.held) {
+        const box = el("input", { type: "checkbox", id: "held-points", onchange: () => { shown = box.checked; size = ""; paint(); } });
+        box.checked = shown;
+        parts.push(el("div", { class: "field check" }, box, el("label", { for: "held-points", text: "rows held out (hollow)" })));
+      }
+      axes.replaceChildren(...parts);
+      key.replaceChildren(legend(run));
+    }
+
+    element.replaceChildren(frame, key, axes);
+    document.addEventListener("deltarule-theme", () => { size = ""; colours(); });
+    return {
+      run(next) {
+        const before = run;
+        run = next;
+        size = "";
+        arrays = null; // those of another plane mean something else
+        const same = before && ["plane", "inputs", "target"].every((name) => JSON.stringify({ ...before[name], ranges: 0 }) === JSON.stringify({ ...run[name], ranges: 0 }));
+        if (!same || before.rows.held !== run.rows.held) controls();
+      },
+      frame(next) {
+        arrays = next.arrays;
+        colours();
+      },
+      label(text) {
+        DR.dom.put(canvas, "aria-label", text);
+      },
+    };
+  }
+
+  DR.surface = { mount, classColour };
+})();

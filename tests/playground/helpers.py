@@ -1,0 +1,132 @@
+"""A playground that is served in this process, and a client that speaks as a browser does."""
+
+import collections
+import contextlib
+import json
+import threading
+import time
+
+from websockets.sync.client import connect
+
+from deltarule.playground.frames import unpacked
+from deltarule.playground.runner import Runner
+from deltarule.playground.server import Playground, listening, make_server
+from deltarule.playground.settings import RunSettings
+
+TOKEN = "a-token-of-tests-0123456789"
+
+
+class Served:
+    """Where a playground is served, and the run behind it."""
+
+    def __init__(self, playground):
+        self.playground, self.port, self.token = playground, playground.port, playground.token
+        self.runner = playground.runner
+
+    @property
+    def root(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def url(self):
+        return f"{self.root}/?token={self.token}"
+
+    def client(self, **options):
+        return Client(self, **options)
+
+
+@contextlib.contextmanager
+def served(settings=None, source=None):
+    """A playground on a free port, ended afterwards."""
+    found = listening(0)
+    runner = Runner(source, settings=settings or RunSettings(data="moons"))
+    runner.start()
+    playground = Playground(runner, TOKEN, found.getsockname()[1])
+    up = threading.Event()
+    server = make_server(playground, up.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [found]}, daemon=True)
+    thread.start()
+    try:
+        assert up.wait(60)
+        yield Served(playground)
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        found.close()
+        runner.close()
+        assert not thread.is_alive()
+
+
+class Client:
+    """A browser without a page: it reads what is sent and says what it has painted."""
+
+    def __init__(self, server, token=None, origin=None, acknowledge=True, **options):
+        self.server, self.acknowledge = server, acknowledge
+        self.opening = connect(
+            f"ws://127.0.0.1:{server.port}/live?token={server.token if token is None else token}",
+            origin=server.root if origin is None else origin,
+            max_size=None,
+            compression=None,
+            **options,
+        )
+        self.hello = self.run = self.header = None
+        self.arrays, self.answers, self.frames, self.ids = {}, {}, 0, 10**6
+        self.replies = collections.Counter()
+
+    def __enter__(self):
+        self.socket = self.opening.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.opening.__exit__(*error)
+
+    def read(self, timeout=30):
+        """One message, taken in."""
+        received = self.socket.recv(timeout=timeout)
+        if isinstance(received, bytes):
+            self.header, self.arrays = unpacked(received)
+            self.frames += 1
+            if self.acknowledge:
+                self.send({"type": "ack", "frame": self.header["frame"]})
+            return
+        message = json.loads(received)
+        if message["type"] == "hello":
+            self.hello = message
+        elif message["type"] == "run":
+            self.run = message
+        else:
+            self.answers[message["id"]] = message
+            self.replies[message["type"]] += 1
+
+    def send(self, message):
+        self.socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
+
+    def ask(self, kind, **fields):
+        """Send a message and give the answer to it."""
+        self.ids += 1
+        number = self.ids
+        self.send({"type": kind, "id": number, **fields})
+        self.until(lambda: number in self.answers)
+        return self.answers.pop(number)
+
+    def do(self, kind, **fields):
+        """The same, for what must be done."""
+        answer = self.ask(kind, **fields)
+        assert answer["type"] == "done", answer
+
+    def to_the_end(self, timeout=30):
+        """Read until nothing comes any more, or the line is closed, which both raise."""
+        while True:
+            self.read(timeout)
+
+    def until(self, condition, timeout=60):
+        """Read until something holds."""
+        ends = time.monotonic() + timeout
+        while not condition():
+            self.read(max(ends - time.monotonic(), 0.01))
+
+    def settle(self):
+        """Read until the newest description is here, and a frame that belongs to it."""
+        version, _ = self.server.runner.description
+        for name in ("run", "header"):
+            self.until(lambda name=name: (getattr(self, name) or {}).get("version", 0) >= version)

@@ -1,0 +1,136 @@
+"""Built-in data and tables, as the playground trains on them."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from deltarule.errors import DataError, InputError, UnknownName
+from deltarule.maths import Network
+from deltarule.playground import BUILTIN, TableSource, builtin_data, table_data
+from deltarule.tables import infer_schema, table_from_frame
+
+POINTS = [name for name in BUILTIN if name != "digits"]
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_the_same_seed_gives_the_same_data_and_another_seed_others(name):
+    first, again = (builtin_data(name, rows=90, noise=0.1, seed=3) for _ in range(2))
+    assert (first.X == again.X).all()
+    assert (first.y == again.y).all()
+    assert (first.held == again.held).all()
+    other = builtin_data(name, rows=90, noise=0.1, seed=4)
+    assert (first.X != other.X).any()
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_data_are_as_a_network_takes_them(name):
+    data = builtin_data(name, rows=200, held=0.25)
+    assert data.X.dtype == np.float32
+    assert data.X.flags.c_contiguous
+    assert data.X.shape == (200, len(data.inputs))
+    assert len(data.held) == 50
+    assert set(data.y.tolist()) == set(range(len(data.target.classes)))
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_points_without_noise_can_be_told_apart_and_are_about_one_in_size(name):
+    data = builtin_data(name, rows=400, noise=0.0)
+    assert 0.5 < np.abs(data.X).max() < 1.6
+    # No two points of different classes in one place.
+    one, two = data.X[data.y == 0], data.X[data.y == 1]
+    assert min(len(one), len(two)) > 100
+    assert np.linalg.norm(one[:, None] - two, axis=2).min() > 1e-3
+
+
+def test_xor_is_what_its_name_says():
+    data = builtin_data("xor", rows=300, noise=0.0)
+    assert ((data.X[:, 0] * data.X[:, 1] < 0) == data.y).all()
+
+
+def test_digits_are_those_of_scikit_learn_in_another_order():
+    data, known = builtin_data("digits", rows=20_000, noise=0.0), load_digits()
+    assert sorted(map(tuple, data.X.tolist())) == sorted(map(tuple, (known.data / 16).tolist()))
+    row = int(np.flatnonzero((known.data / 16 == data.X[5]).all(axis=1))[0])
+    assert known.target[row] == data.y[5]
+
+
+def test_what_is_held_out_is_in_proportion():
+    data = builtin_data("digits", rows=1000, held=0.3)
+    for digit in range(10):
+        share = (data.y[data.held] == digit).sum() / (data.y == digit).sum()
+        assert abs(share - 0.3) < 0.02
+    assert builtin_data("xor", held=0.0).held is None
+
+
+def test_targets_are_numbers_or_rows_of_one_one():
+    data = builtin_data("digits", rows=50)
+    net = Network([64, 10], [], output_activation="softmax", loss="cross_entropy")
+    Y = data.targets(net)
+    assert (Y.sum(axis=1) == 1).all()
+    assert (Y.argmax(axis=1) == data.y).all()
+
+
+def test_what_cannot_be_made_is_refused():
+    with pytest.raises(UnknownName, match="moons"):
+        builtin_data("mooons")
+    for wrong in ({"rows": 5}, {"noise": -1.0}, {"noise": float("nan")}, {"held": 1.0}):
+        with pytest.raises(InputError, match="expected at least 10 rows"):
+            builtin_data("xor", **wrong)
+
+
+def frame(n=60):
+    rng = np.random.default_rng(0)
+    town = np.array(["Ulm", "Bonn", "Rome"], dtype=object)[rng.integers(0, 3, n)]
+    size = rng.normal(50, 10, n)
+    size[3] = np.nan
+    return {"size": size, "town": town, "other": rng.normal(size=n), "price": 3 * size + 100}
+
+
+def source(**columns):
+    table = table_from_frame(frame() | columns)
+    return TableSource.of(table, infer_schema(table, "price"))
+
+
+def test_a_table_is_encoded_from_the_rows_that_are_trained_on():
+    data = table_data(source(), seed=1)
+    kept = np.delete(np.arange(len(data.X)), data.held)
+    k = data.inputs.index("size")
+    cells = data.typed.columns["size"]
+    known = kept[~np.isnan(cells[kept])]
+    assert data.offsets[k] == pytest.approx(cells[known].mean())
+    assert data.scales[k] == pytest.approx(cells[known].std())
+    assert data.X[known[0], k] * data.scales[k] + data.offsets[k] == pytest.approx(cells[known[0]])
+    assert data.target.mean == pytest.approx(data.typed.target[kept].mean())
+    assert data.y * data.target.scale + data.target.mean == pytest.approx(data.typed.target)
+
+
+def test_columns_can_be_chosen_and_unknown_ones_are_refused():
+    assert table_data(source(), columns=["other"]).inputs == ("other",)
+    assert {name.split("=")[0] for name in table_data(source(), columns=["town"]).inputs} == {
+        "town"
+    }
+    with pytest.raises(DataError, match="no column 'towns'"):
+        table_data(source(), columns=["towns"])
+
+
+def test_a_long_table_is_drawn_from_by_the_seed():
+    first, again = (table_data(source(), rows=20, seed=5) for _ in range(2))
+    assert len(first.X) == 20
+    assert (first.typed.rows == again.typed.rows).all()
+    assert (first.typed.rows != table_data(source(), rows=20, seed=6).typed.rows).any()
+
+
+def test_labels_become_classes():
+    table = table_from_frame(frame())
+    data = table_data(table, infer_schema(table, "town", ignore=["price"]))
+    assert data.target.classes == ("Bonn", "Rome", "Ulm")
+    assert [data.target.classes[c] for c in data.y] == data.typed.target.tolist()
+
+
+def test_a_table_without_a_schema_or_with_few_rows_is_refused():
+    table = table_from_frame(frame())
+    with pytest.raises(InputError, match="schema is None"):
+        table_data(table)
+    short = table_from_frame({name: column[:8] for name, column in frame().items()})
+    with pytest.raises(DataError, match="7 rows with a known target"):
+        table_data(short, infer_schema(short, "price"))

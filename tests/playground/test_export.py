@@ -1,0 +1,184 @@
+"""What is taken away from a run is the run: the script in a process of its own, model and page."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from deltarule import StopFlag, load_model
+from deltarule.errors import Diverged, UnknownName
+from deltarule.estimators import TableModel
+from deltarule.playground import RunSettings, TableSource
+from deltarule.playground.explained import subject_of_run
+from deltarule.playground.export import made
+from deltarule.playground.script import run_script
+from deltarule.playground.state import made_problem
+from deltarule.tables import infer_schema, read_table
+
+
+def problem(source=None, **given):
+    return made_problem(RunSettings(**given), source, StopFlag())
+
+
+def take(problem, steps):
+    left = steps
+    while left:
+        left -= problem.run.advance(left)
+    return problem
+
+
+def made_again(script, folder):
+    """The two digests that a script prints: of what it computed, and of the playground's."""
+    path = folder / "run.py"
+    path.write_text(script, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", path.name],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = re.findall(r": ([0-9a-f]{64})$", done.stdout, re.MULTILINE)
+    assert len(found) == 2
+    return found
+
+
+def test_whole_epochs_are_one_call_of_train_and_the_same_bits(tmp_path):
+    run = take(problem(data="moons", rows=100, rule="adam", l2=0.1, seed=3), 5 * 3)
+    script = run_script(run.snapshot())
+    assert "train(" in script
+    ours, its = made_again(script, tmp_path)
+    assert ours == its
+
+
+def test_steps_in_mid_epoch_at_several_rates_are_made_again(tmp_path):
+    run = take(problem(data="digits", rows=200, layers=(6,), held=0.0, rule="momentum"), 4)
+    run.change_rate(0.05)
+    take(run, 5)
+    run.change_rate(0.001)
+    take(run, 2)
+    script = run_script(run.snapshot())
+    assert "train(" not in script
+    ours, its = made_again(script, tmp_path)
+    assert ours == its
+
+
+def test_a_script_that_is_changed_gives_other_bits(tmp_path):
+    script = run_script(take(problem(data="xor", rows=100), 6).snapshot())
+    changed = script.replace("learning_rate=0.01", "learning_rate=0.011")
+    assert changed != script
+    ours, its = made_again(changed, tmp_path)
+    assert ours != its
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_run_that_has_hardly_begun_is_made_again(tmp_path, steps):
+    script = run_script(take(problem(data="circles", rows=60), steps).snapshot())
+    ours, its = made_again(script, tmp_path)
+    assert ours == its
+
+
+def test_a_run_of_all_rows_that_diverged_is_made_again_up_to_there(tmp_path):
+    run = problem(data="moons", rows=60, rule="sgd", activation="identity", loss="squared_error",
+                  learning_rate=1e3, l2=50.0, batch_size=0)  # fmt: skip
+    with pytest.raises(Diverged):
+        take(run, 5000)
+    ours, its = made_again(run_script(run.snapshot(diverged=True)), tmp_path)
+    assert ours == its
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(1)
+    rows = [
+        f"{rng.normal():.4f},{'' if i % 9 == 0 else round(rng.normal(5, 2), 3)},"
+        f"{['Ulm', 'Bonn'][i % 2]},{['no', 'yes', 'perhaps'][rng.integers(3)]}"
+        for i in range(120)
+    ]
+    path = tmp_path / "a table.csv"
+    path.write_text("size,age,town,answer\n" + "\n".join(rows) + "\n")
+    found = read_table(str(path))
+    return TableSource.of(
+        found,
+        infer_schema(found, "answer"),
+        reading="table = read_table('a table.csv')\nschema = infer_schema(table, 'answer')",
+    )
+
+
+def test_a_run_on_a_table_is_made_again(tmp_path, table):
+    run = take(problem(table, data="table", columns=("age", "town"), rows=100, layers=(5,)), 13)
+    ours, its = made_again(run_script(run.snapshot(), table), tmp_path)
+    assert ours == its
+
+
+def extracted(data, folder):
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        archive.extractall(folder)
+        tops = {name.split("/")[0] for name in archive.namelist()}
+    (top,) = tops
+    return folder / top
+
+
+def test_the_model_of_a_table_predicts_tables(tmp_path, table):
+    snapshot = take(problem(table, data="table", layers=(5,)), 20).snapshot()
+    model = TableModel.load(extracted(made("model.zip", snapshot, table).data, tmp_path))
+    assert (model.model.theta == snapshot.theta).all()
+    rows = read_table(str(tmp_path / "a table.csv"))
+    shares = model.predict_proba(rows)
+    expected = snapshot.data.X
+    assert shares.shape == (120, 3)
+    from deltarule import Model
+
+    own = Model(snapshot.net, snapshot.theta).predict(expected)
+    assert shares == pytest.approx(own, rel=1e-6)
+
+
+def test_the_model_of_built_in_data_loads_as_it_was(tmp_path):
+    snapshot = take(problem(data="digits", rows=100, layers=(4,)), 9).snapshot()
+    first, again = (made("model.zip", snapshot).data for _ in range(2))
+    assert first == again
+    model = load_model(extracted(first, tmp_path))
+    assert model.net == snapshot.net
+    assert (model.theta == snapshot.theta).all()
+    assert len(model.history) == snapshot.epoch
+    assert model.extra["settings"]["data"] == "digits"
+
+
+def test_the_page_carries_the_parameters_of_the_moment():
+    snapshot = take(problem(data="moons"), 9).snapshot()
+    text = made("explain.html", snapshot).data.decode()
+    payload = json.loads(re.search(r'id="payload">(.*?)</script>', text, re.DOTALL)[1])
+    import base64
+
+    state = payload["states"][payload["reference"]["state"]]
+    theta = np.frombuffer(base64.b64decode(state["theta"]["base64"]), "<f4")
+    assert (theta == snapshot.theta).all()
+    assert state["step"] == 9
+    assert len(payload["history"]) == snapshot.epoch
+
+
+def test_the_subject_of_the_next_step_has_its_gradient_and_takes_it():
+    run = take(problem(data="spirals", rows=90, rule="sgd", learning_rate=0.5), 3)
+    subject = subject_of_run(run.snapshot(), "step")
+    grad = subject.trace.grad
+    before = run.run.engine.theta.astype(np.float64)
+    take(run, 1)
+    after = run.run.engine.theta.astype(np.float64)
+    assert after == pytest.approx(before - 0.5 * grad, abs=1e-6)
+    assert subject.step.number == 4
+
+
+def test_adam_brings_its_slots_along():
+    run = take(problem(data="spirals", rows=90), 5)
+    subject = subject_of_run(run.snapshot(), "step")
+    assert set(subject.step.slots) == {"m", "v"}
+    assert (subject.step.slots["v"] > 0).any()
+
+
+def test_something_else_cannot_be_taken():
+    with pytest.raises(UnknownName, match=r"run\.py, model\.zip, explain\.html"):
+        made("theta.npy", problem(data="xor").snapshot())

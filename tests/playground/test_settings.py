@@ -1,0 +1,101 @@
+"""What can be chosen, and what is refused."""
+
+import math
+
+import numpy as np
+import pytest
+
+from deltarule.errors import InputError
+from deltarule.maths import LOSSES
+from deltarule.playground import BUILTIN, Data, RunSettings, Target, started_run
+from deltarule.playground.settings import (
+    LIMITS,
+    STARTS,
+    activations,
+    checked_settings,
+    legal_losses,
+    short,
+)
+from deltarule.training import StopFlag
+
+
+def data_with(n_classes):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3)).astype(np.float32)
+    y = np.arange(40) % n_classes if n_classes else rng.normal(size=40)
+    classes = tuple(map(str, range(n_classes)))
+    return Data(X, y, np.arange(8), ("a", "b", "c"), Target("t", classes), np.zeros(3), np.ones(3))
+
+
+@pytest.mark.parametrize("n_classes", [0, 2, 5])
+def test_every_loss_that_is_offered_trains(n_classes):
+    data = data_with(n_classes)
+    for loss in legal_losses(n_classes):
+        net, run = started_run(data, RunSettings(loss=loss), StopFlag())
+        before = np.array(run.engine.theta)
+        run.advance(3)
+        assert net.loss.accepts(net.output_activation)
+        assert (run.engine.theta != before).any()
+
+
+def test_no_loss_is_forgotten_without_a_reason():
+    offered = {loss for n in (0, 2, 3) for loss in legal_losses(n)}
+    # Quantities are trained on standardised, where poisson's positive ones are not.
+    assert set(LOSSES.names()) - offered == {"poisson"}
+
+
+@pytest.mark.parametrize("name", ["softmax"])
+def test_hidden_layers_have_no_activation_that_mixes_nodes(name):
+    assert name not in activations()
+    with pytest.raises(InputError, match="activation is 'softmax'"):
+        checked_settings({"activation": name}, RunSettings())
+
+
+def test_all_data_have_something_to_begin_with():
+    assert set(STARTS) == {*BUILTIN, "table"}
+    for name, start in STARTS.items():
+        settings = checked_settings(start | {"data": name}, RunSettings(), columns=("a",))
+        assert settings.data == name
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("data", ["table", "spiral", 3, None, ["xor"]]),
+        ("rows", [9, LIMITS["rows"] + 1, 10.5, "100", True, None, 10**400]),
+        ("noise", [-0.1, 2.5, math.nan, math.inf, "0", None]),
+        ("held", [-0.1, 0.95, "x"]),
+        ("columns", ["a", ["nothing"], [1], {}, [["a"]]]),
+        ("seed", [-1, 2**31, 0.5]),
+        ("layers", [[0], [513], [1] * 7, "4", [4.5], [None], [[4]], {"a": 1}]),
+        ("activation", ["tahn", 1, []]),
+        ("loss", ["poisson", "mse", 0]),
+        ("rule", ["lbfgs", "Adam", {}]),
+        ("learning_rate", [0, -1, 1e-10, 1e4, math.nan, "fast", True, 10**400]),
+        ("batch_size", [-1, LIMITS["rows"] + 1, 2.5]),
+        ("l2", [-1, math.inf, 1e7, "0"]),
+    ],
+)
+def test_what_is_out_of_range_is_refused_in_words(name, values):
+    for value in values:
+        with pytest.raises(InputError, match=f"^{name} is ") as error:
+            checked_settings({name: value}, RunSettings())
+        assert "expected" in str(error.value)
+        assert len(str(error.value)) < 400
+
+
+def test_unknown_settings_are_refused():
+    with pytest.raises(InputError, match="settings hold 'bias'"):
+        checked_settings({"bias": False}, RunSettings())
+
+
+def test_whole_numbers_may_be_written_with_a_point():
+    assert checked_settings({"rows": 50.0}, RunSettings()).rows == 50
+
+
+def test_what_is_given_is_shown_short_whatever_it_is():
+    nested = []
+    for _ in range(100_000):
+        nested = [nested]
+    for value in ("x" * 10_000, [0] * 10_000, 10**5000, nested, {"a": ["b"] * 999}):
+        assert len(short(value)) < 80
