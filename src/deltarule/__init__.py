@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deltarule.engines import ReferenceEngine, check_engine, make_engine
     from deltarule.errors import DeltaruleError, Diverged, GradientMismatch, InputError
     from deltarule.estimators import ManySearchCV, MLPClassifier, MLPRegressor
-    from deltarule.explain import GradientLens, lens
+    from deltarule.explain import Explanation, GradientLens, explain, lens
     from deltarule.maths import (
         ACTIVATIONS,
         LOSSES,
@@ -54,6 +54,7 @@ __all__ = [
     "Activation",
     "DeltaruleError",
     "Diverged",
+    "Explanation",
     "GradientLens",
     "GradientMismatch",
     "History",
@@ -75,6 +76,7 @@ __all__ = [
     "check_engine",
     "check_gradient",
     "cost",
+    "explain",
     "forward",
     "lens",
     "load_model",
@@ -104,8 +106,8 @@ _FROM = {
         "register_activation",
         "register_loss",
     ),
-    "deltarule.explain": ("GradientLens", "lens"),
     "deltarule.estimators": ("MLPClassifier", "MLPRegressor", "ManySearchCV"),
+    "deltarule.explain": ("Explanation", "GradientLens", "explain", "lens"),
     "deltarule.optimizers": ("RULES", "SCHEDULES", "Rule", "Schedule"),
     "deltarule.engines": ("ReferenceEngine", "check_engine", "make_engine"),
     "deltarule.training": (
@@ -124,7 +126,9 @@ _HOME = {name: module for module, names in _FROM.items() for name in names}
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name]), name)
+        module = importlib.import_module(_HOME[name])
+        # ``explain`` is a package of that name, which can be called.
+        value = module if _HOME[name] == f"{__name__}.{name}" else getattr(module, name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'deltarule' has no attribute {name!r}")

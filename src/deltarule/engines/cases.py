@@ -14,10 +14,10 @@ import numpy as np
 
 from deltarule.engines.base import Batch, EngineSettings
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.maths import ACTIVATIONS, LOSSES, Loss, Network
+from deltarule.maths import ACTIVATIONS, LOSSES, Loss, Network, Trace
 from deltarule.maths.passes import Gradients
 
-__all__ = ["Case", "activation_cases", "loss_cases", "shape_cases", "small_case"]
+__all__ = ["Case", "activation_cases", "block_scales", "loss_cases", "shape_cases", "small_case"]
 
 # Nearer to a kink than this the slope may differ by a rounding of z, and nobody is wrong.
 _FROM_KINKS = 1e-4
@@ -76,8 +76,13 @@ class Case:
 
 def scales(case: Case, got: Gradients) -> dict[str, float]:
     """The maximum over each block of |δ|ᵀ|A|: the size of what is summed into its gradient."""
+    return block_scales(case.net, got)
+
+
+def block_scales(net: Network, got: Gradients | Trace) -> dict[str, float]:
+    """The same of any network's pass."""
     found = {}
-    for layer in range(1, case.net.n_layers + 1):
+    for layer in range(1, net.n_layers + 1):
         delta, inputs = np.abs(got.delta[layer]), np.abs(got.A[layer - 1])
         found[f"W{layer}"] = float((delta.T @ inputs).max())
         found[f"b{layer}"] = float(delta.sum(axis=0).max())

@@ -1,22 +1,56 @@
-"""Shows the work: derivations as text, LaTeX and page; the gradient lens."""
+"""Shows the work: derivations as text, LaTeX and page; the gradient lens.
+
+The package can be called: ``deltarule.explain(…)`` is :func:`deltarule.explain.explain`, since one
+name stands for both and whoever imports the package gets it under that name.
+"""
+
+import inspect
+import sys
+from types import ModuleType
+from typing import Any
 
 from deltarule.explain.advice import Advice
+from deltarule.explain.agreement import Agreement
 from deltarule.explain.attributions import Attributions, attribute
+from deltarule.explain.derivation import Derivation, Remainder
+from deltarule.explain.explanation import Explanation, explain
 from deltarule.explain.gradient_lens import GradientLens, HardRow, lens
 from deltarule.explain.measures import LayerMeasures, Measured
+from deltarule.explain.rulebook import RecordedRule, record_rule
 from deltarule.explain.subject import Column, Names, StepTaken, Subject
+from deltarule.explain.subjects import subject_of
 
 __all__ = [
     "Advice",
+    "Agreement",
     "Attributions",
     "Column",
+    "Derivation",
+    "Explanation",
     "GradientLens",
     "HardRow",
     "LayerMeasures",
     "Measured",
     "Names",
+    "RecordedRule",
+    "Remainder",
     "StepTaken",
     "Subject",
     "attribute",
+    "explain",
     "lens",
+    "record_rule",
+    "subject_of",
 ]
+
+
+class _Callable(ModuleType):
+    """A package that is called like the function of its name."""
+
+    __signature__ = inspect.signature(explain)
+
+    def __call__(self, *args: Any, **options: Any) -> Explanation:
+        return explain(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -23,6 +23,7 @@ THRESHOLDS: dict[str, float] = {
     "vanishing": 1e-3,
     "exploding": 1e3,
     "dead": 0.1,
+    "many_dead": 0.4,
     "saturated": 0.25,
     "large_step": 0.1,
     "small_step": 1e-6,
@@ -32,8 +33,8 @@ THRESHOLDS: dict[str, float] = {
 
 ``vanishing`` and ``exploding`` are limits of ‖δ^l‖/‖δ^L‖: with weights drawn as they should be that
 ratio is near 1 at any width and depth. ``dead`` and ``saturated`` are shares of a layer's units;
-fewer rows than ``few_rows`` say nothing of either. The steps are limits of ‖ΔW^l‖/‖W^l‖, which is
-about 1/1000 in most trainings that go well.
+from ``many_dead`` on it is serious, and fewer rows than ``few_rows`` say nothing of either. The
+steps are limits of ‖ΔW^l‖/‖W^l‖, which is about 1/1000 in most trainings that go well.
 """
 
 
@@ -276,7 +277,7 @@ def _dead(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
         Advice(
             "dead",
             _numbers(bad),
-            True,
+            worst.dead >= THRESHOLDS["many_dead"],
             f"{units} of the {worst.nodes} units of layer {worst.layer} are dead: g′(z) is 0 in "
             f"all {counted} rows" + (f"; {_listed(bad)} are marked." if len(bad) > 1 else "."),
             f"No gradient passes through them, so {name} never wakes them again from these rows. "

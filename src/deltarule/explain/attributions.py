@@ -21,7 +21,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.explain.path_integral import integrated
 from deltarule.explain.subject import Subject
-from deltarule.explain.taken import subject_for
+from deltarule.explain.taken import looked_at
 from deltarule.maths import Loss, Network, numpy_namespace
 from deltarule.maths.backprop import cost_and_grad
 from deltarule.maths.inputs import check_rows
@@ -208,8 +208,8 @@ def attribute(
     Notes
     -----
     The integral is Gauss and Legendre's with 8 points to a piece. On every piece completeness is
-    known exactly, f at its end minus f at its start, so that the pieces which hold a kink of
-    a ReLU are found and halved, and no others.
+    known exactly, f at its end minus f at its start; pieces that lack it are divided, where a unit
+    passes a kink of its activation (ReLU's at 0) if one does.
 
     Examples
     --------
@@ -221,7 +221,7 @@ def attribute(
     >>> found.values, found.value, found.baseline_value
     (array([[ 6., -4.]]), array([2.5]), array([0.5]))
     """
-    subject = subject_for(given, X, y, theta)
+    subject = looked_at(given, X, y, theta=theta)
     return attributions_of(
         subject,
         rows=rows,
@@ -287,6 +287,11 @@ class _Function:
     def __init__(self, subject: Subject, rows: np.ndarray, of: str | int | None) -> None:
         net = subject.net
         self.theta = subject.theta
+        self.kinks = [
+            (layer, kink)
+            for layer, g in enumerate(net.activations)
+            for kink in (() if g is None else g.kinks)
+        ]
         self.at_a_time = max(_AT_A_TIME // sum(net.widths), 8)
         if of == "loss":
             self.net, self.Y = net, subject.Y[rows]
@@ -319,17 +324,17 @@ class _Function:
         with np.errstate(all="ignore"):
             return cost_and_grad(xp, self.net, self.theta, X, Y, np.ones(len(X)))
 
-    def __call__(self, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(f, ∂f/∂x) at points that lie on the paths of these rows."""
+    def __call__(self, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, Any]:
+        """(f, ∂f/∂x, Z) at points that lie on the ways of these rows."""
         got = self._pass(X, self.Y[rows])
-        return got.loss, got.dX
+        return got.loss, got.dX, got.Z
 
     def all(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(f, ∂f/∂x) with one point for each row, a batch at a time."""
         value, slope = np.zeros(len(X)), np.zeros(X.shape)
         for at in range(0, len(X), self.at_a_time):
             rows = np.arange(at, min(at + self.at_a_time, len(X)))
-            value[rows], slope[rows] = self(X[rows], rows)
+            value[rows], slope[rows], _ = self(X[rows], rows)
         return value, slope
 
 

@@ -15,7 +15,7 @@ from deltarule.explain.attributions import Attributions, attributions_of
 from deltarule.explain.lens_views import MEASURES, lens_html, lens_text
 from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, series
 from deltarule.explain.subject import Subject
-from deltarule.explain.taken import step_update, subject_for, with_step
+from deltarule.explain.taken import looked_at, step_update
 from deltarule.optimizers import Rule
 
 __all__ = ["GradientLens", "HardRow", "lens"]
@@ -85,7 +85,8 @@ class GradientLens:
     def pull(self) -> np.ndarray:
         """w_i ‖∂C_i/∂θ‖ of every row, of shape (N,): how hard it pulls at the parameters."""
         w = self.subject.w
-        return np.where(w > 0, w * self.measured.sample_norms, 0.0)
+        with np.errstate(invalid="ignore"):  # a row of weight 0 may have an infinite gradient
+            return np.where(w > 0, w * self.measured.sample_norms, 0.0)
 
     def values(self, name: str) -> np.ndarray:
         """One number of each layer, of shape (L,): ``values("delta_rms")``.
@@ -239,8 +240,8 @@ def lens(
 
     Parameters
     ----------
-    given : Network, Model, MLPClassifier, MLPRegressor, TableModel or Subject
-        A network needs ``theta``; a subject has its rows.
+    given : Network, Model, MLPClassifier, MLPRegressor, TableModel, ReplayedStep or Subject
+        A network needs ``theta``; a step and a subject have their rows.
     X, y : arrays of shape (N, n_0) and (N, n_L) or (N,)
         For a ``TableModel`` X is the table, with its target, and y is left out.
     theta : array of shape (p,), optional
@@ -248,8 +249,8 @@ def lens(
     sample_weight : array of shape (N,), optional
         A row of weight 2 counts as two, one of weight 0 as absent.
     learning_rate : float, optional
-        η of the step whose update-to-weight ratio is wanted. A subject of a recorded step has its
-        own step.
+        η of the step whose update-to-weight ratio is wanted. An estimator has settings of its own
+        for a step from where it is, and a recorded step is one.
     rule : str or Rule, optional
         The rule of that step, from fresh slots; plain gradient descent if left out.
     recording : Recording, or sequence of (step, theta), optional
@@ -293,7 +294,15 @@ def lens(
     >>> lens(good, X, X**2, theta=good.initial(seed=0)).advice
     ()
     """
-    subject = with_step(subject_for(given, X, y, theta, sample_weight), learning_rate, rule)
+    subject = looked_at(
+        given,
+        X,
+        y,
+        theta=theta,
+        sample_weight=sample_weight,
+        learning_rate=learning_rate,
+        rule=rule,
+    )
     if not subject.w.sum() > 0:
         raise InputError("every sample weight is 0; expected at least one row that counts")
     if not isinstance(most_steps, int) or most_steps < 2:

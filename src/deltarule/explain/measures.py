@@ -140,8 +140,9 @@ def largest_slope(activation: Activation) -> tuple[float, bool]:
 
     Both are looked for in the slope itself, from z = −1000 to 1000, so that a user's own
     activation has them too. The first is infinite for a slope that still grows out there (exp), and
-    NaN for softmax. The second is true where the slope is exactly 0 within |z| ≤ 1 (ReLU): such a
-    unit is off, which is its way to work; only if it is off in every row is it dead.
+    NaN for softmax. The second is true where g is a straight line with a flat slope already within
+    |z| ≤ 1 (ReLU, leaky ReLU): such a unit is off, which is its way to work. Only if its slope is
+    0 in every row is it dead.
 
     Examples
     --------
@@ -158,9 +159,9 @@ def largest_slope(activation: Activation) -> tuple[float, bool]:
     with np.errstate(all="ignore"):
         slope = np.abs(np.broadcast_to(g.slope(z, g.value(z)), z.shape))
     near = slope[np.abs(z) <= 100]
-    # One step inside ±1, and not at 0 alone, where a kink or an even function has slope 0.
-    off = bool((slope[(np.abs(z) <= 1) & (np.abs(z) > 0.5)] == 0).any())
     largest = float(np.max(slope))
+    sides = (slope[(z < -0.5) & (z >= -1)], slope[(z > 0.5) & (z <= 1)])
+    off = any(np.ptp(side) == 0 and side[0] < FLAT * largest for side in sides)
     if not np.isfinite(largest) or largest > 1.5 * float(near.max()):
         return float("inf"), off
     return largest, off

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 __all__ = ["integrated"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
-# On [0, 1].
-_AT, _SHARE = (_NODES + 1) / 2, _WEIGHTS / 2
+# On [0, 1]: the eight points, and both ends, where f tells what the piece should add to.
+_TIMES = np.concatenate([[0.0], (_NODES + 1) / 2, [1.0]])
+_SHARES = np.concatenate([[0.0], _WEIGHTS / 2, [0.0]])
 _ROUNDING = 64 * np.finfo(np.float64).eps
+# A cut so near to an end of a piece, as a share of its length, would leave the piece as it is.
+_MARGIN = 1e-6
+_SHORTEST = 2.0**-40
+
+
+class _Pieces(NamedTuple):
+    """Parts [low, high] of the ways of some rows, with what the eight points make of them."""
+
+    row: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    values: np.ndarray  # A_k of the piece
+    error: np.ndarray  # |Σ A_k − (f at high − f at low)|
+    change: np.ndarray  # f at high − f at low
+    size: np.ndarray  # of f at the ends
+    cut: np.ndarray  # where to divide it
 
 
 def integrated(
@@ -20,14 +37,18 @@ def integrated(
     """(x − x′) ⊙ ∫₀¹ ∇f(x′ + t (x − x′)) dt for each row x.
 
     Every row begins as one piece [0, 1]. On a piece [s, t], Σ_k A_k should be f at t minus f at
-    s; what it lacks is the piece's error. While the sizes of a row's errors add to more than is
-    allowed, its worst pieces are halved, all rows side by side.
+    s; what it lacks is the piece's error. While the errors of a row add, by their size, to more
+    than is allowed, its bad pieces are divided, all rows side by side: where a unit passes a kink
+    of its activation, or else in the middle. On a straight line z^1 is linear in t, and z^l is
+    between the kinks before it, so that a few cuts find all kinks of a network of ReLUs to the
+    last digit, and between them eight points are more than enough.
 
     Parameters
     ----------
-    function : callable
-        ``function(points, rows)`` gives f and ∂f/∂x at points on the paths of these rows, and
-        ``function.at_a_time`` is how many points it may be given.
+    function : object
+        ``function(points, rows)`` gives f, ∂f/∂x and Z at points on the ways of these rows,
+        ``function.kinks`` the pairs (layer, z), in the order of layers, and
+        ``function.at_a_time`` how many points it may be given.
     X : array of shape (R, n_0)
     start : array of shape (n_0,)
     tolerance : float
@@ -44,12 +65,13 @@ def integrated(
     n, way = len(X), X - start
     values = np.zeros(X.shape)
     used, converged = np.zeros(n, dtype=np.intp), np.zeros(n, dtype=bool)
-    # A few rows at a time, so that the pieces of all of them are held at once.
+    # A few rows at a time, so that the pieces of all of them can be held at once.
     together = max(function.at_a_time // 8, 1)
-    for at in range(0, n, together):
-        rows = np.arange(at, min(at + together, n))
-        found = _rows(function, start, way, rows, tolerance, most_points)
-        values[rows], used[rows], converged[rows] = found
+    with np.errstate(all="ignore"):  # what overflows is not converged, and that is said
+        for at in range(0, n, together):
+            rows = np.arange(at, min(at + together, n))
+            found = _rows(function, start, way, rows, tolerance, most_points)
+            values[rows], used[rows], converged[rows] = found
     return values, used, converged
 
 
@@ -61,45 +83,43 @@ def _rows(
     tolerance: float,
     most_points: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The integrals of some rows. What is settled is added up; what is not waits as a piece."""
     n = len(rows)
     total = np.zeros((n, way.shape[1]))
-    used, change, largest = np.zeros(n, dtype=np.intp), np.zeros(n), np.zeros(n)
-    # What is settled is added to ``total`` and its error kept; what is not waits as a piece.
-    settled = np.zeros(n)
-    mine, low, high = np.arange(n), np.zeros(n), np.ones(n)
-    converged = np.zeros(n, dtype=bool)
-    first = True
-    while len(mine):
-        parts, ends, size = _pieces(function, start, way, rows[mine], low, high)
-        np.maximum.at(largest, mine, size)
-        used += 8 * np.bincount(mine, minlength=n)
-        error = np.abs(parts.sum(axis=1) - ends)
-        error = np.where(np.isfinite(error), error, np.inf)
-        if first:
-            change, first = np.abs(ends), False
-        pending = np.bincount(mine, error, n)
-        sums = np.zeros_like(total)
-        np.add.at(sums, mine, parts)
-        allowed = tolerance * np.maximum(np.abs(total + sums).sum(axis=1), change)
-        # Rounding f leaves an error that no halving takes away.
-        allowed = np.maximum(allowed, _ROUNDING * largest)
-        # A piece may have its share of what is allowed, by its length; shorter than 2^-40 it is
-        # as good as a point.
-        good = error <= allowed[mine] * (high - low)
-        done = settled + pending <= allowed
+    used, settled, largest = np.zeros(n, dtype=np.intp), np.zeros(n), np.zeros(n)
+    change, converged = np.zeros(n), np.zeros(n, dtype=bool)
+    row, low, high = np.arange(n), np.zeros(n), np.ones(n)
+    while len(row):
+        found = _pieces(function, start, way, rows, row, low, high)
+        change = np.abs(found.change) if not used.any() else change
+        used += 8 * np.bincount(row, minlength=n)
+        np.maximum.at(largest, row, found.size)
+        sums = total.copy()
+        np.add.at(sums, row, found.values)
+        allowed = tolerance * np.fmax(np.abs(sums).sum(axis=1), change)
+        # Rounding f leaves an error that no cut takes away.
+        allowed = np.fmax(allowed, _ROUNDING * largest)
+        allowed = np.where(np.isfinite(allowed), allowed, 0.0)
+        done = settled + np.bincount(row, found.error, n) <= allowed
         converged |= done
-        spent = used + 16 > most_points
-        keep = good | done[mine] | spent[mine] | (high - low < 2.0**-40)
-        np.add.at(total, mine[keep], parts[keep])
-        settled += np.bincount(mine[keep], np.where(keep, error, 0)[keep], n)
-        again = ~keep
-        middle = (low[again] + high[again]) / 2
-        mine, low, high = (
-            np.concatenate([mine[again], mine[again]]),
-            np.concatenate([low[again], middle]),
-            np.concatenate([middle, high[again]]),
-        )
+        good = found.error <= allowed[row] * (high - low)
+        again = ~(good | done[row] | (high - low < _SHORTEST))
+        again &= _affordable(row, np.where(again, found.error, -1.0), (most_points - used) // 16)
+        np.add.at(total, row[~again], found.values[~again])
+        settled += np.bincount(row[~again], found.error[~again], n)
+        row, cut = row[again], found.cut[again]
+        low, high = np.concatenate([low[again], cut]), np.concatenate([cut, high[again]])
+        row = np.concatenate([row, row])
     return total, used, converged
+
+
+def _affordable(row: np.ndarray, error: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Which pieces are among the ``most`` worst of their row."""
+    order = np.lexsort((-error, row))
+    first = np.searchsorted(row[order], row[order])
+    rank = np.empty(len(row), dtype=np.intp)
+    rank[order] = np.arange(len(row)) - first
+    return rank < most[row]
 
 
 def _pieces(
@@ -107,24 +127,53 @@ def _pieces(
     start: np.ndarray,
     way: np.ndarray,
     rows: np.ndarray,
+    row: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A_k of each piece, f at its end minus f at its start, and the size of f there."""
-    parts = np.zeros((len(rows), way.shape[1]))
-    ends, largest = np.zeros(len(rows)), np.zeros(len(rows))
-    size = max(function.at_a_time // 10, 1)
-    for at in range(0, len(rows), size):
-        piece = slice(at, at + size)
-        row, s, t = rows[piece], low[piece], high[piece]
-        # Both ends, where only f is wanted, and the eight points between.
-        times = np.concatenate([s[:, None], s[:, None] + (t - s)[:, None] * _AT, t[:, None]], 1)
-        where = np.repeat(row, 10)
-        value, slope = function(start + times.reshape(-1, 1) * way[where], where)
-        value = value.reshape(len(row), 10)
-        ends[piece] = value[:, -1] - value[:, 0]
-        largest[piece] = np.abs(value[:, [0, -1]]).max(axis=1)
-        inner = slope.reshape(len(row), 10, -1)[:, 1:-1]
-        mean = np.einsum("p,ipk->ik", _SHARE, inner)
-        parts[piece] = mean * way[row] * (t - s)[:, None]
-    return parts, ends, largest
+) -> _Pieces:
+    n, points = len(row), len(_TIMES)
+    values = np.zeros((n, way.shape[1]))
+    change, size, cut = np.zeros(n), np.zeros(n), np.zeros(n)
+    at_once = max(function.at_a_time // points, 1)
+    for at in range(0, n, at_once):
+        part = slice(at, at + at_once)
+        which, length = rows[row[part]], (high - low)[part]
+        times = low[part, None] + length[:, None] * _TIMES
+        times[:, -1] = high[part]  # to the last digit: the next piece begins there
+        along = np.repeat(which, points)
+        f, slope, Z = function(start + times.reshape(-1, 1) * way[along], along)
+        f = f.reshape(-1, points)
+        change[part] = f[:, -1] - f[:, 0]
+        size[part] = np.abs(f[:, [0, -1]]).max(axis=1)
+        mean = np.einsum("p,ipk->ik", _SHARES, slope.reshape(len(which), points, -1))
+        values[part] = mean * way[which] * length[:, None]
+        cut[part] = _cuts(function.kinks, Z, times)
+    error = np.abs(values.sum(axis=1) - change)
+    error = np.where(np.isfinite(error), error, np.inf)
+    return _Pieces(row, low, high, values, error, change, size, cut)
+
+
+def _cuts(kinks: Any, Z: Any, times: np.ndarray) -> np.ndarray:
+    """Where to divide each piece: at a kink of the first layer that has one, or in the middle.
+
+    Of several the one nearest to the middle. z is taken as linear between the points.
+    """
+    n, points = times.shape
+    middle = (times[:, 0] + times[:, -1]) / 2
+    margin = _MARGIN * (times[:, -1] - times[:, 0])
+    cut = np.full(n, np.nan)
+    for layer, kink in kinks:
+        open_ = np.flatnonzero(np.isnan(cut))
+        if not len(open_):
+            break
+        z = Z[layer].reshape(n, points, -1)[open_] - kink
+        piece, step, unit = np.nonzero((z[:, 1:] > 0) != (z[:, :-1] > 0))
+        before, after = z[piece, step, unit], z[piece, step + 1, unit]
+        own = open_[piece]
+        share = before / (before - after)
+        t = times[own, step] + share * (times[own, step + 1] - times[own, step])
+        inside = (t > times[own, 0] + margin[own]) & (t < times[own, -1] - margin[own])
+        own, t = own[inside], t[inside]
+        order = np.argsort(-np.abs(t - middle[own]), kind="stable")  # the nearest is written last
+        cut[own[order]] = t[order]
+    return np.where(np.isnan(cut), middle, cut)

@@ -1,4 +1,4 @@
-"""What the lens is given, as a subject; and what its step adds to θ."""
+"""What the lens looks at, as a subject; and what its step adds to θ."""
 
 from __future__ import annotations
 
@@ -10,115 +10,66 @@ import numpy as np
 
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
-from deltarule.explain.subject import Column, Names, StepTaken, Subject
+from deltarule.explain.subject import StepTaken, Subject
+from deltarule.explain.subjects import subject_of
 from deltarule.maths import Network
 from deltarule.optimizers import Rule
 from deltarule.training import Model
 
-__all__ = ["step_update", "subject_for"]
+__all__ = ["looked_at", "step_update"]
 
 
-def subject_for(
-    given: Any, X: Any = None, y: Any = None, theta: Any = None, sample_weight: Any = None
+def looked_at(
+    given: Any,
+    X: Any = None,
+    y: Any = None,
+    *,
+    theta: Any = None,
+    sample_weight: Any = None,
+    learning_rate: float | None = None,
+    rule: str | Rule | Mapping[str, Any] | None = None,
 ) -> Subject:
-    """The subject of what was given: itself, a network with its θ, a model, an estimator.
+    """The subject of what was given, with the step that was asked for.
 
     Examples
     --------
     >>> net = Network([1, 1], activation=[])
-    >>> subject_for(net, [[1.0]], [[0.0]], theta=[2.0, 0.0]).X
-    array([[1.]])
+    >>> looked_at(net, [[1.0]], [[0.0]], theta=[2.0, 0.0], learning_rate=0.5).step.learning_rate
+    0.5
     """
+    if learning_rate is not None and not _is_rate(learning_rate):
+        raise InputError(f"learning_rate is {learning_rate!r}; expected a finite number > 0")
     if isinstance(given, Subject):
-        if X is not None or y is not None or theta is not None or sample_weight is not None:
+        if any(part is not None for part in (X, y, theta, sample_weight)):
             raise InputError(
                 "a Subject was given together with X, y, theta or sample_weight; it has its own, "
                 "so give it alone"
             )
-        return given
-    if isinstance(given, Network):
-        if theta is None:
-            raise InputError("a Network was given without parameters; give theta=…, or a Model")
-        return Subject.of_arrays(given, theta, _rows(X, "X"), _rows(y, "y"), sample_weight)
-    if theta is not None:
-        raise InputError(
-            f"theta was given with a {type(given).__name__}, which has its own; leave it out, or "
-            "give the Network"
+        if rule is None and learning_rate is None:
+            return given
+        settings = EngineSettings(
+            rule="sgd" if rule is None else rule, total_weight=float(given.s.sum()) or 1.0
         )
-    if isinstance(given, Model):
-        return Subject.of_arrays(
-            given.net, given.theta, _rows(X, "X"), _rows(y, "y"), sample_weight
-        )
-    if hasattr(given, "encoder") and hasattr(given, "schema"):
-        return _of_table(given, X, sample_weight)
-    if hasattr(given, "network_") and hasattr(given, "coefs_"):
-        rows, targets = given._targets(_rows(X, "X"), _rows(y, "y"), incremental=True, reset=False)
-        dense = rows.toarray() if hasattr(rows, "toarray") else rows
-        classes = tuple(map(str, getattr(given, "classes_", ())))
-        theta = given._packed(given.network_)
-        subject = Subject.of_arrays(given.network_, theta, dense, targets, sample_weight)
-        return dataclasses.replace(subject, classes=classes)
-    raise InputError(
-        f"the lens was given a {type(given).__name__}; expected a Network with theta, a Model, a "
-        "fitted MLPClassifier or MLPRegressor, a TableModel with its table, or a Subject"
-    )
-
-
-def _rows(value: Any, name: str) -> Any:
-    if value is None:
-        raise InputError(f"{name} was not given; expected the rows to look at, as X and y")
-    return value
-
-
-def _of_table(given: Any, table: Any, sample_weight: Any) -> Subject:
-    from deltarule.tables import TypedColumns, apply_schema
-
-    typed = table if isinstance(table, TypedColumns) else apply_schema(given.schema, table)
-    if typed.target is None:
-        raise InputError("the table has no target; expected the column the model was trained on")
-    net, encoder = given.model.net, given.encoder
-    X = encoder.transform(typed, dtype=net.dtype)
-    Y = given.target.transform(typed.target)
-    weights = typed.weights if sample_weight is None else sample_weight
-    columns, at = [], 0
-    for code in encoder.codes:
-        width = len(code.features())
-        kind = given.schema[code.name].kind
-        cells = tuple(typed.columns[code.name].tolist())
-        columns.append(Column(code.name, kind, tuple(range(at, at + width)), cells))
-        at += width
-    plain = Names.plain(net, len(X))
-    names = dataclasses.replace(plain, inputs=tuple(encoder.feature_names))
-    return Subject.of_arrays(
-        net,
-        given.model.theta,
+        return dataclasses.replace(given, step=StepTaken(settings, learning_rate or 0.0))
+    if isinstance(given, Network | Model) and (X is None or y is None):
+        missing = "X" if X is None else "y"
+        raise InputError(f"{missing} was not given; expected the rows to look at, as X and y")
+    return subject_of(
+        given,
         X,
-        Y,
-        weights,
-        names,
-        columns=tuple(columns),
-        classes=tuple(map(str, given.classes)),
+        y,
+        theta=theta,
+        sample_weight=sample_weight,
+        learning_rate=learning_rate,
+        rule=rule,
     )
 
 
-def with_step(
-    subject: Subject,
-    learning_rate: float | None,
-    rule: str | Rule | Mapping[str, Any] | None,
-) -> Subject:
-    """The subject with a step of this rate and rule, from fresh slots, if a rate is given."""
-    if learning_rate is None:
-        if rule is not None:
-            raise InputError("rule was given without learning_rate; give both, or neither")
-        return subject
+def _is_rate(value: Any) -> bool:
     try:
-        rate = float(learning_rate)
+        return bool(np.isfinite(float(value)) and float(value) > 0)
     except (TypeError, ValueError):
-        rate = float("nan")
-    if not (np.isfinite(rate) and rate > 0):
-        raise InputError(f"learning_rate is {learning_rate!r}; expected a finite number > 0")
-    settings = EngineSettings(rule="sgd" if rule is None else rule)
-    return dataclasses.replace(subject, step=StepTaken(settings, rate))
+        return False
 
 
 def step_update(subject: Subject, grad: np.ndarray, cost: float) -> np.ndarray | None:
@@ -137,8 +88,8 @@ def step_update(subject: Subject, grad: np.ndarray, cost: float) -> np.ndarray |
     Examples
     --------
     >>> net = Network([1, 1], activation=[])
-    >>> subject = subject_for(net, [[1.0]], [[0.0]], theta=[2.0, 0.0])
-    >>> step_update(with_step(subject, 0.25, None), np.array([4.0, 4.0]), 4.0)
+    >>> subject = looked_at(net, [[1.0]], [[0.0]], theta=[2.0, 0.0], learning_rate=0.25)
+    >>> step_update(subject, np.array([4.0, 4.0]), 4.0)
     array([-1., -1.])
     """
     step = subject.step
@@ -150,8 +101,7 @@ def step_update(subject: Subject, grad: np.ndarray, cost: float) -> np.ndarray |
     engine.load(subject.net, subject.theta, step.settings)
     state = engine.state()
     state["t"] = np.array(step.number - 1)
-    for name, value in step.slots.items():
-        state[name if name.startswith("slot.") else f"slot.{name}"] = np.asarray(value)
+    state |= {f"slot.{name}": np.asarray(value) for name, value in step.slots.items()}
     engine.restore(state)
     engine.apply(grad, step.learning_rate, cost)
     return np.asarray(engine.theta) - subject.theta

@@ -26,7 +26,15 @@ from deltarule.errors import InputError
 from deltarule.maths.namespace import ACROSS, ELEMENTWISE
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 
-__all__ = ["ARITHMETIC", "COMPARISONS", "REDUCTIONS", "Node", "RecordingNamespace", "reachable"]
+__all__ = [
+    "ARITHMETIC",
+    "COMPARISONS",
+    "OPPOSITES",
+    "REDUCTIONS",
+    "Node",
+    "RecordingNamespace",
+    "reachable",
+]
 
 ARITHMETIC = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 COMPARISONS = {
@@ -36,6 +44,14 @@ COMPARISONS = {
     "greater_equal": ">=",
     "equal": "==",
     "not_equal": "!=",
+}
+OPPOSITES = {
+    "less": "greater_equal",
+    "less_equal": "greater",
+    "greater": "less_equal",
+    "greater_equal": "less",
+    "equal": "not_equal",
+    "not_equal": "equal",
 }
 REDUCTIONS = ("total", "largest")
 

@@ -20,13 +20,11 @@ from deltarule.maths.printing import (
 __all__ = ["formulas_mathml", "formulas_script"]
 
 
-def _recorded(net: Network, symbols: bool) -> tuple[list[RecordedActivation], RecordedLoss]:
+def _recorded(net: Network) -> tuple[list[RecordedActivation], RecordedLoss]:
     """The activations of layers 1 … L and the loss, written down."""
     try:
-        activations = [
-            record_activation(g, symbols=symbols) for g in net.activations if g is not None
-        ]
-        return activations, record_loss(net.loss, net.output_activation, symbols=symbols)
+        activations = [record_activation(g) for g in net.activations if g is not None]
+        return activations, record_loss(net.loss, net.output_activation)
     except InputError as error:
         raise _not_recorded(error) from error
     except Exception as error:  # a user's formula may raise anything at all
@@ -86,7 +84,7 @@ def formulas_script(net: Network, step: StepTaken | None = None, cost: float | N
     >>> [line for line in script.splitlines() if "slope:" in line]
     ['    slope: [null, DR.each(slope1), DR.each(slope2)],']
     """
-    activations, loss = _recorded(net, symbols=False)
+    activations, loss = _recorded(net)
     functions: dict[str, RecordedFormula] = {}
     first: dict[Any, int] = {}
     table: dict[str, list[str]] = {"value": ["null"], "slope": ["null"], "pullback": ["null"]}
@@ -145,7 +143,7 @@ def _lifted(name: str, formula: RecordedFormula, lift: str) -> str:
 def formulas_mathml(
     net: Network, step: StepTaken | None = None, cost: float | None = None
 ) -> dict[str, Any]:
-    """The same formulas as MathML, with parameters by their names.
+    """The same formulas as MathML.
 
     Parameters
     ----------
@@ -170,7 +168,7 @@ def formulas_mathml(
     >>> formulas_mathml(Network([1, 1], activation=[]))["loss"][:6]
     '<math '
     """
-    activations, loss = _recorded(net, symbols=True)
+    activations, loss = _recorded(net)
 
     def shown(formula: RecordedFormula | None, result: str) -> str | None:
         if formula is None:

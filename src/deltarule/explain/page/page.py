@@ -25,8 +25,8 @@ STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
     "sums.js", "sections.js", "update.js", "panel.js", "check.js", "plan.js", "paint.js",
-    "drawing.js", "sweep.js", "heat.js", "curve.js", "whatif.js", "attributions.js",
-    "lenscharts.js", "lens.js",
+    "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js", "plots.js", "curve.js",
+    "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js",
 )  # fmt: skip
 LAST = "main.js"
 FONT = "dr-math.woff2"

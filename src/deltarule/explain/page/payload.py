@@ -43,6 +43,11 @@ class PageState:
         What the page calls it; made from step and epoch if empty.
     learning_rate : float or None
         η of the step that is taken from here.
+
+    Examples
+    --------
+    >>> PageState(np.zeros(3), step=40, epoch=2).title
+    'epoch 2, step 40'
     """
 
     theta: np.ndarray
@@ -161,7 +166,7 @@ def payload_of(
             "dtype": subject.dtype,
             **_some(subject.engine_grad if whole else None),
         },
-        "reference": {"state": own, "cost": reference.cost, **_some(reference.grad)},
+        "reference": {"state": own, "cost": _cell(reference.cost), **_some(reference.grad)},
         "columns": [
             {
                 "name": column.name,

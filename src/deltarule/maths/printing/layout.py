@@ -7,150 +7,35 @@ decided once, here, and :mod:`deltarule.maths.printing.markup` only spells boxes
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 from deltarule.maths.namespace import ACROSS
+from deltarule.maths.printing.boxes import (
+    Apply,
+    Big,
+    Box,
+    Cases,
+    Fenced,
+    Fraction,
+    Index,
+    Number,
+    Partial,
+    Power,
+    Product,
+    Root,
+    Scripted,
+    Shown,
+    Symbol,
+    Terms,
+    Where,
+)
 from deltarule.maths.printing.display import Case, abbreviated, cases, power, simplified
-from deltarule.maths.recording import COMPARISONS, Node, reachable
+from deltarule.maths.recording import COMPARISONS, OPPOSITES, Node, reachable
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 
-__all__ = [
-    "Apply",
-    "Big",
-    "Box",
-    "Cases",
-    "Fenced",
-    "Fraction",
-    "Index",
-    "Number",
-    "Power",
-    "Product",
-    "Root",
-    "Symbol",
-    "Terms",
-    "Where",
-    "layout",
-]
+__all__ = ["layout", "layout_condition"]
 
-
-@dataclasses.dataclass(frozen=True)
-class Number:
-    """A numeral; with an exponent it stands for mantissa · 10^exponent."""
-
-    mantissa: str
-    exponent: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Symbol:
-    """A name: as LaTeX, as text, and whether it is a function's."""
-
-    latex: str
-    text: str
-    function: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Index:
-    """A name with an index, z_j."""
-
-    base: Box
-    index: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Terms:
-    """Boxes with an operator before each; the first has one only if it is negative."""
-
-    parts: tuple[tuple[str, Box], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Product:
-    """Factors side by side."""
-
-    factors: tuple[Box, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Fraction:
-    """One box over another."""
-
-    top: Box
-    bottom: Box
-
-
-@dataclasses.dataclass(frozen=True)
-class Power:
-    """A base and its exponent."""
-
-    base: Box
-    exponent: Box
-
-
-@dataclasses.dataclass(frozen=True)
-class Root:
-    """A square root."""
-
-    inner: Box
-
-
-@dataclasses.dataclass(frozen=True)
-class Fenced:
-    """Boxes between parentheses, or one between bars."""
-
-    items: tuple[Box, ...]
-    bars: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Apply:
-    """A function before its argument, which is fenced if it has to be."""
-
-    function: Symbol
-    argument: Box
-
-
-@dataclasses.dataclass(frozen=True)
-class Big:
-    """A sum or maximum over an index."""
-
-    function: Symbol
-    index: str
-    inner: Box
-
-
-@dataclasses.dataclass(frozen=True)
-class Cases:
-    """Rows of a value and the conditions it holds under; none for "otherwise"."""
-
-    rows: tuple[tuple[Box, tuple[Box, ...]], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Where:
-    """A long expression and what its letters stand for."""
-
-    body: Box
-    definitions: tuple[tuple[Box, Box], ...]
-
-
-Box = (
-    Number
-    | Symbol
-    | Index
-    | Terms
-    | Product
-    | Fraction
-    | Power
-    | Root
-    | Fenced
-    | Apply
-    | Big
-    | Cases
-    | Where
-)
 
 # How tightly a box holds together, loosest first.
 _CASES, _RELATION, _SUM, _BIG, _PRODUCT, _PREFIX, _FRACTION, _POWER, _ATOM = range(9)
@@ -176,13 +61,23 @@ _SUM_OVER = Symbol(r"\sum", "∑", function=True)
 _MAX_OVER = Symbol(r"\max", "max", function=True)
 
 
-def layout(root: Node) -> Box:
+def layout(
+    root: Node,
+    names: Callable[[Node, int], Box | None] | None = None,
+    choose: Callable[[list[Case]], Case] | None = None,
+) -> Box:
     """The boxes of a recorded expression.
 
     Parameters
     ----------
     root : Node
         The expression as it was recorded.
+    names : callable, optional
+        ``names(node, depth)`` gives the box of a variable or a constant, or None for its own;
+        ``depth`` counts the sums and maxima round it. A number here shows the formula with the
+        number in place.
+    choose : callable, optional
+        Which of several cases is shown, instead of all.
 
     Returns
     -------
@@ -198,8 +93,9 @@ def layout(root: Node) -> Box:
     Fraction(top=Symbol(latex='z', text='z', function=False), bottom=Number(mantissa='2', ...
     """
     across = any(node.op in ACROSS for node in reachable([root]))
-    place = _Layout(across)
-    short, definitions = abbreviated(simplified(root))
+    place = _Layout(across, names)
+    whole = simplified(root) if choose is None else choose(_rows_of(root)).value
+    short, definitions = abbreviated(whole)
     body = place.rows(cases(short), 0)[0]
     if not definitions:
         return body
@@ -207,11 +103,53 @@ def layout(root: Node) -> Box:
     return Where(body, tuple(named))
 
 
+@functools.lru_cache(maxsize=256)  # a node is a key by identity
+def _rows_of(root: Node) -> list[Case]:
+    """The cases of an expression, once for all the numbers it is shown with."""
+    return cases(simplified(root))
+
+
+def layout_condition(
+    root: Node,
+    names: Callable[[Node, int], Box | None],
+    holds: Callable[[Node], bool],
+) -> Box | None:
+    """The condition that picks an expression's case at some numbers; None if there is no choice.
+
+    Parameters
+    ----------
+    root, names
+        As for :func:`layout`.
+    holds : callable
+        Whether a condition holds there.
+    """
+    place = _Layout(any(node.op in ACROSS for node in reachable([root])), names)
+    shown: dict[Box, None] = {}
+    for row in _rows_of(root):
+        for condition in row.conditions:
+            true = holds(condition)
+            sign = COMPARISONS[condition.op if true else OPPOSITES[condition.op]]
+            left, right = (place.fenced(argument, _SUM, 0) for argument in condition.args)
+            shown[Terms((("", left), (sign, right)))] = None
+            if not true:
+                break
+        else:
+            break
+    if not shown:
+        return None
+    *_, last = shown
+    if isinstance(last, Terms) and last.parts[1][0] == "==":
+        return last  # what equals something is not something else besides
+    return Terms(tuple(("and" if i else "", box) for i, box in enumerate(shown)))
+
+
 class _Layout:
     """Places nodes; ``depth`` counts the sums and maxima round the current place."""
 
-    def __init__(self, indexed: bool) -> None:
-        self.indexed = indexed
+    def __init__(
+        self, indexed: bool, names: Callable[[Node, int], Box | None] | None = None
+    ) -> None:
+        self.indexed, self.names = indexed, names
 
     def rows(self, given: Sequence[Case], depth: int) -> _Placed:
         if len(given) == 1:
@@ -225,10 +163,11 @@ class _Layout:
     def place(self, node: Node, depth: int) -> _Placed:
         """A node's box and how tightly it holds together."""
         op, args = node.op, node.args
-        if op == "constant":
-            return _number(node.data)
-        if op in ("variable", "symbol", "per_output", "n_outputs"):
-            return self.name(node, depth), _ATOM
+        if op in ("constant", "variable", "symbol", "per_output", "n_outputs"):
+            own = None if self.names is None else self.names(node, depth)
+            if own is not None:
+                return own, _level(own)
+            return _number(node.data) if op == "constant" else (self.name(node, depth), _ATOM)
         if op in ("add", "subtract", "negative"):
             return self.sum(node, depth), _SUM
         if op == "multiply":
@@ -301,7 +240,9 @@ class _Layout:
         parts = []
         for place, (sign, term) in enumerate(terms):
             last = place == len(terms) - 1
-            box = self.fenced(term, _BIG if last else _PRODUCT, depth)
+            placed = self.place(term, depth)
+            leads = place == 0 and sign == "+" and isinstance(placed[0], Shown)
+            box = placed[0] if leads else _fence(placed, _BIG if last else _PRODUCT)
             parts.append(("" if place == 0 and sign == "+" else sign, box))
         return Terms(tuple(parts))
 
@@ -345,6 +286,18 @@ class _Layout:
         else:
             function = _FUNCTIONS[op]
         return Apply(function, Fenced(tuple(box for box, _ in placed))), _FRACTION
+
+
+def _level(box: Box) -> int:
+    """How tightly a box that was given for a name holds together."""
+    if isinstance(box, Terms) or (isinstance(box, Shown) and box.negative):
+        return _SUM
+    if isinstance(box, Shown) and box.exponent:
+        return _PRODUCT
+    if isinstance(box, Partial):
+        return _FRACTION
+    # What has an index above is fenced where a power is taken of it.
+    return _POWER if isinstance(box, Scripted) and box.above else _ATOM
 
 
 def _fence(placed: _Placed, level: int) -> Box:

@@ -6,32 +6,54 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from deltarule.maths.printing import layout as boxes
-from deltarule.maths.printing.layout import Box
+from deltarule.maths.printing import boxes
+from deltarule.maths.printing.boxes import Box
+from deltarule.maths.printing.escaping import escaped
+from deltarule.maths.printing.layout import layout
 
 if TYPE_CHECKING:
     from deltarule.maths.printing.formulas import RecordedFormula
 
-__all__ = ["latex", "mathml", "text"]
+__all__ = ["box_latex", "box_mathml", "box_text", "latex", "mathml", "text"]
 
 _LATEX_SIGNS = {"<=": r"\le", ">=": r"\ge", "==": "=", "!=": r"\ne"}
+_LATEX_SIGNS |= {"·": r"\cdot", "←": r"\leftarrow", "→": r"\to", "and": r"\text{ and }"}
+_LATEX_SPECIAL = {"∞": r"\infty", "not a number": r"\text{not a number}"}
 _TEXT_SIGNS = {"==": "=", "<=": "≤", ">=": "≥", "!=": "≠"}
 _MATHML_SIGNS = {**_TEXT_SIGNS, "-": "−"}
 
 
 def latex(formula: RecordedFormula, result: str | None = None) -> str:
     """A formula's result (without a name, the first) as LaTeX, for math mode."""
-    return _latex(boxes.layout(formula.result(result)))
+    return _latex(layout(formula.result(result)))
 
 
 def text(formula: RecordedFormula, result: str | None = None) -> str:
     """A formula's result as one line of plain text."""
-    return _text(boxes.layout(formula.result(result)))
+    return _text(layout(formula.result(result)))
 
 
 def mathml(formula: RecordedFormula, result: str | None = None, *, display: str = "block") -> str:
     """A formula's result as a MathML ``math`` element, with its plain text as ``alttext``."""
-    box = boxes.layout(formula.result(result))
+    return _math(layout(formula.result(result)), display)
+
+
+def box_latex(box: Box) -> str:
+    """A box as LaTeX, for math mode."""
+    return _latex(box)
+
+
+def box_text(box: Box) -> str:
+    """A box as one line of plain text, with the minus sign of mathematics."""
+    return _text(box).replace("-", "−").replace(" * ", " · ")
+
+
+def box_mathml(box: Box, *, display: str = "inline") -> str:
+    """A box as a MathML ``math`` element, with its plain text as ``alttext``."""
+    return _math(box, display)
+
+
+def _math(box: Box, display: str) -> str:
     attributes = f"display={quoteattr(display)} alttext={quoteattr(_text(box))}"
     namespace = "http://www.w3.org/1998/Math/MathML"
     return f'<math xmlns="{namespace}" {attributes}>{_mathml(box)}</math>'
@@ -48,7 +70,7 @@ def _ten(box: boxes.Number) -> Box:
 def _starts_with_digit(box: Box) -> bool:
     if isinstance(box, boxes.Power):
         return _starts_with_digit(box.base)
-    return isinstance(box, boxes.Number)
+    return isinstance(box, boxes.Number | boxes.Shown)
 
 
 def _spelled_product(box: boxes.Product, spell: Callable[[Box], str], dot: str, gap: str) -> str:
@@ -94,6 +116,19 @@ def _latex(box: Box) -> str:
                 when = rf"\text{{if }} {when}" if when else r"\text{otherwise}"
                 lines.append(f"{_latex(value)} & {when}")
             return r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}"
+        case boxes.Scripted(base, below, above):
+            low = f"_{{{below}}}" if below else ""
+            return _latex(base) + low + (f"^{{{above}}}" if above else "")
+        case boxes.Partial(of, by):
+            return rf"\frac{{\partial {_latex(of)}}}{{\partial {_latex(by)}}}"
+        case boxes.Shown(mantissa, exponent, negative):
+            sign = "-" if negative else ""
+            if exponent and mantissa == "1":
+                return f"{sign}10^{{{exponent}}}"
+            power = rf" \times 10^{{{exponent}}}" if exponent else ""
+            return sign + _LATEX_SPECIAL.get(mantissa, mantissa) + power
+        case boxes.Words(words):
+            return rf"\text{{{escaped(words)}}}"
         case boxes.Where(body, definitions):
             given = [f"{_latex(name)} = {_latex(value)}" for name, value in definitions]
             lines = [_latex(body), rf"\text{{where }} {given[0]}", *given[1:]]
@@ -135,14 +170,35 @@ def _text(box: Box) -> str:
                 else f"{_text(value)} otherwise"
                 for value, conditions in rows
             )
+        case boxes.Scripted(base, below, above):
+            return _text(base) + _script("_", below) + _script("^", above)
+        case boxes.Partial(of, by):
+            return f"∂{_text(of)}/∂{_text(by)}"
+        case boxes.Shown(mantissa, exponent, negative):
+            sign = "−" if negative else ""
+            if exponent and mantissa == "1":
+                return f"{sign}10^{exponent}"
+            return sign + mantissa + (f" × 10^{exponent}" if exponent else "")
+        case boxes.Words(words):
+            return words
         case boxes.Where(body, definitions):
             given = [f"{_text(name)} = {_text(value)}" for name, value in definitions]
             return f"{_text(body)}; where {', and '.join(given)}"
 
 
+def _script(mark: str, script: str) -> str:
+    """An index in plain text, in braces where it would run on."""
+    if not script:
+        return ""
+    plain = script if script.isalnum() and (mark == "_" or len(script) == 1) else f"{{{script}}}"
+    return mark + plain
+
+
 def _closed(box: Box, *, powers: bool = False) -> str:
     """The text of a box, in parentheses unless it may stand beside a / or ^ as it is."""
     simple = isinstance(box, boxes.Number | boxes.Symbol | boxes.Index | boxes.Fenced)
+    simple |= powers and isinstance(box, boxes.Scripted)
+    simple |= isinstance(box, boxes.Shown) and not box.negative and not box.exponent
     return _text(box) if simple or (powers and isinstance(box, boxes.Power)) else f"({_text(box)})"
 
 
@@ -152,6 +208,19 @@ def _text_factor(box: Box) -> str:
 
 def _row(*items: str) -> str:
     return f"<mrow>{''.join(items)}</mrow>"
+
+
+def _scripts(base: str, below: str, above: str) -> str:
+    def script(given: str) -> str:
+        tag = "mn" if given.replace(",", "").isdigit() else "mi"
+        return f"<{tag}>{escape(given)}</{tag}>"
+
+    if below and above:
+        return f"<msubsup>{base}{script(below)}{script(above)}</msubsup>"
+    if below or above:
+        tag = "msub" if below else "msup"
+        return f"<{tag}>{base}{script(below or above)}</{tag}>"
+    return base
 
 
 def _sign(sign: str) -> str:
@@ -198,6 +267,19 @@ def _mathml(box: Box) -> str:
             )
             table = f'<mtable columnalign="left left">{table}</mtable>'
             return _row('<mo fence="true" stretchy="true">{</mo>', table)
+        case boxes.Scripted(base, below, above):
+            return _scripts(_mathml(base), below, above)
+        case boxes.Partial(of, by):
+            halves = (_row("<mo>∂</mo>", _mathml(half)) for half in (of, by))
+            return f"<mfrac>{''.join(halves)}</mfrac>"
+        case boxes.Shown(mantissa, exponent, negative):
+            numeral = f"<mn>{'−' if negative else ''}{escape(mantissa)}</mn>"
+            if not exponent:
+                return numeral
+            power = f"<msup><mn>10</mn><mn>{exponent.replace('-', '−')}</mn></msup>"
+            return _row(numeral, "<mo>×</mo>", power)
+        case boxes.Words(words):
+            return f"<mtext>{escape(words)}</mtext>"
         case boxes.Where(body, definitions):
             given = [_row(_mathml(n), "<mo>=</mo>", _mathml(v)) for n, v in definitions]
             lines = [_mathml(body), _row("<mtext>where&#xa0;</mtext>", given[0]), *given[1:]]

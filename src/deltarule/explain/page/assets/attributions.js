@@ -17,6 +17,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   ].flatMap(([node, weight]) => [[(1 - node) / 2, weight / 2], [(1 + node) / 2, weight / 2]]);
   const PASSES = 2e7; // points times parameters that one row may take
   const SHORTEST = 2 ** -40;
+  const PER_PIECE = 10; // eight points and both ends
+  const MARGIN = 1e-6; // a cut nearer to an end, by the piece's length, would leave it as it is
 
   const theOutput = (a, y) => [a.map((value, j) => (y[j] === 0 ? 0 : y[j] * value)), y];
 
@@ -33,8 +35,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       : { ...store.net, formulas: { ...store.net.formulas, from_output: theOutput, from_input: null } };
     const y = of === "loss" ? store.y() : Float64Array.from({ length: net.widths[net.L] }, (_, j) => Number(j === of));
     return (x) => {
-      const { loss, dX } = DR.driver.backward(net, theta, DR.driver.forward(net, theta, x), y);
-      return { value: loss, slope: dX };
+      const passed = DR.driver.forward(net, theta, x);
+      const { loss, dX } = DR.driver.backward(net, theta, passed, y);
+      return { value: loss, slope: dX, Z: passed.Z };
     };
   }
 
@@ -58,43 +61,74 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return start;
   }
 
-  /** A_k of the piece [low, high] of the way, and by how much they miss f at its ends. */
-  function piece(f, start, way, low, high) {
-    const at = (t) => way.map((d, k) => start[k] + t * d);
-    const values = new Float64Array(way.length);
-    for (const [node, weight] of NODES) {
-      const { slope } = f(at(low + (high - low) * node));
-      for (let k = 0; k < values.length; ++k) values[k] += weight * slope[k];
+  /** The pairs [layer, z] of the activations' kinks, in the order of layers. */
+  const kinksOf = (net) => net.kinks.flatMap((kinks, layer) => kinks.map((kink) => [layer, kink]));
+
+  /**
+   * Where to divide a piece: at a kink of the first layer that has one, the nearest to the middle,
+   * or in the middle. On a straight line z^1 is linear in t, and z^l is between the kinks before.
+   */
+  function cutOf(kinks, times, passes) {
+    const low = times[0], high = times.at(-1), middle = (low + high) / 2;
+    const margin = MARGIN * (high - low);
+    for (const [layer, kink] of kinks) {
+      let best = null;
+      for (let p = 1; p < times.length; ++p) {
+        const before = passes[p - 1].Z[layer], after = passes[p].Z[layer];
+        for (let j = 0; j < after.length; ++j) {
+          if (before[j] > kink === after[j] > kink) continue;
+          const share = (before[j] - kink) / (before[j] - after[j]);
+          const t = times[p - 1] + share * (times[p] - times[p - 1]);
+          const inside = t > low + margin && t < high - margin;
+          if (inside && (best === null || Math.abs(t - middle) < Math.abs(best - middle))) best = t;
+        }
+      }
+      if (best !== null) return best;
     }
-    for (let k = 0; k < values.length; ++k) values[k] *= way[k] * (high - low);
-    const first = f(at(low)).value, last = f(at(high)).value;
+    return middle;
+  }
+
+  /** A_k of the piece [low, high] of the way, by how much they miss f at its ends, and its cut. */
+  function piece(f, start, way, kinks, low, high) {
+    const times = [low, ...NODES.map(([node]) => low + (high - low) * node), high];
+    const passes = times.map((t) => f(way.map((d, k) => start[k] + t * d)));
+    const values = new Float64Array(way.length);
+    NODES.forEach(([, weight], p) => {
+      const { slope } = passes[p + 1];
+      for (let k = 0; k < values.length; ++k) values[k] += weight * slope[k] * way[k] * (high - low);
+    });
+    const first = passes[0].value, last = passes.at(-1).value;
     const error = Math.abs(sum(values) - (last - first));
-    return { low, high, values, error: Number.isFinite(error) ? error : Infinity, size: Math.max(Math.abs(first), Math.abs(last)) };
+    return {
+      low, high, values, cut: cutOf(kinks, times, passes),
+      error: Number.isFinite(error) ? error : Infinity, size: Math.max(Math.abs(first), Math.abs(last)),
+    };
   }
 
   /**
    * The integral, refined where it is worst. On each piece completeness is known exactly, so that
-   * the pieces with a kink of a ReLU are found and halved, and no others.
+   * pieces with a kink of a ReLU are found, divided at the kink, and no others.
    */
-  function integrated(f, start, way, tolerance, most) {
-    let pieces = [piece(f, start, way, 0, 1)];
-    let points = 10;
+  function integrated(f, start, way, kinks, tolerance, most) {
+    let pieces = [piece(f, start, way, kinks, 0, 1)];
+    let points = PER_PIECE;
     for (;;) {
+      const values = way.map((_, k) => sum(pieces.map((each) => each.values[k])));
       const size = Math.max(...pieces.map((each) => each.size));
-      const scale = way.reduce((total, _, k) => total + Math.abs(sum(pieces.map((each) => each.values[k]))), 0);
-      const allowed = Math.max(tolerance * scale, 64 * Number.EPSILON * size);
+      const scale = sum(values.map(Math.abs));
+      const wanted = Math.max(tolerance * scale, 64 * Number.EPSILON * size);
+      const allowed = Number.isFinite(wanted) ? wanted : 0;
       const converged = sum(pieces.map((each) => each.error)) <= allowed;
-      const bad = pieces.filter((each) => each.error > allowed * (each.high - each.low) && each.high - each.low > SHORTEST);
-      if (converged || !bad.length || points + 20 * bad.length > most) {
-        const values = way.map((_, k) => sum(pieces.map((each) => each.values[k])));
-        return { values, points, converged: converged || !bad.length };
-      }
-      points += 20 * bad.length;
-      const kept = pieces.filter((each) => !bad.includes(each));
-      pieces = kept.concat(bad.flatMap(({ low, high }) => {
-        const middle = (low + high) / 2;
-        return [piece(f, start, way, low, middle), piece(f, start, way, middle, high)];
-      }));
+      const long = (each) => each.high - each.low > SHORTEST;
+      const bad = converged ? [] : pieces
+        .filter((each) => each.error > allowed * (each.high - each.low) && long(each))
+        .sort((a, b) => b.error - a.error)
+        .slice(0, Math.max(0, Math.floor((most - points) / (2 * PER_PIECE))));
+      if (!bad.length) return { values, points, converged };
+      points += 2 * PER_PIECE * bad.length;
+      const divided = new Set(bad);
+      pieces = pieces.filter((each) => !divided.has(each)).concat(bad.flatMap(({ low, high, cut }) =>
+        [piece(f, start, way, kinks, low, cut), piece(f, start, way, kinks, cut, high)]));
     }
   }
 
@@ -115,7 +149,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const small = most >= 50;
     const found = method === "gradient" || !small
       ? { values: way.map((d, k) => d * slope[k]), points: 1, converged: true }
-      : integrated(f, start, way, tolerance, most);
+      : integrated(f, start, way, kinksOf(store.net), tolerance, most);
     const error = sum(found.values) - (value - before);
     return { ...found, value, before, error, of: which, method: small ? method : "gradient", small };
   };

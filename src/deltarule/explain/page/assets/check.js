@@ -25,13 +25,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
       let sound = true;
       const D = [1, 2, 4].map((part) => {
         const h = (step * scale) / part;
-        const up = f(h), down = f(-h);
+        const up = f(h),
+          down = f(-h);
         sound = sound && up.sides === here.sides && down.sides === here.sides;
         size = Math.max(size, Math.abs(up.value), Math.abs(down.value));
         return (up.value - down.value) / (up.moved - down.moved);
       });
       if (!sound || !D.every(Number.isFinite)) continue;
-      const R1 = (4 * D[1] - D[0]) / 3, R2 = (4 * D[2] - D[1]) / 3;
+      const R1 = (4 * D[1] - D[0]) / 3,
+        R2 = (4 * D[2] - D[1]) / 3;
       const rounding = (8 * Number.EPSILON * size) / (step * scale);
       const found = { value: (16 * R2 - R1) / 15, uncertainty: Math.abs(R2 - R1) + rounding };
       if (!best || found.uncertainty < best.uncertainty) best = found;
@@ -49,7 +51,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     for (let l = 1; l <= net.L; ++l) {
       for (const kink of net.kinks[l]) for (const z of passed.Z[l]) sides += z > kink ? "+" : "-";
     }
-    for (const kink of net.loss_kinks) passed.A[net.L].forEach((a, j) => (sides += a - y[j] > kink ? "+" : "-"));
+    for (const kink of net.loss_kinks)
+      passed.A[net.L].forEach((a, j) => (sides += a - y[j] > kink ? "+" : "-"));
     return { value, sides };
   }
 
@@ -58,12 +61,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { net, rows } = store;
     const theta = Float64Array.from(store.theta());
     const start = theta[entry];
-    const one = (r) => lossAndSides(net, theta, store.x(r), store.y(r), DR.driver.masksOf(store.masks(), r), null);
+    const one = (r) =>
+      lossAndSides(net, theta, store.x(r), store.y(r), DR.driver.masksOf(store.masks(), r), null);
     return (h) => {
       theta[entry] = start + h;
       const moved = theta[entry];
       if (i !== null) return { ...one(i), moved };
-      let value = 0, sides = "";
+      let value = 0,
+        sides = "";
       for (let r = 0; r < rows.n; ++r) {
         if (rows.w[r] === 0) continue;
         const each = one(r);
@@ -96,9 +101,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const entry = store.entry(selected);
     if (entry >= 0) {
       const { kind, layer: l, j, k } = selected;
-      const [own, mean] = kind === "edge" ? [s.dCdw(l, j, k), s.meanw(l, j, k)] : [s.dCdb(l, j), s.meanb(l, j)];
+      const [own, mean] =
+        kind === "edge" ? [s.dCdw(l, j, k), s.meanw(l, j, k)] : [s.dCdb(l, j), s.meanb(l, j)];
       const scale = sized(store.theta()[entry]);
-      return [[own, alongParameter(store, entry, s.i), scale], [mean, alongParameter(store, entry, null), scale]];
+      return [
+        [own, alongParameter(store, entry, s.i), scale],
+        [mean, alongParameter(store, entry, null), scale],
+      ];
     }
     const { layer: l, j } = selected;
     const given = l === 0 ? s.dCda(0, j) : s.delta(l, j);
@@ -108,13 +117,30 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const relative = (a, b) => (a === b ? 0 : Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b)));
 
   function verdict(text, good) {
-    return el("p", { class: `verdict ${good ? "good" : "bad"}` }, el("span", { "aria-hidden": "true", text: good ? "✓" : "✗" }), el("span", { text }));
+    return el(
+      "p",
+      { class: `verdict ${good ? "good" : "bad"}` },
+      el("span", { "aria-hidden": "true", text: good ? "✓" : "✗" }),
+      el("span", { text }),
+    );
   }
 
-  function table(header, rows) {
-    const cells = (tag, texts) => el("tr", {}, ...texts.map((text) => (text instanceof Node ? el(tag, {}, text) : el(tag, { text }))));
-    return el("div", { class: "scroll" }, el("table", { class: "check-grid" },
-      el("thead", {}, cells("th", header)), el("tbody", {}, ...rows.map((row) => cells("td", row)))));
+  function table(label, header, rows) {
+    const head = header.map((text) => el(text ? "th" : "td", text ? { scope: "col", text } : {}));
+    const body = rows.map(([name, ...cells]) =>
+      el("tr", {}, el("th", { scope: "row", text: name }), ...cells.map((cell) => el("td", {}, cell))),
+    );
+    // Wide on a phone: it scrolls, and a keyboard must be able to get there.
+    return el(
+      "div",
+      { class: "scroll", tabindex: "0", role: "group", "aria-label": label },
+      el(
+        "table",
+        { class: "check-grid" },
+        el("thead", {}, el("tr", {}, ...head)),
+        el("tbody", {}, ...body),
+      ),
+    );
   }
 
   /** The selection's derivatives beside their differences. */
@@ -126,12 +152,26 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (!found) return [given.text, DR.maths.value(given), "at a kink", "nothing to compare"];
       compared += 1;
       const gap = Math.abs(given.value - found.value);
-      good = good && gap <= TOLERANCE * Math.max(Math.abs(given.value), Math.abs(found.value)) + found.uncertainty;
-      return [given.text, DR.maths.value(given), DR.number(found.value), DR.number(relative(given.value, found.value))];
+      good =
+        good &&
+        gap <= TOLERANCE * Math.max(Math.abs(given.value), Math.abs(found.value)) + found.uncertainty;
+      return [
+        given.text,
+        DR.maths.value(given),
+        DR.number(found.value),
+        DR.number(relative(given.value, found.value)),
+      ];
     });
-    const text = compared === 0 ? "Every difference would straddle a kink, where there is no derivative; backpropagation takes the slope from the left."
-      : good ? "Backpropagation and the difference agree." : "Backpropagation and the difference do not agree.";
-    return [table(["", "backpropagation", "finite difference", "relative error"], rows), verdict(text, good)];
+    const text =
+      compared === 0
+        ? "Every difference would straddle a kink, where there is no derivative; backpropagation takes the slope from the left."
+        : good
+          ? "Backpropagation and the difference agree."
+          : "Backpropagation and the difference do not agree.";
+    return [
+      table("The comparison", ["", "backpropagation", "finite difference", "relative error"], rows),
+      verdict(text, good),
+    ];
   }
 
   /** Entries of every block, for the shown sample's loss. */
@@ -142,22 +182,46 @@ var DR = globalThis.DR || (globalThis.DR = {});
     DR.driver.accumulate(net, pass, pass.delta, 1, grad);
     let good = true;
     const rows = net.blocks.map(({ name, start, stop }) => {
-      const n = stop - start, many = Math.min(n, ENTRIES);
-      let gap = 0, size = 0, noise = 0, skipped = 0;
+      const n = stop - start,
+        many = Math.min(n, ENTRIES);
+      let gap = 0,
+        size = 0,
+        noise = 0,
+        skipped = 0;
       for (let e = 0; e < many; ++e) {
         const entry = start + Math.floor((e * n) / many);
-        const found = difference(alongParameter(store, entry, store.state.sample), Math.max(1, Math.abs(store.theta()[entry])));
-        if (!found) { ++skipped; continue; }
+        const found = difference(
+          alongParameter(store, entry, store.state.sample),
+          Math.max(1, Math.abs(store.theta()[entry])),
+        );
+        if (!found) {
+          ++skipped;
+          continue;
+        }
         gap = Math.max(gap, Math.abs(found.value - grad[entry]));
         size = Math.max(size, Math.abs(found.value), Math.abs(grad[entry]));
         noise = Math.max(noise, found.uncertainty);
       }
       const fine = gap <= TOLERANCE * size + noise;
       good = good && fine;
-      return [name, `${many - skipped} of ${n}`, skipped ? `${skipped} at a kink` : "", size > 0 ? DR.number(gap / size) : "0"];
+      return [
+        name,
+        `${many - skipped} of ${n}`,
+        skipped ? `${skipped} at a kink` : "",
+        size > 0 ? DR.number(gap / size) : "0",
+      ];
     });
-    const text = good ? "Backpropagation and the differences agree in every block." : "Backpropagation and the differences do not agree.";
-    return [table(["block", "entries compared", "", "largest error, of the block"], rows), verdict(text, good)];
+    const text = good
+      ? "Backpropagation and the differences agree in every block."
+      : "Backpropagation and the differences do not agree.";
+    return [
+      table(
+        "The comparison, block by block",
+        ["block", "entries compared", "", "largest error, of the block"],
+        rows,
+      ),
+      verdict(text, good),
+    ];
   }
 
   // -- Python -----------------------------------------------------------------------------
@@ -167,14 +231,18 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const values = DR.data.array(given.grad).values;
     const place = given.at || null;
     let worst = { error: 0, block: "" };
-    const sizes = net.blocks.map(() => 0), gaps = net.blocks.map(() => 0);
+    const sizes = net.blocks.map(() => 0),
+      gaps = net.blocks.map(() => 0);
     let block = 0;
     for (let m = 0; m < values.length; ++m) {
       const entry = place ? place[m] : m;
       while (entry >= net.blocks[block].stop) ++block;
       const both = [Math.abs(values[m]), Math.abs(grad[entry])];
       sizes[block] = Math.max(sizes[block], ...both.filter((x) => !Number.isNaN(x)));
-      const off = Object.is(values[m], grad[entry]) || values[m] === grad[entry] ? 0 : Math.abs(values[m] - grad[entry]);
+      const off =
+        Object.is(values[m], grad[entry]) || values[m] === grad[entry]
+          ? 0
+          : Math.abs(values[m] - grad[entry]);
       gaps[block] = Number.isNaN(off) || off > gaps[block] ? off : gaps[block];
     }
     net.blocks.forEach(({ name }, at) => {
@@ -187,25 +255,41 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** How far this page is from the reference mathematics and from the engine that trained. */
   function compare(store) {
     const { payload, net } = store;
-    if (store.state.state !== payload.reference.state) return null;
+    if (!payload.reference || store.state.state !== payload.reference.state) return null;
     const mean = store.mean();
     const cost = relative(mean.cost, payload.reference.cost ?? NaN);
-    const found = { ...gap(net, mean.grad, payload.reference), cost, entries: payload.reference.grad.shape[0] };
+    const found = {
+      ...gap(net, mean.grad, payload.reference),
+      cost,
+      entries: payload.reference.grad.shape[0],
+    };
     found.same = found.error <= SAME && (cost <= SAME || payload.reference.cost === null);
-    if (payload.engine.grad) found.engine = gap(net, mean.grad, payload.engine);
+    if (payload.engine && payload.engine.grad) found.engine = gap(net, mean.grad, payload.engine);
     return found;
   }
 
   function compared(store) {
     const found = compare(store);
-    if (!found) return [el("p", { class: "note", text: "Python's own numbers are in this page for the state it was written for." })];
+    if (!found)
+      return [
+        el("p", {
+          class: "note",
+          text: "Python's own numbers are in this page for the state it was written for.",
+        }),
+      ];
     const many = DR.text.count(found.entries);
     const text = found.same
       ? `Cost and ${many} partial derivatives are Python's: the largest difference is ${DR.number(found.error)} of its block.`
       : `This page and Python differ: by ${DR.number(found.error)} of block ${found.block || "?"}, and by ${DR.number(found.cost)} of the cost.`;
     const lines = [verdict(text, found.same)];
-    const { name, dtype } = store.payload.engine;
-    if (found.engine) lines.push(el("p", { class: "note", text: `The engine that trained (${name}, ${dtype}) has the same gradient within ${DR.number(found.engine.error)} of a block.` }));
+    const { name, dtype } = store.payload.engine || {};
+    if (found.engine)
+      lines.push(
+        el("p", {
+          class: "note",
+          text: `The engine that trained (${name}, ${dtype}) has the same gradient within ${DR.number(found.engine.error)} of a block.`,
+        }),
+      );
     return lines;
   }
 
@@ -214,16 +298,25 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const python = el("div", { class: "python" });
     const result = el("div", { "aria-live": "polite" });
     const button = el("button", { type: "button", class: "button main" });
-    const about = el("p", { class: "note", text: "The finite difference moves one number a little both ways and sees what the loss does; it knows nothing of backpropagation." });
+    const about = el("p", {
+      class: "note",
+      text: "The finite difference moves one number a little both ways and sees what the loss does; it knows nothing of backpropagation.",
+    });
     element.replaceChildren(python, el("div", { class: "row" }, button), about, result);
     button.addEventListener("click", () => {
       const { selected } = store.state;
-      result.replaceChildren(...(selected && selected.kind !== "cost" ? checkSelected(store) : checkBlocks(store)));
+      result.replaceChildren(
+        ...(selected && selected.kind !== "cost" ? checkSelected(store) : checkBlocks(store)),
+      );
     });
     function label() {
       const { selected } = store.state;
-      button.textContent = selected && selected.kind !== "cost"
-        ? `Check ${subjects(store).map(([given]) => given.text).join(" and ")}` : "Check the gradient of this sample";
+      button.textContent =
+        selected && selected.kind !== "cost"
+          ? `Check ${subjects(store)
+              .map(([given]) => given.text)
+              .join(" and ")}`
+          : "Check the gradient of this sample";
       result.replaceChildren();
     }
     // Python's numbers take a pass over all rows: after the page is there.

@@ -3,7 +3,7 @@
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
-  const { el, svg, put, iconButton, choice, clamp, brief } = DR.dom;
+  const { el, svg, iconButton, choice, clamp } = DR.dom;
   const LISTED = 300; // more samples than this are chosen by number, not from a list
   const MOST_POINTS = 1500; // of a line; more cannot be seen apart
 
@@ -13,38 +13,88 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     function stepper(key, n, middle, one) {
       const go = (by) => store.set({ [key]: clamp(store.state[key] + by, 0, n - 1) });
-      return [iconButton("left", `The ${one} before`, () => go(-1)), middle, iconButton("right", `The ${one} after`, () => go(1))];
+      return [
+        iconButton("left", `The ${one} before`, () => go(-1)),
+        middle,
+        iconButton("right", `The ${one} after`, () => go(1)),
+      ];
     }
 
     function sampleField(n) {
       const { rows } = store.payload.names;
-      const pick = n <= LISTED
-        ? el("select", { id: "sample", onchange: () => store.set({ sample: Number(pick.value) }) },
-            ...Array.from({ length: n }, (_, i) => el("option", { value: i, text: rows[i] === undefined || rows[i] === String(i) ? `${i}` : `${i}: ${rows[i]}` })))
-        : el("input", { id: "sample", type: "number", min: 0, max: n - 1, onchange: () => store.set({ sample: clamp(Math.round(Number(pick.value)) || 0, 0, n - 1) }) });
+      const pick =
+        n <= LISTED
+          ? el(
+              "select",
+              { id: "sample", onchange: () => store.set({ sample: Number(pick.value) }) },
+              ...Array.from({ length: n }, (_, i) =>
+                el("option", {
+                  value: i,
+                  text:
+                    rows[i] === undefined || rows[i] === String(i) ? `${i}` : `${i}: ${rows[i]}`,
+                }),
+              ),
+            )
+          : el("input", {
+              id: "sample",
+              type: "number",
+              min: 0,
+              max: n - 1,
+              onchange: () =>
+                store.set({ sample: clamp(Math.round(Number(pick.value)) || 0, 0, n - 1) }),
+            });
       parts.push(() => (pick.value = store.state.sample));
-      return el("div", { class: "field" }, el("label", { for: "sample", text: "Sample" }), ...stepper("sample", n, pick, "sample"));
+      return el(
+        "div",
+        { class: "field" },
+        el("label", { for: "sample", text: "Sample" }),
+        ...stepper("sample", n, pick, "sample"),
+      );
     }
 
     function stateField(n) {
       const { states } = store.payload;
       if (n < 2) return null;
-      const range = el("input", { id: "state", type: "range", min: 0, max: n - 1, step: 1, oninput: () => store.set({ state: Number(range.value) }) });
+      const range = el("input", {
+        id: "state",
+        type: "range",
+        min: 0,
+        max: n - 1,
+        step: 1,
+        oninput: () => store.set({ state: Number(range.value) }),
+      });
       const words = el("output", { for: "state" });
       parts.push(() => {
         range.value = store.state.state;
         words.textContent = states[store.state.state].label;
         range.setAttribute("aria-valuetext", words.textContent);
       });
-      return el("div", { class: "field" }, el("label", { for: "state", text: "Step" }), ...stepper("state", n, range, "recorded step"), words);
+      return el(
+        "div",
+        { class: "field" },
+        el("label", { for: "state", text: "Step" }),
+        ...stepper("state", n, range, "recorded step"),
+        words,
+      );
     }
 
     function build() {
       const { n } = store.rows;
       parts = [];
-      const which = choice("One sample or the mean of all", [["sample", "Sample"], ["mean", `Mean of ${n}`]], (mode) => store.set({ mode }));
+      const which = choice(
+        "One sample or the mean of all",
+        [
+          ["sample", "Sample"],
+          ["mean", el("span", {}, "Mean", el("span", { class: "wide", text: `\u00a0of ${n}` }))],
+        ],
+        (mode) => store.set({ mode }),
+      );
       parts.push(() => which.show(store.state.mode));
-      element.replaceChildren(...[sampleField(n), stateField(store.payload.states.length), n > 1 ? which : null].filter(Boolean));
+      element.replaceChildren(
+        ...[sampleField(n), stateField(store.payload.states.length), n > 1 ? which : null].filter(
+          Boolean,
+        ),
+      );
     }
     function update(state, changed) {
       if (changed.has("payload")) build();
@@ -55,68 +105,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { unmount: leave };
   }
 
-  const BOX = { width: 640, height: 250, left: 64, right: 16, top: 14, bottom: 40 };
-
-  /** About n round values from low to high. */
-  function ticks(low, high, n) {
-    const rough = (high - low) / n, power = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough) || rough;
-    const list = [];
-    for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-9; v += step) list.push(Math.abs(v) < step * 1e-9 ? 0 : v);
-    return list;
-  }
-
-  /** Tick texts that all have the same decimals. */
-  function tickText(value, list) {
-    const step = list.length > 1 ? Math.abs(list[1] - list[0]) : 1;
-    const digits = clamp(-Math.floor(Math.log10(step) + 1e-9), 0, 6);
-    return value !== 0 && (step < 1e-5 || Math.abs(value) >= 1e6) ? brief(value) : value.toFixed(digits).replace("-", "\u2212");
-  }
-
-  /** Scales and axes of a small plot; `log` for the vertical one. Shared with the what-if. */
-  function axes(box, xs, ys, { log = false, xTitle = "", yTitle = "", whole = false } = {}) {
-    const span = (values) => {
-      let low = Infinity, high = -Infinity;
-      for (const v of values) if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); }
-      if (low > high) return [0, 1];
-      return low === high ? [low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1] : [low, high];
-    };
-    const [x0, x1] = span(xs), scale = log ? Math.log10 : (v) => v;
-    let [y0, y1] = span(ys.map(scale));
-    const room = (y1 - y0) * 0.06;
-    [y0, y1] = [y0 - room, y1 + room];
-    const X = (v) => box.left + ((v - x0) / (x1 - x0)) * (box.width - box.left - box.right);
-    const Y = (v) => box.height - box.bottom - ((scale(v) - y0) / (y1 - y0)) * (box.height - box.top - box.bottom);
-    const group = svg("g", { class: "axes" });
-    const xTicks = ticks(x0, x1, 6).filter((v) => !whole || Number.isInteger(v));
-    const yTicks = log ? ticks(y0, y1, 4).map((v) => 10 ** v) : ticks(y0, y1, 4);
-    for (const v of xTicks) group.append(svg("text", { x: X(v), y: box.height - box.bottom + 17, "text-anchor": "middle", text: tickText(v, xTicks) }));
-    for (const v of yTicks) {
-      group.append(svg("path", { class: "grid", d: `M${box.left} ${Y(v)}H${box.width - box.right}` }),
-        svg("text", { x: box.left - 8, y: Y(v) + 4, "text-anchor": "end", text: log ? brief(v, 2) : tickText(v, yTicks) }));
-    }
-    group.append(svg("text", { class: "minor", x: (box.left + box.width - box.right) / 2, y: box.height - 5, "text-anchor": "middle", text: xTitle }));
-    if (yTitle) group.append(svg("text", { class: "minor", x: 2, y: box.top - 3, text: yTitle }));
-    return { X, Y, group, x0, x1 };
-  }
-
-  /** A path through points; a gap where one is not finite. */
-  function line(points, { X, Y }) {
-    let pen = "M", d = "";
-    for (const [x, y] of points) {
-      if (y === null || !Number.isFinite(Y(y))) { pen = "M"; continue; }
-      d += `${pen}${X(x).toFixed(1)} ${Y(y).toFixed(1)}`;
-      pen = "L";
-    }
-    return d;
-  }
+  const BOX = { height: 260, left: 64, right: 16, top: 18, bottom: 40 };
 
   /** Where a recorded state stands on the horizontal axis, if that is known. */
-  const placeOf = (state, records) => state.epoch ?? (records.find((record) => record.steps === state.step) || {}).epoch ?? null;
+  const placeOf = (state, records) =>
+    state.epoch ?? (records.find((record) => record.steps === state.step) || {}).epoch ?? null;
 
   function mount(element, store) {
-    let view = null, log = false;
-    const toggle = el("input", { type: "checkbox", id: "curve-log", onchange: () => { log = toggle.checked; build(); place(); } });
+    let view = null,
+      log = false;
+    const toggle = el("input", {
+      type: "checkbox",
+      id: "curve-log",
+      onchange: () => {
+        log = toggle.checked;
+        build();
+        place();
+      },
+    });
     element.classList.add("curve");
 
     function build() {
@@ -125,28 +131,66 @@ var DR = globalThis.DR || (globalThis.DR = {});
       records = records.filter((_, i) => i % every === 0 || i === records.length - 1);
       if (records.length < 2) {
         view = null;
-        return element.replaceChildren(el("p", { class: "note", text: "No history was recorded with these parameters. Train with a recorder, and the loss of every epoch stands here." }));
+        return element.replaceChildren(
+          el("p", {
+            class: "note",
+            text:
+              "No history was recorded with these parameters. Train with a recorder, " +
+              "and the loss of every epoch stands here.",
+          }),
+        );
       }
       const train = records.map((record) => [record.epoch, record.loss]);
       const validation = records.map((record) => [record.epoch, record.validation_loss ?? null]);
       const validated = validation.some(([, v]) => v !== null);
-      const values = [...train, ...validation].map(([, v]) => v).filter((v) => v !== null && Number.isFinite(v) && (!log || v > 0));
-      const scale = axes(BOX, train.map(([x]) => x), values, { log, xTitle: "epoch", whole: true });
+      const values = [...train, ...validation]
+        .map(([, v]) => v)
+        .filter((v) => v !== null && Number.isFinite(v) && (!log || v > 0));
+      const box = DR.plots.fitted(BOX, element, 1500);
+      const scale = DR.plots.axes(
+        box,
+        train.map(([x]) => x),
+        values,
+        { log, xTitle: "epoch", whole: true },
+      );
       const marker = svg("g", { class: "marker" });
-      const root = svg("svg", { class: "plot", viewBox: `0 0 ${BOX.width} ${BOX.height}`, role: "img", onclick: choose,
-          "aria-label": `Loss over ${records.length} epochs, from ${DR.number(train[0][1])} to ${DR.number(train.at(-1)[1])}` },
-        scale.group, validated ? svg("path", { class: "line second", d: line(validation, scale) }) : null,
-        svg("path", { class: "line first", d: line(train, scale) }), marker);
-      const key = el("p", { class: "row plot-key" }, el("span", { class: "key-first", text: "training" }),
+      const root = svg(
+        "svg",
+        {
+          class: "plot",
+          viewBox: `0 0 ${box.width} ${box.height}`,
+          role: "img",
+          onclick: choose,
+          "aria-label":
+            `Loss over ${records.length} epochs, from ${DR.number(train[0][1])} ` +
+            `to ${DR.number(train.at(-1)[1])}`,
+        },
+        scale.group,
+        validated
+          ? svg("path", { class: "line second", d: DR.plots.line(validation, scale) })
+          : null,
+        svg("path", { class: "line first", d: DR.plots.line(train, scale) }),
+        marker,
+      );
+      const key = el(
+        "p",
+        { class: "row plot-key" },
+        el("span", { class: "key-first", text: "training" }),
         validated ? el("span", { class: "key-second", text: "validation" }) : null,
-        el("label", { class: "field check" }, toggle, "logarithmic"));
-      view = { records, train, scale, marker, root };
+        el("label", { class: "field check" }, toggle, "logarithmic"),
+      );
+      view = { records, train, scale, marker, root, box };
       element.replaceChildren(root, key, el("p", { class: "note", "data-curve": "" }));
     }
 
     function choose(event) {
-      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(view.root.getScreenCTM().inverse());
-      const far = (state) => { const at = placeOf(state, view.records); return at === null ? Infinity : Math.abs(view.scale.X(at) - point.x); };
+      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(
+        view.root.getScreenCTM().inverse(),
+      );
+      const far = (state) => {
+        const at = placeOf(state, view.records);
+        return at === null ? Infinity : Math.abs(view.scale.X(at) - point.x);
+      };
       const { states } = store.payload;
       const best = states.reduce((a, b, i) => (far(b) < far(states[a]) ? i : a), 0);
       if (far(states[best]) < Infinity) store.set({ state: best });
@@ -154,32 +198,55 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     function place() {
       if (!view) return;
-      const { states } = store.payload, { X, Y } = view.scale;
+      const { states } = store.payload,
+        { box } = view,
+        { X, Y } = view.scale;
       const dots = states.map((state, i) => {
-        const at = placeOf(state, view.records), record = view.train.find(([x]) => x === at);
+        const at = placeOf(state, view.records),
+          record = view.train.find(([x]) => x === at);
         if (!record || !Number.isFinite(Y(record[1]))) return null;
         const now = i === store.state.state;
-        return svg("g", { class: now ? "now" : null },
-          now ? svg("path", { class: "here", d: `M${X(at)} ${BOX.top}V${BOX.height - BOX.bottom}` }) : null,
-          svg("circle", { cx: X(at), cy: Y(record[1]), r: now ? 6 : 3.2 }));
+        return svg(
+          "g",
+          { class: now ? "now" : null },
+          now
+            ? svg("path", { class: "here", d: `M${X(at)} ${box.top}V${box.height - box.bottom}` })
+            : null,
+          svg("circle", { cx: X(at), cy: Y(record[1]), r: now ? 6 : 3.2 }),
+        );
       });
       view.marker.replaceChildren(...dots.filter(Boolean));
-      const words = states.length > 1 ? `Dots are the ${states.length} recorded states; click the curve to go to the nearest. ` : "";
-      element.querySelector("[data-curve]").replaceChildren(`${words}Shown: ${states[store.state.state].label}, C = `,
-        DR.dom.shown("C", store.mean().cost), " over the rows of this page.");
+      const words =
+        states.length > 1
+          ? `Dots are the ${states.length} recorded states; click the curve to go to the nearest. `
+          : "";
+      element
+        .querySelector("[data-curve]")
+        .replaceChildren(
+          `${words}Shown: ${states[store.state.state].label}, C = `,
+          DR.dom.shown("C", store.mean().cost),
+          " over the rows of this page.",
+        );
     }
 
     // The mean takes a pass over all rows: not in the way of a click, nor in every frame.
     let waiting = null;
-    const soon = () => { clearTimeout(waiting); waiting = setTimeout(place, 120); };
+    const soon = () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(place, 120);
+    };
     const leave = store.subscribe((state, changed) => {
       if (changed.has("payload")) build();
       if (changed.has("payload") || changed.has("state")) soon();
     });
     build();
     place();
+    DR.plots.onWidth(element, () => {
+      build();
+      place();
+    });
     return { unmount: leave };
   }
 
-  DR.curve = { controls, mount, axes, line, ticks };
+  DR.curve = { controls, mount };
 })();

@@ -17,10 +17,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   /** An HTML element: el("p", {class: "note", onclick: f}, "text", child). */
-  const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+  const el = (tag, attributes, ...children) =>
+    fill(document.createElement(tag), attributes, children);
 
   /** An SVG element. */
-  const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
+  const svg = (tag, attributes, ...children) =>
+    fill(document.createElementNS(SVG, tag), attributes, children);
 
   /** An attribute set only if it changes: reading is cheap, and writing makes the browser work. */
   function put(element, name, value) {
@@ -30,40 +32,57 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   const ICONS = {
-    play: "M6 4l10 6-10 6z", pause: "M5 4h3.5v12H5zM11.5 4H15v12h-3.5z",
-    next: "M5 4l8 6-8 6zM13.5 4H16v12h-2.5z", back: "M15 4l-8 6 8 6zM4 4h2.5v12H4z",
-    left: "M12.5 4.5L7 10l5.5 5.5", right: "M7.5 4.5L13 10l-5.5 5.5",
-    plus: "M10 4v12M4 10h12", minus: "M4 10h12",
-    fit: "M4 8V4h4M12 4h4v4M16 12v4h-4M8 16H4v-4", stop: "M5 5h10v10H5z",
+    play: "M6 4l10 6-10 6z",
+    pause: "M5 4h3.5v12H5zM11.5 4H15v12h-3.5z",
+    next: "M5 4l8 6-8 6zM13.5 4H16v12h-2.5z",
+    back: "M15 4l-8 6 8 6zM4 4h2.5v12H4z",
+    left: "M12.5 4.5L7 10l5.5 5.5",
+    right: "M7.5 4.5L13 10l-5.5 5.5",
+    plus: "M10 4v12M4 10h12",
+    minus: "M4 10h12",
+    fit: "M4 8V4h4M12 4h4v4M16 12v4h-4M8 16H4v-4",
+    stop: "M5 5h10v10H5z",
   };
   const DRAWN = new Set(["left", "right", "plus", "minus", "fit"]);
 
   /** A small picture for a button; the button carries the words. */
   function icon(name) {
     const line = DRAWN.has(name);
-    return svg("svg", { viewBox: "0 0 20 20", width: 18, height: 18, "aria-hidden": "true", focusable: "false" },
+    return svg(
+      "svg",
+      { viewBox: "0 0 20 20", width: 18, height: 18, "aria-hidden": "true", focusable: "false" },
       svg("path", {
-        d: ICONS[name], fill: line ? "none" : "currentColor", stroke: line ? "currentColor" : "none",
-        "stroke-width": 2, "stroke-linecap": "round", "stroke-linejoin": "round",
-      }));
+        d: ICONS[name],
+        fill: line ? "none" : "currentColor",
+        stroke: line ? "currentColor" : "none",
+        "stroke-width": 2,
+        "stroke-linecap": "round",
+        "stroke-linejoin": "round",
+      }),
+    );
   }
 
   function iconButton(name, label, onclick, className = "tool") {
-    return el("button", { type: "button", class: className, "aria-label": label, title: label, onclick }, icon(name));
+    return el(
+      "button",
+      { type: "button", class: className, "aria-label": label, title: label, onclick },
+      icon(name),
+    );
   }
 
   let groups = 0;
 
-  /** One of a few: radio buttons in a row. `options` are [value, text]; `.show(value)` sets it. */
+  /** One of a few: radio buttons in a row. Options are [value, text or element]; show() sets it. */
   function choice(label, options, onchange) {
     const name = `choice-${++groups}`;
     const box = el("div", { class: "choice", role: "radiogroup", "aria-label": label });
     const inputs = options.map(([value, text]) => {
       const input = el("input", { type: "radio", name, value, onchange: () => onchange(value) });
-      box.append(el("label", {}, input, el("span", { text })));
+      box.append(el("label", {}, input, text instanceof Node ? text : el("span", { text })));
       return input;
     });
-    box.show = (value) => inputs.forEach((input) => (input.checked = input.value === String(value)));
+    box.show = (value) =>
+      inputs.forEach((input) => (input.checked = input.value === String(value)));
     return box;
   }
 
@@ -73,7 +92,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     if (!(size > 0 && size < Infinity)) return DR.number(x);
     const sign = x < 0 ? "\u2212" : "";
     if (size < 10 ** -digits) {
-      const [mantissa, exponent] = size.toExponential(1).split("e");
+      const [mantissa, exponent] = size.toExponential(Math.max(0, digits - 2)).split("e");
       return `${sign}${mantissa}e\u2212${exponent.slice(1)}`;
     }
     if (size < 1e6) return DR.number(x, Math.max(1, digits + 1 - String(Math.floor(size)).length));
@@ -83,7 +102,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** A span that shows a number of the network and says which, for highlighting and tests. */
   function shown(symbol, value, text = DR.number(value), className = null) {
-    return el("span", { class: className, "data-symbol": symbol, "data-value": String(value), text });
+    return el("span", {
+      class: className,
+      "data-symbol": symbol,
+      "data-value": String(value),
+      text,
+    });
   }
 
   let region = null;
@@ -98,7 +122,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function eachFrame(f) {
     let waiting = null;
     return (...args) => {
-      if (waiting === null) requestAnimationFrame(() => { const now = waiting; waiting = null; f(...now); });
+      if (waiting === null)
+        requestAnimationFrame(() => {
+          const now = waiting;
+          waiting = null;
+          f(...now);
+        });
       waiting = args;
     };
   }
@@ -107,7 +136,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function colour(variable) {
     const probe = el("span", { style: `color: var(${variable}); display: none` });
     document.body.append(probe);
-    const parts = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number);
+    const parts = getComputedStyle(probe)
+      .color.match(/[\d.]+/g)
+      .slice(0, 3)
+      .map(Number);
     probe.remove();
     return parts;
   }
@@ -120,5 +152,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** A name cut to fit. */
   const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
-  DR.dom = { el, svg, put, icon, iconButton, choice, brief, shown, say, eachFrame, colour, still, clamp, cut };
+  DR.dom = {
+    el,
+    svg,
+    put,
+    icon,
+    iconButton,
+    choice,
+    brief,
+    shown,
+    say,
+    eachFrame,
+    colour,
+    still,
+    clamp,
+    cut,
+  };
 })();

@@ -47,9 +47,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
    * `shift` {layer, j, by} adds to one z, for whoever wants to know what that does.
    */
   function forward(net, theta, x, masks = null, shift = null) {
-    const Z = [null], A = [Float64Array.from(x)], G = [A[0]];
+    const Z = [null],
+      A = [Float64Array.from(x)],
+      G = [A[0]];
     for (let l = 1; l <= net.L; ++l) {
-      const inputs = A[l - 1], n = inputs.length;
+      const inputs = A[l - 1],
+        n = inputs.length;
       const z = new Float64Array(net.widths[l]);
       for (let j = 0, at = net.W[l]; j < z.length; ++j, at += n) {
         let sum = 0;
@@ -74,7 +77,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
    */
   function atOutput(net, passed, y) {
     const { formulas, L } = net;
-    const z = passed.Z[L], a = passed.G[L];
+    const z = passed.Z[L],
+      a = passed.G[L];
     const [byOutput, up] = formulas.from_output(a, y);
     const [terms, delta] = formulas.from_input
       ? formulas.from_input(z, y)
@@ -91,7 +95,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function backward(net, theta, passed, y) {
     const { L, widths } = net;
     const { terms, up: upL, delta: deltaL } = atOutput(net, passed, y);
-    const up = Array(L + 1).fill(null), slope = Array(L + 1).fill(null), delta = Array(L + 1).fill(null);
+    const up = Array(L + 1).fill(null),
+      slope = Array(L + 1).fill(null),
+      delta = Array(L + 1).fill(null);
     up[L] = upL;
     delta[L] = deltaL;
     for (let l = L; l >= 1; --l) {
@@ -123,7 +129,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** Adds weight · ∂C_i/∂θ to grad: ∂C_i/∂w_jk^l = δ_j^l a_k^{l-1}, ∂C_i/∂b_j^l = δ_j^l. */
   function accumulate(net, passed, delta, weight, grad) {
     for (let l = 1; l <= net.L; ++l) {
-      const inputs = passed.A[l - 1], n = inputs.length;
+      const inputs = passed.A[l - 1],
+        n = inputs.length;
       for (let j = 0, at = net.W[l]; j < net.widths[l]; ++j, at += n) {
         const d = weight * delta[l][j];
         for (let k = 0; k < n; ++k) grad[at + k] += d * inputs[k];

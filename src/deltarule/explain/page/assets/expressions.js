@@ -64,40 +64,50 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const dropped = (l) => pass.masks && pass.masks[l];
 
     return {
-      i, pass, dropped,
+      i,
+      pass,
+      dropped,
       w: (l, j, k) => single("w", [l, j, k], theta[at(l, j, k)], { kind: "edge", layer: l, j, k }),
       b: (l, j) => single("b", [l, j], theta[net.b[l] + j], { kind: "bias", layer: l, j }),
       z: (l, j) => single("z", [l, j], pass.Z[l][j], node(l, j)),
       a: (l, j) => single("a", [l, j], pass.A[l][j], node(l, j)),
       delta: (l, j) => single("delta", [l, j], pass.delta[l][j], node(l, j)),
       // ∂a_j/∂z_j = g′(z_j), times the mask of dropout where there is one.
-      slope: (l, j) => single("dadz", [l, j], pass.slope[l][j] * (dropped(l) ? dropped(l)[j] : 1), node(l, j)),
+      slope: (l, j) =>
+        single("dadz", [l, j], pass.slope[l][j] * (dropped(l) ? dropped(l)[j] : 1), node(l, j)),
       dzdw: (l, j, k) => single("dzdw", [l, j, k], pass.A[l - 1][k], node(l - 1, k)),
       mask: (l, j) => single("mask", [l, j], pass.masks[l][j], node(l, j)),
       y: (j) => single("y", [j], store.y(i)[j]),
       loss: () => single("loss", [i], pass.loss, { kind: "cost" }),
       share: () => single("share", [i], store.rows.w[i]),
       dCda: (l, j) => single("dCda", [l, j, i], pass.up[l][j], node(l, j)),
-      dCdw: (l, j, k) => single("dCdw", [l, j, k, i], pass.delta[l][j] * pass.A[l - 1][k], { kind: "edge", layer: l, j, k }),
+      dCdw: (l, j, k) =>
+        single("dCdw", [l, j, k, i], pass.delta[l][j] * pass.A[l - 1][k], { kind: "edge", layer: l, j, k }),
       dCdb: (l, j) => single("dCdb", [l, j, i], pass.delta[l][j], { kind: "bias", layer: l, j }),
       // ∂a_j/∂z_m of an output that mixes its nodes, as softmax does.
       dadz: (l, j, m) => single("dadz", [l, j, m], jacobianRow(l, j)[m]),
       // Over all samples:
       cost: () => single("cost", [], store.mean().cost, { kind: "cost" }),
-      meanw: (l, j, k) => single("dCdw", [l, j, k], store.mean().grad[at(l, j, k)], { kind: "edge", layer: l, j, k }),
-      meanb: (l, j) => single("dCdb", [l, j], store.mean().grad[net.b[l] + j], { kind: "bias", layer: l, j }),
+      meanw: (l, j, k) =>
+        single("dCdw", [l, j, k], store.mean().grad[at(l, j, k)], { kind: "edge", layer: l, j, k }),
+      meanb: (l, j) =>
+        single("dCdb", [l, j], store.mean().grad[net.b[l] + j], { kind: "bias", layer: l, j }),
     };
   }
 
-  // One number of any sample, for lists over samples.
+  // One number of any sample, for sums over samples: [its value, its symbol].
 
-  function ofWeight(store, l, j, k, i) {
-    const pass = store.pass(i);
-    return single("dCdw", [l, j, k, i], pass.delta[l][j] * pass.A[l - 1][k]);
+  function ofWeight(store, l, j, k) {
+    const value = (i) => store.pass(i).delta[l][j] * store.pass(i).A[l - 1][k];
+    return [value, (i) => single("dCdw", [l, j, k, i], value(i))];
   }
 
-  const ofBias = (store, l, j, i) => single("dCdb", [l, j, i], store.pass(i).delta[l][j]);
-  const ofLoss = (store, i) => single("loss", [i], store.pass(i).loss);
+  function ofBias(store, l, j) {
+    const value = (i) => store.pass(i).delta[l][j];
+    return [value, (i) => single("dCdb", [l, j, i], value(i))];
+  }
+
+  const ofLoss = (store) => [(i) => store.pass(i).loss, (i) => single("loss", [i], store.pass(i).loss)];
   const ofShare = (store, i) => single("share", [i], store.rows.w[i]);
 
   DR.expressions = { draw, symbols, ofWeight, ofBias, ofLoss, ofShare };

@@ -1,29 +1,37 @@
-// Whole layers as heat maps on canvases: weights, activations, δ, gradients; and the largest of them.
-//
-// One pixel of a canvas is one number; the browser scales it. Blue is negative, orange positive,
-// and the scale is symmetric, so that the colour of zero is always the same.
+// Whole layers as heat maps: weights, activations, δ, gradients; and the largest of them.
 "use strict";
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
-  const { el, choice, brief, clamp, colour } = DR.dom;
-  const { symbols, sup, count } = DR.text;
-  const WIDE = 560, HIGH = 380, CELL = 30; // a map's size on the screen, and its largest cell
+  const { el, choice, clamp } = DR.dom;
+  const { symbols, sup, sub, count } = DR.text;
   const LISTED = 8;
 
   /** The matrices of a kind: {title, rows, columns, at(r, c), symbol(r, c), what(r, c)}. */
   function matrices(store, kind) {
-    const { net, state } = store, { L, widths } = net, n = store.rows.n;
+    const { net, state } = store,
+      { L, widths } = net,
+      n = store.rows.n;
     const layers = Array.from({ length: L }, (_, i) => i + 1);
     if (kind === "weights" || kind === "gradients") {
-      const theta = store.theta(), mean = state.mode === "mean", pass = store.pass();
+      const theta = store.theta(),
+        mean = state.mode === "mean",
+        pass = store.pass();
       const grad = kind === "gradients" && mean ? store.mean().grad : null;
       return layers.map((l) => {
         const index = (j, k) => DR.driver.weightAt(net, l, j, k);
-        const at = kind === "weights" ? (j, k) => theta[index(j, k)] : grad ? (j, k) => grad[index(j, k)] : (j, k) => pass.delta[l][j] * pass.A[l - 1][k];
+        const at =
+          kind === "weights"
+            ? (j, k) => theta[index(j, k)]
+            : grad
+              ? (j, k) => grad[index(j, k)]
+              : (j, k) => pass.delta[l][j] * pass.A[l - 1][k];
         const i = mean ? "" : state.sample;
         return {
-          title: kind === "weights" ? `W${sup(l)}` : `∂C${mean ? "" : DR.text.sub(i)}/∂W${sup(l)}`, rows: widths[l], columns: widths[l - 1], at,
+          title: kind === "weights" ? `W${sup(l)}` : `∂C${mean ? "" : sub(i)}/∂W${sup(l)}`,
+          rows: widths[l],
+          columns: widths[l - 1],
+          at,
           note: `row j, node of layer ${l}; column k, node of layer ${l - 1}`,
           symbol: (j, k) => (kind === "weights" ? symbols.w(l, j, k) : symbols.dCdw(l, j, k, i)),
           what: (j, k) => ({ selected: { kind: "edge", layer: l, j, k } }),
@@ -33,10 +41,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
     const active = kind === "activations";
     return (active ? [0, ...layers] : layers).map((l) => ({
-      title: active ? `a${sup(l)}` : `δ${sup(l)}`, rows: n, columns: widths[l],
+      title: active ? `a${sup(l)}` : `δ${sup(l)}`,
+      rows: n,
+      columns: widths[l],
       at: (i, j) => (active ? store.pass(i).A[l][j] : store.pass(i).delta[l][j]),
       note: `row i, sample; column j, node of layer ${l}`,
-      symbol: (i, j) => { const [key, text] = active ? symbols.a(l, j) : symbols.delta(l, j); return [key, `${text} of sample ${i}`]; },
+      // A symbol without a sample means the one that is shown; another's number has none.
+      symbol: (i, j) => {
+        const [key, text] = active ? symbols.a(l, j) : symbols.delta(l, j);
+        return [i === store.state.sample ? key : null, `${text} of sample ${i}`];
+      },
       what: (i, j) => ({ sample: i, selected: { kind: "node", layer: l, j } }),
       mark: (s) => (s.kind === "node" && s.layer === l ? [store.state.sample, s.j] : null),
     }));
@@ -44,192 +58,254 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** What goes into a node and what goes out of it, as maps of one row. */
   function strips(store, kind, { layer: l, j }) {
-    const { net } = store, found = matrices(store, kind === "gradients" ? kind : "weights");
-    const into = l > 0 && found[l - 1], out = l < net.L && found[l];
+    const { net } = store,
+      found = matrices(store, kind === "gradients" ? kind : "weights");
+    const into = l > 0 && found[l - 1],
+      out = l < net.L && found[l];
     const list = [];
-    if (into) list.push({ ...into, title: `into ${symbols.a(l, j)[1]}: row ${j} of ${into.title}`, rows: 1, at: (_, k) => into.at(j, k), symbol: (_, k) => into.symbol(j, k), what: (_, k) => into.what(j, k), mark: () => null, strip: true, note: `column k, node of layer ${l - 1}` });
-    if (out) list.push({ ...out, title: `out of ${symbols.a(l, j)[1]}: column ${j} of ${out.title}`, rows: 1, columns: out.rows, at: (_, k) => out.at(k, j), symbol: (_, k) => out.symbol(k, j), what: (_, k) => out.what(k, j), mark: () => null, strip: true, note: `column j, node of layer ${l + 1}` });
+    if (into)
+      list.push({
+        ...into,
+        title: `into ${symbols.a(l, j)[1]}: row ${j} of ${into.title}`,
+        rows: 1,
+        at: (_, k) => into.at(j, k),
+        symbol: (_, k) => into.symbol(j, k),
+        what: (_, k) => into.what(j, k),
+        mark: () => null,
+        strip: true,
+        note: `column k, node of layer ${l - 1}`,
+      });
+    if (out)
+      list.push({
+        ...out,
+        title: `out of ${symbols.a(l, j)[1]}: column ${j} of ${out.title}`,
+        rows: 1,
+        columns: out.rows,
+        at: (_, k) => out.at(k, j),
+        symbol: (_, k) => out.symbol(k, j),
+        what: (_, k) => out.what(k, j),
+        mark: () => null,
+        strip: true,
+        note: `column j, node of layer ${l + 1}`,
+      });
     return list;
-  }
-
-  function largestOf(matrix) {
-    let most = 0;
-    for (let r = 0; r < matrix.rows; ++r) for (let c = 0; c < matrix.columns; ++c) {
-      const size = Math.abs(matrix.at(r, c));
-      if (size > most && size < Infinity) most = size;
-    }
-    return most;
-  }
-
-  function colours() {
-    return { negative: colour("--negative"), positive: colour("--positive"), zero: colour("--zero-soft"), none: colour("--alarm") };
-  }
-
-  function paint(canvas, matrix, most, ink) {
-    canvas.width = matrix.columns;
-    canvas.height = matrix.rows;
-    const context = canvas.getContext("2d"), image = context.createImageData(matrix.columns, matrix.rows);
-    for (let r = 0, p = 0; r < matrix.rows; ++r) for (let c = 0; c < matrix.columns; ++c, p += 4) {
-      const value = matrix.at(r, c), end = Number.isFinite(value) ? (value < 0 ? ink.negative : ink.positive) : ink.none;
-      const t = Number.isFinite(value) ? (most > 0 ? Math.abs(value) / most : 0) ** 0.75 : 1;
-      for (let q = 0; q < 3; ++q) image.data[p + q] = ink.zero[q] + t * (end[q] - ink.zero[q]);
-      image.data[p + 3] = 255;
-    }
-    context.putImageData(image, 0, 0);
-  }
-
-  /** A figure with one map: pointer and arrow keys read a number out, click or Enter selects it. */
-  function figure(store, matrix, most, ink) {
-    const { rows, columns } = matrix;
-    const cell = matrix.strip ? 0 : Math.max(Math.min(CELL, Math.floor(WIDE / columns), Math.floor(HIGH / rows)), 1);
-    const size = matrix.strip ? `width: min(100%, ${columns * 22}px); height: 2.25rem`
-      : `width: min(100%, ${Math.max(columns * cell, 24)}px); height: ${rows * cell}px`;
-    const canvas = el("canvas", { style: size, tabindex: 0, role: "application", "aria-roledescription": "heat map",
-      "aria-label": `${matrix.title}, ${rows} by ${columns}, ${matrix.note}. Arrow keys read, Enter selects.` });
-    const cursor = el("div", { class: "cursor", hidden: true }), marked = el("div", { class: "cursor marked", hidden: true });
-    const out = el("output", { class: "readout", "aria-live": "polite" });
-    const rest = `largest |value| ${brief(most)}`;
-    out.textContent = rest;
-    paint(canvas, matrix, most, ink);
-    let place = null;
-
-    const put = (box, [r, c]) => {
-      box.hidden = false;
-      box.style.cssText = `left:${(100 * c) / columns}%;top:${(100 * r) / rows}%;width:${100 / columns}%;height:${100 / rows}%`;
-    };
-    function read(r, c) {
-      place = [clamp(r, 0, rows - 1), clamp(c, 0, columns - 1)];
-      put(cursor, place);
-      const [key, text] = matrix.symbol(...place);
-      out.replaceChildren(`${text} = `, DR.dom.shown(key, matrix.at(...place)));
-    }
-    const clear = () => { cursor.hidden = true; out.textContent = rest; };
-    const choose = () => place && store.set(matrix.what(...place));
-    const under = (event) => {
-      const box = canvas.getBoundingClientRect();
-      read(Math.floor(((event.clientY - box.top) / box.height) * rows), Math.floor(((event.clientX - box.left) / box.width) * columns));
-    };
-    canvas.addEventListener("pointermove", under);
-    canvas.addEventListener("pointerleave", () => document.activeElement !== canvas && clear());
-    canvas.addEventListener("click", (event) => { under(event); choose(); });
-    canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && read(...(place || [0, 0])));
-    canvas.addEventListener("blur", clear);
-    canvas.addEventListener("keydown", (event) => {
-      const by = event.shiftKey ? 10 : 1, [r, c] = place || [0, 0];
-      const moves = { ArrowUp: [r - by, c], ArrowDown: [r + by, c], ArrowLeft: [r, c - by], ArrowRight: [r, c + by], Home: [r, 0], End: [r, columns - 1], PageUp: [0, c], PageDown: [rows - 1, c] };
-      if (moves[event.key]) read(...moves[event.key]);
-      else if (event.key === "Enter" || event.key === " ") choose();
-      else return;
-      event.preventDefault();
-    });
-    const box = el("figure", { class: `map${matrix.strip ? " strip" : ""}` },
-      el("figcaption", {}, el("b", { text: matrix.title }), el("span", { class: "note", text: ` ${rows} × ${columns}: ${matrix.note}` })),
-      el("div", { class: "canvas" }, canvas, marked, cursor), out);
-    box.mark = () => {
-      const at = store.state.selected ? matrix.mark(store.state.selected) : null;
-      if (at) put(marked, at); else marked.hidden = true;
-    };
-    box.mark();
-    return box;
   }
 
   /** The largest entries of several matrices, by one pass that keeps the best few. */
   function top(list) {
     const best = [];
-    for (const matrix of list) for (let r = 0; r < matrix.rows; ++r) for (let c = 0; c < matrix.columns; ++c) {
-      const size = Math.abs(matrix.at(r, c));
-      if (best.length === LISTED && !(size > best[LISTED - 1].size)) continue;
-      const entry = { size, matrix, r, c };
-      const before = best.findIndex((other) => other.size < size);
-      best.splice(before < 0 ? best.length : before, 0, entry);
-      best.length = Math.min(best.length, LISTED);
-    }
+    for (const matrix of list)
+      for (let r = 0; r < matrix.rows; ++r)
+        for (let c = 0; c < matrix.columns; ++c) {
+          const size = Math.abs(matrix.at(r, c));
+          if (best.length === LISTED && !(size > best[LISTED - 1].size)) continue;
+          const entry = { size, matrix, r, c };
+          const before = best.findIndex((other) => other.size < size);
+          best.splice(before < 0 ? best.length : before, 0, entry);
+          best.length = Math.min(best.length, LISTED);
+        }
     return best;
   }
 
-  /** Hidden units that do nothing for any row of the page: a = 0 for all, or ∂C/∂z = 0 for all. */
+  /** Hidden units that do nothing for any row: a = 0 for all, or ∂C/∂z = 0 for all. */
   function deadUnits(store) {
-    const { net, rows } = store, list = [];
-    for (let l = 1; l < net.L; ++l) for (let j = 0; j < net.widths[l]; ++j) {
-      let silent = true, idle = true;
-      for (let i = 0; i < rows.n && (silent || idle); ++i) {
-        const pass = store.pass(i);
-        if (pass.A[l][j] !== 0) silent = false;
-        if (pass.delta[l][j] !== 0) idle = false;
+    const { net, rows } = store,
+      list = [];
+    for (let l = 1; l < net.L; ++l)
+      for (let j = 0; j < net.widths[l]; ++j) {
+        let silent = true,
+          idle = true;
+        for (let i = 0; i < rows.n && (silent || idle); ++i) {
+          const pass = store.pass(i);
+          if (pass.A[l][j] !== 0) silent = false;
+          if (pass.delta[l][j] !== 0) idle = false;
+        }
+        if (silent || idle) list.push({ l, j, why: silent ? "a = 0" : "δ = 0" });
       }
-      if (silent || idle) list.push({ l, j, why: silent ? "a = 0" : "δ = 0" });
-    }
     return list;
   }
 
   function listBox(title, items, empty) {
-    return el("div", { class: "list" }, el("h3", { text: title }),
-      items.length ? el("ol", {}, ...items) : el("p", { class: "note", text: empty }));
+    return el(
+      "div",
+      { class: "list" },
+      el("h3", { text: title }),
+      items.length ? el("ol", {}, ...items) : el("p", { class: "note", text: empty }),
+    );
   }
 
   function lists(store) {
     const entry = ({ matrix, r, c }) => {
       const [key, text] = matrix.symbol(r, c);
-      return el("li", {}, el("button", { type: "button", class: "link", onclick: () => store.set(matrix.what(r, c)) }, text), DR.dom.shown(key, matrix.at(r, c)));
+      return el(
+        "li",
+        {},
+        el(
+          "button",
+          { type: "button", class: "link", onclick: () => store.set(matrix.what(r, c)) },
+          text,
+        ),
+        DR.dom.shown(key, matrix.at(r, c)),
+      );
     };
-    const dead = deadUnits(store), mean = store.state.mode === "mean";
+    const dead = deadUnits(store),
+      mean = store.state.mode === "mean";
     const more = dead.length - 3 * LISTED;
     return [
-      listBox(`Largest gradients, ${mean ? "mean of all" : "this sample"}`, top(matrices(store, "gradients")).filter(({ size }) => size > 0).map(entry), "Every gradient is zero."),
+      listBox(
+        `Largest gradients, ${mean ? "mean of all" : "this sample"}`,
+        top(matrices(store, "gradients"))
+          .filter(({ size }) => size > 0)
+          .map(entry),
+        "Every gradient is zero.",
+      ),
       listBox("Largest weights", top(matrices(store, "weights")).map(entry), ""),
-      listBox(`Dead units: ${count(dead.length)}`, [
-        ...dead.slice(0, 3 * LISTED).map(({ l, j, why }) => el("li", { class: "dead" },
-          el("button", { type: "button", class: "link", "data-dead": `${l},${j}`, onclick: () => store.set({ selected: { kind: "node", layer: l, j } }) }, symbols.a(l, j)[1]), el("span", { class: "note", text: why }))),
-        ...(more > 0 ? [el("li", { class: "note", text: `and ${count(more)} more` })] : [])],
-        "Every hidden unit is active, and learns, for some row."),
+      listBox(
+        `Dead units: ${count(dead.length)}`,
+        [
+          ...dead.slice(0, 3 * LISTED).map(({ l, j, why }) =>
+            el(
+              "li",
+              { class: "dead" },
+              el(
+                "button",
+                {
+                  type: "button",
+                  class: "link",
+                  "data-dead": `${l},${j}`,
+                  onclick: () => store.set({ selected: { kind: "node", layer: l, j } }),
+                },
+                symbols.a(l, j)[1],
+              ),
+              el("span", { class: "note", text: why }),
+            ),
+          ),
+          ...(more > 0 ? [el("li", { class: "note", text: `and ${count(more)} more` })] : []),
+        ],
+        "Every hidden unit is active, and learns, for some row.",
+      ),
     ];
   }
 
   function mount(element, store) {
     const view = { kind: "weights", common: false, stale: true, visible: false, figures: [] };
-    const kinds = choice("What the maps show", [["weights", "Weights"], ["activations", "Activations"], ["delta", "δ"], ["gradients", "Gradients"]],
-      (kind) => { view.kind = kind; refresh(); });
-    const common = el("input", { type: "checkbox", onchange: () => { view.common = common.checked; refresh(); } });
-    const layer = el("select", { "aria-label": "Layer of the node to zoom to", onchange: () => zoom() });
-    const node = el("input", { type: "number", min: 0, value: 0, "aria-label": "Number of the node to zoom to", onchange: () => zoom() });
-    const maps = el("div", { class: "maps" }), close = el("div", { class: "maps strips" }), found = el("div", { class: "lists" });
+    const kinds = choice(
+      "What the maps show",
+      [
+        ["weights", "Weights"],
+        ["activations", "Activations"],
+        ["delta", "δ"],
+        ["gradients", "Gradients"],
+      ],
+      (kind) => {
+        view.kind = kind;
+        refresh();
+      },
+    );
+    const common = el("input", {
+      type: "checkbox",
+      onchange: () => {
+        view.common = common.checked;
+        refresh();
+      },
+    });
+    const layer = el("select", {
+      "aria-label": "Layer of the node to zoom to",
+      onchange: () => zoom(),
+    });
+    const node = el("input", {
+      type: "number",
+      min: 0,
+      value: 0,
+      "aria-label": "Number of the node to zoom to",
+      onchange: () => zoom(),
+    });
+    const maps = el("div", { class: "maps" }),
+      close = el("div", { class: "maps strips" }),
+      found = el("div", { class: "lists" });
     element.classList.add("heat");
     element.replaceChildren(
-      el("div", { class: "row" }, kinds, el("label", { class: "field check" }, common, "one scale for all layers"),
-        el("span", { class: "heat-legend" }, el("span", { class: "key negative", text: "negative" }), el("span", { class: "ramp", "aria-hidden": "true" }), el("span", { class: "key positive", text: "positive" }))),
-      maps, el("div", { class: "row zoom-row", role: "group", "aria-label": "Zoom to a node" }, el("h3", { text: "Zoom to a node" }),
-        el("span", { class: "field" }, el("span", { class: "label", text: "layer" }), layer), el("span", { class: "field" }, el("span", { class: "label", text: "node" }), node)),
-      close, found);
+      el(
+        "div",
+        { class: "row" },
+        kinds,
+        el("label", { class: "field check" }, common, "one scale for all layers"),
+        el(
+          "span",
+          { class: "heat-legend" },
+          el("span", { class: "key negative", text: "negative" }),
+          el("span", { class: "ramp", "aria-hidden": "true" }),
+          el("span", { class: "key positive", text: "positive" }),
+        ),
+      ),
+      maps,
+      el(
+        "div",
+        { class: "row zoom-row", role: "group", "aria-label": "Zoom to a node" },
+        el("h3", { text: "Zoom to a node" }),
+        el("span", { class: "field" }, el("span", { class: "label", text: "layer" }), layer),
+        el("span", { class: "field" }, el("span", { class: "label", text: "node" }), node),
+      ),
+      close,
+      found,
+    );
     kinds.show(view.kind);
 
     function zoom() {
-      const l = Number(layer.value), j = clamp(Math.round(Number(node.value)) || 0, 0, store.net.widths[l] - 1);
+      const l = Number(layer.value),
+        j = clamp(Math.round(Number(node.value)) || 0, 0, store.net.widths[l] - 1);
       store.set({ selected: { kind: "node", layer: l, j } });
     }
 
     function showNode(ink) {
       const { selected } = store.state;
-      const focus = selected && selected.kind !== "cost" ? selected : { layer: Number(layer.value) || store.net.L, j: clamp(Number(node.value) || 0, 0, store.net.widths[store.net.L] - 1) };
+      const focus =
+        selected && selected.kind !== "cost"
+          ? selected
+          : {
+              layer: Number(layer.value) || store.net.L,
+              j: clamp(Number(node.value) || 0, 0, store.net.widths[store.net.L] - 1),
+            };
       layer.value = focus.layer;
-      node.value = focus.j;
+      if (document.activeElement !== node) node.value = focus.j; // not while it is typed in
       node.max = store.net.widths[focus.layer] - 1;
-      close.replaceChildren(...strips(store, view.kind, focus).map((matrix) => figure(store, matrix, largestOf(matrix), ink)));
+      close.replaceChildren(
+        ...strips(store, view.kind, focus).map((matrix) =>
+          DR.maps.figure(store, matrix, DR.maps.largestOf(matrix), ink),
+        ),
+      );
     }
 
     function refresh() {
-      if (!view.visible) { view.stale = true; return; }
+      if (!view.visible) {
+        view.stale = true;
+        return;
+      }
       view.stale = false;
-      const ink = colours(), list = matrices(store, view.kind), sizes = list.map(largestOf), all = Math.max(...sizes);
-      view.figures = list.map((matrix, at) => figure(store, matrix, view.common ? all : sizes[at], ink));
+      const ink = DR.maps.colours(),
+        list = matrices(store, view.kind),
+        sizes = list.map(DR.maps.largestOf),
+        all = Math.max(...sizes);
+      view.figures = list.map((matrix, at) =>
+        DR.maps.figure(store, matrix, view.common ? all : sizes[at], ink),
+      );
       maps.replaceChildren(...view.figures);
       if (layer.options.length !== store.net.widths.length) {
-        layer.replaceChildren(...store.net.widths.map((_, l) => el("option", { value: l, text: l === 0 ? "0, the inputs" : `${l}` })));
+        layer.replaceChildren(
+          ...store.net.widths.map((_, l) =>
+            el("option", { value: l, text: l === 0 ? "0, the inputs" : `${l}` }),
+          ),
+        );
       }
       showNode(ink);
       found.replaceChildren(...lists(store));
     }
 
-    const depends = () => ["payload", "state", ...(view.kind === "gradients" ? ["sample", "mode"] : [])];
+    const depends = () => [
+      "payload",
+      "state",
+      ...(view.kind === "gradients" ? ["sample", "mode"] : []),
+    ];
     let waiting = null;
     const leave = store.subscribe((state, changed) => {
       const whole = depends().some((key) => changed.has(key));
@@ -238,18 +314,25 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const busy = document.activeElement && maps.contains(document.activeElement);
       waiting = setTimeout(() => {
         if (whole) return refresh();
-        if (!view.visible) { view.stale = true; return; }
+        if (!view.visible) {
+          view.stale = true;
+          return;
+        }
         view.figures.forEach((one) => one.mark());
-        if (!close.contains(document.activeElement)) showNode(colours());
-        if (!busy && (changed.has("sample") || changed.has("mode"))) found.replaceChildren(...lists(store));
+        if (!close.contains(document.activeElement)) showNode(DR.maps.colours());
+        if (!busy && (changed.has("sample") || changed.has("mode")))
+          found.replaceChildren(...lists(store));
       }, 60);
     });
     document.addEventListener("deltarule-theme", refresh);
     // Off the screen nothing is drawn: the page opens without it.
-    new IntersectionObserver((entries) => {
-      view.visible = entries.some((entry) => entry.isIntersecting);
-      if (view.visible && view.stale) refresh();
-    }, { rootMargin: "200px" }).observe(element);
+    new IntersectionObserver(
+      (entries) => {
+        view.visible = entries.some((entry) => entry.isIntersecting);
+        if (view.visible && view.stale) refresh();
+      },
+      { rootMargin: "200px" },
+    ).observe(element);
     return { unmount: leave };
   }
 

@@ -6,7 +6,10 @@
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
-  const COLUMNS = ["weight_rms", "activation_rms", "delta_rms", "delta_ratio", "gradient_norm", "snr", "update_ratio", "dead", "saturated"];
+  const COLUMNS = [
+    "weight_rms", "activation_rms", "delta_rms", "delta_ratio", "gradient_norm", "snr", "update_ratio",
+    "dead", "saturated",
+  ];
   const SHARES = new Set(["dead", "saturated", "flat"]);
   const SIGNS = { vanishing: "▼", exploding: "▲", dead: "✕", saturated: "■", "large step": "»", "small step": "›" };
   const LISTED = 12;
@@ -15,67 +18,112 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const num = (value) => Number(value);
   const percent = (x) => (x === 0 || x >= 0.01 ? `${Math.round(100 * x)} %` : "under 1 %");
 
+  /** A number of the lens in a few characters. */
   function shown(name, value) {
     if (Number.isNaN(value)) return "–";
     return SHARES.has(name) ? percent(value) : DR.dom.brief(value);
   }
 
-  const cell = (lens, name, layer, value) =>
-    DR.dom.el("td", { class: "lens-number", "data-lens": `${name},${layer}`, "data-value": String(value), title: Number.isNaN(value) ? "not defined here" : DR.number(value) }, shown(name, value));
+  /** A table's cell with a number: few digits on the screen, more in its title, all of them for tests. */
+  const number = (value, text, data) =>
+    DR.dom.el("td", {
+      ...data, class: "lens-number", "data-value": String(value),
+      title: Number.isNaN(value) ? "not defined here" : DR.number(value), text,
+    });
 
   /** A label of the lens for the screen: ‖δ^l‖ with its index raised. */
   function label(text) {
-    const span = DR.dom.el("span", {});
-    text.split(/\^(\{[^}]*\}|.)/).forEach((part, i) => span.append(i % 2 ? DR.dom.el("sup", { text: part.replace(/[{}]/g, "") }) : part));
-    return span;
+    const parts = text.split(/\^(\{[^}]*\}|.)/);
+    const raised = (part) => DR.dom.el("sup", { text: part.replace(/[{}]/g, "") });
+    return DR.dom.el("span", {}, ...parts.map((part, i) => (i % 2 ? raised(part) : part)));
   }
 
   const measureOf = (lens, name) => lens.measures.find((each) => each.name === name);
 
-  /** Which recorded step of the lens is shown by the store; −1 if none. */
+  /** A box that scrolls, for the keyboard as well. */
+  const scroll = (name, className, ...children) =>
+    DR.dom.el("div", { class: `scroll ${className}`, tabindex: 0, role: "region", "aria-label": name }, ...children);
+
+  /** A table's head: texts, and in brackets those over numbers. */
+  const headings = (...items) => {
+    const { el } = DR.dom;
+    const cell = (item) =>
+      Array.isArray(item) ? el("th", { scope: "col", class: "lens-number" }, ...item) : el("th", { scope: "col" }, item);
+    return el("thead", {}, el("tr", {}, ...items.map(cell)));
+  };
+
+  /** Which recorded step of the lens the page shows; −1 if it is none of them. */
   function recordedStep(lens, store) {
-    const state = store.current();
-    return state.step === null || state.step === undefined ? -1 : lens.over.steps.indexOf(state.step);
+    const { step } = store.current();
+    return step === null || step === undefined ? -1 : lens.over.steps.indexOf(step);
   }
 
+  /** Whether the page shows the very θ that the lens was taken at. */
+  const isOwn = (store) => store.state.state === store.payload.reference.state;
+
   function mark(kind) {
-    return DR.dom.el("span", { class: "lens-mark" }, DR.dom.el("span", { "aria-hidden": "true", text: `${SIGNS[kind] || "!"} ` }), kind);
+    const sign = DR.dom.el("span", { "aria-hidden": "true", text: `${SIGNS[kind] || "!"} ` });
+    return DR.dom.el("span", { class: "lens-mark" }, sign, kind);
   }
 
   /** Advice: what was seen, why, what to do. */
   function adviceList(lens) {
     const { el } = DR.dom;
-    if (!lens.advice.length) return el("p", { class: "note", text: "Nothing is marked: no layer vanishes, explodes, is dead or saturated." });
-    return el("ul", { class: "lens-advice" }, ...lens.advice.map((each) =>
+    if (!lens.advice.length) {
+      return el("p", { class: "note", text: "Nothing is marked: no layer vanishes, explodes, is dead or saturated." });
+    }
+    const item = (each) =>
       el("li", { class: each.serious ? "serious" : null },
-        el("p", {}, el("strong", {}, mark(each.kind)), ` ${each.seen}`),
+        el("p", {}, el("strong", {}, mark(each.kind)), `: ${each.seen}`),
         el("p", { class: "note", text: each.why }),
-        el("p", { text: each.what }))));
+        el("p", { text: each.what }));
+    return el("ul", { class: "lens-advice" }, ...lens.advice.map(item));
   }
 
   /** The table of the layers; its numbers follow the step that is shown, where it was recorded. */
   function layerTable(lens, store) {
     const { el } = DR.dom;
-    const known = COLUMNS.filter((name) => name !== "update_ratio" || lens.layers.some((each) => !Number.isNaN(num(each[name]))) || lens.over.steps.length);
+    const stepKnown = lens.layers.some((each) => !Number.isNaN(num(each.update_ratio))) || lens.over.steps.length > 0;
+    const known = COLUMNS.filter((name) => name !== "update_ratio" || stepKnown);
     const caption = el("caption", {});
     const body = el("tbody", {});
-    const head = el("tr", {}, el("th", { scope: "col", text: "layer" }), el("th", { scope: "col", text: "nodes" }), el("th", { scope: "col", text: "activation" }),
-      ...known.map((name) => el("th", { scope: "col", title: measureOf(lens, name).words }, label(measureOf(lens, name).label))),
-      el("th", { scope: "col", text: "marks" }));
-    const table = el("table", { class: "lens-table" }, caption, el("thead", {}, head), body);
-    const words = el("dl", { class: "lens-words" }, ...known.flatMap((name) => [el("dt", {}, label(measureOf(lens, name).label)), el("dd", { text: measureOf(lens, name).words })]));
-    const box = el("div", {}, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Numbers of each layer" }, table),
-      el("details", {}, el("summary", { text: "What these numbers are" }), words));
+    const named = (name) => {
+      const { label: text, words } = measureOf(lens, name);
+      return el("span", { title: words }, label(text));
+    };
+    const head = headings("layer", ["nodes"], "activation", ...known.map((name) => [named(name)]), "marks");
+    const words = known.flatMap((name) => [
+      el("dt", {}, label(measureOf(lens, name).label)), el("dd", { text: measureOf(lens, name).words }),
+    ]);
+    const box = el("div", {},
+      scroll("Numbers of each layer", "", el("table", { class: "lens-table" }, caption, head, body)),
+      el("details", {}, el("summary", { text: "What these numbers are" }), el("dl", { class: "lens-words" }, ...words)));
+
+    function row(layer, at) {
+      const numbers = known.map((name) => {
+        const value = num(at < 0 ? layer[name] : lens.over.series[name][at][layer.layer - 1]);
+        return number(value, shown(name, value), { "data-lens": `${name},${layer.layer}` });
+      });
+      const marks = layer.marks.map((kind) => el("div", {}, mark(kind)));
+      return el("tr", {},
+        el("th", { scope: "row", text: layer.layer }), el("td", { class: "lens-number", text: layer.nodes }),
+        el("td", { text: layer.activation }), ...numbers, el("td", {}, ...(marks.length ? marks : ["–"])));
+    }
+
+    function captionOf(at) {
+      const rows = `Over ${DR.text.count(lens.rows)} rows`;
+      if (at >= 0) {
+        return `${rows} after step ${lens.over.steps[at]}, C = ${DR.number(num(lens.over.cost[at]))}; ` +
+          "the marks are those of the step that is explained.";
+      }
+      const other = isOwn(store) ? "" : " These are of the step that is explained: the one shown was not measured.";
+      return `${rows}, C = ${DR.number(num(lens.cost))}.${other}`;
+    }
+
     box.show = () => {
-      const at = recordedStep(lens, store);
-      const value = (layer, name) => num(at < 0 ? layer[name] : lens.over.series[name][at][layer.layer - 1]);
-      caption.textContent = at < 0
-        ? `Over ${DR.text.count(lens.rows)} rows, C = ${DR.number(num(lens.cost))}`
-        : `Over ${DR.text.count(lens.rows)} rows after step ${lens.over.steps[at]}, C = ${DR.number(num(lens.over.cost[at]))}; marks are those of the step that is explained`;
-      body.replaceChildren(...lens.layers.map((layer) =>
-        el("tr", {}, el("th", { scope: "row", text: layer.layer }), el("td", { class: "lens-number", text: layer.nodes }), el("td", { text: layer.activation }),
-          ...known.map((name) => cell(lens, name, layer.layer, value(layer, name))),
-          el("td", {}, ...(layer.marks.length ? layer.marks.map((kind) => el("div", {}, mark(kind))) : ["–"])))));
+      const at = isOwn(store) ? -1 : recordedStep(lens, store);
+      caption.textContent = captionOf(at);
+      body.replaceChildren(...lens.layers.map((layer) => row(layer, at)));
     };
     return box;
   }
@@ -85,95 +133,128 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { el } = DR.dom;
     const layers = lens.layers.filter((each) => !Number.isNaN(num(each.dead)));
     if (!layers.length) return null;
-    const units = (layer, numbers, word) => {
+
+    function units(layer, numbers, word) {
       if (!numbers.length) return null;
+      const select = (j) => () => store.set({ selected: { kind: "node", layer: layer.layer, j } });
       const buttons = numbers.slice(0, LISTED).map((j) =>
-        el("button", { type: "button", class: "link", "aria-label": `Show ${word} unit ${j} of layer ${layer.layer}`, text: j, onclick: () => store.set({ selected: { kind: "node", layer: layer.layer, j } }) }));
-      return el("p", { class: "lens-units" }, `${numbers.length} of ${layer.nodes} ${word}: `, ...buttons.flatMap((button, i) => (i ? [" ", button] : [button])),
-        numbers.length > LISTED ? ` and ${numbers.length - LISTED} others` : null);
-    };
-    return el("div", { class: "lens-bars" }, ...layers.map((layer) => {
+        el("button", {
+          type: "button", class: "link", text: j, onclick: select(j),
+          "aria-label": `Show ${word} unit ${j} of layer ${layer.layer}`,
+        }));
+      const others = numbers.length - LISTED;
+      return el("p", { class: "lens-units" }, `${numbers.length} of ${layer.nodes} ${word}: `,
+        ...buttons.flatMap((button) => [button, " "]), others > 0 ? `and ${others} others` : null);
+    }
+
+    function row(layer) {
       const dead = num(layer.dead), saturated = num(layer.saturated) || 0;
-      const text = `Layer ${layer.layer}: ${percent(dead)} dead, ${percent(saturated)} saturated`;
-      return el("div", { class: "lens-bar-row" }, el("span", { class: "lens-bar-name", text }),
-        el("div", { class: "lens-bar", "aria-hidden": "true" },
-          el("span", { class: "dead", style: `width: ${100 * dead}%` }), el("span", { class: "saturated", style: `width: ${100 * saturated}%` })),
+      const bar = (name, share) => el("span", { class: name, style: `width: ${100 * share}%` });
+      return el("div", { class: "lens-bar-row" },
+        el("span", {
+          class: "lens-bar-name", text: `Layer ${layer.layer}: ${percent(dead)} dead, ${percent(saturated)} saturated`,
+        }),
+        el("div", { class: "lens-bar", "aria-hidden": "true" }, bar("dead", dead), bar("saturated", saturated)),
         units(layer, layer.dead_units, "dead"), units(layer, layer.saturated_units, "saturated"));
-    }));
+    }
+    return el("div", { class: "lens-bars" }, ...layers.map(row));
   }
 
   /** The rows that pull hardest; those in the page can be chosen. */
   function hardest(lens, store) {
     const { el } = DR.dom;
     const names = store.payload.names.rows;
-    const most = lens.hardest.length ? num(lens.hardest[0].share) : 1;
+    const most = lens.hardest.length ? num(lens.hardest[0].share) || 1 : 1;
     const rows = lens.hardest.map((each) => {
       const at = names.indexOf(each.name);
-      const button = el("button", { type: "button", class: "link", text: `row ${each.name}`, "data-row": each.name, "aria-pressed": "false", onclick: () => store.set({ sample: at, mode: "sample" }) });
-      return { at, button, row: el("tr", {}, el("th", { scope: "row" }, at < 0 ? `row ${each.name}` : button),
-        el("td", { class: "lens-share" }, el("span", { class: "lens-share-bar", "aria-hidden": "true", style: `width: ${(100 * num(each.share)) / (most || 1)}%` }), el("span", { text: `${DR.dom.brief(100 * num(each.share), 2)} %` })),
-        el("td", { class: "lens-number", "data-value": each.norm, title: DR.number(num(each.norm)), text: DR.dom.brief(num(each.norm)) }),
-        el("td", { class: "lens-number", "data-value": each.loss, title: DR.number(num(each.loss)), text: DR.dom.brief(num(each.loss)) })) };
+      const share = num(each.share), norm = num(each.norm), loss = num(each.loss);
+      const button = el("button", {
+        type: "button", class: "link", text: `row ${each.name}`, "data-row": each.name, "aria-pressed": "false",
+        onclick: () => store.set({ sample: at, mode: "sample" }),
+      });
+      const bar = el("span", { class: "lens-share-bar", "aria-hidden": "true", style: `width: ${(100 * share) / most}%` });
+      return {
+        at, button,
+        row: el("tr", {},
+          el("th", { scope: "row" }, at < 0 ? `row ${each.name}` : button),
+          el("td", { class: "lens-share" }, bar, el("span", { text: `${DR.dom.brief(100 * share, 2)} %` })),
+          number(norm, DR.dom.brief(norm)), number(loss, DR.dom.brief(loss))),
+      };
     });
-    const head = el("tr", {}, ...["row", "share of the pull", "‖∂Cᵢ/∂θ‖", "Cᵢ"].map((text) => el("th", { scope: "col", text })));
+    const table = el("table", { class: "lens-table" },
+      el("caption", { text: "wᵢ ‖∂Cᵢ/∂θ‖ of each row, the largest first" }),
+      headings("row", "share of the pull", ["‖∂Cᵢ/∂θ‖"], ["Cᵢ"]), el("tbody", {}, ...rows.map((each) => each.row)));
     const absent = rows.some((each) => each.at < 0);
-    const box = el("div", {}, el("div", { class: "scroll lens-rows", tabindex: 0, role: "region", "aria-label": "The rows that pull hardest" },
-      el("table", { class: "lens-table" }, el("caption", { text: "wᵢ ‖∂Cᵢ/∂θ‖ of each row, the largest first" }), el("thead", {}, head), el("tbody", {}, ...rows.map((each) => each.row)))),
-    absent ? el("p", { class: "note", text: "Rows without a link are not among those that this page carries." }) : null);
-    box.show = () => rows.forEach((each) => DR.dom.put(each.button, "aria-pressed", each.at === store.state.sample));
+    const box = el("div", {}, scroll("The rows that pull hardest", "lens-rows", table),
+      absent ? el("p", { class: "note", text: "Rows without a link are not among those that this page carries." }) : null);
+    box.show = () => {
+      for (const each of rows) DR.dom.put(each.button, "aria-pressed", each.at === store.state.sample);
+    };
     return box;
   }
 
-  function part(title, ...children) {
-    const { el } = DR.dom;
-    return el("section", { class: "lens-part" }, el("h3", { text: title }), ...children);
-  }
-
-  /** Fills `element`, and keeps it up with the store. */
+  /**
+   * Fills `element`, and keeps it up with the store.
+   *
+   * Attributions take a while, and nobody waits for them who does not look: a part that is slow is
+   * shown a moment later, and only while the lens is on the screen.
+   */
   function mount(element, lens, store) {
+    const { el } = DR.dom;
     let parts = [];
-    const visible = { now: false, waiting: false };
-    const show = (slow) => parts.forEach((each) => each.show && Boolean(each.slow) === slow && each.show());
+    let visible = false, waiting = false;
+    const show = (slow) => {
+      for (const each of parts) if (each.show && Boolean(each.slow) === slow) each.show();
+    };
 
     function build(from) {
-      parts = [];
       const sections = [];
-      const add = (title, box) => { if (box) { parts.push(box); sections.push(part(title, box)); } };
+      const add = (title, box) => {
+        if (!box) return;
+        parts.push(box);
+        sections.push(el("section", { class: "lens-part" }, el("h3", { text: title }), box));
+      };
+      parts = [];
       if (from) {
         add("What is marked", adviceList(from));
         add("Layer by layer", layerTable(from, store));
         add("Dead and saturated units", unitBars(from, store));
-        if (from.over.steps.length > 1) add("Over training", DR.lensCharts(from, store));
+        add("Over training", from.over.steps.length > 1 ? DR.lensCharts(from, store) : null);
         add("Which rows pull hardest", hardest(from, store));
-      } else {
-        sections.push(DR.dom.el("p", { class: "note", text: "This page was written without the lens's numbers of the layers." }));
       }
       add("What a row's output owes to its inputs", DR.lensAttributions(from, store));
       element.classList.add("lens");
       element.replaceChildren(...sections);
     }
 
-    // Attributions take a while, so that nobody waits for them who does not look.
     function later() {
-      if (!visible.now || visible.waiting) return;
-      visible.waiting = true;
-      setTimeout(() => { visible.waiting = false; show(true); }, 30);
+      if (!visible || waiting) return;
+      waiting = true;
+      setTimeout(() => {
+        waiting = false;
+        show(true);
+      }, 30);
     }
+
     const unsubscribe = store.subscribe((_, changed) => {
-      if (changed.has("payload")) build((lens = store.payload.lens));
+      if (changed.has("payload")) build(store.payload.lens);
       if (!changed.has("payload") && !changed.has("state") && !changed.has("sample")) return;
       show(false);
       later();
     });
-    const observer = new IntersectionObserver((entries) => {
-      visible.now = entries.at(-1).isIntersecting;
+    const seen = (entries) => {
+      visible = entries.at(-1).isIntersecting;
       later();
-    }, { rootMargin: "200px" });
+    };
+    const observer = new IntersectionObserver(seen, { rootMargin: "200px" });
     build(lens);
     show(false);
     observer.observe(element);
-    return () => { unsubscribe(); observer.disconnect(); };
+    return () => {
+      unsubscribe();
+      observer.disconnect();
+    };
   }
 
-  DR.lens = { mount, shown, label, num, measureOf, recordedStep };
+  DR.lens = { mount, shown, label, num, measureOf, recordedStep, scroll, headings, number };
 })();

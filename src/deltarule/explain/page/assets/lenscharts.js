@@ -4,64 +4,72 @@
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
-  const CHARTED = ["weight_rms", "activation_rms", "delta_rms", "delta_ratio", "gradient_norm", "snr", "update_ratio", "slope_rms", "dead", "saturated"];
+  const CHARTED = [
+    "weight_rms", "activation_rms", "delta_rms", "delta_ratio", "gradient_norm", "snr", "update_ratio",
+    "slope_rms", "dead", "saturated",
+  ];
   const WIDE = 220, HIGH = 96, LEFT = 46, RIGHT = 8, TOP = 8, BOTTOM = 20;
-  const BARS = 12;
+  const BARS = 12, MOST_POINTS = 30, MOST_OUTPUTS = 100;
   let charts = 0;
 
   /** The scale of y for all layers together: logarithmic where a tenfold range asks for it. */
   function scaleOf(values) {
     const finite = values.filter((x) => Number.isFinite(x));
     if (!finite.length) return null;
-    const positive = finite.filter((x) => x > 0);
-    const low = Math.min(...positive), high = Math.max(...positive);
-    if (positive.length && positive.length === finite.length && high > 10 * low) {
-      const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+    const low = Math.min(...finite), high = Math.max(...finite);
+    if (low > 0 && high > 10 * low) {
+      const from = Math.floor(Math.log10(low)), to = Math.ceil(Math.log10(high));
       return { at: (x) => (Math.log10(x) - from) / (to - from), ends: [10 ** from, 10 ** to], words: "logarithmic" };
     }
-    const to = Math.max(...finite, 0) || 1;
+    const to = high || 1;
     return { at: (x) => x / to, ends: [0, to], words: "linear from 0" };
   }
 
   const across = (steps, step) => {
     const first = steps[0], last = steps.at(-1);
-    return LEFT + ((WIDE - LEFT - RIGHT) * (step - first)) / (last - first || 1);
+    return (LEFT + ((WIDE - LEFT - RIGHT) * (step - first)) / (last - first || 1)).toFixed(1);
   };
-  const up = (share) => HIGH - BOTTOM - share * (HIGH - TOP - BOTTOM);
+  const up = (share) => (HIGH - BOTTOM - share * (HIGH - TOP - BOTTOM)).toFixed(1);
+
+  /** The stretches of points that are finite, [x, y] each. */
+  function linesOf(steps, values, scale) {
+    const lines = [[]];
+    values.forEach((value, i) => {
+      if (!Number.isFinite(value)) lines.push([]);
+      else lines.at(-1).push([across(steps, steps[i]), up(scale.at(value))]);
+    });
+    return lines.filter((line) => line.length);
+  }
+
+  function describe(name, steps, values) {
+    const known = values.map((value, i) => [steps[i], value]).filter(([, value]) => Number.isFinite(value));
+    if (!known.length) return "Not defined in this layer.";
+    const [[first, from], [last, to]] = [known[0], known.at(-1)];
+    return `From ${DR.lens.shown(name, from)} after step ${first} to ${DR.lens.shown(name, to)} after step ${last}.`;
+  }
 
   function chart(lens, name, layer, scale) {
-    const { svg } = DR.dom;
+    const { svg, put } = DR.dom;
     const { steps, series } = lens.over;
     const values = series[name].map((row) => DR.lens.num(row[layer.layer - 1]));
     const id = `lens-chart-${++charts}`;
-    const known = values.map((value, i) => [steps[i], value]).filter(([, value]) => Number.isFinite(value));
-    const measure = DR.lens.measureOf(lens, name);
-    const words = known.length
-      ? `From ${DR.lens.shown(name, known[0][1])} after step ${known[0][0]} to ${DR.lens.shown(name, known.at(-1)[1])} after step ${known.at(-1)[0]}.`
-      : "Not defined in this layer.";
-    const lines = [];
-    let line = [];
-    values.forEach((value, i) => {
-      if (Number.isFinite(value) && scale) line.push(`${across(steps, steps[i]).toFixed(1)},${up(scale.at(value)).toFixed(1)}`);
-      if (line.length && (i === values.length - 1 || !Number.isFinite(value))) { lines.push(line); line = []; }
-    });
+    const lines = scale ? linesOf(steps, values, scale) : [];
+    const dotted = lines.filter((line) => line.length === 1 || steps.length <= MOST_POINTS).flat();
+    const axis = (x1, x2, y1, y2) => svg("line", { class: "lens-axis", x1, x2, y1, y2 });
+    const tick = (x, y, anchor, text) => svg("text", { class: "lens-tick", x, y, "text-anchor": anchor, text });
     const cursor = svg("line", { class: "lens-cursor", y1: TOP, y2: HIGH - BOTTOM, visibility: "hidden" });
-    const picture = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-labelledby": `${id}-t ${id}-d`, class: "lens-chart" },
-      svg("title", { id: `${id}-t`, text: `Layer ${layer.layer}, ${measure.words}` }),
-      svg("desc", { id: `${id}-d`, text: words }),
-      svg("line", { class: "lens-axis", x1: LEFT, x2: WIDE - RIGHT, y1: HIGH - BOTTOM, y2: HIGH - BOTTOM }),
-      svg("line", { class: "lens-axis", x1: LEFT, x2: LEFT, y1: TOP, y2: HIGH - BOTTOM }),
-      ...(scale ? scale.ends.map((x, i) => svg("text", { x: LEFT - 4, y: up(i) + 4, "text-anchor": "end", class: "lens-tick", text: DR.lens.shown(name, x) })) : []),
-      ...[steps[0], steps.at(-1)].map((step, i) => svg("text", { x: i ? WIDE - RIGHT : LEFT, y: HIGH - 5, "text-anchor": i ? "end" : "start", class: "lens-tick", text: step })),
-      cursor,
-      ...lines.map((points) => svg("polyline", { points: points.join(" "), class: "lens-line" })),
-      ...lines.filter((points) => points.length === 1 || steps.length <= 30).flat().map((point) => {
-        const [cx, cy] = point.split(",");
-        return svg("circle", { cx, cy, r: 2.2, class: "lens-point" });
-      }));
+    const ends = scale ? scale.ends.map((x, i) => tick(LEFT - 4, Number(up(i)) + 4, "end", DR.lens.shown(name, x))) : [];
+    const picture = svg("svg",
+      { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-labelledby": `${id}-t ${id}-d`, class: "lens-chart" },
+      svg("title", { id: `${id}-t`, text: `Layer ${layer.layer}, ${DR.lens.measureOf(lens, name).words}` }),
+      svg("desc", { id: `${id}-d`, text: describe(name, steps, values) }),
+      axis(LEFT, WIDE - RIGHT, HIGH - BOTTOM, HIGH - BOTTOM), axis(LEFT, LEFT, TOP, HIGH - BOTTOM), ...ends,
+      tick(LEFT, HIGH - 5, "start", steps[0]), tick(WIDE - RIGHT, HIGH - 5, "end", steps.at(-1)), cursor,
+      ...lines.map((line) => svg("polyline", { points: line.map((point) => point.join(",")).join(" "), class: "lens-line" })),
+      ...dotted.map(([cx, cy]) => svg("circle", { cx, cy, r: 2.2, class: "lens-point" })));
     picture.show = (at) => {
-      DR.dom.put(cursor, "visibility", at < 0 ? "hidden" : "visible");
-      if (at >= 0) for (const end of ["x1", "x2"]) DR.dom.put(cursor, end, across(steps, steps[at]).toFixed(1));
+      put(cursor, "visibility", at < 0 ? "hidden" : "visible");
+      if (at >= 0) for (const end of ["x1", "x2"]) put(cursor, end, across(steps, steps[at]));
     };
     return picture;
   }
@@ -70,34 +78,46 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function dataTable(lens, name) {
     const { el } = DR.dom;
     const { steps, series } = lens.over;
-    return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The charts' numbers" },
-      el("table", { class: "lens-table" },
-        el("thead", {}, el("tr", {}, el("th", { scope: "col", text: "step" }), ...lens.layers.map((layer) => el("th", { scope: "col", text: `layer ${layer.layer}` })))),
-        el("tbody", {}, ...steps.map((step, i) => el("tr", {}, el("th", { scope: "row", text: step }),
-          ...series[name][i].map((value) => el("td", { class: "lens-number", text: DR.lens.shown(name, DR.lens.num(value)) })))))));
+    const cell = (value) => DR.lens.number(DR.lens.num(value), DR.lens.shown(name, DR.lens.num(value)));
+    const rows = steps.map((step, i) =>
+      el("tr", {}, el("th", { scope: "row", text: step }), ...series[name][i].map(cell)));
+    const head = DR.lens.headings("step", ...lens.layers.map((layer) => [`layer ${layer.layer}`]));
+    return DR.lens.scroll("The charts' numbers", "", el("table", { class: "lens-table" }, head, el("tbody", {}, ...rows)));
   }
 
   /** One chart for each layer, of the number that is chosen. */
   DR.lensCharts = function (lens, store) {
     const { el } = DR.dom;
     const offered = CHARTED.filter((name) => lens.over.series[name].flat().some((x) => Number.isFinite(DR.lens.num(x))));
+    if (!offered.length) return null;
     let name = offered.includes("delta_rms") ? "delta_rms" : offered[0];
+    let pictures = [];
     const grid = el("div", { class: "lens-grid" });
     const note = el("p", { class: "note" });
     const table = el("div", {});
-    let pictures = [];
-    const select = el("select", { onchange: () => { name = select.value; draw(); box.show(); } },
-      ...offered.map((each) => el("option", { value: each, selected: each === name, text: `${DR.lens.measureOf(lens, each).label.replace(/\^\{?([^}]*)\}?/g, "$1")}: ${DR.lens.measureOf(lens, each).words}` })));
+    const option = (each) => {
+      const { label, words } = DR.lens.measureOf(lens, each);
+      return el("option", { value: each, selected: each === name, text: `${label.replace(/[\^{}]/g, "")}: ${words}` });
+    };
+    const select = el("select", { "data-lens": "charted", onchange: () => { name = select.value; draw(); box.show(); } },
+      ...offered.map(option));
+
     function draw() {
       const scale = scaleOf(lens.over.series[name].flat().map(DR.lens.num));
       pictures = lens.layers.map((layer) => chart(lens, name, layer, scale));
-      grid.replaceChildren(...pictures.map((picture, i) => el("figure", {}, el("figcaption", { text: `Layer ${lens.layers[i].layer}` }), picture)));
-      note.textContent = `${lens.over.steps.length} recorded steps from left to right; the same scale for all layers, ${scale ? scale.words : "empty"}. The upright line is the step that is shown.`;
+      grid.replaceChildren(...pictures.map((picture, i) =>
+        el("figure", {}, el("figcaption", { text: `Layer ${lens.layers[i].layer}` }), picture)));
+      note.textContent = `${lens.over.steps.length} recorded steps from left to right; the same scale for all layers, ` +
+        `${scale.words}. The upright line is the step that is shown.`;
       table.replaceChildren(dataTable(lens, name));
     }
-    const box = el("div", {}, el("label", { class: "field" }, el("span", { class: "label", text: "Number" }), select), note, grid,
-      el("details", {}, el("summary", { text: "The same numbers as a table" }), table));
-    box.show = () => pictures.forEach((picture) => picture.show(DR.lens.recordedStep(lens, store)));
+
+    const box = el("div", {}, el("label", { class: "field" }, el("span", { class: "label", text: "Number" }), select),
+      note, grid, el("details", {}, el("summary", { text: "The same numbers as a table" }), table));
+    box.show = () => {
+      const at = DR.lens.recordedStep(lens, store);
+      for (const picture of pictures) picture.show(at);
+    };
     draw();
     return box;
   };
@@ -108,66 +128,94 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const sorted = [...items].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
     const listed = sorted.slice(0, BARS), rest = sorted.slice(BARS);
     if (rest.length && kind === "signed") {
-      listed.push({ name: `${DR.text.count(rest.length)} others`, value: rest.reduce((total, each) => total + each.value, 0) });
+      const value = rest.reduce((total, each) => total + each.value, 0);
+      listed.push({ name: `${DR.text.count(rest.length)} others`, value });
     }
     const most = Math.max(...listed.map((each) => Math.abs(each.value)), 0) || 1;
-    return el("table", { class: `lens-table lens-attributions ${kind}` },
-      el("thead", { class: "unseen" }, el("tr", {}, ...["input", "", "attribution"].map((text) => el("th", { scope: "col", text: text || "bar" })))),
-      el("tbody", {}, ...listed.map((each) => {
-        const share = Math.abs(each.value) / most;
-        const negative = each.value < 0;
-        const width = (kind === "signed" ? 50 : 100) * share;
-        const left = kind !== "signed" ? 0 : negative ? 50 - width : 50;
-        return el("tr", {}, el("th", { scope: "row", text: each.name }),
-          el("td", { class: "lens-way", "aria-hidden": "true" }, el("span", { class: negative ? "negative" : "positive", style: `left: ${left}%; width: ${width}%` })),
-          el("td", { class: "lens-number", "data-attribution": each.name, "data-value": String(each.value), text: DR.number(each.value) }));
-      })));
+    const half = kind === "signed" ? 50 : 0;
+
+    function row({ name, value }) {
+      const width = ((100 - half) * Math.abs(value)) / most;
+      const style = `left: ${value < 0 ? half - width : half}%; width: ${width}%`;
+      return el("tr", {}, el("th", { scope: "row", text: name }),
+        el("td", { class: "lens-way", "aria-hidden": "true" }, el("span", { class: value < 0 ? "negative" : "positive", style })),
+        DR.lens.number(value, DR.number(value), { "data-attribution": name }));
+    }
+    return el("table", { class: `lens-table lens-attributions ${kind}` }, el("tbody", {}, ...listed.map(row)));
   }
 
   /** Attributions per column: an input each where there is no table behind the inputs. */
-  function byColumn(store, values) {
-    const { columns, names } = store.payload;
+  function byColumn({ columns, names }, values) {
     if (!columns || !columns.length) return Array.from(values, (value, k) => ({ name: names.inputs[k], value }));
     return columns.map(({ name, inputs }) => ({ name, value: inputs.reduce((total, k) => total + values[k], 0) }));
   }
 
+  const outputNames = ({ names, net }) => (names.classes.length === net.widths.at(-1) ? names.classes : names.outputs);
+
+  /** What may be attributed, as [value, text]. */
+  function targetsOf(payload) {
+    const outputs = outputNames(payload);
+    if (outputs.length === 1) return [["largest", "the output"], ["loss", "the loss Cᵢ"]];
+    const each = outputs.slice(0, MOST_OUTPUTS).map((name, j) => [j, `output ${name}`]);
+    return [["largest", "the largest output"], ...each, ["loss", "the loss Cᵢ"]];
+  }
+
+  /** What was attributed, from which baseline, and how exactly. */
+  function account(store, found, options) {
+    const { payload } = store;
+    const name = found.of === "loss" ? "the loss" : outputNames(payload)[found.of];
+    const minus = found.before < 0 ? `(${DR.number(found.before)})` : DR.number(found.before);
+    const error = DR.dom.el("span", {
+      "data-attribute": "error", "data-value": String(found.error), text: DR.number(found.error),
+    });
+    let rest = ".";
+    if (found.method === "integrated") rest += ` ${DR.text.count(found.points)} passes.`;
+    if (!found.converged) rest += " The integration did not meet its tolerance of one millionth.";
+    if (found.method !== options.method) rest += " The network is too large to integrate here: this is gradient × input.";
+    return [
+      `Row ${payload.names.rows[store.state.sample]}, f is ${name}: f(x) − f(x′) = ${DR.number(found.value)} − ${minus} = ` +
+        `${DR.number(found.value - found.before)}. Completeness error, what the bars add to more than that: `,
+      error, rest,
+    ];
+  }
+
   /** Attributions of the sample that is shown, and their mean size over the rows. */
   DR.lensAttributions = function (lens, store) {
-    const { el, choice } = DR.dom;
+    const { el } = DR.dom;
     const options = { of: "largest", method: "integrated", baseline: "zeros" };
-    const again = () => box.show();
-    const outputs = store.payload.names.classes.length === store.net.widths[store.net.L] ? store.payload.names.classes : store.payload.names.outputs;
-    const targets = [["largest", outputs.length > 1 ? "the largest output" : "the output"], ...(outputs.length > 1 ? outputs.map((name, j) => [j, `output ${name}`]) : []), ["loss", "the loss Cᵢ"]];
-    const select = el("select", { "data-attribute": "of", onchange: () => { const [value] = targets[select.selectedIndex]; options.of = value; again(); } }, ...targets.map(([, text]) => el("option", { text })));
-    const method = choice("Method", [["integrated", "integrated gradients"], ["gradient", "gradient × input"]], (value) => { options.method = value; again(); });
-    const start = choice("Baseline", [["zeros", "zeros"], ["mean", "mean of the rows"]], (value) => { options.baseline = value; again(); });
-    method.show("integrated");
-    start.show("zeros");
-    const place = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Attributions of the sample" });
+    const field = (title, key, choices) => {
+      const select = el("select", {
+        "data-attribute": key,
+        onchange: () => { options[key] = choices[select.selectedIndex][0]; box.show(); },
+      }, ...choices.map(([, text]) => el("option", { text })));
+      return el("label", { class: "field" }, el("span", { class: "label", text: title }), select);
+    };
+    const zeros = store.payload.columns.length ? "zeros: means, and no level" : "zeros";
+    const place = DR.lens.scroll("Attributions of the sample", "");
     const words = el("p", { class: "note", role: "status" });
-    const table = lens && lens.attributions ? meanBars(lens.attributions) : null;
     const box = el("div", {},
-      el("div", { class: "row" }, el("label", { class: "field" }, el("span", { class: "label", text: "Of" }), select), el("div", { class: "field" }, el("span", { class: "label", text: "Method" }), method), el("div", { class: "field" }, el("span", { class: "label", text: "Baseline x′" }), start)),
-      words, place, table);
+      el("div", { class: "row" },
+        field("Of", "of", targetsOf(store.payload)),
+        field("Method", "method", [["integrated", "integrated gradients"], ["gradient", "gradient × input"]]),
+        field("Baseline x′", "baseline", [["zeros", zeros], ["mean", "mean of the rows"]])),
+      words, place, lens && lens.attributions ? meanBars(lens.attributions) : null);
     box.slow = true;
     box.show = () => {
       const found = DR.attribute(store, options);
-      place.replaceChildren(bars(byColumn(store, found.values), "signed"));
-      const name = found.of === "loss" ? "the loss" : outputs[found.of];
-      const change = found.value - found.before;
-      const error = el("span", { "data-attribute": "error", "data-value": String(found.error), text: DR.number(found.error) });
-      const passes = found.method === "integrated" ? ` ${found.points} passes${found.converged ? "" : "; the integration did not meet its tolerance of one millionth"}.` : "";
-      const large = !found.small && options.method === "integrated" ? " The network is too large to integrate here, so this is gradient × input." : "";
-      words.replaceChildren(`Row ${store.payload.names.rows[store.state.sample]}, f = ${name}: f(x) − f(x′) = ${DR.number(found.value)} − ${DR.number(found.before).replace(/^\u2212/, "(\u2212")}${found.before < 0 ? ")" : ""} = ${DR.number(change)}. Completeness error, what the bars add to more than that: `, error, `.${passes}${large}`);
+      place.replaceChildren(bars(byColumn(store.payload, found.values), "signed"));
+      words.replaceChildren(...account(store, found, options));
     };
     return box;
   };
 
-  function meanBars(attributions) {
+  function meanBars(found) {
     const { el } = DR.dom;
-    const of = [...new Set(attributions.of)];
-    const words = `Mean size over ${DR.text.count(attributions.rows.length)} rows, integrated gradients of ${of.length === 1 ? of[0] : "each row's largest output"}, at the step that is explained; baseline: ${attributions.baseline_name}. Largest completeness error ${DR.number(attributions.largest_error)}.`;
+    const of = [...new Set(found.of)];
+    const words = `Mean size over ${DR.text.count(found.rows.length)} rows of the integrated gradients of ` +
+      `${of.length === 1 ? of[0] : "each row's largest output"}, at the step that is explained; baseline: ` +
+      `${found.baseline_name}. Largest completeness error ${DR.number(found.largest_error)}.`;
+    const means = found.columns.map((each) => ({ name: each.name, value: each.mean }));
     return el("div", {}, el("h4", { text: "For the table" }), el("p", { class: "note", text: words }),
-      el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Mean attributions over the rows" }, bars(attributions.columns.map((each) => ({ name: each.name, value: each.mean })), "sizes")));
+      DR.lens.scroll("Mean attributions over the rows", "", bars(means, "sizes")));
   }
 })();

@@ -11,17 +11,30 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function complain(what, error) {
     const banner = at("banner");
     banner.hidden = false;
-    banner.append(el("p", { text: `${what} could not be shown: ${error && error.message ? error.message : error}. ` +
-      "Open the page in a current browser; if it stays, report it with the file." }));
+    banner.append(
+      el("p", {
+        text:
+          `${what} could not be shown: ${error && error.message ? error.message : error}. ` +
+          "Open the page in a current browser; if it stays, report it with the file.",
+      }),
+    );
   }
 
   /** What a browser remembers of a reader's choice; files opened from disk may have no storage. */
   const memory = {
     get(key) {
-      try { return localStorage.getItem(`deltarule-${key}`); } catch { return null; }
+      try {
+        return localStorage.getItem(`deltarule-${key}`);
+      } catch {
+        return null;
+      }
     },
     set(key, value) {
-      try { localStorage.setItem(`deltarule-${key}`, value); } catch { /* not kept, and no harm */ }
+      try {
+        localStorage.setItem(`deltarule-${key}`, value);
+      } catch {
+        /* not kept, and no harm */
+      }
     },
   };
 
@@ -78,13 +91,29 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function help() {
     const dialog = at("help");
     const rows = KEYS.map(([keys, text]) =>
-      el("tr", {}, el("th", { scope: "row" }, ...keys.flatMap((key, i) => [i ? " " : "", el("kbd", { text: key })])), el("td", { text })));
+      el(
+        "tr",
+        {},
+        el(
+          "th",
+          { scope: "row" },
+          ...keys.flatMap((key, i) => [i ? " " : "", el("kbd", { text: key })]),
+        ),
+        el("td", { text }),
+      ),
+    );
     dialog.append(
       el("h2", { id: "h-help", text: "How to read this page" }),
-      el("p", { class: "note", text: "Every circle is a node with its activation a. Every line is a weight: orange is positive, blue and dashed is negative, wide is large. " +
-        "Choose any of them, and the derivation of its gradient stands beside the drawing, number by number." }),
+      el("p", {
+        class: "note",
+        text:
+          "Every circle is a node with its activation a. Every line is a weight: orange is " +
+          "positive, blue and dashed is negative, wide is large. Choose any of them, and the " +
+          "derivation of its gradient stands beside the drawing, number by number.",
+      }),
       el("table", {}, el("tbody", {}, ...rows)),
-      el("form", { method: "dialog" }, el("button", { class: "button main", text: "Close" })));
+      el("form", { method: "dialog" }, el("button", { class: "button main", text: "Close" })),
+    );
     at("help-open").addEventListener("click", () => dialog.showModal());
     return dialog;
   }
@@ -108,8 +137,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
       Escape: () => store.set({ selected: null, sweep: null }),
     };
     document.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || dialog.open) return;
-      if (event.target.matches("input:not([type=radio], [type=range], [type=checkbox]), select, textarea")) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || dialog.open)
+        return;
+      if (
+        event.target.matches(
+          "input:not([type=radio], [type=range], [type=checkbox]), select, textarea",
+        )
+      )
+        return;
       const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
       if (action) action();
     });
@@ -134,11 +169,21 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ["The gradient lens", () => DR.lens.mount(at("lens"), payload.lens, store)],
     ];
     for (const [name, mount] of parts) {
-      try { mount(); } catch (error) { complain(name, error); console.error(error); }
+      try {
+        mount();
+      } catch (error) {
+        complain(name, error);
+        console.error(error);
+      }
     }
     if (!payload.lens) document.querySelector(".place-lens").hidden = true;
   }
 
   window.addEventListener("error", (event) => complain("Something", event.error || event.message));
-  try { boot(); } catch (error) { complain("The page", error); console.error(error); }
+  try {
+    boot();
+  } catch (error) {
+    complain("The page", error);
+    console.error(error);
+  }
 })();

@@ -32,13 +32,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function indices(...given) {
     const apart = given.some((index) => String(index).length > 1);
     const drawn = given.map((index) => (typeof index === "number" ? mn(index) : mi(index)));
-    return row(...drawn.flatMap((node, at) => (at && apart ? [element("mo", { separator: "true" }, ","), node] : [node])));
+    return row(
+      ...drawn.flatMap((node, at) =>
+        at && apart ? [element("mo", { separator: "true" }, ","), node] : [node],
+      ),
+    );
   }
 
   /** A number as DR.number writes it; a negative factor stands in brackets. */
   function number(x, { factor = false } = {}) {
     const { sign, mantissa, exponent } = DR.number.parts(x);
-    const power = exponent === null ? [] : [mo("×"), sup(mn(10), mn(exponent < 0 ? `${DR.text.MINUS}${-exponent}` : exponent))];
+    const power =
+      exponent === null
+        ? []
+        : [mo("×"), sup(mn(10), mn(exponent < 0 ? `${DR.text.MINUS}${-exponent}` : exponent))];
     const drawn = row(mn(sign + mantissa), ...power);
     return factor && sign ? fenced(drawn) : drawn;
   }
@@ -68,13 +75,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** A formula: pieces are elements, or text for an operator. */
   function math(pieces, { block = true, label = "" } = {}) {
     const nodes = pieces.map((piece) => (typeof piece === "string" ? mo(piece) : piece));
-    const drawn = element("math", block ? { display: "block" } : {}, row(...nodes));
+    const drawn = element("math", block ? { display: "block" } : { displaystyle: "true" }, row(...nodes));
     if (label) drawn.setAttribute("alttext", label);
-    if (drawn.querySelector(".sym")) drawn.setAttribute("tabindex", "0");
     return drawn;
   }
 
-  const SPELLED = { "θ": "theta", "η": "eta", "δ": "delta", "ρ": "rho", "μ": "mu" };
+  const SPELLED = { θ: "theta", η: "eta", δ: "delta", ρ: "rho", μ: "mu" };
 
   /**
    * The contents of a formula that Python has printed as MathML.
@@ -89,11 +95,33 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const given = symbols[SPELLED[leaf.textContent] || leaf.textContent];
       if (given) leaf.replaceWith(symbol(given));
     }
+    // log a and not loga: a function's name keeps its distance.
+    for (const leaf of drawn.querySelectorAll("mrow > mi")) {
+      if (leaf.textContent.length === 1 || leaf.closest(".sym")) continue;
+      const thin = () => element("mspace", { width: "0.17em" });
+      if (leaf.previousElementSibling) leaf.before(thin());
+      leaf.after(thin());
+    }
     // 1 − 0.9 is 0.09999999999999998 to the machine; the eye is spared what rounding left.
     for (const leaf of drawn.querySelectorAll("mn")) {
-      if (!leaf.closest(".sym") && leaf.textContent.length > 9) leaf.textContent = String(Number(Number(leaf.textContent).toPrecision(6)));
+      if (!leaf.closest(".sym") && leaf.textContent.length > 9)
+        leaf.textContent = String(Number(Number(leaf.textContent).toPrecision(6)));
     }
     return drawn;
+  }
+
+  /** Formulas one below the other. Wide ones scroll; a keyboard gets there and walks through. */
+  function formula(...lines) {
+    return DR.dom.el(
+      "div",
+      {
+        class: "formula",
+        tabindex: "0",
+        role: "group",
+        "aria-label": "Formula; arrow keys go from symbol to symbol",
+      },
+      ...lines.map((pieces) => math(pieces)),
+    );
   }
 
   /** A symbol's number in running text, as an element. */
@@ -110,7 +138,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function highlight(id) {
     for (const node of document.querySelectorAll(".same")) node.classList.remove("same");
     if (id === null) return;
-    for (const node of document.querySelectorAll(`[data-symbol="${CSS.escape(id)}"]`)) node.classList.add("same");
+    for (const node of document.querySelectorAll(`[data-symbol="${CSS.escape(id)}"]`))
+      node.classList.add("same");
   }
 
   function point(node) {
@@ -127,20 +156,28 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   const within = (event) =>
-    area.some((r) => event.clientX >= r.left && event.clientX <= r.right && event.clientY >= r.top && event.clientY <= r.bottom);
+    area.some(
+      (r) =>
+        event.clientX >= r.left &&
+        event.clientX <= r.right &&
+        event.clientY >= r.top &&
+        event.clientY <= r.bottom,
+    );
 
   function moved(event) {
     const over = event.target.closest ? event.target.closest("[data-symbol]") : null;
     if (over === current) return;
-    if (current && current.isConnected && current.classList.contains("sym") && !over && within(event)) return;
+    if (current && current.isConnected && current.classList.contains("sym") && !over && within(event))
+      return;
     point(over);
   }
 
   /** Arrow keys go from symbol to symbol of a focused formula; Enter selects what it names. */
   function pressed(event, go) {
-    const formula = event.target.closest ? event.target.closest("math[tabindex]") : null;
+    const formula = event.target.closest ? event.target.closest(".formula") : null;
     if (!formula || event.target !== formula) return;
     const symbols = [...formula.querySelectorAll(".sym")];
+    if (!symbols.length) return;
     const at = symbols.indexOf(current);
     if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
       event.preventDefault();
@@ -168,13 +205,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     document.addEventListener("pointerover", moved);
     document.addEventListener("pointermove", moved);
     document.addEventListener("pointerleave", () => point(null));
-    document.addEventListener("keydown", (event) => pressed(event, watched));
-    document.addEventListener("focusin", (event) => {
-      if (event.target.matches("math[tabindex]")) choose(event.target.querySelector(".sym"));
-      else if (current && current.closest("math") === document.activeElement) point(null);
+    // Before the page's own keys hear of it.
+    document.addEventListener("keydown", (event) => pressed(event, watched), true);
+    document.addEventListener("focusin", ({ target }) => {
+      const first = target.matches(".formula:focus-visible") && target.querySelector(".sym");
+      if (first) choose(first);
     });
-    document.addEventListener("focusout", (event) => {
-      if (event.target.matches("math[tabindex]")) point(null);
+    document.addEventListener("focusout", ({ target }) => {
+      if (target.matches(".formula")) point(null);
     });
     document.addEventListener("click", (event) => {
       const over = event.target.closest(".sym[data-go]");
@@ -183,7 +221,27 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   DR.maths = {
-    element, row, mi, mo, mn, words, frac, sub, sup, subsup, fenced, sum, indices,
-    number, symbol, figure, math, printed, value, highlight, watch,
+    element,
+    row,
+    mi,
+    mo,
+    mn,
+    words,
+    frac,
+    sub,
+    sup,
+    subsup,
+    fenced,
+    sum,
+    indices,
+    number,
+    symbol,
+    figure,
+    math,
+    formula,
+    printed,
+    value,
+    highlight,
+    watch,
   };
 })();

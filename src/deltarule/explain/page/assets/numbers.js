@@ -8,7 +8,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const MINUS = "\u2212";
-  const UP = { "-": "⁻", "+": "⁺", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+  const UP = {
+    "-": "⁻",
+    "+": "⁺",
+    0: "⁰",
+    1: "¹",
+    2: "²",
+    3: "³",
+    4: "⁴",
+    5: "⁵",
+    6: "⁶",
+    7: "⁷",
+    8: "⁸",
+    9: "⁹",
+  };
   const DOWN = { "-": "₋", 0: "₀", 1: "₁", 2: "₂", 3: "₃", 4: "₄", 5: "₅", 6: "₆", 7: "₇", 8: "₈", 9: "₉" };
 
   const spelled = (text, signs) => Array.from(String(text), (c) => signs[c] ?? c).join("");
@@ -38,7 +51,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function scientific(size, digits) {
     const [mantissa, exponent] = size.toExponential(digits - 1).split("e");
     const plain = [mantissa, Number(exponent)];
-    if (size < 1) return plain;
+    if (size < 1 || !Number.isInteger(size)) return plain;
     const [longer, power] = size.toExponential(digits).split("e");
     const scale = Number(power) - digits;
     if (!longer.endsWith("5") || scale < 0 || !"02468".includes(longer.at(-2))) return plain;
@@ -81,7 +94,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     delta: (l, j) => [`delta^${l}_{${j}}`, `δ${sub(j)}${sup(l)}`],
     mask: (l, j) => [`m^${l}_{${j}}`, `m${sub(j)}${sup(l)}`],
     dadz: (l, j, m = j) => [`da^${l}_{${j}}/dz^${l}_{${m}}`, `∂a${sub(j)}${sup(l)}/∂z${sub(m)}${sup(l)}`],
-    dzdw: (l, j, k) => [`dz^${l}_{${j}}/dw^${l}_{${j},${k}}`, `∂z${sub(j)}${sup(l)}/∂w${sub(j, k)}${sup(l)}`],
+    dzdw: (l, j, k) => [
+      `dz^${l}_{${j}}/dw^${l}_{${j},${k}}`,
+      `∂z${sub(j)}${sup(l)}/∂w${sub(j, k)}${sup(l)}`,
+    ],
     y: (j) => [`y_{${j}}`, `y${sub(j)}`],
     loss: (i) => [`C_${i}`, `C${sub(i)}`],
     cost: () => ["C", "C"],

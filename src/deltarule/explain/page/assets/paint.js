@@ -8,7 +8,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** What of the network is shown: the pass with the nudge if there is one, and without. */
   function seen(store) {
     const nudged = store.nudged();
-    return { base: store.pass(), pass: nudged ? nudged.pass : store.pass(), nudged, theta: nudged ? nudged.theta : store.theta() };
+    return {
+      base: store.pass(),
+      pass: nudged ? nudged.pass : store.pass(),
+      nudged,
+      theta: nudged ? nudged.theta : store.theta(),
+    };
   }
 
   /** What the lines show: in a sweep what it computes, else as chosen. */
@@ -30,7 +35,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   function edgeSymbol(store, l, j, k) {
-    const { symbols } = DR.text, { state } = store;
+    const { symbols } = DR.text,
+      { state } = store;
     if (mode(state) === "weight") return k < 0 ? symbols.b(l, j) : symbols.w(l, j, k);
     const i = state.mode === "mean" && !state.sweep ? "" : state.sample;
     return k < 0 ? symbols.dCdb(l, j, i) : symbols.dCdw(l, j, k, i);
@@ -45,7 +51,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   function paintEdges(view, known) {
-    const { store } = view, { state } = store, what = mode(state);
+    const { store } = view,
+      { state } = store,
+      what = mode(state);
     const value = edgeValue(store, view.now);
     let most = 0;
     for (const part of view.edges) {
@@ -62,41 +70,69 @@ var DR = globalThis.DR || (globalThis.DR = {});
       put(part.element, "stroke-width", width.toFixed(2));
       put(part.element, "stroke-opacity", part.shown ? (0.35 + 0.65 * t).toFixed(2) : null);
       const [, text] = edgeSymbol(store, part.l, part.j, part.k);
-      const name = part.k < 0 ? `bias of node ${part.j} in layer ${part.l}` : `from node ${part.k} of layer ${part.l - 1} to node ${part.j} of layer ${part.l}`;
-      put(part.element, "aria-label", `${text}, ${name}: ${part.shown ? DR.number(part.value) : "not computed yet"}`);
+      const name =
+        part.k < 0
+          ? `bias of node ${part.j} in layer ${part.l}`
+          : `from node ${part.k} of layer ${part.l - 1} to node ${part.j} of layer ${part.l}`;
+      put(
+        part.element,
+        "aria-label",
+        `${text}, ${name}: ${part.shown ? DR.number(part.value) : "not computed yet"}`,
+      );
     }
     return most;
   }
 
   function paintNode(view, part, known, backward) {
-    const { store, now, plan } = view, { layer: l, j } = part.what, { symbols } = DR.text;
-    const { state } = store, digits = plan.r >= 20 ? 3 : 2;
-    const a = now.pass.A[l][j], old = now.base.A[l][j];
+    const { store, now, plan } = view,
+      { layer: l, j } = part.what,
+      { symbols } = DR.text;
+    const { state } = store,
+      digits = plan.r >= 20 ? 3 : 2;
+    const a = now.pass.A[l][j],
+      old = now.base.A[l][j];
     const computed = known.a(l, j);
     const text = computed ? brief(a, digits) : "";
     number(part.value, computed ? symbols.a(l, j)[0] : null, a, text);
-    put(part.value, "class", text.length > 6 ? "value long" : "value");
+    put(
+      part.value,
+      "class",
+      text.length > 6 || (plan.r < 20 && text.includes("e")) ? "value long" : "value",
+    );
     const moved = now.nudged && computed && a !== old;
     const i = state.sample;
     const delta = l === 0 ? now.pass.up[0][j] : now.pass.delta[l][j];
     const down = l === 0 ? symbols.dCda(0, j, i) : symbols.delta(l, j);
     const showDelta = backward && known.delta(l, j) && (state.mode === "sample" || state.sweep);
-    if (moved) number(part.below, null, null, `was ${brief(old, digits)}`);
-    else if (showDelta) number(part.below, down[0], delta, `${l === 0 ? "∂" : "δ"} ${brief(delta, digits)}`);
+    const word = moved ? "was " : !showDelta ? "" : l === 0 ? "∂ " : "δ ";
+    if (part.word.textContent !== word) part.word.textContent = word;
+    if (moved) number(part.below, null, null, brief(old, digits));
+    else if (showDelta) number(part.below, down[0], delta, brief(delta, digits));
     else number(part.below, null, null, "");
-    put(part.below, "class", `below ${moved ? "moved" : showDelta ? signOf(delta) : ""}`);
+    put(part.under, "class", `below ${moved ? "moved" : showDelta ? signOf(delta) : ""}`);
     part.fill = backward ? (known.delta(l, j) ? delta : NaN) : computed ? a : NaN;
-    part.tone = `node${plan.r >= 24 ? "" : " dense"}${computed ? "" : " empty"}${moved ? " moved" : ""}`;
-    const name = l === 0 ? store.payload.names.inputs[j] ?? "" : l === store.net.L ? store.payload.names.outputs[j] ?? "" : "";
+    const room = plan.r >= 28 ? "" : plan.r >= 24 ? " middling" : " dense";
+    part.tone = `node${room}${computed ? "" : " empty"}${moved ? " moved" : ""}`;
+    const name =
+      l === 0
+        ? (store.payload.names.inputs[j] ?? "")
+        : l === store.net.L
+          ? (store.payload.names.outputs[j] ?? "")
+          : "";
     const words = computed ? DR.number(a) : "not computed yet";
-    put(part.element, "aria-label",
-      `${name ? `${name}, ` : ""}node ${j} of layer ${l}, ${symbols.a(l, j)[1]}: ${words}${showDelta ? `, ${down[1]}: ${DR.number(delta)}` : ""}`);
+    const also = showDelta ? `, ${down[1]}: ${DR.number(delta)}` : "";
+    put(
+      part.element,
+      "aria-label",
+      `${name ? `${name}, ` : ""}node ${j} of layer ${l}, ${symbols.a(l, j)[1]}: ${words}${also}`,
+    );
   }
 
   /** Fills by sign and size: |a| against the layer's largest, |δ| against the network's. */
   function paintFills(view, nodes, backward) {
     const most = view.plan.columns.map(() => 0);
-    for (const { what, fill } of nodes) if (Number.isFinite(fill)) most[what.layer] = Math.max(most[what.layer], Math.abs(fill));
+    for (const { what, fill } of nodes)
+      if (Number.isFinite(fill)) most[what.layer] = Math.max(most[what.layer], Math.abs(fill));
     const all = Math.max(...most.slice(1), 0);
     for (const part of nodes) {
       const scale = backward && part.what.layer > 0 ? all : most[part.what.layer];
@@ -108,18 +144,31 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   function paintEnd(view, known) {
-    const { store, now } = view, { state } = store, { symbols } = DR.text, y = store.y();
+    const { store, now } = view,
+      { state } = store,
+      { symbols } = DR.text,
+      y = store.y();
     for (const { j, value } of view.targets) {
-      number(value, symbols.y(j)[0], y[j], Number.isInteger(y[j]) ? DR.number(y[j], 1).replace(/\.0$/, "") : brief(y[j]));
+      number(
+        value,
+        symbols.y(j)[0],
+        y[j],
+        Number.isInteger(y[j]) ? DR.number(y[j], 1).replace(/\.0$/, "") : brief(y[j]),
+      );
     }
-    const part = view.parts.get("cost"), mean = state.mode === "mean" && !state.sweep;
+    const part = view.parts.get("cost"),
+      mean = state.mode === "mean" && !state.sweep;
     const cost = mean ? (now.nudged ? now.nudged.cost : store.mean().cost) : now.pass.loss;
     const [name, text] = mean ? symbols.cost() : symbols.loss(state.sample);
     number(part.value, known.loss ? name : null, cost, known.loss ? DR.number(cost) : "");
     const title = mean ? "mean loss C" : `loss ${text}`;
     if (part.title.textContent !== title) part.title.textContent = title;
     part.tone = `loss${known.loss ? "" : " empty"}`;
-    put(part.element, "aria-label", `${title}: ${known.loss ? DR.number(cost) : "not computed yet"}`);
+    put(
+      part.element,
+      "aria-label",
+      `${title}: ${known.loss ? DR.number(cost) : "not computed yet"}`,
+    );
   }
 
   /** The wires that carry what a sweep computes now. */
@@ -138,7 +187,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** Selection, hovering and the sweep's place: classes, and labels on lines. */
   function emphasis(view) {
-    const { store, plan } = view, { selected, sweep } = store.state, { L } = store.net;
+    const { store, plan } = view,
+      { selected, sweep } = store.state,
+      { L } = store.net;
     const chosen = DR.drawing.keyOf(selected);
     const hot = view.hot ? view.parts.get(view.hot) : null;
     const focus = hot ? hot.what : selected;
@@ -156,20 +207,36 @@ var DR = globalThis.DR || (globalThis.DR = {});
       put(part.element, "class", tone);
       if (part.what.kind) put(part.element, "aria-pressed", key === chosen ? "true" : "false");
     }
-    const labelled = new Set([view.parts.get(chosen), hot].filter((part) => part && part.line && part.shown));
+    const labelled = new Set(
+      [view.parts.get(chosen), hot].filter((part) => part && part.line && part.shown),
+    );
     view.labels.replaceChildren(...[...labelled].map((part) => label(store, part, plan)));
   }
 
   function label(store, part, plan) {
     const [symbol, text] = edgeSymbol(store, part.l, part.j, part.k);
-    const words = `${text} = ${DR.number(part.value)}`, wide = words.length * 7 + 20;
-    const { x1, y1, x2, y2 } = part.line, t = 0.56;
+    const words = `${text} = ${DR.number(part.value)}`,
+      wide = words.length * 7 + 20;
+    const { x1, y1, x2, y2 } = part.line,
+      t = 0.56;
     const x = clamp(x1 + t * (x2 - x1), wide / 2 + 2, plan.width - wide / 2 - 2);
     const y = clamp(y1 + t * (y2 - y1), 16, plan.height - 16);
-    const value = svg("tspan", { "data-symbol": symbol, "data-value": part.value, text: DR.number(part.value) });
-    return svg("g", { class: "label" },
+    const value = svg("tspan", {
+      "data-symbol": symbol,
+      "data-value": part.value,
+      text: DR.number(part.value),
+    });
+    return svg(
+      "g",
+      { class: "label" },
       svg("rect", { x: x - wide / 2, y: y - 14, width: wide, height: 28, rx: 8 }),
-      svg("text", { x, y: y + 4.5, "text-anchor": "middle" }, svg("tspan", { text: `${text} = ` }), value));
+      svg(
+        "text",
+        { x, y: y + 4.5, "text-anchor": "middle" },
+        svg("tspan", { text: `${text} = ` }),
+        value,
+      ),
+    );
   }
 
   function legend(view, most, backward) {
@@ -178,12 +245,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
       el("span", { class: "key negative", text: `\u2212${brief(most)}` }),
       el("span", { class: "ramp", "aria-hidden": "true" }),
       el("span", { class: "key positive", text: `+${brief(most)}` }),
-      el("span", { class: "unseen", text: `Lines: ${what}, negative dashed and blue, positive solid and orange. Nodes: ${backward ? "δ" : "a"}.` }));
+      el("span", {
+        class: "unseen",
+        text:
+          `Lines: ${what}, negative dashed and blue, positive solid and orange. ` +
+          `Nodes: ${backward ? "δ" : "a"}.`,
+      }),
+    );
   }
 
   /** Everything that changes with the store. */
   function all(view) {
-    const { store } = view, { state } = store;
+    const { store } = view,
+      { state } = store;
     const known = DR.plan.known(state.sweep, store.net.L);
     const backward = mode(state) === "gradient";
     view.now = seen(store);

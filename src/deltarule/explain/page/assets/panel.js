@@ -8,9 +8,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
 (function () {
   const { el } = DR.dom;
   const M = DR.maths;
-  const { symbol, figure } = M;
+  const { symbol, figure, formula } = M;
   const sections = DR.sections;
-  const { step, formula, product } = sections;
+  const { step, product } = sections;
 
   /** What a node is called: its name in the data if it has one, and its place. */
   function nodeName({ payload, net }, l, j) {
@@ -28,23 +28,56 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** Title, and the numbers that matter most. */
   function head(title, ...numbers) {
-    const big = numbers.filter(Boolean).map(([label, given]) =>
-      el("span", {}, el("span", { class: "label", text: label }), M.math([symbol(given)], { block: false }), M.value(given)));
-    return el("div", { class: "panel-head" }, el("h3", { text: title }), el("div", { class: "big" }, ...big));
+    const big = numbers
+      .filter(Boolean)
+      .map(([label, given]) =>
+        el(
+          "span",
+          {},
+          el("span", { class: "label", text: label }),
+          M.math([symbol(given)], { block: false }),
+          M.value(given),
+        ),
+      );
+    return el(
+      "div",
+      { class: "panel-head" },
+      el("h3", { text: title }),
+      el("div", { class: "big" }, ...big),
+    );
   }
 
   // -- an edge ---------------------------------------------------------------------------
 
   function edge(at, { layer: l, j, k }) {
     const { s, store } = at;
-    const own = s.dCdw(l, j, k), mean = s.meanw(l, j, k);
+    const own = s.dCdw(l, j, k),
+      mean = s.meanw(l, j, k);
     const title = `Weight to ${nodeName(store, l, j)} from ${nodeName(store, l - 1, k)}`;
-    const over = sections.mean(at, `mean${l},${j},${k}`, (i) => DR.expressions.ofWeight(store, l, j, k, i), mean, DR.expressions.draw.dCdw(l, j, k, "i"));
+    const over = sections.mean(
+      at,
+      `mean${l},${j},${k}`,
+      DR.expressions.ofWeight(store, l, j, k),
+      mean,
+      DR.expressions.draw.dCdw(l, j, k, "i"),
+    );
     return [
       head(title, ["the weight", s.w(l, j, k)], [rowName(store, s.i), own], ["mean", mean]),
       ...ordered(at, [factors(at, l, j, k, own), ...causes(at, l, j)], over),
+      engineNote(store, { kind: "edge", layer: l, j, k }, mean),
       DR.update.section(at, { kind: "edge", layer: l, j, k }, s.w(l, j, k), mean),
     ];
+  }
+
+  /** What the engine that trained made of a gradient, where its digits differ from those shown. */
+  function engineNote(store, selected, mean) {
+    const { engine, reference } = store.payload;
+    if (!engine || !engine.grad || engine.at || store.state.state !== reference.state) return null;
+    const theirs = DR.data.array(engine.grad).values[store.entry(selected)];
+    if (DR.number(theirs) === DR.number(mean.value)) return null;
+    const who = `The engine that trained (${engine.name}, ${engine.dtype})`;
+    const text = `${who} computes ${DR.number(theirs)} for the mean: it rounds elsewhere.`;
+    return el("p", { class: "note engine", text });
   }
 
   /** With "mean" chosen, the mean over samples is told first. */
@@ -56,55 +89,118 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const a = s.dzdw(l, j, k);
     const two = [s.delta(l, j), a];
     if (sections.mixes(at, l)) {
-      const words = "F6 has three factors only where an output depends on its own z alone. Here δ, a sum over all outputs, stands for the first two.";
-      return step("The gradient for this sample", "δ·a", el("p", { class: "note", text: words }), written(own, two), table(at, l, j, k, two));
+      const words =
+        "F6 has three factors only where an output depends on its own z alone. Here δ, a sum over all outputs, stands for the first two.";
+      return step(
+        "The gradient for this sample",
+        "δ·a",
+        el("p", { class: "note", text: words }),
+        written(own, two),
+        table(at, l, j, k, two),
+      );
     }
     const three = [s.dCda(l, j), s.slope(l, j), a];
     const sound = sections.agrees(three[0].value * three[1].value, s.delta(l, j).value);
     return step(
-      "Three factors", "F6", sound ? written(own, three) : formula([symbol(own), "=", ...product(three)], ["=", ...product(two), "=", figure(own)]),
-      sound ? null : el("p", { class: "limit", text: "The first two factors have left the range of numbers; their product δ is taken from z. See below." }),
+      "Three factors",
+      "F6",
+      sound
+        ? written(own, three)
+        : formula([symbol(own), "=", ...product(three)], ["=", ...product(two), "=", figure(own)]),
+      sound
+        ? null
+        : el("p", {
+            class: "limit",
+            text: "The first two factors have left the range of numbers; their product δ is taken from z. See below.",
+          }),
       table(at, l, j, k, three),
     );
   }
 
   /** The product in symbols, and the same in numbers. */
   const written = (own, given) =>
-    formula([symbol(own), "=", ...product(given)], ["=", ...product(given, figure, { factor: true }), "=", figure(own)]);
+    formula(
+      [symbol(own), "=", ...product(given)],
+      ["=", ...product(given, figure, { factor: true }), "=", figure(own)],
+    );
 
   function table(at, l, j, k, given) {
     const why = {
       3: [
-        sections.isOutput(at, l) ? "how the loss depends on this output: F7, below" : `through all nodes of layer ${l + 1}: F13, below`,
-        at.s.dropped(l) ? "the slope of the activation at z, times the mask of dropout: F8" : "the slope of the activation at z: F8",
-        l === 1 ? "what the weight multiplies: the input, F9" : "what the weight multiplies: the activation before it, F9",
+        sections.isOutput(at, l)
+          ? "how the loss depends on this output: F7, below"
+          : `through all nodes of layer ${l + 1}: F13, below`,
+        at.s.dropped(l)
+          ? "the slope of the activation at z, times the mask of dropout: F8"
+          : "the slope of the activation at z: F8",
+        l === 1
+          ? "what the weight multiplies: the input, F9"
+          : "what the weight multiplies: the activation before it, F9",
       ],
-      2: ["∂C/∂z of this node, below", l === 1 ? "what the weight multiplies: the input, F9" : "what the weight multiplies, F9"],
+      2: [
+        "∂C/∂z of this node, below",
+        l === 1 ? "what the weight multiplies: the input, F9" : "what the weight multiplies, F9",
+      ],
     }[given.length];
     const lines = given.map((each, i) =>
-      el("li", {}, M.math([symbol(each)], { block: false }), el("span", { class: "why", text: why[i] }), M.value(each)));
+      el(
+        "li",
+        {},
+        M.math([symbol(each)], { block: false }),
+        el("span", { class: "why", text: why[i] }),
+        M.value(each),
+      ),
+    );
     return el("ol", { class: "factors3" }, ...lines);
   }
 
   /** Where the factors come from. */
   const causes = (at, l, j) =>
-    sections.mixes(at, l) ? [sections.delta(at, l, j)]
-      : [sections.upstream(at, l, j), sections.slope(at, l, j), at.store.net.fused && sections.isOutput(at, l) ? sections.delta(at, l, j) : null];
+    sections.mixes(at, l)
+      ? [sections.delta(at, l, j)]
+      : [
+          sections.upstream(at, l, j),
+          sections.slope(at, l, j),
+          at.store.net.fused && sections.isOutput(at, l) ? sections.delta(at, l, j) : null,
+        ];
 
   // -- a bias ----------------------------------------------------------------------------
 
   function bias(at, { layer: l, j }) {
     const { s, store } = at;
-    const own = s.dCdb(l, j), mean = s.meanb(l, j);
+    const own = s.dCdb(l, j),
+      mean = s.meanb(l, j);
     const words = "A bias is a weight whose input is always 1, so ∂z/∂b = 1 and its gradient is δ.";
     const gradient = step(
-      "The gradient for this sample", "δ", el("p", { class: "note", text: words }),
+      "The gradient for this sample",
+      "δ",
+      el("p", { class: "note", text: words }),
       formula([symbol(own), "=", symbol(s.delta(l, j)), "·", M.mn(1), "=", figure(own)]),
     );
-    const over = sections.mean(at, `meanb${l},${j}`, (i) => DR.expressions.ofBias(store, l, j, i), mean, DR.expressions.draw.dCdb(l, j, "i"));
+    const over = sections.mean(
+      at,
+      `meanb${l},${j}`,
+      DR.expressions.ofBias(store, l, j),
+      mean,
+      DR.expressions.draw.dCdb(l, j, "i"),
+    );
     return [
-      head(`Bias of ${nodeName(store, l, j)}`, ["the bias", s.b(l, j)], [rowName(store, s.i), own], ["mean", mean]),
-      ...ordered(at, [gradient, ...(sections.mixes(at, l) ? [] : [sections.upstream(at, l, j), sections.slope(at, l, j)]), sections.delta(at, l, j)], over),
+      head(
+        `Bias of ${nodeName(store, l, j)}`,
+        ["the bias", s.b(l, j)],
+        [rowName(store, s.i), own],
+        ["mean", mean],
+      ),
+      ...ordered(
+        at,
+        [
+          gradient,
+          ...(sections.mixes(at, l) ? [] : [sections.upstream(at, l, j), sections.slope(at, l, j)]),
+          sections.delta(at, l, j),
+        ],
+        over,
+      ),
+      engineNote(store, { kind: "bias", layer: l, j }, mean),
       DR.update.section(at, { kind: "bias", layer: l, j }, s.b(l, j), mean),
     ];
   }
@@ -128,12 +224,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function input(at, k) {
     const { s, store } = at;
     const up = s.dCda(0, k);
-    const lower = up.value === 0 ? "To first order the loss does not depend on it here."
-      : `A ${up.value > 0 ? "smaller" : "larger"} value would lower the loss of this sample, to first order by ${DR.number(Math.abs(up.value))} for each unit.`;
-    const column = store.payload.columns.find((each) => each.inputs.includes(k));
+    const lower =
+      up.value === 0
+        ? "To first order the loss does not depend on it here."
+        : `A ${up.value > 0 ? "smaller" : "larger"} value would lower the loss of this sample, to first order by ${DR.number(Math.abs(up.value))} for each unit.`;
+    const column = (store.payload.columns || []).find((each) => each.inputs.includes(k));
     const cell = column && column.cells[s.i];
     const from = column
-      ? el("p", { class: "note", text: `It is made from the column ${column.name} (${column.kind}), where this row has ${cell === null ? "nothing" : JSON.stringify(cell)}.` })
+      ? el("p", {
+          class: "note",
+          text: `It is made from the column ${column.name} (${column.kind}), where this row has ${cell === null ? "nothing" : JSON.stringify(cell)}.`,
+        })
       : null;
     const title = nodeName(store, 0, k);
     return [
@@ -148,20 +249,37 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function cost(at) {
     const { s, store } = at;
     const L = store.net.L;
-    const own = s.loss(), mean = s.cost();
+    const own = s.loss(),
+      mean = s.cost();
     const printed = store.payload.mathml.loss;
-    const list = Array.from(s.pass.terms, (value, j) => ({ factors: [s.a(L, j), s.y(j)], value }));
+    const list = Array.from(s.pass.terms, (value, j) => ({ factors: () => [s.a(L, j), s.y(j)], value }));
     const words = `The loss is ${store.net.loss}: the sum over outputs of one term for each, of a and y.`;
     const outputs = step(
-      `The loss of ${rowName(store, s.i)}`, "F2", el("p", { class: "note", text: words }),
-      formula([symbol(own), "=", M.sum("j"), ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")]), "=", figure(own)]),
-      DR.sums.list(list, own, { open: at.opened.get("loss"), more: (n) => at.opened.set("loss", n), pairs: true }),
+      `The loss of ${rowName(store, s.i)}`,
+      "F2",
+      el("p", { class: "note", text: words }),
+      formula([
+        symbol(own),
+        "=",
+        M.sum("j"),
+        ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")]),
+        "=",
+        figure(own),
+      ]),
+      DR.sums.list(list, own, {
+        open: at.opened.get("loss"),
+        more: (n) => at.opened.set("loss", n),
+        pairs: true,
+      }),
     );
-    const over = sections.mean(at, "cost", (i) => DR.expressions.ofLoss(store, i), mean, DR.expressions.draw.loss("i"));
-    return [
-      head("The cost", [rowName(store, s.i), own], ["mean", mean]),
-      ...ordered(at, [outputs], over),
-    ];
+    const over = sections.mean(
+      at,
+      "cost",
+      DR.expressions.ofLoss(store),
+      mean,
+      DR.expressions.draw.loss("i"),
+    );
+    return [head("The cost", [rowName(store, s.i), own], ["mean", mean]), ...ordered(at, [outputs], over)];
   }
 
   // -- the panel -------------------------------------------------------------------------
@@ -170,7 +288,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   function tools() {
     const root = document.documentElement;
-    const button = el("button", { type: "button", class: "button", "aria-pressed": String("numbers" in root.dataset), text: "Numbers in place of symbols" });
+    const button = el("button", {
+      type: "button",
+      class: "button",
+      "aria-pressed": String("numbers" in root.dataset),
+      text: "Numbers in place of symbols",
+    });
     button.addEventListener("click", () => {
       const on = !("numbers" in root.dataset);
       if (on) root.dataset.numbers = "";
@@ -181,7 +304,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   DR.panel = {
-    nodeName, rowName,
+    nodeName,
+    rowName,
 
     /** Shows the derivation of the store's selection in `element`, from now on. */
     mount(element, store) {
@@ -195,7 +319,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
         const { selected } = store.state;
         const at = { store, s: DR.expressions.symbols(store), opened };
         const parts = (selected ? KINDS[selected.kind](at, selected) : cost(at)).filter(Boolean);
-        const hint = selected ? null : el("p", { class: "note", text: "Choose a node or a line of the drawing to see where its numbers come from." });
+        const hint = selected
+          ? null
+          : el("p", {
+              class: "note",
+              text: "Choose a node or a line of the drawing to see where its numbers come from.",
+            });
         heading.replaceChildren(parts[0], ...(hint ? [hint] : []));
         content.replaceChildren(...parts.slice(1));
       }

@@ -9,6 +9,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const SOME = 12; // of a larger one so many
   const NEIGHBOURS = 4; // of these so many for their weights to what is selected
   const EDGES = 1500;
+  const NAME = 20; // letters of a name that are written
 
   /** The indices of the n largest |values|, ascending. */
   function largest(values, n) {
@@ -28,9 +29,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   function strongest(store, l, j, forward) {
-    const { net } = store, theta = store.theta();
+    const { net } = store,
+      theta = store.theta();
     if (forward) {
-      const out = Float64Array.from({ length: net.widths[l + 1] }, (_, to) => theta[DR.driver.weightAt(net, l + 1, to, j)]);
+      const out = Float64Array.from(
+        { length: net.widths[l + 1] },
+        (_, to) => theta[DR.driver.weightAt(net, l + 1, to, j)],
+      );
       return largest(out, NEIGHBOURS);
     }
     const start = DR.driver.weightAt(net, l, j, 0);
@@ -39,7 +44,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** The nodes drawn of every layer, ascending: by |δ|, inputs by |x|; always what is selected. */
   function nodesOf(store) {
-    const { net, state } = store, { selected } = state;
+    const { net, state } = store,
+      { selected } = state;
     const wanted = net.widths.map(() => []);
     if (selected && selected.layer !== undefined) {
       const { layer, j, kind, k } = selected;
@@ -64,12 +70,22 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** Places, in the units of the drawing's view box. */
   function layout(net, nodes, names) {
-    const most = Math.max(...nodes.map((drawn, l) => drawn.length + (net.bias && l < net.L ? 1 : 0) + (drawn.length < net.widths[l] ? 0.6 : 0)));
+    const most = Math.max(
+      ...nodes.map(
+        (drawn, l) =>
+          drawn.length + (net.bias && l < net.L ? 1 : 0) + (drawn.length < net.widths[l] ? 0.6 : 0),
+      ),
+    );
     const pitch = most <= 3 ? 96 : most <= 5 ? 84 : most <= 8 ? 66 : most <= 11 ? 54 : 46;
-    const r = pitch >= 84 ? 27 : pitch >= 66 ? 24 : pitch >= 54 ? 20 : 17;
+    const r = pitch >= 84 ? 28 : pitch >= 66 ? 24 : pitch >= 54 ? 20 : 17;
     const gap = net.L <= 2 ? 200 : net.L <= 4 ? 165 : 150;
     const named = names.some((name, k) => !isPlain(name, k));
-    const left = named ? 132 : 74, top = 64, height = top + most * pitch + 14;
+    const longest = Math.max(
+      ...nodes[0].map((k) => Math.min(NAME, names[k] ? names[k].length : 0)),
+    );
+    const left = named ? r + 16 + 6.6 * longest : 74,
+      top = nodes.some((drawn, l) => drawn.length < net.widths[l]) ? 60 : 46,
+      height = top + most * pitch + 14;
     const middle = top + (most * pitch) / 2;
     const columns = nodes.map((drawn, l) => {
       const some = drawn.length < net.widths[l];
@@ -78,26 +94,51 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const first = middle - ((rows + (bias ? 1 : 0)) * pitch) / 2 + pitch / 2;
       const y = new Map(drawn.map((j, place) => [j, first + place * pitch]));
       return {
-        l, nodes: drawn, total: net.widths[l], x: left + l * gap, y,
-        dots: some ? first + (drawn.length - 0.3) * pitch : null,
+        l,
+        nodes: drawn,
+        total: net.widths[l],
+        x: left + l * gap,
+        y,
+        dots: some ? first + (drawn.length - 0.04) * pitch : null,
         biasY: bias ? first + rows * pitch : null,
       };
     });
     const out = left + net.L * gap;
-    return { columns, r, pitch, gap, top, height, middle, width: out + 302, targetX: out + 86, lossX: out + 232, named };
+    return {
+      columns,
+      r,
+      pitch,
+      gap,
+      top,
+      height,
+      middle,
+      width: out + 302,
+      targetX: out + 86,
+      lossX: out + 232,
+      named,
+    };
   }
+
+  /** A formula's name without its parameters: "elu" of "elu(alpha=1.0)". */
+  const plainName = (name) => String(name).split("(")[0];
 
   const isPlain = (name, k) => name === `x_${k}` || name === `a_${k}`;
 
   /** The edges drawn between two columns: all, or the strongest and those of what is selected. */
   function edgesOf(store, nodes, value) {
-    const { net, state } = store, edges = [];
+    const { net, state } = store,
+      edges = [];
     const most = Math.floor(EDGES / net.L);
     for (let l = 1; l <= net.L; ++l) {
       let between = [];
       for (const j of nodes[l]) for (const k of nodes[l - 1]) between.push({ l, j, k });
       if (between.length > most) {
-        const keep = new Set(largest(between.map(({ j, k }) => value(l, j, k)), most));
+        const keep = new Set(
+          largest(
+            between.map(({ j, k }) => value(l, j, k)),
+            most,
+          ),
+        );
         between = between.filter((edge, at) => keep.has(at) || touches(edge, state.selected));
       }
       edges.push(...between);
@@ -110,24 +151,47 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function touches({ l, j, k }, selected) {
     if (!selected) return false;
     const { kind, layer } = selected;
-    if (kind === "node") return (layer === l && selected.j === j) || (layer === l - 1 && selected.j === k);
+    if (kind === "node")
+      return (layer === l && selected.j === j) || (layer === l - 1 && selected.j === k);
     if (kind === "edge") return layer === l && selected.j === j && selected.k === k;
     return kind === "bias" && layer === l && selected.j === j && k === -1;
   }
 
   /**
    * What a sweep has computed so far. Forward: nodes in order up to (layer, node), the loss as
-   * layer L+1. Backward: all of the forward pass, and δ from the last layer down; layer 0 is ∂C/∂x.
+   * layer L+1. Backward: all of the forward pass, and δ from the last layer down; at 0 it is ∂C/∂x.
    */
   function known(sweep, L) {
     if (!sweep) return { a: () => true, delta: () => true, loss: true, all: true };
     const { direction, layer, node } = sweep;
     const upTo = (j) => node === null || j <= node;
     if (direction === "forward") {
-      return { a: (l, j) => l < layer || (l === layer && upTo(j)), delta: () => false, loss: layer > L, all: false };
+      return {
+        a: (l, j) => l < layer || (l === layer && upTo(j)),
+        delta: () => false,
+        loss: layer > L,
+        all: false,
+      };
     }
-    return { a: () => true, delta: (l, j) => l > layer || (l === layer && upTo(j)), loss: true, all: false };
+    return {
+      a: () => true,
+      delta: (l, j) => l > layer || (l === layer && upTo(j)),
+      loss: true,
+      all: false,
+    };
   }
 
-  DR.plan = { nodesOf, has, layout, edgesOf, touches, known, isPlain, largest, ALL };
+  DR.plan = {
+    nodesOf,
+    has,
+    layout,
+    edgesOf,
+    touches,
+    known,
+    isPlain,
+    plainName,
+    largest,
+    ALL,
+    NAME,
+  };
 })();

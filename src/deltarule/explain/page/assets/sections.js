@@ -8,14 +8,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const { el } = DR.dom;
   const M = DR.maths;
   const draw = DR.expressions.draw;
-  const { symbol, figure } = M;
+  const { symbol, figure, formula } = M;
+
+  const LONG = 1200; // characters of MathML that are a formula of a line or two
 
   const step = (title, tag, ...children) =>
-    el("section", { class: "step" }, el("h4", {}, title, tag ? el("span", { class: "tag", text: tag }) : null), ...children);
-
-  /** A formula on lines of its own; wide ones scroll. */
-  const formula = (...lines) =>
-    el("div", { class: "formula" }, ...lines.map((pieces) => M.math(pieces)));
+    el(
+      "section",
+      { class: "step" },
+      el("h4", {}, title, tag ? el("span", { class: "tag", text: tag }) : null),
+      ...children,
+    );
 
   const product = (symbols, show = symbol, options = {}) =>
     symbols.flatMap((each, at) => (at ? ["·", show(each, options)] : [show(each, options)]));
@@ -28,21 +31,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   const isOutput = (at, l) => l === at.store.net.L;
   const mixes = (at, l) => isOutput(at, l) && !at.store.net.output_elementwise;
-  const formulaOf = (at, name, l) => (l === undefined ? at.store.payload.mathml[name] : at.store.payload.mathml[name][l]);
+  const formulaOf = (at, name, l) =>
+    l === undefined ? at.store.payload.mathml[name] : at.store.payload.mathml[name][l];
 
   /** F3: z_j = Σ_k w_jk a_k + b_j. */
   function weighted(at, l, j) {
     const { s, store } = at;
     const n = store.net.widths[l - 1];
+    const weights = store.theta(),
+      at0 = DR.driver.weightAt(store.net, l, j, 0);
     const list = Array.from({ length: n }, (_, k) => {
-      const factors = [s.w(l, j, k), s.a(l - 1, k)];
-      return { factors, value: factors[0].value * factors[1].value };
+      const value = weights[at0 + k] * s.pass.A[l - 1][k];
+      return { value, factors: () => [s.w(l, j, k), s.a(l - 1, k)] };
     });
     const pieces = [symbol(s.z(l, j)), "=", M.sum("k"), draw.w(l, j, "k"), draw.a(l - 1, "k")];
     if (store.net.b[l] !== null) {
       const bias = s.b(l, j);
       pieces.push("+", symbol(bias));
-      list.push({ factors: [bias], value: bias.value, note: "the bias" });
+      list.push({ factors: () => [bias], value: bias.value, note: "the bias" });
     }
     return step("The weighted input", "F3", formula(pieces), terms(at, `z${l},${j}`, list, s.z(l, j)));
   }
@@ -51,15 +57,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function activation(at, l, j) {
     const { s, store } = at;
     const name = store.net.activations[l];
-    const a = s.a(l, j), z = s.z(l, j);
+    const a = s.a(l, j),
+      z = s.z(l, j);
     const mask = s.dropped(l);
     const g = [M.mi("g"), M.fenced(symbol(z))];
     const lines = [[symbol(a), "=", ...g, ...(mask ? ["·", symbol(s.mask(l, j))] : []), "=", figure(a)]];
     const printed = formulaOf(at, "value", l);
-    if (printed) lines.unshift([M.mi("g"), M.fenced(M.mi("z")), "=", M.printed(printed, mixes(at, l) ? {} : { z })]);
+    if (printed)
+      lines.unshift([M.mi("g"), M.fenced(M.mi("z")), "=", M.printed(printed, mixes(at, l) ? {} : { z })]);
     const words = mixes(at, l)
       ? `${name}: every output depends on every z of the layer.`
-      : mask ? `${name}; in this step of training dropout multiplied it by the mask m.` : `${name}.`;
+      : mask
+        ? `${name}; in this step of training dropout multiplied it by the mask m.`
+        : `${name}.`;
     return step("The activation", "F4", el("p", { class: "note", text: words }), formula(...lines));
   }
 
@@ -70,7 +80,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const g = s.slope(l, j);
     const lines = [];
     const printed = formulaOf(at, "slope", l);
-    if (printed) lines.push([M.row(M.sup(M.mi("g"), M.mo("′"))), M.fenced(M.mi("z")), "=", M.printed(printed, { z: s.z(l, j), a: s.a(l, j) })]);
+    if (printed)
+      lines.push([
+        M.row(M.sup(M.mi("g"), M.mo("′"))),
+        M.fenced(M.mi("z")),
+        "=",
+        M.printed(printed, { z: s.z(l, j), a: s.a(l, j) }),
+      ]);
     const mask = s.dropped(l) ? ["·", symbol(s.mask(l, j))] : [];
     lines.push([symbol(g), "=", draw.slope(l, j), ...mask, "=", figure(g)]);
     return step("The slope", "F8", formula(...lines), kinkNote(at, l, j));
@@ -79,8 +95,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function kinkNote(at, l, j) {
     const z = at.s.pass.Z[l][j];
     const kink = at.store.net.kinks[l].find((where) => where === z);
-    return kink === undefined ? null
-      : el("p", { class: "note", text: `z is exactly at a kink of the activation; the slope is the one from the left.` });
+    return kink === undefined
+      ? null
+      : el("p", {
+          class: "note",
+          text: `z is exactly at a kink of the activation; the slope is the one from the left.`,
+        });
   }
 
   /** ∂C_i/∂a_j: at the output from the loss (F7), before it from the layer after (F13). */
@@ -90,31 +110,59 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   function fromLoss(at, l, j) {
     const { s, store } = at;
-    const up = s.dCda(l, j), a = s.a(l, j), y = s.y(j);
+    const up = s.dCda(l, j),
+      a = s.a(l, j),
+      y = s.y(j);
     const lines = [];
-    const loss = formulaOf(at, "loss"), derivative = formulaOf(at, "loss_derivative");
+    const loss = formulaOf(at, "loss"),
+      derivative = formulaOf(at, "loss_derivative");
     if (loss) lines.push([draw.loss("i"), "=", M.sum("j"), M.fenced(M.printed(loss))]);
     const numbers = store.net.loss_elementwise ? { a, y } : {};
     lines.push([symbol(up), ...(derivative ? ["=", M.printed(derivative, numbers)] : []), "=", figure(up)]);
-    if (!store.net.loss_elementwise) lines.push([M.words("with\u00a0"), M.mi("a"), "=", symbol(a), M.words("\u00a0 and \u00a0"), M.mi("y"), "=", symbol(y)]);
+    if (!store.net.loss_elementwise)
+      lines.push([
+        M.words("with\u00a0"),
+        M.mi("a"),
+        "=",
+        symbol(a),
+        M.words("\u00a0 and \u00a0"),
+        M.mi("y"),
+        "=",
+        symbol(y),
+      ]);
     const about = `The loss is ${store.net.loss}, summed over outputs and not averaged.`;
-    return step("How the loss depends on the output", "F7", el("p", { class: "note", text: about }), formula(...lines));
+    return step(
+      "How the loss depends on the output",
+      "F7",
+      el("p", { class: "note", text: about }),
+      formula(...lines),
+    );
   }
 
   function fromLayerAfter(at, l, j) {
     const { s, store } = at;
     const m = l + 1;
     const n = store.net.widths[m];
+    const weights = store.theta();
     const list = Array.from({ length: n }, (_, i) => {
-      const factors = [s.delta(m, i), s.w(m, i, j)];
-      return { factors, value: factors[0].value * factors[1].value };
+      const value = s.pass.delta[m][i] * weights[DR.driver.weightAt(store.net, m, i, j)];
+      return { value, factors: () => [s.delta(m, i), s.w(m, i, j)] };
     });
     const total = s.dCda(l, j);
     const deltaSum = [symbol(total), "=", M.sum("j"), draw.delta(m, "j"), draw.w(m, "j", j)];
-    const three = [M.words("with\u00a0"), draw.delta(m, "j"), "=", draw.dCda(m, "j", s.i), "·", draw.dadz(m, "j")];
+    const three = [
+      M.words("with\u00a0"),
+      draw.delta(m, "j"),
+      "=",
+      draw.dCda(m, "j", s.i),
+      "·",
+      draw.dadz(m, "j"),
+    ];
     const words = `${l === 0 ? "An input" : "A node"} reaches the loss through every node of layer ${m}, so all ${n} of them add up.`;
     return step(
-      "Through the layer after", "F13", el("p", { class: "note", text: words }),
+      "Through the layer after",
+      "F13",
+      el("p", { class: "note", text: words }),
       formula(deltaSum, ...(mixes(at, m) ? [] : [three])),
       terms(at, `up${l},${j}`, list, total),
     );
@@ -140,15 +188,27 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const list = Array.from({ length: n }, (_, i) => {
       const factors = [s.dCda(l, i), s.dadz(l, i, j)];
       // 0 times an infinite derivative: the outputs that the target leaves out add nothing.
-      const value = factors[1].value === 0 || factors[0].value === 0 ? 0 : factors[0].value * factors[1].value;
-      return { factors, value };
+      const value =
+        factors[1].value === 0 || factors[0].value === 0 ? 0 : factors[0].value * factors[1].value;
+      return { factors: () => factors, value };
     });
     const about = `${store.net.activations[l]} mixes its outputs: z of this node moves all ${n} of them, so δ is a sum over the whole row of the Jacobian.`;
     const all = list.reduce((sum, term) => sum + term.value, 0);
     const sound = agrees(all, d.value);
     return step(
-      "The delta of this node", "δ", el("p", { class: "note", text: about }),
-      formula([symbol(d), "=", M.sum("i"), draw.dCda(l, "i", s.i), "·", draw.dadz(l, "i", j), "=", figure(d)]),
+      "The delta of this node",
+      "δ",
+      el("p", { class: "note", text: about }),
+      formula([
+        symbol(d),
+        "=",
+        M.sum("i"),
+        draw.dCda(l, "i", s.i),
+        "·",
+        draw.dadz(l, "i", j),
+        "=",
+        figure(d),
+      ]),
       terms(at, `delta${l},${j}`, list, sound ? d : null),
       store.net.fused ? fromZ(at, l, j, null, sound) : null,
     );
@@ -160,11 +220,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** For a fused pair δ is computed from z; where the factors have left their range, why. */
   function fromZ(at, l, j, factors, sound = true) {
     const { s } = at;
-    const printed = formulaOf(at, "fused_derivative");
+    const markup = formulaOf(at, "fused_derivative");
+    const byZ = M.element("mfrac", {}, M.row(M.mi("∂"), draw.loss("i")), M.row(M.mi("∂"), M.mi("z")));
+    const line = markup ? formula([byZ, "=", M.printed(markup)]) : null;
+    // What is careful with every digit is long; whoever wants to read it opens it.
+    const long = markup && markup.length > LONG;
+    const from = long ? el("details", {}, el("summary", { text: "the formula" }), line) : line;
     const d = s.delta(l, j);
     const notes = [];
-    const from = printed ? formula([M.element("mfrac", {}, M.row(M.mi("∂"), draw.loss("i")), M.row(M.mi("∂"), M.mi("z"))), "=", M.printed(printed)]) : null;
-    const text = "Loss and activation go together so well that δ is computed from z directly, where it has all its digits:";
+    const text =
+      "Loss and activation go together so well that δ is computed from z directly, with all its digits.";
     const lost = factors ? !agrees(factors[0].value * factors[1].value, d.value) : !sound;
     if (lost) {
       const up = factors ? factors[0].value : s.dCda(l, j).value;
@@ -176,30 +241,50 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return el("div", {}, el("p", { class: "note", text }), from, ...notes);
   }
 
-  /** F11: the mean over samples, Σ_i w_i ∂C_i/∂θ. */
-  function mean(at, key, ofSample, total, drawn) {
+  /** F11: the mean over samples, Σ_i w_i ∂C_i/∂θ of the number a pair from DR.expressions gives. */
+  function mean(at, key, [valueOf, symbolOf], total, drawn) {
     const { store } = at;
     const { n, w } = store.rows;
     const list = [];
     let absent = 0;
     for (let i = 0; i < n; ++i) {
-      if (w[i] === 0) { ++absent; continue; }
-      const factors = [DR.expressions.ofShare(store, i), ofSample(i)];
-      list.push({ factors, value: factors[0].value * factors[1].value });
+      if (w[i] === 0) {
+        ++absent;
+        continue;
+      }
+      list.push({
+        value: w[i] * valueOf(i),
+        factors: () => [DR.expressions.ofShare(store, i), symbolOf(i)],
+      });
     }
     const of = store.payload.rows_of;
     const words = [
-      of > n ? `The mean is over the ${n} rows in this page, of ${of}.` : `Over ${n === 1 ? "the only row" : `all ${n} rows`}.`,
+      of > n
+        ? `The mean is over the ${n} rows in this page, of ${of}.`
+        : `Over ${n === 1 ? "the only row" : `all ${n} rows`}.`,
       absent ? ` ${absent} of weight 0 count as absent.` : "",
     ].join("");
     return step(
-      "The mean over samples", "F11", el("p", { class: "note", text: words }),
+      "The mean over samples",
+      "F11",
+      el("p", { class: "note", text: words }),
       formula([symbol(total), "=", M.sum("i"), draw.share("i"), drawn]),
       terms(at, key, list, total, "samples"),
     );
   }
 
   DR.sections = {
-    step, formula, product, terms, isOutput, mixes, weighted, activation, slope, upstream, delta, mean, agrees,
+    step,
+    product,
+    terms,
+    isOutput,
+    mixes,
+    weighted,
+    activation,
+    slope,
+    upstream,
+    delta,
+    mean,
+    agrees,
   };
 })();

@@ -35,7 +35,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
         const start = payload.start || {};
         const inRange = (value, n) => (value >= 0 && value < n ? value : 0);
         store.state = {
-          mode: "sample", selected: null, nudge: null, sweep: null, colour: "weight",
+          mode: "sample",
+          selected: null,
+          nudge: null,
+          sweep: null,
+          colour: "weight",
           ...before,
           state: start.state ?? payload.states.length - 1,
           sample: inRange(start.sample ?? (before ? before.sample : 0), store.rows.n),

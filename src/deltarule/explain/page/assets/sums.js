@@ -13,14 +13,25 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** One term: its factors as symbols, as numbers, and what they come to. */
   function line(term, scale, pairs) {
     const [dot, times] = pairs ? [",", ", "] : ["·", " × "];
-    const symbols = term.factors.flatMap((factor, at) => (at ? [dot, M.symbol(factor)] : [M.symbol(factor)]));
-    const numbers = term.factors.flatMap((factor, at) => (at ? [times, M.value(factor)] : [M.value(factor)]));
+    const factors = term.factors();
+    const symbols = factors.flatMap((factor, at) => (at ? [dot, M.symbol(factor)] : [M.symbol(factor)]));
+    const numbers = factors.flatMap((factor, at) => (at ? [times, M.value(factor)] : [M.value(factor)]));
     const size = scale > 0 ? Math.min(1, Math.abs(term.value) / scale) : 0;
     return el(
-      "li", { class: term.value < 0 ? "term negative" : "term" },
+      "li",
+      { class: term.value < 0 ? "term negative" : "term" },
       el("span", { class: "factors" }, M.math(symbols, { block: false })),
-      el("span", { class: "numbers" }, ...(term.factors.length > 1 ? numbers : []), term.note ? el("span", { class: "note", text: ` ${term.note}` }) : null),
-      el("span", { class: "size", "aria-hidden": "true" }, el("i", { style: `inline-size: ${(100 * size).toFixed(1)}%` })),
+      el(
+        "span",
+        { class: "numbers" },
+        ...(factors.length > 1 ? numbers : []),
+        term.note ? el("span", { class: "note", text: ` ${term.note}` }) : null,
+      ),
+      el(
+        "span",
+        { class: "size", "aria-hidden": "true" },
+        el("i", { style: `inline-size: ${(100 * size).toFixed(1)}%` }),
+      ),
       el("span", { class: "result", text: DR.number(term.value) }),
     );
   }
@@ -28,7 +39,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /**
    * The list of a sum's terms.
    *
-   * @param terms {factors: symbols whose product the term is, value, note}
+   * @param terms {value, factors, note}: factors() gives the symbols whose product the term is; of
+   *   thousands of terms only those that are shown are asked for them
    * @param total the symbol the sum equals; without one, only its number is shown
    * @param pairs whether a term is a function of what is listed and not its product
    * @param open how many are shown at first; `more(n)` is told when a reader asks for more
@@ -48,7 +60,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (rest.length) {
         lines.append(
           el(
-            "li", { class: "term rest" },
+            "li",
+            { class: "term rest" },
             el("span", { text: `${DR.text.count(rest.length)} further ${names}, together` }),
             el("span", { class: "result", "data-rest": String(remainder), text: DR.number(remainder) }),
           ),
@@ -57,7 +70,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (total) {
         lines.append(
           el(
-            "li", { class: "term total" },
+            "li",
+            { class: "term total" },
             el("span", { class: "factors" }, M.math([M.symbol(total)], { block: false })),
             el("span", { class: "result" }, "= ", M.value(total)),
           ),
@@ -68,7 +82,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
         const next = Math.min(MORE, rest.length);
         box.append(
           el("button", {
-            type: "button", class: "link", text: `Show ${next} more`,
+            type: "button",
+            class: "link",
+            text: `Show ${next} more`,
             onclick: () => {
               more(count + next);
               draw(count + next);

@@ -14,12 +14,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
    * again. Of a large layer the nodes that are drawn are steps, and the others one more.
    */
   function steps(store, byNode) {
-    const { L, widths } = store.net, list = [];
+    const { L, widths } = store.net,
+      list = [];
     const drawn = DR.plan.nodesOf(store);
     const layer = (direction, l) => {
       if (!byNode) return list.push({ direction, layer: l, node: null });
       for (const node of drawn[l]) list.push({ direction, layer: l, node });
-      if (drawn[l].at(-1) !== widths[l] - 1) list.push({ direction, layer: l, node: widths[l] - 1 });
+      if (drawn[l].at(-1) !== widths[l] - 1)
+        list.push({ direction, layer: l, node: widths[l] - 1 });
     };
     list.push({ direction: "forward", layer: 0, node: null });
     for (let l = 1; l <= L; ++l) layer("forward", l);
@@ -32,58 +34,133 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const number = ([symbol], value) => shown(symbol, value);
   const badge = (text) => el("b", { class: "badge", text });
 
+  /** The weighted input, and the activation, of one node or of a layer. */
   function forwardCaption(store, l, j) {
-    const { net } = store, pass = store.pass(), g = net.activations[l];
-    const biased = net.b[l] !== null, softmax = g === "softmax";
+    const { net } = store;
+    const pass = store.pass();
+    const g = DR.plan.plainName(net.activations[l]);
+    const mixes = !net.formulas.slope[l]; // as softmax does
+    const up = sup(l);
+    const dropout = pass.masks && pass.masks[l];
     if (j === null) {
-      return [badge("F3, F4"), ` Layer ${l}: all ${count(net.widths[l])} nodes take z = Σₖ wⱼₖ${sup(l)} aₖ${sup(l - 1)}` +
-        `${biased ? ` + bⱼ${sup(l)}` : ""} from the layer before, and a = ${g}(z)${softmax ? ", which needs all z of the layer" : ""}.`];
+      const bias = net.b[l] === null ? "" : ` + bⱼ${up}`;
+      return [
+        badge("F3, F4"),
+        ` Layer ${l}: all ${count(net.widths[l])} nodes take `,
+        `z = Σₖ wⱼₖ${up} aₖ${sup(l - 1)}${bias}`,
+        ` from the layer before, and a = ${dropout ? "m · " : ""}${g}(z)`,
+        mixes ? ", which needs all z of the layer." : ".",
+        dropout ? " m is dropout, 0 or the factor of what stays." : "",
+      ];
     }
-    const z = symbols.z(l, j), a = symbols.a(l, j);
-    return [badge("F3"), ` ${z[1]} = Σₖ w${sub(j)}ₖ${sup(l)} aₖ${sup(l - 1)}${biased ? ` + ${symbols.b(l, j)[1]}` : ""} = `,
-      number(z, pass.Z[l][j]), ", then ", badge("F4"), ` ${a[1]} = ${g}(${softmax ? `z${sup(l)})${sub(j)}` : `${z[1]})`} = `,
-      number(a, pass.A[l][j]), "."];
+    const z = symbols.z(l, j);
+    const a = symbols.a(l, j);
+    const bias = net.b[l] === null ? "" : ` + ${symbols.b(l, j)[1]}`;
+    const masked = dropout ? [number(symbols.mask(l, j), dropout[j]), " · "] : [];
+    return [
+      badge("F3"),
+      ` ${z[1]} = Σₖ w${sub(j)}ₖ${up} aₖ${sup(l - 1)}${bias} = `,
+      number(z, pass.Z[l][j]),
+      ", then ",
+      badge("F4"),
+      ` ${a[1]} = `,
+      ...masked,
+      `${g}(${mixes ? `z${up})${sub(j)}` : `${z[1]})`} = `,
+      number(a, pass.A[l][j]),
+      dropout ? ", the first factor being dropout." : ".",
+    ];
   }
 
+  function backwardLayer(store, l) {
+    const { net, state } = store;
+    const C = `C${sub(state.sample)}`;
+    const [here, before, next] = [sup(l), sup(l - 1), sup(l + 1)];
+    if (l < net.L) {
+      return [
+        badge("F13, F8"),
+        ` Layer ${l}: ∂${C}/∂aₖ${here} = Σⱼ δⱼ${next} wⱼₖ${next} over all `,
+        `${count(net.widths[l + 1])} nodes of the next layer, times g′(z). `,
+        `With δ every ∂${C}/∂wⱼₖ${here} = δⱼ${here} aₖ${before} is known (F9).`,
+      ];
+    }
+    const plain = ` Outputs: how the loss changes with a, times g′(z): δⱼ${here} = `;
+    const mixed = ` Outputs: each a depends on all z, so δⱼ${here} = `;
+    return [
+      badge(`${outputFormula(net)}, F8`),
+      net.formulas.slope[l]
+        ? `${plain}∂${C}/∂aⱼ${here} · g′(zⱼ${here}).`
+        : `${mixed}Σᵢ ∂${C}/∂aᵢ${here} · ∂aᵢ${here}/∂zⱼ${here}.`,
+    ];
+  }
+
+  const outputFormula = (net) => (net.loss === "squared_error" ? "F7" : "as F7");
+
   function backwardCaption(store, l, j) {
-    const { net, state } = store, pass = store.pass(), { L } = net, i = state.sample;
-    const squared = net.loss === "squared_error", slope = pass.slope[l];
-    const first = l === L ? (squared ? "F7" : "as F7") : "F13", C = `C${sub(i)}`;
-    if (j === null) {
-      if (l === L) {
-        return [badge(`${first}, F8`), slope ? ` Outputs: how the loss changes with a, times g′(z): δⱼ${sup(L)} = ∂${C}/∂aⱼ${sup(L)} · g′(zⱼ${sup(L)}).`
-          : ` Outputs: softmax mixes them, so δⱼ${sup(L)} = Σᵢ ∂${C}/∂aᵢ${sup(L)} · ∂aᵢ${sup(L)}/∂zⱼ${sup(L)}.`];
-      }
-      return [badge("F13, F8"), ` Layer ${l}: ∂${C}/∂aₖ${sup(l)} = Σⱼ δⱼ${sup(l + 1)} wⱼₖ${sup(l + 1)} over all ${count(net.widths[l + 1])} nodes of the next layer, ` +
-        `times g′(z). With δ every ∂${C}/∂wⱼₖ${sup(l)} = δⱼ${sup(l)} aₖ${sup(l - 1)} is known (F9).`];
-    }
-    const delta = symbols.delta(l, j), up = symbols.dCda(l, j, i);
-    const end = [` ${delta[1]} = `];
-    const fused = net.fused && l === L;
+    if (j === null) return backwardLayer(store, l);
+    const { net, state } = store;
+    const pass = store.pass();
+    const slope = pass.slope[l];
+    const C = `C${sub(state.sample)}`;
+    const [here, next] = [sup(l), sup(l + 1)];
+    const first = l === net.L ? outputFormula(net) : "F13";
+    const delta = symbols.delta(l, j);
+    const up = symbols.dCda(l, j, state.sample);
+    const end = [` ${delta[1]} = `, number(delta, pass.delta[l][j])];
+    const fused = net.fused && l === net.L;
     if (slope === null || fused) {
-      const why = fused ? "taken from z, where it is exact" : "softmax mixes all outputs";
-      const terms = slope === null ? `Σᵢ ∂${C}/∂aᵢ${sup(l)} · ∂aᵢ${sup(l)}/∂z${sub(j)}${sup(l)}` : `${up[1]} · g′(${symbols.z(l, j)[1]})`;
-      return [badge(`${first}, F8`), ...end, `${terms} = `, number(delta, pass.delta[l][j]), ` (${why}).`];
+      const why = fused ? "taken from z, where it is exact" : "each a depends on all z";
+      const terms =
+        slope === null
+          ? `Σᵢ ∂${C}/∂aᵢ${here} · ∂aᵢ${here}/∂z${sub(j)}${here}`
+          : `${up[1]} · g′(${symbols.z(l, j)[1]})`;
+      return [badge(`${first}, F8`), ` ${delta[1]} = ${terms} = `, end[1], ` (${why}).`];
     }
-    const source = l === L ? "" : ` = Σⱼ δⱼ${sup(l + 1)} wⱼ${sub(j)}${sup(l + 1)}`;
-    return [badge(first), ` ${up[1]}${source} = `, number(up, pass.up[l][j]), ", times ", badge("F8"),
-      ` ${symbols.slope(l, j)[1]} = `, number(symbols.slope(l, j), slope[j]), ":", ...end, number(delta, pass.delta[l][j]), "."];
+    const source = l === net.L ? "" : ` = Σⱼ δⱼ${next} wⱼ${sub(j)}${next}`;
+    const mask = pass.masks && pass.masks[l];
+    return [
+      badge(first),
+      ` ${up[1]}${source} = `,
+      number(up, pass.up[l][j]),
+      ...(mask ? [", times dropout's ", number(symbols.mask(l, j), mask[j])] : []),
+      ", times ",
+      badge("F8"),
+      ` g′(${symbols.z(l, j)[1]}) = `,
+      number(symbols.dadz(l, j), slope[j]),
+      ":",
+      ...end,
+      ".",
+    ];
   }
 
   /** What a step computes, as nodes of the document. */
   function caption(store, step) {
-    const { L } = store.net, { direction, layer, node } = step;
-    const { sample } = store.state, C = symbols.loss(sample);
-    if (direction === "forward" && layer === 0) return [`The inputs of sample ${store.payload.names.rows[sample] ?? sample} are given: a${sup(0)} = x.`];
+    const { L } = store.net,
+      { direction, layer, node } = step;
+    const { sample } = store.state,
+      C = symbols.loss(sample);
+    const rowName = store.payload.names.rows[sample] ?? sample;
+    if (direction === "forward" && layer === 0)
+      return [`The inputs of sample ${rowName} are given: a${sup(0)} = x.`];
     if (direction === "forward" && layer > L) {
       const sum = store.net.loss === "squared_error" ? ` = Σⱼ (aⱼ${sup(L)} − yⱼ)²` : "";
-      return [badge("F2"), ` The loss compares outputs and targets: ${C[1]}${sum} = `, number(C, store.pass().loss), ". Now back."];
+      return [
+        badge("F2"),
+        ` The loss compares outputs and targets: ${C[1]}${sum} = `,
+        number(C, store.pass().loss),
+        ". Now back.",
+      ];
     }
     if (layer === 0) {
-      return [badge("F13"), ` To the inputs: ∂${C[1]}/∂xₖ = Σⱼ δⱼ${sup(1)} wⱼₖ${sup(1)}. One pass forward and one back gave ` +
-        `every one of ${count(store.net.p)} derivatives.`];
+      return [
+        badge("F13"),
+        ` To the inputs: ∂${C[1]}/∂xₖ = Σⱼ δⱼ${sup(1)} wⱼₖ${sup(1)}. ` +
+          "One pass forward and one back gave " +
+          `every one of ${count(store.net.p)} derivatives.`,
+      ];
     }
-    return direction === "forward" ? forwardCaption(store, layer, node) : backwardCaption(store, layer, node);
+    return direction === "forward"
+      ? forwardCaption(store, layer, node)
+      : backwardCaption(store, layer, node);
   }
 
   let active = null; // the sweep that keys of the page play: the one mounted last
@@ -92,27 +169,65 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const view = { byNode: true, at: -1, timer: null, list: [] };
     const text = el("p", { class: "caption", "aria-live": "polite" });
     const play = el("button", { type: "button", class: "button main", onclick: () => toggle() });
-    const range = el("input", { type: "range", min: 0, value: 0, step: 1, "aria-label": "Place in the sweep", class: "scrub",
-      oninput: () => { pause(); go(Number(range.value) - 1); } });
-    const how = choice("Steps of the sweep", [["node", "By node"], ["layer", "By layer"]], (value) => by(value === "node"));
-    const speed = el("select", { "aria-label": "Speed of the sweep" },
-      ...[["0.5", "½×"], ["1", "1×"], ["2", "2×"], ["4", "4×"]].map(([value, name]) => el("option", { value, text: name, selected: value === "1" })));
+    const range = el("input", {
+      type: "range",
+      min: 0,
+      value: 0,
+      step: 1,
+      "aria-label": "Place in the sweep",
+      class: "scrub",
+      oninput: () => {
+        const to = Number(range.value) - 1;
+        pause();
+        go(to);
+      },
+    });
+    const how = choice(
+      "Steps of the sweep",
+      [
+        ["node", "By node"],
+        ["layer", "By layer"],
+      ],
+      (value) => by(value === "node"),
+    );
+    const speed = el(
+      "select",
+      { "aria-label": "Speed of the sweep" },
+      ...[
+        ["0.5", "½×"],
+        ["1", "1×"],
+        ["2", "2×"],
+        ["4", "4×"],
+      ].map(([value, name]) => el("option", { value, text: name, selected: value === "1" })),
+    );
     const leave = iconButton("stop", "Leave the sweep and show all numbers", () => stop());
     element.classList.add("sweep");
     element.replaceChildren(
-      el("div", { class: "row sweep-row", role: "group", "aria-label": "Forward and backward sweep" },
-        iconButton("back", "One step back", () => step(-1)), play, iconButton("next", "One step on", () => step(1)), leave, range,
-        el("span", { class: "row" }, how, speed)),
-      text);
+      el(
+        "div",
+        { class: "row sweep-row", role: "group", "aria-label": "Forward and backward sweep" },
+        iconButton("back", "One step back", () => step(-1)),
+        play,
+        iconButton("next", "One step on", () => step(1)),
+        leave,
+        range,
+        el("span", { class: "row" }, how, speed),
+      ),
+      text,
+    );
     how.show("node");
 
-    const pace = () => (view.byNode ? clamp(14000 / view.list.length, 280, 1100) : 1900) / Number(speed.value);
+    const pace = () =>
+      (view.byNode ? clamp(14000 / view.list.length, 280, 1100) : 1900) / Number(speed.value);
 
     function go(at) {
       view.at = clamp(at, -1, view.list.length - 1);
       store.set({ sweep: view.at < 0 ? null : view.list[view.at] });
     }
-    function step(by) { pause(); go(view.at + by); }
+    function step(by) {
+      pause();
+      go(view.at + by);
+    }
     function pause() {
       clearTimeout(view.timer);
       view.timer = null;
@@ -129,7 +244,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
       tick();
       render();
     }
-    function stop() { pause(); go(-1); }
+    function stop() {
+      pause();
+      go(-1);
+    }
     function by(node) {
       const before = view.at < 0 ? null : view.list[view.at];
       view.byNode = node;
@@ -140,7 +258,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
 
     function render() {
-      const playing = view.timer !== null, step = store.state.sweep;
+      const playing = view.timer !== null,
+        step = store.state.sweep;
       play.replaceChildren(DR.dom.icon(playing ? "pause" : "play"), playing ? "Pause" : "Play");
       range.max = view.list.length;
       range.value = view.at + 1;
@@ -149,17 +268,26 @@ var DR = globalThis.DR || (globalThis.DR = {});
       leave.disabled = !step;
       text.setAttribute("aria-live", playing ? "off" : "polite");
       if (step) text.replaceChildren(...caption(store, step));
-      else text.replaceChildren("Play the two passes: forward, every a from the layer before; backward, every δ from the layer after.");
+      else
+        text.replaceChildren(
+          "Play the two passes: forward, every a from the layer before; " +
+            "backward, every δ from the layer after.",
+        );
     }
 
     function update(state, changed) {
       const all = changed.has("payload");
-      if (all || changed.has("sample") || changed.has("state")) view.list = steps(store, view.byNode);
+      if (all || changed.has("sample") || changed.has("state"))
+        view.list = steps(store, view.byNode);
       if (changed.has("sweep") || all) {
         const { sweep } = state;
-        const equal = (a) => a.direction === sweep.direction && a.layer === sweep.layer && a.node === sweep.node;
+        const equal = (a) =>
+          a.direction === sweep.direction && a.layer === sweep.layer && a.node === sweep.node;
         view.at = sweep ? view.list.findIndex(equal) : -1;
-        if (!sweep && view.timer !== null) { clearTimeout(view.timer); view.timer = null; }
+        if (!sweep && view.timer !== null) {
+          clearTimeout(view.timer);
+          view.timer = null;
+        }
       }
       if (all || ["sweep", "sample", "state"].some((key) => changed.has(key))) render();
     }
@@ -170,5 +298,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { unmount: unsubscribe, toggle, step };
   }
 
-  DR.sweep = { mount, steps, caption, toggle: () => active && active.toggle(), step: (by) => active && active.step(by) };
+  DR.sweep = {
+    mount,
+    steps,
+    caption,
+    toggle: () => active && active.toggle(),
+    step: (by) => active && active.step(by),
+  };
 })();

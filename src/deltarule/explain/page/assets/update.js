@@ -10,7 +10,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
 (function () {
   const { el } = DR.dom;
   const M = DR.maths;
-  const { step, formula } = DR.sections;
+  const { formula } = M;
+  const { step } = DR.sections;
 
   // How the names of a rule are set: an accent for a corrected value, an index for the old one.
   const GREEK = { theta: "θ", eta: "η", delta: "Δ", rho: "ρ", mu: "μ" };
@@ -39,12 +40,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { net } = store;
     const data = update.grad ? DR.data.array(update.grad).values : store.mean().grad;
     const extra = penalty(net, store.theta(), update);
-    let squares = 0;
-    for (let m = 0; m < net.p; ++m) if (!frozen(net, m)) squares += (data[m] + extra[m]) ** 2;
-    const norm = Math.sqrt(squares);
+    const moving = Float64Array.from(data, (g, m) => g + extra[m]);
+    for (const [start, stop] of net.frozen) moving.fill(0, start, stop);
+    const norm = Math.sqrt(moving.reduce((sum, g) => sum + g * g, 0));
     const factor = update.clip_norm !== null && norm > update.clip_norm ? update.clip_norm / norm : 1;
     const held = frozen(net, entry);
-    return { data: data[entry], extra: extra[entry], norm, factor, held, g: held ? 0 : factor * (data[entry] + extra[entry]) };
+    return {
+      data: data[entry],
+      extra: extra[entry],
+      norm,
+      factor,
+      held,
+      g: held ? 0 : factor * (data[entry] + extra[entry]),
+    };
   }
 
   /** The rule's steps at one parameter: [{name, value, needs}] and all values by name. */
@@ -77,25 +85,49 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { steps, after } = follow(store, update, entry, kind, own.g);
     const symbolOf = (name, value) =>
       name === "theta" ? old : { id: `${name}(${old.id})`, text: name, value, draw: () => drawn(name) };
-    const fresh = { id: `${old.id} after`, text: `new ${old.text}`, value: after, draw: () => M.row(M.words("new\u00a0"), old.draw()) };
+    const fresh = {
+      id: `new ${old.id}`,
+      text: `new ${old.text}`,
+      value: after,
+      draw: () => M.row(M.words("new\u00a0"), old.draw()),
+    };
 
     const lines = steps.map(({ name, value, seen }, i) => {
       const names = Object.fromEntries(Object.entries(seen).map(([key, x]) => [key, symbolOf(key, x)]));
       const given = name === "theta" ? fresh : symbolOf(name, value);
-      return [M.symbol(given), "=", M.printed(store.payload.mathml.update[kind][i], names), "=", M.figure(given)];
+      return [
+        M.symbol(given),
+        "=",
+        M.printed(store.payload.mathml.update[kind][i], names),
+        "=",
+        M.figure(given),
+      ];
     });
     return step(
-      "The update", steps.length === 1 ? "U" : "", el("p", { class: "note", text: about(store, update) }),
+      "The update",
+      steps.length === 1 ? "U" : "",
+      el("p", { class: "note", text: about(store, update) }),
       parts(own, update, mean, symbolOf("g", own.g), old),
       formula(...lines),
-      el("p", {}, M.math([M.symbol(old)], { block: false }), " goes from ", M.value(old), " to ", M.value(fresh), "."),
+      el(
+        "p",
+        {},
+        M.math([M.symbol(old)], { block: false }),
+        " goes from ",
+        M.value(old),
+        " to ",
+        M.value(fresh),
+        ".",
+      ),
       engine(store, update, entry, after),
     );
   }
 
   function about(store, update) {
     const rate = store.current().learning_rate;
-    const whole = update.grad ? " The gradient is that of the whole batch, of which this page has some rows." : "";
+    const whole = update.grad
+      ? " The gradient is that of the whole batch, of which this page has some rows."
+      : "";
     return `Step ${update.number} with the rule ${update.rule}${rate ? `, learning rate η = ${DR.number(rate)}` : ""}.${whole}`;
   }
 
@@ -103,13 +135,43 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function parts(own, update, mean, g, old) {
     const row = (text, value) => el("tr", {}, el("td", {}, ...text), el("td", {}, value));
     const total = DR.number(update.total_weight);
-    const rows = [row(["the mean over samples ", M.math([M.symbol(mean)], { block: false })], DR.number(own.data))];
-    if (update.l2 && own.extra) rows.push(row(["L2 penalty: α/Σs times ", M.math([M.symbol(old)], { block: false }), `, α = ${DR.number(update.l2)}, Σs = ${total}`], DR.number((update.l2 * old.value) / update.total_weight)));
-    if (update.l1 && own.extra) rows.push(row([`L1 penalty: α/Σs times the sign, α = ${DR.number(update.l1)}, Σs = ${total}`], DR.number((update.l1 * Math.sign(old.value)) / update.total_weight)));
-    if (own.factor !== 1) rows.push(row([`clipped: the whole gradient has norm ${DR.number(own.norm)}, and ${DR.number(update.clip_norm)} is allowed; times`], DR.number(own.factor)));
+    const rows = [
+      row(["the mean over samples ", M.math([M.symbol(mean)], { block: false })], DR.number(own.data)),
+    ];
+    if (update.l2 && own.extra)
+      rows.push(
+        row(
+          [
+            "L2 penalty: α/Σs times ",
+            M.math([M.symbol(old)], { block: false }),
+            `, α = ${DR.number(update.l2)}, Σs = ${total}`,
+          ],
+          DR.number((update.l2 * old.value) / update.total_weight),
+        ),
+      );
+    if (update.l1 && own.extra)
+      rows.push(
+        row(
+          [`L1 penalty: α/Σs times the sign, α = ${DR.number(update.l1)}, Σs = ${total}`],
+          DR.number((update.l1 * Math.sign(old.value)) / update.total_weight),
+        ),
+      );
+    if (own.factor !== 1)
+      rows.push(
+        row(
+          [
+            `clipped: the whole gradient has norm ${DR.number(own.norm)}, and ${DR.number(update.clip_norm)} is allowed; times`,
+          ],
+          DR.number(own.factor),
+        ),
+      );
     if (own.held) rows.push(row(["this parameter is frozen: it does not move"], "0"));
     rows.push(row([M.math([M.symbol(g)], { block: false }), ", which the rule goes by"], M.value(g)));
-    return el("div", { class: "scroll" }, el("table", { class: "update-grid" }, el("tbody", {}, ...rows)));
+    return el(
+      "div",
+      { class: "scroll", tabindex: "0", role: "group", "aria-label": "What the rule goes by" },
+      el("table", { class: "update-grid" }, el("tbody", {}, ...rows)),
+    );
   }
 
   function engine(store, update, entry, after) {
@@ -117,7 +179,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { name, dtype } = store.payload.engine;
     const theirs = DR.data.array(update.theta_after).values[entry];
     const same = DR.number(theirs) === DR.number(after);
-    const text = same ? `The engine that trained (${name}, ${dtype}) made the same of it.`
+    const text = same
+      ? `The engine that trained (${name}, ${dtype}) made the same of it.`
       : `The engine that trained (${name}, ${dtype}) made ${DR.number(theirs)} of it: it differs by ${DR.number(theirs - after)}.`;
     return el("p", { class: "note", text });
   }

@@ -5,18 +5,22 @@
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
-  const { el, svg, shown, clamp, eachFrame } = DR.dom;
+  const { el, shown, eachFrame } = DR.dom;
+  const { row, table, dial } = DR.dials;
   const { symbols } = DR.text;
-  const BOX = { width: 460, height: 210, left: 62, right: 14, top: 18, bottom: 38 };
+  const BOX = { height: 210, left: 62, right: 14, top: 18, bottom: 38 };
   const WORK = 3e7; // multiplications a plot may take
   const REACH = 1; // Δ goes at least so far each way
 
   /** What Δ applies to for a selection: a weight, a bias, an input; a node's bias; or nothing. */
   function targetOf(store) {
-    const { selected } = store.state, { net } = store;
+    const { selected } = store.state,
+      { net } = store;
     if (!selected || selected.kind === "cost") return null;
     if (selected.kind === "node" && selected.layer > 0) {
-      return net.b[selected.layer] === null ? null : { kind: "bias", layer: selected.layer, j: selected.j };
+      return net.b[selected.layer] === null
+        ? null
+        : { kind: "bias", layer: selected.layer, j: selected.j };
     }
     return selected;
   }
@@ -25,36 +29,63 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** The number Δ is added to, its symbol, and its two derivatives. */
   function facts(store, what) {
-    const { layer: l, j, k, kind } = what, pass = store.pass(), i = store.state.sample;
+    const { layer: l, j, k, kind } = what,
+      pass = store.pass(),
+      i = store.state.sample;
     const C = symbols.loss(i)[1];
     if (kind === "node") {
-      const symbol = symbols.a(0, j), each = pass.dX[j];
-      return { symbol, value: store.x()[j], each, mean: store.rows.w[i] * each, below: `x${DR.text.sub(j)}`, C };
+      const symbol = symbols.a(0, j),
+        each = pass.dX[j];
+      return {
+        symbol,
+        value: store.x()[j],
+        each,
+        mean: store.rows.w[i] * each,
+        below: `x${DR.text.sub(j)}`,
+        C,
+      };
     }
-    const entry = store.entry(what), bias = kind === "bias";
+    const entry = store.entry(what),
+      bias = kind === "bias";
     const each = pass.delta[l][j] * (bias ? 1 : pass.A[l - 1][k]);
     const symbol = bias ? symbols.b(l, j) : symbols.w(l, j, k);
-    return { symbol, value: store.theta()[entry], each, mean: store.mean().grad[entry], below: symbol[1], C };
+    return {
+      symbol,
+      value: store.theta()[entry],
+      each,
+      mean: store.mean().grad[entry],
+      below: symbol[1],
+      C,
+    };
   }
 
   /** C_i, or C, as a function of Δ; and of how far along −∇C. */
   function along(store, what, mean) {
-    const { net, rows, state } = store, masks = store.masks(), i = state.sample;
-    const theta = Float64Array.from(store.theta()), x = Float64Array.from(store.x());
+    const { net, rows, state } = store,
+      masks = store.masks(),
+      i = state.sample;
+    const theta = Float64Array.from(store.theta()),
+      x = Float64Array.from(store.x());
     const entry = store.entry(what);
     const [array, at] = entry >= 0 ? [theta, entry] : [x, what.j];
     const start = array[at];
     const one = () => DR.driver.loss(net, theta, x, store.y(), DR.driver.masksOf(masks, i));
-    const base = store.pass().loss, cost = mean ? store.mean().cost : 0;
+    const base = store.pass().loss,
+      cost = mean ? store.mean().cost : 0;
     return (delta) => {
       array[at] = start + delta;
       if (!mean) return one();
-      return entry >= 0 ? DR.driver.cost(net, theta, rows.X, rows.Y, rows.w, masks) : cost + rows.w[i] * (one() - base);
+      return entry >= 0
+        ? DR.driver.cost(net, theta, rows.X, rows.Y, rows.w, masks)
+        : cost + rows.w[i] * (one() - base);
     };
   }
 
   function stepped(store) {
-    const { net, rows } = store, { grad } = store.mean(), theta = store.theta(), masks = store.masks();
+    const { net, rows } = store,
+      { grad } = store.mean(),
+      theta = store.theta(),
+      masks = store.masks();
     const moved = new Float64Array(theta.length);
     return (eta) => {
       for (let q = 0; q < moved.length; ++q) moved[q] = theta[q] - eta * grad[q];
@@ -64,166 +95,267 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   const squareOf = (grad) => grad.reduce((sum, g) => sum + g * g, 0);
 
-  /** A line of the curve f, its tangent at 0 and where we are. */
-  function plot(f, { low, high, at, base, slope, points, xTitle, yTitle, words }) {
-    const xs = Array.from({ length: points }, (_, i) => low + ((high - low) * i) / (points - 1));
-    const curve = xs.map((x) => [x, f(x)]).filter(([, y]) => Number.isFinite(y));
-    const ys = curve.map(([, y]) => y);
-    const scale = DR.curve.axes(BOX, [low, high], [...ys, base], { xTitle, yTitle });
-    const { X, Y } = scale, now = f(at), floor = BOX.height - BOX.bottom;
-    const inside = (y) => clamp(y, BOX.top, floor);
-    // The tangent ends where it leaves the plot.
-    const reach = (to) => {
-      const y = Y(base + slope * to), limit = inside(y);
-      const t = y === limit ? 1 : (limit - Y(base)) / (y - Y(base));
-      return `${X(to * t).toFixed(1)} ${(y === limit ? y : limit).toFixed(1)}`;
-    };
-    return svg("svg", { class: "plot", viewBox: `0 0 ${BOX.width} ${BOX.height}`, role: "img", "aria-label": words },
-      scale.group, svg("path", { class: "line tangent", d: `M${reach(low)}L${X(0)} ${Y(base)}L${reach(high)}` }),
-      svg("path", { class: "line first", d: DR.curve.line(curve, scale) }),
-      Number.isFinite(now) ? svg("path", { class: "gap", d: `M${X(at)} ${inside(Y(base + slope * at)).toFixed(1)}V${inside(Y(now)).toFixed(1)}` }) : null,
-      svg("circle", { class: "start", cx: X(0), cy: Y(base), r: 3.5 }),
-      Number.isFinite(now) ? svg("circle", { class: "end", cx: X(at), cy: inside(Y(now)), r: 5.5 }) : null);
-  }
-
-  /** A row of the table of promise and truth. */
-  function row(name, cells, hook) {
-    return el("tr", {}, el("th", { scope: "row" }, name), ...cells.map(([which, value]) =>
-      el("td", {}, el("span", { "data-whatif": `${hook}-${which}`, "data-value": String(value), text: DR.number(value) }))));
-  }
-
-  function table(heads, rows) {
-    return el("div", { class: "scroll" }, el("table", { class: "numbers" },
-      el("thead", {}, el("tr", {}, el("td"), ...heads.map((text) => el("th", { scope: "col", text })))),
-      el("tbody", {}, ...rows)));
-  }
-
-  /** Slider and number field for one quantity; `read` and `write` turn it into the slider's place. */
-  function dial(id, label, { min, max, step, read = (v) => v, write = (v) => v }, change) {
-    const range = el("input", { type: "range", id: `${id}-range`, min, max, step, "aria-label": `${label}, slider`, oninput: () => change(read(Number(range.value))) });
-    const field = el("input", { type: "number", id, step: "any", onchange: () => change(Number(field.value) || 0) });
-    const box = el("div", { class: "field dial" }, el("label", { for: id, text: label }), range, field);
-    box.show = (value) => {
-      range.value = write(value);
-      range.setAttribute("aria-valuetext", DR.number(value));
-      if (document.activeElement !== field || Number(field.value) !== value) field.value = Number(value.toPrecision(6));
-    };
-    box.limit = (most) => { range.min = -most; range.max = most; range.step = most / 100; };
-    return box;
-  }
-
   function oneNumber(store) {
     const title = el("p", { class: "whatif-title" });
-    const body = el("div"), picture = el("div", { class: "picture" });
+    const body = el("div"),
+      picture = el("div", { class: "picture" });
     let reach = REACH;
     const change = eachFrame((delta) => {
       const what = targetOf(store);
       if (what) store.set({ nudge: delta === 0 ? null : { what, delta } });
     });
     const knob = dial("delta", "Δ", { min: -1, max: 1, step: 0.01 }, change);
-    const reset = el("button", { type: "button", class: "button", text: "Reset", onclick: () => store.set({ nudge: null }) });
+    const reset = el("button", {
+      type: "button",
+      class: "button",
+      text: "Reset",
+      onclick: () => store.set({ nudge: null }),
+    });
     const controls = el("div", { class: "row" }, knob, reset);
-    const element = el("div", { class: "half" }, el("h3", { text: "Change one number by Δ" }), title, controls, body, picture);
+    const element = el(
+      "div",
+      { class: "half" },
+      el("h3", { text: "Change one number by Δ" }),
+      title,
+      controls,
+      body,
+      picture,
+    );
 
     function target() {
-      const { nudge } = store.state, what = targetOf(store);
+      const { nudge } = store.state,
+        what = targetOf(store);
       return what || (nudge && nudge.what) || null;
     }
 
     function render() {
-      const { nudge, selected } = store.state, what = target();
+      const { nudge, selected } = store.state,
+        what = target();
       reset.disabled = !nudge;
       controls.hidden = picture.hidden = !what;
       if (!what) {
         const hidden = selected && selected.kind === "node";
-        title.replaceChildren(hidden ? "This network has no bias to change at this node. Select one of its weights, or an input."
-          : "Select a weight, a bias or an input in the drawing. Then move Δ, and every number behind it moves.");
+        title.replaceChildren(
+          hidden
+            ? "This node has no bias to change. Select one of its weights, or an input."
+            : "Select a weight, a bias or an input in the drawing. " +
+                "Then move Δ, and every number behind it moves.",
+        );
         return body.replaceChildren();
       }
-      const fact = facts(store, what), delta = same(nudge && nudge.what, what) ? nudge.delta : 0;
+      const fact = facts(store, what),
+        delta = same(nudge && nudge.what, what) ? nudge.delta : 0;
       const most = Math.max(REACH, 2 * Math.abs(fact.value), Math.abs(delta));
       if (!(delta !== 0 && most <= reach)) reach = most;
       knob.limit(reach);
       knob.show(delta);
-      title.replaceChildren(el("b", { text: fact.below }), " = ", shown(fact.symbol[0], fact.value), " → ",
-        el("b", { "data-whatif": "value", "data-value": String(fact.value + delta), text: DR.number(fact.value + delta) }),
-        ...(nudge && !delta ? [el("span", { class: "note", text: " Another number is changed at the moment; Reset takes that back." })] : []));
-      const now = delta ? store.nudged() : null, { cost } = store.mean(), { loss } = store.pass();
-      const each = now ? now.pass.loss - loss : 0, mean = now ? now.cost - cost : 0;
+      title.replaceChildren(
+        el("b", { text: fact.below }),
+        " = ",
+        shown(fact.symbol[0], fact.value),
+        " → ",
+        el("b", {
+          "data-whatif": "value",
+          "data-value": String(fact.value + delta),
+          text: DR.number(fact.value + delta),
+        }),
+        ...(nudge && !delta
+          ? [
+              el("span", {
+                class: "note",
+                text: " Another number is changed at the moment; Reset takes that back.",
+              }),
+            ]
+          : []),
+      );
+      const now = delta ? store.nudged() : null,
+        { cost } = store.mean(),
+        { loss } = store.pass();
+      const each = now ? now.pass.loss - loss : 0,
+        mean = now ? now.cost - cost : 0;
       const promised = [fact.each * delta, fact.mean * delta];
-      body.replaceChildren(table([fact.C, "C"], [
-        row(`∂C/∂${fact.below} · Δ`, [["sample", promised[0]], ["mean", promised[1]]], "promised"),
-        row("true change", [["sample", each], ["mean", mean]], "true"),
-        row("the difference", [["sample", each - promised[0]], ["mean", mean - promised[1]]], "difference")]));
+      body.replaceChildren(
+        table(
+          [fact.C, "C"],
+          [
+            row(
+              `∂C/∂${fact.below} · Δ`,
+              [
+                ["sample", promised[0]],
+                ["mean", promised[1]],
+              ],
+              "promised",
+            ),
+            row(
+              "true change",
+              [
+                ["sample", each],
+                ["mean", mean],
+              ],
+              "true",
+            ),
+            row(
+              "the difference",
+              [
+                ["sample", each - promised[0]],
+                ["mean", mean - promised[1]],
+              ],
+              "difference",
+            ),
+          ],
+        ),
+      );
     }
 
     function draw() {
       const what = target();
       if (!what) return;
-      const mean = store.state.mode === "mean", work = store.net.p * (mean ? store.rows.n : 1);
-      const fact = facts(store, what), points = Math.min(61, Math.floor(WORK / work));
+      const mean = store.state.mode === "mean",
+        work = store.net.p * (mean ? store.rows.n : 1);
+      const fact = facts(store, what),
+        points = Math.min(61, Math.floor(WORK / work));
       if (points < 7) return picture.replaceChildren();
-      const delta = same(store.state.nudge && store.state.nudge.what, what) ? store.state.nudge.delta : 0;
+      const delta = same(store.state.nudge && store.state.nudge.what, what)
+        ? store.state.nudge.delta
+        : 0;
       const name = mean ? "C" : fact.C;
-      picture.replaceChildren(plot(along(store, what, mean), {
-        low: -reach, high: reach, at: delta, base: mean ? store.mean().cost : store.pass().loss, slope: mean ? fact.mean : fact.each, points,
-        xTitle: `Δ added to ${fact.below}`, yTitle: name, words: `${name} as ${fact.below} changes, and its tangent at Δ = 0`,
-      }));
+      picture.replaceChildren(
+        DR.plots.tangent(along(store, what, mean), DR.plots.fitted(BOX, picture, 640), {
+          low: -reach,
+          high: reach,
+          at: delta,
+          base: mean ? store.mean().cost : store.pass().loss,
+          slope: mean ? fact.mean : fact.each,
+          points,
+          xTitle: `Δ added to ${fact.below}`,
+          yTitle: name,
+          words: `${name} as ${fact.below} changes, and its tangent at Δ = 0`,
+        }),
+      );
     }
     return { element, render, draw };
   }
 
   function fullStep(store) {
     let eta = null;
-    const body = el("div"), verdict = el("p", { class: "note" }), picture = el("div", { class: "picture" });
-    const change = eachFrame((value) => { eta = Math.max(value, 0); render(); later(); });
-    const knob = dial("eta", "η", { min: -4, max: 2, step: 0.02, read: (v) => Number((10 ** v).toPrecision(3)), write: (v) => Math.log10(Math.max(v, 1e-4)) }, change);
-    const element = el("div", { class: "half" }, el("h3", { text: "Take a full step against the gradient" }),
-      el("div", { class: "row" }, knob), body, verdict, picture);
+    const body = el("div"),
+      verdict = el("p", { class: "note" }),
+      picture = el("div", { class: "picture" });
+    const change = eachFrame((value) => {
+      eta = Math.max(value, 0);
+      render();
+      later();
+    });
+    const knob = dial(
+      "eta",
+      "η",
+      {
+        min: -4,
+        max: 2,
+        step: 0.02,
+        read: (v) => Number((10 ** v).toPrecision(3)),
+        write: (v) => Math.log10(Math.max(v, 1e-4)),
+      },
+      change,
+    );
+    const element = el(
+      "div",
+      { class: "half" },
+      el("h3", { text: "Take a full step against the gradient" }),
+      el("div", { class: "row" }, knob),
+      body,
+      verdict,
+      picture,
+    );
     let waiting = null;
-    const later = () => { clearTimeout(waiting); waiting = setTimeout(draw, 60); };
+    const later = () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(draw, 60);
+    };
 
     function own() {
-      const { update } = store.current(), after = update && DR.data.array(update.theta_after);
+      const { update } = store.current(),
+        after = update && DR.data.array(update.theta_after);
       if (!after) return null;
-      const { net, rows } = store, { grad, cost } = store.mean(), theta = store.theta();
+      const { net, rows } = store,
+        { grad, cost } = store.mean(),
+        theta = store.theta();
       const promised = grad.reduce((sum, g, q) => sum + g * (after.values[q] - theta[q]), 0);
-      const change = DR.driver.cost(net, after.values, rows.X, rows.Y, rows.w, store.masks()) - cost;
-      return { rule: typeof update.rule === "string" ? update.rule : update.rule.name ?? "rule", promised, change };
+      const change =
+        DR.driver.cost(net, after.values, rows.X, rows.Y, rows.w, store.masks()) - cost;
+      return { rule: String(update.rule).split("(")[0], promised, change };
     }
 
     function render() {
       if (eta === null) eta = store.current().learning_rate || 0.1;
       knob.show(eta);
-      const { grad, cost } = store.mean(), square = squareOf(grad);
-      const change = stepped(store)(eta) - cost, promised = -eta * square, mine = own();
-      body.replaceChildren(table(["change of C"], [
-        row("−η‖∇C‖²", [["step", promised]], "promised"), row("true change", [["step", change]], "true"),
-        row("the difference", [["step", change - promised]], "difference"),
-        ...(mine ? [row(`the ${mine.rule} step taken: ∇C · Δθ`, [["rule", mine.promised]], "promised"), row("its true change", [["rule", mine.change]], "true")] : [])]));
+      const { grad, cost } = store.mean(),
+        square = squareOf(grad);
+      const change = stepped(store)(eta) - cost,
+        promised = -eta * square,
+        mine = own();
+      body.replaceChildren(
+        table(
+          ["change of C"],
+          [
+            row("−η‖∇C‖²", [["step", promised]], "promised"),
+            row("true change", [["step", change]], "true"),
+            row("the difference", [["step", change - promised]], "difference"),
+            ...(mine
+              ? [
+                  row(
+                    `the ${mine.rule} step taken: ∇C · Δθ`,
+                    [["rule", mine.promised]],
+                    "promised",
+                  ),
+                  row("its true change", [["rule", mine.change]], "true"),
+                ]
+              : []),
+          ],
+        ),
+      );
       const part = change / promised;
-      verdict.textContent = square === 0 ? "The gradient is zero: there is no way down from here."
-        : !Number.isFinite(change) ? "The step leads to where the loss is no number: η is far too large."
-        : change > 0 ? "The step overshoots: the loss rises. The straight line holds only near the start."
-        : `The step delivers ${Math.round(100 * part)} % of what the slope promised.`;
+      verdict.textContent =
+        square === 0
+          ? "The gradient is zero: there is no way down from here."
+          : !Number.isFinite(change)
+            ? "The step leads to where the loss is no number: η is far too large."
+            : change > 0
+              ? "The step overshoots: the loss rises. The straight line holds only near the start."
+              : `The step delivers ${Math.round(100 * part)} % of what the slope promised.`;
     }
 
     function draw() {
-      const { grad, cost } = store.mean(), square = squareOf(grad), { n } = store.rows;
+      const { grad, cost } = store.mean(),
+        square = squareOf(grad),
+        { n } = store.rows;
       const points = Math.min(49, Math.floor(WORK / (store.net.p * n)));
       if (points < 7 || square === 0 || !(eta > 0)) return picture.replaceChildren();
-      picture.replaceChildren(plot(stepped(store), {
-        low: 0, high: 2 * eta, at: eta, base: cost, slope: -square, points,
-        xTitle: "η, along −∇C", yTitle: "C", words: "C along the step against the gradient, and its tangent at the start",
-      }));
+      picture.replaceChildren(
+        DR.plots.tangent(stepped(store), DR.plots.fitted(BOX, picture, 640), {
+          low: 0,
+          high: 2 * eta,
+          at: eta,
+          base: cost,
+          slope: -square,
+          points,
+          xTitle: "η, along −∇C",
+          yTitle: "C",
+          words: "C along the step against the gradient, and its tangent at the start",
+        }),
+      );
     }
     return { element, render, draw, restart: () => (eta = null) };
   }
 
   function mount(element, store) {
-    const one = oneNumber(store), full = fullStep(store);
+    const one = oneNumber(store),
+      full = fullStep(store);
     let waiting = null;
-    const draw = () => { one.draw(); full.draw(); };
+    const draw = () => {
+      one.draw();
+      full.draw();
+    };
     element.classList.add("whatif");
     element.replaceChildren(one.element, full.element);
     function update(state, changed) {
@@ -238,6 +370,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
     const leave = store.subscribe(update);
     update(store.state, new Set(["payload"]));
+    DR.plots.onWidth(element, draw);
     return { unmount: leave };
   }
 

@@ -1,0 +1,97 @@
+"""How far the engine that trained is from what is shown, by the measure of the engine contract."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.bench import LARGEST_TOLERANCE
+from deltarule.engines.cases import block_scales
+from deltarule.explain.numbers import number_text
+from deltarule.explain.subject import Subject
+
+__all__ = ["Agreement", "agreement_of"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """The engine's gradient beside the trace's.
+
+    Attributes
+    ----------
+    engine, dtype : str
+        What trained the network, and in which type.
+    blocks : dict of str to float
+        For each block, the largest |engine − trace| in units of eps · max over the block of
+        |δ|ᵀ|A|.
+    differences : dict of str to float
+        The same as plain numbers.
+    tolerance : float
+        What the engine contract allows.
+    """
+
+    engine: str
+    dtype: str
+    blocks: dict[str, float]
+    differences: dict[str, float]
+    tolerance: float = LARGEST_TOLERANCE
+
+    @property
+    def worst(self) -> str:
+        """The block that differs most."""
+        return max(self.blocks, key=lambda name: self.blocks[name])
+
+    @property
+    def passed(self) -> bool:
+        """Whether every block is within the contract."""
+        return all(error <= self.tolerance for error in self.blocks.values())
+
+    def __str__(self) -> str:
+        name = self.worst
+        verdict = "within" if self.passed else "BEYOND"
+        return (
+            f"engine {self.engine} in {self.dtype}: its gradient differs by at most "
+            f"{number_text(self.differences[name])} in {name}, {self.blocks[name]:.3g} eps of "
+            f"what is added up there; {verdict} the {self.tolerance:g} of the engine contract"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {
+            "engine": self.engine,
+            "dtype": self.dtype,
+            "blocks": self.blocks,
+            "differences": self.differences,
+            "tolerance": self.tolerance,
+            "passed": self.passed,
+        }
+
+
+def agreement_of(subject: Subject) -> Agreement | None:
+    """The comparison block by block, or None if no engine's gradient is known.
+
+    Examples
+    --------
+    >>> from deltarule import Network, explain
+    >>> net = Network([1, 1])
+    >>> e = explain(net, [[1.0]], [[2.0]], theta=[1.0, 0.0], engine="reference")
+    >>> agreement_of(e.subject).passed
+    True
+    """
+    ours, theirs = subject.trace.grad, subject.engine_grad
+    if theirs is None:
+        return None
+    eps = float(np.finfo(np.dtype(subject.dtype or "float64")).eps)
+    scales = block_scales(subject.net, subject.trace)
+    blocks, differences = {}, {}
+    for block in subject.net.blocks:
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(block.of(theirs) - block.of(ours))
+        same = block.of(theirs) == block.of(ours)  # also where both are infinite
+        worst = float(np.where(same, 0.0, np.nan_to_num(gap, nan=np.inf)).max())
+        differences[block.name] = worst
+        unit = eps * scales[block.name]
+        blocks[block.name] = 0.0 if worst == 0 else worst / unit if unit > 0 else float("inf")
+    return Agreement(subject.engine or "unknown", subject.dtype or "float64", blocks, differences)

@@ -1,0 +1,371 @@
+"""``explain``: every number of backpropagation, by its name, with where it came from."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from deltarule.explain import overview
+from deltarule.explain.agreement import Agreement, agreement_of
+from deltarule.explain.column_nodes import ColumnNodes
+from deltarule.explain.derivation import DEPTH, TERMS, Derivation, check_limits
+from deltarule.explain.figures import Figures
+from deltarule.explain.numbers import DIGITS
+from deltarule.explain.rulebook import RecordedRule
+from deltarule.explain.subject import Names, Subject
+from deltarule.explain.subjects import subject_of
+from deltarule.maths import GradientReport, Trace, check_gradient
+
+__all__ = ["Explanation", "explain"]
+
+
+def explain(
+    what: Any,
+    X: Any = None,
+    Y: Any = None,
+    *,
+    theta: Any = None,
+    sample_weight: Any = None,
+    rule: Any = None,
+    learning_rate: float | None = None,
+    engine: str | None = None,
+    names: Names | None = None,
+    number: int = 1,
+    slots: Mapping[str, Any] | None = None,
+    theta_after: Any = None,
+    masks: list[Any] | None = None,
+    **settings: Any,
+) -> Explanation:
+    """Explain every number of one forward and one backward pass, and of the update after it.
+
+    ∂C_i/∂w_jk^l = ∂C_i/∂a_j^l · ∂a_j^l/∂z_j^l · ∂z_j^l/∂w_jk^l  (F6)
+
+    Parameters
+    ----------
+    what : Network, Model, MLPClassifier, MLPRegressor, TableModel or ReplayedStep
+        A network needs ``theta``; an estimator must be fitted. A step of training brings its own
+        batch, settings and result.
+    X : array of shape (N, n_0)
+        For a TableModel, a Table with its target, or TypedColumns.
+    Y : array of shape (N, n_L), or (N,)
+        Targets; class numbers for cross_entropy, an estimator's own labels for it.
+    theta : array of shape (p,), optional
+        The parameters, for a network alone.
+    sample_weight : array of shape (N,), optional
+        s.
+    rule : str, Rule or mapping, optional
+        The update rule of the step that is explained; by default that of the estimator or table
+        model.
+    learning_rate : float, optional
+        η of that step.
+    engine : str, optional
+        An engine to compare with: ``"compiled"``, say. By default the one that trained, where
+        that is known.
+    names : Names, optional
+        What inputs, outputs and rows are called.
+    number : int
+        t, the number of the step, from 1.
+    slots : mapping of str to array, optional
+        What the rule carried into the step; by default what it starts with.
+    theta_after : array of shape (p,), optional
+        What training made of θ, to be compared with.
+    masks : list of L+1 arrays or None, optional
+        Dropout, for a network alone: item l multiplies g^l(z^l).
+    **settings
+        ``l2``, ``l1``, ``total_weight``, ``clip_norm`` and others of EngineSettings.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    InputError
+        If there is nothing to explain, or something given does not fit.
+
+    Examples
+    --------
+    >>> from deltarule import Network, explain
+    >>> net = Network([2, 1], activation=[], bias=False)
+    >>> e = explain(net, [[1.0, 2.0]], [[3.0]], theta=[1.0, 0.5], rule="sgd", learning_rate=0.5)
+    >>> print(e.weight(1, 0, 1).text(depth=0))
+    ∂C/∂w_01^1 = Σ_i w_i · ∂C_i/∂w_01^1 = −4.000000  (F11)
+    >>> print(e.update_weight(1, 0, 1).text(depth=0))
+    new w_01^1 = w_01^1 − η ∂C/∂w_01^1 = 0.500000 − 0.500000 (−4.000000) = 2.500000  (U)
+    """
+    subject = subject_of(
+        what,
+        X,
+        Y,
+        theta=theta,
+        sample_weight=sample_weight,
+        rule=rule,
+        learning_rate=learning_rate,
+        engine=engine,
+        names=names,
+        number=number,
+        slots=slots,
+        theta_after=theta_after,
+        masks=masks,
+        **settings,
+    )
+    return Explanation(subject)
+
+
+class Explanation:
+    """Derivations of everything that one forward and one backward pass computed.
+
+    Layers l count from 1 to L, nodes j and k and samples from 0. A derivation is computed as far
+    as it is looked at.
+
+    Attributes
+    ----------
+    subject : Subject
+        What is explained.
+
+    Examples
+    --------
+    See :func:`explain`.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self._nodes = ColumnNodes(Figures(subject))
+
+    @property
+    def trace(self) -> Trace:
+        """Every number of the passes, in arrays."""
+        return self.subject.trace
+
+    # -- derivatives -------------------------------------------------------------------
+
+    def weight(self, layer: int, j: int, k: int, sample: int | None = None) -> Derivation:
+        """∂C_i/∂w_jk^l of one sample (F6), or ∂C/∂w_jk^l, the weighted mean over all (F11).
+
+        Raises
+        ------
+        InputError
+            If there is no such weight or sample.
+        """
+        figures = self._nodes.figures
+        layer, j = figures.check_node(layer, j)
+        k = figures.check_input(layer, k)
+        if sample is None:
+            return self._nodes.mean_weight(layer, j, k)
+        return self._nodes.weight(layer, j, k, figures.check_sample(sample))
+
+    def bias(self, layer: int, j: int, sample: int | None = None) -> Derivation:
+        """∂C_i/∂b_j^l of one sample, or ∂C/∂b_j^l, the weighted mean over all.
+
+        Raises
+        ------
+        InputError
+            If there is no such bias or sample.
+        """
+        figures = self._nodes.figures
+        layer, j = figures.check_node(layer, j)
+        figures.check_bias()
+        if sample is None:
+            return self._nodes.mean_bias(layer, j)
+        return self._nodes.bias(layer, j, figures.check_sample(sample))
+
+    def activation(self, layer: int, j: int, sample: int) -> Derivation:
+        """∂C_i/∂a_j^l: F7 at the output, F13 before it; layer 0 is the input.
+
+        Raises
+        ------
+        InputError
+            If there is no such node or sample.
+        """
+        figures = self._nodes.figures
+        layer, j = figures.check_node(layer, j, inputs=True)
+        return self._nodes.up(layer, j, figures.check_sample(sample))
+
+    def delta(self, layer: int, j: int, sample: int) -> Derivation:
+        """∂C_i/∂z_j^l: δ_j^l before w_i.
+
+        Raises
+        ------
+        InputError
+            If there is no such node or sample.
+        """
+        figures = self._nodes.figures
+        layer, j = figures.check_node(layer, j)
+        return self._nodes.delta(layer, j, figures.check_sample(sample))
+
+    def input(self, k: int, sample: int) -> Derivation:
+        """∂C_i/∂x_k: what a change of this input would do to the loss of this sample.
+
+        Raises
+        ------
+        InputError
+            If there is no such input or sample.
+        """
+        figures = self._nodes.figures
+        _, k = figures.check_node(0, k, inputs=True)
+        return self._nodes.input(k, figures.check_sample(sample))
+
+    def column(self, name: str, sample: int) -> Derivation:
+        """Σ_k x_k ∂C_i/∂x_k over the inputs k that a column of the table became.
+
+        Raises
+        ------
+        InputError
+            If there is no table, no such column, or no such sample.
+        """
+        return self._nodes.column(name, self._nodes.figures.check_sample(sample))
+
+    def cost(self, sample: int | None = None) -> Derivation:
+        """C_i of one sample, or C = Σ_i w_i C_i of all; penalties are not in it.
+
+        Raises
+        ------
+        InputError
+            If there is no such sample.
+        """
+        if sample is None:
+            return self._nodes.mean_cost()
+        return self._nodes.cost(self._nodes.figures.check_sample(sample))
+
+    def output(self, j: int, sample: int) -> Derivation:
+        """a_j^L, by the forward pass (F3, F4).
+
+        Raises
+        ------
+        InputError
+            If there is no such output or sample.
+        """
+        figures = self._nodes.figures
+        layer, j = figures.check_node(figures.L, j)
+        return self._nodes.a(layer, j, figures.check_sample(sample))
+
+    # -- the update --------------------------------------------------------------------
+
+    def update(self, block: str, index: Any) -> Derivation:
+        """The new value of a parameter, ``("W2", (1, 2))`` or ``("b1", 0)``, by the rule.
+
+        Raises
+        ------
+        InputError
+            If there is no such parameter, or no step is known.
+        """
+        return self._nodes.update(self._nodes.place(block, index))
+
+    def update_weight(self, layer: int, j: int, k: int) -> Derivation:
+        """The new w_jk^l.
+
+        Raises
+        ------
+        InputError
+            If there is no such weight, or no step is known.
+        """
+        figures = self._nodes.figures
+        layer, j = figures.check_node(layer, j)
+        return self.update(f"W{layer}", (j, figures.check_input(layer, k)))
+
+    def update_bias(self, layer: int, j: int) -> Derivation:
+        """The new b_j^l.
+
+        Raises
+        ------
+        InputError
+            If there is no such bias, or no step is known.
+        """
+        layer, j = self._nodes.figures.check_node(layer, j)
+        self._nodes.figures.check_bias()
+        return self.update(f"b{layer}", (j,))
+
+    def rule(self, block: str = "W1") -> RecordedRule:
+        """The step's rule written down, for the parameters of a block.
+
+        Raises
+        ------
+        InputError
+            If no step is known, or there is no such block.
+        """
+        shape = self.subject.net.block(block).shape
+        return self._nodes.recorded(self._nodes.place(block, (0,) * len(shape)))
+
+    # -- checks ------------------------------------------------------------------------
+
+    @functools.cached_property
+    def agreement(self) -> Agreement | None:
+        """The gradient of the engine that trained beside the trace's; None if none is known."""
+        return agreement_of(self.subject)
+
+    def check(self, entries: int | None = 20, *, raises: bool = False) -> GradientReport:
+        """Backpropagation against finite differences, for what is shown.
+
+        Parameters
+        ----------
+        entries : int or None
+            At most so many entries of each block; None checks all.
+        raises : bool
+            Whether a mismatch raises; if not, look at ``report.passed``.
+
+        Raises
+        ------
+        GradientMismatch
+            If ``raises``, and a block differs.
+        InputError
+            If the cost is not finite.
+        """
+        subject, loss = self.subject, self.subject.net.loss
+        Y = subject.Y[:, :: loss.targets_per_output()]
+        return check_gradient(
+            subject.net,
+            subject.theta,
+            subject.X,
+            Y,
+            subject.s,
+            masks=subject.masks,
+            entries=entries,
+            raises=raises,
+        )
+
+    # -- all of it ---------------------------------------------------------------------
+
+    def text(self, *, depth: int = DEPTH, terms: int = TERMS, digits: int = DIGITS) -> str:
+        """An overview in plain text: the cost, and the largest derivative of every block."""
+        return overview.text(self, *check_limits(depth, terms, digits))
+
+    def latex(
+        self,
+        *,
+        depth: int = DEPTH,
+        terms: int = TERMS,
+        digits: int = DIGITS,
+        standalone: bool = True,
+    ) -> str:
+        """The cost, and the derivation of the largest derivative of every block, in LaTeX."""
+        return overview.latex(self, *check_limits(depth, terms, digits), standalone=standalone)
+
+    def to_dict(
+        self, *, depth: int = DEPTH, terms: int = TERMS, digits: int = DIGITS
+    ) -> dict[str, Any]:
+        """The overview as JSON can hold it."""
+        return overview.as_dict(self, *check_limits(depth, terms, digits))
+
+    def _repr_html_(self) -> str:
+        return overview.html(self, DEPTH, TERMS, DIGITS)
+
+    def html(self, path: str | os.PathLike[str], **options: Any) -> Any:
+        """Write the interactive page: one file that needs no network.
+
+        Parameters
+        ----------
+        path : path
+        **options
+            As for :func:`deltarule.explain.page.write_page`.
+        """
+        page = importlib.import_module("deltarule.explain.page")
+        return page.write_page(self, path, **options)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Explanation of {self.subject.net!r} on {len(self.subject.X)} rows>"

@@ -1,0 +1,161 @@
+"""The numbers that derivations are made of: one forward and one backward pass, row by row."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.explain.subject import Subject
+from deltarule.maths import numpy_namespace
+from deltarule.maths.network import bound_formulas
+
+__all__ = ["Figures"]
+
+# How near the product of F6's factors must be to δ from z, relative to δ: all digits that anybody
+# would look at. A logistic output at z = 37 is 1 in floating point, and the product has none.
+_INTACT = 1e-9
+
+
+class Figures:
+    """Everything of the passes with weight 1 for every row, before w_i.
+
+    Attributes
+    ----------
+    subject : Subject
+    W, b : lists of L+1 arrays
+        Views of θ.
+    Z, A, G, delta : lists of L+1 arrays
+        z^l, a^l, g^l(z^l) and ∂C_i/∂z^l, each (N, n_l).
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject, self.net = subject, subject.net
+        each = subject.each
+        self.W, self.b = subject.net.unpack(subject.theta)
+        self.Z, self.A, self.G, self.delta = each.Z, each.A, each.G, each.delta
+        self.loss: np.ndarray = each.loss
+        self.activations, self.bound_loss = bound_formulas(subject.net, numpy_namespace(np.float64))
+        self._ups: dict[int, np.ndarray] = {}
+        self._slopes: dict[int, np.ndarray] = {}
+
+    @property
+    def L(self) -> int:
+        """The output layer."""
+        return self.net.n_layers
+
+    def mask(self, layer: int) -> np.ndarray | None:
+        """The dropout of a layer, (N, n_l), if there was any."""
+        masks = self.subject.masks
+        return None if masks is None else masks[layer]
+
+    def up(self, layer: int) -> np.ndarray:
+        """∂C_i/∂a^l, (N, n_l): from the loss at the output (F7), else the sums of F13."""
+        if layer not in self._ups:
+            with np.errstate(all="ignore"):
+                if layer == self.L:
+                    self._ups[layer] = self.bound_loss.from_output(self.G[-1], self.subject.Y)[1]
+                else:
+                    self._ups[layer] = self.delta[layer + 1] @ self.W[layer + 1]
+        return self._ups[layer]
+
+    def slope(self, layer: int) -> np.ndarray:
+        """g^l′(z^l), (N, n_l); of an elementwise activation."""
+        if layer not in self._slopes:
+            with np.errstate(all="ignore"):
+                slope = self.activations[layer].slope(self.Z[layer], self.G[layer])
+            self._slopes[layer] = np.broadcast_to(slope, self.Z[layer].shape)
+        return self._slopes[layer]
+
+    def mixes(self, layer: int) -> bool:
+        """Whether the layer's activation looks across its nodes, as softmax does."""
+        return self.activations[layer].slope is None
+
+    @functools.cached_property
+    def intact(self) -> np.ndarray:
+        """Where the factors at the output give δ^L with its digits, (N, n_L)."""
+        with np.errstate(all="ignore"):
+            plain = self.activations[-1].pullback(self.Z[-1], self.G[-1], self.up(self.L))
+            delta = self.delta[-1]
+            same = np.abs(plain - delta) <= _INTACT * np.abs(delta)
+        unfused = self.bound_loss.from_input is None
+        return np.full(delta.shape, True) if unfused else same
+
+    @functools.cached_property
+    def terms(self) -> np.ndarray:
+        """The terms of C_i, one for each output, (N, n_L)."""
+        with np.errstate(all="ignore"):
+            if self.bound_loss.from_input is not None:
+                terms: np.ndarray = self.bound_loss.from_input(self.Z[-1], self.subject.Y)[0]
+            else:
+                terms = self.bound_loss.from_output(self.G[-1], self.subject.Y)[0]
+        return np.broadcast_to(terms, self.Z[-1].shape)
+
+    def jacobian(self, sample: int, j: int) -> np.ndarray:
+        """∂a_i/∂z_j of a mixing output, for every i: by the activation's own pullback."""
+        z, a = self.Z[-1][sample : sample + 1], self.G[-1][sample : sample + 1]
+        units: Any = np.eye(z.shape[1])
+        with np.errstate(all="ignore"):
+            rows = [self.activations[-1].pullback(z, a, unit[None])[0, j] for unit in units]
+        return np.array(rows)
+
+    def check_sample(self, sample: Any) -> int:
+        """The row's number, if there is such a row.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        return _checked("sample", sample, len(self.loss), "row")
+
+    def check_node(self, layer: Any, j: Any, *, inputs: bool = False) -> tuple[int, int]:
+        """A node's place, if there is such a node.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        least = 0 if inputs else 1
+        if not _whole(layer) or not least <= layer <= self.L:
+            raise InputError(
+                f"layer is {layer!r}; expected {least} to {self.L}: the network has {self.L} "
+                "layers, and layer 0 is its input"
+            )
+        return int(layer), _checked("j", j, self.net.widths[layer], f"node of layer {layer}")
+
+    def check_bias(self) -> None:
+        """Whether there are biases.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        if not self.net.bias:
+            raise InputError("the network has bias=False; there is no bias to explain")
+
+    def check_input(self, layer: int, k: Any) -> int:
+        """k of w_jk^l, if there is such a node in the layer before.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        return _checked("k", k, self.net.widths[layer - 1], f"node of layer {layer - 1}")
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _checked(name: str, value: Any, count: int, what: str) -> int:
+    if not _whole(value) or not 0 <= value < count:
+        raise InputError(
+            f"{name} is {value!r}; expected the number of a {what}, from 0 to {count - 1}"
+        )
+    return int(value)

@@ -1,0 +1,107 @@
+"""How numbers are shown: one rule for text, LaTeX, MathML and, in its own words, the page.
+
+0 is "0"; from 1e-4 up to, not with, 1e6 with so many decimals; else with so many significant
+digits and a power of ten
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from deltarule.maths.printing.boxes import Box, Fenced, Shown, Terms
+from deltarule.maths.printing.markup import box_text
+
+__all__ = ["DIGITS", "fenced_number", "json_number", "number_box", "number_text", "same_shown"]
+
+DIGITS = 6
+
+
+def number_box(x: float, digits: int = DIGITS) -> Shown:
+    """A number as the box that shows it.
+
+    Examples
+    --------
+    >>> number_box(-1.5e-7)
+    Shown(mantissa='1.50000', exponent='-7', negative=True)
+    """
+    x = float(x)
+    if math.isnan(x):
+        return Shown("not a number")
+    negative, size = x < 0, abs(x)
+    if math.isinf(size):
+        return Shown("∞", "", negative)
+    if size == 0:
+        return Shown("0")
+    if 1e-4 <= size < 1e6:
+        return Shown(f"{size:.{digits}f}", "", negative)
+    mantissa, _, exponent = f"{size:.{max(digits - 1, 0)}e}".partition("e")
+    return Shown(mantissa, str(int(exponent)), negative)
+
+
+def number_text(x: float, digits: int = DIGITS) -> str:
+    """A number as it is shown in text.
+
+    Examples
+    --------
+    >>> number_text(-0.12672106229613669), number_text(0), number_text(1.5e-7)
+    ('−0.126721', '0', '1.50000 × 10^−7')
+    """
+    return box_text(number_box(x, digits))
+
+
+def same_shown(x: float, y: float, digits: int = DIGITS) -> bool:
+    """Whether two numbers are shown alike.
+
+    Examples
+    --------
+    >>> same_shown(0.1, 0.1 + 1e-9), same_shown(0.1, 0.1 + 1e-5)
+    (True, False)
+    """
+    return number_box(x, digits) == number_box(y, digits)
+
+
+def fenced_number(x: float, digits: int = DIGITS) -> Box:
+    """A number that may follow an operator: in parentheses if it is negative.
+
+    Examples
+    --------
+    >>> box_text(fenced_number(-2.0, 1))
+    '(−2.0)'
+    """
+    box = number_box(x, digits)
+    return Fenced((box,)) if box.negative else box
+
+
+def product_box(values: Any, digits: int = DIGITS) -> Box:
+    """Numbers with a dot between them."""
+    first, *rest = values
+    return Terms(
+        (("", number_box(first, digits)), *(("·", fenced_number(x, digits)) for x in rest))
+    )
+
+
+def sum_box(values: Any, digits: int = DIGITS) -> Box:
+    """Numbers added, a negative one taken off."""
+    parts: list[tuple[str, Box]] = []
+    for x in values:
+        box = number_box(x, digits)
+        if not parts:
+            parts.append(("", box))
+        elif box.negative:
+            parts.append(("-", Shown(box.mantissa, box.exponent)))
+        else:
+            parts.append(("+", box))
+    return Terms(tuple(parts))
+
+
+def json_number(x: float) -> float | str:
+    """A number for a JSON file, which has none that is not finite.
+
+    Examples
+    --------
+    >>> json_number(0.1), json_number(float("-inf"))
+    (0.1, '-inf')
+    """
+    x = float(x)
+    return x if math.isfinite(x) else repr(x)

@@ -1,0 +1,237 @@
+"""Update rules written down: the formula that moves θ, as an expression that prints itself.
+
+The rule's own function is run once over the recording namespace. What of a step is one number
+for all parameters is a plain number there: t, and so Adam's 1 − β^t; whether the parameter is a
+weight. η and the cost keep their names, and what the rule carries from step to step is known
+again in the result by being the same node.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from deltarule.errors import InputError
+from deltarule.maths import RecordedFormula
+from deltarule.maths.recording import Node, RecordingNamespace, reachable
+from deltarule.optimizers import RULES, Rule, StepInfo
+
+__all__ = ["RecordedRule", "record_rule"]
+
+_LEAVES = ("variable", "constant", "symbol", "n_outputs", "per_output")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RecordedRule:
+    """An update rule written down for one step.
+
+    Attributes
+    ----------
+    rule : Rule
+    formula : RecordedFormula
+        Of theta, g, every slot with a value for each parameter, and eta if it was left open; its
+        results are ``theta`` and every slot after the step, by name.
+    steps : tuple of (str, RecordedFormula)
+        The same in steps that are read one after the other: intermediate results by their names
+        (``m``, ``v``, ``m_hat``), each of what stands before it, and ``theta`` last. A slot as it
+        was before the step is called ``m_before``.
+    """
+
+    rule: Rule
+    formula: RecordedFormula
+    steps: tuple[tuple[str, RecordedFormula], ...]
+
+    def text(self) -> str:
+        """The steps as plain text, one to a line.
+
+        Examples
+        --------
+        >>> print(record_rule("momentum", 1, 0.5).text())
+        v = 0.9 v_before - eta g
+        theta = theta + v
+        """
+        return "\n".join(f"{name} = {formula.text()}" for name, formula in self.steps)
+
+    def javascript(self, name: str) -> str:
+        """A JavaScript function of theta, g and the slots, that gives all results in an array."""
+        return self.formula.javascript(name)
+
+
+def record_rule(
+    rule: Rule | str | Mapping[str, Any],
+    t: int,
+    learning_rate: float | None = None,
+    *,
+    is_weight: bool = True,
+    scalars: Mapping[str, float] | None = None,
+    cost: float | None = None,
+) -> RecordedRule:
+    """Write down what a rule does to one parameter in one step.
+
+    Parameters
+    ----------
+    rule : Rule, str or mapping
+        The rule, its registered name, or its saved form.
+    t : int
+        The number of the step, from 1.
+    learning_rate : float, optional
+        η. If it is left out, eta is one more argument.
+    is_weight : bool
+        Whether the parameter is a weight; a bias does not decay.
+    scalars : mapping of str to float, optional
+        The slots that hold one value for all parameters, before the step; their initial
+        values where left out.
+    cost : float, optional
+        C at θ, penalty included, for rules that look at it.
+
+    Returns
+    -------
+    RecordedRule
+
+    Raises
+    ------
+    InputError
+        If the step's number is not positive, or the rule's formula does something that
+        cannot be written down.
+
+    Examples
+    --------
+    >>> print(record_rule("sgd", 1, 0.5).javascript("update"))
+    // rule sgd at step 1: theta and what it carries
+    function update(theta, g) {
+      return theta - 0.5 * g;
+    }
+    """
+    record = RULES.get(rule)
+    if not isinstance(t, int) or isinstance(t, bool) or t < 1:
+        raise InputError(f"t is {t!r}; expected the number of a step, from 1")
+    given = dict(scalars or {})
+    try:
+        return _recorded(record, t, learning_rate, is_weight, given, cost, named=True)
+    except InputError:
+        if learning_rate is None:
+            raise
+        # A rule of one's own may need η as the number it is.
+        return _recorded(record, t, learning_rate, is_weight, given, cost, named=False)
+
+
+def _recorded(
+    rule: Rule,
+    t: int,
+    learning_rate: float | None,
+    is_weight: bool,
+    scalars: dict[str, float],
+    cost: float | None,
+    *,
+    named: bool,
+) -> RecordedRule:
+    xp = RecordingNamespace()
+    theta, g = xp.variable("theta"), xp.variable("g")
+    slots: dict[str, Node] = {}
+    arguments = ["theta", "g"]
+    for slot in rule.slots:
+        if slot.kind == "theta":
+            slots[slot.name] = xp.variable(slot.name)
+            arguments.append(slot.name)
+        else:
+            first = rule.settings[slot.initial] if isinstance(slot.initial, str) else slot.initial
+            value = float(scalars.get(slot.name, first))
+            slots[slot.name] = xp.symbol(f"{slot.name}_before", value)
+    eta: Any = learning_rate
+    if rule.uses_learning_rate and learning_rate is None:
+        eta = xp.variable("eta")
+        arguments.append("eta")
+    elif rule.uses_learning_rate and named:
+        eta = xp.symbol("eta", float(learning_rate or 0.0))
+    C = xp.symbol("cost", float(cost)) if cost is not None else None
+    title = f"rule {rule} at step {t}: theta and what it carries"
+    try:
+        update = rule.formula(xp, **rule.settings)
+        after, carried = update(theta, g, dict(slots), StepInfo(t, eta, C, is_weight))
+        results = {"theta": xp.number(after)}
+        results |= {slot.name: xp.number(carried[slot.name]) for slot in rule.slots}
+    except InputError as error:
+        raise InputError(f"cannot record rule {rule}: {error}") from error
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(
+            f"cannot record rule {rule}: its formula gave {type(error).__name__}: {error}; "
+            "expected update(theta, g, slots, step) -> (theta, slots) with the functions of xp"
+        ) from error
+    formula = RecordedFormula(title, tuple(arguments), results, True)
+    return RecordedRule(rule, formula, tuple(_steps(rule, results, slots)))
+
+
+def _steps(
+    rule: Rule, results: dict[str, Node], slots: dict[str, Node]
+) -> list[tuple[str, RecordedFormula]]:
+    """Intermediate results by name, in the order of making, and θ at the end."""
+    root = results["theta"]
+    named: dict[int, str] = {}
+    for name, node in results.items():
+        if name != "theta" and node.op not in _LEAVES and node is not root:
+            named.setdefault(node.index, name)
+    carried = dict(named)
+    inside = reachable([root])
+    for node in inside:
+        # What a slot holds, divided by a number: Adam's correction of its bias.
+        if node.op == "divide" and node.args[1].op == "constant":
+            name = carried.get(node.args[0].index, "")
+            if name:
+                named.setdefault(node.index, f"{name}_hat")
+    for node in _used_twice(inside, named, root):
+        named.setdefault(node.index, "u" if "u" not in named.values() else f"u_{node.index}")
+    before = {node.index: f"{name}_before" for name, node in slots.items()}
+    wanted = reachable([*results.values()])
+    out = []
+    for node in wanted:
+        if node.index in named and node is not root:
+            out.append((named[node.index], _cut(node, named, before)))
+    return [*out, ("theta", _cut(root, named, before))]
+
+
+def _used_twice(inside: list[Node], named: dict[int, str], root: Node) -> list[Node]:
+    """Longer parts of θ's own expression that stand in it more than once, the largest first."""
+    users: dict[int, int] = {}
+    for node in reachable([root], stop=lambda n: n is not root and n.index in named):
+        for argument in node.args:
+            users[argument.index] = users.get(argument.index, 0) + 1
+
+    def long(node: Node) -> bool:
+        return node.op not in _LEAVES and not node.truth and len(reachable([node])) > 5
+
+    return [
+        node
+        for node in inside
+        if users.get(node.index, 0) > 1 and node.index not in named and long(node)
+    ]
+
+
+def _cut(root: Node, named: dict[int, str], before: dict[int, str]) -> RecordedFormula:
+    """The expression with names for the intermediate results that are in it."""
+    space = RecordingNamespace()
+    made: dict[int, Node] = {}
+    names: list[str] = []
+
+    def variable(name: str) -> Node:
+        if name not in names:
+            names.append(name)
+        return space.variable(name)
+
+    for node in reachable([root], stop=lambda n: n is not root and n.index in named):
+        if node is not root and node.index in named:
+            made[node.index] = variable(named[node.index])
+        elif node.index in before:
+            made[node.index] = variable(before[node.index])
+        elif node.op == "variable":
+            made[node.index] = variable(node.data)
+        elif node.op == "symbol":
+            made[node.index] = variable(node.data[0])
+        elif node.args:
+            made[node.index] = space.apply(node.op, *(made[a.index] for a in node.args))
+        else:
+            made[node.index] = space.leaf(node)
+    value = made[root.index]
+    used = {n.data for n in reachable([value]) if n.op == "variable"}
+    arguments = tuple(name for name in names if name in used)
+    return RecordedFormula("step", arguments, {"value": value}, True)

@@ -1,0 +1,198 @@
+"""Subjects from estimators, table models and steps of training."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.engines import EngineSettings, ReferenceEngine
+from deltarule.errors import InputError
+from deltarule.estimators import TableModel
+from deltarule.estimators.sklearn_rules import rule_record
+from deltarule.explain.columns import EncodedColumn, encoded_columns
+from deltarule.explain.subject import Names, StepTaken, Subject
+from deltarule.maths import Network
+from deltarule.optimizers import RULES, Rule
+from deltarule.tables import Table, TypedColumns, apply_schema
+
+__all__ = ["Source", "of_estimator", "of_step", "of_table"]
+
+
+class Source(NamedTuple):
+    """A subject, and what else is known of where it comes from.
+
+    Attributes
+    ----------
+    subject : Subject
+    net, theta
+        In the type that was trained in.
+    step : StepTaken or None
+        A step from here by the model's own settings.
+    engine : str or None
+        What trained it.
+    """
+
+    subject: Subject
+    net: Network
+    theta: np.ndarray
+    step: StepTaken | None
+    engine: str | None
+
+
+def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
+    """An MLPClassifier or MLPRegressor, fitted, at its coefficients of now."""
+    if not hasattr(model, "coefs_"):
+        raise InputError(
+            f"this {type(model).__name__} is not fitted; expected a fitted one; call fit first"
+        )
+    if X is None or y is None:
+        raise InputError("an estimator is explained on rows with targets; expected X and y")
+    columns = tuple(map(str, getattr(model, "feature_names_in_", ())))
+    rows, Y = model._targets(X, y, incremental=True, reset=False)
+    s = model._row_weights(y, sample_weight, rows)
+    if hasattr(rows, "toarray"):
+        rows = rows.toarray()
+    net: Network = model.network_
+    theta = model._packed(net)
+    classes = tuple(map(str, getattr(model, "classes_", ())))
+    plain = Names.plain(net, len(rows))
+    names = Names(columns or plain.inputs, _output_names(classes, net, plain.outputs), plain.rows)
+    subject = Subject.of_arrays(net, theta, rows, Y, s, names, classes=classes)
+    rule = rule_record(model)
+    step = None
+    if isinstance(rule, Rule):
+        settings = EngineSettings(
+            rule=rule,
+            l2=float(model.alpha),
+            total_weight=float(subject.s.sum()),
+            clip_norm=model.clip_norm,
+        )
+        step = StepTaken(settings, float(model.learning_rate_init))
+        step = _going_on(step, model, rule, theta)
+    engine = model.engine if isinstance(model.engine, str) else None
+    return Source(subject, net, theta, step, engine)
+
+
+def _going_on(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> StepTaken:
+    """The step with what the rule carries, if training ended at these parameters."""
+    state = getattr(getattr(model, "_result", None), "state", {})
+    slots = {slot.name: state.get(f"slot.{slot.name}") for slot in rule.slots}
+    same = "theta" in state and np.array_equal(state["theta"], theta) and "t" in state
+    if not same or any(value is None for value in slots.values()):
+        return step
+    exact = {name: np.asarray(value, dtype=np.float64) for name, value in slots.items()}
+    return dataclasses.replace(step, number=int(state["t"]) + 1, slots=exact)
+
+
+def _output_names(
+    classes: tuple[str, ...], net: Network, plain: tuple[str, ...]
+) -> tuple[str, ...]:
+    if len(classes) == net.n_outputs:
+        return classes
+    if len(classes) == 2 and net.n_outputs == 1:
+        return (classes[1],)
+    return plain
+
+
+def of_table(model: TableModel, table: Any, sample_weight: Any) -> Source:
+    """A table model on the rows of a table with known targets."""
+    typed = _typed(model, table)
+    given = typed.weights if sample_weight is None else sample_weight
+    net, theta = model.model.net, model.model.theta
+    X = model.encoder.transform(typed, dtype=net.dtype)
+    Y = model.target.transform(np.asarray(typed.target))
+    plain = Names.plain(net, len(X))
+    outputs = _output_names(model.classes, net, plain.outputs)
+    names = Names(model.encoder.feature_names, outputs, tuple(str(i + 1) for i in typed.rows))
+    subject = Subject.of_arrays(
+        net,
+        theta,
+        X,
+        Y,
+        given,
+        names,
+        columns=encoded_columns(model, typed, net.dtype),
+        classes=model.classes,
+    )
+    settings = model.settings
+    step = None
+    if settings.get("rule") in RULES and subject.s.sum() > 0:
+        taken = EngineSettings(
+            rule=settings["rule"],
+            l2=float(settings.get("l2", 0.0)),
+            total_weight=float(subject.s.sum()),
+            clip_norm=settings.get("clip_norm"),
+        )
+        step = StepTaken(taken, float(settings.get("learning_rate", 0.0)))
+    engine = settings.get("engine")
+    return Source(subject, net, theta, step, engine if isinstance(engine, str) else None)
+
+
+def _typed(model: TableModel, table: Any) -> TypedColumns:
+    if isinstance(table, Table):
+        return apply_schema(model.schema, table)
+    if not isinstance(table, TypedColumns):
+        raise InputError(
+            f"a TableModel was given a {type(table).__name__}; expected a Table with its target, "
+            "or TypedColumns; use table_from_frame for a frame"
+        )
+    if table.target is None:
+        raise InputError(
+            "the TypedColumns have no target, and a loss compares with one; "
+            "apply the schema with need_target=True"
+        )
+    return table
+
+
+def of_step(step: Any) -> Subject:
+    """A step of training, replayed: its batch, its masks, what it started from and what it made."""
+    exact = step.net.with_changes(dtype=np.float64)
+    theta = np.asarray(step.before["theta"], dtype=np.float64)
+    X, Y = (np.asarray(part, dtype=np.float64) for part in (step.batch.X, step.batch.Y))
+    w = np.asarray(step.batch.w, dtype=np.float64)
+    reference = ReferenceEngine()
+    reference.load(step.net, np.asarray(step.before["theta"]), step.settings)
+    masks = reference.masks(step.batch)
+    if masks is not None:
+        masks = [None if m is None else np.asarray(m, dtype=np.float64) for m in masks]
+    rule = step.settings.rule
+    slots = {
+        slot.name: np.asarray(step.before[f"slot.{slot.name}"], dtype=np.float64)
+        for slot in rule.slots
+    }
+    taken = StepTaken(
+        settings=step.settings,
+        learning_rate=float(step.learning_rate),
+        number=int(step.before.get("t", step.step - 1)) + 1,
+        slots=slots,
+        theta_after=np.asarray(step.after["theta"], dtype=np.float64),
+    )
+    rows = step.batch.rows if step.source_rows is None else step.source_rows
+    names = Names.plain(exact, len(X))
+    columns: tuple[EncodedColumn, ...] = ()
+    classes: tuple[str, ...] = ()
+    table = getattr(step, "table", None)
+    if table is not None:
+        outputs = _output_names(table.classes, exact, names.outputs)
+        names = Names(table.encoder.feature_names, outputs, names.rows)
+        classes = table.classes
+        if step.typed is not None:
+            columns = encoded_columns(table, step.typed, step.net.dtype)
+    return Subject(
+        net=exact,
+        theta=theta,
+        X=X,
+        Y=Y,
+        s=w * len(X),
+        w=w,
+        names=dataclasses.replace(names, rows=tuple(str(int(row)) for row in rows)),
+        masks=masks,
+        step=taken,
+        engine=step.engine,
+        dtype=str(np.dtype(step.dtype)),
+        engine_grad=np.asarray(step.gradient, dtype=np.float64),
+        columns=columns,
+        classes=classes,
+    )

@@ -1,0 +1,124 @@
+"""The symbols of the mathematics: for every number its name, as boxes and as a key.
+
+A key is what programs know a symbol by: ``w^2_{1,2}``, ``a^1_{0}``, ``dC_0/dw^2_{1,2}``. The page
+carries the same keys.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from deltarule.maths import Network
+from deltarule.maths.printing.boxes import Box, Partial, Scripted, Symbol, Terms
+
+__all__ = ["Mark", "Symbols", "dotted", "partial", "plain"]
+
+_DELTA = Symbol(r"\delta", "δ")
+
+
+class Mark(NamedTuple):
+    """A symbol: its boxes, and the key that programs know it by."""
+
+    box: Box
+    key: str
+
+
+def plain(name: str, latex: str | None = None, below: str = "", above: str = "") -> Mark:
+    """A letter with what stands below and above it.
+
+    Examples
+    --------
+    >>> plain("w", below="0").key
+    'w_0'
+    """
+    letter = Symbol(latex or name, name)
+    box: Box = Scripted(letter, below, above) if below or above else letter
+    key = name + (f"^{above}" if above else "") + (f"_{below}" if below else "")
+    return Mark(box, key)
+
+
+def partial(of: Mark, by: Mark) -> Mark:
+    """A partial derivative.
+
+    Examples
+    --------
+    >>> partial(plain("C"), plain("z")).key
+    'dC/dz'
+    """
+    return Mark(Partial(of.box, by.box), f"d{of.key}/d{by.key}")
+
+
+def dotted(*marks: Mark) -> Mark:
+    """A product of symbols, with a dot between them.
+
+    Examples
+    --------
+    >>> dotted(plain("w"), plain("a")).key
+    'w * a'
+    """
+    if len(marks) == 1:
+        return marks[0]
+    boxes = tuple(("·" if place else "", mark.box) for place, mark in enumerate(marks))
+    return Mark(Terms(boxes), " * ".join(mark.key for mark in marks))
+
+
+class Symbols:
+    """The symbols of a network's numbers.
+
+    Parameters
+    ----------
+    net : Network
+        If no layer has more than ten nodes, two indices stand side by side: w_12^2.
+
+    Examples
+    --------
+    >>> from deltarule.maths.printing.markup import box_latex, box_text
+    >>> names = Symbols(Network([3, 3, 3]))
+    >>> box_text(names.w(2, 1, 2).box), box_latex(names.w(2, 1, 2).box), names.w(2, 1, 2).key
+    ('w_12^2', 'w_{12}^{2}', 'w^2_{1,2}')
+    """
+
+    def __init__(self, net: Network) -> None:
+        self._between = "" if max(net.widths) <= 10 else ","
+
+    def w(self, layer: int, j: int, k: int) -> Mark:
+        """w_jk^l."""
+        box = Scripted(Symbol("w", "w"), f"{j}{self._between}{k}", str(layer))
+        return Mark(box, f"w^{layer}_{{{j},{k}}}")
+
+    def b(self, layer: int, j: int) -> Mark:
+        """b_j^l."""
+        return self.node("b", layer, j)
+
+    def z(self, layer: int, j: int) -> Mark:
+        """z_j^l."""
+        return self.node("z", layer, j)
+
+    def a(self, layer: int, j: int) -> Mark:
+        """a_j^l, of which layer 0 is x_j."""
+        if layer == 0:
+            return Mark(Scripted(Symbol("x", "x"), str(j)), f"a^0_{{{j}}}")
+        return self.node("a", layer, j)
+
+    def mask(self, layer: int, j: int) -> Mark:
+        """m_j^l, the factor of dropout."""
+        return self.node("m", layer, j)
+
+    def y(self, j: int) -> Mark:
+        """y_j."""
+        return Mark(Scripted(Symbol("y", "y"), str(j)), f"y_{{{j}}}")
+
+    def node(self, letter: str, layer: int, j: int) -> Mark:
+        """A number of node j of layer l."""
+        symbol = _DELTA if letter == "delta" else Symbol(letter, letter)
+        return Mark(Scripted(symbol, str(j), str(layer)), f"{letter}^{layer}_{{{j}}}")
+
+    def any_node(self, letter: str, layer: int, index: str) -> Box:
+        """A number of any node of layer l, for a sum over them."""
+        if letter == "a" and layer == 0:
+            return Scripted(Symbol("x", "x"), index)
+        return Scripted(Symbol(letter, letter), index, str(layer))
+
+    def C(self, sample: int | None = None) -> Mark:
+        """C_i, or C of all samples."""
+        return plain("C") if sample is None else plain("C", below=str(sample))

@@ -1,0 +1,417 @@
+"""Derivations of an update: the gradient with penalties, clipped, and what the rule makes of it.
+
+    U  new weight = old weight − (learning rate · gradient)
+
+and every other rule by its own formula, written down (:mod:`deltarule.explain.rulebook`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.explain.backward_nodes import Factor, product_of
+from deltarule.explain.derivation import Derivation, added
+from deltarule.explain.forward_nodes import given
+from deltarule.explain.mean_nodes import MeanNodes
+from deltarule.explain.numbers import number_text, same_shown
+from deltarule.explain.rulebook import RecordedRule, record_rule
+from deltarule.explain.subject import StepTaken
+from deltarule.explain.symbols import Mark, dotted, partial, plain
+from deltarule.explain.written import Written, evaluated
+from deltarule.maths import numpy_namespace
+from deltarule.maths.blocks import Block
+from deltarule.maths.penalties import penalty_terms
+from deltarule.maths.printing.boxes import (
+    Apply,
+    Fenced,
+    Fraction,
+    Root,
+    Scripted,
+    Symbol,
+    Terms,
+)
+from deltarule.optimizers import Rule, StepInfo, clip_by_norm
+
+__all__ = ["UpdateNodes"]
+
+_LETTERS = {"sign": ("s", "s"), "delta": (r"\Delta", "Δ"), "cost": ("C", "C")}
+_GREEK = {"eta": (r"\eta", "η"), "u": ("u", "u")}
+_NEW = Symbol(r"\text{new }", "new", function=True)
+_MIN = Symbol(r"\min", "min", function=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a parameter is: its block, its index there, its entry of θ, its symbol."""
+
+    block: Block
+    index: tuple[int, ...]
+    entry: int
+    mark: Mark
+
+
+class UpdateNodes(MeanNodes):
+    """Builds the nodes of one step of an update rule.
+
+    Parameters
+    ----------
+    figures : Figures
+        With a step.
+    """
+
+    @property
+    def step(self) -> StepTaken:
+        """The step that is explained.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        if self.subject.step is None:
+            raise InputError(
+                "no step is known to explain; expected a rule and its learning rate: "
+                "explain(…, rule='sgd', learning_rate=0.1)"
+            )
+        return self.subject.step
+
+    @property
+    def rule(self) -> Rule:
+        """The update rule of the step."""
+        rule = self.step.settings.rule
+        assert isinstance(rule, Rule)
+        return rule
+
+    # -- places ------------------------------------------------------------------------
+
+    def place(self, name: Any, index: Any) -> Place:
+        """The parameter of a block, if there is one.
+
+        Raises
+        ------
+        InputError
+            If there is no such block or entry.
+        """
+        block = self.net.block(str(name))
+        given_index = tuple(index) if isinstance(index, tuple | list) else (index,)
+        inside = len(given_index) == len(block.shape) and all(
+            isinstance(i, int | np.integer) and 0 <= i < n
+            for i, n in zip(given_index, block.shape, strict=False)
+        )
+        if not inside:
+            raise InputError(
+                f"entry {index!r} of {block.name}; expected {len(block.shape)} whole numbers, "
+                f"from 0 and below {', '.join(map(str, block.shape))}"
+            )
+        at = tuple(int(i) for i in given_index)
+        entry = block.start + int(np.ravel_multi_index(at, block.shape))
+        symbol = self.symbols.w if block.kind == "W" else self.symbols.b
+        return Place(block, at, entry, symbol(block.layer, *at))
+
+    # -- the gradient that the rule is given -------------------------------------------
+
+    @functools.cached_property
+    def full_gradient(self) -> np.ndarray:
+        """The data's gradient and the penalties', 0 where a parameter is frozen; not clipped."""
+        settings, net = self.step.settings, self.net
+        grad = self.subject.trace.grad
+        if settings.penalties:
+            grad = grad + self._penalty[1]
+        return np.where(net.frozen, 0.0, grad)
+
+    @functools.cached_property
+    def _penalty(self) -> tuple[float, np.ndarray]:
+        settings, net = self.step.settings, self.net
+        xp = numpy_namespace(np.float64)
+        cost, grad = penalty_terms(
+            xp, settings.penalties, self.subject.theta, net.is_weight, settings.total_weight
+        )
+        return float(cost), np.asarray(grad)
+
+    @functools.cached_property
+    def _clipped(self) -> tuple[np.ndarray, float]:
+        """The gradient as the rule gets it, and its norm before."""
+        limit = self.step.settings.clip_norm
+        if limit is None:
+            return self.full_gradient, float("nan")
+        grad, norm = clip_by_norm(np, self.full_gradient, limit)
+        return grad, float(norm)
+
+    def gradient(self, place: Place) -> Derivation:
+        """g: the mean over samples, the penalties added once, all of it clipped."""
+        settings = self.step.settings
+        if self.net.frozen[place.entry]:
+            return given(plain("g"), 0.0, "frozen: training does not move this parameter")
+        whole = self._with_penalties(place)
+        norm = self._clipped[1]
+        limit = settings.clip_norm
+        if limit is None:
+            return whole
+        factor = 1.0 if not norm > limit or np.isinf(norm) else limit / norm
+        name = plain("c", r"c")
+        size = Mark(Symbol(r"\lVert g \rVert", "‖g‖"), "|g|")
+        least = Apply(_MIN, Fenced((Symbol("1", "1"), Fraction(name.box, size.box))))
+        clip = Mark(least, "clip")
+        factors = [
+            Factor(whole.mark, whole.value, lambda: self._with_penalties(place)),
+            Factor(
+                clip, factor, lambda: self._clip_factor(clip, factor, (name, limit), (size, norm))
+            ),
+        ]
+        note = "" if factor < 1 else "within the bound: nothing is clipped"
+        clipped = Mark(Scripted(Symbol("g", "g"), "c"), "g_c")
+        return product_of(clipped, self._clipped[0][place.entry], factors, note=note)
+
+    def _clip_factor(
+        self, clip: Mark, factor: float, bound: tuple[Mark, float], length: tuple[Mark, float]
+    ) -> Derivation:
+        size, norm = length
+        squares = self.full_gradient**2
+        total = added(squares)
+        mark = Mark(Symbol(r"\sum_m g_m^2", "Σ_m g_m^2"), "sum g^2")
+
+        def square(m: int) -> Derivation:
+            block, index = self.net.block_at(m)
+            label = f"{block.name}[{', '.join(map(str, index))}]"
+            return given(plain("g^2", "g^2", below=str(m)), squares[m], label)
+
+        def of_all() -> Derivation:
+            return Derivation(
+                size,
+                norm,
+                "function",
+                part_values=(total,),
+                make=lambda _: Derivation(mark, total, "sum", part_values=squares, make=square),
+                formula=Root(mark.box),
+                combine=lambda values: float(np.sqrt(values[0])),
+            )
+
+        return Derivation(
+            clip,
+            factor,
+            "function",
+            part_values=(bound[1], norm),
+            make=lambda part: of_all() if part else given(*bound, "clip_norm"),
+            combine=lambda values: min(1.0, values[0] / values[1]) if values[1] > 0 else 1.0,
+        )
+
+    def _data(self, place: Place) -> Derivation:
+        if place.block.kind == "W":
+            return self.mean_weight(place.block.layer, *place.index)
+        return self.mean_bias(place.block.layer, *place.index)
+
+    def _with_penalties(self, place: Place) -> Derivation:
+        """The data's gradient, and once for all samples α/Σs w (L2) and α/Σs sign w (L1)."""
+        settings = self.step.settings
+        if not settings.penalties or place.block.kind != "W":
+            return self._data(place)
+        w = float(self.subject.theta[place.entry])
+        data = self.subject.trace.grad[place.entry]
+        own = partial(self.symbols.C(), place.mark)
+        parts = [Factor(own, data, lambda: self._data(place))]
+        for name, alpha in settings.penalties.items():
+            parts.append(self._penalty_part(name, alpha, place, w))
+        boxes = tuple(("+" if i else "", part.mark.box) for i, part in enumerate(parts))
+        return Derivation(
+            plain("g"),
+            self.full_gradient[place.entry],
+            "sum",
+            part_values=[part.value for part in parts],
+            make=lambda index: parts[index].make(),
+            formula=Terms(boxes),
+        )
+
+    def _penalty_part(self, name: str, alpha: float, place: Place, w: float) -> Factor:
+        total = self.step.settings.total_weight
+        strength = plain("α", r"\alpha", below=name[1:])
+        sum_of_s = Mark(Symbol(r"\Sigma s", "Σs"), "sum s")
+        rate = Mark(Fraction(strength.box, sum_of_s.box), f"{name}/sum s")
+        sign = Mark(
+            Apply(Symbol(r"\operatorname{sign}", "sign", function=True), Fenced((place.mark.box,))),
+            f"sign({place.mark.key})",
+        )
+        inner, value = (place.mark, w) if name == "l2" else (sign, float(np.sign(w)))
+
+        def scale() -> Derivation:
+            return Derivation(
+                rate,
+                alpha / total,
+                "function",
+                part_values=(alpha, total),
+                make=lambda part: given(
+                    sum_of_s if part else strength,
+                    total if part else alpha,
+                    "of the training set" if part else f"penalty {name.upper()}",
+                ),
+                combine=lambda values: values[0] / values[1],
+            )
+
+        def slope() -> Derivation:
+            if name == "l2":
+                return given(place.mark, w)
+            return Derivation(
+                sign,
+                value,
+                "function",
+                part_values=(w,),
+                make=lambda _: given(place.mark, w),
+                combine=lambda values: float(np.sign(values[0])),
+            )
+
+        factors = [Factor(rate, alpha / total, scale), Factor(inner, value, slope)]
+        mark = dotted(rate, inner)
+
+        def make() -> Derivation:
+            node = product_of(mark, alpha / total * value, factors)
+            node.formula, node.note = None, f"penalty {name.upper()}, added once"
+            return node
+
+        return Factor(mark, alpha / total * value, make)
+
+    # -- the rule ----------------------------------------------------------------------
+
+    def recorded(self, place: Place) -> RecordedRule:
+        """The rule's formula for this parameter at this step."""
+        step, rule = self.step, self.rule
+        scalars = {
+            slot.name: float(np.asarray(self._slots[slot.name]))
+            for slot in rule.slots
+            if slot.kind == "scalar"
+        }
+        return record_rule(
+            rule,
+            step.number,
+            step.learning_rate,
+            is_weight=place.block.kind == "W",
+            scalars=scalars,
+            cost=self.objective,
+        )
+
+    @property
+    def objective(self) -> float:
+        """C with the penalties, which some rules look at."""
+        penalty = self._penalty[0] if self.step.settings.penalties else 0.0
+        return float(self.subject.trace.cost) + penalty
+
+    @functools.cached_property
+    def _slots(self) -> dict[str, Any]:
+        fresh = self.rule.initial_slots(np, self.subject.theta)
+        return fresh | {
+            name: np.asarray(value, dtype=np.float64)
+            for name, value in self.step.slots.items()
+            if name in fresh
+        }
+
+    def update(self, place: Place) -> Derivation:
+        """The new value of a parameter."""
+        recorded = self.recorded(place)
+        gradient = self.gradient(place)
+        mark = Mark(Apply(_NEW, place.mark.box), f"new {place.mark.key}")
+        theta = float(self.subject.theta[place.entry])
+        if self.net.frozen[place.entry]:
+            note = "frozen: training does not move this parameter"
+            return given(mark, theta, note)
+        known: dict[str, float] = {"theta": theta, "g": gradient.value}
+        known |= {"eta": float(self.step.learning_rate), "cost": self.objective}
+        for name, slot in self._slots.items():
+            value = slot if np.ndim(slot) == 0 else slot[place.entry]
+            known[f"{name}_before"] = float(value)
+        formulas = {}
+        for name, formula in recorded.steps:
+            root = formula.result()
+            out = evaluated([root], {key: known[key] for key in formula.arguments})[root.index]
+            formulas[name] = (formula, float(out))
+            if name != "theta":
+                known[name] = float(out)
+        marks = {name: _rule_mark(name) for name in known}
+        marks |= {"theta": place.mark, "g": gradient.mark}
+
+        def node(name: str, own: Mark, law: str = "", note: str = "") -> Derivation:
+            formula, value = formulas[name]
+            arguments = formula.arguments
+            written = Written(formula, None, {key: known[key] for key in arguments}, marks)
+
+            def combine(values: Sequence[float]) -> float:
+                root = formula.result()
+                found = evaluated([root], dict(zip(arguments, values, strict=True)))
+                return float(found[root.index])
+
+            return Derivation(
+                own,
+                value,
+                "function",
+                part_values=[known[key] for key in arguments],
+                make=lambda part: leaf(arguments[part]),
+                formula=written.formula(),
+                numbers=written.numbers,
+                case=written.case,
+                combine=combine,
+                law=law,
+                note=note,
+            )
+
+        makers: dict[str, Callable[[], Derivation]] = {
+            "theta": lambda: given(place.mark, theta),
+            "g": lambda: self.gradient(place),
+            "eta": lambda: given(marks["eta"], known["eta"], "learning rate"),
+            "cost": lambda: given(marks["cost"], known["cost"], "with the penalties"),
+        }
+
+        def leaf(name: str) -> Derivation:
+            if name in makers:
+                return makers[name]()
+            if name in formulas:
+                return node(name, marks[name])
+            return given(marks[name], known[name], "before the step")
+
+        law = "U" if self.rule.name == "sgd" else ""
+        return node("theta", mark, law, self._agreement(place, formulas["theta"][1]))
+
+    def _agreement(self, place: Place, value: float) -> str:
+        """What the rule run over NumPy, and the engine that trained, made of it, if not this."""
+        notes = []
+        ran = self.new_theta[place.entry]
+        if abs(ran - value) > 1e-12 * max(abs(ran), abs(value), 1e-300):
+            notes.append(f"the rule run over arrays gives {number_text(ran)}")
+        after = self.step.theta_after
+        if after is not None:
+            engine = float(after[place.entry])
+            who = " in ".join(filter(None, (self.subject.engine, self.subject.dtype)))
+            if not same_shown(engine, value):
+                notes.append(f"the engine{f' ({who})' if who else ''} made {number_text(engine)}")
+        return "; ".join(notes)
+
+    @functools.cached_property
+    def new_theta(self) -> np.ndarray:
+        """θ after the step, by the rule run over NumPy as it stands."""
+        info = StepInfo(
+            self.step.number, self.step.learning_rate, self.objective, self.net.is_weight
+        )
+        with np.errstate(all="ignore"):
+            theta, _ = self.rule.bind(numpy_namespace(np.float64))(
+                self.subject.theta, self._clipped[0], self._slots, info
+            )
+        return np.where(self.net.frozen, self.subject.theta, theta)
+
+
+def _rule_mark(name: str) -> Mark:
+    """The symbol of a number of a rule: m′ before the step, m̂ with its bias corrected."""
+    base, kind = name, ""
+    for ending in ("_before", "_hat"):
+        if name.endswith(ending):
+            base, kind = name.removesuffix(ending), ending
+    latex, letter = _LETTERS.get(base) or _GREEK.get(base) or (base, base)
+    if len(letter) > 1:
+        escaped = letter.replace("_", r"\_")
+        latex = rf"\mathrm{{{escaped}}}"
+    if kind == "_before":
+        return Mark(Symbol(f"{latex}'", f"{letter}′"), f"{base} before")
+    if kind == "_hat":
+        return Mark(Symbol(rf"\hat{{{latex}}}", f"{letter}\u0302"), f"{base} hat")
+    return Mark(Symbol(latex, letter), base)

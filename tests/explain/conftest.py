@@ -1,0 +1,30 @@
+import pytest
+from tests.browser import browser
+from tests.explain.pages import opened
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """A browser, and a folder for the pages it opens."""
+    with browser(tmp_path_factory.mktemp("profile")) as context:
+        yield context, tmp_path_factory.mktemp("pages")
+
+
+@pytest.fixture
+def show(chromium):
+    """Opens a page by its name in ``pages.SHOWN``; none may have complained in the end."""
+    context, folder = chromium
+    tabs = []
+
+    def show(name, **options):
+        tabs.append(opened(context, folder, name, **options))
+        return tabs[-1]
+
+    show.folder = folder
+    yield show
+    complaints = [tab.errors for tab in tabs]
+    outside = [tab.outside("file:") for tab in tabs]
+    for tab in tabs:
+        tab.page.close()
+    assert not any(complaints), complaints
+    assert not any(outside), outside

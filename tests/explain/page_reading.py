@@ -1,0 +1,127 @@
+"""Reading the rendered page: every number that is shown, beside what Python computes for it."""
+
+import re
+from decimal import Decimal
+from typing import ClassVar
+
+import numpy as np
+
+from deltarule.explain.subject import Subject
+from deltarule.maths import numpy_namespace
+from deltarule.maths.network import bound_formulas
+
+# Every element that says which number it shows: its symbol, its value, and the text that is seen.
+READ = """
+(root) => [...document.querySelectorAll(`${root} [data-symbol]`)].map((node) => {
+  const shown = node.classList.contains("sym") ? node.querySelector(":scope > .as-number") : node;
+  return [node.dataset.symbol, node.dataset.value, shown.textContent,
+          Boolean(node.closest("#panel"))];
+})
+"""
+
+_UP = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+
+
+def shown_number(text):
+    """The number that a text shows, and half a unit of its last digit; None if it is none."""
+    plain = text.replace("−", "-").replace("\u202f", "").replace("(", "").replace(")", "").strip()
+    match = re.fullmatch(
+        r"([+-]?\d+(?:\.\d+)?)(?:\s*×\s*10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+|-?\d+)|e([+-]?\d+))?", plain
+    )
+    if match is None:
+        return None
+    exponent = int((match[2] or match[3] or "0").translate(_UP))
+    value = Decimal(match[1]).scaleb(exponent)
+    last = value.as_tuple().exponent
+    return value, Decimal(1).scaleb(last) / 2
+
+
+class Expected:
+    """What Python has for a symbol, in one sample."""
+
+    def __init__(self, subject: Subject):
+        net = self.net = subject.net
+        self.subject, self.trace, self.each = subject, subject.trace, subject.each
+        self.W, self.b = net.unpack(subject.theta)
+        xp = numpy_namespace(np.float64)
+        activations, self.loss = bound_formulas(net, xp)
+        with np.errstate(all="ignore"):
+            # ∂C_i/∂a^l: from the loss at the output, by F13 before it.
+            self.up = [
+                self.each.delta[layer + 1] @ self.W[layer + 1] for layer in range(net.n_layers)
+            ]
+            output = self.trace.A[-1], subject.Y
+            self.up.append(self.loss.from_output(*output)[1])
+            self.slope = [None] + [
+                None if g.slope is None else g.slope(self.trace.Z[layer], self.trace.G[layer])
+                for layer, g in enumerate(activations[1:], 1)
+            ]
+        self.pullback = activations[-1].pullback
+
+    def value(self, symbol, i):
+        """The number of a symbol where sample i is shown; None for one this does not know."""
+        for pattern, read in self.readers.items():
+            match = re.fullmatch(pattern, symbol)
+            if match:
+                return float(read(self, i, *(int(x) for x in match.groups())))
+        return None
+
+    def _jacobian(self, i, layer, j, m):
+        one = np.zeros((1, self.net.widths[layer]))
+        one[0, j] = 1
+        row = slice(i, i + 1)
+        return self.pullback(self.trace.Z[layer][row], self.trace.G[layer][row], one)[0, m]
+
+    def _dadz(self, i, layer, j, _, m):
+        if self.slope[layer] is None:
+            return self._jacobian(i, layer, j, m)
+        mask = None if self.subject.masks is None else self.subject.masks[layer]
+        return self.slope[layer][i, j] * (1.0 if mask is None else mask[i, j])
+
+    # s is this object, i the shown sample, r a named one, h the layer.
+    L, J = r"(\d+)", r"\{(\d+)\}"
+    JK = r"\{(\d+),(\d+)\}"
+    readers: ClassVar = {
+        rf"w\^{L}_{JK}": lambda s, i, h, j, k: s.W[h][j, k],
+        rf"b\^{L}_{J}": lambda s, i, h, j: s.b[h][j],
+        rf"z\^{L}_{J}": lambda s, i, h, j: s.trace.Z[h][i, j],
+        rf"a\^{L}_{J}": lambda s, i, h, j: s.trace.A[h][i, j],
+        rf"m\^{L}_{J}": lambda s, i, h, j: s.subject.masks[h][i, j],
+        rf"delta\^{L}_{J}": lambda s, i, h, j: s.each.delta[h][i, j],
+        rf"y_{J}": lambda s, i, j: s.subject.Y[i, j],
+        r"C_(\d+)": lambda s, i, r: s.trace.loss[r],
+        r"w_(\d+)": lambda s, i, r: s.subject.w[r],
+        "C": lambda s, i: s.trace.cost,
+        rf"dC_{L}/dw\^{L}_{JK}": lambda s, i, r, h, j, k: (
+            s.each.delta[h][r, j] * s.trace.A[h - 1][r, k]
+        ),
+        rf"dC_{L}/db\^{L}_{J}": lambda s, i, r, h, j: s.each.delta[h][r, j],
+        rf"dC_{L}/da\^{L}_{J}": lambda s, i, r, h, j: s.up[h][r, j],
+        rf"dC/dw\^{L}_{JK}": lambda s, i, h, j, k: s.trace.dW[h][j, k],
+        rf"dC/db\^{L}_{J}": lambda s, i, h, j: s.trace.db[h][j],
+        rf"da\^{L}_{J}/dz\^{L}_{J}": _dadz,
+        rf"dz\^{L}_{J}/dw\^{L}_{JK}": lambda s, i, h, j, h2, j2, k: s.trace.A[h - 1][i, k],
+    }  # fmt: skip
+
+
+def check_reading(read, expected, sample):
+    """Hold what was read to what is expected; gives how many numbers were compared."""
+    compared = 0
+    for symbol, value, text, in_panel in read:
+        true = expected.value(symbol, sample)
+        if true is None:
+            continue
+        got = float(value)
+        if not np.isfinite(true):
+            assert str(got) == str(true), symbol
+            continue
+        scale = 1e-9 * max(abs(true), 1e-9)
+        assert abs(got - true) <= scale, (symbol, sample, got, true)
+        shown = shown_number(text)
+        if shown is None:
+            assert not in_panel, (symbol, text)
+            continue
+        off = abs(shown[0] - Decimal(true))
+        assert off <= shown[1] * (1 + Decimal("1e-6")), (symbol, text, true)
+        compared += 1
+    return compared

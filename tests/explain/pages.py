@@ -1,0 +1,113 @@
+"""Pages for tests: networks of several sizes, written, and opened in a browser."""
+
+import dataclasses
+import functools
+import time
+
+import numpy as np
+from tests.browser import Watched
+
+from deltarule.explain.page import PageState, write_page
+from deltarule.explain.subject import Names, Subject
+from deltarule.maths import Network
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """What a page is written from; the last state is the one it opens with."""
+
+    title: str
+    subject: Subject
+    states: tuple = ()
+    history: tuple = ()
+
+    def write(self, folder):
+        path = folder / "page.html"
+        write_page(self.subject, path, title=self.title, states=self.states, history=self.history)
+        return path
+
+
+def article():
+    """Layers 3-3-3 of the mathematics: no bias, two samples."""
+    net = Network([3, 3, 3], "logistic", "logistic", bias=False)
+    W = [
+        [[(((3 * j + 2 * k + layer) % 7) - 3) / 10 for k in range(3)] for j in range(3)]
+        for layer in (1, 2)
+    ]
+    X, Y = [[0.5, -0.25, 0.75], [-1, 0.125, 0.25]], [[0, 1, 0.5], [1, 0, 0.25]]
+    return Shown("The article", Subject.of_arrays(net, net.pack(W), X, Y))
+
+
+def trained():
+    """The same network after four steps at η = 0.5, with what was recorded on the way."""
+    first = article().subject
+    theta, states, history = first.theta, [], []
+    for step in range(5):
+        now = dataclasses.replace(first, theta=theta)
+        states.append(PageState(theta, step=step, epoch=step, learning_rate=0.5))
+        history.append({"epoch": step, "steps": step, "loss": float(now.trace.cost)})
+        theta = theta - 0.5 * now.trace.grad
+    return Shown("Five states", now, tuple(states), tuple(history))
+
+
+def softmax():
+    """4-5-3 with biases, tanh and softmax."""
+    rng = np.random.default_rng(5)
+    net = Network([4, 5, 3], "tanh", "softmax", "cross_entropy")
+    names = Names(("sepal length (cm)", "width", "length", "x_3"), ("a", "b", "c"), (*"uvwxyz",))
+    theta, X = rng.normal(size=net.n_parameters), rng.normal(size=(6, 4))
+    return Shown("Softmax", Subject.of_arrays(net, theta, X, rng.integers(0, 3, 6), names=names))
+
+
+def deep():
+    """64-128-64-10, three of whose hidden units are dead."""
+    rng = np.random.default_rng(6)
+    net = Network([64, 128, 64, 10], "relu", "softmax", "cross_entropy")
+    theta = 0.15 * rng.normal(size=net.n_parameters)
+    start = net.block("b1").start
+    theta[start + 4 : start + 7] = -50.0
+    X = rng.uniform(size=(40, 64))
+    return Shown("Large", Subject.of_arrays(net, theta, X, rng.integers(0, 10, 40)))
+
+
+SHOWN = {"article": article, "trained": trained, "softmax": softmax, "deep": deep}
+
+
+@functools.cache
+def shown(name):
+    return SHOWN[name]()
+
+
+def opened(context, folder, name, width=1280, height=800, **media):
+    """The page in a new tab: ``.page`` is Playwright's, ``.subject`` what it shows."""
+    path = folder / f"{name}.html"
+    if not path.exists():
+        folder.mkdir(exist_ok=True, parents=True)
+        shown(name).write(folder).rename(path)
+    watched = Watched(context, width=width, height=height)
+    watched.page.emulate_media(**{"color_scheme": "light", "reduced_motion": "reduce", **media})
+    watched.page.goto(path.as_uri())
+    watched.subject = shown(name).subject
+    return watched
+
+
+def set_state(page, **changes):
+    """As a part of the page would do it."""
+    page.evaluate("(changes) => DR.page.set(changes)", changes)
+
+
+def until(page, expression, fits, seconds=10.0):
+    """Waits for what the page draws a little later; its policy forbids the browser's own way."""
+    end = time.monotonic() + seconds
+    while not fits(found := page.evaluate(expression)):
+        assert time.monotonic() < end, f"{expression} is {found!r} after {seconds} s"
+        page.wait_for_timeout(40)
+    return found
+
+
+def values(page, selector):
+    """Symbol and value of every number under a selector."""
+    found = page.eval_on_selector_all(
+        f"{selector} [data-symbol]", "(all) => all.map((n) => [n.dataset.symbol, n.dataset.value])"
+    )
+    return {symbol: float(value) for symbol, value in found}

@@ -1,0 +1,266 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from tests.explain.pages import set_state, shown, until, values
+
+from deltarule.explain.page import formulas_script, payload_of
+
+WEIGHT = {"kind": "edge", "layer": 2, "j": 1, "k": 2}
+
+# Every part of the drawing that arrow keys lead to, from the first node on.
+REACHED = """
+() => {
+  const root = document.querySelector("svg.network"), reached = new Set();
+  const press = (key) => {
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    return document.activeElement;
+  };
+  const walk = (key, from) => {
+    from.focus();
+    for (let at = from, next; ; at = next) {
+      reached.add(at);
+      next = press(key);
+      if (next === at) return;
+    }
+  };
+  const waiting = [root.querySelector('[tabindex="0"]')], seen = new Set(waiting);
+  while (waiting.length) {
+    const node = waiting.pop();
+    reached.add(node);
+    for (const key of ["ArrowUp", "ArrowDown", "PageUp", "PageDown", "ArrowLeft", "ArrowRight"]) {
+      node.focus();
+      const next = press(key);
+      if (next.matches(".edge")) { walk("Home", next); walk("ArrowDown", document.activeElement); }
+      else if (!seen.has(next)) { seen.add(next); waiting.push(next); }
+    }
+  }
+  const all = [...root.querySelectorAll('[role="button"]')];
+  const missed = all.filter((part) => !reached.has(part));
+  return [all.length, missed.map((part) => part.getAttribute("aria-label"))];
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes", "edges", "biases"), [("article", 9, 18, 0), ("softmax", 12, 35, 8)]
+)
+def test_a_small_network_is_drawn_whole(show, name, nodes, edges, biases):
+    page = show(name).page
+    count = {
+        hook: page.locator(f"svg.network [data-{hook}]").count()
+        for hook in ("node", "edge", "bias")
+    }
+    assert count == {"node": nodes, "edge": edges, "bias": biases}
+
+
+def test_a_large_network_is_drawn_in_part_and_says_so(show):
+    page = show("deep").page
+    assert page.locator("#drawing *").count() < 3000
+    assert "12 of 128 shown" in page.locator("svg.network").text_content()
+    drawn = set(
+        page.eval_on_selector_all('[data-node^="1,"]', "(a) => a.map((n) => n.dataset.node)")
+    )
+    hidden = next(f"1,{j}" for j in range(128) if f"1,{j}" not in drawn)
+    set_state(page, selected={"kind": "node", "layer": 1, "j": int(hidden[2:])})
+    assert page.locator(f'[data-node="{hidden}"]').get_attribute("aria-pressed") == "true"
+    theta_into = shown("deep").subject.net.unpack(shown("deep").subject.theta)[0][1][
+        int(hidden[2:])
+    ]
+    strongest = int(np.argmax(np.abs(theta_into)))
+    assert page.locator(f'[data-edge="{hidden},{strongest}"]').count() == 1
+    assert page.locator("#drawing *").count() < 3000
+
+
+@pytest.mark.parametrize("name", ["article", "softmax"])
+def test_nodes_show_the_numbers_of_the_pass(show, name):
+    tab = show(name)
+    trace, each = tab.subject.trace, tab.subject.each
+    for sample in range(2):
+        set_state(tab.page, sample=sample, colour="gradient")
+        found = values(tab.page, "svg.network")
+        for layer, n in enumerate(tab.subject.net.widths):
+            for j in range(n):
+                assert found[f"a^{layer}_{{{j}}}"] == pytest.approx(
+                    trace.A[layer][sample, j], rel=1e-12
+                )
+                if layer:
+                    assert found[f"delta^{layer}_{{{j}}}"] == pytest.approx(
+                        each.delta[layer][sample, j], rel=1e-9, abs=1e-15
+                    )
+        assert found[f"C_{sample}"] == pytest.approx(trace.loss[sample], rel=1e-12)
+
+
+def test_a_click_beside_a_line_selects_it_and_labels_it(show):
+    page = show("article").page
+    x1, y1, x2, y2 = page.evaluate(
+        """() => {
+          const line = document.querySelector('[data-edge="2,1,2"]'), m = line.getScreenCTM();
+          const place = (at) => line[at].baseVal.value * m.a + (at[0] === "x" ? m.e : m.f);
+          return ["x1", "y1", "x2", "y2"].map(place);
+        }"""
+    )
+    page.mouse.click(x1 + 0.25 * (x2 - x1), y1 + 0.25 * (y2 - y1) + 5)
+    assert page.evaluate("DR.page.state.selected") == WEIGHT
+    assert page.locator("svg.network .label").text_content() == "w₁₂² = −0.100000"
+    set_state(page, colour="gradient")
+    assert page.locator("svg.network .label").text_content() == "∂C₀/∂w₁₂² = −0.126721"
+    set_state(page, mode="mean")
+    assert page.locator("svg.network .label").text_content() == "∂C/∂w₁₂² = 0.005562"
+
+
+def test_negative_lines_are_dashed_and_wide_ones_are_large(show):
+    page = show("article").page
+    style = (
+        "(n) => [getComputedStyle(n).strokeDasharray, parseFloat(n.getAttribute('stroke-width'))]"
+    )
+    W = shown("article").subject.net.unpack(shown("article").subject.theta)[0]
+    drawn = {
+        (layer, j, k): page.eval_on_selector(f'[data-edge="{layer},{j},{k}"]', style)
+        for layer in (1, 2) for j in range(3) for k in range(3)
+    }  # fmt: skip
+    for (layer, j, k), (dash, width) in drawn.items():
+        assert (dash != "none") == (W[layer][j, k] < 0)
+        for (other, j2, k2), (_, width2) in drawn.items():
+            if abs(W[layer][j, k]) > abs(W[other][j2, k2]) + 1e-9:
+                assert width > width2
+
+
+@pytest.mark.parametrize("name", ["article", "softmax", "deep"])
+def test_arrow_keys_reach_every_part(show, name):
+    count, missed = show(name).page.evaluate(REACHED)
+    assert count > 20
+    assert missed == []
+
+
+def test_enter_selects_and_escape_clears(show):
+    page = show("article").page
+    page.locator('svg.network [tabindex="0"]').focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert page.evaluate("DR.page.state.selected") == {"kind": "edge", "layer": 1, "j": 1, "k": 0}
+    page.keyboard.press("Escape")
+    assert page.evaluate("DR.page.state.selected") is None
+
+
+def test_tab_reaches_every_control(show):
+    page = show("trained").page
+    wanted = page.evaluate(
+        """() => {
+          const which = "button, select, input, [tabindex='0'], summary, a[href]";
+          const all = [...document.querySelectorAll(which)];
+          const seen = (e) => e.checkVisibility() && !e.disabled && e.tabIndex >= 0;
+          // Of a group of radio buttons the chosen one is the stop.
+          const stops = all.filter((e) => seen(e) && (e.type !== "radio" || e.checked));
+          stops.forEach((e, i) => (e.dataset.stop = i));
+          return stops.length;
+        }"""
+    )
+    reached = set()
+    for _ in range(wanted + 40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.dataset.stop"))
+    assert {str(i) for i in range(wanted)} <= reached
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "width"),
+    [
+        ("trained", "light", 1280),
+        ("softmax", "dark", 1280),
+        ("softmax", "light", 390),
+        ("trained", "dark", 390),
+    ],
+)
+def test_axe_finds_nothing(show, name, scheme, width):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = show(name, width=width, height=844, color_scheme=scheme).page
+    set_state(page, selected=WEIGHT, nudge={"what": WEIGHT, "delta": 0.25}, colour="gradient")
+    page.locator("#heat").scroll_into_view_if_needed()
+    page.wait_for_selector("#heat canvas")
+    page.wait_for_timeout(200)
+    found = Axe().run(page).response["violations"]
+    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
+
+
+@pytest.mark.parametrize("name", ["trained", "softmax", "deep"])
+def test_no_page_is_wider_than_a_small_phone(show, name):
+    page = show(name, width=360, height=740).page
+    set_state(page, selected={"kind": "edge", "layer": 2, "j": 1, "k": 2})
+    page.locator("#heat").scroll_into_view_if_needed()
+    page.wait_for_selector("#heat canvas")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    small = page.evaluate(
+        """() => [...document.querySelectorAll(".top button, select, #sweep button, .row button")]
+          .filter((e) => e.checkVisibility()).map((e) => e.getBoundingClientRect())
+          .filter((box) => Math.min(box.width, box.height) < 24).length"""
+    )
+    assert small == 0
+
+
+def test_another_payload_is_drawn_in_place(show):
+    page, other = show("article").page, shown("softmax").subject
+    set_state(page, selected={"kind": "edge", "layer": 1, "j": 2, "k": 2})
+    page.evaluate(formulas_script(other.net))
+    page.evaluate("(payload) => DR.page.replace(payload, DR.formulas)", payload_of(other))
+    assert page.locator("svg.network [data-node]").count() == 12
+    assert page.locator("svg.network [data-bias]").count() == 8
+    assert values(page, "svg.network")["a^2_{0}"] == pytest.approx(other.trace.A[2][0, 0])
+
+
+def test_the_same_network_at_another_theta_keeps_its_elements(show):
+    page = show("article").page
+    page.evaluate(
+        """() => {
+          window.before = document.querySelector('[data-edge="1,0,0"]');
+          DR.page.replace({ ...DR.page.payload });
+        }"""
+    )
+    assert page.evaluate("window.before === document.querySelector('[data-edge=\"1,0,0\"]')")
+
+
+def test_theme_size_and_help(show):
+    page = show("article").page
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(paper)
+    page.locator("#theme").click()
+    assert page.evaluate(paper) != light
+    size = page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)")
+    page.locator("#larger").click()
+    assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > size
+    page.keyboard.press("?")
+    assert page.locator("#help").evaluate("(d) => d.open")
+    page.keyboard.press("Escape")
+    assert not page.locator("#help").evaluate("(d) => d.open")
+    page.evaluate("localStorage.clear()")
+
+
+def test_a_part_that_fails_is_named_and_the_others_stand(show, tmp_path):
+    tab = show("article")
+    broken = (show.folder / "article.html").read_text().replace("DR.heat = {", "DR.hidden = {")
+    path = tmp_path / "broken.html"
+    path.write_text(broken)
+    page = tab.page.context.new_page()
+    page.goto(path.as_uri())
+    assert "heat maps" in page.locator("#banner").text_content()
+    assert page.locator("svg.network [data-node]").count() == 9
+    page.close()
+
+
+def test_sample_and_step_controls(show):
+    tab = show("trained")
+    page, states = tab.page, shown("trained").states
+    page.locator("#sample").select_option("1")
+    assert page.evaluate("DR.page.state.sample") == 1
+    page.locator("#state").focus()
+    page.keyboard.press("Home")
+    found = values(page, "svg.network")
+    first = dataclasses.replace(tab.subject, theta=states[0].theta)
+    assert found["a^2_{0}"] == pytest.approx(first.trace.A[2][1, 0], rel=1e-12)
+    assert page.locator(".plot .marker .now").count() == 1
+    until(page, "Number(document.querySelector('[data-curve] [data-value]').dataset.value)",
+          lambda cost: abs(cost - first.trace.cost) < 1e-12)  # fmt: skip
+    page.get_by_label("The recorded step after").click()
+    assert page.evaluate("DR.page.state.state") == 1

@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+from tests.explain.pages import set_state, until
+
+# The colours of a canvas, one pixel a number.
+PIXELS = """
+(canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return [canvas.height, canvas.width, Array.from(data)];
+}
+"""
+
+
+@pytest.fixture
+def heat(show):
+    """Opens a page and goes down to its heat maps."""
+
+    def heat(name):
+        tab = show(name)
+        tab.page.locator("#heat").scroll_into_view_if_needed()
+        tab.page.wait_for_selector("#heat canvas")
+        return tab
+
+    return heat
+
+
+def turn_to(page, kind):
+    page.locator(f"#heat input[value={kind}]").check(force=True)
+
+
+def matrices(subject, kind, sample):
+    net, trace, each = subject.net, subject.trace, subject.each
+    layers = range(1, net.n_layers + 1)
+    if kind == "weights":
+        return [net.unpack(subject.theta)[0][layer] for layer in layers]
+    if kind == "gradients":
+        deltas = [each.delta[layer][sample] for layer in layers]
+        return [np.outer(delta, a[sample]) for delta, a in zip(deltas, trace.A, strict=False)]
+    return trace.A if kind == "activations" else each.delta[1:]
+
+
+@pytest.mark.parametrize("kind", ["weights", "activations", "delta", "gradients"])
+@pytest.mark.parametrize("name", ["softmax", "deep"])
+def test_a_map_has_one_pixel_for_each_number_coloured_by_its_sign(heat, name, kind):
+    tab = heat(name)
+    turn_to(tab.page, kind)
+    true = matrices(tab.subject, kind, 0)
+    canvases = tab.page.locator("#heat .map:not(.strip) canvas")
+    assert canvases.count() == len(true)
+    for at, matrix in enumerate(true):
+        height, width, data = canvases.nth(at).evaluate(PIXELS)
+        assert (height, width) == matrix.shape
+        pixels = np.array(data).reshape(height, width, 4)
+        redder = pixels[..., 0].astype(int) - pixels[..., 2]
+        plain = np.abs(matrix) > 0.05 * np.abs(matrix).max()
+        assert (np.sign(redder[plain]) == np.sign(matrix[plain])).all()
+        assert len({tuple(p) for p in pixels[matrix == 0]}) <= 1
+
+
+def test_the_keyboard_reads_every_number_and_selects(heat):
+    tab = heat("softmax")
+    canvas = tab.page.locator("#heat .map:not(.strip) canvas").nth(1)
+    canvas.focus()
+    tab.page.keyboard.press("Tab")
+    tab.page.keyboard.press("Shift+Tab")
+    for key in ("Home", "ArrowDown", "ArrowRight", "ArrowRight", "ArrowRight"):
+        tab.page.keyboard.press(key)
+    W = tab.subject.net.unpack(tab.subject.theta)[0]
+    out = tab.page.locator("#heat .map:not(.strip)").nth(1).locator("output [data-symbol]")
+    assert out.get_attribute("data-symbol") == "w^2_{1,3}"
+    assert float(out.get_attribute("data-value")) == W[2][1, 3]
+    tab.page.keyboard.press("Enter")
+    assert tab.page.evaluate("DR.page.state.selected") == {
+        "kind": "edge",
+        "layer": 2,
+        "j": 1,
+        "k": 3,
+    }
+
+
+def test_the_pointer_reads_and_selects(heat):
+    tab = heat("deep")
+    canvas = tab.page.locator("#heat .map:not(.strip) canvas").nth(0)
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] * 10.5 / 64, box["y"] + box["height"] * 77.5 / 128
+    tab.page.mouse.move(x, y)
+    out = tab.page.locator("#heat .map output [data-symbol]")
+    assert out.get_attribute("data-symbol") == "w^1_{77,10}"
+    tab.page.mouse.click(x, y)
+    assert tab.page.evaluate("DR.page.state.selected") == {
+        "kind": "edge",
+        "layer": 1,
+        "j": 77,
+        "k": 10,
+    }
+    assert tab.page.locator('[data-edge="1,77,10"]').get_attribute("aria-pressed") == "true"
+
+
+def test_a_cell_of_another_sample_goes_to_that_sample(heat):
+    tab = heat("softmax")
+    turn_to(tab.page, "activations")
+    canvas = tab.page.locator("#heat .map:not(.strip) canvas").nth(2)
+    box = canvas.bounding_box()
+    tab.page.mouse.click(box["x"] + box["width"] * 1.5 / 3, box["y"] + box["height"] * 4.5 / 6)
+    state = tab.page.evaluate("DR.page.state")
+    assert state["sample"] == 4
+    assert state["selected"] == {"kind": "node", "layer": 2, "j": 1}
+
+
+def test_zoom_shows_what_goes_in_and_out_of_a_node(heat):
+    tab = heat("deep")
+    tab.page.get_by_label("Layer of the node to zoom to").select_option("2")
+    tab.page.get_by_label("Number of the node to zoom to").fill("31")
+    tab.page.keyboard.press("Enter")
+    assert tab.page.evaluate("DR.page.state.selected") == {"kind": "node", "layer": 2, "j": 31}
+    until(tab.page, "document.querySelectorAll('#heat .strip canvas').length", lambda n: n == 2)
+    sizes = tab.page.eval_on_selector_all("#heat .strip canvas", "(all) => all.map((c) => c.width)")
+    assert sizes == [128, 10]
+    strips = tab.page.locator("#heat .strip canvas")
+    strips.nth(1).scroll_into_view_if_needed()
+    box = strips.nth(1).bounding_box()
+    tab.page.mouse.move(box["x"] + box["width"] * 7.5 / 10, box["y"] + 5)
+    W = tab.subject.net.unpack(tab.subject.theta)[0]
+    out = tab.page.locator("#heat .strip output [data-symbol]")
+    assert (out.get_attribute("data-symbol"), float(out.get_attribute("data-value"))) == (
+        "w^3_{7,31}", W[3][7, 31]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["sample", "mean"])
+def test_the_largest_are_listed(heat, mode):
+    tab = heat("deep")
+    set_state(tab.page, mode=mode)
+    trace = tab.subject.trace
+    layers = range(1, 4)
+    grads = (
+        [trace.dW[layer] for layer in layers]
+        if mode == "mean"
+        else matrices(tab.subject, "gradients", 0)
+    )
+    W = tab.subject.net.unpack(tab.subject.theta)[0]
+    for place, parts in ((0, grads), (1, [W[layer] for layer in layers])):
+        sizes = np.sort(np.concatenate([np.abs(part).ravel() for part in parts]))[::-1][:8]
+        script = f"""[...document.querySelectorAll('#heat .list')[{place}]
+                     .querySelectorAll('[data-value]')].map((n) => Math.abs(n.dataset.value))"""
+        until(tab.page, script, lambda found, sizes=sizes: found == pytest.approx(sizes, rel=1e-9))
+
+
+def test_dead_units_are_those_that_are_zero_for_every_row(heat):
+    tab = heat("deep")
+    trace, each = tab.subject.trace, tab.subject.each
+    dead = [
+        f"{layer},{j}"
+        for layer in (1, 2)
+        for j in range(tab.subject.net.widths[layer])
+        if not trace.A[layer][:, j].any() or not each.delta[layer][:, j].any()
+    ]
+    assert {"1,4", "1,5", "1,6"} <= set(dead)
+    listed = tab.page.eval_on_selector_all("[data-dead]", "(all) => all.map((n) => n.dataset.dead)")
+    assert listed == dead[: len(listed)]
+    assert f"Dead units: {len(dead)}" in tab.page.locator("#heat .lists").text_content()
+    tab.page.locator('[data-dead="1,5"]').click()
+    assert tab.page.evaluate("DR.page.state.selected") == {"kind": "node", "layer": 1, "j": 5}
+
+
+def test_the_maps_follow_the_theme(heat):
+    tab = heat("softmax")
+    canvas = tab.page.locator("#heat canvas").first
+    light = canvas.evaluate(PIXELS)
+    tab.page.locator("#theme").click()
+    assert tab.page.locator("#heat canvas").first.evaluate(PIXELS) != light
+    tab.page.evaluate("localStorage.clear()")
