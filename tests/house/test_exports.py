@@ -52,7 +52,8 @@ def test_the_documented_names_are_exactly_the_exported_ones():
     assert top == {f"deltarule.{name}" for name in exported}
 
 
-LAYERS = ["bench", "engines", "errors", "files", "maths", "optimizers", "tables", "training"]
+LAYERS = ["bench", "engines", "errors", "files", "maths", "optimizers", "playground", "tables",
+          "training"]  # fmt: skip
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -10,11 +10,11 @@ import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from tests.browser import Watched, browser
+from tests.playground.helpers import TOKEN, served
 
 from deltarule.playground import RunSettings, TableSource
 from deltarule.tables import infer_schema, table_from_frame
-from tests.browser import Watched, browser
-from tests.playground.helpers import TOKEN, served
 
 WIDE, PHONE = {"width": 1500, "height": 950}, {"width": 360, "height": 740}
 
@@ -168,7 +168,7 @@ def test_a_click_shows_the_derivation_with_the_numbers_of_the_next_step(watched,
     page = watched.page
     button(page, "Step").click()
     until_step(page, "=== 1")
-    page.get_by_text("Rows of the next step", exact=True).click()
+    page.get_by_role("radio", name="Rows of the next step").check()
     holds(page, "DR.page.current().update !== null && DR.page.current().step === 1")
     page.evaluate("DR.page.set({selected: {kind: 'edge', layer: 3, j: 0, k: 1}})")
     settle(page)
@@ -317,7 +317,8 @@ def test_every_control_can_be_reached_by_tab(watched):
 
 def test_a_regression_on_a_table(context):
     table = table_from_frame(
-        {"size": [i % 17 * 1.5 for i in range(80)], "town": [["Ulm", "Bonn"][i % 2] for i in range(80)],
+        {"size": [i % 17 * 1.5 for i in range(80)],
+         "town": ["Ulm", "Bonn"] * 40,
          "price": [i % 17 * 3.0 + i % 2 * 10 for i in range(80)]}
     )  # fmt: skip
     source = TableSource.of(table, infer_schema(table, "price"), name="houses.csv")

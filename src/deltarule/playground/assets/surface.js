@@ -93,11 +93,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     context.font = DR.canvas.font(11);
     context.textBaseline = "middle";
     context.textAlign = "center";
-    for (const v of DR.curve.ticks(X(x0), X(x1), 5)) {
+    for (const v of DR.plots.ticks(X(x0), X(x1), 5)) {
       context.fillText(short(v), box.left + ((v - X(x0)) / (X(x1) - X(x0))) * box.width, box.top + box.height + 12);
     }
     context.textAlign = "right";
-    for (const v of DR.curve.ticks(Y(y0), Y(y1), 5)) {
+    for (const v of DR.plots.ticks(Y(y0), Y(y1), 5)) {
       context.fillText(short(v), box.left - 6, box.top + (1 - (v - Y(y0)) / (Y(y1) - Y(y0))) * box.height);
     }
     context.strokeRect(box.left - 0.5, box.top - 0.5, box.width + 1, box.height + 1);
