@@ -14,7 +14,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint doctest docs bench oracles clean
+.PHONY: help demo test lint doctest docs notebook latex bench oracles clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ demo: $(STAMPS)/package ## set up, train on two real tables from the command lin
 
 test: $(STAMPS)/test ## set up and run the whole suite
 	$(BIN)/deltarule warmup --quiet
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "not oracle"
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "not oracle and not latex"
 
 lint: $(STAMPS)/lint ## ruff (rules and format) and mypy
 	$(BIN)/ruff check .
@@ -45,6 +45,12 @@ docs: $(STAMPS)/docs ## build the documentation into docs/_build/html; a warning
 	rm -rf docs/_build docs/api/generated
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+notebook: $(STAMPS)/notebook ## run the example notebooks from top to bottom
+	$(ONE_THREAD) $(BIN)/python examples/run_notebooks.py
+
+latex: $(STAMPS)/test ## compile what explanations give as LaTeX; needs pdflatex
+	$(ONE_THREAD) $(BIN)/python -m pytest -m latex
 
 bench: $(STAMPS)/package ## time steps beside other libraries and beside limits, passes, the import
 	$(BIN)/deltarule bench
@@ -77,6 +83,10 @@ $(STAMPS)/lint: $(STAMPS)/package
 
 $(STAMPS)/docs: $(STAMPS)/package
 	$(EDITABLE) ".[docs]"
+	@touch $@
+
+$(STAMPS)/notebook: $(STAMPS)/package
+	$(EDITABLE) ".[notebook]"
 	@touch $@
 
 $(STAMPS)/oracles: $(STAMPS)/test

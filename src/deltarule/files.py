@@ -22,7 +22,14 @@ import numpy as np
 
 from deltarule.errors import FileError, InputError
 
-__all__ = ["read_bundle", "read_json", "write_bundle", "write_bytes", "write_json"]
+__all__ = [
+    "discard_bundle",
+    "read_bundle",
+    "read_json",
+    "write_bundle",
+    "write_bytes",
+    "write_json",
+]
 
 _MANIFEST = "manifest.json"
 _ARRAYS = "arrays.safetensors"
@@ -255,6 +262,43 @@ def _swap(folder: Path, new: Path) -> None:
             if path.name not in own and not (folder / path.name).exists():
                 path.replace(folder / path.name)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def discard_bundle(folder: str | os.PathLike[str], kind: str) -> None:
+    """Remove a folder if it is a bundle of this kind; any other is left as it is.
+
+    Parameters
+    ----------
+    folder : path
+    kind : str
+        The format.
+
+    Raises
+    ------
+    FileError
+        If it cannot be removed.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_bundle(folder + "/b", "box", 1, {}, {})
+    ...     discard_bundle(folder + "/b", "barrel")
+    ...     kept = pathlib.Path(folder, "b").exists()
+    ...     discard_bundle(folder + "/b", "box")
+    ...     kept, pathlib.Path(folder, "b").exists()
+    (True, False)
+    """
+    folder = Path(folder)
+    if not (folder / _MANIFEST).is_file():
+        return
+    given = read_json(folder / _MANIFEST)
+    if isinstance(given, dict) and given.get("format") == kind:
+        with _clear_errors("remove", folder):
+            # Under another name first: what is half gone is taken for nothing.
+            gone = _beside(folder)
+            folder.replace(gone)
+            shutil.rmtree(gone)
 
 
 def read_bundle(

@@ -46,6 +46,8 @@ NUMBERS = "a,b,k,y\n" + "".join(
 CLASSES = "a,b,y\n" + "".join(
     f"{i % 7},{i * 0.5},{'yes' if i % 7 > 3 else 'no'}\n" for i in range(60)
 )
+# Row 5 has no target.
+SOME = NUMBERS.replace("\n4,2.0,p,9\n", "\n4,2.0,p,\n")
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def deltarule(capfd):
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory):
-    """A folder with two tables and a model of each."""
+    """A folder with tables and a model of each; the training of one was recorded."""
     folder = tmp_path_factory.mktemp("workshop")
     here = Path.cwd()
     os.chdir(folder)
@@ -73,6 +75,9 @@ def workshop(tmp_path_factory):
         for name in ("numbers", "classes"):
             data = f"{name}.csv"
             assert execute(["fit", data, "--target", "y", "--quiet", "--seed", "1", *FAST]) == 0
+        Path("kept.csv").write_text(SOME)
+        command = ["fit", "kept.csv", "--target", "y", "--quiet", "--record", "--batch-size", "9"]
+        assert execute([*command, "--epochs", "4", "--layers", "4"]) == 0
     finally:
         os.chdir(here)
     return folder

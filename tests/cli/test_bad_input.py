@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.cli.conftest import FAST, contents
+from tests.cli.conftest import FAST, NUMBERS, SOME, contents
 
 from deltarule import Model, Network, save_model
 
@@ -623,6 +623,146 @@ def test_a_damaged_model(place, refused, damage, parts):
     refused(DATA, parts, "evaluate", "numbers.model", "numbers.csv")
 
 
+def at_step(*more):
+    """A step of the recorded model, with the data where they are now."""
+    return ["kept.model", "kept.csv", "--step", "3", *more]
+
+
+def moved(content):
+    """Data that are not what was trained on any more."""
+    return ["kept.model", "new.csv", "--step", "3"], content
+
+
+# What is explained, what the table new.csv holds (if it is there), status, parts of the message.
+EXPLANATIONS = [
+    ("no model", ["nomodel"], None, DATA, ["'nomodel' is not a folder"]),
+    ("a file as model", ["kept.csv"], None, DATA, ["is not a folder"]),
+    ("another folder", ["."], None, DATA, ["no manifest.json"]),
+    ("a recording as model", ["kept.model/record"], None, DATA, ["holds a 'deltarule recording'"]),
+    ("no data", ["numbers.model"], None, USAGE, ["DATA is missing", "fit --record"]),
+    ("no such data", ["numbers.model", "no.csv"], None, DATA, ["there is no file 'no.csv'"]),
+    (
+        "no recording",
+        ["numbers.model", "--step", "1"],
+        None,
+        DATA,
+        ["not recorded", "--record"],
+    ),
+    ("step 0", ["kept.model", "--step", "0"], None, USAGE, ["--step is 0", "from 1"]),
+    ("a step before", ["kept.model", "--step", "-3"], None, USAGE, ["--step is -3"]),
+    (
+        "a step beyond",
+        ["kept.model", "--step", "21"],
+        None,
+        USAGE,
+        ["--step is 21", "1 to 20"],
+    ),
+    ("half a step", ["kept.model", "--step", "1.5"], None, USAGE, ["--step is '1.5'; expected a"]),
+    ("step of no data", ["kept.model", "no.csv", "--step", "3"], None, DATA, ["no.csv"]),
+    (
+        "changed data",
+        *moved(SOME.replace("6,3.0", "6,3.1")),
+        DATA,
+        ["new.csv", "SHA-256"],
+    ),
+    ("data with a row more", *moved(SOME + "1,1,p,1\n"), DATA, ["is not what the network was"]),
+    (
+        "other data",
+        *moved(NUMBERS),
+        DATA,
+        ["is not what the network", "train again"],
+    ),
+    ("data as a folder", ["kept.model", ".", "--step", "3"], None, DATA, ["cannot read '.'"]),
+    ("SQL at a step", at_step("--sql", "select 1"), None, USAGE, ["--sql was given with --step"]),
+    ("a table at a step", at_step("--table", "t"), None, USAGE, ["--table was given with --step"]),
+    ("row 0", at_step("--row", "0"), None, USAGE, ["--row is 0", "from 1 to 60"]),
+    ("a row beyond", at_step("--row", "61"), None, USAGE, ["--row is 61", "from 1 to 60"]),
+    ("a row of text", at_step("--row", "a"), None, USAGE, ["--row is 'a'; expected a whole"]),
+    ("a row without target", at_step("--row", "5"), None, DATA, ["row 5 (line 6) has no target"]),
+    (
+        "a row beyond, of a model",
+        ["kept.model", "kept.csv", "--row", "61"],
+        None,
+        USAGE,
+        ["--row is"],
+    ),
+    ("no target, of a model", ["kept.model", "kept.csv", "--row", "5"], None, DATA, ["no target"]),
+    ("no weight", at_step("--weight", "2,0,4"), None, USAGE, ["4", "from 0 to 3"]),
+    ("no layer", at_step("--weight", "3,0,0"), None, USAGE, ["3", "2 layers"]),
+    ("layer 0", at_step("--bias", "0,0"), None, USAGE, ["0", "1 to 2"]),
+    ("no node", at_step("--row", "1", "--activation", "1,9"), None, USAGE, ["9", "from 0 to 3"]),
+    ("two numbers", at_step("--weight", "2,1"), None, USAGE, ["--weight is '2,1'", "2,1,4"]),
+    ("four numbers", at_step("--bias", "2,1,1,1"), None, USAGE, ["--bias is '2,1,1,1'"]),
+    ("a name as weight", at_step("--weight", "a"), None, USAGE, ["--weight is 'a'"]),
+    ("a negative node", at_step("--weight", "1,-1,0"), None, USAGE, ["--weight is '1,-1,0'"]),
+    ("nothing as weight", at_step("--weight", ""), None, USAGE, ["--weight is ''"]),
+    ("an activation of all", at_step("--activation", "1,0"), None, USAGE, ["--row R beside it"]),
+    ("an input of all", at_step("--input", "a"), None, USAGE, ["--input is about one row"]),
+    ("no input", at_step("--row", "1", "--input", "zz"), None, USAGE, ["--input is 'zz'", "'k=p'"]),
+    ("no column", at_step("--row", "1", "--column", "y"), None, USAGE, ["--column is 'y'", "'k'"]),
+    ("depth below 0", at_step("--depth", "-1"), None, USAGE, ["--depth is -1"]),
+    ("no terms", at_step("--terms", "0"), None, USAGE, ["--terms is 0"]),
+    ("no digits", at_step("--digits", "0"), None, USAGE, ["--digits is 0"]),
+    ("LaTeX in a Word file", at_step("--latex", "a.docx"), None, USAGE, ["--latex is", ".tex"]),
+    ("a page of no kind", at_step("--html", "page"), None, USAGE, ["--html is 'page'", ".html"]),
+    ("nowhere", at_step("--html", "/proc/no/p.html"), None, DATA, ["cannot write to", "--html"]),
+    ("below a file", at_step("--latex", "kept.csv/a.tex"), None, DATA, ["cannot write to"]),
+    ("a file there", at_step("--latex", "there.tex"), None, DATA, ["exists already", "--force"]),
+    ("a page there", at_step("--html", "there.html"), None, DATA, ["exists already", "--force"]),
+    ("a folder there", at_step("--html", "folder.html"), None, DATA, ["is a folder", "--html"]),
+    ("no model at all", [], None, USAGE, ["missing argument 'MODEL'"]),
+    ("a table without columns", ["numbers.model", "new.csv"], "a,y\n1,2\n", DATA, ["'b'", "'k'"]),
+    ("no target", ["numbers.model", "new.csv"], "a,b,k\n1,2,p\n", DATA, ["'y' (the target)"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "content", "status", "parts"),
+    [each[1:] for each in EXPLANATIONS],
+    ids=[each[0] for each in EXPLANATIONS],
+)
+def test_an_explanation_that_cannot_be_given(refused, arguments, content, status, parts):
+    Path("there.tex").write_text("mine")
+    Path("there.html").write_text("mine")
+    Path("folder.html").mkdir()
+    if content is not None:
+        Path("new.csv").write_text(content)
+    refused(status, parts, "explain", *arguments)
+
+
+def test_data_that_are_not_where_they_were(place, refused, deltarule):
+    Path("own.csv").write_text(NUMBERS)
+    assert deltarule("fit", "own.csv", "--target", "y", "--record", "-q", *FAST).status == 0
+    Path("own.csv").rename("gone.csv")
+    parts = ["own.csv', are not there", "give their new place as DATA"]
+    refused(DATA, parts, "explain", "own.model", "--step", "1")
+    refused(DATA, parts, "explain", "own.model")
+    Path("own.csv").write_text(NUMBERS + "1,1,p,1\n")
+    refused(DATA, ["own.csv", "SHA-256"], "explain", "own.model", "--step", "1")
+
+
+def recording_cut(name):
+    path = Path("kept.model", "record", name)
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+@pytest.mark.parametrize(
+    ("damage", "parts"),
+    [
+        (lambda: recording_cut("arrays.safetensors"), ["checksum differs"]),
+        (lambda: recording_cut("recording.json"), ["checksum differs"]),
+        (lambda: Path("kept.model/record/history.json").unlink(), ["history.json"]),
+        (lambda: Path("kept.model/record/manifest.json").unlink(), ["no manifest.json"]),
+        (lambda: shutil.rmtree("kept.model/record"), ["was not recorded"]),
+    ],
+)
+def test_a_damaged_recording(place, refused, deltarule, damage, parts):
+    damage()
+    refused(DATA, parts, "explain", "kept.model", "kept.csv", "--step", "1")
+    # The model itself is as good as before.
+    assert deltarule("evaluate", "kept.model", "kept.csv").status == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
@@ -706,7 +846,7 @@ def test_a_broken_cell_cannot_colour_the_terminal(place, deltarule):
 
 
 def test_there_are_sixty_kinds():
-    tables = [TABLES, OPTIONS, PLACES, OUTS, PREDICTIONS, DAMAGES, ACCEPTED]
+    tables = [TABLES, OPTIONS, PLACES, OUTS, PREDICTIONS, DAMAGES, ACCEPTED, EXPLANATIONS]
     names = [each[0] for table in tables for each in table]
     assert len(names) >= 60
 

@@ -91,7 +91,8 @@ def shown_attributions(tab):
 
 def settled(tab):
     """After whatever the page does a moment later is done."""
-    tab.page.wait_for_timeout(150)
+    tab.page.wait_for_timeout(80)
+    tab.page.locator("[data-attribute=all][aria-busy]").wait_for(state="detached")
 
 
 def test_the_table_of_layers_holds_the_lenss_numbers(tab):
@@ -236,6 +237,30 @@ def test_many_inputs_are_twelve_bars_and_the_others(tabs):
     # Two outputs and no classes: their names are those of the outputs.
     assert "a_" in tab.page.locator("#lens [role=status]").inner_text()
     assert tab.errors == []
+    tab.page.close()
+
+
+def test_a_choice_in_the_middle_of_the_work_calls_it_off(tabs):
+    """The page computes a few milliseconds at a time; only what was asked for last is shown."""
+    rng = np.random.default_rng(6)
+    net = Network([20, 128, 64, 3], "relu")
+    theta = net.initial(0) + 0.1 * rng.standard_normal(net.n_parameters)
+    x = rng.standard_normal((30, 20))
+    subject = Subject.of_arrays(net, theta, x, np.zeros((30, 3)))
+    tab = opened(tabs, subject, lens(subject), name="busy")
+    attributed(tab)
+    for sample in range(1, 9):
+        tab.page.evaluate("(sample) => DR.page.set({ sample })", sample)
+        tab.page.wait_for_timeout(45)
+    settled(tab)
+    _, error = shown_attributions(tab)
+    assert "Row 8," in tab.page.locator("#lens [role=status]").inner_text()
+    values, _ = shown_attributions(tab)
+    expected = attributions_of(subject, rows=8).values[0]
+    largest = int(np.abs(expected).argmax())
+    assert values[f"x_{largest}"] == pytest.approx(expected[largest], rel=1e-5)
+    # Cut at its kinks the integral is exact to the last digits.
+    assert abs(error) < 1e-11
     tab.page.close()
 
 

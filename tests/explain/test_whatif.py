@@ -138,6 +138,7 @@ def test_the_step_that_was_taken(show, tmp_path):
     subject = dataclasses.replace(subject, step=taken)
     tab = show("article")
     tab.page.goto(write_page(subject, tmp_path / "page.html").as_uri())
+    tab.page.wait_for_selector("[data-whatif=true-rule]")
     found = read(tab.page)
     moved = dataclasses.replace(subject, theta=after)
     assert found["true-rule"] == pytest.approx(moved.trace.cost - subject.trace.cost, rel=1e-9)

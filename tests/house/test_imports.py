@@ -167,6 +167,11 @@ def test_training_loads_no_library_of_tables_or_terminal():
     assert not loaded_by("from deltarule import train") & unwanted
 
 
+def test_explaining_a_network_loads_no_library_of_estimators_or_tables():
+    unwanted = {"sklearn", "duckdb", "pandas", "matplotlib"}
+    assert not loaded_by("from deltarule import explain; explain") & unwanted
+
+
 def test_the_measurement_sees_a_library():
     assert "mpmath" in loaded_by("import mpmath")
 

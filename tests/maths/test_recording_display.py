@@ -241,7 +241,8 @@ def test_mathml_is_well_formed(formula, result):
     root = ET.fromstring(formula.mathml(result))
     assert root.tag == f"{MATHML}math"
     assert root.get("alttext") == formula.text(result)
-    arity = {"mfrac": 2, "msup": 2, "msub": 2, "munder": 2, "mi": 0, "mn": 0, "mo": 0, "mtext": 0}
+    arity = dict.fromkeys(("mfrac", "msup", "msub", "munder"), 2)
+    arity |= dict.fromkeys(("mi", "mn", "mo", "mtext", "mspace"), 0)
     for element in root.iter():
         tag = element.tag.removeprefix(MATHML)
         assert element.tag.startswith(MATHML)

@@ -5,43 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import os
 import platform
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 from deltarule.bench.processes import cores
+from deltarule.engines.machine import processor
 
-__all__ = ["circumstances", "processor"]
-
-
-def processor() -> str:
-    """The name of the processor, as the system tells it.
-
-    Examples
-    --------
-    >>> processor() != ""
-    True
-    """
-    name = ""
-    try:
-        if sys.platform == "darwin":
-            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-            name = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        elif sys.platform.startswith("linux"):
-            name = _named(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
-    except (OSError, subprocess.SubprocessError):
-        pass  # the next best name will do
-    return name.strip() or platform.processor() or platform.machine() or "unknown"
-
-
-def _named(cpuinfo: str) -> str:
-    """The model's name in Linux's list of processors; ARM's has none."""
-    for line in cpuinfo.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "model name":
-            return value
-    return ""
+__all__ = ["circumstances"]
 
 
 def circumstances() -> dict[str, Any]:

@@ -17,7 +17,7 @@ from deltarule.cli.pictures import loss_picture
 from deltarule.errors import InputError
 from deltarule.estimators import TableModel, TableSettings, fit_table
 from deltarule.files import write_bytes
-from deltarule.tables import DEFAULT_NA, Schema, Table, infer_schema, read_table
+from deltarule.tables import DEFAULT_NA, Schema, Table, TableSource, infer_schema, read_table
 from deltarule.training import Event, StopFlag
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
@@ -52,6 +52,7 @@ class Request:
     settings: TableSettings
     folder: Path
     force: bool
+    record: bool = False
 
 
 def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, bool]:
@@ -66,6 +67,9 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, bool]:
     with output.live(quiet) as show:
         show(f"reading {request.data or 'the SQL result'}")
         table, schema = _understood(request)
+        record = request.record and TableSource.of(
+            table, request.data, table=request.table, sql=request.sql
+        )
     if not quiet:
         output.say(output.in_options(schema.describe()))
         output.say("")
@@ -84,6 +88,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, bool]:
             callbacks=[_follower(show)],
             stop=flag,
             progress=progress,
+            record=record,
         )
         model.save(request.folder, overwrite=request.force)
         interrupted = bool(flag)
@@ -171,7 +176,8 @@ def _report(model: TableModel, folder: Path) -> None:
         measure = "squared error" if model.task == "regression" else "log loss"
         verdict = _VERDICTS[report["against_linear"]]
         output.say(f"By {measure} on the {count:,} {_PARTS[last]} rows, {verdict}")
-    output.say(f"Saved in {folder}: the model, history.json, loss.svg.")
+    recorded = ", and the recording of its training" * (model.recording is not None)
+    output.say(f"Saved in {folder}: the model, history.json, loss.svg{recorded}.")
     output.notes(report["notes"])
 
 
@@ -207,6 +213,7 @@ def fit_report(model: TableModel, folder: Path) -> None:
             "left_out": dict(schema.dropped) | dict.fromkeys(schema.ignored, "on request"),
             "network": list(model.model.net.widths),
             "settings": model.settings,
+            "recorded_steps": None if model.recording is None else model.recording.end,
             **report,
         }
     )

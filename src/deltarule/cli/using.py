@@ -11,10 +11,17 @@ from deltarule.errors import FileError, InputError
 from deltarule.estimators import TableModel
 from deltarule.tables import Table, apply_schema, read_table
 
-__all__ = ["evaluate_table", "predict_table"]
+__all__ = ["evaluate_table", "loaded", "predict_table"]
 
 
-def _loaded(folder: Path) -> TableModel:
+def loaded(folder: Path) -> TableModel:
+    """The model of a table in a folder.
+
+    Raises
+    ------
+    FileError
+        If there is none that can be used here.
+    """
     try:
         return TableModel.load(folder)
     except InputError as error:
@@ -41,7 +48,7 @@ def predict_table(
     """Write a prediction for each row, in the table's order."""
     if out is not None:
         check_predictions_file(out, force)
-    model = _loaded(folder)
+    model = loaded(folder)
     if proba and model.task == "regression":
         raise InputError(
             f"--proba was given, and {str(folder)!r} predicts a number; expected a model of "
@@ -81,7 +88,7 @@ def evaluate_table(
     as_json: bool,
 ) -> None:
     """Print the scores of a model on a table whose target is known."""
-    model = _loaded(folder)
+    model = loaded(folder)
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
         rows = _read(model, data, table, sql)

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from deltarule.errors import DataError, FileError
 from deltarule.estimators.scores import score_outputs
 from deltarule.maths import Network
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
-from deltarule.training import History, Model, load_model, save_model
+from deltarule.training import History, Model, Recording, load_model, save_model
+from deltarule.training.recording import FOLDER, discard_recording
 
 __all__ = ["TableModel", "decoded", "fingerprint", "predicting_engine"]
 
@@ -38,6 +40,9 @@ class TableModel:
         From the target to the network's outputs, and back.
     settings, report : dict
         How it was trained, and its scores.
+    recording : Recording or None
+        Of the training, if it was recorded and this is the model it gave; it is saved with the
+        model, and read by :func:`replay_table` and :func:`~deltarule.training.load_recording`.
 
     Examples
     --------
@@ -50,6 +55,7 @@ class TableModel:
     target: TargetEncoder
     settings: dict[str, Any]
     report: dict[str, Any]
+    recording: Recording | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def task(self) -> str:
@@ -162,6 +168,11 @@ class TableModel:
             "report": self.report,
         }
         save_model(folder, dataclasses.replace(self.model, extra=extra), overwrite=overwrite)
+        if self.recording is None:
+            # What may be there is of a model that was here before, and of another training.
+            discard_recording(folder, but_of=self.model.theta)
+        else:
+            self.recording.save(Path(folder) / FOLDER, overwrite=True)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> TableModel:

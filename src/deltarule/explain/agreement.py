@@ -24,8 +24,8 @@ class Agreement:
     engine, dtype : str
         What trained the network, and in which type.
     blocks : dict of str to float
-        For each block, the largest |engine − trace| in units of eps · max over the block of
-        |δ|ᵀ|A|.
+        For each block, the largest difference in units of eps times the maximum over the block
+        of ``|δ|ᵀ|A|``.
     differences : dict of str to float
         The same as plain numbers.
     tolerance : float
@@ -50,9 +50,12 @@ class Agreement:
 
     def __str__(self) -> str:
         name = self.worst
+        who = f"engine {self.engine} in {self.dtype}"
+        if not any(self.blocks.values()):
+            return f"{who}: its gradient is this one, to the last bit"
         verdict = "within" if self.passed else "BEYOND"
         return (
-            f"engine {self.engine} in {self.dtype}: its gradient differs by at most "
+            f"{who}: its gradient differs by at most "
             f"{number_text(self.differences[name])} in {name}, {self.blocks[name]:.3g} eps of "
             f"what is added up there; {verdict} the {self.tolerance:g} of the engine contract"
         )

@@ -102,8 +102,7 @@ class BackwardNodes(ForwardNodes):
         factors = [*self.factors(layer, j, sample), last]
         value = figures.delta[layer][sample, j] * weight
         node = product_of(dotted(*(factor.mark for factor in factors)), value, factors)
-        node.formula = None  # its symbol says it
-        return node
+        return node.without_formula()
 
     # -- by z --------------------------------------------------------------------------
 
@@ -169,7 +168,7 @@ class BackwardNodes(ForwardNodes):
                 Factor(inner, jacobian[i], lambda: self._jacobian(inner, i, j, sample)),
             ]
             node = product_of(dotted(*(f.mark for f in factors)), values[i], factors)
-            node.formula = None
+            node.without_formula()
             if not np.isfinite(values[i]):
                 node.show_numbers(lambda digits: limits_box((up[i], jacobian[i]), digits))
             return node

@@ -46,8 +46,8 @@ class ColumnNodes(UpdateNodes):
                 Factor(mark, up[k], lambda: self.input(k, sample)),
             ]
             node = product_of(dotted(*(f.mark for f in factors)), values[place], factors)
-            node.formula, node.note = None, self.input_name(k)
-            return node
+            node.note = self.input_name(k)
+            return node.without_formula()
 
         x_k = Scripted(Symbol("x", "x"), "k")
         one = Terms((("", x_k), ("·", Partial(self.symbols.C(sample).box, x_k))))

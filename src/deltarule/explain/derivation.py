@@ -79,7 +79,9 @@ class Derivation:
                  = −1.000000 · 0.250000 · 2.000000
                  = −0.500000  (F6)
     ├─ ∂C_0/∂a_0^1 = 2 (a_0^1 − y_0) = 2 (0.500000 − 1.000000) = −1.000000  (F7)
-    ├─ ∂a_0^1/∂z_0^1 = e^z_0^1/(1 + e^z_0^1)^2 = ... = 0.250000  (F8)
+    ├─ ∂a_0^1/∂z_0^1 = e^(−|z_0^1|)/(1 + e^(−|z_0^1|) (2 + e^(−|z_0^1|)))
+    │                = e^(−|0|)/(1 + e^(−|0|) (2 + e^(−|0|)))
+    │                = 0.250000  (F8)
     └─ ∂z_0^1/∂w_00^1 = x_0 = 2.000000  (F9)
     """
 
@@ -91,7 +93,7 @@ class Derivation:
         *,
         part_values: Any = (),
         make: Make | None = None,
-        formula: Box | None = None,
+        formula: Box | Callable[[], Box | None] | None = None,
         numbers: Numbers | None = None,
         combine: Callable[[Sequence[float]], float] | None = None,
         case: Callable[[], Box | None] | None = None,
@@ -100,9 +102,16 @@ class Derivation:
     ) -> None:
         self.mark, self.value, self.kind = mark, float(value), kind
         self.law, self.note = law, note
-        self.formula, self._case = formula, case
+        self._formula, self._case = formula, case
         self.part_values = np.asarray(part_values, dtype=np.float64)
         self._make, self._numbers, self._combine = make, numbers, combine
+
+    @property
+    def formula(self) -> Box | None:
+        """How the parts give the value, with symbols; laid out when it is asked for."""
+        if callable(self._formula):
+            self._formula = self._formula()
+        return self._formula
 
     @property
     def n_parts(self) -> int:
@@ -154,9 +163,10 @@ class Derivation:
         size = np.nan_to_num(np.abs(self.part_values), nan=np.inf)
         return sorted(np.argsort(-size, kind="stable")[:terms].tolist())
 
-    def recombined(self) -> float:
-        """The value again, from the values of all the parts."""
-        values = [self.part(index).value for index in range(self.n_parts)]
+    def recombined(self, values: Sequence[float] | None = None) -> float:
+        """The value again, from the values of all the parts, which are made for it if not given."""
+        if values is None:
+            values = [self.part(index).value for index in range(self.n_parts)]
         if self.kind == "given":
             return self.value
         if self.kind == "sum":
@@ -170,6 +180,11 @@ class Derivation:
     def show_numbers(self, numbers: Numbers) -> None:
         """Show other numbers in place of the formula's symbols."""
         self._numbers = numbers
+
+    def without_formula(self) -> Derivation:
+        """Itself, where the symbol is the formula."""
+        self._formula = None
+        return self
 
     def numbers(self, digits: int = DIGITS) -> Box | None:
         """The formula with the numbers in place, or None where that says no more."""

@@ -128,7 +128,13 @@ class Explanation:
 
     Examples
     --------
-    See :func:`explain`.
+    >>> from deltarule import Network, explain
+    >>> net = Network([1, 2, 1], activation="tanh")
+    >>> e = explain(net, [[0.5], [1.0]], [[0.0], [1.0]], theta=net.initial(0))
+    >>> bool(e.weight(1, 0, 0).value == e.trace.dW[1][0, 0])
+    True
+    >>> bool(abs(e.delta(2, 0, 1).value * e.subject.w[1] - e.trace.delta[2][1, 0]) < 1e-15)
+    True
     """
 
     def __init__(self, subject: Subject) -> None:

@@ -39,6 +39,8 @@ class Figures:
         self.loss: np.ndarray = each.loss
         self.activations, self.bound_loss = bound_formulas(subject.net, numpy_namespace(np.float64))
         self._ups: dict[int, np.ndarray] = {}
+        # Every part of one sum asks for the same column.
+        self._last_jacobian: tuple[Any, np.ndarray] = (None, np.zeros(0))
         self._slopes: dict[int, np.ndarray] = {}
 
     @property
@@ -95,6 +97,11 @@ class Figures:
 
     def jacobian(self, sample: int, j: int) -> np.ndarray:
         """∂a_i/∂z_j of a mixing output, for every i: by the activation's own pullback."""
+        if (sample, j) != self._last_jacobian[0]:
+            self._last_jacobian = (sample, j), self._jacobian(sample, j)
+        return self._last_jacobian[1]
+
+    def _jacobian(self, sample: int, j: int) -> np.ndarray:
         z, a = self.Z[-1][sample : sample + 1], self.G[-1][sample : sample + 1]
         units: Any = np.eye(z.shape[1])
         with np.errstate(all="ignore"):

@@ -168,7 +168,7 @@ class ForwardNodes:
             "function",
             part_values=(z,),
             make=lambda _: self.z(layer, j, sample),
-            formula=written.formula(),
+            formula=written.formula,
             numbers=written.numbers,
             case=written.case,
             combine=combine,
@@ -274,9 +274,11 @@ class ForwardNodes:
             node = which[part]
             return self.z(L, node, sample) if fused else self.a(L, node, sample)
 
-        shown = written.formula()
-        if shown is None and fused and result == "derivative":
-            shown = self._short_fusion(j)
+        def shown() -> Box | None:
+            box = written.formula()
+            wanted = box is None and fused and result == "derivative"
+            return self._short_fusion(j) if wanted else box
+
         law = "F7" if result == "derivative" and net.loss.name == "squared_error" else ""
         return Derivation(
             mark,
@@ -334,7 +336,7 @@ class ForwardNodes:
             "function",
             part_values=[values[name] for name in looks],
             make=make,
-            formula=written.formula(),
+            formula=written.formula,
             numbers=written.numbers,
             case=written.case,
             combine=combine,

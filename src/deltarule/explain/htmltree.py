@@ -8,12 +8,12 @@ from html import escape
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.numbers import number_text
 from deltarule.explain.plaintext import equation, remainder_words, says_all
-from deltarule.maths.printing.boxes import Terms
+from deltarule.maths.printing.boxes import Box, Terms
 from deltarule.maths.printing.markup import box_mathml
 
 __all__ = ["framed", "tree_html"]
 
-_STYLE = "margin-left:1.5em;line-height:1.9"
+_STYLE = "margin:0.4em 0 0.4em 1.5em"
 
 
 def tree_html(node: Derivation, depth: int, terms: int, digits: int) -> str:
@@ -34,11 +34,16 @@ def _node(node: Derivation, depth: int, terms: int, digits: int, *, first: bool 
     inside = "".join(_node(part, depth - 1, terms, digits) for part in parts)
     if left is not None:
         inside += f'<div style="{_STYLE}">{escape(remainder_words(left, digits))}</div>'
-    opened = " open" if first else ""
+    opened = ' open="open"' if first else ""
     return (
         f'<details{opened} style="{_STYLE}"><summary>{line}</summary>'
         f'<div style="margin-left:1em">{inside}</div></details>'
     )
+
+
+def _large(box: Box) -> str:
+    """A formula in the line, its fractions as large as in one of its own."""
+    return box_mathml(box).replace("<math ", '<math displaystyle="true" ', 1)
 
 
 def _line(node: Derivation, digits: int) -> str:
@@ -50,7 +55,7 @@ def _line(node: Derivation, digits: int) -> str:
     out = (
         f'<span data-symbol="{escape(node.mark.key)}" data-value="{node.value!r}" '
         f'title="{escape(node.mark.key)} = {escape(number_text(node.value, 17))}">'
-        f"{box_mathml(box)}</span>"
+        f"{_large(box)}</span>"
     )
     out += f" <small>({'; '.join(known)})</small>" if known else ""
     return out + (f" <small><em>{escape(node.note)}</em></small>" if node.note else "")

@@ -76,8 +76,8 @@ class MeanNodes(BackwardNodes):
         )
 
     def _row_name(self, i: int) -> str:
-        name = self.subject.names.rows[i]
-        return "" if name == str(i) else f"row {name}"
+        rows = self.subject.names.rows
+        return "" if rows == tuple(map(str, range(len(rows)))) else f"row {rows[i]}"
 
     def share_mark(self, i: int) -> Mark:
         """The symbol w_i."""

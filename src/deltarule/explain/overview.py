@@ -113,7 +113,7 @@ def as_dict(explanation: Explanation, depth: int, terms: int, digits: int) -> di
 def html(explanation: Explanation, depth: int, terms: int, digits: int) -> str:
     """The overview as static HTML."""
     net = escape(repr(explanation.subject.net))
-    pieces = [f"<p><code>{net}</code><br>{escape(_rows(explanation))}</p>"]
+    pieces = [f"<p><code>{net}</code><br/>{escape(_rows(explanation))}</p>"]
     trees = [explanation.cost(), *(each.derivation for each in largest(explanation))]
     pieces += [tree_html(tree, depth, terms, digits) for tree in trees]
     if explanation.agreement is not None:

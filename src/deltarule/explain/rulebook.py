@@ -13,12 +13,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from deltarule.errors import InputError
+from deltarule.explain.symbols import Mark
+from deltarule.explain.written import short_constant
 from deltarule.maths import RecordedFormula
+from deltarule.maths.printing.boxes import Box, Symbol, Terms, Where
+from deltarule.maths.printing.layout import layout
+from deltarule.maths.printing.markup import box_latex, box_mathml, box_text
 from deltarule.maths.recording import Node, RecordingNamespace, reachable
 from deltarule.optimizers import RULES, Rule, StepInfo
 
-__all__ = ["RecordedRule", "record_rule"]
+__all__ = ["RecordedRule", "record_rule", "rule_mark"]
 
+_LETTERS = {
+    "theta": (r"\theta", "θ"),
+    "eta": (r"\eta", "η"),
+    "sign": ("s", "s"),
+    "delta": (r"\Delta", "Δ"),
+    "cost": ("C", "C"),
+}
 _LEAVES = ("variable", "constant", "symbol", "n_outputs", "per_output")
 
 
@@ -48,10 +60,35 @@ class RecordedRule:
         Examples
         --------
         >>> print(record_rule("momentum", 1, 0.5).text())
-        v = 0.9 v_before - eta g
-        theta = theta + v
+        v = 0.9 v′ − η g
+        θ ← θ + v
         """
-        return "\n".join(f"{name} = {formula.text()}" for name, formula in self.steps)
+        return "\n".join(map(box_text, self._lines()))
+
+    def latex(self) -> str:
+        """The rule as LaTeX, for math mode."""
+        return box_latex(self._box())
+
+    def mathml(self, *, display: str = "block") -> str:
+        """The rule as a MathML ``math`` element."""
+        return box_mathml(self._box(), display=display)
+
+    def _box(self) -> Box:
+        *before, last = self._lines()
+        if not before:
+            return last
+        return Where(last, tuple((line.parts[0][1], line.parts[1][1]) for line in before))
+
+    def _lines(self) -> list[Terms]:
+        return [
+            Terms(
+                (
+                    ("", rule_mark(name).box),
+                    ("←" if name == "theta" else "=", layout(formula.result(), _rule_names)),
+                )
+            )
+            for name, formula in self.steps
+        ]
 
     def javascript(self, name: str) -> str:
         """A JavaScript function of theta, g and the slots, that gives all results in an array."""
@@ -191,7 +228,7 @@ def _steps(
 
 
 def _used_twice(inside: list[Node], named: dict[int, str], root: Node) -> list[Node]:
-    """Longer parts of θ's own expression that stand in it more than once, the largest first."""
+    """Longer parts of θ's own expression that stand in it more than once."""
     users: dict[int, int] = {}
     for node in reachable([root], stop=lambda n: n is not root and n.index in named):
         for argument in node.args:
@@ -235,3 +272,32 @@ def _cut(root: Node, named: dict[int, str], before: dict[int, str]) -> RecordedF
     used = {n.data for n in reachable([value]) if n.op == "variable"}
     arguments = tuple(name for name in names if name in used)
     return RecordedFormula("step", arguments, {"value": value}, True)
+
+
+def _rule_names(node: Node, depth: int) -> Box | None:
+    if node.op == "constant":
+        return short_constant(node.data)
+    return rule_mark(node.data).box if node.op == "variable" else None
+
+
+def rule_mark(name: str) -> Mark:
+    """The symbol of a number of a rule: m′ before the step, m̂ with its bias corrected.
+
+    Examples
+    --------
+    >>> rule_mark("m_hat").key, rule_mark("delta_before").key
+    ('m hat', 'delta before')
+    """
+    base, kind = name, ""
+    for ending in ("_before", "_hat"):
+        if name.endswith(ending):
+            base, kind = name.removesuffix(ending), ending
+    latex, letter = _LETTERS.get(base) or (base, base)
+    if len(letter) > 1:
+        escaped = letter.replace("_", r"\_")
+        latex = rf"\mathrm{{{escaped}}}"
+    if kind == "_before":
+        return Mark(Symbol(f"{latex}'", f"{letter}′"), f"{base} before")
+    if kind == "_hat":
+        return Mark(Symbol(rf"\hat{{{latex}}}", f"{letter}\u0302"), f"{base} hat")
+    return Mark(Symbol(latex, letter), base)

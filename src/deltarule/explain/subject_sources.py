@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
-from deltarule.estimators import TableModel
-from deltarule.estimators.sklearn_rules import rule_record
 from deltarule.explain.columns import EncodedColumn, encoded_columns
 from deltarule.explain.subject import Names, StepTaken, Subject
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, Rule
 from deltarule.tables import Table, TypedColumns, apply_schema
+
+if TYPE_CHECKING:
+    from deltarule.estimators import TableModel
 
 __all__ = ["Source", "of_estimator", "of_step", "of_table"]
 
@@ -43,6 +44,8 @@ class Source(NamedTuple):
 
 def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
     """An MLPClassifier or MLPRegressor, fitted, at its coefficients of now."""
+    from deltarule.estimators.sklearn_rules import rule_record
+
     if not hasattr(model, "coefs_"):
         raise InputError(
             f"this {type(model).__name__} is not fitted; expected a fitted one; call fit first"

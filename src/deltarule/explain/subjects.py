@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 
 from deltarule.engines import Batch, EngineSettings, started_engine
 from deltarule.errors import InputError
-from deltarule.estimators import MLPClassifier, MLPRegressor, TableModel
 from deltarule.explain.subject import Names, StepTaken, Subject
 from deltarule.explain.subject_sources import Source, of_estimator, of_step, of_table
 from deltarule.maths import Network
@@ -72,9 +72,11 @@ def subject_of(
     if isinstance(what, Model):
         subject = Subject.of_arrays(what.net, what.theta, X, Y, sample_weight, names)
         return asked.completed(subject, what.net, what.theta)
-    if isinstance(what, MLPClassifier | MLPRegressor):
+    # Whoever has an estimator has imported it, and scikit-learn; others do without.
+    estimators: Any = sys.modules.get("deltarule.estimators")
+    if estimators and isinstance(what, estimators.MLPClassifier | estimators.MLPRegressor):
         return completed_by(of_estimator(what, X, Y, sample_weight), asked)
-    if isinstance(what, TableModel):
+    if estimators and isinstance(what, estimators.TableModel):
         if Y is not None:
             raise InputError("the target of a table is one of its columns; leave Y out")
         return completed_by(of_table(what, X, sample_weight), asked)

@@ -20,7 +20,7 @@ from deltarule.explain.derivation import Derivation, added
 from deltarule.explain.forward_nodes import given
 from deltarule.explain.mean_nodes import MeanNodes
 from deltarule.explain.numbers import number_text, same_shown
-from deltarule.explain.rulebook import RecordedRule, record_rule
+from deltarule.explain.rulebook import RecordedRule, record_rule, rule_mark
 from deltarule.explain.subject import StepTaken
 from deltarule.explain.symbols import Mark, dotted, partial, plain
 from deltarule.explain.written import Written, evaluated
@@ -40,8 +40,6 @@ from deltarule.optimizers import Rule, StepInfo, clip_by_norm
 
 __all__ = ["UpdateNodes"]
 
-_LETTERS = {"sign": ("s", "s"), "delta": (r"\Delta", "Δ"), "cost": ("C", "C")}
-_GREEK = {"eta": (r"\eta", "η"), "u": ("u", "u")}
 _NEW = Symbol(r"\text{new }", "new", function=True)
 _MIN = Symbol(r"\min", "min", function=True)
 
@@ -269,8 +267,8 @@ class UpdateNodes(MeanNodes):
 
         def make() -> Derivation:
             node = product_of(mark, alpha / total * value, factors)
-            node.formula, node.note = None, f"penalty {name.upper()}, added once"
-            return node
+            node.note = f"penalty {name.upper()}, added once"
+            return node.without_formula()
 
         return Factor(mark, alpha / total * value, make)
 
@@ -329,7 +327,7 @@ class UpdateNodes(MeanNodes):
             formulas[name] = (formula, float(out))
             if name != "theta":
                 known[name] = float(out)
-        marks = {name: _rule_mark(name) for name in known}
+        marks = {name: rule_mark(name) for name in known}
         marks |= {"theta": place.mark, "g": gradient.mark}
 
         def node(name: str, own: Mark, law: str = "", note: str = "") -> Derivation:
@@ -348,7 +346,7 @@ class UpdateNodes(MeanNodes):
                 "function",
                 part_values=[known[key] for key in arguments],
                 make=lambda part: leaf(arguments[part]),
-                formula=written.formula(),
+                formula=written.formula,
                 numbers=written.numbers,
                 case=written.case,
                 combine=combine,
@@ -398,20 +396,3 @@ class UpdateNodes(MeanNodes):
                 self.subject.theta, self._clipped[0], self._slots, info
             )
         return np.where(self.net.frozen, self.subject.theta, theta)
-
-
-def _rule_mark(name: str) -> Mark:
-    """The symbol of a number of a rule: m′ before the step, m̂ with its bias corrected."""
-    base, kind = name, ""
-    for ending in ("_before", "_hat"):
-        if name.endswith(ending):
-            base, kind = name.removesuffix(ending), ending
-    latex, letter = _LETTERS.get(base) or _GREEK.get(base) or (base, base)
-    if len(letter) > 1:
-        escaped = letter.replace("_", r"\_")
-        latex = rf"\mathrm{{{escaped}}}"
-    if kind == "_before":
-        return Mark(Symbol(f"{latex}'", f"{letter}′"), f"{base} before")
-    if kind == "_hat":
-        return Mark(Symbol(rf"\hat{{{latex}}}", f"{letter}\u0302"), f"{base} hat")
-    return Mark(Symbol(latex, letter), base)

@@ -30,7 +30,7 @@ from deltarule.maths.printing.layout import layout, layout_condition
 from deltarule.maths.printing.markup import box_text
 from deltarule.maths.recording import ARITHMETIC, COMPARISONS, Node, reachable
 
-__all__ = ["Written", "evaluated", "recorded_activation", "recorded_loss", "uses"]
+__all__ = ["Written", "evaluated", "recorded_activation", "recorded_loss", "short_constant", "uses"]
 
 _PYTHON: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in (*ARITHMETIC, *COMPARISONS)},
@@ -201,7 +201,7 @@ class Written:
 
     def _symbol(self, node: Node, depth: int) -> Box | None:
         if node.op == "constant":
-            return _short(node.data)
+            return short_constant(node.data)
         if node.op == "n_outputs":
             return Number(str(next(iter(self._values.values())).shape[-1]))
         if node.op == "per_output":
@@ -216,7 +216,7 @@ class Written:
         return Scripted(Symbol(node.data, node.data), index, above)
 
 
-def _short(value: Any) -> Box | None:
+def short_constant(value: Any) -> Box | None:
     """A constant with more digits than a reader wants, rounded: 1 − 0.9 is 0.1."""
     text = repr(value)
     if isinstance(value, int) or not np.isfinite(value) or (len(text) <= 8 and "e" not in text):

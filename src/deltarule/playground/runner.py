@@ -19,7 +19,13 @@ from typing import Any
 from deltarule.errors import DeltaruleError, Diverged, InputError
 from deltarule.playground.frames import Frame
 from deltarule.playground.picture import described, framed
-from deltarule.playground.settings import RunSettings, checked_rate, checked_settings, short
+from deltarule.playground.settings import (
+    RunSettings,
+    checked_rate,
+    checked_settings,
+    short,
+    starting_with,
+)
 from deltarule.playground.state import Problem, Snapshot, made_problem
 from deltarule.playground.surface import plane_for
 from deltarule.playground.tabledata import TableSource
@@ -76,7 +82,7 @@ class Runner:
         self.source = source
         self.told = told or (lambda: None)
         self.watchers = 0
-        self._first = settings or RunSettings(data="spirals" if source is None else "table")
+        self._first = settings or starting_with("spirals" if source is None else "table")
         self._orders: queue.Queue[_Order] = queue.Queue(_MOST_ORDERS)
         self._flag = StopFlag()
         self._thread = threading.Thread(target=self._work, name="deltarule playground", daemon=True)

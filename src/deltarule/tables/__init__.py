@@ -20,6 +20,7 @@ from deltarule.tables.frames import table_from_frame
 from deltarule.tables.infer import infer_schema
 from deltarule.tables.reading import read_table
 from deltarule.tables.schema import Column, Schema
+from deltarule.tables.source import TableSource
 from deltarule.tables.table import Table
 from deltarule.tables.targetcode import TargetEncoder
 from deltarule.tables.targets import TaskChoice, choose_task
@@ -30,6 +31,7 @@ __all__ = [
     "Schema",
     "Table",
     "TableEncoder",
+    "TableSource",
     "TargetEncoder",
     "TaskChoice",
     "TypedColumns",

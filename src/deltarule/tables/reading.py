@@ -26,12 +26,12 @@ from deltarule.tables.table import Table, listed
 from deltarule.tables.textfile import read_text
 from deltarule.tables.values import as_labels
 
-__all__ = ["read_table"]
+__all__ = ["SQLITE", "expanded", "read_table"]
 
 _TEXT = (".csv", ".tsv", ".tab", ".txt")
 _JSON = (".jsonl", ".ndjson", ".json")
-_SQLITE = (".db", ".sqlite", ".sqlite3")
-_KNOWN = (*_TEXT, *_JSON, ".parquet", *_SQLITE)
+SQLITE = (".db", ".sqlite", ".sqlite3")
+_KNOWN = (*_TEXT, *_JSON, ".parquet", *SQLITE)
 
 
 def read_table(
@@ -113,15 +113,15 @@ def read_table(
             )
         return read_sql(None, sql, tokens)
     text = os.fspath(source)
-    paths = _expanded(text)
+    paths = expanded(text)
     for path in paths:
         _check_path(path)
     suffixes = {path.suffix.lower() for path in paths}
-    in_sqlite = suffixes <= set(_SQLITE)
+    in_sqlite = suffixes <= set(SQLITE)
     if table is not None and not in_sqlite:
         raise InputError(
             f"table={table!r} was given for {paths[0].name}; expected it only for SQLite files "
-            f"({', '.join(_SQLITE)}); leave it out, or use sql="
+            f"({', '.join(SQLITE)}); leave it out, or use sql="
         )
     if table is not None and sql is not None:
         raise InputError("both table= and sql= were given; expected one of them")
@@ -136,7 +136,14 @@ def read_table(
     return tables[0] if len(tables) == 1 else _joined(tables, text)
 
 
-def _expanded(text: str) -> list[Path]:
+def expanded(text: str) -> list[Path]:
+    """The files that a path or a pattern stands for, in sorted order.
+
+    Raises
+    ------
+    FileError
+        If it is an address, or a pattern that no file matches.
+    """
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
         raise FileError(
             f"{text!r} is an address; expected a file on this machine; download the file, or "
@@ -188,7 +195,7 @@ def _read_one(
     delimiter: str | None,
 ) -> Table:
     suffix = path.suffix.lower()
-    if suffix in _SQLITE:
+    if suffix in SQLITE:
         return read_sqlite(path, table, sql, tokens)
     if suffix == ".parquet":
         return read_parquet(path, tokens)

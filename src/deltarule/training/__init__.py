@@ -6,6 +6,9 @@ from deltarule.training.interrupt import StopFlag
 from deltarule.training.loop import train
 from deltarule.training.many import train_many
 from deltarule.training.model import Model, load_model, save_model
+from deltarule.training.recorder import Recorder
+from deltarule.training.recording import Recording, load_recording
+from deltarule.training.replay import ReplayedStep, replay
 from deltarule.training.run import Event, TrainingResult
 from deltarule.training.stopping import GeneralizationLoss, Patience, Progress, Stopping
 
@@ -18,12 +21,17 @@ __all__ = [
     "Model",
     "Patience",
     "Progress",
+    "Recorder",
+    "Recording",
+    "ReplayedStep",
     "RowSource",
     "StopFlag",
     "Stopping",
     "TrainingResult",
     "epoch_order",
     "load_model",
+    "load_recording",
+    "replay",
     "save_model",
     "split_rows",
     "train",

@@ -209,5 +209,5 @@ def train(
             run.resume(resume)
     started = time.perf_counter()
     with interruptible(run.flag):
-        reason = run.go()
+        reason = run.watched()
     return run.result(reason, time.perf_counter() - started)

@@ -19,7 +19,7 @@ from deltarule.training.bar import Bar
 from deltarule.training.batches import Rows
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.loop import train
-from deltarule.training.run import Event, TrainingResult
+from deltarule.training.run import Event, TrainingResult, Watcher
 from deltarule.training.threads import one_blas_thread, one_of_many
 from deltarule.training.variants import entries, is_data, networks, one_validation, one_vector
 
@@ -187,6 +187,11 @@ def train_many(
     total = len(each)
     workers = usable_threads() if workers is None else arguments.whole("workers", workers, 1)
     callbacks = arguments.checked_callables("callbacks", callbacks)
+    if any(isinstance(each, Watcher) for each in callbacks):
+        raise InputError(
+            "callbacks holds a Recorder, which records one run; train_many has many: train the one "
+            "that is to be recorded with train, which gives the same bits"
+        )
     shared["engine"] = _tried(net, data, each, shared)
     flag = stop if stop is not None else StopFlag()
     bar = Bar(total) if progress is True else None

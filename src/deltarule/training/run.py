@@ -19,7 +19,7 @@ from deltarule.training.history import EpochRecord, History
 from deltarule.training.interrupt import StopFlag
 from deltarule.training.stopping import Stopping
 
-__all__ = ["ALL_DONE", "Event", "Run", "TrainingResult"]
+__all__ = ["ALL_DONE", "Event", "Run", "TrainingResult", "Watcher"]
 
 ALL_DONE = "all epochs done"
 
@@ -53,6 +53,25 @@ class Event(NamedTuple):
     engine: Engine
     best_epoch: int
     network: int = 0
+
+
+class Watcher(abc.ABC):
+    """A callback that is told when training begins and ends, too.
+
+    It sees the run itself, to look at and not to change.
+    """
+
+    @abc.abstractmethod
+    def begin(self, run: Run) -> None:
+        """Told before the first step, or before the first one of a run that is resumed."""
+
+    @abc.abstractmethod
+    def __call__(self, event: Event) -> Any:
+        """Told at the end of an epoch, as every callback."""
+
+    @abc.abstractmethod
+    def end(self, run: Run) -> None:
+        """Told after the last step, be it in the middle of an epoch or before a divergence."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +153,21 @@ class Run(abc.ABC):
     @abc.abstractmethod
     def go(self) -> str:
         """Run to the end, and say why it ended."""
+
+    def watched(self) -> str:
+        """:meth:`go`, and those who watch are told when it begins and ends."""
+        watchers = [each for each in self.callbacks if isinstance(each, Watcher)]
+        for watcher in watchers:
+            watcher.begin(self)
+        try:
+            reason = self.go()
+        except Diverged:
+            for watcher in watchers:  # the steps before it were taken
+                watcher.end(self)
+            raise
+        for watcher in watchers:
+            watcher.end(self)
+        return reason
 
     @abc.abstractmethod
     def advice(self) -> str:

@@ -12,10 +12,26 @@ from deltarule.engines import Epoch
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import SCHEDULES, Schedule
 from deltarule.training.divergence import advice_for, placed, raise_diverged
+from deltarule.training.history import History
 from deltarule.training.interrupt import Interrupted
 from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult
 
-__all__ = ["StepRun"]
+__all__ = ["StepRun", "rates_of"]
+
+
+def rates_of(
+    rate: float, schedule: Schedule, epoch: int, steps: int, epochs: int, history: History
+) -> np.ndarray:
+    """η of each step of an epoch (from 0), which has so many of them.
+
+    Examples
+    --------
+    >>> halving = SCHEDULES.get("step", every=2, gamma=0.5)
+    >>> rates_of(0.1, halving, epoch=2, steps=2, epochs=6, history=History())
+    array([0.05, 0.05])
+    """
+    losses = history.monitored() if schedule.needs_losses else ()
+    return rate * schedule.factors(epoch, steps, epochs, losses)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -38,6 +54,11 @@ class StepRun(Run):
     def steps_taken(self) -> int:
         """How many steps of the epoch that has not ended are taken."""
         return self.done
+
+    @property
+    def steps_in_all(self) -> int:
+        """How many steps are taken, those of earlier epochs included."""
+        return len(self.history) * self.batches.steps_per_epoch + self.done
 
     def resume(self, earlier: TrainingResult) -> None:
         """Take up where another run ended, be it in the middle of an epoch.
@@ -105,8 +126,7 @@ class StepRun(Run):
         if self._same_rates is not None:
             return self._same_rates
         steps = self.batches.steps_per_epoch
-        losses = self.history.monitored() if self.schedule.needs_losses else ()
-        rates = self.rate * self.schedule.factors(epoch, steps, self.epochs, losses)
+        rates = rates_of(self.rate, self.schedule, epoch, steps, self.epochs, self.history)
         if self.schedule == SCHEDULES.get("constant"):
             self._same_rates = rates
         return rates

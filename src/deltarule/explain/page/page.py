@@ -8,13 +8,15 @@ import importlib.resources
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deltarule.errors import InputError
+from deltarule.explain.gradient_lens import GradientLens
+from deltarule.explain.gradient_lens import lens as look
 from deltarule.explain.page.formulas import formulas_script
-from deltarule.explain.page.payload import cost_of, payload_of
+from deltarule.explain.page.payload import PageState, cost_of, payload_of
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
@@ -30,6 +32,7 @@ SCRIPTS = (
 )  # fmt: skip
 LAST = "main.js"
 FONT = "dr-math.woff2"
+_MOST_LOOKED_AT = 200_000
 
 
 def asset(name: str) -> str:
@@ -102,6 +105,9 @@ def _for_script(text: str) -> str:
 def write_page(
     explained: Any,
     path: str | os.PathLike[str],
+    *,
+    lens: GradientLens | str | None = "auto",
+    states: Sequence[PageState] = (),
     **options: Any,
 ) -> Path:
     """Write the page of a subject or an explanation.
@@ -111,9 +117,13 @@ def write_page(
     explained : Subject, or anything with a ``subject``
     path : path
         The file; it is replaced as a whole.
+    lens : GradientLens, "auto" or None
+        For its section of the page. ``"auto"`` looks at the subject's rows, at the given states
+        as well; None leaves the section out.
+    states : sequence of PageState
+        Moments of training, in order.
     **options
-        ``title``, ``states``, ``history``, ``lens`` and ``start`` of
-        :func:`~deltarule.explain.page.payload_of`.
+        ``title``, ``history`` and ``start`` of :func:`~deltarule.explain.page.payload_of`.
 
     Returns
     -------
@@ -139,6 +149,20 @@ def write_page(
     """
     subject = explained if isinstance(explained, Subject) else explained.subject
     formulas = formulas_script(subject.net, subject.step, cost_of(subject))
-    text = page_html(payload_of(subject, **options), formulas)
+    if isinstance(lens, str):
+        if lens != "auto":
+            raise InputError(f"lens is {lens!r}; expected a GradientLens, 'auto' or None")
+        lens = _looked_at(subject, states)
+    text = page_html(payload_of(subject, lens=lens, states=states, **options), formulas)
     write_bytes(path, text.encode("utf-8"))
     return Path(path)
+
+
+def _looked_at(subject: Subject, states: Sequence[PageState]) -> GradientLens | None:
+    """The lens over the subject's rows and the states; None where no row counts."""
+    if not subject.w.any():
+        return None
+    # Many states of many rows would take longer than the page is worth.
+    most = max(2, min(50, _MOST_LOOKED_AT // len(subject.X)))
+    recorded = [(state.step, state.theta) for state in states if state.step is not None]
+    return look(subject, recording=recorded or None, most_steps=most)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,9 +25,11 @@ FORMAT = 1
 MOST_ROWS = 256
 """At most so many rows are in a page; it says so where there were more."""
 ROW_BYTES = 600_000
-STATE_BYTES = 800_000
+HARDEST = 20
+PAYLOAD_BYTES = 1_450_000
+"""Moments of training fill the payload up to here; scripts, styles and font take 0.4 MB more."""
 # A gradient longer than this is compared in the page at so many of its entries.
-MOST_COMPARED = 50_000
+MOST_COMPARED = 8192
 COMPARED = 4096
 
 
@@ -132,13 +135,14 @@ def payload_of(
     """
     net = subject.net
     start = dict(start or {})
-    rows = _chosen_rows(subject, start.get("sample"))
+    hardest = () if lens is None else [each.row for each in lens.hardest(HARDEST)]
+    rows = _chosen_rows(subject, start.get("sample"), hardest)
     w = _shares(subject.w, rows)
-    shown, own = _states(subject, states)
+    given, own = _states(subject, states)
     masks = None if subject.masks is None else [_at(mask, rows) for mask in subject.masks]
     reference = traced(net, subject.theta, subject.X[rows], subject.Y[rows], w, masks=masks)
     whole = len(rows) == len(subject.X)
-    return {
+    payload: dict[str, Any] = {
         "format": FORMAT,
         "title": title or f"{'-'.join(map(str, net.widths))} network",
         "net": describe(net),
@@ -156,17 +160,14 @@ def payload_of(
             "w": packed(w),
         },
         "rows_of": len(subject.X),
-        "states": [
-            _state(state, subject, rows if index == own else None)
-            for index, state in enumerate(shown)
-        ],
+        "states": [_state(given[own], subject, rows)],
         "history": [_plain(record) for record in history],
         "engine": {
             "name": subject.engine,
             "dtype": subject.dtype,
             **_some(subject.engine_grad if whole else None),
         },
-        "reference": {"state": own, "cost": _cell(reference.cost), **_some(reference.grad)},
+        "reference": {"state": 0, "cost": _cell(reference.cost), **_some(reference.grad)},
         "columns": [
             {
                 "name": column.name,
@@ -178,11 +179,17 @@ def payload_of(
         ],
         "lens": None if lens is None else lens.to_dict(),
         "start": {
-            "state": own,
+            "state": 0,
             "sample": rows.index(start["sample"]) if "sample" in start else 0,
             "selected": start.get("selected"),
         },
     }
+    kept = _kept(given, own, PAYLOAD_BYTES - len(json.dumps(payload)))
+    place = kept.index(own)
+    others = {i: _state(given[i], subject, None) for i in kept if i != own}
+    payload["states"] = [payload["states"][0] if i == own else others[i] for i in kept]
+    payload["reference"]["state"] = payload["start"]["state"] = place
+    return payload
 
 
 def cost_of(subject: Subject) -> float | None:
@@ -227,18 +234,21 @@ def describe(net: Network) -> dict[str, Any]:
     }
 
 
-def _chosen_rows(subject: Subject, wanted: int | None) -> list[int]:
-    """Rows evenly spaced over the subject's, within the budget, ``wanted`` among them."""
+def _chosen_rows(subject: Subject, wanted: int | None, hardest: Sequence[int]) -> list[int]:
+    """Rows evenly spaced over the subject's, within the budget.
+
+    ``wanted`` is among them, and so are the rows that pull hardest, which the lens points to.
+    """
     n, width = len(subject.X), subject.X.shape[1] + subject.Y.shape[1]
     if wanted is not None and not 0 <= wanted < n:
         raise InputError(f"sample {wanted} is to be shown first; expected 0 to {n - 1}")
     most = max(1, min(MOST_ROWS, ROW_BYTES // (4 * width)))
     if n <= most:
         return list(range(n))
-    rows = np.unique(np.linspace(0, n - 1, most).astype(int))
-    if wanted is not None and wanted not in rows:
-        rows[int(np.argmin(np.abs(rows - wanted)))] = wanted
-    return [int(i) for i in np.sort(rows)]
+    named = [] if wanted is None else [wanted]
+    named = list(dict.fromkeys([*named, *hardest]))[:most]
+    spread = np.linspace(0, n - 1, most - len(named)).astype(int)
+    return sorted({*named, *spread.tolist()})
 
 
 def _shares(w: np.ndarray, rows: list[int]) -> np.ndarray:
@@ -268,11 +278,21 @@ def _states(subject: Subject, given: Sequence[PageState]) -> tuple[list[PageStat
         after = [i for i, s in enumerate(states) if number is not None and (s.step or 0) > number]
         own = after[0] if after else len(states)
         states.insert(own, PageState(subject.theta, step=number, learning_rate=rate))
-    most = max(2, STATE_BYTES // (4 * subject.net.n_parameters))
-    if len(states) <= most:
-        return states, own
-    kept = {int(i) for i in np.linspace(0, len(states) - 1, most)} | {own}
-    return [states[i] for i in sorted(kept)], sorted(kept).index(own)
+    return states, own
+
+
+def _kept(states: Sequence[PageState], own: int, budget: int) -> list[int]:
+    """Which states are shown, the subject's own among them: as many as ``budget`` has room for.
+
+    They are spread evenly; with room for one more only, it is the first.
+    """
+    others = [i for i in range(len(states)) if i != own]
+    if not others:
+        return [own]
+    size = max(len(json.dumps(packed(states[i].theta))) for i in (others[0], others[-1])) + 200
+    most = min(len(others), max(1, budget // size))
+    places = np.linspace(0, len(others) - 1, most).astype(int) if most > 1 else [0]
+    return sorted({own, *(others[i] for i in places)})
 
 
 def _state(state: PageState, subject: Subject, rows: list[int] | None) -> dict[str, Any]:

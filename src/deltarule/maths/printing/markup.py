@@ -255,7 +255,8 @@ def _mathml(box: Box) -> str:
             return _row(f'<mo fence="true">{left}</mo>', inside, f'<mo fence="true">{right}</mo>')
         case boxes.Apply(function, argument):
             # U+2061 is "function application".
-            return _row(_mathml(function), "<mo>&#x2061;</mo>", _mathml(argument))
+            gap = "" if isinstance(argument, boxes.Fenced) else '<mspace width="0.17em"/>'
+            return _row(_mathml(function), "<mo>&#x2061;</mo>", gap + _mathml(argument))
         case boxes.Big(function, index, inner):
             name = escape(function.text)
             under = f"<munder><mo>{name}</mo><mi>{escape(index)}</mi></munder>"
@@ -277,6 +278,8 @@ def _mathml(box: Box) -> str:
             if not exponent:
                 return numeral
             power = f"<msup><mn>10</mn><mn>{exponent.replace('-', '−')}</mn></msup>"
+            if mantissa == "1":
+                return _row("<mo>−</mo>", power) if negative else power
             return _row(numeral, "<mo>×</mo>", power)
         case boxes.Words(words):
             return f"<mtext>{escape(words)}</mtext>"

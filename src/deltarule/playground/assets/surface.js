@@ -51,8 +51,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function point(context, run, value, held, x, y, r) {
     const { classes, low, high, mean, scale } = run.target;
     if (classes.length > 2) {
-      context.fillStyle = css(classColour(run, value));
-      context.strokeStyle = css("--card", held ? 0.35 : 0.9);
+      context.fillStyle = css(classColour(run, value), held ? 0.6 : 1);
+      context.strokeStyle = css("--card", held ? 0.3 : 0.9);
       context.strokeText(String(value), x, y);
       context.fillText(String(value), x, y);
       return;
@@ -192,7 +192,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (run.rows.held) {
         const box = el("input", { type: "checkbox", id: "held-points", onchange: () => { shown = box.checked; size = ""; paint(); } });
         box.checked = shown;
-        parts.push(el("div", { class: "field check" }, box, el("label", { for: "held-points", text: "rows held out (hollow)" })));
+        parts.push(el("div", { class: "field check" }, box, el("label", { for: "held-points", text: `rows held out (${run.target.classes.length > 2 ? "faint" : "hollow"})` })));
       }
       axes.replaceChildren(...parts);
       key.replaceChildren(legend(run));

@@ -15,7 +15,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     [0.1834346424956498, 0.362683783378362], [0.525532409916329, 0.3137066458778873],
     [0.7966664774136267, 0.2223810344533745], [0.9602898564975363, 0.1012285362903763],
   ].flatMap(([node, weight]) => [[(1 - node) / 2, weight / 2], [(1 + node) / 2, weight / 2]]);
-  const PASSES = 2e7; // points times parameters that one row may take
+  const PASSES = 2e8; // points times parameters that one row may take
+  const LEAST_POINTS = 50;
+  const SLICE = 12; // milliseconds
   const SHORTEST = 2 ** -40;
   const PER_PIECE = 10; // eight points and both ends
   const MARGIN = 1e-6; // a cut nearer to an end, by the piece's length, would leave it as it is
@@ -107,9 +109,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /**
    * The integral, refined where it is worst. On each piece completeness is known exactly, so that
-   * pieces with a kink of a ReLU are found, divided at the kink, and no others.
+   * pieces with a kink of a ReLU are found, divided at the kink, and no others. It yields between
+   * pieces, so that a page need not stand still.
    */
-  function integrated(f, start, way, kinks, tolerance, most) {
+  function* integrated(f, start, way, kinks, tolerance, most) {
     let pieces = [piece(f, start, way, kinks, 0, 1)];
     let points = PER_PIECE;
     for (;;) {
@@ -127,18 +130,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (!bad.length) return { values, points, converged };
       points += 2 * PER_PIECE * bad.length;
       const divided = new Set(bad);
-      pieces = pieces.filter((each) => !divided.has(each)).concat(bad.flatMap(({ low, high, cut }) =>
-        [piece(f, start, way, kinks, low, cut), piece(f, start, way, kinks, cut, high)]));
+      pieces = pieces.filter((each) => !divided.has(each));
+      for (const { low, high, cut } of bad) {
+        pieces.push(piece(f, start, way, kinks, low, cut), piece(f, start, way, kinks, cut, high));
+        yield;
+      }
     }
   }
 
-  /**
-   * The attributions of the sample that is shown.
-   *
-   * of: "loss", an output's number, or "largest"; method: "integrated" or "gradient"; baseline:
-   * "zeros" or "mean". Gives values, value f(x), before f(x′), error, points, converged, of.
-   */
-  DR.attribute = function (store, { of = "largest", method = "integrated", baseline = "zeros", tolerance = 1e-6 } = {}) {
+  /** The attributions of the sample that is shown, step by step; see `DR.attribute`. */
+  function* attributing(store, { of = "largest", method = "integrated", baseline = "zeros", tolerance = 1e-6 } = {}) {
     const which = of === "largest" ? largest(store) : of;
     const f = functionOf(store, which);
     const x = store.x(), start = baselineOf(store, baseline);
@@ -146,11 +147,42 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { value, slope } = f(x);
     const before = f(start).value;
     const most = PASSES / store.net.p;
-    const small = most >= 50;
-    const found = method === "gradient" || !small
-      ? { values: way.map((d, k) => d * slope[k]), points: 1, converged: true }
-      : integrated(f, start, way, kinksOf(store.net), tolerance, most);
+    const integrates = method !== "gradient" && most >= LEAST_POINTS;
+    const found = integrates
+      ? yield* integrated(f, start, way, kinksOf(store.net), tolerance, most)
+      : { values: way.map((d, k) => d * slope[k]), points: 1, converged: true };
     const error = sum(found.values) - (value - before);
-    return { ...found, value, before, error, of: which, method: small ? method : "gradient", small };
+    return { ...found, value, before, error, of: which, method: integrates ? "integrated" : "gradient" };
+  }
+
+  /**
+   * The attributions of the sample that is shown.
+   *
+   * of: "loss", an output's number, or "largest"; method: "integrated" or "gradient"; baseline:
+   * "zeros" or "mean". Gives values, value f(x), before f(x′), error, points, converged, of and
+   * the method, which is "gradient" where the network is too large to integrate.
+   */
+  DR.attribute = function (store, options) {
+    const steps = attributing(store, options);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+    }
+  };
+
+  /** The same a few milliseconds at a time; gives a function that calls it off. */
+  DR.attributeLater = function (store, options, done) {
+    const steps = attributing(store, options);
+    let timer = setTimeout(go, 0);
+    function go() {
+      const end = performance.now() + SLICE;
+      for (;;) {
+        const next = steps.next();
+        if (next.done) return done(next.value);
+        if (performance.now() > end) break;
+      }
+      timer = setTimeout(go, 0);
+    }
+    return () => clearTimeout(timer);
   };
 })();

@@ -95,9 +95,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const [mantissa, exponent] = size.toExponential(Math.max(0, digits - 2)).split("e");
       return `${sign}${mantissa}e\u2212${exponent.slice(1)}`;
     }
-    if (size < 1e6) return DR.number(x, Math.max(1, digits + 1 - String(Math.floor(size)).length));
-    const { mantissa, exponent } = DR.number.parts(x, 2);
-    return `${sign}${mantissa}e${exponent}`;
+    const after = digits + 1 - String(Math.floor(size)).length;
+    if (after > 0) return DR.number(x, after);
+    if (size < 1e4) return sign + Math.round(size);
+    return sign + size.toExponential(1).replace("+", "");
   }
 
   /** A span that shows a number of the network and says which, for highlighting and tests. */

@@ -1,19 +1,19 @@
 // The network as in the textbook: layers from left to right, a in every node, the loss at the end.
 //
 // The structure is built once for a plan (plan.js); what changes with a sample, a state, a sweep
-// or a nudge is painted on it (paint.js). Edges are found by distance, so thin ones can be hit.
+// or a nudge is painted on it (paint.js), and reach.js says what pointer and keys lead to.
 "use strict";
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const { el, svg, put, iconButton, choice, cut } = DR.dom;
 
-  const keyOf = (what) =>
-    !what
-      ? null
-      : what.kind === "cost"
-        ? "cost"
-        : `${what.kind}:${what.layer},${what.j}${what.kind === "edge" ? `,${what.k}` : ""}`;
+  /** What names a part: "node:2,1", "edge:2,1,0", "bias:2,1" or "cost". */
+  function keyOf(what) {
+    if (!what || what.kind === "cost") return what && what.kind;
+    const { kind, layer, j, k } = what;
+    return `${kind}:${layer},${j}${kind === "edge" ? `,${k}` : ""}`;
+  }
 
   /** A symbol with a lower and an upper index, set as in print. */
   function symbol(attributes, letter, lower = "", upper = "") {
@@ -91,14 +91,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { plan, store } = view,
       y = column.y.get(j),
       x = plan.targetX,
-      half = 36;
+      half = 42;
     const name = store.payload.names.outputs[j] ?? `a_${j}`;
     const plain = DR.plan.isPlain(name, j),
       roomy = plan.pitch >= 66,
       tall = roomy ? 15 : 12;
     const value = svg("text", {
       class: "value",
-      x: x + half - 7,
+      x: x + half - 6,
       y: y + 4.5,
       "text-anchor": "end",
     });

@@ -193,17 +193,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const zeros = store.payload.columns.length ? "zeros: means, and no level" : "zeros";
     const place = DR.lens.scroll("Attributions of the sample", "");
     const words = el("p", { class: "note", role: "status" });
-    const box = el("div", {},
+    const box = el("div", { "data-attribute": "all" },
       el("div", { class: "row" },
         field("Of", "of", targetsOf(store.payload)),
         field("Method", "method", [["integrated", "integrated gradients"], ["gradient", "gradient × input"]]),
         field("Baseline x′", "baseline", [["zeros", zeros], ["mean", "mean of the rows"]])),
       words, place, lens && lens.attributions ? meanBars(lens.attributions) : null);
     box.slow = true;
+    let callOff = () => {};
     box.show = () => {
-      const found = DR.attribute(store, options);
-      place.replaceChildren(bars(byColumn(store.payload, found.values), "signed"));
-      words.replaceChildren(...account(store, found, options));
+      callOff();
+      DR.dom.put(box, "aria-busy", true);
+      // What was asked for at the start: the choice may change while it is computed.
+      const asked = { ...options };
+      callOff = DR.attributeLater(store, asked, (found) => {
+        place.replaceChildren(bars(byColumn(store.payload, found.values), "signed"));
+        words.replaceChildren(...account(store, found, asked));
+        DR.dom.put(box, "aria-busy", null);
+      });
     };
     return box;
   };

@@ -150,6 +150,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
   }
 
+  /** The drawing's height, for where it stops when the page is scrolled. */
+  function tall() {
+    const card = document.querySelector(".place-drawing");
+    const measure = () => card.style.setProperty("--tall", `${card.offsetHeight}px`);
+    new ResizeObserver(measure).observe(card);
+  }
+
   function boot() {
     const payload = DR.data.payload();
     const store = (DR.page = DR.store(payload));
@@ -176,6 +183,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         console.error(error);
       }
     }
+    tall();
     if (!payload.lens) document.querySelector(".place-lens").hidden = true;
   }
 

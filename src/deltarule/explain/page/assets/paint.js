@@ -97,7 +97,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     put(
       part.value,
       "class",
-      text.length > 6 || (plan.r < 20 && text.includes("e")) ? "value long" : "value",
+      text.length > (plan.r < 20 ? 4 : 6) || (plan.r < 20 && text.includes("e")) ? "value long" : "value",
     );
     const moved = now.nudged && computed && a !== old;
     const i = state.sample;
@@ -161,6 +161,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const cost = mean ? (now.nudged ? now.nudged.cost : store.mean().cost) : now.pass.loss;
     const [name, text] = mean ? symbols.cost() : symbols.loss(state.sample);
     number(part.value, known.loss ? name : null, cost, known.loss ? DR.number(cost) : "");
+    put(part.value, "class", part.value.textContent.length > 9 ? "value long" : "value");
     const title = mean ? "mean loss C" : `loss ${text}`;
     if (part.title.textContent !== title) part.title.textContent = title;
     part.tone = `loss${known.loss ? "" : " empty"}`;
@@ -177,6 +178,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { direction, layer, node } = sweep;
     if (direction === "forward") return part.l === layer && (node === null || part.j === node);
     return layer < L && part.l === layer + 1 && part.k >= 0 && (node === null || part.k === node);
+  }
+
+  /** Whether a sweep is where output j and the loss meet. */
+  function reachesLoss(sweep, j, L) {
+    if (!sweep) return false;
+    const { direction, layer, node } = sweep;
+    return direction === "forward" ? layer > L : layer === L && (node === null || node === j);
   }
 
   function isNow(sweep, what, L) {
@@ -199,13 +207,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (key === chosen) tone += " selected";
       if (key === view.hot) tone += " hot";
       if (part.line) {
-        const touches = dims && DR.plan.touches(part, focus);
-        const lit = flows(sweep, part, L);
-        if (lit) tone += ` lit ${sweep.direction}`;
-        else if ((dims && !touches) || (sweep && !dims)) tone += " dim";
+        // In a sweep its own wires stand out, else those of what is pointed at or selected.
+        const touches = DR.plan.touches(part, sweep && !hot ? null : focus);
+        if (flows(sweep, part, L)) tone += ` lit ${sweep.direction}`;
+        else if (!touches && (dims || sweep)) tone += " dim";
       } else if (isNow(sweep, part.what, L)) tone += " now";
       put(part.element, "class", tone);
       if (part.what.kind) put(part.element, "aria-pressed", key === chosen ? "true" : "false");
+    }
+    for (const { j, group } of view.targets) {
+      put(group, "class", `target${reachesLoss(sweep, j, L) ? ` lit ${sweep.direction}` : ""}`);
     }
     const labelled = new Set(
       [view.parts.get(chosen), hot].filter((part) => part && part.line && part.shown),
@@ -218,7 +229,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const words = `${text} = ${DR.number(part.value)}`,
       wide = words.length * 7 + 20;
     const { x1, y1, x2, y2 } = part.line,
-      t = 0.56;
+      t = 0.45;
     const x = clamp(x1 + t * (x2 - x1), wide / 2 + 2, plan.width - wide / 2 - 2);
     const y = clamp(y1 + t * (y2 - y1), 16, plan.height - 16);
     const value = svg("tspan", {

@@ -6,7 +6,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const ALL = 16; // a layer of up to so many nodes is drawn whole
-  const SOME = 12; // of a larger one so many
+  const SOME = 10; // of a larger one so many
   const NEIGHBOURS = 4; // of these so many for their weights to what is selected
   const EDGES = 1500;
   const NAME = 20; // letters of a name that are written
@@ -112,9 +112,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       top,
       height,
       middle,
-      width: out + 302,
-      targetX: out + 86,
-      lossX: out + 232,
+      width: out + 318,
+      targetX: out + 95,
+      lossX: out + 248,
       named,
     };
   }

@@ -352,7 +352,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const one = oneNumber(store),
       full = fullStep(store);
     let waiting = null;
+    let stale = false;
+    // What takes passes over all rows comes a moment after the click that asks for it.
     const draw = () => {
+      if (stale) full.render();
+      stale = false;
       one.draw();
       full.draw();
     };
@@ -366,7 +370,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         clearTimeout(waiting);
         waiting = setTimeout(draw, 60);
       }
-      if (elsewhere) full.render();
+      stale = stale || elsewhere;
     }
     const leave = store.subscribe(update);
     update(store.state, new Set(["payload"]));

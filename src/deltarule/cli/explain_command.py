@@ -1,0 +1,162 @@
+"""``deltarule explain``: its options. What it does is in :mod:`deltarule.cli.explaining`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from deltarule.cli.options import (
+    AsJson,
+    Data,
+    Folder,
+    Force,
+    Quiet,
+    Sql,
+    TableName,
+    one,
+    several,
+    whole,
+)
+from deltarule.cli.status import told
+
+__all__ = ["explain"]
+
+
+def explain(
+    model: Folder,
+    data: Data = None,
+    step: Annotated[
+        int | None,
+        one(
+            "--step",
+            metavar="N",
+            help="A step of the recorded training, from 1, replayed bit for bit; the trained "
+            "model if not given. Needs a model of 'fit --record', and the data as they were; "
+            "DATA says where they are now, if they were moved.",
+            group="What",
+            read=whole,
+        ),
+    ] = None,
+    row: Annotated[
+        int | None,
+        one(
+            "--row",
+            metavar="R",
+            help="A row of the table, the first below the header being 1; the mean over all rows "
+            "if not given. One that was not in the step's batch is explained alone.",
+            group="What",
+            read=whole,
+        ),
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        several(
+            "--weight",
+            metavar="L,J,K",
+            help="∂C/∂w of the weight to node J of layer L from node K of the layer before. "
+            "Layers count from 1, nodes from 0.",
+            group="What",
+        ),
+    ] = None,
+    bias: Annotated[
+        list[str] | None,
+        several("--bias", metavar="L,J", help="∂C/∂b of node J of layer L.", group="What"),
+    ] = None,
+    activation: Annotated[
+        list[str] | None,
+        several(
+            "--activation",
+            metavar="L,J",
+            help="∂C/∂a of node J of layer L, for one row.",
+            group="What",
+        ),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        several(
+            "--input",
+            metavar="NAME",
+            help="∂C/∂x of an input of the network, by name or number, for one row.",
+            group="What",
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        several(
+            "--column",
+            metavar="NAME",
+            help="A column of the table: its cell, what it is encoded as, and the share of each.",
+            group="What",
+        ),
+    ] = None,
+    table: TableName = None,
+    sql: Sql = None,
+    depth: Annotated[
+        int | None,
+        one("--depth", metavar="N", help="Levels of a derivation.", group="Output", read=whole),
+    ] = None,
+    terms: Annotated[
+        int | None,
+        one(
+            "--terms",
+            metavar="N",
+            help="Terms of a sum; the others are one line.",
+            group="Output",
+            read=whole,
+        ),
+    ] = None,
+    digits: Annotated[
+        int | None,
+        one("--digits", metavar="N", help="Digits of a number.", group="Output", read=whole),
+    ] = None,
+    latex: Annotated[
+        Path | None,
+        one("--latex", metavar="FILE", help="A .tex file to write it to.", group="Output"),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        one(
+            "--html",
+            metavar="FILE",
+            help="An .html file: the network to click through, in one page.",
+            group="Output",
+        ),
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show where every number of backpropagation comes from, in a model or a step of its training.
+
+    Without --weight, --bias, --activation, --input and --column it is an overview.
+    """
+    with told(as_json):
+        from deltarule.cli.explaining import Question, answer
+
+        answer(
+            Question(
+                model=model,
+                data=data,
+                table=table,
+                sql=sql,
+                step=step,
+                row=row,
+                selected=(
+                    *(("weight", text) for text in weight or ()),
+                    *(("bias", text) for text in bias or ()),
+                    *(("activation", text) for text in activation or ()),
+                    *(("input", text) for text in inputs or ()),
+                    *(("column", text) for text in column or ()),
+                ),
+                shown={
+                    name: value
+                    for name, value in (("depth", depth), ("terms", terms), ("digits", digits))
+                    if value is not None
+                },
+                latex=latex,
+                html=html,
+                force=force,
+                as_json=as_json,
+                quiet=quiet,
+            )
+        )

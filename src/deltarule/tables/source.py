@@ -1,0 +1,189 @@
+"""Where a table came from, so that it can be read again, and refused if it has changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from deltarule.errors import DataError, FileError, InputError
+from deltarule.tables.reading import SQLITE, expanded, read_table
+from deltarule.tables.table import Table
+
+__all__ = ["TableSource"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSource:
+    r"""Where a table came from.
+
+    Parameters
+    ----------
+    data : str or None
+        The file or the pattern, as it was given; None for SQL that names its files, and for a
+        table from memory.
+    path : str or None
+        The same from the root.
+    table, sql : str or None
+        As for :func:`read_table`.
+    na : tuple of str
+        The texts that meant *missing*.
+    kind : {"files", "content"}
+        What the digest is of: the bytes of the files, or, of a database, the result of a query
+        and a table from memory, the cells.
+    digest : str
+        SHA-256; of one file what ``sha256sum`` prints.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "plants.csv")
+    ...     _ = path.write_text("height,kind\n1.5,oak\n2.5,fir\n")
+    ...     source = TableSource.of(read_table(path), path)
+    ...     again = source.read()
+    >>> source.kind, len(again)
+    ('files', 2)
+    """
+
+    data: str | None
+    path: str | None
+    table: str | None
+    sql: str | None
+    na: tuple[str, ...]
+    kind: str
+    digest: str
+
+    @classmethod
+    def of(
+        cls,
+        read: Table,
+        data: str | os.PathLike[str] | None = None,
+        *,
+        table: str | None = None,
+        sql: str | None = None,
+    ) -> TableSource:
+        """The source of a table that was read so; of one from memory if nothing more is given."""
+        text = None if data is None else os.fspath(data)
+        kind = "files" if text is not None and _is_files(text, sql) else "content"
+        digest = _of_files(text) if text is not None and kind == "files" else _of_cells(read)
+        path = None if text is None else os.path.abspath(Path(text).expanduser())  # noqa: PTH100  patterns too
+        return cls(text, path, table, sql, read.na, kind, digest)
+
+    def read(self, data: str | os.PathLike[str] | None = None) -> Table:
+        """The same table again, from where it was or from another place.
+
+        Raises
+        ------
+        FileError
+            If it is not there any more.
+        DataError
+            If it is another one now.
+        InputError
+            If it was never in a file.
+        """
+        place = self._place() if data is None else os.fspath(data)
+        if place is None and self.sql is None:
+            raise InputError(
+                "the table was made in memory, and no file of it is known; expected the table, or "
+                "a file with the same cells; give it as data"
+            )
+        by_files = self.kind == "files" and place is not None
+        if by_files and place is not None:
+            self._check(_of_files(place), place)
+        read = read_table(place, table=self.table, sql=self.sql, na=self.na)
+        if not by_files:
+            self._check(_of_cells(read), place or "the SQL result")
+        return read
+
+    def check(self, read: Table) -> None:
+        """Refuse a table from memory that is another one, as far as its cells are recorded.
+
+        Raises
+        ------
+        DataError
+            If its cells are others.
+        """
+        if self.kind == "content":
+            self._check(_of_cells(read), read.source)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a JSON file."""
+        return dataclasses.asdict(self) | {"na": list(self.na)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> TableSource:
+        """What :meth:`to_dict` wrote down."""
+        return cls(**data | {"na": tuple(data["na"])})
+
+    def _place(self) -> str | None:
+        """Where the files are now: where they were, or the same way from the folder one is in."""
+        if self.data is None or self.path is None:
+            return None
+        for place in (self.path, self.data):
+            if any(path.is_file() for path in _found(place)):
+                return place
+        raise FileError(
+            f"the data of the training, {self.path!r}, are not there; expected them where they "
+            "were; give their new place as DATA"
+        )
+
+    def _check(self, found: str, place: str) -> None:
+        if found != self.digest:
+            what = "files" if self.kind == "files" else "cells"
+            raise DataError(
+                f"{place!r} is not what the network was trained on: the SHA-256 of its {what} is "
+                f"{found[:16]}…, expected {self.digest[:16]}…; give the data as they were, or "
+                "train again on these"
+            )
+
+
+def _found(place: str) -> list[Path]:
+    try:
+        return expanded(place)
+    except FileError:
+        return []
+
+
+def _is_files(data: str, sql: str | None) -> bool:
+    """Whether what is read is the bytes of the files: another table of a database is not."""
+    return sql is None and not any(
+        path.suffix.lower() in SQLITE or not path.is_file() for path in expanded(data)
+    )
+
+
+def _of_files(data: str) -> str:
+    """The digest of a file; of several in their order, that of their digests."""
+    digests = []
+    for path in expanded(data):
+        try:
+            with path.open("rb") as file:
+                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise FileError(
+                f"cannot read {str(path)!r}: {error.strerror or error}; expected the data of the "
+                "training; give their place as DATA"
+            ) from error
+    return digests[0] if len(digests) == 1 else _of_texts(digests)
+
+
+def _of_texts(texts: list[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _of_cells(read: Table) -> str:
+    """The digest of names, kinds and cells."""
+    digest = hashlib.sha256()
+    for name in read.names:
+        column = read[name]
+        digest.update(f"{name}\0{read.kinds.get(name, '')}\0{column.dtype.kind}\0".encode())
+        if column.dtype == object:
+            # A missing cell is no text, and the length keeps cells apart.
+            texts = ("-" if cell is None else f"{len(cell)}:{cell}" for cell in column.tolist())
+            digest.update("\0".join(texts).encode("utf-8", "surrogatepass"))
+        else:
+            digest.update(column.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,249 @@
+"""Records a run while it trains, in a small share of its time and within bounds of memory."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.machine import bits_depend_on
+from deltarule.errors import FileError, InputError
+from deltarule.training.history import History
+from deltarule.training.recording import Recording, digest_of_rows, digest_of_theta
+from deltarule.training.run import Event, Run, Watcher
+from deltarule.training.steps import StepRun
+
+__all__ = ["Recorder"]
+
+# What the first checkpoint is expected to cost: θ and what moves with it copied, θ digested.
+# The others cost what the one before did.
+_SECONDS, _SECONDS_PER_BYTE = 3e-5, 2.5e-9
+
+
+class Recorder(Watcher):
+    """A callback for :func:`deltarule.train` that keeps checkpoints, to replay any step from.
+
+    What it does takes at most ``share`` of the training time: at the end of an epoch it keeps
+    the state and its digest only if the budget allows, by its own clock. Where there are too
+    many checkpoints it drops some, so that they are spread evenly over the square root of the
+    steps, denser at the beginning, where most happens. Until training ends they are in memory.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Where to write the recording when training ends, or diverges. It must not exist yet.
+    most : int
+        The largest number of checkpoints.
+    most_bytes : int
+        Of all checkpoints together. The start is kept in any case.
+    share : float
+        Of the training time.
+    clock : callable
+        Gives seconds.
+
+    Raises
+    ------
+    InputError
+        If a bound is out of range; of a minimizer such as L-BFGS, which has no steps, when
+        training begins.
+
+    Notes
+    -----
+    One and the same recorder, given to the run that is resumed, goes on where it ended.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule import Network, train
+    >>> from deltarule.training import Recorder, replay
+    >>> net, X = Network([1, 4, 1]), np.linspace(-1, 1, 16)[:, None]
+    >>> recorder = Recorder()
+    >>> result = train(net, X, X**2, batch_size=4, epochs=5, callbacks=[recorder])
+    >>> step = replay(recorder.recording(), X, X**2, step=20)
+    >>> step.epoch, bool((step.after["theta"] == result.theta).all())
+    (5, True)
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        most: int = 64,
+        most_bytes: int = 256_000_000,
+        share: float = 0.02,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        if isinstance(most, bool) or not isinstance(most, int) or most < 2:
+            raise InputError(f"most is {most!r}; expected a number of checkpoints, at least 2")
+        if not most_bytes >= 0:
+            raise InputError(
+                f"most_bytes is {most_bytes!r}; expected a number of bytes, at least 0"
+            )
+        if not 0 < share <= 1:
+            raise InputError(f"share is {share!r}; expected a share of the time, such as 0.02")
+        self.folder = None if folder is None else Path(folder)
+        self.most, self.most_bytes, self.clock = most, most_bytes, clock
+        # Half is for what its own clock does not see: that it is called, and caches gone cold.
+        self._share = 0.5 * share
+        self._facts: dict[str, Any] = {}
+        self._checkpoints: dict[int, Mapping[str, np.ndarray]] = {}
+        self._digests: dict[int, str] = {}
+        self._history = History()
+        self._begin = self._end = 0
+        self._spent = self._seconds = 0.0
+
+    # -- while it trains ----------------------------------------------------------------
+
+    def begin(self, run: Run) -> None:
+        """Take the start down, and what the steps are made of."""
+        started = self.clock()
+        if not isinstance(run, StepRun):
+            raise InputError(
+                f"a Recorder was given to {type(run).__name__}, a minimizer, whose iterations are "
+                "no steps that could be replayed; expected a rule such as 'adam', or no Recorder"
+            )
+        if self.folder is not None and self.folder.exists() and not self._facts:
+            raise FileError(
+                f"{str(self.folder)!r} exists already; expected a new folder for the recording; "
+                "name another, or remove it"
+            )
+        facts, step = _facts(run), run.steps_in_all
+        # Before the first step the rule has carried nothing yet.
+        state = {"theta": np.array(run.engine.theta)} if step == 0 else run.engine.state()
+        digest = digest_of_theta(state["theta"]) if step else ""
+        goes_on = step > 0 and self._end == step and self._digests.get(step) == digest
+        if not (goes_on and _same(self._facts, facts)):
+            self._checkpoints, self._digests = {step: state}, {step: digest} if step else {}
+            self._begin, self._spent, self._seconds = step, 0.0, 0.0
+        self._facts = facts
+        self._end, self._history = step, run.history
+        self._started = self.clock()
+        self._first = len(run.history)
+        self._next = self._first + 1
+        self._spent += self._started - started
+        self._cost = _SECONDS + _SECONDS_PER_BYTE * state["theta"].nbytes
+
+    def __call__(self, event: Event) -> None:
+        """Keep a checkpoint, if the budget allows."""
+        if event.epoch < self._next:
+            return
+        now = self.clock()
+        elapsed = self._seconds + now - self._started
+        if self._spent + self._cost <= self._share * elapsed:
+            self._keep(event.history.records[-1].steps, event.engine.state())
+            after = self.clock()
+            self._cost = after - now
+            self._spent += after - now
+        self._next = event.epoch + self._wait(event.epoch, elapsed)
+
+    def _wait(self, epoch: int, elapsed: float) -> int:
+        """After how many epochs the budget may allow the next checkpoint."""
+        done = max(epoch - self._first, 1)
+        missing = (self._spent + self._cost) / self._share - elapsed
+        each = max(elapsed - self._seconds, 1e-9) / done
+        # Epochs may become slower: it is looked at again before twice as many are done.
+        return max(1, min(math.ceil(missing / each), done))
+
+    def _keep(self, step: int, state: Mapping[str, np.ndarray]) -> None:
+        self._digests[step], self._end = digest_of_theta(state["theta"]), step
+        if _bytes(state) <= self.most_bytes - _bytes(self._checkpoints[self._begin]):
+            self._checkpoints[step] = state
+            self._thin()
+
+    def _thin(self) -> None:
+        """Drop checkpoints until they are within the bounds: never the first, nor the last."""
+        while len(self._checkpoints) > 2 and (
+            len(self._checkpoints) > self.most
+            or sum(map(_bytes, self._checkpoints.values())) > self.most_bytes
+        ):
+            steps = list(self._checkpoints)
+            gaps = [
+                math.sqrt(after) - math.sqrt(before)
+                for before, after in zip(steps, steps[2:], strict=False)
+            ]
+            del self._checkpoints[steps[1 + gaps.index(min(gaps))]]
+
+    def end(self, run: Run) -> None:
+        """Take the end down, and write the folder if there is one to write."""
+        assert isinstance(run, StepRun)
+        now = self.clock()
+        self._end = run.steps_in_all
+        self._history = History(list(run.history.records))
+        self._digests[self._end] = digest_of_theta(run.engine.theta)
+        self._seconds += now - self._started
+        self._spent += self.clock() - now
+        if self.folder is not None:
+            self.save(self.folder, overwrite=True)
+
+    # -- what came of it ----------------------------------------------------------------
+
+    def recording(self) -> Recording:
+        """What was recorded, up to the last epoch whose end was recorded.
+
+        Raises
+        ------
+        InputError
+            If nothing was: it was given to no training yet.
+        """
+        if not self._facts:
+            raise InputError(
+                "this Recorder has seen no training; expected callbacks=[recorder] in a call of "
+                "train before it is asked"
+            )
+        return Recording(
+            **self._facts,
+            where=bits_depend_on(self._facts["engine"]),
+            begin=self._begin,
+            end=self._end,
+            checkpoints=dict(self._checkpoints),
+            digests=dict(self._digests),
+            history=self._history,
+            seconds=self._seconds,
+            recorder_seconds=self._spent,
+        )
+
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the recording to a folder, for :func:`load_recording`.
+
+        Raises
+        ------
+        FileError
+            If the folder exists (without ``overwrite``) or cannot be written.
+        InputError
+            If nothing was recorded.
+        """
+        self.recording().save(folder, overwrite=overwrite)
+
+
+def _facts(run: StepRun) -> dict[str, Any]:
+    """What a run is made of, by the names of :class:`Recording`."""
+    batches, engine = run.batches, run.engine
+    return {
+        "net": engine.net,
+        "settings": engine.settings,
+        "learning_rate": run.rate,
+        "schedule": run.schedule,
+        "batch_size": batches.batch_size,
+        "epochs": run.epochs,
+        "shuffle": batches.shuffle,
+        "own_order": batches.order is not None,
+        "n_rows": len(batches.Y),
+        "rows": batches.rows,
+        "engine": engine.name,
+        "threads": engine.threads,
+        "data": digest_of_rows(batches),
+    }
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two runs are made of the same; their rows are compared by their digests."""
+    return bool(one) and all(one[name] == other[name] for name in other if name != "rows")
+
+
+def _bytes(state: Mapping[str, np.ndarray]) -> int:
+    return sum(value.nbytes for value in state.values())

@@ -1,0 +1,357 @@
+"""What is kept of a run, so that any of its steps can be taken again: settings, checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines import EngineSettings
+from deltarule.errors import FileError, InputError, UnknownName
+from deltarule.files import discard_bundle, read_bundle, read_json, write_bundle
+from deltarule.maths import Network
+from deltarule.optimizers import SCHEDULES, Rule, Schedule
+from deltarule.training.batches import Batches
+from deltarule.training.history import History
+from deltarule.training.steps import rates_of
+
+__all__ = [
+    "FOLDER",
+    "Recording",
+    "digest_of_rows",
+    "digest_of_theta",
+    "discard_recording",
+    "load_recording",
+]
+
+FOLDER = "record"
+"""Where a model's folder keeps the recording of its training."""
+
+_KIND, _VERSION = "deltarule recording", 1
+_DOCUMENT = "recording.json"
+
+# Of more rows than make up so many bytes, some that are evenly spread are looked at: to look at
+# all may take longer than an epoch. What else has changed shows in the digests of θ.
+_MOST_BYTES = 1_000_000
+_MOST_MADE_ROWS = 64
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recording:
+    """A recorded run: how it went, and its state at some of its steps.
+
+    Made by :class:`Recorder`, read by :func:`load_recording`, used by :func:`replay`. Steps are
+    counted from 1 over the whole training; "after step 0" is the start.
+
+    Attributes
+    ----------
+    net : Network
+    settings : EngineSettings
+        The rule, penalties, dropout, clipping, averaging, and the seed.
+    learning_rate : float
+    schedule : Schedule
+    batch_size, epochs : int
+        As the run had them: epochs is how many were planned.
+    shuffle, own_order : bool
+        Whether rows came in an order of the seed's, or of the caller's.
+    n_rows : int
+        Of all rows that were given.
+    rows : array of int, or None
+        The numbers of those that were trained on; None if all were.
+    engine : str
+    threads : int or None
+    begin, end : int
+        The steps after ``begin`` up to ``end`` can be replayed; ``begin`` is 0 unless training
+        was resumed.
+    checkpoints : mapping of int to mapping of arrays
+        After a step: all that moves, as ``Engine.state()`` gives it. After step 0 it is θ alone.
+    digests : mapping of int to str
+        After a step: the digest of θ.
+    data : mapping of str to str
+        The digests of the rows X, Y and their weights.
+    where : mapping of str to str
+        What the bits depend on: the processor, libraries, the source.
+    history : History
+    model : str
+        The digest of the parameters that came of it, where they are known.
+    extra : mapping of str to JSON value
+        Anything else to keep with it: where a table came from.
+    seconds, recorder_seconds : float
+        What training took, and how much of it was for recording.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule import Network, train
+    >>> from deltarule.training import Recorder
+    >>> net, X = Network([1, 1]), np.array([[0.0], [1.0]])
+    >>> recorder = Recorder()
+    >>> result = train(net, X, 2 * X, epochs=3, callbacks=[recorder])
+    >>> recording = recorder.recording()
+    >>> recording.end, recording.steps[0], recording.theta(0).shape
+    (3, 0, (2,))
+    """
+
+    net: Network
+    settings: EngineSettings
+    learning_rate: float
+    schedule: Schedule
+    batch_size: int
+    epochs: int
+    shuffle: bool
+    own_order: bool
+    n_rows: int
+    rows: np.ndarray | None
+    engine: str
+    threads: int | None
+    begin: int
+    end: int
+    checkpoints: Mapping[int, Mapping[str, np.ndarray]]
+    digests: Mapping[int, str]
+    data: Mapping[str, str]
+    where: Mapping[str, str]
+    history: History
+    model: str = ""
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+    recorder_seconds: float = 0.0
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """After which steps θ is at hand, in order."""
+        return tuple(sorted(self.checkpoints))
+
+    def theta(self, step: int) -> np.ndarray:
+        """θ after a step of :attr:`steps`.
+
+        Raises
+        ------
+        InputError
+            If there is no checkpoint there.
+        """
+        if step not in self.checkpoints:
+            raise InputError(
+                f"there is no checkpoint after step {step}; expected one of "
+                f"{', '.join(map(str, self.steps))}; replay reaches every step"
+            )
+        return np.array(self.checkpoints[step]["theta"])
+
+    @property
+    def n_training_rows(self) -> int:
+        """How many rows were trained on."""
+        return self.n_rows if self.rows is None else len(self.rows)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many steps an epoch has."""
+        return -(-self.n_training_rows // self.batch_size)
+
+    def place(self, step: int) -> tuple[int, int]:
+        """The epoch of a step, from 1, and its number in the epoch, from 0.
+
+        Raises
+        ------
+        InputError
+            If the step was not recorded.
+        """
+        if not self.begin < step <= self.end:
+            raise InputError(
+                f"step is {step}; expected a step of the recorded run, from {self.begin + 1} to "
+                f"{self.end}" + ("" if self.end > self.begin else ": it took none")
+            )
+        return (step - 1) // self.steps_per_epoch + 1, (step - 1) % self.steps_per_epoch
+
+    def rates(self, epoch: int) -> np.ndarray:
+        """η of each step of an epoch, from 1."""
+        return rates_of(
+            self.learning_rate,
+            self.schedule,
+            epoch - 1,
+            self.steps_per_epoch,
+            self.epochs,
+            self.history,
+        )
+
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write it to a folder of JSON and safetensors, whole or not at all.
+
+        Raises
+        ------
+        FileError
+            If the folder exists (without ``overwrite``) or cannot be written.
+        """
+        plain = {
+            "network": self.net.to_dict(),
+            "settings": _plain(self.settings),
+            "schedule": self.schedule.spec(),
+            "digests": {str(step): digest for step, digest in sorted(self.digests.items())},
+        } | {name: getattr(self, name) for name in _SIMPLE}
+        arrays = {
+            f"{step}/{name}": value
+            for step, state in self.checkpoints.items()
+            for name, value in state.items()
+        }
+        if self.rows is not None:
+            mask = np.zeros(self.n_rows, dtype=bool)
+            mask[self.rows] = True
+            arrays["rows"] = np.packbits(mask)
+        documents = {_DOCUMENT: plain, "history.json": self.history.to_list()}
+        write_bundle(folder, _KIND, _VERSION, documents, arrays, overwrite=overwrite)
+
+
+# What is JSON as it stands.
+_SIMPLE = (
+    *("learning_rate", "batch_size", "epochs", "shuffle", "own_order", "n_rows", "engine"),
+    *("threads", "begin", "end", "data", "where", "model", "extra", "seconds", "recorder_seconds"),
+)
+
+
+def load_recording(folder: str | os.PathLike[str]) -> Recording:
+    """Read the recording of a run, from its own folder or that of its model.
+
+    Parameters
+    ----------
+    folder : path
+
+    Raises
+    ------
+    FileError
+        If there is none, or a file in it was changed or cut short.
+    UnknownName
+        If it uses an activation, loss or rule that is not registered; register it first.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from deltarule import Network, train
+    >>> from deltarule.training import Recorder, load_recording
+    >>> net, X = Network([1, 1]), np.array([[0.0], [1.0]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     recorder = Recorder(folder + "/record")
+    ...     result = train(net, X, 2 * X, epochs=3, callbacks=[recorder])
+    ...     recording = load_recording(folder + "/record")
+    >>> recording.end, bool((recording.theta(0) == net.initial(0)).all())
+    (3, True)
+    """
+    place = Path(folder)
+    if not (place / _DOCUMENT).is_file() and (place / FOLDER).is_dir():
+        place = place / FOLDER
+    elif (place / "model.json").is_file():
+        raise FileError(
+            f"{str(folder)!r} is a model whose training was not recorded; expected one with a "
+            "recording; train it again with a Recorder, or with 'deltarule fit --record'"
+        )
+    documents, arrays = read_bundle(place, _KIND, _VERSION)
+    try:
+        return _recording(documents, arrays)
+    except UnknownName as error:
+        raise UnknownName(
+            f"{str(place)!r} uses something of its author's own: {error}. Register it first"
+        ) from None
+    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FileError(
+            f"{str(place)!r} is not a complete recording: {error}; restore it, or train again"
+        ) from error
+
+
+def discard_recording(folder: str | os.PathLike[str], but_of: np.ndarray) -> None:
+    """Remove the recording in a model's folder, unless it is that of these parameters.
+
+    Examples
+    --------
+    >>> discard_recording("a folder that is not there", but_of=np.zeros(1))
+    """
+    place = Path(folder) / FOLDER
+    with contextlib.suppress(FileError, AttributeError):
+        if read_json(place / _DOCUMENT).get("model") == digest_of_theta(but_of):
+            return
+    discard_bundle(place, _KIND)
+
+
+def _recording(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Recording:
+    plain = documents[_DOCUMENT]
+    net = Network.from_dict(plain["network"])
+    checkpoints: dict[int, dict[str, np.ndarray]] = {}
+    for name, value in arrays.items():
+        step, _, part = name.partition("/")
+        if part:
+            checkpoints.setdefault(int(step), {})[part] = value
+    rows = None
+    if "rows" in arrays:
+        rows = np.flatnonzero(np.unpackbits(arrays["rows"], count=plain["n_rows"]))
+    for state in checkpoints.values():
+        net.check_theta(state["theta"])
+    if plain["begin"] not in checkpoints:
+        raise InputError(f"the checkpoint after step {plain['begin']} is missing")
+    dropout = plain["settings"]["dropout"]
+    return Recording(
+        net=net,
+        settings=EngineSettings(
+            **plain["settings"]
+            | {"dropout": tuple(dropout) if isinstance(dropout, list) else dropout}
+        ),
+        schedule=SCHEDULES.get(plain["schedule"]),
+        rows=rows,
+        checkpoints=dict(sorted(checkpoints.items())),
+        digests={int(step): digest for step, digest in plain["digests"].items()},
+        history=History.from_list(documents["history.json"]),
+        **{name: plain[name] for name in _SIMPLE},
+    )
+
+
+def _plain(settings: EngineSettings) -> dict[str, Any]:
+    rule = settings.rule
+    assert isinstance(rule, Rule)
+    found = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    return found | {"rule": rule.spec()}
+
+
+def digest_of_theta(theta: np.ndarray) -> str:
+    """The digest of parameters: another one if a bit differs.
+
+    Examples
+    --------
+    >>> digest_of_theta(np.zeros(2)) == digest_of_theta(-np.zeros(2))
+    False
+    """
+    return hashlib.sha256(np.ascontiguousarray(theta).data).hexdigest()[:32]
+
+
+def digest_of_rows(batches: Batches) -> dict[str, str]:
+    """The digests of the rows of a training set: X, Y, weights.
+
+    Of very many rows, some evenly spread ones are looked at.
+
+    Examples
+    --------
+    >>> X = np.zeros((3, 1))
+    >>> one, two = (Batches(X + i, X, np.ones(3), 1, 0, False) for i in range(2))
+    >>> digests = digest_of_rows(one), digest_of_rows(two)
+    >>> [name for name in digests[0] if digests[0][name] != digests[1][name]]
+    ['X']
+    """
+    found = {"X": _digest(batches.X), "Y": _digest(batches.Y), "weights": _digest(batches.share)}
+    if batches.rows is not None:
+        found["rows"] = _digest(batches.rows)
+    return found
+
+
+def _digest(array: Any) -> str:
+    digest = hashlib.sha256(f"{np.dtype(array.dtype).str} {tuple(array.shape)}".encode())
+    count = len(array)
+    most = _MOST_MADE_ROWS
+    if isinstance(array, np.ndarray):
+        most = max(_MOST_BYTES * max(count, 1) // max(array.nbytes, 1), 1)
+    if count <= most:
+        digest.update(np.ascontiguousarray(array[:count]).data)
+    else:
+        spread = np.linspace(0, count - 1, most).astype(np.int64)
+        digest.update(np.ascontiguousarray(array[spread]).data)
+    return digest.hexdigest()[:32]

@@ -1,0 +1,318 @@
+"""One step of a recorded run, taken again: bit for bit the step that was taken."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines import Batch, Engine, EngineSettings, Epoch, started_engine
+from deltarule.engines.machine import bits_depend_on
+from deltarule.errors import ContractViolation, DataError, InputError
+from deltarule.maths import Network
+from deltarule.training import arguments
+from deltarule.training.batches import Batches
+from deltarule.training.recording import Recording, digest_of_rows, digest_of_theta
+
+__all__ = ["ReplayedStep", "batches_of", "replay"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ReplayedStep:
+    """One step of a training run, with all that went in and came out.
+
+    Attributes
+    ----------
+    net : Network
+    settings : EngineSettings
+    engine : str
+        Which engine took it, now as then.
+    dtype : dtype
+    step : int
+        t, from 1 over the whole training.
+    epoch : int
+        From 1, as in the history.
+    index : int
+        The batch's number in the epoch, from 0.
+    batch : Batch
+        The rows as the engine saw them.
+    learning_rate : float
+        η of this step, schedule included.
+    before, after : dict of arrays
+        All that moves, before and after the step, as ``Engine.state()`` gives it.
+    cost : float
+        The data term of the cost before the update.
+    gradient : array of shape (p,)
+        Its gradient, as the engine computed it: no penalty, not clipped.
+    verified : int or None
+        The step whose recorded digest of θ the replay reproduced, the nearest from this step on;
+        None if it was not asked for, or there is none.
+    notes : tuple of str
+        What a reader should know: that bits may differ on another processor, say.
+    source_rows : array of int, or None
+        The rows' numbers in the source table, from 1.
+    table, typed : TableModel and TypedColumns, or None
+        The table model, and the columns of these rows.
+    recording : Recording or None
+        What it was replayed from.
+
+    Examples
+    --------
+    See :func:`replay`.
+    """
+
+    net: Network
+    settings: EngineSettings
+    engine: str
+    dtype: np.dtype[Any]
+    step: int
+    epoch: int
+    index: int
+    batch: Batch
+    learning_rate: float
+    before: dict[str, np.ndarray]
+    after: dict[str, np.ndarray]
+    cost: float
+    gradient: np.ndarray
+    verified: int | None = None
+    notes: tuple[str, ...] = ()
+    source_rows: np.ndarray | None = None
+    table: Any = None
+    typed: Any = None
+    recording: Recording | None = None
+
+
+def replay(
+    recording: Recording,
+    X: Any,
+    Y: Any,
+    step: int,
+    *,
+    sample_weight: Any = None,
+    order: Callable[[int], np.ndarray] | None = None,
+    engine: str | Engine | type[Engine] | None = None,
+    verify: bool = True,
+) -> ReplayedStep:
+    """Take one step of a recorded run again, from the nearest checkpoint before it.
+
+    With the engine that trained, on the same processor and with the same libraries, θ has the
+    bits that the uninterrupted run had.
+
+    Parameters
+    ----------
+    recording : Recording
+    X, Y : arrays, as they were given to :func:`deltarule.train`
+        All rows: which of them were held out for validation is recorded.
+    step : int
+        From 1, over the whole training.
+    sample_weight : array of shape (N,), optional
+        As it was given to ``train``.
+    order : callable, optional
+        As it was given to ``train``; needed if it was.
+    engine : str, Engine, or its class, optional
+        By default the one that trained, by its name.
+    verify : bool
+        Whether to run on to the next recorded digest of θ, and see that it comes out.
+
+    Returns
+    -------
+    ReplayedStep
+
+    Raises
+    ------
+    InputError
+        If the step was not recorded, or the rows or weights do not fit the network.
+    DataError
+        If they are not those of the training.
+    ContractViolation
+        If a digest of θ does not come out although processor, libraries and data are the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule import Network, train
+    >>> from deltarule.training import Recorder, replay
+    >>> net, X = Network([1, 4, 1]), np.linspace(-1, 1, 16)[:, None]
+    >>> recorder = Recorder()
+    >>> result = train(net, X, X**2, batch_size=4, epochs=5, callbacks=[recorder])
+    >>> step = replay(recorder.recording(), X, X**2, step=11)
+    >>> step.epoch, step.index, len(step.batch.rows), step.verified is not None
+    (3, 2, 4, True)
+    """
+    step = arguments.whole("step", step, 1)
+    recording.place(step)
+    batches = batches_of(recording, X, Y, sample_weight, order)
+    which = recording.engine if engine is None else engine
+    start = max(after for after in recording.checkpoints if after < step)
+    state = recording.checkpoints[start]
+    runner = started_engine(
+        which, recording.net, np.array(state["theta"]), recording.settings, recording.threads
+    )
+    if len(state) > 1:
+        runner.restore(state)
+    path = _Path(recording, batches, runner, start, verify)
+    path.go(step - 1)
+    before = runner.state()
+    index, planned = path.planned(step)
+    batch = planned.batch(index)
+    _, gradient = runner.gradient(batch)
+    path.go(step)
+    after, cost = runner.state(), path.cost
+    verified = None
+    if verify:
+        later = [each for each in recording.digests if each >= step]
+        verified = min(later) if later else None
+        if verified is not None:
+            path.go(verified)
+    return ReplayedStep(
+        net=recording.net,
+        settings=recording.settings,
+        engine=runner.name,
+        dtype=recording.net.dtype,
+        step=step,
+        epoch=(step - 1) // recording.steps_per_epoch + 1,
+        index=index,
+        batch=batch,
+        learning_rate=float(planned.rates[index]),
+        before=before,
+        after=after,
+        cost=cost,
+        gradient=gradient,
+        verified=None if path.differs else verified,
+        notes=path.notes(),
+        recording=recording,
+    )
+
+
+def batches_of(recording: Recording, X: Any, Y: Any, sample_weight: Any, order: Any) -> Batches:
+    """The batches of a recorded run, if these are its rows.
+
+    Raises
+    ------
+    DataError
+        If they are others.
+    InputError
+        If the order was the caller's own, and is not given.
+    """
+    if recording.own_order and order is None:
+        raise InputError(
+            "training had an order of its own; expected order=, the function that was given to "
+            "train, beside the rows"
+        )
+    whole = arguments.checked_data(recording.net, X, Y, sample_weight)
+    if len(whole.Y) != recording.n_rows:
+        raise DataError(
+            f"X has {len(whole.Y)} rows; expected the {recording.n_rows} that were given to "
+            "training, those held out included"
+        )
+    batches = Batches(
+        *whole,
+        batch_size=recording.batch_size,
+        seed=recording.settings.seed,
+        shuffle=recording.shuffle,
+        order=order if recording.own_order else None,
+        rows=recording.rows,
+    )
+    found = digest_of_rows(batches)
+    for name, digest in recording.data.items():
+        if found[name] != digest:
+            raise DataError(
+                f"{name} is not what the network was trained on: its digest is {found[name]}, "
+                f"expected {digest}; give the very rows, in their order, that were given to train"
+            )
+    return batches
+
+
+class _Path:
+    """The way from a checkpoint on, step by step, with an eye on the recorded digests."""
+
+    def __init__(
+        self, recording: Recording, batches: Batches, engine: Engine, start: int, verify: bool
+    ) -> None:
+        self.recording, self.batches, self.engine = recording, batches, engine
+        self.at = self.start = start
+        self.cost = float("nan")
+        self.verify = verify
+        self.here = bits_depend_on(engine.name)
+        self.differs = 0
+
+    def planned(self, step: int) -> tuple[int, Epoch]:
+        """The number of a step in its epoch, from 0, and the epoch."""
+        epoch, index = divmod(step - 1, self.recording.steps_per_epoch)
+        return index, self.batches.planned(epoch, self.recording.rates(epoch + 1))
+
+    def go(self, step: int) -> None:
+        """Take all steps up to this one."""
+        while self.at < step:
+            first, planned = self.planned(self.at + 1)
+            last = min(first + step - self.at, planned.steps)
+            self._run(planned, first, last)
+            self.at += last - first
+            if self.verify and self.at in self.recording.digests:
+                self._compare()
+
+    def _run(self, planned: Epoch, first: int, last: int) -> None:
+        if last < planned.steps:
+            order = np.arange(planned.n_rows) if planned.order is None else planned.order
+            shorter = order[: last * planned.batch_size]
+            planned = planned._replace(order=shorter, rates=planned.rates[:last])
+        taken = first
+        for costs in self.engine.epoch(planned, first):
+            if len(costs):
+                self.cost = float(costs[-1])
+                taken += len(costs)
+        if taken < last or not np.isfinite(self.cost):
+            raise self._violation(
+                self.at + taken - first,
+                f"has the cost {self.cost!r}, where the run had a finite one",
+            )
+
+    def _compare(self) -> None:
+        found = digest_of_theta(self.engine.theta)
+        expected = self.recording.digests[self.at]
+        if found == expected or self.differs:
+            return
+        self.differs = self.at
+        if not self._elsewhere():
+            raise self._violation(
+                self.at, f"gives θ another digest, {found}, where the run had {expected}"
+            )
+
+    def _violation(self, step: int, what: str) -> ContractViolation:
+        return ContractViolation(
+            f"replaying from step {self.start}, step {step} {what}; expected the same bits from "
+            "the same engine, rows and weights; are these the rows that were trained on? With "
+            "verify=False it is shown all the same",
+            law="replay",
+        )
+
+    def _elsewhere(self) -> list[str]:
+        """What is not as it was where the run was recorded."""
+        then, now = dict(self.recording.where), dict(self.here)
+        then["engine"], now["engine"] = self.recording.engine, self.engine.name
+        if not self.engine.promises.same_bits_for_any_threads:
+            then["threads"] = str(self.recording.threads)
+            now["threads"] = str(self.engine.threads)
+        if then.get("deltarule") != now.get("deltarule"):
+            then.pop("source", None), now.pop("source", None)  # another, of course
+        return [
+            "deltarule's code has changed since"
+            if name == "source"
+            else f"{name} was {then.get(name, 'none')!r}, and is {now.get(name, 'none')!r}"
+            for name in {**then, **now}
+            if then.get(name) != now.get(name)
+        ]
+
+    def notes(self) -> tuple[str, ...]:
+        """That bits may differ, or do."""
+        changes = self._elsewhere()
+        if not changes:
+            return ()
+        where = "; ".join(changes)
+        if self.differs:
+            return (f"θ after step {self.differs} has other bits than in the run: {where}",)
+        if self.verify:
+            return (f"{where}: bits may differ, but those of θ came out as recorded",)
+        return (f"{where}: bits may differ from those of the run",)

@@ -1,0 +1,137 @@
+"""Faults planted in the builders, each of which the tests' own checks must see."""
+
+import functools
+
+import numpy as np
+import pytest
+from tests.explain.trees import faults
+from tests.maths.conftest import make_problem
+
+from deltarule import Network, explain
+from deltarule.explain import backward_nodes, forward_nodes, mean_nodes, update_nodes
+from deltarule.explain.derivation import Derivation
+
+NET = Network([2, 3, 2], "tanh", "logistic")
+PROBLEM = make_problem(NET, n_rows=3)
+
+
+def found():
+    """What the checks find in one derivation of each kind."""
+    e = explain(
+        NET, PROBLEM.X, PROBLEM.Y, theta=PROBLEM.theta, sample_weight=[1.0, 2.0, 3.0],
+        rule="momentum", learning_rate=0.5, l2=0.3, clip_norm=0.1,
+    )  # fmt: skip
+    nodes = [e.weight(1, 1, 0), e.weight(2, 0, 1), e.bias(1, 0), e.cost(), e.input(0, 1)]
+    return [fault for node in [*nodes, e.update("W1", (0, 1))] for fault in faults(node)]
+
+
+def test_without_a_fault_nothing_is_found():
+    assert found() == []
+
+
+def one_part_less(method):
+    """The builder with its last part dropped."""
+
+    @functools.wraps(method)
+    def broken(*args, **options):
+        node = method(*args, **options)
+        if node.kind in ("sum", "product") and node.n_parts > 1:
+            node.part_values = node.part_values[:-1]
+        return node
+
+    return broken
+
+
+def other_value(method):
+    """The builder with a value that is a little off."""
+
+    @functools.wraps(method)
+    def broken(*args, **options):
+        node = method(*args, **options)
+        node.value = node.value * (1 + 1e-9) + 1e-12
+        return node
+
+    return broken
+
+
+BUILDERS = [
+    (backward_nodes.BackwardNodes, "up"),  # F13 with one j dropped
+    (backward_nodes.BackwardNodes, "weight"),
+    (backward_nodes.BackwardNodes, "through"),
+    (forward_nodes.ForwardNodes, "z"),  # the bias, or a weight, forgotten
+    (forward_nodes.ForwardNodes, "cost"),
+    (mean_nodes.MeanNodes, "mean_weight"),  # a sample forgotten
+    (mean_nodes.MeanNodes, "mean_bias"),
+    (update_nodes.UpdateNodes, "_with_penalties"),
+    (update_nodes.UpdateNodes, "gradient"),
+]
+
+
+@pytest.mark.parametrize(("owner", "name"), BUILDERS, ids=[name for _, name in BUILDERS])
+def test_a_part_that_is_dropped_is_seen(monkeypatch, owner, name):
+    monkeypatch.setattr(owner, name, one_part_less(getattr(owner, name)))
+    assert found()
+
+
+OTHERS = [
+    (forward_nodes.ForwardNodes, "a", other_value),
+    (forward_nodes.ForwardNodes, "slope", other_value),
+    (forward_nodes.ForwardNodes, "loss_function", other_value),
+    (forward_nodes.ForwardNodes, "weight_value", other_value),
+    (mean_nodes.MeanNodes, "share", other_value),
+    (update_nodes.UpdateNodes, "_clip_factor", other_value),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "fault"), OTHERS, ids=[name for _, name, _ in OTHERS])
+def test_a_value_that_is_off_is_seen(monkeypatch, owner, name, fault):
+    monkeypatch.setattr(owner, name, fault(getattr(owner, name)))
+    assert found()
+
+
+def test_a_forgotten_w_is_seen(monkeypatch):
+    share = mean_nodes.MeanNodes.share
+
+    def ones(self, i):
+        node = share(self, i)
+        node.value = 1.0
+        return node
+
+    monkeypatch.setattr(mean_nodes.MeanNodes, "share", ones)
+    assert found()
+
+
+def test_a_slope_of_the_wrong_node_is_seen(monkeypatch):
+    slope = forward_nodes.ForwardNodes.slope
+
+    def shifted(self, layer, j, sample, mark):
+        return slope(self, layer, (j + 1) % self.net.widths[layer], sample, mark)
+
+    monkeypatch.setattr(forward_nodes.ForwardNodes, "slope", shifted)
+    assert found()
+
+
+def test_weights_transposed_are_seen(monkeypatch):
+    weight = forward_nodes.ForwardNodes.weight_value
+
+    def transposed(self, layer, j, k):
+        shape = self.figures.W[layer].shape
+        return weight(self, layer, k % shape[0], j % shape[1])
+
+    monkeypatch.setattr(forward_nodes.ForwardNodes, "weight_value", transposed)
+    assert found()
+
+
+def test_a_remainder_by_subtraction_would_be_seen():
+    """A remainder that is the value minus what is shown hides a dropped term; ours does not."""
+    values = np.array([1.0, -2.0, 3.0, 0.5, 0.25])
+    node = Derivation(
+        mean_nodes.plain("S"),
+        100.0,  # not their sum
+        "sum",
+        part_values=values,
+        make=lambda i: Derivation(mean_nodes.plain("s"), values[i]),
+    )
+    _, left = node.parts(terms=2)
+    assert left.value == 1.0 + 0.5 + 0.25
+    assert faults(node)

@@ -1,0 +1,45 @@
+"""Walking derivation trees: every node made, and recombined from its parts."""
+
+import math
+
+from deltarule.explain import Derivation
+
+
+def walk(node, depth=100):
+    """The node and everything below it."""
+    yield node
+    if depth > 0:
+        for index in range(node.n_parts):
+            yield from walk(node.part(index), depth - 1)
+
+
+def scale_of(node):
+    """The size of what is added or multiplied in a node: what rounding is relative to."""
+    sizes = [abs(float(value)) for value in node.part_values]
+    if node.kind == "sum":
+        return max(math.fsum(sizes) if all(map(math.isfinite, sizes)) else math.inf, 1e-300)
+    return max(abs(node.value), 1e-300)
+
+
+def faults(node, tolerance=1e-12, depth=100):
+    """Every node whose parts do not give its value, and every part that is not what it was for.
+
+    To the last leaf, or ``depth`` levels down.
+    """
+    assert isinstance(node, Derivation)
+    out = []
+    parts = [node.part(index) for index in range(node.n_parts)]
+    again = node.recombined([part.value for part in parts])
+    if not _same(again, node.value, tolerance * scale_of(node)):
+        out.append(f"{node.mark.key}: {node.value!r}, from its parts {again!r}")
+    for index, (part, value) in enumerate(zip(parts, node.part_values, strict=True)):
+        if not _same(part.value, float(value), tolerance * max(abs(float(value)), 1e-300)):
+            out.append(f"{node.mark.key}, part {index}: {part.value!r} for {value!r}")
+        out += faults(part, tolerance, depth - 1) if depth else []
+    return out
+
+
+def _same(x, y, allowed):
+    if math.isnan(x) or math.isnan(y):
+        return math.isnan(x) and math.isnan(y)
+    return x == y or abs(x - y) <= allowed
