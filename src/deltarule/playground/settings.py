@@ -164,7 +164,9 @@ def starting_with(data: str) -> RunSettings:
     >>> starting_with("digits").layers
     (32,)
     """
-    start = {key: tuple(v) if isinstance(v, list) else v for key, v in STARTS[data].items()}
+    start: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in STARTS[data].items()
+    }
     return RunSettings(data=data, **start)
 
 
