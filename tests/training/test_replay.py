@@ -243,7 +243,7 @@ def changed(recording, **changes):
         {"schedule": SCHEDULES.get("step", every=2)},
         {"shuffle": False},
     ],
-    ids=str,
+    ids=["rate", "schedule", "order"],
 )
 def test_a_setting_that_is_not_that_of_the_run_is_noticed(run, changes):
     recording, X, Y = run
