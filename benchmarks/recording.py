@@ -2,9 +2,11 @@
 
     python benchmarks/recording.py
 
-The two take turns, and the ratio within each turn is what counts: a machine that is busy for a
-while slows both. The recorder's own clock stands beside it, and so does what saving takes when
-training is over. The bar is 2 % of the training time.
+Every turn trains without, with, and without a Recorder. *with* is the median over the turns of
+its time by the mean of the other two, *noise* that of the last by the first, which would be 1 on a
+quiet machine. Times are processor time, all threads together, so that whatever else the machine
+does counts less. Beside them stand the recorder's own clock, and what saving takes when training
+is over. The bar is 2 % of the training time.
 """
 
 from __future__ import annotations
@@ -14,78 +16,83 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from deltarule.engines.machine import processor
 from deltarule.maths import Network
-from deltarule.training import Recorder, Recording, train
+from deltarule.training import Recorder, train
 
-# Name, widths, rows, rows of a step, epochs.
+
+class Case(NamedTuple):
+    """A training."""
+
+    name: str
+    widths: list[int]
+    rows: int
+    batch_size: int
+    epochs: int
+
+
 CASES = [
-    ("T", [4, 32, 32, 1], 4096, 32, 300),
-    ("T, all rows at once", [4, 32, 32, 1], 256, 256, 20_000),
-    ("tiny, one step an epoch", [2, 4, 1], 4, 4, 100_000),
-    ("a table", [20, 128, 64, 1], 4000, 128, 60),
-    ("M", [784, 128, 64, 10], 4096, 128, 20),
-    ("L", [784, 512, 512, 10], 2048, 256, 6),
+    Case("T", [4, 32, 32, 1], 4096, 32, 300),
+    Case("T, all rows at once", [4, 32, 32, 1], 256, 256, 8_000),
+    Case("tiny, one step an epoch", [2, 4, 1], 4, 4, 20_000),
+    Case("a table", [20, 128, 64, 1], 4000, 128, 60),
+    Case("M", [784, 128, 64, 10], 4096, 128, 20),
+    Case("L", [784, 512, 512, 10], 2048, 256, 12),
 ]
 
 
-def once(case: tuple[str, list[int], int, int, int], recorder: Recorder | None) -> float:
-    """Seconds of one training."""
-    _, widths, rows, size, epochs = case
+def once(case: Case, recorder: Recorder | None = None) -> float:
+    """Processor seconds of one training."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((rows, widths[0])).astype(np.float32)
-    Y = rng.standard_normal((rows, widths[-1])).astype(np.float32)
-    net = Network(widths, activation="relu", dtype=np.float32)
+    X = rng.standard_normal((case.rows, case.widths[0])).astype(np.float32)
+    Y = rng.standard_normal((case.rows, case.widths[-1])).astype(np.float32)
+    net = Network(case.widths, activation="relu", dtype=np.float32)
     callbacks = [] if recorder is None else [recorder]
-    started = time.perf_counter()
-    train(net, X, Y, batch_size=size, epochs=epochs, callbacks=callbacks)
-    return time.perf_counter() - started
+    started = time.process_time()
+    train(net, X, Y, batch_size=case.batch_size, epochs=case.epochs, callbacks=callbacks)
+    return time.process_time() - started
 
 
-def measured(
-    case: tuple[str, list[int], int, int, int], rounds: int
-) -> tuple[float, list[float], Recording, float]:
-    """Seconds without, the ratios of the turns, a recording, and seconds to save it."""
-    once(case, None)
-    alone, ratios, recorder = [], [], Recorder()
-    for turn in range(rounds):
+def line_of(case: Case, rounds: int) -> str:
+    """A case, measured, as a line of the table."""
+    once(case)
+    alone, ratios, noise, recorder = [], [], [], Recorder()
+    for _ in range(rounds):
         recorder = Recorder()
-        # Who begins changes from turn to turn.
-        if turn % 2:
-            beside, one = once(case, recorder), once(case, None)
-        else:
-            one, beside = once(case, None), once(case, recorder)
-        alone.append(one)
-        ratios.append(beside / one)
-    started = time.perf_counter()
+        before, beside, after = once(case), once(case, recorder), once(case)
+        alone += [before, after]
+        ratios.append(2 * beside / (before + after))
+        noise.append(after / before)
     with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
         recorder.save(Path(folder, "r"))
         saving = time.perf_counter() - started
-    return statistics.median(alone), ratios, recorder.recording(), saving
+    found = recorder.recording()
+    held = sum(value.nbytes for each in found.checkpoints.values() for value in each.values())
+    span = f"{min(ratios):.3f}–{max(ratios):.3f}"
+    return (
+        f"{case.name:<24} {statistics.median(alone):8.3f} {statistics.median(ratios):7.4f} "
+        f"{span:>13} {statistics.median(noise):7.4f} {found.recorder_seconds / found.seconds:9.2%} "
+        f"{len(found.checkpoints):11d} {len(found.digests):7d} {held / 1e6:6.1f} {saving:8.3f}"
+    )
 
 
 def main() -> None:
     """Measure every case and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
     print(processor())
     print(
-        f"{'case':<24} {'seconds':>8} {'with/without':>12} {'least–most':>13} {'own clock':>9} "
+        f"{'case':<24} {'seconds':>8} {'with':>7} {'least–most':>13} {'noise':>7} {'own clock':>9} "
         f"{'checkpoints':>11} {'digests':>7} {'MB':>6} {'saving s':>8}"
     )
     for case in CASES:
-        alone, ratios, found, saving = measured(case, rounds)
-        held = sum(value.nbytes for each in found.checkpoints.values() for value in each.values())
-        span = f"{min(ratios):.3f}–{max(ratios):.3f}"
-        print(
-            f"{case[0]:<24} {alone:8.3f} {statistics.median(ratios):12.4f} {span:>13} "
-            f"{found.recorder_seconds / found.seconds:9.2%} {len(found.checkpoints):11d} "
-            f"{len(found.digests):7d} {held / 1e6:6.1f} {saving:8.3f}"
-        )
+        print(line_of(case, rounds), flush=True)
 
 
 if __name__ == "__main__":

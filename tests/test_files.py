@@ -12,7 +12,14 @@ import pytest
 
 from deltarule import files
 from deltarule.errors import FileError, InputError
-from deltarule.files import read_bundle, read_json, write_bundle, write_bytes, write_json
+from deltarule.files import (
+    discard_bundle,
+    read_bundle,
+    read_json,
+    write_bundle,
+    write_bytes,
+    write_json,
+)
 
 KIND, VERSION = "test bundle", 2
 ARRAYS = {
@@ -395,3 +402,18 @@ def test_a_kill_while_files_are_written_leaves_a_bundle_that_can_be_written_agai
     assert all(path.name.startswith(".b.") for path in tmp_path.iterdir())
     write(tmp_path / "b", 2)
     assert read(tmp_path / "b")[0] == {"a.json": 2}
+
+
+def test_a_bundle_of_its_kind_is_discarded_and_nothing_else(tmp_path):
+    discard_bundle(tmp_path / "nowhere", KIND)
+    write(tmp_path / "b")
+    before = contents(tmp_path)
+    discard_bundle(tmp_path / "b", "another kind")
+    discard_bundle(tmp_path, KIND)
+    assert contents(tmp_path) == before
+    (tmp_path / "b" / "manifest.json").write_text("{")
+    discard_bundle(tmp_path / "b", KIND)
+    assert (tmp_path / "b").is_dir()
+    write(tmp_path / "c")
+    discard_bundle(tmp_path / "c", KIND)
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]

@@ -289,10 +289,9 @@ def discard_bundle(folder: str | os.PathLike[str], kind: str) -> None:
     ...     kept, pathlib.Path(folder, "b").exists()
     (True, False)
     """
-    folder = Path(folder)
-    if not (folder / _MANIFEST).is_file():
-        return
-    given = read_json(folder / _MANIFEST)
+    folder, given = Path(folder), None
+    with contextlib.suppress(FileError):
+        given = read_json(folder / _MANIFEST)
     if isinstance(given, dict) and given.get("format") == kind:
         with _clear_errors("remove", folder):
             # Under another name first: what is half gone is taken for nothing.

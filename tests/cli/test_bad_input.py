@@ -380,6 +380,14 @@ def test_a_place_that_cannot_be_written_to(refused, monkeypatch, more, parts):
     refused(DATA, parts, "fit", "numbers.csv", "--target", "y", *FAST, *more)
 
 
+def test_something_else_in_the_place_of_the_recording(place, refused, monkeypatch):
+    monkeypatch.setattr("deltarule.cli.fitting.read_table", None)
+    Path("numbers.model/record").mkdir()
+    Path("numbers.model/record/mine.txt").write_text("mine")
+    command = ["fit", "numbers.csv", "--target", "y", "--record", *over("numbers.model"), *FAST]
+    refused(DATA, ["record' is not a recording", "leave --record out"], *command)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission(place, refused):
     Path("locked").mkdir(mode=0o500)

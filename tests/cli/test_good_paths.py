@@ -23,8 +23,10 @@ from tests.cli.conftest import FAST, contents
 
 import deltarule as package
 from deltarule.cli.status import STATUSES
-from deltarule.estimators import TableModel
+from deltarule.errors import InputError
+from deltarule.estimators import TableModel, replay_table
 from deltarule.tables import read_table
+from deltarule.training import load_recording
 
 ROOT = Path(__file__).parents[2]
 
@@ -347,7 +349,7 @@ def test_help_and_version(deltarule):
         *("target", "task", "test", "valid", "seed", "epochs", "layers", "weights", "ignore"),
         *("na", "kind", "table", "sql", "out", "force", "json", "quiet", "averaging", "dropout"),
         *("l2", "activation", "rule", "schedule", "learning-rate", "batch-size", "patience"),
-        *("engine", "clip-norm"),
+        *("engine", "clip-norm", "record"),
     ):
         assert re.search(rf"--{option}\b", text), option
     assert deltarule("--version").out == f"deltarule {package.__version__}\n"
@@ -376,7 +378,7 @@ def test_ctrl_c_saves_the_best_model_so_far(place):
     data.to_csv("d.csv", index=False)
     running = process(
         *("fit", "d.csv", "--target", "target", "--out", "m"),
-        *("--epochs", "9000000", "--patience", "9000000", "--layers", "8"),
+        *("--epochs", "9000000", "--patience", "9000000", "--layers", "8", "--record"),
     )
     while "age" not in running.stdout.readline():
         pass  # what was understood is printed just before training
@@ -390,6 +392,11 @@ def test_ctrl_c_saves_the_best_model_so_far(place):
     assert model.report["epochs"] > 0
     assert model.report["stopped"] == "interrupted"
     assert len(model.predict(read_table("d.csv"))) == 442
+    # The recording goes to the last step that was taken, and no further.
+    last = load_recording("m").end
+    assert replay_table("m", last).verified == last
+    with pytest.raises(InputError, match=f"to {last}"):
+        replay_table("m", last + 1)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

@@ -127,13 +127,21 @@ def test_no_test_changes_where_imports_come_from():
     assert found == []
 
 
-def test_the_example_of_the_readme_runs_and_learns():
+def test_the_examples_of_the_readme_run_and_learn(tmp_path):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    trains, explains = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     done = subprocess.run(
-        [sys.executable, "-c", example], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", f"{trains}\nprint('then')\n{explains}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        cwd=tmp_path,
     )
-    assert float(done.stdout.split()[-1]) < 0.01
+    learned, _, explained = done.stdout.partition("then\n")
+    assert float(learned.split()[-1]) < 0.01
+    assert explained.startswith("∂C_3/∂w_01^2 = ")
+    assert (tmp_path / "network.html").stat().st_size > 100_000
 
 
 def names(requirements):

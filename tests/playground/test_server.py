@@ -422,6 +422,38 @@ def test_a_line_that_breaks_off_is_forgotten(server):
     client.__exit__(None, None, None)
 
 
+def test_a_fault_of_our_own_is_said_and_the_line_goes_on(server, client, monkeypatch):
+    def broken(self):
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(type(server.runner), "_do_step", broken)
+    assert "ZeroDivisionError: planted" in client.ask("step")["message"]
+    monkeypatch.undo()
+    client.do("step")
+
+
+def test_an_epoch_can_be_paused_on_its_way(server, client):
+    client.do("setup", settings={"data": "digits", "rows": 1797, "layers": [512, 512], "loss": "",
+                                 "batch_size": 1})  # fmt: skip
+    client.do("epoch")
+    client.until(lambda: client.header["step"] > 0)
+    client.do("pause")
+    client.until(lambda: client.header["phase"] == "paused")
+    assert client.header["epoch"] == 0
+    client.do("reset")
+    client.do("setup", settings={"batch_size": 32})
+
+
+def test_an_epoch_ends_where_it_ends_however_slow_the_run_is_played(server, client):
+    client.do("reset")
+    client.do("speed", steps_per_second=1)
+    client.do("step")
+    client.do("epoch")
+    client.until(lambda: client.header["epoch"] == 1 and client.header["phase"] == "paused")
+    assert client.header["done"] == 0
+    client.do("speed", steps_per_second=0)
+
+
 def test_what_is_not_there_is_said(server):
     assert get(server, f"/nothing?token={TOKEN}")[0] == 404
     assert get(server, f"/export/theta?token={TOKEN}")[0] == 404

@@ -58,7 +58,7 @@ def test_it_keeps_within_its_share_of_the_time(epoch, checkpoint):
         # What the first one costs is not known before.
         assert found.recorder_seconds - checkpoint <= 0.02 * found.seconds
         # It uses what it is given, unless there is no need.
-        assert len(found.digests) >= min(epochs, 0.01 * epochs * epoch / checkpoint) / 3
+        assert len(found.digests) >= min(epochs, 0.007 * epochs * epoch / checkpoint) / 3
 
 
 def test_the_share_is_the_callers():
@@ -139,7 +139,8 @@ def test_an_epoch_that_is_not_due_costs_a_comparison():
         ({"most_bytes": -1}, "most_bytes is -1"),
         ({"most_bytes": math.nan}, "most_bytes is nan"),
         ({"share": 0.0}, "share is 0.0"),
-        ({"share": 2}, "share is 2"),
+        ({"share": -1}, "share is -1"),
+        ({"share": math.nan}, "share is nan"),
     ],
 )
 def test_bounds_are_checked(arguments, message):
@@ -151,7 +152,7 @@ def test_recording_changes_nothing():
     net, X, Y = regression()
     options = {"batch_size": 8, "epochs": 6, "dropout": 0.2, "averaging": 0.9, "validation": 0.2}
     alone = train(net, X, Y, **options)
-    beside = train(net, X, Y, callbacks=[Recorder(share=1.0)], **options)
+    beside = train(net, X, Y, callbacks=[Recorder(share=math.inf)], **options)
     assert np.array_equal(alone.theta, beside.theta)
     assert recorded(alone.history) == recorded(beside.history)
 
@@ -184,7 +185,7 @@ def test_many_networks_at_once_are_not_recorded_by_one():
 
 def test_a_folder_is_written_at_the_end(tmp_path):
     net, X, Y = regression()
-    recorder = Recorder(tmp_path / "deep" / "r", share=1.0)
+    recorder = Recorder(tmp_path / "deep" / "r", share=math.inf)
     result = train(net, X, Y, batch_size=8, epochs=4, callbacks=[recorder])
     found = load_recording(tmp_path / "deep" / "r")
     assert found.end == 16
@@ -221,7 +222,7 @@ def cut_after(step):
 
 def test_a_run_that_is_interrupted_is_recorded_to_its_last_step(tmp_path):
     net, X, Y = regression()
-    recorder = Recorder(tmp_path / "r", share=1.0)
+    recorder = Recorder(tmp_path / "r", share=math.inf)
     options = {"batch_size": 8, "epochs": 5}
     cut = train(net, X, Y, callbacks=[recorder], **options, **cut_after(10))
     found = load_recording(tmp_path / "r")
@@ -258,7 +259,7 @@ def test_a_run_that_diverges_is_recorded_to_the_step_before(tmp_path):
 
 def test_a_callback_that_raises_leaves_what_was_recorded():
     net, X, Y = regression()
-    recorder = Recorder(share=1.0)
+    recorder = Recorder(share=math.inf)
 
     def fails(event):
         if event.epoch == 3:
@@ -277,9 +278,9 @@ def test_a_callback_that_raises_leaves_what_was_recorded():
 def test_the_same_recorder_goes_on_with_a_run_that_is_resumed(step):
     net, X, Y = regression()
     options = {"batch_size": 8, "epochs": 5, "dropout": 0.1}
-    whole = Recorder(share=1.0)
+    whole = Recorder(share=math.inf)
     train(net, X, Y, engine="reference", callbacks=[whole], **options)
-    parts = Recorder(share=1.0)
+    parts = Recorder(share=math.inf)
     cut = train(net, X, Y, callbacks=[parts], **options, **cut_after(step))
     train(net, X, Y, engine="reference", callbacks=[parts], resume=cut, **options)
     one, other = whole.recording(), parts.recording()
@@ -299,7 +300,7 @@ def test_another_recorder_begins_where_the_run_is_resumed(step, tmp_path):
     train(net, X, Y, engine="reference", callbacks=[recorder], resume=cut, **options)
     found = load_recording(tmp_path / "r")
     assert (found.begin, found.end) == (step, 20)
-    whole = Recorder(share=1.0)
+    whole = Recorder(share=math.inf)
     train(net, X, Y, engine="reference", callbacks=[whole], **options)
     for each in range(step + 1, 21):
         one, other = replay(found, X, Y, each), replay(whole.recording(), X, Y, each)
@@ -310,7 +311,7 @@ def test_another_recorder_begins_where_the_run_is_resumed(step, tmp_path):
 
 def test_another_run_begins_another_recording():
     net, X, Y = regression()
-    recorder = Recorder(share=1.0)
+    recorder = Recorder(share=math.inf)
     first = train(net, X, Y, batch_size=8, epochs=2, callbacks=[recorder])
     train(net, X, Y, batch_size=8, epochs=4, callbacks=[recorder], resume=first)
     # The schedule may depend on how many epochs are planned: these are not the same run.
@@ -327,7 +328,7 @@ def test_another_run_begins_another_recording():
 def saved(tmp_path):
     """A recorded run on disk, with its rows."""
     net, X, Y = regression()
-    recorder = Recorder(tmp_path / "r", share=1.0)
+    recorder = Recorder(tmp_path / "r", share=math.inf)
     train(net, X, Y, batch_size=8, epochs=4, validation=0.2, callbacks=[recorder])
     return tmp_path / "r", X, Y
 

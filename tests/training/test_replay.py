@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ class Kept(Recorder):
     """A recorder that thins out to very few checkpoints, so that there is something to replay."""
 
     def __init__(self, **more):
-        super().__init__(most=3, share=1.0, **more)
+        super().__init__(most=3, share=math.inf, **more)
 
 
 def states_of(name, net, X, Y, **options):
@@ -226,7 +227,7 @@ def test_the_gradient_is_that_of_the_engine_at_the_parameters_before(name):
 def run():
     """A recorded run with its rows."""
     net, X, Y = regression()
-    recorder = Recorder(share=1.0)
+    recorder = Recorder(share=math.inf)
     train(net, X, Y, engine="reference", callbacks=[recorder], **FULL)
     return recorder.recording(), X, Y
 
@@ -242,7 +243,7 @@ def changed(recording, **changes):
         {"schedule": SCHEDULES.get("step", every=2)},
         {"shuffle": False},
     ],
-    ids=str,
+    ids=["rate", "schedule", "order"],
 )
 def test_a_setting_that_is_not_that_of_the_run_is_noticed(run, changes):
     recording, X, Y = run
@@ -313,7 +314,7 @@ def test_of_very_many_rows_some_are_looked_at_and_the_rest_shows_in_the_paramete
 ):
     net, X, Y = regression()
     monkeypatch.setattr("deltarule.training.recording._MOST_BYTES", 100)
-    recorder = Recorder(share=1.0)
+    recorder = Recorder(share=math.inf)
     train(net, X, Y, engine="reference", callbacks=[recorder], **FULL)
     other = X.copy()
     other[recorder.recording().rows[3]] += 0.1

@@ -275,7 +275,7 @@ def fit(
             seed=seed,
             engine=engine,
         )
-        check_model_folder(folder, force)
+        check_model_folder(folder, force, record)
         request = Request(
             data=data,
             table=table,

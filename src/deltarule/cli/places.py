@@ -15,6 +15,7 @@ import numpy as np
 
 from deltarule.errors import FileError, InputError
 from deltarule.files import read_json, write_bytes
+from deltarule.training.recording import FOLDER
 
 __all__ = [
     "check_data",
@@ -41,8 +42,8 @@ def default_folder(data: str | None) -> Path:
     return Path(f"{''.join(c for c in stem if c not in '*?[]').strip('-_. ') or 'data'}.model")
 
 
-def check_model_folder(folder: Path, force: bool) -> None:
-    """Refuse a folder that the model could not be written to.
+def check_model_folder(folder: Path, force: bool, record: bool = False) -> None:
+    """Refuse a folder that the model, and the recording in it, could not be written to.
 
     Raises
     ------
@@ -55,6 +56,12 @@ def check_model_folder(folder: Path, force: bool) -> None:
         raise FileError(
             f"{str(folder)!r} is not the folder of a model, so it is left as it is; --force "
             "replaces models only. Name another folder with --out"
+        )
+    place = folder / FOLDER
+    if record and place.exists() and not _is_replaceable(place, "deltarule recording"):
+        raise FileError(
+            f"{str(place)!r} is not a recording, so it is left as it is; move it away, or leave "
+            "--record out"
         )
     _check_writable(folder)
 
@@ -97,7 +104,7 @@ def _check_free(place: Path, force: bool, option: str = "--out") -> None:
         )
 
 
-def _is_replaceable(folder: Path) -> bool:
+def _is_replaceable(folder: Path, kind: str = "deltarule model") -> bool:
     if not folder.is_dir():
         return False
     if not any(folder.iterdir()):
@@ -106,7 +113,7 @@ def _is_replaceable(folder: Path) -> bool:
         manifest = read_json(folder / "manifest.json")
     except FileError:
         return False
-    return isinstance(manifest, dict) and manifest.get("format") == "deltarule model"
+    return isinstance(manifest, dict) and manifest.get("format") == kind
 
 
 def _check_writable(target: Path, option: str = "--out") -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from deltarule.engines import EngineSettings
 from deltarule.explain.page import PageState, formulas_script, payload_of
+from deltarule.explain.page.payload import cost_of
 from deltarule.explain.subject import Names, StepTaken, Subject
 from deltarule.playground.state import Snapshot
 
@@ -99,16 +100,13 @@ def live_payload(snapshot: Snapshot, rows: str = "step") -> dict[str, Any]:
     >>> from deltarule.training import StopFlag
     >>> snapshot = made_problem(RunSettings(), None, StopFlag()).snapshot()
     >>> sorted(live_payload(snapshot))
-    ['formulas', 'key', 'payload', 'step']
+    ['formulas', 'payload', 'step']
     """
     subject = subject_of_run(snapshot, rows)
     moment = PageState(subject.theta, step=snapshot.step, epoch=snapshot.epoch)
     payload = payload_of(subject, title=snapshot.settings.data, states=[moment])
-    net = snapshot.net
     return {
         "step": snapshot.step,
-        # What the formulas depend on: the page takes them again when it changes.
-        "key": repr((net.widths, [str(g) for g in net.activations], str(net.loss))),
         "payload": payload,
-        "formulas": formulas_script(net),
+        "formulas": formulas_script(subject.net, subject.step, cost_of(subject)),
     }

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deltarule.errors import UnknownName
-from deltarule.estimators import TableModel
 from deltarule.explain.page import PageState, formulas_script, page_html, payload_of
 from deltarule.playground.explained import subject_of_run
 from deltarule.playground.script import run_script
@@ -85,6 +84,9 @@ def _model(snapshot: Snapshot) -> bytes:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place, f"{snapshot.settings.data}.model")
         if isinstance(data, TableData):
+            # It brings scikit-learn, which a server can start without.
+            from deltarule.estimators import TableModel
+
             model = Model(snapshot.net, snapshot.theta, snapshot.history)
             report = {"rows": {"train": int(snapshot.total_weight)}, "epochs": snapshot.epoch}
             TableModel(model, data.schema, data.encoder, data.target_code, settings, report).save(

@@ -19,7 +19,13 @@ from typing import Any
 from deltarule.errors import DeltaruleError, Diverged, InputError
 from deltarule.playground.frames import Frame
 from deltarule.playground.picture import described, framed
-from deltarule.playground.settings import RunSettings, checked_rate, checked_settings, short
+from deltarule.playground.settings import (
+    RunSettings,
+    checked_rate,
+    checked_settings,
+    short,
+    starting_with,
+)
 from deltarule.playground.state import Problem, Snapshot, made_problem
 from deltarule.playground.surface import plane_for
 from deltarule.playground.tabledata import TableSource
@@ -76,7 +82,7 @@ class Runner:
         self.source = source
         self.told = told or (lambda: None)
         self.watchers = 0
-        self._first = settings or RunSettings(data="spirals" if source is None else "table")
+        self._first = settings or starting_with("spirals" if source is None else "table")
         self._orders: queue.Queue[_Order] = queue.Queue(_MOST_ORDERS)
         self._flag = StopFlag()
         self._thread = threading.Thread(target=self._work, name="deltarule playground", daemon=True)
@@ -86,6 +92,7 @@ class Runner:
         self._phase, self._message = "paused", ""
         self._speed = 300.0
         self._next_step = 0.0
+        self._goal: int | None = None
         self._pace = 1
         self._frames, self._version = 0, 0
         self._frame_cost, self._framed_at = 0.0, 0.0
@@ -150,7 +157,7 @@ class Runner:
         now = time.perf_counter()
         times = []
         if self._phase == "playing":
-            times.append(self._next_step if self._speed else now)
+            times.append(self._next_step if self._speed and self._goal is None else now)
         if self._dirty:
             times.append(self._due())
         # 0 would raise at once what is there in the next round anyway.
@@ -183,7 +190,10 @@ class Runner:
     def _train(self) -> None:
         started = time.perf_counter()
         steps = self._pace
-        if self._speed:
+        if self._goal is not None:
+            # One epoch is asked for, however slow the run is to play.
+            steps = min(steps, self._now.run.left_in_epoch)
+        elif self._speed:
             if started < self._next_step:
                 return
             # What was missed is made up for, but never more than a stretch of it.
@@ -193,6 +203,8 @@ class Runner:
         self._advance(steps)
         if self._phase != "playing":
             return
+        if self._goal is not None and len(self._now.run.history) >= self._goal:
+            self._phase, self._goal = "paused", None
         spent = time.perf_counter() - started
         if steps == self._pace or spent > _STRETCH:
             grown = int(steps * _STRETCH / max(spent, 1e-6))
@@ -226,6 +238,7 @@ class Runner:
     def _do_play(self) -> None:
         self._may_train()
         self._phase, self._next_step, self._dirty = "playing", time.perf_counter(), True
+        self._goal = None
 
     def _do_pause(self) -> None:
         if self._phase == "playing":
@@ -237,14 +250,8 @@ class Runner:
         self._advance(1)
 
     def _do_epoch(self) -> None:
-        self._may_train()
-        self._phase = "paused"
-        run = self._now.run
-        epoch = len(run.history)
-        while len(run.history) == epoch and self._phase == "paused" and not self._flag:
-            self._advance(max(1, run.left_in_epoch))
-            if time.perf_counter() > self._framed_at + 0.1:
-                self._publish()
+        self._do_play()
+        self._goal = len(self._now.run.history) + 1
 
     def _do_reset(self) -> None:
         self._install(self._now.settings)
@@ -289,7 +296,7 @@ class Runner:
     def _install(self, settings: RunSettings) -> None:
         """Begin a run with these settings; the one before stays if they cannot be used."""
         self._problem = made_problem(settings, self.source, self._flag, self._problem)
-        self._phase, self._message, self._pace = "paused", "", 1
+        self._phase, self._message, self._pace, self._goal = "paused", "", 1, None
         self._describe()
 
     def _describe(self) -> None:

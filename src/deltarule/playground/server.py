@@ -202,6 +202,9 @@ class Playground:
             except DeltaruleError as error:
                 number = getattr(error, "id", number)
                 answer = {"type": "error", "id": number, "message": str(error)}
+            except Exception as error:  # noqa: BLE001  a fault of ours, and the line goes on
+                words = f"a fault in deltarule: {type(error).__name__}: {error}"
+                answer = {"type": "error", "id": number, "message": words}
             await socket.send_text(json.dumps(answer))
 
     async def _obey(self, message: Message) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "legal_losses",
     "network_for",
     "short",
+    "starting_with",
 ]
 
 LIMITS = {
@@ -147,12 +148,26 @@ class RunSettings:
 # What is sensible to begin with when other data are chosen.
 STARTS: dict[str, dict[str, Any]] = {
     "xor": {"rows": 300, "noise": 0.03, "layers": [4], "learning_rate": 0.03, "loss": ""},
-    "spirals": {"rows": 400, "noise": 0.02, "layers": [16, 16], "learning_rate": 0.01, "loss": ""},
+    "spirals": {"rows": 400, "noise": 0.02, "layers": [16, 16], "learning_rate": 0.03, "loss": ""},
     "circles": {"rows": 300, "noise": 0.03, "layers": [6], "learning_rate": 0.03, "loss": ""},
     "moons": {"rows": 300, "noise": 0.08, "layers": [8, 4], "learning_rate": 0.02, "loss": ""},
     "digits": {"rows": 1797, "noise": 0.0, "layers": [32], "learning_rate": 0.003, "loss": ""},
     "table": {"rows": 20_000, "noise": 0.0, "layers": [16, 8], "learning_rate": 0.005, "loss": ""},
 }
+
+
+def starting_with(data: str) -> RunSettings:
+    """The settings to begin with on these data, or on a table.
+
+    Examples
+    --------
+    >>> starting_with("digits").layers
+    (32,)
+    """
+    start: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in STARTS[data].items()
+    }
+    return RunSettings(data=data, **start)
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:

@@ -42,7 +42,7 @@ class Recorder(Watcher):
     most_bytes : int
         Of all checkpoints together. The start is kept in any case.
     share : float
-        Of the training time.
+        Of the training time; ``math.inf`` for a checkpoint at the end of every epoch.
     clock : callable
         Gives seconds.
 
@@ -84,12 +84,12 @@ class Recorder(Watcher):
             raise InputError(
                 f"most_bytes is {most_bytes!r}; expected a number of bytes, at least 0"
             )
-        if not 0 < share <= 1:
+        if not share > 0:
             raise InputError(f"share is {share!r}; expected a share of the time, such as 0.02")
         self.folder = None if folder is None else Path(folder)
         self.most, self.most_bytes, self.clock = most, most_bytes, clock
-        # Half is for what its own clock does not see: that it is called, and caches gone cold.
-        self._share = 0.5 * share
+        # The rest is for what its own clock does not see: that it is called, and caches gone cold.
+        self._share = 0.35 * share
         self._facts: dict[str, Any] = {}
         self._checkpoints: dict[int, Mapping[str, np.ndarray]] = {}
         self._digests: dict[int, str] = {}

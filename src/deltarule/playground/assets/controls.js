@@ -40,7 +40,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (own) parts.push(columns());
       parts.push(number("n-rows", own ? "Rows, at most" : "Rows", settings.rows, { min: 10, max: choices.limits.rows, step: 10 }, (value) => change({ rows: value })));
       if (!own) parts.push(number("noise", "Noise", settings.noise, { min: 0, max: 2, step: 0.01 }, (value) => change({ noise: value })));
-      parts.push(number("held", "Share held out", settings.held, { min: 0, max: 0.9, step: 0.05 }, (value) => change({ held: value })));
+      parts.push(number("held", "Held out", settings.held, { min: 0, max: 0.9, step: 0.05 }, (value) => change({ held: value })));
       parts.push(number("seed", "Seed", settings.seed, { min: 0, max: choices.limits.seed, step: 1 }, (value) => change({ seed: value })));
       parts.push(el("p", { class: "note wide", text: `${rows.train} rows to train on, ${rows.held} held out` }));
       return parts;

@@ -53,7 +53,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     context.font = DR.canvas.font(11);
     context.textBaseline = "middle";
     context.lineWidth = 1;
-    for (const value of log ? decades(low, high) : DR.curve.ticks(low, high, 4)) {
+    for (const value of log ? decades(low, high) : DR.plots.ticks(low, high, 4)) {
       context.strokeStyle = css("--line");
       context.beginPath();
       context.moveTo(left, Y(value));
@@ -64,7 +64,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       context.fillText(short(value), left - 7, Y(value));
     }
     context.textAlign = "center";
-    for (const epoch of DR.curve.ticks(0, last, 5).filter(Number.isInteger)) context.fillText(short(epoch), X(epoch), height - bottom + 12);
+    for (const epoch of DR.plots.ticks(0, last, 5).filter(Number.isInteger)) context.fillText(short(epoch), X(epoch), height - bottom + 12);
     context.fillText("epoch", (left + width - right) / 2, height - 6);
     context.lineJoin = "round";
     context.lineWidth = 2;

@@ -48,8 +48,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** Shows the network; gives {run(description), frame(frame)}. */
   function mount(places, wire, complain) {
-    let store = null, run = null, key = "", rows = "same", wanted = 0, playing = false, at = -1, busy = false;
-    const formulas = new Map();
+    let store = null, run = null, script = {}, rows = "same", wanted = 0, playing = false, at = -1, busy = false;
 
     const which = choice("Rows that the numbers are of", [["same", "Same rows"], ["step", "Rows of the next step"]], (value) => {
       rows = value;
@@ -60,16 +59,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     places.rows.replaceChildren(which, samples);
 
     /** The formulas of a script of the server, which this page lets run. */
-    function formulasOf({ key: name, formulas: text }) {
-      if (!formulas.has(name)) {
-        const script = document.createElement("script");
-        script.nonce = DR.nonce;
-        script.textContent = text;
-        document.head.append(script);
-        script.remove();
-        formulas.set(name, DR.formulas);
+    function formulasOf(text) {
+      if (text !== script.text) {
+        const element = document.createElement("script");
+        element.nonce = DR.nonce;
+        element.textContent = text;
+        document.head.append(element);
+        element.remove();
+        script = { text, formulas: DR.formulas };
       }
-      return formulas.get(name);
+      return script.formulas;
     }
 
     function begin(payload, forms) {
@@ -91,8 +90,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         for (let done = 0; done !== wanted; ) {
           done = wanted;
           const next = await fetched(wire, rows);
-          const forms = formulasOf(next);
-          key = next.key;
+          const forms = formulasOf(next.formulas);
           at = next.step;
           if (store) store.replace(next.payload, forms);
           else begin(next.payload, forms);

@@ -51,8 +51,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function point(context, run, value, held, x, y, r) {
     const { classes, low, high, mean, scale } = run.target;
     if (classes.length > 2) {
-      context.fillStyle = css(classColour(run, value));
-      context.strokeStyle = css("--card", held ? 0.35 : 0.9);
+      context.fillStyle = css(classColour(run, value), held ? 0.6 : 1);
+      context.strokeStyle = css("--card", held ? 0.3 : 0.9);
       context.strokeText(String(value), x, y);
       context.fillText(String(value), x, y);
       return;
@@ -93,11 +93,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     context.font = DR.canvas.font(11);
     context.textBaseline = "middle";
     context.textAlign = "center";
-    for (const v of DR.curve.ticks(X(x0), X(x1), 5)) {
+    for (const v of DR.plots.ticks(X(x0), X(x1), 5)) {
       context.fillText(short(v), box.left + ((v - X(x0)) / (X(x1) - X(x0))) * box.width, box.top + box.height + 12);
     }
     context.textAlign = "right";
-    for (const v of DR.curve.ticks(Y(y0), Y(y1), 5)) {
+    for (const v of DR.plots.ticks(Y(y0), Y(y1), 5)) {
       context.fillText(short(v), box.left - 6, box.top + (1 - (v - Y(y0)) / (Y(y1) - Y(y0))) * box.height);
     }
     context.strokeRect(box.left - 0.5, box.top - 0.5, box.width + 1, box.height + 1);
@@ -192,7 +192,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (run.rows.held) {
         const box = el("input", { type: "checkbox", id: "held-points", onchange: () => { shown = box.checked; size = ""; paint(); } });
         box.checked = shown;
-        parts.push(el("div", { class: "field check" }, box, el("label", { for: "held-points", text: "rows held out (hollow)" })));
+        parts.push(el("div", { class: "field check" }, box, el("label", { for: "held-points", text: `rows held out (${run.target.classes.length > 2 ? "faint" : "hollow"})` })));
       }
       axes.replaceChildren(...parts);
       key.replaceChildren(legend(run));

@@ -1,0 +1,397 @@
+"""The page in a real browser: what it shows, what it asks for, and who can use it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from tests.browser import Watched, browser
+from tests.playground.helpers import TOKEN, served
+
+from deltarule.playground import RunSettings, TableSource
+from deltarule.tables import infer_schema, table_from_frame
+
+WIDE, PHONE = {"width": 1500, "height": 950}, {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server():
+    with served(RunSettings(data="moons", layers=(4, 3))) as found:
+        yield found
+
+
+def opened(context, server, size=WIDE, address=None):
+    """A page of the playground that has drawn the network."""
+    watched = Watched(context, **size)
+    watched.page.goto(address or server.url)
+    watched.page.wait_for_selector("[data-node]", timeout=30_000)
+    holds(watched.page, "document.body.dataset.frames > 0")
+    return watched
+
+
+@pytest.fixture
+def watched(context, server):
+    found = opened(context, server)
+    yield found
+    settle(found.page)
+    assert found.errors == []
+    assert found.outside(f"{server.root}/", f"ws://127.0.0.1:{server.port}/live") == []
+    found.page.close()
+    server.runner.order("setup", settings=RunSettings(data="moons").plain()).result(60)
+    server.runner.order("speed", steps_per_second=300).result(60)
+
+
+def holds(page, expression, timeout=60):
+    """Wait until an expression is true; Playwright's own wait is eval, which the page forbids."""
+    ends = time.monotonic() + timeout
+    while not page.evaluate(expression):
+        assert time.monotonic() < ends, f"it never came true: {expression}"
+        page.wait_for_timeout(20)
+
+
+def settle(page):
+    """Two frames of the browser, so that all that was asked for is painted."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def button(page, name):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def step_of(page):
+    return int(page.evaluate("document.body.dataset.step"))
+
+
+def until_step(page, condition):
+    holds(page, f"Number(document.body.dataset.step) {condition}")
+
+
+def plane(page):
+    """The pixels of the decision surface."""
+    return page.evaluate("document.querySelector('canvas.plane').toDataURL()")
+
+
+def theta_drawn(page):
+    """Every parameter that the drawing shows, by its place in the network."""
+    return page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('[data-edge], [data-bias]')].map(
+            (e) => [e.dataset.edge ?? 'b' + e.dataset.bias, e.getAttribute('aria-label')]))"""
+    )
+
+
+def test_step_epoch_play_pause_and_reset(watched, server):
+    page = watched.page
+    start = plane(page)
+    button(page, "Step").click()
+    until_step(page, "=== 1")
+    button(page, "Epoch").click()
+    until_step(page, "=== 7")
+    assert page.locator("[data-where=epoch]").inner_text() == "1"
+    button(page, "Play").click()
+    until_step(page, "> 60")
+    assert page.locator("#transport .main").inner_text() == "Pause"
+    button(page, "Pause").click()
+    holds(page, "document.body.dataset.phase === 'paused'")
+    step = server.runner.order("snapshot").result(30).step
+    until_step(page, f"=== {step}")
+    settle(page)
+    assert plane(page) != start
+    button(page, "Reset").click()
+    until_step(page, "=== 0")
+    settle(page)
+    assert plane(page) == start
+
+
+def test_keys_do_what_the_buttons_do(watched):
+    page = watched.page
+    page.locator("body").press("s")
+    until_step(page, "=== 1")
+    page.keyboard.press("e")
+    until_step(page, "=== 7")
+    page.keyboard.press("k")
+    until_step(page, "> 20")
+    page.keyboard.press("k")
+    holds(page, "document.body.dataset.phase === 'paused'")
+    page.keyboard.press("r")
+    until_step(page, "=== 0")
+    # Not while something is written.
+    page.locator("#seed").focus()
+    page.keyboard.press("s")
+    settle(page)
+    assert step_of(page) == 0
+
+
+def test_the_drawing_has_the_numbers_of_the_engine(watched, server):
+    page = watched.page
+    for _ in range(3):
+        button(page, "Step").click()
+    until_step(page, "=== 3")
+    snapshot = server.runner.order("snapshot").result(30)
+    W, b = snapshot.net.unpack(snapshot.theta)
+    holds(page, "DR.page.current().step === 3")
+    settle(page)
+    drawn = theta_drawn(page)
+    for layer in (1, 2, 3):
+        for j in range(W[layer].shape[0]):
+            for k in range(W[layer].shape[1]):
+                assert shown(drawn[f"{layer},{j},{k}"]) == f"{float(W[layer][j, k]):.6f}"
+            assert shown(drawn[f"b{layer},{j}"]) == f"{float(b[layer][j]):.6f}"
+
+
+def shown(label):
+    """The number at the end of a label, with the minus of keyboards."""
+    return label.rsplit(": ", 1)[1].replace("\u2212", "-")
+
+
+def test_the_drawing_moves_while_the_network_trains(watched):
+    page = watched.page
+    before = theta_drawn(page)
+    button(page, "Play").click()
+    holds(page, "DR.page.payload.states.length > 5")
+    settle(page)
+    button(page, "Pause").click()
+    assert theta_drawn(page) != before
+
+
+def test_a_click_shows_the_derivation_with_the_numbers_of_the_next_step(watched, server):
+    page = watched.page
+    button(page, "Step").click()
+    until_step(page, "=== 1")
+    page.get_by_role("radio", name="Rows of the next step").check()
+    holds(page, "DR.page.current().update !== null && DR.page.current().step === 1")
+    page.evaluate("DR.page.set({selected: {kind: 'edge', layer: 3, j: 0, k: 1}})")
+    settle(page)
+    engine, batch = server.runner._now.run.engine, server.runner._now.run.next_batch()
+    snapshot = server.runner.order("snapshot").result(30)
+    exact = snapshot.net.with_changes(dtype="float64")
+    from deltarule import backprop
+
+    X, Y = batch.X.astype(float), batch.Y.astype(float)
+    trace = backprop(exact, snapshot.theta.astype(float), X, Y)
+    block = exact.block("W3")
+    expected = block.of(trace.grad)[0, 1]
+    text = page.locator("#panel").inner_text().replace("\u2212", "-")
+    assert f"{expected:.6f}" in text
+    _, grad = engine.gradient(batch)
+    assert block.of(grad)[0, 1] == pytest.approx(expected, rel=1e-4)
+
+
+def test_settings_begin_another_run(watched):
+    page = watched.page
+    button(page, "Step").click()
+    until_step(page, "=== 1")
+    page.locator("#data").select_option("digits")
+    holds(page, "document.querySelector('#drawing').innerText.includes('64')")
+    until_step(page, "=== 0")
+    assert page.locator("#loss").input_value() == "cross_entropy"
+    before = plane(page)
+    page.locator("#axis-x").select_option("36")
+    holds(page, f"document.querySelector('canvas.plane').toDataURL() !== {before!r}")
+    page.get_by_role("button", name="Add a hidden layer").click()
+    holds(page, "DR.page.net.widths.length === 4")
+    page.get_by_label("Nodes of hidden layer 2").fill("5")
+    page.get_by_label("Nodes of hidden layer 2").press("Enter")
+    holds(page, "DR.page.net.widths[2] === 5")
+    page.get_by_role("button", name="Remove hidden layer 1").click()
+    holds(page, "DR.page.net.widths.join() === '64,5,10'")
+
+
+def test_what_cannot_be_used_is_said_on_the_page(watched):
+    page = watched.page
+    page.locator("#rate").fill("0")
+    page.locator("#rate").press("Enter")
+    page.wait_for_selector("[data-cause=order]")
+    assert "learning_rate is 0; expected" in page.locator("[data-cause=order]").inner_text()
+    page.locator("#rate").fill("0.5")
+    page.locator("#rate").press("Enter")
+    page.wait_for_selector("[data-cause=order]", state="detached")
+
+
+def test_divergence_is_said_on_the_page(watched, server):
+    page = watched.page
+    server.runner.order("setup", settings={"rule": "sgd", "learning_rate": 1000, "l2": 1000,
+                        "loss": "squared_error", "activation": "identity"}).result(60)  # fmt: skip
+    button(page, "Play").click()
+    page.wait_for_selector("[data-cause=diverged]", timeout=30_000)
+    assert "smaller learning rate" in page.locator("[data-cause=diverged]").inner_text()
+    button(page, "Reset").click()
+    page.wait_for_selector("[data-cause=diverged]", state="detached")
+
+
+def test_two_browsers_show_one_run(watched, context, server):
+    other = opened(context, server)
+    try:
+        button(watched.page, "Play").click()
+        until_step(other.page, "> 30")
+        button(other.page, "Pause").click()
+        holds(watched.page, "document.body.dataset.phase === 'paused'")
+        step = server.runner.order("snapshot").result(30).step
+        for page in (watched.page, other.page):
+            until_step(page, f"=== {step}")
+        other.page.locator("#activation").select_option("relu")
+        holds(watched.page, "document.querySelector('#activation').value === 'relu'")
+        assert other.errors == []
+    finally:
+        other.page.close()
+
+
+def test_a_page_reloaded_in_mid_run_shows_the_run_as_it_is(watched):
+    page = watched.page
+    button(page, "Play").click()
+    until_step(page, "> 100")
+    page.reload()
+    holds(page, "document.body.dataset.frames > 0")
+    assert step_of(page) > 100
+    assert page.evaluate("document.body.dataset.phase") == "playing"
+    page.wait_for_selector("[data-node]")
+    button(page, "Pause").click()
+
+
+def test_files_can_be_taken(watched, tmp_path):
+    page = watched.page
+    button(page, "Epoch").click()
+    until_step(page, "=== 7")
+    for text, ending in (("Python script", ".py"), ("Model", ".zip"), ("Explain page", ".html")):
+        with page.expect_download() as taken:
+            page.get_by_role("link", name=text).click()
+        path = tmp_path / taken.value.suggested_filename
+        taken.value.save_as(path)
+        assert path.suffix == ending
+        assert path.stat().st_size > 400
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("data", ["moons", "digits"])
+def test_it_is_accessible(context, server, scheme, size, data):
+    server.runner.order("setup", settings={"data": data, "loss": "", "layers": [6]}).result(60)
+    watched = opened(context, server, size)
+    page = watched.page
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate("DR.page.set({selected: {kind: 'edge', layer: 2, j: 0, k: 1}})")
+    settle(page)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    # Nothing is wider than the screen.
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert watched.errors == []
+    page.close()
+
+
+def test_help_and_colours_by_keyboard(watched):
+    page = watched.page
+    page.locator("body").press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#help").is_visible()
+    before = plane(page)
+    page.locator("#theme").press("Enter")
+    holds(page, "document.documentElement.dataset.theme === 'dark'")
+    settle(page)
+    assert plane(page) != before
+    page.locator("#theme").press("Enter")
+
+
+def test_every_control_can_be_reached_by_tab(watched):
+    page = watched.page
+    reached = set()
+    page.locator("body").click(position={"x": 1, "y": 1})
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.innerText"))
+    wanted = {"Play", "Step", "data", "activation", "loss", "rule", "rate", "axis-x", "seed",
+              "Python script", "panel", "log-loss"}  # fmt: skip
+    assert wanted <= reached
+
+
+def test_a_regression_on_a_table(context):
+    table = table_from_frame(
+        {"size": [i % 17 * 1.5 for i in range(80)],
+         "town": ["Ulm", "Bonn"] * 40,
+         "price": [i % 17 * 3.0 + i % 2 * 10 for i in range(80)]}
+    )  # fmt: skip
+    source = TableSource.of(table, infer_schema(table, "price"), name="houses.csv")
+    with served(RunSettings(data="table", layers=(4,)), source) as own:
+        watched = opened(context, own)
+        page = watched.page
+        assert page.locator("#data option:checked").inner_text() == "houses.csv"
+        assert "mean error" in page.locator("#where").inner_text()
+        button(page, "Epoch").click()
+        holds(page, "document.querySelector('[data-where=epoch]').textContent === '1'")
+        page.locator("label", has_text="town").first.click()
+        holds(page, "DR.page.net.widths[0] === 1")
+        settle(page)
+        assert watched.errors == []
+        page.close()
+
+
+def started(port, token):
+    """A playground in a process of its own, which has said its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deltarule", "playground", "--no-open", "--port", str(port)],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env=os.environ | {"DELTARULE_PLAYGROUND_TOKEN": token},
+    )  # fmt: skip
+    assert process.stdout.readline().strip().endswith(token)
+    return process
+
+
+def kill(process, number=signal.SIGKILL):
+    process.send_signal(number)
+    process.communicate(timeout=60)
+
+
+def test_a_page_that_outlives_its_server_says_so_and_can_be_reloaded(context):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/?token={TOKEN}"
+    process = started(port, TOKEN)
+    watched = None
+    try:
+        watched = opened(context, None, address=address)
+        page = watched.page
+        button(page, "Step").click()
+        until_step(page, "=== 1")
+        kill(process)
+        page.wait_for_selector("[data-cause=line]", timeout=30_000)
+        said = page.locator("[data-cause=line]")
+        assert "does not answer" in said.inner_text()
+        assert button(page, "Play").is_disabled()
+        # Another one on the same port, with the same token: another run, and the page says so.
+        process = started(port, TOKEN)
+        holds(
+            page,
+            "document.querySelector('[data-cause=line]').innerText.includes('started anew')",
+            timeout=60_000,
+        )
+        assert step_of(page) == 1
+        button(page, "Reload the page").click()
+        page.wait_for_selector("[data-node]", timeout=30_000)
+        assert step_of(page) == 0
+        assert page.locator("[data-cause=line]").count() == 0
+        # And one with another token: the page does not belong to it.
+        kill(process)
+        page.wait_for_selector("[data-cause=line]", timeout=30_000)
+        process = started(port, TOKEN + "-another")
+        holds(
+            page,
+            "document.querySelector('[data-cause=line]').innerText.includes('Another server')",
+            timeout=60_000,
+        )
+        assert re.search("address that the terminal shows", said.inner_text())
+    finally:
+        kill(process)
+        if watched is not None:
+            watched.page.close()
