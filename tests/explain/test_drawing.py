@@ -95,7 +95,7 @@ def test_a_click_beside_a_line_selects_it_and_labels_it(show):
     page = show("article").page
     x1, y1, x2, y2 = page.evaluate(
         """() => {
-          const line = document.querySelector('[data-edge="2,1,2"]'), m = line.getScreenCTM();
+          const line = document.querySelector('[data-edge="2,1,2"] line'), m = line.getScreenCTM();
           const place = (at) => line[at].baseVal.value * m.a + (at[0] === "x" ? m.e : m.f);
           return ["x1", "y1", "x2", "y2"].map(place);
         }"""
@@ -107,6 +107,22 @@ def test_a_click_beside_a_line_selects_it_and_labels_it(show):
     assert page.locator("svg.network .label").text_content() == "∂C₀/∂w₁₂² = −0.126721"
     set_state(page, mode="mean")
     assert page.locator("svg.network .label").text_content() == "∂C/∂w₁₂² = 0.005562"
+
+
+@pytest.mark.parametrize("name", ["article", "softmax", "deep"])
+def test_a_click_on_the_centre_of_an_edge_selects_that_edge(show, name):
+    """By the element alone, as programs click: the middles of w_12 and w_21 are one point."""
+    page = show(name).page
+    keys = page.eval_on_selector_all("[data-edge]", "(all) => all.map((n) => n.dataset.edge)")
+    for key in keys[:: max(1, len(keys) // 18)]:
+        page.locator(f'[data-edge="{key}"]').click()
+        layer, j, k = map(int, key.split(","))
+        assert page.evaluate("DR.page.state.selected") == {
+            "kind": "edge",
+            "layer": layer,
+            "j": j,
+            "k": k,
+        }
 
 
 def test_negative_lines_are_dashed_and_wide_ones_are_large(show):

@@ -149,7 +149,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return group;
   }
 
-  function edgeParts(view, { l, j, k }) {
+  /**
+   * A line, and its grip: a small place on it that is its own, which takes the pointer's clicks and
+   * is the centre of the element's box. The middles of w_12 and w_21 are one and the same point.
+   */
+  function edgeParts(view, { l, j, k, at, room }) {
     const { plan } = view,
       from = plan.columns[l - 1],
       to = plan.columns[l];
@@ -167,7 +171,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
       y2: y2 - uy * (plan.r + 1),
     };
     const hook = k < 0 ? { "data-bias": `${l},${j}` } : { "data-edge": `${l},${j},${k}` };
-    const element = svg("line", { class: "edge", ...line, ...hook, role: "button", tabindex: -1 });
+    const place = { x: from.x + at * (to.x - from.x), y: y1 + at * (y2 - y1) };
+    const grip = svg("path", { class: "grip", d: DR.plan.gripPath(line, place, room) });
+    const element = svg(
+      "g",
+      { class: "edge", ...hook, role: "button", tabindex: -1 },
+      svg("line", line),
+      grip,
+    );
     view.parts.set(keyOf(what), { what, element, line, l, j, k });
     view.edges.push(view.parts.get(keyOf(what)));
     return element;
@@ -209,8 +220,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     view.frame.style.setProperty("--high", plan.height);
     const edges = svg("g", { class: "edges" }),
       nodes = svg("g", { class: "nodes" });
-    for (const edge of DR.plan.edgesOf(store, view.nodes, DR.paint.edgeValue(store)))
-      edges.append(edgeParts(view, edge));
+    const drawn = DR.plan.edgesOf(store, view.nodes, DR.paint.edgeValue(store));
+    for (const edge of DR.plan.gripped(drawn, plan)) edges.append(edgeParts(view, edge));
     const last = plan.columns[net.L];
     for (const j of last.nodes) nodes.append(targetParts(view, last, j));
     for (const column of plan.columns) {
@@ -283,6 +294,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const key = part ? keyOf(part.what) : null;
     if (key === view.hot) return;
     view.hot = key;
+    view.root.classList.toggle("pointing", Boolean(part));
     DR.paint.emphasis(view);
   }
 
