@@ -26,7 +26,7 @@ STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens
 # In this order: a script uses what stands before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
-    "sums.js", "sections.js", "update.js", "panel.js", "check.js", "plan.js", "paint.js",
+    "sums.js", "sections.js", "update.js", "panel.js", "goto.js", "check.js", "plan.js", "paint.js",
     "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js", "plots.js", "curve.js",
     "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js",
 )  # fmt: skip
@@ -119,7 +119,7 @@ def write_page(
         The file; it is replaced as a whole.
     lens : GradientLens, "auto" or None
         For its section of the page. ``"auto"`` looks at the subject's rows, at the given states
-        as well; None leaves the section out.
+        as well; None leaves all but the attributions out, which the page computes itself.
     states : sequence of PageState
         Moments of training, in order.
     **options

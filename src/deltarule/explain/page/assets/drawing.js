@@ -321,6 +321,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     root.addEventListener("focusout", () => hover(view, null));
   }
 
+  /** Where the drawing is wider than its frame, what is selected is brought into it. */
+  function reveal({ frame, parts, store }) {
+    const part = parts.get(keyOf(store.state.selected));
+    if (!part || frame.scrollWidth <= frame.clientWidth + 1) return;
+    const box = (part.line ? part.element.firstChild : part.element).getBoundingClientRect();
+    const seen = frame.getBoundingClientRect();
+    if (box.left >= seen.left && box.right <= seen.right) return;
+    frame.scrollLeft += (box.left + box.right - seen.left - seen.right) / 2;
+  }
+
   function tools(view) {
     const { store } = view;
     const zoom = (factor) => {
@@ -380,6 +390,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }
       view.showColour(DR.paint.mode(state));
       DR.paint.all(view);
+      if (changed.has("selected") || other) requestAnimationFrame(() => reveal(view));
     }
     const leave = store.subscribe(update);
     update(store.state, new Set(["payload"]));

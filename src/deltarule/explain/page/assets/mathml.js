@@ -110,7 +110,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return drawn;
   }
 
-  /** Formulas one below the other. Wide ones scroll; a keyboard gets there and walks through. */
+  /**
+   * Formulas one below the other. Wide ones scroll; a keyboard gets there and walks through. A line
+   * of several parts, each a list of pieces, breaks between them before it has to scroll.
+   */
   function formula(...lines) {
     return DR.dom.el(
       "div",
@@ -120,7 +123,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
         role: "group",
         "aria-label": "Formula; arrow keys go from symbol to symbol",
       },
-      ...lines.map((pieces) => math(pieces)),
+      ...lines.map((pieces) =>
+        Array.isArray(pieces[0])
+          ? DR.dom.el(
+              "div",
+              { class: "formula-parts" },
+              ...pieces.map((part) => math(part, { block: false })),
+            )
+          : math(pieces),
+      ),
     );
   }
 
