@@ -16,7 +16,7 @@ from deltarule.errors import InputError
 from deltarule.explain.gradient_lens import GradientLens
 from deltarule.explain.gradient_lens import lens as look
 from deltarule.explain.page.formulas import formulas_script
-from deltarule.explain.page.payload import PageState, cost_of, payload_of
+from deltarule.explain.page.payload import PageState, check_size, cost_of, payload_of
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
@@ -132,7 +132,8 @@ def write_page(
     Raises
     ------
     InputError
-        If a formula cannot be printed.
+        If a formula cannot be printed, or the network is too large: its parameters take more than
+        64 MB.
     FileError
         If the file cannot be written.
 
@@ -148,6 +149,7 @@ def write_page(
     ('page.html', True)
     """
     subject = explained if isinstance(explained, Subject) else explained.subject
+    check_size(subject)
     formulas = formulas_script(subject.net, subject.step, cost_of(subject))
     if isinstance(lens, str):
         if lens != "auto":
