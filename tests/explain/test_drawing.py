@@ -110,9 +110,22 @@ def test_a_click_beside_a_line_selects_it_and_labels_it(show):
 
 
 @pytest.mark.parametrize("name", ["article", "softmax", "deep"])
-def test_a_click_on_the_centre_of_an_edge_selects_that_edge(show, name):
+def test_a_click_on_the_centre_of_an_element_selects_it(show, name):
     """By the element alone, as programs click: the middles of w_12 and w_21 are one point."""
     page = show(name).page
+    nodes = page.eval_on_selector_all("[data-node]", "(all) => all.map((n) => n.dataset.node)")
+    for colour in ("weight", "gradient"):
+        set_state(page, colour=colour)
+        for key in nodes[:: max(1, len(nodes) // 9)]:
+            page.locator(f'[data-node="{key}"]').click()
+            layer, j = map(int, key.split(","))
+            assert page.evaluate("DR.page.state.selected") == {
+                "kind": "node",
+                "layer": layer,
+                "j": j,
+            }
+    page.locator("[data-loss]").click()
+    assert page.evaluate("DR.page.state.selected") == {"kind": "cost"}
     keys = page.eval_on_selector_all("[data-edge]", "(all) => all.map((n) => n.dataset.edge)")
     for key in keys[:: max(1, len(keys) // 18)]:
         page.locator(f'[data-edge="{key}"]').click()

@@ -67,24 +67,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
       value,
       under,
     );
-    if (l === 0) nameOf(group, store.payload.names.inputs[j] ?? `x_${j}`, j, x - r - 10, y);
     view.parts.set(keyOf(what), { what, element: group, circle, value, word, below, under, x, y });
     return group;
   }
 
-  /** An input's name beside its node. */
-  function nameOf(group, name, j, x, y) {
-    if (DR.plan.isPlain(name, j))
-      return group.append(
-        symbol({ x, y: y + 4, class: "symbol name", "text-anchor": "end" }, "x", j),
-      );
-    return group.append(
-      svg(
-        "text",
-        { class: "name", x, y: y + 4, "text-anchor": "end", text: cut(name, DR.plan.NAME) },
-        svg("title", { text: name }),
-      ),
-    );
+  /** An input's name beside its node, not in it: the middle of a node is the middle of its circle. */
+  function inputName({ plan, store }, { x: middle, y: places }, j) {
+    const name = store.payload.names.inputs[j] ?? `x_${j}`;
+    const place = { x: middle - plan.r - 10, y: places.get(j) + 4, "text-anchor": "end" };
+    const text = DR.plan.isPlain(name, j)
+      ? symbol({ ...place, class: "symbol name" }, "x", j)
+      : svg(
+          "text",
+          { ...place, class: "name", text: cut(name, DR.plan.NAME) },
+          svg("title", { text: name }),
+        );
+    put(text, "data-of", `0,${j}`);
+    put(text, "aria-hidden", "true"); // the node says it
+    return text;
   }
 
   function targetParts(view, column, j) {
@@ -226,7 +226,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     for (const j of last.nodes) nodes.append(targetParts(view, last, j));
     for (const column of plan.columns) {
       nodes.append(heading(view, column));
-      for (const j of column.nodes) nodes.append(nodeParts(view, column, j));
+      for (const j of column.nodes) {
+        nodes.append(nodeParts(view, column, j));
+        if (column.l === 0) nodes.append(inputName(view, column, j));
+      }
       if (column.dots !== null)
         nodes.append(
           svg("text", {
@@ -325,7 +328,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function reveal({ frame, parts, store }) {
     const part = parts.get(keyOf(store.state.selected));
     if (!part || frame.scrollWidth <= frame.clientWidth + 1) return;
-    const box = (part.line ? part.element.firstChild : part.element).getBoundingClientRect();
+    const box = (part.line ? part.element.firstChild : part.circle || part.element).getBoundingClientRect();
     const seen = frame.getBoundingClientRect();
     if (box.left >= seen.left && box.right <= seen.right) return;
     frame.scrollLeft += (box.left + box.right - seen.left - seen.right) / 2;
