@@ -47,7 +47,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
         ? []
         : [mo("×"), sup(mn(10), mn(exponent < 0 ? `${DR.text.MINUS}${-exponent}` : exponent))];
     const drawn = row(mn(sign + mantissa), ...power);
-    return factor && sign ? fenced(drawn) : drawn;
+    const bracket = (text) => element("mo", { stretchy: "false" }, text);
+    return factor && sign ? row(bracket("("), drawn, bracket(")")) : drawn;
   }
 
   /** A symbol with its number inside it. */
