@@ -338,12 +338,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
         content.replaceChildren(...parts.slice(1));
       }
 
+      // To ask where it stands would lay the page out in the middle of a click.
+      let scrolled = false;
+      element.addEventListener("scroll", () => (scrolled = element.scrollTop > 0), { passive: true });
+
       render();
       return store.subscribe((state, changed) => {
         if (changed.has("selected") || changed.has("payload")) opened.clear();
         if (["selected", "sample", "state", "mode", "payload"].some((key) => changed.has(key))) {
           render();
-          if (changed.has("selected")) element.scrollTop = 0;
+          if (changed.has("selected") && scrolled) element.scrollTop = 0;
         }
       });
     },
