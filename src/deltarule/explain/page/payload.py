@@ -230,8 +230,8 @@ def check_size(subject: Subject) -> None:
         raise InputError(
             f"the network has {p:,} parameters, which are {size / 1e6:,.0f} MB in a page; expected "
             f"at most {MOST_BYTES / 1e6:.0f} MB; ask for what you want to see as text instead, "
-            "such as explain(...).weight(l, j, k).text(), or 'deltarule explain' with --weight l,j,k "
-            "and without --html"
+            "such as explain(...).weight(l, j, k).text(), or 'deltarule explain' with --weight "
+            "l,j,k and without --html"
         )
 
 

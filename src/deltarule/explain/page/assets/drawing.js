@@ -94,7 +94,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       half = 42;
     const name = store.payload.names.outputs[j] ?? `a_${j}`;
     const plain = DR.plan.isPlain(name, j),
-      roomy = plan.pitch >= 66,
+      roomy = plan.pitch >= 66 || column.nodes.length === 1,
       tall = roomy ? 15 : 12;
     const value = svg("text", {
       class: "value",

@@ -157,7 +157,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function boot() {
     const payload = DR.data.payload();
     const store = (DR.page = DR.store(payload));
-    at("title").textContent = payload.title;
+    at("title").textContent = at("title").title = payload.title; // a long one is cut
     theme();
     textSize();
     keys(store, help());

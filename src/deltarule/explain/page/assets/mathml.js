@@ -100,7 +100,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     for (const leaf of drawn.querySelectorAll("mrow > mi")) {
       if (leaf.textContent.length === 1 || leaf.closest(".sym")) continue;
       const thin = () => element("mspace", { width: "0.17em" });
-      if (leaf.previousElementSibling) leaf.before(thin());
+      const before = leaf.previousElementSibling || leaf.parentElement.previousElementSibling;
+      if (before && !"(−-".includes(before.textContent || " ")) leaf.before(thin());
       leaf.after(thin());
     }
     // 1 − 0.9 is 0.09999999999999998 to the machine; the eye is spared what rounding left.

@@ -268,12 +268,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "F2",
       el("p", { class: "note", text: words }),
       formula([
-        symbol(own),
-        "=",
-        M.sum("j"),
-        ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")]),
-        "=",
-        figure(own),
+        [
+          symbol(own),
+          "=",
+          M.sum("j"),
+          ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")]),
+        ],
+        ["=", figure(own)],
       ]),
       DR.sums.list(list, own, {
         open: at.opened.get("loss"),
