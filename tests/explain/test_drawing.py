@@ -95,7 +95,7 @@ def test_a_click_beside_a_line_selects_it_and_labels_it(show):
     page = show("article").page
     x1, y1, x2, y2 = page.evaluate(
         """() => {
-          const line = document.querySelector('[data-edge="2,1,2"]'), m = line.getScreenCTM();
+          const line = document.querySelector('[data-edge="2,1,2"] line'), m = line.getScreenCTM();
           const place = (at) => line[at].baseVal.value * m.a + (at[0] === "x" ? m.e : m.f);
           return ["x1", "y1", "x2", "y2"].map(place);
         }"""
@@ -107,6 +107,35 @@ def test_a_click_beside_a_line_selects_it_and_labels_it(show):
     assert page.locator("svg.network .label").text_content() == "∂C₀/∂w₁₂² = −0.126721"
     set_state(page, mode="mean")
     assert page.locator("svg.network .label").text_content() == "∂C/∂w₁₂² = 0.005562"
+
+
+@pytest.mark.parametrize("name", ["article", "softmax", "deep"])
+def test_a_click_on_the_centre_of_an_element_selects_it(show, name):
+    """By the element alone, as programs click: the middles of w_12 and w_21 are one point."""
+    page = show(name).page
+    nodes = page.eval_on_selector_all("[data-node]", "(all) => all.map((n) => n.dataset.node)")
+    for colour in ("weight", "gradient"):
+        set_state(page, colour=colour)
+        for key in nodes[:: max(1, len(nodes) // 9)]:
+            page.locator(f'[data-node="{key}"]').click()
+            layer, j = map(int, key.split(","))
+            assert page.evaluate("DR.page.state.selected") == {
+                "kind": "node",
+                "layer": layer,
+                "j": j,
+            }
+    page.locator("[data-loss]").click()
+    assert page.evaluate("DR.page.state.selected") == {"kind": "cost"}
+    keys = page.eval_on_selector_all("[data-edge]", "(all) => all.map((n) => n.dataset.edge)")
+    for key in keys[:: max(1, len(keys) // 18)]:
+        page.locator(f'[data-edge="{key}"]').click()
+        layer, j, k = map(int, key.split(","))
+        assert page.evaluate("DR.page.state.selected") == {
+            "kind": "edge",
+            "layer": layer,
+            "j": j,
+            "k": k,
+        }
 
 
 def test_negative_lines_are_dashed_and_wide_ones_are_large(show):

@@ -170,6 +170,35 @@ def test_the_file_of_64_128_64_10_with_ten_states_is_below_2_mb(tmp_path):
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_a_very_large_networks_step_is_left_out_and_the_page_says_how_large():
+    settings = EngineSettings(rule="adam")
+    net = Network([500, 400, 4], "tanh", "softmax", "cross_entropy")
+    slots = {name: np.full(net.n_parameters, 0.1) for name in ("m", "v")}
+    step = StepTaken(settings, 0.1, number=3, slots=slots)
+    subject = subject_of([500, 400, 4], 3, step=step)
+    state = payload_of(subject)["states"][0]
+    assert state["update"] is None
+    assert state["left_out"] > 2 * 8 * net.n_parameters
+    small = payload_of(subject_of([5, 4, 4], 3, step=StepTaken(EngineSettings(), 0.1)))
+    assert small["states"][0]["update"]["rule"]
+    assert small["states"][0]["left_out"] is None
+
+
+def test_rows_are_fewer_the_larger_the_network():
+    page = payload_of(subject_of([1000, 1200, 4], 200))
+    assert 100 < len(page["names"]["rows"]) < 170
+    assert page["rows_of"] == 200
+
+
+def test_parameters_beyond_64_mb_are_refused_with_what_to_do(tmp_path):
+    net = Network([2500, 2500], [], "identity", bias=False)
+    theta = np.full(net.n_parameters, 0.1)
+    subject = Subject.of_arrays(net, theta, np.zeros((1, 2500)), np.zeros((1, 2500)))
+    with pytest.raises(InputError, match=r"6,250,000 parameters.*67 MB.*at most 64 MB.*as text"):
+        write_page(subject, tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
 def test_the_page_names_no_place_outside_itself():
     text = page_html(payload_of(subject_of([3, 4, 2], 5)), "")
     text = text.replace("http://www.w3.org/", "")  # names of namespaces; nothing is asked there

@@ -16,7 +16,7 @@ from deltarule.errors import InputError
 from deltarule.explain.gradient_lens import GradientLens
 from deltarule.explain.gradient_lens import lens as look
 from deltarule.explain.page.formulas import formulas_script
-from deltarule.explain.page.payload import PageState, cost_of, payload_of
+from deltarule.explain.page.payload import PageState, check_size, cost_of, payload_of
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
@@ -26,7 +26,7 @@ STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens
 # In this order: a script uses what stands before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
-    "sums.js", "sections.js", "update.js", "panel.js", "check.js", "plan.js", "paint.js",
+    "sums.js", "sections.js", "update.js", "panel.js", "goto.js", "check.js", "plan.js", "paint.js",
     "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js", "plots.js", "curve.js",
     "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js",
 )  # fmt: skip
@@ -119,7 +119,7 @@ def write_page(
         The file; it is replaced as a whole.
     lens : GradientLens, "auto" or None
         For its section of the page. ``"auto"`` looks at the subject's rows, at the given states
-        as well; None leaves the section out.
+        as well; None leaves all but the attributions out, which the page computes itself.
     states : sequence of PageState
         Moments of training, in order.
     **options
@@ -132,7 +132,8 @@ def write_page(
     Raises
     ------
     InputError
-        If a formula cannot be printed.
+        If a formula cannot be printed, or the network is too large: its parameters take more than
+        64 MB.
     FileError
         If the file cannot be written.
 
@@ -148,6 +149,7 @@ def write_page(
     ('page.html', True)
     """
     subject = explained if isinstance(explained, Subject) else explained.subject
+    check_size(subject)
     formulas = formulas_script(subject.net, subject.step, cost_of(subject))
     if isinstance(lens, str):
         if lens != "auto":

@@ -19,7 +19,7 @@ from deltarule.maths.blocks import runs_of
 from deltarule.maths.penalties import penalty_terms
 from deltarule.maths.printing import record_loss
 
-__all__ = ["MOST_ROWS", "PageState", "cost_of", "describe", "packed", "payload_of"]
+__all__ = ["MOST_ROWS", "PageState", "check_size", "cost_of", "describe", "packed", "payload_of"]
 
 FORMAT = 1
 MOST_ROWS = 256
@@ -28,6 +28,12 @@ ROW_BYTES = 600_000
 HARDEST = 20
 PAYLOAD_BYTES = 1_450_000
 """Moments of training fill the payload up to here; scripts, styles and font take 0.4 MB more."""
+STEP_BYTES = 4_000_000
+"""What a step needs, slots and gradient and what came of it, is left out where it takes more."""
+MOST_BYTES = 64_000_000
+"""Parameters that take more are refused: a browser would choke on the file."""
+# Of so many multiplications at most a pass over all rows may consist: a second in a browser.
+ROW_WORK = 200_000_000
 # A gradient longer than this is compared in the page at so many of its entries.
 MOST_COMPARED = 8192
 COMPARED = 4096
@@ -89,15 +95,20 @@ def packed(values: Any) -> dict[str, Any]:
     'f8'
     """
     array = np.asarray(values, dtype=np.float64)
-    with np.errstate(over="ignore"):
-        single = array.astype("<f4")
-    exact = np.array_equal(single.astype(np.float64), array, equal_nan=True)
-    raw = (single if exact else array.astype("<f8")).tobytes()
+    single = _single(array)
+    raw = (array.astype("<f8") if single is None else single).tobytes()
     return {
-        "dtype": "f4" if exact else "f8",
+        "dtype": "f8" if single is None else "f4",
         "shape": list(array.shape),
         "base64": base64.b64encode(raw).decode("ascii"),
     }
+
+
+def _single(array: Any) -> Any:
+    """The array in float32 if that is exact, else None."""
+    with np.errstate(over="ignore"):
+        single = array.astype("<f4")
+    return single if np.array_equal(single.astype(np.float64), array, equal_nan=True) else None
 
 
 def payload_of(
@@ -131,8 +142,17 @@ def payload_of(
     Raises
     ------
     InputError
-        If a formula cannot be printed, or a state does not fit the network.
+        If a formula cannot be printed, a state does not fit the network, or the network is too
+        large.
+
+    Notes
+    -----
+    A page stays below two megabytes for networks of up to some 200,000 parameters in float32.
+    Beyond that it grows with them. Rows are at most 256, fewer where they are wide or the network
+    is large; what a step needs (slots, gradient, result) is left out above 4 MB, and the page says
+    so; parameters above 64 MB are refused.
     """
+    check_size(subject)
     net = subject.net
     start = dict(start or {})
     hardest = () if lens is None else [each.row for each in lens.hardest(HARDEST)]
@@ -192,6 +212,29 @@ def payload_of(
     return payload
 
 
+def check_size(subject: Subject) -> None:
+    """Refuse a network that is too large for a page.
+
+    Raises
+    ------
+    InputError
+        If its parameters alone would take more than 64 MB of the file.
+
+    Examples
+    --------
+    >>> check_size(Subject.of_arrays(Network([1, 1]), [1.0, 0.0], [[1.0]], [[2.0]]))
+    """
+    p = subject.net.n_parameters
+    size = p * (8 if _single(np.asarray(subject.theta)) is None else 4) * 4 // 3
+    if size > MOST_BYTES:
+        raise InputError(
+            f"the network has {p:,} parameters, which are {size / 1e6:,.0f} MB in a page; expected "
+            f"at most {MOST_BYTES / 1e6:.0f} MB; ask for what you want to see as text instead, "
+            "such as explain(...).weight(l, j, k).text(), or 'deltarule explain' with --weight "
+            "l,j,k and without --html"
+        )
+
+
 def cost_of(subject: Subject) -> float | None:
     """C with its penalty at the subject's θ, for a rule that looks at it; None without a step."""
     if subject.step is None:
@@ -242,13 +285,15 @@ def _chosen_rows(subject: Subject, wanted: int | None, hardest: Sequence[int]) -
     n, width = len(subject.X), subject.X.shape[1] + subject.Y.shape[1]
     if wanted is not None and not 0 <= wanted < n:
         raise InputError(f"sample {wanted} is to be shown first; expected 0 to {n - 1}")
-    most = max(1, min(MOST_ROWS, ROW_BYTES // (4 * width)))
+    work = ROW_WORK // max(subject.net.n_parameters, 1)
+    most = max(1, min(MOST_ROWS, ROW_BYTES // (4 * width), work))
     if n <= most:
         return list(range(n))
     named = [] if wanted is None else [wanted]
     named = list(dict.fromkeys([*named, *hardest]))[:most]
-    spread = np.linspace(0, n - 1, most - len(named)).astype(int)
-    return sorted({*named, *spread.tolist()})
+    others = np.setdiff1d(np.arange(n), named)
+    spread = np.linspace(0, len(others) - 1, most - len(named)).astype(int)
+    return sorted([*named, *others[spread].tolist()])
 
 
 def _shares(w: np.ndarray, rows: list[int]) -> np.ndarray:
@@ -284,12 +329,15 @@ def _states(subject: Subject, given: Sequence[PageState]) -> tuple[list[PageStat
 def _kept(states: Sequence[PageState], own: int, budget: int) -> list[int]:
     """Which states are shown, the subject's own among them: as many as ``budget`` has room for.
 
-    They are spread evenly; with room for one more only, it is the first.
+    They are spread evenly; with room for one more only, it is the first. A very large network's
+    own state is alone.
     """
     others = [i for i in range(len(states)) if i != own]
     if not others:
         return [own]
     size = max(len(json.dumps(packed(states[i].theta))) for i in (others[0], others[-1])) + 200
+    if size > STEP_BYTES:
+        return [own]
     most = min(len(others), max(1, budget // size))
     places = np.linspace(0, len(others) - 1, most).astype(int) if most > 1 else [0]
     return sorted({own, *(others[i] for i in places)})
@@ -300,6 +348,8 @@ def _state(state: PageState, subject: Subject, rows: list[int] | None) -> dict[s
     masks = subject.masks if rows is not None else None
     step = subject.step if rows is not None else None
     rate = state.learning_rate
+    update = None if step is None or rows is None else _update(step, subject, rows)
+    size = 0 if update is None else len(json.dumps(update))
     return {
         "step": state.step,
         "epoch": state.epoch,
@@ -309,7 +359,8 @@ def _state(state: PageState, subject: Subject, rows: list[int] | None) -> dict[s
         "masks": None
         if masks is None or rows is None
         else [None if mask is None else packed(np.asarray(mask)[rows]) for mask in masks],
-        "update": None if step is None or rows is None else _update(step, subject, rows),
+        "update": update if size <= STEP_BYTES else None,
+        "left_out": size if size > STEP_BYTES else None,
     }
 
 

@@ -150,8 +150,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** A slider on a logarithmic scale gives its exponent. */
   const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 
-  /** A name cut to fit. */
-  const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+  /** A name cut to fit, between letters: half an emoji is none. */
+  function cut(text, length) {
+    const letters = Array.from(text);
+    return letters.length > length ? `${letters.slice(0, length - 1).join("")}…` : text;
+  }
+
+  /** A name within a sentence: one that is written from the right does not turn the sentence. */
+  const RIGHT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]/;
+  const apart = (name) => (RIGHT.test(name) ? `\u2068${name}\u2069` : name);
 
   DR.dom = {
     el,
@@ -168,5 +175,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     still,
     clamp,
     cut,
+    apart,
   };
 })();

@@ -67,24 +67,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
       value,
       under,
     );
-    if (l === 0) nameOf(group, store.payload.names.inputs[j] ?? `x_${j}`, j, x - r - 10, y);
     view.parts.set(keyOf(what), { what, element: group, circle, value, word, below, under, x, y });
     return group;
   }
 
-  /** An input's name beside its node. */
-  function nameOf(group, name, j, x, y) {
-    if (DR.plan.isPlain(name, j))
-      return group.append(
-        symbol({ x, y: y + 4, class: "symbol name", "text-anchor": "end" }, "x", j),
-      );
-    return group.append(
-      svg(
-        "text",
-        { class: "name", x, y: y + 4, "text-anchor": "end", text: cut(name, DR.plan.NAME) },
-        svg("title", { text: name }),
-      ),
-    );
+  /** An input's name beside its node, not in it: the middle of a node is the middle of its circle. */
+  function inputName({ plan, store }, { x: middle, y: places }, j) {
+    const name = store.payload.names.inputs[j] ?? `x_${j}`;
+    const place = { x: middle - plan.r - 10, y: places.get(j) + 4, "text-anchor": "end" };
+    const text = DR.plan.isPlain(name, j)
+      ? symbol({ ...place, class: "symbol name" }, "x", j)
+      : svg(
+          "text",
+          { ...place, class: "name", text: cut(name, DR.plan.NAME) },
+          svg("title", { text: name }),
+        );
+    put(text, "data-of", `0,${j}`);
+    put(text, "aria-hidden", "true"); // the node says it
+    return text;
   }
 
   function targetParts(view, column, j) {
@@ -94,7 +94,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       half = 42;
     const name = store.payload.names.outputs[j] ?? `a_${j}`;
     const plain = DR.plan.isPlain(name, j),
-      roomy = plan.pitch >= 66,
+      roomy = plan.pitch >= 66 || column.nodes.length === 1,
       tall = roomy ? 15 : 12;
     const value = svg("text", {
       class: "value",
@@ -149,7 +149,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return group;
   }
 
-  function edgeParts(view, { l, j, k }) {
+  /**
+   * A line, and its grip: a small place on it that is its own, which takes the pointer's clicks and
+   * is the centre of the element's box. The middles of w_12 and w_21 are one and the same point.
+   */
+  function edgeParts(view, { l, j, k, at, room }) {
     const { plan } = view,
       from = plan.columns[l - 1],
       to = plan.columns[l];
@@ -167,7 +171,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
       y2: y2 - uy * (plan.r + 1),
     };
     const hook = k < 0 ? { "data-bias": `${l},${j}` } : { "data-edge": `${l},${j},${k}` };
-    const element = svg("line", { class: "edge", ...line, ...hook, role: "button", tabindex: -1 });
+    const place = { x: from.x + at * (to.x - from.x), y: y1 + at * (y2 - y1) };
+    const grip = svg("path", { class: "grip", d: DR.plan.gripPath(line, place, room) });
+    const element = svg(
+      "g",
+      { class: "edge", ...hook, role: "button", tabindex: -1 },
+      svg("line", line),
+      grip,
+    );
     view.parts.set(keyOf(what), { what, element, line, l, j, k });
     view.edges.push(view.parts.get(keyOf(what)));
     return element;
@@ -209,13 +220,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     view.frame.style.setProperty("--high", plan.height);
     const edges = svg("g", { class: "edges" }),
       nodes = svg("g", { class: "nodes" });
-    for (const edge of DR.plan.edgesOf(store, view.nodes, DR.paint.edgeValue(store)))
-      edges.append(edgeParts(view, edge));
+    const drawn = DR.plan.edgesOf(store, view.nodes, DR.paint.edgeValue(store));
+    for (const edge of DR.plan.gripped(drawn, plan)) edges.append(edgeParts(view, edge));
     const last = plan.columns[net.L];
     for (const j of last.nodes) nodes.append(targetParts(view, last, j));
     for (const column of plan.columns) {
       nodes.append(heading(view, column));
-      for (const j of column.nodes) nodes.append(nodeParts(view, column, j));
+      for (const j of column.nodes) {
+        nodes.append(nodeParts(view, column, j));
+        if (column.l === 0) nodes.append(inputName(view, column, j));
+      }
       if (column.dots !== null)
         nodes.append(
           svg("text", {
@@ -283,6 +297,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const key = part ? keyOf(part.what) : null;
     if (key === view.hot) return;
     view.hot = key;
+    view.root.classList.toggle("pointing", Boolean(part));
     DR.paint.emphasis(view);
   }
 
@@ -307,6 +322,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (event.target.matches(":focus-visible")) hover(view, entry);
     });
     root.addEventListener("focusout", () => hover(view, null));
+  }
+
+  /** Where the drawing is wider than its frame, what is selected is brought into it. */
+  function reveal({ frame, parts, store }) {
+    const part = parts.get(keyOf(store.state.selected));
+    if (!part || frame.scrollWidth <= frame.clientWidth + 1) return;
+    const box = (part.line ? part.element.firstChild : part.circle || part.element).getBoundingClientRect();
+    const seen = frame.getBoundingClientRect();
+    if (box.left >= seen.left && box.right <= seen.right) return;
+    frame.scrollLeft += (box.left + box.right - seen.left - seen.right) / 2;
   }
 
   function tools(view) {
@@ -368,6 +393,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }
       view.showColour(DR.paint.mode(state));
       DR.paint.all(view);
+      if (changed.has("selected") || other) requestAnimationFrame(() => reveal(view));
     }
     const leave = store.subscribe(update);
     update(store.state, new Set(["payload"]));

@@ -325,6 +325,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }, 60);
     });
     document.addEventListener("deltarule-theme", refresh);
+    addEventListener("beforeprint", () => {
+      if (view.visible) return; // and so it is drawn
+      view.visible = true;
+      refresh();
+      view.visible = false;
+    });
     // Off the screen nothing is drawn: the page opens without it.
     new IntersectionObserver(
       (entries) => {

@@ -176,7 +176,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       return {
         at, button,
         row: el("tr", {},
-          el("th", { scope: "row" }, at < 0 ? `row ${each.name}` : button),
+          el("th", { scope: "row", title: each.name }, at < 0 ? `row ${each.name}` : button),
           el("td", { class: "lens-share" }, bar, el("span", { text: `${DR.dom.brief(100 * share, 2)} %` })),
           number(norm, DR.dom.brief(norm)), number(loss, DR.dom.brief(loss))),
       };

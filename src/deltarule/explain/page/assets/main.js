@@ -85,6 +85,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     [[",", "."], "the sweep one step back, one step on"],
     [["G"], "lines by weight or by gradient"],
     [["M"], "one sample, or the mean over all"],
+    [["/"], "go to a weight or a node by its name"],
     [["?"], "this help"],
   ];
 
@@ -133,6 +134,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       p: () => DR.sweep.toggle(),
       ",": () => DR.sweep.step(-1),
       ".": () => DR.sweep.step(1),
+      "/": () => at("goto-text").focus(),
       "?": () => dialog.showModal(),
       Escape: () => store.set({ selected: null, sweep: null }),
     };
@@ -146,21 +148,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
       )
         return;
       const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-      if (action) action();
+      if (!action) return;
+      if (event.key === "/") event.preventDefault(); // or it would be typed into the field
+      action();
     });
-  }
-
-  /** The drawing's height, for where it stops when the page is scrolled. */
-  function tall() {
-    const card = document.querySelector(".place-drawing");
-    const measure = () => card.style.setProperty("--tall", `${card.offsetHeight}px`);
-    new ResizeObserver(measure).observe(card);
   }
 
   function boot() {
     const payload = DR.data.payload();
     const store = (DR.page = DR.store(payload));
-    at("title").textContent = payload.title;
+    at("title").textContent = at("title").title = payload.title; // a long one is cut
     theme();
     textSize();
     keys(store, help());
@@ -168,6 +165,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ["The controls", () => DR.curve.controls(at("controls"), store)],
       ["The drawing", () => DR.drawing.mount(at("drawing"), store)],
       ["The derivation", () => DR.panel.mount(at("panel"), store)],
+      ["The field to go by", () => DR.goto.mount(at("goto"), store)],
       ["The sweeps", () => DR.sweep.mount(at("sweep"), store)],
       ["What if", () => DR.whatif.mount(at("whatif"), store)],
       ["The gradient check", () => DR.check.mount(at("check"), store)],
@@ -183,11 +181,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
         console.error(error);
       }
     }
-    tall();
-    if (!payload.lens) document.querySelector(".place-lens").hidden = true;
+    // Without what Python measured there still are the attributions, which the page computes.
+    if (!payload.lens) at("h-lens").textContent = "Attributions";
   }
 
-  window.addEventListener("error", (event) => complain("Something", event.error || event.message));
+  window.addEventListener("error", (event) => {
+    // Put off to the next frame by the browser, and no failure.
+    if (/^ResizeObserver loop/.test(event.message)) return;
+    complain("Something", event.error || event.message);
+  });
   try {
     boot();
   } catch (error) {

@@ -47,7 +47,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
         ? []
         : [mo("×"), sup(mn(10), mn(exponent < 0 ? `${DR.text.MINUS}${-exponent}` : exponent))];
     const drawn = row(mn(sign + mantissa), ...power);
-    return factor && sign ? fenced(drawn) : drawn;
+    const bracket = (text) => element("mo", { stretchy: "false" }, text);
+    return factor && sign ? row(bracket("("), drawn, bracket(")")) : drawn;
   }
 
   /** A symbol with its number inside it. */
@@ -99,7 +100,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     for (const leaf of drawn.querySelectorAll("mrow > mi")) {
       if (leaf.textContent.length === 1 || leaf.closest(".sym")) continue;
       const thin = () => element("mspace", { width: "0.17em" });
-      if (leaf.previousElementSibling) leaf.before(thin());
+      const before = leaf.previousElementSibling || leaf.parentElement.previousElementSibling;
+      if (before && !"(−-".includes(before.textContent || " ")) leaf.before(thin());
       leaf.after(thin());
     }
     // 1 − 0.9 is 0.09999999999999998 to the machine; the eye is spared what rounding left.
@@ -110,7 +112,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return drawn;
   }
 
-  /** Formulas one below the other. Wide ones scroll; a keyboard gets there and walks through. */
+  /**
+   * Formulas one below the other. Wide ones scroll; a keyboard gets there and walks through. A line
+   * of several parts, each a list of pieces, breaks between them before it has to scroll.
+   */
   function formula(...lines) {
     return DR.dom.el(
       "div",
@@ -120,7 +125,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
         role: "group",
         "aria-label": "Formula; arrow keys go from symbol to symbol",
       },
-      ...lines.map((pieces) => math(pieces)),
+      ...lines.map((pieces) =>
+        Array.isArray(pieces[0])
+          ? DR.dom.el(
+              "div",
+              { class: "formula-parts" },
+              ...pieces.map((part) => math(part, { block: false })),
+            )
+          : math(pieces),
+      ),
     );
   }
 

@@ -109,6 +109,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     if (moved) number(part.below, null, null, brief(old, digits));
     else if (showDelta) number(part.below, down[0], delta, brief(delta, digits));
     else number(part.below, null, null, "");
+    // An empty text has its box at the origin, and the node's would reach there.
+    put(part.under, "display", part.below.textContent === "" ? "none" : null);
     put(part.under, "class", `below ${moved ? "moved" : showDelta ? signOf(delta) : ""}`);
     part.fill = backward ? (known.delta(l, j) ? delta : NaN) : computed ? a : NaN;
     const room = plan.r >= 28 ? "" : plan.r >= 24 ? " middling" : " dense";

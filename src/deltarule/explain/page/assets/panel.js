@@ -18,12 +18,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const own = l === 0 ? inputs[j] : l === net.L ? outputs[j] : null;
     const plain = l === 0 ? `x_${j}` : `a_${j}`;
     const place = l === 0 ? `input ${j}` : l === net.L ? `output ${j}` : `node ${j} of layer ${l}`;
-    return own && own !== plain ? `${own} (${place})` : place;
+    return own && own !== plain ? `${DR.dom.apart(own)} (${place})` : place;
   }
 
   const rowName = (store, i) => {
     const name = store.payload.names.rows[i];
-    return name === String(i) ? `sample ${i}` : `sample ${i}, row ${name}`;
+    return name === String(i) ? `sample ${i}` : `sample ${i}, row ${DR.dom.apart(name)}`;
   };
 
   /** Title, and the numbers that matter most. */
@@ -106,7 +106,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "F6",
       sound
         ? written(own, three)
-        : formula([symbol(own), "=", ...product(three)], ["=", ...product(two), "=", figure(own)]),
+        : formula(
+            [symbol(own), "=", ...product(three)],
+            [
+              ["=", ...product(two)],
+              ["=", figure(own)],
+            ],
+          ),
       sound
         ? null
         : el("p", {
@@ -121,7 +127,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const written = (own, given) =>
     formula(
       [symbol(own), "=", ...product(given)],
-      ["=", ...product(given, figure, { factor: true }), "=", figure(own)],
+      [
+        ["=", ...product(given, figure, { factor: true })],
+        ["=", figure(own)],
+      ],
     );
 
   function table(at, l, j, k, given) {
@@ -233,7 +242,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const from = column
       ? el("p", {
           class: "note",
-          text: `It is made from the column ${column.name} (${column.kind}), where this row has ${cell === null ? "nothing" : JSON.stringify(cell)}.`,
+          text: `It is made from the column ${DR.dom.apart(column.name)} (${column.kind}), where this row has ${cell === null ? "nothing" : JSON.stringify(cell)}.`,
         })
       : null;
     const title = nodeName(store, 0, k);
@@ -259,12 +268,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "F2",
       el("p", { class: "note", text: words }),
       formula([
-        symbol(own),
-        "=",
-        M.sum("j"),
-        ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")]),
-        "=",
-        figure(own),
+        [
+          symbol(own),
+          "=",
+          M.sum("j"),
+          ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")]),
+        ],
+        ["=", figure(own)],
       ]),
       DR.sums.list(list, own, {
         open: at.opened.get("loss"),
@@ -329,12 +339,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
         content.replaceChildren(...parts.slice(1));
       }
 
+      // To ask where it stands would lay the page out in the middle of a click.
+      let scrolled = false;
+      element.addEventListener("scroll", () => (scrolled = element.scrollTop > 0), { passive: true });
+
       render();
       return store.subscribe((state, changed) => {
         if (changed.has("selected") || changed.has("payload")) opened.clear();
         if (["selected", "sample", "state", "mode", "payload"].some((key) => changed.has(key))) {
           render();
-          if (changed.has("selected")) element.scrollTop = 0;
+          if (changed.has("selected") && scrolled) element.scrollTop = 0;
         }
       });
     },

@@ -5,10 +5,12 @@
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
+  const { clamp } = DR.dom;
   const ALL = 16; // a layer of up to so many nodes is drawn whole
   const SOME = 10; // of a larger one so many
   const NEIGHBOURS = 4; // of these so many for their weights to what is selected
-  const EDGES = 1500;
+  const EDGES = 1000; // lines, each of three elements
+  const PLACES = Array.from({ length: 25 }, (_, i) => 0.2 + 0.025 * i); // of grips, along x
   const NAME = 20; // letters of a name that are written
 
   /** The indices of the n largest |values|, ascending. */
@@ -147,6 +149,45 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return edges;
   }
 
+  /**
+   * Where each edge has its grip: of some places along it, where the next line is farthest off.
+   *
+   * @returns the edges with `at`, the share of the way between the columns, and `room` around it
+   */
+  function gripped(edges, { columns }) {
+    const found = edges.map((edge) => ({ ...edge, at: 0.5, room: -1 }));
+    for (let l = 1; l < columns.length; ++l) {
+      const here = found.filter((edge) => edge.l === l);
+      const ends = here.map(({ j, k }) => [
+        k < 0 ? columns[l - 1].biasY : columns[l - 1].y.get(k),
+        columns[l].y.get(j),
+      ]);
+      const gap = columns[l].x - columns[l - 1].x;
+      for (const at of PLACES) {
+        const y = ends.map(([from, to]) => from + at * (to - from));
+        const order = here.map((_, i) => i).sort((a, b) => y[a] - y[b]);
+        order.forEach((i, place) => {
+          const off = (other) => (other === undefined ? Infinity : Math.abs(y[other] - y[i]));
+          const free = Math.min(off(order[place - 1]), off(order[place + 1]), gap);
+          const room = free * (gap / Math.hypot(gap, ends[i][1] - ends[i][0]));
+          if (room > here[i].room + 0.5) Object.assign(here[i], { at, room });
+        });
+      }
+    }
+    return found;
+  }
+
+  /**
+   * A grip's outline, and a point in line with it that makes it the centre of the line's box: a
+   * click on an element is one on that centre, for a test and for a program that clicks by name.
+   */
+  function gripPath({ x1, y1, x2, y2 }, { x, y }, room) {
+    const r = clamp(0.45 * room, 1.5, 6);
+    const back = 2 * x - x1 < x2; // the longer part of the line is the one ahead
+    const [px, py] = back ? [2 * x - x2, 2 * y - y2] : [2 * x - x1, 2 * y - y1];
+    return `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0zM${px} ${py}h0`;
+  }
+
   /** Whether an edge belongs to what is selected, or begins or ends at it. */
   function touches({ l, j, k }, selected) {
     if (!selected) return false;
@@ -186,6 +227,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     has,
     layout,
     edgesOf,
+    gripped,
+    gripPath,
     touches,
     known,
     isPlain,

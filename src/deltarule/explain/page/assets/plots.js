@@ -17,7 +17,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     new ResizeObserver(() => {
       if (element.clientWidth !== before) {
         before = element.clientWidth;
-        f();
+        requestAnimationFrame(f); // within the observer it would be a loop to the browser
       }
     }).observe(element);
   }
@@ -36,8 +36,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** Tick texts that all have the same decimals. */
   function tickText(value, list) {
     const step = list.length > 1 ? Math.abs(list[1] - list[0]) : 1;
-    const digits = clamp(-Math.floor(Math.log10(step) + 1e-9), 0, 6);
-    return value !== 0 && (step < 1e-5 || Math.abs(value) >= 1e6)
+    const digits = clamp(-Math.floor(Math.log10(step) + 1e-9), 0, 8);
+    return value !== 0 && (step < 1e-8 || Math.abs(value) >= 1e6)
       ? brief(value)
       : value.toFixed(digits).replace("-", "\u2212");
   }

@@ -7,9 +7,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** The part under a pointer: a node, the loss, or the nearest edge. */
   function partAt(view, event) {
-    const hit = event.target.closest("[data-node], [data-loss]");
-    if (hit)
-      return view.parts.get(hit.hasAttribute("data-loss") ? "cost" : `node:${hit.dataset.node}`);
+    const hit = event.target.closest("[data-node], [data-loss], [data-of]");
+    if (hit) {
+      const { node, of } = hit.dataset;
+      return view.parts.get(hit.hasAttribute("data-loss") ? "cost" : `node:${node ?? of}`);
+    }
     const direct = event.target.closest("[data-edge], [data-bias]");
     const named =
       direct &&
@@ -31,7 +33,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         1,
       );
       const d =
-        Math.hypot(point.x - x1 - t * dx, point.y - y1 - t * dy) - (part === named ? 0.5 : 0);
+        Math.hypot(point.x - x1 - t * dx, point.y - y1 - t * dy) - (part === named ? 2.5 / matrix.a : 0);
       if (d < distance) [best, distance] = [part, d];
     }
     return best || named || null;

@@ -16,7 +16,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     el(
       "section",
       { class: "step" },
-      el("h4", {}, title, tag ? el("span", { class: "tag", text: tag }) : null),
+      el("h4", {}, title, tag ? " " : null, tag ? el("span", { class: "tag", text: tag }) : null),
       ...children,
     );
 

@@ -77,7 +77,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** The section: nothing where no update is known for this state. */
   function section(at, selected, old, mean) {
     const { store } = at;
-    const { update } = store.current();
+    const { update, left_out: size } = store.current();
+    if (size) return absent(size);
     if (!update || !DR.formulas.update) return null;
     const entry = store.entry(selected);
     const kind = selected.kind === "edge" ? "weight" : "bias";
@@ -122,6 +123,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
       engine(store, update, entry, after),
     );
   }
+
+  /** Why a very large network has no update here. */
+  const absent = (size) =>
+    step(
+      "The update",
+      "U",
+      el("p", {
+        class: "note",
+        text:
+          `What this step needs would be another ${Math.round(size / 1e6)} MB, and is left out of ` +
+          "this page. explain(…).update_weight(l, j, k).text() in Python has it, and so has " +
+          "deltarule explain MODEL --step N --weight l,j,k.",
+      }),
+    );
 
   function about(store, update) {
     const rate = store.current().learning_rate;

@@ -1,0 +1,142 @@
+"""Makes the pictures of the explain page that the documentation shows.
+
+``python docs/make_screenshots.py [FOLDER]``
+
+Needs playwright, Pillow, scikit-learn (for the digits) and a chromium on the PATH; it is run by
+hand after the page has changed, looked at, and its pictures are committed:
+
+- ``page-light.png``, ``page-dark.png``, ``page-phone.png``: the article's example with w_12^2
+  chosen, in a window of 1280 × 800 and on a phone 390 points wide;
+- ``page-digits.png``: digits in 64-32-10, with recorded steps, its loss curve and its lens,
+  without the heat maps between them.
+
+Each is drawn with few colours, and is smaller than 200 kB.
+"""
+
+import io
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from deltarule import Network, explain
+from deltarule.engines import EngineSettings, ReferenceEngine
+from deltarule.engines.base import Batch
+from deltarule.explain.page import PageState, write_page
+from deltarule.explain.subject import Subject
+
+MOST_BYTES = 200_000
+WEIGHT = {"kind": "edge", "layer": 2, "j": 1, "k": 2}
+
+
+def article(path):
+    """The example of by_hand.rst."""
+    net = Network(
+        [3, 3, 3],
+        activation="logistic",
+        output_activation="logistic",
+        loss="squared_error",
+        bias=False,
+    )
+    W = [
+        [[((3 * j + 2 * k + layer) % 7 - 3) / 10 for k in range(3)] for j in range(3)]
+        for layer in (1, 2)
+    ]
+    X, Y = [[0.5, -0.25, 0.75], [-1.0, 0.125, 0.25]], [[0.0, 1.0, 0.5], [1.0, 0.0, 0.25]]
+    explained = explain(net, X, Y, theta=net.pack(W=W), rule="sgd", learning_rate=0.5)
+    return explained.html(path, title="Backpropagation by hand", start={"selected": WEIGHT})
+
+
+def digits(path):
+    """Forty steps of Adam over four hundred digits, every fifth of them recorded."""
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    X, y = (X[:400] / 16).astype(np.float32), y[:400]
+    net = Network([64, 32, 10], "relu", "softmax", "cross_entropy", dtype=np.float32)
+    engine = ReferenceEngine()
+    engine.load(net, net.initial(seed=0), EngineSettings(rule="adam"))
+    targets = net.loss.prepare(y, len(X), 10, np.float32)
+    w = np.full(len(X), 1 / len(X), dtype=np.float32)
+    states, history = [], []
+    for step in range(41):
+        batch = Batch(X, targets, w, np.arange(len(X)), max(step, 1))
+        if step:
+            engine.step(batch, 0.02)
+        if step % 5 == 0:
+            theta = np.array(engine.theta)
+            states.append(PageState(theta, step=step, epoch=step, learning_rate=0.02))
+        history.append({"epoch": step, "steps": step, "loss": float(engine.cost(batch))})
+    names = tuple(map(str, range(10)))
+    subject = Subject.of_arrays(
+        net, states[4].theta, X, y, classes=names, engine="reference", dtype="float32"
+    )
+    return write_page(
+        subject, path, title="Digits, 64-32-10", states=states, history=history,
+        start={"sample": 7, "selected": {"kind": "edge", "layer": 2, "j": 7, "k": 14}},
+    )  # fmt: skip
+
+
+def smaller(png):
+    """The picture with as many colours as keep it small."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    for colours in (256, 128, 64, 32):
+        found = io.BytesIO()
+        picture.quantize(colours, kmeans=2, dither=Image.Dither.NONE).save(
+            found, "PNG", optimize=True
+        )
+        if found.tell() < MOST_BYTES:
+            return found.getvalue()
+    raise SystemExit(f"{found.tell():,} bytes with 32 colours; expected below {MOST_BYTES:,}")
+
+
+def taken(
+    browser, path, place, *, scheme="light", size=(1280, 800), scale=1.5, clip=None, without=""
+):
+    """A picture of the page.
+
+    ``clip`` is what the whole page is cut to, in its own points; ``without`` a part left out.
+    """
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        device_scale_factor=scale,
+        color_scheme=scheme,
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.goto(path.as_uri())
+    if without:
+        page.add_style_tag(content=f"{without} {{ display: none !important; }}")
+    page.locator("#lens").scroll_into_view_if_needed()  # what takes long comes when it is seen
+    page.wait_for_timeout(2000)
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(300)
+    png = page.screenshot(full_page=clip is not None, clip=clip)
+    place.write_bytes(smaller(png))
+    print(f"{place}: {place.stat().st_size:,} bytes")
+    context.close()
+
+
+def main():
+    """Take them all."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "_static"
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        first, second = article(Path(scratch, "a.html")), digits(Path(scratch, "b.html"))
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        taken(browser, first, folder / "page-light.png")
+        taken(browser, first, folder / "page-dark.png", scheme="dark")
+        taken(browser, first, folder / "page-phone.png", size=(390, 844), scale=2,
+              clip={"x": 0, "y": 0, "width": 390, "height": 1500})  # fmt: skip
+        taken(browser, second, folder / "page-digits.png", scale=1, without=".place-heat",
+              clip={"x": 0, "y": 0, "width": 1280, "height": 2150})  # fmt: skip
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
