@@ -289,6 +289,62 @@ def test_it_is_accessible(context, server, scheme, size, data):
     page.close()
 
 
+PLACES = """[...document.querySelectorAll('main .card')].map((card) => {
+    const { left, top } = card.getBoundingClientRect();
+    return [Math.round(left), Math.round(top + scrollY), card.className];
+})"""
+
+
+@pytest.mark.parametrize(
+    "size", [WIDE, PHONE, {"width": 1280, "height": 800}], ids=["wide", "phone", "laptop"]
+)
+def test_the_cards_stand_in_the_order_of_the_document(context, server, size):
+    watched = opened(context, server, size)
+    places = watched.page.evaluate(PLACES)
+    assert len(places) == 6
+    assert [name for *_, name in sorted(places)] == [name for *_, name in places]
+    watched.page.close()
+
+
+def test_on_a_phone_the_settings_are_folded(context, server):
+    server.runner.order("setup", settings=RunSettings(data="moons").plain()).result(60)
+    watched = opened(context, server, PHONE)
+    page = watched.page
+    assert not page.locator("#rule").is_visible()
+    assert page.locator("#chosen").inner_text() == "Moons, 2\u20134\u20133\u20131, tanh, adam"
+    page.locator("#chosen").click()
+    assert page.locator("#rule").is_visible()
+    page.set_viewport_size(WIDE)
+    holds(page, "document.querySelector('#fold').open")
+    assert not page.locator("#chosen").is_visible()
+    page.close()
+
+
+def test_between_large_layers_the_strongest_lines_stand_out(watched, server):
+    page = watched.page
+    server.runner.order("setup", settings={"layers": [16, 16]}).result(60)
+    holds(page, "document.querySelector('#drawing [data-edge=\"2,15,15\"]') !== null")
+    settle(page)
+    snapshot = server.runner.order("snapshot").result(30)
+    W, _ = snapshot.net.unpack(snapshot.theta)
+    lines = page.evaluate(
+        """[...document.querySelectorAll('[data-edge^="2,"]')].map(
+            (e) => [e.dataset.edge, e.classList.contains('faint')])"""
+    )
+    assert len(lines) == 256
+    full = {place for place, faint in lines if not faint}
+    order = sorted(
+        (f"2,{j},{k}" for j in range(16) for k in range(16)),
+        key=lambda place: -abs(W[2][tuple(map(int, place.split(",")[1:]))]),
+    )
+    assert 30 <= len(full) <= 48
+    assert full == set(order[: len(full)])
+    # Whatever touches what is chosen is shown.
+    page.evaluate("DR.page.set({selected: {kind: 'node', layer: 2, j: 3}})")
+    settle(page)
+    assert page.locator('[data-edge^="2,3,"].faint').count() == 0
+
+
 def test_help_and_colours_by_keyboard(watched):
     page = watched.page
     page.locator("body").press("?")

@@ -217,6 +217,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       state: lineNotice,
       run(next) {
         run = next;
+        document.body.dataset.inputs = run.inputs.length <= 2 ? "few" : "many";
         for (const each of [settings, plane, losses, where, network]) each.run(run);
       },
       frame(frame) {

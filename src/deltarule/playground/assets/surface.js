@@ -5,7 +5,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
 (function () {
   const { el, choice } = DR.dom;
   const { css, colour, short } = DR.canvas;
-  const MARGIN = { left: 46, right: 10, top: 10, bottom: 34 };
+  const MARGIN = { right: 10, top: 10, bottom: 34 };
+  const TITLE = 22; // for the name at the left side, and what parts it from the ticks
   const CLASSES = 10;
   // Two classes differ in shape too; more are drawn as their number.
   const SHAPES = ["circle", "diamond"];
@@ -82,24 +83,37 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
   }
 
-  /** Ticks along both sides, in the unit of the table. */
+  /** What stands along a side: its ends in the unit of the table, and the places of its ticks. */
+  function side(run, input, from, to) {
+    const { scales, target } = run;
+    const unit = (value) => (input < 0 ? value * target.scale + target.mean : value * scales[input][1] + scales[input][0]);
+    const [low, high] = [unit(from), unit(to)];
+    return DR.plots.ticks(low, high, 5).map((value) => ({ at: (value - low) / (high - low), text: short(value) }));
+  }
+
+  const sides = ({ plane, ...run }) => ({
+    across: side(run, plane.x, plane.ranges[0], plane.ranges[1]),
+    up: side(run, plane.y, plane.ranges[2], plane.ranges[3]),
+  });
+
+  /** Room at the left for the longest tick. */
+  function leftOf(context, run) {
+    context.font = DR.canvas.font(11);
+    return TITLE + Math.ceil(Math.max(14, ...sides(run).up.map(({ text }) => context.measureText(text).width)));
+  }
+
+  /** Ticks along both sides. */
   function drawAxes(context, run, box) {
-    const { plane, inputs, scales, target } = run, [x0, x1, y0, y1] = plane.ranges;
-    const unit = (input) => (value) => (input < 0 ? value * target.scale + target.mean : value * scales[input][1] + scales[input][0]);
-    const X = unit(plane.x), Y = unit(plane.y);
+    const { plane, inputs, target } = run, { across, up } = sides(run);
     context.fillStyle = css("--soft");
     context.strokeStyle = css("--strong-line");
     context.lineWidth = 1;
     context.font = DR.canvas.font(11);
     context.textBaseline = "middle";
     context.textAlign = "center";
-    for (const v of DR.plots.ticks(X(x0), X(x1), 5)) {
-      context.fillText(short(v), box.left + ((v - X(x0)) / (X(x1) - X(x0))) * box.width, box.top + box.height + 12);
-    }
+    for (const { at, text } of across) context.fillText(text, box.left + at * box.width, box.top + box.height + 12);
     context.textAlign = "right";
-    for (const v of DR.plots.ticks(Y(y0), Y(y1), 5)) {
-      context.fillText(short(v), box.left - 6, box.top + (1 - (v - Y(y0)) / (Y(y1) - Y(y0))) * box.height);
-    }
+    for (const { at, text } of up) context.fillText(text, box.left - 6, box.top + (1 - at) * box.height);
     context.strokeRect(box.left - 0.5, box.top - 0.5, box.width + 1, box.height + 1);
     context.textAlign = "center";
     context.font = DR.canvas.font(12, 600);
@@ -145,7 +159,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     const paint = DR.canvas.make(frame, canvas, (context, width, height) => {
       if (!run || !arrays || !arrays.level) return;
-      const { left, right, top, bottom } = MARGIN;
+      const { right, top, bottom } = MARGIN, left = leftOf(context, run);
       const box = { left, top, width: width - left - right, height: height - top - bottom };
       context.imageSmoothingEnabled = true;
       context.drawImage(behind, box.left, box.top, box.width, box.height);
@@ -177,7 +191,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     function controls() {
       const { plane, inputs } = run;
-      const parts = [];
+      const parts = [], held = [];
       if (inputs.length > 1) {
         // The other axis gives way: both cannot be the same.
         const other = (k, before) => (k === before ? (k === plane.x ? plane.y : plane.x) : before);
@@ -192,10 +206,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (run.rows.held) {
         const box = el("input", { type: "checkbox", id: "held-points", onchange: () => { shown = box.checked; size = ""; paint(); } });
         box.checked = shown;
-        parts.push(el("div", { class: "field check" }, box, el("label", { for: "held-points", text: `rows held out (${run.target.classes.length > 2 ? "faint" : "hollow"})` })));
+        held.push(el("div", { class: "field check" }, box, el("label", { for: "held-points", text: `rows held out (${run.target.classes.length > 2 ? "faint" : "hollow"})` })));
       }
       axes.replaceChildren(...parts);
-      key.replaceChildren(legend(run));
+      const colours = legend(run);
+      colours.append(...held);
+      key.replaceChildren(colours);
     }
 
     element.replaceChildren(frame, key, axes);
