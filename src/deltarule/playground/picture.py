@@ -59,7 +59,16 @@ def described(problem: Problem, source: TableSource | None) -> dict[str, Any]:
         "full_batch": rule.full_batch,
         "steps_per_epoch": run.batches.steps_per_epoch,
         "inputs": list(data.inputs),
-        "scales": [[float(o), float(s)] for o, s in zip(data.offsets, data.scales, strict=True)],
+        "axes": [
+            {
+                "name": axis.name,
+                "levels": list(axis.levels),
+                "date": axis.date,
+                "offset": float(data.offsets[axis.inputs[0]]),
+                "scale": float(data.scales[axis.inputs[0]]),
+            }
+            for axis in data.axes
+        ],
         "target": {
             "name": data.target.name,
             "classes": list(data.target.classes),

@@ -47,7 +47,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const { settings, choices, table, rows } = run, own = settings.data === "table";
       const parts = [select("data", "Data", choices.data.map((name) => [name, name === "table" && table ? table.name : NAMES[name]]), settings.data, anew)];
       if (own) parts.push(columns());
-      parts.push(number("n-rows", own ? "Rows, at most" : "Rows", settings.rows, { min: 10, max: choices.limits.rows, step: 10 }, (value) => change({ rows: value })));
+      parts.push(number("n-rows", own ? "Most rows" : "Rows", settings.rows, { min: 10, max: choices.limits.rows, step: 10 }, (value) => change({ rows: value })));
       if (!own) parts.push(number("noise", "Noise", settings.noise, { min: 0, max: 2, step: 0.01 }, (value) => change({ noise: value })));
       parts.push(number("held", "Held out", settings.held, { min: 0, max: 0.9, step: 0.05 }, (value) => change({ held: value })));
       parts.push(number("seed", "Seed", settings.seed, { min: 0, max: choices.limits.seed, step: 1 }, (value) => change({ seed: value })));

@@ -207,8 +207,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     /** What the pictures say, for who does not see them; not many times a second. */
     function words() {
       if (!run) return;
-      const { plane: { x, y }, inputs, target } = run;
-      plane.label(`Decision surface over ${inputs[x]}${y < 0 ? "" : ` and ${inputs[y]}`} for ${target.name}: ${where.words()}`);
+      const { plane: { x, y }, axes, target } = run;
+      plane.label(`Decision surface over ${axes[x].name}${y < 0 ? "" : ` and ${axes[y].name}`} for ${target.name}: ${where.words()}`);
       losses.label(`Loss by epoch: ${at("losses").querySelector(".classes").textContent}`);
     }
     setInterval(words, 1000);
@@ -217,7 +217,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       state: lineNotice,
       run(next) {
         run = next;
-        document.body.dataset.inputs = run.inputs.length <= 2 ? "few" : "many";
+        document.body.dataset.inputs = run.axes.length <= 2 ? "few" : "many";
         for (const each of [settings, plane, losses, where, network]) each.run(run);
       },
       frame(frame) {

@@ -1,4 +1,4 @@
-// What the network says over a plane through two inputs, and the rows as points on it.
+// What the network says over a plane through two columns, and the rows as points on it.
 "use strict";
 var DR = globalThis.DR || (globalThis.DR = {});
 
@@ -83,18 +83,30 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
   }
 
-  /** What stands along a side: its ends in the unit of the table, and the places of its ticks. */
-  function side(run, input, from, to) {
-    const { scales, target } = run;
-    const unit = (value) => (input < 0 ? value * target.scale + target.mean : value * scales[input][1] + scales[input][0]);
-    const [low, high] = [unit(from), unit(to)];
-    return DR.plots.ticks(low, high, 5).map((value) => ({ at: (value - low) / (high - low), text: short(value) }));
+  const DAY = 86_400_000;
+  const dayText = (days, span) => new Date(days * DAY).toISOString().slice(0, span > 4 * 365 ? 4 : span > 120 ? 7 : 10);
+
+  /** The ticks of a side: places from 0 to 1, and texts in the unit of the table, or the levels. */
+  function side({ axes, target }, number, from, to) {
+    const axis = number < 0 ? { offset: target.mean, scale: target.scale, levels: [] } : axes[number];
+    const n = axis.levels.length;
+    if (n) return axis.levels.map((text, j) => ({ at: (j + 0.5) / n, text: DR.dom.cut(text, 14) }));
+    const [low, high] = [from, to].map((value) => value * axis.scale + axis.offset);
+    return DR.plots.ticks(low, high, axis.date ? 4 : 5).map((value) => ({
+      at: (value - low) / (high - low), text: axis.date ? dayText(value, high - low) : short(value),
+    }));
   }
 
-  const sides = ({ plane, ...run }) => ({
-    across: side(run, plane.x, plane.ranges[0], plane.ranges[1]),
-    up: side(run, plane.y, plane.ranges[2], plane.ranges[3]),
+  const sides = (run) => ({
+    across: side(run, run.plane.x, run.plane.ranges[0], run.plane.ranges[1]),
+    up: side(run, run.plane.y, run.plane.ranges[2], run.plane.ranges[3]),
   });
+
+  /** Of ticks that would touch, every second one, or fewer. */
+  function thinned(ticks, room) {
+    const apart = Math.max(1, Math.ceil(room / (Math.abs(ticks[1]?.at - ticks[0]?.at) || 1)));
+    return ticks.filter((_, i) => i % apart === 0);
+  }
 
   /** Room at the left for the longest tick. */
   function leftOf(context, run) {
@@ -104,24 +116,25 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** Ticks along both sides. */
   function drawAxes(context, run, box) {
-    const { plane, inputs, target } = run, { across, up } = sides(run);
+    const { plane, axes, target } = run, { across, up } = sides(run);
     context.fillStyle = css("--soft");
     context.strokeStyle = css("--strong-line");
     context.lineWidth = 1;
     context.font = DR.canvas.font(11);
     context.textBaseline = "middle";
     context.textAlign = "center";
-    for (const { at, text } of across) context.fillText(text, box.left + at * box.width, box.top + box.height + 12);
+    const widest = Math.max(...across.map(({ text }) => context.measureText(text).width)) + 8;
+    for (const { at, text } of thinned(across, widest / box.width)) context.fillText(text, box.left + at * box.width, box.top + box.height + 12);
     context.textAlign = "right";
-    for (const { at, text } of up) context.fillText(text, box.left - 6, box.top + (1 - at) * box.height);
+    for (const { at, text } of thinned(up, 13 / box.height)) context.fillText(text, box.left - 6, box.top + (1 - at) * box.height);
     context.strokeRect(box.left - 0.5, box.top - 0.5, box.width + 1, box.height + 1);
     context.textAlign = "center";
     context.font = DR.canvas.font(12, 600);
-    context.fillText(DR.dom.cut(inputs[plane.x], 32), box.left + box.width / 2, box.top + box.height + 27);
+    context.fillText(DR.dom.cut(axes[plane.x].name, 32), box.left + box.width / 2, box.top + box.height + 27);
     context.save();
     context.translate(9, box.top + box.height / 2);
     context.rotate(-Math.PI / 2);
-    context.fillText(DR.dom.cut(plane.y < 0 ? target.name : inputs[plane.y], 32), 0, 0);
+    context.fillText(DR.dom.cut(plane.y < 0 ? target.name : axes[plane.y].name, 32), 0, 0);
     context.restore();
   }
 
@@ -179,7 +192,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     function select(name, label, chosen, onchange) {
       const id = `axis-${name}`;
       const list = el("select", { id, onchange: () => onchange(Number(list.value)) },
-        ...run.inputs.map((input, k) => el("option", { value: k, text: DR.dom.cut(input, 40) })));
+        ...run.axes.map((axis, k) => el("option", { value: k, text: DR.dom.cut(axis.name, 40) })));
       list.value = chosen;
       return el("div", { class: "field" }, el("label", { for: id, text: label }), list);
     }
@@ -190,9 +203,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
 
     function controls() {
-      const { plane, inputs } = run;
+      const { plane, inputs, axes: known } = run;
       const parts = [], held = [];
-      if (inputs.length > 1) {
+      if (known.length > 1) {
         // The other axis gives way: both cannot be the same.
         const other = (k, before) => (k === before ? (k === plane.x ? plane.y : plane.x) : before);
         parts.push(select("x", "Across", plane.x, (x) => ask({ x, y: other(x, plane.y) })));
@@ -222,7 +235,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         run = next;
         size = "";
         arrays = null; // those of another plane mean something else
-        const same = before && ["plane", "inputs", "target"].every((name) => JSON.stringify({ ...before[name], ranges: 0 }) === JSON.stringify({ ...run[name], ranges: 0 }));
+        const same = before && ["plane", "inputs", "axes", "target"].every((name) => JSON.stringify({ ...before[name], ranges: 0 }) === JSON.stringify({ ...run[name], ranges: 0 }));
         if (!same || before.rows.held !== run.rows.held) controls();
       },
       frame(next) {
