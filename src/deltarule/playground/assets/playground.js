@@ -5,50 +5,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
 (function () {
   const { el, icon, clamp } = DR.dom;
   const at = (id) => document.getElementById(id);
-  const SIZES = { least: 0.8, most: 2.4, step: 1.15 };
-
-  const memory = {
-    get(key) {
-      try { return localStorage.getItem(`deltarule-${key}`); } catch { return null; }
-    },
-    set(key, value) {
-      try { localStorage.setItem(`deltarule-${key}`, value); } catch { /* not kept, and no harm */ }
-    },
-  };
-
-  const isDark = () => {
-    const chosen = document.documentElement.dataset.theme;
-    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  };
-
-  function theme() {
-    const tell = () => {
-      at("theme").setAttribute("aria-pressed", String(isDark()));
-      document.dispatchEvent(new CustomEvent("deltarule-theme"));
-    };
-    const kept = memory.get("theme");
-    if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
-    at("theme").addEventListener("click", () => {
-      document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-      memory.set("theme", document.documentElement.dataset.theme);
-      tell();
-    });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
-    tell();
-  }
-
-  function textSize() {
-    const size = (value) => {
-      const scale = clamp(value, SIZES.least, SIZES.most);
-      document.documentElement.style.setProperty("--scale", scale.toFixed(3));
-      memory.set("scale", scale);
-      return scale;
-    };
-    let scale = size(Number(memory.get("scale")) || 1);
-    at("smaller").addEventListener("click", () => (scale = size(scale / SIZES.step)));
-    at("larger").addEventListener("click", () => (scale = size(scale * SIZES.step)));
-  }
-
   /** What stands above everything else: one notice for each cause. */
   function notice(cause, text, ...more) {
     const place = at("notices");
@@ -174,8 +130,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function boot() {
     DR.nonce = document.currentScript.nonce;
     const config = JSON.parse(at("config").textContent);
-    theme();
-    textSize();
+    DR.shell.mount();
     const complain = (what, error) => notice("fault", `${what}: ${error && error.message ? error.message : error}`);
     window.addEventListener("error", (event) => complain("Something failed", event.error || event.message));
     let run = null, newest = null, asked = false, painted = 0;

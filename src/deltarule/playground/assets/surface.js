@@ -6,7 +6,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const { el, choice } = DR.dom;
   const { css, colour, short } = DR.canvas;
   const MARGIN = { right: 10, top: 10, bottom: 34 };
-  const TITLE = 22; // for the name at the left side, and what parts it from the ticks
+  const TITLE = 27; // for the name at the left side, and what parts it from the ticks
   const CLASSES = 10;
   // Two classes differ in shape too; more are drawn as their number.
   const SHAPES = ["circle", "diamond"];
