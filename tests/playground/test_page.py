@@ -306,6 +306,23 @@ def test_the_cards_stand_in_the_order_of_the_document(context, server, size):
     watched.page.close()
 
 
+def test_a_window_may_change_its_size_while_the_network_trains(watched):
+    page = watched.page
+    button(page, "Play").click()
+    for size in (PHONE, {"width": 1000, "height": 700}, {"width": 2560, "height": 1300}, WIDE):
+        page.set_viewport_size(size)
+        settle(page)
+        step = step_of(page)
+        until_step(page, f"> {step}")
+        canvas = page.evaluate(
+            "(({width, clientWidth}) => width / clientWidth)(document.querySelector('.plane'))"
+        )
+        assert canvas == pytest.approx(page.evaluate("Math.min(devicePixelRatio, 2)"), rel=0.01)
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    button(page, "Pause").click()
+    assert page.locator("#notices .banner").count() == 0
+
+
 def test_on_a_phone_the_settings_are_folded(context, server):
     server.runner.order("setup", settings=RunSettings(data="moons").plain()).result(60)
     watched = opened(context, server, PHONE)

@@ -132,7 +132,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const config = JSON.parse(at("config").textContent);
     DR.shell.mount();
     const complain = (what, error) => notice("fault", `${what}: ${error && error.message ? error.message : error}`);
-    window.addEventListener("error", (event) => complain("Something failed", event.error || event.message));
+    window.addEventListener("error", (event) => {
+      // Put off to the next frame by the browser, and no failure.
+      if (!/^ResizeObserver loop/.test(event.message)) complain("Something failed", event.error || event.message);
+    });
     let run = null, newest = null, asked = false, painted = 0;
     const order = async (type, fields, refused = "") => notice("order", refused || (await wire.order(type, fields)));
 
