@@ -409,6 +409,47 @@ def test_a_regression_on_a_table(context):
         page.close()
 
 
+def test_over_a_single_column_the_prediction_is_a_line(context):
+    x = [i / 10 for i in range(100)]
+    table = table_from_frame({"x": x, "y": [(v - 5) ** 2 for v in x]})
+    source = TableSource.of(table, infer_schema(table, "y"), name="parabola.csv")
+    with served(RunSettings(data="table", layers=(4,), held=0), source) as own:
+        watched = opened(context, own)
+        page = watched.page
+        before = plane(page)
+        button(page, "Epoch").click()
+        holds(page, "document.querySelector('[data-where=epoch]').textContent === '1'")
+        settle(page)
+        assert plane(page) != before
+        assert page.locator("#axis-x").count() == 0
+        # The least target is 0, whatever is left of it by standardising and back.
+        assert page.locator("#surface .classes").inner_text().split()[:2] == ["y", "0"]
+        ink = page.evaluate(
+            """(() => {
+                const probe = document.createElement('span');
+                probe.style.color = 'var(--ink)';
+                document.body.append(probe);
+                const wanted = getComputedStyle(probe).color.match(/[0-9]+/g).slice(0, 3).join();
+                probe.remove();
+                const canvas = document.querySelector('canvas.plane');
+                const { width, height } = canvas;
+                const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+                let columns = 0;
+                for (let x = 0; x < width; ++x)
+                    for (let y = 0; y < height; ++y) {
+                        const at = 4 * (y * width + x);
+                        if ([...data.slice(at, at + 3)].join() !== wanted) continue;
+                        columns += 1;
+                        break;
+                    }
+                return columns / width;
+            })()"""
+        )
+        assert ink > 0.7
+        assert watched.errors == []
+        page.close()
+
+
 def started(port, token):
     """A playground in a process of its own, which has said its address."""
     process = subprocess.Popen(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.optimizers import RULES
-from deltarule.playground.data import BUILTIN
+from deltarule.playground.data import BUILTIN, Target
 from deltarule.playground.frames import packed
 from deltarule.playground.settings import LIMITS, STARTS, activations, legal_losses
 from deltarule.playground.state import Problem
@@ -74,8 +74,8 @@ def described(problem: Problem, source: TableSource | None) -> dict[str, Any]:
             "classes": list(data.target.classes),
             "mean": data.target.mean,
             "scale": data.target.scale,
-            "low": low * data.target.scale + data.target.mean,
-            "high": high * data.target.scale + data.target.mean,
+            "low": _in_unit(low, data.target),
+            "high": _in_unit(high, data.target),
         },
         "plane": {
             "x": plane.x,
@@ -92,6 +92,12 @@ def described(problem: Problem, source: TableSource | None) -> dict[str, Any]:
         },
         "engine": run.engine.name,
     }
+
+
+def _in_unit(value: float, target: Target) -> float:
+    """A standardised quantity in the unit of the table; what is 0 but for rounding is 0."""
+    found = value * target.scale + target.mean
+    return found if abs(found) > 1e-9 * target.scale else 0.0
 
 
 def framed(problem: Problem, header: Mapping[str, Any], moving: bool) -> bytes:

@@ -138,6 +138,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
     context.restore();
   }
 
+  /** With a single column the prediction is a line over it, between the least and greatest target. */
+  function drawPrediction(context, run, { level }, box) {
+    const { plane: { ranges: [, , y0, y1], side: n }, target } = run;
+    if (target.classes.length) return;
+    const [low, high] = [target.low, target.high].map((value) => ((value - target.mean) / target.scale - y0) / (y1 - y0));
+    context.beginPath();
+    for (let i = 0; i < n; ++i) {
+      const up = low + (level[i] / 255) * (high - low);
+      context.lineTo(box.left + (i / (n - 1)) * box.width, box.top + (1 - up) * box.height);
+    }
+    context.lineJoin = "round";
+    for (const [tone, width] of [["--card", 5], ["--ink", 2.5]]) {
+      context.strokeStyle = css(tone);
+      context.lineWidth = width;
+      context.stroke();
+    }
+  }
+
   function legend(run) {
     const { classes, name, low, high } = run.target;
     const items = classes.length
@@ -178,6 +196,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       context.drawImage(behind, box.left, box.top, box.width, box.height);
       overlay(width, height, box);
       context.drawImage(front, 0, 0, width, height);
+      if (run.plane.y < 0) drawPrediction(context, run, arrays, box);
     });
 
     function colours() {
