@@ -4,6 +4,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const { el, icon, clamp } = DR.dom;
+  const { theme, textSize } = DR.shell;
   const at = (id) => document.getElementById(id);
   /** What stands above everything else: one notice for each cause. */
   function notice(cause, text, ...more) {
@@ -130,7 +131,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function boot() {
     DR.nonce = document.currentScript.nonce;
     const config = JSON.parse(at("config").textContent);
-    DR.shell.mount();
+    theme();
+    textSize();
     const complain = (what, error) => notice("fault", `${what}: ${error && error.message ? error.message : error}`);
     window.addEventListener("error", (event) => {
       // Put off to the next frame by the browser, and no failure.

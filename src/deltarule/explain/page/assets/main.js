@@ -4,6 +4,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const { el, clamp } = DR.dom;
+  const { theme, textSize } = DR.shell;
   const at = (id) => document.getElementById(id);
 
   /** A failure is said on the page, in words, and the rest of the page goes on. */
@@ -108,7 +109,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const payload = DR.data.payload();
     const store = (DR.page = DR.store(payload));
     at("title").textContent = payload.title;
-    DR.shell.mount();
+    theme();
+    textSize();
     keys(store, help());
     const parts = [
       ["The controls", () => DR.curve.controls(at("controls"), store)],

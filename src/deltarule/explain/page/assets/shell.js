@@ -30,6 +30,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   };
 
+  /** Light or dark by the button, as it was chosen before, or as the system has it. */
   function theme() {
     const button = at("theme");
     const tell = () => {
@@ -47,6 +48,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     tell();
   }
 
+  /** Larger and smaller text by the buttons, as it was chosen before. */
   function textSize() {
     const size = (value) => {
       const scale = clamp(value, SIZES.least, SIZES.most);
@@ -59,11 +61,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     at("larger").addEventListener("click", () => (scale = size(scale * SIZES.step)));
   }
 
-  /** Gives the buttons for colours and text size their work, and what was chosen before. */
-  function mount() {
-    theme();
-    textSize();
-  }
-
-  DR.shell = { mount };
+  DR.shell = { theme, textSize };
 })();
