@@ -1,12 +1,13 @@
 """Frames, the plane, and the messages of browsers."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from deltarule.errors import InputError
-from deltarule.playground import builtin_data
+from deltarule.playground import builtin_data, table_data
 from deltarule.playground.frames import packed, unpacked
 from deltarule.playground.messages import MOST_BYTES, parsed
 from deltarule.playground.surface import (
@@ -17,6 +18,7 @@ from deltarule.playground.surface import (
     suggested_axes,
     surface,
 )
+from deltarule.tables import infer_schema, table_from_frame
 
 
 def test_a_frame_comes_back_as_it_was():
@@ -80,6 +82,63 @@ def test_the_inputs_that_say_most_are_looked_at_first():
     label[:, 9] = data.y > 4
     label += 0.05 * np.random.default_rng(0).normal(size=label.shape).astype(np.float32)
     assert set(suggested_axes(data.__class__(**{**vars(data), "X": label}))) == {5, 9}
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """A number with gaps, a category, a date, and a category that says nothing."""
+    n = 120
+    table = table_from_frame(
+        {
+            "size": [None if i % 11 == 0 else i % 7 * 1.5 for i in range(n)],
+            "town": [["Bonn", "Rome", "Ulm"][i % 3] for i in range(n)],
+            "day": [f"2024-01-{i % 28 + 1:02}" for i in range(n)],
+            "coin": [["head", "tail"][i * i % 7 % 2] for i in range(n)],
+            "price": [i % 7 * 1.0 + 20 * (i % 3 == 1) for i in range(n)],
+        }
+    )
+    return table_data(table, infer_schema(table, "price"))
+
+
+def test_the_axes_of_a_table_are_its_columns(mixed):
+    assert [axis.name for axis in mixed.axes] == ["size", "town", "day", "coin"]
+    size, town, day, coin = mixed.axes
+    assert (len(size.inputs), size.levels) == (1, ())
+    assert (town.levels, coin.levels) == (("Bonn", "Rome", "Ulm"), ("head", "tail"))
+    assert [each.date for each in mixed.axes] == [False, False, True, False]
+    assert [mixed.inputs[k] for k in town.inputs] == ["town=Bonn", "town=Rome", "town=Ulm"]
+    assert mixed.inputs[day.inputs[0]] == "day"
+    assert suggested_axes(mixed) == (1, 0)
+
+
+def test_along_a_category_every_place_is_one_level(mixed):
+    plane = plane_for(mixed, 1, 0, "mean")
+    assert plane.ranges[:2] == (-0.5, 2.5)
+    marks = plane.rows.reshape(SIDE, SIDE, -1)[:, :, list(mixed.axes[1].inputs)]
+    assert set(marks.ravel().tolist()) == {0.0, 1.0}
+    assert (marks.sum(axis=2) == 1).all()
+    assert marks[5].argmax(axis=1).tolist() == sorted([0, 1, 2] * (SIDE // 3))
+    # What is on neither axis is held, the marks of the other category too.
+    kept = np.delete(mixed.X, mixed.held, axis=0).mean(axis=0)
+    for k in mixed.axes[3].inputs:
+        assert plane.rows[:, k] == pytest.approx(np.full(SIDE * SIDE, kept[k]))
+
+
+def test_points_of_a_level_are_strewn_over_its_width(mixed):
+    found = points(mixed, plane_for(mixed, 1, 0, "mean"))
+    level = mixed.X[:, list(mixed.axes[1].inputs)].argmax(axis=1)
+    assert np.abs(np.array(found["x"]) - level).max() < 0.5
+    assert len(set(found["x"])) > 100
+    assert found == points(mixed, plane_for(mixed, 1, 0, "median"))
+
+
+def test_a_level_that_training_has_not_seen_is_no_point(mixed):
+    X = mixed.X.copy()
+    X[3, list(mixed.axes[1].inputs)] = 0
+    other = dataclasses.replace(mixed, X=X)
+    found = points(other, plane_for(other, 1, 0, "mean"))
+    assert {len(column) for column in found.values()} == {len(X) - 1}
+    assert found["value"] == [round(float(v), 5) for v in np.delete(mixed.y, 3)]
 
 
 def test_bytes_of_the_plane_are_probabilities():

@@ -289,6 +289,79 @@ def test_it_is_accessible(context, server, scheme, size, data):
     page.close()
 
 
+PLACES = """[...document.querySelectorAll('main .card')].map((card) => {
+    const { left, top } = card.getBoundingClientRect();
+    return [Math.round(left), Math.round(top + scrollY), card.className];
+})"""
+
+
+@pytest.mark.parametrize(
+    "size", [WIDE, PHONE, {"width": 1280, "height": 800}], ids=["wide", "phone", "laptop"]
+)
+def test_the_cards_stand_in_the_order_of_the_document(context, server, size):
+    watched = opened(context, server, size)
+    places = watched.page.evaluate(PLACES)
+    assert len(places) == 6
+    assert [name for *_, name in sorted(places)] == [name for *_, name in places]
+    watched.page.close()
+
+
+def test_a_window_may_change_its_size_while_the_network_trains(watched):
+    page = watched.page
+    button(page, "Play").click()
+    for size in (PHONE, {"width": 1000, "height": 700}, {"width": 2560, "height": 1300}, WIDE):
+        page.set_viewport_size(size)
+        settle(page)
+        step = step_of(page)
+        until_step(page, f"> {step}")
+        canvas = page.evaluate(
+            "(({width, clientWidth}) => width / clientWidth)(document.querySelector('.plane'))"
+        )
+        assert canvas == pytest.approx(page.evaluate("Math.min(devicePixelRatio, 2)"), rel=0.01)
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    button(page, "Pause").click()
+    assert page.locator("#notices .banner").count() == 0
+
+
+def test_on_a_phone_the_settings_are_folded(context, server):
+    server.runner.order("setup", settings=RunSettings(data="moons").plain()).result(60)
+    watched = opened(context, server, PHONE)
+    page = watched.page
+    assert not page.locator("#rule").is_visible()
+    assert page.locator("#chosen").inner_text() == "Moons, 2\u20134\u20133\u20131, tanh, adam"
+    page.locator("#chosen").click()
+    assert page.locator("#rule").is_visible()
+    page.set_viewport_size(WIDE)
+    holds(page, "document.querySelector('#fold').open")
+    assert not page.locator("#chosen").is_visible()
+    page.close()
+
+
+def test_between_large_layers_the_strongest_lines_stand_out(watched, server):
+    page = watched.page
+    server.runner.order("setup", settings={"layers": [16, 16]}).result(60)
+    holds(page, "document.querySelector('#drawing [data-edge=\"2,15,15\"]') !== null")
+    settle(page)
+    snapshot = server.runner.order("snapshot").result(30)
+    W, _ = snapshot.net.unpack(snapshot.theta)
+    lines = page.evaluate(
+        """[...document.querySelectorAll('[data-edge^="2,"]')].map(
+            (e) => [e.dataset.edge, e.classList.contains('faint')])"""
+    )
+    assert len(lines) == 256
+    full = {place for place, faint in lines if not faint}
+    order = sorted(
+        (f"2,{j},{k}" for j in range(16) for k in range(16)),
+        key=lambda place: -abs(W[2][tuple(map(int, place.split(",")[1:]))]),
+    )
+    assert 30 <= len(full) <= 48
+    assert full == set(order[: len(full)])
+    # Whatever touches what is chosen is shown.
+    page.evaluate("DR.page.set({selected: {kind: 'node', layer: 2, j: 3}})")
+    settle(page)
+    assert page.locator('[data-edge^="2,3,"].faint').count() == 0
+
+
 def test_help_and_colours_by_keyboard(watched):
     page = watched.page
     page.locator("body").press("?")
@@ -332,6 +405,47 @@ def test_a_regression_on_a_table(context):
         page.locator("label", has_text="town").first.click()
         holds(page, "DR.page.net.widths[0] === 1")
         settle(page)
+        assert watched.errors == []
+        page.close()
+
+
+def test_over_a_single_column_the_prediction_is_a_line(context):
+    x = [i / 10 for i in range(100)]
+    table = table_from_frame({"x": x, "y": [(v - 5) ** 2 for v in x]})
+    source = TableSource.of(table, infer_schema(table, "y"), name="parabola.csv")
+    with served(RunSettings(data="table", layers=(4,), held=0), source) as own:
+        watched = opened(context, own)
+        page = watched.page
+        before = plane(page)
+        button(page, "Epoch").click()
+        holds(page, "document.querySelector('[data-where=epoch]').textContent === '1'")
+        settle(page)
+        assert plane(page) != before
+        assert page.locator("#axis-x").count() == 0
+        # The least target is 0, whatever is left of it by standardising and back.
+        assert page.locator("#surface .classes").inner_text().split()[:2] == ["y", "0"]
+        ink = page.evaluate(
+            """(() => {
+                const probe = document.createElement('span');
+                probe.style.color = 'var(--ink)';
+                document.body.append(probe);
+                const wanted = getComputedStyle(probe).color.match(/[0-9]+/g).slice(0, 3).join();
+                probe.remove();
+                const canvas = document.querySelector('canvas.plane');
+                const { width, height } = canvas;
+                const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+                let columns = 0;
+                for (let x = 0; x < width; ++x)
+                    for (let y = 0; y < height; ++y) {
+                        const at = 4 * (y * width + x);
+                        if ([...data.slice(at, at + 3)].join() !== wanted) continue;
+                        columns += 1;
+                        break;
+                    }
+                return columns / width;
+            })()"""
+        )
+        assert ink > 0.7
         assert watched.errors == []
         page.close()
 

@@ -76,7 +76,8 @@ def test_without_the_token_nothing_is_given(server, path, query):
 @pytest.mark.parametrize(
     "host",
     [None, "", "evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "localhost",
-     "127.0.0.1.evil.example:{port}", "localhost.:{port}", "[::1]:{port}"],
+     "127.0.0.1.evil.example:{port}", "localhost.:{port}", "[::1]:{port}", "0.0.0.0:{port}",
+     "localhost.evil.com:{port}", "127.1:{port}", "2130706433:{port}", "user@127.0.0.1:{port}"],
 )  # fmt: skip
 def test_another_host_is_refused(server, host):
     host = None if host is None else host.format(port=server.port)
@@ -88,7 +89,8 @@ def test_another_host_is_refused(server, host):
     "origin",
     ["https://evil.example", "http://evil.example:{port}", "http://127.0.0.1:1", "null", "",
      "https://127.0.0.1:{port}", "http://127.0.0.1", "http://localhost:{port}.evil.example",
-     "file://"],
+     "file://", "http://[::1]:{port}", "http://0.0.0.0:{port}", "http://localhost.evil.com:{port}",
+     "http://127.0.0.1:{port}, http://evil.example", "http://127.0.0.1:{port}/"],
 )  # fmt: skip
 def test_another_origin_is_refused(server, origin):
     origin = origin.format(port=server.port)
@@ -96,6 +98,31 @@ def test_another_origin_is_refused(server, origin):
     with pytest.raises(InvalidStatus) as error, Client(server, origin=origin):
         pass
     assert error.value.response.status_code == 403
+
+
+def test_a_host_in_capitals_is_the_same_host(server):
+    assert get(server, f"/who?token={TOKEN}", Host=f"LOCALHOST:{server.port}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../../etc/passwd", "/export/../../../etc/passwd", "/export/..%2f..%2fetc%2fpasswd",
+     "/export/run.py%00.txt", "/assets/playground.js", "//etc/passwd", "/export/%2e%2e"],
+)  # fmt: skip
+def test_there_is_nothing_beside_the_routes(server, path):
+    status, _, body = get(server, f"{path}?token={TOKEN}")
+    assert status == 404
+    assert b"root:" not in body
+
+
+@pytest.mark.parametrize("path", [*PATHS[:-1], "/payload?rows=all", "/export/nothing"])
+def test_no_answer_is_kept_framed_or_told_where_it_came_from(server, path):
+    for token in (TOKEN, "wrong"):
+        _, headers, _ = get(server, f"{path}{'&' if '?' in path else '?'}token={token}")
+        assert headers["cache-control"] == "no-store"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_socket_must_say_its_origin(server):

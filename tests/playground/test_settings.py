@@ -1,5 +1,6 @@
 """What can be chosen, and what is refused."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from deltarule.errors import InputError
 from deltarule.maths import LOSSES
 from deltarule.playground import BUILTIN, Data, RunSettings, Target, started_run
+from deltarule.playground.frames import unpacked
+from deltarule.playground.picture import framed
 from deltarule.playground.settings import (
     LIMITS,
     STARTS,
@@ -15,7 +18,9 @@ from deltarule.playground.settings import (
     checked_settings,
     legal_losses,
     short,
+    starting_with,
 )
+from deltarule.playground.state import made_problem
 from deltarule.training import StopFlag
 
 
@@ -99,3 +104,34 @@ def test_what_is_given_is_shown_short_whatever_it_is():
         nested = [nested]
     for value in ("x" * 10_000, [0] * 10_000, 10**5000, nested, {"a": ["b"] * 999}):
         assert len(short(value)) < 80
+
+
+# At the usual 300 steps a second: what Play has reached after so many seconds.
+LEARNT = {
+    "xor": (0.92, 2),
+    "spirals": (0.95, 5),
+    "circles": (0.97, 2),
+    "moons": (0.95, 5),
+    "digits": (0.93, 3),
+}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("data", BUILTIN)
+def test_play_learns_every_built_in_data_with_the_settings_it_begins_with(data, seed):
+    least, seconds = LEARNT[data]
+    settings = dataclasses.replace(starting_with(data), seed=seed)
+    problem = made_problem(settings, None, StopFlag())
+
+    def held_score():
+        return unpacked(framed(problem, {}, moving=False))[0]["held_score"]
+
+    assert held_score() < 0.8
+    while problem.run.step < 300 * seconds:
+        problem.run.advance(300 * seconds - problem.run.step)
+    assert held_score() >= least
+
+
+def test_other_data_bring_all_of_their_own_settings():
+    # What one of them sets and another does not would stay from the data before.
+    assert len({tuple(sorted(start)) for start in STARTS.values()}) == 1

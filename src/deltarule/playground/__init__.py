@@ -9,7 +9,7 @@
 - ``assets/``, ``page.py``: the page.
 """
 
-from deltarule.playground.data import BUILTIN, Data, Target, builtin_data
+from deltarule.playground.data import BUILTIN, Axis, Data, Target, builtin_data
 from deltarule.playground.live import LiveRun, started_run
 from deltarule.playground.serving import serve
 from deltarule.playground.settings import RunSettings
@@ -17,6 +17,7 @@ from deltarule.playground.tabledata import TableSource, table_data
 
 __all__ = [
     "BUILTIN",
+    "Axis",
     "Data",
     "LiveRun",
     "RunSettings",

@@ -14,7 +14,7 @@ from deltarule.errors import InputError, UnknownName
 from deltarule.maths import Network
 from deltarule.training import split_rows
 
-__all__ = ["BUILTIN", "Data", "Target", "builtin_data", "held_out"]
+__all__ = ["BUILTIN", "Axis", "Data", "Target", "builtin_data", "held_out"]
 
 # Separates these streams from those of the initial weights, the order and the split of rows.
 _DATA_KEY = 3
@@ -47,6 +47,27 @@ class Target:
 
 
 @dataclasses.dataclass(frozen=True)
+class Axis:
+    """What can be varied along a side of the decision surface: an input, or a column's levels.
+
+    Attributes
+    ----------
+    name : str
+    inputs : tuple of int
+        One input; or one for each level, of which a row has one at 1 and the others at 0.
+    levels : tuple of str
+        Of a category; empty for a quantity.
+    date : bool
+        Whether the quantity is a number of days since 1970.
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    levels: tuple[str, ...] = ()
+    date: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Data:
     """Rows to train on and rows held out, as a network takes them.
 
@@ -71,6 +92,11 @@ class Data:
     target: Target
     offsets: np.ndarray
     scales: np.ndarray
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """What the decision surface can vary: every input, or every column of a table."""
+        return tuple(Axis(name, (k,)) for k, name in enumerate(self.inputs))
 
     def n_outputs(self, output: str) -> int:
         """How many outputs a network with this output activation has.

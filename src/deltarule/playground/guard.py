@@ -10,7 +10,18 @@ from urllib.parse import parse_qs
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["Guard", "refusal"]
+__all__ = ["HEADERS", "Guard", "refusal"]
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""What stands above every answer: it is kept nowhere, framed nowhere, and its address, which
+carries the token, is told to nobody."""
 
 
 def refusal(
@@ -77,7 +88,7 @@ class Guard:
             return
         if scope["type"] == "http":
             text = f"deltarule playground refuses: {reason}.\n"
-            response = PlainTextResponse(text, 403, {"Cache-Control": "no-store"})
+            response = PlainTextResponse(text, 403, HEADERS)
             await response(scope, receive, send)
         else:
             # Closed before it is accepted: the browser is answered 403.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.optimizers import RULES
-from deltarule.playground.data import BUILTIN
+from deltarule.playground.data import BUILTIN, Target
 from deltarule.playground.frames import packed
 from deltarule.playground.settings import LIMITS, STARTS, activations, legal_losses
 from deltarule.playground.state import Problem
@@ -59,14 +59,23 @@ def described(problem: Problem, source: TableSource | None) -> dict[str, Any]:
         "full_batch": rule.full_batch,
         "steps_per_epoch": run.batches.steps_per_epoch,
         "inputs": list(data.inputs),
-        "scales": [[float(o), float(s)] for o, s in zip(data.offsets, data.scales, strict=True)],
+        "axes": [
+            {
+                "name": axis.name,
+                "levels": list(axis.levels),
+                "date": axis.date,
+                "offset": float(data.offsets[axis.inputs[0]]),
+                "scale": float(data.scales[axis.inputs[0]]),
+            }
+            for axis in data.axes
+        ],
         "target": {
             "name": data.target.name,
             "classes": list(data.target.classes),
             "mean": data.target.mean,
             "scale": data.target.scale,
-            "low": low * data.target.scale + data.target.mean,
-            "high": high * data.target.scale + data.target.mean,
+            "low": _in_unit(low, data.target),
+            "high": _in_unit(high, data.target),
         },
         "plane": {
             "x": plane.x,
@@ -83,6 +92,12 @@ def described(problem: Problem, source: TableSource | None) -> dict[str, Any]:
         },
         "engine": run.engine.name,
     }
+
+
+def _in_unit(value: float, target: Target) -> float:
+    """A standardised quantity in the unit of the table; what is 0 but for rounding is 0."""
+    found = value * target.scale + target.mean
+    return found if abs(found) > 1e-9 * target.scale else 0.0
 
 
 def framed(problem: Problem, header: Mapping[str, Any], moving: bool) -> bytes:

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from deltarule.errors import DeltaruleError, FileError, InputError
 from deltarule.playground import export
 from deltarule.playground.explained import ROWS, live_payload
-from deltarule.playground.guard import Guard
+from deltarule.playground.guard import HEADERS, Guard
 from deltarule.playground.messages import MOST_BYTES, Message, parsed
 from deltarule.playground.page import playground_html
 from deltarule.playground.runner import Runner
@@ -110,11 +110,11 @@ class Playground:
                 "frame-ancestors 'none'",
             ]
         )
-        return HTMLResponse(text, headers={"Content-Security-Policy": policy, **_HEADERS})
+        return HTMLResponse(text, headers={"Content-Security-Policy": policy, **HEADERS})
 
     async def who(self, request: Request) -> Response:
         """Which server this is, for a page that has lost its own."""
-        return JSONResponse({"boot": self.boot}, headers=_HEADERS)
+        return JSONResponse({"boot": self.boot}, headers=HEADERS)
 
     async def payload(self, request: Request) -> Response:
         """The run as the drawing and the derivation take it."""
@@ -126,7 +126,7 @@ class Playground:
             payload = await run_in_threadpool(live_payload, snapshot, rows)
         except DeltaruleError as error:
             return _told_text(str(error), 409)
-        return JSONResponse(payload, headers=_HEADERS)
+        return JSONResponse(payload, headers=HEADERS)
 
     async def export(self, request: Request) -> Response:
         """The script, the model or the page of the run as it is now."""
@@ -139,7 +139,7 @@ class Playground:
         except DeltaruleError as error:
             return _told_text(str(error), 409)
         name = {"Content-Disposition": f'attachment; filename="{made.name}"'}
-        return Response(made.data, media_type=made.media_type, headers={**_HEADERS, **name})
+        return Response(made.data, media_type=made.media_type, headers={**HEADERS, **name})
 
     # -- the socket ----------------------------------------------------------------------
 
@@ -211,17 +211,8 @@ class Playground:
         await asyncio.wrap_future(self.runner.order(message.type, **message.fields))
 
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-
-
 def _told_text(text: str, status: int) -> Response:
-    return Response(f"{text}\n", status, _HEADERS, "text/plain; charset=utf-8")
+    return Response(f"{text}\n", status, HEADERS, "text/plain; charset=utf-8")
 
 
 def make_app(playground: Playground) -> Starlette:

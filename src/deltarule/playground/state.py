@@ -165,7 +165,7 @@ def made_problem(
     data = before.data if same and before is not None else data_for(settings, source)
     settings = fitted_settings(settings, data)
     net, run = started_run(data, settings, flag)
-    if before is not None and before.data.inputs == data.inputs:
+    if before is not None and before.data.axes == data.axes:
         plane = before.plane
         if not same:
             plane = plane_for(data, plane.x, plane.y, plane.hold)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.playground.data import Data
+from deltarule.playground.data import Axis, Data
 
 __all__ = ["SIDE", "Plane", "class_shares", "plane_for", "suggested_axes", "surface"]
 
@@ -19,18 +19,24 @@ _MOST_POINTS = 800
 HOLDS = ("mean", "median")
 
 
+# How far points of one level are strewn, of the width that the level has.
+_STREWN = 0.7
+
+
 @dataclasses.dataclass(frozen=True)
 class Plane:
-    """Two inputs that vary, and where the others are held.
+    """Two axes of the data, and where the other inputs are held.
 
     Attributes
     ----------
     x, y : int
-        The inputs along the sides; with a single input, y is −1 and nothing varies upwards.
+        The numbers of the axes along the sides; where there is a single one, y is −1 and nothing
+        varies upwards.
     hold : {"mean", "median"}
         Where the other inputs are held, over the rows that are trained on.
     ranges : tuple of 4 floats
-        From and to along x, from and to along y, as the network takes them.
+        From and to along x, from and to along y, as the network takes them; level j of a category
+        is from j − ½ to j + ½.
     rows : float32 array of shape (SIDE², n_0)
         The places, row by row from the top left.
     """
@@ -43,7 +49,7 @@ class Plane:
 
 
 def suggested_axes(data: Data) -> tuple[int, int]:
-    """The two inputs that say most about the target, each for itself.
+    """The two axes that say most about the target, each for itself.
 
     Examples
     --------
@@ -51,30 +57,37 @@ def suggested_axes(data: Data) -> tuple[int, int]:
     >>> suggested_axes(builtin_data("moons"))
     (0, 1)
     """
-    n = data.X.shape[1]
-    if n <= 2:
-        return 0, n - 1 if n == 2 else -1
-    X = data.X.astype(np.float64)
-    X = X - X.mean(axis=0)
-    spread = (X**2).sum(axis=0)
+    axes = data.axes
+    if len(axes) <= 2:
+        return 0, len(axes) - 1 if len(axes) == 2 else -1
     if data.target.classes:
         Y = np.eye(len(data.target.classes))[data.y]
         Y = Y / np.sqrt(np.maximum(Y.sum(axis=0), 1))
     else:
-        Y = data.y[:, None] - data.y.mean()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(spread > 0, ((X.T @ Y) ** 2).sum(axis=1) / spread, 0.0)
-    first, second = np.argsort(-share, kind="stable")[:2]
+        Y = data.y[:, None].astype(np.float64)
+    Y = Y - Y.mean(axis=0)
+    # The sum of squares of Y that a line explains, or the means of the levels; each level more
+    # explains something by chance.
+    chance = (Y**2).sum() / len(Y)
+    explained = np.zeros(len(axes))
+    for number, axis in enumerate(axes):
+        X = data.X[:, list(axis.inputs)].astype(np.float64)
+        X = X if axis.levels else X - X.mean(axis=0)
+        size = (X**2).sum(axis=0)[:, None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            explained[number] = np.where(size > 0, (X.T @ Y) ** 2 / size, 0.0).sum()
+        explained[number] -= chance * max(len(axis.levels) - 1, 1)
+    first, second = np.argsort(-explained, kind="stable")[:2]
     return int(first), int(second)
 
 
 def plane_for(data: Data, x: int, y: int, hold: str) -> Plane:
-    """The plane through two inputs.
+    """The plane through two axes of the data.
 
     Raises
     ------
     InputError
-        If an input is not there, or both are the same.
+        If an axis is not there, or both are the same.
 
     Examples
     --------
@@ -82,7 +95,8 @@ def plane_for(data: Data, x: int, y: int, hold: str) -> Plane:
     >>> plane_for(builtin_data("moons"), 0, 1, "mean").rows.shape
     (2304, 2)
     """
-    n = data.X.shape[1]
+    axes = data.axes
+    n = len(axes)
     single = n == 1
     if hold not in HOLDS or not 0 <= x < n or (y != -1 if single else not 0 <= y < n or x == y):
         raise InputError(
@@ -92,15 +106,42 @@ def plane_for(data: Data, x: int, y: int, hold: str) -> Plane:
     kept = data.X if data.held is None else np.delete(data.X, data.held, axis=0)
     fixed = kept.mean(axis=0) if hold == "mean" else np.median(kept, axis=0)
     rows = np.tile(fixed.astype(np.float32), (SIDE * SIDE, 1))
-    low, high = _range(data.X[:, x])
-    across = np.linspace(low, high, SIDE)
-    rows[:, x] = np.tile(across, SIDE)
+    low, high = _axis_range(data, axes[x])
+    _vary(rows, axes[x], np.tile(np.linspace(low, high, SIDE), SIDE))
     if single:
         bottom, top = _range(data.y.astype(np.float64))
     else:
-        bottom, top = _range(data.X[:, y])
-        rows[:, y] = np.repeat(np.linspace(top, bottom, SIDE), SIDE)
+        bottom, top = _axis_range(data, axes[y])
+        _vary(rows, axes[y], np.repeat(np.linspace(top, bottom, SIDE), SIDE))
     return Plane(x, y, hold, (low, high, bottom, top), rows)
+
+
+def _vary(rows: np.ndarray, axis: Axis, values: np.ndarray) -> None:
+    """Put every row where its value along the axis is."""
+    if not axis.levels:
+        rows[:, axis.inputs[0]] = values
+        return
+    level = np.clip(np.rint(values), 0, len(axis.levels) - 1).astype(int)
+    rows[:, list(axis.inputs)] = np.eye(len(axis.levels), dtype=rows.dtype)[level]
+
+
+def _axis_range(data: Data, axis: Axis) -> tuple[float, float]:
+    if axis.levels:
+        return -0.5, len(axis.levels) - 0.5
+    return _range(data.X[:, axis.inputs[0]])
+
+
+def _along(data: Data, axis: Axis, take: np.ndarray, ratio: float) -> np.ndarray:
+    """Where rows are along an axis; NaN for a level that training has not seen.
+
+    Rows of one level would hide one another, so they are strewn over its width: evenly, and the
+    same each time.
+    """
+    X = data.X[take][:, list(axis.inputs)].astype(np.float64)
+    if not axis.levels:
+        return X[:, 0]
+    strewn = ((take * ratio) % 1 - 0.5) * _STREWN
+    return np.where(X.max(axis=1) > 0, X.argmax(axis=1) + strewn, np.nan)
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
@@ -182,10 +223,14 @@ def points(data: Data, plane: Plane) -> dict[str, Any]:
     held = np.zeros(n, dtype=int)
     if data.held is not None:
         held[data.held] = 1
-    upwards = data.y if plane.y < 0 else data.X[:, plane.y]
+    axes = data.axes
+    across = _along(data, axes[plane.x], take, 0.6180339887)
+    up = data.y[take] if plane.y < 0 else _along(data, axes[plane.y], take, 0.7548776662)
+    seen = np.isfinite(across) & np.isfinite(up)
+    take, across, up = take[seen], across[seen], up[seen]
     return {
-        "x": [round(float(value), 5) for value in data.X[take, plane.x]],
-        "y": [round(float(value), 5) for value in upwards[take]],
+        "x": [round(float(value), 5) for value in across],
+        "y": [round(float(value), 5) for value in up],
         "value": [round(float(value), 5) for value in data.y[take]],
         "held": held[take].tolist(),
     }

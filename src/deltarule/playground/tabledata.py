@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from deltarule.errors import DataError, InputError
-from deltarule.playground.data import Data, Target, held_out
+from deltarule.playground.data import Axis, Data, Target, held_out
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
 from deltarule.tables.columncodes import NumberCode
 
@@ -66,6 +66,34 @@ class TableData(Data):
     encoder: TableEncoder
     target_code: TargetEncoder
     typed: TypedColumns
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The columns that a network sees: a quantity by its number, a category by its levels.
+
+        Examples
+        --------
+        >>> from deltarule.tables import infer_schema, table_from_frame
+        >>> columns = {"a": [1.5, 2.5] * 30, "b": ["u", "v"] * 30, "y": [0.0, 1.0] * 30}
+        >>> table = table_from_frame(columns)
+        >>> table_data(table, infer_schema(table, "y")).axes[1]
+        Axis(name='b', inputs=(1, 2), levels=('u', 'v'), date=False)
+        """
+        found, at = [], 0
+        for code in self.encoder.codes:
+            names = code.features()
+            inputs = tuple(range(at, at + len(names)))
+            at += len(names)
+            if isinstance(code, NumberCode) and names[:1] == [code.name]:
+                date = self.schema[code.name].kind == "date"
+                found.append(Axis(code.name, inputs[:1], date=date))
+            elif isinstance(code, NumberCode):
+                # Nothing but whether it is known.
+                found += [Axis(name, (k,)) for name, k in zip(names, inputs, strict=True)]
+            elif names:
+                levels = tuple(name.removeprefix(f"{code.name}=") for name in names)
+                found.append(Axis(code.name, inputs, levels))
+        return tuple(found)
 
 
 def table_data(

@@ -58,7 +58,8 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
     header = read_header(path, delimiter)
     columns: list[NDArray[Any]] | None = None
     lines: NDArray[np.int64] | None = None
-    if len(header.names) <= _DUCK_COLUMNS:
+    # DuckDB finds no row below a header that is not one first line, where line breaks are mixed.
+    if len(header.names) <= _DUCK_COLUMNS and header.last_line == 1:
         columns = _by_duckdb(path, header, tokens)
     if columns is None:
         columns, lines = _by_csv(path, header, tokens)

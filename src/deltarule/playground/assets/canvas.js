@@ -16,7 +16,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       context.clearRect(0, 0, width, height);
       paint(context, width, height);
     };
-    new ResizeObserver(again).observe(frame);
+    // In the next frame of the browser: within the observer another size would be a loop to it.
+    new ResizeObserver(() => requestAnimationFrame(again)).observe(frame);
     return again;
   }
 

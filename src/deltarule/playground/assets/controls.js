@@ -11,16 +11,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const words = (name) => name.replaceAll("_", " ");
 
   /** A labelled control below its label. */
-  function field(id, label, control, note = null) {
+  function field(id, label, control, wide = "") {
     control.id = id;
-    return el("div", { class: "control" }, el("label", { for: id, text: label }), control, note);
+    return el("div", { class: `control ${wide}` }, el("label", { for: id, text: label }), control);
   }
 
   function select(id, label, options, chosen, onchange) {
     const list = el("select", { onchange: () => onchange(list.value) },
       ...options.map(([value, text]) => el("option", { value, text })));
     list.value = String(chosen);
-    return field(id, label, list);
+    return field(id, label, list, "wide"); // the names are long, and none is cut
   }
 
   function number(id, label, value, limits, onchange) {
@@ -28,9 +28,18 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return field(id, label, input);
   }
 
+  /** On a phone the settings are folded, so that what they make is in sight; elsewhere never. */
+  function fold() {
+    const details = document.getElementById("fold"), narrow = matchMedia("(max-width: 899px)");
+    const show = () => (details.open = !narrow.matches);
+    narrow.addEventListener("change", show);
+    show();
+  }
+
   /** Shows the settings in `element`; `order(type, fields)` sends what is asked for. */
   function mount(element, order) {
     let run = null, drawn = "";
+    fold();
     const change = (settings) => order("setup", { settings });
     const anew = (data) => change({ ...run.choices.starts[data], data, columns: [] });
 
@@ -38,7 +47,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const { settings, choices, table, rows } = run, own = settings.data === "table";
       const parts = [select("data", "Data", choices.data.map((name) => [name, name === "table" && table ? table.name : NAMES[name]]), settings.data, anew)];
       if (own) parts.push(columns());
-      parts.push(number("n-rows", own ? "Rows, at most" : "Rows", settings.rows, { min: 10, max: choices.limits.rows, step: 10 }, (value) => change({ rows: value })));
+      parts.push(number("n-rows", own ? "Most rows" : "Rows", settings.rows, { min: 10, max: choices.limits.rows, step: 10 }, (value) => change({ rows: value })));
       if (!own) parts.push(number("noise", "Noise", settings.noise, { min: 0, max: 2, step: 0.01 }, (value) => change({ noise: value })));
       parts.push(number("held", "Held out", settings.held, { min: 0, max: 0.9, step: 0.05 }, (value) => change({ held: value })));
       parts.push(number("seed", "Seed", settings.seed, { min: 0, max: choices.limits.seed, step: 1 }, (value) => change({ seed: value })));
@@ -119,6 +128,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
         const at = document.activeElement && element.contains(document.activeElement) ? document.activeElement : null;
         const again = at && (at.id ? `#${CSS.escape(at.id)}` : at.getAttribute("aria-label") && `[aria-label="${CSS.escape(at.getAttribute("aria-label"))}"]`);
         const open = element.querySelector("details")?.open;
+        const called = settings.data === "table" && table ? table.name : NAMES[settings.data];
+        document.getElementById("chosen").textContent = `${called}, ${net.widths.join("–")}, ${words(settings.activation)}, ${settings.rule}`;
         element.replaceChildren(group("Data", data()), group("Network", network()), group("Training", training()));
         const details = element.querySelector("details");
         if (details && open !== undefined) details.open = open;

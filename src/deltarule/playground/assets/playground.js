@@ -4,51 +4,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const { el, icon, clamp } = DR.dom;
+  const { theme, textSize } = DR.shell;
   const at = (id) => document.getElementById(id);
-  const SIZES = { least: 0.8, most: 2.4, step: 1.15 };
-
-  const memory = {
-    get(key) {
-      try { return localStorage.getItem(`deltarule-${key}`); } catch { return null; }
-    },
-    set(key, value) {
-      try { localStorage.setItem(`deltarule-${key}`, value); } catch { /* not kept, and no harm */ }
-    },
-  };
-
-  const isDark = () => {
-    const chosen = document.documentElement.dataset.theme;
-    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  };
-
-  function theme() {
-    const tell = () => {
-      at("theme").setAttribute("aria-pressed", String(isDark()));
-      document.dispatchEvent(new CustomEvent("deltarule-theme"));
-    };
-    const kept = memory.get("theme");
-    if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
-    at("theme").addEventListener("click", () => {
-      document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-      memory.set("theme", document.documentElement.dataset.theme);
-      tell();
-    });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
-    tell();
-  }
-
-  function textSize() {
-    const size = (value) => {
-      const scale = clamp(value, SIZES.least, SIZES.most);
-      document.documentElement.style.setProperty("--scale", scale.toFixed(3));
-      memory.set("scale", scale);
-      return scale;
-    };
-    let scale = size(Number(memory.get("scale")) || 1);
-    at("smaller").addEventListener("click", () => (scale = size(scale / SIZES.step)));
-    at("larger").addEventListener("click", () => (scale = size(scale * SIZES.step)));
-  }
-
   /** What stands above everything else: one notice for each cause. */
   function notice(cause, text, ...more) {
     const place = at("notices");
@@ -177,7 +134,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     theme();
     textSize();
     const complain = (what, error) => notice("fault", `${what}: ${error && error.message ? error.message : error}`);
-    window.addEventListener("error", (event) => complain("Something failed", event.error || event.message));
+    window.addEventListener("error", (event) => {
+      // Put off to the next frame by the browser, and no failure.
+      if (!/^ResizeObserver loop/.test(event.message)) complain("Something failed", event.error || event.message);
+    });
     let run = null, newest = null, asked = false, painted = 0;
     const order = async (type, fields, refused = "") => notice("order", refused || (await wire.order(type, fields)));
 
@@ -207,8 +167,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     /** What the pictures say, for who does not see them; not many times a second. */
     function words() {
       if (!run) return;
-      const { plane: { x, y }, inputs, target } = run;
-      plane.label(`Decision surface over ${inputs[x]}${y < 0 ? "" : ` and ${inputs[y]}`} for ${target.name}: ${where.words()}`);
+      const { plane: { x, y }, axes, target } = run;
+      plane.label(`Decision surface over ${axes[x].name}${y < 0 ? "" : ` and ${axes[y].name}`} for ${target.name}: ${where.words()}`);
       losses.label(`Loss by epoch: ${at("losses").querySelector(".classes").textContent}`);
     }
     setInterval(words, 1000);
@@ -217,6 +177,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       state: lineNotice,
       run(next) {
         run = next;
+        document.body.dataset.inputs = run.axes.length <= 2 ? "few" : "many";
         for (const each of [settings, plane, losses, where, network]) each.run(run);
       },
       frame(frame) {

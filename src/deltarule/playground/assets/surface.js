@@ -1,11 +1,12 @@
-// What the network says over a plane through two inputs, and the rows as points on it.
+// What the network says over a plane through two columns, and the rows as points on it.
 "use strict";
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const { el, choice } = DR.dom;
   const { css, colour, short } = DR.canvas;
-  const MARGIN = { left: 46, right: 10, top: 10, bottom: 34 };
+  const MARGIN = { right: 10, top: 10, bottom: 34 };
+  const TITLE = 27; // for the name at the left side, and what parts it from the ticks
   const CLASSES = 10;
   // Two classes differ in shape too; more are drawn as their number.
   const SHAPES = ["circle", "diamond"];
@@ -82,33 +83,77 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
   }
 
-  /** Ticks along both sides, in the unit of the table. */
+  const DAY = 86_400_000;
+  const dayText = (days, span) => new Date(days * DAY).toISOString().slice(0, span > 4 * 365 ? 4 : span > 120 ? 7 : 10);
+
+  /** The ticks of a side: places from 0 to 1, and texts in the unit of the table, or the levels. */
+  function side({ axes, target }, number, from, to) {
+    const axis = number < 0 ? { offset: target.mean, scale: target.scale, levels: [] } : axes[number];
+    const n = axis.levels.length;
+    if (n) return axis.levels.map((text, j) => ({ at: (j + 0.5) / n, text: DR.dom.cut(text, 14) }));
+    const [low, high] = [from, to].map((value) => value * axis.scale + axis.offset);
+    return DR.plots.ticks(low, high, axis.date ? 4 : 5).map((value) => ({
+      at: (value - low) / (high - low), text: axis.date ? dayText(value, high - low) : short(value),
+    }));
+  }
+
+  const sides = (run) => ({
+    across: side(run, run.plane.x, run.plane.ranges[0], run.plane.ranges[1]),
+    up: side(run, run.plane.y, run.plane.ranges[2], run.plane.ranges[3]),
+  });
+
+  /** Of ticks that would touch, every second one, or fewer. */
+  function thinned(ticks, room) {
+    const apart = Math.max(1, Math.ceil(room / (Math.abs(ticks[1]?.at - ticks[0]?.at) || 1)));
+    return ticks.filter((_, i) => i % apart === 0);
+  }
+
+  /** Room at the left for the longest tick. */
+  function leftOf(context, run) {
+    context.font = DR.canvas.font(11);
+    return TITLE + Math.ceil(Math.max(14, ...sides(run).up.map(({ text }) => context.measureText(text).width)));
+  }
+
+  /** Ticks along both sides. */
   function drawAxes(context, run, box) {
-    const { plane, inputs, scales, target } = run, [x0, x1, y0, y1] = plane.ranges;
-    const unit = (input) => (value) => (input < 0 ? value * target.scale + target.mean : value * scales[input][1] + scales[input][0]);
-    const X = unit(plane.x), Y = unit(plane.y);
+    const { plane, axes, target } = run, { across, up } = sides(run);
     context.fillStyle = css("--soft");
     context.strokeStyle = css("--strong-line");
     context.lineWidth = 1;
     context.font = DR.canvas.font(11);
     context.textBaseline = "middle";
     context.textAlign = "center";
-    for (const v of DR.plots.ticks(X(x0), X(x1), 5)) {
-      context.fillText(short(v), box.left + ((v - X(x0)) / (X(x1) - X(x0))) * box.width, box.top + box.height + 12);
-    }
+    const widest = Math.max(...across.map(({ text }) => context.measureText(text).width)) + 8;
+    for (const { at, text } of thinned(across, widest / box.width)) context.fillText(text, box.left + at * box.width, box.top + box.height + 12);
     context.textAlign = "right";
-    for (const v of DR.plots.ticks(Y(y0), Y(y1), 5)) {
-      context.fillText(short(v), box.left - 6, box.top + (1 - (v - Y(y0)) / (Y(y1) - Y(y0))) * box.height);
-    }
+    for (const { at, text } of thinned(up, 13 / box.height)) context.fillText(text, box.left - 6, box.top + (1 - at) * box.height);
     context.strokeRect(box.left - 0.5, box.top - 0.5, box.width + 1, box.height + 1);
     context.textAlign = "center";
     context.font = DR.canvas.font(12, 600);
-    context.fillText(DR.dom.cut(inputs[plane.x], 32), box.left + box.width / 2, box.top + box.height + 27);
+    context.fillText(DR.dom.cut(axes[plane.x].name, 32), box.left + box.width / 2, box.top + box.height + 27);
     context.save();
     context.translate(9, box.top + box.height / 2);
     context.rotate(-Math.PI / 2);
-    context.fillText(DR.dom.cut(plane.y < 0 ? target.name : inputs[plane.y], 32), 0, 0);
+    context.fillText(DR.dom.cut(plane.y < 0 ? target.name : axes[plane.y].name, 32), 0, 0);
     context.restore();
+  }
+
+  /** With a single column the prediction is a line over it, between the least and greatest target. */
+  function drawPrediction(context, run, { level }, box) {
+    const { plane: { ranges: [, , y0, y1], side: n }, target } = run;
+    if (target.classes.length) return;
+    const [low, high] = [target.low, target.high].map((value) => ((value - target.mean) / target.scale - y0) / (y1 - y0));
+    context.beginPath();
+    for (let i = 0; i < n; ++i) {
+      const up = low + (level[i] / 255) * (high - low);
+      context.lineTo(box.left + (i / (n - 1)) * box.width, box.top + (1 - up) * box.height);
+    }
+    context.lineJoin = "round";
+    for (const [tone, width] of [["--card", 5], ["--ink", 2.5]]) {
+      context.strokeStyle = css(tone);
+      context.lineWidth = width;
+      context.stroke();
+    }
   }
 
   function legend(run) {
@@ -145,12 +190,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     const paint = DR.canvas.make(frame, canvas, (context, width, height) => {
       if (!run || !arrays || !arrays.level) return;
-      const { left, right, top, bottom } = MARGIN;
+      const { right, top, bottom } = MARGIN, left = leftOf(context, run);
       const box = { left, top, width: width - left - right, height: height - top - bottom };
       context.imageSmoothingEnabled = true;
       context.drawImage(behind, box.left, box.top, box.width, box.height);
       overlay(width, height, box);
       context.drawImage(front, 0, 0, width, height);
+      if (run.plane.y < 0) drawPrediction(context, run, arrays, box);
     });
 
     function colours() {
@@ -165,7 +211,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     function select(name, label, chosen, onchange) {
       const id = `axis-${name}`;
       const list = el("select", { id, onchange: () => onchange(Number(list.value)) },
-        ...run.inputs.map((input, k) => el("option", { value: k, text: DR.dom.cut(input, 40) })));
+        ...run.axes.map((axis, k) => el("option", { value: k, text: DR.dom.cut(axis.name, 40) })));
       list.value = chosen;
       return el("div", { class: "field" }, el("label", { for: id, text: label }), list);
     }
@@ -176,9 +222,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
 
     function controls() {
-      const { plane, inputs } = run;
-      const parts = [];
-      if (inputs.length > 1) {
+      const { plane, inputs, axes: known } = run;
+      const parts = [], held = [];
+      if (known.length > 1) {
         // The other axis gives way: both cannot be the same.
         const other = (k, before) => (k === before ? (k === plane.x ? plane.y : plane.x) : before);
         parts.push(select("x", "Across", plane.x, (x) => ask({ x, y: other(x, plane.y) })));
@@ -192,10 +238,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (run.rows.held) {
         const box = el("input", { type: "checkbox", id: "held-points", onchange: () => { shown = box.checked; size = ""; paint(); } });
         box.checked = shown;
-        parts.push(el("div", { class: "field check" }, box, el("label", { for: "held-points", text: `rows held out (${run.target.classes.length > 2 ? "faint" : "hollow"})` })));
+        held.push(el("div", { class: "field check" }, box, el("label", { for: "held-points", text: `rows held out (${run.target.classes.length > 2 ? "faint" : "hollow"})` })));
       }
       axes.replaceChildren(...parts);
-      key.replaceChildren(legend(run));
+      const colours = legend(run);
+      colours.append(...held);
+      key.replaceChildren(colours);
     }
 
     element.replaceChildren(frame, key, axes);
@@ -206,7 +254,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         run = next;
         size = "";
         arrays = null; // those of another plane mean something else
-        const same = before && ["plane", "inputs", "target"].every((name) => JSON.stringify({ ...before[name], ranges: 0 }) === JSON.stringify({ ...run[name], ranges: 0 }));
+        const same = before && ["plane", "inputs", "axes", "target"].every((name) => JSON.stringify({ ...before[name], ranges: 0 }) === JSON.stringify({ ...run[name], ranges: 0 }));
         if (!same || before.rows.held !== run.rows.held) controls();
       },
       frame(next) {

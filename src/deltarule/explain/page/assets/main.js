@@ -4,8 +4,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const { el, clamp } = DR.dom;
+  const { theme, textSize } = DR.shell;
   const at = (id) => document.getElementById(id);
-  const SIZES = { least: 0.8, most: 2.4, step: 1.15 };
 
   /** A failure is said on the page, in words, and the rest of the page goes on. */
   function complain(what, error) {
@@ -18,58 +18,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
           "Open the page in a current browser; if it stays, report it with the file.",
       }),
     );
-  }
-
-  /** What a browser remembers of a reader's choice; files opened from disk may have no storage. */
-  const memory = {
-    get(key) {
-      try {
-        return localStorage.getItem(`deltarule-${key}`);
-      } catch {
-        return null;
-      }
-    },
-    set(key, value) {
-      try {
-        localStorage.setItem(`deltarule-${key}`, value);
-      } catch {
-        /* not kept, and no harm */
-      }
-    },
-  };
-
-  const isDark = () => {
-    const chosen = document.documentElement.dataset.theme;
-    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  };
-
-  function theme() {
-    const button = at("theme");
-    const tell = () => {
-      button.setAttribute("aria-pressed", String(isDark()));
-      document.dispatchEvent(new CustomEvent("deltarule-theme"));
-    };
-    const kept = memory.get("theme");
-    if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
-    button.addEventListener("click", () => {
-      document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-      memory.set("theme", document.documentElement.dataset.theme);
-      tell();
-    });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
-    tell();
-  }
-
-  function textSize() {
-    const size = (value) => {
-      const scale = clamp(value, SIZES.least, SIZES.most);
-      document.documentElement.style.setProperty("--scale", scale.toFixed(3));
-      memory.set("scale", scale);
-      return scale;
-    };
-    let scale = size(Number(memory.get("scale")) || 1);
-    at("smaller").addEventListener("click", () => (scale = size(scale / SIZES.step)));
-    at("larger").addEventListener("click", () => (scale = size(scale * SIZES.step)));
   }
 
   const KEYS = [

@@ -5,6 +5,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
 (function () {
   const { el, svg, put, brief, clamp } = DR.dom;
 
+  const STRONG = 48; // lines between two layers that are drawn in full
+
   /** What of the network is shown: the pass with the nudge if there is one, and without. */
   function seen(store) {
     const nudged = store.nudged();
@@ -50,6 +52,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     if (element.textContent !== text) element.textContent = text;
   }
 
+  /** Between two crowded layers the weak lines step back, until something they touch is chosen. */
+  function thinOut(view) {
+    for (let l = 1; l <= view.store.net.L; ++l) {
+      const between = view.edges.filter((part) => part.l === l);
+      const sizes = between.map((part) => Math.abs(part.value)).sort((a, b) => b - a);
+      for (const part of between)
+        part.faint = sizes.length > STRONG && Math.abs(part.value) < sizes[STRONG - 1];
+    }
+  }
+
   function paintEdges(view, known) {
     const { store } = view,
       { state } = store,
@@ -61,6 +73,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       part.value = value(part.l, part.j, part.k);
       if (Number.isFinite(part.value)) most = Math.max(most, Math.abs(part.value));
     }
+    thinOut(view);
     const crowd = view.edges.length > 260 ? 0.62 : 1;
     for (const part of view.edges) {
       const t = most > 0 && Number.isFinite(part.value) ? Math.abs(part.value) / most : 0;
@@ -88,7 +101,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       { layer: l, j } = part.what,
       { symbols } = DR.text;
     const { state } = store,
-      digits = plan.r >= 20 ? 3 : 2;
+      digits = plan.r >= 24 ? 3 : 2;
     const a = now.pass.A[l][j],
       old = now.base.A[l][j];
     const computed = known.a(l, j);
@@ -97,7 +110,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     put(
       part.value,
       "class",
-      text.length > (plan.r < 20 ? 4 : 6) || (plan.r < 20 && text.includes("e")) ? "value long" : "value",
+      text.length > (plan.r < 20 ? 4 : plan.r < 24 ? 5 : 6) || (plan.r < 24 && text.includes("e"))
+        ? "value long"
+        : "value",
     );
     const moved = now.nudged && computed && a !== old;
     const i = state.sample;
@@ -213,6 +228,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         const touches = DR.plan.touches(part, sweep && !hot ? null : focus);
         if (flows(sweep, part, L)) tone += ` lit ${sweep.direction}`;
         else if (!touches && (dims || sweep)) tone += " dim";
+        if (part.faint && part.shown && !(touches && focus)) tone += " faint";
       } else if (isNow(sweep, part.what, L)) tone += " now";
       put(part.element, "class", tone);
       if (part.what.kind) put(part.element, "aria-pressed", key === chosen ? "true" : "false");
