@@ -11,7 +11,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -373,21 +372,41 @@ def test_a_reader_that_has_had_enough_is_no_error(place):
     running.stderr.close()
 
 
+def rest_of(terminal):
+    """All that a process writes to its end of a pseudo-terminal until it closes it."""
+    seen = b""
+    try:
+        while piece := os.read(terminal, 65536):
+            seen += piece
+    except OSError:
+        pass  # the other end is closed
+    os.close(terminal)
+    return seen
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_ctrl_c_saves_the_best_model_so_far(place):
     data = load_diabetes(as_frame=True).frame
     data.to_csv("d.csv", index=False)
-    running = process(
-        *("fit", "d.csv", "--target", "target", "--out", "m"),
-        *("--epochs", "9000000", "--patience", "9000000", "--layers", "8", "--record"),
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "deltarule", "fit", "d.csv", "--target", "target", "--out", "m"]
+        + ["--epochs", "9000000", "--patience", "9000000", "--layers", "8", "--record"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        env={**os.environ, "TERM": "xterm"},
     )
-    while "age" not in running.stdout.readline():
-        pass  # what was understood is printed just before training
-    time.sleep(2)
+    os.close(theirs)
+    seen = b""
+    while not re.search(rb"epoch \d+ of at most", seen):
+        seen += os.read(ours, 65536)
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=120)
+    seen += rest_of(ours)
+    out, _ = running.communicate(timeout=120)
     assert running.returncode == 130
     assert "(interrupted)" in out
-    assert "saving the best epoch so far" in err
+    assert b"saving the best epoch so far" in seen
     model = TableModel.load("m")
     assert model.report["epochs"] > 0
     assert model.report["stopped"] == "interrupted"
@@ -411,13 +430,7 @@ def test_a_live_line_on_a_terminal(place):
         env=environment,
     )
     os.close(theirs)
-    seen = b""
-    try:
-        while piece := os.read(ours, 65536):
-            seen += piece
-    except OSError:
-        pass  # the other end is closed
-    os.close(ours)
+    seen = rest_of(ours)
     assert running.wait(120) == 0
     assert re.search(rb"epoch \d+ of at most 3000   loss \d\.\d{4}   validation", seen)
 

@@ -90,8 +90,7 @@ def shown_attributions(tab):
 
 
 def settled(tab):
-    """After whatever the page does a moment later is done."""
-    tab.page.wait_for_timeout(80)
+    """After whatever the page does a moment later is done: it says at once that it is busy."""
     tab.page.locator("[data-attribute=all][aria-busy]").wait_for(state="detached")
 
 

@@ -240,6 +240,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (changed.has("payload")) build(store.payload.lens);
       if (!changed.has("payload") && !changed.has("state") && !changed.has("sample")) return;
       show(false);
+      // What stands there is of another sample now, whether or not anybody looks.
+      for (const each of parts) if (each.slow) DR.dom.put(each, "aria-busy", true);
       later();
     });
     const seen = (entries) => {
