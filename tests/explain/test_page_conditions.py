@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 from tests.browser import Watched
-from tests.explain.pages import article, set_state
+from tests.explain.pages import article, set_state, until
 from tests.explain.test_page_payload import subject_of
 
 from deltarule.engines import EngineSettings
@@ -200,10 +200,7 @@ def test_a_selection_beyond_the_frame_is_brought_into_it(chromium, tmp_path):
     path = article().write(tmp_path)
     with opened(chromium, path, width=390, height=844) as page:
         set_state(page, selected={"kind": "node", "layer": 2, "j": 1})
-        page.wait_for_timeout(100)
-        node, frame = (
-            page.locator(selector).bounding_box()
-            for selector in ('[data-node="2,1"]', ".network-frame")
-        )
-        assert frame["x"] <= node["x"]
-        assert node["x"] + node["width"] <= frame["x"] + frame["width"]
+        inside = """(([node, frame]) => frame.left <= node.left && node.right <= frame.right)(
+            ['[data-node="2,1"]', ".network-frame"]
+                .map((selector) => document.querySelector(selector).getBoundingClientRect()))"""
+        until(page, inside, bool)
