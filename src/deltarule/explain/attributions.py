@@ -21,7 +21,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.explain.path_integral import integrated
 from deltarule.explain.subject import Subject
-from deltarule.explain.taken import looked_at
+from deltarule.explain.subjects import subject_of
 from deltarule.maths import Loss, Network, numpy_namespace
 from deltarule.maths.backprop import cost_and_grad
 from deltarule.maths.inputs import check_rows
@@ -167,9 +167,9 @@ def _shown(value: float, digits: int = 6) -> str:
 
 
 def attribute(
-    given: Any,
+    what: Any,
     X: Any = None,
-    y: Any = None,
+    Y: Any = None,
     *,
     theta: Any = None,
     rows: int | Sequence[int] | np.ndarray | None = None,
@@ -185,7 +185,7 @@ def attribute(
 
     Parameters
     ----------
-    given, X, y, theta
+    what, X, Y, theta
         What is looked at, as for :func:`deltarule.lens`. Without dropout.
     rows : int or sequence of int, optional
         Which rows; all of them if left out.
@@ -228,7 +228,7 @@ def attribute(
     >>> found.values, found.value, found.baseline_value
     (array([[ 6., -4.]]), array([2.5]), array([0.5]))
     """
-    subject = looked_at(given, X, y, theta=theta)
+    subject = subject_of(what, X, Y, theta=theta)
     return attributions_of(
         subject,
         rows=rows,

@@ -15,7 +15,8 @@ from deltarule.explain.attributions import Attributions, attributions_of
 from deltarule.explain.lens_views import MEASURES, lens_html, lens_text
 from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, series
 from deltarule.explain.subject import Subject
-from deltarule.explain.taken import looked_at, step_update
+from deltarule.explain.subjects import subject_of
+from deltarule.explain.taken import step_update
 from deltarule.optimizers import Rule
 
 __all__ = ["GradientLens", "HardRow", "lens"]
@@ -223,9 +224,9 @@ class GradientLens:
 
 
 def lens(
-    given: Any,
+    what: Any,
     X: Any = None,
-    y: Any = None,
+    Y: Any = None,
     *,
     theta: Any = None,
     sample_weight: Any = None,
@@ -243,10 +244,10 @@ def lens(
 
     Parameters
     ----------
-    given : Network, Model, MLPClassifier, MLPRegressor, TableModel, ReplayedStep or Subject
+    what : Network, Model, MLPClassifier, MLPRegressor, TableModel, ReplayedStep or Subject
         A network needs ``theta``; a step and a subject have their rows.
-    X, y : arrays of shape (N, n_0) and (N, n_L) or (N,)
-        For a ``TableModel`` X is the table, with its target, and y is left out.
+    X, Y : arrays of shape (N, n_0) and (N, n_L) or (N,)
+        For a ``TableModel`` X is the table, with its target, and Y is left out.
     theta : array of shape (p,), optional
         The parameters of a ``Network``.
     sample_weight : array of shape (N,), optional
@@ -297,10 +298,10 @@ def lens(
     >>> lens(good, X, X**2, theta=good.initial(seed=0)).advice
     ()
     """
-    subject = looked_at(
-        given,
+    subject = subject_of(
+        what,
         X,
-        y,
+        Y,
         theta=theta,
         sample_weight=sample_weight,
         learning_rate=learning_rate,
