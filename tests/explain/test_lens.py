@@ -659,9 +659,7 @@ def test_what_has_no_network_is_refused():
     net = NETS["tanh"]
     with pytest.raises(InputError, match="has its own"):
         lens(Model(net, moved(net)), X, targets(net), theta=moved(net))
-    with pytest.raises(
-        InputError, match="a Subject has rows.* leave X out"
-    ):
+    with pytest.raises(InputError, match=r"a Subject has rows.* leave X out"):
         lens(Subject.of_arrays(net, moved(net), X, targets(net)), X)
     with pytest.raises(InputError, match="no number is called 'size'"):
         lens(net, X, targets(net), theta=moved(net)).values("size")

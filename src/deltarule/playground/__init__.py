@@ -13,15 +13,15 @@ from deltarule.playground.data import BUILTIN, Axis, Data, Target, builtin_data
 from deltarule.playground.live import LiveRun, started_run
 from deltarule.playground.serving import serve
 from deltarule.playground.settings import RunSettings
-from deltarule.playground.tabledata import TableSource, table_data
+from deltarule.playground.tabledata import ReadTable, table_data
 
 __all__ = [
     "BUILTIN",
     "Axis",
     "Data",
     "LiveRun",
+    "ReadTable",
     "RunSettings",
-    "TableSource",
     "Target",
     "builtin_data",
     "serve",

@@ -16,7 +16,7 @@ from deltarule.errors import InputError
 from deltarule.explain.gradient_lens import GradientLens
 from deltarule.explain.gradient_lens import lens as look
 from deltarule.explain.page.formulas import formulas_script
-from deltarule.explain.page.payload import PageState, check_size, cost_of, payload_of
+from deltarule.explain.page.payload import PageState, check_size, payload_of
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
@@ -150,7 +150,7 @@ def write_page(
     """
     subject = explained if isinstance(explained, Subject) else explained.subject
     check_size(subject)
-    formulas = formulas_script(subject.net, subject.step, cost_of(subject))
+    formulas = formulas_script(subject.net, subject.step, subject.objective)
     if isinstance(lens, str):
         if lens != "auto":
             raise InputError(f"lens is {lens!r}; expected a GradientLens, 'auto' or None")

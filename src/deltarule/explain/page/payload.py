@@ -13,13 +13,12 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.explain.page.formulas import formulas_mathml
 from deltarule.explain.subject import StepTaken, Subject
-from deltarule.maths import Network, numpy_namespace
+from deltarule.maths import Network
 from deltarule.maths.backprop import traced
 from deltarule.maths.blocks import runs_of
-from deltarule.maths.penalties import penalty_terms
 from deltarule.maths.printing import record_loss
 
-__all__ = ["MOST_ROWS", "PageState", "check_size", "cost_of", "describe", "packed", "payload_of"]
+__all__ = ["MOST_ROWS", "PageState", "check_size", "describe", "packed", "payload_of"]
 
 FORMAT = 1
 MOST_ROWS = 256
@@ -166,7 +165,7 @@ def payload_of(
         "format": FORMAT,
         "title": title or f"{'-'.join(map(str, net.widths))} network",
         "net": describe(net),
-        "mathml": formulas_mathml(net, subject.step, cost_of(subject)),
+        "mathml": formulas_mathml(net, subject.step, subject.objective),
         "names": {
             "inputs": list(subject.names.inputs),
             "outputs": list(subject.names.outputs),
@@ -233,20 +232,6 @@ def check_size(subject: Subject) -> None:
             "such as explain(...).weight(l, j, k).text(), or 'deltarule explain' with --weight "
             "l,j,k and without --html"
         )
-
-
-def cost_of(subject: Subject) -> float | None:
-    """C with its penalty at the subject's θ, for a rule that looks at it; None without a step."""
-    if subject.step is None:
-        return None
-    settings, net = subject.step.settings, subject.net
-    if not settings.penalties:
-        return subject.trace.cost
-    xp = numpy_namespace(np.float64)
-    added, _ = penalty_terms(
-        xp, settings.penalties, subject.theta, net.is_weight, settings.total_weight
-    )
-    return subject.trace.cost + float(added)
 
 
 def describe(net: Network) -> dict[str, Any]:
