@@ -13,7 +13,8 @@ from deltarule.errors import InputError
 from deltarule.explain.advice import THRESHOLDS, Advice, advise
 from deltarule.explain.attributions import Attributions, attributions_of
 from deltarule.explain.lens_views import MEASURES, lens_html, lens_text
-from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, series
+from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, ratio, series
+from deltarule.explain.numbers import json_number
 from deltarule.explain.subject import Subject
 from deltarule.explain.subjects import subject_of
 from deltarule.explain.taken import step_update
@@ -169,7 +170,7 @@ class GradientLens:
         ``"-Infinity"``, which JavaScript's ``Number`` reads.
         """
         net = self.subject.net
-        names = [name for name in MEASURES if name != "layer"]
+        names = list(MEASURES)
         layers = [
             {
                 "layer": each.layer,
@@ -179,7 +180,7 @@ class GradientLens:
                 "marks": list(self.marks(each.layer)),
                 "dead_units": dead.tolist(),
                 "saturated_units": saturated.tolist(),
-                **{name: _plain(getattr(each, name)) for name in names},
+                **{name: json_number(getattr(each, name)) for name in names},
             }
             for each, dead, saturated in zip(
                 self.layers,
@@ -191,8 +192,8 @@ class GradientLens:
         return {
             "format": 1,
             "rows": len(self.subject.X),
-            "cost": _plain(self.measured.cost),
-            "input_rms": _plain(self.measured.input_rms),
+            "cost": json_number(self.measured.cost),
+            "input_rms": json_number(self.measured.input_rms),
             "step": None if self.subject.step is None else self.subject.step.number,
             "measures": [
                 {"name": name, "label": each.label, "words": each.words}
@@ -202,13 +203,19 @@ class GradientLens:
             "layers": layers,
             "advice": [dataclasses.asdict(each) for each in self.advice],
             "hardest": [
-                {k: _plain(v) for k, v in dataclasses.asdict(each).items()}
+                {
+                    name: json_number(value) if isinstance(value, float) else value
+                    for name, value in dataclasses.asdict(each).items()
+                }
                 for each in self.hardest(20)
             ],
             "over": {
                 "steps": list(self.steps),
-                "cost": [_plain(each.cost) for each in self.over],
-                "series": {name: _plain(self.over_training(name).tolist()) for name in names}
+                "cost": [json_number(each.cost) for each in self.over],
+                "series": {
+                    name: [list(map(json_number, row)) for row in self.over_training(name)]
+                    for name in names
+                }
                 if self.over
                 else {},
             },
@@ -330,10 +337,9 @@ def _with_update(subject: Subject, measured: Measured, update: np.ndarray | None
     dW, _ = subject.net.unpack(update)
     layers = []
     for each in measured.layers:
-        size = float(np.linalg.norm(W[each.layer]))
         moved = float(np.linalg.norm(dW[each.layer]))
-        ratio = moved / size if size > 0 else float("inf") if moved > 0 else float("nan")
-        layers.append(dataclasses.replace(each, update_ratio=ratio))
+        changed = ratio(moved, float(np.linalg.norm(W[each.layer])))
+        layers.append(dataclasses.replace(each, update_ratio=changed))
     return dataclasses.replace(measured, layers=tuple(layers))
 
 
@@ -385,12 +391,3 @@ def _known(name: str) -> str:
     if name not in MEASURES:
         raise InputError(f"no number is called {name!r}; expected one of {', '.join(MEASURES)}")
     return name
-
-
-def _plain(value: Any) -> Any:
-    """Numbers as JSON can hold them."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
