@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from deltarule.explain import overview
@@ -381,7 +381,7 @@ class Explanation:
     def _repr_html_(self) -> str:
         return overview.html(self, DEPTH, TERMS, DIGITS)
 
-    def html(self, path: str | os.PathLike[str], **options: Any) -> Any:
+    def html(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write the interactive page: one file that needs no network.
 
         Parameters
@@ -389,9 +389,16 @@ class Explanation:
         path : path
         **options
             As for :func:`deltarule.explain.page.write_page`.
+
+        Raises
+        ------
+        InputError, FileError
+            As :func:`deltarule.explain.page.write_page`.
         """
-        page = importlib.import_module("deltarule.explain.page")
-        return page.write_page(self, path, **options)
+        # A page has a lens and assets, which a derivation does without.
+        from deltarule.explain.page import write_page
+
+        return write_page(self, path, **options)
 
     def __str__(self) -> str:
         return self.text()

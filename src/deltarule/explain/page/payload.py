@@ -184,9 +184,9 @@ def payload_of(
         "engine": {
             "name": subject.engine,
             "dtype": subject.dtype,
-            **_some(subject.engine_grad if whole else None),
+            **_compared(subject.engine_grad if whole else None),
         },
-        "reference": {"state": 0, "cost": _cell(reference.cost), **_some(reference.grad)},
+        "reference": {"state": 0, "cost": _cell(reference.cost), **_compared(reference.grad)},
         "columns": [
             {
                 "name": column.name,
@@ -366,8 +366,8 @@ def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any
     }
 
 
-def _some(grad: np.ndarray | None) -> dict[str, Any]:
-    """A gradient, or entries of it spread over all, if it is very long."""
+def _compared(grad: np.ndarray | None) -> dict[str, Any]:
+    """What the page compares its own gradient with: all of it, or of a long one some entries."""
     if grad is None:
         return {"grad": None, "at": None}
     if len(grad) <= MOST_COMPARED:
