@@ -15,6 +15,7 @@ from deltarule.explain.attributions import Attributions, attributions_of
 from deltarule.explain.lens_views import MEASURES, lens_html, lens_text
 from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, ratio, series
 from deltarule.explain.numbers import json_number
+from deltarule.explain.spread import spread
 from deltarule.explain.subject import Subject
 from deltarule.explain.subjects import subject_of
 from deltarule.explain.taken import step_update
@@ -149,8 +150,7 @@ class GradientLens:
         Of more than 128 rows, 128 that are evenly spread. See :func:`deltarule.explain.attribute`
         for other rows, outputs, baselines and methods.
         """
-        n = len(self.subject.X)
-        rows = np.unique(np.linspace(0, n - 1, min(n, _ATTRIBUTED)).round().astype(np.intp))
+        rows = spread(len(self.subject.X), _ATTRIBUTED)
         return attributions_of(self.subject, rows=rows, tolerance=_ATTRIBUTED_TOLERANCE)
 
     def text(self) -> str:
@@ -348,11 +348,8 @@ def _over(
 ) -> tuple[tuple[int, ...], tuple[Measured, ...]]:
     """The numbers at recorded steps. Two steps that follow each other tell the update between."""
     states = _states(subject, recording)
-    steps = sorted(states)
-    if len(steps) > most:
-        steps = [
-            steps[i] for i in np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))
-        ]
+    recorded = sorted(states)
+    steps = [recorded[place] for place in spread(len(recorded), most)]
     # The step of an older θ is not that of now: only what was recorded tells of it.
     plain = dataclasses.replace(subject, step=None, masks=None)
     found = []

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.explain.spread import spread
 from deltarule.playground.data import Axis, Data
 
 __all__ = ["SIDE", "Plane", "class_shares", "plane_for", "points", "suggested_axes", "surface"]
@@ -217,7 +218,7 @@ def points(data: Data, plane: Plane) -> dict[str, Any]:
     ['held', 'value', 'x', 'y']
     """
     n = len(data.X)
-    take = np.arange(n) if n <= _MOST_POINTS else np.linspace(0, n - 1, _MOST_POINTS).astype(int)
+    take = spread(n, _MOST_POINTS)
     held = np.zeros(n, dtype=int)
     if data.held is not None:
         held[data.held] = 1

@@ -12,6 +12,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.explain.page.formulas import formulas_mathml
+from deltarule.explain.spread import spread
 from deltarule.explain.subject import StepTaken, Subject
 from deltarule.maths import Network
 from deltarule.maths.backprop import traced
@@ -277,8 +278,7 @@ def _chosen_rows(subject: Subject, wanted: int | None, hardest: Sequence[int]) -
     named = [] if wanted is None else [wanted]
     named = list(dict.fromkeys([*named, *hardest]))[:most]
     others = np.setdiff1d(np.arange(n), named)
-    spread = np.linspace(0, len(others) - 1, most - len(named)).astype(int)
-    return sorted([*named, *others[spread].tolist()])
+    return sorted([*named, *others[spread(len(others), most - len(named))].tolist()])
 
 
 def _shares(w: np.ndarray, rows: list[int]) -> np.ndarray:
@@ -324,8 +324,7 @@ def _kept(states: Sequence[PageState], own: int, budget: int) -> list[int]:
     if size > STEP_BYTES:
         return [own]
     most = min(len(others), max(1, budget // size))
-    places = np.linspace(0, len(others) - 1, most).astype(int) if most > 1 else [0]
-    return sorted({own, *(others[i] for i in places)})
+    return sorted({own, *(others[i] for i in spread(len(others), most))})
 
 
 def _state(state: PageState, subject: Subject, rows: list[int] | None) -> dict[str, Any]:
@@ -372,7 +371,7 @@ def _compared(grad: np.ndarray | None) -> dict[str, Any]:
         return {"grad": None, "at": None}
     if len(grad) <= MOST_COMPARED:
         return {"grad": packed(grad), "at": None}
-    at = np.unique(np.linspace(0, len(grad) - 1, COMPARED).astype(int))
+    at = spread(len(grad), COMPARED)
     return {"grad": packed(grad[at]), "at": at.tolist()}
 
 
