@@ -4,8 +4,10 @@
 - ``settings.py``, ``live.py``, ``state.py``: what can be chosen, and the run that it gives.
 - ``runner.py``: the thread that trains.
 - ``picture.py``, ``surface.py``, ``frames.py``: what is seen of it.
-- ``messages.py``, ``guard.py``, ``server.py``: who may ask for what, and the server.
-- ``export.py``: the script, the model and the page of a run.
+- ``messages.py``, ``guard.py``, ``server.py``, ``serving.py``: who may ask for what, and
+  the server.
+- ``explained.py``: the run as something to explain.
+- ``export.py``, ``script.py``: the script, the model and the page of a run.
 - ``assets/``, ``page.py``: the page.
 """
 

@@ -51,6 +51,8 @@ class Recorder(Watcher):
     InputError
         If a bound is out of range; of a minimizer such as L-BFGS, which has no steps, when
         training begins.
+    FileError
+        If the folder exists when training begins, or cannot be written when it ends.
 
     Notes
     -----
