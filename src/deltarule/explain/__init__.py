@@ -12,8 +12,9 @@ name stands for both and whoever imports the package gets it under that name.
 - ``written.py``, ``rulebook.py``: formulas and update rules, written down.
 - ``plaintext.py``, ``tex.py``, ``htmltree.py``: trees as text, LaTeX and HTML.
 - ``explanation.py``, ``overview.py``, ``agreement.py``: the door, the whole, the engine beside it.
-- ``gradient_lens.py``, ``measures.py``, ``advice.py``, ``lens_views.py``, ``taken.py``: the gradient
-  lens; ``attributions.py``, ``path_integral.py``: what is owed to each input.
+- ``gradient_lens.py``, ``measures.py``, ``advice.py``, ``lens_views.py``, ``taken.py``: the lens;
+  ``attributions.py``, ``path_integral.py``: what is owed to each input.
+- ``spread.py``: which are looked at, where all would be too many.
 - ``page/``: the page.
 """
 
