@@ -632,7 +632,7 @@ def test_float32_networks_are_looked_at_in_float64():
         ({"theta": None}, "a Network has no parameters"),
         ({"theta": [1.0]}, r"theta has shape \(1,\)"),
         ({"X": None}, "X was not given"),
-        ({"y": None}, "y was not given"),
+        ({"Y": None}, "Y was not given"),
         ({"X": X[:, :2]}, r"expected \(N, 4\)"),
         ({"sample_weight": np.zeros(N)}, "every sample weight is 0"),
         ({"sample_weight": -np.ones(N)}, "expected finite numbers ≥ 0"),
@@ -648,7 +648,7 @@ def test_float32_networks_are_looked_at_in_float64():
 )
 def test_bad_input_is_refused_with_what_to_do(change, words):
     net = NETS["tanh"]
-    arguments = {"X": X, "y": targets(net), "theta": moved(net)} | change
+    arguments = {"X": X, "Y": targets(net), "theta": moved(net)} | change
     with pytest.raises(InputError, match=words):
         lens(net, **arguments)
 
@@ -659,7 +659,7 @@ def test_what_has_no_network_is_refused():
     net = NETS["tanh"]
     with pytest.raises(InputError, match="has its own"):
         lens(Model(net, moved(net)), X, targets(net), theta=moved(net))
-    with pytest.raises(InputError, match="give it alone"):
+    with pytest.raises(InputError, match=r"a Subject has rows.* leave X out"):
         lens(Subject.of_arrays(net, moved(net), X, targets(net)), X)
     with pytest.raises(InputError, match="no number is called 'size'"):
         lens(net, X, targets(net), theta=moved(net)).values("size")

@@ -99,5 +99,6 @@ def test_infinite_numbers_are_printed_and_stored():
     assert node.value == -np.inf
     assert "−∞" in node.text()
     stored = json.loads(json.dumps(node.to_dict(), allow_nan=False))
-    assert stored["value"] == "-inf"
+    assert stored["value"] == "-Infinity"
+    assert float(stored["value"]) == -np.inf
     assert [n.value for n in walk(node, 1)][1] == 0.0

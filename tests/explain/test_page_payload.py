@@ -22,7 +22,6 @@ from deltarule.explain.page import (
     write_page,
 )
 from deltarule.explain.page.page import FONT, SCRIPTS, STYLES
-from deltarule.explain.page.payload import cost_of
 from deltarule.explain.subject import Column, StepTaken, Subject
 from deltarule.maths import Network, backprop
 
@@ -146,11 +145,11 @@ def test_what_is_no_json_is_left_out_or_spelled():
 
 def test_the_cost_that_a_rule_sees_has_its_penalty():
     subject = subject_of([3, 4, 2], 5)
-    assert cost_of(subject) is None
+    assert subject.objective == subject.trace.cost
     settings = EngineSettings(rule="sgd", l2=0.5, total_weight=5.0)
     subject = dataclasses.replace(subject, step=StepTaken(settings, 0.1))
     weights = subject.theta[subject.net.is_weight]
-    assert cost_of(subject) == pytest.approx(subject.trace.cost + 0.05 * weights @ weights)
+    assert subject.objective == pytest.approx(subject.trace.cost + 0.05 * weights @ weights)
 
 
 def test_a_large_networks_gradient_is_compared_at_some_entries():

@@ -259,6 +259,47 @@ def test_a_subject_is_explained_as_it_is():
     assert explain(subject).subject is subject
 
 
+def test_a_subject_takes_a_step_and_an_engine_that_are_asked_for():
+    subject = subject_of(Network([1, 1]), [[1.0]], [[2.0]], theta=[1.0, 0.0])
+    e = explain(subject, rule="sgd", learning_rate=0.25, engine="reference")
+    assert e.update_weight(1, 0, 0).value == 1.0 - 0.25 * e.weight(1, 0, 0).value
+    assert e.agreement.passed
+    again = explain(e, learning_rate=0.5)
+    assert again.subject.step.settings == e.subject.step.settings
+    assert again.update_bias(1, 0).value == -0.5 * e.bias(1, 0).value
+
+
+def test_another_rate_than_that_of_a_step_that_was_taken_is_another_step():
+    step = taken()
+    e = explain(step, learning_rate=0.5 * step.learning_rate)
+    assert e.subject.step.number == explain(step).subject.step.number
+    assert e.subject.step.theta_after is None
+    assert "engine" not in e.update_weight(1, 0, 0).note
+
+
+@pytest.mark.parametrize("given", ["X", "Y", "theta", "sample_weight", "masks"])
+def test_what_has_rows_of_its_own_takes_no_others(given):
+    step = taken()
+    for what, kind in ((step, "a step of training"), (subject_of(step), "a Subject")):
+        with pytest.raises(InputError, match=f"^{kind} has rows.* leave {given} out"):
+            explain(what, **{given: [1.0]})
+
+
+def test_the_number_of_a_step_is_not_dropped_for_want_of_a_rule(rows):
+    with pytest.raises(InputError, match="needs a learning rate"):
+        explain(NET, [[1.0, 2.0]], [[1.0]], theta=[0.0] * 3, number=3)
+    X, classes = rows
+    model = fitted(MLPClassifier((4,), max_iter=2), X, classes)
+    assert explain(model, X, classes, number=7).subject.step.number == 7
+
+
+def test_an_engine_is_not_compared_under_masks_that_it_does_not_know():
+    masks = [None, np.array([[2.0]]), None]
+    net = Network([2, 1, 1])
+    with pytest.raises(InputError, match="has dropout masks; an engine draws its own"):
+        explain(net, [[1.0, 2.0]], [[1.0]], theta=net.initial(0), masks=masks, engine="reference")
+
+
 NET = Network([2, 1])
 
 
@@ -275,7 +316,7 @@ NET = Network([2, 1])
             "theta is given beside a Model",
         ),
         (lambda: explain(MLPRegressor(), [[1.0]], [1.0]), "is not fitted"),
-        (lambda: explain(taken(), [[1.0]]), "has its own batch"),
+        (lambda: explain(taken(), [[1.0]]), "a step of training has rows"),
         (
             lambda: explain(NET, [[1.0, 2.0]], [[1.0]], theta=[0.0] * 3, engine="fast"),
             "unknown engine 'fast'",

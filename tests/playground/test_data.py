@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 
 from deltarule.errors import DataError, InputError, UnknownName
 from deltarule.maths import Network
-from deltarule.playground import BUILTIN, TableSource, builtin_data, table_data
+from deltarule.playground import BUILTIN, ReadTable, builtin_data, table_data
 from deltarule.tables import infer_schema, table_from_frame
 
 POINTS = [name for name in BUILTIN if name != "digits"]
@@ -88,7 +88,7 @@ def frame(n=60):
 
 def source(**columns):
     table = table_from_frame(frame() | columns)
-    return TableSource.of(table, infer_schema(table, "price"))
+    return ReadTable.of(table, infer_schema(table, "price"))
 
 
 def test_a_table_is_encoded_from_the_rows_that_are_trained_on():

@@ -13,7 +13,7 @@ import pytest
 from deltarule import StopFlag, load_model
 from deltarule.errors import Diverged, UnknownName
 from deltarule.estimators import TableModel
-from deltarule.playground import RunSettings, TableSource
+from deltarule.playground import ReadTable, RunSettings
 from deltarule.playground.explained import subject_of_run
 from deltarule.playground.export import made
 from deltarule.playground.script import run_script
@@ -101,7 +101,7 @@ def table(tmp_path):
     path = tmp_path / "a table.csv"
     path.write_text("size,age,town,answer\n" + "\n".join(rows) + "\n")
     found = read_table(str(path))
-    return TableSource.of(
+    return ReadTable.of(
         found,
         infer_schema(found, "answer"),
         reading="table = read_table('a table.csv')\nschema = infer_schema(table, 'answer')",

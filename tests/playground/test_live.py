@@ -8,7 +8,8 @@ from deltarule.engines import EngineSettings, started_engine
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import RULES
 from deltarule.playground import RunSettings, builtin_data, started_run
-from deltarule.playground.live import MOST_RECORDS
+from deltarule.playground.live import MOST_RECORDS, LiveRun
+from deltarule.playground.runner import Runner
 from deltarule.playground.settings import fitted_settings
 from deltarule.training import Batches
 
@@ -189,3 +190,23 @@ def test_the_next_batch_is_that_of_the_next_step():
     engine.step(batch, settings.learning_rate)
     run.advance(1)
     assert (run.engine.theta == engine.theta).all()
+
+
+def test_a_fault_of_our_own_while_it_plays_is_said_and_the_thread_lives(monkeypatch):
+    def broken(run, steps):
+        raise ZeroDivisionError("planted")
+
+    runner = Runner(settings=RunSettings(data="xor"))
+    runner.start()
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(LiveRun, "advance", broken)
+            runner.order("play").result(10)
+            # The next order is obeyed after the step that failed.
+            with pytest.raises(InputError, match="a fault in deltarule: ZeroDivisionError"):
+                runner.order("step").result(10)
+        runner.order("reset").result(10)
+        runner.order("step").result(10)
+        assert runner.order("snapshot").result(10).step == 1
+    finally:
+        runner.close()

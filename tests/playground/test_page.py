@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.browser import Watched, browser
 from tests.playground.helpers import TOKEN, served
 
-from deltarule.playground import RunSettings, TableSource
+from deltarule.playground import ReadTable, RunSettings
 from deltarule.tables import infer_schema, table_from_frame
 
 WIDE, PHONE = {"width": 1500, "height": 950}, {"width": 360, "height": 740}
@@ -394,7 +394,7 @@ def test_a_regression_on_a_table(context):
          "town": ["Ulm", "Bonn"] * 40,
          "price": [i % 17 * 3.0 + i % 2 * 10 for i in range(80)]}
     )  # fmt: skip
-    source = TableSource.of(table, infer_schema(table, "price"), name="houses.csv")
+    source = ReadTable.of(table, infer_schema(table, "price"), name="houses.csv")
     with served(RunSettings(data="table", layers=(4,)), source) as own:
         watched = opened(context, own)
         page = watched.page
@@ -412,7 +412,7 @@ def test_a_regression_on_a_table(context):
 def test_over_a_single_column_the_prediction_is_a_line(context):
     x = [i / 10 for i in range(100)]
     table = table_from_frame({"x": x, "y": [(v - 5) ** 2 for v in x]})
-    source = TableSource.of(table, infer_schema(table, "y"), name="parabola.csv")
+    source = ReadTable.of(table, infer_schema(table, "y"), name="parabola.csv")
     with served(RunSettings(data="table", layers=(4,), held=0), source) as own:
         watched = opened(context, own)
         page = watched.page

@@ -12,6 +12,7 @@ from tests.playground.helpers import TOKEN, Client, served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from deltarule.playground import RunSettings
+from deltarule.playground.guard import refusal
 from deltarule.playground.messages import MOST_BYTES
 from deltarule.playground.settings import LIMITS
 
@@ -146,6 +147,16 @@ def test_localhost_by_name_is_this_machine_too(server):
     place = f"localhost:{server.port}"
     status, _, _ = get(server, f"/?token={TOKEN}", Host=place, Origin=f"http://{place}")
     assert status == 200
+
+
+def test_a_port_that_browsers_leave_out_may_be_left_out():
+    def refused(host, port):
+        origin = [(b"host", host), (b"origin", b"http://" + host)]
+        return refusal(TOKEN, port, origin, f"token={TOKEN}", live=True)
+
+    assert refused(b"127.0.0.1", 80) == refused(b"localhost:80", 80) == ""
+    assert "the Host is '127.0.0.1'" in refused(b"127.0.0.1", 8000)
+    assert "the Host is 'evil.example'" in refused(b"evil.example", 80)
 
 
 def test_the_server_listens_on_this_machine_alone(server):

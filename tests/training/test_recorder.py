@@ -68,6 +68,19 @@ def test_the_share_is_the_callers():
     assert len(found.checkpoints) > 50
 
 
+def test_digests_of_very_many_epochs_are_thinned_and_every_step_is_replayed(monkeypatch):
+    monkeypatch.setattr("deltarule.training.recorder._MOST_DIGESTS", 10)
+    net, X, Y = regression(n=8)
+    recorder = Recorder(share=math.inf, most=3)
+    result = train(net, X, Y, epochs=50, engine="reference", callbacks=[recorder])
+    found = recorder.recording()
+    assert len(found.digests) <= 10 + 3
+    assert found.digests[50] == digest_of_theta(result.theta)
+    assert set(found.checkpoints) - {0} <= set(found.digests)
+    for step in (1, 24, 25, 50):
+        assert replay(found, X, Y, step).verified >= step
+
+
 def test_epochs_that_become_slow_are_not_slept_through():
     net, X, Y = regression(n=8)
     clock = Clock(1e-6, 0.0)

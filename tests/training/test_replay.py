@@ -318,7 +318,7 @@ def test_of_very_many_rows_some_are_looked_at_and_the_rest_shows_in_the_paramete
     train(net, X, Y, engine="reference", callbacks=[recorder], **FULL)
     other = X.copy()
     other[recorder.recording().rows[3]] += 0.1
-    with pytest.raises(ContractViolation, match="are these the rows"):
+    with pytest.raises(ContractViolation, match="give the rows that were trained on"):
         replay(recorder.recording(), other, Y, 4)
 
 

@@ -15,6 +15,12 @@ from deltarule.cli.places import check_output_file, make_parent
 from deltarule.cli.using import loaded
 from deltarule.errors import DataError, InputError
 from deltarule.estimators import RecordedTable, TableModel
+from deltarule.estimators.replaying import RowPlace
+from deltarule.explain import Derivation, Explanation, explain, overview
+from deltarule.explain.derivation import DEPTH, TERMS, check_limits
+from deltarule.explain.numbers import DIGITS
+from deltarule.explain.page import PageState
+from deltarule.explain.tex import document
 from deltarule.files import write_bytes
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.training import Recording, ReplayedStep, load_recording
@@ -59,7 +65,7 @@ class Question:
 class _Found:
     """What is explained: the explanation, the row in it, and what is known of both."""
 
-    explanation: Any
+    explanation: Explanation
     sample: int | None
     title: str
     facts: dict[str, Any]
@@ -82,12 +88,14 @@ def answer(question: Question) -> None:
         else:
             found = _step_found(question, show)
         show("deriving")
-        parts = [part for each in chosen for part in _derived(found, *each)]
+        parts: list[tuple[str, Derivation | Explanation]] = []
+        for each in chosen:
+            parts += _derived(found, *each)
         if not parts and found.sample is None:
             parts = [("overview", found.explanation)]
         elif not parts:
             parts = [("cost", found.explanation.cost(found.sample))]
-        text = "\n\n".join(_text(found, name, part, question.shown) for name, part in parts)
+        text = "\n\n".join(_text(part, question.shown) for _, part in parts)
         as_dict = {name: part.to_dict(**question.shown) for name, part in parts}
         if question.latex is not None:
             make_parent(question.latex)
@@ -143,10 +151,8 @@ def _step_found(question: Question, show: Any) -> _Found:
 
 
 def _place_in_step(
-    recorded: RecordedTable, step: ReplayedStep, row: int | None, place: Any
+    recorded: RecordedTable, step: ReplayedStep, row: int | None, place: RowPlace | None
 ) -> _Found:
-    from deltarule.explain import explain
-
     recording, batch = recorded.recording, step.batch
     rows = [] if step.source_rows is None else step.source_rows.tolist()
     facts: dict[str, Any] = {
@@ -167,6 +173,7 @@ def _place_in_step(
     )
     if row is None:
         return _Found(explain(step), None, title, facts, step.notes, step, recording)
+    assert place is not None  # of a row there is one
     label = _label(recorded.table, row)
     if place.part == "train" and place.number in batch.rows:
         sample = int(np.flatnonzero(batch.rows == place.number)[0])
@@ -195,8 +202,6 @@ def _place_in_step(
 
 def _model_found(question: Question, show: Any) -> _Found:
     """The trained model on the rows of a table."""
-    from deltarule.explain import explain
-
     model = loaded(question.model)
     show("reading the table")
     recording = None
@@ -270,17 +275,19 @@ def _numbers(kind: str, text: str) -> tuple[int, ...]:
 
 def _derived(
     found: _Found, kind: str, text: str, numbers: tuple[int, ...]
-) -> list[tuple[str, Any]]:
+) -> list[tuple[str, Derivation]]:
     """A selection's derivations by name: of a parameter in a step, its update too."""
     explanation, sample = found.explanation, found.sample
-    if sample is None and kind in _OF_ONE_ROW:
+    if kind in _OF_ONE_ROW and sample is None:
         raise InputError(
             f"--{kind} is about one row; expected --row R beside it, the number of a row of the "
             "table"
         )
     if kind == "input":
+        assert sample is not None
         return [(f"input {text}", explanation.input(_input(found, text), sample))]
     if kind == "column":
+        assert sample is not None
         return [(f"column {text}", explanation.column(_column(found, text), sample))]
     name = f"{kind} {','.join(map(str, numbers))}"
     parts = [(name, getattr(explanation, kind)(*numbers, sample))]
@@ -317,18 +324,14 @@ def _wrapped(line: str) -> str:
     return textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False)
 
 
-def _text(found: _Found, name: str, part: Any, shown: Mapping[str, int]) -> str:
-    if name != "overview":
-        return str(part.text(**shown))
-    from deltarule.explain import overview
-    from deltarule.explain.derivation import DEPTH, TERMS, check_limits
-    from deltarule.explain.numbers import DIGITS
-
+def _text(part: Derivation | Explanation, shown: Mapping[str, int]) -> str:
+    if isinstance(part, Derivation):
+        return part.text(**shown)
     limits = {"depth": DEPTH, "terms": TERMS, "digits": DIGITS} | dict(shown)
     return overview.text(part, *check_limits(**limits), hint=_next)
 
 
-def _next(explanation: Any, place: tuple[int, ...]) -> list[str]:
+def _next(explanation: Explanation, place: tuple[int, ...]) -> list[str]:
     """Options that show more, of the first block's largest derivative and the first row."""
     at = ",".join(map(str, place))
     row = explanation.subject.names.rows[0]
@@ -338,17 +341,13 @@ def _next(explanation: Any, place: tuple[int, ...]) -> list[str]:
 # -- where to --------------------------------------------------------------------------------------
 
 
-def _latex(parts: Sequence[tuple[str, Any]], shown: Mapping[str, int]) -> str:
-    from deltarule.explain.tex import document
-
+def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping[str, Any]) -> str:
     if len(parts) == 1:
-        return str(parts[0][1].latex(**shown))
+        return parts[0][1].latex(**shown)
     return document([part.latex(standalone=False, **shown) for _, part in parts])
 
 
 def _write_page(place: Path, found: _Found, chosen: Sequence[tuple[str, str, Any]]) -> None:
-    from deltarule.explain.page import PageState
-
     start: dict[str, Any] = {} if found.sample is None else {"sample": found.sample}
     for kind, _, numbers in chosen:
         if kind == "weight":

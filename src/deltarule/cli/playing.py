@@ -117,7 +117,7 @@ def _source(
     sql: str | None,
 ) -> Any:
     """The table, read and understood as ``fit`` does it."""
-    from deltarule.playground import TableSource
+    from deltarule.playground import ReadTable
     from deltarule.tables import DEFAULT_NA, infer_schema, read_table
 
     everywhere, by_column = divided_tokens(na)
@@ -139,7 +139,7 @@ def _source(
         f"table = read_table({data!r}{_written(reading)})\n"
         f"schema = infer_schema(table, {target!r}{_written(schema_of)})"
     )
-    return TableSource.of(table, schema, reading=script)
+    return ReadTable.of(table, schema, reading=script)
 
 
 def _written(options: dict[str, Any]) -> str:

@@ -122,10 +122,15 @@ class RecordedTable:
         return cls(model, recording, source.read(data))
 
     @functools.cached_property
+    def settings(self) -> TableSettings:
+        """How the table was divided and trained on."""
+        return TableSettings(**self.model.settings)
+
+    @functools.cached_property
     def parts(self) -> dict[str, TypedColumns]:
         """The rows by what they were for: ``"train"``, ``"valid"``, ``"test"``."""
-        settings = TableSettings(**self.model.settings)
-        return divided(self.model.schema, apply_schema(self.model.schema, self.table), settings)
+        schema = self.model.schema
+        return divided(schema, apply_schema(schema, self.table), self.settings)
 
     @functools.cached_property
     def _rows(self) -> tuple[np.ndarray, np.ndarray]:
@@ -144,8 +149,7 @@ class RecordedTable:
         self.recording.place(step)
         X, Y = self._rows
         training = self.parts["train"]
-        settings = TableSettings(**self.model.settings)
-        rows = settings.batch_rows(len(training))
+        rows = self.settings.batch_rows(len(training))
         with blas_threads_for(self.recording.net, len(X) if rows == "auto" else int(rows)):
             found = replay(
                 self.recording,

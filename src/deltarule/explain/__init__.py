@@ -2,6 +2,20 @@
 
 The package can be called: ``deltarule.explain(…)`` is :func:`deltarule.explain.explain`, since one
 name stands for both and whoever imports the package gets it under that name.
+
+- ``subject.py``: what is explained; ``subjects.py``, ``subject_sources.py``, ``columns.py``: from
+  models, estimators, tables and steps of training to it.
+- ``figures.py``: the numbers of the passes; ``symbols.py``, ``numbers.py``: how they are written.
+- ``derivation.py``: a number and its parts; ``forward_nodes.py``, ``backward_nodes.py``,
+  ``mean_nodes.py``, ``update_nodes.py``, ``column_nodes.py``: the mathematics, made into such
+  trees, each on the one before it.
+- ``written.py``, ``rulebook.py``: formulas and update rules, written down.
+- ``plaintext.py``, ``tex.py``, ``htmltree.py``: trees as text, LaTeX and HTML.
+- ``explanation.py``, ``overview.py``, ``agreement.py``: the door, the whole, the engine beside it.
+- ``gradient_lens.py``, ``measures.py``, ``advice.py``, ``lens_views.py``, ``taken.py``: the lens;
+  ``attributions.py``, ``path_integral.py``: what is owed to each input.
+- ``spread.py``: which are looked at, where all would be too many.
+- ``page/``: the page.
 """
 
 import inspect

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, largest_slope
+from deltarule.explain.numbers import short
 from deltarule.explain.subject import Subject
 from deltarule.maths import INITIALIZERS, Activation
+from deltarule.maths.network import auto_initializer
 
-__all__ = ["THRESHOLDS", "Advice", "advise", "short"]
+__all__ = ["THRESHOLDS", "Advice", "advise"]
 
 THRESHOLDS: dict[str, float] = {
     "vanishing": 1e-3,
@@ -67,30 +68,6 @@ class Advice:
         return f"{self.kind.capitalize()}: {self.seen} {self.why} {self.what}"
 
 
-def short(x: float) -> str:
-    """A number in three digits, for tables.
-
-    Examples
-    --------
-    >>> short(0.000012345), short(1234.5), short(0.25), short(float("inf")), short(float("nan"))
-    ('1.23 × 10^−5', '1230', '0.25', '∞', '—')
-    """
-    if np.isnan(x):
-        return "—"
-    if np.isinf(x):
-        return "∞" if x > 0 else "−∞"
-    if x != 0 and not 1e-3 <= abs(x) < 1e6:
-        mantissa, exponent = f"{x:.2e}".split("e")
-        power = str(int(exponent)).replace("-", "−")
-        return f"{mantissa.replace('-', '−')} × 10^{power}"
-    rounded = float(f"{x:.3g}")
-    return f"{rounded:.0f}".replace("-", "−") if abs(rounded) >= 100 else _plain(rounded)
-
-
-def _plain(x: float) -> str:
-    return f"{x:.6f}".rstrip("0").rstrip(".").replace("-", "−")
-
-
 def advise(subject: Subject, measured: Measured) -> tuple[Advice, ...]:
     """What the numbers of one θ ask for; nothing if they are as they should be."""
     layers = measured.layers
@@ -115,6 +92,11 @@ def _listed(layers: Sequence[LayerMeasures]) -> str:
     if numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 2:
         return f"layers {numbers[0]} to {numbers[-1]}"
     return "layers " + ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
+
+
+def _all_marked(layers: Sequence[LayerMeasures]) -> str:
+    """The end of a sentence about the worst of the layers."""
+    return f"; {_listed(layers)} are marked." if len(layers) > 1 else "."
 
 
 def _numbers(layers: Sequence[LayerMeasures]) -> tuple[int, ...]:
@@ -155,7 +137,9 @@ def _no_gradient(layers: Sequence[LayerMeasures]) -> list[Advice]:
     ]
 
 
-def _where_lost(subject: Subject, layers: Sequence[LayerMeasures], bad: Any) -> tuple[Any, Any]:
+def _where_lost(
+    layers: Sequence[LayerMeasures], bad: Sequence[LayerMeasures]
+) -> tuple[float, float]:
     """The mean factor over the way back to the worst layer: of the slopes, and of the weights."""
     first = min(each.layer for each in bad)
     way = [each for each in layers if first <= each.layer < len(layers)]
@@ -178,13 +162,10 @@ def _activation(subject: Subject, layers: Sequence[LayerMeasures]) -> tuple[str,
 
 
 def _drawn(subject: Subject, layer: LayerMeasures) -> tuple[str, float]:
-    """The initializer of a layer, and the RMS of the weights it draws."""
+    """The initializer that Network.initial takes for a layer, and the RMS of what it draws."""
     record = subject.net.activations[layer.layer]
     assert record is not None
-    # What Network.initial("auto") takes.
-    scheme = "he_normal" if record.gain == 2.0 else "glorot_uniform"
-    if record.name == "selu":
-        scheme = "lecun_normal"
+    scheme = auto_initializer(record)
     n_out, n_in = layer.nodes, subject.net.widths[layer.layer - 1]
     return scheme, INITIALIZERS.get(scheme).variance(n_in, n_out) ** 0.5
 
@@ -207,7 +188,7 @@ def _vanishing(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice
         f"‖δ‖ of {_listed(bad)} is less than 1/1000 of the output's: in layer {worst.layer} "
         f"it is {short(worst.delta_ratio)} of it, so that layer hardly learns."
     )
-    slope, weights = _where_lost(subject, layers, bad)
+    slope, weights = _where_lost(layers, bad)
     largest, _ = largest_slope(record)
     why = (
         f"On the way back each layer multiplies δ by {short(slope * weights)} on average: "
@@ -243,7 +224,7 @@ def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice
     if not bad:
         return []
     worst = max(bad, key=lambda each: each.delta_ratio)
-    slope, weights = _where_lost(subject, layers, bad)
+    slope, weights = _where_lost(layers, bad)
     above = layers[min(worst.layer, len(layers) - 1)]
     scheme, drawn = _drawn(subject, above)
     why = (
@@ -279,7 +260,7 @@ def _dead(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
             _numbers(bad),
             worst.dead >= THRESHOLDS["many_dead"],
             f"{units} of the {worst.nodes} units of layer {worst.layer} are dead: g′(z) is 0 in "
-            f"all {counted} rows" + (f"; {_listed(bad)} are marked." if len(bad) > 1 else "."),
+            f"all {counted} rows" + _all_marked(bad),
             f"No gradient passes through them, so {name} never wakes them again from these rows. "
             "A step that was too large, or a very negative bias, puts units there.",
             "Lower the learning rate or warm it up, start again from net.initial(seed), or choose "
@@ -319,9 +300,9 @@ def _saturated(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice
             True,
             f"{units} of the {worst.nodes} units of layer {worst.layer} are saturated: in at least "
             f"{MOSTLY:.0%} of the rows |g′(z)| is below {FLAT:.0%} of {short(largest)}, the "
-            f"largest slope of {name}" + (f"; {_listed(bad)} are marked." if len(bad) > 1 else "."),
+            f"largest slope of {name}" + _all_marked(bad),
             f"z lies far out, where {name} is flat: RMS of w is {short(worst.weight_rms)}, and "
-            f"{subject.net.widths[worst.layer - 1]} of them add up.",
+            f"{net.widths[worst.layer - 1]} of them add up.",
             what,
         )
     ]
@@ -344,8 +325,7 @@ def _steps(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
                 _numbers(large),
                 worst.update_ratio > 1,
                 f"The step changes the weights of layer {worst.layer} by "
-                f"{short(worst.update_ratio)} of their norm"
-                + (f"; {_listed(large)} are marked." if len(large) > 1 else "."),
+                f"{short(worst.update_ratio)} of their norm" + _all_marked(large),
                 "About 1/1000 is usual; a gradient says what is downhill only nearby.",
                 "If the loss jumps, lower the learning rate or warm it up.",
             )
@@ -358,8 +338,7 @@ def _steps(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
                 _numbers(small),
                 False,
                 f"The step changes the weights of layer {worst.layer} by only "
-                f"{short(worst.update_ratio)} of their norm"
-                + (f"; {_listed(small)} are marked." if len(small) > 1 else "."),
+                f"{short(worst.update_ratio)} of their norm" + _all_marked(small),
                 "The gradient is small here: a minimum is near, or the learning rate is low.",
                 "If the loss could still fall, raise the learning rate, or take a rule that "
                 "scales each gradient by its own size, such as adam.",

@@ -19,16 +19,17 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.explain.numbers import short
 from deltarule.explain.path_integral import integrated
 from deltarule.explain.subject import Subject
-from deltarule.explain.taken import looked_at
+from deltarule.explain.subjects import subject_of
 from deltarule.maths import Loss, Network, numpy_namespace
 from deltarule.maths.backprop import cost_and_grad
 from deltarule.maths.inputs import check_rows
 
-__all__ = ["Attributions", "attribute"]
+__all__ = ["Attributions", "attribute", "attributions_of"]
 
-METHODS = ("integrated", "gradient")
+_METHODS = ("integrated", "gradient")
 # Numbers in the arrays of one batch of rows or of points on their paths.
 _AT_A_TIME = 1 << 20
 
@@ -118,18 +119,20 @@ class Attributions:
         lines = [f"{names[self.method]} of {of}, {which}", f"baseline: {self.baseline_name}"]
         order = np.argsort(-np.abs(scores), kind="stable")
         wide = max(len(self.columns[i][0]) for i in order[:most])
-        lines += [f"  {self.columns[i][0].ljust(wide)}  {_shown(scores[i])}" for i in order[:most]]
+        lines += [
+            f"  {self.columns[i][0].ljust(wide)}  {short(scores[i], 6)}" for i in order[:most]
+        ]
         if len(order) > most:
             rest = scores[order[most:]].sum()
-            lines.append(f"  {f'{len(order) - most} others'.ljust(wide)}  {_shown(rest)}")
+            lines.append(f"  {f'{len(order) - most} others'.ljust(wide)}  {short(rest, 6)}")
         if one:
             change = self.value[0] - self.baseline_value[0]
             lines.append(
-                f"they add to {_shown(scores.sum())}; f(x) − f(x′) = {_shown(change)}; "
-                f"completeness error {_shown(self.error[0], 3)}"
+                f"they add to {short(scores.sum(), 6)}; f(x) − f(x′) = {short(change, 6)}; "
+                f"completeness error {short(self.error[0])}"
             )
         else:
-            lines.append(f"largest completeness error {_shown(np.abs(self.error).max(), 3)}")
+            lines.append(f"largest completeness error {short(np.abs(self.error).max())}")
         if not self.converged.all():
             lines.append(
                 f"{int((~self.converged).sum())} of {len(self.rows)} integrations did not meet the "
@@ -162,14 +165,10 @@ class Attributions:
         return f"Attributions({len(self.rows)} rows, {self.method}, {self.baseline_name})"
 
 
-def _shown(value: float, digits: int = 6) -> str:
-    return f"{value:.{digits}g}".replace("-", "−")
-
-
 def attribute(
-    given: Any,
+    what: Any,
     X: Any = None,
-    y: Any = None,
+    Y: Any = None,
     *,
     theta: Any = None,
     rows: int | Sequence[int] | np.ndarray | None = None,
@@ -185,7 +184,7 @@ def attribute(
 
     Parameters
     ----------
-    given, X, y, theta
+    what, X, Y, theta
         What is looked at, as for :func:`deltarule.lens`. Without dropout.
     rows : int or sequence of int, optional
         Which rows; all of them if left out.
@@ -228,7 +227,7 @@ def attribute(
     >>> found.values, found.value, found.baseline_value
     (array([[ 6., -4.]]), array([2.5]), array([0.5]))
     """
-    subject = looked_at(given, X, y, theta=theta)
+    subject = subject_of(what, X, Y, theta=theta)
     return attributions_of(
         subject,
         rows=rows,
@@ -251,7 +250,7 @@ def attributions_of(
     most_points: int = 8192,
 ) -> Attributions:
     """:func:`attribute` for a subject."""
-    if method not in METHODS:
+    if method not in _METHODS:
         raise InputError(f"method is {method!r}; expected 'integrated' or 'gradient'")
     if not 0 < tolerance < 1:
         raise InputError(f"tolerance is {tolerance!r}; expected a number between 0 and 1")

@@ -18,7 +18,7 @@ from deltarule.explain.numbers import number_box
 from deltarule.explain.symbols import Mark, dotted, partial, plain
 from deltarule.maths.printing.boxes import Apply, Box, Fenced, Number, Partial, Symbol, Terms, Words
 
-__all__ = ["BackwardNodes", "Factor"]
+__all__ = ["BackwardNodes", "Factor", "product_of"]
 
 
 class Factor(NamedTuple):
@@ -170,14 +170,14 @@ class BackwardNodes(ForwardNodes):
             node = product_of(dotted(*(f.mark for f in factors)), values[i], factors)
             node.without_formula()
             if not np.isfinite(values[i]):
-                node.show_numbers(lambda digits: limits_box((up[i], jacobian[i]), digits))
+                node.show_numbers(lambda digits: _limits_box((up[i], jacobian[i]), digits))
             return node
 
         def numbers(digits: int) -> Box | None:
             lost = np.flatnonzero(~np.isfinite(values))
             if not len(lost):
                 return None
-            boxes = [limits_box((up[i], jacobian[i]), digits) for i in lost[:2]]
+            boxes = [_limits_box((up[i], jacobian[i]), digits) for i in lost[:2]]
             rest = () if len(lost) == len(values) else (("+", Words("…")),)
             return Terms((*(("+" if k else "", box) for k, box in enumerate(boxes)), *rest))
 
@@ -194,7 +194,11 @@ class BackwardNodes(ForwardNodes):
         )
 
     def _jacobian(self, mark: Mark, i: int, j: int, sample: int) -> Derivation:
-        """∂a_i/∂z_j of a mixing output: of softmax, a_i ([i = j] − a_j)."""
+        """∂a_i/∂z_j of a mixing output: of softmax, a_i ([i = j] − a_j).
+
+        The value is the pullback's. The formula is that of the textbook, which the pullback never
+        forms; it gives the value again, or tests fail.
+        """
         figures, symbols, L = self.figures, self.symbols, self.figures.L
         value = figures.jacobian(sample, j)[i]
         if self.net.output_activation.name != "softmax":
@@ -242,7 +246,7 @@ class BackwardNodes(ForwardNodes):
         def numbers(digits: int) -> Box | None:
             if plain_sum is not None:
                 return plain_sum.numbers(digits)
-            return limits_box(values[:-1], digits)
+            return _limits_box(values[:-1], digits)
 
         why = "the factors have lost their digits" if finite else "the factors are at their limits"
         return Derivation(
@@ -304,7 +308,7 @@ def _softmax_numbers(a_i: float, same: float, a_j: float, digits: int) -> Box:
     return Terms((("", number_box(a_i, digits)), ("·", Fenced((inner,)))))
 
 
-def limits_box(values: Sequence[float], digits: int) -> Box:
+def _limits_box(values: Sequence[float], digits: int) -> Box:
     """Factors that tend to what they are shown as: (→ −∞) · (→ 0)."""
     parts: list[tuple[str, Box]] = []
     for value in values:

@@ -36,7 +36,7 @@ class EncodedColumn(Column):
         What the network takes.
     """
 
-    code: NumberCode | CategoryCode = None  # type: ignore[assignment]
+    code: NumberCode | CategoryCode
     numbers: np.ndarray | None = None
     dtype: Any = np.float64
 
@@ -86,7 +86,7 @@ class EncodedTarget(Target):
         What training compared with.
     """
 
-    code: TargetEncoder = None  # type: ignore[assignment]
+    code: TargetEncoder
     dtype: Any = np.float64
 
     def derivation(self, mark: Mark, sample: int, value: float, output: str) -> Derivation:

@@ -19,12 +19,12 @@ from deltarule.explain.numbers import DIGITS, product_box, sum_box
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box
 
-__all__ = ["DEPTH", "TERMS", "Derivation", "Remainder", "check_limits"]
+__all__ = ["DEPTH", "TERMS", "Derivation", "Remainder", "added", "check_limits"]
 
 DEPTH, TERMS = 2, 8
 
-Make = Callable[[int], "Derivation"]
-Numbers = Callable[[int], Box | None]
+_Make = Callable[[int], "Derivation"]
+_Numbers = Callable[[int], Box | None]
 
 # A sum of so few terms is shown with the numbers in place; of more, the terms are lines.
 _FEW = 4
@@ -94,9 +94,9 @@ class Derivation:
         kind: str = "given",
         *,
         part_values: Any = (),
-        make: Make | None = None,
+        make: _Make | None = None,
         formula: Box | Callable[[], Box | None] | None = None,
-        numbers: Numbers | None = None,
+        numbers: _Numbers | None = None,
         combine: Callable[[Sequence[float]], float] | None = None,
         case: Callable[[], Box | None] | None = None,
         law: str = "",
@@ -174,12 +174,12 @@ class Derivation:
         if self.kind == "sum":
             return added(values)
         if self.kind == "product":
-            return product(values)
+            return float(math.prod(values))
         if self._combine is None:
             raise InputError(f"{self.mark.key} does not say how its parts give it")
         return float(self._combine(values))
 
-    def show_numbers(self, numbers: Numbers) -> None:
+    def show_numbers(self, numbers: _Numbers) -> None:
         """Show other numbers in place of the formula's symbols."""
         self._numbers = numbers
 
@@ -276,7 +276,13 @@ def check_limits(depth: int, terms: int, digits: int) -> tuple[int, int, int]:
 
 
 def added(values: Any) -> float:
-    """The sum, rounded once where all terms are finite."""
+    """The sum, rounded once where all terms are finite.
+
+    Examples
+    --------
+    >>> added([0.1] * 10), added([1.0, float("inf")])
+    (1.0, inf)
+    """
     numbers = [float(x) for x in values]
     if all(map(math.isfinite, numbers)):
         try:
@@ -285,11 +291,3 @@ def added(values: Any) -> float:
             pass
     with np.errstate(all="ignore"):
         return float(np.sum(numbers))
-
-
-def product(values: Sequence[float]) -> float:
-    """The product of the factors, in their order."""
-    out = 1.0
-    for value in values:
-        out *= value
-    return out

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from deltarule.explain import overview
@@ -33,7 +33,7 @@ def explain(
     learning_rate: float | None = None,
     engine: str | None = None,
     names: Names | None = None,
-    number: int = 1,
+    number: int | None = None,
     slots: Mapping[str, Any] | None = None,
     theta_after: Any = None,
     masks: list[Any] | None = None,
@@ -45,9 +45,9 @@ def explain(
 
     Parameters
     ----------
-    what : Network, Model, MLPClassifier, MLPRegressor, TableModel or ReplayedStep
+    what : Network, Model, MLPClassifier, MLPRegressor, TableModel, ReplayedStep or Subject
         A network needs ``theta``; an estimator must be fitted. A step of training brings its own
-        batch, settings and result.
+        batch, settings and result, and a subject its rows.
     X : array of shape (N, n_0)
         For a TableModel, a Table with its target, or TypedColumns.
     Y : array of shape (N, n_L), or (N,)
@@ -66,8 +66,8 @@ def explain(
         that is known.
     names : Names, optional
         What inputs, outputs and rows are called.
-    number : int
-        t, the number of the step, from 1.
+    number : int, optional
+        t, the number of the step; by default that of the step that is known, or else 1.
     slots : mapping of str to array, optional
         What the rule carried into the step; by default what it starts with.
     theta_after : array of shape (p,), optional
@@ -381,7 +381,7 @@ class Explanation:
     def _repr_html_(self) -> str:
         return overview.html(self, DEPTH, TERMS, DIGITS)
 
-    def html(self, path: str | os.PathLike[str], **options: Any) -> Any:
+    def html(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write the interactive page: one file that needs no network.
 
         Parameters
@@ -389,9 +389,16 @@ class Explanation:
         path : path
         **options
             As for :func:`deltarule.explain.page.write_page`.
+
+        Raises
+        ------
+        InputError, FileError
+            As :func:`deltarule.explain.page.write_page`.
         """
-        page = importlib.import_module("deltarule.explain.page")
-        return page.write_page(self, path, **options)
+        # A page has a lens and assets, which a derivation does without.
+        from deltarule.explain.page import write_page
+
+        return write_page(self, path, **options)
 
     def __str__(self) -> str:
         return self.text()

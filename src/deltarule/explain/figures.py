@@ -103,13 +103,14 @@ class Figures:
     @functools.cached_property
     def intact(self) -> np.ndarray:
         """Where the factors at the output give δ^L with its digits, (N, n_L)."""
+        delta = self.delta[-1]
+        if self.bound_loss.from_input is None:  # δ was made of them
+            return np.full(delta.shape, True)
         with np.errstate(all="ignore"):
             up = self.bound_loss.from_output(self.G[-1], self.subject.Y)[1]
             plain = self.activations[-1].pullback(self.Z[-1], self.G[-1], up)
-            delta = self.delta[-1]
-            same = np.abs(plain - delta) <= _INTACT * np.abs(delta)
-        unfused = self.bound_loss.from_input is None
-        return np.full(delta.shape, True) if unfused else same
+            same: np.ndarray = np.abs(plain - delta) <= _INTACT * np.abs(delta)
+        return same
 
     @functools.cached_property
     def terms(self) -> np.ndarray:

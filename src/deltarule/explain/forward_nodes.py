@@ -14,7 +14,7 @@ from deltarule.explain.symbols import Mark, Symbols, dotted, plain
 from deltarule.explain.written import Written, recorded_activation, recorded_loss, uses
 from deltarule.maths.printing.boxes import Big, Box, Fraction, Power, Scripted, Symbol, Terms
 
-__all__ = ["ForwardNodes"]
+__all__ = ["ForwardNodes", "given", "summed"]
 
 _SUM = Symbol(r"\sum", "Σ", function=True)
 _E = Symbol("e", "e")
@@ -195,6 +195,7 @@ class ForwardNodes:
         L = figures.L
         formula: Box | None
         if self.net.output_activation.name == "softmax":
+            # As on paper; as computed, the largest z is taken off before.
             top = Power(_E, self.symbols.z(L, j).box)
             formula = Fraction(top, Big(_SUM, "k", Power(_E, self.symbols.any_node("z", L, "k"))))
         else:

@@ -13,9 +13,12 @@ from deltarule.errors import InputError
 from deltarule.explain.advice import THRESHOLDS, Advice, advise
 from deltarule.explain.attributions import Attributions, attributions_of
 from deltarule.explain.lens_views import MEASURES, lens_html, lens_text
-from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, series
+from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, ratio, series
+from deltarule.explain.numbers import json_number
+from deltarule.explain.spread import spread
 from deltarule.explain.subject import Subject
-from deltarule.explain.taken import looked_at, step_update
+from deltarule.explain.subjects import subject_of
+from deltarule.explain.taken import step_update
 from deltarule.optimizers import Rule
 
 __all__ = ["GradientLens", "HardRow", "lens"]
@@ -147,8 +150,7 @@ class GradientLens:
         Of more than 128 rows, 128 that are evenly spread. See :func:`deltarule.explain.attribute`
         for other rows, outputs, baselines and methods.
         """
-        n = len(self.subject.X)
-        rows = np.unique(np.linspace(0, n - 1, min(n, _ATTRIBUTED)).round().astype(np.intp))
+        rows = spread(len(self.subject.X), _ATTRIBUTED)
         return attributions_of(self.subject, rows=rows, tolerance=_ATTRIBUTED_TOLERANCE)
 
     def text(self) -> str:
@@ -168,7 +170,7 @@ class GradientLens:
         ``"-Infinity"``, which JavaScript's ``Number`` reads.
         """
         net = self.subject.net
-        names = [name for name in MEASURES if name != "layer"]
+        names = list(MEASURES)
         layers = [
             {
                 "layer": each.layer,
@@ -178,7 +180,7 @@ class GradientLens:
                 "marks": list(self.marks(each.layer)),
                 "dead_units": dead.tolist(),
                 "saturated_units": saturated.tolist(),
-                **{name: _plain(getattr(each, name)) for name in names},
+                **{name: json_number(getattr(each, name)) for name in names},
             }
             for each, dead, saturated in zip(
                 self.layers,
@@ -190,8 +192,8 @@ class GradientLens:
         return {
             "format": 1,
             "rows": len(self.subject.X),
-            "cost": _plain(self.measured.cost),
-            "input_rms": _plain(self.measured.input_rms),
+            "cost": json_number(self.measured.cost),
+            "input_rms": json_number(self.measured.input_rms),
             "step": None if self.subject.step is None else self.subject.step.number,
             "measures": [
                 {"name": name, "label": each.label, "words": each.words}
@@ -201,13 +203,19 @@ class GradientLens:
             "layers": layers,
             "advice": [dataclasses.asdict(each) for each in self.advice],
             "hardest": [
-                {k: _plain(v) for k, v in dataclasses.asdict(each).items()}
+                {
+                    name: json_number(value) if isinstance(value, float) else value
+                    for name, value in dataclasses.asdict(each).items()
+                }
                 for each in self.hardest(20)
             ],
             "over": {
                 "steps": list(self.steps),
-                "cost": [_plain(each.cost) for each in self.over],
-                "series": {name: _plain(self.over_training(name).tolist()) for name in names}
+                "cost": [json_number(each.cost) for each in self.over],
+                "series": {
+                    name: [list(map(json_number, row)) for row in self.over_training(name)]
+                    for name in names
+                }
                 if self.over
                 else {},
             },
@@ -223,9 +231,9 @@ class GradientLens:
 
 
 def lens(
-    given: Any,
+    what: Any,
     X: Any = None,
-    y: Any = None,
+    Y: Any = None,
     *,
     theta: Any = None,
     sample_weight: Any = None,
@@ -243,10 +251,10 @@ def lens(
 
     Parameters
     ----------
-    given : Network, Model, MLPClassifier, MLPRegressor, TableModel, ReplayedStep or Subject
+    what : Network, Model, MLPClassifier, MLPRegressor, TableModel, ReplayedStep or Subject
         A network needs ``theta``; a step and a subject have their rows.
-    X, y : arrays of shape (N, n_0) and (N, n_L) or (N,)
-        For a ``TableModel`` X is the table, with its target, and y is left out.
+    X, Y : arrays of shape (N, n_0) and (N, n_L) or (N,)
+        For a ``TableModel`` X is the table, with its target, and Y is left out.
     theta : array of shape (p,), optional
         The parameters of a ``Network``.
     sample_weight : array of shape (N,), optional
@@ -297,10 +305,10 @@ def lens(
     >>> lens(good, X, X**2, theta=good.initial(seed=0)).advice
     ()
     """
-    subject = looked_at(
-        given,
+    subject = subject_of(
+        what,
         X,
-        y,
+        Y,
         theta=theta,
         sample_weight=sample_weight,
         learning_rate=learning_rate,
@@ -329,10 +337,9 @@ def _with_update(subject: Subject, measured: Measured, update: np.ndarray | None
     dW, _ = subject.net.unpack(update)
     layers = []
     for each in measured.layers:
-        size = float(np.linalg.norm(W[each.layer]))
         moved = float(np.linalg.norm(dW[each.layer]))
-        ratio = moved / size if size > 0 else float("inf") if moved > 0 else float("nan")
-        layers.append(dataclasses.replace(each, update_ratio=ratio))
+        changed = ratio(moved, float(np.linalg.norm(W[each.layer])))
+        layers.append(dataclasses.replace(each, update_ratio=changed))
     return dataclasses.replace(measured, layers=tuple(layers))
 
 
@@ -341,11 +348,8 @@ def _over(
 ) -> tuple[tuple[int, ...], tuple[Measured, ...]]:
     """The numbers at recorded steps. Two steps that follow each other tell the update between."""
     states = _states(subject, recording)
-    steps = sorted(states)
-    if len(steps) > most:
-        steps = [
-            steps[i] for i in np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))
-        ]
+    recorded = sorted(states)
+    steps = [recorded[place] for place in spread(len(recorded), most)]
     # The step of an older θ is not that of now: only what was recorded tells of it.
     plain = dataclasses.replace(subject, step=None, masks=None)
     found = []
@@ -384,12 +388,3 @@ def _known(name: str) -> str:
     if name not in MEASURES:
         raise InputError(f"no number is called {name!r}; expected one of {', '.join(MEASURES)}")
     return name
-
-
-def _plain(value: Any) -> Any:
-    """Numbers as JSON can hold them."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value

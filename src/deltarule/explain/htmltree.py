@@ -12,7 +12,7 @@ from deltarule.explain.plaintext import equation, remainder_words, says_all
 from deltarule.maths.printing.boxes import Box, Terms
 from deltarule.maths.printing.markup import box_mathml
 
-__all__ = ["framed", "tree_html"]
+__all__ = ["framed", "tree_html", "words_html"]
 
 _STYLE = "margin:0.4em 0 0.4em 1.5em"
 

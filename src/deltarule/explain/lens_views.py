@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from deltarule.explain.advice import short
+from deltarule.explain.numbers import short
 
 if TYPE_CHECKING:
     from deltarule.explain.gradient_lens import GradientLens
@@ -92,7 +92,8 @@ def lens_text(found: GradientLens) -> str:
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     left = (2, len(sizes) - 1)
     n = len(found.subject.X)
-    lines = [f"The gradient lens: {n} {'row' if n == 1 else 'rows'}, C = {_six(found)}", ""]
+    cost = short(found.measured.cost, 6)
+    lines = [f"The gradient lens: {n} {'row' if n == 1 else 'rows'}, C = {cost}", ""]
     for row in rows:
         cells = [
             cell.ljust(size) if i in left else cell.rjust(size)
@@ -113,10 +114,6 @@ def lens_text(found: GradientLens) -> str:
     if found.steps:
         lines += ["", *_training(found)]
     return "\n".join(lines)
-
-
-def _six(found: GradientLens) -> str:
-    return f"{found.measured.cost:.6g}".replace("-", "−")
 
 
 def _where(found: GradientLens) -> list[str]:
@@ -175,7 +172,7 @@ def lens_html(found: GradientLens) -> str:
         f"({short(100 * each.share)} % of all), C<sub>i</sub> = {_text(short(each.loss))}</li>"
         for each in found.hardest(5)
     ]
-    caption = f"The gradient lens: {len(found.subject.X)} rows, C = {_six(found)}"
+    caption = f"The gradient lens: {len(found.subject.X)} rows, C = {short(found.measured.cost, 6)}"
     parts = [
         '<div style="overflow-x:auto"><table style="border-collapse:collapse">',
         f'<caption style="text-align:left">{caption}</caption>',

@@ -31,6 +31,7 @@ __all__ = [
     "Measured",
     "largest_slope",
     "measure",
+    "ratio",
     "series",
 ]
 
@@ -229,19 +230,13 @@ def _pieces(rows: np.ndarray, net: Network) -> Iterator[np.ndarray]:
         yield rows[start : start + size]
 
 
-def measure(
-    subject: Subject, theta: np.ndarray | None = None, update: np.ndarray | None = None
-) -> Measured:
-    """Every number of the lens, at one θ.
+def measure(subject: Subject) -> Measured:
+    """Every number of the lens at the subject's θ, but for the update's, which needs the gradient.
 
     Parameters
     ----------
     subject : Subject
         Its rows, weights and masks; at least one weight is above 0.
-    theta : array of shape (p,), optional
-        Another θ than the subject's.
-    update : array of shape (p,), optional
-        What the step adds to θ.
 
     Examples
     --------
@@ -252,17 +247,16 @@ def measure(
     (5.656854, 2.0, 0.25)
     """
     net = subject.net
-    theta = subject.theta if theta is None else net.check_theta(theta)
     w = subject.w
     p = w / w.sum()
     sums = _Sums(net, len(w))
     with np.errstate(all="ignore"):
         for rows in _pieces(np.flatnonzero(w > 0), net):
-            got = _passes(subject, theta, rows)
+            got = _passes(subject, rows)
             sums.add(got, w[rows], p[rows], sums.rows(got, rows))
         for rows in _pieces(np.flatnonzero(w == 0), net):
-            sums.rows(_passes(subject, theta, rows), rows)
-        layers = _layers(net, theta, sums, float(w.sum()), update)
+            sums.rows(_passes(subject, rows), rows)
+        layers = _layers(net, subject.theta, sums, float(w.sum()))
     dead = tuple(
         np.flatnonzero(~moving) if _has_slope(net, layer) else np.zeros(0, dtype=np.intp)
         for layer, moving in enumerate(sums.moving)
@@ -282,14 +276,14 @@ def measure(
     )
 
 
-def _passes(subject: Subject, theta: np.ndarray, rows: np.ndarray) -> Gradients:
+def _passes(subject: Subject, rows: np.ndarray) -> Gradients:
     """The passes of some rows with weight 1 each: δ is ∂C_i/∂z."""
     xp = numpy_namespace(np.float64)
     masks = None
     if subject.masks is not None:
         masks = [None if mask is None else mask[rows] for mask in subject.masks]
     return cost_and_grad(
-        xp, subject.net, theta, subject.X[rows], subject.Y[rows], np.ones(len(rows)), masks
+        xp, subject.net, subject.theta, subject.X[rows], subject.Y[rows], np.ones(len(rows)), masks
     )
 
 
@@ -309,10 +303,9 @@ def _saturated(net: Network, sums: _Sums, layer: int) -> np.ndarray:
 
 
 def _layers(
-    net: Network, theta: np.ndarray, sums: _Sums, total: float, update: np.ndarray | None
+    net: Network, theta: np.ndarray, sums: _Sums, total: float
 ) -> tuple[LayerMeasures, ...]:
     W, _ = net.unpack(theta)
-    dtheta = None if update is None else net.unpack(update)[0]
     norms = np.sqrt(sums.d2)
     found = []
     for layer in range(1, net.n_layers + 1):
@@ -342,16 +335,14 @@ def _layers(
                 delta_rms=float(norms[layer] / nodes**0.5),
                 gradient_norm=g2**0.5,
                 gradient_rms=(g2 / count) ** 0.5,
-                gradient_ratio=_ratio(float(np.linalg.norm(sums.W[layer])), weight),
-                update_ratio=nan
-                if dtheta is None
-                else _ratio(float(np.linalg.norm(dtheta[layer])), weight),
+                gradient_ratio=ratio(float(np.linalg.norm(sums.W[layer])), weight),
+                update_ratio=nan,
                 snr=snr,
-                noise_scale=_ratio(1.0, snr * snr),
-                delta_ratio=_ratio(float(norms[layer]), float(norms[-1])),
+                noise_scale=ratio(1.0, snr * snr),
+                delta_ratio=ratio(float(norms[layer]), float(norms[-1])),
                 delta_factor=1.0
                 if layer == net.n_layers
-                else _ratio(float(norms[layer]), float(norms[layer + 1])),
+                else ratio(float(norms[layer]), float(norms[layer + 1])),
                 slope_rms=float(np.sqrt(sums.s2[layer] / nodes)) if slopes else nan,
                 dead=dead,
                 saturated=float(_saturated(net, sums, layer).mean()) if bounded else nan,
@@ -361,8 +352,14 @@ def _layers(
     return tuple(found)
 
 
-def _ratio(a: float, b: float) -> float:
-    """a/b; infinite for b = 0, and NaN for 0/0."""
+def ratio(a: float, b: float) -> float:
+    """a/b; infinite for b = 0, and NaN for 0/0.
+
+    Examples
+    --------
+    >>> ratio(1.0, 4.0), ratio(1.0, 0.0), ratio(0.0, 0.0)
+    (0.25, inf, nan)
+    """
     if b == 0:
         return float("nan") if a == 0 or np.isnan(a) else float("inf")
     return a / b

@@ -1,7 +1,7 @@
 """How numbers are shown: one rule for text, LaTeX, MathML and, in its own words, the page.
 
 0 is "0"; from 1e-4 up to, not with, 1e6 with so many decimals; else with so many significant
-digits and a power of ten
+digits and a power of ten. Where numbers stand in a table or a sentence, :func:`short` is the rule.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ from typing import Any
 from deltarule.maths.printing.boxes import Box, Fenced, Shown, Terms
 from deltarule.maths.printing.markup import box_text
 
-__all__ = ["DIGITS", "fenced_number", "json_number", "number_box", "number_text", "same_shown"]
+__all__ = [
+    "DIGITS",
+    "fenced_number",
+    "json_number",
+    "number_box",
+    "number_text",
+    "product_box",
+    "same_shown",
+    "short",
+    "sum_box",
+]
 
 DIGITS = 6
 
@@ -98,10 +108,35 @@ def sum_box(values: Any, digits: int = DIGITS) -> Box:
 def json_number(x: float) -> float | str:
     """A number for a JSON file, which has none that is not finite.
 
+    The texts that stand for those are read by ``Number`` of JavaScript and ``float`` of Python.
+
     Examples
     --------
-    >>> json_number(0.1), json_number(float("-inf"))
-    (0.1, '-inf')
+    >>> json_number(0.1), json_number(float("-inf")), json_number(float("nan"))
+    (0.1, '-Infinity', 'NaN')
     """
     x = float(x)
-    return x if math.isfinite(x) else repr(x)
+    if math.isfinite(x):
+        return x
+    return "NaN" if math.isnan(x) else "Infinity" if x > 0 else "-Infinity"
+
+
+def short(x: float, digits: int = 3) -> str:
+    """A number in so many significant digits, no zeros at the end: for tables and sentences.
+
+    Examples
+    --------
+    >>> short(0.000012345), short(1234.5), short(0.25), short(float("inf")), short(float("nan"))
+    ('1.23 × 10^−5', '1230', '0.25', '∞', '—')
+    >>> short(1234.56789, 6), short(-2.0)
+    ('1234.57', '−2')
+    """
+    if math.isnan(x):
+        return "—"
+    if x == 0 or math.isinf(x):
+        return number_text(x)
+    rounded = float(f"{x:.{digits - 1}e}")
+    if not 1e-3 <= abs(x) < 1e6:
+        mantissa, _, exponent = f"{rounded:.{digits - 1}e}".partition("e")
+        return box_text(Shown(mantissa.removeprefix("-"), str(int(exponent)), x < 0))
+    return f"{rounded:.12f}".rstrip("0").rstrip(".").replace("-", "−")

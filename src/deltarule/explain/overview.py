@@ -23,8 +23,7 @@ __all__ = ["as_dict", "html", "latex", "text"]
 
 _WIDTH = 100
 
-
-Hint = Callable[["Explanation", tuple[int, ...]], list[str]]
+_Hint = Callable[["Explanation", tuple[int, ...]], list[str]]
 
 
 class Largest(NamedTuple):
@@ -52,7 +51,7 @@ def largest(explanation: Explanation) -> list[Largest]:
 
 
 def text(
-    explanation: Explanation, depth: int, terms: int, digits: int, hint: Hint | None = None
+    explanation: Explanation, depth: int, terms: int, digits: int, hint: _Hint | None = None
 ) -> str:
     """The overview in plain text; ``hint`` says in other words than Python's where to go next."""
     subject = explanation.subject

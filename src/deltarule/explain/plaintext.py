@@ -10,7 +10,7 @@ from deltarule.explain.numbers import json_number, number_box, number_text
 from deltarule.maths.printing.boxes import Box, Number, Shown, Terms
 from deltarule.maths.printing.markup import box_latex, box_text
 
-__all__ = ["equation", "remainder_words", "tree_dict", "tree_lines", "tree_text"]
+__all__ = ["equation", "remainder_words", "says_all", "tree_dict", "tree_text"]
 
 _WIDTH = 100
 
@@ -46,7 +46,7 @@ def remainder_words(left: Remainder, digits: int) -> str:
     return f"… {left.count} further terms, together {number_text(left.value, digits)}"
 
 
-def tail(node: Derivation) -> str:
+def _tail(node: Derivation) -> str:
     """The formula's number, its case and the note, after a line."""
     case = node.case()
     known = [node.law] if node.law else []
@@ -66,15 +66,15 @@ def says_all(node: Derivation, parts: list[Derivation]) -> bool:
 
 def tree_text(node: Derivation, depth: int, terms: int, digits: int) -> str:
     """A tree in plain text, one line for each node or two where one is too long."""
-    return "\n".join(tree_lines(node, depth, terms, digits))
+    return "\n".join(_tree_lines(node, depth, terms, digits))
 
 
-def tree_lines(
+def _tree_lines(
     node: Derivation, depth: int, terms: int, digits: int, first: str = "", rest: str = ""
 ) -> Iterator[str]:
     """The lines of a tree; ``first`` stands before the node, ``rest`` before what follows."""
     symbol, *sides = (box_text(box) for box in equation(node, digits))
-    line = f"{symbol} = {' = '.join(sides)}{tail(node)}"
+    line = f"{symbol} = {' = '.join(sides)}{_tail(node)}"
     parts, left = node.parts(terms) if depth > 0 else ([], None)
     below = bool(parts) and not says_all(node, parts)
     bar = rest + "│  "
@@ -86,15 +86,15 @@ def tree_lines(
         yield f"{first}{symbol} = {sides[0]}"
         yield from (f"{lead} = {side}" for side in sides[1:-1])
         value = f"{lead} = {sides[-1]}" if len(sides) > 1 else ""
-        if len(value) + len(tail(node)) <= _WIDTH:
-            yield value + tail(node)
+        if len(value) + len(_tail(node)) <= _WIDTH:
+            yield value + _tail(node)
         else:
-            yield from filter(None, (value, f"{lead} {tail(node)}"))
+            yield from filter(None, (value, f"{lead} {_tail(node)}"))
     if not below:
         return
     for place, part in enumerate(parts):
         last = place == len(parts) - 1 and left is None
-        yield from tree_lines(
+        yield from _tree_lines(
             part,
             depth - 1,
             terms,

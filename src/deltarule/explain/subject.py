@@ -20,8 +20,24 @@ from deltarule.maths import Network, Trace, numpy_namespace
 from deltarule.maths.backprop import cost_and_grad, forward_pass, traced
 from deltarule.maths.inputs import check_rows, check_weights, normalised
 from deltarule.maths.passes import ForwardPass, Gradients
+from deltarule.maths.penalties import penalty_terms
 
-__all__ = ["Column", "Names", "StepTaken", "Subject", "Target"]
+__all__ = ["Column", "Names", "StepTaken", "Subject", "Target", "slots_of"]
+
+
+def slots_of(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """What the rule carries, from an engine's state, in float64.
+
+    Examples
+    --------
+    >>> slots_of({"theta": np.zeros(2), "t": 3, "slot.m": np.ones(2, dtype=np.float32)})
+    {'m': array([1., 1.])}
+    """
+    return {
+        name.removeprefix("slot."): np.asarray(value, dtype=np.float64)
+        for name, value in state.items()
+        if name.startswith("slot.")
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,6 +245,26 @@ class Subject:
         return traced(
             self.net, self.theta, self.X, self.Y, self.w, masks=self.masks, passed=self.passed
         )
+
+    @functools.cached_property
+    def penalty(self) -> tuple[float, np.ndarray]:
+        """The penalties of the step and their gradient; 0 where there are none."""
+        if self.step is None or not self.step.settings.penalties:
+            return 0.0, np.zeros(len(self.theta))
+        settings = self.step.settings
+        cost, grad = penalty_terms(
+            numpy_namespace(np.float64),
+            settings.penalties,
+            self.theta,
+            self.net.is_weight,
+            settings.total_weight,
+        )
+        return float(cost), np.asarray(grad)
+
+    @property
+    def objective(self) -> float:
+        """C with the penalties of the step, which some rules look at."""
+        return self.trace.cost + self.penalty[0]
 
     @functools.cached_property
     def each(self) -> Gradients:

@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.explain.columns import EncodedColumn, encoded_columns, encoded_target
-from deltarule.explain.subject import Names, StepTaken, Subject
+from deltarule.explain.subject import Names, StepTaken, Subject, slots_of
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, Rule
 from deltarule.tables import Table, TypedColumns, apply_schema
@@ -81,12 +81,11 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
 def _going_on(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> StepTaken:
     """The step with what the rule carries, if training ended at these parameters."""
     state = getattr(getattr(model, "_result", None), "state", {})
-    slots = {slot.name: state.get(f"slot.{slot.name}") for slot in rule.slots}
+    slots = slots_of(state)
     same = "theta" in state and np.array_equal(state["theta"], theta) and "t" in state
-    if not same or any(value is None for value in slots.values()):
+    if not same or set(slots) != {slot.name for slot in rule.slots}:
         return step
-    exact = {name: np.asarray(value, dtype=np.float64) for name, value in slots.items()}
-    return dataclasses.replace(step, number=int(state["t"]) + 1, slots=exact)
+    return dataclasses.replace(step, number=int(state["t"]) + 1, slots=slots)
 
 
 def _output_names(
@@ -161,16 +160,11 @@ def of_step(step: Any) -> Subject:
     masks = reference.masks(step.batch)
     if masks is not None:
         masks = [None if m is None else np.asarray(m, dtype=np.float64) for m in masks]
-    rule = step.settings.rule
-    slots = {
-        slot.name: np.asarray(step.before[f"slot.{slot.name}"], dtype=np.float64)
-        for slot in rule.slots
-    }
     taken = StepTaken(
         settings=step.settings,
         learning_rate=float(step.learning_rate),
         number=int(step.before.get("t", step.step - 1)) + 1,
-        slots=slots,
+        slots=slots_of(step.before),
         theta_after=np.asarray(step.after["theta"], dtype=np.float64),
     )
     rows = step.batch.rows if step.source_rows is None else step.source_rows

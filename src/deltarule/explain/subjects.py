@@ -31,7 +31,7 @@ def subject_of(
     learning_rate: float | None = None,
     engine: str | None = None,
     names: Names | None = None,
-    number: int = 1,
+    number: int | None = None,
     slots: Mapping[str, Any] | None = None,
     theta_after: Any = None,
     masks: list[Any] | None = None,
@@ -51,16 +51,26 @@ def subject_of(
     >>> subject_of(Network([1, 1]), [[1.0]], [[2.0]], theta=[1.0, 0.0]).trace.cost
     1.0
     """
-    asked = _Asked(
-        sample_weight, rule, learning_rate, engine, names, number, slots, theta_after, settings
-    )
-    what = explained(what)
-    if isinstance(what, Subject):
-        return what
-    if _is_replayed(what):
-        if X is not None or Y is not None:
-            raise InputError("a step of training has its own batch; leave X and Y out")
-        return of_step(what)
+    asked = _Asked(rule, learning_rate, engine, names, number, slots, theta_after, settings)
+    what = _explained(what)
+    if isinstance(what, Subject) or _is_replayed(what):
+        rows = {"X": X, "Y": Y, "theta": theta, "sample_weight": sample_weight, "masks": masks}
+        given = [name for name, value in rows.items() if value is not None]
+        if given:
+            kind = "a Subject" if isinstance(what, Subject) else "a step of training"
+            raise InputError(
+                f"{kind} has rows, weights and parameters of its own; leave {' and '.join(given)} "
+                "out"
+            )
+        return asked.added_to(what if isinstance(what, Subject) else of_step(what))
+    if masks is not None and not isinstance(what, Network):
+        raise InputError(
+            f"masks are given beside a {type(what).__name__}; expected them with a Network and "
+            "its theta; leave them out"
+        )
+    if isinstance(what, Network | Model) and (X is None or Y is None):
+        missing = "X" if X is None else "Y"
+        raise InputError(f"{missing} was not given; expected rows with their targets, X and Y")
     if isinstance(what, Network):
         if theta is None:
             raise InputError("a Network has no parameters; expected theta=… beside it")
@@ -76,25 +86,19 @@ def subject_of(
     # Whoever has an estimator has imported it, and scikit-learn; others do without.
     estimators: Any = sys.modules.get("deltarule.estimators")
     if estimators and isinstance(what, estimators.MLPClassifier | estimators.MLPRegressor):
-        return completed_by(of_estimator(what, X, Y, sample_weight), asked)
+        return _completed(of_estimator(what, X, Y, sample_weight), asked)
     if estimators and isinstance(what, estimators.TableModel):
         if Y is not None:
             raise InputError("the target of a table is one of its columns; leave Y out")
-        return completed_by(of_table(what, X, sample_weight), asked)
+        return _completed(of_table(what, X, sample_weight), asked)
     raise InputError(
         f"{type(what).__name__} cannot be explained; expected a Network with theta, a Model, an "
         "MLPClassifier or MLPRegressor, a TableModel with a table, or a step of training"
     )
 
 
-def explained(what: Any) -> Any:
-    """The subject of an explanation; anything else as it is.
-
-    Examples
-    --------
-    >>> explained(1)
-    1
-    """
+def _explained(what: Any) -> Any:
+    """The subject of an explanation or a lens; anything else as it is."""
     own = getattr(what, "subject", None)
     return own if isinstance(own, Subject) else what
 
@@ -104,7 +108,7 @@ def _is_replayed(what: Any) -> bool:
     return all(hasattr(what, name) for name in ("batch", "before", "after", "gradient"))
 
 
-def completed_by(source: Source, asked: _Asked) -> Subject:
+def _completed(source: Source, asked: _Asked) -> Subject:
     """The subject of a model with what was asked for besides."""
     subject = source.subject
     if asked.names is not None:
@@ -116,19 +120,19 @@ def completed_by(source: Source, asked: _Asked) -> Subject:
 class _Asked:
     """What the caller said besides the model and the rows."""
 
-    sample_weight: Any
     rule: Any
     learning_rate: float | None
     engine: str | None
     names: Names | None
-    number: int
+    number: int | None
     slots: Mapping[str, Any] | None
     theta_after: Any
     settings: dict[str, Any]
 
     def step(self, subject: Subject, default: StepTaken | None = None) -> StepTaken | None:
         """The step: as asked for, else as the model's own settings have it."""
-        if self.rule is None and self.learning_rate is None and not self.settings:
+        others = (self.rule, self.learning_rate, self.number, self.slots, self.theta_after)
+        if all(each is None for each in others) and not self.settings:
             return default
         known = {f.name for f in dataclasses.fields(EngineSettings)} - {"rule"}
         unknown = sorted(set(self.settings) - known)
@@ -137,30 +141,51 @@ class _Asked:
                 f"{unknown[0]!r} is nothing that explain knows; expected one of "
                 f"{', '.join(sorted(known))}"
             )
+        number = 1 if self.number is None else self.number
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise InputError(f"number is {number!r}; expected that of a step, from 1")
+        theta_after = self.theta_after
+        if theta_after is not None:
+            theta_after = subject.net.check_theta(theta_after)
         if self.rule is None and default is not None:
-            changed = dataclasses.replace(default.settings, **self.settings)
-            given = default.learning_rate if self.learning_rate is None else self.learning_rate
-            return dataclasses.replace(default, settings=changed, learning_rate=given)
-        if not isinstance(self.number, int) or isinstance(self.number, bool) or self.number < 1:
-            raise InputError(f"number is {self.number!r}; expected that of a step, from 1")
+            # It is another step than the one that was taken, so what came of that is dropped.
+            step = dataclasses.replace(
+                default,
+                settings=dataclasses.replace(default.settings, **self.settings),
+                number=default.number if self.number is None else number,
+                theta_after=theta_after,
+            )
+            if self.learning_rate is not None:
+                step = dataclasses.replace(step, learning_rate=_checked_rate(self.learning_rate))
+            if self.slots is None:
+                return step
+            slots = _checked_slots(_rule_of(step.settings), self.slots, subject.net)
+            return dataclasses.replace(step, slots=slots)
         total = {"total_weight": float(subject.s.sum()) or 1.0}
         settings = EngineSettings(rule=self.rule or "sgd", **(total | self.settings))
-        rule = settings.rule
-        assert isinstance(rule, Rule)
-        rate = self.learning_rate
-        if rate is None and rule.uses_learning_rate:
+        rule = _rule_of(settings)
+        if self.learning_rate is None and rule.uses_learning_rate:
             raise InputError(
                 f"rule {rule.name!r} needs a learning rate; expected learning_rate=…, above 0"
             )
-        if rate is not None and not (np.isfinite(rate) and rate >= 0):
-            raise InputError(f"learning_rate is {rate!r}; expected a finite number ≥ 0")
-        return StepTaken(
-            settings,
-            float(rate or 0.0),
-            self.number,
-            _checked_slots(rule, self.slots or {}, subject.net),
-            None if self.theta_after is None else subject.net.check_theta(self.theta_after),
-        )
+        rate = 0.0 if self.learning_rate is None else _checked_rate(self.learning_rate)
+        slots = _checked_slots(rule, self.slots or {}, subject.net)
+        return StepTaken(settings, rate, number, slots, theta_after)
+
+    def added_to(self, subject: Subject) -> Subject:
+        """A subject that is complete, with what was asked for besides; itself if nothing was."""
+        changed: dict[str, Any] = {}
+        step = self.step(subject, subject.step)
+        if step is not subject.step:
+            changed["step"] = step
+        if self.names is not None:
+            changed["names"] = self.names
+        if changed:
+            subject = dataclasses.replace(subject, **changed)
+        if self.engine is None:
+            return subject
+        net = subject.net.with_changes(dtype=subject.dtype or "float64")
+        return _with_engine(subject, net, subject.theta, self.engine)
 
     def completed(
         self,
@@ -175,7 +200,22 @@ class _Asked:
             subject, step=self.step(subject, default), dtype=str(net.dtype)
         )
         which = self.engine or engine
-        return subject if which is None else with_engine(subject, net, theta, which)
+        return subject if which is None else _with_engine(subject, net, theta, which)
+
+
+def _rule_of(settings: EngineSettings) -> Rule:
+    assert isinstance(settings.rule, Rule)  # EngineSettings has looked it up
+    return settings.rule
+
+
+def _checked_rate(value: Any) -> float:
+    try:
+        rate = float(value)
+    except (TypeError, ValueError):
+        rate = float("nan")
+    if not (np.isfinite(rate) and rate > 0):
+        raise InputError(f"learning_rate is {value!r}; expected a finite number above 0")
+    return rate
 
 
 def _checked_slots(rule: Rule, slots: Mapping[str, Any], net: Network) -> dict[str, np.ndarray]:
@@ -196,8 +236,13 @@ def _checked_slots(rule: Rule, slots: Mapping[str, Any], net: Network) -> dict[s
     return found
 
 
-def with_engine(subject: Subject, net: Network, theta: np.ndarray, which: str) -> Subject:
+def _with_engine(subject: Subject, net: Network, theta: np.ndarray, which: str) -> Subject:
     """The subject with the gradient that an engine computes here, in the network's own type."""
+    if subject.masks is not None:
+        raise InputError(
+            f"engine={which!r} is to be compared with what has dropout masks; an engine draws its "
+            "own, so leave the engine or the masks out"
+        )
     engine = started_engine(which, net, np.asarray(theta, dtype=net.dtype), EngineSettings())
     batch = Batch(
         np.ascontiguousarray(subject.X, dtype=net.dtype),

@@ -26,7 +26,6 @@ from deltarule.explain.symbols import Mark, dotted, partial, plain
 from deltarule.explain.written import Written, evaluated
 from deltarule.maths import numpy_namespace
 from deltarule.maths.blocks import Block
-from deltarule.maths.penalties import penalty_terms
 from deltarule.maths.printing.boxes import (
     Apply,
     Fenced,
@@ -120,17 +119,8 @@ class UpdateNodes(MeanNodes):
         settings, net = self.step.settings, self.net
         grad = self.subject.trace.grad
         if settings.penalties:
-            grad = grad + self._penalty[1]
+            grad = grad + self.subject.penalty[1]
         return np.where(net.frozen, 0.0, grad)
-
-    @functools.cached_property
-    def _penalty(self) -> tuple[float, np.ndarray]:
-        settings, net = self.step.settings, self.net
-        xp = numpy_namespace(np.float64)
-        cost, grad = penalty_terms(
-            xp, settings.penalties, self.subject.theta, net.is_weight, settings.total_weight
-        )
-        return float(cost), np.asarray(grad)
 
     @functools.cached_property
     def _clipped(self) -> tuple[np.ndarray, float]:
@@ -288,14 +278,8 @@ class UpdateNodes(MeanNodes):
             step.learning_rate,
             is_weight=place.block.kind == "W",
             scalars=scalars,
-            cost=self.objective,
+            cost=self.subject.objective,
         )
-
-    @property
-    def objective(self) -> float:
-        """C with the penalties, which some rules look at."""
-        penalty = self._penalty[0] if self.step.settings.penalties else 0.0
-        return float(self.subject.trace.cost) + penalty
 
     @functools.cached_property
     def _slots(self) -> dict[str, Any]:
@@ -316,7 +300,7 @@ class UpdateNodes(MeanNodes):
             note = "frozen: training does not move this parameter"
             return given(mark, theta, note)
         known: dict[str, float] = {"theta": theta, "g": gradient.value}
-        known |= {"eta": float(self.step.learning_rate), "cost": self.objective}
+        known |= {"eta": float(self.step.learning_rate), "cost": self.subject.objective}
         for name, slot in self._slots.items():
             value = slot if np.ndim(slot) == 0 else slot[place.entry]
             known[f"{name}_before"] = float(value)
@@ -389,7 +373,7 @@ class UpdateNodes(MeanNodes):
     def new_theta(self) -> np.ndarray:
         """θ after the step, by the rule run over NumPy as it stands."""
         info = StepInfo(
-            self.step.number, self.step.learning_rate, self.objective, self.net.is_weight
+            self.step.number, self.step.learning_rate, self.subject.objective, self.net.is_weight
         )
         with np.errstate(all="ignore"):
             theta, _ = self.rule.bind(numpy_namespace(np.float64))(

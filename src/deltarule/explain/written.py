@@ -26,7 +26,7 @@ from deltarule.maths import (
 )
 from deltarule.maths.printing.boxes import Box, Number, Scripted, Shown, Symbol, Where
 from deltarule.maths.printing.display import Case
-from deltarule.maths.printing.layout import layout, layout_condition
+from deltarule.maths.printing.layout import index_letter, layout, layout_condition
 from deltarule.maths.printing.markup import box_text
 from deltarule.maths.recording import ARITHMETIC, COMPARISONS, Node, reachable
 
@@ -36,10 +36,10 @@ _PYTHON: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in (*ARITHMETIC, *COMPARISONS)},
     "negative": np.negative,
 }
-# A formula longer than that is not shown with numbers in place.
+# A formula of more signs than that, as text, is not shown with numbers in place; of more than the
+# second, not at all.
 _LONGEST = 90
 _PAGE = 250
-_INDICES = "jkilm"
 
 
 @functools.lru_cache(maxsize=64)
@@ -211,9 +211,8 @@ class Written:
             return None
         if depth == 0:
             return self._marks[node.data].box
-        index = _INDICES[min(depth, len(_INDICES) - 1)]
         above = "" if node.data == "y" else str(self._layer)
-        return Scripted(Symbol(node.data, node.data), index, above)
+        return Scripted(Symbol(node.data, node.data), index_letter(depth), above)
 
 
 def short_constant(value: Any) -> Box | None:

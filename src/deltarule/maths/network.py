@@ -20,7 +20,7 @@ from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import float_dtype
 
-__all__ = ["Network", "bound_formulas"]
+__all__ = ["Network", "auto_initializer", "bound_formulas"]
 
 ActivationLike: TypeAlias = str | Activation | Mapping[str, Any]
 
@@ -244,7 +244,9 @@ class Network:
             if block.kind == "W":
                 g = self.activations[block.layer]
                 assert g is not None
-                record = INITIALIZERS.get(_auto(g) if initializer == "auto" else initializer)
+                record = INITIALIZERS.get(
+                    auto_initializer(g) if initializer == "auto" else initializer
+                )
                 rng = np.random.default_rng(sequences[block.layer - 1])
                 record.fill(rng, block.of(theta))
         return theta
@@ -380,7 +382,14 @@ class Network:
         return ", ".join([*parts, f"dtype={self.dtype})"])
 
 
-def _auto(g: Activation) -> str:
+def auto_initializer(g: Activation) -> str:
+    """The initializer that ``"auto"`` stands for before an activation.
+
+    Examples
+    --------
+    >>> auto_initializer(ACTIVATIONS.get("relu"))
+    'he_normal'
+    """
     if g.name == "selu":
         return "lecun_normal"
     return "he_normal" if g.gain == 2.0 else "glorot_uniform"

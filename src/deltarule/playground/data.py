@@ -98,6 +98,12 @@ class Data:
         """What the decision surface can vary: every input, or every column of a table."""
         return tuple(Axis(name, (k,)) for k, name in enumerate(self.inputs))
 
+    @property
+    def trained(self) -> np.ndarray:
+        """The numbers of the rows that are trained on, sorted."""
+        rows = np.arange(len(self.X))
+        return rows if self.held is None else np.delete(rows, self.held)
+
     def n_outputs(self, output: str) -> int:
         """How many outputs a network with this output activation has.
 

@@ -8,11 +8,10 @@ import numpy as np
 
 from deltarule.engines import EngineSettings
 from deltarule.explain.page import PageState, formulas_script, payload_of
-from deltarule.explain.page.payload import cost_of
-from deltarule.explain.subject import Names, StepTaken, Subject
+from deltarule.explain.subject import Names, StepTaken, Subject, slots_of
 from deltarule.playground.state import Snapshot
 
-__all__ = ["live_payload", "subject_of_run"]
+__all__ = ["ROWS", "live_payload", "subject_of_run"]
 
 # Rows that the page computes with many times a second.
 _MOST_ROWS = 64
@@ -50,8 +49,7 @@ def subject_of_run(snapshot: Snapshot, rows: str = "step", most: int = _MOST_ROW
     if rows == "step":
         numbers, w = batch.rows, batch.w.astype(np.float64)
     else:
-        kept = np.arange(len(data.X)) if data.held is None else _others(len(data.X), data.held)
-        numbers = kept[:most]
+        numbers = data.trained[:most]
         w = np.full(len(numbers), 1 / len(numbers))
     Y = net.loss.prepare(data.targets(net), len(data.X), net.n_outputs, net.dtype)
     step = StepTaken(
@@ -63,11 +61,7 @@ def subject_of_run(snapshot: Snapshot, rows: str = "step", most: int = _MOST_ROW
         ),
         learning_rate=snapshot.changes[-1].learning_rate,
         number=snapshot.step + 1,
-        slots={
-            name.removeprefix("slot."): np.asarray(value, dtype=np.float64)
-            for name, value in snapshot.state.items()
-            if name.startswith("slot.")
-        },
+        slots=slots_of(snapshot.state),
     )
     classes = data.target.classes
     outputs = (data.target.name,) if net.n_outputs == 1 else classes
@@ -84,10 +78,6 @@ def subject_of_run(snapshot: Snapshot, rows: str = "step", most: int = _MOST_ROW
         dtype=str(net.dtype),
         classes=classes,
     )
-
-
-def _others(n: int, held: np.ndarray) -> np.ndarray:
-    return np.delete(np.arange(n), held)
 
 
 def live_payload(snapshot: Snapshot, rows: str = "step") -> dict[str, Any]:
@@ -108,5 +98,5 @@ def live_payload(snapshot: Snapshot, rows: str = "step") -> dict[str, Any]:
     return {
         "step": snapshot.step,
         "payload": payload,
-        "formulas": formulas_script(subject.net, subject.step, cost_of(subject)),
+        "formulas": formulas_script(subject.net, subject.step, subject.objective),
     }

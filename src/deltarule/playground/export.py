@@ -13,7 +13,7 @@ from deltarule.explain.page import PageState, formulas_script, page_html, payloa
 from deltarule.playground.explained import subject_of_run
 from deltarule.playground.script import run_script
 from deltarule.playground.state import Snapshot
-from deltarule.playground.tabledata import TableData, TableSource
+from deltarule.playground.tabledata import ReadTable, TableData
 from deltarule.training import Model, save_model
 
 __all__ = ["KINDS", "Made", "made"]
@@ -41,7 +41,7 @@ class Made(NamedTuple):
     data: bytes
 
 
-def made(kind: str, snapshot: Snapshot, source: TableSource | None = None) -> Made:
+def made(kind: str, snapshot: Snapshot, source: ReadTable | None = None) -> Made:
     """The file of a kind, of the run as it was when the snapshot was taken.
 
     Parameters
@@ -50,7 +50,7 @@ def made(kind: str, snapshot: Snapshot, source: TableSource | None = None) -> Ma
         ``"run.py"``: a script that makes the run again, bit for bit. ``"model.zip"``: the folder
         of the model. ``"explain.html"``: the page that derives every number.
     snapshot : Snapshot
-    source : TableSource, optional
+    source : ReadTable, optional
         The table that it was trained on.
 
     Raises

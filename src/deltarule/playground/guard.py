@@ -52,6 +52,8 @@ def refusal(
     "the Host is 'evil.example:8000'; expected 127.0.0.1:8000 or localhost:8000"
     """
     places = [f"127.0.0.1:{port}", f"localhost:{port}"]
+    if port == 80:  # which browsers leave out
+        places += ["127.0.0.1", "localhost"]
     given: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         given.setdefault(name.lower(), []).append(value)

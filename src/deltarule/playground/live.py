@@ -21,7 +21,7 @@ from deltarule.training.arguments import divided
 from deltarule.training.batches import pieces
 from deltarule.training.steps import StepRun
 
-__all__ = ["MOST_RECORDS", "LiveRun", "RateChange", "started_run"]
+__all__ = ["MOST_RECORDS", "LiveRun", "RateChange", "ThinnedHistory", "started_run"]
 
 MOST_RECORDS = 512
 """So many epochs of a run are kept for its curve; of more, every second one."""
@@ -89,7 +89,7 @@ class LiveRun(StepRun):
     @property
     def step(self) -> int:
         """How many steps were taken."""
-        return len(self.history) * self.batches.steps_per_epoch + self.done
+        return self.steps_in_all
 
     @property
     def left_in_epoch(self) -> int:

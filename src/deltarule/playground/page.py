@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import html
-import importlib.resources
-import json
-import re
-
-from deltarule.explain.page.page import script_text, style_text
+from deltarule.explain.page.page import (
+    asset,
+    data_element,
+    filled,
+    script_element,
+    script_text,
+    style_text,
+)
 
 __all__ = ["playground_html"]
 
@@ -25,8 +27,7 @@ SCRIPTS = (
 
 
 def _asset(name: str) -> str:
-    path = importlib.resources.files("deltarule.playground") / "assets" / name
-    return path.read_text(encoding="utf-8")
+    return asset(name, "deltarule.playground")
 
 
 def playground_html(boot: str, nonce: str) -> str:
@@ -42,17 +43,13 @@ def playground_html(boot: str, nonce: str) -> str:
     Examples
     --------
     >>> text = playground_html("a1", "b2")
-    >>> '{"boot": "a1"}' in text, text.count('<script nonce="b2">')
+    >>> '{"boot":"a1"}' in text, text.count('<script nonce="b2">')
     (True, 1)
     """
-    config = json.dumps({"boot": boot}).replace("<", "\\u003c")
-    scripts = "\n".join([script_text(), *map(_asset, SCRIPTS)]).replace("</script", "<\\/script")
+    scripts = "\n".join([script_text(), *map(_asset, SCRIPTS)])
+    config = data_element("config", {"boot": boot})
     parts = {
         "/*CSS*/": "\n".join([style_text(), *map(_asset, STYLES)]),
-        "<!--SCRIPTS-->": (
-            f'<script type="application/json" id="config">{config}</script>\n'
-            f'<script nonce="{html.escape(nonce)}">\n{scripts}</script>'
-        ),
+        "<!--SCRIPTS-->": f"{config}\n{script_element(scripts, nonce)}",
     }
-    pieces = re.split(f"({'|'.join(map(re.escape, parts))})", _asset("playground.html"))
-    return "".join(parts.get(piece, piece) for piece in pieces)
+    return filled(_asset("playground.html"), parts)

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.explain.spread import spread
 from deltarule.optimizers import RULES
 from deltarule.playground.data import BUILTIN, Target
 from deltarule.playground.frames import packed
 from deltarule.playground.settings import LIMITS, STARTS, activations, legal_losses
 from deltarule.playground.state import Problem
 from deltarule.playground.surface import SIDE, points, surface
-from deltarule.playground.tabledata import TableSource
+from deltarule.playground.tabledata import ReadTable
 
 __all__ = ["described", "framed"]
 
@@ -25,7 +26,7 @@ _MOST_SCORED = 1000
 _SCORES_APART = 0.2
 
 
-def described(problem: Problem, source: TableSource | None) -> dict[str, Any]:
+def described(problem: Problem, source: ReadTable | None) -> dict[str, Any]:
     """What stays while the run goes on, for the controls and the axes.
 
     Examples
@@ -137,9 +138,8 @@ def _scores(problem: Problem, moving: bool) -> dict[str, float | None]:
     now = time.perf_counter()
     if not moving or now > problem.scored + _SCORES_APART:
         data, held = problem.data, problem.data.held
-        rows = np.arange(len(data.X))
         problem.scores = {
-            "score": _score(problem, rows if held is None else np.delete(rows, held)),
+            "score": _score(problem, data.trained),
             "held_score": None if held is None else _score(problem, held),
         }
         problem.scored = now
@@ -148,8 +148,7 @@ def _scores(problem: Problem, moving: bool) -> dict[str, float | None]:
 
 def _score(problem: Problem, rows: np.ndarray) -> float | None:
     data = problem.data
-    if len(rows) > _MOST_SCORED:
-        rows = rows[np.linspace(0, len(rows) - 1, _MOST_SCORED).astype(int)]
+    rows = rows[spread(len(rows), _MOST_SCORED)]
     output = problem.run.engine.predict(data.X[rows])
     if not data.target.classes:
         error = np.abs(output[:, 0].astype(np.float64) - data.y[rows]).mean()

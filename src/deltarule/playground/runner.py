@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from deltarule.errors import DeltaruleError, Diverged, InputError
+from deltarule.errors import Diverged, InputError
 from deltarule.playground.frames import Frame
 from deltarule.playground.picture import described, framed
 from deltarule.playground.settings import (
@@ -28,7 +28,7 @@ from deltarule.playground.settings import (
 )
 from deltarule.playground.state import Problem, Snapshot, made_problem
 from deltarule.playground.surface import plane_for
-from deltarule.playground.tabledata import TableSource
+from deltarule.playground.tabledata import ReadTable
 from deltarule.training import StopFlag
 from deltarule.training.interrupt import Interrupted
 
@@ -56,7 +56,7 @@ class Runner:
 
     Parameters
     ----------
-    source : TableSource, optional
+    source : ReadTable, optional
         A table, which is then the first thing to train on.
     told : callable, optional
         Called from the thread when there is a new frame or description.
@@ -75,7 +75,7 @@ class Runner:
 
     def __init__(
         self,
-        source: TableSource | None = None,
+        source: ReadTable | None = None,
         told: Callable[[], Any] | None = None,
         settings: RunSettings | None = None,
     ) -> None:
@@ -175,8 +175,6 @@ class Runner:
             return
         try:
             given = getattr(self, f"_do_{order.kind}")(**order.fields)
-        except DeltaruleError as error:
-            order.answer.set_exception(error)
         except Exception as error:  # noqa: BLE001  the thread must live, and whoever asked must know
             order.answer.set_exception(error)
         else:
@@ -224,6 +222,9 @@ class Runner:
             self._phase, self._message = "diverged", str(error)
         except Interrupted:
             pass
+        except Exception as error:  # noqa: BLE001  the thread must live, and whoever looks must know
+            words = f"a fault in deltarule: {type(error).__name__}: {error}"
+            self._phase, self._message = "diverged", words
         self._dirty = True
 
     # -- orders ------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from deltarule.playground.state import Snapshot
-from deltarule.playground.tabledata import TableSource
+from deltarule.playground.tabledata import ReadTable
 
 __all__ = ["run_script"]
 
@@ -14,7 +14,7 @@ __all__ = ["run_script"]
 _GROWN = 1e6
 
 
-def run_script(snapshot: Snapshot, source: TableSource | None = None) -> str:
+def run_script(snapshot: Snapshot, source: ReadTable | None = None) -> str:
     """The script of a run up to the step it was at.
 
     Where it ended with an epoch, at one learning rate, the script is a call of ``train``; else it
@@ -23,7 +23,7 @@ def run_script(snapshot: Snapshot, source: TableSource | None = None) -> str:
     Parameters
     ----------
     snapshot : Snapshot
-    source : TableSource, optional
+    source : ReadTable, optional
         The table that it was trained on.
 
     Examples
@@ -87,7 +87,7 @@ def _imports(snapshot: Snapshot, whole: bool) -> Iterable[str]:
         yield "from deltarule.training import Batches"
 
 
-def _data(snapshot: Snapshot, source: TableSource | None) -> Iterable[str]:
+def _data(snapshot: Snapshot, source: ReadTable | None) -> Iterable[str]:
     s = snapshot.settings
     common = f"rows={s.rows}, held={s.held!r}, seed={s.seed}"
     if s.data != "table":

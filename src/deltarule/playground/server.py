@@ -27,7 +27,7 @@ from deltarule.playground.messages import MOST_BYTES, Message, parsed
 from deltarule.playground.page import playground_html
 from deltarule.playground.runner import Runner
 
-__all__ = ["Playground", "listening", "make_app"]
+__all__ = ["Playground", "listening", "make_app", "make_server", "run_server"]
 
 # A browser is sent another frame when it has painted the one before the last.
 _ON_THE_WAY = 2
@@ -67,7 +67,6 @@ class Playground:
         self.boot = secrets.token_hex(8)
         self.watchers: set[_Watcher] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.closing = False
         runner.told = self._told
 
     def _told(self) -> None:
@@ -120,24 +119,24 @@ class Playground:
         """The run as the drawing and the derivation take it."""
         rows = request.query_params.get("rows", ROWS[0])
         if rows not in ROWS:
-            return _told_text(f"there are no such rows; expected {' or '.join(ROWS)}", 404)
+            return _plain_text(f"there are no such rows; expected {' or '.join(ROWS)}", 404)
         try:
             snapshot = await asyncio.wrap_future(self.runner.order("snapshot"))
             payload = await run_in_threadpool(live_payload, snapshot, rows)
         except DeltaruleError as error:
-            return _told_text(str(error), 409)
+            return _plain_text(str(error), 409)
         return JSONResponse(payload, headers=HEADERS)
 
     async def export(self, request: Request) -> Response:
         """The script, the model or the page of the run as it is now."""
         kind = request.path_params["kind"]
         if kind not in export.KINDS:
-            return _told_text(f"there is no {kind!r}; expected {', '.join(export.KINDS)}", 404)
+            return _plain_text(f"there is no {kind!r}; expected {', '.join(export.KINDS)}", 404)
         try:
             snapshot = await asyncio.wrap_future(self.runner.order("snapshot"))
             made = await run_in_threadpool(export.made, kind, snapshot, self.runner.source)
         except DeltaruleError as error:
-            return _told_text(str(error), 409)
+            return _plain_text(str(error), 409)
         name = {"Content-Disposition": f'attachment; filename="{made.name}"'}
         return Response(made.data, media_type=made.media_type, headers={**HEADERS, **name})
 
@@ -211,7 +210,7 @@ class Playground:
         await asyncio.wrap_future(self.runner.order(message.type, **message.fields))
 
 
-def _told_text(text: str, status: int) -> Response:
+def _plain_text(text: str, status: int) -> Response:
     return Response(f"{text}\n", status, HEADERS, "text/plain; charset=utf-8")
 
 

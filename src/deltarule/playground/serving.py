@@ -13,7 +13,7 @@ from typing import Any
 from deltarule.errors import InputError, MissingDependency
 from deltarule.playground.runner import Runner
 from deltarule.playground.settings import RunSettings
-from deltarule.playground.tabledata import TableSource
+from deltarule.playground.tabledata import ReadTable
 
 __all__ = ["serve"]
 
@@ -21,7 +21,7 @@ _NEEDED = {"starlette", "uvicorn", "websockets"}
 
 
 def serve(
-    source: TableSource | None = None,
+    source: ReadTable | None = None,
     *,
     port: int = 0,
     token: str | None = None,
@@ -33,7 +33,7 @@ def serve(
 
     Parameters
     ----------
-    source : TableSource, optional
+    source : ReadTable, optional
         A table to train on, beside the built-in data.
     port : int
         0 takes one that is free.
@@ -77,7 +77,7 @@ def serve(
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] not in _NEEDED:
             raise
-        raise missing(error) from error
+        raise _missing(error) from error
     token = token or secrets.token_urlsafe(24)
     found = server.listening(port)
     port = found.getsockname()[1]
@@ -100,7 +100,7 @@ def serve(
         runner.close()
 
 
-def missing(error: ImportError) -> MissingDependency:
+def _missing(error: ImportError) -> MissingDependency:
     """The error for a server that cannot be imported."""
     return MissingDependency(
         f"the playground needs Starlette, uvicorn and websockets ({error}); install them with "

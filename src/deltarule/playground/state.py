@@ -13,7 +13,7 @@ from deltarule.playground.data import Data, builtin_data
 from deltarule.playground.live import LiveRun, RateChange, ThinnedHistory, started_run
 from deltarule.playground.settings import RunSettings, fitted_settings
 from deltarule.playground.surface import Plane, plane_for, suggested_axes
-from deltarule.playground.tabledata import TableSource, table_data
+from deltarule.playground.tabledata import ReadTable, table_data
 from deltarule.training import History, StopFlag
 
 __all__ = ["Problem", "Snapshot", "data_for", "made_problem"]
@@ -121,7 +121,7 @@ class Problem:
         return np.array(first + history.curve, dtype=np.float32)
 
 
-def data_for(settings: RunSettings, source: TableSource | None) -> Data:
+def data_for(settings: RunSettings, source: ReadTable | None) -> Data:
     """The data of a run.
 
     Examples
@@ -142,7 +142,7 @@ _OF_DATA = ("data", "rows", "noise", "held", "columns", "seed")
 
 def made_problem(
     settings: RunSettings,
-    source: TableSource | None,
+    source: ReadTable | None,
     flag: StopFlag,
     before: Problem | None = None,
 ) -> Problem:

@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.explain.spread import spread
 from deltarule.playground.data import Axis, Data
 
-__all__ = ["SIDE", "Plane", "class_shares", "plane_for", "suggested_axes", "surface"]
+__all__ = ["SIDE", "Plane", "class_shares", "plane_for", "points", "suggested_axes", "surface"]
 
 SIDE = 48
 """The plane is looked at in so many places along each side."""
 
 _MOST_POINTS = 800
-HOLDS = ("mean", "median")
-
-
+_HOLDS = ("mean", "median")
 # How far points of one level are strewn, of the width that the level has.
 _STREWN = 0.7
 
@@ -98,12 +97,12 @@ def plane_for(data: Data, x: int, y: int, hold: str) -> Plane:
     axes = data.axes
     n = len(axes)
     single = n == 1
-    if hold not in HOLDS or not 0 <= x < n or (y != -1 if single else not 0 <= y < n or x == y):
+    if hold not in _HOLDS or not 0 <= x < n or (y != -1 if single else not 0 <= y < n or x == y):
         raise InputError(
             f"the axes are inputs {x} and {y}, the others at their {hold}; expected two different "
             f"inputs from 0 to {n - 1}, and mean or median"
         )
-    kept = data.X if data.held is None else np.delete(data.X, data.held, axis=0)
+    kept = data.X[data.trained]
     fixed = kept.mean(axis=0) if hold == "mean" else np.median(kept, axis=0)
     rows = np.tile(fixed.astype(np.float32), (SIDE * SIDE, 1))
     low, high = _axis_range(data, axes[x])
@@ -219,7 +218,7 @@ def points(data: Data, plane: Plane) -> dict[str, Any]:
     ['held', 'value', 'x', 'y']
     """
     n = len(data.X)
-    take = np.arange(n) if n <= _MOST_POINTS else np.linspace(0, n - 1, _MOST_POINTS).astype(int)
+    take = spread(n, _MOST_POINTS)
     held = np.zeros(n, dtype=int)
     if data.held is not None:
         held[data.held] = 1

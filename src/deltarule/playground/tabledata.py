@@ -12,13 +12,13 @@ from deltarule.playground.data import Axis, Data, Target, held_out
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
 from deltarule.tables.columncodes import NumberCode
 
-__all__ = ["TableSource", "table_data"]
+__all__ = ["ReadTable", "TableData", "table_data"]
 
 _SAMPLE_KEY = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class TableSource:
+class ReadTable:
     """A table that was read, and what its columns were understood to be.
 
     Attributes
@@ -37,7 +37,7 @@ class TableSource:
     reading: str = ""
 
     @classmethod
-    def of(cls, table: Table, schema: Schema, name: str = "", reading: str = "") -> TableSource:
+    def of(cls, table: Table, schema: Schema, name: str = "", reading: str = "") -> ReadTable:
         """A source of a table with a schema that has a target.
 
         Raises
@@ -97,7 +97,7 @@ class TableData(Data):
 
 
 def table_data(
-    table: Table | TableSource,
+    table: Table | ReadTable,
     schema: Schema | None = None,
     *,
     columns: Sequence[str] = (),
@@ -111,7 +111,7 @@ def table_data(
 
     Parameters
     ----------
-    table : Table or TableSource
+    table : Table or ReadTable
     schema : Schema
         With a target; of a source it is known.
     columns : sequence of str
@@ -139,7 +139,7 @@ def table_data(
     if isinstance(table, Table):
         if schema is None:
             raise InputError("schema is None; expected what infer_schema gives, with a target")
-        table = TableSource.of(table, schema)
+        table = ReadTable.of(table, schema)
     schema, typed = table.schema, table.typed
     chosen = [schema[name].name for name in columns] or list(schema.names)
     schema = dataclasses.replace(

@@ -24,6 +24,9 @@ __all__ = ["Recorder"]
 # The others cost what the one before did.
 _SECONDS, _SECONDS_PER_BYTE = 3e-5, 2.5e-9
 
+# A training of millions of epochs would have as many digests; of more than these, half are dropped.
+_MOST_DIGESTS = 20_000
+
 
 class Recorder(Watcher):
     """A callback for :func:`deltarule.train` that keeps checkpoints, to replay any step from.
@@ -51,6 +54,8 @@ class Recorder(Watcher):
     InputError
         If a bound is out of range; of a minimizer such as L-BFGS, which has no steps, when
         training begins.
+    FileError
+        If the folder exists when training begins, or cannot be written when it ends.
 
     Notes
     -----
@@ -154,6 +159,9 @@ class Recorder(Watcher):
         if _bytes(state) <= self.most_bytes - _bytes(self._checkpoints[self._begin]):
             self._checkpoints[step] = state
             self._thin()
+        if len(self._digests) > _MOST_DIGESTS:
+            kept = {*sorted(self._digests)[::2], *self._checkpoints, step}
+            self._digests = {at: each for at, each in self._digests.items() if at in kept}
 
     def _thin(self) -> None:
         """Drop checkpoints until they are within the bounds: never the first, nor the last."""

@@ -127,7 +127,8 @@ def replay(
     DataError
         If they are not those of the training.
     ContractViolation
-        If a digest of θ does not come out although processor, libraries and data are the same.
+        If a digest of θ does not come out although processor, libraries and data are the same; or
+        the cost is not finite on the way.
 
     Examples
     --------
@@ -142,7 +143,7 @@ def replay(
     (3, 2, 4, True)
     """
     step = arguments.whole("step", step, 1)
-    recording.place(step)
+    epoch, index = recording.place(step)
     batches = batches_of(recording, X, Y, sample_weight, order)
     which = recording.engine if engine is None else engine
     start = max(after for after in recording.checkpoints if after < step)
@@ -155,7 +156,7 @@ def replay(
     path = _Path(recording, batches, runner, start, verify)
     path.go(step - 1)
     before = runner.state()
-    index, planned = path.planned(step)
+    _, planned = path.planned(step)
     batch = planned.batch(index)
     _, gradient = runner.gradient(batch)
     path.go(step)
@@ -172,7 +173,7 @@ def replay(
         engine=runner.name,
         dtype=recording.net.dtype,
         step=step,
-        epoch=(step - 1) // recording.steps_per_epoch + 1,
+        epoch=epoch,
         index=index,
         batch=batch,
         learning_rate=float(planned.rates[index]),
@@ -277,14 +278,15 @@ class _Path:
         self.differs = self.at
         if not self._elsewhere():
             raise self._violation(
-                self.at, f"gives θ another digest, {found}, where the run had {expected}"
+                self.at,
+                f"gives θ another digest, {found}, where the run had {expected}",
+                "; with verify=False it is shown all the same",
             )
 
-    def _violation(self, step: int, what: str) -> ContractViolation:
+    def _violation(self, step: int, what: str, advice: str = "") -> ContractViolation:
         return ContractViolation(
             f"replaying from step {self.start}, step {step} {what}; expected the same bits from "
-            "the same engine, rows and weights; are these the rows that were trained on? With "
-            "verify=False it is shown all the same",
+            f"the same engine, rows and weights; give the rows that were trained on{advice}",
             law="replay",
         )
 
@@ -296,7 +298,8 @@ class _Path:
             then["threads"] = str(self.recording.threads)
             now["threads"] = str(self.engine.threads)
         if then.get("deltarule") != now.get("deltarule"):
-            then.pop("source", None), now.pop("source", None)  # another, of course
+            for each in (then, now):  # of another version, of course
+                each.pop("source", None)
         return [
             "deltarule's code has changed since"
             if name == "source"

@@ -16,11 +16,20 @@ from deltarule.errors import InputError
 from deltarule.explain.gradient_lens import GradientLens
 from deltarule.explain.gradient_lens import lens as look
 from deltarule.explain.page.formulas import formulas_script
-from deltarule.explain.page.payload import PageState, check_size, cost_of, payload_of
+from deltarule.explain.page.payload import PageState, check_size, payload_of
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
-__all__ = ["asset", "page_html", "script_text", "style_text", "write_page"]
+__all__ = [
+    "asset",
+    "data_element",
+    "filled",
+    "page_html",
+    "script_element",
+    "script_text",
+    "style_text",
+    "write_page",
+]
 
 STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens.css")
 # In this order: a script uses what stands before it. The formulas follow.
@@ -35,15 +44,15 @@ FONT = "dr-math.woff2"
 _MOST_LOOKED_AT = 200_000
 
 
-def asset(name: str) -> str:
-    """The text of an asset; empty if there is none of that name."""
-    path = importlib.resources.files("deltarule.explain.page") / "assets" / name
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+def asset(name: str, package: str = "deltarule.explain.page") -> str:
+    """The text of an asset of a package that has a page."""
+    path = importlib.resources.files(package) / "assets" / name
+    return path.read_text(encoding="utf-8")
 
 
 def style_text() -> str:
     """All styles, the font among them."""
-    return "\n".join([_font_face(), *filter(None, map(asset, STYLES))])
+    return "\n".join([_font_face(), *map(asset, STYLES)])
 
 
 def _font_face() -> str:
@@ -56,7 +65,7 @@ def _font_face() -> str:
 
 def script_text() -> str:
     """All scripts but the formulas and the one that starts the page."""
-    return "\n".join(filter(None, map(asset, SCRIPTS)))
+    return "\n".join(map(asset, SCRIPTS))
 
 
 def page_html(payload: Mapping[str, Any], formulas: str) -> str:
@@ -79,27 +88,62 @@ def page_html(payload: Mapping[str, Any], formulas: str) -> str:
     InputError
         If the template is not whole.
     """
-    # A "<" in a name must not end the element: JSON may spell it with its number.
-    data = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    data = data.replace("<", "\\u003c")
     scripts = "\n".join([script_text(), formulas, asset(LAST)])
     parts = {
         "<!--TITLE-->": html.escape(str(payload["title"])),
         "/*CSS*/": style_text(),
-        "<!--PAYLOAD-->": f'<script type="application/json" id="payload">{data}</script>',
-        "<!--SCRIPTS-->": f"<script>\n{_for_script(scripts)}</script>",
+        "<!--PAYLOAD-->": data_element("payload", payload),
+        "<!--SCRIPTS-->": script_element(scripts),
     }
+    return filled(asset("page.html"), parts)
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """A template with a part in place of each marker.
+
+    Raises
+    ------
+    InputError
+        If a marker is not there.
+
+    Examples
+    --------
+    >>> filled("<p>(A)</p>(B)", {"(A)": "one (B)", "(B)": "two"})
+    '<p>one (B)</p>two'
+    """
     # Filled in one go: a marker that a name happens to contain is no marker.
-    pieces = re.split(f"({'|'.join(map(re.escape, parts))})", asset("page.html"))
+    pieces = re.split(f"({'|'.join(map(re.escape, parts))})", template)
     missing = sorted(set(parts).difference(pieces))
     if missing:
         raise InputError(f"the page's template lacks {', '.join(missing)}; reinstall deltarule")
     return "".join(parts.get(piece, piece) for piece in pieces)
 
 
-def _for_script(text: str) -> str:
-    """A script that nothing in a comment or a text of it can end."""
-    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+def data_element(name: str, data: Any) -> str:
+    r"""A script element that holds JSON.
+
+    Examples
+    --------
+    >>> data_element("names", ["</script>"])
+    '<script type="application/json" id="names">["\\u003c/script>"]</script>'
+    """
+    # A "<" in a name must not end the element: JSON may spell it with its number.
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = text.replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>'
+
+
+def script_element(text: str, nonce: str = "") -> str:
+    r"""A script element that nothing in a comment or a text of the script can end.
+
+    Examples
+    --------
+    >>> script_element("// no </script>", nonce="a1")
+    '<script nonce="a1">\n// no <\\/script></script>'
+    """
+    text = text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    given = f' nonce="{html.escape(nonce)}"' if nonce else ""
+    return f"<script{given}>\n{text}</script>"
 
 
 def write_page(
@@ -150,7 +194,7 @@ def write_page(
     """
     subject = explained if isinstance(explained, Subject) else explained.subject
     check_size(subject)
-    formulas = formulas_script(subject.net, subject.step, cost_of(subject))
+    formulas = formulas_script(subject.net, subject.step, subject.objective)
     if isinstance(lens, str):
         if lens != "auto":
             raise InputError(f"lens is {lens!r}; expected a GradientLens, 'auto' or None")

@@ -12,14 +12,14 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.explain.page.formulas import formulas_mathml
+from deltarule.explain.spread import spread
 from deltarule.explain.subject import StepTaken, Subject
-from deltarule.maths import Network, numpy_namespace
+from deltarule.maths import Network
 from deltarule.maths.backprop import traced
 from deltarule.maths.blocks import runs_of
-from deltarule.maths.penalties import penalty_terms
 from deltarule.maths.printing import record_loss
 
-__all__ = ["MOST_ROWS", "PageState", "check_size", "cost_of", "describe", "packed", "payload_of"]
+__all__ = ["MOST_ROWS", "PageState", "check_size", "describe", "packed", "payload_of"]
 
 FORMAT = 1
 MOST_ROWS = 256
@@ -166,7 +166,7 @@ def payload_of(
         "format": FORMAT,
         "title": title or f"{'-'.join(map(str, net.widths))} network",
         "net": describe(net),
-        "mathml": formulas_mathml(net, subject.step, cost_of(subject)),
+        "mathml": formulas_mathml(net, subject.step, subject.objective),
         "names": {
             "inputs": list(subject.names.inputs),
             "outputs": list(subject.names.outputs),
@@ -185,9 +185,9 @@ def payload_of(
         "engine": {
             "name": subject.engine,
             "dtype": subject.dtype,
-            **_some(subject.engine_grad if whole else None),
+            **_compared(subject.engine_grad if whole else None),
         },
-        "reference": {"state": 0, "cost": _cell(reference.cost), **_some(reference.grad)},
+        "reference": {"state": 0, "cost": _cell(reference.cost), **_compared(reference.grad)},
         "columns": [
             {
                 "name": column.name,
@@ -235,20 +235,6 @@ def check_size(subject: Subject) -> None:
         )
 
 
-def cost_of(subject: Subject) -> float | None:
-    """C with its penalty at the subject's θ, for a rule that looks at it; None without a step."""
-    if subject.step is None:
-        return None
-    settings, net = subject.step.settings, subject.net
-    if not settings.penalties:
-        return subject.trace.cost
-    xp = numpy_namespace(np.float64)
-    added, _ = penalty_terms(
-        xp, settings.penalties, subject.theta, net.is_weight, settings.total_weight
-    )
-    return subject.trace.cost + float(added)
-
-
 def describe(net: Network) -> dict[str, Any]:
     """What the page's driver is told of a network."""
     loss = net.loss.bind(np, net.output_activation)
@@ -292,8 +278,7 @@ def _chosen_rows(subject: Subject, wanted: int | None, hardest: Sequence[int]) -
     named = [] if wanted is None else [wanted]
     named = list(dict.fromkeys([*named, *hardest]))[:most]
     others = np.setdiff1d(np.arange(n), named)
-    spread = np.linspace(0, len(others) - 1, most - len(named)).astype(int)
-    return sorted([*named, *others[spread].tolist()])
+    return sorted([*named, *others[spread(len(others), most - len(named))].tolist()])
 
 
 def _shares(w: np.ndarray, rows: list[int]) -> np.ndarray:
@@ -339,8 +324,7 @@ def _kept(states: Sequence[PageState], own: int, budget: int) -> list[int]:
     if size > STEP_BYTES:
         return [own]
     most = min(len(others), max(1, budget // size))
-    places = np.linspace(0, len(others) - 1, most).astype(int) if most > 1 else [0]
-    return sorted({own, *(others[i] for i in places)})
+    return sorted({own, *(others[i] for i in spread(len(others), most))})
 
 
 def _state(state: PageState, subject: Subject, rows: list[int] | None) -> dict[str, Any]:
@@ -381,13 +365,13 @@ def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any
     }
 
 
-def _some(grad: np.ndarray | None) -> dict[str, Any]:
-    """A gradient, or entries of it spread over all, if it is very long."""
+def _compared(grad: np.ndarray | None) -> dict[str, Any]:
+    """What the page compares its own gradient with: all of it, or of a long one some entries."""
     if grad is None:
         return {"grad": None, "at": None}
     if len(grad) <= MOST_COMPARED:
         return {"grad": packed(grad), "at": None}
-    at = np.unique(np.linspace(0, len(grad) - 1, COMPARED).astype(int))
+    at = spread(len(grad), COMPARED)
     return {"grad": packed(grad[at]), "at": at.tolist()}
 
 

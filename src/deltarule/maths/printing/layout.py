@@ -34,8 +34,7 @@ from deltarule.maths.printing.display import Case, abbreviated, cases, power, si
 from deltarule.maths.recording import COMPARISONS, OPPOSITES, Node, reachable
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 
-__all__ = ["layout", "layout_condition"]
-
+__all__ = ["index_letter", "layout", "layout_condition"]
 
 # How tightly a box holds together, loosest first.
 _CASES, _RELATION, _SUM, _BIG, _PRODUCT, _PREFIX, _FRACTION, _POWER, _ATOM = range(9)
@@ -101,6 +100,17 @@ def layout(
         return body
     named = ((place.name(n, 0), place.rows(cases(value), 0)[0]) for n, value in definitions)
     return Where(body, tuple(named))
+
+
+def index_letter(depth: int) -> str:
+    """The letter of an output inside so many sums and maxima.
+
+    Examples
+    --------
+    >>> index_letter(0), index_letter(1)
+    ('j', 'k')
+    """
+    return _INDICES[min(depth, len(_INDICES) - 1)]
 
 
 @functools.lru_cache(maxsize=256)  # a node is a key by identity
@@ -192,7 +202,7 @@ class _Layout:
             return Fenced((self.place(args[0], depth)[0],), bars=True), _ATOM
         if op in ("total", "largest"):
             body = self.rows(cases(args[0]), depth + 1)
-            index = _INDICES[min(depth + 1, len(_INDICES) - 1)]
+            index = index_letter(depth + 1)
             function = _SUM_OVER if op == "total" else _MAX_OVER
             inner = body[0] if body[1] == _CASES else _fence(body, _PRODUCT)
             return Big(function, index, inner), _BIG
@@ -210,7 +220,7 @@ class _Layout:
         return [*rows, Case(rest, ())]
 
     def name(self, node: Node, depth: int) -> Box:
-        index = _INDICES[min(depth, len(_INDICES) - 1)]
+        index = index_letter(depth)
         if node.op == "n_outputs":
             return Symbol("n", "n")
         if node.op == "symbol":

@@ -1,0 +1,20 @@
+"""Some of many: which of them are looked at, where all would be too many."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["spread"]
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """The numbers of at most ``most`` of ``count`` things, evenly from the first to the last.
+
+    Examples
+    --------
+    >>> spread(3, 5), spread(10, 4), spread(10, 1)
+    (array([0, 1, 2]), array([0, 3, 6, 9]), array([0]))
+    """
+    if count <= most:
+        return np.arange(count)
+    return np.linspace(0, count - 1, max(most, 0)).astype(np.intp)
