@@ -214,7 +214,9 @@ def test_axe_finds_nothing(show, name, scheme, width):
     assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
 
 
-SIDEWAYS = "((frame) => frame.scrollWidth - frame.clientWidth)(document.querySelector('.network-frame'))"
+SIDEWAYS = (
+    "((frame) => frame.scrollWidth - frame.clientWidth)(document.querySelector('.network-frame'))"
+)
 
 
 def test_a_phone_shows_a_small_network_whole_and_turned_sideways_the_wide_drawing(show):

@@ -11,10 +11,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const APART = { least: 33, most: 500 }, DERIVED = 4;
   const GOOD = 45, POOR = 36; // frames a second
 
-  const decode = DR.data.array;
-  // Parameters of a frame are numbers already.
-  DR.data.array = (packed) => (packed && packed.values ? packed : decode(packed));
-
   /** A store for one part of the page, which is told less often, or that nothing else has moved. */
   function part(store, subscribe) {
     return Object.create(store, { subscribe: { value: subscribe } });
@@ -103,14 +99,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
 
     function move({ header, arrays }) {
-      const { states } = store.payload, n = states.length;
-      states.push({
-        ...states[n - 1], step: header.step, epoch: header.epoch, learning_rate: header.learning_rate, update: null,
+      at = header.step;
+      store.move({
+        ...store.current(), step: header.step, epoch: header.epoch, learning_rate: header.learning_rate, update: null,
         theta: { shape: [arrays.theta.length], values: Float64Array.from(arrays.theta) },
       });
-      states[n - 1] = null; // what was shown before is not needed again
-      at = header.step;
-      store.set({ state: n });
     }
 
     // The drawing is the dearest part: it gives way where the frames become few.

@@ -307,7 +307,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ...(view.kind === "gradients" ? ["sample", "mode"] : []),
     ];
     let waiting = null;
-    const leave = store.subscribe((state, changed) => {
+    store.subscribe((state, changed) => {
       const whole = depends().some((key) => changed.has(key));
       if (!whole && !["selected", "sample", "mode"].some((key) => changed.has(key))) return;
       clearTimeout(waiting);
@@ -339,7 +339,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
       },
       { rootMargin: "200px" },
     ).observe(element);
-    return { unmount: leave };
   }
 
   DR.heat = { mount, matrices, deadUnits };

@@ -344,7 +344,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       element.addEventListener("scroll", () => (scrolled = element.scrollTop > 0), { passive: true });
 
       render();
-      return store.subscribe((state, changed) => {
+      store.subscribe((state, changed) => {
         if (changed.has("selected") || changed.has("payload")) opened.clear();
         if (["selected", "sample", "state", "mode", "payload"].some((key) => changed.has(key))) {
           render();

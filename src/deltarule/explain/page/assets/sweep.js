@@ -291,11 +291,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }
       if (all || ["sweep", "sample", "state"].some((key) => changed.has(key))) render();
     }
-    const unsubscribe = store.subscribe(update);
+    store.subscribe(update);
     view.list = steps(store, true);
     render();
     active = { toggle, step };
-    return { unmount: unsubscribe, toggle, step };
   }
 
   DR.sweep = {

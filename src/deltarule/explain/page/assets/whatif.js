@@ -372,10 +372,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }
       stale = stale || elsewhere;
     }
-    const leave = store.subscribe(update);
+    store.subscribe(update);
     update(store.state, new Set(["payload"]));
     DR.plots.onWidth(element, draw);
-    return { unmount: leave };
   }
 
   DR.whatif = { mount };
