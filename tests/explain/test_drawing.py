@@ -214,6 +214,25 @@ def test_axe_finds_nothing(show, name, scheme, width):
     assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
 
 
+def test_tab_stops_at_one_node_of_the_drawing_and_not_at_the_drawing(show):
+    page = show("article").page
+    page.get_by_label("Larger drawing").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.node") == "0,0"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "One step back"
+
+
+def test_whoever_follows_a_symbol_by_key_stays_in_the_derivation(show):
+    page = show("article").page
+    set_state(page, selected=WEIGHT)
+    page.locator("#panel .formula").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert page.evaluate("DR.page.state.selected") != WEIGHT
+    assert page.evaluate("document.activeElement.id") == "panel"
+
+
 SIDEWAYS = (
     "((frame) => frame.scrollWidth - frame.clientWidth)(document.querySelector('.network-frame'))"
 )

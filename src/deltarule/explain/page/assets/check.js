@@ -328,5 +328,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
   }
 
-  DR.check = { mount, compare, difference };
+  DR.check = { mount, compare };
 })();

@@ -145,9 +145,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return parts;
   }
 
-  const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-
-  /** A slider on a logarithmic scale gives its exponent. */
   const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 
   /** A name cut to fit, between letters: half an emoji is none. */
@@ -172,7 +169,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     say,
     eachFrame,
     colour,
-    still,
     clamp,
     cut,
     apart,

@@ -307,7 +307,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   function listen(view) {
-    const { root, store } = view;
+    const { root, frame, store } = view;
     root.addEventListener("click", (event) => {
       const part = DR.reach.partAt(view, event);
       if (!part) return;
@@ -320,13 +320,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
     root.addEventListener("pointerleave", () => hover(view, null));
     root.addEventListener("keydown", (event) => onKey(view, event));
-    root.addEventListener("focusin", (event) => {
+    // Of the frame, not of the drawing: an SVG that listens for the focus is a stop of the Tab key.
+    frame.addEventListener("focusin", (event) => {
       const entry = [...view.parts.values()].find((part) => part.element === event.target);
       if (!entry) return;
       stay(view, entry); // a screen reader may put the focus anywhere
       if (event.target.matches(":focus-visible")) hover(view, entry);
     });
-    root.addEventListener("focusout", () => hover(view, null));
+    frame.addEventListener("focusout", () => hover(view, null));
   }
 
   /** Where the drawing is wider than its frame, what is selected is brought into it. */

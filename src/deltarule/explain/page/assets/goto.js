@@ -122,5 +122,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     store.subscribe((_, changed) => changed.has("payload") && suggest());
   }
 
-  DR.goto = { mount, read };
+  DR.goto = { mount };
 })();

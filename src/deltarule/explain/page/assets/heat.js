@@ -341,5 +341,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ).observe(element);
   }
 
-  DR.heat = { mount, matrices, deadUnits };
+  DR.heat = { mount };
 })();

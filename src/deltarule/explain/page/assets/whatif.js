@@ -283,7 +283,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const promised = grad.reduce((sum, g, q) => sum + g * (after.values[q] - theta[q]), 0);
       const change =
         DR.driver.cost(net, after.values, rows.X, rows.Y, rows.w, store.masks()) - cost;
-      return { rule: String(update.rule).split("(")[0], promised, change };
+      return { rule: DR.plan.plainName(update.rule), promised, change };
     }
 
     function render() {
