@@ -81,7 +81,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ? symbol({ ...place, class: "symbol name" }, "x", j)
       : svg(
           "text",
-          { ...place, class: "name", text: cut(name, plan.letters) },
+          { ...place, class: "name", text: cut(name, plan.letters, plan.ending) },
           svg("title", { text: name }),
         );
     put(text, "data-of", `0,${j}`);

@@ -14,11 +14,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   // What stands how far from what, in the units of the view box: the layers (of a shallow network,
   // a deeper one, a deep one), what is left of the inputs, the targets and the loss after the
-  // outputs, and how many letters of a name there is room for. On a phone the loss stands below.
+  // outputs, and how many letters of a name there is room for. On a phone the loss stands below, and
+  // of a name that is cut the end is kept: "pixel 0,3" is told from "pixel 0,4" by it.
   const SPACING = {
-    page: { gaps: [200, 165, 150], plain: 74, named: 16, target: 95, half: 42, loss: 248, end: 318, letters: 20 },
-    card: { gaps: [180, 119, 108], plain: 74, named: 34, target: 80, half: 42, loss: 222, end: 288, letters: 20 },
-    phone: { gaps: [86, 92, 92], plain: 60, named: 14, target: 76, half: 37, loss: null, end: 133, letters: 8 },
+    page: { gaps: [200, 165, 150], plain: 74, named: 16, target: 95, half: 42, loss: 248, end: 318, letters: 20, ending: 0 },
+    card: { gaps: [180, 119, 108], plain: 74, named: 34, target: 80, half: 42, loss: 222, end: 288, letters: 20, ending: 0 },
+    phone: { gaps: [86, 92, 92], plain: 60, named: 14, target: 76, half: 37, loss: null, end: 133, letters: 8, ending: 3 },
   };
 
   /** The indices of the n largest |values|, ascending. */
@@ -112,6 +113,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       r,
       pitch,
       letters: apart.letters,
+      ending: apart.ending,
       width: out + apart.end,
       height: below ? bottom + 88 : bottom,
       target: { x: out + apart.target, half: apart.half },
