@@ -214,6 +214,42 @@ def test_axe_finds_nothing(show, name, scheme, width):
     assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
 
 
+def test_tab_stops_at_one_node_of_the_drawing_and_not_at_the_drawing(show):
+    page = show("article").page
+    page.get_by_label("Larger drawing").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.node") == "0,0"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "One step back"
+
+
+def test_whoever_follows_a_symbol_by_key_stays_in_the_derivation(show):
+    page = show("article").page
+    set_state(page, selected=WEIGHT)
+    page.locator("#panel .formula").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert page.evaluate("DR.page.state.selected") != WEIGHT
+    assert page.evaluate("document.activeElement.id") == "panel"
+
+
+SIDEWAYS = (
+    "((frame) => frame.scrollWidth - frame.clientWidth)(document.querySelector('.network-frame'))"
+)
+
+
+def test_a_phone_shows_a_small_network_whole_and_turned_sideways_the_wide_drawing(show):
+    page = show("article", width=360, height=740).page
+    loss, output = (page.locator(f"svg.network [data-{what}]") for what in ("loss", 'node="2,1"'))
+    assert page.evaluate(SIDEWAYS) == 0
+    assert loss.bounding_box()["y"] > output.bounding_box()["y"] + 60
+    page.set_viewport_size({"width": 1280, "height": 800})
+    until(page, "document.querySelector('.network').viewBox.baseVal.width", lambda w: w > 700)
+    assert page.evaluate(SIDEWAYS) == 0
+    middle = [box["y"] + box["height"] / 2 for box in (loss.bounding_box(), output.bounding_box())]
+    assert abs(middle[0] - middle[1]) < 10
+
+
 @pytest.mark.parametrize("name", ["trained", "softmax", "deep"])
 def test_no_page_is_wider_than_a_small_phone(show, name):
     page = show(name, width=360, height=740).page

@@ -158,7 +158,7 @@ def test_the_drawing_moves_while_the_network_trains(watched):
     page = watched.page
     before = theta_drawn(page)
     button(page, "Play").click()
-    holds(page, "DR.page.payload.states.length > 5")
+    holds(page, "DR.page.current().step > 5")
     settle(page)
     button(page, "Pause").click()
     assert theta_drawn(page) != before

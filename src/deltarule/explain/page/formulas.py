@@ -8,6 +8,7 @@ from deltarule.errors import InputError
 from deltarule.explain.rulebook import RecordedRule, record_rule
 from deltarule.explain.subject import StepTaken
 from deltarule.maths import Network
+from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.printing import (
     RecordedActivation,
     RecordedFormula,
@@ -16,6 +17,7 @@ from deltarule.maths.printing import (
     record_activation,
     record_loss,
 )
+from deltarule.maths.recording import RecordingNamespace
 
 __all__ = ["formulas_mathml", "formulas_script"]
 
@@ -54,6 +56,13 @@ def _recorded_step(step: StepTaken, cost: float | None) -> dict[str, RecordedRul
     }
 
 
+def _recorded_penalty(name: str) -> RecordedFormula:
+    """The slope of a penalty by one weight, without its strength."""
+    xp = RecordingNamespace()
+    _, slope = PENALTIES.get(name).bind(xp)(xp.variable("w"))
+    return RecordedFormula(f"penalty {name}: slope", ("w",), {"slope": xp.number(slope)}, True)
+
+
 def formulas_script(net: Network, step: StepTaken | None = None, cost: float | None = None) -> str:
     """The script that gives the page its formulas, as ``DR.formulas``.
 
@@ -71,7 +80,8 @@ def formulas_script(net: Network, step: StepTaken | None = None, cost: float | N
         JavaScript: ``value``, ``slope`` and ``pullback`` by layer (item 0 null; no slope where
         the activation mixes outputs), ``from_output``, and ``from_input`` for a fused pair.
         All take and give arrays with one item for each node. ``update`` has the steps of the
-        rule for ``weight`` and ``bias``: a name, the names of what it needs, a function.
+        rule for ``weight`` and ``bias``: a name, the names of what it needs, a function; and with
+        them comes ``penalty``, the slope of each by one weight.
 
     Raises
     ------
@@ -105,8 +115,12 @@ def formulas_script(net: Network, step: StepTaken | None = None, cost: float | N
     if loss.from_input is not None:
         functions["from_input"] = loss.from_input
         parts["from_input"] = _lifted("from_input", loss.from_input, "eachPair")
-    update = _update_table(step, cost, functions) if step is not None else "null"
-    parts["update"] = update
+    parts["update"] = parts["penalty"] = "null"
+    if step is not None:
+        parts["update"] = _update_table(step, cost, functions)
+        penalties = {name: f"{name}_slope" for name in step.settings.penalties}
+        functions |= {by: _recorded_penalty(name) for name, by in penalties.items()}
+        parts["penalty"] = f"{{ {', '.join(f'{name}: {by}' for name, by in penalties.items())} }}"
     lines = [
         "// The network's formulas, printed from the library's own.",
         "(function () {",

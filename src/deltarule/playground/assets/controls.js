@@ -138,5 +138,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  DR.controls = { mount, NAMES };
+  DR.controls = { mount };
 })();

@@ -11,19 +11,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const APART = { least: 33, most: 500 }, DERIVED = 4;
   const GOOD = 45, POOR = 36; // frames a second
 
-  const decode = DR.data.array;
-  // Parameters of a frame are numbers already.
-  DR.data.array = (packed) => (packed && packed.values ? packed : decode(packed));
-
-  // The card is narrower than that of the explain page: the layers stand closer together.
-  const CLOSER = { few: 0.9, many: 0.72 }, NAMES = 18, { layout } = DR.plan;
-  DR.plan.layout = (...given) => {
-    const plan = layout(...given), { columns } = plan;
-    const gap = (columns.length > 3 ? CLOSER.many : CLOSER.few) * plan.gap, left = columns[0].x + (plan.named ? NAMES : 0), out = left + gap * (columns.length - 1);
-    for (const column of columns) column.x = left + gap * column.l;
-    return { ...plan, gap, targetX: out + 80, lossX: out + 222, width: out + 288 };
-  };
-
   /** A store for one part of the page, which is told less often, or that nothing else has moved. */
   function part(store, subscribe) {
     return Object.create(store, { subscribe: { value: subscribe } });
@@ -85,7 +72,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const apart = () => (playing ? pace : 0);
       // While it trains the nodes that are drawn of a large layer stay the same.
       DR.drawing.mount(places.drawing, part(store, (f) =>
-        seldom(store, apart, (state, changed) => f(state, playing ? new Set([...changed, "payload"]) : changed))));
+        seldom(store, apart, (state, changed) => f(state, playing ? new Set([...changed, "payload"]) : changed))), "card");
       DR.panel.mount(places.panel, part(store, (f) => seldom(store, () => DERIVED * apart(), f)));
       DR.curve.controls(samples, store);
     }
@@ -112,14 +99,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
 
     function move({ header, arrays }) {
-      const { states } = store.payload, n = states.length;
-      states.push({
-        ...states[n - 1], step: header.step, epoch: header.epoch, learning_rate: header.learning_rate, update: null,
+      at = header.step;
+      store.move({
+        ...store.current(), step: header.step, epoch: header.epoch, learning_rate: header.learning_rate, update: null,
         theta: { shape: [arrays.theta.length], values: Float64Array.from(arrays.theta) },
       });
-      states[n - 1] = null; // what was shown before is not needed again
-      at = header.step;
-      store.set({ state: n });
     }
 
     // The drawing is the dearest part: it gives way where the frames become few.

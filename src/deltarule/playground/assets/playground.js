@@ -3,9 +3,10 @@
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
-  const { el, icon, clamp } = DR.dom;
-  const { theme, textSize } = DR.shell;
+  const { el, icon } = DR.dom;
+  const { shell } = DR;
   const at = (id) => document.getElementById(id);
+
   /** What stands above everything else: one notice for each cause. */
   function notice(cause, text, ...more) {
     const place = at("notices");
@@ -42,25 +43,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     [["?"], "this help"],
   ];
 
-  function help() {
-    const dialog = at("help");
-    const rows = KEYS.map(([keys, text]) =>
-      el("tr", {}, el("th", { scope: "row" }, ...keys.flatMap((key, i) => [i ? " " : "", el("kbd", { text: key })])), el("td", { text })));
-    dialog.append(
-      el("h2", { id: "h-help", text: "How to read this page" }),
-      el("p", { class: "note", text: "The engine trains; this page shows what it does, as often as the browser can paint it. Filled points are trained on, hollow ones held out. " +
-        "Choose a node or a line of the network, and its derivation stands below, with the numbers of this very step." }),
-      el("table", {}, el("tbody", {}, ...rows)),
-      el("form", { method: "dialog" }, el("button", { class: "button main", text: "Close" })));
-    at("help-open").addEventListener("click", () => dialog.showModal());
-    return dialog;
-  }
+  const ABOUT =
+    "The engine trains; this page shows what it does, as often as the browser can paint it. Filled points are trained on, hollow ones held out. " +
+    "Choose a node or a line of the network, and its derivation stands below, with the numbers of this very step.";
 
   function transport(order) {
-    const make = (name, text, label, act, main = "") => {
-      const button = el("button", { type: "button", class: `button ${main}`, title: label, onclick: act }, icon(name), el("span", { text }));
-      return button;
-    };
+    const make = (name, text, label, act, main = "") =>
+      el("button", { type: "button", class: `button ${main}`, title: label, onclick: act }, icon(name), el("span", { text }));
     const play = make("play", "Play", "Play or pause (K)", () => order(play.dataset.playing ? "pause" : "play"), "main");
     const parts = [
       make("back", "Reset", "Begin the run anew (R)", () => order("reset")), play,
@@ -69,7 +58,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ];
     at("transport").replaceChildren(...parts);
     return {
-      act: { r: parts[0], k: play, s: parts[2], e: parts[3] },
+      keys: Object.fromEntries(["r", "k", "s", "e"].map((key, i) => [key, () => parts[i].click()])),
       show(playing) {
         if (Boolean(play.dataset.playing) === playing) return;
         if (playing) play.dataset.playing = "yes";
@@ -77,24 +66,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
         play.replaceChildren(icon(playing ? "pause" : "play"), el("span", { text: playing ? "Pause" : "Play" }));
       },
     };
-  }
-
-  function keys(buttons, network, dialog) {
-    document.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || dialog.open) return;
-      if (event.target.matches("input:not([type=radio], [type=checkbox]), select, textarea")) return;
-      const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-      const { store } = network, { state } = store || {};
-      const sample = (by) => store.set({ sample: clamp(state.sample + by, 0, store.rows.n - 1) });
-      if (buttons[key]) buttons[key].click();
-      else if (key === "?") dialog.showModal();
-      else if (!store) return;
-      else if (key === "[") sample(-1);
-      else if (key === "]") sample(1);
-      else if (key === "g") store.set({ colour: state.colour === "weight" ? "gradient" : "weight" });
-      else if (key === "m") store.set({ mode: state.mode === "mean" ? "sample" : "mean" });
-      else if (key === "Escape") store.set({ selected: null });
-    });
   }
 
   /** Where the run is, in numbers. */
@@ -131,13 +102,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function boot() {
     DR.nonce = document.currentScript.nonce;
     const config = JSON.parse(at("config").textContent);
-    theme();
-    textSize();
-    const complain = (what, error) => notice("fault", `${what}: ${error && error.message ? error.message : error}`);
-    window.addEventListener("error", (event) => {
-      // Put off to the next frame by the browser, and no failure.
-      if (!/^ResizeObserver loop/.test(event.message)) complain("Something failed", event.error || event.message);
-    });
+    shell.theme();
+    shell.textSize();
+    const complain = (what, error) => notice("fault", `${what}: ${shell.reason(error)}`);
+    shell.failures((error) => complain("Something failed", error));
     let run = null, newest = null, asked = false, painted = 0;
     const order = async (type, fields, refused = "") => notice("order", refused || (await wire.order(type, fields)));
 
@@ -187,7 +155,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       },
     });
     const network = DR.network.mount({ rows: at("rows"), drawing: at("drawing"), panel: at("panel") }, wire, complain);
-    keys(buttons.act, network, help());
+    const dialog = shell.help(ABOUT, KEYS);
+    shell.keys({ ...shell.storeKeys(() => network.store), ...buttons.keys, "?": () => dialog.showModal() }, dialog);
     exports(wire);
   }
 

@@ -267,5 +267,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  DR.surface = { mount, classColour };
+  DR.surface = { mount };
 })();

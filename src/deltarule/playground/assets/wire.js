@@ -94,5 +94,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  DR.wire = { open, unpacked };
+  DR.wire = { open };
 })();

@@ -10,6 +10,7 @@
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
+  const { sum } = DR.driver;
   // Gauss and Legendre's eight points and weights on [0, 1].
   const NODES = [
     [0.1834346424956498, 0.362683783378362], [0.525532409916329, 0.3137066458778873],
@@ -23,12 +24,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const MARGIN = 1e-6; // a cut nearer to an end, by the piece's length, would leave it as it is
 
   const theOutput = (a, y) => [a.map((value, j) => (y[j] === 0 ? 0 : y[j] * value)), y];
-
-  function sum(values) {
-    let total = 0;
-    for (const value of values) total += value;
-    return total;
-  }
 
   /** f and ∂f/∂x at a point, for `of` "loss" or the number of an output; without dropout. */
   function functionOf(store, of) {

@@ -45,8 +45,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** C_i of one sample and the sides of all kinks its pass is on. */
   function lossAndSides(net, theta, x, y, masks, shift) {
     const passed = DR.driver.forward(net, theta, x, masks, shift);
-    let value = 0;
-    for (const term of DR.driver.atOutput(net, passed, y).terms) value += term;
+    const value = DR.driver.sum(DR.driver.atOutput(net, passed, y).terms);
     let sides = "";
     for (let l = 1; l <= net.L; ++l) {
       for (const kink of net.kinks[l]) for (const z of passed.Z[l]) sides += z > kink ? "+" : "-";
@@ -323,11 +322,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const later = () => setTimeout(() => python.replaceChildren(...compared(store)), 0);
     label();
     later();
-    return store.subscribe((state, changed) => {
+    store.subscribe((state, changed) => {
       if (["selected", "sample", "state", "payload"].some((key) => changed.has(key))) label();
       if (changed.has("state") || changed.has("payload")) later();
     });
   }
 
-  DR.check = { mount, compare, difference };
+  DR.check = { mount, compare };
 })();

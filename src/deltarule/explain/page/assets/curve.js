@@ -100,9 +100,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (changed.has("payload")) build();
       for (const part of parts) part();
     }
-    const leave = store.subscribe(update);
+    store.subscribe(update);
     update(store.state, new Set(["payload"]));
-    return { unmount: leave };
   }
 
   const BOX = { height: 260, left: 64, right: 16, top: 18, bottom: 40 };
@@ -235,7 +234,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       clearTimeout(waiting);
       waiting = setTimeout(place, 120);
     };
-    const leave = store.subscribe((state, changed) => {
+    store.subscribe((state, changed) => {
       if (changed.has("payload")) build();
       if (changed.has("payload") || changed.has("state")) soon();
     });
@@ -245,7 +244,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
       build();
       place();
     });
-    return { unmount: leave };
   }
 
   DR.curve = { controls, mount };

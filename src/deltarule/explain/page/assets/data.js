@@ -14,9 +14,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return out;
   }
 
-  /** The array as {shape, values}, values a Float64Array; decoded once. null stays null. */
+  /**
+   * The array as {shape, values}, values a Float64Array; decoded once. null stays null, and what
+   * has its values already, as the parameters that the playground is sent, stays as it is.
+   */
   function array(packed) {
     if (packed === null || packed === undefined) return null;
+    if (packed.values) return packed;
     if (!decoded.has(packed)) {
       const raw = bytes(packed.base64).buffer;
       const values =

@@ -42,7 +42,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  /** Slider and number field for one quantity; read and write are the slider's scale. */
+  /** Slider and number field for one quantity; `read` makes it of the slider's place, `write` back. */
   function dial(id, label, { min, max, step, read = (v) => v, write = (v) => v }, change) {
     const range = el("input", {
       type: "range",

@@ -145,15 +145,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return parts;
   }
 
-  const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-
-  /** A slider on a logarithmic scale gives its exponent. */
   const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 
-  /** A name cut to fit, between letters: half an emoji is none. */
-  function cut(text, length) {
+  /** A name cut to fit, between letters: half an emoji is none. Its last `kept` letters stay. */
+  function cut(text, length, kept = 0) {
     const letters = Array.from(text);
-    return letters.length > length ? `${letters.slice(0, length - 1).join("")}…` : text;
+    if (letters.length <= length) return text;
+    const end = letters.slice(letters.length - kept).join("");
+    return `${letters.slice(0, length - kept - 1).join("")}…${end}`;
   }
 
   /** A name within a sentence: one that is written from the right does not turn the sentence. */
@@ -172,7 +171,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     say,
     eachFrame,
     colour,
-    still,
     clamp,
     cut,
     apart,

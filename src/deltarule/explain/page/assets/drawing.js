@@ -8,6 +8,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
 (function () {
   const { el, svg, put, iconButton, choice, cut } = DR.dom;
 
+  const PHONE = 520; // pixels: a drawing that has fewer is set as narrow as it can be read
+
   /** What names a part: "node:2,1", "edge:2,1,0", "bias:2,1" or "cost". */
   function keyOf(what) {
     if (!what || what.kind === "cost") return what && what.kind;
@@ -79,7 +81,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ? symbol({ ...place, class: "symbol name" }, "x", j)
       : svg(
           "text",
-          { ...place, class: "name", text: cut(name, DR.plan.NAME) },
+          { ...place, class: "name", text: cut(name, plan.letters, plan.ending) },
           svg("title", { text: name }),
         );
     put(text, "data-of", `0,${j}`);
@@ -87,11 +89,18 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return text;
   }
 
+  /** From a target to the loss, which stands at the right or, on a phone, below. */
+  function wireToLoss({ loss }, x, y) {
+    const curve = loss.below
+      ? [x + 26, y, x + 26, loss.y - 66, loss.x + 30, loss.y - 33]
+      : [x + 50, y, loss.x - 95, loss.y, loss.x - 56, loss.y];
+    return `M${x} ${y}C${curve.join(" ")}`;
+  }
+
   function targetParts(view, column, j) {
     const { plan, store } = view,
       y = column.y.get(j),
-      x = plan.targetX,
-      half = 42;
+      { x, half } = plan.target;
     const name = store.payload.names.outputs[j] ?? `a_${j}`;
     const plain = DR.plan.isPlain(name, j),
       roomy = plan.pitch >= 66 || column.nodes.length === 1,
@@ -106,12 +115,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "g",
       { class: "target" },
       svg("path", { class: "wire", d: `M${column.x + plan.r} ${y}H${x - half}` }),
-      svg("path", {
-        class: "wire",
-        d:
-          `M${x + half} ${y}C${x + half + 50} ${y} ` +
-          `${plan.lossX - 95} ${plan.middle} ${plan.lossX - 56} ${plan.middle}`,
-      }),
+      svg("path", { class: "wire", d: wireToLoss(plan, x + half, y) }),
       svg("rect", { x: x - half, y: y - tall, width: 2 * half, height: 2 * tall, rx: 7 }),
       plain || roomy
         ? symbol({ x: x - half + 8, y: y + 4 }, "y", j)
@@ -133,8 +137,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   function lossParts(view) {
-    const { plan } = view,
-      { lossX: x, middle: y } = plan;
+    const { x, y } = view.plan.loss;
     const value = svg("text", { class: "value", x, y: y + 17, "text-anchor": "middle" });
     const title = svg("text", { class: "title", x, y: y - 10, "text-anchor": "middle" });
     const group = svg(
@@ -190,7 +193,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const title = l === 0 ? "inputs" : l === net.L ? "outputs" : `layer ${l}`;
     const g = l === 0 ? "layer 0" : DR.plan.plainName(net.activations[l]);
     const some =
-      column.nodes.length < column.total ? `${column.nodes.length} of ${column.total} shown` : "";
+      column.nodes.length < column.total
+        ? `${column.nodes.length} of ${column.total}${view.spacing === "phone" ? "" : " shown"}`
+        : "";
     return svg(
       "g",
       { class: "heading" },
@@ -210,7 +215,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function build(view) {
     const { store } = view,
       { net } = store;
-    view.plan = DR.plan.layout(net, view.nodes, store.payload.names.inputs);
+    view.plan = DR.plan.layout(net, view.nodes, store.payload.names.inputs, view.spacing);
     view.parts = new Map();
     view.targets = [];
     view.edges = [];
@@ -302,7 +307,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   function listen(view) {
-    const { root, store } = view;
+    const { root, frame, store } = view;
     root.addEventListener("click", (event) => {
       const part = DR.reach.partAt(view, event);
       if (!part) return;
@@ -315,13 +320,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
     root.addEventListener("pointerleave", () => hover(view, null));
     root.addEventListener("keydown", (event) => onKey(view, event));
-    root.addEventListener("focusin", (event) => {
+    // Of the frame, not of the drawing: an SVG that listens for the focus is a stop of the Tab key.
+    frame.addEventListener("focusin", (event) => {
       const entry = [...view.parts.values()].find((part) => part.element === event.target);
       if (!entry) return;
       stay(view, entry); // a screen reader may put the focus anywhere
       if (event.target.matches(":focus-visible")) hover(view, entry);
     });
-    root.addEventListener("focusout", () => hover(view, null));
+    frame.addEventListener("focusout", () => hover(view, null));
   }
 
   /** Where the drawing is wider than its frame, what is selected is brought into it. */
@@ -364,16 +370,22 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  /** Draws the network of a store into an element, and follows the store. */
-  function mount(element, store) {
+  /**
+   * Draws the network of a store into an element, and follows the store.
+   *
+   * @param spacing how far the layers stand apart (plan.js), unless the place is as narrow as a phone
+   */
+  function mount(element, store, spacing = "page") {
     const root = svg("svg", { class: "network", role: "group" });
     const frame = el("div", { class: "scroll network-frame" }, root);
     const view = { store, root, frame, at: null, hot: null, follow: "from", zoom: 1, nodes: null };
+    const fit = () => (view.spacing = element.clientWidth < PHONE ? "phone" : spacing);
     const bar = tools(view);
     view.legend = bar.querySelector(".legend");
     element.classList.add("drawing");
     element.replaceChildren(bar, frame);
     listen(view);
+    fit();
 
     function update(state, changed) {
       const focused = root.contains(document.activeElement);
@@ -388,17 +400,25 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (other || limited || JSON.stringify(nodes) !== JSON.stringify(view.nodes)) {
         view.nodes = nodes;
         view.shape = shape;
-        build(view);
-        if (focused) view.parts.get(view.at).element.focus();
+        rebuild(focused);
       }
       view.showColour(DR.paint.mode(state));
       DR.paint.all(view);
       if (changed.has("selected") || other) requestAnimationFrame(() => reveal(view));
     }
-    const leave = store.subscribe(update);
+    function rebuild(focused) {
+      build(view);
+      if (focused) view.parts.get(view.at).element.focus();
+    }
+    store.subscribe(update);
     update(store.state, new Set(["payload"]));
-    return { unmount: leave, view };
+    DR.plots.onWidth(element, () => {
+      const before = view.spacing;
+      if (fit() === before) return;
+      rebuild(root.contains(document.activeElement));
+      DR.paint.all(view);
+    });
   }
 
-  DR.drawing = { mount, symbol, keyOf };
+  DR.drawing = { mount, keyOf };
 })();

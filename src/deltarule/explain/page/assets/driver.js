@@ -120,6 +120,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { loss: sum(terms), terms, up, slope, delta, dX: up[0] };
   }
 
+  /** In order, as Python's reference adds too. */
   function sum(values) {
     let total = 0;
     for (const value of values) total += value;
@@ -173,5 +174,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   DR.each = each;
   DR.eachPair = eachPair;
-  DR.driver = { network, weightAt, forward, atOutput, backward, accumulate, gradient, loss, cost, masksOf };
+  DR.driver = { network, weightAt, forward, atOutput, backward, accumulate, gradient, loss, cost, masksOf, sum };
 })();

@@ -119,8 +119,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       );
     }
     suggest();
-    return store.subscribe((_, changed) => changed.has("payload") && suggest());
+    store.subscribe((_, changed) => changed.has("payload") && suggest());
   }
 
-  DR.goto = { mount, read };
+  DR.goto = { mount };
 })();

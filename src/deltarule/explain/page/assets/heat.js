@@ -187,8 +187,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ];
   }
 
-  function mount(element, store) {
-    const view = { kind: "weights", common: false, stale: true, visible: false, figures: [] };
+  /** What chooses the maps, and what zooms to a node; `refresh` and `zoom` are called by it. */
+  function controls(view, refresh, zoom) {
     const kinds = choice(
       "What the maps show",
       [
@@ -211,45 +211,48 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
     const layer = el("select", {
       "aria-label": "Layer of the node to zoom to",
-      onchange: () => zoom(),
+      onchange: zoom,
     });
     const node = el("input", {
       type: "number",
       min: 0,
       value: 0,
       "aria-label": "Number of the node to zoom to",
-      onchange: () => zoom(),
+      onchange: zoom,
     });
+    const legend = el(
+      "span",
+      { class: "heat-legend" },
+      el("span", { class: "key negative", text: "negative" }),
+      el("span", { class: "ramp", "aria-hidden": "true" }),
+      el("span", { class: "key positive", text: "positive" }),
+    );
+    const above = el(
+      "div",
+      { class: "row" },
+      kinds,
+      el("label", { class: "field check" }, common, "one scale for all layers"),
+      legend,
+    );
+    const between = el(
+      "div",
+      { class: "row zoom-row", role: "group", "aria-label": "Zoom to a node" },
+      el("h3", { text: "Zoom to a node" }),
+      el("span", { class: "field" }, el("span", { class: "label", text: "layer" }), layer),
+      el("span", { class: "field" }, el("span", { class: "label", text: "node" }), node),
+    );
+    kinds.show(view.kind);
+    return { above, between, layer, node };
+  }
+
+  function mount(element, store) {
+    const view = { kind: "weights", common: false, stale: true, visible: false, figures: [] };
+    const { above, between, layer, node } = controls(view, refresh, zoom);
     const maps = el("div", { class: "maps" }),
       close = el("div", { class: "maps strips" }),
       found = el("div", { class: "lists" });
     element.classList.add("heat");
-    element.replaceChildren(
-      el(
-        "div",
-        { class: "row" },
-        kinds,
-        el("label", { class: "field check" }, common, "one scale for all layers"),
-        el(
-          "span",
-          { class: "heat-legend" },
-          el("span", { class: "key negative", text: "negative" }),
-          el("span", { class: "ramp", "aria-hidden": "true" }),
-          el("span", { class: "key positive", text: "positive" }),
-        ),
-      ),
-      maps,
-      el(
-        "div",
-        { class: "row zoom-row", role: "group", "aria-label": "Zoom to a node" },
-        el("h3", { text: "Zoom to a node" }),
-        el("span", { class: "field" }, el("span", { class: "label", text: "layer" }), layer),
-        el("span", { class: "field" }, el("span", { class: "label", text: "node" }), node),
-      ),
-      close,
-      found,
-    );
-    kinds.show(view.kind);
+    element.replaceChildren(above, maps, between, close, found);
 
     function zoom() {
       const l = Number(layer.value),
@@ -307,7 +310,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ...(view.kind === "gradients" ? ["sample", "mode"] : []),
     ];
     let waiting = null;
-    const leave = store.subscribe((state, changed) => {
+    store.subscribe((state, changed) => {
       const whole = depends().some((key) => changed.has(key));
       if (!whole && !["selected", "sample", "mode"].some((key) => changed.has(key))) return;
       clearTimeout(waiting);
@@ -339,8 +342,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       },
       { rootMargin: "200px" },
     ).observe(element);
-    return { unmount: leave };
   }
 
-  DR.heat = { mount, matrices, deadUnits };
+  DR.heat = { mount };
 })();

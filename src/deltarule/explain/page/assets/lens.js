@@ -236,7 +236,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }, 30);
     }
 
-    const unsubscribe = store.subscribe((_, changed) => {
+    store.subscribe((_, changed) => {
       if (changed.has("payload")) build(store.payload.lens);
       if (!changed.has("payload") && !changed.has("state") && !changed.has("sample")) return;
       show(false);
@@ -248,14 +248,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       visible = entries.at(-1).isIntersecting;
       later();
     };
-    const observer = new IntersectionObserver(seen, { rootMargin: "200px" });
     build(lens);
     show(false);
-    observer.observe(element);
-    return () => {
-      unsubscribe();
-      observer.disconnect();
-    };
+    new IntersectionObserver(seen, { rootMargin: "200px" }).observe(element);
   }
 
   DR.lens = { mount, shown, label, num, measureOf, recordedStep, scroll, headings, number };

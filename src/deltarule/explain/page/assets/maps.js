@@ -46,6 +46,46 @@ var DR = globalThis.DR || (globalThis.DR = {});
     context.putImageData(image, 0, 0);
   }
 
+  /** Pointer and keys on a map: `read` a place, `choose` it, `clear` what was read. */
+  function listen(canvas, { rows, columns }, { read, clear, choose, place }) {
+    const under = (event) => {
+      const box = canvas.getBoundingClientRect();
+      read(
+        Math.floor(((event.clientY - box.top) / box.height) * rows),
+        Math.floor(((event.clientX - box.left) / box.width) * columns),
+      );
+    };
+    canvas.addEventListener("pointermove", under);
+    canvas.addEventListener("pointerleave", () => document.activeElement !== canvas && clear());
+    canvas.addEventListener("click", (event) => {
+      under(event);
+      choose();
+    });
+    canvas.addEventListener(
+      "focus",
+      () => canvas.matches(":focus-visible") && read(...place()),
+    );
+    canvas.addEventListener("blur", clear);
+    canvas.addEventListener("keydown", (event) => {
+      const by = event.shiftKey ? 10 : 1,
+        [r, c] = place();
+      const moves = {
+        ArrowUp: [r - by, c],
+        ArrowDown: [r + by, c],
+        ArrowLeft: [r, c - by],
+        ArrowRight: [r, c + by],
+        Home: [r, 0],
+        End: [r, columns - 1],
+        PageUp: [0, c],
+        PageDown: [rows - 1, c],
+      };
+      if (moves[event.key]) read(...moves[event.key]);
+      else if (event.key === "Enter" || event.key === " ") choose();
+      else return;
+      event.preventDefault();
+    });
+  }
+
   /** A figure with one map: pointer and arrow keys read a number out, click or Enter selects it. */
   function figure(store, matrix, most, ink) {
     const { rows, columns } = matrix;
@@ -89,42 +129,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       out.textContent = rest;
     };
     const choose = () => place && store.set(matrix.what(...place));
-    const under = (event) => {
-      const box = canvas.getBoundingClientRect();
-      read(
-        Math.floor(((event.clientY - box.top) / box.height) * rows),
-        Math.floor(((event.clientX - box.left) / box.width) * columns),
-      );
-    };
-    canvas.addEventListener("pointermove", under);
-    canvas.addEventListener("pointerleave", () => document.activeElement !== canvas && clear());
-    canvas.addEventListener("click", (event) => {
-      under(event);
-      choose();
-    });
-    canvas.addEventListener(
-      "focus",
-      () => canvas.matches(":focus-visible") && read(...(place || [0, 0])),
-    );
-    canvas.addEventListener("blur", clear);
-    canvas.addEventListener("keydown", (event) => {
-      const by = event.shiftKey ? 10 : 1,
-        [r, c] = place || [0, 0];
-      const moves = {
-        ArrowUp: [r - by, c],
-        ArrowDown: [r + by, c],
-        ArrowLeft: [r, c - by],
-        ArrowRight: [r, c + by],
-        Home: [r, 0],
-        End: [r, columns - 1],
-        PageUp: [0, c],
-        PageDown: [rows - 1, c],
-      };
-      if (moves[event.key]) read(...moves[event.key]);
-      else if (event.key === "Enter" || event.key === " ") choose();
-      else return;
-      event.preventDefault();
-    });
+    listen(canvas, matrix, { read, clear, choose, place: () => place || [0, 0] });
     const box = el(
       "figure",
       { class: `map${matrix.strip ? " strip" : ""}` },

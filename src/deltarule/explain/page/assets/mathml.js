@@ -81,7 +81,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return drawn;
   }
 
-  const SPELLED = { θ: "theta", η: "eta", δ: "delta", ρ: "rho", μ: "mu" };
+  const GREEK = { theta: "θ", eta: "η", delta: "δ", rho: "ρ", mu: "μ" };
+  const SPELLED = Object.fromEntries(Object.entries(GREEK).map(([name, letter]) => [letter, name]));
 
   /**
    * The contents of a formula that Python has printed as MathML.
@@ -234,6 +235,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   DR.maths = {
+    GREEK,
     element,
     row,
     mi,
@@ -247,14 +249,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
     fenced,
     sum,
     indices,
-    number,
     symbol,
     figure,
     math,
     formula,
     printed,
     value,
-    highlight,
     watch,
   };
 })();

@@ -299,5 +299,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     legend(view, most, backward);
   }
 
-  DR.paint = { all, emphasis, edgeValue, mode, seen };
+  DR.paint = { all, emphasis, edgeValue, mode };
 })();

@@ -335,8 +335,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
               class: "note",
               text: "Choose a node or a line of the drawing to see where its numbers come from.",
             });
+        // What had the focus goes; whoever followed a symbol from there reads on here.
+        const inside = content.contains(document.activeElement);
         heading.replaceChildren(parts[0], ...(hint ? [hint] : []));
         content.replaceChildren(...parts.slice(1));
+        if (inside) element.focus({ preventScroll: true });
       }
 
       // To ask where it stands would lay the page out in the middle of a click.
@@ -344,7 +347,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       element.addEventListener("scroll", () => (scrolled = element.scrollTop > 0), { passive: true });
 
       render();
-      return store.subscribe((state, changed) => {
+      store.subscribe((state, changed) => {
         if (changed.has("selected") || changed.has("payload")) opened.clear();
         if (["selected", "sample", "state", "mode", "payload"].some((key) => changed.has(key))) {
           render();

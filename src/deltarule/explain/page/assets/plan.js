@@ -11,7 +11,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const NEIGHBOURS = 4; // of these so many for their weights to what is selected
   const EDGES = 1000; // lines, each of three elements
   const PLACES = Array.from({ length: 25 }, (_, i) => 0.2 + 0.025 * i); // of grips, along x
-  const NAME = 20; // letters of a name that are written
+
+  // What stands how far from what, in the units of the view box: the layers (of a shallow network,
+  // a deeper one, a deep one), what is left of the inputs, the targets and the loss after the
+  // outputs, and how many letters of a name there is room for. On a phone the loss stands below, and
+  // of a name that is cut the end is kept: "pixel 0,3" is told from "pixel 0,4" by it.
+  const SPACING = {
+    page: { gaps: [200, 165, 150], plain: 74, named: 16, target: 95, half: 42, loss: 248, end: 318, letters: 20, ending: 0 },
+    card: { gaps: [180, 119, 108], plain: 74, named: 34, target: 80, half: 42, loss: 222, end: 288, letters: 20, ending: 0 },
+    phone: { gaps: [86, 92, 92], plain: 60, named: 14, target: 76, half: 37, loss: null, end: 133, letters: 8, ending: 3 },
+  };
 
   /** The indices of the n largest |values|, ascending. */
   function largest(values, n) {
@@ -70,54 +79,45 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return nodes[layer].includes(j) && (kind !== "edge" || nodes[layer - 1].includes(k));
   }
 
-  /** Places, in the units of the drawing's view box. */
-  function layout(net, nodes, names) {
-    const most = Math.max(
-      ...nodes.map(
-        (drawn, l) =>
-          drawn.length + (net.bias && l < net.L ? 1 : 0) + (drawn.length < net.widths[l] ? 0.6 : 0),
-      ),
-    );
-    const pitch = most <= 3 ? 96 : most <= 5 ? 84 : most <= 8 ? 66 : most <= 11 ? 54 : 46;
-    const r = pitch >= 84 ? 28 : pitch >= 66 ? 24 : pitch >= 54 ? 20 : 17;
-    const gap = net.L <= 2 ? 200 : net.L <= 4 ? 165 : 150;
-    const named = names.some((name, k) => !isPlain(name, k));
-    const longest = Math.max(
-      ...nodes[0].map((k) => Math.min(NAME, names[k] ? names[k].length : 0)),
-    );
-    const left = named ? r + 16 + 6.6 * longest : 74,
-      top = nodes.some((drawn, l) => drawn.length < net.widths[l]) ? 60 : 46,
-      height = top + most * pitch + 14;
-    const middle = top + (most * pitch) / 2;
+  /** Places, in the units of the drawing's view box; `spacing` is a name of the table above. */
+  function layout(net, nodes, names, spacing = "page") {
+    const apart = SPACING[spacing];
     const columns = nodes.map((drawn, l) => {
       const some = drawn.length < net.widths[l];
-      const rows = drawn.length + (some ? 0.6 : 0);
       const bias = net.bias && l < net.L;
-      const first = middle - ((rows + (bias ? 1 : 0)) * pitch) / 2 + pitch / 2;
-      const y = new Map(drawn.map((j, place) => [j, first + place * pitch]));
-      return {
-        l,
-        nodes: drawn,
-        total: net.widths[l],
-        x: left + l * gap,
-        y,
-        dots: some ? first + (drawn.length - 0.04) * pitch : null,
-        biasY: bias ? first + rows * pitch : null,
-      };
+      const rows = drawn.length + (some ? 0.6 : 0); // room for the dots
+      return { l, nodes: drawn, total: net.widths[l], some, bias, rows };
     });
+    const most = Math.max(...columns.map(({ rows, bias }) => rows + (bias ? 1 : 0)));
+    const pitch = most <= 3 ? 96 : most <= 5 ? 84 : most <= 8 ? 66 : most <= 11 ? 54 : 46;
+    const r = pitch >= 84 ? 28 : pitch >= 66 ? 24 : pitch >= 54 ? 20 : 17;
+    const gap = apart.gaps[net.L <= 2 ? 0 : net.L <= 4 ? 1 : 2];
+    const letters = nodes[0].map((k) => Math.min(apart.letters, names[k] ? names[k].length : 0));
+    const named = names.some((name, k) => !isPlain(name, k));
+    const left = named ? r + apart.named + 6.6 * Math.max(...letters) : apart.plain;
+    const top = columns.some(({ some }) => some) ? 60 : 46;
+    const middle = top + (most * pitch) / 2;
+    const bottom = top + most * pitch + 14;
+    for (const column of columns) {
+      const { l, nodes: drawn, some, bias, rows } = column;
+      const first = middle - ((rows + (bias ? 1 : 0)) * pitch) / 2 + pitch / 2;
+      column.x = left + l * gap;
+      column.y = new Map(drawn.map((j, place) => [j, first + place * pitch]));
+      column.dots = some ? first + (drawn.length - 0.04) * pitch : null;
+      column.biasY = bias ? first + rows * pitch : null;
+    }
     const out = left + net.L * gap;
+    const below = apart.loss === null;
     return {
       columns,
       r,
       pitch,
-      gap,
-      top,
-      height,
-      middle,
-      width: out + 318,
-      targetX: out + 95,
-      lossX: out + 248,
-      named,
+      letters: apart.letters,
+      ending: apart.ending,
+      width: out + apart.end,
+      height: below ? bottom + 88 : bottom,
+      target: { x: out + apart.target, half: apart.half },
+      loss: { x: out + (below ? 62 : apart.loss), y: below ? bottom + 42 : middle, below },
     };
   }
 
@@ -233,8 +233,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     known,
     isPlain,
     plainName,
-    largest,
-    ALL,
-    NAME,
   };
 })();

@@ -274,9 +274,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   DR.sections = {
+    LONG,
     step,
     product,
-    terms,
     isOutput,
     mixes,
     weighted,

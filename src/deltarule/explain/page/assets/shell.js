@@ -1,9 +1,10 @@
-// What a page has around it whatever it shows: light or dark, and the size of its text.
+// What a page has around it whatever it shows: light or dark, the size of its text, its help, its
+// keys, and word of what failed. The explain page and the playground both begin with it.
 "use strict";
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
-  const { clamp } = DR.dom;
+  const { el, clamp } = DR.dom;
   const at = (id) => document.getElementById(id);
   const SIZES = { least: 0.8, most: 2.4, step: 1.15 };
 
@@ -61,5 +62,68 @@ var DR = globalThis.DR || (globalThis.DR = {});
     at("larger").addEventListener("click", () => (scale = size(scale * SIZES.step)));
   }
 
-  DR.shell = { theme, textSize };
+  /** The dialog behind the button with the question mark: a paragraph, and [keys, what they do]. */
+  function help(text, keys) {
+    const dialog = at("help");
+    const names = (list) => list.flatMap((key, i) => [i ? " " : "", el("kbd", { text: key })]);
+    const rows = keys.map(([list, words]) =>
+      el("tr", {}, el("th", { scope: "row" }, ...names(list)), el("td", { text: words })),
+    );
+    dialog.append(
+      el("h2", { id: "h-help", text: "How to read this page" }),
+      el("p", { class: "note", text }),
+      el("table", {}, el("tbody", {}, ...rows)),
+      el("form", { method: "dialog" }, el("button", { class: "button main", text: "Close" })),
+    );
+    at("help-open").addEventListener("click", () => dialog.showModal());
+    return dialog;
+  }
+
+  const TYPED_IN = "input:not([type=radio], [type=range], [type=checkbox]), select, textarea";
+
+  /** Keys of the whole page, a function each: not where one types, and not while help is open. */
+  function keys(actions, dialog) {
+    document.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+      if (dialog.open || event.target.matches(TYPED_IN)) return;
+      const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+      if (!action) return;
+      if (event.key === "/") event.preventDefault(); // or it would be typed where the focus goes
+      action();
+    });
+  }
+
+  /** What the keys of both pages do to a store, which may not be there yet. */
+  function storeKeys(storeOf) {
+    const move = (change) => () => {
+      const store = storeOf();
+      if (store) store.set(change(store.state, store));
+    };
+    const along = (key, by, count) =>
+      move((state, store) => ({ [key]: clamp(state[key] + by, 0, count(store) - 1) }));
+    const rows = (store) => store.rows.n,
+      states = (store) => store.payload.states.length;
+    return {
+      "[": along("sample", -1, rows),
+      "]": along("sample", 1, rows),
+      "{": along("state", -1, states),
+      "}": along("state", 1, states),
+      g: move(({ colour }) => ({ colour: colour === "weight" ? "gradient" : "weight" })),
+      m: move(({ mode }) => ({ mode: mode === "mean" ? "sample" : "mean" })),
+      Escape: move(() => ({ selected: null, sweep: null })),
+    };
+  }
+
+  const reason = (error) => (error && error.message ? error.message : String(error));
+
+  /** Calls f(words) for every failure that nothing else has caught. */
+  function failures(f) {
+    window.addEventListener("error", (event) => {
+      // Put off to the next frame by the browser, and no failure.
+      if (/^ResizeObserver loop/.test(event.message)) return;
+      f(reason(event.error || event.message));
+    });
+  }
+
+  DR.shell = { theme, textSize, help, keys, storeKeys, reason, failures };
 })();

@@ -57,6 +57,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
         tell(changed);
       },
 
+      /** Puts a state in the place of the one that is shown, as training goes on. */
+      move(state) {
+        payload.states[store.state.state] = state;
+        cache = new Map();
+        tell(new Set(["state"]));
+      },
+
       subscribe(listener) {
         listeners.add(listener);
         return () => listeners.delete(listener);

@@ -99,5 +99,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return box;
   }
 
-  DR.sums = { list, SHOWN };
+  DR.sums = { list };
 })();

@@ -8,6 +8,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 (function () {
   const { el, iconButton, choice, shown, clamp } = DR.dom;
   const { sup, sub, symbols, count } = DR.text;
+  const M = DR.maths;
 
   /**
    * All steps in order: the inputs, every node forward, the loss, every node backward, the inputs
@@ -142,10 +143,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     if (direction === "forward" && layer === 0)
       return [`The inputs of sample ${rowName} are given: a${sup(0)} = x.`];
     if (direction === "forward" && layer > L) {
-      const sum = store.net.loss === "squared_error" ? ` = Σⱼ (aⱼ${sup(L)} − yⱼ)²` : "";
+      const { loss } = store.payload.mathml;
+      const sum =
+        loss && loss.length <= DR.sections.LONG
+          ? [" = Σⱼ ", M.math([M.fenced(M.printed(loss))], { block: false })]
+          : [];
       return [
         badge("F2"),
-        ` The loss compares outputs and targets: ${C[1]}${sum} = `,
+        ` The loss compares outputs and targets: ${C[1]}`,
+        ...sum,
+        " = ",
         number(C, store.pass().loss),
         ". Now back.",
       ];
@@ -291,17 +298,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }
       if (all || ["sweep", "sample", "state"].some((key) => changed.has(key))) render();
     }
-    const unsubscribe = store.subscribe(update);
+    store.subscribe(update);
     view.list = steps(store, true);
     render();
     active = { toggle, step };
-    return { unmount: unsubscribe, toggle, step };
   }
 
   DR.sweep = {
     mount,
     steps,
-    caption,
     toggle: () => active && active.toggle(),
     step: (by) => active && active.step(by),
   };

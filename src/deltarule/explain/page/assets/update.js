@@ -4,6 +4,7 @@
 //
 // DR.formulas.update has the rule's steps as functions, once for weights and once for biases
 // (a bias does not decay); payload.mathml.update has them as MathML in the same order.
+// DR.formulas.penalty has the slope of each penalty, to which belongs the factor α/Σs.
 "use strict";
 var DR = globalThis.DR || (globalThis.DR = {});
 
@@ -14,8 +15,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const { step } = DR.sections;
 
   // How the names of a rule are set: an accent for a corrected value, an index for the old one.
-  const GREEK = { theta: "θ", eta: "η", delta: "Δ", rho: "ρ", mu: "μ" };
-  const letter = (name) => M.mi(GREEK[name] || name);
+  // Δ is the size of a step, so that δ stays ∂C/∂z.
+  const letter = (name) => M.mi(name === "delta" ? "Δ" : M.GREEK[name] || name);
   function drawn(name) {
     const [base, kind] = name.split("_");
     if (kind === "hat") return M.element("mover", { accent: "true" }, letter(base), M.mo("^"));
@@ -23,28 +24,39 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return letter(base);
   }
 
-  const frozen = (net, entry) => net.frozen.some(([start, stop]) => start <= entry && entry < stop);
+  /** What one penalty adds to the gradient by a weight w. */
+  const penaltyOf = (name, net, update, w) =>
+    (update[name] / update.total_weight) * net.formulas.penalty[name](w);
 
-  /** The derivative of the penalty by every parameter: α/Σs w (L2), α/Σs sign w (L1); no biases. */
-  function penalty(net, theta, { l2, l1, total_weight: total }) {
+  /** The gradient of all penalties, by every parameter; biases are spared. */
+  function penaltyGradient(net, theta, update) {
     const slope = new Float64Array(net.p);
-    for (const { kind, start, stop } of net.blocks) {
-      if (kind !== "W") continue;
-      for (let m = start; m < stop; ++m) slope[m] = (l2 * theta[m] + l1 * Math.sign(theta[m])) / total;
-    }
+    for (const name of Object.keys(net.formulas.penalty))
+      for (const { kind, start, stop } of net.blocks) {
+        if (kind !== "W") continue;
+        for (let m = start; m < stop; ++m) slope[m] += penaltyOf(name, net, update, theta[m]);
+      }
     return slope;
+  }
+
+  /** ‖g‖, whose squares neither overflow nor vanish. */
+  function normOf(values) {
+    const largest = values.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
+    if (!(largest > 0 && largest < Infinity)) return largest;
+    return largest * Math.sqrt(values.reduce((sum, g) => sum + (g / largest) ** 2, 0));
   }
 
   /** g of one parameter and what it is made of. Clipping looks at the whole gradient. */
   function gradientOf(store, update, entry) {
     const { net } = store;
     const data = update.grad ? DR.data.array(update.grad).values : store.mean().grad;
-    const extra = penalty(net, store.theta(), update);
+    const extra = penaltyGradient(net, store.theta(), update);
     const moving = Float64Array.from(data, (g, m) => g + extra[m]);
     for (const [start, stop] of net.frozen) moving.fill(0, start, stop);
-    const norm = Math.sqrt(moving.reduce((sum, g) => sum + g * g, 0));
-    const factor = update.clip_norm !== null && norm > update.clip_norm ? update.clip_norm / norm : 1;
-    const held = frozen(net, entry);
+    const norm = normOf(moving);
+    const clipped = update.clip_norm !== null && norm > update.clip_norm && norm < Infinity;
+    const factor = clipped ? update.clip_norm / norm : 1;
+    const held = net.frozen.some(([start, stop]) => start <= entry && entry < stop);
     return {
       data: data[entry],
       extra: extra[entry],
@@ -55,7 +67,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  /** The rule's steps at one parameter: [{name, value, needs}] and all values by name. */
+  /** The rule's steps at one parameter, [{name, value, seen: what was known}], and the new value. */
   function follow(store, update, entry, kind, g) {
     const rate = store.current().learning_rate;
     const known = { theta: store.theta()[entry], g, eta: rate };
@@ -63,15 +75,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const { values } = DR.data.array(packed);
       known[`${name}_before`] = values.length === 1 ? values[0] : values[entry];
     }
-    const before = { ...known };
-    const steps = DR.formulas.update[kind].map(({ name, needs, f }) => {
+    const steps = store.net.formulas.update[kind].map(({ name, needs, f }) => {
       // A slot that a step works out is called by its name from there on.
       const value = f(...needs.map((need) => known[need]));
       const step = { name, value, seen: { ...known } };
       known[name] = value;
       return step;
     });
-    return { before, steps, after: known.theta };
+    return { steps, after: known.theta };
   }
 
   /** The section: nothing where no update is known for this state. */
@@ -79,7 +90,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { store } = at;
     const { update, left_out: size } = store.current();
     if (size) return absent(size);
-    if (!update || !DR.formulas.update) return null;
+    if (!update || !store.net.formulas.update) return null;
     const entry = store.entry(selected);
     const kind = selected.kind === "edge" ? "weight" : "bias";
     const own = gradientOf(store, update, entry);
@@ -108,7 +119,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "The update",
       steps.length === 1 ? "U" : "",
       el("p", { class: "note", text: about(store, update) }),
-      parts(own, update, mean, symbolOf("g", own.g), old),
+      parts(own, store.net, update, mean, symbolOf("g", own.g), old),
       formula(...lines),
       el(
         "p",
@@ -147,7 +158,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   /** g, and what it is made of where it is not the mean alone. */
-  function parts(own, update, mean, g, old) {
+  function parts(own, net, update, mean, g, old) {
     const row = (text, value) => el("tr", {}, el("td", {}, ...text), el("td", {}, value));
     const total = DR.number(update.total_weight);
     const rows = [
@@ -161,14 +172,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
             M.math([M.symbol(old)], { block: false }),
             `, α = ${DR.number(update.l2)}, Σs = ${total}`,
           ],
-          DR.number((update.l2 * old.value) / update.total_weight),
+          DR.number(penaltyOf("l2", net, update, old.value)),
         ),
       );
     if (update.l1 && own.extra)
       rows.push(
         row(
           [`L1 penalty: α/Σs times the sign, α = ${DR.number(update.l1)}, Σs = ${total}`],
-          DR.number((update.l1 * Math.sign(old.value)) / update.total_weight),
+          DR.number(penaltyOf("l1", net, update, old.value)),
         ),
       );
     if (own.factor !== 1)
@@ -200,5 +211,5 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return el("p", { class: "note", text });
   }
 
-  DR.update = { section, gradientOf, follow };
+  DR.update = { section };
 })();

@@ -95,16 +95,54 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   const squareOf = (grad) => grad.reduce((sum, g) => sum + g * g, 0);
 
+  /** The number that is changed, before and after; `other` says that the nudge is elsewhere. */
+  const change = (fact, delta, other) => [
+    el("b", { text: fact.below }),
+    " = ",
+    shown(fact.symbol[0], fact.value),
+    " → ",
+    el("b", {
+      "data-whatif": "value",
+      "data-value": String(fact.value + delta),
+      text: DR.number(fact.value + delta),
+    }),
+    other
+      ? el("span", {
+          class: "note",
+          text: " Another number is changed at the moment; Reset takes that back.",
+        })
+      : "",
+  ];
+
+  /** What the slope promises for Δ, what comes of it, and the difference: for C_i and for C. */
+  function promises(store, fact, delta) {
+    const now = delta ? store.nudged() : null;
+    const promised = [fact.each * delta, fact.mean * delta];
+    const found = now ? [now.pass.loss - store.pass().loss, now.cost - store.mean().cost] : [0, 0];
+    const both = ([sample, mean]) => [
+      ["sample", sample],
+      ["mean", mean],
+    ];
+    return table(
+      [fact.C, "C"],
+      [
+        row(`∂C/∂${fact.below} · Δ`, both(promised), "promised"),
+        row("true change", both(found), "true"),
+        row("the difference", both(found.map((value, i) => value - promised[i])), "difference"),
+      ],
+    );
+  }
+
   function oneNumber(store) {
     const title = el("p", { class: "whatif-title" });
     const body = el("div"),
       picture = el("div", { class: "picture" });
     let reach = REACH;
-    const change = eachFrame((delta) => {
+    const nudge = eachFrame((delta) => {
       const what = targetOf(store);
       if (what) store.set({ nudge: delta === 0 ? null : { what, delta } });
     });
-    const knob = dial("delta", "Δ", { min: -1, max: 1, step: 0.01 }, change);
+    const knob = dial("delta", "Δ", { min: -1, max: 1, step: 0.01 }, nudge);
     const reset = el("button", {
       type: "button",
       class: "button",
@@ -149,62 +187,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (!(delta !== 0 && most <= reach)) reach = most;
       knob.limit(reach);
       knob.show(delta);
-      title.replaceChildren(
-        el("b", { text: fact.below }),
-        " = ",
-        shown(fact.symbol[0], fact.value),
-        " → ",
-        el("b", {
-          "data-whatif": "value",
-          "data-value": String(fact.value + delta),
-          text: DR.number(fact.value + delta),
-        }),
-        ...(nudge && !delta
-          ? [
-              el("span", {
-                class: "note",
-                text: " Another number is changed at the moment; Reset takes that back.",
-              }),
-            ]
-          : []),
-      );
-      const now = delta ? store.nudged() : null,
-        { cost } = store.mean(),
-        { loss } = store.pass();
-      const each = now ? now.pass.loss - loss : 0,
-        mean = now ? now.cost - cost : 0;
-      const promised = [fact.each * delta, fact.mean * delta];
-      body.replaceChildren(
-        table(
-          [fact.C, "C"],
-          [
-            row(
-              `∂C/∂${fact.below} · Δ`,
-              [
-                ["sample", promised[0]],
-                ["mean", promised[1]],
-              ],
-              "promised",
-            ),
-            row(
-              "true change",
-              [
-                ["sample", each],
-                ["mean", mean],
-              ],
-              "true",
-            ),
-            row(
-              "the difference",
-              [
-                ["sample", each - promised[0]],
-                ["mean", mean - promised[1]],
-              ],
-              "difference",
-            ),
-          ],
-        ),
-      );
+      title.replaceChildren(...change(fact, delta, nudge && !delta));
+      body.replaceChildren(promises(store, fact, delta));
     }
 
     function draw() {
@@ -283,7 +267,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const promised = grad.reduce((sum, g, q) => sum + g * (after.values[q] - theta[q]), 0);
       const change =
         DR.driver.cost(net, after.values, rows.X, rows.Y, rows.w, store.masks()) - cost;
-      return { rule: String(update.rule).split("(")[0], promised, change };
+      return { rule: DR.plan.plainName(update.rule), promised, change };
     }
 
     function render() {
@@ -372,10 +356,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }
       stale = stale || elsewhere;
     }
-    const leave = store.subscribe(update);
+    store.subscribe(update);
     update(store.state, new Set(["payload"]));
     DR.plots.onWidth(element, draw);
-    return { unmount: leave };
   }
 
   DR.whatif = { mount };
