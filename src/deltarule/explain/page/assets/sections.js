@@ -158,7 +158,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "·",
       draw.dadz(m, "j"),
     ];
-    const words = `${l === 0 ? "An input" : "A node"} reaches the loss through every node of layer ${m}, so all ${n} of them add up.`;
+    const from = l === 0 ? "An input" : "A node";
+    const words =
+      n === 1
+        ? `${from} reaches the loss through the one node of layer ${m}.`
+        : `${from} reaches the loss through every node of layer ${m}, so all ${n} of them add up.`;
     return step(
       "Through the layer after",
       "F13",
