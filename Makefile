@@ -14,10 +14,10 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint doctest docs notebook latex bench oracles clean
+.PHONY: help demo playground test lint doctest docs notebook latex bench oracles clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMPS)/package ## set up, train on two real tables from the command line, predict
 	$(BIN)/python examples/make_demo_data.py demo
@@ -27,6 +27,9 @@ demo: $(STAMPS)/package ## set up, train on two real tables from the command lin
 	$(BIN)/deltarule fit demo/diabetes.csv --target progression --out demo/diabetes.model --force
 	$(BIN)/deltarule evaluate demo/diabetes.model demo/diabetes.csv
 	$(BIN)/deltarule predict demo/diabetes.model demo/diabetes.csv --out demo/diabetes.predictions.csv
+
+playground: $(STAMPS)/playground ## a page on this machine where a network trains in sight
+	$(BIN)/deltarule playground
 
 test: $(STAMPS)/test ## set up and run the whole suite
 	$(BIN)/deltarule warmup --quiet
@@ -83,6 +86,10 @@ $(STAMPS)/lint: $(STAMPS)/package
 
 $(STAMPS)/docs: $(STAMPS)/package
 	$(EDITABLE) ".[docs]"
+	@touch $@
+
+$(STAMPS)/playground: $(STAMPS)/package
+	$(EDITABLE) ".[playground]"
 	@touch $@
 
 $(STAMPS)/notebook: $(STAMPS)/package
