@@ -113,7 +113,9 @@ def test_zoom_shows_what_goes_in_and_out_of_a_node(heat):
     tab.page.get_by_label("Number of the node to zoom to").fill("31")
     tab.page.keyboard.press("Enter")
     assert tab.page.evaluate("DR.page.state.selected") == {"kind": "node", "layer": 2, "j": 31}
-    until(tab.page, "document.querySelectorAll('#heat .strip canvas').length", lambda n: n == 2)
+    # Until it is drawn, the strips of the node before stand there.
+    label = "document.querySelectorAll('#heat .strip canvas')[1]?.ariaLabel"
+    until(tab.page, label, lambda text: text and "column 31 of" in text)
     sizes = tab.page.eval_on_selector_all("#heat .strip canvas", "(all) => all.map((c) => c.width)")
     assert sizes == [128, 10]
     strips = tab.page.locator("#heat .strip canvas")
