@@ -13,14 +13,11 @@ hand after the page has changed, looked at, and its pictures are committed:
 Each is drawn with few colours, and is smaller than 200 kB.
 """
 
-import io
-import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from pictures import folder, keep, launched
 from playwright.sync_api import sync_playwright
 
 from deltarule import Network, explain
@@ -29,7 +26,6 @@ from deltarule.engines.base import Batch
 from deltarule.explain.page import PageState, write_page
 from deltarule.explain.subject import Subject
 
-MOST_BYTES = 200_000
 WEIGHT = {"kind": "edge", "layer": 2, "j": 1, "k": 2}
 
 
@@ -81,19 +77,6 @@ def digits(path):
     )  # fmt: skip
 
 
-def smaller(png):
-    """The picture with as many colours as keep it small."""
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
-    for colours in (256, 128, 64, 32):
-        found = io.BytesIO()
-        picture.quantize(colours, kmeans=2, dither=Image.Dither.NONE).save(
-            found, "PNG", optimize=True
-        )
-        if found.tell() < MOST_BYTES:
-            return found.getvalue()
-    raise SystemExit(f"{found.tell():,} bytes with 32 colours; expected below {MOST_BYTES:,}")
-
-
 def taken(
     browser, path, place, *, scheme="light", size=(1280, 800), scale=1.5, clip=None, without=""
 ):
@@ -116,24 +99,21 @@ def taken(
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(300)
     png = page.screenshot(full_page=clip is not None, clip=clip)
-    place.write_bytes(smaller(png))
-    print(f"{place}: {place.stat().st_size:,} bytes")
+    keep(png, place)
     context.close()
 
 
 def main():
     """Take them all."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "_static"
+    place = folder()
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         first, second = article(Path(scratch, "a.html")), digits(Path(scratch, "b.html"))
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
-        taken(browser, first, folder / "page-light.png")
-        taken(browser, first, folder / "page-dark.png", scheme="dark")
-        taken(browser, first, folder / "page-phone.png", size=(390, 844), scale=2,
+        browser = launched(playwright)
+        taken(browser, first, place / "page-light.png")
+        taken(browser, first, place / "page-dark.png", scheme="dark")
+        taken(browser, first, place / "page-phone.png", size=(390, 844), scale=2,
               clip={"x": 0, "y": 0, "width": 390, "height": 1500})  # fmt: skip
-        taken(browser, second, folder / "page-digits.png", scale=1, without=".place-heat",
+        taken(browser, second, place / "page-digits.png", scale=1, without=".place-heat",
               clip={"x": 0, "y": 0, "width": 1280, "height": 2150})  # fmt: skip
         browser.close()
 

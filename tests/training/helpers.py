@@ -4,12 +4,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from deltarule.engines import ReferenceEngine
+from deltarule.engines import Engine, ReferenceEngine
 from deltarule.maths import Network
-from deltarule.training import EpochRecord, History
+from deltarule.training import EpochRecord, History, StopFlag
 
 # What a resumed or repeated run must have in common: all but the time it took.
 RECORDED = ("epoch", "steps", "loss", "penalty", "validation_loss", "score", "learning_rate")
+
+# Everything that has a state or draws numbers.
+STATEFUL = {
+    "learning_rate": 0.05,
+    "dropout": 0.2,
+    "averaging": 0.9,
+    "validation": 0.2,
+    "l2": 0.5,
+    "l1": 0.1,
+    "clip_norm": 0.5,
+    "seed": 7,
+}
+
+
+def cut_after(step, kind=ReferenceEngine):
+    """An engine that takes steps one by one and raises a flag after one of them; the flag."""
+    flag = StopFlag()
+
+    class Cut(kind):
+        epoch = Engine.epoch
+
+        def step(self, batch, learning_rate):
+            cost = super().step(batch, learning_rate)
+            if batch.step == step:
+                flag.stop("cut")
+            return cost
+
+    return {"engine": Cut, "stop": flag}
 
 
 def regression(n=30, inputs=3, outputs=2, seed=0, dtype=np.float64, **changes):

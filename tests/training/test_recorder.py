@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.training.helpers import recorded, regression
+from tests.training.helpers import cut_after, recorded, regression
 
 from deltarule import StopFlag
-from deltarule.engines import Engine, make_engine
+from deltarule.engines import make_engine
 from deltarule.errors import Diverged, FileError, InputError
 from deltarule.training import Patience, Recorder, load_recording, replay, train, train_many
 from deltarule.training.recording import FOLDER, digest_of_theta
@@ -215,22 +215,6 @@ def test_a_folder_that_is_there_is_refused_before_training(tmp_path):
     with pytest.raises(FileError, match="exists already; expected a new folder"):
         train(net, X, Y, callbacks=[Recorder(tmp_path)])
     assert not list(tmp_path.iterdir())
-
-
-def cut_after(step):
-    """An engine that raises a flag after a step; the flag."""
-    flag = StopFlag()
-
-    class Cut(type(make_engine("reference"))):
-        epoch = Engine.epoch
-
-        def step(self, batch, learning_rate):
-            cost = super().step(batch, learning_rate)
-            if batch.step == step:
-                flag.stop("cut")
-            return cost
-
-    return {"engine": Cut, "stop": flag}
 
 
 def test_a_run_that_is_interrupted_is_recorded_to_its_last_step(tmp_path):

@@ -4,25 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.training.helpers import recorded, regression
+from tests.training.helpers import STATEFUL, cut_after, recorded, regression
 
-from deltarule.engines import Engine, make_engine
+from deltarule.engines import make_engine
 from deltarule.errors import InputError
 from deltarule.optimizers import RULES, SCHEDULES
-from deltarule.training import Patience, StopFlag, train
+from deltarule.training import Patience, train
 
-# Everything that has a state or draws numbers.
-FULL = {
-    "batch_size": 8,
-    "learning_rate": 0.05,
-    "dropout": 0.2,
-    "averaging": 0.9,
-    "validation": 0.2,
-    "l2": 0.5,
-    "l1": 0.1,
-    "clip_norm": 0.5,
-    "seed": 7,
-}
+FULL = STATEFUL | {"batch_size": 8}
 
 
 def assert_same(one, other):
@@ -41,22 +30,6 @@ def kind(request):
     if request.param == "compiled":
         pytest.importorskip("numba")
     return type(make_engine(request.param))
-
-
-def cut_after(step, kind):
-    """An engine that takes steps one by one and raises a flag after one of them; the flag."""
-    flag = StopFlag()
-
-    class Cut(kind):
-        epoch = Engine.epoch
-
-        def step(self, batch, learning_rate):
-            cost = super().step(batch, learning_rate)
-            if batch.step == step:
-                flag.stop("cut")
-            return cost
-
-    return {"engine": Cut, "stop": flag}
 
 
 @pytest.mark.parametrize("rule", RULES.names())
