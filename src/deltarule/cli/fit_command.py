@@ -11,9 +11,11 @@ from deltarule.cli.options import (
     AsJson,
     Data,
     Force,
+    Ignore,
     Quiet,
     Sql,
     TableName,
+    Target,
     no_or_number,
     number,
     one,
@@ -36,10 +38,7 @@ def _names(registry: Any) -> str:
 
 def fit(
     data: Data = None,
-    target: Annotated[
-        str | None,
-        one("--target", "-t", metavar="COLUMN", help="The column to predict.", group="Columns"),
-    ] = None,
+    target: Target = None,
     task: Annotated[
         str,
         one(
@@ -54,10 +53,7 @@ def fit(
         str | None,
         one("--weights", metavar="COLUMN", help="A column of row weights.", group="Columns"),
     ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        several("--ignore", metavar="COLUMN", help="A column to leave out.", group="Columns"),
-    ] = None,
+    ignore: Ignore = None,
     na: Annotated[
         list[str] | None,
         several(

@@ -12,12 +12,11 @@ from types import FrameType
 from typing import Any
 
 from deltarule.cli import output
-from deltarule.cli.naming import divided_tokens, kinds_by_column, missing_by_column, named_columns
 from deltarule.cli.pictures import loss_picture
-from deltarule.errors import InputError
+from deltarule.cli.understanding import understood
 from deltarule.estimators import TableModel, TableSettings, fit_table
 from deltarule.files import write_bytes
-from deltarule.tables import DEFAULT_NA, Schema, Table, TableSource, infer_schema, read_table
+from deltarule.tables import TableSource
 from deltarule.training import Event, StopFlag
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
@@ -66,7 +65,17 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, bool]:
     """
     with output.live(quiet) as show:
         show(f"reading {request.data or 'the SQL result'}")
-        table, schema = _understood(request)
+        table, schema, _, _ = understood(
+            request.data,
+            request.target,
+            table=request.table,
+            sql=request.sql,
+            na=request.na,
+            task=request.task,
+            ignore=request.ignore,
+            kinds=request.kinds,
+            weights=request.weights,
+        )
         record = request.record and TableSource.of(
             table, request.data, table=request.table, sql=request.sql
         )
@@ -96,28 +105,6 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, bool]:
     if not quiet:
         _report(model, request.folder)
     return model, interrupted
-
-
-def _understood(request: Request) -> tuple[Table, Schema]:
-    everywhere, by_column = divided_tokens(request.na)
-    table = read_table(
-        request.data, table=request.table, sql=request.sql, na=(*DEFAULT_NA, *everywhere)
-    )
-    if request.target is None:
-        raise InputError(
-            "--target is missing; expected the column to predict, one of: "
-            f"{', '.join(table.names[:30])}{', …' if len(table.names) > 30 else ''}"
-        )
-    schema = infer_schema(
-        table,
-        request.target,
-        task=request.task,
-        ignore=[name for text in request.ignore for name in named_columns(text, table)],
-        weights=request.weights,
-        kinds=kinds_by_column(request.kinds, table),
-        na=missing_by_column(by_column, table),
-    )
-    return table, schema
 
 
 def _follower(show: Callable[[str], None]) -> Callable[[Event], Any]:

@@ -13,9 +13,11 @@ __all__ = [
     "Data",
     "Folder",
     "Force",
+    "Ignore",
     "Quiet",
     "Sql",
     "TableName",
+    "Target",
     "no_or_number",
     "number",
     "one",
@@ -95,6 +97,14 @@ Data = Annotated[
 ]
 Folder = Annotated[
     Path, typer.Argument(metavar="MODEL", help="The folder of a model.", show_default=False)
+]
+Target = Annotated[
+    str | None,
+    one("--target", "-t", metavar="COLUMN", help="The column to predict.", group="Columns"),
+]
+Ignore = Annotated[
+    list[str] | None,
+    several("--ignore", metavar="COLUMN", help="A column to leave out.", group="Columns"),
 ]
 TableName = Annotated[
     str | None,

@@ -7,8 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from deltarule.cli import output
-from deltarule.cli.naming import divided_tokens, kinds_by_column, missing_by_column, named_columns
-from deltarule.cli.options import Data, Quiet, Sql, TableName, one, several, whole
+from deltarule.cli.options import (
+    Data,
+    Ignore,
+    Quiet,
+    Sql,
+    TableName,
+    Target,
+    one,
+    several,
+    whole,
+)
 from deltarule.cli.status import told
 from deltarule.errors import InputError
 
@@ -17,10 +26,7 @@ __all__ = ["playground"]
 
 def playground(
     data: Data = None,
-    target: Annotated[
-        str | None,
-        one("--target", "-t", metavar="COLUMN", help="The column to predict.", group="Columns"),
-    ] = None,
+    target: Target = None,
     task: Annotated[
         str,
         one(
@@ -30,10 +36,7 @@ def playground(
             group="Columns",
         ),
     ] = "auto",
-    ignore: Annotated[
-        list[str] | None,
-        several("--ignore", metavar="COLUMN", help="A column to leave out.", group="Columns"),
-    ] = None,
+    ignore: Ignore = None,
     na: Annotated[
         list[str] | None,
         several(
@@ -117,29 +120,17 @@ def _source(
     sql: str | None,
 ) -> Any:
     """The table, read and understood as ``fit`` does it."""
+    from deltarule.cli.understanding import understood
     from deltarule.playground import ReadTable
-    from deltarule.tables import DEFAULT_NA, infer_schema, read_table
 
-    everywhere, by_column = divided_tokens(na)
-    reading: dict[str, Any] = {"table": table_name, "sql": sql, "na": (*DEFAULT_NA, *everywhere)}
-    table = read_table(data, **reading)
-    if target is None:
-        raise InputError(
-            "--target is missing; expected the column to predict, one of: "
-            f"{', '.join(table.names[:30])}{', …' if len(table.names) > 30 else ''}"
-        )
-    schema_of: dict[str, Any] = {
-        "task": task,
-        "ignore": [name for text in ignore for name in named_columns(text, table)],
-        "kinds": kinds_by_column(kind, table),
-        "na": missing_by_column(by_column, table),
-    }
-    schema = infer_schema(table, target, **schema_of)
-    script = (
-        f"table = read_table({data!r}{_written(reading)})\n"
-        f"schema = infer_schema(table, {target!r}{_written(schema_of)})"
+    found = understood(
+        data, target, table=table_name, sql=sql, na=na, task=task, ignore=ignore, kinds=kind
     )
-    return ReadTable.of(table, schema, reading=script)
+    script = (
+        f"table = read_table({data!r}{_written(found.reading)})\n"
+        f"schema = infer_schema(table, {target!r}{_written(found.columns)})"
+    )
+    return ReadTable.of(found.table, found.schema, reading=script)
 
 
 def _written(options: dict[str, Any]) -> str:

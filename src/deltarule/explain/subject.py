@@ -219,7 +219,6 @@ class Subject:
         if len(rows) == 0:
             raise InputError("X has no rows; expected at least one to explain")
         s = check_weights(sample_weight, len(rows))
-        s = np.ones(len(rows)) if s is None else np.asarray(s, dtype=np.float64)
         return cls(
             net=exact,
             theta=theta,

@@ -136,9 +136,9 @@ def cost_and_grad(
     for layer in range(L, 0, -1):
         if not only_delta:
             dW[layer] = delta[layer].T @ inputs[layer - 1]
-        if net.bias and not only_delta:
-            db[layer] = delta[layer].sum(axis=0)
-        if layer == 1 and only_delta:
+            if net.bias:
+                db[layer] = delta[layer].sum(axis=0)
+        elif layer == 1:
             return Gradients(cost, loss, Z, A, G, delta, dW, db, None)
         up = delta[layer] @ W[layer]  # F13: the sum over all j of layer l
         if layer == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deltarule.explain.page.page import (
+    TOOLS,
     asset,
     data_element,
     filled,
@@ -50,6 +51,7 @@ def playground_html(boot: str, nonce: str) -> str:
     config = data_element("config", {"boot": boot})
     parts = {
         "/*CSS*/": "\n".join([style_text(), *map(_asset, STYLES)]),
+        "<!--TOOLS-->": asset(TOOLS),
         "<!--SCRIPTS-->": f"{config}\n{script_element(scripts, nonce)}",
     }
     return filled(_asset("playground.html"), parts)

@@ -21,6 +21,7 @@ from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
 __all__ = [
+    "TOOLS",
     "asset",
     "data_element",
     "filled",
@@ -40,6 +41,8 @@ SCRIPTS = (
     "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
 )  # fmt: skip
 LAST = "main.js"
+# Text size, theme and help, at the top of both pages.
+TOOLS = "tools.html"
 FONT = "dr-math.woff2"
 _MOST_LOOKED_AT = 200_000
 
@@ -92,6 +95,7 @@ def page_html(payload: Mapping[str, Any], formulas: str) -> str:
     parts = {
         "<!--TITLE-->": html.escape(str(payload["title"])),
         "/*CSS*/": style_text(),
+        "<!--TOOLS-->": asset(TOOLS),
         "<!--PAYLOAD-->": data_element("payload", payload),
         "<!--SCRIPTS-->": script_element(scripts),
     }
