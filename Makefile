@@ -41,7 +41,7 @@ lint: $(STAMPS)/lint ## ruff (rules and format) and mypy
 	$(BIN)/mypy
 
 doctest: $(STAMPS)/test ## run every example in the docstrings and in the pages
-	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules src
+	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules src benchmarks/comparison
 	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-glob='*.rst' --ignore=docs/conf.py --ignore=docs/_ext docs
 
 docs: $(STAMPS)/docs ## build the documentation into docs/_build/html; a warning is an error
@@ -56,9 +56,9 @@ latex: $(STAMPS)/test ## compile what explanations give as LaTeX; needs pdflatex
 	$(ONE_THREAD) $(BIN)/python -m pytest -m latex
 
 bench: $(STAMPS)/package ## time steps beside other libraries and beside limits, passes, the import
-	$(BIN)/deltarule bench
-	$(BIN)/deltarule bench --scaling
-	$(BIN)/python benchmarks/limits.py
+	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --scaling
+	$(BIN)/python -m benchmarks.limits
 	$(ONE_THREAD) $(BIN)/python benchmarks/steps.py
 	$(BIN)/python benchmarks/import_time.py
 

@@ -4,7 +4,7 @@
 //
 // The network I0-H1-H2-O with ReLU and the identity, B rows a step, N rows an epoch, Adam on
 // the squared error in float. It prints the median and the best time of a step over the
-// epochs; compare medians. `python benchmarks/limits.py` compiles it, and runs it in turn with
+// epochs; compare medians. `python -m benchmarks.limits` compiles it, and runs it in turn with
 // deltarule.
 //
 // It is no limit for large layers, which want blocking for the caches (OpenBLAS has it), and a

@@ -1,8 +1,8 @@
 """How near a training step comes to what the machine can do.
 
-``python benchmarks/limits.py [--configs T,S,M,L,X] [--threads 1,2] [--rounds N] [--json FILE]``
+``python -m benchmarks.limits [--configs T,S,M,L,X] [--threads 1,2] [--rounds N] [--json FILE]``
 
-A step of deltarule, as ``deltarule bench`` times it, is measured in turn with
+A step of deltarule, as ``python -m benchmarks`` times it, is measured in turn with
 
 - for T and S, on one thread: ``limit.c``, the same step in C with every size a constant;
 - for M, L and X: the step's bare matrix products in BLAS (forward, the weights' gradient and,
@@ -36,11 +36,18 @@ from pathlib import Path
 
 import numpy as np
 
-from deltarule.bench import Config, find_configs, ratio
-from deltarule.bench.configs import BETA_1, BETA_2, EPSILON, LEARNING_RATE
-from deltarule.bench.machine import circumstances
-from deltarule.bench.processes import Absent, Worker, cores, in_turn, peer_command
-from deltarule.bench.worker import serve
+from benchmarks.comparison import Config, find_configs, ratio
+from benchmarks.comparison.configs import BETA_1, BETA_2, EPSILON, LEARNING_RATE
+from benchmarks.comparison.machine import circumstances
+from benchmarks.comparison.processes import (
+    Absent,
+    Worker,
+    cores,
+    in_turn,
+    own_process,
+    peer_command,
+)
+from benchmarks.comparison.worker import serve
 from deltarule.errors import DeltaruleError
 from deltarule.files import write_json
 
@@ -220,7 +227,7 @@ JOBS = {"in C": StepInC, "BLAS and Adam": Products, "sgemm": Sgemm}
 
 def own_command(name):
     """What starts a worker for one of the jobs above."""
-    return [sys.executable, "-P", __file__, "--worker", name]
+    return own_process("benchmarks.limits", "--worker", name)
 
 
 def steps(names, thread_counts, rounds):

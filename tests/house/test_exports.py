@@ -53,7 +53,7 @@ def test_the_documented_names_are_exactly_the_exported_ones():
 
 
 LAYERS = [
-    "bench", "engines", "errors", "explain", "explain.page", "files", "maths", "optimizers",
+    "engines", "errors", "explain", "explain.page", "files", "maths", "optimizers",
     "playground", "tables", "training",
 ]  # fmt: skip
 

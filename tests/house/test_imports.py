@@ -15,21 +15,21 @@ PLACES = {
     "duckdb": ["tables/"],
     # scikit-learn's own loop over fits, whose threads a search uses; nothing is unpickled.
     "joblib": ["estimators/many_search.py"],
-    "jax": ["engines/jax.py", "cluster/", "maths/namespace.py", "bench/"],
+    "jax": ["engines/jax.py", "cluster/", "maths/namespace.py"],
     "matplotlib": ["estimators/", "cli/"],
     "narwhals": ["tables/"],
     "numba": ["engines/compiled/"],
     "llvmlite": ["engines/compiled/"],  # comes with Numba, for kernels it cannot express
-    "onnx": ["export/", "bench/"],
-    "onnxruntime": ["export/", "bench/"],
+    "onnx": ["export/"],
+    "onnxruntime": ["export/"],
     "ray": ["cluster/"],
     "rich": ["cli/"],
     "safetensors": ["files.py"],
     "scipy": ["optimizers/lbfgs.py", "engines/compiled/"],
-    "sklearn": ["estimators/", "bench/", "playground/data.py"],  # the last for its digits
+    "sklearn": ["estimators/", "playground/data.py"],  # the last for its digits
     "starlette": ["playground/"],
     "threadpoolctl": ["training/threads.py"],
-    "torch": ["bench/"],  # to be timed beside it; nothing is computed with it
+    "torch": [],  # timed in benchmarks/, compared with in tests; nothing is computed with it
     "typer": ["cli/"],
     "uvicorn": ["playground/"],
 }
@@ -38,8 +38,6 @@ PLACES = {
 INSIDE_FUNCTIONS = {
     ("jax", "maths/namespace.py"),
     ("jax", "engines/jax.py"),
-    ("jax", "bench/peers.py"),
-    ("torch", "bench/peers.py"),
     ("threadpoolctl", "training/threads.py"),
     ("sklearn", "playground/data.py"),
 }
@@ -109,7 +107,6 @@ def test_a_library_is_imported_in_its_one_place(path):
         ("maths/namespace.py", "import jax.numpy"),
         ("training/loop.py", "from rich.progress import track"),
         ("engines/base.py", "import torch"),
-        ("bench/peers.py", "import torch"),
         ("files.py", "import pickle"),
         ("files.py", "import joblib"),
         ("training/threads.py", "import threadpoolctl"),
@@ -130,7 +127,6 @@ def test_the_checker_sees_a_wrong_import(place, line):
         ("tables/read.py", "import duckdb"),
         ("training/threads.py", "def f():\n    import threadpoolctl"),
         ("engines/compiled/plan.py", "from scipy.linalg import blas"),
-        ("bench/peers.py", "def f():\n    import torch"),
     ],
 )
 def test_the_checker_lets_a_right_import_pass(place, line):

@@ -19,7 +19,7 @@ ORDER = [
     ["cluster"],
     ["estimators"],
     ["explain", "export"],
-    ["playground", "bench"],
+    ["playground"],
     ["cli"],
     ["__main__"],
 ]

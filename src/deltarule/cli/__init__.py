@@ -1,4 +1,4 @@
-"""The command line: fit, predict, evaluate, explain, check, bench and warmup."""
+"""The command line: fit, predict, evaluate, explain, check and warmup."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ import typer
 from typer.core import TyperCommand
 
 from deltarule._version import __version__
-from deltarule.cli.benching import bench
 from deltarule.cli.explain_command import explain
 from deltarule.cli.fit_command import fit
 from deltarule.cli.options import (
@@ -26,9 +25,9 @@ from deltarule.cli.playing import playground
 from deltarule.cli.status import STATUSES, Status, told
 from deltarule.cli.warming import warmup
 
-__all__ = ["app"]
+__all__ = ["CONTEXT", "Grouped", "app"]
 
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _EPILOG = "\b\nExit status:\n" + "\n".join(
     f"  {status.value:<4} {what}" for status, what in STATUSES.items()
 )
@@ -61,7 +60,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings=_CONTEXT,
+    context_settings=CONTEXT,
 )
 
 
@@ -80,13 +79,11 @@ def _common(
     pass
 
 
-app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Train on a table, score, save.")(
-    fit
-)
+app.command(cls=Grouped, context_settings=CONTEXT, short_help="Train on a table, score, save.")(fit)
 
 
 @app.command(
-    cls=Grouped, context_settings=_CONTEXT, short_help="Predict the rows of a table with a model."
+    cls=Grouped, context_settings=CONTEXT, short_help="Predict the rows of a table with a model."
 )
 def predict(
     model: Folder,
@@ -135,7 +132,7 @@ def predict(
 
 
 @app.command(
-    cls=Grouped, context_settings=_CONTEXT, short_help="Score a model on a table with a target."
+    cls=Grouped, context_settings=CONTEXT, short_help="Score a model on a table with a target."
 )
 def evaluate(
     model: Folder,
@@ -154,11 +151,11 @@ def evaluate(
 
 
 app.command(
-    cls=Grouped, context_settings=_CONTEXT, short_help="Show every number of a step or a model."
+    cls=Grouped, context_settings=CONTEXT, short_help="Show every number of a step or a model."
 )(explain)
 
 
-@app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Prove the engine on this machine.")
+@app.command(cls=Grouped, context_settings=CONTEXT, short_help="Prove the engine on this machine.")
 def check(
     engine: Annotated[
         str,
@@ -175,8 +172,5 @@ def check(
             raise typer.Exit(Status.CHECK_FAILED)
 
 
-app.command(
-    cls=Grouped, context_settings=_CONTEXT, short_help="Time a training step beside others'."
-)(bench)
-app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Compile everything ahead.")(warmup)
-app.command(cls=Grouped, context_settings=_CONTEXT, short_help="Train in sight.")(playground)
+app.command(cls=Grouped, context_settings=CONTEXT, short_help="Compile everything ahead.")(warmup)
+app.command(cls=Grouped, context_settings=CONTEXT, short_help="Train in sight.")(playground)

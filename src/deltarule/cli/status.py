@@ -99,29 +99,35 @@ _UsageError: Any = next(
 )
 
 
-def execute(arguments: Sequence[str]) -> int:
-    """Run the command line with these arguments, and give its exit status."""
-    from deltarule.cli.app import app
+def execute(
+    arguments: Sequence[str], app: typer.Typer | None = None, program: str = "deltarule"
+) -> int:
+    """Run a command line with these arguments; gives its exit status.
 
-    # The --json of bench names a file.
-    as_json = "--json" in arguments and arguments[0] != "bench"
+    Without ``app`` it is deltarule's own, where ``--json`` asks for errors as JSON too.
+    """
+    as_json = app is None and "--json" in arguments
+    if app is None:
+        from deltarule.cli.app import app as deltarule_app
+
+        app = deltarule_app
     command = typer.main.get_command(app)
     try:
-        result = command.main(list(arguments), prog_name="deltarule", standalone_mode=False)
+        result = command.main(list(arguments), prog_name=program, standalone_mode=False)
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             output.say(error.format_message())
         else:
-            _tell(_usage(error, arguments), "UsageError", Status.USAGE, as_json)
+            _tell(_usage(error, arguments, program), "UsageError", Status.USAGE, as_json)
         return Status.USAGE
     return result if isinstance(result, int) else Status.DONE
 
 
-def _usage(error: Any, arguments: Sequence[str]) -> str:
-    """What is wrong with the arguments, in our words."""
+def _usage(error: Any, arguments: Sequence[str], program: str) -> str:
+    """The error of a wrong option or argument, as one line."""
     # An option without its value is found before there is a context.
     first = arguments[0] if error.ctx is None and not arguments[0].startswith("-") else ""
-    where = f"deltarule {first}".strip() if error.ctx is None else error.ctx.command_path
+    where = f"{program} {first}".strip() if error.ctx is None else error.ctx.command_path
     text = error.format_message().rstrip(".")
     parameter = getattr(error, "param", None)
     if isinstance(error, typer.BadParameter) and "expected" in error.message and parameter:

@@ -1,9 +1,9 @@
 """A training step beside those of other libraries, measured in turn on this machine."""
 
-from deltarule.bench.compare import Comparison, Ratio, Result, Timing, compare, ratio
-from deltarule.bench.configs import AXES, CONFIGS, Config, find_configs
-from deltarule.bench.peers import PEERS
-from deltarule.bench.scaling import Scaling, scaling
+from benchmarks.comparison.compare import Comparison, Ratio, Result, Timing, compare, ratio
+from benchmarks.comparison.configs import AXES, CONFIGS, Config, find_configs
+from benchmarks.comparison.peers import PEERS
+from benchmarks.comparison.scaling import Scaling, scaling
 
 __all__ = [
     "AXES",

@@ -1,6 +1,6 @@
 """A tiny config, and made-up times."""
 
-from deltarule.bench import Comparison, Config, Result, Scaling, Timing
+from benchmarks.comparison import Comparison, Config, Result, Scaling, Timing
 
 TINY = Config("tiny", (3, 5, 4, 2), batch_rows=8, rows=32)
 TANH = Config("tiny tanh", (3, 5, 1), batch_rows=32, rows=32, activation="tanh")

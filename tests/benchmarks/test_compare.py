@@ -4,10 +4,10 @@ import json
 import sys
 
 import pytest
-from tests.bench.helpers import TINY, comparison, growth
+from benchmarks.comparison import compare, processes, ratio, scaling
+from benchmarks.comparison.compare import check_names
+from tests.benchmarks.helpers import TINY, comparison, growth
 
-from deltarule.bench import compare, processes, ratio, scaling
-from deltarule.bench.compare import check_names
 from deltarule.errors import (
     DeltaruleError,
     InputError,
@@ -17,7 +17,7 @@ from deltarule.errors import (
 )
 from deltarule.files import read_json, write_json
 
-compare_module = sys.modules["deltarule.bench.compare"]
+compare_module = sys.modules["benchmarks.comparison.compare"]
 FAST = {"rounds": 1, "seconds": 0.0}
 
 
@@ -118,7 +118,7 @@ def test_nothing_to_compare_with_is_an_error():
 
 DIES = "import sys; sys.stdin.readline(); sys.exit('no more')"
 TRAINS_OTHERWISE = (
-    "from deltarule.bench import peers, worker; peers.LEARNING_RATE = 1.1e-3;"
+    "from benchmarks.comparison import peers, worker; peers.LEARNING_RATE = 1.1e-3;"
     "worker.serve(worker.training('numpy'))"
 )
 

@@ -7,7 +7,7 @@ import os
 import platform
 from typing import Any
 
-from deltarule.bench.processes import cores
+from benchmarks.comparison.processes import cores
 from deltarule.engines.machine import processor
 
 __all__ = ["circumstances"]

@@ -1,4 +1,4 @@
-"""What ``deltarule bench --plot`` draws."""
+"""What ``python -m benchmarks --plot`` draws."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import io
 import logging
 from typing import Any
 
-from deltarule.bench import PEERS, Comparison, Scaling
-from deltarule.cli.bench_tables import microseconds, times
+from benchmarks.comparison import PEERS, Comparison, Scaling
+from benchmarks.comparison.tables import microseconds, times
 
 __all__ = ["picture"]
 

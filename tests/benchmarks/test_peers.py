@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tests.bench.helpers import TANH, TINY
+from benchmarks.comparison import CONFIGS, PEERS, peers
+from benchmarks.comparison.compare import check_same_training
+from benchmarks.comparison.configs import Config, loss_of
+from benchmarks.comparison.worker import MachineBusy, Training
+from tests.benchmarks.helpers import TANH, TINY
 
-from deltarule.bench import CONFIGS, PEERS, peers
-from deltarule.bench.compare import check_same_training
-from deltarule.bench.configs import Config, loss_of
-from deltarule.bench.worker import MachineBusy, Training
 from deltarule.errors import InputError, UnknownName, WorkerFailed
 
 OPTIONAL = {"torch", "jax"}
@@ -140,7 +140,7 @@ def test_a_config_that_cannot_be_is_refused():
 
 
 def test_a_name_that_is_not_known_is_refused_with_those_that_are():
-    from deltarule.bench import find_configs
+    from benchmarks.comparison import find_configs
 
     for names in (["T", "Q"], []):
         with pytest.raises(UnknownName, match="known: T, S, M, L, X, tanh"):

@@ -1,21 +1,23 @@
-"""``deltarule bench``: a training step beside those of other libraries, on this machine."""
+"""``python -m benchmarks``: a training step beside those of other libraries, on this machine."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deltarule.cli import output
+from deltarule.cli.app import CONTEXT, Grouped
 from deltarule.cli.options import Force, Quiet, one, whole
-from deltarule.cli.status import told
+from deltarule.cli.status import execute, told
 from deltarule.errors import InputError
 
 if TYPE_CHECKING:
-    from deltarule.bench import Comparison, Scaling
+    from benchmarks.comparison import Comparison, Scaling
 
-__all__ = ["bench"]
+__all__ = ["bench", "main"]
 
 # X takes minutes, and is named by those who have them.
 _CONFIGS = "T,S,M,L,tanh"
@@ -116,6 +118,15 @@ def bench(
         _write(found, json_file, plot, quiet)
 
 
+_app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+_app.command(cls=Grouped, context_settings=CONTEXT)(bench)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the comparison with these options; gives its exit status."""
+    return int(execute(arguments, _app, "python -m benchmarks"))
+
+
 def _names(text: str) -> list[str]:
     """The names between the commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
@@ -125,9 +136,9 @@ def _compare(
     configs: list[str], against: list[str] | None, settings: dict[str, Any], quiet: bool
 ) -> Comparison:
     """Measure and print config after config, so that what is known is seen at once."""
-    from deltarule.bench import compare, find_configs
-    from deltarule.bench.compare import OTHERS
-    from deltarule.cli.bench_tables import heading, result_table
+    from benchmarks.comparison import compare, find_configs
+    from benchmarks.comparison.compare import OTHERS
+    from benchmarks.comparison.tables import heading, result_table
 
     names = list(OTHERS) if against is None else against
     whole: Comparison | None = None
@@ -146,8 +157,8 @@ def _compare(
 
 
 def _scaling(threads: int, rounds: int, engine: str, quiet: bool) -> Scaling:
-    from deltarule.bench import scaling
-    from deltarule.cli.bench_tables import heading, scaling_tables
+    from benchmarks.comparison import scaling
+    from benchmarks.comparison.tables import heading, scaling_tables
 
     with output.live(quiet) as show:
         found = scaling(threads=threads, rounds=rounds, engine=engine, show=show)
@@ -172,7 +183,7 @@ def _write(
         write_json(json_file, found.as_record())
         written.append(str(json_file))
     if plot is not None:
-        from deltarule.cli.bench_pictures import picture
+        from benchmarks.comparison.pictures import picture
 
         make_parent(plot)
         write_bytes(plot, picture(found, plot.suffix.lower().removeprefix(".")))

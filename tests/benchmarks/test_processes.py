@@ -8,22 +8,26 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.bench.helpers import TINY
+from benchmarks.comparison.processes import (
+    Absent,
+    Worker,
+    cores,
+    environment,
+    from_checkout,
+    peer_command,
+)
+from tests.benchmarks.helpers import TINY
 
-from deltarule.bench.processes import Absent, Worker, cores, environment, peer_command
 from deltarule.errors import WorkerFailed
 
 POSIX = pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals and groups are POSIX's")
+ROOT = Path(__file__).parents[2]
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
 JOB = {"config": TINY.as_record(), "threads": 1, "engine": "auto", "seconds": 0.0}
 
 
-def python(code):
-    return [sys.executable, "-c", code]
-
-
 def answering(text):
-    return python(f"import sys; sys.stdin.readline(); print({text!r}, flush=True); input()")
+    return from_checkout(f"import sys; sys.stdin.readline(); print({text!r}, flush=True); input()")
 
 
 def gone(pid):
@@ -55,7 +59,7 @@ def test_a_worker_measures():
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (python("import sys; sys.exit(7)"), "ended with status 7 while it prepared"),
+        (from_checkout("import sys; sys.exit(7)"), "ended with status 7 while it prepared"),
         (answering("hello"), "answered 'hello' while it prepared; expected a JSON object"),
         (answering("[1]"), "expected a JSON object"),
         (answering('"done"'), "expected a JSON object"),
@@ -71,7 +75,8 @@ def test_what_a_bad_worker_does_is_told(command, message):
 @POSIX
 def test_a_worker_that_is_killed_is_told_by_the_signal():
     code = "import os, signal, sys; sys.stdin.readline(); os.kill(os.getpid(), signal.SIGKILL)"
-    with Worker("X", 1, python(code)) as worker, pytest.raises(WorkerFailed, match="SIGKILL"):
+    command = from_checkout(code)
+    with Worker("X", 1, command) as worker, pytest.raises(WorkerFailed, match="SIGKILL"):
         worker.prepare()
 
 
@@ -94,7 +99,7 @@ def test_what_goes_wrong_inside_is_told_and_the_worker_goes_on():
 def test_a_worker_that_hangs_is_ended(stubborn):
     refuse = "signal.signal(signal.SIGTERM, signal.SIG_IGN);" if stubborn else ""
     code = f"import signal, time; {refuse} print('ready', flush=True); time.sleep(100)"
-    with Worker("X", 1, python(code), timeout=0.2) as worker:
+    with Worker("X", 1, from_checkout(code), timeout=0.2) as worker:
         assert worker._lines.get(timeout=60) == "ready\n"
         with pytest.raises(WorkerFailed, match=r"no answer for 0\.2 seconds while it prepared"):
             worker.prepare()
@@ -109,7 +114,7 @@ def test_what_a_worker_started_ends_with_it():
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']);"
         "print(child.pid, flush=True); child.wait()"
     )
-    with Worker("X", 1, python(code)) as worker:
+    with Worker("X", 1, from_checkout(code)) as worker:
         child = int(worker._lines.get(timeout=60))
         assert not gone(child)
     assert eventually(lambda: gone(child))
@@ -117,9 +122,10 @@ def test_what_a_worker_started_ends_with_it():
 
 def test_a_worker_ends_with_its_input_whatever_it_is_doing():
     code = (
-        "import time; from deltarule.bench.worker import serve;serve(lambda job: time.sleep(100))"
+        "import time; from benchmarks.comparison.worker import serve\n"
+        "serve(lambda job: time.sleep(100))"
     )
-    process = subprocess.Popen(python(code), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(from_checkout(code), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with process:
         process.stdin.write(b'{"do": "prepare", "job": {}}\n')
         process.stdin.flush()
@@ -131,13 +137,13 @@ def test_a_worker_ends_with_its_input_whatever_it_is_doing():
 
 def test_what_a_library_prints_is_no_answer():
     code = (
-        "from deltarule.bench.worker import serve\n"
+        "from benchmarks.comparison.worker import serve\n"
         "class Job:\n"
         "    def facts(self): print('noise'); return {'it': 1}\n"
         "    def measure(self): print('more noise'); return 2.0\n"
         "serve(lambda job: Job())"
     )
-    with Worker("X", 1, python(code)) as worker:
+    with Worker("X", 1, from_checkout(code)) as worker:
         facts, measure = worker.prepare()
         assert (facts, measure()) == ({"it": 1}, 2.0)
 
@@ -154,7 +160,7 @@ def test_threads_are_told_in_the_environment():
 def test_a_worker_is_held_to_as_many_cores_and_this_process_is_not():
     before = cores()
     code = "import json, os; print(json.dumps({'done': sorted(os.sched_getaffinity(0))})); input()"
-    with Worker("X", 1, python(code)) as worker:
+    with Worker("X", 1, from_checkout(code)) as worker:
         assert worker._ask({}, "") == before[:1]
     assert cores() == before
 
@@ -168,10 +174,10 @@ def children(pid):
 @pytest.mark.parametrize(("end", "status"), [("SIGINT", 130), ("SIGKILL", -9)])
 def test_no_worker_outlives_the_command(tmp_path, end, status):
     command = [
-        sys.executable, "-m", "deltarule", "bench", "--configs", "T", "--against", "numpy",
+        sys.executable, "-m", "benchmarks", "--configs", "T", "--against", "numpy",
         "--rounds", "100000", "--json", str(tmp_path / "times.json"),
     ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     with process:
         assert eventually(lambda: len(children(process.pid)) == 2, 60)
         time.sleep(2)

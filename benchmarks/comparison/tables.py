@@ -1,8 +1,8 @@
-"""What ``deltarule bench`` prints."""
+"""What ``python -m benchmarks`` prints."""
 
 from __future__ import annotations
 
-from deltarule.bench import PEERS, Comparison, Result, Scaling
+from benchmarks.comparison import PEERS, Comparison, Result, Scaling
 from deltarule.cli import output
 
 __all__ = ["heading", "result_table", "scaling_tables"]

@@ -13,11 +13,23 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from deltarule.errors import InputError, WorkerFailed
 
-__all__ = ["Absent", "Worker", "check_threads", "cores", "in_turn", "peer_command"]
+__all__ = [
+    "Absent",
+    "Worker",
+    "check_threads",
+    "cores",
+    "from_checkout",
+    "in_turn",
+    "own_process",
+    "peer_command",
+]
+
+_CHECKOUT = Path(__file__).parents[2]
 
 # After this many seconds without an answer a worker counts as hung. The slowest measurement
 # of the largest config takes a minute on a busy machine.
@@ -59,10 +71,23 @@ def check_threads(threads: int) -> None:
         )
 
 
+def from_checkout(code: str, *arguments: str) -> list[str]:
+    """What runs code in a process of its own that finds this checkout's modules from any folder."""
+    # -P: a file of the current folder that is called torch.py is not PyTorch. The checkout comes
+    # last on the path for the same reason.
+    start = f"import sys; sys.path.append({str(_CHECKOUT)!r})\n{code}"
+    return [sys.executable, "-P", "-c", start, *arguments]
+
+
+def own_process(module: str, *arguments: str) -> list[str]:
+    """What runs a module of this folder, as ``python -m`` does, in a process of its own."""
+    code = f"import runpy; runpy.run_module({module!r}, run_name='__main__')"
+    return from_checkout(code, *arguments)
+
+
 def peer_command(name: str) -> list[str]:
     """What starts the worker of a peer."""
-    # -P: a file of the current folder that is called torch.py is not PyTorch.
-    return [sys.executable, "-P", "-m", "deltarule.bench.worker", name]
+    return own_process("benchmarks.comparison.worker", name)
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -112,7 +137,7 @@ class Worker:
     threads : int
         For every library in it; it is held to as many processors, where the system can.
     command : sequence of str
-        What is started: see :mod:`deltarule.bench.worker`.
+        What is started: see :mod:`benchmarks.comparison.worker`.
     timeout : float
         Seconds without an answer after which it counts as hung.
     """

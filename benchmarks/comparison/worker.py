@@ -1,4 +1,4 @@
-"""A process that measures one thing when it is asked: ``python -m deltarule.bench.worker NAME``.
+"""A process that measures one peer when it is asked; its argument is the peer's name.
 
 It reads a JSON object from each line of standard input and answers with one on standard
 output::
@@ -24,8 +24,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TextIO
 
-from deltarule.bench.configs import PROBE_STEPS, Config, loss_of
-from deltarule.bench.peers import PEERS, Peer
+from benchmarks.comparison.configs import PROBE_STEPS, Config, loss_of
+from benchmarks.comparison.peers import PEERS, Peer
 from deltarule.errors import InputError, MissingDependency
 
 __all__ = ["Job", "Training", "serve", "training"]
@@ -57,7 +57,7 @@ class Training:
 
     Examples
     --------
-    >>> from deltarule.bench.peers import PEERS
+    >>> from benchmarks.comparison.peers import PEERS
     >>> config = Config("tiny", (2, 3, 1), batch_rows=4, rows=8)
     >>> training = Training(lambda config: PEERS["numpy"](config, 1, "auto"), config, seconds=0.0)
     >>> training.measure() > 0, training.facts()["epochs"]

@@ -8,10 +8,10 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from deltarule.bench.compare import Show, _silent, check_rounds, start
-from deltarule.bench.configs import AXES, Config
-from deltarule.bench.machine import circumstances
-from deltarule.bench.processes import check_threads, in_turn
+from benchmarks.comparison.compare import Show, _silent, check_rounds, start
+from benchmarks.comparison.configs import AXES, Config
+from benchmarks.comparison.machine import circumstances
+from benchmarks.comparison.processes import check_threads, in_turn
 from deltarule.engines import engine_name
 
 __all__ = ["Scaling", "scaling"]
@@ -25,7 +25,7 @@ class Scaling:
     ----------
     threads, rounds : int
     circumstances : dict
-        See :func:`deltarule.bench.machine.circumstances`.
+        See :func:`benchmarks.comparison.machine.circumstances`.
     versions : dict of str
     axes : mapping of str to mapping of int to Config
         For each thing that was varied, its values and their configs.
@@ -88,7 +88,7 @@ def scaling(
     ----------
     axes : mapping of str to mapping of int to Config
     threads, rounds, engine, seconds, show
-        As in :func:`deltarule.bench.compare`.
+        As in :func:`benchmarks.comparison.compare`.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def scaling(
 
     Examples
     --------
-    >>> from deltarule.bench import Config, scaling
+    >>> from benchmarks.comparison import Config, scaling
     >>> axes = {"width": {n: Config(f"{n}", (2, n, 1), batch_rows=4, rows=8) for n in (2, 4)}}
     >>> found = scaling(axes, rounds=1, seconds=0.0)
     >>> list(found.seconds)

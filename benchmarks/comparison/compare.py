@@ -8,10 +8,10 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from deltarule.bench.configs import Config
-from deltarule.bench.machine import circumstances
-from deltarule.bench.peers import PEERS
-from deltarule.bench.processes import Absent, Worker, check_threads, in_turn, peer_command
+from benchmarks.comparison.configs import Config
+from benchmarks.comparison.machine import circumstances
+from benchmarks.comparison.peers import PEERS
+from benchmarks.comparison.processes import Absent, Worker, check_threads, in_turn, peer_command
 from deltarule.engines import engine_name
 from deltarule.errors import InputError, MissingDependency, UnknownName, WorkerFailed
 
@@ -112,7 +112,7 @@ class Comparison:
     ----------
     threads, rounds : int
     circumstances : dict
-        See :func:`deltarule.bench.machine.circumstances`.
+        See :func:`benchmarks.comparison.machine.circumstances`.
     versions : dict of name to dict of str
         What each library said it is.
     not_run : dict of name to str
@@ -252,7 +252,7 @@ def compare(
     ----------
     configs : iterable of Config
     against : iterable of str
-        Names in :data:`deltarule.bench.PEERS`. One that is not installed is left out.
+        Names in :data:`benchmarks.comparison.PEERS`. One that is not installed is left out.
     threads : int
         For every library. Processes are held to as many processors, where the system can.
     rounds : int
@@ -279,7 +279,7 @@ def compare(
 
     Examples
     --------
-    >>> from deltarule.bench import Config, compare
+    >>> from benchmarks.comparison import Config, compare
     >>> tiny = Config("tiny", (2, 3, 1), batch_rows=4, rows=8)
     >>> found = compare([tiny], ["numpy"], rounds=1, seconds=0.0)
     >>> list(found.results[0].timings), found.not_run

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from deltarule.bench.configs import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Config
+from benchmarks.comparison.configs import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Config
 
 __all__ = ["PEERS", "Parameters", "Peer"]
 

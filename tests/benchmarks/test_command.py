@@ -1,15 +1,38 @@
-"""``deltarule bench``."""
+"""``python -m benchmarks``."""
 
 import sys
+from dataclasses import dataclass
 
 import pytest
-from tests.bench.helpers import comparison, growth
+from benchmarks.command import main
+from benchmarks.comparison.pictures import picture
+from benchmarks.comparison.tables import heading, result_table, scaling_tables
+from tests.benchmarks.helpers import comparison, growth
 
-from deltarule.cli.bench_pictures import picture
-from deltarule.cli.bench_tables import heading, result_table, scaling_tables
 from deltarule.files import read_json
 
 FAST = ("--configs", "T", "--against", "numpy", "--rounds", "1")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command gave."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capfd):
+    """Run the comparison and give its outcome."""
+
+    def run(*arguments):
+        capfd.readouterr()
+        status = main([str(argument) for argument in arguments])
+        return Outcome(status, *capfd.readouterr())
+
+    return run
 
 
 def test_tables():
@@ -42,9 +65,9 @@ def test_pictures(form):
     assert "PyTorch" in picture(comparison(), "svg").decode()
 
 
-def test_a_comparison(deltarule, tmp_path):
+def test_a_comparison(command, tmp_path):
     times, plot = tmp_path / "new" / "times.json", tmp_path / "plot.svg"
-    done = deltarule("bench", *FAST, "--json", times, "--plot", plot)
+    done = command(*FAST, "--json", times, "--plot", plot)
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[0].startswith("deltarule 0.")
@@ -73,11 +96,11 @@ def test_a_comparison(deltarule, tmp_path):
         (["--json", "x.json", "--against"], 2, "error: option '--against' requires an argument"),
     ],
 )
-def test_what_is_wrong_is_told_at_once(deltarule, tmp_path, monkeypatch, options, status, message):
+def test_what_is_wrong_is_told_at_once(command, tmp_path, monkeypatch, options, status, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.json").write_text("kept")
-    monkeypatch.setattr(sys.modules["deltarule.bench.compare"], "Worker", None)
-    done = deltarule("bench", *options)
+    monkeypatch.setattr(sys.modules["benchmarks.comparison.compare"], "Worker", None)
+    done = command(*options)
     assert done.status == status
     assert done.err.startswith(message)
     assert done.err.count("\n") == 1
@@ -85,10 +108,10 @@ def test_what_is_wrong_is_told_at_once(deltarule, tmp_path, monkeypatch, options
     assert (tmp_path / "there.json").read_text() == "kept"
 
 
-def test_a_dead_worker_is_one_error(deltarule, monkeypatch, tmp_path):
-    module = sys.modules["deltarule.bench.compare"]
+def test_a_dead_worker_is_one_error(command, monkeypatch, tmp_path):
+    module = sys.modules["benchmarks.comparison.compare"]
     monkeypatch.setattr(module, "peer_command", lambda name: [sys.executable, "-c", "exit(3)"])
-    done = deltarule("bench", *FAST, "--json", tmp_path / "times.json")
+    done = command(*FAST, "--json", tmp_path / "times.json")
     assert done.status == 1
     assert done.err.startswith("error: deltarule: its process ended with status 3")
     assert done.err.count("\n") == 1
