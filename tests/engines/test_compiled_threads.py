@@ -96,13 +96,13 @@ def test_with_every_rule(rule):
 def test_it_is_shared_out(monkeypatch):
     """What the tests above compare are indeed one member and several."""
     members = []
-    together = team.run_together
+    together = team.Dispatcher.run
 
-    def seen(plan, number, *rest, **more):
+    def seen(self, number, *rest, **more):
         members.append(number)
-        return together(plan, number, *rest, **more)
+        return together(self, number, *rest, **more)
 
-    monkeypatch.setattr(engine, "run_together", seen)
+    monkeypatch.setattr(team.Dispatcher, "run", seen)
     net, X, Y = problem([7, 33, 18, 3], 200, "float32")
     outcome(net, X, Y, 3)
     assert set(members) == {3}
@@ -149,14 +149,14 @@ def test_a_caller_who_does_not_come_keeps_nobody_waiting(monkeypatch):
     batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
     made.step(batch, 0.01)
     first = made._plan.seat(0).address
-    entry = engine.entries.run_steps
+    entry = team.entries.run_steps
 
     def interrupted(address, *rest):
         if address == first:
             raise KeyboardInterrupt
         return entry(address, *rest)
 
-    monkeypatch.setattr(engine.entries, "run_steps", interrupted)
+    monkeypatch.setattr(team.entries, "run_steps", interrupted)
     before = made.theta
     with pytest.raises(KeyboardInterrupt):
         made.step(batch, 0.01)

@@ -73,7 +73,6 @@ class Plan:
         low = settings.seed & 0xFFFFFFFF
         self.integers[[d.SEED_LOW, d.SEED_HIGH]] = low, (settings.seed >> 32) & 0xFFFFFFFF
         self._sizes()
-        self.integers[d.MEMBERS] = 1
         self.reserve(32, training=False)
 
     # -- what stays ---------------------------------------------------------------------
