@@ -1,4 +1,4 @@
-"""No engine call depends on the calls before it: all ordered pairs, in processes with a watchdog."""
+"""No engine call depends on those before it: all ordered pairs, in processes with a watchdog."""
 
 import os
 import subprocess

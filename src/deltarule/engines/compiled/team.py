@@ -109,8 +109,8 @@ def _entry(name: str) -> Callable[..., Any]:
     if name == "run_rows":  # compiled when it is first asked for
         from deltarule.engines.compiled import row_entries
 
-        return row_entries.run_rows  # type: ignore[no-any-return]
-    return getattr(entries, name)  # type: ignore[no-any-return]
+        return row_entries.run_rows
+    return getattr(entries, name)
 
 
 class _NoThreads(Exception):
