@@ -1,4 +1,4 @@
-"""Everything that training returns, as text, for ``test_threads.py``: by as many threads as asked."""
+"""Everything that training returns, as text, by as many threads as asked: see test_threads.py."""
 
 import faulthandler
 import hashlib
@@ -7,7 +7,6 @@ import warnings
 
 import numpy as np
 import scipy.sparse as sp
-
 
 from deltarule import MLPClassifier, MLPRegressor, Network, train, train_many
 
@@ -42,7 +41,11 @@ def sparse(n, **options):
 def estimator(kind, **options):
     options = {"hidden_layer_sizes": (24,), "max_iter": 12, "random_state": 0} | options
     model = kind(engine=ENGINE, **options).fit(X, LABELS if kind is MLPClassifier else y)
-    return [*fitted(model), model.predict(X), model.score(X, LABELS if kind is MLPClassifier else y)]
+    return [
+        *fitted(model),
+        model.predict(X),
+        model.score(X, LABELS if kind is MLPClassifier else y),
+    ]
 
 
 def trained(**options):

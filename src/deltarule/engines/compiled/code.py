@@ -66,6 +66,7 @@ class Code:
         self.function = ir.Function(module, ir.FunctionType(I64, [I64] * arguments), name)
         self.args = list(self.function.args)
         self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self._parameters: dict[int, Any] = {}
 
     # -- numbers ----------------------------------------------------------------------
 
@@ -116,6 +117,14 @@ class Code:
         return self.call("llvm.fmuladd", x, y, z)
 
     # -- memory -----------------------------------------------------------------------
+
+    def parameter(self, address: Any, place: int) -> Any:
+        """A float64 of an array that nobody writes to: read once, before all loops."""
+        if place not in self._parameters:
+            with self.b.goto_entry_block():
+                where = self.sum(address, self.whole(8 * place))
+                self._parameters[place] = self.load(where, ir.DoubleType(), 8)
+        return self._parameters[place]
 
     def _pointer(self, address: Any) -> Any:
         return self.b.inttoptr(address, _POINTER)

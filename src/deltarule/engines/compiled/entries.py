@@ -53,6 +53,7 @@ from deltarule.engines.compiled.fields import (
     OUT,
     OUT_ACROSS,
     OUT_ACT,
+    OUT_PARAMETERS,
     POSITIONS,
     PREDICT_ROWS,
     ROW_NUMBERS,
@@ -261,9 +262,11 @@ def run_predict(plan_at, workers, x, rows, one, averaged, target):
         vectors, stride = extent(alone, n)
         z, n_out = alone[p + OUT], alone[p + N_OUT]
         if alone[OUT_ACROSS] != 0:
-            call(alone[OUT_ACROSS], (z, n_out, stride, vectors * alone[LANES]))
+            what = (z, n_out, stride, vectors * alone[LANES], alone[OUT_PARAMETERS])
+            call(alone[OUT_ACROSS], what)
         else:
-            call(alone[OUT_ACT], (z, 0, vectors * alone[LANES], n_out, stride))
+            shape = (vectors * alone[LANES], n_out, stride)
+            call(alone[OUT_ACT], (z, 0) + shape + (alone[OUT_PARAMETERS],))
         there = target + start * target_stride
         call(alone[SCATTER], (z, stride, there, target_stride, n, n_out))
     call(plan[FLUSH], (before,))
