@@ -108,9 +108,12 @@ class Places:
         self._found: dict[Any, int] = {}
 
     def place(self, one: tuple[float, ...], other: tuple[float, ...]) -> int | None:
-        """The first place of such numbers, in a row; None if they are the same in both."""
+        """The first place of such numbers, in a row; None if they are the same in both.
+
+        NaN has no place: kernels count on numbers.
+        """
         key = (tuple(map(repr, one)), tuple(map(repr, other)))
-        if key[0] == key[1]:
+        if key[0] == key[1] or any(map(math.isnan, one)):
             return None
         if key not in self._found:
             self._found[key] = len(self.values)

@@ -210,9 +210,13 @@ class Tracer:
         code = self.code
         if isinstance(scalar, ir.Constant):
             return code.number(code.vector, scalar.constant)
+        known = code.is_number(scalar)
         if code.size == 4:
             scalar = code.b.fptrunc(scalar, code.real)
-        return code.splat(scalar)
+        vector = code.splat(scalar)
+        if known:
+            code.mark_as_number(vector)
+        return vector
 
     def _rounded(self, value: Any) -> Any:
         """A single number, rounded to the kernel's type."""
