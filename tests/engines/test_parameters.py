@@ -194,20 +194,20 @@ def agree(net, **settings):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("record, name", numbers_of(RULES))
+@pytest.mark.parametrize(("record", "name"), numbers_of(RULES))
 def test_the_values_of_a_rule_are_those_that_it_computes_with(record, name):
     for value in values_near(record, name)[::66]:
         agree(Network([3, 5, 2]), rule=record.with_parameters(**{name: value}), averaging=0.8)
 
 
-@pytest.mark.parametrize("record, name", numbers_of(ACTIVATIONS))
+@pytest.mark.parametrize(("record", "name"), numbers_of(ACTIVATIONS))
 def test_the_values_of_an_activation_are_those_that_it_computes_with(record, name):
     for value in values_near(record, name)[::66]:
         g = record.with_parameters(**{name: value})
         agree(Network([3, 5, 4, 2], activation=g, output_activation=g))
 
 
-@pytest.mark.parametrize("record, name", numbers_of(LOSSES))
+@pytest.mark.parametrize(("record", "name"), numbers_of(LOSSES))
 def test_the_values_of_a_loss_are_those_that_it_computes_with(record, name):
     for value in values_near(record, name)[::66]:
         loss = record.with_parameters(**{name: value})

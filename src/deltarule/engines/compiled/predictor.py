@@ -170,9 +170,12 @@ class CompiledPredictor(Predictor):
             return
         edges = np.linspace(0, n, threads + 1).astype(int).tolist()
         shares = [slice(*edge) for edge in itertools.pairwise(edges)]
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(lambda share: self._run(X[share], out[share]), shares):
-                pass
+        try:
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(lambda share: self._run(X[share], out[share]), shares):
+                    pass
+        except RuntimeError:  # no thread can be started, at the end of the interpreter for one
+            self._run(X, out)
 
     def _run(self, X: np.ndarray, out: np.ndarray) -> None:
         if not len(X):
