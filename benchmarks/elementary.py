@@ -51,7 +51,7 @@ def write_kernels(module, dtype):
         with code.loop(times):
             with code.loop(code.whole(N * code.size), LINE) as loop:
                 code.store(code.load(code.sum(source, loop.index)), code.sum(z, loop.index))
-            size = [ir.Constant(I64, each) for each in (N, 1, 0)]
+            size = [ir.Constant(I64, each) for each in (N, 1, 0, 0)]
             code.b.call(module.globals[name], [z, slope, *size])
         code.done()
 

@@ -450,3 +450,22 @@ def test_what_is_registered_later_is_the_registry_s_and_nothing_else():
     finally:
         ACTIVATIONS.unregister("cube")
         LOSSES.unregister("fourth_power")
+
+
+@pytest.mark.parametrize("n", [33, 1500, 9000])
+def test_dropout_masks_are_those_of_the_rows_in_batches_of_many_pieces(n):
+    """The rows' numbers key the masks, in whatever pieces rows are passed over."""
+    net = Network([5, 12, 2], activation="tanh")
+    rng = np.random.default_rng(n)
+    X, Y, w = rng.normal(size=(n, 5)), rng.normal(size=(n, 2)), rng.uniform(size=n) / n
+    w[::7] = 0
+    batch = Batch(X, Y, w, rng.permutation(n) + 10, 3)
+    found = []
+    for name in ("reference", "compiled"):
+        engine = make_engine(name)
+        engine.load(net, net.initial(0), EngineSettings(dropout=0.4))
+        rows = (engine.input_gradient(batch), engine.sample_gradients(batch))
+        cost, grad = engine.gradient(batch)
+        found.append([*rows, grad, cost, engine.step(batch, 0.1), engine.theta])
+    for right, got in zip(*found, strict=True):
+        np.testing.assert_allclose(got, right, rtol=1e-9, atol=1e-12)

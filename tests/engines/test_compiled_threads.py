@@ -96,13 +96,13 @@ def test_with_every_rule(rule):
 def test_it_is_shared_out(monkeypatch):
     """What the tests above compare are indeed one member and several."""
     members = []
-    together = team.run_together
+    together = team.Dispatcher.run
 
-    def seen(plan, number, *rest, **more):
+    def seen(self, number, *rest, **more):
         members.append(number)
-        return together(plan, number, *rest, **more)
+        return together(self, number, *rest, **more)
 
-    monkeypatch.setattr(engine, "run_together", seen)
+    monkeypatch.setattr(team.Dispatcher, "run", seen)
     net, X, Y = problem([7, 33, 18, 3], 200, "float32")
     outcome(net, X, Y, 3)
     assert set(members) == {3}
@@ -149,14 +149,14 @@ def test_a_caller_who_does_not_come_keeps_nobody_waiting(monkeypatch):
     batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
     made.step(batch, 0.01)
     first = made._plan.seat(0).address
-    entry = engine.entries.run_steps
+    entry = team.entries.run_steps
 
     def interrupted(address, *rest):
         if address == first:
             raise KeyboardInterrupt
         return entry(address, *rest)
 
-    monkeypatch.setattr(engine.entries, "run_steps", interrupted)
+    monkeypatch.setattr(team.entries, "run_steps", interrupted)
     before = made.theta
     with pytest.raises(KeyboardInterrupt):
         made.step(batch, 0.01)
@@ -218,6 +218,69 @@ def test_ctrl_c_ends_a_long_call_outside_of_training_too(monkeypatch):
     assert np.array_equal(made.theta, before)
     made.stop = None
     assert np.isfinite(made.step(epoch.batch(0), 0.01))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_long_step_is_ended_where_the_pool_is_at_work_for_somebody_else(threads, monkeypatch):
+    made, epoch = long_steps(threads, monkeypatch)
+    other, _ = long_steps(1, monkeypatch)
+    before = made.theta
+    with team._FREE:
+        made.stop = Later()
+        assert np.isnan(made.step(epoch.batch(0), 0.01))
+        assert np.array_equal(made.theta, before)
+        made.stop = None
+        assert made.step(epoch.batch(0), 0.01) == other.step(epoch.batch(0), 0.01)
+    assert np.array_equal(made.theta, other.theta)
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_where_no_thread_can_be_started_the_caller_goes_on_alone(started, monkeypatch):
+    """At the end of the interpreter, or where the system has no more threads."""
+    net, X, Y = problem([70, 90, 3], 150, "float32")
+    batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
+    engines = [loaded(net, threads, rule="adam") for threads in (1, 3)]
+    pooled = team._pooled
+
+    def refused(jobs):
+        pooled(jobs[:started])
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    monkeypatch.setattr(team, "_pooled", refused)
+    costs = {made.step(batch, 0.01) for made in engines}
+    monkeypatch.undo()
+    costs |= {made.gradient(batch)[0] for made in engines}
+    assert len(costs) == 2
+    assert np.array_equal(engines[0].theta, engines[1].theta)
+    assert not team._FREE.locked()
+
+
+def test_ctrl_c_while_waiting_for_the_others_is_kept_until_they_have_come():
+    order = []
+
+    class Impatient(threading.Event):
+        def wait(self, timeout=None):
+            order.append("waited")
+            if len(order) < 3:
+                raise KeyboardInterrupt
+            self.set()
+            return True
+
+    job = team._Job(order.append, ("never",))
+    job.over = Impatient()
+    with pytest.raises(KeyboardInterrupt):
+        team._wait([job])
+    assert order == ["waited"] * 3
+
+
+def test_an_engine_that_has_handed_over_what_it_held_enters_no_compiled_code():
+    net, X, Y = problem([4, 5, 2], 9, "float64")
+    made = loaded(net, 1)
+    made.surrender(with_theta=False)
+    batch = Batch(X, Y, np.ones(9), np.arange(9), 1)
+    for call in (made.is_finite, made.penalty_cost, lambda: made.step(batch, 0.1)):
+        with pytest.raises(InputError, match="holds no network"):
+            call()
 
 
 def test_how_many_threads_is_asked_for_by_the_environment(monkeypatch):

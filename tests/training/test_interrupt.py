@@ -202,3 +202,24 @@ def test_a_second_ctrl_c_ends_the_process_as_usual():
         assert "KeyboardInterrupt" in process.stderr.read()
         assert process.wait(3) != 0
         assert time.perf_counter() - pressed < 3
+
+
+@pytest.mark.parametrize("n_rows", [401, 601])
+def test_ctrl_c_ends_a_sparse_fit_on_two_threads(n_rows):
+    """The last batch of an epoch has few rows, and is taken by the caller alone."""
+    pytest.importorskip("numba")
+    code = f"""
+import os
+os.environ["DELTARULE_THREADS"] = "2"
+import numpy as np, scipy.sparse as sp
+from deltarule import MLPClassifier
+X = sp.random({n_rows}, 1000, density=0.05, format="csr", random_state=0)
+model = MLPClassifier(max_iter=10**6, n_iter_no_change=10**6, random_state=0,
+                      callbacks=[lambda event: event.epoch == 2 and print("training", flush=True)])
+model.fit(X, np.arange({n_rows}) % 2)
+print(model.n_iter_ > 1, np.isfinite(model.loss_))
+"""
+    with started(code) as process:
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=60)
+    assert out.split() == ["True", "True"], errors

@@ -60,6 +60,12 @@ def _refuse(tried: str, instead: str) -> NoReturn:
     raise InputError(f"a formula tried {tried}, which cannot be written down; {instead}")
 
 
+@functools.cache
+def _operands(formula: Callable[..., Any]) -> int:
+    """How many values a shared function takes besides the namespace."""
+    return len(inspect.signature(formula).parameters) - 1
+
+
 def _operator(op: str, *, reflected: bool = False) -> Any:
     def method(self: Node, other: Any) -> Node:
         operands = (other, self) if reflected else (self, other)
@@ -254,7 +260,7 @@ class RecordingNamespace:
                 count = 2 if name in ("minimum", "maximum") else 1
                 setattr(self, name, functools.partial(self._call, name, count))
         for shared in SHARED_FUNCTIONS.values():
-            count = len(inspect.signature(shared.formula).parameters) - 1
+            count = _operands(shared.formula)
             setattr(self, shared.name, functools.partial(self._call, shared.name, count))
 
     def variable(self, name: str) -> Node:

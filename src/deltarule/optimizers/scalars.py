@@ -11,6 +11,8 @@ from deltarule.errors import InputError
 
 __all__ = ["in_interval", "one_minus_power", "weak"]
 
+_SMALLEST = 5e-324
+
 
 def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) -> float:
     """``value`` as a Python float, if it is a number in ``interval``.
@@ -98,7 +100,8 @@ def one_minus_power(xp: Any, base: float, t: Any) -> Any:
     >>> print(one_minus_power(np, 0.5, np.array([1.0, 2.0, 3.0])))
     [0.5   0.75  0.875]
     """
-    if isinstance(t, int | float) or base == 0.0:
+    if isinstance(t, int | float):
         return 1.0 - base**t
-    tau = xp.tanh(0.5 * math.log(base) * t)
+    # ln 0 is not a number that one can calculate with; the smallest β gives 1 as well.
+    tau = xp.tanh(0.5 * math.log(max(base, _SMALLEST)) * t)
     return -2.0 * tau / (1.0 - tau)

@@ -4,7 +4,8 @@
 - ``entries.py``, ``row_entries.py``: what Python calls, compiled once by Numba for every network.
 - ``driver.py``, ``dense.py``, ``moving.py``: a step: its passes, a layer of them, the update.
 - ``plan.py``, ``fields.py``, ``scratch.py``: a network and its arrays as integers for the driver.
-- ``team.py``, ``meeting.py``: several threads for one step.
+- ``team.py``: where entries are called, and nowhere else; ``meeting.py``: how workers wait.
+- ``parameters.py``: which numbers of a formula its kernel reads, so that all values have one.
 - ``predictor.py``, ``predicting.py``, ``packed.py``, ``spans.py``: prediction by itself.
 - ``formulas.py``, ``updates.py``: kernels made from the formulas of ``maths`` and ``optimizers``.
 - ``products.py``, ``rows.py``: kernels for matrix products and for bringing rows into place.

@@ -66,6 +66,8 @@ class Code:
         self.function = ir.Function(module, ir.FunctionType(I64, [I64] * arguments), name)
         self.args = list(self.function.args)
         self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self._parameters: dict[int, Any] = {}
+        self._never_nan: set[int] = set()
 
     # -- numbers ----------------------------------------------------------------------
 
@@ -116,6 +118,23 @@ class Code:
         return self.call("llvm.fmuladd", x, y, z)
 
     # -- memory -----------------------------------------------------------------------
+
+    def parameter(self, address: Any, place: int) -> Any:
+        """A float64 of an array that nobody writes to: read once, before all loops."""
+        if place not in self._parameters:
+            with self.b.goto_entry_block():
+                where = self.sum(address, self.whole(8 * place))
+                self._parameters[place] = self.load(where, ir.DoubleType(), 8)
+            self.mark_as_number(self._parameters[place])
+        return self._parameters[place]
+
+    def mark_as_number(self, value: Any) -> None:
+        """Remember that it is never NaN, which would have to be asked for otherwise."""
+        self._never_nan.add(id(value))
+
+    def is_number(self, value: Any) -> bool:
+        """Whether it is known not to be NaN; of constants LLVM knows it."""
+        return id(value) in self._never_nan
 
     def _pointer(self, address: Any) -> Any:
         return self.b.inttoptr(address, _POINTER)

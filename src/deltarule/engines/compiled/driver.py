@@ -52,6 +52,7 @@ from deltarule.engines.compiled.fields import (
     LANES,
     LAYERS,
     LOSS,
+    LOSS_PARAMETERS,
     MEET,
     MEETING,
     MEMBER,
@@ -61,6 +62,7 @@ from deltarule.engines.compiled.fields import (
     N_OUT,
     NUMBERS,
     OUT,
+    PARAMETERS,
     PART_GRADS,
     ROW_NUMBERS,
     ROW_STRIDE,
@@ -189,7 +191,8 @@ def forward(plan, theta, n_rows, training, step):
             return
         n_out, z = plan[p + N_OUT], plan[p + OUT] + across
         slope = plan[p + SLOPE] + across if training else 0
-        call(plan[p + ACT], (z, slope, mine * plan[LANES], n_out, stride))
+        shape = (mine * plan[LANES], n_out, stride)
+        call(plan[p + ACT], (z, slope) + shape + (plan[p + PARAMETERS],))
         if training:
             if plan[p + DROPS] != 0:
                 numbers = plan[CHOSEN] + 8 + 8 * (plan[ROWS] + first * plan[LANES])
@@ -218,7 +221,7 @@ def loss(plan, numbers, n_rows, training):
         delta = plan[p + SLOPE] + across if training else 0
         where = (plan[p + OUT] + across, plan[Y_COLUMNS] + across, plan[W_BUFFER] + across, delta)
         size = (plan[p + N_OUT], stride, few * plan[LANES], plan[NUMBERS] + 8 * DATA_COST)
-        call(plan[LOSS], where + size)
+        call(plan[LOSS], where + size + (plan[LOSS_PARAMETERS],))
         costs[first // _PAIR] = numbers[DATA_COST]
         first += _PAIR
 

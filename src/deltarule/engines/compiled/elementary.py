@@ -360,4 +360,6 @@ class Elementary:
     def _chosen(self, sign: str, x: Any, y: Any) -> Any:
         # In this order, and with x where they are equal or x is NaN, it is one instruction on x86.
         better = self.b.select(self.b.fcmp_ordered(sign, y, x), y, x)
+        if self.code.is_number(y):
+            return better
         return self.b.select(self.b.fcmp_unordered("uno", y, y), y, better)

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch, Promises
-from deltarule.engines.compiled import entries
 from deltarule.engines.compiled import fields as d
+from deltarule.engines.compiled.entries import describe
 from deltarule.engines.compiled.plan import Plan
 from deltarule.engines.compiled.scratch import address_of
-from deltarule.engines.compiled.team import Skipped, run_together
+from deltarule.engines.compiled.team import Dispatcher, Skipped
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import InputError
 from deltarule.maths import Network
@@ -76,14 +76,15 @@ class CompiledEngine(Engine):
         self._rates, self._costs = np.zeros(1), np.zeros(1)
         self._rates_at, self._costs_at = address_of(self._rates), address_of(self._costs)
         self._last: Any = None
-        self._at = address_of(self._plan.integers), address_of(self._batch)
+        self._batch_at = address_of(self._batch)
+        self._compiled = Dispatcher(self._plan)
         self._most = usable_threads() if self.threads is None else max(int(self.threads), 1)
         self._kept: tuple[Any, ...] = ()
         self._stretch = 1
 
     def __getattr__(self, name: str) -> Any:
         # Asked only for what is not there: before ``load``, and after ``surrender``.
-        if name in {"_plan", "_kept", "_last", "_at"}:
+        if name in {"_plan", "_kept", "_last", "_compiled"}:
             raise InputError(
                 "this engine holds no network: it is not loaded, or has handed over what it held "
                 "when training ended; load it, or use what training gave"
@@ -104,7 +105,7 @@ class CompiledEngine(Engine):
 
     def is_finite(self) -> bool:
         """Whether every parameter is a finite number; without a copy of them."""
-        return bool(entries.run_finite(self._at[0]))
+        return bool(self._compiled.is_finite())
 
     # -- rows ---------------------------------------------------------------------------
 
@@ -121,7 +122,7 @@ class CompiledEngine(Engine):
         n = -1
         with contextlib.suppress(TypeError, AttributeError):  # another type or layout
             if X.dtype == self._plan.dtype:
-                n = entries.describe(self._batch, X, Y, w, rows, widths[0], widths[-1])
+                n = describe(self._batch, X, Y, w, rows, widths[0], widths[-1])
                 self._batch[d.STEP] = step
                 self._kept = batch
         if n < 0:
@@ -177,7 +178,7 @@ class CompiledEngine(Engine):
         members = self._members_apart(n)
         long = self._never if self._is_long(n) else None
         what = (*rows, int(own), address_of(output))
-        run_together(plan, members, entries.run_predict, *what, stop=long)
+        self._compiled.run(members, "run_predict", *what, stop=long)
         return output
 
     def cost(self, batch: Batch, averaged: bool = False) -> float:
@@ -188,9 +189,9 @@ class CompiledEngine(Engine):
         n = int(self._batch[d.N_ROWS])
         costs = np.zeros(-(-n // d.PREDICT_ROWS))
         members = self._members_apart(n)
-        what = (self._at[1], own, address_of(costs))
+        what = (self._batch_at, own, address_of(costs))
         try:
-            run_together(plan, members, entries.run_cost, *what, stop=self._stop(n))
+            self._compiled.run(members, "run_cost", *what, stop=self._stop(n))
         except Skipped:
             return float("nan")
         return float(sum(costs))
@@ -199,9 +200,9 @@ class CompiledEngine(Engine):
         """The data term of the cost, and its gradient."""
         plan = self._plan
         n = self._ready(batch)
-        what = (plan, self._members(n), entries.run_gradient, self._at[1])
+        what = (self._members(n), "run_gradient", self._batch_at)
         try:
-            cost = float(run_together(*what, stop=self._stop(n)))
+            cost = float(self._compiled.run(*what, stop=self._stop(n)))
         except Skipped:
             cost = float("nan")
         return cost, plan.grad.copy()
@@ -219,15 +220,13 @@ class CompiledEngine(Engine):
         return self._rows(n, grads, grads.itemsize * self.net.n_parameters)
 
     def _rows(self, n: int, target: np.ndarray, bytes_of_row: int) -> np.ndarray:
-        from deltarule.engines.compiled.row_entries import run_rows
-
-        members = self._members_apart(n)
-        run_together(self._plan, members, run_rows, self._at[1], address_of(target), bytes_of_row)
+        what = (self._batch_at, address_of(target), bytes_of_row)
+        self._compiled.run(self._members_apart(n), "run_rows", *what)
         return target
 
     def penalty_cost(self) -> float:
         """The penalty at the current parameters."""
-        return float(entries.run_penalty(self._at[0]))
+        return float(self._compiled.penalty())
 
     # -- how parameters move ------------------------------------------------------------
 
@@ -241,20 +240,20 @@ class CompiledEngine(Engine):
             raise InputError(f"grad has shape {grad.shape}; expected {plan.grad.shape}")
         plan.grad[:] = grad
         known = 0.0 if cost is None else float(cost)
-        entries.run_apply(self._at[0], float(learning_rate), known)
+        self._compiled.apply(float(learning_rate), known)
 
     def step(self, batch: Batch, learning_rate: float) -> float:
         """``gradient`` then ``apply`` in one call; nothing moves if a number is not finite."""
         n = self._ready(batch)
         self._rates[0] = learning_rate
         # A batch without rows is a step like any other.
-        what = (self._at[1], self._rates_at, self._costs_at, 0, 1, max(n, 1))
+        what = (self._batch_at, self._rates_at, self._costs_at, 0, 1, max(n, 1))
         members, stop = self._members(n), self._stop(n)
         if members == 1 and stop is None:
-            entries.run_steps(self._at[0], *what)
+            self._compiled.step(*what)
             return float(self._costs[0])
         try:
-            run_together(self._plan, members, entries.run_steps, *what, stop=stop)
+            self._compiled.run(members, "run_steps", *what, stop=stop)
         except Skipped:
             return float("nan")
         return float(self._costs[0])
@@ -322,9 +321,9 @@ class CompiledEngine(Engine):
             self._rates[:steps] = epoch.rates[:steps]
             started = time.perf_counter()
             end = min(index + self._stretch, steps)
-            what = (self._at[1], self._rates_at, self._costs_at, index, end, epoch.batch_size)
+            what = (self._batch_at, self._rates_at, self._costs_at, index, end, epoch.batch_size)
             try:
-                reached: int = run_together(plan, members, entries.run_steps, *what, stop=stop)
+                reached: int = self._compiled.run(members, "run_steps", *what, stop=stop)
             except Skipped as found:
                 yield self._costs[index : found.args[0]].copy()
                 break
@@ -379,7 +378,8 @@ class CompiledEngine(Engine):
         """``averaged_theta`` if asked for, and ``state()``, without copying what moves."""
         state = self._moving()
         # The scratch and the gradient go before the one copy that is made.
-        del self._plan, self._kept, self._last
+        # Nothing that holds an address stays behind.
+        del self._plan, self._kept, self._last, self._compiled
         return np.array(state.get("mean", state["theta"])) if with_theta else None, state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:

@@ -3,8 +3,9 @@
 On the way in, the processor is told to flush denormal numbers to zero, and on the way out
 to do as before: with them an Adam pass over dead units is 2.4 times slower.
 
-The members of a team call the same entry, each with the address of its own plan; nobody
-begins before all are there.
+The workers of a call run the same entry, each with the address of its own plan and with their
+number, which :func:`begin` writes there before anything else; nobody begins before all are there.
+Entries are called by ``team.py`` and nowhere else.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ from deltarule.engines.compiled.fields import (
     OUT,
     OUT_ACROSS,
     OUT_ACT,
+    OUT_PARAMETERS,
     POSITIONS,
     PREDICT_ROWS,
     ROW_NUMBERS,
@@ -72,7 +74,7 @@ from deltarule.engines.compiled.fields import (
 from deltarule.engines.compiled.moving import apply, finite, penalty
 
 __all__ = [
-    "all_here",
+    "begin",
     "describe",
     "run_apply",
     "run_cost",
@@ -85,10 +87,11 @@ __all__ = [
 
 
 @driver_function()
-def all_here(plan):
-    """Wait for the whole team; false if the meeting is called off."""
+def begin(plan, workers):
+    """Write down how many workers this call has, and wait for all; false if it is called off."""
+    plan[MEMBERS] = workers
     meet(plan)
-    return plan[MEMBERS] == 1 or integers(plan[MEETING])[CALLED_OFF] == 0
+    return workers == 1 or integers(plan[MEETING])[CALLED_OFF] == 0
 
 
 def _described_types() -> Iterator[Any]:
@@ -121,12 +124,12 @@ def describe(batch, x, y, w, row_numbers, n_in, n_out):
     return n
 
 
-@driver_function("float64(int64, int64)")
-def run_gradient(plan_at, batch_at):
+@driver_function("float64(int64, int64, int64)")
+def run_gradient(plan_at, workers, batch_at):
     """The gradient of one batch."""
     plan, batch = integers(plan_at), integers(batch_at)
     numbers = numbers_of(plan[NUMBERS])
-    if not all_here(plan):
+    if not begin(plan, workers):
         return 0.0
     before = enter(plan[FLUSH])
     numbers[DIVISOR] = 1.0
@@ -136,33 +139,37 @@ def run_gradient(plan_at, batch_at):
     return cost
 
 
-@driver_function("void(int64, float64, float64)")
-def run_apply(plan_at, rate, cost):
+@driver_function("void(int64, int64, float64, float64)")
+def run_apply(plan_at, workers, rate, cost):
     """One update from the gradient in the plan's array."""
     plan = integers(plan_at)
-    if not all_here(plan):
+    if not begin(plan, workers):
         return
     before = enter(plan[FLUSH])
     apply(plan, numbers_of(plan[NUMBERS]), rate, cost)
     call(plan[FLUSH], (before,))
 
 
-@driver_function("float64(int64)")
-def run_penalty(plan_at):
-    """The penalty at θ."""
+@driver_function("float64(int64, int64)")
+def run_penalty(plan_at, workers):
+    """The penalty at θ, by one worker: of several each gets the sum over its own share."""
     plan = integers(plan_at)
+    if not begin(plan, workers):
+        return 0.0
     return penalty(plan, numbers_of(plan[NUMBERS]), 0)
 
 
-@driver_function("boolean(int64)")
-def run_finite(plan_at):
+@driver_function("boolean(int64, int64)")
+def run_finite(plan_at, workers):
     """Whether every parameter is finite."""
     plan = integers(plan_at)
+    if not begin(plan, workers):
+        return False
     return call(plan[FINITE], (plan[THETA], plan[COUNT])) != 0
 
 
-@driver_function("int64(int64, int64, int64, int64, int64, int64, int64)")
-def run_steps(plan_at, batch_at, rates_at, costs_at, first, last, batch_size):
+@driver_function("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
+def run_steps(plan_at, workers, batch_at, rates_at, costs_at, first, last, batch_size):
     """Steps ``first`` to ``last`` − 1 of an epoch; gives the first that was not taken.
 
     Step i has the rows at i · batch_size of the epoch. It is not taken if its cost or its
@@ -174,7 +181,7 @@ def run_steps(plan_at, batch_at, rates_at, costs_at, first, last, batch_size):
     numbers = numbers_of(plan[NUMBERS])
     rates, costs = numbers_of(rates_at), numbers_of(costs_at)
     index = first
-    if not all_here(plan):
+    if not begin(plan, workers):
         return index
     before = enter(plan[FLUSH])
     rows = batch[N_ROWS]
@@ -204,11 +211,11 @@ def run_steps(plan_at, batch_at, rates_at, costs_at, first, last, batch_size):
     return index
 
 
-@driver_function("void(int64, int64, int64, int64)")
-def run_cost(plan_at, batch_at, averaged, costs_at):
+@driver_function("void(int64, int64, int64, int64, int64)")
+def run_cost(plan_at, workers, batch_at, averaged, costs_at):
     """The data term of the cost, by a forward pass alone: one number for each piece of rows."""
     plan, batch = integers(plan_at), integers(batch_at)
-    if not all_here(plan):
+    if not begin(plan, workers):
         return
     alone, costs = integers(plan[ALONE]), numbers_of(costs_at)
     numbers = numbers_of(alone[NUMBERS])
@@ -230,11 +237,11 @@ def run_cost(plan_at, batch_at, averaged, costs_at):
     meet(plan)
 
 
-@driver_function("void(int64, int64, int64, int64, int64, int64)")
-def run_predict(plan_at, x, rows, one, averaged, target):
+@driver_function("void(int64, int64, int64, int64, int64, int64, int64)")
+def run_predict(plan_at, workers, x, rows, one, averaged, target):
     """a^L of the rows, into the caller's array, a piece at a time."""
     plan = integers(plan_at)
-    if not all_here(plan):
+    if not begin(plan, workers):
         return
     alone = integers(plan[ALONE])
     numbers = numbers_of(alone[NUMBERS])
@@ -255,9 +262,11 @@ def run_predict(plan_at, x, rows, one, averaged, target):
         vectors, stride = extent(alone, n)
         z, n_out = alone[p + OUT], alone[p + N_OUT]
         if alone[OUT_ACROSS] != 0:
-            call(alone[OUT_ACROSS], (z, n_out, stride, vectors * alone[LANES]))
+            what = (z, n_out, stride, vectors * alone[LANES], alone[OUT_PARAMETERS])
+            call(alone[OUT_ACROSS], what)
         else:
-            call(alone[OUT_ACT], (z, 0, vectors * alone[LANES], n_out, stride))
+            shape = (vectors * alone[LANES], n_out, stride)
+            call(alone[OUT_ACT], (z, 0) + shape + (alone[OUT_PARAMETERS],))
         there = target + start * target_stride
         call(alone[SCATTER], (z, stride, there, target_stride, n, n_out))
     call(plan[FLUSH], (before,))

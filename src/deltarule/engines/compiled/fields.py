@@ -38,13 +38,16 @@ CLIP, SEED_LOW, SEED_HIGH = range(56, 59)
 # Who reads this: its number among how many, where they meet, how it waits (the address of a
 # function that yields the processor, or 0), and its plan for work that it does alone.
 MEMBER, MEMBERS, MEETING, YIELD, ALONE = range(59, 64)
-HEADER = 64
+# The parameters of the formulas of kernels, float64: of the loss, the output, and the rule.
+LOSS_PARAMETERS, OUT_PARAMETERS, UPDATE_PARAMETERS = range(64, 67)
+HEADER = 67
 # Then for each layer: its kind; widths; where W and b stand in θ, in bytes (b: −1 for none);
-# arrays, with the last of them a as rows; the activation; dropout.
+# arrays, with the last of them a as rows; the activation; dropout; its parameters.
 (
     KIND, N_IN, N_OUT, WEIGHT, BIAS, OUT, SLOPE, ROWS_OF, ROW_STRIDE, ACT, DROPS, DROP_THRESHOLD,
-) = range(12)  # fmt: skip
-FIELDS = 12
+    PARAMETERS,
+) = range(13)  # fmt: skip
+FIELDS = 13
 # The kinds of layers.
 DENSE = 0
 

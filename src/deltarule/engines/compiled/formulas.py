@@ -4,26 +4,36 @@ Each is one pass over its arrays. What is shared between a value and its slope (
 computed once, since both are written into the same loop body. A formula that looks across
 outputs (softmax) becomes, for 16 samples at a time, one loop over the outputs for each
 reduction and one for the results; nothing is stored in between.
+
+A parameter of a formula is a number that its kernel reads (``parameters.py``): all values have
+one kernel.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from llvmlite import ir
 
 from deltarule.engines.compiled.code import I64, LINE, Code
 from deltarule.engines.compiled.library import compiled
+from deltarule.engines.compiled.parameters import Formula, recorded
+from deltarule.engines.compiled.scratch import address_of
 from deltarule.engines.compiled.tracing import Traced, Tracer, evaluate
 from deltarule.errors import InputError
 from deltarule.maths import Activation, Loss
-from deltarule.maths.recording import REDUCTIONS, Node, RecordingNamespace, reachable
+from deltarule.maths.recording import REDUCTIONS, Node, reachable
 
 __all__ = [
     "DOUBLE",
+    "Kernel",
     "activation_kernel",
     "added",
+    "kernel_of",
+    "loss_kernel",
     "prediction_kernel",
     "vector",
     "write_activation",
@@ -35,27 +45,54 @@ __all__ = [
 DOUBLE = ir.DoubleType()
 
 
-def write_activation(module: Any, dtype: Any, name: str, activation: Activation) -> None:
-    """``name(z, slope, lanes, n, stride)``: a replaces z, and the slope is stored unless at 0.
+class Kernel(NamedTuple):
+    """A kernel, and the numbers that it reads."""
 
-    For ``lanes`` samples of each of n nodes, ``stride`` bytes apart. Two loops: one for training,
-    one for prediction, which needs no slope.
-    """
-    xp = RecordingNamespace()
+    address: int
+    values: np.ndarray
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """The two addresses; the numbers must outlive whoever has theirs."""
+        return self.address, address_of(self.values)
+
+
+def _value_and_slope(xp: Any, records: Any) -> tuple[Any, Any]:
+    (activation,) = records
     bound = activation.bind(xp)
     z = xp.variable("z")
     a = xp.number(bound.value(z))
     if bound.slope is None:
         raise InputError(f"activation {activation} mixes outputs; expected an elementwise one")
-    slope = xp.number(bound.slope(z, a))
-    code = Code(module, name, 5, dtype)
-    z_at, slope_at, lanes, n, stride = code.args
+    return a, bound.slope(z, a)
+
+
+def write_activation(module: Any, dtype: Any, name: str, activation: Activation | Formula) -> None:
+    """``name(z, slope, lanes, n, stride, numbers)``: a replaces z, and the slope is stored.
+
+    For ``lanes`` samples of each of n nodes, ``stride`` bytes apart. Two loops: one for training,
+    one for prediction, which has 0 for the address of the slope. The numbers are a formula's; of
+    an activation as such they are part of the text.
+    """
+    if isinstance(activation, Activation):
+        activation = recorded(_value_and_slope, activation, data=False)
+    (a, slope), z = activation.roots, activation.variables["z"]
+    code = Code(module, name, 6, dtype)
+    z_at, slope_at, lanes, n, stride, numbers = code.args
     bytes_ = code.b.mul(lanes, code.whole(code.size))
 
     def body(offset: Any, roots: list[Node]) -> list[Any]:
         tracer = Tracer(code)
         known = {z.index: tracer.value(code.load(code.sum(z_at, offset)))}
-        return [vector(tracer, value) for value in evaluate(tracer, roots, known, _no_leaf)]
+
+        def leaf(node: Node) -> Any:
+            if node.op == "symbol":
+                return tracer.value(code.parameter(numbers, node.data[1]))
+            raise InputError(
+                f"a formula for single numbers uses {node.op!r}, which looks across outputs"
+            )
+
+        return [vector(tracer, value) for value in evaluate(tracer, roots, known, leaf)]
 
     training = code.b.icmp_signed("!=", slope_at, code.whole(0))
     with code.b.if_else(training) as (then, otherwise):
@@ -69,10 +106,6 @@ def write_activation(module: Any, dtype: Any, name: str, activation: Activation)
             (value,) = body(here, [a])
             code.replace(value, code.sum(z_at, here))
     code.done()
-
-
-def _no_leaf(node: Node) -> Any:
-    raise InputError(f"a formula for single numbers uses {node.op!r}, which looks across outputs")
 
 
 def vector(tracer: Tracer, value: Any) -> Any:
@@ -89,20 +122,50 @@ def zero(code: Code) -> Any:
     return code.number(code.vector, 0.0)
 
 
-def activation_kernel(activation: Activation, dtype: str) -> int:
-    """The address of the kernel of an activation for single numbers."""
-    return compiled(
-        ("activation", activation, dtype),
-        lambda module: write_activation(module, dtype, "activation", activation),
-    )["activation"]
+def kernel_of(name: str, formula: Any, dtype: str, write: Callable[..., None]) -> Kernel:
+    """The kernel of a formula or program, with the numbers that it reads."""
+    library = compiled(
+        (name, formula.key, dtype), lambda module: write(module, dtype, name, formula)
+    )
+    return Kernel(library[name], np.array([*formula.values, 0.0]))
 
 
-def prediction_kernel(activation: Activation, dtype: str) -> int:
-    """The address of the kernel that predicts with an activation that mixes outputs."""
-    return compiled(
-        ("prediction", activation, dtype),
-        lambda module: write_prediction(module, dtype, "prediction", activation),
-    )["prediction"]
+@functools.lru_cache(maxsize=256)
+def activation_kernel(activation: Activation, dtype: str) -> Kernel:
+    """The kernel of an activation for single numbers."""
+    formula = recorded(_value_and_slope, activation)
+    return kernel_of("activation", formula, dtype, write_activation)
+
+
+@functools.lru_cache(maxsize=256)
+def prediction_kernel(activation: Activation, dtype: str) -> Kernel:
+    """The kernel that predicts with an activation that mixes outputs."""
+    formula = recorded(_value, activation)
+    return kernel_of("prediction", formula, dtype, write_prediction)
+
+
+@functools.lru_cache(maxsize=256)
+def loss_kernel(loss: Loss, output: Activation, dtype: str) -> Kernel:
+    """The kernel of a loss on that output."""
+    return kernel_of("loss", recorded(_term_and_slope, loss, output), dtype, write_loss)
+
+
+def _value(xp: Any, records: Any) -> tuple[Any]:
+    (activation,) = records
+    return (activation.bind(xp).value(xp.variable("z")),)
+
+
+def _term_and_slope(xp: Any, records: Any) -> tuple[Any, Any]:
+    """The loss fused with its output where it is, else a = g(z) first and the pullback after."""
+    loss, output = records
+    z, y = xp.variable("z"), xp.variable("y")
+    bound = loss.bind(xp, output)
+    if bound.from_input is not None:
+        return bound.from_input(z, y)
+    activation = output.bind(xp)
+    a = activation.value(z)
+    term, up = bound.from_output(a, y)
+    return term, activation.pullback(z, a, up)
 
 
 class _AcrossOutputs:
@@ -115,10 +178,14 @@ class _AcrossOutputs:
         The number of outputs.
     places : dict of str to function
         How a variable is loaded at output j.
+    numbers : integer
+        Where the formula's parameters stand.
     """
 
-    def __init__(self, code: Code, n: Any, places: dict[str, Callable[[Any], Any]]) -> None:
-        self.code, self.n, self.places = code, n, places
+    def __init__(
+        self, code: Code, n: Any, places: dict[str, Callable[[Any], Any]], numbers: Any
+    ) -> None:
+        self.code, self.n, self.places, self.numbers = code, n, places, numbers
         self.known: dict[int, Any] = {}
 
     def prepare(self, roots: list[Node]) -> None:
@@ -157,7 +224,13 @@ class _AcrossOutputs:
             return tracer.value(self.places[node.data](j))
         if node.op == "n_outputs":
             return tracer.value(code.b.sitofp(self.n, DOUBLE))
-        values = node.data[1]  # per_output
+        if node.op == "symbol":
+            return tracer.value(code.parameter(self.numbers, node.data[1]))
+        place, values = node.data  # per_output
+        which = code.b.urem(j, code.whole(len(values)))
+        if isinstance(place, int):
+            where = code.sum(self.numbers, code.whole(8 * place), (which, code.whole(8)))
+            return tracer.value(code.load(where, DOUBLE))
         table = ir.GlobalVariable(
             code.module,
             ir.ArrayType(DOUBLE, len(values)),
@@ -166,19 +239,18 @@ class _AcrossOutputs:
         table.initializer = ir.Constant(ir.ArrayType(DOUBLE, len(values)), list(values))
         table.linkage, table.global_constant = "internal", True
         base = code.b.ptrtoint(table, I64)
-        which = code.b.urem(j, code.whole(len(values)))
         return tracer.value(code.load(code.sum(base, (which, code.whole(8))), DOUBLE))
 
 
-def write_prediction(module: Any, dtype: Any, name: str, activation: Activation) -> None:
-    """``name(z, n, stride, lanes)``: a replaces z, for an activation that mixes outputs."""
-    xp = RecordingNamespace()
-    value = xp.number(activation.bind(xp).value(xp.variable("z")))
-    code = Code(module, name, 4, dtype)
-    z, n, stride, lanes = code.args
+def write_prediction(module: Any, dtype: Any, name: str, formula: Formula) -> None:
+    """``name(z, n, stride, lanes, numbers)``: a replaces z; the activation mixes outputs."""
+    (value,) = formula.roots
+    code = Code(module, name, 5, dtype)
+    z, n, stride, lanes, numbers = code.args
     with code.loop(code.b.mul(lanes, code.whole(code.size)), LINE) as panel:
         here = code.sum(z, panel.index)
-        across = _AcrossOutputs(code, n, {"z": lambda j: code.load(code.sum(here, (j, stride)))})
+        loads = {"z": lambda j: code.load(code.sum(here, (j, stride)))}
+        across = _AcrossOutputs(code, n, loads, numbers)
         across.prepare([value])
         # Reductions are done: a may replace z output by output.
         with code.loop(n) as output:
@@ -187,26 +259,15 @@ def write_prediction(module: Any, dtype: Any, name: str, activation: Activation)
     code.done()
 
 
-def write_loss(module: Any, dtype: Any, name: str, loss: Loss, output: Activation) -> None:
-    """``name(z, y, w, delta, n, stride, lanes, cost)``: Σ w_i C_i, and δ^L unless its address is 0.
+def write_loss(module: Any, dtype: Any, name: str, formula: Formula) -> None:
+    """``name(z, y, w, delta, n, stride, lanes, cost, numbers)``: Σ w_i C_i, and δ^L.
 
-    The loss comes fused with its output where it is, else a = g(z) first and the pullback
-    after. δ may take the place of y. ``cost`` is where a float64 is put. Samples of weight 0
-    (the lanes behind the last) count for nothing, whatever is in them.
+    δ is not stored if its address is 0; it may take the place of y. ``cost`` is where a float64
+    is put. Samples of weight 0 (the lanes behind the last) count for nothing, whatever is in them.
     """
-    xp = RecordingNamespace()
-    z, y = xp.variable("z"), xp.variable("y")
-    bound = loss.bind(xp, output)
-    if bound.from_input is not None:
-        term, slope = bound.from_input(z, y)
-    else:
-        activation = output.bind(xp)
-        a = activation.value(z)
-        term, up = bound.from_output(a, y)
-        slope = activation.pullback(z, a, up)
-    term, slope = xp.number(term), xp.number(slope)
-    code = Code(module, name, 8, dtype)
-    z_at, y_at, w_at, delta_at, n, stride, lanes, cost_at = code.args
+    term, slope = formula.roots
+    code = Code(module, name, 9, dtype)
+    z_at, y_at, w_at, delta_at, n, stride, lanes, cost_at, numbers = code.args
     b = code.b
     bytes_ = b.mul(lanes, code.whole(code.size))
 
@@ -220,7 +281,7 @@ def write_loss(module: Any, dtype: Any, name: str, loss: Loss, output: Activatio
                 return lambda j: code.load(code.sum(at, (j, stride)))
 
             loads = {key: column(at) for key, at in place.items()}
-            across = _AcrossOutputs(code, n, loads)
+            across = _AcrossOutputs(code, n, loads, numbers)
             roots = [term, slope] if training else [term]
             across.prepare(roots)
             with code.loop(n, carried=[zero(code)]) as one:

@@ -38,6 +38,7 @@ from deltarule.engines.compiled.fields import (
     SQUARES_G,
     THETA,
     UPDATE,
+    UPDATE_PARAMETERS,
     T,
 )
 
@@ -143,5 +144,6 @@ def apply(plan, numbers, rate, cost):
         what = (plan[THETA], plan[GRAD], plan[IS_WEIGHT], plan[FROZEN], plan[MEAN])
         start = first * chunk
         count = min(end * chunk, plan[COUNT]) - start
-        call(plan[UPDATE], what + (plan[NUMBERS], start * plan[SIZE], count, plan[SLOTS]))
+        where = (plan[NUMBERS], start * plan[SIZE], count, plan[SLOTS])
+        call(plan[UPDATE], what + where + (plan[UPDATE_PARAMETERS],))
     meet(plan)

@@ -15,14 +15,19 @@ import numpy as np
 from deltarule.engines.base import EngineSettings
 from deltarule.engines.compiled import fields as d
 from deltarule.engines.compiled.code import lanes_of
-from deltarule.engines.compiled.formulas import activation_kernel, prediction_kernel, write_loss
+from deltarule.engines.compiled.formulas import (
+    Kernel,
+    activation_kernel,
+    loss_kernel,
+    prediction_kernel,
+)
 from deltarule.engines.compiled.library import compiled
 from deltarule.engines.compiled.meeting import write_meeting, yield_address
 from deltarule.engines.compiled.products import write_products
 from deltarule.engines.compiled.rows import write_rows
 from deltarule.engines.compiled.scratch import Scratch, Seat, address_of, aligned, bits
 from deltarule.engines.compiled.target import processor
-from deltarule.engines.compiled.updates import write_passes, write_penalty, write_update
+from deltarule.engines.compiled.updates import update_kernel, write_passes, write_penalty
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Network
 
@@ -62,6 +67,7 @@ class Plan:
         self.rows = 0
         self.seats: list[Seat] = []
         self._grad: np.ndarray | None = None
+        self._kept_kernels: list[Kernel] = []
         self._scratch: Scratch | None = None
         self._parameters(settings)
         processor()  # a wrong switch is nobody's formula
@@ -73,7 +79,6 @@ class Plan:
         low = settings.seed & 0xFFFFFFFF
         self.integers[[d.SEED_LOW, d.SEED_HIGH]] = low, (settings.seed >> 32) & 0xFFFFFFFF
         self._sizes()
-        self.integers[d.MEMBERS] = 1
         self.reserve(32, training=False)
 
     # -- what stays ---------------------------------------------------------------------
@@ -145,26 +150,13 @@ class Plan:
         p[d.YIELD] = yield_address()
         output, loss = net.output_activation, net.loss
         rule: Any = settings.rule  # a record: the settings have looked it up
-        p[d.LOSS] = compiled(
-            ("loss", loss, output, dtype),
-            lambda module: write_loss(module, dtype, "loss", loss, output),
-        )["loss"]
-        if output.elementwise:
-            p[d.OUT_ACT] = activation_kernel(output, dtype)
-        else:
-            p[d.OUT_ACROSS] = prediction_kernel(output, dtype)
+        p[[d.LOSS, d.LOSS_PARAMETERS]] = self._places(loss_kernel(loss, output, dtype))
+        kernel = activation_kernel if output.elementwise else prediction_kernel
+        place = d.OUT_ACT if output.elementwise else d.OUT_ACROSS
+        p[[place, d.OUT_PARAMETERS]] = self._places(kernel(output, dtype))
         frozen = bool(net.frozen.any())
-        p[d.UPDATE] = compiled(
-            ("update", rule, settings.averaging, frozen, dtype),
-            lambda module: write_update(
-                module,
-                dtype,
-                "update",
-                rule,
-                settings.averaging,
-                frozen,
-            ),
-        )["update"]
+        update = update_kernel(rule, settings.averaging, frozen, dtype)
+        p[[d.UPDATE, d.UPDATE_PARAMETERS]] = self._places(update)
         names = tuple(settings.penalties)
         if names:
             p[d.PENALTY] = compiled(
@@ -173,6 +165,11 @@ class Plan:
             )["penalty"]
             scales = [strength / settings.total_weight for strength in settings.penalties.values()]
             self.numbers[d.SCALES : d.SCALES + len(scales)] = scales
+
+    def _places(self, kernel: Kernel) -> tuple[int, int]:
+        """Where a kernel and its parameters stand, which are kept as long as the plan is."""
+        self._kept_kernels.append(kernel)
+        return kernel.places
 
     def _layers(self, rates: tuple[float, ...]) -> None:
         net, size = self.net, self.dtype.itemsize
@@ -185,7 +182,8 @@ class Plan:
             fields[d.BIAS] = net.block(f"b{layer}").start * size if net.bias else -1
             if layer < net.n_layers:
                 activation: Any = net.activations[layer]  # of hidden layers, never None
-                fields[d.ACT] = activation_kernel(activation, str(self.dtype))
+                kernel = activation_kernel(activation, str(self.dtype))
+                fields[[d.ACT, d.PARAMETERS]] = self._places(kernel)
                 rate = rates[layer - 1]
                 fields[d.DROPS] = rate > 0
                 fields[d.DROP_THRESHOLD] = round(rate * 2**32)

@@ -32,10 +32,11 @@ KERNELS = (
 )  # fmt: skip
 PACKED, COPY_OUT, ALL_FINITE, DIFFER, TRANSPOSE, SCATTER, FLUSH = range(7)
 OUT_ACT, OUT_ACROSS, LAYERS, LANES, SIZE, N_INPUTS, N_OUTPUTS, HALF = range(7, 15)
-HEADER = 15
-# For each layer: inputs, vectors of outputs, W and b, bytes between rows of z, activation.
-N_IN, VECTORS, WEIGHT, BIAS, STRIDE, ACT = range(6)
-FIELDS = 6
+OUT_PARAMETERS, HEADER = 15, 16
+# For each layer: inputs, vectors of outputs, W and b, bytes between rows of z, activation, and
+# the parameters of that.
+N_IN, VECTORS, WEIGHT, BIAS, STRIDE, ACT, PARAMETERS = range(7)
+FIELDS = 7
 
 # Rows at a time. A piece of them stays in the second cache.
 ROWS = 256
@@ -48,11 +49,11 @@ def _elementwise(plan, target, count, room):
     """The output's activation on so many numbers of the caller's, the last by way of ``room``."""
     rest = count % plan[LANES]
     whole = count - rest
-    call(plan[OUT_ACT], (target, 0, whole, 1, 0))
+    call(plan[OUT_ACT], (target, 0, whole, 1, 0, plan[OUT_PARAMETERS]))
     if rest > 0:
         end = target + whole * plan[SIZE]
         call(plan[COPY_OUT], (end, 0, room, 1, rest))
-        call(plan[OUT_ACT], (room, 0, plan[LANES], 1, 0))
+        call(plan[OUT_ACT], (room, 0, plan[LANES], 1, 0, plan[OUT_PARAMETERS]))
         call(plan[COPY_OUT], (room, 0, end, 1, rest))
 
 
@@ -68,7 +69,7 @@ def _outputs(plan, x, n, target, scratch, half):
         rows = (z, stride, below, below_stride, plan[p + WEIGHT], plan[p + BIAS])
         call(plan[PACKED], rows + (plan[p + N_IN], n, vectors))
         if plan[p + ACT] != 0:
-            call(plan[p + ACT], (z, 0, vectors * lanes, n, stride))
+            call(plan[p + ACT], (z, 0, vectors * lanes, n, stride, plan[p + PARAMETERS]))
         below, below_stride = z, stride
         z, other = other, z
     if plan[OUT_ACROSS] != 0:
@@ -76,12 +77,12 @@ def _outputs(plan, x, n, target, scratch, half):
         blocks = (n + lanes - 1) // lanes
         across = odd_lines(blocks) * 64
         call(plan[TRANSPOSE], (below, below_stride, z, across, blocks, vectors))
-        call(plan[OUT_ACROSS], (z, n_out, across, blocks * lanes))
+        call(plan[OUT_ACROSS], (z, n_out, across, blocks * lanes, plan[OUT_PARAMETERS]))
         call(plan[SCATTER], (z, across, target, n_out * size, n, n_out))
         return
     alone = n == 1 and plan[OUT_ACT] != 0
     if alone:
-        call(plan[OUT_ACT], (below, 0, vectors * lanes, 1, 0))
+        call(plan[OUT_ACT], (below, 0, vectors * lanes, 1, 0, plan[OUT_PARAMETERS]))
     call(plan[COPY_OUT], (below, below_stride, target, n, n_out))
     if plan[OUT_ACT] != 0 and not alone:
         _elementwise(plan, target, n * n_out, z)

@@ -17,7 +17,7 @@ import numpy as np
 from deltarule.engines.compiled import predicting as d
 from deltarule.engines.compiled.code import LINE, lanes_of
 from deltarule.engines.compiled.fields import odd_lines
-from deltarule.engines.compiled.formulas import activation_kernel, prediction_kernel
+from deltarule.engines.compiled.formulas import Kernel, activation_kernel, prediction_kernel
 from deltarule.engines.compiled.library import compiled
 from deltarule.engines.compiled.packed import pack, packed_size, unpack, write_packed_product
 from deltarule.engines.compiled.rows import write_moves
@@ -47,16 +47,16 @@ def _write_kernels(module: Any, dtype: Any) -> None:
     write_moves(module, dtype)
 
 
-@functools.cache
-def _kernel(activation: Activation, dtype: str) -> tuple[int, int]:
-    """The address of an activation for single numbers, or of one that looks across outputs."""
+@functools.lru_cache(maxsize=256)
+def _kernel(activation: Activation, dtype: str) -> Kernel:
+    """The kernel of an activation for single numbers, or of one that looks across outputs."""
     if activation.elementwise:
         xp = RecordingNamespace()
         z = xp.variable("z")
         if activation.bind(xp).value(z) is z:
-            return 0, 0  # the identity
-        return activation_kernel(activation, dtype), 0
-    return 0, prediction_kernel(activation, dtype)
+            return Kernel(0, np.zeros(1))  # the identity
+        return activation_kernel(activation, dtype)
+    return prediction_kernel(activation, dtype)
 
 
 class CompiledPredictor(Predictor):
@@ -105,17 +105,24 @@ class CompiledPredictor(Predictor):
             self._parts.append(part)
             vectors = -(-n_out // lanes_of(dtype))
             bias = address_of(part)
-            fields = (n_in, vectors, bias + vectors * LINE, bias, odd_lines(vectors) * LINE, 0)
+            fields = (n_in, vectors, bias + vectors * LINE, bias, odd_lines(vectors) * LINE, 0, 0)
             self._layer(layer)[:] = fields
             start += size
 
     def _kernels(self) -> None:
         net, dtype = self.net, str(self._dtype)
+        self._kept_kernels = []  # the plan has their addresses
         fixed = compiled(("predict", dtype), lambda module: _write_kernels(module, dtype))
         self._plan[: len(d.KERNELS)] = [fixed[name] for name in d.KERNELS]
         for layer, activation in enumerate(net.hidden_activations, start=1):
-            self._layer(layer)[d.ACT] = _kernel(activation, dtype)[0]
-        self._plan[[d.OUT_ACT, d.OUT_ACROSS]] = _kernel(net.output_activation, dtype)
+            kernel = _kernel(activation, dtype)
+            self._layer(layer)[[d.ACT, d.PARAMETERS]] = kernel.places
+            self._kept_kernels.append(kernel)
+        output = net.output_activation
+        kernel = _kernel(output, dtype)
+        place = d.OUT_ACT if output.elementwise else d.OUT_ACROSS
+        self._plan[[place, d.OUT_PARAMETERS]] = kernel.places
+        self._kept_kernels.append(kernel)
 
     def _half(self, rows: int) -> int:
         """Bytes of scratch for one layer of so many rows, at most ``ROWS``."""
@@ -163,9 +170,12 @@ class CompiledPredictor(Predictor):
             return
         edges = np.linspace(0, n, threads + 1).astype(int).tolist()
         shares = [slice(*edge) for edge in itertools.pairwise(edges)]
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(lambda share: self._run(X[share], out[share]), shares):
-                pass
+        try:
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(lambda share: self._run(X[share], out[share]), shares):
+                    pass
+        except RuntimeError:  # no thread can be started, at the end of the interpreter for one
+            self._run(X, out)
 
     def _run(self, X: np.ndarray, out: np.ndarray) -> None:
         if not len(X):

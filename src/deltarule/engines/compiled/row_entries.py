@@ -14,7 +14,7 @@ from deltarule.engines.compiled.driver import (
     meet,
     take_rows,
 )
-from deltarule.engines.compiled.entries import all_here
+from deltarule.engines.compiled.entries import begin
 from deltarule.engines.compiled.fields import (
     ALONE,
     CHOSEN,
@@ -43,11 +43,11 @@ from deltarule.engines.compiled.fields import (
 __all__ = ["run_rows"]
 
 
-@driver_function("void(int64, int64, int64, int64)")
-def run_rows(plan_at, batch_at, target, bytes_of_row):
+@driver_function("void(int64, int64, int64, int64, int64)")
+def run_rows(plan_at, workers, batch_at, target, bytes_of_row):
     """For each row its gradient in θ, so many bytes of ``target``; or, with 0 bytes, ∂C/∂x."""
     plan, batch = integers(plan_at), integers(batch_at)
-    if not all_here(plan):
+    if not begin(plan, workers):
         return
     alone = integers(plan[ALONE])
     numbers, chosen = numbers_of(alone[NUMBERS]), integers(alone[CHOSEN])

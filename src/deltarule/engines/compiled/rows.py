@@ -38,8 +38,8 @@ def _choose(code: Code) -> None:
     """Positions, row numbers and weights of the rows whose weight is not 0; how many.
 
     The position of row i is ``positions[i]``, or i + base if there are none; its number
-    ``numbers[i]``, or its position; its weight that at its position, over the divisor. With a
-    stride of 0 between weights all rows have the same.
+    ``numbers[position]``, or its position; its weight that at its position, over the divisor.
+    With a stride of 0 between weights all rows have the same.
     """
     positions, numbers, n, base, w, w_stride, divisor, out, out_w = code.args
     b, eight = code.b, code.whole(8)
@@ -55,7 +55,7 @@ def _choose(code: Code) -> None:
         # Reading some word in place of a missing one keeps the loop without branches.
         any_word = b.select(have_positions, code.sum(positions, (loop.index, eight)), out)
         position = b.select(have_positions, code.load(any_word, I64), b.add(loop.index, base))
-        any_word = b.select(have_numbers, code.sum(numbers, (loop.index, eight)), out)
+        any_word = b.select(have_numbers, code.sum(numbers, (position, eight)), out)
         number = b.select(have_numbers, code.load(any_word, I64), position)
         weight = code.load(code.sum(w, (position, w_stride)), code.real)
         weight = b.fdiv(weight, divide_by)

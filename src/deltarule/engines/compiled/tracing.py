@@ -57,7 +57,7 @@ class Traced:
 
     __slots__ = ("factors", "ir", "tracer")
 
-    def __init__(self, tracer: Tracer, value: Any, factors: tuple[Any, Any] | None = None) -> None:
+    def __init__(self, tracer: Any, value: Any, factors: tuple[Any, Any] | None = None) -> None:
         self.tracer, self.ir, self.factors = tracer, value, factors
 
     __add__ = _operator("add")
@@ -210,9 +210,13 @@ class Tracer:
         code = self.code
         if isinstance(scalar, ir.Constant):
             return code.number(code.vector, scalar.constant)
+        known = code.is_number(scalar)
         if code.size == 4:
             scalar = code.b.fptrunc(scalar, code.real)
-        return code.splat(scalar)
+        vector = code.splat(scalar)
+        if known:
+            code.mark_as_number(vector)
+        return vector
 
     def _rounded(self, value: Any) -> Any:
         """A single number, rounded to the kernel's type."""
@@ -238,7 +242,7 @@ def evaluate(
     known : mapping of int to Traced
         What is there already, by the node's index.
     leaf : callable
-        Gives a variable, ``n_outputs`` and ``per_output``.
+        Gives a variable, a symbol, ``n_outputs`` and ``per_output``.
 
     Returns
     -------
@@ -250,8 +254,6 @@ def evaluate(
             continue
         if node.op == "constant":
             found[node.index] = float(node.data)
-        elif node.op == "symbol":
-            found[node.index] = float(node.data[2])
         elif not node.args:
             found[node.index] = leaf(node)
         else:

@@ -1,51 +1,100 @@
 """Kernels that pass over all parameters: rules, averages, penalties, clipping.
 
-A rule's formula is run once, over the tracing namespace, and becomes the body of one loop
-in which the frozen parameters are held and the average follows. Arrays are padded to four
-vectors with zeros, so that no loop has a rest.
+What a rule's formula does is written down once, with its parameters as data, and becomes the
+body of one loop in which the frozen parameters are held and the average follows. Arrays are
+padded to four vectors with zeros, so that no loop has a rest.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 
 from deltarule.engines.compiled.code import I64, LINE, Code
-from deltarule.engines.compiled.formulas import DOUBLE, added, vector, zero
-from deltarule.engines.compiled.tracing import Tracer
+from deltarule.engines.compiled.formulas import DOUBLE, Kernel, added, kernel_of, vector, zero
+from deltarule.engines.compiled.parameters import Program, Tape, taped
+from deltarule.engines.compiled.tracing import Traced, Tracer
 from deltarule.maths.penalties import PENALTIES
 from deltarule.optimizers import Rule, StepInfo, average
+from deltarule.records import Record
 
-__all__ = ["write_passes", "write_penalty", "write_update"]
+__all__ = ["update_kernel", "write_passes", "write_penalty"]
 
 
-def write_update(
-    module: Any,
-    dtype: Any,
-    name: str,
-    rule: Rule,
-    averaging: float | None,
-    some_frozen: bool,
-) -> None:
-    """One pass of the rule over all parameters, the frozen ones held, the average following.
+class _Update(NamedTuple):
+    """One pass over all parameters: what is done, and what it needs."""
 
-    ``name(theta, grad, is_weight, frozen, mean, numbers, offset, count, slots)``; the numbers are
-    float64: t, η and the cost, penalty included; ``slots`` is a table of addresses, one for
-    each slot. Every slot is replaced. ``offset``, in bytes, says where in the arrays to begin.
+    program: Program
+    slots: tuple[tuple[str, str], ...]
+    uses_weights: bool
+    averages: bool
+    some_frozen: bool
+
+    @property
+    def key(self) -> Any:
+        return self.program.key, *self[1:]
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return self.program.values
+
+
+def _averaged(xp: Any, decay: float) -> Any:
+    return lambda mean, theta, t: average(xp, mean, theta, decay, t)
+
+
+@functools.lru_cache(maxsize=256)
+def update_kernel(rule: Rule, averaging: float | None, some_frozen: bool, dtype: str) -> Kernel:
+    """The kernel of a rule, the frozen parameters held, the average following."""
+    follows = None if averaging is None else Record("average", _averaged, {"decay": averaging})
+    slots = tuple((slot.name, slot.kind) for slot in rule.slots)
+
+    def run(tape: Tape, records: Any) -> dict[str, Any]:
+        moving, mean = records
+        t, rate, cost = (tape.given(name) for name in ("t", "rate", "cost"))
+        theta, grad = tape.given("theta"), tape.given("grad")
+        before = {name: tape.given(f"slot {name}") for name, _ in slots}
+        weights = tape.given("weights") if rule.uses_weights else None
+        held = tape.given("held") if some_frozen else None
+        if held is not None:
+            grad = tape.where(held, 0.0, grad)
+        moved, after = moving.bind(tape)(theta, grad, before, StepInfo(t, rate, cost, weights))
+        if held is not None:
+            # A frozen parameter has gradient 0, but a weight decay would still move it.
+            moved = tape.where(held, theta, moved)
+        results = {"theta": moved} | {f"slot {name}": after[name] for name, _ in slots}
+        if mean is not None:
+            results["mean"] = mean.bind(tape)(tape.given("mean"), moved, t)
+        return results
+
+    program = taped(run, lambda: Tape(dtype, Traced), rule, follows)
+    update = _Update(program, slots, rule.uses_weights, follows is not None, some_frozen)
+    return kernel_of("update", update, dtype, _write_update)
+
+
+def _write_update(module: Any, dtype: Any, name: str, update: _Update) -> None:
+    """One pass over all parameters.
+
+    ``name(theta, grad, is_weight, frozen, mean, numbers, offset, count, slots, parameters)``; the
+    numbers are float64: t, η and the cost, penalty included; ``slots`` is a table of addresses,
+    one for each slot. Every slot is replaced. ``offset``, in bytes, says where in the arrays to
+    begin. The parameters are the rule's, float64.
     """
-    code = Code(module, name, 9, dtype)
-    theta_at, grad_at, weights_at, frozen_at, mean_at, numbers, offset, count, table = code.args
+    code = Code(module, name, 10, dtype)
+    theta_at, grad_at, weights_at, frozen_at, mean_at, numbers = code.args[:6]
+    offset, count, table, parameters = code.args[6:]
     b = code.b
     once = Tracer(code, reciprocals=True)
     t, rate, cost = (
         once.value(code.load(code.sum(numbers, code.whole(8 * i)), DOUBLE)) for i in range(3)
     )
     addresses = {
-        slot.name: code.load(code.sum(table, code.whole(8 * i)), I64, 8)
-        for i, slot in enumerate(rule.slots)
+        slot: code.load(code.sum(table, code.whole(8 * i)), I64, 8)
+        for i, (slot, _) in enumerate(update.slots)
     }
-    single = [slot.name for slot in rule.slots if slot.kind == "scalar"]
+    single = [slot for slot, kind in update.slots if kind == "scalar"]
 
     def widened(value: Any) -> Any:
         return b.fpext(value, DOUBLE) if code.size == 4 else value
@@ -58,31 +107,27 @@ def write_update(
         def at(address: Any) -> Any:
             return once.value(code.load(code.sum(address, here)))
 
-        theta, grad = at(theta_at), at(grad_at)
-        slots = {
-            slot.name: once.value(singles[slot.name])
-            if slot.kind == "scalar"
-            else at(addresses[slot.name])
-            for slot in rule.slots
-        }
-        weights = once.value(code.load_bits(weights_at, here)) if rule.uses_weights else None
-        held = once.value(code.load_bits(frozen_at, here)) if some_frozen else None
-        if held is not None:
-            grad = once.where(held, 0.0, grad)
-        info = StepInfo(t, rate, cost, weights)
-        moved, moved_slots = rule.bind(once)(theta, grad, slots, info)
-        if held is not None:
-            # A frozen parameter has gradient 0, but a weight decay would still move it.
-            moved = once.where(held, theta, moved)
-        code.replace(vector(once, moved), code.sum(theta_at, here))
-        if averaging is not None:
-            mean = average(once, at(mean_at), moved, averaging, t)
-            code.replace(vector(once, mean), code.sum(mean_at, here))
-        for slot in rule.slots:
-            if slot.kind == "theta":
-                value = vector(once, moved_slots[slot.name])
-                code.replace(value, code.sum(addresses[slot.name], here))
-        loop.next(*[moved_slots[key].ir for key in single])
+        given = {"t": t, "rate": rate, "cost": cost, "theta": at(theta_at), "grad": at(grad_at)}
+        for slot, kind in update.slots:
+            one = kind == "scalar"
+            given[f"slot {slot}"] = once.value(singles[slot]) if one else at(addresses[slot])
+        if update.uses_weights:
+            given["weights"] = once.value(code.load_bits(weights_at, here))
+        if update.some_frozen:
+            given["held"] = once.value(code.load_bits(frozen_at, here))
+        if update.averages:
+            given["mean"] = at(mean_at)
+        results = update.program.run(
+            given, once, lambda place: once.value(code.parameter(parameters, place))
+        )
+        code.replace(vector(once, results["theta"]), code.sum(theta_at, here))
+        if update.averages:
+            code.replace(vector(once, results["mean"]), code.sum(mean_at, here))
+        for slot, kind in update.slots:
+            if kind == "theta":
+                value = vector(once, results[f"slot {slot}"])
+                code.replace(value, code.sum(addresses[slot], here))
+        loop.next(*[once._lifted(results[f"slot {key}"]).ir for key in single])
     for key, value in zip(single, loop.carried, strict=True):
         narrow = b.fptrunc(value, code.real) if code.size == 4 else value
         code.store(narrow, addresses[key])

@@ -31,8 +31,7 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> Warmed:
     """Compile the driver, and the kernels of every registered activation, loss and rule.
 
     In both types, each rule with and without an average, and each penalty. What is there already
-    is only loaded. Other parameters (a Huber loss of another κ) are compiled when they are
-    first used, in some 20 ms each.
+    is only loaded. Other values of parameters (a Huber loss of another κ) have the same kernels.
 
     Parameters
     ----------

@@ -1,0 +1,267 @@
+"""A number is data, not code: a search over the values of a parameter compiles once."""
+
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from deltarule import train_many
+from deltarule.engines import Batch, EngineSettings, make_engine
+from deltarule.engines.compiled import formulas, library, predictor, updates
+from deltarule.engines.compiled.formulas import activation_kernel, loss_kernel, prediction_kernel
+from deltarule.engines.compiled.updates import update_kernel
+from deltarule.errors import InputError
+from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Loss, Network, forward
+from deltarule.optimizers import RULES, Rule, Slot
+
+MANY = 200
+
+
+@pytest.fixture
+def compilations(tmp_path, monkeypatch):
+    """What is compiled from here on, into an empty cache, as a list of digests."""
+    made = []
+    monkeypatch.setenv(library.FOLDER, str(tmp_path))
+    monkeypatch.setattr(library, "_LINKED", set())
+    monkeypatch.setattr(library, "_KEPT", {})
+    linker = library.new_linker()
+    monkeypatch.setattr(library, "_linker", lambda: linker)
+    compile_it = library._to_object
+
+    def counted(text):
+        made.append(text)
+        return compile_it(text)
+
+    monkeypatch.setattr(library, "_to_object", counted)
+    kernels = (activation_kernel, prediction_kernel, loss_kernel, update_kernel, predictor._kernel)
+    for kernel in kernels:
+        kernel.cache_clear()
+    yield lambda: (len(made), len(list(tmp_path.rglob("*.o"))))
+    for kernel in kernels:  # they are of a linker that goes away
+        kernel.cache_clear()
+
+
+def values_near(record, name):
+    """So many values of a parameter that it may have, those of its default's kind."""
+    default = record.settings[name]
+    if isinstance(default, tuple):
+        return [tuple(np.linspace(0.1, 0.9, 3) * share) for share in np.linspace(0.3, 1.0, MANY)]
+    if default == 0:
+        return np.linspace(0.0, 0.9, MANY).tolist()
+    # From a default on upwards, or downwards, whichever is allowed; round numbers among them.
+    for ends in ((0.5, 1.0), (1.0, 2.0)):
+        values = (default * np.linspace(*ends, MANY)).tolist()
+        try:
+            for value in values:
+                record.with_parameters(**{name: value})
+        except InputError:
+            continue
+        return values
+    raise AssertionError(f"no range for {name} of {record}")
+
+
+def numbers_of(registry):
+    return [
+        pytest.param(record, name, id=f"{record.name}-{name}")
+        for record in registry
+        for name, value in record.parameters
+        if not isinstance(value, bool)
+    ]
+
+
+def kernels_of(record, dtype):
+    if isinstance(record, Rule):
+        update_kernel(record, 0.9, True, dtype)
+    elif isinstance(record, Loss):
+        for output in ACTIVATIONS:
+            if record.accepts(output):
+                loss_kernel(record, output, dtype)
+                break
+    else:
+        kernel = activation_kernel if record.elementwise else prediction_kernel
+        kernel(record, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("record", "name"), [*numbers_of(RULES), *numbers_of(LOSSES), *numbers_of(ACTIVATIONS)]
+)
+def test_every_value_of_every_parameter_has_one_kernel(record, name, dtype, compilations):
+    values = values_near(record, name)
+    assert len(set(values)) == MANY
+    for value in values:
+        kernels_of(record.with_parameters(**{name: value}), dtype)
+    assert compilations() == (1, 1)
+
+
+def test_every_decay_of_an_average_has_one_kernel(compilations):
+    for decay in np.linspace(0, 0.999, MANY).tolist():
+        update_kernel(RULES.get("sgd"), decay, False, "float32")
+    assert compilations() == (1, 1)
+
+
+# -- formulas of one's own --------------------------------------------------------------------
+
+
+def bumpy(xp, alpha, beta, count, shape):
+    """All that a formula may do with its parameters: Python's mathematics, and a choice."""
+    width = math.sqrt(alpha) + float(np.log1p(beta))
+    if shape == "wide":
+        width = 2 * width
+
+    def value(z):
+        return xp.tanh(width * z) + 2 * z + alpha * z + max(beta, 0.25) * z**count
+
+    def slope(z, a):
+        t = xp.tanh(width * z)
+        rest = 2 + alpha + max(beta, 0.25) * count * (z if count == 2 else z * z)
+        return width * (1 - t * t) + rest
+
+    return value, slope
+
+
+BUMPY = Activation("bumpy", bumpy, {"alpha": 2.0, "beta": 1, "count": 2, "shape": "wide"})
+
+
+def lopsided(xp, tau, scale):
+    def from_output(a, y):
+        r = a - y
+        return scale * xp.where(r > 0, tau * r * r, r * r), 2 * scale * r * xp.where(r > 0, tau, 1)
+
+    return from_output
+
+
+LOPSIDED = Loss("lopsided", lopsided, {"tau": 0.5, "scale": 2})
+
+
+def drifting(xp, pull, power, memory):
+    root = math.exp(-pull)
+
+    def update(theta, g, slots, step):
+        v = memory**step.t * g + root * slots["v"]
+        size = xp.sqrt(v * v + 1e-3) ** power
+        return theta - step.learning_rate * v / (size + pull), {"v": v}
+
+    return update
+
+
+DRIFTING = Rule("drifting", drifting, {"pull": 0.5, "power": 2, "memory": 0.9}, slots=(Slot("v"),))
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [(BUMPY, "alpha"), (BUMPY, "beta"), (LOPSIDED, "tau"), (LOPSIDED, "scale"), (DRIFTING, "pull"),
+     (DRIFTING, "memory")],
+)  # fmt: skip
+def test_one_s_own_formulas_compile_once(record, name, compilations):
+    values = [0.5, 1.0, 2.0, 1, 2, 3, np.float32(0.75), *np.linspace(0.3, 0.99, MANY)]
+    for value in values:
+        kernels_of(record.with_parameters(**{name: value}), "float64")
+    assert compilations() == (1, 1)
+
+
+def test_what_makes_the_operations_has_a_kernel_for_each(compilations):
+    for count, shape in ((2, "wide"), (3, "wide"), (2, "narrow"), (3, "narrow")):
+        for alpha in (0.5, 2.0, 7.0):
+            changed = BUMPY.with_parameters(count=count, shape=shape, alpha=alpha)
+            kernels_of(changed, "float64")
+    # A width twice as large is a number, too.
+    assert compilations() == (2, 2)
+    for levels in ([0.5], [0.1, 0.9], [0.2, 0.7]):
+        loss = LOSSES.get("quantile", levels=levels)
+        loss_kernel(loss, ACTIVATIONS.get("identity"), "float64")
+    assert compilations() == (4, 4)
+
+
+def trajectory(name, net, settings):
+    engine = make_engine(name)
+    engine.load(net, net.initial(0), EngineSettings(**settings))
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(37, net.n_inputs)).astype(net.dtype)
+    Y = rng.uniform(0.1, 0.9, size=(37, net.n_outputs)).astype(net.dtype)
+    if net.output_activation.name == "softmax":
+        Y = np.eye(net.n_outputs, dtype=net.dtype)[rng.integers(net.n_outputs, size=37)]
+    batch = Batch(X, Y, np.full(37, 1 / 37, net.dtype), np.arange(37), 1)
+    costs = [engine.step(batch._replace(step=t), 0.01) for t in range(1, 6)]
+    return [np.array(costs), engine.theta, engine.averaged_theta, engine.predict(X)]
+
+
+def agree(net, **settings):
+    got, right = (trajectory(name, net, settings) for name in ("compiled", "reference"))
+    for a, b in zip(got, right, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(("record", "name"), numbers_of(RULES))
+def test_the_values_of_a_rule_are_those_that_it_computes_with(record, name):
+    for value in values_near(record, name)[::66]:
+        agree(Network([3, 5, 2]), rule=record.with_parameters(**{name: value}), averaging=0.8)
+
+
+@pytest.mark.parametrize(("record", "name"), numbers_of(ACTIVATIONS))
+def test_the_values_of_an_activation_are_those_that_it_computes_with(record, name):
+    for value in values_near(record, name)[::66]:
+        g = record.with_parameters(**{name: value})
+        agree(Network([3, 5, 4, 2], activation=g, output_activation=g))
+
+
+@pytest.mark.parametrize(("record", "name"), numbers_of(LOSSES))
+def test_the_values_of_a_loss_are_those_that_it_computes_with(record, name):
+    for value in values_near(record, name)[::66]:
+        loss = record.with_parameters(**{name: value})
+        for output in ("softmax", "logistic", "identity", "elu"):
+            if loss.accepts(ACTIVATIONS.get(output)):
+                agree(Network([3, 5, 3], loss=loss, output_activation=output))
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.3, 0.999, 1.0])
+def test_the_decay_of_an_average_is_the_one_it_computes_with(averaging):
+    agree(Network([3, 5, 2]), rule="adam", averaging=averaging)
+
+
+def test_one_s_own_formulas_compute_with_their_values():
+    for alpha, beta, count in ((0.3, 1, 2), (2.0, 0.1, 3), (2, 2.0, 2)):
+        g = BUMPY.with_parameters(alpha=alpha, beta=beta, count=count)
+        rule = DRIFTING.with_parameters(pull=alpha / 3, power=count - 1, memory=beta / 3)
+        loss = LOSSES.get("huber", kappa=alpha)
+        agree(Network([3, 5, 2], activation=g, loss=loss), rule=rule)
+        agree(Network([3, 2], loss=LOPSIDED.with_parameters(tau=alpha, scale=count)))
+
+
+def test_equal_values_of_different_parameters_are_kept_apart(compilations):
+    """β₁ = β₂, or an α equal to a constant of the formula: the same kernel all the same."""
+    for beta1, beta2 in ((0.9, 0.999), (0.5, 0.5), (0.0, 0.0), (0.25, 0.75)):
+        update_kernel(RULES.get("adam", beta1=beta1, beta2=beta2), None, False, "float64")
+    for alpha, scale in ((1.0, 1.0), (2.0, 2.0), (0.5, 1.0), (1, 0)):
+        activation_kernel(ACTIVATIONS.get("selu", alpha=alpha, scale=scale), "float64")
+    assert compilations() == (2, 2)
+
+
+def test_predictors_and_many_networks_compile_once(compilations):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 3))
+
+    def use(alpha):
+        net = Network([3, 4, 1], activation={"name": "leaky_relu", "alpha": alpha})
+        rule = {"name": "momentum", "momentum": alpha}
+        train_many(net, X, X[:, 0], seeds=range(2), epochs=1, rule=rule, engine="compiled")
+        theta = net.initial(0)
+        found = predictor.CompiledPredictor(net, theta, "compiled")
+        np.testing.assert_allclose(found(X), forward(net, theta, X).A[-1], rtol=1e-12, atol=1e-14)
+
+    use(0.01)
+    before = compilations()
+    for alpha in np.linspace(0.02, 0.9, 40).tolist():
+        use(alpha)
+    assert compilations() == before
+
+
+def test_what_is_kept_does_not_grow_with_the_values(compilations):
+    before = len(library._KEPT)
+    for kappa in np.linspace(0.1, 3, 600).tolist():
+        loss_kernel(LOSSES.get("huber", kappa=kappa), ACTIVATIONS.get("identity"), "float64")
+    assert len(library._KEPT) == before + 1
+    assert formulas.loss_kernel.cache_info().currsize <= 256
+    assert updates.update_kernel.cache_info().maxsize == 256

@@ -1,0 +1,94 @@
+"""Compiled code is entered through one door, which says how many workers run the call."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parents[2] / "src" / "deltarule"
+COMPILED = SRC / "engines" / "compiled"
+DOOR = COMPILED / "team.py"
+# What holds entries that several workers may run, and what of it is none.
+ENTRIES = [COMPILED / "entries.py", COMPILED / "row_entries.py"]
+OTHERS = {"describe"}
+
+
+def entries(source):
+    """The functions that are compiled for Python to call: those with a signature."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and any(
+            isinstance(mark, ast.Call)
+            and getattr(mark.func, "id", "") == "driver_function"
+            and mark.args
+            for mark in node.decorator_list
+        ):
+            yield node
+
+
+def begins(function):
+    """Whether it takes the number of workers, and writes it down before anything else is done."""
+    names = [argument.arg for argument in function.args.args]
+    for statement in function.body:
+        text = ast.unparse(statement)
+        if text.startswith("if not begin(plan, workers):\n    return"):
+            return names[:2] == ["plan_at", "workers"]
+        assigns = isinstance(statement, ast.Assign) and not isinstance(
+            statement.targets[0], ast.Subscript
+        )
+        if not assigns and not isinstance(statement.value, ast.Constant):
+            return False
+    return False
+
+
+def used(source, names):
+    """Where a file imports an entry by its name, or asks a module for it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if node.module.endswith("entries") and {alias.name for alias in node.names} & names:
+                yield node.lineno
+        elif isinstance(node, ast.Attribute) and node.attr in names:
+            whole = ast.unparse(node.value)
+            if whole.endswith(("entries", "row_entries")):
+                yield node.lineno
+
+
+NAMES = {each.name for path in ENTRIES for each in entries(path.read_text())} - OTHERS
+
+
+@pytest.mark.parametrize("path", ENTRIES, ids=lambda path: path.name)
+def test_every_entry_begins_with_the_number_of_workers(path):
+    found = [each for each in entries(path.read_text()) if each.name not in OTHERS]
+    assert found
+    assert [each.name for each in found if not begins(each)] == []
+
+
+def test_nothing_but_the_door_calls_an_entry():
+    assert len(NAMES) >= 8
+    found = {
+        f"{path.relative_to(SRC)}:{line}"
+        for path in SRC.rglob("*.py")
+        if path not in (DOOR, *ENTRIES)
+        for line in used(path.read_text(), NAMES)
+    }
+    assert found == set()
+
+
+def test_no_other_file_imports_the_entries():
+    for path in SRC.rglob("*.py"):
+        if path in (DOOR, *ENTRIES):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "deltarule.engines.compiled":
+                names = {alias.name for alias in node.names}
+                allowed = {"row_entries"} if path.name == "warming.py" else set()
+                assert not names & {"entries", "row_entries"} - allowed, path
+            if isinstance(node, ast.ImportFrom) and str(node.module).endswith("entries"):
+                assert {alias.name for alias in node.names} <= OTHERS, path
+
+
+def test_a_planted_bypass_is_seen():
+    source = "from deltarule.engines.compiled.entries import run_steps\nrun_steps(1)\n"
+    assert list(used(source, NAMES)) == [1]
+    assert list(used("x = engine.entries.run_steps(1)", NAMES)) == [1]
+    late = '@driver_function("void(int64)")\ndef run(plan_at, workers):\n    plan[0] = 1\n'
+    assert not any(map(begins, entries(late)))
