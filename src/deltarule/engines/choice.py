@@ -16,6 +16,7 @@ from deltarule.engines.checked import CheckedEngine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import InputError, MissingDependency, NotCompilable, UnknownName
 from deltarule.maths import Network
+from deltarule.waiting import waited_for
 
 __all__ = ["VARIABLE", "engine_name", "make_engine", "started_engine"]
 
@@ -32,7 +33,9 @@ def compiled_module(name: str = "engine") -> Any:
         If there is no Numba, or none that works here.
     """
     try:
-        return importlib.import_module(f"deltarule.engines.compiled.{name}")
+        # Where nothing is kept it takes seconds. Left at Ctrl-C, it goes on to its end, so that
+        # neither Numba nor a module is ever found half imported.
+        return waited_for(lambda: importlib.import_module(f"deltarule.engines.compiled.{name}"))
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] not in {"numba", "llvmlite"}:
             raise
