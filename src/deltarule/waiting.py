@@ -11,11 +11,12 @@ import atexit
 import contextlib
 import contextvars
 import os
+import sys
 import threading
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar
 
-__all__ = ["any_left", "check_ending", "waited_for"]
+__all__ = ["any_left", "check_ending", "end_process", "waited_for", "whole"]
 
 T = TypeVar("T")
 
@@ -23,6 +24,8 @@ T = TypeVar("T")
 _LOOK = 0.05
 # How long a call that was cancelled is given to end in order.
 _GRACE = 0.2
+# How long a write that another thread is in is waited for.
+_WRITE = 2.0
 # LLVM needs more than the half megabyte that some systems give to a thread.
 _STACK = 16 << 20
 _STACK_LOCK = threading.Lock()
@@ -48,7 +51,7 @@ class _Call(threading.Thread):
         """Make the call."""
         try:
             self.value = self._context.run(self._work)
-        except BaseException as error:  # raised again where it is waited for
+        except BaseException as error:  # noqa: BLE001  raised where it is waited for
             self.error = error
         finally:
             _LEFT.discard(self)
@@ -149,6 +152,34 @@ def check_ending() -> None:
     """
     if _ENDING.is_set():
         raise _Ending
+
+
+_WRITES = threading.Lock()
+
+
+@contextlib.contextmanager
+def whole() -> Iterator[None]:
+    """A write in another thread that :func:`end_process` lets end.
+
+    Examples
+    --------
+    >>> with whole():
+    ...     pass
+    """
+    with _WRITES:
+        yield
+
+
+def end_process(status: int) -> NoReturn:
+    """End this process now, though calls are left that nobody waits for.
+
+    For a command line, which has nothing else to put in order: handlers of ``atexit`` are not run.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    _WRITES.acquire(timeout=_WRITE)  # a file is whole, and no temporary one left
+    os._exit(status)
 
 
 @atexit.register

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from deltarule.errors import FileError
 from deltarule.files import write_bytes
+from deltarule.waiting import whole
 
 __all__ = ["FOLDER", "announce", "cache_folder", "not_kept", "read_code", "write_code"]
 
@@ -74,16 +75,13 @@ def write_code(name: str, code: bytes) -> bool:
     if why_not:
         return False
     try:
-        path, data = folder / name, _sealed(name, code)
-        try:
-            write_bytes(path, data)
-        except FileError:
-            if not path.is_dir():
-                raise
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
             # A folder in the place of a file is somebody's mistake, and maybe full.
             path.rename(path.with_name(f"{name}.{secrets.token_hex(4)}.moved"))
-            write_bytes(path, data)
-        path.chmod(_FILE_MODE)
+        with whole():
+            write_bytes(path, _sealed(name, code))
+            path.chmod(_FILE_MODE)
     except (OSError, FileError) as error:
         _LOST.append(str(error))
         return False

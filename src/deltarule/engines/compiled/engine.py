@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch, Promises
+from deltarule.engines.choice import compiled_module
 from deltarule.engines.compiled import entries
 from deltarule.engines.compiled import fields as d
 from deltarule.engines.compiled.plan import Plan
@@ -219,8 +220,7 @@ class CompiledEngine(Engine):
         return self._rows(n, grads, grads.itemsize * self.net.n_parameters)
 
     def _rows(self, n: int, target: np.ndarray, bytes_of_row: int) -> np.ndarray:
-        from deltarule.engines.compiled.row_entries import run_rows
-
+        run_rows = compiled_module("row_entries").run_rows
         members = self._members_apart(n)
         run_together(self._plan, members, run_rows, self._at[1], address_of(target), bytes_of_row)
         return target

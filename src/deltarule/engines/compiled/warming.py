@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.engines.base import EngineSettings
-from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.choice import compiled_module
 from deltarule.engines.compiled.cache import FOLDER, cache_folder, not_kept
+from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.compiled.predictor import CompiledPredictor
 from deltarule.errors import FileError
 from deltarule.maths import ACTIVATIONS, LOSSES, Network
@@ -52,8 +53,7 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> Warmed:
     True
     """
     _check_kept()
-    from deltarule.engines.compiled import row_entries  # noqa: F401  compiles when it is imported
-
+    compiled_module("row_entries")  # compiles when it is imported
     started, count = time.perf_counter(), 0
     for dtype in (np.float32, np.float64):
         for what, net, settings in _networks(dtype):
