@@ -12,6 +12,7 @@ import pytest
 from tests.cli.conftest import contents
 
 from deltarule import MLPClassifier, MLPRegressor
+from deltarule.estimators import TableModel
 from deltarule.training import StopFlag
 from deltarule.waiting import any_left, waited_for
 
@@ -166,8 +167,7 @@ def test_ctrl_c_while_saving_waits_until_the_model_is_whole(place):
     assert err.splitlines()[-1] == (
         "error: interrupted; what was saved before is whole: the model in numbers.model"
     )
-    report = json.loads((place / "numbers.model" / "report.json").read_text())
-    assert report["settings"]["seed"] == 9
+    assert TableModel.load("numbers.model").settings["seed"] == 9
     assert not left_over(place)
 
 
@@ -217,7 +217,9 @@ def test_a_query_without_an_end_ends(place, module, data, sql):
 def test_an_estimator_without_a_finished_epoch_is_as_it_was(kind, solver, monkeypatch):
     X = np.linspace(-1, 1, 40)[:, None]
     y = (X[:, 0] > 0).astype(int)
-    model = kind(hidden_layer_sizes=(3,), solver=solver, max_iter=3, random_state=0, engine="reference")
+    model = kind(
+        hidden_layer_sizes=(3,), solver=solver, max_iter=3, random_state=0, engine="reference"
+    )
     with pytest.warns(Warning, match="onverge"):
         model.fit(X, y)
     before = dict(model.__dict__)
@@ -225,7 +227,7 @@ def test_an_estimator_without_a_finished_epoch_is_as_it_was(kind, solver, monkey
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, 1 - y)
     assert model.__dict__ == before
-    fresh = kind(hidden_layer_sizes=(3,), solver=solver, random_state=0, engine="reference")
+    fresh = kind(hidden_layer_sizes=(3,), **options)
     monkeypatch.setattr(StopFlag, "check", pressed_once(StopFlag.check))
     with pytest.raises(KeyboardInterrupt):
         fresh.fit(X, y)

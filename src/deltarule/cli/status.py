@@ -170,12 +170,12 @@ _UsageError: Any = next(
 
 def execute(arguments: Sequence[str]) -> int:
     """Run the command line with these arguments, and give its exit status."""
-    from deltarule.cli.app import app
-
     # The --json of bench names a file.
     as_json = "--json" in arguments and arguments[0] != "bench"
-    command = typer.main.get_command(app)
     try:
+        from deltarule.cli.app import app
+
+        command = typer.main.get_command(app)
         result = command.main(list(arguments), prog_name="deltarule", standalone_mode=False)
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -183,9 +183,11 @@ def execute(arguments: Sequence[str]) -> int:
         else:
             _tell(_usage(error, arguments), "UsageError", Status.USAGE, as_json)
         return Status.USAGE
-    except typer.Abort:  # Ctrl-C before the command began
-        _tell("interrupted; nothing was saved", "KeyboardInterrupt", Status.INTERRUPTED, as_json)
-        return Status.INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort) as error:  # before the command began
+        given = error if isinstance(error, KeyboardInterrupt) else KeyboardInterrupt()
+        text, status = _interrupted(given)
+        _tell(text, "KeyboardInterrupt", status, as_json)
+        return status
     return result if isinstance(result, int) else Status.DONE
 
 
