@@ -217,9 +217,8 @@ def test_a_query_without_an_end_ends(place, module, data, sql):
 def test_an_estimator_without_a_finished_epoch_is_as_it_was(kind, solver, monkeypatch):
     X = np.linspace(-1, 1, 40)[:, None]
     y = (X[:, 0] > 0).astype(int)
-    model = kind(
-        hidden_layer_sizes=(3,), solver=solver, max_iter=3, random_state=0, engine="reference"
-    )
+    options = {"solver": solver, "random_state": 0, "engine": "reference"}
+    model = kind(hidden_layer_sizes=(3,), max_iter=3, **options)
     with pytest.warns(Warning, match="onverge"):
         model.fit(X, y)
     before = dict(model.__dict__)
