@@ -11,7 +11,7 @@ import typer
 from deltarule.cli import output
 from deltarule.cli.app import CONTEXT, Grouped
 from deltarule.cli.options import Force, Quiet, one, whole
-from deltarule.cli.status import execute, told
+from deltarule.cli.status import execute, saving, told
 from deltarule.errors import InputError
 
 if TYPE_CHECKING:
@@ -180,13 +180,16 @@ def _write(
     written = []
     if json_file is not None:
         make_parent(json_file)
-        write_json(json_file, found.as_record())
+        with saving(str(json_file)):
+            write_json(json_file, found.as_record())
         written.append(str(json_file))
     if plot is not None:
         from benchmarks.comparison.pictures import picture
 
         make_parent(plot)
-        write_bytes(plot, picture(found, plot.suffix.lower().removeprefix(".")))
+        drawn = picture(found, plot.suffix.lower().removeprefix("."))
+        with saving(str(plot)):
+            write_bytes(plot, drawn)
         written.append(str(plot))
     if written:
         _say(f"\nWrote {' and '.join(written)}.", quiet)

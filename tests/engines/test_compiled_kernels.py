@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from deltarule.engines.compiled import calling, entries, library
+from deltarule.engines.compiled import cache, calling, entries, library
 from deltarule.engines.compiled.formulas import write_activation
 from deltarule.engines.compiled.library import Library
 from deltarule.engines.compiled.scratch import address_of, aligned
@@ -40,7 +40,7 @@ def value_of(compiled, x):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv(library.FOLDER, str(tmp_path))
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path))
     monkeypatch.setattr(library, "_LINKED", set())
     # In one process a symbol is linked once; here the file is what is looked at.
     monkeypatch.setattr(library, "_linker", _Fresh.engine)
@@ -99,20 +99,24 @@ def test_the_digest_knows_text_processor_and_compiler(monkeypatch):
 def test_a_folder_that_cannot_be_written_to_only_costs_time(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_text("no folder")
-    monkeypatch.setenv(library.FOLDER, str(file / "kernels"))
+    monkeypatch.setenv(cache.FOLDER, str(file / "kernels"))
     monkeypatch.setattr(library, "_LINKED", set())
     monkeypatch.setattr(library, "_linker", _Fresh.engine)
     _Fresh.renew()
     assert not made(square).from_cache
 
 
-def test_the_driver_s_cache_knows_every_file_that_it_is_made_of(tmp_path):
+def test_the_driver_s_cache_knows_every_file_that_it_is_made_of(tmp_path, monkeypatch):
     folder = Path(calling.__file__).parent
     for name in calling._SOURCES:
         shutil.copy(folder / name, tmp_path)
     before = calling.source_digest(tmp_path)
     assert before == calling.source_digest()
-    assert before == entries.run_steps._cache._cache_file._source_stamp
+    assert before == calling._DIGEST
+    codegen = entries.run_steps.targetctx.codegen()
+    named = entries.run_steps._cache.name_of(entries.run_steps.signatures[0], codegen)
+    monkeypatch.setattr(calling, "_DIGEST", "another")
+    assert entries.run_steps._cache.name_of(entries.run_steps.signatures[0], codegen) != named
     for name in calling._SOURCES:
         text = (tmp_path / name).read_text()
         (tmp_path / name).write_text(text + "#")
@@ -125,5 +129,5 @@ def test_what_the_driver_imports_is_in_its_digest(name):
     folder = Path(calling.__file__).parent
     text = (folder / name).read_text(encoding="utf-8")
     imported = re.findall(r"from deltarule\.engines\.compiled\.(\w+) import", text)
-    # ``library`` only says where the folder is.
-    assert {f"{module}.py" for module in imported} - {"library.py"} <= set(calling._SOURCES)
+    # ``cache`` only keeps what was compiled.
+    assert {f"{module}.py" for module in imported} - {"cache.py"} <= set(calling._SOURCES)

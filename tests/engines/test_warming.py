@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("numba")
 
-from deltarule.engines.compiled import calling
+from deltarule.engines.compiled import cache, calling
+from deltarule.errors import FileError
 
 
 def run(folder, *command):
@@ -55,17 +56,17 @@ def test_without_a_folder_it_is_compiled_and_works_all_the_same(tmp_path):
 def test_a_folder_that_can_only_be_read_is_no_error(monkeypatch):
     saved = []
 
-    class Full:
-        def save(self, key, data):
-            saved.append(True)
-            raise PermissionError("read-only")
+    def full(path, data):
+        saved.append(path)
+        raise FileError("read-only")
+
+    monkeypatch.setattr(cache, "write_bytes", full)
+    monkeypatch.setattr(cache, "_LOST", [])
 
     @calling.driver_function()
     def double(x):
         return 2 * x
 
-    cache = double._cache
-    monkeypatch.setattr(cache, "_cache_file", Full())
-    monkeypatch.setattr(cache, "load_overload", lambda *_: None)
     assert double(3) == 6
-    assert saved == [True]
+    assert len(saved) == 1
+    assert cache.not_kept() == "read-only"

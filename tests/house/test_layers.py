@@ -11,6 +11,7 @@ SRC = Path(__file__).parents[2] / "src" / "deltarule"
 ORDER = [
     ["_version"],
     ["errors"],
+    ["waiting"],
     ["records"],
     ["files"],
     ["maths", "optimizers", "tables"],

@@ -12,6 +12,7 @@ import numpy as np
 
 from deltarule.cli import output
 from deltarule.cli.places import check_output_file, make_parent
+from deltarule.cli.status import saving
 from deltarule.cli.using import loaded
 from deltarule.errors import DataError, InputError
 from deltarule.estimators import RecordedTable, TableModel
@@ -99,7 +100,9 @@ def answer(question: Question) -> None:
         as_dict = {name: part.to_dict(**question.shown) for name, part in parts}
         if question.latex is not None:
             make_parent(question.latex)
-            write_bytes(question.latex, _latex(parts, question.shown).encode())
+            document_text = _latex(parts, question.shown).encode()
+            with saving(str(question.latex)):
+                write_bytes(question.latex, document_text)
         if question.html is not None:
             show("writing the page")
             make_parent(question.html)

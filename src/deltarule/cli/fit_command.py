@@ -244,7 +244,8 @@ def fit(
 ) -> None:
     """Train a network on a table, score it on rows it has not seen, and save it.
 
-    Ctrl-C ends training and saves the best model so far.
+    Ctrl-C ends training and saves the best epoch so far; before the first epoch is over, it saves
+    and replaces nothing.
     """
     with told(as_json):
         from deltarule.cli.fitting import Request, fit_and_save, fit_report
@@ -287,11 +288,11 @@ def fit(
             force=force,
             record=record,
         )
-        model, interrupted = fit_and_save(request, quiet=quiet or as_json)
+        model, ended = fit_and_save(request, quiet=quiet or as_json)
         if as_json:
             fit_report(model, folder)
-        if interrupted:
-            raise typer.Exit(Status.INTERRUPTED)
+        if ended is not Status.DONE:
+            raise typer.Exit(ended)
 
 
 def _number_or_none(value: Any) -> float | None:

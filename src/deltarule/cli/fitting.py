@@ -13,6 +13,7 @@ from typing import Any
 
 from deltarule.cli import output
 from deltarule.cli.pictures import loss_picture
+from deltarule.cli.status import Status, Terminated, saving, terminated
 from deltarule.cli.understanding import understood
 from deltarule.estimators import TableModel, TableSettings, fit_table
 from deltarule.files import write_bytes
@@ -54,14 +55,19 @@ class Request:
     record: bool = False
 
 
-def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, bool]:
+def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
     """Train, save the model's folder with ``loss.svg``, and report.
 
     Returns
     -------
     model : TableModel
-    interrupted : bool
-        Whether Ctrl-C ended it early.
+    ended : Status
+        ``DONE``, or how it was ended early.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At Ctrl-C before the first epoch was over, when nothing is saved, or at a second one.
     """
     with output.live(quiet) as show:
         show(f"reading {request.data or 'the SQL result'}")
@@ -82,29 +88,30 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, bool]:
     if not quiet:
         output.say(output.in_options(schema.describe()))
         output.say("")
-    with output.live(quiet) as show, _stoppable() as flag:
+    with output.live(quiet) as show, _stoppable(request.folder) as stop:
 
         def progress(phase: str) -> None:
             # Said here, and not by the signal's handler, which may not print.
-            if flag and phase == "scoring" and not quiet:
-                output.notes(["interrupted; scoring and saving the best epoch so far"])
+            if stop.flag and phase == "scoring" and not quiet:
+                output.notes([f"{stop.flag.reason}; scoring and saving the best epoch so far"])
             show(phase)
 
         model = fit_table(
             table,
             schema,
             request.settings,
-            callbacks=[_follower(show)],
-            stop=flag,
+            callbacks=[stop, _follower(show)],
+            stop=stop.flag,
             progress=progress,
             record=record,
         )
-        model.save(request.folder, overwrite=request.force)
-        interrupted = bool(flag)
-    write_bytes(request.folder / "loss.svg", loss_picture(model))
+        picture = loss_picture(model)
+        with saving(f"the model in {request.folder}"):
+            model.save(request.folder, overwrite=request.force)
+            write_bytes(request.folder / "loss.svg", picture)
     if not quiet:
         _report(model, request.folder)
-    return model, interrupted
+    return model, stop.ended
 
 
 def _follower(show: Callable[[str], None]) -> Callable[[Event], Any]:
@@ -118,28 +125,60 @@ def _follower(show: Callable[[str], None]) -> Callable[[Event], Any]:
     return follow
 
 
+class _Stop:
+    """What Ctrl-C does to a training: before the first epoch is over, there is nothing to keep."""
+
+    def __init__(self, folder: Path) -> None:
+        self.flag = StopFlag()
+        self.ended = Status.DONE
+        self._folder = folder
+        self._epochs = 0
+
+    def __call__(self, event: Event) -> None:
+        """Told that an epoch is over; the run has kept it if it is the best."""
+        self._epochs = event.epoch
+
+    def press(self, number: int, frame: FrameType | None) -> None:
+        """The handler of a signal: ends training, or gives up.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If no epoch is over, or Ctrl-C was pressed before.
+        """
+        kind = Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        if not self._epochs:
+            raise kind(f" before the first epoch was over; {self._untouched()}")
+        if self.flag:
+            raise kind(f" again, while the best epoch was scored; {self._untouched()}")
+        terminated = number == signal.SIGTERM
+        self.ended = Status.TERMINATED if terminated else Status.INTERRUPTED
+        self.flag.stop("terminated" if terminated else "interrupted")
+
+    def _untouched(self) -> str:
+        kept = f", and {self._folder} is as it was" if self._folder.exists() else ""
+        return f"nothing was saved{kept}"
+
+
 @contextmanager
-def _stoppable() -> Iterator[StopFlag]:
-    """A flag that Ctrl-C raises until the model is saved; a second Ctrl-C gives up."""
-    flag = StopFlag()
-    usable = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if not usable:
-        yield flag
-        return
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        if flag:
-            raise KeyboardInterrupt
-        flag.stop("interrupted")
-
-    signal.signal(signal.SIGINT, handler)
+def _stoppable(folder: Path) -> Iterator[_Stop]:
+    """Ctrl-C ends training until the model is saved; a second Ctrl-C gives up."""
+    stop = _Stop(folder)
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for each, usual in (
+            (signal.SIGINT, signal.default_int_handler),
+            (signal.SIGTERM, terminated),
+        ):
+            found = signal.getsignal(each)
+            if found is usual:  # and not somebody else's
+                before[each] = found
+                signal.signal(each, stop.press)
     try:
-        yield flag
+        yield stop
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _report(model: TableModel, folder: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
+from types import FrameType
 from typing import Any
 
 import typer
@@ -22,7 +25,7 @@ from deltarule.errors import (
     InputError,
 )
 
-__all__ = ["STATUSES", "Status", "execute", "told"]
+__all__ = ["STATUSES", "Status", "Terminated", "execute", "saving", "terminated", "told"]
 
 
 class Status(IntEnum):
@@ -35,6 +38,7 @@ class Status(IntEnum):
     DIVERGED = 4
     CHECK_FAILED = 5
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 STATUSES = {
@@ -44,7 +48,8 @@ STATUSES = {
     Status.DATA: "a file, table or model that cannot be used",
     Status.DIVERGED: "training diverged",
     Status.CHECK_FAILED: "a check failed",
-    Status.INTERRUPTED: "interrupted by Ctrl-C; fit saved the best model so far",
+    Status.INTERRUPTED: "interrupted by Ctrl-C; fit saved the best epoch, if one was finished",
+    Status.TERMINATED: "ended from outside (SIGTERM); otherwise as 130",
 }
 """What each exit status means."""
 
@@ -67,17 +72,81 @@ def _tell(message: str, kind: str, status: Status, as_json: bool) -> None:
         output.error(text)
 
 
+class Terminated(KeyboardInterrupt):
+    """Somebody asks the process to end; all that ends at Ctrl-C ends then, too."""
+
+
+def terminated(number: int, frame: FrameType | None) -> None:
+    """What the command line does at SIGTERM.
+
+    Raises
+    ------
+    Terminated
+        Always.
+    """
+    raise Terminated
+
+
+# What the command has written, each as words that a message can end in.
+_SAVED: list[str] = []
+
+
+@contextmanager
+def saving(what: str) -> Iterator[None]:
+    """Write something whole: Ctrl-C is answered when it is written, and what is said is true.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At the end, if Ctrl-C was pressed.
+    """
+    pressed: list[int] = []
+    before: dict[signal.Signals, Any] = {}
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for each in (signal.SIGINT, signal.SIGTERM):
+                found = signal.getsignal(each)
+                if callable(found):  # else it ends nothing, or everything
+                    before[each] = found
+                    signal.signal(each, remember)
+        yield
+        _SAVED.append(what)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    if signal.SIGINT in pressed:
+        raise KeyboardInterrupt
+    if pressed:
+        raise Terminated
+
+
+def _interrupted(error: KeyboardInterrupt) -> tuple[str, Status]:
+    """What to say of it, and how the command ends."""
+    ended = isinstance(error, Terminated)
+    word, status = (
+        ("terminated", Status.TERMINATED) if ended else ("interrupted", Status.INTERRUPTED)
+    )
+    if _SAVED:
+        return f"{word}; what was saved before is whole: {', '.join(_SAVED)}", status
+    return f"{word}{str(error) or '; nothing was saved'}", status
+
+
 @contextmanager
 def told(as_json: bool = False) -> Iterator[None]:
     """Turn what was foreseen into one line and an exit status; leave faults as they are."""
+    _SAVED.clear()
     try:
         yield
     except DeltaruleError as error:
         status = _status(error)
         _tell(str(error), type(error).__name__, status, as_json)
-    except KeyboardInterrupt:
-        status = Status.INTERRUPTED
-        _tell("interrupted; nothing was saved", "KeyboardInterrupt", status, as_json)
+    except KeyboardInterrupt as error:
+        text, status = _interrupted(error)
+        _tell(text, "KeyboardInterrupt", status, as_json)
     except MemoryError as error:
         status = Status.FAULT
         detail = f" ({error})" if str(error) else ""
@@ -107,12 +176,12 @@ def execute(
     Without ``app`` it is deltarule's own, where ``--json`` asks for errors as JSON too.
     """
     as_json = app is None and "--json" in arguments
-    if app is None:
-        from deltarule.cli.app import app as deltarule_app
-
-        app = deltarule_app
-    command = typer.main.get_command(app)
     try:
+        if app is None:
+            from deltarule.cli.app import app as deltarule_app
+
+            app = deltarule_app
+        command = typer.main.get_command(app)
         result = command.main(list(arguments), prog_name=program, standalone_mode=False)
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -120,6 +189,11 @@ def execute(
         else:
             _tell(_usage(error, arguments, program), "UsageError", Status.USAGE, as_json)
         return Status.USAGE
+    except (KeyboardInterrupt, typer.Abort) as error:  # before the command began
+        given = error if isinstance(error, KeyboardInterrupt) else KeyboardInterrupt()
+        text, status = _interrupted(given)
+        _tell(text, "KeyboardInterrupt", status, as_json)
+        return status
     return result if isinstance(result, int) else Status.DONE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deltarule.cli import output
 from deltarule.cli.options import AsJson, Quiet
 from deltarule.cli.status import told
+from deltarule.engines.choice import compiled_module
 from deltarule.errors import MissingDependency
 
 __all__ = ["warmup"]
@@ -19,13 +20,13 @@ def warmup(as_json: AsJson = False, quiet: Quiet = False) -> None:
     with told(as_json), output.live(quiet or as_json) as show:
         show("compiling the driver")
         try:
-            from deltarule.engines.compiled.warming import warm_up
-        except ImportError as error:
+            warming = compiled_module("warming")
+        except MissingDependency as error:
             raise MissingDependency(
                 f"there is nothing to compile with: {error}; install numba, or do without: the "
                 "reference engine needs no compilation"
             ) from error
-        found = warm_up(show)
+        found = warming.warm_up(show)
     if as_json:
         output.json_object(
             {"networks": found.networks, "folder": str(found.folder), "seconds": found.seconds}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from deltarule.engines.checked import CheckedEngine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import InputError, MissingDependency, NotCompilable, UnknownName
 from deltarule.maths import Network
+from deltarule.waiting import waited_for
 
 __all__ = ["VARIABLE", "engine_name", "make_engine", "started_engine"]
 
@@ -32,7 +34,12 @@ def compiled_module(name: str = "engine") -> Any:
         If there is no Numba, or none that works here.
     """
     try:
-        return importlib.import_module(f"deltarule.engines.compiled.{name}")
+        full = f"deltarule.engines.compiled.{name}"
+        if full in sys.modules:
+            return importlib.import_module(full)
+        # Where nothing is kept it takes seconds. Left at Ctrl-C, it goes on to its end, so that
+        # neither Numba nor a module is ever found half imported.
+        return waited_for(lambda: importlib.import_module(full))
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] not in {"numba", "llvmlite"}:
             raise

@@ -10,6 +10,7 @@ from joblib import parallel_config
 from joblib.parallel import ThreadingBackend
 from sklearn.model_selection import GridSearchCV
 
+from deltarule.engines import make_engine
 from deltarule.engines.threads import usable_threads
 from deltarule.training import StopFlag
 from deltarule.training.threads import one_blas_thread, one_of_many
@@ -111,6 +112,8 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
         InputError
             If ``DELTARULE_THREADS`` is no number; also what scikit-learn raises.
         """
+        # Compiled here, where Ctrl-C ends it, and not by the first fit on a thread.
+        make_engine("auto")
         backend = _Cores()
         backend.flag = StopFlag()
         # scikit-learn sets the warning filters in each thread, and they are the process's: two

@@ -123,6 +123,9 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         Diverged
             If a cost, a gradient or the validation loss is not finite, or the loss has run
             away. The estimator is then as it was before.
+        KeyboardInterrupt
+            At Ctrl-C before the first epoch is over, or at a second one; the estimator is then as
+            it was. Later Ctrl-C ends training, and keeps what came of it.
         """
         return self._fit(X, y, sample_weight, validation_data, incremental=False)
 
@@ -296,6 +299,8 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
                 callbacks=[*(self.callbacks or ()), *([print_epoch] if self.verbose else [])],
                 resume=previous,
             )
+        if result.stopped == "interrupted" and len(result.history) == done:
+            raise KeyboardInterrupt  # there is no epoch to keep
         self._remember(result, result.history.records[done:], n_rows, scored)
         if not incremental:
             self._warn(result)

@@ -89,6 +89,8 @@ def fit_table(
         If there are too few rows, or the table does not fit the schema.
     Diverged
         If training diverged.
+    KeyboardInterrupt
+        At Ctrl-C before the first epoch was over.
 
     Examples
     --------
@@ -141,6 +143,8 @@ def fit_table(
             callbacks=callbacks if recorder is None else [recorder, *callbacks],
             stop=stop,
         )
+    if result.stopped in ("interrupted", "terminated") and not len(result.history):
+        raise KeyboardInterrupt  # there is no epoch to keep
     tell("scoring")
     model = Model(net, result.theta, result.history)
     truth = {

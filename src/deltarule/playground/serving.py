@@ -10,6 +10,7 @@ import webbrowser
 from collections.abc import Callable
 from typing import Any
 
+from deltarule.engines import make_engine
 from deltarule.errors import InputError, MissingDependency
 from deltarule.playground.runner import Runner
 from deltarule.playground.settings import RunSettings
@@ -89,6 +90,12 @@ def serve(
             # In a thread of its own: a browser on the terminal would hold the server.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
+    try:
+        # Compiled here, where Ctrl-C ends it, and not by the runner's thread.
+        make_engine("auto")
+    except BaseException:
+        found.close()
+        raise
     runner = Runner(source, settings=settings)
     try:
         runner.start()

@@ -19,6 +19,7 @@ from deltarule.errors import DataError, FileError
 from deltarule.tables.cells import clean_text, column_from_cells, without_tokens
 from deltarule.tables.duck import connect, floats, objects, quoted
 from deltarule.tables.table import Table, check_names, close_match, counted, listed
+from deltarule.waiting import any_left, waited_for
 
 __all__ = ["read_parquet", "read_sql", "read_sqlite"]
 
@@ -204,7 +205,10 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
     """
     source = f"{path.name}, {'the SQL result' if sql else f'table {table}'}"
     try:
-        connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
+        # Another thread runs the query, and this one interrupts it at Ctrl-C.
+        connection = sqlite3.connect(
+            f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, check_same_thread=False
+        )
     except sqlite3.Error as error:
         raise FileError(f"{path.name} cannot be opened ({error}); check its permissions") from None
     try:
@@ -212,18 +216,20 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
             table = _chosen(connection, path.name, table)
             source = f"{path.name}, table {table}"
             sql = 'SELECT * FROM "' + table.replace('"', '""') + '"'
-        cursor = connection.execute(sql)
+        statement = sql
+        cursor = waited_for(lambda: connection.execute(statement), connection.interrupt)
         if cursor.description is None:
             raise DataError(f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads")
         names = [str(column[0]).strip() for column in cursor.description]
-        rows = cursor.fetchall()
+        rows = waited_for(cursor.fetchall, connection.interrupt)
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise DataError(
             f"{path.name}: SQLite says: {error}; expected a SQLite database and a SELECT that it "
             "can run; check the file and the statement"
         ) from None
     finally:
-        connection.close()
+        if not any_left():  # a call that is still in it
+            connection.close()
     check_names(names, source)
     if not rows:
         raise DataError(

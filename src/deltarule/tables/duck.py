@@ -3,17 +3,78 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import MissingDependency
+from deltarule.waiting import any_left, waited_for
 
-__all__ = ["connect", "floats", "objects", "quoted"]
+__all__ = ["Connection", "connect", "floats", "objects", "quoted"]
 
 
-def connect() -> tuple[Any, Any]:
+class Connection:
+    """A connection to DuckDB whose calls end at Ctrl-C, used in a ``with`` statement.
+
+    Parameters
+    ----------
+    inner : duckdb.DuckDBPyConnection
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> with Connection(duckdb.connect(":memory:")) as connection:
+    ...     connection.execute("SELECT 6 * 7").fetchone()
+    (42,)
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._left = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # To close a connection waits for a call that is still in it.
+        if not self._left:
+            self._inner.close()
+
+    def _waited(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        call = getattr(self._inner, name)
+        try:
+            return waited_for(lambda: call(*arguments), self._inner.interrupt)
+        except KeyboardInterrupt:
+            self._left = any_left()
+            raise
+
+    def execute(self, *arguments: Any) -> Self:
+        """Run a statement."""
+        self._waited("execute", arguments)
+        return self
+
+    def extract_statements(self, sql: str) -> list[Any]:
+        """The statements of a text."""
+        statements: list[Any] = self._inner.extract_statements(sql)
+        return statements
+
+    def fetchall(self) -> list[Any]:
+        """All rows of the result."""
+        rows: list[Any] = self._waited("fetchall", ())
+        return rows
+
+    def fetchone(self) -> Any:
+        """The next row of the result, or None."""
+        return self._waited("fetchone", ())
+
+    def fetchnumpy(self) -> dict[str, Any]:
+        """The columns of the result, masked where they are NULL."""
+        columns: dict[str, Any] = self._waited("fetchnumpy", ())
+        return columns
+
+
+def connect() -> tuple[Any, Connection]:
     """The duckdb module, and a connection to a database in memory.
 
     It never downloads an extension (one that the user installed is used), and its
@@ -36,7 +97,7 @@ def connect() -> tuple[Any, Any]:
         "autoload_known_extensions": "true",
         "python_enable_replacements": "false",
     }
-    return duckdb, duckdb.connect(":memory:", config=settings)
+    return duckdb, Connection(duckdb.connect(":memory:", config=settings))
 
 
 def quoted(text: str | Path) -> str:

@@ -126,7 +126,8 @@ def train(
     InputError, UnknownName
         If an argument does not fit.
     KeyboardInterrupt
-        At a second Ctrl-C; the first one ends training and gives the result.
+        At a second Ctrl-C; the first one ends training and gives the result, in which no epoch
+        may be completed. Also at the first one while something is compiled, before training.
 
     Examples
     --------

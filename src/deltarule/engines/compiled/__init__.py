@@ -10,7 +10,8 @@
 - ``formulas.py``, ``updates.py``: kernels made from the formulas of ``maths`` and ``optimizers``.
 - ``products.py``, ``rows.py``: kernels for matrix products and for bringing rows into place.
 - ``tracing.py``, ``elementary.py``, ``code.py``: how a formula becomes instructions.
-- ``calling.py``, ``library.py``, ``target.py``: compilation, the cache on disk, the processor.
+- ``calling.py``, ``library.py``, ``target.py``: compilation, and the processor.
+- ``cache.py``: compiled code on disk, read and verified in one place.
 - ``warming.py``: all of it compiled ahead.
 """
 

@@ -2,28 +2,34 @@
 
 Numba keeps compiled functions on disk and looks whether *their own* file has changed. A
 function that is made of others, or of constants of another file, would be served stale after
-an edit there. So they are kept beside the kernels, in a folder that the digest of every file here
-names; one that cannot be written to, in an image say, is read all the same.
+an edit there. So they are kept as the kernels are, by :mod:`deltarule.engines.compiled.cache`,
+under names that hold the digest of every file here.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import sys
+import types as types_of
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+import llvmlite
+import numba
 from llvmlite import ir
 from numba import njit, types
+from numba.cloudpickle import loads
 from numba.core import cgutils
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from deltarule.engines.compiled import fields
-from deltarule.engines.compiled.library import cache_folder
+from deltarule.engines.compiled.cache import announce, cache_folder, read_code, write_code
+from deltarule.waiting import check_ending
 
 __all__ = [
     "call",
@@ -60,74 +66,65 @@ def source_digest(folder: Path | None = None) -> str:
 _DIGEST = source_digest()
 
 
-def driver_folder() -> Path:
-    """The folder of the compiled driver, in the kernels' cache."""
-    return cache_folder() / f"driver-{_DIGEST[:16]}"
+class _DriverCache(_Cache):  # type: ignore[misc]
+    """What Numba asks for a compiled function of the driver, and gives it to.
 
+    Numba's own cache has no checksum: a damaged file would be run. Here a function is one file
+    of the kernels' cache, which verifies it. Its name is the digest of all that it depends on.
+    """
 
-@functools.cache
-def announce() -> None:
-    """Say, once, that something is compiled and takes a while."""
-    print(
-        "deltarule: compiling for this processor, once; it takes about 10 seconds and is kept in "
-        f"{cache_folder()}",
-        file=sys.stderr,
-        flush=True,
-    )
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
 
-
-class _Locator(_CacheLocator):  # type: ignore[misc]
-    """Where Numba keeps what it has compiled of the driver."""
-
-    def __init__(self, function: Any) -> None:
-        self._line = function.__code__.co_firstlineno
-        self._folder = driver_folder()
-
-    @classmethod
-    def from_function(cls, py_func: Any, py_file: Any) -> Any:
-        """A locator, or None where there is no folder and none can be made."""
-        self = cls(py_func)
-        try:
-            self.ensure_cache_path()
-        except OSError:
-            return None
-        return self
-
-    def ensure_cache_path(self) -> None:
-        """Make the folder; that it can be written to is not asked for."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-
-    def get_cache_path(self) -> str:
+    @property
+    def cache_path(self) -> str:
         """The folder."""
-        return str(self._folder)
+        return str(cache_folder())
 
-    def get_source_stamp(self) -> str:
-        """What must be the same for a file to be used."""
-        return _DIGEST
-
-    def get_disambiguator(self) -> str:
-        """What tells functions of one name apart."""
-        return str(self._line)
-
-
-class _Implementation(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes: ClassVar[list[Any]] = [_Locator]
-
-
-class _DriverCache(FunctionCache):  # type: ignore[misc]
-    _impl_class = _Implementation
+    def name_of(self, signature: Any, codegen: Any) -> str:
+        """The name of the file for these types and this processor."""
+        code = self._function.__code__
+        constants = [each for each in code.co_consts if not isinstance(each, types_of.CodeType)]
+        parts = (
+            _DIGEST,
+            self._function.__qualname__,
+            code.co_firstlineno,
+            hashlib.sha256(code.co_code).hexdigest(),
+            constants,
+            signature,
+            codegen.magic_tuple(),
+            numba.__version__,
+            llvmlite.__version__,
+            sys.version,
+        )
+        digest = hashlib.sha256("\0".join(map(repr, parts)).encode()).hexdigest()
+        return f"{self._function.__name__}-{digest[:40]}.driver"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """What was kept, or None; then it is compiled, and whoever waits is told."""
-        found = super().load_overload(sig, target_context)
-        if found is None:
-            announce()
-        return found
+        check_ending()
+        target_context.refresh()
+        kept = read_code(self.name_of(sig, target_context.codegen()))
+        if kept is not None:
+            # Verified before it is unpickled; but maybe of another build of Numba.
+            with contextlib.suppress(Exception):
+                return CompileResult._rebuild(target_context, *loads(kept))
+        announce()
+        return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep it, if the folder can be written to."""
-        with contextlib.suppress(OSError):
-            super().save_overload(sig, data)
+        if not data.lifted and not data.library.has_dynamic_globals:
+            write_code(self.name_of(sig, data.codegen), dumps(data._reduce()))
+
+    def enable(self) -> None:
+        """It is always on."""
+
+    def disable(self) -> None:
+        """It is always on."""
+
+    def flush(self) -> None:
+        """Nothing waits to be written."""
 
 
 def driver_function(*signatures: Any, nogil: bool = True) -> Callable[[Callable[..., Any]], Any]:
@@ -144,8 +141,7 @@ def driver_function(*signatures: Any, nogil: bool = True) -> Callable[[Callable[
 
     def compile_it(function: Callable[..., Any]) -> Any:
         dispatcher = njit(nogil=nogil)(function)
-        with contextlib.suppress(RuntimeError):  # there is no folder, and none can be made
-            dispatcher._cache = _DriverCache(dispatcher.py_func)
+        dispatcher._cache = _DriverCache(dispatcher.py_func)
         for signature in signatures:
             dispatcher.compile(signature)
         if signatures:

@@ -7,40 +7,23 @@ nothing needs a version number that someone must remember to raise.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-import os
-import sys
-import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
 from llvmlite import ir
 
+from deltarule.engines.compiled.cache import read_code, write_code
 from deltarule.engines.compiled.target import processor
+from deltarule.waiting import check_ending, waited_for
 
-__all__ = ["FOLDER", "Library", "cache_folder", "compiled", "digest_of"]
+__all__ = ["Library", "compiled", "digest_of"]
 
-FOLDER = "DELTARULE_CACHE"
-"""The environment variable that names the cache's folder."""
 _LOCK = threading.RLock()
-
-
-def cache_folder() -> Path:
-    """Where compiled kernels are kept."""
-    given = os.environ.get(FOLDER)
-    if given:
-        return Path(given)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or tempfile.gettempdir()
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "deltarule" / "kernels"
 
 
 def digest_of(text: str) -> str:
@@ -106,39 +89,35 @@ class Library:
         # In one linker every symbol needs a name of its own.
         for name in names:
             text = text.replace(f'@"{name}"(', f'@"{name}.{self.digest}"(')
+        self.addresses: dict[str, int] = {}
+        self.from_cache = True
+        # Ctrl-C does not wait for the compiler, and does not leave the linker half done.
+        waited_for(lambda: self._link(text, names))
+
+    def _link(self, text: str, names: list[str]) -> None:
+        """Have the machine code in memory, and know where."""
+        check_ending()
         with _LOCK:
-            self.from_cache = True
             if self.digest not in _LINKED:
                 self.from_cache, code = _object(self.digest, text)
                 _linker().add_object_file(llvm.ObjectFileRef.from_data(code))
                 _linker().finalize_object()
                 _LINKED.add(self.digest)
-            self.addresses = {
-                name: int(_linker().get_function_address(f"{name}.{self.digest}")) for name in names
-            }
+            for name in names:
+                self.addresses[name] = int(_linker().get_function_address(f"{name}.{self.digest}"))
 
     def __getitem__(self, name: str) -> int:
         return self.addresses[name]
 
 
 def _object(digest: str, text: str) -> tuple[bool, bytes]:
-    """The machine code, and whether it came from the cache.
-
-    A file holds the checksum of the code before the code: what is damaged is compiled again.
-    """
-    path = cache_folder() / f"{digest}.o"
-    with contextlib.suppress(OSError):
-        data = path.read_bytes()
-        if hashlib.sha256(data[32:]).digest() == data[:32]:
-            return True, data[32:]
+    """The machine code, and whether it came from the cache."""
+    name = f"{digest}.o"
+    code = read_code(name)
+    if code is not None:
+        return True, code
     code = _to_object(text)
-    # A folder that cannot be written to costs time at the next start, and nothing else.
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        Path(name).replace(path)
+    write_code(name, code)
     return False, code
 
 
@@ -148,7 +127,7 @@ _LINKED: set[str] = set()
 
 def compiled(key: Any, write: Callable[[Any], None]) -> Library:
     """The library of that key, written and compiled when it is first asked for."""
-    with _LOCK:
-        if key not in _KEPT:
-            _KEPT[key] = Library(write)
-        return _KEPT[key]
+    library = _KEPT.get(key)
+    if library is None:
+        library = _KEPT.setdefault(key, Library(write))
+    return library

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.engines.choice import compiled_module
 from deltarule.engines.compiled import entries
 from deltarule.engines.compiled import fields as d
 from deltarule.engines.compiled.plan import Plan
@@ -107,9 +108,7 @@ class Dispatcher:
 
 def _entry(name: str) -> Callable[..., Any]:
     if name == "run_rows":  # compiled when it is first asked for
-        from deltarule.engines.compiled import row_entries
-
-        return row_entries.run_rows
+        return compiled_module("row_entries").run_rows
     return getattr(entries, name)
 
 

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.engines.base import EngineSettings
+from deltarule.engines.choice import compiled_module
+from deltarule.engines.compiled.cache import FOLDER, cache_folder, not_kept
 from deltarule.engines.compiled.engine import CompiledEngine
-from deltarule.engines.compiled.library import cache_folder
 from deltarule.engines.compiled.predictor import CompiledPredictor
+from deltarule.errors import FileError
 from deltarule.maths import ACTIVATIONS, LOSSES, Network
 from deltarule.optimizers import RULES
 
@@ -38,14 +40,19 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> Warmed:
     tell : callable
         Told what is prepared next.
 
+    Raises
+    ------
+    FileError
+        If what is compiled cannot be kept.
+
     Examples
     --------
     >>> from deltarule.engines.compiled.warming import warm_up
     >>> warm_up().networks > 100
     True
     """
-    from deltarule.engines.compiled import row_entries  # noqa: F401  compiles when it is imported
-
+    _check_kept()
+    compiled_module("row_entries")  # compiles when it is imported
     started, count = time.perf_counter(), 0
     for dtype in (np.float32, np.float64):
         for what, net, settings in _networks(dtype):
@@ -53,7 +60,17 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> Warmed:
             CompiledEngine().load(net, net.initial(0), EngineSettings(**settings))
             CompiledPredictor(net, net.initial(0), "compiled")
             count += 1
+    _check_kept()
     return Warmed(count, cache_folder(), time.perf_counter() - started)
+
+
+def _check_kept() -> None:
+    reason = not_kept()
+    if reason:
+        raise FileError(
+            f"what is compiled cannot be kept: {reason}; expected a folder that this user can "
+            f"write to, and no other but root; name one with {FOLDER}"
+        )
 
 
 def _networks(dtype: Any) -> Iterator[tuple[str, Network, dict[str, Any]]]:

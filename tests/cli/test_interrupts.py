@@ -1,0 +1,253 @@
+"""Ctrl-C wherever a command is: status 130, one line, and what is there stays as it is."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tests.cli.conftest import contents
+
+from deltarule import MLPClassifier, MLPRegressor
+from deltarule.estimators import TableModel
+from deltarule.training import StopFlag
+from deltarule.waiting import any_left, waited_for
+
+# What is done before the command; ``press`` sends a signal to the process itself.
+BEFORE = """
+import os, signal, sys, threading
+def press(number=signal.SIGINT):
+    os.kill(os.getpid(), number)
+def block(*_, **__):
+    print("blocked", flush=True)
+    threading.Event().wait()
+"""
+AFTER = """
+from deltarule.cli import main
+sys.argv = ["deltarule", *{arguments!r}]
+main()
+"""
+FIRST_EPOCH = """
+from deltarule.training.steps import StepRun
+def steps(self, *arguments, whole=StepRun._steps):
+    press(signal.{number})
+    whole(self, *arguments)
+StepRun._steps = steps
+"""
+# Compiling and loading what is compiled are one call, which never comes back here.
+COMPILING = """
+from types import SimpleNamespace
+from deltarule.engines import choice
+choice.importlib = SimpleNamespace(import_module=block, util=choice.importlib.util)
+"""
+SCORING = """
+import deltarule.estimators.tabular as tabular
+from deltarule.training.steps import StepRun
+def steps(self, *arguments, whole=StepRun._steps):
+    if len(self.history):
+        press()
+    whole(self, *arguments)
+StepRun._steps = steps
+def score(*arguments, **options):
+    press()
+tabular.score_outputs = score
+"""
+SAVING = """
+import deltarule.files as files
+def write(path, data, whole=files._write_new):
+    press()
+    whole(path, data)
+files._write_new = write
+"""
+IMPORTING = """
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "numpy":
+            press()
+sys.meta_path.insert(0, Finder())
+"""
+QUERYING = """
+import deltarule.tables.{module} as module
+def waited(work, cancel, whole=module.waited_for):
+    print("blocked", flush=True)
+    return whole(work, cancel)
+module.waited_for = waited
+"""
+FIT = ("fit", "numbers.csv", "-t", "y", "--layers", "4", "--epochs", "3", "--out", "numbers.model")
+
+
+def begun(before, *arguments):
+    """A process that runs a command, after something was done to it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", BEFORE + before + AFTER.format(arguments=arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+        # A number that no thread has part in.
+        env=os.environ | {"DELTARULE_THREADS": "1"},
+    )  # fmt: skip
+
+
+def outcome(process):
+    with process:
+        try:
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert "Traceback" not in err
+    assert "Exception" not in err
+    return process.returncode, out, err
+
+
+def left_over(place):
+    return [path for path in place.rglob("*") if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("record", [(), ("--record",)])
+def test_before_the_first_epoch_is_over_nothing_is_replaced(place, number, status, record):
+    before = contents(place / "numbers.model")
+    found, _, err = outcome(begun(FIRST_EPOCH.format(number=number), *FIT, "--force", *record))
+    assert found == status
+    word = "interrupted" if status == 130 else "terminated"
+    assert err.splitlines()[-1] == (
+        f"error: {word} before the first epoch was over; nothing was saved, and numbers.model is "
+        "as it was"
+    )
+    assert contents(place / "numbers.model") == before
+    assert not left_over(place)
+
+
+def test_before_the_first_epoch_no_folder_appears_either(place):
+    found, out, err = outcome(
+        begun(FIRST_EPOCH.format(number="SIGINT"), *FIT[:-1], "new", "--json")
+    )
+    assert (found, err) == (130, "")
+    said = json.loads(out)
+    assert said["status"] == 130
+    assert said["error"] == "interrupted before the first epoch was over; nothing was saved"
+    assert not (place / "new").exists()
+
+
+@pytest.mark.parametrize("command", [
+    (*FIT, "--force"),
+    ("predict", "numbers.model", "numbers.csv", "--out", "p.csv"),
+    ("evaluate", "numbers.model", "numbers.csv"),
+    ("explain", "kept.model", "--step", "2", "--html", "e.html"),
+    ("check",),
+    ("warmup",),
+    ("playground", "--no-open"),
+])  # fmt: skip
+def test_who_compiles_is_left_at_ctrl_c(place, command):
+    if command[0] == "playground":
+        pytest.importorskip("uvicorn")
+    before = contents(place)
+    process = begun(COMPILING, *command)
+    while "blocked" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    found, _, err = outcome(process)
+    assert found == 130
+    assert "nothing was saved" in err
+    assert contents(place) == before
+
+
+def test_a_second_ctrl_c_while_scoring_leaves_the_model_as_it_was(place):
+    before = contents(place / "numbers.model")
+    found, _, err = outcome(begun(SCORING, *FIT, "--force"))
+    assert found == 130
+    assert "again, while the best epoch was scored; nothing was saved" in err.splitlines()[-1]
+    assert contents(place / "numbers.model") == before
+
+
+def test_ctrl_c_while_saving_waits_until_the_model_is_whole(place):
+    found, _, err = outcome(begun(SAVING, *FIT, "--force", "--seed", "9"))
+    assert found == 130
+    assert err.splitlines()[-1] == (
+        "error: interrupted; what was saved before is whole: the model in numbers.model"
+    )
+    assert TableModel.load("numbers.model").settings["seed"] == 9
+    assert not left_over(place)
+
+
+def test_ctrl_c_while_predictions_are_written_waits_for_them(place):
+    command = ("predict", "numbers.model", "numbers.csv", "--out", "p.csv")
+    found, _, err = outcome(begun(SAVING, *command))
+    assert (found, err) == (130, (
+        "error: interrupted; what was saved before is whole: the predictions in p.csv\n"
+    ))  # fmt: skip
+    assert (place / "p.csv").read_text().count("\n") == 61
+
+
+def test_ctrl_c_while_the_libraries_are_imported(place):
+    found, _, err = outcome(begun(IMPORTING, *FIT, "--force"))
+    assert (found, err) == (130, "error: interrupted; nothing was saved\n")
+
+
+ENDLESS = "SELECT sum(a.range * b.range) AS y FROM range(1000000) a, range(100000000) b"
+RECURSIVE = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS y FROM n"
+)
+
+
+@pytest.mark.parametrize(("module", "data", "sql"), [
+    ("duck", (), ENDLESS),
+    ("duck", ("numbers.csv",), ENDLESS),
+    ("database", ("t.db",), RECURSIVE),
+])  # fmt: skip
+def test_a_query_without_an_end_ends(place, module, data, sql):
+    with sqlite3.connect("t.db") as connection:
+        connection.execute("CREATE TABLE t (y)")
+    connection.close()
+    before = contents(place / "numbers.model")
+    process = begun(
+        QUERYING.format(module=module), "fit", *data, "-t", "y", "--sql", sql, *FIT[-2:], "--force"
+    )
+    assert process.stdout.readline() == "blocked\n"
+    process.send_signal(signal.SIGINT)
+    found, _, err = outcome(process)
+    assert (found, err) == (130, "error: interrupted; nothing was saved\n")
+    assert contents(place / "numbers.model") == before
+    assert not left_over(place)
+
+
+@pytest.mark.parametrize("kind", [MLPRegressor, MLPClassifier])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_an_estimator_without_a_finished_epoch_is_as_it_was(kind, solver, monkeypatch):
+    X = np.linspace(-1, 1, 40)[:, None]
+    y = (X[:, 0] > 0).astype(int)
+    options = {"solver": solver, "random_state": 0, "engine": "reference"}
+    model = kind(hidden_layer_sizes=(3,), max_iter=3, **options)
+    with pytest.warns(Warning, match="onverge"):
+        model.fit(X, y)
+    before = dict(model.__dict__)
+    monkeypatch.setattr(StopFlag, "check", pressed_once(StopFlag.check))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, 1 - y)
+    assert model.__dict__ == before
+    fresh = kind(hidden_layer_sizes=(3,), **options)
+    monkeypatch.setattr(StopFlag, "check", pressed_once(StopFlag.check))
+    with pytest.raises(KeyboardInterrupt):
+        fresh.fit(X, y)
+    assert not hasattr(fresh, "coefs_")
+
+
+def pressed_once(whole):
+    """A look at the flag, before the first of which Ctrl-C is pressed."""
+    looked = []
+
+    def check(self):
+        if not looked:
+            looked.append(True)
+            signal.raise_signal(signal.SIGINT)
+        whole(self)
+
+    return check
+
+
+def test_what_a_call_gives_and_raises_comes_through():
+    assert waited_for(lambda: "it") == "it"
+    with pytest.raises(ZeroDivisionError):
+        waited_for(lambda: 1 / 0)
+    assert not any_left()

@@ -1,0 +1,259 @@
+"""Files of compiled code: damaged in any way, they are never run; and others' are not used."""
+
+import os
+import random
+import socket
+import stat
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("numba")
+
+from deltarule.engines.compiled import cache
+
+CODE = bytes(range(256)) * 3
+NOT_ROOT = 12345
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    folder = tmp_path / "kernels"
+    monkeypatch.setenv(cache.FOLDER, str(folder))
+    cache._say.cache_clear()
+    return folder
+
+
+def test_what_is_written_is_read_by_its_name_alone(folder):
+    assert cache.read_code("a.o") is None
+    assert cache.write_code("a.o", CODE)
+    assert cache.write_code("b.o", b"")
+    assert cache.read_code("a.o") == CODE
+    assert cache.read_code("b.o") == b""
+    assert sorted(path.name for path in folder.iterdir()) == ["a.o", "b.o"]
+
+
+def test_cut_short_at_any_length_it_is_no_file(folder):
+    cache.write_code("a.o", CODE)
+    whole = (folder / "a.o").read_bytes()
+    for length in range(len(whole)):
+        (folder / "a.o").write_bytes(whole[:length])
+        assert cache.read_code("a.o") is None, length
+    (folder / "a.o").write_bytes(whole + b"\0")
+    assert cache.read_code("a.o") is None
+
+
+def test_a_bit_that_is_flipped_anywhere_is_found(folder):
+    cache.write_code("a.o", CODE)
+    whole = (folder / "a.o").read_bytes()
+    for at in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[at // 8] ^= 1 << at % 8
+        (folder / "a.o").write_bytes(damaged)
+        assert cache.read_code("a.o") is None, at
+    assert cache.write_code("a.o", CODE)
+    assert cache.read_code("a.o") == CODE
+
+
+def test_another_file_s_code_is_not_taken_under_this_name(folder):
+    cache.write_code("a.o", CODE)
+    cache.write_code("b.o", CODE)
+    (folder / "a.o").replace(folder / "c.o")
+    (folder / "b.o").replace(folder / "a.o")
+    assert cache.read_code("a.o") is None
+    assert cache.read_code("c.o") is None
+
+
+@pytest.mark.parametrize("what", ["folder", "full folder", "pipe", "socket", "huge", "link"])
+def test_what_is_no_file_is_replaced(folder, what, tmp_path):
+    cache.write_code("a.o", CODE)
+    path = folder / "a.o"
+    path.unlink()
+    if what == "folder":
+        path.mkdir()
+    elif what == "full folder":
+        path.mkdir()
+        (path / "mine.txt").write_text("kept")
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "socket":
+        if len(str(path)) > 100:
+            pytest.skip("a socket's path is short")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+    elif what == "huge":
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    else:
+        path.symlink_to(tmp_path / "nowhere")
+    assert cache.read_code("a.o") is None
+    assert cache.write_code("a.o", CODE)
+    assert cache.read_code("a.o") == CODE
+    moved = list(folder.glob("*.moved/mine.txt"))
+    assert len(moved) == (what == "full folder")
+
+
+def test_every_user_may_read_it_whatever_the_umask_is(tmp_path, monkeypatch):
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path / "image" / "kernels"))
+    before = os.umask(0o077)
+    try:
+        assert cache.write_code("a.o", CODE)
+    finally:
+        os.umask(before)
+    for part, mode in (("", 0o755), ("kernels", 0o755), ("kernels/a.o", 0o644)):
+        assert stat.S_IMODE((tmp_path / "image" / part).stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
+def test_a_folder_that_others_can_write_to_is_not_used(folder, capfd, mode):
+    cache.write_code("a.o", CODE)
+    folder.chmod(mode)
+    assert cache.read_code("a.o") is None
+    assert not cache.write_code("b.o", CODE)
+    assert "by others" in cache.not_kept()
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert str(folder) in said
+    assert f"mode {mode:04o}" in said
+    assert cache.FOLDER in said
+    folder.chmod(0o755)
+    assert cache.read_code("a.o") == CODE
+    assert [path.name for path in folder.iterdir()] == ["a.o"]
+
+
+def test_with_the_sticky_bit_each_file_is_looked_at(folder):
+    cache.write_code("a.o", CODE)
+    folder.chmod(0o1777)
+    assert cache.read_code("a.o") == CODE
+
+
+def test_a_file_that_others_can_write_to_is_written_again(folder, capfd):
+    cache.write_code("a.o", CODE)
+    (folder / "a.o").chmod(0o666)
+    assert cache.read_code("a.o") is None
+    assert "mode 0666" in capfd.readouterr().err
+    assert cache.write_code("a.o", CODE)
+    assert cache.read_code("a.o") == CODE
+
+
+def test_what_belongs_to_another_user_is_not_used(folder, monkeypatch, capfd):
+    cache.write_code("a.o", CODE)
+    owner = (folder / "a.o").stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: NOT_ROOT)
+    if owner == 0:
+        # root has made the image: its code is run by everybody.
+        assert cache.read_code("a.o") == CODE
+        os.chown(folder, 54321, -1)
+    assert cache.read_code("a.o") is None
+    assert "belongs to another user" in capfd.readouterr().err
+
+
+def test_without_a_home_there_is_a_place_all_the_same(monkeypatch, tmp_path):
+    for name in (cache.FOLDER, "HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
+
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(cache.Path, "home", nobody)
+    assert cache.write_code("a.o", CODE)
+    assert cache.read_code("a.o") == CODE
+    assert cache.cache_folder() == tmp_path / f"deltarule-{os.geteuid()}"
+
+
+def test_a_home_that_cannot_be_used_is_passed_over(monkeypatch, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    monkeypatch.delenv(cache.FOLDER, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(file))
+    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
+    assert cache.cache_folder() == tmp_path / f"deltarule-{os.geteuid()}"
+    # A folder that is named is taken or not: no other is.
+    monkeypatch.setenv(cache.FOLDER, str(file / "kernels"))
+    assert cache.cache_folder() == file / "kernels"
+    assert cache.not_kept()
+
+
+RUN = """
+import numpy as np
+from deltarule import Network, train
+X = np.linspace(-1, 1, 20)[:, None]
+result = train(Network([1, 3, 1]), X, X, epochs=2, engine="compiled")
+print(result.theta.tobytes().hex(), result.history.records[-1].loss.hex())
+"""
+
+
+def ran(folder):
+    done = subprocess.run(
+        [sys.executable, "-c", RUN], capture_output=True, text=True, timeout=300, check=False,
+        env=os.environ | {cache.FOLDER: str(folder), "DELTARULE_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr
+
+
+def damaged(data, kind, chance):
+    """A file's bytes after some damage."""
+    if kind == "bit":
+        at = chance.randrange(8 * len(data))
+        return data[: at // 8] + bytes([data[at // 8] ^ 1 << at % 8]) + data[at // 8 + 1 :]
+    if kind == "cut":
+        return data[: chance.randrange(len(data))]
+    if kind == "zeros":
+        at = chance.randrange(len(data))
+        end = min(at + 4096, len(data))
+        return data[:at] + bytes(end - at) + data[end:]
+    return data[len(cache._HEAD) + 32 :]  # an older format: code alone
+
+
+@pytest.mark.slow
+def test_whatever_is_damaged_the_numbers_are_right_and_the_cache_is_mended(tmp_path):
+    chance = random.Random(13)
+    folder = tmp_path / "kernels"
+    right, _ = ran(folder)
+    whole = {path: path.read_bytes() for path in sorted(folder.iterdir())}
+    assert {path.suffix for path in whole} == {".o", ".driver"}
+    drivers = [path for path in whole if path.suffix == ".driver"]
+    for kind in ("bit", "cut", "zeros", "older", "swapped", "empty"):
+        # A few files at a time, both kinds among them: to compile all takes ten seconds.
+        chosen = [*chance.sample(drivers, 4), *chance.sample(sorted(set(whole) - {*drivers}), 2)]
+        for path, other in zip(chosen, chosen[1:] + chosen[:1], strict=True):
+            if kind == "swapped":
+                path.write_bytes(whole[other])
+            else:
+                path.write_bytes(b"" if kind == "empty" else damaged(whole[path], kind, chance))
+        assert ran(folder)[0] == right, kind
+        # What was asked for is there again, and the next run compiles nothing.
+        assert ran(folder) == (right, ""), kind
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.slow
+def test_first_runs_at_once_do_not_disturb_each_other(tmp_path):
+    environment = os.environ | {cache.FOLDER: str(tmp_path / "kernels"), "DELTARULE_THREADS": "1"}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", RUN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=environment,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    outcomes = [process.communicate(timeout=300)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    assert outcomes[0] == outcomes[1] == ran(tmp_path / "kernels")[0]
+
+
+@pytest.mark.slow
+def test_warmup_that_keeps_nothing_says_so(tmp_path):
+    folder = tmp_path / "kernels"
+    folder.mkdir()
+    folder.chmod(0o777)
+    done = subprocess.run(
+        [sys.executable, "-m", "deltarule", "warmup", "--quiet"], capture_output=True, text=True,
+        timeout=300, check=False, env=os.environ | {cache.FOLDER: str(folder)},
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "mode 0777" in done.stderr.splitlines()[-1]
