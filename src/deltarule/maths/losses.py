@@ -2,8 +2,9 @@
 
 ``formula(xp, **parameters)`` returns one function of (a, y) that gives, for every
 output j, the pair (term of C_i, ∂C_i/∂a_j). Value and derivative cannot disagree:
-they come out together. C_i is the *sum* of the terms over outputs; nothing is ever
-averaged here, and 1/N lives in the sample weights.
+they come out together. It may also give the term alone; its derivative is then worked
+out from what the formula does (:mod:`deltarule.maths.derived`). C_i is the *sum* of the terms
+over outputs; nothing is ever averaged here, and 1/N lives in the sample weights.
 
 A loss that has a natural output activation also has a *fused* formula, a function
 of (z, y) that gives (term, ∂C_i/∂z_j): what a formula of ``a`` has lost — a logistic
@@ -21,12 +22,11 @@ import numpy as np
 
 from deltarule.errors import IncompatiblePair, InputError
 from deltarule.maths.activations import Activation
+from deltarule.maths.derived import Terms, terms_of_loss
 from deltarule.maths.targets import check_targets, one_hot
-from deltarule.records import Record, Registry
+from deltarule.records import Record, Registry, real_number
 
 __all__ = ["LOSSES", "BoundLoss", "Loss", "register_loss"]
-
-Terms = Callable[[Any, Any], tuple[Any, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +51,12 @@ class Loss(Record):
         The name it is registered and saved under.
     formula : callable
         ``formula(xp, **parameters)`` returning a function of (a, y) that gives the
-        pair (term of C_i, ∂C_i/∂a_j) for every output j.
+        pair (term of C_i, ∂C_i/∂a_j) for every output j, both of the shape of a; or the
+        term alone, made of nothing but the functions of xp and arithmetic: its derivative is
+        then worked out, at a kink the one from the left (0 for ``xp.abs`` at 0).
     parameters : mapping
-        Values of the formula's parameters.
+        Values of the formula's parameters. ``levels``, if it has them, are numbers between 0
+        and 1, in any order: one number, or a list, a tuple or an array of them.
     outputs : tuple of str
         The output activations it goes with: names, or ``"elementwise"`` for any
         activation that does not mix outputs.
@@ -74,8 +77,9 @@ class Loss(Record):
     Raises
     ------
     InputError
-        If a parameter named in ``kinks`` is not positive, ``levels`` are not between 0 and 1,
-        or ``smoothing`` is not in [0, 1).
+        If a parameter named in ``kinks`` is not positive, ``levels`` are not different numbers
+        between 0 and 1, or ``smoothing`` is not in [0, 1). Of what shape the formula's results
+        are is looked at where the loss meets the outputs of a :class:`Network`.
 
     Examples
     --------
@@ -85,6 +89,14 @@ class Loss(Record):
     >>> value, slope = squared.from_output(np.array([0.25]), np.array([1.0]))
     >>> value, slope
     (array([0.5625]), array([-1.5]))
+
+    A loss of one's own, given by its value alone:
+
+    >>> def cauchy(xp, scale):
+    ...     return lambda a, y: xp.log1p(((a - y) / scale) ** 2)
+    >>> own = Loss("cauchy", cauchy, {"scale": 2.0}).bind(numpy_namespace())
+    >>> own.from_output(np.array([[3.0]]), np.array([[1.0]]))[1]
+    array([[0.5]])
     """
 
     outputs: tuple[str, ...] = ("elementwise", "softmax")
@@ -96,24 +108,36 @@ class Loss(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("outputs", "kinks"):
+            value = getattr(self, name)
+            wide = (value,) if isinstance(value, str | int | float) else tuple(value)
+            object.__setattr__(self, name, wide)
+        object.__setattr__(self, "fused", tuple(tuple(pair) for pair in self.fused))
         settings = self.settings
-        checks = [(name, lambda x: 0 < x < np.inf, "a number > 0") for name in self.kinks]
-        if "smoothing" in settings:
-            checks.append(("smoothing", lambda x: 0 <= x < 1, "a number from 0 up to, not with, 1"))
-        if "levels" in settings:
-            levels = "numbers between 0 and 1, at least one"
-            checks.append(("levels", lambda x: x and all(0 < level < 1 for level in x), levels))
-        for name, holds, expected in checks:
-            if isinstance(name, str) and not _holds(holds, settings.get(name)):
+        if (level := real_number(settings.get("levels"))) is not None:
+            settings["levels"] = (level,)
+            object.__setattr__(self, "parameters", tuple(settings.items()))
+        checks = [(name, _is_positive, "a number > 0") for name in self.kinks]
+        checks.append(("smoothing", _is_share, "a number from 0 up to, not with, 1"))
+        checks.append(
+            ("levels", _are_levels, "numbers between 0 and 1, at least one and each only once")
+        )
+        for key, holds, expected in checks:
+            named = isinstance(key, str) and (key in settings or holds is _is_positive)
+            if named and not holds(settings.get(str(key))):
                 raise InputError(
-                    f"loss {self.name!r}: {name} is {settings.get(name)!r}; expected {expected}"
+                    f"loss {self.name!r}: {key} is {settings.get(str(key))!r}; expected {expected}"
                 )
 
     def bind(self, xp: Any, output: Activation | None = None) -> BoundLoss:
         """The functions over the namespace ``xp``, fused with ``output`` if there is a fusion."""
         fusion = dict(self.fused).get(output.name) if output is not None else None
-        from_input = fusion(xp, **self.settings) if fusion is not None else None
-        return BoundLoss(self.formula(xp, **self.settings), from_input)
+        return BoundLoss(
+            terms_of_loss(xp, self.formula, self.settings, f"loss {self}"),
+            None
+            if fusion is None
+            else terms_of_loss(xp, fusion, self.settings, f"loss {self} fused with {output}"),
+        )
 
     def accepts(self, output: Activation) -> bool:
         """Whether the loss goes with this output activation."""
@@ -181,11 +205,20 @@ class Loss(Record):
         return y
 
 
-def _holds(condition: Callable[[Any], Any], value: Any) -> bool:
-    try:
-        return bool(condition(value))
-    except TypeError:  # no number at all
-        return False
+def _is_positive(value: Any) -> bool:
+    number = real_number(value)
+    return number is not None and 0 < number < np.inf
+
+
+def _is_share(value: Any) -> bool:
+    number = real_number(value)
+    return number is not None and 0 <= number < 1
+
+
+def _are_levels(value: Any) -> bool:
+    numbers = [real_number(level) for level in value] if isinstance(value, tuple) else []
+    inside = [number for number in numbers if number is not None and 0 < number < 1]
+    return bool(numbers) and len(set(inside)) == len(numbers)
 
 
 LOSSES: Registry[Loss] = Registry("loss", Loss)

@@ -16,7 +16,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.optimizers import curves
-from deltarule.records import Record, Registry
+from deltarule.records import Record, Registry, whole_number
 
 __all__ = ["SCHEDULES", "Progress", "Schedule"]
 
@@ -148,7 +148,8 @@ class Schedule(Record):
             ("steps_per_epoch", steps_per_epoch, 1),
             ("epochs", epochs, 1),
         ):
-            if not isinstance(value, int | np.integer) or value < least:
+            number = whole_number(value)
+            if number is None or number < least:
                 raise InputError(
                     f"schedule {self.name!r}: {name} is {value!r}; expected an integer from "
                     f"{least} up"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,8 +9,10 @@ import numpy as np
 
 from deltarule.errors import InputError, UnknownName
 from deltarule.maths import Network
+from deltarule.maths.dropout import per_layer
 from deltarule.maths.inputs import check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
+from deltarule.records import plain, real_number, whole_number
 from deltarule.training.batches import Rows, RowSource, split_rows
 from deltarule.training.run import TrainingResult
 from deltarule.training.stopping import Patience, Stopping
@@ -37,21 +38,18 @@ __all__ = [
 
 def whole(name: str, value: Any, least: int) -> int:
     """A whole number of at least ``least``."""
-    try:
-        number = -1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
+    number = whole_number(value)
+    if number is None or number < least:
         raise InputError(f"{name} is {value!r}; expected a whole number, at least {least}")
     return number
 
 
 def checked_rate(value: Any) -> float:
     """The learning rate, a finite number above 0."""
-    number = isinstance(value, int | float | np.integer | np.floating)
-    if isinstance(value, bool) or not number or not 0 < value < np.inf:
+    number = real_number(value)
+    if number is None or not 0 < number < np.inf:
         raise InputError(f"learning_rate is {value!r}; expected a finite number > 0")
-    return float(value)
+    return number
 
 
 def method(rule: Any) -> Rule | Minimizer:
@@ -89,7 +87,7 @@ def check_start(theta: Any, resume: Any) -> None:
 
 def dropout_setting(dropout: Any) -> Any:
     """One rate, or a tuple of them."""
-    return dropout if np.isscalar(dropout) else tuple(dropout)
+    return per_layer(dropout)
 
 
 def refuse_steps_settings(minimizer: Minimizer, **given: tuple[Any, Any, str]) -> None:
@@ -124,8 +122,8 @@ def stopping_criteria(stopping: Any) -> tuple[Stopping, ...]:
     """The criteria: a number is a patience."""
     if stopping is None:
         return ()
-    if isinstance(stopping, int | np.integer) and not isinstance(stopping, bool):
-        return (Patience(int(stopping)),)
+    if (epochs := whole_number(stopping)) is not None:
+        return (Patience(epochs),)
     criteria = tuple(stopping) if isinstance(stopping, Iterable) else (stopping,)
     for criterion in criteria:
         if not callable(getattr(criterion, "reason", None)):
@@ -193,7 +191,7 @@ def divided(
     elif isinstance(validation, tuple | list):
         held = own_validation(net, validation)
     elif validation is not None:
-        if isinstance(validation, bool) or not isinstance(validation, float | np.floating):
+        if not isinstance(plain(validation), float):
             raise InputError(
                 f"validation is {validation!r}; expected a share such as 0.1, the numbers of "
                 "rows, (X, Y), (X, Y, sample_weight), or None"
