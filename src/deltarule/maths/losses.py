@@ -22,6 +22,7 @@ import numpy as np
 
 from deltarule.errors import IncompatiblePair, InputError
 from deltarule.maths.activations import Activation
+from deltarule.maths.arrays import numeric
 from deltarule.maths.derived import Terms, terms_of_loss
 from deltarule.maths.targets import check_targets, one_hot
 from deltarule.records import Record, Registry, real_number
@@ -182,21 +183,20 @@ class Loss(Record):
         InputError
             If the shape or a value does not fit; the message names the first bad row.
         """
-        given = np.asarray(Y)
-        if given.dtype == object or given.dtype.kind not in "biuf":
-            raise InputError(
-                f"Y has dtype {given.dtype}; expected numbers. Encode classes as 0, 1, … first"
-            )
+        try:
+            given = numeric("Y", Y)
+        except InputError as error:
+            raise InputError(f"{error}. Encode classes as 0, 1, … first") from None
         if self.targets == "classes" and given.ndim == 1 and n_outputs > 1:
             return one_hot(given, n_rows, n_outputs, dtype)
-        shares = self.targets_per_output()
+        shares, shape = self.targets_per_output(), given.shape
         if given.ndim == 1:
             given = given[:, None]
         y = np.repeat(given, shares, axis=1) if shares > 1 and given.ndim == 2 else given
         if y.shape != (n_rows, n_outputs):
             each = f" ({shares} outputs for each column of Y)" if shares > 1 else ""
             raise InputError(
-                f"Y has shape {np.shape(Y)}; expected {n_rows} rows like X and "
+                f"Y has shape {shape}; expected {n_rows} rows like X and "
                 f"{n_outputs // shares} columns{each}"
             )
         with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused

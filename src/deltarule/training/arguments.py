@@ -9,11 +9,12 @@ import numpy as np
 
 from deltarule.errors import InputError, UnknownName
 from deltarule.maths import Network
+from deltarule.maths.arrays import is_sparse, numeric
 from deltarule.maths.dropout import per_layer
 from deltarule.maths.inputs import check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
 from deltarule.records import plain, real_number, whole_number
-from deltarule.training.batches import Rows, RowSource, split_rows
+from deltarule.training.batches import Rows, RowSource, SparseRows, split_rows
 from deltarule.training.run import TrainingResult
 from deltarule.training.stopping import Patience, Stopping
 
@@ -153,7 +154,7 @@ def checked_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
             raise InputError(f"X has shape {X.shape}; expected (N, {net.n_inputs})")
         rows: Any = X
     else:
-        rows = check_rows(net, X)
+        rows = SparseRows.checked(net, X) if is_sparse(X) else check_rows(net, X)
     if len(rows) == 0:
         raise InputError("X has no rows; expected at least one")
     targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)
@@ -234,7 +235,7 @@ def row_numbers(given: Any, n_rows: int) -> np.ndarray | None:
             return None
     elif not (isinstance(given, range) or hasattr(given, "__array__")) or np.isscalar(given):
         return None
-    array = np.asarray(given)
+    array = numeric("validation", given) if len(given) else np.empty(0, dtype=np.int64)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "biu"):
         raise InputError(
             f"validation has dtype {array.dtype} and shape {array.shape}; expected the numbers of "

@@ -61,8 +61,10 @@ def train(
     Parameters
     ----------
     net : Network
-    X : array of shape (N, n_0), or RowSource
-    Y : array of shape (N, n_L), or (N,)
+    X : array of shape (N, n_0), frame, sparse matrix, or RowSource
+        A frame of pandas, Polars or PyArrow has columns of numbers, nullable ones included;
+        sparse rows are made dense a batch at a time. Nothing may be missing.
+    Y : array of shape (N, n_L), or (N,), or columns of a frame
     sample_weight : array of shape (N,), optional
     validation : float, row numbers, or tuple (X, Y) or (X, Y, sample_weight), optional
         A share of the rows to hold out (stratified for classes), the numbers of the rows to

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.maths.arrays import is_frame, numeric
 from deltarule.records import plain
 from deltarule.training.batches import Rows, RowSource
 
@@ -20,7 +21,7 @@ class Each(list[Any]):
 
 def entries(given: Any, is_one: Callable[[Any], bool] | None = None) -> Any:
     """:class:`Each`, if there is an entry for each network; what is given, if all share it."""
-    given = plain(given)
+    given = numeric("an argument", given) if is_frame(given) else plain(given)
     if given is None or np.isscalar(given) or (is_one is not None and is_one(given)):
         return given
     try:
