@@ -178,6 +178,7 @@ def divided(
     net: Network, X: Any, Y: Any, sample_weight: Any, validation: Any, seed: int
 ) -> Divided:
     """The rows to train on, and those held out; of X neither is copied."""
+    validation = plain(validation)
     whole = checked_data(net, X, Y, sample_weight)
     rows: np.ndarray | None = None
     held: Rows | None = None
@@ -192,7 +193,7 @@ def divided(
     elif isinstance(validation, tuple | list):
         held = own_validation(net, validation)
     elif validation is not None:
-        if not isinstance(plain(validation), float):
+        if not isinstance(validation, float):
             raise InputError(
                 f"validation is {validation!r}; expected a share such as 0.1, the numbers of "
                 "rows, (X, Y), (X, Y, sample_weight), or None"
