@@ -39,7 +39,13 @@ def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
     """Sample weights s as a float64 array of shape (N,): ones if None, which take no memory."""
     if sample_weight is None:
         return np.broadcast_to(np.float64(1.0), (n_rows,))
-    s = numeric("sample_weight", sample_weight)
+    try:
+        s = numeric("sample_weight", sample_weight)
+    except InputError as error:
+        shape = np.asarray(sample_weight, dtype=object).shape
+        raise InputError(
+            f"sample_weight has shape {shape} ({error}); expected {n_rows} numbers"
+        ) from None
     if s.shape != (n_rows,):
         raise InputError(
             f"sample_weight has shape {s.shape} and dtype {s.dtype}; expected {n_rows} numbers"

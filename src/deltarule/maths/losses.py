@@ -24,8 +24,9 @@ from deltarule.errors import IncompatiblePair, InputError
 from deltarule.maths.activations import Activation
 from deltarule.maths.arrays import numeric
 from deltarule.maths.derived import Terms, terms_of_loss
+from deltarule.maths.lossparameters import checked_parameters
 from deltarule.maths.targets import check_targets, one_hot
-from deltarule.records import Record, Registry, real_number
+from deltarule.records import Record, Registry
 
 __all__ = ["LOSSES", "BoundLoss", "Loss", "register_loss"]
 
@@ -114,21 +115,8 @@ class Loss(Record):
             wide = (value,) if isinstance(value, str | int | float) else tuple(value)
             object.__setattr__(self, name, wide)
         object.__setattr__(self, "fused", tuple(tuple(pair) for pair in self.fused))
-        settings = self.settings
-        if (level := real_number(settings.get("levels"))) is not None:
-            settings["levels"] = (level,)
-            object.__setattr__(self, "parameters", tuple(settings.items()))
-        checks = [(name, _is_positive, "a number > 0") for name in self.kinks]
-        checks.append(("smoothing", _is_share, "a number from 0 up to, not with, 1"))
-        checks.append(
-            ("levels", _are_levels, "numbers between 0 and 1, at least one and each only once")
-        )
-        for key, holds, expected in checks:
-            named = isinstance(key, str) and (key in settings or holds is _is_positive)
-            if named and not holds(settings.get(str(key))):
-                raise InputError(
-                    f"loss {self.name!r}: {key} is {settings.get(str(key))!r}; expected {expected}"
-                )
+        settings = checked_parameters(self.name, self.settings, self.kinks)
+        object.__setattr__(self, "parameters", tuple(settings.items()))
 
     def bind(self, xp: Any, output: Activation | None = None) -> BoundLoss:
         """The functions over the namespace ``xp``, fused with ``output`` if there is a fusion."""
@@ -203,22 +191,6 @@ class Loss(Record):
             y = np.ascontiguousarray(y, dtype=dtype)
         check_targets(y, self.targets, self.name)
         return y
-
-
-def _is_positive(value: Any) -> bool:
-    number = real_number(value)
-    return number is not None and 0 < number < np.inf
-
-
-def _is_share(value: Any) -> bool:
-    number = real_number(value)
-    return number is not None and 0 <= number < 1
-
-
-def _are_levels(value: Any) -> bool:
-    numbers = [real_number(level) for level in value] if isinstance(value, tuple) else []
-    inside = [number for number in numbers if number is not None and 0 < number < 1]
-    return bool(numbers) and len(set(inside)) == len(numbers)
 
 
 LOSSES: Registry[Loss] = Registry("loss", Loss)

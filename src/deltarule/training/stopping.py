@@ -193,9 +193,7 @@ def _set_epochs(criterion: Stopping, field: str, shown: str = "") -> None:
     value = getattr(criterion, field)
     number = whole_number(value)
     if number is None or number < 1:
-        raise InputError(
-            f"{shown or field} is {value!r}; expected a whole number of epochs, at least 1"
-        )
+        raise InputError(f"{shown or field} is {value!r}; expected a number of epochs, at least 1")
     object.__setattr__(criterion, field, number)
 
 
