@@ -165,6 +165,11 @@ def furthest(xp):
     return value
 
 
+def share(xp):
+    """A square, of which the derivative is the same for all outputs of a row."""
+    return lambda a, y: (a - y) * xp.total(a - y) / xp.n_outputs(a)
+
+
 def insensitive(xp, margin):
     return lambda a, y: xp.maximum(xp.abs(a - y) - margin, 0) + 0.1 * xp.minimum(a - y, 0) ** 2
 
@@ -195,6 +200,7 @@ OWN = [
     ),
     (Loss("angular", angular), "identity", None),
     (Loss("furthest", furthest), "identity", None),
+    (Loss("share", share), "identity", None),
     (Loss("insensitive", insensitive, {"margin": 0.25}, kinks=("margin", 0.0)), "identity", None),
 ]
 

@@ -125,6 +125,8 @@ def _gradient_of_sum(rules: _Rules, term: Node, variable: Node, weight: Node | N
             top = xp.where(inside == atom, 1, 0)
             rate = rules.product(rate, top / xp.total(top))
         result = rules.sum(result, add_through(inside, rate))
+    if not result.spread and result.op != "constant":  # one number for a row, to each output
+        return xp.where(variable == variable, result, result)
     return result
 
 

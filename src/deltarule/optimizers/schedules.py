@@ -247,9 +247,9 @@ def _read(text: str) -> Any:
 
 def _unreadable(text: str) -> InputError:
     return InputError(
-        f"schedule {text!r} cannot be read; expected a name, or a name with parameters such as "
-        "'cosine(final=0.1)', 'warmup(epochs=5, then=cosine)' or "
-        "'sequence(parts=[warmup(epochs=5), cosine, constant], epochs=[5, 40], scales=[1, 1, 0.1])'"
+        f"schedule {text!r} cannot be read; expected a name, or a name with parameters by name, "
+        "such as 'cosine(final=0.1)', 'warmup(start=0.1, then=cosine)' or "
+        "'cosine_restarts(first=5, factor=2)'"
     )
 
 
