@@ -14,16 +14,74 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, Self, TypeVar
 
 from deltarule.errors import InputError, UnknownName
 
-__all__ = ["Record", "Registry"]
+__all__ = ["Record", "Registry", "plain", "real_number", "whole_number"]
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar, or an array without dimensions, as the Python object it holds.
+
+    Whatever else is given comes back as it is. Every number that a user may give goes through
+    here, or through :func:`real_number` or :func:`whole_number`, so that ``np.int64(5)`` is 5
+    in every place.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plain(np.float32(0.5)), plain(np.array(3)), plain("adam")
+    (0.5, 3, 'adam')
+    """
+    # This module knows nothing of arrays, so they are told by what they offer.
+    scalar = getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None))
+    return value.item() if scalar else value
+
+
+def real_number(value: Any) -> float | None:
+    """A real number as a Python float; None if it is none, as a truth value or a text is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> real_number(2), real_number(np.float32(0.5)), real_number(True), real_number("2")
+    (2.0, 0.5, None, None)
+    """
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond the range of a float
+        return float("inf") if value > 0 else -float("inf")
+
+
+def whole_number(value: Any) -> int | None:
+    """A whole number as a Python int; None if it is none, as 5.0 and a truth value are none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> whole_number(5), whole_number(np.uint8(5)), whole_number(np.array(5)), whole_number(5.7)
+    (5, 5, 5, None)
+    """
+    value = plain(value)
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 def _frozen(value: Any) -> Any:
-    """Lists become tuples, so that a record with a list of levels can be hashed."""
+    """Lists and arrays become tuples, so that a record with a list of levels can be hashed."""
+    value = plain(value)
+    if hasattr(value, "__array__") and not isinstance(value, type):
+        value = value.__array__().tolist()
     return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
 
 
@@ -45,7 +103,8 @@ class Record:
     formula : callable
         ``formula(xp, **parameters)``; what it returns depends on the kind of record.
     parameters : mapping of str to value, or tuple of pairs
-        Values for the formula's keyword parameters.
+        Values for the formula's keyword parameters. NumPy scalars become Python's numbers,
+        lists and arrays become tuples.
 
     Raises
     ------
@@ -80,7 +139,8 @@ class Record:
         Raises
         ------
         InputError
-            If the record has no parameter of that name.
+            If the record has no parameter of that name, or one that is a number would become
+            something else.
         """
         unknown = [key for key in changes if key not in self.settings]
         if unknown:
@@ -89,7 +149,14 @@ class Record:
                 f"{type(self).__name__.lower()} {self.name!r} has no parameter {unknown[0]!r}; "
                 f"its parameters are: {known}"
             )
-        return dataclasses.replace(self, parameters=self.settings | changes)
+        changed = dataclasses.replace(self, parameters=self.settings | changes)
+        for key, value in changed.parameters:
+            if real_number(self.settings[key]) is not None and real_number(value) is None:
+                raise InputError(
+                    f"{type(self).__name__.lower()} {self.name!r}: {key} is {value!r}; expected a "
+                    f"number, such as {self.settings[key]!r}"
+                )
+        return changed
 
     def bind(self, xp: Any) -> Any:
         """The formula's functions over the array namespace ``xp``."""

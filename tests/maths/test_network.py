@@ -251,7 +251,7 @@ def test_summary_and_repr():
 
 
 def test_a_formula_that_gives_no_pair_of_functions_is_refused_by_name():
-    half = Activation("half", lambda xp: abs)
+    half = Activation("half", lambda xp: (abs, 0.5))
     with pytest.raises(
         InputError, match=r"'half' gave .*expected the two functions \(value, slope\)"
     ):

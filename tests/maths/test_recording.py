@@ -247,7 +247,9 @@ def test_a_result_for_the_row_is_refused():
         record_loss(Loss("mine", formula))
 
 
-@pytest.mark.parametrize("given", [lambda a, y: a - y, lambda a, y: (a, y, a), lambda a, y: [a, y]])
+@pytest.mark.parametrize(
+    "given", [lambda a, y: (a - y,), lambda a, y: (a, y, a), lambda a, y: [a, y]]
+)
 def test_a_loss_that_gives_no_pair_is_refused(given):
     with pytest.raises(InputError, match=r"expected the pair \(term, derivative\)"):
         record_loss(Loss("mine", lambda xp: given))

@@ -49,6 +49,18 @@ BY_HAND = [
      [1, 1, 0.5, 0.25]),
     ("warmup", {"epochs": 9, "then": "cosine"}, 1, 3, [1 / 9, 2 / 9, 3 / 9]),
     ("reduce_on_plateau", {"factor": 0.5, "patience": 0}, 1, 4, [1, 1, 0.5, 0.25]),
+    ("cosine_restarts", {"first": 1, "factor": 2}, 2, 4,
+     [1, 0.5, 1, (1 + HALF) / 2, 0.5, (1 - HALF) / 2, 1, (1 + sqrt((1 + HALF) / 2)) / 2]),
+    ("cosine_restarts", {"first": 1.5, "factor": 1, "final": 0.5, "decay": 0.5}, 1, 4,
+     [1, 0.625, 0.5 * 0.875, 0.25]),
+    ("sequence",
+     {"parts": ["warmup", "cosine", "constant"], "epochs": [1, 2], "scales": [1, 1, 0.5]}, 2, 4,
+     [0.5, 1, 1, (1 + HALF) / 2, 0.5, (1 - HALF) / 2, 0.5, 0.5]),
+    ("sequence", {"parts": ["constant", "cosine"], "epochs": [1], "scales": [0.5, 1]}, 1, 3,
+     [0.5, 1, 0.5]),
+    ("sequence", {"parts": ["cosine", "cosine"], "epochs": [1, 1]}, 2, 3, [1, 0.5, 1, 0.5, 0, 0]),
+    ("sequence", {"parts": [{"name": "step", "every": 1}, "constant"], "epochs": 2}, 1, 3,
+     [1, 0.5, 1]),
 ]  # fmt: skip
 
 
@@ -229,3 +241,63 @@ def test_a_schedule_of_ones_own():
     np.testing.assert_allclose(nested.factors(1, 2, 9), [1.0, 0.75])
     with pytest.raises(InputError, match=r"shape \(3,\)"):
         Schedule("wrong", wrong_shape).factors(0, 2, 9)
+
+
+# -- restarts, sequences, text ---------------------------------------------------------------
+
+
+def test_restarts_are_where_the_waves_are_summed_to():
+    for factor in (1, 1.5, 2, 3):
+        waves = SCHEDULES.get("cosine_restarts", first=3, factor=factor)
+        begins, at = [], 0.0
+        for wave in range(6):
+            begins.append(at)
+            at += 3 * factor**wave
+        for begin in begins:
+            if begin == int(begin):
+                assert waves.factors(int(begin), 4, 10)[0] == 1.0
+                if begin:
+                    assert waves.factors(int(begin) - 1, 4, 10)[-1] < 0.3
+
+
+def test_a_plan_that_nothing_follows_makes_no_difference():
+    independent = {name for name in SCHEDULES.names() if not SCHEDULES.get(name).depends_on_plan()}
+    assert set(SCHEDULES.names()) - independent == {"cosine", "one_cycle"}
+    late = SCHEDULES.get("sequence", parts=["constant", "cosine"], epochs=[50])
+    assert late.depends_on_plan()
+    fixed = SCHEDULES.get("sequence", parts=["constant", "cosine"], epochs=[50, 100])
+    assert not fixed.depends_on_plan()
+    assert SCHEDULES.get("warmup", then="cosine").depends_on_plan()
+
+
+@ALL
+def test_what_it_prints_as_is_read_again(schedule):
+    assert SCHEDULES.get(str(schedule)) == schedule
+    nested = SCHEDULES.get("sequence", parts=[schedule, "warmup"], epochs=[2])
+    assert SCHEDULES.get(str(nested)) == nested
+    assert SCHEDULES.get(json.loads(json.dumps(nested.spec()))) == nested
+    assert pickle.loads(pickle.dumps(nested)) == nested
+    assert nested.needs_losses == schedule.needs_losses
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cosine(", "cannot be read; expected a name, or a name with parameters"),
+        ("cosine(0.1)", "cannot be read"),
+        ("cosine(final=1+1)", "cannot be read"),
+        ("cosine(final=open('x'))", "cannot be read"),
+        ("__import__('os')(a=1)", "cannot be read"),
+        ("cosin(final=0.1)", "did you mean 'cosine'"),
+        ("cosine(finale=0.1)", "no parameter 'finale'"),
+        ("cosine(final=2)", r"cosine: final is 2; expected a number in \[0, 1\]"),
+        ("sequence(parts=[], epochs=[])", "at least one"),
+        ("sequence(parts=[cosine, cosine], epochs=[])", "epochs has 0 numbers; expected 1 or 2"),
+        ("sequence(parts=[cosine, cosine], epochs=[0])", "epochs is 0; expected a number in"),
+        ("sequence(parts=[cosine], scales=[1, 2])", "scales has 2 numbers; expected 1"),
+        ("cosine_restarts(factor=0.5)", "factor is 0.5; expected a number in"),
+    ],
+)
+def test_text_that_cannot_be_used_is_refused_in_one_sentence(text, message):
+    with pytest.raises(InputError, match=message):
+        SCHEDULES.get(text)

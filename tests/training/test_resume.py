@@ -8,6 +8,7 @@ from tests.training.helpers import STATEFUL, cut_after, recorded, regression
 
 from deltarule.engines import make_engine
 from deltarule.errors import InputError
+from deltarule.maths import Network
 from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.training import Patience, train
 
@@ -130,3 +131,36 @@ def test_what_does_not_fit_is_refused():
     cut = dataclasses.replace(half, state=state)
     with pytest.raises(InputError, match="after 3 batches of an epoch; here an epoch has 1"):
         train(net, X, Y, batch_size=30, resume=cut)
+
+
+# -- another plan --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle", "warmup(epochs=2, then=cosine)"])
+def test_a_longer_plan_says_what_becomes_of_the_rate(schedule):
+    X = np.linspace(-1, 1, 32)[:, None]
+    net = Network([1, 3, 1])
+    settings = {"batch_size": 8, "learning_rate": 0.01, "schedule": schedule}
+    first = train(net, X, X**2, epochs=6, **settings)
+    with pytest.warns(UserWarning, match="resume: epoch 6 ended with the learning rate") as told:
+        longer = train(net, X, X**2, epochs=12, resume=first, **settings)
+    rates = train(net, X, X**2, epochs=12, **settings).history.column("learning_rate")
+    assert longer.history.column("learning_rate")[6:] == rates[6:]  # those of the new plan
+    assert "epochs=12" in str(told[0].message)
+    assert told[0].filename == __file__
+    # The same plan, be it interrupted, is nothing to warn of.
+    part = train(net, X, X**2, epochs=6, callbacks=[lambda event: event.epoch == 3], **settings)
+    whole = train(net, X, X**2, epochs=6, resume=part, **settings)
+    np.testing.assert_array_equal(whole.theta, first.theta)
+
+
+@pytest.mark.parametrize(
+    "schedule", ["constant", "step", "cosine_restarts(first=2)", "reduce_on_plateau"]
+)
+def test_a_schedule_that_follows_no_plan_goes_on_as_it_would_have(schedule):
+    X = np.linspace(-1, 1, 32)[:, None]
+    net = Network([1, 3, 1])
+    settings = {"batch_size": 8, "learning_rate": 0.01, "schedule": schedule}
+    first = train(net, X, X**2, epochs=6, **settings)
+    longer = train(net, X, X**2, epochs=12, resume=first, **settings)
+    np.testing.assert_array_equal(longer.theta, train(net, X, X**2, epochs=12, **settings).theta)

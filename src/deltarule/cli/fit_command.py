@@ -193,7 +193,8 @@ def fit(
         one(
             "--schedule",
             metavar="NAME",
-            help=f"How the learning rate changes from epoch to epoch: {_names(SCHEDULES)}.",
+            help=f"How the learning rate changes from epoch to epoch: {_names(SCHEDULES)}; with "
+            "parameters, 'cosine(final=0.1)', 'warmup(epochs=5, then=cosine)'.",
             group="Training",
         ),
     ] = "cosine",

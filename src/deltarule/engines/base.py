@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,9 +16,10 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.maths import Network
-from deltarule.maths.dropout import dropout_rates
+from deltarule.maths.dropout import dropout_rates, per_layer
 from deltarule.optimizers import RULES, Rule
 from deltarule.optimizers.scalars import in_interval
+from deltarule.records import whole_number
 
 __all__ = ["Batch", "Engine", "EngineSettings", "Epoch", "Promises"]
 
@@ -147,9 +147,8 @@ class EngineSettings:
             object.__setattr__(self, name, value)
 
         object.__setattr__(self, "rule", RULES.get(self.rule))
-        if not np.isscalar(self.dropout):
-            object.__setattr__(self, "dropout", tuple(self.dropout))  # type: ignore[arg-type]
-        else:
+        object.__setattr__(self, "dropout", per_layer(self.dropout))
+        if not isinstance(self.dropout, tuple):
             checked("dropout", "[0, 1)", 0.1)
         checked("l2", "[0, inf)", 1e-4)
         checked("l1", "[0, inf)", 1e-4)
@@ -158,11 +157,8 @@ class EngineSettings:
             checked("clip_norm", "(0, inf]", 1.0)
         if self.averaging is not None:
             checked("averaging", "[0, 1]", 0.999)
-        try:
-            seed = operator.index(self.seed)
-        except TypeError:
-            seed = -1
-        if seed < 0:
+        seed = whole_number(self.seed)
+        if seed is None or seed < 0:
             raise InputError(f"seed is {self.seed!r}; expected a whole number ≥ 0")
         object.__setattr__(self, "seed", seed)
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import shuffle
 
-from deltarule.training import Event, RowSource
+from deltarule.maths.arrays import is_sparse
+from deltarule.training import Event
+from deltarule.training.batches import SparseRows
 
 __all__ = [
     "ShuffledOrder",
@@ -17,27 +19,6 @@ __all__ = [
     "source",
     "with_source",
 ]
-
-
-class SparseRows(RowSource):
-    """A CSR matrix that looks like a dense array to whoever takes a batch of its rows.
-
-    Memory stays that of the sparse matrix and one dense batch.
-    """
-
-    def __init__(self, matrix: Any) -> None:
-        self.matrix = matrix.tocsr()
-        self.shape: tuple[int, int] = self.matrix.shape
-        self.dtype: np.dtype[Any] = self.matrix.dtype
-
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        dense: np.ndarray = self.matrix[rows].toarray()
-        return dense
-
-
-def is_sparse(X: Any) -> bool:
-    """Whether X is a sparse matrix or array of SciPy's."""
-    return hasattr(X, "tocsr")
 
 
 def source(X: Any) -> Any:

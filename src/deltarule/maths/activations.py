@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from deltarule.errors import InputError
+from deltarule.maths.derived import functions_of_activation
 from deltarule.records import Record, Registry
 
 __all__ = ["ACTIVATIONS", "Activation", "BoundActivation", "register_activation"]
@@ -43,7 +44,9 @@ class Activation(Record):
         ``formula(xp, **parameters)`` returning ``(value, slope)``: ``value(z)`` is
         g(z), and ``slope(z, a)`` is g′(z), which may use a = g(z). With
         ``elementwise=False`` it returns ``(value, pullback)``, where
-        ``pullback(z, a, up)`` is Σ_i up_i ∂a_i/∂z_j.
+        ``pullback(z, a, up)`` is Σ_i up_i ∂a_i/∂z_j. It may return the function ``value``
+        alone, made of nothing but the functions of xp and arithmetic: the other is then
+        worked out, at a kink from the left.
     parameters : mapping
         Values of the formula's parameters.
     kinks : tuple of float
@@ -83,12 +86,14 @@ class Activation(Record):
 
     def bind(self, xp: Any) -> BoundActivation:
         """The functions over the namespace ``xp``."""
-        pair = self.formula(xp, **self.settings)
+        pair = functions_of_activation(
+            xp, self.formula, self.settings, f"activation {self}", self.elementwise
+        )
         if not (isinstance(pair, tuple) and len(pair) == 2 and all(map(callable, pair))):
             second = "slope" if self.elementwise else "pullback"
             raise InputError(
                 f"the formula of activation {self.name!r} gave {type(pair).__name__}; expected the "
-                f"two functions (value, {second})"
+                f"two functions (value, {second}), or value alone"
             )
         value, other = pair
         if not self.elementwise:

@@ -11,15 +11,15 @@ finds the same mask without drawing the numbers before it.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.records import plain, real_number, whole_number
 
-__all__ = ["dropout_mask", "dropout_rates", "philox"]
+__all__ = ["dropout_mask", "dropout_rates", "per_layer", "philox"]
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -104,8 +104,7 @@ def dropout_mask(
     array([[2., 2., 2., 0., 2., 2.],
            [0., 0., 2., 0., 0., 0.]])
     """
-    if not 0 <= rate < 1:
-        raise InputError(f"dropout rate is {rate!r}; expected a number from 0 up to, not with, 1")
+    rate = _checked_rate(rate)
     rows = np.asarray(rows)
     if rows.ndim != 1 or (rows.size and (rows.dtype.kind not in "iu" or rows.min() < 0)):
         raise InputError(
@@ -113,7 +112,10 @@ def dropout_mask(
         )
     rows = rows.astype(np.uint64)
     groups = np.arange((width + 3) // 4, dtype=np.uint64)
-    seed = operator.index(seed)
+    seed, step, layer = (
+        _checked_key(name, value)
+        for name, value in (("seed", seed), ("step", step), ("layer", layer))
+    )
     counter = (rows[:, None], groups[None, :], step & 0xFFFFFFFF, layer)
     words = philox(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
     words = words.reshape(len(rows), 4 * len(groups))[:, :width]
@@ -130,23 +132,54 @@ def dropout_rates(dropout: float | Sequence[float], n_layers: int) -> tuple[floa
     InputError
         If the number of rates is not the number of hidden layers, or one is not in [0, 1).
     """
-    n_hidden = n_layers - 1
-    if isinstance(dropout, int | float):
-        rates = (float(dropout),) * n_hidden
-        if n_hidden == 0 and dropout:
-            raise InputError("dropout was asked for, but the network has no hidden layer")
-        given: Sequence[float] = (dropout,)
+    n_hidden, given = n_layers - 1, per_layer(dropout)
+    if isinstance(given, tuple):
+        rates = tuple(map(_checked_rate, given))
     else:
-        rates = tuple(float(rate) for rate in dropout)
-        given = rates
+        rates = (_checked_rate(given),) * n_hidden
+        if n_hidden == 0 and given:
+            raise InputError("dropout was asked for, but the network has no hidden layer")
     if len(rates) != n_hidden:
         raise InputError(
             f"dropout has {len(rates)} rates; expected {n_hidden}, one for each hidden layer, "
             "or a single number for all"
         )
-    for rate in given:
-        if not 0 <= rate < 1:
-            raise InputError(
-                f"dropout rate is {rate!r}; expected a number from 0 up to, not with, 1"
-            )
     return rates
+
+
+def per_layer(dropout: Any) -> Any:
+    """A rate for all layers as a Python number, or a tuple of rates.
+
+    Raises
+    ------
+    InputError
+        If it is neither a number nor a sequence of numbers.
+
+    Examples
+    --------
+    >>> per_layer(np.array(0.5)), per_layer(np.array([0.5, 0.25]))
+    (0.5, (0.5, 0.25))
+    """
+    dropout = plain(dropout)
+    if isinstance(dropout, Sequence | np.ndarray) and not isinstance(dropout, str | bytes):
+        return tuple(map(_checked_rate, dropout))
+    if real_number(dropout) is None:
+        raise InputError(
+            f"dropout is {dropout!r}; expected a number from 0 up to, not with, 1, or one for "
+            "each hidden layer"
+        )
+    return dropout
+
+
+def _checked_key(name: str, value: Any) -> int:
+    number = whole_number(value)
+    if number is None or number < 0:
+        raise InputError(f"{name} is {value!r}; expected a whole number ≥ 0")
+    return number
+
+
+def _checked_rate(rate: Any) -> float:
+    number = real_number(rate)
+    if number is None or not 0 <= number < 1:
+        raise InputError(f"dropout rate is {rate!r}; expected a number from 0 up to, not with, 1")
+    return number

@@ -15,10 +15,11 @@ import numpy as np
 from deltarule.maths.network import Network, bound_formulas
 from deltarule.maths.passes import ForwardPass
 
-__all__ = ["wrong_formula"]
+__all__ = ["wrong_formula", "wrong_loss"]
 
 _STEP = 1e-3
 _TOLERANCE = 1e-6
+_EPS = float(np.finfo(np.float64).eps)
 
 Worst = tuple[float, float, float, tuple[int, int]]
 
@@ -43,16 +44,8 @@ def wrong_formula(xp: Any, net: Network, passed: ForwardPass, Y: Any) -> str | N
     """
     activations, loss = bound_formulas(net, xp)
     fused = loss.from_input is not None
-    at, terms = (passed.Z[-1], loss.from_input) if fused else (passed.G[-1], loss.from_output)
-    kinks = passed.G[-1] - Y, net.loss.kink_values()
-    worst = _worst(at, lambda x: terms(x, Y)[0], terms(at, Y)[1], *kinks)
-    if worst is not None:
-        x, given, difference, (row, j) = worst
-        return (
-            f"The derivative of loss {str(net.loss)!r} is not that of its value: at "
-            f"{'z' if fused else 'a'} = {x:.9g}, y = {float(Y[row, j]):.9g} it gives {given:.9g}, "
-            f"the difference {difference:.9g}."
-        )
+    if (found := wrong_loss(xp, net, passed, Y)) is not None:
+        return found
     for layer in range(net.n_layers, 0, -1):
         g, record = activations[layer], net.activations[layer]
         assert record is not None
@@ -74,6 +67,45 @@ def wrong_formula(xp: Any, net: Network, passed: ForwardPass, Y: Any) -> str | N
     return None
 
 
+def wrong_loss(
+    xp: Any, net: Network, passed: ForwardPass, Y: Any, present: Any = None
+) -> str | None:
+    """A sentence on the loss, if its derivative is not that of its value.
+
+    Parameters
+    ----------
+    xp : ArrayNamespace
+        NumPy's, in float64.
+    net : Network
+    passed : ForwardPass
+    Y : array of shape (N, n_L)
+        Prepared targets.
+    present : boolean array of shape (N,), optional
+        The rows to look at; all if left out.
+    """
+    _, loss = bound_formulas(net, xp)
+    fused = loss.from_input is not None
+    at, terms = (passed.Z[-1], loss.from_input) if fused else (passed.G[-1], loss.from_output)
+    residual = passed.G[-1] - Y
+    if present is not None:
+        at, residual, Y = at[present], residual[present], Y[present]
+    with np.errstate(all="ignore"):
+        derivative = terms(at, Y)[1]
+        # A step is measured by x, or by how far it is from its target, be that 1e150 or 1e-150.
+        sizes = [np.maximum(1, np.abs(at)), np.abs(at), np.abs(residual)]
+        worst = _worst(
+            at, lambda x: terms(x, Y)[0], derivative, residual, net.loss.kink_values(), sizes
+        )
+    if worst is None:
+        return None
+    x, given, difference, (row, j) = worst
+    return (
+        f"The derivative of loss {str(net.loss)!r} is not that of its value: at "
+        f"{'z' if fused else 'a'} = {x:.9g}, y = {float(Y[row, j]):.9g} it gives {given:.9g}, "
+        f"the difference {difference:.9g}."
+    )
+
+
 def _weighted(value: Callable[[Any], Any], up: np.ndarray) -> Callable[[Any], Any]:
     return lambda z: up * value(z)
 
@@ -84,25 +116,48 @@ def _worst(
     derivative: np.ndarray,
     where: np.ndarray,
     kinks: tuple[float, ...],
+    sizes: list[np.ndarray] | None = None,
 ) -> Worst | None:
     """The entry of x at which ∂/∂x_ij Σ_j value differs most from the derivative, if any does."""
-    difference, size = np.empty_like(x), np.abs(value(x)).sum(axis=1, keepdims=True)
-    for j in range(x.shape[1]):
-        h = np.zeros_like(x)
-        h[:, j] = _STEP * np.maximum(1, np.abs(x[:, j]))
-        slopes = [
-            (value(x + h / n) - value(x - h / n)).sum(axis=1) / (2 * h[:, j] / n) for n in (1, 2)
-        ]
-        difference[:, j] = (4 * slopes[1] - slopes[0]) / 3
+    if not x.size:
+        return None
+    difference, uncertain = np.zeros_like(x), np.full(x.shape, np.inf)
+    for size in sizes or [np.maximum(1, np.abs(x))]:
+        found, by = _differences(x, value, _STEP * size)
+        near = np.zeros(x.shape, dtype=bool)
+        for kink in kinks:
+            near |= np.abs(where - kink) <= 2 * _STEP * size
+        better = ~near & np.isfinite(found) & (by < uncertain)
+        difference = np.where(better, found, difference)
+        uncertain = np.where(better, by, uncertain)
     gap = np.abs(derivative - difference)
-    scale = np.maximum(np.maximum(np.abs(derivative), np.abs(difference)), 1e-3 * (1 + size))
-    near = np.zeros(x.shape, dtype=bool)
-    for kink in kinks:
-        near |= np.abs(where - kink) <= 2 * _STEP * np.maximum(1, np.abs(x))
-    ratio = np.where(near | ~np.isfinite(difference), 0, gap / scale)
-    ratio = np.where(np.isnan(ratio), np.inf, ratio)  # a derivative that is no number
-    row, column = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+    scale = np.maximum(np.abs(derivative), np.abs(difference))
+    allowed = _TOLERANCE * scale + uncertain
+    excess = np.where(gap > allowed, gap / np.where(scale > 0, scale, 1), 0)
+    # A derivative that is no number is wrong wherever there is something to compare it with.
+    excess = np.where(~np.isfinite(derivative) & np.isfinite(uncertain), np.inf, excess)
+    row, column = np.unravel_index(int(np.argmax(excess)), excess.shape)
     entry = (int(row), int(column))
-    if not ratio[entry] > _TOLERANCE:
+    if not excess[entry] > 0:
         return None
     return float(x[entry]), float(derivative[entry]), float(difference[entry]), entry
+
+
+def _differences(
+    x: np.ndarray, value: Callable[[Any], Any], steps: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """∂/∂x_ij Σ_j value by extrapolated central differences, and how uncertain each is."""
+    difference, uncertain = np.empty_like(x), np.empty_like(x)
+    for j in range(x.shape[1]):
+        h = np.zeros_like(x)
+        h[:, j] = steps[:, j]
+        slopes, size = [], np.zeros(len(x))
+        for n in (1, 2, 4):
+            up, down = x + h / n, x - h / n
+            plus, minus = value(up), value(down)
+            slopes.append((plus - minus).sum(axis=1) / (up - down)[:, j])
+            size = np.maximum(size, np.maximum(np.abs(plus), np.abs(minus)).sum(axis=1))
+        R1, R2 = (4 * slopes[1] - slopes[0]) / 3, (4 * slopes[2] - slopes[1]) / 3
+        difference[:, j] = (16 * R2 - R1) / 15
+        uncertain[:, j] = np.abs(R2 - R1) + 64 * _EPS * size / h[:, j]
+    return difference, uncertain

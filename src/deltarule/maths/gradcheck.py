@@ -6,6 +6,14 @@ taken at h, h/2 and h/4 and extrapolated (Richardson), so that the error falls l
 The comparison is relative *per block* W^l, b^l: in a deep network of logistic units a
 gradient block of all zeros differs from the truth by 3e-4 of the whole gradient, but by
 1.0 of its own block.
+
+Where C is too coarse to show its derivative (at targets of 1e150 C is 1e300, and what θ changes
+of it is lost in rounding), the difference is taken of the function that is linear in the output,
+
+    Σ_i w_i Σ_j u_ij a_ij^L(θ),    u = ∂C_i/∂a^L at the θ that is checked
+
+(of z^L where loss and output are fused): its derivative is that of C. That u is the derivative of
+the loss's value is then checked by itself, entry by entry.
 """
 
 from __future__ import annotations
@@ -17,15 +25,13 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import GradientMismatch, InputError
-from deltarule.maths.backprop import Masks, backprop, forward_pass, loss_terms
+from deltarule.maths.backprop import Masks, backprop, forward_pass
+from deltarule.maths.differences import COARSE, DifferencedCost, difference
 from deltarule.maths.formulacheck import wrong_formula
 from deltarule.maths.inputs import check_rows, check_weights, normalised
-from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network
 
 __all__ = ["BlockCheck", "GradientReport", "check_gradient"]
-
-_STEPS = (4e-3, 1e-3, 1e-4, 1e-5)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +54,11 @@ class BlockCheck:
     checked, skipped : int
         How many entries were compared, and how many lay too near a kink to be.
     passed : bool
-        Whether error ≤ tolerance + noise, for at least one entry compared.
+        Whether error ≤ tolerance + noise, for at least one entry compared, and every entry of
+        the gradient is a finite number.
+    rows_skipped : int
+        How many rows lie at a kink and were left out, of the gradient and of the difference,
+        since with them nothing of the block could be compared.
     """
 
     name: str
@@ -60,6 +70,7 @@ class BlockCheck:
     checked: int
     skipped: int
     passed: bool
+    rows_skipped: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,68 +97,9 @@ class GradientReport:
             lines.append(
                 f"{b.name:<5} {b.error:9.2e}  {b.noise:9.2e}  {b.checked:7d}  {b.skipped:7d}  "
                 f"{list(b.worst)}: {b.backprop:.9g} and {b.difference:.9g}{mark}"
+                + (f"  (without {b.rows_skipped} rows at a kink)" if b.rows_skipped else "")
             )
         return "\n".join(lines)
-
-
-class _Cost:
-    """C as a function of θ, and on which side of every kink the network is there."""
-
-    def __init__(self, net: Network, X: Any, Y: Any, w: np.ndarray, masks: Masks) -> None:
-        self.net, self.X, self.w, self.masks = net, X, w, masks
-        self.xp = numpy_namespace(np.float64)
-        self.Y = net.loss.prepare(Y, len(X), net.n_outputs, np.float64)
-        self.loss_kinks = net.loss.kink_values()
-        self.evaluate_sides = bool(self.loss_kinks) or any(
-            g is not None and g.kinks for g in net.activations
-        )
-
-    def __call__(self, theta: np.ndarray) -> tuple[float, bytes]:
-        with np.errstate(all="ignore"):
-            passed = forward_pass(self.xp, self.net, theta, self.X, self.masks)
-            loss, _ = loss_terms(self.xp, self.net, passed, self.Y)
-            value = float(np.where(self.w == 0, 0, self.w * loss).sum())
-        return value, self._sides(passed) if self.evaluate_sides else b""
-
-    def _sides(self, passed: Any) -> bytes:
-        sides = [
-            passed.Z[layer] > kink
-            for layer, g in enumerate(self.net.activations)
-            if g is not None
-            for kink in g.kinks
-        ]
-        sides += [passed.output - self.Y > kink for kink in self.loss_kinks]
-        return b"".join(np.packbits(side[self.w != 0]).tobytes() for side in sides)
-
-
-def _difference(
-    cost: _Cost, theta: np.ndarray, m: int, here: tuple[float, bytes]
-) -> tuple[float, float] | None:
-    """∂C/∂θ_m and its uncertainty by extrapolated differences; None at a kink."""
-    scale = max(1.0, abs(float(theta[m])))
-    best: tuple[float, float] | None = None
-    moved = theta.copy()
-    for step in _STEPS:
-        D, straddles, size = [], False, abs(here[0])
-        for h in (step * scale, step * scale / 2, step * scale / 4):
-            moved[m] = theta[m] + h
-            up, plus = moved[m], cost(moved)
-            moved[m] = theta[m] - h
-            down, minus = moved[m], cost(moved)
-            straddles = straddles or not plus[1] == minus[1] == here[1]
-            size = max(size, abs(plus[0]), abs(minus[0]))
-            D.append((plus[0] - minus[0]) / (up - down))
-        if straddles or not np.isfinite(D).all():
-            continue
-        R1, R2 = (4 * D[1] - D[0]) / 3, (4 * D[2] - D[1]) / 3
-        value = (16 * R2 - R1) / 15
-        rounding = 8 * np.finfo(np.float64).eps * size / (step * scale)
-        uncertainty = abs(R2 - R1) + rounding
-        if best is None or uncertainty < best[1]:
-            best = (value, uncertainty)
-        if abs(R2 - R1) <= rounding:
-            break
-    return best
 
 
 def check_gradient(
@@ -187,7 +139,9 @@ def check_gradient(
     Returns
     -------
     GradientReport
-        Entries whose difference would straddle a kink (ReLU at 0) are skipped and counted.
+        Entries whose difference would straddle a kink (ReLU at 0) are skipped and counted. If
+        that leaves nothing of a block, the rows that lie at a kink are (an all-zero row, with
+        biases of 0): the block is compared without them.
 
     Raises
     ------
@@ -196,7 +150,7 @@ def check_gradient(
         whose formula is at fault, with a point where its derivative is not that of its value.
     InputError
         If the input does not fit, the cost is not finite, or a block lies at a kink as a
-        whole, so that nothing of it could be compared.
+        whole, with every row, so that nothing of it could be compared.
 
     Examples
     --------
@@ -211,37 +165,52 @@ def check_gradient(
     theta = exact.check_theta(theta)
     rows = check_rows(exact, X)
     s = check_weights(sample_weight, len(rows))
-    w = normalised(s, np.float64)
-    if gradient is None:
-        grad = backprop(exact, theta, rows, Y, s, masks=masks).grad
-    else:
-        grad = exact.check_theta(gradient(exact, theta, rows, Y, w))
-    cost = _Cost(exact, rows, Y, w, masks)
+
+    def gradient_of(s: np.ndarray) -> np.ndarray:
+        if gradient is None:
+            return backprop(exact, theta, rows, Y, s, masks=masks).grad
+        return exact.check_theta(gradient(exact, theta, rows, Y, normalised(s, np.float64)))
+
+    grad = gradient_of(s)
+    cost = DifferencedCost(exact, theta, rows, Y, normalised(s, np.float64), masks)
     here = cost(theta)
     if not np.isfinite(here[0]):
         raise InputError(
             f"the cost is {here[0]!r} at this theta; a finite one is needed to compare"
         )
     rng = np.random.default_rng(seed)
-    report = GradientReport(
-        tuple(
-            _check_block(block, cost, theta, grad, here, tolerance, entries, rng)
-            for block in exact.blocks
-        ),
-        tolerance,
-    )
+    chosen = {block.name: _chosen(block, entries, rng) for block in exact.blocks}
+    linear: DifferencedCost | None = None
+    checks = []
+    for block in exact.blocks:
+        check = _check_block(block, cost, theta, grad, here, tolerance, chosen[block.name])
+        if check.coarse:
+            linear = linear or cost.linear(theta)
+            other = _check_block(
+                block, linear, theta, grad, linear(theta), tolerance, chosen[block.name]
+            )
+            if check.empty or (not other.empty and other.uncertainty < check.uncertainty):
+                check = other
+        checks.append(check)
+    if any(check.empty for check in checks):
+        checks = _without_kinks(checks, exact, cost, theta, s, gradient_of, tolerance, chosen)
+    wrong_loss = None if linear is None else linear.wrong_loss()
+    if wrong_loss is not None:
+        checks = [check.failed() for check in checks]
+    report = GradientReport(tuple(check.report() for check in checks), tolerance)
     empty = [block.name for block in report.blocks if block.checked == 0]
     if raises and empty:
         raise InputError(
             f"no entry of {', '.join(empty)} could be compared: all lie at a kink, where there is "
-            "no derivative to compare with; move theta or X a little"
+            "no derivative to compare with, or the cost beside them is not finite; move theta or X "
+            "a little"
         )
     if raises and not report.passed:
         raise GradientMismatch(_message(report, cost, theta), report)
     return report
 
 
-def _message(report: GradientReport, cost: _Cost, theta: np.ndarray) -> str:
+def _message(report: GradientReport, cost: DifferencedCost, theta: np.ndarray) -> str:
     """What differs, and where to look.
 
     A fault spreads from its layer to all layers before it, so the last layer that fails is the
@@ -268,41 +237,129 @@ def _message(report: GradientReport, cost: _Cost, theta: np.ndarray) -> str:
     )
 
 
+def _chosen(block: Any, entries: int | None, rng: np.random.Generator) -> np.ndarray:
+    """The entries of a block that are compared."""
+    n = block.stop - block.start
+    if entries is None or n <= entries:
+        return np.arange(n)
+    return np.sort(rng.choice(n, entries, replace=False))
+
+
+@dataclasses.dataclass
+class _Compared:
+    """What comparing a block gave."""
+
+    block: Any
+    tolerance: float
+    n_skipped: int
+    at: np.ndarray
+    ours: np.ndarray
+    difference: np.ndarray
+    noise: np.ndarray
+    finite: bool
+    rows_skipped: int = 0
+    holds: bool = True
+
+    @property
+    def empty(self) -> bool:
+        return not len(self.at)
+
+    @property
+    def scale(self) -> float:
+        """The block's largest derivative."""
+        sizes = np.concatenate([np.abs(self.ours), np.abs(self.difference)])
+        return float(sizes.max(initial=0.0))
+
+    @property
+    def uncertainty(self) -> float:
+        return float(self.noise.max(initial=0.0))
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the difference shows too few digits to tell a wrong gradient from a right one."""
+        return self.empty or not self.uncertainty <= 10 * COARSE * self.scale
+
+    def failed(self) -> _Compared:
+        """The same, of a loss whose derivative is not that of its value."""
+        return dataclasses.replace(self, holds=False)
+
+    def report(self) -> BlockCheck:
+        """What is told of it."""
+        if self.empty:
+            # Nothing compared is nothing shown: it does not pass.
+            nowhere = (0,) * len(self.block.shape)
+            return BlockCheck(
+                self.block.name, 0.0, nowhere, 0.0, 0.0, 0.0, 0, self.n_skipped, False
+            )
+        with np.errstate(all="ignore"):
+            gap, scale = np.abs(self.ours - self.difference), self.scale
+            worst = int(np.argmax(np.where(np.isfinite(gap), gap, np.inf)))
+            right = np.all(gap <= self.tolerance * scale + self.noise)
+            error = float(gap[worst] / scale) if scale > 0 else 0.0
+        return BlockCheck(
+            name=self.block.name,
+            error=error if np.isfinite(error) else float("inf"),
+            worst=self.block.position(int(self.at[worst])),
+            backprop=float(self.ours[worst]),
+            difference=float(self.difference[worst]),
+            noise=float(self.noise[worst] / scale) if scale > 0 else 0.0,
+            checked=len(self.at),
+            skipped=self.n_skipped,
+            passed=bool(right) and self.finite and self.holds,
+            rows_skipped=self.rows_skipped,
+        )
+
+
 def _check_block(
     block: Any,
-    cost: _Cost,
+    cost: DifferencedCost,
     theta: np.ndarray,
     grad: np.ndarray,
-    here: tuple[float, bytes],
+    here: tuple[float, bytes, float],
     tolerance: float,
-    entries: int | None,
-    rng: np.random.Generator,
-) -> BlockCheck:
-    n = block.stop - block.start
-    chosen = np.arange(n)
-    if entries is not None and n > entries:
-        chosen = np.sort(rng.choice(n, entries, replace=False))
-    found = [(int(e), _difference(cost, theta, block.start + int(e), here)) for e in chosen]
+    chosen: np.ndarray,
+) -> _Compared:
+    found = [(int(e), difference(cost, theta, block.start + int(e), here)) for e in chosen]
     pairs = [(e, *d) for e, d in found if d is not None]
-    if not pairs:
-        # Nothing compared is nothing shown: it does not pass.
-        return BlockCheck(block.name, 0.0, (0,) * len(block.shape), 0.0, 0.0, 0.0, 0, n, False)
-    at = np.array([e for e, _, _ in pairs])
-    difference = np.array([value for _, value, _ in pairs])
-    noise = np.array([uncertainty for _, _, uncertainty in pairs])
-    ours = grad[block.start : block.stop][at]
-    scale = max(float(np.abs(ours).max()), float(np.abs(difference).max()))
-    gap = np.abs(ours - difference)
-    worst = int(np.argmax(np.where(np.isfinite(gap), gap, np.inf)))
-    passed = bool(np.all(gap <= tolerance * scale + noise))
-    return BlockCheck(
-        name=block.name,
-        error=float(gap[worst] / scale) if scale > 0 else 0.0,
-        worst=block.position(int(at[worst])),
-        backprop=float(ours[worst]),
-        difference=float(difference[worst]),
-        noise=float(noise[worst] / scale) if scale > 0 else 0.0,
-        checked=len(pairs),
-        skipped=len(found) - len(pairs),
-        passed=passed,
+    at = np.array([e for e, _, _ in pairs], dtype=np.intp)
+    own = grad[block.start : block.stop]
+    return _Compared(
+        block=block,
+        tolerance=tolerance,
+        n_skipped=len(found) - len(pairs),
+        at=at,
+        ours=own[at],
+        difference=np.array([value for _, value, _ in pairs], dtype=np.float64),
+        noise=np.array([uncertainty for _, _, uncertainty in pairs], dtype=np.float64),
+        finite=bool(np.isfinite(own).all()),
     )
+
+
+def _without_kinks(
+    checks: list[_Compared],
+    net: Network,
+    cost: DifferencedCost,
+    theta: np.ndarray,
+    s: np.ndarray,
+    gradient_of: Callable[[np.ndarray], np.ndarray],
+    tolerance: float,
+    chosen: dict[str, np.ndarray],
+) -> list[_Compared]:
+    """The same with blocks of which nothing could be compared compared without rows at a kink."""
+    left_out = cost.rows_at_kinks()
+    s = np.where(left_out, 0.0, s)
+    if not left_out.any() or not s.sum() > 0:
+        return checks
+    fewer = DifferencedCost(net, theta, cost.X, cost.given, normalised(s, np.float64), cost.masks)
+    grad, here = gradient_of(s), fewer(theta)
+    again = [
+        _check_block(check.block, fewer, theta, grad, here, tolerance, chosen[check.block.name])
+        if check.empty
+        else check
+        for check in checks
+    ]
+    n = int(left_out.sum())
+    return [
+        dataclasses.replace(new, rows_skipped=n) if old.empty and not new.empty else new
+        for old, new in zip(checks, again, strict=True)
+    ]

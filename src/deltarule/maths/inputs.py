@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.maths.arrays import numeric
 from deltarule.maths.network import Network
 
 __all__ = ["check_rows", "check_weights", "normalised"]
 
 
 def check_rows(net: Network, X: Any) -> np.ndarray:
-    """X as a finite (N, n_0) array of the network's type."""
-    array = np.asarray(X)
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"X has dtype {array.dtype}; expected numbers")
+    """X as a finite (N, n_0) array of the network's type; frames and sparse rows become dense."""
+    array = numeric("X", X)
     if array.ndim != 2 or array.shape[1] != net.n_inputs:
         hint = " (a single row is [[…]])" if array.ndim == 1 else ""
         raise InputError(
@@ -40,8 +39,14 @@ def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
     """Sample weights s as a float64 array of shape (N,): ones if None, which take no memory."""
     if sample_weight is None:
         return np.broadcast_to(np.float64(1.0), (n_rows,))
-    s = np.asarray(sample_weight)
-    if s.dtype.kind not in "biuf" or s.shape != (n_rows,):
+    try:
+        s = numeric("sample_weight", sample_weight)
+    except InputError as error:
+        shape = np.asarray(sample_weight, dtype=object).shape
+        raise InputError(
+            f"sample_weight has shape {shape} ({error}); expected {n_rows} numbers"
+        ) from None
+    if s.shape != (n_rows,):
         raise InputError(
             f"sample_weight has shape {s.shape} and dtype {s.dtype}; expected {n_rows} numbers"
         )

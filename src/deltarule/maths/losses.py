@@ -2,8 +2,9 @@
 
 ``formula(xp, **parameters)`` returns one function of (a, y) that gives, for every
 output j, the pair (term of C_i, ∂C_i/∂a_j). Value and derivative cannot disagree:
-they come out together. C_i is the *sum* of the terms over outputs; nothing is ever
-averaged here, and 1/N lives in the sample weights.
+they come out together. It may also give the term alone; its derivative is then worked
+out from what the formula does (:mod:`deltarule.maths.derived`). C_i is the *sum* of the terms
+over outputs; nothing is ever averaged here, and 1/N lives in the sample weights.
 
 A loss that has a natural output activation also has a *fused* formula, a function
 of (z, y) that gives (term, ∂C_i/∂z_j): what a formula of ``a`` has lost — a logistic
@@ -21,12 +22,13 @@ import numpy as np
 
 from deltarule.errors import IncompatiblePair, InputError
 from deltarule.maths.activations import Activation
+from deltarule.maths.arrays import numeric
+from deltarule.maths.derived import Terms, terms_of_loss
+from deltarule.maths.lossparameters import checked_parameters
 from deltarule.maths.targets import check_targets, one_hot
 from deltarule.records import Record, Registry
 
 __all__ = ["LOSSES", "BoundLoss", "Loss", "register_loss"]
-
-Terms = Callable[[Any, Any], tuple[Any, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +53,12 @@ class Loss(Record):
         The name it is registered and saved under.
     formula : callable
         ``formula(xp, **parameters)`` returning a function of (a, y) that gives the
-        pair (term of C_i, ∂C_i/∂a_j) for every output j.
+        pair (term of C_i, ∂C_i/∂a_j) for every output j, both of the shape of a; or the
+        term alone, made of nothing but the functions of xp and arithmetic: its derivative is
+        then worked out, at a kink the one from the left (0 for ``xp.abs`` at 0).
     parameters : mapping
-        Values of the formula's parameters.
+        Values of the formula's parameters. ``levels``, if it has them, are numbers between 0
+        and 1, in any order: one number, or a list, a tuple or an array of them.
     outputs : tuple of str
         The output activations it goes with: names, or ``"elementwise"`` for any
         activation that does not mix outputs.
@@ -74,8 +79,9 @@ class Loss(Record):
     Raises
     ------
     InputError
-        If a parameter named in ``kinks`` is not positive, ``levels`` are not between 0 and 1,
-        or ``smoothing`` is not in [0, 1).
+        If a parameter named in ``kinks`` is not positive, ``levels`` are not different numbers
+        between 0 and 1, or ``smoothing`` is not in [0, 1). Of what shape the formula's results
+        are is looked at where the loss meets the outputs of a :class:`Network`.
 
     Examples
     --------
@@ -85,6 +91,14 @@ class Loss(Record):
     >>> value, slope = squared.from_output(np.array([0.25]), np.array([1.0]))
     >>> value, slope
     (array([0.5625]), array([-1.5]))
+
+    A loss of one's own, given by its value alone:
+
+    >>> def cauchy(xp, scale):
+    ...     return lambda a, y: xp.log1p(((a - y) / scale) ** 2)
+    >>> own = Loss("cauchy", cauchy, {"scale": 2.0}).bind(numpy_namespace())
+    >>> own.from_output(np.array([[3.0]]), np.array([[1.0]]))[1]
+    array([[0.5]])
     """
 
     outputs: tuple[str, ...] = ("elementwise", "softmax")
@@ -96,24 +110,23 @@ class Loss(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        settings = self.settings
-        checks = [(name, lambda x: 0 < x < np.inf, "a number > 0") for name in self.kinks]
-        if "smoothing" in settings:
-            checks.append(("smoothing", lambda x: 0 <= x < 1, "a number from 0 up to, not with, 1"))
-        if "levels" in settings:
-            levels = "numbers between 0 and 1, at least one"
-            checks.append(("levels", lambda x: x and all(0 < level < 1 for level in x), levels))
-        for name, holds, expected in checks:
-            if isinstance(name, str) and not _holds(holds, settings.get(name)):
-                raise InputError(
-                    f"loss {self.name!r}: {name} is {settings.get(name)!r}; expected {expected}"
-                )
+        for name in ("outputs", "kinks"):
+            value = getattr(self, name)
+            wide = (value,) if isinstance(value, str | int | float) else tuple(value)
+            object.__setattr__(self, name, wide)
+        object.__setattr__(self, "fused", tuple(tuple(pair) for pair in self.fused))
+        settings = checked_parameters(self.name, self.settings, self.kinks)
+        object.__setattr__(self, "parameters", tuple(settings.items()))
 
     def bind(self, xp: Any, output: Activation | None = None) -> BoundLoss:
         """The functions over the namespace ``xp``, fused with ``output`` if there is a fusion."""
         fusion = dict(self.fused).get(output.name) if output is not None else None
-        from_input = fusion(xp, **self.settings) if fusion is not None else None
-        return BoundLoss(self.formula(xp, **self.settings), from_input)
+        return BoundLoss(
+            terms_of_loss(xp, self.formula, self.settings, f"loss {self}"),
+            None
+            if fusion is None
+            else terms_of_loss(xp, fusion, self.settings, f"loss {self} fused with {output}"),
+        )
 
     def accepts(self, output: Activation) -> bool:
         """Whether the loss goes with this output activation."""
@@ -158,34 +171,26 @@ class Loss(Record):
         InputError
             If the shape or a value does not fit; the message names the first bad row.
         """
-        given = np.asarray(Y)
-        if given.dtype == object or given.dtype.kind not in "biuf":
-            raise InputError(
-                f"Y has dtype {given.dtype}; expected numbers. Encode classes as 0, 1, … first"
-            )
+        try:
+            given = numeric("Y", Y)
+        except InputError as error:
+            raise InputError(f"{error}. Encode classes as 0, 1, … first") from None
         if self.targets == "classes" and given.ndim == 1 and n_outputs > 1:
             return one_hot(given, n_rows, n_outputs, dtype)
-        shares = self.targets_per_output()
+        shares, shape = self.targets_per_output(), given.shape
         if given.ndim == 1:
             given = given[:, None]
         y = np.repeat(given, shares, axis=1) if shares > 1 and given.ndim == 2 else given
         if y.shape != (n_rows, n_outputs):
             each = f" ({shares} outputs for each column of Y)" if shares > 1 else ""
             raise InputError(
-                f"Y has shape {np.shape(Y)}; expected {n_rows} rows like X and "
+                f"Y has shape {shape}; expected {n_rows} rows like X and "
                 f"{n_outputs // shares} columns{each}"
             )
         with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused
             y = np.ascontiguousarray(y, dtype=dtype)
         check_targets(y, self.targets, self.name)
         return y
-
-
-def _holds(condition: Callable[[Any], Any], value: Any) -> bool:
-    try:
-        return bool(condition(value))
-    except TypeError:  # no number at all
-        return False
 
 
 LOSSES: Registry[Loss] = Registry("loss", Loss)

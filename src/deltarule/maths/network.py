@@ -7,7 +7,6 @@ layer after layer, W^l row by row and then b^l; ``unpack`` gives views into it.
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -19,6 +18,8 @@ from deltarule.maths.blocks import Block, lay_out, runs_of
 from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import float_dtype
+from deltarule.maths.shapes import check_activation, check_loss
+from deltarule.records import whole_number
 
 __all__ = ["Network", "auto_initializer", "bound_formulas"]
 
@@ -90,6 +91,10 @@ class Network:
                 f"loss {self.loss} needs {self.loss.targets_per_output()} outputs for each target; "
                 f"the network has {self.widths[-1]} outputs"
             )
+        for g in self.activations[1:]:
+            assert g is not None
+            check_activation(g, 1 if g.elementwise else self.widths[-1])
+        check_loss(self.loss, self.output_activation, self.widths[-1])
         self.bias = bool(bias)
         self.dtype = float_dtype(dtype)
         self.blocks = tuple(lay_out(self.widths, self.bias))
@@ -234,11 +239,10 @@ class Network:
         >>> Network([2, 1]).initial(seed=0)
         array([ 1.25281659, -0.51947698,  0.        ])
         """
-        try:
-            seed = operator.index(seed)
-            sequences = np.random.SeedSequence(seed).spawn(self.n_layers)
-        except (TypeError, ValueError):
-            raise InputError(f"seed is {seed!r}; expected a whole number ≥ 0") from None
+        number = whole_number(seed)
+        if number is None or number < 0:
+            raise InputError(f"seed is {seed!r}; expected a whole number ≥ 0")
+        sequences = np.random.SeedSequence(number).spawn(self.n_layers)
         theta = np.zeros(self.n_parameters, dtype=self.dtype)
         for block in self.blocks:
             if block.kind == "W":
@@ -397,11 +401,12 @@ def auto_initializer(g: Activation) -> str:
 
 def _checked_widths(widths: Sequence[int]) -> tuple[int, ...]:
     try:
-        checked = tuple(operator.index(n) for n in widths)
+        numbers = [whole_number(n) for n in widths]
     except TypeError:
-        raise InputError(
-            f"widths is {widths!r}; expected whole numbers, such as [4, 16, 3]"
-        ) from None
+        numbers = [None]
+    checked = tuple(n for n in numbers if n is not None)
+    if len(checked) < len(numbers):
+        raise InputError(f"widths is {widths!r}; expected whole numbers, such as [4, 16, 3]")
     if len(checked) < 2 or min(checked) < 1:
         raise InputError(
             f"widths is {list(checked)}; expected at least two numbers, each ≥ 1: "

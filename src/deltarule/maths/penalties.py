@@ -18,7 +18,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network
-from deltarule.records import Record, Registry
+from deltarule.records import Record, Registry, real_number
 
 __all__ = ["PENALTIES", "Penalty", "penalty", "penalty_terms"]
 
@@ -118,14 +118,18 @@ def penalty(
     >>> penalty(net, theta, l2=0.5, total_weight=5)
     (1.25, array([ 0.3, -0.4,  0. ]))
     """
-    for name, strength in (("l2", l2), ("l1", l1)):
-        if not (strength >= 0 and np.isfinite(strength)):
-            raise InputError(f"{name} is {strength!r}; expected a finite number ≥ 0")
-    if not (total_weight > 0 and np.isfinite(total_weight)):
+    strengths: dict[str, float] = {}
+    for name, given in (("l2", l2), ("l1", l1)):
+        alpha = real_number(given)
+        if alpha is None or not 0 <= alpha < np.inf:
+            raise InputError(f"{name} is {given!r}; expected a finite number ≥ 0")
+        if alpha > 0:
+            strengths[name] = alpha
+    total = real_number(total_weight)
+    if total is None or not 0 < total < np.inf:
         raise InputError(f"total_weight is {total_weight!r}; expected Σs of the training set, > 0")
-    strengths = {name: alpha for name, alpha in (("l2", l2), ("l1", l1)) if alpha > 0}
     theta = net.check_theta(theta)
     xp = numpy_namespace(net.dtype)
     with np.errstate(over="ignore"):  # weights that diverged have an infinite penalty
-        cost, grad = penalty_terms(xp, strengths, theta, net.is_weight, float(total_weight))
+        cost, grad = penalty_terms(xp, strengths, theta, net.is_weight, total)
     return float(cost), np.asarray(grad)

@@ -18,10 +18,12 @@ from deltarule.optimizers.scalars import in_interval
 __all__ = [
     "constant",
     "cosine",
+    "cosine_restarts",
     "exponential",
     "inverse_scaling",
     "one_cycle",
     "reduce_on_plateau",
+    "sequence",
     "step",
     "warmup",
 ]
@@ -115,7 +117,9 @@ def cosine(xp: Any, final: float = 0.0) -> Factor:
     .. math:: f + (1-f)\,\frac{1 + \cos π p}{2}, \qquad p = \min(1, s/S)
 
     f is reached after the last step (at s = S), so that no step is spent on a rate
-    of 0. No restarts.
+    of 0. S is that of the plan: a training that is resumed with more ``epochs`` than were
+    planned goes on where the longer wave is, above where the shorter one ended, and says so.
+    Restarts are :func:`cosine_restarts`.
 
     Source: Loshchilov and Hutter (2017), "SGDR: stochastic gradient descent with
     warm restarts".
@@ -128,6 +132,133 @@ def cosine(xp: Any, final: float = 0.0) -> Factor:
     """
     final = in_interval("cosine", "final", final, "[0, 1]", 0.0)
     return lambda progress: _half_wave(xp, 1.0, final, _share_done(xp, progress))
+
+
+def cosine_restarts(
+    xp: Any, first: float = 10, factor: float = 2.0, final: float = 0.0, decay: float = 1.0
+) -> Factor:
+    r"""Half cosine waves, one after the other: each begins at the full rate again.
+
+    .. math:: d^i \left(f + (1-f)\,\frac{1 + \cos π\, (e - E_i)/T_i}{2}\right), \qquad
+              T_i = k\,c^i, \quad E_i = T_0 + … + T_{i-1} ≤ e
+
+    Wave i, from 0, lasts T_i epochs: k for the first, and c times that of the one before for
+    each other; its peak is d^i. It does not depend on how many epochs are planned.
+
+    Source: Loshchilov and Hutter (2017), "SGDR: stochastic gradient descent with
+    warm restarts", where c is T_mult. PyTorch's ``CosineAnnealingWarmRestarts``.
+
+    Parameters
+    ----------
+    first : float
+        k, in epochs.
+    factor : float
+        c, at least 1.
+    final : float
+        f, the fraction of its peak to which each wave falls.
+    decay : float
+        d, above 0 and at most 1.
+
+    Examples
+    --------
+    >>> from deltarule.optimizers import SCHEDULES
+    >>> waves = SCHEDULES.get("cosine_restarts", first=2, factor=2)
+    >>> [round(float(waves.factors(epoch, 1, 99)[0]), 4) for epoch in range(7)]
+    [1.0, 0.5, 1.0, 0.8536, 0.5, 0.1464, 1.0]
+    """
+    name = "cosine_restarts"
+    first = in_interval(name, "first", first, "(0, inf)", 10)
+    factor = in_interval(name, "factor", factor, "[1, inf)", 2)
+    final = in_interval(name, "final", final, "[0, 1]", 0.0)
+    decay = in_interval(name, "decay", decay, "(0, 1]", 1.0)
+
+    def restarted(progress: Any) -> Any:
+        passed = progress.epoch / first
+        # A restart belongs to the wave that it begins, though the logarithm may round it down.
+        if factor == 1.0:
+            wave = xp.floor(passed + 1e-9)
+            begun, length = wave, 1.0
+        else:
+            wave = xp.floor(xp.log1p(passed * (factor - 1.0)) / math.log(factor) + 1e-9)
+            length = factor**wave
+            begun = (length - 1.0) / (factor - 1.0)
+        share = xp.minimum(xp.maximum((passed - begun) / length, 0.0), 1.0)
+        return decay**wave * _half_wave(xp, 1.0, final, share)
+
+    return restarted
+
+
+def sequence(xp: Any, *, parts: Any, epochs: Any = (), scales: Any = ()) -> Factor:
+    r"""Schedules in sequence, each with a scale: the first for so many epochs, then the next.
+
+    .. math:: a_k\, f_k(s - S_k), \qquad S_k ≤ s < S_{k+1}
+
+    A part sees a training of its own: steps from 0, its own length in all (of the last one, if
+    it is given none: what the plan leaves), and no losses from before it began. A part that
+    falls to a fraction does not pull the next one down: give that one a scale.
+
+    Parameters
+    ----------
+    parts : sequence of Schedule
+        f_0, f_1, … In a record also their names or what :meth:`Schedule.spec` gave.
+    epochs : sequence of float
+        The length of each part but the last, or of each.
+    scales : sequence of float
+        a_0, a_1, …: 1 for each if left out.
+
+    Examples
+    --------
+    A rise, a fall to a tenth, and on at that:
+
+    >>> from deltarule.optimizers import SCHEDULES
+    >>> plan = SCHEDULES.get(
+    ...     "sequence",
+    ...     parts=[{"name": "warmup", "epochs": 2}, {"name": "cosine", "final": 0.1}, "constant"],
+    ...     epochs=[2, 2],
+    ...     scales=[1, 1, 0.1],
+    ... )
+    >>> [round(float(plan.factors(epoch, 1, 9)[0]), 4) for epoch in range(6)]
+    [0.5, 1.0, 1.0, 0.55, 0.1, 0.1]
+    """
+    if not isinstance(parts, tuple | list) or not parts:
+        raise InputError(
+            f"sequence: parts is {parts!r}; expected a list of schedules, at least one"
+        )
+    bound = [part.bind(xp) for part in parts]
+    lengths = _each("epochs", epochs, (len(parts) - 1, len(parts)), "(0, inf)", 10)
+    scaled = _each("scales", scales or (1.0,) * len(parts), (len(parts),), "[0, inf)", 1)
+    starts = [sum(lengths[:k]) for k in range(len(parts))]
+
+    def factor(progress: Any) -> Any:
+        result: Any = None
+        for k, (part, start, scale) in enumerate(zip(bound, starts, scaled, strict=True)):
+            before = start * progress.steps_per_epoch
+            steps = progress.total_steps - before
+            if k < len(lengths):
+                steps = lengths[k] * progress.steps_per_epoch
+            own = progress._replace(
+                step=xp.maximum(progress.step - before, 0.0),
+                epoch=xp.maximum(progress.epoch - start, 0.0),
+                total_steps=max(steps, 1.0),  # for a training that ends before it begins
+                losses=progress.losses[int(start) :],
+            )
+            value = scale * part(own)
+            result = value if k == 0 else xp.where(progress.step >= before, value, result)
+        return result
+
+    return factor
+
+
+def _each(name: str, given: Any, counts: tuple[int, ...], interval: str, usual: Any) -> list[float]:
+    """A number for each part of a sequence."""
+    values = given if isinstance(given, tuple | list) else (given,)
+    if len(values) not in counts:
+        raise InputError(
+            f"sequence: {name} has {len(values)} numbers; expected "
+            f"{' or '.join(map(str, counts))}, one for each part"
+            + (" (the last may be left out: it takes what is left)" if len(counts) > 1 else "")
+        )
+    return [in_interval("sequence", name, value, interval, usual) for value in values]
 
 
 def one_cycle(xp: Any, warmup: float = 0.3, start: float = 0.04, final: float = 4e-6) -> Factor:

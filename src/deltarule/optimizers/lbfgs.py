@@ -18,7 +18,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.optimizers.scalars import in_interval
-from deltarule.records import Record, Registry
+from deltarule.records import Record, Registry, whole_number
 
 __all__ = ["MINIMIZERS", "Minimizer", "Minimum"]
 
@@ -93,11 +93,12 @@ MINIMIZERS: Registry[Minimizer] = Registry("minimizer", Minimizer)
 
 
 def _whole(name: str, value: Any, usual: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+    number = whole_number(value)
+    if number is None or number < 1:
         raise InputError(
             f"lbfgs: {name} is {value!r}; expected a whole number, at least 1; {usual} is usual"
         )
-    return int(value)
+    return number
 
 
 def lbfgs(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.records import plain, real_number
 
 __all__ = ["in_interval", "one_minus_power", "weak"]
 
@@ -46,9 +47,8 @@ def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) ->
     deltarule.errors.InputError: adam: beta1 is 1; expected a number in [0, 1); 0.9 is usual
     """
     low, high = (float(end) for end in interval[1:-1].split(","))
-    is_number = isinstance(value, int | float | np.integer | np.floating)
-    if is_number and not isinstance(value, bool):
-        number = float(value)
+    number = real_number(value)
+    if number is not None:
         above = number > low or (interval[0] == "[" and number == low)
         below = number < high or (interval[-1] == "]" and number == high)
         if above and below:
@@ -69,9 +69,7 @@ def weak(value: Any) -> Any:
     >>> (np.float32(1.0) * weak(np.float64(0.5))).dtype
     dtype('float32')
     """
-    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        return value.item()
-    return value
+    return plain(value) if isinstance(value, np.generic | np.ndarray) else value
 
 
 def one_minus_power(xp: Any, base: float, t: Any) -> Any:

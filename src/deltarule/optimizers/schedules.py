@@ -8,15 +8,16 @@ has the rates of one that was never interrupted.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.optimizers import curves
-from deltarule.records import Record, Registry
+from deltarule.records import Record, Registry, whole_number
 
 __all__ = ["SCHEDULES", "Progress", "Schedule"]
 
@@ -56,8 +57,9 @@ class Schedule(Record):
         The formula is called once when the record is made, so what it refuses is
         refused then.
     nested : tuple of str
-        The parameters that hold a schedule. Such a value may be given as a name,
-        as what :meth:`spec` gave, or as a record; a record is kept.
+        The parameters that hold a schedule, or a sequence of them. Such a value may be given
+        as a name, as text (``"cosine(final=0.1)"``), as what :meth:`spec` gave, or as a record;
+        a record is kept.
     uses_losses : bool
         Whether its own formula reads ``progress.losses``; see :attr:`needs_losses`.
     summary, latex : str
@@ -86,8 +88,7 @@ class Schedule(Record):
         super().__post_init__()
         object.__setattr__(self, "nested", tuple(self.nested))
         settings = {
-            key: SCHEDULES.get(value) if key in self.nested else value
-            for key, value in self.parameters
+            key: _nested(value) if key in self.nested else value for key, value in self.parameters
         }
         object.__setattr__(self, "parameters", tuple(settings.items()))
         self.formula(np, **settings)
@@ -96,23 +97,48 @@ class Schedule(Record):
     def needs_losses(self) -> bool:
         """Whether :meth:`factors` needs the losses: it or one nested in it reads them."""
         settings = self.settings
-        return self.uses_losses or any(settings[key].needs_losses for key in self.nested)
+        inner = [_as_tuple(settings[key]) for key in self.nested]
+        return self.uses_losses or any(each.needs_losses for many in inner for each in many)
+
+    def depends_on_plan(self) -> bool:
+        """Whether the factors depend on how many epochs are planned in all.
+
+        Examples
+        --------
+        >>> SCHEDULES.get("cosine").depends_on_plan(), SCHEDULES.get("step").depends_on_plan()
+        (True, False)
+        """
+        factor = self.bind(np)
+        losses = (1.0,) * _PROBED[-1]
+        for epoch in _PROBED:
+            at = np.array([float(epoch)])
+            short, long = (
+                factor(Progress(at, at, 1, total, losses[:epoch])) for total in (1e4, 1e6)
+            )
+            if not np.array_equal(short, long):
+                return True
+        return False
 
     def spec(self) -> str | dict[str, Any]:
         """The schedule for a JSON file, those nested in it included."""
         plain = super().spec()
         if isinstance(plain, str):
             return plain
-        return {
-            key: value.spec() if isinstance(value, Schedule) else value
-            for key, value in plain.items()
-        }
+
+        def spec(value: Any) -> Any:
+            if isinstance(value, list):
+                return [spec(each) for each in value]
+            return value.spec() if isinstance(value, Schedule) else value
+
+        return {key: spec(value) for key, value in plain.items()}
 
     def __str__(self) -> str:
-        values = ", ".join(
-            f"{key}={value if isinstance(value, Schedule) else repr(value)}"
-            for key, value in self.parameters
-        )
+        def shown(value: Any) -> str:
+            if isinstance(value, tuple):
+                return f"[{', '.join(map(shown, value))}]"
+            return str(value) if isinstance(value, Schedule) else repr(value)
+
+        values = ", ".join(f"{key}={shown(value)}" for key, value in self.parameters)
         return f"{self.name}({values})" if values else self.name
 
     def factors(
@@ -148,7 +174,8 @@ class Schedule(Record):
             ("steps_per_epoch", steps_per_epoch, 1),
             ("epochs", epochs, 1),
         ):
-            if not isinstance(value, int | np.integer) or value < least:
+            number = whole_number(value)
+            if number is None or number < least:
                 raise InputError(
                     f"schedule {self.name!r}: {name} is {value!r}; expected an integer from "
                     f"{least} up"
@@ -175,7 +202,76 @@ class Schedule(Record):
         return np.array(np.broadcast_to(factor, within.shape))
 
 
-SCHEDULES: Registry[Schedule] = Registry("schedule", Schedule)
+# Epochs at which it is looked whether a schedule follows the plan: sequences may do so late.
+_PROBED = (0, 1, 2, 3, 10, 30, 100, 300, 1000)
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _nested(value: Any) -> Any:
+    return tuple(map(SCHEDULES.get, value)) if isinstance(value, tuple) else SCHEDULES.get(value)
+
+
+class ScheduleRegistry(Registry[Schedule]):
+    """The schedules by name, or by text: ``"warmup(epochs=5, then=cosine(final=0.1))"``.
+
+    The text is what ``str(schedule)`` gives, and what the command line takes.
+    """
+
+    def get(self, which: str | Schedule | Mapping[str, Any], **changes: Any) -> Schedule:
+        """A record by name or text, by its saved form, or as it is; see :meth:`Registry.get`.
+
+        Examples
+        --------
+        >>> print(SCHEDULES.get("sequence(parts=[warmup(epochs=5), cosine], epochs=[5])"))
+        sequence(parts=[warmup(epochs=5, start=0.0, then=constant), cosine(final=0.0)], \
+epochs=[5], scales=[])
+        """
+        if isinstance(which, str) and "(" in which:
+            which = _read(which)
+        return super().get(which, **changes)
+
+
+def _read(text: str) -> Any:
+    """A schedule that is written as a call, as names, mappings and numbers."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = None
+    if tree is not None:
+        return _read_node(tree, text)
+    raise _unreadable(text)
+
+
+def _unreadable(text: str) -> InputError:
+    return InputError(
+        f"schedule {text!r} cannot be read; expected a name, or a name with parameters by name, "
+        "such as 'cosine(final=0.1)', 'warmup(start=0.1, then=cosine)' or "
+        "'cosine_restarts(first=5, factor=2)'"
+    )
+
+
+def _read_node(node: ast.expr, text: str) -> Any:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
+        named = {each.arg: _read_node(each.value, text) for each in node.keywords}
+        if None not in named:
+            return {"name": node.func.id, **named}
+    elif isinstance(node, ast.Name):
+        return node.id
+    elif isinstance(node, ast.List | ast.Tuple):
+        return [_read_node(each, text) for each in node.elts]
+    elif isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float | str):
+        return node.value
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _read_node(node.operand, text)
+        if isinstance(value, int | float):
+            return -value
+    raise _unreadable(text)
+
+
+SCHEDULES: ScheduleRegistry = ScheduleRegistry("schedule", Schedule)
 
 SCHEDULES.register(Schedule("constant", curves.constant, summary="always the same rate", latex="1"))
 SCHEDULES.register(
@@ -216,6 +312,15 @@ SCHEDULES.register(
 )
 SCHEDULES.register(
     Schedule(
+        "cosine_restarts",
+        curves.cosine_restarts,
+        {"first": 10, "factor": 2.0, "final": 0.0, "decay": 1.0},
+        summary="half cosine waves, each longer than the one before it and back at the full rate",
+        latex=r"d^i \left(f + (1-f)\,\frac{1+\cos \pi (e - E_i)/T_i}{2}\right)",
+    )
+)
+SCHEDULES.register(
+    Schedule(
         "one_cycle",
         curves.one_cycle,
         {"warmup": 0.3, "start": 0.04, "final": 4e-6},
@@ -234,6 +339,16 @@ SCHEDULES.register(
         nested=("then",),
         summary="a straight rise, and then another schedule",
         latex=r"\min\left(1,\, a + (1-a)\frac{s+1}{S}\right) f(s - S)",
+    )
+)
+SCHEDULES.register(
+    Schedule(
+        "sequence",
+        curves.sequence,
+        {"parts": ("constant",), "epochs": (), "scales": ()},
+        nested=("parts",),
+        summary="one schedule after the other",
+        latex=r"a_k\, f_k(s - S_k)",
     )
 )
 SCHEDULES.register(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,9 +9,12 @@ import numpy as np
 
 from deltarule.errors import InputError, UnknownName
 from deltarule.maths import Network
+from deltarule.maths.arrays import is_sparse, numeric
+from deltarule.maths.dropout import per_layer
 from deltarule.maths.inputs import check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
-from deltarule.training.batches import Rows, RowSource, split_rows
+from deltarule.records import plain, real_number, whole_number
+from deltarule.training.batches import Rows, RowSource, SparseRows, split_rows
 from deltarule.training.run import TrainingResult
 from deltarule.training.stopping import Patience, Stopping
 
@@ -37,21 +39,18 @@ __all__ = [
 
 def whole(name: str, value: Any, least: int) -> int:
     """A whole number of at least ``least``."""
-    try:
-        number = -1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
+    number = whole_number(value)
+    if number is None or number < least:
         raise InputError(f"{name} is {value!r}; expected a whole number, at least {least}")
     return number
 
 
 def checked_rate(value: Any) -> float:
     """The learning rate, a finite number above 0."""
-    number = isinstance(value, int | float | np.integer | np.floating)
-    if isinstance(value, bool) or not number or not 0 < value < np.inf:
+    number = real_number(value)
+    if number is None or not 0 < number < np.inf:
         raise InputError(f"learning_rate is {value!r}; expected a finite number > 0")
-    return float(value)
+    return number
 
 
 def method(rule: Any) -> Rule | Minimizer:
@@ -89,7 +88,7 @@ def check_start(theta: Any, resume: Any) -> None:
 
 def dropout_setting(dropout: Any) -> Any:
     """One rate, or a tuple of them."""
-    return dropout if np.isscalar(dropout) else tuple(dropout)
+    return per_layer(dropout)
 
 
 def refuse_steps_settings(minimizer: Minimizer, **given: tuple[Any, Any, str]) -> None:
@@ -124,8 +123,8 @@ def stopping_criteria(stopping: Any) -> tuple[Stopping, ...]:
     """The criteria: a number is a patience."""
     if stopping is None:
         return ()
-    if isinstance(stopping, int | np.integer) and not isinstance(stopping, bool):
-        return (Patience(int(stopping)),)
+    if (epochs := whole_number(stopping)) is not None:
+        return (Patience(epochs),)
     criteria = tuple(stopping) if isinstance(stopping, Iterable) else (stopping,)
     for criterion in criteria:
         if not callable(getattr(criterion, "reason", None)):
@@ -155,7 +154,7 @@ def checked_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
             raise InputError(f"X has shape {X.shape}; expected (N, {net.n_inputs})")
         rows: Any = X
     else:
-        rows = check_rows(net, X)
+        rows = SparseRows.checked(net, X) if is_sparse(X) else check_rows(net, X)
     if len(rows) == 0:
         raise InputError("X has no rows; expected at least one")
     targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)
@@ -179,6 +178,7 @@ def divided(
     net: Network, X: Any, Y: Any, sample_weight: Any, validation: Any, seed: int
 ) -> Divided:
     """The rows to train on, and those held out; of X neither is copied."""
+    validation = plain(validation)
     whole = checked_data(net, X, Y, sample_weight)
     rows: np.ndarray | None = None
     held: Rows | None = None
@@ -193,7 +193,7 @@ def divided(
     elif isinstance(validation, tuple | list):
         held = own_validation(net, validation)
     elif validation is not None:
-        if isinstance(validation, bool) or not isinstance(validation, float | np.floating):
+        if not isinstance(validation, float):
             raise InputError(
                 f"validation is {validation!r}; expected a share such as 0.1, the numbers of "
                 "rows, (X, Y), (X, Y, sample_weight), or None"
@@ -236,7 +236,7 @@ def row_numbers(given: Any, n_rows: int) -> np.ndarray | None:
             return None
     elif not (isinstance(given, range) or hasattr(given, "__array__")) or np.isscalar(given):
         return None
-    array = np.asarray(given)
+    array = numeric("validation", given) if len(given) else np.empty(0, dtype=np.int64)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "biu"):
         raise InputError(
             f"validation has dtype {array.dtype} and shape {array.shape}; expected the numbers of "

@@ -14,8 +14,18 @@ import numpy as np
 
 from deltarule.engines import Batch, Epoch
 from deltarule.errors import InputError
+from deltarule.maths import Network
 
-__all__ = ["Batches", "RowSource", "Rows", "TakenRows", "epoch_order", "pieces", "split_rows"]
+__all__ = [
+    "Batches",
+    "RowSource",
+    "Rows",
+    "SparseRows",
+    "TakenRows",
+    "epoch_order",
+    "pieces",
+    "split_rows",
+]
 
 # Separates these streams from those of the initial weights, which use one-word keys.
 _ORDER_KEY, _SPLIT_KEY = 1, 2
@@ -120,6 +130,48 @@ class RowSource(abc.ABC):
 
     def __len__(self) -> int:
         return self.shape[0]
+
+
+class SparseRows(RowSource):
+    """A sparse matrix that looks like a dense array to whoever takes a batch of its rows.
+
+    Memory stays that of the sparse matrix and one dense batch.
+    """
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix.tocsr()
+        self.shape: tuple[int, int] = self.matrix.shape
+        self.dtype: np.dtype[Any] = self.matrix.dtype
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        dense: np.ndarray = self.matrix[rows].toarray()
+        return dense
+
+    @classmethod
+    def checked(cls, net: Network, X: Any) -> SparseRows:
+        """X as rows of the network's type, all of them finite.
+
+        Raises
+        ------
+        InputError
+            If a shape or a number does not fit.
+        """
+        if len(X.shape) != 2 or X.shape[1] != net.n_inputs:
+            raise InputError(f"X has shape {X.shape}; expected (N, {net.n_inputs})")
+        if X.dtype.kind not in "biuf":
+            raise InputError(f"X has dtype {X.dtype}; expected numbers")
+        with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused
+            found = cls(X.tocsr().astype(net.dtype))
+        bad = np.flatnonzero(~np.isfinite(found.matrix.data))
+        if bad.size:
+            entry = int(bad[0])
+            row = int(np.searchsorted(found.matrix.indptr, entry, side="right")) - 1
+            raise InputError(
+                f"X[{row}, {int(found.matrix.indices[entry])}] is "
+                f"{float(found.matrix.data[entry])!r}; expected finite numbers in the range of "
+                f"{net.dtype}: impute missing values first"
+            )
+        return found
 
 
 class TakenRows(RowSource):

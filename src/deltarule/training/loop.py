@@ -61,8 +61,10 @@ def train(
     Parameters
     ----------
     net : Network
-    X : array of shape (N, n_0), or RowSource
-    Y : array of shape (N, n_L), or (N,)
+    X : array of shape (N, n_0), frame, sparse matrix, or RowSource
+        A frame of pandas, Polars or PyArrow has columns of numbers, nullable ones included;
+        sparse rows are made dense a batch at a time. Nothing may be missing.
+    Y : array of shape (N, n_L), or (N,), or columns of a frame
     sample_weight : array of shape (N,), optional
     validation : float, row numbers, or tuple (X, Y) or (X, Y, sample_weight), optional
         A share of the rows to hold out (stratified for classes), the numbers of the rows to
@@ -75,6 +77,8 @@ def train(
     learning_rate : float
         η, multiplied by the schedule's factor. A minimizer does not use it.
     schedule : str, Schedule or mapping
+        A name, or a name with parameters as text: ``"cosine(final=0.1)"``; see
+        ``deltarule.optimizers.SCHEDULES``.
     batch_size : int or "auto"
         ``"auto"`` is 200, or all rows for a rule that needs the full batch.
     epochs : int
@@ -112,7 +116,9 @@ def train(
         in the main thread.
     resume : TrainingResult, optional
         Go on where this result ended, be it in the middle of an epoch, up to ``epochs`` in
-        all: with the same arguments the outcome is that of an uninterrupted run.
+        all: with the same arguments the outcome is that of an uninterrupted run. With other
+        ``epochs`` a schedule that follows the plan (cosine, one_cycle) has other rates: those of
+        the new plan, from here on. A warning says what the rate was and what it becomes.
 
     Returns
     -------

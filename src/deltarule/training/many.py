@@ -75,8 +75,10 @@ def train_many(
     Parameters
     ----------
     net : Network
-    X : array of shape (N, n_0), or RowSource
-    Y : array of shape (N, n_L), or (N,)
+    X : array of shape (N, n_0), frame, sparse matrix, or RowSource
+        A frame of pandas, Polars or PyArrow has columns of numbers, nullable ones included;
+        sparse rows are made dense a batch at a time. Nothing may be missing.
+    Y : array of shape (N, n_L), or (N,), or columns of a frame
     seeds : int, or K of them
         Of the initial parameters, the order, the split and dropout.
     learning_rate, l2, l1 : float, or K of them

@@ -14,12 +14,17 @@ from deltarule.engines.prepared import prepared
 from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import read_bundle, write_bundle
 from deltarule.maths import Network
+from deltarule.maths.arrays import is_sparse
 from deltarule.maths.inputs import check_rows
+from deltarule.training.batches import SparseRows
 from deltarule.training.history import History
 
 __all__ = ["Model", "load_model", "save_model"]
 
 _KIND, _VERSION = "deltarule model", 1
+
+# Sparse rows that are made dense at a time.
+_AT_A_TIME = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Model:
 
         Parameters
         ----------
-        X : array of shape (N, n_0)
+        X : array of shape (N, n_0), frame, or sparse matrix
         engine : str, Engine, or its class
             ``"auto"`` is the compiled engine where there is Numba and it can express the
             network's formulas, else the reference engine; see ``make_engine``.
@@ -70,8 +75,12 @@ class Model:
         InputError
             If X does not fit the network.
         """
-        rows = check_rows(self.net, X)
-        return prepared(self, self.net, [self.theta], lambda: self.theta, engine).outputs(rows)
+        outputs = prepared(self, self.net, [self.theta], lambda: self.theta, engine).outputs
+        if not is_sparse(X):
+            return outputs(check_rows(self.net, X))
+        rows = SparseRows.checked(self.net, X)
+        starts = range(0, max(len(rows), 1), _AT_A_TIME)
+        return np.concatenate([outputs(rows[start : start + _AT_A_TIME]) for start in starts])
 
     def compile_predictor(self, engine: str | Engine | type[Engine] = "auto") -> Predictor:
         """A function of one row, or of rows, that takes about a microsecond for a small network.

@@ -13,6 +13,7 @@ import numpy as np
 
 from deltarule.engines.machine import bits_depend_on
 from deltarule.errors import FileError, InputError
+from deltarule.records import plain, real_number, whole_number
 from deltarule.training.history import History
 from deltarule.training.recording import Recording, digest_of_rows, digest_of_theta
 from deltarule.training.run import Event, Run, Watcher
@@ -83,18 +84,20 @@ class Recorder(Watcher):
         share: float = 0.02,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        if isinstance(most, bool) or not isinstance(most, int) or most < 2:
+        checkpoints, of_time = whole_number(most), real_number(share)
+        bytes_ = real_number(most_bytes)
+        if checkpoints is None or checkpoints < 2:
             raise InputError(f"most is {most!r}; expected a number of checkpoints, at least 2")
-        if not most_bytes >= 0:
+        if bytes_ is None or not bytes_ >= 0:
             raise InputError(
                 f"most_bytes is {most_bytes!r}; expected a number of bytes, at least 0"
             )
-        if not share > 0:
+        if of_time is None or not of_time > 0:
             raise InputError(f"share is {share!r}; expected a share of the time, such as 0.02")
         self.folder = None if folder is None else Path(folder)
-        self.most, self.most_bytes, self.clock = most, most_bytes, clock
+        self.most, self.most_bytes, self.clock = checkpoints, plain(most_bytes), clock
         # The rest is for what its own clock does not see: that it is called, and caches gone cold.
-        self._share = 0.35 * share
+        self._share = 0.35 * of_time
         self._facts: dict[str, Any] = {}
         self._checkpoints: dict[int, Mapping[str, np.ndarray]] = {}
         self._digests: dict[int, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+import warnings
 
 import numpy as np
 
@@ -87,6 +88,32 @@ class StepRun(Run):
             )
         self.engine.restore(state)
         self.take_history(earlier.history)
+        self._say_if_replanned()
+
+    def _say_if_replanned(self) -> None:
+        """Warn if the rates of a resumed run do not go on where those of the earlier one ended.
+
+        A schedule that follows the plan (cosine) is a function of ``epochs``: with another
+        number of them the earlier epochs would have had other rates.
+        """
+        ended = len(self.history)
+        if not 0 < ended < self.epochs or not self.schedule.depends_on_plan():
+            return
+        before = self.history.records[-1].learning_rate
+        planned = float(self._rates(ended - 1)[-1])
+        if math.isclose(before, planned, rel_tol=1e-6, abs_tol=1e-300):
+            return
+        rates = self._rates(ended)
+        now = float(rates[min(self.done, len(rates) - 1)])
+        warnings.warn(
+            f"resume: epoch {ended} ended with the learning rate {before:.3g}, and training goes "
+            f"on with {now:.3g}: schedule {self.schedule} follows the plan, which is "
+            f"epochs={self.epochs} now, and by which epoch {ended} would have ended with "
+            f"{planned:.3g}. The outcome is not that of an uninterrupted run. To go on without a "
+            "jump, give schedule='constant' and the learning rate; or plan for it from the start, "
+            "with 'cosine_restarts' or 'sequence'",
+            stacklevel=4,
+        )
 
     def go(self) -> str:
         """Run to the end, and say why it ended."""

@@ -11,6 +11,7 @@ import dataclasses
 from typing import Protocol
 
 from deltarule.errors import InputError
+from deltarule.records import real_number, whole_number
 from deltarule.training.history import EpochRecord, History
 
 __all__ = ["GeneralizationLoss", "Patience", "Progress", "Stopping"]
@@ -52,9 +53,8 @@ class Patience:
     tolerance: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_epochs("patience", self.epochs)
-        if not self.tolerance >= 0:
-            raise InputError(f"tolerance is {self.tolerance!r}; expected a number ≥ 0")
+        _set_epochs(self, "epochs", "patience")
+        _set_number(self, "tolerance", "a number ≥ 0")
 
     def reason(self, history: History) -> str | None:
         """Why to stop now, or None."""
@@ -107,9 +107,9 @@ class GeneralizationLoss:
     highest: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.alpha >= 0:
-            raise InputError(f"alpha is {self.alpha!r}; expected percent, a number ≥ 0")
-        _check_epochs("every", self.every)
+        _set_number(self, "alpha", "percent, a number ≥ 0")
+        _set_number(self, "highest", "the best score there is, a finite number", -float("inf"))
+        _set_epochs(self, "every")
 
     def reason(self, history: History) -> str | None:
         """Why to stop now, or None."""
@@ -164,9 +164,8 @@ class Progress:
     threshold: float = 0.1
 
     def __post_init__(self) -> None:
-        _check_epochs("strip", self.strip)
-        if not self.threshold >= 0:
-            raise InputError(f"threshold is {self.threshold!r}; expected per mille, a number ≥ 0")
+        _set_epochs(self, "strip")
+        _set_number(self, "threshold", "per mille, a number ≥ 0")
 
     def reason(self, history: History) -> str | None:
         """Why to stop now, or None."""
@@ -189,6 +188,19 @@ class Progress:
         return None
 
 
-def _check_epochs(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{name} is {value!r}; expected a number of epochs, at least 1")
+def _set_epochs(criterion: Stopping, field: str, shown: str = "") -> None:
+    """Make a field of a frozen criterion a number of epochs, an int; or refuse it."""
+    value = getattr(criterion, field)
+    number = whole_number(value)
+    if number is None or number < 1:
+        raise InputError(f"{shown or field} is {value!r}; expected a number of epochs, at least 1")
+    object.__setattr__(criterion, field, number)
+
+
+def _set_number(criterion: Stopping, field: str, expected: str, least: float = 0.0) -> None:
+    """Make a field of a frozen criterion a float of at least ``least``; or refuse it."""
+    value = getattr(criterion, field)
+    number = real_number(value)
+    if number is None or not number >= least or not abs(number) < float("inf"):
+        raise InputError(f"{field} is {value!r}; expected {expected}")
+    object.__setattr__(criterion, field, number)

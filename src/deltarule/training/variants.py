@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.maths.arrays import is_frame, numeric
+from deltarule.records import plain
 from deltarule.training.batches import Rows, RowSource
 
 __all__ = ["Each", "entries", "is_data", "networks", "one_validation", "one_vector"]
@@ -19,10 +21,11 @@ class Each(list[Any]):
 
 def entries(given: Any, is_one: Callable[[Any], bool] | None = None) -> Any:
     """:class:`Each`, if there is an entry for each network; what is given, if all share it."""
+    given = numeric("an argument", given) if is_frame(given) else plain(given)
     if given is None or np.isscalar(given) or (is_one is not None and is_one(given)):
         return given
     try:
-        return Each(given)
+        return Each(map(plain, given))
     except TypeError:
         return given  # what it should have been is said where it is used
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from deltarule.errors import InputError
 from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.derived import functions_of_activation, terms_of_loss
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import ACROSS
 from deltarule.maths.recording import REDUCTIONS, Node, RecordingNamespace, reachable
@@ -234,7 +235,9 @@ def record_activation(activation: Activation | str, *, symbols: bool = False) ->
     xp = RecordingNamespace()
     title = f"activation {record}"
     try:
-        value, other = record.formula(xp, **_bound(record, xp, symbols))
+        value, other = functions_of_activation(
+            xp, record.formula, _bound(record, xp, symbols), title, record.elementwise
+        )
     except InputError as error:
         raise InputError(f"cannot record {title}: {error}") from error
 
@@ -295,7 +298,7 @@ def record_loss(
     def note(formula: Callable[..., Any], first: str, title: str) -> RecordedFormula:
         xp = RecordingNamespace()
         try:
-            function = formula(xp, **_bound(record, xp, symbols))
+            function = terms_of_loss(xp, formula, _bound(record, xp, symbols), f"loss {record}")
         except InputError as error:
             raise InputError(f"cannot record loss {record}: {error}") from error
         return _record(title, xp, function, (first, "y"), ("term", "derivative"))

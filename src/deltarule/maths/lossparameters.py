@@ -1,0 +1,69 @@
+"""The parameters of a loss, checked: what is positive, a share, or levels of quantiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.records import real_number
+
+__all__ = ["checked_parameters"]
+
+
+def checked_parameters(
+    loss: str, settings: dict[str, Any], kinks: tuple[float | str, ...]
+) -> dict[str, Any]:
+    """The parameters as the loss keeps them: one level is a tuple of one.
+
+    Parameters
+    ----------
+    loss : str
+        Its name, for messages.
+    settings : dict
+    kinks : tuple of float or str
+        Those that are texts name parameters, which must be positive.
+
+    Raises
+    ------
+    InputError
+        If a parameter named in ``kinks`` is not positive, ``levels`` are not different numbers
+        between 0 and 1, or ``smoothing`` is not in [0, 1).
+
+    Examples
+    --------
+    >>> checked_parameters("quantile", {"levels": 0.5}, (0.0,))
+    {'levels': (0.5,)}
+    """
+    settings = dict(settings)
+    if (level := real_number(settings.get("levels"))) is not None:
+        settings["levels"] = (level,)
+    checks = [(name, _is_positive, "a number > 0") for name in kinks if isinstance(name, str)]
+    if "smoothing" in settings:
+        checks.append(("smoothing", _is_share, "a number from 0 up to, not with, 1"))
+    if "levels" in settings:
+        levels = "numbers between 0 and 1, at least one and each only once"
+        checks.append(("levels", _are_levels, levels))
+    for name, holds, expected in checks:
+        if not holds(settings.get(name)):
+            raise InputError(
+                f"loss {loss!r}: {name} is {settings.get(name)!r}; expected {expected}"
+            )
+    return settings
+
+
+def _is_positive(value: Any) -> bool:
+    number = real_number(value)
+    return number is not None and 0 < number < np.inf
+
+
+def _is_share(value: Any) -> bool:
+    number = real_number(value)
+    return number is not None and 0 <= number < 1
+
+
+def _are_levels(value: Any) -> bool:
+    numbers = [real_number(level) for level in value] if isinstance(value, tuple) else []
+    inside = [number for number in numbers if number is not None and 0 < number < 1]
+    return bool(numbers) and len(set(inside)) == len(numbers)

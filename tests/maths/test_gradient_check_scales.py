@@ -1,0 +1,144 @@
+"""The gradient check tells right from wrong at any scale, and at kinks."""
+
+import numpy as np
+import pytest
+
+from deltarule.errors import GradientMismatch, InputError
+from deltarule.maths import LOSSES, Loss, Network, backprop, check_gradient
+
+SCALES = [1e-150, 1e-75, 1e-20, 1e-8, 1.0, 1e8, 1e20, 1e75, 1e150]
+
+
+def times(factor, only=None):
+    """Backprop's gradient, a factor off in one block or in all."""
+
+    def gradient(net, theta, X, Y, w):
+        grad = backprop(net, theta, X, Y, w).grad.copy()
+        part = slice(None) if only is None else slice(net.block(only).start, net.block(only).stop)
+        grad[part] *= factor
+        return grad
+
+    return gradient
+
+
+def problem(x=1.0, y=1.0, loss="squared_error", activation="tanh", output="identity"):
+    rng = np.random.default_rng(5)
+    net = Network([3, 4, 2], activation=activation, output_activation=output, loss=loss)
+    X, Y = x * rng.normal(size=(12, 3)), y * rng.normal(size=(12, 2))
+    if output == "exp":
+        Y = np.abs(Y)
+    theta = net.initial(1)
+    theta[~net.is_weight] = 0.1 * rng.normal(size=int((~net.is_weight).sum()))
+    return net, theta, X, Y
+
+
+def judge(net, theta, X, Y):
+    assert check_gradient(net, theta, X, Y).passed
+    blocks = [block.name for block in net.blocks]
+    for factor in (1.001, 1.5, 0.0, np.inf, np.nan):
+        for only in blocks if factor == 1.001 else (None,):
+            grad = times(1.0, only)(net, theta, X, Y, np.full(len(X), 1 / len(X)))
+            part = grad if only is None else grad[net.block(only).start : net.block(only).stop]
+            if not np.abs(part).max() > 0:
+                continue
+            with np.errstate(all="ignore"), pytest.raises(GradientMismatch):
+                check_gradient(net, theta, X, Y, gradient=times(factor, only))
+
+
+@pytest.mark.parametrize("y", SCALES)
+@pytest.mark.parametrize(
+    ("loss", "output"),
+    [
+        ("squared_error", "identity"),
+        ("half_squared_error", "tanh"),
+        ("absolute_error", "identity"),
+        ("huber", "identity"),
+        ("poisson", "exp"),
+        ({"name": "quantile", "levels": [0.3]}, "identity"),
+    ],
+    ids=str,
+)
+def test_at_any_scale_of_the_targets(loss, output, y):
+    judge(*problem(y=y, loss=loss, output=output))
+
+
+@pytest.mark.parametrize("x", SCALES)
+@pytest.mark.parametrize("activation", ["tanh", "relu", "identity"])
+def test_at_any_scale_of_the_inputs(activation, x):
+    net, theta, X, Y = problem(x=x, activation=activation)
+    if x > 1 and activation == "tanh":
+        theta[: net.block("W1").stop] /= x  # else all is saturated
+    elif x > 1:
+        theta[net.block("W2").start : net.block("W2").stop] /= x
+    judge(net, theta, X, Y)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e-50, 1e50, 1e100])
+def test_at_any_scale_of_the_parameters(scale):
+    net, theta, X, Y = problem(y=scale, activation="identity")
+    theta[net.block("W2").start :] *= scale
+    judge(net, theta, X, Y)
+
+
+@pytest.mark.parametrize("y", SCALES)
+def test_a_loss_whose_derivative_is_off_is_rejected_at_any_scale(y):
+    def off(xp):
+        return lambda a, t: ((a - t) ** 2, 2.002 * (a - t))
+
+    with pytest.raises(GradientMismatch, match="derivative of loss 'off' is not that"):
+        check_gradient(*problem(y=y, loss=Loss("off", off)))
+
+
+# -- at kinks ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "elu", "softsign"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
+def test_rows_of_zeros_with_biases_of_zero(activation, loss):
+    rng = np.random.default_rng(0)
+    net = Network([3, 6, 5, 2], activation=activation, loss=loss)
+    X, Y = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+    X[[2, 7]] = 0
+    theta = net.initial(0)  # with biases of 0
+    report = check_gradient(net, theta, X, Y)
+    by_name = {block.name: block for block in report.blocks}
+    assert report.passed
+    assert by_name["b1"].rows_skipped == 2
+    assert by_name["b1"].checked > 0
+    assert by_name["W1"].rows_skipped == 0
+    assert "without 2 rows at a kink" in str(report)
+    for only in ("b1", "W1", "b2", "W3"):
+        with pytest.raises(GradientMismatch):
+            check_gradient(net, theta, X, Y, gradient=times(1.001, only))
+    weighted = check_gradient(net, theta, X, Y, sample_weight=np.arange(12.0))
+    assert weighted.passed
+
+
+def test_where_every_row_lies_at_a_kink_it_says_so():
+    net = Network([2, 3, 1])
+    with pytest.raises(InputError, match="no entry of b1 could be compared: all lie at a kink"):
+        check_gradient(net, net.initial(0), np.zeros((4, 2)), np.ones(4))
+
+
+def test_residuals_of_zero():
+    net = Network([2, 1], activation=[], loss=LOSSES.get("absolute_error"))
+    X = np.array([[1.0, 2.0], [0.5, -1.0], [0.25, 1.0]])
+    theta = np.array([1.0, 1.0, 0.0])
+    Y = X.sum(axis=1) + np.array([0.0, 1.0, -2.0])  # the first is met exactly
+    report = check_gradient(net, theta, X, Y)
+    assert report.passed
+    assert {block.rows_skipped for block in report.blocks} == {1}
+
+
+def test_a_gradient_that_is_not_finite_never_passes():
+    net, theta, X, Y = problem()
+    for bad in (np.inf, -np.inf, np.nan):
+        for entry in (0, net.n_parameters - 1):
+
+            def gradient(*arguments, bad=bad, entry=entry):
+                grad = times(1.0)(*arguments)
+                grad[entry] = bad
+                return grad
+
+            with np.errstate(all="ignore"), pytest.raises(GradientMismatch):
+                check_gradient(net, theta, X, Y, gradient=gradient, entries=2)
