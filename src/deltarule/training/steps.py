@@ -30,7 +30,7 @@ def rates_of(
     >>> rates_of(0.1, halving, epoch=2, steps=2, epochs=6, history=History())
     array([0.05, 0.05])
     """
-    losses = history.monitored() if schedule.needs_losses else ()
+    losses = history.losses() if schedule.needs_losses else ()
     return rate * schedule.factors(epoch, steps, epochs, losses)
 
 
