@@ -66,7 +66,8 @@ class History:
     ----------
     records : list of EpochRecord
     before : int
-        How many epochs before the first record are not kept; ``len(history)`` counts them.
+        How many epochs before the first record are not kept; ``len(history)`` counts them. −1
+        if the first record is of epoch 0, the start, which is no epoch.
 
     Examples
     --------
@@ -165,7 +166,8 @@ class History:
     @classmethod
     def from_list(cls, records: list[dict[str, Any]]) -> History:
         """The history that :meth:`to_list` wrote down."""
-        return cls([EpochRecord(**record) for record in records])
+        kept = [EpochRecord(**record) for record in records]
+        return cls(kept, kept[0].epoch - 1 if kept else 0)
 
     def __len__(self) -> int:
         return self.before + len(self.records)
