@@ -140,7 +140,7 @@ def test_after_early_stopping_the_best_epoch_goes_on():
         max_iter=1,
         shuffle=False,
         initial_weights=(
-            [w.reshape(s) for w, s in zip(np.split(best[:25], [20]), [(4, 5), (5, 1)], strict=True)],
+            [best[:20].reshape(4, 5), best[20:25].reshape(5, 1)],
             np.split(best[25:], [5]),
         ),
     )
@@ -175,7 +175,9 @@ def test_another_solver_goes_on_with_a_fresh_memory(capsys):
     for before, solver in zip([None, *solvers], solvers, strict=False):
         model.set_params(solver=solver, verbose=solver == "rprop").partial_fit(X, Y_NUMBERS)
         assert (model.optimizer_reset_ == "") == (before is None)
-    assert "The optimizer begins anew: the solver was adam, and is rprop." in capsys.readouterr().out
+    assert (
+        "The optimizer begins anew: the solver was adam, and is rprop." in capsys.readouterr().out
+    )
     lbfgs = quietly(MLPRegressor(hidden_layer_sizes=(5,), solver="lbfgs", max_iter=5), X, Y_NUMBERS)
     shown = flat(lbfgs)
     lbfgs.set_params(solver="adam").partial_fit(X, Y_NUMBERS)
@@ -212,9 +214,7 @@ def test_the_type_of_the_first_rows_stays():
         model.partial_fit(X.astype(first), Y_NUMBERS).partial_fit(X.astype(other), Y_NUMBERS)
         assert {part.dtype for part in arrays(model)} == {np.dtype(first)}
         assert model.optimizer_reset_ == ""
-        warm = quietly(
-            MLPClassifier((3,), max_iter=2, warm_start=True), X.astype(first), Y_CLASSES
-        )
+        warm = quietly(MLPClassifier((3,), max_iter=2, warm_start=True), X.astype(first), Y_CLASSES)
         quietly(warm, X.astype(other), Y_CLASSES, validation_data=(X.astype(first), Y_CLASSES))
         assert {part.dtype for part in arrays(warm)} == {np.dtype(first)}
     small = MLPRegressor(hidden_layer_sizes=()).partial_fit(X.astype(np.float32), Y_NUMBERS)

@@ -82,7 +82,9 @@ def test_a_longer_plan_that_makes_the_rate_jump_says_so(schedule):
     with pytest.warns(UserWarning, match=r"was planned for 10 epochs, and is resumed for 20") as w:
         again = train(net, X, Y, schedule=schedule, learning_rate=0.01, epochs=20, resume=half)
     before, after = again.history.column("learning_rate")[9:11]
-    assert f"the learning rate was {before:.3g} in epoch 10, and is {after:.3g}" in str(w[0].message)
+    assert f"the learning rate was {before:.3g} in epoch 10, and is {after:.3g}" in str(
+        w[0].message
+    )
     assert w[0].filename == __file__
 
 

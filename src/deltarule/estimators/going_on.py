@@ -1,4 +1,4 @@
-"""How ``partial_fit`` goes on: from the coefficients that are shown, with the optimizer's memory."""
+"""How ``partial_fit`` goes on: from the coefficients shown, with the optimizer's memory."""
 
 from __future__ import annotations
 
@@ -162,10 +162,7 @@ def _checked(name: str, array: Any, shape: tuple[int, ...], net: Network) -> np.
             f"{name} has dtype {value.dtype}; expected an array of real numbers of shape {shape}"
         )
     if value.shape != shape:
-        raise InputError(
-            f"{name} has shape {value.shape}; expected {shape}, for "
-            f"{_asked_for(net)}"
-        )
+        raise InputError(f"{name} has shape {value.shape}; expected {shape}, for {_asked_for(net)}")
     with np.errstate(over="ignore"):
         value = value.astype(net.dtype)
     finite = np.isfinite(value)

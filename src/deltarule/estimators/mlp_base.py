@@ -392,7 +392,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         # Interrupted before the first epoch ended, there is none.
         self.loss_ = losses[-1] if losses else np.inf
         if scored:
-            scores = [record.score for record in new]
+            scores = [float(record.score) for record in new if record.score is not None]
             earlier = getattr(self, "validation_scores_", None)
             self.validation_scores_: list[Any] | None = [] if earlier is None else earlier
             self.validation_scores_ += scores

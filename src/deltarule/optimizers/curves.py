@@ -230,7 +230,8 @@ def reduce_on_plateau(
     n goes up when more than ``patience`` epochs in a row have not improved, and
     the count starts again. For ``cooldown`` epochs after that none is counted.
     PyTorch's ``ReduceLROnPlateau`` (whose relative improvement is τ C_best, the same
-    while losses are positive), but without a state: it is a fold over the losses. A loss that is NaN is no improvement.
+    while losses are positive), but without a state: it is a fold over the losses. A loss that is
+    NaN is no improvement.
 
     Examples
     --------

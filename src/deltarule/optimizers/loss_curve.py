@@ -37,7 +37,8 @@ class LossCurve(Sequence[float]):
 
     def __init__(self, losses: Iterable[float] = ()) -> None:
         self._numbers = array("d", losses)
-        self._folds: dict[Hashable, tuple[int, Any]] = {}
+        # By key and start: how far it came, and the state there.
+        self._folds: dict[tuple[Hashable, int], tuple[int, Any]] = {}
         self._start, self._stop = 0, len(self._numbers)
 
     def _part(self, start: int, stop: int) -> LossCurve:
@@ -61,14 +62,14 @@ class LossCurve(Sequence[float]):
         their parameters; a longer curve begins where a shorter one has ended. States must be
         immutable.
         """
-        key = (key, self._start)
-        seen, state = self._folds.get(key, (self._start, start))
+        at = key, self._start
+        seen, state = self._folds.get(at, (self._start, start))
         if seen > self._stop:  # by a longer curve
             seen, state = self._start, start
         for index in range(seen, self._stop):
             state = step(state, self._numbers[index])
         if seen < self._stop:
-            self._folds[key] = self._stop, state
+            self._folds[at] = self._stop, state
         return state
 
     def __len__(self) -> int:
