@@ -3,9 +3,8 @@
     python benchmarks/partial_fit_calls.py
 
 The bar: of 10 000 calls the last hundred take at most 1.2 times as long as the first hundred, by
-their medians. So that a machine which becomes slower does not count, calls of another estimator,
-which begins anew every hundred calls, are timed in turn with each stretch, and the ratio is that
-of the ratios. Beside it stands how much the pickle grows per call; scikit-learn's own, for its
+their medians, in processor time. So that a machine which becomes slower does not count, each call
+is timed in turn with one of a new estimator, and the ratio is that of the ratios. Beside it stands how much the pickle grows per call; scikit-learn's own, for its
 ``loss_curve_``, grows by 9 bytes.
 """
 
@@ -29,14 +28,11 @@ SETTINGS = {
 }
 
 
-def timed(model: MLPRegressor, X: np.ndarray, y: np.ndarray, calls: int) -> list[float]:
-    """Seconds of each call."""
-    seconds = []
-    for _ in range(calls):
-        started = time.perf_counter()
-        model.partial_fit(X, y)
-        seconds.append(time.perf_counter() - started)
-    return seconds
+def seconds_of(model: MLPRegressor, X: np.ndarray, y: np.ndarray) -> float:
+    """Processor seconds of one call."""
+    started = time.process_time()
+    model.partial_fit(X, y)
+    return time.process_time() - started
 
 
 def line_of(name: str, calls: int, stretch: int) -> tuple[str, float]:
@@ -49,14 +45,20 @@ def line_of(name: str, calls: int, stretch: int) -> tuple[str, float]:
         model = MLPRegressor(hidden_layer_sizes=(32,), random_state=0, **SETTINGS[name])
         return model.partial_fit(X, y)
 
-    timed(fresh(), X, y, stretch)  # what is compiled and imported stays
+    def medians(model: MLPRegressor) -> tuple[float, float]:
+        """Of the next calls, and of those of a new estimator, in turn."""
+        other = fresh()
+        pairs = [(seconds_of(model, X, y), seconds_of(other, X, y)) for _ in range(stretch)]
+        one, beside = zip(*pairs, strict=True)
+        return statistics.median(one), statistics.median(beside)
+
+    medians(fresh())  # what is compiled and imported stays
     model = fresh()
-    beside_first = statistics.median(timed(fresh(), X, y, stretch))
-    first = statistics.median(timed(model, X, y, stretch))
+    first, beside_first = medians(model)
     size = len(pickle.dumps(model))
-    timed(model, X, y, calls - 2 * stretch)
-    beside_last = statistics.median(timed(fresh(), X, y, stretch))
-    last = statistics.median(timed(model, X, y, stretch))
+    for _ in range(calls - 2 * stretch):
+        model.partial_fit(X, y)
+    last, beside_last = medians(model)
     bytes_per_call = (len(pickle.dumps(model)) - size) / (calls - stretch)
     ratio = (last / first) / (beside_last / beside_first)
     text = (

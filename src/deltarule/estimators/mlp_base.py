@@ -397,7 +397,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
             self.validation_scores_: list[Any] | None = [] if earlier is None else earlier
             self.validation_scores_ += scores
             # Of this fit, since coefs_ are of its best epoch.
-            self.best_validation_score_ = max(scores, default=-np.inf)
+            self.best_validation_score_: float | None = max(scores, default=-np.inf)
             self.best_loss_ = None
         else:
             self.validation_scores_ = self.best_validation_score_ = None
