@@ -4,8 +4,8 @@
 
 The bar: of 10 000 calls the last hundred take at most 1.2 times as long as the first hundred, by
 their medians, in processor time. So that a machine which becomes slower does not count, each call
-is timed in turn with one of a new estimator, and the ratio is that of the ratios. Beside it stands how much the pickle grows per call; scikit-learn's own, for its
-``loss_curve_``, grows by 9 bytes.
+is timed in turn with one of a new estimator, and the ratio is that of the ratios. Beside it stands
+how much the pickle grows per call; scikit-learn's, for its ``loss_curve_``, grows by 9 bytes.
 """
 
 from __future__ import annotations
