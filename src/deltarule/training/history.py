@@ -169,5 +169,9 @@ class History:
         kept = [EpochRecord(**record) for record in records]
         return cls(kept, kept[0].epoch - 1 if kept else 0)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The losses are in the records, or with whoever gave them: no pickle has them twice.
+        return self.__dict__ | {"_curve": None}
+
     def __len__(self) -> int:
         return self.before + len(self.records)
