@@ -12,6 +12,7 @@ import numpy as np
 from deltarule.engines import Epoch
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import SCHEDULES, Schedule
+from deltarule.training.arguments import checked_theta
 from deltarule.training.divergence import advice_for, placed, raise_diverged
 from deltarule.training.history import History
 from deltarule.training.interrupt import Interrupted
@@ -31,7 +32,7 @@ def rates_of(
     >>> rates_of(0.1, halving, epoch=2, steps=2, epochs=6, history=History())
     array([0.05, 0.05])
     """
-    losses = history.monitored() if schedule.needs_losses else ()
+    losses = history.losses() if schedule.needs_losses else ()
     return rate * schedule.factors(epoch, steps, epochs, losses)
 
 
@@ -64,6 +65,9 @@ class StepRun(Run):
     def resume(self, earlier: TrainingResult) -> None:
         """Take up where another run ended, be it in the middle of an epoch.
 
+        θ is that of the result. Where it is not what training ended with, or the state is empty,
+        the optimizer begins anew, and :attr:`optimizer_reset` says why.
+
         Raises
         ------
         InputError
@@ -76,9 +80,7 @@ class StepRun(Run):
             )
         state = dict(earlier.state)
         best = state.pop(BEST, None)
-        self.best = None if best is None else np.array(best)  # it is written to
-        if not self.keep_best:
-            self.best = None
+        self.best = None if best is None or not self.keep_best else np.array(best)  # written to
         done, self.total = state.pop(PARTIAL, (0, 0.0))
         self.done = int(done)
         if self.done > self.batches.steps_per_epoch:
@@ -86,9 +88,23 @@ class StepRun(Run):
                 f"resume ended after {self.done} batches of an epoch; here an epoch has "
                 f"{self.batches.steps_per_epoch}: give the same rows and batch_size"
             )
-        self.engine.restore(state)
         self.take_history(earlier.history)
+        theta = checked_theta(self.engine.net, earlier.theta, 0)
+        ended = best if best is not None else state.get("mean", state.get("theta"))
+        if not state:
+            self._begin_anew(theta, "the state to resume holds nothing of an optimizer's")
+        elif ended is not None and not np.array_equal(theta, ended):
+            self._begin_anew(theta, "theta is not what training ended with")
+        else:
+            self.engine.restore(state)
         self._say_if_replanned()
+
+    def _begin_anew(self, theta: np.ndarray, why: str) -> None:
+        """Go on from θ with a fresh optimizer, and remember why."""
+        fresh = self.engine.state()  # as it was loaded
+        averages = {"mean": theta} if "mean" in fresh else {}
+        self.engine.restore(fresh | {"theta": theta} | averages)
+        self.optimizer_reset = why
 
     def _say_if_replanned(self) -> None:
         """Warn if the rates of a resumed run do not go on where those of the earlier one ended.
@@ -186,6 +202,8 @@ class StepRun(Run):
         """Add up the costs of steps; the last one may be no number, and the step not taken."""
         if not len(costs):  # the engine was asked to stop
             return
+        if self.first_cost is None:
+            self.first_cost = float(costs[0])
         failed = not math.isfinite(costs[-1])
         taken = len(costs) - failed
         # One after the other, so that it does not matter in what stretches they come.
