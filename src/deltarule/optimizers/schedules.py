@@ -111,7 +111,7 @@ class Schedule(Record):
         (True, False)
         """
         factor = self.bind(np)
-        losses = (1.0,) * _PROBED[-1]
+        losses = LossCurve([1.0] * _PROBED[-1])
         for epoch in _PROBED:
             at = np.array([float(epoch)])
             short, long = (
