@@ -23,7 +23,9 @@ __all__ = ["Record", "Registry"]
 
 
 def _frozen(value: Any) -> Any:
-    """Lists become tuples, so that a record with a list of levels can be hashed."""
+    """Lists and arrays become tuples of plain numbers, so that a record can be hashed and saved."""
+    if hasattr(value, "tolist"):  # an array, or a scalar of an array library
+        value = value.tolist()
     return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
 
 

@@ -53,7 +53,8 @@ class Loss(Record):
         ``formula(xp, **parameters)`` returning a function of (a, y) that gives the
         pair (term of C_i, ∂C_i/∂a_j) for every output j.
     parameters : mapping
-        Values of the formula's parameters.
+        Values of the formula's parameters. ``positive_weight``, if it has one, is a number for
+        all outputs, or a list, a tuple or an array with one for each.
     outputs : tuple of str
         The output activations it goes with: names, or ``"elementwise"`` for any
         activation that does not mix outputs.
@@ -75,7 +76,7 @@ class Loss(Record):
     ------
     InputError
         If a parameter named in ``kinks`` is not positive, ``levels`` are not between 0 and 1,
-        or ``smoothing`` is not in [0, 1).
+        ``smoothing`` is not in [0, 1), or a ``positive_weight`` is not positive.
 
     Examples
     --------
@@ -97,9 +98,16 @@ class Loss(Record):
     def __post_init__(self) -> None:
         super().__post_init__()
         settings = self.settings
+        weight = settings.get("positive_weight")
+        if isinstance(weight, int | float) and not isinstance(weight, bool):
+            settings["positive_weight"] = (weight,)
+            object.__setattr__(self, "parameters", tuple(settings.items()))
         checks = [(name, lambda x: 0 < x < np.inf, "a number > 0") for name in self.kinks]
         if "smoothing" in settings:
             checks.append(("smoothing", lambda x: 0 <= x < 1, "a number from 0 up to, not with, 1"))
+        if "positive_weight" in settings:
+            weight = "a finite number > 0, or a list of one for each output"
+            checks.append(("positive_weight", _are_weights, weight))
         if "levels" in settings:
             levels = "numbers between 0 and 1, at least one"
             checks.append(("levels", lambda x: x and all(0 < level < 1 for level in x), levels))
@@ -147,6 +155,28 @@ class Loss(Record):
         """How many outputs share one column of Y (the levels of a quantile loss)."""
         return len(self.settings["levels"]) if "levels" in self.settings else 1
 
+    def check_outputs(self, n_outputs: int) -> None:
+        """Refuse a number of outputs that does not fit the loss's parameters.
+
+        Raises
+        ------
+        InputError
+            If outputs are left over by the levels of each target, or there is a
+            ``positive_weight`` for each of another number of outputs.
+        """
+        shares = self.targets_per_output()
+        if n_outputs % shares:
+            raise InputError(
+                f"loss {self} needs {shares} outputs for each target; "
+                f"the network has {n_outputs} outputs"
+            )
+        weights = self.settings.get("positive_weight")
+        if weights is not None and len(weights) not in (1, n_outputs):
+            raise InputError(
+                f"loss {self.name!r}: positive_weight has {len(weights)} numbers; expected one for "
+                f"each of {n_outputs} outputs, or a single number for all"
+            )
+
     def prepare(self, Y: Any, n_rows: int, n_outputs: int, dtype: Any) -> np.ndarray:
         """Y as an (N, n_L) float array, checked against what the loss can be given.
 
@@ -179,6 +209,12 @@ class Loss(Record):
             y = np.ascontiguousarray(y, dtype=dtype)
         check_targets(y, self.targets, self.name)
         return y
+
+
+def _are_weights(value: Any) -> bool:
+    return bool(value) and all(
+        not isinstance(weight, bool) and 0 < weight < np.inf for weight in value
+    )
 
 
 def _holds(condition: Callable[[Any], Any], value: Any) -> bool:
@@ -310,13 +346,20 @@ def poisson_softplus(xp: Any) -> Terms:
     return from_input
 
 
-def log_loss(xp: Any) -> Terms:
+def _smoothed(y: Any, smoothing: float, n_classes: Any) -> Any:
+    """y mixed with equal shares of the classes: (1 − s) y + s/n, and y itself for s = 0."""
+    return (y - smoothing * y) + smoothing / n_classes
+
+
+def log_loss(xp: Any, smoothing: float = 0.0) -> Terms:
     """−(y log a + (1 − y) log(1 − a)), with derivative (a − y)/(a (1 − a)).
 
-    For y = 1 that is −1/a and for y = 0 it is 1/(1 − a), also where a is 1 or 0.
+    For y = 1 that is −1/a and for y = 0 it is 1/(1 − a), also where a is 1 or 0. Smoothed, y is
+    (1 − s) y + s/2 first: an output stands for two classes.
     """
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
+        y = _smoothed(y, smoothing, 2)
         value = -(xp.xlogy(y, a) + xp.xlog1py(1 - y, -a))
         between = (a - y) / (a * (1 - a))
         return value, xp.where(y == 1, -1 / a, xp.where(y == 0, 1 / (1 - a), between))
@@ -324,7 +367,7 @@ def log_loss(xp: Any) -> Terms:
     return from_output
 
 
-def log_loss_logistic(xp: Any) -> Terms:
+def log_loss_logistic(xp: Any, smoothing: float = 0.0) -> Terms:
     """With a = σ(z): (1 − y) z or −y z, + log(1 + e^−|z|), with ∂/∂z = σ(z) − y.
 
     For z > 0 the derivative is written (1 − y) − σ(−z): at y = 1 and z = 37, σ(z) − y
@@ -332,6 +375,7 @@ def log_loss_logistic(xp: Any) -> Terms:
     """
 
     def from_input(z: Any, y: Any) -> tuple[Any, Any]:
+        y = _smoothed(y, smoothing, 2)
         e = xp.exp(-xp.abs(z))
         value = xp.where(z > 0, (1 - y) * z, -y * z) + xp.log1p(e)
         tail = e / (1 + e)
@@ -340,11 +384,57 @@ def log_loss_logistic(xp: Any) -> Terms:
     return from_input
 
 
+def weighted_log_loss(xp: Any, positive_weight: tuple[Any, ...], smoothing: float) -> Terms:
+    """−(p y log a + (1 − y) log(1 − a)), with derivative (c a − p y)/(a (1 − a)).
+
+    p is one number for all outputs, or one for each, and c = p y + (1 − y). Where y = 1 the derivative is
+    −p/a, and where y = 0 it is 1/(1 − a). With p = 1 it is log_loss.
+    """
+
+    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
+        y = _smoothed(y, smoothing, 2)
+        p = _for_each_output(xp, positive_weight, a)
+        yes, no = p * y, 1 - y
+        value = -(xp.xlogy(yes, a) + xp.xlog1py(no, -a))
+        between = ((yes + no) * a - yes) / (a * (1 - a))
+        return value, xp.where(no == 0, -yes / a, xp.where(yes == 0, no / (1 - a), between))
+
+    return from_output
+
+
+def weighted_log_loss_logistic(
+    xp: Any, positive_weight: tuple[Any, ...], smoothing: float
+) -> Terms:
+    """With a = σ(z): (1 − y) z or −p y z, + c log(1 + e^−|z|), with c = p y + (1 − y).
+
+    ∂/∂z = (1 − y) σ(z) − p y σ(−z), as one fraction with e^−|z|: for y = 0 and y = 1 nothing
+    cancels.
+    """
+
+    def from_input(z: Any, y: Any) -> tuple[Any, Any]:
+        y = _smoothed(y, smoothing, 2)
+        p = _for_each_output(xp, positive_weight, z)
+        yes, no = p * y, 1 - y
+        m = xp.abs(z)
+        e = xp.exp(-m)
+        # Beyond 40 log(1 + e) is e, which may be too small to be multiplied by p.
+        rest = xp.where(m > 40, xp.times_exp(yes + no, -m), (yes + no) * xp.log1p(e))
+        value = xp.where(z > 0, no * z, -yes * z) + rest
+        less = xp.where(z > 0, no - xp.times_exp(yes, -m), xp.times_exp(no, -m) - yes)
+        return value, less / (1 + e)
+
+    return from_input
+
+
+def _for_each_output(xp: Any, value: tuple[Any, ...], x: Any) -> Any:
+    return value[0] if len(value) == 1 else xp.per_output(value, x)
+
+
 def cross_entropy(xp: Any, smoothing: float) -> Terms:
     """−y log a, with derivative −y/a; y is mixed with the uniform 1/n first if smoothed."""
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        y = (y - smoothing * y) + smoothing / xp.n_outputs(a)
+        y = _smoothed(y, smoothing, xp.n_outputs(a))
         return -xp.xlogy(y, a), -xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
 
     return from_output
@@ -362,7 +452,7 @@ def cross_entropy_softmax(xp: Any, smoothing: float) -> Terms:
 
     def from_input(z: Any, y: Any) -> tuple[Any, Any]:
         excess = (1 - smoothing) * (xp.total(y) - 1)
-        y = (y - smoothing * y) + smoothing / xp.n_outputs(z)
+        y = _smoothed(y, smoothing, xp.n_outputs(z))
         m = xp.largest(z)
         e = xp.exp_difference(z, m)
         top = z == m
@@ -423,11 +513,22 @@ for _loss in (
     Loss(
         "log_loss",
         log_loss,
+        {"smoothing": 0.0},
         outputs=("logistic",),
         fused=(("logistic", log_loss_logistic),),
         targets="unit",
         reason=_UNIT,
         latex=r"-\sum_j \bigl(y_j \log a_j + (1 - y_j) \log(1 - a_j)\bigr)",
+    ),
+    Loss(
+        "weighted_log_loss",
+        weighted_log_loss,
+        {"positive_weight": (1.0,), "smoothing": 0.0},
+        outputs=("logistic",),
+        fused=(("logistic", weighted_log_loss_logistic),),
+        targets="unit",
+        reason=_UNIT,
+        latex=r"-\sum_j \bigl(p_j y_j \log a_j + (1 - y_j) \log(1 - a_j)\bigr)",
     ),
     Loss(
         "cross_entropy",

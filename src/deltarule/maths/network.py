@@ -85,11 +85,7 @@ class Network:
         self.output_activation: Activation = ACTIVATIONS.get(output_activation)
         self.loss: Loss = LOSSES.get(loss)
         self.loss.require(self.output_activation)
-        if self.widths[-1] % self.loss.targets_per_output():
-            raise InputError(
-                f"loss {self.loss} needs {self.loss.targets_per_output()} outputs for each target; "
-                f"the network has {self.widths[-1]} outputs"
-            )
+        self.loss.check_outputs(self.widths[-1])
         self.bias = bool(bias)
         self.dtype = float_dtype(dtype)
         self.blocks = tuple(lay_out(self.widths, self.bias))
