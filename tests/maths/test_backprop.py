@@ -348,7 +348,11 @@ def test_quantile_outputs_share_a_column_of_targets():
         ("quantile", {"levels": ()}, r"levels is \(\); expected numbers between 0 and 1, at least"),
         ("cross_entropy", {"smoothing": 1.0}, "smoothing is 1.0; expected a number from 0"),
         ("log_loss", {"smoothing": -0.1}, "smoothing is -0.1; expected a number from 0"),
-        ("weighted_log_loss", {"positive_weight": 0.0}, r"positive_weight is \(0\.0,\); expected a"),
+        (
+            "weighted_log_loss",
+            {"positive_weight": 0.0},
+            r"positive_weight is \(0\.0,\); exp",
+        ),
         ("weighted_log_loss", {"positive_weight": (1.0, np.inf)}, "expected a finite number > 0"),
         ("weighted_log_loss", {"positive_weight": ()}, "or a list of one for each output"),
         ("weighted_log_loss", {"positive_weight": True}, "positive_weight is True; expected"),

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
@@ -16,15 +15,16 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from deltarule.engines import Predictor
 from deltarule.errors import InputError
-from deltarule.estimators.labels import ClassPredictor, labels_of, probabilities_of
+from deltarule.estimators.labels import ClassPredictor, LabelCoding
 from deltarule.estimators.mlp_base import DTYPES, BaseMLP
-from deltarule.estimators.sklearn_rules import store_parameters
-from deltarule.estimators.sources import is_sparse
-from deltarule.maths import Loss
+from deltarule.estimators.sklearn_rules import loss_record, store_parameters
+from deltarule.estimators.soft_targets import soft_classes, soft_labels, soft_shares
+from deltarule.estimators.weighing import class_weights, weights_of_rows
+from deltarule.maths import ACTIVATIONS, LOSSES, Loss
 
 __all__ = ["MLPClassifier"]
 
@@ -111,11 +111,10 @@ out_activation_, t_
     True
     """
 
-    _default_loss: ClassVar[str] = "log_loss"
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [str, dict, Loss],
-        "class_weight": [None, dict, StrOptions({"balanced"})],
+        "class_weight": [None, dict, list, tuple, StrOptions({"balanced"})],
+        "soft_targets": ["boolean", "array-like"],
     }
 
     def __init__(
@@ -156,6 +155,8 @@ out_activation_, t_
         callbacks: Any = None,
         engine: Any = "auto",
         initial_weights: Any = None,
+        l1: float = 0.0,
+        soft_targets: Any = False,
     ) -> None:
         store_parameters(self, locals())
 
@@ -169,48 +170,151 @@ out_activation_, t_
             dtype=DTYPES,
             reset=reset,
         )
+        new = not hasattr(self, "classes_") or (not self.warm_start and not incremental)
+        if self._is_soft():
+            shares = soft_shares(y)
+            if new:
+                self._know(soft_classes(self.soft_targets, shares.shape[1]))
+            elif shares.shape[1] != len(self.classes_):
+                raise InputError(
+                    f"y has the probabilities of {shares.shape[1]} classes; expected "
+                    f"{len(self.classes_)}, as in the previous call: {self.classes_}"
+                )
+            coding = self._code()
+            return X, coding.targets_of_shares(shares).astype(X.dtype)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
-            self.classes_ = self._label_binarizer.classes_
+        if new:
+            self._know(y)
         else:
-            classes = unique_labels(y)
-            if self.warm_start and not incremental and set(classes) != set(self.classes_):
-                raise InputError(
-                    "warm_start can only be used where `y` has the same classes as in the "
-                    f"previous call to fit. Previously got {self.classes_}, `y` has {classes}"
-                )
-            if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
-                raise InputError(
-                    "`y` has classes not in `self.classes_`. "
-                    f"`self.classes_` has {self.classes_}. 'y' has {classes}."
-                )
-        return X, self._label_binarizer.transform(y).astype(X.dtype)
+            self._check_known(y, incremental)
+        return X, self._code().targets(y).astype(X.dtype)
 
-    def _row_weights(self, y: Any, sample_weight: Any, X: Any) -> np.ndarray | None:
-        s = super()._row_weights(y, sample_weight, X)
+    def _is_soft(self) -> bool:
+        given = self.soft_targets
+        return bool(given) if isinstance(given, bool | np.bool_) else True
+
+    def _know(self, labels: Any) -> None:
+        """Learn the classes from labels."""
+        try:
+            self._label_binarizer = LabelBinarizer().fit(labels)
+        except ValueError as error:
+            kind = type_of_target(labels)
+            if not kind.startswith("continuous"):
+                raise
+            raise InputError(
+                f"Unknown label type: {kind}. y holds numbers that are no whole ones; expected "
+                "labels of classes, or a column of 0 and 1 for each label. Quantities are for "
+                "MLPRegressor; if they are probabilities of classes, set soft_targets=True"
+            ) from error
+        self.classes_ = self._label_binarizer.classes_
+
+    def _check_known(self, y: Any, incremental: bool) -> None:
+        classes = unique_labels(y)
+        if self.warm_start and not incremental and set(classes) != set(self.classes_):
+            raise InputError(
+                "warm_start can only be used where `y` has the same classes as in the "
+                f"previous call to fit. Previously got {self.classes_}, `y` has {classes}"
+            )
+        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise InputError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
+            )
+
+    def _code(self) -> LabelCoding:
+        """Which output stands for which class: settled once in a fit, by its parameters."""
+        if "_coding" not in self.__dict__:
+            self._loss_of_classes()
+            self._coding = LabelCoding(self._label_binarizer, self._choose_output())
+        return self._coding
+
+    def _loss_of_classes(self) -> None:
+        """Refuse a loss that has no meaning for classes, or not for these."""
+        loss = loss_record(self.loss)
+        if loss.targets_per_output() > 1:
+            raise InputError(
+                f"loss {loss} has {loss.targets_per_output()} outputs for each target, which are "
+                "no probabilities of classes; expected a loss with one, or use MLPRegressor"
+            )
+        if self._label_binarizer.y_type_.startswith("multilabel") and not any(
+            loss.accepts(g) for g in ACTIVATIONS if g.elementwise
+        ):
+            raise InputError(
+                f"loss {loss.name!r} is for one class out of several, and a row of y may have "
+                f"several of the {len(self.classes_)} labels; use loss='log_loss', or "
+                "soft_targets=True if each row holds the probabilities of one class"
+            )
+
+    def _row_weights(
+        self, y: Any, sample_weight: Any, X: Any, learn: bool = False
+    ) -> np.ndarray | None:
+        s = super()._row_weights(y, sample_weight, X, learn)
         if self.class_weight is None:
+            if learn:
+                self.class_weight_: np.ndarray | None = None
             return s
-        labels = y.toarray() if is_sparse(y) else np.asarray(y)
-        by_class: np.ndarray = compute_sample_weight(self.class_weight, labels)
+        coding = self._coding
+        shares = soft_shares(y) if self._is_soft() else coding.shares(y)
+        weights = None if learn else getattr(self, "class_weight_", None)
+        if weights is None:
+            weights = class_weights(
+                self.class_weight, self.classes_, shares, multilabel=coding.multilabel
+            )
+            self.class_weight_ = weights
+        by_class = weights_of_rows(weights, shares)
         return by_class if s is None else s * by_class
 
     def _default_output(self) -> str:
-        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+        """Logistic for two classes and labels, else softmax; the other one if the loss asks."""
+        kind = self._label_binarizer.y_type_
+        usual = ["softmax", "logistic"] if kind == "multiclass" else ["logistic", "softmax"]
+        if self._is_task_loss():
+            return usual[0]
+        loss = loss_record(self.loss)
+        return next((g for g in usual if loss.accepts(ACTIVATIONS.get(g))), usual[0])
 
-    def _default_loss_name(self) -> str:
-        return "cross_entropy" if self.out_activation_ == "softmax" else "log_loss"
+    def _is_task_loss(self) -> bool:
+        """Whether the loss is scikit-learn's ``"log_loss"``, which has two names here."""
+        return isinstance(self.loss, str) and self.loss == "log_loss"
+
+    def _loss(self) -> Loss:
+        softmax = ACTIVATIONS.get(self.out_activation_).name == "softmax"
+        if softmax and self._is_task_loss():
+            return LOSSES.get("cross_entropy")
+        return loss_record(self.loss)
+
+    def _strata(self, Y: np.ndarray) -> np.ndarray | None:
+        # As in scikit-learn; a label with a probability of its own may be that of one row alone.
+        return self._decode_targets(Y) if self._coding.strata and not self._is_soft() else None
 
     def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
-        decoded: np.ndarray = self._label_binarizer.inverse_transform(Y)
-        return decoded
+        return self._coding.labels(Y)
 
     def _decode(self, outputs: np.ndarray) -> np.ndarray:
-        return labels_of(self._label_binarizer, outputs)
+        return self._coding.labels(outputs)
 
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
         return float(accuracy_score(y, predicted, sample_weight=s))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of rows whose class is predicted; with ``soft_targets``, the most probable.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels; or, with ``soft_targets``, also probabilities as ``fit`` takes them.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        if self._is_soft():
+            check_is_fitted(self)
+            y = soft_labels(y, self.classes_)
+        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
 
     @available_if(lambda self: self._check_partial_fit())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
@@ -240,10 +344,24 @@ out_activation_, t_
                 "partial_fit; compute the weights with sklearn.utils.compute_class_weight and "
                 "give a dict"
             )
-        if _check_partial_fit_first_call(self, classes):
-            labels = y if type_of_target(y).startswith("multilabel") else classes
-            self._label_binarizer = LabelBinarizer().fit(labels)
-        return self._fit(X, y, sample_weight, None, incremental=True)
+        before = dict(self.__dict__)
+        try:
+            self._know_first(y, classes)
+            return self._fit(X, y, sample_weight, None, incremental=True)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _know_first(self, y: Any, classes: Any) -> None:
+        """Learn the classes in the first call of ``partial_fit``; later, see they are the same."""
+        if self._is_soft() and not hasattr(self, "classes_"):
+            if classes is not None:  # else their number is that of the columns of y
+                self._know(soft_classes(classes, len(classes)))
+        elif self._is_soft() and classes is None:
+            return
+        elif _check_partial_fit_first_call(self, classes):
+            self._know(y if type_of_target(y).startswith("multilabel") else classes)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class (each label), in the order of ``classes_``.
@@ -256,7 +374,8 @@ out_activation_, t_
         -------
         ndarray of shape (n_samples, n_classes)
         """
-        return probabilities_of(self._outputs(X))
+        outputs = self._outputs(X)  # which sees whether there is a fit
+        return self._coding.probabilities(outputs)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """The logarithm of :meth:`predict_proba`."""
@@ -301,7 +420,7 @@ out_activation_, t_
         predictor = self._predictor()
         if what == "outputs":
             return predictor
-        return ClassPredictor(predictor, self._label_binarizer, what)
+        return ClassPredictor(predictor, self._coding, what)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,8 +12,8 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from deltarule.engines import Predictor
 from deltarule.estimators.mlp_base import DTYPES, BaseMLP
-from deltarule.estimators.sklearn_rules import store_parameters
-from deltarule.maths import Loss
+from deltarule.estimators.sklearn_rules import loss_record, store_parameters
+from deltarule.maths import ACTIVATIONS, Loss
 
 __all__ = ["MLPRegressor"]
 
@@ -52,11 +52,7 @@ clip_norm, averaging, callbacks, engine, initial_weights
     True
     """
 
-    _default_loss: ClassVar[str] = "half_squared_error"
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BaseMLP._parameter_constraints,
-        "loss": [str, dict, Loss],
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = dict(BaseMLP._parameter_constraints)
 
     def __init__(
         self,
@@ -95,6 +91,7 @@ clip_norm, averaging, callbacks, engine, initial_weights
         callbacks: Any = None,
         engine: Any = "auto",
         initial_weights: Any = None,
+        l1: float = 0.0,
     ) -> None:
         store_parameters(self, locals())
 
@@ -114,9 +111,13 @@ clip_norm, averaging, callbacks, engine, initial_weights
         Y = y.astype(X.dtype)
         return X, Y[:, None] if Y.ndim == 1 else Y
 
+    def _loss(self) -> Loss:
+        return loss_record(self.loss)
+
     def _default_output(self) -> str:
-        name = self.loss if isinstance(self.loss, str) else getattr(self.loss, "name", "")
-        return "exp" if name == "poisson" else "identity"
+        """Identity, or for a loss that does not go with it the first that it goes with."""
+        loss = self._loss()
+        return "identity" if loss.accepts(ACTIVATIONS.get("identity")) else loss.outputs[0]
 
     def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
         return Y[:, 0] if Y.shape[1] == 1 else Y

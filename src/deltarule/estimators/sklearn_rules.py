@@ -32,14 +32,12 @@ _LEAST_RATE = 1e-6
 _DIVISOR = 5.0
 
 
-def loss_record(loss: Any, default: str) -> Loss:
+def loss_record(loss: Any) -> Loss:
     """The loss of a name as scikit-learn uses it: its squared_error has the factor ½.
 
-    ``log_loss`` is the task's own: log_loss for logistic outputs, cross_entropy for softmax.
+    Any other name, and a record or its saved form, is the registered loss of that name.
     """
-    if isinstance(loss, str):
-        loss = default if loss == "log_loss" else _OWN_LOSSES.get(loss, loss)
-    return LOSSES.get(loss)
+    return LOSSES.get(_OWN_LOSSES.get(loss, loss) if isinstance(loss, str) else loss)
 
 
 def rule_record(estimator: Any) -> Rule | Minimizer:
