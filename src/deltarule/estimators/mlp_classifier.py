@@ -57,19 +57,29 @@ tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, \
 validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn.
     loss : str, Loss or mapping
-        Added. ``"log_loss"`` is the default; ``"squared_error"`` is ½ Σ (a − y)² here, as in
-        scikit-learn's regressor.
+        Added. ``"log_loss"``, the default, is scikit-learn's: log_loss of logistic outputs and
+        cross_entropy of softmax. ``"squared_error"`` is ½ Σ (a − y)² here, as in scikit-learn's
+        regressor. Any other name, and a record or a mapping such as
+        ``{"name": "log_loss", "smoothing": 0.1}``, is the registered loss of that name.
+        ``{"name": "weighted_log_loss", "positive_weight": [1.0, 5.0]}`` weighs the terms of rows
+        that have a label, label by label (one number for all, or for two classes).
     output_activation : str, optional
-        Added. By default logistic for two classes and for labels, else softmax.
+        Added. By default logistic for two classes and for labels, else softmax; the other one
+        where the loss goes with that alone. With softmax two classes are two outputs.
     dropout : float or sequence of float
         Added. The rate for each hidden layer.
     weight_decay : float, optional
         Added. λ of AdamW, for the solvers adam and adamw.
-    class_weight : dict or "balanced", optional
-        Added. Weights of the classes, as in scikit-learn's other classifiers.
+    class_weight : dict, list of dict or "balanced", optional
+        Added. Weights of the classes, as in scikit-learn's ``SGDClassifier``; they multiply
+        ``sample_weight``, and validation rows have those of the classes in training. For labels
+        of which a row may have several a row's weight is the product over the labels: a list with
+        {0: weight, 1: weight} for each, or ``"balanced"`` for each, as in scikit-learn's forests;
+        or a dict with the weights of the rows that have a label.
     scoring : str or callable, optional
-        Added. Any scikit-learn scorer, for early stopping; it is handed this estimator
-        with the weights of the moment.
+        Added. Any scikit-learn scorer, or ``f(estimator, X, y)``, for early stopping; it is handed
+        this estimator with the weights of the moment. One that takes no ``sample_weight`` scores
+        without, and a warning says so.
     schedule : str, Schedule or mapping, optional
         Added. A schedule of the learning rate, instead of ``learning_rate``.
     clip_norm : float, optional
@@ -82,6 +92,12 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         Added. Where it runs.
     initial_weights : tuple (coefs, intercepts), optional
         Added. Initial weights, in the shapes of ``coefs_`` and ``intercepts_``.
+    l1 : float
+        Added. The strength of the L1 penalty α/Σs ‖W‖₁, with any solver but lbfgs.
+    soft_targets : bool or array-like of labels
+        Added. Whether y holds probabilities of classes: a column for each, or one number for
+        each row, of the second of two. ``classes_`` then are 0, 1, …, or the labels that are
+        given here or to ``partial_fit``; ``score`` and scorers compare with the most probable.
 
     Attributes
     ----------
@@ -93,6 +109,8 @@ out_activation_, t_
         Added. Every epoch of the last fit.
     network_ : Network
         Added.
+    class_weight_ : ndarray or None
+        Added. The weight of each class, or (labels) of the absence and presence of each.
     stopped_ : str
         Added. Why training ended.
 
@@ -365,6 +383,10 @@ out_activation_, t_
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class (each label), in the order of ``classes_``.
+
+        Outputs that are no probabilities, of identity or tanh, are estimates of some, and are
+        moved to the nearest from 0 to 1. Logistic outputs of more than two classes, and those,
+        are divided by their sum.
 
         Parameters
         ----------

@@ -24,13 +24,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     C + α/(2 Σs) ‖W‖², with C the weighted mean of the samples' loss, summed over outputs.
 
     Parameters, attributes and what is added are those of :class:`MLPClassifier`, but for
-    ``class_weight``.
+    ``class_weight`` and ``soft_targets``.
 
     Parameters
     ----------
     loss : str, Loss or mapping
         ``"squared_error"`` is ½ Σ (a − y)², as in scikit-learn; ``"poisson"`` has the output
-        activation exp. Added: ``"absolute_error"``, ``"huber"``, ``"quantile"``, and records.
+        activation exp. Added: any registered loss by its name, ``"absolute_error"``, ``"huber"``,
+        ``"quantile"`` …, records and mappings. The output activation is then by default identity,
+        or what the loss goes with: logistic with ``"log_loss"``, softmax with ``"cross_entropy"``.
         **Different:** the loss is the sum over outputs and the gradient is its gradient, for
         any number of outputs; scikit-learn reports the mean over outputs and descends the
         sum. The poisson loss leaves out the constant y log y − y.
@@ -38,7 +40,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 learning_rate_init, power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, \
 momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, \
 n_iter_no_change, max_fun, output_activation, dropout, weight_decay, scoring, schedule, \
-clip_norm, averaging, callbacks, engine, initial_weights
+clip_norm, averaging, callbacks, engine, initial_weights, l1
         As in :class:`MLPClassifier`.
 
     Examples

@@ -37,30 +37,24 @@ def loss_and_output(loss: str, n_classes: int) -> tuple[Loss, str]:
         usual = "cross_entropy" if n_classes > 2 else "log_loss"
         loss = usual if n_classes else "half_squared_error"
     record = LOSSES.get(loss)
-    if not n_classes:
-        outputs = ["identity"]
-    else:
-        outputs = ["softmax", "logistic"] if n_classes > 2 else ["logistic", "softmax"]
-    possible = record.targets_per_output() == 1 and (n_classes or record.targets == "real")
-    for output in outputs if possible else ():
-        if record.accepts(ACTIVATIONS.get(output)):
-            return record, output
-    what = f"a target of {n_classes} classes" if n_classes else "a number, which is standardised"
-    raise InputError(
-        f"loss is {loss!r}, which has no meaning for {what}; expected one of "
-        f"{', '.join(_possible(n_classes))}, or 'auto'"
-    )
+    output = _output(record, n_classes)
+    if output is None:
+        what = f"a target of {n_classes} classes" if n_classes else "a standardised number"
+        possible = ", ".join(each.name for each in LOSSES if _output(each, n_classes))
+        raise InputError(
+            f"loss is {loss!r}, which has no meaning for {what}; expected one of {possible}, or "
+            "'auto'"
+        )
+    return record, output
 
 
-def _possible(n_classes: int) -> list[str]:
-    found = []
-    for record in LOSSES:
-        try:
-            loss_and_output(record.name, n_classes)
-        except InputError:
-            continue
-        found.append(record.name)
-    return found
+def _output(loss: Loss, n_classes: int) -> str | None:
+    """The output activation for the loss; None if it has no meaning for such a target."""
+    outputs = ["softmax", "logistic"] if n_classes > 2 else ["logistic", "softmax"]
+    if loss.targets_per_output() > 1 or not (n_classes or loss.targets == "real"):
+        return None
+    possible = outputs if n_classes else ["identity"]
+    return next((g for g in possible if loss.accepts(ACTIVATIONS.get(g))), None)
 
 
 def table_network(n_inputs: int, target: TargetEncoder, settings: TableSettings) -> Network:
