@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from deltarule.engines import Engine
 from deltarule.errors import InputError
+from deltarule.estimators.going_on import OptimizerMemory
 from deltarule.estimators.mlp_predicting import PredictingMLP
 from deltarule.estimators.parameters import check_dropout, hidden_widths, plain_parameters
 from deltarule.estimators.scoring import Scoring
@@ -42,13 +42,15 @@ from deltarule.estimators.sources import (
 )
 from deltarule.estimators.threads import blas_threads_for
 from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
-from deltarule.optimizers import RULES
-from deltarule.training import EpochRecord, TrainingResult, train
+from deltarule.optimizers import RULES, Rule
+from deltarule.training import EpochRecord, History, TrainingResult, train
 
 __all__ = ["DTYPES", "BaseMLP"]
 
 # float32 only if X is float32; everything else is computed in float64.
 DTYPES = (np.float64, np.float32)
+
+_CURVES = ("loss_curve_", "validation_scores_")
 
 
 class BaseMLP(PredictingMLP, metaclass=ABCMeta):
@@ -141,6 +143,9 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     ) -> Self:
         before = dict(self.__dict__)
         given = self.get_params(deep=False)
+        # Lists that grow in place, and so stay what they are for whoever holds them.
+        curves = [curve for name in _CURVES if isinstance(curve := before.get(name), list)]
+        lengths = [len(curve) for curve in curves]
         try:
             # During the fit NumPy's numbers are Python's; after it, what was given is there.
             plain = plain_parameters(given, self._parameter_constraints)
@@ -150,6 +155,8 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
             # Half a fit is none: nobody should predict with what diverged.
             self.__dict__.clear()
             self.__dict__.update(before)
+            for curve, length in zip(curves, lengths, strict=True):
+                del curve[length:]
             raise
         for name, value in given.items():
             if self.__dict__.get(name) is plain[name]:
@@ -168,13 +175,14 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         self._validate_params()
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         self.__dict__.pop("_coding", None)  # of a classifier, by its parameters of now
-        X, Y = self._targets(X, y, incremental, reset=first)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused
+            X, Y = self._targets(X, y, incremental, reset=first)
         self._choose_output()
         s = self._row_weights(y, sample_weight, X, learn=True)
         rng = check_random_state(self.random_state)
         self.n_outputs_ = Y.shape[1]
         if first:
-            for name in ("_result", "loss_curve_", "validation_scores_"):
+            for name in ("_memory", "best_loss_", *_CURVES):
                 self.__dict__.pop(name, None)
             self.t_ = 0
         net = self._network(X, Y)
@@ -230,6 +238,11 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         self.network_ = net
         return net
 
+    def _dtypes(self, reset: bool) -> Any:
+        """The types that X may have: what is fitted keeps its own."""
+        net: Network | None = getattr(self, "network_", None)
+        return DTYPES if reset or net is None else net.dtype
+
     def _initial(self, net: Network, rng: np.random.RandomState) -> np.ndarray:
         """Initial parameters: those given, else scikit-learn's, from the same random stream."""
         if self.initial_weights is not None:
@@ -256,7 +269,8 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     ) -> tuple[tuple[Any, np.ndarray, Any], tuple[Any, np.ndarray, Any] | None]:
         if validation_data is not None:
             return (X, Y, s), self._own_validation(validation_data)
-        if not self.early_stopping:
+        # With lbfgs rows held out would choose nothing; as in scikit-learn all are trained on.
+        if not self.early_stopping or self.solver == "lbfgs":
             return (X, Y, s), None
         stratify = self._strata(Y)
         arrays = [X, Y] if s is None else [X, Y, s]
@@ -295,12 +309,18 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         incremental: bool,
     ) -> None:
         X, Y, s = parts
-        n_rows = X.shape[0]
-        previous: TrainingResult | None = getattr(self, "_result", None) if incremental else None
-        if previous is not None and "run.partial" in previous.state:
-            # An epoch that was interrupted is not taken up: these are other rows.
-            state = {k: v for k, v in previous.state.items() if k != "run.partial"}
-            previous = dataclasses.replace(previous, state=state)
+        n_rows, rule = X.shape[0], rule_record(self)
+        memory: OptimizerMemory | None = getattr(self, "_memory", None) if incremental else None
+        previous: TrainingResult | None = None
+        self.optimizer_reset_ = ""
+        if memory is not None and isinstance(rule, Rule):
+            averaging = self.averaging is not None
+            previous, self.optimizer_reset_ = memory.begin(
+                net, theta, rule, averaging, self.history_
+            )
+            self._complete_losses(previous.history)
+            if self.optimizer_reset_ and self.verbose:
+                print(f"The optimizer begins anew: {self.optimizer_reset_}.")
         stochastic = self.solver != "lbfgs"
         scored = self.early_stopping and held is not None and stochastic
         done = len(previous.history) if previous is not None else 0
@@ -314,7 +334,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
                 Y,
                 sample_weight=s,
                 validation=None if held is None else with_source(held),
-                rule=rule_record(self),
+                rule=rule,
                 learning_rate=self.learning_rate_init,
                 schedule=schedule_record(self, n_rows),
                 batch_size=batch,
@@ -336,9 +356,20 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
                 callbacks=[*(self.callbacks or ()), *([print_epoch] if self.verbose else [])],
                 resume=previous,
             )
-        self._remember(result, result.history.records[done:], n_rows, scored)
+        self._memory = OptimizerMemory.of(result, rule)
+        records = result.history.records
+        if done:
+            records = records[len(records) - (len(result.history) - done) :]
+        self._remember(result, records, n_rows, scored)
         if not incremental:
             self._warn(result)
+
+    def _complete_losses(self, history: History) -> None:
+        """All losses, for a schedule that follows them, though not all records are kept."""
+        if self.schedule is None and self.learning_rate != "adaptive":
+            return
+        if history.before > 0 and len(history.losses()) < len(history):
+            history.give_losses(self.loss_curve_[-len(history) :])
 
     def _batch_size(self, n_rows: int) -> int | str:
         if self.batch_size == "auto" or self.solver == "lbfgs":
@@ -387,28 +418,31 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         self, result: TrainingResult, new: list[EpochRecord], n_rows: int, scored: bool
     ) -> None:
         """Set scikit-learn's attributes from a result."""
-        self._result = result
         self._take(result.theta)
         losses = [record.objective for record in new]
-        self.loss_curve_: list[float] = [*getattr(self, "loss_curve_", []), *losses]
-        self.n_iter_ = len(new)
+        if not hasattr(self, "loss_curve_"):
+            self.loss_curve_: list[float] = []
+        self.loss_curve_ += losses
+        self.n_iter_ = sum(record.epoch > 0 for record in new)
         if self.solver != "lbfgs":  # as in scikit-learn: rows seen by a stochastic solver
             self.t_ += len(new) * n_rows
         self.stopped_ = result.stopped
         self.history_ = result.history
         # Interrupted before the first epoch ended, there is none.
         self.loss_ = losses[-1] if losses else np.inf
-        scores = [record.score for record in new]
         if scored:
-            self.validation_scores_: list[Any] | None = [
-                *(getattr(self, "validation_scores_", None) or []),
-                *scores,
-            ]
-            self.best_validation_score_ = max(self.validation_scores_ or [-np.inf])
+            scores = [float(record.score) for record in new if record.score is not None]
+            earlier = getattr(self, "validation_scores_", None)
+            self.validation_scores_: list[Any] | None = [] if earlier is None else earlier
+            self.validation_scores_ += scores
+            # Of this fit, since coefs_ are of its best epoch.
+            self.best_validation_score_: float | None = max(scores, default=-np.inf)
             self.best_loss_ = None
         else:
             self.validation_scores_ = self.best_validation_score_ = None
-            self.best_loss_ = min(self.loss_curve_, default=np.inf)
+            best = getattr(self, "best_loss_", None)
+            known = self.loss_curve_ if best is None else [best, *losses]
+            self.best_loss_ = min(known, default=np.inf)
 
     def _warn(self, result: TrainingResult) -> None:
         if result.stopped == "interrupted":

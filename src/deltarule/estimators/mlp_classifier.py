@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from deltarule.engines import Predictor
 from deltarule.errors import InputError
 from deltarule.estimators.labels import ClassPredictor, LabelCoding
-from deltarule.estimators.mlp_base import DTYPES, BaseMLP
+from deltarule.estimators.mlp_base import BaseMLP
 from deltarule.estimators.sklearn_rules import loss_record, store_parameters
 from deltarule.estimators.soft_targets import soft_classes, soft_labels, soft_shares
 from deltarule.estimators.weighing import class_weights, weights_of_rows
@@ -106,7 +106,9 @@ best_validation_score_, n_features_in_, feature_names_in_, n_iter_, n_layers_, n
 out_activation_, t_
         As in scikit-learn.
     history_ : History
-        Added. Every epoch of the last fit.
+        Added. Every epoch of the last fit; after ``partial_fit``, the last 256 epochs or so.
+    optimizer_reset_ : str
+        Added. Why the last ``partial_fit`` began with a fresh optimizer, or ``""``.
     network_ : Network
         Added.
     class_weight_ : ndarray or None
@@ -185,7 +187,7 @@ out_activation_, t_
             y,
             accept_sparse=["csr", "csc"],
             multi_output=True,
-            dtype=DTYPES,
+            dtype=self._dtypes(reset),
             reset=reset,
         )
         new = not hasattr(self, "classes_") or (not self.warm_start and not incremental)
@@ -338,6 +340,14 @@ out_activation_, t_
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """One epoch over the given rows, going on from where the estimator is.
 
+        Training goes on from ``coefs_`` and ``intercepts_`` as they are: changed in place,
+        replaced, averaged over several estimators, or of the best epoch of a fit with early
+        stopping. The optimizer's memory (moments, velocities, the counter of steps) is kept
+        where they are those that the last call ended with; with ``averaging`` they are the
+        average, and what is averaged goes on too. Otherwise, and where ``solver``, ``activation``
+        or the loss were changed, the optimizer begins anew: ``optimizer_reset_`` says why, and
+        with ``verbose=True`` it is printed. The type of X in the first call stays.
+
         Parameters
         ----------
         X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
@@ -353,7 +363,8 @@ out_activation_, t_
         Raises
         ------
         InputError
-            If y holds other classes, or ``early_stopping`` or ``class_weight="balanced"`` is
+            If ``coefs_`` or ``intercepts_`` are no finite numbers of the network's shapes, y
+            holds other classes, or ``early_stopping`` or ``class_weight="balanced"`` is
             set, which need all rows at once.
         """
         if self.class_weight == "balanced":

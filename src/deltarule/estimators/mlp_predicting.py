@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule.engines import Predictor, make_predictor
 from deltarule.engines.prepared import one_row, prepared
+from deltarule.estimators.going_on import packed_coefficients
 from deltarule.estimators.sources import is_sparse
 from deltarule.maths import Network
 from deltarule.maths.inputs import check_rows
@@ -31,12 +32,12 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
         """From outputs to predictions."""
 
     def _packed(self, net: Network) -> np.ndarray:
-        return net.pack([c.T for c in self.coefs_], self.intercepts_)
+        return packed_coefficients(net, self.coefs_, self.intercepts_)
 
     def _forward(self, X: Any) -> np.ndarray:
         """a^L for checked rows; sparse ones are made dense a piece at a time."""
         net = self.network_
-        arrays = [*self.coefs_, *self.intercepts_]
+        arrays = _all_arrays(self.coefs_, self.intercepts_)
         predictor = prepared(self, net, arrays, lambda: self._packed(net), self.engine)
 
         def dense(rows: Any) -> np.ndarray:
@@ -57,7 +58,8 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
         net: Network | None = own.get("network_")
         if net is None or own.get("n_features_in_") != net.n_inputs:
             return None
-        return one_row(self, net, [*own["coefs_"], *own["intercepts_"]], own["engine"], X)
+        arrays = _all_arrays(own["coefs_"], own.get("intercepts_"))
+        return one_row(self, net, arrays, own["engine"], X)
 
     def _outputs(self, X: Any) -> np.ndarray:
         found = self._at_once(X)
@@ -94,3 +96,9 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
         """A predictor with the coefficients of now, for ``compile_predictor``."""
         check_is_fitted(self)
         return make_predictor(self.network_, self._packed(self.network_), self.engine)
+
+
+def _all_arrays(coefs: Any, intercepts: Any) -> list[Any]:
+    """All that θ is made of; none where it is no lists of arrays, which is refused later."""
+    usable = isinstance(coefs, list | tuple) and isinstance(intercepts, list | tuple)
+    return [*coefs, *intercepts] if usable else []

@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from deltarule.engines import Predictor
-from deltarule.estimators.mlp_base import DTYPES, BaseMLP
+from deltarule.estimators.mlp_base import BaseMLP
 from deltarule.estimators.sklearn_rules import loss_record, store_parameters
 from deltarule.maths import ACTIVATIONS, Loss
 
@@ -105,7 +105,7 @@ clip_norm, averaging, callbacks, engine, initial_weights, l1
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=True,
-            dtype=DTYPES,
+            dtype=self._dtypes(reset),
             reset=reset,
         )
         if y.ndim == 2 and y.shape[1] == 1:
@@ -189,6 +189,9 @@ clip_norm, averaging, callbacks, engine, initial_weights, l1
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """One epoch over the given rows, going on from where the estimator is.
 
+        As of :class:`MLPClassifier`: from ``coefs_`` and ``intercepts_`` as they are, with the
+        optimizer's memory where they are unchanged; ``optimizer_reset_`` says where they are not.
+
         Parameters
         ----------
         X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
@@ -198,5 +201,11 @@ clip_norm, averaging, callbacks, engine, initial_weights, l1
         Returns
         -------
         self
+
+        Raises
+        ------
+        InputError
+            If ``coefs_`` or ``intercepts_`` are no finite numbers of the network's shapes, or
+            ``early_stopping`` is set.
         """
         return self._fit(X, y, sample_weight, None, incremental=True)

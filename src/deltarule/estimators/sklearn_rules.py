@@ -136,10 +136,11 @@ def refuse_planned(estimator: Any) -> None:
 def adaptive(xp: Any, tol: float, patience: float) -> Any:
     """η/5 each time the loss has not improved by ``tol`` for more than ``patience`` epochs."""
 
+    def after(state: _Plateaus, loss: float) -> _Plateaus:
+        return state.after(loss, tol, patience)
+
     def factor(progress: Any) -> Any:
-        state = _NOTHING_YET
-        for loss in progress.losses:
-            state = state.after(loss, tol, patience)
+        state = progress.losses.fold(("adaptive", tol, patience), _NOTHING_YET, after)
         return _DIVISOR**-state.plateaus + 0 * progress.step
 
     return factor

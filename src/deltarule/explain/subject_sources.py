@@ -81,7 +81,8 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
 
 def _going_on(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> StepTaken:
     """The step with what the rule carries, if training ended at these parameters."""
-    state = getattr(getattr(model, "_result", None), "state", {})
+    memory = getattr(model, "_memory", None)
+    state = {} if memory is None else memory.carried(theta)
     slots = slots_of(state)
     same = "theta" in state and np.array_equal(state["theta"], theta) and "t" in state
     if not same or set(slots) != {slot.name for slot in rule.slots}:

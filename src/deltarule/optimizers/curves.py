@@ -230,8 +230,8 @@ def reduce_on_plateau(
     n goes up when more than ``patience`` epochs in a row have not improved, and
     the count starts again. For ``cooldown`` epochs after that none is counted.
     PyTorch's ``ReduceLROnPlateau`` (whose relative improvement is τ C_best, the same
-    while losses are positive), but without a state: the list of losses is gone
-    through each time. A loss that is NaN is no improvement.
+    while losses are positive), but without a state: it is a fold over the losses. A loss that is
+    NaN is no improvement.
 
     Examples
     --------
@@ -253,20 +253,25 @@ def reduce_on_plateau(
             "or False (threshold itself)"
         )
 
+    def after(state: tuple[float, float, int, int], loss: float) -> tuple[float, float, int, int]:
+        now, best, waited, resting = state
+        # The first loss improves on none: inf − τ·inf would be NaN.
+        margin = threshold * (abs(best) if relative else 1.0) if best < math.inf else 0.0
+        if loss < best - margin:
+            best, waited = loss, 0
+        else:
+            waited += 1
+        if resting > 0:
+            resting, waited = resting - 1, 0
+        if waited > patience:
+            now, waited, resting = max(now * gamma, minimum), 0, cooldown
+        return now, best, waited, resting
+
+    key = (name, gamma, patience, threshold, relative, cooldown, minimum)
+
     def reduced(progress: Any) -> float:
-        now, best, waited, resting = 1.0, math.inf, 0, 0
-        for loss in progress.losses:
-            # The first loss improves on none: inf − τ·inf would be NaN.
-            margin = threshold * (abs(best) if relative else 1.0) if best < math.inf else 0.0
-            if loss < best - margin:
-                best, waited = loss, 0
-            else:
-                waited += 1
-            if resting > 0:
-                resting, waited = resting - 1, 0
-            if waited > patience:
-                now, waited, resting = max(now * gamma, minimum), 0, cooldown
-        return now
+        factor: float = progress.losses.fold(key, (1.0, math.inf, 0, 0), after)[0]
+        return factor
 
     return reduced
 

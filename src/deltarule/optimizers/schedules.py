@@ -16,6 +16,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.optimizers import curves
+from deltarule.optimizers.loss_curve import LossCurve
 from deltarule.records import Record, Registry
 
 __all__ = ["SCHEDULES", "Progress", "Schedule"]
@@ -33,15 +34,16 @@ class Progress(NamedTuple):
     steps_per_epoch : int
     total_steps : float
         Of the whole training.
-    losses : tuple of float
-        Validation (or training) losses of the epochs that have ended.
+    losses : LossCurve
+        Validation (or training) losses of the epochs that have ended: a sequence, whose ``fold``
+        goes through each loss once in a training, and not once in each of its epochs.
     """
 
     step: Any
     epoch: Any
     steps_per_epoch: int
     total_steps: float
-    losses: tuple[float, ...] = ()
+    losses: Sequence[float] = LossCurve()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +166,7 @@ class Schedule(Record):
             epoch=float(epoch) + within / float(steps_per_epoch),
             steps_per_epoch=int(steps_per_epoch),
             total_steps=float(epochs) * float(steps_per_epoch),
-            losses=tuple(float(loss) for loss in losses[:epoch]),
+            losses=(losses if isinstance(losses, LossCurve) else LossCurve(losses[:epoch]))[:epoch],
         )
         factor = np.asarray(self.bind(np)(progress), dtype=np.float64)
         if factor.shape not in ((), within.shape):

@@ -6,11 +6,25 @@ from typing import NoReturn
 
 import numpy as np
 
-from deltarule.engines import Batch, CheckedEngine, Engine, EngineSettings
+from deltarule.engines import Batch, CheckedEngine, Engine, EngineSettings, ReferenceEngine
 from deltarule.errors import Diverged
+from deltarule.maths import Network
 from deltarule.optimizers import Rule
+from deltarule.training.batches import Rows, pieces
 
-__all__ = ["ADVICE_WITHOUT_RATE", "advice_for", "penalty_diverged", "placed", "raise_diverged"]
+__all__ = [
+    "ADVICE_WITHOUT_RATE",
+    "RUN_AWAY",
+    "advice_for",
+    "penalty_diverged",
+    "placed",
+    "raise_diverged",
+    "refuse_run_away",
+]
+
+RUN_AWAY = 1e6
+"""A loss so many times that of the start, and of any network that has learned nothing, is on its
+way to infinity."""
 
 ADVICE_WITHOUT_RATE = (
     "Try inputs and targets standardised to mean 0 and variance 1, smaller initial weights, "
@@ -96,3 +110,65 @@ def penalty_diverged(engine: Engine, advice: str, *, epoch: int, index: int) -> 
         layer=worst.layer,
         block="W",
     )
+
+
+def refuse_run_away(
+    net: Network,
+    rows: Rows,
+    start: np.ndarray | None,
+    last: float,
+    *,
+    advice: str,
+    epoch: int,
+    index: int,
+) -> None:
+    """Raise :class:`Diverged` if a finite loss can only be that of a run that has run away.
+
+    It is compared with the loss on the same rows of the parameters that the run started from, and
+    of two networks that have learned nothing: all zeros, and initial weights with biases of 1. So
+    a start that is nearly perfect, or targets of another scale than before, are no divergence.
+
+    Parameters
+    ----------
+    net : Network
+    rows : Rows
+        The training rows.
+    start : array of shape (p,), or None
+        The parameters at the start of the run.
+    last : float
+        The loss at its end.
+    advice : str
+        The end of the message.
+    epoch, index : int
+        The epoch and the batch, both from 1.
+
+    Raises
+    ------
+    Diverged
+    """
+    untrained = net.initial(0)
+    for block in net.blocks:
+        if block.kind == "b":
+            block.of(untrained)[...] = 1
+    began = None if start is None else _cost_of(net, start, rows)
+    nothing = [_cost_of(net, theta, rows) for theta in (np.zeros_like(untrained), untrained)]
+    finite = [abs(cost) for cost in (began, *nothing) if cost is not None and np.isfinite(cost)]
+    level = max(finite, default=0.0)
+    if not last > RUN_AWAY * level:
+        return
+    from_where = "" if began is None else f"from {began:.3g} at the start of this run "
+    raise Diverged(
+        f"training diverged: the loss grew {from_where}to {last:.3g} in epoch {epoch}, more than "
+        f"{RUN_AWAY:.0e} times that of a network that has learned nothing ({max(nothing):.3g}). "
+        f"{advice}",
+        epoch=epoch,
+        batch=index,
+        layer=net.n_layers,
+        block="loss",
+    )
+
+
+def _cost_of(net: Network, theta: np.ndarray, rows: Rows) -> float:
+    engine = ReferenceEngine()
+    engine.load(net, theta, EngineSettings())
+    return sum(engine.cost(batch) for batch in pieces(rows))

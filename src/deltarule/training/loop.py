@@ -112,7 +112,12 @@ def train(
         in the main thread.
     resume : TrainingResult, optional
         Go on where this result ended, be it in the middle of an epoch, up to ``epochs`` in
-        all: with the same arguments the outcome is that of an uninterrupted run.
+        all: with the same arguments the outcome is that of an uninterrupted run. Where its
+        ``theta`` was changed, training goes on from that, with a fresh optimizer; so it does
+        where its ``state`` is empty, as in ``dataclasses.replace(result, state={})``, which is
+        the way to another rule. ``optimizer_reset`` of what comes out says so. A schedule that
+        depends on ``epochs``, such as ``"cosine"``, jumps if they are not those of the first
+        call; a warning names the rates.
 
     Returns
     -------
@@ -122,7 +127,8 @@ def train(
     ------
     Diverged
         If a cost, a gradient or the validation loss is not finite; it names epoch, batch,
-        layer and block.
+        layer and block. Also if the loss at the end is finite, but a million times that of the
+        start of this call, and of a network that has learned nothing.
     InputError, UnknownName
         If an argument does not fit.
     KeyboardInterrupt
@@ -185,6 +191,7 @@ def train(
         "owns_engine": not isinstance(engine, Engine),
         "scorer": scorer,
         "callbacks": arguments.checked_callables("callbacks", callbacks),
+        "start": lambda: starting_theta(net, theta, seed, resume),
         "flag": next((flag for flag in (stop, beside) if flag is not None), StopFlag()),
     }
     run: Run
@@ -211,3 +218,12 @@ def train(
     with interruptible(run.flag):
         reason = run.watched()
     return run.result(reason, time.perf_counter() - started)
+
+
+def starting_theta(
+    net: Network, theta: Any, seed: int, resume: TrainingResult | None
+) -> np.ndarray:
+    """What a call of :func:`train` with these arguments starts from."""
+    if resume is None:
+        return arguments.checked_theta(net, theta, seed)
+    return arguments.checked_theta(net, resume.theta, seed)

@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.engines import Engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import penalty
-from deltarule.optimizers import Minimizer
+from deltarule.optimizers import Minimizer, Minimum
 from deltarule.training.batches import pieces
 from deltarule.training.divergence import ADVICE_WITHOUT_RATE, placed, raise_diverged
 from deltarule.training.interrupt import Interrupted
@@ -60,7 +60,21 @@ class MinimizerRun(Run):
         self._place(self._here)
         if self._reason:
             return self._reason
+        if not self.history.records:
+            return self._at_the_start(end)
         return ALL_DONE if len(self.history) >= self.epochs else end.reason
+
+    def _at_the_start(self, end: Minimum) -> str:
+        """Record the start, as epoch 0, of a search that ended before its first iteration."""
+        try:
+            if not np.array_equal(self._evaluated, self._here) or np.isnan(self._loss):
+                self._cost_and_gradient(self._here[self._free].astype(np.float64))
+                self.evaluations -= 1  # one the minimizer has not asked for
+            self.history.before = -1
+            self.record_epoch(0, self._loss, self.evaluations, 0.0, self._started)
+        except Interrupted:
+            return self.flag.reason
+        return end.reason
 
     def _place(self, theta: np.ndarray) -> Engine:
         """The engine, with these parameters."""

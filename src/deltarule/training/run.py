@@ -14,7 +14,12 @@ from deltarule.engines import Batch, Engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
 from deltarule.training.batches import Batches, Rows, pieces
-from deltarule.training.divergence import penalty_diverged, raise_diverged
+from deltarule.training.divergence import (
+    RUN_AWAY,
+    penalty_diverged,
+    raise_diverged,
+    refuse_run_away,
+)
 from deltarule.training.history import EpochRecord, History
 from deltarule.training.interrupt import StopFlag
 from deltarule.training.stopping import Stopping
@@ -24,9 +29,6 @@ __all__ = ["ALL_DONE", "Event", "Run", "TrainingResult", "Watcher"]
 ALL_DONE = "all epochs done"
 
 # What the run itself adds to the engine's state.
-# A loss that has grown so much since the first epoch is on its way to infinity.
-_RUN_AWAY = 1e6
-
 BEST, PARTIAL = "run.best", "run.partial"
 
 
@@ -96,6 +98,11 @@ class TrainingResult:
         The name of the engine that trained.
     state : dict of arrays
         All that moved, for ``train(…, resume=result)``.
+    epochs : int
+        How many epochs were planned.
+    optimizer_reset : str
+        Why a run that was resumed began with a fresh optimizer: its moments, its counter of steps
+        and the average of the parameters. ``""`` where they were carried on, or there were none.
 
     Examples
     --------
@@ -116,6 +123,15 @@ class TrainingResult:
     seconds: float
     engine: str
     state: dict[str, np.ndarray]
+    epochs: int = 0
+    optimizer_reset: str = ""
+
+
+def _better(best: tuple[int, float], record: EpochRecord) -> tuple[int, float]:
+    """The epoch with the least monitored loss, and that loss, with one record more."""
+    if best[0] and not record.monitored < best[1]:
+        return best
+    return record.epoch, record.monitored
 
 
 def _as_score(given: Any, epoch: int) -> float:
@@ -149,6 +165,12 @@ class Run(abc.ABC):
     best: np.ndarray | None = None
     best_epoch: int = 0
     best_loss: float = np.inf
+    # θ at the start of this call, made again if it is asked for; the cost of its first batch.
+    start: Callable[[], np.ndarray] | None = None
+    first_cost: float | None = None
+    # How many epochs earlier calls took.
+    began: int = 0
+    optimizer_reset: str = ""
 
     @abc.abstractmethod
     def go(self) -> str:
@@ -192,6 +214,17 @@ class Run(abc.ABC):
             If the flag is raised during validation; nothing is recorded then.
         """
         epoch = len(self.history) + 1
+        self.record_epoch(epoch, loss, steps, rate, started)
+        event = Event(epoch, self.epochs, self.history, self.engine, self.best_epoch)
+        for callback in self.callbacks:
+            if callback(event):
+                return "stopped by a callback"
+        return self.criterion()
+
+    def record_epoch(
+        self, epoch: int, loss: float, steps: int, rate: float, started: float
+    ) -> None:
+        """Validate, record, and keep the best."""
         penalty = self.engine.penalty_cost()
         if not np.isfinite(penalty):
             raise penalty_diverged(
@@ -214,11 +247,6 @@ class Run(abc.ABC):
             if self.best is None:
                 self.best = np.empty(self.engine.net.n_parameters, self.engine.net.dtype)
             self.engine.take_averaged(self.best)
-        event = Event(epoch, self.epochs, self.history, self.engine, self.best_epoch)
-        for callback in self.callbacks:
-            if callback(event):
-                return "stopped by a callback"
-        return self.criterion()
 
     def criterion(self) -> str:
         """The reason of the first stopping criterion that holds, or ''."""
@@ -228,16 +256,16 @@ class Run(abc.ABC):
         return ""
 
     def take_history(self, history: History) -> None:
-        """Take over the records of an earlier run."""
-        self.history = History(list(history.records))
-        for record in self.history.records:
-            self._is_best(record)
+        """Take over the records of an earlier run; its history stays as it is."""
+        self.history = history.continued()
+        self.began = len(history)
+        self.best_epoch, self.best_loss = self.history.fold("run.best", (0, np.inf), _better)
 
     def _is_best(self, record: EpochRecord) -> bool:
-        if self.best_epoch and not record.monitored < self.best_loss:
-            return False
-        self.best_epoch, self.best_loss = record.epoch, record.monitored
-        return True
+        """Whether it is better than all before it, which then it is compared with no more."""
+        before = self.best_epoch, self.best_loss
+        self.best_epoch, self.best_loss = _better(before, record)
+        return (self.best_epoch, self.best_loss) != before
 
     def _held_loss(self, held: Rows, epoch: int) -> float:
         total = 0.0
@@ -271,8 +299,7 @@ class Run(abc.ABC):
     def result(self, reason: str, seconds: float) -> TrainingResult:
         """What came of it, after a last look that it is finite."""
         engine = self.engine
-        self._last_look()
-        self._not_grown()
+        self._see_that_it_is_usable(self._last_look())
         best = self.best
         if self.owns_engine:
             theta, state = engine.surrender(with_theta=best is None)
@@ -285,37 +312,57 @@ class Run(abc.ABC):
             net=engine.net,
             theta=theta,
             history=self.history,
-            best_epoch=self.best_epoch if self.best is not None else len(self.history),
+            best_epoch=self.best_epoch if self.best is not None else self._last_epoch(),
             stopped=reason,
             seconds=seconds,
             engine=engine.name,
             state=state,
+            epochs=self.epochs,
+            optimizer_reset=self.optimizer_reset,
         )
 
-    def _not_grown(self) -> None:
-        """See that the loss of what is given has not run away, finite as it may still be."""
-        if self.best is not None or len(self.history) < 2:
+    def _last_epoch(self) -> int:
+        """The last epoch that ended; 0 at the start."""
+        return self.history.records[-1].epoch if self.history.records else 0
+
+    def _see_that_it_is_usable(self, cost: float | None) -> None:
+        """See that the loss of what is given has not run away, finite as it may still be.
+
+        ``cost`` is that of all training rows at the end, where it is known. Only this call's own
+        run is looked at: what it was given to start from may fit its rows as badly as it likes.
+        """
+        taken = len(self.history) - self.began
+        if self.best is not None or not 0 < taken <= len(self.history.records):
             return
-        first, last = (self.history.records[i].loss for i in (0, -1))
-        if last > _RUN_AWAY * first > 0:
-            raise Diverged(
-                f"training diverged: the loss grew from {first:.3g} in epoch 1 to {last:.3g} in "
-                f"epoch {len(self.history)}. {self.advice()}",
+        first, last = (self.history.records[i].loss for i in (-taken, -1))
+        last = last if cost is None else cost
+        if self.first_cost is not None:
+            first = min(abs(first), abs(self.first_cost))
+        if last > RUN_AWAY * abs(first):
+            refuse_run_away(
+                self.engine.net,
+                self.batches.training_rows(),
+                None if self.start is None else self.start(),
+                last,
+                advice=self.advice(),
                 epoch=len(self.history),
-                batch=self.batches.steps_per_epoch,
-                layer=self.engine.net.n_layers,
-                block="loss",
+                index=self.batches.steps_per_epoch,
             )
 
-    def _last_look(self) -> None:
-        """See that the last step, which has no successor whose cost would tell, was good."""
-        done = self.steps_taken
+    def _last_look(self) -> float | None:
+        """See that the last step, which has no successor whose cost would tell, was good.
+
+        Gives the cost of the training rows, if all were looked at.
+        """
+        done, total = self.steps_taken, 0.0
         if not (done or len(self.history)):
-            return
+            return None
         finite = self.engine.is_finite()
         averaged = self.averaged and finite
         for batch in pieces(self.batches.training_rows()):
-            if not (finite and np.isfinite(self.engine.cost(batch, averaged=averaged))):
+            cost = self.engine.cost(batch, averaged=averaged) if finite else np.nan
+            total += cost
+            if not np.isfinite(cost):
                 epoch = len(self.history) + (done > 0)
                 index = done or self.batches.steps_per_epoch
                 raise_diverged(
@@ -330,4 +377,5 @@ class Run(abc.ABC):
                 )
             if self.flag or self.held is not None:
                 # One piece is enough: there is no time, or the rest was validated.
-                return
+                return None
+        return total

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+import warnings
 
 import numpy as np
 
 from deltarule.engines import Epoch
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import SCHEDULES, Schedule
+from deltarule.training.arguments import checked_theta
 from deltarule.training.divergence import advice_for, placed, raise_diverged
 from deltarule.training.history import History
 from deltarule.training.interrupt import Interrupted
@@ -30,7 +32,7 @@ def rates_of(
     >>> rates_of(0.1, halving, epoch=2, steps=2, epochs=6, history=History())
     array([0.05, 0.05])
     """
-    losses = history.monitored() if schedule.needs_losses else ()
+    losses = history.losses() if schedule.needs_losses else ()
     return rate * schedule.factors(epoch, steps, epochs, losses)
 
 
@@ -63,6 +65,9 @@ class StepRun(Run):
     def resume(self, earlier: TrainingResult) -> None:
         """Take up where another run ended, be it in the middle of an epoch.
 
+        θ is that of the result. Where it is not what training ended with, or the state is empty,
+        the optimizer begins anew, and :attr:`optimizer_reset` says why.
+
         Raises
         ------
         InputError
@@ -75,9 +80,7 @@ class StepRun(Run):
             )
         state = dict(earlier.state)
         best = state.pop(BEST, None)
-        self.best = None if best is None else np.array(best)  # it is written to
-        if not self.keep_best:
-            self.best = None
+        self.best = None if best is None or not self.keep_best else np.array(best)  # written to
         done, self.total = state.pop(PARTIAL, (0, 0.0))
         self.done = int(done)
         if self.done > self.batches.steps_per_epoch:
@@ -85,8 +88,46 @@ class StepRun(Run):
                 f"resume ended after {self.done} batches of an epoch; here an epoch has "
                 f"{self.batches.steps_per_epoch}: give the same rows and batch_size"
             )
-        self.engine.restore(state)
         self.take_history(earlier.history)
+        theta = checked_theta(self.engine.net, earlier.theta, 0)
+        ended = best if best is not None else state.get("mean", state.get("theta"))
+        if not state:
+            self._begin_anew(theta, "the state to resume holds nothing of an optimizer's")
+        elif ended is not None and not np.array_equal(theta, ended):
+            self._begin_anew(theta, "theta is not what training ended with")
+        else:
+            self.engine.restore(state)
+        self._warn_of_jump(earlier.epochs)
+
+    def _begin_anew(self, theta: np.ndarray, why: str) -> None:
+        """Go on from θ with a fresh optimizer, and remember why."""
+        fresh = self.engine.state()  # as it was loaded
+        averages = {"mean": theta} if "mean" in fresh else {}
+        self.engine.restore(fresh | {"theta": theta} | averages)
+        self.optimizer_reset = why
+
+    def _warn_of_jump(self, planned: int) -> None:
+        """Say so if the rate jumps, since another number of epochs is planned than before."""
+        epoch = len(self.history)
+        if not planned or planned == self.epochs or not 0 < epoch < self.epochs:
+            return
+        steps = self.batches.steps_per_epoch
+        before, now = (
+            rates_of(self.rate, self.schedule, epoch, steps, epochs, self.history)[
+                min(self.done, steps - 1)
+            ]
+            for epochs in (planned, self.epochs)
+        )
+        if math.isclose(before, now, rel_tol=1e-9):
+            return
+        last = self.history.records[-1].learning_rate
+        warnings.warn(
+            f"schedule {self.schedule} was planned for {planned} epochs, and is resumed for "
+            f"{self.epochs}: the learning rate was {last:.3g} in epoch {epoch}, and is {now:.3g} "
+            f"in epoch {epoch + 1} (by the first plan {before:.3g}). To go on without a jump give "
+            f"epochs={planned}, or a schedule that does not depend on the number of epochs",
+            stacklevel=4,
+        )
 
     def go(self) -> str:
         """Run to the end, and say why it ended."""
@@ -159,6 +200,8 @@ class StepRun(Run):
         """Add up the costs of steps; the last one may be no number, and the step not taken."""
         if not len(costs):  # the engine was asked to stop
             return
+        if self.first_cost is None:
+            self.first_cost = float(costs[0])
         failed = not math.isfinite(costs[-1])
         taken = len(costs) - failed
         # One after the other, so that it does not matter in what stretches they come.

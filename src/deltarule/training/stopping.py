@@ -113,11 +113,9 @@ class GeneralizationLoss:
 
     def reason(self, history: History) -> str | None:
         """Why to stop now, or None."""
-        losses = history.monitored()
-        if not losses or len(losses) % self.every:
+        count, now, best = history.fold(self, (0, float("inf"), float("inf")), self._after)
+        if not count or count % self.every:
             return None
-        seen = [loss + self.highest for loss in losses[self.every - 1 :: self.every]]
-        now, best = seen[-1], min(seen)
         if best < 0:
             raise InputError(
                 f"the generalization loss is a ratio of losses, and one of them is {best:.3g}; "
@@ -129,6 +127,16 @@ class GeneralizationLoss:
         if loss > self.alpha:
             return f"generalization loss {loss:.3g} % is above {self.alpha:g} %"
         return None
+
+    def _after(
+        self, state: tuple[int, float, float], record: EpochRecord
+    ) -> tuple[int, float, float]:
+        """How many epochs there were; of those that are looked at, the last loss and the least."""
+        count, now, best = state
+        if (count + 1) % self.every:
+            return count + 1, now, best
+        now = record.monitored + self.highest
+        return count + 1, now, min(best, now)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,11 +178,10 @@ class Progress:
 
     def reason(self, history: History) -> str | None:
         """Why to stop now, or None."""
-        losses = history.column("loss")
-        if not losses or len(losses) % self.strip:
+        if not len(history) or len(history) % self.strip:
             return None
-        last = losses[-self.strip :]
-        least, mean = min(last), sum(last) / self.strip
+        last = [record.loss for record in history.records[-self.strip :]]
+        least, mean = min(last), sum(last) / len(last)
         if least < 0:
             raise InputError(
                 f"the progress is a ratio of training losses, and one of them is {least:.3g}; "

@@ -1,0 +1,175 @@
+"""How ``partial_fit`` goes on: from the coefficients shown, with the optimizer's memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.maths import Network
+from deltarule.optimizers import Minimizer, Rule
+from deltarule.training import History, TrainingResult
+
+__all__ = ["MOST_RECORDS", "OptimizerMemory", "packed_coefficients"]
+
+MOST_RECORDS = 256
+"""So many epochs of ``history_`` are kept from one ``partial_fit`` to the next."""
+
+_BEST, _PARTIAL = "run.best", "run.partial"
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerMemory:
+    """What an optimizer carries from step to step, and which parameters it belongs to.
+
+    It holds no copy of the parameters that are shown: their digest tells whether they are still
+    the same.
+
+    Attributes
+    ----------
+    net : Network
+    rule : str
+        The name of the update rule.
+    state : dict of arrays
+        As of an engine. θ is there only where it is not what is shown, but averaged.
+    digest : bytes
+        Of the parameters that are shown.
+    reason : str
+        Why there is nothing to carry on, or ``""``.
+    """
+
+    net: Network
+    rule: str
+    state: dict[str, np.ndarray]
+    digest: bytes
+    reason: str = ""
+
+    @classmethod
+    def of(cls, result: TrainingResult, rule: Rule | Minimizer) -> OptimizerMemory:
+        """What is left of a training.
+
+        An epoch that was interrupted is not taken up: the next rows are others.
+        """
+        state = {k: v for k, v in result.state.items() if k not in (_BEST, _PARTIAL)}
+        reason = ""
+        if isinstance(rule, Minimizer):
+            reason = f"{rule.name} carries nothing on"
+        elif not np.array_equal(state.get("mean", state["theta"]), result.theta):
+            reason = (
+                f"coefs_ are those of epoch {result.best_epoch}, the best, and the optimizer's "
+                f"memory was that of epoch {len(result.history)}, the last"
+            )
+        if reason:
+            state = {}
+        elif "mean" not in state:
+            del state["theta"]
+        else:
+            del state["mean"]
+        return cls(result.net, rule.name, state, _digest(result.theta), reason)
+
+    def begin(
+        self, net: Network, theta: np.ndarray, rule: Rule, averaging: bool, history: History
+    ) -> tuple[TrainingResult, str]:
+        """What to resume from for the next rows, and why the optimizer begins anew, or ``""``."""
+        averaged = "theta" in self.state
+        reason = self.reason
+        if not reason and rule.name != self.rule:
+            reason = f"the solver was {self.rule}, and is {rule.name}"
+        if not reason and _digest(theta) != self.digest:
+            reason = "coefs_ or intercepts_ were changed"
+        if not reason and net != self.net:
+            reason = f"the network was {self.net!r}, and is {net!r}"
+        if not reason and averaged and not averaging:
+            reason = "averaging is off, and coefs_ are the average"
+        state: dict[str, np.ndarray] = {}
+        if not reason:
+            state = {"theta": theta, **self.state}
+            if averaging:
+                state["mean"] = theta
+        return (
+            TrainingResult(
+                net=net,
+                theta=theta,
+                history=history.continued(MOST_RECORDS),
+                best_epoch=0,
+                stopped="",
+                seconds=0.0,
+                engine="",
+                state=state,
+            ),
+            reason,
+        )
+
+    def carried(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        """The state that goes on from these parameters; empty where they are others."""
+        if self.reason or _digest(theta) != self.digest:
+            return {}
+        return {"theta": theta, **self.state}
+
+
+def _digest(theta: np.ndarray) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(theta).tobytes(), digest_size=32).digest()
+
+
+def packed_coefficients(net: Network, coefs: Any, intercepts: Any) -> np.ndarray:
+    """θ of ``coefs_`` and ``intercepts_``, whatever has become of them since they were fitted.
+
+    Raises
+    ------
+    InputError
+        If they are not finite real numbers of the network's shapes.
+
+    Examples
+    --------
+    >>> net = Network([2, 1])
+    >>> packed_coefficients(net, [np.array([[1], [2]])], [np.array([3])])
+    array([1., 2., 3.])
+    """
+    theta = np.zeros(net.n_parameters, dtype=net.dtype)
+    given = {"coefs_": (coefs, "W"), "intercepts_": (intercepts, "b")}
+    for name, (arrays, kind) in given.items():
+        blocks = [block for block in net.blocks if block.kind == kind]
+        if not isinstance(arrays, Sequence | np.ndarray) or len(arrays) != len(blocks):
+            held = len(arrays) if hasattr(arrays, "__len__") else repr(arrays)
+            raise InputError(
+                f"{name} holds {held} arrays; expected {len(blocks)}, one for each layer of "
+                f"{_asked_for(net)}"
+            )
+        for index, (array, block) in enumerate(zip(arrays, blocks, strict=True)):
+            block.of(theta)[...] = _checked(f"{name}[{index}]", array, block.shape[::-1], net).T
+    return theta
+
+
+def _asked_for(net: Network) -> str:
+    return (
+        f"{net.n_inputs} features, hidden_layer_sizes={net.widths[1:-1]} and "
+        f"{net.n_outputs} outputs; set such arrays, or call fit without warm_start to begin anew"
+    )
+
+
+def _checked(name: str, array: Any, shape: tuple[int, ...], net: Network) -> np.ndarray:
+    """One of the arrays, in the network's type."""
+    try:
+        value = np.asarray(array)
+    except ValueError:  # nested lists of unequal lengths
+        value = np.empty((), dtype=object)
+    if value.dtype.kind not in "fiu":
+        raise InputError(
+            f"{name} has dtype {value.dtype}; expected an array of real numbers of shape {shape}"
+        )
+    if value.shape != shape:
+        raise InputError(f"{name} has shape {value.shape}; expected {shape}, for {_asked_for(net)}")
+    with np.errstate(over="ignore"):
+        value = value.astype(net.dtype)
+    finite = np.isfinite(value)
+    if not finite.all():
+        where = ", ".join(map(str, np.argwhere(~finite)[0]))
+        raise InputError(
+            f"{name}[{where}] is {float(np.asarray(array)[~finite][0])!r}; expected finite numbers "
+            f"in the range of {net.dtype}; set others, or call fit to begin anew"
+        )
+    return value
