@@ -427,7 +427,8 @@ out_activation_, t_
         what : str
             ``"probabilities"``, as from :meth:`predict_proba`; ``"labels"``, as from
             :meth:`predict` (for one row, one label); or ``"outputs"``, the network's own a^L,
-            which for two classes is the probability of the second one alone, and the quickest.
+            which for two classes is the probability of the second one alone (with softmax, of
+            both), and the quickest.
 
         Returns
         -------
