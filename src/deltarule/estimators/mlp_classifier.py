@@ -21,7 +21,7 @@ from deltarule.engines import Predictor
 from deltarule.errors import InputError
 from deltarule.estimators.labels import ClassPredictor, LabelCoding
 from deltarule.estimators.mlp_base import BaseMLP
-from deltarule.estimators.sklearn_rules import loss_record, store_parameters
+from deltarule.estimators.sklearn_rules import check_loss_of_classes, loss_record, store_parameters
 from deltarule.estimators.soft_targets import soft_classes, soft_labels, soft_shares
 from deltarule.estimators.weighing import class_weights, weights_of_rows
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss
@@ -245,26 +245,10 @@ out_activation_, t_
     def _code(self) -> LabelCoding:
         """Which output stands for which class: settled once in a fit, by its parameters."""
         if "_coding" not in self.__dict__:
-            self._loss_of_classes()
+            kind = self._label_binarizer.y_type_
+            check_loss_of_classes(loss_record(self.loss), kind, len(self.classes_))
             self._coding = LabelCoding(self._label_binarizer, self._choose_output())
         return self._coding
-
-    def _loss_of_classes(self) -> None:
-        """Refuse a loss that has no meaning for classes, or not for these."""
-        loss = loss_record(self.loss)
-        if loss.targets_per_output() > 1:
-            raise InputError(
-                f"loss {loss} has {loss.targets_per_output()} outputs for each target, which are "
-                "no probabilities of classes; expected a loss with one, or use MLPRegressor"
-            )
-        if self._label_binarizer.y_type_.startswith("multilabel") and not any(
-            loss.accepts(g) for g in ACTIVATIONS if g.elementwise
-        ):
-            raise InputError(
-                f"loss {loss.name!r} is for one class out of several, and a row of y may have "
-                f"several of the {len(self.classes_)} labels; use loss='log_loss', or "
-                "soft_targets=True if each row holds the probabilities of one class"
-            )
 
     def _row_weights(
         self, y: Any, sample_weight: Any, X: Any, learn: bool = False
