@@ -22,6 +22,7 @@ PAIRS = (
     ("poisson", "exp"),
     ("poisson", "softplus"),
     ("log_loss", "logistic"),
+    ("weighted_log_loss", "logistic"),
     ("cross_entropy", "softmax"),
 )
 # On the hidden layers, in turn: two of them in each network.
@@ -31,7 +32,7 @@ HIDDEN = [name for name in ACTIVATIONS.names() if name not in ("softmax", "exp")
 def targets(rng, loss, n, width):
     if loss == "cross_entropy":
         return rng.integers(0, width, n)
-    if loss == "log_loss":
+    if loss in ("log_loss", "weighted_log_loss"):
         return rng.integers(0, 2, (n, width)).astype(float)
     if loss == "poisson":
         return rng.integers(0, 5, (n, width)).astype(float)

@@ -163,7 +163,7 @@ def of_output(name, a, y, settings):
     if name == "poisson":
         terms = (a, -y * mp.log(a) if y else mpf(0))
         return sum(terms), terms, 1 - y / a
-    if name == "log_loss":
+    if name in ("log_loss", "weighted_log_loss"):  # of weight 1
         term = -(y * mp.log(a) if y else 0) - ((1 - y) * mp.log1p(-a) if y != 1 else 0)
         slope = -1 / a if y == 1 else (a - y) / (a * (1 - a))
         return term, None, slope

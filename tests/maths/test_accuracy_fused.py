@@ -48,6 +48,7 @@ def test_every_fused_pair_is_tested_here():
     pairs = {(loss.name, output) for loss in LOSSES for output, _ in loss.fused}
     assert pairs == {
         ("log_loss", "logistic"),
+        ("weighted_log_loss", "logistic"),
         ("cross_entropy", "softmax"),
         ("poisson", "exp"),
         ("poisson", "softplus"),
@@ -68,6 +69,59 @@ def test_log_loss_with_logistic(target, dtype):
     true = [(1 - t) - 1 / (1 + mp.exp(x)) if x > 0 else 1 / (1 + mp.exp(-x)) - t for x, t in pairs]
     terms = [(1 / (1 + mp.exp(-x)), -t) for x, t in pairs]
     within(delta, true, dtype, None if target in (0, 1) else terms)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.01, 0.3, 7.0, 1e3])
+@pytest.mark.parametrize("target", [0.0, 1.0, 0.3, 0.999, 1e-6])
+def test_weighted_log_loss_with_logistic(target, weight, dtype):
+    root = float(np.log(weight * target / (1 - target))) if 0 < target < 1 else 0.0
+    z = exact.points(dtype, roots=(root,))
+    y = np.full_like(z, target)
+    value, delta = fused("weighted_log_loss", "logistic", dtype, positive_weight=weight)(z, y)
+    pairs = list(zip(exact.exactly(z), exact.exactly(y), strict=True))
+    p = mpf(float(dtype(weight)))  # a plain number is rounded to the type it is computed in
+    true = [p * t * mp.log1p(mp.exp(-x)) + (1 - t) * mp.log1p(mp.exp(x)) for x, t in pairs]
+    within(value, true, dtype)
+    terms = [((1 - t) / (1 + mp.exp(-x)), -p * t / (1 + mp.exp(x))) for x, t in pairs]
+    within(delta, [sum(t) for t in terms], dtype, None if target in (0, 1) else terms)
+
+
+@pytest.mark.parametrize("weights", [(0.25, 1.0, 4.0), [3.0, 0.5, 1.0]], ids=str)
+def test_a_weight_for_each_output_is_the_loss_of_each_with_its_own(weights, dtype):
+    rng = np.random.default_rng(5)
+    z = rng.normal(0, 3, (9, 3)).astype(dtype)
+    y = rng.integers(0, 2, (9, 3)).astype(dtype)
+    all_at_once = fused("weighted_log_loss", "logistic", dtype, positive_weight=weights)(z, y)
+    for j, weight in enumerate(weights):
+        one = fused("weighted_log_loss", "logistic", dtype, positive_weight=weight)
+        for got, expected in zip(all_at_once, one(z[:, j], y[:, j]), strict=True):
+            np.testing.assert_array_equal(got[:, j], expected)
+
+
+def test_a_positive_weight_of_one_is_log_loss(dtype):
+    z = exact.points(dtype)
+    eps = np.finfo(dtype).eps
+    for target in (0.0, 0.3, 1.0):
+        y = np.full_like(z, target)
+        plain = fused("log_loss", "logistic", dtype)(z, y)
+        weighted = fused("weighted_log_loss", "logistic", dtype)(z, y)
+        least = 4 * np.finfo(dtype).tiny
+        np.testing.assert_allclose(weighted[0], plain[0], rtol=4 * eps, atol=least)
+        rounding = 4 * eps if target else least
+        np.testing.assert_allclose(weighted[1], plain[1], rtol=4 * eps, atol=rounding)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+@pytest.mark.parametrize("loss", ["log_loss", "weighted_log_loss"])
+def test_smoothing_of_two_classes_is_that_of_a_softmax_of_two(loss, smoothing):
+    # z of one logistic output is the difference of two logits.
+    z = np.linspace(-30, 30, 61)
+    y = (np.arange(61) % 2).astype(float)
+    value, delta = fused(loss, "logistic", np.float64, smoothing=smoothing)(z, y)
+    both = np.stack([0 * z, z], axis=1), np.stack([1 - y, y], axis=1)
+    terms, deltas = fused("cross_entropy", "softmax", np.float64, smoothing=smoothing)(*both)
+    np.testing.assert_allclose(value, terms.sum(axis=1), rtol=1e-14)
+    np.testing.assert_allclose(delta, deltas[:, 1], rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize("target", [0.0, 0.3, 1.0, 3.0, 20.0])

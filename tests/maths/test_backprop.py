@@ -347,12 +347,30 @@ def test_quantile_outputs_share_a_column_of_targets():
         ("quantile", {"levels": (0.5, 1.0)}, r"levels is \(0\.5, 1\.0\); expected numbers between"),
         ("quantile", {"levels": ()}, r"levels is \(\); expected numbers between 0 and 1, at least"),
         ("cross_entropy", {"smoothing": 1.0}, "smoothing is 1.0; expected a number from 0"),
+        ("log_loss", {"smoothing": -0.1}, "smoothing is -0.1; expected a number from 0"),
+        (
+            "weighted_log_loss",
+            {"positive_weight": 0.0},
+            r"positive_weight is \(0\.0,\); exp",
+        ),
+        ("weighted_log_loss", {"positive_weight": (1.0, np.inf)}, "expected a finite number > 0"),
+        ("weighted_log_loss", {"positive_weight": ()}, "or a list of one for each output"),
+        ("weighted_log_loss", {"positive_weight": True}, "positive_weight is True; expected"),
+        ("weighted_log_loss", {"positive_weight": "big"}, "positive_weight is 'big'; expected"),
         ("huber", {"delta": 1.0}, "loss 'huber' has no parameter 'delta'; its parameters are: k"),
     ],
 )
 def test_parameters_of_losses_are_checked(loss, changes, message):
     with pytest.raises(InputError, match=message):
         LOSSES.get(loss, **changes)
+
+
+def test_a_positive_weight_for_each_of_another_number_of_outputs_is_refused():
+    loss = LOSSES.get("weighted_log_loss", positive_weight=np.array([1.0, 2.0]))
+    assert loss.settings["positive_weight"] == (1.0, 2.0)
+    assert Network([3, 2], [], "logistic", loss).loss is loss
+    with pytest.raises(InputError, match="has 2 numbers; expected one for each of 3 outputs"):
+        Network([3, 3], [], "logistic", loss)
 
 
 def test_a_cost_that_overflows_is_infinite_and_no_error():

@@ -121,6 +121,12 @@ def test_one_layer_alone(loss, output, problem_for):
         ("quantile", {"levels": (0.05, 0.95)}, "identity", 4),  # two targets, two levels each
         ("quantile", {"levels": (0.5,)}, "tanh", 3),  # three targets
         ("cross_entropy", {"smoothing": 0.1}, "softmax", 4),
+        ("cross_entropy", {"smoothing": 0.1}, "softmax", 2),
+        ("log_loss", {"smoothing": 0.1}, "logistic", 1),
+        ("log_loss", {"smoothing": 0.1}, "logistic", 3),
+        ("weighted_log_loss", {"positive_weight": 5.0}, "logistic", 1),
+        ("weighted_log_loss", {"positive_weight": (0.2, 1.0, 5.0)}, "logistic", 3),
+        ("weighted_log_loss", {"positive_weight": 0.2, "smoothing": 0.1}, "logistic", 2),
     ],
 )
 def test_parameters_of_losses(loss, changes, output, n_outputs, problem_for):

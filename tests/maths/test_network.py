@@ -88,6 +88,7 @@ def test_legal_pairs_are_those_of_the_page_on_the_mathematics():
         "quantile": elementwise,
         "poisson": {"exp", "softplus"},
         "log_loss": {"logistic"},
+        "weighted_log_loss": {"logistic"},
         "cross_entropy": {"softmax"},
     }
     found = {loss.name: {g.name for g in ACTIVATIONS if loss.accepts(g)} for loss in LOSSES}

@@ -67,6 +67,7 @@ def torch_losses(torch):
         "quantile": lambda a, y: mean(torch.maximum(tau * (y - a), (tau - 1) * (y - a))),
         "poisson": lambda a, y: mean(a - y * torch.log(a)),
         "log_loss": lambda a, y: mean(F.binary_cross_entropy(a, y, reduction="none")),
+        "weighted_log_loss": lambda a, y: mean(F.binary_cross_entropy(a, y, reduction="none")),
         "cross_entropy": lambda a, y: mean(-y * torch.log(a)),
     }
 

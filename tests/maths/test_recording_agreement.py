@@ -101,6 +101,9 @@ OWN_LOSSES = [
     LOSSES.get("huber", kappa=0.1),
     LOSSES.get("quantile", levels=[0.05, 0.5, 0.95]),
     LOSSES.get("cross_entropy", smoothing=0.1),
+    LOSSES.get("log_loss", smoothing=0.1),
+    LOSSES.get("weighted_log_loss", positive_weight=3.0, smoothing=0.1),
+    LOSSES.get("weighted_log_loss", positive_weight=(0.25, 1.0, 4.0)),
 ]
 
 

@@ -82,7 +82,9 @@ def test_a_longer_plan_that_makes_the_rate_jump_says_so(schedule):
     with pytest.warns(UserWarning, match=r"follows the plan, which is epochs=20 now") as w:
         again = train(net, X, Y, schedule=schedule, learning_rate=0.01, epochs=20, resume=half)
     before, after = again.history.column("learning_rate")[9:11]
-    told = f"epoch 10 ended with the learning rate {before:.3g}, and training goes on with {after:.3g}"
+    told = (
+        f"epoch 10 ended with the learning rate {before:.3g}, and training goes on with {after:.3g}"
+    )
     assert told in str(w[0].message)
     assert w[0].filename == __file__
 

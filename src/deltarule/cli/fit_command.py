@@ -26,6 +26,7 @@ from deltarule.cli.options import (
 )
 from deltarule.cli.status import Status, told
 from deltarule.maths.activations import ACTIVATIONS
+from deltarule.maths.losses import LOSSES
 from deltarule.optimizers import RULES, SCHEDULES
 
 __all__ = ["fit"]
@@ -124,6 +125,16 @@ def fit(
             group="Network",
         ),
     ] = "relu",
+    loss: Annotated[
+        str,
+        one(
+            "--loss",
+            metavar="NAME",
+            help="What is made small: auto, or one that goes with the target: "
+            f"{', '.join(LOSSES.names())}.",
+            group="Network",
+        ),
+    ] = "auto",
     dropout: Annotated[
         float,
         one(
@@ -144,6 +155,16 @@ def fit(
             read=number,
         ),
     ] = 5.0,
+    l1: Annotated[
+        float,
+        one(
+            "--l1",
+            metavar="STRENGTH",
+            help="Of the penalty on the weights' absolute values, divided by the number of rows.",
+            group="Network",
+            read=number,
+        ),
+    ] = 0.0,
     epochs: Annotated[
         int,
         one(
@@ -267,6 +288,8 @@ def fit(
             epochs=epochs,
             patience=patience,
             l2=l2,
+            l1=l1,
+            loss=loss,
             dropout=dropout,
             clip_norm=_number_or_none(clip_norm),
             averaging=_number_or_none(averaging),

@@ -31,8 +31,8 @@ _errors = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 _NAMES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "log loss"}
 
 _NAME = (
-    "activation|averaging|batch_size|clip_norm|depth|digits|dropout|engine|epochs|ignore|kinds|l2|"
-    "layers|learning_rate|na|patience|rounds|row|rule|schedule|seed|sql|step|table|target|task|"
+    "activation|averaging|batch_size|clip_norm|depth|digits|dropout|engine|epochs|ignore|kinds|l1|"
+    "l2|layers|learning_rate|loss|na|patience|rounds|row|rule|schedule|seed|sql|step|table|target|task|"
     "terms|test|threads|valid|weights"
 )
 # Where the option is not simply the parameter with dashes.

@@ -147,12 +147,17 @@ def loss_cases(dtype: Any) -> Iterator[Case]:
             if loss.accepts(g):
                 net = Network([4, 6, 3], "tanh", g, _three_outputs(loss), dtype=dtype)
                 yield make_case(f"loss {loss.name} on {g.name}", net, 13)
+                if "smoothing" in loss.settings:
+                    smoothed = net.with_changes(loss=loss.with_parameters(smoothing=0.1))
+                    yield make_case(f"loss {loss.name} on {g.name}, smoothed", smoothed, 13)
 
 
 def _three_outputs(loss: Loss) -> Loss:
-    """A loss that needs several outputs for each target gets three."""
+    """A loss with a number for each output, or several outputs for each target, gets three."""
     if "levels" in loss.settings:
         return loss.with_parameters(levels=(0.1, 0.5, 0.9))
+    if "positive_weight" in loss.settings:
+        return loss.with_parameters(positive_weight=(0.25, 1.0, 4.0))
     return loss
 
 

@@ -10,21 +10,25 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import _check_sample_weight
 
 from deltarule.engines import Engine
 from deltarule.errors import InputError
 from deltarule.estimators.going_on import OptimizerMemory
 from deltarule.estimators.mlp_predicting import PredictingMLP
+from deltarule.estimators.parameters import check_dropout, hidden_widths, plain_parameters
+from deltarule.estimators.scoring import Scoring
 from deltarule.estimators.sklearn_rules import (
     NoImprovement,
-    loss_record,
     refuse_planned,
     rule_record,
     schedule_record,
@@ -37,7 +41,7 @@ from deltarule.estimators.sources import (
     with_source,
 )
 from deltarule.estimators.threads import blas_threads_for
-from deltarule.maths import Activation, Network
+from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
 from deltarule.optimizers import RULES, Rule
 from deltarule.training import EpochRecord, History, TrainingResult, train
 
@@ -84,9 +88,11 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
         "averaging": [None, Interval(Real, 0, 1, closed="both")],
         "callbacks": [None, "array-like"],
+        "loss": [str, dict, Loss],
+        "output_activation": [None, str, dict, Activation],
+        "scoring": [None, str, callable],
+        "l1": [Interval(Real, 0, None, closed="left")],
     }
-
-    _default_loss: ClassVar[str]
 
     @abstractmethod
     def _targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
@@ -95,6 +101,10 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     @abstractmethod
     def _default_output(self) -> str:
         """The output activation that goes with the task and the loss."""
+
+    @abstractmethod
+    def _loss(self) -> Loss:
+        """The loss that is named, for the output activation of the fit."""
 
     @abstractmethod
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
@@ -135,11 +145,15 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
     ) -> Self:
         before = dict(self.__dict__)
+        given = self.get_params(deep=False)
         # Lists that grow in place, and so stay what they are for whoever holds them.
         curves = [curve for name in _CURVES if isinstance(curve := before.get(name), list)]
         lengths = [len(curve) for curve in curves]
         try:
-            return self._fitted(X, y, sample_weight, validation_data, incremental)
+            # During the fit NumPy's numbers are Python's; after it, what was given is there.
+            plain = plain_parameters(given, self._parameter_constraints)
+            self.__dict__.update(plain)
+            self._fitted(X, y, sample_weight, validation_data, incremental)
         except BaseException:
             # Half a fit is none: nobody should predict with what diverged.
             self.__dict__.clear()
@@ -147,18 +161,29 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
             for curve, length in zip(curves, lengths, strict=True):
                 del curve[length:]
             raise
+        for name, value in given.items():
+            if self.__dict__.get(name) is plain[name]:
+                self.__dict__[name] = value
+        return self
+
+    def _validate_params(self) -> None:
+        constraints, parameters = self._parameter_constraints, self.get_params(deep=False)
+        parameters = plain_parameters(parameters, constraints)
+        validate_parameter_constraints(constraints, parameters, type(self).__name__)
+        check_dropout(parameters["dropout"])
 
     def _fitted(
         self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
     ) -> Self:
         self._validate_params()
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        self.__dict__.pop("_coding", None)  # of a classifier, by its parameters of now
         with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused
             X, Y = self._targets(X, y, incremental, reset=first)
-        s = self._row_weights(y, sample_weight, X)
+        self._choose_output()
+        s = self._row_weights(y, sample_weight, X, learn=True)
         rng = check_random_state(self.random_state)
         self.n_outputs_ = Y.shape[1]
-        self.out_activation_ = self.output_activation or self._default_output()
         if first:
             for name in ("_memory", "best_loss_", *_CURVES):
                 self.__dict__.pop(name, None)
@@ -176,7 +201,16 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         self._train(net, theta, parts, held, rng, incremental)
         return self
 
-    def _row_weights(self, y: Any, sample_weight: Any, X: Any) -> np.ndarray | None:
+    def _choose_output(self) -> Activation:
+        """Set ``out_activation_`` to the output activation that is named, or to the usual one."""
+        named = self.output_activation
+        self.out_activation_ = self._default_output() if named is None else named
+        return ACTIVATIONS.get(self.out_activation_)
+
+    def _row_weights(
+        self, y: Any, sample_weight: Any, X: Any, learn: bool = False
+    ) -> np.ndarray | None:
+        """The rows' weights; of the rows to train on (``learn``), the classes' come from them."""
         if sample_weight is None:
             return None
         s: np.ndarray = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
@@ -185,14 +219,19 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         return s
 
     def _network(self, X: Any, Y: np.ndarray) -> Network:
-        sizes = self.hidden_layer_sizes
-        hidden = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-        if any(n <= 0 for n in hidden):
-            raise InputError(f"hidden_layer_sizes must be > 0, got {hidden}.")
-        loss = loss_record(self.loss, self._default_loss_name())
-        widths = [X.shape[1], *(int(n) for n in hidden)]
+        loss = self._loss()
+        widths = [X.shape[1], *hidden_widths(self.hidden_layer_sizes)]
+        n_outputs = Y.shape[1] * loss.targets_per_output()
+        output = ACTIVATIONS.get(self.out_activation_)
+        loss.require(output)
+        if n_outputs == 1 and not output.elementwise:
+            raise InputError(
+                f"output_activation is {output.name!r} with one output, which is then the same "
+                "whatever the network computes; expected several targets, or an output activation "
+                "and a loss that go with one, such as 'logistic' and 'log_loss'"
+            )
         net = Network(
-            [*widths, Y.shape[1] * loss.targets_per_output()],
+            [*widths, n_outputs],
             activation=self.activation,
             output_activation=self.out_activation_,
             loss=loss,
@@ -201,9 +240,6 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         self.n_layers_ = net.n_layers + 1
         self.network_ = net
         return net
-
-    def _default_loss_name(self) -> str:
-        return self._default_loss
 
     def _dtypes(self, reset: bool) -> Any:
         """The types that X may have: what is fitted keeps its own."""
@@ -239,8 +275,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         # With lbfgs rows held out would choose nothing; as in scikit-learn all are trained on.
         if not self.early_stopping or self.solver == "lbfgs":
             return (X, Y, s), None
-        # As in scikit-learn, classes are kept in proportion where there is one output.
-        stratify = self._decode_targets(Y) if is_classifier(self) and Y.shape[1] == 1 else None
+        stratify = self._strata(Y)
         arrays = [X, Y] if s is None else [X, Y, s]
         halves = train_test_split(
             *arrays, random_state=rng, test_size=self.validation_fraction, stratify=stratify
@@ -253,6 +288,10 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
             )
         none = [None] if s is None else []
         return (*kept, *none), (*out, *none)
+
+    def _strata(self, Y: np.ndarray) -> np.ndarray | None:
+        """What a split keeps in proportion, of each row; None for nothing."""
+        return None
 
     def _own_validation(self, data: Any) -> tuple[Any, np.ndarray, Any]:
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):
@@ -309,6 +348,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
                 seed=int(rng.randint(2**31 - 1)) if np.any(self.dropout) else 0,
                 theta=theta if previous is None else None,
                 l2=float(self.alpha),
+                l1=float(self.l1),
                 dropout=self.dropout,
                 clip_norm=self.clip_norm,
                 averaging=self.averaging,
@@ -358,17 +398,16 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     def _scorer(self, held: tuple[Any, ...]) -> Callable[[Engine], float]:
         X, Y, s = held
         y = self._decode_targets(Y)
-        given = get_scorer(self.scoring) if self.scoring is not None else None
+        given = None if self.scoring is None else Scoring(self.scoring, s)
 
         def score(engine: Engine) -> float:
             # A scorer of scikit-learn's asks the estimator itself, fitted as far as it is.
             self._take(engine.averaged_theta)
             if given is not None:
-                weights = {} if s is None else {"sample_weight": s}
                 # X is an array by now, even where the estimator was given a frame.
                 names = self.__dict__.pop("feature_names_in_", None)
                 try:
-                    return float(given(self, X, y, **weights))
+                    return given(self, X, y)
                 finally:
                     if names is not None:
                         self.feature_names_in_ = names

@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
@@ -16,15 +15,16 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from deltarule.engines import Predictor
 from deltarule.errors import InputError
-from deltarule.estimators.labels import ClassPredictor, labels_of, probabilities_of
+from deltarule.estimators.labels import ClassPredictor, LabelCoding
 from deltarule.estimators.mlp_base import BaseMLP
-from deltarule.estimators.sklearn_rules import store_parameters
-from deltarule.estimators.sources import is_sparse
-from deltarule.maths import Loss
+from deltarule.estimators.sklearn_rules import check_loss_of_classes, loss_record, store_parameters
+from deltarule.estimators.soft_targets import soft_classes, soft_labels, soft_shares
+from deltarule.estimators.weighing import class_weights, weights_of_rows
+from deltarule.maths import ACTIVATIONS, LOSSES, Loss
 
 __all__ = ["MLPClassifier"]
 
@@ -57,19 +57,29 @@ tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, \
 validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn.
     loss : str, Loss or mapping
-        Added. ``"log_loss"`` is the default; ``"squared_error"`` is ½ Σ (a − y)² here, as in
-        scikit-learn's regressor.
+        Added. ``"log_loss"``, the default, is scikit-learn's: log_loss of logistic outputs and
+        cross_entropy of softmax. ``"squared_error"`` is ½ Σ (a − y)² here, as in scikit-learn's
+        regressor. Any other name, and a record or a mapping such as
+        ``{"name": "log_loss", "smoothing": 0.1}``, is the registered loss of that name.
+        ``{"name": "weighted_log_loss", "positive_weight": [1.0, 5.0]}`` weighs the terms of rows
+        that have a label, label by label (one number for all, or for two classes).
     output_activation : str, optional
-        Added. By default logistic for two classes and for labels, else softmax.
+        Added. By default logistic for two classes and for labels, else softmax; the other one
+        where the loss goes with that alone. With softmax two classes are two outputs.
     dropout : float or sequence of float
         Added. The rate for each hidden layer.
     weight_decay : float, optional
         Added. λ of AdamW, for the solvers adam and adamw.
-    class_weight : dict or "balanced", optional
-        Added. Weights of the classes, as in scikit-learn's other classifiers.
+    class_weight : dict, list of dict or "balanced", optional
+        Added. Weights of the classes, as in scikit-learn's ``SGDClassifier``; they multiply
+        ``sample_weight``, and validation rows have those of the classes in training. For labels
+        of which a row may have several a row's weight is the product over the labels: a list with
+        {0: weight, 1: weight} for each, or ``"balanced"`` for each, as in scikit-learn's forests;
+        or a dict with the weights of the rows that have a label.
     scoring : str or callable, optional
-        Added. Any scikit-learn scorer, for early stopping; it is handed this estimator
-        with the weights of the moment.
+        Added. Any scikit-learn scorer, or ``f(estimator, X, y)``, for early stopping; it is handed
+        this estimator with the weights of the moment. One that takes no ``sample_weight`` scores
+        without, and a warning says so.
     schedule : str, Schedule or mapping, optional
         Added. A schedule of the learning rate, instead of ``learning_rate``.
     clip_norm : float, optional
@@ -82,6 +92,12 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         Added. Where it runs.
     initial_weights : tuple (coefs, intercepts), optional
         Added. Initial weights, in the shapes of ``coefs_`` and ``intercepts_``.
+    l1 : float
+        Added. The strength of the L1 penalty α/Σs ‖W‖₁, with any solver but lbfgs.
+    soft_targets : bool or array-like of labels
+        Added. Whether y holds probabilities of classes: a column for each, or one number for
+        each row, of the second of two. ``classes_`` then are 0, 1, …, or the labels that are
+        given here or to ``partial_fit``; ``score`` and scorers compare with the most probable.
 
     Attributes
     ----------
@@ -95,6 +111,8 @@ out_activation_, t_
         Added. Why the last ``partial_fit`` began with a fresh optimizer, or ``""``.
     network_ : Network
         Added.
+    class_weight_ : ndarray or None
+        Added. The weight of each class, or (labels) of the absence and presence of each.
     stopped_ : str
         Added. Why training ended.
 
@@ -113,11 +131,10 @@ out_activation_, t_
     True
     """
 
-    _default_loss: ClassVar[str] = "log_loss"
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [str, dict, Loss],
-        "class_weight": [None, dict, StrOptions({"balanced"})],
+        "class_weight": [None, dict, list, tuple, StrOptions({"balanced"})],
+        "soft_targets": ["boolean", "array-like"],
     }
 
     def __init__(
@@ -158,6 +175,8 @@ out_activation_, t_
         callbacks: Any = None,
         engine: Any = "auto",
         initial_weights: Any = None,
+        l1: float = 0.0,
+        soft_targets: Any = False,
     ) -> None:
         store_parameters(self, locals())
 
@@ -171,48 +190,135 @@ out_activation_, t_
             dtype=self._dtypes(reset),
             reset=reset,
         )
+        new = not hasattr(self, "classes_") or (not self.warm_start and not incremental)
+        if self._is_soft():
+            shares = soft_shares(y)
+            if new:
+                self._know(soft_classes(self.soft_targets, shares.shape[1]))
+            elif shares.shape[1] != len(self.classes_):
+                raise InputError(
+                    f"y has the probabilities of {shares.shape[1]} classes; expected "
+                    f"{len(self.classes_)}, as in the previous call: {self.classes_}"
+                )
+            coding = self._code()
+            return X, coding.targets_of_shares(shares).astype(X.dtype)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
-            self.classes_ = self._label_binarizer.classes_
+        if new:
+            self._know(y)
         else:
-            classes = unique_labels(y)
-            if self.warm_start and not incremental and set(classes) != set(self.classes_):
-                raise InputError(
-                    "warm_start can only be used where `y` has the same classes as in the "
-                    f"previous call to fit. Previously got {self.classes_}, `y` has {classes}"
-                )
-            if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
-                raise InputError(
-                    "`y` has classes not in `self.classes_`. "
-                    f"`self.classes_` has {self.classes_}. 'y' has {classes}."
-                )
-        return X, self._label_binarizer.transform(y).astype(X.dtype)
+            self._check_known(y, incremental)
+        return X, self._code().targets(y).astype(X.dtype)
 
-    def _row_weights(self, y: Any, sample_weight: Any, X: Any) -> np.ndarray | None:
-        s = super()._row_weights(y, sample_weight, X)
+    def _is_soft(self) -> bool:
+        given = self.soft_targets
+        return bool(given) if isinstance(given, bool | np.bool_) else True
+
+    def _know(self, labels: Any) -> None:
+        """Learn the classes from labels."""
+        try:
+            self._label_binarizer = LabelBinarizer().fit(labels)
+        except ValueError as error:
+            kind = type_of_target(labels)
+            if not kind.startswith("continuous"):
+                raise
+            raise InputError(
+                f"Unknown label type: {kind}. y holds numbers that are no whole ones; expected "
+                "labels of classes, or a column of 0 and 1 for each label. Quantities are for "
+                "MLPRegressor; if they are probabilities of classes, set soft_targets=True"
+            ) from error
+        self.classes_ = self._label_binarizer.classes_
+
+    def _check_known(self, y: Any, incremental: bool) -> None:
+        classes = unique_labels(y)
+        if self.warm_start and not incremental and set(classes) != set(self.classes_):
+            raise InputError(
+                "warm_start can only be used where `y` has the same classes as in the "
+                f"previous call to fit. Previously got {self.classes_}, `y` has {classes}"
+            )
+        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise InputError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
+            )
+
+    def _code(self) -> LabelCoding:
+        """Which output stands for which class: settled once in a fit, by its parameters."""
+        if "_coding" not in self.__dict__:
+            kind = self._label_binarizer.y_type_
+            check_loss_of_classes(loss_record(self.loss), kind, len(self.classes_))
+            self._coding = LabelCoding(self._label_binarizer, self._choose_output())
+        return self._coding
+
+    def _row_weights(
+        self, y: Any, sample_weight: Any, X: Any, learn: bool = False
+    ) -> np.ndarray | None:
+        s = super()._row_weights(y, sample_weight, X, learn)
         if self.class_weight is None:
+            if learn:
+                self.class_weight_: np.ndarray | None = None
             return s
-        labels = y.toarray() if is_sparse(y) else np.asarray(y)
-        by_class: np.ndarray = compute_sample_weight(self.class_weight, labels)
+        coding = self._coding
+        shares = soft_shares(y) if self._is_soft() else coding.shares(y)
+        weights = None if learn else getattr(self, "class_weight_", None)
+        if weights is None:
+            weights = class_weights(
+                self.class_weight, self.classes_, shares, multilabel=coding.multilabel
+            )
+            self.class_weight_ = weights
+        by_class = weights_of_rows(weights, shares)
         return by_class if s is None else s * by_class
 
     def _default_output(self) -> str:
-        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+        """Logistic for two classes and labels, else softmax; the other one if the loss asks."""
+        kind = self._label_binarizer.y_type_
+        usual = ["softmax", "logistic"] if kind == "multiclass" else ["logistic", "softmax"]
+        if self._is_task_loss():
+            return usual[0]
+        loss = loss_record(self.loss)
+        return next((g for g in usual if loss.accepts(ACTIVATIONS.get(g))), usual[0])
 
-    def _default_loss_name(self) -> str:
-        return "cross_entropy" if self.out_activation_ == "softmax" else "log_loss"
+    def _is_task_loss(self) -> bool:
+        """Whether the loss is scikit-learn's ``"log_loss"``, which has two names here."""
+        return isinstance(self.loss, str) and self.loss == "log_loss"
+
+    def _loss(self) -> Loss:
+        softmax = ACTIVATIONS.get(self.out_activation_).name == "softmax"
+        if softmax and self._is_task_loss():
+            return LOSSES.get("cross_entropy")
+        return loss_record(self.loss)
+
+    def _strata(self, Y: np.ndarray) -> np.ndarray | None:
+        # As in scikit-learn; a label with a probability of its own may be that of one row alone.
+        return self._decode_targets(Y) if self._coding.strata and not self._is_soft() else None
 
     def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
-        decoded: np.ndarray = self._label_binarizer.inverse_transform(Y)
-        return decoded
+        return self._coding.labels(Y)
 
     def _decode(self, outputs: np.ndarray) -> np.ndarray:
-        return labels_of(self._label_binarizer, outputs)
+        return self._coding.labels(outputs)
 
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
         return float(accuracy_score(y, predicted, sample_weight=s))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of rows whose class is predicted; with ``soft_targets``, the most probable.
+
+        Parameters
+        ----------
+        X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels; or, with ``soft_targets``, also probabilities as ``fit`` takes them.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        if self._is_soft():
+            check_is_fitted(self)
+            y = soft_labels(y, self.classes_)
+        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
 
     @available_if(lambda self: self._check_partial_fit())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
@@ -251,13 +357,31 @@ out_activation_, t_
                 "partial_fit; compute the weights with sklearn.utils.compute_class_weight and "
                 "give a dict"
             )
-        if _check_partial_fit_first_call(self, classes):
-            labels = y if type_of_target(y).startswith("multilabel") else classes
-            self._label_binarizer = LabelBinarizer().fit(labels)
-        return self._fit(X, y, sample_weight, None, incremental=True)
+        before = dict(self.__dict__)
+        try:
+            self._know_first(y, classes)
+            return self._fit(X, y, sample_weight, None, incremental=True)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _know_first(self, y: Any, classes: Any) -> None:
+        """Learn the classes in the first call of ``partial_fit``; later, see they are the same."""
+        if self._is_soft() and not hasattr(self, "classes_"):
+            if classes is not None:  # else their number is that of the columns of y
+                self._know(soft_classes(classes, len(classes)))
+        elif self._is_soft() and classes is None:
+            return
+        elif _check_partial_fit_first_call(self, classes):
+            self._know(y if type_of_target(y).startswith("multilabel") else classes)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class (each label), in the order of ``classes_``.
+
+        Outputs that are no probabilities, of identity or tanh, are estimates of some, and are
+        moved to the nearest from 0 to 1. Logistic outputs of more than two classes, and those,
+        are divided by their sum.
 
         Parameters
         ----------
@@ -267,7 +391,8 @@ out_activation_, t_
         -------
         ndarray of shape (n_samples, n_classes)
         """
-        return probabilities_of(self._outputs(X))
+        outputs = self._outputs(X)  # which sees whether there is a fit
+        return self._coding.probabilities(outputs)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """The logarithm of :meth:`predict_proba`."""
@@ -286,7 +411,8 @@ out_activation_, t_
         what : str
             ``"probabilities"``, as from :meth:`predict_proba`; ``"labels"``, as from
             :meth:`predict` (for one row, one label); or ``"outputs"``, the network's own a^L,
-            which for two classes is the probability of the second one alone, and the quickest.
+            which for two classes is the probability of the second one alone (with softmax, of
+            both), and the quickest.
 
         Returns
         -------
@@ -312,7 +438,7 @@ out_activation_, t_
         predictor = self._predictor()
         if what == "outputs":
             return predictor
-        return ClassPredictor(predictor, self._label_binarizer, what)
+        return ClassPredictor(predictor, self._coding, what)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,8 +12,8 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from deltarule.engines import Predictor
 from deltarule.estimators.mlp_base import BaseMLP
-from deltarule.estimators.sklearn_rules import store_parameters
-from deltarule.maths import Loss
+from deltarule.estimators.sklearn_rules import loss_record, store_parameters
+from deltarule.maths import ACTIVATIONS, Loss
 
 __all__ = ["MLPRegressor"]
 
@@ -24,13 +24,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     C + α/(2 Σs) ‖W‖², with C the weighted mean of the samples' loss, summed over outputs.
 
     Parameters, attributes and what is added are those of :class:`MLPClassifier`, but for
-    ``class_weight``.
+    ``class_weight`` and ``soft_targets``.
 
     Parameters
     ----------
     loss : str, Loss or mapping
         ``"squared_error"`` is ½ Σ (a − y)², as in scikit-learn; ``"poisson"`` has the output
-        activation exp. Added: ``"absolute_error"``, ``"huber"``, ``"quantile"``, and records.
+        activation exp. Added: any registered loss by its name, ``"absolute_error"``, ``"huber"``,
+        ``"quantile"`` …, records and mappings. The output activation is then by default identity,
+        or what the loss goes with: logistic with ``"log_loss"``, softmax with ``"cross_entropy"``.
         **Different:** the loss is the sum over outputs and the gradient is its gradient, for
         any number of outputs; scikit-learn reports the mean over outputs and descends the
         sum. The poisson loss leaves out the constant y log y − y.
@@ -38,7 +40,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 learning_rate_init, power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, \
 momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, \
 n_iter_no_change, max_fun, output_activation, dropout, weight_decay, scoring, schedule, \
-clip_norm, averaging, callbacks, engine, initial_weights
+clip_norm, averaging, callbacks, engine, initial_weights, l1
         As in :class:`MLPClassifier`.
 
     Examples
@@ -52,11 +54,7 @@ clip_norm, averaging, callbacks, engine, initial_weights
     True
     """
 
-    _default_loss: ClassVar[str] = "half_squared_error"
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BaseMLP._parameter_constraints,
-        "loss": [str, dict, Loss],
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = dict(BaseMLP._parameter_constraints)
 
     def __init__(
         self,
@@ -95,6 +93,7 @@ clip_norm, averaging, callbacks, engine, initial_weights
         callbacks: Any = None,
         engine: Any = "auto",
         initial_weights: Any = None,
+        l1: float = 0.0,
     ) -> None:
         store_parameters(self, locals())
 
@@ -114,9 +113,13 @@ clip_norm, averaging, callbacks, engine, initial_weights
         Y = y.astype(X.dtype)
         return X, Y[:, None] if Y.ndim == 1 else Y
 
+    def _loss(self) -> Loss:
+        return loss_record(self.loss)
+
     def _default_output(self) -> str:
-        name = self.loss if isinstance(self.loss, str) else getattr(self.loss, "name", "")
-        return "exp" if name == "poisson" else "identity"
+        """Identity, or for a loss that does not go with it the first that it goes with."""
+        loss = self._loss()
+        return "identity" if loss.accepts(ACTIVATIONS.get("identity")) else loss.outputs[0]
 
     def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
         return Y[:, 0] if Y.shape[1] == 1 else Y

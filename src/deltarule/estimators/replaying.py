@@ -136,7 +136,7 @@ class RecordedTable:
     def _rows(self) -> tuple[np.ndarray, np.ndarray]:
         training = self.parts["train"]
         X = self.model.encoder.transform(training, dtype=self.model.model.net.dtype)
-        return X, self.model.target.transform(known_target(training))
+        return X, self.model.network_targets(known_target(training))
 
     def replay(self, step: int, *, verify: bool = True) -> ReplayedStep:
         """The step, replayed, with the numbers of its rows in the table.

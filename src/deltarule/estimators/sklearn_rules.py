@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.maths import LOSSES, Loss
+from deltarule.maths import ACTIVATIONS, LOSSES, Loss
 from deltarule.optimizers import MINIMIZERS, RULES, SCHEDULES, Minimizer, Rule, Schedule
 from deltarule.training import EpochRecord, History
 
 __all__ = [
     "NoImprovement",
     "adaptive",
+    "check_loss_of_classes",
     "loss_record",
     "refuse_planned",
     "rule_record",
@@ -32,14 +33,34 @@ _LEAST_RATE = 1e-6
 _DIVISOR = 5.0
 
 
-def loss_record(loss: Any, default: str) -> Loss:
+def loss_record(loss: Any) -> Loss:
     """The loss of a name as scikit-learn uses it: its squared_error has the factor ½.
 
-    ``log_loss`` is the task's own: log_loss for logistic outputs, cross_entropy for softmax.
+    Any other name, and a record or its saved form, is the registered loss of that name.
     """
-    if isinstance(loss, str):
-        loss = default if loss == "log_loss" else _OWN_LOSSES.get(loss, loss)
-    return LOSSES.get(loss)
+    return LOSSES.get(_OWN_LOSSES.get(loss, loss) if isinstance(loss, str) else loss)
+
+
+def check_loss_of_classes(loss: Loss, kind: str, n_classes: int) -> None:
+    """Refuse a loss that has no meaning for classes, or not for labels of which rows have several.
+
+    Raises
+    ------
+    InputError
+        Naming the loss, and what to use.
+    """
+    if loss.targets_per_output() > 1:
+        raise InputError(
+            f"loss {loss} has {loss.targets_per_output()} outputs for each target, which are "
+            "no probabilities of classes; expected a loss with one, or use MLPRegressor"
+        )
+    alone = any(loss.accepts(g) for g in ACTIVATIONS if g.elementwise)
+    if kind.startswith("multilabel") and not alone:
+        raise InputError(
+            f"loss {loss.name!r} is for one class out of several, and a row of y may have "
+            f"several of the {n_classes} labels; use loss='log_loss', or "
+            "soft_targets=True if each row holds the probabilities of one class"
+        )
 
 
 def rule_record(estimator: Any) -> Rule | Minimizer:

@@ -13,12 +13,12 @@ import numpy as np
 
 from deltarule.errors import DataError, FileError
 from deltarule.estimators.scores import score_outputs
-from deltarule.maths import Network
+from deltarule.estimators.table_targets import decoded, network_targets
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
 from deltarule.training import History, Model, Recording, load_model, save_model
 from deltarule.training.recording import FOLDER, discard_recording
 
-__all__ = ["TableModel", "decoded", "fingerprint", "predicting_engine"]
+__all__ = ["TableModel", "fingerprint", "predicting_engine"]
 
 # Rows are encoded and passed forward in pieces, so that a long table needs little memory.
 _CHUNK = 65536
@@ -144,6 +144,10 @@ class TableModel:
         typed = apply_schema(self.schema, table)
         return self.score(typed, self.outputs(typed))
 
+    def network_targets(self, values: Any) -> np.ndarray:
+        """What the network is trained on, of target values: one row for each."""
+        return network_targets(self.model.net, self.target, values)
+
     def score(self, typed: TypedColumns, outputs: np.ndarray) -> dict[str, float | None]:
         """The scores of outputs for rows with a target."""
         truth = typed.target
@@ -240,12 +244,3 @@ def predicting_engine(settings: Mapping[str, Any]) -> str:
     """
     name = settings.get("engine")
     return str(name) if name in ("reference", "checked") else "auto"
-
-
-def decoded(net: Network, target: TargetEncoder, a: np.ndarray) -> np.ndarray:
-    """From a network's outputs to probabilities, or numbers in the target's unit."""
-    if target.task == "regression":
-        return target.inverse(a[:, 0].astype(np.float64))
-    if net.n_outputs == 1:
-        return np.column_stack((1 - a[:, 0], a[:, 0]))
-    return a

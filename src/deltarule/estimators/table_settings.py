@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.engines import EngineSettings, engine_name
 from deltarule.errors import InputError
-from deltarule.maths import Network
+from deltarule.maths import LOSSES, Network
 from deltarule.optimizers import RULES, SCHEDULES
 
 __all__ = ["TableSettings"]
@@ -32,6 +32,10 @@ class TableSettings:
         The widths of the hidden layers; none of them is a linear model.
     activation : str
         Of the hidden layers.
+    loss : str
+        A registered loss, on what the target is encoded as: classes, or a standardised number.
+        ``"auto"`` is log_loss for two classes, cross_entropy for more and half_squared_error
+        for a number.
     rule, schedule : str
         The update rule, and the schedule of its learning rate.
     learning_rate : float
@@ -42,8 +46,8 @@ class TableSettings:
         At most so many.
     patience : int
         Training stops when the validation loss has not improved for so many epochs.
-    l2 : float
-        The strength of the penalty α/(2 Σs) ‖W‖².
+    l2, l1 : float
+        The strengths of the penalties α/(2 Σs) ‖W‖² and α/Σs ‖W‖₁.
     dropout : float
         The rate in each hidden layer.
     clip_norm : float or None
@@ -69,6 +73,7 @@ class TableSettings:
     valid: float = 0.1
     layers: tuple[int, ...] = (128, 64)
     activation: str = "relu"
+    loss: str = "auto"
     rule: str = "adam"
     schedule: str = "cosine"
     learning_rate: float = 5e-3
@@ -76,6 +81,7 @@ class TableSettings:
     epochs: int = 50
     patience: int = 20
     l2: float = 5.0
+    l1: float = 0.0
     dropout: float = 0.0
     clip_norm: float | None = None
     averaging: float | None = 0.99
@@ -106,13 +112,20 @@ class TableSettings:
                 f"learning_rate is {self.learning_rate:g}; expected a finite number above 0, "
                 "such as 0.001"
             )
-        if not (np.isfinite(self.l2) and self.l2 >= 0):
-            raise InputError(f"l2 is {self.l2:g}; expected a finite number, at least 0")
+        for name in ("l2", "l1"):
+            strength = getattr(self, name)
+            if not (np.isfinite(strength) and strength >= 0):
+                raise InputError(f"{name} is {strength:g}; expected a finite number, at least 0")
+        if not isinstance(self.loss, str):
+            raise InputError(f"loss is {self.loss!r}; expected the name of a loss, or 'auto'")
+        if self.loss != "auto":
+            LOSSES.get(self.loss)
         SCHEDULES.get(self.schedule)
         engine_name(self.engine)
         EngineSettings(
             rule=self.rule,
             l2=self.l2,
+            l1=self.l1,
             dropout=self.dropout,
             clip_norm=self.clip_norm,
             averaging=self.averaging,

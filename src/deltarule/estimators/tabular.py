@@ -11,10 +11,10 @@ import numpy as np
 
 from deltarule.estimators.dividing import divided, known_target, known_weights
 from deltarule.estimators.scores import Baseline, baselines, compared, score_outputs
-from deltarule.estimators.table_model import TableModel, decoded, fingerprint, predicting_engine
+from deltarule.estimators.table_model import TableModel, fingerprint, predicting_engine
 from deltarule.estimators.table_settings import TableSettings
+from deltarule.estimators.table_targets import decoded, network_targets, table_network
 from deltarule.estimators.threads import blas_threads_for
-from deltarule.maths import Network
 from deltarule.tables import (
     Schema,
     Table,
@@ -85,6 +85,8 @@ def fit_table(
 
     Raises
     ------
+    InputError
+        If the loss that is named has no meaning for the target.
     DataError
         If there are too few rows, or the table does not fit the schema.
     Diverged
@@ -113,9 +115,9 @@ def fit_table(
     fitting = parts["train"]
     encoder = TableEncoder().fit(fitting, schema, weights=fitting.weights)
     target = TargetEncoder.from_schema(schema).fit(known_target(fitting), fitting.weights)
+    net = table_network(encoder.n_features, target, settings)
     X = {name: encoder.transform(part, dtype=np.float32) for name, part in parts.items()}
-    Y = {name: target.transform(known_target(part)) for name, part in parts.items()}
-    net = _network(encoder.n_features, target, settings)
+    Y = {name: network_targets(net, target, known_target(part)) for name, part in parts.items()}
     held = parts.get("valid")
     recorder = Recorder() if record else None
     tell("training")
@@ -134,6 +136,7 @@ def fit_table(
             epochs=settings.epochs,
             seed=settings.seed,
             l2=settings.l2,
+            l1=settings.l1,
             dropout=settings.dropout if settings.layers else 0.0,
             clip_norm=settings.clip_norm,
             averaging=settings.averaging,
@@ -148,7 +151,8 @@ def fit_table(
     tell("scoring")
     model = Model(net, result.theta, result.history)
     truth = {
-        name: Y[name] if target.classes else known_target(part) for name, part in parts.items()
+        name: target.transform(known_target(part)) if target.classes else known_target(part)
+        for name, part in parts.items()
     }
     engine = predicting_engine({"engine": settings.engine})
     outputs = {name: decoded(net, target, model.predict(X[name], engine)) for name in parts}
@@ -241,20 +245,3 @@ def _remarks(
 
 def _plain(settings: TableSettings) -> dict[str, Any]:
     return {**dataclasses.asdict(settings), "layers": list(settings.layers)}
-
-
-def _network(n_inputs: int, target: TargetEncoder, settings: TableSettings) -> Network:
-    n_classes = len(target.classes)
-    if target.task == "regression":
-        n_outputs, output, loss = 1, "identity", "half_squared_error"
-    elif n_classes == 2:
-        n_outputs, output, loss = 1, "logistic", "log_loss"
-    else:
-        n_outputs, output, loss = n_classes, "softmax", "cross_entropy"
-    return Network(
-        [n_inputs, *settings.layers, n_outputs],
-        activation=settings.activation,
-        output_activation=output,
-        loss=loss,
-        dtype=np.float32,
-    )

@@ -69,6 +69,7 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
         settings = EngineSettings(
             rule=rule,
             l2=float(model.alpha),
+            l1=float(model.l1),
             total_weight=float(subject.s.sum()),
             clip_norm=model.clip_norm,
         )
@@ -105,7 +106,7 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> Source:
     given = typed.weights if sample_weight is None else sample_weight
     net, theta = model.model.net, model.model.theta
     X = model.encoder.transform(typed, dtype=net.dtype)
-    Y = model.target.transform(np.asarray(typed.target))
+    Y = model.network_targets(np.asarray(typed.target))
     plain = Names.plain(net, len(X))
     outputs = _output_names(model.classes, net, plain.outputs)
     names = Names(model.encoder.feature_names, outputs, tuple(str(i + 1) for i in typed.rows))
@@ -126,6 +127,7 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> Source:
         taken = EngineSettings(
             rule=settings["rule"],
             l2=float(settings.get("l2", 0.0)),
+            l1=float(settings.get("l1", 0.0)),
             total_weight=float(subject.s.sum()),
             clip_norm=settings.get("clip_norm"),
         )

@@ -13,11 +13,11 @@ from typing import Any
 
 from deltarule.errors import InputError
 from deltarule.maths.differentiation import evaluate, gradient_of_sum, partial_derivative
+from deltarule.maths.loss_formulas import Terms
 from deltarule.maths.recording import Node, RecordingNamespace
 
-__all__ = ["Terms", "functions_of_activation", "terms_of_loss"]
+__all__ = ["functions_of_activation", "terms_of_loss"]
 
-Terms = Callable[[Any, Any], tuple[Any, Any]]
 Settings = tuple[tuple[str, Any], ...]
 
 

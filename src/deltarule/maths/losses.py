@@ -23,7 +23,24 @@ import numpy as np
 from deltarule.errors import IncompatiblePair, InputError
 from deltarule.maths.activations import Activation
 from deltarule.maths.arrays import numeric
-from deltarule.maths.derived import Terms, terms_of_loss
+from deltarule.maths.derived import terms_of_loss
+from deltarule.maths.loss_formulas import (
+    Terms,
+    absolute_error,
+    cross_entropy,
+    cross_entropy_softmax,
+    half_squared_error,
+    huber,
+    log_loss,
+    log_loss_logistic,
+    poisson,
+    poisson_exp,
+    poisson_softplus,
+    quantile,
+    squared_error,
+    weighted_log_loss,
+    weighted_log_loss_logistic,
+)
 from deltarule.maths.lossparameters import checked_parameters
 from deltarule.maths.targets import check_targets, one_hot
 from deltarule.records import Record, Registry
@@ -59,6 +76,8 @@ class Loss(Record):
     parameters : mapping
         Values of the formula's parameters. ``levels``, if it has them, are numbers between 0
         and 1, in any order: one number, or a list, a tuple or an array of them.
+        Values of the formula's parameters. ``positive_weight``, if it has one, is a number for
+        all outputs, or a list, a tuple or an array with one for each.
     outputs : tuple of str
         The output activations it goes with: names, or ``"elementwise"`` for any
         activation that does not mix outputs.
@@ -80,8 +99,9 @@ class Loss(Record):
     ------
     InputError
         If a parameter named in ``kinks`` is not positive, ``levels`` are not different numbers
-        between 0 and 1, or ``smoothing`` is not in [0, 1). Of what shape the formula's results
-        are is looked at where the loss meets the outputs of a :class:`Network`.
+        between 0 and 1, ``smoothing`` is not in [0, 1), or a ``positive_weight`` is not positive.
+        The shape of the formula's results is checked where the loss meets the outputs of a
+        :class:`Network`.
 
     Examples
     --------
@@ -160,6 +180,28 @@ class Loss(Record):
         """How many outputs share one column of Y (the levels of a quantile loss)."""
         return len(self.settings["levels"]) if "levels" in self.settings else 1
 
+    def check_outputs(self, n_outputs: int) -> None:
+        """Refuse a number of outputs that does not fit the loss's parameters.
+
+        Raises
+        ------
+        InputError
+            If outputs are left over by the levels of each target, or there is a
+            ``positive_weight`` for each of another number of outputs.
+        """
+        shares = self.targets_per_output()
+        if n_outputs % shares:
+            raise InputError(
+                f"loss {self} needs {shares} outputs for each target; "
+                f"the network has {n_outputs} outputs"
+            )
+        weights = self.settings.get("positive_weight")
+        if weights is not None and len(weights) not in (1, n_outputs):
+            raise InputError(
+                f"loss {self.name!r}: positive_weight has {len(weights)} numbers; expected one for "
+                f"each of {n_outputs} outputs, or a single number for all"
+            )
+
     def prepare(self, Y: Any, n_rows: int, n_outputs: int, dtype: Any) -> np.ndarray:
         """Y as an (N, n_L) float array, checked against what the loss can be given.
 
@@ -219,169 +261,6 @@ def register_loss(loss: Loss, *, replace: bool = False) -> Loss:
     return LOSSES.register(loss, replace=replace)
 
 
-def squared_error(xp: Any) -> Terms:
-    """(a − y)², with derivative 2 (a − y): no ½, no division by the number of outputs."""
-
-    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        r = a - y
-        return r * r, 2 * r
-
-    return from_output
-
-
-def half_squared_error(xp: Any) -> Terms:
-    """½ (a − y)², with derivative a − y."""
-
-    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        r = a - y
-        return 0.5 * r * r, r
-
-    return from_output
-
-
-def absolute_error(xp: Any) -> Terms:
-    """|a − y|, with derivative sign(a − y), 0 at 0."""
-
-    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        r = a - y
-        return xp.abs(r), xp.sign(r)
-
-    return from_output
-
-
-def huber(xp: Any, kappa: float) -> Terms:
-    """½ r² for |r| ≤ κ, else κ (|r| − ½ κ), with r = a − y."""
-
-    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        r = a - y
-        inside = xp.minimum(xp.abs(r), kappa)
-        return inside * (xp.abs(r) - 0.5 * inside), xp.sign(r) * inside
-
-    return from_output
-
-
-def quantile(xp: Any, levels: tuple[float, ...]) -> Terms:
-    """Pinball: (1 − τ) r for r > 0, else −τ r, with r = a − y; its derivative is 0 at 0.
-
-    One output for each target and level: outputs 0 … Q−1 are the Q levels of the first
-    target, and so on.
-    """
-
-    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        tau = xp.per_output(levels, a)
-        r = a - y
-        rate = xp.where(r > 0, 1 - tau, xp.where(r < 0, -tau, 0 * r))
-        return rate * r, rate
-
-    return from_output
-
-
-def poisson(xp: Any) -> Terms:
-    """a − y log a, with derivative 1 − y/a (the constant log y! is left out)."""
-
-    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        ratio = xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
-        # Near a = y the difference is formed first, where it is exact.
-        return a - xp.xlogy(y, a), xp.where(2 * y <= a, 1 - ratio, (a - y) / a)
-
-    return from_output
-
-
-def poisson_exp(xp: Any) -> Terms:
-    """With a = e^z: e^z − y z, with ∂/∂z = e^z − y."""
-
-    def from_input(z: Any, y: Any) -> tuple[Any, Any]:
-        a = xp.exp(z)
-        return a - y * z, a - y
-
-    return from_input
-
-
-def poisson_softplus(xp: Any) -> Terms:
-    """With a = log(1 + e^z): a − y log a, where log a = z + log(a/e^z) for z < 0.
-
-    a/e^z is log(1 + e)/e with e = e^z, which tends to 1; ∂/∂z = (a − y) σ(z)/a, where
-    for z < 0 σ(z)/a is (1/(1 + e)) / (log(1 + e)/e).
-    """
-
-    def from_input(z: Any, y: Any) -> tuple[Any, Any]:
-        e = xp.exp(-xp.abs(z))
-        small = e < 1e-30
-        ratio = xp.where(small, 1 + 0 * z, xp.log1p(e) / xp.where(small, 1 + 0 * z, e))
-        a = xp.maximum(z, 0) + xp.log1p(e)
-        log_a = xp.where(z > 0, xp.log(xp.where(z > 0, a, 1 + 0 * z)), z + xp.log(ratio))
-        return a - y * log_a, (a - y) / ((1 + e) * xp.where(z > 0, a, ratio))
-
-    return from_input
-
-
-def log_loss(xp: Any) -> Terms:
-    """−(y log a + (1 − y) log(1 − a)), with derivative (a − y)/(a (1 − a)).
-
-    For y = 1 that is −1/a and for y = 0 it is 1/(1 − a), also where a is 1 or 0.
-    """
-
-    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        value = -(xp.xlogy(y, a) + xp.xlog1py(1 - y, -a))
-        between = (a - y) / (a * (1 - a))
-        return value, xp.where(y == 1, -1 / a, xp.where(y == 0, 1 / (1 - a), between))
-
-    return from_output
-
-
-def log_loss_logistic(xp: Any) -> Terms:
-    """With a = σ(z): (1 − y) z or −y z, + log(1 + e^−|z|), with ∂/∂z = σ(z) − y.
-
-    For z > 0 the derivative is written (1 − y) − σ(−z): at y = 1 and z = 37, σ(z) − y
-    is 0 in floating point while the truth is −8.5e-17.
-    """
-
-    def from_input(z: Any, y: Any) -> tuple[Any, Any]:
-        e = xp.exp(-xp.abs(z))
-        value = xp.where(z > 0, (1 - y) * z, -y * z) + xp.log1p(e)
-        tail = e / (1 + e)
-        return value, xp.where(z > 0, (1 - y) - tail, tail - y)
-
-    return from_input
-
-
-def cross_entropy(xp: Any, smoothing: float) -> Terms:
-    """−y log a, with derivative −y/a; y is mixed with the uniform 1/n first if smoothed."""
-
-    def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        y = (y - smoothing * y) + smoothing / xp.n_outputs(a)
-        return -xp.xlogy(y, a), -xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
-
-    return from_output
-
-
-def cross_entropy_softmax(xp: Any, smoothing: float) -> Terms:
-    """With a = softmax(z): y_j (log Σ_k e^z_k − z_j), with ∂/∂z_j = a_j Σ_k y_k − y_j.
-
-    s is the sum of e^(z_k − m) without one term at the maximum m, so that log Σ − m is
-    log(1 + s), which keeps its digits when one output is all but certain. Where that output
-    is also the one most of y is on, the derivative is written with 1 − a_j = s/(1 + s): at
-    y_j = 1 it is −s/(1 + s), of which a_j − 1 would have lost all digits. What Σ_k y_k
-    exceeds 1 by, rounding or not, enters as a correction.
-    """
-
-    def from_input(z: Any, y: Any) -> tuple[Any, Any]:
-        excess = (1 - smoothing) * (xp.total(y) - 1)
-        y = (y - smoothing * y) + smoothing / xp.n_outputs(z)
-        m = xp.largest(z)
-        e = xp.exp_difference(z, m)
-        top = z == m
-        count = xp.total(xp.where(top, 1 + 0 * z, 0 * z))
-        s = xp.total(xp.where(top, 0 * z, e)) + (count - 1)
-        value = y * (xp.log1p(s) + (m - z))
-        a = e / (1 + s)
-        certain = xp.where(top, y, 0 * y) > xp.where(s < 1, 0.5, 2)
-        near_one = ((1 - y) - s / (1 + s)) + excess / (1 + s)
-        return value, xp.where(certain, near_one, a + (a * excess - y))
-
-    return from_input
-
-
 _MIXES = "it compares each output with its own target and needs outputs that do not mix"
 _POSITIVE = "it takes log a and needs an output that is positive"
 _UNIT = "it takes log a and log(1 − a) and needs an output between 0 and 1"
@@ -428,11 +307,22 @@ for _loss in (
     Loss(
         "log_loss",
         log_loss,
+        {"smoothing": 0.0},
         outputs=("logistic",),
         fused=(("logistic", log_loss_logistic),),
         targets="unit",
         reason=_UNIT,
         latex=r"-\sum_j \bigl(y_j \log a_j + (1 - y_j) \log(1 - a_j)\bigr)",
+    ),
+    Loss(
+        "weighted_log_loss",
+        weighted_log_loss,
+        {"positive_weight": (1.0,), "smoothing": 0.0},
+        outputs=("logistic",),
+        fused=(("logistic", weighted_log_loss_logistic),),
+        targets="unit",
+        reason=_UNIT,
+        latex=r"-\sum_j \bigl(p_j y_j \log a_j + (1 - y_j) \log(1 - a_j)\bigr)",
     ),
     Loss(
         "cross_entropy",

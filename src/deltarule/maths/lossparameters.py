@@ -15,7 +15,7 @@ __all__ = ["checked_parameters"]
 def checked_parameters(
     loss: str, settings: dict[str, Any], kinks: tuple[float | str, ...]
 ) -> dict[str, Any]:
-    """The parameters as the loss keeps them: one level is a tuple of one.
+    """The parameters as the loss keeps them: one level or weight is a tuple of one.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def checked_parameters(
     ------
     InputError
         If a parameter named in ``kinks`` is not positive, ``levels`` are not different numbers
-        between 0 and 1, or ``smoothing`` is not in [0, 1).
+        between 0 and 1, ``smoothing`` is not in [0, 1), or a ``positive_weight`` is not positive.
 
     Examples
     --------
@@ -39,12 +39,17 @@ def checked_parameters(
     settings = dict(settings)
     if (level := real_number(settings.get("levels"))) is not None:
         settings["levels"] = (level,)
+    if (weight := real_number(settings.get("positive_weight"))) is not None:
+        settings["positive_weight"] = (weight,)
     checks = [(name, _is_positive, "a number > 0") for name in kinks if isinstance(name, str)]
     if "smoothing" in settings:
         checks.append(("smoothing", _is_share, "a number from 0 up to, not with, 1"))
     if "levels" in settings:
         levels = "numbers between 0 and 1, at least one and each only once"
         checks.append(("levels", _are_levels, levels))
+    if "positive_weight" in settings:
+        weights = "a finite number > 0, or a list of one for each output"
+        checks.append(("positive_weight", _are_weights, weights))
     for name, holds, expected in checks:
         if not holds(settings.get(name)):
             raise InputError(
@@ -67,3 +72,8 @@ def _are_levels(value: Any) -> bool:
     numbers = [real_number(level) for level in value] if isinstance(value, tuple) else []
     inside = [number for number in numbers if number is not None and 0 < number < 1]
     return bool(numbers) and len(set(inside)) == len(numbers)
+
+
+def _are_weights(value: Any) -> bool:
+    numbers = [real_number(weight) for weight in value] if isinstance(value, tuple) else []
+    return bool(numbers) and all(number is not None and 0 < number < np.inf for number in numbers)

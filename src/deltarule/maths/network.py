@@ -86,11 +86,7 @@ class Network:
         self.output_activation: Activation = ACTIVATIONS.get(output_activation)
         self.loss: Loss = LOSSES.get(loss)
         self.loss.require(self.output_activation)
-        if self.widths[-1] % self.loss.targets_per_output():
-            raise InputError(
-                f"loss {self.loss} needs {self.loss.targets_per_output()} outputs for each target; "
-                f"the network has {self.widths[-1]} outputs"
-            )
+        self.loss.check_outputs(self.widths[-1])
         for g in self.activations[1:]:
             assert g is not None
             check_activation(g, 1 if g.elementwise else self.widths[-1])

@@ -1,0 +1,106 @@
+"""Numeric parameters of the estimators: NumPy's scalars are numbers, truth values are none."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError
+
+__all__ = ["check_dropout", "hidden_widths", "plain", "plain_parameters"]
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar, or an array without dimensions, as the Python object it holds.
+
+    Examples
+    --------
+    >>> plain(np.float32(0.5)), plain(np.array(3)), plain("adam")
+    (0.5, 3, 'adam')
+    """
+    scalar = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    return value.item() if scalar else value
+
+
+def plain_parameters(
+    parameters: Mapping[str, Any], constraints: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The parameters, with Python's numbers in place of NumPy's.
+
+    Raises
+    ------
+    InputError
+        If a truth value is given for a number.
+
+    Examples
+    --------
+    >>> plain_parameters({"max_iter": np.int64(5)}, {})
+    {'max_iter': 5}
+    """
+    found = {name: plain(value) for name, value in parameters.items()}
+    for name, value in found.items():
+        allowed = constraints.get(name, ())
+        if isinstance(value, bool) and not {"boolean", "verbose", "random_state"}.intersection(
+            each for each in allowed if isinstance(each, str)
+        ):
+            raise InputError(f"{name} is {parameters[name]!r}; expected {_expected(allowed)}")
+    return found
+
+
+def _expected(allowed: Any) -> str:
+    shown = [str(each) for each in allowed if each is not None and not isinstance(each, type)]
+    return " or ".join(shown) or "a value of another kind"
+
+
+def check_dropout(dropout: Any) -> None:
+    """Refuse rates of layers that are no numbers; how many there must be the network knows.
+
+    Raises
+    ------
+    InputError
+        If ``dropout`` is neither a number nor a sequence of numbers.
+
+    Examples
+    --------
+    >>> check_dropout([0.5, np.float32(0.25)])
+    """
+    if not isinstance(dropout, int | float):
+        one_by_one = isinstance(dropout, Sequence | np.ndarray) and not isinstance(dropout, str)
+        rates = [plain(rate) for rate in dropout] if one_by_one else [None]
+        if any(isinstance(rate, bool) or not isinstance(rate, int | float) for rate in rates):
+            raise InputError(
+                f"dropout is {dropout!r}; expected a number from 0 up to, not with, 1, or a list "
+                "with one for each hidden layer"
+            )
+
+
+def hidden_widths(sizes: Any) -> list[int]:
+    """The widths of the hidden layers, from ``hidden_layer_sizes``.
+
+    Raises
+    ------
+    InputError
+        If one is no whole number > 0: 5.7 is no width, and neither is True.
+
+    Examples
+    --------
+    >>> hidden_widths(8), hidden_widths(np.array([8, 4])), hidden_widths([])
+    ([8], [8, 4], [])
+    """
+    sizes = plain(sizes)
+    several = hasattr(sizes, "__iter__") and not isinstance(sizes, str | bytes)
+    given = [plain(size) for size in (sizes if several else [sizes])]
+    try:
+        widths = [-1 if isinstance(size, bool) else operator.index(size) for size in given]
+    except TypeError:
+        widths = None
+    if widths is None or any(isinstance(size, bool) for size in given):
+        raise InputError(
+            f"hidden_layer_sizes is {sizes!r}; expected whole numbers, such as (100,) or [64, 32]"
+        )
+    if any(width <= 0 for width in widths):
+        raise InputError(f"hidden_layer_sizes must be > 0, got {widths}.")
+    return widths

@@ -1,0 +1,100 @@
+"""``scoring``: scikit-learn's scorers, named or a user's own, to stop training early by."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import get_scorer
+
+from deltarule.errors import InputError
+
+__all__ = ["Scoring", "takes_weights"]
+
+
+def takes_weights(scorer: Callable[..., Any]) -> bool:
+    """Whether a scorer can be given ``sample_weight``: by its own signature, or its metric's.
+
+    Examples
+    --------
+    >>> takes_weights(get_scorer("accuracy")), takes_weights(get_scorer("rand_score"))
+    (True, False)
+    """
+    # A scorer of make_scorer's takes any keyword, and hands it on to the metric.
+    function = getattr(scorer, "_score_func", scorer)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of what is not written in Python nothing is known
+        return False
+    return any(
+        each.kind is each.VAR_KEYWORD
+        or (each.name == "sample_weight" and each.kind is not each.POSITIONAL_ONLY)
+        for each in parameters
+    )
+
+
+class Scoring:
+    """A scorer with the weights of the rows it scores, if it takes any.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        A name of scikit-learn's, or ``f(estimator, X, y)``, with or without ``sample_weight``.
+    weights : array of shape (N,), or None
+
+    Notes
+    -----
+    A scorer that takes no weights scores without them, and a warning says so. Weights that are
+    all the same are none.
+
+    Examples
+    --------
+    >>> score = Scoring(lambda estimator, X, y: 0.5, None)
+    >>> score(None, None, None)
+    0.5
+    """
+
+    def __init__(self, scoring: Any, weights: np.ndarray | None) -> None:
+        self.name = scoring if isinstance(scoring, str) else _name_of(scoring)
+        self.scorer: Callable[..., Any] = get_scorer(scoring)
+        if weights is not None and (weights == weights[0]).all():
+            weights = None
+        if weights is not None and not takes_weights(self.scorer):
+            warnings.warn(
+                f"scoring {self.name!r} takes no sample_weight: the validation rows are scored as "
+                "if each weighed 1. Use a scorer with sample_weight, or leave the weights out",
+                stacklevel=2,
+            )
+            weights = None
+        self.keywords = {} if weights is None else {"sample_weight": weights}
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
+        """The score.
+
+        Raises
+        ------
+        InputError
+            If it is not one number, or one that cannot be compared with others.
+        """
+        given = self.scorer(estimator, X, y, **self.keywords)
+        try:
+            score = float(given)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"scoring {self.name!r} gave {given!r}; expected one number, the greater the better"
+            ) from None
+        if np.isnan(score):
+            raise InputError(
+                f"scoring {self.name!r} gave nan on the {X.shape[0]} validation rows, by which no "
+                "epoch can be chosen; expected a number; hold out more rows, or choose another "
+                "score (that of a single class is often undefined)"
+            )
+        return score
+
+
+def _name_of(scorer: Any) -> str:
+    metric = getattr(scorer, "_score_func", scorer)
+    return str(getattr(metric, "__name__", type(metric).__name__))
