@@ -32,8 +32,8 @@ _NAMES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "
 
 _NAME = (
     "activation|averaging|batch_size|clip_norm|depth|digits|dropout|engine|epochs|ignore|kinds|l2|"
-    "layers|learning_rate|na|patience|rounds|row|rule|schedule|seed|sql|step|table|target|task|"
-    "terms|test|threads|valid|weights"
+    "layers|learning_rate|na|patience|rounds|row|rule|run_recorded_sql|schedule|"
+    "seed|sql|step|table|target|task|terms|test|threads|valid|weights"
 )
 # Where the option is not simply the parameter with dashes.
 _OPTIONS = {"kinds": "kind"}
@@ -106,7 +106,8 @@ def in_options(text: str) -> str:
 
     def given(match: re.Match[str]) -> str:
         value = next((each for each in match.groups()[1:] if each is not None), None)
-        return option(match[1]) + ("" if value is None else f" {value}")
+        # What is true or not on the command line is given, or left out.
+        return option(match[1]) + ("" if value in (None, "True") else f" {value}")
 
     def subject(match: re.Match[str]) -> str:
         return " and ".join(option(name) for name in match.groups() if name)

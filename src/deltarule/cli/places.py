@@ -39,6 +39,9 @@ def default_folder(data: str | None) -> Path:
     ('iris.model', 'part.model')
     """
     stem = "" if data is None else Path(data).stem
+    if data is not None and Path(data).is_file():
+        # A name of its own, so that t[1].csv and t1.csv do not share a folder.
+        return Path(f"{stem}.model")
     return Path(f"{''.join(c for c in stem if c not in '*?[]').strip('-_. ') or 'data'}.model")
 
 

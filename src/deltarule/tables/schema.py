@@ -46,6 +46,9 @@ class Column:
         Missing tokens of this column alone.
     notes : tuple of str
         What a reader should know.
+    low, high : float or None
+        Of a number or date column: what lies below or above is out of its scale, and counts as
+        missing (see :func:`~deltarule.tables.scale.scale_of`). None where there is no such limit.
 
     Examples
     --------
@@ -64,6 +67,8 @@ class Column:
     levels: tuple[tuple[str, int], ...] = ()
     na: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
 
     def span(self, width: int = 48) -> str:
         """The range, or the most frequent levels, in at most about ``width`` characters."""

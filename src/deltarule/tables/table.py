@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,10 @@ class Table:
         The names of the files, if there were several.
     file_of : ndarray of int64 or None
         For each row the index into ``files``, if there were several.
+    notes : tuple of str
+        What a reader should know of how it was read.
+    paths : tuple of Path
+        The files it was read from, in their order; of a query, those that were given beside it.
 
     Raises
     ------
@@ -190,6 +195,8 @@ class Table:
     na: tuple[str, ...] = ("",)
     files: tuple[str, ...] = ()
     file_of: NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         names = tuple(self.names)
