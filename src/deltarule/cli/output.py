@@ -74,8 +74,13 @@ def plain(text: str) -> str:
 
 
 def json_object(value: Mapping[str, Any]) -> None:
-    """Print one JSON object, in one line; a number that JSON cannot hold becomes null."""
-    print(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+    """Print one JSON object, in one line; a number that JSON cannot hold becomes null.
+
+    JSON itself escapes the control characters up to U+001F; the others, and what cannot be
+    encoded, are escaped here. Who reads it back gets the same text.
+    """
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    print("".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text))
 
 
 def _finite(value: Any) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 import tempfile
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.cli.csvtext import csv_text
 from deltarule.errors import FileError, InputError
 from deltarule.files import read_json, write_bytes
 from deltarule.training.recording import FOLDER
@@ -133,8 +132,13 @@ def _check_writable(target: Path, option: str = "--out") -> None:
         ) from error
 
 
-def write_predictions(out: Path | None, columns: Mapping[str, Any]) -> None:
+def write_predictions(
+    out: Path | None, columns: Mapping[str, Any], *, safe_csv: bool = False
+) -> None:
     """Write columns as CSV, TSV or JSON lines; as CSV to standard output if ``out`` is None.
+
+    Files and pipes get the labels as they are; on a terminal, their control characters are
+    written as escapes.
 
     Raises
     ------
@@ -142,23 +146,24 @@ def write_predictions(out: Path | None, columns: Mapping[str, Any]) -> None:
         If the file cannot be written.
     """
     suffix = ".csv" if out is None else out.suffix.lower()
-    text = io.StringIO(newline="")
     rows = zip(*map(_cells, columns.values()), strict=True)
     if suffix == ".jsonl":
-        for row in rows:
-            record = dict(zip(columns, row, strict=True))
-            text.write(json.dumps(record, ensure_ascii=False) + "\n")
+        records = (dict(zip(columns, row, strict=True)) for row in rows)
+        text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     else:
-        delimiter = "\t" if suffix == ".tsv" else ","
-        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+        text = csv_text(
+            list(columns),
+            rows,
+            delimiter="\t" if suffix == ".tsv" else ",",
+            safe=safe_csv,
+            terminal=out is None and sys.stdout.isatty(),
+        )
     if out is None:
-        sys.stdout.write(text.getvalue())
+        sys.stdout.write(text)
         sys.stdout.flush()
         return
     make_parent(out)
-    write_bytes(out, text.getvalue().encode())
+    write_bytes(out, text.encode())
 
 
 def make_parent(out: Path) -> None:

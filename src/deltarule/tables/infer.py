@@ -50,9 +50,9 @@ def infer_schema(
 
     A column is a **number** if at least 95 % of its known cells are (the rest become
     missing, and a note says on which lines), otherwise a **date** if at least 95 % are
-    ISO 8601 dates, otherwise a **category**. A few numbers that are out of all proportion to
-    the others of their column (``1e300`` among ages) count as missing, with a note. Columns that say nothing are left out with
-    a note: those that are missing throughout, or hold one value in every row.
+    ISO 8601 dates, otherwise a **category**. A few numbers out of all proportion to the others
+    (``1e300`` among ages) count as missing, with a note. Columns that say nothing are left
+    out with a note: those that are missing throughout, or hold one value in every row.
 
     Parameters
     ----------

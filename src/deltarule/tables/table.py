@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
+from deltarule.tables.cells import is_text
 
 __all__ = [
     "MAX_COLUMNS",
@@ -129,6 +130,11 @@ expected every name once; rename one of them
             raise DataError(
                 f"{source}: column {number} of {len(names)} has no name{hint}; expected a name "
                 "for every column; add one, or remove the column"
+            )
+        if not is_text(name):
+            raise DataError(
+                f"{source}: the name of column {number}, {name!r}, is no Unicode text; expected "
+                "text; rename the column"
             )
         if name in seen:
             raise DataError(
