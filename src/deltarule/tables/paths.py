@@ -74,7 +74,7 @@ class Found:
 
 
 def here(text: str) -> Path:
-    """The path that a text names, ``~`` being the home folder where no file has that name.
+    """The path that a text names, ``~`` being the home folder where nothing here has that name.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def here(text: str) -> Path:
     '~no-such-user-at-all.csv'
     """
     path = Path(text)
-    if not text.startswith("~") or os.path.lexists(text):
+    if not text.startswith("~") or os.path.lexists(path.parts[0]):
         return path
     try:
         return path.expanduser()
