@@ -64,7 +64,6 @@ def sqlite_file(path, number):
 
 WRITERS = {
     ".csv": csv_file,
-    ".tsv": lambda path, number: path.write_text(f"x\ty\n{number}\t1\n{number}\t2\n"),
     ".jsonl": json_file,
     ".parquet": parquet_file,
     ".db": sqlite_file,
@@ -220,3 +219,11 @@ def test_what_is_no_plain_file_is_refused(here):
     for name in ("a\0.csv", "a\udcff.csv"):
         with pytest.raises(FileError, match="expected"):
             read_table(name)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_folder_is_no_column(here, ending):
+    (here / "year=2020").mkdir()
+    WRITERS[ending](here / "year=2020" / f"t{ending}", 7)
+    assert read_table(f"year=2020/t{ending}").names == ("x", "y")
+    assert read_table(f"year=2020/t{ending}", sql="select * from data").names == ("x", "y")

@@ -185,3 +185,13 @@ def _pandas(frame):
     import pandas as pd
 
     return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in frame.items()})
+
+
+def test_a_weight_beside_which_all_others_are_nothing():
+    frame = columns() | {"w": np.ones(300)}
+    frame["w"][1:] += np.arange(299) / 299
+    assert infer_schema(table_from_frame(frame), "y", weights="w").notes == ()
+    frame["w"][17] = 1e300
+    (note,) = infer_schema(table_from_frame(frame), "y", weights="w").notes
+    assert "weights 'w': 1 cell is more than 1000 times" in note
+    assert "row 18" in note

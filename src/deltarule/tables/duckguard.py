@@ -110,11 +110,14 @@ def guarded(duckdb: Any, connection: Any, sql: str, data: Sequence[Path] | None)
 
 def _reader(paths: Sequence[Path]) -> str:
     files = f"[{', '.join(map(as_file, paths))}]"
+    # The folder of one file, "year=2020", is no column of it.
+    options = ", hive_partitioning=false" if len(paths) == 1 else ""
     suffix = paths[0].suffix.lower()
     if suffix == ".parquet":
-        return f"read_parquet({files})"
+        return f"read_parquet({files}{options})"
     # All rows are looked at before a type is chosen, not only the first ones.
-    return f"{'read_json' if suffix in JSON else 'read_csv'}({files}, sample_size=-1)"
+    reader = "read_json" if suffix in JSON else "read_csv"
+    return f"{reader}({files}, sample_size=-1{options})"
 
 
 def _checked(name: str, by_function: bool, data: Sequence[Path] | None) -> Found:

@@ -18,6 +18,7 @@ from deltarule.tables.scale import (
     scale_notes,
     scale_of,
     target_out_of_scale,
+    weight_notes,
 )
 from deltarule.tables.schema import KINDS, Column, Schema
 from deltarule.tables.table import Table, all_rows, listed, unknown_column
@@ -135,12 +136,13 @@ def infer_schema(
         if gone.any():
             notes.append(out_of_scale_note(clean, target_column, gone))
             clean = clean.take(~gone)
-        far = [note for note in target_column.notes if "of the column's scale" not in note]
-        target_column = replace(target_column, missing=0, notes=(*choice.notes, *far))
+        far = [note for note in target_column.notes if "from the median" in note]
+        missing = target_column.missing - int(gone.sum())
+        target_column = replace(target_column, missing=missing, notes=(*choice.notes, *far))
     elif task != "auto":
         raise InputError(f"task={task!r} was given without a target; give the target's name too")
     if weights is not None:
-        read_weights(clean, weights)
+        notes += weight_notes(clean, weights, read_weights(clean, weights))
     columns: list[Column] = []
     dropped: list[tuple[str, str]] = []
     for name in clean.names:

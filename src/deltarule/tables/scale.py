@@ -18,6 +18,7 @@ __all__ = [
     "scale_notes",
     "scale_of",
     "target_out_of_scale",
+    "weight_notes",
 ]
 
 # Standardised together with one cell in a few hundred that deviates so many times as far as the
@@ -154,6 +155,21 @@ def out_of_scale_note(table: Table, column: Column, gone: NDArray[np.bool_]) -> 
         f"{_span(column.low, column.high)}: {cells_at(table, column.name, gone)}; correct "
         f"{_words(gone)[2]}"
     )
+
+
+def weight_notes(table: Table, name: str, weights: NDArray[np.float64]) -> list[str]:
+    """What a reader should know of row weights beside which all others are nothing."""
+    scale = scale_of(weights)
+    far = out_of_scale(weights, scale.low, scale.high) | scale.is_far(weights)
+    if not far.any():
+        return []
+    count, _, them = _words(far)
+    note = (
+        f"weights {name!r}: {count} more than {_GAP:.0f} times as far from the median as all "
+        f"others, which hardly count beside: {cells_at(table, name, far)}; correct {them} if that "
+        "is not meant"
+    )
+    return [note]
 
 
 def _words(where: NDArray[np.bool_]) -> tuple[str, str, str]:
