@@ -102,6 +102,16 @@ def predict(
         bool,
         typer.Option("--proba", help="Add each class's probability.", rich_help_panel="Output"),
     ] = False,
+    safe_csv: Annotated[
+        bool,
+        typer.Option(
+            "--safe-csv",
+            help="Write ' before labels that a spreadsheet would take for formulas: those that "
+            "begin with = + - @, a tab or a line break, and are no numbers. Who reads the file "
+            "back takes it away.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
     table: TableName = None,
     sql: Sql = None,
     force: Force = False,
@@ -128,6 +138,7 @@ def predict(
             force=force,
             as_json=as_json,
             quiet=quiet,
+            safe_csv=safe_csv,
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from deltarule.cli.options import (
     AsJson,
     Data,
@@ -100,6 +102,15 @@ def explain(
     ] = None,
     table: TableName = None,
     sql: Sql = None,
+    run_recorded_sql: Annotated[
+        bool,
+        typer.Option(
+            "--run-recorded-sql",
+            help="Run the SQL that the model's recording holds, where its table was the result of "
+            "a query. Without it, the SQL is shown.",
+            rich_help_panel="Data",
+        ),
+    ] = False,
     depth: Annotated[
         int | None,
         one("--depth", metavar="N", help="Levels of a derivation.", group="Output", read=whole),
@@ -149,6 +160,7 @@ def explain(
                 data=data,
                 table=table,
                 sql=sql,
+                run_recorded_sql=run_recorded_sql,
                 step=step,
                 row=row,
                 selected=(

@@ -60,6 +60,7 @@ class Question:
     force: bool
     as_json: bool
     quiet: bool
+    run_recorded_sql: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +147,9 @@ def _step_found(question: Question, show: Any) -> _Found:
     model, recording = loaded(question.model), load_recording(question.model)
     recording.place(step)
     show("reading the table")
-    recorded = RecordedTable.of(model, recording, question.data)
+    recorded = RecordedTable.of(
+        model, recording, question.data, run_recorded_sql=question.run_recorded_sql
+    )
     place = None if question.row is None else recorded.place(question.row)
     show(f"replaying step {step} of {recorded.recording.end}")
     found = recorded.replay(step)
@@ -251,7 +254,7 @@ def _table(question: Question, model: TableModel, recording: Recording | None) -
             "DATA is missing; expected a file, or a model of 'fit --record', which knows where its "
             "table is; see 'deltarule explain --help'"
         )
-    return RecordedTable.of(model, recording).table
+    return RecordedTable.of(model, recording, run_recorded_sql=question.run_recorded_sql).table
 
 
 def _label(table: Table, row: int) -> str:

@@ -32,7 +32,8 @@ _NAMES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "
 
 _NAME = (
     "activation|averaging|batch_size|clip_norm|depth|digits|dropout|engine|epochs|ignore|kinds|l1|"
-    "l2|layers|learning_rate|loss|na|patience|rounds|row|rule|schedule|seed|sql|step|table|target|task|"
+    "l2|layers|learning_rate|loss|na|patience|rounds|row|rule|run_recorded_sql|schedule|"
+    "seed|sql|step|table|target|task|"
     "terms|test|threads|valid|weights"
 )
 # Where the option is not simply the parameter with dashes.
@@ -74,8 +75,13 @@ def plain(text: str) -> str:
 
 
 def json_object(value: Mapping[str, Any]) -> None:
-    """Print one JSON object, in one line; a number that JSON cannot hold becomes null."""
-    print(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+    """Print one JSON object, in one line; a number that JSON cannot hold becomes null.
+
+    JSON itself escapes the control characters up to U+001F; the others, and what cannot be
+    encoded, are escaped here. Who reads it back gets the same text.
+    """
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    print("".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text))
 
 
 def _finite(value: Any) -> Any:
@@ -106,7 +112,8 @@ def in_options(text: str) -> str:
 
     def given(match: re.Match[str]) -> str:
         value = next((each for each in match.groups()[1:] if each is not None), None)
-        return option(match[1]) + ("" if value is None else f" {value}")
+        # What is true or not on the command line is given, or left out.
+        return option(match[1]) + ("" if value in (None, "True") else f" {value}")
 
     def subject(match: re.Match[str]) -> str:
         return " and ".join(option(name) for name in match.groups() if name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 import tempfile
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.cli.csvtext import csv_text
 from deltarule.errors import FileError, InputError
 from deltarule.files import read_json, write_bytes
 from deltarule.training.recording import FOLDER
@@ -39,6 +38,9 @@ def default_folder(data: str | None) -> Path:
     ('iris.model', 'part.model')
     """
     stem = "" if data is None else Path(data).stem
+    if data is not None and Path(data).is_file():
+        # A name of its own, so that t[1].csv and t1.csv do not share a folder.
+        return Path(f"{stem}.model")
     return Path(f"{''.join(c for c in stem if c not in '*?[]').strip('-_. ') or 'data'}.model")
 
 
@@ -130,8 +132,13 @@ def _check_writable(target: Path, option: str = "--out") -> None:
         ) from error
 
 
-def write_predictions(out: Path | None, columns: Mapping[str, Any]) -> None:
+def write_predictions(
+    out: Path | None, columns: Mapping[str, Any], *, safe_csv: bool = False
+) -> None:
     """Write columns as CSV, TSV or JSON lines; as CSV to standard output if ``out`` is None.
+
+    Files and pipes get the labels as they are; on a terminal, their control characters are
+    written as escapes.
 
     Raises
     ------
@@ -139,23 +146,24 @@ def write_predictions(out: Path | None, columns: Mapping[str, Any]) -> None:
         If the file cannot be written.
     """
     suffix = ".csv" if out is None else out.suffix.lower()
-    text = io.StringIO(newline="")
     rows = zip(*map(_cells, columns.values()), strict=True)
     if suffix == ".jsonl":
-        for row in rows:
-            record = dict(zip(columns, row, strict=True))
-            text.write(json.dumps(record, ensure_ascii=False) + "\n")
+        records = (dict(zip(columns, row, strict=True)) for row in rows)
+        text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     else:
-        delimiter = "\t" if suffix == ".tsv" else ","
-        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+        text = csv_text(
+            list(columns),
+            rows,
+            delimiter="\t" if suffix == ".tsv" else ",",
+            safe=safe_csv,
+            terminal=out is None and sys.stdout.isatty(),
+        )
     if out is None:
-        sys.stdout.write(text.getvalue())
+        sys.stdout.write(text)
         sys.stdout.flush()
         return
     make_parent(out)
-    write_bytes(out, text.getvalue().encode())
+    write_bytes(out, text.encode())
 
 
 def make_parent(out: Path) -> None:

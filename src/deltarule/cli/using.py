@@ -45,10 +45,16 @@ def predict_table(
     force: bool,
     as_json: bool,
     quiet: bool,
+    safe_csv: bool = False,
 ) -> None:
     """Write a prediction for each row, in the table's order."""
     if out is not None:
         check_predictions_file(out, force)
+    if safe_csv and (as_json if out is None else out.suffix.lower() == ".jsonl"):
+        raise InputError(
+            "--safe-csv was given for JSON; expected CSV or TSV, which spreadsheets open; leave it "
+            "out, or name a .csv file with --out"
+        )
     model = loaded(folder)
     if proba and model.task == "regression":
         raise InputError(
@@ -67,9 +73,9 @@ def predict_table(
         notes = [output.in_options(note) for note in (*typed.notes, *model.encoder.notes(typed))]
         if out is not None:
             with saving(f"the predictions in {out}"):
-                write_predictions(out, columns)
+                write_predictions(out, columns, safe_csv=safe_csv)
         elif not as_json:
-            write_predictions(out, columns)
+            write_predictions(out, columns, safe_csv=safe_csv)
     if as_json:
         report: dict[str, Any] = {"rows": len(typed), "notes": notes}
         if out is not None:

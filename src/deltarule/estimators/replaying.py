@@ -71,6 +71,8 @@ class RecordedTable:
         cls,
         folder: str | os.PathLike[str],
         data: str | os.PathLike[str] | Table | None = None,
+        *,
+        run_recorded_sql: bool = False,
     ) -> RecordedTable:
         """Read a model, its recording, and the very table it was trained on.
 
@@ -79,7 +81,13 @@ class RecordedTable:
         folder : path
             Of a model that was trained with a recording.
         data : path or Table, optional
-            Where the table is now; by default where it was.
+            Where the table is now; by default where it was. A model's folder says which
+            file that is: it is only read, and only if it is a plain file with the ending of a
+            table.
+        run_recorded_sql : bool
+            Whether the SQL that the recording holds may be run, where the table was the result
+            of a query. Read it first, as the error without this shows it, if the model's folder
+            came from somebody else.
 
         Raises
         ------
@@ -87,8 +95,11 @@ class RecordedTable:
             If the model or the table cannot be read, or the recording is of another model.
         DataError
             If the table has changed.
+        InputError
+            If the table was the result of a query, and ``run_recorded_sql`` was not given.
         """
-        return cls.of(TableModel.load(folder), load_recording(folder), data)
+        model, recording = TableModel.load(folder), load_recording(folder)
+        return cls.of(model, recording, data, run_recorded_sql=run_recorded_sql)
 
     @classmethod
     def of(
@@ -96,12 +107,14 @@ class RecordedTable:
         model: TableModel,
         recording: Recording,
         data: str | os.PathLike[str] | Table | None = None,
+        *,
+        run_recorded_sql: bool = False,
     ) -> RecordedTable:
         """A model and its recording, with the very table: as :meth:`open`.
 
         Raises
         ------
-        FileError, DataError
+        FileError, DataError, InputError
             As :meth:`open`.
         """
         if recording.model != digest_of_theta(model.model.theta):
@@ -111,7 +124,7 @@ class RecordedTable:
             )
         try:
             source = TableSource.from_dict(recording.extra["source"])
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise FileError(
                 "the recording does not say where its table is; expected one that 'deltarule fit "
                 "--record' made; train again"
@@ -119,6 +132,13 @@ class RecordedTable:
         if isinstance(data, Table):
             source.check(data)
             return cls(model, recording, data)
+        if source.sql is not None and not run_recorded_sql:
+            over = "" if source.data is None else f" over {source.data!r}"
+            raise InputError(
+                f"the training's table was the result of SQL{over} that the recording holds: "
+                f"{source.sql!r}; expected leave to run it, since it came with the model; read it, "
+                "and give run_recorded_sql=True"
+            )
         return cls(model, recording, source.read(data))
 
     @functools.cached_property
@@ -207,6 +227,7 @@ def replay_table(
     data: str | os.PathLike[str] | Table | None = None,
     *,
     verify: bool = True,
+    run_recorded_sql: bool = False,
 ) -> ReplayedStep:
     """One step of the recorded training of a table model, replayed bit for bit.
 
@@ -220,6 +241,8 @@ def replay_table(
         Where the table is now; by default where it was. It must be what it was.
     verify : bool
         As for :func:`deltarule.training.replay`.
+    run_recorded_sql : bool
+        Whether the SQL that the recording holds may be run, as for :meth:`RecordedTable.open`.
 
     Returns
     -------
@@ -233,7 +256,7 @@ def replay_table(
     DataError
         If the table has changed.
     InputError
-        If the step was not recorded.
+        If the step was not recorded, or the recording's SQL would have to be run.
 
     Examples
     --------
@@ -251,4 +274,5 @@ def replay_table(
     >>> step.epoch, step.index, len(step.source_rows)
     (2, 4, 7)
     """
-    return RecordedTable.open(folder, data).replay(step, verify=verify)
+    recorded = RecordedTable.open(folder, data, run_recorded_sql=run_recorded_sql)
+    return recorded.replay(step, verify=verify)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import parse_number
 from deltarule.tables.infer import cleaned, read_weights
+from deltarule.tables.scale import out_of_scale, out_of_scale_note, target_out_of_scale
 from deltarule.tables.schema import Column, Schema
 from deltarule.tables.table import Table, all_rows, close_match, listed, slice_or_index
 from deltarule.tables.values import NUMERIC_SHARE, as_days, as_labels, as_numbers, cells_at
@@ -89,7 +90,8 @@ def apply_schema(
     """A table's columns, typed as the schema says. Nothing is inferred.
 
     Cells that cannot be read as the schema says become missing, with a note that
-    gives their lines, as long as they are at most 5 % of a column's known cells.
+    gives their lines, as long as they are at most 5 % of a column's known cells; so do numbers
+    out of the scale of the training table's, however many.
     Levels of a category that the schema has not seen are no error here; the encoder
     treats them. Columns the schema does not know are left out with a note.
 
@@ -142,7 +144,7 @@ def apply_schema(
     if need_weights and schema.weights is not None:
         wanted.append(schema.weights)
     _check_present(schema, table, wanted)
-    notes: list[str] = []
+    notes = list(table.notes)
     _note_extra(schema, table, notes)
     own = {column.name: column.na for column in (*schema.columns, *_target(schema)) if column.na}
     clean = cleaned(table, wanted, schema.na, own, _numeric(schema))
@@ -159,6 +161,15 @@ def apply_schema(
         if gone := len(table) - len(rows):
             notes.append(f"rows left out because the target {name!r} is missing: {gone}")
             clean = clean.take(rows)
+        far = target_out_of_scale(clean, schema.target)
+        if far.all():
+            raise DataError(
+                f"{table.source}: the target {name!r} is out of scale in {all_rows(len(clean))}: "
+                f"{cells_at(clean, name, far)}; expected numbers as in the training table"
+            )
+        if far.any():
+            notes.append(out_of_scale_note(clean, schema.target, far))
+            rows, clean = rows[~far], clean.take(~far)
         target = _typed_target(schema, schema.target, clean)
     weights = read_weights(clean, schema.weights) if need_weights and schema.weights else None
     columns = {column.name: _typed(column, clean, notes) for column in schema.columns}
@@ -220,6 +231,14 @@ def _typed(column: Column, table: Table, notes: list[str]) -> NDArray[Any]:
     if column.kind == "category":
         return as_labels(cells)
     values, bad = as_numbers(cells) if column.kind == "number" else as_days(cells)
+    far = out_of_scale(values, column.low, column.high)
+    if far.any():
+        counts = "1 cell counts" if far.sum() == 1 else f"{far.sum()} cells count"
+        notes.append(
+            f"column {column.name!r}: {counts} as missing, being out of scale: "
+            f"{cells_at(table, column.name, far)}"
+        )
+        values = np.where(far, np.nan, values)
     if not bad.any():
         return values
     what = "finite number" if column.kind == "number" else "ISO 8601 date"

@@ -21,6 +21,7 @@ __all__ = [
     "DEFAULT_NA",
     "clean_text",
     "column_from_cells",
+    "is_text",
     "missing_tokens",
     "number_text",
     "parse_date",
@@ -139,11 +140,21 @@ def number_text(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
-def clean_text(cells: NDArray[np.object_], tokens: tuple[str, ...]) -> NDArray[np.object_]:
+def clean_text(
+    cells: NDArray[np.object_],
+    tokens: tuple[str, ...],
+    name: str = "",
+    source: str = "the table",
+) -> NDArray[np.object_]:
     """Text cells without surrounding blanks, and None where a missing token stands.
 
     Equal texts share one object afterwards, so a column of few levels costs
     eight bytes a row.
+
+    Raises
+    ------
+    DataError
+        If a cell of the column ``name`` is no Unicode text, and could not be written down.
 
     Examples
     --------
@@ -155,8 +166,29 @@ def clean_text(cells: NDArray[np.object_], tokens: tuple[str, ...]) -> NDArray[n
     clean: dict[str | None, str | None] = {None: None}
     for cell in set(values) - {None}:
         text = cell.strip()
+        if not is_text(text):
+            raise DataError(
+                f"{source}: column {name!r} holds {cell!r} in row {values.index(cell) + 1}, which "
+                "is no Unicode text (half of a surrogate pair, or bytes that are not UTF-8); "
+                "expected text; correct the cell where it comes from"
+            )
         clean[cell] = None if text.lower() in tokens else shared.setdefault(text, text)
     return object_array([clean[cell] for cell in values])
+
+
+def is_text(text: str) -> bool:
+    r"""Whether a text can be encoded; one with half of a surrogate pair cannot.
+
+    Examples
+    --------
+    >>> is_text("größe"), is_text("\ud800")
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def without_tokens(values: NDArray[np.float64], tokens: tuple[str, ...]) -> NDArray[np.float64]:
@@ -223,7 +255,7 @@ def column_from_cells(
     """
     types = set(map(type, cells))
     if types <= {str, type(None)}:
-        return clean_text(object_array(cells), tokens), None
+        return clean_text(object_array(cells), tokens, name, source), None
     cells = [None if _is_missing(cell) else cell for cell in cells]
     known = [cell for cell in cells if cell is not None]
     if known and all(map(_is_number, known)):
@@ -234,7 +266,7 @@ def column_from_cells(
         return without_tokens(values, tokens), None
     if known and all(isinstance(cell, date) for cell in known):
         return np.array([np.nan if c is None else days_since_1970(c) for c in cells]), "date"
-    return clean_text(object_array(_texts(name, cells, source)), tokens), None
+    return clean_text(object_array(_texts(name, cells, source)), tokens, name, source), None
 
 
 def _is_number(cell: Any) -> bool:

@@ -13,7 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from deltarule.errors import DataError, InputError
 from deltarule.tables.table import listed
 
-__all__ = ["CategoryCode", "NumberCode", "checked_weights", "mean_and_std", "weighted_median"]
+__all__ = [
+    "CategoryCode",
+    "NumberCode",
+    "checked_weights",
+    "mean_and_std",
+    "standardised",
+    "weighted_median",
+]
 
 
 def checked_weights(weights: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
@@ -69,6 +76,22 @@ def mean_and_std(
     mean = (w * x).sum() / total
     std = np.sqrt((w * (x - mean) ** 2).sum() / total) * scale
     return float(mean * scale), float(std) if std > 0 else 1.0
+
+
+def standardised(values: NDArray[np.float64], mean: float, std: float) -> NDArray[np.float64]:
+    """(values - mean) / std, also where the difference alone is beyond the numbers.
+
+    Examples
+    --------
+    >>> standardised(np.array([1.5e308, 0.0]), -1e308, 1e308)
+    array([2.5, 1. ])
+    """
+    with np.errstate(over="ignore"):
+        found = (values - mean) / std
+        beyond = ~np.isfinite(found)
+        if beyond.any():
+            found[beyond] = (values[beyond] / 4 - mean / 4) / (std / 4)
+    return found
 
 
 def weighted_median(
@@ -148,7 +171,7 @@ class NumberCode:
         if self.varies:
             values = np.where(missing, self.median, cells)
             with np.errstate(over="ignore"):
-                out[:, 0] = (values - self.mean) / self.std
+                out[:, 0] = standardised(values, self.mean, self.std)
             if not np.isfinite(out[:, 0]).all():
                 row = int(np.flatnonzero(~np.isfinite(out[:, 0]))[0])
                 raise DataError(

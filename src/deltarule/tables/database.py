@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from numpy.typing import NDArray
 
-from deltarule.errors import DataError, FileError
+from deltarule.errors import DataError
 from deltarule.tables.cells import clean_text, column_from_cells, without_tokens
-from deltarule.tables.duck import connect, floats, objects, quoted
+from deltarule.tables.duck import as_file, connect, floats, objects
+from deltarule.tables.duckguard import guarded
+from deltarule.tables.sqliteguard import Guard, begins, opened
 from deltarule.tables.table import Table, check_names, close_match, counted, listed
 from deltarule.waiting import any_left, waited_for
 
@@ -41,11 +44,12 @@ def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:
     with connection:
         try:
             rows = connection.execute(
-                f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({quoted(path)})"
+                f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({as_file(path)})"
             ).fetchall()
             names = _top_level(rows)
             check_names(names, path.name)
-            query = f"SELECT * FROM read_parquet({quoted(path)})"
+            # A folder called "year=2020" is no column of the file.
+            query = f"SELECT * FROM read_parquet({as_file(path)}, hive_partitioning=false)"
             return _fetch(connection, query, path.name, tokens, names)
         except duckdb.Error as error:
             raise DataError(
@@ -70,60 +74,62 @@ def _top_level(rows: list[tuple[str, int]]) -> list[str]:
     return names
 
 
-def read_sql(path: Path | None, sql: str, tokens: tuple[str, ...]) -> Table:
+def read_sql(paths: Sequence[Path] | None, sql: str, tokens: tuple[str, ...]) -> Table:
     """The result of one SELECT over files, run by DuckDB in this process.
 
     Parameters
     ----------
-    path : Path or None
-        A file, or a pattern, that the query sees under the name ``data``.
-        Its types are DuckDB's reading of the whole file.
+    paths : sequence of Path or None
+        The files, of one kind, that the query sees under the name ``data``.
+        Its types are DuckDB's reading of the whole files.
     sql : str
         One SELECT statement. It may name files itself: ``FROM 'sales.parquet'``.
+        What it may reach is in :func:`~deltarule.tables.duckguard.guarded`.
     tokens : tuple of str
         What :func:`~deltarule.tables.cells.missing_tokens` gave.
 
     Raises
     ------
     DataError
-        If it is not one SELECT, fails, or gives nested columns or no rows.
+        If it is not one SELECT, reaches for what was not named, fails, or gives nested
+        columns or no rows.
+    FileError
+        If a file that it names is not there.
     """
+    _check_sql(sql)
     duckdb, connection = connect()
     with connection:
         try:
-            statements = connection.extract_statements(sql)
-            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise DataError(
-                    f"sql holds {len(statements)} statements: {sql!r}; expected one SELECT; "
-                    "keep the statement that gives the rows"
-                    if len(statements) != 1
-                    else f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads"
-                )
-            if path is not None:
-                connection.execute(f"CREATE TEMP VIEW data AS SELECT * FROM {_reader(path)}")
-            return _fetch(connection, sql, "the SQL result", tokens)
+            notes = guarded(duckdb, connection, sql, paths)
+            return replace(_fetch(connection, sql, "the SQL result", tokens), notes=notes)
         except duckdb.Error as error:
             hint = "correct the statement"
             if "extension" in str(error).lower():
                 hint = (
-                    "deltarule downloads no DuckDB extension: install it once with DuckDB itself, "
-                    "or copy the data to a Parquet file"
+                    "deltarule downloads no DuckDB extension and loads none: copy the data to a "
+                    "Parquet file"
                 )
-            elif path is None and "Table with name data" in str(error):
+            elif "disabled by configuration" in str(error) or "been locked" in str(error):
+                hint = "only DATA, and files named as tables in FROM 'a.parquet', can be read"
+            elif paths is None and "Table with name data" in str(error):
                 hint = "give the file too: it is then the table 'data'"
             raise DataError(
                 f"sql: {_first_line(error)}; expected a SELECT that DuckDB can run; {hint}"
             ) from None
 
 
-def _reader(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return f"read_parquet({quoted(path)})"
-    if suffix in (".json", ".jsonl", ".ndjson"):
-        return f"read_json({quoted(path)}, sample_size=-1)"
-    # All rows are looked at before a type is chosen, not only the first ones.
-    return f"read_csv({quoted(path)}, sample_size=-1)"
+def _check_sql(sql: str) -> None:
+    """Refuse what no database takes for a statement."""
+    if not isinstance(sql, str) or not sql.strip():
+        raise DataError(f"sql is {sql!r}; expected one SELECT, which only reads")
+    try:
+        sql.encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"sql is {sql!r}, which is not text in UTF-8; expected one SELECT"
+        ) from None
+    if "\0" in sql:
+        raise DataError(f"sql is {sql!r}, which holds a NUL character; expected one SELECT")
 
 
 def _fetch(
@@ -204,29 +210,19 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
         fails, or there are no rows.
     """
     source = f"{path.name}, {'the SQL result' if sql else f'table {table}'}"
-    try:
-        # Another thread runs the query, and this one interrupts it at Ctrl-C.
-        connection = sqlite3.connect(
-            f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, check_same_thread=False
-        )
-    except sqlite3.Error as error:
-        raise FileError(f"{path.name} cannot be opened ({error}); check its permissions") from None
+    if sql is not None:
+        _check_sql(sql)
+        if begins(sql) in ("explain", "pragma"):
+            raise DataError(f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads")
+    connection, guard = opened(path)
     try:
         if sql is None:
             table = _chosen(connection, path.name, table)
             source = f"{path.name}, table {table}"
             sql = 'SELECT * FROM "' + table.replace('"', '""') + '"'
-        statement = sql
-        cursor = waited_for(lambda: connection.execute(statement), connection.interrupt)
-        if cursor.description is None:
-            raise DataError(f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads")
-        names = [str(column[0]).strip() for column in cursor.description]
-        rows = waited_for(cursor.fetchall, connection.interrupt)
+        names, rows = _rows(connection, sql)
     except (sqlite3.Error, sqlite3.Warning) as error:
-        raise DataError(
-            f"{path.name}: SQLite says: {error}; expected a SQLite database and a SELECT that it "
-            "can run; check the file and the statement"
-        ) from None
+        raise _refused(path.name, sql, guard, error) from None
     finally:
         if not any_left():  # a call that is still in it
             connection.close()
@@ -242,6 +238,35 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
         if kind:
             kinds[name] = kind
     return Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
+
+
+def _rows(connection: sqlite3.Connection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The names and the rows of the one place where SQLite runs a statement."""
+    # Text that is not UTF-8 is found by what stands in its place, and reported with its row.
+    connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+    # Another thread runs the query, and this one interrupts it at Ctrl-C.
+    cursor = waited_for(lambda: connection.execute(sql), connection.interrupt)
+    if cursor.description is None:
+        raise DataError(f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads")
+    rows = waited_for(cursor.fetchall, connection.interrupt)
+    return [str(column[0]).strip() for column in cursor.description], rows
+
+
+def _refused(name: str, sql: str | None, guard: Guard, error: Exception) -> DataError:
+    if guard.refused:
+        return DataError(
+            f"{name}: {guard.refused}; expected one SELECT over the tables of the file, with "
+            "SQLite's ordinary functions; nothing was run"
+        )
+    if "one statement at a time" in str(error):
+        return DataError(
+            f"{name}: sql holds more than one statement: {sql!r}; expected one SELECT; keep the "
+            "statement that gives the rows"
+        )
+    return DataError(
+        f"{name}: SQLite says: {error}; expected a SQLite database and a SELECT that it "
+        "can run; check the file and the statement"
+    )
 
 
 def _chosen(connection: sqlite3.Connection, source: str, table: str | None) -> str:

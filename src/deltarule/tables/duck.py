@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import MissingDependency
+from deltarule.errors import FileError, MissingDependency
 from deltarule.waiting import any_left, waited_for
 
-__all__ = ["Connection", "connect", "floats", "objects", "quoted"]
+__all__ = [
+    "Connection",
+    "as_file",
+    "connect",
+    "floats",
+    "has_backslash_and_magic",
+    "objects",
+    "quoted",
+]
 
 
 class Connection:
@@ -109,6 +118,43 @@ def quoted(text: str | Path) -> str:
     "'it''s'"
     """
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def as_file(path: Path) -> str:
+    """A path as an SQL literal that stands for this one file, whatever its name holds.
+
+    DuckDB takes ``*``, ``?`` and ``[`` for a pattern even where a file has that name, and knows
+    no character that takes their meaning away; a set of one character does.
+
+    Raises
+    ------
+    FileError
+        If the name holds a backslash too: in a pattern, DuckDB takes it for the end of a folder.
+
+    Examples
+    --------
+    >>> as_file(Path("/d/t[1].csv"))
+    "'/d/t[[]1].csv'"
+    """
+    text = os.path.abspath(path)  # noqa: PTH100  resolve() would give a link's target
+    if has_backslash_and_magic(path):
+        raise FileError(
+            f"{text!r} holds a backslash beside one of * ? [; expected a name that DuckDB can be "
+            "told; rename the file"
+        )
+    return quoted("".join(f"[{each}]" if each in "*?[" else each for each in text))
+
+
+def has_backslash_and_magic(path: Path) -> bool:
+    r"""Whether a path is one that DuckDB cannot be told.
+
+    Examples
+    --------
+    >>> [has_backslash_and_magic(Path(each)) for each in ("/d/a\\b[1].csv", "/d/a\\b.csv")]
+    [True, False]
+    """
+    text = os.path.abspath(path)  # noqa: PTH100  as above
+    return os.sep != "\\" and "\\" in text and any(each in text for each in "*?[")
 
 
 def floats(column: NDArray[Any]) -> NDArray[np.float64]:

@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import clean_text, missing_tokens, parse_number, without_tokens
+from deltarule.tables.scale import (
+    out_of_scale,
+    out_of_scale_note,
+    scale_notes,
+    scale_of,
+    target_out_of_scale,
+    weight_notes,
+)
 from deltarule.tables.schema import KINDS, Column, Schema
 from deltarule.tables.table import Table, all_rows, listed, unknown_column
 from deltarule.tables.targets import choose_task
@@ -43,15 +51,17 @@ def infer_schema(
 
     A column is a **number** if at least 95 % of its known cells are (the rest become
     missing, and a note says on which lines), otherwise a **date** if at least 95 % are
-    ISO 8601 dates, otherwise a **category**. Columns that say nothing are left out with
-    a note: those that are missing throughout, or hold one value in every row.
+    ISO 8601 dates, otherwise a **category**. A few numbers out of all proportion to the others
+    (``1e300`` among ages) count as missing, with a note. Columns that say nothing are left
+    out with a note: those that are missing throughout, or hold one value in every row.
 
     Parameters
     ----------
     table : Table
         From :func:`read_table` or :func:`table_from_frame`.
     target : str, optional
-        The column to predict. Rows without it are left out, and counted in a note.
+        The column to predict. Rows without it, or with a number out of all proportion, are left
+        out, and counted in a note.
     task : {"auto", "classification", "regression"}
         ``"auto"``: text is classification; numbers are classification if there are
         exactly two different ones, and regression if there are more. So grades from 3
@@ -100,7 +110,7 @@ def infer_schema(
     extra = () if isinstance(na, Mapping) else missing_tokens(na)
     tokens = missing_tokens((*table.na, *extra))
     own = {name: missing_tokens(each)[1:] for name, each in by_column.items()}
-    notes: list[str] = []
+    notes = list(table.notes)
     numeric = None
     if any(parse_number(token) is not None for token in (*tokens, *sum(own.values(), ()))):
         numeric = {name for name in table.names if _is_numeric(table[name], kinds.get(name))}
@@ -122,11 +132,17 @@ def infer_schema(
         chosen, reason, classes = choice.task, choice.reason, choice.classes
         kind = "category" if classes else choice.kind
         target_column = _described(clean, target, kind, own.get(target, ()))
-        target_column = replace(target_column, notes=choice.notes)
+        gone = target_out_of_scale(clean, target_column)
+        if gone.any():
+            notes.append(out_of_scale_note(clean, target_column, gone))
+            clean = clean.take(~gone)
+        far = [note for note in target_column.notes if "from the median" in note]
+        missing = target_column.missing - int(gone.sum())
+        target_column = replace(target_column, missing=missing, notes=(*choice.notes, *far))
     elif task != "auto":
         raise InputError(f"task={task!r} was given without a target; give the target's name too")
     if weights is not None:
-        read_weights(clean, weights)
+        notes += weight_notes(clean, weights, read_weights(clean, weights))
     columns: list[Column] = []
     dropped: list[tuple[str, str]] = []
     for name in clean.names:
@@ -293,7 +309,10 @@ def _described(table: Table, name: str, kind: str | None, own: tuple[str, ...]) 
             f"{_cells(int(bad.sum()))} not {what} and counted as missing: "
             f"{cells_at(table, name, bad)}"
         )
-    finite = values[~np.isnan(values)]
+    scale = scale_of(values[~np.isnan(values)])
+    gone = out_of_scale(values, scale.low, scale.high)
+    notes += scale_notes(table, name, values, scale)
+    finite = values[~np.isnan(values) & ~gone]
     distinct = np.unique(finite)
     if kind == "number":
         _number_notes(finite, distinct, notes)
@@ -306,6 +325,8 @@ def _described(table: Table, name: str, kind: str | None, own: tuple[str, ...]) 
         maximum=float(distinct[-1]) if len(distinct) else None,
         na=own,
         notes=tuple(notes),
+        low=scale.low,
+        high=scale.high,
     )
 
 

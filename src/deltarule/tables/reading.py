@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import glob
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import DataError, FileError, InputError
+from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import (
     DEFAULT_NA,
     missing_tokens,
@@ -22,16 +19,12 @@ from deltarule.tables.cells import (
 )
 from deltarule.tables.database import read_parquet, read_sql, read_sqlite
 from deltarule.tables.jsonfile import read_json
+from deltarule.tables.paths import JSON, SQLITE, check_file, found_files
 from deltarule.tables.table import Table, listed
 from deltarule.tables.textfile import read_text
 from deltarule.tables.values import as_labels
 
-__all__ = ["SQLITE", "expanded", "read_table"]
-
-_TEXT = (".csv", ".tsv", ".tab", ".txt")
-_JSON = (".jsonl", ".ndjson", ".json")
-SQLITE = (".db", ".sqlite", ".sqlite3")
-_KNOWN = (*_TEXT, *_JSON, ".parquet", *SQLITE)
+__all__ = ["read_table"]
 
 
 def read_table(
@@ -49,16 +42,18 @@ def read_table(
     source : path, optional
         A file, by the ending of its name: ``.csv`` ``.tsv`` ``.tab`` ``.txt`` (UTF-8,
         with a header), ``.jsonl`` ``.ndjson`` ``.json`` (one object per line, or one list),
-        ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``. Or a pattern such as ``"data/*.csv"``
-        (``**`` for folders below), whose files are read in sorted order and must have
-        the same columns. None if ``sql`` names its files itself.
+        ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``. Where no file has that name, a
+        pattern such as ``"data/*.csv"`` (``**`` for folders below), whose files are read in
+        sorted order and must have the same columns; a note says which they are. None if
+        ``sql`` names its files itself.
     table : str, optional
         The table of a SQLite file; may be left out where there is only one.
     sql : str, optional
-        One SELECT. Over a SQLite file it runs there. Elsewhere DuckDB runs it in this
-        process: ``source``, if given, is its table ``data``, and it may name files
-        (``FROM 'a.parquet'``). Types are then those DuckDB reads, so text such as
-        ``01`` may become a number.
+        One SELECT, which only reads. Over a SQLite file it runs there, with SQLite's ordinary
+        functions. Elsewhere DuckDB runs it in this process: ``source``, if given, is its table
+        ``data``, and it may name files as tables (``FROM 'a.parquet'``); without a
+        ``source``, in ``read_csv('a.csv', …)`` and its like too. No other file can be
+        reached. Types are those DuckDB reads, so text such as ``01`` may become a number.
     na : str or iterable of str, optional
         The texts that mean *missing*, compared without case and surrounding blanks;
         the empty text always does. A token that spells a number (``"-999"``) is
@@ -112,10 +107,11 @@ def read_table(
                 "path, or sql= that names its files, as in sql=\"SELECT * FROM 'a.parquet'\""
             )
         return read_sql(None, sql, tokens)
-    text = os.fspath(source)
-    paths = expanded(text)
+    text = os.fsdecode(source)
+    found = found_files(text)
+    paths = found.paths
     for path in paths:
-        _check_path(path)
+        check_file(path)
     suffixes = {path.suffix.lower() for path in paths}
     in_sqlite = suffixes <= set(SQLITE)
     if table is not None and not in_sqlite:
@@ -131,60 +127,11 @@ def read_table(
                 f"{text!r} stands for files of several kinds ({', '.join(sorted(suffixes))}); "
                 "expected one kind where sql= is given; make the pattern narrower"
             )
-        return read_sql(Path(text).expanduser(), sql, tokens)
-    tables = [_read_one(path, table, sql, tokens, delimiter) for path in paths]
-    return tables[0] if len(tables) == 1 else _joined(tables, text)
-
-
-def expanded(text: str) -> list[Path]:
-    """The files that a path or a pattern stands for, in sorted order.
-
-    Raises
-    ------
-    FileError
-        If it is an address, or a pattern that no file matches.
-    """
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
-        raise FileError(
-            f"{text!r} is an address; expected a file on this machine; download the file, or "
-            "export the query to Parquet, and give its path"
-        )
-    path = Path(text).expanduser()
-    if path.exists() or not glob.has_magic(text):
-        return [path]
-    # Path.glob takes no absolute pattern.
-    found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
-    if not found:
-        raise FileError(
-            f"no file matches {text!r}; expected at least one; check the pattern and the folder"
-        )
-    return [Path(each) for each in found]
-
-
-def _check_path(path: Path) -> None:
-    if path.is_dir():
-        raise FileError(
-            f"{str(path)!r} is a folder; expected a file, or a pattern such as "
-            f"{str(path / '*.csv')!r}"
-        )
-    if not path.exists():
-        siblings: list[str] = []
-        if path.parent.is_dir():
-            siblings = [each.name for each in path.parent.iterdir()]
-        match = difflib.get_close_matches(path.name, siblings, n=1)
-        hint = f"did you mean {match[0]!r}?" if match else "check the path"
-        raise FileError(f"there is no file {str(path)!r}; expected an existing file; {hint}")
-    if path.suffix.lower() not in _KNOWN:
-        advice = "rename it by its content, or convert it"
-        if path.suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst"):
-            advice = "unpack it first"
-        elif path.suffix.lower() in (".xls", ".xlsx", ".ods"):
-            advice = "save the sheet as CSV"
-        raise FileError(
-            f"{path.name} {'ends in ' + repr(path.suffix) if path.suffix else 'has no ending'}; "
-            "expected one of "
-            f"{', '.join(_KNOWN)}; {advice}"
-        )
+        read = read_sql(paths, sql, tokens)
+    else:
+        tables = [_read_one(path, table, sql, tokens, delimiter) for path in paths]
+        read = tables[0] if len(tables) == 1 else _joined(tables, text)
+    return replace(read, notes=(*found.notes(), *read.notes), paths=paths)
 
 
 def _read_one(
@@ -199,7 +146,7 @@ def _read_one(
         return read_sqlite(path, table, sql, tokens)
     if suffix == ".parquet":
         return read_parquet(path, tokens)
-    if suffix in _JSON:
+    if suffix in JSON:
         return read_json(path, tokens)
     return read_text(path, tokens, delimiter)
 

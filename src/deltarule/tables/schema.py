@@ -46,6 +46,9 @@ class Column:
         Missing tokens of this column alone.
     notes : tuple of str
         What a reader should know.
+    low, high : float or None
+        Of a number or date column: what lies below or above is out of its scale, and counts as
+        missing (see :func:`~deltarule.tables.scale.scale_of`). None where there is no such limit.
 
     Examples
     --------
@@ -64,13 +67,15 @@ class Column:
     levels: tuple[tuple[str, int], ...] = ()
     na: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
 
     def span(self, width: int = 48) -> str:
         """The range, or the most frequent levels, in at most about ``width`` characters."""
         if self.kind == "category":
             shown: list[str] = []
             for level, count in self.levels:
-                text = level if len(level) <= 24 else level[:21] + "..."
+                text = shown_name(level if len(level) <= 24 else level[:21] + "...")
                 item = f"{text} ({count})"
                 if shown and len(", ".join([*shown, item])) > width:
                     break
@@ -84,6 +89,17 @@ class Column:
         if self.kind == "date":
             return f"{_day_text(self.minimum)} … {_day_text(self.maximum)}"
         return f"{_number(self.minimum)} … {_number(self.maximum)}"
+
+
+def shown_name(name: str) -> str:
+    r"""A name or a level in one line: as it is, or with its control characters as escapes.
+
+    Examples
+    --------
+    >>> shown_name("größe"), shown_name("a\nb\x1b[2J")
+    ('größe', 'a\\nb\\x1b[2J')
+    """
+    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def _number(value: float) -> str:
@@ -239,7 +255,7 @@ class Schema:
             mark = " (target)" if column is self.target else ""
             rows.append(
                 (
-                    column.name + mark,
+                    shown_name(column.name) + mark,
                     column.kind,
                     str(column.missing),
                     str(column.distinct),
@@ -256,10 +272,12 @@ class Schema:
             lines.append(cells.rstrip())
         if len(self.columns) > limit:
             lines.append(f"  … and {len(self.columns) - limit} more columns")
-        remarks = [f"{name}: left out, {reason}" for name, reason in self.dropped]
+        remarks = [f"{shown_name(name)}: left out, {reason}" for name, reason in self.dropped]
         if self.ignored:
-            remarks.append(f"left out on request: {', '.join(self.ignored)}")
-        remarks += [f"{column.name}: {note}" for column in shown for note in column.notes]
+            remarks.append(f"left out on request: {', '.join(map(shown_name, self.ignored))}")
+        remarks += [
+            f"{shown_name(column.name)}: {note}" for column in shown for note in column.notes
+        ]
         remarks = [*self.notes, *remarks]
         if remarks:
             lines += ["", "notes", *(f"  - {remark}" for remark in remarks[:limit])]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DataError, FileError, InputError
-from deltarule.tables.reading import SQLITE, expanded, read_table
+from deltarule.tables.paths import SQLITE, check_file, expanded, here
+from deltarule.tables.reading import read_table
 from deltarule.tables.table import Table
 
 __all__ = ["TableSource"]
@@ -35,6 +37,8 @@ class TableSource:
         and a table from memory, the cells.
     digest : str
         SHA-256; of one file what ``sha256sum`` prints.
+    is_pattern : bool
+        Whether ``data`` was taken for a pattern, since no file had that name.
 
     Examples
     --------
@@ -56,6 +60,7 @@ class TableSource:
     na: tuple[str, ...]
     kind: str
     digest: str
+    is_pattern: bool = True
 
     @classmethod
     def of(
@@ -67,11 +72,14 @@ class TableSource:
         sql: str | None = None,
     ) -> TableSource:
         """The source of a table that was read so; of one from memory if nothing more is given."""
-        text = None if data is None else os.fspath(data)
-        kind = "files" if text is not None and _is_files(text, sql) else "content"
-        digest = _of_files(text) if text is not None and kind == "files" else _of_cells(read)
-        path = None if text is None else os.path.abspath(Path(text).expanduser())  # noqa: PTH100  patterns too
-        return cls(text, path, table, sql, read.na, kind, digest)
+        text = None if data is None else os.fsdecode(data)
+        # The very files that were read, whatever the text may stand for by now.
+        paths = list(read.paths) if text is None or read.paths else expanded(text)
+        kind = "files" if text is not None and _is_files(paths, sql) else "content"
+        digest = _of_files(paths) if kind == "files" else _of_cells(read)
+        path = None if text is None else os.path.abspath(here(text))  # noqa: PTH100  patterns too
+        is_pattern = text is not None and not os.path.lexists(here(text))
+        return cls(text, path, table, sql, read.na, kind, digest, is_pattern)
 
     def read(self, data: str | os.PathLike[str] | None = None) -> Table:
         """The same table again, from where it was or from another place.
@@ -85,7 +93,7 @@ class TableSource:
         InputError
             If it was never in a file.
         """
-        place = self._place() if data is None else os.fspath(data)
+        place = self._place() if data is None else os.fsdecode(data)
         if place is None and self.sql is None:
             raise InputError(
                 "the table was made in memory, and no file of it is known; expected the table, or "
@@ -93,7 +101,7 @@ class TableSource:
             )
         by_files = self.kind == "files" and place is not None
         if by_files and place is not None:
-            self._check(_of_files(place), place)
+            self._check(_of_files(expanded(place)), place)
         read = read_table(place, table=self.table, sql=self.sql, na=self.na)
         if not by_files:
             self._check(_of_cells(read), place or "the SQL result")
@@ -116,14 +124,26 @@ class TableSource:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TableSource:
-        """What :meth:`to_dict` wrote down."""
-        return cls(**data | {"na": tuple(data["na"])})
+        """What :meth:`to_dict` wrote down.
+
+        Raises
+        ------
+        TypeError, KeyError
+            If it is no such record.
+        """
+        source = cls(**data | {"na": tuple(data["na"])})
+        texts = (source.data, source.path, source.table, source.sql, source.kind, source.digest)
+        if not all(isinstance(text, str | None) for text in (*texts, *source.na)):
+            raise TypeError("a source is described by texts")
+        return source
 
     def _place(self) -> str | None:
         """Where the files are now: where they were, or the same way from the folder one is in."""
         if self.data is None or self.path is None:
             return None
         for place in (self.path, self.data):
+            if not self.is_pattern and not os.path.lexists(here(place or "")):
+                continue
             if any(path.is_file() for path in _found(place)):
                 return place
         raise FileError(
@@ -148,17 +168,19 @@ def _found(place: str) -> list[Path]:
         return []
 
 
-def _is_files(data: str, sql: str | None) -> bool:
+def _is_files(paths: Sequence[Path], sql: str | None) -> bool:
     """Whether what is read is the bytes of the files: another table of a database is not."""
     return sql is None and not any(
-        path.suffix.lower() in SQLITE or not path.is_file() for path in expanded(data)
+        path.suffix.lower() in SQLITE or not path.is_file() for path in paths
     )
 
 
-def _of_files(data: str) -> str:
+def _of_files(paths: Sequence[Path]) -> str:
     """The digest of a file; of several in their order, that of their digests."""
     digests = []
-    for path in expanded(data):
+    for path in paths:
+        if path.exists() and not path.is_dir():
+            check_file(path)  # a recording may name a pipe
         try:
             with path.open("rb") as file:
                 digests.append(hashlib.file_digest(file, "sha256").hexdigest())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
+from deltarule.tables.cells import is_text
 
 __all__ = [
     "MAX_COLUMNS",
@@ -129,6 +131,11 @@ expected every name once; rename one of them
                 f"{source}: column {number} of {len(names)} has no name{hint}; expected a name "
                 "for every column; add one, or remove the column"
             )
+        if not is_text(name):
+            raise DataError(
+                f"{source}: the name of column {number}, {name!r}, is no Unicode text; expected "
+                "text; rename the column"
+            )
         if name in seen:
             raise DataError(
                 f"{source}: the column name {name!r} stands twice, in columns {seen[name]} and "
@@ -163,6 +170,10 @@ class Table:
         The names of the files, if there were several.
     file_of : ndarray of int64 or None
         For each row the index into ``files``, if there were several.
+    notes : tuple of str
+        What a reader should know of how it was read.
+    paths : tuple of Path
+        The files it was read from, in their order; of a query, those that were given beside it.
 
     Raises
     ------
@@ -190,6 +201,8 @@ class Table:
     na: tuple[str, ...] = ("",)
     files: tuple[str, ...] = ()
     file_of: NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         names = tuple(self.names)

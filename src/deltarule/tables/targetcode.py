@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import object_array
-from deltarule.tables.columncodes import checked_weights, mean_and_std
+from deltarule.tables.columncodes import checked_weights, mean_and_std, standardised
 from deltarule.tables.schema import Schema
 from deltarule.tables.table import listed
 from deltarule.tables.targets import sorted_classes
@@ -159,7 +159,7 @@ class TargetEncoder:
         """
         if self.task == "regression":
             self._check()
-            return (self._numbers(values) - self.mean) / self.std
+            return standardised(self._numbers(values), self.mean, self.std)
         labels = self._labels(values)
         if not self.classes:
             self._check()

@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 
 from deltarule.errors import DataError
 from deltarule.tables.cells import clean_text, object_array, without_tokens
-from deltarule.tables.duck import connect, floats, objects, quoted
+from deltarule.tables.duck import (
+    as_file,
+    connect,
+    floats,
+    has_backslash_and_magic,
+    objects,
+    quoted,
+)
 from deltarule.tables.table import Table
 from deltarule.tables.textscan import Header, broken, read_header, scan_file
 
@@ -59,7 +66,8 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
     columns: list[NDArray[Any]] | None = None
     lines: NDArray[np.int64] | None = None
     # DuckDB finds no row below a header that is not one first line, where line breaks are mixed.
-    if len(header.names) <= _DUCK_COLUMNS and header.last_line == 1:
+    by_duckdb = len(header.names) <= _DUCK_COLUMNS and header.last_line == 1
+    if by_duckdb and not has_backslash_and_magic(path):
         columns = _by_duckdb(path, header, tokens)
     if columns is None:
         columns, lines = _by_csv(path, header, tokens)
@@ -95,7 +103,7 @@ def _by_duckdb(path: Path, header: Header, tokens: tuple[str, ...]) -> list[NDAr
     with connection:
         try:
             connection.execute(
-                f"CREATE TEMP TABLE t AS SELECT * FROM read_csv({quoted(path)}, {options})"
+                f"CREATE TEMP TABLE t AS SELECT * FROM read_csv({as_file(path)}, {options})"
             )
         except duckdb.Error:
             _line_numbers(path, header)  # raises, with the line, if the file is at fault

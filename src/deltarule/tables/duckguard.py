@@ -1,0 +1,220 @@
+"""SQL that DuckDB may run: one SELECT, over the files that were named and no other.
+
+Two fences stand one behind the other. What the statement names is read from DuckDB's own parse
+of it, and refused by name where it is not allowed; and whatever may slip through finds DuckDB
+without access to any file but those, in a configuration that is locked.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from deltarule.errors import DataError
+from deltarule.tables.duck import as_file, quoted
+from deltarule.tables.paths import (
+    JSON,
+    SQLITE,
+    TEXT,
+    Found,
+    check_file,
+    found_files,
+    here,
+    is_address,
+)
+
+__all__ = ["guarded"]
+
+_FILES = (*TEXT, *JSON, ".parquet")
+_READERS = {
+    "read_csv",
+    "read_csv_auto",
+    "read_json",
+    "read_json_auto",
+    "read_ndjson",
+    "read_ndjson_auto",
+    "read_parquet",
+    "parquet_scan",
+}
+# Table functions that make rows of their arguments and of nothing else.
+_MAKERS = {"generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "unnest"}
+# Not in every build of DuckDB; where it is, it tells what no table holds.
+_REFUSED = {"getenv", "write_log"}
+_ALLOWED = (
+    "expected one SELECT over DATA, which is its table data, and over files that it names as "
+    "tables, as in FROM 'a.parquet'"
+)
+
+
+def guarded(duckdb: Any, connection: Any, sql: str, data: Sequence[Path] | None) -> tuple[str, ...]:
+    """Check a statement, and leave the connection able to read what was named, and nothing else.
+
+    Parameters
+    ----------
+    duckdb, connection
+        From :func:`~deltarule.tables.duck.connect`; nothing was run on the connection yet.
+    sql : str
+        The statement.
+    data : sequence of Path or None
+        The files that it sees as the table ``data``.
+
+    Returns
+    -------
+    tuple of str
+        What patterns in the statement stand for.
+
+    Raises
+    ------
+    DataError
+        If it is not one SELECT, or reaches for what was not named.
+    FileError
+        If a file that it names is not there.
+    """
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise DataError(
+            f"sql holds {len(statements)} statements: {sql!r}; expected one SELECT; "
+            "keep the statement that gives the rows"
+            if len(statements) != 1
+            else f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads"
+        )
+    allowed = [os.path.abspath(path) for path in data or ()]  # noqa: PTH100  as DuckDB sees it
+    views = [] if data is None else [("data", list(data))]
+    notes: list[str] = []
+    # A list, since the views below are known to DuckDB's parser as well.
+    for name, by_function in list(_named(connection, sql)):
+        found = _checked(name, by_function, data)
+        paths = list(found.paths)
+        notes += found.notes()
+        allowed += [os.path.abspath(path) for path in paths]  # noqa: PTH100
+        if by_function:
+            allowed.append(os.path.abspath(here(name)))  # noqa: PTH100  a pattern is checked as one too
+        elif glob.has_magic(name) or name.startswith("~") or "\\" in name:
+            # A view of that name comes before DuckDB's own idea of which files are meant.
+            views.append((name, paths))
+    literals = {as_file(path) for _, paths in views for path in paths}
+    listed = ", ".join(sorted({*map(quoted, allowed), *literals}))
+    if allowed:
+        connection.execute(f"SET allowed_paths = [{listed}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    for name, paths in views:
+        identifier = '"' + name.replace('"', '""') + '"'
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {identifier} AS FROM {_reader(paths)}")
+    return tuple(dict.fromkeys(notes))
+
+
+def _reader(paths: Sequence[Path]) -> str:
+    files = f"[{', '.join(map(as_file, paths))}]"
+    # The folder of one file, "year=2020", is no column of it.
+    options = ", hive_partitioning=false" if len(paths) == 1 else ""
+    suffix = paths[0].suffix.lower()
+    if suffix == ".parquet":
+        return f"read_parquet({files}{options})"
+    # All rows are looked at before a type is chosen, not only the first ones.
+    reader = "read_json" if suffix in JSON else "read_csv"
+    return f"{reader}({files}, sample_size=-1{options})"
+
+
+def _checked(name: str, by_function: bool, data: Sequence[Path] | None) -> Found:
+    """The files that a name in the statement stands for."""
+    if is_address(name):
+        raise DataError(
+            f"sql names {name!r}, which is an address; expected files on this machine; deltarule "
+            "downloads no DuckDB extension and no file: download it, and give its path"
+        )
+    found = found_files(name)
+    given = {os.path.realpath(path) for path in data or ()}
+    if by_function and data is not None:
+        if not {os.path.realpath(path) for path in found.paths} <= given:
+            raise DataError(
+                f"sql reads {name!r} by a function, and DATA was given; {_ALLOWED}; write FROM "
+                f"{quoted(name)}, or leave DATA out"
+            )
+    elif by_function and not found.is_pattern and glob.has_magic(name):
+        raise DataError(
+            f"sql reads {name!r} by a function, to which this name is a pattern, and a file has "
+            f"it; {_ALLOWED}; write FROM {quoted(name)}, or give it as DATA"
+        )
+    for path in found.paths:
+        check_file(path)
+        if path.suffix.lower() in SQLITE:
+            raise DataError(
+                f"sql names the SQLite file {name!r}; {_ALLOWED}; give the SQLite file as DATA"
+            )
+    if len({path.suffix.lower() for path in found.paths}) > 1:
+        raise DataError(
+            f"{name!r} in sql stands for files of several kinds; expected one kind; make the "
+            "pattern narrower"
+        )
+    return found
+
+
+def _named(connection: Any, sql: str) -> Iterator[tuple[str, bool]]:
+    """The files that a SELECT names, and whether it is by a function.
+
+    Raises
+    ------
+    DataError
+        If it calls a function that is not allowed.
+    """
+    answer = connection.execute("SELECT json_serialize_sql(CAST($1 AS VARCHAR))", [sql]).fetchone()
+    tree = json.loads(answer[0])
+    # What DuckDB cannot write down names no file that would be allowed.
+    pending = [] if tree.get("error") else [tree]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, list):
+            pending += each
+            continue
+        if not isinstance(each, dict):
+            continue
+        pending += each.values()
+        if each.get("type") == "BASE_TABLE":
+            name = each.get("table_name") or ""
+            if name.lower().endswith((*_FILES, *SQLITE)) or is_address(name):
+                yield name, False
+        elif each.get("type") == "TABLE_FUNCTION":
+            for name in _arguments(each.get("function") or {}):
+                yield name, True
+        elif each.get("class") == "FUNCTION":
+            called = str(each.get("function_name", "")).lower()
+            if called in _REFUSED:
+                raise DataError(f"sql calls {called}(); {_ALLOWED}; leave the call out")
+
+
+def _arguments(function: dict[str, Any]) -> list[str]:
+    """The files that a table function is to read; none of one that makes rows by itself."""
+    called = str(function.get("function_name", "")).lower()
+    if called in _MAKERS:
+        return []
+    if called not in _READERS:
+        raise DataError(
+            f"sql calls the table function {called}(); {_ALLOWED}; of table functions, "
+            f"{', '.join(sorted(_MAKERS))} can be used, and without DATA read_csv, read_json and "
+            "read_parquet"
+        )
+    # DuckDB calls them children before version 2.
+    arguments = function.get("arguments") or function.get("children") or [{}]
+    first = arguments[0].get("expression") or arguments[0]
+    parts = [first]
+    if str(first.get("function_name", "")).lower() == "list_value":
+        parts = first.get("arguments") or first.get("children") or []
+    names = [_text(part.get("expression") or part) for part in parts]
+    if not names or None in names:
+        raise DataError(
+            f"sql gives {called}() a path that is computed; {_ALLOWED}; write the path out, as a "
+            "text in quotes"
+        )
+    return [name for name in names if name is not None]
+
+
+def _text(expression: dict[str, Any]) -> str | None:
+    """A constant text; None if it is anything else."""
+    found = expression.get("literal") or expression.get("value") or {}
+    text = found.get("text", found.get("value")) if isinstance(found, dict) else None
+    return text if expression.get("class") == "CONSTANT" and isinstance(text, str) else None

@@ -1,0 +1,233 @@
+"""From what was named to the files that are read: a path that exists is a path.
+
+Only what names no file is taken for a pattern, part by part: where a folder ``d[1]`` exists,
+``d[1]/*.csv`` is a pattern of files in it, and not of those in ``d1``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import glob
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deltarule.errors import FileError
+from deltarule.tables.table import counted, listed
+
+__all__ = [
+    "JSON",
+    "SQLITE",
+    "TEXT",
+    "Found",
+    "check_file",
+    "expanded",
+    "found_files",
+    "here",
+    "is_address",
+    "is_plain_file",
+]
+
+TEXT = (".csv", ".tsv", ".tab", ".txt")
+JSON = (".jsonl", ".ndjson", ".json")
+SQLITE = (".db", ".sqlite", ".sqlite3")
+_KNOWN = (*TEXT, *JSON, ".parquet", *SQLITE)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files that a text stands for.
+
+    Parameters
+    ----------
+    text : str
+        The path or the pattern, as it was given.
+    paths : tuple of Path
+        The files, in the order they are read in: that of their names.
+    is_pattern : bool
+        Whether no file has the text for its name, so that it was taken for a pattern.
+    """
+
+    text: str
+    paths: tuple[Path, ...]
+    is_pattern: bool
+
+    def notes(self) -> tuple[str, ...]:
+        """How many files a pattern stood for, and in which order; nothing of a path.
+
+        Examples
+        --------
+        >>> Found("p*.csv", (Path("p1.csv"), Path("p2.csv")), is_pattern=True).notes()
+        ("the pattern 'p*.csv' stands for 2 files, read in this order: 'p1.csv', 'p2.csv'",)
+        """
+        if not self.is_pattern:
+            return ()
+        names = listed((repr(str(path)) for path in self.paths), 6)
+        count = counted(len(self.paths), "file")
+        order = ", read in this order" if len(self.paths) > 1 else ""
+        return (f"the pattern {self.text!r} stands for {count}{order}: {names}",)
+
+
+def here(text: str) -> Path:
+    """The path that a text names, ``~`` being the home folder where nothing here has that name.
+
+    Examples
+    --------
+    >>> here("~no-such-user-at-all.csv").name
+    '~no-such-user-at-all.csv'
+    """
+    path = Path(text)
+    if not text.startswith("~") or os.path.lexists(path.parts[0]):
+        return path
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such user, or no home
+        return path
+
+
+def expanded(text: str) -> list[Path]:
+    """The files that a path or a pattern stands for, in sorted order.
+
+    Raises
+    ------
+    FileError
+        If it is an address, or a pattern that no file matches.
+    """
+    return list(found_files(text).paths)
+
+
+def found_files(text: str) -> Found:
+    """The files that a path or a pattern stands for, and which of both it is.
+
+    Raises
+    ------
+    FileError
+        As :func:`expanded`.
+    """
+    _check_text(text)
+    path = here(text)
+    if os.path.lexists(path):
+        return Found(text, (path,), is_pattern=False)
+    if is_address(text):
+        raise FileError(
+            f"{text!r} is an address; expected a file on this machine; download the file, or "
+            "export the query to Parquet, and give its path"
+        )
+    if not glob.has_magic(text):
+        return Found(text, (path,), is_pattern=False)
+    base = Path(path.anchor)
+    found = sorted(set(_matches(base, path.relative_to(base).parts)), key=str)
+    if not found:
+        raise FileError(
+            f"no file matches {text!r}; expected at least one; check the pattern and the folder"
+        )
+    return Found(text, tuple(found), is_pattern=True)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text looks like the address of another machine's file.
+
+    Examples
+    --------
+    >>> is_address("https://example.org/a.csv"), is_address("a/b.csv")
+    (True, False)
+    """
+    return _ADDRESS.match(text) is not None
+
+
+def _check_text(text: str) -> None:
+    """Refuse a name that no record of the training could hold, or no system knows."""
+    if "\0" in text:
+        raise FileError(f"{text!r} holds a NUL character; expected the name of a file")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise FileError(
+            f"{text!r} is not text in UTF-8; expected a name that can be written down; rename it"
+        ) from None
+
+
+def _matches(base: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+    """What is below ``base`` along these parts: each a name where it exists, else a pattern."""
+    if not parts:
+        yield base
+        return
+    first, rest = parts[0], parts[1:]
+    if os.path.lexists(base / first) or not glob.has_magic(first):
+        if rest or os.path.lexists(base / first):
+            yield from _matches(base / first, rest)
+        return
+    if first == "**":
+        # As in glob: this folder and every one below it that is not hidden.
+        # Path.glob takes hidden folders too.
+        pattern = "**/" if rest else "**"
+        for name in glob.iglob(pattern, root_dir=base, recursive=True):  # noqa: PTH207
+            if rest or (base / name).is_file():
+                yield from _matches(base / name, rest)
+        if rest:
+            yield from _matches(base, rest)
+        return
+    for name in _names(base):
+        hidden = name.startswith(".") and not first.startswith(".")
+        if not hidden and fnmatch.fnmatch(name, first) and (not rest or (base / name).is_dir()):
+            yield from _matches(base / name, rest)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [each.name for each in folder.iterdir()]
+    except OSError:  # no folder, or one that may not be looked into
+        return []
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no plain file with an ending that says its format.
+
+    A pipe or a device may have no end, and could not be read twice.
+
+    Raises
+    ------
+    FileError
+        Saying what is there instead.
+    """
+    if path.is_dir():
+        raise FileError(
+            f"{str(path)!r} is a folder; expected a file, or a pattern such as "
+            f"{str(path / '*.csv')!r}"
+        )
+    if not path.exists():
+        siblings: list[str] = []
+        if path.parent.is_dir():
+            siblings = _names(path.parent)
+        match = difflib.get_close_matches(path.name, siblings, n=1)
+        hint = f"did you mean {match[0]!r}?" if match else "check the path"
+        raise FileError(f"there is no file {str(path)!r}; expected an existing file; {hint}")
+    if not is_plain_file(path):
+        raise FileError(
+            f"{str(path)!r} is a pipe or a device; expected a plain file; write what it gives to a "
+            "file first"
+        )
+    if path.suffix.lower() not in _KNOWN:
+        advice = "rename it by its content, or convert it"
+        if path.suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst"):
+            advice = "unpack it first"
+        elif path.suffix.lower() in (".xls", ".xlsx", ".ods"):
+            advice = "save the sheet as CSV"
+        raise FileError(
+            f"{path.name} {'ends in ' + repr(path.suffix) if path.suffix else 'has no ending'}; "
+            "expected one of "
+            f"{', '.join(_KNOWN)}; {advice}"
+        )
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether it is a file that can be read twice to its end, and no pipe or device."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
