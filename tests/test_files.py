@@ -1,9 +1,9 @@
 """Files and bundles: whole or not at all, checked, and never a pickle."""
 
+import hashlib
 import json
 import os
 import pickle
-import shutil
 import stat
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import pytest
 from deltarule import files
 from deltarule.errors import FileError, InputError
 from deltarule.files import (
-    discard_bundle,
     read_bundle,
     read_json,
     write_bundle,
@@ -69,8 +68,7 @@ def test_an_exception_in_the_middle_leaves_the_old_content_and_nothing_else(
 
     path = tmp_path / "f"
     write_bytes(path, b"old")
-    owner = os if call == "fsync" else Path
-    monkeypatch.setattr(owner, call, fail)
+    monkeypatch.setattr(os, call, fail)
     with pytest.raises(FileError if isinstance(error, OSError) else KeyboardInterrupt) as found:
         write_bytes(path, b"new")
     if isinstance(error, OSError):
@@ -223,7 +221,7 @@ def test_a_file_with_the_right_checksum_and_the_wrong_content(tmp_path, name):
     write(tmp_path / "b")
     (tmp_path / "b" / name).write_bytes(b"not this")
     manifest = read_json(tmp_path / "b" / "manifest.json")
-    manifest["sha256"][name] = files.hashlib.sha256(b"not this").hexdigest()
+    manifest["sha256"][name] = hashlib.sha256(b"not this").hexdigest()
     write_json(tmp_path / "b" / "manifest.json", manifest)
     with pytest.raises(FileError, match=f"{name}' is not valid"):
         read(tmp_path / "b")
@@ -348,72 +346,10 @@ def test_an_exception_while_files_are_written_leaves_what_was_there(
     if there:
         write(tmp_path / "b", 1)
     before = contents(tmp_path)
-    killing(monkeypatch, files, name, call)
+    killing(monkeypatch, files.bundles, name, call)
     with pytest.raises(Killed):
         write(tmp_path / "b", 2, overwrite=True)
     assert contents(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == (["b"] if there else [])
 
 
-@pytest.mark.parametrize("call", [1, 2])
-def test_an_exception_while_folders_change_places_leaves_the_old_one(tmp_path, monkeypatch, call):
-    write(tmp_path / "b", 1)
-    before = contents(tmp_path)
-    killing(monkeypatch, Path, "replace", call)
-    with pytest.raises(Killed):
-        write(tmp_path / "b", 2, overwrite=True)
-    monkeypatch.undo()
-    assert contents(tmp_path) == before
-
-
-def test_a_kill_between_the_two_renamings_loses_nothing_and_is_told(tmp_path, monkeypatch):
-    write(tmp_path / "b", 1)
-    original = Path.replace
-
-    def once(path, target):
-        if once.done:
-            raise Killed  # nothing that comes after happens
-        once.done = True
-        return original(path, target)
-
-    once.done = False
-    monkeypatch.setattr(Path, "replace", once)
-    monkeypatch.setattr(shutil, "rmtree", lambda *a, **k: None)
-    with pytest.raises(Killed):
-        write(tmp_path / "b", 2, overwrite=True)
-    monkeypatch.undo()
-    assert not (tmp_path / "b").exists()
-    with pytest.raises(FileError, match=r"was interrupted, and left it as '(.*)'\. Rename") as e:
-        read(tmp_path / "b")
-    left = next(path for path in tmp_path.iterdir() if ".replaced." in path.name)
-    assert str(left) in str(e.value)
-    assert read(left)[0] == {"a.json": 1}
-
-
-def test_a_kill_while_files_are_written_leaves_a_bundle_that_can_be_written_again(
-    tmp_path, monkeypatch
-):
-    """What a kill leaves behind is hidden and in nobody's way."""
-    killing(monkeypatch, files, "_write_new", 2)
-    monkeypatch.setattr(shutil, "rmtree", lambda *a, **k: None)
-    with pytest.raises(Killed):
-        write(tmp_path / "b", 1)
-    monkeypatch.undo()
-    assert all(path.name.startswith(".b.") for path in tmp_path.iterdir())
-    write(tmp_path / "b", 2)
-    assert read(tmp_path / "b")[0] == {"a.json": 2}
-
-
-def test_a_bundle_of_its_kind_is_discarded_and_nothing_else(tmp_path):
-    discard_bundle(tmp_path / "nowhere", KIND)
-    write(tmp_path / "b")
-    before = contents(tmp_path)
-    discard_bundle(tmp_path / "b", "another kind")
-    discard_bundle(tmp_path, KIND)
-    assert contents(tmp_path) == before
-    (tmp_path / "b" / "manifest.json").write_text("{")
-    discard_bundle(tmp_path / "b", KIND)
-    assert (tmp_path / "b").is_dir()
-    write(tmp_path / "c")
-    discard_bundle(tmp_path / "c", KIND)
-    assert [path.name for path in tmp_path.iterdir()] == ["b"]

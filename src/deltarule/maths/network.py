@@ -325,6 +325,25 @@ class Network:
             mask[start:stop] = True
         return net.with_changes(frozen=mask)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A formula travels by its name, which may stand for another one where it arrives.
+        from deltarule.maths.formulamarks import is_own, network_marks
+
+        functions = [g.formula for g in self.activations if g is not None]
+        functions += [self.loss.formula, *dict(self.loss.fused).values()]
+        state = dict(self.__dict__)
+        if is_own(*functions):
+            state["_marks"] = network_marks(self)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from deltarule.maths.formulamarks import check_formulas
+
+        state = dict(state)
+        marks = state.pop("_marks", None)
+        self.__dict__.update(state)
+        check_formulas(self, marks)
+
     def summary(self) -> str:
         """A table of the layers with their counts of parameters and multiply-adds."""
         rows = [("layer", "nodes", "activation", "parameters", "multiply-adds")]
