@@ -24,7 +24,7 @@ PLACES = {
     "onnxruntime": ["export/", "bench/"],
     "ray": ["cluster/"],
     "rich": ["cli/"],
-    "safetensors": ["files"],
+    "safetensors": ["files/bundles.py"],
     "scipy": ["optimizers/lbfgs.py", "engines/compiled/"],
     "sklearn": ["estimators/", "bench/", "playground/data.py"],  # the last for its digits
     "starlette": ["playground/"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -113,7 +114,7 @@ def bench(
                 {"threads": threads, "rounds": rounds, "engine": engine},
                 quiet,
             )
-        _write(found, json_file, plot, quiet)
+        _write(found, json_file, plot, force, quiet)
 
 
 def _names(text: str) -> list[str]:
@@ -161,21 +162,28 @@ def _say(text: str, quiet: bool) -> None:
 
 
 def _write(
-    found: Comparison | Scaling, json_file: Path | None, plot: Path | None, quiet: bool
+    found: Comparison | Scaling,
+    json_file: Path | None,
+    plot: Path | None,
+    force: bool,
+    quiet: bool,
 ) -> None:
-    from deltarule.cli.places import make_parent
-    from deltarule.files import write_bytes, write_json
+    from deltarule.cli.places import make_parent, saved_or_elsewhere, write_output
+    from deltarule.files import write_json
 
     written = []
     if json_file is not None:
-        make_parent(json_file)
-        write_json(json_file, found.as_record())
+
+        def write(path: Path, *, overwrite: bool = False) -> None:
+            make_parent(path)
+            write_json(path, found.as_record(), overwrite=overwrite)
+
+        saved_or_elsewhere(json_file, functools.partial(write, overwrite=force), write)
         written.append(str(json_file))
     if plot is not None:
         from deltarule.cli.bench_pictures import picture
 
-        make_parent(plot)
-        write_bytes(plot, picture(found, plot.suffix.lower().removeprefix(".")))
+        write_output(plot, force, picture(found, plot.suffix.lower().removeprefix(".")))
         written.append(str(plot))
     if written:
         _say(f"\nWrote {' and '.join(written)}.", quiet)

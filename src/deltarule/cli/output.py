@@ -75,7 +75,10 @@ def plain(text: str) -> str:
 
 def json_object(value: Mapping[str, Any]) -> None:
     """Print one JSON object, in one line; a number that JSON cannot hold becomes null."""
-    print(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+    # A name of a file that is no UTF-8 is printed with escapes.
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    ascii_only = not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)
+    print(json.dumps(_finite(value), allow_nan=False) if ascii_only else text)
 
 
 def _finite(value: Any) -> Any:

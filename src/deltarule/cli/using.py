@@ -65,7 +65,7 @@ def predict_table(
                 columns[f"probability_{label}"] = outputs[:, number]
         notes = [output.in_options(note) for note in (*typed.notes, *model.encoder.notes(typed))]
         if out is not None or not as_json:
-            write_predictions(out, columns)
+            write_predictions(out, columns, force)
     if as_json:
         report: dict[str, Any] = {"rows": len(typed), "notes": notes}
         if out is not None:

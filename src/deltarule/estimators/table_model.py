@@ -215,7 +215,7 @@ class TableModel:
                 settings=dict(extra["settings"]),
                 report=dict(extra["report"]),
             )
-        except (DataError, KeyError, TypeError, ValueError) as error:
+        except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise FileError(
                 f"{str(folder)!r} is not a complete model of a table: {error}; "
                 "restore it, or train again"
@@ -224,6 +224,12 @@ class TableModel:
             raise FileError(
                 f"the encoder in {str(folder)!r} is not that of its network, which takes "
                 f"{model.net.n_inputs} features; restore it, or train again"
+            )
+        expected = 1 if loaded.task == "regression" else len(loaded.classes)
+        if model.net.n_outputs not in ({1, 2} if expected == 2 else {expected}):
+            raise FileError(
+                f"the target in {str(folder)!r} is not that of its network, which has "
+                f"{model.net.n_outputs} outputs; restore it, or train again"
             )
         return loaded
 

@@ -8,15 +8,9 @@ Everything that the library saves goes through this folder, and takes its place 
 :mod:`deltarule.files.moving`.
 """
 
-from deltarule.files.bundles import (
-    Bundle,
-    Part,
-    check_bundle_place,
-    check_file_place,
-    read_bundle,
-    write_bundle,
-)
+from deltarule.files.bundles import Bundle, Part, read_bundle, write_bundle
 from deltarule.files.elsewhere import save_elsewhere
+from deltarule.files.places import check_bundle_place, check_file_place, is_bundle
 from deltarule.files.single import read_json, write_bytes, write_json
 from deltarule.files.steady import steady
 
@@ -25,6 +19,7 @@ __all__ = [
     "Part",
     "check_bundle_place",
     "check_file_place",
+    "is_bundle",
     "read_bundle",
     "read_json",
     "save_elsewhere",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import os
 import shutil
@@ -27,20 +28,23 @@ from deltarule.files.moving import (
     resolved,
     sync_folder,
 )
+from deltarule.files.places import (
+    ARRAYS,
+    MANIFEST,
+    check_replaceable,
+    exists_already,
+    new_folder,
+    write_new,
+)
 from deltarule.files.single import json_bytes, parsed, parsed_json, read_json
 from deltarule.files.steady import steady
 
 __all__ = [
     "Bundle",
     "Part",
-    "check_bundle_place",
-    "check_file_place",
     "read_bundle",
     "write_bundle",
 ]
-
-_MANIFEST = "manifest.json"
-_ARRAYS = "arrays.safetensors"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Bundle:
     arrays: Mapping[str, np.ndarray]
 
     def contents(self, extras: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
-        """Every file, the manifest first: it says which files of a folder are the bundle's.
+        """Every file, the manifest last: a folder without one was not written to its end.
 
         Raises
         ------
@@ -73,12 +77,12 @@ class Bundle:
         extras = extras or {}
         files = {name: json_bytes(name, value) for name, value in self.documents.items()}
         # asarray and not ascontiguousarray, which gives a scalar a dimension.
-        files[_ARRAYS] = save({k: np.asarray(v, order="C") for k, v in self.arrays.items()})
+        files[ARRAYS] = save({k: np.asarray(v, order="C") for k, v in self.arrays.items()})
         manifest: dict[str, Any] = {"format": self.kind, "version": self.version}
         manifest["sha256"] = _digests(files)
         if extras:
             manifest["extras"] = _digests(extras)
-        return {_MANIFEST: json_bytes(_MANIFEST, manifest), **files, **extras}
+        return {**files, **extras, MANIFEST: json_bytes(MANIFEST, manifest)}
 
 
 def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -150,46 +154,37 @@ def write_bundle(
     given, parts = Path(folder), parts or {}
     with clear_errors("write", given):
         bundle = Bundle(kind, version, documents, arrays)
-        files = {"": bundle.contents(extras)}
-        files |= {n: p.bundle.contents() for n, p in parts.items() if p.bundle is not None}
+        files = {n: p.bundle.contents() for n, p in parts.items() if p.bundle is not None}
+        files[""] = bundle.contents(extras)
         target = resolved(given)
-        own = Own(_MANIFEST, {name: part.kind for name, part in parts.items()})
-        _check_place(given, target, kind, overwrite)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        own = Own(MANIFEST, {name: part.kind for name, part in parts.items()})
+        check_replaceable(given, target, kind, overwrite)
+        _make_parents(target)
         temporary = beside(target)
-        held = hold_new(temporary, lambda: _new_folder(temporary))
+        held = hold_new(temporary, lambda: new_folder(temporary))
         try:
             for place, contents in files.items():
                 (temporary / place).mkdir(exist_ok=True)
                 for name, data in contents.items():
-                    _write_new(temporary / place / name, data)
+                    write_new(temporary / place / name, data)
                 sync_folder(temporary / place)
-            sync_folder(temporary)
             with locked(target.parent):
                 _recover(target, own)
-                _check_place(given, target, kind, overwrite)
+                check_replaceable(given, target, kind, overwrite)
                 _put(temporary, target, own, parts)
         except FileExistsError:
-            raise _exists(given) from None
+            raise exists_already(given) from None
         finally:
             _clear(temporary, target, own)
             held.close()
 
 
-def _new_folder(path: Path) -> int:
-    path.mkdir()
+def _make_parents(target: Path) -> None:
     try:
-        return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    except OSError:  # folders cannot be opened on this system
-        return -1
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet, down to the disk, with the usual permissions."""
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        number = errno.ENOTDIR
+        raise NotADirectoryError(number, os.strerror(number), str(target.parent)) from None
 
 
 def _put(new: Path, target: Path, own: Own, parts: Mapping[str, Part]) -> None:
@@ -202,7 +197,7 @@ def _put(new: Path, target: Path, own: Own, parts: Mapping[str, Part]) -> None:
             for name, part in parts.items()
             if part.bundle is None and part.keep is not None and part.keep(target / name)
         }
-        os.chmod(new, stat.S_IMODE(os.stat(target).st_mode))
+        new.chmod(stat.S_IMODE(target.stat().st_mode))
         mirrored(target, new, own, kept)
         exchange(new, target)
         if own.names(new) is None:  # it was empty
@@ -217,7 +212,7 @@ def _recover(target: Path, own: Own) -> None:
     """Clear away what writers that ended in the middle have left."""
     temporary, replaced = leftovers(target)
     if replaced and not os.path.lexists(target):
-        os.rename(replaced.pop(), target)
+        replaced.pop().rename(target)
     for left in (*temporary, *replaced):
         _clear(left, target, own)
 
@@ -232,155 +227,10 @@ def _clear(left: Path, target: Path, own: Own) -> None:
             return
         remove_own(left, own)
         if target.is_dir():
-            carry(left, target, but=_MANIFEST)
-        if [path.name for path in left.iterdir()] == [_MANIFEST]:
-            (left / _MANIFEST).unlink()
+            carry(left, target, but=MANIFEST)
+        if [path.name for path in left.iterdir()] == [MANIFEST]:
+            (left / MANIFEST).unlink()
             left.rmdir()
-
-
-def _check_place(given: Path, target: Path, kind: str, overwrite: bool) -> None:
-    """Refuse a folder that may not be replaced, or that cannot change its name."""
-    if not os.path.lexists(target) and not (given.is_symlink() and not overwrite):
-        return
-    if not overwrite:
-        raise _exists(given)
-    if not is_bundle(target, kind):
-        raise FileError(
-            f"{str(given)!r} exists and is not a folder with a {kind}; it is left untouched. "
-            "Choose another name"
-        )
-    if os.path.ismount(target) or _is_here(target):
-        what = "where a disk is mounted" if os.path.ismount(target) else "the current folder"
-        raise FileError(
-            f"{str(given)!r} is {what}, which cannot be replaced in one step; it is left "
-            "untouched. Name another folder, such as one in it"
-        )
-
-
-def _is_here(folder: Path) -> bool:
-    try:
-        return os.path.samefile(folder, os.curdir)
-    except OSError:
-        return False
-
-
-def is_bundle(folder: Path, kind: str) -> bool:
-    """Whether a folder is a bundle of this kind, or empty."""
-    if not folder.is_dir():
-        return False
-    if not any(folder.iterdir()):
-        return True
-    try:
-        given = read_json(folder / _MANIFEST)
-    except FileError:
-        return False
-    return isinstance(given, dict) and given.get("format") == kind
-
-
-def _exists(folder: Path) -> FileError:
-    return FileError(
-        f"{str(folder)!r} exists already; choose another name, or allow it to be replaced"
-    )
-
-
-def check_bundle_place(
-    folder: str | os.PathLike[str], kind: str, *, overwrite: bool = False
-) -> None:
-    """Refuse a place that :func:`write_bundle` would refuse, before the work is done for it.
-
-    A folder is made beside the place, written to, and removed.
-
-    Parameters
-    ----------
-    folder : path
-    kind : str
-        The format.
-    overwrite : bool
-        As it will be.
-
-    Raises
-    ------
-    FileError
-        If nothing could be written there, or what is there may not be replaced.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     check_bundle_place(folder + "/new", "box")
-    ...     check_bundle_place(folder + "/" + 300 * "n", "box")
-    Traceback (most recent call last):
-    deltarule.errors.FileError: cannot write ...: File name too long
-    """
-    given = Path(folder)
-    with clear_errors("write", given):
-        target = resolved(given)
-        _check_place(given, target, kind, overwrite)
-        # The longest name in it that will be.
-        _rehearse(target, Path("record", _ARRAYS))
-
-
-def check_file_place(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Refuse a place that :func:`write_bytes` would refuse, before the work is done for it.
-
-    Raises
-    ------
-    FileError
-        If nothing could be written there, or the file exists (without ``overwrite``).
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     check_file_place(folder + "/new.csv")
-    """
-    given = Path(path)
-    with clear_errors("write", given):
-        if given.is_dir():
-            raise FileError(f"{str(path)!r} is a folder; expected a file's name")
-        if os.path.lexists(given) and not overwrite:
-            raise _exists(given)
-        if given.exists() and not given.is_file():
-            return  # a device or a pipe
-        _rehearse(resolved(given), None)
-
-
-def _rehearse(target: Path, inner: Path | None) -> None:
-    """Make the folder, or the file, under its own name in a folder that is removed again."""
-    place = target.parent
-    missing = []
-    while not os.path.lexists(place):
-        missing.append(place.name)
-        place = place.parent
-    # Names are tried one by one, so that each may be as long as names can be, and no longer.
-    trial = beside(place / "deltarule")
-    held = hold_new(trial, lambda: _new_folder(trial))
-    try:
-        for name in (*missing, target.name):
-            (trial / name).mkdir()
-            (trial / name).rmdir()
-        _write_new(trial / "a", b"a")
-        longest = len(os.fsencode(target if inner is None else target / inner)) + _LONGER
-        limit = _longest_path(place)
-        if longest > limit:
-            raise FileError(
-                f"cannot write {str(target)!r}: the path is too long; expected at most "
-                f"{limit - longest + len(os.fsencode(target))} bytes"
-            )
-    finally:
-        shutil.rmtree(trial, ignore_errors=True)
-        held.close()
-
-
-# By how much a temporary name is longer than the name it is for.
-_LONGER = 32
-
-
-def _longest_path(place: Path) -> int:
-    try:
-        return os.pathconf(place, "PC_PATH_MAX")
-    except (AttributeError, OSError, ValueError):
-        return 4096
 
 
 def read_bundle(
@@ -416,13 +266,11 @@ def read_bundle(
     return steady(folder, lambda: _read(Path(folder), kind, version))
 
 
-def _read(
-    folder: Path, kind: str, version: int
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(folder: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     from safetensors.numpy import load
 
-    if not (folder / _MANIFEST).is_file():
-        state = f"has no {_MANIFEST}" if folder.is_dir() else _missing(folder)
+    if not (folder / MANIFEST).is_file():
+        state = f"has no {MANIFEST}" if folder.is_dir() else _missing(folder)
         raise FileError(f"{str(folder)!r} {state}; expected a folder with a {kind}")
     documents: dict[str, Any] = {}
     arrays: dict[str, np.ndarray] = {}
@@ -437,7 +285,7 @@ def _read(
                 f"{str(path)!r} is not what was written (its checksum differs); it was edited or "
                 "cut short. Restore it or train again"
             )
-        if name == _ARRAYS:
+        if name == ARRAYS:
             arrays = parsed(path, load, data)
         else:
             documents[name] = parsed_json(path, data)
@@ -446,14 +294,14 @@ def _read(
 
 def _checksums(folder: Path, kind: str, version: int) -> dict[str, str]:
     """What the manifest says the files are, if it is one that can be read."""
-    manifest = read_json(folder / _MANIFEST)
+    manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("format") != kind:
         given = manifest.get("format") if isinstance(manifest, dict) else manifest
         raise FileError(f"{str(folder)!r} holds a {given!r}; expected a {kind}")
     written, checksums = manifest.get("version"), manifest.get("sha256")
     if not isinstance(written, int) or not isinstance(checksums, dict):
         raise FileError(
-            f"{str(folder / _MANIFEST)!r} lacks the version or the checksums; "
+            f"{str(folder / MANIFEST)!r} lacks the version or the checksums; "
             "restore it or train again"
         )
     if written > version:
@@ -465,7 +313,8 @@ def _checksums(folder: Path, kind: str, version: int) -> dict[str, str]:
 
 
 def _missing(folder: Path) -> str:
-    left = leftovers(resolved(folder))[1]
+    with clear_errors("read", folder):
+        left = leftovers(resolved(folder))[1]
     if left:
         return (
             "is not there: a write that was to replace it was interrupted, and left it as "

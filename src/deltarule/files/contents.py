@@ -85,9 +85,9 @@ def _second_name(old: Path, new: Path) -> None:
     with contextlib.suppress(OSError):
         new.parent.mkdir(exist_ok=True)
         if old.is_dir() and not old.is_symlink():
-            state = os.stat(old)
+            state = old.stat()
             new.mkdir()
-            os.chmod(new, stat.S_IMODE(state.st_mode))
+            new.chmod(stat.S_IMODE(state.st_mode))
             for entry in _entries(old):
                 _second_name(entry, new / entry.name)
         else:
@@ -126,9 +126,9 @@ def carry(old: Path, new: Path, *, but: str = "") -> None:
 def _carry(old: Path, new: Path) -> None:
     if not os.path.lexists(new):
         new.parent.mkdir(exist_ok=True)
-        os.rename(old, new)
+        old.rename(new)
     elif _same(old, new):
-        os.unlink(old)
+        old.unlink()
     elif all(path.is_dir() and not path.is_symlink() for path in (old, new)):
         carry(old, new)
         old.rmdir()
@@ -136,7 +136,7 @@ def _carry(old: Path, new: Path) -> None:
         number = 1
         while os.path.lexists(free := new.with_name(f"{new.name}.kept{number}")):
             number += 1
-        os.rename(old, free)
+        old.rename(free)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -1,5 +1,4 @@
-"""Where to save what cannot be saved where it was to be: beside it, here, or among temporary files.
-"""
+"""Where to save what cannot be saved in its place: beside it, here, or among temporary files."""
 
 from __future__ import annotations
 
@@ -40,11 +39,10 @@ def save_elsewhere(place: str | os.PathLike[str], save: Callable[[Path], object]
     given = Path(place)
     # A name that is too long, or cannot be one, is none to save under.
     name = "".join(c for c in given.name if c.isprintable())[:60] or "saved"
-    stem, suffix = os.path.splitext(name)
-    for folder in (given.absolute().parent, Path.cwd(), None):
+    stem, suffix = Path(name).stem, Path(name).suffix
+    for known in (given.absolute().parent, Path.cwd(), None):
         try:
-            if folder is None:
-                folder = Path(tempfile.mkdtemp(prefix="deltarule-"))
+            folder = known or Path(tempfile.mkdtemp(prefix="deltarule-"))
             for number in range(2, _MOST):
                 path = folder / f"{stem}-{number}{suffix}"
                 if not os.path.lexists(path):

@@ -91,12 +91,11 @@ def resolved(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     FileError
-        If links lead in a circle, or the name cannot be one.
+        If links lead in a circle.
     """
-    with clear_errors("follow", path):
-        found = Path(os.path.realpath(path))
-        if found.is_symlink():
-            raise FileError(f"{str(path)!r} is a link that leads in a circle; name another place")
+    found = Path(os.path.realpath(path))
+    if found.is_symlink():
+        raise FileError(f"{str(path)!r} is a link that leads in a circle; name another place")
     return found
 
 
@@ -153,7 +152,7 @@ def leftovers(path: Path) -> tuple[list[Path], list[Path]]:
     """
     prefix, found = _prefix(path), ([], [])  # type: tuple[str, tuple[list[Path], list[Path]]]
     try:
-        names = sorted(os.listdir(path.parent))
+        names = sorted(each.name for each in path.parent.iterdir())
     except OSError:
         return found
     for name in names:
@@ -276,7 +275,7 @@ def rename_new(old: Path, new: Path) -> None:
     if old.is_dir():
         # A folder is not renamed onto one that holds something, nor onto a file.
         try:
-            os.rename(old, new)
+            old.rename(new)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.ENOTDIR):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(new)) from None
@@ -287,9 +286,9 @@ def rename_new(old: Path, new: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        os.rename(old, new)
+        old.rename(new)
         return
-    os.unlink(old)
+    old.unlink()
 
 
 def exchange(one: Path, other: Path) -> None:
@@ -301,13 +300,13 @@ def exchange(one: Path, other: Path) -> None:
     if _renamed(one, other, _EXCHANGE):
         return
     aside = replaced_name(other)
-    os.rename(other, aside)
+    other.rename(aside)
     try:
-        os.rename(one, other)
+        one.rename(other)
     except BaseException:
-        os.rename(aside, other)
+        aside.rename(other)
         raise
-    os.rename(aside, one)
+    aside.rename(one)
 
 
 def sync_folder(folder: Path) -> None:

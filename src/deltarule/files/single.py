@@ -74,14 +74,14 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = 
                 file.write(data)
                 file.flush()
                 if mode is not None:
-                    os.chmod(temporary, stat.S_IMODE(mode))
+                    temporary.chmod(stat.S_IMODE(mode))
                 os.fsync(file.fileno())
             with locked(target.parent):
                 for left in leftovers(target)[0]:
                     if left.is_file():
                         left.unlink()
                 if overwrite:
-                    os.replace(temporary, target)
+                    temporary.replace(target)
                 else:
                     rename_new(temporary, target)
         except FileExistsError:
@@ -107,7 +107,7 @@ def _forget(path: Path) -> None:
 
 def _mode(path: Path) -> int | None:
     try:
-        return os.stat(path).st_mode
+        return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -126,7 +126,7 @@ def _number(value: Any) -> Any:
 
 
 def json_bytes(name: str, value: Any) -> bytes:
-    """A value as JSON, which any text that Python has comes back from.
+    r"""A value as JSON, which any text that Python has comes back from.
 
     Raises
     ------
@@ -136,9 +136,9 @@ def json_bytes(name: str, value: Any) -> bytes:
     Examples
     --------
     >>> json_bytes("a.json", {"ä": 1}).decode()
-    '{\\n  "ä": 1\\n}\\n'
-    >>> json_bytes("a.json", "\\ud800")
-    b'"\\\\ud800"\\n'
+    '{\n  "ä": 1\n}\n'
+    >>> json_bytes("a.json", "\ud800")
+    b'"\\ud800"\n'
     """
 
     def text(*, escaped: bool) -> str:

@@ -78,7 +78,7 @@ class _Seen:
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            state = os.stat(self.folder)
+            state = self.folder.stat()
         except (OSError, ValueError):
             return None
         return state.st_dev, state.st_ino

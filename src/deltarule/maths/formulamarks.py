@@ -36,6 +36,8 @@ __all__ = [
     "is_own",
     "marked",
     "network_marks",
+    "with_marks",
+    "without_marks",
 ]
 
 Mark = dict[str, Any]
@@ -110,7 +112,7 @@ def marked(
         xp = RecordingNamespace()
         try:
             expression = expression_digest(xp.number(node) for node in write(xp))
-        except Exception:  # what cannot be written down fails in ways of its own
+        except Exception:  # noqa: BLE001  what cannot be written down fails in ways of its own
             expression = None
     with np.errstate(all="ignore"):
         numbers = [
@@ -205,6 +207,36 @@ def check_formulas(net: Network, written: Any) -> None:
         check_marks(network_marks(net), written)
 
 
+def with_marks(net: Network) -> dict[str, Any]:
+    """What is pickled of a network: a user's formula travels by its name alone, so with its mark.
+
+    Examples
+    --------
+    >>> sorted(set(with_marks(Network([1, 1]))) - set(vars(Network([1, 1]))))
+    []
+    """
+    functions = [each.formula for each in net.activations if each is not None]
+    functions += [net.loss.formula, *dict(net.loss.fused).values()]
+    state = dict(vars(net))
+    return state | {"_marks": network_marks(net)} if is_own(*functions) else state
+
+
+def without_marks(state: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`with_marks` gave, after its marks were compared.
+
+    Raises
+    ------
+    InputError
+        If a formula's name stands for another one here.
+    """
+    plain = {name: value for name, value in state.items() if name != "_marks"}
+    if "_marks" in state:
+        net = Network.__new__(Network)
+        vars(net).update(plain)
+        check_formulas(net, state["_marks"])
+    return plain
+
+
 def check_marks(marks: Sequence[Mark], written: Any) -> None:
     """Refuse marks that are not those that were written.
 
@@ -240,8 +272,10 @@ def _difference(now: Mark, then: Mark) -> str:
     if len(ours) == len(theirs):
         for x, y in zip(ours, theirs, strict=True):
             if not _close(x, y):
-                return f"it gives {x:.9g} where it gave {y:.9g}" if _numbers(x, y) else (
-                    f"it gives {x} where it gave {y}"
+                return (
+                    f"it gives {x:.9g} where it gave {y:.9g}"
+                    if _numbers(x, y)
+                    else (f"it gives {x} where it gave {y}")
                 )
         if not (now["own"] or then["own"]):
             return ""

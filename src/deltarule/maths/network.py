@@ -326,23 +326,14 @@ class Network:
         return net.with_changes(frozen=mask)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A formula travels by its name, which may stand for another one where it arrives.
-        from deltarule.maths.formulamarks import is_own, network_marks
+        from deltarule.maths.formulamarks import with_marks
 
-        functions = [g.formula for g in self.activations if g is not None]
-        functions += [self.loss.formula, *dict(self.loss.fused).values()]
-        state = dict(self.__dict__)
-        if is_own(*functions):
-            state["_marks"] = network_marks(self)
-        return state
+        return with_marks(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from deltarule.maths.formulamarks import check_formulas
+        from deltarule.maths.formulamarks import without_marks
 
-        state = dict(state)
-        marks = state.pop("_marks", None)
-        self.__dict__.update(state)
-        check_formulas(self, marks)
+        self.__dict__.update(without_marks(state))
 
     def summary(self) -> str:
         """A table of the layers with their counts of parameters and multiply-adds."""

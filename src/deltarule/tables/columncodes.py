@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -166,8 +167,21 @@ class NumberCode:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> NumberCode:
-        """What :meth:`to_dict` wrote down."""
-        return cls(**record)
+        """What :meth:`to_dict` wrote down.
+
+        Raises
+        ------
+        ValueError
+            If its numbers are none that training gives.
+        """
+        code = cls(**record)
+        numbers = [float(code.mean), float(code.std), float(code.median)]
+        if not all(map(math.isfinite, numbers)) or not code.std > 0:
+            raise ValueError(
+                f"column {code.name!r} has mean {code.mean}, std {code.std} and median "
+                f"{code.median}; expected finite numbers, and a std above 0"
+            )
+        return code
 
 
 @dataclass(frozen=True)

@@ -245,9 +245,7 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
             f"{str(folder)!r} is not a complete model: {error} is missing; restore it or train "
             "again"
         ) from error
-    except (
-        InputError, TypeError, ValueError, AttributeError, OverflowError, MemoryError
-    ) as error:
+    except (InputError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         raise FileError(f"{str(folder)!r} is not a complete model: {error}") from error
 
 

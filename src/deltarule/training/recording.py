@@ -281,7 +281,7 @@ def _loaded(folder: Path) -> Recording:
 
 
 def recording_part(theta: np.ndarray, recording: Recording | None = None) -> dict[str, Part]:
-    """The part of a model's folder that is its recording, for :func:`~deltarule.files.write_bundle`.
+    """The part of a model's folder that is its recording, for ``write_bundle``.
 
     Without one, that which is there stays if it is of these very parameters.
 
@@ -311,9 +311,9 @@ def _recording(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
     rows = None
     if "rows" in arrays:
         rows = np.flatnonzero(np.unpackbits(arrays["rows"], count=plain["n_rows"]))
-    for step, state in checkpoints.items():
+    for after, state in checkpoints.items():
         if not np.isfinite(net.check_theta(state["theta"])).all():
-            raise InputError(f"the parameters after step {step} are not all finite")
+            raise InputError(f"the parameters after step {after} are not all finite")
     if plain["begin"] not in checkpoints:
         raise InputError(f"the checkpoint after step {plain['begin']} is missing")
     dropout = plain["settings"]["dropout"]
