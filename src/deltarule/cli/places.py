@@ -23,6 +23,7 @@ from deltarule.files import (
     save_elsewhere,
     write_bytes,
 )
+from deltarule.files.moving import clear_errors
 from deltarule.training.model import KIND as MODEL
 from deltarule.training.recording import FOLDER
 from deltarule.training.recording import KIND as RECORDING
@@ -73,20 +74,21 @@ def check_model_folder(folder: Path, force: bool, record: bool = False) -> None:
         If it exists (without ``force``), is no model's folder (with ``force``), or its
         place cannot be written to.
     """
-    _check_free(folder, force)
-    if folder.exists() and not is_bundle(folder, MODEL):
-        raise FileError(
-            f"{str(folder)!r} is not the folder of a model, so it is left as it is; --force "
-            "replaces models only. Name another folder with --out"
-        )
-    place = folder / FOLDER
-    if record and place.exists() and not is_bundle(place, RECORDING):
-        raise FileError(
-            f"{str(place)!r} is not a recording, so it is left as it is; move it away, or leave "
-            "--record out"
-        )
-    _check_writable(folder)
-    check_bundle_place(folder, MODEL, overwrite=force)
+    with clear_errors("write", folder):
+        _check_free(folder, force)
+        if folder.exists() and not is_bundle(folder, MODEL):
+            raise FileError(
+                f"{str(folder)!r} is not the folder of a model, so it is left as it is; --force "
+                "replaces models only. Name another folder with --out"
+            )
+        place = folder / FOLDER
+        if record and place.exists() and not is_bundle(place, RECORDING):
+            raise FileError(
+                f"{str(place)!r} is not a recording, so it is left as it is; move it away, or "
+                "leave --record out"
+            )
+        _check_writable(folder)
+        check_bundle_place(folder, MODEL, overwrite=force)
 
 
 def check_predictions_file(out: Path, force: bool) -> None:
@@ -114,11 +116,14 @@ def check_output_file(out: Path, force: bool, option: str, endings: Sequence[str
         raise InputError(
             f"{option} is {str(out)!r}; expected a name that ends in {', '.join(endings)}"
         )
-    if out.is_dir():
-        raise FileError(f"{str(out)!r} is a folder; expected a file's name; give {option} another")
-    _check_free(out, force, option)
-    _check_writable(out, option)
-    check_file_place(out, overwrite=force)
+    with clear_errors("write", out):
+        if out.is_dir():
+            raise FileError(
+                f"{str(out)!r} is a folder; expected a file's name; give {option} another"
+            )
+        _check_free(out, force, option)
+        _check_writable(out, option)
+        check_file_place(out, overwrite=force)
 
 
 def _check_free(place: Path, force: bool, option: str = "--out") -> None:

@@ -91,7 +91,7 @@ def weighted_median(
     half = reached[-1] / 2
     low = values[order[np.searchsorted(reached, half, side="left")]]
     high = values[order[min(np.searchsorted(reached, half, side="right"), len(order) - 1)]]
-    return float(low / 2 + high / 2)
+    return float(low) if low == high else float(low / 2 + high / 2)  # half of the least is 0
 
 
 @dataclass(frozen=True)
