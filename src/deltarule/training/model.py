@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -264,6 +265,10 @@ def _check_sizes(network: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
                 f"{name} is {arrays[name].dtype} of shape {arrays[name].shape}; expected "
                 f"{network.get('dtype', 'float64')} of shape {shape}"
             )
+    total = sum(math.prod(shape) for shape in expected.values())
+    for start, stop in network.get("frozen", []):
+        if not 0 <= start < stop <= total:
+            raise InputError(f"frozen is from {start} to {stop}, of {total} parameters")
     extra = sorted(set(arrays) - set(expected))
     if extra:
         raise InputError(
