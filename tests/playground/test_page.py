@@ -229,7 +229,7 @@ def test_what_cannot_be_used_is_said_on_the_page(watched):
         ("#noise", "-3", "noise"),
         ("#seed", "-1", "seed"),
         ("#l2", "-1", "l2"),
-        ("#batch", "0", "batch"),
+        ("#batch", "-1", "batch"),
         ("[aria-label='Nodes of hidden layer 1']", "0", "layer"),
         ("[aria-label='Nodes of hidden layer 2']", "", "expected a number"),
     ],

@@ -43,6 +43,7 @@ __all__ = [
 Mark = dict[str, Any]
 
 _FEW = (-20.0, -4.0, -1.5, -0.75, -0.25, 0.25, 0.75, 1.5, 4.0, 20.0)
+_MOST_MARKS = 200
 _DIGITS, _RELATIVE, _ABSOLUTE = 9, 1e-6, 1e-9
 # Neither is the order of two operands a matter of rounding, nor the side of a comparison.
 _SYMMETRIC = {"add", "multiply", "minimum", "maximum", "equal", "not_equal"}
@@ -135,8 +136,22 @@ def network_marks(net: Network) -> list[Mark]:
     ['tanh', 'identity', 'squared_error']
     """
     activations = dict.fromkeys(each for each in net.activations if each is not None)
-    marks = [_of_activation(each) for each in activations]
-    return [*marks, _of_loss(net.loss, net.output_activation, min(net.n_outputs, 4))]
+    marks = [_kept(_of_activation, each) for each in activations]
+    loss = _kept(_of_loss, net.loss, net.output_activation, min(net.n_outputs, 4))
+    return [dict(mark) for mark in (*marks, loss)]
+
+
+_MARKS: dict[tuple[Any, ...], Mark] = {}
+
+
+def _kept(make: Callable[..., Mark], *records: Any) -> Mark:
+    """A mark that is made once for a formula of the library's; a user's may change."""
+    known = _MARKS.get((make, *records))
+    if known is None:
+        known = make(*records)
+        if not known["own"] and len(_MARKS) < _MOST_MARKS:
+            _MARKS[make, *records] = known
+    return known
 
 
 def _of_activation(record: Activation) -> Mark:
