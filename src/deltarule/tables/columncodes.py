@@ -91,7 +91,8 @@ def weighted_median(
     half = reached[-1] / 2
     low = values[order[np.searchsorted(reached, half, side="left")]]
     high = values[order[min(np.searchsorted(reached, half, side="right"), len(order) - 1)]]
-    return float(low) if low == high else float(low / 2 + high / 2)  # half of the least is 0
+    # Half of the least number above 0 is 0, so the mean may leave the two by a rounding.
+    return float(min(max(low / 2 + high / 2, low), high))
 
 
 @dataclass(frozen=True)
