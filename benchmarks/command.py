@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from deltarule.cli import output
 from deltarule.cli.app import CONTEXT, Grouped
 from deltarule.cli.options import Force, Quiet, one, whole
-from deltarule.cli.status import execute, saving, told
+from deltarule.cli.status import execute, told
 from deltarule.errors import InputError
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def bench(
                 {"threads": threads, "rounds": rounds, "engine": engine},
                 quiet,
             )
-        _write(found, json_file, plot, quiet)
+        _write(found, json_file, plot, force, quiet)
 
 
 _app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -172,24 +173,28 @@ def _say(text: str, quiet: bool) -> None:
 
 
 def _write(
-    found: Comparison | Scaling, json_file: Path | None, plot: Path | None, quiet: bool
+    found: Comparison | Scaling,
+    json_file: Path | None,
+    plot: Path | None,
+    force: bool,
+    quiet: bool,
 ) -> None:
-    from deltarule.cli.places import make_parent
-    from deltarule.files import write_bytes, write_json
+    from deltarule.cli.places import make_parent, saved_or_elsewhere, write_output
+    from deltarule.files import write_json
 
     written = []
     if json_file is not None:
-        make_parent(json_file)
-        with saving(str(json_file)):
-            write_json(json_file, found.as_record())
+
+        def write(path: Path, *, overwrite: bool = False) -> None:
+            make_parent(path)
+            write_json(path, found.as_record(), overwrite=overwrite)
+
+        saved_or_elsewhere(json_file, functools.partial(write, overwrite=force), write)
         written.append(str(json_file))
     if plot is not None:
         from benchmarks.comparison.pictures import picture
 
-        make_parent(plot)
-        drawn = picture(found, plot.suffix.lower().removeprefix("."))
-        with saving(str(plot)):
-            write_bytes(plot, drawn)
+        write_output(plot, force, picture(found, plot.suffix.lower().removeprefix(".")))
         written.append(str(plot))
     if written:
         _say(f"\nWrote {' and '.join(written)}.", quiet)

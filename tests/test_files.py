@@ -1,9 +1,9 @@
 """Files and bundles: whole or not at all, checked, and never a pickle."""
 
+import hashlib
 import json
 import os
 import pickle
-import shutil
 import stat
 from pathlib import Path
 
@@ -13,9 +13,13 @@ import pytest
 from deltarule import files
 from deltarule.errors import FileError, InputError
 from deltarule.files import (
-    discard_bundle,
+    Bundle,
+    Part,
+    check_bundle_place,
+    check_file_place,
     read_bundle,
     read_json,
+    save_elsewhere,
     write_bundle,
     write_bytes,
     write_json,
@@ -223,7 +227,7 @@ def test_a_file_with_the_right_checksum_and_the_wrong_content(tmp_path, name):
     write(tmp_path / "b")
     (tmp_path / "b" / name).write_bytes(b"not this")
     manifest = read_json(tmp_path / "b" / "manifest.json")
-    manifest["sha256"][name] = files.hashlib.sha256(b"not this").hexdigest()
+    manifest["sha256"][name] = hashlib.sha256(b"not this").hexdigest()
     write_json(tmp_path / "b" / "manifest.json", manifest)
     with pytest.raises(FileError, match=f"{name}' is not valid"):
         read(tmp_path / "b")
@@ -340,7 +344,7 @@ def killing(monkeypatch, owner, name, call):
     monkeypatch.setattr(owner, name, counted)
 
 
-@pytest.mark.parametrize(("name", "call"), [("_write_new", n) for n in (1, 2, 3)])
+@pytest.mark.parametrize(("name", "call"), [("write_new", n) for n in (1, 2, 3)])
 @pytest.mark.parametrize("there", [False, True])
 def test_an_exception_while_files_are_written_leaves_what_was_there(
     tmp_path, monkeypatch, name, call, there
@@ -348,72 +352,247 @@ def test_an_exception_while_files_are_written_leaves_what_was_there(
     if there:
         write(tmp_path / "b", 1)
     before = contents(tmp_path)
-    killing(monkeypatch, files, name, call)
+    killing(monkeypatch, files.bundles, name, call)
     with pytest.raises(Killed):
         write(tmp_path / "b", 2, overwrite=True)
     assert contents(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == (["b"] if there else [])
 
 
-@pytest.mark.parametrize("call", [1, 2])
-def test_an_exception_while_folders_change_places_leaves_the_old_one(tmp_path, monkeypatch, call):
-    write(tmp_path / "b", 1)
+# -- where a name leads, and what must not be replaced ------------------------------------------
+
+
+def test_what_is_written_through_a_link_arrives_where_it_points(tmp_path):
+    """The folder behind the link keeps what is not the bundle's; the link stays a link."""
+    write(tmp_path / "real", 1)
+    (tmp_path / "real" / "mine.txt").write_text("mine")
+    (tmp_path / "link").symlink_to("real")
+    with pytest.raises(FileError, match="exists already"):
+        write(tmp_path / "link", 2)
+    write(tmp_path / "link", 2, overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert read(tmp_path / "real")[0] == {"a.json": 2}
+    assert (tmp_path / "real" / "mine.txt").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "to file").symlink_to("file")
+    write_bytes(tmp_path / "to file", b"new")
+    assert (tmp_path / "to file").is_symlink()
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def test_a_link_to_what_is_no_bundle_and_one_in_a_circle_are_refused(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "p.jpg").write_bytes(b"jpg")
+    (tmp_path / "link").symlink_to("photos")
+    (tmp_path / "circle").symlink_to("circle")
     before = contents(tmp_path)
-    killing(monkeypatch, Path, "replace", call)
-    with pytest.raises(Killed):
-        write(tmp_path / "b", 2, overwrite=True)
-    monkeypatch.undo()
+    with pytest.raises(FileError, match=r"link' exists and is not a folder with a test bundle"):
+        write(tmp_path / "link", overwrite=True)
+    for place in ("circle", "circle/b"):
+        with pytest.raises(FileError, match=r"circle|symbolic links"):
+            write(tmp_path / place, overwrite=True)
     assert contents(tmp_path) == before
 
 
-def test_a_kill_between_the_two_renamings_loses_nothing_and_is_told(tmp_path, monkeypatch):
+def test_a_device_and_a_pipe_are_written_to_and_stay(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_bytes(tmp_path / "pipe", b"through")
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    (tmp_path / "nowhere").symlink_to(os.devnull)
+    write_bytes(tmp_path / "nowhere", b"x")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+
+
+def test_permissions_are_kept(tmp_path):
+    write_bytes(tmp_path / "f", b"")
+    write(tmp_path / "b")
+    (tmp_path / "f").chmod(0o600)
+    (tmp_path / "b").chmod(0o700)
+    write_bytes(tmp_path / "f", b"new")
+    write(tmp_path / "b", 1, overwrite=True)
+    modes = [stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "f", tmp_path / "b")]
+    assert modes == [0o600, 0o700]
+
+
+def test_the_current_folder_is_not_replaced(tmp_path, monkeypatch):
     write(tmp_path / "b", 1)
-    original = Path.replace
-
-    def once(path, target):
-        if once.done:
-            raise Killed  # nothing that comes after happens
-        once.done = True
-        return original(path, target)
-
-    once.done = False
-    monkeypatch.setattr(Path, "replace", once)
-    monkeypatch.setattr(shutil, "rmtree", lambda *a, **k: None)
-    with pytest.raises(Killed):
-        write(tmp_path / "b", 2, overwrite=True)
-    monkeypatch.undo()
-    assert not (tmp_path / "b").exists()
-    with pytest.raises(FileError, match=r"was interrupted, and left it as '(.*)'\. Rename") as e:
-        read(tmp_path / "b")
-    left = next(path for path in tmp_path.iterdir() if ".replaced." in path.name)
-    assert str(left) in str(e.value)
-    assert read(left)[0] == {"a.json": 1}
+    monkeypatch.chdir(tmp_path / "b")
+    for place in (".", tmp_path / "b"):
+        with pytest.raises(FileError, match="is the current folder, which cannot be replaced"):
+            write(place, 2, overwrite=True)
+        with pytest.raises(FileError, match="is the current folder"):
+            check_bundle_place(place, KIND, overwrite=True)
+    assert read(tmp_path / "b")[0] == {"a.json": 1}
 
 
-def test_a_kill_while_files_are_written_leaves_a_bundle_that_can_be_written_again(
-    tmp_path, monkeypatch
+def test_a_name_as_long_as_names_can_be(tmp_path):
+    for name in ("n" * 255, "ä" * 127):
+        check_bundle_place(tmp_path / name, KIND)
+        for value in (1, 2):
+            write(tmp_path / name, value, overwrite=True)
+        assert read(tmp_path / name)[0] == {"a.json": 2}
+        check_file_place(tmp_path / name[:-1])
+        write_bytes(tmp_path / name[:-1], b"x")
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("n" * 256, "File name too long"),
+        ("a/" + "n" * 256 + "/b", "File name too long"),
+        ("/".join(["n" * 250] * 20), "too long"),
+        ("\ud800", "a character that no file's name can have"),
+        ("a\0b", "null character"),
+        ("file/b", "Not a directory|not a folder"),
+    ],
+)
+def test_a_place_where_nothing_can_be_is_refused_beforehand_and_when_writing(
+    tmp_path, name, message
 ):
-    """What a kill leaves behind is hidden and in nobody's way."""
-    killing(monkeypatch, files, "_write_new", 2)
-    monkeypatch.setattr(shutil, "rmtree", lambda *a, **k: None)
-    with pytest.raises(Killed):
-        write(tmp_path / "b", 1)
-    monkeypatch.undo()
-    assert all(path.name.startswith(".b.") for path in tmp_path.iterdir())
-    write(tmp_path / "b", 2)
-    assert read(tmp_path / "b")[0] == {"a.json": 2}
+    (tmp_path / "file").write_text("")
+    calls = (
+        lambda path: check_bundle_place(path, KIND),
+        check_file_place,
+        write,
+        lambda path: write_bytes(path, b""),
+    )
+    for call in calls:
+        with pytest.raises(FileError, match=f"cannot write .*({message}|No such file)"):
+            call(str(tmp_path / name))
+    assert [path.name for path in tmp_path.iterdir() if path.name != "a"] == ["file"]
 
 
-def test_a_bundle_of_its_kind_is_discarded_and_nothing_else(tmp_path):
-    discard_bundle(tmp_path / "nowhere", KIND)
+def test_checking_a_place_leaves_nothing_there(tmp_path):
+    check_bundle_place(tmp_path / "a" / "b" / "c", KIND)
+    check_file_place(tmp_path / "a" / "b" / "c.csv")
+    assert list(tmp_path.iterdir()) == []
     write(tmp_path / "b")
     before = contents(tmp_path)
-    discard_bundle(tmp_path / "b", "another kind")
-    discard_bundle(tmp_path, KIND)
+    check_bundle_place(tmp_path / "b", KIND, overwrite=True)
+    with pytest.raises(FileError, match="exists already"):
+        check_bundle_place(tmp_path / "b", KIND)
+    with pytest.raises(FileError, match="is not a folder with a chest; it is left untouched"):
+        check_bundle_place(tmp_path / "b", "chest", overwrite=True)
+    with pytest.raises(FileError, match="exists already"):
+        check_file_place(tmp_path / "b" / "a.json")
     assert contents(tmp_path) == before
-    (tmp_path / "b" / "manifest.json").write_text("{")
-    discard_bundle(tmp_path / "b", KIND)
-    assert (tmp_path / "b").is_dir()
-    write(tmp_path / "c")
-    discard_bundle(tmp_path / "c", KIND)
-    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_file_that_may_not_be_replaced(tmp_path):
+    write_bytes(tmp_path / "f", b"1", overwrite=False)
+    with pytest.raises(FileError, match="exists already"):
+        write_bytes(tmp_path / "f", b"2", overwrite=False)
+    assert contents(tmp_path) == {"f": b"1"}
+
+
+def test_half_a_surrogate_pair_comes_back(tmp_path):
+    """As it stands for a byte of a file's name that is no UTF-8."""
+    value = {"\udcff": ["t\udcff.csv", "\ud83d", "ä"]}
+    write_json(tmp_path / "v.json", value)
+    assert read_json(tmp_path / "v.json") == value
+    write_bundle(tmp_path / "b", KIND, VERSION, {"a.json": value}, {})
+    assert read(tmp_path / "b")[0] == {"a.json": value}
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"x": [{"a": 1, "b": 2, "a": 1}]}'])
+def test_a_key_that_is_there_twice_is_refused(tmp_path, text):
+    (tmp_path / "v.json").write_text(text)
+    with pytest.raises(FileError, match="the key 'a' is there more than once"):
+        read_json(tmp_path / "v.json")
+
+
+def test_a_pipe_in_a_bundle_is_not_waited_for(tmp_path):
+    for name in ("a.json", "manifest.json"):
+        write(tmp_path / name)
+        (tmp_path / name / name).unlink()
+        os.mkfifo(tmp_path / name / name)
+        with pytest.raises(FileError, match=r"is not a file|has no manifest"):
+            read(tmp_path / name)
+
+
+# -- parts and extras -----------------------------------------------------------------------------
+
+INNER = "inner bundle"
+
+
+def inner(value):
+    return Bundle(INNER, 1, {"i.json": value}, {"y": np.full(2, value)})
+
+
+def test_a_part_goes_and_comes_with_its_bundle(tmp_path):
+    folder = tmp_path / "b"
+    write(folder, 1, parts={"part": Part(INNER, inner(1))})
+    assert read_bundle(folder / "part", INNER, 1)[0] == {"i.json": 1}
+    (folder / "part" / "mine.txt").write_text("mine")
+    write(folder, 2, parts={"part": Part(INNER, inner(2))}, overwrite=True)
+    assert read_bundle(folder / "part", INNER, 1)[0] == {"i.json": 2}
+    assert (folder / "part" / "mine.txt").read_text() == "mine"
+    # One that is to stay stays, one that is not goes, and what is not its own stays.
+    asked = []
+    keep = Part(INNER, None, lambda place: asked.append(place) or True)
+    write(folder, 3, parts={"part": keep}, overwrite=True)
+    assert read_bundle(folder / "part", INNER, 1)[0] == {"i.json": 2}
+    assert asked == [folder / "part"]
+    write(folder, 4, parts={"part": Part(INNER, None, lambda place: False)}, overwrite=True)
+    assert sorted(contents(folder / "part")) == ["mine.txt"]
+    assert read(folder)[0] == {"a.json": 4}
+
+
+def test_a_part_s_name_with_something_else_there(tmp_path):
+    write(tmp_path / "b", 1)
+    (tmp_path / "b" / "part").mkdir()
+    (tmp_path / "b" / "part" / "mine.txt").write_text("mine")
+    write(tmp_path / "b", 2, parts={"part": Part(INNER)}, overwrite=True)
+    assert sorted(contents(tmp_path / "b" / "part")) == ["mine.txt"]
+
+
+def test_extras_are_replaced_unless_somebody_changed_them(tmp_path):
+    folder = tmp_path / "b"
+    write(folder, 1, extras={"p.svg": b"1"})
+    write(folder, 2, extras={"p.svg": b"2"}, overwrite=True)
+    assert (folder / "p.svg").read_bytes() == b"2"
+    write(folder, 3, overwrite=True)
+    assert not (folder / "p.svg").exists()  # it was of another content
+    write(folder, 4, extras={"p.svg": b"4"}, overwrite=True)
+    (folder / "p.svg").write_bytes(b"mine")
+    write(folder, 5, extras={"p.svg": b"5"}, overwrite=True)
+    assert (folder / "p.svg").read_bytes() == b"5"
+    assert (folder / "p.svg.kept1").read_bytes() == b"mine"
+    (folder / "p.svg").write_bytes(b"mine too")
+    write(folder, 6, overwrite=True)
+    assert (folder / "p.svg").read_bytes() == b"mine too"
+
+
+# -- elsewhere ------------------------------------------------------------------------------------
+
+
+def test_elsewhere_is_beside_or_here_or_among_temporary_files(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    forbidden = []
+
+    def save(path):
+        if any(path.is_relative_to(place) for place in forbidden):
+            raise FileError("no")
+        write(path)
+
+    place = tmp_path / "m.model"
+    assert save_elsewhere(place, save) == tmp_path / "m-2.model"
+    assert save_elsewhere(place, save) == tmp_path / "m-3.model"
+    (tmp_path / "there").mkdir()
+    forbidden.append(tmp_path / "there")
+    place = tmp_path / "there" / "m.model"
+    assert save_elsewhere(place, save) == tmp_path / "here" / "m-2.model"
+    forbidden.append(tmp_path / "here")
+    found = save_elsewhere(place, save)
+    assert found.is_relative_to(tmp_path / "temporary")
+    assert read(found)[0] == {"a.json": 0}
+    forbidden.append(tmp_path)
+    assert save_elsewhere(place, save) is None

@@ -8,10 +8,10 @@ from deltarule.engines import EngineSettings, started_engine
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import RULES
 from deltarule.playground import RunSettings, builtin_data, started_run
-from deltarule.playground.live import MOST_RECORDS, LiveRun
+from deltarule.playground.live import MOST_RECORDS, LiveRun, ThinnedHistory
 from deltarule.playground.runner import Runner
 from deltarule.playground.settings import fitted_settings
-from deltarule.training import Batches
+from deltarule.training import Batches, EpochRecord
 
 
 def data_of(settings):
@@ -172,6 +172,25 @@ def test_a_history_of_a_long_run_stays_short_and_counts_all():
     epochs = [record.epoch for record in records]
     assert epochs == sorted(set(epochs))
     assert run.history.curve[::3] == epochs
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 511, 512, 513, 514, 1025, 5_000, 100_000])
+def test_what_is_kept_of_a_long_run_is_spread_evenly_over_it(epochs):
+    history = ThinnedHistory()
+    for epoch in range(1, epochs + 1):
+        history.append(EpochRecord(epoch, epoch, 1 / epoch, 0.0, None, None, 0.1, 0.0))
+    kept = history.column("epoch")
+    assert len(history) == epochs
+    assert history.curve[::3] == kept
+    assert (kept[0], kept[-1]) == (1, epochs)
+    assert len(kept) <= MOST_RECORDS
+    assert len(kept) >= min(epochs, MOST_RECORDS // 2)
+    gaps = np.diff(kept)
+    assert set(gaps[:-1].tolist()) <= {history.stride}
+    assert all(0 < gap <= history.stride for gap in gaps)
+    if epochs > MOST_RECORDS:
+        halves = np.mean(np.array(kept) <= epochs / 2)
+        assert halves == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_network_that_is_too_large_is_refused():

@@ -218,6 +218,49 @@ def test_what_cannot_be_used_is_said_on_the_page(watched):
     page.wait_for_selector("[data-cause=order]", state="detached")
 
 
+@pytest.mark.parametrize(
+    ("field", "refused", "message"),
+    [
+        ("#rate", "0", "learning_rate"),
+        ("#rate", "", "expected a number"),
+        ("#n-rows", "1", "rows"),
+        ("#n-rows", "", "expected a number"),
+        ("#held", "0.95", "held"),
+        ("#noise", "-3", "noise"),
+        ("#seed", "-1", "seed"),
+        ("#l2", "-1", "l2"),
+        ("#batch", "-1", "batch"),
+        ("[aria-label='Nodes of hidden layer 1']", "0", "layer"),
+        ("[aria-label='Nodes of hidden layer 2']", "", "expected a number"),
+    ],
+)
+@pytest.mark.parametrize("how", ["Enter", "Tab"])
+def test_a_refused_value_goes_and_the_one_in_force_is_back_with_the_reason(
+    watched, field, refused, message, how
+):
+    page = watched.page
+    before = page.locator(field).input_value()
+    page.locator(field).fill(refused)
+    page.locator(field).press(how)
+    page.wait_for_selector("#refused")
+    assert page.locator(field).input_value() == before
+    reason = page.locator("#refused").inner_text()
+    assert message in reason
+    # Next to the field, and of it for who does not see it; at the top it is announced.
+    assert page.locator(field).get_attribute("aria-describedby") == "refused"
+    assert page.locator("#notices .banner p").inner_text() in reason
+    if refused:
+        assert reason.startswith(f"{refused} was refused: ")
+    if how == "Enter":
+        assert page.locator(field).evaluate("e => e === document.activeElement")
+    # What is accepted next takes the reason away.
+    page.locator("#l2").fill("0.25")
+    page.locator("#l2").press("Enter")
+    holds(page, "document.getElementById('refused') === null")
+    assert page.locator("[aria-describedby=refused]").count() == 0
+    assert page.locator("#l2").input_value() == "0.25"
+
+
 def test_divergence_is_said_on_the_page(watched, server):
     page = watched.page
     server.runner.order("setup", settings={"rule": "sgd", "learning_rate": 1000, "l2": 1000,

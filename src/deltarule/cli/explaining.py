@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.cli import output
-from deltarule.cli.places import check_output_file, make_parent
-from deltarule.cli.status import saving
+from deltarule.cli.places import check_output_file, write_output
 from deltarule.cli.using import loaded
 from deltarule.errors import DataError, InputError
 from deltarule.estimators import RecordedTable, TableModel
@@ -22,7 +22,7 @@ from deltarule.explain.derivation import DEPTH, TERMS, check_limits
 from deltarule.explain.numbers import DIGITS
 from deltarule.explain.page import PageState
 from deltarule.explain.tex import document
-from deltarule.files import write_bytes
+from deltarule.files import steady
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.training import Recording, ReplayedStep, load_recording
 from deltarule.training.recording import FOLDER
@@ -100,14 +100,15 @@ def answer(question: Question) -> None:
         text = "\n\n".join(_text(part, question.shown) for _, part in parts)
         as_dict = {name: part.to_dict(**question.shown) for name, part in parts}
         if question.latex is not None:
-            make_parent(question.latex)
-            document_text = _latex(parts, question.shown).encode()
-            with saving(str(question.latex)):
-                write_bytes(question.latex, document_text)
+            latex = _latex(parts, question.shown).encode()
+            write_output(question.latex, question.force, latex)
         if question.html is not None:
             show("writing the page")
-            make_parent(question.html)
-            _write_page(question.html, found, chosen)
+            with tempfile.TemporaryDirectory() as folder:  # what took long is written once
+                page = Path(folder, "page.html")
+                _write_page(page, found, chosen)
+                data = page.read_bytes()
+            write_output(question.html, question.force, data)
     notes = [output.in_options(note) for note in found.notes]
     written = [str(place) for _, place, _ in places if place is not None]
     if question.as_json:
@@ -144,7 +145,8 @@ def _step_found(question: Question, show: Any) -> _Found:
     if step < 1:
         raise InputError(f"step is {step}; expected a step of the recorded training, from 1")
     show("reading the recording")
-    model, recording = loaded(question.model), load_recording(question.model)
+    folder = question.model
+    model, recording = steady(folder, lambda: (loaded(folder), load_recording(folder)))
     recording.place(step)
     show("reading the table")
     recorded = RecordedTable.of(
@@ -208,11 +210,15 @@ def _place_in_step(
 
 def _model_found(question: Question, show: Any) -> _Found:
     """The trained model on the rows of a table."""
-    model = loaded(question.model)
+    folder = question.model
+    model, recording = steady(
+        folder,
+        lambda: (
+            loaded(folder),
+            load_recording(folder) if (folder / FOLDER).is_dir() else None,
+        ),
+    )
     show("reading the table")
-    recording = None
-    if (question.model / FOLDER).is_dir():
-        recording = load_recording(question.model)
     table = _table(question, model, recording)
     row = question.row
     if row is not None and not 1 <= row <= len(table):

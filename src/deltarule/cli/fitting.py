@@ -13,10 +13,10 @@ from typing import Any
 
 from deltarule.cli import output
 from deltarule.cli.pictures import loss_picture
-from deltarule.cli.status import Status, Terminated, saving, terminated
+from deltarule.cli.places import SavedElsewhere, saved_or_elsewhere
+from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.cli.understanding import understood
 from deltarule.estimators import TableModel, TableSettings, fit_table
-from deltarule.files import write_bytes
 from deltarule.tables import TableSource
 from deltarule.training import Event, StopFlag
 
@@ -105,13 +105,37 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             progress=progress,
             record=record,
         )
-        picture = loss_picture(model)
-        with saving(f"the model in {request.folder}"):
-            model.save(request.folder, overwrite=request.force)
-            write_bytes(request.folder / "loss.svg", picture)
+        lost = _saved(model, request)
+    if lost is not None:
+        if not quiet:
+            _report(model, lost.path)
+        raise lost
     if not quiet:
         _report(model, request.folder)
     return model, stop.ended
+
+
+def _saved(model: TableModel, request: Request) -> SavedElsewhere | None:
+    """Save the model; gives the error if it had to be saved elsewhere."""
+    fault: Exception | None = None
+    extras: dict[str, bytes] = {}
+    try:
+        # It goes with the model in one step, so that a model never has another's picture.
+        extras["loss.svg"] = loss_picture(model)
+    except Exception as error:  # noqa: BLE001  the model is saved before anybody hears of it
+        fault = error
+    try:
+        saved_or_elsewhere(
+            request.folder,
+            lambda folder: model.save(folder, overwrite=request.force, extras=extras),
+            lambda folder: model.save(folder, extras=extras),
+            "the model in ",
+        )
+    except SavedElsewhere as error:
+        return error
+    if fault is not None:
+        raise fault
+    return None
 
 
 def _follower(show: Callable[[str], None]) -> Callable[[Event], Any]:

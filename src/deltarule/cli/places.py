@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deltarule.cli.csvtext import csv_text
+from deltarule.cli.status import saving
 from deltarule.errors import FileError, InputError
-from deltarule.files import read_json, write_bytes
+from deltarule.files import (
+    check_bundle_place,
+    check_file_place,
+    is_bundle,
+    save_elsewhere,
+    write_bytes,
+)
+from deltarule.files.moving import clear_errors
+from deltarule.training.model import KIND as MODEL
 from deltarule.training.recording import FOLDER
+from deltarule.training.recording import KIND as RECORDING
 
 __all__ = [
+    "SavedElsewhere",
     "check_data",
     "check_model_folder",
     "check_output_file",
     "check_predictions_file",
     "default_folder",
     "make_parent",
+    "saved_or_elsewhere",
+    "write_output",
     "write_predictions",
 ]
+
+
+class SavedElsewhere(FileError):
+    """What was made could not be saved where it was to be, and was saved at ``path``."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
 
 _FORMATS = (".csv", ".tsv", ".jsonl")
 
@@ -53,19 +77,21 @@ def check_model_folder(folder: Path, force: bool, record: bool = False) -> None:
         If it exists (without ``force``), is no model's folder (with ``force``), or its
         place cannot be written to.
     """
-    _check_free(folder, force)
-    if folder.exists() and not _is_replaceable(folder):
-        raise FileError(
-            f"{str(folder)!r} is not the folder of a model, so it is left as it is; --force "
-            "replaces models only. Name another folder with --out"
-        )
-    place = folder / FOLDER
-    if record and place.exists() and not _is_replaceable(place, "deltarule recording"):
-        raise FileError(
-            f"{str(place)!r} is not a recording, so it is left as it is; move it away, or leave "
-            "--record out"
-        )
-    _check_writable(folder)
+    with clear_errors("write", folder):
+        _check_free(folder, force)
+        if folder.exists() and not is_bundle(folder, MODEL):
+            raise FileError(
+                f"{str(folder)!r} is not the folder of a model, so it is left as it is; --force "
+                "replaces models only. Name another folder with --out"
+            )
+        place = folder / FOLDER
+        if record and place.exists() and not is_bundle(place, RECORDING):
+            raise FileError(
+                f"{str(place)!r} is not a recording, so it is left as it is; move it away, or "
+                "leave --record out"
+            )
+        _check_writable(folder)
+        check_bundle_place(folder, MODEL, overwrite=force)
 
 
 def check_predictions_file(out: Path, force: bool) -> None:
@@ -93,29 +119,21 @@ def check_output_file(out: Path, force: bool, option: str, endings: Sequence[str
         raise InputError(
             f"{option} is {str(out)!r}; expected a name that ends in {', '.join(endings)}"
         )
-    if out.is_dir():
-        raise FileError(f"{str(out)!r} is a folder; expected a file's name; give {option} another")
-    _check_free(out, force, option)
-    _check_writable(out, option)
+    with clear_errors("write", out):
+        if out.is_dir():
+            raise FileError(
+                f"{str(out)!r} is a folder; expected a file's name; give {option} another"
+            )
+        _check_free(out, force, option)
+        _check_writable(out, option)
+        check_file_place(out, overwrite=force)
 
 
 def _check_free(place: Path, force: bool, option: str = "--out") -> None:
-    if (place.exists() or place.is_symlink()) and not force:
+    if os.path.lexists(place) and not force:
         raise FileError(
             f"{str(place)!r} exists already; name another with {option}, or replace it with --force"
         )
-
-
-def _is_replaceable(folder: Path, kind: str = "deltarule model") -> bool:
-    if not folder.is_dir():
-        return False
-    if not any(folder.iterdir()):
-        return True
-    try:
-        manifest = read_json(folder / "manifest.json")
-    except FileError:
-        return False
-    return isinstance(manifest, dict) and manifest.get("format") == kind
 
 
 def _check_writable(target: Path, option: str = "--out") -> None:
@@ -133,7 +151,7 @@ def _check_writable(target: Path, option: str = "--out") -> None:
 
 
 def write_predictions(
-    out: Path | None, columns: Mapping[str, Any], *, safe_csv: bool = False
+    out: Path | None, columns: Mapping[str, Any], force: bool = False, *, safe_csv: bool = False
 ) -> None:
     """Write columns as CSV, TSV or JSON lines; as CSV to standard output if ``out`` is None.
 
@@ -162,8 +180,63 @@ def write_predictions(
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    make_parent(out)
-    write_bytes(out, text.encode())
+    write_output(out, force, text.encode(), "the predictions in ")
+
+
+def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
+    """Write a file; where that fails, another, which the error names: no work is lost.
+
+    Raises
+    ------
+    FileError
+        If it could not be written, or has appeared since it was checked (without ``force``).
+    """
+
+    def write(path: Path, *, overwrite: bool = False) -> None:
+        make_parent(path)
+        write_bytes(path, data, overwrite=overwrite)
+
+    saved_or_elsewhere(out, functools.partial(write, overwrite=force), write, title)
+
+
+def saved_or_elsewhere(
+    place: Path,
+    save: Callable[[Path], object],
+    save_new: Callable[[Path], object],
+    title: str = "",
+) -> None:
+    """Save; where that fails, save elsewhere. Ctrl-C is answered when all is written.
+
+    Parameters
+    ----------
+    place : Path
+    save : callable
+        Saves to ``place``.
+    save_new : callable
+        Saves to a path where nothing is.
+    title : str
+        What stands before the path where Ctrl-C's message says what was saved.
+
+    Raises
+    ------
+    FileError
+        If it could not be saved to ``place``; it says where it is instead.
+    KeyboardInterrupt
+        At the end, if Ctrl-C was pressed.
+    """
+    lost = None
+    with saving(f"{title}{place}") as saved:
+        try:
+            save(place)
+        except FileError as error:
+            path = save_elsewhere(place, save_new)
+            if path is None:
+                raise FileError(f"{error}; it could not be saved anywhere else either") from error
+            saved[0] = f"{title}{path}"
+            lost = SavedElsewhere(f"{error}. It was saved as {str(path)!r} instead", path)
+            lost.__cause__ = error
+    if lost is not None:
+        raise lost
 
 
 def make_parent(out: Path) -> None:

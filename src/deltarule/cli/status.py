@@ -92,8 +92,10 @@ _SAVED: list[str] = []
 
 
 @contextmanager
-def saving(what: str) -> Iterator[None]:
-    """Write something whole: Ctrl-C is answered when it is written, and what is said is true.
+def saving(what: str) -> Iterator[list[str]]:
+    """Write something whole: Ctrl-C is answered when it is written, and the message is true.
+
+    Gives a list of ``what`` alone, to be replaced where it was saved under another name.
 
     Raises
     ------
@@ -101,6 +103,7 @@ def saving(what: str) -> Iterator[None]:
         At the end, if Ctrl-C was pressed.
     """
     pressed: list[int] = []
+    saved = [what]
     before: dict[signal.Signals, Any] = {}
 
     def remember(number: int, frame: FrameType | None) -> None:
@@ -113,8 +116,8 @@ def saving(what: str) -> Iterator[None]:
                 if callable(found):  # else it ends nothing, or everything
                     before[each] = found
                     signal.signal(each, remember)
-        yield
-        _SAVED.append(what)
+        yield saved
+        _SAVED.extend(saved)
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -7,7 +7,6 @@ from typing import Any
 
 from deltarule.cli import output
 from deltarule.cli.places import check_predictions_file, write_predictions
-from deltarule.cli.status import saving
 from deltarule.errors import FileError, InputError
 from deltarule.estimators import TableModel
 from deltarule.tables import Table, apply_schema, read_table
@@ -71,11 +70,8 @@ def predict_table(
             for number, label in enumerate(model.classes):
                 columns[f"probability_{label}"] = outputs[:, number]
         notes = [output.in_options(note) for note in (*typed.notes, *model.encoder.notes(typed))]
-        if out is not None:
-            with saving(f"the predictions in {out}"):
-                write_predictions(out, columns, safe_csv=safe_csv)
-        elif not as_json:
-            write_predictions(out, columns, safe_csv=safe_csv)
+        if out is not None or not as_json:
+            write_predictions(out, columns, force, safe_csv=safe_csv)
     if as_json:
         report: dict[str, Any] = {"rows": len(typed), "notes": notes}
         if out is not None:

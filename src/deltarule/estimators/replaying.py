@@ -14,6 +14,7 @@ from deltarule.estimators.dividing import divided, known_target, known_weights
 from deltarule.estimators.table_model import TableModel
 from deltarule.estimators.table_settings import TableSettings
 from deltarule.estimators.threads import blas_threads_for
+from deltarule.files import steady
 from deltarule.tables import Table, TableSource, TypedColumns, apply_schema
 from deltarule.training import Model, Recording, ReplayedStep, load_recording, replay
 from deltarule.training.recording import digest_of_theta
@@ -98,7 +99,7 @@ class RecordedTable:
         InputError
             If the table was the result of a query, and ``run_recorded_sql`` was not given.
         """
-        model, recording = TableModel.load(folder), load_recording(folder)
+        model, recording = steady(folder, lambda: (TableModel.load(folder), load_recording(folder)))
         return cls.of(model, recording, data, run_recorded_sql=run_recorded_sql)
 
     @classmethod

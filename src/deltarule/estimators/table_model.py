@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from deltarule.estimators.scores import score_outputs
 from deltarule.estimators.table_targets import decoded, network_targets
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
 from deltarule.training import History, Model, Recording, load_model, save_model
-from deltarule.training.recording import FOLDER, discard_recording
 
 __all__ = ["TableModel", "fingerprint", "predicting_engine"]
 
@@ -156,13 +154,30 @@ class TableModel:
             truth = self.target.transform(truth)
         return score_outputs(self.task, truth, outputs, typed.weights)
 
-    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the model to a folder of JSON and safetensors.
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        extras: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Write the model, with its recording, to a folder of JSON and safetensors.
+
+        Parameters
+        ----------
+        folder : path
+        overwrite : bool
+            Whether a model that is there already may be replaced.
+        extras : mapping of file name to bytes
+            Files that go with it, such as a picture.
 
         Raises
         ------
         FileError
-            If the folder exists (without ``overwrite``) or cannot be written.
+            If the folder exists (without ``overwrite``) or cannot be written; what was there
+            is left as it was.
+        InputError
+            If a parameter is not a finite number.
         """
         extra = {
             "schema": self.schema.to_dict(),
@@ -171,12 +186,13 @@ class TableModel:
             "settings": self.settings,
             "report": self.report,
         }
-        save_model(folder, dataclasses.replace(self.model, extra=extra), overwrite=overwrite)
-        if self.recording is None:
-            # What may be there is of a model that was here before, and of another training.
-            discard_recording(folder, but_of=self.model.theta)
-        else:
-            self.recording.save(Path(folder) / FOLDER, overwrite=True)
+        save_model(
+            folder,
+            dataclasses.replace(self.model, extra=extra),
+            overwrite=overwrite,
+            recording=self.recording,
+            extras=extras,
+        )
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> TableModel:
@@ -203,7 +219,7 @@ class TableModel:
                 settings=dict(extra["settings"]),
                 report=dict(extra["report"]),
             )
-        except (DataError, KeyError, TypeError, ValueError) as error:
+        except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise FileError(
                 f"{str(folder)!r} is not a complete model of a table: {error}; "
                 "restore it, or train again"
@@ -212,6 +228,12 @@ class TableModel:
             raise FileError(
                 f"the encoder in {str(folder)!r} is not that of its network, which takes "
                 f"{model.net.n_inputs} features; restore it, or train again"
+            )
+        expected = 1 if loaded.task == "regression" else len(loaded.classes)
+        if model.net.n_outputs not in ({1, 2} if expected == 2 else {expected}):
+            raise FileError(
+                f"the target in {str(folder)!r} is not that of its network, which has "
+                f"{model.net.n_outputs} outputs; restore it, or train again"
             )
         return loaded
 

@@ -24,6 +24,7 @@ from deltarule.tables import (
     TypedColumns,
     apply_schema,
 )
+from deltarule.tables.storable import check_storable
 from deltarule.training import (
     Event,
     Model,
@@ -111,6 +112,7 @@ def fit_table(
     started = time.perf_counter()
     tell("encoding")
     typed = apply_schema(schema, table)
+    check_storable(typed, schema)
     parts = divided(schema, typed, settings)
     fitting = parts["train"]
     encoder = TableEncoder().fit(fitting, schema, weights=fitting.weights)

@@ -325,6 +325,16 @@ class Network:
             mask[start:stop] = True
         return net.with_changes(frozen=mask)
 
+    def __getstate__(self) -> dict[str, Any]:
+        from deltarule.maths.formulamarks import with_marks
+
+        return with_marks(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from deltarule.maths.formulamarks import without_marks
+
+        self.__dict__.update(without_marks(state))
+
     def summary(self) -> str:
         """A table of the layers with their counts of parameters and multiply-adds."""
         rows = [("layer", "nodes", "activation", "parameters", "multiply-adds")]

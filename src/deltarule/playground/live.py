@@ -24,7 +24,7 @@ from deltarule.training.steps import StepRun
 __all__ = ["MOST_RECORDS", "LiveRun", "RateChange", "ThinnedHistory", "started_run"]
 
 MOST_RECORDS = 512
-"""So many epochs of a run are kept for its curve; of more, every second one."""
+"""At most so many epochs of a run are kept for its curve, spread evenly over it."""
 
 # Multiply-adds of a step above which a second thread helps more than it takes from the browser.
 # The bits are the same for any number of threads.
@@ -34,26 +34,49 @@ _WORTH_SHARING = 3.0e7
 class ThinnedHistory(History):
     """A history that counts all epochs and keeps some, so that a run may last for days.
 
+    It keeps the first epoch, every ``stride``-th after it, and the newest. Where these are more
+    than :data:`MOST_RECORDS` the stride is doubled: the same one for the whole run, so that what
+    is kept is spread evenly over it.
+
     Attributes
     ----------
+    stride : int
+        A power of 2.
     curve : list of float
         Epoch, loss and validation loss of each record that is kept, one after the other; NaN
         where nothing is held out.
+
+    Examples
+    --------
+    >>> history = ThinnedHistory()
+    >>> for epoch in range(1, 5001):
+    ...     history.append(EpochRecord(epoch, epoch, 1 / epoch, 0.0, None, None, 0.1, 0.0))
+    >>> history.stride, history.column("epoch")[:3], history.column("epoch")[-2:]
+    (16, [1, 17, 33], [4993, 5000])
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.taken = 0
+        self.stride = 1
         self.curve: list[float] = []
 
     def append(self, record: EpochRecord) -> None:
+        # The newest so far was kept as the newest alone, unless the stride meets it.
+        if self.records and not self._is_met(self.records[-1]):
+            del self.records[-1], self.curve[-3:]
         self.taken += 1
         self.records.append(record)
         self.curve += _point(record)
         if len(self.records) > MOST_RECORDS:
-            # The newest stays; the first is among those that do.
-            self.records[:] = self.records[:-1:2] + self.records[-1:]
+            self.stride *= 2
+            self.records[:] = [
+                each for each in self.records if self._is_met(each) or each is record
+            ]
             self.curve[:] = [value for each in self.records for value in _point(each)]
+
+    def _is_met(self, record: EpochRecord) -> bool:
+        return (record.epoch - 1) % self.stride == 0
 
     def __len__(self) -> int:
         return self.taken

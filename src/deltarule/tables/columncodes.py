@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -113,7 +114,8 @@ def weighted_median(
     half = reached[-1] / 2
     low = values[order[np.searchsorted(reached, half, side="left")]]
     high = values[order[min(np.searchsorted(reached, half, side="right"), len(order) - 1)]]
-    return float(low / 2 + high / 2)
+    # Half of the least number above 0 is 0, so the mean may leave the two by a rounding.
+    return float(min(max(low / 2 + high / 2, low), high))
 
 
 @dataclass(frozen=True)
@@ -189,8 +191,21 @@ class NumberCode:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> NumberCode:
-        """What :meth:`to_dict` wrote down."""
-        return cls(**record)
+        """What :meth:`to_dict` wrote down.
+
+        Raises
+        ------
+        ValueError
+            If its numbers are none that training gives.
+        """
+        code = cls(**record)
+        numbers = [float(code.mean), float(code.std), float(code.median)]
+        if not all(map(math.isfinite, numbers)) or not code.std > 0:
+            raise ValueError(
+                f"column {code.name!r} has mean {code.mean}, std {code.std} and median "
+                f"{code.median}; expected finite numbers, and a std above 0"
+            )
+        return code
 
 
 @dataclass(frozen=True)

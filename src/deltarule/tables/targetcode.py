@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -230,6 +231,8 @@ class TargetEncoder:
             encoder = cls(record["task"], record.get("classes"))
             if encoder.task == "regression":
                 encoder.mean, encoder.std = float(record["mean"]), float(record["std"])
+                if not (math.isfinite(encoder.mean) and 0 < encoder.std < math.inf):
+                    raise ValueError(f"mean is {encoder.mean} and std {encoder.std}")
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"the target record is damaged ({error!r}); expected what TargetEncoder.to_dict "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -15,13 +17,15 @@ from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import read_bundle, write_bundle
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
+from deltarule.maths.formulamarks import check_formulas, network_marks
 from deltarule.maths.inputs import check_rows
 from deltarule.training.batches import SparseRows
 from deltarule.training.history import History
+from deltarule.training.recording import Recording, recording_part
 
-__all__ = ["Model", "load_model", "save_model"]
+__all__ = ["KIND", "Model", "load_model", "save_model"]
 
-_KIND, _VERSION = "deltarule model", 1
+KIND, _VERSION = "deltarule model", 1
 
 # Sparse rows that are made dense at a time.
 _AT_A_TIME = 4096
@@ -111,8 +115,19 @@ class Model:
         return make_predictor(self.net, self.theta, engine)
 
 
-def save_model(folder: str | os.PathLike[str], model: Model, *, overwrite: bool = False) -> None:
+def save_model(
+    folder: str | os.PathLike[str],
+    model: Model,
+    *,
+    overwrite: bool = False,
+    recording: Recording | None = None,
+    extras: Mapping[str, bytes] | None = None,
+) -> None:
     """Write a model to a folder: ``model.json``, ``history.json``, ``arrays.safetensors``.
+
+    The folder takes its place whole, in one step: who reads it, and who finds it after a process
+    was killed, finds what was there or what was written. Files that somebody put beside the
+    model's own stay; if the folder is a link, what it points to is written.
 
     Parameters
     ----------
@@ -120,12 +135,19 @@ def save_model(folder: str | os.PathLike[str], model: Model, *, overwrite: bool 
     model : Model
     overwrite : bool
         Whether a model that is there already may be replaced.
+    recording : Recording, optional
+        Of its training, saved with it. Without one, a recording that is there stays if it is of
+        these very parameters, and goes otherwise.
+    extras : mapping of file name to bytes
+        Files that go with it, such as a picture; nobody reads them back.
 
     Raises
     ------
     FileError
         If the folder exists (without ``overwrite``) or cannot be written; what was there
         is left as it was.
+    InputError
+        If a parameter is not a finite number, or something has no form in JSON.
 
     Examples
     --------
@@ -138,12 +160,43 @@ def save_model(folder: str | os.PathLike[str], model: Model, *, overwrite: bool 
     >>> model.net == net, bool((model.theta == net.initial(0)).all())
     (True, True)
     """
-    arrays = {b.name: b.of(model.net.check_theta(model.theta)) for b in model.net.blocks}
+    theta = model.net.check_theta(model.theta)
+    arrays = {b.name: b.of(theta) for b in model.net.blocks}
+    wrong = _not_finite(arrays)
+    if wrong:
+        raise InputError(
+            f"{wrong}; expected finite parameters, and nothing was saved; save those of an epoch "
+            "before, or train again with a smaller learning_rate"
+        )
     documents = {
-        "model.json": {"network": model.net.to_dict(), "extra": dict(model.extra)},
+        "model.json": {
+            "network": model.net.to_dict(),
+            "formulas": network_marks(model.net),
+            "extra": dict(model.extra),
+        },
         "history.json": model.history.to_list(),
     }
-    write_bundle(folder, _KIND, _VERSION, documents, arrays, overwrite=overwrite)
+    write_bundle(
+        folder,
+        KIND,
+        _VERSION,
+        documents,
+        arrays,
+        overwrite=overwrite,
+        parts=recording_part(theta, recording),
+        extras=extras,
+    )
+
+
+def _not_finite(arrays: Mapping[str, np.ndarray]) -> str:
+    """The first parameter that is no finite number, in words; empty if there is none."""
+    for name, values in arrays.items():
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            place = tuple(int(index) for index in bad[0])
+            more = f", and {len(bad) - 1} more are not finite either" if len(bad) > 1 else ""
+            return f"{name}{list(place)} is {values[place]}{more}"
+    return ""
 
 
 def load_model(folder: str | os.PathLike[str]) -> Model:
@@ -156,7 +209,8 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     Raises
     ------
     FileError
-        If the folder is missing, is no model, or a file in it was changed.
+        If the folder is missing, is no model, or a file in it was changed; if a parameter is not a
+        finite number, or a formula is another one than that of training.
     UnknownName
         If the network uses an activation or loss that is not registered; register it first.
 
@@ -170,9 +224,10 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     ...     load_model(folder + "/m").predict([[3.0]])
     array([[7.]])
     """
-    documents, arrays = read_bundle(folder, _KIND, _VERSION)
+    documents, arrays = read_bundle(folder, KIND, _VERSION)
     try:
         data = documents["model.json"]
+        _check_sizes(data["network"], arrays)
         net = Network.from_dict(data["network"])
         theta = np.zeros(net.n_parameters, dtype=net.dtype)
         for block in net.blocks:
@@ -183,11 +238,48 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
                     f"expected {net.dtype} of shape {block.shape}"
                 )
             block.of(theta)[...] = given
+        wrong = _not_finite(arrays)
+        if wrong:
+            raise InputError(f"{wrong}; expected finite parameters. Restore it or train again")
+        check_formulas(net, data.get("formulas"))
+        if not isinstance(data["extra"], dict):
+            raise InputError("'extra' in model.json is no object")
         return Model(net, theta, History.from_list(documents["history.json"]), data["extra"])
     except UnknownName as error:
         raise UnknownName(
             f"{str(folder)!r} uses something of its author's own: {error}. Register it first, with "
             "deltarule.register_activation or register_loss"
         ) from None
-    except (InputError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise FileError(
+            f"{str(folder)!r} is not a complete model: {error} is missing; restore it or train "
+            "again"
+        ) from error
+    except (InputError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         raise FileError(f"{str(folder)!r} is not a complete model: {error}") from error
+
+
+def _check_sizes(network: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse a network that is not that of the arrays, before room is made for it."""
+    widths = network["widths"]
+    if not isinstance(widths, list) or not all(type(n) is int and n > 0 for n in widths):
+        return  # the network says so better
+    bias = 1 if network.get("bias", True) else 0
+    expected: dict[str, tuple[int, ...]] = {}
+    for layer, (before, after) in enumerate(itertools.pairwise(widths), start=1):
+        expected |= {f"W{layer}": (after, before)} | ({f"b{layer}": (after,)} if bias else {})
+    for name, shape in expected.items():
+        if arrays[name].shape != shape:
+            raise InputError(
+                f"{name} is {arrays[name].dtype} of shape {arrays[name].shape}; expected "
+                f"{network.get('dtype', 'float64')} of shape {shape}"
+            )
+    total = sum(math.prod(shape) for shape in expected.values())
+    for start, stop in network.get("frozen", []):
+        if not 0 <= start < stop <= total:
+            raise InputError(f"frozen is from {start} to {stop}, of {total} parameters")
+    extra = sorted(set(arrays) - set(expected))
+    if extra:
+        raise InputError(
+            f"it holds the array {extra[0]!r}, which is none of a network of widths {widths}"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import numpy as np
 
 from deltarule.engines.machine import bits_depend_on
 from deltarule.errors import FileError, InputError
+from deltarule.files import check_bundle_place, save_elsewhere
 from deltarule.records import plain, real_number, whole_number
 from deltarule.training.history import History
-from deltarule.training.recording import Recording, digest_of_rows, digest_of_theta
+from deltarule.training.recording import KIND, Recording, digest_of_rows, digest_of_theta
 from deltarule.training.run import Event, Run, Watcher
 from deltarule.training.steps import StepRun
 
@@ -40,7 +42,8 @@ class Recorder(Watcher):
     Parameters
     ----------
     folder : path, optional
-        Where to write the recording when training ends, or diverges. It must not exist yet.
+        Where to write the recording when training ends, or diverges. It must not exist yet. If it
+        cannot be written then, another place is taken, and named in a warning.
     most : int
         The largest number of checkpoints.
     most_bytes : int
@@ -56,7 +59,7 @@ class Recorder(Watcher):
         If a bound is out of range; of a minimizer such as L-BFGS, which has no steps, when
         training begins.
     FileError
-        If the folder exists when training begins, or cannot be written when it ends.
+        If the folder exists, or could not be written, when training begins.
 
     Notes
     -----
@@ -104,6 +107,8 @@ class Recorder(Watcher):
         self._history = History()
         self._begin = self._end = 0
         self._spent = self._seconds = 0.0
+        # Whether the folder is one that this recorder has written, and may write again.
+        self._written = False
 
     # -- while it trains ----------------------------------------------------------------
 
@@ -115,11 +120,13 @@ class Recorder(Watcher):
                 f"a Recorder was given to {type(run).__name__}, a minimizer, whose iterations are "
                 "no steps that could be replayed; expected a rule such as 'adam', or no Recorder"
             )
-        if self.folder is not None and self.folder.exists() and not self._facts:
-            raise FileError(
-                f"{str(self.folder)!r} exists already; expected a new folder for the recording; "
-                "name another, or remove it"
-            )
+        if self.folder is not None and not self._written:
+            if os.path.lexists(self.folder):
+                raise FileError(
+                    f"{str(self.folder)!r} exists already; expected a new folder for the "
+                    "recording; name another, or remove it"
+                )
+            check_bundle_place(self.folder, KIND)
         facts, step = _facts(run), run.steps_in_all
         # Before the first step the rule has carried nothing yet.
         state = {"theta": np.array(run.engine.theta)} if step == 0 else run.engine.state()
@@ -189,7 +196,22 @@ class Recorder(Watcher):
         self._seconds += now - self._started
         self._spent += self.clock() - now
         if self.folder is not None:
-            self.save(self.folder, overwrite=True)
+            self._write(self.folder)
+
+    def _write(self, folder: Path) -> None:
+        """Write the folder; where that fails, another: what was trained is not lost for it."""
+        try:
+            self.save(folder, overwrite=self._written)
+        except FileError as error:
+            place = save_elsewhere(folder, self.save)
+            where = (
+                "nor elsewhere; recorder.recording() still has it"
+                if place is None
+                else f"so the recording is in {str(place)!r}"
+            )
+            warnings.warn(f"{error}; {where}", stacklevel=2)
+        else:
+            self._written = True
 
     # -- what came of it ----------------------------------------------------------------
 

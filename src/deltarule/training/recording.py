@@ -14,26 +14,28 @@ import numpy as np
 
 from deltarule.engines import EngineSettings
 from deltarule.errors import FileError, InputError, UnknownName
-from deltarule.files import discard_bundle, read_bundle, read_json, write_bundle
+from deltarule.files import Bundle, Part, read_bundle, read_json, steady, write_bundle
 from deltarule.maths import Network
-from deltarule.optimizers import SCHEDULES, Rule, Schedule
+from deltarule.maths.formulamarks import check_marks, is_own, marked, network_marks
+from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule, StepInfo
 from deltarule.training.batches import Batches
 from deltarule.training.history import History
 from deltarule.training.steps import rates_of
 
 __all__ = [
     "FOLDER",
+    "KIND",
     "Recording",
     "digest_of_rows",
     "digest_of_theta",
-    "discard_recording",
     "load_recording",
+    "recording_part",
 ]
 
 FOLDER = "record"
 """Where a model's folder keeps the recording of its training."""
 
-_KIND, _VERSION = "deltarule recording", 1
+KIND, _VERSION = "deltarule recording", 1
 _DOCUMENT = "recording.json"
 
 # Of more rows than make up so many bytes, some that are evenly spread are looked at: to look at
@@ -186,8 +188,21 @@ class Recording:
         FileError
             If the folder exists (without ``overwrite``) or cannot be written.
         """
+        bundle = self.bundle()
+        write_bundle(
+            folder,
+            bundle.kind,
+            bundle.version,
+            bundle.documents,
+            bundle.arrays,
+            overwrite=overwrite,
+        )
+
+    def bundle(self) -> Bundle:
+        """What :meth:`save` writes."""
         plain = {
             "network": self.net.to_dict(),
+            "formulas": _marks(self.net, self.settings.rule, self.schedule),
             "settings": _plain(self.settings),
             "schedule": self.schedule.spec(),
             "digests": {str(step): digest for step, digest in sorted(self.digests.items())},
@@ -202,7 +217,7 @@ class Recording:
             mask[self.rows] = True
             arrays["rows"] = np.packbits(mask)
         documents = {_DOCUMENT: plain, "history.json": self.history.to_list()}
-        write_bundle(folder, _KIND, _VERSION, documents, arrays, overwrite=overwrite)
+        return Bundle(KIND, _VERSION, documents, arrays)
 
 
 # What is JSON as it stands.
@@ -240,7 +255,11 @@ def load_recording(folder: str | os.PathLike[str]) -> Recording:
     >>> recording.end, bool((recording.theta(0) == net.initial(0)).all())
     (3, True)
     """
-    place = Path(folder)
+    return steady(folder, lambda: _loaded(Path(folder)))
+
+
+def _loaded(folder: Path) -> Recording:
+    place = folder
     if not (place / _DOCUMENT).is_file() and (place / FOLDER).is_dir():
         place = place / FOLDER
     elif (place / "model.json").is_file():
@@ -248,7 +267,7 @@ def load_recording(folder: str | os.PathLike[str]) -> Recording:
             f"{str(folder)!r} is a model whose training was not recorded; expected one with a "
             "recording; train it again with a Recorder, or with 'deltarule fit --record'"
         )
-    documents, arrays = read_bundle(place, _KIND, _VERSION)
+    documents, arrays = read_bundle(place, KIND, _VERSION)
     try:
         return _recording(documents, arrays)
     except UnknownName as error:
@@ -261,18 +280,24 @@ def load_recording(folder: str | os.PathLike[str]) -> Recording:
         ) from error
 
 
-def discard_recording(folder: str | os.PathLike[str], but_of: np.ndarray) -> None:
-    """Remove the recording in a model's folder, unless it is that of these parameters.
+def recording_part(theta: np.ndarray, recording: Recording | None = None) -> dict[str, Part]:
+    """The part of a model's folder that is its recording, for ``write_bundle``.
+
+    Without one, that which is there stays if it is of these very parameters.
 
     Examples
     --------
-    >>> discard_recording("a folder that is not there", but_of=np.zeros(1))
+    >>> recording_part(np.zeros(1))["record"].bundle is None
+    True
     """
-    place = Path(folder) / FOLDER
-    with contextlib.suppress(FileError, AttributeError):
-        if read_json(place / _DOCUMENT).get("model") == digest_of_theta(but_of):
-            return
-    discard_bundle(place, _KIND)
+    digest = digest_of_theta(theta)
+
+    def is_of_theta(place: Path) -> bool:
+        with contextlib.suppress(FileError, AttributeError):
+            return bool(read_json(place / _DOCUMENT).get("model") == digest)
+        return False
+
+    return {FOLDER: Part(KIND, None if recording is None else recording.bundle(), is_of_theta)}
 
 
 def _recording(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Recording:
@@ -286,24 +311,55 @@ def _recording(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
     rows = None
     if "rows" in arrays:
         rows = np.flatnonzero(np.unpackbits(arrays["rows"], count=plain["n_rows"]))
-    for state in checkpoints.values():
-        net.check_theta(state["theta"])
+    for after, state in checkpoints.items():
+        if not np.isfinite(net.check_theta(state["theta"])).all():
+            raise InputError(f"the parameters after step {after} are not all finite")
     if plain["begin"] not in checkpoints:
         raise InputError(f"the checkpoint after step {plain['begin']} is missing")
     dropout = plain["settings"]["dropout"]
+    settings = EngineSettings(
+        **plain["settings"] | {"dropout": tuple(dropout) if isinstance(dropout, list) else dropout}
+    )
+    schedule = SCHEDULES.get(plain["schedule"])
+    if "formulas" in plain:  # earlier versions left it out
+        check_marks(_marks(net, settings.rule, schedule), plain["formulas"])
     return Recording(
         net=net,
-        settings=EngineSettings(
-            **plain["settings"]
-            | {"dropout": tuple(dropout) if isinstance(dropout, list) else dropout}
-        ),
-        schedule=SCHEDULES.get(plain["schedule"]),
+        settings=settings,
+        schedule=schedule,
         rows=rows,
         checkpoints=dict(sorted(checkpoints.items())),
         digests={int(step): digest for step, digest in plain["digests"].items()},
         history=History.from_list(documents["history.json"]),
         **{name: plain[name] for name in _SIMPLE},
     )
+
+
+def _marks(net: Network, rule: Any, schedule: Schedule) -> list[dict[str, Any]]:
+    """What the formulas of a run were: those of the network, the rule and the schedule."""
+    rule = RULES.get(rule)
+    size = np.linspace(-1.0, 1.0, 8)
+
+    def steps(many: bool) -> list[np.ndarray]:
+        update, theta = rule.bind(np), np.linspace(0.5, -2.0, 64 if many else 8)
+        slots, found = rule.initial_slots(np, theta), []
+        weights = np.arange(len(theta)) % 3 > 0
+        for t in (1, 2, 3):
+            g = np.cos(7 * t * theta) * (1 + theta)
+            info = StepInfo(t, 0.01 * t, 1 / t if t < 3 else 0.75, weights)
+            theta, slots = update(theta, g, slots, info)
+            found.append(theta)
+        return found
+
+    def rates(many: bool) -> list[np.ndarray]:
+        losses = list(1 + size[::-1])
+        return [schedule.factors(epoch, 2, 8, losses[:epoch]) for epoch in range(9)]
+
+    return [
+        *network_marks(net),
+        marked("rule", rule, is_own(rule.formula), None, steps),
+        marked("schedule", schedule, is_own(schedule.formula), None, rates),
+    ]
 
 
 def _plain(settings: EngineSettings) -> dict[str, Any]:

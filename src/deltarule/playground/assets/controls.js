@@ -10,6 +10,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const SPEEDS = [[2, "2"], [30, "30"], [300, "300"], [3000, "3000"], [0, "no limit"]];
   const words = (name) => name.replaceAll("_", " ");
 
+  /** What a field of numbers holds; NaN if it is empty, or holds something else. */
+  const read = (input) => (input.value === "" ? NaN : Number(input.value));
+  const hollow = (value) => Number.isNaN(value) || (Object(value) === value && Object.values(value).some(hollow));
+
+  /** By what a control is found again after it was drawn anew. */
+  function selector(control) {
+    if (control.id) return `#${CSS.escape(control.id)}`;
+    const label = control.getAttribute("aria-label");
+    return label ? `[aria-label="${CSS.escape(label)}"]` : "";
+  }
+
   /** A labelled control below its label. */
   function field(id, label, control, wide = "") {
     control.id = id;
@@ -24,7 +35,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   function number(id, label, value, limits, onchange) {
-    const input = el("input", { type: "number", ...limits, value, onchange: () => input.value !== "" && onchange(Number(input.value)) });
+    const input = el("input", { type: "number", ...limits, value, onchange: () => onchange(read(input)) });
     return field(id, label, input);
   }
 
@@ -38,9 +49,27 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** Shows the settings in `element`; `order(type, fields)` sends what is asked for. */
   function mount(element, order) {
-    let run = null, drawn = "";
+    let run = null, drawn = "", touched = null;
     fold();
-    const change = (settings) => order("setup", { settings });
+    for (const kind of ["change", "click"]) {
+      element.addEventListener(kind, (event) => (touched = event.target.closest("input, select, button") ?? touched), true);
+    }
+    const change = (settings) => ask("setup", { settings });
+
+    /** Asks for something; if it is refused, all that is in force is shown again, and why at its control. */
+    async function ask(type, fields, refused = "") {
+      const at = touched && selector(touched), asked = touched?.value;
+      const reason = await order(type, fields, refused || (hollow(fields) ? "expected a number; the field was left empty, or holds something else" : ""));
+      element.querySelector(".refused")?.remove();
+      for (const control of element.querySelectorAll("[aria-describedby=refused]")) control.removeAttribute("aria-describedby");
+      if (!reason || !run) return;
+      draw();
+      const control = at ? element.querySelector(at) : null;
+      const given = control && asked && asked !== control.value ? `${asked} was refused: ` : "";
+      const note = el("p", { class: "note wide refused", id: "refused", text: `${given}${reason}` });
+      (control?.closest(".control") ?? element.lastChild).after(note);
+      control?.setAttribute("aria-describedby", "refused");
+    }
     const anew = (data) => change({ ...run.choices.starts[data], data, columns: [] });
 
     function data() {
@@ -66,7 +95,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       function pick() {
         const names = boxes.filter((box) => box.checked).map((box) => box.value);
         if (names.length) change({ columns: names.length === boxes.length ? [] : names });
-        else order("", {}, "choose at least one column");
+        else ask("", {}, "choose at least one column");
       }
       return el("details", { class: "control wide columns", open: boxes.length <= 8 },
         el("summary", { text: `Columns to predict ${run.target.name} from: ${chosen.size} of ${boxes.length}` }),
@@ -78,7 +107,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const send = (next) => change({ layers: next });
       const list = widths.map((width, i) => {
         const input = el("input", { type: "number", min: 1, max: choices.limits.width, value: width, "aria-label": `Nodes of hidden layer ${i + 1}`,
-          onchange: () => input.value !== "" && send(widths.with(i, Number(input.value))) });
+          onchange: () => send(widths.with(i, read(input))) });
         return el("li", {}, input, iconButton("minus", `Remove hidden layer ${i + 1}`, () => send(widths.toSpliced(i, 1))));
       });
       const more = iconButton("plus", "Add a hidden layer", () => send([...widths, widths.at(-1) ?? 4]), "button");
@@ -100,7 +129,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     function training() {
       const { settings, choices } = run;
-      const rate = number("rate", "Learning rate", settings.learning_rate, { min: 1e-9, max: 1000, step: "any" }, (value) => order("rate", { learning_rate: value }));
+      const rate = number("rate", "Learning rate", settings.learning_rate, { min: 1e-9, max: 1000, step: "any" }, (value) => ask("rate", { learning_rate: value }));
       rate.querySelector("input").disabled = choices.without_rate.includes(settings.rule);
       const batch = number("batch", "Rows of a step", run.batch_size, { min: 1, max: choices.limits.rows, step: 1 }, (value) => change({ batch_size: value }));
       batch.querySelector("input").disabled = run.full_batch;
@@ -109,12 +138,25 @@ var DR = globalThis.DR || (globalThis.DR = {});
         rate,
         batch,
         number("l2", "L2 penalty", settings.l2, { min: 0, step: "any" }, (value) => change({ l2: value })),
-        select("speed", "Steps a second", SPEEDS, run.steps_per_second, (value) => order("speed", { steps_per_second: Number(value) })),
+        select("speed", "Steps a second", SPEEDS, run.steps_per_second, (value) => ask("speed", { steps_per_second: Number(value) })),
       ];
     }
 
     function group(title, parts) {
       return el("fieldset", { class: "group" }, el("legend", { text: title }), el("div", { class: "controls" }, ...parts));
+    }
+
+    /** Draws every control with what is in force; the focus stays where it was. */
+    function draw() {
+      const { settings, net, table } = run;
+      const at = document.activeElement && element.contains(document.activeElement) ? selector(document.activeElement) : "";
+      const open = element.querySelector("details")?.open;
+      const called = settings.data === "table" && table ? table.name : NAMES[settings.data];
+      document.getElementById("chosen").textContent = `${called}, ${net.widths.join("–")}, ${words(settings.activation)}, ${settings.rule}`;
+      element.replaceChildren(group("Data", data()), group("Network", network()), group("Training", training()));
+      const details = element.querySelector("details");
+      if (details && open !== undefined) details.open = open;
+      if (at) element.querySelector(at)?.focus({ preventScroll: true });
     }
 
     return {
@@ -125,15 +167,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         const now = JSON.stringify([settings, choices, net, rows, batch_size, steps_per_second, table]);
         if (now === drawn) return;
         drawn = now;
-        const at = document.activeElement && element.contains(document.activeElement) ? document.activeElement : null;
-        const again = at && (at.id ? `#${CSS.escape(at.id)}` : at.getAttribute("aria-label") && `[aria-label="${CSS.escape(at.getAttribute("aria-label"))}"]`);
-        const open = element.querySelector("details")?.open;
-        const called = settings.data === "table" && table ? table.name : NAMES[settings.data];
-        document.getElementById("chosen").textContent = `${called}, ${net.widths.join("–")}, ${words(settings.activation)}, ${settings.rule}`;
-        element.replaceChildren(group("Data", data()), group("Network", network()), group("Training", training()));
-        const details = element.querySelector("details");
-        if (details && open !== undefined) details.open = open;
-        if (again) element.querySelector(again)?.focus({ preventScroll: true });
+        draw();
       },
     };
   }

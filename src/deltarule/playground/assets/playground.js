@@ -107,7 +107,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const complain = (what, error) => notice("fault", `${what}: ${shell.reason(error)}`);
     shell.failures((error) => complain("Something failed", error));
     let run = null, newest = null, asked = false, painted = 0;
-    const order = async (type, fields, refused = "") => notice("order", refused || (await wire.order(type, fields)));
+    /** Sends what is asked for; gives the reason if it is refused, and "" if not. */
+    const order = async (type, fields, refused = "") => {
+      const reason = refused || (await wire.order(type, fields));
+      notice("order", reason);
+      return reason;
+    };
 
     const where = whereabouts(), buttons = transport(order);
     const settings = DR.controls.mount(at("settings"), order);
