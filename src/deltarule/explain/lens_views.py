@@ -123,7 +123,8 @@ def _where(found: GradientLens) -> list[str]:
     if step is not None:
         rule = step.settings.rule
         how = "as it was taken" if step.theta_after is not None else "computed here"
-        lines.append(f"Step {step.number} of {rule} with η = {short(step.learning_rate)}, {how}")
+        named = f"A first step of {rule}" if step.first_from_here else f"Step {step.number} of {rule}"
+        lines.append(f"{named} with η = {short(step.learning_rate)}, {how}")
     return lines
 
 

@@ -88,6 +88,9 @@ class StepTaken:
         What the rule carried into the step, in float64; scalars as arrays of shape ().
     theta_after : array of shape (p,), or None
         What the engine that trained made of θ.
+    first_from_here : bool
+        Whether it is what the rule would do as its first step, from a θ whose place in a training
+        is not known: it has no number among the steps of that training.
     """
 
     settings: EngineSettings
@@ -95,6 +98,7 @@ class StepTaken:
     number: int = 1
     slots: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     theta_after: np.ndarray | None = None
+    first_from_here: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

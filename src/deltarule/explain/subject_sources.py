@@ -72,7 +72,7 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
             total_weight=float(subject.s.sum()),
             clip_norm=model.clip_norm,
         )
-        step = StepTaken(settings, float(model.learning_rate_init))
+        step = StepTaken(settings, float(model.learning_rate_init), first_from_here=True)
         step = _going_on(step, model, rule, theta)
     engine = model.engine if isinstance(model.engine, str) else None
     return Source(subject, net, theta, step, engine)
@@ -85,7 +85,8 @@ def _going_on(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> Ste
     same = "theta" in state and np.array_equal(state["theta"], theta) and "t" in state
     if not same or set(slots) != {slot.name for slot in rule.slots}:
         return step
-    return dataclasses.replace(step, number=int(state["t"]) + 1, slots=slots)
+    number = int(state["t"]) + 1
+    return dataclasses.replace(step, number=number, slots=slots, first_from_here=False)
 
 
 def _output_names(
@@ -128,7 +129,8 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> Source:
             total_weight=float(subject.s.sum()),
             clip_norm=settings.get("clip_norm"),
         )
-        step = StepTaken(taken, float(settings.get("learning_rate", 0.0)))
+        rate = float(settings.get("learning_rate", 0.0))
+        step = StepTaken(taken, rate, first_from_here=True)
     engine = settings.get("engine")
     return Source(subject, net, theta, step, engine if isinstance(engine, str) else None)
 

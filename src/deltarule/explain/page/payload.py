@@ -12,6 +12,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.explain.page.formulas import formulas_mathml
+from deltarule.explain.quick import means_at
 from deltarule.explain.spread import spread
 from deltarule.explain.subject import StepTaken, Subject
 from deltarule.maths import Network
@@ -34,6 +35,8 @@ MOST_BYTES = 64_000_000
 """Parameters that take more are refused: a browser would choke on the file."""
 # Of so many multiplications at most a pass over all rows may consist: a second in a browser.
 ROW_WORK = 200_000_000
+# Rather so many states without the mean gradient of all rows than fewer with it.
+_ENOUGH_STATES = 10
 # A gradient longer than this is compared in the page at so many of its entries.
 MOST_COMPARED = 8192
 COMPARED = 4096
@@ -49,14 +52,22 @@ class PageState:
     step, epoch : int or None
         When: after so many steps and epochs.
     label : str
-        What the page calls it; made from step and epoch if empty.
+        What the page calls it; made from the step if empty.
     learning_rate : float or None
-        η of the step that is taken from here.
+        η of the step that is taken from here; None where none is, at the end of training.
+
+    Notes
+    -----
+    Steps count from 1 over the whole training, here as everywhere. A moment lies before the step
+    that is taken from it, by whose number ``deltarule explain --step`` and :func:`replay` call
+    it, and after the step before: ``step`` counts those that were taken.
 
     Examples
     --------
     >>> PageState(np.zeros(3), step=40, epoch=2).title
-    'epoch 2, step 40'
+    'after step 40'
+    >>> PageState(np.zeros(3), step=40, epoch=2, learning_rate=0.1).title
+    'before step 41'
     """
 
     theta: np.ndarray
@@ -67,12 +78,13 @@ class PageState:
 
     @property
     def title(self) -> str:
-        """The label, or step and epoch."""
+        """The label, or which step is taken from here, or was taken last."""
         if self.label:
             return self.label
-        known = [f"epoch {self.epoch}"] if self.epoch is not None else []
-        known += [f"step {self.step}"] if self.step is not None else []
-        return ", ".join(known) or "these parameters"
+        if self.step is not None:
+            going_on = self.learning_rate is not None
+            return f"before step {self.step + 1}" if going_on else f"after step {self.step}"
+        return "these parameters" if self.epoch is None else f"after epoch {self.epoch}"
 
 
 def packed(values: Any) -> dict[str, Any]:
@@ -151,6 +163,10 @@ def payload_of(
     Beyond that it grows with them. Rows are at most 256, fewer where they are wide or the network
     is large; what a step needs (slots, gradient, result) is left out above 4 MB, and the page says
     so; parameters above 64 MB are refused.
+
+    Where a page has some of the rows only, C and ∂C/∂θ over all of them are computed here and
+    carried: of the subject's own θ, and of as many other states as there is room for. Whatever
+    the page computes from its own rows it calls so.
     """
     check_size(subject)
     net = subject.net
@@ -178,9 +194,12 @@ def payload_of(
             "Y": packed(subject.Y[rows]),
             "s": packed(subject.s[rows]),
             "w": packed(w),
+            # w_i among all rows; `w` has the same sum over those of the page.
+            "share": None if whole else packed(subject.w[rows]),
+            "mean": None if whole else packed(_mean_row(subject)),
         },
         "rows_of": len(subject.X),
-        "states": [_state(given[own], subject, rows)],
+        "states": [_own_state(given[own], subject, rows)],
         "history": [_plain(record) for record in history],
         "engine": {
             "name": subject.engine,
@@ -204,10 +223,15 @@ def payload_of(
             "selected": start.get("selected"),
         },
     }
-    kept = _kept(given, own, PAYLOAD_BYTES - len(json.dumps(payload)))
+    kept, meant = _kept(given, own, PAYLOAD_BYTES - len(json.dumps(payload)), not whole)
     place = kept.index(own)
-    others = {i: _state(given[i], subject, None) for i in kept if i != own}
-    payload["states"] = [payload["states"][0] if i == own else others[i] for i in kept]
+    others = [i for i in kept if i != own]
+    found = {i: _state(given[i]) for i in others}
+    if not whole:
+        means = means_at(subject, [given[i].theta for i in others])
+        for i, (cost, grad) in zip(others, means, strict=True):
+            found[i]["mean"] = _mean(cost, grad if i in meant else None)
+    payload["states"] = [payload["states"][0] if i == own else found[i] for i in kept]
     payload["reference"]["state"] = payload["start"]["state"] = place
     return payload
 
@@ -303,49 +327,91 @@ def _states(subject: Subject, given: Sequence[PageState]) -> tuple[list[PageStat
     )
     if own is None:
         step = subject.step
-        number = None if step is None else step.number - 1
-        rate = None if step is None else step.learning_rate
+        number = None if step is None or step.first_from_here else step.number - 1
+        rate = None if step is None or number is None else step.learning_rate
         after = [i for i, s in enumerate(states) if number is not None and (s.step or 0) > number]
         own = after[0] if after else len(states)
         states.insert(own, PageState(subject.theta, step=number, learning_rate=rate))
     return states, own
 
 
-def _kept(states: Sequence[PageState], own: int, budget: int) -> list[int]:
-    """Which states are shown, the subject's own among them: as many as ``budget`` has room for.
+def _kept(
+    states: Sequence[PageState], own: int, budget: int, cut: bool
+) -> tuple[list[int], set[int]]:
+    """Which states are shown, the subject's own among them: as many as ``budget`` has room for;
+    and which of them have the mean gradient of all rows, where a page is ``cut``.
 
     They are spread evenly; with room for one more only, it is the first. A very large network's
     own state is alone.
     """
     others = [i for i in range(len(states)) if i != own]
     if not others:
-        return [own]
+        return [own], set()
     size = max(len(json.dumps(packed(states[i].theta))) for i in (others[0], others[-1])) + 200
     if size > STEP_BYTES:
-        return [own]
-    most = min(len(others), max(1, budget // size))
-    return sorted({own, *(others[i] for i in spread(len(others), most))})
+        return [own], set()
+    with_grad = size + (len(states[own].theta) * 8 * 4 // 3 + 200 if cut else 0)
+    most = budget // with_grad
+    meant = most >= min(len(others), _ENOUGH_STATES)
+    if not meant:
+        most = budget // size
+        most = max(1, min(most, _ENOUGH_STATES))
+    kept = [others[i] for i in spread(len(others), min(len(others), most))]
+    return sorted({own, *kept}), set(kept) if meant else set()
 
 
-def _state(state: PageState, subject: Subject, rows: list[int] | None) -> dict[str, Any]:
-    """One state; the subject's own (``rows`` given) has the step that is taken from it."""
-    masks = subject.masks if rows is not None else None
-    step = subject.step if rows is not None else None
-    rate = state.learning_rate
-    update = None if step is None or rows is None else _update(step, subject, rows)
-    size = 0 if update is None else len(json.dumps(update))
+def _state(state: PageState) -> dict[str, Any]:
+    """One state, without a step."""
     return {
         "step": state.step,
         "epoch": state.epoch,
         "label": state.title,
         "theta": packed(state.theta),
-        "learning_rate": step.learning_rate if rate is None and step is not None else rate,
+        "learning_rate": state.learning_rate,
+        "masks": None,
+        "update": None,
+        "left_out": None,
+        "mean": None,
+    }
+
+
+def _own_state(state: PageState, subject: Subject, rows: list[int]) -> dict[str, Any]:
+    """The subject's own state, with the step that is taken from it."""
+    masks, step = subject.masks, subject.step
+    if step is not None and not step.first_from_here and state.step in (None, step.number - 1):
+        state = dataclasses.replace(state, learning_rate=step.learning_rate)
+    update = None if step is None else _update(step, subject, rows)
+    size = 0 if update is None else len(json.dumps(update))
+    mean = None
+    if len(rows) < len(subject.X):
+        carried = update is not None and size <= STEP_BYTES
+        grad = None if carried else subject.trace.grad
+        large = len(subject.theta) * 8 * 4 // 3 > STEP_BYTES
+        mean = _mean(subject.trace.cost, None if large else grad)
+    rate = step.learning_rate if step is not None else state.learning_rate
+    return _state(state) | {
+        "learning_rate": state.learning_rate if state.learning_rate is not None else rate,
         "masks": None
-        if masks is None or rows is None
+        if masks is None
         else [None if mask is None else packed(np.asarray(mask)[rows]) for mask in masks],
         "update": update if size <= STEP_BYTES else None,
         "left_out": size if size > STEP_BYTES else None,
+        "mean": mean,
     }
+
+
+def _mean(cost: float, grad: np.ndarray | None) -> dict[str, Any]:
+    """C and ∂C/∂θ over all rows; the gradient is None where the step has it, or there is no room.
+
+    Both are written so that what is not finite can be read, too.
+    """
+    return {"cost": packed(cost), "grad": None if grad is None else packed(grad)}
+
+
+def _mean_row(subject: Subject) -> np.ndarray:
+    """Σ_i w_i x_i / Σ_i w_i over all rows: a baseline of attributions."""
+    total = subject.w.sum()
+    return (subject.w / total if total > 0 else subject.w) @ subject.X
 
 
 def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any]:
@@ -353,7 +419,7 @@ def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any
     whole = len(rows) == len(subject.X)
     return {
         "rule": str(settings.rule),
-        "number": step.number,
+        "number": None if step.first_from_here else step.number,
         "l2": settings.l2,
         "l1": settings.l1,
         "total_weight": settings.total_weight,

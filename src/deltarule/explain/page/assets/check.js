@@ -100,8 +100,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const entry = store.entry(selected);
     if (entry >= 0) {
       const { kind, layer: l, j, k } = selected;
+      const here = DR.expressions.meanHere(store); // the difference is over these rows, too
       const [own, mean] =
-        kind === "edge" ? [s.dCdw(l, j, k), s.meanw(l, j, k)] : [s.dCdb(l, j), s.meanb(l, j)];
+        kind === "edge" ? [s.dCdw(l, j, k), s.meanw(l, j, k, here)] : [s.dCdb(l, j), s.meanb(l, j, here)];
       const scale = sized(store.theta()[entry]);
       return [
         [own, alongParameter(store, entry, s.i), scale],
@@ -255,7 +256,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function compare(store) {
     const { payload, net } = store;
     if (!payload.reference || store.state.state !== payload.reference.state) return null;
-    const mean = store.mean();
+    // Of the rows of the page Python computed the same, so that it can be compared.
+    const mean = store.meanHere();
     const cost = relative(mean.cost, payload.reference.cost ?? NaN);
     const found = {
       ...gap(net, mean.grad, payload.reference),
@@ -278,7 +280,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ];
     const many = DR.text.count(found.entries);
     const text = found.same
-      ? `Cost and ${many} partial derivatives are Python's: the largest difference is ${DR.number(found.error)} of its block.`
+      ? `Cost and ${many} partial derivatives${store.some()} are Python's: the largest difference is ${DR.number(found.error)} of its block.`
       : `This page and Python differ: by ${DR.number(found.error)} of block ${found.block || "?"}, and by ${DR.number(found.cost)} of the cost.`;
     const lines = [verdict(text, found.same)];
     const { name, dtype } = store.payload.engine || {};
@@ -304,15 +306,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     element.replaceChildren(python, el("div", { class: "row" }, button), about, result);
     button.addEventListener("click", () => {
       const { selected } = store.state;
+      const seen = store.seen();
       result.replaceChildren(
-        ...(selected && selected.kind !== "cost" ? checkSelected(store) : checkBlocks(store)),
+        ...(selected && selected.kind !== "cost" ? checkSelected(seen) : checkBlocks(seen)),
       );
     });
     function label() {
       const { selected } = store.state;
       button.textContent =
         selected && selected.kind !== "cost"
-          ? `Check ${subjects(store)
+          ? `Check ${subjects(store.seen())
               .map(([given]) => given.text)
               .join(" and ")}`
           : "Check the gradient of this sample";
@@ -323,7 +326,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     label();
     later();
     store.subscribe((state, changed) => {
-      if (["selected", "sample", "state", "payload"].some((key) => changed.has(key))) label();
+      if (["selected", "sample", "state", "payload", "nudge"].some((key) => changed.has(key))) label();
       if (changed.has("state") || changed.has("payload")) later();
     });
   }

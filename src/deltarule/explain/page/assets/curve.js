@@ -85,7 +85,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         "One sample or the mean of all",
         [
           ["sample", "Sample"],
-          ["mean", el("span", {}, "Mean", el("span", { class: "wide", text: `\u00a0of ${n}` }))],
+          ["mean", el("span", {}, "Mean", el("span", { class: "wide", text: `\u00a0of ${DR.text.count(store.rows.of)}` }))],
         ],
         (mode) => store.set({ mode }),
       );
@@ -215,6 +215,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         );
       });
       view.marker.replaceChildren(...dots.filter(Boolean));
+      const mean = store.mean();
       const words =
         states.length > 1
           ? `Dots are the ${states.length} recorded states; click the curve to go to the nearest. `
@@ -223,8 +224,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
         .querySelector("[data-curve]")
         .replaceChildren(
           `${words}Shown: ${states[store.state.state].label}, C = `,
-          DR.dom.shown("C", store.mean().cost),
-          " over the rows of this page.",
+          DR.dom.shown(mean.costOver ? `C${mean.costOver}` : "C", mean.cost),
+          mean.costOver ? `${mean.costOver}.` : ` over all ${DR.text.count(store.rows.of)} rows.`,
         );
     }
 

@@ -238,7 +238,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     store.subscribe((_, changed) => {
       if (changed.has("payload")) build(store.payload.lens);
-      if (!changed.has("payload") && !changed.has("state") && !changed.has("sample")) return;
+      if (!["payload", "state", "sample", "nudge"].some((key) => changed.has(key))) return;
       show(false);
       // What stands there is of another sample now, whether or not anybody looks.
       for (const each of parts) if (each.slow) DR.dom.put(each, "aria-busy", true);

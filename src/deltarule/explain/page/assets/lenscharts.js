@@ -197,7 +197,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       el("div", { class: "row" },
         field("Of", "of", targetsOf(store.payload)),
         field("Method", "method", [["integrated", "integrated gradients"], ["gradient", "gradient × input"]]),
-        field("Baseline x′", "baseline", [["zeros", zeros], ["mean", "mean of the rows"]])),
+        field("Baseline x′", "baseline", [["zeros", zeros], ["mean", "mean of all rows"]])),
       words, place, lens && lens.attributions ? meanBars(lens.attributions) : null);
     box.slow = true;
     let callOff = () => {};
@@ -206,9 +206,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
       DR.dom.put(box, "aria-busy", true);
       // What was asked for at the start: the choice may change while it is computed.
       const asked = { ...options };
-      callOff = DR.attributeLater(store, asked, (found) => {
+      callOff = DR.attributeLater(store.seen(), asked, (found) => {
         place.replaceChildren(bars(byColumn(store.payload, found.values), "signed"));
-        words.replaceChildren(...account(store, found, asked));
+        const { changed } = store.seen();
+        words.replaceChildren(...account(store, found, asked), changed ? " It is of the network as “what if” has changed it." : "");
         DR.dom.put(box, "aria-busy", null);
       });
     };
