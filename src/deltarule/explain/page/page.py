@@ -32,7 +32,7 @@ __all__ = [
     "write_page",
 ]
 
-STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens.css")
+STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens.css", "print.css")
 # In this order: a script uses what stands before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",

@@ -147,21 +147,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function checkSelected(store) {
     let good = true;
     let compared = 0;
-    const rows = subjects(store).map(([given, f, scale]) => {
-      const found = difference(f, scale);
-      if (!found) return [given.text, DR.maths.value(given), "at a kink", "nothing to compare"];
+    const found = subjects(store).map(([given, f, scale]) => {
+      const other = difference(f, scale);
+      if (!other) return [given.text, DR.maths.value(given), "at a kink", "nothing to compare"];
       compared += 1;
-      const gap = Math.abs(given.value - found.value);
+      const gap = Math.abs(given.value - other.value);
       good =
         good &&
-        gap <= TOLERANCE * Math.max(Math.abs(given.value), Math.abs(found.value)) + found.uncertainty;
+        gap <= TOLERANCE * Math.max(Math.abs(given.value), Math.abs(other.value)) + other.uncertainty;
       return [
         given.text,
         DR.maths.value(given),
-        DR.number(found.value),
-        DR.number(relative(given.value, found.value)),
+        DR.number(other.value),
+        DR.number(relative(given.value, other.value)),
       ];
     });
+    // A column for each of at most two numbers: three beside each other would not fit the card.
+    const names = ["", "backpropagation", "finite difference", "relative error"];
+    const rows = names.map((name, row) => [name, ...found.map((column) => column[row])]).slice(1);
     const text =
       compared === 0
         ? "Every difference would straddle a kink, where there is no derivative; backpropagation takes the slope from the left."
@@ -169,7 +172,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
           ? "Backpropagation and the difference agree."
           : "Backpropagation and the difference do not agree.";
     return [
-      table("The comparison", ["", "backpropagation", "finite difference", "relative error"], rows),
+      table("The comparison", ["", ...found.map(([name]) => name)], rows),
       verdict(text, good),
     ];
   }

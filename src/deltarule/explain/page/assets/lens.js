@@ -113,7 +113,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     function captionOf(at) {
       const rows = `Over ${DR.text.count(lens.rows)} rows`;
       if (at >= 0) {
-        return `${rows} after step ${lens.over.steps[at]}, C = ${DR.number(num(lens.over.cost[at]))}; ` +
+        return `${rows}, ${store.current().label}, C = ${DR.number(num(lens.over.cost[at]))}; ` +
           "the marks are those of the step that is explained.";
       }
       const other = isOwn(store) ? "" : " These are of the step that is explained: the one shown was not measured.";
