@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -13,24 +14,29 @@ import numpy as np
 from deltarule.cli import output
 from deltarule.cli.places import check_output_file, make_parent
 from deltarule.cli.using import loaded
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, FileError, InputError
 from deltarule.estimators import RecordedTable, TableModel
 from deltarule.estimators.replaying import RowPlace
 from deltarule.explain import Derivation, Explanation, explain, overview
 from deltarule.explain.derivation import DEPTH, TERMS, check_limits
 from deltarule.explain.numbers import DIGITS
 from deltarule.explain.page import PageState
+from deltarule.explain.spread import spread
 from deltarule.explain.tex import document
 from deltarule.files import write_bytes
 from deltarule.tables import Table, apply_schema, read_table
-from deltarule.training import Recording, ReplayedStep, load_recording
-from deltarule.training.recording import FOLDER
+from deltarule.training import Recording, ReplayedStep, RunState, load_recording
+from deltarule.training.recording import FOLDER, digest_of_theta
 
 __all__ = ["Question", "answer"]
 
 # Of more rows than have so many activations together, the first are explained: all of them are
 # held in float64, with their derivatives.
 _MOST_NUMBERS = 4_000_000
+# Moments of the training on a page. Where recording left fewer, they are replayed if the training
+# took at most so many seconds.
+_MOMENTS = 50
+_SOON_REPLAYED = 30.0
 _PARTS = {"train": "a training row", "valid": "a validation row", "test": "a test row"}
 # What a selection is written like: how many numbers, what they are, an example.
 _FORMS = {
@@ -72,6 +78,7 @@ class _Found:
     notes: tuple[str, ...] = ()
     step: ReplayedStep | None = None
     recording: Recording | None = None
+    recorded: RecordedTable | None = None
 
 
 def answer(question: Question) -> None:
@@ -103,7 +110,7 @@ def answer(question: Question) -> None:
         if question.html is not None:
             show("writing the page")
             make_parent(question.html)
-            _write_page(question.html, found, chosen)
+            _write_page(question.html, found, chosen, show)
     notes = [output.in_options(note) for note in found.notes]
     written = [str(place) for _, place, _ in places if place is not None]
     if question.as_json:
@@ -172,14 +179,14 @@ def _place_in_step(
         f"{step.learning_rate:.6g}, {step.engine} engine, {step.dtype}"
     )
     if row is None:
-        return _Found(explain(step), None, title, facts, step.notes, step, recording)
+        return _Found(explain(step), None, title, facts, step.notes, step, recording, recorded)
     assert place is not None  # of a row there is one
     label = _label(recorded.table, row)
     if place.part == "train" and place.number in batch.rows:
         sample = int(np.flatnonzero(batch.rows == place.number)[0])
         facts |= {"row": row, "part": "train", "in_batch": True}
         title += f"; {label} is one of them"
-        return _Found(explain(step), sample, title, facts, step.notes, step, recording)
+        return _Found(explain(step), sample, title, facts, step.notes, step, recording, recorded)
     if not place.part:
         raise DataError(
             f"{label} has no target, and was left out of the training; expected a row with a known "
@@ -197,17 +204,21 @@ def _place_in_step(
     typed = recorded.parts[place.part].take([place.number])
     alone = explain(recorded.model_at(step.before["theta"]), typed)
     title = f"{label} alone, at the parameters before step {step.step} of {recording.end}"
-    return _Found(alone, 0, title, facts, (note, *step.notes), step, recording)
+    subject = dataclasses.replace(alone.subject, part_of=recording.n_training_rows)
+    notes = (note, *step.notes)
+    return _Found(Explanation(subject), 0, title, facts, notes, step, recording, recorded)
 
 
 def _model_found(question: Question, show: Any) -> _Found:
     """The trained model on the rows of a table."""
     model = loaded(question.model)
     show("reading the table")
-    recording = None
+    recording, recorded = None, None
     if (question.model / FOLDER).is_dir():
         recording = load_recording(question.model)
     table = _table(question, model, recording)
+    if recording is not None:
+        recorded = _recorded(model, recording, table)
     row = question.row
     if row is not None and not 1 <= row <= len(table):
         raise InputError(f"row is {row}; expected a row of the table, from 1 to {len(table)}")
@@ -223,7 +234,9 @@ def _model_found(question: Question, show: Any) -> _Found:
         sample = int(at[0])
     notes = [*typed.notes, *model.encoder.notes(typed)]
     most = max(_MOST_NUMBERS // sum(model.model.net.widths), 1)
-    title = f"the trained model on {len(typed):,} rows"
+    when = "" if recording is None else f" (after step {_model_step(recording)})"
+    title = f"the trained model{when} on {len(typed):,} rows"
+    whole = len(typed)
     if len(typed) > most:
         chosen = np.arange(most)
         if sample is not None and sample >= most:
@@ -236,8 +249,19 @@ def _model_found(question: Question, show: Any) -> _Found:
     facts: dict[str, Any] = {"step": None, "rows": len(typed)}
     if row is not None:
         facts["row"] = row
-        title = f"the trained model, {_label(table, row)} of {len(typed):,}"
-    return _Found(explain(model, typed), sample, title, facts, tuple(notes), None, recording)
+        title = f"the trained model{when}, {_label(table, row)} of {len(typed):,}"
+    explanation = explain(model, typed)
+    if len(typed) < whole:
+        explanation = Explanation(dataclasses.replace(explanation.subject, part_of=whole))
+    given = (title, facts, tuple(notes), None, recording, recorded)
+    return _Found(explanation, sample, *given)
+
+
+def _recorded(model: TableModel, recording: Recording, table: Table) -> RecordedTable | None:
+    """The recorded training with its table, if this is the one."""
+    with contextlib.suppress(FileError, DataError, InputError):
+        return RecordedTable.of(model, recording, table)
+    return None
 
 
 def _table(question: Question, model: TableModel, recording: Recording | None) -> Table:
@@ -347,7 +371,9 @@ def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping
     return document([part.latex(standalone=False, **shown) for _, part in parts])
 
 
-def _write_page(place: Path, found: _Found, chosen: Sequence[tuple[str, str, Any]]) -> None:
+def _write_page(
+    place: Path, found: _Found, chosen: Sequence[tuple[str, str, Any]], show: Any
+) -> None:
     start: dict[str, Any] = {} if found.sample is None else {"sample": found.sample}
     for kind, _, numbers in chosen:
         if kind == "weight":
@@ -356,21 +382,65 @@ def _write_page(place: Path, found: _Found, chosen: Sequence[tuple[str, str, Any
         elif kind in ("bias", "activation", "node"):
             named = "bias" if kind == "bias" else "node"
             start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
-    states = []
     recording = found.recording
-    if recording is not None:
-        for after in recording.steps:
-            rate = None
-            if after < recording.end:
-                epoch, index = recording.place(after + 1)
-                rate = float(recording.rates(epoch)[index])
-            states.append(
-                PageState(
-                    theta=recording.theta(after),
-                    step=after,
-                    epoch=after // recording.steps_per_epoch,
-                    learning_rate=rate,
-                )
-            )
+    states = [] if recording is None else _states(found, recording, show)
     history = [] if recording is None else recording.history.records
-    found.explanation.html(place, states=states, history=history, start=start, title=found.title)
+    found.explanation.html(
+        place, states=states, history=history, start=start, title=found.title, progress=show
+    )
+
+
+def _states(found: _Found, recording: Recording, show: Any) -> list[PageState]:
+    """Moments of the training, evenly spread: its checkpoints, or its steps taken again.
+
+    A short training leaves few checkpoints, and its steps are soon taken again; of a long one
+    there are many.
+    """
+    last = _model_step(recording)
+    recorded, soon = found.recorded, recording.seconds <= _SOON_REPLAYED
+    states = []
+    if recorded is not None and soon and len(recording.checkpoints) < _MOMENTS:
+
+        def watch(step: int) -> None:
+            show(f"replaying step {step} of {recording.end}")
+
+        states = recorded.states(_MOMENTS, also=[last], watch=watch)
+        expected = recording.digests.get(recording.end)
+        if expected not in (None, digest_of_theta(states[-1].theta)):
+            states = []  # another processor has other bits; those of the run are kept
+    if not states:
+        steps = [recording.steps[i] for i in spread(len(recording.steps), _MOMENTS)]
+        states = [
+            RunState(step, recording.theta(step), _rate_after(recording, step)) for step in steps
+        ]
+    if found.step is None:
+        theta = found.explanation.subject.theta
+        states = [each for each in states if not np.array_equal(each.theta, theta)]
+        states.append(RunState(last, theta, None))
+    return [
+        PageState(
+            each.theta,
+            step=each.step,
+            epoch=each.step // recording.steps_per_epoch,
+            label=f"after step {each.step}, the trained model"
+            if found.step is None and each is states[-1]
+            else "",
+            learning_rate=each.learning_rate,
+        )
+        for each in sorted(states, key=lambda each: each.step)
+    ]
+
+
+def _model_step(recording: Recording) -> int:
+    """After which step the model was taken: of the best epoch where there was validation."""
+    records = recording.history.records
+    if not any(record.validation_loss is not None for record in records):
+        return recording.end
+    return int(min(records, key=lambda record: record.monitored).steps)
+
+
+def _rate_after(recording: Recording, step: int) -> float | None:
+    if step >= recording.end:
+        return None
+    epoch, index = recording.place(step + 1)
+    return float(recording.rates(epoch)[index])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.advice import THRESHOLDS, Advice, advise
+from deltarule.explain.advice import THRESHOLDS, Advice, advise, enough
 from deltarule.explain.attributions import Attributions, attributions_of
 from deltarule.explain.lens_views import MEASURES, lens_html, lens_text
 from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, ratio, series
@@ -26,6 +26,8 @@ __all__ = ["GradientLens", "HardRow", "lens"]
 # Rows whose attributions make the means for the table; evenly spread over all rows.
 _ATTRIBUTED = 128
 _ATTRIBUTED_TOLERANCE = 1e-4
+# Rows on which recorded steps are measured, of a training that a step is of.
+_OVER_ROWS = 2048
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,13 @@ class GradientLens:
     steps : tuple of int
         The recorded steps that were measured too; empty without a recording.
     over : tuple of Measured
-        The numbers at each of these steps, on the same rows.
+        The numbers at each of these steps: of the rows by which units are judged, where there are
+        others than the subject's, else of the subject's.
+    judged_rows, judged_of : int
+        By how many rows units are called dead or saturated, and of how many; what a mini-batch
+        shows of a unit says nothing of the training.
+    over_rows : int
+        Of how many rows ``over`` is.
     """
 
     subject: Subject
@@ -73,6 +81,14 @@ class GradientLens:
     advice: tuple[Advice, ...]
     steps: tuple[int, ...] = ()
     over: tuple[Measured, ...] = ()
+    judged_rows: int = 0
+    judged_of: int = 0
+    over_rows: int = 0
+
+    @property
+    def judges(self) -> bool:
+        """Whether its rows are enough to call a unit dead or saturated."""
+        return enough(self.judged_rows, self.judged_of)
 
     @property
     def layers(self) -> tuple[LayerMeasures, ...]:
@@ -194,6 +210,7 @@ class GradientLens:
             "rows": len(self.subject.X),
             "cost": json_number(self.measured.cost),
             "input_rms": json_number(self.measured.input_rms),
+            "judged": {"rows": self.judged_rows, "of": self.judged_of, "judges": self.judges},
             "step": None if self.subject.step is None else self.subject.step.number,
             "measures": [
                 {"name": name, "label": each.label, "words": each.words}
@@ -211,6 +228,7 @@ class GradientLens:
             ],
             "over": {
                 "steps": list(self.steps),
+                "rows": self.over_rows,
                 "cost": [json_number(each.cost) for each in self.over],
                 "series": {
                     name: [list(map(json_number, row)) for row in self.over_training(name)]
@@ -247,7 +265,9 @@ def lens(
     ‖δ^l‖² = Σ_i p_i ‖∂C_i/∂z^l‖²,  ‖∂C_i/∂θ‖² = Σ_l ‖δ_i^l‖² (‖a_i^{l−1}‖² + 1),
     SNR^l = ‖ḡ‖ / √(Σ_i p_i ‖g_i − ḡ‖²) with g_i = ∂C_i/∂θ^l, ḡ = Σ_i p_i g_i, p_i = w_i/Σw
 
-    What vanishes, explodes, is dead or saturated is marked, with the reason and advice.
+    What vanishes, explodes, is dead or saturated is marked, with the reason and advice. The rows of
+    a recorded step are a mini-batch: its sizes are those of the step, and its units are judged by
+    the rows that were trained on.
 
     Parameters
     ----------
@@ -319,14 +339,59 @@ def lens(
     if not isinstance(most_steps, int) or most_steps < 2:
         raise InputError(f"most_steps is {most_steps!r}; expected a whole number ≥ 2")
     measured = measure(subject)
+    wider = _wider(subject)
+    # Dropout is of the step alone; a unit is judged without.
+    judged = measured if wider is None else measure(wider)
+    measured = _judged(measured, judged)
     if subject.step is not None and np.isfinite(measured.grad).all():
         update = step_update(subject, measured.grad, measured.cost)
         measured = _with_update(subject, measured, update)
-    found = GradientLens(subject, measured, advise(subject, measured))
+    rows = int(((subject if wider is None else wider).w > 0).sum())
+    of = max(subject.part_of or rows, rows)
+    advice = advise(subject, measured, judged, rows, of)
+    found = GradientLens(subject, measured, advice, judged_rows=rows, judged_of=of)
     if recording is None:
         return found
-    steps, over = _over(subject, recording, most_steps)
-    return dataclasses.replace(found, steps=steps, over=over)
+    base = subject if wider is None else _wider(subject, _OVER_ROWS) or subject
+    steps, over = _over(base, recording, most_steps)
+    return dataclasses.replace(found, steps=steps, over=over, over_rows=len(base.X))
+
+
+def _wider(subject: Subject, most: int | None = None) -> Subject | None:
+    """The rows of the training at the same θ, where the subject's are some of them."""
+    rows = subject.wider
+    if rows is None or not rows.w.sum() > 0:
+        return None
+    some = slice(None) if most is None else spread(len(rows.X), most)
+    w = rows.w[some]
+    return dataclasses.replace(
+        subject,
+        X=rows.X[some],
+        Y=rows.Y[some],
+        s=w * len(w),
+        w=w / w.sum() if w.sum() > 0 else np.full(len(w), 1 / len(w)),
+        masks=None,
+        step=None,
+        columns=(),
+        target=None,
+        wider=None,
+    )
+
+
+def _judged(measured: Measured, judged: Measured) -> Measured:
+    """The numbers of some rows, with what is said of units taken from the rows that judge them."""
+    if judged is measured:
+        return measured
+    layers = tuple(
+        dataclasses.replace(each, dead=by.dead, saturated=by.saturated, flat=by.flat)
+        for each, by in zip(measured.layers, judged.layers, strict=True)
+    )
+    return dataclasses.replace(
+        measured,
+        layers=layers,
+        dead_units=judged.dead_units,
+        saturated_units=judged.saturated_units,
+    )
 
 
 def _with_update(subject: Subject, measured: Measured, update: np.ndarray | None) -> Measured:

@@ -39,9 +39,7 @@ def quick_engine(net: Network, theta: np.ndarray, work: float) -> Engine:
     return engine
 
 
-def means_at(
-    subject: Subject, thetas: Iterable[np.ndarray]
-) -> Iterator[tuple[float, np.ndarray]]:
+def means_at(subject: Subject, thetas: Iterable[np.ndarray]) -> Iterator[tuple[float, np.ndarray]]:
     """C = Σ_i w_i C_i and ∂C/∂θ over all rows of a subject, at other parameters, without dropout.
 
     Examples

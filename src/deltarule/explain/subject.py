@@ -22,7 +22,7 @@ from deltarule.maths.inputs import check_rows, check_weights, normalised
 from deltarule.maths.passes import ForwardPass, Gradients
 from deltarule.maths.penalties import penalty_terms
 
-__all__ = ["Column", "Names", "StepTaken", "Subject", "Target", "slots_of"]
+__all__ = ["Column", "Names", "StepTaken", "Subject", "Target", "WiderRows", "slots_of"]
 
 
 def slots_of(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -123,6 +123,23 @@ class Column:
 
 
 @dataclasses.dataclass(frozen=True)
+class WiderRows:
+    """Rows of a training beside those of one step: what its units are judged by.
+
+    Attributes
+    ----------
+    X, Y : arrays of shape (N, n_0) and (N, n_L)
+        All of them, or many that are evenly spread.
+    w : array of shape (N,)
+        Their weights, with sum 1.
+    """
+
+    X: np.ndarray
+    Y: np.ndarray
+    w: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
 class Target:
     """The column of a table that is predicted.
 
@@ -173,6 +190,11 @@ class Subject:
         Class labels, empty for a regression.
     target : Target or None
         The table's column behind y.
+    part_of : int or None
+        Of how many rows these are some, as the mini-batch of a step is of the training's; None if
+        they are all there are.
+    wider : WiderRows or None
+        Where these are some: the others, too, so that no unit is called dead by a few rows.
     """
 
     net: Network
@@ -190,6 +212,8 @@ class Subject:
     columns: tuple[Column, ...] = ()
     classes: tuple[str, ...] = ()
     target: Target | None = None
+    part_of: int | None = None
+    wider: WiderRows | None = None
 
     @classmethod
     def of_arrays(

@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.explain.columns import EncodedColumn, encoded_columns, encoded_target
-from deltarule.explain.subject import Names, StepTaken, Subject, slots_of
+from deltarule.explain.subject import Names, StepTaken, Subject, WiderRows, slots_of
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, Rule
 from deltarule.tables import Table, TypedColumns, apply_schema
@@ -182,6 +182,7 @@ def of_step(step: Any) -> Subject:
         if step.typed is not None:
             columns = encoded_columns(table, step.typed, step.net.dtype)
             target = encoded_target(table, step.typed, step.net.dtype)
+    part_of, wider = _training_of(step, len(X))
     return Subject(
         net=exact,
         theta=theta,
@@ -198,4 +199,17 @@ def of_step(step: Any) -> Subject:
         columns=columns,
         classes=classes,
         target=target,
+        part_of=part_of,
+        wider=wider,
     )
+
+
+def _training_of(step: Any, n_rows: int) -> tuple[int | None, WiderRows | None]:
+    """How many rows there are beside those of a step, and these rows; nothing if it took all."""
+    recording, rows = getattr(step, "recording", None), getattr(step, "training_rows", None)
+    if recording is None or recording.n_training_rows <= n_rows:
+        return None, None
+    if rows is None:
+        return recording.n_training_rows, None
+    X, Y, w = (np.asarray(part, dtype=np.float64) for part in (rows.X, rows.Y, rows.w))
+    return recording.n_training_rows, WiderRows(X, Y, w)

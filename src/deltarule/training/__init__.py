@@ -8,7 +8,7 @@ from deltarule.training.many import train_many
 from deltarule.training.model import Model, load_model, save_model
 from deltarule.training.recorder import Recorder
 from deltarule.training.recording import Recording, load_recording
-from deltarule.training.replay import ReplayedStep, replay
+from deltarule.training.replay import ReplayedStep, RunState, replay, replay_states
 from deltarule.training.run import Event, TrainingResult
 from deltarule.training.stopping import GeneralizationLoss, Patience, Progress, Stopping
 
@@ -25,6 +25,7 @@ __all__ = [
     "Recording",
     "ReplayedStep",
     "RowSource",
+    "RunState",
     "StopFlag",
     "Stopping",
     "TrainingResult",
@@ -32,6 +33,7 @@ __all__ = [
     "load_model",
     "load_recording",
     "replay",
+    "replay_states",
     "save_model",
     "split_rows",
     "train",

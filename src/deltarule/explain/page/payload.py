@@ -199,6 +199,7 @@ def payload_of(
             "mean": None if whole else packed(_mean_row(subject)),
         },
         "rows_of": len(subject.X),
+        "part_of": subject.part_of,
         "states": [_own_state(given[own], subject, rows)],
         "history": [_plain(record) for record in history],
         "engine": {
@@ -338,11 +339,10 @@ def _states(subject: Subject, given: Sequence[PageState]) -> tuple[list[PageStat
 def _kept(
     states: Sequence[PageState], own: int, budget: int, cut: bool
 ) -> tuple[list[int], set[int]]:
-    """Which states are shown, the subject's own among them: as many as ``budget`` has room for;
-    and which of them have the mean gradient of all rows, where a page is ``cut``.
+    """Which states are shown, and which of them have the mean gradient of all rows, if it is cut.
 
-    They are spread evenly; with room for one more only, it is the first. A very large network's
-    own state is alone.
+    They are as many as ``budget`` has room for, the subject's own among them, and spread evenly;
+    with room for one more only, it is the first. A very large network's own state is alone.
     """
     others = [i for i in range(len(states)) if i != own]
     if not others:

@@ -153,6 +153,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
         DR.dom.shown(key, matrix.at(r, c)),
       );
     };
+    const { n } = store.rows,
+      of = Math.max(store.payload.part_of ?? 0, store.rows.of);
+    const whole = n === of; // what a few rows show of a unit is no verdict on it
     const dead = deadUnits(store),
       mean = store.state.mode === "mean";
     const more = dead.length - 3 * LISTED;
@@ -166,7 +169,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ),
       listBox("Largest weights", top(matrices(store, "weights")).map(entry), ""),
       listBox(
-        `Dead units: ${count(dead.length)}`,
+        whole
+          ? `Dead units: ${count(dead.length)}`
+          : `Units at rest in ${count(n)} of ${count(of)} rows: ${count(dead.length)}`,
         [
           ...dead.slice(0, 3 * LISTED).map(({ l, j, why }) =>
             el(
