@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.cli import output
+from deltarule.cli.moments import model_step, moments
 from deltarule.cli.places import check_output_file, make_parent
 from deltarule.cli.using import loaded
 from deltarule.errors import DataError, FileError, InputError
@@ -21,22 +22,17 @@ from deltarule.explain import Derivation, Explanation, explain, overview
 from deltarule.explain.derivation import DEPTH, TERMS, check_limits
 from deltarule.explain.numbers import DIGITS
 from deltarule.explain.page import PageState
-from deltarule.explain.spread import spread
 from deltarule.explain.tex import document
 from deltarule.files import write_bytes
 from deltarule.tables import Table, apply_schema, read_table
-from deltarule.training import Recording, ReplayedStep, RunState, load_recording
-from deltarule.training.recording import FOLDER, digest_of_theta
+from deltarule.training import Recording, ReplayedStep, load_recording
+from deltarule.training.recording import FOLDER
 
 __all__ = ["Question", "answer"]
 
 # Of more rows than have so many activations together, the first are explained: all of them are
 # held in float64, with their derivatives.
 _MOST_NUMBERS = 4_000_000
-# Moments of the training on a page. Where recording left fewer, they are replayed if the training
-# took at most so many seconds.
-_MOMENTS = 50
-_SOON_REPLAYED = 30.0
 _PARTS = {"train": "a training row", "valid": "a validation row", "test": "a test row"}
 # What a selection is written like: how many numbers, what they are, an example.
 _FORMS = {
@@ -234,8 +230,8 @@ def _model_found(question: Question, show: Any) -> _Found:
         sample = int(at[0])
     notes = [*typed.notes, *model.encoder.notes(typed)]
     most = max(_MOST_NUMBERS // sum(model.model.net.widths), 1)
-    when = "" if recording is None else f" (after step {_model_step(recording)})"
-    title = f"the trained model{when} on {len(typed):,} rows"
+    when = "" if recording is None else f", after step {model_step(recording)} of its training"
+    title = f"the trained model on {len(typed):,} rows{when}"
     whole = len(typed)
     if len(typed) > most:
         chosen = np.arange(most)
@@ -249,7 +245,7 @@ def _model_found(question: Question, show: Any) -> _Found:
     facts: dict[str, Any] = {"step": None, "rows": len(typed)}
     if row is not None:
         facts["row"] = row
-        title = f"the trained model{when}, {_label(table, row)} of {len(typed):,}"
+        title = f"the trained model, {_label(table, row)} of {len(typed):,}{when}"
     explanation = explain(model, typed)
     if len(typed) < whole:
         explanation = Explanation(dataclasses.replace(explanation.subject, part_of=whole))
@@ -383,64 +379,13 @@ def _write_page(
             named = "bias" if kind == "bias" else "node"
             start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
     recording = found.recording
-    states = [] if recording is None else _states(found, recording, show)
+    states = [] if recording is None else _moments(found, recording, show)
     history = [] if recording is None else recording.history.records
     found.explanation.html(
         place, states=states, history=history, start=start, title=found.title, progress=show
     )
 
 
-def _states(found: _Found, recording: Recording, show: Any) -> list[PageState]:
-    """Moments of the training, evenly spread: its checkpoints, or its steps taken again.
-
-    A short training leaves few checkpoints, and its steps are soon taken again; of a long one
-    there are many.
-    """
-    last = _model_step(recording)
-    recorded, soon = found.recorded, recording.seconds <= _SOON_REPLAYED
-    states = []
-    if recorded is not None and soon and len(recording.checkpoints) < _MOMENTS:
-
-        def watch(step: int) -> None:
-            show(f"replaying step {step} of {recording.end}")
-
-        states = recorded.states(_MOMENTS, also=[last], watch=watch)
-        expected = recording.digests.get(recording.end)
-        if expected not in (None, digest_of_theta(states[-1].theta)):
-            states = []  # another processor has other bits; those of the run are kept
-    if not states:
-        steps = [recording.steps[i] for i in spread(len(recording.steps), _MOMENTS)]
-        states = [
-            RunState(step, recording.theta(step), _rate_after(recording, step)) for step in steps
-        ]
-    if found.step is None:
-        theta = found.explanation.subject.theta
-        states = [each for each in states if not np.array_equal(each.theta, theta)]
-        states.append(RunState(last, theta, None))
-    return [
-        PageState(
-            each.theta,
-            step=each.step,
-            epoch=each.step // recording.steps_per_epoch,
-            label=f"after step {each.step}, the trained model"
-            if found.step is None and each is states[-1]
-            else "",
-            learning_rate=each.learning_rate,
-        )
-        for each in sorted(states, key=lambda each: each.step)
-    ]
-
-
-def _model_step(recording: Recording) -> int:
-    """After which step the model was taken: of the best epoch where there was validation."""
-    records = recording.history.records
-    if not any(record.validation_loss is not None for record in records):
-        return recording.end
-    return int(min(records, key=lambda record: record.monitored).steps)
-
-
-def _rate_after(recording: Recording, step: int) -> float | None:
-    if step >= recording.end:
-        return None
-    epoch, index = recording.place(step + 1)
-    return float(recording.rates(epoch)[index])
+def _moments(found: _Found, recording: Recording, show: Any) -> list[PageState]:
+    theta = found.explanation.subject.theta if found.step is None else None
+    return moments(recording, found.recorded, theta, show)

@@ -138,8 +138,9 @@ def _where(found: GradientLens) -> list[str]:
 def _training(found: GradientLens) -> list[str]:
     """How δ, the gradient and the weights went over the recorded steps."""
     first, last, n = found.steps[0], found.steps[-1], len(found.steps)
-    measured = f"{n} measured, on {found.over_rows} rows"
-    lines = [f"Over training, after {first} to {last} steps ({measured}), first → last:"]
+    rows = found.over_rows
+    on = "" if rows == len(found.subject.X) else f" on {rows} rows of the training,"
+    lines = [f"Over training, after steps {first} to {last} ({n} measured),{on} first → last:"]
     parts = [
         (MEASURES[name].label, found.over_training(name))
         for name in ("weight_rms", "delta_ratio", "gradient_norm", "snr")

@@ -6,9 +6,10 @@ from deltarule.training.interrupt import StopFlag
 from deltarule.training.loop import train
 from deltarule.training.many import train_many
 from deltarule.training.model import Model, load_model, save_model
+from deltarule.training.moments import RunState, replay_states
 from deltarule.training.recorder import Recorder
 from deltarule.training.recording import Recording, load_recording
-from deltarule.training.replay import ReplayedStep, RunState, replay, replay_states
+from deltarule.training.replay import ReplayedStep, replay
 from deltarule.training.run import Event, TrainingResult
 from deltarule.training.stopping import GeneralizationLoss, Patience, Progress, Stopping
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from deltarule.training import arguments
 from deltarule.training.batches import Batches
 from deltarule.training.recording import Recording, digest_of_rows, digest_of_theta
 
-__all__ = ["ReplayedStep", "RunState", "batches_of", "replay", "replay_states"]
+__all__ = ["ReplayedStep", "batches_of", "replay", "started_path"]
 
 
 # Of more training rows, so many that are evenly spread are kept beside a step.
@@ -155,13 +155,8 @@ def replay(
     batches = batches_of(recording, X, Y, sample_weight, order)
     which = recording.engine if engine is None else engine
     start = max(after for after in recording.checkpoints if after < step)
-    state = recording.checkpoints[start]
-    runner = started_engine(
-        which, recording.net, np.array(state["theta"]), recording.settings, recording.threads
-    )
-    if len(state) > 1:
-        runner.restore(state)
-    path = _Path(recording, batches, runner, start, verify)
+    path = started_path(recording, batches, start, which, verify)
+    runner = path.engine
     path.go(step - 1)
     before = runner.state()
     _, planned = path.planned(step)
@@ -194,104 +189,6 @@ def replay(
         recording=recording,
         training_rows=_training_rows(batches, step),
     )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class RunState:
-    """θ at a moment of a recorded run.
-
-    Attributes
-    ----------
-    step : int
-        How many steps were taken; the step that is taken from here is the next one.
-    theta : array of shape (p,)
-    learning_rate : float or None
-        η of the next step; None at the end of the run.
-    """
-
-    step: int
-    theta: np.ndarray
-    learning_rate: float | None
-
-
-def replay_states(
-    recording: Recording,
-    X: Any,
-    Y: Any,
-    most: int = 50,
-    *,
-    also: Sequence[int] = (),
-    sample_weight: Any = None,
-    order: Callable[[int], np.ndarray] | None = None,
-    verify: bool = True,
-    watch: Callable[[int], None] | None = None,
-) -> list[RunState]:
-    """θ at some moments of a recorded run, evenly spread from its start to its end.
-
-    A short run leaves few checkpoints, since recording may not take long beside it: the others
-    come of taking its steps again, which takes as long as the training did.
-
-    Parameters
-    ----------
-    recording, X, Y, sample_weight, order, verify
-        As for :func:`replay`.
-    most : int
-        How many, at least 2; all of them where the run took fewer steps.
-    also : sequence of int
-        Steps after which θ is wanted besides.
-    watch : callable, optional
-        Is told how many steps were taken, at each moment.
-
-    Returns
-    -------
-    list of RunState
-        The first before step 1 (or the first step that was recorded), the last after the last.
-
-    Raises
-    ------
-    InputError, DataError, ContractViolation
-        As :func:`replay`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from deltarule import Network, train
-    >>> from deltarule.training import Recorder, replay_states
-    >>> net, X = Network([1, 4, 1]), np.linspace(-1, 1, 16)[:, None]
-    >>> recorder = Recorder()
-    >>> result = train(net, X, X**2, batch_size=4, epochs=5, callbacks=[recorder])
-    >>> states = replay_states(recorder.recording(), X, X**2, most=6)
-    >>> [state.step for state in states], bool((states[-1].theta == result.theta).all())
-    ([0, 4, 8, 12, 16, 20], True)
-    """
-    most = arguments.whole("most", most, 2)
-    begin, end = recording.begin, recording.end
-    count = min(most, end - begin + 1)
-    steps = np.linspace(begin, end, count).round().astype(int).tolist()
-    steps = sorted({*steps, *(step for step in also if begin <= step <= end)})
-    batches = batches_of(recording, X, Y, sample_weight, order)
-    state = recording.checkpoints[begin]
-    runner = started_engine(
-        recording.engine,
-        recording.net,
-        np.array(state["theta"]),
-        recording.settings,
-        recording.threads,
-    )
-    if len(state) > 1:
-        runner.restore(state)
-    path = _Path(recording, batches, runner, begin, verify)
-    found = []
-    for step in steps:
-        path.go(step)
-        rate = None
-        if step < end:
-            epoch, index = recording.place(step + 1)
-            rate = float(recording.rates(epoch)[index])
-        found.append(RunState(step, np.array(runner.theta), rate))
-        if watch is not None:
-            watch(step)
-    return found
 
 
 def _training_rows(batches: Batches, step: int) -> Batch:
@@ -341,6 +238,19 @@ def batches_of(recording: Recording, X: Any, Y: Any, sample_weight: Any, order: 
                 f"expected {digest}; give the very rows, in their order, that were given to train"
             )
     return batches
+
+
+def started_path(
+    recording: Recording, batches: Batches, start: int, which: Any, verify: bool
+) -> _Path:
+    """The way through a run from a checkpoint on."""
+    state = recording.checkpoints[start]
+    runner = started_engine(
+        which, recording.net, np.array(state["theta"]), recording.settings, recording.threads
+    )
+    if len(state) > 1:
+        runner.restore(state)
+    return _Path(recording, batches, runner, start, verify)
 
 
 class _Path:
