@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
 
+from deltarule.errors import DataError, InputError
 from deltarule.estimators import RecordedTable
 from deltarule.explain.page import PageState
 from deltarule.explain.spread import spread
@@ -49,9 +51,11 @@ def moments(
         def watch(step: int) -> None:
             show(f"replaying step {step} of {recording.end}")
 
-        states = recorded.states(_MOMENTS, also=[last], watch=watch)
+        # Of another table than that of the training no step can be taken again.
+        with contextlib.suppress(DataError, InputError):
+            states = recorded.states(_MOMENTS, also=[last], watch=watch)
         expected = recording.digests.get(recording.end)
-        if expected not in (None, digest_of_theta(states[-1].theta)):
+        if states and expected not in (None, digest_of_theta(states[-1].theta)):
             states = []  # another processor has other bits; those of the run are kept
     if not states:
         steps = [recording.steps[i] for i in spread(len(recording.steps), _MOMENTS)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,15 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.explain.advice import THRESHOLDS, Advice, advise, enough
 from deltarule.explain.attributions import Attributions, attributions_of
+from deltarule.explain.lens_rows import (
+    OVER_ROWS,
+    judged_by,
+    measured_over,
+    wider_subject,
+    with_update,
+)
 from deltarule.explain.lens_views import MEASURES, lens_html, lens_text
-from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, ratio, series
+from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, series
 from deltarule.explain.numbers import json_number
 from deltarule.explain.spread import spread
 from deltarule.explain.subject import Subject
@@ -26,8 +33,6 @@ __all__ = ["GradientLens", "HardRow", "lens"]
 # Rows whose attributions make the means for the table; evenly spread over all rows.
 _ATTRIBUTED = 128
 _ATTRIBUTED_TOLERANCE = 1e-4
-# Rows on which recorded steps are measured, of a training that a step is of.
-_OVER_ROWS = 2048
 
 
 @dataclasses.dataclass(frozen=True)
@@ -339,114 +344,22 @@ def lens(
     if not isinstance(most_steps, int) or most_steps < 2:
         raise InputError(f"most_steps is {most_steps!r}; expected a whole number ≥ 2")
     measured = measure(subject)
-    wider = _wider(subject)
+    wider = wider_subject(subject)
     # Dropout is of the step alone; a unit is judged without.
     judged = measured if wider is None else measure(wider)
-    measured = _judged(measured, judged)
+    measured = judged_by(measured, judged)
     if subject.step is not None and np.isfinite(measured.grad).all():
         update = step_update(subject, measured.grad, measured.cost)
-        measured = _with_update(subject, measured, update)
+        measured = with_update(subject, measured, update)
     rows = int(((subject if wider is None else wider).w > 0).sum())
     of = max(subject.part_of or rows, rows)
     advice = advise(subject, measured, judged, rows, of)
     found = GradientLens(subject, measured, advice, judged_rows=rows, judged_of=of)
     if recording is None:
         return found
-    base = subject if wider is None else _wider(subject, _OVER_ROWS) or subject
-    steps, over = _over(base, recording, most_steps)
+    base = subject if wider is None else wider_subject(subject, OVER_ROWS) or subject
+    steps, over = measured_over(base, recording, most_steps)
     return dataclasses.replace(found, steps=steps, over=over, over_rows=len(base.X))
-
-
-def _wider(subject: Subject, most: int | None = None) -> Subject | None:
-    """The rows of the training at the same θ, where the subject's are some of them."""
-    rows = subject.wider
-    if rows is None or not rows.w.sum() > 0:
-        return None
-    some = slice(None) if most is None else spread(len(rows.X), most)
-    w = rows.w[some]
-    return dataclasses.replace(
-        subject,
-        X=rows.X[some],
-        Y=rows.Y[some],
-        s=w * len(w),
-        w=w / w.sum() if w.sum() > 0 else np.full(len(w), 1 / len(w)),
-        masks=None,
-        step=None,
-        columns=(),
-        target=None,
-        wider=None,
-    )
-
-
-def _judged(measured: Measured, judged: Measured) -> Measured:
-    """The numbers of some rows, with what is said of units taken from the rows that judge them."""
-    if judged is measured:
-        return measured
-    layers = tuple(
-        dataclasses.replace(each, dead=by.dead, saturated=by.saturated, flat=by.flat)
-        for each, by in zip(measured.layers, judged.layers, strict=True)
-    )
-    return dataclasses.replace(
-        measured,
-        layers=layers,
-        dead_units=judged.dead_units,
-        saturated_units=judged.saturated_units,
-    )
-
-
-def _with_update(subject: Subject, measured: Measured, update: np.ndarray | None) -> Measured:
-    """The same numbers with the ratio of the update, which needs the gradient first."""
-    if update is None:
-        return measured
-    W, _ = subject.net.unpack(subject.theta)
-    dW, _ = subject.net.unpack(update)
-    layers = []
-    for each in measured.layers:
-        moved = float(np.linalg.norm(dW[each.layer]))
-        changed = ratio(moved, float(np.linalg.norm(W[each.layer])))
-        layers.append(dataclasses.replace(each, update_ratio=changed))
-    return dataclasses.replace(measured, layers=tuple(layers))
-
-
-def _over(
-    subject: Subject, recording: Any, most: int
-) -> tuple[tuple[int, ...], tuple[Measured, ...]]:
-    """The numbers at recorded steps. Two steps that follow each other tell the update between."""
-    states = _states(subject, recording)
-    recorded = sorted(states)
-    steps = [recorded[place] for place in spread(len(recorded), most)]
-    # The step of an older θ is not that of now: only what was recorded tells of it.
-    plain = dataclasses.replace(subject, step=None, masks=None)
-    found = []
-    for step in steps:
-        theta = states[step]
-        here = dataclasses.replace(plain, theta=theta)
-        measured = measure(here)
-        if step + 1 in states:
-            measured = _with_update(here, measured, states[step + 1] - theta)
-        found.append(measured)
-    return tuple(steps), tuple(found)
-
-
-def _states(subject: Subject, recording: Any) -> dict[int, np.ndarray]:
-    net = subject.net
-    if hasattr(recording, "steps") and callable(getattr(recording, "theta", None)):
-        pairs: Iterable[Any] = ((step, recording.theta(step)) for step in recording.steps)
-    else:
-        pairs = recording
-    states: dict[int, np.ndarray] = {}
-    try:
-        for step, theta in pairs:
-            states[int(step)] = net.check_theta(theta)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise InputError(f"the recording is not of this network: {error}") from None
-        raise InputError(
-            f"recording is {type(recording).__name__}; expected a Recording, or pairs (step, theta)"
-        ) from None
-    if not states:
-        raise InputError("the recording holds no step; expected at least one (step, theta)")
-    return states
 
 
 def _known(name: str) -> str:
