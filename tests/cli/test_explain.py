@@ -309,6 +309,21 @@ def test_the_trained_model_stands_at_its_own_step(place, deltarule):
     assert payload_in("other.html")["states"][0]["step"] == 0
 
 
+def test_a_long_training_shows_its_checkpoints_and_its_end(place, deltarule, monkeypatch):
+    fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 30, "-q"]
+    assert deltarule(*fresh, "--layers", "4", "--valid", 0).status == 0
+    monkeypatch.setattr("deltarule.cli.moments._SOON_REPLAYED", -1.0)
+    recording = load_recording("m")
+    assert deltarule("explain", "m", "--step", 3, "--html", "step.html", "-q").status == 0
+    steps = [state["step"] for state in payload_in("step.html")["states"]]
+    assert set(steps) == {*recording.steps, 2, recording.end}
+    assert deltarule("explain", "m", "--html", "model.html", "-q").status == 0
+    payload = payload_in("model.html")
+    own = payload["states"][payload["start"]["state"]]
+    assert own["label"] == f"after step {recording.end}, the trained model"
+    assert len({state["step"] for state in payload["states"]}) == len(payload["states"])
+
+
 def test_a_recording_of_another_model_is_refused(place, deltarule):
     fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 2, "-q"]
     assert deltarule(*fresh).status == 0

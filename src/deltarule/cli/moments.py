@@ -16,8 +16,7 @@ from deltarule.training.recording import digest_of_theta
 
 __all__ = ["model_step", "moments"]
 
-# Moments of the training on a page. Where recording left fewer, they are replayed if the training
-# took at most so many seconds.
+# Moments of the training on a page. They are replayed if it took at most so many seconds.
 _MOMENTS = 50
 _SOON_REPLAYED = 30.0
 
@@ -28,7 +27,7 @@ def moments(
     theta: np.ndarray | None,
     show: Callable[[str], None],
 ) -> list[PageState]:
-    """Moments of the training, evenly spread: its checkpoints, or its steps taken again.
+    """Moments of the training, evenly spread: its steps taken again, or its checkpoints.
 
     A short training leaves few checkpoints, and its steps are soon taken again; of a long one
     there are many.
@@ -46,7 +45,7 @@ def moments(
     last = model_step(recording)
     soon = recording.seconds <= _SOON_REPLAYED
     states: list[RunState] = []
-    if recorded is not None and soon and len(recording.checkpoints) < _MOMENTS:
+    if recorded is not None and soon:
 
         def watch(step: int) -> None:
             show(f"replaying step {step} of {recording.end}")
@@ -62,6 +61,10 @@ def moments(
         states = [
             RunState(step, recording.theta(step), _rate_after(recording, step)) for step in steps
         ]
+        end = None if recorded is None else np.asarray(recorded.model.model.theta)
+        # The end has no checkpoint, but is the model's where no earlier epoch was better.
+        if end is not None and recording.digests.get(recording.end) == digest_of_theta(end):
+            states.append(RunState(recording.end, end, None))
     if theta is not None:
         states = [each for each in states if not np.array_equal(each.theta, theta)]
         states.append(RunState(last, theta, None))

@@ -188,6 +188,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     // The box is narrow: the words for which rows it is are whole in its label, and below it.
     const title = mean ? (over ? `C over ${store.rows.n} of ${store.rows.of}` : "mean loss C") : `loss ${text}`;
     if (part.title.textContent !== title) part.title.textContent = title;
+    put(part.title, "class", over ? "title long" : "title");
     part.tone = `loss${known.loss ? "" : " empty"}`;
     put(
       part.element,
