@@ -104,6 +104,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     update(store.state, new Set(["payload"]));
   }
 
+  const overWhich = ({ of, part }) =>
+    part ? ` over ${DR.text.count(of)} rows, a part of ${DR.text.count(part)}.` : ` over all ${DR.text.count(of)} rows.`;
+
   const BOX = { height: 260, left: 64, right: 16, top: 18, bottom: 40 };
 
   /**
@@ -248,7 +251,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         .replaceChildren(
           `${words}Shown: ${states[store.state.state].label}, C = `,
           DR.dom.shown(mean.costOver ? `C${mean.costOver}` : "C", mean.cost),
-          mean.costOver ? `${mean.costOver}.` : ` over all ${DR.text.count(store.rows.of)} rows.`,
+          mean.costOver ? `${mean.costOver}.` : overWhich(store.rows),
         );
     }
 

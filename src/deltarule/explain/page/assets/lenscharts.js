@@ -198,7 +198,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         field("Of", "of", targetsOf(store.payload)),
         field("Method", "method", [["integrated", "integrated gradients"], ["gradient", "gradient × input"]]),
         field("Baseline x′", "baseline", [["zeros", zeros], ["mean", "mean of all rows"]])),
-      words, place, lens && lens.attributions ? meanBars(lens.attributions) : null);
+      words, place, lens && lens.attributions ? meanBars(lens.attributions, lens.rows) : null);
     box.slow = true;
     let callOff = () => {};
     box.show = () => {
@@ -216,10 +216,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return box;
   };
 
-  function meanBars(found) {
+  function meanBars(found, all) {
     const { el } = DR.dom;
     const of = [...new Set(found.of)];
-    const words = `Mean size over ${DR.text.count(found.rows.length)} rows of the integrated gradients of ` +
+    const some = found.rows.length < all ? ` of ${DR.text.count(all)}` : "";
+    const words = `Mean size over ${DR.text.count(found.rows.length)}${some} rows of the integrated gradients of ` +
       `${of.length === 1 ? of[0] : "each row's largest output"}, at the step that is explained; baseline: ` +
       `${found.baseline_name}. Largest completeness error ${DR.number(found.largest_error)}.`;
     const means = found.columns.map((each) => ({ name: each.name, value: each.mean }));

@@ -248,7 +248,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** F11: the mean over samples, Σ_i w_i ∂C_i/∂θ of the number a pair from DR.expressions gives. */
   function mean(at, key, [valueOf, symbolOf], total, drawn) {
     const { store } = at;
-    const { n, of } = store.rows;
+    const { n, of, part } = store.rows;
     // Of all rows the page has some: their terms, and what the others add to the whole; or, where
     // the whole is not known, the mean over those it has.
     const here = Boolean(total.over);
@@ -268,7 +268,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const others = of > n && !here ? { count: of - n, value: total.value - sum } : null;
     const words = [
       of === n
-        ? `Over ${n === 1 ? "the only row" : `all ${n} rows`}.`
+        ? part
+          ? `Over the ${n} rows of this page, a part of ${part}.`
+          : `Over ${n === 1 ? "the only row" : `all ${n} rows`}.`
         : here
           ? `The mean is over the ${n} rows in this page, of ${of}, with weights that add to 1 among them.`
           : `Over all ${of} rows, as Python computed it. The terms are those of the ${n} rows in this page, of ${of}.`,

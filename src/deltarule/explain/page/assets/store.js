@@ -42,6 +42,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
           mean: rows.mean ? rows.mean.values : null, // of all rows of x, where the page has some
           n,
           of: payload.rows_of ?? n,
+          part: payload.part_of ?? null, // of so many rows these are some: a mini-batch, say
         };
         const start = payload.start || {};
         const inRange = (value, n) => (value >= 0 && value < n ? value : 0);
