@@ -63,10 +63,17 @@ def moments(
         ]
         end = None if recorded is None else np.asarray(recorded.model.model.theta)
         # The end has no checkpoint, but is the model's where no earlier epoch was better.
-        if end is not None and recording.digests.get(recording.end) == digest_of_theta(end):
+        there = recording.end in steps
+        if (
+            not there
+            and end is not None
+            and recording.digests.get(recording.end) == digest_of_theta(end)
+        ):
             states.append(RunState(recording.end, end, None))
     if theta is not None:
-        states = [each for each in states if not np.array_equal(each.theta, theta)]
+        states = [
+            each for each in states if each.step != last and not np.array_equal(each.theta, theta)
+        ]
         states.append(RunState(last, theta, None))
     return [
         PageState(

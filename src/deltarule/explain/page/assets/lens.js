@@ -132,7 +132,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const rows = `Over ${DR.text.count(at >= 0 ? lens.over.rows || lens.rows : lens.rows)} rows`;
       const { changed } = store.seen();
       if (at >= 0) {
-        return `${rows}, ${store.current().label}, C = ${DR.number(num(lens.over.cost[at]))}; ` +
+        const { label: name } = store.current();
+        const before = name.startsWith("before") ? ` (${name})` : "";
+        return `${rows} after step ${lens.over.steps[at]}${before}, C = ${DR.number(num(lens.over.cost[at]))}; ` +
           "the marks are those of the step that is explained.";
       }
       const other = isOwn(store) ? "" : " These are of the step that is explained: the one shown was not measured.";
