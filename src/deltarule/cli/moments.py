@@ -61,28 +61,24 @@ def moments(
         states = [
             RunState(step, recording.theta(step), _rate_after(recording, step)) for step in steps
         ]
-        end = None if recorded is None else np.asarray(recorded.model.model.theta)
-        # The end has no checkpoint, but is the model's where no earlier epoch was better.
-        there = recording.end in steps
-        if (
-            not there
-            and end is not None
-            and recording.digests.get(recording.end) == digest_of_theta(end)
-        ):
-            states.append(RunState(recording.end, end, None))
-    if theta is not None:
+        # The end has no checkpoint; the model stands for it.
+        if theta is None and recorded is not None:
+            theta = np.asarray(recorded.model.model.theta)
+    model = None if theta is None else RunState(last, theta, None)
+    if model is not None:
+        # An averaged model is at its step, too, and the run's own parameters are not shown there.
         states = [
-            each for each in states if each.step != last and not np.array_equal(each.theta, theta)
+            each
+            for each in states
+            if each.step != last and not np.array_equal(each.theta, model.theta)
         ]
-        states.append(RunState(last, theta, None))
+        states.append(model)
     return [
         PageState(
             each.theta,
             step=each.step,
             epoch=each.step // recording.steps_per_epoch,
-            label=f"after step {each.step}, the trained model"
-            if theta is not None and each is states[-1]
-            else "",
+            label=f"after step {each.step}, the trained model" if each is model else "",
             learning_rate=each.learning_rate,
         )
         for each in sorted(states, key=lambda each: each.step)
@@ -92,7 +88,7 @@ def moments(
 def model_step(recording: Recording) -> int:
     """After which step the model was taken: of the best epoch where there was validation."""
     records = recording.history.records
-    if not any(record.validation_loss is not None for record in records):
+    if all(record.validation_loss is None and record.score is None for record in records):
         return recording.end
     return int(min(records, key=lambda record: record.monitored).steps)
 
