@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from pathlib import Path
@@ -249,6 +250,78 @@ def test_a_page(model, deltarule):
     assert own["step"] in (None, STEP - 1)
     assert deltarule(*command).status == 3
     assert deltarule(*command, "--force", "-q").status == 0
+
+
+def payload_in(name):
+    text = Path(name).read_text()
+    start = text.index('<script type="application/json" id="payload">')
+    return json.loads(text[text.index(">", start) + 1 : text.index("</script>", start)])
+
+
+def theta_of(state):
+    packed = state["theta"]
+    raw = base64.b64decode(packed["base64"])
+    return np.frombuffer(raw, {"f4": "<f4", "f8": "<f8"}[packed["dtype"]]).astype(float)
+
+
+def test_a_short_training_has_about_fifty_moments_to_go_through(place, deltarule):
+    fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 40, "-q"]
+    assert deltarule(*fresh, "--batch-size", 5, "--layers", "4").status == 0
+    recording = load_recording("m")
+    assert deltarule("explain", "m", "--step", 117, "--html", "step.html", "-q").status == 0
+    payload = payload_in("step.html")
+    states = payload["states"]
+    steps = [state["step"] for state in states]
+    assert 50 <= len(steps) <= 52
+    assert (steps[0], steps[-1]) == (0, recording.end)
+    assert max(np.diff(steps)) <= 1.1 * recording.end / 49 + 1
+    own = states[payload["start"]["state"]]
+    assert (own["step"], own["label"]) == (116, "before step 117")
+    assert payload["title"].startswith("step 117 of ")
+    for state in states[1:-1:16]:
+        before = replay_table("m", state["step"] + 1).before["theta"]
+        assert np.array_equal(theta_of(state), np.asarray(before, dtype=float))
+        assert state["label"] == f"before step {state['step'] + 1}"
+
+
+def test_the_trained_model_stands_at_its_own_step(place, deltarule):
+    fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 30, "-q"]
+    assert deltarule(*fresh, "--layers", "4").status == 0
+    recording = load_recording("m")
+    assert deltarule("explain", "m", "--html", "model.html", "-q").status == 0
+    payload = payload_in("model.html")
+    own = payload["states"][payload["start"]["state"]]
+    theta = TableModel.load("m").model.theta
+    assert np.array_equal(theta_of(own), theta)
+    records = recording.history.records
+    validated = any(record.validation_loss is not None for record in records)
+    best = min(records, key=lambda record: record.monitored).steps if validated else recording.end
+    assert own["step"] == best
+    assert own["label"] == f"after step {best}, the trained model"
+    assert f", after step {best} of its training" in payload["title"]
+    assert payload["states"][-1]["step"] == recording.end
+    steps = [state["step"] for state in payload["states"]]
+    assert steps == sorted(steps)
+    # On other data than those it was trained on, the moments that were kept are shown.
+    lines = Path("kept.csv").read_text().splitlines()
+    Path("other.csv").write_text("\n".join(lines[:-3]) + "\n")
+    assert deltarule("explain", "m", "other.csv", "--html", "other.html", "-q").status == 0
+    assert payload_in("other.html")["states"][0]["step"] == 0
+
+
+def test_a_long_training_shows_its_checkpoints_and_its_end(place, deltarule, monkeypatch):
+    fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 30, "-q"]
+    assert deltarule(*fresh, "--layers", "4", "--valid", 0).status == 0
+    monkeypatch.setattr("deltarule.cli.moments._SOON_REPLAYED", -1.0)
+    recording = load_recording("m")
+    assert deltarule("explain", "m", "--step", 3, "--html", "step.html", "-q").status == 0
+    steps = [state["step"] for state in payload_in("step.html")["states"]]
+    assert set(steps) == {*recording.steps, 2, recording.end}
+    assert deltarule("explain", "m", "--html", "model.html", "-q").status == 0
+    payload = payload_in("model.html")
+    own = payload["states"][payload["start"]["state"]]
+    assert own["label"] == f"after step {recording.end}, the trained model"
+    assert len({state["step"] for state in payload["states"]}) == len(payload["states"])
 
 
 def test_a_recording_of_another_model_is_refused(place, deltarule):

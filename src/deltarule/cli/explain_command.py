@@ -32,8 +32,9 @@ def explain(
         one(
             "--step",
             metavar="N",
-            help="A step of the recorded training, from 1, replayed bit for bit; the trained "
-            "model if not given. Needs a model of 'fit --record', and the data as they were; "
+            help="A step of the recorded training, counted from 1 over all epochs, replayed bit "
+            "for bit at the parameters before it; the trained model if not given. Needs a model of "
+            "'fit --record', and the data as they were; "
             "DATA says where they are now, if they were moved.",
             group="What",
             read=whole,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
 import textwrap
@@ -12,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.cli import output
+from deltarule.cli.moments import model_step, moments
 from deltarule.cli.places import check_output_file, write_output
 from deltarule.cli.using import loaded
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, FileError, InputError
 from deltarule.estimators import RecordedTable, TableModel
 from deltarule.estimators.replaying import RowPlace
 from deltarule.explain import Derivation, Explanation, explain, overview
@@ -74,6 +76,7 @@ class _Found:
     notes: tuple[str, ...] = ()
     step: ReplayedStep | None = None
     recording: Recording | None = None
+    recorded: RecordedTable | None = None
 
 
 def answer(question: Question) -> None:
@@ -106,7 +109,7 @@ def answer(question: Question) -> None:
             show("writing the page")
             with tempfile.TemporaryDirectory() as folder:  # what took long is written once
                 page = Path(folder, "page.html")
-                _write_page(page, found, chosen)
+                _write_page(page, found, chosen, show)
                 data = page.read_bytes()
             write_output(question.html, question.force, data)
     notes = [output.in_options(note) for note in found.notes]
@@ -180,14 +183,14 @@ def _place_in_step(
         f"{step.learning_rate:.6g}, {step.engine} engine, {step.dtype}"
     )
     if row is None:
-        return _Found(explain(step), None, title, facts, step.notes, step, recording)
+        return _Found(explain(step), None, title, facts, step.notes, step, recording, recorded)
     assert place is not None  # of a row there is one
     label = _label(recorded.table, row)
     if place.part == "train" and place.number in batch.rows:
         sample = int(np.flatnonzero(batch.rows == place.number)[0])
         facts |= {"row": row, "part": "train", "in_batch": True}
         title += f"; {label} is one of them"
-        return _Found(explain(step), sample, title, facts, step.notes, step, recording)
+        return _Found(explain(step), sample, title, facts, step.notes, step, recording, recorded)
     if not place.part:
         raise DataError(
             f"{label} has no target, and was left out of the training; expected a row with a known "
@@ -205,7 +208,9 @@ def _place_in_step(
     typed = recorded.parts[place.part].take([place.number])
     alone = explain(recorded.model_at(step.before["theta"]), typed)
     title = f"{label} alone, at the parameters before step {step.step} of {recording.end}"
-    return _Found(alone, 0, title, facts, (note, *step.notes), step, recording)
+    subject = dataclasses.replace(alone.subject, part_of=recording.n_training_rows)
+    notes = (note, *step.notes)
+    return _Found(Explanation(subject), 0, title, facts, notes, step, recording, recorded)
 
 
 def _model_found(question: Question, show: Any) -> _Found:
@@ -219,7 +224,10 @@ def _model_found(question: Question, show: Any) -> _Found:
         ),
     )
     show("reading the table")
+    recorded = None
     table = _table(question, model, recording)
+    if recording is not None:
+        recorded = _recorded(model, recording, table)
     row = question.row
     if row is not None and not 1 <= row <= len(table):
         raise InputError(f"row is {row}; expected a row of the table, from 1 to {len(table)}")
@@ -235,7 +243,9 @@ def _model_found(question: Question, show: Any) -> _Found:
         sample = int(at[0])
     notes = [*typed.notes, *model.encoder.notes(typed)]
     most = max(_MOST_NUMBERS // sum(model.model.net.widths), 1)
-    title = f"the trained model on {len(typed):,} rows"
+    when = "" if recording is None else f", after step {model_step(recording)} of its training"
+    title = f"the trained model on {len(typed):,} rows{when}"
+    whole = len(typed)
     if len(typed) > most:
         chosen = np.arange(most)
         if sample is not None and sample >= most:
@@ -248,8 +258,19 @@ def _model_found(question: Question, show: Any) -> _Found:
     facts: dict[str, Any] = {"step": None, "rows": len(typed)}
     if row is not None:
         facts["row"] = row
-        title = f"the trained model, {_label(table, row)} of {len(typed):,}"
-    return _Found(explain(model, typed), sample, title, facts, tuple(notes), None, recording)
+        title = f"the trained model, {_label(table, row)} of {len(typed):,}{when}"
+    explanation = explain(model, typed)
+    if len(typed) < whole:
+        explanation = Explanation(dataclasses.replace(explanation.subject, part_of=whole))
+    given = (title, facts, tuple(notes), None, recording, recorded)
+    return _Found(explanation, sample, *given)
+
+
+def _recorded(model: TableModel, recording: Recording, table: Table) -> RecordedTable | None:
+    """The recorded training with its table, if this is the one."""
+    with contextlib.suppress(FileError, DataError, InputError):
+        return RecordedTable.of(model, recording, table)
+    return None
 
 
 def _table(question: Question, model: TableModel, recording: Recording | None) -> Table:
@@ -359,7 +380,9 @@ def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping
     return document([part.latex(standalone=False, **shown) for _, part in parts])
 
 
-def _write_page(place: Path, found: _Found, chosen: Sequence[tuple[str, str, Any]]) -> None:
+def _write_page(
+    place: Path, found: _Found, chosen: Sequence[tuple[str, str, Any]], show: Any
+) -> None:
     start: dict[str, Any] = {} if found.sample is None else {"sample": found.sample}
     for kind, _, numbers in chosen:
         if kind == "weight":
@@ -368,21 +391,14 @@ def _write_page(place: Path, found: _Found, chosen: Sequence[tuple[str, str, Any
         elif kind in ("bias", "activation", "node"):
             named = "bias" if kind == "bias" else "node"
             start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
-    states = []
     recording = found.recording
-    if recording is not None:
-        for after in recording.steps:
-            rate = None
-            if after < recording.end:
-                epoch, index = recording.place(after + 1)
-                rate = float(recording.rates(epoch)[index])
-            states.append(
-                PageState(
-                    theta=recording.theta(after),
-                    step=after,
-                    epoch=after // recording.steps_per_epoch,
-                    learning_rate=rate,
-                )
-            )
+    states = [] if recording is None else _moments(found, recording, show)
     history = [] if recording is None else recording.history.records
-    found.explanation.html(place, states=states, history=history, start=start, title=found.title)
+    found.explanation.html(
+        place, states=states, history=history, start=start, title=found.title, progress=show
+    )
+
+
+def _moments(found: _Found, recording: Recording, show: Any) -> list[PageState]:
+    theta = found.explanation.subject.theta if found.step is None else None
+    return moments(recording, found.recorded, theta, show)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,15 @@ from deltarule.estimators.table_settings import TableSettings
 from deltarule.estimators.threads import blas_threads_for
 from deltarule.files import steady
 from deltarule.tables import Table, TableSource, TypedColumns, apply_schema
-from deltarule.training import Model, Recording, ReplayedStep, load_recording, replay
+from deltarule.training import (
+    Model,
+    Recording,
+    ReplayedStep,
+    RunState,
+    load_recording,
+    replay,
+    replay_states,
+)
 from deltarule.training.recording import digest_of_theta
 from deltarule.training.replay import batches_of
 
@@ -182,6 +191,36 @@ class RecordedTable:
             )
         typed = training.take(found.batch.rows)
         return dataclasses.replace(found, source_rows=typed.rows + 1, table=self.model, typed=typed)
+
+    def states(
+        self,
+        most: int = 50,
+        *,
+        also: Sequence[int] = (),
+        verify: bool = True,
+        watch: Callable[[int], None] | None = None,
+    ) -> list[RunState]:
+        """θ at so many moments of the training, evenly spread: its steps are taken again.
+
+        Raises
+        ------
+        InputError, DataError, ContractViolation
+            As :func:`deltarule.training.replay_states`.
+        """
+        X, Y = self._rows
+        training = self.parts["train"]
+        rows = self.settings.batch_rows(len(training))
+        with blas_threads_for(self.recording.net, len(X) if rows == "auto" else int(rows)):
+            return replay_states(
+                self.recording,
+                X,
+                Y,
+                most,
+                also=also,
+                sample_weight=known_weights(training),
+                verify=verify,
+                watch=watch,
+            )
 
     def place(self, row: int) -> RowPlace:
         """What a row of the table (from 1) was in the training.

@@ -18,7 +18,7 @@ from deltarule.explain.subject import Subject
 from deltarule.maths import INITIALIZERS, Activation
 from deltarule.maths.network import auto_initializer
 
-__all__ = ["THRESHOLDS", "Advice", "advise"]
+__all__ = ["THRESHOLDS", "Advice", "advise", "enough"]
 
 THRESHOLDS: dict[str, float] = {
     "vanishing": 1e-3,
@@ -29,13 +29,15 @@ THRESHOLDS: dict[str, float] = {
     "large_step": 0.1,
     "small_step": 1e-6,
     "few_rows": 16.0,
+    "many_rows": 1000.0,
 }
 """From where on something is marked.
 
 ``vanishing`` and ``exploding`` are limits of ‖δ^l‖/‖δ^L‖: with weights drawn as they should be that
 ratio is near 1 at any width and depth. ``dead`` and ``saturated`` are shares of a layer's units;
-from ``many_dead`` on it is serious, and fewer rows than ``few_rows`` say nothing of either. The
-steps are limits of ‖ΔW^l‖/‖W^l‖, which is about 1/1000 in most trainings that go well.
+from ``many_dead`` on it is serious, and fewer rows than ``few_rows`` say nothing of either; nor
+do fewer than ``many_rows`` where they are some of more, such as a mini-batch. The steps are limits
+of ‖ΔW^l‖/‖W^l‖, which is about 1/1000 in most trainings that go well.
 """
 
 
@@ -68,21 +70,55 @@ class Advice:
         return f"{self.kind.capitalize()}: {self.seen} {self.why} {self.what}"
 
 
-def advise(subject: Subject, measured: Measured) -> tuple[Advice, ...]:
-    """What the numbers of one θ ask for; nothing if they are as they should be."""
-    layers = measured.layers
-    broken = _not_finite(layers)
+def enough(rows: int, of: int) -> bool:
+    """Whether so many rows, of so many, are enough to call a unit dead or saturated.
+
+    Examples
+    --------
+    >>> enough(150, of=150), enough(32, of=50_000), enough(10_000, of=50_000)
+    (True, False, True)
+    """
+    return rows >= THRESHOLDS["few_rows"] and (rows == of or rows >= THRESHOLDS["many_rows"])
+
+
+def advise(
+    subject: Subject, measured: Measured, judged: Measured, rows: int, of: int
+) -> tuple[Advice, ...]:
+    """What the numbers of one θ ask for; nothing if they are as they should be.
+
+    Parameters
+    ----------
+    subject : Subject
+    measured : Measured
+        Of its rows.
+    judged : Measured
+        Of the rows of the training, where the subject's are a mini-batch of them; else the same.
+    rows, of : int
+        How many rows ``judged`` is of, and of how many. Where they are a few of many, they give
+        no advice on the network, and the step alone is looked at.
+    """
+    layers = judged.layers
+    broken = _not_finite(measured.layers) or _not_finite(layers)
     if broken:
         return broken
-    found = [
-        *_no_gradient(layers),
-        *_vanishing(subject, layers),
-        *_exploding(subject, layers),
-        *_dead(subject, layers),
-        *_saturated(subject, layers),
-        *_steps(subject, layers),
-    ]
-    return tuple(sorted(found, key=lambda each: not each.serious))
+    found = [*_steps(measured.layers)]
+    if rows == of or enough(rows, of):
+        found += [
+            *_no_gradient(layers),
+            *_vanishing(subject, layers, rows),
+            *_exploding(subject, layers),
+        ]
+    if enough(rows, of):
+        found += [*_dead(subject, layers, rows, of), *_saturated(subject, layers, rows, of)]
+    order = ("no gradient", "vanishing", "exploding", "dead", "saturated", "large step")
+    place = {kind: at for at, kind in enumerate(order)}
+    return tuple(
+        sorted(found, key=lambda each: (not each.serious, place.get(each.kind, len(place))))
+    )
+
+
+def _all_rows(rows: int, of: int) -> str:
+    return f"all {rows} rows" if rows == of else f"all of {rows} rows looked at, of {of}"
 
 
 def _listed(layers: Sequence[LayerMeasures]) -> str:
@@ -170,7 +206,7 @@ def _drawn(subject: Subject, layer: LayerMeasures) -> tuple[str, float]:
     return scheme, INITIALIZERS.get(scheme).variance(n_in, n_out) ** 0.5
 
 
-def _vanishing(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
+def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> list[Advice]:
     bad = [e for e in layers if e.delta_ratio < THRESHOLDS["vanishing"]]
     if not bad:
         return []
@@ -178,6 +214,8 @@ def _vanishing(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice
     name, record = _activation(subject, bad)
     if worst.delta_ratio == 0:
         seen = f"No δ at all arrives in {_listed([e for e in bad if e.delta_ratio == 0])}."
+        if rows < THRESHOLDS["few_rows"]:
+            return []  # other rows may well wake these units
         why = "Every unit between there and the output has slope 0 in every row."
         what = (
             "Start from other weights (a smaller learning rate keeps them alive), or choose an "
@@ -246,10 +284,9 @@ def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice
     ]
 
 
-def _dead(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
-    counted = int((subject.w > 0).sum())
+def _dead(subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int) -> list[Advice]:
     bad = [e for e in layers if e.dead >= THRESHOLDS["dead"]]
-    if not bad or counted < THRESHOLDS["few_rows"]:
+    if not bad:
         return []
     worst = max(bad, key=lambda each: each.dead)
     name, _ = _activation(subject, bad)
@@ -260,7 +297,8 @@ def _dead(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
             _numbers(bad),
             worst.dead >= THRESHOLDS["many_dead"],
             f"{units} of the {worst.nodes} units of layer {worst.layer} are dead: g′(z) is 0 in "
-            f"all {counted} rows" + _all_marked(bad),
+            + _all_rows(rows, of)
+            + _all_marked(bad),
             f"No gradient passes through them, so {name} never wakes them again from these rows. "
             "A step that was too large, or a very negative bias, puts units there.",
             "Lower the learning rate or warm it up, start again from net.initial(seed), or choose "
@@ -269,9 +307,10 @@ def _dead(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
     ]
 
 
-def _saturated(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
+def _saturated(
+    subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int
+) -> list[Advice]:
     net = subject.net
-    counted = int((subject.w > 0).sum())
     bad = [
         e
         for e in layers
@@ -279,7 +318,7 @@ def _saturated(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice
         # A fused loss takes δ from z: there a sure output is no obstacle.
         and not (e.layer == len(layers) and _fused(subject))
     ]
-    if not bad or counted < THRESHOLDS["few_rows"]:
+    if not bad:
         return []
     worst = max(bad, key=lambda each: each.saturated)
     name, record = _activation(subject, [worst])
@@ -299,8 +338,8 @@ def _saturated(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice
             _numbers(bad),
             True,
             f"{units} of the {worst.nodes} units of layer {worst.layer} are saturated: in at least "
-            f"{MOSTLY:.0%} of the rows |g′(z)| is below {FLAT:.0%} of {short(largest)}, the "
-            f"largest slope of {name}" + _all_marked(bad),
+            f"{MOSTLY:.0%} of {_of_rows(rows, of)} |g′(z)| is below {FLAT:.0%} of "
+            f"{short(largest)}, the largest slope of {name}" + _all_marked(bad),
             f"z lies far out, where {name} is flat: RMS of w is {short(worst.weight_rms)}, and "
             f"{net.widths[worst.layer - 1]} of them add up.",
             what,
@@ -308,12 +347,16 @@ def _saturated(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice
     ]
 
 
+def _of_rows(rows: int, of: int) -> str:
+    return "the rows" if rows == of else f"the {rows} rows looked at, of {of},"
+
+
 def _fused(subject: Subject) -> bool:
     net = subject.net
     return net.output_activation.name in dict(net.loss.fused)
 
 
-def _steps(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
+def _steps(layers: Sequence[LayerMeasures]) -> list[Advice]:
     found = []
     large = [e for e in layers if e.update_ratio > THRESHOLDS["large_step"]]
     small = [e for e in layers if e.update_ratio < THRESHOLDS["small_step"]]

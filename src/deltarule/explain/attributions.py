@@ -13,18 +13,21 @@ backward pass of the mathematics: an output is the cost of a network whose loss 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from deltarule.engines import Batch
 from deltarule.errors import InputError
 from deltarule.explain.numbers import short
 from deltarule.explain.path_integral import integrated
+from deltarule.explain.quick import quick_engine
 from deltarule.explain.subject import Subject
 from deltarule.explain.subjects import subject_of
 from deltarule.maths import Loss, Network, numpy_namespace
-from deltarule.maths.backprop import cost_and_grad
+from deltarule.maths.backprop import forward_pass, loss_terms
 from deltarule.maths.inputs import check_rows
 
 __all__ = ["Attributions", "attribute", "attributions_of"]
@@ -32,6 +35,8 @@ __all__ = ["Attributions", "attribute", "attributions_of"]
 _METHODS = ("integrated", "gradient")
 # Numbers in the arrays of one batch of rows or of points on their paths.
 _AT_A_TIME = 1 << 20
+# Gradients that one row takes, as a rule.
+_POINTS = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,12 +265,12 @@ def attributions_of(
     start, name = _baseline(subject, baseline)
     function = _Function(subject, numbers, of)
     X = subject.X[numbers]
-    value, slope = function.all(X)
-    start_value, _ = function.all(np.broadcast_to(start, X.shape))
+    value = function.over_rows(function.values, X)
+    start_value = function.over_rows(function.values, np.broadcast_to(start, X.shape))
     points = np.ones(len(X), dtype=np.intp)
     converged = np.ones(len(X), dtype=bool)
     if method == "gradient":
-        values = (X - start) * slope
+        values = (X - start) * function.over_rows(function.slopes, X)
     else:
         values, points, converged = integrated(
             function, X, start, tolerance=tolerance, most_points=int(most_points)
@@ -288,27 +293,29 @@ def attributions_of(
 
 
 class _Function:
-    """f and ∂f/∂x of the chosen rows, at any points, by the passes of the mathematics."""
+    """f and ∂f/∂x of the chosen rows, at any points, by an engine; z^l by the mathematics."""
 
     def __init__(self, subject: Subject, rows: np.ndarray, of: str | int | None) -> None:
         net = subject.net
         self.theta = subject.theta
-        self.kinks = [
-            (layer, kink)
-            for layer, g in enumerate(net.activations)
-            for kink in (() if g is None else g.kinks)
-        ]
+        self.kinks = {
+            layer: g.kinks for layer, g in enumerate(net.activations) if g is not None and g.kinks
+        }
         self.at_a_time = max(_AT_A_TIME // sum(net.widths), 8)
+        self.of_loss = of == "loss"
+        work = 2.0 * net.n_multiply_adds * _POINTS * len(rows)
         if of == "loss":
             self.net, self.Y = net, subject.Y[rows]
+            self.engine = quick_engine(net, subject.theta, work)
             self.names: tuple[str, ...] = ("the loss",) * len(rows)
             return
         self.net = net.with_changes(loss=_THE_OUTPUT)
+        self.engine = quick_engine(self.net, subject.theta, work)
         if of is None:
             j = self._largest(subject.X[rows])
         else:
             j = np.full(len(rows), _output_number(subject, of))
-        self.Y = np.eye(net.n_outputs)[j]
+        self.j, self.Y = j, np.eye(net.n_outputs)[j]
         classes = subject.classes if len(subject.classes) == net.n_outputs else ()
         if len(subject.classes) == 2 and net.n_outputs == 1:
             classes = subject.classes[1:]
@@ -320,28 +327,53 @@ class _Function:
         if self.net.n_outputs > 1:
             for at in range(0, len(X), self.at_a_time):
                 piece = slice(at, at + self.at_a_time)
-                none = np.zeros((len(X[piece]), self.net.n_outputs))
-                a = self._pass(X[piece], none).A[-1]
-                j[piece] = a.argmax(axis=1)
+                j[piece] = self.engine.predict(X[piece]).argmax(axis=1)
         return j
 
-    def _pass(self, X: np.ndarray, Y: np.ndarray) -> Any:
+    def values(self, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """f at points that lie on the ways of these rows."""
+        X = np.ascontiguousarray(X)
+        if not self.of_loss:
+            found: np.ndarray = self.engine.predict(X)[np.arange(len(X)), self.j[rows]]
+            return found
         xp = numpy_namespace(np.float64)
         with np.errstate(all="ignore"):
-            return cost_and_grad(xp, self.net, self.theta, X, Y, np.ones(len(X)))
+            passed = forward_pass(xp, self.net, self.theta, X)
+            terms, _ = loss_terms(xp, self.net, passed, self.Y[rows])
+        return np.asarray(terms)
 
-    def __call__(self, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, Any]:
-        """(f, ∂f/∂x, Z) at points that lie on the ways of these rows."""
-        got = self._pass(X, self.Y[rows])
-        return got.loss, got.dX, got.Z
+    def slopes(self, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """∂f/∂x at points that lie on the ways of these rows."""
+        X, n = np.ascontiguousarray(X), len(X)
+        with np.errstate(all="ignore"):
+            return self.engine.input_gradient(Batch(X, self.Y[rows], np.ones(n), np.arange(n), 1))
 
-    def all(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(f, ∂f/∂x) with one point for each row, a batch at a time."""
-        value, slope = np.zeros(len(X)), np.zeros(X.shape)
+    def weighted(self, X: np.ndarray, layer: int) -> np.ndarray:
+        """z^l of a layer at points."""
+        first = self._first_layers(layer)
+        xp = numpy_namespace(np.float64)
+        with np.errstate(all="ignore"):
+            return np.asarray(forward_pass(xp, first, self.theta[: first.n_parameters], X).Z[-1])
+
+    @functools.lru_cache(maxsize=64)  # noqa: B019  (it lives as long as one call of attribute)
+    def _first_layers(self, layer: int) -> Network:
+        """The network up to a layer: its parameters come first."""
+        net = self.net
+        return Network(
+            net.widths[: layer + 1],
+            [g for g in net.activations[1:layer] if g is not None],
+            "identity",
+            "squared_error",
+            bias=net.bias,
+        )
+
+    def over_rows(self, f: Any, X: np.ndarray) -> np.ndarray:
+        """What f gives with one point for each row, a batch at a time."""
+        pieces = []
         for at in range(0, len(X), self.at_a_time):
             rows = np.arange(at, min(at + self.at_a_time, len(X)))
-            value[rows], slope[rows], _ = self(X[rows], rows)
-        return value, slope
+            pieces.append(f(X[rows], rows))
+        return np.concatenate(pieces)
 
 
 def _the_output(xp: Any) -> Any:

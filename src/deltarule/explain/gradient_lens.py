@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.advice import THRESHOLDS, Advice, advise
+from deltarule.explain.advice import THRESHOLDS, Advice, advise, enough
 from deltarule.explain.attributions import Attributions, attributions_of
+from deltarule.explain.lens_rows import (
+    OVER_ROWS,
+    judged_by,
+    measured_over,
+    wider_subject,
+    with_update,
+)
 from deltarule.explain.lens_views import MEASURES, lens_html, lens_text
-from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, ratio, series
+from deltarule.explain.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, series
 from deltarule.explain.numbers import json_number
 from deltarule.explain.spread import spread
 from deltarule.explain.subject import Subject
@@ -65,7 +72,13 @@ class GradientLens:
     steps : tuple of int
         The recorded steps that were measured too; empty without a recording.
     over : tuple of Measured
-        The numbers at each of these steps, on the same rows.
+        The numbers at each of these steps: of the rows by which units are judged, where there are
+        others than the subject's, else of the subject's.
+    judged_rows, judged_of : int
+        By how many rows units are called dead or saturated, and of how many; what a mini-batch
+        shows of a unit says nothing of the training.
+    over_rows : int
+        Of how many rows ``over`` is.
     """
 
     subject: Subject
@@ -73,6 +86,14 @@ class GradientLens:
     advice: tuple[Advice, ...]
     steps: tuple[int, ...] = ()
     over: tuple[Measured, ...] = ()
+    judged_rows: int = 0
+    judged_of: int = 0
+    over_rows: int = 0
+
+    @property
+    def judges(self) -> bool:
+        """Whether its rows are enough to call a unit dead or saturated."""
+        return enough(self.judged_rows, self.judged_of)
 
     @property
     def layers(self) -> tuple[LayerMeasures, ...]:
@@ -194,6 +215,7 @@ class GradientLens:
             "rows": len(self.subject.X),
             "cost": json_number(self.measured.cost),
             "input_rms": json_number(self.measured.input_rms),
+            "judged": {"rows": self.judged_rows, "of": self.judged_of, "judges": self.judges},
             "step": None if self.subject.step is None else self.subject.step.number,
             "measures": [
                 {"name": name, "label": each.label, "words": each.words}
@@ -211,6 +233,7 @@ class GradientLens:
             ],
             "over": {
                 "steps": list(self.steps),
+                "rows": self.over_rows,
                 "cost": [json_number(each.cost) for each in self.over],
                 "series": {
                     name: [list(map(json_number, row)) for row in self.over_training(name)]
@@ -247,7 +270,9 @@ def lens(
     ‖δ^l‖² = Σ_i p_i ‖∂C_i/∂z^l‖²,  ‖∂C_i/∂θ‖² = Σ_l ‖δ_i^l‖² (‖a_i^{l−1}‖² + 1),
     SNR^l = ‖ḡ‖ / √(Σ_i p_i ‖g_i − ḡ‖²) with g_i = ∂C_i/∂θ^l, ḡ = Σ_i p_i g_i, p_i = w_i/Σw
 
-    What vanishes, explodes, is dead or saturated is marked, with the reason and advice.
+    What vanishes, explodes, is dead or saturated is marked, with the reason and advice. The rows of
+    a recorded step are a mini-batch: its sizes are those of the step, and its units are judged by
+    the rows that were trained on.
 
     Parameters
     ----------
@@ -319,69 +344,22 @@ def lens(
     if not isinstance(most_steps, int) or most_steps < 2:
         raise InputError(f"most_steps is {most_steps!r}; expected a whole number ≥ 2")
     measured = measure(subject)
+    wider = wider_subject(subject)
+    # Dropout is of the step alone; a unit is judged without.
+    judged = measured if wider is None else measure(wider)
+    measured = judged_by(measured, judged)
     if subject.step is not None and np.isfinite(measured.grad).all():
         update = step_update(subject, measured.grad, measured.cost)
-        measured = _with_update(subject, measured, update)
-    found = GradientLens(subject, measured, advise(subject, measured))
+        measured = with_update(subject, measured, update)
+    rows = int(((subject if wider is None else wider).w > 0).sum())
+    of = max(subject.part_of or rows, rows)
+    advice = advise(subject, measured, judged, rows, of)
+    found = GradientLens(subject, measured, advice, judged_rows=rows, judged_of=of)
     if recording is None:
         return found
-    steps, over = _over(subject, recording, most_steps)
-    return dataclasses.replace(found, steps=steps, over=over)
-
-
-def _with_update(subject: Subject, measured: Measured, update: np.ndarray | None) -> Measured:
-    """The same numbers with the ratio of the update, which needs the gradient first."""
-    if update is None:
-        return measured
-    W, _ = subject.net.unpack(subject.theta)
-    dW, _ = subject.net.unpack(update)
-    layers = []
-    for each in measured.layers:
-        moved = float(np.linalg.norm(dW[each.layer]))
-        changed = ratio(moved, float(np.linalg.norm(W[each.layer])))
-        layers.append(dataclasses.replace(each, update_ratio=changed))
-    return dataclasses.replace(measured, layers=tuple(layers))
-
-
-def _over(
-    subject: Subject, recording: Any, most: int
-) -> tuple[tuple[int, ...], tuple[Measured, ...]]:
-    """The numbers at recorded steps. Two steps that follow each other tell the update between."""
-    states = _states(subject, recording)
-    recorded = sorted(states)
-    steps = [recorded[place] for place in spread(len(recorded), most)]
-    # The step of an older θ is not that of now: only what was recorded tells of it.
-    plain = dataclasses.replace(subject, step=None, masks=None)
-    found = []
-    for step in steps:
-        theta = states[step]
-        here = dataclasses.replace(plain, theta=theta)
-        measured = measure(here)
-        if step + 1 in states:
-            measured = _with_update(here, measured, states[step + 1] - theta)
-        found.append(measured)
-    return tuple(steps), tuple(found)
-
-
-def _states(subject: Subject, recording: Any) -> dict[int, np.ndarray]:
-    net = subject.net
-    if hasattr(recording, "steps") and callable(getattr(recording, "theta", None)):
-        pairs: Iterable[Any] = ((step, recording.theta(step)) for step in recording.steps)
-    else:
-        pairs = recording
-    states: dict[int, np.ndarray] = {}
-    try:
-        for step, theta in pairs:
-            states[int(step)] = net.check_theta(theta)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise InputError(f"the recording is not of this network: {error}") from None
-        raise InputError(
-            f"recording is {type(recording).__name__}; expected a Recording, or pairs (step, theta)"
-        ) from None
-    if not states:
-        raise InputError("the recording holds no step; expected at least one (step, theta)")
-    return states
+    base = subject if wider is None else wider_subject(subject, OVER_ROWS) or subject
+    steps, over = measured_over(base, recording, most_steps)
+    return dataclasses.replace(found, steps=steps, over=over, over_rows=len(base.X))
 
 
 def _known(name: str) -> str:

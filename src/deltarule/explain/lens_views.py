@@ -119,18 +119,28 @@ def lens_text(found: GradientLens) -> str:
 def _where(found: GradientLens) -> list[str]:
     """What the numbers were taken from."""
     lines = [f"RMS of the inputs: {short(found.measured.input_rms)}"]
+    n, of, here = found.judged_rows, found.judged_of, int((found.subject.w > 0).sum())
+    if not found.judges:
+        some = f"these {n} rows" if n == of else f"these {n} of {of} rows"
+        lines.append(f"Dead and saturated are of {some} only: too few to judge a unit by")
+    elif n != here or n != of:
+        rows = f"all {n} rows" if n == of else f"{n} of {of} rows"
+        lines.append(f"Dead and saturated are judged by {rows} of the training")
     step = found.subject.step
     if step is not None:
         rule = step.settings.rule
         how = "as it was taken" if step.theta_after is not None else "computed here"
-        lines.append(f"Step {step.number} of {rule} with η = {short(step.learning_rate)}, {how}")
+        named = "A first step" if step.first_from_here else f"Step {step.number}"
+        lines.append(f"{named} of {rule} with η = {short(step.learning_rate)}, {how}")
     return lines
 
 
 def _training(found: GradientLens) -> list[str]:
     """How δ, the gradient and the weights went over the recorded steps."""
     first, last, n = found.steps[0], found.steps[-1], len(found.steps)
-    lines = [f"Over training, steps {first} to {last} ({n} measured), first → last:"]
+    rows = found.over_rows
+    on = "" if rows == len(found.subject.X) else f" on {rows} rows of the training,"
+    lines = [f"Over training, after steps {first} to {last} ({n} measured),{on} first → last:"]
     parts = [
         (MEASURES[name].label, found.over_training(name))
         for name in ("weight_rms", "delta_ratio", "gradient_norm", "snr")

@@ -28,7 +28,6 @@ class _Pieces(NamedTuple):
     error: np.ndarray  # |Σ A_k − (f at high − f at low)|
     change: np.ndarray  # f at high − f at low
     size: np.ndarray  # of f at the ends
-    cut: np.ndarray  # where to divide it
 
 
 def integrated(
@@ -46,7 +45,8 @@ def integrated(
     Parameters
     ----------
     function : object
-        ``function(points, rows)`` gives f, ∂f/∂x and Z at points on the ways of these rows,
+        ``function.values(points, rows)`` gives f and ``function.slopes(points, rows)`` ∂f/∂x at
+        points on the ways of these rows, ``function.weighted(points, layer)`` z^l there,
         ``function.kinks`` the pairs (layer, z), in the order of layers, and
         ``function.at_a_time`` how many points it may be given.
     X : array of shape (R, n_0)
@@ -107,7 +107,8 @@ def _rows(
         again &= _affordable(row, np.where(again, found.error, -1.0), (most_points - used) // 16)
         np.add.at(total, row[~again], found.values[~again])
         settled += np.bincount(row[~again], found.error[~again], n)
-        row, cut = row[again], found.cut[again]
+        row = row[again]
+        cut = _cuts(function, start, way[rows[row]], low[again], high[again])
         low, high = np.concatenate([low[again], cut]), np.concatenate([cut, high[again]])
         row = np.concatenate([row, row])
     return total, used, converged
@@ -133,47 +134,65 @@ def _pieces(
 ) -> _Pieces:
     n, points = len(row), len(_TIMES)
     values = np.zeros((n, way.shape[1]))
-    change, size, cut = np.zeros(n), np.zeros(n), np.zeros(n)
+    change, size = np.zeros(n), np.zeros(n)
     at_once = max(function.at_a_time // points, 1)
     for at in range(0, n, at_once):
         part = slice(at, at + at_once)
         which, length = rows[row[part]], (high - low)[part]
         times = low[part, None] + length[:, None] * _TIMES
         times[:, -1] = high[part]  # to the last digit: the next piece begins there
-        along = np.repeat(which, points)
-        f, slope, Z = function(start + times.reshape(-1, 1) * way[along], along)
-        f = f.reshape(-1, points)
-        change[part] = f[:, -1] - f[:, 0]
-        size[part] = np.abs(f[:, [0, -1]]).max(axis=1)
-        mean = np.einsum("p,ipk->ik", _SHARES, slope.reshape(len(which), points, -1))
+        ends = np.repeat(which, 2)
+        f = function.values(start + times[:, [0, -1]].reshape(-1, 1) * way[ends], ends)
+        f = f.reshape(-1, 2)
+        change[part] = f[:, 1] - f[:, 0]
+        size[part] = np.abs(f).max(axis=1)
+        # At the ends, whose share is 0, no slope is needed.
+        along, inner = np.repeat(which, points - 2), times[:, 1:-1].reshape(-1, 1)
+        slope = function.slopes(start + inner * way[along], along)
+        mean = np.einsum("p,ipk->ik", _SHARES[1:-1], slope.reshape(len(which), points - 2, -1))
         values[part] = mean * way[which] * length[:, None]
-        cut[part] = _cuts(function.kinks, Z, times)
     error = np.abs(values.sum(axis=1) - change)
     error = np.where(np.isfinite(error), error, np.inf)
-    return _Pieces(row, low, high, values, error, change, size, cut)
+    return _Pieces(row, low, high, values, error, change, size)
 
 
-def _cuts(kinks: Any, Z: Any, times: np.ndarray) -> np.ndarray:
+def _cuts(
+    function: Any, start: np.ndarray, way: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
     """Where to divide each piece: at a kink of the first layer that has one, or in the middle.
 
-    Of several the one nearest to the middle. z is taken as linear between the points.
+    Of several the one nearest to the middle. z is taken as linear between the points. A layer is
+    computed for those pieces only that have no kink before it.
     """
-    n, points = times.shape
+    cut = np.full(len(low), np.nan)
+    for layer, kinks in function.kinks.items():
+        open_ = np.flatnonzero(np.isnan(cut))
+        at_once = max(function.at_a_time // len(_TIMES), 1)
+        for at in range(0, len(open_), at_once):
+            own = open_[at : at + at_once]
+            # z of the first layer is a straight line along the way: both ends tell all of it.
+            shares = _TIMES[[0, -1]] if layer == 1 else _TIMES
+            times = low[own, None] + (high - low)[own, None] * shares
+            along = np.repeat(own, len(shares))
+            z = function.weighted(start + times.reshape(-1, 1) * way[along], layer)
+            z = z.reshape(len(own), len(shares), -1)
+            for kink in kinks:
+                _cut_at(cut, own, times, z - kink)
+    return np.where(np.isnan(cut), (low + high) / 2, cut)
+
+
+def _cut_at(cut: np.ndarray, own: np.ndarray, times: np.ndarray, z: np.ndarray) -> None:
+    """Cut the pieces ``own`` where z, of shape (pieces, times, units), is 0, if they are whole."""
     middle = (times[:, 0] + times[:, -1]) / 2
     margin = _MARGIN * (times[:, -1] - times[:, 0])
-    cut = np.full(n, np.nan)
-    for layer, kink in kinks:
-        open_ = np.flatnonzero(np.isnan(cut))
-        if not len(open_):
-            break
-        z = Z[layer].reshape(n, points, -1)[open_] - kink
-        piece, step, unit = np.nonzero((z[:, 1:] > 0) != (z[:, :-1] > 0))
-        before, after = z[piece, step, unit], z[piece, step + 1, unit]
-        own = open_[piece]
-        share = before / (before - after)
-        t = times[own, step] + share * (times[own, step + 1] - times[own, step])
-        inside = (t > times[own, 0] + margin[own]) & (t < times[own, -1] - margin[own])
-        own, t = own[inside], t[inside]
-        order = np.argsort(-np.abs(t - middle[own]), kind="stable")  # the nearest is written last
-        cut[own[order]] = t[order]
-    return np.where(np.isnan(cut), middle, cut)
+    above = z > 0
+    piece, step, unit = np.nonzero(above[:, 1:] != above[:, :-1])
+    before, after = z[piece, step, unit], z[piece, step + 1, unit]
+    t = times[piece, step] + before / (before - after) * (
+        times[piece, step + 1] - times[piece, step]
+    )
+    inside = (t > times[piece, 0] + margin[piece]) & (t < times[piece, -1] - margin[piece])
+    inside &= np.isnan(cut[own[piece]])
+    piece, t = piece[inside], t[inside]
+    order = np.argsort(-np.abs(t - middle[piece]), kind="stable")  # the nearest is written last
+    cut[own[piece[order]]] = t[order]

@@ -22,7 +22,7 @@ from deltarule.maths.inputs import check_rows, check_weights, normalised
 from deltarule.maths.passes import ForwardPass, Gradients
 from deltarule.maths.penalties import penalty_terms
 
-__all__ = ["Column", "Names", "StepTaken", "Subject", "Target", "slots_of"]
+__all__ = ["Column", "Names", "StepTaken", "Subject", "Target", "WiderRows", "slots_of"]
 
 
 def slots_of(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -88,6 +88,9 @@ class StepTaken:
         What the rule carried into the step, in float64; scalars as arrays of shape ().
     theta_after : array of shape (p,), or None
         What the engine that trained made of θ.
+    first_from_here : bool
+        Whether it is what the rule would do as its first step, from a θ whose place in a training
+        is not known: it has no number among the steps of that training.
     """
 
     settings: EngineSettings
@@ -95,6 +98,7 @@ class StepTaken:
     number: int = 1
     slots: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     theta_after: np.ndarray | None = None
+    first_from_here: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +120,23 @@ class Column:
     kind: str
     inputs: tuple[int, ...]
     cells: tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class WiderRows:
+    """Rows of a training beside those of one step: what its units are judged by.
+
+    Attributes
+    ----------
+    X, Y : arrays of shape (N, n_0) and (N, n_L)
+        All of them, or many that are evenly spread.
+    w : array of shape (N,)
+        Their weights, with sum 1.
+    """
+
+    X: np.ndarray
+    Y: np.ndarray
+    w: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,6 +190,11 @@ class Subject:
         Class labels, empty for a regression.
     target : Target or None
         The table's column behind y.
+    part_of : int or None
+        Of how many rows these are some, as the mini-batch of a step is of the training's; None if
+        they are all there are.
+    wider : WiderRows or None
+        Where these are some: the others, too, so that no unit is called dead by a few rows.
     """
 
     net: Network
@@ -186,6 +212,8 @@ class Subject:
     columns: tuple[Column, ...] = ()
     classes: tuple[str, ...] = ()
     target: Target | None = None
+    part_of: int | None = None
+    wider: WiderRows | None = None
 
     @classmethod
     def of_arrays(

@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.explain.columns import EncodedColumn, encoded_columns, encoded_target
-from deltarule.explain.subject import Names, StepTaken, Subject, slots_of
+from deltarule.explain.subject import Names, StepTaken, Subject, WiderRows, slots_of
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, Rule
 from deltarule.tables import Table, TypedColumns, apply_schema
@@ -73,7 +73,7 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
             total_weight=float(subject.s.sum()),
             clip_norm=model.clip_norm,
         )
-        step = StepTaken(settings, float(model.learning_rate_init))
+        step = StepTaken(settings, float(model.learning_rate_init), first_from_here=True)
         step = _going_on(step, model, rule, theta)
     engine = model.engine if isinstance(model.engine, str) else None
     return Source(subject, net, theta, step, engine)
@@ -87,7 +87,8 @@ def _going_on(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> Ste
     same = "theta" in state and np.array_equal(state["theta"], theta) and "t" in state
     if not same or set(slots) != {slot.name for slot in rule.slots}:
         return step
-    return dataclasses.replace(step, number=int(state["t"]) + 1, slots=slots)
+    number = int(state["t"]) + 1
+    return dataclasses.replace(step, number=number, slots=slots, first_from_here=False)
 
 
 def _output_names(
@@ -131,7 +132,8 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> Source:
             total_weight=float(subject.s.sum()),
             clip_norm=settings.get("clip_norm"),
         )
-        step = StepTaken(taken, float(settings.get("learning_rate", 0.0)))
+        rate = float(settings.get("learning_rate", 0.0))
+        step = StepTaken(taken, rate, first_from_here=True)
     engine = settings.get("engine")
     return Source(subject, net, theta, step, engine if isinstance(engine, str) else None)
 
@@ -183,6 +185,7 @@ def of_step(step: Any) -> Subject:
         if step.typed is not None:
             columns = encoded_columns(table, step.typed, step.net.dtype)
             target = encoded_target(table, step.typed, step.net.dtype)
+    part_of, wider = _training_of(step, len(X))
     return Subject(
         net=exact,
         theta=theta,
@@ -199,4 +202,17 @@ def of_step(step: Any) -> Subject:
         columns=columns,
         classes=classes,
         target=target,
+        part_of=part_of,
+        wider=wider,
     )
+
+
+def _training_of(step: Any, n_rows: int) -> tuple[int | None, WiderRows | None]:
+    """How many rows there are beside those of a step, and these rows; nothing if it took all."""
+    recording, rows = getattr(step, "recording", None), getattr(step, "training_rows", None)
+    if recording is None or recording.n_training_rows <= n_rows:
+        return None, None
+    if rows is None:
+        return recording.n_training_rows, None
+    X, Y, w = (np.asarray(part, dtype=np.float64) for part in (rows.X, rows.Y, rows.w))
+    return recording.n_training_rows, WiderRows(X, Y, w)

@@ -154,6 +154,7 @@ class _Asked:
                 settings=dataclasses.replace(default.settings, **self.settings),
                 number=default.number if self.number is None else number,
                 theta_after=theta_after,
+                first_from_here=default.first_from_here and self.number is None,
             )
             if self.learning_rate is not None:
                 step = dataclasses.replace(step, learning_rate=_checked_rate(self.learning_rate))
@@ -170,7 +171,9 @@ class _Asked:
             )
         rate = 0.0 if self.learning_rate is None else _checked_rate(self.learning_rate)
         slots = _checked_slots(rule, self.slots or {}, subject.net)
-        return StepTaken(settings, rate, number, slots, theta_after)
+        # Steps of a network that is asked about alone are counted from where the caller begins.
+        fresh = self.number is None and default is not None
+        return StepTaken(settings, rate, number, slots, theta_after, first_from_here=fresh)
 
     def added_to(self, subject: Subject) -> Subject:
         """A subject that is complete, with what was asked for besides; itself if nothing was."""

@@ -77,6 +77,7 @@ def subject_of_run(snapshot: Snapshot, rows: str = "step", most: int = _MOST_ROW
         engine=snapshot.engine,
         dtype=str(net.dtype),
         classes=classes,
+        part_of=len(data.trained) if len(numbers) < len(data.trained) else None,
     )
 
 

@@ -6,6 +6,7 @@ from deltarule.training.interrupt import StopFlag
 from deltarule.training.loop import train
 from deltarule.training.many import train_many
 from deltarule.training.model import Model, load_model, save_model
+from deltarule.training.moments import RunState, replay_states
 from deltarule.training.recorder import Recorder
 from deltarule.training.recording import Recording, load_recording
 from deltarule.training.replay import ReplayedStep, replay
@@ -25,6 +26,7 @@ __all__ = [
     "Recording",
     "ReplayedStep",
     "RowSource",
+    "RunState",
     "StopFlag",
     "Stopping",
     "TrainingResult",
@@ -32,6 +34,7 @@ __all__ = [
     "load_model",
     "load_recording",
     "replay",
+    "replay_states",
     "save_model",
     "split_rows",
     "train",

@@ -16,7 +16,11 @@ from deltarule.training import arguments
 from deltarule.training.batches import Batches
 from deltarule.training.recording import Recording, digest_of_rows, digest_of_theta
 
-__all__ = ["ReplayedStep", "batches_of", "replay"]
+__all__ = ["ReplayedStep", "batches_of", "replay", "started_path"]
+
+
+# Of more training rows, so many that are evenly spread are kept beside a step.
+_MOST_LOOKED_AT = 10_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,6 +61,9 @@ class ReplayedStep:
         The table model, and the columns of these rows.
     recording : Recording or None
         What it was replayed from.
+    training_rows : Batch or None
+        The rows that were trained on, all or 10,000 that are evenly spread, with weights of sum
+        1: what holds for a unit in these rows holds in the training, and not in one batch.
 
     Examples
     --------
@@ -82,6 +89,7 @@ class ReplayedStep:
     table: Any = None
     typed: Any = None
     recording: Recording | None = None
+    training_rows: Batch | None = None
 
 
 def replay(
@@ -147,13 +155,8 @@ def replay(
     batches = batches_of(recording, X, Y, sample_weight, order)
     which = recording.engine if engine is None else engine
     start = max(after for after in recording.checkpoints if after < step)
-    state = recording.checkpoints[start]
-    runner = started_engine(
-        which, recording.net, np.array(state["theta"]), recording.settings, recording.threads
-    )
-    if len(state) > 1:
-        runner.restore(state)
-    path = _Path(recording, batches, runner, start, verify)
+    path = started_path(recording, batches, start, which, verify)
+    runner = path.engine
     path.go(step - 1)
     before = runner.state()
     _, planned = path.planned(step)
@@ -184,7 +187,18 @@ def replay(
         verified=None if path.differs else verified,
         notes=path.notes(),
         recording=recording,
+        training_rows=_training_rows(batches, step),
     )
+
+
+def _training_rows(batches: Batches, step: int) -> Batch:
+    """Rows of the training, with weights whose sum is 1."""
+    there = np.arange(len(batches.Y)) if batches.rows is None else batches.rows
+    some = np.linspace(0, len(there) - 1, min(len(there), _MOST_LOOKED_AT)).astype(np.intp)
+    rows = there[some]
+    w = np.asarray(batches.share[rows], dtype=np.float64)
+    w = w / (w.sum() or 1.0)
+    return Batch(np.asarray(batches.X[rows]), batches.Y[rows], w, rows, step)
 
 
 def batches_of(recording: Recording, X: Any, Y: Any, sample_weight: Any, order: Any) -> Batches:
@@ -224,6 +238,19 @@ def batches_of(recording: Recording, X: Any, Y: Any, sample_weight: Any, order: 
                 f"expected {digest}; give the very rows, in their order, that were given to train"
             )
     return batches
+
+
+def started_path(
+    recording: Recording, batches: Batches, start: int, which: Any, verify: bool
+) -> _Path:
+    """The way through a run from a checkpoint on."""
+    state = recording.checkpoints[start]
+    runner = started_engine(
+        which, recording.net, np.array(state["theta"]), recording.settings, recording.threads
+    )
+    if len(state) > 1:
+        runner.restore(state)
+    return _Path(recording, batches, runner, start, verify)
 
 
 class _Path:

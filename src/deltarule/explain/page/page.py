@@ -8,7 +8,7 @@ import importlib.resources
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from deltarule.explain.gradient_lens import GradientLens
 from deltarule.explain.gradient_lens import lens as look
 from deltarule.explain.page.formulas import formulas_script
 from deltarule.explain.page.payload import PageState, check_size, payload_of
+from deltarule.explain.progress import told
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
@@ -32,7 +33,7 @@ __all__ = [
     "write_page",
 ]
 
-STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens.css")
+STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens.css", "print.css")
 # In this order: a script uses what stands before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
@@ -156,6 +157,7 @@ def write_page(
     *,
     lens: GradientLens | str | None = "auto",
     states: Sequence[PageState] = (),
+    progress: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Path:
     """Write the page of a subject or an explanation.
@@ -170,6 +172,9 @@ def write_page(
         as well; None leaves all but the attributions out, which the page computes itself.
     states : sequence of PageState
         Moments of training, in order.
+    progress : callable, optional
+        Is told in a few words what is done now. Left out, a page that takes long says so on
+        standard error where that is a terminal.
     **options
         ``title``, ``history`` and ``start`` of :func:`~deltarule.explain.page.payload_of`.
 
@@ -198,14 +203,31 @@ def write_page(
     """
     subject = explained if isinstance(explained, Subject) else explained.subject
     check_size(subject)
+    with told(progress) as say:
+        text = _text(subject, lens, states, options, say)
+    write_bytes(path, text.encode("utf-8"))
+    return Path(path)
+
+
+def _text(
+    subject: Subject,
+    lens: GradientLens | str | None,
+    states: Sequence[PageState],
+    options: Mapping[str, Any],
+    say: Callable[[str], None],
+) -> str:
+    say("printing the formulas")
     formulas = formulas_script(subject.net, subject.step, subject.objective)
     if isinstance(lens, str):
         if lens != "auto":
             raise InputError(f"lens is {lens!r}; expected a GradientLens, 'auto' or None")
+        say(f"measuring every layer, at {len(states) + 1} moments")
         lens = _looked_at(subject, states)
-    text = page_html(payload_of(subject, lens=lens, states=states, **options), formulas)
-    write_bytes(path, text.encode("utf-8"))
-    return Path(path)
+    if lens is not None:
+        say("attributing outputs to inputs")
+        lens.attributions  # noqa: B018  (computed here, and kept for the payload)
+    say("writing the page")
+    return page_html(payload_of(subject, lens=lens, states=states, **options), formulas)
 
 
 def _looked_at(subject: Subject, states: Sequence[PageState]) -> GradientLens | None:

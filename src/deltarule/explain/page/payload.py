@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +11,20 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.explain.page.formulas import formulas_mathml
+from deltarule.explain.page.states import (
+    PageState,
+    kept_states,
+    mean_of,
+    mean_row,
+    own_state,
+    packed,
+    single,
+    state_of,
+    states_of,
+)
+from deltarule.explain.quick import means_at
 from deltarule.explain.spread import spread
-from deltarule.explain.subject import StepTaken, Subject
+from deltarule.explain.subject import Subject
 from deltarule.maths import Network
 from deltarule.maths.backprop import traced
 from deltarule.maths.blocks import runs_of
@@ -28,8 +39,6 @@ ROW_BYTES = 600_000
 HARDEST = 20
 PAYLOAD_BYTES = 1_450_000
 """Moments of training fill the payload up to here; scripts, styles and font take 0.4 MB more."""
-STEP_BYTES = 4_000_000
-"""What a step needs, slots and gradient and what came of it, is left out where it takes more."""
 MOST_BYTES = 64_000_000
 """Parameters that take more are refused: a browser would choke on the file."""
 # Of so many multiplications at most a pass over all rows may consist: a second in a browser.
@@ -37,78 +46,6 @@ ROW_WORK = 200_000_000
 # A gradient longer than this is compared in the page at so many of its entries.
 MOST_COMPARED = 8192
 COMPARED = 4096
-
-
-@dataclasses.dataclass(frozen=True)
-class PageState:
-    """The parameters at one moment of training.
-
-    Attributes
-    ----------
-    theta : array of shape (p,)
-    step, epoch : int or None
-        When: after so many steps and epochs.
-    label : str
-        What the page calls it; made from step and epoch if empty.
-    learning_rate : float or None
-        η of the step that is taken from here.
-
-    Examples
-    --------
-    >>> PageState(np.zeros(3), step=40, epoch=2).title
-    'epoch 2, step 40'
-    """
-
-    theta: np.ndarray
-    step: int | None = None
-    epoch: int | None = None
-    label: str = ""
-    learning_rate: float | None = None
-
-    @property
-    def title(self) -> str:
-        """The label, or step and epoch."""
-        if self.label:
-            return self.label
-        known = [f"epoch {self.epoch}"] if self.epoch is not None else []
-        known += [f"step {self.step}"] if self.step is not None else []
-        return ", ".join(known) or "these parameters"
-
-
-def packed(values: Any) -> dict[str, Any]:
-    """An array for the page: float32 where that is exact, else float64, in base64.
-
-    Parameters
-    ----------
-    values : array
-
-    Returns
-    -------
-    dict
-        ``dtype`` (``"f4"`` or ``"f8"``), ``shape``, ``base64``; little endian.
-
-    Examples
-    --------
-    >>> packed([[0.5, 1.0]])
-    {'dtype': 'f4', 'shape': [1, 2], 'base64': 'AAAAPwAAgD8='}
-    >>> packed(0.1)["dtype"]
-    'f8'
-    """
-    array = np.asarray(values, dtype=np.float64)
-    single = _single(array)
-    raw = (array.astype("<f8") if single is None else single).tobytes()
-    return {
-        "dtype": "f8" if single is None else "f4",
-        "shape": list(array.shape),
-        "base64": base64.b64encode(raw).decode("ascii"),
-    }
-
-
-def _single(array: Any) -> Any:
-    """The array in float32 if that is exact, else None."""
-    with np.errstate(over="ignore"):
-        single = array.astype("<f4")
-    return single if np.array_equal(single.astype(np.float64), array, equal_nan=True) else None
 
 
 def payload_of(
@@ -151,6 +88,10 @@ def payload_of(
     Beyond that it grows with them. Rows are at most 256, fewer where they are wide or the network
     is large; what a step needs (slots, gradient, result) is left out above 4 MB, and the page says
     so; parameters above 64 MB are refused.
+
+    Where a page has some of the rows only, C and ∂C/∂θ over all of them are computed here and
+    carried: of the subject's own θ, and of as many other states as there is room for. Whatever
+    the page computes from its own rows it calls so.
     """
     check_size(subject)
     net = subject.net
@@ -158,7 +99,7 @@ def payload_of(
     hardest = () if lens is None else [each.row for each in lens.hardest(HARDEST)]
     rows = _chosen_rows(subject, start.get("sample"), hardest)
     w = _shares(subject.w, rows)
-    given, own = _states(subject, states)
+    given, own = states_of(subject, states)
     masks = None if subject.masks is None else [_at(mask, rows) for mask in subject.masks]
     reference = traced(net, subject.theta, subject.X[rows], subject.Y[rows], w, masks=masks)
     whole = len(rows) == len(subject.X)
@@ -178,9 +119,13 @@ def payload_of(
             "Y": packed(subject.Y[rows]),
             "s": packed(subject.s[rows]),
             "w": packed(w),
+            # w_i among all rows; `w` has the same sum over those of the page.
+            "share": None if whole else packed(subject.w[rows]),
+            "mean": None if whole else packed(mean_row(subject)),
         },
         "rows_of": len(subject.X),
-        "states": [_state(given[own], subject, rows)],
+        "part_of": subject.part_of,
+        "states": [own_state(given[own], subject, rows)],
         "history": [_plain(record) for record in history],
         "engine": {
             "name": subject.engine,
@@ -204,10 +149,15 @@ def payload_of(
             "selected": start.get("selected"),
         },
     }
-    kept = _kept(given, own, PAYLOAD_BYTES - len(json.dumps(payload)))
+    kept, meant = kept_states(given, own, PAYLOAD_BYTES - len(json.dumps(payload)), not whole)
     place = kept.index(own)
-    others = {i: _state(given[i], subject, None) for i in kept if i != own}
-    payload["states"] = [payload["states"][0] if i == own else others[i] for i in kept]
+    others = [i for i in kept if i != own]
+    found = {i: state_of(given[i]) for i in others}
+    if not whole:
+        means = means_at(subject, [given[i].theta for i in others])
+        for i, (cost, grad) in zip(others, means, strict=True):
+            found[i]["mean"] = mean_of(cost, grad if i in meant else None)
+    payload["states"] = [payload["states"][0] if i == own else found[i] for i in kept]
     payload["reference"]["state"] = payload["start"]["state"] = place
     return payload
 
@@ -225,7 +175,7 @@ def check_size(subject: Subject) -> None:
     >>> check_size(Subject.of_arrays(Network([1, 1]), [1.0, 0.0], [[1.0]], [[2.0]]))
     """
     p = subject.net.n_parameters
-    size = p * (8 if _single(np.asarray(subject.theta)) is None else 4) * 4 // 3
+    size = p * (8 if single(np.asarray(subject.theta)) is None else 4) * 4 // 3
     if size > MOST_BYTES:
         raise InputError(
             f"the network has {p:,} parameters, which are {size / 1e6:,.0f} MB in a page; expected "
@@ -291,78 +241,6 @@ def _shares(w: np.ndarray, rows: list[int]) -> np.ndarray:
 
 def _at(mask: Any, rows: list[int]) -> Any:
     return None if mask is None else np.asarray(mask)[rows]
-
-
-def _states(subject: Subject, given: Sequence[PageState]) -> tuple[list[PageState], int]:
-    """The states that are shown, and which of them is the subject's own."""
-    states = [
-        dataclasses.replace(state, theta=subject.net.check_theta(state.theta)) for state in given
-    ]
-    own = next(
-        (i for i, state in enumerate(states) if np.array_equal(state.theta, subject.theta)), None
-    )
-    if own is None:
-        step = subject.step
-        number = None if step is None else step.number - 1
-        rate = None if step is None else step.learning_rate
-        after = [i for i, s in enumerate(states) if number is not None and (s.step or 0) > number]
-        own = after[0] if after else len(states)
-        states.insert(own, PageState(subject.theta, step=number, learning_rate=rate))
-    return states, own
-
-
-def _kept(states: Sequence[PageState], own: int, budget: int) -> list[int]:
-    """Which states are shown, the subject's own among them: as many as ``budget`` has room for.
-
-    They are spread evenly; with room for one more only, it is the first. A very large network's
-    own state is alone.
-    """
-    others = [i for i in range(len(states)) if i != own]
-    if not others:
-        return [own]
-    size = max(len(json.dumps(packed(states[i].theta))) for i in (others[0], others[-1])) + 200
-    if size > STEP_BYTES:
-        return [own]
-    most = min(len(others), max(1, budget // size))
-    return sorted({own, *(others[i] for i in spread(len(others), most))})
-
-
-def _state(state: PageState, subject: Subject, rows: list[int] | None) -> dict[str, Any]:
-    """One state; the subject's own (``rows`` given) has the step that is taken from it."""
-    masks = subject.masks if rows is not None else None
-    step = subject.step if rows is not None else None
-    rate = state.learning_rate
-    update = None if step is None or rows is None else _update(step, subject, rows)
-    size = 0 if update is None else len(json.dumps(update))
-    return {
-        "step": state.step,
-        "epoch": state.epoch,
-        "label": state.title,
-        "theta": packed(state.theta),
-        "learning_rate": step.learning_rate if rate is None and step is not None else rate,
-        "masks": None
-        if masks is None or rows is None
-        else [None if mask is None else packed(np.asarray(mask)[rows]) for mask in masks],
-        "update": update if size <= STEP_BYTES else None,
-        "left_out": size if size > STEP_BYTES else None,
-    }
-
-
-def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any]:
-    settings = step.settings
-    whole = len(rows) == len(subject.X)
-    return {
-        "rule": str(settings.rule),
-        "number": step.number,
-        "l2": settings.l2,
-        "l1": settings.l1,
-        "total_weight": settings.total_weight,
-        "clip_norm": settings.clip_norm,
-        "slots_before": {name: packed(value) for name, value in step.slots.items()},
-        # The page's own mean serves, unless it has only some of the batch's rows.
-        "grad": None if whole else packed(subject.trace.grad),
-        "theta_after": None if step.theta_after is None else packed(step.theta_after),
-    }
 
 
 def _compared(grad: np.ndarray | None) -> dict[str, Any]:

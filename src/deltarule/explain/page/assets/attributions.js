@@ -44,11 +44,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return a.reduce((best, value, j) => (value > a[best] ? j : best), 0);
   }
 
-  /** x′: zeros, or the weighted mean of the rows of the page. */
+  /** x′: zeros, or the weighted mean of all rows. */
   function baselineOf(store, name) {
     const start = new Float64Array(store.net.widths[0]);
     if (name !== "mean") return start;
-    const { X, w, n } = store.rows;
+    const { X, w, n, mean } = store.rows;
+    if (mean) return Float64Array.from(mean);
     const total = sum(w);
     if (!(total > 0)) return start;
     for (let i = 0; i < n; ++i) {

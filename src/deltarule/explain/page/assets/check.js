@@ -100,8 +100,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const entry = store.entry(selected);
     if (entry >= 0) {
       const { kind, layer: l, j, k } = selected;
+      const here = DR.expressions.meanHere(store); // the difference is over these rows, too
       const [own, mean] =
-        kind === "edge" ? [s.dCdw(l, j, k), s.meanw(l, j, k)] : [s.dCdb(l, j), s.meanb(l, j)];
+        kind === "edge" ? [s.dCdw(l, j, k), s.meanw(l, j, k, here)] : [s.dCdb(l, j), s.meanb(l, j, here)];
       const scale = sized(store.theta()[entry]);
       return [
         [own, alongParameter(store, entry, s.i), scale],
@@ -146,21 +147,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function checkSelected(store) {
     let good = true;
     let compared = 0;
-    const rows = subjects(store).map(([given, f, scale]) => {
-      const found = difference(f, scale);
-      if (!found) return [given.text, DR.maths.value(given), "at a kink", "nothing to compare"];
+    const found = subjects(store).map(([given, f, scale]) => {
+      const other = difference(f, scale);
+      if (!other) return [given.text, DR.maths.value(given), "at a kink", "nothing to compare"];
       compared += 1;
-      const gap = Math.abs(given.value - found.value);
+      const gap = Math.abs(given.value - other.value);
       good =
         good &&
-        gap <= TOLERANCE * Math.max(Math.abs(given.value), Math.abs(found.value)) + found.uncertainty;
+        gap <= TOLERANCE * Math.max(Math.abs(given.value), Math.abs(other.value)) + other.uncertainty;
       return [
         given.text,
         DR.maths.value(given),
-        DR.number(found.value),
-        DR.number(relative(given.value, found.value)),
+        DR.number(other.value),
+        DR.number(relative(given.value, other.value)),
       ];
     });
+    // A column for each of at most two numbers: three beside each other would not fit the card.
+    const names = ["", "backpropagation", "finite difference", "relative error"];
+    const rows = names.map((name, row) => [name, ...found.map((column) => column[row])]).slice(1);
     const text =
       compared === 0
         ? "Every difference would straddle a kink, where there is no derivative; backpropagation takes the slope from the left."
@@ -168,7 +172,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
           ? "Backpropagation and the difference agree."
           : "Backpropagation and the difference do not agree.";
     return [
-      table("The comparison", ["", "backpropagation", "finite difference", "relative error"], rows),
+      table("The comparison", ["", ...found.map(([name]) => name)], rows),
       verdict(text, good),
     ];
   }
@@ -255,7 +259,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function compare(store) {
     const { payload, net } = store;
     if (!payload.reference || store.state.state !== payload.reference.state) return null;
-    const mean = store.mean();
+    // Of the rows of the page Python computed the same, so that it can be compared.
+    const mean = store.meanHere();
     const cost = relative(mean.cost, payload.reference.cost ?? NaN);
     const found = {
       ...gap(net, mean.grad, payload.reference),
@@ -278,7 +283,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ];
     const many = DR.text.count(found.entries);
     const text = found.same
-      ? `Cost and ${many} partial derivatives are Python's: the largest difference is ${DR.number(found.error)} of its block.`
+      ? `Cost and ${many} partial derivatives${store.some()} are Python's: the largest difference is ${DR.number(found.error)} of its block.`
       : `This page and Python differ: by ${DR.number(found.error)} of block ${found.block || "?"}, and by ${DR.number(found.cost)} of the cost.`;
     const lines = [verdict(text, found.same)];
     const { name, dtype } = store.payload.engine || {};
@@ -304,15 +309,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     element.replaceChildren(python, el("div", { class: "row" }, button), about, result);
     button.addEventListener("click", () => {
       const { selected } = store.state;
+      const seen = store.seen();
       result.replaceChildren(
-        ...(selected && selected.kind !== "cost" ? checkSelected(store) : checkBlocks(store)),
+        ...(selected && selected.kind !== "cost" ? checkSelected(seen) : checkBlocks(seen)),
       );
     });
     function label() {
       const { selected } = store.state;
       button.textContent =
         selected && selected.kind !== "cost"
-          ? `Check ${subjects(store)
+          ? `Check ${subjects(store.seen())
               .map(([given]) => given.text)
               .join(" and ")}`
           : "Check the gradient of this sample";
@@ -323,7 +329,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     label();
     later();
     store.subscribe((state, changed) => {
-      if (["selected", "sample", "state", "payload"].some((key) => changed.has(key))) label();
+      if (["selected", "sample", "state", "payload", "nudge"].some((key) => changed.has(key))) label();
       if (changed.has("state") || changed.has("payload")) later();
     });
   }

@@ -85,7 +85,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         "One sample or the mean of all",
         [
           ["sample", "Sample"],
-          ["mean", el("span", {}, "Mean", el("span", { class: "wide", text: `\u00a0of ${n}` }))],
+          ["mean", el("span", {}, "Mean", el("span", { class: "wide", text: `\u00a0of ${DR.text.count(store.rows.of)}` }))],
         ],
         (mode) => store.set({ mode }),
       );
@@ -104,11 +104,37 @@ var DR = globalThis.DR || (globalThis.DR = {});
     update(store.state, new Set(["payload"]));
   }
 
+  const overWhich = ({ of, part }) =>
+    part ? ` over ${DR.text.count(of)} rows, a part of ${DR.text.count(part)}.` : ` over all ${DR.text.count(of)} rows.`;
+
   const BOX = { height: 260, left: 64, right: 16, top: 18, bottom: 40 };
 
-  /** Where a recorded state stands on the horizontal axis, if that is known. */
-  const placeOf = (state, records) =>
-    state.epoch ?? (records.find((record) => record.steps === state.step) || {}).epoch ?? null;
+  /**
+   * Where a recorded state stands on the horizontal axis, if that is known: in the middle of an
+   * epoch it stands between the two whose ends were recorded.
+   */
+  function placeOf(state, records) {
+    const { step } = state;
+    if (step === null || step === undefined || !records.some((record) => record.steps >= 0))
+      return state.epoch ?? null;
+    const after = records.find((record) => record.steps >= step);
+    if (!after) return null;
+    if (after.steps === step) return after.epoch;
+    const before = records[records.indexOf(after) - 1] || { epoch: after.epoch - 1, steps: 0 };
+    const share = (step - before.steps) / (after.steps - before.steps || 1);
+    return before.epoch + share * (after.epoch - before.epoch);
+  }
+
+  /** The height of a curve at a place between its points; none before the first. */
+  function heightAt(points, x) {
+    const after = points.findIndex(([at]) => at >= x);
+    if (after < 0) return NaN;
+    const [x1, y1] = points[after];
+    if (x1 === x) return y1;
+    if (after === 0) return NaN;
+    const [x0, y0] = points[after - 1];
+    return y0 + ((y1 - y0) * (x - x0)) / (x1 - x0);
+  }
 
   function mount(element, store) {
     let view = null,
@@ -202,8 +228,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
         { X, Y } = view.scale;
       const dots = states.map((state, i) => {
         const at = placeOf(state, view.records),
-          record = view.train.find(([x]) => x === at);
-        if (!record || !Number.isFinite(Y(record[1]))) return null;
+          high = at === null ? NaN : heightAt(view.train, at);
+        if (!Number.isFinite(Y(high))) return null;
         const now = i === store.state.state;
         return svg(
           "g",
@@ -211,10 +237,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
           now
             ? svg("path", { class: "here", d: `M${X(at)} ${box.top}V${box.height - box.bottom}` })
             : null,
-          svg("circle", { cx: X(at), cy: Y(record[1]), r: now ? 6 : 3.2 }),
+          svg("circle", { cx: X(at), cy: Y(high), r: now ? 6 : 3.2 }),
         );
       });
       view.marker.replaceChildren(...dots.filter(Boolean));
+      const mean = store.mean();
       const words =
         states.length > 1
           ? `Dots are the ${states.length} recorded states; click the curve to go to the nearest. `
@@ -223,8 +250,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
         .querySelector("[data-curve]")
         .replaceChildren(
           `${words}Shown: ${states[store.state.state].label}, C = `,
-          DR.dom.shown("C", store.mean().cost),
-          " over the rows of this page.",
+          DR.dom.shown(mean.costOver ? `C${mean.costOver}` : "C", mean.cost),
+          mean.costOver ? `${mean.costOver}.` : overWhich(store.rows),
         );
     }
 

@@ -79,19 +79,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
       mask: (l, j) => single("mask", [l, j], pass.masks[l][j], node(l, j)),
       y: (j) => single("y", [j], store.y(i)[j]),
       loss: () => single("loss", [i], pass.loss, { kind: "cost" }),
-      share: () => single("share", [i], store.rows.w[i]),
+      share: () => ofShare(store, i),
       dCda: (l, j) => single("dCda", [l, j, i], pass.up[l][j], node(l, j)),
       dCdw: (l, j, k) =>
         single("dCdw", [l, j, k, i], pass.delta[l][j] * pass.A[l - 1][k], { kind: "edge", layer: l, j, k }),
       dCdb: (l, j) => single("dCdb", [l, j, i], pass.delta[l][j], { kind: "bias", layer: l, j }),
       // ∂a_j/∂z_m of an output that mixes its nodes, as softmax does.
       dadz: (l, j, m) => single("dadz", [l, j, m], jacobianRow(l, j)[m]),
-      // Over all samples:
-      cost: () => single("cost", [], store.mean().cost, { kind: "cost" }),
-      meanw: (l, j, k) =>
-        single("dCdw", [l, j, k], store.mean().grad[at(l, j, k)], { kind: "edge", layer: l, j, k }),
-      meanb: (l, j) =>
-        single("dCdb", [l, j], store.mean().grad[net.b[l] + j], { kind: "bias", layer: l, j }),
+      // Over all samples; what is over some of them only says so in its name.
+      cost: (mean = store.mean()) =>
+        over(mean.costOver, single("cost", [], mean.cost, { kind: "cost" })),
+      meanw: (l, j, k, mean = store.mean()) =>
+        over(mean.gradOver, single("dCdw", [l, j, k], mean.grad[at(l, j, k)], { kind: "edge", layer: l, j, k })),
+      meanb: (l, j, mean = store.mean()) =>
+        over(mean.gradOver, single("dCdb", [l, j], mean.grad[net.b[l] + j], { kind: "bias", layer: l, j })),
     };
   }
 
@@ -108,7 +109,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   const ofLoss = (store) => [(i) => store.pass(i).loss, (i) => single("loss", [i], store.pass(i).loss)];
-  const ofShare = (store, i) => single("share", [i], store.rows.w[i]);
 
-  DR.expressions = { draw, symbols, ofWeight, ofBias, ofLoss, ofShare };
+  /** w_i among all rows; among those of the page it is another number, and called so. */
+  const ofShare = (store, i, here = false) =>
+    here && store.some()
+      ? over(store.some(), single("share", [i], store.rows.w[i]))
+      : single("share", [i], store.rows.share[i]);
+
+  /** The mean over the rows of the page, with words where they are not all. */
+  const meanHere = (store) => ({ ...store.meanHere(), costOver: store.some(), gradOver: store.some() });
+
+  /** A symbol of a number that is over some of the rows: another number than that over all. */
+  const over = (some, symbol) =>
+    some ? { ...symbol, over: some.trim(), id: symbol.id + some, text: symbol.text + some } : symbol;
+
+  DR.expressions = { draw, symbols, meanHere, ofWeight, ofBias, ofLoss, ofShare };
 })();

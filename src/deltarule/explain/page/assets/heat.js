@@ -17,7 +17,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const theta = store.theta(),
         mean = state.mode === "mean",
         pass = store.pass();
-      const grad = kind === "gradients" && mean ? store.mean().grad : null;
+      const whole = kind === "gradients" && mean ? store.mean() : null;
+      const grad = whole && whole.grad;
+      const over = whole ? whole.gradOver : "";
       return layers.map((l) => {
         const index = (j, k) => DR.driver.weightAt(net, l, j, k);
         const at =
@@ -28,12 +30,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
               : (j, k) => pass.delta[l][j] * pass.A[l - 1][k];
         const i = mean ? "" : state.sample;
         return {
-          title: kind === "weights" ? `W${sup(l)}` : `∂C${mean ? "" : sub(i)}/∂W${sup(l)}`,
+          title: kind === "weights" ? `W${sup(l)}` : `∂C${mean ? "" : sub(i)}/∂W${sup(l)}${over}`,
           rows: widths[l],
           columns: widths[l - 1],
           at,
           note: `row j, node of layer ${l}; column k, node of layer ${l - 1}`,
-          symbol: (j, k) => (kind === "weights" ? symbols.w(l, j, k) : symbols.dCdw(l, j, k, i)),
+          symbol: (j, k) =>
+            kind === "weights"
+              ? symbols.w(l, j, k)
+              : symbols.dCdw(l, j, k, i).map((name) => name + over),
           what: (j, k) => ({ selected: { kind: "edge", layer: l, j, k } }),
           mark: (s) => (s.kind === "edge" && s.layer === l ? [s.j, s.k] : null),
         };
@@ -45,7 +50,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       rows: n,
       columns: widths[l],
       at: (i, j) => (active ? store.pass(i).A[l][j] : store.pass(i).delta[l][j]),
-      note: `row i, sample; column j, node of layer ${l}`,
+      note: `row i, sample${store.some() ? ` (${n} of ${store.rows.of})` : ""}; column j, node of layer ${l}`,
       // A symbol without a sample means the one that is shown; another's number has none.
       symbol: (i, j) => {
         const [key, text] = active ? symbols.a(l, j) : symbols.delta(l, j);
@@ -148,12 +153,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
         DR.dom.shown(key, matrix.at(r, c)),
       );
     };
+    const { n } = store.rows,
+      of = Math.max(store.payload.part_of ?? 0, store.rows.of);
+    const whole = n === of; // what a few rows show of a unit is no verdict on it
     const dead = deadUnits(store),
       mean = store.state.mode === "mean";
     const more = dead.length - 3 * LISTED;
     return [
       listBox(
-        `Largest gradients, ${mean ? "mean of all" : "this sample"}`,
+        `Largest gradients, ${mean ? `mean${store.mean().gradOver || " of all"}` : "this sample"}`,
         top(matrices(store, "gradients"))
           .filter(({ size }) => size > 0)
           .map(entry),
@@ -161,7 +169,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ),
       listBox("Largest weights", top(matrices(store, "weights")).map(entry), ""),
       listBox(
-        `Dead units: ${count(dead.length)}`,
+        whole
+          ? `Dead units: ${count(dead.length)}`
+          : `Units at rest in ${count(n)} of ${count(of)} rows: ${count(dead.length)}`,
         [
           ...dead.slice(0, 3 * LISTED).map(({ l, j, why }) =>
             el(
@@ -273,7 +283,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (document.activeElement !== node) node.value = focus.j; // not while it is typed in
       node.max = store.net.widths[focus.layer] - 1;
       close.replaceChildren(
-        ...strips(store, view.kind, focus).map((matrix) =>
+        ...strips(store.seen(), view.kind, focus).map((matrix) =>
           DR.maps.figure(store, matrix, DR.maps.largestOf(matrix), ink),
         ),
       );
@@ -286,7 +296,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }
       view.stale = false;
       const ink = DR.maps.colours(),
-        list = matrices(store, view.kind),
+        list = matrices(store.seen(), view.kind),
         sizes = list.map(DR.maps.largestOf),
         all = Math.max(...sizes);
       view.figures = list.map((matrix, at) =>
@@ -301,12 +311,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
         );
       }
       showNode(ink);
-      found.replaceChildren(...lists(store));
+      found.replaceChildren(...lists(store.seen()));
     }
 
     const depends = () => [
       "payload",
       "state",
+      "nudge",
       ...(view.kind === "gradients" ? ["sample", "mode"] : []),
     ];
     let waiting = null;
@@ -324,7 +335,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         view.figures.forEach((one) => one.mark());
         if (!close.contains(document.activeElement)) showNode(DR.maps.colours());
         if (!busy && (changed.has("sample") || changed.has("mode")))
-          found.replaceChildren(...lists(store));
+          found.replaceChildren(...lists(store.seen()));
       }, 60);
     });
     document.addEventListener("deltarule-theme", refresh);

@@ -69,6 +69,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** Advice: what was seen, why, what to do. */
   function adviceList(lens) {
     const { el } = DR.dom;
+    if (!lens.advice.length && lens.judged && !lens.judged.judges) {
+      const { rows, of } = lens.judged;
+      const some = rows === of ? `${rows}` : `${rows} of ${DR.text.count(of)}`;
+      return el("p", {
+        class: "note",
+        text: `Nothing is marked; ${some} rows are too few to say whether a unit is dead or saturated.`,
+      });
+    }
     if (!lens.advice.length) {
       return el("p", { class: "note", text: "Nothing is marked: no layer vanishes, explodes, is dead or saturated." });
     }
@@ -78,6 +86,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
         el("p", { class: "note", text: each.why }),
         el("p", { text: each.what }));
     return el("ul", { class: "lens-advice" }, ...lens.advice.map(item));
+  }
+
+  /** By which rows units are called dead and saturated, where that needs saying. */
+  function judgedBy({ judged, rows }) {
+    if (!judged || (judged.rows === rows && judged.of === rows && judged.judges)) return "";
+    const { count } = DR.text;
+    const some = judged.rows === judged.of ? "" : ` of ${count(judged.of)}`;
+    return judged.judges
+      ? ` Dead and saturated are judged by ${count(judged.rows)}${some || " (all)"} rows of the training.`
+      : ` Dead and saturated are of these ${count(judged.rows)}${some} rows only: too few to judge a unit by.`;
   }
 
   /** The table of the layers; its numbers follow the step that is shown, where it was recorded. */
@@ -111,13 +129,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
 
     function captionOf(at) {
-      const rows = `Over ${DR.text.count(lens.rows)} rows`;
+      const rows = `Over ${DR.text.count(at >= 0 ? lens.over.rows || lens.rows : lens.rows)} rows`;
+      const { changed } = store.seen();
       if (at >= 0) {
-        return `${rows} after step ${lens.over.steps[at]}, C = ${DR.number(num(lens.over.cost[at]))}; ` +
+        const { label: name } = store.current();
+        const before = name.startsWith("before") ? ` (${name})` : "";
+        return `${rows} after step ${lens.over.steps[at]}${before}, C = ${DR.number(num(lens.over.cost[at]))}; ` +
           "the marks are those of the step that is explained.";
       }
       const other = isOwn(store) ? "" : " These are of the step that is explained: the one shown was not measured.";
-      return `${rows}, C = ${DR.number(num(lens.cost))}.${other}`;
+      const nudge = changed ? " They are of the network as it was, without the change of “what if”." : "";
+      return `${rows}, C = ${DR.number(num(lens.cost))}.${other}${judgedBy(lens)}${nudge}`;
     }
 
     box.show = () => {
@@ -133,6 +155,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { el } = DR.dom;
     const layers = lens.layers.filter((each) => !Number.isNaN(num(each.dead)));
     if (!layers.length) return null;
+    const judges = !lens.judged || lens.judged.judges;
+    const words = judges
+      ? { dead: "dead", saturated: "saturated" }
+      : { dead: "without slope in these rows", saturated: "flat in most of them" };
 
     function units(layer, numbers, word) {
       if (!numbers.length) return null;
@@ -152,12 +178,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const bar = (name, share) => el("span", { class: name, style: `width: ${100 * share}%` });
       return el("div", { class: "lens-bar-row" },
         el("span", {
-          class: "lens-bar-name", text: `Layer ${layer.layer}: ${percent(dead)} dead, ${percent(saturated)} saturated`,
+          class: "lens-bar-name",
+          text: `Layer ${layer.layer}: ${percent(dead)} ${words.dead}, ${percent(saturated)} ${words.saturated}`,
         }),
         el("div", { class: "lens-bar", "aria-hidden": "true" }, bar("dead", dead), bar("saturated", saturated)),
-        units(layer, layer.dead_units, "dead"), units(layer, layer.saturated_units, "saturated"));
+        units(layer, layer.dead_units, words.dead), units(layer, layer.saturated_units, words.saturated));
     }
-    return el("div", { class: "lens-bars" }, ...layers.map(row));
+    const note = judgedBy(lens).trim();
+    return el("div", {}, note ? el("p", { class: "note", text: note }) : null,
+      el("div", { class: "lens-bars" }, ...layers.map(row)));
   }
 
   /** The rows that pull hardest; those in the page can be chosen. */
@@ -218,7 +247,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (from) {
         add("What is marked", adviceList(from));
         add("Layer by layer", layerTable(from, store));
-        add("Dead and saturated units", unitBars(from, store));
+        const judges = !from.judged || from.judged.judges;
+        add(judges ? "Dead and saturated units" : "Units without slope in these rows", unitBars(from, store));
         add("Over training", from.over.steps.length > 1 ? DR.lensCharts(from, store) : null);
         add("Which rows pull hardest", hardest(from, store));
       }
@@ -238,7 +268,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     store.subscribe((_, changed) => {
       if (changed.has("payload")) build(store.payload.lens);
-      if (!changed.has("payload") && !changed.has("state") && !changed.has("sample")) return;
+      if (!["payload", "state", "sample", "nudge"].some((key) => changed.has(key))) return;
       show(false);
       // What stands there is of another sample now, whether or not anybody looks.
       for (const each of parts) if (each.slow) DR.dom.put(each, "aria-busy", true);

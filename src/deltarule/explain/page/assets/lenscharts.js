@@ -197,8 +197,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       el("div", { class: "row" },
         field("Of", "of", targetsOf(store.payload)),
         field("Method", "method", [["integrated", "integrated gradients"], ["gradient", "gradient × input"]]),
-        field("Baseline x′", "baseline", [["zeros", zeros], ["mean", "mean of the rows"]])),
-      words, place, lens && lens.attributions ? meanBars(lens.attributions) : null);
+        field("Baseline x′", "baseline", [["zeros", zeros], ["mean", "mean of all rows"]])),
+      words, place, lens && lens.attributions ? meanBars(lens.attributions, lens.rows) : null);
     box.slow = true;
     let callOff = () => {};
     box.show = () => {
@@ -206,19 +206,21 @@ var DR = globalThis.DR || (globalThis.DR = {});
       DR.dom.put(box, "aria-busy", true);
       // What was asked for at the start: the choice may change while it is computed.
       const asked = { ...options };
-      callOff = DR.attributeLater(store, asked, (found) => {
+      callOff = DR.attributeLater(store.seen(), asked, (found) => {
         place.replaceChildren(bars(byColumn(store.payload, found.values), "signed"));
-        words.replaceChildren(...account(store, found, asked));
+        const { changed } = store.seen();
+        words.replaceChildren(...account(store, found, asked), changed ? " It is of the network as “what if” has changed it." : "");
         DR.dom.put(box, "aria-busy", null);
       });
     };
     return box;
   };
 
-  function meanBars(found) {
+  function meanBars(found, all) {
     const { el } = DR.dom;
     const of = [...new Set(found.of)];
-    const words = `Mean size over ${DR.text.count(found.rows.length)} rows of the integrated gradients of ` +
+    const some = found.rows.length < all ? ` of ${DR.text.count(all)}` : "";
+    const words = `Mean size over ${DR.text.count(found.rows.length)}${some} rows of the integrated gradients of ` +
       `${of.length === 1 ? of[0] : "each row's largest output"}, at the step that is explained; baseline: ` +
       `${found.baseline_name}. Largest completeness error ${DR.number(found.largest_error)}.`;
     const means = found.columns.map((each) => ({ name: each.name, value: each.mean }));

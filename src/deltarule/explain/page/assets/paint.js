@@ -30,7 +30,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const at = (l, j, k) => (k < 0 ? net.b[l] + j : DR.driver.weightAt(net, l, j, k));
     if (mode(state) === "weight") return (l, j, k) => now.theta[at(l, j, k)];
     if (state.mode === "mean" && !state.sweep) {
-      const { grad } = store.mean();
+      const { grad } = store.seen().mean();
       return (l, j, k) => grad[at(l, j, k)];
     }
     return (l, j, k) => now.pass.delta[l][j] * (k < 0 ? 1 : now.pass.A[l - 1][k]);
@@ -40,8 +40,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { symbols } = DR.text,
       { state } = store;
     if (mode(state) === "weight") return k < 0 ? symbols.b(l, j) : symbols.w(l, j, k);
-    const i = state.mode === "mean" && !state.sweep ? "" : state.sample;
-    return k < 0 ? symbols.dCdb(l, j, i) : symbols.dCdw(l, j, k, i);
+    const mean = state.mode === "mean" && !state.sweep;
+    const i = mean ? "" : state.sample;
+    const [id, text] = k < 0 ? symbols.dCdb(l, j, i) : symbols.dCdw(l, j, k, i);
+    const over = mean ? store.seen().mean().gradOver : "";
+    return [id + over, text + over];
   }
 
   const signOf = (value) => (value > 0 ? "positive" : value < 0 ? "negative" : "zero");
@@ -175,17 +178,22 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
     const part = view.parts.get("cost"),
       mean = state.mode === "mean" && !state.sweep;
-    const cost = mean ? (now.nudged ? now.nudged.cost : store.mean().cost) : now.pass.loss;
-    const [name, text] = mean ? symbols.cost() : symbols.loss(state.sample);
+    const whole = mean ? (now.nudged ? { cost: now.nudged.cost, costOver: store.some() } : store.mean()) : null;
+    const cost = mean ? whole.cost : now.pass.loss;
+    const over = mean ? whole.costOver : "";
+    const [symbol, text] = mean ? symbols.cost() : symbols.loss(state.sample);
+    const name = symbol + over;
     number(part.value, known.loss ? name : null, cost, known.loss ? DR.number(cost) : "");
     put(part.value, "class", part.value.textContent.length > 9 ? "value long" : "value");
-    const title = mean ? "mean loss C" : `loss ${text}`;
+    // The box is narrow: the words for which rows it is are whole in its label, and below it.
+    const title = mean ? (over ? `C over ${store.rows.n} of ${store.rows.of}` : "mean loss C") : `loss ${text}`;
     if (part.title.textContent !== title) part.title.textContent = title;
+    put(part.title, "class", over ? "title long" : "title");
     part.tone = `loss${known.loss ? "" : " empty"}`;
     put(
       part.element,
       "aria-label",
-      `${title}: ${known.loss ? DR.number(cost) : "not computed yet"}`,
+      `${over ? `mean loss C${over}` : title}: ${known.loss ? DR.number(cost) : "not computed yet"}`,
     );
   }
 

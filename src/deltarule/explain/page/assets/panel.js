@@ -47,6 +47,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
+  /** The mean's entry in a heading: which rows it is over, where they are not all. */
+  const meanHead = (mean) => [mean.over ? `mean ${mean.over}` : "mean", mean];
+
   // -- an edge ---------------------------------------------------------------------------
 
   function edge(at, { layer: l, j, k }) {
@@ -62,7 +65,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       DR.expressions.draw.dCdw(l, j, k, "i"),
     );
     return [
-      head(title, ["the weight", s.w(l, j, k)], [rowName(store, s.i), own], ["mean", mean]),
+      head(title, ["the weight", s.w(l, j, k)], [rowName(store, s.i), own], meanHead(mean)),
       ...ordered(at, [factors(at, l, j, k, own), ...causes(at, l, j)], over),
       engineNote(store, { kind: "edge", layer: l, j, k }, mean),
       DR.update.section(at, { kind: "edge", layer: l, j, k }, s.w(l, j, k), mean),
@@ -72,6 +75,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** What the engine that trained made of a gradient, where its digits differ from those shown. */
   function engineNote(store, selected, mean) {
     const { engine, reference } = store.payload;
+    if (store.changed || mean.over) return null; // theirs is of the parameters as they were
     if (!engine || !engine.grad || engine.at || store.state.state !== reference.state) return null;
     const theirs = DR.data.array(engine.grad).values[store.entry(selected)];
     if (DR.number(theirs) === DR.number(mean.value)) return null;
@@ -198,7 +202,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         `Bias of ${nodeName(store, l, j)}`,
         ["the bias", s.b(l, j)],
         [rowName(store, s.i), own],
-        ["mean", mean],
+        meanHead(mean),
       ),
       ...ordered(
         at,
@@ -289,12 +293,35 @@ var DR = globalThis.DR || (globalThis.DR = {});
       mean,
       DR.expressions.draw.loss("i"),
     );
-    return [head("The cost", [rowName(store, s.i), own], ["mean", mean]), ...ordered(at, [outputs], over)];
+    return [head("The cost", [rowName(store, s.i), own], meanHead(mean)), ...ordered(at, [outputs], over)];
   }
 
   // -- the panel -------------------------------------------------------------------------
 
   const KINDS = { edge, bias, node, cost };
+
+  /** While "what if" has changed a number: which, that all below follows, and the way back. */
+  function changeOf(store) {
+    const seen = store.seen();
+    if (!seen.changed) return null;
+    const { what, delta } = seen.changed;
+    const { layer: l, j, k, kind } = what;
+    const { symbols } = DR.text;
+    const [, name] =
+      kind === "edge" ? symbols.w(l, j, k) : kind === "bias" ? symbols.b(l, j) : symbols.a(0, j);
+    const entry = store.entry(what);
+    const before = entry >= 0 ? store.theta()[entry] : store.x()[j];
+    const text =
+      `What if: ${name} is ${DR.number(before + delta)} in place of ${DR.number(before)}. ` +
+      "Every number here is of the changed network. ";
+    const back = el("button", {
+      type: "button",
+      class: "link",
+      text: "Back to the network as it was",
+      onclick: () => store.set({ nudge: null }),
+    });
+    return el("p", { class: "limit changed", "data-changed": "" }, text, back);
+  }
 
   function tools() {
     const root = document.documentElement;
@@ -327,7 +354,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
       function render() {
         const { selected } = store.state;
-        const at = { store, s: DR.expressions.symbols(store), opened };
+        const seen = store.seen();
+        const at = { store: seen, s: DR.expressions.symbols(seen), opened };
         const parts = (selected ? KINDS[selected.kind](at, selected) : cost(at)).filter(Boolean);
         const hint = selected
           ? null
@@ -337,7 +365,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
             });
         // What had the focus goes; whoever followed a symbol from there reads on here.
         const inside = content.contains(document.activeElement);
-        heading.replaceChildren(parts[0], ...(hint ? [hint] : []));
+        heading.replaceChildren(...[changeOf(store), parts[0], hint].filter(Boolean));
+        DR.dom.put(element, "aria-busy", null);
         content.replaceChildren(...parts.slice(1));
         if (inside) element.focus({ preventScroll: true });
       }
@@ -346,8 +375,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
       let scrolled = false;
       element.addEventListener("scroll", () => (scrolled = element.scrollTop > 0), { passive: true });
 
+      // A slider changes a number many times a second, and a mean takes a pass over all rows.
+      let waiting = null;
+      const soon = () => {
+        DR.dom.put(element, "aria-busy", "true");
+        clearTimeout(waiting);
+        waiting = setTimeout(render, 60);
+      };
+
       render();
       store.subscribe((state, changed) => {
+        if (changed.has("nudge")) soon();
         if (changed.has("selected") || changed.has("payload")) opened.clear();
         if (["selected", "sample", "state", "mode", "payload"].some((key) => changed.has(key))) {
           render();

@@ -24,9 +24,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     symbols.flatMap((each, at) => (at ? ["·", show(each, options)] : [show(each, options)]));
 
   /** A sum of products, with what the reader has opened kept open. */
-  function terms(at, key, list, total, names) {
+  function terms(at, key, list, total, names, others = null) {
     const more = (count) => at.opened.set(key, count);
-    return DR.sums.list(list, total, { open: at.opened.get(key), more, names });
+    return DR.sums.list(list, total, { open: at.opened.get(key), more, names, others });
   }
 
   const isOutput = (at, l) => l === at.store.net.L;
@@ -248,24 +248,32 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** F11: the mean over samples, Σ_i w_i ∂C_i/∂θ of the number a pair from DR.expressions gives. */
   function mean(at, key, [valueOf, symbolOf], total, drawn) {
     const { store } = at;
-    const { n, w } = store.rows;
+    const { n, of, part } = store.rows;
+    // Of all rows the page has some: their terms, and what the others add to the whole; or, where
+    // the whole is not known, the mean over those it has.
+    const here = Boolean(total.over);
+    const w = here ? store.rows.w : store.rows.share;
     const list = [];
+    let sum = 0;
     let absent = 0;
     for (let i = 0; i < n; ++i) {
       if (w[i] === 0) {
         ++absent;
         continue;
       }
-      list.push({
-        value: w[i] * valueOf(i),
-        factors: () => [DR.expressions.ofShare(store, i), symbolOf(i)],
-      });
+      const value = w[i] * valueOf(i);
+      sum += value;
+      list.push({ value, factors: () => [DR.expressions.ofShare(store, i, here), symbolOf(i)] });
     }
-    const of = store.payload.rows_of;
+    const others = of > n && !here ? { count: of - n, value: total.value - sum } : null;
     const words = [
-      of > n
-        ? `The mean is over the ${n} rows in this page, of ${of}.`
-        : `Over ${n === 1 ? "the only row" : `all ${n} rows`}.`,
+      of === n
+        ? part
+          ? `Over the ${n} rows of this page, a part of ${part}.`
+          : `Over ${n === 1 ? "the only row" : `all ${n} rows`}.`
+        : here
+          ? `The mean is over the ${n} rows in this page, of ${of}, with weights that add to 1 among them.`
+          : `Over all ${of} rows, as Python computed it. The terms are those of the ${n} rows in this page, of ${of}.`,
       absent ? ` ${absent} of weight 0 count as absent.` : "",
     ].join("");
     return step(
@@ -273,7 +281,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "F11",
       el("p", { class: "note", text: words }),
       formula([symbol(total), "=", M.sum("i"), draw.share("i"), drawn]),
-      terms(at, key, list, total, "samples"),
+      terms(at, key, list, total, "samples", others),
     );
   }
 

@@ -70,7 +70,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       el("tr", {}, el("th", { scope: "row" }, ...names(list)), el("td", { text: words })),
     );
     dialog.append(
-      el("h2", { id: "h-help", text: "How to read this page" }),
+      // The focus goes to the top: on the button at the end it would scroll all else away.
+      el("h2", { id: "h-help", tabindex: -1, autofocus: true, text: "How to read this page" }),
       el("p", { class: "note", text }),
       el("table", {}, el("tbody", {}, ...rows)),
       el("form", { method: "dialog" }, el("button", { class: "button main", text: "Close" })),

@@ -11,6 +11,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   DR.store = function (payload, formulas = DR.formulas) {
     const listeners = new Set();
     let cache = new Map();
+    let changed = { of: null, view: null }; // the last view of a changed network
 
     function kept(key, make) {
       if (cache.has(key)) return cache.get(key);
@@ -31,7 +32,18 @@ var DR = globalThis.DR || (globalThis.DR = {});
         const rows = Object.fromEntries(
           Object.entries(payload.rows).map(([name, packed]) => [name, DR.data.array(packed)]),
         );
-        store.rows = { X: rows.X, Y: rows.Y, s: rows.s.values, w: rows.w.values, n: rows.X.shape[0] };
+        const n = rows.X.shape[0];
+        store.rows = {
+          X: rows.X,
+          Y: rows.Y,
+          s: rows.s.values,
+          w: rows.w.values, // among the rows of the page
+          share: (rows.share || rows.w).values, // among all rows
+          mean: rows.mean ? rows.mean.values : null, // of all rows of x, where the page has some
+          n,
+          of: payload.rows_of ?? n,
+          part: payload.part_of ?? null, // of so many rows these are some: a mini-batch, say
+        };
         const start = payload.start || {};
         const inRange = (value, n) => (value >= 0 && value < n ? value : 0);
         store.state = {
@@ -87,20 +99,35 @@ var DR = globalThis.DR || (globalThis.DR = {});
         return kept(`${state}/${i}`, () => passOf(store.theta(), store.x(i), i));
       },
 
-      /** {cost, grad} over all rows, in the shown state (F11): w_i enters here only. */
+      /** "" where the page has all rows; else words for what is of those it has: " over 256 of 400 rows". */
+      some: () =>
+        store.rows.n < store.rows.of
+          ? ` over ${DR.text.count(store.rows.n)} of ${DR.text.count(store.rows.of)} rows`
+          : "",
+
+      /**
+       * {cost, grad} over all rows, in the shown state (F11), with `costOver` and `gradOver`: "" or,
+       * where Python's numbers over all rows are not in the page, which rows they are over instead.
+       */
       mean() {
         return kept(`${store.state.state}/mean`, () => {
-          const { w, n } = store.rows;
-          const grad = new Float64Array(store.net.p);
-          let cost = 0;
-          for (let i = 0; i < n; ++i) {
-            if (w[i] === 0) continue; // absent, even if its loss is not finite
-            const pass = store.pass(i);
-            cost += w[i] * pass.loss;
-            DR.driver.accumulate(store.net, pass, pass.delta, w[i], grad);
-          }
-          return { cost, grad };
+          const { mean: given, update } = store.current();
+          const some = store.some();
+          if (!some) return { ...store.meanHere(), costOver: "", gradOver: "" };
+          const own = given && (given.grad || (update && update.grad));
+          const here = given && own ? null : store.meanHere();
+          return {
+            cost: given ? DR.data.array(given.cost).values[0] : here.cost,
+            grad: own ? DR.data.array(own).values : here.grad,
+            costOver: given ? "" : some,
+            gradOver: own ? "" : some,
+          };
         });
+      },
+
+      /** {cost, grad} over the rows of the page, in the shown state: w_i enters here only. */
+      meanHere() {
+        return kept(`${store.state.state}/here`, () => meanOf(store));
       },
 
       /** The same numbers with the nudge applied: {theta, x, pass, cost}; null without one. */
@@ -108,6 +135,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
         const { nudge, sample, state } = store.state;
         if (!nudge || !exists(nudge.what)) return null;
         return kept(`${state}/${sample}/nudged/${JSON.stringify(nudge)}`, () => nudgedBy(nudge));
+      },
+
+      /**
+       * What is shown while "what if" has changed a number: the same store, whose parameters, row
+       * and passes are those of the changed network; the store itself without a change.
+       */
+      seen() {
+        const now = store.nudged();
+        if (!now) return store;
+        if (changed.of !== now) changed = { of: now, view: changedBy(now) };
+        return changed.view;
       },
 
       /** Where in θ the selected weight or bias stands; −1 for anything else. */
@@ -138,8 +176,47 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const cost =
         entry >= 0
           ? DR.driver.cost(store.net, theta, X, Y, w, store.masks())
-          : store.mean().cost + w[i] * (pass.loss - store.pass().loss);
+          : store.meanHere().cost + w[i] * (pass.loss - store.pass().loss);
       return { theta, x, pass, cost };
+    }
+
+    /** The store as it is with the change of "what if": other parameters, or another row. */
+    function changedBy(now) {
+      const { nudge, sample: i } = store.state;
+      const passes = new Map([[i, now.pass]]);
+      const moved = store.entry(nudge.what) >= 0;
+      let mean = null;
+      const view = Object.create(store, {
+        state: { get: () => store.state },
+        theta: { value: () => now.theta },
+        x: { value: (r = store.state.sample) => (r === i ? now.x : store.x(r)) },
+        pass: {
+          value(r = store.state.sample) {
+            if (!moved && r !== i) return store.pass(r);
+            if (!passes.has(r)) passes.set(r, passOf(now.theta, view.x(r), r));
+            return passes.get(r);
+          },
+        },
+        meanHere: { value: () => mean || (mean = meanOf(view)) },
+        // Python's numbers over all rows are of the parameters as they were.
+        mean: { value: () => ({ ...view.meanHere(), costOver: store.some(), gradOver: store.some() }) },
+        changed: { value: nudge },
+      });
+      return view;
+    }
+
+    /** Σ_i w_i of the passes of a store, over the rows of the page (F11). */
+    function meanOf(view) {
+      const { w, n } = store.rows;
+      const grad = new Float64Array(store.net.p);
+      let cost = 0;
+      for (let i = 0; i < n; ++i) {
+        if (w[i] === 0) continue; // absent, even if its loss is not finite
+        const pass = view.pass(i);
+        cost += w[i] * pass.loss;
+        DR.driver.accumulate(store.net, pass, pass.delta, w[i], grad);
+      }
+      return { cost, grad };
     }
 
     function exists(what) {

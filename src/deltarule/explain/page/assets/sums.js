@@ -42,10 +42,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
    * @param terms {value, factors, note}: factors() gives the symbols whose product the term is; of
    *   thousands of terms only those that are shown are asked for them
    * @param total the symbol the sum equals; without one, only its number is shown
+   * @param others {count, value}: rows that are not in this page, and what they add
    * @param pairs whether a term is a function of what is listed and not its product
    * @param open how many are shown at first; `more(n)` is told when a reader asks for more
    */
-  function list(terms, total, { open = SHOWN, more = () => {}, names = "terms", pairs = false } = {}) {
+  function list(terms, total, { open = SHOWN, more = () => {}, names = "terms", pairs = false, others = null } = {}) {
     const sorted = terms.map((term, at) => [term, at]);
     sorted.sort(([a, i], [b, j]) => Math.abs(b.value) - Math.abs(a.value) || i - j);
     const scale = sorted.length ? Math.abs(sorted[0][0].value) : 0;
@@ -67,12 +68,26 @@ var DR = globalThis.DR || (globalThis.DR = {});
           ),
         );
       }
+      if (others) {
+        const text = `the ${DR.text.count(others.count)} rows that are not in this page, together`;
+        lines.append(
+          el(
+            "li",
+            { class: "term rest" },
+            el("span", { text }),
+            el("span", {
+              class: "result", "data-others": String(others.value), text: DR.number(others.value),
+            }),
+          ),
+        );
+      }
       if (total) {
         lines.append(
           el(
             "li",
             { class: "term total" },
-            el("span", { class: "factors" }, M.math([M.symbol(total)], { block: false })),
+            el("span", { class: "factors" }, M.math([M.symbol(total)], { block: false }),
+              total.over ? el("span", { class: "note", text: ` ${total.over}` }) : null),
             el("span", { class: "result" }, "= ", M.value(total)),
           ),
         );

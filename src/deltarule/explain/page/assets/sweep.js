@@ -274,7 +274,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       range.setAttribute("aria-valuetext", `${words}, ${view.at + 1} of ${view.list.length}`);
       leave.disabled = !step;
       text.setAttribute("aria-live", playing ? "off" : "polite");
-      if (step) text.replaceChildren(...caption(store, step));
+      if (step) text.replaceChildren(...caption(store.seen(), step));
       else
         text.replaceChildren(
           "Play the two passes: forward, every a from the layer before; " +
@@ -296,7 +296,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
           view.timer = null;
         }
       }
-      if (all || ["sweep", "sample", "state"].some((key) => changed.has(key))) render();
+      if (all || ["sweep", "sample", "state", "nudge"].some((key) => changed.has(key))) render();
     }
     store.subscribe(update);
     view.list = steps(store, true);

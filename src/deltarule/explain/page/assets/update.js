@@ -49,7 +49,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** g of one parameter and what it is made of. Clipping looks at the whole gradient. */
   function gradientOf(store, update, entry) {
     const { net } = store;
-    const data = update.grad ? DR.data.array(update.grad).values : store.mean().grad;
+    const data = update.grad && !store.changed ? DR.data.array(update.grad).values : store.mean().grad;
     const extra = penaltyGradient(net, store.theta(), update);
     const moving = Float64Array.from(data, (g, m) => g + extra[m]);
     for (const [start, stop] of net.frozen) moving.fill(0, start, stop);
@@ -151,10 +151,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   function about(store, update) {
     const rate = store.current().learning_rate;
-    const whole = update.grad
+    const whole = update.grad && !store.changed
       ? " The gradient is that of the whole batch, of which this page has some rows."
       : "";
-    return `Step ${update.number} with the rule ${update.rule}${rate ? `, learning rate η = ${DR.number(rate)}` : ""}.${whole}`;
+    const which = update.number === null ? "A first step from here" : `Step ${update.number}`;
+    return `${which} with the rule ${update.rule}${rate ? `, learning rate η = ${DR.number(rate)}` : ""}.${whole}`;
   }
 
   /** g, and what it is made of where it is not the mean alone. */
@@ -162,7 +163,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const row = (text, value) => el("tr", {}, el("td", {}, ...text), el("td", {}, value));
     const total = DR.number(update.total_weight);
     const rows = [
-      row(["the mean over samples ", M.math([M.symbol(mean)], { block: false })], DR.number(own.data)),
+      row(
+        [
+          "the mean over samples ",
+          M.math([M.symbol(mean)], { block: false }),
+          mean.over ? ` ${mean.over}` : "",
+        ],
+        DR.number(own.data),
+      ),
     ];
     if (update.l2 && own.extra)
       rows.push(
@@ -201,7 +209,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   function engine(store, update, entry, after) {
-    if (!update.theta_after) return null;
+    if (!update.theta_after || store.changed) return null; // theirs is of the network as it was
     const { name, dtype } = store.payload.engine;
     const theirs = DR.data.array(update.theta_after).values[entry];
     const same = DR.number(theirs) === DR.number(after);

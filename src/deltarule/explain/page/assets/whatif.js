@@ -53,7 +53,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       symbol,
       value: store.theta()[entry],
       each,
-      mean: store.mean().grad[entry],
+      mean: store.meanHere().grad[entry],
       below: symbol[1],
       C,
     };
@@ -71,7 +71,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const start = array[at];
     const one = () => DR.driver.loss(net, theta, x, store.y(), DR.driver.masksOf(masks, i));
     const base = store.pass().loss,
-      cost = mean ? store.mean().cost : 0;
+      cost = mean ? store.meanHere().cost : 0;
     return (delta) => {
       array[at] = start + delta;
       if (!mean) return one();
@@ -83,7 +83,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   function stepped(store) {
     const { net, rows } = store,
-      { grad } = store.mean(),
+      { grad } = store.meanHere(),
       theta = store.theta(),
       masks = store.masks();
     const moved = new Float64Array(theta.length);
@@ -118,13 +118,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function promises(store, fact, delta) {
     const now = delta ? store.nudged() : null;
     const promised = [fact.each * delta, fact.mean * delta];
-    const found = now ? [now.pass.loss - store.pass().loss, now.cost - store.mean().cost] : [0, 0];
+    const found = now ? [now.pass.loss - store.pass().loss, now.cost - store.meanHere().cost] : [0, 0];
     const both = ([sample, mean]) => [
       ["sample", sample],
       ["mean", mean],
     ];
     return table(
-      [fact.C, "C"],
+      [fact.C, `C${store.some()}`],
       [
         row(`∂C/∂${fact.below} · Δ`, both(promised), "promised"),
         row("true change", both(found), "true"),
@@ -202,13 +202,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const delta = same(store.state.nudge && store.state.nudge.what, what)
         ? store.state.nudge.delta
         : 0;
-      const name = mean ? "C" : fact.C;
+      const name = mean ? `C${store.some()}` : fact.C;
       picture.replaceChildren(
         DR.plots.tangent(along(store, what, mean), DR.plots.fitted(BOX, picture, 640), {
           low: -reach,
           high: reach,
           at: delta,
-          base: mean ? store.mean().cost : store.pass().loss,
+          base: mean ? store.meanHere().cost : store.pass().loss,
           slope: mean ? fact.mean : fact.each,
           points,
           xTitle: `Δ added to ${fact.below}`,
@@ -262,7 +262,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         after = update && DR.data.array(update.theta_after);
       if (!after) return null;
       const { net, rows } = store,
-        { grad, cost } = store.mean(),
+        { grad, cost } = store.meanHere(),
         theta = store.theta();
       const promised = grad.reduce((sum, g, q) => sum + g * (after.values[q] - theta[q]), 0);
       const change =
@@ -273,14 +273,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     function render() {
       if (eta === null) eta = store.current().learning_rate || 0.1;
       knob.show(eta);
-      const { grad, cost } = store.mean(),
+      const { grad, cost } = store.meanHere(),
         square = squareOf(grad);
       const change = stepped(store)(eta) - cost,
         promised = -eta * square,
         mine = own();
       body.replaceChildren(
         table(
-          ["change of C"],
+          [`change of C${store.some()}`],
           [
             row("−η‖∇C‖²", [["step", promised]], "promised"),
             row("true change", [["step", change]], "true"),
@@ -310,7 +310,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
 
     function draw() {
-      const { grad, cost } = store.mean(),
+      const { grad, cost } = store.meanHere(),
         square = squareOf(grad),
         { n } = store.rows;
       const points = Math.min(49, Math.floor(WORK / (store.net.p * n)));
@@ -324,7 +324,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
           slope: -square,
           points,
           xTitle: "η, along −∇C",
-          yTitle: "C",
+          yTitle: `C${store.some()}`,
           words: "C along the step against the gradient, and its tangent at the start",
         }),
       );

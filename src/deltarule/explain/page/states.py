@@ -1,0 +1,225 @@
+"""The moments of a page: θ at each, the step that is taken from one, and means over all rows."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.explain.spread import spread
+from deltarule.explain.subject import StepTaken, Subject
+
+__all__ = [
+    "PageState",
+    "kept_states",
+    "mean_of",
+    "mean_row",
+    "own_state",
+    "packed",
+    "single",
+    "state_of",
+    "states_of",
+]
+
+STEP_BYTES = 4_000_000
+"""What a step needs, slots and gradient and what came of it, is left out where it takes more."""
+# Rather so many states without the mean gradient of all rows than fewer with it.
+_ENOUGH_STATES = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class PageState:
+    """The parameters at one moment of training.
+
+    Attributes
+    ----------
+    theta : array of shape (p,)
+    step, epoch : int or None
+        When: after so many steps and epochs.
+    label : str
+        What the page calls it; made from the step if empty.
+    learning_rate : float or None
+        η of the step that is taken from here; None where none is, at the end of training.
+
+    Notes
+    -----
+    Steps count from 1 over the whole training, here as everywhere. A moment lies before the step
+    that is taken from it, by whose number ``deltarule explain --step`` and :func:`replay` call
+    it, and after the step before: ``step`` counts those that were taken.
+
+    Examples
+    --------
+    >>> PageState(np.zeros(3), step=40, epoch=2).title
+    'after step 40'
+    >>> PageState(np.zeros(3), step=40, epoch=2, learning_rate=0.1).title
+    'before step 41'
+    """
+
+    theta: np.ndarray
+    step: int | None = None
+    epoch: int | None = None
+    label: str = ""
+    learning_rate: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The label, or which step is taken from here, or was taken last."""
+        if self.label:
+            return self.label
+        if self.step is not None:
+            going_on = self.learning_rate is not None
+            return f"before step {self.step + 1}" if going_on else f"after step {self.step}"
+        return "these parameters" if self.epoch is None else f"after epoch {self.epoch}"
+
+
+def packed(values: Any) -> dict[str, Any]:
+    """An array for the page: float32 where that is exact, else float64, in base64.
+
+    Parameters
+    ----------
+    values : array
+
+    Returns
+    -------
+    dict
+        ``dtype`` (``"f4"`` or ``"f8"``), ``shape``, ``base64``; little endian.
+
+    Examples
+    --------
+    >>> packed([[0.5, 1.0]])
+    {'dtype': 'f4', 'shape': [1, 2], 'base64': 'AAAAPwAAgD8='}
+    >>> packed(0.1)["dtype"]
+    'f8'
+    """
+    array = np.asarray(values, dtype=np.float64)
+    short = single(array)
+    raw = (array.astype("<f8") if short is None else short).tobytes()
+    return {
+        "dtype": "f8" if short is None else "f4",
+        "shape": list(array.shape),
+        "base64": base64.b64encode(raw).decode("ascii"),
+    }
+
+
+def single(array: Any) -> Any:
+    """The array in float32 if that is exact, else None."""
+    with np.errstate(over="ignore"):
+        single = array.astype("<f4")
+    return single if np.array_equal(single.astype(np.float64), array, equal_nan=True) else None
+
+
+def states_of(subject: Subject, given: Sequence[PageState]) -> tuple[list[PageState], int]:
+    """The states that are shown, and which of them is the subject's own."""
+    states = [
+        dataclasses.replace(state, theta=subject.net.check_theta(state.theta)) for state in given
+    ]
+    own = next(
+        (i for i, state in enumerate(states) if np.array_equal(state.theta, subject.theta)), None
+    )
+    if own is None:
+        step = subject.step
+        number = None if step is None or step.first_from_here else step.number - 1
+        rate = None if step is None or number is None else step.learning_rate
+        after = [i for i, s in enumerate(states) if number is not None and (s.step or 0) > number]
+        own = after[0] if after else len(states)
+        states.insert(own, PageState(subject.theta, step=number, learning_rate=rate))
+    return states, own
+
+
+def kept_states(
+    states: Sequence[PageState], own: int, budget: int, cut: bool
+) -> tuple[list[int], set[int]]:
+    """Which states are shown, and which of them have the mean gradient of all rows, if it is cut.
+
+    They are as many as ``budget`` has room for, the subject's own among them, and spread evenly;
+    with room for one more only, it is the first. A very large network's own state is alone.
+    """
+    others = [i for i in range(len(states)) if i != own]
+    if not others:
+        return [own], set()
+    size = max(len(json.dumps(packed(states[i].theta))) for i in (others[0], others[-1])) + 200
+    if size > STEP_BYTES:
+        return [own], set()
+    with_grad = size + (len(states[own].theta) * 8 * 4 // 3 + 200 if cut else 0)
+    most = budget // with_grad
+    meant = most >= min(len(others), _ENOUGH_STATES)
+    if not meant:
+        most = budget // size
+        most = max(1, min(most, _ENOUGH_STATES))
+    kept = [others[i] for i in spread(len(others), min(len(others), most))]
+    return sorted({own, *kept}), set(kept) if meant else set()
+
+
+def state_of(state: PageState) -> dict[str, Any]:
+    """One state, without a step."""
+    return {
+        "step": state.step,
+        "epoch": state.epoch,
+        "label": state.title,
+        "theta": packed(state.theta),
+        "learning_rate": state.learning_rate,
+        "masks": None,
+        "update": None,
+        "left_out": None,
+        "mean": None,
+    }
+
+
+def own_state(state: PageState, subject: Subject, rows: list[int]) -> dict[str, Any]:
+    """The subject's own state, with the step that is taken from it."""
+    masks, step = subject.masks, subject.step
+    if step is not None and not step.first_from_here and state.step in (None, step.number - 1):
+        state = dataclasses.replace(state, learning_rate=step.learning_rate)
+    update = None if step is None else _update(step, subject, rows)
+    size = 0 if update is None else len(json.dumps(update))
+    mean = None
+    if len(rows) < len(subject.X):
+        carried = update is not None and size <= STEP_BYTES
+        grad = None if carried else subject.trace.grad
+        large = len(subject.theta) * 8 * 4 // 3 > STEP_BYTES
+        mean = mean_of(subject.trace.cost, None if large else grad)
+    rate = step.learning_rate if step is not None else state.learning_rate
+    return state_of(state) | {
+        "learning_rate": state.learning_rate if state.learning_rate is not None else rate,
+        "masks": None
+        if masks is None
+        else [None if mask is None else packed(np.asarray(mask)[rows]) for mask in masks],
+        "update": update if size <= STEP_BYTES else None,
+        "left_out": size if size > STEP_BYTES else None,
+        "mean": mean,
+    }
+
+
+def mean_of(cost: float, grad: np.ndarray | None) -> dict[str, Any]:
+    """C and ∂C/∂θ over all rows; the gradient is None where the step has it, or there is no room.
+
+    Both are written so that what is not finite can be read, too.
+    """
+    return {"cost": packed(cost), "grad": None if grad is None else packed(grad)}
+
+
+def mean_row(subject: Subject) -> np.ndarray:
+    """Σ_i w_i x_i / Σ_i w_i over all rows: a baseline of attributions."""
+    total = subject.w.sum()
+    return (subject.w / total if total > 0 else subject.w) @ subject.X
+
+
+def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any]:
+    settings = step.settings
+    whole = len(rows) == len(subject.X)
+    return {
+        "rule": str(settings.rule),
+        "number": None if step.first_from_here else step.number,
+        "l2": settings.l2,
+        "l1": settings.l1,
+        "total_weight": settings.total_weight,
+        "clip_norm": settings.clip_norm,
+        "slots_before": {name: packed(value) for name, value in step.slots.items()},
+        # The page's own mean serves, unless it has only some of the batch's rows.
+        "grad": None if whole else packed(subject.trace.grad),
+        "theta_after": None if step.theta_after is None else packed(step.theta_after),
+    }

@@ -1,0 +1,103 @@
+"""θ at many moments of a recorded run, by taking its steps again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.training import arguments
+from deltarule.training.recording import Recording
+from deltarule.training.replay import batches_of, started_path
+
+__all__ = ["RunState", "replay_states"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RunState:
+    """θ at a moment of a recorded run.
+
+    Attributes
+    ----------
+    step : int
+        How many steps were taken; the step that is taken from here is the next one.
+    theta : array of shape (p,)
+    learning_rate : float or None
+        η of the next step; None at the end of the run.
+    """
+
+    step: int
+    theta: np.ndarray
+    learning_rate: float | None
+
+
+def replay_states(
+    recording: Recording,
+    X: Any,
+    Y: Any,
+    most: int = 50,
+    *,
+    also: Sequence[int] = (),
+    sample_weight: Any = None,
+    order: Callable[[int], np.ndarray] | None = None,
+    verify: bool = True,
+    watch: Callable[[int], None] | None = None,
+) -> list[RunState]:
+    """θ at some moments of a recorded run, evenly spread from its start to its end.
+
+    A short run leaves few checkpoints, since recording may not take long beside it: the others
+    come of taking its steps again, which takes as long as the training did.
+
+    Parameters
+    ----------
+    recording, X, Y, sample_weight, order, verify
+        As for :func:`replay`.
+    most : int
+        How many, at least 2; all of them where the run took fewer steps.
+    also : sequence of int
+        Steps after which θ is wanted besides.
+    watch : callable, optional
+        Is told how many steps were taken, at each moment.
+
+    Returns
+    -------
+    list of RunState
+        The first before step 1 (or the first step that was recorded), the last after the last.
+
+    Raises
+    ------
+    InputError, DataError, ContractViolation
+        As :func:`replay`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule import Network, train
+    >>> from deltarule.training import Recorder, replay_states
+    >>> net, X = Network([1, 4, 1]), np.linspace(-1, 1, 16)[:, None]
+    >>> recorder = Recorder()
+    >>> result = train(net, X, X**2, batch_size=4, epochs=5, callbacks=[recorder])
+    >>> states = replay_states(recorder.recording(), X, X**2, most=6)
+    >>> [state.step for state in states], bool((states[-1].theta == result.theta).all())
+    ([0, 4, 8, 12, 16, 20], True)
+    """
+    most = arguments.whole("most", most, 2)
+    begin, end = recording.begin, recording.end
+    count = min(most, end - begin + 1)
+    steps = np.linspace(begin, end, count).round().astype(int).tolist()
+    steps = sorted({*steps, *(step for step in also if begin <= step <= end)})
+    batches = batches_of(recording, X, Y, sample_weight, order)
+    path = started_path(recording, batches, begin, recording.engine, verify)
+    found = []
+    for step in steps:
+        path.go(step)
+        rate = None
+        if step < end:
+            epoch, index = recording.place(step + 1)
+            rate = float(recording.rates(epoch)[index])
+        found.append(RunState(step, np.array(path.engine.theta), rate))
+        if watch is not None:
+            watch(step)
+    return found
