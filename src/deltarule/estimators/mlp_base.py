@@ -6,26 +6,25 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
-from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import (
-    Interval,
-    Options,
-    StrOptions,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight
 
 from deltarule.engines import Engine
 from deltarule.errors import InputError
 from deltarule.estimators.going_on import OptimizerMemory
 from deltarule.estimators.mlp_predicting import PredictingMLP
-from deltarule.estimators.parameters import check_dropout, hidden_widths, plain_parameters
+from deltarule.estimators.parameters import (
+    CONSTRAINTS,
+    check_dropout,
+    hidden_widths,
+    plain_parameters,
+)
 from deltarule.estimators.scoring import Scoring
 from deltarule.estimators.sklearn_rules import (
     NoImprovement,
@@ -42,7 +41,7 @@ from deltarule.estimators.sources import (
 )
 from deltarule.estimators.threads import blas_threads_for
 from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
-from deltarule.optimizers import RULES, Rule
+from deltarule.optimizers import Rule
 from deltarule.training import EpochRecord, History, TrainingResult, train
 
 __all__ = ["DTYPES", "BaseMLP"]
@@ -56,43 +55,7 @@ _CURVES = ("loss_curve_", "validation_scores_")
 class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     """scikit-learn's multilayer perceptron interface over this library's training loop."""
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [str, list, tuple, dict, Activation],
-        "solver": [StrOptions({"lbfgs", *RULES.names()})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
-        "weight_decay": [None, Interval(Real, 0, None, closed="left")],
-        "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
-        "averaging": [None, Interval(Real, 0, 1, closed="both")],
-        "callbacks": [None, "array-like"],
-        "loss": [str, dict, Loss],
-        "output_activation": [None, str, dict, Activation],
-        "scoring": [None, str, callable],
-        "l1": [Interval(Real, 0, None, closed="left")],
-    }
+    _parameter_constraints: ClassVar[dict[str, Any]] = dict(CONSTRAINTS)
 
     @abstractmethod
     def _targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:

@@ -4,25 +4,57 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from deltarule.errors import InputError
+from deltarule.maths import Activation, Loss
+from deltarule.optimizers import RULES
+from deltarule.records import plain
 
-__all__ = ["check_dropout", "hidden_widths", "plain", "plain_parameters"]
+__all__ = ["CONSTRAINTS", "check_dropout", "hidden_widths", "plain_parameters"]
 
-
-def plain(value: Any) -> Any:
-    """A NumPy scalar, or an array without dimensions, as the Python object it holds.
-
-    Examples
-    --------
-    >>> plain(np.float32(0.5)), plain(np.array(3)), plain("adam")
-    (0.5, 3, 'adam')
-    """
-    scalar = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
-    return value.item() if scalar else value
+# What scikit-learn's validation holds the parameters of both estimators to.
+CONSTRAINTS: dict[str, Any] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [str, list, tuple, dict, Activation],
+    "solver": [StrOptions({"lbfgs", *RULES.names()})],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [
+        Interval(Integral, 1, None, closed="left"),
+        Options(Real, {np.inf}),
+    ],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
+    "weight_decay": [None, Interval(Real, 0, None, closed="left")],
+    "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
+    "averaging": [None, Interval(Real, 0, 1, closed="both")],
+    "callbacks": [None, "array-like"],
+    "loss": [str, dict, Loss],
+    "output_activation": [None, str, dict, Activation],
+    "scoring": [None, str, callable],
+    "l1": [Interval(Real, 0, None, closed="left")],
+}
 
 
 def plain_parameters(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.estimators.parameters import plain
+from deltarule.records import plain
 
 __all__ = ["class_weights", "weights_of_rows"]
 
