@@ -195,7 +195,7 @@ def test_long_work_is_told(tmp_path, monkeypatch, capsys):
     assert any("attributing" in text for text in told)
     write_page(subject, tmp_path / "page.html")
     assert capsys.readouterr().err == ""  # no terminal
-    monkeypatch.setattr(progress, "_PATIENCE", -1)
+    monkeypatch.setattr(progress, "_SILENT_SECONDS", -1)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     write_page(subject, tmp_path / "page.html")
     err = capsys.readouterr().err

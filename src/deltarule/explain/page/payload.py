@@ -149,7 +149,8 @@ def payload_of(
             "selected": start.get("selected"),
         },
     }
-    kept, with_gradient = kept_states(given, own, PAYLOAD_BYTES - len(json.dumps(payload)), not whole)
+    room = PAYLOAD_BYTES - len(json.dumps(payload))
+    kept, with_gradient = kept_states(given, own, room, not whole)
     place = kept.index(own)
     others = [i for i in kept if i != own]
     found = {i: state_of(given[i]) for i in others}

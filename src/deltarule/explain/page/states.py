@@ -144,8 +144,8 @@ def kept_states(
     size = max(len(json.dumps(packed(states[i].theta))) for i in (others[0], others[-1])) + 200
     if size > STEP_BYTES:
         return [own], set()
-    with_grad = size + (len(states[own].theta) * 8 * 4 // 3 + 200 if cut else 0)
-    most = budget // with_grad
+    size_with_gradient = size + (len(states[own].theta) * 8 * 4 // 3 + 200 if cut else 0)
+    most = budget // size_with_gradient
     with_gradient = most >= min(len(others), _ENOUGH_STATES)
     if not with_gradient:
         most = budget // size
