@@ -55,6 +55,18 @@ def test_units_are_judged_by_all_rows_of_the_training(run):
     assert found.measured.cost == pytest.approx(step.cost)
 
 
+@pytest.mark.parametrize("batch", [BATCH, N])
+def test_rows_of_weight_zero_are_not_missed(batch):
+    """All rows that count are looked at; those of weight 0 do not make them some of more."""
+    X = np.linspace(-1, 1, N)[:, None]
+    s = np.ones(N)
+    s[::3] = 0
+    net, recorder = Network([1, 6, 1], "relu"), Recorder()
+    train(net, X, X**2, sample_weight=s, batch_size=batch, epochs=1, callbacks=[recorder])
+    found = lens(replay(recorder.recording(), X, X**2, 1, sample_weight=s))
+    assert (found.judged_rows, found.judged_of, found.judges) == (160, 160, True)
+
+
 def test_a_batch_alone_gives_no_advice_on_the_network(run):
     step, _ = run
     found = lens(dataclasses.replace(step, training_rows=None))
@@ -183,7 +195,7 @@ def test_long_work_is_told(tmp_path, monkeypatch, capsys):
     assert any("attributing" in text for text in told)
     write_page(subject, tmp_path / "page.html")
     assert capsys.readouterr().err == ""  # no terminal
-    monkeypatch.setattr(progress, "_PATIENCE", -1)
+    monkeypatch.setattr(progress, "_SILENT_SECONDS", -1)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     write_page(subject, tmp_path / "page.html")
     err = capsys.readouterr().err

@@ -10,6 +10,7 @@ from tests.explain.test_whatif import nudged
 from deltarule import Network, train
 from deltarule.explain import explain
 from deltarule.explain.page import PageState, write_page
+from deltarule.explain.subject import Names, Subject
 from deltarule.training import Recorder, replay, replay_states
 
 EDGE = {"kind": "edge", "layer": 2, "j": 1, "k": 2}
@@ -268,5 +269,21 @@ def test_paper_has_bars_and_the_whole_table(context, tmp_path):
         "((e) => e.scrollHeight - e.clientHeight)(document.querySelector('.lens-rows'))"
     )
     assert high <= 0
+    tab.page.close()
+    assert tab.errors == []
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("names", [("sex=m", "wmmw"), ("MMMMMMMMMMMM", "b"), ("温度計の値", "b")])
+def test_names_of_inputs_are_inside_the_drawing(context, tmp_path, names, width, height):
+    net = Network([2, 3, 1], "tanh")
+    known = Names(names, ("a_0",), ("0",))
+    subject = Subject.of_arrays(net, net.initial(0), [[1.0, 2.0]], [[1.0]], names=known)
+    tab = opened(context, write_page(subject, tmp_path / "page.html"), width, height)
+    left = tab.page.eval_on_selector_all(
+        "svg.network text.name[data-of]", "(all) => all.map((name) => name.getBBox().x)"
+    )
+    assert len(left) == 2
+    assert min(left) >= 2  # the stroke around the letters is inside, too
     tab.page.close()
     assert tab.errors == []

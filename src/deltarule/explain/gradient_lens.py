@@ -351,8 +351,10 @@ def lens(
     if subject.step is not None and np.isfinite(measured.grad).all():
         update = step_update(subject, measured.grad, measured.cost)
         measured = with_update(subject, measured, update)
-    rows = int(((subject if wider is None else wider).w > 0).sum())
-    of = max(subject.part_of or rows, rows)
+    w = (subject if wider is None else wider).w
+    rows = int((w > 0).sum())
+    # A row of weight 0 counts as absent, among all rows as among those that are looked at.
+    of = max(subject.part_of or 0, len(w)) - (len(w) - rows)
     advice = advise(subject, measured, judged, rows, of)
     found = GradientLens(subject, measured, advice, judged_rows=rows, judged_of=of)
     if recording is None:

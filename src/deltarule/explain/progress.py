@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 __all__ = ["told"]
 
-_PATIENCE = 1.0
+_SILENT_SECONDS = 1.0
 """So many seconds pass before anything is said."""
 
 
@@ -36,7 +36,7 @@ def told(progress: Callable[[str], None] | None) -> Iterator[Callable[[str], Non
 
     def say(text: str) -> None:
         nonlocal shown
-        if shown or time.monotonic() - begun > _PATIENCE:
+        if shown or time.monotonic() - begun > _SILENT_SECONDS:
             shown = True
             sys.stderr.write(f"\r\x1b[Kdeltarule: {text} …")
             sys.stderr.flush()

@@ -149,14 +149,15 @@ def payload_of(
             "selected": start.get("selected"),
         },
     }
-    kept, meant = kept_states(given, own, PAYLOAD_BYTES - len(json.dumps(payload)), not whole)
+    room = PAYLOAD_BYTES - len(json.dumps(payload))
+    kept, with_gradient = kept_states(given, own, room, not whole)
     place = kept.index(own)
     others = [i for i in kept if i != own]
     found = {i: state_of(given[i]) for i in others}
     if not whole:
         means = means_at(subject, [given[i].theta for i in others])
         for i, (cost, grad) in zip(others, means, strict=True):
-            found[i]["mean"] = mean_of(cost, grad if i in meant else None)
+            found[i]["mean"] = mean_of(cost, grad if i in with_gradient else None)
     payload["states"] = [payload["states"][0] if i == own else found[i] for i in kept]
     payload["reference"]["state"] = payload["start"]["state"] = place
     return payload

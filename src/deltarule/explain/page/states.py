@@ -144,14 +144,14 @@ def kept_states(
     size = max(len(json.dumps(packed(states[i].theta))) for i in (others[0], others[-1])) + 200
     if size > STEP_BYTES:
         return [own], set()
-    with_grad = size + (len(states[own].theta) * 8 * 4 // 3 + 200 if cut else 0)
-    most = budget // with_grad
-    meant = most >= min(len(others), _ENOUGH_STATES)
-    if not meant:
+    size_with_gradient = size + (len(states[own].theta) * 8 * 4 // 3 + 200 if cut else 0)
+    most = budget // size_with_gradient
+    with_gradient = most >= min(len(others), _ENOUGH_STATES)
+    if not with_gradient:
         most = budget // size
         most = max(1, min(most, _ENOUGH_STATES))
     kept = [others[i] for i in spread(len(others), min(len(others), most))]
-    return sorted({own, *kept}), set(kept) if meant else set()
+    return sorted({own, *kept}), set(kept) if with_gradient else set()
 
 
 def state_of(state: PageState) -> dict[str, Any]:

@@ -155,6 +155,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return `${letters.slice(0, length - kept - 1).join("")}…${end}`;
   }
 
+  const pen = document.createElement("canvas").getContext("2d");
+
+  /** How wide a text is in the page's font, in pixels; `font` is its weight and size. */
+  function textWidth(text, font) {
+    pen.font = `${font} ${getComputedStyle(document.body).fontFamily}`;
+    return pen.measureText(text).width;
+  }
+
   /** A name within a sentence: one that is written from the right does not turn the sentence. */
   const RIGHT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]/;
   const apart = (name) => (RIGHT.test(name) ? `\u2068${name}\u2069` : name);
@@ -173,6 +181,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     colour,
     clamp,
     cut,
+    textWidth,
     apart,
   };
 })();

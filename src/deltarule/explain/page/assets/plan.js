@@ -5,11 +5,12 @@
 var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
-  const { clamp } = DR.dom;
+  const { clamp, cut, textWidth } = DR.dom;
   const ALL = 16; // a layer of up to so many nodes is drawn whole
   const SOME = 10; // of a larger one so many
   const NEIGHBOURS = 4; // of these so many for their weights to what is selected
   const EDGES = 1000; // lines, each of three elements
+  const NAME = "500 12px"; // the names of inputs, as in drawing.css
   const PLACES = Array.from({ length: 25 }, (_, i) => 0.2 + 0.025 * i); // of grips, along x
 
   // What stands how far from what, in the units of the view box: the layers (of a shallow network,
@@ -92,9 +93,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const pitch = most <= 3 ? 96 : most <= 5 ? 84 : most <= 8 ? 66 : most <= 11 ? 54 : 46;
     const r = pitch >= 84 ? 28 : pitch >= 66 ? 24 : pitch >= 54 ? 20 : 17;
     const gap = apart.gaps[net.L <= 2 ? 0 : net.L <= 4 ? 1 : 2];
-    const letters = nodes[0].map((k) => Math.min(apart.letters, names[k] ? names[k].length : 0));
     const named = names.some((name, k) => !isPlain(name, k));
-    const left = named ? r + apart.named + 6.6 * Math.max(...letters) : apart.plain;
+    // Measured, because letters differ in width: a count of them would cut off "mean" or CJK.
+    const widths = nodes[0].map((k) => textWidth(cut(names[k] ?? "", apart.letters, apart.ending), NAME));
+    const left = named ? r + apart.named + Math.max(...widths) : apart.plain;
     const top = columns.some(({ some }) => some) ? 60 : 46;
     const middle = top + (most * pitch) / 2;
     const bottom = top + most * pitch + 14;
