@@ -162,7 +162,7 @@ def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
         ["rows", *(f"{count:,}" for count, _ in rows.values())],
     ]
     for name in names:
-        cells = _aligned(name, [values[name] for _, values in rows.values()])
+        cells = _aligned(name, [values.get(name) for _, values in rows.values()])
         columns.append([_NAMES.get(name, name), *cells])
     return aligned(columns)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
-from deltarule.tables.records import from_record
+from deltarule.files.fields import from_record
 from deltarule.tables.table import listed
 
 __all__ = [

@@ -13,8 +13,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from deltarule.errors import DataError
+from deltarule.files.fields import from_record
 from deltarule.tables.cells import number_text
-from deltarule.tables.records import from_record
 from deltarule.tables.table import counted
 
 __all__ = ["KINDS", "Column", "Schema"]

@@ -33,12 +33,12 @@ def from_record(cls: type[T], record: Any) -> T:
 
     Examples
     --------
-    >>> from deltarule.tables.schema import Column
-    >>> from_record(Column, {"name": "x", "kind": "number", "na": ["-"]}).na
-    ('-',)
-    >>> from_record(Column, {"name": "x", "kind": "number", "low": "1"})
+    >>> Box = dataclasses.make_dataclass("Box", [("names", tuple[str, ...]), ("width", float)])
+    >>> from_record(Box, {"names": ["a"], "width": 1})
+    Box(names=('a',), width=1.0)
+    >>> from_record(Box, {"names": ["a"], "width": "1"})
     Traceback (most recent call last):
-    TypeError: low is '1'; expected a number
+    TypeError: width is '1'; expected a number
     """
     if not isinstance(record, Mapping):
         raise TypeError(f"{record!r} is no object")
@@ -58,6 +58,14 @@ def field_value(name: str, hint: Any, value: Any) -> Any:
     ------
     TypeError, ValueError
         Naming the field.
+
+    Examples
+    --------
+    >>> field_value("rows", Mapping[str, int], {"train": 5})
+    {'train': 5}
+    >>> field_value("rows", Mapping[str, int], {"train": True})
+    Traceback (most recent call last):
+    TypeError: rows['train'] is True; expected a whole number
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -74,6 +82,15 @@ def field_value(name: str, hint: Any, value: Any) -> Any:
         if len(value) != len(inner):
             raise ValueError(f"{name} holds {value!r}; expected {len(inner)} values in it")
         return tuple(field_value(name, *pair) for pair in zip(inner, value, strict=True))
+    if origin is Mapping:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{name} is {value!r}; expected an object")
+        return {
+            field_value(name, inner[0], key): field_value(f"{name}[{key!r}]", inner[1], each)
+            for key, each in value.items()
+        }
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint):
         return from_record(typing.cast("type[Any]", hint), value)
     if hint is float:
@@ -81,9 +98,12 @@ def field_value(name: str, hint: Any, value: Any) -> Any:
     # True is an int for Python.
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise TypeError(f"{name} is {value!r}; expected {_WORDS[hint]}")
+    if hint is int and abs(value) > _LARGEST:
+        raise ValueError(f"{name} has more than 18 digits; expected a smaller whole number")
     return value
 
 
+_LARGEST = 10**18  # as int64 holds it
 _WORDS = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
