@@ -111,6 +111,11 @@ def is_stream(path: Path) -> bool:
     ------
     OSError
         If that cannot be found out.
+
+    Examples
+    --------
+    >>> is_stream(Path(os.devnull)), is_stream(Path("no such file"))
+    (True, False)
     """
     mode = _mode(path)
     return mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
