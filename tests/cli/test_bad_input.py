@@ -821,8 +821,16 @@ ACCEPTED = [
         csv("a,y", lambda i: f"{i % 9},{i % 3}"),
         "if they are classes, give --task classification",
     ),
-    ("an enormous number", csv("a,y", lambda i: f"{at(i, '1e300', i % 9)},{i}"), "0 … 1e+300"),
-    ("an enormous target", csv("a,y", lambda i: f"{i % 9},{at(i, '1e300', i)}"), "1e+300"),
+    (
+        "an enormous number",
+        csv("a,y", lambda i: f"{at(i, '1e300', i % 9)},{i}"),
+        "1 cell is out of the column's scale (-3e+06 to 3e+06) and counted as missing: line 5",
+    ),
+    (
+        "an enormous target",
+        csv("a,y", lambda i: f"{i % 9},{at(i, '1e300', i)}"),
+        "1 row is left out because the target 'y' is out of scale (-1e+07 to 1e+07): line 5",
+    ),
 ]
 
 

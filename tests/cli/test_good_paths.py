@@ -265,6 +265,7 @@ def test_every_option_of_training_reaches_it(place, deltarule):
     outcome = deltarule(
         *("fit", "numbers.csv", "-t", "y", "--out", "m", "--json", "--layers", "6,3"),
         *("--activation", "tanh", "--dropout", "0.1", "--l2", "0.5", "--rule", "momentum"),
+        *("--l1", "0.25", "--loss", "absolute_error"),
         *("--learning-rate", "0.01", "--schedule", "cosine", "--batch-size", "16"),
         *("--patience", "3", "--clip-norm", "1", "--averaging", "none", "--epochs", "4"),
         *("--engine", "reference", "--test", "0.25", "--valid", "0", "--seed", "7"),
@@ -282,6 +283,8 @@ def test_every_option_of_training_reaches_it(place, deltarule):
         "epochs": 4,
         "patience": 3,
         "l2": 0.5,
+        "l1": 0.25,
+        "loss": "absolute_error",
         "dropout": 0.1,
         "clip_norm": 1.0,
         "averaging": None,
@@ -433,6 +436,35 @@ def test_a_live_line_on_a_terminal(place):
     seen = rest_of(ours)
     assert running.wait(120) == 0
     assert re.search(rb"epoch \d+ of at most 3000   loss \d\.\d{4}   validation", seen)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("command", ["predict", "evaluate", "explain"])
+def test_progress_on_a_terminal_leaves_standard_output_alone(place, deltarule, command):
+    arguments = (command, "numbers.model", "numbers.csv")
+    expected = deltarule(*arguments).out
+    with Path("out.txt").open("w") as file:
+        seen = with_a_terminal(arguments, file)
+    assert Path("out.txt").read_text() == expected
+    assert expected.splitlines()[-1].encode() not in seen
+    # Where both are one terminal, the line of progress is gone before the result comes.
+    seen = with_a_terminal(arguments, None).replace(b"\r\n", b"\n")
+    assert seen.partition(b"\x1b[1A\x1b[2K")[2].startswith(expected.encode())
+
+
+def with_a_terminal(arguments, file):
+    """What a command sends to the terminal of its standard error, and of its output if no file."""
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "deltarule", *arguments],
+        stdout=file or theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8"},
+    )
+    os.close(theirs)
+    seen = rest_of(ours)
+    assert running.wait(120) == 0
+    return seen
 
 
 def test_breast_cancer_beats_the_constant(place, deltarule):

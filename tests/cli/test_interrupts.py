@@ -56,11 +56,18 @@ def score(*arguments, **options):
 tabular.score_outputs = score
 """
 SAVING = """
-import deltarule.files as files
-def write(path, data, whole=files._write_new):
+from deltarule.files import bundles, single
+def hold(*arguments, whole=single.hold_new):
     press()
-    whole(path, data)
-files._write_new = write
+    return whole(*arguments)
+bundles.hold_new = single.hold_new = hold
+"""
+WRITING_TO_A_PIPE = """
+import pathlib
+def write(self, data, whole=pathlib.Path.write_bytes):
+    print("blocked", flush=True)
+    return whole(self, data)
+pathlib.Path.write_bytes = write
 """
 IMPORTING = """
 class Finder:
@@ -178,6 +185,17 @@ def test_ctrl_c_while_predictions_are_written_waits_for_them(place):
         "error: interrupted; what was saved before is whole: the predictions in p.csv\n"
     ))  # fmt: skip
     assert (place / "p.csv").read_text().count("\n") == 61
+
+
+def test_ctrl_c_ends_the_wait_for_a_reader_of_a_pipe(place):
+    os.mkfifo("p.csv")
+    command = ("predict", "numbers.model", "numbers.csv", "--out", "p.csv", "--force")
+    process = begun(WRITING_TO_A_PIPE, *command)
+    assert process.stdout.readline() == "blocked\n"
+    process.send_signal(signal.SIGINT)
+    found, _, err = outcome(process)
+    assert (found, err) == (130, "error: interrupted; nothing was saved\n")
+    assert not left_over(place)
 
 
 def test_ctrl_c_while_the_libraries_are_imported(place):

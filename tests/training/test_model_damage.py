@@ -66,10 +66,36 @@ def tabular():
         (("target", "std"), 0.0),
         (("target",), {"format": 1, "task": "classification", "classes": ["a", "b", "c"]}),
         (("target",), []),
+        (("target", "mean"), 10**400),
+        (("target", "std"), True),
+        (("encoder", "columns", 0, "std"), 10**400),
+        (("encoder", "columns", 0, "varies"), "x"),
+        (("encoder", "columns", 0, "indicator"), -1),
+        (("encoder", "columns", 0, "name"), 3),
+        (("schema", "columns", 0, "name"), None),
+        (("schema", "columns", 0, "na"), -1),
+        (("schema", "columns", 0, "low"), "x"),
+        (("schema", "columns", 0, "high"), np.inf),
+        (("schema", "columns", 0, "levels"), [["a"]]),
+        (("schema", "columns", 0), 3),
+        (("schema", "target", "name"), {}),
+        (("schema", "classes"), 3),
+        (("schema", "ignored"), None),
+        (("schema", "dropped"), "x"),
+        (("schema", "na"), [None]),
+        (("schema", "n_rows"), True),
+        (("schema", "colour"), "red"),
         (("schema",), None),
         (("encoder",), 3),
         (("settings",), 3),
         (("report",), None),
+        (("report", "rows"), None),
+        (("report", "rows", "test"), "x"),
+        (("report", "rows", "train"), 10**400),
+        (("report", "rows"), {}),
+        (("report", "scores"), 3),
+        (("report", "scores", "test"), "x"),
+        (("report", "scores", "test", "r2"), {}),
     ],
 )
 def test_a_table_model_whose_numbers_are_damaged(tmp_path, path, value):
@@ -453,3 +479,40 @@ def test_write_bundle_is_what_makes_a_bundle_of_these_tests(tmp_path):
     write_bundle(tmp_path / "x", "deltarule model", 1, {}, {})
     with pytest.raises(FileError, match=r"'model\.json' is missing"):
         load_model(tmp_path / "x")
+
+
+# -- recordings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("learning_rate",), "x"),
+        (("learning_rate",), 10**400),
+        (("batch_size",), None),
+        (("batch_size",), 0),
+        (("epochs",), 10**400),
+        (("n_rows",), {}),
+        (("n_rows",), -1),
+        (("threads",), "x"),
+        (("end",), None),
+        (("end",), -1),
+        (("data",), 3),
+        (("where",), None),
+        (("where", "numpy"), 3),
+        (("own_order",), "no"),
+    ],
+)
+def test_a_recording_whose_numbers_are_damaged(tmp_path, path, value):
+    recorder = Recorder()
+    X = np.linspace(-1, 1, 12)[:, None]
+    train(Network([1, 1]), X, 2 * X, epochs=2, engine="reference", callbacks=[recorder])
+    whole = recorder.recording().bundle()
+    documents = json.loads(json.dumps(dict(whole.documents), default=str))
+    at = documents["recording.json"]
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    write_bundle(tmp_path / "r", whole.kind, whole.version, documents, whole.arrays)
+    with pytest.raises(FileError, match="is not a complete recording"):
+        load_recording(tmp_path / "r")

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
 from rich.text import Text
 
 __all__ = [
@@ -130,8 +132,17 @@ def live(quiet: bool) -> Iterator[Callable[[str], None]]:
     if quiet or not (sys.stderr.isatty() and _errors.is_terminal):
         yield lambda text: None
         return
-    with _errors.status("") as status:
-        yield lambda text: status.update(Text(plain(text)))
+    spinner = Spinner("dots", style="status.spinner")
+    # Otherwise rich replaces sys.stdout meanwhile, and what is printed goes to standard error.
+    with Live(
+        spinner,
+        console=_errors,
+        refresh_per_second=12.5,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ):
+        yield lambda text: spinner.update(text=Text(plain(text)))
 
 
 def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
@@ -151,7 +162,7 @@ def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
         ["rows", *(f"{count:,}" for count, _ in rows.values())],
     ]
     for name in names:
-        cells = _aligned(name, [values[name] for _, values in rows.values()])
+        cells = _aligned(name, [values.get(name) for _, values in rows.values()])
         columns.append([_NAMES.get(name, name), *cells])
     return aligned(columns)
 

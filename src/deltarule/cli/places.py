@@ -20,6 +20,7 @@ from deltarule.files import (
     check_bundle_place,
     check_file_place,
     is_bundle,
+    is_stream,
     save_elsewhere,
     write_bytes,
 )
@@ -196,7 +197,12 @@ def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
         make_parent(path)
         write_bytes(path, data, overwrite=overwrite)
 
-    saved_or_elsewhere(out, functools.partial(write, overwrite=force), write, title)
+    with clear_errors("write", out):
+        stream = is_stream(out)
+    # Nobody may ever read from a pipe, and then Ctrl-C is the way out.
+    saved_or_elsewhere(
+        out, functools.partial(write, overwrite=force), write, title, interruptible=stream
+    )
 
 
 def saved_or_elsewhere(
@@ -204,6 +210,8 @@ def saved_or_elsewhere(
     save: Callable[[Path], object],
     save_new: Callable[[Path], object],
     title: str = "",
+    *,
+    interruptible: bool = False,
 ) -> None:
     """Save; where that fails, save elsewhere. Ctrl-C is answered when all is written.
 
@@ -216,6 +224,8 @@ def saved_or_elsewhere(
         Saves to a path where nothing is.
     title : str
         What stands before the path where Ctrl-C's message says what was saved.
+    interruptible : bool
+        Whether Ctrl-C ends the writing at once.
 
     Raises
     ------
@@ -225,7 +235,7 @@ def saved_or_elsewhere(
         At the end, if Ctrl-C was pressed.
     """
     lost = None
-    with saving(f"{title}{place}") as saved:
+    with saving(f"{title}{place}", interruptible=interruptible) as saved:
         try:
             save(place)
         except FileError as error:

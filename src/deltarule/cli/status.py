@@ -92,10 +92,11 @@ _SAVED: list[str] = []
 
 
 @contextmanager
-def saving(what: str) -> Iterator[list[str]]:
+def saving(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
     """Write something whole: Ctrl-C is answered when it is written, and the message is true.
 
-    Gives a list of ``what`` alone, to be replaced where it was saved under another name.
+    Gives a list of ``what`` alone, to be replaced where it was saved under another name. With
+    ``interruptible``, Ctrl-C is answered at once, and what was begun does not count as saved.
 
     Raises
     ------
@@ -110,7 +111,7 @@ def saving(what: str) -> Iterator[list[str]]:
         pressed.append(number)
 
     try:
-        if threading.current_thread() is threading.main_thread():
+        if not interruptible and threading.current_thread() is threading.main_thread():
             for each in (signal.SIGINT, signal.SIGTERM):
                 found = signal.getsignal(each)
                 if callable(found):  # else it ends nothing, or everything

@@ -70,8 +70,11 @@ def predict_table(
             for number, label in enumerate(model.classes):
                 columns[f"probability_{label}"] = outputs[:, number]
         notes = [output.in_options(note) for note in (*typed.notes, *model.encoder.notes(typed))]
-        if out is not None or not as_json:
+        if out is not None:
+            show(f"writing {out}")
             write_predictions(out, columns, force, safe_csv=safe_csv)
+    if out is None and not as_json:  # on a terminal, not into the line of progress
+        write_predictions(None, columns, safe_csv=safe_csv)
     if as_json:
         report: dict[str, Any] = {"rows": len(typed), "notes": notes}
         if out is not None:

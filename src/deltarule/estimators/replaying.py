@@ -134,7 +134,7 @@ class RecordedTable:
             )
         try:
             source = TableSource.from_dict(recording.extra["source"])
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise FileError(
                 "the recording does not say where its table is; expected one that 'deltarule fit "
                 "--record' made; train again"

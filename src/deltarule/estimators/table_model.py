@@ -13,6 +13,7 @@ import numpy as np
 from deltarule.errors import DataError, FileError
 from deltarule.estimators.scores import score_outputs
 from deltarule.estimators.table_targets import decoded, network_targets
+from deltarule.files.fields import field_value
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
 from deltarule.training import History, Model, Recording, load_model, save_model
 
@@ -217,7 +218,7 @@ class TableModel:
                 encoder=TableEncoder.from_dict(extra["encoder"]),
                 target=TargetEncoder.from_dict(extra["target"]),
                 settings=dict(extra["settings"]),
-                report=dict(extra["report"]),
+                report=_report(extra["report"]),
             )
         except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise FileError(
@@ -236,6 +237,27 @@ class TableModel:
                 f"{model.net.n_outputs} outputs; restore it, or train again"
             )
         return loaded
+
+
+def _report(record: Any) -> dict[str, Any]:
+    """The report of a training, with the parts that are read again.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If one of them is missing, or not what training gives.
+    """
+    report = dict(record)
+    rows = field_value("rows", Mapping[str, int], report["rows"])
+    scores = field_value("scores", Mapping[str, Mapping[str, Any]], report["scores"])
+    for part, values in scores.items():
+        if part not in rows:
+            raise ValueError(f"it has scores on {part!r} rows, and says of none")
+        for name, value in values.items():
+            # Infinite and undefined ones are scores as well; a whole number may be too large.
+            if value is not None and not isinstance(value, float):
+                field_value(name, int, value)
+    return report
 
 
 def fingerprint(typed: TypedColumns) -> str:

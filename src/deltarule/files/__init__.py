@@ -11,7 +11,7 @@ Everything that the library saves goes through this folder, and takes its place 
 from deltarule.files.bundles import Bundle, Part, read_bundle, write_bundle
 from deltarule.files.elsewhere import save_elsewhere
 from deltarule.files.places import check_bundle_place, check_file_place, is_bundle
-from deltarule.files.single import read_json, write_bytes, write_json
+from deltarule.files.single import is_stream, read_json, write_bytes, write_json
 from deltarule.files.steady import steady
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "check_bundle_place",
     "check_file_place",
     "is_bundle",
+    "is_stream",
     "read_bundle",
     "read_json",
     "save_elsewhere",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -40,9 +41,10 @@ def save_elsewhere(place: str | os.PathLike[str], save: Callable[[Path], object]
     # A name that is too long, or cannot be one, is none to save under.
     name = "".join(c for c in given.name if c.isprintable())[:60] or "saved"
     stem, suffix = Path(name).stem, Path(name).suffix
+    made = None
     for known in (given.absolute().parent, Path.cwd(), None):
         try:
-            folder = known or Path(tempfile.mkdtemp(prefix="deltarule-"))
+            folder = known or (made := Path(tempfile.mkdtemp(prefix="deltarule-")))
             for number in range(2, _MOST):
                 path = folder / f"{stem}-{number}{suffix}"
                 if not os.path.lexists(path):
@@ -55,4 +57,7 @@ def save_elsewhere(place: str | os.PathLike[str], save: Callable[[Path], object]
                     return path
         except (OSError, ValueError):
             continue
+    if made is not None:
+        with contextlib.suppress(OSError):
+            made.rmdir()
     return None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deltarule.errors import FileError
 from deltarule.files.moving import beside, clear_errors, hold_new, resolved
-from deltarule.files.single import read_json
+from deltarule.files.single import is_stream, read_json
 
 __all__ = [
     "ARRAYS",
@@ -154,8 +154,8 @@ def check_file_place(path: str | os.PathLike[str], *, overwrite: bool = False) -
             raise FileError(f"{str(path)!r} is a folder; expected a file's name")
         if os.path.lexists(given) and not overwrite:
             raise exists_already(given)
-        if given.exists() and not given.is_file():
-            return  # a device or a pipe
+        if is_stream(given):
+            return
         _rehearse(resolved(given), None)
 
 

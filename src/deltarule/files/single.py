@@ -24,7 +24,15 @@ from deltarule.files.moving import (
     sync_folder,
 )
 
-__all__ = ["json_bytes", "parsed", "parsed_json", "read_json", "write_bytes", "write_json"]
+__all__ = [
+    "is_stream",
+    "json_bytes",
+    "parsed",
+    "parsed_json",
+    "read_json",
+    "write_bytes",
+    "write_json",
+]
 
 T = TypeVar("T")
 
@@ -62,7 +70,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = 
         mode = _mode(given)
         if mode is not None and not overwrite:
             raise _exists(given)
-        if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        if is_stream(given):
             # A device or a pipe is written to: to replace it would take it away from others.
             given.write_bytes(data)
             return
@@ -94,6 +102,23 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = 
             held.close()
         with contextlib.suppress(OSError):  # it is in its place already
             sync_folder(target.parent)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a device or a pipe is there: who writes to it may wait without end.
+
+    Raises
+    ------
+    OSError
+        If that cannot be found out.
+
+    Examples
+    --------
+    >>> is_stream(Path(os.devnull)), is_stream(Path("no such file"))
+    (True, False)
+    """
+    mode = _mode(path)
+    return mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def _new(path: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
+from deltarule.files.fields import from_record
 from deltarule.tables.table import listed
 
 __all__ = [
@@ -195,16 +195,12 @@ class NumberCode:
 
         Raises
         ------
-        ValueError
-            If its numbers are none that training gives.
+        TypeError, ValueError
+            If its values are none that training gives.
         """
-        code = cls(**record)
-        numbers = [float(code.mean), float(code.std), float(code.median)]
-        if not all(map(math.isfinite, numbers)) or not code.std > 0:
-            raise ValueError(
-                f"column {code.name!r} has mean {code.mean}, std {code.std} and median "
-                f"{code.median}; expected finite numbers, and a std above 0"
-            )
+        code = from_record(cls, record)
+        if not code.std > 0:
+            raise ValueError(f"column {code.name!r} has std {code.std}; expected one above 0")
         return code
 
 
@@ -279,5 +275,4 @@ class CategoryCode:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> CategoryCode:
         """What :meth:`to_dict` wrote down."""
-        lists = {"levels": tuple(record["levels"]), "other": tuple(record["other"])}
-        return cls(**{**record, **lists})
+        return from_record(cls, record)

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from deltarule.errors import DataError
+from deltarule.files.fields import from_record
 from deltarule.tables.cells import number_text
 from deltarule.tables.table import counted
 
@@ -214,10 +215,8 @@ class Schema:
                 "use the deltarule version that wrote it, or infer the schema again"
             )
         try:
-            values["columns"] = tuple(_column(each) for each in values["columns"])
-            values["target"] = None if values["target"] is None else _column(values["target"])
-            return cls(**{name: _frozen(value) for name, value in values.items()})
-        except (KeyError, TypeError) as error:
+            return from_record(cls, values)
+        except (TypeError, ValueError) as error:
             raise DataError(
                 f"the schema record is damaged ({error}); expected what Schema.to_dict gives; "
                 "infer the schema again"
@@ -284,14 +283,6 @@ class Schema:
             if len(remarks) > limit:
                 lines.append(f"  … and {len(remarks) - limit} more notes")
         return "\n".join(lines)
-
-
-def _column(record: Mapping[str, Any]) -> Column:
-    return Column(**{name: _frozen(value) for name, value in record.items()})
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def _plain(value: Any) -> Any:

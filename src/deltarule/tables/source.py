@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DataError, FileError, InputError
+from deltarule.files.fields import from_record
 from deltarule.tables.paths import SQLITE, check_file, expanded, here
 from deltarule.tables.reading import read_table
 from deltarule.tables.table import Table
@@ -128,14 +129,10 @@ class TableSource:
 
         Raises
         ------
-        TypeError, KeyError
+        TypeError, ValueError
             If it is no such record.
         """
-        source = cls(**data | {"na": tuple(data["na"])})
-        texts = (source.data, source.path, source.table, source.sql, source.kind, source.digest)
-        if not all(isinstance(text, str | None) for text in (*texts, *source.na)):
-            raise TypeError("a source is described by texts")
-        return source
+        return from_record(cls, data)
 
     def _place(self) -> str | None:
         """Where the files are now: where they were, or the same way from the folder one is in."""

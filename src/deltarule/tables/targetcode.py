@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
+from deltarule.files.fields import field_value
 from deltarule.tables.cells import object_array
 from deltarule.tables.columncodes import checked_weights, mean_and_std, standardised
 from deltarule.tables.schema import Schema
@@ -228,10 +228,12 @@ class TargetEncoder:
                 "use the deltarule version that wrote it, or fit again"
             )
         try:
-            encoder = cls(record["task"], record.get("classes"))
+            classes = field_value("classes", tuple[str, ...] | None, record.get("classes"))
+            encoder = cls(record["task"], classes)
             if encoder.task == "regression":
-                encoder.mean, encoder.std = float(record["mean"]), float(record["std"])
-                if not (math.isfinite(encoder.mean) and 0 < encoder.std < math.inf):
+                encoder.mean = field_value("mean", float, record["mean"])
+                encoder.std = field_value("std", float, record["std"])
+                if not encoder.std > 0:
                     raise ValueError(f"mean is {encoder.mean} and std {encoder.std}")
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from deltarule.engines import EngineSettings
 from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import Bundle, Part, read_bundle, read_json, steady, write_bundle
+from deltarule.files.fields import field_value
 from deltarule.maths import Network
 from deltarule.maths.formulamarks import check_marks, is_own, marked, network_marks
 from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule, StepInfo
@@ -331,8 +333,26 @@ def _recording(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
         checkpoints=dict(sorted(checkpoints.items())),
         digests={int(step): digest for step, digest in plain["digests"].items()},
         history=History.from_list(documents["history.json"]),
-        **{name: plain[name] for name in _SIMPLE},
+        **_simple(plain),
     )
+
+
+def _simple(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a recording that JSON holds as they are.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If one is missing, of another type, or a number that no run has.
+    """
+    hints = typing.get_type_hints(Recording)
+    found = {name: field_value(name, hints[name], plain[name]) for name in _SIMPLE}
+    least = {"n_rows": 1, "batch_size": 1, "epochs": 0, "begin": 0, "end": found["begin"]}
+    least["threads"] = 1
+    for name, limit in least.items():
+        if found[name] is not None and found[name] < limit:
+            raise ValueError(f"{name} is {found[name]}; expected at least {limit}")
+    return found
 
 
 def _marks(net: Network, rule: Any, schedule: Schedule) -> list[dict[str, Any]]:
