@@ -190,6 +190,12 @@ def _end_all() -> None:
         call.join()
 
 
+def _after_fork() -> None:
+    # The threads stayed behind in the parent, and may have held a lock.
+    global _STACK_LOCK, _WRITES
+    _STACK_LOCK, _WRITES = threading.Lock(), threading.Lock()
+    _LEFT.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    # The threads stayed behind in the parent.
-    os.register_at_fork(after_in_child=_LEFT.clear)
+    os.register_at_fork(after_in_child=_after_fork)

@@ -243,7 +243,8 @@ def test_where_no_thread_can_be_started_the_caller_goes_on_alone(started, monkey
     pooled = team._pooled
 
     def refused(jobs):
-        pooled(jobs[:started])
+        if started:
+            pooled(jobs[:started])
         raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
     monkeypatch.setattr(team, "_pooled", refused)
@@ -253,6 +254,55 @@ def test_where_no_thread_can_be_started_the_caller_goes_on_alone(started, monkey
     assert len(costs) == 2
     assert np.array_equal(engines[0].theta, engines[1].theta)
     assert not team._FREE.locked()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_long_call_is_made_by_the_caller_where_no_thread_can_be_started(threads, monkeypatch):
+    made, epoch = long_steps(threads, monkeypatch)
+    batch = epoch.batch(0)
+
+    def results():
+        return [made.predict(batch.X), made.cost(batch), *made.gradient(batch),
+                made.input_gradient(batch), made.step(batch, 0.01)]  # fmt: skip
+
+    before = made.state()
+    right = results()
+    made.restore(before)
+
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(team, "_POOL", [])
+        patch.setattr(threading.Thread, "start", refused)
+        found = results()
+    assert all(map(np.array_equal, found, right))
+    assert not team._FREE.locked()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("what", ["predict", "input_gradient", "sample_gradients"])
+def test_ctrl_c_ends_every_long_call_that_gives_a_result_for_each_row(threads, what, monkeypatch):
+    made, epoch = long_steps(threads, monkeypatch)
+    monkeypatch.setattr(engine, "_LONG", 1.0)
+    batch = epoch.batch(0)
+    if what == "sample_gradients":
+        batch = Batch(batch.X[:50], batch.Y[:50], batch.w[:50], np.arange(50), 1)
+    given = batch.X if what == "predict" else batch
+    run, skipped = team._watched, []
+
+    def watched(*arguments):
+        try:
+            return run(*arguments)
+        except team.Skipped:
+            skipped.append("some of it")
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(team, "_watched", watched)
+    monkeypatch.setattr(CompiledEngine, "_never", staticmethod(lambda: True))
+    with pytest.raises(KeyboardInterrupt):
+        getattr(made, what)(given)
+    assert skipped
 
 
 def test_ctrl_c_while_waiting_for_the_others_is_kept_until_they_have_come():

@@ -9,7 +9,7 @@ pytest.importorskip("numba")
 
 from deltarule import train_many
 from deltarule.engines import Batch, EngineSettings, make_engine
-from deltarule.engines.compiled import formulas, library, predictor, updates
+from deltarule.engines.compiled import cache, formulas, library, predictor, updates
 from deltarule.engines.compiled.formulas import activation_kernel, loss_kernel, prediction_kernel
 from deltarule.engines.compiled.updates import update_kernel
 from deltarule.errors import InputError
@@ -23,7 +23,7 @@ MANY = 200
 def compilations(tmp_path, monkeypatch):
     """What is compiled from here on, into an empty cache, as a list of digests."""
     made = []
-    monkeypatch.setenv(library.FOLDER, str(tmp_path))
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path))
     monkeypatch.setattr(library, "_LINKED", set())
     monkeypatch.setattr(library, "_KEPT", {})
     linker = library.new_linker()

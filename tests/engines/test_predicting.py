@@ -403,3 +403,31 @@ def test_the_driver_s_answers_are_what_python_reads():
     answers = (predicting.DONE, predicting.SHAPE, predicting.NOT_FINITE, predicting.CHANGED)
     assert answers[0] == 0
     assert len(set(answers)) == 4
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_many_rows_are_predicted_in_pieces_and_ctrl_c_ends_between_two(threads, monkeypatch):
+    net = Network([5, 7, 3], "tanh", dtype="float32")
+    X, predictor, right = rows(net), made(net), made(net)(rows(net))
+    monkeypatch.setattr(compiled, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(compiled, "_AT_ONCE", 1)
+    predictor.threads = threads
+    run, lengths = compiled.CompiledPredictor._run, []
+
+    def counted(self, some, out):
+        lengths.append(len(some))
+        run(self, some, out)
+        if len(lengths) == limit:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(compiled.CompiledPredictor, "_run", counted)
+    limit, out = 0, np.empty_like(right)
+    predictor.rows(X, out)
+    assert np.array_equal(out, right)
+    assert max(lengths) <= 16
+    assert sum(lengths) == len(X)
+    lengths.clear()
+    limit = 1
+    with pytest.raises(KeyboardInterrupt):
+        predictor.rows(X, out)
+    assert threads > 1 or len(lengths) == 1

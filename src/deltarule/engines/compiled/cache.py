@@ -76,9 +76,7 @@ def write_code(name: str, code: bytes) -> bool:
         return False
     try:
         path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            # A folder in the place of a file is somebody's mistake, and maybe full.
-            path.rename(path.with_name(f"{name}.{secrets.token_hex(4)}.moved"))
+        _clear(path)
         with whole():
             write_bytes(path, _sealed(name, code))
             path.chmod(_FILE_MODE)
@@ -86,6 +84,22 @@ def write_code(name: str, code: bytes) -> bool:
         _LOST.append(str(error))
         return False
     return True
+
+
+def _clear(path: Path) -> None:
+    """Take away what stands in the place of a file and is none.
+
+    A link would send what is written elsewhere, and to write to a pipe waits for a reader.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        # Somebody's mistake, and maybe full.
+        path.rename(path.with_name(f"{path.name}.{secrets.token_hex(4)}.moved"))
+    elif not stat.S_ISREG(mode):
+        path.unlink(missing_ok=True)
 
 
 def not_kept() -> str:
@@ -130,7 +144,8 @@ def _candidates() -> list[Path]:
     elif sys.platform != "win32":
         with contextlib.suppress(RuntimeError):  # neither HOME, nor an entry for the user
             found.append(Path.home() / ".cache")
-    found = [each / "deltarule" / "kernels" for each in found]
+    # A relative HOME would be another folder, and another's, wherever the program is started.
+    found = [each / "deltarule" / "kernels" for each in found if each.is_absolute()]
     with contextlib.suppress(OSError):  # there is no place for temporary files
         found.append(Path(tempfile.gettempdir()) / f"deltarule-{_user()}")
     return found or [Path("deltarule-kernels").absolute()]

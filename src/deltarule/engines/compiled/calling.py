@@ -106,7 +106,10 @@ class _DriverCache(_Cache):  # type: ignore[misc]
         target_context.refresh()
         kept = read_code(self.name_of(sig, target_context.codegen()))
         if kept is not None:
-            # Verified before it is unpickled; but maybe of another build of Numba.
+            # Numba's own form of a compiled function is a pickle, which runs what it says. It is
+            # read here and nowhere else: its checksum was right, only its owner could write it,
+            # and it is followed by machine code, which would run anyway. Another build of Numba
+            # may refuse it.
             with contextlib.suppress(Exception):
                 return CompileResult._rebuild(target_context, *loads(kept))
         announce()

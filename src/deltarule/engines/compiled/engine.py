@@ -176,9 +176,8 @@ class CompiledEngine(Engine):
         own = averaged and plan.mean is not None
         rows = (address_of(x), n, address_of(plan.one))
         members = self._members_apart(n)
-        long = self._never if self._is_long(n) else None
         what = (*rows, int(own), address_of(output))
-        self._compiled.run(members, "run_predict", *what, stop=long)
+        self._compiled.run(members, "run_predict", *what, stop=self._interruptible(n))
         return output
 
     def cost(self, batch: Batch, averaged: bool = False) -> float:
@@ -221,7 +220,8 @@ class CompiledEngine(Engine):
 
     def _rows(self, n: int, target: np.ndarray, bytes_of_row: int) -> np.ndarray:
         what = (self._batch_at, address_of(target), bytes_of_row)
-        self._compiled.run(self._members_apart(n), "run_rows", *what)
+        members, stop = self._members_apart(n), self._interruptible(n)
+        self._compiled.run(members, "run_rows", *what, stop=stop)
         return target
 
     def penalty_cost(self) -> float:
@@ -266,6 +266,10 @@ class CompiledEngine(Engine):
         if not self._is_long(n):
             return None
         return self.stop or self._never
+
+    def _interruptible(self, n: int) -> Callable[[], bool] | None:
+        """The same where half a result is of no use: only Ctrl-C ends it."""
+        return self._never if self._is_long(n) else None
 
     @staticmethod
     def _never() -> bool:

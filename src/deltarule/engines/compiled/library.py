@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,16 @@ from deltarule.waiting import check_ending, waited_for
 __all__ = ["Library", "compiled", "digest_of"]
 
 _LOCK = threading.RLock()
+
+
+def _after_fork() -> None:
+    # The thread that held it stayed behind in the parent.
+    global _LOCK  # noqa: PLW0603  the one lock of the process
+    _LOCK = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def digest_of(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deltarule.engines.compiled.calling import call, driver_function, enter, integers
 from deltarule.engines.compiled.calling import numbers as numbers_of
-from deltarule.engines.compiled.dense import layer_inputs, layer_sample
+from deltarule.engines.compiled.dense import asked_to_stop, layer_inputs, layer_sample
 from deltarule.engines.compiled.driver import (
     choose,
     deltas,
@@ -57,6 +57,8 @@ def run_rows(plan_at, workers, batch_at, target, bytes_of_row):
     numbers[DIVISOR] = 1.0
     pieces = (rows + PREDICT_ROWS - 1) // PREDICT_ROWS
     for piece in range(plan[MEMBER], pieces, plan[MEMBERS]):
+        if asked_to_stop(alone):
+            break
         start = piece * PREDICT_ROWS
         n = choose(alone, batch, 0, start, min(PREDICT_ROWS, rows - start))
         if n == 0:
@@ -69,6 +71,8 @@ def run_rows(plan_at, workers, batch_at, target, bytes_of_row):
         if bytes_of_row == 0:
             layer_inputs(alone, HEADER, theta, stride, vectors)
         for sample in range(n):
+            if asked_to_stop(alone):
+                break
             position = chosen[1 + sample]
             if bytes_of_row == 0:
                 there = target + position * n_in * size

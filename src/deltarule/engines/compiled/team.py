@@ -4,9 +4,9 @@ An entry takes the number of workers as its second argument and writes it into i
 it does anything else, so that no call depends on what an earlier call left there. Nothing but
 this file calls an entry (``tests/house/test_entries.py``).
 
-The other workers are threads of one pool of the process. A call that finds the pool at work for
-somebody else, another thread's fit for one, is run by the caller alone: the result is the same,
-bit for bit.
+The other workers are threads of one pool of the process. A call that finds the pool in use, by
+another thread's fit for one, is run by one worker, and so is a call for which the system starts no
+thread: the result is the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -86,24 +86,26 @@ class Dispatcher:
             If ``stop`` said so before all was done.
         """
         entry, first, lock = _entry(name), self.plan.seat(0), _FREE
-        if workers <= 1 or not lock.acquire(blocking=False):
-            if stop is None:
-                return entry(first.address, 1, *arguments)
-            # One worker waits for no other, and so needs no pool for itself.
-            return _watched(_alone, entry, [(first.address, 1, *arguments)], first.words, stop)
+        alone = (first.address, 1, *arguments)
         try:
-            seats = [self.plan.seat(worker) for worker in range(workers)]
-            for seat in seats[1:]:
-                seat.numbers[:] = first.numbers
-            calls = [(seat.address, workers, *arguments) for seat in seats]
+            if workers <= 1 or not lock.acquire(blocking=False):
+                if stop is None:
+                    return entry(*alone)
+                # One worker waits for no other, and so needs no thread of the pool.
+                return _watched(_own_thread, entry, [alone], first.words, stop)
             try:
+                seats = [self.plan.seat(worker) for worker in range(workers)]
+                for seat in seats[1:]:
+                    seat.numbers[:] = first.numbers
+                calls = [(seat.address, workers, *arguments) for seat in seats]
                 if stop is None:
                     return _beside(entry, calls, first.words)
                 return _watched(_pooled, entry, calls, first.words, stop)
-            except _NoThreads:
-                return entry(first.address, 1, *arguments)
-        finally:
-            lock.release()
+            finally:
+                lock.release()
+        except _NoThreads:
+            # Nothing was written yet: no worker begins before all are there.
+            return entry(*alone)
 
 
 def _entry(name: str) -> Callable[..., Any]:
@@ -156,8 +158,8 @@ def _pooled(jobs: Sequence[_Job]) -> None:
         _POOL[0][1].submit(job)
 
 
-def _alone(jobs: Sequence[_Job]) -> None:
-    """Have a job run by a thread of its own."""
+def _own_thread(jobs: Sequence[_Job]) -> None:
+    """Have each job run by a new thread."""
     for job in jobs:
         threading.Thread(target=job, name="deltarule", daemon=True).start()
 
@@ -176,7 +178,7 @@ def _wait(jobs: Sequence[_Job]) -> None:
 
 
 def _called_off(jobs: Sequence[_Job], words: np.ndarray) -> None:
-    """Nobody begins any more, and whoever waits for somebody who does not come goes home."""
+    """Cancel jobs that have not begun; those that wait at the first barrier return at once."""
     words[d.CALLED_OFF] = 1
     for job in jobs:
         job.cancel()
