@@ -73,8 +73,6 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
         """Accuracy, or R²."""
 
-    # -- fitting ----------------------------------------------------------------------
-
     def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
         """Fit the network.
 
