@@ -12,7 +12,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.utils import compute_sample_weight
 
 from deltarule.errors import InputError
-from deltarule.estimators import MLPClassifier
+from deltarule.estimators import MLPClassifier, MLPRegressor
 
 RNG = np.random.default_rng(1)
 X = RNG.normal(0, 1, (90, 4))
@@ -175,3 +175,10 @@ def test_an_explanation_weighs_rows_as_training_did():
     source = of_estimator(found, X[few], Y[few], None)
     expected = found.class_weight_[Y[few]]
     np.testing.assert_allclose(source.subject.s / source.subject.s[0], expected / expected[0])
+
+
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_weights_whose_sum_overflows_are_named(estimator):
+    X, y = np.eye(4), np.array([0, 1, 0, 1])
+    with pytest.raises(InputError, match="sample_weight has numbers up to 1e\\+308"):
+        estimator().fit(X, y, sample_weight=np.full(4, 1e308))

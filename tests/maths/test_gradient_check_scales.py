@@ -142,3 +142,15 @@ def test_a_gradient_that_is_not_finite_never_passes():
 
             with np.errstate(all="ignore"), pytest.raises(GradientMismatch):
                 check_gradient(net, theta, X, Y, gradient=gradient, entries=2)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "half_squared_error", "huber"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("y", [1e-170, 1e-300])
+def test_a_residual_whose_square_underflows_is_no_fault_of_the_loss(loss, activation, y):
+    net, theta, X, Y = problem(y=y, loss=loss, activation=activation)
+    theta[~net.is_weight] = 0.0
+    X[3] = 0.0  # the output is 0 there, and the residual y
+    assert check_gradient(net, theta, X, Y).passed
+    with pytest.raises(GradientMismatch):
+        check_gradient(net, theta, X, Y, gradient=times(1.5))

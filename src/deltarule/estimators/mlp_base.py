@@ -73,8 +73,6 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
         """Accuracy, or R²."""
 
-    # -- fitting ----------------------------------------------------------------------
-
     def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
         """Fit the network.
 
@@ -177,8 +175,15 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         if sample_weight is None:
             return None
         s: np.ndarray = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        if not s.sum() > 0:
+        with np.errstate(over="ignore"):
+            total = s.sum()
+        if not total > 0:
             raise InputError("sample_weight adds to 0; expected at least one positive weight")
+        if not np.isfinite(total):
+            raise InputError(
+                f"sample_weight has numbers up to {s.max():.3g}, and their sum is beyond the range "
+                f"of {s.dtype}; divide them, and alpha and l1 with them, by the largest"
+            )
         return s
 
     def _network(self, X: Any, Y: np.ndarray) -> Network:

@@ -23,6 +23,8 @@ COARSE = 1e-6
 # Rows that have a z, or a residual, so near a kink are left out where nothing could be compared.
 _NEAR = 1e-4
 _EPS = float(np.finfo(np.float64).eps)
+# Below the smallest normal number values are rounded to multiples of this: (1e-300)² is 0.
+_UNDERFLOW = float(np.finfo(np.float64).smallest_subnormal)
 
 
 class DifferencedCost:
@@ -166,7 +168,7 @@ def _in_steps_of(
             continue
         R1, R2 = (4 * D[1] - D[0]) / 3, (4 * D[2] - D[1]) / 3
         value = (16 * R2 - R1) / 15
-        rounding = 8 * _EPS * (size / (step * scale))
+        rounding = 8 * (_EPS * (size / (step * scale)) + _UNDERFLOW / (step * scale))
         uncertainty = abs(R2 - R1) + rounding
         if not np.isfinite(uncertainty):
             continue
