@@ -144,6 +144,36 @@ def test_a_gradient_that_is_not_finite_never_passes():
                 check_gradient(net, theta, X, Y, gradient=gradient, entries=2)
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    ("loss", "output"),
+    [
+        ("squared_error", "softmax"),
+        ("squared_error", "logistic"),
+        ("cross_entropy", "softmax"),
+    ],
+)
+def test_rows_that_saturate_beside_rows_that_do_not(loss, output, seed):
+    rng = np.random.default_rng(seed)
+    net = Network([2, 3, 2], activation="relu", output_activation=output, loss=loss)
+    X = 1e20 * rng.normal(size=(5, 2))
+    Y = np.eye(2)[[0, 1, 0, 1, 1]] if loss == "cross_entropy" else 1e20 * rng.random((5, 2))
+    theta = net.initial(seed)
+    theta[~net.is_weight] = 0.1 * rng.normal(size=int((~net.is_weight).sum()))
+    theta[: net.block("W1").stop] = np.abs(theta[: net.block("W1").stop])
+    X[0] = -np.abs(X[0])  # no hidden unit is on: z is b2 in this row, and 1e20 in others
+    X[1:] = np.abs(X[1:])
+    assert check_gradient(net, theta, X, Y).passed
+    with pytest.raises(GradientMismatch):
+        check_gradient(net, theta, X, Y, gradient=times(1.001, "b2"))
+
+
+@pytest.mark.parametrize("y", [1e-300, 1e150])
+def test_a_quotient_that_is_subnormal_is_no_mismatch(y):
+    net, theta, X, Y = problem(x=1e-300, y=y)
+    assert check_gradient(net, 1e-20 * theta, X, Y).passed
+
+
 @pytest.mark.parametrize("loss", ["squared_error", "half_squared_error", "huber"])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("y", [1e-170, 1e-300])

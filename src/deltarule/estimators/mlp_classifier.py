@@ -380,8 +380,9 @@ out_activation_, t_
         """The probability of each class (each label), in the order of ``classes_``.
 
         Outputs that are no probabilities, of identity or tanh, are estimates of some, and are
-        moved to the nearest from 0 to 1. Logistic outputs of more than two classes, and those,
-        are divided by their sum.
+        moved to the nearest that are: from 0 to 1, and of several classes with the sum 1 (the
+        Euclidean projection on the simplex). Logistic outputs of more than two classes are
+        divided by their sum. The class :meth:`predict` gives has the largest.
 
         Parameters
         ----------

@@ -169,6 +169,8 @@ def _in_steps_of(
         R1, R2 = (4 * D[1] - D[0]) / 3, (4 * D[2] - D[1]) / 3
         value = (16 * R2 - R1) / 15
         rounding = 8 * (_EPS * (size / (step * scale)) + _UNDERFLOW / (step * scale))
+        # The quotient itself may be subnormal, and so may what backpropagation adds over the rows.
+        rounding += 8 * _UNDERFLOW * (1 + len(cost.X))
         uncertainty = abs(R2 - R1) + rounding
         if not np.isfinite(uncertainty):
             continue
