@@ -1,4 +1,4 @@
-"""Probabilities of classes from outputs of any kind: some, and the predicted class has the largest."""
+"""Probabilities of classes from outputs of any kind: the predicted class has the largest."""
 
 import numpy as np
 import pytest
