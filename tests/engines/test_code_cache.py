@@ -137,6 +137,26 @@ def test_a_file_that_others_can_write_to_is_written_again(folder, capfd):
     assert cache.read_code("a.o") == CODE
 
 
+@pytest.mark.parametrize("writable", [True, False])
+def test_of_a_folder_that_is_only_read_it_is_not_said_that_code_is_kept(
+    folder, monkeypatch, capfd, writable
+):
+    cache.write_code("a.o", CODE)
+    # Not by its mode: root may write to any folder.
+    monkeypatch.setattr(os, "access", lambda path, mode: writable)
+    cache.announce.cache_clear()
+    try:
+        cache.announce()
+    finally:
+        cache.announce.cache_clear()
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert (f"is kept in {folder}" in said) == writable
+    assert (f"is not kept, since {folder} cannot be written to" in said) != writable
+    assert (cache.FOLDER in said) != writable
+    assert cache.read_code("a.o") == CODE
+
+
 def test_what_belongs_to_another_user_is_not_used(folder, monkeypatch, capfd):
     cache.write_code("a.o", CODE)
     owner = (folder / "a.o").stat().st_uid

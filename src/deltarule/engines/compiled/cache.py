@@ -112,6 +112,9 @@ def not_kept() -> str:
 def announce() -> None:
     """Say, once, that something is compiled and takes a while."""
     folder, why_not = _chosen()
+    if not why_not and not os.access(folder, os.W_OK):
+        # What another user has made, or an image that is read-only: it is read, and no more.
+        why_not = f"{folder} cannot be written to; name another folder with {FOLDER}"
     kept = f"is not kept, since {why_not}" if why_not else f"is kept in {folder}"
     _say(f"compiling for this processor, once; it takes about 10 seconds and {kept}")
 
@@ -188,9 +191,11 @@ def _check_folder(folder: Path) -> None:
         raise _Unusable(f"{folder} is not a folder")
     fault = _fault(status)
     if fault:
-        reason = f"{folder} {fault}, and what stands there is run as a program"
-        hint = f"let only its owner write to it (chmod go-w), or name another with {FOLDER}"
-        _say(f"compiled code is not taken from, nor kept in, {reason}; {hint}")
+        _say(
+            f"{folder} {fault}, and code is run with the rights of whoever reads it, so none is "
+            "taken from it nor kept in it; let only its owner write to it (chmod go-w), or name "
+            f"another folder with {FOLDER}"
+        )
         raise _Unusable(f"{folder} {fault}")
 
 
