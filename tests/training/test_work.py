@@ -1,6 +1,7 @@
 """What an epoch and a call cost does not grow with how many there were: by counts, not times."""
 
 import dataclasses
+import gc
 import pickle
 import sys
 import tracemalloc
@@ -36,11 +37,13 @@ def lines_of(run):
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # what it ends is of other tests, and may run Python's lines
     sys.settrace(trace)
     try:
         run()
     finally:
         sys.settrace(before)
+        gc.enable()
     return count
 
 
@@ -159,11 +162,13 @@ def test_an_epoch_does_the_same_work_after_many(schedule, criterion):
         "learning_rate": 1e-3,
     }
     before = sys.gettrace()
+    gc.disable()  # what it ends is of other tests, and may run Python's lines
     sys.settrace(trace)
     try:
         train(net, rows, targets, **options)
     finally:
         sys.settrace(before)
+        gc.enable()
     # Criteria that look every third or fifth epoch: whole strips are compared.
     assert max(counts[-30:]) <= max(counts[30:60]) + 10
 

@@ -88,7 +88,11 @@ def _model(snapshot: Snapshot) -> bytes:
             from deltarule.estimators import TableModel
 
             model = Model(snapshot.net, snapshot.theta, snapshot.history)
-            report = {"rows": {"train": int(snapshot.total_weight)}, "epochs": snapshot.epoch}
+            report = {
+                "rows": {"train": int(snapshot.total_weight)},
+                "epochs": snapshot.epoch,
+                "scores": {},  # in the units of a table, which the playground measures none in
+            }
             TableModel(model, data.schema, data.encoder, data.target_code, settings, report).save(
                 folder
             )
