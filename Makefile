@@ -80,8 +80,9 @@ $(STAMPS)/test: $(STAMPS)/package
 	$(EDITABLE) ".[test]"
 	@touch $@
 
+# With the playground's packages, whose types mypy reads.
 $(STAMPS)/lint: $(STAMPS)/package
-	$(EDITABLE) ".[lint]"
+	$(EDITABLE) ".[lint,playground]"
 	@touch $@
 
 $(STAMPS)/docs: $(STAMPS)/package
