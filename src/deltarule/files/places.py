@@ -24,6 +24,7 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.safetensors"
+_LOOKS = 5
 
 
 def new_folder(path: Path) -> int:
@@ -49,7 +50,14 @@ def check_replaceable(given: Path, target: Path, kind: str, overwrite: bool) -> 
         return
     if not overwrite:
         raise exists_already(given)
-    if not is_bundle(target, kind):
+    # Where names cannot be exchanged, a folder that another process replaces is gone for a moment
+    # and may be there again at the next look; whoever replaces it looks once more under the lock.
+    for _ in range(_LOOKS):
+        if is_bundle(target, kind):
+            break
+        if not os.path.lexists(target):
+            return
+    else:
         raise FileError(
             f"{str(given)!r} exists and is not a folder with a {kind}; it is left untouched. "
             "Choose another name"
@@ -81,8 +89,11 @@ def is_bundle(folder: Path, kind: str) -> bool:
     """
     if not folder.is_dir():
         return False
-    if not any(folder.iterdir()):
-        return True
+    try:
+        if not any(folder.iterdir()):
+            return True
+    except FileNotFoundError:  # replaced by another process at this moment
+        return False
     try:
         given = read_json(folder / MANIFEST)
     except FileError:
