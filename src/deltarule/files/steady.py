@@ -72,8 +72,9 @@ class _Seen:
         """Whether the name still leads there."""
         now = self._identity()
         if now is None and self.was is None:
-            # Where names cannot be exchanged, it has none for a moment.
-            return not self._being_replaced()
+            # Where names cannot be exchanged, it has none for a moment; that may have ended
+            # between the look at the name and the one at what stands beside it.
+            return not self._being_replaced() and self._identity() is None
         return now == self.was
 
     def _identity(self) -> tuple[int, int] | None:
