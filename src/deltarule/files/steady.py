@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from deltarule.errors import FileError
 from deltarule.files.moving import clear_errors, leftovers, locked, resolved
 
 __all__ = ["steady"]
@@ -74,7 +75,13 @@ class _Seen:
         if now is None and self.was is None:
             # Where names cannot be exchanged, it has none for a moment; that may have ended
             # between the look at the name and the one at what stands beside it.
-            return not self._being_replaced() and self._identity() is None
+            if self._being_replaced() or self._identity() is not None:
+                return False
+            try:
+                with locked(resolved(self.folder).parent, shared=True):
+                    return self._identity() is None
+            except (OSError, ValueError, FileError):  # there is no folder to lock
+                return True
         return now == self.was
 
     def _identity(self) -> tuple[int, int] | None:
