@@ -18,7 +18,7 @@ from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import Bundle, Part, read_bundle, read_json, steady, write_bundle
 from deltarule.files.fields import field_value
 from deltarule.maths import Network
-from deltarule.maths.formulamarks import check_marks, is_own, marked, network_marks
+from deltarule.maths.formula_fingerprint import check_marks, is_own, marked, network_marks
 from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule, StepInfo
 from deltarule.training.batches import Batches
 from deltarule.training.history import History
