@@ -224,6 +224,10 @@ class Network:
             ``"auto"`` takes, layer by layer, He for ReLU and its kin, LeCun for SELU,
             Glorot for the others.
 
+        Returns
+        -------
+        theta : array of shape (p,)
+
         Raises
         ------
         InputError, UnknownName
