@@ -56,11 +56,11 @@ def score(*arguments, **options):
 tabular.score_outputs = score
 """
 SAVING = """
-from deltarule.files import bundles, single
-def hold(*arguments, whole=single.hold_new):
+from deltarule.files import atomic_file, bundles
+def create(*arguments, whole=atomic_file.create_locked):
     press()
     return whole(*arguments)
-bundles.hold_new = single.hold_new = hold
+bundles.create_locked = atomic_file.create_locked = create
 """
 WRITING_TO_A_PIPE = """
 import pathlib

@@ -8,7 +8,7 @@ from tests.cli.conftest import CLASSES, FAST, NUMBERS, contents
 
 from deltarule.cli import explaining, fitting
 from deltarule.estimators import TableModel
-from deltarule.files import moving
+from deltarule.files import locking
 from deltarule.training import load_recording
 from deltarule.training.recording import digest_of_theta
 
@@ -115,7 +115,7 @@ def test_a_disk_that_is_full_at_the_end(here, deltarule, monkeypatch, tmp_path_f
     """What cannot be saved near its place is saved among temporary files."""
     temporary = tmp_path_factory.mktemp("temporary")
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    original = moving.hold_new
+    original = locking.create_locked
 
     def full(path, make):
         if path.is_relative_to(here):
@@ -123,7 +123,7 @@ def test_a_disk_that_is_full_at_the_end(here, deltarule, monkeypatch, tmp_path_f
         return original(path, make)
 
     just_before_saving(
-        monkeypatch, lambda: monkeypatch.setattr("deltarule.files.bundles.hold_new", full)
+        monkeypatch, lambda: monkeypatch.setattr("deltarule.files.bundles.create_locked", full)
     )
     found = fit(deltarule, "m", "--quiet")
     assert found.status == 3

@@ -15,7 +15,7 @@ from deltarule.estimators.dividing import divided, known_target, known_weights
 from deltarule.estimators.table_model import TableModel
 from deltarule.estimators.table_settings import TableSettings
 from deltarule.estimators.threads import blas_threads_for
-from deltarule.files import steady
+from deltarule.files import consistent_read
 from deltarule.tables import Table, TableSource, TypedColumns, apply_schema
 from deltarule.training import (
     Model,
@@ -108,7 +108,9 @@ class RecordedTable:
         InputError
             If the table was the result of a query, and ``run_recorded_sql`` was not given.
         """
-        model, recording = steady(folder, lambda: (TableModel.load(folder), load_recording(folder)))
+        model, recording = consistent_read(
+            folder, lambda: (TableModel.load(folder), load_recording(folder))
+        )
         return cls.of(model, recording, data, run_recorded_sql=run_recorded_sql)
 
     @classmethod

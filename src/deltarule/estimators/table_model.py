@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.errors import DataError, FileError
 from deltarule.estimators.scores import score_outputs
 from deltarule.estimators.table_targets import decoded, network_targets
-from deltarule.files.fields import field_value
+from deltarule.files.dataclass_fields import field_value
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
 from deltarule.training import History, Model, Recording, load_model, save_model
 
