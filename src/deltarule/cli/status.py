@@ -96,8 +96,9 @@ def saving(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
     """Write something whole: Ctrl-C is answered when it is written, and the message is true.
 
     Ctrl-C ends waiting for a lock that another process holds, so that the data are saved under
-    another path. Gives a list of ``what`` alone, to be replaced where it was saved under another name. With
-    ``interruptible``, Ctrl-C is answered at once, and what was begun does not count as saved.
+    another path. Gives a list of ``what`` alone, to be replaced where it was saved under another
+    name. With ``interruptible``, Ctrl-C is answered at once, and what was begun does not count as
+    saved.
 
     Raises
     ------

@@ -4,8 +4,8 @@ A *bundle* is a folder of JSON files and one safetensors file of arrays. Its
 ``manifest.json`` names the format, its version and the SHA-256 of every other file, so a
 truncated or edited file is noticed when the bundle is read.
 
-Everything that the library saves is written by this package, so that a reader sees the old content or
-the new: see :mod:`deltarule.files.filesystem` and :mod:`deltarule.files.locking`.
+Everything that the library saves is written by this package, so that a reader sees the old content
+or the new: see :mod:`deltarule.files.filesystem` and :mod:`deltarule.files.locking`.
 """
 
 from deltarule.files.atomic_file import is_stream, read_json, write_bytes, write_json

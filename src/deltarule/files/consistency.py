@@ -18,10 +18,10 @@ T = TypeVar("T")
 def consistent_read(folder: str | os.PathLike[str], read: Callable[[], T]) -> T:
     """Return what ``read()`` returns for a folder that is not replaced while it runs.
 
-    Saving puts another folder under the same name. If ``read()`` fails, or the name leads to another
-    folder afterwards, it runs once more with the lock that keeps the folder from being replaced,
-    and that outcome counts. So a folder is never said to be missing or damaged because it was just
-    being replaced.
+    Saving puts another folder under the same name. If ``read()`` fails, or the name leads to
+    another folder afterwards, it runs once more with the lock that keeps the folder from being
+    replaced, and that outcome counts. So a folder is never reported as missing or damaged because
+    another process was replacing it.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def _identity_while_open(folder: str | os.PathLike[str]) -> Iterator[tuple[int, 
 def _identity(folder: str | os.PathLike[str] | int) -> tuple[int, int] | None:
     """Return the device and inode number of a folder; None if it is missing."""
     try:
-        state = os.stat(folder)
+        state = os.stat(folder)  # noqa: PTH116  of a path or a file descriptor
     except (OSError, ValueError):
         return None
     return state.st_dev, state.st_ino
