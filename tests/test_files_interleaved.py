@@ -1,7 +1,8 @@
 """Two threads at one folder, in every order of their file operations with two switches.
 
 Thread 0 runs to its i-th operation on names, then thread 1 to its j-th, then thread 0 to its end,
-then thread 1 to its end, for every i and j. A thread that waits for a lock lets the other continue.
+then thread 1 to its end, for every i and j, and with the threads exchanged. A thread that waits for
+a lock lets the other continue.
 """
 
 import itertools
@@ -21,7 +22,9 @@ from deltarule.files import (
     filesystem,
     is_bundle,
     locking,
+    path_checks,
     read_bundle,
+    read_json,
     write_bundle,
 )
 
@@ -37,16 +40,17 @@ OLD = 1
 class Schedule:
     """Lets one of two threads run at a time, and switches between them after given steps."""
 
-    def __init__(self, *steps):
+    def __init__(self, *steps, looks=(True, True)):
+        self.looks = looks  # which threads may be stopped before they look
         self.steps = [*steps, math.inf, math.inf]  # of thread 0, 1, 0, 1
         self.turn, self.taken = 0, [0, 0]
         self.ended, self.numbers, self.outcomes = [False, False], {}, [None, None]
         self.changed = threading.Condition()
 
-    def step(self, wanted, *, waiting=False):
+    def step(self, *, look=False, waiting=False):
         """Called before each operation."""
         number = self.numbers.get(threading.get_ident())
-        if number is None or not wanted[number]:
+        if number is None or (look and not self.looks[number]):
             return
         with self.changed:
             self.taken[number] += 1
@@ -93,27 +97,26 @@ def hooked(request, monkeypatch):
         pytest.skip("this system cannot exchange two names")
     hooks = types.SimpleNamespace(schedule=Schedule())
 
-    def before(function, wanted):
+    def before(function, look=False):
         def called(*arguments, **options):
-            hooks.schedule.step(wanted)
+            hooks.schedule.step(look=look)
             return function(*arguments, **options)
 
         return called
 
     def sleep(seconds):
-        hooks.schedule.step((True, True), waiting=True)
+        hooks.schedule.step(waiting=True)
         time.sleep(seconds / 10)
 
-    monkeypatch.setattr(os, "fsync", lambda number: None)
-    # Thread 0 saves: only its changes matter. Thread 1 also looks, unless it saves as well.
-    looks = (False, request.node.callspec.params.get("what") != "save")
-    for names, wanted in ((CHANGES, (True, True)), (LOOKS, looks)):
-        for name in names:
-            monkeypatch.setattr(os, name, before(getattr(os, name), wanted))
-    rename = before(filesystem._rename_with_flag, (True, True))
+    for name in (*CHANGES, *LOOKS):
+        monkeypatch.setattr(os, name, before(getattr(os, name), look=name in LOOKS))
+    rename = before(filesystem._rename_with_flag)
     monkeypatch.setattr(filesystem, "_rename_with_flag", rename)
     fake_time = types.SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
     monkeypatch.setattr(locking, "time", fake_time)
+    monkeypatch.setattr(os, "fsync", lambda number: None)
+    # It does not look at the folder that is replaced.
+    monkeypatch.setattr(path_checks, "_try_to_create", lambda target, inner: None)
     return hooks
 
 
@@ -122,23 +125,30 @@ def save(folder, value, **options):
 
 
 def load(folder):
-    documents, arrays = read_bundle(folder, KIND, 1)
-    assert set(arrays["x"]) == {documents["a.json"]}
-    return documents["a.json"]
+    """The number that both files say, read one after the other."""
+    (_, arrays), value = consistent_read(
+        folder, lambda: (read_bundle(folder, KIND, 1), read_json(folder / "a.json"))
+    )
+    assert set(arrays["x"]) == {value}
+    return value
 
 
-def orders(hooked, prepare, first, second):
-    """Run two actions in every order with two switches; gives the outcomes of each."""
-    prepare()
-    hooked.schedule = alone = Schedule()
-    assert not [found for found in alone.run(first, second) if isinstance(found, AssertionError)]
-    assert min(alone.taken) > 1
-    # After a change of thread 0 thread 1 may need more operations than it took alone.
-    for i, j in itertools.product(*((*range(taken + 1), math.inf) for taken in alone.taken)):
-        hooked.schedule = Schedule()
+def orders(hooked, prepare, save, other, looks=(False, True)):
+    """Run two actions in every order with two switches; gives the outcomes of each.
+
+    ``looks`` says which of the two is stopped before it looks, and not only before its changes.
+    """
+    for turn in (1, -1):
+        actions = (save, other)[::turn]
         prepare()
-        hooked.schedule = Schedule(i, j)
-        yield hooked.schedule.run(first, second)
+        hooked.schedule = alone = Schedule(looks=looks[::turn])
+        alone.run(*actions)
+        # After a change of one thread the other may need more operations than it took alone.
+        for i, j in itertools.product(*((*range(taken + 1), math.inf) for taken in alone.taken)):
+            hooked.schedule = Schedule()
+            prepare()
+            hooked.schedule = Schedule(i, j, looks=looks[::turn])
+            yield hooked.schedule.run(*actions)[::turn]
 
 
 @pytest.fixture
@@ -180,7 +190,8 @@ def test_a_reader_of_a_new_folder_sees_none_or_all_of_it(tmp_path, hooked):
     place = []
 
     def prepare():
-        place.append(tmp_path / f"{next(numbers)}")
+        place.append(tmp_path / f"{next(numbers)}" / "b")
+        place[-1].parent.mkdir()
 
     for saved, read in orders(hooked, prepare, lambda: save(place[-1], 2), lambda: load(place[-1])):
         assert saved is None
@@ -197,14 +208,17 @@ def test_whoever_may_replace_a_folder_is_never_refused(folder, hooked, what):
         "check": lambda: check_bundle_path(folder, KIND, overwrite=True),
         "kind": lambda: consistent_read(folder, lambda: is_bundle(folder, KIND)) or 1 / 0,
     }[what]
+    # What a saver does after it has released the lock must not depend on a look.
+    looks = (True, False) if what == "save" else (False, True)
     for saved, other in orders(
-        hooked, lambda: None, lambda: save(folder, 2, overwrite=True), second
+        hooked, lambda: None, lambda: save(folder, 2, overwrite=True), second, looks
     ):
         assert saved is None
         assert other in (None, True)
         assert intact(folder, 2, 3)
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_left_between_two_renames_is_found(tmp_path, hooked):
     """A saver was killed there; the next one saves while a reader looks."""
     folder = tmp_path / "b"
@@ -224,3 +238,12 @@ def test_a_folder_that_was_left_between_two_renames_is_found(tmp_path, hooked):
         found.add(read if read in (OLD, 2) else "interrupted")
         assert intact(folder, 2)
     assert found >= {"interrupted", 2}
+
+
+@pytest.mark.slow
+def test_two_readers_that_look_for_what_was_left_do_not_disturb_each_other(tmp_path, hooked):
+    folder = tmp_path / "b"
+    save(folder, OLD)
+    folder.rename(filesystem.temporary_name(folder, "replaced"))
+    for found in orders(hooked, lambda: None, lambda: load(folder), lambda: load(folder)):
+        assert all("was interrupted, and left it as" in str(each) for each in found)
