@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import contents
 
 from deltarule import MLPClassifier, MLPRegressor
-from deltarule.estimators import TableModel
+from deltarule.tabular import TableModel
 from deltarule.training import StopFlag
 from deltarule.waiting import any_left, waited_for
 
@@ -40,11 +40,11 @@ StepRun._steps = steps
 # Compiling and loading what is compiled are one call, which never comes back here.
 COMPILING = """
 from types import SimpleNamespace
-from deltarule.engines import choice
+from deltarule.engines import registry
 choice.importlib = SimpleNamespace(import_module=block, util=choice.importlib.util)
 """
 SCORING = """
-import deltarule.estimators.tabular as tabular
+import deltarule.tabular.fit as tabular
 from deltarule.training.steps import StepRun
 def steps(self, *arguments, whole=StepRun._steps):
     if len(self.history):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import CLASSES, FAST, NUMBERS, contents
 
-from deltarule.cli import explaining, fitting
-from deltarule.estimators import TableModel
+from deltarule.cli import run_explain, run_fit
 from deltarule.files import locking
+from deltarule.tabular import TableModel
 from deltarule.training import load_recording
 from deltarule.training.recording import digest_of_theta
 
@@ -26,13 +26,13 @@ def fit(deltarule, out, *options):
 
 def just_before_saving(monkeypatch, do):
     """Let something happen after training."""
-    original = fitting.loss_picture
+    original = run_fit.loss_picture
 
     def picture(model):
         do()
         return original(model)
 
-    monkeypatch.setattr(fitting, "loss_picture", picture)
+    monkeypatch.setattr(run_fit, "loss_picture", picture)
 
 
 def test_a_link_to_a_model_is_followed(here, deltarule):
@@ -137,7 +137,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_cost_the_model(here, deltarule,
     def broken(model):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(fitting, "loss_picture", broken)
+    monkeypatch.setattr(run_fit, "loss_picture", broken)
     with pytest.raises(ZeroDivisionError):
         fit(deltarule, "m")
     assert TableModel.load(here / "m").settings["epochs"] == 2
@@ -157,7 +157,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_cost_the_model(here, deltarule,
 def test_a_place_that_cannot_be_is_refused_before_training(
     here, deltarule, monkeypatch, out, message
 ):
-    monkeypatch.setattr(fitting, "fit_table", None)
+    monkeypatch.setattr(run_fit, "fit_table", None)
     found = fit(deltarule, out, "--force")
     # What is no name at all is an argument that cannot be used.
     assert found.status == (2 if message in ("null", "surrogates not allowed") else 3)
@@ -186,7 +186,7 @@ def test_half_a_surrogate_pair_is_refused_before_training(here, deltarule, monke
         rows += f'{{"a": {i % 7}, "{name}": {level}, "y": {label}}}\n'
     Path("t.jsonl").write_text(rows)
     # The readers of tables may refuse it before.
-    monkeypatch.setattr("deltarule.estimators.tabular.train", None)
+    monkeypatch.setattr("deltarule.tabular.fit.train", None)
     found = deltarule("fit", "t.jsonl", "--target", "y", "--out", "m", *FAST)
     assert found.status == 3
     assert found.err.startswith("error: ")
@@ -214,13 +214,13 @@ def test_predictions_keep_what_appears_and_are_not_lost(here, deltarule, monkeyp
 
 def test_a_page_is_not_lost(here, deltarule, monkeypatch):
     assert fit(deltarule, "m").status == 0
-    original = explaining._write_page
+    original = run_explain._write_page
 
     def page(*arguments):
         original(*arguments)
         Path("page.html").write_text("mine")
 
-    monkeypatch.setattr(explaining, "_write_page", page)
+    monkeypatch.setattr(run_explain, "_write_page", page)
     found = deltarule("explain", "m", "t.csv", "--html", "page.html", "--quiet")
     assert found.status == 3
     assert Path("page.html").read_text() == "mine"

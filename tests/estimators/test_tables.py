@@ -13,10 +13,10 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from deltarule.errors import DataError, FileError, InputError, UnknownName
-from deltarule.estimators import TableModel, TableSettings, fit_table
-from deltarule.estimators.dividing import divided
-from deltarule.estimators.scores import baselines, compared, score_outputs
 from deltarule.tables import TableEncoder, apply_schema, infer_schema, read_table, table_from_frame
+from deltarule.tabular import TableModel, TableSettings, fit_table
+from deltarule.tabular.scores import baselines, compared, score_outputs
+from deltarule.tabular.splitting import divided
 from deltarule.training import StopFlag
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -207,7 +207,7 @@ def test_saved_and_loaded_it_predicts_the_same(cancer, diabetes, tmp_path):
 def test_predictions_of_a_long_table_come_in_pieces(diabetes, monkeypatch):
     model, table = diabetes
     whole = model.predict(table)
-    monkeypatch.setattr("deltarule.estimators.table_model._CHUNK", 100)
+    monkeypatch.setattr("deltarule.tabular.model._CHUNK", 100)
     assert np.allclose(model.predict(table), whole, rtol=1e-5)
 
 

@@ -18,6 +18,7 @@ ORDER = [
     ["engines"],
     ["training"],
     ["cluster"],
+    ["tabular"],
     ["estimators"],
     ["explain", "export"],
     ["playground"],

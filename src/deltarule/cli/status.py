@@ -25,7 +25,7 @@ from deltarule.errors import (
     InputError,
 )
 
-__all__ = ["STATUSES", "Status", "Terminated", "execute", "saving", "terminated", "told"]
+__all__ = ["STATUSES", "Status", "Terminated", "execute", "handle_errors", "saving", "terminated"]
 
 
 class Status(IntEnum):
@@ -147,7 +147,7 @@ def _interrupted(error: KeyboardInterrupt) -> tuple[str, Status]:
 
 
 @contextmanager
-def told(as_json: bool = False) -> Iterator[None]:
+def handle_errors(as_json: bool = False) -> Iterator[None]:
     """Turn what was foreseen into one line and an exit status; leave faults as they are."""
     _SAVED.clear()
     try:

@@ -18,7 +18,7 @@ from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import Bundle, Part, consistent_read, read_bundle, read_json, write_bundle
 from deltarule.files.dataclass_fields import field_value
 from deltarule.maths import Network
-from deltarule.maths.formulamarks import check_marks, is_own, marked, network_marks
+from deltarule.maths.formula_fingerprint import check_marks, is_own, marked, network_marks
 from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule, StepInfo
 from deltarule.training.batches import Batches
 from deltarule.training.history import History
