@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(locking.fcntl is None, reason="this system has n
 KIND = "test bundle"
 # Operations that other threads can see, and those by which they see them.
 CHANGES = ("mkdir", "rename", "replace", "link", "unlink", "rmdir", "open")
-LOOKS = ("stat", "lstat", "listdir")
+LOOKS = ("stat", "lstat", "listdir", "close")
 OLD = 1
 
 
@@ -133,12 +133,13 @@ def load(folder):
     return value
 
 
-def orders(hooked, prepare, save, other, looks=(False, True)):
+def orders(hooked, prepare, save, other, looks=(False, True), turns=(1, -1)):
     """Run two actions in every order with two switches; gives the outcomes of each.
 
-    ``looks`` says which of the two is stopped before it looks, and not only before its changes.
+    ``looks`` says which of the two is stopped before it looks, and not only before its changes;
+    ``turns`` which of them begins: 1 the first, -1 the second.
     """
-    for turn in (1, -1):
+    for turn in turns:
         actions = (save, other)[::turn]
         prepare()
         hooked.schedule = alone = Schedule(looks=looks[::turn])
@@ -209,9 +210,9 @@ def test_whoever_may_replace_a_folder_is_never_refused(folder, hooked, what):
         "kind": lambda: consistent_read(folder, lambda: is_bundle(folder, KIND)) or 1 / 0,
     }[what]
     # What a saver does after it has released the lock must not depend on a look.
-    looks = (True, False) if what == "save" else (False, True)
+    looks, turns = ((True, False), (1,)) if what == "save" else ((False, True), (1, -1))
     for saved, other in orders(
-        hooked, lambda: None, lambda: save(folder, 2, overwrite=True), second, looks
+        hooked, lambda: None, lambda: save(folder, 2, overwrite=True), second, looks, turns
     ):
         assert saved is None
         assert other in (None, True)
@@ -229,8 +230,9 @@ def test_a_folder_that_was_left_between_two_renames_is_found(tmp_path, hooked):
         (folder / "note.txt").write_text("mine")
         folder.rename(filesystem.temporary_name(folder, "replaced"))
 
+    turns = (1,)
     for saved, read in orders(
-        hooked, prepare, lambda: save(folder, 2, overwrite=True), lambda: load(folder)
+        hooked, prepare, lambda: save(folder, 2, overwrite=True), lambda: load(folder), turns=turns
     ):
         assert saved is None
         interrupted = isinstance(read, FileError) and "was interrupted, and left it as" in str(read)
@@ -245,5 +247,6 @@ def test_two_readers_that_look_for_what_was_left_do_not_disturb_each_other(tmp_p
     folder = tmp_path / "b"
     save(folder, OLD)
     folder.rename(filesystem.temporary_name(folder, "replaced"))
-    for found in orders(hooked, lambda: None, lambda: load(folder), lambda: load(folder)):
+    looker = lambda: load(folder)  # noqa: E731
+    for found in orders(hooked, lambda: None, looker, looker, (True, True), (1,)):
         assert all("was interrupted, and left it as" in str(each) for each in found)

@@ -171,24 +171,30 @@ def listing(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def trials(tmp_path, monkeypatch, there):
+    """For each call that a saver makes: its number, a folder, and the files expected in the end."""
+
+    def place(name):
+        (tmp_path / name).mkdir()
+        if there:
+            prepared(tmp_path / name / "b")
+        return tmp_path / name / "b"
+
+    folder = place("trial")
+    calls = calls_of(tmp_path, monkeypatch, lambda: write(folder, 2, overwrite=True))
+    wanted = listing(folder.parent)
+    assert calls > 15
+    for call in range(1, calls + 1):
+        yield call, place(f"{call}"), wanted
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("there", [False, True], ids=["new", "replaced"])
 def test_a_kill_at_each_call_leaves_the_old_or_the_new_whole(
     tmp_path, monkeypatch, system, there, after
 ):
-    trial = tmp_path / "trial"
-    trial.mkdir()
-    if there:
-        prepared(trial / "b")
-    calls = calls_of(trial, monkeypatch, lambda: write(trial / "b", 2, overwrite=True))
-    wanted, found = listing(trial), set()
-    assert calls > 15
-    for call in range(1, calls + 1):
-        place = tmp_path / f"{call}"
-        place.mkdir()
-        folder = place / "b"
-        if there:
-            prepared(folder)
+    found = set()
+    for call, folder, wanted in trials(tmp_path, monkeypatch, there):
 
         def killed(call=call, folder=folder):
             hooked(
@@ -210,7 +216,7 @@ def test_a_kill_at_each_call_leaves_the_old_or_the_new_whole(
         # The next one that saves clears up.
         write(folder, 3, overwrite=True)
         assert read(folder) == 3
-        assert listing(place) == wanted
+        assert listing(folder.parent) == wanted
         if there:
             assert theirs(folder) == ALL_THEIRS
     expected = {1, 2} if there else {2}
@@ -226,18 +232,7 @@ def test_a_kill_at_each_call_leaves_the_old_or_the_new_whole(
 def test_a_failure_at_each_call_leaves_the_old_or_the_new_whole(
     tmp_path, monkeypatch, system, there, error
 ):
-    trial = tmp_path / "trial"
-    trial.mkdir()
-    if there:
-        prepared(trial / "b")
-    calls = calls_of(trial, monkeypatch, lambda: write(trial / "b", 2, overwrite=True))
-    wanted = listing(trial)
-    for call in range(1, calls + 1):
-        place = tmp_path / f"{call}"
-        place.mkdir()
-        folder = place / "b"
-        if there:
-            prepared(folder)
+    for call, folder, wanted in trials(tmp_path, monkeypatch, there):
 
         def fail(number, done, call=call):
             if number == call and not done:
@@ -263,7 +258,7 @@ def test_a_failure_at_each_call_leaves_the_old_or_the_new_whole(
             assert found is not None
         write(folder, 3, overwrite=True)
         assert read(folder) == 3
-        assert listing(place) == wanted
+        assert listing(folder.parent) == wanted
 
 
 def test_a_kill_at_each_call_leaves_the_old_or_the_new_file(tmp_path, monkeypatch):
