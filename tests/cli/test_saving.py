@@ -241,8 +241,8 @@ def test_ctrl_c_ends_waiting_for_a_lock(tmp_path, monkeypatch):
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(locking, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=poll))
-    with pytest.raises(KeyboardInterrupt), locking.folder_lock(tmp_path), saving("f"):
-        with pytest.raises(FileError, match="cannot lock the folder .*another process has held"):
-            write_bytes(tmp_path / "f", b"")
+    refused = pytest.raises(FileError, match=r"cannot lock the folder .*another process has held")
+    with pytest.raises(KeyboardInterrupt), locking.folder_lock(tmp_path), saving("f"), refused:
+        write_bytes(tmp_path / "f", b"")
     assert not locking.stop_waiting.is_set()
     assert list(tmp_path.iterdir()) == []
