@@ -41,7 +41,7 @@ StepRun._steps = steps
 COMPILING = """
 from types import SimpleNamespace
 from deltarule.engines import registry
-choice.importlib = SimpleNamespace(import_module=block, util=choice.importlib.util)
+registry.importlib = SimpleNamespace(import_module=block, util=registry.importlib.util)
 """
 SCORING = """
 import deltarule.tabular.fit as tabular
