@@ -214,7 +214,7 @@ class Network:
     def initial(
         self, seed: int, initializer: str | Initializer | Mapping[str, Any] = "auto"
     ) -> np.ndarray:
-        """Random initial parameters: weights from the initializer, biases 0.
+        """Random initial parameters, of shape (p,): weights from the initializer, biases 0.
 
         Parameters
         ----------
@@ -223,10 +223,6 @@ class Network:
         initializer : str or Initializer
             ``"auto"`` takes, layer by layer, He for ReLU and its kin, LeCun for SELU,
             Glorot for the others.
-
-        Returns
-        -------
-        theta : array of shape (p,)
 
         Raises
         ------
