@@ -12,7 +12,7 @@ from deltarule.explain.subject import Column
 from deltarule.explain.symbols import Mark, dotted
 from deltarule.explain.update_nodes import UpdateNodes
 from deltarule.maths.printing.boxes import Big, Partial, Scripted, Symbol, Terms, Words
-from deltarule.tables.columncodes import NumberCode
+from deltarule.tables.column_encoders import NumberEncoder
 
 __all__ = ["ColumnNodes"]
 
@@ -67,7 +67,7 @@ class ColumnNodes(UpdateNodes):
         code = getattr(column, "code", None)
         if not column.inputs:
             return f"{known}; it did not vary in training and feeds no input"
-        if isinstance(code, NumberCode) and code.varies and cell is not None:
+        if isinstance(code, NumberEncoder) and code.varies and cell is not None:
             rate = up[column.inputs[0]] / code.std
             unit = "day" if column.kind == "date" else "unit of it"
             return f"{known}; per {unit} the loss changes by {number_text(rate)}"

@@ -15,7 +15,7 @@ from deltarule.explain.subject import Column, Target
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box, Fraction, Terms, Words
 from deltarule.tables import TargetEncoder
-from deltarule.tables.columncodes import CategoryCode, NumberCode
+from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder
 
 __all__ = ["EncodedColumn", "EncodedTarget", "encoded_columns", "encoded_target"]
 
@@ -29,20 +29,20 @@ class EncodedColumn(Column):
 
     Attributes
     ----------
-    code : NumberCode or CategoryCode
+    code : NumberEncoder or CategoryEncoder
     numbers : array of float64, or None
         The cells of a number or date as the code takes them.
     dtype : dtype
         What the network takes.
     """
 
-    code: NumberCode | CategoryCode
+    code: NumberEncoder | CategoryEncoder
     numbers: np.ndarray | None = None
     dtype: Any = np.float64
 
     def derivation(self, mark: Mark, k: int, sample: int, value: float, name: str) -> Derivation:
         """Input k of a row, from its cell."""
-        if isinstance(self.code, CategoryCode):
+        if isinstance(self.code, CategoryEncoder):
             return self._level(mark, sample, value, name)
         indicator = self.code.indicator and k == self.inputs[-1]
         if indicator:
@@ -61,7 +61,7 @@ class EncodedColumn(Column):
     def _standardised(self, mark: Mark, sample: int, value: float, name: str) -> Derivation:
         """(x − mean)/std; the median stands in for a missing cell."""
         code, numbers = self.code, self.numbers
-        assert isinstance(code, NumberCode)
+        assert isinstance(code, NumberEncoder)
         assert numbers is not None
         missing = bool(np.isnan(numbers[sample]))
         raw = code.median if missing else float(numbers[sample])
@@ -151,10 +151,10 @@ def encoded_columns(model: Any, typed: Any, dtype: Any) -> tuple[EncodedColumn, 
     """The columns behind the inputs of a table model, for rows of its table."""
     kinds = {column.name: column.kind for column in model.schema.columns}
     found, at = [], 0
-    for code in model.encoder.codes:
+    for code in model.encoder.column_encoders:
         width = len(code.features())
         cells = typed.columns[code.name]
-        numeric = isinstance(code, NumberCode)
+        numeric = isinstance(code, NumberEncoder)
         kind = kinds.get(code.name, "number" if numeric else "category")
         found.append(
             EncodedColumn(

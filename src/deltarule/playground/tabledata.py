@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.errors import DataError, InputError
 from deltarule.playground.data import Axis, Data, Target, held_out
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
-from deltarule.tables.columncodes import NumberCode
+from deltarule.tables.column_encoders import NumberEncoder
 
 __all__ = ["ReadTable", "TableData", "table_data"]
 
@@ -80,14 +80,14 @@ class TableData(Data):
         Axis(name='b', inputs=(1, 2), levels=('u', 'v'), date=False)
         """
         found, at = [], 0
-        for code in self.encoder.codes:
+        for code in self.encoder.column_encoders:
             names = code.features()
             inputs = tuple(range(at, at + len(names)))
             at += len(names)
-            if isinstance(code, NumberCode) and names[:1] == [code.name]:
+            if isinstance(code, NumberEncoder) and names[:1] == [code.name]:
                 date = self.schema[code.name].kind == "date"
                 found.append(Axis(code.name, inputs[:1], date=date))
-            elif isinstance(code, NumberCode):
+            elif isinstance(code, NumberEncoder):
                 # Nothing but whether it is known.
                 found += [Axis(name, (k,)) for name, k in zip(names, inputs, strict=True)]
             elif names:
@@ -189,9 +189,9 @@ def _shown(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray]:
     """What makes an input the number that stands in the table; 0 and 1 for a mark of a level."""
     offsets, scales = np.zeros(encoder.n_features), np.ones(encoder.n_features)
     at = 0
-    for code in encoder.codes:
+    for code in encoder.column_encoders:
         names = code.features()
-        if isinstance(code, NumberCode) and names and names[0] == code.name:
+        if isinstance(code, NumberEncoder) and names and names[0] == code.name:
             offsets[at], scales[at] = code.mean, code.std
         at += len(names)
     return offsets, scales

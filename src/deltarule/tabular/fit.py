@@ -18,7 +18,7 @@ from deltarule.tables import (
     TypedColumns,
     apply_schema,
 )
-from deltarule.tables.storable import check_storable
+from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.model import TableModel, fingerprint, predicting_engine
 from deltarule.tabular.network_targets import decoded, network_targets, table_network
 from deltarule.tabular.scores import Baseline, baselines, compared, score_outputs
@@ -112,7 +112,7 @@ def fit_table(
     started = time.perf_counter()
     tell("encoding")
     typed = apply_schema(schema, table)
-    check_storable(typed, schema)
+    check_unicode(typed, schema)
     parts = split_data(schema, typed, settings)
     fitting = parts["train"]
     encoder = TableEncoder().fit(fitting, schema, weights=fitting.weights)
