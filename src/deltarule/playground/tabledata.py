@@ -9,7 +9,15 @@ import numpy as np
 
 from deltarule.errors import DataError, InputError
 from deltarule.playground.data import Axis, Data, Target, held_out
-from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
+from deltarule.tables import (
+    Schema,
+    Table,
+    TableEncoder,
+    TargetEncoder,
+    TextColumn,
+    TypedColumns,
+    apply_schema,
+)
 from deltarule.tables.column_encoders import NumberEncoder
 
 __all__ = ["ReadTable", "TableData", "table_data"]
@@ -178,11 +186,9 @@ def table_data(
     )
 
 
-def _comparable(target: np.ndarray) -> np.ndarray:
+def _comparable(target: np.ndarray | TextColumn) -> np.ndarray:
     """Labels as numbers, which a split sorts."""
-    return (
-        np.unique(target.astype(str), return_inverse=True)[1] if target.dtype == object else target
-    )
+    return target.ranks() if isinstance(target, TextColumn) else target
 
 
 def _shown(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray]:

@@ -153,7 +153,9 @@ def fit_table(
     tell("scoring")
     model = Model(net, result.theta, result.history)
     truth = {
-        name: target.transform(known_target(part)) if target.classes else known_target(part)
+        name: target.transform(known_target(part))
+        if target.classes
+        else np.asarray(known_target(part))
         for name, part in parts.items()
     }
     engine = predicting_engine({"engine": settings.engine})
