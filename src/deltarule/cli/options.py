@@ -1,12 +1,17 @@
-"""The options: their names, their help, and how their text is read."""
+"""The commands' options: their names, their help texts, and how their values are read."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
+
+from deltarule.settings import Setting, settings_of
 
 __all__ = [
     "AsJson",
@@ -18,18 +23,18 @@ __all__ = [
     "Sql",
     "TableName",
     "Target",
-    "no_or_number",
     "number",
     "one",
+    "setting_options",
     "several",
     "whole",
-    "whole_or_auto",
     "widths",
+    "with_settings",
 ]
 
 
 def _reader(what: str, read: Callable[[str], Any]) -> Callable[[Any], Any]:
-    """Read a text, or say what was expected; a default value is read already."""
+    """A function that reads an option's text, and returns a default value as it is."""
 
     def reader(given: Any) -> Any:
         if not isinstance(given, str):
@@ -52,7 +57,7 @@ def _none_or_float(text: str) -> float | str:
 
 
 def _widths(text: str) -> str:
-    """The same text in its plain form, if it is a list of whole numbers."""
+    """A list of whole numbers as text without blanks, or ``none``."""
     if text.lower() in ("", "none", "0"):
         return "none"
     return ",".join(str(int(part)) for part in text.split(","))
@@ -60,9 +65,14 @@ def _widths(text: str) -> str:
 
 whole = _reader("a whole number", int)
 number = _reader("a number", float)
-whole_or_auto = _reader("a whole number or auto", _auto_or_int)
-no_or_number = _reader("a number or none", _none_or_float)
 widths = _reader("whole numbers with commas between them, such as 128,64, or none", _widths)
+_READERS: dict[tuple[str, str], Any] = {
+    ("number", ""): number,
+    ("number", "none"): _reader("a number or none", _none_or_float),
+    ("whole", ""): whole,
+    ("whole", "auto"): _reader("a whole number or auto", _auto_or_int),
+    ("widths", ""): widths,
+}
 
 
 def one(*names: str, metavar: str, help: str, group: str, read: Any = None) -> Any:  # noqa: A002
@@ -78,10 +88,81 @@ def one(*names: str, metavar: str, help: str, group: str, read: Any = None) -> A
 
 
 def several(*names: str, metavar: str, help: str, group: str) -> Any:  # noqa: A002
-    """An option that may be given again and again."""
+    """An option that may be given more than once."""
     return typer.Option(
         *names, metavar=metavar, help=f"{help} May be repeated.", rich_help_panel=group
     )
+
+
+def setting_options(group: type) -> list[inspect.Parameter]:
+    """The options for the settings of a dataclass, as keyword parameters of a command.
+
+    None and an empty tuple are the text ``none``, since typer takes a default of None for an
+    option without a value.
+    """
+    found = []
+    for field in dataclasses.fields(group):
+        known: Setting = field.metadata["setting"]
+        default = "none" if field.default in (None, ()) else field.default
+        if known.kind == "flag":
+            name = field.name.replace("_", "-")
+            option = typer.Option(
+                f"--{name}/--no-{name}", help=known.text, rich_help_panel=known.group
+            )
+        else:
+            default = ",".join(map(str, default)) if isinstance(default, tuple) else default
+            option = one(
+                f"--{field.name.replace('_', '-')}",
+                metavar=known.metavar,
+                help=known.text,
+                group=known.group,
+                read=_READERS.get((known.kind, known.word)),
+            )
+        found.append(
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=default,
+                annotation=cast(Any, Annotated)[type(default), option],
+            )
+        )
+    return found
+
+
+def with_settings(group: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each field of a settings dataclass.
+
+    The command's keyword parameter ``settings`` is called for an instance of the dataclass, and
+    raises InputError where a value cannot be used.
+    """
+
+    def extend(command: Callable[..., None]) -> Callable[..., None]:
+        options = setting_options(group)
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            values = {each.name: given.pop(each.name) for each in options}
+            command(**given, settings=lambda: _read_settings(group, values))
+
+        parameters: list[inspect.Parameter] = []
+        for each in inspect.signature(command, eval_str=True).parameters.values():
+            parameters += options if each.name == "settings" else [each]
+        keywords = [each.replace(kind=each.KEYWORD_ONLY) for each in parameters]
+        # inspect.signature reads it, and with it typer.
+        vars(run)["__signature__"] = inspect.Signature(keywords)
+        return run
+
+    return extend
+
+
+def _read_settings(group: type, values: dict[str, Any]) -> Any:
+    """An instance of a settings dataclass from the values of its options."""
+    for name, known in settings_of(group).items():
+        if values[name] == "none" and (known.kind == "widths" or known.word == "none"):
+            values[name] = () if known.kind == "widths" else None
+        elif known.kind == "widths":
+            values[name] = tuple(map(int, values[name].split(",")))
+    return group(**values)
 
 
 Data = Annotated[

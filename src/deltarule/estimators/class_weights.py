@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.records import plain
 
-__all__ = ["class_weights", "weights_of_rows"]
+__all__ = ["class_weights", "weights_by_class"]
 
 
 def class_weights(
@@ -59,16 +59,16 @@ def class_weights(
     )
 
 
-def weights_of_rows(weights: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def weights_by_class(weights: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """The weight of each row: that of its class, or the product of those of all its labels.
 
     Of probabilities it is the mean over the classes.
 
     Examples
     --------
-    >>> weights_of_rows(np.array([1.0, 5.0]), np.array([[0, 1], [1, 0]]))
+    >>> weights_by_class(np.array([1.0, 5.0]), np.array([[0, 1], [1, 0]]))
     array([5., 1.])
-    >>> weights_of_rows(np.array([[1.0, 5.0], [2.0, 3.0]]), np.array([[1, 1], [0, 1], [0, 0]]))
+    >>> weights_by_class(np.array([[1.0, 5.0], [2.0, 3.0]]), np.array([[1, 1], [0, 1], [0, 0]]))
     array([15.,  3.,  2.])
     """
     if weights.ndim == 1:

@@ -14,7 +14,7 @@ from deltarule.maths import Network
 from deltarule.optimizers import Minimizer, Rule
 from deltarule.training import History, TrainingResult
 
-__all__ = ["MOST_RECORDS", "OptimizerMemory", "packed_coefficients"]
+__all__ = ["MOST_RECORDS", "OptimizerMemory", "theta_from_coefficients"]
 
 MOST_RECORDS = 256
 """So many epochs of ``history_`` are kept from one ``partial_fit`` to the next."""
@@ -115,7 +115,7 @@ def _digest(theta: np.ndarray) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(theta).tobytes(), digest_size=32).digest()
 
 
-def packed_coefficients(net: Network, coefs: Any, intercepts: Any) -> np.ndarray:
+def theta_from_coefficients(net: Network, coefs: Any, intercepts: Any) -> np.ndarray:
     """θ of ``coefs_`` and ``intercepts_``, whatever has become of them since they were fitted.
 
     Raises
@@ -126,7 +126,7 @@ def packed_coefficients(net: Network, coefs: Any, intercepts: Any) -> np.ndarray
     Examples
     --------
     >>> net = Network([2, 1])
-    >>> packed_coefficients(net, [np.array([[1], [2]])], [np.array([3])])
+    >>> theta_from_coefficients(net, [np.array([[1], [2]])], [np.array([3])])
     array([1., 2., 3.])
     """
     theta = np.zeros(net.n_parameters, dtype=net.dtype)

@@ -41,8 +41,8 @@ from deltarule.estimators.sklearn_rules import (
 )
 from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
 from deltarule.optimizers import Rule
-from deltarule.tabular.threads import blas_threads_for
 from deltarule.training import EpochRecord, History, TrainingResult, train
+from deltarule.training.threads import blas_threads_for
 
 __all__ = ["DTYPES", "BaseMLP"]
 

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from deltarule.engines import Predictor
 from deltarule.errors import InputError
-from deltarule.estimators.class_weights import class_weights, weights_of_rows
+from deltarule.estimators.class_weights import class_weights, weights_by_class
 from deltarule.estimators.mlp_base import BaseMLP
 from deltarule.estimators.sklearn_rules import check_loss_of_classes, loss_record, store_parameters
 from deltarule.estimators.soft_targets import soft_classes, soft_labels, soft_shares
@@ -266,7 +266,7 @@ out_activation_, t_
                 self.class_weight, self.classes_, shares, multilabel=coding.multilabel
             )
             self.class_weight_ = weights
-        by_class = weights_of_rows(weights, shares)
+        by_class = weights_by_class(weights, shares)
         return by_class if s is None else s * by_class
 
     def _default_output(self) -> str:

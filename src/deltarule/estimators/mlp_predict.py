@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule.engines import Predictor, make_predictor
 from deltarule.engines.predictor_cache import one_row, prepared
-from deltarule.estimators.incremental import packed_coefficients
+from deltarule.estimators.incremental import theta_from_coefficients
 from deltarule.estimators.sklearn_helpers import is_sparse
 from deltarule.maths import Network
 from deltarule.maths.input_checks import check_rows
@@ -32,7 +32,7 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
         """From outputs to predictions."""
 
     def _packed(self, net: Network) -> np.ndarray:
-        return packed_coefficients(net, self.coefs_, self.intercepts_)
+        return theta_from_coefficients(net, self.coefs_, self.intercepts_)
 
     def _forward(self, X: Any) -> np.ndarray:
         """a^L for checked rows; sparse ones are made dense a piece at a time."""

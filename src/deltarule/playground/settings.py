@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,10 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.maths import ACTIVATIONS, Network
 from deltarule.optimizers import RULES
+from deltarule.optimizers.scalars import limits
 from deltarule.playground.data import BUILTIN, Data
+from deltarule.records import shown
+from deltarule.settings import documented, setting, settings_of, shared
 
 __all__ = [
     "LIMITS",
@@ -21,24 +23,20 @@ __all__ = [
     "STARTS",
     "RunSettings",
     "activations",
-    "checked_rate",
     "checked_settings",
     "fitted_settings",
     "legal_losses",
     "network_for",
-    "short",
+    "ranges",
     "starting_with",
 ]
 
 LIMITS = {
     "layers": 6,
-    "width": 512,
-    "rows": 20_000,
     "parameters": 2_000_000,
-    "seed": 2**31 - 1,
     "columns": 2_000,
 }
-"""The most of each thing that a run may have."""
+"""The largest number of each thing that a run may have."""
 
 # Loss: the output activation it is given, by what is predicted. Quantities are trained on
 # standardised, so a loss that wants positive ones is not among them; a quantile of a class is
@@ -90,34 +88,14 @@ def activations() -> list[str]:
     return [each.name for each in ACTIVATIONS if each.elementwise]
 
 
+@documented
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """All that decides a run: with the same settings it is the same, bit for bit.
+    """Everything that determines a run: the same settings give the same run, bit for bit.
 
     Attributes
     ----------
-    data : str
-        A name of built-in data, or ``"table"``.
-    rows : int
-        How many rows; of a table, at most so many.
-    noise : float
-        Of built-in data.
-    held : float
-        The share of rows that is held out.
-    columns : tuple of str
-        Of a table; none for all.
-    seed : int
-        Of everything random.
-    layers : tuple of int
-        The widths of the hidden layers.
-    activation, rule : str
-    loss : str
-        Empty for the usual one of the target.
-    learning_rate : float
-        At the start; it may be changed on the way.
-    batch_size : int
-        The rows of a step; 0 for all of them.
-    l2 : float
+    {parameters}
 
     Examples
     --------
@@ -125,22 +103,32 @@ class RunSettings:
     (4, 3)
     """
 
-    data: str = "spirals"
-    rows: int = 300
-    noise: float = 0.03
-    held: float = 0.3
-    columns: tuple[str, ...] = ()
-    seed: int = 0
-    layers: tuple[int, ...] = (4, 3)
-    activation: str = "tanh"
-    loss: str = ""
-    rule: str = "adam"
-    learning_rate: float = 0.01
-    batch_size: int = 32
-    l2: float = 0.0
+    data: str = setting("spirals", "A name of built-in data, or ``table``.")
+    rows: int = setting(
+        300, "How many rows; of a table, at most so many.", "whole", interval="[10, 20000]"
+    )
+    noise: float = setting(0.03, "Of built-in data.", "number", interval="[0, 2]", usual=0.03)
+    held: float = setting(
+        0.3, "Share of the rows held out.", "number", interval="[0, 0.9]", usual=0.3
+    )
+    columns: tuple[str, ...] = setting((), "Of a table; none for all.")
+    seed: int = shared("seed", 0, interval="[0, 2147483647]")
+    layers: tuple[int, ...] = setting(
+        (4, 3), "Widths of the hidden layers.", "widths", interval="[1, 512]"
+    )
+    activation: str = setting("tanh", "Of the hidden layers.")
+    loss: str = setting("", "Empty for the usual one of the target.")
+    rule: str = shared("rule", "adam")
+    learning_rate: float = shared(
+        "learning_rate", 0.01, interval="[1e-9, 1e3]", details="It may be changed on the way."
+    )
+    batch_size: int = shared(
+        "batch_size", 32, help="Rows of a step; 0 for all of them.", interval="[0, 20000]", word=""
+    )
+    l2: float = shared("l2", 0.0, interval="[0, 1e6]")
 
     def plain(self) -> dict[str, Any]:
-        """As a dictionary that JSON can hold."""
+        """The settings by name, as values that JSON can hold."""
         record = dataclasses.asdict(self)
         return record | {"layers": list(self.layers), "columns": list(self.columns)}
 
@@ -182,63 +170,17 @@ def starting_with(data: str) -> RunSettings:
     return RunSettings(data=data, **start)
 
 
-def _whole(name: str, value: Any, least: int, most: int) -> int:
-    # A bool is an int to Python, and 3.0 is what some clients make of 3.
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e12:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(
-            f"{name} is {short(value)}; expected a whole number from {least} to {most}"
-        )
-    return value
-
-
-def _number(name: str, value: Any, least: float, most: float) -> float:
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    if not good or abs(value) > 1e300 or not math.isfinite(value) or not least <= value <= most:
-        raise InputError(f"{name} is {short(value)}; expected a number from {least:g} to {most:g}")
-    return float(value)
-
-
-def short(value: Any) -> str:
-    """What was given, no longer than a line, whatever it is.
-
-    Examples
-    --------
-    >>> short("a"), short([0] * 100)[-4:]
-    ("'a'", ' 0,…')
-    """
-    if isinstance(value, int) and abs(value) > 10**50:
-        return "a huge number"
-    try:
-        text = repr(value)
-    except RecursionError:
-        return "too many brackets"
-    return text if len(text) <= 60 else text[:60] + "…"
-
-
 def _one_of(name: str, value: Any, known: Any) -> str:
     names = list(known)
     if not isinstance(value, str) or value not in names:
-        raise InputError(f"{name} is {short(value)}; expected one of {', '.join(names)}")
+        raise InputError(f"{name} is {shown(value)}; expected one of {', '.join(names)}")
     return value
 
 
 def _items(name: str, value: Any, most: int) -> list[Any]:
     if not isinstance(value, list | tuple) or len(value) > most:
-        raise InputError(f"{name} is {short(value)}; expected a list of at most {most}")
+        raise InputError(f"{name} is {shown(value)}; expected a list of at most {most}")
     return list(value)
-
-
-def checked_rate(value: Any) -> float:
-    """η, from 10⁻⁹ to 10³.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
-    return _number("learning_rate", value, 1e-9, 1e3)
 
 
 def checked_settings(
@@ -264,32 +206,52 @@ def checked_settings(
     >>> checked_settings({"layers": [8, 8]}, RunSettings()).layers
     (8, 8)
     """
-    names = {field.name for field in dataclasses.fields(RunSettings)}
+    known = settings_of(RunSettings)
     for name in given:
-        if name not in names:
+        if name not in known:
             raise InputError(
-                f"settings hold {short(name)}; expected some of {', '.join(sorted(names))}"
+                f"settings hold {shown(name)}; expected some of {', '.join(sorted(known))}"
             )
-    all_given = before.plain() | dict(given)
-    known = (*BUILTIN, *(("table",) if columns else ()))
-    layers = _items("layers", all_given["layers"], LIMITS["layers"])
-    chosen = _items("columns", all_given["columns"], LIMITS["columns"])
-    losses = dict.fromkeys(name for each in OUTPUTS.values() for name in each)
-    return RunSettings(
-        data=_one_of("data", all_given["data"], known),
-        rows=_whole("rows", all_given["rows"], 10, LIMITS["rows"]),
-        noise=_number("noise", all_given["noise"], 0.0, 2.0),
-        held=_number("held", all_given["held"], 0.0, 0.9),
-        columns=tuple(_one_of("columns", name, columns) for name in chosen),
-        seed=_whole("seed", all_given["seed"], 0, LIMITS["seed"]),
-        layers=tuple(_whole("layers", width, 1, LIMITS["width"]) for width in layers),
-        activation=_one_of("activation", all_given["activation"], activations()),
-        loss=_one_of("loss", all_given["loss"], ["", *losses]),
-        rule=_one_of("rule", all_given["rule"], RULES.names()),
-        learning_rate=checked_rate(all_given["learning_rate"]),
-        batch_size=_whole("batch_size", all_given["batch_size"], 0, LIMITS["rows"]),
-        l2=_number("l2", all_given["l2"], 0.0, 1e6),
-    )
+    values = before.plain() | dict(given)
+    names = {
+        "data": (*BUILTIN, *(("table",) if columns else ())),
+        "activation": activations(),
+        "loss": ["", *dict.fromkeys(name for each in OUTPUTS.values() for name in each)],
+        "rule": RULES.names(),
+    }
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in names:
+            found[name] = _one_of(name, value, names[name])
+        elif name == "columns":
+            chosen = _items(name, value, LIMITS[name])
+            found[name] = tuple(_one_of(name, each, columns) for each in chosen)
+        elif name == "layers":
+            widths = _items(name, value, LIMITS[name])
+            found[name] = known[name].check(name, tuple(map(_whole_as_int, widths)))
+        else:
+            found[name] = known[name].check(name, _whole_as_int(value))
+    return RunSettings(**found)
+
+
+def _whole_as_int(value: Any) -> Any:
+    """3.0 as 3, since JavaScript has one type for both."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def ranges() -> dict[str, dict[str, float]]:
+    """The least and the largest value of each number, as the page's controls take them.
+
+    Examples
+    --------
+    >>> ranges()["noise"]
+    {'min': 0.0, 'max': 2.0}
+    """
+    return {
+        name: dict(zip(("min", "max"), limits(known.interval), strict=True))
+        for name, known in settings_of(RunSettings).items()
+        if known.kind != "name"
+    }
 
 
 def fitted_settings(settings: RunSettings, data: Data) -> RunSettings:

@@ -13,11 +13,11 @@ import numpy as np
 from deltarule.errors import DataError, FileError
 from deltarule.files.fields import field_value
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
-from deltarule.tabular.network_targets import decoded, network_targets
+from deltarule.tabular.network_targets import decode_outputs, network_targets
 from deltarule.tabular.scores import score_outputs
 from deltarule.training import History, Model, Recording, load_model, save_model
 
-__all__ = ["TableModel", "fingerprint", "predicting_engine"]
+__all__ = ["TableModel", "prediction_engine", "target_checksum"]
 
 # Rows are encoded and passed forward in pieces, so that a long table needs little memory.
 _CHUNK = 65536
@@ -87,9 +87,9 @@ class TableModel:
 
     def _outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
         X = self.encoder.transform(typed, dtype=self.model.net.dtype)
-        engine = predicting_engine(self.settings)
+        engine = prediction_engine(self.settings)
         with np.errstate(over="ignore", invalid="ignore"):
-            found = decoded(self.model.net, self.target, self.model.predict(X, engine))
+            found = decode_outputs(self.model.net, self.target, self.model.predict(X, engine))
         bad = ~np.isfinite(found.reshape(len(found), -1)).all(axis=1)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
@@ -129,7 +129,7 @@ class TableModel:
 
     def trained_on(self, typed: TypedColumns) -> bool:
         """Whether these rows are the table of training, most of which the model has seen."""
-        return bool(self.report.get("fingerprint") == fingerprint(typed))
+        return bool(self.report.get("fingerprint") == target_checksum(typed))
 
     def evaluate(self, table: Table) -> dict[str, float | None]:
         """The scores on the rows of a table whose target is known.
@@ -260,13 +260,13 @@ def _report(record: Any) -> dict[str, Any]:
     return report
 
 
-def fingerprint(typed: TypedColumns) -> str:
+def target_checksum(typed: TypedColumns) -> str:
     """A checksum of the targets in their order: the same for the same rows again.
 
     Examples
     --------
     >>> typed = TypedColumns({}, np.arange(2), target=np.array([1.0, 2.0]))
-    >>> fingerprint(typed) == fingerprint(typed.take([1, 0]))
+    >>> target_checksum(typed) == target_checksum(typed.take([1, 0]))
     False
     """
     target = np.zeros(0) if typed.target is None else typed.target
@@ -276,14 +276,14 @@ def fingerprint(typed: TypedColumns) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def predicting_engine(settings: Mapping[str, Any]) -> str:
+def prediction_engine(settings: Mapping[str, Any]) -> str:
     """The engine of prediction: the reference where that was asked for, else the fastest here.
 
     What the compiled engine has trained is of use where there is no Numba, too.
 
     Examples
     --------
-    >>> predicting_engine({"engine": "compiled"}), predicting_engine({"engine": "reference"})
+    >>> prediction_engine({"engine": "compiled"}), prediction_engine({"engine": "reference"})
     ('auto', 'reference')
     """
     name = settings.get("engine")

@@ -12,7 +12,7 @@ from deltarule.tables import TargetEncoder
 from deltarule.tabular.labels import probabilities_of
 from deltarule.tabular.settings import TableSettings
 
-__all__ = ["decoded", "loss_and_output", "network_targets", "table_network"]
+__all__ = ["decode_outputs", "loss_and_output", "network_targets", "table_network"]
 
 
 def loss_and_output(loss: str, n_classes: int) -> tuple[Loss, str]:
@@ -89,7 +89,7 @@ def network_targets(net: Network, target: TargetEncoder, values: Any) -> np.ndar
     return encoded
 
 
-def decoded(net: Network, target: TargetEncoder, a: np.ndarray) -> np.ndarray:
+def decode_outputs(net: Network, target: TargetEncoder, a: np.ndarray) -> np.ndarray:
     """From a network's outputs to probabilities, or numbers in the target's unit."""
     if target.task == "regression":
         return target.inverse(a[:, 0].astype(np.float64))

@@ -15,8 +15,7 @@ from deltarule.files import steady
 from deltarule.tables import Table, TableSource, TypedColumns, apply_schema
 from deltarule.tabular.model import TableModel
 from deltarule.tabular.settings import TableSettings
-from deltarule.tabular.splitting import known_target, known_weights, split_data
-from deltarule.tabular.threads import blas_threads_for
+from deltarule.tabular.splitting import row_weights, split_table, target_values
 from deltarule.training import (
     Model,
     Recording,
@@ -28,6 +27,7 @@ from deltarule.training import (
 )
 from deltarule.training.recording import digest_of_theta
 from deltarule.training.replay import batches_of
+from deltarule.training.threads import blas_threads_for
 
 __all__ = ["RecordedTable", "RowPlace", "replay_table"]
 
@@ -61,7 +61,7 @@ class RecordedTable:
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from deltarule.estimators import TableSettings, fit_table, replay_table
+    >>> from deltarule.tabular import TableSettings, fit_table, replay_table
     >>> from deltarule.tables import infer_schema, table_from_frame
     >>> x = np.linspace(-2, 2, 50)
     >>> table = table_from_frame({"x": x, "y": x**2})
@@ -160,13 +160,13 @@ class RecordedTable:
     def parts(self) -> dict[str, TypedColumns]:
         """The rows by what they were for: ``"train"``, ``"valid"``, ``"test"``."""
         schema = self.model.schema
-        return split_data(schema, apply_schema(schema, self.table), self.settings)
+        return split_table(schema, apply_schema(schema, self.table), self.settings)
 
     @functools.cached_property
     def _rows(self) -> tuple[np.ndarray, np.ndarray]:
         training = self.parts["train"]
         X = self.model.encoder.transform(training, dtype=self.model.model.net.dtype)
-        return X, self.model.network_targets(known_target(training))
+        return X, self.model.network_targets(target_values(training))
 
     def replay(self, step: int, *, verify: bool = True) -> ReplayedStep:
         """The step, replayed, with the numbers of its rows in the table.
@@ -186,7 +186,7 @@ class RecordedTable:
                 X,
                 Y,
                 step,
-                sample_weight=known_weights(training),
+                sample_weight=row_weights(training),
                 verify=verify,
             )
         typed = training.take(found.batch.rows)
@@ -217,7 +217,7 @@ class RecordedTable:
                 Y,
                 most,
                 also=also,
-                sample_weight=known_weights(training),
+                sample_weight=row_weights(training),
                 verify=verify,
                 watch=watch,
             )
@@ -246,7 +246,7 @@ class RecordedTable:
         if place.part != "train":
             return None
         X, Y = self._rows
-        batches = batches_of(self.recording, X, Y, known_weights(self.parts["train"]), None)
+        batches = batches_of(self.recording, X, Y, row_weights(self.parts["train"]), None)
         planned = batches.planned(epoch - 1)
         at = place.number
         if planned.order is not None:
@@ -302,7 +302,7 @@ def replay_table(
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from deltarule.estimators import TableSettings, fit_table, replay_table
+    >>> from deltarule.tabular import TableSettings, fit_table, replay_table
     >>> from deltarule.tables import infer_schema, table_from_frame
     >>> x = np.linspace(-2, 2, 50)
     >>> table = table_from_frame({"x": x, "y": x**2})

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Baseline", "Comparison", "baselines", "compared", "score_outputs"]
+__all__ = ["Baseline", "Comparison", "baselines", "compare_outputs", "score_outputs"]
 
 # How many standard errors two models must differ by to be called different.
 _CLEAR = 2.0
@@ -119,7 +119,7 @@ class Comparison(NamedTuple):
     verdict: str
 
 
-def compared(
+def compare_outputs(
     task: str,
     truth: np.ndarray,
     first: np.ndarray,
@@ -141,7 +141,7 @@ def compared(
     Examples
     --------
     >>> truth = np.array([1.0, 2.0, 3.0, 4.0])
-    >>> compared("regression", truth, truth + 0.1, truth - [0.5, 0.4, 0.6, 0.5]).verdict
+    >>> compare_outputs("regression", truth, truth + 0.1, truth - [0.5, 0.4, 0.6, 0.5]).verdict
     'better'
     """
     w = np.ones(len(truth)) if weights is None else weights

@@ -9,35 +9,35 @@ from deltarule.tables import Schema, TypedColumns
 from deltarule.tabular.settings import TableSettings
 from deltarule.training import split_rows
 
-__all__ = ["known_target", "known_weights", "split_data"]
+__all__ = ["row_weights", "split_table", "target_values"]
 
 _LEAST_ROWS = 10
 
 
-def known_target(part: TypedColumns) -> np.ndarray:
+def target_values(part: TypedColumns) -> np.ndarray:
     """The target of rows that have one, since it was asked for.
 
     Examples
     --------
-    >>> known_target(TypedColumns({}, np.arange(1), target=np.array([2.0])))
+    >>> target_values(TypedColumns({}, np.arange(1), target=np.array([2.0])))
     array([2.])
     """
     assert part.target is not None
     return part.target
 
 
-def known_weights(part: TypedColumns) -> np.ndarray:
+def row_weights(part: TypedColumns) -> np.ndarray:
     """The weights of rows, 1 each where there are none.
 
     Examples
     --------
-    >>> known_weights(TypedColumns({}, np.arange(2)))
+    >>> row_weights(TypedColumns({}, np.arange(2)))
     array([1., 1.])
     """
     return np.ones(len(part)) if part.weights is None else part.weights
 
 
-def split_data(
+def split_table(
     schema: Schema, typed: TypedColumns, settings: TableSettings
 ) -> dict[str, TypedColumns]:
     """Test, validation and training rows (in this order); a part that would be empty is left out.
@@ -52,7 +52,7 @@ def split_data(
     Examples
     --------
     >>> typed = TypedColumns({}, np.arange(10), target=np.arange(10.0))
-    >>> parts = divided(Schema(()), typed, TableSettings(test=0.2, valid=0.1))
+    >>> parts = split_table(Schema(()), typed, TableSettings(test=0.2, valid=0.1))
     >>> {name: len(part) for name, part in parts.items()}
     {'test': 2, 'valid': 1, 'train': 7}
     """
@@ -85,7 +85,7 @@ def split_data(
 
 def _check_classes(schema: Schema, training: TypedColumns) -> None:
     if schema.task == "classification":
-        found = set(known_target(training).tolist())
+        found = set(target_values(training).tolist())
         if len(found) < 2:
             raise DataError(
                 f"all {len(training)} training rows are {next(iter(found))!r}; expected at least "

@@ -76,10 +76,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const { settings, choices, table, rows } = run, own = settings.data === "table";
       const parts = [select("data", "Data", choices.data.map((name) => [name, name === "table" && table ? table.name : NAMES[name]]), settings.data, anew)];
       if (own) parts.push(columns());
-      parts.push(number("n-rows", own ? "Most rows" : "Rows", settings.rows, { min: 10, max: choices.limits.rows, step: 10 }, (value) => change({ rows: value })));
-      if (!own) parts.push(number("noise", "Noise", settings.noise, { min: 0, max: 2, step: 0.01 }, (value) => change({ noise: value })));
-      parts.push(number("held", "Held out", settings.held, { min: 0, max: 0.9, step: 0.05 }, (value) => change({ held: value })));
-      parts.push(number("seed", "Seed", settings.seed, { min: 0, max: choices.limits.seed, step: 1 }, (value) => change({ seed: value })));
+      parts.push(number("n-rows", own ? "Most rows" : "Rows", settings.rows, { ...choices.ranges.rows, step: 10 }, (value) => change({ rows: value })));
+      if (!own) parts.push(number("noise", "Noise", settings.noise, { ...choices.ranges.noise, step: 0.01 }, (value) => change({ noise: value })));
+      parts.push(number("held", "Held out", settings.held, { ...choices.ranges.held, step: 0.05 }, (value) => change({ held: value })));
+      parts.push(number("seed", "Seed", settings.seed, { ...choices.ranges.seed, step: 1 }, (value) => change({ seed: value })));
       parts.push(el("p", { class: "note wide", text: `${rows.train} rows to train on, ${rows.held} held out` }));
       return parts;
     }
@@ -106,7 +106,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const { settings, choices } = run, { layers: widths } = settings;
       const send = (next) => change({ layers: next });
       const list = widths.map((width, i) => {
-        const input = el("input", { type: "number", min: 1, max: choices.limits.width, value: width, "aria-label": `Nodes of hidden layer ${i + 1}`,
+        const input = el("input", { type: "number", ...choices.ranges.layers, value: width, "aria-label": `Nodes of hidden layer ${i + 1}`,
           onchange: () => send(widths.with(i, read(input))) });
         return el("li", {}, input, iconButton("minus", `Remove hidden layer ${i + 1}`, () => send(widths.toSpliced(i, 1))));
       });
@@ -129,15 +129,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     function training() {
       const { settings, choices } = run;
-      const rate = number("rate", "Learning rate", settings.learning_rate, { min: 1e-9, max: 1000, step: "any" }, (value) => ask("rate", { learning_rate: value }));
+      const rate = number("rate", "Learning rate", settings.learning_rate, { ...choices.ranges.learning_rate, step: "any" }, (value) => ask("rate", { learning_rate: value }));
       rate.querySelector("input").disabled = choices.without_rate.includes(settings.rule);
-      const batch = number("batch", "Rows of a step", run.batch_size, { min: 1, max: choices.limits.rows, step: 1 }, (value) => change({ batch_size: value }));
+      const batch = number("batch", "Rows of a step", run.batch_size, { ...choices.ranges.batch_size, min: 1, step: 1 }, (value) => change({ batch_size: value }));
       batch.querySelector("input").disabled = run.full_batch;
       return [
         select("rule", "Update rule", choices.rule.map((name) => [name, choices.full_batch.includes(name) ? `${name} (all rows)` : name]), settings.rule, (value) => change({ rule: value })),
         rate,
         batch,
-        number("l2", "L2 penalty", settings.l2, { min: 0, step: "any" }, (value) => change({ l2: value })),
+        number("l2", "L2 penalty", settings.l2, { ...choices.ranges.l2, step: "any" }, (value) => change({ l2: value })),
         select("speed", "Steps a second", SPEEDS, run.steps_per_second, (value) => ask("speed", { steps_per_second: Number(value) })),
       ];
     }
