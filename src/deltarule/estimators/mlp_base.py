@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight
 from deltarule.engines import Engine
 from deltarule.errors import InputError
 from deltarule.estimators.incremental import OptimizerMemory
+from deltarule.estimators.mlp_parameters import MLPParameters
 from deltarule.estimators.mlp_predict import PredictingMLP
 from deltarule.estimators.parameter_checks import (
     CONSTRAINTS,
@@ -52,7 +53,7 @@ DTYPES = (np.float64, np.float32)
 _CURVES = ("loss_curve_", "validation_scores_")
 
 
-class BaseMLP(PredictingMLP, metaclass=ABCMeta):
+class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
     """scikit-learn's multilayer perceptron interface over this library's training loop."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = dict(CONSTRAINTS)

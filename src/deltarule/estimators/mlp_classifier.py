@@ -20,11 +20,12 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from deltarule.engines import Predictor
 from deltarule.errors import InputError
 from deltarule.estimators.class_weights import class_weights, weights_by_class
+from deltarule.estimators.labels import ClassPredictor, LabelCoding
 from deltarule.estimators.mlp_base import BaseMLP
-from deltarule.estimators.sklearn_rules import check_loss_of_classes, loss_record, store_parameters
+from deltarule.estimators.mlp_parameters import with_shared_parameters
+from deltarule.estimators.sklearn_rules import check_loss_of_classes, loss_record
 from deltarule.estimators.soft_targets import soft_classes, soft_labels, soft_shares
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss
-from deltarule.tabular.labels import ClassPredictor, LabelCoding
 
 __all__ = ["MLPClassifier"]
 
@@ -42,20 +43,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes : array-like of int
-    activation : str, Activation, or one for each hidden layer
-        Any registered activation (scikit-learn knows four).
-    solver : str
-        ``"lbfgs"``, ``"sgd"`` (with ``momentum`` and ``nesterovs_momentum``), ``"adam"``, or
-        any other update rule: ``"adamw"``, ``"rmsprop"``, ``"rprop"``, …
-    alpha : float
-        The strength of the L2 penalty. **Different:** the penalty is α/(2 Σs) ‖W‖² with Σs
-        over the training set, so its strength does not grow as batches get smaller;
-        scikit-learn divides by each batch's own Σs.
-    batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, random_state, \
-tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, \
-validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
-        As in scikit-learn.
+    {shared}
     loss : str, Loss or mapping
         Added. ``"log_loss"``, the default, is scikit-learn's: log_loss of logistic outputs and
         cross_entropy of softmax. ``"squared_error"`` is ½ Σ (a − y)² here, as in scikit-learn's
@@ -66,34 +54,12 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     output_activation : str, optional
         Added. By default logistic for two classes and for labels, else softmax; the other one
         where the loss goes with that alone. With softmax two classes are two outputs.
-    dropout : float or sequence of float
-        Added. The rate for each hidden layer.
-    weight_decay : float, optional
-        Added. λ of AdamW, for the solvers adam and adamw.
     class_weight : dict, list of dict or "balanced", optional
         Added. Weights of the classes, as in scikit-learn's ``SGDClassifier``; they multiply
         ``sample_weight``, and validation rows have those of the classes in training. For labels
         of which a row may have several a row's weight is the product over the labels: a list with
         {0: weight, 1: weight} for each, or ``"balanced"`` for each, as in scikit-learn's forests;
         or a dict with the weights of the rows that have a label.
-    scoring : str or callable, optional
-        Added. Any scikit-learn scorer, or ``f(estimator, X, y)``, for early stopping; it is handed
-        this estimator with the weights of the moment. One that takes no ``sample_weight`` scores
-        without, and a warning says so.
-    schedule : str, Schedule or mapping, optional
-        Added. A schedule of the learning rate, instead of ``learning_rate``.
-    clip_norm : float, optional
-        Added. The largest norm of a step's gradient.
-    averaging : float, optional
-        Added. The decay of a moving average of the weights, which then is the model.
-    callbacks : sequence of callables, optional
-        Added. Called with a ``deltarule.training.Event`` after each epoch.
-    engine : str
-        Added. Where it runs.
-    initial_weights : tuple (coefs, intercepts), optional
-        Added. Initial weights, in the shapes of ``coefs_`` and ``intercepts_``.
-    l1 : float
-        Added. The strength of the L1 penalty α/Σs ‖W‖₁, with any solver but lbfgs.
     soft_targets : bool or array-like of labels
         Added. Whether y holds probabilities of classes: a column for each, or one number for
         each row, of the second of two. ``classes_`` then are 0, 1, …, or the labels that are
@@ -137,48 +103,10 @@ out_activation_, t_
         "soft_targets": ["boolean", "array-like"],
     }
 
+    @with_shared_parameters
     def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        loss: Any = "log_loss",
-        output_activation: Any = None,
-        dropout: Any = 0.0,
-        weight_decay: float | None = None,
-        class_weight: Any = None,
-        scoring: Any = None,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        averaging: float | None = None,
-        callbacks: Any = None,
-        engine: Any = "auto",
-        initial_weights: Any = None,
-        l1: float = 0.0,
-        soft_targets: Any = False,
-    ) -> None:
-        store_parameters(self, locals())
+        self, *args: Any, class_weight: Any = None, soft_targets: Any = False, **shared: Any
+    ) -> None: ...
 
     def _targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         X, y = validate_data(

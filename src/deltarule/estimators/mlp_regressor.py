@@ -12,7 +12,8 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from deltarule.engines import Predictor
 from deltarule.estimators.mlp_base import BaseMLP
-from deltarule.estimators.sklearn_rules import loss_record, store_parameters
+from deltarule.estimators.mlp_parameters import with_shared_parameters
+from deltarule.estimators.sklearn_rules import loss_record
 from deltarule.maths import ACTIVATIONS, Loss
 
 __all__ = ["MLPRegressor"]
@@ -23,8 +24,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     C + α/(2 Σs) ‖W‖², with C the weighted mean of the samples' loss, summed over outputs.
 
-    Parameters, attributes and what is added are those of :class:`MLPClassifier`, but for
-    ``class_weight`` and ``soft_targets``.
+    The attributes, and what is added to scikit-learn's, are those of :class:`MLPClassifier`,
+    except for classes.
 
     Parameters
     ----------
@@ -36,12 +37,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         **Different:** the loss is the sum over outputs and the gradient is its gradient, for
         any number of outputs; scikit-learn reports the mean over outputs and descends the
         sum. The poisson loss leaves out the constant y log y − y.
-    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, \
-learning_rate_init, power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, \
-momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, \
-n_iter_no_change, max_fun, output_activation, dropout, weight_decay, scoring, schedule, \
-clip_norm, averaging, callbacks, engine, initial_weights, l1
-        As in :class:`MLPClassifier`.
+    {shared}
+    output_activation : str, optional
+        Added. By default identity, or the first that goes with the loss.
 
     Examples
     --------
@@ -56,46 +54,8 @@ clip_norm, averaging, callbacks, engine, initial_weights, l1
 
     _parameter_constraints: ClassVar[dict[str, Any]] = dict(BaseMLP._parameter_constraints)
 
-    def __init__(
-        self,
-        loss: Any = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        output_activation: Any = None,
-        dropout: Any = 0.0,
-        weight_decay: float | None = None,
-        scoring: Any = None,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        averaging: float | None = None,
-        callbacks: Any = None,
-        engine: Any = "auto",
-        initial_weights: Any = None,
-        l1: float = 0.0,
-    ) -> None:
-        store_parameters(self, locals())
+    @with_shared_parameters
+    def __init__(self, loss: Any = "squared_error", *args: Any, **shared: Any) -> None: ...
 
     def _targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         X, y = validate_data(

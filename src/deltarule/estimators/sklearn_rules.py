@@ -24,7 +24,6 @@ __all__ = [
     "refuse_planned",
     "rule_record",
     "schedule_record",
-    "store_parameters",
     "tolerance",
 ]
 
@@ -212,10 +211,3 @@ class NoImprovement:
     def _after(self, state: _Plateaus, record: EpochRecord) -> _Plateaus:
         loss = record.monitored if self.scored else record.objective
         return state.after(loss, self.tol, self.patience)
-
-
-def store_parameters(estimator: Any, values: dict[str, Any]) -> None:
-    """Keep a constructor's arguments under their own names, untouched, as scikit-learn asks."""
-    for name, value in values.items():
-        if name not in ("self", "__class__"):
-            setattr(estimator, name, value)

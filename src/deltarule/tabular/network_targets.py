@@ -9,7 +9,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss, Network
 from deltarule.tables import TargetEncoder
-from deltarule.tabular.labels import probabilities_of
+from deltarule.tabular.probabilities import probabilities_of
 from deltarule.tabular.settings import TableSettings
 
 __all__ = ["decode_outputs", "loss_and_output", "network_targets", "table_network"]
