@@ -1,4 +1,4 @@
-"""From class labels to a network's targets, and from its outputs to probabilities and labels."""
+"""Encoding class labels as a network's targets, and decoding its outputs."""
 
 from __future__ import annotations
 
@@ -11,32 +11,30 @@ from deltarule.errors import InputError
 from deltarule.maths import Activation
 from deltarule.tabular.probabilities import probabilities_of
 
-__all__ = ["WHAT", "ClassPredictor", "LabelCoding"]
+__all__ = ["ClassPredictor", "LabelCoding"]
 
-WHAT = ("probabilities", "labels", "outputs")
-
-# Outputs of these are between 0 and 1, and of softmax they add to 1.
+# The output activations whose values are between 0 and 1.
 _BETWEEN = ("logistic", "softmax")
 
 
 class LabelCoding:
-    """Which output stands for which class, for one output activation.
+    """The assignment of a network's outputs to classes, for one output activation.
 
-    Of two classes, one output that does not mix with others stands for the second, and outputs
-    that do (softmax) are two: a softmax of one output is 1 whatever the network computes. Of
-    more classes, and of labels, each has an output.
+    For two classes there is one elementwise output, for the second class, or two outputs of an
+    activation that mixes them (a softmax of a single output is always 1). For more classes, and
+    for labels, there is one output each.
 
     Parameters
     ----------
     binarizer : LabelBinarizer
-        scikit-learn's, fitted: it knows the classes and whether a row may have several.
+        scikit-learn's, fitted to the classes; it tells whether a row may have several labels.
     output : Activation
 
     Raises
     ------
     InputError
-        If outputs that mix are to stand for a single class, or for labels of which a row may
-        have several.
+        If the activation mixes outputs, and there is a single class or a row may have several
+        labels.
 
     Examples
     --------
@@ -59,8 +57,8 @@ class LabelCoding:
         self.single = two and output.elementwise
         if self.multilabel and not output.elementwise:
             raise InputError(
-                f"output_activation is {output.name!r}, which shares its outputs out among the "
-                f"labels, and a row of y may have several of the {len(self.classes)} labels; use "
+                f"output_activation is {output.name!r}, whose outputs add to 1 over the labels, "
+                f"and a row of y may have several of the {len(self.classes)} labels; use "
                 "'logistic', or soft_targets=True if each row holds the probabilities of one class"
             )
         if self.paired and len(self.classes) < 2:
@@ -72,27 +70,27 @@ class LabelCoding:
 
     @property
     def strata(self) -> bool:
-        """Whether a split keeps the classes in proportion: as in scikit-learn, where two."""
+        """Whether a split keeps the proportions of classes: for two classes, as in scikit-learn."""
         return self.single or self.paired
 
     def shares(self, y: Any) -> np.ndarray:
-        """A column for each class (each label), 1 where a row is of it and 0 elsewhere."""
+        """The classes of rows, shape (N, classes): 1 for a row's class or labels, 0 elsewhere."""
         Y: np.ndarray = self.binarizer.transform(y)
         return np.hstack([1 - Y, Y]) if (self.single or self.paired) else Y
 
     def targets(self, y: Any) -> np.ndarray:
-        """What the outputs are trained on, from labels: one column for each output."""
+        """The network's targets for labels, shape (N, n_L)."""
         return self.targets_of_shares(self.shares(y))
 
     def targets_of_shares(self, shares: np.ndarray) -> np.ndarray:
-        """The same from a column for each class."""
+        """The network's targets for an array of shape (N, classes) such as :meth:`shares` gives."""
         return shares[:, 1:] if self.single else shares
 
     def labels(self, outputs: np.ndarray) -> np.ndarray:
-        """The labels of outputs of shape (N, n_L): what ``inverse_transform`` gives.
+        """The labels of outputs of shape (N, n_L), as ``inverse_transform`` of the binarizer.
 
-        For one row it is written out, since scikit-learn's own takes ten times as long as the
-        prediction.
+        One row is decoded here, since scikit-learn's function takes ten times as long as the
+        network.
         """
         binarizer, classes = self.binarizer, self.classes
         n_rows, n_outputs = outputs.shape
@@ -108,7 +106,7 @@ class LabelCoding:
         return decoded
 
     def probabilities(self, outputs: np.ndarray) -> np.ndarray:
-        """The probability of each class (each label), from outputs of shape (N, n_L)."""
+        """The probability of each class or label, shape (N, classes), from outputs (N, n_L)."""
         return probabilities_of(
             outputs,
             between=self.between,
@@ -117,27 +115,28 @@ class LabelCoding:
 
 
 class ClassPredictor:
-    """A classifier's probabilities or labels, by a predictor of its outputs.
+    """A function from rows to a classifier's probabilities or labels.
 
-    For one row, of shape (n_0,), it gives what there is in the one row of ``predict_proba`` or
-    ``predict``; for rows, of shape (N, n_0), all of it. It can be pickled, and called by several
-    threads.
+    It returns the bits of ``predict_proba`` or ``predict``, without an axis of rows for one row of
+    shape (n_0,). It can be pickled, and called by several threads.
 
     Attributes
     ----------
     outputs : Predictor
-        Of the network's outputs a^L.
+        The predictor of the outputs a^L.
     what : str
         ``"probabilities"`` or ``"labels"``.
     """
 
     def __init__(self, outputs: Predictor, coding: LabelCoding, what: str) -> None:
-        if what not in WHAT[:2]:
-            raise InputError(f"what is {what!r}; expected one of {', '.join(map(repr, WHAT))}")
+        if what not in ("probabilities", "labels"):
+            raise InputError(
+                f"what is {what!r}; expected one of 'probabilities', 'labels', 'outputs'"
+            )
         self.outputs, self.what, self._coding = outputs, what, coding
 
     def __call__(self, x: Any) -> Any:
-        """Probabilities or labels of one row, or of rows.
+        """Predict the probabilities or labels of one row, or of several.
 
         Parameters
         ----------
@@ -150,7 +149,7 @@ class ClassPredictor:
         Raises
         ------
         InputError
-            If x is no array of finite numbers of such a shape.
+            If x is not an array of finite numbers of such a shape.
         """
         outputs = self.outputs(x)
         single = outputs.ndim == 1

@@ -135,7 +135,10 @@ def with_shared_parameters(init: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(init)
     def __init__(self: Any, *args: Any, **given: Any) -> None:  # noqa: N807  the constructor's name
-        bound = signature.bind(self, *args, **given)
+        try:
+            bound = signature.bind(self, *args, **given)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}.__init__() {error}") from None
         bound.apply_defaults()
         for name, value in bound.arguments.items():
             if name != "self":

@@ -1,4 +1,4 @@
-"""MLPRegressor: scikit-learn's, by changing one import."""
+"""MLPRegressor: a drop-in replacement for scikit-learn's."""
 
 from __future__ import annotations
 
@@ -77,15 +77,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return loss_record(self.loss)
 
     def _default_output(self) -> str:
-        """Identity, or for a loss that does not go with it the first that it goes with."""
+        """Identity, or the first output activation that the loss allows."""
         loss = self._loss()
         return "identity" if loss.accepts(ACTIVATIONS.get("identity")) else loss.outputs[0]
 
     def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
         return Y[:, 0] if Y.shape[1] == 1 else Y
 
-    def _central(self, predicted: np.ndarray) -> np.ndarray:
-        """Of several quantiles for each target, the one nearest the median."""
+    def _nearest_median(self, predicted: np.ndarray) -> np.ndarray:
+        """The column nearest the median where a loss gives several quantiles for a target."""
         levels = self.network_.loss.settings.get("levels", (0.5,))
         if len(levels) == 1:
             return predicted
@@ -94,7 +94,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return columns[:, 0] if columns.shape[1] == 1 else columns
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R² of the predictions; of several quantiles, that of the one nearest the median.
+        """R² of the predictions; with several quantiles, of the one nearest the median.
 
         Parameters
         ----------
@@ -106,22 +106,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         float
         """
-        predicted = self._central(self.predict(X))
+        predicted = self._nearest_median(self.predict(X))
         return float(r2_score(y, predicted, sample_weight=sample_weight))
 
     def _decode(self, outputs: np.ndarray) -> np.ndarray:
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
-        return float(r2_score(y, self._central(predicted), sample_weight=s))
+        return float(r2_score(y, self._nearest_median(predicted), sample_weight=s))
 
     def compile_predictor(self) -> Predictor:
-        """A function of one row, or of rows, without scikit-learn's checks: about a microsecond.
+        """Make a fast prediction function without scikit-learn's checks: about a microsecond a row.
 
-        ``predictor(x)`` takes x of shape (n_0,) and gives (n_L,), or (N, n_0) and gives (N, n_L):
-        the bits of :meth:`predict`, with a column also where there is only one. It holds the
-        coefficients of now: what becomes of the estimator later does not change it. It can be
-        pickled, and called by several threads.
+        ``predictor(x)`` takes x of shape (n_0,) and returns (n_L,), or (N, n_0) and returns
+        (N, n_L): the bits of :meth:`predict`, also with a single column. It holds a copy of the
+        coefficients, can be pickled, and can be called by several threads.
 
         Returns
         -------
@@ -147,10 +146,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @available_if(lambda self: self._check_partial_fit())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """One epoch over the given rows, going on from where the estimator is.
+        """Train for one epoch on the given rows, from the current coefficients.
 
-        As of :class:`MLPClassifier`: from ``coefs_`` and ``intercepts_`` as they are, with the
-        optimizer's memory where they are unchanged; ``optimizer_reset_`` says where they are not.
+        As :meth:`MLPClassifier.partial_fit`: the optimizer's state is kept if ``coefs_`` and
+        ``intercepts_`` are unchanged; otherwise ``optimizer_reset_`` says why it is not.
 
         Parameters
         ----------
@@ -165,7 +164,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Raises
         ------
         InputError
-            If ``coefs_`` or ``intercepts_`` are no finite numbers of the network's shapes, or
+            If ``coefs_`` or ``intercepts_`` are not finite or have other shapes, or
             ``early_stopping`` is set.
         """
         return self._fit(X, y, sample_weight, None, incremental=True)

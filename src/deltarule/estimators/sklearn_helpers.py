@@ -1,4 +1,4 @@
-"""Small pieces of the estimators: sparse rows, scikit-learn's order of rows and its words."""
+"""Sparse rows, scikit-learn's order of rows, and its text for an epoch."""
 
 from __future__ import annotations
 
@@ -11,23 +11,16 @@ from deltarule.maths.arrays import is_sparse
 from deltarule.training import Event
 from deltarule.training.batches import SparseRows
 
-__all__ = [
-    "ShuffledOrder",
-    "SparseRows",
-    "is_sparse",
-    "print_epoch",
-    "source",
-    "with_source",
-]
+__all__ = ["ShuffledOrder", "print_epoch", "row_source"]
 
 
-def source(X: Any) -> Any:
-    """X as training takes it: sparse rows wrapped, anything else as it is."""
+def row_source(X: Any) -> Any:
+    """Wrap sparse rows for :func:`deltarule.train`; return other rows unchanged."""
     return SparseRows(X) if is_sparse(X) else X
 
 
 class ShuffledOrder:
-    """scikit-learn's order of rows: the indices, shuffled anew from where they were."""
+    """scikit-learn's order of rows: each epoch shuffles the indices of the epoch before."""
 
     def __init__(self, n_rows: int, rng: np.random.RandomState) -> None:
         self.rows, self.rng = np.arange(n_rows), rng
@@ -37,14 +30,8 @@ class ShuffledOrder:
         return self.rows
 
 
-def with_source(held: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Validation rows as training takes them: two items, or three with weights."""
-    X, Y, s = held
-    return (source(X), Y) if s is None else (source(X), Y, s)
-
-
 def print_epoch(event: Event) -> None:
-    """One epoch in scikit-learn's words, for ``verbose=True``."""
+    """Print an epoch as scikit-learn does, for ``verbose=True``."""
     record = event.history.records[-1]
     print(f"Iteration {record.epoch}, loss = {record.objective:.8f}")
     if record.score is not None:

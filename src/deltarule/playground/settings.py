@@ -1,4 +1,4 @@
-"""What can be chosen for a run, and what goes with what."""
+"""The settings of a run of the playground, their ranges, and the losses for each target."""
 
 from __future__ import annotations
 
@@ -38,9 +38,8 @@ LIMITS = {
 }
 """The largest number of each thing that a run may have."""
 
-# Loss: the output activation it is given, by what is predicted. Quantities are trained on
-# standardised, so a loss that wants positive ones is not among them; a quantile of a class is
-# nothing.
+# Loss: its output activation, by what is predicted. Quantities are standardised, so that a loss
+# of positive numbers is not among them; classes have no quantiles.
 _TWO_CLASSES = {
     "log_loss": "logistic",
     "cross_entropy": "softmax",
@@ -69,11 +68,11 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "classes": _CLASSES,
     "quantity": _QUANTITY,
 }
-"""The losses for what is predicted, each with its output activation; the first is the usual one."""
+"""The losses for each kind of target with their output activations; the first is the default."""
 
 
 def legal_losses(n_classes: int) -> dict[str, str]:
-    """The losses for so many classes, or for a quantity if 0, with their output activations.
+    """The losses for ``n_classes`` (0 for a quantity), with their output activations.
 
     Examples
     --------
@@ -133,9 +132,9 @@ class RunSettings:
         return record | {"layers": list(self.layers), "columns": list(self.columns)}
 
 
-# What is sensible to begin with when other data are chosen: with these, Play learns the data within
-# a few seconds at the usual speed, whatever the seed (tests/playground/test_settings.py). On the
-# spirals tanh rests for many epochs on a plateau before it finds the turns; gelu does not.
+# The first settings for each data set: with them, a run learns the data within a few seconds at the
+# default speed, for any seed (tests/playground/test_settings.py). On the spirals, tanh stays on a
+# plateau for many epochs; gelu does not.
 _START = {"noise": 0.03, "activation": "tanh", "learning_rate": 0.03, "batch_size": 32, "loss": ""}
 STARTS: dict[str, dict[str, Any]] = {
     name: _START | start
@@ -157,7 +156,7 @@ STARTS: dict[str, dict[str, Any]] = {
 
 
 def starting_with(data: str) -> RunSettings:
-    """The settings to begin with on these data, or on a table.
+    """The first settings for built-in data, or for a table.
 
     Examples
     --------
@@ -186,20 +185,21 @@ def _items(name: str, value: Any, most: int) -> list[Any]:
 def checked_settings(
     given: Mapping[str, Any], before: RunSettings, columns: tuple[str, ...] = ()
 ) -> RunSettings:
-    """The settings before, with what is given changed; refused if a value is out of range.
+    """Change settings, and check the values.
 
     Parameters
     ----------
     given : mapping
-        Of the names of :class:`RunSettings` to values, as JSON has them.
+        New values by the names of :class:`RunSettings`, as JSON has them.
     before : RunSettings
+        The settings that are changed.
     columns : tuple of str
-        The columns of the table, empty where there is none.
+        The columns of the table; empty without a table.
 
     Raises
     ------
     InputError
-        Naming the first value that cannot be used.
+        If a value cannot be used; the message names the first one.
 
     Examples
     --------
@@ -255,7 +255,7 @@ def ranges() -> dict[str, dict[str, float]]:
 
 
 def fitted_settings(settings: RunSettings, data: Data) -> RunSettings:
-    """The same settings, with the usual loss of the data where none is named.
+    """Set the loss to the default for the data where the settings name none.
 
     Examples
     --------
@@ -269,12 +269,12 @@ def fitted_settings(settings: RunSettings, data: Data) -> RunSettings:
 
 
 def network_for(data: Data, settings: RunSettings) -> Network:
-    """The network of a run, in float32.
+    """Make the network of a run, in float32.
 
     Raises
     ------
     InputError
-        If the loss is none for these targets, or the network would be too large.
+        If the loss cannot be used for these targets, or the network would be too large.
 
     Examples
     --------

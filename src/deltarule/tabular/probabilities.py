@@ -10,24 +10,23 @@ __all__ = ["probabilities_of"]
 def probabilities_of(
     outputs: np.ndarray, *, between: bool = True, sums_to_one: bool = True
 ) -> np.ndarray:
-    """A column for each class: of one output, 1 − a and a.
+    """Turn outputs into probabilities with a column for each class; one output a gives 1 − a and a.
 
     Parameters
     ----------
     outputs : array of shape (N, n_L)
     between : bool
-        Whether the outputs are between 0 and 1. Others (of identity, tanh …) are estimates of
-        probabilities that may lie outside, and are moved to the nearest that are some.
+        Whether the outputs are between 0 and 1. Others (of identity, tanh …) may lie outside,
+        and are replaced by the nearest probabilities.
     sums_to_one : bool
-        Whether several outputs add to 1 if they are between 0 and 1, or need not add to anything
-        (several labels). Otherwise rows that are between 0 and 1 are divided by their sum, where
-        a row of zeros says nothing, and becomes the same for all classes; of others the nearest
-        point is taken whose entries are not below 0 and add to 1.
+        Whether outputs between 0 and 1 are left as they are, since they add to 1 (softmax) or need
+        not (several labels). Otherwise outputs between 0 and 1 are divided by their sum (a row of
+        zeros gives equal probabilities), and others are projected on the simplex.
 
     Notes
     -----
-    The nearest point is p_i = max(o_i − τ, 0), with the τ of Σ_i p_i = 1. The largest output has
-    the largest probability; where rounding would make it share that, it is one unit in the last
+    The projection is p_i = max(o_i − τ, 0), with τ such that Σ_i p_i = 1. The largest output has
+    the largest probability; where rounding would make two equal, it is one unit in the last
     place larger.
 
     Source: Held, Wolfe and Crowder 1974, Validation of subgradient optimization; Duchi et al.
@@ -54,23 +53,23 @@ def probabilities_of(
     if sums_to_one:
         return outputs
     if not between:
-        return _largest_kept(_nearest_shares(outputs), outputs)
-    # The largest becomes 1 first, so that no row is too small to be divided by its sum.
+        return _keep_largest(_project_on_simplex(outputs), outputs)
+    # Divided by the largest first, so that the sum of a row cannot underflow.
     largest = outputs.max(axis=1, keepdims=True)
     scaled = np.where(largest > 0, outputs / np.where(largest > 0, largest, 1), 1)
     shared: np.ndarray = scaled / scaled.sum(axis=1, keepdims=True)
-    return _largest_kept(shared.astype(outputs.dtype, copy=False), outputs)
+    return _keep_largest(shared.astype(outputs.dtype, copy=False), outputs)
 
 
-def _nearest_shares(outputs: np.ndarray) -> np.ndarray:
-    """The nearest points whose entries are not below 0 and add to 1; rows that do are kept."""
+def _project_on_simplex(outputs: np.ndarray) -> np.ndarray:
+    """The nearest points with entries ≥ 0 that add to 1; rows that have them are unchanged."""
     n = outputs.shape[1]
     with np.errstate(over="ignore", invalid="ignore"):
         total = outputs.sum(axis=1, dtype=np.float64, keepdims=True)
         right = np.abs(total - 1) <= n * np.finfo(outputs.dtype).eps
         right &= (outputs >= 0).all(axis=1, keepdims=True)
         top = outputs.max(axis=1, keepdims=True)
-        # From the largest down; what lies 1 below it has no share. Two of ∞ are as large.
+        # Relative to the largest entry; an entry 1 below it becomes 0. Two entries ∞ are equal.
         below = np.where(outputs == top, 0.0, np.subtract(outputs, top, dtype=np.float64))
         below = np.maximum(below, -1.0)
         falling = -np.sort(-below, axis=1)
@@ -83,8 +82,8 @@ def _nearest_shares(outputs: np.ndarray) -> np.ndarray:
     return found
 
 
-def _largest_kept(shares: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """The same, with the first of the largest where the output has it, against rounding."""
+def _keep_largest(shares: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Make the largest output's entry the largest probability where rounding made two equal."""
     first = outputs.argmax(axis=1)
     rows = np.flatnonzero(shares.argmax(axis=1) != first)
     if rows.size:

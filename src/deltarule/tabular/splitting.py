@@ -1,4 +1,4 @@
-"""A table's rows, divided into those to train on, to stop by, and to score on."""
+"""Splitting a table's rows into training, validation and test rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEAST_ROWS = 10
 
 
 def target_values(part: TypedColumns) -> np.ndarray:
-    """The target of rows that have one, since it was asked for.
+    """The target values of rows whose schema has a target.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def target_values(part: TypedColumns) -> np.ndarray:
 
 
 def row_weights(part: TypedColumns) -> np.ndarray:
-    """The weights of rows, 1 each where there are none.
+    """The weights of rows, shape (N,): 1 for each row of a table without weights.
 
     Examples
     --------
@@ -40,9 +40,10 @@ def row_weights(part: TypedColumns) -> np.ndarray:
 def split_table(
     schema: Schema, typed: TypedColumns, settings: TableSettings
 ) -> dict[str, TypedColumns]:
-    """Test, validation and training rows (in this order); a part that would be empty is left out.
+    """Split rows into the parts ``"test"``, ``"valid"`` and ``"train"``, in this order.
 
-    The same rows, settings and seed give the same parts.
+    Classes keep their proportions. A part with a share of 0 is left out. The parts depend on the
+    rows, the settings and their seed alone.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def split_table(
     for name, part in parts.items():
         if part.weights is not None and not part.weights.sum() > 0:
             raise DataError(
-                f"every row that fell to the {name} part has weight 0; "
+                f"every row of the {name} part has weight 0; "
                 "give more rows a weight, or choose other shares or another seed"
             )
     return parts
