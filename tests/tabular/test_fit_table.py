@@ -208,7 +208,7 @@ def test_saved_and_loaded_it_predicts_the_same(cancer, diabetes, tmp_path):
 def test_predictions_of_a_long_table_come_in_pieces(diabetes, monkeypatch):
     model, table = diabetes
     whole = model.predict(table)
-    monkeypatch.setattr("deltarule.tabular.model._CHUNK", 100)
+    monkeypatch.setattr("deltarule.tabular.model._CHUNK_ROWS", 100)
     assert np.allclose(model.predict(table), whole, rtol=1e-5)
 
 

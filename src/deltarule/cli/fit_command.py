@@ -19,6 +19,7 @@ from deltarule.cli.options import (
     Target,
     one,
     several,
+    switch,
     with_settings,
 )
 from deltarule.cli.status import Status, handle_errors
@@ -71,10 +72,9 @@ def fit(
     settings: Callable[[], TableSettings],
     record: Annotated[
         bool,
-        typer.Option(
+        switch(
             "--record",
             help="Keep what 'deltarule explain --step' needs: checkpoints, and where DATA is.",
-            rich_help_panel="Output",
         ),
     ] = False,
     out: Annotated[

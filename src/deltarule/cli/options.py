@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from deltarule.settings import Setting, settings_of
+from deltarule.settings import settings_of
 
 __all__ = [
     "AsJson",
@@ -27,6 +26,7 @@ __all__ = [
     "one",
     "setting_options",
     "several",
+    "switch",
     "whole",
     "widths",
     "with_settings",
@@ -78,12 +78,7 @@ _READERS: dict[tuple[str, str], Any] = {
 def one(*names: str, metavar: str, help: str, group: str, read: Any = None) -> Any:  # noqa: A002
     """An option in a group of the help."""
     return typer.Option(
-        *names,
-        metavar=metavar,
-        help=help,
-        rich_help_panel=group,
-        parser=read,
-        show_default=True,
+        *names, metavar=metavar, help=help, rich_help_panel=group, parser=read, show_default=True
     )
 
 
@@ -94,6 +89,11 @@ def several(*names: str, metavar: str, help: str, group: str) -> Any:  # noqa: A
     )
 
 
+def switch(*names: str, help: str, group: str = "Output") -> Any:  # noqa: A002
+    """An option without a value."""
+    return typer.Option(*names, help=help, rich_help_panel=group)
+
+
 def setting_options(group: type) -> list[inspect.Parameter]:
     """The options for the settings of a dataclass, as keyword parameters of a command.
 
@@ -101,31 +101,25 @@ def setting_options(group: type) -> list[inspect.Parameter]:
     option without a value.
     """
     found = []
-    for field in dataclasses.fields(group):
-        known: Setting = field.metadata["setting"]
-        default = "none" if field.default in (None, ()) else field.default
+    for name, known in settings_of(group).items():
+        spelling, default = name.replace("_", "-"), getattr(group, name)
         if known.kind == "flag":
-            name = field.name.replace("_", "-")
-            option = typer.Option(
-                f"--{name}/--no-{name}", help=known.text, rich_help_panel=known.group
-            )
+            option = switch(f"--{spelling}/--no-{spelling}", help=known.text, group=known.group)
         else:
-            default = ",".join(map(str, default)) if isinstance(default, tuple) else default
+            if default in (None, ()):
+                default = "none"
+            elif isinstance(default, tuple):
+                default = ",".join(map(str, default))
             option = one(
-                f"--{field.name.replace('_', '-')}",
+                f"--{spelling}",
                 metavar=known.metavar,
                 help=known.text,
                 group=known.group,
                 read=_READERS.get((known.kind, known.word)),
             )
-        found.append(
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=default,
-                annotation=cast(Any, Annotated)[type(default), option],
-            )
-        )
+        annotation = cast(Any, Annotated)[type(default), option]
+        kind = inspect.Parameter.KEYWORD_ONLY
+        found.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
     return found
 
 
@@ -189,40 +183,20 @@ Ignore = Annotated[
 ]
 TableName = Annotated[
     str | None,
-    typer.Option(
-        "--table",
-        metavar="NAME",
-        help="The table of a SQLite file.",
-        rich_help_panel="Data",
-        show_default=False,
-    ),
+    one("--table", metavar="NAME", help="The table of a SQLite file.", group="Data"),
 ]
 Sql = Annotated[
     str | None,
-    typer.Option(
+    one(
         "--sql",
         metavar="SELECT",
-        help=(
-            "One SELECT instead of the whole table. DATA is its table 'data', or a SQLite file "
-            "with tables of its own."
-        ),
-        rich_help_panel="Data",
-        show_default=False,
+        help="One SELECT instead of the whole table. DATA is its table 'data', or a SQLite file "
+        "with tables of its own.",
+        group="Data",
     ),
 ]
 AsJson = Annotated[
-    bool,
-    typer.Option(
-        "--json",
-        help="Print one JSON object on standard output, and nothing else.",
-        rich_help_panel="Output",
-    ),
+    bool, switch("--json", help="Print one JSON object on standard output, and nothing else.")
 ]
-Quiet = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel="Output"),
-]
-Force = Annotated[
-    bool,
-    typer.Option("--force", help="Replace what is there already.", rich_help_panel="Output"),
-]
+Quiet = Annotated[bool, switch("--quiet", "-q", help="Print nothing but errors.")]
+Force = Annotated[bool, switch("--force", help="Replace what is there already.")]

@@ -20,12 +20,7 @@ from deltarule.errors import InputError
 from deltarule.estimators.incremental import OptimizerMemory
 from deltarule.estimators.mlp_parameters import MLPParameters
 from deltarule.estimators.mlp_predict import PredictingMLP
-from deltarule.estimators.parameter_checks import (
-    CONSTRAINTS,
-    check_dropout,
-    hidden_widths,
-    plain_parameters,
-)
+from deltarule.estimators.parameter_checks import CONSTRAINTS, hidden_widths, plain_parameters
 from deltarule.estimators.scoring import Scoring
 from deltarule.estimators.sklearn_helpers import ShuffledOrder, print_epoch, row_source
 from deltarule.estimators.sklearn_rules import (
@@ -36,6 +31,7 @@ from deltarule.estimators.sklearn_rules import (
     tolerance,
 )
 from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
+from deltarule.maths.dropout import per_layer
 from deltarule.optimizers import Rule
 from deltarule.training import EpochRecord, History, TrainingResult, train
 from deltarule.training.threads import blas_threads_for
@@ -96,10 +92,19 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
             At Ctrl-C during the first epoch, or at a second one; the estimator is then
             unchanged. A later Ctrl-C ends training and keeps its result.
         """
-        return self._fit(X, y, sample_weight, validation_data, incremental=False)
+        return self._fit(X, y, sample_weight, validation_data)
+
+    def _begin_partial_fit(self, y: Any, classes: Any) -> None:
+        """Check the classes of a call of ``partial_fit``, and learn them in the first one."""
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any = None,
+        incremental: bool = False,
+        classes: Any = None,
     ) -> Self:
         before = dict(self.__dict__)
         given = self.get_params(deep=False)
@@ -110,6 +115,8 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
             # During the fit NumPy scalars are Python numbers; afterwards the given objects return.
             plain = plain_parameters(given, self._parameter_constraints)
             self.__dict__.update(plain)
+            if incremental:
+                self._begin_partial_fit(y, classes)
             self._fitted(X, y, sample_weight, validation_data, incremental)
         except BaseException:
             # A failed fit must not leave diverged coefficients behind.
@@ -127,7 +134,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         constraints, parameters = self._parameter_constraints, self.get_params(deep=False)
         parameters = plain_parameters(parameters, constraints)
         validate_parameter_constraints(constraints, parameters, type(self).__name__)
-        check_dropout(parameters["dropout"])
+        per_layer(parameters["dropout"])
 
     def _fitted(
         self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool

@@ -285,17 +285,9 @@ out_activation_, t_
                 "partial_fit; compute the weights with sklearn.utils.compute_class_weight and "
                 "give a dict"
             )
-        before = dict(self.__dict__)
-        try:
-            self._check_first_call(y, classes)
-            return self._fit(X, y, sample_weight, None, incremental=True)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
-    def _check_first_call(self, y: Any, classes: Any) -> None:
-        """Learn the classes in the first call of ``partial_fit``; in later calls check them."""
+    def _begin_partial_fit(self, y: Any, classes: Any) -> None:
         if self._is_soft() and not hasattr(self, "classes_"):
             if classes is not None:  # else there are as many as columns of y
                 self._learn_classes(soft_classes(classes, len(classes)))

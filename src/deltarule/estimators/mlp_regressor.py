@@ -167,4 +167,4 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             If ``coefs_`` or ``intercepts_`` are not finite or have other shapes, or
             ``early_stopping`` is set.
         """
-        return self._fit(X, y, sample_weight, None, incremental=True)
+        return self._fit(X, y, sample_weight, incremental=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,7 +17,7 @@ from deltarule.optimizers.scalars import limits
 from deltarule.records import plain
 from deltarule.settings import TrainingSettings, settings_of
 
-__all__ = ["CONSTRAINTS", "check_dropout", "hidden_widths", "plain_parameters"]
+__all__ = ["CONSTRAINTS", "hidden_widths", "plain_parameters"]
 
 
 def _interval(name: str, kind: Any = Real) -> Interval:
@@ -96,28 +96,6 @@ def plain_parameters(
 def _expected(allowed: Any) -> str:
     shown = [str(each) for each in allowed if each is not None and not isinstance(each, type)]
     return " or ".join(shown) or "a value of another kind"
-
-
-def check_dropout(dropout: Any) -> None:
-    """Check that dropout is a number or a sequence of numbers; the network checks its length.
-
-    Raises
-    ------
-    InputError
-        If ``dropout`` is neither a number nor a sequence of numbers.
-
-    Examples
-    --------
-    >>> check_dropout([0.5, np.float32(0.25)])
-    """
-    if not isinstance(dropout, int | float):
-        one_by_one = isinstance(dropout, Sequence | np.ndarray) and not isinstance(dropout, str)
-        rates = [plain(rate) for rate in dropout] if one_by_one else [None]
-        if any(isinstance(rate, bool) or not isinstance(rate, int | float) for rate in rates):
-            raise InputError(
-                f"dropout is {dropout!r}; expected a number from 0 up to, not with, 1, or a list "
-                "with one for each hidden layer"
-            )
 
 
 def hidden_widths(sizes: Any) -> list[int]:

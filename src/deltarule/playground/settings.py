@@ -16,10 +16,10 @@ from deltarule.optimizers.scalars import limits
 from deltarule.playground.data import BUILTIN, Data
 from deltarule.records import shown
 from deltarule.settings import documented, setting, settings_of, shared
+from deltarule.tabular.network_targets import loss_and_output
 
 __all__ = [
     "LIMITS",
-    "OUTPUTS",
     "STARTS",
     "RunSettings",
     "activations",
@@ -38,37 +38,14 @@ LIMITS = {
 }
 """The largest number of each thing that a run may have."""
 
-# Loss: its output activation, by what is predicted. Quantities are standardised, so that a loss
-# of positive numbers is not among them; classes have no quantiles.
-_TWO_CLASSES = {
-    "log_loss": "logistic",
-    "cross_entropy": "softmax",
-    "half_squared_error": "logistic",
-    "squared_error": "logistic",
-    "absolute_error": "logistic",
-    "huber": "logistic",
+# The losses by the number of classes, the default first; 0 stands for a quantity, and 3 for any
+# number above 2. Quantities are standardised, so that a loss of positive numbers is not among
+# them; classes have no quantiles.
+_LOSSES = {
+    0: "half_squared_error squared_error absolute_error huber quantile",
+    2: "log_loss cross_entropy half_squared_error squared_error absolute_error huber",
+    3: "cross_entropy log_loss half_squared_error squared_error absolute_error huber",
 }
-_CLASSES = {
-    "cross_entropy": "softmax",
-    "log_loss": "logistic",
-    "half_squared_error": "softmax",
-    "squared_error": "softmax",
-    "absolute_error": "logistic",
-    "huber": "logistic",
-}
-_QUANTITY = {
-    "half_squared_error": "identity",
-    "squared_error": "identity",
-    "absolute_error": "identity",
-    "huber": "identity",
-    "quantile": "identity",
-}
-OUTPUTS: dict[str, dict[str, str]] = {
-    "two classes": _TWO_CLASSES,
-    "classes": _CLASSES,
-    "quantity": _QUANTITY,
-}
-"""The losses for each kind of target with their output activations; the first is the default."""
 
 
 def legal_losses(n_classes: int) -> dict[str, str]:
@@ -79,7 +56,9 @@ def legal_losses(n_classes: int) -> dict[str, str]:
     >>> legal_losses(3)["cross_entropy"], list(legal_losses(0))[0]
     ('softmax', 'half_squared_error')
     """
-    return OUTPUTS["quantity" if not n_classes else "two classes" if n_classes == 2 else "classes"]
+    return {
+        name: loss_and_output(name, n_classes)[1] for name in _LOSSES[min(n_classes, 3)].split()
+    }
 
 
 def activations() -> list[str]:
@@ -216,7 +195,7 @@ def checked_settings(
     names = {
         "data": (*BUILTIN, *(("table",) if columns else ())),
         "activation": activations(),
-        "loss": ["", *dict.fromkeys(name for each in OUTPUTS.values() for name in each)],
+        "loss": ["", *dict.fromkeys(" ".join(_LOSSES.values()).split())],
         "rule": RULES.names(),
     }
     found: dict[str, Any] = {}

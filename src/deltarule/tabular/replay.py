@@ -262,16 +262,12 @@ def replay_table(
 
     Parameters
     ----------
-    folder : path
-        The folder of a model made by ``deltarule fit --record`` or ``fit_table(…, record=…)``.
+    folder, data, run_recorded_sql
+        As for :meth:`RecordedTable.open`.
     step : int
         From 1, over the whole training.
-    data : path or Table, optional
-        The table, or its file if it was moved; its content must be unchanged.
     verify : bool
         As for :func:`deltarule.training.replay`.
-    run_recorded_sql : bool
-        As for :meth:`RecordedTable.open`.
 
     Returns
     -------
@@ -280,12 +276,8 @@ def replay_table(
 
     Raises
     ------
-    FileError
-        If there is no such model, recording or table.
-    DataError
-        If the table has changed.
-    InputError
-        If the step was not recorded, or the recording's SQL would have to be run.
+    FileError, DataError, InputError
+        As :meth:`RecordedTable.open`; also if the step was not recorded.
 
     Examples
     --------
