@@ -94,7 +94,7 @@ def test_regression_in_the_unit_of_the_target(diabetes):
     predictions = model.predict(table)
     assert predictions.dtype == np.float64
     assert 100 < predictions.mean() < 200
-    # A unit a million times smaller is a matter of numbers, not of learning.
+    # A target in a unit a million times smaller is learned as well.
     frame = frame_of(load_diabetes(as_frame=True))
     frame["target"] *= 1e6
     small, _ = fitted(frame, "target", TableSettings(epochs=60))
@@ -142,7 +142,7 @@ def test_the_parts_are_disjoint_and_together_everything(cancer):
     }
 
 
-def test_the_parts_hold_every_class_in_its_share():
+def test_the_parts_keep_the_proportions_of_classes():
     labels = np.array(["a"] * 700 + ["b"] * 200 + ["c"] * 100, dtype=object)
     table = table_from_frame({"x": np.arange(1000.0), "y": labels})
     schema = infer_schema(table, "y")
@@ -172,7 +172,7 @@ def test_the_encoding_is_learned_from_training_rows_alone():
     held = split_table(schema, apply_schema(schema, table), QUICK)
     rows = np.concatenate([held["valid"].rows, held["test"].rows])
     model = fit_table(table, schema, QUICK)
-    # Held-out rows that are quite different change nothing that is learned before scoring.
+    # Changed held-out rows leave the encoding and the training as they are.
     changed = {name: np.array(values) for name, values in columns.items()}
     changed["x"][held["test"].rows] = 1e6
     changed["k"][held["test"].rows] = "new"
@@ -184,13 +184,13 @@ def test_the_encoding_is_learned_from_training_rows_alone():
     assert np.array_equal(other.model.theta, model.model.theta)
     assert other.report["scores"]["train"] == model.report["scores"]["train"]
     assert other.report["scores"]["test"] != model.report["scores"]["test"]
-    # And validation rows are left out of the encoding too.
+    # Validation rows are left out of the encoding, too.
     kept = np.setdiff1d(np.arange(200), rows)
     expected = TableEncoder().fit(apply_schema(schema, table).take(kept), schema)
     assert model.encoder.to_dict() == expected.to_dict()
 
 
-def test_saved_and_loaded_it_predicts_the_same(cancer, diabetes, tmp_path):
+def test_a_loaded_model_predicts_the_same(cancer, diabetes, tmp_path):
     for name, (model, table) in (("cancer", cancer), ("diabetes", diabetes)):
         model.save(tmp_path / name)
         loaded = TableModel.load(tmp_path / name)
@@ -205,7 +205,7 @@ def test_saved_and_loaded_it_predicts_the_same(cancer, diabetes, tmp_path):
         model.save(tmp_path / name, overwrite=True)
 
 
-def test_predictions_of_a_long_table_come_in_pieces(diabetes, monkeypatch):
+def test_a_long_table_is_predicted_in_chunks(diabetes, monkeypatch):
     model, table = diabetes
     whole = model.predict(table)
     monkeypatch.setattr("deltarule.tabular.model._CHUNK_ROWS", 100)
@@ -285,17 +285,17 @@ def test_noise_is_not_called_better_than_linear():
     assert model.report["scores"]["test"]["r2"] < 0.1
 
 
-def test_a_bend_is_called_better_than_linear():
+def test_a_curved_target_is_called_better_than_linear():
     x = np.linspace(-2, 2, 500)
     model, _ = fitted({"x": x, "y": x**2}, "y", TableSettings(epochs=60, learning_rate=0.01))
     assert model.report["against_linear"] == "better"
 
 
-def test_the_comparison_is_of_pairs():
+def test_outputs_are_compared_row_by_row():
     rng = np.random.default_rng(4)
     truth = rng.normal(size=400)
     noise = 10 * rng.normal(size=400)
-    # Both models err much and alike; the first errs a little less on nearly every row.
+    # Both models' errors are large and correlated; the first's are smaller on nearly every row.
     first, second = truth + 0.98 * noise, truth + noise
     assert compare_outputs("regression", truth, first, second).verdict == "better"
     assert compare_outputs("regression", truth, second, first).verdict == "worse"
@@ -312,7 +312,7 @@ def test_the_comparison_is_of_pairs():
     assert compare_outputs("classification", labels, mixed, unsure, weights).verdict == "better"
 
 
-def test_scores_are_scikit_learns():
+def test_scores_equal_scikit_learns():
     rng = np.random.default_rng(5)
     truth, outputs, weights = rng.normal(size=50), rng.normal(size=50), rng.random(50)
     found = score_outputs("regression", truth, outputs, weights)
@@ -349,7 +349,7 @@ def test_a_class_without_training_rows_has_probability_zero():
     assert set(baselines("classification", 3, (X, y, None), X, linear=False)) == {"constant"}
 
 
-def test_who_stops_training_waits_for_no_baseline():
+def test_no_linear_baseline_is_fitted_after_a_stop():
     flag = StopFlag()
 
     def after_two(event):

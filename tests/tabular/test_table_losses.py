@@ -73,7 +73,7 @@ def test_the_named_loss_is_trained(task, loss, tmp_path):
 
 
 @pytest.mark.parametrize("task", TARGETS)
-def test_l1_thins_the_weights(task):
+def test_l1_reduces_the_weights(task):
     _, plain = fitted(task)
     table, thin = fitted(task, l1=20.0)
 
@@ -85,7 +85,7 @@ def test_l1_thins_the_weights(task):
     assert of_table(thin, table, None).step.settings.l1 == 20.0
 
 
-def test_settings_that_are_none_are_refused_before_any_row_is_read():
+def test_bad_settings_are_refused_before_any_row_is_read():
     for changes, error, message in (
         ({"loss": "ghost"}, UnknownName, "unknown loss 'ghost'"),
         ({"loss": None}, InputError, "expected the name of a loss, or 'auto'"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,7 +21,12 @@ from deltarule.estimators.mlp_parameters import MLPParameters
 from deltarule.estimators.mlp_predict import PredictingMLP
 from deltarule.estimators.parameter_checks import CONSTRAINTS, hidden_widths, plain_parameters
 from deltarule.estimators.scoring import Scoring
-from deltarule.estimators.sklearn_helpers import ShuffledOrder, print_epoch, row_source
+from deltarule.estimators.sklearn_helpers import (
+    ShuffledOrder,
+    initial_theta,
+    print_epoch,
+    row_source,
+)
 from deltarule.estimators.sklearn_rules import (
     NoImprovement,
     refuse_schedule_with_end,
@@ -222,15 +226,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         if self.initial_weights is not None:
             coefs, intercepts = self.initial_weights
             return net.pack([np.asarray(c).T for c in coefs], intercepts)
-        W, b = [], []
-        for layer, (n_in, n_out) in enumerate(pairwise(net.widths), start=1):
-            # As in scikit-learn, whose factor follows the hidden activation in every layer.
-            hidden = net.hidden_activations[min(layer, net.n_layers - 1) - 1 :][:1]
-            name = hidden[0].name if hidden else str(self.activation)
-            bound = np.sqrt((2.0 if name == "logistic" else 6.0) / (n_in + n_out))
-            W.append(rng.uniform(-bound, bound, (n_in, n_out)).T)
-            b.append(rng.uniform(-bound, bound, n_out))
-        return net.pack(W, b)
+        return initial_theta(net, self.activation, rng)
 
     def _set_coefficients(self, theta: np.ndarray) -> None:
         """Set ``coefs_`` and ``intercepts_`` from θ: coefs_[i] has shape (n_in, n_out)."""

@@ -1,17 +1,19 @@
-"""Sparse rows, scikit-learn's order of rows, and its text for an epoch."""
+"""Sparse rows, and scikit-learn's random draws and texts."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from sklearn.utils import shuffle
 
+from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
 from deltarule.training import Event
 from deltarule.training.batches import SparseRows
 
-__all__ = ["ShuffledOrder", "print_epoch", "row_source"]
+__all__ = ["ShuffledOrder", "initial_theta", "print_epoch", "row_source"]
 
 
 def row_source(X: Any) -> Any:
@@ -28,6 +30,19 @@ class ShuffledOrder:
     def __call__(self, epoch: int) -> np.ndarray:
         self.rows = shuffle(self.rows, random_state=self.rng)
         return self.rows
+
+
+def initial_theta(net: Network, activation: Any, rng: np.random.RandomState) -> np.ndarray:
+    """Draw θ of shape (p,) with the numbers and in the order in which scikit-learn draws."""
+    W, b = [], []
+    for layer, (n_in, n_out) in enumerate(pairwise(net.widths), start=1):
+        # As in scikit-learn, whose factor follows the hidden activation in every layer.
+        hidden = net.hidden_activations[min(layer, net.n_layers - 1) - 1 :][:1]
+        name = hidden[0].name if hidden else str(activation)
+        bound = np.sqrt((2.0 if name == "logistic" else 6.0) / (n_in + n_out))
+        W.append(rng.uniform(-bound, bound, (n_in, n_out)).T)
+        b.append(rng.uniform(-bound, bound, n_out))
+    return net.pack(W, b)
 
 
 def print_epoch(event: Event) -> None:
