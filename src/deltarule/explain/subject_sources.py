@@ -58,7 +58,7 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
     if hasattr(rows, "toarray"):
         rows = rows.toarray()
     net: Network = model.network_
-    theta = model._packed(net)
+    theta = model._current_theta(net)
     classes = tuple(map(str, getattr(model, "classes_", ())))
     plain = Names.plain(net, len(rows))
     names = Names(columns or plain.inputs, _output_names(classes, net, plain.outputs), plain.rows)
