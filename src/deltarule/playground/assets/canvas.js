@@ -1,8 +1,8 @@
+// @ts-check
 // Canvases that are sharp on every screen, with the style sheet's colours.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const canvasModule = (function () {
   /** A canvas that fills its frame; `paint(context, width, height)` is called when it must. */
   function make(frame, canvas, paint) {
     const context = canvas.getContext("2d");
@@ -39,5 +39,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return (text.length > 7 ? value.toExponential(1) : text).replace("-", "\u2212");
   }
 
-  DR.canvas = { make, colour, css, font, short };
+  return { make, colour, css, font, short };
 })();
+DR.canvas = canvasModule;

@@ -1,14 +1,15 @@
+// @ts-check
 // The loss over the epochs: of the rows that are trained on, and of those held out.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const lossesModule = (function () {
   const { el } = DR.dom;
   const { css, short } = DR.canvas;
   const MARGIN = { left: 54, right: 12, top: 10, bottom: 32 };
 
   function range(curve, log) {
-    let low = Infinity, high = -Infinity;
+    let low = Infinity,
+      high = -Infinity;
     for (let i = 0; i < curve.length; i += 3) {
       for (const value of [curve[i + 1], curve[i + 2]]) {
         if (!Number.isFinite(value) || (log && value <= 0)) continue;
@@ -36,7 +37,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     let drawn = false;
     for (let i = 0; i < curve.length; i += 3) {
       const value = curve[i + which];
-      if (!Number.isFinite(value) || (log && value <= 0)) { drawn = false; continue; }
+      if (!Number.isFinite(value) || (log && value <= 0)) {
+        drawn = false;
+        continue;
+      }
       if (drawn) context.lineTo(X(curve[i]), Y(value));
       else context.moveTo(X(curve[i]), Y(value));
       drawn = true;
@@ -47,9 +51,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function draw(context, width, height, curve, log) {
     const { left, right, top, bottom } = MARGIN;
     const last = Math.max(1, curve.length ? curve[curve.length - 3] : 1);
-    const [low, high] = range(curve, log), scale = log ? Math.log : (v) => v;
+    const [low, high] = range(curve, log),
+      scale = log ? Math.log : (v) => v;
     const X = (epoch) => left + (epoch / last) * (width - left - right);
-    const Y = (value) => height - bottom - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - top - bottom);
+    const Y = (value) =>
+      height - bottom - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - top - bottom);
     context.font = DR.canvas.font(11);
     context.textBaseline = "middle";
     context.lineWidth = 1;
@@ -64,7 +70,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       context.fillText(short(value), left - 7, Y(value));
     }
     context.textAlign = "center";
-    for (const epoch of DR.plots.ticks(0, last, 5).filter(Number.isInteger)) context.fillText(short(epoch), X(epoch), height - bottom + 12);
+    for (const epoch of DR.plots.ticks(0, last, 5).filter(Number.isInteger))
+      context.fillText(short(epoch), X(epoch), height - bottom + 12);
     context.fillText("epoch", (left + width - right) / 2, height - 6);
     context.lineJoin = "round";
     context.lineWidth = 2;
@@ -81,16 +88,37 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const canvas = el("canvas", { class: "losses", role: "img", "aria-label": "Loss by epoch" });
     const frame = el("div", { class: "losses-frame" }, canvas);
     const box = el("input", { type: "checkbox", id: "log-loss" });
-    const now = el("span", { class: "value", "data-loss-now": "" }), held = el("span", { class: "value" });
-    const heldKey = el("span", { class: "class" }, el("span", { class: "stroke dashed", "aria-hidden": "true" }), "held out ", held);
+    const now = el("span", { class: "value", "data-loss-now": "" }),
+      held = el("span", { class: "value" });
+    const heldKey = el(
+      "span",
+      { class: "class" },
+      el("span", { class: "stroke dashed", "aria-hidden": "true" }),
+      "held out ",
+      held,
+    );
     let curve = new Float32Array(0);
-    const paint = DR.canvas.make(frame, canvas, (context, width, height) => draw(context, width, height, curve, box.checked));
+    const paint = DR.canvas.make(frame, canvas, (context, width, height) =>
+      draw(context, width, height, curve, box.checked),
+    );
     box.addEventListener("change", paint);
     document.addEventListener("deltarule-theme", paint);
-    element.replaceChildren(frame,
-      el("div", { class: "row classes" },
-        el("span", { class: "class" }, el("span", { class: "stroke", "aria-hidden": "true" }), "trained on ", now), heldKey,
-        el("span", { class: "field check" }, box, el("label", { for: "log-loss", text: "logarithmic" }))));
+    element.replaceChildren(
+      frame,
+      el(
+        "div",
+        { class: "row classes" },
+        el(
+          "span",
+          { class: "class" },
+          el("span", { class: "stroke", "aria-hidden": "true" }),
+          "trained on ",
+          now,
+        ),
+        heldKey,
+        el("span", { class: "field check" }, box, el("label", { for: "log-loss", text: "logarithmic" })),
+      ),
+    );
     const text = (value) => (value === null ? "none" : DR.number(value));
     return {
       run(run) {
@@ -108,5 +136,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  DR.losses = { mount };
+  return { mount };
 })();
+DR.losses = lossesModule;

@@ -1,15 +1,17 @@
+// @ts-check
 // The network of the run, drawn and derived with the parts of the explain page.
 //
 // The payload of the page comes from the server when the run stands still or is another one; while
 // it trains, frames bring new parameters, and the passes are computed here.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const networkModule = (function () {
   const { el, choice } = DR.dom;
   // Milliseconds between two drawings while it trains, and how many of them to one derivation.
-  const APART = { least: 33, most: 500 }, DERIVED = 4;
-  const GOOD = 45, POOR = 36; // frames a second
+  const APART = { least: 33, most: 500 },
+    DERIVED = 4;
+  const GOOD = 45,
+    POOR = 36; // frames a second
 
   /** A store for one part of the page, which is told less often, or that nothing else has moved. */
   function part(store, subscribe) {
@@ -18,7 +20,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** f(state, changed) at most once in `apart()` milliseconds, and with all that has changed. */
   function seldom(store, apart, f) {
-    let last = 0, timer = null, changed = new Set();
+    let last = 0,
+      timer = null,
+      changed = new Set();
     const now = () => {
       timer = null;
       last = performance.now();
@@ -44,12 +48,26 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** Shows the network; gives {run(description), frame(frame)}. */
   function mount(places, wire, complain) {
-    let store = null, run = null, script = {}, rows = "same", wanted = 0, playing = false, at = -1, busy = false;
+    let store = null,
+      run = null,
+      script = {},
+      rows = "same",
+      wanted = 0,
+      playing = false,
+      at = -1,
+      busy = false;
 
-    const which = choice("Rows that the numbers are of", [["same", "Same rows"], ["step", "Rows of the next step"]], (value) => {
-      rows = value;
-      take();
-    });
+    const which = choice(
+      "Rows that the numbers are of",
+      [
+        ["same", "Same rows"],
+        ["step", "Rows of the next step"],
+      ],
+      (value) => {
+        rows = value;
+        take();
+      },
+    );
     which.show(rows);
     const samples = el("div", { class: "row" });
     places.rows.replaceChildren(which, samples);
@@ -71,9 +89,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
       store = DR.page = DR.store(payload, forms);
       const apart = () => (playing ? pace : 0);
       // While it trains the nodes that are drawn of a large layer stay the same.
-      DR.drawing.mount(places.drawing, part(store, (f) =>
-        seldom(store, apart, (state, changed) => f(state, playing ? new Set([...changed, "payload"]) : changed))), "card");
-      DR.panel.mount(places.panel, part(store, (f) => seldom(store, () => DERIVED * apart(), f)));
+      DR.drawing.mount(
+        places.drawing,
+        part(store, (f) =>
+          seldom(store, apart, (state, changed) =>
+            f(state, playing ? new Set([...changed, "payload"]) : changed),
+          ),
+        ),
+        "card",
+      );
+      DR.panel.mount(
+        places.panel,
+        part(store, (f) => seldom(store, () => DERIVED * apart(), f)),
+      );
       DR.curve.controls(samples, store);
     }
 
@@ -101,13 +129,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
     function move({ header, arrays }) {
       at = header.step;
       store.move({
-        ...store.current(), step: header.step, epoch: header.epoch, learning_rate: header.learning_rate, update: null,
+        ...store.current(),
+        step: header.step,
+        epoch: header.epoch,
+        learning_rate: header.learning_rate,
+        update: null,
         theta: { shape: [arrays.theta.length], values: Float64Array.from(arrays.theta) },
       });
     }
 
     // The drawing is the dearest part: it gives way where the frames become few.
-    let painted = 0, since = performance.now(), pace = 66;
+    let painted = 0,
+      since = performance.now(),
+      pace = 66;
     function keepPace() {
       ++painted;
       const spent = performance.now() - since;
@@ -122,7 +156,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     let version = 0;
     return {
       run(next) {
-        const other = !run || ["net", "settings", "inputs", "target"].some((name) => JSON.stringify(run[name]) !== JSON.stringify(next[name]));
+        const other =
+          !run ||
+          ["net", "settings", "inputs", "target"].some(
+            (name) => JSON.stringify(run[name]) !== JSON.stringify(next[name]),
+          );
         run = next;
         if (other) version = -1;
       },
@@ -147,5 +185,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  DR.network = { mount };
+  return { mount };
 })();
+DR.network = networkModule;

@@ -1,8 +1,8 @@
+// @ts-check
 // What the network says over a plane through two columns, and the rows as points on it.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const surfaceModule = (function () {
   const { el, choice } = DR.dom;
   const { css, colour, short } = DR.canvas;
   const MARGIN = { right: 10, top: 10, bottom: 34 };
@@ -18,14 +18,18 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function ramp(low, high) {
     const middle = colour("--card");
     return Array.from({ length: 256 }, (_, level) => {
-      const t = (level - 127.5) / 127.5, end = t < 0 ? low : high, share = Math.abs(t) ** 0.8 * 0.62;
+      const t = (level - 127.5) / 127.5,
+        end = t < 0 ? low : high,
+        share = Math.abs(t) ** 0.8 * 0.62;
       return middle.map((part, i) => Math.round(part + (end[i] - part) * share));
     });
   }
 
   /** One pixel for each place of the plane. */
   function pixels(run, arrays, image) {
-    const { data } = image, { level } = arrays, kinds = arrays.class;
+    const { data } = image,
+      { level } = arrays,
+      kinds = arrays.class;
     const paper = colour("--card");
     const plain = kinds ? null : ramp(colour("--negative"), colour("--positive"));
     const tones = kinds ? run.target.classes.map((_, c) => colour(classColour(run, c))) : null;
@@ -46,7 +50,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function shape(context, kind, x, y, r) {
     context.beginPath();
     if (kind === "circle") context.arc(x, y, r, 0, 2 * Math.PI);
-    else context.moveTo(x, y - 1.25 * r), context.lineTo(x + 1.25 * r, y), context.lineTo(x, y + 1.25 * r), context.lineTo(x - 1.25 * r, y), context.closePath();
+    else
+      context.moveTo(x, y - 1.25 * r),
+        context.lineTo(x + 1.25 * r, y),
+        context.lineTo(x, y + 1.25 * r),
+        context.lineTo(x - 1.25 * r, y),
+        context.closePath();
   }
 
   function point(context, run, value, held, x, y, r) {
@@ -59,7 +68,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       return;
     }
     const share = classes.length ? value : (value * scale + mean - low) / (high - low || 1);
-    const tone = classes.length ? css(classColour(run, value)) : css(share < 0.5 ? "--negative" : "--positive", 0.25 + 1.5 * Math.abs(share - 0.5));
+    const tone = classes.length
+      ? css(classColour(run, value))
+      : css(share < 0.5 ? "--negative" : "--positive", 0.25 + 1.5 * Math.abs(share - 0.5));
     shape(context, classes.length ? SHAPES[value] : "circle", x, y, r);
     context.fillStyle = held ? css("--card") : tone;
     context.fill();
@@ -69,7 +80,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   function drawPoints(context, run, box, shown) {
-    const { points, plane } = run, [x0, x1, y0, y1] = plane.ranges;
+    const { points, plane } = run,
+      [x0, x1, y0, y1] = plane.ranges;
     const r = Math.max(2.4, Math.min(4, box.width / 90));
     context.font = DR.canvas.font(3 * r, 700);
     context.textAlign = "center";
@@ -84,7 +96,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   const DAY = 86_400_000;
-  const dayText = (days, span) => new Date(days * DAY).toISOString().slice(0, span > 4 * 365 ? 4 : span > 120 ? 7 : 10);
+  const dayText = (days, span) =>
+    new Date(days * DAY).toISOString().slice(0, span > 4 * 365 ? 4 : span > 120 ? 7 : 10);
 
   /** The ticks of a side: places from 0 to 1, and texts in the unit of the table, or the levels. */
   function side({ axes, target }, number, from, to) {
@@ -93,7 +106,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     if (n) return axis.levels.map((text, j) => ({ at: (j + 0.5) / n, text: DR.dom.cut(text, 14) }));
     const [low, high] = [from, to].map((value) => value * axis.scale + axis.offset);
     return DR.plots.ticks(low, high, axis.date ? 4 : 5).map((value) => ({
-      at: (value - low) / (high - low), text: axis.date ? dayText(value, high - low) : short(value),
+      at: (value - low) / (high - low),
+      text: axis.date ? dayText(value, high - low) : short(value),
     }));
   }
 
@@ -111,12 +125,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** Room at the left for the longest tick. */
   function leftOf(context, run) {
     context.font = DR.canvas.font(11);
-    return TITLE + Math.ceil(Math.max(14, ...sides(run).up.map(({ text }) => context.measureText(text).width)));
+    return (
+      TITLE + Math.ceil(Math.max(14, ...sides(run).up.map(({ text }) => context.measureText(text).width)))
+    );
   }
 
   /** Ticks along both sides. */
   function drawAxes(context, run, box) {
-    const { plane, axes, target } = run, { across, up } = sides(run);
+    const { plane, axes, target } = run,
+      { across, up } = sides(run);
     context.fillStyle = css("--soft");
     context.strokeStyle = css("--strong-line");
     context.lineWidth = 1;
@@ -124,9 +141,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     context.textBaseline = "middle";
     context.textAlign = "center";
     const widest = Math.max(...across.map(({ text }) => context.measureText(text).width)) + 8;
-    for (const { at, text } of thinned(across, widest / box.width)) context.fillText(text, box.left + at * box.width, box.top + box.height + 12);
+    for (const { at, text } of thinned(across, widest / box.width))
+      context.fillText(text, box.left + at * box.width, box.top + box.height + 12);
     context.textAlign = "right";
-    for (const { at, text } of thinned(up, 13 / box.height)) context.fillText(text, box.left - 6, box.top + (1 - at) * box.height);
+    for (const { at, text } of thinned(up, 13 / box.height))
+      context.fillText(text, box.left - 6, box.top + (1 - at) * box.height);
     context.strokeRect(box.left - 0.5, box.top - 0.5, box.width + 1, box.height + 1);
     context.textAlign = "center";
     context.font = DR.canvas.font(12, 600);
@@ -140,16 +159,27 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** With a single column the prediction is a line over it, between the least and greatest target. */
   function drawPrediction(context, run, { level }, box) {
-    const { plane: { ranges: [, , y0, y1], side: n }, target } = run;
+    const {
+      plane: {
+        ranges: [, , y0, y1],
+        side: n,
+      },
+      target,
+    } = run;
     if (target.classes.length) return;
-    const [low, high] = [target.low, target.high].map((value) => ((value - target.mean) / target.scale - y0) / (y1 - y0));
+    const [low, high] = [target.low, target.high].map(
+      (value) => ((value - target.mean) / target.scale - y0) / (y1 - y0),
+    );
     context.beginPath();
     for (let i = 0; i < n; ++i) {
       const up = low + (level[i] / 255) * (high - low);
       context.lineTo(box.left + (i / (n - 1)) * box.width, box.top + (1 - up) * box.height);
     }
     context.lineJoin = "round";
-    for (const [tone, width] of [["--card", 5], ["--ink", 2.5]]) {
+    for (const [tone, width] of [
+      ["--card", 5],
+      ["--ink", 2.5],
+    ]) {
       context.strokeStyle = css(tone);
       context.lineWidth = width;
       context.stroke();
@@ -160,10 +190,23 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { classes, name, low, high } = run.target;
     const items = classes.length
       ? classes.map((label, c) =>
-          el("span", { class: "class" },
-            el("span", { class: `dot ${classes.length === 2 ? SHAPES[c] : "number"}`, style: `--tone: var(${classColour(run, c)})`, "aria-hidden": "true", text: classes.length === 2 ? "" : String(c) }),
-            DR.dom.cut(label, 18)))
-      : [el("span", { class: "class", text: short(low) }), el("span", { class: "ramp", "aria-hidden": "true" }), el("span", { class: "class", text: short(high) })];
+          el(
+            "span",
+            { class: "class" },
+            el("span", {
+              class: `dot ${classes.length === 2 ? SHAPES[c] : "number"}`,
+              style: `--tone: var(${classColour(run, c)})`,
+              "aria-hidden": "true",
+              text: classes.length === 2 ? "" : String(c),
+            }),
+            DR.dom.cut(label, 18),
+          ),
+        )
+      : [
+          el("span", { class: "class", text: short(low) }),
+          el("span", { class: "ramp", "aria-hidden": "true" }),
+          el("span", { class: "class", text: short(high) }),
+        ];
     return el("div", { class: "row classes" }, el("span", { class: "label", text: name }), ...items);
   }
 
@@ -173,8 +216,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const frame = el("div", { class: "plane-frame" }, canvas);
     const axes = el("div", { class: "row axes-of-plane" });
     const key = el("div");
-    const behind = document.createElement("canvas"), front = document.createElement("canvas");
-    let run = null, arrays = null, image = null, shown = true, size = "";
+    const behind = document.createElement("canvas"),
+      front = document.createElement("canvas");
+    let run = null,
+      arrays = null,
+      image = null,
+      shown = true,
+      size = "";
 
     /** Points and axes, which stay while the run goes on: painted once, and laid over. */
     function overlay(width, height, box) {
@@ -182,7 +230,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (now === size) return;
       size = now;
       [front.width, front.height] = [canvas.width, canvas.height];
-      const context = front.getContext("2d"), ratio = canvas.width / width;
+      const context = front.getContext("2d"),
+        ratio = canvas.width / width;
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       drawPoints(context, run, box, shown);
       drawAxes(context, run, box);
@@ -190,7 +239,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     const paint = DR.canvas.make(frame, canvas, (context, width, height) => {
       if (!run || !arrays || !arrays.level) return;
-      const { right, top, bottom } = MARGIN, left = leftOf(context, run);
+      const { right, top, bottom } = MARGIN,
+        left = leftOf(context, run);
       const box = { left, top, width: width - left - right, height: height - top - bottom };
       context.imageSmoothingEnabled = true;
       context.drawImage(behind, box.left, box.top, box.width, box.height);
@@ -210,8 +260,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     function select(name, label, chosen, onchange) {
       const id = `axis-${name}`;
-      const list = el("select", { id, onchange: () => onchange(Number(list.value)) },
-        ...run.axes.map((axis, k) => el("option", { value: k, text: DR.dom.cut(axis.name, 40) })));
+      const list = el(
+        "select",
+        { id, onchange: () => onchange(Number(list.value)) },
+        ...run.axes.map((axis, k) => el("option", { value: k, text: DR.dom.cut(axis.name, 40) })),
+      );
       list.value = chosen;
       return el("div", { class: "field" }, el("label", { for: id, text: label }), list);
     }
@@ -223,7 +276,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     function controls() {
       const { plane, inputs, axes: known } = run;
-      const parts = [], held = [];
+      const parts = [],
+        held = [];
       if (known.length > 1) {
         // The other axis gives way: both cannot be the same.
         const other = (k, before) => (k === before ? (k === plane.x ? plane.y : plane.x) : before);
@@ -231,14 +285,39 @@ var DR = globalThis.DR || (globalThis.DR = {});
         parts.push(select("y", "Up", plane.y, (y) => ask({ y, x: other(y, plane.x) })));
       }
       if (inputs.length > 2) {
-        const hold = choice("Where the other inputs are held", [["mean", "Others at mean"], ["median", "median"]], (value) => ask({ hold: value }));
+        const hold = choice(
+          "Where the other inputs are held",
+          [
+            ["mean", "Others at mean"],
+            ["median", "median"],
+          ],
+          (value) => ask({ hold: value }),
+        );
         hold.show(plane.hold);
         parts.push(hold);
       }
       if (run.rows.held) {
-        const box = el("input", { type: "checkbox", id: "held-points", onchange: () => { shown = box.checked; size = ""; paint(); } });
+        const box = el("input", {
+          type: "checkbox",
+          id: "held-points",
+          onchange: () => {
+            shown = box.checked;
+            size = "";
+            paint();
+          },
+        });
         box.checked = shown;
-        held.push(el("div", { class: "field check" }, box, el("label", { for: "held-points", text: `rows held out (${run.target.classes.length > 2 ? "faint" : "hollow"})` })));
+        held.push(
+          el(
+            "div",
+            { class: "field check" },
+            box,
+            el("label", {
+              for: "held-points",
+              text: `rows held out (${run.target.classes.length > 2 ? "faint" : "hollow"})`,
+            }),
+          ),
+        );
       }
       axes.replaceChildren(...parts);
       const colours = legend(run);
@@ -247,14 +326,22 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
 
     element.replaceChildren(frame, key, axes);
-    document.addEventListener("deltarule-theme", () => { size = ""; colours(); });
+    document.addEventListener("deltarule-theme", () => {
+      size = "";
+      colours();
+    });
     return {
       run(next) {
         const before = run;
         run = next;
         size = "";
         arrays = null; // those of another plane mean something else
-        const same = before && ["plane", "inputs", "axes", "target"].every((name) => JSON.stringify({ ...before[name], ranges: 0 }) === JSON.stringify({ ...run[name], ranges: 0 }));
+        const same =
+          before &&
+          ["plane", "inputs", "axes", "target"].every(
+            (name) =>
+              JSON.stringify({ ...before[name], ranges: 0 }) === JSON.stringify({ ...run[name], ranges: 0 }),
+          );
         if (!same || before.rows.held !== run.rows.held) controls();
       },
       frame(next) {
@@ -267,5 +354,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  DR.surface = { mount };
+  return { mount };
 })();
+DR.surface = surfaceModule;

@@ -1,11 +1,11 @@
+// @ts-check
 // The line to the server: orders to it, descriptions and frames from it, and what became of it.
 //
 // A frame is the length of its header (4 bytes), the header as JSON, and arrays, little endian.
 // The server sends the newest frame, and the next one only when an earlier one is acknowledged.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const wireModule = (function () {
   const AGAIN = { first: 400, most: 5000 };
 
   /** {header, arrays} of a frame; arrays look into its bytes, nothing is copied. */
@@ -15,7 +15,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const arrays = {};
     for (const [name, { dtype, at, count }] of Object.entries(header.arrays)) {
       const start = 4 + length + at;
-      arrays[name] = dtype === "f4" ? new Float32Array(buffer, start, count) : new Uint8Array(buffer, start, count);
+      arrays[name] =
+        dtype === "f4" ? new Float32Array(buffer, start, count) : new Uint8Array(buffer, start, count);
     }
     return { header, arrays };
   }
@@ -29,7 +30,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const token = new URLSearchParams(location.search).get("token") || "";
     const address = (path) => `${path}${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
     const waiting = new Map();
-    let socket = null, number = 0, pause = AGAIN.first, over = false;
+    let socket = null,
+      number = 0,
+      pause = AGAIN.first,
+      over = false;
 
     function end(word) {
       over = true;
@@ -40,7 +44,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     function connect() {
       socket = new WebSocket(address(`ws://${location.host}/live`));
       socket.binaryType = "arraybuffer";
-      socket.onmessage = ({ data }) => (typeof data === "string" ? told(JSON.parse(data)) : on.frame(unpacked(data)));
+      socket.onmessage = ({ data }) =>
+        typeof data === "string" ? told(JSON.parse(data)) : on.frame(unpacked(data));
       socket.onclose = lost;
     }
 
@@ -82,7 +87,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       address,
       /** Sends an order; gives "" when it is done, or why it is not. */
       order(type, fields = {}) {
-        if (!socket || socket.readyState !== WebSocket.OPEN) return Promise.resolve("the line to the server is lost");
+        if (!socket || socket.readyState !== WebSocket.OPEN)
+          return Promise.resolve("the line to the server is lost");
         const id = ++number;
         socket.send(JSON.stringify({ type, id, ...fields }));
         return new Promise((answer) => waiting.set(id, answer));
@@ -94,5 +100,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  DR.wire = { open };
+  return { open };
 })();
+DR.wire = wireModule;

@@ -1,3 +1,4 @@
+// @ts-check
 // What an output, or the loss, of one row owes to each of its inputs.
 //
 //   gradient × input       A_k = (x_k − x′_k) ∂f/∂x_k (x)
@@ -7,15 +8,19 @@
 // shown. ∂f/∂x comes from the driver's backward pass: an output is the cost of a network whose
 // loss is that output, Σ_j y_j a_j with one y_j of 1 among zeros.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const { sum } = DR.driver;
   // Gauss and Legendre's eight points and weights on [0, 1].
   const NODES = [
-    [0.1834346424956498, 0.362683783378362], [0.525532409916329, 0.3137066458778873],
-    [0.7966664774136267, 0.2223810344533745], [0.9602898564975363, 0.1012285362903763],
-  ].flatMap(([node, weight]) => [[(1 - node) / 2, weight / 2], [(1 + node) / 2, weight / 2]]);
+    [0.1834346424956498, 0.362683783378362],
+    [0.525532409916329, 0.3137066458778873],
+    [0.7966664774136267, 0.2223810344533745],
+    [0.9602898564975363, 0.1012285362903763],
+  ].flatMap(([node, weight]) => [
+    [(1 - node) / 2, weight / 2],
+    [(1 + node) / 2, weight / 2],
+  ]);
   const PASSES = 2e8; // points times parameters that one row may take
   const LEAST_POINTS = 50;
   const SLICE = 12; // milliseconds
@@ -28,9 +33,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** f and ∂f/∂x at a point, for `of` "loss" or the number of an output; without dropout. */
   function functionOf(store, of) {
     const theta = store.theta();
-    const net = of === "loss" ? store.net
-      : { ...store.net, formulas: { ...store.net.formulas, from_output: theOutput, from_input: null } };
-    const y = of === "loss" ? store.y() : Float64Array.from({ length: net.widths[net.L] }, (_, j) => Number(j === of));
+    const net =
+      of === "loss"
+        ? store.net
+        : { ...store.net, formulas: { ...store.net.formulas, from_output: theOutput, from_input: null } };
+    const y =
+      of === "loss"
+        ? store.y()
+        : Float64Array.from({ length: net.widths[net.L] }, (_, j) => Number(j === of));
     return (x) => {
       const passed = DR.driver.forward(net, theta, x);
       const { loss, dX } = DR.driver.backward(net, theta, passed, y);
@@ -67,12 +77,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
    * or in the middle. On a straight line z^1 is linear in t, and z^l is between the kinks before.
    */
   function cutOf(kinks, times, passes) {
-    const low = times[0], high = times.at(-1), middle = (low + high) / 2;
+    const low = times[0],
+      high = times.at(-1),
+      middle = (low + high) / 2;
     const margin = MARGIN * (high - low);
     for (const [layer, kink] of kinks) {
       let best = null;
       for (let p = 1; p < times.length; ++p) {
-        const before = passes[p - 1].Z[layer], after = passes[p].Z[layer];
+        const before = passes[p - 1].Z[layer],
+          after = passes[p].Z[layer];
         for (let j = 0; j < after.length; ++j) {
           if (before[j] > kink === after[j] > kink) continue;
           const share = (before[j] - kink) / (before[j] - after[j]);
@@ -95,11 +108,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const { slope } = passes[p + 1];
       for (let k = 0; k < values.length; ++k) values[k] += weight * slope[k] * way[k] * (high - low);
     });
-    const first = passes[0].value, last = passes.at(-1).value;
+    const first = passes[0].value,
+      last = passes.at(-1).value;
     const error = Math.abs(sum(values) - (last - first));
     return {
-      low, high, values, cut: cutOf(kinks, times, passes),
-      error: Number.isFinite(error) ? error : Infinity, size: Math.max(Math.abs(first), Math.abs(last)),
+      low,
+      high,
+      values,
+      cut: cutOf(kinks, times, passes),
+      error: Number.isFinite(error) ? error : Infinity,
+      size: Math.max(Math.abs(first), Math.abs(last)),
     };
   }
 
@@ -119,10 +137,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const allowed = Number.isFinite(wanted) ? wanted : 0;
       const converged = sum(pieces.map((each) => each.error)) <= allowed;
       const long = (each) => each.high - each.low > SHORTEST;
-      const bad = converged ? [] : pieces
-        .filter((each) => each.error > allowed * (each.high - each.low) && long(each))
-        .sort((a, b) => b.error - a.error)
-        .slice(0, Math.max(0, Math.floor((most - points) / (2 * PER_PIECE))));
+      const bad = converged
+        ? []
+        : pieces
+            .filter((each) => each.error > allowed * (each.high - each.low) && long(each))
+            .sort((a, b) => b.error - a.error)
+            .slice(0, Math.max(0, Math.floor((most - points) / (2 * PER_PIECE))));
       if (!bad.length) return { values, points, converged };
       points += 2 * PER_PIECE * bad.length;
       const divided = new Set(bad);
@@ -135,10 +155,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   /** The attributions of the sample that is shown, step by step; see `DR.attribute`. */
-  function* attributing(store, { of = "largest", method = "integrated", baseline = "zeros", tolerance = 1e-6 } = {}) {
+  function* attributing(
+    store,
+    { of = "largest", method = "integrated", baseline = "zeros", tolerance = 1e-6 } = {},
+  ) {
     const which = of === "largest" ? largest(store) : of;
     const f = functionOf(store, which);
-    const x = store.x(), start = baselineOf(store, baseline);
+    const x = store.x(),
+      start = baselineOf(store, baseline);
     const way = Float64Array.from(x, (value, k) => value - start[k]);
     const { value, slope } = f(x);
     const before = f(start).value;

@@ -1,8 +1,8 @@
+// @ts-check
 // Which sample and which recorded step is shown, and the loss over training with its place in it.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const curveModule = (function () {
   const { el, svg, iconButton, choice, clamp } = DR.dom;
   const LISTED = 300; // more samples than this are chosen by number, not from a list
   const MOST_POINTS = 1500; // of a line; more cannot be seen apart
@@ -30,8 +30,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
               ...Array.from({ length: n }, (_, i) =>
                 el("option", {
                   value: i,
-                  text:
-                    rows[i] === undefined || rows[i] === String(i) ? `${i}` : `${i}: ${rows[i]}`,
+                  text: rows[i] === undefined || rows[i] === String(i) ? `${i}` : `${i}: ${rows[i]}`,
                 }),
               ),
             )
@@ -40,8 +39,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
               type: "number",
               min: 0,
               max: n - 1,
-              onchange: () =>
-                store.set({ sample: clamp(Math.round(Number(pick.value)) || 0, 0, n - 1) }),
+              onchange: () => store.set({ sample: clamp(Math.round(Number(pick.value)) || 0, 0, n - 1) }),
             });
       parts.push(() => (pick.value = store.state.sample));
       return el(
@@ -85,15 +83,21 @@ var DR = globalThis.DR || (globalThis.DR = {});
         "One sample or the mean of all",
         [
           ["sample", "Sample"],
-          ["mean", el("span", {}, "Mean", el("span", { class: "wide", text: `\u00a0of ${DR.text.count(store.rows.of)}` }))],
+          [
+            "mean",
+            el(
+              "span",
+              {},
+              "Mean",
+              el("span", { class: "wide", text: `\u00a0of ${DR.text.count(store.rows.of)}` }),
+            ),
+          ],
         ],
         (mode) => store.set({ mode }),
       );
       parts.push(() => which.show(store.state.mode));
       element.replaceChildren(
-        ...[sampleField(n), stateField(store.payload.states.length), n > 1 ? which : null].filter(
-          Boolean,
-        ),
+        ...[sampleField(n), stateField(store.payload.states.length), n > 1 ? which : null].filter(Boolean),
       );
     }
     function update(state, changed) {
@@ -105,7 +109,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   const overWhich = ({ of, part }) =>
-    part ? ` over ${DR.text.count(of)} rows, a part of ${DR.text.count(part)}.` : ` over all ${DR.text.count(of)} rows.`;
+    part
+      ? ` over ${DR.text.count(of)} rows, a part of ${DR.text.count(part)}.`
+      : ` over all ${DR.text.count(of)} rows.`;
 
   const BOX = { height: 260, left: 64, right: 16, top: 18, bottom: 40 };
 
@@ -191,9 +197,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
             `to ${DR.number(train.at(-1)[1])}`,
         },
         scale.group,
-        validated
-          ? svg("path", { class: "line second", d: DR.plots.line(validation, scale) })
-          : null,
+        validated ? svg("path", { class: "line second", d: DR.plots.line(validation, scale) }) : null,
         svg("path", { class: "line first", d: DR.plots.line(train, scale) }),
         marker,
       );
@@ -234,9 +238,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         return svg(
           "g",
           { class: now ? "now" : null },
-          now
-            ? svg("path", { class: "here", d: `M${X(at)} ${box.top}V${box.height - box.bottom}` })
-            : null,
+          now ? svg("path", { class: "here", d: `M${X(at)} ${box.top}V${box.height - box.bottom}` }) : null,
           svg("circle", { cx: X(at), cy: Y(high), r: now ? 6 : 3.2 }),
         );
       });
@@ -273,5 +275,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
   }
 
-  DR.curve = { controls, mount };
+  return { controls, mount };
 })();
+DR.curve = curveModule;

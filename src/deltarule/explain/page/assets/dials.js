@@ -1,8 +1,8 @@
+// @ts-check
 // A number that is turned by slider or typed, and tables of a promise beside the truth.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const dialsModule = (function () {
   const { el } = DR.dom;
 
   /** A row of the table of promise and truth. */
@@ -32,11 +32,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       el(
         "table",
         { class: "numbers" },
-        el(
-          "thead",
-          {},
-          el("tr", {}, el("td"), ...heads.map((text) => el("th", { scope: "col", text }))),
-        ),
+        el("thead", {}, el("tr", {}, el("td"), ...heads.map((text) => el("th", { scope: "col", text })))),
         el("tbody", {}, ...rows),
       ),
     );
@@ -59,13 +55,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       step: "any",
       onchange: () => change(Number(field.value) || 0),
     });
-    const box = el(
-      "div",
-      { class: "field dial" },
-      el("label", { for: id, text: label }),
-      range,
-      field,
-    );
+    const box = el("div", { class: "field dial" }, el("label", { for: id, text: label }), range, field);
     box.show = (value) => {
       range.value = write(value);
       range.setAttribute("aria-valuetext", DR.number(value));
@@ -80,5 +70,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return box;
   }
 
-  DR.dials = { row, table, dial };
+  return { row, table, dial };
 })();
+DR.dials = dialsModule;

@@ -1,23 +1,34 @@
-// The network as in the textbook: layers from left to right, a in every node, the loss at the end.
+// @ts-check
+// The network as in the textbook: layers from left to right, a in every unit, the loss at the end.
 //
-// The structure is built once for a plan (plan.js); what changes with a sample, a state, a sweep
-// or a nudge is painted on it (paint.js), and reach.js says what pointer and keys lead to.
+// The structure is built once for a layout (plan.js); what changes with a sample, a state, a sweep or
+// a nudge is painted on it (paint.js), and reach.js finds the part that a pointer or a key reaches.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const drawingModule = (function () {
   const { el, svg, put, iconButton, choice, cut } = DR.dom;
 
   const PHONE = 520; // pixels: a drawing that has fewer is set as narrow as it can be read
 
-  /** What names a part: "node:2,1", "edge:2,1,0", "bias:2,1" or "cost". */
+  /**
+   * The key of a part: "node:2,1", "edge:2,1,0", "bias:2,1" or "cost"; "" for no selection.
+   *
+   * @param {Page.Selection | null | undefined} what
+   */
   function keyOf(what) {
-    if (!what || what.kind === "cost") return what && what.kind;
+    if (!what || what.kind === "cost") return what ? what.kind : "";
     const { kind, layer, j, k } = what;
     return `${kind}:${layer},${j}${kind === "edge" ? `,${k}` : ""}`;
   }
 
-  /** A symbol with a lower and an upper index, set as in print. */
+  /**
+   * A symbol with a lower and an upper index, set as in print.
+   *
+   * @param {Page.Attributes} attributes
+   * @param {string} letter
+   * @param {string | number} [lower]
+   * @param {string | number} [upper]
+   */
   function symbol(attributes, letter, lower = "", upper = "") {
     const text = svg(
       "text",
@@ -38,11 +49,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return text;
   }
 
+  /** @param {Page.Drawing} view @param {Page.Column} column @param {number} j */
   function nodeParts(view, column, j) {
-    const { plan, store } = view,
+    const { plan } = view,
       { l, x } = column,
       { r } = plan,
-      y = column.y.get(j);
+      y = DR.plan.heightOf(column, j);
+    /** @type {Page.UnitSelection} */
     const what = { kind: "node", layer: l, j };
     const roomy = r >= 24;
     const value = svg("text", {
@@ -69,14 +82,30 @@ var DR = globalThis.DR || (globalThis.DR = {});
       value,
       under,
     );
-    view.parts.set(keyOf(what), { what, element: group, circle, value, word, below, under, x, y });
+    const painted = { tone: "", fill: NaN }; // until paint.js paints them
+    view.parts.set(keyOf(what), {
+      what,
+      element: group,
+      circle,
+      value,
+      word,
+      below,
+      under,
+      x,
+      y,
+      ...painted,
+    });
     return group;
   }
 
-  /** An input's name beside its node, not in it: the middle of a node is the middle of its circle. */
-  function inputName({ plan, store }, { x: middle, y: places }, j) {
+  /**
+   * An input's name beside its unit, not in the unit's group, whose centre stays that of the circle.
+   *
+   * @param {Page.Drawing} view @param {Page.Column} column @param {number} j
+   */
+  function inputName({ plan, store }, column, j) {
     const name = store.payload.names.inputs[j] ?? `x_${j}`;
-    const place = { x: middle - plan.r - 10, y: places.get(j) + 4, "text-anchor": "end" };
+    const place = { x: column.x - plan.r - 10, y: DR.plan.heightOf(column, j) + 4, "text-anchor": "end" };
     const text = DR.plan.isPlain(name, j)
       ? symbol({ ...place, class: "symbol name" }, "x", j)
       : svg(
@@ -85,11 +114,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
           svg("title", { text: name }),
         );
     put(text, "data-of", `0,${j}`);
-    put(text, "aria-hidden", "true"); // the node says it
+    put(text, "aria-hidden", "true"); // the unit's label has it
     return text;
   }
 
-  /** From a target to the loss, which stands at the right or, on a phone, below. */
+  /**
+   * The path from a target to the loss, which is at the right or, on a phone, below.
+   *
+   * @param {Page.Layout} { loss } @param {number} x @param {number} y
+   */
   function wireToLoss({ loss }, x, y) {
     const curve = loss.below
       ? [x + 26, y, x + 26, loss.y - 66, loss.x + 30, loss.y - 33]
@@ -97,9 +130,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return `M${x} ${y}C${curve.join(" ")}`;
   }
 
+  /** @param {Page.Drawing} view @param {Page.Column} column @param {number} j */
   function targetParts(view, column, j) {
     const { plan, store } = view,
-      y = column.y.get(j),
+      y = DR.plan.heightOf(column, j),
       { x, half } = plan.target;
     const name = store.payload.names.outputs[j] ?? `a_${j}`;
     const plain = DR.plan.isPlain(name, j),
@@ -136,6 +170,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return group;
   }
 
+  /** @param {Page.Drawing} view */
   function lossParts(view) {
     const { x, y } = view.plan.loss;
     const value = svg("text", { class: "value", x, y: y + 17, "text-anchor": "middle" });
@@ -148,32 +183,36 @@ var DR = globalThis.DR || (globalThis.DR = {});
       title,
       value,
     );
-    view.parts.set("cost", { what: { kind: "cost" }, element: group, value, title, x, y });
+    view.parts.set("cost", { what: { kind: "cost" }, element: group, value, title, x, y, tone: "" });
     return group;
   }
 
   /**
-   * A line, and its grip: a small place on it that is its own, which takes the pointer's clicks and
-   * is the centre of the element's box. The middles of w_12 and w_21 are one and the same point.
+   * A line and its grip: a small place that no other line passes, which takes the pointer's clicks
+   * and is the centre of the element's box. (The middles of w_12 and w_21 are the same point.)
+   *
+   * @param {Page.Drawing} view @param {Page.GrippedEdge} { l, j, k, at, room }
    */
   function edgeParts(view, { l, j, k, at, room }) {
     const { plan } = view,
       from = plan.columns[l - 1],
       to = plan.columns[l];
+    /** @type {Page.ParameterSelection} */
     const what = k < 0 ? { kind: "bias", layer: l, j } : { kind: "edge", layer: l, j, k };
-    const y1 = k < 0 ? from.biasY : from.y.get(k),
-      y2 = to.y.get(j);
+    const y1 = DR.plan.startOf(from, k),
+      y2 = DR.plan.heightOf(to, j);
     const long = Math.hypot(to.x - from.x, y2 - y1),
       ux = (to.x - from.x) / long,
       uy = (y2 - y1) / long;
     const start = k < 0 ? 13 : plan.r;
+    /** @type {Record<string, string>} */
+    const hook = k < 0 ? { "data-bias": `${l},${j}` } : { "data-edge": `${l},${j},${k}` };
     const line = {
       x1: from.x + ux * start,
       y1: y1 + uy * start,
       x2: to.x - ux * (plan.r + 1),
       y2: y2 - uy * (plan.r + 1),
     };
-    const hook = k < 0 ? { "data-bias": `${l},${j}` } : { "data-edge": `${l},${j},${k}` };
     const place = { x: from.x + at * (to.x - from.x), y: y1 + at * (y2 - y1) };
     const grip = svg("path", { class: "grip", d: DR.plan.gripPath(line, place, room) });
     const element = svg(
@@ -182,11 +221,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
       svg("line", line),
       grip,
     );
-    view.parts.set(keyOf(what), { what, element, line, l, j, k });
-    view.edges.push(view.parts.get(keyOf(what)));
+    const part = { what, element, line, l, j, k, tone: "", value: NaN, shown: false, faint: false };
+    view.parts.set(keyOf(what), part);
+    view.edges.push(part);
     return element;
   }
 
+  /** @param {Page.Drawing} view @param {Page.Column} column */
   function heading(view, column) {
     const { net } = view.store,
       { l, x } = column;
@@ -211,7 +252,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  /** Builds everything anew for the nodes of the plan. */
+  /** Builds all parts for the units in `view.nodes`. @param {Page.Drawing} view */
   function build(view) {
     const { store } = view,
       { net } = store;
@@ -221,8 +262,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     view.edges = [];
     const { plan, root } = view;
     put(root, "viewBox", `0 0 ${plan.width} ${plan.height}`);
-    view.frame.style.setProperty("--wide", plan.width);
-    view.frame.style.setProperty("--high", plan.height);
+    view.frame.style.setProperty("--wide", String(plan.width));
+    view.frame.style.setProperty("--high", String(plan.height));
     const edges = svg("g", { class: "edges" }),
       nodes = svg("g", { class: "nodes" });
     const drawn = DR.plan.edgesOf(store, view.nodes, DR.paint.edgeValue(store));
@@ -263,7 +304,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     view.labels = svg("g", { class: "labels", "aria-hidden": "true" });
     root.replaceChildren(edges, nodes, view.labels);
     if (!view.parts.has(view.at)) view.at = keyOf({ kind: "node", layer: 0, j: view.nodes[0][0] });
-    put(view.parts.get(view.at).element, "tabindex", 0);
+    put(reached(view).element, "tabindex", 0);
     put(
       root,
       "aria-label",
@@ -272,7 +313,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  /** Makes a part the one that Tab comes back to. */
+  /** The part that the Tab key comes to. @param {Page.Drawing} view */
+  const reached = (view) => /** @type {Page.Part} */ (view.parts.get(view.at));
+
+  /** Makes a part the one that the Tab key comes to. @param {Page.Drawing} view @param {Page.Part} part */
   function stay(view, part) {
     const before = view.parts.get(view.at);
     if (before) put(before.element, "tabindex", -1);
@@ -280,14 +324,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     put(part.element, "tabindex", 0);
   }
 
+  /** @param {Page.Drawing} view @param {Page.Part} part */
   function moveTo(view, part) {
     stay(view, part);
     part.element.focus();
   }
 
+  /** @param {Page.Drawing} view @param {KeyboardEvent} event */
   function onKey(view, event) {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const part = view.parts.get(view.at);
+    const part = reached(view);
     if (event.key === "Enter" || event.key === " ") view.store.set({ selected: { ...part.what } });
     else if (event.key === "Escape") view.store.set({ selected: null });
     else if (DR.reach.MOVES.has(event.key)) {
@@ -297,7 +343,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     event.preventDefault();
   }
 
-  /** Hovering and focus show a label and the wires of a node. */
+  /**
+   * Hovering and focus show the label of a line, or the lines of a unit.
+   *
+   * @param {Page.Drawing} view @param {Page.Part | null | undefined} part
+   */
   function hover(view, part) {
     const key = part ? keyOf(part.what) : null;
     if (key === view.hot) return;
@@ -306,6 +356,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     DR.paint.emphasis(view);
   }
 
+  /** @param {Page.Drawing} view */
   function listen(view) {
     const { root, frame, store } = view;
     root.addEventListener("click", (event) => {
@@ -320,31 +371,38 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
     root.addEventListener("pointerleave", () => hover(view, null));
     root.addEventListener("keydown", (event) => onKey(view, event));
-    // Of the frame, not of the drawing: an SVG that listens for the focus is a stop of the Tab key.
+    // On the frame: an SVG that listens for focus events becomes a stop of the Tab key itself.
     frame.addEventListener("focusin", (event) => {
       const entry = [...view.parts.values()].find((part) => part.element === event.target);
       if (!entry) return;
       stay(view, entry); // a screen reader may put the focus anywhere
-      if (event.target.matches(":focus-visible")) hover(view, entry);
+      if (entry.element.matches(":focus-visible")) hover(view, entry);
     });
     frame.addEventListener("focusout", () => hover(view, null));
   }
 
-  /** Where the drawing is wider than its frame, what is selected is brought into it. */
+  /**
+   * Scrolls the frame, where the drawing is wider, to what is selected.
+   *
+   * @param {Page.Drawing} { frame, parts, store }
+   */
   function reveal({ frame, parts, store }) {
     const part = parts.get(keyOf(store.state.selected));
     if (!part || frame.scrollWidth <= frame.clientWidth + 1) return;
-    const box = (part.line ? part.element.firstChild : part.circle || part.element).getBoundingClientRect();
+    const shape = part.line ? part.element.querySelector("line") : part.circle;
+    const box = (shape ?? part.element).getBoundingClientRect();
     const seen = frame.getBoundingClientRect();
     if (box.left >= seen.left && box.right <= seen.right) return;
     frame.scrollLeft += (box.left + box.right - seen.left - seen.right) / 2;
   }
 
+  /** @param {Page.Drawing} view */
   function tools(view) {
     const { store } = view;
+    /** @param {number} factor by which the drawing grows; 0: to fit its frame */
     const zoom = (factor) => {
       view.zoom = factor ? DR.dom.clamp(view.zoom * factor, 0.5, 4) : 1;
-      view.frame.style.setProperty("--zoom", view.zoom);
+      view.frame.style.setProperty("--zoom", String(view.zoom));
     };
     const colour = choice(
       "Colour and width of the lines",
@@ -373,28 +431,44 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /**
    * Draws the network of a store into an element, and follows the store.
    *
-   * @param spacing how far the layers stand apart (plan.js), unless the place is as narrow as a phone
+   * @param {HTMLElement} element
+   * @param {Page.Store} store
+   * @param {Page.Spacing} [spacing] the distances of plan.js, unless the place is as narrow as a phone
    */
   function mount(element, store, spacing = "page") {
     const root = svg("svg", { class: "network", role: "group" });
     const frame = el("div", { class: "scroll network-frame" }, root);
-    const view = { store, root, frame, at: null, hot: null, follow: "from", zoom: 1, nodes: null };
-    const fit = () => (view.spacing = element.clientWidth < PHONE ? "phone" : spacing);
+    // `update`, called below, sets what is missing here.
+    const view = /** @type {Page.Drawing} */ ({
+      store,
+      root,
+      frame,
+      at: "",
+      hot: null,
+      follow: "from",
+      zoom: 1,
+      nodes: /** @type {number[][]} */ ([]),
+      edges: /** @type {Page.EdgePart[]} */ ([]),
+      shape: "",
+    });
+    const fit = () => {
+      view.spacing = element.clientWidth < PHONE ? "phone" : spacing;
+      return view.spacing;
+    };
     const bar = tools(view);
-    view.legend = bar.querySelector(".legend");
+    view.legend = /** @type {HTMLElement} */ (bar.querySelector(".legend"));
     element.classList.add("drawing");
     element.replaceChildren(bar, frame);
     listen(view);
     fit();
 
+    /** @param {Page.View} state @param {Page.Changed} changed */
     function update(state, changed) {
       const focused = root.contains(document.activeElement);
-      const shape =
-        JSON.stringify(store.net.widths) + store.net.bias + JSON.stringify(store.payload.names);
+      const shape = JSON.stringify(store.net.widths) + store.net.bias + JSON.stringify(store.payload.names);
       const other = shape !== view.shape;
       const moved = changed.has("sample") || changed.has("state");
-      const fresh =
-        other || (moved && !changed.has("payload")) || !DR.plan.has(view.nodes, state.selected);
+      const fresh = other || (moved && !changed.has("payload")) || !DR.plan.has(view.nodes, state.selected);
       const nodes = fresh ? DR.plan.nodesOf(store) : view.nodes;
       const limited = changed.has("colour") && view.edges.length > 600;
       if (other || limited || JSON.stringify(nodes) !== JSON.stringify(view.nodes)) {
@@ -406,9 +480,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
       DR.paint.all(view);
       if (changed.has("selected") || other) requestAnimationFrame(() => reveal(view));
     }
+    /** @param {boolean} focused */
     function rebuild(focused) {
       build(view);
-      if (focused) view.parts.get(view.at).element.focus();
+      if (focused) reached(view).element.focus();
     }
     store.subscribe(update);
     update(store.state, new Set(["payload"]));
@@ -420,5 +495,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
   }
 
-  DR.drawing = { mount, keyOf };
+  return { mount, keyOf };
 })();
+DR.drawing = drawingModule;

@@ -1,8 +1,8 @@
+// @ts-check
 // Whole layers as heat maps: weights, activations, δ, gradients; and the largest of them.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const heatModule = (function () {
   const { el, choice, clamp } = DR.dom;
   const { symbols, sup, sub, count } = DR.text;
   const LISTED = 8;
@@ -36,9 +36,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
           at,
           note: `row j, node of layer ${l}; column k, node of layer ${l - 1}`,
           symbol: (j, k) =>
-            kind === "weights"
-              ? symbols.w(l, j, k)
-              : symbols.dCdw(l, j, k, i).map((name) => name + over),
+            kind === "weights" ? symbols.w(l, j, k) : symbols.dCdw(l, j, k, i).map((name) => name + over),
           what: (j, k) => ({ selected: { kind: "edge", layer: l, j, k } }),
           mark: (s) => (s.kind === "edge" && s.layer === l ? [s.j, s.k] : null),
         };
@@ -145,11 +143,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       return el(
         "li",
         {},
-        el(
-          "button",
-          { type: "button", class: "link", onclick: () => store.set(matrix.what(r, c)) },
-          text,
-        ),
+        el("button", { type: "button", class: "link", onclick: () => store.set(matrix.what(r, c)) }, text),
         DR.dom.shown(key, matrix.at(r, c)),
       );
     };
@@ -355,5 +349,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ).observe(element);
   }
 
-  DR.heat = { mount };
+  return { mount };
 })();
+DR.heat = heatModule;

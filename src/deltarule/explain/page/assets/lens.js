@@ -1,17 +1,31 @@
+// @ts-check
 // The gradient lens: the size of everything in each layer, at the step it was taken and over
 // training; what is marked, with advice; the rows that pull hardest; what outputs owe to inputs.
 //
 // The numbers of the layers were computed in Python, over all rows. Attributions are computed here.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const lensModule = (function () {
   const COLUMNS = [
-    "weight_rms", "activation_rms", "delta_rms", "delta_ratio", "gradient_norm", "snr", "update_ratio",
-    "dead", "saturated",
+    "weight_rms",
+    "activation_rms",
+    "delta_rms",
+    "delta_ratio",
+    "gradient_norm",
+    "snr",
+    "update_ratio",
+    "dead",
+    "saturated",
   ];
   const SHARES = new Set(["dead", "saturated", "flat"]);
-  const SIGNS = { vanishing: "▼", exploding: "▲", dead: "✕", saturated: "■", "large step": "»", "small step": "›" };
+  const SIGNS = {
+    vanishing: "▼",
+    exploding: "▲",
+    dead: "✕",
+    saturated: "■",
+    "large step": "»",
+    "small step": "›",
+  };
   const LISTED = 12;
 
   // What is not finite comes as text that Number reads.
@@ -27,8 +41,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** A table's cell with a number: few digits on the screen, more in its title, all of them for tests. */
   const number = (value, text, data) =>
     DR.dom.el("td", {
-      ...data, class: "lens-number", "data-value": String(value),
-      title: Number.isNaN(value) ? "not defined here" : DR.number(value), text,
+      ...data,
+      class: "lens-number",
+      "data-value": String(value),
+      title: Number.isNaN(value) ? "not defined here" : DR.number(value),
+      text,
     });
 
   /** A label of the lens for the screen: ‖δ^l‖ with its index raised. */
@@ -42,13 +59,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** A box that scrolls, for the keyboard as well. */
   const scroll = (name, className, ...children) =>
-    DR.dom.el("div", { class: `scroll ${className}`, tabindex: 0, role: "region", "aria-label": name }, ...children);
+    DR.dom.el(
+      "div",
+      { class: `scroll ${className}`, tabindex: 0, role: "region", "aria-label": name },
+      ...children,
+    );
 
   /** A table's head: texts, and in brackets those over numbers. */
   const headings = (...items) => {
     const { el } = DR.dom;
     const cell = (item) =>
-      Array.isArray(item) ? el("th", { scope: "col", class: "lens-number" }, ...item) : el("th", { scope: "col" }, item);
+      Array.isArray(item)
+        ? el("th", { scope: "col", class: "lens-number" }, ...item)
+        : el("th", { scope: "col" }, item);
     return el("thead", {}, el("tr", {}, ...items.map(cell)));
   };
 
@@ -78,13 +101,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
       });
     }
     if (!lens.advice.length) {
-      return el("p", { class: "note", text: "Nothing is marked: no layer vanishes, explodes, is dead or saturated." });
+      return el("p", {
+        class: "note",
+        text: "Nothing is marked: no layer vanishes, explodes, is dead or saturated.",
+      });
     }
     const item = (each) =>
-      el("li", { class: each.serious ? "serious" : null },
+      el(
+        "li",
+        { class: each.serious ? "serious" : null },
         el("p", {}, el("strong", {}, mark(each.kind)), `: ${each.seen}`),
         el("p", { class: "note", text: each.why }),
-        el("p", { text: each.what }));
+        el("p", { text: each.what }),
+      );
     return el("ul", { class: "lens-advice" }, ...lens.advice.map(item));
   }
 
@@ -101,7 +130,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /** The table of the layers; its numbers follow the step that is shown, where it was recorded. */
   function layerTable(lens, store) {
     const { el } = DR.dom;
-    const stepKnown = lens.layers.some((each) => !Number.isNaN(num(each.update_ratio))) || lens.over.steps.length > 0;
+    const stepKnown =
+      lens.layers.some((each) => !Number.isNaN(num(each.update_ratio))) || lens.over.steps.length > 0;
     const known = COLUMNS.filter((name) => name !== "update_ratio" || stepKnown);
     const caption = el("caption", {});
     const body = el("tbody", {});
@@ -111,11 +141,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
     const head = headings("layer", ["nodes"], "activation", ...known.map((name) => [named(name)]), "marks");
     const words = known.flatMap((name) => [
-      el("dt", {}, label(measureOf(lens, name).label)), el("dd", { text: measureOf(lens, name).words }),
+      el("dt", {}, label(measureOf(lens, name).label)),
+      el("dd", { text: measureOf(lens, name).words }),
     ]);
-    const box = el("div", {},
+    const box = el(
+      "div",
+      {},
       scroll("Numbers of each layer", "", el("table", { class: "lens-table" }, caption, head, body)),
-      el("details", {}, el("summary", { text: "What these numbers are" }), el("dl", { class: "lens-words" }, ...words)));
+      el(
+        "details",
+        {},
+        el("summary", { text: "What these numbers are" }),
+        el("dl", { class: "lens-words" }, ...words),
+      ),
+    );
 
     function row(layer, at) {
       const numbers = known.map((name) => {
@@ -123,9 +162,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
         return number(value, shown(name, value), { "data-lens": `${name},${layer.layer}` });
       });
       const marks = layer.marks.map((kind) => el("div", {}, mark(kind)));
-      return el("tr", {},
-        el("th", { scope: "row", text: layer.layer }), el("td", { class: "lens-number", text: layer.nodes }),
-        el("td", { text: layer.activation }), ...numbers, el("td", {}, ...(marks.length ? marks : ["–"])));
+      return el(
+        "tr",
+        {},
+        el("th", { scope: "row", text: layer.layer }),
+        el("td", { class: "lens-number", text: layer.nodes }),
+        el("td", { text: layer.activation }),
+        ...numbers,
+        el("td", {}, ...(marks.length ? marks : ["–"])),
+      );
     }
 
     function captionOf(at) {
@@ -134,10 +179,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (at >= 0) {
         const { label: name } = store.current();
         const before = name.startsWith("before") ? ` (${name})` : "";
-        return `${rows} after step ${lens.over.steps[at]}${before}, C = ${DR.number(num(lens.over.cost[at]))}; ` +
-          "the marks are those of the step that is explained.";
+        return (
+          `${rows} after step ${lens.over.steps[at]}${before}, C = ${DR.number(num(lens.over.cost[at]))}; ` +
+          "the marks are those of the step that is explained."
+        );
       }
-      const other = isOwn(store) ? "" : " These are of the step that is explained: the one shown was not measured.";
+      const other = isOwn(store)
+        ? ""
+        : " These are of the step that is explained: the one shown was not measured.";
       const nudge = changed ? " They are of the network as it was, without the change of “what if”." : "";
       return `${rows}, C = ${DR.number(num(lens.cost))}.${other}${judgedBy(lens)}${nudge}`;
     }
@@ -165,28 +214,51 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const select = (j) => () => store.set({ selected: { kind: "node", layer: layer.layer, j } });
       const buttons = numbers.slice(0, LISTED).map((j) =>
         el("button", {
-          type: "button", class: "link", text: j, onclick: select(j),
+          type: "button",
+          class: "link",
+          text: j,
+          onclick: select(j),
           "aria-label": `Show ${word} unit ${j} of layer ${layer.layer}`,
-        }));
+        }),
+      );
       const others = numbers.length - LISTED;
-      return el("p", { class: "lens-units" }, `${numbers.length} of ${layer.nodes} ${word}: `,
-        ...buttons.flatMap((button) => [button, " "]), others > 0 ? `and ${others} others` : null);
+      return el(
+        "p",
+        { class: "lens-units" },
+        `${numbers.length} of ${layer.nodes} ${word}: `,
+        ...buttons.flatMap((button) => [button, " "]),
+        others > 0 ? `and ${others} others` : null,
+      );
     }
 
     function row(layer) {
-      const dead = num(layer.dead), saturated = num(layer.saturated) || 0;
+      const dead = num(layer.dead),
+        saturated = num(layer.saturated) || 0;
       const bar = (name, share) => el("span", { class: name, style: `width: ${100 * share}%` });
-      return el("div", { class: "lens-bar-row" },
+      return el(
+        "div",
+        { class: "lens-bar-row" },
         el("span", {
           class: "lens-bar-name",
           text: `Layer ${layer.layer}: ${percent(dead)} ${words.dead}, ${percent(saturated)} ${words.saturated}`,
         }),
-        el("div", { class: "lens-bar", "aria-hidden": "true" }, bar("dead", dead), bar("saturated", saturated)),
-        units(layer, layer.dead_units, words.dead), units(layer, layer.saturated_units, words.saturated));
+        el(
+          "div",
+          { class: "lens-bar", "aria-hidden": "true" },
+          bar("dead", dead),
+          bar("saturated", saturated),
+        ),
+        units(layer, layer.dead_units, words.dead),
+        units(layer, layer.saturated_units, words.saturated),
+      );
     }
     const note = judgedBy(lens).trim();
-    return el("div", {}, note ? el("p", { class: "note", text: note }) : null,
-      el("div", { class: "lens-bars" }, ...layers.map(row)));
+    return el(
+      "div",
+      {},
+      note ? el("p", { class: "note", text: note }) : null,
+      el("div", { class: "lens-bars" }, ...layers.map(row)),
+    );
   }
 
   /** The rows that pull hardest; those in the page can be chosen. */
@@ -196,26 +268,51 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const most = lens.hardest.length ? num(lens.hardest[0].share) || 1 : 1;
     const rows = lens.hardest.map((each) => {
       const at = names.indexOf(each.name);
-      const share = num(each.share), norm = num(each.norm), loss = num(each.loss);
+      const share = num(each.share),
+        norm = num(each.norm),
+        loss = num(each.loss);
       const button = el("button", {
-        type: "button", class: "link", text: `row ${each.name}`, "data-row": each.name, "aria-pressed": "false",
+        type: "button",
+        class: "link",
+        text: `row ${each.name}`,
+        "data-row": each.name,
+        "aria-pressed": "false",
         onclick: () => store.set({ sample: at, mode: "sample" }),
       });
-      const bar = el("span", { class: "lens-share-bar", "aria-hidden": "true", style: `width: ${(100 * share) / most}%` });
+      const bar = el("span", {
+        class: "lens-share-bar",
+        "aria-hidden": "true",
+        style: `width: ${(100 * share) / most}%`,
+      });
       return {
-        at, button,
-        row: el("tr", {},
+        at,
+        button,
+        row: el(
+          "tr",
+          {},
           el("th", { scope: "row", title: each.name }, at < 0 ? `row ${each.name}` : button),
           el("td", { class: "lens-share" }, bar, el("span", { text: `${DR.dom.brief(100 * share, 2)} %` })),
-          number(norm, DR.dom.brief(norm)), number(loss, DR.dom.brief(loss))),
+          number(norm, DR.dom.brief(norm)),
+          number(loss, DR.dom.brief(loss)),
+        ),
       };
     });
-    const table = el("table", { class: "lens-table" },
+    const table = el(
+      "table",
+      { class: "lens-table" },
       el("caption", { text: "wᵢ ‖∂Cᵢ/∂θ‖ of each row, the largest first" }),
-      headings("row", "share of the pull", ["‖∂Cᵢ/∂θ‖"], ["Cᵢ"]), el("tbody", {}, ...rows.map((each) => each.row)));
+      headings("row", "share of the pull", ["‖∂Cᵢ/∂θ‖"], ["Cᵢ"]),
+      el("tbody", {}, ...rows.map((each) => each.row)),
+    );
     const absent = rows.some((each) => each.at < 0);
-    const box = el("div", {}, scroll("The rows that pull hardest", "lens-rows", table),
-      absent ? el("p", { class: "note", text: "Rows without a link are not among those that this page carries." }) : null);
+    const box = el(
+      "div",
+      {},
+      scroll("The rows that pull hardest", "lens-rows", table),
+      absent
+        ? el("p", { class: "note", text: "Rows without a link are not among those that this page carries." })
+        : null,
+    );
     box.show = () => {
       for (const each of rows) DR.dom.put(each.button, "aria-pressed", each.at === store.state.sample);
     };
@@ -231,7 +328,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function mount(element, lens, store) {
     const { el } = DR.dom;
     let parts = [];
-    let visible = false, waiting = false;
+    let visible = false,
+      waiting = false;
     const show = (slow) => {
       for (const each of parts) if (each.show && Boolean(each.slow) === slow) each.show();
     };
@@ -283,5 +381,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     new IntersectionObserver(seen, { rootMargin: "200px" }).observe(element);
   }
 
-  DR.lens = { mount, shown, label, num, measureOf, recordedStep, scroll, headings, number };
+  return { mount, shown, label, num, measureOf, recordedStep, scroll, headings, number };
 })();
+DR.lens = lensModule;

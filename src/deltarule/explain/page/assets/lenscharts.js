@@ -1,32 +1,54 @@
+// @ts-check
 // The lens's pictures: one small line chart for each layer over the recorded steps, and bars of
 // attributions, positive to the right and negative to the left.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const CHARTED = [
-    "weight_rms", "activation_rms", "delta_rms", "delta_ratio", "gradient_norm", "snr", "update_ratio",
-    "slope_rms", "dead", "saturated",
+    "weight_rms",
+    "activation_rms",
+    "delta_rms",
+    "delta_ratio",
+    "gradient_norm",
+    "snr",
+    "update_ratio",
+    "slope_rms",
+    "dead",
+    "saturated",
   ];
-  const WIDE = 220, HIGH = 96, LEFT = 46, RIGHT = 8, TOP = 8, BOTTOM = 20;
-  const BARS = 12, MOST_POINTS = 30, MOST_OUTPUTS = 100;
+  const WIDE = 220,
+    HIGH = 96,
+    LEFT = 46,
+    RIGHT = 8,
+    TOP = 8,
+    BOTTOM = 20;
+  const BARS = 12,
+    MOST_POINTS = 30,
+    MOST_OUTPUTS = 100;
   let charts = 0;
 
   /** The scale of y for all layers together: logarithmic where a tenfold range asks for it. */
   function scaleOf(values) {
     const finite = values.filter((x) => Number.isFinite(x));
     if (!finite.length) return null;
-    const low = Math.min(...finite), high = Math.max(...finite);
+    const low = Math.min(...finite),
+      high = Math.max(...finite);
     if (low > 0 && high > 10 * low) {
-      const from = Math.floor(Math.log10(low)), to = Math.ceil(Math.log10(high));
-      return { at: (x) => (Math.log10(x) - from) / (to - from), ends: [10 ** from, 10 ** to], words: "logarithmic" };
+      const from = Math.floor(Math.log10(low)),
+        to = Math.ceil(Math.log10(high));
+      return {
+        at: (x) => (Math.log10(x) - from) / (to - from),
+        ends: [10 ** from, 10 ** to],
+        words: "logarithmic",
+      };
     }
     const to = high || 1;
     return { at: (x) => x / to, ends: [0, to], words: "linear from 0" };
   }
 
   const across = (steps, step) => {
-    const first = steps[0], last = steps.at(-1);
+    const first = steps[0],
+      last = steps.at(-1);
     return (LEFT + ((WIDE - LEFT - RIGHT) * (step - first)) / (last - first || 1)).toFixed(1);
   };
   const up = (share) => (HIGH - BOTTOM - share * (HIGH - TOP - BOTTOM)).toFixed(1);
@@ -56,17 +78,33 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const lines = scale ? linesOf(steps, values, scale) : [];
     const dotted = lines.filter((line) => line.length === 1 || steps.length <= MOST_POINTS).flat();
     const axis = (x1, x2, y1, y2) => svg("line", { class: "lens-axis", x1, x2, y1, y2 });
-    const tick = (x, y, anchor, text) => svg("text", { class: "lens-tick", x, y, "text-anchor": anchor, text });
+    const tick = (x, y, anchor, text) =>
+      svg("text", { class: "lens-tick", x, y, "text-anchor": anchor, text });
     const cursor = svg("line", { class: "lens-cursor", y1: TOP, y2: HIGH - BOTTOM, visibility: "hidden" });
-    const ends = scale ? scale.ends.map((x, i) => tick(LEFT - 4, Number(up(i)) + 4, "end", DR.lens.shown(name, x))) : [];
-    const picture = svg("svg",
-      { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-labelledby": `${id}-t ${id}-d`, class: "lens-chart" },
+    const ends = scale
+      ? scale.ends.map((x, i) => tick(LEFT - 4, Number(up(i)) + 4, "end", DR.lens.shown(name, x)))
+      : [];
+    const picture = svg(
+      "svg",
+      {
+        viewBox: `0 0 ${WIDE} ${HIGH}`,
+        role: "img",
+        "aria-labelledby": `${id}-t ${id}-d`,
+        class: "lens-chart",
+      },
       svg("title", { id: `${id}-t`, text: `Layer ${layer.layer}, ${DR.lens.measureOf(lens, name).words}` }),
       svg("desc", { id: `${id}-d`, text: describe(name, steps, values) }),
-      axis(LEFT, WIDE - RIGHT, HIGH - BOTTOM, HIGH - BOTTOM), axis(LEFT, LEFT, TOP, HIGH - BOTTOM), ...ends,
-      tick(LEFT, HIGH - 5, "start", steps[0]), tick(WIDE - RIGHT, HIGH - 5, "end", steps.at(-1)), cursor,
-      ...lines.map((line) => svg("polyline", { points: line.map((point) => point.join(",")).join(" "), class: "lens-line" })),
-      ...dotted.map(([cx, cy]) => svg("circle", { cx, cy, r: 2.2, class: "lens-point" })));
+      axis(LEFT, WIDE - RIGHT, HIGH - BOTTOM, HIGH - BOTTOM),
+      axis(LEFT, LEFT, TOP, HIGH - BOTTOM),
+      ...ends,
+      tick(LEFT, HIGH - 5, "start", steps[0]),
+      tick(WIDE - RIGHT, HIGH - 5, "end", steps.at(-1)),
+      cursor,
+      ...lines.map((line) =>
+        svg("polyline", { points: line.map((point) => point.join(",")).join(" "), class: "lens-line" }),
+      ),
+      ...dotted.map(([cx, cy]) => svg("circle", { cx, cy, r: 2.2, class: "lens-point" })),
+    );
     picture.show = (at) => {
       put(cursor, "visibility", at < 0 ? "hidden" : "visible");
       if (at >= 0) for (const end of ["x1", "x2"]) put(cursor, end, across(steps, steps[at]));
@@ -80,15 +118,22 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { steps, series } = lens.over;
     const cell = (value) => DR.lens.number(DR.lens.num(value), DR.lens.shown(name, DR.lens.num(value)));
     const rows = steps.map((step, i) =>
-      el("tr", {}, el("th", { scope: "row", text: step }), ...series[name][i].map(cell)));
+      el("tr", {}, el("th", { scope: "row", text: step }), ...series[name][i].map(cell)),
+    );
     const head = DR.lens.headings("step", ...lens.layers.map((layer) => [`layer ${layer.layer}`]));
-    return DR.lens.scroll("The charts' numbers", "", el("table", { class: "lens-table" }, head, el("tbody", {}, ...rows)));
+    return DR.lens.scroll(
+      "The charts' numbers",
+      "",
+      el("table", { class: "lens-table" }, head, el("tbody", {}, ...rows)),
+    );
   }
 
   /** One chart for each layer, of the number that is chosen. */
   DR.lensCharts = function (lens, store) {
     const { el } = DR.dom;
-    const offered = CHARTED.filter((name) => lens.over.series[name].flat().some((x) => Number.isFinite(DR.lens.num(x))));
+    const offered = CHARTED.filter((name) =>
+      lens.over.series[name].flat().some((x) => Number.isFinite(DR.lens.num(x))),
+    );
     if (!offered.length) return null;
     let name = offered.includes("delta_rms") ? "delta_rms" : offered[0];
     let pictures = [];
@@ -97,23 +142,47 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const table = el("div", {});
     const option = (each) => {
       const { label, words } = DR.lens.measureOf(lens, each);
-      return el("option", { value: each, selected: each === name, text: `${label.replace(/[\^{}]/g, "")}: ${words}` });
+      return el("option", {
+        value: each,
+        selected: each === name,
+        text: `${label.replace(/[\^{}]/g, "")}: ${words}`,
+      });
     };
-    const select = el("select", { "data-lens": "charted", onchange: () => { name = select.value; draw(); box.show(); } },
-      ...offered.map(option));
+    const select = el(
+      "select",
+      {
+        "data-lens": "charted",
+        onchange: () => {
+          name = select.value;
+          draw();
+          box.show();
+        },
+      },
+      ...offered.map(option),
+    );
 
     function draw() {
       const scale = scaleOf(lens.over.series[name].flat().map(DR.lens.num));
       pictures = lens.layers.map((layer) => chart(lens, name, layer, scale));
-      grid.replaceChildren(...pictures.map((picture, i) =>
-        el("figure", {}, el("figcaption", { text: `Layer ${lens.layers[i].layer}` }), picture)));
-      note.textContent = `${lens.over.steps.length} recorded steps from left to right; the same scale for all layers, ` +
+      grid.replaceChildren(
+        ...pictures.map((picture, i) =>
+          el("figure", {}, el("figcaption", { text: `Layer ${lens.layers[i].layer}` }), picture),
+        ),
+      );
+      note.textContent =
+        `${lens.over.steps.length} recorded steps from left to right; the same scale for all layers, ` +
         `${scale.words}. The upright line is the step that is shown.`;
       table.replaceChildren(dataTable(lens, name));
     }
 
-    const box = el("div", {}, el("label", { class: "field" }, el("span", { class: "label", text: "Number" }), select),
-      note, grid, el("details", {}, el("summary", { text: "The same numbers as a table" }), table));
+    const box = el(
+      "div",
+      {},
+      el("label", { class: "field" }, el("span", { class: "label", text: "Number" }), select),
+      note,
+      grid,
+      el("details", {}, el("summary", { text: "The same numbers as a table" }), table),
+    );
     box.show = () => {
       const at = DR.lens.recordedStep(lens, store);
       for (const picture of pictures) picture.show(at);
@@ -126,7 +195,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
   function bars(items, kind) {
     const { el } = DR.dom;
     const sorted = [...items].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
-    const listed = sorted.slice(0, BARS), rest = sorted.slice(BARS);
+    const listed = sorted.slice(0, BARS),
+      rest = sorted.slice(BARS);
     if (rest.length && kind === "signed") {
       const value = rest.reduce((total, each) => total + each.value, 0);
       listed.push({ name: `${DR.text.count(rest.length)} others`, value });
@@ -137,25 +207,46 @@ var DR = globalThis.DR || (globalThis.DR = {});
     function row({ name, value }) {
       const width = ((100 - half) * Math.abs(value)) / most;
       const style = `left: ${value < 0 ? half - width : half}%; width: ${width}%`;
-      return el("tr", {}, el("th", { scope: "row", text: name }),
-        el("td", { class: "lens-way", "aria-hidden": "true" }, el("span", { class: value < 0 ? "negative" : "positive", style })),
-        DR.lens.number(value, DR.number(value), { "data-attribution": name }));
+      return el(
+        "tr",
+        {},
+        el("th", { scope: "row", text: name }),
+        el(
+          "td",
+          { class: "lens-way", "aria-hidden": "true" },
+          el("span", { class: value < 0 ? "negative" : "positive", style }),
+        ),
+        DR.lens.number(value, DR.number(value), { "data-attribution": name }),
+      );
     }
-    return el("table", { class: `lens-table lens-attributions ${kind}` }, el("tbody", {}, ...listed.map(row)));
+    return el(
+      "table",
+      { class: `lens-table lens-attributions ${kind}` },
+      el("tbody", {}, ...listed.map(row)),
+    );
   }
 
   /** Attributions per column: an input each where there is no table behind the inputs. */
   function byColumn({ columns, names }, values) {
-    if (!columns || !columns.length) return Array.from(values, (value, k) => ({ name: names.inputs[k], value }));
-    return columns.map(({ name, inputs }) => ({ name, value: inputs.reduce((total, k) => total + values[k], 0) }));
+    if (!columns || !columns.length)
+      return Array.from(values, (value, k) => ({ name: names.inputs[k], value }));
+    return columns.map(({ name, inputs }) => ({
+      name,
+      value: inputs.reduce((total, k) => total + values[k], 0),
+    }));
   }
 
-  const outputNames = ({ names, net }) => (names.classes.length === net.widths.at(-1) ? names.classes : names.outputs);
+  const outputNames = ({ names, net }) =>
+    names.classes.length === net.widths.at(-1) ? names.classes : names.outputs;
 
   /** What may be attributed, as [value, text]. */
   function targetsOf(payload) {
     const outputs = outputNames(payload);
-    if (outputs.length === 1) return [["largest", "the output"], ["loss", "the loss Cᵢ"]];
+    if (outputs.length === 1)
+      return [
+        ["largest", "the output"],
+        ["loss", "the loss Cᵢ"],
+      ];
     const each = outputs.slice(0, MOST_OUTPUTS).map((name, j) => [j, `output ${name}`]);
     return [["largest", "the largest output"], ...each, ["loss", "the loss Cᵢ"]];
   }
@@ -166,16 +257,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const name = found.of === "loss" ? "the loss" : outputNames(payload)[found.of];
     const minus = found.before < 0 ? `(${DR.number(found.before)})` : DR.number(found.before);
     const error = DR.dom.el("span", {
-      "data-attribute": "error", "data-value": String(found.error), text: DR.number(found.error),
+      "data-attribute": "error",
+      "data-value": String(found.error),
+      text: DR.number(found.error),
     });
     let rest = ".";
     if (found.method === "integrated") rest += ` ${DR.text.count(found.points)} passes.`;
     if (!found.converged) rest += " The integration did not meet its tolerance of one millionth.";
-    if (found.method !== options.method) rest += " The network is too large to integrate here: this is gradient × input.";
+    if (found.method !== options.method)
+      rest += " The network is too large to integrate here: this is gradient × input.";
     return [
       `Row ${payload.names.rows[store.state.sample]}, f is ${name}: f(x) − f(x′) = ${DR.number(found.value)} − ${minus} = ` +
         `${DR.number(found.value - found.before)}. Completeness error, what the bars add to more than that: `,
-      error, rest,
+      error,
+      rest,
     ];
   }
 
@@ -184,21 +279,42 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { el } = DR.dom;
     const options = { of: "largest", method: "integrated", baseline: "zeros" };
     const field = (title, key, choices) => {
-      const select = el("select", {
-        "data-attribute": key,
-        onchange: () => { options[key] = choices[select.selectedIndex][0]; box.show(); },
-      }, ...choices.map(([, text]) => el("option", { text })));
+      const select = el(
+        "select",
+        {
+          "data-attribute": key,
+          onchange: () => {
+            options[key] = choices[select.selectedIndex][0];
+            box.show();
+          },
+        },
+        ...choices.map(([, text]) => el("option", { text })),
+      );
       return el("label", { class: "field" }, el("span", { class: "label", text: title }), select);
     };
     const zeros = store.payload.columns.length ? "zeros: means, and no level" : "zeros";
     const place = DR.lens.scroll("Attributions of the sample", "");
     const words = el("p", { class: "note", role: "status" });
-    const box = el("div", { "data-attribute": "all" },
-      el("div", { class: "row" },
+    const box = el(
+      "div",
+      { "data-attribute": "all" },
+      el(
+        "div",
+        { class: "row" },
         field("Of", "of", targetsOf(store.payload)),
-        field("Method", "method", [["integrated", "integrated gradients"], ["gradient", "gradient × input"]]),
-        field("Baseline x′", "baseline", [["zeros", zeros], ["mean", "mean of all rows"]])),
-      words, place, lens && lens.attributions ? meanBars(lens.attributions, lens.rows) : null);
+        field("Method", "method", [
+          ["integrated", "integrated gradients"],
+          ["gradient", "gradient × input"],
+        ]),
+        field("Baseline x′", "baseline", [
+          ["zeros", zeros],
+          ["mean", "mean of all rows"],
+        ]),
+      ),
+      words,
+      place,
+      lens && lens.attributions ? meanBars(lens.attributions, lens.rows) : null,
+    );
     box.slow = true;
     let callOff = () => {};
     box.show = () => {
@@ -209,7 +325,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
       callOff = DR.attributeLater(store.seen(), asked, (found) => {
         place.replaceChildren(bars(byColumn(store.payload, found.values), "signed"));
         const { changed } = store.seen();
-        words.replaceChildren(...account(store, found, asked), changed ? " It is of the network as “what if” has changed it." : "");
+        words.replaceChildren(
+          ...account(store, found, asked),
+          changed ? " It is of the network as “what if” has changed it." : "",
+        );
         DR.dom.put(box, "aria-busy", null);
       });
     };
@@ -220,11 +339,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const { el } = DR.dom;
     const of = [...new Set(found.of)];
     const some = found.rows.length < all ? ` of ${DR.text.count(all)}` : "";
-    const words = `Mean size over ${DR.text.count(found.rows.length)}${some} rows of the integrated gradients of ` +
+    const words =
+      `Mean size over ${DR.text.count(found.rows.length)}${some} rows of the integrated gradients of ` +
       `${of.length === 1 ? of[0] : "each row's largest output"}, at the step that is explained; baseline: ` +
       `${found.baseline_name}. Largest completeness error ${DR.number(found.largest_error)}.`;
     const means = found.columns.map((each) => ({ name: each.name, value: each.mean }));
-    return el("div", {}, el("h4", { text: "For the table" }), el("p", { class: "note", text: words }),
-      DR.lens.scroll("Mean attributions over the rows", "", bars(means, "sizes")));
+    return el(
+      "div",
+      {},
+      el("h4", { text: "For the table" }),
+      el("p", { class: "note", text: words }),
+      DR.lens.scroll("Mean attributions over the rows", "", bars(means, "sizes")),
+    );
   }
 })();

@@ -1,6 +1,6 @@
+// @ts-check
 // Starts the page: the store, then every part of it, and what concerns the page as a whole.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const { el } = DR.dom;

@@ -1,11 +1,11 @@
+// @ts-check
 // A matrix as a heat map on a canvas, read and chosen by pointer and arrow keys.
 //
 // One pixel of a canvas is one number; the browser scales it. Blue is negative, orange positive,
 // and the scale is symmetric, so that the colour of zero is always the same.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const mapsModule = (function () {
   const { el, brief, clamp, colour } = DR.dom;
   const WIDE = 560,
     HIGH = 380,
@@ -61,10 +61,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       under(event);
       choose();
     });
-    canvas.addEventListener(
-      "focus",
-      () => canvas.matches(":focus-visible") && read(...place()),
-    );
+    canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && read(...place()));
     canvas.addEventListener("blur", clear);
     canvas.addEventListener("keydown", (event) => {
       const by = event.shiftKey ? 10 : 1,
@@ -101,8 +98,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       role: "application",
       "aria-roledescription": "heat map",
       "aria-label":
-        `${matrix.title}, ${rows} by ${columns}, ${matrix.note}. ` +
-        "Arrow keys read, Enter selects.",
+        `${matrix.title}, ${rows} by ${columns}, ${matrix.note}. ` + "Arrow keys read, Enter selects.",
     });
     const cursor = el("div", { class: "cursor", hidden: true }),
       marked = el("div", { class: "cursor marked", hidden: true });
@@ -151,5 +147,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return box;
   }
 
-  DR.maps = { figure, largestOf, colours };
+  return { figure, largestOf, colours };
 })();
+DR.maps = mapsModule;

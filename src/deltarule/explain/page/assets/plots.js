@@ -1,8 +1,8 @@
+// @ts-check
 // Small plots: round ticks, axes, lines with gaps, and a curve with its tangent.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const plotsModule = (function () {
   const { svg, clamp, brief } = DR.dom;
 
   /** A box as wide as an element is on the screen, so that letters keep their size. */
@@ -151,11 +151,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
           })
         : null,
       svg("circle", { class: "start", cx: X(0), cy: Y(base), r: 3.5 }),
-      Number.isFinite(now)
-        ? svg("circle", { class: "end", cx: X(at), cy: inside(Y(now)), r: 5.5 })
-        : null,
+      Number.isFinite(now) ? svg("circle", { class: "end", cx: X(at), cy: inside(Y(now)), r: 5.5 }) : null,
     );
   }
 
-  DR.plots = { axes, line, ticks, fitted, onWidth, tangent };
+  return { axes, line, ticks, fitted, onWidth, tangent };
 })();
+DR.plots = plotsModule;

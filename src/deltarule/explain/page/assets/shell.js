@@ -1,9 +1,9 @@
+// @ts-check
 // What a page has around it whatever it shows: light or dark, the size of its text, its help, its
 // keys, and word of what failed. The explain page and the playground both begin with it.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const shellModule = (function () {
   const { el, clamp } = DR.dom;
   const at = (id) => document.getElementById(id);
   const SIZES = { least: 0.8, most: 2.4, step: 1.15 };
@@ -126,5 +126,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
   }
 
-  DR.shell = { theme, textSize, help, keys, storeKeys, reason, failures };
+  return { theme, textSize, help, keys, storeKeys, reason, failures };
 })();
+DR.shell = shellModule;

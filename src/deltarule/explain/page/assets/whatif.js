@@ -1,10 +1,10 @@
+// @ts-check
 // What if: one number changed by Δ, or a full step taken; the slope's promise beside the truth.
 //
 //   C(w + Δ) ≈ C + ∂C/∂w · Δ          C(θ − η∇C) ≈ C − η‖∇C‖²
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const whatifModule = (function () {
   const { el, shown, eachFrame } = DR.dom;
   const { row, table, dial } = DR.dials;
   const { symbols } = DR.text;
@@ -18,9 +18,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       { net } = store;
     if (!selected || selected.kind === "cost") return null;
     if (selected.kind === "node" && selected.layer > 0) {
-      return net.b[selected.layer] === null
-        ? null
-        : { kind: "bias", layer: selected.layer, j: selected.j };
+      return net.b[selected.layer] === null ? null : { kind: "bias", layer: selected.layer, j: selected.j };
     }
     return selected;
   }
@@ -199,9 +197,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const fact = facts(store, what),
         points = Math.min(61, Math.floor(WORK / work));
       if (points < 7) return picture.replaceChildren();
-      const delta = same(store.state.nudge && store.state.nudge.what, what)
-        ? store.state.nudge.delta
-        : 0;
+      const delta = same(store.state.nudge && store.state.nudge.what, what) ? store.state.nudge.delta : 0;
       const name = mean ? `C${store.some()}` : fact.C;
       picture.replaceChildren(
         DR.plots.tangent(along(store, what, mean), DR.plots.fitted(BOX, picture, 640), {
@@ -265,8 +261,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         { grad, cost } = store.meanHere(),
         theta = store.theta();
       const promised = grad.reduce((sum, g, q) => sum + g * (after.values[q] - theta[q]), 0);
-      const change =
-        DR.driver.cost(net, after.values, rows.X, rows.Y, rows.w, store.masks()) - cost;
+      const change = DR.driver.cost(net, after.values, rows.X, rows.Y, rows.w, store.masks()) - cost;
       return { rule: DR.plan.plainName(update.rule), promised, change };
     }
 
@@ -287,11 +282,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
             row("the difference", [["step", change - promised]], "difference"),
             ...(mine
               ? [
-                  row(
-                    `the ${mine.rule} step taken: ∇C · Δθ`,
-                    [["rule", mine.promised]],
-                    "promised",
-                  ),
+                  row(`the ${mine.rule} step taken: ∇C · Δθ`, [["rule", mine.promised]], "promised"),
                   row("its true change", [["rule", mine.change]], "true"),
                 ]
               : []),
@@ -361,5 +352,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     DR.plots.onWidth(element, draw);
   }
 
-  DR.whatif = { mount };
+  return { mount };
 })();
+DR.whatif = whatifModule;
