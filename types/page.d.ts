@@ -25,6 +25,7 @@ interface DeltaruleScripts {
   goto: typeof gotoModule;
   check: typeof checkModule;
   plan: typeof planModule;
+  parts: typeof partsModule;
   paint: typeof paintModule;
   reach: typeof reachModule;
   drawing: typeof drawingModule;
@@ -272,7 +273,14 @@ declare namespace Page {
     measures: { name: MeasureName; label: string; words: string }[];
     layers: LensLayer[];
     advice: { kind: string; layers: number[]; serious: boolean; seen: string; why: string; what: string }[];
-    hardest: { row: number; name: string; loss: JsonNumber; norm: JsonNumber; pull: JsonNumber; share: JsonNumber }[];
+    hardest: {
+      row: number;
+      name: string;
+      loss: JsonNumber;
+      norm: JsonNumber;
+      pull: JsonNumber;
+      share: JsonNumber;
+    }[];
     over: {
       steps: number[];
       rows: number | null;

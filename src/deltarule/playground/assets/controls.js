@@ -1,9 +1,10 @@
 // @ts-check
-// What can be chosen for a run. A change begins the run anew; the learning rate changes it as it is.
+// The settings of a run. A change starts the run again; the learning rate changes while it goes on.
 "use strict";
 
 const controlsModule = (function () {
   const { el, iconButton } = DR.dom;
+  /** @type {Record<string, string>} */
   const NAMES = {
     xor: "XOR",
     spirals: "Spirals",
@@ -12,6 +13,7 @@ const controlsModule = (function () {
     digits: "Digits",
     table: "Table",
   };
+  /** @type {[value: number, text: string][]} */
   const SPEEDS = [
     [2, "2"],
     [30, "30"],
@@ -19,27 +21,45 @@ const controlsModule = (function () {
     [3000, "3000"],
     [0, "no limit"],
   ];
+  /** @param {string} name */
   const words = (name) => name.replaceAll("_", " ");
 
-  /** What a field of numbers holds; NaN if it is empty, or holds something else. */
+  /**
+   * What a field of numbers holds; NaN if it is empty, or holds something else.
+   *
+   * @param {HTMLInputElement} input
+   */
   const read = (input) => (input.value === "" ? NaN : Number(input.value));
+  /** @param {unknown} value @returns {boolean} */
   const hollow = (value) =>
-    Number.isNaN(value) || (Object(value) === value && Object.values(value).some(hollow));
+    Number.isNaN(value) || (value instanceof Object && Object.values(value).some(hollow));
 
-  /** By what a control is found again after it was drawn anew. */
+  /** A selector that finds a control again after it was drawn again. @param {Element} control */
   function selector(control) {
     if (control.id) return `#${CSS.escape(control.id)}`;
     const label = control.getAttribute("aria-label");
     return label ? `[aria-label="${CSS.escape(label)}"]` : "";
   }
 
-  /** A labelled control below its label. */
+  /**
+   * A labelled control below its label.
+   *
+   * @param {string} id @param {string} label @param {HTMLElement} control @param {string} [wide]
+   */
   function field(id, label, control, wide = "") {
     control.id = id;
     return el("div", { class: `control ${wide}` }, el("label", { for: id, text: label }), control);
   }
 
+  /**
+   * @param {string} id
+   * @param {string} label
+   * @param {[value: string | number, text: string][]} options
+   * @param {string | number} chosen
+   * @param {(value: string) => unknown} onchange
+   */
   function select(id, label, options, chosen, onchange) {
+    /** @type {HTMLSelectElement} */
     const list = el(
       "select",
       { onchange: () => onchange(list.value) },
@@ -49,36 +69,69 @@ const controlsModule = (function () {
     return field(id, label, list, "wide"); // the names are long, and none is cut
   }
 
+  /**
+   * @param {string} id
+   * @param {string} label
+   * @param {number} value
+   * @param {Page.Attributes} limits
+   * @param {(value: number) => unknown} onchange
+   */
   function number(id, label, value, limits, onchange) {
+    /** @type {HTMLInputElement} */
     const input = el("input", { type: "number", ...limits, value, onchange: () => onchange(read(input)) });
     return field(id, label, input);
   }
 
-  /** On a phone the settings are folded, so that what they make is in sight; elsewhere never. */
+  /** @param {Element} labelled a control below its label */
+  const inputOf = (labelled) => /** @type {HTMLInputElement} */ (labelled.querySelector("input"));
+
+  /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLButtonElement} Control */
+  const CONTROLS = "input, select, button";
+
+  /** Folds the settings on a phone, so that the run is in sight; elsewhere they are open. */
   function fold() {
-    const details = document.getElementById("fold"),
-      narrow = matchMedia("(max-width: 899px)");
-    const show = () => (details.open = !narrow.matches);
+    const details = /** @type {HTMLDetailsElement} */ (DR.dom.byId("fold"));
+    const narrow = matchMedia("(max-width: 899px)");
+    const show = () => {
+      details.open = !narrow.matches;
+    };
     narrow.addEventListener("change", show);
     show();
   }
 
-  /** Shows the settings in `element`; `order(type, fields)` sends what is asked for. */
+  /**
+   * Shows the settings in `element`; `order(type, fields)` sends what is asked for.
+   *
+   * @param {HTMLElement} element @param {Live.Order} order
+   */
   function mount(element, order) {
-    let run = null,
-      drawn = "",
-      touched = null;
+    /** @type {Live.Run | null} The newest description. */
+    let run = null;
+    /** @type {Control | null} The control that was used last. */
+    let touched = null;
+    let drawn = "";
+    // Everything that calls this is called after the first description.
+    const running = () => /** @type {Live.Run} */ (run);
     fold();
     for (const kind of ["change", "click"]) {
       element.addEventListener(
         kind,
-        (event) => (touched = event.target.closest("input, select, button") ?? touched),
+        (event) => {
+          const target = /** @type {Element} */ (event.target);
+          touched = target.closest(CONTROLS) ?? touched;
+        },
         true,
       );
     }
+    /** @param {Partial<Live.Settings>} settings */
     const change = (settings) => ask("setup", { settings });
 
-    /** Asks for something; if it is refused, all that is in force is shown again, and why at its control. */
+    /**
+     * Sends an order; if it is refused, the settings in force are shown again, with the reason beside
+     * the control.
+     *
+     * @param {string} type @param {object} fields @param {string} [refused] why it is not even sent
+     */
     async function ask(type, fields, refused = "") {
       const at = touched && selector(touched),
         asked = touched?.value;
@@ -93,17 +146,20 @@ const controlsModule = (function () {
         control.removeAttribute("aria-describedby");
       if (!reason || !run) return;
       draw();
+      /** @type {Control | null} */
       const control = at ? element.querySelector(at) : null;
       const given = control && asked && asked !== control.value ? `${asked} was refused: ` : "";
       const note = el("p", { class: "note wide refused", id: "refused", text: `${given}${reason}` });
-      (control?.closest(".control") ?? element.lastChild).after(note);
+      (control?.closest(".control") ?? element.lastElementChild)?.after(note);
       control?.setAttribute("aria-describedby", "refused");
     }
-    const anew = (data) => change({ ...run.choices.starts[data], data, columns: [] });
+    /** @param {string} data */
+    const anew = (data) => change({ ...running().choices.starts[data], data, columns: [] });
 
     function data() {
-      const { settings, choices, table, rows } = run,
+      const { settings, choices, table, rows } = running(),
         own = settings.data === "table";
+      /** @type {Element[]} */
       const parts = [
         select(
           "data",
@@ -146,7 +202,7 @@ const controlsModule = (function () {
     }
 
     function columns() {
-      const { settings, choices } = run;
+      const { settings, choices } = running();
       const chosen = new Set(settings.columns.length ? settings.columns : choices.columns);
       const boxes = choices.columns.map((name, i) => {
         const box = el("input", { type: "checkbox", id: `column-${i}`, value: name, onchange: () => pick() });
@@ -162,7 +218,7 @@ const controlsModule = (function () {
         "details",
         { class: "control wide columns", open: boxes.length <= 8 },
         el("summary", {
-          text: `Columns to predict ${run.target.name} from: ${chosen.size} of ${boxes.length}`,
+          text: `Columns to predict ${running().target.name} from: ${chosen.size} of ${boxes.length}`,
         }),
         el(
           "div",
@@ -180,10 +236,12 @@ const controlsModule = (function () {
     }
 
     function layers() {
-      const { settings, choices } = run,
+      const { settings, choices } = running(),
         { layers: widths } = settings;
+      /** @param {number[]} next */
       const send = (next) => change({ layers: next });
       const list = widths.map((width, i) => {
+        /** @type {HTMLInputElement} */
         const input = el("input", {
           type: "number",
           min: 1,
@@ -216,7 +274,7 @@ const controlsModule = (function () {
     }
 
     function network() {
-      const { settings, choices, net } = run;
+      const { settings, choices, net } = running();
       return [
         layers(),
         select(
@@ -235,13 +293,13 @@ const controlsModule = (function () {
         ),
         el("p", {
           class: "note wide",
-          text: `${net.widths.join("–")}, ${net.parameters} parameters, outputs ${words(net.output)}; ${run.engine} engine`,
+          text: `${net.widths.join("–")}, ${net.parameters} parameters, outputs ${words(net.output)}; ${running().engine} engine`,
         }),
       ];
     }
 
     function training() {
-      const { settings, choices } = run;
+      const { settings, choices } = running();
       const rate = number(
         "rate",
         "Learning rate",
@@ -249,15 +307,15 @@ const controlsModule = (function () {
         { min: 1e-9, max: 1000, step: "any" },
         (value) => ask("rate", { learning_rate: value }),
       );
-      rate.querySelector("input").disabled = choices.without_rate.includes(settings.rule);
+      inputOf(rate).disabled = choices.without_rate.includes(settings.rule);
       const batch = number(
         "batch",
         "Rows of a step",
-        run.batch_size,
+        running().batch_size,
         { min: 1, max: choices.limits.rows, step: 1 },
         (value) => change({ batch_size: value }),
       );
-      batch.querySelector("input").disabled = run.full_batch;
+      inputOf(batch).disabled = running().full_batch;
       return [
         select(
           "rule",
@@ -269,12 +327,13 @@ const controlsModule = (function () {
         rate,
         batch,
         number("l2", "L2 penalty", settings.l2, { min: 0, step: "any" }, (value) => change({ l2: value })),
-        select("speed", "Steps a second", SPEEDS, run.steps_per_second, (value) =>
+        select("speed", "Steps a second", SPEEDS, running().steps_per_second, (value) =>
           ask("speed", { steps_per_second: Number(value) }),
         ),
       ];
     }
 
+    /** @param {string} title @param {Element[]} parts */
     function group(title, parts) {
       return el(
         "fieldset",
@@ -284,16 +343,16 @@ const controlsModule = (function () {
       );
     }
 
-    /** Draws every control with what is in force; the focus stays where it was. */
+    /** Draws every control with the settings in force; the focus stays where it was. */
     function draw() {
-      const { settings, net, table } = run;
+      const { settings, net, table } = running();
       const at =
         document.activeElement && element.contains(document.activeElement)
           ? selector(document.activeElement)
           : "";
       const open = element.querySelector("details")?.open;
       const called = settings.data === "table" && table ? table.name : NAMES[settings.data];
-      document.getElementById("chosen").textContent =
+      DR.dom.byId("chosen").textContent =
         `${called}, ${net.widths.join("–")}, ${words(settings.activation)}, ${settings.rule}`;
       element.replaceChildren(
         group("Data", data()),
@@ -302,14 +361,17 @@ const controlsModule = (function () {
       );
       const details = element.querySelector("details");
       if (details && open !== undefined) details.open = open;
-      if (at) element.querySelector(at)?.focus({ preventScroll: true });
+      /** @type {HTMLElement | null} */
+      const control = at ? element.querySelector(at) : null;
+      control?.focus({ preventScroll: true });
     }
 
     return {
+      /** @param {Live.Run} next */
       run(next) {
         run = next;
-        // What another browser has chosen is shown; what has not changed keeps the focus.
-        const { settings, choices, net, rows, batch_size, steps_per_second, table } = run;
+        // Settings that another browser has changed are shown; without a change the focus stays.
+        const { settings, choices, net, rows, batch_size, steps_per_second, table } = next;
         const now = JSON.stringify([settings, choices, net, rows, batch_size, steps_per_second, table]);
         if (now === drawn) return;
         drawn = now;

@@ -7,6 +7,7 @@ const lossesModule = (function () {
   const { css, short } = DR.canvas;
   const MARGIN = { left: 54, right: 12, top: 10, bottom: 32 };
 
+  /** @param {Float32Array} curve @param {boolean} log */
   function range(curve, log) {
     let low = Infinity,
       high = -Infinity;
@@ -22,7 +23,11 @@ const lossesModule = (function () {
     return low === high ? [low / 2, high * 2] : [low, high];
   }
 
-  /** Round values for a logarithmic side: powers of ten, or 1, 2 and 5 of few. */
+  /**
+   * Round values for a logarithmic side: powers of ten, or 1, 2 and 5 of few.
+   *
+   * @param {number} low @param {number} high
+   */
   function decades(low, high) {
     const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
     const apart = Math.max(1, Math.ceil((to - from) / 5));
@@ -32,6 +37,14 @@ const lossesModule = (function () {
     return list.filter((v) => v >= low * 0.999 && v <= high * 1.001);
   }
 
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Float32Array} curve
+   * @param {number} which
+   * @param {(epoch: number) => number} X
+   * @param {(value: number) => number} Y
+   * @param {boolean} log
+   */
   function line(context, curve, which, X, Y, log) {
     context.beginPath();
     let drawn = false;
@@ -48,12 +61,21 @@ const lossesModule = (function () {
     context.stroke();
   }
 
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} width
+   * @param {number} height
+   * @param {Float32Array} curve
+   * @param {boolean} log
+   */
   function draw(context, width, height, curve, log) {
     const { left, right, top, bottom } = MARGIN;
     const last = Math.max(1, curve.length ? curve[curve.length - 3] : 1);
     const [low, high] = range(curve, log),
-      scale = log ? Math.log : (v) => v;
+      scale = log ? Math.log : (/** @type {number} */ v) => v;
+    /** @param {number} epoch */
     const X = (epoch) => left + (epoch / last) * (width - left - right);
+    /** @param {number} value */
     const Y = (value) =>
       height - bottom - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - top - bottom);
     context.font = DR.canvas.font(11);
@@ -83,7 +105,7 @@ const lossesModule = (function () {
     line(context, curve, 1, X, Y, log);
   }
 
-  /** Shows the curves in `element`; gives {frame(frame), run(description)}. */
+  /** Shows the curves in `element`; gives {frame(frame), run(description)}. @param {HTMLElement} element */
   function mount(element) {
     const canvas = el("canvas", { class: "losses", role: "img", "aria-label": "Loss by epoch" });
     const frame = el("div", { class: "losses-frame" }, canvas);
@@ -97,6 +119,7 @@ const lossesModule = (function () {
       "held out ",
       held,
     );
+    /** @type {Float32Array} */
     let curve = new Float32Array(0);
     const paint = DR.canvas.make(frame, canvas, (context, width, height) =>
       draw(context, width, height, curve, box.checked),
@@ -119,17 +142,21 @@ const lossesModule = (function () {
         el("span", { class: "field check" }, box, el("label", { for: "log-loss", text: "logarithmic" })),
       ),
     );
+    /** @param {number | null} value */
     const text = (value) => (value === null ? "none" : DR.number(value));
     return {
+      /** @param {Live.Run} run */
       run(run) {
         heldKey.hidden = !run.rows.held;
       },
+      /** @param {Live.Frame} frame */
       frame({ header, arrays }) {
         curve = arrays.curve;
         now.textContent = text(header.loss);
         held.textContent = text(header.held_loss);
         paint();
       },
+      /** @param {string} words */
       label(words) {
         DR.dom.put(canvas, "aria-label", words);
       },

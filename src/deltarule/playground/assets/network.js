@@ -10,19 +10,31 @@ const networkModule = (function () {
   // Milliseconds between two drawings while it trains, and how many of them to one derivation.
   const APART = { least: 33, most: 500 },
     DERIVED = 4;
+  /** What decides the network and its data. @type {("net" | "settings" | "inputs" | "target")[]} */
+  const OF_NETWORK = ["net", "settings", "inputs", "target"];
   const GOOD = 45,
     POOR = 36; // frames a second
 
-  /** A store for one part of the page, which is told less often, or that nothing else has moved. */
+  /**
+   * A store for one part of the page, with a `subscribe` of its own.
+   *
+   * @param {Page.Store} store @param {Page.Store["subscribe"]} subscribe @returns {Page.Store}
+   */
   function part(store, subscribe) {
     return Object.create(store, { subscribe: { value: subscribe } });
   }
 
-  /** f(state, changed) at most once in `apart()` milliseconds, and with all that has changed. */
+  /**
+   * Subscribes f, called at most once in `apart()` milliseconds, with everything that has changed.
+   *
+   * @param {Page.Store} store @param {() => number} apart @param {Page.Listener} f
+   */
   function seldom(store, apart, f) {
-    let last = 0,
-      timer = null,
-      changed = new Set();
+    /** @type {number | null} */
+    let timer = null;
+    /** @type {Page.Changed} */
+    let changed = new Set();
+    let last = 0;
     const now = () => {
       timer = null;
       last = performance.now();
@@ -34,24 +46,33 @@ const networkModule = (function () {
       for (const key of keys) changed.add(key);
       const wait = keys.has("state") && keys.size === 1 ? last + apart() - performance.now() : 0;
       if (wait <= 0) {
-        clearTimeout(timer);
+        if (timer !== null) clearTimeout(timer);
         now();
       } else if (timer === null) timer = setTimeout(now, wait);
     });
   }
 
+  /** @param {Live.Wire} wire @param {string} rows @returns {Promise<Live.Fetched>} */
   async function fetched(wire, rows) {
     const reply = await fetch(wire.address(`/payload?rows=${rows}`), { cache: "no-store" });
     if (!reply.ok) throw new Error(await reply.text());
     return reply.json();
   }
 
-  /** Shows the network; gives {run(description), frame(frame)}. */
+  /**
+   * Shows the network of the run, and follows its descriptions and frames.
+   *
+   * @param {{ rows: HTMLElement, drawing: HTMLElement, panel: HTMLElement }} places
+   * @param {Live.Wire} wire @param {(what: string, error: unknown) => void} complain
+   */
   function mount(places, wire, complain) {
-    let store = null,
-      run = null,
-      script = {},
-      rows = "same",
+    /** @type {Page.Store | null} */
+    let store = null;
+    /** @type {Live.Run | null} */
+    let run = null;
+    /** @type {{ text: string, formulas: Page.Formulas } | null} The formulas that were run last. */
+    let script = null;
+    let rows = "same",
       wanted = 0,
       playing = false,
       at = -1,
@@ -73,8 +94,9 @@ const networkModule = (function () {
     places.rows.replaceChildren(which, samples);
 
     /** The formulas of a script of the server, which this page lets run. */
+    /** @param {string} text */
     function formulasOf(text) {
-      if (text !== script.text) {
+      if (text !== script?.text) {
         const element = document.createElement("script");
         element.nonce = DR.nonce;
         element.textContent = text;
@@ -85,14 +107,17 @@ const networkModule = (function () {
       return script.formulas;
     }
 
+    /** @param {Page.Payload} payload @param {Page.Formulas} forms */
     function begin(payload, forms) {
-      store = DR.page = DR.store(payload, forms);
+      const begun = DR.store(payload, forms);
+      store = begun;
+      DR.page = begun;
       const apart = () => (playing ? pace : 0);
-      // While it trains the nodes that are drawn of a large layer stay the same.
+      // While it trains the units that are drawn of a large layer stay the same.
       DR.drawing.mount(
         places.drawing,
-        part(store, (f) =>
-          seldom(store, apart, (state, changed) =>
+        part(begun, (f) =>
+          seldom(begun, apart, (state, changed) =>
             f(state, playing ? new Set([...changed, "payload"]) : changed),
           ),
         ),
@@ -100,12 +125,12 @@ const networkModule = (function () {
       );
       DR.panel.mount(
         places.panel,
-        part(store, (f) => seldom(store, () => DERIVED * apart(), f)),
+        part(begun, (f) => seldom(begun, () => DERIVED * apart(), f)),
       );
-      DR.curve.controls(samples, store);
+      DR.curve.controls(samples, begun);
     }
 
-    /** Takes the run anew; what comes meanwhile is taken once more afterwards. */
+    /** Fetches the network of the run; if another one is wanted meanwhile, it is fetched afterwards. */
     async function take() {
       ++wanted;
       if (busy) return;
@@ -126,19 +151,24 @@ const networkModule = (function () {
       }
     }
 
-    function move({ header, arrays }) {
+    /**
+     * Shows the parameters of a frame.
+     *
+     * @param {Page.Store} shown @param {Live.Header} header @param {Float32Array} theta
+     */
+    function move(shown, header, theta) {
       at = header.step;
-      store.move({
-        ...store.current(),
+      shown.move({
+        ...shown.current(),
         step: header.step,
         epoch: header.epoch,
         learning_rate: header.learning_rate,
         update: null,
-        theta: { shape: [arrays.theta.length], values: Float64Array.from(arrays.theta) },
+        theta: { shape: [theta.length], values: Float64Array.from(theta) },
       });
     }
 
-    // The drawing is the dearest part: it gives way where the frames become few.
+    // The drawing costs the most: it is painted less often where the frames become few.
     let painted = 0,
       since = performance.now(),
       pace = 66;
@@ -155,15 +185,15 @@ const networkModule = (function () {
 
     let version = 0;
     return {
+      /** @param {Live.Run} next */
       run(next) {
+        const before = run;
         const other =
-          !run ||
-          ["net", "settings", "inputs", "target"].some(
-            (name) => JSON.stringify(run[name]) !== JSON.stringify(next[name]),
-          );
+          !before || OF_NETWORK.some((name) => JSON.stringify(before[name]) !== JSON.stringify(next[name]));
         run = next;
         if (other) version = -1;
       },
+      /** @param {Live.Frame} frame */
       frame(frame) {
         const { header, arrays } = frame;
         if (playing !== (header.phase === "playing")) [painted, since] = [0, performance.now()];
@@ -176,7 +206,7 @@ const networkModule = (function () {
         }
         version = header.version;
         if (!store || busy || header.step === at) return;
-        if (playing && arrays.theta && arrays.theta.length === store.net.p) move(frame);
+        if (playing && arrays.theta && arrays.theta.length === store.net.p) move(store, header, arrays.theta);
         else if (!playing) take();
       },
       get store() {

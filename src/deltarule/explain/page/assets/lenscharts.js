@@ -3,7 +3,8 @@
 // attributions, positive to the right and negative to the left.
 "use strict";
 
-(function () {
+const lensChartsModule = (function () {
+  /** @type {Page.MeasureName[]} */
   const CHARTED = [
     "weight_rms",
     "activation_rms",
@@ -27,7 +28,12 @@
     MOST_OUTPUTS = 100;
   let charts = 0;
 
-  /** The scale of y for all layers together: logarithmic where a tenfold range asks for it. */
+  /**
+   * The scale of y for all layers: logarithmic where positive values span more than a factor of ten.
+   *
+   * @typedef {{ at: (x: number) => number, ends: number[], words: string }} YScale
+   * @param {number[]} values @returns {YScale | null}
+   */
   function scaleOf(values) {
     const finite = values.filter((x) => Number.isFinite(x));
     if (!finite.length) return null;
@@ -46,30 +52,44 @@
     return { at: (x) => x / to, ends: [0, to], words: "linear from 0" };
   }
 
+  /** @param {number[]} steps @param {number} step */
   const across = (steps, step) => {
     const first = steps[0],
-      last = steps.at(-1);
+      last = steps[steps.length - 1];
     return (LEFT + ((WIDE - LEFT - RIGHT) * (step - first)) / (last - first || 1)).toFixed(1);
   };
+  /** @param {number} share */
   const up = (share) => (HIGH - BOTTOM - share * (HIGH - TOP - BOTTOM)).toFixed(1);
 
-  /** The stretches of points that are finite, [x, y] each. */
+  /**
+   * The runs of points that are finite, [x, y] each.
+   *
+   * @param {number[]} steps @param {number[]} values @param {YScale} scale
+   */
   function linesOf(steps, values, scale) {
+    /** @type {[x: string, y: string][][]} */
     const lines = [[]];
     values.forEach((value, i) => {
       if (!Number.isFinite(value)) lines.push([]);
-      else lines.at(-1).push([across(steps, steps[i]), up(scale.at(value))]);
+      else lines[lines.length - 1].push([across(steps, steps[i]), up(scale.at(value))]);
     });
     return lines.filter((line) => line.length);
   }
 
+  /** @param {string} name @param {number[]} steps @param {number[]} values */
   function describe(name, steps, values) {
     const known = values.map((value, i) => [steps[i], value]).filter(([, value]) => Number.isFinite(value));
     if (!known.length) return "Not defined in this layer.";
-    const [[first, from], [last, to]] = [known[0], known.at(-1)];
+    const [[first, from], [last, to]] = [known[0], known[known.length - 1]];
     return `From ${DR.lens.shown(name, from)} after step ${first} to ${DR.lens.shown(name, to)} after step ${last}.`;
   }
 
+  /**
+   * @param {Page.Lens} lens
+   * @param {Page.MeasureName} name
+   * @param {Page.LensLayer} layer
+   * @param {YScale | null} scale
+   */
   function chart(lens, name, layer, scale) {
     const { svg, put } = DR.dom;
     const { steps, series } = lens.over;
@@ -77,7 +97,9 @@
     const id = `lens-chart-${++charts}`;
     const lines = scale ? linesOf(steps, values, scale) : [];
     const dotted = lines.filter((line) => line.length === 1 || steps.length <= MOST_POINTS).flat();
+    /** @param {number} x1 @param {number} x2 @param {number} y1 @param {number} y2 */
     const axis = (x1, x2, y1, y2) => svg("line", { class: "lens-axis", x1, x2, y1, y2 });
+    /** @param {number} x @param {number} y @param {string} anchor @param {string | number} text */
     const tick = (x, y, anchor, text) =>
       svg("text", { class: "lens-tick", x, y, "text-anchor": anchor, text });
     const cursor = svg("line", { class: "lens-cursor", y1: TOP, y2: HIGH - BOTTOM, visibility: "hidden" });
@@ -98,29 +120,38 @@
       axis(LEFT, LEFT, TOP, HIGH - BOTTOM),
       ...ends,
       tick(LEFT, HIGH - 5, "start", steps[0]),
-      tick(WIDE - RIGHT, HIGH - 5, "end", steps.at(-1)),
+      tick(WIDE - RIGHT, HIGH - 5, "end", steps[steps.length - 1]),
       cursor,
       ...lines.map((line) =>
         svg("polyline", { points: line.map((point) => point.join(",")).join(" "), class: "lens-line" }),
       ),
       ...dotted.map(([cx, cy]) => svg("circle", { cx, cy, r: 2.2, class: "lens-point" })),
     );
-    picture.show = (at) => {
+    /** @param {number} at the recorded step; −1: none */
+    const show = (at) => {
       put(cursor, "visibility", at < 0 ? "hidden" : "visible");
       if (at >= 0) for (const end of ["x1", "x2"]) put(cursor, end, across(steps, steps[at]));
     };
-    return picture;
+    return Object.assign(picture, { show });
   }
 
-  /** The same numbers as a table, for those who do not see the charts. */
+  /**
+   * The same numbers as a table, for those who do not see the charts.
+   *
+   * @param {Page.Lens} lens @param {Page.MeasureName} name
+   */
   function dataTable(lens, name) {
     const { el } = DR.dom;
     const { steps, series } = lens.over;
+    /** @param {Page.JsonNumber} value */
     const cell = (value) => DR.lens.number(DR.lens.num(value), DR.lens.shown(name, DR.lens.num(value)));
     const rows = steps.map((step, i) =>
       el("tr", {}, el("th", { scope: "row", text: step }), ...series[name][i].map(cell)),
     );
-    const head = DR.lens.headings("step", ...lens.layers.map((layer) => [`layer ${layer.layer}`]));
+    const head = DR.lens.headings(
+      "step",
+      ...lens.layers.map((layer) => /** @type {[string]} */ ([`layer ${layer.layer}`])),
+    );
     return DR.lens.scroll(
       "The charts' numbers",
       "",
@@ -128,18 +159,24 @@
     );
   }
 
-  /** One chart for each layer, of the number that is chosen. */
-  DR.lensCharts = function (lens, store) {
+  /**
+   * One chart for each layer, of the number that is chosen.
+   *
+   * @param {Page.Lens} lens @param {Page.Store} store
+   */
+  const lensCharts = (lens, store) => {
     const { el } = DR.dom;
     const offered = CHARTED.filter((name) =>
       lens.over.series[name].flat().some((x) => Number.isFinite(DR.lens.num(x))),
     );
     if (!offered.length) return null;
     let name = offered.includes("delta_rms") ? "delta_rms" : offered[0];
+    /** @type {ReturnType<typeof chart>[]} */
     let pictures = [];
     const grid = el("div", { class: "lens-grid" });
     const note = el("p", { class: "note" });
     const table = el("div", {});
+    /** @param {Page.MeasureName} each */
     const option = (each) => {
       const { label, words } = DR.lens.measureOf(lens, each);
       return el("option", {
@@ -153,9 +190,9 @@
       {
         "data-lens": "charted",
         onchange: () => {
-          name = select.value;
+          name = /** @type {Page.MeasureName} */ (select.value);
           draw();
-          box.show();
+          show();
         },
       },
       ...offered.map(option),
@@ -171,7 +208,7 @@
       );
       note.textContent =
         `${lens.over.steps.length} recorded steps from left to right; the same scale for all layers, ` +
-        `${scale.words}. The upright line is the step that is shown.`;
+        `${scale?.words}. The upright line is the step that is shown.`;
       table.replaceChildren(dataTable(lens, name));
     }
 
@@ -183,15 +220,20 @@
       grid,
       el("details", {}, el("summary", { text: "The same numbers as a table" }), table),
     );
-    box.show = () => {
+    const show = () => {
       const at = DR.lens.recordedStep(lens, store);
       for (const picture of pictures) picture.show(at);
     };
     draw();
-    return box;
+    return Object.assign(box, { show });
   };
 
-  /** Bars of named numbers, the largest first; what is not listed is one bar, so that they add up. */
+  /**
+   * Bars of named numbers, the largest first; those not listed are one bar, so that they add up.
+   *
+   * @typedef {{ name: string, value: number }} Bar
+   * @param {Bar[]} items @param {"signed" | "sizes"} kind
+   */
   function bars(items, kind) {
     const { el } = DR.dom;
     const sorted = [...items].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
@@ -204,6 +246,7 @@
     const most = Math.max(...listed.map((each) => Math.abs(each.value)), 0) || 1;
     const half = kind === "signed" ? 50 : 0;
 
+    /** @param {Bar} item */
     function row({ name, value }) {
       const width = ((100 - half) * Math.abs(value)) / most;
       const style = `left: ${value < 0 ? half - width : half}%; width: ${width}%`;
@@ -226,7 +269,11 @@
     );
   }
 
-  /** Attributions per column: an input each where there is no table behind the inputs. */
+  /**
+   * Attributions by column of the table, or by input where there is no table.
+   *
+   * @param {Page.Payload} payload @param {Float64Array} values
+   */
   function byColumn({ columns, names }, values) {
     if (!columns || !columns.length)
       return Array.from(values, (value, k) => ({ name: names.inputs[k], value }));
@@ -236,10 +283,11 @@
     }));
   }
 
+  /** @param {Page.Payload} { names, net } */
   const outputNames = ({ names, net }) =>
     names.classes.length === net.widths.at(-1) ? names.classes : names.outputs;
 
-  /** What may be attributed, as [value, text]. */
+  /** What may be attributed. @param {Page.Payload} payload @returns {[value: "loss" | "largest" | number, text: string][]} */
   function targetsOf(payload) {
     const outputs = outputNames(payload);
     if (outputs.length === 1)
@@ -247,11 +295,16 @@
         ["largest", "the output"],
         ["loss", "the loss Cᵢ"],
       ];
+    /** @type {[value: number, text: string][]} */
     const each = outputs.slice(0, MOST_OUTPUTS).map((name, j) => [j, `output ${name}`]);
     return [["largest", "the largest output"], ...each, ["loss", "the loss Cᵢ"]];
   }
 
-  /** What was attributed, from which baseline, and how exactly. */
+  /**
+   * What was attributed, from which baseline, and with which error.
+   *
+   * @param {Page.Store} store @param {Page.Attribution} found @param {Page.AttributionOptions} options
+   */
   function account(store, found, options) {
     const { payload } = store;
     const name = found.of === "loss" ? "the loss" : outputNames(payload)[found.of];
@@ -274,10 +327,21 @@
     ];
   }
 
-  /** Attributions of the sample that is shown, and their mean size over the rows. */
-  DR.lensAttributions = function (lens, store) {
+  /**
+   * Attributions of the sample that is shown, and their mean size over the rows.
+   *
+   * @param {Page.Lens | null} lens @param {Page.Store} store
+   */
+  const lensAttributions = (lens, store) => {
     const { el } = DR.dom;
+    /** @type {Page.AttributionOptions} */
     const options = { of: "largest", method: "integrated", baseline: "zeros" };
+    /**
+     * @template {"of" | "method" | "baseline"} K
+     * @param {string} title
+     * @param {K} key
+     * @param {[value: Page.AttributionOptions[K], text: string][]} choices
+     */
     const field = (title, key, choices) => {
       const select = el(
         "select",
@@ -285,7 +349,7 @@
           "data-attribute": key,
           onchange: () => {
             options[key] = choices[select.selectedIndex][0];
-            box.show();
+            show();
           },
         },
         ...choices.map(([, text]) => el("option", { text })),
@@ -315,14 +379,13 @@
       place,
       lens && lens.attributions ? meanBars(lens.attributions, lens.rows) : null,
     );
-    box.slow = true;
-    let callOff = () => {};
-    box.show = () => {
-      callOff();
+    let cancel = () => {};
+    const show = () => {
+      cancel();
       DR.dom.put(box, "aria-busy", true);
-      // What was asked for at the start: the choice may change while it is computed.
+      // The options at the start: the choice may change while they are computed.
       const asked = { ...options };
-      callOff = DR.attributeLater(store.seen(), asked, (found) => {
+      cancel = DR.attributeLater(store.seen(), asked, (found) => {
         place.replaceChildren(bars(byColumn(store.payload, found.values), "signed"));
         const { changed } = store.seen();
         words.replaceChildren(
@@ -332,9 +395,10 @@
         DR.dom.put(box, "aria-busy", null);
       });
     };
-    return box;
+    return Object.assign(box, { slow: true, show });
   };
 
+  /** @param {Page.MeanAttributions} found @param {number} all */
   function meanBars(found, all) {
     const { el } = DR.dom;
     const of = [...new Set(found.of)];
@@ -352,4 +416,8 @@
       DR.lens.scroll("Mean attributions over the rows", "", bars(means, "sizes")),
     );
   }
+
+  return { lensCharts, lensAttributions };
 })();
+DR.lensCharts = lensChartsModule.lensCharts;
+DR.lensAttributions = lensChartsModule.lensAttributions;

@@ -1,5 +1,5 @@
 // @ts-check
-// A matrix as a heat map on a canvas, read and chosen by pointer and arrow keys.
+// A matrix as a heat map on a canvas; pointer and arrow keys read its entries and select them.
 //
 // One pixel of a canvas is one number; the browser scales it. Blue is negative, orange positive,
 // and the scale is symmetric, so that the colour of zero is always the same.
@@ -11,6 +11,7 @@ const mapsModule = (function () {
     HIGH = 380,
     CELL = 36; // a map's size on the screen, and its largest cell
 
+  /** @param {Page.HeatMatrix} matrix */
   function largestOf(matrix) {
     let most = 0;
     for (let r = 0; r < matrix.rows; ++r)
@@ -21,6 +22,7 @@ const mapsModule = (function () {
     return most;
   }
 
+  /** @returns {Page.Ink} */
   function colours() {
     return {
       negative: colour("--negative"),
@@ -30,10 +32,16 @@ const mapsModule = (function () {
     };
   }
 
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {Page.HeatMatrix} matrix
+   * @param {number} most
+   * @param {Page.Ink} ink
+   */
   function paint(canvas, matrix, most, ink) {
     canvas.width = matrix.columns;
     canvas.height = matrix.rows;
-    const context = canvas.getContext("2d"),
+    const context = DR.dom.context2d(canvas),
       image = context.createImageData(matrix.columns, matrix.rows);
     for (let r = 0, p = 0; r < matrix.rows; ++r)
       for (let c = 0; c < matrix.columns; ++c, p += 4) {
@@ -46,8 +54,16 @@ const mapsModule = (function () {
     context.putImageData(image, 0, 0);
   }
 
-  /** Pointer and keys on a map: `read` a place, `choose` it, `clear` what was read. */
+  /**
+   * Pointer and keys on a map: `read` shows an entry, `choose` selects it, `clear` shows none.
+   *
+   * @param {HTMLCanvasElement} canvas
+   * @param {Page.HeatMatrix} matrix
+   * @param {{ read: (r: number, c: number) => void, clear: () => void, choose: () => unknown,
+   *   place: () => [r: number, c: number] }} actions
+   */
   function listen(canvas, { rows, columns }, { read, clear, choose, place }) {
+    /** @param {MouseEvent} event */
     const under = (event) => {
       const box = canvas.getBoundingClientRect();
       read(
@@ -66,6 +82,7 @@ const mapsModule = (function () {
     canvas.addEventListener("keydown", (event) => {
       const by = event.shiftKey ? 10 : 1,
         [r, c] = place();
+      /** @type {Record<string, [r: number, c: number] | undefined>} */
       const moves = {
         ArrowUp: [r - by, c],
         ArrowDown: [r + by, c],
@@ -76,14 +93,20 @@ const mapsModule = (function () {
         PageUp: [0, c],
         PageDown: [rows - 1, c],
       };
-      if (moves[event.key]) read(...moves[event.key]);
+      const to = moves[event.key];
+      if (to) read(...to);
       else if (event.key === "Enter" || event.key === " ") choose();
       else return;
       event.preventDefault();
     });
   }
 
-  /** A figure with one map: pointer and arrow keys read a number out, click or Enter selects it. */
+  /**
+   * A figure with one map: pointer and arrow keys read a number, click or Enter selects it. Its
+   * `mark()` marks the entry that is selected.
+   *
+   * @param {Page.Store} store @param {Page.HeatMatrix} matrix @param {number} most @param {Page.Ink} ink
+   */
   function figure(store, matrix, most, ink) {
     const { rows, columns } = matrix;
     const cell = matrix.strip
@@ -106,14 +129,18 @@ const mapsModule = (function () {
     const rest = `largest |value| ${brief(most)}`;
     out.textContent = rest;
     paint(canvas, matrix, most, ink);
+    /** @type {[r: number, c: number] | null} */
     let place = null;
 
+    /** @param {HTMLElement} box @param {[r: number, c: number]} entry */
     const put = (box, [r, c]) => {
       box.hidden = false;
+      /** @param {number} part @param {number} whole */
       const share = (part, whole) => `${(100 * part) / whole}%`;
       Object.assign(box.style, { left: share(c, columns), top: share(r, rows) });
       Object.assign(box.style, { width: share(1, columns), height: share(1, rows) });
     };
+    /** @param {number} r @param {number} c */
     function read(r, c) {
       place = [clamp(r, 0, rows - 1), clamp(c, 0, columns - 1)];
       put(cursor, place);
@@ -138,13 +165,13 @@ const mapsModule = (function () {
       el("div", { class: "canvas" }, canvas, marked, cursor),
       out,
     );
-    box.mark = () => {
+    const mark = () => {
       const at = store.state.selected ? matrix.mark(store.state.selected) : null;
       if (at) put(marked, at);
       else marked.hidden = true;
     };
-    box.mark();
-    return box;
+    mark();
+    return Object.assign(box, { mark });
   }
 
   return { figure, largestOf, colours };

@@ -282,7 +282,7 @@ const paintModule = (function () {
     const { store, plan } = view,
       { selected, sweep } = store.state,
       { L } = store.net;
-    const chosen = DR.drawing.keyOf(selected);
+    const chosen = DR.parts.keyOf(selected);
     const hot = view.hot ? (view.parts.get(view.hot) ?? null) : null;
     const focus = hot ? hot.what : selected;
     const dims = focus && focus.kind !== "cost";
