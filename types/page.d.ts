@@ -561,7 +561,9 @@ declare namespace Page {
   // -- elements --------------------------------------------------------------------------------
 
   type Child = Node | string | null | undefined;
-  type AttributeValue = string | number | boolean | null | undefined | ((event: any) => unknown);
+  type AttributeValue = string | number | boolean | null | undefined | Handler;
+  /** A listener of any event: the parameters of methods are compared both ways. */
+  type Handler = { handle(event: Event): unknown }["handle"];
   /** Attributes of an element; `text` is its text, and a name with "on" a listener. */
   interface Attributes {
     [name: string]: AttributeValue;

@@ -42,7 +42,7 @@ const networkModule = (function () {
       changed = new Set();
       f(store.state, all);
     };
-    return store.subscribe((state, keys) => {
+    return store.subscribe((_, keys) => {
       for (const key of keys) changed.add(key);
       const wait = keys.has("state") && keys.size === 1 ? last + apart() - performance.now() : 0;
       if (wait <= 0) {

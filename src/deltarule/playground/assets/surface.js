@@ -60,31 +60,25 @@ const surfaceModule = (function () {
   }
 
   /**
-   * @param {CanvasRenderingContext2D} context
-   * @param {string} kind
-   * @param {number} x
-   * @param {number} y
+   * @param {CanvasRenderingContext2D} context @param {string} kind @param {number} x @param {number} y
    * @param {number} r
    */
   function shape(context, kind, x, y, r) {
     context.beginPath();
     if (kind === "circle") context.arc(x, y, r, 0, 2 * Math.PI);
-    else
-      context.moveTo(x, y - 1.25 * r),
-        context.lineTo(x + 1.25 * r, y),
-        context.lineTo(x, y + 1.25 * r),
-        context.lineTo(x - 1.25 * r, y),
-        context.closePath();
+    else {
+      const d = 1.25 * r;
+      context.moveTo(x, y - d);
+      context.lineTo(x + d, y);
+      context.lineTo(x, y + d);
+      context.lineTo(x - d, y);
+      context.closePath();
+    }
   }
 
   /**
-   * @param {CanvasRenderingContext2D} context
-   * @param {Live.Run} run
-   * @param {number} value
-   * @param {boolean | number} held
-   * @param {number} x
-   * @param {number} y
-   * @param {number} r
+   * @param {CanvasRenderingContext2D} context @param {Live.Run} run @param {number} value
+   * @param {boolean | number} held @param {number} x @param {number} y @param {number} r
    */
   function point(context, run, value, held, x, y, r) {
     const { classes, low, high, mean, scale } = run.target;
@@ -108,9 +102,7 @@ const surfaceModule = (function () {
   }
 
   /**
-   * @param {CanvasRenderingContext2D} context
-   * @param {Live.Run} run
-   * @param {Live.Rectangle} box
+   * @param {CanvasRenderingContext2D} context @param {Live.Run} run @param {Live.Rectangle} box
    * @param {boolean} shown
    */
   function drawPoints(context, run, box, shown) {
@@ -137,10 +129,7 @@ const surfaceModule = (function () {
   /**
    * The ticks of a side: places from 0 to 1, and texts in the unit of the table, or the levels.
    *
-   * @param {Live.Run} { axes, target }
-   * @param {number} number
-   * @param {number} from
-   * @param {number} to
+   * @param {Live.Run} { axes, target } @param {number} number @param {number} from @param {number} to
    * @returns {{ at: number, text: string }[]}
    */
   function side({ axes, target }, number, from, to) {
@@ -217,9 +206,7 @@ const surfaceModule = (function () {
   /**
    * The prediction as a line over a single column; level 0 is the least target, 255 the greatest.
    *
-   * @param {CanvasRenderingContext2D} context
-   * @param {Live.Run} run
-   * @param {Live.Arrays} arrays
+   * @param {CanvasRenderingContext2D} context @param {Live.Run} run @param {Live.Arrays} arrays
    * @param {Live.Rectangle} box
    */
   function drawPrediction(context, run, { level }, box) {
@@ -316,7 +303,7 @@ const surfaceModule = (function () {
     }
 
     const paint = DR.canvas.make(frame, canvas, (context, width, height) => {
-      if (!run || !arrays || !arrays.level) return;
+      if (!run || !arrays?.level) return;
       const { right, top, bottom } = MARGIN,
         left = leftOf(context, run);
       const box = { left, top, width: width - left - right, height: height - top - bottom };
@@ -328,7 +315,7 @@ const surfaceModule = (function () {
     });
 
     function colours() {
-      if (!run || !arrays || !arrays.level) return;
+      if (!run || !arrays?.level) return;
       const { side } = run.plane;
       if (behind.width !== side) behind.width = behind.height = side;
       image = image || new ImageData(side, side);

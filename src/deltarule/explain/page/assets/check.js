@@ -388,7 +388,7 @@ const checkModule = (function () {
     const later = () => setTimeout(() => python.replaceChildren(...compared(store)), 0);
     label();
     later();
-    store.subscribe((state, changed) => {
+    store.subscribe((_, changed) => {
       if (["selected", "sample", "state", "payload", "nudge"].some((key) => changed.has(key))) label();
       if (changed.has("state") || changed.has("payload")) later();
     });

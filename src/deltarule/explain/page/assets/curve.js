@@ -202,6 +202,7 @@ const curveModule = (function () {
               "and the loss of every epoch stands here.",
           }),
         );
+        return;
       }
       /** @type {[x: number, y: number][]} */
       const train = records.map((record) => [record.epoch, record.loss ?? NaN]);
@@ -302,7 +303,7 @@ const curveModule = (function () {
       clearTimeout(waiting);
       waiting = setTimeout(place, 120);
     };
-    store.subscribe((state, changed) => {
+    store.subscribe((_, changed) => {
       if (changed.has("payload")) build();
       if (changed.has("payload") || changed.has("state")) soon();
     });

@@ -89,7 +89,7 @@ const driverModule = (function () {
       }
       if (shift && shift.layer === l) z[shift.j] += shift.by;
       const g = Float64Array.from(net.formulas.value[l](z));
-      const mask = masks && masks[l];
+      const mask = masks?.[l];
       Z.push(z);
       G.push(g);
       A.push(mask ? g.map((value, j) => value * mask[j]) : g);
@@ -145,7 +145,7 @@ const driverModule = (function () {
       }
       up[l - 1] = down;
       if (l === 1) break;
-      const mask = passed.masks && passed.masks[l - 1];
+      const mask = passed.masks?.[l - 1];
       const upG = mask ? down.map((value, k) => value * mask[k]) : down;
       delta[l - 1] = Float64Array.from(net.formulas.pullback[l - 1](passed.Z[l - 1], passed.G[l - 1], upG));
     }
@@ -190,7 +190,7 @@ const driverModule = (function () {
    *
    * @param {(Page.DecodedArray | null)[] | null} masks @param {number} i @returns {Page.RowMasks}
    */
-  const masksOf = (masks, i) => masks && masks.map((mask) => mask && DR.data.row(mask, i));
+  const masksOf = (masks, i) => masks?.map((mask) => mask && DR.data.row(mask, i)) ?? null;
 
   /**
    * C = Σ w_i C_i and ∂C/∂θ over rows (F11). A row of weight 0 is absent.

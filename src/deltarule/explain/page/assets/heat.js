@@ -348,7 +348,7 @@ const heatModule = (function () {
       ...(view.kind === "gradients" ? ["sample", "mode"] : []),
     ];
     let waiting = 0;
-    store.subscribe((state, changed) => {
+    store.subscribe((_, changed) => {
       const whole = depends().some((key) => changed.has(key));
       if (!whole && !["selected", "sample", "mode"].some((key) => changed.has(key))) return;
       clearTimeout(waiting);

@@ -275,8 +275,7 @@ const lensChartsModule = (function () {
    * @param {Page.Payload} payload @param {Float64Array} values
    */
   function byColumn({ columns, names }, values) {
-    if (!columns || !columns.length)
-      return Array.from(values, (value, k) => ({ name: names.inputs[k], value }));
+    if (!columns?.length) return Array.from(values, (value, k) => ({ name: names.inputs[k], value }));
     return columns.map(({ name, inputs }) => ({
       name,
       value: inputs.reduce((total, k) => total + values[k], 0),
@@ -377,7 +376,7 @@ const lensChartsModule = (function () {
       ),
       words,
       place,
-      lens && lens.attributions ? meanBars(lens.attributions, lens.rows) : null,
+      lens?.attributions ? meanBars(lens.attributions, lens.rows) : null,
     );
     let cancel = () => {};
     const show = () => {

@@ -120,8 +120,7 @@ const mapsModule = (function () {
       tabindex: 0,
       role: "application",
       "aria-roledescription": "heat map",
-      "aria-label":
-        `${matrix.title}, ${rows} by ${columns}, ${matrix.note}. ` + "Arrow keys read, Enter selects.",
+      "aria-label": `${matrix.title}, ${rows} by ${columns}, ${matrix.note}. Arrow keys read, Enter selects.`,
     });
     const cursor = el("div", { class: "cursor", hidden: true }),
       marked = el("div", { class: "cursor marked", hidden: true });

@@ -203,7 +203,7 @@ const mathsModule = (function () {
     if (current) current.classList.remove("swapped");
     current = node;
     highlight(node?.dataset.symbol ?? null);
-    if (!node || !node.classList.contains("sym")) return;
+    if (!node?.classList.contains("sym")) return;
     // A number is wider than its symbol. The pointer has left only when it is outside both; else the
     // two would alternate under a pointer that does not move.
     area = [node.getBoundingClientRect()];
@@ -226,7 +226,7 @@ const mathsModule = (function () {
     /** @type {HTMLElement | null} */
     const over = event.target instanceof Element ? event.target.closest("[data-symbol]") : null;
     if (over === current) return;
-    if (current && current.isConnected && current.classList.contains("sym") && !over && within(event)) return;
+    if (current?.isConnected && current.classList.contains("sym") && !over && within(event)) return;
     point(over);
   }
 
@@ -238,14 +238,14 @@ const mathsModule = (function () {
   function pressed(event, go) {
     const formula = event.target instanceof Element ? event.target.closest(".formula") : null;
     if (!formula || event.target !== formula) return;
-    const symbols = /** @type {MathMLElement[]} */ ([...formula.querySelectorAll(".sym")]);
+    const symbols = [...formula.querySelectorAll(".sym")];
     if (!symbols.length) return;
-    const at = symbols.findIndex((one) => one === current);
+    const at = symbols.indexOf(/** @type {Element} */ (current));
     if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
       event.preventDefault();
       event.stopPropagation();
       const step = event.key === "ArrowRight" ? 1 : -1;
-      choose(symbols[(at + step + symbols.length) % symbols.length]);
+      choose(/** @type {MathMLElement} */ (symbols[(at + step + symbols.length) % symbols.length]));
     } else if (event.key === "Enter" && current && current.dataset.go) {
       event.preventDefault();
       go(JSON.parse(current.dataset.go));

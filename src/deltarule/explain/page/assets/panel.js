@@ -285,7 +285,7 @@ const panelModule = (function () {
         ? "To first order the loss does not depend on it here."
         : `A ${up.value > 0 ? "smaller" : "larger"} value would lower the loss of this sample, to first order by ${DR.number(Math.abs(up.value))} for each unit.`;
     const column = (store.payload.columns || []).find((each) => each.inputs.includes(k));
-    const cell = column && column.cells[s.i];
+    const cell = column?.cells[s.i];
     const from = column
       ? el("p", {
           class: "note",
@@ -432,7 +432,7 @@ const panelModule = (function () {
       };
 
       render();
-      store.subscribe((state, changed) => {
+      store.subscribe((_, changed) => {
         if (changed.has("nudge")) soon();
         if (changed.has("selected") || changed.has("payload")) opened.clear();
         if (["selected", "sample", "state", "mode", "payload"].some((key) => changed.has(key))) {

@@ -306,7 +306,7 @@ const sectionsModule = (function () {
    * @param {Page.Symbol} total
    * @param {Element} drawn
    */
-  function mean(at, key, [valueOf, symbolOf], total, drawn) {
+  function mean(at, key, [numberOf, symbolOf], total, drawn) {
     const { store } = at;
     const { n, of, part } = store.rows;
     // Where the page has some of the rows, it shows their terms and what the other rows add to the
@@ -322,7 +322,7 @@ const sectionsModule = (function () {
         ++absent;
         continue;
       }
-      const value = w[i] * valueOf(i);
+      const value = w[i] * numberOf(i);
       sum += value;
       list.push({ value, factors: () => [DR.expressions.ofShare(store, i, here), symbolOf(i)] });
     }

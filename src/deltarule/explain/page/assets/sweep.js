@@ -54,7 +54,7 @@ const sweepModule = (function () {
     const g = DR.plan.plainName(net.activations[l]);
     const mixes = !net.formulas.slope[l]; // as softmax does
     const up = sup(l);
-    const dropout = pass.masks && pass.masks[l];
+    const dropout = pass.masks?.[l];
     if (j === null) {
       const bias = net.b[l] === null ? "" : ` + bⱼ${up}`;
       return [
@@ -132,7 +132,7 @@ const sweepModule = (function () {
       return [badge(`${first}, F8`), ` ${delta[1]} = ${terms} = `, end[1], ` (${why}).`];
     }
     const source = l === net.L ? "" : ` = Σⱼ δⱼ${next} wⱼ${sub(j)}${next}`;
-    const mask = pass.masks && pass.masks[l];
+    const mask = pass.masks?.[l];
     return [
       badge(first),
       ` ${up[1]}${source} = `,
