@@ -227,7 +227,11 @@ declare namespace Page {
     epoch: number;
     steps?: number | null;
     loss: number | null;
+    penalty?: number | null;
     validation_loss?: number | null;
+    score?: number | null;
+    learning_rate?: number | null;
+    seconds?: number | null;
   }
 
   /** A column of the table behind the inputs. */
@@ -253,7 +257,15 @@ declare namespace Page {
     | "update_ratio"
     | "slope_rms"
     | "dead"
-    | "saturated";
+    | "saturated"
+    | "flat"
+    | "weight_norm"
+    | "activation_norm"
+    | "delta_norm"
+    | "delta_factor"
+    | "gradient_rms"
+    | "gradient_ratio"
+    | "noise_scale";
 
   type LensLayer = Record<MeasureName, JsonNumber> & {
     layer: number;
@@ -266,8 +278,13 @@ declare namespace Page {
   };
 
   interface Lens {
+    format: number;
     rows: number;
     cost: JsonNumber;
+    input_rms: JsonNumber;
+    /** The number of the step that the lens is of; null if of none. */
+    step: number | null;
+    thresholds: Record<string, number>;
     /** The rows that dead and saturated units are judged by, and whether those are enough. */
     judged: { rows: number; of: number; judges: boolean } | null;
     measures: { name: MeasureName; label: string; words: string }[];
@@ -292,6 +309,11 @@ declare namespace Page {
   }
 
   interface MeanAttributions {
+    method: string;
+    baseline: number[];
+    features: string[];
+    mean_by_feature: number[];
+    converged: boolean;
     baseline_name: string;
     rows: number[];
     of: string[];

@@ -28,6 +28,7 @@ declare namespace Live {
 
   /** What stays while a run goes on. */
   interface Run {
+    type: "run";
     version: number;
     steps_per_second: number;
     settings: Settings;
@@ -37,7 +38,7 @@ declare namespace Live {
       loss: string[];
       rule: string[];
       columns: string[];
-      limits: { layers: number; width: number; rows: number; seed: number };
+      limits: Record<"layers" | "width" | "rows" | "parameters" | "seed" | "columns", number>;
       starts: Record<string, Partial<Settings>>;
       full_batch: string[];
       without_rate: string[];
