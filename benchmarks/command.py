@@ -12,7 +12,7 @@ import typer
 from deltarule.cli import output
 from deltarule.cli.app import CONTEXT, Grouped
 from deltarule.cli.options import Force, Quiet, one, whole
-from deltarule.cli.status import execute, told
+from deltarule.cli.status import execute, handle_errors
 from deltarule.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def bench(
     worth something beside the others of the same sitting: libraries are measured in turn,
     and a machine that does other work makes all of them slower.
     """
-    with told():
-        from deltarule.cli.places import check_output_file
+    with handle_errors():
+        from deltarule.cli.output_paths import check_output_file
 
         for file, option, endings in (
             (json_file, "--json", (".json",)),
@@ -179,7 +179,7 @@ def _write(
     force: bool,
     quiet: bool,
 ) -> None:
-    from deltarule.cli.places import make_parent, saved_or_elsewhere, write_output
+    from deltarule.cli.output_paths import make_parent, saved_or_elsewhere, write_output
     from deltarule.files import write_json
 
     written = []

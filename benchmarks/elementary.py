@@ -16,12 +16,12 @@ import time
 import numpy as np
 from llvmlite import ir
 
-from deltarule.engines.compiled.code import I64, LINE, Code
-from deltarule.engines.compiled.formulas import write_activation
-from deltarule.engines.compiled.library import Library
-from deltarule.engines.compiled.scratch import address_of, aligned
+from deltarule.engines.compiled.formula_kernels import write_activation
+from deltarule.engines.compiled.ir_builder import I64, LINE, Code
+from deltarule.engines.compiled.ir_namespace import IRNamespace
+from deltarule.engines.compiled.linker import Library
 from deltarule.engines.compiled.target import processor
-from deltarule.engines.compiled.tracing import Tracer
+from deltarule.engines.compiled.workspace import address_of, aligned
 from deltarule.maths import ACTIVATIONS
 
 N, TIMES = 4096, 50
@@ -35,7 +35,7 @@ def write_words(module, dtype):
         code = Code(module, word, 3, dtype)
         x, out, times = code.args
         with code.loop(times), code.loop(code.whole(N * code.size), LINE) as loop:
-            tracer = Tracer(code)
+            tracer = IRNamespace(code)
             value = tracer.value(code.load(code.sum(x, loop.index)))
             value = value if word == "copy" else getattr(tracer, word)(value)
             code.store(value.ir, code.sum(out, loop.index))

@@ -17,7 +17,7 @@ import time
 
 import numpy as np
 
-from deltarule.engines.machine import processor
+from deltarule.engines.environment import processor
 from deltarule.estimators import MLPRegressor
 
 SETTINGS = {

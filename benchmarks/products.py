@@ -19,9 +19,9 @@ import numpy as np
 from scipy.linalg.blas import sgemm
 
 from deltarule.engines.compiled.dense import _cut
-from deltarule.engines.compiled.library import compiled
+from deltarule.engines.compiled.linker import compiled
 from deltarule.engines.compiled.plan import _write_fixed
-from deltarule.engines.compiled.scratch import _lines, address_of, aligned
+from deltarule.engines.compiled.workspace import _lines, address_of, aligned
 
 SIZES = [
     (64, 64, 32),

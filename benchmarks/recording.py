@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deltarule.engines.machine import processor
+from deltarule.engines.environment import processor
 from deltarule.maths import Network
 from deltarule.training import Recorder, train
 

@@ -26,8 +26,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from deltarule.estimators import TableSettings, fit_table
 from deltarule.tables import Table, apply_schema, infer_schema, read_table
+from deltarule.tabular import TableSettings, fit_table
 from deltarule.training import split_rows
 
 TABLES = {

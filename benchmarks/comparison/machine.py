@@ -8,7 +8,7 @@ import platform
 from typing import Any
 
 from benchmarks.comparison.processes import cores
-from deltarule.engines.machine import processor
+from deltarule.engines.environment import processor
 
 __all__ = ["circumstances"]
 

@@ -376,12 +376,12 @@ def test_data_that_is_not_there(place, refused, where, status, parts):
 )
 def test_a_place_that_cannot_be_written_to(refused, monkeypatch, more, parts):
     # It is refused before anything is read.
-    monkeypatch.setattr("deltarule.cli.understanding.read_table", None)
+    monkeypatch.setattr("deltarule.cli.load_table.read_table", None)
     refused(DATA, parts, "fit", "numbers.csv", "--target", "y", *FAST, *more)
 
 
 def test_something_else_in_the_place_of_the_recording(place, refused, monkeypatch):
-    monkeypatch.setattr("deltarule.cli.understanding.read_table", None)
+    monkeypatch.setattr("deltarule.cli.load_table.read_table", None)
     Path("numbers.model/record").mkdir()
     Path("numbers.model/record/mine.txt").write_text("mine")
     command = ["fit", "numbers.csv", "--target", "y", "--record", *over("numbers.model"), *FAST]

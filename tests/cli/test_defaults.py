@@ -3,7 +3,7 @@
 import inspect
 
 from deltarule.cli.app import fit
-from deltarule.estimators import TableSettings
+from deltarule.tabular import TableSettings
 
 
 def test_the_defaults_of_fit_are_those_of_table_settings():

@@ -12,9 +12,9 @@ import pytest
 from tests.cli.conftest import SOME
 
 from deltarule.engines import EngineSettings, ReferenceEngine
-from deltarule.estimators import RecordedTable, TableModel, replay_table
 from deltarule.explain import explain
 from deltarule.tables import read_table
+from deltarule.tabular import RecordedTable, TableModel, replay_table
 from deltarule.training import load_recording
 
 STEP = 8
@@ -201,7 +201,7 @@ def test_depth_terms_and_digits_are_handed_on(model, deltarule):
 
 
 def test_very_many_rows_are_cut_with_a_word_about_it(place, deltarule, monkeypatch):
-    monkeypatch.setattr("deltarule.cli.explaining._MOST_NUMBERS", 100)
+    monkeypatch.setattr("deltarule.cli.run_explain._MOST_NUMBERS", 100)
     command = ["explain", "numbers.model", "numbers.csv", "--weight", "2,0,0"]
     outcome = deltarule(*command)
     model = TableModel.load("numbers.model")
@@ -352,7 +352,7 @@ def test_a_replay_that_does_not_come_out_is_a_failed_check(place, deltarule, mon
 
 
 def test_it_says_that_bits_may_differ_on_another_processor(place, deltarule, monkeypatch):
-    monkeypatch.setattr("deltarule.engines.machine.processor", lambda: "Another 9000")
+    monkeypatch.setattr("deltarule.engines.environment.processor", lambda: "Another 9000")
     outcome = deltarule("explain", "kept.model", "kept.csv", "--step", 2)
     assert outcome.status == 0
     assert "and is 'Another 9000': bits may differ, but those of θ came out" in outcome.err

@@ -23,8 +23,8 @@ from tests.cli.conftest import FAST, contents
 import deltarule as package
 from deltarule.cli.status import STATUSES
 from deltarule.errors import InputError
-from deltarule.estimators import TableModel, replay_table
 from deltarule.tables import read_table
+from deltarule.tabular import TableModel, replay_table
 from deltarule.training import load_recording
 
 ROOT = Path(__file__).parents[2]
@@ -315,10 +315,10 @@ def test_check(place, deltarule, monkeypatch):
     assert outcome.status == 0
     assert outcome.json["passed"] is True
     assert len(outcome.json["gradients"]) > 50
-    rows = package.cli.checking.check_gradients()
+    rows = package.cli.check_command.check_gradients()
     wrong = [type(rows[0])("a wrong slope", 0.1, False), *rows[1:]]
-    monkeypatch.setattr("deltarule.cli.checking.check_gradients", lambda: wrong)
-    monkeypatch.setattr("deltarule.cli.checking.check_engine", _passing)
+    monkeypatch.setattr("deltarule.cli.check_command.check_gradients", lambda: wrong)
+    monkeypatch.setattr("deltarule.cli.check_command.check_engine", _passing)
     outcome = deltarule("check")
     assert outcome.status == 5
     assert "a wrong slope" in outcome.out

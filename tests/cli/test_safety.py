@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import NUMBERS, contents
 
-from deltarule.cli.csvtext import csv_text, safe_cell
+from deltarule.cli.csv_writer import csv_text, safe_cell
 from deltarule.errors import InputError
-from deltarule.estimators import RecordedTable, replay_table
 from deltarule.tables import TableSource
+from deltarule.tabular import RecordedTable, replay_table
 
 FAST = ("--epochs", "2", "--layers", "4", "--quiet")
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"

@@ -1,14 +1,18 @@
 """What was trained is not lost, and what somebody else has is not touched."""
 
 import shutil
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.cli.conftest import CLASSES, FAST, NUMBERS, contents
 
-from deltarule.cli import explaining, fitting
-from deltarule.estimators import TableModel
-from deltarule.files import moving
+from deltarule.cli import run_explain, run_fit
+from deltarule.cli.status import saving
+from deltarule.errors import FileError
+from deltarule.files import locking, write_bytes
+from deltarule.tabular import TableModel
 from deltarule.training import load_recording
 from deltarule.training.recording import digest_of_theta
 
@@ -26,13 +30,13 @@ def fit(deltarule, out, *options):
 
 def just_before_saving(monkeypatch, do):
     """Let something happen after training."""
-    original = fitting.loss_picture
+    original = run_fit.loss_picture
 
     def picture(model):
         do()
         return original(model)
 
-    monkeypatch.setattr(fitting, "loss_picture", picture)
+    monkeypatch.setattr(run_fit, "loss_picture", picture)
 
 
 def test_a_link_to_a_model_is_followed(here, deltarule):
@@ -115,7 +119,7 @@ def test_a_disk_that_is_full_at_the_end(here, deltarule, monkeypatch, tmp_path_f
     """What cannot be saved near its place is saved among temporary files."""
     temporary = tmp_path_factory.mktemp("temporary")
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    original = moving.hold_new
+    original = locking.create_locked
 
     def full(path, make):
         if path.is_relative_to(here):
@@ -123,7 +127,7 @@ def test_a_disk_that_is_full_at_the_end(here, deltarule, monkeypatch, tmp_path_f
         return original(path, make)
 
     just_before_saving(
-        monkeypatch, lambda: monkeypatch.setattr("deltarule.files.bundles.hold_new", full)
+        monkeypatch, lambda: monkeypatch.setattr("deltarule.files.bundles.create_locked", full)
     )
     found = fit(deltarule, "m", "--quiet")
     assert found.status == 3
@@ -137,7 +141,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_cost_the_model(here, deltarule,
     def broken(model):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(fitting, "loss_picture", broken)
+    monkeypatch.setattr(run_fit, "loss_picture", broken)
     with pytest.raises(ZeroDivisionError):
         fit(deltarule, "m")
     assert TableModel.load(here / "m").settings["epochs"] == 2
@@ -157,7 +161,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_cost_the_model(here, deltarule,
 def test_a_place_that_cannot_be_is_refused_before_training(
     here, deltarule, monkeypatch, out, message
 ):
-    monkeypatch.setattr(fitting, "fit_table", None)
+    monkeypatch.setattr(run_fit, "fit_table", None)
     found = fit(deltarule, out, "--force")
     # What is no name at all is an argument that cannot be used.
     assert found.status == (2 if message in ("null", "surrogates not allowed") else 3)
@@ -186,7 +190,7 @@ def test_half_a_surrogate_pair_is_refused_before_training(here, deltarule, monke
         rows += f'{{"a": {i % 7}, "{name}": {level}, "y": {label}}}\n'
     Path("t.jsonl").write_text(rows)
     # The readers of tables may refuse it before.
-    monkeypatch.setattr("deltarule.estimators.tabular.train", None)
+    monkeypatch.setattr("deltarule.tabular.fit.train", None)
     found = deltarule("fit", "t.jsonl", "--target", "y", "--out", "m", *FAST)
     assert found.status == 3
     assert found.err.startswith("error: ")
@@ -214,15 +218,31 @@ def test_predictions_keep_what_appears_and_are_not_lost(here, deltarule, monkeyp
 
 def test_a_page_is_not_lost(here, deltarule, monkeypatch):
     assert fit(deltarule, "m").status == 0
-    original = explaining._write_page
+    original = run_explain._write_page
 
     def page(*arguments):
         original(*arguments)
         Path("page.html").write_text("mine")
 
-    monkeypatch.setattr(explaining, "_write_page", page)
+    monkeypatch.setattr(run_explain, "_write_page", page)
     found = deltarule("explain", "m", "t.csv", "--html", "page.html", "--quiet")
     assert found.status == 3
     assert Path("page.html").read_text() == "mine"
     assert Path("page-2.html").read_text().startswith("<!DOCTYPE html>")
     assert sorted(path.suffix for path in here.iterdir()) == ["", ".csv", ".html", ".html"]
+
+
+def test_ctrl_c_ends_waiting_for_a_lock(tmp_path, monkeypatch):
+    """Another process may hold it for half a minute; what waits is then saved elsewhere."""
+    polls = iter(range(100))
+
+    def poll(seconds):
+        assert next(polls) < 10
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(locking, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=poll))
+    refused = pytest.raises(FileError, match=r"cannot lock the folder .*another process has held")
+    with pytest.raises(KeyboardInterrupt), locking.folder_lock(tmp_path), saving("f"), refused:
+        write_bytes(tmp_path / "f", b"")
+    assert not locking.stop_waiting.is_set()
+    assert list(tmp_path.iterdir()) == []

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from deltarule.cli import output
-from deltarule.cli.naming import divided_tokens, kinds_by_column, missing_by_column
+from deltarule.cli.column_options import divided_tokens, kinds_by_column, missing_by_column
 from deltarule.cli.options import widths
-from deltarule.cli.places import default_folder
+from deltarule.cli.output_paths import default_folder
 from deltarule.tables import Table
 
 

@@ -11,7 +11,7 @@ import threading
 import numpy as np
 
 from deltarule.engines import Batch, EngineSettings, Epoch, make_engine
-from deltarule.engines.compiled import CompiledEngine, team
+from deltarule.engines.compiled import CompiledEngine, thread_pool
 from deltarule.maths import Network
 
 SMALL, LARGE = 3, 420
@@ -111,7 +111,7 @@ def main(dtype, rule, mode):
     assert [engine._members(LARGE) for engine in engines] == list(THREADS)
     assert {engine._members(SMALL) for engine in engines} == {1}
     if mode == "busy":
-        team._FREE.acquire()
+        thread_pool._FREE.acquire()
     if mode == "interrupted":
         interrupt_each_call(engines, net)
     if mode == "forked":
@@ -133,11 +133,11 @@ def main(dtype, rule, mode):
 def interrupt_each_call(engines, net):
     """Ctrl-C in a shared call: before the caller's part, after it, and before it is begun."""
     for engine in engines[1:]:
-        first = engine._plan.seat(0).address
+        first = engine._plan.worker_state(0).address
         for when in ("before", "after"):
             for name, call in calls(net).items():
                 call(engine)
-                entry = team._entry
+                entry = thread_pool._entry
 
                 def interrupted(which, entry=entry, first=first, when=when):
                     whole = entry(which)
@@ -152,7 +152,7 @@ def interrupt_each_call(engines, net):
 
                     return part
 
-                team._entry = interrupted
+                thread_pool._entry = interrupted
                 try:
                     call(engine)
                 except KeyboardInterrupt:
@@ -160,14 +160,14 @@ def interrupt_each_call(engines, net):
                 else:
                     assert "large" not in name, name
                 finally:
-                    team._entry = entry
-        whole = team._pooled
+                    thread_pool._entry = entry
+        whole = thread_pool._pooled
 
         def pressed(jobs, whole=whole):
             whole(jobs[:1])
             raise KeyboardInterrupt
 
-        team._pooled = pressed
+        thread_pool._pooled = pressed
         try:
             calls(net)["gradient, large"](engine)
         except KeyboardInterrupt:
@@ -175,8 +175,8 @@ def interrupt_each_call(engines, net):
         else:
             raise AssertionError("nothing was interrupted")
         finally:
-            team._pooled = whole
-    assert not team._FREE.locked()
+            thread_pool._pooled = whole
+    assert not thread_pool._FREE.locked()
     assert threading.active_count() <= 1 + max(THREADS)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from deltarule.engines.compiled import cache
+from deltarule.engines.compiled import kernel_cache
 
 CODE = bytes(range(256)) * 3
 NOT_ROOT = 12345
@@ -20,54 +20,54 @@ NOT_ROOT = 12345
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     folder = tmp_path / "kernels"
-    monkeypatch.setenv(cache.FOLDER, str(folder))
-    cache._say.cache_clear()
+    monkeypatch.setenv(kernel_cache.FOLDER, str(folder))
+    kernel_cache._say.cache_clear()
     return folder
 
 
 def test_what_is_written_is_read_by_its_name_alone(folder):
-    assert cache.read_code("a.o") is None
-    assert cache.write_code("a.o", CODE)
-    assert cache.write_code("b.o", b"")
-    assert cache.read_code("a.o") == CODE
-    assert cache.read_code("b.o") == b""
+    assert kernel_cache.read_code("a.o") is None
+    assert kernel_cache.write_code("a.o", CODE)
+    assert kernel_cache.write_code("b.o", b"")
+    assert kernel_cache.read_code("a.o") == CODE
+    assert kernel_cache.read_code("b.o") == b""
     assert sorted(path.name for path in folder.iterdir()) == ["a.o", "b.o"]
 
 
 def test_cut_short_at_any_length_it_is_no_file(folder):
-    cache.write_code("a.o", CODE)
+    kernel_cache.write_code("a.o", CODE)
     whole = (folder / "a.o").read_bytes()
     for length in range(len(whole)):
         (folder / "a.o").write_bytes(whole[:length])
-        assert cache.read_code("a.o") is None, length
+        assert kernel_cache.read_code("a.o") is None, length
     (folder / "a.o").write_bytes(whole + b"\0")
-    assert cache.read_code("a.o") is None
+    assert kernel_cache.read_code("a.o") is None
 
 
 def test_a_bit_that_is_flipped_anywhere_is_found(folder):
-    cache.write_code("a.o", CODE)
+    kernel_cache.write_code("a.o", CODE)
     whole = (folder / "a.o").read_bytes()
     for at in range(8 * len(whole)):
         damaged = bytearray(whole)
         damaged[at // 8] ^= 1 << at % 8
         (folder / "a.o").write_bytes(damaged)
-        assert cache.read_code("a.o") is None, at
-    assert cache.write_code("a.o", CODE)
-    assert cache.read_code("a.o") == CODE
+        assert kernel_cache.read_code("a.o") is None, at
+    assert kernel_cache.write_code("a.o", CODE)
+    assert kernel_cache.read_code("a.o") == CODE
 
 
 def test_another_file_s_code_is_not_taken_under_this_name(folder):
-    cache.write_code("a.o", CODE)
-    cache.write_code("b.o", CODE)
+    kernel_cache.write_code("a.o", CODE)
+    kernel_cache.write_code("b.o", CODE)
     (folder / "a.o").replace(folder / "c.o")
     (folder / "b.o").replace(folder / "a.o")
-    assert cache.read_code("a.o") is None
-    assert cache.read_code("c.o") is None
+    assert kernel_cache.read_code("a.o") is None
+    assert kernel_cache.read_code("c.o") is None
 
 
 @pytest.mark.parametrize("what", ["folder", "full folder", "pipe", "socket", "huge", "link"])
 def test_what_is_no_file_is_replaced(folder, what, tmp_path):
-    cache.write_code("a.o", CODE)
+    kernel_cache.write_code("a.o", CODE)
     path = folder / "a.o"
     path.unlink()
     if what == "folder":
@@ -87,18 +87,18 @@ def test_what_is_no_file_is_replaced(folder, what, tmp_path):
             file.truncate(1 << 40)
     else:
         path.symlink_to(tmp_path / "nowhere")
-    assert cache.read_code("a.o") is None
-    assert cache.write_code("a.o", CODE)
-    assert cache.read_code("a.o") == CODE
+    assert kernel_cache.read_code("a.o") is None
+    assert kernel_cache.write_code("a.o", CODE)
+    assert kernel_cache.read_code("a.o") == CODE
     moved = list(folder.glob("*.moved/mine.txt"))
     assert len(moved) == (what == "full folder")
 
 
 def test_every_user_may_read_it_whatever_the_umask_is(tmp_path, monkeypatch):
-    monkeypatch.setenv(cache.FOLDER, str(tmp_path / "image" / "kernels"))
+    monkeypatch.setenv(kernel_cache.FOLDER, str(tmp_path / "image" / "kernels"))
     before = os.umask(0o077)
     try:
-        assert cache.write_code("a.o", CODE)
+        assert kernel_cache.write_code("a.o", CODE)
     finally:
         os.umask(before)
     for part, mode in (("", 0o755), ("kernels", 0o755), ("kernels/a.o", 0o644)):
@@ -107,93 +107,93 @@ def test_every_user_may_read_it_whatever_the_umask_is(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
 def test_a_folder_that_others_can_write_to_is_not_used(folder, capfd, mode):
-    cache.write_code("a.o", CODE)
+    kernel_cache.write_code("a.o", CODE)
     folder.chmod(mode)
-    assert cache.read_code("a.o") is None
-    assert not cache.write_code("b.o", CODE)
-    assert "by others" in cache.not_kept()
+    assert kernel_cache.read_code("a.o") is None
+    assert not kernel_cache.write_code("b.o", CODE)
+    assert "by others" in kernel_cache.not_kept()
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert str(folder) in said
     assert f"mode {mode:04o}" in said
-    assert cache.FOLDER in said
+    assert kernel_cache.FOLDER in said
     folder.chmod(0o755)
-    assert cache.read_code("a.o") == CODE
+    assert kernel_cache.read_code("a.o") == CODE
     assert [path.name for path in folder.iterdir()] == ["a.o"]
 
 
 def test_with_the_sticky_bit_each_file_is_looked_at(folder):
-    cache.write_code("a.o", CODE)
+    kernel_cache.write_code("a.o", CODE)
     folder.chmod(0o1777)
-    assert cache.read_code("a.o") == CODE
+    assert kernel_cache.read_code("a.o") == CODE
 
 
 def test_a_file_that_others_can_write_to_is_written_again(folder, capfd):
-    cache.write_code("a.o", CODE)
+    kernel_cache.write_code("a.o", CODE)
     (folder / "a.o").chmod(0o666)
-    assert cache.read_code("a.o") is None
+    assert kernel_cache.read_code("a.o") is None
     assert "mode 0666" in capfd.readouterr().err
-    assert cache.write_code("a.o", CODE)
-    assert cache.read_code("a.o") == CODE
+    assert kernel_cache.write_code("a.o", CODE)
+    assert kernel_cache.read_code("a.o") == CODE
 
 
 @pytest.mark.parametrize("writable", [True, False])
 def test_of_a_folder_that_is_only_read_it_is_not_said_that_code_is_kept(
     folder, monkeypatch, capfd, writable
 ):
-    cache.write_code("a.o", CODE)
+    kernel_cache.write_code("a.o", CODE)
     # Not by its mode: root may write to any folder.
     monkeypatch.setattr(os, "access", lambda path, mode: writable)
-    cache.announce.cache_clear()
+    kernel_cache.announce.cache_clear()
     try:
-        cache.announce()
+        kernel_cache.announce()
     finally:
-        cache.announce.cache_clear()
+        kernel_cache.announce.cache_clear()
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert (f"is kept in {folder}" in said) == writable
     assert (f"is not kept, since {folder} cannot be written to" in said) != writable
-    assert (cache.FOLDER in said) != writable
-    assert cache.read_code("a.o") == CODE
+    assert (kernel_cache.FOLDER in said) != writable
+    assert kernel_cache.read_code("a.o") == CODE
 
 
 def test_what_belongs_to_another_user_is_not_used(folder, monkeypatch, capfd):
-    cache.write_code("a.o", CODE)
+    kernel_cache.write_code("a.o", CODE)
     owner = (folder / "a.o").stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: NOT_ROOT)
     if owner == 0:
         # root has made the image: its code is run by everybody.
-        assert cache.read_code("a.o") == CODE
+        assert kernel_cache.read_code("a.o") == CODE
         os.chown(folder, 54321, -1)
-    assert cache.read_code("a.o") is None
+    assert kernel_cache.read_code("a.o") is None
     assert "belongs to another user" in capfd.readouterr().err
 
 
 def test_without_a_home_there_is_a_place_all_the_same(monkeypatch, tmp_path):
-    for name in (cache.FOLDER, "HOME", "XDG_CACHE_HOME"):
+    for name in (kernel_cache.FOLDER, "HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(kernel_cache.tempfile, "tempdir", str(tmp_path))
 
     def nobody():
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(cache.Path, "home", nobody)
-    assert cache.write_code("a.o", CODE)
-    assert cache.read_code("a.o") == CODE
-    assert cache.cache_folder() == tmp_path / f"deltarule-{os.geteuid()}"
+    monkeypatch.setattr(kernel_cache.Path, "home", nobody)
+    assert kernel_cache.write_code("a.o", CODE)
+    assert kernel_cache.read_code("a.o") == CODE
+    assert kernel_cache.cache_folder() == tmp_path / f"deltarule-{os.geteuid()}"
 
 
 def test_a_home_that_cannot_be_used_is_passed_over(monkeypatch, tmp_path):
     file = tmp_path / "file"
     file.write_text("no folder")
-    monkeypatch.delenv(cache.FOLDER, raising=False)
+    monkeypatch.delenv(kernel_cache.FOLDER, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(file))
-    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
-    assert cache.cache_folder() == tmp_path / f"deltarule-{os.geteuid()}"
+    monkeypatch.setattr(kernel_cache.tempfile, "tempdir", str(tmp_path))
+    assert kernel_cache.cache_folder() == tmp_path / f"deltarule-{os.geteuid()}"
     # A folder that is named is taken or not: no other is.
-    monkeypatch.setenv(cache.FOLDER, str(file / "kernels"))
-    assert cache.cache_folder() == file / "kernels"
-    assert cache.not_kept()
+    monkeypatch.setenv(kernel_cache.FOLDER, str(file / "kernels"))
+    assert kernel_cache.cache_folder() == file / "kernels"
+    assert kernel_cache.not_kept()
 
 
 RUN = """
@@ -208,7 +208,7 @@ print(result.theta.tobytes().hex(), result.history.records[-1].loss.hex())
 def ran(folder):
     done = subprocess.run(
         [sys.executable, "-c", RUN], capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | {cache.FOLDER: str(folder), "DELTARULE_THREADS": "1"},
+        env=os.environ | {kernel_cache.FOLDER: str(folder), "DELTARULE_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
@@ -225,34 +225,45 @@ def damaged(data, kind, chance):
         at = chance.randrange(len(data))
         end = min(at + 4096, len(data))
         return data[:at] + bytes(end - at) + data[end:]
-    return data[len(cache._HEAD) + 32 :]  # an older format: code alone
+    return data[len(kernel_cache._HEAD) + 32 :]  # an older format: code alone
 
 
 @pytest.mark.slow
-def test_whatever_is_damaged_the_numbers_are_right_and_the_cache_is_mended(tmp_path):
+def test_whatever_is_damaged_the_numbers_are_right_and_the_cache_is_mended(tmp_path, monkeypatch):
     chance = random.Random(13)
     folder = tmp_path / "kernels"
     right, _ = ran(folder)
     whole = {path: path.read_bytes() for path in sorted(folder.iterdir())}
     assert {path.suffix for path in whole} == {".o", ".driver"}
-    drivers = [path for path in whole if path.suffix == ".driver"]
-    for kind in ("bit", "cut", "zeros", "older", "swapped", "empty"):
-        # A few files at a time, both kinds among them: to compile all takes ten seconds.
-        chosen = [*chance.sample(drivers, 4), *chance.sample(sorted(set(whole) - {*drivers}), 2)]
-        for path, other in zip(chosen, chosen[1:] + chosen[:1], strict=True):
-            if kind == "swapped":
-                path.write_bytes(whole[other])
-            else:
-                path.write_bytes(b"" if kind == "empty" else damaged(whole[path], kind, chance))
-        assert ran(folder)[0] == right, kind
+    monkeypatch.setenv(kernel_cache.FOLDER, str(folder))
+    # Two kinds of damage at a time, of four drivers and two objects each: a run takes seconds, and
+    # to compile all of them takes ten.
+    for kinds in (("bit", "cut"), ("zeros", "older"), ("swapped", "empty")):
+        shuffled = chance.sample(sorted(whole), len(whole))
+        drivers = [path for path in shuffled if path.suffix == ".driver"]
+        objects = [path for path in shuffled if path.suffix == ".o"]
+        for number, kind in enumerate(kinds):
+            at = 4 * number, 2 * number
+            chosen = [*drivers[at[0] : at[0] + 4], *objects[at[1] : at[1] + 2]]
+            assert len(chosen) == 6
+            for path, other in zip(chosen, chosen[1:] + chosen[:1], strict=True):
+                if kind == "swapped":
+                    path.write_bytes(whole[other])
+                else:
+                    path.write_bytes(b"" if kind == "empty" else damaged(whole[path], kind, chance))
+                assert kernel_cache.read_code(path.name) is None, (kind, path.name)
+        assert ran(folder)[0] == right, kinds
         # What was asked for is there again, and the next run compiles nothing.
-        assert ran(folder) == (right, ""), kind
+        assert ran(folder) == (right, ""), kinds
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.slow
 def test_first_runs_at_once_do_not_disturb_each_other(tmp_path):
-    environment = os.environ | {cache.FOLDER: str(tmp_path / "kernels"), "DELTARULE_THREADS": "1"}
+    environment = os.environ | {
+        kernel_cache.FOLDER: str(tmp_path / "kernels"),
+        "DELTARULE_THREADS": "1",
+    }
     running = [
         subprocess.Popen(
             [sys.executable, "-c", RUN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -272,7 +283,7 @@ def test_warmup_that_keeps_nothing_says_so(tmp_path):
     folder.chmod(0o777)
     done = subprocess.run(
         [sys.executable, "-m", "deltarule", "warmup", "--quiet"], capture_output=True, text=True,
-        timeout=300, check=False, env=os.environ | {cache.FOLDER: str(folder)},
+        timeout=300, check=False, env=os.environ | {kernel_cache.FOLDER: str(folder)},
     )  # fmt: skip
     assert done.returncode == 3
     assert "Traceback" not in done.stderr

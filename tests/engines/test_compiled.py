@@ -16,7 +16,7 @@ from deltarule.engines import (
     check_engine,
     make_engine,
 )
-from deltarule.engines.compiled import CompiledEngine, driver, entries
+from deltarule.engines.compiled import CompiledEngine, driver, entry_points
 from deltarule.errors import InputError
 from deltarule.maths import (
     ACTIVATIONS,
@@ -79,8 +79,8 @@ def test_it_keeps_the_laws_with_the_tiles_of_a_processor_with_fewer_registers():
     """Tiles of three rows, as with AVX2; here with whatever instructions this processor has."""
     code = """
 from deltarule.engines import check_engine, make_engine
-from deltarule.engines.compiled import products, scratch, target
-for module in (products, scratch, target):
+from deltarule.engines.compiled import gemm_tiles, target, workspace
+for module in (gemm_tiles, workspace, target):
     module.register_rows = lambda: (3, 2, 1)
 laws = ["shapes", "step", "weight_zero", "input_gradient", "sample_gradients"]
 print(check_engine(make_engine("compiled"), laws=laws).passed)
@@ -108,7 +108,7 @@ def signsgd(xp):
 
 
 def versions():
-    modules = {**vars(driver), **vars(entries)}
+    modules = {**vars(driver), **vars(entry_points)}
     functions = [f for f in modules.values() if hasattr(f, "signatures")]
     return [len(f.signatures) for f in functions]
 

@@ -20,14 +20,14 @@ from mpmath import mp
 from tests.maths import exact
 from tests.maths.test_accuracy import ROOTS, parameters, split, within
 
-from deltarule.engines.compiled import library
-from deltarule.engines.compiled.code import Code
+from deltarule.engines.compiled import linker
 from deltarule.engines.compiled.elementary import Elementary
-from deltarule.engines.compiled.formulas import write_activation
-from deltarule.engines.compiled.rows import write_rows
-from deltarule.engines.compiled.scratch import address_of, aligned
+from deltarule.engines.compiled.formula_kernels import write_activation
+from deltarule.engines.compiled.ir_builder import Code
+from deltarule.engines.compiled.ir_namespace import IRNamespace
+from deltarule.engines.compiled.row_kernels import write_rows
 from deltarule.engines.compiled.target import SWITCH, is_x86, processor
-from deltarule.engines.compiled.tracing import Tracer
+from deltarule.engines.compiled.workspace import address_of, aligned
 from deltarule.maths import ACTIVATIONS
 
 DTYPES = ["float32", "float64"]
@@ -61,7 +61,7 @@ def write_word(module, dtype, word, count):
     *arrays, out, vectors = code.args
     with code.loop(vectors) as loop:
         offset = code.b.mul(loop.index, code.whole(64))
-        tracer = Tracer(code)
+        tracer = IRNamespace(code)
         values = [tracer.value(code.load(code.sum(at, offset))) for at in arrays[:count]]
         code.store(getattr(tracer, word)(*values).ir, code.sum(out, offset))
     code.done()
@@ -69,7 +69,7 @@ def write_word(module, dtype, word, count):
 
 def run(word, *arrays, dtype):
     """What a word gives for arrays of numbers."""
-    compiled = library.compiled(
+    compiled = linker.compiled(
         ("test", word, dtype), lambda module: write_word(module, dtype, word, len(arrays))
     )
     places = [aligned(len(arrays[0]), dtype) for _ in range(3)]
@@ -81,7 +81,7 @@ def run(word, *arrays, dtype):
 
 def activation(name, z, dtype, *, training=True):
     """(value, slope) of an activation's kernel."""
-    compiled = library.compiled(
+    compiled = linker.compiled(
         ("test activation", name, dtype),
         lambda module: write_activation(module, dtype, name, ACTIVATIONS.get(name)),
     )
@@ -265,7 +265,7 @@ def test_exp_reaches_the_subnormal_numbers_and_infinity(dtype):
 @functools.cache
 def flush_denormals(dtype):
     """The engine's own switch: a kernel that sets this thread's control register."""
-    compiled = library.compiled(("test rows", dtype), lambda module: write_rows(module, dtype))
+    compiled = linker.compiled(("test rows", dtype), lambda module: write_rows(module, dtype))
     return lambda word: call(compiled["flush_denormals"], word)
 
 
@@ -303,7 +303,7 @@ def test_all_of_this_holds_without_fused_multiply_add():
 
 
 def test_the_processor_named_by_the_environment_is_the_one_compiled_for():
-    assert processor()[0] == (os.environ.get(SWITCH) or library.llvm.get_host_cpu_name())
+    assert processor()[0] == (os.environ.get(SWITCH) or linker.llvm.get_host_cpu_name())
 
 
 def test_a_kernel_sets_no_fast_math_flag():

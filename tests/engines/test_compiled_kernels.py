@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("numba")
 
-from deltarule.engines.compiled import cache, calling, entries, library
-from deltarule.engines.compiled.formulas import write_activation
-from deltarule.engines.compiled.library import Library
-from deltarule.engines.compiled.scratch import address_of, aligned
+from deltarule.engines.compiled import entry_points, jit, kernel_cache, linker
+from deltarule.engines.compiled.formula_kernels import write_activation
+from deltarule.engines.compiled.linker import Library
+from deltarule.engines.compiled.workspace import address_of, aligned
 from deltarule.maths import Activation
 
 
@@ -40,10 +40,10 @@ def value_of(compiled, x):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv(cache.FOLDER, str(tmp_path))
-    monkeypatch.setattr(library, "_LINKED", set())
+    monkeypatch.setenv(kernel_cache.FOLDER, str(tmp_path))
+    monkeypatch.setattr(linker, "_LINKED", set())
     # In one process a symbol is linked once; here the file is what is looked at.
-    monkeypatch.setattr(library, "_linker", _Fresh.engine)
+    monkeypatch.setattr(linker, "_linker", _Fresh.engine)
     return tmp_path
 
 
@@ -58,11 +58,11 @@ class _Fresh:
 
     @classmethod
     def renew(cls):
-        cls.made = library.new_linker()
+        cls.made = linker.new_linker()
 
 
 def again(formula, monkeypatch):
-    monkeypatch.setattr(library, "_LINKED", set())
+    monkeypatch.setattr(linker, "_LINKED", set())
     _Fresh.renew()
     return made(formula)
 
@@ -90,44 +90,47 @@ def test_a_damaged_file_is_compiled_again(folder, monkeypatch):
 
 
 def test_the_digest_knows_text_processor_and_compiler(monkeypatch):
-    before = library.digest_of("a")
-    assert library.digest_of("b") != before
-    monkeypatch.setattr(library, "processor", lambda: ("another", ""))
-    assert library.digest_of("a") != before
+    before = linker.digest_of("a")
+    assert linker.digest_of("b") != before
+    monkeypatch.setattr(linker, "processor", lambda: ("another", ""))
+    assert linker.digest_of("a") != before
 
 
 def test_a_folder_that_cannot_be_written_to_only_costs_time(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_text("no folder")
-    monkeypatch.setenv(cache.FOLDER, str(file / "kernels"))
-    monkeypatch.setattr(library, "_LINKED", set())
-    monkeypatch.setattr(library, "_linker", _Fresh.engine)
+    monkeypatch.setenv(kernel_cache.FOLDER, str(file / "kernels"))
+    monkeypatch.setattr(linker, "_LINKED", set())
+    monkeypatch.setattr(linker, "_linker", _Fresh.engine)
     _Fresh.renew()
     assert not made(square).from_cache
 
 
 def test_the_driver_s_cache_knows_every_file_that_it_is_made_of(tmp_path, monkeypatch):
-    folder = Path(calling.__file__).parent
-    for name in calling._SOURCES:
+    folder = Path(jit.__file__).parent
+    for name in jit._SOURCES:
         shutil.copy(folder / name, tmp_path)
-    before = calling.source_digest(tmp_path)
-    assert before == calling.source_digest()
-    assert before == calling._DIGEST
-    codegen = entries.run_steps.targetctx.codegen()
-    named = entries.run_steps._cache.name_of(entries.run_steps.signatures[0], codegen)
-    monkeypatch.setattr(calling, "_DIGEST", "another")
-    assert entries.run_steps._cache.name_of(entries.run_steps.signatures[0], codegen) != named
-    for name in calling._SOURCES:
+    before = jit.source_digest(tmp_path)
+    assert before == jit.source_digest()
+    assert before == jit._DIGEST
+    codegen = entry_points.run_steps.targetctx.codegen()
+    named = entry_points.run_steps._cache.name_of(entry_points.run_steps.signatures[0], codegen)
+    monkeypatch.setattr(jit, "_DIGEST", "another")
+    assert (
+        entry_points.run_steps._cache.name_of(entry_points.run_steps.signatures[0], codegen)
+        != named
+    )
+    for name in jit._SOURCES:
         text = (tmp_path / name).read_text()
         (tmp_path / name).write_text(text + "#")
-        assert calling.source_digest(tmp_path) != before
+        assert jit.source_digest(tmp_path) != before
         (tmp_path / name).write_text(text)
 
 
-@pytest.mark.parametrize("name", calling._SOURCES)
+@pytest.mark.parametrize("name", jit._SOURCES)
 def test_what_the_driver_imports_is_in_its_digest(name):
-    folder = Path(calling.__file__).parent
+    folder = Path(jit.__file__).parent
     text = (folder / name).read_text(encoding="utf-8")
     imported = re.findall(r"from deltarule\.engines\.compiled\.(\w+) import", text)
     # ``cache`` only keeps what was compiled.
-    assert {f"{module}.py" for module in imported} - {"cache.py"} <= set(calling._SOURCES)
+    assert {f"{module}.py" for module in imported} - {"kernel_cache.py"} <= set(jit._SOURCES)

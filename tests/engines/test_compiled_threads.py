@@ -12,7 +12,7 @@ pytest.importorskip("numba")
 
 from deltarule.engines import Batch, EngineSettings, Epoch
 from deltarule.engines import threads as counting
-from deltarule.engines.compiled import CompiledEngine, engine, team
+from deltarule.engines.compiled import CompiledEngine, engine, thread_pool
 from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.optimizers import RULES
@@ -96,13 +96,13 @@ def test_with_every_rule(rule):
 def test_it_is_shared_out(monkeypatch):
     """What the tests above compare are indeed one member and several."""
     members = []
-    together = team.Dispatcher.run
+    together = thread_pool.Dispatcher.run
 
     def seen(self, number, *rest, **more):
         members.append(number)
         return together(self, number, *rest, **more)
 
-    monkeypatch.setattr(team.Dispatcher, "run", seen)
+    monkeypatch.setattr(thread_pool.Dispatcher, "run", seen)
     net, X, Y = problem([7, 33, 18, 3], 200, "float32")
     outcome(net, X, Y, 3)
     assert set(members) == {3}
@@ -148,15 +148,15 @@ def test_a_caller_who_does_not_come_keeps_nobody_waiting(monkeypatch):
     made = loaded(net, 2)
     batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
     made.step(batch, 0.01)
-    first = made._plan.seat(0).address
-    entry = team.entries.run_steps
+    first = made._plan.worker_state(0).address
+    entry = thread_pool.entry_points.run_steps
 
     def interrupted(address, *rest):
         if address == first:
             raise KeyboardInterrupt
         return entry(address, *rest)
 
-    monkeypatch.setattr(team.entries, "run_steps", interrupted)
+    monkeypatch.setattr(thread_pool.entry_points, "run_steps", interrupted)
     before = made.theta
     with pytest.raises(KeyboardInterrupt):
         made.step(batch, 0.01)
@@ -178,7 +178,7 @@ class Later:
 
 def long_steps(threads, monkeypatch):
     """A network whose step takes a good part of a second, and rows for two steps."""
-    monkeypatch.setattr(team, "_LOOK", 0.001)
+    monkeypatch.setattr(thread_pool, "_LOOK", 0.001)
     net, X, Y = problem([500, 900, 900, 30], 800, "float32")
     made = loaded(net, threads, rule="adam")
     assert made._is_long(400)
@@ -225,7 +225,7 @@ def test_a_long_step_is_ended_where_the_pool_is_at_work_for_somebody_else(thread
     made, epoch = long_steps(threads, monkeypatch)
     other, _ = long_steps(1, monkeypatch)
     before = made.theta
-    with team._FREE:
+    with thread_pool._FREE:
         made.stop = Later()
         assert np.isnan(made.step(epoch.batch(0), 0.01))
         assert np.array_equal(made.theta, before)
@@ -240,20 +240,20 @@ def test_where_no_thread_can_be_started_the_caller_goes_on_alone(started, monkey
     net, X, Y = problem([70, 90, 3], 150, "float32")
     batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
     engines = [loaded(net, threads, rule="adam") for threads in (1, 3)]
-    pooled = team._pooled
+    pooled = thread_pool._pooled
 
     def refused(jobs):
         if started:
             pooled(jobs[:started])
         raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
-    monkeypatch.setattr(team, "_pooled", refused)
+    monkeypatch.setattr(thread_pool, "_pooled", refused)
     costs = {made.step(batch, 0.01) for made in engines}
     monkeypatch.undo()
     costs |= {made.gradient(batch)[0] for made in engines}
     assert len(costs) == 2
     assert np.array_equal(engines[0].theta, engines[1].theta)
-    assert not team._FREE.locked()
+    assert not thread_pool._FREE.locked()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -273,11 +273,11 @@ def test_a_long_call_is_made_by_the_caller_where_no_thread_can_be_started(thread
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr(team, "_POOL", [])
+        patch.setattr(thread_pool, "_POOL", [])
         patch.setattr(threading.Thread, "start", refused)
         found = results()
     assert all(map(np.array_equal, found, right))
-    assert not team._FREE.locked()
+    assert not thread_pool._FREE.locked()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -289,16 +289,16 @@ def test_ctrl_c_ends_every_long_call_that_gives_a_result_for_each_row(threads, w
     if what == "sample_gradients":
         batch = Batch(batch.X[:50], batch.Y[:50], batch.w[:50], np.arange(50), 1)
     given = batch.X if what == "predict" else batch
-    run, skipped = team._watched, []
+    run, skipped = thread_pool._watched, []
 
     def watched(*arguments):
         try:
             return run(*arguments)
-        except team.Skipped:
+        except thread_pool.Skipped:
             skipped.append("some of it")
             raise KeyboardInterrupt from None
 
-    monkeypatch.setattr(team, "_watched", watched)
+    monkeypatch.setattr(thread_pool, "_watched", watched)
     monkeypatch.setattr(CompiledEngine, "_never", staticmethod(lambda: True))
     with pytest.raises(KeyboardInterrupt):
         getattr(made, what)(given)
@@ -316,17 +316,17 @@ def test_ctrl_c_while_waiting_for_the_others_is_kept_until_they_have_come():
             self.set()
             return True
 
-    job = team._Job(order.append, ("never",))
+    job = thread_pool._Job(order.append, ("never",))
     job.over = Impatient()
     with pytest.raises(KeyboardInterrupt):
-        team._wait([job])
+        thread_pool._wait([job])
     assert order == ["waited"] * 3
 
 
 def test_an_engine_that_has_handed_over_what_it_held_enters_no_compiled_code():
     net, X, Y = problem([4, 5, 2], 9, "float64")
     made = loaded(net, 1)
-    made.surrender(with_theta=False)
+    made.release(with_theta=False)
     batch = Batch(X, Y, np.ones(9), np.arange(9), 1)
     for call in (made.is_finite, made.penalty_cost, lambda: made.step(batch, 0.1)):
         with pytest.raises(InputError, match="holds no network"):
@@ -354,7 +354,7 @@ def test_a_forked_child_trains_alone_and_as_its_parent():
 import os, warnings
 import numpy as np
 from deltarule.engines import Batch, EngineSettings, make_engine
-from deltarule.engines.compiled import engine, team
+from deltarule.engines.compiled import engine, thread_pool
 from deltarule.maths import Network
 engine._WORTH_SHARING = 0.0
 net = Network([40, 50, 3], dtype=np.float32)

@@ -9,9 +9,19 @@ pytest.importorskip("numba")
 
 from deltarule import train_many
 from deltarule.engines import Batch, EngineSettings, make_engine
-from deltarule.engines.compiled import cache, formulas, library, predictor, updates
-from deltarule.engines.compiled.formulas import activation_kernel, loss_kernel, prediction_kernel
-from deltarule.engines.compiled.updates import update_kernel
+from deltarule.engines.compiled import (
+    formula_kernels,
+    kernel_cache,
+    linker,
+    predictor,
+    update_kernels,
+)
+from deltarule.engines.compiled.formula_kernels import (
+    activation_kernel,
+    loss_kernel,
+    prediction_kernel,
+)
+from deltarule.engines.compiled.update_kernels import update_kernel
 from deltarule.errors import InputError
 from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Loss, Network, forward
 from deltarule.optimizers import RULES, Rule, Slot
@@ -23,18 +33,18 @@ MANY = 200
 def compilations(tmp_path, monkeypatch):
     """What is compiled from here on, into an empty cache, as a list of digests."""
     made = []
-    monkeypatch.setenv(cache.FOLDER, str(tmp_path))
-    monkeypatch.setattr(library, "_LINKED", set())
-    monkeypatch.setattr(library, "_KEPT", {})
-    linker = library.new_linker()
-    monkeypatch.setattr(library, "_linker", lambda: linker)
-    compile_it = library._to_object
+    monkeypatch.setenv(kernel_cache.FOLDER, str(tmp_path))
+    monkeypatch.setattr(linker, "_LINKED", set())
+    monkeypatch.setattr(linker, "_KEPT", {})
+    made_linker = linker.new_linker()
+    monkeypatch.setattr(linker, "_linker", lambda: made_linker)
+    compile_it = linker._to_object
 
     def counted(text):
         made.append(text)
         return compile_it(text)
 
-    monkeypatch.setattr(library, "_to_object", counted)
+    monkeypatch.setattr(linker, "_to_object", counted)
     kernels = (activation_kernel, prediction_kernel, loss_kernel, update_kernel, predictor._kernel)
     for kernel in kernels:
         kernel.cache_clear()
@@ -259,9 +269,9 @@ def test_predictors_and_many_networks_compile_once(compilations):
 
 
 def test_what_is_kept_does_not_grow_with_the_values(compilations):
-    before = len(library._KEPT)
+    before = len(linker._KEPT)
     for kappa in np.linspace(0.1, 3, 600).tolist():
         loss_kernel(LOSSES.get("huber", kappa=kappa), ACTIVATIONS.get("identity"), "float64")
-    assert len(library._KEPT) == before + 1
-    assert formulas.loss_kernel.cache_info().currsize <= 256
-    assert updates.update_kernel.cache_info().maxsize == 256
+    assert len(linker._KEPT) == before + 1
+    assert formula_kernels.loss_kernel.cache_info().currsize <= 256
+    assert update_kernels.update_kernel.cache_info().maxsize == 256

@@ -11,14 +11,20 @@ import numpy as np
 import pytest
 from tests.processes import in_a_process
 
-from deltarule.engines import EngineSettings, Predictor, ReferenceEngine, make_predictor, prepared
+from deltarule.engines import (
+    EngineSettings,
+    Predictor,
+    ReferenceEngine,
+    make_predictor,
+    predictor_cache,
+)
 from deltarule.errors import IncompatiblePair, InputError, NotCompilable, UnknownName
 from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Network, forward
 from deltarule.training import Model
 
 pytest.importorskip("numba")
 
-from deltarule.engines.compiled import CompiledEngine, predicting
+from deltarule.engines.compiled import CompiledEngine, predict_driver
 from deltarule.engines.compiled import predictor as compiled
 
 DTYPES = ["float32", "float64"]
@@ -98,9 +104,9 @@ def test_on_a_processor_without_avx_and_for_tiles_of_any_height(processor, heigh
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     code = f"""
-from deltarule.engines.compiled import packed
+from deltarule.engines.compiled import packed_gemm
 if {heights} is not None:
-    packed.register_rows = lambda: {heights}
+    packed_gemm.register_rows = lambda: {heights}
 from tests.engines.test_predicting import Network, same_bits
 nets = [Network([5, 33, 217, 3], "gelu", "softmax", "cross_entropy", dtype=d)
         for d in ("float32", "float64")]
@@ -370,22 +376,22 @@ def test_a_model_s_predictor_is_kept_until_a_number_changes_or_the_model_goes():
     net = Network([3, 8, 2], dtype=np.float32)
     model, X = Model(net, net.initial(0)), rows(net, 5)
     model.predict(X)
-    held = len(prepared._KEPT)
-    kept = prepared._KEPT[id(model)]
+    held = len(predictor_cache._KEPT)
+    kept = predictor_cache._KEPT[id(model)]
     model.predict(X)
-    assert prepared._KEPT[id(model)] is kept
+    assert predictor_cache._KEPT[id(model)] is kept
     # Any one bit of any number is seen, whether it fills a vector or not.
     for entry in range(net.n_parameters):
         before = model.predict(X)
         model.theta[entry] = np.nextafter(model.theta[entry], np.float32(2))
         assert not kept.unchanged
         got = model.predict(X)
-        kept = prepared._KEPT[id(model)]
+        kept = predictor_cache._KEPT[id(model)]
         assert np.array_equal(got, Model(net, model.theta.copy()).predict(X))
         assert before.shape == got.shape
     del model, kept
     gc.collect()
-    assert len(prepared._KEPT) < held
+    assert len(predictor_cache._KEPT) < held
 
 
 def test_a_model_of_another_type_or_layout_is_not_kept_and_right():
@@ -396,11 +402,16 @@ def test_a_model_of_another_type_or_layout_is_not_kept_and_right():
     for theta in (net.initial(0).tolist(), net.initial(0).astype(float), wide):
         model = Model(net, theta)
         assert np.array_equal(model.predict(X), expected)
-        assert id(model) not in prepared._KEPT
+        assert id(model) not in predictor_cache._KEPT
 
 
 def test_the_driver_s_answers_are_what_python_reads():
-    answers = (predicting.DONE, predicting.SHAPE, predicting.NOT_FINITE, predicting.CHANGED)
+    answers = (
+        predict_driver.DONE,
+        predict_driver.SHAPE,
+        predict_driver.NOT_FINITE,
+        predict_driver.CHANGED,
+    )
     assert answers[0] == 0
     assert len(set(answers)) == 4
 

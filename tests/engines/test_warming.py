@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from deltarule.engines.compiled import cache, calling
+from deltarule.engines.compiled import jit, kernel_cache
 from deltarule.errors import FileError
 
 
@@ -60,13 +60,13 @@ def test_a_folder_that_can_only_be_read_is_no_error(monkeypatch):
         saved.append(path)
         raise FileError("read-only")
 
-    monkeypatch.setattr(cache, "write_bytes", full)
-    monkeypatch.setattr(cache, "_LOST", [])
+    monkeypatch.setattr(kernel_cache, "write_bytes", full)
+    monkeypatch.setattr(kernel_cache, "_LOST", [])
 
-    @calling.driver_function()
+    @jit.driver_function()
     def double(x):
         return 2 * x
 
     assert double(3) == 6
     assert len(saved) == 1
-    assert cache.not_kept() == "read-only"
+    assert kernel_cache.not_kept() == "read-only"

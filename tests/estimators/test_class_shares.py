@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from deltarule.estimators import MLPClassifier
-from deltarule.estimators.labels import probabilities_of
+from deltarule.tabular.labels import probabilities_of
 
 OUTPUTS = ["identity", "relu", "exp", "softplus", "tanh", "logistic", "softmax"]
 

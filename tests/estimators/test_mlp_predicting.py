@@ -13,9 +13,9 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 pytest.importorskip("numba")
 
-from deltarule.engines import ReferenceEngine, prepared
+from deltarule.engines import ReferenceEngine, predictor_cache
 from deltarule.errors import InputError
-from deltarule.estimators import MLPClassifier, MLPRegressor, mlp_predicting
+from deltarule.estimators import MLPClassifier, MLPRegressor, mlp_predict
 from deltarule.maths import forward
 
 RNG = np.random.default_rng(0)
@@ -51,8 +51,8 @@ def long_path(monkeypatch):
         seen.append(args)
         return plain(*args, **more)
 
-    plain = mlp_predicting.validate_data
-    monkeypatch.setattr(mlp_predicting, "validate_data", counted)
+    plain = mlp_predict.validate_data
+    monkeypatch.setattr(mlp_predict, "validate_data", counted)
     return seen
 
 
@@ -203,14 +203,14 @@ def test_the_engine_of_now_predicts(monkeypatch):
     theta = net.pack([c.T for c in model.coefs_], model.intercepts_)
     exact = forward(net, theta, row()).output.ravel()
     assert model.predict(row()) == pytest.approx(exact, rel=1e-5)
-    assert id(model) in prepared._KEPT
+    assert id(model) in predictor_cache._KEPT
     for engine in ("reference", "checked", ReferenceEngine, ReferenceEngine()):
         model.set_params(engine=engine)
         assert np.array_equal(model.predict(row()), exact)
-        assert id(model) not in prepared._KEPT
+        assert id(model) not in predictor_cache._KEPT
     model.set_params(engine="auto")
     model.predict(row())
-    assert id(model) in prepared._KEPT
+    assert id(model) in predictor_cache._KEPT
     monkeypatch.setenv("DELTARULE_ENGINE", "reference")
     assert np.array_equal(model.predict(row()), exact)
 

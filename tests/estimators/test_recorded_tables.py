@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 from deltarule.errors import DataError, FileError, InputError
-from deltarule.estimators import (
-    RecordedTable,
-    TableModel,
-    TableSettings,
-    fit_table,
-    replay_table,
-)
 from deltarule.tables import TableSource, infer_schema, read_table, table_from_frame
+from deltarule.tabular import RecordedTable, TableModel, TableSettings, fit_table, replay_table
 from deltarule.training import StopFlag, load_recording
 from deltarule.training.recording import FOLDER, digest_of_theta
 

@@ -7,9 +7,9 @@ import pytest
 from tests.test_files_together import together
 
 from deltarule.errors import FileError
-from deltarule.estimators import TableSettings, fit_table
-from deltarule.estimators.replaying import RecordedTable
 from deltarule.tables import infer_schema, table_from_frame
+from deltarule.tabular import TableSettings, fit_table
+from deltarule.tabular.replay import RecordedTable
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes here are forked")
 

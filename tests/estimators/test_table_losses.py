@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from deltarule.cli.app import app
 from deltarule.errors import InputError, UnknownName
-from deltarule.estimators import TableModel, TableSettings, fit_table, replay_table
 from deltarule.explain.subject_sources import of_table
 from deltarule.maths import LOSSES
 from deltarule.tables import infer_schema, table_from_frame
+from deltarule.tabular import TableModel, TableSettings, fit_table, replay_table
 
 RNG = np.random.default_rng(5)
 A, B = RNG.uniform(-1, 1, (2, 240))

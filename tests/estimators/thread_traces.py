@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from deltarule import MLPClassifier, MLPRegressor, Network, lens, train, train_many
-from deltarule.estimators import TableSettings, fit_table
 from deltarule.tables import infer_schema, table_from_frame
+from deltarule.tabular import TableSettings, fit_table
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(601, 256))

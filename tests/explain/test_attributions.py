@@ -8,11 +8,11 @@ import pytest
 
 from deltarule import Model, Network, backprop, forward, lens
 from deltarule.errors import InputError
-from deltarule.estimators.tabular import TableSettings, fit_table
 from deltarule.explain import Column, Subject, attribute
 from deltarule.explain.attributions import attributions_of
 from deltarule.maths import ACTIVATIONS
 from deltarule.tables import infer_schema, table_from_frame
+from deltarule.tabular.fit import TableSettings, fit_table
 
 RNG = np.random.default_rng(8)
 X = RNG.normal(size=(9, 4))

@@ -11,7 +11,7 @@ import pytest
 
 from deltarule import Network, explain
 from deltarule.explain import Names
-from deltarule.explain.numbers import number_text
+from deltarule.explain.number_format import number_text
 from deltarule.maths.printing.escaping import escaped
 
 NET = Network([2, 3, 3], "silu", "softmax", "cross_entropy")

@@ -12,10 +12,10 @@ from deltarule import MLPClassifier, Model, Network, backprop, lens
 from deltarule.engines import Batch, EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.explain import StepTaken, Subject
-from deltarule.explain import measures as measuring
-from deltarule.explain.advice import THRESHOLDS, short
-from deltarule.explain.gradient_lens import MEASURES
-from deltarule.explain.measures import FLAT, MOSTLY, largest_slope
+from deltarule.explain.lens import measures as measuring
+from deltarule.explain.lens.advice import THRESHOLDS, short
+from deltarule.explain.lens.gradient_lens import MEASURES
+from deltarule.explain.lens.measures import FLAT, MOSTLY, largest_slope
 from deltarule.maths import ACTIVATIONS, Activation, dropout_mask
 from deltarule.training import train
 

@@ -7,7 +7,7 @@ import pytest
 from tests.browser import Watched, browser
 
 from deltarule import Network, lens, train
-from deltarule.explain import explain, quick
+from deltarule.explain import explain, fast_passes
 from deltarule.explain.attributions import attributions_of
 from deltarule.explain.page import write_page
 from deltarule.explain.subject import Subject
@@ -157,7 +157,7 @@ def test_the_compiled_engine_attributes_as_the_reference_does(
     y = rng.integers(0, 3, 9) if loss == "cross_entropy" else rng.integers(0, 2, (9, 3))
     subject = Subject.of_arrays(net, theta, X, y)
     plain = attributions_of(subject, of=of)
-    monkeypatch.setattr(quick, "_WORTH_COMPILING", 0)
+    monkeypatch.setattr(fast_passes, "_WORTH_COMPILING", 0)
     fast = attributions_of(subject, of=of)
     assert fast.of == plain.of
     assert fast.converged.all()
@@ -167,7 +167,7 @@ def test_the_compiled_engine_attributes_as_the_reference_does(
 
 
 def test_what_cannot_be_compiled_is_explained_all_the_same(monkeypatch, tmp_path):
-    monkeypatch.setattr(quick, "_WORTH_COMPILING", 0)
+    monkeypatch.setattr(fast_passes, "_WORTH_COMPILING", 0)
 
     rng = np.random.default_rng(0)
     net = Network([2, 3, 1], "tanh")

@@ -6,7 +6,7 @@ from tests.browser import browser
 from tests.explain.page_engine import DRIVER, ChromiumEngine
 
 from deltarule.engines import LAWS, EngineSettings, check_engine
-from deltarule.engines.cases import Case
+from deltarule.engines.contract.cases import Case
 from deltarule.errors import ContractViolation, InputError
 from deltarule.explain.page import formulas_script, page_html, payload_of
 from deltarule.explain.page.page import asset

@@ -9,7 +9,7 @@ from deltarule.maths import record_activation
 from deltarule.maths.printing.boxes import Fraction, Terms, Words
 from deltarule.maths.printing.layout import layout
 from deltarule.maths.printing.markup import box_mathml, box_text
-from deltarule.maths.recording import RecordingNamespace
+from deltarule.maths.symbolic import RecordingNamespace
 
 
 def explained(activation="relu", widths=(2, 3, 2), **options):

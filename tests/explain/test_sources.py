@@ -10,10 +10,10 @@ from tests.explain.trees import faults, per_sample, walk
 from deltarule import MLPClassifier, MLPRegressor, Model, Network, explain
 from deltarule.engines import Batch, EngineSettings, make_engine
 from deltarule.errors import InputError
-from deltarule.estimators import TableSettings, fit_table
 from deltarule.explain import subject_of
-from deltarule.explain.numbers import number_text
+from deltarule.explain.number_format import number_text
 from deltarule.tables import Table, infer_schema
+from deltarule.tabular import TableSettings, fit_table
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def states(rule, steps):
 
 @pytest.mark.parametrize("rule", RULES_TO_TRY, ids=str)
 def test_a_rule_written_down_computes_what_the_rule_computes(rule):
-    from deltarule.explain.written import evaluated
+    from deltarule.explain.formula_at_point import evaluated
 
     update = rule.bind(numpy_namespace())
     for theta, g, slots, info in states(rule, 6):

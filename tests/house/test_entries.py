@@ -7,9 +7,9 @@ import pytest
 
 SRC = Path(__file__).parents[2] / "src" / "deltarule"
 COMPILED = SRC / "engines" / "compiled"
-DOOR = COMPILED / "team.py"
+DOOR = COMPILED / "thread_pool.py"
 # What holds entries that several workers may run, and what of it is none.
-ENTRIES = [COMPILED / "entries.py", COMPILED / "row_entries.py"]
+ENTRIES = [COMPILED / "entry_points.py", COMPILED / "row_entry_points.py"]
 OTHERS = {"describe"}
 
 
@@ -44,11 +44,14 @@ def used(source, names):
     """Where a file imports an entry by its name, or asks a module for it."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:
-            if node.module.endswith("entries") and {alias.name for alias in node.names} & names:
+            if (
+                node.module.endswith("entry_points")
+                and {alias.name for alias in node.names} & names
+            ):
                 yield node.lineno
         elif isinstance(node, ast.Attribute) and node.attr in names:
             whole = ast.unparse(node.value)
-            if whole.endswith(("entries", "row_entries")):
+            if whole.endswith("entry_points"):
                 yield node.lineno
 
 
@@ -80,15 +83,15 @@ def test_no_other_file_imports_the_entries():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == "deltarule.engines.compiled":
                 names = {alias.name for alias in node.names}
-                allowed = {"row_entries"} if path.name == "warming.py" else set()
-                assert not names & {"entries", "row_entries"} - allowed, path
-            if isinstance(node, ast.ImportFrom) and str(node.module).endswith("entries"):
+                allowed = {"row_entry_points"} if path.name == "warmup.py" else set()
+                assert not names & {"entry_points", "row_entry_points"} - allowed, path
+            if isinstance(node, ast.ImportFrom) and str(node.module).endswith("entry_points"):
                 assert {alias.name for alias in node.names} <= OTHERS, path
 
 
 def test_a_planted_bypass_is_seen():
-    source = "from deltarule.engines.compiled.entries import run_steps\nrun_steps(1)\n"
+    source = "from deltarule.engines.compiled.entry_points import run_steps\nrun_steps(1)\n"
     assert list(used(source, NAMES)) == [1]
-    assert list(used("x = engine.entries.run_steps(1)", NAMES)) == [1]
+    assert list(used("x = engine.entry_points.run_steps(1)", NAMES)) == [1]
     late = '@driver_function("void(int64)")\ndef run(plan_at, workers):\n    plan[0] = 1\n'
     assert not any(map(begins, entries(late)))

@@ -16,7 +16,7 @@ PLACES = {
     # scikit-learn's own loop over fits, whose threads a search uses; nothing is unpickled.
     "joblib": ["estimators/many_search.py"],
     "jax": ["engines/jax.py", "cluster/", "maths/namespace.py"],
-    "matplotlib": ["estimators/", "cli/"],
+    "matplotlib": ["cli/"],
     "narwhals": ["tables/"],
     "numba": ["engines/compiled/"],
     "llvmlite": ["engines/compiled/"],  # comes with Numba, for kernels it cannot express
@@ -26,7 +26,7 @@ PLACES = {
     "rich": ["cli/"],
     "safetensors": ["files/bundles.py"],
     "scipy": ["optimizers/lbfgs.py", "engines/compiled/"],
-    "sklearn": ["estimators/", "playground/data.py"],  # the last for its digits
+    "sklearn": ["tabular/", "estimators/", "playground/data.py"],  # the last for its digits
     "starlette": ["playground/"],
     "threadpoolctl": ["training/threads.py"],
     "torch": [],  # timed in benchmarks/, compared with in tests; nothing is computed with it
@@ -177,7 +177,7 @@ def test_listing_the_public_names_loads_nothing():
 
 
 def test_pickles_are_read_in_one_place_by_whatever_name():
-    """Numba's compiled functions are pickles: the cache verifies them before ``calling.py`` reads.
+    """Numba's compiled functions are pickles: the cache verifies them before ``jit.py`` reads.
 
     Its ``loads`` is ``pickle.loads`` under another name, which the rules above do not see.
     """
@@ -189,4 +189,4 @@ def test_pickles_are_read_in_one_place_by_whatever_name():
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
             if any("pickle" in name or "serialize" in name for name in names):
                 found.add(path.relative_to(SRC).as_posix())
-    assert found == {"engines/compiled/calling.py"}
+    assert found == {"engines/compiled/jit.py"}

@@ -12,13 +12,13 @@ import pytest
 
 from deltarule import StopFlag, load_model
 from deltarule.errors import Diverged, UnknownName
-from deltarule.estimators import TableModel
 from deltarule.playground import ReadTable, RunSettings
 from deltarule.playground.explained import subject_of_run
 from deltarule.playground.export import made
 from deltarule.playground.script import run_script
 from deltarule.playground.state import made_problem
 from deltarule.tables import infer_schema, read_table
+from deltarule.tabular import TableModel
 
 
 def problem(source=None, **given):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from deltarule.errors import DataError
-from deltarule.estimators import TableSettings, fit_table
 from deltarule.tables import (
     Schema,
     TableEncoder,
@@ -17,6 +16,7 @@ from deltarule.tables import (
     table_from_frame,
 )
 from deltarule.tables.scale import scale_of
+from deltarule.tabular import TableSettings, fit_table
 
 WILD = [1e300, -1e300, 1e308, -1.7e308, 3.5e38, 1e39, 1e12, 1e8]
 

@@ -14,7 +14,7 @@ from deltarule.engines import ReferenceEngine, make_engine
 from deltarule.errors import DeltaruleError, Diverged, InputError, NotCompilable
 from deltarule.maths import Activation, Network
 from deltarule.training import RowSource, StopFlag, TrainingResult, train, train_many
-from deltarule.training.bar import Bar
+from deltarule.training.progress_bar import Bar
 
 OPTIONS = {"epochs": 4, "batch_size": 8, "dropout": 0.2, "averaging": 0.9, "clip_norm": 1.0}
 VARIED = {"learning_rate": [1e-3, 1e-2, 1e-2, 0.1, 1e-3], "l2": [0, 1, 0, 1, 2.5], "l1": 0.1}

@@ -113,7 +113,7 @@ def test_many_rows_are_predicted_in_pieces(engine, monkeypatch):
     X = np.random.default_rng(0).normal(size=(11, 3))
     whole = Model(net, net.initial(0)).predict(X, engine)
     for name in ("_MOST_ROWS", "_FEWEST_ROWS"):
-        monkeypatch.setattr(f"deltarule.engines.predicting.{name}", 4)
+        monkeypatch.setattr(f"deltarule.engines.predictors.{name}", 4)
     model = Model(net, net.initial(0))
     assert np.allclose(model.predict(X, engine), whole, rtol=1e-14)
     assert model.predict(X[:0], engine).shape == (0, 2)

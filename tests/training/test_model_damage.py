@@ -13,7 +13,7 @@ from tests.training.helpers import regression
 from tests.training.test_model import bundle
 
 from deltarule.errors import FileError, InputError
-from deltarule.estimators import MLPRegressor, TableModel, TableSettings, fit_table
+from deltarule.estimators import MLPRegressor
 from deltarule.files import read_json, write_bundle
 from deltarule.maths import (
     ACTIVATIONS,
@@ -24,9 +24,10 @@ from deltarule.maths import (
     register_activation,
     register_loss,
 )
-from deltarule.maths.formulamarks import check_formulas, network_marks
+from deltarule.maths.formula_fingerprint import check_formulas, network_marks
 from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule
 from deltarule.tables import infer_schema, table_from_frame
+from deltarule.tabular import TableModel, TableSettings, fit_table
 from deltarule.training import Model, Recorder, load_model, load_recording, save_model, train
 from deltarule.training.recording import digest_of_theta
 

@@ -21,9 +21,9 @@ from deltarule.cli.options import (
     TableName,
     one,
 )
-from deltarule.cli.playing import playground
-from deltarule.cli.status import STATUSES, Status, told
-from deltarule.cli.warming import warmup
+from deltarule.cli.playground_command import playground
+from deltarule.cli.status import STATUSES, Status, handle_errors
+from deltarule.cli.warmup_command import warmup
 
 __all__ = ["CONTEXT", "Grouped", "app"]
 
@@ -123,9 +123,9 @@ def predict(
     The table needs the columns the model was trained on, by name and in any order; it
     needs no target.
     """
-    with told(as_json):
-        from deltarule.cli.places import check_data
-        from deltarule.cli.using import predict_table
+    with handle_errors(as_json):
+        from deltarule.cli.output_paths import check_data
+        from deltarule.cli.predict_command import predict_table
 
         check_data(data, sql)
         predict_table(
@@ -153,9 +153,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a table whose target is known."""
-    with told(as_json):
-        from deltarule.cli.places import check_data
-        from deltarule.cli.using import evaluate_table
+    with handle_errors(as_json):
+        from deltarule.cli.output_paths import check_data
+        from deltarule.cli.predict_command import evaluate_table
 
         check_data(data, sql)
         evaluate_table(model, data, table=table, sql=sql, as_json=as_json)
@@ -176,8 +176,8 @@ def check(
     quiet: Quiet = False,
 ) -> None:
     """Hold the engine to the engine contract, and gradients to differences, on this machine."""
-    with told(as_json):
-        from deltarule.cli.checking import check_machine
+    with handle_errors(as_json):
+        from deltarule.cli.check_command import check_machine
 
         if not check_machine(engine, as_json=as_json, quiet=quiet):
             raise typer.Exit(Status.CHECK_FAILED)

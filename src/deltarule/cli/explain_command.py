@@ -1,4 +1,4 @@
-"""``deltarule explain``: its options. What it does is in :mod:`deltarule.cli.explaining`."""
+"""``deltarule explain``: its options. What it does is in :mod:`deltarule.cli.run_explain`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deltarule.cli.options import (
     several,
     whole,
 )
-from deltarule.cli.status import told
+from deltarule.cli.status import handle_errors
 
 __all__ = ["explain"]
 
@@ -152,8 +152,8 @@ def explain(
     Without --weight, --bias, --activation, --node, --input and --column it is an overview; of a
     row, its loss.
     """
-    with told(as_json):
-        from deltarule.cli.explaining import Question, answer
+    with handle_errors(as_json):
+        from deltarule.cli.run_explain import Question, answer
 
         answer(
             Question(

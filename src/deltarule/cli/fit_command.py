@@ -1,4 +1,4 @@
-"""``deltarule fit``: its options. What it does is in :mod:`deltarule.cli.fitting`."""
+"""``deltarule fit``: its options. What it does is in :mod:`deltarule.cli.run_fit`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from deltarule.cli.options import (
     whole_or_auto,
     widths,
 )
-from deltarule.cli.status import Status, told
+from deltarule.cli.status import Status, handle_errors
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
 from deltarule.optimizers import RULES, SCHEDULES
@@ -269,10 +269,10 @@ def fit(
     Ctrl-C ends training and saves the best epoch so far; before the first epoch is over, it saves
     and replaces nothing.
     """
-    with told(as_json):
-        from deltarule.cli.fitting import Request, fit_and_save, fit_report
-        from deltarule.cli.places import check_data, check_model_folder, default_folder
-        from deltarule.estimators import TableSettings
+    with handle_errors(as_json):
+        from deltarule.cli.output_paths import check_data, check_model_folder, default_folder
+        from deltarule.cli.run_fit import Request, fit_and_save, fit_report
+        from deltarule.tabular import TableSettings
 
         check_data(data, sql)
         folder = out if out is not None else default_folder(data)

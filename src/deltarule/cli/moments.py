@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from deltarule.errors import DataError, InputError
-from deltarule.estimators import RecordedTable
 from deltarule.explain.page import PageState
-from deltarule.explain.spread import spread
+from deltarule.explain.subsample import spread
+from deltarule.tabular import RecordedTable
 from deltarule.training import Recording, RunState
 from deltarule.training.recording import digest_of_theta
 

@@ -25,7 +25,7 @@ from deltarule.errors import (
     InputError,
 )
 
-__all__ = ["STATUSES", "Status", "Terminated", "execute", "saving", "terminated", "told"]
+__all__ = ["STATUSES", "Status", "Terminated", "execute", "handle_errors", "saving", "terminated"]
 
 
 class Status(IntEnum):
@@ -95,20 +95,25 @@ _SAVED: list[str] = []
 def saving(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
     """Write something whole: Ctrl-C is answered when it is written, and the message is true.
 
-    Gives a list of ``what`` alone, to be replaced where it was saved under another name. With
-    ``interruptible``, Ctrl-C is answered at once, and what was begun does not count as saved.
+    Ctrl-C ends waiting for a lock that another process holds, so that the data are saved under
+    another path. Gives a list of ``what`` alone, to be replaced where it was saved under another
+    name. With ``interruptible``, Ctrl-C is answered at once, and what was begun does not count as
+    saved.
 
     Raises
     ------
     KeyboardInterrupt
         At the end, if Ctrl-C was pressed.
     """
+    from deltarule.files.locking import stop_waiting
+
     pressed: list[int] = []
     saved = [what]
     before: dict[signal.Signals, Any] = {}
 
     def remember(number: int, frame: FrameType | None) -> None:
         pressed.append(number)
+        stop_waiting.set()
 
     try:
         if not interruptible and threading.current_thread() is threading.main_thread():
@@ -122,6 +127,8 @@ def saving(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+        if pressed:
+            stop_waiting.clear()
     if signal.SIGINT in pressed:
         raise KeyboardInterrupt
     if pressed:
@@ -140,7 +147,7 @@ def _interrupted(error: KeyboardInterrupt) -> tuple[str, Status]:
 
 
 @contextmanager
-def told(as_json: bool = False) -> Iterator[None]:
+def handle_errors(as_json: bool = False) -> Iterator[None]:
     """Turn what was foreseen into one line and an exit status; leave faults as they are."""
     _SAVED.clear()
     try:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch, Promises
 from deltarule.engines.checked import CheckedEngine
-from deltarule.engines.choice import engine_name, make_engine, started_engine
 from deltarule.engines.contract import LAWS, ContractReport, check_engine
-from deltarule.engines.predicting import Predictor, make_predictor
+from deltarule.engines.predictors import Predictor, make_predictor
 from deltarule.engines.reference import ReferenceEngine
+from deltarule.engines.registry import engine_name, make_engine, started_engine
 
 __all__ = [
     "LAWS",

@@ -275,7 +275,7 @@ class Engine(abc.ABC):
         """Write ``averaged_theta`` into an array; an engine may do so without a copy between."""
         out[...] = self.averaged_theta
 
-    def surrender(self, *, with_theta: bool) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+    def release(self, *, with_theta: bool) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
         """``averaged_theta`` if asked for, and ``state()``; it must be loaded anew after it.
 
         An engine whose arrays are large may hand them over without copying.

@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.engines.base import Batch
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import Diverged
-from deltarule.maths.passes import Gradients
+from deltarule.maths.pass_results import Gradients
 
 __all__ = ["CheckedEngine"]
 

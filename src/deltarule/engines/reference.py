@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.engines.base import Batch, Engine, EngineSettings, Promises
 from deltarule.maths import Network, dropout_mask, numpy_namespace
 from deltarule.maths.backprop import cost_and_grad, forward_pass, loss_terms
-from deltarule.maths.passes import Gradients
+from deltarule.maths.pass_results import Gradients
 from deltarule.maths.penalties import penalty_terms
 from deltarule.optimizers import StepInfo, average, clip_by_norm
 

@@ -17,15 +17,21 @@ from sklearn.utils.validation import _check_sample_weight
 
 from deltarule.engines import Engine
 from deltarule.errors import InputError
-from deltarule.estimators.going_on import OptimizerMemory
-from deltarule.estimators.mlp_predicting import PredictingMLP
-from deltarule.estimators.parameters import (
+from deltarule.estimators.incremental import OptimizerMemory
+from deltarule.estimators.mlp_predict import PredictingMLP
+from deltarule.estimators.parameter_checks import (
     CONSTRAINTS,
     check_dropout,
     hidden_widths,
     plain_parameters,
 )
 from deltarule.estimators.scoring import Scoring
+from deltarule.estimators.sklearn_helpers import (
+    ShuffledOrder,
+    print_epoch,
+    source,
+    with_source,
+)
 from deltarule.estimators.sklearn_rules import (
     NoImprovement,
     refuse_planned,
@@ -33,15 +39,9 @@ from deltarule.estimators.sklearn_rules import (
     schedule_record,
     tolerance,
 )
-from deltarule.estimators.sources import (
-    ShuffledOrder,
-    print_epoch,
-    source,
-    with_source,
-)
-from deltarule.estimators.threads import blas_threads_for
 from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
 from deltarule.optimizers import Rule
+from deltarule.tabular.threads import blas_threads_for
 from deltarule.training import EpochRecord, History, TrainingResult, train
 
 __all__ = ["DTYPES", "BaseMLP"]

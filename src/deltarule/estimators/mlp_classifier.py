@@ -19,12 +19,12 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from deltarule.engines import Predictor
 from deltarule.errors import InputError
-from deltarule.estimators.labels import ClassPredictor, LabelCoding
+from deltarule.estimators.class_weights import class_weights, weights_of_rows
 from deltarule.estimators.mlp_base import BaseMLP
 from deltarule.estimators.sklearn_rules import check_loss_of_classes, loss_record, store_parameters
 from deltarule.estimators.soft_targets import soft_classes, soft_labels, soft_shares
-from deltarule.estimators.weighing import class_weights, weights_of_rows
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss
+from deltarule.tabular.labels import ClassPredictor, LabelCoding
 
 __all__ = ["MLPClassifier"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.estimators.sources import is_sparse
+from deltarule.estimators.sklearn_helpers import is_sparse
 
 __all__ = ["soft_classes", "soft_labels", "soft_shares"]
 

@@ -23,16 +23,16 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from deltarule.explain.advice import Advice
 from deltarule.explain.agreement import Agreement
 from deltarule.explain.attributions import Attributions, attribute
 from deltarule.explain.derivation import Derivation, Remainder
 from deltarule.explain.explanation import Explanation, explain
-from deltarule.explain.gradient_lens import GradientLens, HardRow, lens
-from deltarule.explain.measures import LayerMeasures, Measured
+from deltarule.explain.lens.advice import Advice
+from deltarule.explain.lens.gradient_lens import GradientLens, HardRow, lens
+from deltarule.explain.lens.measures import LayerMeasures, Measured
 from deltarule.explain.rulebook import RecordedRule, record_rule
 from deltarule.explain.subject import Column, Names, StepTaken, Subject
-from deltarule.explain.subjects import subject_of
+from deltarule.explain.subject_builders import subject_of
 
 __all__ = [
     "Advice",

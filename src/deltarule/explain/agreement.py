@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.bench import LARGEST_TOLERANCE
-from deltarule.engines.cases import block_scales
-from deltarule.explain.numbers import number_text
+from deltarule.engines.contract.cases import block_scales
+from deltarule.engines.contract.harness import LARGEST_TOLERANCE
+from deltarule.explain.number_format import number_text
 from deltarule.explain.subject import Subject
 
 __all__ = ["Agreement", "agreement_of"]

@@ -21,14 +21,14 @@ import numpy as np
 
 from deltarule.engines import Batch
 from deltarule.errors import InputError
-from deltarule.explain.numbers import short
+from deltarule.explain.fast_passes import quick_engine
+from deltarule.explain.number_format import short
 from deltarule.explain.path_integral import integrated
-from deltarule.explain.quick import quick_engine
 from deltarule.explain.subject import Subject
-from deltarule.explain.subjects import subject_of
+from deltarule.explain.subject_builders import subject_of
 from deltarule.maths import Loss, Network, numpy_namespace
 from deltarule.maths.backprop import forward_pass, loss_terms
-from deltarule.maths.inputs import check_rows
+from deltarule.maths.input_checks import check_rows
 
 __all__ = ["Attributions", "attribute", "attributions_of"]
 

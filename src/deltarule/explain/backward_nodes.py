@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.explain.derivation import Derivation, added
 from deltarule.explain.forward_nodes import ForwardNodes, given, summed
-from deltarule.explain.numbers import number_box
+from deltarule.explain.number_format import number_box
 from deltarule.explain.symbols import Mark, dotted, partial, plain
 from deltarule.maths.printing.boxes import Apply, Box, Fenced, Number, Partial, Symbol, Terms, Words
 

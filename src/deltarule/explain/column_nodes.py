@@ -7,7 +7,7 @@ from typing import Any
 from deltarule.errors import InputError
 from deltarule.explain.backward_nodes import Factor, product_of
 from deltarule.explain.derivation import Derivation
-from deltarule.explain.numbers import number_text
+from deltarule.explain.number_format import number_text
 from deltarule.explain.subject import Column
 from deltarule.explain.symbols import Mark, dotted
 from deltarule.explain.update_nodes import UpdateNodes

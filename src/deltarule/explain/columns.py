@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.explain.derivation import Derivation
-from deltarule.explain.numbers import fenced_number, number_box, number_text
+from deltarule.explain.number_format import fenced_number, number_box, number_text
 from deltarule.explain.subject import Column, Target
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box, Fraction, Terms, Words

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.numbers import DIGITS, product_box, sum_box
+from deltarule.explain.number_format import DIGITS, product_box, sum_box
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box
 
@@ -215,7 +215,7 @@ class Derivation:
         digits : int
             Decimals of a number.
         """
-        from deltarule.explain.plaintext import tree_text
+        from deltarule.explain.render.text import tree_text
 
         return tree_text(self, *check_limits(depth, terms, digits))
 
@@ -231,7 +231,7 @@ class Derivation:
 
         A document of your own needs the package amsmath.
         """
-        from deltarule.explain.tex import document, tree_latex
+        from deltarule.explain.render.latex import document, tree_latex
 
         body = tree_latex(self, *check_limits(depth, terms, digits))
         return document([body]) if standalone else body
@@ -243,12 +243,12 @@ class Derivation:
 
         A number that is not finite is a string.
         """
-        from deltarule.explain.plaintext import tree_dict
+        from deltarule.explain.render.text import tree_dict
 
         return tree_dict(self, *check_limits(depth, terms, digits))
 
     def _repr_html_(self) -> str:
-        from deltarule.explain.htmltree import tree_html
+        from deltarule.explain.render.html import tree_html
 
         return tree_html(self, DEPTH, TERMS, DIGITS)
 

@@ -12,11 +12,11 @@ from deltarule.explain import overview
 from deltarule.explain.agreement import Agreement, agreement_of
 from deltarule.explain.column_nodes import ColumnNodes
 from deltarule.explain.derivation import DEPTH, TERMS, Derivation, check_limits
-from deltarule.explain.figures import Figures
-from deltarule.explain.numbers import DIGITS
+from deltarule.explain.intermediates import Figures
+from deltarule.explain.number_format import DIGITS
 from deltarule.explain.rulebook import RecordedRule
 from deltarule.explain.subject import Names, Subject
-from deltarule.explain.subjects import subject_of
+from deltarule.explain.subject_builders import subject_of
 from deltarule.maths import GradientReport, Trace, check_gradient
 
 __all__ = ["Explanation", "explain"]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.explain.derivation import Derivation
-from deltarule.explain.figures import Figures
+from deltarule.explain.formula_at_point import Written, recorded_activation, recorded_loss, uses
+from deltarule.explain.intermediates import Figures
 from deltarule.explain.subject import Column
 from deltarule.explain.symbols import Mark, Symbols, dotted, plain
-from deltarule.explain.written import Written, recorded_activation, recorded_loss, uses
 from deltarule.maths.printing.boxes import Big, Box, Fraction, Power, Scripted, Symbol, Terms
 
 __all__ = ["ForwardNodes", "given", "summed"]

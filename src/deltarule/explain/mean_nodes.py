@@ -10,7 +10,7 @@ from deltarule.explain.backward_nodes import BackwardNodes
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.forward_nodes import given, summed
 from deltarule.explain.symbols import Mark, dotted, partial, plain
-from deltarule.maths.inputs import normalised
+from deltarule.maths.input_checks import normalised
 from deltarule.maths.printing.boxes import Big, Box, Fraction, Number, Partial, Scripted, Symbol
 
 __all__ = ["MeanNodes"]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from deltarule.explain.derivation import Derivation
-from deltarule.explain.htmltree import framed, tree_html, words_html
-from deltarule.explain.numbers import json_number, number_text
-from deltarule.explain.plaintext import tree_dict, tree_text
-from deltarule.explain.tex import document, tree_latex
+from deltarule.explain.number_format import json_number, number_text
+from deltarule.explain.render.html import framed, tree_html, words_html
+from deltarule.explain.render.latex import document, tree_latex
+from deltarule.explain.render.text import tree_dict, tree_text
 from deltarule.maths.printing.markup import box_text
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from deltarule.errors import InputError
+from deltarule.explain.formula_at_point import short_constant
 from deltarule.explain.symbols import Mark
-from deltarule.explain.written import short_constant
 from deltarule.maths import RecordedFormula
 from deltarule.maths.printing.boxes import Box, Symbol, Terms, Where
 from deltarule.maths.printing.layout import layout
 from deltarule.maths.printing.markup import box_latex, box_mathml, box_text
-from deltarule.maths.recording import Node, RecordingNamespace, reachable
+from deltarule.maths.symbolic import Expr, RecordingNamespace, reachable
 from deltarule.optimizers import RULES, Rule, StepInfo
 
 __all__ = ["RecordedRule", "record_rule", "rule_mark"]
@@ -165,7 +165,7 @@ def _recorded(
 ) -> RecordedRule:
     xp = RecordingNamespace()
     theta, g = xp.variable("theta"), xp.variable("g")
-    slots: dict[str, Node] = {}
+    slots: dict[str, Expr] = {}
     arguments = ["theta", "g"]
     for slot in rule.slots:
         if slot.kind == "theta":
@@ -200,7 +200,7 @@ def _recorded(
 
 
 def _steps(
-    rule: Rule, results: dict[str, Node], slots: dict[str, Node]
+    rule: Rule, results: dict[str, Expr], slots: dict[str, Expr]
 ) -> list[tuple[str, RecordedFormula]]:
     """Intermediate results by name, in the order of making, and θ at the end."""
     root = results["theta"]
@@ -227,14 +227,14 @@ def _steps(
     return [*out, ("theta", _cut(root, named, before))]
 
 
-def _used_twice(inside: list[Node], named: dict[int, str], root: Node) -> list[Node]:
+def _used_twice(inside: list[Expr], named: dict[int, str], root: Expr) -> list[Expr]:
     """Longer parts of θ's own expression that stand in it more than once."""
     users: dict[int, int] = {}
     for node in reachable([root], stop=lambda n: n is not root and n.index in named):
         for argument in node.args:
             users[argument.index] = users.get(argument.index, 0) + 1
 
-    def long(node: Node) -> bool:
+    def long(node: Expr) -> bool:
         return node.op not in _LEAVES and not node.truth and len(reachable([node])) > 5
 
     return [
@@ -244,13 +244,13 @@ def _used_twice(inside: list[Node], named: dict[int, str], root: Node) -> list[N
     ]
 
 
-def _cut(root: Node, named: dict[int, str], before: dict[int, str]) -> RecordedFormula:
+def _cut(root: Expr, named: dict[int, str], before: dict[int, str]) -> RecordedFormula:
     """The expression with names for the intermediate results that are in it."""
     space = RecordingNamespace()
-    made: dict[int, Node] = {}
+    made: dict[int, Expr] = {}
     names: list[str] = []
 
-    def variable(name: str) -> Node:
+    def variable(name: str) -> Expr:
         if name not in names:
             names.append(name)
         return space.variable(name)
@@ -274,7 +274,7 @@ def _cut(root: Node, named: dict[int, str], before: dict[int, str]) -> RecordedF
     return RecordedFormula("step", arguments, {"value": value}, True)
 
 
-def _rule_names(node: Node, depth: int) -> Box | None:
+def _rule_names(node: Expr, depth: int) -> Box | None:
     if node.op == "constant":
         return short_constant(node.data)
     return rule_mark(node.data).box if node.op == "variable" else None

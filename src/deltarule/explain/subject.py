@@ -18,8 +18,8 @@ from deltarule.engines import EngineSettings
 from deltarule.errors import InputError
 from deltarule.maths import Network, Trace, numpy_namespace
 from deltarule.maths.backprop import cost_and_grad, forward_pass, traced
-from deltarule.maths.inputs import check_rows, check_weights, normalised
-from deltarule.maths.passes import ForwardPass, Gradients
+from deltarule.maths.input_checks import check_rows, check_weights, normalised
+from deltarule.maths.pass_results import ForwardPass, Gradients
 from deltarule.maths.penalties import penalty_terms
 
 __all__ = ["Column", "Names", "StepTaken", "Subject", "Target", "WiderRows", "slots_of"]

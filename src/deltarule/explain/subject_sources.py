@@ -16,7 +16,7 @@ from deltarule.optimizers import RULES, Rule
 from deltarule.tables import Table, TypedColumns, apply_schema
 
 if TYPE_CHECKING:
-    from deltarule.estimators import TableModel
+    from deltarule.tabular import TableModel
 
 __all__ = ["Source", "of_estimator", "of_step", "of_table"]
 

@@ -17,15 +17,15 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.explain.backward_nodes import Factor, product_of
 from deltarule.explain.derivation import Derivation, added
+from deltarule.explain.formula_at_point import Written, evaluated
 from deltarule.explain.forward_nodes import given
 from deltarule.explain.mean_nodes import MeanNodes
-from deltarule.explain.numbers import number_text, same_shown
+from deltarule.explain.number_format import number_text, same_shown
 from deltarule.explain.rulebook import RecordedRule, record_rule, rule_mark
 from deltarule.explain.subject import StepTaken
 from deltarule.explain.symbols import Mark, dotted, partial, plain
-from deltarule.explain.written import Written, evaluated
 from deltarule.maths import numpy_namespace
-from deltarule.maths.blocks import Block
+from deltarule.maths.parameter_layout import Block
 from deltarule.maths.printing.boxes import (
     Apply,
     Fenced,

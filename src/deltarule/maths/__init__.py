@@ -6,14 +6,14 @@ without a seed.
 
 from deltarule.maths.activations import ACTIVATIONS, Activation, register_activation
 from deltarule.maths.backprop import Trace, backprop, cost, forward
-from deltarule.maths.blocks import Block
 from deltarule.maths.dropout import dropout_mask
 from deltarule.maths.gradcheck import BlockCheck, GradientReport, check_gradient
 from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.losses import LOSSES, Loss, register_loss
 from deltarule.maths.namespace import ArrayNamespace, jax_namespace, numpy_namespace
 from deltarule.maths.network import Network
-from deltarule.maths.passes import ForwardPass, PerSample
+from deltarule.maths.parameter_layout import Block
+from deltarule.maths.pass_results import ForwardPass, PerSample
 from deltarule.maths.penalties import PENALTIES, Penalty, penalty
 from deltarule.maths.printing import (
     RecordedActivation,

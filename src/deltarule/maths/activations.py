@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from deltarule.errors import InputError
-from deltarule.maths.derived import functions_of_activation
+from deltarule.maths.derived_formulas import functions_of_activation
 from deltarule.records import Record, Registry
 
 __all__ = ["ACTIVATIONS", "Activation", "BoundActivation", "register_activation"]

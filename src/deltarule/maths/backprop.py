@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.maths.inputs import check_rows, check_weights, normalised
+from deltarule.maths.input_checks import check_rows, check_weights, normalised
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network, bound_formulas
-from deltarule.maths.passes import ForwardPass, Gradients, PerSample
+from deltarule.maths.pass_results import ForwardPass, Gradients, PerSample
 
 __all__ = [
     "Trace",

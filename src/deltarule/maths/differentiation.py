@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.maths.recording import REDUCTIONS, Node, RecordingNamespace, reachable
+from deltarule.maths.symbolic import REDUCTIONS, Expr, RecordingNamespace, reachable
 
 __all__ = ["evaluate", "gradient_of_sum", "partial_derivative"]
 
@@ -39,7 +39,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
-def gradient_of_sum(term: Node, variable: Node, weight: Node | None = None) -> Node:
+def gradient_of_sum(term: Expr, variable: Expr, weight: Expr | None = None) -> Expr:
     r"""Σ_k weight_k ∂term_k/∂x_j, for an expression that may look across outputs.
 
     .. math:: \frac{\partial}{\partial x_j} \sum_k u_k\, t(x_k, s, m, \dots)
@@ -51,16 +51,16 @@ def gradient_of_sum(term: Node, variable: Node, weight: Node | None = None) -> N
 
     Parameters
     ----------
-    term : Node
+    term : Expr
         t, with a value for each output.
-    variable : Node
+    variable : Expr
         x.
-    weight : Node, optional
+    weight : Expr, optional
         u; 1 if left out, so that the derivative of a loss C_i = Σ_k t_k comes out.
 
     Returns
     -------
-    Node
+    Expr
         Of the same recording.
 
     Raises
@@ -83,8 +83,8 @@ def gradient_of_sum(term: Node, variable: Node, weight: Node | None = None) -> N
 
 
 def _from_one_side(
-    differentiate: Callable[[_Rules], Node], xp: RecordingNamespace, variable: Node
-) -> Node:
+    differentiate: Callable[[_Rules], Expr], xp: RecordingNamespace, variable: Expr
+) -> Expr:
     """A derivative with |x|' = 0 at 0; or, where kinks may cancel, all of it from the left.
 
     max(z, 0) + log(1 + e^(−|z|)) has no kink, and its derivative at 0 is ½ only if that of |z|
@@ -97,14 +97,14 @@ def _from_one_side(
     return result
 
 
-def _gradient_of_sum(rules: _Rules, term: Node, variable: Node, weight: Node | None) -> Node:
+def _gradient_of_sum(rules: _Rules, term: Expr, variable: Expr, weight: Expr | None) -> Expr:
     xp = term.space
     inner = reachable([term], stop=lambda node: node is variable)
     atoms = [node for node in inner if node.op in REDUCTIONS and node is not variable]
     # ∂(the whole)/∂s of every sum and maximum s; one number for a row.
     adjoint = dict.fromkeys((atom.index for atom in atoms), rules.zero)
 
-    def add_through(expression: Node, factor: Node) -> Node:
+    def add_through(expression: Expr, factor: Expr) -> Expr:
         """Hand ``factor`` · ∂expression/∂s on to every s; gives ``factor`` · ∂expression/∂x."""
         for atom in atoms:
             rate = rules.product(factor, rules.of(expression, atom))
@@ -130,7 +130,7 @@ def _gradient_of_sum(rules: _Rules, term: Node, variable: Node, weight: Node | N
     return result
 
 
-def partial_derivative(node: Node, variable: Node) -> Node:
+def partial_derivative(node: Expr, variable: Expr) -> Expr:
     """∂node/∂variable, output by output; sums and maxima over outputs are held.
 
     Examples
@@ -143,13 +143,13 @@ def partial_derivative(node: Node, variable: Node) -> Node:
     return _from_one_side(lambda rules: rules.of(node, variable), node.space, variable)
 
 
-def evaluate(xp: Any, roots: list[Node], known: Mapping[int, Any]) -> list[Any]:
+def evaluate(xp: Any, roots: list[Expr], known: Mapping[int, Any]) -> list[Any]:
     """Recorded expressions over any array namespace.
 
     Parameters
     ----------
     xp : ArrayNamespace
-    roots : list of Node
+    roots : list of Expr
         What is wanted.
     known : mapping of int to array
         The variables' values, by the node's index.
@@ -171,7 +171,7 @@ def evaluate(xp: Any, roots: list[Node], known: Mapping[int, Any]) -> list[Any]:
     return [found[root.index] for root in roots]
 
 
-def _value(xp: Any, node: Node, args: list[Any], spread: Any) -> Any:
+def _value(xp: Any, node: Expr, args: list[Any], spread: Any) -> Any:
     if node.op == "constant":
         return node.data
     if node.op == "symbol":
@@ -189,7 +189,7 @@ def _value(xp: Any, node: Node, args: list[Any], spread: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _is(node: Node, number: float) -> bool:
+def _is(node: Expr, number: float) -> bool:
     return node.op == "constant" and bool(node.data == number)
 
 
@@ -216,28 +216,28 @@ class _Rules:
     leaves no 0 · ∞ behind.
     """
 
-    def __init__(self, xp: RecordingNamespace, variable: Node, *, one_sided: bool = False) -> None:
+    def __init__(self, xp: RecordingNamespace, variable: Expr, *, one_sided: bool = False) -> None:
         self.xp, self.variable, self.one_sided = xp, variable, one_sided
         self.met: set[str] = set()  # the kinds of kinks that the expression may have
         self.zero, self.one = xp.number(0), xp.number(1)
-        self.found: dict[tuple[int, int], Node] = {}
+        self.found: dict[tuple[int, int], Expr] = {}
 
     # -- arithmetic that knows 0 and 1 --------------------------------------------------
 
-    def is_zero(self, a: Node) -> bool:
+    def is_zero(self, a: Expr) -> bool:
         return _is(a, 0)
 
-    def sum(self, a: Node, b: Node) -> Node:
+    def sum(self, a: Expr, b: Expr) -> Expr:
         if _is(a, 0):
             return b
         return a if _is(b, 0) else self.xp.apply("add", a, b)
 
-    def difference(self, a: Node, b: Node) -> Node:
+    def difference(self, a: Expr, b: Expr) -> Expr:
         if _is(b, 0):
             return a
         return self.negative(b) if _is(a, 0) else self.xp.apply("subtract", a, b)
 
-    def product(self, a: Node, b: Node) -> Node:
+    def product(self, a: Expr, b: Expr) -> Expr:
         if _is(a, 0) or _is(b, 0):
             return self.zero
         if _is(a, 1):
@@ -248,20 +248,20 @@ class _Rules:
             return self.negative(b)
         return self.negative(a) if _is(b, -1) else self.xp.apply("multiply", a, b)
 
-    def quotient(self, a: Node, b: Node) -> Node:
+    def quotient(self, a: Expr, b: Expr) -> Expr:
         return a if _is(a, 0) or _is(b, 1) else self.xp.apply("divide", a, b)
 
-    def negative(self, a: Node) -> Node:
+    def negative(self, a: Expr) -> Expr:
         if a.op == "constant":
             return self.xp.number(-a.data) if a.data != 0 else a
         return a.args[0] if a.op == "negative" else self.xp.apply("negative", a)
 
     # -- ∂node/∂x -----------------------------------------------------------------------
 
-    def of(self, node: Node, x: Node) -> Node:
+    def of(self, node: Expr, x: Expr) -> Expr:
         """∂node/∂x; what is not x, but a sum or maximum over outputs or the variable, is held."""
 
-        def held(part: Node) -> bool:
+        def held(part: Expr) -> bool:
             return part is x or part is self.variable or part.op in REDUCTIONS
 
         for part in reachable([node], stop=held):
@@ -276,7 +276,7 @@ class _Rules:
                 self.found[key] = self._by_rule(part, x)
         return self.found[(node.index, x.index)]
 
-    def _by_rule(self, node: Node, x: Node) -> Node:
+    def _by_rule(self, node: Expr, x: Expr) -> Expr:
         rates = [self.found[(arg.index, x.index)] for arg in node.args]
         if all(_is(rate, 0) for rate in rates):
             return self.zero
@@ -290,62 +290,62 @@ class _Rules:
                 "expected a value made of other operations, or a formula that gives the "
                 "derivative too"
             )
-        derivative: Node = rule(node, *node.args, *rates)
+        derivative: Expr = rule(node, *node.args, *rates)
         return derivative
 
-    def _add(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _add(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self.sum(da, db)
 
-    def _subtract(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _subtract(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self.difference(da, db)
 
-    def _negative(self, node: Node, a: Node, da: Node) -> Node:
+    def _negative(self, node: Expr, a: Expr, da: Expr) -> Expr:
         return self.negative(da)
 
-    def _multiply(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _multiply(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         if a is b:
             return self.product(self.product(self.xp.number(2), a), da)
         return self.sum(self.product(da, b), self.product(a, db))
 
-    def _divide(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _divide(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self.difference(self.quotient(da, b), self.product(node, self.quotient(db, b)))
 
-    def _exp(self, node: Node, a: Node, da: Node) -> Node:
+    def _exp(self, node: Expr, a: Expr, da: Expr) -> Expr:
         return self.product(node, da)
 
-    def _expm1(self, node: Node, a: Node, da: Node) -> Node:
+    def _expm1(self, node: Expr, a: Expr, da: Expr) -> Expr:
         return self.product(self.xp.apply("exp", a), da)
 
-    def _log(self, node: Node, a: Node, da: Node) -> Node:
+    def _log(self, node: Expr, a: Expr, da: Expr) -> Expr:
         return self.quotient(da, a)
 
-    def _log1p(self, node: Node, a: Node, da: Node) -> Node:
+    def _log1p(self, node: Expr, a: Expr, da: Expr) -> Expr:
         return self.quotient(da, 1 + a)
 
-    def _tanh(self, node: Node, a: Node, da: Node) -> Node:
+    def _tanh(self, node: Expr, a: Expr, da: Expr) -> Expr:
         # 1/cosh² from e^−2|a|: 1 − tanh² has lost its digits at |a| = 19.
         e = self.xp.apply("exp", -2 * abs(a))
         return self.product(4 * e / (1 + e * (2 + e)), da)
 
-    def _sqrt(self, node: Node, a: Node, da: Node) -> Node:
+    def _sqrt(self, node: Expr, a: Expr, da: Expr) -> Expr:
         return self.quotient(da, 2 * node)
 
-    def _abs(self, node: Node, a: Node, da: Node) -> Node:
+    def _abs(self, node: Expr, a: Expr, da: Expr) -> Expr:
         self.met.add("abs")
         if not self.one_sided:
             return self.product(self.xp.apply("sign", a), da)
         return self._larger(a, self.negative(a), da, self.negative(da), "minimum")
 
-    def _sign(self, node: Node, a: Node, da: Node) -> Node:
+    def _sign(self, node: Expr, a: Expr, da: Expr) -> Expr:
         return self.zero
 
-    def _maximum(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _maximum(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self._larger(a, b, da, db, "minimum")
 
-    def _minimum(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _minimum(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self._larger(b, a, da, db, "maximum")
 
-    def _larger(self, a: Node, b: Node, da: Node, db: Node, at_tie: str) -> Node:
+    def _larger(self, a: Expr, b: Expr, da: Expr, db: Expr, at_tie: str) -> Expr:
         """da where a > b, db where a < b, and at a tie the smaller or larger of them."""
         if da is db:
             return da
@@ -356,7 +356,7 @@ class _Rules:
         tie = self.xp.apply(at_tie, da, db)
         return self.xp.where(a > b, da, self.xp.where(a < b, db, tie))
 
-    def _where(self, condition: Node, rise: Node, da: Node, db: Node) -> Node:
+    def _where(self, condition: Expr, rise: Expr, da: Expr, db: Expr) -> Expr:
         """da where the condition holds, else db; where it turns, the one from the left."""
         if da is db:
             return da
@@ -369,46 +369,46 @@ class _Rules:
 
     # -- the shared functions -----------------------------------------------------------
 
-    def _exp_difference(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _exp_difference(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self.product(node, self.difference(da, db))
 
-    def _times_exp(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _times_exp(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self.xp.apply("times_exp", self.sum(da, self.product(a, db)), b)
 
-    def _times_normal_pdf(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _times_normal_pdf(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self._pdf(self.difference(da, self.product(self.product(a, b), db)), b)
 
-    def _normal_pdf(self, node: Node, a: Node, da: Node) -> Node:
+    def _normal_pdf(self, node: Expr, a: Expr, da: Expr) -> Expr:
         return self._pdf(self.negative(self.product(a, da)), a)
 
-    def _times_normal_cdf(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _times_normal_cdf(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         if a is b:
             return self.product(self.xp.apply("gelu_slope", a), da)
         first = self.zero if _is(da, 0) else self.xp.apply("times_normal_cdf", da, b)
         return self.sum(first, self._pdf(self.product(a, db), b))
 
-    def _normal_cdf(self, node: Node, a: Node, da: Node) -> Node:
+    def _normal_cdf(self, node: Expr, a: Expr, da: Expr) -> Expr:
         return self._pdf(da, a)
 
-    def _gelu_slope(self, node: Node, a: Node, da: Node) -> Node:
+    def _gelu_slope(self, node: Expr, a: Expr, da: Expr) -> Expr:
         return self._pdf(self.product(2 - a * a, da), a)
 
-    def _pdf(self, factor: Node, at: Node) -> Node:
+    def _pdf(self, factor: Expr, at: Expr) -> Expr:
         return factor if _is(factor, 0) else self.xp.apply("times_normal_pdf", factor, at)
 
-    def _xlogy(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _xlogy(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self.sum(
             da if _is(da, 0) else self.product(self.xp.apply("log", b), da),
             self.product(self._share(a, b), db),
         )
 
-    def _xlog1py(self, node: Node, a: Node, b: Node, da: Node, db: Node) -> Node:
+    def _xlog1py(self, node: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self.sum(
             da if _is(da, 0) else self.product(self.xp.apply("log1p", b), da),
             self.product(self._share(a, 1 + b), db),
         )
 
-    def _share(self, a: Node, b: Node) -> Node:
+    def _share(self, a: Expr, b: Expr) -> Expr:
         """a/b, and 0 where a = 0 whatever b is."""
         none = a == 0
         return self.xp.where(none, 0 * a, a / self.xp.where(none, 1 + 0 * a, b))

@@ -26,9 +26,9 @@ import numpy as np
 
 from deltarule.errors import GradientMismatch, InputError
 from deltarule.maths.backprop import Masks, backprop, forward_pass
-from deltarule.maths.differences import COARSE, DifferencedCost, difference
-from deltarule.maths.formulacheck import wrong_formula
-from deltarule.maths.inputs import check_rows, check_weights, normalised
+from deltarule.maths.finite_differences import COARSE, DifferencedCost, difference
+from deltarule.maths.formula_check import wrong_formula
+from deltarule.maths.input_checks import check_rows, check_weights, normalised
 from deltarule.maths.network import Network
 
 __all__ = ["BlockCheck", "GradientReport", "check_gradient"]

@@ -3,8 +3,8 @@
 ``formula(xp, **parameters)`` returns one function of (a, y) that gives, for every
 output j, the pair (term of C_i, ∂C_i/∂a_j). Value and derivative cannot disagree:
 they come out together. It may also give the term alone; its derivative is then worked
-out from what the formula does (:mod:`deltarule.maths.derived`). C_i is the *sum* of the terms
-over outputs; nothing is ever averaged here, and 1/N lives in the sample weights.
+out from what the formula does (:mod:`deltarule.maths.derived_formulas`). C_i is the *sum*
+of the terms over outputs; nothing is ever averaged here, and 1/N lives in the sample weights.
 
 A loss that has a natural output activation also has a *fused* formula, a function
 of (z, y) that gives (term, ∂C_i/∂z_j): what a formula of ``a`` has lost — a logistic
@@ -23,7 +23,7 @@ import numpy as np
 from deltarule.errors import IncompatiblePair, InputError
 from deltarule.maths.activations import Activation
 from deltarule.maths.arrays import numeric
-from deltarule.maths.derived import terms_of_loss
+from deltarule.maths.derived_formulas import terms_of_loss
 from deltarule.maths.loss_formulas import (
     Terms,
     absolute_error,
@@ -41,7 +41,7 @@ from deltarule.maths.loss_formulas import (
     weighted_log_loss,
     weighted_log_loss_logistic,
 )
-from deltarule.maths.lossparameters import checked_parameters
+from deltarule.maths.loss_parameters import checked_parameters
 from deltarule.maths.targets import check_targets, one_hot
 from deltarule.records import Record, Registry
 

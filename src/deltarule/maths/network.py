@@ -14,11 +14,11 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.maths.activations import ACTIVATIONS, Activation
-from deltarule.maths.blocks import Block, lay_out, runs_of
+from deltarule.maths.formula_shapes import check_activation, check_loss
 from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import float_dtype
-from deltarule.maths.shapes import check_activation, check_loss
+from deltarule.maths.parameter_layout import Block, lay_out, runs_of
 from deltarule.records import whole_number
 
 __all__ = ["Network", "auto_initializer", "bound_formulas"]
@@ -326,12 +326,12 @@ class Network:
         return net.with_changes(frozen=mask)
 
     def __getstate__(self) -> dict[str, Any]:
-        from deltarule.maths.formulamarks import with_marks
+        from deltarule.maths.formula_fingerprint import with_marks
 
         return with_marks(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from deltarule.maths.formulamarks import without_marks
+        from deltarule.maths.formula_fingerprint import without_marks
 
         self.__dict__.update(without_marks(state))
 

@@ -48,7 +48,7 @@ class StepInfo(NamedTuple):
     t : int
         The number of this step, from 1. An integer also where it is traced.
     learning_rate : float
-        η, schedule included. Traced: in θ's type, or a Python number outside.
+        η, schedule included. A traced value: in θ's type, or a Python number outside.
     cost : float, optional
         C at the θ where g was taken, penalty included.
     weights : array of bool, optional

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.optimizers import curves
+from deltarule.optimizers import schedule_formulas as formulas
 from deltarule.optimizers.loss_curve import LossCurve
 from deltarule.records import Record, Registry, whole_number
 
@@ -275,11 +275,13 @@ def _read_node(node: ast.expr, text: str) -> Any:
 
 SCHEDULES: ScheduleRegistry = ScheduleRegistry("schedule", Schedule)
 
-SCHEDULES.register(Schedule("constant", curves.constant, summary="always the same rate", latex="1"))
+SCHEDULES.register(
+    Schedule("constant", formulas.constant, summary="always the same rate", latex="1")
+)
 SCHEDULES.register(
     Schedule(
         "step",
-        curves.step,
+        formulas.step,
         {"every": 10, "gamma": 0.5},
         summary="lowered every so many epochs",
         latex=r"\gamma^{\lfloor e / k \rfloor}",
@@ -288,7 +290,7 @@ SCHEDULES.register(
 SCHEDULES.register(
     Schedule(
         "inverse_scaling",
-        curves.inverse_scaling,
+        formulas.inverse_scaling,
         {"power": 0.5, "scale": 1.0, "per": "epoch"},
         summary="falls as a power of the time passed",
         latex=r"(1 + c\,u)^{-p}",
@@ -297,7 +299,7 @@ SCHEDULES.register(
 SCHEDULES.register(
     Schedule(
         "exponential",
-        curves.exponential,
+        formulas.exponential,
         {"gamma": 0.95},
         summary="falls by the same factor every epoch, evenly over its steps",
         latex=r"\gamma^{e}",
@@ -306,7 +308,7 @@ SCHEDULES.register(
 SCHEDULES.register(
     Schedule(
         "cosine",
-        curves.cosine,
+        formulas.cosine,
         {"final": 0.0},
         summary="half a cosine wave down to a last fraction",
         latex=r"f + (1-f)\,\frac{1+\cos \pi p}{2}",
@@ -315,7 +317,7 @@ SCHEDULES.register(
 SCHEDULES.register(
     Schedule(
         "cosine_restarts",
-        curves.cosine_restarts,
+        formulas.cosine_restarts,
         {"first": 10, "factor": 2.0, "final": 0.0, "decay": 1.0},
         summary="half cosine waves, each longer than the one before it and back at the full rate",
         latex=r"d^i \left(f + (1-f)\,\frac{1+\cos \pi (e - E_i)/T_i}{2}\right)",
@@ -324,7 +326,7 @@ SCHEDULES.register(
 SCHEDULES.register(
     Schedule(
         "one_cycle",
-        curves.one_cycle,
+        formulas.one_cycle,
         {"warmup": 0.3, "start": 0.04, "final": 4e-6},
         summary="up in the first part of training, and all the way down in the rest",
         latex=(
@@ -336,7 +338,7 @@ SCHEDULES.register(
 SCHEDULES.register(
     Schedule(
         "warmup",
-        curves.warmup,
+        formulas.warmup,
         {"epochs": 1.0, "start": 0.0, "then": "constant"},
         nested=("then",),
         summary="a straight rise, and then another schedule",
@@ -346,7 +348,7 @@ SCHEDULES.register(
 SCHEDULES.register(
     Schedule(
         "sequence",
-        curves.sequence,
+        formulas.sequence,
         {"parts": ("constant",), "epochs": (), "scales": ()},
         nested=("parts",),
         summary="one schedule after the other",
@@ -356,7 +358,7 @@ SCHEDULES.register(
 SCHEDULES.register(
     Schedule(
         "reduce_on_plateau",
-        curves.reduce_on_plateau,
+        formulas.reduce_on_plateau,
         {
             "factor": 0.1,
             "patience": 10,

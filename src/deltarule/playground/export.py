@@ -85,7 +85,7 @@ def _model(snapshot: Snapshot) -> bytes:
         folder = Path(place, f"{snapshot.settings.data}.model")
         if isinstance(data, TableData):
             # It brings scikit-learn, which a server can start without.
-            from deltarule.estimators import TableModel
+            from deltarule.tabular import TableModel
 
             model = Model(snapshot.net, snapshot.theta, snapshot.history)
             report = {

@@ -17,7 +17,7 @@ from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.playground.data import Data
 from deltarule.playground.settings import RunSettings, network_for
 from deltarule.training import Batches, EpochRecord, History, StopFlag
-from deltarule.training.arguments import divided
+from deltarule.training.arguments import split_data
 from deltarule.training.batches import pieces
 from deltarule.training.steps import StepRun
 
@@ -208,7 +208,7 @@ def started_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Netw
     (2, 2, 5)
     """
     net = network_for(data, settings)
-    parts = divided(net, data.X, data.targets(net), None, data.held, settings.seed)
+    parts = split_data(net, data.X, data.targets(net), None, data.held, settings.seed)
     rule = RULES.get(settings.rule)
     n_rows = len(parts.weights)
     size = settings.batch_size

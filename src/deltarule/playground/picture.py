@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.explain.spread import spread
+from deltarule.explain.subsample import spread
 from deltarule.optimizers import RULES
 from deltarule.playground.data import BUILTIN, Target
 from deltarule.playground.frames import packed

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.spread import spread
+from deltarule.explain.subsample import spread
 from deltarule.playground.data import Axis, Data
 
 __all__ = ["SIDE", "Plane", "class_shares", "plane_for", "points", "suggested_axes", "surface"]

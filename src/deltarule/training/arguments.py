@@ -11,7 +11,7 @@ from deltarule.errors import InputError, UnknownName
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse, numeric
 from deltarule.maths.dropout import per_layer
-from deltarule.maths.inputs import check_rows, check_weights
+from deltarule.maths.input_checks import check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
 from deltarule.records import plain, real_number, whole_number
 from deltarule.training.batches import Rows, RowSource, SparseRows, split_rows
@@ -26,12 +26,12 @@ __all__ = [
     "checked_data",
     "checked_rate",
     "checked_theta",
-    "divided",
     "dropout_setting",
     "method",
     "own_validation",
     "refuse_steps_settings",
     "row_numbers",
+    "split_data",
     "stopping_criteria",
     "whole",
 ]
@@ -174,7 +174,7 @@ class Divided(NamedTuple):
         return self.whole.s if self.rows is None else self.whole.s[self.rows]
 
 
-def divided(
+def split_data(
     net: Network, X: Any, Y: Any, sample_weight: Any, validation: Any, seed: int
 ) -> Divided:
     """The rows to train on, and those held out; of X neither is copied."""

@@ -15,7 +15,7 @@ from deltarule.optimizers import SCHEDULES, Minimizer, Rule, Schedule
 from deltarule.training import arguments
 from deltarule.training.batches import Batches
 from deltarule.training.interrupt import StopFlag, interruptible
-from deltarule.training.minimizing import MinimizerRun
+from deltarule.training.minimizer_run import MinimizerRun
 from deltarule.training.run import Event, Run, TrainingResult
 from deltarule.training.steps import StepRun
 from deltarule.training.stopping import Stopping
@@ -153,7 +153,7 @@ def train(
     curve = SCHEDULES.get(schedule)
     rate = arguments.checked_rate(learning_rate)
     epochs, seed = arguments.whole("epochs", epochs, 1), arguments.whole("seed", seed, 0)
-    data = arguments.divided(net, X, Y, sample_weight, validation, seed)
+    data = arguments.split_data(net, X, Y, sample_weight, validation, seed)
     batches = Batches(
         *data.whole,
         batch_size=arguments.batch_rows(batch_size, chosen, len(data.weights)),

@@ -15,13 +15,13 @@ from deltarule.engines.threads import usable_threads
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
 from deltarule.training import arguments
-from deltarule.training.bar import Bar
 from deltarule.training.batches import Rows
+from deltarule.training.broadcasting import entries, is_data, networks, one_validation, one_vector
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.loop import train
-from deltarule.training.run import Event, TrainingResult, Watcher
+from deltarule.training.progress_bar import Bar
+from deltarule.training.run import Event, RunCallback, TrainingResult
 from deltarule.training.threads import one_blas_thread, one_of_many
-from deltarule.training.variants import entries, is_data, networks, one_validation, one_vector
 
 __all__ = ["train_many"]
 
@@ -189,7 +189,7 @@ def train_many(
     total = len(each)
     workers = usable_threads() if workers is None else arguments.whole("workers", workers, 1)
     callbacks = arguments.checked_callables("callbacks", callbacks)
-    if any(isinstance(each, Watcher) for each in callbacks):
+    if any(isinstance(each, RunCallback) for each in callbacks):
         raise InputError(
             "callbacks holds a Recorder, which records one run; train_many has many: train the one "
             "that is to be recorded with train, which gives the same bits"
@@ -254,7 +254,7 @@ def _check(net: Network, data: Rows, own: dict[str, Any]) -> None:
     seed = arguments.whole("seed", own["seed"], 0)
     arguments.checked_rate(own["learning_rate"])
     EngineSettings(l2=own["l2"], l1=own["l1"])
-    arguments.divided(net, data, None, own["sample_weight"], own["validation"], seed)
+    arguments.split_data(net, data, None, own["sample_weight"], own["validation"], seed)
     arguments.check_start(own["theta"], own["resume"])
     if own["theta"] is not None:
         arguments.checked_theta(net, own["theta"], seed)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines import Engine, Predictor, make_predictor
-from deltarule.engines.prepared import prepared
+from deltarule.engines.predictor_cache import prepared
 from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import read_bundle, write_bundle
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
-from deltarule.maths.formulamarks import check_formulas, network_marks
-from deltarule.maths.inputs import check_rows
+from deltarule.maths.formula_fingerprint import check_formulas, network_marks
+from deltarule.maths.input_checks import check_rows
 from deltarule.training.batches import SparseRows
 from deltarule.training.history import History
 from deltarule.training.recording import Recording, recording_part

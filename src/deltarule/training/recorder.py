@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.machine import bits_depend_on
+from deltarule.engines.environment import bits_depend_on
 from deltarule.errors import FileError, InputError
-from deltarule.files import check_bundle_place, save_elsewhere
+from deltarule.files import check_bundle_path, save_elsewhere
 from deltarule.records import plain, real_number, whole_number
 from deltarule.training.history import History
 from deltarule.training.recording import KIND, Recording, digest_of_rows, digest_of_theta
-from deltarule.training.run import Event, Run, Watcher
+from deltarule.training.run import Event, Run, RunCallback
 from deltarule.training.steps import StepRun
 
 __all__ = ["Recorder"]
@@ -31,7 +31,7 @@ _SECONDS, _SECONDS_PER_BYTE = 3e-5, 2.5e-9
 _MOST_DIGESTS = 20_000
 
 
-class Recorder(Watcher):
+class Recorder(RunCallback):
     """A callback for :func:`deltarule.train` that keeps checkpoints, to replay any step from.
 
     What it does takes at most ``share`` of the training time: at the end of an epoch it keeps
@@ -126,7 +126,7 @@ class Recorder(Watcher):
                     f"{str(self.folder)!r} exists already; expected a new folder for the "
                     "recording; name another, or remove it"
                 )
-            check_bundle_place(self.folder, KIND)
+            check_bundle_path(self.folder, KIND)
         facts, step = _facts(run), run.steps_in_all
         # Before the first step the rule has carried nothing yet.
         state = {"theta": np.array(run.engine.theta)} if step == 0 else run.engine.state()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines import Batch, Engine, EngineSettings, Epoch, started_engine
-from deltarule.engines.machine import bits_depend_on
+from deltarule.engines.environment import bits_depend_on
 from deltarule.errors import ContractViolation, DataError, InputError
 from deltarule.maths import Network
 from deltarule.training import arguments

@@ -24,7 +24,7 @@ from deltarule.training.history import EpochRecord, History
 from deltarule.training.interrupt import StopFlag
 from deltarule.training.stopping import Stopping
 
-__all__ = ["ALL_DONE", "Event", "Run", "TrainingResult", "Watcher"]
+__all__ = ["ALL_DONE", "Event", "Run", "RunCallback", "TrainingResult"]
 
 ALL_DONE = "all epochs done"
 
@@ -57,7 +57,7 @@ class Event(NamedTuple):
     network: int = 0
 
 
-class Watcher(abc.ABC):
+class RunCallback(abc.ABC):
     """A callback that is told when training begins and ends, too.
 
     It sees the run itself, to look at and not to change.
@@ -178,7 +178,7 @@ class Run(abc.ABC):
 
     def watched(self) -> str:
         """:meth:`go`, and those who watch are told when it begins and ends."""
-        watchers = [each for each in self.callbacks if isinstance(each, Watcher)]
+        watchers = [each for each in self.callbacks if isinstance(each, RunCallback)]
         for watcher in watchers:
             watcher.begin(self)
         try:
@@ -302,7 +302,7 @@ class Run(abc.ABC):
         self._see_that_it_is_usable(self._last_look())
         best = self.best
         if self.owns_engine:
-            theta, state = engine.surrender(with_theta=best is None)
+            theta, state = engine.release(with_theta=best is None)
         else:
             theta, state = np.array(engine.averaged_theta), engine.state()
         if best is not None:

@@ -6,8 +6,8 @@ one branch in each function there; the rest of the driver does not change.
 
 from __future__ import annotations
 
-from deltarule.engines.compiled.calling import call, driver_function, integers
-from deltarule.engines.compiled.fields import (
+from deltarule.engines.compiled.jit import call, driver_function, integers
+from deltarule.engines.compiled.plan_layout import (
     ASKED,
     BACKWARD,
     BACKWARD_FIRST,

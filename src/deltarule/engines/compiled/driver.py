@@ -1,6 +1,6 @@
 """The driver: forward and backward passes for every architecture, compiled once.
 
-It reads a *plan*, an array of 64-bit integers (:mod:`deltarule.engines.compiled.fields`):
+It reads a *plan*, an array of 64-bit integers (:mod:`deltarule.engines.compiled.plan_layout`):
 addresses of arrays and kernels, widths, strides in bytes. It computes with integers only and
 calls kernels by address, so that one compilation of a few seconds serves both types, all
 activations, losses and rules. Numba keeps it on disk and compiles it anew when a file it is
@@ -25,10 +25,10 @@ and the network: each part's gradient is a sum of its own, and the parts' are ad
 
 from __future__ import annotations
 
-from deltarule.engines.compiled.calling import call, driver_function, integers, odd_lines
-from deltarule.engines.compiled.calling import numbers as numbers_of
 from deltarule.engines.compiled.dense import layer_backward, layer_forward, layer_weights
-from deltarule.engines.compiled.fields import (
+from deltarule.engines.compiled.jit import call, driver_function, integers, odd_lines
+from deltarule.engines.compiled.jit import numbers as numbers_of
+from deltarule.engines.compiled.plan_layout import (
     ACT,
     ADD,
     ALONE,
@@ -117,8 +117,8 @@ def meet(plan):
 @driver_function()
 def _share(plan, total):
     """From where to where this member's share of ``total`` goes."""
-    member, members = plan[MEMBER], plan[MEMBERS]
-    return total * member // members, total * (member + 1) // members
+    worker, workers = plan[MEMBER], plan[MEMBERS]
+    return total * worker // workers, total * (worker + 1) // workers
 
 
 @driver_function()

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from deltarule.engines.compiled.code import Code
+from deltarule.engines.compiled.ir_builder import Code
 
 __all__ = ["Elementary"]
 

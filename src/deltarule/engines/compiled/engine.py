@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch, Promises
-from deltarule.engines.compiled import fields as d
-from deltarule.engines.compiled.entries import describe
+from deltarule.engines.compiled import plan_layout as d
+from deltarule.engines.compiled.entry_points import describe
 from deltarule.engines.compiled.plan import Plan
-from deltarule.engines.compiled.scratch import address_of
-from deltarule.engines.compiled.team import Dispatcher, Skipped
+from deltarule.engines.compiled.thread_pool import Dispatcher, Skipped
+from deltarule.engines.compiled.workspace import address_of
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import InputError
 from deltarule.maths import Network
@@ -83,7 +83,7 @@ class CompiledEngine(Engine):
         self._stretch = 1
 
     def __getattr__(self, name: str) -> Any:
-        # Asked only for what is not there: before ``load``, and after ``surrender``.
+        # Asked only for what is not there: before ``load``, and after ``release``.
         if name in {"_plan", "_kept", "_last", "_compiled"}:
             raise InputError(
                 "this engine holds no network: it is not loaded, or has handed over what it held "
@@ -175,9 +175,9 @@ class CompiledEngine(Engine):
         output = np.empty((n, widths[-1]), dtype=dtype)
         own = averaged and plan.mean is not None
         rows = (address_of(x), n, address_of(plan.one))
-        members = self._members_apart(n)
+        workers = self._members_apart(n)
         what = (*rows, int(own), address_of(output))
-        self._compiled.run(members, "run_predict", *what, stop=self._interruptible(n))
+        self._compiled.run(workers, "run_predict", *what, stop=self._interruptible(n))
         return output
 
     def cost(self, batch: Batch, averaged: bool = False) -> float:
@@ -187,10 +187,10 @@ class CompiledEngine(Engine):
         own = int(averaged and plan.mean is not None)
         n = int(self._batch[d.N_ROWS])
         costs = np.zeros(-(-n // d.PREDICT_ROWS))
-        members = self._members_apart(n)
+        workers = self._members_apart(n)
         what = (self._batch_at, own, address_of(costs))
         try:
-            self._compiled.run(members, "run_cost", *what, stop=self._stop(n))
+            self._compiled.run(workers, "run_cost", *what, stop=self._stop(n))
         except Skipped:
             return float("nan")
         return float(sum(costs))
@@ -220,8 +220,8 @@ class CompiledEngine(Engine):
 
     def _rows(self, n: int, target: np.ndarray, bytes_of_row: int) -> np.ndarray:
         what = (self._batch_at, address_of(target), bytes_of_row)
-        members, stop = self._members_apart(n), self._interruptible(n)
-        self._compiled.run(members, "run_rows", *what, stop=stop)
+        workers, stop = self._members_apart(n), self._interruptible(n)
+        self._compiled.run(workers, "run_rows", *what, stop=stop)
         return target
 
     def penalty_cost(self) -> float:
@@ -248,12 +248,12 @@ class CompiledEngine(Engine):
         self._rates[0] = learning_rate
         # A batch without rows is a step like any other.
         what = (self._batch_at, self._rates_at, self._costs_at, 0, 1, max(n, 1))
-        members, stop = self._members(n), self._stop(n)
-        if members == 1 and stop is None:
+        workers, stop = self._members(n), self._stop(n)
+        if workers == 1 and stop is None:
             self._compiled.step(*what)
             return float(self._costs[0])
         try:
-            self._compiled.run(members, "run_steps", *what, stop=stop)
+            self._compiled.run(workers, "run_steps", *what, stop=stop)
         except Skipped:
             return float("nan")
         return float(self._costs[0])
@@ -318,7 +318,7 @@ class CompiledEngine(Engine):
         if len(self._costs) < steps:
             self._rates, self._costs = np.zeros(steps), np.zeros(steps)
             self._rates_at, self._costs_at = address_of(self._rates), address_of(self._costs)
-        members, stop, index = self._members(rows), self._stop(rows), first
+        workers, stop, index = self._members(rows), self._stop(rows), first
         while index < steps:
             # Whoever iterates may have used the engine for something else since.
             self._batch[:], self._kept = described, kept
@@ -327,7 +327,7 @@ class CompiledEngine(Engine):
             end = min(index + self._stretch, steps)
             what = (self._batch_at, self._rates_at, self._costs_at, index, end, epoch.batch_size)
             try:
-                reached: int = self._compiled.run(members, "run_steps", *what, stop=stop)
+                reached: int = self._compiled.run(workers, "run_steps", *what, stop=stop)
             except Skipped as found:
                 yield self._costs[index : found.args[0]].copy()
                 break
@@ -378,7 +378,7 @@ class CompiledEngine(Engine):
         plan = self._plan
         out[...] = plan.theta if plan.mean is None else plan.mean
 
-    def surrender(self, *, with_theta: bool) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+    def release(self, *, with_theta: bool) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
         """``averaged_theta`` if asked for, and ``state()``, without copying what moves."""
         state = self._moving()
         # The scratch and the gradient go before the one copy that is made.

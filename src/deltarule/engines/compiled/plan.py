@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.base import EngineSettings
-from deltarule.engines.compiled import fields as d
-from deltarule.engines.compiled.code import lanes_of
-from deltarule.engines.compiled.formulas import (
+from deltarule.engines.compiled import plan_layout as d
+from deltarule.engines.compiled.barrier import write_meeting, yield_address
+from deltarule.engines.compiled.formula_kernels import (
     Kernel,
     activation_kernel,
     loss_kernel,
     prediction_kernel,
 )
-from deltarule.engines.compiled.library import compiled
-from deltarule.engines.compiled.meeting import write_meeting, yield_address
-from deltarule.engines.compiled.products import write_products
-from deltarule.engines.compiled.rows import write_rows
-from deltarule.engines.compiled.scratch import Scratch, Seat, address_of, aligned, bits
+from deltarule.engines.compiled.gemm_tiles import write_products
+from deltarule.engines.compiled.ir_builder import lanes_of
+from deltarule.engines.compiled.linker import compiled
+from deltarule.engines.compiled.row_kernels import write_rows
 from deltarule.engines.compiled.target import processor
-from deltarule.engines.compiled.updates import update_kernel, write_passes, write_penalty
+from deltarule.engines.compiled.update_kernels import update_kernel, write_passes, write_penalty
+from deltarule.engines.compiled.workspace import Scratch, WorkerState, address_of, aligned, bits
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Network
 
@@ -50,7 +50,7 @@ class Plan:
     Attributes
     ----------
     integers : int64 array
-        What the driver reads; its places are named in ``fields.py``.
+        What the driver reads; its places are named in ``plan_layout.py``.
     numbers : float64 array
         t, η and costs: what kernels and driver tell each other.
     theta, grad, mean : arrays of shape (p,)
@@ -65,7 +65,7 @@ class Plan:
         self.integers = np.zeros(d.HEADER + d.FIELDS * net.n_layers, dtype=np.int64)
         self.numbers = np.zeros(d.DROP_FACTORS + net.n_layers + 1)
         self.rows = 0
-        self.seats: list[Seat] = []
+        self.worker_states: list[WorkerState] = []
         self._grad: np.ndarray | None = None
         self._kept_kernels: list[Kernel] = []
         self._scratch: Scratch | None = None
@@ -202,8 +202,8 @@ class Plan:
         if self._grad is None:
             self._grad = aligned(int(self.integers[d.COUNT]), self.dtype)
             self.integers[d.GRAD] = address_of(self._grad)
-            self.seats = []  # they have copies of the addresses
-            self.seat(0)
+            self.worker_states = []  # they have copies of the addresses
+            self.worker_state(0)
         return self._grad[: self.net.n_parameters]
 
     @property
@@ -221,16 +221,16 @@ class Plan:
         if others > len(self._part_grads):
             self._part_grads = aligned(others, self.dtype)
             self.integers[d.PART_GRADS] = address_of(self._part_grads)
-            self.seats = []
+            self.worker_states = []
         rows = max(min(rows, 2 * block), 1)
         if rows > self.rows:
             self.rows = -(-rows // self.lanes) * self.lanes
             # What is there goes first: there may be no room for both.
-            self.seats = []
+            self.worker_states = []
             self._scratch = None
             self._scratch = Scratch(self.net, self.rows)
             self._scratch.enter(self.integers)
-        self.seat(0)
+        self.worker_state(0)
 
     @property
     def scratch(self) -> np.ndarray:
@@ -238,12 +238,12 @@ class Plan:
         assert self._scratch is not None
         return self._scratch.array
 
-    def seat(self, member: int) -> Seat:
+    def worker_state(self, worker: int) -> WorkerState:
         """What a member of a team reads: number 0 is whoever is alone."""
         assert self._scratch is not None
-        while len(self.seats) <= member:
-            self.seats.append(Seat(self, len(self.seats), self._scratch))
-        return self.seats[member]
+        while len(self.worker_states) <= worker:
+            self.worker_states.append(WorkerState(self, len(self.worker_states), self._scratch))
+        return self.worker_states[worker]
 
 
 def _write_fixed(module: Any, dtype: str) -> None:

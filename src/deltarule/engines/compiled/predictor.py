@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.compiled import predicting as d
-from deltarule.engines.compiled.code import LINE, lanes_of
-from deltarule.engines.compiled.fields import odd_lines
-from deltarule.engines.compiled.formulas import Kernel, activation_kernel, prediction_kernel
-from deltarule.engines.compiled.library import compiled
-from deltarule.engines.compiled.packed import pack, packed_size, unpack, write_packed_product
-from deltarule.engines.compiled.rows import write_moves
-from deltarule.engines.compiled.scratch import address_of, aligned
-from deltarule.engines.compiled.spans import write_spans
-from deltarule.engines.predicting import Predictor
+from deltarule.engines.compiled import predict_driver as d
+from deltarule.engines.compiled.array_kernels import write_spans
+from deltarule.engines.compiled.formula_kernels import Kernel, activation_kernel, prediction_kernel
+from deltarule.engines.compiled.ir_builder import LINE, lanes_of
+from deltarule.engines.compiled.linker import compiled
+from deltarule.engines.compiled.packed_gemm import pack, packed_size, unpack, write_packed_product
+from deltarule.engines.compiled.plan_layout import odd_lines
+from deltarule.engines.compiled.row_kernels import write_moves
+from deltarule.engines.compiled.workspace import address_of, aligned
+from deltarule.engines.predictors import Predictor
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Activation, Network
-from deltarule.maths.recording import RecordingNamespace
+from deltarule.maths.symbolic import RecordingNamespace
 
 __all__ = ["CompiledPredictor", "Unchanged"]
 

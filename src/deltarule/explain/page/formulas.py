@@ -17,7 +17,7 @@ from deltarule.maths.printing import (
     record_activation,
     record_loss,
 )
-from deltarule.maths.recording import RecordingNamespace
+from deltarule.maths.symbolic import RecordingNamespace
 
 __all__ = ["formulas_mathml", "formulas_script"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.errors import InputError
-from deltarule.explain.gradient_lens import GradientLens
-from deltarule.explain.gradient_lens import lens as look
+from deltarule.explain.lens.gradient_lens import GradientLens
+from deltarule.explain.lens.gradient_lens import lens as look
 from deltarule.explain.page.formulas import formulas_script
 from deltarule.explain.page.payload import PageState, check_size, payload_of
 from deltarule.explain.progress import told

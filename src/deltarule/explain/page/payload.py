@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.explain.fast_passes import means_at
 from deltarule.explain.page.formulas import formulas_mathml
 from deltarule.explain.page.states import (
     PageState,
@@ -22,12 +23,11 @@ from deltarule.explain.page.states import (
     state_of,
     states_of,
 )
-from deltarule.explain.quick import means_at
-from deltarule.explain.spread import spread
 from deltarule.explain.subject import Subject
+from deltarule.explain.subsample import spread
 from deltarule.maths import Network
 from deltarule.maths.backprop import traced
-from deltarule.maths.blocks import runs_of
+from deltarule.maths.parameter_layout import runs_of
 from deltarule.maths.printing import record_loss
 
 __all__ = ["MOST_ROWS", "PageState", "check_size", "describe", "packed", "payload_of"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.explain.spread import spread
 from deltarule.explain.subject import StepTaken, Subject
+from deltarule.explain.subsample import spread
 
 __all__ = [
     "PageState",

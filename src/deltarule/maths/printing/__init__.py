@@ -1,7 +1,7 @@
 """Formulas written down, and printed as LaTeX, MathML, text, JavaScript and C99.
 
 ``record_activation`` and ``record_loss`` run a formula once over the recording
-namespace (:mod:`deltarule.maths.recording`); what they give prints itself.
+namespace (:mod:`deltarule.maths.symbolic`); what they give prints itself.
 
 - ``formulas.py``: what a recording gives; start here.
 - ``code.py``, ``javascript.py``, ``c99.py``: functions that calculate operation by

@@ -19,8 +19,8 @@ from typing import ClassVar
 
 from deltarule.errors import InputError
 from deltarule.maths.printing.formulas import RecordedFormula, record_shared
-from deltarule.maths.recording import ARITHMETIC, COMPARISONS, REDUCTIONS, Node, reachable
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
+from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, REDUCTIONS, Expr, reachable
 
 __all__ = ["CodePrinter", "Scope"]
 
@@ -122,7 +122,7 @@ class CodePrinter(abc.ABC):
                 texts[node.index] = self._keep(text, scope, "  ") if keep else text
         return texts
 
-    def _reduction(self, node: Node, rows: dict[int, Text], scope: Scope) -> Text:
+    def _reduction(self, node: Expr, rows: dict[int, Text], scope: Scope) -> Text:
         name = scope.fresh()
         start = self.number(0) if node.op == "total" else self.number(float("-inf"))
         scope.lines += [f"  {self.variable(name, start)}", f"  {self.loop} {{"]
@@ -135,7 +135,7 @@ class CodePrinter(abc.ABC):
         return name, ATOM
 
     def block(
-        self, roots: Sequence[Node], known: Mapping[int, Text], scope: Scope, indent: str
+        self, roots: Sequence[Expr], known: Mapping[int, Text], scope: Scope, indent: str
     ) -> list[Text]:
         """Emit the locals that ``roots`` need, and give the roots' own texts."""
         found = reachable(roots, stop=lambda node: node.index in known)
@@ -155,7 +155,7 @@ class CodePrinter(abc.ABC):
         scope.lines.append(indent + self.constant(name, text[0], truth))
         return name, ATOM
 
-    def expression(self, node: Node, texts: Mapping[int, Text], scope: Scope) -> Text:
+    def expression(self, node: Expr, texts: Mapping[int, Text], scope: Scope) -> Text:
         """One node, from the texts of its arguments."""
         args = [texts[argument.index] for argument in node.args]
         if node.op == "variable":

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from deltarule.errors import InputError
-from deltarule.maths.recording import REDUCTIONS, Node, RecordingNamespace, reachable
+from deltarule.maths.symbolic import REDUCTIONS, Expr, RecordingNamespace, reachable
 
 __all__ = ["Case", "abbreviated", "cases", "power", "simplified"]
 
@@ -28,11 +28,11 @@ class Case(NamedTuple):
     Cases are read from the top: a later one holds where no earlier one does.
     """
 
-    value: Node
-    conditions: tuple[Node, ...]
+    value: Expr
+    conditions: tuple[Expr, ...]
 
 
-def simplified(root: Node) -> Node:
+def simplified(root: Expr) -> Expr:
     """The expression without what is there for accuracy or array shapes only.
 
     Raises
@@ -57,7 +57,7 @@ def simplified(root: Node) -> Node:
     return new
 
 
-def _sizes(root: Node) -> dict[int, int]:
+def _sizes(root: Expr) -> dict[int, int]:
     """How many signs the parts of an expression have when written out."""
     size: dict[int, int] = {}
     for node in reachable([root]):
@@ -65,19 +65,19 @@ def _sizes(root: Node) -> dict[int, int]:
     return size
 
 
-def abbreviated(root: Node) -> tuple[Node, list[tuple[Node, Node]]]:
+def abbreviated(root: Expr) -> tuple[Expr, list[tuple[Expr, Expr]]]:
     """A long expression with letters for what is in it more than once.
 
     Parameters
     ----------
-    root : Node
+    root : Expr
         A simplified expression.
 
     Returns
     -------
-    short : Node
+    short : Expr
         The expression, itself if it has at most :data:`LONG` signs.
-    definitions : list of (Node, Node)
+    definitions : list of (Expr, Expr)
         The letters and what they stand for, each in terms of those before it.
 
     Examples
@@ -97,8 +97,8 @@ def abbreviated(root: Node) -> tuple[Node, list[tuple[Node, Node]]]:
     taken = {node.data for node in nodes if node.op == "variable"}
     taken |= {node.data[0] for node in nodes if node.op == "symbol"}
     letters = [letter for letter in LETTERS if letter not in taken]
-    made: dict[int, Node] = {}
-    definitions: list[tuple[Node, Node]] = []
+    made: dict[int, Expr] = {}
+    definitions: list[tuple[Expr, Expr]] = []
     for node in nodes:
         new = space.leaf(node)
         if node.args:
@@ -113,7 +113,7 @@ def abbreviated(root: Node) -> tuple[Node, list[tuple[Node, Node]]]:
     return made[root.index], definitions
 
 
-def power(node: Node, exponent: int) -> Node | None:
+def power(node: Expr, exponent: int) -> Expr | None:
     """A power that is simpler than base and exponent: (e^x)^n is e^(n x)."""
     if node.op != "exp":
         return None
@@ -121,7 +121,7 @@ def power(node: Node, exponent: int) -> Node | None:
     return _make(space, "exp", (_make(space, "multiply", (space.number(exponent), node.args[0])),))
 
 
-def cases(root: Node) -> list[Case]:
+def cases(root: Expr) -> list[Case]:
     """A simplified expression with its choices moved outwards, as rows of cases.
 
     One row, under no condition, if it has no choice or if it would take more than
@@ -138,7 +138,7 @@ def cases(root: Node) -> list[Case]:
     return [Case(root, ())] if rows is None else rows
 
 
-def _rows(root: Node, budget: int) -> list[Case] | None:
+def _rows(root: Expr, budget: int) -> list[Case] | None:
     """The rows, or None if there would be more than ``budget``."""
     condition = _first_condition(root)
     if condition is None:
@@ -152,7 +152,7 @@ def _rows(root: Node, budget: int) -> list[Case] | None:
     return [Case(value, (condition, *more)) for value, more in yes] + no
 
 
-def _first_condition(root: Node) -> Node | None:
+def _first_condition(root: Expr) -> Expr | None:
     """The condition of the outermost choice that is not inside a reduction."""
     waiting = [root]
     while waiting:
@@ -165,7 +165,7 @@ def _first_condition(root: Node) -> Node | None:
     return None
 
 
-def _assumed(root: Node, condition: Node, holds: bool) -> Node:
+def _assumed(root: Expr, condition: Expr, holds: bool) -> Expr:
     """The expression where the condition holds, or where it does not."""
     signed, positive = None, False
     if len(condition.args) == 2 and _is(condition.args[1], 0):
@@ -173,7 +173,7 @@ def _assumed(root: Node, condition: Node, holds: bool) -> Node:
         if up or condition.op in ("less", "less_equal"):
             signed, positive = condition.args[0], up == holds
 
-    def known(node: Node, made: dict[int, Node]) -> Node | None:
+    def known(node: Expr, made: dict[int, Expr]) -> Expr | None:
         if node.op in REDUCTIONS or node.truth:
             return node
         if node.op == "where" and node.args[0] is condition:
@@ -189,12 +189,12 @@ def _assumed(root: Node, condition: Node, holds: bool) -> Node:
 
 
 def _rebuilt(
-    root: Node,
+    root: Expr,
     space: RecordingNamespace,
-    known: Callable[[Node, dict[int, Node]], Node | None],
-) -> Node:
+    known: Callable[[Expr, dict[int, Expr]], Expr | None],
+) -> Expr:
     """The expression made again in ``space``, simplified, with replacements for some nodes."""
-    made: dict[int, Node] = {}
+    made: dict[int, Expr] = {}
     for node in reachable([root]):
         replacement = known(node, made)
         if replacement is None:
@@ -204,17 +204,17 @@ def _rebuilt(
     return made[root.index]
 
 
-def _is(node: Node, number: float) -> bool:
+def _is(node: Expr, number: float) -> bool:
     return node.op == "constant" and bool(node.data == number)
 
 
-def _whole(node: Node) -> bool:
+def _whole(node: Expr) -> bool:
     return node.op == "constant" and isinstance(node.data, int)
 
 
 def _make(
-    space: RecordingNamespace, op: str, args: tuple[Node, ...], old: Node | None = None
-) -> Node:
+    space: RecordingNamespace, op: str, args: tuple[Expr, ...], old: Expr | None = None
+) -> Expr:
     """One operation, or what it comes to."""
     if op.startswith("times_"):
         return _times(space, op, *args)
@@ -228,7 +228,7 @@ def _make(
     return space.apply(op, *args)
 
 
-def _add(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
+def _add(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
     if _is(a, 0) or _is(b, 0):
         return b if _is(a, 0) else a
     if _whole(a) and b.op == "add" and _whole(b.args[0]):  # 1 + (1 + x) is 2 + x
@@ -239,7 +239,7 @@ def _add(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
     return _make(space, "subtract", (a, b.args[0])) if b.op == "negative" else None
 
 
-def _square_root(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
+def _square_root(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
     """n + x where n² + x (2n + x) is what is added: a square that was multiplied out."""
     if not (_whole(a) and b.op == "multiply"):
         return None
@@ -251,7 +251,7 @@ def _square_root(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
     return None
 
 
-def _subtract(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
+def _subtract(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
     if _is(b, 0):
         return a
     if _is(a, 0):
@@ -259,7 +259,7 @@ def _subtract(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
     return _make(space, "add", (a, b.args[0])) if b.op == "negative" else None
 
 
-def _multiply(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
+def _multiply(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
     if _is(a, 0) or _is(b, 0):
         return space.number(0)
     if _is(a, 1) or _is(b, 1):
@@ -273,14 +273,14 @@ def _multiply(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
     return _signs_out(space, "multiply", a, b)
 
 
-def _fraction(node: Node) -> tuple[Node, Node]:
+def _fraction(node: Expr) -> tuple[Expr, Expr]:
     """Numerator and denominator, which is 1 for what is no fraction."""
     if node.op == "divide":
         return node.args[0], node.args[1]
     return node, node.space.number(1)
 
 
-def _divide(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
+def _divide(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
     if _is(a, 0):
         return space.number(0)
     if _is(b, 1):
@@ -293,7 +293,7 @@ def _divide(space: RecordingNamespace, a: Node, b: Node) -> Node | None:
     return _signs_out(space, "divide", a, b)
 
 
-def _signs_out(space: RecordingNamespace, op: str, a: Node, b: Node) -> Node | None:
+def _signs_out(space: RecordingNamespace, op: str, a: Expr, b: Expr) -> Expr | None:
     """(−a) b is −(a b), and (−a) (−b) is a b."""
     signs = (a.op == "negative") + (b.op == "negative")
     if not signs:
@@ -303,69 +303,69 @@ def _signs_out(space: RecordingNamespace, op: str, a: Node, b: Node) -> Node | N
     return product if signs == 2 else _make(space, "negative", (product,))
 
 
-def _negative(space: RecordingNamespace, a: Node) -> Node | None:
+def _negative(space: RecordingNamespace, a: Expr) -> Expr | None:
     if a.op == "negative":
         return a.args[0]
     return a if _is(a, 0) else None
 
 
-def _where(space: RecordingNamespace, condition: Node, a: Node, b: Node) -> Node | None:
+def _where(space: RecordingNamespace, condition: Expr, a: Expr, b: Expr) -> Expr | None:
     return a if a is b else None
 
 
-def _abs(space: RecordingNamespace, a: Node) -> Node | None:
+def _abs(space: RecordingNamespace, a: Expr) -> Expr | None:
     return _make(space, "abs", (a.args[0],)) if a.op == "negative" else None
 
 
-def _exp(space: RecordingNamespace, a: Node) -> Node | None:
+def _exp(space: RecordingNamespace, a: Expr) -> Expr | None:
     return space.number(1) if _is(a, 0) else None
 
 
-def _log(space: RecordingNamespace, a: Node) -> Node | None:
+def _log(space: RecordingNamespace, a: Expr) -> Expr | None:
     return space.number(0) if _is(a, 1) else None
 
 
-def _expm1(space: RecordingNamespace, a: Node) -> Node:
+def _expm1(space: RecordingNamespace, a: Expr) -> Expr:
     return _make(space, "subtract", (_make(space, "exp", (a,)), space.number(1)))
 
 
-def _log1p(space: RecordingNamespace, a: Node) -> Node:
+def _log1p(space: RecordingNamespace, a: Expr) -> Expr:
     return _make(space, "log", (_make(space, "add", (space.number(1), a)),))
 
 
-def _exp_difference(space: RecordingNamespace, a: Node, b: Node) -> Node:
+def _exp_difference(space: RecordingNamespace, a: Expr, b: Expr) -> Expr:
     return _make(space, "exp", (_make(space, "subtract", (a, b)),))
 
 
-def _times(space: RecordingNamespace, op: str, a: Node, b: Node) -> Node:
+def _times(space: RecordingNamespace, op: str, a: Expr, b: Expr) -> Expr:
     """``times_f(x, z)`` is x f(z), with care that is not shown."""
     return _make(space, "multiply", (a, _make(space, op.removeprefix("times_"), (b,))))
 
 
-def _gelu_slope(space: RecordingNamespace, a: Node) -> Node:
+def _gelu_slope(space: RecordingNamespace, a: Expr) -> Expr:
     rise = _times(space, "times_normal_pdf", a, a)
     return _make(space, "add", (_make(space, "normal_cdf", (a,)), rise))
 
 
-def _xlogy(space: RecordingNamespace, a: Node, b: Node) -> Node:
+def _xlogy(space: RecordingNamespace, a: Expr, b: Expr) -> Expr:
     return _make(space, "multiply", (a, _make(space, "log", (b,))))
 
 
-def _xlog1py(space: RecordingNamespace, a: Node, b: Node) -> Node:
+def _xlog1py(space: RecordingNamespace, a: Expr, b: Expr) -> Expr:
     return _make(space, "multiply", (a, _make(space, "log1p", (b,))))
 
 
-def _total(space: RecordingNamespace, a: Node) -> Node | None:
+def _total(space: RecordingNamespace, a: Expr) -> Expr | None:
     if a.spread:
         return space.total(a)
     return _make(space, "multiply", (space.n_outputs(space.variable("z")), a))
 
 
-def _largest(space: RecordingNamespace, a: Node) -> Node:
+def _largest(space: RecordingNamespace, a: Expr) -> Expr:
     return space.largest(a)
 
 
-_RULES: dict[str, Callable[..., Node | None]] = {
+_RULES: dict[str, Callable[..., Expr | None]] = {
     "add": _add,
     "subtract": _subtract,
     "multiply": _multiply,

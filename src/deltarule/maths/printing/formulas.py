@@ -15,11 +15,11 @@ from typing import Any
 
 from deltarule.errors import InputError
 from deltarule.maths.activations import ACTIVATIONS, Activation
-from deltarule.maths.derived import functions_of_activation, terms_of_loss
+from deltarule.maths.derived_formulas import functions_of_activation, terms_of_loss
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import ACROSS
-from deltarule.maths.recording import REDUCTIONS, Node, RecordingNamespace, reachable
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
+from deltarule.maths.symbolic import REDUCTIONS, Expr, RecordingNamespace, reachable
 from deltarule.records import Record
 
 __all__ = [
@@ -46,7 +46,7 @@ class RecordedFormula:
         What it is, for comments and messages.
     arguments : tuple of str
         The names of its arguments, in order.
-    results : mapping of str to Node
+    results : mapping of str to Expr
         Its results by name, in order: ``value``; ``slope``; ``pullback``; or ``term``
         and ``derivative``.
     elementwise : bool
@@ -68,14 +68,14 @@ class RecordedFormula:
 
     title: str
     arguments: tuple[str, ...]
-    results: dict[str, Node]
+    results: dict[str, Expr]
     elementwise: bool
 
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> list[Expr]:
         """Every node of the expression, arguments before what uses them."""
         return reachable(self.results.values())
 
-    def result(self, name: str | None = None) -> Node:
+    def result(self, name: str | None = None) -> Expr:
         """A result by its name; without one, the first.
 
         Raises
@@ -180,7 +180,7 @@ def _record(
     return RecordedFormula(title, names, nodes, not across if elementwise is None else elementwise)
 
 
-def _check(nodes: dict[str, Node], elementwise: bool | None) -> None:
+def _check(nodes: dict[str, Expr], elementwise: bool | None) -> None:
     for name, root in nodes.items():
         used = {node.op for node in reachable([root])}
         if elementwise and used.intersection(ACROSS):

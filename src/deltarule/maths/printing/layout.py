@@ -31,8 +31,8 @@ from deltarule.maths.printing.boxes import (
     Where,
 )
 from deltarule.maths.printing.display import Case, abbreviated, cases, power, simplified
-from deltarule.maths.recording import COMPARISONS, OPPOSITES, Node, reachable
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
+from deltarule.maths.symbolic import COMPARISONS, OPPOSITES, Expr, reachable
 
 __all__ = ["index_letter", "layout", "layout_condition"]
 
@@ -61,15 +61,15 @@ _MAX_OVER = Symbol(r"\max", "max", function=True)
 
 
 def layout(
-    root: Node,
-    names: Callable[[Node, int], Box | None] | None = None,
+    root: Expr,
+    names: Callable[[Expr, int], Box | None] | None = None,
     choose: Callable[[list[Case]], Case] | None = None,
 ) -> Box:
     """The boxes of a recorded expression.
 
     Parameters
     ----------
-    root : Node
+    root : Expr
         The expression as it was recorded.
     names : callable, optional
         ``names(node, depth)`` gives the box of a variable or a constant, or None for its own;
@@ -86,7 +86,7 @@ def layout(
 
     Examples
     --------
-    >>> from deltarule.maths.recording import RecordingNamespace
+    >>> from deltarule.maths.symbolic import RecordingNamespace
     >>> xp = RecordingNamespace()
     >>> layout(xp.variable("z") / 2)
     Fraction(top=Symbol(latex='z', text='z', function=False), bottom=Number(mantissa='2', ...
@@ -114,15 +114,15 @@ def index_letter(depth: int) -> str:
 
 
 @functools.lru_cache(maxsize=256)  # a node is a key by identity
-def _rows_of(root: Node) -> list[Case]:
+def _rows_of(root: Expr) -> list[Case]:
     """The cases of an expression, once for all the numbers it is shown with."""
     return cases(simplified(root))
 
 
 def layout_condition(
-    root: Node,
-    names: Callable[[Node, int], Box | None],
-    holds: Callable[[Node], bool],
+    root: Expr,
+    names: Callable[[Expr, int], Box | None],
+    holds: Callable[[Expr], bool],
 ) -> Box | None:
     """The condition that picks an expression's case at some numbers; None if there is no choice.
 
@@ -161,7 +161,7 @@ class _Layout:
     """Places nodes; ``depth`` counts the sums and maxima round the current place."""
 
     def __init__(
-        self, indexed: bool, names: Callable[[Node, int], Box | None] | None = None
+        self, indexed: bool, names: Callable[[Expr, int], Box | None] | None = None
     ) -> None:
         self.indexed, self.names = indexed, names
 
@@ -174,7 +174,7 @@ class _Layout:
         )
         return Cases(tuple(rows)), _CASES
 
-    def place(self, node: Node, depth: int) -> _Placed:
+    def place(self, node: Expr, depth: int) -> _Placed:
         """A node's box and how tightly it holds together."""
         op, args = node.op, node.args
         if op in ("constant", "variable", "symbol", "per_output", "n_outputs"):
@@ -208,10 +208,10 @@ class _Layout:
             return Big(function, index, inner), _BIG
         return self.call(op, args, depth)
 
-    def fenced(self, node: Node, level: int, depth: int) -> Box:
+    def fenced(self, node: Expr, level: int, depth: int) -> Box:
         return _fence(self.place(node, depth), level)
 
-    def chain(self, node: Node) -> list[Case]:
+    def chain(self, node: Expr) -> list[Case]:
         """Choices inside choices, in place."""
         rows, rest = [], node
         while rest.op == "where":
@@ -219,7 +219,7 @@ class _Layout:
             rest = rest.args[2]
         return [*rows, Case(rest, ())]
 
-    def name(self, node: Node, depth: int) -> Box:
+    def name(self, node: Expr, depth: int) -> Box:
         index = index_letter(depth)
         if node.op == "n_outputs":
             return Symbol("n", "n")
@@ -235,11 +235,11 @@ class _Layout:
         letter = _letter("u" if node.data == "up" else node.data)
         return Index(letter, index) if self.indexed else letter
 
-    def sum(self, node: Node, depth: int) -> Box:
+    def sum(self, node: Expr, depth: int) -> Box:
         """Terms with their signs; sums on the left, and added sums on the right, are opened."""
-        terms: list[tuple[str, Node]] = []
+        terms: list[tuple[str, Expr]] = []
 
-        def collect(part: Node, sign: str) -> None:
+        def collect(part: Expr, sign: str) -> None:
             if part.op in ("add", "subtract") and sign == "+":
                 collect(part.args[0], "+")
                 collect(part.args[1], "+" if part.op == "add" else "-")
@@ -260,9 +260,9 @@ class _Layout:
             parts.append(("" if place == 0 and sign == "+" else sign, box))
         return Terms(tuple(parts))
 
-    def product(self, node: Node, depth: int) -> _Placed:
+    def product(self, node: Expr, depth: int) -> _Placed:
         """Factors: numbers first, equal ones as a power, a logarithm or a sum last."""
-        factors: dict[Node, int] = {}
+        factors: dict[Expr, int] = {}
         waiting = [node]
         while waiting:
             part = waiting.pop()
@@ -289,7 +289,7 @@ class _Layout:
         boxes.append(last[0] if last[1] == _BIG else _fence(last, _PREFIX))
         return Product(tuple(boxes)), _BIG if last[1] == _BIG else _PRODUCT
 
-    def call(self, op: str, args: tuple[Node, ...], depth: int) -> _Placed:
+    def call(self, op: str, args: tuple[Expr, ...], depth: int) -> _Placed:
         """A named function; the logarithm and tanh of something simple need no parentheses."""
         placed = [self.place(argument, depth) for argument in args]
         if op in ("log", "tanh") and placed[0][1] >= _FRACTION and args[0].op != "divide":

@@ -1,0 +1,71 @@
+"""From the options that say which table, and what of it, to the table and its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from deltarule.cli.column_options import (
+    divided_tokens,
+    kinds_by_column,
+    missing_by_column,
+    named_columns,
+)
+from deltarule.errors import InputError
+from deltarule.tables import DEFAULT_NA, Schema, Table, infer_schema, read_table
+
+__all__ = ["Understood", "understood"]
+
+
+class Understood(NamedTuple):
+    """A table that was read, and what its columns are.
+
+    Attributes
+    ----------
+    table : Table
+    schema : Schema
+    reading, columns : dict
+        The options that ``read_table`` and ``infer_schema`` were given.
+    """
+
+    table: Table
+    schema: Schema
+    reading: dict[str, Any]
+    columns: dict[str, Any]
+
+
+def understood(
+    data: str | None,
+    target: str | None,
+    *,
+    table: str | None,
+    sql: str | None,
+    na: Sequence[str],
+    task: str,
+    ignore: Sequence[str],
+    kinds: Sequence[str],
+    weights: str | None = None,
+) -> Understood:
+    """Read a table that is to be learned from, as the options of the command line have it.
+
+    Raises
+    ------
+    InputError
+        If no target is named, or an option names what is not there.
+    """
+    everywhere, by_column = divided_tokens(na)
+    reading: dict[str, Any] = {"table": table, "sql": sql, "na": (*DEFAULT_NA, *everywhere)}
+    read = read_table(data, **reading)
+    if target is None:
+        raise InputError(
+            "--target is missing; expected the column to predict, one of: "
+            f"{', '.join(read.names[:30])}{', …' if len(read.names) > 30 else ''}"
+        )
+    columns: dict[str, Any] = {
+        "task": task,
+        "ignore": [name for text in ignore for name in named_columns(text, read)],
+        "weights": weights,
+        "kinds": kinds_by_column(kinds, read),
+        "na": missing_by_column(by_column, read),
+    }
+    return Understood(read, infer_schema(read, target, **columns), reading, columns)

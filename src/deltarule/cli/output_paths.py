@@ -1,0 +1,291 @@
+"""Where results go: checked before anything is read, so that no work is lost."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.cli.csv_writer import csv_text
+from deltarule.cli.status import saving
+from deltarule.errors import FileError, InputError
+from deltarule.files import (
+    check_bundle_path,
+    check_file_path,
+    consistent_read,
+    is_bundle,
+    is_stream,
+    save_elsewhere,
+    write_bytes,
+)
+from deltarule.files.filesystem import translate_os_errors
+from deltarule.training.model import KIND as MODEL
+from deltarule.training.recording import FOLDER
+from deltarule.training.recording import KIND as RECORDING
+
+__all__ = [
+    "SavedElsewhere",
+    "check_data",
+    "check_model_folder",
+    "check_output_file",
+    "check_predictions_file",
+    "default_folder",
+    "make_parent",
+    "saved_or_elsewhere",
+    "write_output",
+    "write_predictions",
+]
+
+
+class SavedElsewhere(FileError):
+    """What was made could not be saved where it was to be, and was saved at ``path``."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+_FORMATS = (".csv", ".tsv", ".jsonl")
+
+
+def default_folder(data: str | None) -> Path:
+    """The model's folder where none is named: the data's name with ``.model``, right here.
+
+    Examples
+    --------
+    >>> default_folder("tables/iris.csv").name, default_folder("t/part-*.csv").name
+    ('iris.model', 'part.model')
+    """
+    stem = "" if data is None else Path(data).stem
+    if data is not None and Path(data).is_file():
+        # A name of its own, so that t[1].csv and t1.csv do not share a folder.
+        return Path(f"{stem}.model")
+    return Path(f"{''.join(c for c in stem if c not in '*?[]').strip('-_. ') or 'data'}.model")
+
+
+def check_model_folder(folder: Path, force: bool, record: bool = False) -> None:
+    """Refuse a folder that the model, and the recording in it, could not be written to.
+
+    Raises
+    ------
+    FileError
+        If it exists (without ``force``), is no model's folder (with ``force``), or its
+        place cannot be written to.
+    """
+    with translate_os_errors("write", folder):
+        _check_free(folder, force)
+        consistent_read(folder, lambda: _check_kind(folder, record))
+        _check_writable(folder)
+        check_bundle_path(folder, MODEL, overwrite=force)
+
+
+def _check_kind(folder: Path, record: bool) -> None:
+    if folder.exists() and not is_bundle(folder, MODEL):
+        raise FileError(
+            f"{str(folder)!r} is not the folder of a model, so it is left as it is; --force "
+            "replaces models only. Name another folder with --out"
+        )
+    place = folder / FOLDER
+    if record and place.exists() and not is_bundle(place, RECORDING):
+        raise FileError(
+            f"{str(place)!r} is not a recording, so it is left as it is; move it away, or "
+            "leave --record out"
+        )
+
+
+def check_predictions_file(out: Path, force: bool) -> None:
+    """Refuse a file that predictions could not be written to.
+
+    Raises
+    ------
+    FileError, InputError
+        As :func:`check_output_file`.
+    """
+    check_output_file(out, force, "--out", _FORMATS)
+
+
+def check_output_file(out: Path, force: bool, option: str, endings: Sequence[str]) -> None:
+    """Refuse a file that could not be written to, before any work is done for it.
+
+    Raises
+    ------
+    FileError
+        If it exists (without ``force``), or its place cannot be written to.
+    InputError
+        If its ending is none of ``endings``.
+    """
+    if out.suffix.lower() not in endings:
+        raise InputError(
+            f"{option} is {str(out)!r}; expected a name that ends in {', '.join(endings)}"
+        )
+    with translate_os_errors("write", out):
+        if out.is_dir():
+            raise FileError(
+                f"{str(out)!r} is a folder; expected a file's name; give {option} another"
+            )
+        _check_free(out, force, option)
+        _check_writable(out, option)
+        check_file_path(out, overwrite=force)
+
+
+def _check_free(place: Path, force: bool, option: str = "--out") -> None:
+    if os.path.lexists(place) and not force:
+        raise FileError(
+            f"{str(place)!r} exists already; name another with {option}, or replace it with --force"
+        )
+
+
+def _check_writable(target: Path, option: str = "--out") -> None:
+    place = target.absolute().parent
+    try:
+        while not place.exists():
+            place = place.parent
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise FileError(
+            f"cannot write to {str(place)!r} ({error.strerror or error}); expected a folder that "
+            f"can be written to; name another place with {option}"
+        ) from error
+
+
+def write_predictions(
+    out: Path | None, columns: Mapping[str, Any], force: bool = False, *, safe_csv: bool = False
+) -> None:
+    """Write columns as CSV, TSV or JSON lines; as CSV to standard output if ``out`` is None.
+
+    Files and pipes get the labels as they are; on a terminal, their control characters are
+    written as escapes.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
+    suffix = ".csv" if out is None else out.suffix.lower()
+    rows = zip(*map(_cells, columns.values()), strict=True)
+    if suffix == ".jsonl":
+        records = (dict(zip(columns, row, strict=True)) for row in rows)
+        text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    else:
+        text = csv_text(
+            list(columns),
+            rows,
+            delimiter="\t" if suffix == ".tsv" else ",",
+            safe=safe_csv,
+            terminal=out is None and sys.stdout.isatty(),
+        )
+    if out is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    write_output(out, force, text.encode(), "the predictions in ")
+
+
+def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
+    """Write a file; where that fails, another, which the error names: no work is lost.
+
+    Raises
+    ------
+    FileError
+        If it could not be written, or has appeared since it was checked (without ``force``).
+    """
+
+    def write(path: Path, *, overwrite: bool = False) -> None:
+        make_parent(path)
+        write_bytes(path, data, overwrite=overwrite)
+
+    with translate_os_errors("write", out):
+        stream = is_stream(out)
+    # Nobody may ever read from a pipe, and then Ctrl-C is the way out.
+    saved_or_elsewhere(
+        out, functools.partial(write, overwrite=force), write, title, interruptible=stream
+    )
+
+
+def saved_or_elsewhere(
+    place: Path,
+    save: Callable[[Path], object],
+    save_new: Callable[[Path], object],
+    title: str = "",
+    *,
+    interruptible: bool = False,
+) -> None:
+    """Save; where that fails, save elsewhere. Ctrl-C is answered when all is written.
+
+    Parameters
+    ----------
+    place : Path
+    save : callable
+        Saves to ``place``.
+    save_new : callable
+        Saves to a path where nothing is.
+    title : str
+        What stands before the path where Ctrl-C's message says what was saved.
+    interruptible : bool
+        Whether Ctrl-C ends the writing at once.
+
+    Raises
+    ------
+    FileError
+        If it could not be saved to ``place``; it says where it is instead.
+    KeyboardInterrupt
+        At the end, if Ctrl-C was pressed.
+    """
+    lost = None
+    with saving(f"{title}{place}", interruptible=interruptible) as saved:
+        try:
+            save(place)
+        except FileError as error:
+            path = save_elsewhere(place, save_new)
+            if path is None:
+                raise FileError(f"{error}; it could not be saved anywhere else either") from error
+            saved[0] = f"{title}{path}"
+            lost = SavedElsewhere(f"{error}. It was saved as {str(path)!r} instead", path)
+            lost.__cause__ = error
+    if lost is not None:
+        raise lost
+
+
+def make_parent(out: Path) -> None:
+    """Make the folder that a file is to be written to.
+
+    Raises
+    ------
+    FileError
+        If it cannot be made.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make the folder of {str(out)!r}: {error.strerror}") from error
+
+
+def _cells(values: np.ndarray) -> list[Any]:
+    """Python's values; a float32 by the shortest text that gives the same float32 again."""
+    if values.dtype == np.float32:
+        return [float(str(value)) for value in values]
+    cells: list[Any] = values.tolist()
+    return cells
+
+
+def check_data(data: str | None, sql: str | None) -> None:
+    """Refuse a command without DATA, unless SQL names its files itself.
+
+    Raises
+    ------
+    InputError
+        If neither is given.
+    """
+    if data is None and sql is None:
+        raise InputError(
+            "DATA is missing; expected a file, a quoted pattern of files, or --sql that names its "
+            "files; see 'deltarule --help'"
+        )

@@ -1,0 +1,133 @@
+"""``deltarule predict`` and ``deltarule evaluate``: a model, on a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from deltarule.cli import output
+from deltarule.cli.output_paths import check_predictions_file, write_predictions
+from deltarule.errors import FileError, InputError
+from deltarule.tables import Table, apply_schema, read_table
+from deltarule.tabular import TableModel
+
+__all__ = ["evaluate_table", "loaded", "predict_table"]
+
+
+def loaded(folder: Path) -> TableModel:
+    """The model of a table in a folder.
+
+    Raises
+    ------
+    FileError
+        If there is none that can be used here.
+    """
+    try:
+        return TableModel.load(folder)
+    except InputError as error:
+        # An activation that is not registered here, say: no option can help it.
+        raise FileError(str(error)) from error
+
+
+def _read(model: TableModel, data: str | None, table: str | None, sql: str | None) -> Table:
+    return read_table(data, table=table, sql=sql, na=model.schema.na)
+
+
+def predict_table(
+    folder: Path,
+    data: str | None,
+    out: Path | None,
+    *,
+    table: str | None,
+    sql: str | None,
+    proba: bool,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    safe_csv: bool = False,
+) -> None:
+    """Write a prediction for each row, in the table's order."""
+    if out is not None:
+        check_predictions_file(out, force)
+    if safe_csv and (as_json if out is None else out.suffix.lower() == ".jsonl"):
+        raise InputError(
+            "--safe-csv was given for JSON; expected CSV or TSV, which spreadsheets open; leave it "
+            "out, or name a .csv file with --out"
+        )
+    model = loaded(folder)
+    if proba and model.task == "regression":
+        raise InputError(
+            f"--proba was given, and {str(folder)!r} predicts a number; expected a model of "
+            "classes; leave --proba out"
+        )
+    with output.live(quiet or as_json) as show:
+        show(f"reading {data or 'the SQL result'}")
+        typed = apply_schema(model.schema, _read(model, data, table, sql), need_target=False)
+        show("predicting")
+        outputs = model.outputs(typed)
+        columns: dict[str, Any] = {"prediction": model.labels(outputs)}
+        if proba:
+            for number, label in enumerate(model.classes):
+                columns[f"probability_{label}"] = outputs[:, number]
+        notes = [output.in_options(note) for note in (*typed.notes, *model.encoder.notes(typed))]
+        if out is not None:
+            show(f"writing {out}")
+            write_predictions(out, columns, force, safe_csv=safe_csv)
+    if out is None and not as_json:  # on a terminal, not into the line of progress
+        write_predictions(None, columns, safe_csv=safe_csv)
+    if as_json:
+        report: dict[str, Any] = {"rows": len(typed), "notes": notes}
+        if out is not None:
+            report["out"] = str(out)
+        else:
+            report |= {name: values.tolist() for name, values in columns.items()}
+        output.json_object(report)
+    elif not quiet:
+        output.notes(notes)
+        if out is not None:
+            output.say(f"Wrote {len(typed):,} predictions to {out}.")
+
+
+def evaluate_table(
+    folder: Path,
+    data: str | None,
+    *,
+    table: str | None,
+    sql: str | None,
+    as_json: bool,
+) -> None:
+    """Print the scores of a model on a table whose target is known."""
+    model = loaded(folder)
+    with output.live(as_json) as show:
+        show(f"reading {data or 'the SQL result'}")
+        rows = _read(model, data, table, sql)
+        typed = apply_schema(model.schema, rows)
+        show("scoring")
+        scores = model.score(typed, model.outputs(typed))
+    notes = [output.in_options(note) for note in (*typed.notes, *model.encoder.notes(typed))]
+    seen = model.trained_on(typed)
+    if seen:
+        notes.append(
+            "these are the rows the model was made from, most of which it was trained on; its "
+            "scores on new rows are those of the test rows"
+        )
+    test = model.report["scores"].get("test")
+    if as_json:
+        output.json_object(
+            {
+                "rows": len(typed),
+                "scores": scores,
+                "test_scores": test,
+                "seen": seen,
+                "notes": notes,
+            }
+        )
+        return
+    source = rows.source if len(rows.source) <= 40 else f"…{rows.source[-39:]}"
+    table_of_scores = {output.plain(source): (len(typed), scores)}
+    if test is not None:
+        table_of_scores["test rows, when trained"] = (model.report["rows"]["test"], test)
+    target = model.schema.target
+    what = "" if target is None else f" of {target.name!r}"
+    output.say(f"{folder}: {model.task}{what}\n\n{output.scores(table_of_scores)}")
+    output.notes(notes)

@@ -1,0 +1,404 @@
+"""``deltarule explain``: a model or a step of its training, a row or the mean, number by number."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import tempfile
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.cli import output
+from deltarule.cli.moments import model_step, moments
+from deltarule.cli.output_paths import check_output_file, write_output
+from deltarule.cli.predict_command import loaded
+from deltarule.errors import DataError, FileError, InputError
+from deltarule.explain import Derivation, Explanation, explain, overview
+from deltarule.explain.derivation import DEPTH, TERMS, check_limits
+from deltarule.explain.number_format import DIGITS
+from deltarule.explain.page import PageState
+from deltarule.explain.render.latex import document
+from deltarule.files import consistent_read
+from deltarule.tables import Table, apply_schema, read_table
+from deltarule.tabular import RecordedTable, TableModel
+from deltarule.tabular.replay import RowPlace
+from deltarule.training import Recording, ReplayedStep, load_recording
+from deltarule.training.recording import FOLDER
+
+__all__ = ["Question", "answer"]
+
+# Of more rows than have so many activations together, the first are explained: all of them are
+# held in float64, with their derivatives.
+_MOST_NUMBERS = 4_000_000
+_PARTS = {"train": "a training row", "valid": "a validation row", "test": "a test row"}
+# What a selection is written like: how many numbers, what they are, an example.
+_FORMS = {
+    "weight": (3, "layer, node, and node of the layer before", "2,1,4"),
+    "bias": (2, "layer and node", "2,1"),
+    "activation": (2, "layer and node", "1,3"),
+    "node": (2, "layer and node", "1,3"),
+}
+_OF_ONE_ROW = {"activation", "node", "input", "column"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What was asked for."""
+
+    model: Path
+    data: str | None
+    table: str | None
+    sql: str | None
+    step: int | None
+    row: int | None
+    selected: Sequence[tuple[str, str]]
+    shown: Mapping[str, int]
+    latex: Path | None
+    html: Path | None
+    force: bool
+    as_json: bool
+    quiet: bool
+    run_recorded_sql: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """What is explained: the explanation, the row in it, and what is known of both."""
+
+    explanation: Explanation
+    sample: int | None
+    title: str
+    facts: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    step: ReplayedStep | None = None
+    recording: Recording | None = None
+    recorded: RecordedTable | None = None
+
+
+def answer(question: Question) -> None:
+    """Explain it: as text or JSON on standard output, as LaTeX, as a page."""
+    places = [("--latex", question.latex, (".tex",)), ("--html", question.html, (".html", ".htm"))]
+    for option, place, endings in places:
+        if place is not None:
+            check_output_file(place, question.force, option, endings)
+    # What is written in a wrong way is refused before anything is read.
+    chosen = [(kind, text, _numbers(kind, text)) for kind, text in question.selected]
+    with output.live(question.quiet or question.as_json) as show:
+        if question.step is None:
+            found = _model_found(question, show)
+        else:
+            found = _step_found(question, show)
+        show("deriving")
+        parts: list[tuple[str, Derivation | Explanation]] = []
+        for each in chosen:
+            parts += _derived(found, *each)
+        if not parts and found.sample is None:
+            parts = [("overview", found.explanation)]
+        elif not parts:
+            parts = [("cost", found.explanation.cost(found.sample))]
+        text = "\n\n".join(_text(part, question.shown) for _, part in parts)
+        as_dict = {name: part.to_dict(**question.shown) for name, part in parts}
+        if question.latex is not None:
+            latex = _latex(parts, question.shown).encode()
+            write_output(question.latex, question.force, latex)
+        if question.html is not None:
+            show("writing the page")
+            with tempfile.TemporaryDirectory() as folder:  # what took long is written once
+                page = Path(folder, "page.html")
+                _write_page(page, found, chosen, show)
+                data = page.read_bytes()
+            write_output(question.html, question.force, data)
+    notes = [output.in_options(note) for note in found.notes]
+    written = [str(place) for _, place, _ in places if place is not None]
+    if question.as_json:
+        sample = {} if found.sample is None else {"sample": found.sample}
+        given = {
+            "model": str(question.model),
+            **found.facts,
+            **sample,
+            "notes": notes,
+            "written": written,
+        }
+        output.json_object({**given, "derivations": as_dict})
+    elif not question.quiet:
+        named = "" if found.sample is None else f"; below it is sample {found.sample}"
+        output.say(_wrapped(f"{question.model}: {found.title}{named}") + f"\n\n{text}")
+        output.notes(notes)
+        for name in written:
+            output.say(f"\nWrote {name}.")
+
+
+# -- which rows, at which parameters ---------------------------------------------------------------
+
+
+def _step_found(question: Question, show: Any) -> _Found:
+    """A step of the recorded training, or a row at its parameters."""
+    if question.table is not None or question.sql is not None:
+        given = "--table" if question.sql is None else "--sql"
+        raise InputError(
+            f"{given} was given with --step, whose recording says how its table is read; expected "
+            f"at most DATA, where it was moved to; leave {given} out"
+        )
+    step = question.step
+    assert step is not None
+    if step < 1:
+        raise InputError(f"step is {step}; expected a step of the recorded training, from 1")
+    show("reading the recording")
+    folder = question.model
+    model, recording = consistent_read(folder, lambda: (loaded(folder), load_recording(folder)))
+    recording.place(step)
+    show("reading the table")
+    recorded = RecordedTable.of(
+        model, recording, question.data, run_recorded_sql=question.run_recorded_sql
+    )
+    place = None if question.row is None else recorded.place(question.row)
+    show(f"replaying step {step} of {recorded.recording.end}")
+    found = recorded.replay(step)
+    return _place_in_step(recorded, found, question.row, place)
+
+
+def _place_in_step(
+    recorded: RecordedTable, step: ReplayedStep, row: int | None, place: RowPlace | None
+) -> _Found:
+    recording, batch = recorded.recording, step.batch
+    rows = [] if step.source_rows is None else step.source_rows.tolist()
+    facts: dict[str, Any] = {
+        "step": step.step,
+        "epoch": step.epoch,
+        "batch": step.index + 1,
+        "learning_rate": step.learning_rate,
+        "engine": step.engine,
+        "dtype": str(step.dtype),
+        "cost": step.cost,
+        "verified": step.verified,
+        "rows": rows,
+    }
+    title = (
+        f"step {step.step} of {recording.end} (epoch {step.epoch}, batch {step.index + 1} of "
+        f"{recording.steps_per_epoch}), {len(batch.rows)} rows, learning rate "
+        f"{step.learning_rate:.6g}, {step.engine} engine, {step.dtype}"
+    )
+    if row is None:
+        return _Found(explain(step), None, title, facts, step.notes, step, recording, recorded)
+    assert place is not None  # of a row there is one
+    label = _label(recorded.table, row)
+    if place.part == "train" and place.number in batch.rows:
+        sample = int(np.flatnonzero(batch.rows == place.number)[0])
+        facts |= {"row": row, "part": "train", "in_batch": True}
+        title += f"; {label} is one of them"
+        return _Found(explain(step), sample, title, facts, step.notes, step, recording, recorded)
+    if not place.part:
+        raise DataError(
+            f"{label} has no target, and was left out of the training; expected a row with a known "
+            "target, since a cost compares with one"
+        )
+    where = _PARTS[place.part]
+    turn = recorded.step_of(row, step.epoch)
+    if turn is not None:
+        where += f", whose turn in epoch {step.epoch} is step {turn}"
+    note = (
+        f"{label} is not in the batch of step {step.step}: it is {where}. It is explained alone, "
+        "at the parameters before the step, and has no part in the step's gradient"
+    )
+    facts |= {"row": row, "part": place.part, "in_batch": False}
+    typed = recorded.parts[place.part].take([place.number])
+    alone = explain(recorded.model_at(step.before["theta"]), typed)
+    title = f"{label} alone, at the parameters before step {step.step} of {recording.end}"
+    subject = dataclasses.replace(alone.subject, part_of=recording.n_training_rows)
+    notes = (note, *step.notes)
+    return _Found(Explanation(subject), 0, title, facts, notes, step, recording, recorded)
+
+
+def _model_found(question: Question, show: Any) -> _Found:
+    """The trained model on the rows of a table."""
+    folder = question.model
+    model, recording = consistent_read(
+        folder,
+        lambda: (
+            loaded(folder),
+            load_recording(folder) if (folder / FOLDER).is_dir() else None,
+        ),
+    )
+    show("reading the table")
+    recorded = None
+    table = _table(question, model, recording)
+    if recording is not None:
+        recorded = _recorded(model, recording, table)
+    row = question.row
+    if row is not None and not 1 <= row <= len(table):
+        raise InputError(f"row is {row}; expected a row of the table, from 1 to {len(table)}")
+    typed = apply_schema(model.schema, table)
+    sample = None
+    if row is not None:
+        at = np.flatnonzero(typed.rows == row - 1)
+        if not at.size:
+            raise DataError(
+                f"{_label(table, row)} has no target; expected a row with a known target, since a "
+                "cost compares with one"
+            )
+        sample = int(at[0])
+    notes = [*typed.notes, *model.encoder.notes(typed)]
+    most = max(_MOST_NUMBERS // sum(model.model.net.widths), 1)
+    when = "" if recording is None else f", after step {model_step(recording)} of its training"
+    title = f"the trained model on {len(typed):,} rows{when}"
+    whole = len(typed)
+    if len(typed) > most:
+        chosen = np.arange(most)
+        if sample is not None and sample >= most:
+            chosen[-1], sample = sample, most - 1
+        notes.append(
+            f"of {len(typed):,} rows the first {most:,} are explained, and the mean is theirs; "
+            "give a shorter table for other rows"
+        )
+        typed = typed.take(chosen)
+    facts: dict[str, Any] = {"step": None, "rows": len(typed)}
+    if row is not None:
+        facts["row"] = row
+        title = f"the trained model, {_label(table, row)} of {len(typed):,}{when}"
+    explanation = explain(model, typed)
+    if len(typed) < whole:
+        explanation = Explanation(dataclasses.replace(explanation.subject, part_of=whole))
+    given = (title, facts, tuple(notes), None, recording, recorded)
+    return _Found(explanation, sample, *given)
+
+
+def _recorded(model: TableModel, recording: Recording, table: Table) -> RecordedTable | None:
+    """The recorded training with its table, if this is the one."""
+    with contextlib.suppress(FileError, DataError, InputError):
+        return RecordedTable.of(model, recording, table)
+    return None
+
+
+def _table(question: Question, model: TableModel, recording: Recording | None) -> Table:
+    if question.data is not None or question.sql is not None:
+        return read_table(question.data, table=question.table, sql=question.sql, na=model.schema.na)
+    if recording is None:
+        raise InputError(
+            "DATA is missing; expected a file, or a model of 'fit --record', which knows where its "
+            "table is; see 'deltarule explain --help'"
+        )
+    return RecordedTable.of(model, recording, run_recorded_sql=question.run_recorded_sql).table
+
+
+def _label(table: Table, row: int) -> str:
+    """A row by its number, and by its line where that is another."""
+    where = table.where(row - 1)
+    return f"row {row}" if where == f"row {row}" else f"row {row} ({where})"
+
+
+# -- what of it ------------------------------------------------------------------------------------
+
+
+def _numbers(kind: str, text: str) -> tuple[int, ...]:
+    """The numbers of a selection; none where it is a name."""
+    if kind not in _FORMS:
+        return ()
+    count, what, example = _FORMS[kind]
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != count or not all(part.isascii() and part.isdecimal() for part in parts):
+        raise InputError(
+            f"--{kind} is {text!r}; expected {count} whole numbers, {what}, such as {example}"
+        )
+    return tuple(map(int, parts))
+
+
+def _derived(
+    found: _Found, kind: str, text: str, numbers: tuple[int, ...]
+) -> list[tuple[str, Derivation]]:
+    """A selection's derivations by name: of a parameter in a step, its update too."""
+    explanation, sample = found.explanation, found.sample
+    if kind in _OF_ONE_ROW and sample is None:
+        raise InputError(
+            f"--{kind} is about one row; expected --row R beside it, the number of a row of the "
+            "table"
+        )
+    if kind == "input":
+        assert sample is not None
+        return [(f"input {text}", explanation.input(_input(found, text), sample))]
+    if kind == "column":
+        assert sample is not None
+        return [(f"column {text}", explanation.column(_column(found, text), sample))]
+    name = f"{kind} {','.join(map(str, numbers))}"
+    parts = [(name, getattr(explanation, kind)(*numbers, sample))]
+    if kind in ("weight", "bias") and found.facts.get("in_batch", found.step is not None):
+        update = getattr(explanation, f"update_{kind}")
+        parts.append((f"update of {name}", update(*numbers)))
+    return parts
+
+
+def _input(found: _Found, text: str) -> int:
+    names = found.explanation.subject.names.inputs
+    if text in names:
+        return int(names.index(text))
+    if text.isascii() and text.isdecimal() and int(text) < len(names):
+        return int(text)
+    raise InputError(
+        f"--input is {text!r}; expected one of {_listed(names)}, or a number from 0 to "
+        f"{len(names) - 1}"
+    )
+
+
+def _column(found: _Found, text: str) -> str:
+    names = [column.name for column in found.explanation.subject.columns]
+    if text not in names:
+        raise InputError(f"--column is {text!r}; expected one of {_listed(names)}")
+    return text
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}"
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _text(part: Derivation | Explanation, shown: Mapping[str, int]) -> str:
+    if isinstance(part, Derivation):
+        return part.text(**shown)
+    limits = {"depth": DEPTH, "terms": TERMS, "digits": DIGITS} | dict(shown)
+    return overview.text(part, *check_limits(**limits), hint=_next)
+
+
+def _next(explanation: Explanation, place: tuple[int, ...]) -> list[str]:
+    """Options that show more, of the first block's largest derivative and the first row."""
+    at = ",".join(map(str, place))
+    row = explanation.subject.names.rows[0]
+    return [f"next: --weight {at}, and of one row with --row {row}; --html page.html for all of it"]
+
+
+# -- where to --------------------------------------------------------------------------------------
+
+
+def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping[str, Any]) -> str:
+    if len(parts) == 1:
+        return parts[0][1].latex(**shown)
+    return document([part.latex(standalone=False, **shown) for _, part in parts])
+
+
+def _write_page(
+    place: Path, found: _Found, chosen: Sequence[tuple[str, str, Any]], show: Any
+) -> None:
+    start: dict[str, Any] = {} if found.sample is None else {"sample": found.sample}
+    for kind, _, numbers in chosen:
+        if kind == "weight":
+            layer, j, k = numbers
+            start["selected"] = {"kind": "edge", "layer": layer, "j": j, "k": k}
+        elif kind in ("bias", "activation", "node"):
+            named = "bias" if kind == "bias" else "node"
+            start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
+    recording = found.recording
+    states = [] if recording is None else _moments(found, recording, show)
+    history = [] if recording is None else recording.history.records
+    found.explanation.html(
+        place, states=states, history=history, start=start, title=found.title, progress=show
+    )
+
+
+def _moments(found: _Found, recording: Recording, show: Any) -> list[PageState]:
+    theta = found.explanation.subject.theta if found.step is None else None
+    return moments(recording, found.recorded, theta, show)

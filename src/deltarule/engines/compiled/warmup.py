@@ -1,0 +1,91 @@
+"""Compiling ahead: for an image, or an installation that is read-only when it is used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deltarule.engines.base import EngineSettings
+from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.compiled.kernel_cache import FOLDER, cache_folder, not_kept
+from deltarule.engines.compiled.predictor import CompiledPredictor
+from deltarule.engines.registry import compiled_module
+from deltarule.errors import FileError
+from deltarule.maths import ACTIVATIONS, LOSSES, Network
+from deltarule.optimizers import RULES
+
+__all__ = ["Warmed", "warm_up"]
+
+
+class Warmed(NamedTuple):
+    """What was prepared, where it is kept, and how long it took."""
+
+    networks: int
+    folder: Path
+    seconds: float
+
+
+def warm_up(tell: Callable[[str], Any] = lambda what: None) -> Warmed:
+    """Compile the driver, and the kernels of every registered activation, loss and rule.
+
+    In both types, each rule with and without an average, and each penalty. What is there already
+    is only loaded. Other values of parameters (a Huber loss of another κ) have the same kernels.
+
+    Parameters
+    ----------
+    tell : callable
+        Told what is prepared next.
+
+    Raises
+    ------
+    FileError
+        If what is compiled cannot be kept.
+
+    Examples
+    --------
+    >>> from deltarule.engines.compiled.warmup import warm_up
+    >>> warm_up().networks > 100
+    True
+    """
+    _check_kept()
+    compiled_module("row_entry_points")  # compiles when it is imported
+    started, count = time.perf_counter(), 0
+    for dtype in (np.float32, np.float64):
+        for what, net, settings in _networks(dtype):
+            tell(what)
+            CompiledEngine().load(net, net.initial(0), EngineSettings(**settings))
+            CompiledPredictor(net, net.initial(0), "compiled")
+            count += 1
+    _check_kept()
+    return Warmed(count, cache_folder(), time.perf_counter() - started)
+
+
+def _check_kept() -> None:
+    reason = not_kept()
+    if reason:
+        raise FileError(
+            f"what is compiled cannot be kept: {reason}; expected a folder that this user can "
+            f"write to, and no other but root; name one with {FOLDER}"
+        )
+
+
+def _networks(dtype: Any) -> Iterator[tuple[str, Network, dict[str, Any]]]:
+    for g in ACTIVATIONS:
+        if g.elementwise:
+            yield f"activation {g.name}", Network([2, 2, 1], g, dtype=dtype), {}
+    for loss in LOSSES:
+        for g in ACTIVATIONS:
+            if loss.accepts(g):
+                outputs = 2 * loss.targets_per_output()
+                net = Network([2, 2, outputs], output_activation=g, loss=loss, dtype=dtype)
+                yield f"loss {loss.name} on {g.name}", net, {}
+    net = Network([2, 2, 1], dtype=dtype)
+    for rule in RULES:
+        for averaging in (None, 0.99):
+            yield f"rule {rule.name}", net, {"rule": rule, "averaging": averaging}
+    for l2, l1 in ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0)):
+        yield "penalties", net, {"l2": l2, "l1": l1}

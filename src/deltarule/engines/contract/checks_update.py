@@ -1,0 +1,312 @@
+"""The laws of how an engine moves: steps, updates, what it keeps and what it leaves alone."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.base import Batch, EngineSettings
+from deltarule.engines.contract.cases import Case, scales, shape_cases, small_case
+from deltarule.engines.contract.harness import Bench, Findings, largest_gap
+from deltarule.errors import Diverged
+from deltarule.maths import Network
+from deltarule.optimizers import RULES, Rule
+
+__all__ = [
+    "law_inputs_unchanged",
+    "law_memory",
+    "law_not_finite",
+    "law_repeatable",
+    "law_state",
+    "law_step",
+    "law_trajectory",
+    "law_update",
+]
+
+# Costs of ten steps, in eps: each step's rounding is carried and multiplied by the next.
+# The reference in float32 stays below 2 eps there.
+TRAJECTORY = 2.0**10
+
+# Everything that an update can be asked to do besides the rule.
+EVERYTHING: dict[str, Any] = {
+    "l2": 3.0,
+    "l1": 1.0,
+    "total_weight": 22.0,
+    "clip_norm": 0.05,
+    "averaging": 0.6,
+    "dropout": 0.2,
+}
+
+# Parameters other than the registered ones, so that an engine with its own constants is found
+# out; a large ε, so that where it stands shows in float32 too.
+_STEP_SIZES = {"delta0": 0.05, "eta_plus": 1.4, "eta_minus": 0.3, "delta_max": 0.06}
+OTHER_PARAMETERS: dict[str, list[dict[str, Any]]] = {
+    "momentum": [{"momentum": 0.5}],
+    "nesterov": [{"momentum": 0.5}],
+    "rmsprop": [{"rho": 0.6, "epsilon": 0.01}],
+    "adam": [
+        {"beta1": 0.7, "beta2": 0.9, "epsilon": 0.01},
+        {"epsilon": 0.01, "epsilon_inside": False},
+    ],
+    "adamw": [{"beta1": 0.7, "beta2": 0.9, "epsilon": 0.01, "weight_decay": 0.5}],
+    "rprop": [_STEP_SIZES],
+    "irprop-": [_STEP_SIZES],
+    "rprop+": [_STEP_SIZES],
+    "irprop+": [_STEP_SIZES],
+}
+
+
+def _rules() -> Iterator[Rule]:
+    """Every registered rule, and the library's own with other parameters."""
+    for rule in RULES:
+        yield rule
+        for changes in OTHER_PARAMETERS.get(rule.name, []):
+            if all(name in rule.settings for name in changes):
+                yield rule.with_parameters(**changes)
+
+
+def _some_frozen(dtype: Any) -> Case:
+    """The small case with every third parameter frozen: no block is wholly so."""
+    free = small_case(dtype)
+    return small_case(dtype, frozen=np.arange(free.net.n_parameters) % 3 == 0)
+
+
+def _update_error(
+    bench: Bench, before: np.ndarray, one: np.ndarray, other: np.ndarray, spread: np.ndarray
+) -> tuple[float, float]:
+    """|θ − θ′| against rounding: of θ, and of the gradient as the rule magnifies it."""
+    gap = np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64))
+    moved = np.abs(np.asarray(other, np.float64) - before)
+    allowed = bench.tolerance * bench.eps * (np.abs(before) + moved * (1 + spread))
+    worst = int(np.argmax(gap / allowed)) if np.isfinite(gap).all() else 0
+    return (float(gap[worst]) if np.isfinite(gap).all() else np.inf), float(allowed[worst])
+
+
+def _spread(case: Case, grad: np.ndarray) -> np.ndarray:
+    """How much of a gradient entry is rounding, in eps: |δ|ᵀ|A| of its block over its size."""
+    unit = scales(case, case.reference().passes(case.exact().batch()))
+    spread = np.zeros(case.net.n_parameters)
+    for block in case.net.blocks:
+        size = np.maximum(np.abs(grad[block.start : block.stop]), np.finfo(np.float64).tiny)
+        spread[block.start : block.stop] = unit[block.name] / size
+    return spread
+
+
+def law_step(bench: Bench) -> Findings:
+    """A step is ``gradient`` then ``apply``, for every rule and setting, and gives that cost."""
+    plain = small_case(bench.dtype)
+    settings: list[tuple[str, Case, dict[str, Any]]] = [
+        (f"rule {rule.name}", plain, {"rule": rule}) for rule in RULES
+    ]
+    for name in ("l2", "l1"):
+        settings.append((name, plain, {name: 3.0, "total_weight": 22.0}))
+    for name in ("clip_norm", "averaging", "dropout"):
+        settings.append((name, plain, {name: EVERYTHING[name]}))
+    settings.append(("frozen", _some_frozen(bench.dtype), {"rule": "adamw"}))
+    for label, case, changes in settings:
+        before = case.theta.astype(np.float64)
+        engine = bench.load(case, **changes)
+        cost = engine.step(case.batch(), 0.01)
+        stepped, mean = engine.theta.copy(), np.array(engine.averaged_theta)
+        engine = bench.load(case, **changes)
+        separate, grad = engine.gradient(case.batch())
+        engine.apply(grad, 0.01, separate)
+        spread = _spread(case, np.asarray(grad, np.float64))
+        yield *_update_error(bench, before, stepped, engine.theta, spread), label
+        yield *_update_error(bench, before, mean, engine.averaged_theta, spread), f"{label}, mean"
+        yield abs(cost - separate), bench.tolerance * bench.eps * abs(separate), f"{label}, cost"
+        # That the parameters move at all: an engine whose step does nothing would pass above.
+        still = float((stepped.astype(np.float64) == before).all())
+        yield still, 0.5, f"{label}, moves nothing"
+
+
+def law_update(bench: Bench) -> Findings:
+    """Penalties, clipping, averaging and frozen parameters act as the reference's."""
+    plain = small_case(bench.dtype)
+    held = small_case(bench.dtype, frozen=["b1", "W2"])
+    penalised = {"l2": 3.0, "l1": 1.0, "total_weight": 22.0}
+    for label, case, settings in (
+        ("l2", plain, {"l2": 3.0, "total_weight": 22.0}),
+        ("l1", plain, {"l1": 3.0, "total_weight": 22.0}),
+        ("clip_norm", plain, {"clip_norm": 0.01}),
+        ("clip_norm that is not reached", plain, {"clip_norm": 1e3}),
+        ("penalties and clip_norm", plain, penalised | {"clip_norm": 0.1}),
+        ("averaging", plain, {"averaging": 0.6}),
+        ("frozen blocks", held, {"rule": "adamw", "l2": 1.0}),
+        ("frozen entries and clip_norm", _some_frozen(bench.dtype), {"clip_norm": 0.01}),
+    ):
+        exact = case.exact()
+        options = EngineSettings(**settings)
+        engine, reference = bench.load(case, **settings), case.reference(options)
+        for _ in range(3):
+            grad = reference.gradient(exact.batch())[1].astype(bench.dtype)
+            engine.apply(grad, 0.05)
+            reference.apply(grad.astype(np.float64), 0.05)
+        for what, ours, theirs in (
+            ("theta", engine.theta, reference.theta),
+            ("average", engine.averaged_theta, reference.averaged_theta),
+        ):
+            largest = 1.0 + float(np.abs(theirs).max())
+            gap = largest_gap(ours, theirs)
+            yield gap, bench.tolerance * bench.eps * largest, f"{label}, {what}"
+        moved = float(np.abs(engine.theta[case.net.frozen] - case.theta[case.net.frozen]).sum())
+        yield moved, 0.0, f"{label}, what is frozen"
+        gap = abs(engine.penalty_cost() - reference.penalty_cost())
+        size = 1.0 + abs(reference.penalty_cost())
+        yield gap, bench.tolerance * bench.eps * size, f"{label}, penalty_cost"
+        for averaged in (False, True):
+            ours, theirs = (one.predict(case.X, averaged=averaged) for one in (engine, reference))
+            gap = largest_gap(ours, theirs)
+            yield gap, 16 * bench.tolerance * bench.eps, f"{label}, predict({averaged})"
+            one, other = (
+                each.cost(case.batch(), averaged=averaged) for each in (engine, reference)
+            )
+            size = 1.0 + abs(other)
+            yield abs(one - other), 16 * bench.tolerance * bench.eps * size, f"{label}, cost()"
+
+
+def law_trajectory(bench: Bench) -> Findings:
+    """The costs of ten steps are the reference's: every rule, other parameters, all settings."""
+    plain = small_case(bench.dtype)
+    runs: list[tuple[str, Case, dict[str, Any]]] = [
+        (f"rule {rule}", plain, {"rule": rule}) for rule in _rules()
+    ]
+    runs += [
+        ("all settings", _some_frozen(bench.dtype), {"rule": rule} | EVERYTHING)
+        for rule in ("sgd", "nesterov", "adamw")
+    ]
+    for label, case, settings in runs:
+        exact = case.exact()
+        engine, reference = bench.load(case, **settings), case.reference(EngineSettings(**settings))
+        for step in range(1, 11):
+            # A rate that changes, as a schedule's does.
+            rate = 0.01 * (1 + step % 3)
+            ours = engine.step(case.batch(step), rate)
+            theirs = reference.step(exact.batch(step), rate)
+            gap = abs(ours - theirs) if np.isfinite(ours) else np.inf
+            yield gap, TRAJECTORY * bench.eps * abs(theirs), f"{label}, step {step}"
+
+
+def law_inputs_unchanged(bench: Bench) -> Findings:
+    """Nothing handed in is written to, be it read-only, and nothing handed out changes later."""
+    case = _some_frozen(bench.dtype)
+    theta, batch, other = case.theta.copy(), case.batch(), case.batch(take=slice(None, None, -1))
+    settings = EngineSettings(rule="adam", **EVERYTHING)
+    engine = bench.engine
+    engine.load(case.net, theta, settings)
+    _, grad = engine.gradient(batch)
+    output = engine.predict(batch.X)
+    state = engine.state()
+    out = {"gradient": grad, "predict": output, **{f"state {k}": v for k, v in state.items()}}
+    kept = {name: np.array(value) for name, value in out.items()}
+    engine.apply(grad, 0.1)
+    engine.step(batch, 0.1)
+    engine.cost(batch)
+    engine.gradient(other)
+    engine.predict(other.X)
+    engine.restore(state)
+    engine.step(other, 0.1)
+    for name, now, then in (
+        ("theta", theta, case.theta),
+        ("X", batch.X, case.X),
+        ("Y", batch.Y, case.Y),
+        ("w", batch.w, case.w),
+        ("rows", batch.rows, case.rows),
+    ):
+        yield float(not np.array_equal(now, then)), 0.5, name
+    for name, value in out.items():
+        yield float(not np.array_equal(value, kept[name])), 0.5, f"what {name} gave"
+    for array in (theta, grad, *batch[:4]):
+        array.flags.writeable = False
+    engine.load(case.net, theta, settings)
+    engine.apply(grad, 0.1)
+    finite = np.isfinite(engine.step(batch, 0.1)) and np.isfinite(engine.predict(batch.X)).all()
+    yield float(not finite), 0.5, "arrays that are read-only"
+
+
+def law_state(bench: Bench) -> Findings:
+    """``restore`` takes back everything that moves: the steps after it repeat bit for bit."""
+    case = small_case(bench.dtype)
+    for rule in RULES:
+        settings = {"rule": rule, "averaging": 0.9, "dropout": 0.2}
+        engine = bench.load(case, **settings)
+        for step in (1, 2, 3):
+            engine.step(case.batch(step), 0.02)
+        state = engine.state()
+        here = np.array_equal(state.get("theta", ()), engine.theta)
+        yield float(not here), 0.5, f"rule {rule.name}, state()['theta']"
+        ends = []
+        for how in ("on it goes", "restored", "loaded anew and restored"):
+            if how.startswith("loaded"):
+                bench.load(case, **settings)
+            if how.endswith("restored"):
+                engine.restore(state)
+            costs = [engine.step(case.batch(step), 0.02) for step in (4, 5)]
+            ends.append(np.concatenate((costs, engine.theta, engine.averaged_theta)))
+            yield float(not np.array_equal(ends[0], ends[-1])), 0.5, f"rule {rule.name}, {how}"
+        engine.restore(state | {"theta": case.theta.copy()})
+        moved = not np.array_equal(engine.theta, case.theta)
+        yield float(moved), 0.5, f"rule {rule.name}, another theta"
+
+
+def law_repeatable(bench: Bench) -> Findings:
+    """The same calls give the same bits."""
+    case = small_case(bench.dtype)
+    ends = []
+    for _ in range(2):
+        engine = bench.load(case, rule="adam", dropout=0.2)
+        costs = [engine.step(case.batch(step), 0.02) for step in range(1, 6)]
+        ends.append(np.concatenate((costs, engine.theta)))
+    yield float(not np.array_equal(ends[0], ends[1])), 0.5, "five steps twice"
+
+
+def _overflowing(dtype: Any) -> Iterator[tuple[str, Network, np.ndarray, Batch]]:
+    case = small_case(dtype, output_activation="exp", loss="squared_error")
+    theta = case.theta.copy()
+    last = case.net.block(f"W{case.net.n_layers}")
+    theta[last.start : last.stop] = 1e30
+    yield "a cost that overflows", case.net, theta, case.batch()
+    # a² is finite and its derivative 2a² is not.
+    net = Network([1, 1], [], "exp", "squared_error", dtype=dtype)
+    theta = net.pack(W=[[[1.0]]], b=[[np.log(0.9 * np.sqrt(float(np.finfo(dtype).max)))]])
+    zero, one = np.zeros((1, 1), dtype), np.ones(1, dtype)
+    yield "a gradient that overflows", net, theta, Batch(zero, zero, one, np.arange(1), 1)
+
+
+def law_not_finite(bench: Bench) -> Findings:
+    """A step whose cost or gradient is not finite says so and changes nothing."""
+    engine = bench.engine
+    for label, net, theta, batch in _overflowing(bench.dtype):
+        engine.load(net, theta, EngineSettings(rule="adam", averaging=0.5))
+        before = engine.state()
+        try:
+            cost = engine.step(batch, 0.1)
+        except Diverged:  # saying so by raising is as good
+            cost = float("nan")
+        yield float(np.isfinite(cost)), 0.5, f"{label}: what is returned is finite"
+        after = engine.state()
+        changed = any(not np.array_equal(before[name], after[name]) for name in before)
+        yield float(changed), 0.5, f"{label}: the state has changed"
+
+
+def law_memory(bench: Bench) -> Findings:
+    """A step takes no memory from Python, where the engine promises that steps allocate none."""
+    if bench.engine.promises.allocates:
+        return
+    case = next(c for c in shape_cases(bench.dtype) if len(c.X) > 128)
+    engine, batch = bench.load(case, rule="adam"), case.batch()
+    for _ in range(3):
+        engine.step(batch, 0.001)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        engine.step(batch, 0.001)
+        taken = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    # Python's own small objects; one row of floats for each sample would be more.
+    yield float(taken), 2048.0, "bytes in one step"

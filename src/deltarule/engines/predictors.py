@@ -1,0 +1,219 @@
+"""Prediction by itself: a network with fixed parameters, prepared once and asked many times."""
+
+from __future__ import annotations
+
+import abc
+import copy
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.base import Engine, EngineSettings
+from deltarule.engines.registry import compiled_module, engine_name, make_engine, was_asked_for
+from deltarule.errors import InputError, MissingDependency, NotCompilable
+from deltarule.maths import Network
+from deltarule.maths.input_checks import check_rows
+
+__all__ = ["Predictor", "make_predictor"]
+
+# Rows that are looked at, brought to the network's type and passed forward at a time: so many,
+# and fewer if they take longer than about 40 ms, for the sake of memory and of Ctrl-C.
+_MOST_ROWS = 8192
+_FEWEST_ROWS = 256
+_MULTIPLY_ADDS = 2 << 30
+
+
+class Predictor(abc.ABC):
+    """a^L of a network with the parameters that it had when the predictor was made.
+
+    ``predictor(x)`` takes one row of n_0 numbers and gives n_L, or rows of shape (N, n_0) and
+    gives (N, n_L); always a new array of the network's type. What is quickest is a C-contiguous
+    row of that type. Any number of threads may call one predictor, and it can be pickled: it is
+    then made anew from the network and θ, by the engine of the place where it is unpickled.
+
+    Attributes
+    ----------
+    net : Network
+    engine : str
+        The name of the engine that computes: ``"compiled"``, or another. The compiled one
+        gives a row the same bits alone and among any others.
+    """
+
+    engine: str
+
+    def __init__(self, net: Network, which: Any) -> None:
+        self.net, self._which = net, which
+        self._piece = int(
+            np.clip(_MULTIPLY_ADDS // max(net.n_multiply_adds, 1), _FEWEST_ROWS, _MOST_ROWS)
+        )
+
+    @property
+    @abc.abstractmethod
+    def theta(self) -> np.ndarray:
+        """The parameters, of shape (p,): a copy."""
+
+    @abc.abstractmethod
+    def rows(self, X: np.ndarray, out: np.ndarray) -> None:
+        """a^L of rows into ``out``: both C-contiguous, of the network's type, X finite."""
+
+    def __call__(self, x: Any) -> np.ndarray:
+        """a^L of one row, or of rows.
+
+        Parameters
+        ----------
+        x : array of shape (n_0,) or (N, n_0)
+            Finite numbers: as from ``Model.predict``, NaN is refused and not passed on.
+
+        Returns
+        -------
+        array of shape (n_L,) or (N, n_L)
+
+        Raises
+        ------
+        InputError
+            If x is no array of finite numbers of such a shape.
+        """
+        return self.any_rows(x)
+
+    def any_rows(self, x: Any) -> np.ndarray:
+        """What calling it does, for input of any kind: lists, other types, other layouts."""
+        try:
+            array = np.asarray(x)
+        except ValueError as error:
+            raise InputError(f"x is no array ({error}); expected {self._expected()}") from None
+        if array.ndim not in (1, 2):
+            raise InputError(f"x has shape {array.shape}; expected {self._expected()}: reshape it")
+        if array.dtype.kind not in "biuf":
+            raise InputError(
+                f"x has dtype {array.dtype}; expected numbers, {self._expected()}: encode text and "
+                "other objects as in training"
+            )
+        if array.shape[-1] != self.net.n_inputs:
+            one = "x" if array.ndim == 1 else "a row of x"
+            raise InputError(
+                f"{one} has {array.shape[-1]} numbers; expected {self._expected()}: give the "
+                "inputs of training, in their order"
+            )
+        matrix = array.reshape(-1, array.shape[-1])
+        try:
+            out = self.outputs(matrix, lambda rows: check_rows(self.net, rows))
+        except InputError:
+            self._refuse(array)
+            raise
+        return out[0] if array.ndim == 1 else out
+
+    def outputs(self, X: Any, prepared: Callable[[Any], np.ndarray] | None = None) -> np.ndarray:
+        """a^L of rows, a piece at a time.
+
+        Parameters
+        ----------
+        X : array of shape (N, n_0)
+            As :meth:`rows` takes them, or anything that slices give rows of.
+        prepared : callable, optional
+            Makes such rows of a slice.
+        """
+        n = X.shape[0]
+        out = np.empty((n, self.net.n_outputs), dtype=self.net.dtype)
+        for start in range(0, n, self._piece):
+            piece = slice(start, start + self._piece)
+            self.rows(X[piece] if prepared is None else prepared(X[piece]), out[piece])
+        return out
+
+    def watch(self, arrays: Sequence[np.ndarray]) -> Any:
+        """See :mod:`deltarule.engines.predictor_cache`; None where there is nothing to gain."""
+        return None
+
+    def _expected(self) -> str:
+        n = self.net.n_inputs
+        return f"one row, of shape ({n},), or rows, of shape (N, {n})"
+
+    def _refuse(self, array: np.ndarray) -> None:
+        """Name the first number that is not finite, by its place in what was given."""
+        with np.errstate(over="ignore"):
+            bad = ~np.isfinite(array.astype(self.net.dtype))
+        where = np.argwhere(bad)[0].tolist()
+        raise InputError(
+            f"x{where} is {float(array[tuple(where)])!r}; expected finite numbers in the range of "
+            f"{self.net.dtype}: impute missing values first"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return make_predictor, (self.net, self.theta, self._which)
+
+    def __repr__(self) -> str:
+        return f"<predictor of {self.net!r}, {self.engine} engine>"
+
+
+class EnginePredictor(Predictor):
+    """Any engine's ``predict``, one thread at a time, since an engine may have scratch."""
+
+    def __init__(self, net: Network, theta: np.ndarray, which: Any) -> None:
+        super().__init__(net, which)
+        # An engine that was handed over may be in the middle of a training: its like is used.
+        self._engine = copy.copy(make_engine(which))
+        self._engine.load(net, theta, EngineSettings())
+        self.engine = self._engine.name
+        self._lock = threading.Lock()
+
+    @property
+    def theta(self) -> np.ndarray:
+        """The parameters, of shape (p,): a copy."""
+        return np.array(self._engine.theta)
+
+    def rows(self, X: np.ndarray, out: np.ndarray) -> None:
+        """a^L of rows into ``out``."""
+        with self._lock:
+            out[:] = self._engine.predict(X)
+
+
+def make_predictor(
+    net: Network, theta: np.ndarray, engine: str | Engine | type[Engine] = "auto"
+) -> Predictor:
+    """A predictor for a network with its parameters.
+
+    Parameters
+    ----------
+    net : Network
+    theta : array of shape (p,)
+        Copied: what becomes of it later changes nothing.
+    engine : str, Engine, or its class
+        As for :func:`make_engine`. ``"auto"`` takes the reference engine where there is no
+        Numba, or where a formula of the network cannot be compiled.
+
+    Raises
+    ------
+    InputError, UnknownName
+        If θ does not fit the network, or there is no engine of that name.
+    MissingDependency, NotCompilable
+        If the compiled engine is asked for by name and cannot be had.
+
+    Examples
+    --------
+    >>> from deltarule.engines import make_predictor
+    >>> from deltarule.maths import Network
+    >>> net = Network([2, 1])
+    >>> predictor = make_predictor(net, net.pack(W=[[[1.0, 2.0]]], b=[[0.5]]))
+    >>> predictor([1.0, 1.0])
+    array([3.5])
+    >>> predictor([[1.0, 1.0], [0.0, 0.0]])
+    array([[3.5],
+           [0.5]])
+    """
+    theta = net.check_theta(theta)
+    name = engine_name(engine) if isinstance(engine, str) else getattr(engine, "name", "")
+    if name == "compiled":
+        try:
+            module = compiled_module("predictor")
+            threads = None if isinstance(engine, str) else engine.threads
+            made: Predictor = module.CompiledPredictor(net, theta, engine, threads)
+            return made
+        except NotCompilable:
+            if engine != "auto":
+                raise
+        except MissingDependency:
+            if was_asked_for(engine, name):
+                raise
+        return EnginePredictor(net, theta, "reference")
+    return EnginePredictor(net, theta, engine)

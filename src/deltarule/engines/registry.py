@@ -1,0 +1,188 @@
+"""Which engine runs: by name, or the fastest that is there."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.base import Engine, EngineSettings
+from deltarule.engines.checked import CheckedEngine
+from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import InputError, MissingDependency, NotCompilable, UnknownName
+from deltarule.interruptible import call_interruptibly
+from deltarule.maths import Network
+
+__all__ = ["VARIABLE", "engine_name", "make_engine", "started_engine"]
+
+VARIABLE = "DELTARULE_ENGINE"
+"""The environment variable that says what ``"auto"`` is."""
+
+
+def compiled_module(name: str = "engine") -> Any:
+    """A file of the compiled engine, which is imported when it is asked for: it loads Numba.
+
+    Raises
+    ------
+    MissingDependency
+        If there is no Numba, or none that works here.
+    """
+    try:
+        full = f"deltarule.engines.compiled.{name}"
+        if full in sys.modules:
+            return importlib.import_module(full)
+        # Where nothing is kept it takes seconds. Left at Ctrl-C, it goes on to its end, so that
+        # neither Numba nor a module is ever found half imported.
+        return call_interruptibly(lambda: importlib.import_module(full))
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] not in {"numba", "llvmlite"}:
+            raise
+        raise MissingDependency(
+            "the compiled engine needs Numba, which is not installed or cannot be loaded here "
+            f"({error}); install numba, or take engine='reference', which computes the same"
+        ) from error
+
+
+def _compiled() -> Engine:
+    engine: Engine = compiled_module().CompiledEngine()
+    return engine
+
+
+_ENGINES: dict[str, Callable[[], Engine]] = {
+    "reference": ReferenceEngine,
+    "checked": CheckedEngine,
+    "compiled": _compiled,
+}
+
+
+def engine_name(which: str = "auto") -> str:
+    """What ``which`` stands for; ``"auto"`` is the fastest engine of this installation.
+
+    Parameters
+    ----------
+    which : str
+        ``"auto"``, ``"compiled"``, ``"reference"`` or ``"checked"``. The environment variable
+        ``DELTARULE_ENGINE`` may name what ``"auto"`` is.
+
+    Raises
+    ------
+    UnknownName
+        If there is no engine of that name.
+
+    Examples
+    --------
+    >>> from deltarule.engines import engine_name
+    >>> engine_name("reference")
+    'reference'
+    """
+    name, source = which, ""
+    if which == "auto":
+        name = os.environ.get(VARIABLE, "") or "auto"
+        source = f" (from the environment variable {VARIABLE})"
+    if name == "auto":
+        there = importlib.util.find_spec("numba") is not None
+        name = "compiled" if there else "reference"
+    if name not in _ENGINES:
+        known = ", ".join(["auto", *_ENGINES])
+        raise UnknownName(f"unknown engine {name!r}{source}; known: {known}")
+    return name
+
+
+def was_asked_for(which: Any, name: str) -> bool:
+    """Whether the engine ``name`` was named, by an argument or by the environment."""
+    return bool(which != "auto" or os.environ.get(VARIABLE, "") == name)
+
+
+def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
+    """An engine by name: ``"auto"``, ``"compiled"``, ``"reference"`` or ``"checked"``.
+
+    ``"auto"`` takes what the environment variable ``DELTARULE_ENGINE`` names, else the
+    fastest engine that this installation has: the compiled one where there is Numba.
+
+    Parameters
+    ----------
+    which : str, Engine, or its class
+        An engine that is given is returned.
+
+    Raises
+    ------
+    UnknownName
+        If there is no engine of that name.
+    MissingDependency
+        If the compiled engine is asked for by name and Numba is not installed.
+
+    Examples
+    --------
+    >>> from deltarule.engines import make_engine
+    >>> make_engine("reference").name
+    'reference'
+    """
+    if isinstance(which, Engine):
+        return which
+    if isinstance(which, type) and issubclass(which, Engine):
+        return which()
+    if not isinstance(which, str):
+        raise InputError(f"engine is {which!r}; expected a name, or an Engine")
+    name = engine_name(which)
+    try:
+        return _ENGINES[name]()
+    except MissingDependency:
+        if was_asked_for(which, name):
+            raise
+        return ReferenceEngine()  # Numba is there and does not work on this machine
+
+
+def started_engine(
+    which: str | Engine | type[Engine],
+    network: Network,
+    theta: np.ndarray,
+    settings: EngineSettings,
+    threads: int | None = None,
+) -> Engine:
+    """An engine that is loaded; where ``"auto"`` cannot compile a formula, the reference engine.
+
+    Parameters
+    ----------
+    which, network, theta, settings
+        As for :func:`make_engine`, and as for :meth:`Engine.load`.
+    threads : int, optional
+        How many threads a step may use; by default the engine decides.
+
+    Raises
+    ------
+    NotCompilable
+        If an engine that was asked for by name cannot express a formula of the network.
+    InputError
+        If the parameters or the settings do not fit the network.
+
+    Warns
+    -----
+    UserWarning
+        If the reference engine takes the place of the compiled one; it says why.
+
+    Examples
+    --------
+    >>> from deltarule.engines import EngineSettings, started_engine
+    >>> from deltarule.maths import Network
+    >>> net = Network([1, 1])
+    >>> started_engine("reference", net, net.initial(0), EngineSettings()).name
+    'reference'
+    """
+    engine = make_engine(which)
+    if threads is not None:
+        engine.threads = threads
+    try:
+        engine.load(network, theta, settings)
+    except NotCompilable as error:
+        if which != "auto":
+            raise
+        warnings.warn(f"training with the reference engine, since {error}", stacklevel=3)
+        engine = ReferenceEngine()
+        engine.load(network, theta, settings)
+    return engine

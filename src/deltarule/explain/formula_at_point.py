@@ -1,0 +1,228 @@
+"""A recorded formula at numbers: which of its cases holds, and what it says there.
+
+The formulas are those that compute, written down by the recording namespace; nothing is retyped.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.explain.number_format import number_box
+from deltarule.explain.symbols import Mark
+from deltarule.maths import (
+    Activation,
+    Loss,
+    RecordedActivation,
+    RecordedFormula,
+    RecordedLoss,
+    numpy_namespace,
+    record_activation,
+    record_loss,
+)
+from deltarule.maths.printing.boxes import Box, Number, Scripted, Shown, Symbol, Where
+from deltarule.maths.printing.display import Case
+from deltarule.maths.printing.layout import index_letter, layout, layout_condition
+from deltarule.maths.printing.markup import box_text
+from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, Expr, reachable
+
+__all__ = ["Written", "evaluated", "recorded_activation", "recorded_loss", "short_constant", "uses"]
+
+_PYTHON: dict[str, Callable[..., Any]] = {
+    **{name: getattr(np, name) for name in (*ARITHMETIC, *COMPARISONS)},
+    "negative": np.negative,
+}
+# A formula of more signs than that, as text, is not shown with numbers in place; of more than the
+# second, not at all.
+_LONGEST = 90
+_PAGE = 250
+
+
+@functools.lru_cache(maxsize=64)
+def recorded_activation(activation: Activation) -> RecordedActivation | None:
+    """The activation's formulas, or None if they cannot be written down."""
+    try:
+        return record_activation(activation)
+    except InputError:
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def recorded_loss(loss: Loss, output: Activation) -> RecordedLoss | None:
+    """The loss's formulas, or None if they cannot be written down."""
+    try:
+        return record_loss(loss, output)
+    except InputError:
+        return None
+
+
+def uses(formula: RecordedFormula, argument: str) -> bool:
+    """Whether the formula looks at that argument."""
+    return any(node.op == "variable" and node.data == argument for node in formula.nodes())
+
+
+def evaluated(roots: list[Expr], values: Mapping[str, Any]) -> dict[int, Any]:
+    """The value of every node in float64, by the node's index, operation by operation.
+
+    Parameters
+    ----------
+    roots : list of Expr
+        Of one recording.
+    values : mapping of str to array or float
+        The variables; outputs of a row on the last axis.
+
+    Examples
+    --------
+    >>> from deltarule.maths.symbolic import RecordingNamespace
+    >>> xp = RecordingNamespace()
+    >>> root = 1 + xp.exp(-xp.variable("z"))
+    >>> float(evaluated([root], {"z": 0.0})[root.index])
+    2.0
+    """
+    xp = numpy_namespace(np.float64)
+    found: dict[int, Any] = {}
+    like = next(iter(values.values()), 0.0)
+    with np.errstate(all="ignore"):
+        for node in reachable(roots):
+            args = [found[argument.index] for argument in node.args]
+            if node.op == "variable":
+                value = values[node.data]
+            elif node.op == "constant":
+                value = node.data
+            elif node.op == "symbol":
+                value = node.data[2]
+            elif node.op == "per_output":
+                value = xp.per_output(node.data[1], like)
+            elif node.op == "n_outputs":
+                value = xp.n_outputs(like)
+            elif node.op in _PYTHON:
+                value = _PYTHON[node.op](*args)
+            else:
+                value = getattr(xp, node.op)(*args)
+            found[node.index] = value
+    return found
+
+
+class Written:
+    """A result of a recorded formula at the numbers of one row.
+
+    Parameters
+    ----------
+    formula : RecordedFormula or None
+        Without one there is nothing to show.
+    result : str, optional
+        Which of its results.
+    values : mapping of str to array of shape (n,)
+        Its arguments, for every output of the row.
+    marks : mapping of str to Mark
+        The symbol of each argument at this output.
+    layer : int
+        Where the arguments stand, for symbols of other outputs.
+    j : int
+        The output.
+    """
+
+    def __init__(
+        self,
+        formula: RecordedFormula | None,
+        result: str | None,
+        values: Mapping[str, Any],
+        marks: Mapping[str, Mark],
+        layer: int = 0,
+        j: int = 0,
+    ) -> None:
+        self._formula, self._result = formula, result
+        self._values = {name: np.atleast_2d(np.asarray(v, float)) for name, v in values.items()}
+        self._marks, self._layer, self._j = marks, layer, j
+
+    def formula(self) -> Box | None:
+        """The case that holds, with symbols; None if it would fill a page."""
+        box = self._laid_out(self._symbol)
+        return None if box is None or len(box_text(box)) > _PAGE else box
+
+    def numbers(self, digits: int) -> Box | None:
+        """The case that holds, with numbers; None if it is long, or looks at other outputs."""
+        if self._formula is None or any(
+            node.op in ("total", "largest") for node in reachable([self._root])
+        ):
+            return None
+
+        def name(node: Expr, depth: int) -> Box | None:
+            if node.op == "variable" and node.data in self._values:
+                return number_box(self._at(self._values[node.data]), digits)
+            return self._symbol(node, depth)
+
+        box = self._laid_out(name)
+        if box is None or isinstance(box, Where) or len(box_text(box)) > _LONGEST:
+            return None
+        return box
+
+    def case(self) -> Box | None:
+        """The condition under which this case holds; None where there is no choice."""
+        if self._formula is None:
+            return None
+        try:
+            box = layout_condition(self._root, self._symbol, self._holds)
+        except InputError:
+            return None
+        return None if box is None or len(box_text(box)) > _LONGEST else box
+
+    @property
+    def _root(self) -> Expr:
+        assert self._formula is not None
+        return self._formula.result(self._result)
+
+    def _at(self, row: Any) -> float:
+        row = np.asarray(row)
+        if row.ndim == 0:
+            return float(row)
+        return float(row[0, self._j if row.shape[-1] > 1 else 0])
+
+    def _laid_out(self, names: Callable[[Expr, int], Box | None]) -> Box | None:
+        if self._formula is None:
+            return None
+        try:
+            return layout(self._root, names, self._choose)
+        except InputError:  # pages long
+            return None
+
+    def _choose(self, rows: list[Case]) -> Case:
+        for row in rows:
+            if all(map(self._holds, row.conditions)):
+                return row
+        return rows[-1]
+
+    def _holds(self, condition: Expr) -> bool:
+        return bool(self._at(evaluated([condition], self._values)[condition.index]))
+
+    def _symbol(self, node: Expr, depth: int) -> Box | None:
+        if node.op == "constant":
+            return short_constant(node.data)
+        if node.op == "n_outputs":
+            return Number(str(next(iter(self._values.values())).shape[-1]))
+        if node.op == "per_output":
+            values = node.data[1]
+            return _rounded(values[self._j % len(values)]) if depth == 0 else None
+        if node.op != "variable" or node.data not in self._marks:
+            return None
+        if depth == 0:
+            return self._marks[node.data].box
+        above = "" if node.data == "y" else str(self._layer)
+        return Scripted(Symbol(node.data, node.data), index_letter(depth), above)
+
+
+def short_constant(value: Any) -> Box | None:
+    """A constant with more digits than a reader wants, rounded: 1 − 0.9 is 0.1."""
+    text = repr(value)
+    if isinstance(value, int) or not np.isfinite(value) or (len(text) <= 8 and "e" not in text):
+        return None
+    return _rounded(value)
+
+
+def _rounded(value: float) -> Shown:
+    mantissa, _, exponent = f"{abs(value):.6g}".partition("e")
+    return Shown(mantissa, str(int(exponent)) if exponent else "", value < 0)

@@ -1,0 +1,1 @@
+"""The gradient lens: measurements of one gradient, layer by layer."""

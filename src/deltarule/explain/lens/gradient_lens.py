@@ -1,0 +1,370 @@
+"""The gradient lens: how large everything is in each layer, how it learns, and what is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.explain.attributions import Attributions, attributions_of
+from deltarule.explain.lens.advice import THRESHOLDS, Advice, advise, enough
+from deltarule.explain.lens.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, series
+from deltarule.explain.lens.rows import (
+    OVER_ROWS,
+    judged_by,
+    measured_over,
+    wider_subject,
+    with_update,
+)
+from deltarule.explain.lens.views import MEASURES, lens_html, lens_text
+from deltarule.explain.number_format import json_number
+from deltarule.explain.step_update import step_update
+from deltarule.explain.subject import Subject
+from deltarule.explain.subject_builders import subject_of
+from deltarule.explain.subsample import spread
+from deltarule.optimizers import Rule
+
+__all__ = ["GradientLens", "HardRow", "lens"]
+
+# Rows whose attributions make the means for the table; evenly spread over all rows.
+_ATTRIBUTED = 128
+_ATTRIBUTED_TOLERANCE = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class HardRow:
+    """A row that pulls hard at the parameters.
+
+    Attributes
+    ----------
+    row : int
+    name : str
+    loss, norm : float
+        C_i and ‖∂C_i/∂θ‖, before w_i.
+    pull, share : float
+        w_i ‖∂C_i/∂θ‖, and its share of the sum over all rows.
+    """
+
+    row: int
+    name: str
+    loss: float
+    norm: float
+    pull: float
+    share: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GradientLens:
+    """What :func:`lens` found.
+
+    Attributes
+    ----------
+    subject : Subject
+        The network, θ and the rows.
+    measured : Measured
+        The numbers at θ.
+    advice : tuple of Advice
+        What is marked, with the reason and what to do; the serious first. Empty if all is well.
+    steps : tuple of int
+        The recorded steps that were measured too; empty without a recording.
+    over : tuple of Measured
+        The numbers at each of these steps: of the rows by which units are judged, where there are
+        others than the subject's, else of the subject's.
+    judged_rows, judged_of : int
+        By how many rows units are called dead or saturated, and of how many; what a mini-batch
+        shows of a unit says nothing of the training.
+    over_rows : int
+        Of how many rows ``over`` is.
+    """
+
+    subject: Subject
+    measured: Measured
+    advice: tuple[Advice, ...]
+    steps: tuple[int, ...] = ()
+    over: tuple[Measured, ...] = ()
+    judged_rows: int = 0
+    judged_of: int = 0
+    over_rows: int = 0
+
+    @property
+    def judges(self) -> bool:
+        """Whether its rows are enough to call a unit dead or saturated."""
+        return enough(self.judged_rows, self.judged_of)
+
+    @property
+    def layers(self) -> tuple[LayerMeasures, ...]:
+        """The numbers of layers 1 … L."""
+        return self.measured.layers
+
+    @property
+    def sample_norms(self) -> np.ndarray:
+        """‖∂C_i/∂θ‖ of every row, of shape (N,), before w_i."""
+        return self.measured.sample_norms
+
+    @property
+    def pull(self) -> np.ndarray:
+        """w_i ‖∂C_i/∂θ‖ of every row, of shape (N,): how hard it pulls at the parameters."""
+        w = self.subject.w
+        with np.errstate(invalid="ignore"):  # a row of weight 0 may have an infinite gradient
+            return np.where(w > 0, w * self.measured.sample_norms, 0.0)
+
+    def values(self, name: str) -> np.ndarray:
+        """One number of each layer, of shape (L,): ``values("delta_rms")``.
+
+        Raises
+        ------
+        InputError
+            If no number has that name.
+        """
+        return series([self.measured], _known(name))[0]
+
+    def over_training(self, name: str) -> np.ndarray:
+        """One number of each layer at each recorded step, of shape (steps, L).
+
+        Raises
+        ------
+        InputError
+            If no number has that name.
+        """
+        if not self.over:
+            return np.zeros((0, len(self.layers)))
+        return series(self.over, _known(name))
+
+    def marks(self, layer: int) -> tuple[str, ...]:
+        """The kinds of advice that name a layer."""
+        return tuple(each.kind for each in self.advice if layer in each.layers)
+
+    def hardest(self, most: int = 10) -> tuple[HardRow, ...]:
+        """The rows that pull hardest, the hardest first.
+
+        Examples
+        --------
+        >>> from deltarule import Network, lens
+        >>> net = Network([1, 1], activation=[])
+        >>> found = lens(net, [[1.0], [1.0]], [[1.0], [3.0]], theta=[0.0, 0.0])
+        >>> [(each.row, round(each.share, 6)) for each in found.hardest(2)]
+        [(1, 0.75), (0, 0.25)]
+        """
+        pull = self.pull
+        total = float(pull.sum())
+        order = np.argsort(-pull, kind="stable")[:most]
+        return tuple(
+            HardRow(
+                row=int(i),
+                name=self.subject.names.rows[i],
+                loss=float(self.measured.loss[i]),
+                norm=float(self.sample_norms[i]),
+                pull=float(pull[i]),
+                share=float(pull[i]) / total if total > 0 else 0.0,
+            )
+            for i in order
+        )
+
+    @functools.cached_property
+    def attributions(self) -> Attributions:
+        """Integrated gradients of each row's largest output, for the table.
+
+        Of more than 128 rows, 128 that are evenly spread. See :func:`deltarule.explain.attribute`
+        for other rows, outputs, baselines and methods.
+        """
+        rows = spread(len(self.subject.X), _ATTRIBUTED)
+        return attributions_of(self.subject, rows=rows, tolerance=_ATTRIBUTED_TOLERANCE)
+
+    def text(self) -> str:
+        """A table of the layers, what is marked with advice, and the rows that pull hardest."""
+        return lens_text(self)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return lens_html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that the page shows, as a dictionary that JSON can hold.
+
+        A number that is not finite is written as the text ``"NaN"``, ``"Infinity"`` or
+        ``"-Infinity"``, which JavaScript's ``Number`` reads.
+        """
+        net = self.subject.net
+        names = list(MEASURES)
+        layers = [
+            {
+                "layer": each.layer,
+                "nodes": each.nodes,
+                "parameters": each.parameters,
+                "activation": str(net.activations[each.layer]),
+                "marks": list(self.marks(each.layer)),
+                "dead_units": dead.tolist(),
+                "saturated_units": saturated.tolist(),
+                **{name: json_number(getattr(each, name)) for name in names},
+            }
+            for each, dead, saturated in zip(
+                self.layers,
+                self.measured.dead_units,
+                self.measured.saturated_units,
+                strict=True,
+            )
+        ]
+        return {
+            "format": 1,
+            "rows": len(self.subject.X),
+            "cost": json_number(self.measured.cost),
+            "input_rms": json_number(self.measured.input_rms),
+            "judged": {"rows": self.judged_rows, "of": self.judged_of, "judges": self.judges},
+            "step": None if self.subject.step is None else self.subject.step.number,
+            "measures": [
+                {"name": name, "label": each.label, "words": each.words}
+                for name, each in MEASURES.items()
+            ],
+            "thresholds": dict(THRESHOLDS) | {"flat": FLAT, "mostly": MOSTLY},
+            "layers": layers,
+            "advice": [dataclasses.asdict(each) for each in self.advice],
+            "hardest": [
+                {
+                    name: json_number(value) if isinstance(value, float) else value
+                    for name, value in dataclasses.asdict(each).items()
+                }
+                for each in self.hardest(20)
+            ],
+            "over": {
+                "steps": list(self.steps),
+                "rows": self.over_rows,
+                "cost": [json_number(each.cost) for each in self.over],
+                "series": {
+                    name: [list(map(json_number, row)) for row in self.over_training(name)]
+                    for name in names
+                }
+                if self.over
+                else {},
+            },
+            "attributions": self.attributions.to_dict()
+            if np.isfinite(self.measured.cost)
+            else None,
+        }
+
+    def __repr__(self) -> str:
+        marked = ", ".join(dict.fromkeys(each.kind for each in self.advice)) or "nothing marked"
+        over = f", {len(self.steps)} recorded steps" if self.steps else ""
+        return f"GradientLens({self.subject.net!r}, {len(self.subject.X)} rows{over}: {marked})"
+
+
+def lens(
+    what: Any,
+    X: Any = None,
+    Y: Any = None,
+    *,
+    theta: Any = None,
+    sample_weight: Any = None,
+    learning_rate: float | None = None,
+    rule: str | Rule | Mapping[str, Any] | None = None,
+    recording: Any = None,
+    most_steps: int = 50,
+) -> GradientLens:
+    """Look at the size of everything in each layer: weights, activations, δ, gradients, steps.
+
+    ‖δ^l‖² = Σ_i p_i ‖∂C_i/∂z^l‖²,  ‖∂C_i/∂θ‖² = Σ_l ‖δ_i^l‖² (‖a_i^{l−1}‖² + 1),
+    SNR^l = ‖ḡ‖ / √(Σ_i p_i ‖g_i − ḡ‖²) with g_i = ∂C_i/∂θ^l, ḡ = Σ_i p_i g_i, p_i = w_i/Σw
+
+    What vanishes, explodes, is dead or saturated is marked, with the reason and advice. The rows of
+    a recorded step are a mini-batch: its sizes are those of the step, and its units are judged by
+    the rows that were trained on.
+
+    Parameters
+    ----------
+    what : Network, Model, MLPClassifier, MLPRegressor, TableModel, ReplayedStep or Subject
+        A network needs ``theta``; a step and a subject have their rows.
+    X, Y : arrays of shape (N, n_0) and (N, n_L) or (N,)
+        For a ``TableModel`` X is the table, with its target, and Y is left out.
+    theta : array of shape (p,), optional
+        The parameters of a ``Network``.
+    sample_weight : array of shape (N,), optional
+        A row of weight 2 counts as two, one of weight 0 as absent.
+    learning_rate : float, optional
+        η of the step whose update-to-weight ratio is wanted. An estimator has settings of its own
+        for a step from where it is, and a recorded step is one.
+    rule : str or Rule, optional
+        The rule of that step, from fresh slots; plain gradient descent if left out.
+    recording : Recording, or sequence of (step, theta), optional
+        θ at some steps of a training run, to be measured on the same rows.
+    most_steps : int
+        Of more recorded steps, so many that are evenly spread are measured.
+
+    Returns
+    -------
+    GradientLens
+
+    Raises
+    ------
+    InputError
+        If shapes do not fit, no row counts, or an option is out of its range.
+
+    Notes
+    -----
+    No gradient of a single row is made: ∂C_i/∂W^l is the outer product of δ_i^l and a_i^{l−1},
+    whose norm is the product of theirs. Memory does not grow with the rows beyond X itself.
+    The SNR is that of Shwartz-Ziv and Tishby (2017); 1/SNR² is the simple noise scale of
+    McCandlish, Kaplan, Amodei and others (2018).
+
+    Examples
+    --------
+    Ten layers of logistic units let next to nothing through:
+
+    >>> import numpy as np
+    >>> from deltarule import Network, lens
+    >>> X = np.linspace(-1, 1, 20)[:, None]
+    >>> deep = Network([1] + [8] * 9 + [1], activation="logistic")
+    >>> found = lens(deep, X, X**2, theta=deep.initial(seed=0))
+    >>> found.marks(1), found.marks(10)
+    (('vanishing',), ())
+    >>> bool(found.values("delta_ratio")[0] < 1e-4)
+    True
+
+    Nothing is marked where all is well:
+
+    >>> good = Network([1, 8, 1], activation="tanh")
+    >>> lens(good, X, X**2, theta=good.initial(seed=0)).advice
+    ()
+    """
+    subject = subject_of(
+        what,
+        X,
+        Y,
+        theta=theta,
+        sample_weight=sample_weight,
+        learning_rate=learning_rate,
+        rule=rule,
+    )
+    if not subject.w.sum() > 0:
+        raise InputError("every sample weight is 0; expected at least one row that counts")
+    if not isinstance(most_steps, int) or most_steps < 2:
+        raise InputError(f"most_steps is {most_steps!r}; expected a whole number ≥ 2")
+    measured = measure(subject)
+    wider = wider_subject(subject)
+    # Dropout is of the step alone; a unit is judged without.
+    judged = measured if wider is None else measure(wider)
+    measured = judged_by(measured, judged)
+    if subject.step is not None and np.isfinite(measured.grad).all():
+        update = step_update(subject, measured.grad, measured.cost)
+        measured = with_update(subject, measured, update)
+    w = (subject if wider is None else wider).w
+    rows = int((w > 0).sum())
+    # A row of weight 0 counts as absent, among all rows as among those that are looked at.
+    of = max(subject.part_of or 0, len(w)) - (len(w) - rows)
+    advice = advise(subject, measured, judged, rows, of)
+    found = GradientLens(subject, measured, advice, judged_rows=rows, judged_of=of)
+    if recording is None:
+        return found
+    base = subject if wider is None else wider_subject(subject, OVER_ROWS) or subject
+    steps, over = measured_over(base, recording, most_steps)
+    return dataclasses.replace(found, steps=steps, over=over, over_rows=len(base.X))
+
+
+def _known(name: str) -> str:
+    if name not in MEASURES:
+        raise InputError(f"no number is called {name!r}; expected one of {', '.join(MEASURES)}")
+    return name

@@ -1,0 +1,378 @@
+"""What the gradient lens measures in each layer, in one pass over the rows, a batch at a time.
+
+With p_i = w_i/Σw and δ_i^l = ∂C_i/∂z^l of one row, before w_i:
+
+    ‖δ^l‖² = Σ_i p_i ‖δ_i^l‖²,   ‖a^l‖² = Σ_i p_i ‖a_i^l‖²,   RMS = norm / √n_l
+    ‖∂C_i/∂θ^l‖² = ‖δ_i^l‖² (‖a_i^{l−1}‖² + 1)        (without biases the 1 is not there)
+    SNR^l = ‖ḡ‖ / √(Σ_i p_i ‖g_i − ḡ‖²),   g_i = ∂C_i/∂θ^l,   ḡ = Σ_i p_i g_i
+
+The second line is exact, since ∂C_i/∂W^l is the outer product of δ_i^l and a_i^{l−1}: the gradient
+of no single row is ever made. Nor is it for the third: Σ p_i ‖g_i − ḡ‖² = Σ p_i ‖g_i‖² − ‖ḡ‖².
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from deltarule.explain.subject import Subject
+from deltarule.maths import Activation, Network, numpy_namespace
+from deltarule.maths.backprop import cost_and_grad
+from deltarule.maths.network import bound_formulas
+from deltarule.maths.pass_results import Gradients
+
+__all__ = [
+    "FLAT",
+    "MOSTLY",
+    "LayerMeasures",
+    "Measured",
+    "largest_slope",
+    "measure",
+    "ratio",
+    "series",
+]
+
+# Numbers in the arrays of one batch; each pass holds some ten arrays of this size.
+_AT_A_TIME = 1 << 20
+
+FLAT = 0.05
+"""A slope is flat where |g′(z)| is below this share of the largest that g′ has anywhere."""
+
+MOSTLY = 0.9
+"""A unit is saturated if its slope is flat in this share of the rows, by their weights."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerMeasures:
+    """The numbers of one layer, at one θ.
+
+    Attributes
+    ----------
+    layer, nodes, parameters : int
+        l, n_l, and how many parameters lead into the layer.
+    weight_norm, weight_rms : float
+        ‖W^l‖ and ‖W^l‖/√(n_l n_{l−1}); biases are not in it.
+    activation_norm, activation_rms : float
+        √(Σ_i p_i ‖a_i^l‖²), and that over √n_l.
+    delta_norm, delta_rms : float
+        √(Σ_i p_i ‖∂C_i/∂z^l‖²), and that over √n_l.
+    gradient_norm, gradient_rms : float
+        ‖∂C/∂θ^l‖ of W^l and b^l together, and that over the root of their number.
+    gradient_ratio : float
+        ‖∂C/∂W^l‖/‖W^l‖.
+    update_ratio : float
+        ‖ΔW^l‖/‖W^l‖ of the step; NaN if no step is known.
+    snr : float
+        The gradient's signal-to-noise ratio between rows; infinite if all rows agree.
+    noise_scale : float
+        1/SNR²: the rows of a batch whose mean gradient has as much noise as signal.
+    delta_ratio, delta_factor : float
+        ‖δ^l‖/‖δ^L‖, and ‖δ^l‖/‖δ^{l+1}‖ (1 for the last layer).
+    slope_rms : float
+        √(Σ_i p_i Σ_j g′(z_ij)²/n_l); NaN for softmax, which has no slope.
+    dead : float
+        The share of units with g′(z) = 0 in every row; NaN for softmax.
+    saturated : float
+        The share of units, dead ones not among them, whose slope is flat in most rows: see
+        :data:`FLAT` and :data:`MOSTLY`. NaN where no largest slope exists.
+    flat : float
+        The share of flat slopes among all units and rows; NaN where there is no largest slope.
+    """
+
+    layer: int
+    nodes: int
+    parameters: int
+    weight_norm: float
+    weight_rms: float
+    activation_norm: float
+    activation_rms: float
+    delta_norm: float
+    delta_rms: float
+    gradient_norm: float
+    gradient_rms: float
+    gradient_ratio: float
+    update_ratio: float
+    snr: float
+    noise_scale: float
+    delta_ratio: float
+    delta_factor: float
+    slope_rms: float
+    dead: float
+    saturated: float
+    flat: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What one pass over the rows found.
+
+    Attributes
+    ----------
+    layers : tuple of LayerMeasures
+        For l = 1 … L.
+    input_rms : float
+        √(Σ_i p_i ‖x_i‖²/n_0).
+    cost : float
+        C = Σ_i w_i C_i.
+    grad : array of shape (p,)
+        ∂C/∂θ of the data term.
+    loss, sample_norms : arrays of shape (N,)
+        C_i and ‖∂C_i/∂θ‖, before w_i; also of rows that have weight 0.
+    dead_units, saturated_units : tuples of integer arrays
+        For l = 1 … L, the numbers of those units.
+    """
+
+    layers: tuple[LayerMeasures, ...]
+    input_rms: float
+    cost: float
+    grad: np.ndarray
+    loss: np.ndarray
+    sample_norms: np.ndarray
+    dead_units: tuple[np.ndarray, ...]
+    saturated_units: tuple[np.ndarray, ...]
+
+
+@functools.lru_cache(maxsize=64)
+def largest_slope(activation: Activation) -> tuple[float, bool]:
+    """The largest |g′(z)| anywhere, and whether g is switched off rather than saturated.
+
+    Both are looked for in the slope itself, from z = −1000 to 1000, so that a user's own
+    activation has them too. The first is infinite for a slope that still grows out there (exp), and
+    NaN for softmax. The second is true where g is a straight line with a flat slope already within
+    |z| ≤ 1 (ReLU, leaky ReLU): such a unit is off, which is its way to work. Only if its slope is
+    0 in every row is it dead.
+
+    Examples
+    --------
+    >>> from deltarule.maths import ACTIVATIONS
+    >>> [largest_slope(ACTIVATIONS.get(name)) for name in ("logistic", "relu", "exp")]
+    [(0.25, False), (1.0, True), (inf, False)]
+    """
+    if not activation.elementwise:
+        return float("nan"), False
+    g = activation.bind(numpy_namespace(np.float64))
+    assert g.slope is not None
+    right = np.concatenate([np.linspace(0, 10, 4001), np.geomspace(10, 1000, 400)[1:]])
+    z = np.concatenate([-right[:0:-1], right])
+    with np.errstate(all="ignore"):
+        slope = np.abs(np.broadcast_to(g.slope(z, g.value(z)), z.shape))
+    near = slope[np.abs(z) <= 100]
+    largest = float(np.max(slope))
+    sides = (slope[(z < -0.5) & (z >= -1)], slope[(z > 0.5) & (z <= 1)])
+    off = any(np.ptp(side) == 0 and side[0] < FLAT * largest for side in sides)
+    if not np.isfinite(largest) or largest > 1.5 * float(near.max()):
+        return float("inf"), off
+    return largest, off
+
+
+class _Sums:
+    """What is added up over the batches, for layers 1 … L."""
+
+    def __init__(self, net: Network, n_rows: int) -> None:
+        self.net = net
+        self.cost = 0.0
+        self.grad = np.zeros(net.n_parameters)
+        self.W, self.b = net.unpack(self.grad)
+        self.loss, self.norms = np.zeros(n_rows), np.zeros(n_rows)
+        self.a2 = np.zeros(net.n_layers + 1)
+        self.d2, self.g2, self.s2 = (np.zeros(net.n_layers + 1) for _ in range(3))
+        widths = net.widths
+        self.moving = [np.zeros(n, dtype=bool) for n in widths]
+        self.flat = [np.zeros(n) for n in widths]
+
+    def rows(self, got: Gradients, rows: np.ndarray) -> list[np.ndarray]:
+        """C_i and ‖∂C_i/∂θ‖ of these rows; the squared norm of each layer's part."""
+        self.loss[rows] = got.loss
+        parts = []
+        for layer in range(1, self.net.n_layers + 1):
+            a2 = _squares(got.A[layer - 1]) + (1.0 if self.net.bias else 0.0)
+            parts.append(_squares(got.delta[layer]) * a2)
+        self.norms[rows] = np.sqrt(np.sum(parts, axis=0))
+        return parts
+
+    def add(self, got: Gradients, w: np.ndarray, p: np.ndarray, parts: list[np.ndarray]) -> None:
+        """The sums over rows that count."""
+        self.cost += float(w @ got.loss)
+        self.a2[0] += p @ _squares(got.A[0])
+        activations, _ = bound_formulas(self.net, numpy_namespace(np.float64))
+        for layer in range(1, self.net.n_layers + 1):
+            delta = got.delta[layer]
+            self.a2[layer] += p @ _squares(got.A[layer])
+            self.d2[layer] += p @ _squares(delta)
+            self.g2[layer] += p @ parts[layer - 1]
+            weighted = w[:, None] * delta
+            self.W[layer] += weighted.T @ got.A[layer - 1]
+            if self.net.bias:
+                self.b[layer] += weighted.sum(axis=0)
+            g = activations[layer]
+            if g.slope is None:
+                continue
+            slope = np.abs(g.slope(got.Z[layer], got.G[layer]))
+            self.moving[layer] |= (slope != 0).any(axis=0)
+            self.s2[layer] += p @ _squares(slope)
+            record = self.net.activations[layer]
+            assert record is not None
+            largest, _ = largest_slope(record)
+            if np.isfinite(largest):
+                self.flat[layer] += p @ (slope < FLAT * largest)
+
+
+def _squares(rows: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", rows, rows)
+
+
+def _pieces(rows: np.ndarray, net: Network) -> Iterator[np.ndarray]:
+    size = max(_AT_A_TIME // sum(net.widths), 1)
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def measure(subject: Subject) -> Measured:
+    """Every number of the lens at the subject's θ, but for the update's, which needs the gradient.
+
+    Parameters
+    ----------
+    subject : Subject
+        Its rows, weights and masks; at least one weight is above 0.
+
+    Examples
+    --------
+    >>> net = Network([1, 1], activation=[])
+    >>> subject = Subject.of_arrays(net, [0.0, 0.0], [[1.0], [1.0]], [[1.0], [3.0]])
+    >>> (layer,) = measure(subject).layers  # the rows' gradients are (−2, −2) and (−6, −6)
+    >>> round(layer.gradient_norm, 6), round(layer.snr, 6), round(layer.noise_scale, 6)
+    (5.656854, 2.0, 0.25)
+    """
+    net = subject.net
+    w = subject.w
+    p = w / w.sum()
+    sums = _Sums(net, len(w))
+    with np.errstate(all="ignore"):
+        for rows in _pieces(np.flatnonzero(w > 0), net):
+            got = _passes(subject, rows)
+            sums.add(got, w[rows], p[rows], sums.rows(got, rows))
+        for rows in _pieces(np.flatnonzero(w == 0), net):
+            sums.rows(_passes(subject, rows), rows)
+        layers = _layers(net, subject.theta, sums, float(w.sum()))
+    dead = tuple(
+        np.flatnonzero(~moving) if _has_slope(net, layer) else np.zeros(0, dtype=np.intp)
+        for layer, moving in enumerate(sums.moving)
+        if layer
+    )
+    return Measured(
+        layers=layers,
+        input_rms=float(np.sqrt(sums.a2[0] / net.n_inputs)),
+        cost=sums.cost,
+        grad=sums.grad,
+        loss=sums.loss,
+        sample_norms=sums.norms,
+        dead_units=dead,
+        saturated_units=tuple(
+            np.flatnonzero(_saturated(net, sums, layer)) for layer in range(1, net.n_layers + 1)
+        ),
+    )
+
+
+def _passes(subject: Subject, rows: np.ndarray) -> Gradients:
+    """The passes of some rows with weight 1 each: δ is ∂C_i/∂z."""
+    xp = numpy_namespace(np.float64)
+    masks = None
+    if subject.masks is not None:
+        masks = [None if mask is None else mask[rows] for mask in subject.masks]
+    return cost_and_grad(
+        xp, subject.net, subject.theta, subject.X[rows], subject.Y[rows], np.ones(len(rows)), masks
+    )
+
+
+def _has_slope(net: Network, layer: int) -> bool:
+    g = net.activations[layer]
+    return g is not None and g.elementwise
+
+
+def _saturated(net: Network, sums: _Sums, layer: int) -> np.ndarray:
+    """Which units of a layer are flat in most rows, and not dead."""
+    record = net.activations[layer]
+    assert record is not None
+    largest, off = largest_slope(record)
+    if not np.isfinite(largest) or off:
+        return np.zeros(net.widths[layer], dtype=bool)
+    return (sums.flat[layer] >= MOSTLY - 1e-12) & sums.moving[layer]
+
+
+def _layers(
+    net: Network, theta: np.ndarray, sums: _Sums, total: float
+) -> tuple[LayerMeasures, ...]:
+    W, _ = net.unpack(theta)
+    norms = np.sqrt(sums.d2)
+    found = []
+    for layer in range(1, net.n_layers + 1):
+        nodes, parts = net.widths[layer], [sums.W[layer]]
+        if net.bias:
+            parts.append(sums.b[layer])
+        count = sum(part.size for part in parts)
+        g2 = sum(float((part * part).sum()) for part in parts)
+        snr = _signal_to_noise(g2 / total**2, float(sums.g2[layer]))
+        weight = float(np.linalg.norm(W[layer]))
+        record = net.activations[layer]
+        assert record is not None
+        largest, _ = largest_slope(record)
+        slopes, bounded = record.elementwise, bool(np.isfinite(largest))
+        nan = float("nan")
+        dead = float((~sums.moving[layer]).mean()) if slopes else nan
+        found.append(
+            LayerMeasures(
+                layer=layer,
+                nodes=nodes,
+                parameters=count,
+                weight_norm=weight,
+                weight_rms=weight / W[layer].size ** 0.5,
+                activation_norm=float(np.sqrt(sums.a2[layer])),
+                activation_rms=float(np.sqrt(sums.a2[layer] / nodes)),
+                delta_norm=float(norms[layer]),
+                delta_rms=float(norms[layer] / nodes**0.5),
+                gradient_norm=g2**0.5,
+                gradient_rms=(g2 / count) ** 0.5,
+                gradient_ratio=ratio(float(np.linalg.norm(sums.W[layer])), weight),
+                update_ratio=nan,
+                snr=snr,
+                noise_scale=ratio(1.0, snr * snr),
+                delta_ratio=ratio(float(norms[layer]), float(norms[-1])),
+                delta_factor=1.0
+                if layer == net.n_layers
+                else ratio(float(norms[layer]), float(norms[layer + 1])),
+                slope_rms=float(np.sqrt(sums.s2[layer] / nodes)) if slopes else nan,
+                dead=dead,
+                saturated=float(_saturated(net, sums, layer).mean()) if bounded else nan,
+                flat=float(sums.flat[layer].mean()) if bounded else nan,
+            )
+        )
+    return tuple(found)
+
+
+def ratio(a: float, b: float) -> float:
+    """a/b; infinite for b = 0, and NaN for 0/0.
+
+    Examples
+    --------
+    >>> ratio(1.0, 4.0), ratio(1.0, 0.0), ratio(0.0, 0.0)
+    (0.25, inf, nan)
+    """
+    if b == 0:
+        return float("nan") if a == 0 or np.isnan(a) else float("inf")
+    return a / b
+
+
+def _signal_to_noise(mean2: float, square: float) -> float:
+    """‖ḡ‖/√(Σ p ‖g‖² − ‖ḡ‖²): a difference below what rounding leaves counts as none."""
+    spread = square - mean2
+    if spread <= 1e-12 * square:
+        return float("inf") if square > 0 else float("nan")
+    return float((mean2 / spread) ** 0.5)
+
+
+def series(measured: Sequence[Measured], name: str) -> np.ndarray:
+    """One number over recorded steps: an array of shape (steps, L)."""
+    return np.array([[getattr(each, name) for each in one.layers] for one in measured])

@@ -1,0 +1,1 @@
+"""Derivation trees as text, LaTeX and HTML."""

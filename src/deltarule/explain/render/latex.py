@@ -1,0 +1,93 @@
+"""Trees as LaTeX: a fragment for a document with amsmath, or a document that compiles as it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from deltarule.explain.derivation import Derivation
+from deltarule.explain.number_format import number_box
+from deltarule.explain.render.text import equation, says_all
+from deltarule.maths.printing.boxes import Box
+from deltarule.maths.printing.escaping import escaped
+from deltarule.maths.printing.markup import box_latex
+
+__all__ = ["document", "tree_latex"]
+
+# A line of more signs than that, as LaTeX, is broken before its equals signs.
+_WIDTH = 130
+_FORMULA = re.compile(r"( × 10\^−?\d+|(?<=ing )x_\d+(?= would))")
+_HEAD = r"""\documentclass[10pt]{article}
+\usepackage[a4paper,landscape,margin=15mm]{geometry}
+\usepackage{amsmath}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{4pt}
+\allowdisplaybreaks
+\begin{document}
+\raggedright
+"""
+
+
+def document(bodies: Iterable[str]) -> str:
+    """A document of its own around fragments; pdflatex compiles it."""
+    return _HEAD + "\n\\bigskip\n".join(bodies) + "\n\\end{document}\n"
+
+
+def tree_latex(node: Derivation, depth: int, terms: int, digits: int) -> str:
+    """A tree as paragraphs, each indented by its level."""
+    return "\n".join(_paragraphs(node, depth, terms, digits, 0))
+
+
+def _paragraphs(node: Derivation, depth: int, terms: int, digits: int, level: int) -> Iterator[str]:
+    yield _indented(_line(node, digits), level)
+    if depth <= 0 or not node.n_parts:
+        return
+    parts, left = node.parts(terms)
+    if says_all(node, parts):
+        return
+    for part in parts:
+        yield from _paragraphs(part, depth - 1, terms, digits, level + 1)
+    if left is not None:
+        words = rf"\ldots{{}} {left.count} further "
+        if left.value is None:
+            words += "arguments"
+        else:
+            words += f"terms, together ${box_latex(number_box(left.value, digits))}$"
+        yield _indented(words, level + 1)
+
+
+def _indented(line: str, level: int) -> str:
+    return rf"\noindent\hspace*{{{1.5 * level:g}em}}{line}\par"
+
+
+def _line(node: Derivation, digits: int) -> str:
+    symbol, *sides = (box_latex(box) for box in equation(node, digits))
+    whole = " = ".join([symbol, *sides])
+    if len(whole) <= _WIDTH or len(sides) < 2:
+        formula = rf"$\displaystyle {whole}$"
+    else:
+        rows = r" \\ ".join(f"&= {side}" for side in sides)
+        formula = rf"$\displaystyle\begin{{aligned}}[b] {symbol} {rows} \end{{aligned}}$"
+    return formula + _tail(node)
+
+
+def _tail(node: Derivation) -> str:
+    case: Box | None = node.case()
+    known = [escaped(node.law)] if node.law else []
+    known += [f"${box_latex(case)}$"] if case is not None else []
+    out = rf"\quad({'; '.join(known)})" if known else ""
+    return out + (rf"\quad {{\small {_words(node.note)}}}" if node.note else "")
+
+
+def _words(note: str) -> str:
+    """A note in LaTeX; its powers of ten, and an input that it names, are set as formulas."""
+    out = ""
+    for place, piece in enumerate(re.split(_FORMULA, note)):
+        if not place % 2:
+            out += escaped(piece)
+        elif piece.startswith("x_"):
+            out += f"$x_{{{piece[2:]}}}$"
+        else:
+            power = piece.partition("^")[2].replace("−", "-")
+            out += rf"$\times 10^{{{power}}}$"
+    return out

@@ -1,0 +1,264 @@
+"""From whatever is to be explained to a :class:`~deltarule.explain.Subject`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines import Batch, EngineSettings, started_engine
+from deltarule.errors import InputError
+from deltarule.explain.subject import Names, StepTaken, Subject
+from deltarule.explain.subject_sources import Source, of_estimator, of_step, of_table
+from deltarule.maths import Network
+from deltarule.optimizers import Rule
+from deltarule.training import Model
+
+__all__ = ["subject_of"]
+
+
+def subject_of(
+    what: Any,
+    X: Any = None,
+    Y: Any = None,
+    *,
+    theta: Any = None,
+    sample_weight: Any = None,
+    rule: Any = None,
+    learning_rate: float | None = None,
+    engine: str | None = None,
+    names: Names | None = None,
+    number: int | None = None,
+    slots: Mapping[str, Any] | None = None,
+    theta_after: Any = None,
+    masks: list[Any] | None = None,
+    **settings: Any,
+) -> Subject:
+    """What is explained, from a network, a model, an estimator or a step of training.
+
+    Parameters are those of :func:`deltarule.explain`.
+
+    Raises
+    ------
+    InputError
+        If it is nothing that can be explained, or the rows do not fit it.
+
+    Examples
+    --------
+    >>> subject_of(Network([1, 1]), [[1.0]], [[2.0]], theta=[1.0, 0.0]).trace.cost
+    1.0
+    """
+    asked = _Asked(rule, learning_rate, engine, names, number, slots, theta_after, settings)
+    what = _explained(what)
+    if isinstance(what, Subject) or _is_replayed(what):
+        rows = {"X": X, "Y": Y, "theta": theta, "sample_weight": sample_weight, "masks": masks}
+        given = [name for name, value in rows.items() if value is not None]
+        if given:
+            kind = "a Subject" if isinstance(what, Subject) else "a step of training"
+            raise InputError(
+                f"{kind} has rows, weights and parameters of its own; leave {' and '.join(given)} "
+                "out"
+            )
+        return asked.added_to(what if isinstance(what, Subject) else of_step(what))
+    if masks is not None and not isinstance(what, Network):
+        raise InputError(
+            f"masks are given beside a {type(what).__name__}; expected them with a Network and "
+            "its theta; leave them out"
+        )
+    if isinstance(what, Network | Model) and (X is None or Y is None):
+        missing = "X" if X is None else "Y"
+        raise InputError(f"{missing} was not given; expected rows with their targets, X and Y")
+    if isinstance(what, Network):
+        if theta is None:
+            raise InputError("a Network has no parameters; expected theta=… beside it")
+        subject = Subject.of_arrays(what, theta, X, Y, sample_weight, names, masks=masks)
+        return asked.completed(subject, what, np.asarray(theta))
+    if theta is not None:
+        raise InputError(
+            f"theta is given beside a {type(what).__name__}, which has its own; leave it out"
+        )
+    if isinstance(what, Model):
+        subject = Subject.of_arrays(what.net, what.theta, X, Y, sample_weight, names)
+        return asked.completed(subject, what.net, what.theta)
+    # Not imported here: scikit-learn is loaded only where an estimator is in use already.
+    estimators: Any = sys.modules.get("deltarule.estimators")
+    if estimators and isinstance(what, estimators.MLPClassifier | estimators.MLPRegressor):
+        return _completed(of_estimator(what, X, Y, sample_weight), asked)
+    tabular: Any = sys.modules.get("deltarule.tabular")
+    if tabular and isinstance(what, tabular.TableModel):
+        if Y is not None:
+            raise InputError("the target of a table is one of its columns; leave Y out")
+        return _completed(of_table(what, X, sample_weight), asked)
+    raise InputError(
+        f"{type(what).__name__} cannot be explained; expected a Network with theta, a Model, an "
+        "MLPClassifier or MLPRegressor, a TableModel with a table, or a step of training"
+    )
+
+
+def _explained(what: Any) -> Any:
+    """The subject of an explanation or a lens; anything else as it is."""
+    own = getattr(what, "subject", None)
+    return own if isinstance(own, Subject) else what
+
+
+def _is_replayed(what: Any) -> bool:
+    """Whether it is a step of training, by what it holds."""
+    return all(hasattr(what, name) for name in ("batch", "before", "after", "gradient"))
+
+
+def _completed(source: Source, asked: _Asked) -> Subject:
+    """The subject of a model with what was asked for besides."""
+    subject = source.subject
+    if asked.names is not None:
+        subject = dataclasses.replace(subject, names=asked.names)
+    return asked.completed(subject, source.net, source.theta, source.step, source.engine)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """What the caller said besides the model and the rows."""
+
+    rule: Any
+    learning_rate: float | None
+    engine: str | None
+    names: Names | None
+    number: int | None
+    slots: Mapping[str, Any] | None
+    theta_after: Any
+    settings: dict[str, Any]
+
+    def step(self, subject: Subject, default: StepTaken | None = None) -> StepTaken | None:
+        """The step: as asked for, else as the model's own settings have it."""
+        others = (self.rule, self.learning_rate, self.number, self.slots, self.theta_after)
+        if all(each is None for each in others) and not self.settings:
+            return default
+        known = {f.name for f in dataclasses.fields(EngineSettings)} - {"rule"}
+        unknown = sorted(set(self.settings) - known)
+        if unknown:
+            raise InputError(
+                f"{unknown[0]!r} is nothing that explain knows; expected one of "
+                f"{', '.join(sorted(known))}"
+            )
+        number = 1 if self.number is None else self.number
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise InputError(f"number is {number!r}; expected that of a step, from 1")
+        theta_after = self.theta_after
+        if theta_after is not None:
+            theta_after = subject.net.check_theta(theta_after)
+        if self.rule is None and default is not None:
+            # It is another step than the one that was taken, so what came of that is dropped.
+            step = dataclasses.replace(
+                default,
+                settings=dataclasses.replace(default.settings, **self.settings),
+                number=default.number if self.number is None else number,
+                theta_after=theta_after,
+                first_from_here=default.first_from_here and self.number is None,
+            )
+            if self.learning_rate is not None:
+                step = dataclasses.replace(step, learning_rate=_checked_rate(self.learning_rate))
+            if self.slots is None:
+                return step
+            slots = _checked_slots(_rule_of(step.settings), self.slots, subject.net)
+            return dataclasses.replace(step, slots=slots)
+        total = {"total_weight": float(subject.s.sum()) or 1.0}
+        settings = EngineSettings(rule=self.rule or "sgd", **(total | self.settings))
+        rule = _rule_of(settings)
+        if self.learning_rate is None and rule.uses_learning_rate:
+            raise InputError(
+                f"rule {rule.name!r} needs a learning rate; expected learning_rate=…, above 0"
+            )
+        rate = 0.0 if self.learning_rate is None else _checked_rate(self.learning_rate)
+        slots = _checked_slots(rule, self.slots or {}, subject.net)
+        # Steps of a network that is asked about alone are counted from where the caller begins.
+        fresh = self.number is None and default is not None
+        return StepTaken(settings, rate, number, slots, theta_after, first_from_here=fresh)
+
+    def added_to(self, subject: Subject) -> Subject:
+        """A subject that is complete, with what was asked for besides; itself if nothing was."""
+        changed: dict[str, Any] = {}
+        step = self.step(subject, subject.step)
+        if step is not subject.step:
+            changed["step"] = step
+        if self.names is not None:
+            changed["names"] = self.names
+        if changed:
+            subject = dataclasses.replace(subject, **changed)
+        if self.engine is None:
+            return subject
+        net = subject.net.with_changes(dtype=subject.dtype or "float64")
+        return _with_engine(subject, net, subject.theta, self.engine)
+
+    def completed(
+        self,
+        subject: Subject,
+        net: Network,
+        theta: np.ndarray,
+        default: StepTaken | None = None,
+        engine: str | None = None,
+    ) -> Subject:
+        """The subject with its step, and with the gradient of the engine that trained."""
+        subject = dataclasses.replace(
+            subject, step=self.step(subject, default), dtype=str(net.dtype)
+        )
+        which = self.engine or engine
+        return subject if which is None else _with_engine(subject, net, theta, which)
+
+
+def _rule_of(settings: EngineSettings) -> Rule:
+    assert isinstance(settings.rule, Rule)  # EngineSettings has looked it up
+    return settings.rule
+
+
+def _checked_rate(value: Any) -> float:
+    try:
+        rate = float(value)
+    except (TypeError, ValueError):
+        rate = float("nan")
+    if not (np.isfinite(rate) and rate > 0):
+        raise InputError(f"learning_rate is {value!r}; expected a finite number above 0")
+    return rate
+
+
+def _checked_slots(rule: Rule, slots: Mapping[str, Any], net: Network) -> dict[str, np.ndarray]:
+    """What the rule carried, checked."""
+    known = {slot.name: slot.kind for slot in rule.slots}
+    found = {}
+    for name, value in slots.items():
+        if name not in known:
+            raise InputError(
+                f"slots: rule {rule.name!r} carries no {name!r}; expected "
+                f"{', '.join(known) or 'none'}"
+            )
+        array = np.asarray(value, dtype=np.float64)
+        shape = (net.n_parameters,) if known[name] == "theta" else ()
+        if array.shape != shape:
+            raise InputError(f"slots: {name!r} has shape {array.shape}; expected {shape}")
+        found[name] = array
+    return found
+
+
+def _with_engine(subject: Subject, net: Network, theta: np.ndarray, which: str) -> Subject:
+    """The subject with the gradient that an engine computes here, in the network's own type."""
+    if subject.masks is not None:
+        raise InputError(
+            f"engine={which!r} is to be compared with what has dropout masks; an engine draws its "
+            "own, so leave the engine or the masks out"
+        )
+    engine = started_engine(which, net, np.asarray(theta, dtype=net.dtype), EngineSettings())
+    batch = Batch(
+        np.ascontiguousarray(subject.X, dtype=net.dtype),
+        np.ascontiguousarray(subject.Y, dtype=net.dtype),
+        subject.w.astype(net.dtype),
+        np.arange(len(subject.X)),
+        1,
+    )
+    grad = engine.gradient(batch)[1]
+    return dataclasses.replace(
+        subject,
+        engine=engine.name,
+        dtype=str(net.dtype),
+        engine_grad=np.asarray(grad, dtype=np.float64),
+    )

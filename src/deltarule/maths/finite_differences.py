@@ -1,0 +1,181 @@
+"""Finite differences of the cost, for the gradient check.
+
+The cost is a function of θ here; a derivative of it is the difference of two costs, at several
+step sizes, extrapolated, together with how uncertain it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deltarule.maths.backprop import Masks, forward_pass, loss_terms
+from deltarule.maths.formula_check import wrong_loss
+from deltarule.maths.namespace import numpy_namespace
+from deltarule.maths.network import Network, bound_formulas
+
+__all__ = ["COARSE", "DifferencedCost", "difference"]
+
+_STEPS = (4e-3, 1e-3, 1e-4, 1e-5)
+# A difference that is this uncertain, relative to the derivative, is tried in another way.
+COARSE = 1e-6
+# Rows that have a z, or a residual, so near a kink are left out where nothing could be compared.
+_NEAR = 1e-4
+_EPS = float(np.finfo(np.float64).eps)
+# Below the smallest normal number values are rounded to multiples of this: (1e-300)² is 0.
+_UNDERFLOW = float(np.finfo(np.float64).smallest_subnormal)
+
+
+class DifferencedCost:
+    """C as a function of θ, and on which side of every kink the network is there.
+
+    With ``linear=True`` the function that is linear in the output and has C's derivative.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        theta: np.ndarray,
+        X: Any,
+        Y: Any,
+        w: np.ndarray,
+        masks: Masks,
+        *,
+        linear: bool = False,
+    ) -> None:
+        self.net, self.X, self.w, self.masks = net, X, w, masks
+        self.xp = numpy_namespace(np.float64)
+        self.given = Y
+        self.Y = net.loss.prepare(Y, len(X), net.n_outputs, np.float64)
+        self.loss_kinks = net.loss.kink_values()
+        self.evaluate_sides = bool(self.loss_kinks) or any(
+            g is not None and g.kinks for g in net.activations
+        )
+        _, self.loss = bound_formulas(net, self.xp)
+        with np.errstate(all="ignore"):
+            self.at = forward_pass(self.xp, net, theta, X, masks)
+        self.rates: np.ndarray | None = None
+        self.unit = 1.0
+        if linear:
+            with np.errstate(all="ignore"):
+                rates = self.w[:, None] * self._rates()
+                self.unit = float(np.abs(rates[self.w != 0]).max(initial=0.0)) or 1.0
+                self.rates = np.where(self.w[:, None] == 0, 0, rates) / self.unit
+
+    def linear(self, theta: np.ndarray) -> DifferencedCost:
+        """The linear function of the same rows."""
+        return DifferencedCost(self.net, theta, self.X, self.given, self.w, self.masks, linear=True)
+
+    def wrong_loss(self) -> str | None:
+        """A sentence on the loss, if its derivative is not that of its value."""
+        return wrong_loss(self.xp, self.net, self.at, self.Y, self.w != 0)
+
+    def _rates(self) -> Any:
+        """∂C_i/∂a^L, or ∂C_i/∂z^L where loss and output are fused."""
+        if self.loss.from_input is not None:
+            return self.loss.from_input(self.at.Z[-1], self.Y)[1]
+        return self.loss.from_output(self.at.G[-1], self.Y)[1]
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, bytes, float]:
+        """The value, the sides of the kinks, and the size of the terms that were added."""
+        with np.errstate(all="ignore"):
+            passed = forward_pass(self.xp, self.net, theta, self.X, self.masks)
+            if self.rates is None:
+                loss, _ = loss_terms(self.xp, self.net, passed, self.Y)
+                terms = np.where(self.w == 0, 0, self.w * loss)
+            else:
+                output = passed.Z[-1] if self.loss.from_input is not None else passed.G[-1]
+                terms = np.where(self.rates == 0, 0, self.rates * output)
+            value, size = float(terms.sum()), float(np.abs(terms).sum())
+        return value, self._sides(passed) if self.evaluate_sides else b"", size
+
+    def _sides(self, passed: Any) -> bytes:
+        sides = [at > kink for at, kink in self._kinks(passed)]
+        return b"".join(np.packbits(side[self.w != 0]).tobytes() for side in sides)
+
+    def _kinks(self, passed: Any) -> list[tuple[Any, float]]:
+        """What may lie at a kink, and where that is."""
+        kinks = [
+            (passed.Z[layer], kink)
+            for layer, g in enumerate(self.net.activations)
+            if g is not None
+            for kink in g.kinks
+        ]
+        return kinks + [(passed.output - self.Y, kink) for kink in self.loss_kinks]
+
+    def rows_at_kinks(self) -> np.ndarray:
+        """Which rows lie at a kink, or all but."""
+        near = np.zeros(len(self.X), dtype=bool)
+        for at, kink in self._kinks(self.at):
+            size = np.maximum(1, np.abs(at).max(axis=0, initial=0.0))
+            near |= (np.abs(at - kink) <= _NEAR * size).any(axis=1)
+        return near & (self.w != 0)
+
+    def step_sizes(self, theta: np.ndarray, m: int) -> list[float]:
+        """What a step of θ_m is measured by: itself, or what makes z move by its own size.
+
+        With inputs of 1e-150 a weight has to move by 1e147 before anything is seen of it, with
+        inputs of 1e150 by 1e-153.
+        """
+        block, position = self.net.block_at(m)
+        present = self.w != 0
+        z = float(np.abs(self.at.Z[block.layer][present, position[0]]).max(initial=0.0))
+        a = 1.0
+        if block.kind == "W":
+            a = float(np.abs(self.at.A[block.layer - 1][present, position[1]]).max(initial=0.0))
+        own = max(1.0, abs(float(theta[m])))
+        if not a > 0:
+            return [own]
+        with np.errstate(over="ignore"):
+            natural, least = max(1.0, z) / a, z / a
+        # A step that is far too long sees the ends of a tanh only, and is sure of that.
+        sizes = [min(own, 100 * natural), natural, least]
+        sizes = [size for size in sizes if 0 < size < np.inf]
+        return list(dict.fromkeys(sizes))
+
+
+def difference(
+    cost: DifferencedCost, theta: np.ndarray, m: int, here: tuple[float, bytes, float]
+) -> tuple[float, float] | None:
+    """∂C/∂θ_m and its uncertainty by extrapolated differences; None at a kink."""
+    best: tuple[float, float] | None = None
+    for scale in cost.step_sizes(theta, m):
+        found = _in_steps_of(scale, cost, theta, m, here)
+        if found is not None and (best is None or found[1] < best[1]):
+            best = found
+        if best is not None and best[1] <= COARSE * abs(best[0]):
+            break
+    return None if best is None else (best[0] * cost.unit, best[1] * cost.unit)
+
+
+def _in_steps_of(
+    scale: float, cost: DifferencedCost, theta: np.ndarray, m: int, here: tuple[float, bytes, float]
+) -> tuple[float, float] | None:
+    best: tuple[float, float] | None = None
+    moved = theta.copy()
+    for step in _STEPS:
+        D, straddles, size = [], False, here[2]
+        for h in (step * scale, step * scale / 2, step * scale / 4):
+            moved[m] = theta[m] + h
+            up, plus = moved[m], cost(moved)
+            moved[m] = theta[m] - h
+            down, minus = moved[m], cost(moved)
+            straddles = straddles or not plus[1] == minus[1] == here[1]
+            size = max(size, plus[2], minus[2])
+            D.append((plus[0] - minus[0]) / (up - down) if up != down else np.inf)
+        if straddles or not np.isfinite(D).all():
+            continue
+        R1, R2 = (4 * D[1] - D[0]) / 3, (4 * D[2] - D[1]) / 3
+        value = (16 * R2 - R1) / 15
+        rounding = 8 * (_EPS * (size / (step * scale)) + _UNDERFLOW / (step * scale))
+        # The quotient itself may be subnormal, and so may what backpropagation adds over the rows.
+        rounding += 8 * _UNDERFLOW * (1 + len(cost.X))
+        uncertainty = abs(R2 - R1) + rounding
+        if not np.isfinite(uncertainty):
+            continue
+        if best is None or uncertainty < best[1]:
+            best = (value, uncertainty)
+        if abs(R2 - R1) <= rounding:
+            break
+    return best

@@ -1,0 +1,407 @@
+"""The recording namespace: run a formula once, and its expression is written down.
+
+A formula sees one object, ``xp``, and values it may calculate with. Given a
+:class:`RecordingNamespace` and its variables in place of arrays, it writes down the
+expression as a graph of :class:`Expr` and calculates nothing. What is printed from the
+graph (:mod:`deltarule.maths.printing`) is therefore the very formula that trains.
+
+Equal expressions are one node: a node is made once for each operation on the same
+arguments, so a printer emits a common subexpression once. The operations are those of
+:mod:`deltarule.maths.namespace` under their names there, and NumPy's names for the
+operators (``add``, ``less`` …). Whatever else a formula tries is refused, with what to
+write instead.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.maths.namespace import ACROSS, ELEMENTWISE
+from deltarule.maths.shared_functions import SHARED_FUNCTIONS
+
+__all__ = [
+    "ARITHMETIC",
+    "COMPARISONS",
+    "OPPOSITES",
+    "REDUCTIONS",
+    "Expr",
+    "RecordingNamespace",
+    "reachable",
+]
+
+ARITHMETIC = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+COMPARISONS = {
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+    "equal": "==",
+    "not_equal": "!=",
+}
+OPPOSITES = {
+    "less": "greater_equal",
+    "less_equal": "greater",
+    "greater": "less_equal",
+    "greater_equal": "less",
+    "equal": "not_equal",
+    "not_equal": "equal",
+}
+REDUCTIONS = ("total", "largest")
+
+
+def _refuse(tried: str, instead: str) -> NoReturn:
+    raise InputError(f"a formula tried {tried}, which cannot be written down; {instead}")
+
+
+@functools.cache
+def _operands(formula: Callable[..., Any]) -> int:
+    """How many values a shared function takes besides the namespace."""
+    return len(inspect.signature(formula).parameters) - 1
+
+
+def _operator(op: str, *, reflected: bool = False) -> Any:
+    def method(self: Expr, other: Any) -> Expr:
+        operands = (other, self) if reflected else (self, other)
+        return self.space.apply(op, *operands)
+
+    return method
+
+
+def _refused(tried: str, instead: str) -> Any:
+    def method(self: Expr, *_: Any, **__: Any) -> NoReturn:
+        _refuse(tried, instead)
+
+    return method
+
+
+class Expr:
+    """One operation of a recorded expression, or one of its variables or constants.
+
+    Nodes are made by a :class:`RecordingNamespace` and by Python's operators. ``==``
+    records a comparison; two nodes are the same expression if they are the same object.
+
+    Attributes
+    ----------
+    op : str
+        ``"variable"``, ``"constant"``, ``"symbol"``; a key of :data:`ARITHMETIC` or
+        :data:`COMPARISONS`; ``"negative"``; or the name of an operation or shared
+        function of the namespace.
+    args : tuple of Expr
+        What it operates on.
+    data : object
+        A variable's name; a constant's number; a symbol's (name, position, value); for
+        ``per_output`` the pair (symbol's name or None, values).
+    index : int
+        Its place in the order of making: greater than that of any of its arguments.
+    spread : bool
+        Whether it has a value for each output; otherwise one value serves the row.
+    truth : bool
+        Whether it is a condition and not a number.
+    space : RecordingNamespace
+        The namespace that made it.
+
+    Examples
+    --------
+    >>> xp = RecordingNamespace()
+    >>> z = xp.variable("z")
+    >>> xp.exp(-z) is xp.exp(-z)
+    True
+    >>> (1 + z).op, [argument.op for argument in (1 + z).args]
+    ('add', ['constant', 'variable'])
+    """
+
+    __slots__ = ("args", "data", "index", "op", "space", "spread", "truth")
+
+    def __init__(
+        self,
+        space: RecordingNamespace,
+        op: str,
+        args: tuple[Expr, ...],
+        data: Any,
+        spread: bool,
+    ) -> None:
+        self.space = space
+        self.op = op
+        self.args = args
+        self.data = data
+        self.index = len(space)
+        self.spread = spread
+        self.truth = op in COMPARISONS
+
+    __add__ = _operator("add")
+    __radd__ = _operator("add", reflected=True)
+    __sub__ = _operator("subtract")
+    __rsub__ = _operator("subtract", reflected=True)
+    __mul__ = _operator("multiply")
+    __rmul__ = _operator("multiply", reflected=True)
+    __truediv__ = _operator("divide")
+    __rtruediv__ = _operator("divide", reflected=True)
+    __lt__ = _operator("less")
+    __le__ = _operator("less_equal")
+    __gt__ = _operator("greater")
+    __ge__ = _operator("greater_equal")
+    __eq__ = _operator("equal")
+    __ne__ = _operator("not_equal")
+    # A node is a key by identity: == does not answer, it records.
+    __hash__ = object.__hash__
+
+    def __neg__(self) -> Expr:
+        return self.space.apply("negative", self)
+
+    def __pos__(self) -> Expr:
+        return self
+
+    def __abs__(self) -> Expr:
+        return self.space.apply("abs", self)
+
+    def __pow__(self, power: Any) -> Expr:
+        if isinstance(power, bool) or not isinstance(power, int) or not 1 <= power <= 4:
+            _refuse(
+                f"a power ** {power!r}",
+                "expected a whole exponent from 1 to 4; "
+                "write others as xp.sqrt(x), 1 / x or xp.exp(p * xp.log(x))",
+            )
+        square = self * self if power > 1 else self
+        return {1: self, 2: square, 3: square * self, 4: square * square}[power]
+
+    __rpow__ = _refused("a power with a variable exponent", "use xp.exp(exponent * log_of_base)")
+    __bool__ = _refused(
+        "to decide on a value (if, and, or, not, min, max, a < b < c)",
+        "use xp.where(condition, a, b), xp.minimum or xp.maximum",
+    )
+    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __invert__ = _refused(
+        "to combine conditions with &, |, ^ or ~", "nest xp.where(condition, a, b)"
+    )
+    __getitem__ = __iter__ = __len__ = __contains__ = __setitem__ = _refused(
+        "to index, iterate over or take the length of a value",
+        "a formula is given for one output; look across outputs with "
+        "xp.total, xp.largest, xp.n_outputs or xp.per_output",
+    )
+    __float__ = __int__ = __index__ = __complex__ = _refused(
+        "to turn a value into a Python number (math.exp, float, range …)",
+        "use the functions of xp",
+    )
+    __array__ = __array_function__ = _refused(
+        "to turn a value into an array (np.where, np.sum, np.asarray …)",
+        "use the functions of xp",
+    )
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _refused(
+        "an operator among %, // and divmod", "use + - * /, and xp.rint to round"
+    )
+    __matmul__ = __rmatmul__ = _refused("a matrix product", "use xp.total(x * y)")
+    __round__ = __floor__ = __ceil__ = __trunc__ = _refused("to round a value", "use xp.rint")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Expr:
+        # A NumPy scalar is a constant like any other; np.sqrt(2) * z arrives here, the
+        # scalar as an array without dimensions.
+        name = ufunc.__name__
+        operators = {*ARITHMETIC, *COMPARISONS}
+        scalars = not any(isinstance(value, np.ndarray) and value.ndim for value in inputs)
+        if method == "__call__" and name in operators and scalars and not options:
+            plain = [x.item() if isinstance(x, np.ndarray) else x for x in inputs]
+            return self.space.apply(name, *plain)
+        if name in operators:
+            _refuse(
+                "arithmetic with a NumPy array",
+                "use numbers, or xp.per_output(values, x) for one constant to each output",
+            )
+        use = {"absolute": "abs", "fabs": "abs", "power": "exp"}.get(name, name)
+        known = f"use xp.{use}" if use in ELEMENTWISE else _closest(name)
+        _refuse(f"np.{name}", known)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):  # probes of copy, inspect and others expect this error
+            raise AttributeError(name)
+        use = {"sum": "xp.total(x)", "max": "xp.largest(x)", "shape": "xp.n_outputs(x)"}
+        _refuse(f"the attribute .{name} of a value", f"use {use.get(name, 'the functions of xp')}")
+
+    def __repr__(self) -> str:
+        inside = [f"#{node.index}" for node in self.args]
+        if self.data is not None:
+            inside.append(repr(self.data))
+        return f"<Expr #{self.index} {self.op}({', '.join(inside)})>"
+
+
+class RecordingNamespace:
+    """The operations a formula may use, over expressions that are written down.
+
+    It offers what :class:`~deltarule.maths.namespace.ArrayNamespace` offers, and nothing
+    else that is meant for formulas: ``variable`` and ``symbol`` make what a formula is
+    given; ``number``, ``apply`` and ``leaf`` serve printers. Constants keep the type they
+    were written with, so that ``2`` and ``0.5`` print as given.
+
+    Examples
+    --------
+    >>> xp = RecordingNamespace()
+    >>> z = xp.variable("z")
+    >>> xp.where(z > 0, z, 0.1 * z).op
+    'where'
+    >>> xp.sin(z)
+    Traceback (most recent call last):
+    deltarule.errors.InputError: a formula tried xp.sin, which cannot be written down; ...
+    """
+
+    minimum: Callable[[Any, Any], Expr]
+    maximum: Callable[[Any, Any], Expr]
+    dtype = np.dtype(np.float64)
+    """What is printed has all its digits."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], Expr] = {}
+        for name in ELEMENTWISE:
+            if name != "where":
+                count = 2 if name in ("minimum", "maximum") else 1
+                setattr(self, name, functools.partial(self._call, name, count))
+        for shared in SHARED_FUNCTIONS.values():
+            count = _operands(shared.formula)
+            setattr(self, shared.name, functools.partial(self._call, shared.name, count))
+
+    def variable(self, name: str) -> Expr:
+        """An argument of the formula, with one value for each output."""
+        return self._make("variable", (), name, spread=True)
+
+    def symbol(self, name: str, value: float, position: int | None = None) -> Expr:
+        """A parameter that is shown by its name; ``position`` is its place in a tuple."""
+        return self._make("symbol", (), (name, position, value))
+
+    def where(self, condition: Any, a: Any, b: Any) -> Expr:
+        """``a`` where the condition holds, else ``b``."""
+        if isinstance(condition, bool | np.bool_):  # a comparison of two parameters
+            return self.number(a if condition else b)
+        if not isinstance(condition, Expr) or not condition.truth:
+            _refuse("xp.where without a condition", "its first argument must be a comparison")
+        return self.apply("where", condition, a, b)
+
+    def total(self, x: Any) -> Expr:
+        """The sum across outputs."""
+        return self._across("total", x)
+
+    def largest(self, x: Any) -> Expr:
+        """The maximum across outputs."""
+        return self._across("largest", x)
+
+    def n_outputs(self, x: Any) -> Expr:
+        """The number of outputs."""
+        if not self._row(x, "n_outputs").spread:
+            return self.number(1)
+        return self._make("n_outputs", ())
+
+    def per_output(self, values: Iterable[Any], x: Any) -> Expr:
+        """``values``, repeated to give one constant to each output."""
+        self._row(x, "per_output")
+        given = tuple(self.number(value) for value in values)
+        names = {node.data[0] if node.op == "symbol" else None for node in given}
+        if not given or any(node.op not in ("constant", "symbol") for node in given):
+            _refuse("xp.per_output of calculated values", "its first argument must be numbers")
+        numbers = tuple(float(node.data[2] if node.op == "symbol" else node.data) for node in given)
+        name = names.pop() if len(names) == 1 else None
+        return self._make("per_output", (), (name, numbers), spread=True)
+
+    def apply(self, op: str, *operands: Any) -> Expr:
+        """The node of an operation by its name; the operands may be plain numbers."""
+        first = operands[:1] if op == "where" else ()
+        args = first + tuple(self.number(operand) for operand in operands[len(first) :])
+        if any(node.space is not self for node in args):
+            _refuse("to mix values of two recordings", "use the arguments it is given")
+        return self._make(op, args, spread=any(node.spread for node in args))
+
+    def leaf(self, node: Expr) -> Expr:
+        """A leaf of another recording, in this one."""
+        return self._make(node.op, (), node.data, spread=node.spread)
+
+    def number(self, value: Any) -> Expr:
+        """A number or node as a node; anything else is refused."""
+        if isinstance(value, Expr):
+            if value.truth:
+                _refuse("to calculate with a comparison", "use xp.where(condition, 1, 0)")
+            return value
+        if isinstance(value, np.integer | np.floating):
+            value = value.item()
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            _refuse(
+                f"to calculate with {value!r}",
+                "use numbers, the formula's arguments and the functions of xp",
+            )
+        return self._make("constant", (), value)
+
+    def _call(self, op: str, count: int, *operands: Any, **options: Any) -> Expr:
+        if len(operands) != count or options:
+            _refuse(
+                f"xp.{op} with {len(operands)} arguments and options {sorted(options)}",
+                f"give it {count} argument{'s' if count > 1 else ''} and no options",
+            )
+        return self.apply(op, *operands)
+
+    def _across(self, op: str, x: Any) -> Expr:
+        node = self._row(x, op)
+        return self._make(op, (node,)) if node.spread else node
+
+    def _row(self, x: Any, op: str) -> Expr:
+        if not isinstance(x, Expr) or x.truth:
+            what = "a condition" if isinstance(x, Expr) else repr(x)
+            _refuse(f"xp.{op} of {what}", "use an expression of the formula's arguments")
+        return x
+
+    def _make(
+        self, op: str, args: tuple[Expr, ...], data: Any = None, *, spread: bool = False
+    ) -> Expr:
+        # repr tells 2 from 2.0 and 0.0 from -0.0, and finds nan again.
+        key = (op, tuple(node.index for node in args), repr(data))
+        if key not in self._made:
+            self._made[key] = Expr(self, op, args, data, spread)
+        return self._made[key]
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        _refuse(f"xp.{name}", _closest(name))
+
+    def __repr__(self) -> str:
+        return f"RecordingNamespace({len(self)} nodes)"
+
+
+def _closest(name: str) -> str:
+    known = [*ELEMENTWISE, *ACROSS, *SHARED_FUNCTIONS]
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean xp.{close[0]}? " if close else ""
+    return f"{hint}xp offers {', '.join(known)}"
+
+
+def reachable(roots: Iterable[Expr], stop: Callable[[Expr], bool] | None = None) -> list[Expr]:
+    """The nodes that ``roots`` are made of, arguments before what uses them.
+
+    Parameters
+    ----------
+    roots : iterable of Expr
+        Where to start; they are included.
+    stop : callable, optional
+        The arguments of a node for which it is true are not looked at.
+
+    Examples
+    --------
+    >>> xp = RecordingNamespace()
+    >>> [node.op for node in reachable([xp.exp(-xp.variable("z"))])]
+    ['variable', 'negative', 'exp']
+    """
+    found: dict[int, Expr] = {}
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
+        if node.index not in found:
+            found[node.index] = node
+            if stop is None or not stop(node):
+                waiting.extend(node.args)
+    return [found[index] for index in sorted(found)]

@@ -1,0 +1,249 @@
+"""From a table to a trained model with honest scores, in one call."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.tables import (
+    Schema,
+    Table,
+    TableEncoder,
+    TableSource,
+    TargetEncoder,
+    TypedColumns,
+    apply_schema,
+)
+from deltarule.tables.storable import check_storable
+from deltarule.tabular.model import TableModel, fingerprint, predicting_engine
+from deltarule.tabular.network_targets import decoded, network_targets, table_network
+from deltarule.tabular.scores import Baseline, baselines, compared, score_outputs
+from deltarule.tabular.settings import TableSettings
+from deltarule.tabular.splitting import known_target, known_weights, split_data
+from deltarule.tabular.threads import blas_threads_for
+from deltarule.training import (
+    Event,
+    Model,
+    Patience,
+    Recorder,
+    StopFlag,
+    TrainingResult,
+    train,
+)
+from deltarule.training.recording import digest_of_theta
+
+__all__ = ["fit_table"]
+
+_FEW_TEST_ROWS = 50
+
+
+def fit_table(
+    table: Table,
+    schema: Schema,
+    settings: TableSettings | None = None,
+    *,
+    callbacks: Sequence[Callable[[Event], Any]] = (),
+    stop: StopFlag | None = None,
+    progress: Callable[[str], Any] | None = None,
+    record: bool | TableSource = False,
+) -> TableModel:
+    """Train a network on a table and score it on rows it has not seen.
+
+    The rows are divided into test, validation and training rows (stratified for classes).
+    The encoding is learned from the training rows alone: numbers standardised, missing
+    ones imputed, categories one-hot encoded, regression targets standardised. The epoch
+    with the best validation loss is kept. Beside the network's scores stand those of a
+    constant and of a linear model on the same rows and features; these two learn from
+    the validation rows as well, since they need none to stop.
+
+    Parameters
+    ----------
+    table : Table
+        From :func:`deltarule.tables.read_table` or ``table_from_frame``.
+    schema : Schema
+        From :func:`deltarule.tables.infer_schema`, with a target.
+    settings : TableSettings, optional
+    callbacks, stop
+        As for :func:`deltarule.train`.
+    progress : callable, optional
+        Told ``"encoding"``, ``"training"`` and ``"scoring"`` as each begins.
+    record : bool or TableSource
+        Whether to record the training, so that any of its steps can be replayed and explained;
+        and if so, where the table came from. The recording is saved with the model.
+
+    Returns
+    -------
+    TableModel
+        ``model.report`` holds the counts of rows and the scores of each part
+        (``"train"``, ``"valid"``, ``"test"``), the scores of the baselines, whether the
+        network is ``"better"`` than the linear one, ``"worse"`` or ``"no different"`` (by two
+        standard errors, row by row; None where ``stop`` was raised, and the linear model
+        left out), the time, notes on the scores, and on the data.
+
+    Raises
+    ------
+    InputError
+        If the loss that is named has no meaning for the target.
+    DataError
+        If there are too few rows, or the table does not fit the schema.
+    Diverged
+        If training diverged.
+    KeyboardInterrupt
+        At Ctrl-C before the first epoch was over.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule.estimators import TableSettings, fit_table
+    >>> from deltarule.tables import infer_schema, table_from_frame
+    >>> x = np.linspace(-2, 2, 200)
+    >>> table = table_from_frame({"x": x, "y": x**2})
+    >>> settings = TableSettings(layers=(16,), learning_rate=0.05, l2=0.0)
+    >>> model = fit_table(table, infer_schema(table, "y"), settings)
+    >>> model.report["scores"]["test"]["r2"] > 0.99
+    True
+    """
+    settings = settings or TableSettings()
+    tell = progress or (lambda phase: None)
+    started = time.perf_counter()
+    tell("encoding")
+    typed = apply_schema(schema, table)
+    check_storable(typed, schema)
+    parts = split_data(schema, typed, settings)
+    fitting = parts["train"]
+    encoder = TableEncoder().fit(fitting, schema, weights=fitting.weights)
+    target = TargetEncoder.from_schema(schema).fit(known_target(fitting), fitting.weights)
+    net = table_network(encoder.n_features, target, settings)
+    X = {name: encoder.transform(part, dtype=np.float32) for name, part in parts.items()}
+    Y = {name: network_targets(net, target, known_target(part)) for name, part in parts.items()}
+    held = parts.get("valid")
+    recorder = Recorder() if record else None
+    tell("training")
+    batch = settings.batch_rows(len(fitting))
+    with blas_threads_for(net, len(fitting) if batch == "auto" else int(batch)):
+        result = train(
+            net,
+            X["train"],
+            Y["train"],
+            sample_weight=known_weights(fitting),
+            validation=None if held is None else (X["valid"], Y["valid"], known_weights(held)),
+            rule=settings.rule,
+            schedule=settings.schedule,
+            learning_rate=settings.learning_rate,
+            batch_size=batch,
+            epochs=settings.epochs,
+            seed=settings.seed,
+            l2=settings.l2,
+            l1=settings.l1,
+            dropout=settings.dropout if settings.layers else 0.0,
+            clip_norm=settings.clip_norm,
+            averaging=settings.averaging,
+            stopping=None if held is None else Patience(settings.patience),
+            engine=settings.engine,
+            # Before those that may end training.
+            callbacks=callbacks if recorder is None else [recorder, *callbacks],
+            stop=stop,
+        )
+    if result.stopped in ("interrupted", "terminated") and not len(result.history):
+        raise KeyboardInterrupt  # there is no epoch to keep
+    tell("scoring")
+    model = Model(net, result.theta, result.history)
+    truth = {
+        name: target.transform(known_target(part)) if target.classes else known_target(part)
+        for name, part in parts.items()
+    }
+    engine = predicting_engine({"engine": settings.engine})
+    outputs = {name: decoded(net, target, model.predict(X[name], engine)) for name in parts}
+    scores = {
+        name: score_outputs(target.task, truth[name], outputs[name], part.weights)
+        for name, part in parts.items()
+    }
+    last = next(name for name in ("test", "valid", "train") if name in parts)
+    # Who stops training is in a hurry, and the linear model can take a while.
+    simple = _baselines(target, parts, X, truth, last, linear=not stop)
+    against = None
+    if "linear" in simple:
+        against = compared(
+            target.task, truth[last], outputs[last], simple["linear"].outputs, parts[last].weights
+        )
+    report: dict[str, Any] = {
+        "task": target.task,
+        "rows": {name: len(parts[name]) for name in scores},
+        "features": encoder.n_features,
+        "parameters": net.n_parameters,
+        "scores": scores,
+        "baselines": {
+            name: score_outputs(target.task, truth[last], each.outputs, parts[last].weights)
+            for name, each in simple.items()
+        },
+        "baselines_on": last,
+        "against_linear": None if against is None else against.verdict,
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch,
+        "stopped": result.stopped,
+        "engine": result.engine,
+        "training_seconds": result.seconds,
+        "seconds": time.perf_counter() - started,
+        "notes": [
+            *_remarks(parts, last, result, settings.schedule),
+            *(each.note for each in simple.values() if each.note),
+        ],
+        "data_notes": list(typed.notes),
+        "fingerprint": fingerprint(typed),
+    }
+    recording = None
+    if recorder is not None:
+        source = record if isinstance(record, TableSource) else TableSource.of(table)
+        recording = dataclasses.replace(
+            recorder.recording(),
+            model=digest_of_theta(result.theta),
+            extra={"source": source.to_dict()},
+        )
+    return TableModel(model, schema, encoder, target, _plain(settings), report, recording)
+
+
+def _baselines(
+    target: TargetEncoder,
+    parts: dict[str, TypedColumns],
+    X: dict[str, np.ndarray],
+    truth: dict[str, np.ndarray],
+    last: str,
+    linear: bool,
+) -> dict[str, Baseline]:
+    """The baselines for one part, learned from all rows of the others."""
+    names = [name for name in parts if name != last] or [last]
+    weights = None
+    if parts[last].weights is not None:
+        weights = np.concatenate([known_weights(parts[name]) for name in names])
+    rows = np.concatenate([X[name] for name in names])
+    targets = np.concatenate([truth[name] for name in names])
+    train = (rows, targets, weights)
+    return baselines(target.task, len(target.classes), train, X[last], linear=linear)
+
+
+def _remarks(
+    parts: dict[str, TypedColumns], last: str, result: TrainingResult, schedule: str
+) -> list[str]:
+    """What the scores cannot say."""
+    found = []
+    at_end = result.stopped == "all epochs done" and result.best_epoch == len(result.history) > 1
+    # A schedule that lowers the rate to the end makes the last epoch the best as a rule.
+    if "valid" in parts and at_end and schedule == "constant":
+        found.append("the validation loss was still falling at the end: give more epochs")
+    if last == "train":
+        found.append("no rows were held out: the scores are of rows the network was trained on")
+    elif last == "valid":
+        why = "the validation rows chose the epoch, so their scores are a little too good"
+        found.append(f"no test rows were held out: {why}")
+    elif len(parts["test"]) < _FEW_TEST_ROWS:
+        count = len(parts["test"])
+        found.append(f"only {count} test rows: another seed may give quite other scores")
+    return found
+
+
+def _plain(settings: TableSettings) -> dict[str, Any]:
+    return {**dataclasses.asdict(settings), "layers": list(settings.layers)}

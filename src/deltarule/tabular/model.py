@@ -1,0 +1,290 @@
+"""A network behind the columns of a table: what goes in is a table, what comes out are labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import DataError, FileError
+from deltarule.files.dataclass_fields import field_value
+from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
+from deltarule.tabular.network_targets import decoded, network_targets
+from deltarule.tabular.scores import score_outputs
+from deltarule.training import History, Model, Recording, load_model, save_model
+
+__all__ = ["TableModel", "fingerprint", "predicting_engine"]
+
+# Rows are encoded and passed forward in pieces, so that a long table needs little memory.
+_CHUNK = 65536
+
+
+@dataclasses.dataclass(frozen=True)
+class TableModel:
+    """A trained network with the schema and the encoding of its table.
+
+    Attributes
+    ----------
+    model : Model
+        The network, its parameters and its history.
+    schema : Schema
+        What the columns of the training table were understood to be.
+    encoder : TableEncoder
+        From columns to the network's inputs.
+    target : TargetEncoder
+        From the target to the network's outputs, and back.
+    settings, report : dict
+        How it was trained, and its scores.
+    recording : Recording or None
+        Of the training, if it was recorded and this is the model it gave; it is saved with the
+        model, and read by :func:`replay_table` and :func:`~deltarule.training.load_recording`.
+
+    Examples
+    --------
+    See :func:`deltarule.tabular.fit_table`.
+    """
+
+    model: Model
+    schema: Schema
+    encoder: TableEncoder
+    target: TargetEncoder
+    settings: dict[str, Any]
+    report: dict[str, Any]
+    recording: Recording | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def task(self) -> str:
+        """``"classification"`` or ``"regression"``."""
+        return self.target.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class labels; empty for regression."""
+        return self.target.classes
+
+    @property
+    def history(self) -> History:
+        """The training run, epoch by epoch."""
+        return self.model.history
+
+    def outputs(self, typed: TypedColumns) -> np.ndarray:
+        """Probabilities of shape (N, classes), or numbers in the target's unit, (N,).
+
+        Raises
+        ------
+        DataError
+            If a row's numbers are so large that the network's are not finite.
+        """
+        pieces = [
+            self._outputs(typed.take(slice(start, start + _CHUNK)), start)
+            for start in range(0, max(len(typed), 1), _CHUNK)
+        ]
+        return np.concatenate(pieces)
+
+    def _outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
+        X = self.encoder.transform(typed, dtype=self.model.net.dtype)
+        engine = predicting_engine(self.settings)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = decoded(self.model.net, self.target, self.model.predict(X, engine))
+        bad = ~np.isfinite(found.reshape(len(found), -1)).all(axis=1)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            column = self.encoder.feature_names[int(np.abs(X[row]).argmax())]
+            raise DataError(
+                f"the prediction for row {start + row + 1} is not finite: {column!r} is "
+                f"{np.abs(X[row]).max():.3g} standard deviations from the mean of training; "
+                "expected numbers like those of training; correct it, or leave it empty"
+            )
+        return found
+
+    def predict_proba(self, table: Table) -> np.ndarray:
+        """The probability of each class, of shape (N, classes).
+
+        Raises
+        ------
+        DataError
+            If the table's columns do not fit the model's.
+        """
+        return self.outputs(apply_schema(self.schema, table, need_target=False))
+
+    def predict(self, table: Table) -> np.ndarray:
+        """The most probable label of each row (text), or its number.
+
+        Raises
+        ------
+        DataError
+            If the table's columns do not fit the model's.
+        """
+        return self.labels(self.outputs(apply_schema(self.schema, table, need_target=False)))
+
+    def labels(self, outputs: np.ndarray) -> np.ndarray:
+        """The most probable labels from probabilities; numbers as they are."""
+        if self.task == "regression":
+            return outputs
+        return self.target.inverse(outputs.argmax(axis=1))
+
+    def trained_on(self, typed: TypedColumns) -> bool:
+        """Whether these rows are the table of training, most of which the model has seen."""
+        return bool(self.report.get("fingerprint") == fingerprint(typed))
+
+    def evaluate(self, table: Table) -> dict[str, float | None]:
+        """The scores on the rows of a table whose target is known.
+
+        Raises
+        ------
+        DataError
+            If the table's columns do not fit the model's, or its target holds an
+            unknown class.
+        """
+        typed = apply_schema(self.schema, table)
+        return self.score(typed, self.outputs(typed))
+
+    def network_targets(self, values: Any) -> np.ndarray:
+        """What the network is trained on, of target values: one row for each."""
+        return network_targets(self.model.net, self.target, values)
+
+    def score(self, typed: TypedColumns, outputs: np.ndarray) -> dict[str, float | None]:
+        """The scores of outputs for rows with a target."""
+        truth = typed.target
+        assert truth is not None
+        if self.task == "classification":
+            truth = self.target.transform(truth)
+        return score_outputs(self.task, truth, outputs, typed.weights)
+
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        extras: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Write the model, with its recording, to a folder of JSON and safetensors.
+
+        Parameters
+        ----------
+        folder : path
+        overwrite : bool
+            Whether a model that is there already may be replaced.
+        extras : mapping of file name to bytes
+            Files that go with it, such as a picture.
+
+        Raises
+        ------
+        FileError
+            If the folder exists (without ``overwrite``) or cannot be written; what was there
+            is left as it was.
+        InputError
+            If a parameter is not a finite number.
+        """
+        extra = {
+            "schema": self.schema.to_dict(),
+            "encoder": self.encoder.to_dict(),
+            "target": self.target.to_dict(),
+            "settings": self.settings,
+            "report": self.report,
+        }
+        save_model(
+            folder,
+            dataclasses.replace(self.model, extra=extra),
+            overwrite=overwrite,
+            recording=self.recording,
+            extras=extras,
+        )
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> TableModel:
+        """Read a model that :meth:`save` wrote.
+
+        Raises
+        ------
+        FileError
+            If the folder is missing, was changed, or holds a network without a table.
+        """
+        model = load_model(folder)
+        extra = model.extra
+        if not isinstance(extra, dict) or "schema" not in extra:
+            raise FileError(
+                f"{str(folder)!r} holds a network without a table; expected a model of a table; "
+                "use deltarule.load_model and give it arrays"
+            )
+        try:
+            loaded = cls(
+                model=model,
+                schema=Schema.from_dict(extra["schema"]),
+                encoder=TableEncoder.from_dict(extra["encoder"]),
+                target=TargetEncoder.from_dict(extra["target"]),
+                settings=dict(extra["settings"]),
+                report=_report(extra["report"]),
+            )
+        except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FileError(
+                f"{str(folder)!r} is not a complete model of a table: {error}; "
+                "restore it, or train again"
+            ) from error
+        if not loaded.encoder.codes or loaded.encoder.n_features != model.net.n_inputs:
+            raise FileError(
+                f"the encoder in {str(folder)!r} is not that of its network, which takes "
+                f"{model.net.n_inputs} features; restore it, or train again"
+            )
+        expected = 1 if loaded.task == "regression" else len(loaded.classes)
+        if model.net.n_outputs not in ({1, 2} if expected == 2 else {expected}):
+            raise FileError(
+                f"the target in {str(folder)!r} is not that of its network, which has "
+                f"{model.net.n_outputs} outputs; restore it, or train again"
+            )
+        return loaded
+
+
+def _report(record: Any) -> dict[str, Any]:
+    """The report of a training, with the parts that are read again.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If one of them is missing, or not what training gives.
+    """
+    report = dict(record)
+    rows = field_value("rows", Mapping[str, int], report["rows"])
+    scores = field_value("scores", Mapping[str, Mapping[str, Any]], report["scores"])
+    for part, values in scores.items():
+        if part not in rows:
+            raise ValueError(f"it has scores on {part!r} rows, and says of none")
+        for name, value in values.items():
+            # Infinite and undefined ones are scores as well; a whole number may be too large.
+            if value is not None and not isinstance(value, float):
+                field_value(name, int, value)
+    return report
+
+
+def fingerprint(typed: TypedColumns) -> str:
+    """A checksum of the targets in their order: the same for the same rows again.
+
+    Examples
+    --------
+    >>> typed = TypedColumns({}, np.arange(2), target=np.array([1.0, 2.0]))
+    >>> fingerprint(typed) == fingerprint(typed.take([1, 0]))
+    False
+    """
+    target = np.zeros(0) if typed.target is None else typed.target
+    data = target.tobytes()
+    if target.dtype == object:
+        data = "\0".join(map(str, target)).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+def predicting_engine(settings: Mapping[str, Any]) -> str:
+    """The engine of prediction: the reference where that was asked for, else the fastest here.
+
+    What the compiled engine has trained is of use where there is no Numba, too.
+
+    Examples
+    --------
+    >>> predicting_engine({"engine": "compiled"}), predicting_engine({"engine": "reference"})
+    ('auto', 'reference')
+    """
+    name = settings.get("engine")
+    return str(name) if name in ("reference", "checked") else "auto"
