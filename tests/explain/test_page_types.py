@@ -60,9 +60,7 @@ def everything():
         Column("size", "number", (0,), tuple(map(float, X[:, 0]))),
         Column("colour", "category", (1, 2), ("red",) * 299 + (None,)),
     )
-    subject = Subject.of_arrays(
-        net, theta, X, y, columns=columns, classes=("low", "mid", "high")
-    )
+    subject = Subject.of_arrays(net, theta, X, y, columns=columns, classes=("low", "mid", "high"))
     states = [PageState(theta * scale, step=step) for step, scale in ((0, 0.5), (3, 0.9))]
     found = lens(
         subject, learning_rate=0.05, rule="adam",
