@@ -8,9 +8,9 @@ import pytest
 
 from deltarule.errors import InputError
 from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Loss, numpy_namespace
-from deltarule.maths.printing import record_activation, record_loss
+from deltarule.maths.printing import symbolic_activation, symbolic_loss
 from deltarule.maths.printing.display import abbreviated, cases, simplified
-from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, RecordingNamespace, reachable
+from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, SymbolicNamespace, reachable
 
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
 
@@ -22,21 +22,21 @@ def own(formula, *, elementwise=True, symbols=False, **parameters):
         return lambda z: formula(xp, z, **values), lambda z, *_: z
 
     record = Activation("own", pair, parameters, elementwise=elementwise)
-    return record_activation(record, symbols=symbols).value
+    return symbolic_activation(record, symbols=symbols).value
 
 
 def every_formula():
     """Each formula of each activation and loss, with each of its results."""
     for symbols in (False, True):
         for record in ACTIVATIONS:
-            recorded = record_activation(record, symbols=symbols)
+            recorded = symbolic_activation(record, symbols=symbols)
             for formula in (recorded.value, recorded.slope, recorded.pullback):
                 if formula is not None:
                     yield pytest.param(formula, None, id=f"{formula.title}-{symbols}")
         for record in LOSSES:
             fused = [ACTIVATIONS.get(name) for name, _ in record.fused]
             for output in [None, *fused]:
-                recorded = record_loss(record, output, symbols=symbols)
+                recorded = symbolic_loss(record, output, symbols=symbols)
                 formula = recorded.from_output if output is None else recorded.from_input
                 for result in formula.results:
                     yield pytest.param(formula, result, id=f"{formula.title}-{result}-{symbols}")
@@ -85,28 +85,28 @@ ALL = list(every_formula())
     ],
 )
 def test_latex_of_activations(name, part, latex):
-    assert getattr(record_activation(name), part).latex() == latex
+    assert getattr(symbolic_activation(name), part).latex() == latex
 
 
 def test_latex_of_losses():
-    squared = record_loss("squared_error").from_output
+    squared = symbolic_loss("squared_error").from_output
     assert squared.latex("term") == r"\left(a - y\right)^{2}"
     assert squared.latex("derivative") == r"2 \left(a - y\right)"
     assert squared.latex() == squared.latex("term")
-    log_loss = record_loss("log_loss").from_output
+    log_loss = symbolic_loss("log_loss").from_output
     assert log_loss.latex() == (
         r"-\left(y \log a + \left(1 - y\right) \log\left(1 - a\right)\right)"
     )
-    assert record_loss("poisson", "exp").from_input.latex("derivative") == "e^{z} - y"
+    assert symbolic_loss("poisson", "exp").from_input.latex("derivative") == "e^{z} - y"
 
 
 def test_parameters_are_shown_by_value_or_by_name():
-    leaky = [record_activation("leaky_relu", symbols=symbols).slope for symbols in (False, True)]
+    leaky = [symbolic_activation("leaky_relu", symbols=symbols).slope for symbols in (False, True)]
     assert "0.01 &" in leaky[0].latex()
     assert r"\alpha &" in leaky[1].latex()
     levels = LOSSES.get("quantile", levels=[0.1, 0.9])
-    assert r"1 - \left(0.1, 0.9\right)_j &" in record_loss(levels).from_output.latex("derivative")
-    named = record_loss(levels, symbols=True).from_output
+    assert r"1 - \left(0.1, 0.9\right)_j &" in symbolic_loss(levels).from_output.latex("derivative")
+    named = symbolic_loss(levels, symbols=True).from_output
     assert r"1 - \mathrm{levels}_j &" in named.latex("derivative")
     assert "0.9" in named.javascript("f")
 
@@ -214,7 +214,7 @@ def test_an_expression_that_would_fill_pages_is_refused_by_name_of_its_size():
 
 def test_a_result_that_does_not_exist_is_refused():
     with pytest.raises(InputError, match="no result 'slope'; its results are: term, derivative"):
-        record_loss("huber").from_output.latex("slope")
+        symbolic_loss("huber").from_output.latex("slope")
 
 
 # All formulas.
@@ -262,7 +262,7 @@ def test_mathml_is_well_formed(formula, result):
 
 
 def test_mathml_of_a_fraction_in_cases():
-    root = ET.fromstring(record_activation("logistic").value.mathml(display="inline"))
+    root = ET.fromstring(symbolic_activation("logistic").value.mathml(display="inline"))
     assert root.get("display") == "inline"
     assert root.get("alttext") == "1/(1 + e^(-z)) if z > 0; e^z/(1 + e^z) otherwise"
     rows = root.findall(f".//{MATHML}mtr")
@@ -290,22 +290,22 @@ def evaluated(root, given):
     """The value of an expression for arrays by name, one row of outputs."""
     xp, n = numpy_namespace(), next(iter(given.values())).shape[-1]
     values = {}
-    for node in reachable([root]):
-        args = [values[argument.index] for argument in node.args]
-        if node.op in ("constant", "symbol", "variable"):
-            name = node.data if node.op != "symbol" else node.data[0]
-            value = name if node.op == "constant" else given.get(name, node.data)
+    for expr in reachable([root]):
+        args = [values[argument.index] for argument in expr.args]
+        if expr.op in ("constant", "symbol", "variable"):
+            name = expr.data if expr.op != "symbol" else expr.data[0]
+            value = name if expr.op == "constant" else given.get(name, expr.data)
             value = value[2] if isinstance(value, tuple) else value
             value = np.full(n, value, dtype=float) if np.ndim(value) == 0 else value
-        elif node.op == "n_outputs":
+        elif expr.op == "n_outputs":
             value = np.full(n, float(n))
-        elif node.op == "per_output":
-            value = np.resize(node.data[1], n)
-        elif node.op in OPERATORS:
-            value = OPERATORS[node.op](*args)
+        elif expr.op == "per_output":
+            value = np.resize(expr.data[1], n)
+        elif expr.op in OPERATORS:
+            value = OPERATORS[expr.op](*args)
         else:
-            value = np.broadcast_to(getattr(xp, node.op)(*args), (n,))
-        values[node.index] = value
+            value = np.broadcast_to(getattr(xp, expr.op)(*args), (n,))
+        values[expr.index] = value
     return values[root.index]
 
 
@@ -314,8 +314,8 @@ def shown(root, given):
     short, definitions = abbreviated(simplified(root))
     given = dict(given)
 
-    def rows(node):
-        *first, last = cases(node)
+    def rows(expr):
+        *first, last = cases(expr)
         assert last.conditions == ()
         value = evaluated(last.value, given)
         for case in reversed(first):
@@ -362,7 +362,7 @@ def test_what_is_shown_equals_what_is_computed(formula, result):
     ],
 )  # fmt: skip
 def test_simplification_keeps_the_value(formula):
-    xp = RecordingNamespace()
+    xp = SymbolicNamespace()
     root = formula(xp, xp.variable("z"))
     with np.errstate(all="ignore"):
         given = {"z": POINTS["z"][POINTS["z"] != 0]}
@@ -381,7 +381,7 @@ def test_a_loss_of_a_users_own_is_shown():
 
         return from_output
 
-    cauchy = record_loss(Loss("cauchy", formula, {"width": 0.5}), symbols=True).from_output
+    cauchy = symbolic_loss(Loss("cauchy", formula, {"width": 0.5}), symbols=True).from_output
     assert cauchy.latex("term") == (
         r"\log\left(1 + \frac{\left(a - y\right)^{2}}{\mathrm{width}^{2}}\right)"
     )

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.maths.input_checks import check_rows, check_weights, normalised
+from deltarule.maths.input_checks import check_rows, check_weights, normalise_weights
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network, bound_formulas
 from deltarule.maths.pass_results import ForwardPass, Gradients, PerSample
@@ -31,12 +31,12 @@ from deltarule.maths.pass_results import ForwardPass, Gradients, PerSample
 __all__ = [
     "Trace",
     "backprop",
+    "compute_trace",
     "cost",
     "cost_and_grad",
     "forward",
     "forward_pass",
     "loss_terms",
-    "traced",
 ]
 
 Masks = Sequence[Any] | None
@@ -311,7 +311,7 @@ def cost(
     """
     theta, rows = net.check_theta(theta), check_rows(net, X)
     targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)
-    w = normalised(check_weights(sample_weight, len(rows)), net.dtype)
+    w = normalise_weights(check_weights(sample_weight, len(rows)), net.dtype)
     xp = numpy_namespace(net.dtype)
     with np.errstate(all="ignore"):
         loss, _ = loss_terms(xp, net, forward_pass(xp, net, theta, rows, masks), targets)
@@ -376,11 +376,11 @@ def backprop(
     """
     theta, rows = net.check_theta(theta), check_rows(net, X)
     targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)
-    w = normalised(check_weights(sample_weight, len(rows)), net.dtype)
-    return traced(net, theta, rows, targets, w, per_sample, masks)
+    w = normalise_weights(check_weights(sample_weight, len(rows)), net.dtype)
+    return compute_trace(net, theta, rows, targets, w, per_sample, masks)
 
 
-def traced(
+def compute_trace(
     net: Network,
     theta: np.ndarray,
     X: np.ndarray,

@@ -28,7 +28,7 @@ from deltarule.errors import GradientMismatch, InputError
 from deltarule.maths.backprop import Masks, backprop, forward_pass
 from deltarule.maths.finite_differences import COARSE, DifferencedCost, difference
 from deltarule.maths.formula_check import wrong_formula
-from deltarule.maths.input_checks import check_rows, check_weights, normalised
+from deltarule.maths.input_checks import check_rows, check_weights, normalise_weights
 from deltarule.maths.network import Network
 
 __all__ = ["BlockCheck", "GradientReport", "check_gradient"]
@@ -169,10 +169,10 @@ def check_gradient(
     def gradient_of(s: np.ndarray) -> np.ndarray:
         if gradient is None:
             return backprop(exact, theta, rows, Y, s, masks=masks).grad
-        return exact.check_theta(gradient(exact, theta, rows, Y, normalised(s, np.float64)))
+        return exact.check_theta(gradient(exact, theta, rows, Y, normalise_weights(s, np.float64)))
 
     grad = gradient_of(s)
-    cost = DifferencedCost(exact, theta, rows, Y, normalised(s, np.float64), masks)
+    cost = DifferencedCost(exact, theta, rows, Y, normalise_weights(s, np.float64), masks)
     here = cost(theta)
     if not np.isfinite(here[0]):
         raise InputError(
@@ -361,7 +361,9 @@ def _without_kinks(
     s = np.where(left_out, 0.0, s)
     if not left_out.any() or not s.sum() > 0:
         return checks
-    fewer = DifferencedCost(net, theta, cost.X, cost.given, normalised(s, np.float64), cost.masks)
+    fewer = DifferencedCost(
+        net, theta, cost.X, cost.given, normalise_weights(s, np.float64), cost.masks
+    )
     grad, here = gradient_of(s), fewer(theta)
     again = [
         _check_block(check.block, fewer, theta, grad, here, tolerance, chosen[check.block.name])

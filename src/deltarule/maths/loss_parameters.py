@@ -9,10 +9,10 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.records import real_number
 
-__all__ = ["checked_parameters"]
+__all__ = ["check_loss_parameters"]
 
 
-def checked_parameters(
+def check_loss_parameters(
     loss: str, settings: dict[str, Any], kinks: tuple[float | str, ...]
 ) -> dict[str, Any]:
     """The parameters as the loss keeps them: one level or weight is a tuple of one.
@@ -33,7 +33,7 @@ def checked_parameters(
 
     Examples
     --------
-    >>> checked_parameters("quantile", {"levels": 0.5}, (0.0,))
+    >>> check_loss_parameters("quantile", {"levels": 0.5}, (0.0,))
     {'levels': (0.5,)}
     """
     settings = dict(settings)

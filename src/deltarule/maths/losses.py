@@ -24,6 +24,7 @@ from deltarule.errors import IncompatiblePair, InputError
 from deltarule.maths.activations import Activation
 from deltarule.maths.arrays import numeric
 from deltarule.maths.derived_formulas import terms_of_loss
+from deltarule.maths.input_checks import check_targets, one_hot
 from deltarule.maths.loss_formulas import (
     Terms,
     absolute_error,
@@ -41,8 +42,7 @@ from deltarule.maths.loss_formulas import (
     weighted_log_loss,
     weighted_log_loss_logistic,
 )
-from deltarule.maths.loss_parameters import checked_parameters
-from deltarule.maths.targets import check_targets, one_hot
+from deltarule.maths.loss_parameters import check_loss_parameters
 from deltarule.records import Record, Registry
 
 __all__ = ["LOSSES", "BoundLoss", "Loss", "register_loss"]
@@ -135,7 +135,7 @@ class Loss(Record):
             wide = (value,) if isinstance(value, str | int | float) else tuple(value)
             object.__setattr__(self, name, wide)
         object.__setattr__(self, "fused", tuple(tuple(pair) for pair in self.fused))
-        settings = checked_parameters(self.name, self.settings, self.kinks)
+        settings = check_loss_parameters(self.name, self.settings, self.kinks)
         object.__setattr__(self, "parameters", tuple(settings.items()))
 
     def bind(self, xp: Any, output: Activation | None = None) -> BoundLoss:

@@ -18,7 +18,7 @@ from deltarule.maths.formula_shapes import check_activation, check_loss
 from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import float_dtype
-from deltarule.maths.parameter_layout import Block, lay_out, runs_of
+from deltarule.maths.parameter_layout import Block, layout_blocks, true_runs
 from deltarule.records import whole_number
 
 __all__ = ["Network", "auto_initializer", "bound_formulas"]
@@ -93,7 +93,7 @@ class Network:
         check_loss(self.loss, self.output_activation, self.widths[-1])
         self.bias = bool(bias)
         self.dtype = float_dtype(dtype)
-        self.blocks = tuple(lay_out(self.widths, self.bias))
+        self.blocks = tuple(layout_blocks(self.widths, self.bias))
         self.n_parameters = self.blocks[-1].stop
         self.is_weight = np.zeros(self.n_parameters, dtype=bool)
         for block in self.blocks:
@@ -309,7 +309,7 @@ class Network:
             "loss": self.loss.spec(),
             "bias": self.bias,
             "dtype": str(self.dtype),
-            "frozen": runs_of(self.frozen),
+            "frozen": true_runs(self.frozen),
         }
 
     @classmethod
@@ -326,14 +326,14 @@ class Network:
         return net.with_changes(frozen=mask)
 
     def __getstate__(self) -> dict[str, Any]:
-        from deltarule.maths.formula_fingerprint import with_marks
+        from deltarule.maths.formula_fingerprint import state_with_fingerprints
 
-        return with_marks(self)
+        return state_with_fingerprints(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from deltarule.maths.formula_fingerprint import without_marks
+        from deltarule.maths.formula_fingerprint import state_without_fingerprints
 
-        self.__dict__.update(without_marks(state))
+        self.__dict__.update(state_without_fingerprints(state))
 
     def summary(self) -> str:
         """A table of the layers with their counts of parameters and multiply-adds."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Block", "lay_out", "runs_of"]
+__all__ = ["Block", "layout_blocks", "true_runs"]
 
 
 class Block(NamedTuple):
@@ -29,7 +29,7 @@ class Block(NamedTuple):
         return tuple(int(i) for i in np.unravel_index(entry, self.shape))
 
 
-def lay_out(widths: tuple[int, ...], bias: bool) -> Iterator[Block]:
+def layout_blocks(widths: tuple[int, ...], bias: bool) -> Iterator[Block]:
     """The blocks of a network of these widths, in the order of ``theta``."""
     start = 0
     for layer in range(1, len(widths)):
@@ -43,7 +43,7 @@ def lay_out(widths: tuple[int, ...], bias: bool) -> Iterator[Block]:
             start = stop
 
 
-def runs_of(mask: np.ndarray) -> list[list[int]]:
+def true_runs(mask: np.ndarray) -> list[list[int]]:
     """The True stretches of a mask, as [start, stop] pairs: short, whatever its length."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
     return edges.reshape(-1, 2).tolist()

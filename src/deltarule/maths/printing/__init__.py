@@ -1,6 +1,6 @@
 """Formulas written down, and printed as LaTeX, MathML, text, JavaScript and C99.
 
-``record_activation`` and ``record_loss`` run a formula once over the recording
+``symbolic_activation`` and ``symbolic_loss`` run a formula once over the recording
 namespace (:mod:`deltarule.maths.symbolic`); what they give prints itself.
 
 - ``formulas.py``: what a recording gives; start here.
@@ -12,22 +12,22 @@ namespace (:mod:`deltarule.maths.symbolic`); what they give prints itself.
 
 from deltarule.maths.printing.c99 import print_c99
 from deltarule.maths.printing.formulas import (
-    RecordedActivation,
-    RecordedFormula,
-    RecordedLoss,
-    record_activation,
-    record_loss,
-    record_shared,
+    SymbolicActivation,
+    SymbolicFormula,
+    SymbolicLoss,
+    symbolic_activation,
+    symbolic_loss,
+    symbolic_shared_function,
 )
 from deltarule.maths.printing.javascript import print_javascript
 
 __all__ = [
-    "RecordedActivation",
-    "RecordedFormula",
-    "RecordedLoss",
+    "SymbolicActivation",
+    "SymbolicFormula",
+    "SymbolicLoss",
     "print_c99",
     "print_javascript",
-    "record_activation",
-    "record_loss",
-    "record_shared",
+    "symbolic_activation",
+    "symbolic_loss",
+    "symbolic_shared_function",
 ]

@@ -24,7 +24,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.maths.printing.code import CodePrinter, Scope
-from deltarule.maths.printing.formulas import RecordedFormula
+from deltarule.maths.printing.formulas import SymbolicFormula
 
 __all__ = ["print_c99"]
 
@@ -60,12 +60,12 @@ _RESERVED = frozenset(
 )
 
 
-def print_c99(formulas: Mapping[str, RecordedFormula], dtype: str = "double") -> str:
+def print_c99(formulas: Mapping[str, SymbolicFormula], dtype: str = "double") -> str:
     """C99 functions, each helper function once before them, ready to compile.
 
     Parameters
     ----------
-    formulas : mapping of str to RecordedFormula
+    formulas : mapping of str to SymbolicFormula
         The formulas by the names of their functions.
     dtype : {"double", "float"}
         The type of every argument, constant and operation.
@@ -82,8 +82,8 @@ def print_c99(formulas: Mapping[str, RecordedFormula], dtype: str = "double") ->
 
     Examples
     --------
-    >>> from deltarule.maths.printing import record_activation
-    >>> source = print_c99({"squash": record_activation("softsign").value}, "float")
+    >>> from deltarule.maths.printing import symbolic_activation
+    >>> source = print_c99({"squash": symbolic_activation("softsign").value}, "float")
     >>> print(source[source.index("/*"):])
     /* softsign: value */
     float squash(float z) {
@@ -126,8 +126,8 @@ class _C99(CodePrinter):
         definition = _HELPERS[op].replace("real", self.real)
         return f"static {self.real} dr_{op}{self.suffix}{definition}\n"
 
-    def constant(self, name: str, text: str, truth: bool) -> str:
-        return f"const {'int' if truth else self.real} {name} = {text};"
+    def constant(self, name: str, text: str, condition: bool) -> str:
+        return f"const {'int' if condition else self.real} {name} = {text};"
 
     def variable(self, name: str, text: str) -> str:
         return f"{self.real} {name} = {text};"
@@ -135,7 +135,7 @@ class _C99(CodePrinter):
     def wrap(
         self,
         name: str,
-        formula: RecordedFormula,
+        formula: SymbolicFormula,
         scope: Scope,
         results: Sequence[str],
         helper: bool,
@@ -157,7 +157,7 @@ class _C99(CodePrinter):
             f"{{{', '.join(map(self.number, values))}}};"
             for values, table in scope.tables.items()
         ]
-        used = {node.data for node in formula.nodes() if node.op == "variable"}
+        used = {expr.data for expr in formula.expressions() if expr.op == "variable"}
         lines += [f"  (void){unused};" for unused in formula.arguments if unused not in used]
         lines += scope.lines
         if returns:

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from deltarule.errors import InputError
-from deltarule.maths.printing.formulas import RecordedFormula, record_shared
+from deltarule.maths.printing.formulas import SymbolicFormula, symbolic_shared_function
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, REDUCTIONS, Expr, reachable
 
@@ -69,7 +69,7 @@ class CodePrinter(abc.ABC):
     def __init__(self) -> None:
         self.helpers: dict[str, str] = {}
 
-    def program(self, formulas: Mapping[str, RecordedFormula]) -> str:
+    def program(self, formulas: Mapping[str, SymbolicFormula]) -> str:
         """The formulas as functions of these names, after the helpers they need."""
         for name in formulas:
             self._check_name(name)
@@ -85,7 +85,7 @@ class CodePrinter(abc.ABC):
         if name.startswith("dr_"):
             raise InputError(f"{name!r} begins with dr_, as helper functions do; choose another")
 
-    def function(self, name: str, formula: RecordedFormula, *, helper: bool = False) -> str:
+    def function(self, name: str, formula: SymbolicFormula, *, helper: bool = False) -> str:
         """One function, as the language's convention has it."""
         scope = Scope("{}" if formula.elementwise else "{}[j]")
         roots = list(formula.results.values())
@@ -103,31 +103,31 @@ class CodePrinter(abc.ABC):
                 ]
         return self.wrap(name, formula, scope, [text for text, _ in texts], helper)
 
-    def _row_values(self, formula: RecordedFormula, scope: Scope) -> dict[int, Text]:
+    def _row_values(self, formula: SymbolicFormula, scope: Scope) -> dict[int, Text]:
         """Emit what has one value for the row; its texts."""
-        nodes = formula.nodes()
-        uses = collections.Counter(argument.index for node in nodes for argument in node.args)
-        for node in nodes:
+        exprs = formula.expressions()
+        uses = collections.Counter(argument.index for expr in exprs for argument in expr.args)
+        for expr in exprs:
             # A value of the row that a loop needs is calculated before the loop.
-            uses.update({arg.index: 2 for arg in node.args if node.spread and not arg.spread})
+            uses.update({arg.index: 2 for arg in expr.args if expr.varies and not arg.varies})
         texts: dict[int, Text] = {}
-        for node in nodes:
-            if node.spread:
+        for expr in exprs:
+            if expr.varies:
                 continue
-            if node.op in REDUCTIONS:
-                texts[node.index] = self._reduction(node, texts, scope)
+            if expr.op in REDUCTIONS:
+                texts[expr.index] = self._reduction(expr, texts, scope)
             else:
-                text = self.expression(node, texts, scope)
-                keep = node.args and uses[node.index] > 1
-                texts[node.index] = self._keep(text, scope, "  ") if keep else text
+                text = self.expression(expr, texts, scope)
+                keep = expr.args and uses[expr.index] > 1
+                texts[expr.index] = self._keep(text, scope, "  ") if keep else text
         return texts
 
-    def _reduction(self, node: Expr, rows: dict[int, Text], scope: Scope) -> Text:
+    def _reduction(self, expr: Expr, rows: dict[int, Text], scope: Scope) -> Text:
         name = scope.fresh()
-        start = self.number(0) if node.op == "total" else self.number(float("-inf"))
+        start = self.number(0) if expr.op == "total" else self.number(float("-inf"))
         scope.lines += [f"  {self.variable(name, start)}", f"  {self.loop} {{"]
-        text, _ = self.block(node.args, rows, scope, "    ")[0]
-        if node.op == "total":
+        text, _ = self.block(expr.args, rows, scope, "    ")[0]
+        if expr.op == "total":
             scope.lines.append(f"    {name} += {text};")
         else:
             scope.lines.append(f"    {name} = {self.call('maximum', [name, text])};")
@@ -138,52 +138,52 @@ class CodePrinter(abc.ABC):
         self, roots: Sequence[Expr], known: Mapping[int, Text], scope: Scope, indent: str
     ) -> list[Text]:
         """Emit the locals that ``roots`` need, and give the roots' own texts."""
-        found = reachable(roots, stop=lambda node: node.index in known)
-        nodes = [node for node in found if node.index not in known]
-        uses = collections.Counter(argument.index for node in nodes for argument in node.args)
+        found = reachable(roots, stop=lambda expr: expr.index in known)
+        exprs = [expr for expr in found if expr.index not in known]
+        uses = collections.Counter(argument.index for expr in exprs for argument in expr.args)
         uses.update(root.index for root in roots)
         texts = dict(known)
-        for node in nodes:
-            text = self.expression(node, texts, scope)
-            if node.args and uses[node.index] > 1:
-                text = self._keep(text, scope, indent, node.truth)
-            texts[node.index] = text
+        for expr in exprs:
+            text = self.expression(expr, texts, scope)
+            if expr.args and uses[expr.index] > 1:
+                text = self._keep(text, scope, indent, expr.is_condition)
+            texts[expr.index] = text
         return [texts[root.index] for root in roots]
 
-    def _keep(self, text: Text, scope: Scope, indent: str, truth: bool = False) -> Text:
+    def _keep(self, text: Text, scope: Scope, indent: str, condition: bool = False) -> Text:
         name = scope.fresh()
-        scope.lines.append(indent + self.constant(name, text[0], truth))
+        scope.lines.append(indent + self.constant(name, text[0], condition))
         return name, ATOM
 
-    def expression(self, node: Expr, texts: Mapping[int, Text], scope: Scope) -> Text:
-        """One node, from the texts of its arguments."""
-        args = [texts[argument.index] for argument in node.args]
-        if node.op == "variable":
-            return scope.element.format(node.data), ATOM
-        if node.op in ("constant", "symbol"):
-            return self._signed(node.data if node.op == "constant" else node.data[2])
-        if node.op in ARITHMETIC:
-            level = SUM if node.op in ("add", "subtract") else PRODUCT
+    def expression(self, expr: Expr, texts: Mapping[int, Text], scope: Scope) -> Text:
+        """One expr, from the texts of its arguments."""
+        args = [texts[argument.index] for argument in expr.args]
+        if expr.op == "variable":
+            return scope.element.format(expr.data), ATOM
+        if expr.op in ("constant", "symbol"):
+            return self._signed(expr.data if expr.op == "constant" else expr.data[2])
+        if expr.op in ARITHMETIC:
+            level = SUM if expr.op in ("add", "subtract") else PRODUCT
             left, right = _guard(args[0], level), _guard(args[1], level + 1)
-            return f"{left} {ARITHMETIC[node.op]} {right}", level
-        if node.op in COMPARISONS:
-            sign = self.equality.get(node.op, COMPARISONS[node.op])
+            return f"{left} {ARITHMETIC[expr.op]} {right}", level
+        if expr.op in COMPARISONS:
+            sign = self.equality.get(expr.op, COMPARISONS[expr.op])
             return f"{_guard(args[0], SUM)} {sign} {_guard(args[1], SUM)}", COMPARISON
-        if node.op == "negative":
+        if expr.op == "negative":
             inner = _guard(args[0], UNARY)
             # Two minus signs in a row would be another operator.
             return f"-({inner})" if inner.startswith("-") else f"-{inner}", UNARY
-        if node.op == "where":
+        if expr.op == "where":
             condition, a, b = (_guard(text, COMPARISON) for text in args)
             return f"{condition} ? {a} : {b}", CHOICE
-        if node.op == "n_outputs":
+        if expr.op == "n_outputs":
             return self.length, ATOM
-        if node.op == "per_output":
-            values = node.data[1]
+        if expr.op == "per_output":
+            values = expr.data[1]
             if len(values) == 1:
                 return self._signed(values[0])
             return f"{scope.table(values)}[j % {len(values)}]", ATOM
-        return self.call(node.op, [text for text, _ in args]), ATOM
+        return self.call(expr.op, [text for text, _ in args]), ATOM
 
     def _signed(self, value: float) -> Text:
         text = self.number(value)
@@ -194,7 +194,7 @@ class CodePrinter(abc.ABC):
         name = self.callee(op)
         if name.startswith("dr_") and name not in self.helpers:
             if op in SHARED_FUNCTIONS:
-                source = self.function(name, record_shared(op), helper=True)
+                source = self.function(name, symbolic_shared_function(op), helper=True)
             else:
                 source = self.helper(op)
             # After its own helpers, which are in place by now.
@@ -217,7 +217,7 @@ class CodePrinter(abc.ABC):
         """The source of a helper that is no shared function."""
 
     @abc.abstractmethod
-    def constant(self, name: str, text: str, truth: bool) -> str:
+    def constant(self, name: str, text: str, condition: bool) -> str:
         """The declaration of a local that does not change."""
 
     @abc.abstractmethod
@@ -228,7 +228,7 @@ class CodePrinter(abc.ABC):
     def wrap(
         self,
         name: str,
-        formula: RecordedFormula,
+        formula: SymbolicFormula,
         scope: Scope,
         results: Sequence[str],
         helper: bool,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from deltarule.errors import InputError
-from deltarule.maths.symbolic import REDUCTIONS, Expr, RecordingNamespace, reachable
+from deltarule.maths.symbolic import REDUCTIONS, Expr, SymbolicNamespace, reachable
 
 __all__ = ["Case", "abbreviated", "cases", "power", "simplified"]
 
@@ -42,12 +42,12 @@ def simplified(root: Expr) -> Expr:
 
     Examples
     --------
-    >>> xp = RecordingNamespace()
+    >>> xp = SymbolicNamespace()
     >>> z = xp.variable("z")
     >>> simplified((1 + 0 * z) * xp.expm1(-(-z))).op
     'subtract'
     """
-    new = _rebuilt(root, RecordingNamespace(), lambda node, made: None)
+    new = _rebuilt(root, SymbolicNamespace(), lambda expr, made: None)
     size = _sizes(new)[new.index]
     if size > MOST_SIGNS:
         raise InputError(
@@ -60,8 +60,8 @@ def simplified(root: Expr) -> Expr:
 def _sizes(root: Expr) -> dict[int, int]:
     """How many signs the parts of an expression have when written out."""
     size: dict[int, int] = {}
-    for node in reachable([root]):
-        size[node.index] = 1 + sum(size[argument.index] for argument in node.args)
+    for expr in reachable([root]):
+        size[expr.index] = 1 + sum(size[argument.index] for argument in expr.args)
     return size
 
 
@@ -82,43 +82,43 @@ def abbreviated(root: Expr) -> tuple[Expr, list[tuple[Expr, Expr]]]:
 
     Examples
     --------
-    >>> xp = RecordingNamespace()
+    >>> xp = SymbolicNamespace()
     >>> abbreviated(xp.variable("z") + 1)[1]
     []
     """
     size = _sizes(root)
     if size[root.index] <= LONG:
         return root, []
-    space, nodes = root.space, reachable([root])
+    space, exprs = root.space, reachable([root])
     users: dict[int, int] = {}
-    for node in nodes:
-        for index in {argument.index for argument in node.args}:
+    for expr in exprs:
+        for index in {argument.index for argument in expr.args}:
             users[index] = users.get(index, 0) + 1
-    taken = {node.data for node in nodes if node.op == "variable"}
-    taken |= {node.data[0] for node in nodes if node.op == "symbol"}
+    taken = {expr.data for expr in exprs if expr.op == "variable"}
+    taken |= {expr.data[0] for expr in exprs if expr.op == "symbol"}
     letters = [letter for letter in LETTERS if letter not in taken]
     made: dict[int, Expr] = {}
     definitions: list[tuple[Expr, Expr]] = []
-    for node in nodes:
-        new = space.leaf(node)
-        if node.args:
-            new = _make(space, node.op, tuple(made[argument.index] for argument in node.args))
-            often = users.get(node.index, 0) > 1 and not node.truth
+    for expr in exprs:
+        new = space.leaf(expr)
+        if expr.args:
+            new = _make(space, expr.op, tuple(made[argument.index] for argument in expr.args))
+            often = users.get(expr.index, 0) > 1 and not expr.is_condition
             if often and letters and _sizes(new)[new.index] > 3:
                 letter = letters.pop(0)
-                name = space.variable(letter) if new.spread else space.symbol(letter, 0)
+                name = space.variable(letter) if new.varies else space.symbol(letter, 0)
                 definitions.append((name, new))
                 new = name
-        made[node.index] = new
+        made[expr.index] = new
     return made[root.index], definitions
 
 
-def power(node: Expr, exponent: int) -> Expr | None:
+def power(expr: Expr, exponent: int) -> Expr | None:
     """A power that is simpler than base and exponent: (e^x)^n is e^(n x)."""
-    if node.op != "exp":
+    if expr.op != "exp":
         return None
-    space = node.space
-    return _make(space, "exp", (_make(space, "multiply", (space.number(exponent), node.args[0])),))
+    space = expr.space
+    return _make(space, "exp", (_make(space, "multiply", (space.number(exponent), expr.args[0])),))
 
 
 def cases(root: Expr) -> list[Case]:
@@ -129,7 +129,7 @@ def cases(root: Expr) -> list[Case]:
 
     Examples
     --------
-    >>> xp = RecordingNamespace()
+    >>> xp = SymbolicNamespace()
     >>> z = xp.variable("z")
     >>> [row.value.op for row in cases(1 + xp.where(z > 0, xp.abs(z), xp.exp(z)))]
     ['add', 'add']
@@ -156,12 +156,12 @@ def _first_condition(root: Expr) -> Expr | None:
     """The condition of the outermost choice that is not inside a reduction."""
     waiting = [root]
     while waiting:
-        node = waiting.pop()
-        if node.op == "where":
-            return node.args[0]
+        expr = waiting.pop()
+        if expr.op == "where":
+            return expr.args[0]
         # Inside a reduction the condition is about other outputs.
-        if node.op not in REDUCTIONS and not node.truth:
-            waiting.extend(reversed(node.args))
+        if expr.op not in REDUCTIONS and not expr.is_condition:
+            waiting.extend(reversed(expr.args))
     return None
 
 
@@ -173,16 +173,16 @@ def _assumed(root: Expr, condition: Expr, holds: bool) -> Expr:
         if up or condition.op in ("less", "less_equal"):
             signed, positive = condition.args[0], up == holds
 
-    def known(node: Expr, made: dict[int, Expr]) -> Expr | None:
-        if node.op in REDUCTIONS or node.truth:
-            return node
-        if node.op == "where" and node.args[0] is condition:
-            return made[node.args[1 if holds else 2].index]
-        if signed is not None and node.args and node.args[0] is signed:
-            if node.op == "abs":
-                return signed if positive else _make(node.space, "negative", (signed,))
-            if node.op in ("minimum", "maximum") and _is(node.args[1], 0):
-                return signed if (node.op == "maximum") == positive else node.args[1]
+    def known(expr: Expr, made: dict[int, Expr]) -> Expr | None:
+        if expr.op in REDUCTIONS or expr.is_condition:
+            return expr
+        if expr.op == "where" and expr.args[0] is condition:
+            return made[expr.args[1 if holds else 2].index]
+        if signed is not None and expr.args and expr.args[0] is signed:
+            if expr.op == "abs":
+                return signed if positive else _make(expr.space, "negative", (signed,))
+            if expr.op in ("minimum", "maximum") and _is(expr.args[1], 0):
+                return signed if (expr.op == "maximum") == positive else expr.args[1]
         return None
 
     return _rebuilt(root, root.space, known)
@@ -190,30 +190,30 @@ def _assumed(root: Expr, condition: Expr, holds: bool) -> Expr:
 
 def _rebuilt(
     root: Expr,
-    space: RecordingNamespace,
+    space: SymbolicNamespace,
     known: Callable[[Expr, dict[int, Expr]], Expr | None],
 ) -> Expr:
-    """The expression made again in ``space``, simplified, with replacements for some nodes."""
+    """The expression made again in ``space``, simplified, with replacements for some exprs."""
     made: dict[int, Expr] = {}
-    for node in reachable([root]):
-        replacement = known(node, made)
+    for expr in reachable([root]):
+        replacement = known(expr, made)
         if replacement is None:
-            args = tuple(made[argument.index] for argument in node.args)
-            replacement = _make(space, node.op, args, node)
-        made[node.index] = replacement
+            args = tuple(made[argument.index] for argument in expr.args)
+            replacement = _make(space, expr.op, args, expr)
+        made[expr.index] = replacement
     return made[root.index]
 
 
-def _is(node: Expr, number: float) -> bool:
-    return node.op == "constant" and bool(node.data == number)
+def _is(expr: Expr, number: float) -> bool:
+    return expr.op == "constant" and bool(expr.data == number)
 
 
-def _whole(node: Expr) -> bool:
-    return node.op == "constant" and isinstance(node.data, int)
+def _whole(expr: Expr) -> bool:
+    return expr.op == "constant" and isinstance(expr.data, int)
 
 
 def _make(
-    space: RecordingNamespace, op: str, args: tuple[Expr, ...], old: Expr | None = None
+    space: SymbolicNamespace, op: str, args: tuple[Expr, ...], old: Expr | None = None
 ) -> Expr:
     """One operation, or what it comes to."""
     if op.startswith("times_"):
@@ -228,7 +228,7 @@ def _make(
     return space.apply(op, *args)
 
 
-def _add(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
+def _add(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
     if _is(a, 0) or _is(b, 0):
         return b if _is(a, 0) else a
     if _whole(a) and b.op == "add" and _whole(b.args[0]):  # 1 + (1 + x) is 2 + x
@@ -239,7 +239,7 @@ def _add(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
     return _make(space, "subtract", (a, b.args[0])) if b.op == "negative" else None
 
 
-def _square_root(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
+def _square_root(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
     """n + x where n² + x (2n + x) is what is added: a square that was multiplied out."""
     if not (_whole(a) and b.op == "multiply"):
         return None
@@ -251,7 +251,7 @@ def _square_root(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
     return None
 
 
-def _subtract(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
+def _subtract(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
     if _is(b, 0):
         return a
     if _is(a, 0):
@@ -259,7 +259,7 @@ def _subtract(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
     return _make(space, "add", (a, b.args[0])) if b.op == "negative" else None
 
 
-def _multiply(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
+def _multiply(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
     if _is(a, 0) or _is(b, 0):
         return space.number(0)
     if _is(a, 1) or _is(b, 1):
@@ -273,14 +273,14 @@ def _multiply(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
     return _signs_out(space, "multiply", a, b)
 
 
-def _fraction(node: Expr) -> tuple[Expr, Expr]:
+def _fraction(expr: Expr) -> tuple[Expr, Expr]:
     """Numerator and denominator, which is 1 for what is no fraction."""
-    if node.op == "divide":
-        return node.args[0], node.args[1]
-    return node, node.space.number(1)
+    if expr.op == "divide":
+        return expr.args[0], expr.args[1]
+    return expr, expr.space.number(1)
 
 
-def _divide(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
+def _divide(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
     if _is(a, 0):
         return space.number(0)
     if _is(b, 1):
@@ -293,7 +293,7 @@ def _divide(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
     return _signs_out(space, "divide", a, b)
 
 
-def _signs_out(space: RecordingNamespace, op: str, a: Expr, b: Expr) -> Expr | None:
+def _signs_out(space: SymbolicNamespace, op: str, a: Expr, b: Expr) -> Expr | None:
     """(−a) b is −(a b), and (−a) (−b) is a b."""
     signs = (a.op == "negative") + (b.op == "negative")
     if not signs:
@@ -303,65 +303,65 @@ def _signs_out(space: RecordingNamespace, op: str, a: Expr, b: Expr) -> Expr | N
     return product if signs == 2 else _make(space, "negative", (product,))
 
 
-def _negative(space: RecordingNamespace, a: Expr) -> Expr | None:
+def _negative(space: SymbolicNamespace, a: Expr) -> Expr | None:
     if a.op == "negative":
         return a.args[0]
     return a if _is(a, 0) else None
 
 
-def _where(space: RecordingNamespace, condition: Expr, a: Expr, b: Expr) -> Expr | None:
+def _where(space: SymbolicNamespace, condition: Expr, a: Expr, b: Expr) -> Expr | None:
     return a if a is b else None
 
 
-def _abs(space: RecordingNamespace, a: Expr) -> Expr | None:
+def _abs(space: SymbolicNamespace, a: Expr) -> Expr | None:
     return _make(space, "abs", (a.args[0],)) if a.op == "negative" else None
 
 
-def _exp(space: RecordingNamespace, a: Expr) -> Expr | None:
+def _exp(space: SymbolicNamespace, a: Expr) -> Expr | None:
     return space.number(1) if _is(a, 0) else None
 
 
-def _log(space: RecordingNamespace, a: Expr) -> Expr | None:
+def _log(space: SymbolicNamespace, a: Expr) -> Expr | None:
     return space.number(0) if _is(a, 1) else None
 
 
-def _expm1(space: RecordingNamespace, a: Expr) -> Expr:
+def _expm1(space: SymbolicNamespace, a: Expr) -> Expr:
     return _make(space, "subtract", (_make(space, "exp", (a,)), space.number(1)))
 
 
-def _log1p(space: RecordingNamespace, a: Expr) -> Expr:
+def _log1p(space: SymbolicNamespace, a: Expr) -> Expr:
     return _make(space, "log", (_make(space, "add", (space.number(1), a)),))
 
 
-def _exp_difference(space: RecordingNamespace, a: Expr, b: Expr) -> Expr:
+def _exp_difference(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr:
     return _make(space, "exp", (_make(space, "subtract", (a, b)),))
 
 
-def _times(space: RecordingNamespace, op: str, a: Expr, b: Expr) -> Expr:
+def _times(space: SymbolicNamespace, op: str, a: Expr, b: Expr) -> Expr:
     """``times_f(x, z)`` is x f(z), with care that is not shown."""
     return _make(space, "multiply", (a, _make(space, op.removeprefix("times_"), (b,))))
 
 
-def _gelu_slope(space: RecordingNamespace, a: Expr) -> Expr:
+def _gelu_slope(space: SymbolicNamespace, a: Expr) -> Expr:
     rise = _times(space, "times_normal_pdf", a, a)
     return _make(space, "add", (_make(space, "normal_cdf", (a,)), rise))
 
 
-def _xlogy(space: RecordingNamespace, a: Expr, b: Expr) -> Expr:
+def _xlogy(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr:
     return _make(space, "multiply", (a, _make(space, "log", (b,))))
 
 
-def _xlog1py(space: RecordingNamespace, a: Expr, b: Expr) -> Expr:
+def _xlog1py(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr:
     return _make(space, "multiply", (a, _make(space, "log1p", (b,))))
 
 
-def _total(space: RecordingNamespace, a: Expr) -> Expr | None:
-    if a.spread:
+def _total(space: SymbolicNamespace, a: Expr) -> Expr | None:
+    if a.varies:
         return space.total(a)
     return _make(space, "multiply", (space.n_outputs(space.variable("z")), a))
 
 
-def _largest(space: RecordingNamespace, a: Expr) -> Expr:
+def _largest(space: SymbolicNamespace, a: Expr) -> Expr:
     return space.largest(a)
 
 

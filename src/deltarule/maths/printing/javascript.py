@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from deltarule.maths.printing.code import CodePrinter, Scope
-from deltarule.maths.printing.formulas import RecordedFormula
+from deltarule.maths.printing.formulas import SymbolicFormula
 
 __all__ = ["print_javascript"]
 
@@ -36,12 +36,12 @@ function dr_rint(x) {
 """
 
 
-def print_javascript(formulas: Mapping[str, RecordedFormula]) -> str:
+def print_javascript(formulas: Mapping[str, SymbolicFormula]) -> str:
     """JavaScript functions, each helper function once before them.
 
     Parameters
     ----------
-    formulas : mapping of str to RecordedFormula
+    formulas : mapping of str to SymbolicFormula
         The formulas by the names of their functions.
 
     Returns
@@ -56,8 +56,8 @@ def print_javascript(formulas: Mapping[str, RecordedFormula]) -> str:
 
     Examples
     --------
-    >>> from deltarule.maths.printing import record_loss
-    >>> print(print_javascript({"huber": record_loss("huber").from_output}))
+    >>> from deltarule.maths.printing import symbolic_loss
+    >>> print(print_javascript({"huber": symbolic_loss("huber").from_output}))
     // huber(kappa=1.0): term and derivative by a
     function huber(a, y) {
       const t1 = a - y;
@@ -89,7 +89,7 @@ class _JavaScript(CodePrinter):
     def helper(self, op: str) -> str:
         return {"rint": _RINT}[op]
 
-    def constant(self, name: str, text: str, truth: bool) -> str:
+    def constant(self, name: str, text: str, condition: bool) -> str:
         return f"const {name} = {text};"
 
     def variable(self, name: str, text: str) -> str:
@@ -98,7 +98,7 @@ class _JavaScript(CodePrinter):
     def wrap(
         self,
         name: str,
-        formula: RecordedFormula,
+        formula: SymbolicFormula,
         scope: Scope,
         results: Sequence[str],
         helper: bool,

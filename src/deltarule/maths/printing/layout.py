@@ -72,7 +72,7 @@ def layout(
     root : Expr
         The expression as it was recorded.
     names : callable, optional
-        ``names(node, depth)`` gives the box of a variable or a constant, or None for its own;
+        ``names(expr, depth)`` gives the box of a variable or a constant, or None for its own;
         ``depth`` counts the sums and maxima round it. A number here shows the formula with the
         number in place.
     choose : callable, optional
@@ -86,12 +86,12 @@ def layout(
 
     Examples
     --------
-    >>> from deltarule.maths.symbolic import RecordingNamespace
-    >>> xp = RecordingNamespace()
+    >>> from deltarule.maths.symbolic import SymbolicNamespace
+    >>> xp = SymbolicNamespace()
     >>> layout(xp.variable("z") / 2)
     Fraction(top=Symbol(latex='z', text='z', function=False), bottom=Number(mantissa='2', ...
     """
-    across = any(node.op in ACROSS for node in reachable([root]))
+    across = any(expr.op in ACROSS for expr in reachable([root]))
     place = _Layout(across, names)
     whole = simplified(root) if choose is None else choose(_rows_of(root)).value
     short, definitions = abbreviated(whole)
@@ -113,7 +113,7 @@ def index_letter(depth: int) -> str:
     return _INDICES[min(depth, len(_INDICES) - 1)]
 
 
-@functools.lru_cache(maxsize=256)  # a node is a key by identity
+@functools.lru_cache(maxsize=256)  # an Expr is a key by identity
 def _rows_of(root: Expr) -> list[Case]:
     """The cases of an expression, once for all the numbers it is shown with."""
     return cases(simplified(root))
@@ -133,7 +133,7 @@ def layout_condition(
     holds : callable
         Whether a condition holds there.
     """
-    place = _Layout(any(node.op in ACROSS for node in reachable([root])), names)
+    place = _Layout(any(expr.op in ACROSS for expr in reachable([root])), names)
     shown: dict[Terms, None] = {}
     for row in _rows_of(root):
         for condition in row.conditions:
@@ -158,7 +158,7 @@ def layout_condition(
 
 
 class _Layout:
-    """Places nodes; ``depth`` counts the sums and maxima round the current place."""
+    """Places exprs; ``depth`` counts the sums and maxima round the current place."""
 
     def __init__(
         self, indexed: bool, names: Callable[[Expr, int], Box | None] | None = None
@@ -174,18 +174,18 @@ class _Layout:
         )
         return Cases(tuple(rows)), _CASES
 
-    def place(self, node: Expr, depth: int) -> _Placed:
-        """A node's box and how tightly it holds together."""
-        op, args = node.op, node.args
+    def place(self, expr: Expr, depth: int) -> _Placed:
+        """A expr's box and how tightly it holds together."""
+        op, args = expr.op, expr.args
         if op in ("constant", "variable", "symbol", "per_output", "n_outputs"):
-            own = None if self.names is None else self.names(node, depth)
+            own = None if self.names is None else self.names(expr, depth)
             if own is not None:
                 return own, _level(own)
-            return _number(node.data) if op == "constant" else (self.name(node, depth), _ATOM)
+            return _number(expr.data) if op == "constant" else (self.name(expr, depth), _ATOM)
         if op in ("add", "subtract", "negative"):
-            return self.sum(node, depth), _SUM
+            return self.sum(expr, depth), _SUM
         if op == "multiply":
-            return self.product(node, depth)
+            return self.product(expr, depth)
         if op == "divide":
             top, bottom = (self.place(argument, depth)[0] for argument in args)
             return Fraction(top, bottom), _FRACTION
@@ -193,7 +193,7 @@ class _Layout:
             left, right = (self.fenced(argument, _SUM, depth) for argument in args)
             return Terms((("", left), (COMPARISONS[op], right))), _RELATION
         if op == "where":
-            return self.rows(self.chain(node), depth)
+            return self.rows(self.chain(expr), depth)
         if op == "exp":
             return Power(Symbol("e", "e"), self.place(args[0], depth)[0]), _POWER
         if op == "sqrt":
@@ -208,34 +208,34 @@ class _Layout:
             return Big(function, index, inner), _BIG
         return self.call(op, args, depth)
 
-    def fenced(self, node: Expr, level: int, depth: int) -> Box:
-        return _fence(self.place(node, depth), level)
+    def fenced(self, expr: Expr, level: int, depth: int) -> Box:
+        return _fence(self.place(expr, depth), level)
 
-    def chain(self, node: Expr) -> list[Case]:
+    def chain(self, expr: Expr) -> list[Case]:
         """Choices inside choices, in place."""
-        rows, rest = [], node
+        rows, rest = [], expr
         while rest.op == "where":
             rows.append(Case(rest.args[1], (rest.args[0],)))
             rest = rest.args[2]
         return [*rows, Case(rest, ())]
 
-    def name(self, node: Expr, depth: int) -> Box:
+    def name(self, expr: Expr, depth: int) -> Box:
         index = index_letter(depth)
-        if node.op == "n_outputs":
+        if expr.op == "n_outputs":
             return Symbol("n", "n")
-        if node.op == "symbol":
-            name, position, _ = node.data
+        if expr.op == "symbol":
+            name, position, _ = expr.data
             return _letter(name) if position is None else Index(_letter(name), str(position))
-        if node.op == "per_output":
-            name, values = node.data
+        if expr.op == "per_output":
+            name, values = expr.data
             numbers = tuple(_number(value)[0] for value in values)
             if name is None and len(values) == 1:
                 return numbers[0]
             return Index(Fenced(numbers) if name is None else _letter(name), index)
-        letter = _letter("u" if node.data == "up" else node.data)
+        letter = _letter("u" if expr.data == "up" else expr.data)
         return Index(letter, index) if self.indexed else letter
 
-    def sum(self, node: Expr, depth: int) -> Box:
+    def sum(self, expr: Expr, depth: int) -> Box:
         """Terms with their signs; sums on the left, and added sums on the right, are opened."""
         terms: list[tuple[str, Expr]] = []
 
@@ -248,7 +248,7 @@ class _Layout:
             else:
                 terms.append((sign, part))
 
-        collect(node, "+")
+        collect(expr, "+")
         if terms[0][0] == "-" and terms[1:] and terms[1][0] == "+":
             terms[:2] = reversed(terms[:2])  # b - a reads better than -a + b
         parts = []
@@ -260,10 +260,10 @@ class _Layout:
             parts.append(("" if place == 0 and sign == "+" else sign, box))
         return Terms(tuple(parts))
 
-    def product(self, node: Expr, depth: int) -> _Placed:
+    def product(self, expr: Expr, depth: int) -> _Placed:
         """Factors: numbers first, equal ones as a power, a logarithm or a sum last."""
         factors: dict[Expr, int] = {}
-        waiting = [node]
+        waiting = [expr]
         while waiting:
             part = waiting.pop()
             if part.op == "multiply":

@@ -12,7 +12,7 @@ from deltarule.maths.printing.escaping import escaped
 from deltarule.maths.printing.layout import layout
 
 if TYPE_CHECKING:
-    from deltarule.maths.printing.formulas import RecordedFormula
+    from deltarule.maths.printing.formulas import SymbolicFormula
 
 __all__ = ["box_latex", "box_mathml", "box_text", "latex", "mathml", "text"]
 
@@ -26,17 +26,17 @@ _SET_ASIDE = str.maketrans("-*", "\ue000\ue001")
 _AS_WRITTEN = str.maketrans("\ue000\ue001", "-*")
 
 
-def latex(formula: RecordedFormula, result: str | None = None) -> str:
+def latex(formula: SymbolicFormula, result: str | None = None) -> str:
     """A formula's result (without a name, the first) as LaTeX, for math mode."""
     return _latex(layout(formula.result(result)))
 
 
-def text(formula: RecordedFormula, result: str | None = None) -> str:
+def text(formula: SymbolicFormula, result: str | None = None) -> str:
     """A formula's result as one line of plain text."""
     return _text(layout(formula.result(result)))
 
 
-def mathml(formula: RecordedFormula, result: str | None = None, *, display: str = "block") -> str:
+def mathml(formula: SymbolicFormula, result: str | None = None, *, display: str = "block") -> str:
     """A formula's result as a MathML ``math`` element, with its plain text as ``alttext``."""
     return _math(layout(formula.result(result)), display)
 
