@@ -37,6 +37,7 @@ __all__ = [
     "forward",
     "forward_pass",
     "loss_terms",
+    "sample_gradients",
 ]
 
 Masks = Sequence[Any] | None
@@ -422,17 +423,29 @@ def compute_trace(
 def _per_sample(
     xp: Any, net: Network, theta: np.ndarray, X: np.ndarray, Y: np.ndarray, masks: Masks
 ) -> PerSample:
-    """∂C_i/∂z and ∂C_i/∂θ: the same pass with every weight 1, and no sum over samples."""
+    """∂C_i/∂z and ∂C_i/∂θ: a pass with all weights 1 and without the sum over samples."""
     got = cost_and_grad(xp, net, theta, X, Y, np.ones(len(X), dtype=net.dtype), masks)
-    grad = np.zeros((len(X), net.n_parameters), dtype=net.dtype)
+    grad = sample_gradients(net, got)
     dW: list[Any] = [None] * (net.n_layers + 1)
     db: list[Any] = [None] * (net.n_layers + 1)
     for block in net.blocks:
         view = grad[:, block.start : block.stop].reshape(len(X), *block.shape)
-        if block.kind == "W":
-            view[...] = got.delta[block.layer][:, :, None] * got.A[block.layer - 1][:, None, :]
-            dW[block.layer] = view
-        else:
-            view[...] = got.delta[block.layer]
-            db[block.layer] = view
+        (dW if block.kind == "W" else db)[block.layer] = view
     return PerSample(got.delta, dW, db, grad, got.dX)
+
+
+def sample_gradients(net: Network, passes: Gradients) -> np.ndarray:
+    """∂C_i/∂θ of every sample, shape (N, p), from passes with all weights 1.
+
+    ∂C_i/∂W^l is the outer product of δ_i^l and a_i^{l−1}, and ∂C_i/∂b^l is δ_i^l.
+    """
+    n = len(passes.loss)
+    grads = np.zeros((n, net.n_parameters), dtype=net.dtype)
+    for block in net.blocks:
+        part, delta = grads[:, block.start : block.stop], passes.delta[block.layer]
+        if block.kind == "W":
+            inputs = passes.A[block.layer - 1]
+            part.reshape(n, *block.shape)[...] = delta[:, :, None] * inputs[:, None, :]
+        else:
+            part[...] = delta
+    return grads

@@ -38,7 +38,7 @@ def check_rows(net: Network, X: Any) -> np.ndarray:
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
-    """Sample weights s as float64, shape (N,): ones if None, as a broadcast that takes no memory."""
+    """Sample weights s as float64, shape (N,): ones if None (broadcast, without memory)."""
     if sample_weight is None:
         return np.broadcast_to(np.float64(1.0), (n_rows,))
     try:

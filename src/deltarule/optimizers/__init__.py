@@ -14,7 +14,7 @@ from deltarule.optimizers.averaging import average
 from deltarule.optimizers.clipping import clip_by_norm
 from deltarule.optimizers.lbfgs import MINIMIZERS, Minimizer, Minimum
 from deltarule.optimizers.rules import RULES, Rule, Slot, StepInfo
-from deltarule.optimizers.schedules import SCHEDULES, Progress, Schedule
+from deltarule.optimizers.schedules import SCHEDULES, Schedule, TrainingPosition
 
 __all__ = [
     "MINIMIZERS",
@@ -22,11 +22,11 @@ __all__ = [
     "SCHEDULES",
     "Minimizer",
     "Minimum",
-    "Progress",
     "Rule",
     "Schedule",
     "Slot",
     "StepInfo",
+    "TrainingPosition",
     "average",
     "clip_by_norm",
 ]

@@ -212,13 +212,6 @@ _ADAM_LATEX = (
     r"\quad \hat m = \frac{m}{1-\beta_1^t},\quad \hat v = \frac{v}{1-\beta_2^t},\quad "
     r"\theta \leftarrow \theta - \eta\,\frac{\hat m}{\sqrt{\hat v}+\varepsilon}"
 )
-_RPROP = {
-    "delta0": 0.1,
-    "eta_plus": 1.2,
-    "eta_minus": 0.5,
-    "delta_min": 1e-6,
-    "delta_max": 50.0,
-}
 _RPROP_SLOTS = (Slot("sign"), Slot("delta", initial="delta0"))
 _RPROP_LATEX = (
     r"s = \operatorname{sign} g,\quad \Delta \leftarrow \begin{cases}"
@@ -226,16 +219,28 @@ _RPROP_LATEX = (
     r"\\ \Delta & s\,s' = 0\end{cases},\quad "
 )
 
-# In order of complexity: each needs what the ones before it taught.
-RULES.register(
+
+def _rprop(name: str, formula: Any, summary: str, latex: str, **more: Any) -> Rule:
+    return Rule(
+        name,
+        formula,
+        {"delta0": 0.1, "eta_plus": 1.2, "eta_minus": 0.5, "delta_min": 1e-6, "delta_max": 50.0},
+        full_batch=True,
+        uses_learning_rate=False,
+        summary=summary,
+        latex=_RPROP_LATEX + latex,
+        **{"slots": _RPROP_SLOTS} | more,
+    )
+
+
+# In order of complexity.
+for _rule in (
     Rule(
         "sgd",
         sgd,
         summary="a step against the gradient",
         latex=r"\theta \leftarrow \theta - \eta\,g",
-    )
-)
-RULES.register(
+    ),
     Rule(
         "momentum",
         momentum,
@@ -243,9 +248,7 @@ RULES.register(
         slots=(Slot("v"),),
         summary="a velocity that remembers earlier gradients",
         latex=r"v \leftarrow \mu v - \eta\,g,\quad \theta \leftarrow \theta + v",
-    )
-)
-RULES.register(
+    ),
     Rule(
         "nesterov",
         nesterov,
@@ -253,9 +256,7 @@ RULES.register(
         slots=(Slot("v"),),
         summary="momentum that looks one step ahead",
         latex=r"v \leftarrow \mu v - \eta\,g,\quad \theta \leftarrow \theta + \mu v - \eta\,g",
-    )
-)
-RULES.register(
+    ),
     Rule(
         "rmsprop",
         rmsprop,
@@ -266,9 +267,7 @@ RULES.register(
             r"v \leftarrow \rho v + (1-\rho)\,g^2,\quad "
             r"\theta \leftarrow \theta - \eta\,\frac{g}{\sqrt{v}+\varepsilon}"
         ),
-    )
-)
-RULES.register(
+    ),
     Rule(
         "adam",
         adam,
@@ -276,9 +275,7 @@ RULES.register(
         slots=(Slot("m"), Slot("v")),
         summary="running mean of the gradient over root of its running mean square, debiased",
         latex=_ADAM_LATEX,
-    )
-)
-RULES.register(
+    ),
     Rule(
         "adamw",
         adamw,
@@ -288,61 +285,36 @@ RULES.register(
         summary="Adam, then a decay of the weights that its scaling does not touch",
         latex=_ADAM_LATEX
         + r",\quad \theta_w \leftarrow \theta_w - \eta\lambda\,\theta_w \text{ on weights}",
-    )
-)
-RULES.register(
-    Rule(
+    ),
+    _rprop(
         "rprop",
         rprop_minus,
-        _RPROP,
-        slots=_RPROP_SLOTS,
-        full_batch=True,
-        uses_learning_rate=False,
-        summary="RPROP−: step sizes of their own that adapt to the gradient's sign",
-        latex=_RPROP_LATEX + r"\theta \leftarrow \theta - s\,\Delta",
-    )
-)
-RULES.register(
-    Rule(
+        "RPROP−: step sizes of their own that adapt to the gradient's sign",
+        r"\theta \leftarrow \theta - s\,\Delta",
+    ),
+    _rprop(
         "irprop-",
         irprop_minus,
-        _RPROP,
-        slots=_RPROP_SLOTS,
-        full_batch=True,
-        uses_learning_rate=False,
-        summary="iRPROP−: RPROP that pauses where the sign turned",
-        latex=_RPROP_LATEX
-        + r"s \leftarrow 0 \text{ if } s\,s' < 0,\quad \theta \leftarrow \theta - s\,\Delta",
-    )
-)
-RULES.register(
-    Rule(
+        "iRPROP−: RPROP that pauses where the sign turned",
+        r"s \leftarrow 0 \text{ if } s\,s' < 0,\quad \theta \leftarrow \theta - s\,\Delta",
+    ),
+    _rprop(
         "rprop+",
         rprop_plus,
-        _RPROP,
-        slots=_RPROP_SLOTS,
-        full_batch=True,
-        uses_learning_rate=False,
-        summary="RPROP+: RPROP that takes the last step back where the sign turned",
-        latex=_RPROP_LATEX
-        + r"\theta \leftarrow \begin{cases}\theta + s'\Delta' & s\,s' < 0,\ s \leftarrow 0\\"
+        "RPROP+: RPROP that takes the last step back where the sign turned",
+        r"\theta \leftarrow \begin{cases}\theta + s'\Delta' & s\,s' < 0,\ s \leftarrow 0\\"
         r"\theta - s\,\Delta & \text{otherwise}\end{cases}",
-    )
-)
-RULES.register(
-    Rule(
+    ),
+    _rprop(
         "irprop+",
         irprop_plus,
-        _RPROP,
-        slots=(*_RPROP_SLOTS, Slot("cost", "scalar", float("inf"))),
-        full_batch=True,
-        uses_learning_rate=False,
-        uses_cost=True,
-        summary="iRPROP+: takes the last step back where the sign turned and the cost rose",
-        latex=_RPROP_LATEX
-        + r"\theta \leftarrow \begin{cases}\theta + s'\Delta' & s\,s' < 0,\ C > C',\ s \leftarrow 0"
+        "iRPROP+: takes the last step back where the sign turned and the cost rose",
+        r"\theta \leftarrow \begin{cases}\theta + s'\Delta' & s\,s' < 0,\ C > C',\ s \leftarrow 0"
         r"\\"
         r"\theta & s\,s' < 0,\ C \le C',\ s \leftarrow 0\\"
         r"\theta - s\,\Delta & \text{otherwise}\end{cases}",
-    )
-)
+        slots=(*_RPROP_SLOTS, Slot("cost", "scalar", float("inf"))),
+        uses_cost=True,
+    ),
+):
+    RULES.register(_rule)

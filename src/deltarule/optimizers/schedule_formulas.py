@@ -1,8 +1,8 @@
 """The formulas of the schedules: the factor of the learning rate over training.
 
-Each takes an array namespace and its parameters and returns ``factor(progress)``;
+Each takes an array namespace and its parameters and returns ``factor(position)``;
 :mod:`deltarule.optimizers.schedules` gives them their names and says what
-:class:`~deltarule.optimizers.schedules.Progress` holds. In the equations s is the
+:class:`~deltarule.optimizers.schedules.TrainingPosition` holds. In the equations s is the
 step from 0, S the total of steps, e the epoch with its fraction, p = min(1, s/S).
 """
 
@@ -33,7 +33,7 @@ Factor = Callable[[Any], Any]
 
 def constant(xp: Any) -> Factor:
     """1: the base learning rate throughout."""
-    return lambda progress: 1.0
+    return lambda position: 1.0
 
 
 def step(xp: Any, every: float = 10, gamma: float = 0.5) -> Factor:
@@ -52,7 +52,7 @@ def step(xp: Any, every: float = 10, gamma: float = 0.5) -> Factor:
     """
     every = in_interval("step", "every", every, "(0, inf)", 10)
     gamma = in_interval("step", "gamma", gamma, "(0, 1]", 0.5)
-    return lambda progress: gamma ** (progress.epoch // every)
+    return lambda position: gamma ** (position.epoch // every)
 
 
 def inverse_scaling(xp: Any, power: float = 0.5, scale: float = 1.0, per: str = "epoch") -> Factor:
@@ -78,8 +78,8 @@ def inverse_scaling(xp: Any, power: float = 0.5, scale: float = 1.0, per: str = 
             "epoch) or 'step'"
         )
 
-    def factor(progress: Any) -> Any:
-        passed = progress.step if per == "step" else progress.epoch // 1.0
+    def factor(position: Any) -> Any:
+        passed = position.step if per == "step" else position.epoch // 1.0
         return (1.0 + scale * passed) ** -power
 
     return factor
@@ -99,11 +99,11 @@ def exponential(xp: Any, gamma: float = 0.95) -> Factor:
     [0.25  0.125]
     """
     gamma = in_interval("exponential", "gamma", gamma, "(0, 1]", 0.95)
-    return lambda progress: gamma**progress.epoch
+    return lambda position: gamma**position.epoch
 
 
-def _share_done(xp: Any, progress: Any) -> Any:
-    return xp.minimum(progress.step / progress.total_steps, 1.0)
+def _share_done(xp: Any, position: Any) -> Any:
+    return xp.minimum(position.step / position.total_steps, 1.0)
 
 
 def _half_wave(xp: Any, first: float, last: float, share: Any) -> Any:
@@ -131,7 +131,7 @@ def cosine(xp: Any, final: float = 0.0) -> Factor:
     [1.     0.9268 0.75   0.5732]
     """
     final = in_interval("cosine", "final", final, "[0, 1]", 0.0)
-    return lambda progress: _half_wave(xp, 1.0, final, _share_done(xp, progress))
+    return lambda position: _half_wave(xp, 1.0, final, _share_done(xp, position))
 
 
 def cosine_restarts(
@@ -172,8 +172,8 @@ def cosine_restarts(
     final = in_interval(name, "final", final, "[0, 1]", 0.0)
     decay = in_interval(name, "decay", decay, "(0, 1]", 1.0)
 
-    def restarted(progress: Any) -> Any:
-        passed = progress.epoch / first
+    def restarted(position: Any) -> Any:
+        passed = position.epoch / first
         # A restart belongs to the wave that it begins, though the logarithm may round it down.
         if factor == 1.0:
             wave = xp.floor(passed + 1e-9)
@@ -229,21 +229,21 @@ def sequence(xp: Any, *, parts: Any, epochs: Any = (), scales: Any = ()) -> Fact
     scaled = _each("scales", scales or (1.0,) * len(parts), (len(parts),), "[0, inf)", 1)
     starts = [sum(lengths[:k]) for k in range(len(parts))]
 
-    def factor(progress: Any) -> Any:
+    def factor(position: Any) -> Any:
         result: Any = None
         for k, (part, start, scale) in enumerate(zip(bound, starts, scaled, strict=True)):
-            before = start * progress.steps_per_epoch
-            steps = progress.total_steps - before
+            before = start * position.steps_per_epoch
+            steps = position.total_steps - before
             if k < len(lengths):
-                steps = lengths[k] * progress.steps_per_epoch
-            own = progress._replace(
-                step=xp.maximum(progress.step - before, 0.0),
-                epoch=xp.maximum(progress.epoch - start, 0.0),
+                steps = lengths[k] * position.steps_per_epoch
+            own = position._replace(
+                step=xp.maximum(position.step - before, 0.0),
+                epoch=xp.maximum(position.epoch - start, 0.0),
                 total_steps=max(steps, 1.0),  # for a training that ends before it begins
-                losses=progress.losses[int(start) :],
+                losses=position.losses[int(start) :],
             )
             value = scale * part(own)
-            result = value if k == 0 else xp.where(progress.step >= before, value, result)
+            result = value if k == 0 else xp.where(position.step >= before, value, result)
         return result
 
     return factor
@@ -286,8 +286,8 @@ def one_cycle(xp: Any, warmup: float = 0.3, start: float = 0.04, final: float = 
     start = in_interval("one_cycle", "start", start, "[0, 1]", 0.04)
     final = in_interval("one_cycle", "final", final, "[0, 1]", 4e-6)
 
-    def factor(progress: Any) -> Any:
-        share = _share_done(xp, progress)
+    def factor(position: Any) -> Any:
+        share = _share_done(xp, position)
         up = _half_wave(xp, start, 1.0, share / warmup)
         down = _half_wave(xp, 1.0, final, (share - warmup) / (1.0 - warmup))
         return xp.where(share < warmup, up, down)
@@ -327,16 +327,16 @@ def warmup(xp: Any, *, epochs: float = 1.0, start: float = 0.0, then: Any) -> Fa
     start = in_interval("warmup", "start", start, "[0, 1]", 0)
     after = then.bind(xp)
 
-    def factor(progress: Any) -> Any:
-        steps = epochs * progress.steps_per_epoch
-        rise = xp.minimum(start + (1.0 - start) * (progress.step + 1.0) / steps, 1.0)
-        rest = progress._replace(
-            step=xp.maximum(progress.step - steps, 0.0),
-            epoch=xp.maximum(progress.epoch - epochs, 0.0),
+    def factor(position: Any) -> Any:
+        steps = epochs * position.steps_per_epoch
+        rise = xp.minimum(start + (1.0 - start) * (position.step + 1.0) / steps, 1.0)
+        rest = position._replace(
+            step=xp.maximum(position.step - steps, 0.0),
+            epoch=xp.maximum(position.epoch - epochs, 0.0),
             # At least one, for a training that ends before its warm-up does.
-            total_steps=max(progress.total_steps - steps, 1.0),
+            total_steps=max(position.total_steps - steps, 1.0),
             # Those of epochs that end after the warm-up did.
-            losses=progress.losses[int(epochs) :],
+            losses=position.losses[int(epochs) :],
         )
         return rise * after(rest)
 
@@ -400,8 +400,8 @@ def reduce_on_plateau(
 
     key = (name, gamma, patience, threshold, relative, cooldown, minimum)
 
-    def reduced(progress: Any) -> float:
-        factor: float = progress.losses.fold(key, (1.0, math.inf, 0, 0), after)[0]
+    def reduced(position: Any) -> float:
+        factor: float = position.losses.fold(key, (1.0, math.inf, 0, 0), after)[0]
         return factor
 
     return reduced

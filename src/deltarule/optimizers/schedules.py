@@ -1,7 +1,7 @@
 """Schedules: by what factor the learning rate is multiplied, step by step.
 
 Each formula takes an array namespace and its parameters and returns a function
-of :class:`Progress` that gives one factor per step. A factor depends on where
+of :class:`TrainingPosition` that gives one factor per step. A factor depends on where
 training stands and on nothing else: a schedule has no state, and a resumed run
 has the rates of one that was never interrupted.
 """
@@ -20,10 +20,10 @@ from deltarule.optimizers import schedule_formulas as formulas
 from deltarule.optimizers.loss_curve import LossCurve
 from deltarule.records import Record, Registry, whole_number
 
-__all__ = ["SCHEDULES", "Progress", "Schedule"]
+__all__ = ["SCHEDULES", "Schedule", "TrainingPosition"]
 
 
-class Progress(NamedTuple):
+class TrainingPosition(NamedTuple):
     """Where training stands at some steps.
 
     Attributes
@@ -55,7 +55,7 @@ class Schedule(Record):
     ----------
     name, formula, parameters
         As of every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
-        returns ``factor(progress)``, an array like ``progress.step`` or one number.
+        returns ``factor(position)``, an array like ``position.step`` or one number.
         The formula is called once when the record is made, so what it refuses is
         refused then.
     nested : tuple of str
@@ -63,7 +63,7 @@ class Schedule(Record):
         as a name, as text (``"cosine(final=0.1)"``), as what :meth:`spec` gave, or as a record;
         a record is kept.
     uses_losses : bool
-        Whether its own formula reads ``progress.losses``; see :attr:`needs_losses`.
+        Whether its own formula reads ``position.losses``; see :attr:`needs_losses`.
     summary, latex : str
         One line on what it is, and its equation, for documentation.
 
@@ -115,7 +115,7 @@ class Schedule(Record):
         for epoch in _PROBED:
             at = np.array([float(epoch)])
             short, long = (
-                factor(Progress(at, at, 1, total, losses[:epoch])) for total in (1e4, 1e6)
+                factor(TrainingPosition(at, at, 1, total, losses[:epoch])) for total in (1e4, 1e6)
             )
             if not np.array_equal(short, long):
                 return True
@@ -188,14 +188,14 @@ class Schedule(Record):
                 f"{epoch} epochs that have ended; pass one loss for each"
             )
         within = np.arange(steps_per_epoch, dtype=np.float64)
-        progress = Progress(
+        position = TrainingPosition(
             step=float(epoch) * float(steps_per_epoch) + within,
             epoch=float(epoch) + within / float(steps_per_epoch),
             steps_per_epoch=int(steps_per_epoch),
             total_steps=float(epochs) * float(steps_per_epoch),
             losses=(losses if isinstance(losses, LossCurve) else LossCurve(losses[:epoch]))[:epoch],
         )
-        factor = np.asarray(self.bind(np)(progress), dtype=np.float64)
+        factor = np.asarray(self.bind(np)(position), dtype=np.float64)
         if factor.shape not in ((), within.shape):
             raise InputError(
                 f"schedule {self.name!r}: its factors have shape {factor.shape}; expected one "
