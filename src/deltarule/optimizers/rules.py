@@ -1,9 +1,7 @@
-"""Update rules: their record, what they carry from step to step, their registry.
+"""Update rules: the record of a rule, its slots (the state it keeps between steps), the registry.
 
-A rule's own formula is an ordinary function (see
-:mod:`deltarule.optimizers.gradient_rules` for the plainest); a :class:`Rule`
-gives it a name and parameters, and says what it carries along. A rule of your own
-is one record::
+A rule's formula is an ordinary function (see :mod:`deltarule.optimizers.gradient_rules`); a
+:class:`Rule` gives it a name, parameters and slots. A rule of your own is one record::
 
     def signsgd(xp):
         def update(theta, g, slots, step):
@@ -38,17 +36,17 @@ __all__ = ["RULES", "Rule", "Slot", "StepInfo"]
 
 
 class StepInfo(NamedTuple):
-    """What a rule may know of a step besides θ, g and its slots.
+    """The arguments of an update besides θ, g and the slots.
 
-    A pytree to JAX; any of its values may be a tracer, so a formula does not
-    branch on them (on None, which is not a value, it may).
+    A pytree to JAX. Any of its values may be a tracer, so a formula must not branch on them
+    (except on whether one is None).
 
     Attributes
     ----------
     t : int
-        The number of this step, from 1. An integer also where it is traced.
+        The number of this step, from 1. An integer also if it is traced.
     learning_rate : float
-        η, schedule included. A traced value: in θ's type, or a Python number outside.
+        η, schedule included: a Python number, or a tracer of θ's type.
     cost : float, optional
         C at the θ where g was taken, penalty included.
     weights : array of bool, optional
@@ -63,7 +61,7 @@ class StepInfo(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Slot:
-    """One array that a rule carries from step to step.
+    """One array that a rule keeps from step to step.
 
     Parameters
     ----------
@@ -77,7 +75,7 @@ class Slot:
     Raises
     ------
     InputError
-        If ``kind`` is none of the two.
+        If ``kind`` is neither.
     """
 
     name: str
@@ -94,7 +92,7 @@ class Slot:
 
 @dataclasses.dataclass(frozen=True)
 class Rule(Record):
-    """An update rule: how θ moves, given the gradient.
+    """An update rule: the new θ from θ, the gradient and the rule's slots.
 
     Parameters
     ----------
@@ -102,17 +100,16 @@ class Rule(Record):
         As of every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
         returns ``update(theta, g, slots, step) -> (theta, slots)``, a pure and elementwise
         function that returns every slot; ``xp`` offers sqrt, abs, sign, where, minimum,
-        maximum, exp, log and tanh. The formula is called once when the record is made, so
-        what it refuses is refused then.
+        maximum, exp, log and tanh. The formula is called once when the record is made, to
+        check the parameters.
     slots : tuple of Slot
-        What it carries from step to step.
+        The arrays it keeps from step to step.
     full_batch : bool
-        Whether it only means something with the whole training set as batch.
+        Whether it needs the whole training set as batch.
     uses_learning_rate, uses_cost, uses_weights : bool
-        Which of :class:`StepInfo` it reads besides ``t``.
+        Which fields of :class:`StepInfo` it reads besides ``t``.
     summary, latex : str
-        One line on what it is, and its equation with the parameters it is registered with,
-        for documentation.
+        A one-line description and the equation, for documentation.
 
     Raises
     ------
@@ -162,8 +159,8 @@ class Rule(Record):
         -------
         callable
             ``update(theta, g, slots, step) -> (theta, slots)``. Nothing is modified in
-            place. θ and slots keep their type: NumPy scalars in ``step`` are taken as the
-            Python numbers they equal.
+            place. θ and slots keep their type: NumPy scalars in ``step`` are converted to
+            Python numbers first.
         """
         formula = self.formula(xp, **self.settings)
 
@@ -181,13 +178,12 @@ class Rule(Record):
         Parameters
         ----------
         xp : numpy or jax.numpy
-            Offers ``full``.
         theta : array, (p,)
-            All parameters. Its values are not used.
+            Gives shape and type; its values are not used.
 
         Examples
         --------
-        A step size of your own for each parameter is one more entry:
+        A slot can be replaced, here by a step size of your own for each parameter:
 
         >>> theta = np.zeros(2, np.float32)
         >>> RULES.get("rprop").initial_slots(np, theta) | {"delta": np.float32([0.5, 0.25])}
