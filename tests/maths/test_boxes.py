@@ -1,4 +1,4 @@
-"""Boxes that others than recorded formulas make: indices above and below, derivatives, numbers."""
+"""Boxes that do not come from formulas: upper and lower indices, derivatives, numbers."""
 
 from xml.etree import ElementTree as ET
 
@@ -49,7 +49,7 @@ def test_how_boxes_are_spelled(box, text, latex):
 
 
 def at(value):
-    """Names that put a number in the place of z."""
+    """``names`` for layout that replaces z by a number."""
 
     def names(expr, depth):
         return Shown(f"{abs(value):g}", "", value < 0) if expr.op == "variable" else None

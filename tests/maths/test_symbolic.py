@@ -1,4 +1,4 @@
-"""The recording namespace: what it writes down, what it shares and what it refuses."""
+"""The symbolic namespace: the expressions it makes and shares, and the operations it refuses."""
 
 import copy
 import math
@@ -31,7 +31,7 @@ def test_it_offers_what_the_array_namespace_offers(xp):
         assert callable(getattr(numpy_namespace(), name))
 
 
-def test_equal_expressions_are_one_node(xp, z):
+def test_equal_expressions_are_one_object(xp, z):
     assert xp.where(z > 0, 1, xp.exp(-z)) is xp.where(z > 0, 1, xp.exp(-z))
     assert z + 1 is not 1 + z  # the order of operations is part of the expression
     count = len(xp)
@@ -45,7 +45,7 @@ def test_constants_keep_the_type_they_are_written_with(xp):
     assert [repr(expr.data) for expr in kinds] == ["0", "0.0", "-0.0", "1", "1.0", "1.0"]
 
 
-def test_operators_record_under_numpys_names(xp, z):
+def test_operators_have_numpys_names(xp, z):
     y = xp.variable("y")
     made = [z + y, z - y, z * y, z / y, z < y, z <= y, z > y, z >= y, z == y, z != y]
     assert [expr.op for expr in made] == [*ARITHMETIC, *COMPARISONS]
@@ -73,7 +73,7 @@ def test_arguments_come_before_what_uses_them(xp, z):
     assert all(place[argument] < place[expr] for expr in order for argument in expr.args)
 
 
-def test_what_has_one_value_for_the_row_is_known(xp, z):
+def test_values_of_the_row_are_distinguished_from_those_of_outputs(xp, z):
     assert z.varies
     assert not xp.total(z).varies
     assert (z - xp.largest(z)).varies
@@ -145,7 +145,7 @@ def test_anything_else_is_refused_with_what_to_write_instead(name, xp, z):
         formula(xp, z)
 
 
-def test_values_of_two_recordings_do_not_mix(z):
+def test_values_of_two_namespaces_do_not_mix(z):
     with pytest.raises(InputError, match="values of two namespaces"):
         z + SymbolicNamespace().variable("y")
 
@@ -158,10 +158,10 @@ def test_probes_of_python_see_an_ordinary_object(xp, z):
     assert copy.copy([z])[0] is z
 
 
-# Recording activations and losses.
+# Symbolic activations and losses.
 
 
-def test_a_recorded_activation_mirrors_a_bound_one():
+def test_a_symbolic_activation_mirrors_a_bound_one():
     softmax, relu = symbolic_activation("softmax"), symbolic_activation("relu")
     assert softmax.slope is None
     assert not softmax.value.elementwise
@@ -172,7 +172,7 @@ def test_a_recorded_activation_mirrors_a_bound_one():
     assert list(relu.pullback.results) == ["pullback"]
 
 
-def test_a_recorded_loss_mirrors_a_bound_one():
+def test_a_symbolic_loss_mirrors_a_bound_one():
     assert symbolic_loss("squared_error", "tanh").from_input is None
     fused = symbolic_loss("log_loss", "logistic").from_input
     assert fused.arguments == ("z", "y")
@@ -187,9 +187,9 @@ def test_only_the_operations_of_the_namespace_are_in_a_graph():
     known = {*ELEMENTWISE, *ACROSS, *SHARED_FUNCTIONS, *ARITHMETIC, *COMPARISONS}
     known |= {"negative", "constant", "variable", "symbol"}
     for record in ACTIVATIONS:
-        recorded = symbolic_activation(record)
-        assert {expr.op for expr in recorded.value.expressions()} <= known
-        assert {expr.op for expr in recorded.pullback.expressions()} <= known
+        symbolic = symbolic_activation(record)
+        assert {expr.op for expr in symbolic.value.expressions()} <= known
+        assert {expr.op for expr in symbolic.pullback.expressions()} <= known
 
 
 def test_symbols_carry_their_values(xp):
@@ -198,7 +198,7 @@ def test_symbols_carry_their_values(xp):
     assert symbols == [("kappa", None, 0.25)]
 
 
-def test_a_record_with_words_and_switches_for_parameters_keeps_them():
+def test_parameters_that_are_strings_or_booleans_stay_values():
     def formula(xp, sharp, kind, by):
         def value(z):
             return by * (xp.tanh(z) if kind == "tanh" and sharp else z)
@@ -235,7 +235,7 @@ def test_an_error_while_binding_names_the_formula():
         symbolic_loss(loss, symbols=True)
 
 
-def test_an_elementwise_activation_must_not_look_across_outputs():
+def test_an_elementwise_activation_must_not_combine_outputs():
     def formula(xp):
         return lambda z: z - xp.largest(z), lambda z, a: 1
 

@@ -27,7 +27,7 @@ from deltarule.maths.printing import (
 )
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 
-NODE = shutil.which("expr")
+NODE = shutil.which("node")
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 FLAGS = ["-std=c99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"]
 # In the float variant no constant and no function may be one of double.
@@ -45,7 +45,7 @@ TARGETS = {
 }
 
 
-# A user's own formulas, with parameters, using what no built-in uses.
+# A user's own formulas, with parameters, and with operations that no built-in formula uses.
 
 
 def bent(xp, steepness, shift):
@@ -109,7 +109,7 @@ OWN_LOSSES = [
 
 @dataclasses.dataclass
 class Case:
-    """A formula, the same in NumPy, and arguments; a row's arguments are lists."""
+    """A formula, its NumPy function, and arguments; those of a row are lists."""
 
     formula: SymbolicFormula
     reference: Callable
@@ -123,7 +123,7 @@ def columns(points, *others):
 
 def activation_cases():
     for place, record in enumerate([*ACTIVATIONS, *OWN_ACTIVATIONS]):
-        recorded = symbolic_activation(record)
+        symbolic = symbolic_activation(record)
         points = EDGES if record.elementwise else ROWS
 
         def bound(part, record=record):
@@ -138,10 +138,10 @@ def activation_cases():
             for k in (0, 1)
         ]
         name = f"a{place}_{record.name}"
-        yield f"{name}_value", Case(recorded.value, bound("value"), [(z,) for z in points])
-        yield f"{name}_pullback", Case(recorded.pullback, bound("pullback"), backwards)
-        if recorded.slope is not None:
-            yield f"{name}_slope", Case(recorded.slope, bound("slope"), known)
+        yield f"{name}_value", Case(symbolic.value, bound("value"), [(z,) for z in points])
+        yield f"{name}_pullback", Case(symbolic.pullback, bound("pullback"), backwards)
+        if symbolic.slope is not None:
+            yield f"{name}_slope", Case(symbolic.slope, bound("slope"), known)
 
 
 def targets(loss, point):
@@ -160,9 +160,9 @@ def loss_cases():
         assert legal
         first = ACTIVATIONS.get("identity") if "elementwise" in loss.outputs else legal[0]
         for output in [None, *(o for o in legal if o.name in dict(loss.fused))]:
-            recorded = symbolic_loss(loss, output)
+            symbolic = symbolic_loss(loss, output)
             part = "from_output" if output is None else "from_input"
-            formula = getattr(recorded, part)
+            formula = getattr(symbolic, part)
             points = EDGES if formula.elementwise else ROWS
             if output is None:
                 with np.errstate(all="ignore"):
@@ -293,7 +293,7 @@ def javascript():
     return run_javascript(CASES)
 
 
-# V8 and NumPy each keep exp, log1p and tanh within about one ulp of the truth, 2.2e-16; the
+# V8 and NumPy each keep exp, log1p and tanh within about one ulp, 2.2e-16, of the exact value; the
 # formulas add a handful of roundings, and lose at most a factor of some 10 by cancellation
 # at the points of the grid. 1e-14 is 45 eps; the largest difference seen is 10 (2 in Node).
 @pytest.mark.parametrize("name", CASES)

@@ -45,7 +45,7 @@ def test_one_loop_for_each_reduction_and_one_for_the_outputs():
     assert source.count("for (int j = 0; j < n; ++j)") == 3
 
 
-def test_what_has_one_value_for_the_row_is_calculated_before_the_loop():
+def test_a_value_of_the_row_is_computed_before_the_loop():
     def formula(xp):
         return lambda z: z / xp.sqrt(xp.total(z * z)), lambda z, a, up: up
 

@@ -1,4 +1,4 @@
-"""Printed mathematics: LaTeX, MathML, text, and what is simplified on the way."""
+"""Printed mathematics: LaTeX, MathML, text, and the simplification before."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -9,7 +9,7 @@ import pytest
 from deltarule.errors import InputError
 from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Loss, numpy_namespace
 from deltarule.maths.printing import symbolic_activation, symbolic_loss
-from deltarule.maths.printing.display import abbreviated, cases, simplified
+from deltarule.maths.printing.display import abbreviate, cases, simplify
 from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, SymbolicNamespace, reachable
 
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
@@ -29,15 +29,15 @@ def every_formula():
     """Each formula of each activation and loss, with each of its results."""
     for symbols in (False, True):
         for record in ACTIVATIONS:
-            recorded = symbolic_activation(record, symbols=symbols)
-            for formula in (recorded.value, recorded.slope, recorded.pullback):
+            symbolic = symbolic_activation(record, symbols=symbols)
+            for formula in (symbolic.value, symbolic.slope, symbolic.pullback):
                 if formula is not None:
                     yield pytest.param(formula, None, id=f"{formula.title}-{symbols}")
         for record in LOSSES:
             fused = [ACTIVATIONS.get(name) for name, _ in record.fused]
             for output in [None, *fused]:
-                recorded = symbolic_loss(record, output, symbols=symbols)
-                formula = recorded.from_output if output is None else recorded.from_input
+                symbolic = symbolic_loss(record, output, symbols=symbols)
+                formula = symbolic.from_output if output is None else symbolic.from_input
                 for result in formula.results:
                     yield pytest.param(formula, result, id=f"{formula.title}-{result}-{symbols}")
 
@@ -45,8 +45,7 @@ def every_formula():
 ALL = list(every_formula())
 
 
-# Gold strings. Of the built-in formulas those that are as simple as they can be; how the
-# printer treats the rest is shown on formulas of the test's own.
+# Expected strings of simple built-in formulas; other cases are tested with formulas made for it.
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,7 @@ def test_how_expressions_are_written(formula, latex):
           r"0 & \text{otherwise} \end{cases}")),
     ],
 )  # fmt: skip
-def test_indices_of_what_looks_across_outputs(formula, latex):
+def test_indices_in_formulas_that_combine_outputs(formula, latex):
     assert own(formula, elementwise=False).latex() == latex
 
 
@@ -201,13 +200,13 @@ def test_a_long_expression_gets_letters_for_its_parts():
     assert r"\text{where } s = e^{-z} + z \\ & t = s + s^{2} z \\ & p = t + t^{2} z" in latex
 
 
-def test_an_expression_that_would_fill_pages_is_refused_by_name_of_its_size():
+def test_a_very_long_expression_is_refused_with_its_size():
     def formula(xp, z):
         for _ in range(12):
             z = z + z * z
         return z
 
-    with pytest.raises(InputError, match="signs when written out, more than 4000"):
+    with pytest.raises(InputError, match="symbols when written out, more than 4000"):
         own(formula).latex()
     assert own(formula).javascript("f").count("const t") == 11
 
@@ -257,7 +256,7 @@ def test_mathml_is_well_formed(formula, result):
         for element in root.iter()
         if element.tag.removeprefix(MATHML) in {"mo", "mn", "mtext"}
     }
-    # Whatever is a letter by itself is a variable, and variables are <mi>.
+    # A single letter is a variable, and variables are <mi>.
     assert not {word for word in words if word and len(word) == 1 and word.isalpha()}
 
 
@@ -273,8 +272,8 @@ def test_mathml_of_a_fraction_in_cases():
     assert letters == {"e", "z"}
 
 
-# What is shown equals what is computed, as real numbers: the simplified graph, its cases
-# and its letters, evaluated at points where no caution is needed.
+# The displayed formula equals the computed one for real numbers: the simplified graph, its cases
+# and abbreviations are evaluated at points where rounding is harmless.
 
 OPERATORS = {
     "add": np.add,
@@ -310,8 +309,8 @@ def evaluated(root, given):
 
 
 def shown(root, given):
-    """The same by way of what is displayed: cases, read from the top, and letters."""
-    short, definitions = abbreviated(simplified(root))
+    """The value from the displayed form: cases, first match, and abbreviations."""
+    short, definitions = abbreviate(simplify(root))
     given = dict(given)
 
     def rows(expr):

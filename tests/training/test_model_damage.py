@@ -333,7 +333,7 @@ def test_a_library_s_formula_is_compared_to_six_digits(name):
 def test_the_marks_of_every_loss_are_those_of_itself_alone(loss):
     record = LOSSES.get(loss)
     outputs = [g for g in ACTIVATIONS.names() if record.accepts(ACTIVATIONS.get(g))]
-    width = 2 * record.targets_per_output()
+    width = 2 * record.outputs_per_target()
     for output in outputs:
         net = Network([2, width], activation=[], output_activation=output, loss=record)
         check_formulas(net, json.loads(json.dumps(network_fingerprints(net))))

@@ -1,6 +1,6 @@
 """A recorded formula at numbers: which of its cases holds, and what it says there.
 
-The formulas are those that compute, written down by the recording namespace; nothing is retyped.
+The formulas are those that compute, written down by the symbolic namespace; nothing is retyped.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Update rules written down: the formula that moves θ, as an expression that prints itself.
 
-The rule's own function is run once over the recording namespace. What of a step is one number
+The rule's own function is run once over the symbolic namespace. What of a step is one number
 for all parameters is a plain number there: t, and so Adam's 1 − β^t; whether the parameter is a
 weight. η and the cost keep their names, and what the rule carries from step to step is known
 again in the result by being the same node.

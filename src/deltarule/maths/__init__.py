@@ -1,4 +1,4 @@
-"""WHAT is computed: networks, formulas, the forward and the backward pass.
+"""The mathematics: networks, formulas, the forward and the backward pass.
 
 Pure functions of arrays. Nothing here trains, reads files or draws random numbers
 without a seed.

@@ -180,7 +180,7 @@ class Expr:
     )
     __getitem__ = __iter__ = __len__ = __contains__ = __setitem__ = _refused(
         "to index, iterate over or take the length of a value",
-        "a formula is given for one output; look across outputs with "
+        "a formula is given for one output; combine outputs with "
         "xp.total, xp.largest, xp.n_outputs or xp.per_output",
     )
     __float__ = __int__ = __index__ = __complex__ = _refused(
@@ -278,12 +278,12 @@ class SymbolicNamespace:
         return self.apply("where", condition, a, b)
 
     def total(self, x: Any) -> Expr:
-        """The sum across outputs."""
-        return self._across("total", x)
+        """The sum over outputs."""
+        return self._reduce("total", x)
 
     def largest(self, x: Any) -> Expr:
-        """The maximum across outputs."""
-        return self._across("largest", x)
+        """The maximum over outputs."""
+        return self._reduce("largest", x)
 
     def n_outputs(self, x: Any) -> Expr:
         """The number of outputs."""
@@ -337,7 +337,7 @@ class SymbolicNamespace:
             )
         return self.apply(op, *operands)
 
-    def _across(self, op: str, x: Any) -> Expr:
+    def _reduce(self, op: str, x: Any) -> Expr:
         expr = self._row(x, op)
         return self._make(op, (expr,)) if expr.varies else expr
 

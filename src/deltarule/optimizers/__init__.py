@@ -1,4 +1,4 @@
-"""HOW the parameters move: update rules, schedules, clipping, averaging.
+"""Update rules, schedules, gradient clipping, parameter averaging and L-BFGS.
 
 A formula is a pure function over an array namespace: it takes θ, the gradient and the rule's
 state (its slots), and returns the new θ and state, so that one line of source serves NumPy, JAX

@@ -212,13 +212,13 @@ def sequence(xp: Any, *, parts: Any, epochs: Any = (), scales: Any = ()) -> Fact
     A rise, a fall to a tenth, and a constant rate after it:
 
     >>> from deltarule.optimizers import SCHEDULES
-    >>> plan = SCHEDULES.get(
+    >>> schedule = SCHEDULES.get(
     ...     "sequence",
     ...     parts=[{"name": "warmup", "epochs": 2}, {"name": "cosine", "final": 0.1}, "constant"],
     ...     epochs=[2, 2],
     ...     scales=[1, 1, 0.1],
     ... )
-    >>> [round(float(plan.factors(epoch, 1, 9)[0]), 4) for epoch in range(6)]
+    >>> [round(float(schedule.factors(epoch, 1, 9)[0]), 4) for epoch in range(6)]
     [0.5, 1.0, 1.0, 0.55, 0.1, 0.1]
     """
     if not isinstance(parts, tuple | list) or not parts:

@@ -99,12 +99,12 @@ class Schedule(Record):
         inner = [_as_tuple(settings[key]) for key in self.nested]
         return self.uses_losses or any(each.needs_losses for many in inner for each in many)
 
-    def depends_on_plan(self) -> bool:
+    def depends_on_total(self) -> bool:
         """Whether the factors depend on the total number of epochs.
 
         Examples
         --------
-        >>> SCHEDULES.get("cosine").depends_on_plan(), SCHEDULES.get("step").depends_on_plan()
+        >>> SCHEDULES.get("cosine").depends_on_total(), SCHEDULES.get("step").depends_on_total()
         (True, False)
         """
         factor = self.bind(np)
@@ -200,7 +200,7 @@ class Schedule(Record):
         return np.array(np.broadcast_to(factor, within.shape))
 
 
-# Epochs at which Schedule.depends_on_plan compares factors: a sequence may change only late.
+# Epochs at which Schedule.depends_on_total compares factors: a sequence may change only late.
 _PROBED = (0, 1, 2, 3, 10, 30, 100, 300, 1000)
 
 

@@ -1,12 +1,12 @@
-"""Printing recorded formulas as functions of a programming language.
+"""Printing formulas as functions of a programming language.
 
-Operations are printed in the order of the source: nothing is reassociated, folded or
-contracted, because the formulas owe their accuracy to that order. An expression that
-is used twice becomes a local constant.
+Operations are printed in the order of the source: nothing is reassociated, folded or contracted,
+since the accuracy of the formulas depends on that order. An expression that is used twice becomes
+a local constant.
 
-A formula that looks across outputs becomes one loop for each reduction, then the loop
-that writes the results. What has a value for each output is calculated anew in every
-loop that needs it, so that no function allocates.
+A formula that combines outputs becomes one loop for each reduction, then a loop that writes the
+results. An expression with a value for each output is recomputed in every loop that needs it, so
+that no function allocates memory.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, REDUCTIONS, Expr, 
 __all__ = ["CodePrinter", "Scope"]
 
 Text = tuple[str, int]
-"""Printed code and how tightly it binds."""
+"""Printed code and its operator precedence, one of the following levels."""
 CHOICE, COMPARISON, SUM, PRODUCT, UNARY, ATOM = range(6)
 
 
 class Scope:
-    """The body of one function while it is printed: its lines, locals and tables.
+    """The body of a function that is being printed: its lines, locals and tables.
 
     Parameters
     ----------
     element : str
-        How an argument is read at the current output: ``"{}"`` or ``"{}[j]"``.
+        The code for an argument's value at the current output: ``"{}"`` or ``"{}[j]"``.
     """
 
     def __init__(self, element: str) -> None:
@@ -44,8 +44,8 @@ class Scope:
         self.tables: dict[tuple[float, ...], str] = {}
         self._count = 0
 
-    def fresh(self) -> str:
-        """A name for a local that no other has."""
+    def new_local(self) -> str:
+        """An unused name for a local."""
         self._count += 1
         return f"t{self._count}"
 
@@ -55,11 +55,10 @@ class Scope:
 
 
 class CodePrinter(abc.ABC):
-    """Prints recorded formulas in one language with infix operators.
+    """Prints formulas in a language with infix operators.
 
-    A subclass knows the language's words; what is printed, and in which order, is
-    decided here. Helper functions are named ``dr_…`` and printed once, before what
-    uses them.
+    This class decides what is printed in which order; a subclass has the syntax of its
+    language. Helper functions are named ``dr_…`` and printed once, before their first use.
     """
 
     language: ClassVar[str]
@@ -96,7 +95,7 @@ class CodePrinter(abc.ABC):
             scope.lines.append(f"  {self.loop} {{")
             texts = self.block(roots, rows, scope, "    ")
             if len(roots) > 1:
-                # All results first, then the writing: an output may be an input's array.
+                # All results are computed before any is written: an output may be an input's array.
                 texts = [
                     text if re.fullmatch(r"t\d+", text[0]) else self._keep(text, scope, "    ")
                     for text in texts
@@ -104,11 +103,11 @@ class CodePrinter(abc.ABC):
         return self.wrap(name, formula, scope, [text for text, _ in texts], helper)
 
     def _row_values(self, formula: SymbolicFormula, scope: Scope) -> dict[int, Text]:
-        """Emit what has one value for the row; its texts."""
+        """Print the expressions with one value for the row; return their texts by index."""
         exprs = formula.expressions()
         uses = collections.Counter(argument.index for expr in exprs for argument in expr.args)
         for expr in exprs:
-            # A value of the row that a loop needs is calculated before the loop.
+            # A value of the row that is used in a loop is computed before it, as a local.
             uses.update({arg.index: 2 for arg in expr.args if expr.varies and not arg.varies})
         texts: dict[int, Text] = {}
         for expr in exprs:
@@ -123,7 +122,7 @@ class CodePrinter(abc.ABC):
         return texts
 
     def _reduction(self, expr: Expr, rows: dict[int, Text], scope: Scope) -> Text:
-        name = scope.fresh()
+        name = scope.new_local()
         start = self.number(0) if expr.op == "total" else self.number(float("-inf"))
         scope.lines += [f"  {self.variable(name, start)}", f"  {self.loop} {{"]
         text, _ = self.block(expr.args, rows, scope, "    ")[0]
@@ -137,7 +136,7 @@ class CodePrinter(abc.ABC):
     def block(
         self, roots: Sequence[Expr], known: Mapping[int, Text], scope: Scope, indent: str
     ) -> list[Text]:
-        """Emit the locals that ``roots`` need, and give the roots' own texts."""
+        """Print the locals that ``roots`` need, and return the texts of ``roots``."""
         found = reachable(roots, stop=lambda expr: expr.index in known)
         exprs = [expr for expr in found if expr.index not in known]
         uses = collections.Counter(argument.index for expr in exprs for argument in expr.args)
@@ -151,12 +150,12 @@ class CodePrinter(abc.ABC):
         return [texts[root.index] for root in roots]
 
     def _keep(self, text: Text, scope: Scope, indent: str, condition: bool = False) -> Text:
-        name = scope.fresh()
+        name = scope.new_local()
         scope.lines.append(indent + self.constant(name, text[0], condition))
         return name, ATOM
 
     def expression(self, expr: Expr, texts: Mapping[int, Text], scope: Scope) -> Text:
-        """One expr, from the texts of its arguments."""
+        """The text of one expression, from the texts of its operands."""
         args = [texts[argument.index] for argument in expr.args]
         if expr.op == "variable":
             return scope.element.format(expr.data), ATOM
@@ -164,17 +163,20 @@ class CodePrinter(abc.ABC):
             return self._signed(expr.data if expr.op == "constant" else expr.data[2])
         if expr.op in ARITHMETIC:
             level = SUM if expr.op in ("add", "subtract") else PRODUCT
-            left, right = _guard(args[0], level), _guard(args[1], level + 1)
+            left, right = _parenthesised(args[0], level), _parenthesised(args[1], level + 1)
             return f"{left} {ARITHMETIC[expr.op]} {right}", level
         if expr.op in COMPARISONS:
             sign = self.equality.get(expr.op, COMPARISONS[expr.op])
-            return f"{_guard(args[0], SUM)} {sign} {_guard(args[1], SUM)}", COMPARISON
+            return (
+                f"{_parenthesised(args[0], SUM)} {sign} {_parenthesised(args[1], SUM)}",
+                COMPARISON,
+            )
         if expr.op == "negative":
-            inner = _guard(args[0], UNARY)
-            # Two minus signs in a row would be another operator.
+            inner = _parenthesised(args[0], UNARY)
+            # Two minus signs in a row would be the decrement operator.
             return f"-({inner})" if inner.startswith("-") else f"-{inner}", UNARY
         if expr.op == "where":
-            condition, a, b = (_guard(text, COMPARISON) for text in args)
+            condition, a, b = (_parenthesised(text, COMPARISON) for text in args)
             return f"{condition} ? {a} : {b}", CHOICE
         if expr.op == "n_outputs":
             return self.length, ATOM
@@ -190,14 +192,14 @@ class CodePrinter(abc.ABC):
         return text, UNARY if text.startswith("-") else ATOM
 
     def call(self, op: str, args: Sequence[str]) -> str:
-        """The call of an operation, after its helper is provided for."""
+        """The call of an operation; its helper function is added if it needs one."""
         name = self.callee(op)
         if name.startswith("dr_") and name not in self.helpers:
             if op in SHARED_FUNCTIONS:
                 source = self.function(name, symbolic_shared_function(op), helper=True)
             else:
                 source = self.helper(op)
-            # After its own helpers, which are in place by now.
+            # Printing it has already added the helpers that it calls itself.
             self.helpers[name] = source
         return f"{name}({', '.join(args)})"
 
@@ -206,23 +208,23 @@ class CodePrinter(abc.ABC):
 
     @abc.abstractmethod
     def number(self, value: float) -> str:
-        """A constant that reads back as exactly this number."""
+        """The literal of a number, which reads back exactly."""
 
     @abc.abstractmethod
     def callee(self, op: str) -> str:
-        """The function that an operation calls; ``dr_…`` if it has to be printed too."""
+        """The name of an operation's function; ``dr_…`` if it is a helper."""
 
     @abc.abstractmethod
     def helper(self, op: str) -> str:
-        """The source of a helper that is no shared function."""
+        """The source of a helper that is not a shared function."""
 
     @abc.abstractmethod
     def constant(self, name: str, text: str, condition: bool) -> str:
-        """The declaration of a local that does not change."""
+        """The declaration of a constant local."""
 
     @abc.abstractmethod
     def variable(self, name: str, text: str) -> str:
-        """The declaration of a local that a loop adds to."""
+        """The declaration of a local that a loop changes."""
 
     @abc.abstractmethod
     def wrap(
@@ -233,9 +235,9 @@ class CodePrinter(abc.ABC):
         results: Sequence[str],
         helper: bool,
     ) -> str:
-        """The whole function round its body and its results."""
+        """The source of the whole function, from its body and results."""
 
 
-def _guard(text: Text, level: int) -> str:
-    """``text`` in parentheses if it binds less tightly than ``level``."""
+def _parenthesised(text: Text, level: int) -> str:
+    """``text``, in parentheses if its precedence is lower than ``level``."""
     return text[0] if text[1] >= level else f"({text[0]})"

@@ -1,10 +1,10 @@
-"""Printing recorded formulas as JavaScript.
+"""Printing formulas as JavaScript.
 
 The calling convention: a function takes the formula's arguments in order and returns
-its result; a loss returns the pair [term, derivative]. A formula that looks across
-outputs takes arrays with one item for each output and returns new arrays.
+its result; a loss returns the pair [term, derivative]. A formula that combines outputs
+takes arrays with one item for each output and returns new arrays.
 
-``Math.min`` and ``Math.max`` give NaN for NaN, as NumPy's do. Zeros may differ in sign.
+``Math.min`` and ``Math.max`` return NaN for NaN, as NumPy's do. Zeros may differ in sign.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WORDS = """
     true try typeof var void while with yield
 """
 
-# Math.round takes halves up; the nearest even number is wanted, as in NumPy and C.
+# Math.round rounds halves up; NumPy and C round them to the nearest even number.
 _RINT = """\
 function dr_rint(x) {
   const r = Math.round(x);
@@ -37,12 +37,12 @@ function dr_rint(x) {
 
 
 def print_javascript(formulas: Mapping[str, SymbolicFormula]) -> str:
-    """JavaScript functions, each helper function once before them.
+    """The source of JavaScript functions, after the helper functions that they call.
 
     Parameters
     ----------
     formulas : mapping of str to SymbolicFormula
-        The formulas by the names of their functions.
+        The formulas, by the name of the function to print.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def print_javascript(formulas: Mapping[str, SymbolicFormula]) -> str:
     Raises
     ------
     InputError
-        If a name cannot name a function.
+        If a name is not valid for a JavaScript function.
 
     Examples
     --------
@@ -66,10 +66,10 @@ def print_javascript(formulas: Mapping[str, SymbolicFormula]) -> str:
       return [t3 * (t2 - 0.5 * t3), Math.sign(t1) * t3];
     }
     """
-    return _JavaScript().program(formulas)
+    return _JavaScriptPrinter().program(formulas)
 
 
-class _JavaScript(CodePrinter):
+class _JavaScriptPrinter(CodePrinter):
     language = "JavaScript"
     equality: ClassVar = {"equal": "===", "not_equal": "!=="}
     loop = "for (let j = 0; j < n; ++j)"

@@ -1,8 +1,7 @@
-"""From a recorded expression to boxes: what stands above, beside and inside what.
+"""Layout of expressions as boxes: fractions, powers, parentheses, signs, indices.
 
-LaTeX, MathML and plain text differ in how they write a fraction, not in where one
-belongs. So parentheses, signs, the order of factors and the names of indices are
-decided once, here, and :mod:`deltarule.maths.printing.markup` only spells boxes out.
+The decisions that LaTeX, MathML and plain text share (parentheses, signs, the order of factors and
+the names of indices) are made here; :mod:`deltarule.maths.printing.markup` prints the boxes.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from deltarule.maths.printing.boxes import (
     Terms,
     Where,
 )
-from deltarule.maths.printing.display import Case, abbreviated, cases, power, simplified
+from deltarule.maths.printing.display import Case, abbreviate, cases, power, simplify
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 from deltarule.maths.symbolic import COMPARISONS, OPPOSITES, Expr, reachable
 
 __all__ = ["index_letter", "layout", "layout_condition"]
 
-# How tightly a box holds together, loosest first.
+# The precedence of a box, lowest first.
 _CASES, _RELATION, _SUM, _BIG, _PRODUCT, _PREFIX, _FRACTION, _POWER, _ATOM = range(9)
 _Placed = tuple[Box, int]
 
@@ -54,7 +53,7 @@ _FUNCTIONS = {
     "sign": Symbol(r"\operatorname{sign}", "sign", function=True),
     "rint": Symbol(r"\operatorname{round}", "round", function=True),
 }
-# The letters of the shared functions' own LaTeX, as text.
+# The text form of the letters in the LaTeX of shared functions.
 _LETTERS = {r"\varphi": "φ", r"\Phi": "Φ"}
 _SUM_OVER = Symbol(r"\sum", "∑", function=True)
 _MAX_OVER = Symbol(r"\max", "max", function=True)
@@ -65,24 +64,24 @@ def layout(
     names: Callable[[Expr, int], Box | None] | None = None,
     choose: Callable[[list[Case]], Case] | None = None,
 ) -> Box:
-    """The boxes of a recorded expression.
+    """The box of an expression.
 
     Parameters
     ----------
     root : Expr
-        The expression as it was recorded.
+        The expression, before simplification.
     names : callable, optional
-        ``names(expr, depth)`` gives the box of a variable or a constant, or None for its own;
-        ``depth`` counts the sums and maxima round it. A number here shows the formula with the
-        number in place.
+        ``names(expr, depth)`` returns the box of a variable or a constant, or None for the
+        default; ``depth`` is the number of sums and maxima around it. Returning numbers shows
+        the formula with numbers in place of variables.
     choose : callable, optional
-        Which of several cases is shown, instead of all.
+        Selects the one case to show; all are shown if left out.
 
     Returns
     -------
     Box
-        Of an expression that looks across outputs, the arguments carry an index: j
-        outside, k, i … inside sums and maxima.
+        If the expression combines outputs, its arguments have an index: j outside, k, i …
+        inside sums and maxima.
 
     Examples
     --------
@@ -93,8 +92,8 @@ def layout(
     """
     across = any(expr.op in ACROSS for expr in reachable([root]))
     place = _Layout(across, names)
-    whole = simplified(root) if choose is None else choose(_rows_of(root)).value
-    short, definitions = abbreviated(whole)
+    whole = simplify(root) if choose is None else choose(_rows_of(root)).value
+    short, definitions = abbreviate(whole)
     body = place.rows(cases(short), 0)[0]
     if not definitions:
         return body
@@ -103,7 +102,7 @@ def layout(
 
 
 def index_letter(depth: int) -> str:
-    """The letter of an output inside so many sums and maxima.
+    """The index letter inside ``depth`` nested sums and maxima.
 
     Examples
     --------
@@ -115,8 +114,8 @@ def index_letter(depth: int) -> str:
 
 @functools.lru_cache(maxsize=256)  # an Expr is a key by identity
 def _rows_of(root: Expr) -> list[Case]:
-    """The cases of an expression, once for all the numbers it is shown with."""
-    return cases(simplified(root))
+    """The cases of an expression, cached."""
+    return cases(simplify(root))
 
 
 def layout_condition(
@@ -124,14 +123,14 @@ def layout_condition(
     names: Callable[[Expr, int], Box | None],
     holds: Callable[[Expr], bool],
 ) -> Box | None:
-    """The condition that picks an expression's case at some numbers; None if there is no choice.
+    """The box of the condition that selects the case at a point; None if there is one case only.
 
     Parameters
     ----------
     root, names
         As for :func:`layout`.
     holds : callable
-        Whether a condition holds there.
+        Whether a condition holds at the point.
     """
     place = _Layout(any(expr.op in ACROSS for expr in reachable([root])), names)
     shown: dict[Terms, None] = {}
@@ -145,20 +144,20 @@ def layout_condition(
                 break
         else:
             break
-    for said in list(shown):  # x ≤ 0 is not said where x < 0 is
-        (_, left), (sign, right) = said.parts
-        if Terms((("", left), (sign.removesuffix("="), right))) in set(shown) - {said}:
-            del shown[said]
+    for terms in list(shown):  # x ≤ 0 is redundant beside x < 0
+        (_, left), (sign, right) = terms.parts
+        if Terms((("", left), (sign.removesuffix("="), right))) in set(shown) - {terms}:
+            del shown[terms]
     if not shown:
         return None
     *_, last = shown
     if last.parts[1][0] == "==":
-        return last  # what equals something is not something else besides
+        return last  # x = y makes all other conditions redundant
     return Terms(tuple(("and" if i else "", box) for i, box in enumerate(shown)))
 
 
 class _Layout:
-    """Places exprs; ``depth`` counts the sums and maxima round the current place."""
+    """Converts expressions to boxes; ``depth`` is the number of sums and maxima around them."""
 
     def __init__(
         self, indexed: bool, names: Callable[[Expr, int], Box | None] | None = None
@@ -175,7 +174,7 @@ class _Layout:
         return Cases(tuple(rows)), _CASES
 
     def place(self, expr: Expr, depth: int) -> _Placed:
-        """A expr's box and how tightly it holds together."""
+        """The box of an expression and its precedence."""
         op, args = expr.op, expr.args
         if op in ("constant", "variable", "symbol", "per_output", "n_outputs"):
             own = None if self.names is None else self.names(expr, depth)
@@ -212,7 +211,7 @@ class _Layout:
         return _fence(self.place(expr, depth), level)
 
     def chain(self, expr: Expr) -> list[Case]:
-        """Choices inside choices, in place."""
+        """The cases of a choice whose alternatives may be choices themselves."""
         rows, rest = [], expr
         while rest.op == "where":
             rows.append(Case(rest.args[1], (rest.args[0],)))
@@ -236,7 +235,7 @@ class _Layout:
         return Index(letter, index) if self.indexed else letter
 
     def sum(self, expr: Expr, depth: int) -> Box:
-        """Terms with their signs; sums on the left, and added sums on the right, are opened."""
+        """Terms with their signs; nested sums that are not subtracted are flattened."""
         terms: list[tuple[str, Expr]] = []
 
         def collect(part: Expr, sign: str) -> None:
@@ -263,11 +262,11 @@ class _Layout:
     def product(self, expr: Expr, depth: int) -> _Placed:
         """Factors: numbers first, equal ones as a power, a logarithm or a sum last."""
         factors: dict[Expr, int] = {}
-        waiting = [expr]
-        while waiting:
-            part = waiting.pop()
+        pending = [expr]
+        while pending:
+            part = pending.pop()
             if part.op == "multiply":
-                waiting.extend(reversed(part.args))
+                pending.extend(reversed(part.args))
             else:
                 factors[part] = factors.get(part, 0) + 1
         placed: list[tuple[bool, _Placed]] = []
@@ -278,7 +277,7 @@ class _Layout:
             else:
                 box = Power(self.fenced(part, _ATOM, depth), Number(str(count))), _POWER
             placed.append((part.op != "constant", box))
-        # Sorting is stable: what is alike stays in the order of the source.
+        # Sorting is stable: equal keys keep the order of the source.
         placed.sort(key=lambda each: (each[0], each[1][1] == _PREFIX, each[1][1] == _BIG))
         *first, last = (each for _, each in placed)
         if not first:
@@ -290,7 +289,7 @@ class _Layout:
         return Product(tuple(boxes)), _BIG if last[1] == _BIG else _PRODUCT
 
     def call(self, op: str, args: tuple[Expr, ...], depth: int) -> _Placed:
-        """A named function; the logarithm and tanh of something simple need no parentheses."""
+        """A named function; log and tanh of a simple argument have no parentheses."""
         placed = [self.place(argument, depth) for argument in args]
         if op in ("log", "tanh") and placed[0][1] >= _FRACTION and args[0].op != "divide":
             return Apply(_FUNCTIONS[op], placed[0][0]), _PREFIX
@@ -303,14 +302,14 @@ class _Layout:
 
 
 def _level(box: Box) -> int:
-    """How tightly a box that was given for a name holds together."""
+    """The precedence of a box that ``names`` returned."""
     if isinstance(box, Terms) or (isinstance(box, Shown) and box.negative):
         return _SUM
     if isinstance(box, Shown) and box.exponent:
         return _PRODUCT
     if isinstance(box, Partial):
         return _FRACTION
-    # What has an index above is fenced where a power is taken of it.
+    # A name with an upper index is put in parentheses before an exponent.
     return _POWER if isinstance(box, Scripted) and box.above else _ATOM
 
 

@@ -1,4 +1,4 @@
-"""Boxes spelled out as LaTeX, as presentation MathML and as plain text."""
+"""Printing of boxes as LaTeX, presentation MathML and plain text."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _LATEX_SIGNS |= {"·": r"\cdot", "←": r"\leftarrow", "→": r"\to", "and": r"\
 _LATEX_SPECIAL = {"∞": r"\infty", "not a number": r"\text{not a number}"}
 _TEXT_SIGNS = {"==": "=", "<=": "≤", ">=": "≥", "!=": "≠"}
 _MATHML_SIGNS = {**_TEXT_SIGNS, "-": "−"}
-# A hyphen in words is no minus sign: until the text is whole, another sign stands for it.
-_SET_ASIDE = str.maketrans("-*", "\ue000\ue001")
-_AS_WRITTEN = str.maketrans("\ue000\ue001", "-*")
+# Hyphens and asterisks in words are private-use characters until the text is complete, so that
+# they are not replaced as minus and multiplication signs.
+_HIDE = str.maketrans("-*", "\ue000\ue001")
+_RESTORE = str.maketrans("\ue000\ue001", "-*")
 
 
 def latex(formula: SymbolicFormula, result: str | None = None) -> str:
-    """A formula's result (without a name, the first) as LaTeX, for math mode."""
+    """A formula's result (the first if None) as LaTeX, for math mode."""
     return _latex(layout(formula.result(result)))
 
 
@@ -48,7 +49,7 @@ def box_latex(box: Box) -> str:
 
 def box_text(box: Box) -> str:
     """A box as one line of plain text, with the minus sign of mathematics."""
-    return _text(box).replace("-", "−").replace(" * ", " · ").translate(_AS_WRITTEN)
+    return _text(box).replace("-", "−").replace(" * ", " · ").translate(_RESTORE)
 
 
 def box_mathml(box: Box, *, display: str = "inline") -> str:
@@ -57,7 +58,7 @@ def box_mathml(box: Box, *, display: str = "inline") -> str:
 
 
 def _math(box: Box, display: str) -> str:
-    alternative = _text(box).translate(_AS_WRITTEN)
+    alternative = _text(box).translate(_RESTORE)
     attributes = f"display={quoteattr(display)} alttext={quoteattr(alternative)}"
     namespace = "http://www.w3.org/1998/Math/MathML"
     return f'<math xmlns="{namespace}" {attributes}>{_mathml(box)}</math>'
@@ -77,11 +78,11 @@ def _starts_with_digit(box: Box) -> bool:
     return isinstance(box, boxes.Number | boxes.Shown)
 
 
-def _spelled_product(box: boxes.Product, spell: Callable[[Box], str], dot: str, gap: str) -> str:
-    """Factors side by side, with a dot where two numerals would run together."""
-    out = spell(box.factors[0])
+def _product(box: boxes.Product, print_box: Callable[[Box], str], dot: str, gap: str) -> str:
+    """Factors side by side, with a dot before a factor that begins with a digit."""
+    out = print_box(box.factors[0])
     for factor in box.factors[1:]:
-        out += (dot if _starts_with_digit(factor) else gap) + spell(factor)
+        out += (dot if _starts_with_digit(factor) else gap) + print_box(factor)
     return out
 
 
@@ -98,7 +99,7 @@ def _latex(box: Box) -> str:
             out = sign + _latex(first)
             return out + "".join(f" {_LATEX_SIGNS.get(s, s)} {_latex(part)}" for s, part in rest)
         case boxes.Product():
-            return _spelled_product(box, _latex, r" \cdot ", " ")
+            return _product(box, _latex, r" \cdot ", " ")
         case boxes.Fraction(top, bottom):
             return rf"\frac{{{_latex(top)}}}{{{_latex(bottom)}}}"
         case boxes.Power(base, exponent_box):
@@ -152,7 +153,7 @@ def _text(box: Box) -> str:
             out = sign + _text(first)
             return out + "".join(f" {_TEXT_SIGNS.get(s, s)} {_text(part)}" for s, part in rest)
         case boxes.Product():
-            return _spelled_product(box, _text_factor, " * ", " ")
+            return _product(box, _text_factor, " * ", " ")
         case boxes.Fraction(top, bottom):
             return f"{_closed(top, powers=True)}/{_closed(bottom, powers=True)}"
         case boxes.Power(base, exponent_box):
@@ -184,14 +185,14 @@ def _text(box: Box) -> str:
                 return f"{sign}10^{exponent}"
             return sign + mantissa + (f" × 10^{exponent}" if exponent else "")
         case boxes.Words(words):
-            return words.translate(_SET_ASIDE)
+            return words.translate(_HIDE)
         case boxes.Where(body, definitions):
             given = [f"{_text(name)} = {_text(value)}" for name, value in definitions]
             return f"{_text(body)}; where {', and '.join(given)}"
 
 
 def _script(mark: str, script: str) -> str:
-    """An index in plain text, in braces where it would run on."""
+    """An index in plain text, in braces if it would be ambiguous without."""
     if not script:
         return ""
     plain = script if script.isalnum() and (mark == "_" or len(script) == 1) else f"{{{script}}}"
@@ -199,7 +200,7 @@ def _script(mark: str, script: str) -> str:
 
 
 def _closed(box: Box, *, powers: bool = False) -> str:
-    """The text of a box, in parentheses unless it may stand beside a / or ^ as it is."""
+    """The text of a box as an operand of / or ^, in parentheses if necessary."""
     simple = isinstance(box, boxes.Number | boxes.Symbol | boxes.Index | boxes.Fenced)
     simple |= powers and isinstance(box, boxes.Scripted)
     simple |= isinstance(box, boxes.Words) and box.text.isidentifier()
@@ -247,7 +248,7 @@ def _mathml(box: Box) -> str:
             return _row(*(_sign(sign) + _mathml(part) for sign, part in parts))
         case boxes.Product():
             # The invisible operator is U+2062, "times".
-            return _row(_spelled_product(box, _mathml, "<mo>⋅</mo>", "<mo>&#x2062;</mo>"))
+            return _row(_product(box, _mathml, "<mo>⋅</mo>", "<mo>&#x2062;</mo>"))
         case boxes.Fraction(top, bottom):
             return f"<mfrac>{_mathml(top)}{_mathml(bottom)}</mfrac>"
         case boxes.Power(base, exponent_box):
@@ -263,7 +264,7 @@ def _mathml(box: Box) -> str:
             gap = "" if isinstance(argument, boxes.Fenced) else '<mspace width="0.17em"/>'
             return _row(_mathml(function), "<mo>&#x2061;</mo>", gap + _mathml(argument))
         case boxes.Big(function, index, inner):
-            # The sign for a sum, which is large, and not the letter.
+            # The summation sign U+2211, which is printed large, and not the Greek letter.
             name = "∑" if function.latex == r"\sum" else escape(function.text)
             under = f"<munder><mo>{name}</mo><mi>{escape(index)}</mi></munder>"
             return _row(under, _mathml(inner))
@@ -299,7 +300,7 @@ def _mathml(box: Box) -> str:
 def _when(conditions: tuple[Box, ...]) -> str:
     if not conditions:
         return "<mtext>otherwise</mtext>"
-    # The spaces inside are no-break spaces: MathML drops others at the ends of a text.
+    # No-break spaces, since MathML drops other spaces at the ends of a text.
     return _row(
         "<mtext>if&#xa0;</mtext>", "<mtext>&#xa0;and&#xa0;</mtext>".join(map(_mathml, conditions))
     )
