@@ -157,7 +157,8 @@ def test_another_seed_holds_out_other_rows():
     schema = infer_schema(table, "y")
     typed = apply_schema(schema, table)
     one, two, again = (
-        split_data(schema, typed, TableSettings(seed=seed))["test"].rows.tolist() for seed in (1, 2, 1)
+        split_data(schema, typed, TableSettings(seed=seed))["test"].rows.tolist()
+        for seed in (1, 2, 1)
     )
     assert one == again != two
 

@@ -1,4 +1,4 @@
-"""Penalties: strength, spared biases, independence of the batch, slopes."""
+"""Penalties: strength, biases without penalty, independence of the batch, slopes."""
 
 from __future__ import annotations
 

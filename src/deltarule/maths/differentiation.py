@@ -109,7 +109,7 @@ def _gradient_of_sum(rules: _Rules, term: Expr, variable: Expr, weight: Expr | N
             rate = rules.product(factor, rules.of(expression, atom))
             if rate.varies:
                 rate = xp.total(rate)
-            elif not rules.is_zero(rate):  # the same for all outputs
+            elif not _is(rate, 0):  # the same for all outputs
                 rate = rules.product(xp.n_outputs(variable), rate)
             adjoint[atom.index] = rules.sum(adjoint[atom.index], rate)
         return rules.product(factor, rules.of(expression, variable))
@@ -117,7 +117,7 @@ def _gradient_of_sum(rules: _Rules, term: Expr, variable: Expr, weight: Expr | N
     result = add_through(term, rules.one if weight is None else weight)
     for atom in reversed(atoms):
         rate = adjoint[atom.index]
-        if rules.is_zero(rate):
+        if _is(rate, 0):
             continue
         (inside,) = atom.args
         if atom.op == "largest":  # entries that tie for the maximum have equal parts of it
@@ -222,9 +222,6 @@ class _Rules:
         self.found: dict[tuple[int, int], Expr] = {}
 
     # -- arithmetic that simplifies 0 and 1 ---------------------------------------------
-
-    def is_zero(self, a: Expr) -> bool:
-        return _is(a, 0)
 
     def sum(self, a: Expr, b: Expr) -> Expr:
         if _is(a, 0):

@@ -48,7 +48,7 @@ def check_activation(activation: Activation, width: int) -> None:
             other = bound.slope(z, a) if bound.slope else bound.pullback(z, a, np.ones_like(z))
     except InputError:
         raise
-    except Exception as error:  # whatever a formula raises
+    except Exception as error:  # a user's formula may raise anything
         if _branches_on_value(error):
             return
         raise InputError(
@@ -115,7 +115,7 @@ def _check_terms(loss: Loss, title: str, formula: Any, of: str, x: Any, y: Any) 
             given = formula(numpy_namespace(), **loss.settings)(x, y)
     except InputError:
         raise
-    except Exception as error:  # whatever a formula raises
+    except Exception as error:  # a user's formula may raise anything
         if _branches_on_value(error):
             return False
         raise InputError(

@@ -45,7 +45,7 @@ def check_loss_parameters(
     if "smoothing" in settings:
         checks.append(("smoothing", _is_fraction, "a number ≥ 0 and < 1"))
     if "levels" in settings:
-        levels = "at least one number between 0 and 1, each only once"
+        levels = "numbers between 0 and 1, at least one and all different"
         checks.append(("levels", _are_levels, levels))
     if "positive_weight" in settings:
         weights = "a finite number > 0, or a list of one for each output"

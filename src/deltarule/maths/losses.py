@@ -98,7 +98,7 @@ class Loss(Record):
     InputError
         If a parameter named in ``kinks`` is not positive, ``levels`` are not different numbers
         between 0 and 1, ``smoothing`` is not in [0, 1), or a ``positive_weight`` is not positive.
-        The shape of the formula's results is checked where the loss meets the outputs of a
+        The shape of the formula's results is checked when the loss is used in a
         :class:`Network`.
 
     Examples

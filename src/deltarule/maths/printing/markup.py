@@ -29,7 +29,7 @@ _RESTORE = str.maketrans("\ue000\ue001", "-*")
 
 def latex(formula: SymbolicFormula, result: str | None = None) -> str:
     """A formula's result (the first if None) as LaTeX, for math mode."""
-    return _latex(layout(formula.result(result)))
+    return box_latex(layout(formula.result(result)))
 
 
 def text(formula: SymbolicFormula, result: str | None = None) -> str:
@@ -39,12 +39,7 @@ def text(formula: SymbolicFormula, result: str | None = None) -> str:
 
 def mathml(formula: SymbolicFormula, result: str | None = None, *, display: str = "block") -> str:
     """A formula's result as a MathML ``math`` element, with its plain text as ``alttext``."""
-    return _math(layout(formula.result(result)), display)
-
-
-def box_latex(box: Box) -> str:
-    """A box as LaTeX, for math mode."""
-    return _latex(box)
+    return box_mathml(layout(formula.result(result)), display=display)
 
 
 def box_text(box: Box) -> str:
@@ -54,10 +49,6 @@ def box_text(box: Box) -> str:
 
 def box_mathml(box: Box, *, display: str = "inline") -> str:
     """A box as a MathML ``math`` element, with its plain text as ``alttext``."""
-    return _math(box, display)
-
-
-def _math(box: Box, display: str) -> str:
     alternative = _text(box).translate(_RESTORE)
     attributes = f"display={quoteattr(display)} alttext={quoteattr(alternative)}"
     namespace = "http://www.w3.org/1998/Math/MathML"
@@ -86,46 +77,49 @@ def _product(box: boxes.Product, print_box: Callable[[Box], str], dot: str, gap:
     return out
 
 
-def _latex(box: Box) -> str:
+def box_latex(box: Box) -> str:
+    """A box as LaTeX, for math mode."""
     match box:
         case boxes.Number(mantissa, exponent):
-            return _latex(_ten(box)) if exponent else mantissa
+            return box_latex(_ten(box)) if exponent else mantissa
         case boxes.Symbol(name):
             return name
         case boxes.Index(base, index):
-            return f"{_latex(base)}_{{{index}}}" if len(index) > 1 else f"{_latex(base)}_{index}"
+            return (
+                f"{box_latex(base)}_{{{index}}}" if len(index) > 1 else f"{box_latex(base)}_{index}"
+            )
         case boxes.Terms(parts):
             (sign, first), *rest = parts
-            out = sign + _latex(first)
-            return out + "".join(f" {_LATEX_SIGNS.get(s, s)} {_latex(part)}" for s, part in rest)
+            out = sign + box_latex(first)
+            return out + "".join(f" {_LATEX_SIGNS.get(s, s)} {box_latex(part)}" for s, part in rest)
         case boxes.Product():
-            return _product(box, _latex, r" \cdot ", " ")
+            return _product(box, box_latex, r" \cdot ", " ")
         case boxes.Fraction(top, bottom):
-            return rf"\frac{{{_latex(top)}}}{{{_latex(bottom)}}}"
+            return rf"\frac{{{box_latex(top)}}}{{{box_latex(bottom)}}}"
         case boxes.Power(base, exponent_box):
-            return f"{_latex(base)}^{{{_latex(exponent_box)}}}"
+            return f"{box_latex(base)}^{{{box_latex(exponent_box)}}}"
         case boxes.Root(inner):
-            return rf"\sqrt{{{_latex(inner)}}}"
+            return rf"\sqrt{{{box_latex(inner)}}}"
         case boxes.Fenced(items, bars):
-            inside = ", ".join(map(_latex, items))
+            inside = ", ".join(map(box_latex, items))
             return rf"\left|{inside}\right|" if bars else rf"\left({inside}\right)"
         case boxes.Apply(function, argument):
             gap = "" if isinstance(argument, boxes.Fenced) and not argument.bars else " "
-            return f"{_latex(function)}{gap}{_latex(argument)}"
+            return f"{box_latex(function)}{gap}{box_latex(argument)}"
         case boxes.Big(function, index, inner):
-            return f"{_latex(function)}_{index} {_latex(inner)}"
+            return f"{box_latex(function)}_{index} {box_latex(inner)}"
         case boxes.Cases(rows):
             lines = []
             for value, conditions in rows:
-                when = r" \text{ and } ".join(map(_latex, conditions))
+                when = r" \text{ and } ".join(map(box_latex, conditions))
                 when = rf"\text{{if }} {when}" if when else r"\text{otherwise}"
-                lines.append(f"{_latex(value)} & {when}")
+                lines.append(f"{box_latex(value)} & {when}")
             return r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}"
         case boxes.Scripted(base, below, above):
             low = f"_{{{below}}}" if below else ""
-            return _latex(base) + low + (f"^{{{above}}}" if above else "")
+            return box_latex(base) + low + (f"^{{{above}}}" if above else "")
         case boxes.Partial(of, by):
-            return rf"\frac{{\partial {_latex(of)}}}{{\partial {_latex(by)}}}"
+            return rf"\frac{{\partial {box_latex(of)}}}{{\partial {box_latex(by)}}}"
         case boxes.Shown(mantissa, exponent, negative):
             sign = "-" if negative else ""
             if exponent and mantissa == "1":
@@ -135,8 +129,8 @@ def _latex(box: Box) -> str:
         case boxes.Words(words):
             return rf"\text{{{escaped(words)}}}"
         case boxes.Where(body, definitions):
-            given = [f"{_latex(name)} = {_latex(value)}" for name, value in definitions]
-            lines = [_latex(body), rf"\text{{where }} {given[0]}", *given[1:]]
+            given = [f"{box_latex(name)} = {box_latex(value)}" for name, value in definitions]
+            lines = [box_latex(body), rf"\text{{where }} {given[0]}", *given[1:]]
             return r"\begin{aligned} & " + r" \\ & ".join(lines) + r" \end{aligned}"
 
 
