@@ -88,7 +88,7 @@ def _derived_terms(
 def _evaluate_terms(xp: Any, derived: tuple[Expr, ...], x: Any, y: Any) -> tuple[Any, Any]:
     x_expr, y_expr, *roots = derived
     known = {x_expr.index: x, y_expr.index: y}
-    term, derivative = (_in_shape_of(xp, value, x) for value in evaluate(xp, roots, known))
+    term, derivative = (_broadcast_like(xp, value, x) for value in evaluate(xp, roots, known))
     return term, derivative
 
 
@@ -142,7 +142,7 @@ def functions_of_activation(
 
     def numeric_derivative(at: Any, a: Any, above: Any = None) -> Any:
         known = {z.index: at, up.index: above}
-        return _in_shape_of(xp, evaluate(xp, [root], known)[0], at)
+        return _broadcast_like(xp, evaluate(xp, [root], known)[0], at)
 
     return given, numeric_derivative
 
@@ -165,7 +165,7 @@ def _differentiate(title: str, differentiate: Callable[..., Expr], *arguments: A
         raise InputError(f"{title} returns its value alone: {error}") from None
 
 
-def _in_shape_of(xp: Any, value: Any, x: Any) -> Any:
+def _broadcast_like(xp: Any, value: Any, x: Any) -> Any:
     """A value broadcast to the shape of x."""
     if getattr(value, "shape", ()) == x.shape:
         return value

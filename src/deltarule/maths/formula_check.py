@@ -56,7 +56,7 @@ def wrong_formula(xp: Any, net: Network, passed: ForwardPass, Y: Any) -> str | N
         # Unequal ∂C/∂a, so that exchanged outputs of a mixing activation are noticed.
         up = np.ones_like(z) if record.elementwise else np.ones_like(z) + np.arange(z.shape[1])
         derivative = g.pullback(z, a, up)
-        worst = _worst(z, _weighted(g.value, up), derivative, z, record.kinks)
+        worst = _worst_entry(z, _weighted(g.value, up), derivative, z, record.kinks)
         if worst is not None:
             x, given, difference, (row, j) = worst
             what = "slope" if record.elementwise else "pullback"
@@ -94,7 +94,7 @@ def wrong_loss(
         derivative = terms(at, Y)[1]
         # The scale of a step is |x| or |a − y|, which may be 1e150 or 1e-150.
         sizes = [np.maximum(1, np.abs(at)), np.abs(at), np.abs(residual)]
-        worst = _worst(
+        worst = _worst_entry(
             at, lambda x: terms(x, Y)[0], derivative, residual, net.loss.kink_values(), sizes
         )
     if worst is None:
@@ -111,7 +111,7 @@ def _weighted(value: Callable[[Any], Any], up: np.ndarray) -> Callable[[Any], An
     return lambda z: up * value(z)
 
 
-def _worst(
+def _worst_entry(
     x: np.ndarray,
     value: Callable[[Any], Any],
     derivative: np.ndarray,

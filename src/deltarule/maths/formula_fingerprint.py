@@ -141,15 +141,17 @@ def network_fingerprints(net: Network) -> list[Fingerprint]:
     ['tanh', 'identity', 'squared_error']
     """
     activations = dict.fromkeys(each for each in net.activations if each is not None)
-    found = [_cached(_activation_fingerprint, each) for each in activations]
-    loss = _cached(_loss_fingerprint, net.loss, net.output_activation, min(net.n_outputs, 4))
+    found = [_fingerprint_of(_activation_fingerprint, each) for each in activations]
+    loss = _fingerprint_of(
+        _loss_fingerprint, net.loss, net.output_activation, min(net.n_outputs, 4)
+    )
     return [dict(each) for each in (*found, loss)]
 
 
 _CACHE: dict[tuple[Any, ...], Fingerprint] = {}
 
 
-def _cached(make: Callable[..., Fingerprint], *records: Any) -> Fingerprint:
+def _fingerprint_of(make: Callable[..., Fingerprint], *records: Any) -> Fingerprint:
     """The fingerprint that ``make`` returns, cached if the formula is the library's.
 
     A user's formula is not cached: its function may be changed between two calls.

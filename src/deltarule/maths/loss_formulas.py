@@ -125,7 +125,7 @@ def poisson_softplus(xp: Any) -> Terms:
     return from_input
 
 
-def _smoothed(y: Any, smoothing: float, n_classes: Any) -> Any:
+def _smooth_targets(y: Any, smoothing: float, n_classes: Any) -> Any:
     """(1 − s) y + s/n: y mixed with equal probabilities for n classes; exactly y for s = 0."""
     return (y - smoothing * y) + smoothing / n_classes
 
@@ -138,7 +138,7 @@ def log_loss(xp: Any, smoothing: float = 0.0) -> Terms:
     """
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        y = _smoothed(y, smoothing, 2)
+        y = _smooth_targets(y, smoothing, 2)
         value = -(xp.xlogy(y, a) + xp.xlog1py(1 - y, -a))
         between = (a - y) / (a * (1 - a))
         return value, xp.where(y == 1, -1 / a, xp.where(y == 0, 1 / (1 - a), between))
@@ -154,7 +154,7 @@ def log_loss_logistic(xp: Any, smoothing: float = 0.0) -> Terms:
     """
 
     def from_input(z: Any, y: Any) -> tuple[Any, Any]:
-        y = _smoothed(y, smoothing, 2)
+        y = _smooth_targets(y, smoothing, 2)
         e = xp.exp(-xp.abs(z))
         value = xp.where(z > 0, (1 - y) * z, -y * z) + xp.log1p(e)
         tail = e / (1 + e)
@@ -171,7 +171,7 @@ def weighted_log_loss(xp: Any, positive_weight: tuple[Any, ...], smoothing: floa
     """
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        y = _smoothed(y, smoothing, 2)
+        y = _smooth_targets(y, smoothing, 2)
         p = _per_output(xp, positive_weight, a)
         yes, no = p * y, 1 - y
         value = -(xp.xlogy(yes, a) + xp.xlog1py(no, -a))
@@ -191,7 +191,7 @@ def weighted_log_loss_logistic(
     """
 
     def from_input(z: Any, y: Any) -> tuple[Any, Any]:
-        y = _smoothed(y, smoothing, 2)
+        y = _smooth_targets(y, smoothing, 2)
         p = _per_output(xp, positive_weight, z)
         yes, no = p * y, 1 - y
         m = xp.abs(z)
@@ -213,7 +213,7 @@ def cross_entropy(xp: Any, smoothing: float) -> Terms:
     """−y log a, with derivative −y/a; with smoothing s, y is replaced by (1 − s) y + s/n."""
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        y = _smoothed(y, smoothing, xp.n_outputs(a))
+        y = _smooth_targets(y, smoothing, xp.n_outputs(a))
         return -xp.xlogy(y, a), -xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
 
     return from_output
@@ -230,7 +230,7 @@ def cross_entropy_softmax(xp: Any, smoothing: float) -> Terms:
 
     def from_input(z: Any, y: Any) -> tuple[Any, Any]:
         excess = (1 - smoothing) * (xp.total(y) - 1)
-        y = _smoothed(y, smoothing, xp.n_outputs(z))
+        y = _smooth_targets(y, smoothing, xp.n_outputs(z))
         m = xp.largest(z)
         e = xp.exp_difference(z, m)
         top = z == m

@@ -65,7 +65,7 @@ def times_exp(xp: Any, x: Any, z: Any) -> Any:
     return x * xp.where(deep, 1.603810890548638e-28, 1) * xp.exp(xp.where(deep, z + 64.0, z))
 
 
-def _times_bell(xp: Any, x: Any, high: Any, low: Any, m: Any) -> Any:
+def _times_gaussian(xp: Any, x: Any, high: Any, low: Any, m: Any) -> Any:
     """x (high + low) e^(−m²/2) for m ≥ 0, accurate in the tail.
 
     A rounding error of m² would be hundreds of ulp of the result at m = 30. So m is split into
@@ -88,7 +88,7 @@ def _abs_up_to_64(xp: Any, z: Any) -> Any:
 
 def times_normal_pdf(xp: Any, x: Any, z: Any) -> Any:
     """x φ(z), with φ(z) = e^(−z²/2)/√(2π) the standard normal density, accurate in the tails."""
-    return _times_bell(xp, x, 0.5, -0.10105771959856732, _abs_up_to_64(xp, z))
+    return _times_gaussian(xp, x, 0.5, -0.10105771959856732, _abs_up_to_64(xp, z))
 
 
 def normal_pdf(xp: Any, z: Any) -> Any:
@@ -211,7 +211,7 @@ def times_normal_cdf(xp: Any, x: Any, z: Any) -> Any:
     centre = x * (0.5 + near * _polynomial(xp, _CENTRE, near * near, 0.0, 1.0))
     m = _abs_up_to_64(xp, z)
     low = _polynomial(xp, _TAIL, 2 * ((m - 1.0) * (1 / (m + 4.0))) - 1, -1.0, 1.0)
-    tail = _times_bell(xp, x / xp.maximum(m, 1.0), 0.25, low, m)
+    tail = _times_gaussian(xp, x / xp.maximum(m, 1.0), 0.25, low, m)
     return xp.where(xp.abs(z) < 1.0, centre, xp.where(z > 0, x - tail, tail))
 
 
@@ -227,7 +227,7 @@ def gelu_slope(xp: Any, z: Any) -> Any:
     m = _abs_up_to_64(xp, z)
     low = _polynomial(xp, _SLOPE_TAIL, 2 * ((m - 0.375) * (1 / (m + 4.0))) - 1, -1.0, 1.0)
     from_root = ((_SLOPE_ROOT[0] - m) + _SLOPE_ROOT[1]) + _SLOPE_ROOT[2]
-    tail = _times_bell(xp, from_root, 0.5, low, m)
+    tail = _times_gaussian(xp, from_root, 0.5, low, m)
     return xp.where(xp.abs(z) < 0.375, centre, xp.where(z > 0, 1 - tail, tail))
 
 

@@ -73,7 +73,7 @@ def _operator(op: str, *, reflected: bool = False) -> Any:
     return method
 
 
-def _refused(tried: str, instead: str) -> Any:
+def _refusal(tried: str, instead: str) -> Any:
     def method(self: Expr, *_: Any, **__: Any) -> NoReturn:
         _refuse(tried, instead)
 
@@ -170,32 +170,32 @@ class Expr:
         square = self * self if power > 1 else self
         return {1: self, 2: square, 3: square * self, 4: square * square}[power]
 
-    __rpow__ = _refused("a power with a variable exponent", "use xp.exp(exponent * log_of_base)")
-    __bool__ = _refused(
+    __rpow__ = _refusal("a power with a variable exponent", "use xp.exp(exponent * log_of_base)")
+    __bool__ = _refusal(
         "to branch on a value (if, and, or, not, min, max, a < b < c)",
         "use xp.where(condition, a, b), xp.minimum or xp.maximum",
     )
-    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __invert__ = _refused(
+    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __invert__ = _refusal(
         "to combine conditions with &, |, ^ or ~", "nest xp.where(condition, a, b)"
     )
-    __getitem__ = __iter__ = __len__ = __contains__ = __setitem__ = _refused(
+    __getitem__ = __iter__ = __len__ = __contains__ = __setitem__ = _refusal(
         "to index, iterate over or take the length of a value",
         "a formula is given for one output; combine outputs with "
         "xp.total, xp.largest, xp.n_outputs or xp.per_output",
     )
-    __float__ = __int__ = __index__ = __complex__ = _refused(
+    __float__ = __int__ = __index__ = __complex__ = _refusal(
         "to turn a value into a Python number (math.exp, float, range …)",
         "use the functions of xp",
     )
-    __array__ = __array_function__ = _refused(
+    __array__ = __array_function__ = _refusal(
         "to turn a value into an array (np.where, np.sum, np.asarray …)",
         "use the functions of xp",
     )
-    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _refused(
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _refusal(
         "an operator among %, // and divmod", "use + - * /, and xp.rint to round"
     )
-    __matmul__ = __rmatmul__ = _refused("a matrix product", "use xp.total(x * y)")
-    __round__ = __floor__ = __ceil__ = __trunc__ = _refused("to round a value", "use xp.rint")
+    __matmul__ = __rmatmul__ = _refusal("a matrix product", "use xp.total(x * y)")
+    __round__ = __floor__ = __ceil__ = __trunc__ = _refusal("to round a value", "use xp.rint")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Expr:
         # np.sqrt(2) * z arrives here, with the scalar as a 0-d array; it is a constant.
@@ -211,7 +211,7 @@ class Expr:
                 "use numbers, or xp.per_output(values, x) for one constant to each output",
             )
         use = {"absolute": "abs", "fabs": "abs", "power": "exp"}.get(name, name)
-        known = f"use xp.{use}" if use in ELEMENTWISE else _closest(name)
+        known = f"use xp.{use}" if use in ELEMENTWISE else _suggestion(name)
         _refuse(f"np.{name}", known)
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -365,13 +365,13 @@ class SymbolicNamespace:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("_"):
             raise AttributeError(name)
-        _refuse(f"xp.{name}", _closest(name))
+        _refuse(f"xp.{name}", _suggestion(name))
 
     def __repr__(self) -> str:
         return f"SymbolicNamespace({len(self)} expressions)"
 
 
-def _closest(name: str) -> str:
+def _suggestion(name: str) -> str:
     known = [*ELEMENTWISE, *ACROSS, *SHARED_FUNCTIONS]
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean xp.{close[0]}? " if close else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deltarule.optimizers.scalars import in_interval, one_minus_power, weak
+from deltarule.optimizers.scalars import in_interval, one_minus_power, python_number
 
 __all__ = ["average"]
 
@@ -53,6 +53,6 @@ def average(xp: Any, mean: Any, theta: Any, decay: float, t: Any) -> Any:
     [5.85714286]
     """
     d = in_interval("average", "decay", decay, "[0, 1]", 0.999)
-    t = weak(t)
+    t = python_number(t)
     gain = 1.0 / t if d == 1.0 else (1.0 - d) / one_minus_power(xp, d, t)
     return mean + gain * (theta - mean)

@@ -29,7 +29,7 @@ from deltarule.optimizers.gradient_rules import (
     sgd,
 )
 from deltarule.optimizers.rprop import irprop_minus, irprop_plus, rprop_minus, rprop_plus
-from deltarule.optimizers.scalars import weak
+from deltarule.optimizers.scalars import python_number
 from deltarule.records import Record, Registry
 
 __all__ = ["RULES", "Rule", "Slot", "StepInfo"]
@@ -167,8 +167,8 @@ class Rule(Record):
         def update(
             theta: Any, g: Any, slots: dict[str, Any], step: StepInfo
         ) -> tuple[Any, dict[str, Any]]:
-            t, rate, cost, weights = step
-            return formula(theta, g, slots, StepInfo(weak(t), weak(rate), weak(cost), weights))
+            t, rate, cost = map(python_number, step[:3])
+            return formula(theta, g, slots, StepInfo(t, rate, cost, step.weights))
 
         return update
 

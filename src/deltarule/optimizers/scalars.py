@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.records import plain, real_number
 
-__all__ = ["in_interval", "one_minus_power", "weak"]
+__all__ = ["in_interval", "one_minus_power", "python_number"]
 
 _SMALLEST = 5e-324
 
@@ -57,7 +57,7 @@ def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) ->
     )
 
 
-def weak(value: Any) -> Any:
+def python_number(value: Any) -> Any:
     """A NumPy scalar as a Python number; other values (JAX tracers, arrays) unchanged.
 
     In arithmetic with an array a Python number takes the array's type, while a ``np.float64``,
@@ -65,7 +65,7 @@ def weak(value: Any) -> Any:
 
     Examples
     --------
-    >>> (np.float32(1.0) * weak(np.float64(0.5))).dtype
+    >>> (np.float32(1.0) * python_number(np.float64(0.5))).dtype
     dtype('float32')
     """
     return plain(value) if isinstance(value, np.generic | np.ndarray) else value

@@ -87,7 +87,8 @@ class Schedule(Record):
         super().__post_init__()
         object.__setattr__(self, "nested", tuple(self.nested))
         settings = {
-            key: _nested(value) if key in self.nested else value for key, value in self.parameters
+            key: _to_schedule(value) if key in self.nested else value
+            for key, value in self.parameters
         }
         object.__setattr__(self, "parameters", tuple(settings.items()))
         self.formula(np, **settings)
@@ -208,7 +209,7 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _nested(value: Any) -> Any:
+def _to_schedule(value: Any) -> Any:
     return tuple(map(SCHEDULES.get, value)) if isinstance(value, tuple) else SCHEDULES.get(value)
 
 
@@ -240,10 +241,10 @@ def _read(text: str) -> Any:
         tree = None
     if tree is not None:
         return _read_node(tree, text)
-    raise _unreadable(text)
+    raise _read_error(text)
 
 
-def _unreadable(text: str) -> InputError:
+def _read_error(text: str) -> InputError:
     return InputError(
         f"schedule {text!r} cannot be read; expected a name, or a name with parameters by name, "
         "such as 'cosine(final=0.1)', 'warmup(start=0.1, then=cosine)' or "
@@ -266,7 +267,7 @@ def _read_node(node: ast.expr, text: str) -> Any:
         value = _read_node(node.operand, text)
         if isinstance(value, int | float):
             return -value
-    raise _unreadable(text)
+    raise _read_error(text)
 
 
 SCHEDULES: ScheduleRegistry = ScheduleRegistry("schedule", Schedule)

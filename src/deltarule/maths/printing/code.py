@@ -97,7 +97,7 @@ class CodePrinter(abc.ABC):
             if len(roots) > 1:
                 # All results are computed before any is written: an output may be an input's array.
                 texts = [
-                    text if re.fullmatch(r"t\d+", text[0]) else self._keep(text, scope, "    ")
+                    text if re.fullmatch(r"t\d+", text[0]) else self._local(text, scope, "    ")
                     for text in texts
                 ]
         return self.wrap(name, formula, scope, [text for text, _ in texts], helper)
@@ -118,7 +118,7 @@ class CodePrinter(abc.ABC):
             else:
                 text = self.expression(expr, texts, scope)
                 keep = expr.args and uses[expr.index] > 1
-                texts[expr.index] = self._keep(text, scope, "  ") if keep else text
+                texts[expr.index] = self._local(text, scope, "  ") if keep else text
         return texts
 
     def _reduction(self, expr: Expr, rows: dict[int, Text], scope: Scope) -> Text:
@@ -145,11 +145,11 @@ class CodePrinter(abc.ABC):
         for expr in exprs:
             text = self.expression(expr, texts, scope)
             if expr.args and uses[expr.index] > 1:
-                text = self._keep(text, scope, indent, expr.is_condition)
+                text = self._local(text, scope, indent, expr.is_condition)
             texts[expr.index] = text
         return [texts[root.index] for root in roots]
 
-    def _keep(self, text: Text, scope: Scope, indent: str, condition: bool = False) -> Text:
+    def _local(self, text: Text, scope: Scope, indent: str, condition: bool = False) -> Text:
         name = scope.new_local()
         scope.lines.append(indent + self.constant(name, text[0], condition))
         return name, ATOM
@@ -160,7 +160,7 @@ class CodePrinter(abc.ABC):
         if expr.op == "variable":
             return scope.element.format(expr.data), ATOM
         if expr.op in ("constant", "symbol"):
-            return self._signed(expr.data if expr.op == "constant" else expr.data[2])
+            return self._number_text(expr.data if expr.op == "constant" else expr.data[2])
         if expr.op in ARITHMETIC:
             level = SUM if expr.op in ("add", "subtract") else PRODUCT
             left, right = _parenthesised(args[0], level), _parenthesised(args[1], level + 1)
@@ -183,11 +183,11 @@ class CodePrinter(abc.ABC):
         if expr.op == "per_output":
             values = expr.data[1]
             if len(values) == 1:
-                return self._signed(values[0])
+                return self._number_text(values[0])
             return f"{scope.table(values)}[j % {len(values)}]", ATOM
         return self.call(expr.op, [text for text, _ in args]), ATOM
 
-    def _signed(self, value: float) -> Text:
+    def _number_text(self, value: float) -> Text:
         text = self.number(value)
         return text, UNARY if text.startswith("-") else ATOM
 

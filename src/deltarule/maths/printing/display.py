@@ -134,19 +134,19 @@ def cases(root: Expr) -> list[Case]:
     >>> [row.value.op for row in cases(1 + xp.where(z > 0, xp.abs(z), xp.exp(z)))]
     ['add', 'add']
     """
-    rows = _rows(root, MAX_CASES)
+    rows = _cases_within(root, MAX_CASES)
     return [Case(root, ())] if rows is None else rows
 
 
-def _rows(root: Expr, budget: int) -> list[Case] | None:
+def _cases_within(root: Expr, budget: int) -> list[Case] | None:
     """The cases, or None if there would be more than ``budget``."""
     condition = _first_condition(root)
     if condition is None:
         return [Case(root, ())]
     if budget < 2:
         return None
-    yes = _rows(_assume(root, condition, True), budget - 1)
-    no = None if yes is None else _rows(_assume(root, condition, False), budget - len(yes))
+    yes = _cases_within(_assume(root, condition, True), budget - 1)
+    no = None if yes is None else _cases_within(_assume(root, condition, False), budget - len(yes))
     if yes is None or no is None:
         return None
     return [Case(value, (condition, *more)) for value, more in yes] + no
@@ -168,7 +168,7 @@ def _first_condition(root: Expr) -> Expr | None:
 def _assume(root: Expr, condition: Expr, holds: bool) -> Expr:
     """The expression, simplified for points where the condition holds, or does not hold."""
     signed, positive = None, False
-    if len(condition.args) == 2 and _is(condition.args[1], 0):
+    if len(condition.args) == 2 and _is_constant(condition.args[1], 0):
         up = condition.op in ("greater", "greater_equal")
         if up or condition.op in ("less", "less_equal"):
             signed, positive = condition.args[0], up == holds
@@ -181,7 +181,7 @@ def _assume(root: Expr, condition: Expr, holds: bool) -> Expr:
         if signed is not None and expr.args and expr.args[0] is signed:
             if expr.op == "abs":
                 return signed if positive else _make(expr.space, "negative", signed)
-            if expr.op in ("minimum", "maximum") and _is(expr.args[1], 0):
+            if expr.op in ("minimum", "maximum") and _is_constant(expr.args[1], 0):
                 return signed if (expr.op == "maximum") == positive else expr.args[1]
         return None
 
@@ -204,18 +204,18 @@ def _rebuild(
     return made[root.index]
 
 
-def _is(expr: Expr, number: float) -> bool:
+def _is_constant(expr: Expr, number: float) -> bool:
     return expr.op == "constant" and bool(expr.data == number)
 
 
-def _whole(expr: Expr) -> bool:
+def _is_integer(expr: Expr) -> bool:
     return expr.op == "constant" and isinstance(expr.data, int)
 
 
 def _make(space: SymbolicNamespace, op: str, *args: Expr, old: Expr | None = None) -> Expr:
     """The expression of one operation, simplified."""
     if op.startswith("times_"):
-        return _times(space, op, *args)
+        return _times_function(space, op, *args)
     if op in _RULES:
         simpler = _RULES[op](space, *args)
         return space.apply(op, *args) if simpler is None else simpler
@@ -230,9 +230,9 @@ def _make(space: SymbolicNamespace, op: str, *args: Expr, old: Expr | None = Non
 
 
 def _add(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is(a, 0) or _is(b, 0):
-        return b if _is(a, 0) else a
-    if _whole(a) and b.op == "add" and _whole(b.args[0]):  # 1 + (1 + x) is 2 + x
+    if _is_constant(a, 0) or _is_constant(b, 0):
+        return b if _is_constant(a, 0) else a
+    if _is_integer(a) and b.op == "add" and _is_integer(b.args[0]):  # 1 + (1 + x) is 2 + x
         return _make(space, "add", space.number(a.data + b.args[0].data), b.args[1])
     root = _square_root(space, a, b)
     if root is not None:
@@ -242,10 +242,10 @@ def _add(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
 
 def _square_root(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
     """n + x if a + b is n² + x (2n + x), an expanded square; else None."""
-    if not (_whole(a) and b.op == "multiply"):
+    if not (_is_integer(a) and b.op == "multiply"):
         return None
     for x, rest in (b.args, b.args[::-1]):
-        if rest.op == "add" and rest.args[1] is x and _whole(rest.args[0]):
+        if rest.op == "add" and rest.args[1] is x and _is_integer(rest.args[0]):
             half, odd = divmod(rest.args[0].data, 2)
             if not odd and half > 0 and half * half == a.data:
                 return _make(space, "add", space.number(half), x)
@@ -253,27 +253,27 @@ def _square_root(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
 
 
 def _subtract(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is(b, 0):
+    if _is_constant(b, 0):
         return a
-    if _is(a, 0):
+    if _is_constant(a, 0):
         return _make(space, "negative", b)
     return _make(space, "add", a, b.args[0]) if b.op == "negative" else None
 
 
 def _multiply(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is(a, 0) or _is(b, 0):
+    if _is_constant(a, 0) or _is_constant(b, 0):
         return space.number(0)
-    if _is(a, 1) or _is(b, 1):
-        return b if _is(a, 1) else a
+    if _is_constant(a, 1) or _is_constant(b, 1):
+        return b if _is_constant(a, 1) else a
     if a.op == "divide" or b.op == "divide":  # (a/b) (c/d) is (a c)/(b d)
         return _quotient_of_products(space, *_fraction(a), *_fraction(b))
     return _move_signs(space, "multiply", a, b)
 
 
 def _divide(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is(a, 0):
+    if _is_constant(a, 0):
         return space.number(0)
-    if _is(b, 1):
+    if _is_constant(b, 1):
         return a
     if a.op == "divide" or b.op == "divide":  # (a/b)/(c/d) is (a d)/(b c)
         return _quotient_of_products(space, *_fraction(a), *_fraction(b)[::-1])
@@ -305,16 +305,16 @@ def _move_signs(space: SymbolicNamespace, op: str, a: Expr, b: Expr) -> Expr | N
 def _negative(space: SymbolicNamespace, a: Expr) -> Expr | None:
     if a.op == "negative":
         return a.args[0]
-    return a if _is(a, 0) else None
+    return a if _is_constant(a, 0) else None
 
 
-def _times(space: SymbolicNamespace, op: str, a: Expr, b: Expr) -> Expr:
+def _times_function(space: SymbolicNamespace, op: str, a: Expr, b: Expr) -> Expr:
     """a f(b) for the shared function ``times_f``, which computes it more accurately."""
     return _make(space, "multiply", a, _make(space, op.removeprefix("times_"), b))
 
 
 def _gelu_slope(space: SymbolicNamespace, a: Expr) -> Expr:
-    rise = _times(space, "times_normal_pdf", a, a)
+    rise = _times_function(space, "times_normal_pdf", a, a)
     return _make(space, "add", _make(space, "normal_cdf", a), rise)
 
 
@@ -332,8 +332,8 @@ _RULES: dict[str, Callable[..., Expr | None]] = {
     "negative": _negative,
     "where": lambda space, condition, a, b: a if a is b else None,
     "abs": lambda space, a: _make(space, "abs", a.args[0]) if a.op == "negative" else None,
-    "exp": lambda space, a: space.number(1) if _is(a, 0) else None,
-    "log": lambda space, a: space.number(0) if _is(a, 1) else None,
+    "exp": lambda space, a: space.number(1) if _is_constant(a, 0) else None,
+    "log": lambda space, a: space.number(0) if _is_constant(a, 1) else None,
     "expm1": lambda space, a: _make(space, "subtract", _make(space, "exp", a), space.number(1)),
     "log1p": lambda space, a: _make(space, "log", _make(space, "add", space.number(1), a)),
     "exp_difference": lambda space, a, b: _make(space, "exp", _make(space, "subtract", a, b)),

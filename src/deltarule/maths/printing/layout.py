@@ -92,7 +92,7 @@ def layout(
     """
     across = any(expr.op in ACROSS for expr in reachable([root]))
     place = _Layout(across, names)
-    whole = simplify(root) if choose is None else choose(_rows_of(root)).value
+    whole = simplify(root) if choose is None else choose(_cached_cases(root)).value
     short, definitions = abbreviate(whole)
     body = place.rows(cases(short), 0)[0]
     if not definitions:
@@ -113,7 +113,7 @@ def index_letter(depth: int) -> str:
 
 
 @functools.lru_cache(maxsize=256)  # an Expr is a key by identity
-def _rows_of(root: Expr) -> list[Case]:
+def _cached_cases(root: Expr) -> list[Case]:
     """The cases of an expression, cached."""
     return cases(simplify(root))
 
@@ -134,7 +134,7 @@ def layout_condition(
     """
     place = _Layout(any(expr.op in ACROSS for expr in reachable([root])), names)
     shown: dict[Terms, None] = {}
-    for row in _rows_of(root):
+    for row in _cached_cases(root):
         for condition in row.conditions:
             true = holds(condition)
             sign = COMPARISONS[condition.op if true else OPPOSITES[condition.op]]

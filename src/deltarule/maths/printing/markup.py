@@ -55,8 +55,8 @@ def box_mathml(box: Box, *, display: str = "inline") -> str:
     return f'<math xmlns="{namespace}" {attributes}>{_mathml(box)}</math>'
 
 
-def _ten(box: boxes.Number) -> Box:
-    """A numeral with an exponent as a product."""
+def _product_form(box: boxes.Number) -> Box:
+    """A number with an exponent as the product of its mantissa and a power of ten."""
     power = boxes.Power(boxes.Number("10"), boxes.Number(box.exponent))
     if box.mantissa == "1":
         return power
@@ -81,7 +81,7 @@ def box_latex(box: Box) -> str:
     """A box as LaTeX, for math mode."""
     match box:
         case boxes.Number(mantissa, exponent):
-            return box_latex(_ten(box)) if exponent else mantissa
+            return box_latex(_product_form(box)) if exponent else mantissa
         case boxes.Symbol(name):
             return name
         case boxes.Index(base, index):
@@ -149,9 +149,9 @@ def _text(box: Box) -> str:
         case boxes.Product():
             return _product(box, _text_factor, " * ", " ")
         case boxes.Fraction(top, bottom):
-            return f"{_closed(top, powers=True)}/{_closed(bottom, powers=True)}"
+            return f"{_operand_text(top, powers=True)}/{_operand_text(bottom, powers=True)}"
         case boxes.Power(base, exponent_box):
-            return f"{_text(base)}^{_closed(exponent_box)}"
+            return f"{_text(base)}^{_operand_text(exponent_box)}"
         case boxes.Root(inner):
             return f"√({_text(inner)})"
         case boxes.Fenced(items, bars):
@@ -193,7 +193,7 @@ def _script(mark: str, script: str) -> str:
     return mark + plain
 
 
-def _closed(box: Box, *, powers: bool = False) -> str:
+def _operand_text(box: Box, *, powers: bool = False) -> str:
     """The text of a box as an operand of / or ^, in parentheses if necessary."""
     simple = isinstance(box, boxes.Number | boxes.Symbol | boxes.Index | boxes.Fenced)
     simple |= powers and isinstance(box, boxes.Scripted)
@@ -230,9 +230,9 @@ def _sign(sign: str) -> str:
 def _mathml(box: Box) -> str:
     match box:
         case boxes.Number(mantissa, exponent):
-            return (
-                _mathml(_ten(box)) if exponent else f"<mn>{escape(mantissa).replace('-', '−')}</mn>"
-            )
+            if exponent:
+                return _mathml(_product_form(box))
+            return f"<mn>{escape(mantissa).replace('-', '−')}</mn>"
         case boxes.Symbol(_, name):
             return f"<mi>{escape(name)}</mi>"
         case boxes.Index(base, index):
