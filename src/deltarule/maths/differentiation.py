@@ -99,29 +99,29 @@ def _from_one_side(
 def _gradient_of_sum(rules: _Rules, term: Expr, variable: Expr, weight: Expr | None) -> Expr:
     xp = term.space
     inner = reachable([term], stop=lambda expr: expr is variable)
-    atoms = [expr for expr in inner if expr.op in REDUCTIONS and expr is not variable]
+    reductions = [expr for expr in inner if expr.op in REDUCTIONS and expr is not variable]
     # ∂(Σ_k weight_k term_k)/∂s for every sum and maximum s; one number for a row.
-    adjoint = dict.fromkeys((atom.index for atom in atoms), rules.zero)
+    adjoint = dict.fromkeys((reduction.index for reduction in reductions), rules.zero)
 
     def add_through(expression: Expr, factor: Expr) -> Expr:
         """Add ``factor`` · ∂expression/∂s to every adjoint; return ``factor`` · ∂expression/∂x."""
-        for atom in atoms:
-            rate = rules.product(factor, rules.of(expression, atom))
+        for reduction in reductions:
+            rate = rules.product(factor, rules.of(expression, reduction))
             if rate.varies:
                 rate = xp.total(rate)
             elif not _is_constant(rate, 0):  # the same for all outputs
                 rate = rules.product(xp.n_outputs(variable), rate)
-            adjoint[atom.index] = rules.sum(adjoint[atom.index], rate)
+            adjoint[reduction.index] = rules.sum(adjoint[reduction.index], rate)
         return rules.product(factor, rules.of(expression, variable))
 
     result = add_through(term, rules.one if weight is None else weight)
-    for atom in reversed(atoms):
-        rate = adjoint[atom.index]
+    for reduction in reversed(reductions):
+        rate = adjoint[reduction.index]
         if _is_constant(rate, 0):
             continue
-        (inside,) = atom.args
-        if atom.op == "largest":  # entries that tie for the maximum have equal parts of it
-            top = xp.where(inside == atom, 1, 0)
+        (inside,) = reduction.args
+        if reduction.op == "largest":  # entries that tie for the maximum have equal parts of it
+            top = xp.where(inside == reduction, 1, 0)
             rate = rules.product(rate, top / xp.total(top))
         result = rules.sum(result, add_through(inside, rate))
     if not result.varies and result.op != "constant":  # repeat one number for each output

@@ -58,12 +58,12 @@ class DifferencedCost:
         with np.errstate(all="ignore"):
             self.at = forward_pass(self.xp, net, theta, X, masks)
         self.rates: np.ndarray | None = None
-        self.unit = 1.0
+        self.rate_scale = 1.0
         if linear:
             with np.errstate(all="ignore"):
                 rates = self.w[:, None] * self._rates()
-                self.unit = float(np.abs(rates[self.w != 0]).max(initial=0.0)) or 1.0
-                self.rates = np.where(self.w[:, None] == 0, 0, rates) / self.unit
+                self.rate_scale = float(np.abs(rates[self.w != 0]).max(initial=0.0)) or 1.0
+                self.rates = np.where(self.w[:, None] == 0, 0, rates) / self.rate_scale
         self.here = self(theta)
 
     def linear(self) -> DifferencedCost:
@@ -150,7 +150,7 @@ def difference(cost: DifferencedCost, m: int) -> tuple[float, float] | None:
             best = found
         if best is not None and best[1] <= COARSE * abs(best[0]):
             break
-    return None if best is None else (best[0] * cost.unit, best[1] * cost.unit)
+    return None if best is None else (best[0] * cost.rate_scale, best[1] * cost.rate_scale)
 
 
 def _difference_at_scale(scale: float, cost: DifferencedCost, m: int) -> tuple[float, float] | None:

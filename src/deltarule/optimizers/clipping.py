@@ -65,8 +65,8 @@ def clip_by_norm(xp: Any, g: Any, max_norm: float) -> tuple[Any, Any]:
         largest = xp.max(xp.abs(g), initial=0.0)
         usable = (largest > 0.0) & (largest < math.inf)
         sigma = xp.where(usable, largest, 1.0)
-        unit = g / sigma
-        root = xp.where(usable, xp.sqrt(xp.sum(unit * unit)), 1.0)
+        scaled = g / sigma
+        root = xp.where(usable, xp.sqrt(xp.sum(scaled * scaled)), 1.0)
         norm = xp.where(usable, sigma * root, largest)
         too_long = (norm > c) & (norm < math.inf)
-        return xp.where(too_long, unit * (c / root), g), norm
+        return xp.where(too_long, scaled * (c / root), g), norm

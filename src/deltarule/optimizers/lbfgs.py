@@ -58,7 +58,7 @@ class Minimizer(Record):
     Parameters
     ----------
     name, formula, parameters
-        As of every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
+        As for every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
         returns ``minimise(function, theta, after, max_iterations) -> Minimum``:
         ``function(theta)`` returns the cost and its gradient; ``after(theta)`` is called
         with each new iterate and stops the search by returning a true value. The formula is

@@ -97,7 +97,7 @@ class Rule(Record):
     Parameters
     ----------
     name, formula, parameters
-        As of every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
+        As for every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
         returns ``update(theta, g, slots, step) -> (theta, slots)``, a pure and elementwise
         function that returns every slot; ``xp`` offers sqrt, abs, sign, where, minimum,
         maximum, exp, log and tanh. The formula is called once when the record is made, to

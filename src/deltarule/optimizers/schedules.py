@@ -52,7 +52,7 @@ class Schedule(Record):
     Parameters
     ----------
     name, formula, parameters
-        As of every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
+        As for every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
         returns ``factor(position)``, an array like ``position.step`` or one number.
         The formula is called once when the record is made, to check the parameters.
     nested : tuple of str

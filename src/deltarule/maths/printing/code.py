@@ -85,7 +85,7 @@ class CodePrinter(abc.ABC):
             raise InputError(f"{name!r} begins with dr_, as helper functions do; choose another")
 
     def function(self, name: str, formula: SymbolicFormula, *, helper: bool = False) -> str:
-        """One function, as the language's convention has it."""
+        """The source of one function, by the calling convention of the language."""
         scope = Scope("{}" if formula.elementwise else "{}[j]")
         roots = list(formula.results.values())
         if formula.elementwise:
@@ -167,10 +167,8 @@ class CodePrinter(abc.ABC):
             return f"{left} {ARITHMETIC[expr.op]} {right}", level
         if expr.op in COMPARISONS:
             sign = self.equality.get(expr.op, COMPARISONS[expr.op])
-            return (
-                f"{_parenthesised(args[0], SUM)} {sign} {_parenthesised(args[1], SUM)}",
-                COMPARISON,
-            )
+            left, right = (_parenthesised(text, SUM) for text in args)
+            return f"{left} {sign} {right}", COMPARISON
         if expr.op == "negative":
             inner = _parenthesised(args[0], UNARY)
             # Two minus signs in a row would be the decrement operator.
