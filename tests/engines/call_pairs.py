@@ -108,10 +108,10 @@ def main(dtype, rule, mode):
     reference = loaded(make_engine("reference"), net, rule)
     engines = [loaded(CompiledEngine(), net, rule, threads) for threads in THREADS]
     # Were it otherwise, nothing would be shared out.
-    assert [engine._members(LARGE) for engine in engines] == list(THREADS)
-    assert {engine._members(SMALL) for engine in engines} == {1}
+    assert [engine._workers(LARGE) for engine in engines] == list(THREADS)
+    assert {engine._workers(SMALL) for engine in engines} == {1}
     if mode == "busy":
-        thread_pool._FREE.acquire()
+        thread_pool._POOL_LOCK.acquire()
     if mode == "interrupted":
         interrupt_each_call(engines, net)
     if mode == "forked":
@@ -161,13 +161,13 @@ def interrupt_each_call(engines, net):
                     assert "large" not in name, name
                 finally:
                     thread_pool._entry = entry
-        whole = thread_pool._pooled
+        whole = thread_pool._submit
 
         def pressed(jobs, whole=whole):
             whole(jobs[:1])
             raise KeyboardInterrupt
 
-        thread_pool._pooled = pressed
+        thread_pool._submit = pressed
         try:
             calls(net)["gradient, large"](engine)
         except KeyboardInterrupt:
@@ -175,8 +175,8 @@ def interrupt_each_call(engines, net):
         else:
             raise AssertionError("nothing was interrupted")
         finally:
-            thread_pool._pooled = whole
-    assert not thread_pool._FREE.locked()
+            thread_pool._submit = whole
+    assert not thread_pool._POOL_LOCK.locked()
     assert threading.active_count() <= 1 + max(THREADS)
 
 

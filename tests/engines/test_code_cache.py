@@ -20,8 +20,8 @@ NOT_ROOT = 12345
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     folder = tmp_path / "kernels"
-    monkeypatch.setenv(kernel_cache.FOLDER, str(folder))
-    kernel_cache._say.cache_clear()
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(folder))
+    kernel_cache._print_once.cache_clear()
     return folder
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_file_is_replaced(folder, what, tmp_path):
 
 
 def test_every_user_may_read_it_whatever_the_umask_is(tmp_path, monkeypatch):
-    monkeypatch.setenv(kernel_cache.FOLDER, str(tmp_path / "image" / "kernels"))
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(tmp_path / "image" / "kernels"))
     before = os.umask(0o077)
     try:
         assert kernel_cache.write_code("a.o", CODE)
@@ -111,12 +111,12 @@ def test_a_folder_that_others_can_write_to_is_not_used(folder, capfd, mode):
     folder.chmod(mode)
     assert kernel_cache.read_code("a.o") is None
     assert not kernel_cache.write_code("b.o", CODE)
-    assert "by others" in kernel_cache.not_kept()
+    assert "by others" in kernel_cache.reason_not_kept()
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert str(folder) in said
     assert f"mode {mode:04o}" in said
-    assert kernel_cache.FOLDER in said
+    assert kernel_cache.VARIABLE in said
     folder.chmod(0o755)
     assert kernel_cache.read_code("a.o") == CODE
     assert [path.name for path in folder.iterdir()] == ["a.o"]
@@ -144,16 +144,16 @@ def test_of_a_folder_that_is_only_read_it_is_not_said_that_code_is_kept(
     kernel_cache.write_code("a.o", CODE)
     # Not by its mode: root may write to any folder.
     monkeypatch.setattr(os, "access", lambda path, mode: writable)
-    kernel_cache.announce.cache_clear()
+    kernel_cache.announce_compilation.cache_clear()
     try:
-        kernel_cache.announce()
+        kernel_cache.announce_compilation()
     finally:
-        kernel_cache.announce.cache_clear()
+        kernel_cache.announce_compilation.cache_clear()
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert (f"is kept in {folder}" in said) == writable
     assert (f"is not kept, since {folder} cannot be written to" in said) != writable
-    assert (kernel_cache.FOLDER in said) != writable
+    assert (kernel_cache.VARIABLE in said) != writable
     assert kernel_cache.read_code("a.o") == CODE
 
 
@@ -170,7 +170,7 @@ def test_what_belongs_to_another_user_is_not_used(folder, monkeypatch, capfd):
 
 
 def test_without_a_home_there_is_a_place_all_the_same(monkeypatch, tmp_path):
-    for name in (kernel_cache.FOLDER, "HOME", "XDG_CACHE_HOME"):
+    for name in (kernel_cache.VARIABLE, "HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(kernel_cache.tempfile, "tempdir", str(tmp_path))
 
@@ -186,14 +186,14 @@ def test_without_a_home_there_is_a_place_all_the_same(monkeypatch, tmp_path):
 def test_a_home_that_cannot_be_used_is_passed_over(monkeypatch, tmp_path):
     file = tmp_path / "file"
     file.write_text("no folder")
-    monkeypatch.delenv(kernel_cache.FOLDER, raising=False)
+    monkeypatch.delenv(kernel_cache.VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(file))
     monkeypatch.setattr(kernel_cache.tempfile, "tempdir", str(tmp_path))
     assert kernel_cache.cache_folder() == tmp_path / f"deltarule-{os.geteuid()}"
     # A folder that is named is taken or not: no other is.
-    monkeypatch.setenv(kernel_cache.FOLDER, str(file / "kernels"))
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(file / "kernels"))
     assert kernel_cache.cache_folder() == file / "kernels"
-    assert kernel_cache.not_kept()
+    assert kernel_cache.reason_not_kept()
 
 
 RUN = """
@@ -208,7 +208,7 @@ print(result.theta.tobytes().hex(), result.history.records[-1].loss.hex())
 def ran(folder):
     done = subprocess.run(
         [sys.executable, "-c", RUN], capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | {kernel_cache.FOLDER: str(folder), "DELTARULE_THREADS": "1"},
+        env=os.environ | {kernel_cache.VARIABLE: str(folder), "DELTARULE_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
@@ -253,7 +253,7 @@ def test_whatever_is_damaged_the_numbers_are_right_and_the_cache_is_mended(tmp_p
 @pytest.mark.slow
 def test_first_runs_at_once_do_not_disturb_each_other(tmp_path):
     environment = os.environ | {
-        kernel_cache.FOLDER: str(tmp_path / "kernels"),
+        kernel_cache.VARIABLE: str(tmp_path / "kernels"),
         "DELTARULE_THREADS": "1",
     }
     running = [
@@ -275,7 +275,7 @@ def test_warmup_that_keeps_nothing_says_so(tmp_path):
     folder.chmod(0o777)
     done = subprocess.run(
         [sys.executable, "-m", "deltarule", "warmup", "--quiet"], capture_output=True, text=True,
-        timeout=300, check=False, env=os.environ | {kernel_cache.FOLDER: str(folder)},
+        timeout=300, check=False, env=os.environ | {kernel_cache.VARIABLE: str(folder)},
     )  # fmt: skip
     assert done.returncode == 3
     assert "Traceback" not in done.stderr

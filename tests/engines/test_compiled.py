@@ -59,17 +59,17 @@ def loaded(net, theta=None, **settings):
 def test_it_keeps_every_law_in_both_types():
     report = check_engine(CompiledEngine)
     assert report.passed
-    memory = [r for r in report.results if r.law == "memory"]
+    memory = [r for r in report.results if r.check == "memory"]
     assert all(r.comparisons for r in memory)
     assert {r.dtype for r in report.results} == set(DTYPES)
 
 
 @pytest.mark.slow
 def test_it_keeps_the_laws_on_a_processor_without_avx():
-    laws = ["shapes", "dropout", "step", "weight_zero"]
+    checks = ["shapes", "dropout", "step", "weight_zero"]
     code = (
         "from deltarule.engines import check_engine, make_engine\n"
-        f"print(check_engine(make_engine('compiled'), laws={laws}).passed)"
+        f"print(check_engine(make_engine('compiled'), checks={checks}).passed)"
     )
     assert in_a_process(code, DELTARULE_CPU="generic") == ["True"]
 
@@ -81,9 +81,9 @@ def test_it_keeps_the_laws_with_the_tiles_of_a_processor_with_fewer_registers():
 from deltarule.engines import check_engine, make_engine
 from deltarule.engines.compiled import gemm_tiles, target, workspace
 for module in (gemm_tiles, workspace, target):
-    module.register_rows = lambda: (3, 2, 1)
-laws = ["shapes", "step", "weight_zero", "input_gradient", "sample_gradients"]
-print(check_engine(make_engine("compiled"), laws=laws).passed)
+    module.tile_heights = lambda: (3, 2, 1)
+checks = ["shapes", "step", "weight_zero", "input_gradient", "sample_gradients"]
+print(check_engine(make_engine("compiled"), checks=checks).passed)
 """
     assert in_a_process(code) == ["True"]
 
@@ -114,20 +114,20 @@ def versions():
 
 
 @pytest.mark.parametrize(
-    ("registry", "record", "law"),
+    ("registry", "record", "check"),
     [
         (ACTIVATIONS, Activation("cube", cube), "gradient"),
         (LOSSES, Loss("fourth_power", fourth_power), "gradient"),
         (RULES, Rule("signsgd", signsgd), "trajectory"),
     ],
 )
-def test_what_a_user_registers_works_and_recompiles_nothing_of_the_driver(registry, record, law):
+def test_what_a_user_registers_works_and_recompiles_nothing_of_the_driver(registry, record, check):
     loaded(Network([2, 2, 1])).step(whole(Network([2, 2, 1])), 0.1)
     before = versions()
     assert sum(before) > 5
     registry.register(record)
     try:
-        assert check_engine(CompiledEngine, laws=[law]).passed
+        assert check_engine(CompiledEngine, checks=[check]).passed
     finally:
         registry.unregister(record.name)
     assert versions() == before
@@ -229,7 +229,7 @@ def test_a_gradient_of_another_shape_and_a_missing_cost_are_refused():
     with pytest.raises(InputError, match="grad has shape"):
         engine.apply(np.zeros(3), 0.1)
     engine = loaded(Network([3, 4, 2]), rule="irprop+")
-    with pytest.raises(InputError, match="looks at the cost"):
+    with pytest.raises(InputError, match="uses the cost"):
         engine.apply(np.zeros(engine.net.n_parameters), 0.1)
 
 
@@ -248,11 +248,11 @@ def test_nan_in_the_scratch_changes_nothing(n, dtype):
         engine.predict(batch.X)
         outcomes = []
         for value in (0.0, np.nan):
-            engine._plan.scratch[:] = value
+            engine._plan.workspace[:] = value
             cost, grad = engine.gradient(batch)
-            engine._plan.scratch[:] = value
+            engine._plan.workspace[:] = value
             alone = engine.cost(batch)
-            engine._plan.scratch[:] = value
+            engine._plan.workspace[:] = value
             outcomes.append([cost, alone, *grad, *engine.predict(batch.X).ravel()])
         assert np.isfinite(outcomes[0]).all()
         assert np.array_equal(*outcomes)
@@ -383,7 +383,7 @@ def test_an_epoch_stops_before_the_step_that_is_not_finite():
     assert len(costs) == 4
     assert np.isfinite(costs[:3]).all()
     assert not np.isfinite(costs[3])
-    costs_of(other, planned._replace(X=X[:24], Y=Y[:24], share=planned.share[:24]))
+    costs_of(other, planned._replace(X=X[:24], Y=Y[:24], w=planned.w[:24]))
     assert np.array_equal(engine.theta, other.theta)
     assert engine.state()["t"] == 3
 

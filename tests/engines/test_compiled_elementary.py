@@ -23,10 +23,10 @@ from tests.maths.test_accuracy import ROOTS, parameters, split, within
 from deltarule.engines.compiled import linker
 from deltarule.engines.compiled.elementary import Elementary
 from deltarule.engines.compiled.formula_kernels import write_activation
-from deltarule.engines.compiled.ir_builder import Code
+from deltarule.engines.compiled.ir_builder import KernelBuilder
 from deltarule.engines.compiled.ir_namespace import IRNamespace
-from deltarule.engines.compiled.row_kernels import write_rows
-from deltarule.engines.compiled.target import SWITCH, is_x86, processor
+from deltarule.engines.compiled.row_kernels import write_row_kernels
+from deltarule.engines.compiled.target import VARIABLE, is_x86, processor
 from deltarule.engines.compiled.workspace import address_of, aligned
 from deltarule.maths import ACTIVATIONS
 
@@ -57,19 +57,19 @@ EXACT = {
 
 def write_word(module, dtype, word, count):
     """``map(x, y, out, vectors)``: a word of the tracer, of one argument or two."""
-    code = Code(module, "map", 4, dtype)
+    code = KernelBuilder(module, "map", 4, dtype)
     *arrays, out, vectors = code.args
     with code.loop(vectors) as loop:
-        offset = code.b.mul(loop.index, code.whole(64))
+        offset = code.b.mul(loop.index, code.int64(64))
         tracer = IRNamespace(code)
         values = [tracer.value(code.load(code.sum(at, offset))) for at in arrays[:count]]
         code.store(getattr(tracer, word)(*values).ir, code.sum(out, offset))
-    code.done()
+    code.ret()
 
 
 def run(word, *arrays, dtype):
     """What a word gives for arrays of numbers."""
-    compiled = linker.compiled(
+    compiled = linker.compiled_library(
         ("test", word, dtype), lambda module: write_word(module, dtype, word, len(arrays))
     )
     places = [aligned(len(arrays[0]), dtype) for _ in range(3)]
@@ -81,7 +81,7 @@ def run(word, *arrays, dtype):
 
 def activation(name, z, dtype, *, training=True):
     """(value, slope) of an activation's kernel."""
-    compiled = linker.compiled(
+    compiled = linker.compiled_library(
         ("test activation", name, dtype),
         lambda module: write_activation(module, dtype, name, ACTIVATIONS.get(name)),
     )
@@ -265,7 +265,7 @@ def test_exp_reaches_the_subnormal_numbers_and_infinity(dtype):
 @functools.cache
 def flush_denormals(dtype):
     """The engine's own switch: a kernel that sets this thread's control register."""
-    compiled = linker.compiled(("test rows", dtype), lambda module: write_rows(module, dtype))
+    compiled = linker.compiled_library(("test rows", dtype), lambda module: write_row_kernels(module, dtype))
     return lambda word: call(compiled["flush_denormals"], word)
 
 
@@ -289,7 +289,7 @@ def test_normal_results_of_normal_numbers_do_not_need_denormals(word, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(os.environ.get(SWITCH)), reason="this is the other processor")
+@pytest.mark.skipif(bool(os.environ.get(VARIABLE)), reason="this is the other processor")
 def test_all_of_this_holds_without_fused_multiply_add():
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
@@ -297,13 +297,13 @@ def test_all_of_this_holds_without_fused_multiply_add():
         text=True,
         check=False,
         timeout=600,
-        env=os.environ | {SWITCH: "generic"},
+        env=os.environ | {VARIABLE: "generic"},
     )
     assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_the_processor_named_by_the_environment_is_the_one_compiled_for():
-    assert processor()[0] == (os.environ.get(SWITCH) or linker.llvm.get_host_cpu_name())
+    assert processor()[0] == (os.environ.get(VARIABLE) or linker.llvm.get_host_cpu_name())
 
 
 def test_a_kernel_sets_no_fast_math_flag():

@@ -40,7 +40,7 @@ def value_of(compiled, x):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv(kernel_cache.FOLDER, str(tmp_path))
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(tmp_path))
     monkeypatch.setattr(linker, "_LINKED", set())
     # In one process a symbol is linked once; here the file is what is looked at.
     monkeypatch.setattr(linker, "_linker", _Fresh.engine)
@@ -99,7 +99,7 @@ def test_the_digest_knows_text_processor_and_compiler(monkeypatch):
 def test_a_folder_that_cannot_be_written_to_only_costs_time(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_text("no folder")
-    monkeypatch.setenv(kernel_cache.FOLDER, str(file / "kernels"))
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(file / "kernels"))
     monkeypatch.setattr(linker, "_LINKED", set())
     monkeypatch.setattr(linker, "_linker", _Fresh.engine)
     _Fresh.renew()

@@ -30,7 +30,7 @@ SHAPES = [
 
 @pytest.fixture(autouse=True)
 def share_everything(monkeypatch):
-    monkeypatch.setattr(engine, "_WORTH_SHARING", 0.0)
+    monkeypatch.setattr(engine, "_MIN_SHARED_WORK", 0.0)
 
 
 def problem(widths, n, dtype):
@@ -178,7 +178,7 @@ class Later:
 
 def long_steps(threads, monkeypatch):
     """A network whose step takes a good part of a second, and rows for two steps."""
-    monkeypatch.setattr(thread_pool, "_LOOK", 0.001)
+    monkeypatch.setattr(thread_pool, "_POLL_SECONDS", 0.001)
     net, X, Y = problem([500, 900, 900, 30], 800, "float32")
     made = loaded(net, threads, rule="adam")
     assert made._is_long(400)
@@ -225,7 +225,7 @@ def test_a_long_step_is_ended_where_the_pool_is_at_work_for_somebody_else(thread
     made, epoch = long_steps(threads, monkeypatch)
     other, _ = long_steps(1, monkeypatch)
     before = made.theta
-    with thread_pool._FREE:
+    with thread_pool._POOL_LOCK:
         made.stop = Later()
         assert np.isnan(made.step(epoch.batch(0), 0.01))
         assert np.array_equal(made.theta, before)
@@ -240,20 +240,20 @@ def test_where_no_thread_can_be_started_the_caller_goes_on_alone(started, monkey
     net, X, Y = problem([70, 90, 3], 150, "float32")
     batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
     engines = [loaded(net, threads, rule="adam") for threads in (1, 3)]
-    pooled = thread_pool._pooled
+    pooled = thread_pool._submit
 
     def refused(jobs):
         if started:
             pooled(jobs[:started])
         raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
-    monkeypatch.setattr(thread_pool, "_pooled", refused)
+    monkeypatch.setattr(thread_pool, "_submit", refused)
     costs = {made.step(batch, 0.01) for made in engines}
     monkeypatch.undo()
     costs |= {made.gradient(batch)[0] for made in engines}
     assert len(costs) == 2
     assert np.array_equal(engines[0].theta, engines[1].theta)
-    assert not thread_pool._FREE.locked()
+    assert not thread_pool._POOL_LOCK.locked()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -277,28 +277,28 @@ def test_a_long_call_is_made_by_the_caller_where_no_thread_can_be_started(thread
         patch.setattr(threading.Thread, "start", refused)
         found = results()
     assert all(map(np.array_equal, found, right))
-    assert not thread_pool._FREE.locked()
+    assert not thread_pool._POOL_LOCK.locked()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("what", ["predict", "input_gradient", "sample_gradients"])
 def test_ctrl_c_ends_every_long_call_that_gives_a_result_for_each_row(threads, what, monkeypatch):
     made, epoch = long_steps(threads, monkeypatch)
-    monkeypatch.setattr(engine, "_LONG", 1.0)
+    monkeypatch.setattr(engine, "_LONG_WORK", 1.0)
     batch = epoch.batch(0)
     if what == "sample_gradients":
         batch = Batch(batch.X[:50], batch.Y[:50], batch.w[:50], np.arange(50), 1)
     given = batch.X if what == "predict" else batch
-    run, skipped = thread_pool._watched, []
+    run, skipped = thread_pool._run_polling, []
 
     def watched(*arguments):
         try:
             return run(*arguments)
-        except thread_pool.Skipped:
+        except thread_pool.Stopped:
             skipped.append("some of it")
             raise KeyboardInterrupt from None
 
-    monkeypatch.setattr(thread_pool, "_watched", watched)
+    monkeypatch.setattr(thread_pool, "_run_polling", watched)
     monkeypatch.setattr(CompiledEngine, "_never", staticmethod(lambda: True))
     with pytest.raises(KeyboardInterrupt):
         getattr(made, what)(given)
@@ -317,7 +317,7 @@ def test_ctrl_c_while_waiting_for_the_others_is_kept_until_they_have_come():
             return True
 
     job = thread_pool._Job(order.append, ("never",))
-    job.over = Impatient()
+    job.finished = Impatient()
     with pytest.raises(KeyboardInterrupt):
         thread_pool._wait([job])
     assert order == ["waited"] * 3
@@ -356,7 +356,7 @@ import numpy as np
 from deltarule.engines import Batch, EngineSettings, make_engine
 from deltarule.engines.compiled import engine, thread_pool
 from deltarule.maths import Network
-engine._WORTH_SHARING = 0.0
+engine._MIN_SHARED_WORK = 0.0
 net = Network([40, 50, 3], dtype=np.float32)
 X, Y = np.ones((90, 40), np.float32), np.ones((90, 3), np.float32)
 batch = Batch(X, Y, np.full(90, 1 / 90, np.float32), np.arange(90), 1)
@@ -366,7 +366,7 @@ def theta():
     made.load(net, net.initial(0), EngineSettings(rule="adam"))
     for step in range(1, 20):
         made.step(batch._replace(step=step), 0.01)
-    return made._most, made.theta.tobytes().hex()
+    return made._max_workers, made.theta.tobytes().hex()
 
 most, parent = theta()
 reading, writing = os.pipe()

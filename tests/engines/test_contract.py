@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule.engines import (
-    LAWS,
+    CHECKS,
     CheckedEngine,
     Promises,
     ReferenceEngine,
@@ -19,34 +19,34 @@ from deltarule.optimizers import RULES, Rule
 def test_an_engine_of_the_library_keeps_every_law_in_both_types(engine):
     report = check_engine(engine)
     assert report.passed
-    assert {(r.law, r.dtype) for r in report.results} == {
-        (law, dtype) for law in LAWS for dtype in ("float32", "float64")
+    assert {(r.check, r.dtype) for r in report.results} == {
+        (check, dtype) for check in CHECKS for dtype in ("float32", "float64")
     }
-    # A law without comparisons holds nothing to anything; memory is for those who promise it.
-    assert all(r.comparisons > 0 for r in report.results if r.law != "memory")
+    # A check without comparisons holds nothing to anything; memory is for those who promise it.
+    assert all(r.comparisons > 0 for r in report.results if r.check != "memory")
 
 
 def test_the_report_is_a_table_of_laws():
-    text = str(check_engine(ReferenceEngine, laws=["permutation"]))
+    text = str(check_engine(ReferenceEngine, checks=["permutation"]))
     assert "engine reference" in text
     assert text.count("permutation") == 2
     assert "BROKEN" not in text
 
 
 def test_an_instance_is_as_good_as_a_class():
-    assert check_engine(ReferenceEngine(), laws=["repeatable"]).passed
+    assert check_engine(ReferenceEngine(), checks=["repeatable"]).passed
 
 
 def test_a_law_that_is_none_is_refused_with_the_list():
-    with pytest.raises(InputError, match="no law 'gravity'; the laws are promises, gradient"):
-        check_engine(ReferenceEngine, laws=["gravity"])
+    with pytest.raises(InputError, match="no check 'gravity'; the checks are promises, gradient"):
+        check_engine(ReferenceEngine, checks=["gravity"])
 
 
 def test_an_engine_is_tested_in_the_types_it_promises_and_no_other():
     class Single(ReferenceEngine):
         promises = Promises(tolerance={"float32": 64.0})
 
-    report = check_engine(Single, laws=["gradient"])
+    report = check_engine(Single, checks=["gradient"])
     assert {r.dtype for r in report.results} == {"float32"}
 
 
@@ -64,7 +64,7 @@ def test_a_law_that_is_broken_in_one_type_only_is_found():
             cost, grad = super().gradient(batch)
             return cost, grad * (1.001 if self.net.dtype == np.float32 else 1)
 
-    report = check_engine(WrongInFloat32, laws=["gradient"], raises=False)
+    report = check_engine(WrongInFloat32, checks=["gradient"], raises=False)
     assert {r.dtype: r.passed for r in report.results} == {"float32": False, "float64": True}
 
 
@@ -106,20 +106,20 @@ def signsgd(xp):
 
 
 @pytest.mark.parametrize(
-    ("registry", "record", "law", "where"),
+    ("registry", "record", "check", "where"),
     [
         (ACTIVATIONS, Activation("cube", cube), "gradient", "cube"),
         (LOSSES, Loss("fourth_power", fourth_power), "gradient", "fourth_power"),
         (RULES, Rule("signsgd", signsgd), "trajectory", "signsgd"),
     ],
 )
-def test_what_a_user_registers_is_covered(registry, record, law, where):
-    assert check_engine(KnowsItsOwnNames, laws=[law]).passed
+def test_what_a_user_registers_is_covered(registry, record, check, where):
+    assert check_engine(KnowsItsOwnNames, checks=[check]).passed
     registry.register(record)
     try:
-        assert check_engine(ReferenceEngine, laws=[law]).passed
+        assert check_engine(ReferenceEngine, checks=[check]).passed
         with pytest.raises(ContractViolation, match=where):
-            check_engine(KnowsItsOwnNames, laws=[law])
+            check_engine(KnowsItsOwnNames, checks=[check])
     finally:
         registry.unregister(record.name)
 
@@ -130,7 +130,7 @@ def test_ctrl_c_in_the_middle_is_not_taken_for_a_broken_law():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check_engine(Pressed, laws=["gradient"])
+        check_engine(Pressed, checks=["gradient"])
 
 
 def test_an_engine_that_keeps_its_promise_to_allocate_nothing_passes():
@@ -142,5 +142,5 @@ def test_an_engine_that_keeps_its_promise_to_allocate_nothing_passes():
         def step(self, batch, learning_rate):
             return 0.0
 
-    report = check_engine(Frugal, laws=["memory"])
+    report = check_engine(Frugal, checks=["memory"])
     assert [r.comparisons for r in report.results] == [1]

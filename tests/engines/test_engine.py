@@ -76,7 +76,7 @@ def test_theta_is_read_only_and_stays_what_it_was():
     [
         (lambda s: s.pop("slot.m"), "'slot.m' is missing; expected shape"),
         (lambda s: s.update(theta=np.zeros(2)), r"'theta' has shape \(2,\); expected shape"),
-        (lambda s: s.update(extra=np.zeros(2)), "'extra' is nothing that this engine carries"),
+        (lambda s: s.update(extra=np.zeros(2)), "'extra' is not part of this engine"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, message):
@@ -90,7 +90,7 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, messag
 
 
 def test_a_state_made_with_other_settings_is_refused():
-    with pytest.raises(InputError, match=r"'mean' is nothing .* with rule sgd"):
+    with pytest.raises(InputError, match=r"'mean' is not part .* with rule sgd"):
         loaded(rule="sgd").restore(loaded(rule="sgd", averaging=0.5).state())
 
 

@@ -19,7 +19,7 @@ from deltarule.engines.compiled import (
 from deltarule.engines.compiled.formula_kernels import (
     activation_kernel,
     loss_kernel,
-    prediction_kernel,
+    mixing_kernel,
 )
 from deltarule.engines.compiled.update_kernels import update_kernel
 from deltarule.errors import InputError
@@ -33,19 +33,19 @@ MANY = 200
 def compilations(tmp_path, monkeypatch):
     """What is compiled from here on, into an empty cache, as a list of digests."""
     made = []
-    monkeypatch.setenv(kernel_cache.FOLDER, str(tmp_path))
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(tmp_path))
     monkeypatch.setattr(linker, "_LINKED", set())
-    monkeypatch.setattr(linker, "_KEPT", {})
+    monkeypatch.setattr(linker, "_LIBRARIES", {})
     made_linker = linker.new_linker()
     monkeypatch.setattr(linker, "_linker", lambda: made_linker)
-    compile_it = linker._to_object
+    compile_it = linker._compile
 
     def counted(text):
         made.append(text)
         return compile_it(text)
 
-    monkeypatch.setattr(linker, "_to_object", counted)
-    kernels = (activation_kernel, prediction_kernel, loss_kernel, update_kernel, predictor._kernel)
+    monkeypatch.setattr(linker, "_compile", counted)
+    kernels = (activation_kernel, mixing_kernel, loss_kernel, update_kernel, predictor._kernel)
     for kernel in kernels:
         kernel.cache_clear()
     yield lambda: (len(made), len(list(tmp_path.rglob("*.o"))))
@@ -90,7 +90,7 @@ def kernels_of(record, dtype):
                 loss_kernel(record, output, dtype)
                 break
     else:
-        kernel = activation_kernel if record.elementwise else prediction_kernel
+        kernel = activation_kernel if record.elementwise else mixing_kernel
         kernel(record, dtype)
 
 
@@ -269,9 +269,9 @@ def test_predictors_and_many_networks_compile_once(compilations):
 
 
 def test_what_is_kept_does_not_grow_with_the_values(compilations):
-    before = len(linker._KEPT)
+    before = len(linker._LIBRARIES)
     for kappa in np.linspace(0.1, 3, 600).tolist():
         loss_kernel(LOSSES.get("huber", kappa=kappa), ACTIVATIONS.get("identity"), "float64")
-    assert len(linker._KEPT) == before + 1
+    assert len(linker._LIBRARIES) == before + 1
     assert formula_kernels.loss_kernel.cache_info().currsize <= 256
     assert update_kernels.update_kernel.cache_info().maxsize == 256

@@ -106,7 +106,7 @@ def test_on_a_processor_without_avx_and_for_tiles_of_any_height(processor, heigh
     code = f"""
 from deltarule.engines.compiled import packed_gemm
 if {heights} is not None:
-    packed_gemm.register_rows = lambda: {heights}
+    packed_gemm.tile_heights = lambda: {heights}
 from tests.engines.test_predicting import Network, same_bits
 nets = [Network([5, 33, 217, 3], "gelu", "softmax", "cross_entropy", dtype=d)
         for d in ("float32", "float64")]
@@ -118,7 +118,7 @@ print(*[same_bits(net) for net in nets])
 def test_several_threads_of_one_prediction_leave_no_trace(monkeypatch):
     net = Network([9, 40, 3], "tanh", dtype=np.float32)
     X, alone = rows(net, 1000), made(net)(rows(net, 1000))
-    monkeypatch.setattr(compiled, "_WORTH_A_THREAD", 1000)
+    monkeypatch.setattr(compiled, "_WORK_PER_THREAD", 1000)
     for threads in (2, 3, 7):
         predictor = compiled.CompiledPredictor(net, net.initial(0), "compiled", threads)
         assert np.array_equal(predictor(X), alone)
@@ -126,7 +126,7 @@ def test_several_threads_of_one_prediction_leave_no_trace(monkeypatch):
 
 def test_what_is_in_the_scratch_changes_nothing(monkeypatch):
     outcomes = []
-    plain = compiled.aligned_scratch
+    plain = compiled.aligned_bytes
     for value in (0, 0xFF):  # zeros, and NaN
 
         def filled(n_bytes, value=value):
@@ -134,7 +134,7 @@ def test_what_is_in_the_scratch_changes_nothing(monkeypatch):
             room[:] = value
             return room
 
-        monkeypatch.setattr(compiled, "aligned_scratch", filled)
+        monkeypatch.setattr(compiled, "aligned_bytes", filled)
         for output, loss in (
             ("identity", "huber"),
             ("softmax", "cross_entropy"),
@@ -179,7 +179,7 @@ def test_rows_in_any_form_give_what_the_plain_ones_do():
 def test_what_is_quick_is_not_looked_at_a_second_time(monkeypatch):
     net = Network([4, 16, 16, 1], dtype=np.float32)
     predictor = made(net)
-    monkeypatch.setattr(predictor, "any_rows", lambda x: "slow")
+    monkeypatch.setattr(predictor, "predict_any", lambda x: "slow")
     x = rows(net, 1)
     assert predictor(x[0]).shape == (1,)
     assert predictor(x).shape == (1, 1)
@@ -376,22 +376,22 @@ def test_a_model_s_predictor_is_kept_until_a_number_changes_or_the_model_goes():
     net = Network([3, 8, 2], dtype=np.float32)
     model, X = Model(net, net.initial(0)), rows(net, 5)
     model.predict(X)
-    held = len(predictor_cache._KEPT)
-    kept = predictor_cache._KEPT[id(model)]
+    held = len(predictor_cache._ENTRIES)
+    kept = predictor_cache._ENTRIES[id(model)]
     model.predict(X)
-    assert predictor_cache._KEPT[id(model)] is kept
+    assert predictor_cache._ENTRIES[id(model)] is kept
     # Any one bit of any number is seen, whether it fills a vector or not.
     for entry in range(net.n_parameters):
         before = model.predict(X)
         model.theta[entry] = np.nextafter(model.theta[entry], np.float32(2))
-        assert not kept.unchanged
+        assert not kept.guarded
         got = model.predict(X)
-        kept = predictor_cache._KEPT[id(model)]
+        kept = predictor_cache._ENTRIES[id(model)]
         assert np.array_equal(got, Model(net, model.theta.copy()).predict(X))
         assert before.shape == got.shape
     del model, kept
     gc.collect()
-    assert len(predictor_cache._KEPT) < held
+    assert len(predictor_cache._ENTRIES) < held
 
 
 def test_a_model_of_another_type_or_layout_is_not_kept_and_right():
@@ -402,7 +402,7 @@ def test_a_model_of_another_type_or_layout_is_not_kept_and_right():
     for theta in (net.initial(0).tolist(), net.initial(0).astype(float), wide):
         model = Model(net, theta)
         assert np.array_equal(model.predict(X), expected)
-        assert id(model) not in predictor_cache._KEPT
+        assert id(model) not in predictor_cache._ENTRIES
 
 
 def test_the_driver_s_answers_are_what_python_reads():
@@ -420,8 +420,8 @@ def test_the_driver_s_answers_are_what_python_reads():
 def test_many_rows_are_predicted_in_pieces_and_ctrl_c_ends_between_two(threads, monkeypatch):
     net = Network([5, 7, 3], "tanh", dtype="float32")
     X, predictor, right = rows(net), made(net), made(net)(rows(net))
-    monkeypatch.setattr(compiled, "_WORTH_A_THREAD", 1)
-    monkeypatch.setattr(compiled, "_AT_ONCE", 1)
+    monkeypatch.setattr(compiled, "_WORK_PER_THREAD", 1)
+    monkeypatch.setattr(compiled, "_CALL_WORK", 1)
     predictor.threads = threads
     run, lengths = compiled.CompiledPredictor._run, []
 

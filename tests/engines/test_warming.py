@@ -61,7 +61,7 @@ def test_a_folder_that_can_only_be_read_is_no_error(monkeypatch):
         raise FileError("read-only")
 
     monkeypatch.setattr(kernel_cache, "write_bytes", full)
-    monkeypatch.setattr(kernel_cache, "_LOST", [])
+    monkeypatch.setattr(kernel_cache, "_WRITE_ERRORS", [])
 
     @jit.driver_function()
     def double(x):
@@ -69,4 +69,4 @@ def test_a_folder_that_can_only_be_read_is_no_error(monkeypatch):
 
     assert double(3) == 6
     assert len(saved) == 1
-    assert kernel_cache.not_kept() == "read-only"
+    assert kernel_cache.reason_not_kept() == "read-only"
