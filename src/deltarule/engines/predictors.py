@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.base import Engine, EngineSettings
-from deltarule.engines.registry import compiled_module, engine_name, make_engine, was_asked_for
+from deltarule.engines.registry import compiled_module, engine_name, make_engine, named_explicitly
 from deltarule.errors import InputError, MissingDependency, NotCompilable
 from deltarule.maths import Network
 from deltarule.maths.input_checks import check_rows
@@ -218,7 +218,7 @@ def make_predictor(
             if engine != "auto":
                 raise
         except MissingDependency:
-            if was_asked_for(engine, name):
+            if named_explicitly(engine, name):
                 raise
         return EnginePredictor(net, theta, "reference")
     return EnginePredictor(net, theta, engine)
