@@ -1,18 +1,18 @@
-"""Where the broken engines are noted, each under the check that its fault fails."""
+"""The list of deliberately wrong engines, each with the check that must reject it."""
 
 from __future__ import annotations
 
 from deltarule.engines import ReferenceEngine
 
-# (check, engine): filled by the decorator.
+# (check, engine), appended to by the decorator.
 BROKEN: list[tuple[str, type[ReferenceEngine]]] = []
 
 
 def fails(check):
-    """Note an engine as one that fails a check."""
+    """A decorator that registers an engine as one that fails a check."""
 
-    def note(engine):
+    def register(engine):
         BROKEN.append((check, engine))
         return engine
 
-    return note
+    return register

@@ -1,4 +1,4 @@
-"""Engines with one fault each in their promises, gradients or dropout."""
+"""Engines with one fault each in their promises, gradients or dropout masks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deltarule.engines import Promises, ReferenceEngine
 from deltarule.maths import dropout_mask
 from deltarule.maths.backprop import ForwardPass, cost_and_grad, loss_terms
 
-# -- what is promised ---------------------------------------------------------------------
+# -- promises ---------------------------------------------------------------------------------
 
 
 @fails("promises")
@@ -42,7 +42,7 @@ class AllocatesAfterAll(ReferenceEngine):
 
 @fails("gradient")
 class OneBlockOff(ReferenceEngine):
-    """0.1 % in one block."""
+    """The gradient of one block is wrong by 0.1 %."""
 
     def gradient(self, batch):
         cost, grad = super().gradient(batch)
@@ -62,7 +62,7 @@ class NoBiasGradient(ReferenceEngine):
 
 @fails("gradient")
 class MeanOverOutputs(ReferenceEngine):
-    """In the value only, as in scikit-learn."""
+    """The cost is divided by the number of outputs, as in scikit-learn; the gradient is not."""
 
     def gradient(self, batch):
         cost, grad = super().gradient(batch)
@@ -71,7 +71,7 @@ class MeanOverOutputs(ReferenceEngine):
 
 @fails("gradient")
 class OneNodeForgotten(ReferenceEngine):
-    """F13 without its last j."""
+    """The sum of F13 lacks its last term."""
 
     def gradient(self, batch):
         whole = self._theta
@@ -138,7 +138,7 @@ class WrongForWidthOne(ReferenceEngine):
 
 @fails("shapes")
 class LosesTheTail(ReferenceEngine):
-    """The last columns of a wide layer, where they fill no vector."""
+    """The last columns of a wide layer, those that fill no vector, get no gradient."""
 
     def gradient(self, batch):
         cost, grad = super().gradient(batch)
@@ -268,7 +268,7 @@ class DropsInCost(ReferenceEngine):
         return self.gradient(batch)[0] if any(self._rates) else super().cost(batch, averaged)
 
 
-# -- what a row has of its own ------------------------------------------------------------
+# -- input and sample gradients -----------------------------------------------------------
 
 
 @fails("input_gradient")
@@ -279,7 +279,7 @@ class ForgetsTheWeightOfTheInputs(ReferenceEngine):
 
 @fails("input_gradient")
 class StopsAtTheFirstWeightedInput(ReferenceEngine):
-    """δ^1 where (δ^1 W^1) is asked for."""
+    """Returns δ^1 instead of δ^1 W^1."""
 
     def input_gradient(self, batch):
         got = super().input_gradient(batch)

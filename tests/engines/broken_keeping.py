@@ -1,4 +1,4 @@
-"""Engines with one fault each in what they keep, hand out and leave alone."""
+"""Engines with one fault each in their state, or in what they do with arguments and results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.engines.broken import fails
 
 from deltarule.engines import ReferenceEngine
 
-# -- what is handed in and out ------------------------------------------------------------
+# -- arguments and results ----------------------------------------------------------------
 
 
 @fails("inputs_unchanged")
@@ -28,7 +28,7 @@ class WritesIntoRows(ReferenceEngine):
 
 @fails("inputs_unchanged")
 class KeepsTheta(ReferenceEngine):
-    """θ is not copied, and moved where it is."""
+    """θ is not copied, and updated in place."""
 
     def load(self, network, theta, settings):
         super().load(network, theta, settings)
@@ -60,7 +60,7 @@ class OneBufferForAllPredictions(ReferenceEngine):
 
 @fails("inputs_unchanged")
 class RestoresIntoTheState(ReferenceEngine):
-    """What restore was given is what the engine goes on with."""
+    """Continues with the array that restore was given, and updates it in place."""
 
     def restore(self, state):
         super().restore(state)
@@ -95,7 +95,7 @@ class StateIsAView(ReferenceEngine):
 
 
 def forgets(what):
-    """An engine whose state lacks something, which restore leaves as it is."""
+    """An engine whose state lacks an entry, which restore does not set either."""
 
     class Forgets(ReferenceEngine):
         def state(self):
@@ -125,7 +125,7 @@ class RestoresAllButTheta(ReferenceEngine):
 
 @fails("repeatable")
 class TakesChances(ReferenceEngine):
-    """From a generator of its own that load does not set back; far below every tolerance."""
+    """Adds noise, far below all tolerances, from a generator that load does not reset."""
 
     rng = np.random.default_rng(0)
 

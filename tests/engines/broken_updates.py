@@ -1,4 +1,4 @@
-"""Engines with one fault each in how they step and update."""
+"""Engines with one fault each in their steps and updates."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class NeverMoves(ReferenceEngine):
 
 
 class OwnApply(ReferenceEngine):
-    """The reference's apply, in parts that can be broken one by one."""
+    """The reference's apply, in methods that a subclass can replace one by one."""
 
     def apply(self, grad, learning_rate, cost=None):
         grad = self.penalised(np.asarray(grad, dtype=self.net.dtype))
@@ -124,7 +124,7 @@ class PenalisesBiases(ReferenceEngine):
 
 @fails("update")
 class PenaltyPerBatch(ReferenceEngine):
-    """α not divided by Σs."""
+    """The penalty's strength is not divided by Σs."""
 
     def _penalty(self):
         return penalty_terms(
@@ -139,7 +139,7 @@ class NoPenaltyCost(ReferenceEngine):
 
 
 class Averaging(OwnApply):
-    """OwnApply with the average, so that only clipping is wrong."""
+    """OwnApply with the average, so that only clipping is wrong in its subclasses."""
 
     def apply(self, grad, learning_rate, cost=None):
         super().apply(grad, learning_rate, cost)
@@ -184,7 +184,7 @@ class ClipsBeforeThePenalty(Averaging):
 
 @fails("update")
 class FrozenDecay(ReferenceEngine):
-    """The gradient of what is frozen is 0, and AdamW's decay moves it all the same."""
+    """The gradient of frozen parameters is 0, but AdamW's weight decay changes them."""
 
     def apply(self, grad, learning_rate, cost=None):
         grad = np.where(self.net.frozen, 0, grad)
@@ -230,7 +230,7 @@ class CostOfTheLast(ReferenceEngine):
 
 @fails("trajectory")
 class EpsilonElsewhere(ReferenceEngine):
-    """Adam's ε where scikit-learn has it."""
+    """Adam with ε at the position that scikit-learn uses."""
 
     def load(self, network, theta, settings):
         super().load(network, theta, settings)

@@ -1,7 +1,7 @@
-"""A deliberately broken engine for each check is rejected, and the check is named."""
+"""Every check rejects a deliberately wrong engine, with an error that names the check."""
 
 import pytest
-from tests.engines import broken_gradients, broken_keeping, broken_updates  # noqa: F401 they note
+from tests.engines import broken_gradients, broken_keeping, broken_updates  # noqa: F401 register
 from tests.engines.broken import BROKEN
 
 from deltarule.engines import CHECKS, check_engine
@@ -11,24 +11,25 @@ from deltarule.errors import ContractViolation
 @pytest.mark.parametrize(
     ("check", "engine"), BROKEN, ids=[f"{check}-{e.__name__}" for check, e in BROKEN]
 )
-def test_a_broken_engine_is_rejected_naming_the_law(check, engine):
-    with pytest.raises(ContractViolation, match=check if check == "promises" else f"check '{check}'") as e:
+def test_a_wrong_engine_is_rejected_and_the_check_is_named(check, engine):
+    match = check if check == "promises" else f"check '{check}'"
+    with pytest.raises(ContractViolation, match=match) as error:
         check_engine(engine, checks=[check])
-    assert e.value.check == check
+    assert error.value.check == check
 
 
-def test_every_law_has_a_broken_engine():
+def test_every_check_has_a_wrong_engine():
     assert {check for check, _ in BROKEN} == set(CHECKS)
 
 
-def test_without_a_choice_of_laws_a_broken_engine_is_rejected_too():
+def test_without_a_choice_of_checks_a_wrong_engine_is_rejected_too():
     broken = {e.__name__: e for _, e in BROKEN}
     with pytest.raises(ContractViolation) as error:
         check_engine(broken["SaysNothing"])
     assert error.value.check == "not_finite"
 
 
-def test_a_report_lists_the_broken_laws_and_only_those():
+def test_a_report_marks_the_failed_checks_only():
     broken = {e.__name__: e for _, e in BROKEN}
     checks = ["shapes", "permutation", "weight_two", "dropout", "repeatable"]
     report = check_engine(broken["FavoursTheFirstRow"], checks=checks, raises=False)
@@ -39,7 +40,7 @@ def test_a_report_lists_the_broken_laws_and_only_those():
     assert "FAILED" in str(report)
 
 
-def test_what_an_engine_raises_is_the_cause_and_named():
+def test_an_exception_of_the_engine_is_named_and_is_the_cause():
     broken = {e.__name__: e for _, e in BROKEN}
     with pytest.raises(ContractViolation, match=r"NotImplementedError.*backward pass") as error:
         check_engine(broken["NotThereYet"], checks=["gradient"])
