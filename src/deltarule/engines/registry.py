@@ -16,8 +16,8 @@ from deltarule.engines.base import Engine, EngineSettings
 from deltarule.engines.checked import CheckedEngine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import InputError, MissingDependency, NotCompilable, UnknownName
+from deltarule.interruptible import call_interruptibly
 from deltarule.maths import Network
-from deltarule.waiting import waited_for
 
 __all__ = ["VARIABLE", "engine_name", "make_engine", "started_engine"]
 
@@ -39,7 +39,7 @@ def compiled_module(name: str = "engine") -> Any:
             return importlib.import_module(full)
         # Takes seconds without a cache. After Ctrl-C the import continues in its thread to the end,
         # so that neither Numba nor a module is left half imported.
-        return waited_for(lambda: importlib.import_module(full))
+        return call_interruptibly(lambda: importlib.import_module(full))
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] not in {"numba", "llvmlite"}:
             raise

@@ -34,7 +34,7 @@ from deltarule.engines.compiled.kernel_cache import (
     read_code,
     write_code,
 )
-from deltarule.waiting import check_ending
+from deltarule.interruptible import check_exiting
 
 __all__ = [
     "call",
@@ -107,7 +107,7 @@ class _DriverCache(_Cache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The cached function, or None after a message that it will be compiled."""
-        check_ending()
+        check_exiting()
         target_context.refresh()
         code = read_code(self.name_of(sig, target_context.codegen()))
         if code is not None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from deltarule.errors import FileError
 from deltarule.files import write_bytes
-from deltarule.waiting import whole
+from deltarule.interruptible import finish_before_exit
 
 __all__ = [
     "VARIABLE",
@@ -83,7 +83,7 @@ def write_code(name: str, code: bytes) -> bool:
     try:
         path = folder / name
         _remove_obstacle(path)
-        with whole():
+        with finish_before_exit():
             write_bytes(path, _with_checksum(name, code))
             path.chmod(_FILE_MODE)
     except (OSError, FileError) as error:

@@ -20,7 +20,7 @@ from llvmlite import ir
 
 from deltarule.engines.compiled.kernel_cache import read_code, write_code
 from deltarule.engines.compiled.target import processor
-from deltarule.waiting import check_ending, waited_for
+from deltarule.interruptible import call_interruptibly, check_exiting
 
 __all__ = ["Library", "compiled_library", "digest_of"]
 
@@ -102,11 +102,11 @@ class Library:
         self.addresses: dict[str, int] = {}
         self.from_cache = True
         # In another thread: Ctrl-C need not wait for the compiler, and leaves no half-linked code.
-        waited_for(lambda: self._link(text, names))
+        call_interruptibly(lambda: self._link(text, names))
 
     def _link(self, text: str, names: list[str]) -> None:
         """Load the machine code into memory, and look up the addresses of the kernels."""
-        check_ending()
+        check_exiting()
         with _LOCK:
             if self.digest not in _LINKED:
                 self.from_cache, code = _object_code(self.digest, text)
