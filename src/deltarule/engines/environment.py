@@ -23,13 +23,7 @@ _COMPUTING = ("engines", "maths", "optimizers")
 
 @functools.cache
 def processor() -> str:
-    """The name of the processor, as the operating system reports it.
-
-    Examples
-    --------
-    >>> processor() != ""
-    True
-    """
+    """The name of the processor, as the operating system reports it."""
     name = ""
     try:
         if sys.platform == "darwin":

@@ -57,11 +57,7 @@ def _variable(which: Any) -> str | None:
 
 
 def cached_predictor(
-    owner: Any,
-    net: Network,
-    arrays: Sequence[Any],
-    packed: Callable[[], np.ndarray],
-    which: Any,
+    owner: Any, net: Network, arrays: Sequence[Any], packed: Callable[[], np.ndarray], which: Any
 ) -> Predictor:
     """The owner's cached predictor if no parameter has changed since, else a new one.
 
@@ -94,12 +90,7 @@ def cached_predictor(
             del _ENTRIES[identity]
 
     _ENTRIES[identity] = _Entry(
-        weakref.ref(owner, remove),
-        net,
-        which,
-        _variable(which),
-        tuple(map(id, arrays)),
-        guarded,
+        weakref.ref(owner, remove), net, which, _variable(which), tuple(map(id, arrays)), guarded
     )
     return predictor
 

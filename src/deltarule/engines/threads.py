@@ -28,12 +28,6 @@ def usable_threads() -> int:
     ------
     InputError
         If ``DELTARULE_THREADS`` is not a whole number above 0.
-
-    Examples
-    --------
-    >>> from deltarule.engines.threads import usable_threads
-    >>> usable_threads() >= 1
-    True
     """
     requested = os.environ.get(VARIABLE, "").strip()
     if requested:

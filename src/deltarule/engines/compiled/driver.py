@@ -35,6 +35,7 @@ __all__ = [
     "barrier_wait",
     "batch_gradient",
     "forward",
+    "gather_batch",
     "gather_rows",
     "loss",
     "row_vectors",
@@ -108,6 +109,13 @@ def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride):
         rows, columns = plan[f.Y_ROWS] + before * row, plan[f.Y_COLUMNS] + first * 64
         call(plan[f.COPY_ROWS], (y, y_stride, chosen, taken, rows, row, n_out))
         call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, _columns(plan, n_out)))
+
+
+@driver_function()
+def gather_batch(plan, batch, n_rows):
+    """Copy the selected rows of a batch, X and Y, to the workspace."""
+    x, y = (batch[f.X], batch[f.X_STRIDE]), (batch[f.Y], batch[f.Y_STRIDE])
+    gather_rows(plan, x[0], x[1], n_rows, True, y[0], y[1])
 
 
 @driver_function()
@@ -214,7 +222,7 @@ def _block_gradient(plan, numbers, batch, positions, base, n, step, more):
             call(plan[f.CLEAR], (plan[f.GRAD], plan[f.COUNT]))
             barrier_wait(plan)
         return 0.0
-    gather_rows(plan, batch[f.X], batch[f.X_STRIDE], n_rows, True, batch[f.Y], batch[f.Y_STRIDE])
+    gather_batch(plan, batch, n_rows)
     forward(plan, plan[f.THETA], n_rows, True, step)
     loss(plan, numbers, n_rows, True)
     backward(plan, plan[f.THETA], n_rows)

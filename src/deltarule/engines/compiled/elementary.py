@@ -292,9 +292,7 @@ class Elementary:
         e = b.or_(e, self._integer(f, self._bits_of(kind, 2.0**kind.mantissa)))
         e = b.fsub(b.bitcast(e, f.type), offset)
         tail = self.code.multiply_add(
-            b.fmul(f, f),
-            self._polynomial(f, kind.log),
-            b.fmul(e, self._number(f, kind.ln2[1])),
+            b.fmul(f, f), self._polynomial(f, kind.log), b.fmul(e, self._number(f, kind.ln2[1]))
         )
         return self.code.multiply_add(e, self._number(f, kind.ln2[0]), b.fadd(f, tail))
 

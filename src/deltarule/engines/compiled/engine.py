@@ -55,8 +55,7 @@ class CompiledEngine(Engine):
 
     name: ClassVar[str] = "compiled"
     promises: ClassVar[Promises] = Promises(
-        tolerance={"float32": 64.0, "float64": 64.0},
-        allocates=False,
+        tolerance={"float32": 64.0, "float64": 64.0}, allocates=False
     )
 
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:

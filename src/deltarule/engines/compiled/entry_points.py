@@ -15,22 +15,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from deltarule.engines.compiled import driver
 from deltarule.engines.compiled import plan_layout as f
-from deltarule.engines.compiled.apply_update import (
-    add_penalty,
-    apply_update,
-    gradient_is_finite,
-)
-from deltarule.engines.compiled.driver import (
-    barrier_wait,
-    batch_gradient,
-    forward,
-    gather_rows,
-    loss,
-    row_vectors,
-    select_rows,
-    total_loss,
-)
+from deltarule.engines.compiled.apply_update import add_penalty, apply_update, gradient_is_finite
 from deltarule.engines.compiled.jit import call, driver_function, flush_denormals, integers
 from deltarule.engines.compiled.jit import numbers as numbers_of
 
@@ -51,7 +38,7 @@ __all__ = [
 def wait_for_workers(plan, workers):
     """Write the number of workers to the plan and wait for all; return false if cancelled."""
     plan[f.WORKERS] = workers
-    barrier_wait(plan)
+    driver.barrier_wait(plan)
     return workers == 1 or integers(plan[f.BARRIER])[f.CANCELLED] == 0
 
 
@@ -95,7 +82,7 @@ def run_gradient(plan_at, workers, batch_at):
     before = flush_denormals(plan[f.FLUSH])
     numbers[f.DIVISOR] = 1.0
     n, step = batch[f.N_ROWS], batch[f.STEP]
-    cost = batch_gradient(plan, numbers, batch, batch[f.POSITIONS], batch[f.BASE], n, step)
+    cost = driver.batch_gradient(plan, numbers, batch, batch[f.POSITIONS], batch[f.BASE], n, step)
     call(plan[f.FLUSH], (before,))
     return cost
 
@@ -152,7 +139,7 @@ def run_steps(plan_at, workers, batch_at, rates_at, costs_at, first, last, batch
         if positions != 0:
             positions += 8 * start
         numbers[f.DIVISOR] = n if batch[f.DIVIDE_W] != 0 else 1
-        cost = batch_gradient(
+        cost = driver.batch_gradient(
             plan, numbers, batch, positions, batch[f.BASE] + start, n, batch[f.STEP] + index
         )
         # Before the test of WORK_SKIPPED: the barrier in it makes all workers see the same value.
@@ -186,15 +173,15 @@ def run_cost(plan_at, workers, batch_at, averaged, costs_at):
     pieces = (rows + f.PREDICT_ROWS - 1) // f.PREDICT_ROWS
     for piece in range(plan[f.WORKER], pieces, plan[f.WORKERS]):
         start = piece * f.PREDICT_ROWS
-        n = select_rows(own, batch, 0, start, min(f.PREDICT_ROWS, rows - start))
+        n = driver.select_rows(own, batch, 0, start, min(f.PREDICT_ROWS, rows - start))
         costs[piece] = 0.0
         if n > 0:
-            gather_rows(own, batch[f.X], batch[f.X_STRIDE], n, True, batch[f.Y], batch[f.Y_STRIDE])
-            forward(own, theta, n, False, 0)
-            loss(own, numbers, n, False)
-            costs[piece] = total_loss(own, n)
+            driver.gather_batch(own, batch, n)
+            driver.forward(own, theta, n, False, 0)
+            driver.loss(own, numbers, n, False)
+            costs[piece] = driver.total_loss(own, n)
     call(plan[f.FLUSH], (before,))
-    barrier_wait(plan)
+    driver.barrier_wait(plan)
 
 
 @driver_function("void(int64, int64, int64, int64, int64, int64, int64)")
@@ -220,9 +207,9 @@ def run_predict(plan_at, workers, x, rows, one, averaged, target):
         divisor = own[f.NUMBERS] + 8 * f.DIVISOR
         selection = (0, 0, n, 0, one, 0, divisor, own[f.SELECTED], own[f.W_BUFFER])
         call(own[f.SELECT_ROWS], selection)  # all rows, with weight 1
-        gather_rows(own, x + start * x_stride, x_stride, n, False, 0, 0)
-        forward(own, theta, n, False, 0)
-        vectors, stride = row_vectors(own, n)
+        driver.gather_rows(own, x + start * x_stride, x_stride, n, False, 0, 0)
+        driver.forward(own, theta, n, False, 0)
+        vectors, stride = driver.row_vectors(own, n)
         z, n_out = own[p + f.OUT], own[p + f.N_OUT]
         if own[f.OUT_MIXING] != 0:
             arguments = (z, n_out, stride, vectors * own[f.LANES], own[f.OUT_PARAMETERS])
@@ -233,4 +220,4 @@ def run_predict(plan_at, workers, x, rows, one, averaged, target):
         rows_at = target + start * target_stride
         call(own[f.SCATTER], (z, stride, rows_at, target_stride, n, n_out))
     call(plan[f.FLUSH], (before,))
-    barrier_wait(plan)
+    driver.barrier_wait(plan)

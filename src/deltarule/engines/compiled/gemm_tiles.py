@@ -21,15 +21,8 @@ multiply-adds, so that loads are not the limit), 3 with AVX2, and 2 otherwise.
 Every entry of c is one sum in the order of q, whichever tile or thread computes it, so its bits
 depend on nothing else. A long sum may be cut where v would exceed the second-level cache: a kernel
 ``…_add`` continues from the sums stored in c, and storing and loading a float does not change it.
-In BLAS the bits of a sum depend on the number of rows and threads, so it is not used. It is not
-much faster for any shape measured. On one core (Zen 4, OpenBLAS; GFLOP/s in float32, tiles/BLAS,
-for n_in × n_out × rows) by ``benchmarks/products.py``:
-
-                           forward    backward     weights
-    784 × 128 × 128            112/93      109/93      111/94
-    784 × 512 × 256            110/99      106/95      111/103
-    512 × 10 × 256              93/38       69/66       92/39
-    2048 × 2048 × 512          105/100     101/93      106/102
+In BLAS the bits of a sum depend on the number of rows and threads, so it is not used; it is not
+faster either (``docs/performance.rst``).
 """
 
 from __future__ import annotations

@@ -235,10 +235,7 @@ class IRNamespace:
 
 
 def evaluate(
-    xp: IRNamespace,
-    roots: list[Expr],
-    known: Mapping[int, Any],
-    leaf: Callable[[Expr], Any],
+    xp: IRNamespace, roots: list[Expr], known: Mapping[int, Any], leaf: Callable[[Expr], Any]
 ) -> list[Any]:
     """Write recorded expressions as instructions.
 

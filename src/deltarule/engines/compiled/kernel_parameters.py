@@ -48,9 +48,7 @@ def _perturb(value: Any, change: float) -> Any:
     return number * (1 + change) if math.isfinite(number) else math.copysign(1e300, number)
 
 
-def _perturbations(
-    records: Sequence[Record | None],
-) -> Iterator[tuple[int, str, tuple[Any, Any]]]:
+def _perturbations(records: Sequence[Record | None]) -> Iterator[tuple[int, str, tuple[Any, Any]]]:
     """For each parameter: the index of its record, its name, and two changed values to try."""
     count = 0
     for index, record in enumerate(records):
@@ -310,10 +308,7 @@ class Program(NamedTuple):
         return repr(self.lines), repr(self.results)
 
     def run(
-        self,
-        given: Mapping[str, Any],
-        xp: Any,
-        parameter: Callable[[int], Any],
+        self, given: Mapping[str, Any], xp: Any, parameter: Callable[[int], Any]
     ) -> dict[str, Any]:
         """Repeat the operations with namespace ``xp``; returns the results by name."""
         found: list[Any] = []

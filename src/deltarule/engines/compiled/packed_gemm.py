@@ -30,18 +30,7 @@ __all__ = ["pack", "packed_size", "unpack", "write_packed_gemm"]
 
 # Vectors of outputs in a panel.
 _PANEL = 2
-# Inputs in a chunk: 24 KB of a panel. Chunks of 128 and 256 inputs are equally fast. Measured on
-# one core with AVX-512 and 1 MB of second-level cache (GFLOP/s in float32, for n_in × n_out × rows:
-# packed/tiles of training/OpenBLAS):
-#
-#     64 × 64 × 32        73/72/47
-#     784 × 128 × 128    113/115/87
-#     784 × 512 × 256    113/113/97
-#     1024 × 2048 × 256  109/108/90
-#     2048 × 2048 × 256  109/106/91
-#     2048 × 1000 × 256  109/106/94
-#     784 × 128 × 1       42/7/43
-#     2048 × 2048 × 1     36/7/26
+# Inputs in a chunk: 24 KB of a panel. Chunks of 128 and 256 inputs are equally fast.
 _CHUNK = 192
 # Vectors in a tile of a single row: each addition waits for the one before, so more sums are
 # needed.

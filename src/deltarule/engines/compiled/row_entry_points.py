@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
+from deltarule.engines.compiled import driver
 from deltarule.engines.compiled import plan_layout as f
 from deltarule.engines.compiled.dense import layer_inputs, layer_sample, stop_requested
-from deltarule.engines.compiled.driver import (
-    backward,
-    barrier_wait,
-    forward,
-    gather_rows,
-    loss,
-    row_vectors,
-    select_rows,
-)
 from deltarule.engines.compiled.entry_points import wait_for_workers
 from deltarule.engines.compiled.jit import call, driver_function, flush_denormals, integers
 from deltarule.engines.compiled.jit import numbers as numbers_of
@@ -37,14 +29,14 @@ def run_rows(plan_at, workers, batch_at, target, bytes_of_row):
         if stop_requested(own):
             break
         start = piece * f.PREDICT_ROWS
-        n = select_rows(own, batch, 0, start, min(f.PREDICT_ROWS, rows - start))
+        n = driver.select_rows(own, batch, 0, start, min(f.PREDICT_ROWS, rows - start))
         if n == 0:
             continue
-        gather_rows(own, batch[f.X], batch[f.X_STRIDE], n, True, batch[f.Y], batch[f.Y_STRIDE])
-        forward(own, theta, n, True, batch[f.STEP])
-        loss(own, numbers, n, True)
-        backward(own, theta, n)
-        vectors, stride = row_vectors(own, n)
+        driver.gather_batch(own, batch, n)
+        driver.forward(own, theta, n, True, batch[f.STEP])
+        driver.loss(own, numbers, n, True)
+        driver.backward(own, theta, n)
+        vectors, stride = driver.row_vectors(own, n)
         if bytes_of_row == 0:
             layer_inputs(own, f.HEADER, theta, stride, vectors)
         for sample in range(n):
@@ -60,4 +52,4 @@ def run_rows(plan_at, workers, batch_at, target, bytes_of_row):
                 for layer in range(plan[f.LAYERS]):
                     layer_sample(own, f.HEADER + layer * f.FIELDS, stride, sample, row_at)
     call(plan[f.FLUSH], (before,))
-    barrier_wait(plan)
+    driver.barrier_wait(plan)

@@ -40,13 +40,8 @@ class Case:
 
     def batch(self, step: int = 1, take: Any = slice(None)) -> Batch:
         """A batch with copies of all rows, or of those that the index ``take`` selects."""
-        return Batch(
-            self.X[take].copy(),
-            self.Y[take].copy(),
-            self.w[take].copy(),
-            self.rows[take].copy(),
-            step,
-        )
+        arrays = (self.X, self.Y, self.w, self.rows)
+        return Batch(*(array[take].copy() for array in arrays), step)
 
     def exact(self) -> Case:
         """The same case in float64: the same numbers, without the engine's rounding."""
