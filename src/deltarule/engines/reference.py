@@ -90,15 +90,9 @@ class ReferenceEngine(Engine):
         masks: list[Any] = [None] * (self.net.n_layers + 1)
         for layer, rate in enumerate(self._rates, start=1):
             if rate > 0:
-                masks[layer] = dropout_mask(
-                    rate,
-                    batch.rows,
-                    self.net.widths[layer],
-                    seed=self.settings.seed,
-                    step=batch.step,
-                    layer=layer,
-                    dtype=self.net.dtype,
-                )
+                key = {"seed": self.settings.seed, "step": batch.step, "layer": layer}
+                width, dtype = self.net.widths[layer], self.net.dtype
+                masks[layer] = dropout_mask(rate, batch.rows, width, dtype=dtype, **key)
         return masks
 
     def passes(self, batch: Batch) -> Gradients:

@@ -30,20 +30,6 @@ from deltarule.engines.compiled.dense import layer_backward, layer_forward, laye
 from deltarule.engines.compiled.jit import call, driver_function, integers, odd_lines
 from deltarule.engines.compiled.jit import numbers as numbers_of
 
-__all__ = [
-    "backward",
-    "barrier_wait",
-    "batch_gradient",
-    "forward",
-    "gather_batch",
-    "gather_rows",
-    "loss",
-    "row_vectors",
-    "select_rows",
-    "total_loss",
-    "worker_chunks",
-]
-
 # Rows are divided among workers in pairs of vectors, nodes in single vectors.
 _PAIR = 2
 

@@ -21,18 +21,6 @@ from deltarule.engines.compiled.apply_update import add_penalty, apply_update, g
 from deltarule.engines.compiled.jit import call, driver_function, flush_denormals, integers
 from deltarule.engines.compiled.jit import numbers as numbers_of
 
-__all__ = [
-    "describe_batch",
-    "run_apply",
-    "run_cost",
-    "run_gradient",
-    "run_is_finite",
-    "run_penalty",
-    "run_predict",
-    "run_steps",
-    "wait_for_workers",
-]
-
 
 @driver_function()
 def wait_for_workers(plan, workers):

@@ -71,11 +71,16 @@ def first_lanes(code: KernelBuilder, count: Any) -> Any:
     return code.b.icmp_signed("<", numbers, code.splat(count, kind))
 
 
-def _masked(code: KernelBuilder, what: str, result: Any, arguments: list[Any]) -> Any:
-    """Call ``llvm.masked.load`` or ``llvm.masked.store`` for a vector."""
+def _masked(code: KernelBuilder, what: str, address: Any, mask: Any, value: Any) -> Any:
+    """Call ``llvm.masked.load`` (``value`` for the other lanes) or ``llvm.masked.store``."""
     name = f"llvm.masked.{what}.v{code.lanes}f{8 * code.size}.p0"
+    pointer = code.b.inttoptr(address, ir.PointerType())
+    align = ir.Constant(ir.IntType(32), code.size)
+    load = what == "load"
+    arguments = [pointer, align, mask, value] if load else [value, pointer, align, mask]
     function = code.module.globals.get(name)
     if function is None:
+        result = code.vector if load else ir.VoidType()
         kinds = [argument.type for argument in arguments]
         function = ir.Function(code.module, ir.FunctionType(result, kinds), name)
     return code.b.call(function, arguments)
@@ -83,16 +88,12 @@ def _masked(code: KernelBuilder, what: str, result: Any, arguments: list[Any]) -
 
 def masked_store(code: KernelBuilder, value: Any, address: Any, mask: Any) -> None:
     """Store the lanes of ``value`` in which ``mask`` is true."""
-    pointer = code.b.inttoptr(address, ir.PointerType())
-    align = ir.Constant(ir.IntType(32), code.size)
-    _masked(code, "store", ir.VoidType(), [value, pointer, align, mask])
+    _masked(code, "store", address, mask, value)
 
 
 def masked_load(code: KernelBuilder, address: Any, mask: Any) -> Any:
     """Load the lanes in which ``mask`` is true; the others are 0."""
-    pointer = code.b.inttoptr(address, ir.PointerType())
-    align = ir.Constant(ir.IntType(32), code.size)
-    return _masked(code, "load", code.vector, [pointer, align, mask, code.zeros])
+    return _masked(code, "load", address, mask, code.zeros)
 
 
 def accumulate(

@@ -125,13 +125,9 @@ class _DriverCache(_Cache):  # type: ignore[misc]
             write_code(self.name_of(sig, data.codegen), dumps(data._reduce()))
 
     def enable(self) -> None:
-        """Do nothing: the cache is always enabled."""
+        """Do nothing: the cache is always enabled, and every function written when compiled."""
 
-    def disable(self) -> None:
-        """Do nothing: the cache is always enabled."""
-
-    def flush(self) -> None:
-        """Do nothing: every function is written when it is compiled."""
+    disable = flush = enable
 
 
 def driver_function(*signatures: Any, nogil: bool = True) -> Callable[[Callable[..., Any]], Any]:

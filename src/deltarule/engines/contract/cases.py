@@ -41,7 +41,8 @@ class Case:
     def batch(self, step: int = 1, take: Any = slice(None)) -> Batch:
         """A batch with copies of all rows, or of those that the index ``take`` selects."""
         arrays = (self.X, self.Y, self.w, self.rows)
-        return Batch(*(array[take].copy() for array in arrays), step)
+        X, Y, w, rows = (array[take].copy() for array in arrays)
+        return Batch(X, Y, w, rows, step)
 
     def exact(self) -> Case:
         """The same case in float64: the same numbers, without the engine's rounding."""

@@ -25,19 +25,6 @@ from deltarule.engines.contract.harness import (
 )
 from deltarule.engines.gradient_scale import LARGEST_TOLERANCE
 
-__all__ = [
-    "check_dropout",
-    "check_gradient",
-    "check_input_gradient",
-    "check_permutation",
-    "check_promises",
-    "check_sample_gradients",
-    "check_shapes",
-    "check_sum_of_parts",
-    "check_weight_two",
-    "check_weight_zero",
-]
-
 
 def check_promises(subject: Subject) -> Findings:
     """The promised tolerance is a number above 0, and at most what the contract allows."""

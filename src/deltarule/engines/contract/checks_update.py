@@ -15,17 +15,6 @@ from deltarule.errors import Diverged
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, Rule
 
-__all__ = [
-    "check_inputs_unchanged",
-    "check_memory",
-    "check_not_finite",
-    "check_repeatable",
-    "check_state",
-    "check_step",
-    "check_trajectory",
-    "check_update",
-]
-
 # Tolerance for the costs of ten steps, in eps: later steps multiply the rounding errors of earlier
 # ones. The reference engine in float32 stays below 2 eps.
 TRAJECTORY = 2.0**10
