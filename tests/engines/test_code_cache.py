@@ -174,10 +174,10 @@ def test_without_a_home_folder_a_temporary_folder_is_used(monkeypatch, tmp_path)
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(kernel_cache.tempfile, "tempdir", str(tmp_path))
 
-    def nobody():
+    def no_home():
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(kernel_cache.Path, "home", nobody)
+    monkeypatch.setattr(kernel_cache.Path, "home", no_home)
     assert kernel_cache.write_code("a.o", CODE)
     assert kernel_cache.read_code("a.o") == CODE
     assert kernel_cache.cache_folder() == tmp_path / f"deltarule-{os.geteuid()}"

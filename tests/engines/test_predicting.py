@@ -355,8 +355,8 @@ try:
 except MissingDependency as error:
     print("engine='reference'" in str(error))
 """
-    engine, value, told = in_a_process(code)
-    assert (engine, told) == ("reference", "True")
+    engine, value, advised = in_a_process(code)
+    assert (engine, advised) == ("reference", "True")
     assert float(value) == pytest.approx(made(net)([1, 2, 3])[0], rel=1e-14)
 
 
