@@ -102,7 +102,7 @@ def test_the_integral_is_that_of_many_central_differences(name):
 @pytest.mark.parametrize(
     "activation", [name for name in ACTIVATIONS.names() if ACTIVATIONS.get(name).elementwise]
 )
-def test_gradient_times_input_is_the_slope_of_what_was_asked_for(activation):
+def test_gradient_times_input_is_the_slope_of_what_named_explicitly(activation):
     net = Network([4, 5, 3], activation, "softmax", "cross_entropy")
     subject = subject_of(net)
     for of in ("loss", 1):

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.contract.cases import block_scales
-from deltarule.engines.contract.harness import LARGEST_TOLERANCE
+from deltarule.engines.gradient_scale import LARGEST_TOLERANCE, block_scales
 from deltarule.explain.number_format import number_text
 from deltarule.explain.subject import Subject
 
