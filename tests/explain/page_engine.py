@@ -8,7 +8,6 @@ import numpy as np
 from deltarule.engines import Promises, ReferenceEngine
 from deltarule.explain.page import formulas_script, packed
 from deltarule.explain.page.page import asset
-from deltarule.explain.page.payload import describe
 
 DRIVER = ("data.js", "numbers.js", "driver.js")
 
@@ -69,7 +68,8 @@ class ChromiumEngine(ReferenceEngine):
             return
         self._page.evaluate(formulas_script(network))
         self._page.evaluate(
-            "(net) => { DR.testNet = DR.driver.network(net, DR.formulas); }", describe(network)
+            "(net) => { DR.testNet = DR.driver.network(net, DR.formulas); }",
+            describe_network(network),
         )
         self._network = network
 

@@ -41,7 +41,7 @@ class Expected:
 
     def __init__(self, subject: Subject):
         net = self.net = subject.net
-        self.subject, self.trace, self.each = subject, subject.trace, subject.each
+        self.subject, self.trace, self.each = subject, subject.trace, subject.per_sample
         self.W, self.b = net.unpack(subject.theta)
         xp = numpy_namespace(np.float64)
         activations, self.loss = bound_formulas(net, xp)

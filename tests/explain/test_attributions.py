@@ -8,7 +8,7 @@ import pytest
 
 from deltarule import Model, Network, backprop, forward, lens
 from deltarule.errors import InputError
-from deltarule.explain import Column, Subject, attribute
+from deltarule.explain import InputColumn, Subject, attribute
 from deltarule.explain.attributions import attributions_of
 from deltarule.maths import ACTIVATIONS
 from deltarule.tables import infer_schema, table_from_frame
@@ -229,10 +229,10 @@ def test_outputs_go_by_number_class_or_name_and_the_largest_is_the_default():
 
 def test_columns_add_the_inputs_they_became():
     columns = (
-        Column("size", "number", (0,), (None,) * 9),
-        Column("colour", "category", (1, 3), ("red",) * 9),
-        Column("empty", "number", (), (None,) * 9),
-        Column("age", "number", (2,), (None,) * 9),
+        InputColumn("size", "number", (0,), (None,) * 9),
+        InputColumn("colour", "category", (1, 3), ("red",) * 9),
+        InputColumn("empty", "number", (), (None,) * 9),
+        InputColumn("age", "number", (2,), (None,) * 9),
     )
     subject = subject_of(CASES["tanh"], columns=columns)
     found = attributions_of(subject)

@@ -75,7 +75,7 @@ def test_a_large_network_is_drawn_in_part_and_says_so(show):
 @pytest.mark.parametrize("name", ["article", "softmax"])
 def test_nodes_show_the_numbers_of_the_pass(show, name):
     tab = show(name)
-    trace, each = tab.subject.trace, tab.subject.each
+    trace, each = tab.subject.trace, tab.subject.per_sample
     for sample in range(2):
         set_state(tab.page, sample=sample, colour="gradient")
         found = values(tab.page, "svg.network")

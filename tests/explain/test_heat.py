@@ -29,7 +29,7 @@ def turn_to(page, kind):
 
 
 def matrices(subject, kind, sample):
-    net, trace, each = subject.net, subject.trace, subject.each
+    net, trace, each = subject.net, subject.trace, subject.per_sample
     layers = range(1, net.n_layers + 1)
     if kind == "weights":
         return [net.unpack(subject.theta)[0][layer] for layer in layers]
@@ -150,7 +150,7 @@ def test_the_largest_are_listed(heat, mode):
 
 def test_dead_units_are_those_that_are_zero_for_every_row(heat):
     tab = heat("deep")
-    trace, each = tab.subject.trace, tab.subject.each
+    trace, each = tab.subject.trace, tab.subject.per_sample
     dead = [
         f"{layer},{j}"
         for layer in (1, 2)

@@ -256,7 +256,7 @@ def test_planted_dead_units_are_found_by_number():
     b[1][[2, 7, 8]] = -100
     found = lens(net, X, np.zeros((N, 1)), theta=theta)
     assert found.values("dead")[0] == 0.3
-    assert found.measured.dead_units[0].tolist() == [2, 7, 8]
+    assert found.measured.dead_nodes[0].tolist() == [2, 7, 8]
     assert found.marks(1) == ("dead",)
     (advice,) = found.advice
     assert "3 of the 10 units of layer 1" in advice.seen
@@ -291,7 +291,7 @@ def test_planted_saturated_units_are_found_by_number():
     found = lens(net, X, np.zeros((N, 1)), theta=theta)
     assert found.values("saturated")[0] == 3 / 8
     assert found.values("dead")[0] == 0
-    assert found.measured.saturated_units[0].tolist() == [1, 4, 6]
+    assert found.measured.saturated_nodes[0].tolist() == [1, 4, 6]
     assert found.marks(1) == ("saturated",)
     assert "tanh" in found.advice[0].seen
 

@@ -46,9 +46,9 @@ def test_units_are_judged_by_all_rows_of_the_training(run):
     whole = lens(step.net, X, X**2, theta=theta)
     assert found.values("dead").tolist() == whole.values("dead").tolist() == [1 / 24, 0]
     assert found.values("saturated").tolist() == whole.values("saturated").tolist()
-    assert found.measured.dead_units[0].tolist() == [7]
+    assert found.measured.dead_nodes[0].tolist() == [7]
     assert "dead" not in {each.kind for each in found.advice}
-    assert (found.judged_rows, found.judged_of, found.judges) == (N, N, True)
+    assert (found.judged_rows, found.judged_of, found.enough_rows) == (N, N, True)
     assert f"judged by all {N} rows of the training" in found.text()
     # What is of the step stays the batch's.
     assert len(found.sample_norms) == BATCH
@@ -64,14 +64,14 @@ def test_rows_of_weight_zero_are_not_missed(batch):
     net, recorder = Network([1, 6, 1], "relu"), Recorder()
     train(net, X, X**2, sample_weight=s, batch_size=batch, epochs=1, callbacks=[recorder])
     found = lens(replay(recorder.recording(), X, X**2, 1, sample_weight=s))
-    assert (found.judged_rows, found.judged_of, found.judges) == (160, 160, True)
+    assert (found.judged_rows, found.judged_of, found.enough_rows) == (160, 160, True)
 
 
 def test_a_batch_alone_gives_no_advice_on_the_network(run):
     step, _ = run
     found = lens(dataclasses.replace(step, training_rows=None))
     assert found.values("dead")[0] > 0.9
-    assert not found.judges
+    assert not found.enough_rows
     kinds = {each.kind for each in found.advice}
     assert kinds <= {"large step", "small step"}
     assert f"these {BATCH} of {N} rows only: too few" in found.text()

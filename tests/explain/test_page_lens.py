@@ -132,7 +132,7 @@ def test_what_is_marked_stands_with_reason_and_advice(tab):
 
 
 def test_dead_units_lead_to_their_nodes(tab):
-    dead = FOUND.measured.dead_units[0].tolist()
+    dead = FOUND.measured.dead_nodes[0].tolist()
     assert {2, 7, 9} <= set(dead)
     button = tab.page.get_by_role("button", name="Show dead unit 7 of layer 1")
     button.click()

@@ -94,7 +94,7 @@ def test_the_terms_and_the_rows_that_are_not_there_add_to_the_mean(context, tmp_
     set_state(tab.page, mode="mean", selected=EDGE)
     rows = [int(name) for name in tab.page.evaluate("DR.page.payload.names.rows")]
     others = np.setdiff1d(np.arange(N), rows)
-    each = subject.each.delta[2][:, 1] * subject.trace.A[1][:, 2] * subject.w
+    each = subject.per_sample.delta[2][:, 1] * subject.trace.A[1][:, 2] * subject.w
     found = tab.page.locator("#panel [data-others]").first
     assert float(found.get_attribute("data-others")) == pytest.approx(each[others].sum(), abs=1e-14)
     text = tab.page.inner_text("#panel")

@@ -128,7 +128,7 @@ def test_the_derivation_follows_the_what_if(context, tmp_path, what, delta):
     page.wait_for_selector("#panel [data-changed]")
     after = nudged(subject, what, delta, 1)
     found = values(page, "#panel")
-    each = after.each.delta[2][1, 1] * after.trace.A[1][1, 2]
+    each = after.per_sample.delta[2][1, 1] * after.trace.A[1][1, 2]
     assert found["w^2_{1,2}"] == pytest.approx(after.net.unpack(after.theta)[0][2][1, 2], rel=1e-12)
     assert found["dC_1/dw^2_{1,2}"] == pytest.approx(each, rel=1e-10)
     assert found["dC/dw^2_{1,2}"] == pytest.approx(after.trace.dW[2][1, 2], rel=1e-10)

@@ -21,9 +21,9 @@ import numpy as np
 
 from deltarule.engines import Batch
 from deltarule.errors import InputError
-from deltarule.explain.fast_passes import quick_engine
+from deltarule.explain.fast_passes import fast_engine
 from deltarule.explain.number_format import short
-from deltarule.explain.path_integral import integrated
+from deltarule.explain.path_integral import integrate
 from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
 from deltarule.maths import Loss, Network, numpy_namespace
@@ -91,7 +91,7 @@ class Attributions:
 
     @property
     def by_column(self) -> np.ndarray:
-        """Attributions summed back per column, of shape (R, columns)."""
+        """Attributions sum_over back per column, of shape (R, columns)."""
         return np.stack(
             [self.values[:, list(inputs)].sum(axis=1) for _, inputs in self.columns], axis=1
         )
@@ -272,7 +272,7 @@ def attributions_of(
     if method == "gradient":
         values = (X - start) * function.over_rows(function.slopes, X)
     else:
-        values, points, converged = integrated(
+        values, points, converged = integrate(
             function, X, start, tolerance=tolerance, most_points=int(most_points)
         )
     columns = tuple((column.name, column.inputs) for column in subject.columns)
@@ -306,11 +306,11 @@ class _Function:
         work = 2.0 * net.n_multiply_adds * _POINTS * len(rows)
         if of == "loss":
             self.net, self.Y = net, subject.Y[rows]
-            self.engine = quick_engine(net, subject.theta, work)
+            self.engine = fast_engine(net, subject.theta, work)
             self.names: tuple[str, ...] = ("the loss",) * len(rows)
             return
         self.net = net.with_changes(loss=_THE_OUTPUT)
-        self.engine = quick_engine(self.net, subject.theta, work)
+        self.engine = fast_engine(self.net, subject.theta, work)
         if of is None:
             j = self._largest(subject.X[rows])
         else:

@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.number_format import fenced_number, number_box, number_text
-from deltarule.explain.subject import Column, Target
+from deltarule.explain.subject import InputColumn, TargetColumn
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box, Fraction, Terms, Words
 from deltarule.tables import TargetEncoder
@@ -24,7 +24,7 @@ _STD = Mark(Words("std"), "std")
 
 
 @dataclasses.dataclass(frozen=True)
-class EncodedColumn(Column):
+class EncodedColumn(InputColumn):
     """A column with the code that encodes it.
 
     Attributes
@@ -76,7 +76,7 @@ class EncodedColumn(Column):
 
 
 @dataclasses.dataclass(frozen=True)
-class EncodedTarget(Target):
+class EncodedTarget(TargetColumn):
     """The target's column with what encodes it.
 
     Attributes

@@ -19,7 +19,7 @@ from deltarule.explain.number_format import DIGITS, product_box, sum_box
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box
 
-__all__ = ["DEPTH", "TERMS", "Derivation", "Remainder", "added", "check_limits"]
+__all__ = ["DEPTH", "TERMS", "Derivation", "Remainder", "check_limits", "float_sum"]
 
 DEPTH, TERMS = 2, 8
 
@@ -152,7 +152,7 @@ class Derivation:
         if self.kind == "sum":
             kept = np.ones(self.n_parts, dtype=bool)
             kept[shown] = False
-            total = added(self.part_values[kept])
+            total = float_sum(self.part_values[kept])
         return [self.part(index) for index in shown], Remainder(left, total)
 
     def shown(self, terms: int | None = None) -> list[int]:
@@ -172,7 +172,7 @@ class Derivation:
         if self.kind == "given":
             return self.value
         if self.kind == "sum":
-            return added(values)
+            return float_sum(values)
         if self.kind == "product":
             return float(math.prod(values))
         if self._combine is None:
@@ -275,12 +275,12 @@ def check_limits(depth: int, terms: int, digits: int) -> tuple[int, int, int]:
     return int(depth), int(terms), int(digits)
 
 
-def added(values: Any) -> float:
+def float_sum(values: Any) -> float:
     """The sum, rounded once where all terms are finite.
 
     Examples
     --------
-    >>> added([0.1] * 10), added([1.0, float("inf")])
+    >>> float_sum([0.1] * 10), float_sum([1.0, float("inf")])
     (1.0, inf)
     """
     numbers = [float(x) for x in values]

@@ -16,18 +16,18 @@ from deltarule.errors import NotCompilable
 from deltarule.explain.subject import Subject
 from deltarule.maths import Network
 
-__all__ = ["means_at", "quick_engine"]
+__all__ = ["fast_engine", "iter_gradients"]
 
 # Multiply-adds from which on the compiled engine is worth what it takes to prepare it.
 _WORTH_COMPILING = 1e9
 
 
-def quick_engine(net: Network, theta: np.ndarray, work: float) -> Engine:
+def fast_engine(net: Network, theta: np.ndarray, work: float) -> Engine:
     """An engine for so many multiply-adds; what cannot be compiled the reference engine takes.
 
     Examples
     --------
-    >>> quick_engine(Network([1, 1]), np.zeros(2), work=10).name
+    >>> fast_engine(Network([1, 1]), np.zeros(2), work=10).name
     'reference'
     """
     engine = make_engine("auto") if work >= _WORTH_COMPILING else ReferenceEngine()
@@ -39,13 +39,15 @@ def quick_engine(net: Network, theta: np.ndarray, work: float) -> Engine:
     return engine
 
 
-def means_at(subject: Subject, thetas: Iterable[np.ndarray]) -> Iterator[tuple[float, np.ndarray]]:
+def iter_gradients(
+    subject: Subject, thetas: Iterable[np.ndarray]
+) -> Iterator[tuple[float, np.ndarray]]:
     """C = Σ_i w_i C_i and ∂C/∂θ over all rows of a subject, at other parameters, without dropout.
 
     Examples
     --------
     >>> subject = Subject.of_arrays(Network([1, 1]), [1.0, 0.0], [[1.0]], [[3.0]])
-    >>> [(cost, grad.tolist()) for cost, grad in means_at(subject, [np.array([2.0, 0.0])])]
+    >>> [(cost, grad.tolist()) for cost, grad in iter_gradients(subject, [np.array([2.0, 0.0])])]
     [(1.0, [-2.0, -2.0])]
     """
     engine: Any = None
@@ -54,7 +56,7 @@ def means_at(subject: Subject, thetas: Iterable[np.ndarray]) -> Iterator[tuple[f
     batch = Batch(subject.X, subject.Y, subject.w, np.arange(len(subject.X)), 1)
     for theta in thetas:
         if engine is None:
-            engine = quick_engine(subject.net, theta, work)
+            engine = fast_engine(subject.net, theta, work)
         else:
             engine.load(subject.net, theta, EngineSettings())
         cost, grad = engine.gradient(batch)

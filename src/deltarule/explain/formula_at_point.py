@@ -30,7 +30,14 @@ from deltarule.maths.printing.layout import index_letter, layout, layout_conditi
 from deltarule.maths.printing.markup import box_text
 from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, Expr, reachable
 
-__all__ = ["Written", "evaluated", "recorded_activation", "recorded_loss", "short_constant", "uses"]
+__all__ = [
+    "FormulaAtPoint",
+    "evaluated",
+    "recorded_activation",
+    "recorded_loss",
+    "short_constant",
+    "uses",
+]
 
 _PYTHON: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in (*ARITHMETIC, *COMPARISONS)},
@@ -107,7 +114,7 @@ def evaluated(roots: list[Expr], values: Mapping[str, Any]) -> dict[int, Any]:
     return found
 
 
-class Written:
+class FormulaAtPoint:
     """A result of a recorded formula at the numbers of one row.
 
     Parameters
@@ -138,6 +145,10 @@ class Written:
         self._formula, self._result = formula, result
         self._values = {name: np.atleast_2d(np.asarray(v, float)) for name, v in values.items()}
         self._marks, self._layer, self._j = marks, layer, j
+
+    def shown(self) -> dict[str, Any]:
+        """The arguments of :class:`Derivation` that show this formula."""
+        return {"formula": self.formula, "numbers": self.numbers, "case": self.case}
 
     def formula(self) -> Box | None:
         """The case that holds, with symbols; None if it would fill a page."""

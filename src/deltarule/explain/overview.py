@@ -93,7 +93,7 @@ def _rows(explanation: Explanation) -> str:
     if subject.step is not None:
         step, rule = subject.step, subject.step.settings.rule
         # Of a model that was trained it is rarely known what its rule would have carried on.
-        fresh = step.first_from_here or (rule.slots and not step.slots)  # type: ignore[union-attr]
+        fresh = step.hypothetical or (rule.slots and not step.slots)  # type: ignore[union-attr]
         out += f"; a first step of {rule}" if fresh else f"; step {step.number} of {rule}"
         if rule.uses_learning_rate:  # type: ignore[union-attr]
             out += f", η = {step.learning_rate:.6g}"

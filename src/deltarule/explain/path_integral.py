@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["integrated"]
+__all__ = ["integrate"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 # On [0, 1]: the eight points, and both ends, where f tells what the piece should add to.
@@ -30,7 +30,7 @@ class _Pieces(NamedTuple):
     size: np.ndarray  # of f at the ends
 
 
-def integrated(
+def integrate(
     function: Any, X: np.ndarray, start: np.ndarray, *, tolerance: float, most_points: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(x − x′) ⊙ ∫₀¹ ∇f(x′ + t (x − x′)) dt for each row x.

@@ -7,14 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-__all__ = ["told"]
+__all__ = ["progress_reporter"]
 
 _SILENT_SECONDS = 1.0
 """So many seconds pass before anything is said."""
 
 
 @contextlib.contextmanager
-def told(progress: Callable[[str], None] | None) -> Iterator[Callable[[str], None]]:
+def progress_reporter(progress: Callable[[str], None] | None) -> Iterator[Callable[[str], None]]:
     """What to call with words for each part of the work: ``progress``, or a line on a terminal.
 
     The line is on standard error, is written over, and is gone at the end. Nothing is printed
@@ -22,7 +22,7 @@ def told(progress: Callable[[str], None] | None) -> Iterator[Callable[[str], Non
 
     Examples
     --------
-    >>> with told(print) as say:
+    >>> with progress_reporter(print) as say:
     ...     say("measuring")
     measuring
     """

@@ -22,7 +22,15 @@ from deltarule.maths.input_checks import check_rows, check_weights, normalised
 from deltarule.maths.pass_results import ForwardPass, Gradients
 from deltarule.maths.penalties import penalty_terms
 
-__all__ = ["Column", "Names", "StepTaken", "Subject", "Target", "WiderRows", "slots_of"]
+__all__ = [
+    "InputColumn",
+    "Names",
+    "StepTaken",
+    "Subject",
+    "TargetColumn",
+    "TrainingRows",
+    "slots_of",
+]
 
 
 def slots_of(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -88,7 +96,7 @@ class StepTaken:
         What the rule carried into the step, in float64; scalars as arrays of shape ().
     theta_after : array of shape (p,), or None
         What the engine that trained made of θ.
-    first_from_here : bool
+    hypothetical : bool
         Whether it is what the rule would do as its first step, from a θ whose place in a training
         is not known: it has no number among the steps of that training.
     """
@@ -98,11 +106,11 @@ class StepTaken:
     number: int = 1
     slots: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     theta_after: np.ndarray | None = None
-    first_from_here: bool = False
+    hypothetical: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
+class InputColumn:
     """One column of a table: which of the network's inputs it became.
 
     Attributes
@@ -123,7 +131,7 @@ class Column:
 
 
 @dataclasses.dataclass(frozen=True)
-class WiderRows:
+class TrainingRows:
     """Rows of a training beside those of one step: what its units are judged by.
 
     Attributes
@@ -140,7 +148,7 @@ class WiderRows:
 
 
 @dataclasses.dataclass(frozen=True)
-class Target:
+class TargetColumn:
     """The column of a table that is predicted.
 
     Attributes
@@ -184,16 +192,16 @@ class Subject:
         What trained the network, and in which type.
     engine_grad : array of shape (p,), or None
         The gradient that engine computes here, in float64.
-    columns : tuple of Column
+    columns : tuple of InputColumn
         The table behind the inputs; empty if there is none.
     classes : tuple of str
         Class labels, empty for a regression.
-    target : Target or None
+    target : TargetColumn or None
         The table's column behind y.
     part_of : int or None
         Of how many rows these are some, as the mini-batch of a step is of the training's; None if
         they are all there are.
-    wider : WiderRows or None
+    wider : TrainingRows or None
         Where these are some: the others, too, so that no unit is called dead by a few rows.
     """
 
@@ -209,11 +217,11 @@ class Subject:
     engine: str | None = None
     dtype: str | None = None
     engine_grad: np.ndarray | None = None
-    columns: tuple[Column, ...] = ()
+    columns: tuple[InputColumn, ...] = ()
     classes: tuple[str, ...] = ()
-    target: Target | None = None
+    target: TargetColumn | None = None
     part_of: int | None = None
-    wider: WiderRows | None = None
+    training_rows: TrainingRows | None = None
 
     @classmethod
     def of_arrays(
@@ -259,7 +267,7 @@ class Subject:
         )
 
     @functools.cached_property
-    def passed(self) -> ForwardPass:
+    def forward(self) -> ForwardPass:
         """The forward pass, which the two backward passes share."""
         with np.errstate(all="ignore"):
             return forward_pass(
@@ -270,7 +278,7 @@ class Subject:
     def trace(self) -> Trace:
         """Every number of one forward and one backward pass; δ and dW carry w_i."""
         return traced(
-            self.net, self.theta, self.X, self.Y, self.w, masks=self.masks, passed=self.passed
+            self.net, self.theta, self.X, self.Y, self.w, masks=self.masks, passed=self.forward
         )
 
     @functools.cached_property
@@ -294,7 +302,7 @@ class Subject:
         return self.trace.cost + self.penalty[0]
 
     @functools.cached_property
-    def each(self) -> Gradients:
+    def per_sample(self) -> Gradients:
         """The loss and δ of every row with weight 1: its ``delta[l][i, j]`` is ∂C_i/∂z_j^l."""
         xp = numpy_namespace(np.float64)
         ones = np.ones(len(self.X))
@@ -307,6 +315,6 @@ class Subject:
                 self.Y,
                 ones,
                 self.masks,
-                passed=self.passed,
+                passed=self.forward,
                 only_delta=True,
             )

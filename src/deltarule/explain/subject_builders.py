@@ -12,7 +12,7 @@ import numpy as np
 from deltarule.engines import Batch, EngineSettings, started_engine
 from deltarule.errors import InputError
 from deltarule.explain.subject import Names, StepTaken, Subject
-from deltarule.explain.subject_sources import Source, of_estimator, of_step, of_table
+from deltarule.explain.subject_sources import ModelSubject, of_estimator, of_step, of_table
 from deltarule.maths import Network
 from deltarule.optimizers import Rule
 from deltarule.training import Model
@@ -51,8 +51,8 @@ def subject_of(
     >>> subject_of(Network([1, 1]), [[1.0]], [[2.0]], theta=[1.0, 0.0]).trace.cost
     1.0
     """
-    asked = _Asked(rule, learning_rate, engine, names, number, slots, theta_after, settings)
-    what = _explained(what)
+    asked = _Options(rule, learning_rate, engine, names, number, slots, theta_after, settings)
+    what = _own_subject(what)
     if isinstance(what, Subject) or _is_replayed(what):
         rows = {"X": X, "Y": Y, "theta": theta, "sample_weight": sample_weight, "masks": masks}
         given = [name for name, value in rows.items() if value is not None]
@@ -98,7 +98,7 @@ def subject_of(
     )
 
 
-def _explained(what: Any) -> Any:
+def _own_subject(what: Any) -> Any:
     """The subject of an explanation or a lens; anything else as it is."""
     own = getattr(what, "subject", None)
     return own if isinstance(own, Subject) else what
@@ -109,7 +109,7 @@ def _is_replayed(what: Any) -> bool:
     return all(hasattr(what, name) for name in ("batch", "before", "after", "gradient"))
 
 
-def _completed(source: Source, asked: _Asked) -> Subject:
+def _completed(source: ModelSubject, asked: _Options) -> Subject:
     """The subject of a model with what was asked for besides."""
     subject = source.subject
     if asked.names is not None:
@@ -118,7 +118,7 @@ def _completed(source: Source, asked: _Asked) -> Subject:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Asked:
+class _Options:
     """What the caller said besides the model and the rows."""
 
     rule: Any
@@ -155,7 +155,7 @@ class _Asked:
                 settings=dataclasses.replace(default.settings, **self.settings),
                 number=default.number if self.number is None else number,
                 theta_after=theta_after,
-                first_from_here=default.first_from_here and self.number is None,
+                hypothetical=default.hypothetical and self.number is None,
             )
             if self.learning_rate is not None:
                 step = dataclasses.replace(step, learning_rate=_checked_rate(self.learning_rate))
@@ -174,7 +174,7 @@ class _Asked:
         slots = _checked_slots(rule, self.slots or {}, subject.net)
         # Steps of a network that is asked about alone are counted from where the caller begins.
         fresh = self.number is None and default is not None
-        return StepTaken(settings, rate, number, slots, theta_after, first_from_here=fresh)
+        return StepTaken(settings, rate, number, slots, theta_after, hypothetical=fresh)
 
     def added_to(self, subject: Subject) -> Subject:
         """A subject that is complete, with what was asked for besides; itself if nothing was."""

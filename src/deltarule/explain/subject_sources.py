@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.explain.columns import EncodedColumn, encoded_columns, encoded_target
-from deltarule.explain.subject import Names, StepTaken, Subject, WiderRows, slots_of
+from deltarule.explain.subject import Names, StepTaken, Subject, TrainingRows, slots_of
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, Rule
 from deltarule.tables import Table, TypedColumns, apply_schema
@@ -18,10 +18,10 @@ from deltarule.tables import Table, TypedColumns, apply_schema
 if TYPE_CHECKING:
     from deltarule.tabular import TableModel
 
-__all__ = ["Source", "of_estimator", "of_step", "of_table"]
+__all__ = ["ModelSubject", "of_estimator", "of_step", "of_table"]
 
 
-class Source(NamedTuple):
+class ModelSubject(NamedTuple):
     """A subject, and what else is known of where it comes from.
 
     Attributes
@@ -42,7 +42,7 @@ class Source(NamedTuple):
     engine: str | None
 
 
-def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
+def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> ModelSubject:
     """An MLPClassifier or MLPRegressor, fitted, at its coefficients of now."""
     from deltarule.estimators.sklearn_rules import rule_record
 
@@ -73,10 +73,10 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
             total_weight=float(subject.s.sum()),
             clip_norm=model.clip_norm,
         )
-        step = StepTaken(settings, float(model.learning_rate_init), first_from_here=True)
+        step = StepTaken(settings, float(model.learning_rate_init), hypothetical=True)
         step = _going_on(step, model, rule, theta)
     engine = model.engine if isinstance(model.engine, str) else None
-    return Source(subject, net, theta, step, engine)
+    return ModelSubject(subject, net, theta, step, engine)
 
 
 def _going_on(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> StepTaken:
@@ -88,7 +88,7 @@ def _going_on(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> Ste
     if not same or set(slots) != {slot.name for slot in rule.slots}:
         return step
     number = int(state["t"]) + 1
-    return dataclasses.replace(step, number=number, slots=slots, first_from_here=False)
+    return dataclasses.replace(step, number=number, slots=slots, hypothetical=False)
 
 
 def _output_names(
@@ -101,7 +101,7 @@ def _output_names(
     return plain
 
 
-def of_table(model: TableModel, table: Any, sample_weight: Any) -> Source:
+def of_table(model: TableModel, table: Any, sample_weight: Any) -> ModelSubject:
     """A table model on the rows of a table with known targets."""
     typed = _typed(model, table)
     given = typed.weights if sample_weight is None else sample_weight
@@ -133,9 +133,9 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> Source:
             clip_norm=settings.get("clip_norm"),
         )
         rate = float(settings.get("learning_rate", 0.0))
-        step = StepTaken(taken, rate, first_from_here=True)
+        step = StepTaken(taken, rate, hypothetical=True)
     engine = settings.get("engine")
-    return Source(subject, net, theta, step, engine if isinstance(engine, str) else None)
+    return ModelSubject(subject, net, theta, step, engine if isinstance(engine, str) else None)
 
 
 def _typed(model: TableModel, table: Any) -> TypedColumns:
@@ -203,11 +203,11 @@ def of_step(step: Any) -> Subject:
         classes=classes,
         target=target,
         part_of=part_of,
-        wider=wider,
+        training_rows=wider,
     )
 
 
-def _training_of(step: Any, n_rows: int) -> tuple[int | None, WiderRows | None]:
+def _training_of(step: Any, n_rows: int) -> tuple[int | None, TrainingRows | None]:
     """How many rows there are beside those of a step, and these rows; nothing if it took all."""
     recording, rows = getattr(step, "recording", None), getattr(step, "training_rows", None)
     if recording is None or recording.n_training_rows <= n_rows:
@@ -215,4 +215,4 @@ def _training_of(step: Any, n_rows: int) -> tuple[int | None, WiderRows | None]:
     if rows is None:
         return recording.n_training_rows, None
     X, Y, w = (np.asarray(part, dtype=np.float64) for part in (rows.X, rows.Y, rows.w))
-    return recording.n_training_rows, WiderRows(X, Y, w)
+    return recording.n_training_rows, TrainingRows(X, Y, w)

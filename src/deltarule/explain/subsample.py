@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["spread"]
+__all__ = ["evenly_spaced"]
 
 
-def spread(count: int, most: int) -> np.ndarray:
+def evenly_spaced(count: int, most: int) -> np.ndarray:
     """The numbers of at most ``most`` of ``count`` things, evenly from the first to the last.
 
     Examples
     --------
-    >>> spread(3, 5), spread(10, 4), spread(10, 1)
+    >>> evenly_spaced(3, 5), evenly_spaced(10, 4), evenly_spaced(10, 1)
     (array([0, 1, 2]), array([0, 3, 6, 9]), array([0]))
     """
     if count <= most:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from deltarule.maths import Network
 from deltarule.maths.printing.boxes import Box, Partial, Scripted, Symbol, Terms
 
-__all__ = ["Mark", "Symbols", "dotted", "partial", "plain"]
+__all__ = ["Mark", "Symbols", "partial", "plain", "product_mark"]
 
 _DELTA = Symbol(r"\delta", "δ")
 
@@ -48,12 +48,12 @@ def partial(of: Mark, by: Mark) -> Mark:
     return Mark(Partial(of.box, by.box), f"d{of.key}/d{by.key}")
 
 
-def dotted(*marks: Mark) -> Mark:
+def product_mark(*marks: Mark) -> Mark:
     """A product of symbols, with a dot between them.
 
     Examples
     --------
-    >>> dotted(plain("w"), plain("a")).key
+    >>> product_mark(plain("w"), plain("a")).key
     'w * a'
     """
     if len(marks) == 1:

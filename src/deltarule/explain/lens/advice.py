@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deltarule.explain.lens.measures import FLAT, MOSTLY, LayerMeasures, Measured, largest_slope
+from deltarule.explain.lens.measures import FLAT, MOSTLY, LayerMeasures, Measurements, largest_slope
 from deltarule.explain.number_format import short
 from deltarule.explain.subject import Subject
 from deltarule.maths import INITIALIZERS, Activation
@@ -82,16 +82,16 @@ def enough(rows: int, of: int) -> bool:
 
 
 def advise(
-    subject: Subject, measured: Measured, judged: Measured, rows: int, of: int
+    subject: Subject, measured: Measurements, judged: Measurements, rows: int, of: int
 ) -> tuple[Advice, ...]:
     """What the numbers of one θ ask for; nothing if they are as they should be.
 
     Parameters
     ----------
     subject : Subject
-    measured : Measured
+    measured : Measurements
         Of its rows.
-    judged : Measured
+    judged : Measurements
         Of the rows of the training, where the subject's are a mini-batch of them; else the same.
     rows, of : int
         How many rows ``judged`` is of, and of how many. Where they are a few of many, they give

@@ -12,12 +12,19 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.explain.attributions import Attributions, attributions_of
 from deltarule.explain.lens.advice import THRESHOLDS, Advice, advise, enough
-from deltarule.explain.lens.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, series
+from deltarule.explain.lens.measures import (
+    FLAT,
+    MOSTLY,
+    LayerMeasures,
+    Measurements,
+    measure,
+    series,
+)
 from deltarule.explain.lens.rows import (
     OVER_ROWS,
-    judged_by,
-    measured_over,
-    wider_subject,
+    measure_steps,
+    training_subject,
+    with_node_states,
     with_update,
 )
 from deltarule.explain.lens.views import MEASURES, lens_html, lens_text
@@ -25,7 +32,7 @@ from deltarule.explain.number_format import json_number
 from deltarule.explain.step_update import step_update
 from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 from deltarule.optimizers import Rule
 
 __all__ = ["GradientLens", "HardRow", "lens"]
@@ -65,13 +72,13 @@ class GradientLens:
     ----------
     subject : Subject
         The network, θ and the rows.
-    measured : Measured
+    measured : Measurements
         The numbers at θ.
     advice : tuple of Advice
         What is marked, with the reason and what to do; the serious first. Empty if all is well.
     steps : tuple of int
         The recorded steps that were measured too; empty without a recording.
-    over : tuple of Measured
+    over : tuple of Measurements
         The numbers at each of these steps: of the rows by which units are judged, where there are
         others than the subject's, else of the subject's.
     judged_rows, judged_of : int
@@ -82,16 +89,16 @@ class GradientLens:
     """
 
     subject: Subject
-    measured: Measured
+    measured: Measurements
     advice: tuple[Advice, ...]
     steps: tuple[int, ...] = ()
-    over: tuple[Measured, ...] = ()
+    over: tuple[Measurements, ...] = ()
     judged_rows: int = 0
     judged_of: int = 0
     over_rows: int = 0
 
     @property
-    def judges(self) -> bool:
+    def enough_rows(self) -> bool:
         """Whether its rows are enough to call a unit dead or saturated."""
         return enough(self.judged_rows, self.judged_of)
 
@@ -171,7 +178,7 @@ class GradientLens:
         Of more than 128 rows, 128 that are evenly spread. See :func:`deltarule.explain.attribute`
         for other rows, outputs, baselines and methods.
         """
-        rows = spread(len(self.subject.X), _ATTRIBUTED)
+        rows = evenly_spaced(len(self.subject.X), _ATTRIBUTED)
         return attributions_of(self.subject, rows=rows, tolerance=_ATTRIBUTED_TOLERANCE)
 
     def text(self) -> str:
@@ -205,8 +212,8 @@ class GradientLens:
             }
             for each, dead, saturated in zip(
                 self.layers,
-                self.measured.dead_units,
-                self.measured.saturated_units,
+                self.measured.dead_nodes,
+                self.measured.saturated_nodes,
                 strict=True,
             )
         ]
@@ -215,7 +222,7 @@ class GradientLens:
             "rows": len(self.subject.X),
             "cost": json_number(self.measured.cost),
             "input_rms": json_number(self.measured.input_rms),
-            "judged": {"rows": self.judged_rows, "of": self.judged_of, "judges": self.judges},
+            "judged": {"rows": self.judged_rows, "of": self.judged_of, "judges": self.enough_rows},
             "step": None if self.subject.step is None else self.subject.step.number,
             "measures": [
                 {"name": name, "label": each.label, "words": each.words}
@@ -344,10 +351,10 @@ def lens(
     if not isinstance(most_steps, int) or most_steps < 2:
         raise InputError(f"most_steps is {most_steps!r}; expected a whole number ≥ 2")
     measured = measure(subject)
-    wider = wider_subject(subject)
+    wider = training_subject(subject)
     # Dropout is of the step alone; a unit is judged without.
     judged = measured if wider is None else measure(wider)
-    measured = judged_by(measured, judged)
+    measured = with_node_states(measured, judged)
     if subject.step is not None and np.isfinite(measured.grad).all():
         update = step_update(subject, measured.grad, measured.cost)
         measured = with_update(subject, measured, update)
@@ -359,8 +366,8 @@ def lens(
     found = GradientLens(subject, measured, advice, judged_rows=rows, judged_of=of)
     if recording is None:
         return found
-    base = subject if wider is None else wider_subject(subject, OVER_ROWS) or subject
-    steps, over = measured_over(base, recording, most_steps)
+    base = subject if wider is None else training_subject(subject, OVER_ROWS) or subject
+    steps, over = measure_steps(base, recording, most_steps)
     return dataclasses.replace(found, steps=steps, over=over, over_rows=len(base.X))
 
 

@@ -28,7 +28,7 @@ __all__ = [
     "FLAT",
     "MOSTLY",
     "LayerMeasures",
-    "Measured",
+    "Measurements",
     "largest_slope",
     "measure",
     "ratio",
@@ -106,7 +106,7 @@ class LayerMeasures:
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
+class Measurements:
     """What one pass over the rows found.
 
     Attributes
@@ -121,7 +121,7 @@ class Measured:
         ∂C/∂θ of the data term.
     loss, sample_norms : arrays of shape (N,)
         C_i and ‖∂C_i/∂θ‖, before w_i; also of rows that have weight 0.
-    dead_units, saturated_units : tuples of integer arrays
+    dead_nodes, saturated_nodes : tuples of integer arrays
         For l = 1 … L, the numbers of those units.
     """
 
@@ -131,8 +131,8 @@ class Measured:
     grad: np.ndarray
     loss: np.ndarray
     sample_norms: np.ndarray
-    dead_units: tuple[np.ndarray, ...]
-    saturated_units: tuple[np.ndarray, ...]
+    dead_nodes: tuple[np.ndarray, ...]
+    saturated_nodes: tuple[np.ndarray, ...]
 
 
 @functools.lru_cache(maxsize=64)
@@ -230,7 +230,7 @@ def _pieces(rows: np.ndarray, net: Network) -> Iterator[np.ndarray]:
         yield rows[start : start + size]
 
 
-def measure(subject: Subject) -> Measured:
+def measure(subject: Subject) -> Measurements:
     """Every number of the lens at the subject's θ, but for the update's, which needs the gradient.
 
     Parameters
@@ -262,15 +262,15 @@ def measure(subject: Subject) -> Measured:
         for layer, moving in enumerate(sums.moving)
         if layer
     )
-    return Measured(
+    return Measurements(
         layers=layers,
         input_rms=float(np.sqrt(sums.a2[0] / net.n_inputs)),
         cost=sums.cost,
         grad=sums.grad,
         loss=sums.loss,
         sample_norms=sums.norms,
-        dead_units=dead,
-        saturated_units=tuple(
+        dead_nodes=dead,
+        saturated_nodes=tuple(
             np.flatnonzero(_saturated(net, sums, layer)) for layer in range(1, net.n_layers + 1)
         ),
     )
@@ -373,6 +373,6 @@ def _signal_to_noise(mean2: float, square: float) -> float:
     return float((mean2 / spread) ** 0.5)
 
 
-def series(measured: Sequence[Measured], name: str) -> np.ndarray:
+def series(measured: Sequence[Measurements], name: str) -> np.ndarray:
     """One number over recorded steps: an array of shape (steps, L)."""
     return np.array([[getattr(each, name) for each in one.layers] for one in measured])

@@ -120,7 +120,7 @@ def _where(found: GradientLens) -> list[str]:
     """What the numbers were taken from."""
     lines = [f"RMS of the inputs: {short(found.measured.input_rms)}"]
     n, of, here = found.judged_rows, found.judged_of, int((found.subject.w > 0).sum())
-    if not found.judges:
+    if not found.enough_rows:
         some = f"these {n} rows" if n == of else f"these {n} of {of} rows"
         lines.append(f"Dead and saturated are of {some} only: too few to judge a unit by")
     elif n != here or n != of:
@@ -130,7 +130,7 @@ def _where(found: GradientLens) -> list[str]:
     if step is not None:
         rule = step.settings.rule
         how = "as it was taken" if step.theta_after is not None else "computed here"
-        named = "A first step" if step.first_from_here else f"Step {step.number}"
+        named = "A first step" if step.hypothetical else f"Step {step.number}"
         lines.append(f"{named} of {rule} with η = {short(step.learning_rate)}, {how}")
     return lines
 

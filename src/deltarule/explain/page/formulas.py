@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deltarule.errors import InputError
-from deltarule.explain.rulebook import RecordedRule, record_rule
+from deltarule.explain.recorded_rules import RecordedRule, record_rule
 from deltarule.explain.subject import StepTaken
 from deltarule.maths import Network
 from deltarule.maths.penalties import PENALTIES

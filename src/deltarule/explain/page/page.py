@@ -17,7 +17,7 @@ from deltarule.explain.lens.gradient_lens import GradientLens
 from deltarule.explain.lens.gradient_lens import lens as look
 from deltarule.explain.page.formulas import formulas_script
 from deltarule.explain.page.payload import PageState, check_size, payload_of
-from deltarule.explain.progress import told
+from deltarule.explain.progress import progress_reporter
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
@@ -25,7 +25,7 @@ __all__ = [
     "TOOLS",
     "asset",
     "data_element",
-    "filled",
+    "fill_template",
     "page_html",
     "script_element",
     "script_text",
@@ -100,10 +100,10 @@ def page_html(payload: Mapping[str, Any], formulas: str) -> str:
         "<!--PAYLOAD-->": data_element("payload", payload),
         "<!--SCRIPTS-->": script_element(scripts),
     }
-    return filled(asset("page.html"), parts)
+    return fill_template(asset("page.html"), parts)
 
 
-def filled(template: str, parts: Mapping[str, str]) -> str:
+def fill_template(template: str, parts: Mapping[str, str]) -> str:
     """A template with a part in place of each marker.
 
     Raises
@@ -113,7 +113,7 @@ def filled(template: str, parts: Mapping[str, str]) -> str:
 
     Examples
     --------
-    >>> filled("<p>(A)</p>(B)", {"(A)": "one (B)", "(B)": "two"})
+    >>> fill_template("<p>(A)</p>(B)", {"(A)": "one (B)", "(B)": "two"})
     '<p>one (B)</p>two'
     """
     # Filled in one go: a marker that a name happens to contain is no marker.
@@ -203,7 +203,7 @@ def write_page(
     """
     subject = explained if isinstance(explained, Subject) else explained.subject
     check_size(subject)
-    with told(progress) as say:
+    with progress_reporter(progress) as say:
         text = _text(subject, lens, states, options, say)
     write_bytes(path, text.encode("utf-8"))
     return Path(path)

@@ -10,27 +10,27 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.fast_passes import means_at
+from deltarule.explain.fast_passes import iter_gradients
 from deltarule.explain.page.formulas import formulas_mathml
 from deltarule.explain.page.states import (
     PageState,
+    as_float32,
     kept_states,
     mean_of,
     mean_row,
     own_state,
     packed,
-    single,
     state_of,
     states_of,
 )
 from deltarule.explain.subject import Subject
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 from deltarule.maths import Network
 from deltarule.maths.backprop import traced
 from deltarule.maths.parameter_layout import runs_of
 from deltarule.maths.printing import record_loss
 
-__all__ = ["MOST_ROWS", "PageState", "check_size", "describe", "packed", "payload_of"]
+__all__ = ["MOST_ROWS", "PageState", "check_size", "describe_network", "packed", "payload_of"]
 
 FORMAT = 1
 MOST_ROWS = 256
@@ -106,7 +106,7 @@ def payload_of(
     payload: dict[str, Any] = {
         "format": FORMAT,
         "title": title or f"{'-'.join(map(str, net.widths))} network",
-        "net": describe(net),
+        "net": describe_network(net),
         "mathml": formulas_mathml(net, subject.step, subject.objective),
         "names": {
             "inputs": list(subject.names.inputs),
@@ -155,7 +155,7 @@ def payload_of(
     others = [i for i in kept if i != own]
     found = {i: state_of(given[i]) for i in others}
     if not whole:
-        means = means_at(subject, [given[i].theta for i in others])
+        means = iter_gradients(subject, [given[i].theta for i in others])
         for i, (cost, grad) in zip(others, means, strict=True):
             found[i]["mean"] = mean_of(cost, grad if i in with_gradient else None)
     payload["states"] = [payload["states"][0] if i == own else found[i] for i in kept]
@@ -176,7 +176,7 @@ def check_size(subject: Subject) -> None:
     >>> check_size(Subject.of_arrays(Network([1, 1]), [1.0, 0.0], [[1.0]], [[2.0]]))
     """
     p = subject.net.n_parameters
-    size = p * (8 if single(np.asarray(subject.theta)) is None else 4) * 4 // 3
+    size = p * (8 if as_float32(np.asarray(subject.theta)) is None else 4) * 4 // 3
     if size > MOST_BYTES:
         raise InputError(
             f"the network has {p:,} parameters, which are {size / 1e6:,.0f} MB in a page; expected "
@@ -186,7 +186,7 @@ def check_size(subject: Subject) -> None:
         )
 
 
-def describe(net: Network) -> dict[str, Any]:
+def describe_network(net: Network) -> dict[str, Any]:
     """What the page's driver is told of a network."""
     loss = net.loss.bind(np, net.output_activation)
     return {
@@ -229,7 +229,7 @@ def _chosen_rows(subject: Subject, wanted: int | None, hardest: Sequence[int]) -
     named = [] if wanted is None else [wanted]
     named = list(dict.fromkeys([*named, *hardest]))[:most]
     others = np.setdiff1d(np.arange(n), named)
-    return sorted([*named, *others[spread(len(others), most - len(named))].tolist()])
+    return sorted([*named, *others[evenly_spaced(len(others), most - len(named))].tolist()])
 
 
 def _shares(w: np.ndarray, rows: list[int]) -> np.ndarray:
@@ -250,7 +250,7 @@ def _compared(grad: np.ndarray | None) -> dict[str, Any]:
         return {"grad": None, "at": None}
     if len(grad) <= MOST_COMPARED:
         return {"grad": packed(grad), "at": None}
-    at = spread(len(grad), COMPARED)
+    at = evenly_spaced(len(grad), COMPARED)
     return {"grad": packed(grad[at]), "at": at.tolist()}
 
 

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from deltarule.explain.subject import StepTaken, Subject
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 
 __all__ = [
     "PageState",
+    "as_float32",
     "kept_states",
     "mean_of",
     "mean_row",
     "own_state",
     "packed",
-    "single",
     "state_of",
     "states_of",
 ]
@@ -96,7 +96,7 @@ def packed(values: Any) -> dict[str, Any]:
     'f8'
     """
     array = np.asarray(values, dtype=np.float64)
-    short = single(array)
+    short = as_float32(array)
     raw = (array.astype("<f8") if short is None else short).tobytes()
     return {
         "dtype": "f8" if short is None else "f4",
@@ -105,7 +105,7 @@ def packed(values: Any) -> dict[str, Any]:
     }
 
 
-def single(array: Any) -> Any:
+def as_float32(array: Any) -> Any:
     """The array in float32 if that is exact, else None."""
     with np.errstate(over="ignore"):
         single = array.astype("<f4")
@@ -122,7 +122,7 @@ def states_of(subject: Subject, given: Sequence[PageState]) -> tuple[list[PageSt
     )
     if own is None:
         step = subject.step
-        number = None if step is None or step.first_from_here else step.number - 1
+        number = None if step is None or step.hypothetical else step.number - 1
         rate = None if step is None or number is None else step.learning_rate
         after = [i for i, s in enumerate(states) if number is not None and (s.step or 0) > number]
         own = after[0] if after else len(states)
@@ -150,7 +150,7 @@ def kept_states(
     if not with_gradient:
         most = budget // size
         most = max(1, min(most, _ENOUGH_STATES))
-    kept = [others[i] for i in spread(len(others), min(len(others), most))]
+    kept = [others[i] for i in evenly_spaced(len(others), min(len(others), most))]
     return sorted({own, *kept}), set(kept) if with_gradient else set()
 
 
@@ -172,7 +172,7 @@ def state_of(state: PageState) -> dict[str, Any]:
 def own_state(state: PageState, subject: Subject, rows: list[int]) -> dict[str, Any]:
     """The subject's own state, with the step that is taken from it."""
     masks, step = subject.masks, subject.step
-    if step is not None and not step.first_from_here and state.step in (None, step.number - 1):
+    if step is not None and not step.hypothetical and state.step in (None, step.number - 1):
         state = dataclasses.replace(state, learning_rate=step.learning_rate)
     update = None if step is None else _update(step, subject, rows)
     size = 0 if update is None else len(json.dumps(update))
@@ -213,7 +213,7 @@ def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any
     whole = len(rows) == len(subject.X)
     return {
         "rule": str(settings.rule),
-        "number": None if step.first_from_here else step.number,
+        "number": None if step.hypothetical else step.number,
         "l2": settings.l2,
         "l1": settings.l1,
         "total_weight": settings.total_weight,
