@@ -246,7 +246,7 @@ def test_a_rule_that_cannot_be_written_down_is_refused(call, message):
         ({"rule": "sgd", "learning_rate": np.nan}, "learning_rate is nan"),
         ({"rule": "nope", "learning_rate": 0.1}, "unknown rule 'nope'"),
         ({"learning_rate": 0.1, "number": 0}, "number is 0"),
-        ({"learning_rate": 0.1, "l3": 0.1}, "'l3' is nothing that explain knows"),
+        ({"learning_rate": 0.1, "l3": 0.1}, "explain has no option 'l3'"),
         ({"learning_rate": 0.1, "slots": {"v": [0.0]}}, "rule 'sgd' carries no 'v'"),
         ({"rule": "momentum", "learning_rate": 0.1, "slots": {"v": [0.0]}}, "'v' has shape"),
     ],

@@ -1,7 +1,7 @@
-"""Passes over many rows, by the fastest engine that is there, in float64.
+"""Passes over many rows in float64, by the fastest engine that is installed.
 
-What is explained is computed by the reference mathematics, which keeps every number. Where only
-means or slopes of many rows are wanted, an engine gives them without the others.
+The reference mathematics keeps every intermediate number, which derivations need. Where only means
+or input gradients of many rows are needed, an engine computes them faster.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from deltarule.maths import Network
 
 __all__ = ["fast_engine", "iter_gradients"]
 
-# Multiply-adds from which on the compiled engine is worth what it takes to prepare it.
+# From this many multiply-adds on, the compiled engine saves more time than its preparation takes.
 _WORTH_COMPILING = 1e9
 
 
 def fast_engine(net: Network, theta: np.ndarray, work: float) -> Engine:
-    """An engine for so many multiply-adds; what cannot be compiled the reference engine takes.
+    """Return a loaded engine for work of so many multiply-adds.
+
+    It is the reference engine where the work is small or the network cannot be compiled.
 
     Examples
     --------
@@ -42,7 +44,7 @@ def fast_engine(net: Network, theta: np.ndarray, work: float) -> Engine:
 def iter_gradients(
     subject: Subject, thetas: Iterable[np.ndarray]
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """C = Σ_i w_i C_i and ∂C/∂θ over all rows of a subject, at other parameters, without dropout.
+    """Yield C = Σ_i w_i C_i and ∂C/∂θ, shape (p,), over a subject's rows, at each θ.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Some of many: which of them are looked at, where all would be too many."""
+"""Evenly spaced indices, for a part of many rows, steps or points."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["evenly_spaced"]
 
 
 def evenly_spaced(count: int, most: int) -> np.ndarray:
-    """The numbers of at most ``most`` of ``count`` things, evenly from the first to the last.
+    """At most ``most`` of the indices 0 … count − 1, evenly spaced from the first to the last.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which rows a lens is taken over: a step's, those of its training, and at recorded steps."""
+"""The rows that a lens is measured on: those of a step, of its training, or at recorded steps."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from deltarule.explain.subsample import evenly_spaced
 __all__ = ["OVER_ROWS", "measure_steps", "training_subject", "with_node_states", "with_update"]
 
 OVER_ROWS = 2048
-"""On so many rows recorded steps are measured, of a training that a step is of."""
+"""The most training rows on which recorded steps are measured, for the lens of a step."""
 
 
 def training_subject(subject: Subject, most: int | None = None) -> Subject | None:
-    """The rows of the training at the same θ, where the subject's are some of them."""
+    """Return the subject of the training rows at the same θ, or None if they are not known."""
     rows = subject.training_rows
     if rows is None or not rows.w.sum() > 0:
         return None
@@ -41,7 +41,7 @@ def training_subject(subject: Subject, most: int | None = None) -> Subject | Non
 
 
 def with_node_states(measured: Measurements, judged: Measurements) -> Measurements:
-    """The numbers of some rows, with what is said of units taken from the rows that judge them."""
+    """Return measurements with the dead and saturated nodes of others, on the training rows."""
     if judged is measured:
         return measured
     layers = tuple(
@@ -59,7 +59,7 @@ def with_node_states(measured: Measurements, judged: Measurements) -> Measuremen
 def with_update(
     subject: Subject, measured: Measurements, update: np.ndarray | None
 ) -> Measurements:
-    """The same numbers with the ratio of the update, which needs the gradient first."""
+    """Return the measurements with ``update_ratio`` of a change of θ, shape (p,)."""
     if update is None:
         return measured
     W, _ = subject.net.unpack(subject.theta)
@@ -75,11 +75,11 @@ def with_update(
 def measure_steps(
     subject: Subject, recording: Any, most: int
 ) -> tuple[tuple[int, ...], tuple[Measurements, ...]]:
-    """The numbers at recorded steps. Two steps that follow each other tell the update between."""
+    """Measure recorded steps; where two are consecutive, their difference is the update."""
     states = _states(subject, recording)
     recorded = sorted(states)
     steps = [recorded[place] for place in evenly_spaced(len(recorded), most)]
-    # The step of an older θ is not that of now: only what was recorded tells of it.
+    # The subject's step does not belong to an older θ.
     plain = dataclasses.replace(subject, step=None, masks=None)
     found = []
     for step in steps:
