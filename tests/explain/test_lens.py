@@ -259,7 +259,7 @@ def test_planted_dead_units_are_found_by_number():
     assert found.measured.dead_nodes[0].tolist() == [2, 7, 8]
     assert found.marks(1) == ("dead",)
     (advice,) = found.advice
-    assert "3 of the 10 units of layer 1" in advice.seen
+    assert "3 of the 10 nodes of layer 1" in advice.seen
     assert f"all {N} rows" in advice.seen
     assert "relu" in advice.why
 
@@ -661,7 +661,7 @@ def test_what_has_no_network_is_refused():
         lens(Model(net, moved(net)), X, targets(net), theta=moved(net))
     with pytest.raises(InputError, match=r"a Subject has rows.* leave X out"):
         lens(Subject.of_arrays(net, moved(net), X, targets(net)), X)
-    with pytest.raises(InputError, match="no number is called 'size'"):
+    with pytest.raises(InputError, match="no measure is called 'size'"):
         lens(net, X, targets(net), theta=moved(net)).values("size")
 
 

@@ -83,7 +83,7 @@ def test_planted_dead_units_are_still_called_dead(run):
     step.net.unpack(theta)[1][1][:12] = -40.0
     found = lens(dataclasses.replace(step, before={**step.before, "theta": theta}))
     (advice,) = (each for each in found.advice if each.kind == "dead")
-    assert f"12 of the 24 units of layer 1 are dead: g′(z) is 0 in all {N} rows" in advice.seen
+    assert f"12 of the 24 nodes of layer 1 are dead: g′(z) is 0 in all {N} rows" in advice.seen
 
 
 def test_many_rows_of_more_are_named_with_their_number():

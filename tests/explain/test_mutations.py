@@ -109,8 +109,8 @@ def test_a_forgotten_w_is_seen(monkeypatch):
 def test_a_slope_of_the_wrong_node_is_seen(monkeypatch):
     slope = forward_derivations.ForwardDerivations.slope
 
-    def shifted(self, layer, j, sample, mark):
-        return slope(self, layer, (j + 1) % self.net.widths[layer], sample, mark)
+    def shifted(self, layer, j, sample):
+        return slope(self, layer, (j + 1) % self.net.widths[layer], sample)
 
     monkeypatch.setattr(forward_derivations.ForwardDerivations, "slope", shifted)
     assert found()

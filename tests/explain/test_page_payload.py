@@ -134,7 +134,9 @@ def test_a_first_sample_that_is_none_is_refused():
 
 
 def test_what_is_no_json_is_left_out_or_spelled():
-    column = InputColumn("when", "date", (0,), (np.datetime64("2020-01-01"), None, 1.5, np.nan, "x"))
+    column = InputColumn(
+        "when", "date", (0,), (np.datetime64("2020-01-01"), None, 1.5, np.nan, "x")
+    )
     history = [{"epoch": 1, "loss": np.float64(np.inf)}]
     subject = subject_of([3, 4, 2], 5, columns=(column,))
     payload = payload_of(subject, history=history)

@@ -193,5 +193,5 @@ def _cut_at(cut: np.ndarray, own: np.ndarray, times: np.ndarray, z: np.ndarray) 
     inside = (t > times[piece, 0] + margin[piece]) & (t < times[piece, -1] - margin[piece])
     inside &= np.isnan(cut[own[piece]])
     piece, t = piece[inside], t[inside]
-    order = np.argsort(-np.abs(t - middle[piece]), kind="stable")
+    order = np.argsort(-np.abs(t - middle[piece]), kind="stable")  # the nearest comes last
     cut[own[piece[order]]] = t[order]

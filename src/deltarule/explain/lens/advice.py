@@ -1,8 +1,8 @@
-"""What the lens marks, from which threshold on, and what it advises.
+"""The thresholds of the lens, and the advice where a measurement is beyond one.
 
-Every piece of advice says what was seen, why it is so, and what to do. The cause of a fading or
-growing δ is looked for in the numbers themselves: δ^l = (δ^{l+1} W^{l+1}) ⊙ g^l′(z^l) has two
-factors, and the slopes' part is measured.
+Each piece of advice says what was measured, why it is so, and what to do. The cause of a vanishing
+or exploding δ is found from δ^l = (δ^{l+1} W^{l+1}) ⊙ g^l′(z^l): the RMS of the slopes is measured,
+and the rest is due to the weights.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ THRESHOLDS: dict[str, float] = {
     "few_rows": 16.0,
     "many_rows": 1000.0,
 }
-"""From where on something is marked.
+"""The limits beyond which a layer is marked.
 
-``vanishing`` and ``exploding`` are limits of ‖δ^l‖/‖δ^L‖: with weights drawn as they should be that
-ratio is near 1 at any width and depth. ``dead`` and ``saturated`` are shares of a layer's units;
-from ``many_dead`` on it is serious, and fewer rows than ``few_rows`` say nothing of either; nor
-do fewer than ``many_rows`` where they are some of more, such as a mini-batch. The steps are limits
-of ‖ΔW^l‖/‖W^l‖, which is about 1/1000 in most trainings that go well.
+``vanishing`` and ``exploding`` are limits of ‖δ^l‖/‖δ^L‖, which is near 1 at any width and depth
+with suitable initial weights. ``dead`` and ``saturated`` are shares of a layer's nodes; dead nodes
+are serious from the share ``many_dead`` on. Nodes are judged on at least ``few_rows`` rows, and on
+``many_rows`` where these are a part of more, such as a mini-batch. The step limits are those of
+‖ΔW^l‖/‖W^l‖, which is about 1/1000 in most successful training.
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Advice:
-    """Something the lens saw, with its reason and what can be done.
+    """A finding of the lens, with its reason and what can be done.
 
     Attributes
     ----------
@@ -53,9 +53,9 @@ class Advice:
     layers : tuple of int
         The layers that are marked.
     serious : bool
-        False for what may well be as it should.
+        False if it may well be harmless.
     seen, why, what : str
-        One or two sentences each: what was seen, why it is so, what to do.
+        One or two sentences each: the finding, its reason, and what to do.
     """
 
     kind: str
@@ -66,12 +66,12 @@ class Advice:
     what: str
 
     def text(self) -> str:
-        """The three parts as one paragraph."""
+        """The finding, its reason and the remedy as one paragraph."""
         return f"{self.kind.capitalize()}: {self.seen} {self.why} {self.what}"
 
 
 def enough(rows: int, of: int) -> bool:
-    """Whether so many rows, of so many, are enough to call a unit dead or saturated.
+    """Whether ``rows`` rows, a part of ``of``, are enough to call a node dead or saturated.
 
     Examples
     --------
@@ -84,18 +84,11 @@ def enough(rows: int, of: int) -> bool:
 def advise(
     subject: Subject, measured: Measurements, judged: Measurements, rows: int, of: int
 ) -> tuple[Advice, ...]:
-    """What the numbers of one θ ask for; nothing if they are as they should be.
+    """Return the advice that the measurements give, the serious first.
 
-    Parameters
-    ----------
-    subject : Subject
-    measured : Measurements
-        Of its rows.
-    judged : Measurements
-        Of the rows of the training, where the subject's are a mini-batch of them; else the same.
-    rows, of : int
-        How many rows ``judged`` is of, and of how many. Where they are a few of many, they give
-        no advice on the network, and the step alone is looked at.
+    ``measured`` is of the subject's rows; ``judged`` of the training rows where the subject's are a
+    mini-batch, else the same. ``judged`` is of ``rows`` rows, a part of ``of``; where they are too
+    few to judge the network, advice is given on the step alone.
     """
     layers = judged.layers
     broken = _not_finite(measured.layers) or _not_finite(layers)
@@ -131,7 +124,7 @@ def _listed(layers: Sequence[LayerMeasures]) -> str:
 
 
 def _all_marked(layers: Sequence[LayerMeasures]) -> str:
-    """The end of a sentence about the worst of the layers."""
+    """The end of a sentence about the worst layer, which names all marked ones if several."""
     return f"; {_listed(layers)} are marked." if len(layers) > 1 else "."
 
 
@@ -176,11 +169,11 @@ def _no_gradient(layers: Sequence[LayerMeasures]) -> list[Advice]:
 def _where_lost(
     layers: Sequence[LayerMeasures], bad: Sequence[LayerMeasures]
 ) -> tuple[float, float]:
-    """The mean factor over the way back to the worst layer: of the slopes, and of the weights."""
+    """The geometric mean factors of δ back to the first of ``bad``: of slopes, and of weights."""
     first = min(each.layer for each in bad)
-    way = [each for each in layers if first <= each.layer < len(layers)]
-    factors = np.array([each.delta_factor for each in way])
-    slopes = np.array([each.slope_rms for each in way])
+    passed = [each for each in layers if first <= each.layer < len(layers)]
+    factors = np.array([each.delta_factor for each in passed])
+    slopes = np.array([each.slope_rms for each in passed])
     factors, slopes = factors[factors > 0], slopes[slopes > 0]
     if not len(factors) or not len(slopes):
         return 0.0, 0.0
@@ -189,7 +182,7 @@ def _where_lost(
 
 
 def _activation(subject: Subject, layers: Sequence[LayerMeasures]) -> tuple[str, Activation]:
-    """The activation that most of these layers have."""
+    """The name and the record of the activation that most of these layers have."""
     records = [subject.net.activations[each.layer] for each in layers]
     names = [record.name for record in records if record is not None]
     name = max(names, key=names.count)
@@ -198,7 +191,7 @@ def _activation(subject: Subject, layers: Sequence[LayerMeasures]) -> tuple[str,
 
 
 def _drawn(subject: Subject, layer: LayerMeasures) -> tuple[str, float]:
-    """The initializer that Network.initial takes for a layer, and the RMS of what it draws."""
+    """The initializer of Network.initial for a layer, and the RMS of the weights it draws."""
     record = subject.net.activations[layer.layer]
     assert record is not None
     scheme = auto_initializer(record)
@@ -215,8 +208,8 @@ def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> 
     if worst.delta_ratio == 0:
         seen = f"No δ at all arrives in {_listed([e for e in bad if e.delta_ratio == 0])}."
         if rows < THRESHOLDS["few_rows"]:
-            return []  # other rows may well wake these units
-        why = "Every unit between there and the output has slope 0 in every row."
+            return []  # in other rows these nodes may have a slope
+        why = "Every node between there and the output has slope 0 in every row."
         what = (
             "Start from other weights (a smaller learning rate keeps them alive), or choose an "
             "activation whose slope is nowhere 0, such as leaky_relu, elu or gelu."
@@ -240,7 +233,7 @@ def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> 
                 "take fewer layers."
             )
         else:
-            why += f" The slope of {name} is {short(largest)} only where z is right for it."
+            why += f" The slope of {name} reaches {short(largest)} only for some z."
             what = (
                 "Bring z back to where the slope is large: standardise the inputs, draw smaller "
                 "weights, or choose another activation."
@@ -276,7 +269,7 @@ def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice
             _numbers(bad),
             True,
             f"‖δ‖ of {_listed(bad)} is more than 1000 times the output's: in layer {worst.layer} "
-            f"{short(worst.delta_ratio)} times, so that the first layers jump while the last move.",
+            f"{short(worst.delta_ratio)} times, so the first layers change far more than the last.",
             why,
             "Start from net.initial(seed), lower the learning rate, clip the gradient "
             "(clip_norm=1), or add a penalty (l2).",
@@ -290,17 +283,17 @@ def _dead(subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int)
         return []
     worst = max(bad, key=lambda each: each.dead)
     name, _ = _activation(subject, bad)
-    units = round(worst.dead * worst.nodes)
+    nodes = round(worst.dead * worst.nodes)
     return [
         Advice(
             "dead",
             _numbers(bad),
             worst.dead >= THRESHOLDS["many_dead"],
-            f"{units} of the {worst.nodes} units of layer {worst.layer} are dead: g′(z) is 0 in "
+            f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are dead: g′(z) is 0 in "
             + _all_rows(rows, of)
             + _all_marked(bad),
-            f"No gradient passes through them, so {name} never wakes them again from these rows. "
-            "A step that was too large, or a very negative bias, puts units there.",
+            f"No gradient passes through them, so with {name} they stay at 0 on these rows. "
+            "The cause is a step that was too large, or a very negative bias.",
             "Lower the learning rate or warm it up, start again from net.initial(seed), or choose "
             "leaky_relu, elu or gelu. If they do no harm, the layer can be narrower.",
         )
@@ -315,14 +308,14 @@ def _saturated(
         e
         for e in layers
         if e.saturated >= THRESHOLDS["saturated"]
-        # A fused loss takes δ from z: there a sure output is no obstacle.
+        # A fused loss computes δ from z, without the slope of the output.
         and not (e.layer == len(layers) and _fused(subject))
     ]
     if not bad:
         return []
     worst = max(bad, key=lambda each: each.saturated)
     name, record = _activation(subject, [worst])
-    units = round(worst.saturated * worst.nodes)
+    nodes = round(worst.saturated * worst.nodes)
     largest, _ = largest_slope(record)
     output = worst.layer == net.n_layers
     what = (
@@ -337,11 +330,11 @@ def _saturated(
             "saturated",
             _numbers(bad),
             True,
-            f"{units} of the {worst.nodes} units of layer {worst.layer} are saturated: in at least "
+            f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are saturated: in at least "
             f"{MOSTLY:.0%} of {_of_rows(rows, of)} |g′(z)| is below {FLAT:.0%} of "
             f"{short(largest)}, the largest slope of {name}" + _all_marked(bad),
-            f"z lies far out, where {name} is flat: RMS of w is {short(worst.weight_rms)}, and "
-            f"{net.widths[worst.layer - 1]} of them add up.",
+            f"|z| is large, where {name} is flat: z sums {net.widths[worst.layer - 1]} terms, and "
+            f"the RMS of w is {short(worst.weight_rms)}.",
             what,
         )
     ]
@@ -357,34 +350,32 @@ def _fused(subject: Subject) -> bool:
 
 
 def _steps(layers: Sequence[LayerMeasures]) -> list[Advice]:
-    found = []
     large = [e for e in layers if e.update_ratio > THRESHOLDS["large_step"]]
     small = [e for e in layers if e.update_ratio < THRESHOLDS["small_step"]]
-    if large:
-        worst = max(large, key=lambda each: each.update_ratio)
-        found.append(
-            Advice(
-                "large step",
-                _numbers(large),
-                worst.update_ratio > 1,
-                f"The step changes the weights of layer {worst.layer} by "
-                f"{short(worst.update_ratio)} of their norm" + _all_marked(large),
-                "About 1/1000 is usual; a gradient says what is downhill only nearby.",
-                "If the loss jumps, lower the learning rate or warm it up.",
-            )
+    found = []
+    for kind, bad, by, why, what in (
+        (
+            "large step",
+            sorted(large, key=lambda each: -each.update_ratio),
+            "by",
+            "About 1/1000 is usual; the gradient describes the loss only near the present weights.",
+            "If the loss jumps, lower the learning rate or warm it up.",
+        ),
+        (
+            "small step",
+            sorted(small, key=lambda each: each.update_ratio),
+            "by only",
+            "The gradient is small here: a minimum is near, or the learning rate is low.",
+            "If the loss could still fall, raise the learning rate, or take a rule such as adam.",
+        ),
+    ):
+        if not bad:
+            continue
+        worst, marked = bad[0], sorted(bad, key=lambda each: each.layer)
+        seen = (
+            f"The step changes the weights of layer {worst.layer} {by} "
+            f"{short(worst.update_ratio)} of their norm{_all_marked(marked)}"
         )
-    if small:
-        worst = min(small, key=lambda each: each.update_ratio)
-        found.append(
-            Advice(
-                "small step",
-                _numbers(small),
-                False,
-                f"The step changes the weights of layer {worst.layer} by only "
-                f"{short(worst.update_ratio)} of their norm" + _all_marked(small),
-                "The gradient is small here: a minimum is near, or the learning rate is low.",
-                "If the loss could still fall, raise the learning rate, or take a rule that "
-                "scales each gradient by its own size, such as adam.",
-            )
-        )
+        serious = kind == "large step" and worst.update_ratio > 1
+        found.append(Advice(kind, _numbers(marked), serious, seen, why, what))
     return found

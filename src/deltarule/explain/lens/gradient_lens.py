@@ -312,8 +312,8 @@ def lens(
     Notes
     -----
     The norm of ∂C_i/∂W^l, an outer product, is the product of the norms of δ_i^l and a_i^{l−1}, so
-    no gradient of a single row is stored. The SNR is that of Shwartz-Ziv and Tishby (2017); 1/SNR² is the simple noise scale of
-    McCandlish, Kaplan, Amodei and others (2018).
+    no gradient of a single row is stored. The SNR is that of Shwartz-Ziv and Tishby (2017); 1/SNR²
+    is the simple noise scale of McCandlish, Kaplan, Amodei and others (2018).
 
     Examples
     --------
@@ -371,7 +371,5 @@ def lens(
 
 def _known(name: str) -> str:
     if name not in MEASURES:
-        raise InputError(
-            f"no measurement is called {name!r}; expected one of {', '.join(MEASURES)}"
-        )
+        raise InputError(f"no measure is called {name!r}; expected one of {', '.join(MEASURES)}")
     return name
