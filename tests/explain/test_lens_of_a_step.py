@@ -7,8 +7,7 @@ import pytest
 from tests.browser import Watched, browser
 
 from deltarule import Network, lens, train
-from deltarule.explain import explain, fast_passes
-from deltarule.explain.attributions import attributions_of
+from deltarule.explain import attribute, explain, fast_passes
 from deltarule.explain.page import write_page
 from deltarule.explain.subject import Subject
 from deltarule.training import Recorder, replay
@@ -156,9 +155,9 @@ def test_the_compiled_engine_attributes_as_the_reference_does(
     X = 2 * rng.standard_normal((9, 6))
     y = rng.integers(0, 3, 9) if loss == "cross_entropy" else rng.integers(0, 2, (9, 3))
     subject = Subject.of_arrays(net, theta, X, y)
-    plain = attributions_of(subject, of=of)
+    plain = attribute(subject, of=of)
     monkeypatch.setattr(fast_passes, "_WORTH_COMPILING", 0)
-    fast = attributions_of(subject, of=of)
+    fast = attribute(subject, of=of)
     assert fast.of == plain.of
     assert fast.converged.all()
     np.testing.assert_allclose(fast.values, plain.values, rtol=1e-9, atol=1e-11)

@@ -8,8 +8,7 @@ import pytest
 from tests.browser import Watched, browser
 
 from deltarule import Network, forward, lens
-from deltarule.explain import Column, Subject
-from deltarule.explain.attributions import attributions_of
+from deltarule.explain import InputColumn, Subject, attribute
 from deltarule.explain.page import PageState, payload_of, write_page
 
 N = 40
@@ -25,10 +24,10 @@ def digits_subject():
     theta = net.initial(0) + 0.1 * rng.standard_normal(net.n_parameters)
     net.unpack(theta)[1][1][[2, 7, 9]] = -50
     columns = (
-        Column("size <cm>", "number", (0,), tuple(map(float, x[:, 0]))),
-        Column("colour", "category", (1, 2), ("red",) * N),
-        Column("age", "number", (3,), (1.0,) * N),
-        Column("town", "category", (4,), ("Ulm",) * N),
+        InputColumn("size <cm>", "number", (0,), tuple(map(float, x[:, 0]))),
+        InputColumn("colour", "category", (1, 2), ("red",) * N),
+        InputColumn("age", "number", (3,), (1.0,) * N),
+        InputColumn("town", "category", (4,), ("Ulm",) * N),
     )
     s = rng.uniform(0.5, 2, N)
     return Subject.of_arrays(net, theta, x, y, s, columns=columns, classes=("low", "mid", "high"))
@@ -187,7 +186,7 @@ def test_attributions_are_those_of_python_and_complete(tab, method, baseline, of
     tab.page.evaluate("DR.page.set({ sample: 3 })")
     settled(tab)
     values, error = shown_attributions(tab)
-    expected = attributions_of(SUBJECT, rows=3, of=of, method=method, baseline=baseline)
+    expected = attribute(SUBJECT, rows=3, of=of, method=method, baseline=baseline)
     for (name, _), value in zip(expected.columns, expected.by_column[0], strict=True):
         assert values[name] == pytest.approx(value, rel=2e-6, abs=2e-7)
     assert error == pytest.approx(expected.error[0], abs=1e-6)
@@ -203,7 +202,7 @@ def test_attributions_follow_sample_and_step(tab):
         tab.page.evaluate("([state, sample]) => DR.page.set({ state, sample })", [state, sample])
         settled(tab)
         there = dataclasses.replace(SUBJECT, theta=STATES[state][1])
-        expected = attributions_of(there, rows=sample)
+        expected = attribute(there, rows=sample)
         values, _ = shown_attributions(tab)
         for (name, _), value in zip(expected.columns, expected.by_column[0], strict=True):
             assert values[name] == pytest.approx(value, rel=2e-6, abs=2e-7)
@@ -255,7 +254,7 @@ def test_a_choice_in_the_middle_of_the_work_calls_it_off(tabs):
     _, error = shown_attributions(tab)
     assert "Row 8," in tab.page.locator("#lens [role=status]").inner_text()
     values, _ = shown_attributions(tab)
-    expected = attributions_of(subject, rows=8).values[0]
+    expected = attribute(subject, rows=8).values[0]
     largest = int(np.abs(expected).argmax())
     assert values[f"x_{largest}"] == pytest.approx(expected[largest], rel=1e-5)
     # Cut at its kinks the integral is exact to the last digits.

@@ -22,7 +22,7 @@ from deltarule.explain.page import (
     write_page,
 )
 from deltarule.explain.page.page import FONT, SCRIPTS, STYLES, TOOLS
-from deltarule.explain.subject import StepTaken, Subject
+from deltarule.explain.subject import InputColumn, StepTaken, Subject
 from deltarule.maths import Network, backprop
 
 ASSETS = ROOT / "src" / "deltarule" / "explain" / "page" / "assets"

@@ -131,9 +131,9 @@ def kept_states(
 ) -> tuple[list[int], set[int]]:
     """Return the indices of the states that fit, and of those with a mean gradient of all rows.
 
-    ``budget`` is in bytes. The states are evenly spaced and include the subject's own and the first;
-    a very large network has only its own. ``cut`` is true if the page has a part of the rows, and
-    so needs mean gradients.
+    ``budget`` is in bytes. The states are evenly spaced and include the subject's own and the
+    first; a very large network has only its own. ``cut`` is true if the page has a part of the
+    rows, and so needs mean gradients.
     """
     others = [i for i in range(len(states)) if i != own]
     if not others:
