@@ -22,7 +22,7 @@ from deltarule.explain.derivation import DEPTH, TERMS, check_limits
 from deltarule.explain.number_format import DIGITS
 from deltarule.explain.page import PageState
 from deltarule.explain.render.latex import document
-from deltarule.files import steady
+from deltarule.files import consistent_read
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import RecordedTable, TableModel
 from deltarule.tabular.replay import RowPlace
@@ -149,7 +149,7 @@ def _step_found(question: Question, show: Any) -> _Found:
         raise InputError(f"step is {step}; expected a step of the recorded training, from 1")
     show("reading the recording")
     folder = question.model
-    model, recording = steady(folder, lambda: (loaded(folder), load_recording(folder)))
+    model, recording = consistent_read(folder, lambda: (loaded(folder), load_recording(folder)))
     recording.place(step)
     show("reading the table")
     recorded = RecordedTable.of(
@@ -216,7 +216,7 @@ def _place_in_step(
 def _model_found(question: Question, show: Any) -> _Found:
     """The trained model on the rows of a table."""
     folder = question.model
-    model, recording = steady(
+    model, recording = consistent_read(
         folder,
         lambda: (
             loaded(folder),
