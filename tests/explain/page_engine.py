@@ -8,6 +8,7 @@ import numpy as np
 from deltarule.engines import Promises, ReferenceEngine
 from deltarule.explain.page import formulas_script, packed
 from deltarule.explain.page.page import asset
+from deltarule.explain.page.payload import describe_network
 
 DRIVER = ("data.js", "numbers.js", "driver.js")
 
