@@ -1,4 +1,4 @@
-"""Attributions: complete, exact where they can be, and refined until they are near enough."""
+"""Attributions are complete, exact between kinks, and refined until the error is small."""
 
 import json
 
@@ -43,7 +43,7 @@ CASES = {
 }
 
 
-# -- what they are -------------------------------------------------------------------------
+# -- values -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["integrated", "gradient"])
@@ -69,7 +69,7 @@ def test_integrated_gradients_are_complete(name, of, baseline):
     assert found.converged.all()
     scale = np.maximum(np.abs(found.values).sum(axis=1), np.abs(found.value - found.baseline_value))
     assert (np.abs(found.error) <= 1e-7 * scale + 1e-13).all()
-    # The values they should add to are those of the forward pass and of the loss.
+    # f(x) and f(x′) are those of the forward pass and of the loss.
     start = np.zeros(4) if baseline == "zeros" else X.mean(axis=0)
     both = np.r_[X, np.broadcast_to(start, X.shape)]
     if of == "loss":
@@ -177,7 +177,7 @@ def test_kinks_are_cut_at_exactly(layers):
     found = attribute(subject, tolerance=1e-12)
     assert found.converged.all()
     assert np.abs(found.error).max() < 1e-11
-    # A row's kinks, counted along its way.
+    # The number of kinks on the path of each row.
     t = np.linspace(0, 1, 20001)[:, None]
     for row, points in enumerate(found.points):
         Z = forward(net, subject.theta, t * X[row]).Z[1:-1]

@@ -1,4 +1,4 @@
-"""The article's network: every number that the mathematics gives for it, read from the trees."""
+"""The article's network: its derivations have the numbers of docs/mathematics."""
 
 import json
 from pathlib import Path

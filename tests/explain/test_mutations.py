@@ -1,4 +1,4 @@
-"""Faults planted in the builders, each of which the tests' own checks must see."""
+"""The tests' own checks find every fault that is planted in the builders of derivations."""
 
 import functools
 
@@ -21,7 +21,7 @@ PROBLEM = make_problem(NET, n_rows=3)
 
 
 def found():
-    """What the checks find in one derivation of each kind."""
+    """The faults that the checks find in one derivation of each kind."""
     e = explain(
         NET, PROBLEM.X, PROBLEM.Y, theta=PROBLEM.theta, sample_weight=[1.0, 2.0, 3.0],
         rule="momentum", learning_rate=0.5, l2=0.3, clip_norm=0.1,
@@ -35,7 +35,7 @@ def test_without_a_fault_nothing_is_found():
 
 
 def one_part_less(method):
-    """The builder with its last part dropped."""
+    """Make a builder drop the last part of its derivation."""
 
     @functools.wraps(method)
     def broken(*args, **options):
@@ -48,7 +48,7 @@ def one_part_less(method):
 
 
 def other_value(method):
-    """The builder with a value that is a little off."""
+    """Make a builder return a slightly wrong value."""
 
     @functools.wraps(method)
     def broken(*args, **options):
@@ -128,7 +128,7 @@ def test_weights_transposed_are_seen(monkeypatch):
 
 
 def test_a_remainder_by_subtraction_would_be_seen():
-    """A remainder that is the value minus what is shown hides a dropped term; ours does not."""
+    """A remainder computed as value minus shown terms would hide a dropped term."""
     values = np.array([1.0, -2.0, 3.0, 0.5, 0.25])
     node = Derivation(
         mean_derivations.plain("S"),

@@ -1,4 +1,4 @@
-"""The lens's section of the page: its numbers are Python's, and it goes with the store."""
+"""The lens section of the page: its numbers are Python's, and it follows the store."""
 
 import dataclasses
 import math
@@ -16,7 +16,7 @@ COLUMNS = ("weight_rms", "delta_ratio", "gradient_norm", "snr", "update_ratio", 
 
 
 def digits_subject():
-    """5-12-8-3 with planted dead units, unequal weights, and a table behind the inputs."""
+    """5-12-8-3 with planted dead nodes, unequal weights, and a table behind the inputs."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((N, 5))
     y = (x[:, 0] * x[:, 1] > 0).astype(int) + (x[:, 2] > 0.8)
@@ -73,7 +73,7 @@ def tab(tabs):
 
 
 def attributed(tab):
-    """What the page attributes to each column, its error, and the words around it."""
+    """The page's attribution of each column, its error, and the text around it."""
     tab.page.locator(".lens-attributions").first.scroll_into_view_if_needed()
     tab.page.locator("[data-attribute=error]").wait_for()
     return shown_attributions(tab)
@@ -89,7 +89,7 @@ def shown_attributions(tab):
 
 
 def settled(tab):
-    """After whatever the page does a moment later is done: it says at once that it is busy."""
+    """Wait until the page is no longer marked as busy."""
     tab.page.locator("[data-attribute=all][aria-busy]").wait_for(state="detached")
 
 
@@ -130,7 +130,7 @@ def test_what_is_marked_stands_with_reason_and_advice(tab):
             assert part in text
 
 
-def test_dead_units_lead_to_their_nodes(tab):
+def test_buttons_of_dead_nodes_select_them(tab):
     dead = FOUND.measured.dead_nodes[0].tolist()
     assert {2, 7, 9} <= set(dead)
     button = tab.page.get_by_role("button", name="Show dead unit 7 of layer 1")
@@ -232,14 +232,14 @@ def test_many_inputs_are_twelve_bars_and_the_others(tabs):
     a = forward(net, subject.theta, np.r_[subject.X[[0]], np.zeros((1, 30))]).output
     j = a[0].argmax()
     assert sum(values.values()) == pytest.approx(a[0, j] - a[1, j] + error, abs=1e-12)
-    # Two outputs and no classes: their names are those of the outputs.
+    # Without classes, f has the names of the outputs.
     assert "a_" in tab.page.locator("#lens [role=status]").inner_text()
     assert tab.errors == []
     tab.page.close()
 
 
 def test_a_choice_in_the_middle_of_the_work_calls_it_off(tabs):
-    """The page computes a few milliseconds at a time; only what was asked for last is shown."""
+    """The page computes in slices of some milliseconds and shows only the last request."""
     rng = np.random.default_rng(6)
     net = Network([20, 128, 64, 3], "relu")
     theta = net.initial(0) + 0.1 * rng.standard_normal(net.n_parameters)
@@ -257,7 +257,7 @@ def test_a_choice_in_the_middle_of_the_work_calls_it_off(tabs):
     expected = attribute(subject, rows=8).values[0]
     largest = int(np.abs(expected).argmax())
     assert values[f"x_{largest}"] == pytest.approx(expected[largest], rel=1e-5)
-    # Cut at its kinks the integral is exact to the last digits.
+    # Divided at the kinks, the integral is exact but for rounding.
     assert abs(error) < 1e-11
     tab.page.close()
 

@@ -1,4 +1,4 @@
-"""What goes into a page: exact arrays, a budget that is stated, one file."""
+"""The payload of a page: exact arrays, within a size limit, in one file."""
 
 import base64
 import dataclasses
@@ -77,7 +77,7 @@ def test_rows_beyond_the_budget_are_left_out_and_the_mean_is_over_the_others():
     trace = backprop(subject.net, subject.theta, subject.X[rows], subject.Y[rows], subject.s[rows])
     assert payload["reference"]["cost"] == pytest.approx(trace.cost)
     np.testing.assert_allclose(unpacked(payload["reference"]["grad"]), trace.grad, rtol=1e-12)
-    # What an engine made of all rows says nothing of these.
+    # An engine's gradient over all rows cannot be compared with one over these.
     assert payload["engine"]["grad"] is None
 
 
@@ -202,7 +202,7 @@ def test_parameters_beyond_64_mb_are_refused_with_what_to_do(tmp_path):
 
 def test_the_page_names_no_place_outside_itself():
     text = page_html(payload_of(subject_of([3, 4, 2], 5)), "")
-    text = text.replace("http://www.w3.org/", "")  # names of namespaces; nothing is asked there
+    text = text.replace("http://www.w3.org/", "")  # XML namespaces, which are not fetched
     assert not re.search(r"https?://|@import|(?:src|href)\s*=\s*[\"'](?!#|data:)", text)
     assert "default-src 'none'" in text
 

@@ -1,4 +1,4 @@
-"""What is explained is held exactly, and refused where there is nothing to explain."""
+"""Subjects hold arrays exactly, and refuse arrays that cannot be explained."""
 
 import dataclasses
 

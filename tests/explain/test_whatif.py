@@ -28,7 +28,7 @@ def nudged(subject, what, delta, sample):
 
 
 def derivative(subject, what, sample):
-    """∂C_i and ∂C by the number that is changed."""
+    """The derivatives of C_i and C by the number that is changed."""
     layer, j, each, trace = what["layer"], what["j"], subject.per_sample, subject.trace
     if what["kind"] == "node":
         W = subject.net.unpack(subject.theta)[0]

@@ -19,7 +19,7 @@ from deltarule.explain.subject import InputColumn
 from deltarule.explain.symbols import Mark, Symbols, partial, plain, product_mark
 from deltarule.maths.printing.boxes import Big, Box, Fraction, Power, Scripted, Symbol, Terms
 
-__all__ = ["ForwardDerivations", "given_value", "sum_over"]
+__all__ = ["ForwardDerivations", "given_value", "quotient", "sum_over"]
 
 _SUM = Symbol(r"\sum", "Σ", function=True)
 _E = Symbol("e", "e")
@@ -35,6 +35,21 @@ def sum_over(index: str, *factors: Box) -> Box:
 def given_value(mark: Mark, value: float, note: str = "") -> Derivation:
     """The derivation of a number that is not computed from others."""
     return Derivation(mark, value, note=note)
+
+
+def quotient(
+    mark: Mark, value: float, top: Derivation, bottom: Derivation, formula: Box | None = None
+) -> Derivation:
+    """The derivation of a quotient of two numbers."""
+    return Derivation(
+        mark,
+        value,
+        "function",
+        part_values=(top.value, bottom.value),
+        make=lambda part: bottom if part else top,
+        formula=formula,
+        combine=lambda values: values[0] / values[1],
+    )
 
 
 class ForwardDerivations:

@@ -8,7 +8,7 @@ import numpy as np
 
 from deltarule.explain.backward_derivations import BackwardDerivations
 from deltarule.explain.derivation import Derivation
-from deltarule.explain.forward_derivations import given_value, sum_over
+from deltarule.explain.forward_derivations import given_value, quotient, sum_over
 from deltarule.explain.symbols import Mark, partial, plain, product_mark
 from deltarule.maths.input_checks import normalised
 from deltarule.maths.printing.boxes import Big, Box, Fraction, Number, Partial, Scripted, Symbol
@@ -97,12 +97,5 @@ class MeanDerivations(BackwardDerivations):
             return Derivation(mark, w[i], formula=Fraction(Number("1"), Number(str(len(s)))))
         total, s_i = float(s.sum()), plain("s", below=str(i))
         sum_of_s = Mark(Big(Symbol(r"\sum", "Σ"), "i", Scripted(Symbol("s", "s"), "i")), "sum s")
-        return Derivation(
-            mark,
-            w[i],
-            "function",
-            part_values=(s[i], total),
-            make=lambda part: given_value(sum_of_s, total) if part else given_value(s_i, s[i]),
-            formula=Fraction(s_i.box, sum_of_s.box),
-            combine=lambda values: values[0] / values[1],
-        )
+        parts = given_value(s_i, s[i]), given_value(sum_of_s, total)
+        return quotient(mark, w[i], *parts, formula=Fraction(s_i.box, sum_of_s.box))

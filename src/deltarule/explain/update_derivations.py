@@ -18,7 +18,7 @@ from deltarule.errors import InputError
 from deltarule.explain.backward_derivations import Factor, product_derivation, term_derivation
 from deltarule.explain.derivation import Derivation, float_sum
 from deltarule.explain.formula_at_point import FormulaAtPoint, evaluated
-from deltarule.explain.forward_derivations import given_value
+from deltarule.explain.forward_derivations import given_value, quotient
 from deltarule.explain.mean_derivations import MeanDerivations
 from deltarule.explain.number_format import number_text, same_shown
 from deltarule.explain.recorded_rules import RecordedRule, record_rule, rule_mark
@@ -210,18 +210,9 @@ class UpdateDerivations(MeanDerivations):
         inner, value = (place.mark, w) if name == "l2" else (sign, float(np.sign(w)))
 
         def scale() -> Derivation:
-            return Derivation(
-                rate,
-                alpha / total,
-                "function",
-                part_values=(alpha, total),
-                make=lambda part: given_value(
-                    sum_of_s if part else strength,
-                    total if part else alpha,
-                    "of the training set" if part else f"penalty {name.upper()}",
-                ),
-                combine=lambda values: values[0] / values[1],
-            )
+            top = given_value(strength, alpha, f"penalty {name.upper()}")
+            bottom = given_value(sum_of_s, total, "of the training set")
+            return quotient(rate, alpha / total, top, bottom)
 
         def slope() -> Derivation:
             if name == "l2":

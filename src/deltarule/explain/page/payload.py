@@ -201,14 +201,8 @@ def describe_network(net: Network) -> dict[str, Any]:
         "fused": loss.from_input is not None,
         "frozen": runs_of(net.frozen),
         "blocks": [
-            {
-                "name": block.name,
-                "kind": block.kind,
-                "layer": block.layer,
-                "start": block.start,
-                "stop": block.stop,
-                "shape": list(block.shape),
-            }
+            {name: getattr(block, name) for name in ("name", "kind", "layer", "start", "stop")}
+            | {"shape": list(block.shape)}
             for block in net.blocks
         ],
     }
