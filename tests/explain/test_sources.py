@@ -296,7 +296,7 @@ def test_the_number_of_a_step_is_not_dropped_for_want_of_a_rule(rows):
 def test_an_engine_is_not_compared_under_masks_that_it_does_not_know():
     masks = [None, np.array([[2.0]]), None]
     net = Network([2, 1, 1])
-    with pytest.raises(InputError, match="has dropout masks; an engine draws its own"):
+    with pytest.raises(InputError, match="with dropout masks; an engine draws masks of its own"):
         explain(net, [[1.0, 2.0]], [[1.0]], theta=net.initial(0), masks=masks, engine="reference")
 
 
