@@ -42,20 +42,17 @@ class EncodedColumn(InputColumn):
 
     def derivation(self, mark: Mark, k: int, sample: int, value: float, name: str) -> Derivation:
         """The derivation of input k of a row from its cell."""
-        if isinstance(self.code, CategoryCode):
-            return self._level(mark, sample, value, name)
-        if self.code.indicator and k == self.inputs[-1]:
-            cell = "missing" if self.cells[sample] is None else "known"
-            formula: Box = Words(f"[{self.name} is missing]")
-            return Derivation(mark, value, formula=formula, note=f"{self.name} is {cell}")
-        return self._standardised(mark, sample, value, name)
-
-    def _level(self, mark: Mark, sample: int, value: float, name: str) -> Derivation:
         cell = self.cells[sample]
-        raw = "missing" if cell is None else repr(cell)
-        level = name.removeprefix(f"{self.name}=") or name
-        formula = Words(f"[{self.name} = {level}]")
-        return Derivation(mark, value, formula=formula, note=f"{self.name} is {raw}")
+        if isinstance(self.code, CategoryCode):
+            raw = "missing" if cell is None else repr(cell)
+            level = name.removeprefix(f"{self.name}=") or name
+            formula: Box = Words(f"[{self.name} = {level}]")
+            return Derivation(mark, value, formula=formula, note=f"{self.name} is {raw}")
+        if self.code.indicator and k == self.inputs[-1]:
+            known = "missing" if cell is None else "known"
+            formula = Words(f"[{self.name} is missing]")
+            return Derivation(mark, value, formula=formula, note=f"{self.name} is {known}")
+        return self._standardised(mark, sample, value, name)
 
     def _standardised(self, mark: Mark, sample: int, value: float, name: str) -> Derivation:
         """(x − mean)/std, with the median of training for a missing cell."""

@@ -74,12 +74,8 @@ def uses(formula: RecordedFormula, argument: str) -> bool:
 def evaluated(roots: list[Expr], values: Mapping[str, Any]) -> dict[int, Any]:
     """The float64 value of every expression that the roots consist of, by its index.
 
-    Parameters
-    ----------
-    roots : list of Expr
-        Expressions of one recording namespace.
-    values : mapping of str to array or float
-        The variables; the outputs of a row are on the last axis.
+    The roots belong to one recording namespace; ``values`` has the variables, with the outputs of a
+    row on the last axis.
 
     Examples
     --------
@@ -116,20 +112,9 @@ def evaluated(roots: list[Expr], values: Mapping[str, Any]) -> dict[int, Any]:
 class FormulaAtPoint:
     """A result of a recorded formula at the numbers of one row.
 
-    Parameters
-    ----------
-    formula : RecordedFormula or None
-        If None, nothing is shown.
-    result : str, optional
-        The name of the result.
-    values : mapping of str to array of shape (n,)
-        The arguments, for every output of the row.
-    marks : mapping of str to Mark
-        The symbol of each argument at output j.
-    layer : int
-        The layer of the arguments, for the symbols of other outputs.
-    j : int
-        The output.
+    ``result`` names the result. ``values`` has the arguments for every output of the row, each of
+    shape (n,), and ``marks`` their symbols at output ``j``; ``layer`` is that of the arguments, for
+    the symbols of other outputs. Without a formula nothing is shown.
     """
 
     def __init__(

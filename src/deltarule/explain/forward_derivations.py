@@ -53,13 +53,7 @@ def quotient(
 
 
 class ForwardDerivations:
-    """Builds the derivations of all that is computed before any derivative.
-
-    Parameters
-    ----------
-    passes : Intermediates
-        The numbers of both passes.
-    """
+    """Builds the derivations of all that is computed before any derivative."""
 
     def __init__(self, passes: Intermediates) -> None:
         self.passes, self.subject, self.net = passes, passes.subject, passes.net

@@ -48,8 +48,7 @@ def integrate(
         points on the paths of these rows, ``function.weighted(points, layer)`` gives z^l there,
         ``function.kinks`` maps layers in order to the z of their kinks, and
         ``function.at_a_time`` is the most points of one call.
-    X : array of shape (R, n_0)
-    start : array of shape (n_0,)
+    X, start : arrays of shape (R, n_0) and (n_0,)
     tolerance : float
         The fraction of Σ|A_k|, or of |f(x) − f(x′)| if larger, that the errors may add to.
     most_points : int

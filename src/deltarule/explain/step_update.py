@@ -15,13 +15,7 @@ def step_update(subject: Subject, grad: np.ndarray, cost: float) -> np.ndarray |
 
     It is the recorded result minus θ where training recorded one; otherwise the reference engine
     takes the step, with penalties, frozen parameters, clipping and the rule.
-
-    Parameters
-    ----------
-    subject : Subject
-    grad : array of shape (p,)
-        ∂C/∂θ of the data term at the subject's θ.
-    cost : float
+    ``grad`` is ∂C/∂θ of the data term, shape (p,), and ``cost`` is C, both at the subject's θ.
 
     Examples
     --------

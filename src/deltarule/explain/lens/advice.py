@@ -93,16 +93,14 @@ def advise(
     layers = judged.layers
     broken = _not_finite(measured.layers) or _not_finite(layers)
     if broken:
-        return broken
-    found = [*_steps(measured.layers)]
+        return (broken,)
+    findings: list[Advice | None] = [*_steps(measured.layers)]
     if rows == of or enough(rows, of):
-        found += [
-            *_no_gradient(layers),
-            *_vanishing(subject, layers, rows),
-            *_exploding(subject, layers),
-        ]
+        findings += [_no_gradient(layers), _vanishing(subject, layers, rows)]
+        findings.append(_exploding(subject, layers))
     if enough(rows, of):
-        found += [*_dead(subject, layers, rows, of), *_saturated(subject, layers, rows, of)]
+        findings += [_dead(subject, layers, rows, of), _saturated(subject, layers, rows, of)]
+    found = [each for each in findings if each is not None]
     order = ("no gradient", "vanishing", "exploding", "dead", "saturated", "large step")
     place = {kind: at for at, kind in enumerate(order)}
     return tuple(
@@ -132,38 +130,34 @@ def _numbers(layers: Sequence[LayerMeasures]) -> tuple[int, ...]:
     return tuple(each.layer for each in layers)
 
 
-def _not_finite(layers: Sequence[LayerMeasures]) -> tuple[Advice, ...]:
+def _not_finite(layers: Sequence[LayerMeasures]) -> Advice | None:
     parts = ("weight_norm", "activation_norm", "delta_norm", "gradient_norm")
     bad = [e for e in layers if not all(np.isfinite(getattr(e, name)) for name in parts)]
     if not bad:
-        return ()
-    return (
-        Advice(
-            "not finite",
-            _numbers(bad),
-            True,
-            f"Activations, δ or gradients of {_listed(bad)} are not finite.",
-            "A number has grown beyond what float64 holds, on the way forward or back.",
-            "Lower the learning rate, clip the gradient (clip_norm), scale the inputs, or go back "
-            "to a θ from before the overflow.",
-        ),
+        return None
+    return Advice(
+        "not finite",
+        _numbers(bad),
+        True,
+        f"Activations, δ or gradients of {_listed(bad)} are not finite.",
+        "A number has grown beyond what float64 holds, on the way forward or back.",
+        "Lower the learning rate, clip the gradient (clip_norm), scale the inputs, or go back "
+        "to a θ from before the overflow.",
     )
 
 
-def _no_gradient(layers: Sequence[LayerMeasures]) -> list[Advice]:
+def _no_gradient(layers: Sequence[LayerMeasures]) -> Advice | None:
     if layers[-1].delta_norm > 0:
-        return []
-    return [
-        Advice(
-            "no gradient",
-            _numbers(layers),
-            False,
-            "δ is 0 in every layer and row.",
-            "The loss of these rows has no slope: they are fitted exactly, or lie where the loss "
-            "or its output is flat.",
-            "If the cost is not what it should be, look for other rows or another loss.",
-        )
-    ]
+        return None
+    return Advice(
+        "no gradient",
+        _numbers(layers),
+        False,
+        "δ is 0 in every layer and row.",
+        "The loss of these rows has no slope: they are fitted exactly, or lie where the loss "
+        "or its output is flat.",
+        "If the cost is not what it should be, look for other rows or another loss.",
+    )
 
 
 def _where_lost(
@@ -199,22 +193,22 @@ def _drawn(subject: Subject, layer: LayerMeasures) -> tuple[str, float]:
     return scheme, INITIALIZERS.get(scheme).variance(n_in, n_out) ** 0.5
 
 
-def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> list[Advice]:
+def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> Advice | None:
     bad = [e for e in layers if e.delta_ratio < THRESHOLDS["vanishing"]]
     if not bad:
-        return []
+        return None
     worst = min(bad, key=lambda each: each.delta_ratio)
     name, record = _activation(subject, bad)
     if worst.delta_ratio == 0:
         seen = f"No δ at all arrives in {_listed([e for e in bad if e.delta_ratio == 0])}."
         if rows < THRESHOLDS["few_rows"]:
-            return []  # in other rows these nodes may have a slope
+            return None  # in other rows these nodes may have a slope
         why = "Every node between there and the output has slope 0 in every row."
         what = (
             "Start from other weights (a smaller learning rate keeps them alive), or choose an "
             "activation whose slope is nowhere 0, such as leaky_relu, elu or gelu."
         )
-        return [Advice("vanishing", _numbers(bad), True, seen, why, what)]
+        return Advice("vanishing", _numbers(bad), True, seen, why, what)
     seen = (
         f"‖δ‖ of {_listed(bad)} is less than 1/1000 of the output's: in layer {worst.layer} "
         f"it is {short(worst.delta_ratio)} of it, so that layer hardly learns."
@@ -238,7 +232,7 @@ def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> 
                 "Bring z back to where the slope is large: standardise the inputs, draw smaller "
                 "weights, or choose another activation."
             )
-        return [Advice("vanishing", _numbers(bad), True, seen, why, what)]
+        return Advice("vanishing", _numbers(bad), True, seen, why, what)
     scheme, drawn = _drawn(subject, worst)
     what = (
         f"The weights are small: their RMS is {short(worst.weight_rms)} in layer {worst.layer}, "
@@ -246,14 +240,14 @@ def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> 
     )
     penalised = subject.step is not None and bool(subject.step.settings.penalties)
     what += ", or lower the penalty that shrinks them." if penalised else "."
-    return [Advice("vanishing", _numbers(bad), True, seen, why, what)]
+    return Advice("vanishing", _numbers(bad), True, seen, why, what)
 
 
-def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
+def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> Advice | None:
     limit = THRESHOLDS["exploding"]
     bad = [e for e in layers if limit < e.delta_ratio < np.inf]
     if not bad:
-        return []
+        return None
     worst = max(bad, key=lambda each: each.delta_ratio)
     slope, weights = _where_lost(layers, bad)
     above = layers[min(worst.layer, len(layers) - 1)]
@@ -263,46 +257,42 @@ def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice
         f"{short(slope)} from the slopes g′, {short(weights)} from the weights, whose RMS is "
         f"{short(above.weight_rms)} in layer {above.layer}, where {scheme} draws {short(drawn)}."
     )
-    return [
-        Advice(
-            "exploding",
-            _numbers(bad),
-            True,
-            f"‖δ‖ of {_listed(bad)} is more than 1000 times the output's: in layer {worst.layer} "
-            f"{short(worst.delta_ratio)} times, so the first layers change far more than the last.",
-            why,
-            "Start from net.initial(seed), lower the learning rate, clip the gradient "
-            "(clip_norm=1), or add a penalty (l2).",
-        )
-    ]
+    return Advice(
+        "exploding",
+        _numbers(bad),
+        True,
+        f"‖δ‖ of {_listed(bad)} is more than 1000 times the output's: in layer {worst.layer} "
+        f"{short(worst.delta_ratio)} times, so the first layers change far more than the last.",
+        why,
+        "Start from net.initial(seed), lower the learning rate, clip the gradient "
+        "(clip_norm=1), or add a penalty (l2).",
+    )
 
 
-def _dead(subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int) -> list[Advice]:
+def _dead(subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int) -> Advice | None:
     bad = [e for e in layers if e.dead >= THRESHOLDS["dead"]]
     if not bad:
-        return []
+        return None
     worst = max(bad, key=lambda each: each.dead)
     name, _ = _activation(subject, bad)
     nodes = round(worst.dead * worst.nodes)
-    return [
-        Advice(
-            "dead",
-            _numbers(bad),
-            worst.dead >= THRESHOLDS["many_dead"],
-            f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are dead: g′(z) is 0 in "
-            + _all_rows(rows, of)
-            + _all_marked(bad),
-            f"No gradient passes through them, so with {name} they stay at 0 on these rows. "
-            "The cause is a step that was too large, or a very negative bias.",
-            "Lower the learning rate or warm it up, start again from net.initial(seed), or choose "
-            "leaky_relu, elu or gelu. If they do no harm, the layer can be narrower.",
-        )
-    ]
+    return Advice(
+        "dead",
+        _numbers(bad),
+        worst.dead >= THRESHOLDS["many_dead"],
+        f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are dead: g′(z) is 0 in "
+        + _all_rows(rows, of)
+        + _all_marked(bad),
+        f"No gradient passes through them, so with {name} they stay at 0 on these rows. "
+        "The cause is a step that was too large, or a very negative bias.",
+        "Lower the learning rate or warm it up, start again from net.initial(seed), or choose "
+        "leaky_relu, elu or gelu. If they do no harm, the layer can be narrower.",
+    )
 
 
 def _saturated(
     subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int
-) -> list[Advice]:
+) -> Advice | None:
     net = subject.net
     bad = [
         e
@@ -312,7 +302,7 @@ def _saturated(
         and not (e.layer == len(layers) and _fused(subject))
     ]
     if not bad:
-        return []
+        return None
     worst = max(bad, key=lambda each: each.saturated)
     name, record = _activation(subject, [worst])
     nodes = round(worst.saturated * worst.nodes)
@@ -325,19 +315,17 @@ def _saturated(
         else "Standardise the inputs, draw smaller weights (net.initial(seed)), lower the learning "
         "rate, or add a penalty (l2)."
     )
-    return [
-        Advice(
-            "saturated",
-            _numbers(bad),
-            True,
-            f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are saturated: in at least "
-            f"{MOSTLY:.0%} of {_of_rows(rows, of)} |g′(z)| is below {FLAT:.0%} of "
-            f"{short(largest)}, the largest slope of {name}" + _all_marked(bad),
-            f"|z| is large, where {name} is flat: z sums {net.widths[worst.layer - 1]} terms, and "
-            f"the RMS of w is {short(worst.weight_rms)}.",
-            what,
-        )
-    ]
+    return Advice(
+        "saturated",
+        _numbers(bad),
+        True,
+        f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are saturated: in at least "
+        f"{MOSTLY:.0%} of {_of_rows(rows, of)} |g′(z)| is below {FLAT:.0%} of "
+        f"{short(largest)}, the largest slope of {name}" + _all_marked(bad),
+        f"|z| is large, where {name} is flat: z sums {net.widths[worst.layer - 1]} terms, and "
+        f"the RMS of w is {short(worst.weight_rms)}.",
+        what,
+    )
 
 
 def _of_rows(rows: int, of: int) -> str:

@@ -233,10 +233,7 @@ def _pieces(rows: np.ndarray, net: Network) -> Iterator[np.ndarray]:
 def measure(subject: Subject) -> Measurements:
     """Measure every number of the lens at the subject's θ, except ``update_ratio``.
 
-    Parameters
-    ----------
-    subject : Subject
-        At least one of its weights is above 0.
+    At least one of the subject's weights must be above 0.
 
     Examples
     --------
