@@ -47,7 +47,7 @@ def swish_of(xp, beta):
 
 
 def share_of_squares(xp):
-    """A mixing output of one's own: a_j = (z_j² + 1) / Σ (z² + 1)."""
+    """A user's own mixing output: a_j = (z_j² + 1) / Σ (z² + 1)."""
 
     def value(z):
         e = z * z + 1
@@ -82,7 +82,7 @@ def test_what_a_user_wrote_keeps_the_law_of_gradients(page):
     assert report.passed
 
 
-# A driver with one fault each, made from the true one: the contract must see them.
+# Drivers with one fault each, which the contract must find.
 FAULTS = {
     "one node dropped in F13": ("const d = delta[l][j];", "const d = j ? delta[l][j] : 0;"),
     "bias forgotten": ("grad[net.b[l] + j] += d;", "grad[net.b[l] + j] += 0;"),
