@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.errors import DataError, InputError
 from deltarule.explain.page import PageState
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 from deltarule.tabular import RecordedTable
 from deltarule.training import Recording, RunState
 from deltarule.training.recording import digest_of_theta
@@ -57,7 +57,7 @@ def moments(
         if states and expected not in (None, digest_of_theta(states[-1].theta)):
             states = []  # another processor has other bits; those of the run are kept
     if not states:
-        steps = [recording.steps[i] for i in spread(len(recording.steps), _MOMENTS)]
+        steps = [recording.steps[i] for i in evenly_spaced(len(recording.steps), _MOMENTS)]
         states = [
             RunState(step, recording.theta(step), _rate_after(recording, step)) for step in steps
         ]

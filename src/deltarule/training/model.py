@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines import Engine, Predictor, make_predictor
-from deltarule.engines.predictor_cache import prepared
+from deltarule.engines.predictor_cache import cached_predictor
 from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import read_bundle, write_bundle
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
-from deltarule.maths.formula_fingerprint import check_formulas, network_marks
+from deltarule.maths.formula_fingerprint import check_formulas, network_fingerprints
 from deltarule.maths.input_checks import check_rows
 from deltarule.training.batches import SparseRows
 from deltarule.training.history import History
@@ -79,7 +79,7 @@ class Model:
         InputError
             If X does not fit the network.
         """
-        outputs = prepared(self, self.net, [self.theta], lambda: self.theta, engine).outputs
+        outputs = cached_predictor(self, self.net, [self.theta], lambda: self.theta, engine).outputs
         if not is_sparse(X):
             return outputs(check_rows(self.net, X))
         rows = SparseRows.checked(self.net, X)
@@ -171,7 +171,7 @@ def save_model(
     documents = {
         "model.json": {
             "network": model.net.to_dict(),
-            "formulas": network_marks(model.net),
+            "formulas": network_fingerprints(model.net),
             "extra": dict(model.extra),
         },
         "history.json": model.history.to_list(),
