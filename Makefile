@@ -12,9 +12,20 @@ EDITABLE := $(INSTALL) --no-build-isolation --editable
 # Tests run in parallel, so the BLAS of each stays on one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
+# What `make quick` runs: the layers, the mathematics, the rules, the engines and one fit of a table.
+# Whole files or single tests, together at most about 70 seconds of processor time. The gradient of
+# every activation with every loss takes longer than that: tanh stands for them.
+QUICK := tests/house/test_imports.py tests/house/test_layers.py \
+  tests/maths/test_worked_examples.py tests/maths/test_claims.py tests/maths/test_backprop.py \
+  tests/maths/test_gradients.py tests/maths/test_mutations.py \
+  tests/optimizers/test_rules_by_hand.py \
+  tests/engines/test_engine.py tests/engines/test_contract.py tests/engines/test_compiled.py \
+  tests/cli/test_good_paths.py::test_breast_cancer_beats_the_constant
+QUICK_NAMES := not central_difference or tanh
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo playground test lint doctest docs notebook latex bench oracles clean
+.PHONY: help demo playground quick test lint doctest docs notebook latex bench oracles clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,14 +42,27 @@ demo: $(STAMPS)/package ## set up, train on two real tables from the command lin
 playground: $(STAMPS)/playground ## a page on this machine where a network trains in sight
 	$(BIN)/deltarule playground
 
+quick: lint $(STAMPS)/test ## lint, types, and the tests of mathematics and engines: under a minute
+	$(BIN)/deltarule warmup --quiet
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) \
+	  -m "not oracle and not latex and not slow" -k "$(QUICK_NAMES)" $(QUICK)
+
 test: $(STAMPS)/test ## set up and run the whole suite
 	$(BIN)/deltarule warmup --quiet
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "not oracle and not latex"
 
-lint: $(STAMPS)/lint ## ruff (rules and format) and mypy
+lint: $(STAMPS)/lint ## ruff and mypy; tsc and Biome for the scripts of the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+	  $(MAKE) --no-print-directory node_modules/.stamp && set -x && \
+	  node_modules/.bin/tsc --project . && node_modules/.bin/biome check --error-on-warnings; \
+	elif [ "$(DELTARULE_REQUIRE_NODE)" = 1 ]; then \
+	  echo "node or npm is missing, which DELTARULE_REQUIRE_NODE=1 asks for" >&2; exit 1; \
+	else \
+	  echo "note: node or npm is missing; the scripts of the pages were not checked" >&2; \
+	fi
 
 doctest: $(STAMPS)/test ## run every example in the docstrings and in the pages
 	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules src benchmarks/comparison
@@ -66,7 +90,7 @@ oracles: $(STAMPS)/oracles ## compare with PyTorch's and JAX's automatic differe
 	$(ONE_THREAD) $(BIN)/python -m pytest -m oracle
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist demo docs/_build docs/api/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) node_modules build dist demo docs/_build docs/api/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find src tests docs examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per set of packages; it is made again when pyproject.toml or a pin changes.
@@ -83,6 +107,12 @@ $(STAMPS)/test: $(STAMPS)/package
 # With the playground's packages, whose types mypy reads.
 $(STAMPS)/lint: $(STAMPS)/package
 	$(EDITABLE) ".[lint,playground]"
+	@touch $@
+
+# What checks the scripts of the pages. Exact versions stand in package.json, so no lock file is
+# written; nothing that a package brings is run when it is installed.
+node_modules/.stamp: package.json
+	npm install --no-package-lock --no-audit --no-fund --ignore-scripts --no-update-notifier --loglevel=error
 	@touch $@
 
 $(STAMPS)/docs: $(STAMPS)/package

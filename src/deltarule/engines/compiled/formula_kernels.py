@@ -169,7 +169,7 @@ class _PanelEvaluator:
     def prepare(self, roots: list[Expr]) -> None:
         """Compute all expressions that have one value for a sample, reductions in their order."""
         for node in reachable(roots):
-            if node.spread or node.op in ("constant", "symbol"):
+            if node.varies or node.op in ("constant", "symbol"):
                 continue
             if node.op in REDUCTIONS:
                 self.known[node.index] = self._reduce(node)

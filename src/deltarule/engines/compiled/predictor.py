@@ -27,7 +27,7 @@ from deltarule.engines.predictors import Predictor
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Activation, Network
-from deltarule.maths.symbolic import RecordingNamespace
+from deltarule.maths.symbolic import SymbolicNamespace
 
 __all__ = ["CompiledPredictor", "GuardedPredictor"]
 
@@ -54,7 +54,7 @@ def _write_kernels(module: Any, dtype: Any) -> None:
 def _kernel(activation: Activation, dtype: str) -> Kernel:
     """The prediction kernel of an activation; address 0 for the identity."""
     if activation.elementwise:
-        xp = RecordingNamespace()
+        xp = SymbolicNamespace()
         z = xp.variable("z")
         if activation.bind(xp).value(z) is z:
             return Kernel(0, np.zeros(1))
