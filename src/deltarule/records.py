@@ -20,7 +20,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from deltarule.errors import InputError, UnknownName
 
-__all__ = ["Record", "Registry", "plain", "real_number", "whole_number"]
+__all__ = ["Record", "Registry", "plain", "real_number", "shown", "whole_number"]
 
 
 def plain(value: Any) -> Any:
@@ -39,6 +39,24 @@ def plain(value: Any) -> Any:
     # NumPy is not imported here, so its scalars are recognized by their attributes.
     scalar = getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None))
     return value.item() if scalar else value
+
+
+def shown(value: Any) -> str:
+    """A value as a text of at most a line, whatever it is.
+
+    Examples
+    --------
+    >>> shown("a"), shown([0] * 100)[-4:]
+    ("'a'", ' 0,…')
+    """
+    value = plain(value)
+    if isinstance(value, int) and abs(value) > 10**50:
+        return "a huge number"
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "too many brackets"
+    return text if len(text) <= 60 else text[:60] + "…"
 
 
 def real_number(value: Any) -> float | None:

@@ -140,7 +140,7 @@ def test_weights_and_groups_reach_the_fits_and_the_splits():
     assert_same_search(*searches)
 
 
-def test_it_predicts_and_is_fitted_as_a_search_is():
+def test_it_predicts_and_has_the_attributes_of_a_search():
     search = ManySearchCV(CLASSIFIER, {"alpha": [0.0, 3.0]}, cv=2, n_jobs=2)
     with pytest.raises(NotFittedError):
         search.predict(X_WINE)
@@ -188,7 +188,7 @@ def test_a_candidate_that_diverges_gets_the_error_score():
 
 
 class Told(MLPClassifier):
-    """Notes where it is fitted, and what it is told there."""
+    """An estimator that stores the thread it is fitted on, and that thread's stop flag."""
 
     seen = None
 
@@ -243,7 +243,7 @@ def test_limits_of_blas_that_overlap_are_lifted_by_the_last():
     assert blas_threads() == before
 
 
-def test_a_run_of_one_of_many_ends_with_the_others():
+def test_a_run_in_a_worker_thread_ends_with_the_others():
     net, X, Y = regression()
     flag = StopFlag()
     flag.stop("given up")

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from deltarule.playground import RunSettings
 from deltarule.playground.guard import refusal
 from deltarule.playground.messages import MOST_BYTES
-from deltarule.playground.settings import LIMITS
+from deltarule.playground.settings import ranges
 
 
 @pytest.fixture(scope="module")
@@ -429,7 +429,7 @@ def test_a_thousand_random_messages_are_survived(server):
         client.do("step")
         client.until(lambda: client.header["step"] == 1)
     snapshot = server.runner.order("snapshot").result(30)
-    assert len(snapshot.data.X) <= LIMITS["rows"]
+    assert len(snapshot.data.X) <= ranges()["rows"]["max"]
     assert server.runner.watchers == 0
 
 

@@ -12,16 +12,18 @@ from deltarule.playground import BUILTIN, Data, RunSettings, Target, started_run
 from deltarule.playground.frames import unpacked
 from deltarule.playground.picture import framed
 from deltarule.playground.settings import (
-    LIMITS,
     STARTS,
     activations,
     checked_settings,
     legal_losses,
-    short,
+    ranges,
     starting_with,
 )
 from deltarule.playground.state import made_problem
+from deltarule.records import shown
 from deltarule.training import StopFlag
+
+MOST_ROWS = int(ranges()["rows"]["max"])
 
 
 def data_with(n_classes):
@@ -68,7 +70,7 @@ def test_all_data_have_something_to_begin_with():
     ("name", "values"),
     [
         ("data", ["table", "spiral", 3, None, ["xor"]]),
-        ("rows", [9, LIMITS["rows"] + 1, 10.5, "100", True, None, 10**400]),
+        ("rows", [9, MOST_ROWS + 1, 10.5, "100", True, None, 10**400]),
         ("noise", [-0.1, 2.5, math.nan, math.inf, "0", None]),
         ("held", [-0.1, 0.95, "x"]),
         ("columns", ["a", ["nothing"], [1], {}, [["a"]]]),
@@ -78,7 +80,7 @@ def test_all_data_have_something_to_begin_with():
         ("loss", ["poisson", "mse", 0]),
         ("rule", ["lbfgs", "Adam", {}]),
         ("learning_rate", [0, -1, 1e-10, 1e4, math.nan, "fast", True, 10**400]),
-        ("batch_size", [-1, LIMITS["rows"] + 1, 2.5]),
+        ("batch_size", [-1, MOST_ROWS + 1, 2.5]),
         ("l2", [-1, math.inf, 1e7, "0"]),
     ],
 )
@@ -104,7 +106,7 @@ def test_what_is_given_is_shown_short_whatever_it_is():
     for _ in range(100_000):
         nested = [nested]
     for value in ("x" * 10_000, [0] * 10_000, 10**5000, nested, {"a": ["b"] * 999}):
-        assert len(short(value)) < 80
+        assert len(shown(value)) < 80
 
 
 # At the usual 300 steps a second: what Play has reached after so many seconds.

@@ -19,7 +19,7 @@ from deltarule.maths import Network
 from deltarule.maths.dropout import dropout_rates, per_layer
 from deltarule.optimizers import RULES, Rule
 from deltarule.optimizers.scalars import in_interval
-from deltarule.records import whole_number
+from deltarule.settings import checked
 
 __all__ = ["Batch", "Engine", "EngineSettings", "Epoch", "Promises"]
 
@@ -142,26 +142,16 @@ class EngineSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        def checked(name: str, interval: str, usual: float) -> None:
-            # As a Python float, since a np.float64 would turn float32 arrays into float64.
-            value = in_interval("EngineSettings", name, getattr(self, name), interval, usual)
-            object.__setattr__(self, name, value)
-
         object.__setattr__(self, "rule", RULES.get(self.rule))
         object.__setattr__(self, "dropout", per_layer(self.dropout))
+        total = in_interval("", "total_weight", self.total_weight, "(0, inf)", 1.0)
+        object.__setattr__(self, "total_weight", total)
+        names = ["l2", "l1", "clip_norm", "averaging", "seed"]
         if not isinstance(self.dropout, tuple):
-            checked("dropout", "[0, 1)", 0.1)
-        checked("l2", "[0, inf)", 1e-4)
-        checked("l1", "[0, inf)", 1e-4)
-        checked("total_weight", "(0, inf)", 1.0)
-        if self.clip_norm is not None:
-            checked("clip_norm", "(0, inf]", 1.0)
-        if self.averaging is not None:
-            checked("averaging", "[0, 1]", 0.999)
-        seed = whole_number(self.seed)
-        if seed is None or seed < 0:
-            raise InputError(f"seed is {self.seed!r}; expected a whole number ≥ 0")
-        object.__setattr__(self, "seed", seed)
+            names.insert(0, "dropout")
+        for name in names:
+            # As a Python number: a np.float64 would turn float32 arrays into float64.
+            object.__setattr__(self, name, checked(name, getattr(self, name)))
 
     @property
     def penalties(self) -> dict[str, float]:

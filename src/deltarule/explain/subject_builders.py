@@ -15,6 +15,7 @@ from deltarule.explain.subject import Names, StepTaken, Subject
 from deltarule.explain.subject_sources import ModelSubject, of_estimator, of_step, of_table
 from deltarule.maths import Network
 from deltarule.optimizers import Rule
+from deltarule.settings import checked
 from deltarule.training import Model
 
 __all__ = ["subject_of"]
@@ -157,7 +158,9 @@ class _Options:
                 hypothetical=default.hypothetical and self.number is None,
             )
             if self.learning_rate is not None:
-                step = dataclasses.replace(step, learning_rate=_checked_rate(self.learning_rate))
+                step = dataclasses.replace(
+                    step, learning_rate=checked("learning_rate", self.learning_rate)
+                )
             if self.slots is None:
                 return step
             slots = _checked_slots(_rule_of(step.settings), self.slots, subject.net)
@@ -169,7 +172,7 @@ class _Options:
             raise InputError(
                 f"rule {rule.name!r} needs a learning rate; expected learning_rate=…, above 0"
             )
-        rate = 0.0 if self.learning_rate is None else _checked_rate(self.learning_rate)
+        rate = 0.0 if self.learning_rate is None else checked("learning_rate", self.learning_rate)
         slots = _checked_slots(rule, self.slots or {}, subject.net)
         # For a network alone nothing else is known, so the step counts as the caller's number.
         fresh = self.number is None and default is not None
@@ -209,16 +212,6 @@ class _Options:
 def _rule_of(settings: EngineSettings) -> Rule:
     assert isinstance(settings.rule, Rule)  # EngineSettings turned the name into a Rule
     return settings.rule
-
-
-def _checked_rate(value: Any) -> float:
-    try:
-        rate = float(value)
-    except (TypeError, ValueError):
-        rate = float("nan")
-    if not (np.isfinite(rate) and rate > 0):
-        raise InputError(f"learning_rate is {value!r}; expected a finite number above 0")
-    return rate
 
 
 def _checked_slots(rule: Rule, slots: Mapping[str, Any], net: Network) -> dict[str, np.ndarray]:

@@ -51,7 +51,7 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> ModelSubject
     if hasattr(rows, "toarray"):
         rows = rows.toarray()
     net: Network = model.network_
-    theta = model._packed(net)
+    theta = model._current_theta(net)
     classes = tuple(map(str, getattr(model, "classes_", ())))
     default = Names.plain(net, len(rows))
     outputs = _output_names(classes, net, default.outputs)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.records import plain, real_number
+from deltarule.records import plain, real_number, shown
 
-__all__ = ["in_interval", "one_minus_power", "python_number"]
+__all__ = ["in_interval", "limits", "one_minus_power", "python_number"]
 
 _SMALLEST = 5e-324
 
@@ -24,7 +24,7 @@ def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) ->
     Parameters
     ----------
     owner, name : str
-        The formula and its parameter, for the message.
+        The formula (``""`` for none) and its parameter, for the message.
     value : number
     interval : str
         ``"[0, 1)"``, ``"(0, inf)"`` and the like.
@@ -45,16 +45,29 @@ def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) ->
         ...
     deltarule.errors.InputError: adam: beta1 is 1; expected a number in [0, 1); 0.9 is usual
     """
-    low, high = (float(end) for end in interval[1:-1].split(","))
+    low, high = limits(interval)
     number = real_number(value)
     if number is not None:
         above = number > low or (interval[0] == "[" and number == low)
         below = number < high or (interval[-1] == "]" and number == high)
         if above and below:
             return number
+    where = f"{owner}: {name}" if owner else name
     raise InputError(
-        f"{owner}: {name} is {value!r}; expected a number in {interval}; {usual} is usual"
+        f"{where} is {shown(value)}; expected a number in {interval}; {usual} is usual"
     )
+
+
+def limits(interval: str) -> tuple[float, float]:
+    """The two ends of an interval in the notation of :func:`in_interval`.
+
+    Examples
+    --------
+    >>> limits("[0, 1)")
+    (0.0, 1.0)
+    """
+    low, high = interval[1:-1].split(",")
+    return float(low), float(high)
 
 
 def python_number(value: Any) -> Any:

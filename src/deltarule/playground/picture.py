@@ -13,7 +13,7 @@ from deltarule.explain.subsample import evenly_spaced
 from deltarule.optimizers import RULES
 from deltarule.playground.data import BUILTIN, Target
 from deltarule.playground.frames import packed
-from deltarule.playground.settings import LIMITS, STARTS, activations, legal_losses
+from deltarule.playground.settings import LIMITS, STARTS, activations, legal_losses, ranges
 from deltarule.playground.state import Problem
 from deltarule.playground.surface import SIDE, points, surface
 from deltarule.playground.tabledata import ReadTable
@@ -50,6 +50,7 @@ def described(problem: Problem, source: ReadTable | None) -> dict[str, Any]:
             "rule": RULES.names(),
             "columns": list(source.schema.names) if source else [],
             "limits": LIMITS,
+            "ranges": ranges(),
             "starts": STARTS,
             "full_batch": [each.name for each in RULES if each.full_batch],
             "without_rate": [each.name for each in RULES if not each.uses_learning_rate],

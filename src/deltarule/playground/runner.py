@@ -21,14 +21,14 @@ from deltarule.playground.frames import Frame
 from deltarule.playground.picture import described, framed
 from deltarule.playground.settings import (
     RunSettings,
-    checked_rate,
     checked_settings,
-    short,
     starting_with,
 )
 from deltarule.playground.state import Problem, Snapshot, made_problem
 from deltarule.playground.surface import plane_for
 from deltarule.playground.tabledata import ReadTable
+from deltarule.records import shown
+from deltarule.settings import settings_of
 from deltarule.training import StopFlag
 from deltarule.training.interrupt import Interrupted
 
@@ -259,12 +259,13 @@ class Runner:
 
     def _do_setup(self, settings: Any) -> None:
         if not isinstance(settings, dict):
-            raise InputError(f"settings is {short(settings)}; expected an object")
+            raise InputError(f"settings is {shown(settings)}; expected an object")
         names = () if self.source is None else self.source.schema.names
         self._install(checked_settings(settings, self._now.settings, names))
 
     def _do_rate(self, learning_rate: Any) -> None:
-        self._now.change_rate(checked_rate(learning_rate))
+        rate = settings_of(RunSettings)["learning_rate"].check("learning_rate", learning_rate)
+        self._now.change_rate(rate)
         self._describe()
 
     def _do_speed(self, steps_per_second: Any) -> None:
@@ -272,7 +273,7 @@ class Runner:
         number = isinstance(steps_per_second, int | float)
         if isinstance(steps_per_second, bool) or not number or not low <= steps_per_second <= high:
             raise InputError(
-                f"steps_per_second is {short(steps_per_second)}; expected a number from {low:g} "
+                f"steps_per_second is {shown(steps_per_second)}; expected a number from {low:g} "
                 f"(as fast as it goes) to {high:g}"
             )
         self._speed, self._next_step = float(steps_per_second), time.perf_counter()
@@ -282,7 +283,7 @@ class Runner:
         whole = all(isinstance(each, int) and not isinstance(each, bool) for each in (x, y))
         if not whole or not isinstance(hold, str):
             raise InputError(
-                f"x, y and hold are {short(x)}, {short(y)} and {short(hold)}; expected the numbers "
+                f"x, y and hold are {shown(x)}, {shown(y)} and {shown(hold)}; expected the numbers "
                 "of two inputs, and mean or median"
             )
         problem = self._now

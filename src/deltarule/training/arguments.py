@@ -13,7 +13,8 @@ from deltarule.maths.arrays import is_sparse, numeric
 from deltarule.maths.dropout import per_layer
 from deltarule.maths.input_checks import check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
-from deltarule.records import plain, real_number, whole_number
+from deltarule.records import plain, whole_number
+from deltarule.settings import checked
 from deltarule.training.batches import Rows, RowSource, SparseRows, split_rows
 from deltarule.training.run import TrainingResult
 from deltarule.training.stopping import Patience, Stopping
@@ -24,7 +25,6 @@ __all__ = [
     "check_start",
     "checked_callables",
     "checked_data",
-    "checked_rate",
     "checked_theta",
     "dropout_setting",
     "method",
@@ -42,14 +42,6 @@ def whole(name: str, value: Any, least: int) -> int:
     number = whole_number(value)
     if number is None or number < least:
         raise InputError(f"{name} is {value!r}; expected a whole number, at least {least}")
-    return number
-
-
-def checked_rate(value: Any) -> float:
-    """The learning rate, a finite number above 0."""
-    number = real_number(value)
-    if number is None or not 0 < number < np.inf:
-        raise InputError(f"learning_rate is {value!r}; expected a finite number > 0")
     return number
 
 
@@ -107,9 +99,7 @@ def batch_rows(batch_size: Any, chosen: Rule | Minimizer, n_rows: int) -> int:
     full = isinstance(chosen, Minimizer) or chosen.full_batch
     if isinstance(batch_size, str) and batch_size == "auto":
         return n_rows if full else min(200, n_rows)
-    if isinstance(batch_size, str):
-        raise InputError(f"batch_size is {batch_size!r}; expected 'auto' or a whole number ≥ 1")
-    size = whole("batch_size", batch_size, 1)
+    size = checked("batch_size", batch_size)
     if full and size < n_rows:
         kind = "minimizer" if isinstance(chosen, Minimizer) else "rule"
         raise InputError(

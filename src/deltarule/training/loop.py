@@ -12,6 +12,7 @@ from deltarule.engines import Engine, EngineSettings, started_engine
 from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.optimizers import SCHEDULES, Minimizer, Rule, Schedule
+from deltarule.settings import checked
 from deltarule.training import arguments
 from deltarule.training.batches import Batches
 from deltarule.training.interrupt import StopFlag, interruptible
@@ -151,8 +152,8 @@ def train(
     """
     chosen = arguments.method(rule)
     curve = SCHEDULES.get(schedule)
-    rate = arguments.checked_rate(learning_rate)
-    epochs, seed = arguments.whole("epochs", epochs, 1), arguments.whole("seed", seed, 0)
+    rate = checked("learning_rate", learning_rate)
+    epochs, seed = checked("epochs", epochs), checked("seed", seed)
     data = arguments.split_data(net, X, Y, sample_weight, validation, seed)
     batches = Batches(
         *data.whole,

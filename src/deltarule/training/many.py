@@ -14,6 +14,7 @@ from deltarule.engines import Engine, EngineSettings
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
+from deltarule.settings import checked
 from deltarule.training import arguments
 from deltarule.training.batches import Rows
 from deltarule.training.broadcasting import entries, is_data, networks, one_validation, one_vector
@@ -251,8 +252,8 @@ def _tried(net: Network, data: Rows, each: list[dict[str, Any]], shared: dict[st
 
 def _check(net: Network, data: Rows, own: dict[str, Any]) -> None:
     """What may be wrong with the arguments of one network and right with another's."""
-    seed = arguments.whole("seed", own["seed"], 0)
-    arguments.checked_rate(own["learning_rate"])
+    seed = checked("seed", own["seed"])
+    checked("learning_rate", own["learning_rate"])
     EngineSettings(l2=own["l2"], l1=own["l1"])
     arguments.split_data(net, data, None, own["sample_weight"], own["validation"], seed)
     arguments.check_start(own["theta"], own["resume"])

@@ -10,9 +10,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from deltarule.maths import Network
 from deltarule.training.interrupt import StopFlag
 
-__all__ = ["flag_of_this_thread", "one_blas_thread", "one_of_many"]
+__all__ = ["blas_threads_for", "flag_of_this_thread", "one_blas_thread", "one_of_many"]
 
 
 class _ThisThread(threading.local):
@@ -112,3 +113,27 @@ def one_blas_thread() -> Iterator[None]:
         yield
     finally:
         blas.release()
+
+
+# Multiply-adds of one forward pass of a batch, above which a second thread was seen to pay
+# (a batch of 256 rows through 512 × 512 has twice as many). Below it the second thread gains
+# nothing on a quiet machine, and on a busy one each product waits for a core: a fit of
+# 0.6 s then took 28 s.
+_TWO_THREADS_PAY = 3.0e7
+
+
+@contextlib.contextmanager
+def blas_threads_for(net: Network, batch_rows: int) -> Iterator[None]:
+    """Limit BLAS to one thread within the block if the network's steps are small.
+
+    Examples
+    --------
+    >>> from deltarule.maths import Network
+    >>> with blas_threads_for(Network([4, 16, 1]), batch_rows=32):
+    ...     pass
+    """
+    if net.n_multiply_adds * batch_rows > _TWO_THREADS_PAY:
+        yield
+        return
+    with one_blas_thread():
+        yield
