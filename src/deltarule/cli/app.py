@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from deltarule._version import __version__
+from deltarule.cli import output
 from deltarule.cli.explain_command import explain
 from deltarule.cli.fit_command import fit
 from deltarule.cli.options import (
@@ -34,7 +35,12 @@ _EPILOG = "\b\nExit status:\n" + "\n".join(
 
 
 class Grouped(TyperCommand):
-    """A command whose help shows its options by group."""
+    """A command whose help shows its options by group, and whose errors are one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an error that was foreseen becomes one line and an exit status."""
+        with output.options_of(self.params), handle_errors(ctx.params.get("as_json", False)):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, a section for each group."""
@@ -123,23 +129,22 @@ def predict(
     The table needs the columns the model was trained on, by name and in any order; it
     needs no target.
     """
-    with handle_errors(as_json):
-        from deltarule.cli.output_paths import check_data
-        from deltarule.cli.predict_command import predict_table
+    from deltarule.cli.output_paths import check_data
+    from deltarule.cli.predict_command import predict_table
 
-        check_data(data, sql)
-        predict_table(
-            model,
-            data,
-            out,
-            table=table,
-            sql=sql,
-            proba=proba,
-            force=force,
-            as_json=as_json,
-            quiet=quiet,
-            safe_csv=safe_csv,
-        )
+    check_data(data, sql)
+    predict_table(
+        model,
+        data,
+        out,
+        table=table,
+        sql=sql,
+        proba=proba,
+        force=force,
+        as_json=as_json,
+        quiet=quiet,
+        safe_csv=safe_csv,
+    )
 
 
 @app.command(
@@ -153,12 +158,11 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a table whose target is known."""
-    with handle_errors(as_json):
-        from deltarule.cli.output_paths import check_data
-        from deltarule.cli.predict_command import evaluate_table
+    from deltarule.cli.output_paths import check_data
+    from deltarule.cli.predict_command import evaluate_table
 
-        check_data(data, sql)
-        evaluate_table(model, data, table=table, sql=sql, as_json=as_json)
+    check_data(data, sql)
+    evaluate_table(model, data, table=table, sql=sql, as_json=as_json)
 
 
 app.command(
@@ -176,11 +180,10 @@ def check(
     quiet: Quiet = False,
 ) -> None:
     """Hold the engine to the engine contract, and gradients to differences, on this machine."""
-    with handle_errors(as_json):
-        from deltarule.cli.check_command import check_machine
+    from deltarule.cli.check_command import check_machine
 
-        if not check_machine(engine, as_json=as_json, quiet=quiet):
-            raise typer.Exit(Status.CHECK_FAILED)
+    if not check_machine(engine, as_json=as_json, quiet=quiet):
+        raise typer.Exit(Status.CHECK_FAILED)
 
 
 app.command(cls=Grouped, context_settings=CONTEXT, short_help="Compile everything ahead.")(warmup)

@@ -74,8 +74,10 @@ def kinds_by_column(kinds: Iterable[str], table: Table) -> dict[str, str]:
     for text in kinds:
         if "=" not in text:
             raise InputError(
-                f"--kind is {text!r}; expected a column and its kind, such as zip=category; the "
-                "kinds are number, date and category"
+                parameter="kind",
+                given=text,
+                expected="a column and its kind, such as zip=category",
+                hint="the kinds are number, date and category",
             )
         names, kind = _names_and_value(text, table)
         found |= dict.fromkeys(names, kind)

@@ -19,7 +19,6 @@ from deltarule.cli.options import (
     several,
     whole,
 )
-from deltarule.cli.status import handle_errors
 
 __all__ = ["explain"]
 
@@ -152,35 +151,34 @@ def explain(
     Without --weight, --bias, --activation, --node, --input and --column it is an overview; of a
     row, its loss.
     """
-    with handle_errors(as_json):
-        from deltarule.cli.run_explain import Question, answer
+    from deltarule.cli.run_explain import Question, answer
 
-        answer(
-            Question(
-                model=model,
-                data=data,
-                table=table,
-                sql=sql,
-                run_recorded_sql=run_recorded_sql,
-                step=step,
-                row=row,
-                selected=(
-                    *(("weight", text) for text in weight or ()),
-                    *(("bias", text) for text in bias or ()),
-                    *(("activation", text) for text in activation or ()),
-                    *(("node", text) for text in node or ()),
-                    *(("input", text) for text in inputs or ()),
-                    *(("column", text) for text in column or ()),
-                ),
-                shown={
-                    name: value
-                    for name, value in (("depth", depth), ("terms", terms), ("digits", digits))
-                    if value is not None
-                },
-                latex=latex,
-                html=html,
-                force=force,
-                as_json=as_json,
-                quiet=quiet,
-            )
+    answer(
+        Question(
+            model=model,
+            data=data,
+            table=table,
+            sql=sql,
+            run_recorded_sql=run_recorded_sql,
+            step=step,
+            row=row,
+            selected=(
+                *(("weight", text) for text in weight or ()),
+                *(("bias", text) for text in bias or ()),
+                *(("activation", text) for text in activation or ()),
+                *(("node", text) for text in node or ()),
+                *(("input", text) for text in inputs or ()),
+                *(("column", text) for text in column or ()),
+            ),
+            shown={
+                name: value
+                for name, value in (("depth", depth), ("terms", terms), ("digits", digits))
+                if value is not None
+            },
+            latex=latex,
+            html=html,
+            force=force,
+            as_json=as_json,
+            quiet=quiet,
         )
+    )

@@ -11,7 +11,7 @@ from deltarule.cli.column_options import (
     missing_by_column,
     named_columns,
 )
-from deltarule.errors import InputError
+from deltarule.errors import InputError, Message, Setting
 from deltarule.tables import DEFAULT_NA, Schema, Table, infer_schema, read_table
 
 __all__ = ["Understood", "understood"]
@@ -58,8 +58,10 @@ def understood(
     read = read_table(data, **reading)
     if target is None:
         raise InputError(
-            "--target is missing; expected the column to predict, one of: "
-            f"{', '.join(read.names[:30])}{', …' if len(read.names) > 30 else ''}"
+            Message(Setting("target"), " is missing"),
+            parameter="target",
+            expected=f"the column to predict, one of: {', '.join(read.names[:30])}"
+            f"{', …' if len(read.names) > 30 else ''}",
         )
     columns: dict[str, Any] = {
         "task": task,

@@ -10,6 +10,7 @@ import typer
 
 __all__ = [
     "AsJson",
+    "BadValue",
     "Data",
     "Folder",
     "Force",
@@ -28,6 +29,14 @@ __all__ = [
 ]
 
 
+class BadValue(typer.BadParameter):
+    """An option's text that cannot be read as the value it stands for."""
+
+    def __init__(self, given: str, expected: str) -> None:
+        super().__init__(f"{given!r}; expected {expected}")
+        self.given, self.expected = given, expected
+
+
 def _reader(what: str, read: Callable[[str], Any]) -> Callable[[Any], Any]:
     """Read a text, or say what was expected; a default value is read already."""
 
@@ -37,7 +46,7 @@ def _reader(what: str, read: Callable[[str], Any]) -> Callable[[Any], Any]:
         try:
             return read(given.strip())
         except ValueError:
-            raise typer.BadParameter(f"{given!r}; expected {what}") from None
+            raise BadValue(given, what) from None
 
     return reader
 

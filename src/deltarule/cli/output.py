@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,16 +14,21 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from deltarule.errors import DeltaruleError, Message, Setting
+
 __all__ = [
     "aligned",
     "error",
-    "in_options",
+    "error_text",
     "json_object",
     "live",
     "notes",
+    "options_of",
     "plain",
     "say",
     "scores",
+    "spell",
+    "spelled",
 ]
 
 # Text is printed as it is: a column called "[red]" is no markup, and numbers are not coloured.
@@ -32,18 +36,55 @@ _errors = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 
 _NAMES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "log loss"}
 
-_NAME = (
-    "activation|averaging|batch_size|clip_norm|depth|digits|dropout|engine|epochs|ignore|kinds|l1|"
-    "l2|layers|learning_rate|loss|na|patience|rounds|row|rule|run_recorded_sql|schedule|"
-    "seed|sql|step|table|target|task|"
-    "terms|test|threads|valid|weights"
-)
-# Where the option is not simply the parameter with dashes.
-_OPTIONS = {"kinds": "kind"}
-_GIVEN = re.compile(rf"(?<![\w'\"-])({_NAME})=(?:'([^']*)'|\"([^\"]*)\"|([\w.]+))?(?=[\s;,.?)]|$)")
-_SUBJECT = re.compile(
-    rf"^(?:EngineSettings: )?({_NAME})(?: and ({_NAME}))?(?=: | (?:is|are|holds|gives) )"
-)
+# The options of the command that runs: a parameter's name in Python and its option.
+_options: dict[str, str] = {}
+
+
+@contextmanager
+def options_of(parameters: Iterable[Any]) -> Iterator[None]:
+    """Inside, messages are written with the options among a command's parameters."""
+    for parameter in parameters:
+        option = max(parameter.opts, key=len)
+        if option.startswith("--"):
+            _options[parameter.name] = _options[option[2:].replace("-", "_")] = option
+    try:
+        yield
+    finally:
+        _options.clear()
+
+
+def spell(setting: Setting) -> str:
+    """A parameter as the option of the command that runs; as in Python if it has none.
+
+    Examples
+    --------
+    >>> from typer.core import TyperOption
+    >>> task = TyperOption(param_decls=["--task", "task"])
+    >>> with options_of([task]):
+    ...     spell(Setting("task", "classification")), spell(Setting("l2", 0.5))
+    ('--task classification', 'l2=0.5')
+    """
+    option = _options.get(setting.name)
+    if option is None:
+        return str(setting)
+    if setting.value is ... or setting.value is True:  # a flag has no value
+        return option
+    return f"{option} {'none' if setting.value is None else setting.value}"
+
+
+def spelled(text: str) -> str:
+    """A text with the parameters in it as options."""
+    return text.render(spell) if isinstance(text, Message) else text
+
+
+def error_text(error: DeltaruleError) -> str:
+    """An error's message with parameters as options; it names the option that is wrong."""
+    message, parameter = error.message, error.parameter
+    text = spelled(message)
+    if not isinstance(parameter, str) or parameter not in _options:
+        return text
+    named = any(isinstance(part, Setting) and part.name == parameter for part in message.parts)
+    return text if named else f"{_options[parameter]}: {text}"
 
 
 def say(text: str) -> None:
@@ -60,7 +101,7 @@ def error(text: str) -> None:
 def notes(lines: Iterable[str]) -> None:
     """Print notes to standard error, so that they stay out of what is piped on."""
     for line in lines:
-        _errors.print(Text(f"note: {in_options(plain(line))}"))
+        _errors.print(Text(f"note: {plain(spelled(line))}"))
 
 
 def plain(text: str) -> str:
@@ -94,33 +135,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value
-
-
-def in_options(text: str) -> str:
-    """A message of the library with its parameters written as the command line's options.
-
-    Examples
-    --------
-    >>> in_options("if they are classes, give task='classification'")
-    'if they are classes, give --task classification'
-    >>> in_options("learning_rate is -1; expected a finite number above 0")
-    '--learning-rate is -1; expected a finite number above 0'
-    >>> in_options("expected the name of one; give table= or sql=")
-    'expected the name of one; give --table or --sql'
-    """
-
-    def option(name: str) -> str:
-        return "--" + _OPTIONS.get(name, name).replace("_", "-")
-
-    def given(match: re.Match[str]) -> str:
-        value = next((each for each in match.groups()[1:] if each is not None), None)
-        # What is true or not on the command line is given, or left out.
-        return option(match[1]) + ("" if value in (None, "True") else f" {value}")
-
-    def subject(match: re.Match[str]) -> str:
-        return " and ".join(option(name) for name in match.groups() if name)
-
-    return _SUBJECT.sub(subject, _GIVEN.sub(given, text))
 
 
 @contextmanager

@@ -18,8 +18,7 @@ from deltarule.cli.options import (
     several,
     whole,
 )
-from deltarule.cli.status import handle_errors
-from deltarule.errors import InputError
+from deltarule.errors import InputError, Message, Setting
 
 __all__ = ["playground"]
 
@@ -91,22 +90,26 @@ def playground(
 
     The page is served on this machine alone, and asks nothing of any other. Ctrl-C ends it.
     """
-    with handle_errors():
-        from deltarule.playground import serve
+    from deltarule.playground import serve
 
-        source = None
-        if data is not None or sql is not None:
-            source = _source(data, target, task, ignore or (), na or (), kind or (), table, sql)
-        elif target is not None:
-            raise InputError("--target is given without DATA; expected the file it is a column of")
+    source = None
+    if data is not None or sql is not None:
+        source = _source(data, target, task, ignore or (), na or (), kind or (), table, sql)
+    elif target is not None:
+        raise InputError(
+            Message(Setting("target"), " is given without DATA"),
+            parameter="target",
+            given=target,
+            expected="the file it is a column of",
+        )
 
-        def say(address: str) -> None:
-            # The address is all that a script needs, so it stands alone on standard output.
-            output.say(address)
-            if not quiet:
-                output.notes(["the playground is open at this address; Ctrl-C ends it"])
+    def say(address: str) -> None:
+        # The address is all that a script needs, so it stands alone on standard output.
+        output.say(address)
+        if not quiet:
+            output.notes(["the playground is open at this address; Ctrl-C ends it"])
 
-        serve(source, port=port, token=token, open_browser=not no_open, told=say)
+    serve(source, port=port, token=token, open_browser=not no_open, told=say)
 
 
 def _source(

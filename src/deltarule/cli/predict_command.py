@@ -7,7 +7,7 @@ from typing import Any
 
 from deltarule.cli import output
 from deltarule.cli.output_paths import check_predictions_file, write_predictions
-from deltarule.errors import FileError, InputError
+from deltarule.errors import FileError, InputError, Message, Setting
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import TableModel
 
@@ -26,7 +26,7 @@ def loaded(folder: Path) -> TableModel:
         return TableModel.load(folder)
     except InputError as error:
         # An activation that is not registered here, say: no option can help it.
-        raise FileError(str(error)) from error
+        raise FileError(error.message) from error
 
 
 def _read(model: TableModel, data: str | None, table: str | None, sql: str | None) -> Table:
@@ -51,14 +51,18 @@ def predict_table(
         check_predictions_file(out, force)
     if safe_csv and (as_json if out is None else out.suffix.lower() == ".jsonl"):
         raise InputError(
-            "--safe-csv was given for JSON; expected CSV or TSV, which spreadsheets open; leave it "
-            "out, or name a .csv file with --out"
+            Message(Setting("safe_csv"), " was given for JSON"),
+            parameter="safe_csv",
+            expected="CSV or TSV, which spreadsheets open",
+            hint=Message("leave it out, or name a .csv file with ", Setting("out")),
         )
     model = loaded(folder)
     if proba and model.task == "regression":
         raise InputError(
-            f"--proba was given, and {str(folder)!r} predicts a number; expected a model of "
-            "classes; leave --proba out"
+            Message(Setting("proba"), f" was given, and {str(folder)!r} predicts a number"),
+            parameter="proba",
+            expected="a model of classes",
+            hint=Message("leave ", Setting("proba"), " out"),
         )
     with output.live(quiet or as_json) as show:
         show(f"reading {data or 'the SQL result'}")
@@ -69,7 +73,7 @@ def predict_table(
         if proba:
             for number, label in enumerate(model.classes):
                 columns[f"probability_{label}"] = outputs[:, number]
-        notes = [output.in_options(note) for note in (*typed.notes, *model.encoder.notes(typed))]
+        notes = [output.spelled(note) for note in (*typed.notes, *model.encoder.notes(typed))]
         if out is not None:
             show(f"writing {out}")
             write_predictions(out, columns, force, safe_csv=safe_csv)
@@ -104,7 +108,7 @@ def evaluate_table(
         typed = apply_schema(model.schema, rows)
         show("scoring")
         scores = model.score(typed, model.outputs(typed))
-    notes = [output.in_options(note) for note in (*typed.notes, *model.encoder.notes(typed))]
+    notes = [output.spelled(note) for note in (*typed.notes, *model.encoder.notes(typed))]
     seen = model.trained_on(typed)
     if seen:
         notes.append(

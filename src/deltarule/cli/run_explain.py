@@ -16,7 +16,7 @@ from deltarule.cli import output
 from deltarule.cli.moments import model_step, moments
 from deltarule.cli.output_paths import check_output_file, write_output
 from deltarule.cli.predict_command import loaded
-from deltarule.errors import DataError, FileError, InputError
+from deltarule.errors import DataError, FileError, InputError, Message, Setting
 from deltarule.explain import Derivation, Explanation, explain, overview
 from deltarule.explain.derivation import DEPTH, TERMS, check_limits
 from deltarule.explain.number_format import DIGITS
@@ -112,7 +112,7 @@ def answer(question: Question) -> None:
                 _write_page(page, found, chosen, show)
                 data = page.read_bytes()
             write_output(question.html, question.force, data)
-    notes = [output.in_options(note) for note in found.notes]
+    notes = [output.spelled(note) for note in found.notes]
     written = [str(place) for _, place, _ in places if place is not None]
     if question.as_json:
         sample = {} if found.sample is None else {"sample": found.sample}
@@ -138,15 +138,20 @@ def answer(question: Question) -> None:
 def _step_found(question: Question, show: Any) -> _Found:
     """A step of the recorded training, or a row at its parameters."""
     if question.table is not None or question.sql is not None:
-        given = "--table" if question.sql is None else "--sql"
+        given = Setting("table" if question.sql is None else "sql")
+        recording_says = ", whose recording says how its table is read"
         raise InputError(
-            f"{given} was given with --step, whose recording says how its table is read; expected "
-            f"at most DATA, where it was moved to; leave {given} out"
+            Message(given, " was given with ", Setting("step"), recording_says),
+            parameter=given.name,
+            expected="at most DATA, where it was moved to",
+            hint=Message("leave ", given, " out"),
         )
     step = question.step
     assert step is not None
     if step < 1:
-        raise InputError(f"step is {step}; expected a step of the recorded training, from 1")
+        raise InputError(
+            parameter="step", given=step, expected="a step of the recorded training, from 1"
+        )
     show("reading the recording")
     folder = question.model
     model, recording = steady(folder, lambda: (loaded(folder), load_recording(folder)))
@@ -230,7 +235,9 @@ def _model_found(question: Question, show: Any) -> _Found:
         recorded = _recorded(model, recording, table)
     row = question.row
     if row is not None and not 1 <= row <= len(table):
-        raise InputError(f"row is {row}; expected a row of the table, from 1 to {len(table)}")
+        raise InputError(
+            parameter="row", given=row, expected=f"a row of the table, from 1 to {len(table)}"
+        )
     typed = apply_schema(model.schema, table)
     sample = None
     if row is not None:
@@ -301,7 +308,9 @@ def _numbers(kind: str, text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != count or not all(part.isascii() and part.isdecimal() for part in parts):
         raise InputError(
-            f"--{kind} is {text!r}; expected {count} whole numbers, {what}, such as {example}"
+            parameter=kind,
+            given=text,
+            expected=f"{count} whole numbers, {what}, such as {example}",
         )
     return tuple(map(int, parts))
 
@@ -313,8 +322,9 @@ def _derived(
     explanation, sample = found.explanation, found.sample
     if kind in _OF_ONE_ROW and sample is None:
         raise InputError(
-            f"--{kind} is about one row; expected --row R beside it, the number of a row of the "
-            "table"
+            Message(Setting(kind), " is about one row"),
+            parameter=kind,
+            expected=Message(Setting("row"), " R beside it, the number of a row of the table"),
         )
     if kind == "input":
         assert sample is not None
@@ -323,7 +333,10 @@ def _derived(
         assert sample is not None
         return [(f"column {text}", explanation.column(_column(found, text), sample))]
     name = f"{kind} {','.join(map(str, numbers))}"
-    parts = [(name, getattr(explanation, kind)(*numbers, sample))]
+    try:
+        parts = [(name, getattr(explanation, kind)(*numbers, sample))]
+    except InputError as error:
+        raise error.prefixed(Setting(kind), f" {text}: ") from None
     if kind in ("weight", "bias") and found.facts.get("in_batch", found.step is not None):
         update = getattr(explanation, f"update_{kind}")
         parts.append((f"update of {name}", update(*numbers)))
@@ -337,15 +350,16 @@ def _input(found: _Found, text: str) -> int:
     if text.isascii() and text.isdecimal() and int(text) < len(names):
         return int(text)
     raise InputError(
-        f"--input is {text!r}; expected one of {_listed(names)}, or a number from 0 to "
-        f"{len(names) - 1}"
+        parameter="input",
+        given=text,
+        expected=f"one of {_listed(names)}, or a number from 0 to {len(names) - 1}",
     )
 
 
 def _column(found: _Found, text: str) -> str:
     names = [column.name for column in found.explanation.subject.columns]
     if text not in names:
-        raise InputError(f"--column is {text!r}; expected one of {_listed(names)}")
+        raise InputError(parameter="column", given=text, expected=f"one of {_listed(names)}")
     return text
 
 

@@ -16,6 +16,7 @@ from deltarule.cli.load_table import understood
 from deltarule.cli.output_paths import SavedElsewhere, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.status import Status, Terminated, terminated
+from deltarule.errors import Message
 from deltarule.tables import TableSource
 from deltarule.tabular import TableModel, TableSettings, fit_table
 from deltarule.training import Event, StopFlag
@@ -86,7 +87,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             table, request.data, table=request.table, sql=request.sql
         )
     if not quiet:
-        output.say(output.in_options(schema.describe()))
+        output.say(output.spelled(schema.describe()))
         output.say("")
     with output.live(quiet) as show, _stoppable(request.folder) as stop:
 
@@ -250,9 +251,12 @@ def fit_report(model: TableModel, folder: Path) -> None:
         {"name": column.name, "kind": column.kind, "missing": column.missing}
         for column in schema.columns
     ]
-    notes = [*schema.notes, *(f"{c.name}: {note}" for c in schema.columns for note in c.notes)]
+    notes = [
+        *schema.notes,
+        *(Message(f"{c.name}: ", note) for c in schema.columns for note in c.notes),
+    ]
     report = {name: value for name, value in model.report.items() if name != "data_notes"}
-    report["notes"] = [output.in_options(note) for note in (*notes, *report["notes"])]
+    report["notes"] = [output.spelled(note) for note in (*notes, *report["notes"])]
     output.json_object(
         {
             "model": str(folder),

@@ -15,6 +15,7 @@ from typing import Any
 import typer
 
 from deltarule.cli import output
+from deltarule.cli.options import BadValue
 from deltarule.errors import (
     ContractViolation,
     DataError,
@@ -23,9 +24,13 @@ from deltarule.errors import (
     FileError,
     GradientMismatch,
     InputError,
+    Setting,
 )
 
 __all__ = ["STATUSES", "Status", "Terminated", "execute", "handle_errors", "saving", "terminated"]
+
+
+_JSON = (str, int, float, list, tuple, type(None))
 
 
 class Status(IntEnum):
@@ -64,12 +69,27 @@ def _status(error: DeltaruleError) -> Status:
     return Status.USAGE if isinstance(error, InputError) else Status.FAULT
 
 
-def _tell(message: str, kind: str, status: Status, as_json: bool) -> None:
-    text = output.in_options(message)
+def _report(text: str, kind: str, status: Status, as_json: bool, **fields: Any) -> None:
+    """Print an error in one line, or as a JSON object with what it says as fields."""
     if as_json:
-        output.json_object({"error": text, "kind": kind, "status": int(status)})
+        known = dict.fromkeys(("parameter", "given", "expected", "hint")) | fields
+        output.json_object({"error": text, "kind": kind, "status": int(status), **known})
     else:
         output.error(text)
+
+
+def _fields(error: DeltaruleError) -> dict[str, Any]:
+    """What an error says of a parameter, as JSON has it: the parameter is the option."""
+    names, given = error.parameter, error.given
+    options = [
+        output.spell(Setting(name)) for name in ([names] if isinstance(names, str) else names or [])
+    ]
+    return {
+        "parameter": options if isinstance(names, tuple) else next(iter(options), None),
+        "given": given if isinstance(given, _JSON) else repr(given),
+        "expected": error.expected and output.spelled(error.expected),
+        "hint": error.hint and output.spelled(error.hint),
+    }
 
 
 class Terminated(KeyboardInterrupt):
@@ -147,15 +167,16 @@ def handle_errors(as_json: bool = False) -> Iterator[None]:
         yield
     except DeltaruleError as error:
         status = _status(error)
-        _tell(str(error), type(error).__name__, status, as_json)
+        text = output.error_text(error)
+        _report(text, type(error).__name__, status, as_json, **_fields(error))
     except KeyboardInterrupt as error:
         text, status = _interrupted(error)
-        _tell(text, "KeyboardInterrupt", status, as_json)
+        _report(text, "KeyboardInterrupt", status, as_json)
     except MemoryError as error:
         status = Status.FAULT
         detail = f" ({error})" if str(error) else ""
         text = f"not enough memory{detail}; take fewer rows or columns, or smaller --layers"
-        _tell(text, "MemoryError", status, as_json)
+        _report(text, "MemoryError", status, as_json)
     except BrokenPipeError:
         # The reader (head, say) has had enough; nothing went wrong. What is still to be
         # flushed at exit goes nowhere.
@@ -191,24 +212,28 @@ def execute(
         if type(error).__name__ == "NoArgsIsHelpError":
             output.say(error.format_message())
         else:
-            _tell(_usage(error, arguments, program), "UsageError", Status.USAGE, as_json)
+            text, fields = _usage(error, arguments, program)
+            _report(text, "UsageError", Status.USAGE, as_json, **fields)
         return Status.USAGE
     except (KeyboardInterrupt, typer.Abort) as error:  # before the command began
         given = error if isinstance(error, KeyboardInterrupt) else KeyboardInterrupt()
         text, status = _interrupted(given)
-        _tell(text, "KeyboardInterrupt", status, as_json)
+        _report(text, "KeyboardInterrupt", status, as_json)
         return status
     return result if isinstance(result, int) else Status.DONE
 
 
-def _usage(error: Any, arguments: Sequence[str], program: str) -> str:
-    """The error of a wrong option or argument, as one line."""
+def _usage(error: Any, arguments: Sequence[str], program: str) -> tuple[str, dict[str, Any]]:
+    """The error of a wrong option or argument as one line, and its fields."""
     # An option without its value is found before there is a context.
     first = arguments[0] if error.ctx is None and not arguments[0].startswith("-") else ""
     where = f"{program} {first}".strip() if error.ctx is None else error.ctx.command_path
-    text = error.format_message().rstrip(".")
-    parameter = getattr(error, "param", None)
-    if isinstance(error, typer.BadParameter) and "expected" in error.message and parameter:
-        text = f"{max(parameter.opts, key=len)} is {error.message}"
+    text, fields = error.format_message().rstrip("."), dict[str, Any]()
+    if isinstance(error, BadValue) and error.param is not None:
+        with output.options_of([error.param]):
+            wrong = InputError(
+                parameter=error.param.name, given=error.given, expected=error.expected
+            )
+            text, fields = output.error_text(wrong), _fields(wrong)
     join = " " if text.endswith("?") else "; "
-    return f"{text[:1].lower()}{text[1:]}{join}see '{where} --help'"
+    return f"{text[:1].lower()}{text[1:]}{join}see '{where} --help'", fields

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from deltarule.cli import output
 from deltarule.cli.options import AsJson, Quiet
-from deltarule.cli.status import handle_errors
 from deltarule.engines.registry import compiled_module
 from deltarule.errors import MissingDependency
 
@@ -17,7 +16,7 @@ def warmup(as_json: AsJson = False, quiet: Quiet = False) -> None:
     They are kept in the folder that the environment variable DELTARULE_CACHE names, else in
     the user's cache; it is enough that the folder can be read when they are used.
     """
-    with handle_errors(as_json), output.live(quiet or as_json) as show:
+    with output.live(quiet or as_json) as show:
         show("compiling the driver")
         try:
             warming = compiled_module("warmup")

@@ -143,7 +143,7 @@ class EngineSettings:
     def __post_init__(self) -> None:
         def checked(name: str, interval: str, usual: float) -> None:
             # As a Python float: a np.float64 would turn float32 arrays into float64.
-            value = in_interval("EngineSettings", name, getattr(self, name), interval, usual)
+            value = in_interval("", name, getattr(self, name), interval, usual)
             object.__setattr__(self, name, value)
 
         object.__setattr__(self, "rule", RULES.get(self.rule))
@@ -159,7 +159,7 @@ class EngineSettings:
             checked("averaging", "[0, 1]", 0.999)
         seed = whole_number(self.seed)
         if seed is None or seed < 0:
-            raise InputError(f"seed is {self.seed!r}; expected a whole number ≥ 0")
+            raise InputError(parameter="seed", given=self.seed, expected="a whole number ≥ 0")
         object.__setattr__(self, "seed", seed)
 
     @property

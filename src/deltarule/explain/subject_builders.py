@@ -218,7 +218,7 @@ def _checked_rate(value: Any) -> float:
     except (TypeError, ValueError):
         rate = float("nan")
     if not (np.isfinite(rate) and rate > 0):
-        raise InputError(f"learning_rate is {value!r}; expected a finite number above 0")
+        raise InputError(parameter="learning_rate", given=value, expected="a finite number above 0")
     return rate
 
 

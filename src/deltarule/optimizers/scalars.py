@@ -24,7 +24,7 @@ def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) ->
     Parameters
     ----------
     owner, name : str
-        The formula and its parameter, for the message.
+        The formula and its parameter, for the message; the owner may be empty.
     value : number
         What was given.
     interval : str
@@ -53,9 +53,13 @@ def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) ->
         below = number < high or (interval[-1] == "]" and number == high)
         if above and below:
             return number
-    raise InputError(
-        f"{owner}: {name} is {value!r}; expected a number in {interval}; {usual} is usual"
+    error = InputError(
+        parameter=name,
+        given=value,
+        expected=f"a number in {interval}",
+        hint=f"{usual} is usual",
     )
+    raise error.prefixed(f"{owner}: ") if owner else error
 
 
 def weak(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines import EngineSettings, engine_name
-from deltarule.errors import InputError
+from deltarule.errors import InputError, Message, Setting
 from deltarule.maths import LOSSES, Network
 from deltarule.optimizers import RULES, SCHEDULES
 
@@ -93,13 +93,15 @@ class TableSettings:
         for name in ("test", "valid"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(
-                    f"{name} is {getattr(self, name):g}; expected a share of the rows, from 0 to "
-                    "less than 1"
+                    parameter=name,
+                    given=getattr(self, name),
+                    expected="a share of the rows, from 0 to less than 1",
                 )
         if not self.test + self.valid < 1:
             raise InputError(
-                f"test and valid are {self.test:g} and {self.valid:g}; expected them to add to "
-                "less than 1, since the rest is trained on"
+                parameter=("test", "valid"),
+                given=(self.test, self.valid),
+                expected="them to add to less than 1, since the rest is trained on",
             )
         for name in ("epochs", "patience"):
             _check_whole(name, getattr(self, name), _MOST_EPOCHS)
@@ -109,15 +111,20 @@ class TableSettings:
             _check_whole("layers", width, _WIDEST, ", such as 128,64", self.layers)
         if not (np.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise InputError(
-                f"learning_rate is {self.learning_rate:g}; expected a finite number above 0, "
-                "such as 0.001"
+                parameter="learning_rate",
+                given=self.learning_rate,
+                expected="a finite number above 0, such as 0.001",
             )
         for name in ("l2", "l1"):
             strength = getattr(self, name)
             if not (np.isfinite(strength) and strength >= 0):
-                raise InputError(f"{name} is {strength:g}; expected a finite number, at least 0")
+                raise InputError(
+                    parameter=name, given=strength, expected="a finite number, at least 0"
+                )
         if not isinstance(self.loss, str):
-            raise InputError(f"loss is {self.loss!r}; expected the name of a loss, or 'auto'")
+            raise InputError(
+                parameter="loss", given=self.loss, expected="the name of a loss, or 'auto'"
+            )
         if self.loss != "auto":
             LOSSES.get(self.loss)
         SCHEDULES.get(self.schedule)
@@ -135,8 +142,14 @@ class TableSettings:
         Network([1, *self.layers, 1], activation=self.activation)
         if RULES.get(self.rule).full_batch and self.batch_size != "auto":
             raise InputError(
-                f"batch_size is {self.batch_size} with the rule {self.rule!r}, which needs all "
-                "rows in every step; leave it at 'auto', or choose another rule"
+                Message(
+                    Setting("batch_size"),
+                    f" is {self.batch_size} with the rule {self.rule!r}, which needs all rows in "
+                    "every step",
+                ),
+                parameter="batch_size",
+                given=self.batch_size,
+                hint="leave it at 'auto', or choose another rule",
             )
 
     def batch_rows(self, n_rows: int) -> int | str:
@@ -153,4 +166,4 @@ def _check_whole(
     if not whole or value < 1 or (most is not None and value > most):
         given = value if shown is None else ",".join(map(str, shown))
         top = ", at least 1," if most is None else f" from 1 to {most:,}"
-        raise InputError(f"{name} is {given!r}; expected a whole number{top}{also}")
+        raise InputError(parameter=name, given=given, expected=f"a whole number{top}{also}")

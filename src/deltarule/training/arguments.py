@@ -41,7 +41,7 @@ def whole(name: str, value: Any, least: int) -> int:
     """A whole number of at least ``least``."""
     number = whole_number(value)
     if number is None or number < least:
-        raise InputError(f"{name} is {value!r}; expected a whole number, at least {least}")
+        raise InputError(parameter=name, given=value, expected=f"a whole number, at least {least}")
     return number
 
 
@@ -49,7 +49,7 @@ def checked_rate(value: Any) -> float:
     """The learning rate, a finite number above 0."""
     number = real_number(value)
     if number is None or not 0 < number < np.inf:
-        raise InputError(f"learning_rate is {value!r}; expected a finite number > 0")
+        raise InputError(parameter="learning_rate", given=value, expected="a finite number > 0")
     return number
 
 
@@ -61,7 +61,12 @@ def method(rule: Any) -> Rule | Minimizer:
     try:
         return RULES.get(rule)
     except UnknownName as error:
-        raise UnknownName(f"{error}; or a minimizer: {', '.join(MINIMIZERS.names())}") from None
+        raise UnknownName(
+            error.message,
+            parameter="rule",
+            given=name,
+            hint=f"or a minimizer: {', '.join(MINIMIZERS.names())}",
+        ) from None
 
 
 def checked_theta(net: Network, theta: Any, seed: int) -> np.ndarray:
@@ -108,13 +113,18 @@ def batch_rows(batch_size: Any, chosen: Rule | Minimizer, n_rows: int) -> int:
     if isinstance(batch_size, str) and batch_size == "auto":
         return n_rows if full else min(200, n_rows)
     if isinstance(batch_size, str):
-        raise InputError(f"batch_size is {batch_size!r}; expected 'auto' or a whole number ≥ 1")
+        raise InputError(
+            parameter="batch_size", given=batch_size, expected="'auto' or a whole number ≥ 1"
+        )
     size = whole("batch_size", batch_size, 1)
     if full and size < n_rows:
         kind = "minimizer" if isinstance(chosen, Minimizer) else "rule"
         raise InputError(
             f"{kind} {chosen.name!r} compares successive gradients and needs all {n_rows} rows "
-            f"in every step; batch_size is {size}. Use 'auto'"
+            f"in every step; batch_size is {size}",
+            parameter="batch_size",
+            given=size,
+            hint="use 'auto'",
         )
     return size
 
@@ -138,7 +148,7 @@ def stopping_criteria(stopping: Any) -> tuple[Stopping, ...]:
 def checked_callables(name: str, given: Any) -> tuple[Callable[..., Any], ...]:
     """A sequence of callables."""
     if not isinstance(given, Sequence) or not all(callable(each) for each in given):
-        raise InputError(f"{name} is {given!r}; expected a list of functions")
+        raise InputError(parameter=name, given=given, expected="a list of functions")
     return tuple(given)
 
 
@@ -220,7 +230,7 @@ def own_validation(net: Network, given: Sequence[Any]) -> Rows:
     try:
         return checked_data(net, given[0], given[1], given[2] if len(given) == 3 else None)
     except InputError as error:
-        raise InputError(f"validation: {error}") from None
+        raise error.prefixed("validation: ") from None
 
 
 def row_numbers(given: Any, n_rows: int) -> np.ndarray | None:

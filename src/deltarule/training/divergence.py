@@ -7,7 +7,7 @@ from typing import NoReturn
 import numpy as np
 
 from deltarule.engines import Batch, CheckedEngine, Engine, EngineSettings, ReferenceEngine
-from deltarule.errors import Diverged
+from deltarule.errors import Diverged, Message, Setting
 from deltarule.maths import Network
 from deltarule.optimizers import Rule
 from deltarule.training.batches import Rows, pieces
@@ -26,13 +26,15 @@ RUN_AWAY = 1e6
 """A loss so many times that of the start, and of any network that has learned nothing, is on its
 way to infinity."""
 
-ADVICE_WITHOUT_RATE = (
+ADVICE_WITHOUT_RATE = Message(
     "Try inputs and targets standardised to mean 0 and variance 1, smaller initial weights, "
-    "or a penalty (l2)"
+    "or a penalty (",
+    Setting("l2"),
+    ")",
 )
 
 
-def advice_for(settings: EngineSettings, rate: float) -> str:
+def advice_for(settings: EngineSettings, rate: float) -> Message:
     """What to try after a step with this learning rate failed."""
     rule = settings.rule
     assert isinstance(rule, Rule)
@@ -40,14 +42,15 @@ def advice_for(settings: EngineSettings, rate: float) -> str:
         slower = f"smaller steps ({rule.name} with a smaller delta_max)"
     else:
         slower = f"a smaller learning rate (it was {rate:.3g})"
-    clip = "" if settings.clip_norm else ", clip_norm=1.0"
-    return f"Try {slower}{clip}, and inputs and targets standardised to mean 0 and variance 1"
+    clip = () if settings.clip_norm else (", ", Setting("clip_norm", 1.0))
+    standardised = ", and inputs and targets standardised to mean 0 and variance 1"
+    return Message(f"Try {slower}", *clip, standardised)
 
 
 def placed(found: Diverged, where: str, advice: str, *, epoch: int, index: int) -> Diverged:
     """What an engine that looks at every number has found, with where training was."""
     return Diverged(
-        f"{where}: {found}. {advice}",
+        Message(f"{where}: ", found.message, ". ", advice),
         epoch=epoch,
         batch=index,
         layer=found.layer,
@@ -103,8 +106,11 @@ def penalty_diverged(engine: Engine, advice: str, *, epoch: int, index: int) -> 
     sizes = [float(np.abs(block.of(theta)).max()) for block in blocks]
     worst = blocks[int(np.argmax(sizes))]
     return Diverged(
-        f"training diverged in epoch {epoch}, batch {index}: the penalty is not finite; layer "
-        f"{worst.layer}, W[{worst.layer}] has entries up to {max(sizes):.3g}. {advice}",
+        Message(
+            f"training diverged in epoch {epoch}, batch {index}: the penalty is not finite; layer "
+            f"{worst.layer}, W[{worst.layer}] has entries up to {max(sizes):.3g}. ",
+            advice,
+        ),
         epoch=epoch,
         batch=index,
         layer=worst.layer,
@@ -158,9 +164,12 @@ def refuse_run_away(
         return
     from_where = "" if began is None else f"from {began:.3g} at the start of this run "
     raise Diverged(
-        f"training diverged: the loss grew {from_where}to {last:.3g} in epoch {epoch}, more than "
-        f"{RUN_AWAY:.0e} times that of a network that has learned nothing ({max(nothing):.3g}). "
-        f"{advice}",
+        Message(
+            f"training diverged: the loss grew {from_where}to {last:.3g} in epoch {epoch}, more "
+            f"than {RUN_AWAY:.0e} times that of a network that has learned nothing "
+            f"({max(nothing):.3g}). ",
+            advice,
+        ),
         epoch=epoch,
         batch=index,
         layer=net.n_layers,

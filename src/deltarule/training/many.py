@@ -12,7 +12,7 @@ from typing import Any, Literal, overload
 
 from deltarule.engines import Engine, EngineSettings
 from deltarule.engines.threads import usable_threads
-from deltarule.errors import Diverged, InputError
+from deltarule.errors import Diverged, InputError, Message
 from deltarule.maths import Network
 from deltarule.training import arguments
 from deltarule.training.batches import Rows
@@ -158,8 +158,9 @@ def train_many(
         raise InputError(f"on_diverged is {on_diverged!r}; expected 'raise' or 'keep'")
     if isinstance(engine, Engine):
         raise InputError(
-            f"engine is one {type(engine).__name__}, which holds one network; expected a name, or "
-            "the engine's class"
+            f"engine is one {type(engine).__name__}, which holds one network",
+            parameter="engine",
+            expected="a name, or the engine's class",
         )
     known = inspect.signature(train).parameters
     for name in options:
@@ -268,7 +269,7 @@ def _named(index: int, total: int) -> Iterator[None]:
     except InputError as error:
         if total == 1:
             raise
-        raise type(error)(f"network {index} of 0 … {total - 1}: {error}") from None
+        raise error.prefixed(f"network {index} of 0 … {total - 1}: ") from None
 
 
 # -- at once ------------------------------------------------------------------------------
@@ -327,7 +328,7 @@ def _outcome(
         error.add_note(f"in {where}")
         raise error
     return Diverged(
-        f"{where}: {error}",
+        Message(f"{where}: ", error.message),
         epoch=error.epoch,
         batch=error.batch,
         layer=error.layer,

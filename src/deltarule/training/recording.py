@@ -165,9 +165,11 @@ class Recording:
             If the step was not recorded.
         """
         if not self.begin < step <= self.end:
+            none = "" if self.end > self.begin else ": it took none"
             raise InputError(
-                f"step is {step}; expected a step of the recorded run, from {self.begin + 1} to "
-                f"{self.end}" + ("" if self.end > self.begin else ": it took none")
+                parameter="step",
+                given=step,
+                expected=f"a step of the recorded run, from {self.begin + 1} to {self.end}{none}",
             )
         return (step - 1) // self.steps_per_epoch + 1, (step - 1) % self.steps_per_epoch
 
