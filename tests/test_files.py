@@ -15,8 +15,8 @@ from deltarule.errors import FileError, InputError
 from deltarule.files import (
     Bundle,
     Part,
-    check_bundle_place,
-    check_file_place,
+    check_bundle_path,
+    check_file_path,
     read_bundle,
     read_json,
     save_elsewhere,
@@ -344,7 +344,7 @@ def killing(monkeypatch, owner, name, call):
     monkeypatch.setattr(owner, name, counted)
 
 
-@pytest.mark.parametrize(("name", "call"), [("write_new", n) for n in (1, 2, 3)])
+@pytest.mark.parametrize(("name", "call"), [("create_file", n) for n in (1, 2, 3)])
 @pytest.mark.parametrize("there", [False, True])
 def test_an_exception_while_files_are_written_leaves_what_was_there(
     tmp_path, monkeypatch, name, call, there
@@ -425,17 +425,17 @@ def test_the_current_folder_is_not_replaced(tmp_path, monkeypatch):
         with pytest.raises(FileError, match="is the current folder, which cannot be replaced"):
             write(place, 2, overwrite=True)
         with pytest.raises(FileError, match="is the current folder"):
-            check_bundle_place(place, KIND, overwrite=True)
+            check_bundle_path(place, KIND, overwrite=True)
     assert read(tmp_path / "b")[0] == {"a.json": 1}
 
 
 def test_a_name_as_long_as_names_can_be(tmp_path):
     for name in ("n" * 255, "ä" * 127):
-        check_bundle_place(tmp_path / name, KIND)
+        check_bundle_path(tmp_path / name, KIND)
         for value in (1, 2):
             write(tmp_path / name, value, overwrite=True)
         assert read(tmp_path / name)[0] == {"a.json": 2}
-        check_file_place(tmp_path / name[:-1])
+        check_file_path(tmp_path / name[:-1])
         write_bytes(tmp_path / name[:-1], b"x")
     assert len(list(tmp_path.iterdir())) == 4
 
@@ -456,8 +456,8 @@ def test_a_place_where_nothing_can_be_is_refused_beforehand_and_when_writing(
 ):
     (tmp_path / "file").write_text("")
     calls = (
-        lambda path: check_bundle_place(path, KIND),
-        check_file_place,
+        lambda path: check_bundle_path(path, KIND),
+        check_file_path,
         write,
         lambda path: write_bytes(path, b""),
     )
@@ -468,18 +468,18 @@ def test_a_place_where_nothing_can_be_is_refused_beforehand_and_when_writing(
 
 
 def test_checking_a_place_leaves_nothing_there(tmp_path):
-    check_bundle_place(tmp_path / "a" / "b" / "c", KIND)
-    check_file_place(tmp_path / "a" / "b" / "c.csv")
+    check_bundle_path(tmp_path / "a" / "b" / "c", KIND)
+    check_file_path(tmp_path / "a" / "b" / "c.csv")
     assert list(tmp_path.iterdir()) == []
     write(tmp_path / "b")
     before = contents(tmp_path)
-    check_bundle_place(tmp_path / "b", KIND, overwrite=True)
+    check_bundle_path(tmp_path / "b", KIND, overwrite=True)
     with pytest.raises(FileError, match="exists already"):
-        check_bundle_place(tmp_path / "b", KIND)
+        check_bundle_path(tmp_path / "b", KIND)
     with pytest.raises(FileError, match="is not a folder with a chest; it is left untouched"):
-        check_bundle_place(tmp_path / "b", "chest", overwrite=True)
+        check_bundle_path(tmp_path / "b", "chest", overwrite=True)
     with pytest.raises(FileError, match="exists already"):
-        check_file_place(tmp_path / "b" / "a.json")
+        check_file_path(tmp_path / "b" / "a.json")
     assert contents(tmp_path) == before
 
 

@@ -17,9 +17,10 @@ from deltarule.errors import FileError
 from deltarule.files import (
     Bundle,
     Part,
-    moving,
+    consistent_read,
+    filesystem,
+    locking,
     read_bundle,
-    steady,
     write_bundle,
     write_bytes,
 )
@@ -54,7 +55,7 @@ def read(folder):
         outer, inside = read_bundle(folder, KIND, 1), read_bundle(folder / "part", INNER, 1)
         return outer, inside, (folder / "p.svg").read_bytes()
 
-    (documents, arrays), (more, others), picture = steady(folder, both)
+    (documents, arrays), (more, others), picture = consistent_read(folder, both)
     found = {documents["a.json"], *documents["b.json"], more["i.json"], int(picture)}
     found |= {*arrays["x"].tolist(), *others["y"].tolist()}
     assert len(found) == 1
@@ -95,8 +96,8 @@ def tmp_path(tmp_path):
 def system(request, monkeypatch):
     """With the system's exchange of names, and as if there were none."""
     if request.param == "two renamings":
-        monkeypatch.setattr(moving, "_renameat2", lambda: None)
-    elif moving._renameat2() is None:
+        monkeypatch.setattr(filesystem, "_renameat2", lambda: None)
+    elif filesystem._renameat2() is None:
         pytest.skip("this system cannot exchange two names")
     return request.param
 
@@ -126,7 +127,8 @@ def hooked(monkeypatch, hook):
 
     for name in CALLS:
         monkeypatch.setattr(os, name, around(getattr(os, name)))
-    monkeypatch.setattr(moving, "_renamed", around(moving._renamed))
+    renamed = around(filesystem._rename_with_flag)
+    monkeypatch.setattr(filesystem, "_rename_with_flag", renamed)
     return count
 
 
@@ -169,24 +171,30 @@ def listing(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def trials(tmp_path, monkeypatch, there):
+    """For each call that a saver makes: its number, a folder, and the files expected in the end."""
+
+    def place(name):
+        (tmp_path / name).mkdir()
+        if there:
+            prepared(tmp_path / name / "b")
+        return tmp_path / name / "b"
+
+    folder = place("trial")
+    calls = calls_of(tmp_path, monkeypatch, lambda: write(folder, 2, overwrite=True))
+    wanted = listing(folder.parent)
+    assert calls > 15
+    for call in range(1, calls + 1):
+        yield call, place(f"{call}"), wanted
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("there", [False, True], ids=["new", "replaced"])
 def test_a_kill_at_each_call_leaves_the_old_or_the_new_whole(
     tmp_path, monkeypatch, system, there, after
 ):
-    trial = tmp_path / "trial"
-    trial.mkdir()
-    if there:
-        prepared(trial / "b")
-    calls = calls_of(trial, monkeypatch, lambda: write(trial / "b", 2, overwrite=True))
-    wanted, found = listing(trial), set()
-    assert calls > 15
-    for call in range(1, calls + 1):
-        place = tmp_path / f"{call}"
-        place.mkdir()
-        folder = place / "b"
-        if there:
-            prepared(folder)
+    found = set()
+    for call, folder, wanted in trials(tmp_path, monkeypatch, there):
 
         def killed(call=call, folder=folder):
             hooked(
@@ -208,7 +216,7 @@ def test_a_kill_at_each_call_leaves_the_old_or_the_new_whole(
         # The next one that saves clears up.
         write(folder, 3, overwrite=True)
         assert read(folder) == 3
-        assert listing(place) == wanted
+        assert listing(folder.parent) == wanted
         if there:
             assert theirs(folder) == ALL_THEIRS
     expected = {1, 2} if there else {2}
@@ -224,18 +232,7 @@ def test_a_kill_at_each_call_leaves_the_old_or_the_new_whole(
 def test_a_failure_at_each_call_leaves_the_old_or_the_new_whole(
     tmp_path, monkeypatch, system, there, error
 ):
-    trial = tmp_path / "trial"
-    trial.mkdir()
-    if there:
-        prepared(trial / "b")
-    calls = calls_of(trial, monkeypatch, lambda: write(trial / "b", 2, overwrite=True))
-    wanted = listing(trial)
-    for call in range(1, calls + 1):
-        place = tmp_path / f"{call}"
-        place.mkdir()
-        folder = place / "b"
-        if there:
-            prepared(folder)
+    for call, folder, wanted in trials(tmp_path, monkeypatch, there):
 
         def fail(number, done, call=call):
             if number == call and not done:
@@ -261,7 +258,7 @@ def test_a_failure_at_each_call_leaves_the_old_or_the_new_whole(
             assert found is not None
         write(folder, 3, overwrite=True)
         assert read(folder) == 3
-        assert listing(place) == wanted
+        assert listing(folder.parent) == wanted
 
 
 def test_a_kill_at_each_call_leaves_the_old_or_the_new_file(tmp_path, monkeypatch):
@@ -284,14 +281,11 @@ def test_a_kill_at_each_call_leaves_the_old_or_the_new_file(tmp_path, monkeypatc
 
 
 def test_what_another_is_writing_is_not_cleared_away(tmp_path):
-    temporary = moving.beside(tmp_path / "b")
-    held = moving.hold_new(
-        temporary, lambda: (temporary.mkdir(), os.open(temporary, os.O_RDONLY))[1]
-    )
-    (temporary / "half").write_text("")
-    write(tmp_path / "b", 1)
-    assert (temporary / "half").exists()
-    held.close()
+    temporary = filesystem.temporary_name(tmp_path / "b")
+    with locking.create_locked(temporary, lambda: filesystem.create_folder(temporary)):
+        (temporary / "half").write_text("")
+        write(tmp_path / "b", 1)
+        assert (temporary / "half").exists()
     write(tmp_path / "b", 2, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 

@@ -1,11 +1,11 @@
-"""Every exception the library raises on purpose.
+"""The exceptions that the library raises.
 
-Each one is also an instance of the built-in exception a caller would expect,
-so ``except ValueError`` keeps working::
+Each one is also an instance of the built-in exception that a caller would expect,
+so ``except ValueError`` catches it::
 
     DeltaruleError (Exception)
     ├── InputError (ValueError)             a value, shape or setting that cannot be used
-    │   ├── IncompatiblePair                an output activation that a loss does not go with
+    │   ├── IncompatiblePair                an output activation that a loss cannot be combined with
     │   ├── UnknownName (KeyError)          a name that no registry holds
     │   ├── NotCompilable                   a formula that the compiled engine cannot express
     │   └── DataError                       a table or file whose content cannot be used
@@ -14,9 +14,9 @@ so ``except ValueError`` keeps working::
     ├── ContractViolation (AssertionError)  an engine that breaks the engine contract
     ├── Diverged (ArithmeticError, ValueError)  a cost, activation or gradient that is not finite
     ├── MissingDependency (ImportError)     an optional library that is not installed
-    └── WorkerFailed (RuntimeError)         a process of our own that died, hung or failed
+    └── WorkerFailed (RuntimeError)         a worker process that died, hung or failed
 
-A message says three things: what was given, what was expected, and what to do. An error about a
+A message names three things: what was given, what was expected, and what to do. An error about a
 parameter keeps them as data, and the command line writes the parameter as its option.
 """
 
@@ -118,7 +118,7 @@ class Message(str):
 
 
 class DeltaruleError(Exception):
-    """Base of every exception that deltarule raises on purpose.
+    """Base class of the exceptions of deltarule.
 
     The message reads "``message``; expected ``expected``; ``hint``", without what is not given.
 
@@ -195,18 +195,18 @@ class InputError(DeltaruleError, ValueError):
 
 
 class IncompatiblePair(InputError):
-    """An output activation that the chosen loss does not go with."""
+    """An output activation that the chosen loss cannot be combined with."""
 
 
 class UnknownName(InputError, KeyError):
-    """A name that no registry holds; the message lists the names it does hold."""
+    """A name that is not registered; the message lists the registered names."""
 
     # KeyError prints the repr of its argument, which would show the message in quotes.
     __str__ = Exception.__str__
 
 
 class NotCompilable(InputError):
-    """A formula that the compiled engine cannot express; the reference engine runs it."""
+    """A formula that the compiled engine cannot express; the reference engine can run it."""
 
 
 class DataError(InputError):
@@ -223,7 +223,7 @@ class GradientMismatch(DeltaruleError, AssertionError):
     Attributes
     ----------
     report : GradientReport or None
-        The comparison of every block, where there is one.
+        The comparison of the two gradients for every block of parameters.
     """
 
     def __init__(self, message: str, report: object = None) -> None:
@@ -232,12 +232,12 @@ class GradientMismatch(DeltaruleError, AssertionError):
 
 
 class ContractViolation(DeltaruleError, AssertionError):
-    """An engine that breaks a law of the engine contract.
+    """An engine that violates a rule of the engine contract.
 
     Attributes
     ----------
     law : str
-        The short name of the broken law.
+        The short name of the rule.
     """
 
     def __init__(self, message: str, law: str = "") -> None:
@@ -251,16 +251,16 @@ class Diverged(DeltaruleError, ArithmeticError, ValueError):
     Attributes
     ----------
     epoch, batch : int or None
-        Where training was, both counted from 1.
+        Where it was found, both counted from 1.
     layer : int or None
         The first layer that holds a value that is not finite.
     block : str or None
-        What it was found in: ``"Z"``, ``"A"``, ``"loss"``, ``"delta"``, ``"dW"``,
+        The array that it was found in: ``"Z"``, ``"A"``, ``"loss"``, ``"delta"``, ``"dW"``,
         ``"db"``, ``"W"`` or ``"b"``.
     network : int or None
-        Of many networks, which one, counted from 0.
+        The number of the network, counted from 0, if many are trained at once.
     results : list or None
-        Of many networks, what came of each: a ``TrainingResult``, or its ``Diverged``.
+        If many networks are trained at once, a ``TrainingResult`` or ``Diverged`` for each.
     """
 
     def __init__(
@@ -287,4 +287,4 @@ class MissingDependency(DeltaruleError, ImportError):
 
 
 class WorkerFailed(DeltaruleError, RuntimeError):
-    """A process that was started to do a part of the work, and died, hung or failed."""
+    """A worker process that died, hung or failed."""

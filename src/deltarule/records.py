@@ -6,8 +6,8 @@ and the formula's parameters, and returns the functions that compute it. A
 :class:`Registry` holds the records of one kind. There is no class per formula:
 what differs between two activations is mathematics, and that is a function.
 
-This module knows nothing of arrays. It stands left of everything that has a
-registry, so that siblings which do not see each other share it.
+This module does not import NumPy. Every package with a registry imports it, so
+packages that do not import each other share it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ __all__ = ["Record", "Registry", "plain", "real_number", "whole_number"]
 
 
 def plain(value: Any) -> Any:
-    """A NumPy scalar, or an array without dimensions, as the Python object it holds.
+    """Convert a NumPy scalar, or an array of shape (), to the Python object that it holds.
 
-    Whatever else is given comes back as it is. Every number that a user may give goes through
-    here, or through :func:`real_number` or :func:`whole_number`, so that ``np.int64(5)`` is 5
-    in every place.
+    Other objects are returned unchanged. Every number that a user passes goes through this
+    function, :func:`real_number` or :func:`whole_number`, so that ``np.int64(5)`` is accepted
+    wherever 5 is.
 
     Examples
     --------
@@ -36,13 +36,13 @@ def plain(value: Any) -> Any:
     >>> plain(np.float32(0.5)), plain(np.array(3)), plain("adam")
     (0.5, 3, 'adam')
     """
-    # This module knows nothing of arrays, so they are told by what they offer.
+    # NumPy is not imported here, so its scalars are recognized by their attributes.
     scalar = getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None))
     return value.item() if scalar else value
 
 
 def real_number(value: Any) -> float | None:
-    """A real number as a Python float; None if it is none, as a truth value or a text is none.
+    """Convert a real number to a Python float; None for anything else, such as a bool or a str.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def real_number(value: Any) -> float | None:
 
 
 def whole_number(value: Any) -> int | None:
-    """A whole number as a Python int; None if it is none, as 5.0 and a truth value are none.
+    """Convert an integer to a Python int; None for anything else, such as 5.0 or a bool.
 
     Examples
     --------
@@ -78,15 +78,16 @@ def whole_number(value: Any) -> int | None:
 
 
 def _frozen(value: Any) -> Any:
-    """Lists and arrays become tuples, so that a record with a list of levels can be hashed."""
+    """Convert lists and arrays to tuples, so that a record that contains them can be hashed."""
     value = plain(value)
     if hasattr(value, "__array__") and not isinstance(value, type):
         value = value.__array__().tolist()
     return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
 
 
-def _plain(value: Any) -> Any:
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+def _as_lists(value: Any) -> Any:
+    """Convert tuples, also nested ones, to lists, as JSON has them."""
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,10 +102,10 @@ class Record:
     name : str
         The name it is registered and saved under.
     formula : callable
-        ``formula(xp, **parameters)``; what it returns depends on the kind of record.
+        ``formula(xp, **parameters)``; the result depends on the kind of record.
     parameters : mapping of str to value, or tuple of pairs
-        Values for the formula's keyword parameters. NumPy scalars become Python's numbers,
-        lists and arrays become tuples.
+        Values of the formula's keyword parameters. NumPy scalars are stored as Python numbers,
+        lists and arrays as tuples.
 
     Raises
     ------
@@ -130,17 +131,16 @@ class Record:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The parameters as a dictionary."""
+        """Return the parameters as a dictionary."""
         return dict(self.parameters)
 
     def with_parameters(self, **changes: Any) -> Self:
-        """The same record with other parameter values.
+        """Return a copy of the record with other parameter values.
 
         Raises
         ------
         InputError
-            If the record has no parameter of that name, or one that is a number would become
-            something else.
+            If the record has no parameter of that name, or a value that must be a number is none.
         """
         unknown = [key for key in changes if key not in self.settings]
         if unknown:
@@ -159,17 +159,17 @@ class Record:
         return changed
 
     def bind(self, xp: Any) -> Any:
-        """The formula's functions over the array namespace ``xp``."""
+        """Return the formula's functions for the array namespace ``xp``."""
         return self.formula(xp, **self.settings)
 
     def spec(self) -> str | dict[str, Any]:
-        """The record for a JSON file: its name, or name and parameters."""
+        """Return the JSON form of the record: its name, or a dictionary of name and parameters."""
         if not self.parameters:
             return self.name
-        return {"name": self.name, **{key: _plain(value) for key, value in self.parameters}}
+        return {"name": self.name, **{key: _as_lists(value) for key, value in self.parameters}}
 
     def __str__(self) -> str:
-        values = ", ".join(f"{key}={_plain(value)!r}" for key, value in self.parameters)
+        values = ", ".join(f"{key}={_as_lists(value)!r}" for key, value in self.parameters)
         return f"{self.name}({values})" if values else self.name
 
 
@@ -177,12 +177,12 @@ R = TypeVar("R", bound=Record)
 
 
 class Registry(Generic[R]):
-    """The records of one kind, by name, in the order they were registered.
+    """A collection of the records of one kind by name, in the order of registration.
 
     Parameters
     ----------
     kind : str
-        What the records are, for messages: ``"activation"``, ``"loss"``, …
+        The word for a record in messages: ``"activation"``, ``"loss"``, …
     record_type : type
         The class that every record must be an instance of.
     """
@@ -198,7 +198,7 @@ class Registry(Generic[R]):
         Raises
         ------
         InputError
-            If it is not a record of this kind, or the name is taken and
+            If it is not a record of this kind, or the name is registered and
             ``replace`` is false.
         """
         if not isinstance(record, self.record_type):
@@ -215,19 +215,19 @@ class Registry(Generic[R]):
         return record
 
     def unregister(self, name: str) -> None:
-        """Remove a record; nothing happens if there is none of that name."""
+        """Remove the record of this name, if there is one."""
         self._records.pop(name, None)
 
     def get(self, which: str | R | Mapping[str, Any], **changes: Any) -> R:
-        """A record by name, by its saved form, or as it is.
+        """Return a record, given its name, its JSON form, or the record itself.
 
         Parameters
         ----------
         which : str, record, or mapping
-            A registered name; a record (returned as it is, registered or not);
-            or what :meth:`Record.spec` gave.
+            A registered name; a record, which need not be registered; or the result of
+            :meth:`Record.spec`.
         **changes
-            Parameter values other than the record's own.
+            Parameter values that replace those of the record.
 
         Raises
         ------
@@ -263,7 +263,7 @@ class Registry(Generic[R]):
         return record.with_parameters(**changes) if changes else record
 
     def names(self) -> list[str]:
-        """The registered names, in order of registration."""
+        """Return the registered names in the order of registration."""
         return list(self._records)
 
     def __iter__(self) -> Iterator[R]:

@@ -315,7 +315,7 @@ def test_check(place, deltarule, monkeypatch):
     assert outcome.status == 0
     assert outcome.json["passed"] is True
     assert len(outcome.json["gradients"]) > 50
-    rows = package.cli.checking.check_gradients()
+    rows = package.cli.check_command.check_gradients()
     wrong = [type(rows[0])("a wrong slope", 0.1, False), *rows[1:]]
     monkeypatch.setattr("deltarule.cli.check_command.check_gradients", lambda: wrong)
     monkeypatch.setattr("deltarule.cli.check_command.check_engine", _passing)

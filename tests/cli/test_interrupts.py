@@ -12,9 +12,9 @@ import pytest
 from tests.cli.conftest import contents
 
 from deltarule import MLPClassifier, MLPRegressor
+from deltarule.interruptible import any_abandoned, call_interruptibly
 from deltarule.tabular import TableModel
 from deltarule.training import StopFlag
-from deltarule.waiting import any_left, waited_for
 
 # What is done before the command; ``press`` sends a signal to the process itself.
 BEFORE = """
@@ -41,7 +41,7 @@ StepRun._steps = steps
 COMPILING = """
 from types import SimpleNamespace
 from deltarule.engines import registry
-choice.importlib = SimpleNamespace(import_module=block, util=choice.importlib.util)
+registry.importlib = SimpleNamespace(import_module=block, util=registry.importlib.util)
 """
 SCORING = """
 import deltarule.tabular.fit as tabular
@@ -56,11 +56,11 @@ def score(*arguments, **options):
 tabular.score_outputs = score
 """
 SAVING = """
-from deltarule.files import bundles, single
-def hold(*arguments, whole=single.hold_new):
+from deltarule.files import atomic_file, bundles
+def create(*arguments, whole=atomic_file.create_locked):
     press()
     return whole(*arguments)
-bundles.hold_new = single.hold_new = hold
+bundles.create_locked = atomic_file.create_locked = create
 """
 WRITING_TO_A_PIPE = """
 import pathlib
@@ -78,10 +78,10 @@ sys.meta_path.insert(0, Finder())
 """
 QUERYING = """
 import deltarule.tables.{module} as module
-def waited(work, cancel, whole=module.waited_for):
+def waited(work, cancel, whole=module.call_interruptibly):
     print("blocked", flush=True)
     return whole(work, cancel)
-module.waited_for = waited
+module.call_interruptibly = waited
 """
 FIT = ("fit", "numbers.csv", "-t", "y", "--layers", "4", "--epochs", "3", "--out", "numbers.model")
 
@@ -265,7 +265,7 @@ def pressed_once(whole):
 
 
 def test_what_a_call_gives_and_raises_comes_through():
-    assert waited_for(lambda: "it") == "it"
+    assert call_interruptibly(lambda: "it") == "it"
     with pytest.raises(ZeroDivisionError):
-        waited_for(lambda: 1 / 0)
-    assert not any_left()
+        call_interruptibly(lambda: 1 / 0)
+    assert not any_abandoned()

@@ -1,13 +1,17 @@
 """What was trained is not lost, and what somebody else has is not touched."""
 
 import shutil
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.cli.conftest import CLASSES, FAST, NUMBERS, contents
 
 from deltarule.cli import run_explain, run_fit
-from deltarule.files import moving
+from deltarule.cli.status import saving
+from deltarule.errors import FileError
+from deltarule.files import locking, write_bytes
 from deltarule.tabular import TableModel
 from deltarule.training import load_recording
 from deltarule.training.recording import digest_of_theta
@@ -115,7 +119,7 @@ def test_a_disk_that_is_full_at_the_end(here, deltarule, monkeypatch, tmp_path_f
     """What cannot be saved near its place is saved among temporary files."""
     temporary = tmp_path_factory.mktemp("temporary")
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    original = moving.hold_new
+    original = locking.create_locked
 
     def full(path, make):
         if path.is_relative_to(here):
@@ -123,7 +127,7 @@ def test_a_disk_that_is_full_at_the_end(here, deltarule, monkeypatch, tmp_path_f
         return original(path, make)
 
     just_before_saving(
-        monkeypatch, lambda: monkeypatch.setattr("deltarule.files.bundles.hold_new", full)
+        monkeypatch, lambda: monkeypatch.setattr("deltarule.files.bundles.create_locked", full)
     )
     found = fit(deltarule, "m", "--quiet")
     assert found.status == 3
@@ -226,3 +230,19 @@ def test_a_page_is_not_lost(here, deltarule, monkeypatch):
     assert Path("page.html").read_text() == "mine"
     assert Path("page-2.html").read_text().startswith("<!DOCTYPE html>")
     assert sorted(path.suffix for path in here.iterdir()) == ["", ".csv", ".html", ".html"]
+
+
+def test_ctrl_c_ends_waiting_for_a_lock(tmp_path, monkeypatch):
+    """Another process may hold it for half a minute; what waits is then saved elsewhere."""
+    polls = iter(range(100))
+
+    def poll(seconds):
+        assert next(polls) < 10
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(locking, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=poll))
+    refused = pytest.raises(FileError, match=r"cannot lock the folder .*another process has held")
+    with pytest.raises(KeyboardInterrupt), locking.folder_lock(tmp_path), saving("f"), refused:
+        write_bytes(tmp_path / "f", b"")
+    assert not locking.stop_waiting.is_set()
+    assert list(tmp_path.iterdir()) == []

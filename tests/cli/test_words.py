@@ -17,7 +17,6 @@ from deltarule.cli.output_paths import default_folder
 from deltarule.errors import InputError, Message, Setting
 from deltarule.tables import Table
 
-
 FIT = typer.main.get_command(app).commands["fit"].params
 
 

@@ -16,7 +16,7 @@ from deltarule.errors import DataError, FileError, InputError, UnknownName
 from deltarule.tables import TableEncoder, apply_schema, infer_schema, read_table, table_from_frame
 from deltarule.tabular import TableModel, TableSettings, fit_table
 from deltarule.tabular.scores import baselines, compared, score_outputs
-from deltarule.tabular.splitting import divided
+from deltarule.tabular.splitting import split_data
 from deltarule.training import StopFlag
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -74,7 +74,7 @@ def test_many_classes():
     assert probabilities.shape == (1797, 10)
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     # The held-out rows' scores are those scikit-learn gives for the same rows.
-    part = divided(model.schema, apply_schema(model.schema, table), _settings(model))["test"]
+    part = split_data(model.schema, apply_schema(model.schema, table), _settings(model))["test"]
     truth, outputs = model.target.transform(part.target), model.outputs(part)
     auc = metrics.roc_auc_score(truth, outputs / outputs.sum(1, keepdims=True), multi_class="ovr")
     assert scores["auc"] == pytest.approx(auc, abs=1e-6)
@@ -106,7 +106,7 @@ def test_regression_in_the_unit_of_the_target(diabetes):
 @pytest.mark.parametrize("which", ["cancer", "diabetes"])
 def test_the_reported_scores_can_be_computed_again(which, request):
     model, table = request.getfixturevalue(which)
-    parts = divided(model.schema, apply_schema(model.schema, table), _settings(model))
+    parts = split_data(model.schema, apply_schema(model.schema, table), _settings(model))
     for name, part in parts.items():
         assert model.report["rows"][name] == len(part)
         again = model.score(part, model.outputs(part))
@@ -115,7 +115,7 @@ def test_the_reported_scores_can_be_computed_again(which, request):
 
 def test_the_baselines_are_scikit_learns_and_learn_from_all_other_rows(cancer, diabetes):
     for model, table in (cancer, diabetes):
-        parts = divided(model.schema, apply_schema(model.schema, table), _settings(model))
+        parts = split_data(model.schema, apply_schema(model.schema, table), _settings(model))
         X = {name: model.encoder.transform(part, dtype=np.float32) for name, part in parts.items()}
         rows = np.concatenate([X["valid"], X["train"]]).astype(float)
         y = np.concatenate([parts["valid"].target, parts["train"].target])
@@ -132,7 +132,7 @@ def test_the_baselines_are_scikit_learns_and_learn_from_all_other_rows(cancer, d
 def test_the_parts_are_disjoint_and_together_everything(cancer):
     model, table = cancer
     typed = apply_schema(model.schema, table)
-    parts = divided(model.schema, typed, _settings(model))
+    parts = split_data(model.schema, typed, _settings(model))
     rows = np.concatenate([part.rows for part in parts.values()])
     assert sorted(rows.tolist()) == list(range(len(table)))
     assert {name: len(part) for name, part in parts.items()} == {
@@ -146,7 +146,7 @@ def test_the_parts_hold_every_class_in_its_share():
     labels = np.array(["a"] * 700 + ["b"] * 200 + ["c"] * 100, dtype=object)
     table = table_from_frame({"x": np.arange(1000.0), "y": labels})
     schema = infer_schema(table, "y")
-    parts = divided(schema, apply_schema(schema, table), TableSettings(seed=3))
+    parts = split_data(schema, apply_schema(schema, table), TableSettings(seed=3))
     for name, size in (("train", 700), ("valid", 100), ("test", 200)):
         counts = [int((parts[name].target == label).sum()) for label in "abc"]
         assert counts == [7 * size // 10, 2 * size // 10, size // 10]
@@ -157,7 +157,8 @@ def test_another_seed_holds_out_other_rows():
     schema = infer_schema(table, "y")
     typed = apply_schema(schema, table)
     one, two, again = (
-        divided(schema, typed, TableSettings(seed=seed))["test"].rows.tolist() for seed in (1, 2, 1)
+        split_data(schema, typed, TableSettings(seed=seed))["test"].rows.tolist()
+        for seed in (1, 2, 1)
     )
     assert one == again != two
 
@@ -168,7 +169,7 @@ def test_the_encoding_is_learned_from_training_rows_alone():
     columns = {"x": x, "k": np.array(["p", "q"] * 100, dtype=object), "y": x + rng.normal(size=200)}
     table = table_from_frame(columns)
     schema = infer_schema(table, "y")
-    held = divided(schema, apply_schema(schema, table), QUICK)
+    held = split_data(schema, apply_schema(schema, table), QUICK)
     rows = np.concatenate([held["valid"].rows, held["test"].rows])
     model = fit_table(table, schema, QUICK)
     # Held-out rows that are quite different change nothing that is learned before scoring.

@@ -11,7 +11,7 @@ SRC = Path(__file__).parents[2] / "src" / "deltarule"
 ORDER = [
     ["_version"],
     ["errors"],
-    ["waiting"],
+    ["interruptible"],
     ["records"],
     ["files"],
     ["maths", "optimizers", "tables"],

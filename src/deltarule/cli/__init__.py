@@ -52,9 +52,9 @@ def _leave(status: int) -> NoReturn:
     # There is nothing left to interrupt but the interpreter's own end.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
-    from deltarule.waiting import any_left, end_process
+    from deltarule.interruptible import any_abandoned, end_process
 
     # Who has interrupted it should not wait until all libraries are unloaded.
-    if any_left() or status in (130, 143):
+    if any_abandoned() or status in (130, 143):
         end_process(status)
     sys.exit(status)

@@ -65,7 +65,7 @@ def fit(
             group="Columns",
         ),
     ] = None,
-    kind: Annotated[
+    kinds: Annotated[
         list[str] | None,
         several(
             "--kind",
@@ -305,7 +305,7 @@ def fit(
             target=target,
             task=task,
             ignore=ignore or (),
-            kinds=kind or (),
+            kinds=kinds or (),
             weights=weights,
             settings=settings,
             folder=folder,

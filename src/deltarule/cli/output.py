@@ -58,9 +58,8 @@ def spell(setting: Setting) -> str:
 
     Examples
     --------
-    >>> from typer.core import TyperOption
-    >>> task = TyperOption(param_decls=["--task", "task"])
-    >>> with options_of([task]):
+    >>> from types import SimpleNamespace
+    >>> with options_of([SimpleNamespace(name="task", opts=["--task"])]):
     ...     spell(Setting("task", "classification")), spell(Setting("l2", 0.5))
     ('--task classification', 'l2=0.5')
     """

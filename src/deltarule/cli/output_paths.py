@@ -17,14 +17,15 @@ from deltarule.cli.csv_writer import csv_text
 from deltarule.cli.status import saving
 from deltarule.errors import FileError, InputError
 from deltarule.files import (
-    check_bundle_place,
-    check_file_place,
+    check_bundle_path,
+    check_file_path,
+    consistent_read,
     is_bundle,
     is_stream,
     save_elsewhere,
     write_bytes,
 )
-from deltarule.files.moving import clear_errors
+from deltarule.files.filesystem import translate_os_errors
 from deltarule.training.model import KIND as MODEL
 from deltarule.training.recording import FOLDER
 from deltarule.training.recording import KIND as RECORDING
@@ -78,21 +79,25 @@ def check_model_folder(folder: Path, force: bool, record: bool = False) -> None:
         If it exists (without ``force``), is no model's folder (with ``force``), or its
         place cannot be written to.
     """
-    with clear_errors("write", folder):
+    with translate_os_errors("write", folder):
         _check_free(folder, force)
-        if folder.exists() and not is_bundle(folder, MODEL):
-            raise FileError(
-                f"{str(folder)!r} is not the folder of a model, so it is left as it is; --force "
-                "replaces models only. Name another folder with --out"
-            )
-        place = folder / FOLDER
-        if record and place.exists() and not is_bundle(place, RECORDING):
-            raise FileError(
-                f"{str(place)!r} is not a recording, so it is left as it is; move it away, or "
-                "leave --record out"
-            )
+        consistent_read(folder, lambda: _check_kind(folder, record))
         _check_writable(folder)
-        check_bundle_place(folder, MODEL, overwrite=force)
+        check_bundle_path(folder, MODEL, overwrite=force)
+
+
+def _check_kind(folder: Path, record: bool) -> None:
+    if folder.exists() and not is_bundle(folder, MODEL):
+        raise FileError(
+            f"{str(folder)!r} is not the folder of a model, so it is left as it is; --force "
+            "replaces models only. Name another folder with --out"
+        )
+    place = folder / FOLDER
+    if record and place.exists() and not is_bundle(place, RECORDING):
+        raise FileError(
+            f"{str(place)!r} is not a recording, so it is left as it is; move it away, or "
+            "leave --record out"
+        )
 
 
 def check_predictions_file(out: Path, force: bool) -> None:
@@ -118,16 +123,18 @@ def check_output_file(out: Path, force: bool, option: str, endings: Sequence[str
     """
     if out.suffix.lower() not in endings:
         raise InputError(
-            f"{option} is {str(out)!r}; expected a name that ends in {', '.join(endings)}"
+            parameter=option.removeprefix("--"),
+            given=str(out),
+            expected=f"a name that ends in {', '.join(endings)}",
         )
-    with clear_errors("write", out):
+    with translate_os_errors("write", out):
         if out.is_dir():
             raise FileError(
                 f"{str(out)!r} is a folder; expected a file's name; give {option} another"
             )
         _check_free(out, force, option)
         _check_writable(out, option)
-        check_file_place(out, overwrite=force)
+        check_file_path(out, overwrite=force)
 
 
 def _check_free(place: Path, force: bool, option: str = "--out") -> None:
@@ -197,7 +204,7 @@ def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
         make_parent(path)
         write_bytes(path, data, overwrite=overwrite)
 
-    with clear_errors("write", out):
+    with translate_os_errors("write", out):
         stream = is_stream(out)
     # Nobody may ever read from a pipe, and then Ctrl-C is the way out.
     saved_or_elsewhere(

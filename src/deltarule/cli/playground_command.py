@@ -42,7 +42,7 @@ def playground(
             "--na", metavar="TEXT", help="A text that means missing, as for fit.", group="Columns"
         ),
     ] = None,
-    kind: Annotated[
+    kinds: Annotated[
         list[str] | None,
         several(
             "--kind",
@@ -94,7 +94,7 @@ def playground(
 
     source = None
     if data is not None or sql is not None:
-        source = _source(data, target, task, ignore or (), na or (), kind or (), table, sql)
+        source = _source(data, target, task, ignore or (), na or (), kinds or (), table, sql)
     elif target is not None:
         raise InputError(
             Message(Setting("target"), " is given without DATA"),
@@ -118,7 +118,7 @@ def _source(
     task: str,
     ignore: Any,
     na: Any,
-    kind: Any,
+    kinds: Any,
     table_name: str | None,
     sql: str | None,
 ) -> Any:
@@ -127,7 +127,7 @@ def _source(
     from deltarule.playground import ReadTable
 
     found = understood(
-        data, target, table=table_name, sql=sql, na=na, task=task, ignore=ignore, kinds=kind
+        data, target, table=table_name, sql=sql, na=na, task=task, ignore=ignore, kinds=kinds
     )
     script = (
         f"table = read_table({data!r}{_written(found.reading)})\n"

@@ -22,7 +22,7 @@ from deltarule.explain.derivation import DEPTH, TERMS, check_limits
 from deltarule.explain.number_format import DIGITS
 from deltarule.explain.page import PageState
 from deltarule.explain.render.latex import document
-from deltarule.files import steady
+from deltarule.files import consistent_read
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import RecordedTable, TableModel
 from deltarule.tabular.replay import RowPlace
@@ -154,7 +154,7 @@ def _step_found(question: Question, show: Any) -> _Found:
         )
     show("reading the recording")
     folder = question.model
-    model, recording = steady(folder, lambda: (loaded(folder), load_recording(folder)))
+    model, recording = consistent_read(folder, lambda: (loaded(folder), load_recording(folder)))
     recording.place(step)
     show("reading the table")
     recorded = RecordedTable.of(
@@ -221,7 +221,7 @@ def _place_in_step(
 def _model_found(question: Question, show: Any) -> _Found:
     """The trained model on the rows of a table."""
     folder = question.model
-    model, recording = steady(
+    model, recording = consistent_read(
         folder,
         lambda: (
             loaded(folder),
@@ -336,7 +336,9 @@ def _derived(
     try:
         parts = [(name, getattr(explanation, kind)(*numbers, sample))]
     except InputError as error:
-        raise error.prefixed(Setting(kind), f" {text}: ") from None
+        wrong = error.prefixed(Setting(kind), f" {text}: ")
+        wrong.parameter, wrong.given = kind, text
+        raise wrong from None
     if kind in ("weight", "bias") and found.facts.get("in_batch", found.step is not None):
         update = getattr(explanation, f"update_{kind}")
         parts.append((f"update of {name}", update(*numbers)))

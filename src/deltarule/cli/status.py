@@ -115,20 +115,25 @@ _SAVED: list[str] = []
 def saving(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
     """Write something whole: Ctrl-C is answered when it is written, and the message is true.
 
-    Gives a list of ``what`` alone, to be replaced where it was saved under another name. With
-    ``interruptible``, Ctrl-C is answered at once, and what was begun does not count as saved.
+    Ctrl-C ends waiting for a lock that another process holds, so that the data are saved under
+    another path. Gives a list of ``what`` alone, to be replaced where it was saved under another
+    name. With ``interruptible``, Ctrl-C is answered at once, and what was begun does not count as
+    saved.
 
     Raises
     ------
     KeyboardInterrupt
         At the end, if Ctrl-C was pressed.
     """
+    from deltarule.files.locking import stop_waiting
+
     pressed: list[int] = []
     saved = [what]
     before: dict[signal.Signals, Any] = {}
 
     def remember(number: int, frame: FrameType | None) -> None:
         pressed.append(number)
+        stop_waiting.set()
 
     try:
         if not interruptible and threading.current_thread() is threading.main_thread():
@@ -142,6 +147,8 @@ def saving(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+        if pressed:
+            stop_waiting.clear()
     if signal.SIGINT in pressed:
         raise KeyboardInterrupt
     if pressed:

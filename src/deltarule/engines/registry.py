@@ -23,8 +23,8 @@ from deltarule.errors import (
     Setting,
     UnknownName,
 )
+from deltarule.interruptible import call_interruptibly
 from deltarule.maths import Network
-from deltarule.waiting import waited_for
 
 __all__ = ["VARIABLE", "engine_name", "make_engine", "started_engine"]
 
@@ -46,7 +46,7 @@ def compiled_module(name: str = "engine") -> Any:
             return importlib.import_module(full)
         # Where nothing is kept it takes seconds. Left at Ctrl-C, it goes on to its end, so that
         # neither Numba nor a module is ever found half imported.
-        return waited_for(lambda: importlib.import_module(full))
+        return call_interruptibly(lambda: importlib.import_module(full))
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] not in {"numba", "llvmlite"}:
             raise

@@ -1,4 +1,4 @@
-"""Bundles: folders of JSON files and one safetensors file, each whole, with a manifest."""
+"""Bundles: folders of JSON files and one safetensors file, replaced in one step."""
 
 from __future__ import annotations
 
@@ -16,40 +16,29 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import FileError
-from deltarule.files.contents import Own, carry, mirrored, remove_own
-from deltarule.files.moving import (
-    beside,
-    clear_errors,
+from deltarule.files.atomic_file import json_bytes, parse_content, parse_json, read_json
+from deltarule.files.consistency import consistent_read
+from deltarule.files.filesystem import (
+    already_exists,
+    create_file,
+    create_folder,
     exchange,
-    hold_new,
-    leftovers,
-    locked,
     rename_new,
-    resolved,
+    resolve_links,
     sync_folder,
+    temporary_name,
+    translate_os_errors,
 )
-from deltarule.files.places import (
-    ARRAYS,
-    MANIFEST,
-    check_replaceable,
-    exists_already,
-    new_folder,
-    write_new,
-)
-from deltarule.files.single import json_bytes, parsed, parsed_json, read_json
-from deltarule.files.steady import steady
+from deltarule.files.foreign_files import OwnedFiles, link_foreign, move_entries, remove_owned
+from deltarule.files.locking import create_locked, folder_lock, leftovers
+from deltarule.files.path_checks import ARRAYS, MANIFEST, check_replaceable
 
-__all__ = [
-    "Bundle",
-    "Part",
-    "read_bundle",
-    "write_bundle",
-]
+__all__ = ["Bundle", "Part", "read_bundle", "write_bundle"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Bundle:
-    """What a bundle holds.
+    """The content of a bundle.
 
     Attributes
     ----------
@@ -57,6 +46,7 @@ class Bundle:
         The format, for the manifest.
     documents : mapping of file name to JSON value
     arrays : mapping of name to array
+        Of any shape; saved in C order.
     """
 
     kind: str
@@ -65,7 +55,9 @@ class Bundle:
     arrays: Mapping[str, np.ndarray]
 
     def contents(self, extras: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
-        """Every file, the manifest last: a folder without one was not written to its end.
+        """Return the bytes of every file by name.
+
+        The manifest is the last, so a folder without one is incomplete.
 
         Raises
         ------
@@ -91,17 +83,17 @@ def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A folder within a bundle that is a bundle of its own, and goes and comes with it.
+    """A bundle in a folder within another bundle, which is replaced together with that.
 
     Attributes
     ----------
     kind : str
         Its format.
     bundle : Bundle or None
-        What it is to hold.
+        Its content; None to write none.
     keep : callable, optional
-        Told where the part of the bundle that is replaced lies, it says whether that stays.
-        It is asked only if there is no other.
+        Called with the folder of the existing part, if ``bundle`` is None; returns whether that
+        part is kept in the new bundle.
     """
 
     kind: str
@@ -122,61 +114,66 @@ def write_bundle(
 ) -> None:
     """Write a bundle: JSON documents, and arrays as safetensors.
 
-    The folder appears complete or not at all: it is written beside its place, brought down to
-    the disk, and takes its place in one step. If the process is killed, the old folder is there
-    or the new one, and the next one that writes there clears away what was left.
+    The folder is written under a temporary name beside its path, flushed to the disk, and renamed
+    in one step. If the process is killed, the old folder is there or the new one, and the next
+    call that writes there removes what was left.
 
     Parameters
     ----------
     folder : path
-        If it is a link, what it points to is written.
+        If it is a link, the folder that it points to is replaced.
     kind, version : str, int
         The format, for the manifest.
     documents : mapping of file name to JSON value
     arrays : mapping of name to array
     overwrite : bool
-        Whether an existing bundle of the same kind may be replaced. Any other folder never
-        is, and files that somebody put beside the bundle's own are kept. Of several writers that
-        may not replace anything, one succeeds.
+        Whether an existing bundle of the same kind may be replaced; any other folder never is.
+        Files in it that this library did not write are kept. If several processes write at once
+        without ``overwrite``, one of them succeeds.
     parts : mapping of folder name to Part
         Bundles within this one.
     extras : mapping of file name to bytes
-        Files that belong to it, and that nobody reads back.
+        Further files, such as pictures, that :func:`read_bundle` does not return.
 
     Raises
     ------
     FileError
-        If the folder exists and may not be replaced, or cannot be written; what was there
+        If the folder exists and may not be replaced, or cannot be written; an existing folder
         is left as it was.
     InputError
         If a document has no form in JSON.
     """
     given, parts = Path(folder), parts or {}
-    with clear_errors("write", given):
+    with translate_os_errors("write", given), contextlib.ExitStack() as locks:
         bundle = Bundle(kind, version, documents, arrays)
         files = {n: p.bundle.contents() for n, p in parts.items() if p.bundle is not None}
         files[""] = bundle.contents(extras)
-        target = resolved(given)
-        own = Own(MANIFEST, {name: part.kind for name, part in parts.items()})
-        check_replaceable(given, target, kind, overwrite)
+        target = resolve_links(given)
+        own = OwnedFiles(MANIFEST, {name: part.kind for name, part in parts.items()})
+        consistent_read(target, lambda: check_replaceable(given, target, kind, overwrite))
         _make_parents(target)
-        temporary = beside(target)
-        held = hold_new(temporary, lambda: new_folder(temporary))
+        temporary = temporary_name(target)
         try:
+            locks.enter_context(create_locked(temporary, lambda: create_folder(temporary)))
             for place, contents in files.items():
                 (temporary / place).mkdir(exist_ok=True)
                 for name, data in contents.items():
-                    write_new(temporary / place / name, data)
+                    create_file(temporary / place / name, data)
                 sync_folder(temporary / place)
-            with locked(target.parent):
-                _recover(target, own)
-                check_replaceable(given, target, kind, overwrite)
-                _put(temporary, target, own, parts)
+            locks.enter_context(folder_lock(target.parent))
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        # From here on other processes wait: names in the folder are changed, and files that this
+        # library did not write are moved, which must find the bundle under its name.
+        try:
+            _remove_leftovers(target, own)
+            check_replaceable(given, target, kind, overwrite)
+            _replace(temporary, target, own, parts)
         except FileExistsError:
-            raise exists_already(given) from None
+            raise already_exists(given) from None
         finally:
-            _clear(temporary, target, own)
-            held.close()
+            _remove_replaced(temporary, target, own)
 
 
 def _make_parents(target: Path) -> None:
@@ -187,8 +184,8 @@ def _make_parents(target: Path) -> None:
         raise NotADirectoryError(number, os.strerror(number), str(target.parent)) from None
 
 
-def _put(new: Path, target: Path, own: Own, parts: Mapping[str, Part]) -> None:
-    """Give the new folder its name, with what others had put into the old one."""
+def _replace(new: Path, target: Path, own: OwnedFiles, parts: Mapping[str, Part]) -> None:
+    """Rename the new folder to its path, with the foreign files and kept parts of the old one."""
     if not os.path.lexists(target):
         rename_new(new, target)
     else:
@@ -198,36 +195,36 @@ def _put(new: Path, target: Path, own: Own, parts: Mapping[str, Part]) -> None:
             if part.bundle is None and part.keep is not None and part.keep(target / name)
         }
         new.chmod(stat.S_IMODE(target.stat().st_mode))
-        mirrored(target, new, own, kept)
+        link_foreign(target, new, own, kept)
         exchange(new, target)
         if own.names(new) is None:  # it was empty
-            carry(new, target)
+            move_entries(new, target)
         for name in kept:
-            carry(new / name, target / name)
-    with contextlib.suppress(OSError):  # it has its place already
+            move_entries(new / name, target / name)
+    with contextlib.suppress(OSError):  # the folder has its name already
         sync_folder(target.parent)
 
 
-def _recover(target: Path, own: Own) -> None:
-    """Clear away what writers that ended in the middle have left."""
+def _remove_leftovers(target: Path, own: OwnedFiles) -> None:
+    """Remove what writers that were killed have left, or rename it back if there is no other."""
     temporary, replaced = leftovers(target)
     if replaced and not os.path.lexists(target):
         replaced.pop().rename(target)
     for left in (*temporary, *replaced):
-        _clear(left, target, own)
+        _remove_replaced(left, target, own)
 
 
-def _clear(left: Path, target: Path, own: Own) -> None:
-    """Remove a folder that is not, or no longer, the bundle; what others put there goes to it."""
+def _remove_replaced(left: Path, target: Path, own: OwnedFiles) -> None:
+    """Remove a folder that was replaced, or was never finished; its foreign files are moved."""
     with contextlib.suppress(OSError):
         if not left.is_dir() or left.is_symlink():
             return
-        if own.names(left) is None:  # not written to its end: nobody else has put anything there
+        if own.names(left) is None:  # it never was at its path, where foreign files could be added
             shutil.rmtree(left, ignore_errors=True)
             return
-        remove_own(left, own)
+        remove_owned(left, own)
         if target.is_dir():
-            carry(left, target, but=MANIFEST)
+            move_entries(left, target, skip=MANIFEST)
         if [path.name for path in left.iterdir()] == [MANIFEST]:
             (left / MANIFEST).unlink()
             left.rmdir()
@@ -236,13 +233,13 @@ def _clear(left: Path, target: Path, own: Own) -> None:
 def read_bundle(
     folder: str | os.PathLike[str], kind: str, version: int
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read a bundle after checking its format, version and checksums.
+    """Read a bundle and check its format, version and checksums.
 
     Parameters
     ----------
     folder : path
     kind, version : str, int
-        The format that is expected, and its latest version that is understood.
+        The expected format, and the latest version of it that can be read.
 
     Returns
     -------
@@ -263,7 +260,7 @@ def read_bundle(
     ...     read_bundle(folder + "/b", "box", 1)
     ({'a.json': [1]}, {'x': array([0., 0.])})
     """
-    return steady(folder, lambda: _read(Path(folder), kind, version))
+    return consistent_read(folder, lambda: _read(Path(folder), kind, version))
 
 
 def _read(folder: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -276,8 +273,8 @@ def _read(folder: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[s
     arrays: dict[str, np.ndarray] = {}
     for name, checksum in _checksums(folder, kind, version).items():
         path = folder / Path(name).name
-        with clear_errors("read", path):
-            if path.exists() and not path.is_file():  # a pipe would be waited for
+        with translate_os_errors("read", path):
+            if path.exists() and not path.is_file():  # reading from a pipe may wait without end
                 raise FileError(f"cannot read {str(path)!r}: it is not a file")
             data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != checksum:
@@ -286,14 +283,14 @@ def _read(folder: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[s
                 "cut short. Restore it or train again"
             )
         if name == ARRAYS:
-            arrays = parsed(path, load, data)
+            arrays = parse_content(path, load, data)
         else:
-            documents[name] = parsed_json(path, data)
+            documents[name] = parse_json(path, data)
     return documents, arrays
 
 
 def _checksums(folder: Path, kind: str, version: int) -> dict[str, str]:
-    """What the manifest says the files are, if it is one that can be read."""
+    """Return the checksum of each file by name, from the manifest."""
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("format") != kind:
         given = manifest.get("format") if isinstance(manifest, dict) else manifest
@@ -313,8 +310,9 @@ def _checksums(folder: Path, kind: str, version: int) -> dict[str, str]:
 
 
 def _missing(folder: Path) -> str:
-    with clear_errors("read", folder):
-        left = leftovers(resolved(folder))[1]
+    """Return the end of the message about a path that is not a folder."""
+    with translate_os_errors("read", folder):
+        left = leftovers(resolve_links(folder))[1]
     if left:
         return (
             "is not there: a write that was to replace it was interrupted, and left it as "

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
-from deltarule.files.fields import from_record
+from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.table import listed
 
 __all__ = [
@@ -198,7 +198,7 @@ class NumberCode:
         TypeError, ValueError
             If its values are none that training gives.
         """
-        code = from_record(cls, record)
+        code = from_json_object(cls, record)
         if not code.std > 0:
             raise ValueError(f"column {code.name!r} has std {code.std}; expected one above 0")
         return code
@@ -275,4 +275,4 @@ class CategoryCode:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> CategoryCode:
         """What :meth:`to_dict` wrote down."""
-        return from_record(cls, record)
+        return from_json_object(cls, record)

@@ -17,12 +17,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError, Message, Setting
+from deltarule.interruptible import any_abandoned, call_interruptibly
 from deltarule.tables.cells import clean_text, column_from_cells, without_tokens
 from deltarule.tables.duck import as_file, connect, floats, objects
 from deltarule.tables.duckguard import guarded
 from deltarule.tables.sqliteguard import Guard, begins, opened
 from deltarule.tables.table import Table, bad_sql, check_names, close_match, counted, listed
-from deltarule.waiting import any_left, waited_for
 
 __all__ = ["read_parquet", "read_sql", "read_sqlite"]
 
@@ -222,7 +222,7 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise _refused(path.name, sql, guard, error) from None
     finally:
-        if not any_left():  # a call that is still in it
+        if not any_abandoned():  # a call that is still in it
             connection.close()
     check_names(names, source)
     if not rows:
@@ -243,10 +243,10 @@ def _rows(connection: sqlite3.Connection, sql: str) -> tuple[list[str], list[tup
     # Text that is not UTF-8 is found by what stands in its place, and reported with its row.
     connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
     # Another thread runs the query, and this one interrupts it at Ctrl-C.
-    cursor = waited_for(lambda: connection.execute(sql), connection.interrupt)
+    cursor = call_interruptibly(lambda: connection.execute(sql), connection.interrupt)
     if cursor.description is None:
         raise bad_sql(f" is no SELECT: {sql!r}", sql)
-    rows = waited_for(cursor.fetchall, connection.interrupt)
+    rows = call_interruptibly(cursor.fetchall, connection.interrupt)
     return [str(column[0]).strip() for column in cursor.description], rows
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import FileError, MissingDependency
-from deltarule.waiting import any_left, waited_for
+from deltarule.interruptible import any_abandoned, call_interruptibly
 
 __all__ = [
     "Connection",
@@ -53,9 +53,9 @@ class Connection:
     def _waited(self, name: str, arguments: tuple[Any, ...]) -> Any:
         call = getattr(self._inner, name)
         try:
-            return waited_for(lambda: call(*arguments), self._inner.interrupt)
+            return call_interruptibly(lambda: call(*arguments), self._inner.interrupt)
         except KeyboardInterrupt:
-            self._left = any_left()
+            self._left = any_abandoned()
             raise
 
     def execute(self, *arguments: Any) -> Self:

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from deltarule.errors import DataError, Message
-from deltarule.files.fields import from_record
+from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.cells import number_text
 from deltarule.tables.table import counted
 
@@ -215,7 +215,7 @@ class Schema:
                 "use the deltarule version that wrote it, or infer the schema again"
             )
         try:
-            return from_record(cls, values)
+            return from_json_object(cls, values)
         except (TypeError, ValueError) as error:
             raise DataError(
                 f"the schema record is damaged ({error}); expected what Schema.to_dict gives; "

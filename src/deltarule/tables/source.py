@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DataError, FileError, InputError
-from deltarule.files.fields import from_record
+from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.paths import SQLITE, check_file, expanded, here
 from deltarule.tables.reading import read_table
 from deltarule.tables.table import Table
@@ -132,7 +132,7 @@ class TableSource:
         TypeError, ValueError
             If it is no such record.
         """
-        return from_record(cls, data)
+        return from_json_object(cls, data)
 
     def _place(self) -> str | None:
         """Where the files are now: where they were, or the same way from the folder one is in."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
-from deltarule.files.fields import field_value
+from deltarule.files.dataclass_fields import field_value
 from deltarule.tables.cells import object_array
 from deltarule.tables.columncodes import checked_weights, mean_and_std, standardised
 from deltarule.tables.schema import Schema

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import DataError, FileError
-from deltarule.files.fields import field_value
+from deltarule.files.dataclass_fields import field_value
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
 from deltarule.tabular.network_targets import decoded, network_targets
 from deltarule.tabular.scores import score_outputs

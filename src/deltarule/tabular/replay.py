@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deltarule.errors import FileError, InputError, Message, Setting
-from deltarule.files import steady
+from deltarule.files import consistent_read
 from deltarule.tables import Table, TableSource, TypedColumns, apply_schema
 from deltarule.tabular.model import TableModel
 from deltarule.tabular.settings import TableSettings
@@ -108,7 +108,9 @@ class RecordedTable:
         InputError
             If the table was the result of a query, and ``run_recorded_sql`` was not given.
         """
-        model, recording = steady(folder, lambda: (TableModel.load(folder), load_recording(folder)))
+        model, recording = consistent_read(
+            folder, lambda: (TableModel.load(folder), load_recording(folder))
+        )
         return cls.of(model, recording, data, run_recorded_sql=run_recorded_sql)
 
     @classmethod

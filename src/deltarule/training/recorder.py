@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.engines.environment import bits_depend_on
 from deltarule.errors import FileError, InputError
-from deltarule.files import check_bundle_place, save_elsewhere
+from deltarule.files import check_bundle_path, save_elsewhere
 from deltarule.records import plain, real_number, whole_number
 from deltarule.training.history import History
 from deltarule.training.recording import KIND, Recording, digest_of_rows, digest_of_theta
@@ -126,7 +126,7 @@ class Recorder(RunCallback):
                     f"{str(self.folder)!r} exists already; expected a new folder for the "
                     "recording; name another, or remove it"
                 )
-            check_bundle_place(self.folder, KIND)
+            check_bundle_path(self.folder, KIND)
         facts, step = _facts(run), run.steps_in_all
         # Before the first step the rule has carried nothing yet.
         state = {"theta": np.array(run.engine.theta)} if step == 0 else run.engine.state()

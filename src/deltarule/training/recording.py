@@ -15,8 +15,8 @@ import numpy as np
 
 from deltarule.engines import EngineSettings
 from deltarule.errors import FileError, InputError, UnknownName
-from deltarule.files import Bundle, Part, read_bundle, read_json, steady, write_bundle
-from deltarule.files.fields import field_value
+from deltarule.files import Bundle, Part, consistent_read, read_bundle, read_json, write_bundle
+from deltarule.files.dataclass_fields import field_value
 from deltarule.maths import Network
 from deltarule.maths.formula_fingerprint import check_marks, is_own, marked, network_marks
 from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule, StepInfo
@@ -259,7 +259,7 @@ def load_recording(folder: str | os.PathLike[str]) -> Recording:
     >>> recording.end, bool((recording.theta(0) == net.initial(0)).all())
     (3, True)
     """
-    return steady(folder, lambda: _loaded(Path(folder)))
+    return consistent_read(folder, lambda: _loaded(Path(folder)))
 
 
 def _loaded(folder: Path) -> Recording:

@@ -29,7 +29,7 @@ from numba.extending import intrinsic
 
 from deltarule.engines.compiled import plan_layout
 from deltarule.engines.compiled.kernel_cache import announce, cache_folder, read_code, write_code
-from deltarule.waiting import check_ending
+from deltarule.interruptible import check_exiting
 
 __all__ = [
     "call",
@@ -102,7 +102,7 @@ class _DriverCache(_Cache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """What was kept, or None; then it is compiled, and whoever waits is told."""
-        check_ending()
+        check_exiting()
         target_context.refresh()
         kept = read_code(self.name_of(sig, target_context.codegen()))
         if kept is not None:

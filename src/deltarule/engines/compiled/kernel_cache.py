@@ -23,7 +23,7 @@ from pathlib import Path
 
 from deltarule.errors import FileError
 from deltarule.files import write_bytes
-from deltarule.waiting import whole
+from deltarule.interruptible import finish_before_exit
 
 __all__ = ["FOLDER", "announce", "cache_folder", "not_kept", "read_code", "write_code"]
 
@@ -77,7 +77,7 @@ def write_code(name: str, code: bytes) -> bool:
     try:
         path = folder / name
         _clear(path)
-        with whole():
+        with finish_before_exit():
             write_bytes(path, _sealed(name, code))
             path.chmod(_FILE_MODE)
     except (OSError, FileError) as error:

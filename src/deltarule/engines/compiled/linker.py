@@ -20,7 +20,7 @@ from llvmlite import ir
 
 from deltarule.engines.compiled.kernel_cache import read_code, write_code
 from deltarule.engines.compiled.target import processor
-from deltarule.waiting import check_ending, waited_for
+from deltarule.interruptible import call_interruptibly, check_exiting
 
 __all__ = ["Library", "compiled", "digest_of"]
 
@@ -103,11 +103,11 @@ class Library:
         self.addresses: dict[str, int] = {}
         self.from_cache = True
         # Ctrl-C does not wait for the compiler, and does not leave the linker half done.
-        waited_for(lambda: self._link(text, names))
+        call_interruptibly(lambda: self._link(text, names))
 
     def _link(self, text: str, names: list[str]) -> None:
         """Have the machine code in memory, and know where."""
-        check_ending()
+        check_exiting()
         with _LOCK:
             if self.digest not in _LINKED:
                 self.from_cache, code = _object(self.digest, text)

@@ -1,4 +1,4 @@
-"""Single files: a reader sees the old content or the new, never a part."""
+"""Single files, replaced in one step, and JSON."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from typing import Any, TypeVar
 import numpy as np
 
 from deltarule.errors import FileError, InputError
-from deltarule.files.moving import (
-    beside,
-    clear_errors,
-    hold_new,
-    leftovers,
-    locked,
+from deltarule.files.filesystem import (
+    already_exists,
     rename_new,
-    resolved,
+    resolve_links,
     sync_folder,
+    temporary_name,
+    translate_os_errors,
 )
+from deltarule.files.locking import create_locked, folder_lock, leftovers
 
 __all__ = [
     "is_stream",
     "json_bytes",
-    "parsed",
-    "parsed_json",
+    "parse_content",
+    "parse_json",
     "read_json",
     "write_bytes",
     "write_json",
@@ -40,15 +39,16 @@ T = TypeVar("T")
 def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = True) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
-    What is written through a link arrives where the link points; the file keeps its permissions.
+    If the path is a link, the file that it points to is replaced. The permissions of an existing
+    file are kept.
 
     Parameters
     ----------
     path : path
     data : bytes
     overwrite : bool
-        Whether a file that is there may be replaced. Of several writers that may not, one
-        succeeds.
+        Whether an existing file may be replaced. If several processes write at once without it,
+        one of them succeeds.
 
     Raises
     ------
@@ -66,51 +66,49 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = 
     b'done'
     """
     given = Path(path)
-    with clear_errors("write", given):
+    with translate_os_errors("write", given):
         mode = _mode(given)
         if mode is not None and not overwrite:
-            raise _exists(given)
+            raise already_exists(given)
         if is_stream(given):
-            # A device or a pipe is written to: to replace it would take it away from others.
+            # A device or a pipe is written to: replaced, it would be lost to other processes.
             given.write_bytes(data)
             return
-        target = resolved(given)
-        temporary = beside(target)
-        held = hold_new(temporary, lambda: _new(temporary))
+        target = resolve_links(given)
+        temporary = temporary_name(target)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            with os.fdopen(os.dup(held.number), "wb") as file:  # type: ignore[arg-type]
-                file.write(data)
-                file.flush()
-                if mode is not None:
-                    temporary.chmod(stat.S_IMODE(mode))
-                os.fsync(file.fileno())
-            with locked(target.parent):
-                for left in leftovers(target)[0]:
-                    if left.is_file():
-                        left.unlink()
-                if overwrite:
-                    temporary.replace(target)
-                else:
-                    rename_new(temporary, target)
+            with create_locked(temporary, lambda: os.open(temporary, flags, 0o666)) as number:
+                with os.fdopen(number, "wb", closefd=False) as file:
+                    file.write(data)
+                    file.flush()
+                    if mode is not None:
+                        temporary.chmod(stat.S_IMODE(mode))
+                    os.fsync(number)
+                with folder_lock(target.parent):
+                    for left in leftovers(target)[0]:
+                        if left.is_file():
+                            left.unlink()
+                    if overwrite:
+                        temporary.replace(target)
+                    else:
+                        rename_new(temporary, target)
         except FileExistsError:
-            _forget(temporary)
-            raise _exists(given) from None
-        except BaseException:
-            _forget(temporary)
-            raise
+            raise already_exists(given) from None
         finally:
-            held.close()
-        with contextlib.suppress(OSError):  # it is in its place already
+            with contextlib.suppress(OSError):  # it is gone if it was renamed
+                temporary.unlink()
+        with contextlib.suppress(OSError):  # the file has its name already
             sync_folder(target.parent)
 
 
 def is_stream(path: Path) -> bool:
-    """Whether a device or a pipe is there: who writes to it may wait without end.
+    """Return whether a path is a device or a pipe, to which writing may wait without end.
 
     Raises
     ------
     OSError
-        If that cannot be found out.
+        If the system cannot tell.
 
     Examples
     --------
@@ -121,15 +119,6 @@ def is_stream(path: Path) -> bool:
     return mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def _new(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-
-
-def _forget(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()
-
-
 def _mode(path: Path) -> int | None:
     try:
         return path.stat().st_mode
@@ -137,21 +126,15 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _exists(path: Path) -> FileError:
-    return FileError(
-        f"{str(path)!r} exists already; choose another name, or allow it to be replaced"
-    )
-
-
-def _number(value: Any) -> Any:
-    """NumPy's numbers and arrays as Python's; anything else is no JSON."""
+def _python_value(value: Any) -> Any:
+    """Convert NumPy's numbers and arrays to Python's; other objects have no form in JSON."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def json_bytes(name: str, value: Any) -> bytes:
-    r"""A value as JSON, which any text that Python has comes back from.
+    r"""Encode a value as JSON, from which every Python string can be read back.
 
     Raises
     ------
@@ -166,15 +149,16 @@ def json_bytes(name: str, value: Any) -> bytes:
     b'"\\ud800"\n'
     """
 
-    def text(*, escaped: bool) -> str:
-        return json.dumps(value, indent=2, ensure_ascii=escaped, default=_number) + "\n"
+    def encode(*, ascii_only: bool) -> bytes:
+        text = json.dumps(value, indent=2, ensure_ascii=ascii_only, default=_python_value)
+        return f"{text}\n".encode()
 
     try:
         try:
-            return text(escaped=False).encode()
+            return encode(ascii_only=False)
         except UnicodeEncodeError:
-            # Half a surrogate pair, such as stands for a byte of a file's name that is no UTF-8.
-            return text(escaped=True).encode()
+            # A lone surrogate, as Python uses for a byte of a file name that is not UTF-8.
+            return encode(ascii_only=True)
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"cannot write {name!r}: {error}; expected dictionaries with text as keys, lists, "
@@ -189,7 +173,7 @@ def write_json(path: str | os.PathLike[str], value: Any, *, overwrite: bool = Tr
     ----------
     path : path
     value : JSON value
-        NumPy's numbers and arrays may be in it.
+        It may contain NumPy's numbers and arrays.
     overwrite : bool
         As for :func:`write_bytes`.
 
@@ -222,19 +206,19 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         If it cannot be read or is not JSON, or an object in it has a key twice.
     """
     path = Path(path)
-    with clear_errors("read", path):
+    with translate_os_errors("read", path):
         if (mode := _mode(path)) is not None and not stat.S_ISREG(mode):
             raise FileError(f"cannot read {str(path)!r}: it is not a file")
         data = path.read_bytes()
-    return parsed_json(path, data)
+    return parse_json(path, data)
 
 
-def parsed_json(path: Path, data: bytes) -> Any:
-    """A file's content as JSON, each key once."""
-    return parsed(path, lambda text: json.loads(text, object_pairs_hook=_object), data)
+def parse_json(path: Path, data: bytes) -> Any:
+    """Parse a file's content as JSON in which no object has a key twice."""
+    return parse_content(path, lambda text: json.loads(text, object_pairs_hook=_unique_keys), data)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -243,10 +227,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def parsed(path: Path, parse: Callable[[bytes], T], data: bytes) -> T:
-    """What a parser makes of a file's content; whatever it does not like is a FileError."""
+def parse_content(path: Path, parse: Callable[[bytes], T], data: bytes) -> T:
+    """Return ``parse(data)``; any exception becomes a FileError that names the file."""
     try:
         return parse(data)
-    except Exception as error:  # safetensors and json raise their own kinds
+    except Exception as error:  # safetensors and json have exceptions of their own
         kind = "JSON" if path.suffix == ".json" else path.suffix[1:]
         raise FileError(f"{str(path)!r} is not valid {kind}: {error}") from error

@@ -1,4 +1,4 @@
-"""Where to save what cannot be saved in its place: beside it, here, or among temporary files."""
+"""Saving under another path what cannot be saved where it should be."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from deltarule.errors import FileError
 
 __all__ = ["save_elsewhere"]
 
-_MOST = 100
+_MOST_NAMES = 100
 
 
 def save_elsewhere(place: str | os.PathLike[str], save: Callable[[Path], object]) -> Path | None:
-    """Save under another name, which nobody has, as near to the given place as it can be.
+    """Save under a new name in the same folder, the current one, or a new temporary folder.
 
     Parameters
     ----------
     place : path
-        Where it could not be saved.
+        The path where saving failed.
     save : callable
-        Saves to a path, and raises FileError if it cannot, or if something is there.
+        Saves to a path, and raises FileError if it cannot, or if the path exists.
 
     Returns
     -------
     Path or None
-        Where it is; None if it could be saved nowhere.
+        The path where it was saved; None if that failed in every folder.
 
     Examples
     --------
@@ -38,20 +38,20 @@ def save_elsewhere(place: str | os.PathLike[str], save: Callable[[Path], object]
     'm-2.model'
     """
     given = Path(place)
-    # A name that is too long, or cannot be one, is none to save under.
+    # The given name may be too long or hold characters that the system refuses.
     name = "".join(c for c in given.name if c.isprintable())[:60] or "saved"
     stem, suffix = Path(name).stem, Path(name).suffix
     made = None
-    for known in (given.absolute().parent, Path.cwd(), None):
+    for existing in (given.absolute().parent, Path.cwd(), None):
         try:
-            folder = known or (made := Path(tempfile.mkdtemp(prefix="deltarule-")))
-            for number in range(2, _MOST):
+            folder = existing or (made := Path(tempfile.mkdtemp(prefix="deltarule-")))
+            for number in range(2, _MOST_NAMES):
                 path = folder / f"{stem}-{number}{suffix}"
                 if not os.path.lexists(path):
                     try:
                         save(path)
                     except FileError:
-                        if os.path.lexists(path):  # somebody was quicker
+                        if os.path.lexists(path):  # another process has created it meanwhile
                             continue
                         raise
                     return path

@@ -1,4 +1,7 @@
-"""What of a folder is a bundle's own, and what somebody else has put there, which is kept."""
+"""Files in a bundle's folder that this library did not write: they outlive the bundle.
+
+Foreign is every file that the manifest does not name, and an extra whose content was changed.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +14,28 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from deltarule.errors import FileError
-from deltarule.files.single import read_json
+from deltarule.files.atomic_file import read_json
 
-__all__ = ["Own", "carry", "mirrored", "remove_own"]
+__all__ = ["OwnedFiles", "link_foreign", "move_entries", "remove_owned"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Own:
-    """Which entries of a folder are those of a bundle.
+class OwnedFiles:
+    """Tells which files of a folder belong to the bundle in it.
 
     Attributes
     ----------
     manifest : str
-        The name of the file that says so.
+        The name of the manifest.
     parts : mapping of folder name to str
-        The bundles within it, and the format of each.
+        The folders of bundles within it, and the format of each.
     """
 
     manifest: str
     parts: Mapping[str, str]
 
     def names(self, folder: Path, kind: str | None = None) -> set[str] | None:
-        """The files that are the bundle's own; None if the folder is none (of this kind)."""
+        """Return the names of the bundle's files; None if the folder is no bundle of this kind."""
         try:
             given = read_json(folder / self.manifest)
         except FileError:
@@ -59,11 +62,11 @@ def _digest(path: Path) -> str | None:
         return None
 
 
-def mirrored(old: Path, new: Path, own: Own, kept: Collection[str]) -> None:
-    """Give what others have put into the old folder a second name in the new one.
+def link_foreign(old: Path, new: Path, own: OwnedFiles, kept: Collection[str]) -> None:
+    """Give the foreign files of the old folder a second name (a hard link) in the new one.
 
-    So it is not missed for a moment when the folders are exchanged. What cannot have two names
-    is moved after that, by :func:`carry`.
+    So they do not disappear for a moment when the folders are exchanged. What cannot have two names
+    is moved afterwards by :func:`move_entries`.
     """
     names = own.names(old) or set()
     for entry in _entries(old):
@@ -73,14 +76,14 @@ def mirrored(old: Path, new: Path, own: Own, kept: Collection[str]) -> None:
             if inner is not None:
                 for each in _entries(entry):
                     if each.name not in inner:
-                        _second_name(each, new / name / each.name)
+                        _link(each, new / name / each.name)
                 continue
         if name not in names:
-            _second_name(entry, new / name)
+            _link(entry, new / name)
 
 
-def _second_name(old: Path, new: Path) -> None:
-    if os.path.lexists(new):  # the new bundle has one of this name
+def _link(old: Path, new: Path) -> None:
+    if os.path.lexists(new):  # the new bundle has a file of this name
         return
     with contextlib.suppress(OSError):
         new.parent.mkdir(exist_ok=True)
@@ -89,15 +92,15 @@ def _second_name(old: Path, new: Path) -> None:
             new.mkdir()
             new.chmod(stat.S_IMODE(state.st_mode))
             for entry in _entries(old):
-                _second_name(entry, new / entry.name)
+                _link(entry, new / entry.name)
         else:
             os.link(old, new, follow_symlinks=False)
 
 
-def remove_own(folder: Path, own: Own) -> None:
-    """Remove the files of a bundle from a folder, and nothing else.
+def remove_owned(folder: Path, own: OwnedFiles) -> None:
+    """Remove the files of a bundle from a folder, but not its manifest.
 
-    The manifest stays, since without it nobody could tell whose the others are.
+    Without the manifest the next process could not tell which of the other files are foreign.
     """
     for name, kind in own.parts.items():
         inner = own.names(folder / name, kind)
@@ -115,22 +118,25 @@ def _remove(folder: Path, names: set[str]) -> None:
             path.unlink()
 
 
-def carry(old: Path, new: Path, *, but: str = "") -> None:
-    """Move everything in one folder to another; what is there already keeps its name."""
+def move_entries(old: Path, new: Path, *, skip: str = "") -> None:
+    """Move everything in one folder, except ``skip``, to another.
+
+    A file whose name exists there is moved under that name with ``.kept1``, ``.kept2``, … added.
+    """
     for entry in _entries(old):
-        if entry.name != but:
+        if entry.name != skip:
             with contextlib.suppress(OSError):
-                _carry(entry, new / entry.name)
+                _move(entry, new / entry.name)
 
 
-def _carry(old: Path, new: Path) -> None:
+def _move(old: Path, new: Path) -> None:
     if not os.path.lexists(new):
         new.parent.mkdir(exist_ok=True)
         old.rename(new)
-    elif _same(old, new):
+    elif _is_same_file(old, new):
         old.unlink()
     elif all(path.is_dir() and not path.is_symlink() for path in (old, new)):
-        carry(old, new)
+        move_entries(old, new)
         old.rmdir()
     else:
         number = 1
@@ -139,7 +145,7 @@ def _carry(old: Path, new: Path) -> None:
         old.rename(free)
 
 
-def _same(one: Path, other: Path) -> bool:
+def _is_same_file(one: Path, other: Path) -> bool:
     first, second = os.lstat(one), os.lstat(other)
     return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
 

@@ -1,4 +1,4 @@
-"""Dataclasses from the records of a JSON file: every field is of its declared type."""
+"""Dataclasses from JSON objects, with a check that every field is of its declared type."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["field_value", "from_record"]
+__all__ = ["field_value", "from_json_object"]
 
 T = TypeVar("T")
 
 
-def from_record(cls: type[T], record: Any) -> T:
-    """An object of a dataclass, from the fields that :func:`dataclasses.asdict` gave.
+def from_json_object(cls: type[T], given: Any) -> T:
+    """Build a dataclass from a mapping such as :func:`dataclasses.asdict` returns.
 
     Parameters
     ----------
     cls : type
-        Its fields are numbers, texts, truth values, None, tuples, and such dataclasses.
-    record : mapping
-        Tuples may have become lists.
+        Its fields are numbers, strings, booleans, None, tuples, mappings, and such dataclasses.
+    given : mapping
+        The value of each field by name; lists are accepted for tuples.
 
     Raises
     ------
@@ -34,30 +34,30 @@ def from_record(cls: type[T], record: Any) -> T:
     Examples
     --------
     >>> Box = dataclasses.make_dataclass("Box", [("names", tuple[str, ...]), ("width", float)])
-    >>> from_record(Box, {"names": ["a"], "width": 1})
+    >>> from_json_object(Box, {"names": ["a"], "width": 1})
     Box(names=('a',), width=1.0)
-    >>> from_record(Box, {"names": ["a"], "width": "1"})
+    >>> from_json_object(Box, {"names": ["a"], "width": "1"})
     Traceback (most recent call last):
     TypeError: width is '1'; expected a number
     """
-    if not isinstance(record, Mapping):
-        raise TypeError(f"{record!r} is no object")
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{given!r} is no object")
     assert dataclasses.is_dataclass(cls)
     hints = typing.get_type_hints(cls)
-    unknown = set(record) - {field.name for field in dataclasses.fields(cls)}
+    unknown = set(given) - {field.name for field in dataclasses.fields(cls)}
     if unknown:
         raise TypeError(f"{sorted(unknown)[0]!r} is no field of it")
-    made: T = cls(**{name: field_value(name, hints[name], each) for name, each in record.items()})
-    return made
+    built: T = cls(**{name: field_value(name, hints[name], each) for name, each in given.items()})
+    return built
 
 
 def field_value(name: str, hint: Any, value: Any) -> Any:
-    """One value of a record, if it is of the type; a list for a tuple becomes one.
+    """Return the value of a field if it is of the type ``hint``; a list becomes a tuple.
 
     Raises
     ------
     TypeError, ValueError
-        Naming the field.
+        If it is of another type; the message names the field.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def field_value(name: str, hint: Any, value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):  # of one type and None
+    if origin in (typing.Union, types.UnionType):  # a type or None
         if value is None:
             return None
         return field_value(name, next(each for each in inner if each is not type(None)), value)
@@ -92,10 +92,10 @@ def field_value(name: str, hint: Any, value: Any) -> Any:
     if hint is Any:
         return value
     if dataclasses.is_dataclass(hint):
-        return from_record(typing.cast("type[Any]", hint), value)
+        return from_json_object(typing.cast("type[Any]", hint), value)
     if hint is float:
         return _number(name, value)
-    # True is an int for Python.
+    # A bool is an int in Python.
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise TypeError(f"{name} is {value!r}; expected {_WORDS[hint]}")
     if hint is int and abs(value) > _LARGEST:
@@ -103,7 +103,7 @@ def field_value(name: str, hint: Any, value: Any) -> Any:
     return value
 
 
-_LARGEST = 10**18  # as int64 holds it
+_LARGEST = 10**18  # within the range of int64
 _WORDS = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
@@ -112,7 +112,7 @@ def _number(name: str, value: Any) -> float:
         raise TypeError(f"{name} is {value!r}; expected a number")
     try:
         number = float(value)
-    except OverflowError:  # a whole number of many digits
+    except OverflowError:  # a whole number beyond the range of a float
         number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"{name} is {number}; expected a finite number")
