@@ -19,7 +19,7 @@ from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.errors import Message
 from deltarule.tables import TableSource
 from deltarule.tabular import TableModel, TableSettings, fit_table
-from deltarule.training import Event, StopFlag
+from deltarule.training import Event, StopFlag, StopReason
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
@@ -178,7 +178,7 @@ class _Stop:
             raise kind(f" again, while the best epoch was scored; {self._untouched()}")
         terminated = number == signal.SIGTERM
         self.ended = Status.TERMINATED if terminated else Status.INTERRUPTED
-        self.flag.stop("terminated" if terminated else "interrupted")
+        self.flag.stop("terminated" if terminated else "interrupted", StopReason.INTERRUPTED)
 
     def _untouched(self) -> str:
         kept = f", and {self._folder} is as it was" if self._folder.exists() else ""

@@ -42,13 +42,15 @@ from deltarule.estimators.sklearn_rules import (
 from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
 from deltarule.optimizers import Rule
 from deltarule.tabular.threads import blas_threads_for
-from deltarule.training import EpochRecord, History, TrainingResult, train
+from deltarule.training import EpochRecord, History, StopReason, TrainingResult, train
 
 __all__ = ["DTYPES", "BaseMLP"]
 
 # float32 only if X is float32; everything else is computed in float64.
 DTYPES = (np.float64, np.float32)
 
+# Ends of a search by lbfgs that are no failure.
+_ENDED_WELL = (StopReason.CONVERGED, StopReason.CALLBACK, StopReason.FLAG)
 _CURVES = ("loss_curve_", "validation_scores_")
 
 
@@ -327,7 +329,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
                 callbacks=[*(self.callbacks or ()), *([print_epoch] if self.verbose else [])],
                 resume=previous,
             )
-        if result.stopped == "interrupted" and len(result.history) == done:
+        if result.stop_reason is StopReason.INTERRUPTED and len(result.history) == done:
             raise KeyboardInterrupt  # there is no epoch to keep
         self._memory = OptimizerMemory.of(result, rule)
         records = result.history.records
@@ -418,17 +420,17 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
             self.best_loss_ = min(known, default=np.inf)
 
     def _warn(self, result: TrainingResult) -> None:
-        if result.stopped == "interrupted":
+        if result.stop_reason is StopReason.INTERRUPTED:
             warnings.warn("Training interrupted by user.", stacklevel=2)
         elif self.solver == "lbfgs":
-            if not result.stopped.startswith(("converged", "stopped")):
+            if result.stop_reason not in _ENDED_WELL:
                 warnings.warn(
                     f"lbfgs failed to converge: {result.stopped} (max_iter={self.max_iter}, "
                     f"max_fun={self.max_fun}). Increase them, or scale the data.",
                     ConvergenceWarning,
                     stacklevel=2,
                 )
-        elif result.stopped == "all epochs done":
+        elif result.stop_reason is StopReason.EPOCHS:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",

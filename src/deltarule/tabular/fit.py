@@ -31,6 +31,7 @@ from deltarule.training import (
     Patience,
     Recorder,
     StopFlag,
+    StopReason,
     TrainingResult,
     train,
 )
@@ -148,7 +149,7 @@ def fit_table(
             callbacks=callbacks if recorder is None else [recorder, *callbacks],
             stop=stop,
         )
-    if result.stopped in ("interrupted", "terminated") and not len(result.history):
+    if result.stop_reason is StopReason.INTERRUPTED and not len(result.history):
         raise KeyboardInterrupt  # there is no epoch to keep
     tell("scoring")
     model = Model(net, result.theta, result.history)
@@ -230,7 +231,9 @@ def _remarks(
 ) -> list[str]:
     """What the scores cannot say."""
     found = []
-    at_end = result.stopped == "all epochs done" and result.best_epoch == len(result.history) > 1
+    at_end = (
+        result.stop_reason is StopReason.EPOCHS and result.best_epoch == len(result.history) > 1
+    )
     # A schedule that lowers the rate to the end makes the last epoch the best as a rule.
     if "valid" in parts and at_end and schedule == "constant":
         found.append("the validation loss was still falling at the end: give more epochs")

@@ -2,7 +2,7 @@
 
 from deltarule.training.batches import Batches, RowSource, epoch_order, split_rows
 from deltarule.training.history import EpochRecord, History
-from deltarule.training.interrupt import StopFlag
+from deltarule.training.interrupt import StopFlag, StopReason
 from deltarule.training.loop import train
 from deltarule.training.many import train_many
 from deltarule.training.model import Model, load_model, save_model
@@ -28,6 +28,7 @@ __all__ = [
     "RowSource",
     "RunState",
     "StopFlag",
+    "StopReason",
     "Stopping",
     "TrainingResult",
     "epoch_order",

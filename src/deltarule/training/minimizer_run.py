@@ -11,10 +11,10 @@ import numpy as np
 from deltarule.engines import Engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import penalty
-from deltarule.optimizers import Minimizer, Minimum
+from deltarule.optimizers import Minimizer
 from deltarule.training.batches import pieces
 from deltarule.training.divergence import ADVICE_WITHOUT_RATE, placed, raise_diverged
-from deltarule.training.interrupt import Interrupted
+from deltarule.training.interrupt import Interrupted, Stop, StopReason
 from deltarule.training.run import ALL_DONE, Run
 
 __all__ = ["MinimizerRun"]
@@ -31,13 +31,14 @@ class MinimizerRun(Run):
 
     minimizer: Minimizer
     evaluations: int = 0
+    ended: Stop | None = None
 
     def advice(self) -> str:
         """Standardised data, smaller initial weights, a penalty."""
         return ADVICE_WITHOUT_RATE
 
-    def go(self) -> str:
-        """Minimise, and say why it ended."""
+    def go(self) -> Stop:
+        """Minimise; return why the search ended."""
         engine = self.engine
         self._free = ~engine.net.frozen
         if not self._free.any():
@@ -48,7 +49,6 @@ class MinimizerRun(Run):
         self._rest = engine.state()
         self._here = np.array(engine.theta)
         self._evaluated, self._loss = self._here, np.nan
-        self._reason = ""
         self._started = time.perf_counter()
         minimise = self.minimizer.bind(np)
         start = self._here[self._free].astype(np.float64)
@@ -56,16 +56,17 @@ class MinimizerRun(Run):
             end = minimise(self._cost_and_gradient, start, self._after, self.epochs)
         except Interrupted:
             self._place(self._here)
-            return self.flag.reason
+            return self.flag.stopped
         self._place(self._here)
-        if self._reason:
-            return self._reason
+        if self.ended is not None:
+            return self.ended
+        ended = Stop(StopReason.CONVERGED if end.converged else StopReason.SEARCH, end.reason)
         if not self.history.records:
-            return self._at_the_start(end)
-        return ALL_DONE if len(self.history) >= self.epochs else end.reason
+            return self._log_start(ended)
+        return ALL_DONE if len(self.history) >= self.epochs else ended
 
-    def _at_the_start(self, end: Minimum) -> str:
-        """Record the start, as epoch 0, of a search that ended before its first iteration."""
+    def _log_start(self, ended: Stop) -> Stop:
+        """Log the start as epoch 0, for a search that ended before its first iteration."""
         try:
             if not np.array_equal(self._evaluated, self._here) or np.isnan(self._loss):
                 self._cost_and_gradient(self._here[self._free].astype(np.float64))
@@ -73,8 +74,8 @@ class MinimizerRun(Run):
             self.history.before = -1
             self.record_epoch(0, self._loss, self.evaluations, 0.0, self._started)
         except Interrupted:
-            return self.flag.reason
-        return end.reason
+            return self.flag.stopped
+        return ended
 
     def _place(self, theta: np.ndarray) -> Engine:
         """The engine, with these parameters."""
@@ -121,8 +122,8 @@ class MinimizerRun(Run):
             self.evaluations -= 1  # one the minimizer has not asked for
         self._place(theta)
         self._here = theta
-        self._reason = self.close_epoch(
+        self.ended = self.close_epoch(
             loss=self._loss, steps=self.evaluations, rate=0.0, started=self._started
         )
         self._started = time.perf_counter()
-        return self._reason
+        return self.ended

@@ -21,12 +21,12 @@ from deltarule.training.divergence import (
     refuse_run_away,
 )
 from deltarule.training.history import EpochRecord, History
-from deltarule.training.interrupt import StopFlag
+from deltarule.training.interrupt import Stop, StopFlag, StopReason
 from deltarule.training.stopping import Stopping
 
 __all__ = ["ALL_DONE", "Event", "Run", "RunCallback", "TrainingResult"]
 
-ALL_DONE = "all epochs done"
+ALL_DONE = Stop(StopReason.EPOCHS, StopReason.EPOCHS.value)
 
 # What the run itself adds to the engine's state.
 BEST, PARTIAL = "run.best", "run.partial"
@@ -90,9 +90,8 @@ class TrainingResult:
     best_epoch : int
         The epoch ``theta`` is from; 0 if no epoch was completed.
     stopped : str
-        Why training ended: ``"all epochs done"``, the reason of a stopping criterion or of
-        a minimizer (``"converged"``), ``"interrupted"``, or what the stop flag or a
-        callback said.
+        Why training ended, in words: ``"all epochs done"``, the text of a stopping criterion, of
+        a minimizer (``"converged"``) or of the stop flag, ``"interrupted"``.
     seconds : float
     engine : str
         The name of the engine that trained.
@@ -103,6 +102,8 @@ class TrainingResult:
     optimizer_reset : str
         Why a run that was resumed began with a fresh optimizer: its moments, its counter of steps
         and the average of the parameters. ``""`` where they were carried on, or there were none.
+    stop_reason : StopReason
+        Why training ended, for programs.
 
     Examples
     --------
@@ -125,6 +126,7 @@ class TrainingResult:
     state: dict[str, np.ndarray]
     epochs: int = 0
     optimizer_reset: str = ""
+    stop_reason: StopReason = StopReason.EPOCHS
 
 
 def _better(best: tuple[int, float], record: EpochRecord) -> tuple[int, float]:
@@ -173,11 +175,11 @@ class Run(abc.ABC):
     optimizer_reset: str = ""
 
     @abc.abstractmethod
-    def go(self) -> str:
-        """Run to the end, and say why it ended."""
+    def go(self) -> Stop:
+        """Train to the end; return why it ended."""
 
-    def watched(self) -> str:
-        """:meth:`go`, and those who watch are told when it begins and ends."""
+    def watched(self) -> Stop:
+        """Call :meth:`go` between ``begin`` and ``end`` of the callbacks that have them."""
         watchers = [each for each in self.callbacks if isinstance(each, RunCallback)]
         for watcher in watchers:
             watcher.begin(self)
@@ -205,8 +207,8 @@ class Run(abc.ABC):
         """How many steps of the epoch that has not ended are taken."""
         return 0
 
-    def close_epoch(self, loss: float, steps: int, rate: float, started: float) -> str:
-        """Validate, record, keep the best, tell the callbacks; gives the reason to stop, or ''.
+    def close_epoch(self, loss: float, steps: int, rate: float, started: float) -> Stop | None:
+        """Validate, log the epoch, keep the best, call the callbacks; return why to stop, or None.
 
         Raises
         ------
@@ -218,7 +220,7 @@ class Run(abc.ABC):
         event = Event(epoch, self.epochs, self.history, self.engine, self.best_epoch)
         for callback in self.callbacks:
             if callback(event):
-                return "stopped by a callback"
+                return Stop(StopReason.CALLBACK, StopReason.CALLBACK.value)
         return self.criterion()
 
     def record_epoch(
@@ -248,12 +250,12 @@ class Run(abc.ABC):
                 self.best = np.empty(self.engine.net.n_parameters, self.engine.net.dtype)
             self.engine.take_averaged(self.best)
 
-    def criterion(self) -> str:
-        """The reason of the first stopping criterion that holds, or ''."""
+    def criterion(self) -> Stop | None:
+        """The first stopping criterion that holds; None if none does."""
         for criterion in self.criteria:
             if len(self.history) and (reason := criterion.reason(self.history)):
-                return reason
-        return ""
+                return Stop(StopReason.CRITERION, reason)
+        return None
 
     def take_history(self, history: History) -> None:
         """Take over the records of an earlier run; its history stays as it is."""
@@ -296,8 +298,8 @@ class Run(abc.ABC):
         self.flag.check()
         return cost
 
-    def result(self, reason: str, seconds: float) -> TrainingResult:
-        """What came of it, after a last look that it is finite."""
+    def result(self, stop: Stop, seconds: float) -> TrainingResult:
+        """The result of the run, after a check that the final parameters are usable."""
         engine = self.engine
         self._see_that_it_is_usable(self._last_look())
         best = self.best
@@ -313,7 +315,8 @@ class Run(abc.ABC):
             theta=theta,
             history=self.history,
             best_epoch=self.best_epoch if self.best is not None else self._last_epoch(),
-            stopped=reason,
+            stopped=stop.text,
+            stop_reason=stop.reason,
             seconds=seconds,
             engine=engine.name,
             state=state,

@@ -15,7 +15,7 @@ from deltarule.optimizers import SCHEDULES, Schedule
 from deltarule.training.arguments import checked_theta
 from deltarule.training.divergence import advice_for, placed, raise_diverged
 from deltarule.training.history import History
-from deltarule.training.interrupt import Interrupted
+from deltarule.training.interrupt import Interrupted, Stop
 from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult
 
 __all__ = ["StepRun", "rates_of"]
@@ -131,38 +131,38 @@ class StepRun(Run):
             stacklevel=4,
         )
 
-    def go(self) -> str:
-        """Run to the end, and say why it ended."""
-        reason = self.criterion()  # of a run that is resumed after it had stopped
+    def go(self) -> Stop:
+        """Train to the end; return why it ended."""
+        stop = self.criterion()  # of a run that is resumed after it had stopped
         try:
-            while not reason and len(self.history) < self.epochs:
-                reason = self._epoch(len(self.history))
+            while stop is None and len(self.history) < self.epochs:
+                stop = self._epoch(len(self.history))
         except Interrupted:
-            return self.flag.reason
-        return reason or ALL_DONE
+            return self.flag.stopped
+        return stop or ALL_DONE
 
-    def result(self, reason: str, seconds: float) -> TrainingResult:
-        """What came of it, after a last look that it is finite."""
-        result = super().result(reason, seconds)
+    def result(self, stop: Stop, seconds: float) -> TrainingResult:
+        """The result of the run, with the state of an epoch that has begun."""
+        result = super().result(stop, seconds)
         if self.done:
             result.state[PARTIAL] = np.array([self.done, self.total])
         return result
 
-    def _epoch(self, epoch: int) -> str:
-        """One epoch, from the batch it is at; gives the reason to stop, or ''."""
+    def _epoch(self, epoch: int) -> Stop | None:
+        """Train one epoch, from the current batch on; return why to stop, or None."""
         started = time.perf_counter()
         batches = self.batches
         rates = self._rates(epoch)
         self._steps(batches.planned(epoch, rates), epoch)
         self.flag.check()
-        reason = self.close_epoch(
+        stop = self.close_epoch(
             loss=self.total / batches.n_rows,
             steps=(epoch + 1) * batches.steps_per_epoch,
             rate=float(rates[-1]),
             started=started,
         )
         self.done, self.total = 0, 0.0
-        return reason
+        return stop
 
     def _rates(self, epoch: int) -> np.ndarray:
         """η of each step of an epoch."""
