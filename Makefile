@@ -12,9 +12,20 @@ EDITABLE := $(INSTALL) --no-build-isolation --editable
 # Tests run in parallel, so the BLAS of each stays on one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
+# What `make quick` runs: the layers, the mathematics, the rules, the engines and one fit of a table.
+# Whole files or single tests, together at most about 70 seconds of processor time. The gradient of
+# every activation with every loss takes longer than that: tanh stands for them.
+QUICK := tests/house/test_imports.py tests/house/test_layers.py \
+  tests/maths/test_worked_examples.py tests/maths/test_claims.py tests/maths/test_backprop.py \
+  tests/maths/test_gradients.py tests/maths/test_mutations.py \
+  tests/optimizers/test_rules_by_hand.py \
+  tests/engines/test_engine.py tests/engines/test_contract.py tests/engines/test_compiled.py \
+  tests/cli/test_good_paths.py::test_breast_cancer_beats_the_constant
+QUICK_NAMES := not central_difference or tanh
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo playground test lint doctest docs notebook latex bench oracles clean
+.PHONY: help demo playground quick test lint doctest docs notebook latex bench oracles clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +41,11 @@ demo: $(STAMPS)/package ## set up, train on two real tables from the command lin
 
 playground: $(STAMPS)/playground ## a page on this machine where a network trains in sight
 	$(BIN)/deltarule playground
+
+quick: lint $(STAMPS)/test ## lint, types, and the tests of mathematics and engines: under a minute
+	$(BIN)/deltarule warmup --quiet
+	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) \
+	  -m "not oracle and not latex and not slow" -k "$(QUICK_NAMES)" $(QUICK)
 
 test: $(STAMPS)/test ## set up and run the whole suite
 	$(BIN)/deltarule warmup --quiet

@@ -37,7 +37,10 @@ html_static_path = ["_static"]
 html_css_files = ["deltarule.css"]
 html_sidebars = {
     page: []
-    for page in ("index", "tutorial", "mathematics", "scikit_learn", "command_line", "decisions")
+    for page in (
+        *("index", "tutorial", "mathematics", "scikit_learn", "command_line"),
+        *("architecture", "decisions"),
+    )
 }
 html_show_sourcelink = False
 html_theme_options = {

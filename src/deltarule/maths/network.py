@@ -214,7 +214,7 @@ class Network:
     def initial(
         self, seed: int, initializer: str | Initializer | Mapping[str, Any] = "auto"
     ) -> np.ndarray:
-        """Random initial parameters: weights from the initializer, biases 0.
+        """Random initial parameters, of shape (p,): weights from the initializer, biases 0.
 
         Parameters
         ----------
