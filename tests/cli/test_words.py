@@ -11,7 +11,7 @@ import typer
 
 from deltarule.cli import output
 from deltarule.cli.app import app
-from deltarule.cli.column_options import divided_tokens, kinds_by_column, missing_by_column
+from deltarule.cli.column_options import kinds_by_column, missing_by_column, split_tokens
 from deltarule.cli.options import widths
 from deltarule.cli.output_paths import default_folder
 from deltarule.errors import InputError, Message, Setting
@@ -103,7 +103,7 @@ def test_names_that_hold_the_marks_of_options():
         "a": ["="],
     }
     assert kinds_by_column(["b,a=number"], table) == {"b": "number", "a": "number"}
-    assert divided_tokens(["=", "-", "a=1", "==x"]) == (["", "-", "=x"], ["a=1"])
+    assert split_tokens(["=", "-", "a=1", "==x"]) == (["", "-", "=x"], ["a=1"])
 
 
 def test_widths():

@@ -7,7 +7,7 @@ from tests.training.helpers import history_of
 from deltarule import Network, train
 from deltarule.errors import InputError
 from deltarule.training import (
-    EpochRecord,
+    EpochLog,
     GeneralizationLoss,
     History,
     Patience,
@@ -78,7 +78,7 @@ def test_progress(criterion, training, expected):
 
 
 def scored(scores):
-    return History([EpochRecord(t, t, 1, 0, 1, s, 0.1, 0) for t, s in enumerate(scores, 1)])
+    return History([EpochLog(t, t, 1, 0, 1, s, 0.1, 0) for t, s in enumerate(scores, 1)])
 
 
 def test_with_a_scorer_the_score_is_followed():
@@ -132,11 +132,11 @@ def test_the_history_goes_into_json_and_back():
 
 
 def test_what_is_monitored():
-    record = EpochRecord(1, 1, 0.5, 0.25, None, None, 0.1, 0.0)
+    record = EpochLog(1, 1, 0.5, 0.25, None, None, 0.1, 0.0)
     values = [
         History([record]),
-        History([EpochRecord(1, 1, 0.5, 0.25, 0.4, None, 0.1, 0.0)]),
-        History([EpochRecord(1, 1, 0.5, 0.25, 0.4, 0.9, 0.1, 0.0)]),
+        History([EpochLog(1, 1, 0.5, 0.25, 0.4, None, 0.1, 0.0)]),
+        History([EpochLog(1, 1, 0.5, 0.25, 0.4, 0.9, 0.1, 0.0)]),
     ]
     assert [h.monitored() for h in values] == [[0.75], [0.4], [-0.9]]
 

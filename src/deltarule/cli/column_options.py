@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from deltarule.errors import InputError
 from deltarule.tables import Table
 
-__all__ = ["divided_tokens", "kinds_by_column", "missing_by_column", "named_columns"]
+__all__ = ["kinds_by_column", "missing_by_column", "named_columns", "split_tokens"]
 
 
 def named_columns(text: str, table: Table) -> list[str]:
@@ -28,14 +28,14 @@ def named_columns(text: str, table: Table) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()] or [text]
 
 
-def divided_tokens(tokens: Iterable[str]) -> tuple[list[str], list[str]]:
+def split_tokens(tokens: Iterable[str]) -> tuple[list[str], list[str]]:
     """Missing texts for every column, and those written ``COLUMN=TEXT``.
 
     A text for every column that itself holds ``=`` is written with one before it.
 
     Examples
     --------
-    >>> divided_tokens(["-", "insulin=0", "=a=b"])
+    >>> split_tokens(["-", "insulin=0", "=a=b"])
     (['-', 'a=b'], ['insulin=0'])
     """
     everywhere = [

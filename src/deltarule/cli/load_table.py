@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from deltarule.cli.column_options import (
-    divided_tokens,
     kinds_by_column,
     missing_by_column,
     named_columns,
+    split_tokens,
 )
 from deltarule.errors import InputError, Message, Setting
 from deltarule.tables import DEFAULT_NA, Schema, Table, infer_schema, read_table
 
-__all__ = ["Understood", "understood"]
+__all__ = ["LoadedTable", "load_table"]
 
 
-class Understood(NamedTuple):
+class LoadedTable(NamedTuple):
     """A table that was read, and what its columns are.
 
     Attributes
@@ -34,7 +34,7 @@ class Understood(NamedTuple):
     columns: dict[str, Any]
 
 
-def understood(
+def load_table(
     data: str | None,
     target: str | None,
     *,
@@ -45,7 +45,7 @@ def understood(
     ignore: Sequence[str],
     kinds: Sequence[str],
     weights: str | None = None,
-) -> Understood:
+) -> LoadedTable:
     """Read a table that is to be learned from, as the options of the command line have it.
 
     Raises
@@ -53,7 +53,7 @@ def understood(
     InputError
         If no target is named, or an option names what is not there.
     """
-    everywhere, by_column = divided_tokens(na)
+    everywhere, by_column = split_tokens(na)
     reading: dict[str, Any] = {"table": table, "sql": sql, "na": (*DEFAULT_NA, *everywhere)}
     read = read_table(data, **reading)
     if target is None:
@@ -70,4 +70,4 @@ def understood(
         "kinds": kinds_by_column(kinds, read),
         "na": missing_by_column(by_column, read),
     }
-    return Understood(read, infer_schema(read, target, **columns), reading, columns)
+    return LoadedTable(read, infer_schema(read, target, **columns), reading, columns)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.cli.csv_writer import csv_text
-from deltarule.cli.status import saving
+from deltarule.cli.status import save_uninterrupted
 from deltarule.errors import FileError, InputError
 from deltarule.files import (
     check_bundle_path,
@@ -242,7 +242,7 @@ def saved_or_elsewhere(
         At the end, if Ctrl-C was pressed.
     """
     lost = None
-    with saving(f"{title}{place}", interruptible=interruptible) as saved:
+    with save_uninterrupted(f"{title}{place}", interruptible=interruptible) as saved:
         try:
             save(place)
         except FileError as error:

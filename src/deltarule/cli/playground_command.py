@@ -123,10 +123,10 @@ def _source(
     sql: str | None,
 ) -> Any:
     """The table, read and understood as ``fit`` does it."""
-    from deltarule.cli.load_table import understood
+    from deltarule.cli.load_table import load_table
     from deltarule.playground import ReadTable
 
-    found = understood(
+    found = load_table(
         data, target, table=table_name, sql=sql, na=na, task=task, ignore=ignore, kinds=kinds
     )
     script = (

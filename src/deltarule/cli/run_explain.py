@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.cli import output
-from deltarule.cli.moments import model_step, moments
 from deltarule.cli.output_paths import check_output_file, write_output
+from deltarule.cli.page_states import model_step, page_states
 from deltarule.cli.predict_command import loaded
 from deltarule.errors import DataError, FileError, InputError, Message, Setting
 from deltarule.explain import Derivation, Explanation, explain, overview
@@ -408,13 +408,13 @@ def _write_page(
             named = "bias" if kind == "bias" else "node"
             start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
     recording = found.recording
-    states = [] if recording is None else _moments(found, recording, show)
-    history = [] if recording is None else recording.history.records
+    states = [] if recording is None else _states(found, recording, show)
+    history = [] if recording is None else recording.history.logs
     found.explanation.html(
         place, states=states, history=history, start=start, title=found.title, progress=show
     )
 
 
-def _moments(found: _Found, recording: Recording, show: Any) -> list[PageState]:
+def _states(found: _Found, recording: Recording, show: Any) -> list[PageState]:
     theta = found.explanation.subject.theta if found.step is None else None
-    return moments(recording, found.recorded, theta, show)
+    return page_states(recording, found.recorded, theta, show)

@@ -12,14 +12,14 @@ from types import FrameType
 from typing import Any
 
 from deltarule.cli import output
-from deltarule.cli.load_table import understood
+from deltarule.cli.load_table import load_table
 from deltarule.cli.output_paths import SavedElsewhere, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.errors import Message
 from deltarule.tables import TableSource
 from deltarule.tabular import TableModel, TableSettings, fit_table
-from deltarule.training import Event, StopFlag, StopReason
+from deltarule.training import EpochEvent, StopFlag, StopReason
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
@@ -72,7 +72,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
     """
     with output.live(quiet) as show:
         show(f"reading {request.data or 'the SQL result'}")
-        table, schema, _, _ = understood(
+        table, schema, _, _ = load_table(
             request.data,
             request.target,
             table=request.table,
@@ -139,9 +139,9 @@ def _saved(model: TableModel, request: Request) -> SavedElsewhere | None:
     return None
 
 
-def _follower(show: Callable[[str], None]) -> Callable[[Event], Any]:
-    def follow(event: Event) -> None:
-        record = event.history.records[-1]
+def _follower(show: Callable[[str], None]) -> Callable[[EpochEvent], Any]:
+    def follow(event: EpochEvent) -> None:
+        record = event.history.logs[-1]
         text = f"epoch {event.epoch} of at most {event.epochs}   loss {record.loss:.4f}"
         if record.validation_loss is not None:
             text += f"   validation {record.validation_loss:.4f}   best in epoch {event.best_epoch}"
@@ -159,7 +159,7 @@ class _Stop:
         self._folder = folder
         self._epochs = 0
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: EpochEvent) -> None:
         """Told that an epoch is over; the run has kept it if it is the best."""
         self._epochs = event.epoch
 

@@ -27,7 +27,15 @@ from deltarule.errors import (
     Setting,
 )
 
-__all__ = ["STATUSES", "Status", "Terminated", "execute", "handle_errors", "saving", "terminated"]
+__all__ = [
+    "STATUSES",
+    "Status",
+    "Terminated",
+    "execute",
+    "handle_errors",
+    "save_uninterrupted",
+    "terminated",
+]
 
 
 _JSON = (str, int, float, list, tuple, type(None))
@@ -112,7 +120,7 @@ _SAVED: list[str] = []
 
 
 @contextmanager
-def saving(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
+def save_uninterrupted(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
     """Write something whole: Ctrl-C is answered when it is written, and the message is true.
 
     Ctrl-C ends waiting for a lock that another process holds, so that the data are saved under

@@ -42,7 +42,7 @@ from deltarule.estimators.sklearn_rules import (
 from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
 from deltarule.optimizers import Rule
 from deltarule.tabular.threads import blas_threads_for
-from deltarule.training import EpochRecord, History, StopReason, TrainingResult, train
+from deltarule.training import EpochLog, History, StopReason, TrainingResult, train
 
 __all__ = ["DTYPES", "BaseMLP"]
 
@@ -332,7 +332,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         if result.stop_reason is StopReason.INTERRUPTED and len(result.history) == done:
             raise KeyboardInterrupt  # there is no epoch to keep
         self._memory = OptimizerMemory.of(result, rule)
-        records = result.history.records
+        records = result.history.logs
         if done:
             records = records[len(records) - (len(result.history) - done) :]
         self._remember(result, records, n_rows, scored)
@@ -390,7 +390,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         """From targets with a column for each output back to what y was."""
 
     def _remember(
-        self, result: TrainingResult, new: list[EpochRecord], n_rows: int, scored: bool
+        self, result: TrainingResult, new: list[EpochLog], n_rows: int, scored: bool
     ) -> None:
         """Set scikit-learn's attributes from a result."""
         self._take(result.theta)

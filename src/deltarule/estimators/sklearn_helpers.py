@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import shuffle
 
 from deltarule.maths.arrays import is_sparse
-from deltarule.training import Event
+from deltarule.training import EpochEvent
 from deltarule.training.batches import SparseRows
 
 __all__ = [
@@ -43,9 +43,9 @@ def with_source(held: tuple[Any, ...]) -> tuple[Any, ...]:
     return (source(X), Y) if s is None else (source(X), Y, s)
 
 
-def print_epoch(event: Event) -> None:
+def print_epoch(event: EpochEvent) -> None:
     """One epoch in scikit-learn's words, for ``verbose=True``."""
-    record = event.history.records[-1]
+    record = event.history.logs[-1]
     print(f"Iteration {record.epoch}, loss = {record.objective:.8f}")
     if record.score is not None:
         print(f"Validation score: {record.score:f}")

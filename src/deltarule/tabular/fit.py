@@ -26,7 +26,7 @@ from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import known_target, known_weights, split_data
 from deltarule.tabular.threads import blas_threads_for
 from deltarule.training import (
-    Event,
+    EpochEvent,
     Model,
     Patience,
     Recorder,
@@ -47,7 +47,7 @@ def fit_table(
     schema: Schema,
     settings: TableSettings | None = None,
     *,
-    callbacks: Sequence[Callable[[Event], Any]] = (),
+    callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     progress: Callable[[str], Any] | None = None,
     record: bool | TableSource = False,

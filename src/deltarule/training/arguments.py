@@ -19,7 +19,7 @@ from deltarule.training.run import TrainingResult
 from deltarule.training.stopping import Patience, Stopping
 
 __all__ = [
-    "Divided",
+    "SplitRows",
     "batch_rows",
     "check_start",
     "checked_callables",
@@ -171,7 +171,7 @@ def checked_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
     return Rows(rows, targets, check_weights(s, len(rows)))
 
 
-class Divided(NamedTuple):
+class SplitRows(NamedTuple):
     """All rows, the numbers of those to train on (None for all), and those held out."""
 
     whole: Rows
@@ -186,7 +186,7 @@ class Divided(NamedTuple):
 
 def split_data(
     net: Network, X: Any, Y: Any, sample_weight: Any, validation: Any, seed: int
-) -> Divided:
+) -> SplitRows:
     """The rows to train on, and those held out; of X neither is copied."""
     validation = plain(validation)
     whole = checked_data(net, X, Y, sample_weight)
@@ -211,7 +211,7 @@ def split_data(
         share = float(validation)
         rows, out = split_rows(len(whole.Y), share, seed, _classes(net, whole.Y))
         held = whole.take(out)
-    found = Divided(whole, rows, held)
+    found = SplitRows(whole, rows, held)
     for what, s in (("training", found.weights), ("validation", None if held is None else held.s)):
         if s is not None and not s.sum() > 0:
             raise InputError(

@@ -22,8 +22,8 @@ __all__ = [
     "Rows",
     "SparseRows",
     "TakenRows",
+    "chunks",
     "epoch_order",
-    "pieces",
     "split_rows",
 ]
 
@@ -31,7 +31,7 @@ __all__ = [
 _ORDER_KEY, _SPLIT_KEY = 1, 2
 
 # Many rows are passed forward in pieces, so that it needs no more memory than a large batch.
-_PIECE = 8192
+_CHUNK_ROWS = 8192
 
 
 def epoch_order(n_rows: int, seed: int, epoch: int) -> np.ndarray:
@@ -199,11 +199,11 @@ class Rows(NamedTuple):
         return Rows(TakenRows(self.X, rows), self.Y[rows], s)
 
 
-def pieces(rows: Rows) -> Iterator[Batch]:
+def chunks(rows: Rows) -> Iterator[Batch]:
     """All rows in their order, a piece at a time, each with the weight s_i/Σs."""
     share = rows.s / rows.s.sum()
-    for start in range(0, len(rows.Y), _PIECE):
-        stop = min(start + _PIECE, len(rows.Y))
+    for start in range(0, len(rows.Y), _CHUNK_ROWS):
+        stop = min(start + _CHUNK_ROWS, len(rows.Y))
         part = slice(start, stop)
         yield Batch(rows.X[part], rows.Y[part], share[part], np.arange(start, stop), 1)
 

@@ -10,19 +10,19 @@ from deltarule.engines import Batch, CheckedEngine, Engine, EngineSettings, Refe
 from deltarule.errors import Diverged, Message, Setting
 from deltarule.maths import Network
 from deltarule.optimizers import Rule
-from deltarule.training.batches import Rows, pieces
+from deltarule.training.batches import Rows, chunks
 
 __all__ = [
     "ADVICE_WITHOUT_RATE",
-    "RUN_AWAY",
+    "RUNAWAY_RATIO",
     "advice_for",
     "penalty_diverged",
-    "placed",
     "raise_diverged",
-    "refuse_run_away",
+    "refuse_runaway",
+    "with_position",
 ]
 
-RUN_AWAY = 1e6
+RUNAWAY_RATIO = 1e6
 """A loss so many times that of the start, and of any network that has learned nothing, is on its
 way to infinity."""
 
@@ -47,7 +47,7 @@ def advice_for(settings: EngineSettings, rate: float) -> Message:
     return Message(f"Try {slower}", *clip, standardised)
 
 
-def placed(found: Diverged, where: str, advice: str, *, epoch: int, index: int) -> Diverged:
+def with_position(found: Diverged, where: str, advice: str, *, epoch: int, index: int) -> Diverged:
     """What an engine that looks at every number has found, with where training was."""
     return Diverged(
         Message(f"{where}: ", found.message, ". ", advice),
@@ -96,7 +96,7 @@ def raise_diverged(
         checked.gradient(batch)
     except Diverged as error:
         found = error
-    raise placed(found, where, advice, epoch=epoch, index=index) from None
+    raise with_position(found, where, advice, epoch=epoch, index=index) from None
 
 
 def penalty_diverged(engine: Engine, advice: str, *, epoch: int, index: int) -> Diverged:
@@ -118,7 +118,7 @@ def penalty_diverged(engine: Engine, advice: str, *, epoch: int, index: int) -> 
     )
 
 
-def refuse_run_away(
+def refuse_runaway(
     net: Network,
     rows: Rows,
     start: np.ndarray | None,
@@ -156,17 +156,19 @@ def refuse_run_away(
     for block in net.blocks:
         if block.kind == "b":
             block.of(untrained)[...] = 1
-    began = None if start is None else _cost_of(net, start, rows)
+    start_cost = None if start is None else _cost_of(net, start, rows)
     nothing = [_cost_of(net, theta, rows) for theta in (np.zeros_like(untrained), untrained)]
-    finite = [abs(cost) for cost in (began, *nothing) if cost is not None and np.isfinite(cost)]
+    finite = [
+        abs(cost) for cost in (start_cost, *nothing) if cost is not None and np.isfinite(cost)
+    ]
     level = max(finite, default=0.0)
-    if not last > RUN_AWAY * level:
+    if not last > RUNAWAY_RATIO * level:
         return
-    from_where = "" if began is None else f"from {began:.3g} at the start of this run "
+    from_where = "" if start_cost is None else f"from {start_cost:.3g} at the start of this run "
     raise Diverged(
         Message(
             f"training diverged: the loss grew {from_where}to {last:.3g} in epoch {epoch}, more "
-            f"than {RUN_AWAY:.0e} times that of a network that has learned nothing "
+            f"than {RUNAWAY_RATIO:.0e} times that of a network that has learned nothing "
             f"({max(nothing):.3g}). ",
             advice,
         ),
@@ -180,4 +182,4 @@ def refuse_run_away(
 def _cost_of(net: Network, theta: np.ndarray, rows: Rows) -> float:
     engine = ReferenceEngine()
     engine.load(net, theta, EngineSettings())
-    return sum(engine.cost(batch) for batch in pieces(rows))
+    return sum(engine.cost(batch) for batch in chunks(rows))

@@ -16,7 +16,7 @@ from deltarule.training import arguments
 from deltarule.training.batches import Batches
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.minimizer_run import MinimizerRun
-from deltarule.training.run import Event, Run, TrainingResult
+from deltarule.training.run import EpochEvent, Run, TrainingResult
 from deltarule.training.steps import StepRun
 from deltarule.training.stopping import Stopping
 from deltarule.training.threads import flag_of_this_thread
@@ -49,7 +49,7 @@ def train(
     keep_best: bool = True,
     scorer: Callable[[Engine], float] | None = None,
     engine: str | Engine | type[Engine] = "auto",
-    callbacks: Sequence[Callable[[Event], Any]] = (),
+    callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     resume: TrainingResult | None = None,
 ) -> TrainingResult:
@@ -109,7 +109,7 @@ def train(
     engine : str, Engine, or its class
         ``"auto"`` is the compiled engine where there is Numba; see ``make_engine``.
     callbacks : sequence of callables
-        Each is called with an :class:`Event` at the end of an epoch; one that returns a
+        Each is called with an :class:`EpochEvent` at the end of an epoch; one that returns a
         true value ends training.
     stop : StopFlag, optional
         A flag to end training from elsewhere, after the step it is in. Ctrl-C does that too
@@ -146,7 +146,7 @@ def train(
     >>> X = np.linspace(-1, 1, 64)[:, None]
     >>> net = Network([1, 8, 1], activation="tanh")
     >>> result = train(net, X, X**2, learning_rate=0.05, batch_size=16, epochs=150)
-    >>> result.history.records[-1].loss < 1e-3
+    >>> result.history.logs[-1].loss < 1e-3
     True
     """
     chosen = arguments.method(rule)
@@ -221,7 +221,7 @@ def train(
             run.resume(resume)
     started = time.perf_counter()
     with interruptible(run.flag):
-        reason = run.watched()
+        reason = run.run_with_callbacks()
     return run.result(reason, time.perf_counter() - started)
 
 

@@ -20,8 +20,8 @@ from deltarule.training.broadcasting import entries, is_data, networks, one_vali
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.loop import train
 from deltarule.training.progress_bar import Bar
-from deltarule.training.run import Event, RunCallback, TrainingResult
-from deltarule.training.threads import one_blas_thread, one_of_many
+from deltarule.training.run import EpochEvent, RunCallback, TrainingResult
+from deltarule.training.threads import one_blas_thread, run_in_worker_thread
 
 __all__ = ["train_many"]
 
@@ -56,7 +56,7 @@ def train_many(
     theta: Any = None,
     resume: Sequence[TrainingResult | None] | None = None,
     engine: str | type[Engine] = "auto",
-    callbacks: Sequence[Callable[[Event], Any]] = (),
+    callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     workers: int | None = None,
     progress: bool | Callable[[int, int], Any] | None = None,
@@ -137,7 +137,7 @@ def train_many(
     >>> net = Network([1, 8, 1], activation="tanh")
     >>> results = train_many(net, X, X**2, seeds=range(4), learning_rate=0.05, batch_size=16,
     ...                      epochs=100)
-    >>> [result.history.records[-1].loss < 0.01 for result in results]
+    >>> [result.history.logs[-1].loss < 0.01 for result in results]
     [True, True, True, True]
 
     Two rates with two penalties each, four networks:
@@ -152,7 +152,7 @@ def train_many(
     >>> folds = np.arange(64) % 4
     >>> held = [folds == k for k in range(4)]
     >>> results = train_many(net, X, X**2, validation=held, keep_best=False, epochs=10)
-    >>> loss = np.mean([result.history.records[-1].validation_loss for result in results])
+    >>> loss = np.mean([result.history.logs[-1].validation_loss for result in results])
     """
     if on_diverged not in ("raise", "keep"):
         raise InputError(f"on_diverged is {on_diverged!r}; expected 'raise' or 'keep'")
@@ -195,19 +195,19 @@ def train_many(
             "callbacks holds a Recorder, which records one run; train_many has many: train the one "
             "that is to be recorded with train, which gives the same bits"
         )
-    shared["engine"] = _tried(net, data, each, shared)
+    shared["engine"] = _check_arguments(net, data, each, shared)
     flag = stop if stop is not None else StopFlag()
     bar = Bar(total) if progress is True else None
 
     def one(index: int) -> TrainingResult:
-        def told(event: Event) -> bool:
+        def told(event: EpochEvent) -> bool:
             event = event._replace(network=index)
             if bar is not None:
                 bar.parts[index] = event.epoch / event.epochs
             return any(callback(event) for callback in callbacks)
 
         watching = [told] if callbacks or bar is not None else []
-        with one_of_many(flag):
+        with run_in_worker_thread(flag):
             return train(net, data, None, **shared, **each[index], callbacks=watching)
 
     def show(done: int, index: int) -> None:
@@ -218,7 +218,7 @@ def train_many(
             progress(done, total)
 
     results: list[Any] = [None] * total
-    finished = _finished(one, total, workers, flag, bar)
+    finished = _completed(one, total, workers, flag, bar)
     with interruptible(flag), one_blas_thread(), contextlib.closing(finished):
         for done, (index, future) in enumerate(finished, start=1):
             results[index] = _outcome(future, index, each)
@@ -234,13 +234,15 @@ def train_many(
 # -- checked ------------------------------------------------------------------------------
 
 
-def _tried(net: Network, data: Rows, each: list[dict[str, Any]], shared: dict[str, Any]) -> Any:
+def _check_arguments(
+    net: Network, data: Rows, each: list[dict[str, Any]], shared: dict[str, Any]
+) -> Any:
     """Check the arguments of all networks; gives the engine that trains them."""
     raised = StopFlag()
     raised.stop()
     engine = shared["engine"]
     for index, own in enumerate(each):
-        with _named(index, len(each)):
+        with _naming_network(index, len(each)):
             if index == 0:
                 # A run that is given a raised flag checks everything and takes no step.
                 tried = train(net, data, None, **shared, **own, stop=raised)
@@ -262,7 +264,7 @@ def _check(net: Network, data: Rows, own: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _named(index: int, total: int) -> Iterator[None]:
+def _naming_network(index: int, total: int) -> Iterator[None]:
     """Say which network an argument is wrong for."""
     try:
         yield
@@ -282,7 +284,7 @@ def _put(ended: _Ended, index: int, future: Future[TrainingResult]) -> None:
     ended.put((index, future))
 
 
-def _finished(
+def _completed(
     one: Callable[[int], TrainingResult],
     total: int,
     workers: int,

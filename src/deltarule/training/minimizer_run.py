@@ -12,8 +12,8 @@ from deltarule.engines import Engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import penalty
 from deltarule.optimizers import Minimizer
-from deltarule.training.batches import pieces
-from deltarule.training.divergence import ADVICE_WITHOUT_RATE, placed, raise_diverged
+from deltarule.training.batches import chunks
+from deltarule.training.divergence import ADVICE_WITHOUT_RATE, raise_diverged, with_position
 from deltarule.training.interrupt import Interrupted, Stop, StopReason
 from deltarule.training.run import ALL_DONE, Run
 
@@ -61,7 +61,7 @@ class MinimizerRun(Run):
         if self.ended is not None:
             return self.ended
         ended = Stop(StopReason.CONVERGED if end.converged else StopReason.SEARCH, end.reason)
-        if not self.history.records:
+        if not self.history.logs:
             return self._log_start(ended)
         return ALL_DONE if len(self.history) >= self.epochs else ended
 
@@ -91,7 +91,7 @@ class MinimizerRun(Run):
         theta = self._whole(free)
         engine, net, settings = self._place(theta), self.engine.net, self.engine.settings
         total, gradient = 0.0, np.zeros(net.n_parameters)
-        for batch in pieces(self.batches.training_rows()):
+        for batch in chunks(self.batches.training_rows()):
             self.flag.check()
             epoch = len(self.history) + 1
             where = f"training diverged in iteration {epoch} of {self.minimizer.name}"
@@ -99,7 +99,7 @@ class MinimizerRun(Run):
             try:
                 cost, grad = engine.gradient(batch)
             except Diverged as found:
-                raise placed(found, where, self.advice(), epoch=epoch, index=1) from None
+                raise with_position(found, where, self.advice(), epoch=epoch, index=1) from None
             finally:
                 engine.stop = None
             self.flag.check()

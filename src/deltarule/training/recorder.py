@@ -18,7 +18,7 @@ from deltarule.files import check_bundle_path, save_elsewhere
 from deltarule.records import plain, real_number, whole_number
 from deltarule.training.history import History
 from deltarule.training.recording import KIND, Recording, digest_of_rows, digest_of_theta
-from deltarule.training.run import Event, Run, RunCallback
+from deltarule.training.run import EpochEvent, Run, RunCallback
 from deltarule.training.steps import StepRun
 
 __all__ = ["Recorder"]
@@ -143,14 +143,14 @@ class Recorder(RunCallback):
         self._spent += self._started - started
         self._cost = _SECONDS + _SECONDS_PER_BYTE * state["theta"].nbytes
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: EpochEvent) -> None:
         """Keep a checkpoint, if the budget allows."""
         if event.epoch < self._next:
             return
         now = self.clock()
         elapsed = self._seconds + now - self._started
         if self._spent + self._cost <= self._share * elapsed:
-            self._keep(event.history.records[-1].steps, event.engine.state())
+            self._keep(event.history.logs[-1].steps, event.engine.state())
             after = self.clock()
             self._cost = after - now
             self._spent += after - now
@@ -191,7 +191,7 @@ class Recorder(RunCallback):
         assert isinstance(run, StepRun)
         now = self.clock()
         self._end = run.steps_in_all
-        self._history = History(list(run.history.records))
+        self._history = History(list(run.history.logs))
         self._digests[self._end] = digest_of_theta(run.engine.theta)
         self._seconds += now - self._started
         self._spent += self.clock() - now

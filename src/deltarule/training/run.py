@@ -13,18 +13,18 @@ import numpy as np
 from deltarule.engines import Batch, Engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
-from deltarule.training.batches import Batches, Rows, pieces
+from deltarule.training.batches import Batches, Rows, chunks
 from deltarule.training.divergence import (
-    RUN_AWAY,
+    RUNAWAY_RATIO,
     penalty_diverged,
     raise_diverged,
-    refuse_run_away,
+    refuse_runaway,
 )
-from deltarule.training.history import EpochRecord, History
+from deltarule.training.history import EpochLog, History
 from deltarule.training.interrupt import Stop, StopFlag, StopReason
 from deltarule.training.stopping import Stopping
 
-__all__ = ["ALL_DONE", "Event", "Run", "RunCallback", "TrainingResult"]
+__all__ = ["ALL_DONE", "EpochEvent", "Run", "RunCallback", "TrainingResult"]
 
 ALL_DONE = Stop(StopReason.EPOCHS, StopReason.EPOCHS.value)
 
@@ -32,7 +32,7 @@ ALL_DONE = Stop(StopReason.EPOCHS, StopReason.EPOCHS.value)
 BEST, PARTIAL = "run.best", "run.partial"
 
 
-class Event(NamedTuple):
+class EpochEvent(NamedTuple):
     """What a callback is told at the end of an epoch, or of an iteration of a minimizer.
 
     Attributes
@@ -68,7 +68,7 @@ class RunCallback(abc.ABC):
         """Told before the first step, or before the first one of a run that is resumed."""
 
     @abc.abstractmethod
-    def __call__(self, event: Event) -> Any:
+    def __call__(self, event: EpochEvent) -> Any:
         """Told at the end of an epoch, as every callback."""
 
     @abc.abstractmethod
@@ -129,7 +129,7 @@ class TrainingResult:
     stop_reason: StopReason = StopReason.EPOCHS
 
 
-def _better(best: tuple[int, float], record: EpochRecord) -> tuple[int, float]:
+def _better(best: tuple[int, float], record: EpochLog) -> tuple[int, float]:
     """The epoch with the least monitored loss, and that loss, with one record more."""
     if best[0] and not record.monitored < best[1]:
         return best
@@ -161,7 +161,7 @@ class Run(abc.ABC):
     keep_best: bool
     owns_engine: bool
     scorer: Callable[[Engine], float] | None
-    callbacks: tuple[Callable[[Event], Any], ...]
+    callbacks: tuple[Callable[[EpochEvent], Any], ...]
     flag: StopFlag
     history: History = dataclasses.field(default_factory=History)
     best: np.ndarray | None = None
@@ -171,14 +171,14 @@ class Run(abc.ABC):
     start: Callable[[], np.ndarray] | None = None
     first_cost: float | None = None
     # How many epochs earlier calls took.
-    began: int = 0
+    earlier_epochs: int = 0
     optimizer_reset: str = ""
 
     @abc.abstractmethod
     def go(self) -> Stop:
         """Train to the end; return why it ended."""
 
-    def watched(self) -> Stop:
+    def run_with_callbacks(self) -> Stop:
         """Call :meth:`go` between ``begin`` and ``end`` of the callbacks that have them."""
         watchers = [each for each in self.callbacks if isinstance(each, RunCallback)]
         for watcher in watchers:
@@ -217,7 +217,7 @@ class Run(abc.ABC):
         """
         epoch = len(self.history) + 1
         self.record_epoch(epoch, loss, steps, rate, started)
-        event = Event(epoch, self.epochs, self.history, self.engine, self.best_epoch)
+        event = EpochEvent(epoch, self.epochs, self.history, self.engine, self.best_epoch)
         for callback in self.callbacks:
             if callback(event):
                 return Stop(StopReason.CALLBACK, StopReason.CALLBACK.value)
@@ -234,7 +234,7 @@ class Run(abc.ABC):
             )
         held_loss = None if self.held is None else self._held_loss(self.held, epoch)
         score = None if self.scorer is None else _as_score(self.scorer(self.engine), epoch)
-        record = EpochRecord(
+        record = EpochLog(
             epoch=epoch,
             steps=steps,
             loss=loss,
@@ -260,10 +260,10 @@ class Run(abc.ABC):
     def take_history(self, history: History) -> None:
         """Take over the records of an earlier run; its history stays as it is."""
         self.history = history.continued()
-        self.began = len(history)
+        self.earlier_epochs = len(history)
         self.best_epoch, self.best_loss = self.history.fold("run.best", (0, np.inf), _better)
 
-    def _is_best(self, record: EpochRecord) -> bool:
+    def _is_best(self, record: EpochLog) -> bool:
         """Whether it is better than all before it, which then it is compared with no more."""
         before = self.best_epoch, self.best_loss
         self.best_epoch, self.best_loss = _better(before, record)
@@ -271,7 +271,7 @@ class Run(abc.ABC):
 
     def _held_loss(self, held: Rows, epoch: int) -> float:
         total = 0.0
-        for batch in pieces(held):
+        for batch in chunks(held):
             self.flag.check()
             cost = self._cost(batch)
             if not np.isfinite(cost):
@@ -301,7 +301,7 @@ class Run(abc.ABC):
     def result(self, stop: Stop, seconds: float) -> TrainingResult:
         """The result of the run, after a check that the final parameters are usable."""
         engine = self.engine
-        self._see_that_it_is_usable(self._last_look())
+        self._check_usable(self._check_final_loss())
         best = self.best
         if self.owns_engine:
             theta, state = engine.release(with_theta=best is None)
@@ -326,23 +326,23 @@ class Run(abc.ABC):
 
     def _last_epoch(self) -> int:
         """The last epoch that ended; 0 at the start."""
-        return self.history.records[-1].epoch if self.history.records else 0
+        return self.history.logs[-1].epoch if self.history.logs else 0
 
-    def _see_that_it_is_usable(self, cost: float | None) -> None:
+    def _check_usable(self, cost: float | None) -> None:
         """See that the loss of what is given has not run away, finite as it may still be.
 
         ``cost`` is that of all training rows at the end, where it is known. Only this call's own
         run is looked at: what it was given to start from may fit its rows as badly as it likes.
         """
-        taken = len(self.history) - self.began
-        if self.best is not None or not 0 < taken <= len(self.history.records):
+        taken = len(self.history) - self.earlier_epochs
+        if self.best is not None or not 0 < taken <= len(self.history.logs):
             return
-        first, last = (self.history.records[i].loss for i in (-taken, -1))
+        first, last = (self.history.logs[i].loss for i in (-taken, -1))
         last = last if cost is None else cost
         if self.first_cost is not None:
             first = min(abs(first), abs(self.first_cost))
-        if last > RUN_AWAY * abs(first):
-            refuse_run_away(
+        if last > RUNAWAY_RATIO * abs(first):
+            refuse_runaway(
                 self.engine.net,
                 self.batches.training_rows(),
                 None if self.start is None else self.start(),
@@ -352,7 +352,7 @@ class Run(abc.ABC):
                 index=self.batches.steps_per_epoch,
             )
 
-    def _last_look(self) -> float | None:
+    def _check_final_loss(self) -> float | None:
         """See that the last step, which has no successor whose cost would tell, was good.
 
         Gives the cost of the training rows, if all were looked at.
@@ -362,7 +362,7 @@ class Run(abc.ABC):
             return None
         finite = self.engine.is_finite()
         averaged = self.averaged and finite
-        for batch in pieces(self.batches.training_rows()):
+        for batch in chunks(self.batches.training_rows()):
             cost = self.engine.cost(batch, averaged=averaged) if finite else np.nan
             total += cost
             if not np.isfinite(cost):

@@ -13,7 +13,7 @@ from deltarule.engines import Epoch
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import SCHEDULES, Schedule
 from deltarule.training.arguments import checked_theta
-from deltarule.training.divergence import advice_for, placed, raise_diverged
+from deltarule.training.divergence import advice_for, raise_diverged, with_position
 from deltarule.training.history import History
 from deltarule.training.interrupt import Interrupted, Stop
 from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult
@@ -115,7 +115,7 @@ class StepRun(Run):
         ended = len(self.history)
         if not 0 < ended < self.epochs or not self.schedule.depends_on_plan():
             return
-        before = self.history.records[-1].learning_rate
+        before = self.history.logs[-1].learning_rate
         planned = float(self._rates(ended - 1)[-1])
         if math.isclose(before, planned, rel_tol=1e-6, abs_tol=1e-300):
             return
@@ -189,7 +189,7 @@ class StepRun(Run):
             if found.batch:  # it is placed already
                 raise
             where, index = self._place(epoch)
-            raise placed(found, where, self.advice(), epoch=epoch + 1, index=index) from None
+            raise with_position(found, where, self.advice(), epoch=epoch + 1, index=index) from None
         finally:
             self.engine.stop = None
 

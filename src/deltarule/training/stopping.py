@@ -12,7 +12,7 @@ from typing import Protocol
 
 from deltarule.errors import InputError
 from deltarule.records import real_number, whole_number
-from deltarule.training.history import EpochRecord, History
+from deltarule.training.history import EpochLog, History
 
 __all__ = ["GeneralizationLoss", "Patience", "Progress", "Stopping"]
 
@@ -42,9 +42,9 @@ class Patience:
 
     Examples
     --------
-    >>> from deltarule.training import EpochRecord, History
+    >>> from deltarule.training import EpochLog, History
     >>> losses = [0.50, 0.40, 0.41, 0.43]
-    >>> records = [EpochRecord(t, t, 0.1, 0.0, E, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
+    >>> records = [EpochLog(t, t, 0.1, 0.0, E, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
     >>> Patience(epochs=2).reason(History(records))
     'no improvement for 2 epochs'
     """
@@ -63,7 +63,7 @@ class Patience:
             return f"no improvement for {since} epochs"
         return None
 
-    def _after(self, state: tuple[float, int], record: EpochRecord) -> tuple[float, int]:
+    def _after(self, state: tuple[float, int], record: EpochLog) -> tuple[float, int]:
         """The best loss, and for how many epochs it has been."""
         best, since = state
         loss = record.monitored
@@ -95,9 +95,9 @@ class GeneralizationLoss:
 
     Examples
     --------
-    >>> from deltarule.training import EpochRecord, History
+    >>> from deltarule.training import EpochLog, History
     >>> losses = [0.50, 0.40, 0.41, 0.43]
-    >>> records = [EpochRecord(t, t, 0.1, 0.0, E, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
+    >>> records = [EpochLog(t, t, 0.1, 0.0, E, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
     >>> GeneralizationLoss(alpha=5).reason(History(records))
     'generalization loss 7.5 % is above 5 %'
     """
@@ -128,9 +128,7 @@ class GeneralizationLoss:
             return f"generalization loss {loss:.3g} % is above {self.alpha:g} %"
         return None
 
-    def _after(
-        self, state: tuple[int, float, float], record: EpochRecord
-    ) -> tuple[int, float, float]:
+    def _after(self, state: tuple[int, float, float], record: EpochLog) -> tuple[int, float, float]:
         """How many epochs there were; of those that are looked at, the last loss and the least."""
         count, now, best = state
         if (count + 1) % self.every:
@@ -161,9 +159,9 @@ class Progress:
 
     Examples
     --------
-    >>> from deltarule.training import EpochRecord, History
+    >>> from deltarule.training import EpochLog, History
     >>> losses = [0.50, 0.30, 0.30003, 0.30]
-    >>> records = [EpochRecord(t, t, E, 0.0, None, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
+    >>> records = [EpochLog(t, t, E, 0.0, None, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
     >>> Progress(strip=2).reason(History(records))
     'progress 0.05 ‰ over 2 epochs'
     """
@@ -179,7 +177,7 @@ class Progress:
         """Why to stop now, or None."""
         if not len(history) or len(history) % self.strip:
             return None
-        last = [record.loss for record in history.records[-self.strip :]]
+        last = [record.loss for record in history.logs[-self.strip :]]
         least, mean = min(last), sum(last) / len(last)
         if least < 0:
             raise InputError(

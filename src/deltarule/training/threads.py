@@ -12,7 +12,7 @@ from typing import Any
 
 from deltarule.training.interrupt import StopFlag
 
-__all__ = ["flag_of_this_thread", "one_blas_thread", "one_of_many"]
+__all__ = ["flag_of_this_thread", "one_blas_thread", "run_in_worker_thread"]
 
 
 class _ThisThread(threading.local):
@@ -23,7 +23,7 @@ _this_thread = _ThisThread()
 
 
 @contextlib.contextmanager
-def one_of_many(flag: StopFlag) -> Iterator[None]:
+def run_in_worker_thread(flag: StopFlag) -> Iterator[None]:
     """Runs that this thread starts inside keep to one core, and end when the flag is raised."""
     before, _this_thread.flag = _this_thread.flag, flag
     try:
@@ -33,7 +33,7 @@ def one_of_many(flag: StopFlag) -> Iterator[None]:
 
 
 def flag_of_this_thread() -> StopFlag | None:
-    """The flag of :func:`one_of_many`, where this thread is one of many."""
+    """The flag of :func:`run_in_worker_thread`, where this thread is one of many."""
     return _this_thread.flag
 
 

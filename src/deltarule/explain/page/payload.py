@@ -66,7 +66,7 @@ def payload_of(
     states : sequence of PageState
         Moments of training in order. The subject's own θ is added if it is none of them; where
         they are too many for the page, some between the first and the last are left out.
-    history : iterable of EpochRecord or mapping
+    history : iterable of EpochLog or mapping
     lens : GradientLens or None
     start : mapping, optional
         What is shown first: ``sample`` (a row of the subject), ``selected``
