@@ -148,7 +148,7 @@ def test_what_is_monitored():
         (StopReason.CRITERION, "no improvement for 1 epochs", {"stopping": Patience(1, 1e9)}),
         (StopReason.CALLBACK, "stopped by a callback", {"callbacks": [lambda event: True]}),
         (StopReason.CONVERGED, "converged", {"rule": "lbfgs", "epochs": 100}),
-        (StopReason.EPOCHS, "all epochs done", {"rule": "lbfgs"}),
+        (StopReason.EPOCHS, "all epochs done", {"rule": "lbfgs", "epochs": 1}),
         (StopReason.FLAG, "enough", {"stop": "enough"}),
         (StopReason.FLAG, "enough", {"stop": "enough", "rule": "lbfgs"}),
     ],

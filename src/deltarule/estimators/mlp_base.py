@@ -49,8 +49,6 @@ __all__ = ["DTYPES", "BaseMLP"]
 # float32 only if X is float32; everything else is computed in float64.
 DTYPES = (np.float64, np.float32)
 
-# Ends of a search by lbfgs that are no failure.
-_ENDED_WELL = (StopReason.CONVERGED, StopReason.CALLBACK, StopReason.FLAG)
 _CURVES = ("loss_curve_", "validation_scores_")
 
 
@@ -423,7 +421,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         if result.stop_reason is StopReason.INTERRUPTED:
             warnings.warn("Training interrupted by user.", stacklevel=2)
         elif self.solver == "lbfgs":
-            if result.stop_reason not in _ENDED_WELL:
+            if result.stop_reason in (StopReason.SEARCH, StopReason.EPOCHS, StopReason.CRITERION):
                 warnings.warn(
                     f"lbfgs failed to converge: {result.stopped} (max_iter={self.max_iter}, "
                     f"max_fun={self.max_fun}). Increase them, or scale the data.",

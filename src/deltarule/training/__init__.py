@@ -1,4 +1,4 @@
-"""The loop: batches, stopping, history, models on disk."""
+"""Training: batches, the loop, stopping, history, recordings, models on disk."""
 
 from deltarule.training.batches import Batches, RowSource, epoch_order, split_rows
 from deltarule.training.history import EpochLog, History

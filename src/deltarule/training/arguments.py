@@ -1,4 +1,4 @@
-"""The arguments of :func:`deltarule.train`, checked and made into what a run needs."""
+"""Checks of the arguments of :func:`deltarule.train`, and their conversion."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
 
 
 def whole(name: str, value: Any, least: int) -> int:
-    """A whole number of at least ``least``."""
+    """Return ``value`` as an int; refuse it if it is no whole number of at least ``least``."""
     number = whole_number(value)
     if number is None or number < least:
         raise InputError(parameter=name, given=value, expected=f"a whole number, at least {least}")
@@ -46,7 +46,7 @@ def whole(name: str, value: Any, least: int) -> int:
 
 
 def checked_rate(value: Any) -> float:
-    """The learning rate, a finite number above 0."""
+    """Return the learning rate as a float; refuse it unless it is finite and above 0."""
     number = real_number(value)
     if number is None or not 0 < number < np.inf:
         raise InputError(parameter="learning_rate", given=value, expected="a finite number > 0")
@@ -54,7 +54,7 @@ def checked_rate(value: Any) -> float:
 
 
 def method(rule: Any) -> Rule | Minimizer:
-    """The update rule or the minimizer of a name, a saved form, or a record."""
+    """Return the update rule or minimizer for a name, a saved form, or the record itself."""
     name = rule.get("name") if isinstance(rule, Mapping) else rule
     if isinstance(rule, Minimizer) or (isinstance(name, str) and name in MINIMIZERS):
         return MINIMIZERS.get(rule)
@@ -70,7 +70,7 @@ def method(rule: Any) -> Rule | Minimizer:
 
 
 def checked_theta(net: Network, theta: Any, seed: int) -> np.ndarray:
-    """The parameters to start from, finite; the network's own if None."""
+    """Return the initial parameters, shape (p,): ``theta``, or ``net.initial(seed)`` if None."""
     if theta is None:
         return net.initial(seed)
     array = net.check_theta(theta)
@@ -84,7 +84,7 @@ def checked_theta(net: Network, theta: Any, seed: int) -> np.ndarray:
 
 
 def check_start(theta: Any, resume: Any) -> None:
-    """Refuse two places to start from, and one that is no result."""
+    """Refuse ``theta`` together with ``resume``, and a ``resume`` that is no result."""
     if resume is not None and theta is not None:
         raise InputError("theta and resume are both given; expected one place to start from")
     if resume is not None and not isinstance(resume, TrainingResult):
@@ -92,12 +92,12 @@ def check_start(theta: Any, resume: Any) -> None:
 
 
 def dropout_setting(dropout: Any) -> Any:
-    """One rate, or a tuple of them."""
+    """Return the dropout rate, or a tuple with one for each hidden layer."""
     return per_layer(dropout)
 
 
 def refuse_steps_settings(minimizer: Minimizer, **given: tuple[Any, Any, str]) -> None:
-    """Refuse what a minimizer cannot honour: name=(value, the value that is off, why)."""
+    """Refuse settings that a minimizer has no use for: name=(value, neutral value, why)."""
     for name, (value, off, reason) in given.items():
         if value is not off and (off is None or value != off):
             shown = type(value).__name__ if name == "resume" else repr(value)
@@ -108,7 +108,7 @@ def refuse_steps_settings(minimizer: Minimizer, **given: tuple[Any, Any, str]) -
 
 
 def batch_rows(batch_size: Any, chosen: Rule | Minimizer, n_rows: int) -> int:
-    """B: of a rule that needs the full batch, and of a minimizer, all rows."""
+    """Return B, the rows of a batch: all rows for a minimizer or a full-batch rule."""
     full = isinstance(chosen, Minimizer) or chosen.full_batch
     if isinstance(batch_size, str) and batch_size == "auto":
         return n_rows if full else min(200, n_rows)
@@ -130,7 +130,7 @@ def batch_rows(batch_size: Any, chosen: Rule | Minimizer, n_rows: int) -> int:
 
 
 def stopping_criteria(stopping: Any) -> tuple[Stopping, ...]:
-    """The criteria: a number is a patience."""
+    """Return the stopping criteria as a tuple; a number is a :class:`Patience`."""
     if stopping is None:
         return ()
     if (epochs := whole_number(stopping)) is not None:
@@ -146,16 +146,16 @@ def stopping_criteria(stopping: Any) -> tuple[Stopping, ...]:
 
 
 def checked_callables(name: str, given: Any) -> tuple[Callable[..., Any], ...]:
-    """A sequence of callables."""
+    """Return a sequence of callables as a tuple; refuse anything else."""
     if not isinstance(given, Sequence) or not all(callable(each) for each in given):
         raise InputError(parameter=name, given=given, expected="a list of functions")
     return tuple(given)
 
 
 def checked_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
-    """Rows, targets and weights that fit the network and each other.
+    """Return X, Y and the sample weights s, checked against the network and each other.
 
-    ``Rows`` in place of X have been checked: for many networks that is done once.
+    ``Rows`` in place of X were checked before, once for many networks.
     """
     if isinstance(X, Rows):
         return Rows(X.X, X.Y, check_weights(s, len(X.Y)))
@@ -172,7 +172,7 @@ def checked_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
 
 
 class SplitRows(NamedTuple):
-    """All rows, the numbers of those to train on (None for all), and those held out."""
+    """All rows, the numbers of the training rows (None for all), and the validation rows."""
 
     whole: Rows
     rows: np.ndarray | None
@@ -180,14 +180,14 @@ class SplitRows(NamedTuple):
 
     @property
     def weights(self) -> np.ndarray:
-        """The weights of the rows to train on."""
+        """The sample weights of the training rows."""
         return self.whole.s if self.rows is None else self.whole.s[self.rows]
 
 
 def split_data(
     net: Network, X: Any, Y: Any, sample_weight: Any, validation: Any, seed: int
 ) -> SplitRows:
-    """The rows to train on, and those held out; of X neither is copied."""
+    """Split the rows into training and validation rows, without a copy of X."""
     validation = plain(validation)
     whole = checked_data(net, X, Y, sample_weight)
     rows: np.ndarray | None = None
@@ -222,7 +222,7 @@ def split_data(
 
 
 def own_validation(net: Network, given: Sequence[Any]) -> Rows:
-    """Rows to validate on, given as (X, Y) or (X, Y, sample_weight)."""
+    """Return validation rows that were given as (X, Y) or (X, Y, sample_weight)."""
     if len(given) not in (2, 3):
         raise InputError(
             f"validation has {len(given)} items; expected (X, Y) or (X, Y, sample_weight)"
@@ -234,7 +234,7 @@ def own_validation(net: Network, given: Sequence[Any]) -> Rows:
 
 
 def row_numbers(given: Any, n_rows: int) -> np.ndarray | None:
-    """The numbers of rows that are named by number or marked by a mask; None if none are.
+    """Return the row numbers of ``validation``, from numbers or a mask; None if it is neither.
 
     Raises
     ------
@@ -273,7 +273,7 @@ def row_numbers(given: Any, n_rows: int) -> np.ndarray | None:
 
 
 def _classes(net: Network, Y: np.ndarray) -> np.ndarray | None:
-    """What a split keeps in proportion: the class of each row, where there are classes."""
+    """Return the class of each row, for a stratified split; None without classes."""
     if net.loss.targets == "classes":
         return Y.argmax(axis=1)
     if net.loss.targets == "unit" and net.n_outputs == 1:

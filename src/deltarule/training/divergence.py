@@ -1,4 +1,4 @@
-"""Where a number that is not finite came from, and what to say about it."""
+"""Finding the first number that is not finite, and the error that reports it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ __all__ = [
 ]
 
 RUNAWAY_RATIO = 1e6
-"""A loss so many times that of the start, and of any network that has learned nothing, is on its
-way to infinity."""
+"""A final loss above this multiple of the losses at the start and of untrained networks counts as
+divergence."""
 
 ADVICE_WITHOUT_RATE = Message(
     "Try inputs and targets standardised to mean 0 and variance 1, smaller initial weights, "
@@ -35,7 +35,7 @@ ADVICE_WITHOUT_RATE = Message(
 
 
 def advice_for(settings: EngineSettings, rate: float) -> Message:
-    """What to try after a step with this learning rate failed."""
+    """Return the advice for a run that diverged at this learning rate."""
     rule = settings.rule
     assert isinstance(rule, Rule)
     if not rule.uses_learning_rate:
@@ -48,7 +48,7 @@ def advice_for(settings: EngineSettings, rate: float) -> Message:
 
 
 def with_position(found: Diverged, where: str, advice: str, *, epoch: int, index: int) -> Diverged:
-    """What an engine that looks at every number has found, with where training was."""
+    """Return the error ``found`` with the position in training and the advice in its message."""
     return Diverged(
         Message(f"{where}: ", found.message, ". ", advice),
         epoch=epoch,
@@ -74,9 +74,9 @@ def raise_diverged(
     Parameters
     ----------
     engine : Engine
-        As it was before the step that failed.
+        In its state before the step that failed.
     batch : Batch
-        What it failed on.
+        The batch that failed.
     where, advice : str
         The beginning and the end of the message.
     epoch, index : int
@@ -100,7 +100,7 @@ def raise_diverged(
 
 
 def penalty_diverged(engine: Engine, advice: str, *, epoch: int, index: int) -> Diverged:
-    """The error for weights so large that the penalty on them is not finite."""
+    """Return the error for weights so large that the penalty is not finite."""
     theta = np.asarray(engine.theta)
     blocks = [block for block in engine.net.blocks if block.kind == "W"]
     sizes = [float(np.abs(block.of(theta)).max()) for block in blocks]
@@ -128,11 +128,11 @@ def refuse_runaway(
     epoch: int,
     index: int,
 ) -> None:
-    """Raise :class:`Diverged` if a finite loss can only be that of a run that has run away.
+    """Raise :class:`Diverged` if the final loss is finite but shows that the run diverged.
 
-    It is compared with the loss on the same rows of the parameters that the run started from, and
-    of two networks that have learned nothing: all zeros, and initial weights with biases of 1. So
-    a start that is nearly perfect, or targets of another scale than before, are no divergence.
+    The final loss is compared with the loss on the same rows of the initial parameters and of two
+    untrained networks: all parameters 0, and initial weights with biases of 1. So neither a nearly
+    perfect start nor a change in the scale of the targets counts as divergence.
 
     Parameters
     ----------

@@ -22,11 +22,11 @@ __all__ = ["MinimizerRun"]
 
 @dataclasses.dataclass(kw_only=True)
 class MinimizerRun(Run):
-    """Iterations of a minimizer on the whole cost; each is an epoch of the history.
+    """A run of a minimizer on the whole cost; each iteration is an epoch of the history.
 
-    The minimizer sees the parameters that are not frozen, as one float64 vector. The
-    engine computes the gradient of the data term, in pieces that add; the penalty comes
-    from the mathematics.
+    The minimizer works on the parameters that are not frozen, as one float64 vector. The engine
+    computes the gradient of the data term, summed over chunks of rows; ``maths.penalty`` adds the
+    penalty.
     """
 
     minimizer: Minimizer
@@ -34,7 +34,7 @@ class MinimizerRun(Run):
     ended: Stop | None = None
 
     def advice(self) -> str:
-        """Standardised data, smaller initial weights, a penalty."""
+        """Return the advice for divergence: there is no learning rate to lower."""
         return ADVICE_WITHOUT_RATE
 
     def go(self) -> Stop:
@@ -70,7 +70,7 @@ class MinimizerRun(Run):
         try:
             if not np.array_equal(self._evaluated, self._here) or np.isnan(self._loss):
                 self._cost_and_gradient(self._here[self._free].astype(np.float64))
-                self.evaluations -= 1  # one the minimizer has not asked for
+                self.evaluations -= 1  # not an evaluation by the minimizer
             self.history.before = -1
             self.record_epoch(0, self._loss, self.evaluations, 0.0, self._started)
         except Interrupted:
@@ -78,7 +78,7 @@ class MinimizerRun(Run):
         return ended
 
     def _place(self, theta: np.ndarray) -> Engine:
-        """The engine, with these parameters."""
+        """Give the engine these parameters, and return it."""
         self.engine.restore(self._rest | {"theta": theta})
         return self.engine
 
@@ -115,11 +115,11 @@ class MinimizerRun(Run):
         return total + extra, (gradient + slope)[self._free]
 
     def _after(self, free: np.ndarray) -> Any:
-        """Close an iteration at its new parameters; true to end the search."""
+        """Close an iteration at its new parameters; return a true value to end the search."""
         theta = self._whole(free)
         if not np.array_equal(theta, self._evaluated):
             self._cost_and_gradient(free)
-            self.evaluations -= 1  # one the minimizer has not asked for
+            self.evaluations -= 1  # not an evaluation by the minimizer
         self._place(theta)
         self._here = theta
         self.ended = self.close_epoch(

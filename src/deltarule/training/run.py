@@ -1,4 +1,4 @@
-"""What every training run does at the end of an epoch, and what comes of it."""
+"""The parts common to all training runs: closing an epoch, callbacks, the result."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ __all__ = ["ALL_DONE", "EpochEvent", "Run", "RunCallback", "TrainingResult"]
 
 ALL_DONE = Stop(StopReason.EPOCHS, StopReason.EPOCHS.value)
 
-# What the run itself adds to the engine's state.
+# Keys that the run adds to the engine's state.
 BEST, PARTIAL = "run.best", "run.partial"
 
 
 class EpochEvent(NamedTuple):
-    """What a callback is told at the end of an epoch, or of an iteration of a minimizer.
+    """The argument of a callback at the end of an epoch, or of an iteration of a minimizer.
 
     Attributes
     ----------
     epoch, epochs : int
         The epoch that has ended, from 1, and how many are planned.
     history : History
-        All epochs so far; the last record is this one.
+        All epochs so far; the last log is of this one.
     engine : Engine
-        The live engine: ``engine.theta``, ``engine.predict(X)``. To look at, not to change.
+        The engine in use, to read only: ``engine.theta``, ``engine.predict(X)``.
     best_epoch : int
         The epoch with the best monitored loss so far.
     network : int
-        Which network it is of many that :func:`train_many` trains, from 0.
+        The number of the network in :func:`train_many`, from 0.
     """
 
     epoch: int
@@ -58,34 +58,34 @@ class EpochEvent(NamedTuple):
 
 
 class RunCallback(abc.ABC):
-    """A callback that is told when training begins and ends, too.
+    """A callback that is also called when training begins and ends.
 
-    It sees the run itself, to look at and not to change.
+    It receives the run itself, to read only.
     """
 
     @abc.abstractmethod
     def begin(self, run: Run) -> None:
-        """Told before the first step, or before the first one of a run that is resumed."""
+        """Called before the first step of the run, also of a resumed run."""
 
     @abc.abstractmethod
     def __call__(self, event: EpochEvent) -> Any:
-        """Told at the end of an epoch, as every callback."""
+        """Called at the end of an epoch, as every callback."""
 
     @abc.abstractmethod
     def end(self, run: Run) -> None:
-        """Told after the last step, be it in the middle of an epoch or before a divergence."""
+        """Called after the last step, also if the run ended within an epoch or diverged."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingResult:
-    """What :func:`train` gives.
+    """The result of :func:`train`.
 
     Attributes
     ----------
     net : Network
     theta : array of shape (p,)
-        The parameters to use: of the best epoch where there was validation, else the
-        last; averaged where averaging was asked for.
+        The parameters of the best epoch if there was validation, else the last ones; their
+        moving average if ``averaging`` was set.
     history : History
     best_epoch : int
         The epoch ``theta`` is from; 0 if no epoch was completed.
@@ -96,12 +96,12 @@ class TrainingResult:
     engine : str
         The name of the engine that trained.
     state : dict of arrays
-        All that moved, for ``train(…, resume=result)``.
+        The engine's state and the run's, for ``train(…, resume=result)``.
     epochs : int
         How many epochs were planned.
     optimizer_reset : str
-        Why a run that was resumed began with a fresh optimizer: its moments, its counter of steps
-        and the average of the parameters. ``""`` where they were carried on, or there were none.
+        Why a resumed run began with a fresh optimizer (moments, step counter, average of the
+        parameters); ``""`` if it continued with the earlier one, or was not resumed.
     stop_reason : StopReason
         Why training ended, for programs.
 
@@ -130,7 +130,7 @@ class TrainingResult:
 
 
 def _better(best: tuple[int, float], record: EpochLog) -> tuple[int, float]:
-    """The epoch with the least monitored loss, and that loss, with one record more."""
+    """Return the epoch with the least monitored loss, and that loss, after one more log."""
     if best[0] and not record.monitored < best[1]:
         return best
     return record.epoch, record.monitored
@@ -148,9 +148,9 @@ def _as_score(given: Any, epoch: int) -> float:
 
 @dataclasses.dataclass(kw_only=True)
 class Run(abc.ABC):
-    """One training run: what it needs and how far it is.
+    """One training run: its data, engine and settings, and its progress.
 
-    A subclass gives :meth:`go`, which moves the engine and closes each epoch.
+    A subclass implements :meth:`go`, which steps the engine and closes each epoch.
     """
 
     batches: Batches
@@ -167,10 +167,10 @@ class Run(abc.ABC):
     best: np.ndarray | None = None
     best_epoch: int = 0
     best_loss: float = np.inf
-    # θ at the start of this call, made again if it is asked for; the cost of its first batch.
+    # Recomputes θ at the start of this call; the cost of its first batch.
     start: Callable[[], np.ndarray] | None = None
     first_cost: float | None = None
-    # How many epochs earlier calls took.
+    # The number of epochs of earlier calls, for a resumed run.
     earlier_epochs: int = 0
     optimizer_reset: str = ""
 
@@ -195,16 +195,16 @@ class Run(abc.ABC):
 
     @abc.abstractmethod
     def advice(self) -> str:
-        """What to try if training diverges."""
+        """Return the advice for the message if training diverges."""
 
     @property
     def averaged(self) -> bool:
-        """Whether the average of the parameters is validated and given."""
+        """Whether the average of the parameters is validated and returned."""
         return self.engine.settings.averaging is not None
 
     @property
     def steps_taken(self) -> int:
-        """How many steps of the epoch that has not ended are taken."""
+        """The number of steps taken of the current epoch."""
         return 0
 
     def close_epoch(self, loss: float, steps: int, rate: float, started: float) -> Stop | None:
@@ -226,7 +226,7 @@ class Run(abc.ABC):
     def record_epoch(
         self, epoch: int, loss: float, steps: int, rate: float, started: float
     ) -> None:
-        """Validate, record, and keep the best."""
+        """Validate, log the epoch, and keep the best parameters."""
         penalty = self.engine.penalty_cost()
         if not np.isfinite(penalty):
             raise penalty_diverged(
@@ -258,13 +258,13 @@ class Run(abc.ABC):
         return None
 
     def take_history(self, history: History) -> None:
-        """Take over the records of an earlier run; its history stays as it is."""
+        """Continue the history of an earlier run in a copy."""
         self.history = history.continued()
         self.earlier_epochs = len(history)
         self.best_epoch, self.best_loss = self.history.fold("run.best", (0, np.inf), _better)
 
     def _is_best(self, record: EpochLog) -> bool:
-        """Whether it is better than all before it, which then it is compared with no more."""
+        """Whether an epoch is the best so far; it then becomes the one to compare with."""
         before = self.best_epoch, self.best_loss
         self.best_epoch, self.best_loss = _better(before, record)
         return (self.best_epoch, self.best_loss) != before
@@ -289,7 +289,7 @@ class Run(abc.ABC):
         return total
 
     def _cost(self, batch: Batch) -> float:
-        """The cost of validation rows; the flag is looked at on the way."""
+        """Return the cost of a batch of validation rows; a raised flag ends the evaluation."""
         self.engine.stop = self.flag.__bool__
         try:
             cost = self.engine.cost(batch, averaged=self.averaged)
@@ -325,14 +325,14 @@ class Run(abc.ABC):
         )
 
     def _last_epoch(self) -> int:
-        """The last epoch that ended; 0 at the start."""
+        """The number of the last logged epoch; 0 if there is none."""
         return self.history.logs[-1].epoch if self.history.logs else 0
 
     def _check_usable(self, cost: float | None) -> None:
-        """See that the loss of what is given has not run away, finite as it may still be.
+        """Raise :class:`Diverged` if the final loss is finite but far above the initial one.
 
-        ``cost`` is that of all training rows at the end, where it is known. Only this call's own
-        run is looked at: what it was given to start from may fit its rows as badly as it likes.
+        ``cost`` is the final cost of all training rows, if known. The comparison is with the start
+        of this call, so that a resumed run may begin with a large loss.
         """
         taken = len(self.history) - self.earlier_epochs
         if self.best is not None or not 0 < taken <= len(self.history.logs):
@@ -353,9 +353,9 @@ class Run(abc.ABC):
             )
 
     def _check_final_loss(self) -> float | None:
-        """See that the last step, which has no successor whose cost would tell, was good.
+        """Raise :class:`Diverged` if the last step made the cost infinite or NaN.
 
-        Gives the cost of the training rows, if all were looked at.
+        No later step would show it. Returns the cost of the training rows, if all were evaluated.
         """
         done, total = self.steps_taken, 0.0
         if not (done or len(self.history)):
@@ -379,6 +379,6 @@ class Run(abc.ABC):
                     dropout=False,
                 )
             if self.flag or self.held is not None:
-                # One piece is enough: there is no time, or the rest was validated.
+                # One chunk is enough: the run was stopped, or the validation rows were evaluated.
                 return None
         return total
