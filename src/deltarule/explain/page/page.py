@@ -37,8 +37,8 @@ STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens
 # In this order: a script uses what stands before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
-    "sums.js", "sections.js", "update.js", "panel.js", "goto.js", "check.js", "plan.js", "paint.js",
-    "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js", "plots.js", "curve.js",
+    "sums.js", "sections.js", "update.js", "panel.js", "goto.js", "check.js", "plan.js", "parts.js",
+    "paint.js", "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js", "plots.js", "curve.js",
     "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
 )  # fmt: skip
 LAST = "main.js"
