@@ -1,4 +1,4 @@
-"""The commands. What they do is elsewhere; here it is asked for."""
+"""The command line application: its commands and their options."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def predict(
         typer.Option(
             "--safe-csv",
             help="Write ' before labels that a spreadsheet would take for formulas: those that "
-            "begin with = + - @, a tab or a line break, and are no numbers. Who reads the file "
-            "back takes it away.",
+            "begin with = + - @, a tab or a line break, and are no numbers. Remove it when the "
+            "file is read back.",
             rich_help_panel="Output",
         ),
     ] = False,
@@ -170,7 +170,7 @@ app.command(
 )(explain)
 
 
-@app.command(cls=Grouped, context_settings=CONTEXT, short_help="Prove the engine on this machine.")
+@app.command(cls=Grouped, context_settings=CONTEXT, short_help="Check the engine on this machine.")
 def check(
     engine: Annotated[
         str,
@@ -179,12 +179,16 @@ def check(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Hold the engine to the engine contract, and gradients to differences, on this machine."""
+    """Test the engine against the engine contract, and gradients against finite differences."""
     from deltarule.cli.check_command import check_machine
 
     if not check_machine(engine, as_json=as_json, quiet=quiet):
         raise typer.Exit(Status.CHECK_FAILED)
 
 
-app.command(cls=Grouped, context_settings=CONTEXT, short_help="Compile everything ahead.")(warmup)
-app.command(cls=Grouped, context_settings=CONTEXT, short_help="Train in sight.")(playground)
+app.command(cls=Grouped, context_settings=CONTEXT, short_help="Compile all kernels in advance.")(
+    warmup
+)
+app.command(cls=Grouped, context_settings=CONTEXT, short_help="Watch a network train in a page.")(
+    playground
+)

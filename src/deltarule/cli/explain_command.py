@@ -44,7 +44,7 @@ def explain(
         one(
             "--row",
             metavar="R",
-            help="A row of the table, the first below the header being 1; the mean over all rows "
+            help="A row of the table, counted from 1 below the header; the mean over all rows "
             "if not given. One that was not in the step's batch is explained alone.",
             group="What",
             read=whole,
@@ -96,7 +96,7 @@ def explain(
         several(
             "--column",
             metavar="NAME",
-            help="A column of the table: its cell, what it is encoded as, and the share of each.",
+            help="A column of the table: its cell, the inputs it is encoded as, ∂C/∂x of each.",
             group="What",
         ),
     ] = None,
@@ -106,39 +106,51 @@ def explain(
         bool,
         typer.Option(
             "--run-recorded-sql",
-            help="Run the SQL that the model's recording holds, where its table was the result of "
-            "a query. Without it, the SQL is shown.",
+            help="Run the SQL in the model's recording, if its table was the result of a query. "
+            "Without this option the SQL is only shown.",
             rich_help_panel="Data",
         ),
     ] = False,
     depth: Annotated[
         int | None,
-        one("--depth", metavar="N", help="Levels of a derivation.", group="Output", read=whole),
+        one(
+            "--depth",
+            metavar="N",
+            help="Levels of a derivation to show.",
+            group="Output",
+            read=whole,
+        ),
     ] = None,
     terms: Annotated[
         int | None,
         one(
             "--terms",
             metavar="N",
-            help="Terms of a sum; the others are one line.",
+            help="Terms of a sum to show; the others are summed up in one line.",
             group="Output",
             read=whole,
         ),
     ] = None,
     digits: Annotated[
         int | None,
-        one("--digits", metavar="N", help="Digits of a number.", group="Output", read=whole),
+        one(
+            "--digits",
+            metavar="N",
+            help="Significant digits of a number.",
+            group="Output",
+            read=whole,
+        ),
     ] = None,
     latex: Annotated[
         Path | None,
-        one("--latex", metavar="FILE", help="A .tex file to write it to.", group="Output"),
+        one("--latex", metavar="FILE", help="A .tex file to write.", group="Output"),
     ] = None,
     html: Annotated[
         Path | None,
         one(
             "--html",
             metavar="FILE",
-            help="An .html file: the network to click through, in one page.",
+            help="An .html file to write: a page to explore the network.",
             group="Output",
         ),
     ] = None,
@@ -146,10 +158,10 @@ def explain(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show where every number of backpropagation comes from, in a model or a step of its training.
+    """Derive any number of backpropagation, in a model or a step of its training.
 
-    Without --weight, --bias, --activation, --node, --input and --column it is an overview; of a
-    row, its loss.
+    Without --weight, --bias, --activation, --node, --input and --column, print an overview, or
+    with --row the loss of the row.
     """
     from deltarule.cli.run_explain import Question, answer
 

@@ -1,4 +1,4 @@
-"""From the options that say which table, and what of it, to the table and its schema."""
+"""Reading the table that the options name, and inferring its schema."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["LoadedTable", "load_table"]
 
 
 class LoadedTable(NamedTuple):
-    """A table that was read, and what its columns are.
+    """A table with its schema, and the options that gave them.
 
     Attributes
     ----------
     table : Table
     schema : Schema
     reading, columns : dict
-        The options that ``read_table`` and ``infer_schema`` were given.
+        The arguments of ``read_table`` and of ``infer_schema``.
     """
 
     table: Table
@@ -46,12 +46,12 @@ def load_table(
     kinds: Sequence[str],
     weights: str | None = None,
 ) -> LoadedTable:
-    """Read a table that is to be learned from, as the options of the command line have it.
+    """Read the table to train on, and infer its schema, as the options say.
 
     Raises
     ------
     InputError
-        If no target is named, or an option names what is not there.
+        If no target is named, or an option names an unknown column.
     """
     everywhere, by_column = split_tokens(na)
     reading: dict[str, Any] = {"table": table, "sql": sql, "na": (*DEFAULT_NA, *everywhere)}

@@ -1,4 +1,4 @@
-"""What is printed: plain text, with colour only on a terminal, and JSON that is one object."""
+"""Output: plain text, coloured only on a terminal, or one JSON object."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
     "spelled",
 ]
 
-# Text is printed as it is: a column called "[red]" is no markup, and numbers are not coloured.
+# No markup, so that a column named "[red]" is printed as it is; numbers are not coloured.
 _errors = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 
 _NAMES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "log loss"}
@@ -54,7 +54,7 @@ def options_of(parameters: Iterable[Any]) -> Iterator[None]:
 
 
 def spell(setting: Setting) -> str:
-    """A parameter as the option of the command that runs; as in Python if it has none.
+    """Return a parameter as an option of the running command; as in Python if it has none.
 
     Examples
     --------
@@ -72,12 +72,15 @@ def spell(setting: Setting) -> str:
 
 
 def spelled(text: str) -> str:
-    """A text with the parameters in it as options."""
+    """Return a text with the parameters in it written as options."""
     return text.render(spell) if isinstance(text, Message) else text
 
 
 def error_text(error: DeltaruleError) -> str:
-    """An error's message with parameters as options; it names the option that is wrong."""
+    """Return an error's message with parameters as options, preceded by the wrong option.
+
+    The option is put in front if the message does not mention it.
+    """
     message, parameter = error.message, error.parameter
     text = spelled(message)
     if not isinstance(parameter, str) or parameter not in _options:
@@ -104,7 +107,7 @@ def notes(lines: Iterable[str]) -> None:
 
 
 def plain(text: str) -> str:
-    r"""A text without control characters, which names and cells of a file may hold.
+    r"""Return a text with control characters escaped, which names and cells of a file may hold.
 
     Examples
     --------
@@ -117,10 +120,10 @@ def plain(text: str) -> str:
 
 
 def json_object(value: Mapping[str, Any]) -> None:
-    """Print one JSON object, in one line; a number that JSON cannot hold becomes null.
+    """Print one JSON object in one line; NaN and infinities become null.
 
-    JSON itself escapes the control characters up to U+001F; the others, and what cannot be
-    encoded, are escaped here. Who reads it back gets the same text.
+    JSON escapes the control characters up to U+001F; the others, and what cannot be encoded, are
+    escaped here as JSON does it, so that a reader gets the same text.
     """
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
     print("".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text))
@@ -138,15 +141,15 @@ def _finite(value: Any) -> Any:
 
 @contextmanager
 def live(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A line on the terminal that is written over as work goes on, and gone at its end.
+    """Give a function that shows a status line on the terminal, which is removed at the end.
 
-    Where standard error is a file or a pipe, nothing is printed.
+    If standard error is a file or a pipe, nothing is shown.
     """
     if quiet or not (sys.stderr.isatty() and _errors.is_terminal):
         yield lambda text: None
         return
     spinner = Spinner("dots", style="status.spinner")
-    # Otherwise rich replaces sys.stdout meanwhile, and what is printed goes to standard error.
+    # By default rich replaces sys.stdout, and what is printed would go to standard error.
     with Live(
         spinner,
         console=_errors,
@@ -159,7 +162,7 @@ def live(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
-    """A table of scores as text: a line for each part or model.
+    """Return a table of scores as text, with a line for each part or model.
 
     Examples
     --------
@@ -181,7 +184,7 @@ def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
 
 
 def aligned(columns: Sequence[Sequence[str]]) -> str:
-    """Columns side by side: the first flush left, the others flush right.
+    """Return columns side by side, the first aligned left and the others right.
 
     Examples
     --------
@@ -199,7 +202,7 @@ def aligned(columns: Sequence[Sequence[str]]) -> str:
 
 
 def _aligned(name: str, values: Sequence[float | None]) -> list[str]:
-    """Numbers with as many decimals as the column needs to tell them apart."""
+    """Return the numbers of a column as text, with decimals for four digits of the smallest."""
     known = [abs(value) for value in values if value and math.isfinite(value)]
     decimals = 4
     if known and name in ("rmse", "mae"):
@@ -212,7 +215,7 @@ def _aligned(name: str, values: Sequence[float | None]) -> list[str]:
         if value is None:
             cells.append("–")
         elif plainly:
-            # + 0.0 makes a zero of what would be "-0".
+            # Adding 0.0 turns -0.0 into 0.0.
             cells.append(f"{round(value, decimals) + 0.0:,.{decimals}f}")
         else:
             cells.append(f"{value:.4g}")

@@ -1,4 +1,4 @@
-"""Where results go: checked before anything is read, so that no work is lost."""
+"""Output paths: checked before any work is done; writing that never loses a result."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = [
 
 
 class SavedElsewhere(FileError):
-    """What was made could not be saved where it was to be, and was saved at ``path``."""
+    """The result could not be saved as asked, and was saved at ``path`` instead."""
 
     def __init__(self, message: str, path: Path) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ _FORMATS = (".csv", ".tsv", ".jsonl")
 
 
 def default_folder(data: str | None) -> Path:
-    """The model's folder where none is named: the data's name with ``.model``, right here.
+    """Return the default folder of a model: the data's name with ``.model``, in this folder.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def default_folder(data: str | None) -> Path:
     """
     stem = "" if data is None else Path(data).stem
     if data is not None and Path(data).is_file():
-        # A name of its own, so that t[1].csv and t1.csv do not share a folder.
+        # Not a pattern: t[1].csv and t1.csv need different folders.
         return Path(f"{stem}.model")
     return Path(f"{''.join(c for c in stem if c not in '*?[]').strip('-_. ') or 'data'}.model")
 
@@ -206,7 +206,7 @@ def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
 
     with translate_os_errors("write", out):
         stream = is_stream(out)
-    # Nobody may ever read from a pipe, and then Ctrl-C is the way out.
+    # A pipe may never be read from, so writing to it must end at Ctrl-C.
     saved_or_elsewhere(
         out, functools.partial(write, overwrite=force), write, title, interruptible=stream
     )
@@ -220,7 +220,7 @@ def saved_or_elsewhere(
     *,
     interruptible: bool = False,
 ) -> None:
-    """Save; where that fails, save elsewhere. Ctrl-C is answered when all is written.
+    """Save to a path, or elsewhere if that fails; Ctrl-C is deferred until it is written.
 
     Parameters
     ----------
@@ -228,11 +228,11 @@ def saved_or_elsewhere(
     save : callable
         Saves to ``place``.
     save_new : callable
-        Saves to a path where nothing is.
+        Saves to a path that does not exist.
     title : str
-        What stands before the path where Ctrl-C's message says what was saved.
+        The phrase before the path in the message at Ctrl-C.
     interruptible : bool
-        Whether Ctrl-C ends the writing at once.
+        Whether Ctrl-C interrupts the writing.
 
     Raises
     ------
@@ -271,7 +271,7 @@ def make_parent(out: Path) -> None:
 
 
 def _cells(values: np.ndarray) -> list[Any]:
-    """Python's values; a float32 by the shortest text that gives the same float32 again."""
+    """Return Python values; a float32 as the float of its shortest text."""
     if values.dtype == np.float32:
         return [float(str(value)) for value in values]
     cells: list[Any] = values.tolist()
@@ -279,7 +279,7 @@ def _cells(values: np.ndarray) -> list[Any]:
 
 
 def check_data(data: str | None, sql: str | None) -> None:
-    """Refuse a command without DATA, unless SQL names its files itself.
+    """Refuse a command that has neither DATA nor ``--sql``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``deltarule playground``: a page on this machine where the engine trains, live."""
+"""``deltarule playground``: a page on this machine that shows a network training."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def playground(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Open a page where a network trains in sight, on built-in data or on a table.
+    """Open a page that shows a network training, on built-in data or on a table.
 
-    The page is served on this machine alone, and asks nothing of any other. Ctrl-C ends it.
+    The page is served to this machine only, and loads nothing from others. Ctrl-C ends it.
     """
     from deltarule.playground import serve
 
@@ -104,7 +104,7 @@ def playground(
         )
 
     def say(address: str) -> None:
-        # The address is all that a script needs, so it stands alone on standard output.
+        # Only the address goes to standard output, for scripts.
         output.say(address)
         if not quiet:
             output.notes(["the playground is open at this address; Ctrl-C ends it"])
@@ -122,7 +122,7 @@ def _source(
     table_name: str | None,
     sql: str | None,
 ) -> Any:
-    """The table, read and understood as ``fit`` does it."""
+    """Read the table and infer its schema, as ``fit`` does."""
     from deltarule.cli.load_table import load_table
     from deltarule.playground import ReadTable
 
@@ -130,13 +130,13 @@ def _source(
         data, target, table=table_name, sql=sql, na=na, task=task, ignore=ignore, kinds=kinds
     )
     script = (
-        f"table = read_table({data!r}{_written(found.reading)})\n"
-        f"schema = infer_schema(table, {target!r}{_written(found.columns)})"
+        f"table = read_table({data!r}{_as_keywords(found.reading)})\n"
+        f"schema = infer_schema(table, {target!r}{_as_keywords(found.columns)})"
     )
     return ReadTable.of(found.table, found.schema, reading=script)
 
 
-def _written(options: dict[str, Any]) -> str:
-    """Keyword arguments as a script has them, those that say nothing left out."""
-    said = {name: value for name, value in options.items() if value not in (None, [], {}, "auto")}
-    return "".join(f", {name}={value!r}" for name, value in said.items())
+def _as_keywords(options: dict[str, Any]) -> str:
+    """Return keyword arguments as Python source, without those at their defaults."""
+    given = {name: value for name, value in options.items() if value not in (None, [], {}, "auto")}
+    return "".join(f", {name}={value!r}" for name, value in given.items())

@@ -1,4 +1,4 @@
-"""``deltarule predict`` and ``deltarule evaluate``: a model, on a table."""
+"""``deltarule predict`` and ``deltarule evaluate``: a model applied to a table."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["evaluate_table", "loaded", "predict_table"]
 
 
 def loaded(folder: Path) -> TableModel:
-    """The model of a table in a folder.
+    """Load the model of a table from a folder.
 
     Raises
     ------
     FileError
-        If there is none that can be used here.
+        If there is none, or it cannot be used in this installation.
     """
     try:
         return TableModel.load(folder)
     except InputError as error:
-        # An activation that is not registered here, say: no option can help it.
+        # Such as an activation that is not registered: an error of the model, not of an option.
         raise FileError(error.message) from error
 
 
@@ -77,7 +77,7 @@ def predict_table(
         if out is not None:
             show(f"writing {out}")
             write_predictions(out, columns, force, safe_csv=safe_csv)
-    if out is None and not as_json:  # on a terminal, not into the line of progress
+    if out is None and not as_json:  # after the status line is removed
         write_predictions(None, columns, safe_csv=safe_csv)
     if as_json:
         report: dict[str, Any] = {"rows": len(typed), "notes": notes}

@@ -1,4 +1,4 @@
-"""``deltarule explain``: a model or a step of its training, a row or the mean, number by number."""
+"""``deltarule explain``: derivations in a model or a step of its training, of a row or the mean."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from deltarule.training.recording import FOLDER
 
 __all__ = ["Question", "answer"]
 
-# Of more rows than have so many activations together, the first are explained: all of them are
-# held in float64, with their derivatives.
+# The most activations, rows times nodes, that are held in float64 with their derivatives. Of a
+# longer table the first rows are explained.
 _MOST_NUMBERS = 4_000_000
 _PARTS = {"train": "a training row", "valid": "a validation row", "test": "a test row"}
-# What a selection is written like: how many numbers, what they are, an example.
+# The form of a selection: the count of numbers, their meaning, an example.
 _FORMS = {
     "weight": (3, "layer, node, and node of the layer before", "2,1,4"),
     "bias": (2, "layer and node", "2,1"),
@@ -47,7 +47,7 @@ _OF_ONE_ROW = {"activation", "node", "input", "column"}
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What was asked for."""
+    """The options of ``deltarule explain``."""
 
     model: Path
     data: str | None
@@ -67,7 +67,7 @@ class Question:
 
 @dataclasses.dataclass(frozen=True)
 class _Found:
-    """What is explained: the explanation, the row in it, and what is known of both."""
+    """What is explained: the explanation, the number of the row in it, and facts to print."""
 
     explanation: Explanation
     sample: int | None
@@ -80,12 +80,12 @@ class _Found:
 
 
 def answer(question: Question) -> None:
-    """Explain it: as text or JSON on standard output, as LaTeX, as a page."""
+    """Print an explanation as text or JSON, and write it as LaTeX or a page if asked."""
     places = [("--latex", question.latex, (".tex",)), ("--html", question.html, (".html", ".htm"))]
     for option, place, endings in places:
         if place is not None:
             check_output_file(place, question.force, option, endings)
-    # What is written in a wrong way is refused before anything is read.
+    # Wrong selections are refused before any file is read.
     chosen = [(kind, text, _numbers(kind, text)) for kind, text in question.selected]
     with output.live(question.quiet or question.as_json) as show:
         if question.step is None:
@@ -107,7 +107,9 @@ def answer(question: Question) -> None:
             write_output(question.latex, question.force, latex)
         if question.html is not None:
             show("writing the page")
-            with tempfile.TemporaryDirectory() as folder:  # what took long is written once
+            with (
+                tempfile.TemporaryDirectory() as folder
+            ):  # the page is computed once, also if saving is tried twice
                 page = Path(folder, "page.html")
                 _write_page(page, found, chosen, show)
                 data = page.read_bytes()
@@ -132,11 +134,11 @@ def answer(question: Question) -> None:
             output.say(f"\nWrote {name}.")
 
 
-# -- which rows, at which parameters ---------------------------------------------------------------
+# -- the rows and the parameters -------------------------------------------------------------------
 
 
 def _step_found(question: Question, show: Any) -> _Found:
-    """A step of the recorded training, or a row at its parameters."""
+    """Find a step of the recorded training, or a row at the parameters before it."""
     if question.table is not None or question.sql is not None:
         given = Setting("table" if question.sql is None else "sql")
         recording_says = ", whose recording says how its table is read"
@@ -189,7 +191,7 @@ def _place_in_step(
     )
     if row is None:
         return _Found(explain(step), None, title, facts, step.notes, step, recording, recorded)
-    assert place is not None  # of a row there is one
+    assert place is not None  # a row has been located
     label = _label(recorded.table, row)
     if place.part == "train" and place.number in batch.rows:
         sample = int(np.flatnonzero(batch.rows == place.number)[0])
@@ -219,7 +221,7 @@ def _place_in_step(
 
 
 def _model_found(question: Question, show: Any) -> _Found:
-    """The trained model on the rows of a table."""
+    """Find the trained model on the rows of a table."""
     folder = question.model
     model, recording = consistent_read(
         folder,
@@ -274,7 +276,7 @@ def _model_found(question: Question, show: Any) -> _Found:
 
 
 def _recorded(model: TableModel, recording: Recording, table: Table) -> RecordedTable | None:
-    """The recorded training with its table, if this is the one."""
+    """Return the recorded training with its table; None if it is another table."""
     with contextlib.suppress(FileError, DataError, InputError):
         return RecordedTable.of(model, recording, table)
     return None
@@ -292,16 +294,16 @@ def _table(question: Question, model: TableModel, recording: Recording | None) -
 
 
 def _label(table: Table, row: int) -> str:
-    """A row by its number, and by its line where that is another."""
+    """Name a row by its number, and by its line in the file if that differs."""
     where = table.where(row - 1)
     return f"row {row}" if where == f"row {row}" else f"row {row} ({where})"
 
 
-# -- what of it ------------------------------------------------------------------------------------
+# -- the selections --------------------------------------------------------------------------------
 
 
 def _numbers(kind: str, text: str) -> tuple[int, ...]:
-    """The numbers of a selection; none where it is a name."""
+    """Return the numbers of a selection; an empty tuple if it is a name."""
     if kind not in _FORMS:
         return ()
     count, what, example = _FORMS[kind]
@@ -318,7 +320,7 @@ def _numbers(kind: str, text: str) -> tuple[int, ...]:
 def _derived(
     found: _Found, kind: str, text: str, numbers: tuple[int, ...]
 ) -> list[tuple[str, Derivation]]:
-    """A selection's derivations by name: of a parameter in a step, its update too."""
+    """Return the named derivations of a selection, with the update of a parameter in a step."""
     explanation, sample = found.explanation, found.sample
     if kind in _OF_ONE_ROW and sample is None:
         raise InputError(
@@ -381,13 +383,13 @@ def _text(part: Derivation | Explanation, shown: Mapping[str, int]) -> str:
 
 
 def _next(explanation: Explanation, place: tuple[int, ...]) -> list[str]:
-    """Options that show more, of the first block's largest derivative and the first row."""
+    """Return options that show more: the first block's largest derivative, the first row."""
     at = ",".join(map(str, place))
     row = explanation.subject.names.rows[0]
     return [f"next: --weight {at}, and of one row with --row {row}; --html page.html for all of it"]
 
 
-# -- where to --------------------------------------------------------------------------------------
+# -- the output ------------------------------------------------------------------------------------
 
 
 def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping[str, Any]) -> str:

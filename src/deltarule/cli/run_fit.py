@@ -1,4 +1,4 @@
-"""``deltarule fit``: read, say what was understood, train in sight, score, save."""
+"""``deltarule fit``: read a table, print its schema, train, score, and save the model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _VERDICTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What was asked for."""
+    """The options of ``deltarule fit``."""
 
     data: str | None
     table: str | None
@@ -63,7 +63,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
     -------
     model : TableModel
     ended : Status
-        ``DONE``, or how it was ended early.
+        ``DONE``, or ``INTERRUPTED`` or ``TERMINATED``.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
     with output.live(quiet) as show, _stoppable(request.folder) as stop:
 
         def progress(phase: str) -> None:
-            # Said here, and not by the signal's handler, which may not print.
+            # Printed here, since a signal handler must not print.
             if stop.flag and phase == "scoring" and not quiet:
                 output.notes([f"{stop.flag.reason}; scoring and saving the best epoch so far"])
             show(phase)
@@ -101,7 +101,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             table,
             schema,
             request.settings,
-            callbacks=[stop, _follower(show)],
+            callbacks=[stop, _epoch_display(show)],
             stop=stop.flag,
             progress=progress,
             record=record,
@@ -117,13 +117,13 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
 
 
 def _saved(model: TableModel, request: Request) -> SavedElsewhere | None:
-    """Save the model; gives the error if it had to be saved elsewhere."""
+    """Save the model; return the error if it had to be saved elsewhere."""
     fault: Exception | None = None
     extras: dict[str, bytes] = {}
     try:
-        # It goes with the model in one step, so that a model never has another's picture.
+        # Saved together with the model, so that a model never has the plot of another.
         extras["loss.svg"] = loss_picture(model)
-    except Exception as error:  # noqa: BLE001  the model is saved before anybody hears of it
+    except Exception as error:  # noqa: BLE001  raised after the model is saved
         fault = error
     try:
         saved_or_elsewhere(
@@ -139,7 +139,7 @@ def _saved(model: TableModel, request: Request) -> SavedElsewhere | None:
     return None
 
 
-def _follower(show: Callable[[str], None]) -> Callable[[EpochEvent], Any]:
+def _epoch_display(show: Callable[[str], None]) -> Callable[[EpochEvent], Any]:
     def follow(event: EpochEvent) -> None:
         record = event.history.logs[-1]
         text = f"epoch {event.epoch} of at most {event.epochs}   loss {record.loss:.4f}"
@@ -151,7 +151,7 @@ def _follower(show: Callable[[str], None]) -> Callable[[EpochEvent], Any]:
 
 
 class _Stop:
-    """What Ctrl-C does to a training: before the first epoch is over, there is nothing to keep."""
+    """Ctrl-C during training: before the first epoch is over, there is nothing to save."""
 
     def __init__(self, folder: Path) -> None:
         self.flag = StopFlag()
@@ -160,11 +160,11 @@ class _Stop:
         self._epochs = 0
 
     def __call__(self, event: EpochEvent) -> None:
-        """Told that an epoch is over; the run has kept it if it is the best."""
+        """Count the epochs that are over; called as a callback."""
         self._epochs = event.epoch
 
     def press(self, number: int, frame: FrameType | None) -> None:
-        """The handler of a signal: ends training, or gives up.
+        """Handle SIGINT or SIGTERM: raise the stop flag, or end the command.
 
         Raises
         ------
@@ -187,7 +187,7 @@ class _Stop:
 
 @contextmanager
 def _stoppable(folder: Path) -> Iterator[_Stop]:
-    """Ctrl-C ends training until the model is saved; a second Ctrl-C gives up."""
+    """Inside, Ctrl-C ends training and the model is saved; a second one ends the command."""
     stop = _Stop(folder)
     before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
@@ -196,7 +196,7 @@ def _stoppable(folder: Path) -> Iterator[_Stop]:
             (signal.SIGTERM, terminated),
         ):
             found = signal.getsignal(each)
-            if found is usual:  # and not somebody else's
+            if found is usual:  # not a handler of the calling program
                 before[each] = found
                 signal.signal(each, stop.press)
     try:
@@ -245,7 +245,7 @@ def _seconds(report: Mapping[str, Any]) -> str:
 
 
 def fit_report(model: TableModel, folder: Path) -> None:
-    """Print what was understood and reached, as one JSON object."""
+    """Print the schema, the settings and the scores as one JSON object."""
     schema = model.schema
     columns = [
         {"name": column.name, "kind": column.kind, "missing": column.missing}

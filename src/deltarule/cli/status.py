@@ -1,4 +1,4 @@
-"""How a command ended: its exit status, and one line for an error that was foreseen."""
+"""The exit status of a command, and the one line that reports an expected error."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _status(error: DeltaruleError) -> Status:
 
 
 def _report(text: str, kind: str, status: Status, as_json: bool, **fields: Any) -> None:
-    """Print an error in one line, or as a JSON object with what it says as fields."""
+    """Print an error in one line, or as a JSON object with its fields."""
     if as_json:
         known = dict.fromkeys(("parameter", "given", "expected", "hint")) | fields
         output.json_object({"error": text, "kind": kind, "status": int(status), **known})
@@ -87,7 +87,7 @@ def _report(text: str, kind: str, status: Status, as_json: bool, **fields: Any) 
 
 
 def _fields(error: DeltaruleError) -> dict[str, Any]:
-    """What an error says of a parameter, as JSON has it: the parameter is the option."""
+    """Return what an error says of a parameter, for JSON; the parameter is the option."""
     names, given = error.parameter, error.given
     options = [
         output.spell(Setting(name)) for name in ([names] if isinstance(names, str) else names or [])
@@ -101,11 +101,11 @@ def _fields(error: DeltaruleError) -> dict[str, Any]:
 
 
 class Terminated(KeyboardInterrupt):
-    """Somebody asks the process to end; all that ends at Ctrl-C ends then, too."""
+    """SIGTERM was received; handled as Ctrl-C, except for the status."""
 
 
 def terminated(number: int, frame: FrameType | None) -> None:
-    """What the command line does at SIGTERM.
+    """Handle SIGTERM: raise :class:`Terminated`.
 
     Raises
     ------
@@ -115,18 +115,18 @@ def terminated(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
-# What the command has written, each as words that a message can end in.
+# What the command has written, as phrases for the message at Ctrl-C.
 _SAVED: list[str] = []
 
 
 @contextmanager
 def save_uninterrupted(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
-    """Write something whole: Ctrl-C is answered when it is written, and the message is true.
+    """Inside, Ctrl-C and SIGTERM are deferred, so that what is written is complete.
 
-    Ctrl-C ends waiting for a lock that another process holds, so that the data are saved under
-    another path. Gives a list of ``what`` alone, to be replaced where it was saved under another
-    name. With ``interruptible``, Ctrl-C is answered at once, and what was begun does not count as
-    saved.
+    Ctrl-C only ends the wait for a lock that another process holds, so that the data are saved
+    under another path. Yields a list that holds ``what``, the phrase for the message at Ctrl-C; the
+    caller replaces it if something else was saved. With ``interruptible``, Ctrl-C is not deferred,
+    and what was begun does not count as saved.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def save_uninterrupted(what: str, *, interruptible: bool = False) -> Iterator[li
         if not interruptible and threading.current_thread() is threading.main_thread():
             for each in (signal.SIGINT, signal.SIGTERM):
                 found = signal.getsignal(each)
-                if callable(found):  # else it ends nothing, or everything
+                if callable(found):  # not SIG_IGN or SIG_DFL
                     before[each] = found
                     signal.signal(each, remember)
         yield saved
@@ -164,7 +164,7 @@ def save_uninterrupted(what: str, *, interruptible: bool = False) -> Iterator[li
 
 
 def _interrupted(error: KeyboardInterrupt) -> tuple[str, Status]:
-    """What to say of it, and how the command ends."""
+    """Return the message and the status for Ctrl-C or SIGTERM."""
     ended = isinstance(error, Terminated)
     word, status = (
         ("terminated", Status.TERMINATED) if ended else ("interrupted", Status.INTERRUPTED)
@@ -176,7 +176,7 @@ def _interrupted(error: KeyboardInterrupt) -> tuple[str, Status]:
 
 @contextmanager
 def handle_errors(as_json: bool = False) -> Iterator[None]:
-    """Turn what was foreseen into one line and an exit status; leave faults as they are."""
+    """Report an expected error in one line and exit with its status; let bugs propagate."""
     _SAVED.clear()
     try:
         yield
@@ -193,8 +193,8 @@ def handle_errors(as_json: bool = False) -> Iterator[None]:
         text = f"not enough memory{detail}; take fewer rows or columns, or smaller --layers"
         _report(text, "MemoryError", status, as_json)
     except BrokenPipeError:
-        # The reader (head, say) has had enough; nothing went wrong. What is still to be
-        # flushed at exit goes nowhere.
+        # The reader of the pipe, such as head, has closed it, which is no error. The rest of the
+        # output, flushed at exit, goes to the null device.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = Status.DONE
     else:
@@ -211,7 +211,7 @@ _UsageError: Any = next(
 def execute(
     arguments: Sequence[str], app: typer.Typer | None = None, program: str = "deltarule"
 ) -> int:
-    """Run a command line with these arguments; gives its exit status.
+    """Run a command line with these arguments; return its exit status.
 
     Without ``app`` it is deltarule's own, where ``--json`` asks for errors as JSON too.
     """
@@ -239,7 +239,7 @@ def execute(
 
 
 def _usage(error: Any, arguments: Sequence[str], program: str) -> tuple[str, dict[str, Any]]:
-    """The error of a wrong option or argument as one line, and its fields."""
+    """Return the error of a wrong option or argument as one line, and its fields."""
     # An option without its value is found before there is a context.
     first = arguments[0] if error.ctx is None and not arguments[0].startswith("-") else ""
     where = f"{program} {first}".strip() if error.ctx is None else error.ctx.command_path
