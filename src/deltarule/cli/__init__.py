@@ -8,19 +8,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line and exit with one of these statuses.
-
-    ====  ==================================================
-    0     done
-    1     a fault in deltarule or its installation
-    2     an option or argument that cannot be used
-    3     a file, table or model that cannot be used
-    4     training diverged
-    5     a check failed
-    130   interrupted by Ctrl-C; fit saved the best epoch
-    143   ended from outside (SIGTERM); otherwise as 130
-    ====  ==================================================
-    """
+    """Run the command line; exit with a :class:`deltarule.cli.status.Status`."""
     import signal
     import sys
 

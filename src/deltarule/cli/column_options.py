@@ -63,13 +63,7 @@ def missing_by_column(tokens: Iterable[str], table: Table) -> dict[str, list[str
 
 
 def kinds_by_column(kinds: Iterable[str], table: Table) -> dict[str, str]:
-    """Return the kind of each column, from ``COLUMN=KIND`` or ``COLUMN,COLUMN=KIND``.
-
-    Raises
-    ------
-    InputError
-        If an item has no ``=``.
-    """
+    """Return the kind of each column, from ``COLUMN=KIND`` or ``COLUMN,COLUMN=KIND``."""
     found: dict[str, str] = {}
     for text in kinds:
         if "=" not in text:

@@ -46,13 +46,7 @@ def load_table(
     kinds: Sequence[str],
     weights: str | None = None,
 ) -> LoadedTable:
-    """Read the table to train on, and infer its schema, as the options say.
-
-    Raises
-    ------
-    InputError
-        If no target is named, or an option names an unknown column.
-    """
+    """Read the table to train on, and infer its schema, as the options say."""
     everywhere, by_column = split_tokens(na)
     reading: dict[str, Any] = {"table": table, "sql": sql, "na": (*DEFAULT_NA, *everywhere)}
     read = read_table(data, **reading)

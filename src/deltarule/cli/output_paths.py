@@ -31,11 +31,11 @@ from deltarule.training.recording import FOLDER
 from deltarule.training.recording import KIND as RECORDING
 
 __all__ = [
+    "FORMATS",
     "SavedElsewhere",
     "check_data",
     "check_model_folder",
     "check_output_file",
-    "check_predictions_file",
     "default_folder",
     "make_parent",
     "saved_or_elsewhere",
@@ -52,7 +52,7 @@ class SavedElsewhere(FileError):
         self.path = path
 
 
-_FORMATS = (".csv", ".tsv", ".jsonl")
+FORMATS = (".csv", ".tsv", ".jsonl")
 
 
 def default_folder(data: str | None) -> Path:
@@ -71,14 +71,7 @@ def default_folder(data: str | None) -> Path:
 
 
 def check_model_folder(folder: Path, force: bool, record: bool = False) -> None:
-    """Refuse a folder that the model, and the recording in it, could not be written to.
-
-    Raises
-    ------
-    FileError
-        If it exists (without ``force``), is no model's folder (with ``force``), or its
-        place cannot be written to.
-    """
+    """Refuse a folder that the model, and the recording in it, could not be written to."""
     with translate_os_errors("write", folder):
         _check_free(folder, force)
         consistent_read(folder, lambda: _check_kind(folder, record))
@@ -100,27 +93,8 @@ def _check_kind(folder: Path, record: bool) -> None:
         )
 
 
-def check_predictions_file(out: Path, force: bool) -> None:
-    """Refuse a file that predictions could not be written to.
-
-    Raises
-    ------
-    FileError, InputError
-        As :func:`check_output_file`.
-    """
-    check_output_file(out, force, "--out", _FORMATS)
-
-
 def check_output_file(out: Path, force: bool, option: str, endings: Sequence[str]) -> None:
-    """Refuse a file that could not be written to, before any work is done for it.
-
-    Raises
-    ------
-    FileError
-        If it exists (without ``force``), or its place cannot be written to.
-    InputError
-        If its ending is none of ``endings``.
-    """
+    """Refuse a file that could not be written to, before any work is done for it."""
     if out.suffix.lower() not in endings:
         raise InputError(
             parameter=option.removeprefix("--"),
@@ -165,11 +139,6 @@ def write_predictions(
 
     Files and pipes get the labels as they are; on a terminal, their control characters are
     written as escapes.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be written.
     """
     suffix = ".csv" if out is None else out.suffix.lower()
     rows = zip(*map(_cells, columns.values()), strict=True)
@@ -192,13 +161,7 @@ def write_predictions(
 
 
 def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
-    """Write a file; where that fails, another, which the error names: no work is lost.
-
-    Raises
-    ------
-    FileError
-        If it could not be written, or has appeared since it was checked (without ``force``).
-    """
+    """Write a file; where that fails, another, which the error names: no work is lost."""
 
     def write(path: Path, *, overwrite: bool = False) -> None:
         make_parent(path)
@@ -233,13 +196,6 @@ def saved_or_elsewhere(
         The phrase before the path in the message at Ctrl-C.
     interruptible : bool
         Whether Ctrl-C interrupts the writing.
-
-    Raises
-    ------
-    FileError
-        If it could not be saved to ``place``; it says where it is instead.
-    KeyboardInterrupt
-        At the end, if Ctrl-C was pressed.
     """
     lost = None
     with save_uninterrupted(f"{title}{place}", interruptible=interruptible) as saved:
@@ -257,13 +213,7 @@ def saved_or_elsewhere(
 
 
 def make_parent(out: Path) -> None:
-    """Make the folder that a file is to be written to.
-
-    Raises
-    ------
-    FileError
-        If it cannot be made.
-    """
+    """Make the folder that a file is to be written to."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -279,13 +229,7 @@ def _cells(values: np.ndarray) -> list[Any]:
 
 
 def check_data(data: str | None, sql: str | None) -> None:
-    """Refuse a command that has neither DATA nor ``--sql``.
-
-    Raises
-    ------
-    InputError
-        If neither is given.
-    """
+    """Refuse a command that has neither DATA nor ``--sql``."""
     if data is None and sql is None:
         raise InputError(
             "DATA is missing; expected a file, a quoted pattern of files, or --sql that names its "

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.cli import output
-from deltarule.cli.output_paths import check_predictions_file, write_predictions
+from deltarule.cli.output_paths import FORMATS, check_output_file, write_predictions
 from deltarule.errors import FileError, InputError, Message, Setting
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import TableModel
@@ -15,13 +15,7 @@ __all__ = ["evaluate_table", "loaded", "predict_table"]
 
 
 def loaded(folder: Path) -> TableModel:
-    """Load the model of a table from a folder.
-
-    Raises
-    ------
-    FileError
-        If there is none, or it cannot be used in this installation.
-    """
+    """Load the model of a table from a folder."""
     try:
         return TableModel.load(folder)
     except InputError as error:
@@ -48,7 +42,7 @@ def predict_table(
 ) -> None:
     """Write a prediction for each row, in the table's order."""
     if out is not None:
-        check_predictions_file(out, force)
+        check_output_file(out, force, "--out", FORMATS)
     if safe_csv and (as_json if out is None else out.suffix.lower() == ".jsonl"):
         raise InputError(
             Message(Setting("safe_csv"), " was given for JSON"),

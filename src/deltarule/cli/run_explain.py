@@ -310,9 +310,7 @@ def _numbers(kind: str, text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != count or not all(part.isascii() and part.isdecimal() for part in parts):
         raise InputError(
-            parameter=kind,
-            given=text,
-            expected=f"{count} whole numbers, {what}, such as {example}",
+            parameter=kind, given=text, expected=f"{count} whole numbers, {what}, such as {example}"
         )
     return tuple(map(int, parts))
 

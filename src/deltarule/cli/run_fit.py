@@ -64,11 +64,6 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
     model : TableModel
     ended : Status
         ``DONE``, or ``INTERRUPTED`` or ``TERMINATED``.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        At Ctrl-C before the first epoch was over, when nothing is saved, or at a second one.
     """
     with output.live(quiet) as show:
         show(f"reading {request.data or 'the SQL result'}")
@@ -164,13 +159,7 @@ class _Stop:
         self._epochs = event.epoch
 
     def press(self, number: int, frame: FrameType | None) -> None:
-        """Handle SIGINT or SIGTERM: raise the stop flag, or end the command.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            If no epoch is over, or Ctrl-C was pressed before.
-        """
+        """Handle SIGINT or SIGTERM: raise the stop flag, or end the command."""
         kind = Terminated if number == signal.SIGTERM else KeyboardInterrupt
         if not self._epochs:
             raise kind(f" before the first epoch was over; {self._untouched()}")

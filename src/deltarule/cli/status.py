@@ -105,13 +105,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def terminated(number: int, frame: FrameType | None) -> None:
-    """Handle SIGTERM: raise :class:`Terminated`.
-
-    Raises
-    ------
-    Terminated
-        Always.
-    """
+    """Handle SIGTERM: raise :class:`Terminated`."""
     raise Terminated
 
 
@@ -127,11 +121,6 @@ def save_uninterrupted(what: str, *, interruptible: bool = False) -> Iterator[li
     under another path. Yields a list that holds ``what``, the phrase for the message at Ctrl-C; the
     caller replaces it if something else was saved. With ``interruptible``, Ctrl-C is not deferred,
     and what was begun does not count as saved.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        At the end, if Ctrl-C was pressed.
     """
     from deltarule.files.locking import stop_waiting
 

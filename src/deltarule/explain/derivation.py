@@ -272,9 +272,7 @@ def check_limits(depth: int, terms: int, digits: int) -> tuple[int, int, int]:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or not least <= value <= most:
             raise InputError(
-                parameter=name,
-                given=value,
-                expected=f"a whole number from {least} to {most}",
+                parameter=name, given=value, expected=f"a whole number from {least} to {most}"
             )
     return int(depth), int(terms), int(digits)
 

@@ -10,7 +10,6 @@ import numpy as np
 from deltarule.errors import InputError, UnknownName
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse, numeric
-from deltarule.maths.dropout import per_layer
 from deltarule.maths.input_checks import check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
 from deltarule.records import plain, real_number, whole_number
@@ -26,7 +25,6 @@ __all__ = [
     "checked_data",
     "checked_rate",
     "checked_theta",
-    "dropout_setting",
     "method",
     "own_validation",
     "refuse_steps_settings",
@@ -89,11 +87,6 @@ def check_start(theta: Any, resume: Any) -> None:
         raise InputError("theta and resume are both given; expected one place to start from")
     if resume is not None and not isinstance(resume, TrainingResult):
         raise InputError(f"resume is {resume!r}; expected what train gave, a TrainingResult")
-
-
-def dropout_setting(dropout: Any) -> Any:
-    """Return the dropout rate, or a tuple with one for each hidden layer."""
-    return per_layer(dropout)
 
 
 def refuse_steps_settings(minimizer: Minimizer, **given: tuple[Any, Any, str]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from deltarule.engines import Engine, EngineSettings, started_engine
 from deltarule.errors import InputError
 from deltarule.maths import Network
+from deltarule.maths.dropout import per_layer
 from deltarule.optimizers import SCHEDULES, Minimizer, Rule, Schedule
 from deltarule.training import arguments
 from deltarule.training.batches import Batches
@@ -167,7 +168,7 @@ def train(
         l2=l2,
         l1=l1,
         total_weight=float(data.weights.sum()),
-        dropout=arguments.dropout_setting(dropout),
+        dropout=per_layer(dropout),
         clip_norm=clip_norm,
         averaging=averaging,
         seed=seed,
@@ -196,7 +197,9 @@ def train(
         "owns_engine": not isinstance(engine, Engine),
         "scorer": scorer,
         "callbacks": arguments.checked_callables("callbacks", callbacks),
-        "start": lambda: starting_theta(net, theta, seed, resume),
+        "start": lambda: arguments.checked_theta(
+            net, theta if resume is None else resume.theta, seed
+        ),
         "flag": next((flag for flag in (stop, worker_flag) if flag is not None), StopFlag()),
     }
     run: Run
@@ -223,12 +226,3 @@ def train(
     with interruptible(run.flag):
         ended = run.run_with_callbacks()
     return run.result(ended, time.perf_counter() - started)
-
-
-def starting_theta(
-    net: Network, theta: Any, seed: int, resume: TrainingResult | None
-) -> np.ndarray:
-    """Return the parameters that :func:`train` starts from with these arguments."""
-    if resume is None:
-        return arguments.checked_theta(net, theta, seed)
-    return arguments.checked_theta(net, resume.theta, seed)

@@ -49,12 +49,6 @@ class Model:
     >>> net = Network([2, 1])
     >>> Model(net, net.pack(W=[[[1.0, 2.0]]], b=[[0.5]])).predict([[1.0, 1.0]])
     array([[3.5]])
-
-    For single rows, a compiled predictor is faster:
-
-    >>> predictor = Model(net, net.pack(W=[[[1.0, 2.0]]], b=[[0.5]])).compile_predictor()
-    >>> predictor([1.0, 1.0])
-    array([3.5])
     """
 
     net: Network
