@@ -1,4 +1,4 @@
-"""What was trained is not lost, and what somebody else has is not touched."""
+"""A trained model is never lost, and files that are not the model's are never changed."""
 
 import shutil
 import signal

@@ -3,13 +3,13 @@
 import math
 
 from deltarule.explain import Derivation
-from deltarule.maths.backprop import traced
+from deltarule.maths.backprop import compute_trace
 
 
 def per_sample(e):
     """∂C_i/∂z, ∂C_i/∂θ and ∂C_i/∂x of an explanation's rows, by the reference mathematics."""
     own = e.subject
-    return traced(own.net, own.theta, own.X, own.Y, own.w, True, own.masks).per_sample
+    return compute_trace(own.net, own.theta, own.X, own.Y, own.w, True, own.masks).per_sample
 
 
 def walk(node, depth=100):

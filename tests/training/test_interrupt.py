@@ -142,7 +142,7 @@ def test_a_first_ctrl_c_does_not_raise_because_another_thread_had_stopped_the_ru
     assert flag.reason == "elsewhere"
 
 
-def test_somebody_else_s_handler_is_left_alone():
+def test_a_handler_of_the_calling_program_is_kept():
     def mine(number, frame):
         pressed.append(number)
 

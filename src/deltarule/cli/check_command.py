@@ -59,7 +59,7 @@ def check_gradients() -> list[GradientRow]:
     for cases in (activation_cases, loss_cases):
         for case in cases(np.float64):
             # Cases hold Y with a column for each output; the check takes one for each target.
-            Y = case.Y[:, :: case.net.loss.targets_per_output()]
+            Y = case.Y[:, :: case.net.loss.outputs_per_target()]
             report = check_gradient(
                 case.net, case.theta, case.X, Y, case.w, entries=20, raises=False
             )

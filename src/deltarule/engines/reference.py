@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.engines.base import Batch, Engine, EngineSettings, Promises
 from deltarule.maths import Network, dropout_mask, numpy_namespace
-from deltarule.maths.backprop import cost_and_grad, forward_pass, loss_terms
+from deltarule.maths.backprop import cost_and_grad, forward_pass, loss_terms, sample_gradients
 from deltarule.maths.pass_results import Gradients
 from deltarule.maths.penalties import penalty_terms
 from deltarule.optimizers import StepInfo, average, clip_by_norm
@@ -123,18 +123,9 @@ class ReferenceEngine(Engine):
 
     def sample_gradients(self, batch: Batch) -> np.ndarray:
         """∂C_i/∂θ of every row: a^{l−1} times δ^l of the row, with weight 1."""
-        net, n = self.net, len(batch.X)
-        got = self.passes(batch._replace(w=np.ones(n)))
-        grads = np.zeros((n, net.n_parameters), dtype=net.dtype)
+        got = self.passes(batch._replace(w=np.ones(len(batch.X))))
         with np.errstate(all="ignore"):
-            for block in net.blocks:
-                rows, delta = grads[:, block.start : block.stop], got.delta[block.layer]
-                if block.kind == "W":
-                    inputs = got.A[block.layer - 1]
-                    rows[...] = (delta[:, :, None] * inputs[:, None, :]).reshape(n, -1)
-                else:
-                    rows[...] = delta
-        return grads
+            return sample_gradients(self.net, got)
 
     def penalty_cost(self) -> float:
         """The penalty at the current parameters."""

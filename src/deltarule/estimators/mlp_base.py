@@ -189,7 +189,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     def _network(self, X: Any, Y: np.ndarray) -> Network:
         loss = self._loss()
         widths = [X.shape[1], *hidden_widths(self.hidden_layer_sizes)]
-        n_outputs = Y.shape[1] * loss.targets_per_output()
+        n_outputs = Y.shape[1] * loss.outputs_per_target()
         output = ACTIVATIONS.get(self.out_activation_)
         loss.require(output)
         if n_outputs == 1 and not output.elementwise:

@@ -49,9 +49,9 @@ def check_loss_of_classes(loss: Loss, kind: str, n_classes: int) -> None:
     InputError
         Naming the loss, and what to use.
     """
-    if loss.targets_per_output() > 1:
+    if loss.outputs_per_target() > 1:
         raise InputError(
-            f"loss {loss} has {loss.targets_per_output()} outputs for each target, which are "
+            f"loss {loss} has {loss.outputs_per_target()} outputs for each target, which are "
             "no probabilities of classes; expected a loss with one, or use MLPRegressor"
         )
     alone = any(loss.accepts(g) for g in ACTIVATIONS if g.elementwise)
@@ -145,7 +145,7 @@ def refuse_planned(estimator: Any) -> None:
     if estimator.schedule is None:
         return
     schedule = SCHEDULES.get(estimator.schedule)
-    if schedule.depends_on_plan():
+    if schedule.depends_on_total():
         raise InputError(
             f"schedule {schedule} depends on the number of epochs planned, and partial_fit knows "
             "none; call fit, or choose a schedule such as 'exponential' or 'step'"

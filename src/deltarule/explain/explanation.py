@@ -343,7 +343,7 @@ class Explanation:
             If the cost is not finite.
         """
         subject, loss = self.subject, self.subject.net.loss
-        Y = subject.Y[:, :: loss.targets_per_output()]
+        Y = subject.Y[:, :: loss.outputs_per_target()]
         return check_gradient(
             subject.net,
             subject.theta,

@@ -1,6 +1,6 @@
 """A recorded formula at numbers: which of its cases holds, and what it says there.
 
-The formulas are those that compute, written down by the recording namespace; nothing is retyped.
+The formulas are those that compute, written down by the symbolic namespace; nothing is retyped.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from deltarule.explain.symbols import Mark
 from deltarule.maths import (
     Activation,
     Loss,
-    RecordedActivation,
-    RecordedFormula,
-    RecordedLoss,
+    SymbolicActivation,
+    SymbolicFormula,
+    SymbolicLoss,
     numpy_namespace,
-    record_activation,
-    record_loss,
+    symbolic_activation,
+    symbolic_loss,
 )
 from deltarule.maths.printing.boxes import Box, Number, Scripted, Shown, Symbol, Where
 from deltarule.maths.printing.display import Case
@@ -43,26 +43,26 @@ _PAGE = 250
 
 
 @functools.lru_cache(maxsize=64)
-def recorded_activation(activation: Activation) -> RecordedActivation | None:
+def recorded_activation(activation: Activation) -> SymbolicActivation | None:
     """The activation's formulas, or None if they cannot be written down."""
     try:
-        return record_activation(activation)
+        return symbolic_activation(activation)
     except InputError:
         return None
 
 
 @functools.lru_cache(maxsize=64)
-def recorded_loss(loss: Loss, output: Activation) -> RecordedLoss | None:
+def recorded_loss(loss: Loss, output: Activation) -> SymbolicLoss | None:
     """The loss's formulas, or None if they cannot be written down."""
     try:
-        return record_loss(loss, output)
+        return symbolic_loss(loss, output)
     except InputError:
         return None
 
 
-def uses(formula: RecordedFormula, argument: str) -> bool:
+def uses(formula: SymbolicFormula, argument: str) -> bool:
     """Whether the formula looks at that argument."""
-    return any(node.op == "variable" and node.data == argument for node in formula.nodes())
+    return any(node.op == "variable" and node.data == argument for node in formula.expressions())
 
 
 def evaluated(roots: list[Expr], values: Mapping[str, Any]) -> dict[int, Any]:
@@ -77,8 +77,8 @@ def evaluated(roots: list[Expr], values: Mapping[str, Any]) -> dict[int, Any]:
 
     Examples
     --------
-    >>> from deltarule.maths.symbolic import RecordingNamespace
-    >>> xp = RecordingNamespace()
+    >>> from deltarule.maths.symbolic import SymbolicNamespace
+    >>> xp = SymbolicNamespace()
     >>> root = 1 + xp.exp(-xp.variable("z"))
     >>> float(evaluated([root], {"z": 0.0})[root.index])
     2.0
@@ -112,7 +112,7 @@ class Written:
 
     Parameters
     ----------
-    formula : RecordedFormula or None
+    formula : SymbolicFormula or None
         Without one there is nothing to show.
     result : str, optional
         Which of its results.
@@ -128,7 +128,7 @@ class Written:
 
     def __init__(
         self,
-        formula: RecordedFormula | None,
+        formula: SymbolicFormula | None,
         result: str | None,
         values: Mapping[str, Any],
         marks: Mapping[str, Mark],

@@ -361,4 +361,4 @@ class ForwardNodes:
 
 
 def _looks_across(formula: Any) -> bool:
-    return any(node.op in ("total", "largest") for node in formula.nodes())
+    return any(node.op in ("total", "largest") for node in formula.expressions())

@@ -10,7 +10,7 @@ from deltarule.explain.backward_nodes import BackwardNodes
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.forward_nodes import given, summed
 from deltarule.explain.symbols import Mark, dotted, partial, plain
-from deltarule.maths.input_checks import normalised
+from deltarule.maths.input_checks import normalise_weights
 from deltarule.maths.printing.boxes import Big, Box, Fraction, Number, Partial, Scripted, Symbol
 
 __all__ = ["MeanNodes"]
@@ -87,7 +87,7 @@ class MeanNodes(BackwardNodes):
         """w_i = s_i/Σs, 1/N without sample weights; of a batch as its step had it."""
         s, w = self.subject.s, self.subject.w
         mark = self.share_mark(i)
-        if not np.array_equal(w, normalised(s, np.float64)):
+        if not np.array_equal(w, normalise_weights(s, np.float64)):
             return given(mark, w[i], "as the training step had it: s_i/(s̄ B)")
         if (s == 1).all():
             formula: Box = Fraction(Number("1"), Number(str(len(s))))

@@ -1,6 +1,6 @@
 """Update rules written down: the formula that moves θ, as an expression that prints itself.
 
-The rule's own function is run once over the recording namespace. What of a step is one number
+The rule's own function is run once over the symbolic namespace. What of a step is one number
 for all parameters is a plain number there: t, and so Adam's 1 − β^t; whether the parameter is a
 weight. η and the cost keep their names, and what the rule carries from step to step is known
 again in the result by being the same node.
@@ -15,11 +15,11 @@ from typing import Any
 from deltarule.errors import InputError
 from deltarule.explain.formula_at_point import short_constant
 from deltarule.explain.symbols import Mark
-from deltarule.maths import RecordedFormula
+from deltarule.maths import SymbolicFormula
 from deltarule.maths.printing.boxes import Box, Symbol, Terms, Where
 from deltarule.maths.printing.layout import layout
 from deltarule.maths.printing.markup import box_latex, box_mathml, box_text
-from deltarule.maths.symbolic import Expr, RecordingNamespace, reachable
+from deltarule.maths.symbolic import Expr, SymbolicNamespace, reachable
 from deltarule.optimizers import RULES, Rule, StepInfo
 
 __all__ = ["RecordedRule", "record_rule", "rule_mark"]
@@ -41,18 +41,18 @@ class RecordedRule:
     Attributes
     ----------
     rule : Rule
-    formula : RecordedFormula
+    formula : SymbolicFormula
         Of theta, g, every slot with a value for each parameter, and eta if it was left open; its
         results are ``theta`` and every slot after the step, by name.
-    steps : tuple of (str, RecordedFormula)
+    steps : tuple of (str, SymbolicFormula)
         The same in steps that are read one after the other: intermediate results by their names
         (``m``, ``v``, ``m_hat``), each of what stands before it, and ``theta`` last. A slot as it
         was before the step is called ``m_before``.
     """
 
     rule: Rule
-    formula: RecordedFormula
-    steps: tuple[tuple[str, RecordedFormula], ...]
+    formula: SymbolicFormula
+    steps: tuple[tuple[str, SymbolicFormula], ...]
 
     def text(self) -> str:
         """The steps as plain text, one to a line.
@@ -163,7 +163,7 @@ def _recorded(
     *,
     named: bool,
 ) -> RecordedRule:
-    xp = RecordingNamespace()
+    xp = SymbolicNamespace()
     theta, g = xp.variable("theta"), xp.variable("g")
     slots: dict[str, Expr] = {}
     arguments = ["theta", "g"]
@@ -195,13 +195,13 @@ def _recorded(
             f"cannot record rule {rule}: its formula gave {type(error).__name__}: {error}; "
             "expected update(theta, g, slots, step) -> (theta, slots) with the functions of xp"
         ) from error
-    formula = RecordedFormula(title, tuple(arguments), results, True)
+    formula = SymbolicFormula(title, tuple(arguments), results, True)
     return RecordedRule(rule, formula, tuple(_steps(rule, results, slots)))
 
 
 def _steps(
     rule: Rule, results: dict[str, Expr], slots: dict[str, Expr]
-) -> list[tuple[str, RecordedFormula]]:
+) -> list[tuple[str, SymbolicFormula]]:
     """Intermediate results by name, in the order of making, and θ at the end."""
     root = results["theta"]
     named: dict[int, str] = {}
@@ -235,7 +235,7 @@ def _used_twice(inside: list[Expr], named: dict[int, str], root: Expr) -> list[E
             users[argument.index] = users.get(argument.index, 0) + 1
 
     def long(node: Expr) -> bool:
-        return node.op not in _LEAVES and not node.truth and len(reachable([node])) > 5
+        return node.op not in _LEAVES and not node.is_condition and len(reachable([node])) > 5
 
     return [
         node
@@ -244,9 +244,9 @@ def _used_twice(inside: list[Expr], named: dict[int, str], root: Expr) -> list[E
     ]
 
 
-def _cut(root: Expr, named: dict[int, str], before: dict[int, str]) -> RecordedFormula:
+def _cut(root: Expr, named: dict[int, str], before: dict[int, str]) -> SymbolicFormula:
     """The expression with names for the intermediate results that are in it."""
-    space = RecordingNamespace()
+    space = SymbolicNamespace()
     made: dict[int, Expr] = {}
     names: list[str] = []
 
@@ -271,7 +271,7 @@ def _cut(root: Expr, named: dict[int, str], before: dict[int, str]) -> RecordedF
     value = made[root.index]
     used = {n.data for n in reachable([value]) if n.op == "variable"}
     arguments = tuple(name for name in names if name in used)
-    return RecordedFormula("step", arguments, {"value": value}, True)
+    return SymbolicFormula("step", arguments, {"value": value}, True)
 
 
 def _rule_names(node: Expr, depth: int) -> Box | None:

@@ -17,8 +17,8 @@ import numpy as np
 from deltarule.engines import EngineSettings
 from deltarule.errors import InputError
 from deltarule.maths import Network, Trace, numpy_namespace
-from deltarule.maths.backprop import cost_and_grad, forward_pass, traced
-from deltarule.maths.input_checks import check_rows, check_weights, normalised
+from deltarule.maths.backprop import compute_trace, cost_and_grad, forward_pass
+from deltarule.maths.input_checks import check_rows, check_weights, normalise_weights
 from deltarule.maths.pass_results import ForwardPass, Gradients
 from deltarule.maths.penalties import penalty_terms
 
@@ -253,7 +253,7 @@ class Subject:
             X=rows,
             Y=exact.loss.prepare(Y, len(rows), exact.n_outputs, np.float64),
             s=s,
-            w=normalised(s, np.float64),
+            w=normalise_weights(s, np.float64),
             names=names or Names.plain(exact, len(rows)),
             **others,
         )
@@ -269,7 +269,7 @@ class Subject:
     @functools.cached_property
     def trace(self) -> Trace:
         """Every number of one forward and one backward pass; δ and dW carry w_i."""
-        return traced(
+        return compute_trace(
             self.net, self.theta, self.X, self.Y, self.w, masks=self.masks, passed=self.passed
         )
 

@@ -53,7 +53,7 @@ def loss_and_output(loss: str, n_classes: int) -> tuple[Loss, str]:
 def _output(loss: Loss, n_classes: int) -> str | None:
     """The output activation for the loss; None if it has no meaning for such a target."""
     outputs = ["softmax", "logistic"] if n_classes > 2 else ["logistic", "softmax"]
-    if loss.targets_per_output() > 1 or not (n_classes or loss.targets == "real"):
+    if loss.outputs_per_target() > 1 or not (n_classes or loss.targets == "real"):
         return None
     possible = outputs if n_classes else ["identity"]
     return next((g for g in possible if loss.accepts(ACTIVATIONS.get(g))), None)

@@ -266,7 +266,7 @@ class Batches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many batches an epoch has."""
+        """The number of batches of an epoch."""
         return -(-self.n_rows // self.batch_size)
 
     def planned(self, epoch: int, rates: np.ndarray | None = None) -> Epoch:

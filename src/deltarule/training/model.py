@@ -17,7 +17,7 @@ from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import read_bundle, write_bundle
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
-from deltarule.maths.formula_fingerprint import check_formulas, network_marks
+from deltarule.maths.formula_fingerprint import check_formulas, network_fingerprints
 from deltarule.maths.input_checks import check_rows
 from deltarule.training.batches import SparseRows
 from deltarule.training.history import History
@@ -164,7 +164,7 @@ def save_model(
     documents = {
         "model.json": {
             "network": model.net.to_dict(),
-            "formulas": network_marks(model.net),
+            "formulas": network_fingerprints(model.net),
             "extra": dict(model.extra),
         },
         "history.json": model.history.to_list(),

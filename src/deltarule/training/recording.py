@@ -18,7 +18,12 @@ from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import Bundle, Part, consistent_read, read_bundle, read_json, write_bundle
 from deltarule.files.dataclass_fields import field_value
 from deltarule.maths import Network
-from deltarule.maths.formula_fingerprint import check_marks, is_own, marked, network_marks
+from deltarule.maths.formula_fingerprint import (
+    check_fingerprints,
+    fingerprint,
+    is_user_formula,
+    network_fingerprints,
+)
 from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule, StepInfo
 from deltarule.training.batches import Batches
 from deltarule.training.history import History
@@ -326,7 +331,7 @@ def _recording(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
     )
     schedule = SCHEDULES.get(plain["schedule"])
     if "formulas" in plain:  # earlier versions left it out
-        check_marks(_marks(net, settings.rule, schedule), plain["formulas"])
+        check_fingerprints(_marks(net, settings.rule, schedule), plain["formulas"])
     return Recording(
         net=net,
         settings=settings,
@@ -378,9 +383,9 @@ def _marks(net: Network, rule: Any, schedule: Schedule) -> list[dict[str, Any]]:
         return [schedule.factors(epoch, 2, 8, losses[:epoch]) for epoch in range(9)]
 
     return [
-        *network_marks(net),
-        marked("rule", rule, is_own(rule.formula), None, steps),
-        marked("schedule", schedule, is_own(schedule.formula), None, rates),
+        *network_fingerprints(net),
+        fingerprint("rule", rule, is_user_formula(rule.formula), None, steps),
+        fingerprint("schedule", schedule, is_user_formula(schedule.formula), None, rates),
     ]
 
 

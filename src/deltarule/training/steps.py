@@ -113,7 +113,7 @@ class StepRun(Run):
         first call, the earlier epochs would have had other rates.
         """
         ended = len(self.history)
-        if not 0 < ended < self.epochs or not self.schedule.depends_on_plan():
+        if not 0 < ended < self.epochs or not self.schedule.depends_on_total():
             return
         before = self.history.logs[-1].learning_rate
         planned = float(self._rates(ended - 1)[-1])

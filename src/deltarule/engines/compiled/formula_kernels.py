@@ -191,7 +191,7 @@ class _AcrossOutputs:
     def prepare(self, roots: list[Expr]) -> None:
         """Compute what has one value for a sample: the reductions, in order."""
         for node in reachable(roots):
-            if node.spread or node.op in ("constant", "symbol"):
+            if node.varies or node.op in ("constant", "symbol"):
                 continue
             if node.op in REDUCTIONS:
                 self.known[node.index] = self._reduced(node)

@@ -22,7 +22,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.maths.namespace import ELEMENTWISE
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
-from deltarule.maths.symbolic import Expr, RecordingNamespace
+from deltarule.maths.symbolic import Expr, SymbolicNamespace
 from deltarule.records import Record
 
 __all__ = ["Formula", "Places", "Tape", "recorded", "taped"]
@@ -124,7 +124,7 @@ class Places:
 # -- formulas that look at outputs: activations and losses ----------------------------------------
 
 
-class _Unmerged(RecordingNamespace):
+class _Unmerged(SymbolicNamespace):
     """A recording in which every operation is a node of its own."""
 
     def __init__(self) -> None:
@@ -132,9 +132,9 @@ class _Unmerged(RecordingNamespace):
         self.nodes: list[Expr] = []
 
     def _make(
-        self, op: str, args: tuple[Expr, ...], data: Any = None, *, spread: bool = False
+        self, op: str, args: tuple[Expr, ...], data: Any = None, *, varies: bool = False
     ) -> Expr:
-        node = Expr(self, op, args, data, spread)
+        node = Expr(self, op, args, data, varies)
         self.nodes.append(node)
         return node
 
@@ -152,7 +152,7 @@ def _shape(nodes: Sequence[Expr], roots: Sequence[Expr]) -> Hashable:
     def of(node: Expr) -> Hashable:
         count = len(_numbers(node))
         data = None if count else node.data
-        return node.op, tuple(each.index for each in node.args), data, count, node.spread
+        return node.op, tuple(each.index for each in node.args), data, count, node.varies
 
     return tuple(map(of, nodes)), tuple(root.index for root in roots)
 
@@ -179,7 +179,7 @@ class Formula(NamedTuple):
 
 
 def recorded(
-    record: Callable[[RecordingNamespace, Any], Sequence[Any]],
+    record: Callable[[SymbolicNamespace, Any], Sequence[Any]],
     *records: Record,
     data: bool = True,
 ) -> Formula:
@@ -200,23 +200,23 @@ def recorded(
     others = nodes
     if data and any(each.parameters for each in records):
         others, _ = _other(records, own, run, lambda found: _shape(*found))
-    xp, places = RecordingNamespace(), Places()
+    xp, places = SymbolicNamespace(), Places()
     found: dict[int, Expr] = {}
     for node, other in zip(nodes, others, strict=True):
         args = tuple(found[each.index] for each in node.args)
         place = places.place(_numbers(node), _numbers(other))
         if place is None:
-            made = xp._make(node.op, args, node.data, spread=node.spread)
+            made = xp._make(node.op, args, node.data, varies=node.varies)
         elif node.op == "constant":
             made = xp.symbol("parameter", 0.0, place)
         else:
             none = (0.0,) * len(node.data[1])
-            made = xp._make("per_output", (), (place, none), spread=True)
+            made = xp._make("per_output", (), (place, none), varies=True)
         found[node.index] = made
     ends = tuple(found[root.index] for root in roots)
     order = sorted({each.index: each for each in found.values()}.items())
     key = (
-        tuple((e.op, tuple(a.index for a in e.args), repr(e.data), e.spread) for _, e in order),
+        tuple((e.op, tuple(a.index for a in e.args), repr(e.data), e.varies) for _, e in order),
         tuple(end.index for end in ends),
     )
     variables = {e.data: e for _, e in order if e.op == "variable"}

@@ -27,7 +27,7 @@ from deltarule.engines.predictors import Predictor
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Activation, Network
-from deltarule.maths.symbolic import RecordingNamespace
+from deltarule.maths.symbolic import SymbolicNamespace
 
 __all__ = ["CompiledPredictor", "Unchanged"]
 
@@ -53,7 +53,7 @@ def _write_kernels(module: Any, dtype: Any) -> None:
 def _kernel(activation: Activation, dtype: str) -> Kernel:
     """The kernel of an activation for single numbers, or of one that looks across outputs."""
     if activation.elementwise:
-        xp = RecordingNamespace()
+        xp = SymbolicNamespace()
         z = xp.variable("z")
         if activation.bind(xp).value(z) is z:
             return Kernel(0, np.zeros(1))  # the identity

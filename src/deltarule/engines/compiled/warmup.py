@@ -80,7 +80,7 @@ def _networks(dtype: Any) -> Iterator[tuple[str, Network, dict[str, Any]]]:
     for loss in LOSSES:
         for g in ACTIVATIONS:
             if loss.accepts(g):
-                outputs = 2 * loss.targets_per_output()
+                outputs = 2 * loss.outputs_per_target()
                 net = Network([2, 2, outputs], output_activation=g, loss=loss, dtype=dtype)
                 yield f"loss {loss.name} on {g.name}", net, {}
     net = Network([2, 2, 1], dtype=dtype)

@@ -109,7 +109,7 @@ def make_case(label: str, net: Network, n_rows: int, seed: int = 0) -> Case:
     """Random data that suits the network's loss, with unequal weights, away from kinks."""
     rng = np.random.default_rng([seed, net.n_parameters, n_rows])
     X = rng.standard_normal((n_rows, net.n_inputs))
-    shares = net.loss.targets_per_output()
+    shares = net.loss.outputs_per_target()
     shape = (n_rows, net.n_outputs // shares)
     Y: Any = rng.standard_normal(shape)
     if net.loss.targets == "nonnegative":

@@ -10,23 +10,23 @@ from deltarule.explain.subject import StepTaken
 from deltarule.maths import Network
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.printing import (
-    RecordedActivation,
-    RecordedFormula,
-    RecordedLoss,
+    SymbolicActivation,
+    SymbolicFormula,
+    SymbolicLoss,
     print_javascript,
-    record_activation,
-    record_loss,
+    symbolic_activation,
+    symbolic_loss,
 )
-from deltarule.maths.symbolic import RecordingNamespace
+from deltarule.maths.symbolic import SymbolicNamespace
 
 __all__ = ["formulas_mathml", "formulas_script"]
 
 
-def _recorded(net: Network) -> tuple[list[RecordedActivation], RecordedLoss]:
+def _recorded(net: Network) -> tuple[list[SymbolicActivation], SymbolicLoss]:
     """The activations of layers 1 … L and the loss, written down."""
     try:
-        activations = [record_activation(g) for g in net.activations if g is not None]
-        return activations, record_loss(net.loss, net.output_activation)
+        activations = [symbolic_activation(g) for g in net.activations if g is not None]
+        return activations, symbolic_loss(net.loss, net.output_activation)
     except InputError as error:
         raise _not_recorded(error) from error
     except Exception as error:  # a user's formula may raise anything at all
@@ -56,11 +56,11 @@ def _recorded_step(step: StepTaken, cost: float | None) -> dict[str, RecordedRul
     }
 
 
-def _recorded_penalty(name: str) -> RecordedFormula:
+def _recorded_penalty(name: str) -> SymbolicFormula:
     """The slope of a penalty by one weight, without its strength."""
-    xp = RecordingNamespace()
+    xp = SymbolicNamespace()
     _, slope = PENALTIES.get(name).bind(xp)(xp.variable("w"))
-    return RecordedFormula(f"penalty {name}: slope", ("w",), {"slope": xp.number(slope)}, True)
+    return SymbolicFormula(f"penalty {name}: slope", ("w",), {"slope": xp.number(slope)}, True)
 
 
 def formulas_script(net: Network, step: StepTaken | None = None, cost: float | None = None) -> str:
@@ -95,7 +95,7 @@ def formulas_script(net: Network, step: StepTaken | None = None, cost: float | N
     ['    slope: [null, DR.each(slope1), DR.each(slope2)],']
     """
     activations, loss = _recorded(net)
-    functions: dict[str, RecordedFormula] = {}
+    functions: dict[str, SymbolicFormula] = {}
     first: dict[Any, int] = {}
     table: dict[str, list[str]] = {"value": ["null"], "slope": ["null"], "pullback": ["null"]}
     for layer, (record, g) in enumerate(zip(net.activations[1:], activations, strict=True), 1):
@@ -135,7 +135,7 @@ def formulas_script(net: Network, step: StepTaken | None = None, cost: float | N
 
 
 def _update_table(
-    step: StepTaken, cost: float | None, functions: dict[str, RecordedFormula]
+    step: StepTaken, cost: float | None, functions: dict[str, SymbolicFormula]
 ) -> str:
     """The steps of a rule as a table in JavaScript; its functions are added to ``functions``."""
     kinds = []
@@ -149,7 +149,7 @@ def _update_table(
     return f"{{ {', '.join(kinds)} }}"
 
 
-def _lifted(name: str, formula: RecordedFormula, lift: str) -> str:
+def _lifted(name: str, formula: SymbolicFormula, lift: str) -> str:
     """A function of arrays: what looks across outputs is one as it stands."""
     return f"DR.{lift}({name})" if formula.elementwise else name
 
@@ -184,7 +184,7 @@ def formulas_mathml(
     """
     activations, loss = _recorded(net)
 
-    def shown(formula: RecordedFormula | None, result: str) -> str | None:
+    def shown(formula: SymbolicFormula | None, result: str) -> str | None:
         if formula is None:
             return None
         try:

@@ -26,9 +26,9 @@ from deltarule.explain.page.states import (
 from deltarule.explain.subject import Subject
 from deltarule.explain.subsample import spread
 from deltarule.maths import Network
-from deltarule.maths.backprop import traced
-from deltarule.maths.parameter_layout import runs_of
-from deltarule.maths.printing import record_loss
+from deltarule.maths.backprop import compute_trace
+from deltarule.maths.parameter_layout import true_runs
+from deltarule.maths.printing import symbolic_loss
 
 __all__ = ["MOST_ROWS", "PageState", "check_size", "describe", "packed", "payload_of"]
 
@@ -101,7 +101,7 @@ def payload_of(
     w = _shares(subject.w, rows)
     given, own = states_of(subject, states)
     masks = None if subject.masks is None else [_at(mask, rows) for mask in subject.masks]
-    reference = traced(net, subject.theta, subject.X[rows], subject.Y[rows], w, masks=masks)
+    reference = compute_trace(net, subject.theta, subject.X[rows], subject.Y[rows], w, masks=masks)
     whole = len(rows) == len(subject.X)
     payload: dict[str, Any] = {
         "format": FORMAT,
@@ -197,9 +197,9 @@ def describe(net: Network) -> dict[str, Any]:
         "kinks": [[] if g is None else list(g.kinks) for g in net.activations],
         "loss": str(net.loss),
         "loss_kinks": list(net.loss.kink_values()),
-        "loss_elementwise": record_loss(net.loss).from_output.elementwise,
+        "loss_elementwise": symbolic_loss(net.loss).from_output.elementwise,
         "fused": loss.from_input is not None,
-        "frozen": runs_of(net.frozen),
+        "frozen": true_runs(net.frozen),
         "blocks": [
             {
                 "name": block.name,
