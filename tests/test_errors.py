@@ -55,7 +55,7 @@ def test_what_diverged_carries_goes_through_pickle():
 
 
 def test_what_the_others_carry():
-    assert errors.ContractViolation("x", law="gradient").law == "gradient"
+    assert errors.ContractViolation("x", check="gradient").check == "gradient"
     assert errors.GradientMismatch("x", report=7).report == 7
 
 

@@ -232,17 +232,17 @@ class GradientMismatch(DeltaruleError, AssertionError):
 
 
 class ContractViolation(DeltaruleError, AssertionError):
-    """An engine that violates a rule of the engine contract.
+    """An engine that fails a check of the engine contract.
 
     Attributes
     ----------
-    law : str
-        The short name of the rule.
+    check : str
+        The name of the failed check.
     """
 
-    def __init__(self, message: str, law: str = "") -> None:
+    def __init__(self, message: str, check: str = "") -> None:
         super().__init__(message)
-        self.law = law
+        self.check = check
 
 
 class Diverged(DeltaruleError, ArithmeticError, ValueError):

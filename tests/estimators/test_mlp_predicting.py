@@ -203,14 +203,14 @@ def test_the_engine_of_now_predicts(monkeypatch):
     theta = net.pack([c.T for c in model.coefs_], model.intercepts_)
     exact = forward(net, theta, row()).output.ravel()
     assert model.predict(row()) == pytest.approx(exact, rel=1e-5)
-    assert id(model) in predictor_cache._KEPT
+    assert id(model) in predictor_cache._ENTRIES
     for engine in ("reference", "checked", ReferenceEngine, ReferenceEngine()):
         model.set_params(engine=engine)
         assert np.array_equal(model.predict(row()), exact)
-        assert id(model) not in predictor_cache._KEPT
+        assert id(model) not in predictor_cache._ENTRIES
     model.set_params(engine="auto")
     model.predict(row())
-    assert id(model) in predictor_cache._KEPT
+    assert id(model) in predictor_cache._ENTRIES
     monkeypatch.setenv("DELTARULE_ENGINE", "reference")
     assert np.array_equal(model.predict(row()), exact)
 

@@ -17,7 +17,7 @@ from deltarule.playground.picture import described, framed
 from deltarule.playground.settings import RunSettings
 from deltarule.playground.state import made_problem
 from deltarule.training import StopFlag
-from deltarule.training.history import EpochRecord
+from deltarule.training.history import EpochLog
 
 ROOT = Path(__file__).parents[2]
 COMPILER = ROOT / "node_modules" / ".bin" / "tsc"
@@ -66,7 +66,7 @@ def everything():
         subject, learning_rate=0.05, rule="adam",
         recording=[(state.step, state.theta) for state in states],
     )  # fmt: skip
-    epoch = EpochRecord(1, 3, 0.5, 0.0, None, 0.25, 0.1, 0.01)
+    epoch = EpochLog(1, 3, 0.5, 0.0, None, 0.25, 0.1, 0.01)
     start = {"sample": 7, "selected": {"kind": "edge", "layer": 2, "j": 1, "k": 2}}
     return payload_of(subject, lens=found, states=states, history=[epoch], start=start)
 

@@ -1,4 +1,4 @@
-"""How a derivation reads: nothing twice, squares as squares, names as they are written."""
+"""The wording of derivations: no repetition, squares as squares, names unchanged."""
 
 import numpy as np
 import pytest

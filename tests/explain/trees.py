@@ -1,4 +1,4 @@
-"""Walking derivation trees: every node made, and recombined from its parts."""
+"""Walks derivation trees and recombines every derivation from its parts."""
 
 import math
 
@@ -13,7 +13,7 @@ def per_sample(e):
 
 
 def walk(node, depth=100):
-    """The node and everything below it."""
+    """Yield a derivation and all below it."""
     yield node
     if depth > 0:
         for index in range(node.n_parts):
@@ -21,7 +21,7 @@ def walk(node, depth=100):
 
 
 def scale_of(node):
-    """The size of what is added or multiplied in a node: what rounding is relative to."""
+    """The size of the terms of a derivation, to which its rounding error is relative."""
     sizes = [abs(float(value)) for value in node.part_values]
     if node.kind == "sum":
         return max(math.fsum(sizes) if all(map(math.isfinite, sizes)) else math.inf, 1e-300)
@@ -29,7 +29,7 @@ def scale_of(node):
 
 
 def faults(node, tolerance=1e-12, depth=100):
-    """Every node whose parts do not give its value, and every part that is not what it was for.
+    """Describe every derivation that differs from its parts combined, and every wrong part value.
 
     To the last leaf, or ``depth`` levels down.
     """

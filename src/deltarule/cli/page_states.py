@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.errors import DataError, InputError
 from deltarule.explain.page import PageState
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 from deltarule.tabular import RecordedTable
 from deltarule.training import Recording, RunState
 from deltarule.training.recording import digest_of_theta
@@ -55,7 +55,7 @@ def page_states(
         if states and expected not in (None, digest_of_theta(states[-1].theta)):
             states = []  # another processor rounds differently; the checkpoints are exact
     if not states:
-        steps = [recording.steps[i] for i in spread(len(recording.steps), _STATES)]
+        steps = [recording.steps[i] for i in evenly_spaced(len(recording.steps), _STATES)]
         states = [
             RunState(step, recording.theta(step), _rate_after(recording, step)) for step in steps
         ]

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule.engines import Predictor, make_predictor
-from deltarule.engines.predictor_cache import one_row, prepared
+from deltarule.engines.predictor_cache import cached_predictor, predict_cached_row
 from deltarule.estimators.incremental import packed_coefficients
 from deltarule.estimators.sklearn_helpers import is_sparse
 from deltarule.maths import Network
@@ -38,7 +38,7 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
         """a^L for checked rows; sparse ones are made dense a piece at a time."""
         net = self.network_
         arrays = _all_arrays(self.coefs_, self.intercepts_)
-        predictor = prepared(self, net, arrays, lambda: self._packed(net), self.engine)
+        predictor = cached_predictor(self, net, arrays, lambda: self._packed(net), self.engine)
 
         def dense(rows: Any) -> np.ndarray:
             return check_rows(net, rows.toarray() if is_sparse(rows) else rows)
@@ -59,7 +59,7 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
         if net is None or own.get("n_features_in_") != net.n_inputs:
             return None
         arrays = _all_arrays(own["coefs_"], own.get("intercepts_"))
-        return one_row(self, net, arrays, own["engine"], X)
+        return predict_cached_row(self, net, arrays, own["engine"], X)
 
     def _outputs(self, X: Any) -> np.ndarray:
         found = self._at_once(X)

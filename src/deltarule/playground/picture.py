@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 from deltarule.optimizers import RULES
 from deltarule.playground.data import BUILTIN, Target
 from deltarule.playground.frames import packed
@@ -148,7 +148,7 @@ def _scores(problem: Problem, moving: bool) -> dict[str, float | None]:
 
 def _score(problem: Problem, rows: np.ndarray) -> float | None:
     data = problem.data
-    rows = rows[spread(len(rows), _MOST_SCORED)]
+    rows = rows[evenly_spaced(len(rows), _MOST_SCORED)]
     output = problem.run.engine.predict(data.X[rows])
     if not data.target.classes:
         error = np.abs(output[:, 0].astype(np.float64) - data.y[rows]).mean()

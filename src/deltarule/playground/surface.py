@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 from deltarule.playground.data import Axis, Data
 
 __all__ = ["SIDE", "Plane", "class_shares", "plane_for", "points", "suggested_axes", "surface"]
@@ -218,7 +218,7 @@ def points(data: Data, plane: Plane) -> dict[str, Any]:
     ['held', 'value', 'x', 'y']
     """
     n = len(data.X)
-    take = spread(n, _MOST_POINTS)
+    take = evenly_spaced(n, _MOST_POINTS)
     held = np.zeros(n, dtype=int)
     if data.held is not None:
         held[data.held] = 1

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines import Engine, Predictor, make_predictor
-from deltarule.engines.predictor_cache import prepared
+from deltarule.engines.predictor_cache import cached_predictor
 from deltarule.errors import FileError, InputError, UnknownName
 from deltarule.files import read_bundle, write_bundle
 from deltarule.maths import Network
@@ -73,7 +73,7 @@ class Model:
         InputError
             If X does not fit the network.
         """
-        outputs = prepared(self, self.net, [self.theta], lambda: self.theta, engine).outputs
+        outputs = cached_predictor(self, self.net, [self.theta], lambda: self.theta, engine).outputs
         if not is_sparse(X):
             return outputs(check_rows(self.net, X))
         rows = SparseRows.checked(self.net, X)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.environment import bits_depend_on
+from deltarule.engines.environment import environment_of
 from deltarule.errors import FileError, InputError
 from deltarule.files import check_bundle_path, save_elsewhere
 from deltarule.records import plain, real_number, whole_number
@@ -230,7 +230,7 @@ class Recorder(RunCallback):
             )
         return Recording(
             **self._facts,
-            where=bits_depend_on(self._facts["engine"]),
+            where=environment_of(self._facts["engine"]),
             begin=self._begin,
             end=self._end,
             checkpoints=dict(self._checkpoints),

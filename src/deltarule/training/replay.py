@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines import Batch, Engine, EngineSettings, Epoch, started_engine
-from deltarule.engines.environment import bits_depend_on
+from deltarule.engines.environment import environment_of
 from deltarule.errors import ContractViolation, DataError, InputError
 from deltarule.maths import Network
 from deltarule.training import arguments
@@ -262,7 +262,7 @@ class _Path:
         self.at = self.start = start
         self.cost = float("nan")
         self.verify = verify
-        self.here = bits_depend_on(engine.name)
+        self.here = environment_of(engine.name)
         self.differs = 0
 
     def planned(self, step: int) -> tuple[int, Epoch]:
@@ -313,7 +313,7 @@ class _Path:
         return ContractViolation(
             f"replaying from step {self.start}, step {step} {what}; expected the same bits from "
             f"the same engine, rows and weights; give the rows that were trained on{advice}",
-            law="replay",
+            check="replay",
         )
 
     def _changes(self) -> list[str]:

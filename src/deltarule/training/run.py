@@ -248,7 +248,7 @@ class Run(abc.ABC):
         if self._is_best(record) and self.keep_best:
             if self.best is None:
                 self.best = np.empty(self.engine.net.n_parameters, self.engine.net.dtype)
-            self.engine.take_averaged(self.best)
+            self.engine.copy_averaged(self.best)
 
     def criterion(self) -> Stop | None:
         """The first stopping criterion that holds; None if none does."""
