@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from deltarule.errors import InputError
+from deltarule.errors import InputError, short_repr
 from deltarule.maths import LOSSES
 from deltarule.playground import BUILTIN, Data, RunSettings, Target, started_run
 from deltarule.playground.frames import unpacked
@@ -20,7 +20,6 @@ from deltarule.playground.settings import (
     starting_with,
 )
 from deltarule.playground.state import made_problem
-from deltarule.records import shown
 from deltarule.training import StopFlag
 
 MOST_ROWS = int(ranges()["rows"]["max"])
@@ -106,7 +105,7 @@ def test_what_is_given_is_shown_short_whatever_it_is():
     for _ in range(100_000):
         nested = [nested]
     for value in ("x" * 10_000, [0] * 10_000, 10**5000, nested, {"a": ["b"] * 999}):
-        assert len(shown(value)) < 80
+        assert len(short_repr(value)) < 80
 
 
 # At the usual 300 steps a second: what Play has reached after so many seconds.

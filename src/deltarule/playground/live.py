@@ -16,9 +16,9 @@ from deltarule.maths import Network
 from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.playground.data import Data
 from deltarule.playground.settings import RunSettings, network_for
-from deltarule.training import Batches, EpochRecord, History, StopFlag
+from deltarule.training import Batches, EpochLog, History, StopFlag
 from deltarule.training.arguments import split_data
-from deltarule.training.batches import pieces
+from deltarule.training.batches import chunks
 from deltarule.training.steps import StepRun
 
 __all__ = ["MOST_RECORDS", "LiveRun", "RateChange", "ThinnedHistory", "started_run"]
@@ -50,7 +50,7 @@ class ThinnedHistory(History):
     --------
     >>> history = ThinnedHistory()
     >>> for epoch in range(1, 5001):
-    ...     history.append(EpochRecord(epoch, epoch, 1 / epoch, 0.0, None, None, 0.1, 0.0))
+    ...     history.append(EpochLog(epoch, epoch, 1 / epoch, 0.0, None, None, 0.1, 0.0))
     >>> history.stride, history.column("epoch")[:3], history.column("epoch")[-2:]
     (16, [1, 17, 33], [4993, 5000])
     """
@@ -61,28 +61,26 @@ class ThinnedHistory(History):
         self.stride = 1
         self.curve: list[float] = []
 
-    def append(self, record: EpochRecord) -> None:
+    def append(self, record: EpochLog) -> None:
         # The newest so far was kept as the newest alone, unless the stride meets it.
-        if self.records and not self._is_met(self.records[-1]):
-            del self.records[-1], self.curve[-3:]
+        if self.logs and not self._is_met(self.logs[-1]):
+            del self.logs[-1], self.curve[-3:]
         self.taken += 1
-        self.records.append(record)
+        self.logs.append(record)
         self.curve += _point(record)
-        if len(self.records) > MOST_RECORDS:
+        if len(self.logs) > MOST_RECORDS:
             self.stride *= 2
-            self.records[:] = [
-                each for each in self.records if self._is_met(each) or each is record
-            ]
-            self.curve[:] = [value for each in self.records for value in _point(each)]
+            self.logs[:] = [each for each in self.logs if self._is_met(each) or each is record]
+            self.curve[:] = [value for each in self.logs for value in _point(each)]
 
-    def _is_met(self, record: EpochRecord) -> bool:
+    def _is_met(self, record: EpochLog) -> bool:
         return (record.epoch - 1) % self.stride == 0
 
     def __len__(self) -> int:
         return self.taken
 
 
-def _point(record: EpochRecord) -> tuple[float, float, float]:
+def _point(record: EpochLog) -> tuple[float, float, float]:
     held = record.validation_loss
     return float(record.epoch), record.loss, float("nan") if held is None else held
 
@@ -149,10 +147,10 @@ class LiveRun(StepRun):
     def first_losses(self) -> tuple[float, float | None]:
         """The loss over the training rows and over those held out, as the parameters are now."""
         engine = self.engine
-        loss = sum(engine.cost(batch) for batch in pieces(self.batches.training_rows()))
+        loss = sum(engine.cost(batch) for batch in chunks(self.batches.training_rows()))
         if self.held is None:
             return float(loss), None
-        return float(loss), float(sum(engine.cost(batch) for batch in pieces(self.held)))
+        return float(loss), float(sum(engine.cost(batch) for batch in chunks(self.held)))
 
     def change_rate(self, rate: float) -> None:
         """Go on with another learning rate."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from deltarule.errors import InputError
-from deltarule.records import shown
+from deltarule.errors import InputError, short_repr
 
 __all__ = ["MOST_BYTES", "Message", "Refused", "parsed"]
 
@@ -90,8 +89,8 @@ def parsed(text: str | bytes) -> Message:
     number = given.pop("id", None)
     number = number if isinstance(number, int) and abs(number) < 2**53 else None
     if not isinstance(kind, str) or kind not in _FIELDS:
-        raise Refused(f"type is {shown(kind)}; expected one of {', '.join(_FIELDS)}", number)
+        raise Refused(f"type is {short_repr(kind)}; expected one of {', '.join(_FIELDS)}", number)
     if set(given) != set(_FIELDS[kind]):
         expected = ", ".join(_FIELDS[kind]) or "no fields"
-        raise Refused(f"{kind} has {shown(sorted(given))}; expected {expected}", number)
+        raise Refused(f"{kind} has {short_repr(sorted(given))}; expected {expected}", number)
     return Message(kind, given, number)

@@ -27,7 +27,6 @@ from deltarule.playground.settings import (
 from deltarule.playground.state import Problem, Snapshot, made_problem
 from deltarule.playground.surface import plane_for
 from deltarule.playground.tabledata import ReadTable
-from deltarule.records import shown
 from deltarule.settings import settings_of
 from deltarule.training import StopFlag
 from deltarule.training.interrupt import Interrupted
@@ -259,7 +258,7 @@ class Runner:
 
     def _do_setup(self, settings: Any) -> None:
         if not isinstance(settings, dict):
-            raise InputError(f"settings is {shown(settings)}; expected an object")
+            raise InputError(parameter="settings", given=settings, expected="an object")
         names = () if self.source is None else self.source.schema.names
         self._install(checked_settings(settings, self._now.settings, names))
 
@@ -273,8 +272,9 @@ class Runner:
         number = isinstance(steps_per_second, int | float)
         if isinstance(steps_per_second, bool) or not number or not low <= steps_per_second <= high:
             raise InputError(
-                f"steps_per_second is {shown(steps_per_second)}; expected a number from {low:g} "
-                f"(as fast as it goes) to {high:g}"
+                parameter="steps_per_second",
+                given=steps_per_second,
+                expected=f"a number from {low:g} (as fast as it goes) to {high:g}",
             )
         self._speed, self._next_step = float(steps_per_second), time.perf_counter()
         self._describe()
@@ -283,8 +283,9 @@ class Runner:
         whole = all(isinstance(each, int) and not isinstance(each, bool) for each in (x, y))
         if not whole or not isinstance(hold, str):
             raise InputError(
-                f"x, y and hold are {shown(x)}, {shown(y)} and {shown(hold)}; expected the numbers "
-                "of two inputs, and mean or median"
+                parameter=("x", "y", "hold"),
+                given=(x, y, hold),
+                expected="the numbers of two inputs, and mean or median",
             )
         problem = self._now
         problem.plane = plane_for(problem.data, x, y, hold)

@@ -56,7 +56,7 @@ def run_script(snapshot: Snapshot, source: ReadTable | None = None) -> str:
 
 def _is_whole(snapshot: Snapshot) -> bool:
     """Whether ``train`` does all of it."""
-    records = snapshot.history.records
+    records = snapshot.history.logs
     whole = snapshot.step == snapshot.epoch * snapshot.steps_per_epoch and snapshot.epoch > 0
     grown = bool(records) and records[-1].loss > _GROWN * records[0].loss
     return whole and len(snapshot.changes) == 1 and not snapshot.diverged and not grown
@@ -126,7 +126,7 @@ def _training(snapshot: Snapshot) -> Iterable[str]:
     yield f"    engine={snapshot.engine!r},"
     yield ")"
     yield f"theta, steps = result.theta, {snapshot.step}"
-    yield "last = result.history.records[-1]"
+    yield "last = result.history.logs[-1]"
     yield 'print(f"loss {last.loss:.6f}, on the rows held out {last.validation_loss}")'
 
 
