@@ -8,9 +8,9 @@ import time
 
 from websockets.sync.client import connect
 
-from deltarule.playground.frames import unpacked
+from deltarule.playground.frame_format import unpack_frame
 from deltarule.playground.runner import Runner
-from deltarule.playground.server import Playground, listening, make_server
+from deltarule.playground.server import Playground, listening_socket, make_server
 from deltarule.playground.settings import RunSettings
 
 TOKEN = "a-token-of-tests-0123456789"
@@ -38,7 +38,7 @@ class Served:
 @contextlib.contextmanager
 def served(settings=None, source=None):
     """A playground on a free port, ended afterwards."""
-    found = listening(0)
+    found = listening_socket(0)
     runner = Runner(source, settings=settings or RunSettings(data="moons"))
     runner.start()
     playground = Playground(runner, TOKEN, found.getsockname()[1])
@@ -84,7 +84,7 @@ class Client:
         """One message, taken in."""
         received = self.socket.recv(timeout=timeout)
         if isinstance(received, bytes):
-            self.header, self.arrays = unpacked(received)
+            self.header, self.arrays = unpack_frame(received)
             self.frames += 1
             if self.acknowledge:
                 self.send({"type": "ack", "frame": self.header["frame"]})

@@ -13,16 +13,16 @@ import pytest
 from deltarule import StopFlag, load_model
 from deltarule.errors import Diverged, UnknownName
 from deltarule.playground import ReadTable, RunSettings
-from deltarule.playground.explained import subject_of_run
-from deltarule.playground.export import made
+from deltarule.playground.export import export_file
+from deltarule.playground.run_state import make_run_state
+from deltarule.playground.run_subject import subject_of_run
 from deltarule.playground.script import run_script
-from deltarule.playground.state import made_problem
 from deltarule.tables import infer_schema, read_table
 from deltarule.tabular import TableModel
 
 
 def problem(source=None, **given):
-    return made_problem(RunSettings(**given), source, StopFlag())
+    return make_run_state(RunSettings(**given), source, StopFlag())
 
 
 def take(problem, steps):
@@ -125,7 +125,7 @@ def extracted(data, folder):
 
 def test_the_model_of_a_table_predicts_tables(tmp_path, table):
     snapshot = take(problem(table, data="table", layers=(5,)), 20).snapshot()
-    model = TableModel.load(extracted(made("model.zip", snapshot, table).data, tmp_path))
+    model = TableModel.load(extracted(export_file("model.zip", snapshot, table).data, tmp_path))
     assert (model.model.theta == snapshot.theta).all()
     rows = read_table(str(tmp_path / "a table.csv"))
     shares = model.predict_proba(rows)
@@ -139,7 +139,7 @@ def test_the_model_of_a_table_predicts_tables(tmp_path, table):
 
 def test_the_model_of_built_in_data_loads_as_it_was(tmp_path):
     snapshot = take(problem(data="digits", rows=100, layers=(4,)), 9).snapshot()
-    first, again = (made("model.zip", snapshot).data for _ in range(2))
+    first, again = (export_file("model.zip", snapshot).data for _ in range(2))
     assert first == again
     model = load_model(extracted(first, tmp_path))
     assert model.net == snapshot.net
@@ -150,7 +150,7 @@ def test_the_model_of_built_in_data_loads_as_it_was(tmp_path):
 
 def test_the_page_carries_the_parameters_of_the_moment():
     snapshot = take(problem(data="moons"), 9).snapshot()
-    text = made("explain.html", snapshot).data.decode()
+    text = export_file("explain.html", snapshot).data.decode()
     payload = json.loads(re.search(r'id="payload">(.*?)</script>', text, re.DOTALL)[1])
     import base64
 
@@ -181,4 +181,4 @@ def test_adam_brings_its_slots_along():
 
 def test_something_else_cannot_be_taken():
     with pytest.raises(UnknownName, match=r"run\.py, model\.zip, explain\.html"):
-        made("theta.npy", problem(data="xor").snapshot())
+        export_file("theta.npy", problem(data="xor").snapshot())

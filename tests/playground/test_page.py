@@ -48,8 +48,8 @@ def watched(context, server):
     assert found.errors == []
     assert found.outside(f"{server.root}/", f"ws://127.0.0.1:{server.port}/live") == []
     found.page.close()
-    server.runner.order("setup", settings=RunSettings(data="moons").plain()).result(60)
-    server.runner.order("speed", steps_per_second=300).result(60)
+    server.runner.submit("setup", settings=RunSettings(data="moons").plain()).result(60)
+    server.runner.submit("speed", steps_per_second=300).result(60)
 
 
 def holds(page, expression, timeout=60):
@@ -103,7 +103,7 @@ def test_step_epoch_play_pause_and_reset(watched, server):
     assert page.locator("#transport .main").inner_text() == "Pause"
     button(page, "Pause").click()
     holds(page, "document.body.dataset.phase === 'paused'")
-    step = server.runner.order("snapshot").result(30).step
+    step = server.runner.submit("snapshot").result(30).step
     until_step(page, f"=== {step}")
     settle(page)
     assert plane(page) != start
@@ -137,7 +137,7 @@ def test_the_drawing_has_the_numbers_of_the_engine(watched, server):
     for _ in range(3):
         button(page, "Step").click()
     until_step(page, "=== 3")
-    snapshot = server.runner.order("snapshot").result(30)
+    snapshot = server.runner.submit("snapshot").result(30)
     W, b = snapshot.net.unpack(snapshot.theta)
     holds(page, "DR.page.current().step === 3")
     settle(page)
@@ -173,7 +173,7 @@ def test_a_click_shows_the_derivation_with_the_numbers_of_the_next_step(watched,
     page.evaluate("DR.page.set({selected: {kind: 'edge', layer: 3, j: 0, k: 1}})")
     settle(page)
     engine, batch = server.runner._now.run.engine, server.runner._now.run.next_batch()
-    snapshot = server.runner.order("snapshot").result(30)
+    snapshot = server.runner.submit("snapshot").result(30)
     exact = snapshot.net.with_changes(dtype="float64")
     from deltarule import backprop
 
@@ -263,7 +263,7 @@ def test_a_refused_value_goes_and_the_one_in_force_is_back_with_the_reason(
 
 def test_divergence_is_said_on_the_page(watched, server):
     page = watched.page
-    server.runner.order("setup", settings={"rule": "sgd", "learning_rate": 1000, "l2": 1000,
+    server.runner.submit("setup", settings={"rule": "sgd", "learning_rate": 1000, "l2": 1000,
                         "loss": "squared_error", "activation": "identity"}).result(60)  # fmt: skip
     button(page, "Play").click()
     page.wait_for_selector("[data-cause=diverged]", timeout=30_000)
@@ -279,7 +279,7 @@ def test_two_browsers_show_one_run(watched, context, server):
         until_step(other.page, "> 30")
         button(other.page, "Pause").click()
         holds(watched.page, "document.body.dataset.phase === 'paused'")
-        step = server.runner.order("snapshot").result(30).step
+        step = server.runner.submit("snapshot").result(30).step
         for page in (watched.page, other.page):
             until_step(page, f"=== {step}")
         other.page.locator("#activation").select_option("relu")
@@ -318,7 +318,7 @@ def test_files_can_be_taken(watched, tmp_path):
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize("data", ["moons", "digits"])
 def test_it_is_accessible(context, server, scheme, size, data):
-    server.runner.order("setup", settings={"data": data, "loss": "", "layers": [6]}).result(60)
+    server.runner.submit("setup", settings={"data": data, "loss": "", "layers": [6]}).result(60)
     watched = opened(context, server, size)
     page = watched.page
     page.emulate_media(color_scheme=scheme)
@@ -367,7 +367,7 @@ def test_a_window_may_change_its_size_while_the_network_trains(watched):
 
 
 def test_on_a_phone_the_settings_are_folded(context, server):
-    server.runner.order("setup", settings=RunSettings(data="moons").plain()).result(60)
+    server.runner.submit("setup", settings=RunSettings(data="moons").plain()).result(60)
     watched = opened(context, server, PHONE)
     page = watched.page
     assert not page.locator("#rule").is_visible()
@@ -382,10 +382,10 @@ def test_on_a_phone_the_settings_are_folded(context, server):
 
 def test_between_large_layers_the_strongest_lines_stand_out(watched, server):
     page = watched.page
-    server.runner.order("setup", settings={"layers": [16, 16]}).result(60)
+    server.runner.submit("setup", settings={"layers": [16, 16]}).result(60)
     holds(page, "document.querySelector('#drawing [data-edge=\"2,15,15\"]') !== null")
     settle(page)
-    snapshot = server.runner.order("snapshot").result(30)
+    snapshot = server.runner.submit("snapshot").result(30)
     W, _ = snapshot.net.unpack(snapshot.theta)
     lines = page.evaluate(
         """[...document.querySelectorAll('[data-edge^="2,"]')].map(

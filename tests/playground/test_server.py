@@ -12,8 +12,8 @@ from tests.playground.helpers import TOKEN, Client, served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from deltarule.playground import RunSettings
-from deltarule.playground.guard import refusal
-from deltarule.playground.messages import MOST_BYTES
+from deltarule.playground.access_control import refusal_reason
+from deltarule.playground.client_messages import MOST_BYTES
 from deltarule.playground.settings import LIMITS
 
 
@@ -152,7 +152,7 @@ def test_localhost_by_name_is_this_machine_too(server):
 def test_a_port_that_browsers_leave_out_may_be_left_out():
     def refused(host, port):
         origin = [(b"host", host), (b"origin", b"http://" + host)]
-        return refusal(TOKEN, port, origin, f"token={TOKEN}", live=True)
+        return refusal_reason(TOKEN, port, origin, f"token={TOKEN}", websocket=True)
 
     assert refused(b"127.0.0.1", 80) == refused(b"localhost:80", 80) == ""
     assert "the Host is '127.0.0.1'" in refused(b"127.0.0.1", 8000)
@@ -212,7 +212,7 @@ def test_playing_goes_on_until_it_is_paused(server, client):
     client.until(lambda: client.header["phase"] == "paused")
     step = client.header["step"]
     time.sleep(0.2)
-    assert server.runner.order("snapshot").result(30).step == step
+    assert server.runner.submit("snapshot").result(30).step == step
 
 
 def test_a_speed_is_kept(server, client):
@@ -236,19 +236,19 @@ def test_what_is_chosen_is_what_runs(server, client):
     assert client.run["settings"]["loss"] == "cross_entropy"
     assert client.run["settings"]["rule"] == "momentum"
     assert set(client.arrays) == {"level", "class", "curve", "theta"}
-    snapshot = server.runner.order("snapshot").result(30)
+    snapshot = server.runner.submit("snapshot").result(30)
     assert (client.arrays["theta"] == snapshot.theta).all()
 
 
 def test_settings_that_cannot_be_used_leave_the_run_as_it_is(server, client):
     client.do("step")
     client.until(lambda: client.header["step"] > 0)
-    before = server.runner.order("snapshot").result(30)
+    before = server.runner.submit("snapshot").result(30)
     for settings in ({"loss": "quantile"}, {"rows": 3}, {"layers": [99999]}, {"data": "table"}, 7):
         answer = client.ask("setup", settings=settings)
         assert answer["type"] == "error"
         assert "expected" in answer["message"]
-    after = server.runner.order("snapshot").result(30)
+    after = server.runner.submit("snapshot").result(30)
     assert (after.step, after.settings) == (before.step, before.settings)
     assert (after.theta == before.theta).all()
 
@@ -297,7 +297,7 @@ def test_the_learning_rate_changes_the_run_as_it_is(server, client):
     client.do("step")
     client.until(lambda: client.header["step"] == 2)
     assert client.header["learning_rate"] == 0.5
-    snapshot = server.runner.order("snapshot").result(30)
+    snapshot = server.runner.submit("snapshot").result(30)
     assert [each.step for each in snapshot.changes] == [0, 1]
     client.do("rate", learning_rate=0.01)
 
@@ -428,9 +428,9 @@ def test_a_thousand_random_messages_are_survived(server):
         client.do("setup", settings=RunSettings(data="moons").plain())
         client.do("step")
         client.until(lambda: client.header["step"] == 1)
-    snapshot = server.runner.order("snapshot").result(30)
+    snapshot = server.runner.submit("snapshot").result(30)
     assert len(snapshot.data.X) <= LIMITS["rows"]
-    assert server.runner.watchers == 0
+    assert server.runner.n_clients == 0
 
 
 def test_a_message_that_is_too_long_ends_its_own_line_only(server, client):
@@ -456,9 +456,9 @@ def test_a_line_that_breaks_off_is_forgotten(server):
     client.settle()
     client.socket.socket.shutdown(socket.SHUT_RDWR)
     ends = time.monotonic() + 30
-    while server.runner.watchers and time.monotonic() < ends:
+    while server.runner.n_clients and time.monotonic() < ends:
         time.sleep(0.02)
-    assert server.runner.watchers == 0
+    assert server.runner.n_clients == 0
     client.__exit__(None, None, None)
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from deltarule.errors import InputError
 from deltarule.maths import LOSSES
-from deltarule.playground import BUILTIN, Data, RunSettings, Target, started_run
-from deltarule.playground.frames import unpacked
-from deltarule.playground.picture import framed
+from deltarule.playground import BUILTIN, Data, RunSettings, TargetSpec, start_run
+from deltarule.playground.frame_format import unpack_frame
+from deltarule.playground.run_state import make_run_state
+from deltarule.playground.run_view import encode_frame
 from deltarule.playground.settings import (
     LIMITS,
     STARTS,
@@ -20,7 +21,6 @@ from deltarule.playground.settings import (
     short,
     starting_with,
 )
-from deltarule.playground.state import made_problem
 from deltarule.training import StopFlag
 
 
@@ -29,14 +29,16 @@ def data_with(n_classes):
     X = rng.normal(size=(40, 3)).astype(np.float32)
     y = np.arange(40) % n_classes if n_classes else rng.normal(size=40)
     classes = tuple(map(str, range(n_classes)))
-    return Data(X, y, np.arange(8), ("a", "b", "c"), Target("t", classes), np.zeros(3), np.ones(3))
+    return Data(
+        X, y, np.arange(8), ("a", "b", "c"), TargetSpec("t", classes), np.zeros(3), np.ones(3)
+    )
 
 
 @pytest.mark.parametrize("n_classes", [0, 2, 5])
 def test_every_loss_that_is_offered_trains(n_classes):
     data = data_with(n_classes)
     for loss in legal_losses(n_classes):
-        net, run = started_run(data, RunSettings(loss=loss), StopFlag())
+        net, run = start_run(data, RunSettings(loss=loss), StopFlag())
         before = np.array(run.engine.theta)
         run.advance(3)
         assert net.loss.accepts(net.output_activation)
@@ -122,10 +124,10 @@ LEARNT = {
 def test_play_learns_every_built_in_data_with_the_settings_it_begins_with(data, seed):
     least, seconds = LEARNT[data]
     settings = dataclasses.replace(starting_with(data), seed=seed)
-    problem = made_problem(settings, None, StopFlag())
+    problem = make_run_state(settings, None, StopFlag())
 
     def held_score():
-        return unpacked(framed(problem, {}, moving=False))[0]["held_score"]
+        return unpack_frame(encode_frame(problem, {}, moving=False))[0]["held_score"]
 
     assert held_score() < 0.8
     while problem.run.step < 300 * seconds:

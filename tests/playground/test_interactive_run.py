@@ -7,8 +7,8 @@ from deltarule import StopFlag, train
 from deltarule.engines import EngineSettings, started_engine
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import RULES
-from deltarule.playground import RunSettings, builtin_data, started_run
-from deltarule.playground.live import MOST_RECORDS, LiveRun, ThinnedHistory
+from deltarule.playground import RunSettings, builtin_data, start_run
+from deltarule.playground.interactive_run import MOST_RECORDS, InteractiveRun, ThinnedHistory
 from deltarule.playground.runner import Runner
 from deltarule.playground.settings import fitted_settings
 from deltarule.training import Batches, EpochRecord
@@ -28,7 +28,7 @@ def started(**given):
     settings = RunSettings(**{"data": "moons", "rows": 100, "batch_size": 16, **given})
     data = data_of(settings)
     settings = fitted_settings(settings, data)
-    net, run = started_run(data, settings, StopFlag())
+    net, run = start_run(data, settings, StopFlag())
     return settings, data, net, run
 
 
@@ -150,7 +150,7 @@ def test_divergence_is_an_error_and_its_step_is_not_taken():
 
 def test_the_loss_before_the_first_step_is_that_of_all_rows():
     _, data, net, run = started()
-    loss, held = run.first_losses()
+    loss, held = run.current_losses()
     from deltarule import cost
 
     exact = net.with_changes(dtype=np.float64)
@@ -219,13 +219,13 @@ def test_a_fault_of_our_own_while_it_plays_is_said_and_the_thread_lives(monkeypa
     runner.start()
     try:
         with monkeypatch.context() as patched:
-            patched.setattr(LiveRun, "advance", broken)
-            runner.order("play").result(10)
+            patched.setattr(InteractiveRun, "advance", broken)
+            runner.submit("play").result(10)
             # The next order is obeyed after the step that failed.
             with pytest.raises(InputError, match="a fault in deltarule: ZeroDivisionError"):
-                runner.order("step").result(10)
-        runner.order("reset").result(10)
-        runner.order("step").result(10)
-        assert runner.order("snapshot").result(10).step == 1
+                runner.submit("step").result(10)
+        runner.submit("reset").result(10)
+        runner.submit("step").result(10)
+        assert runner.submit("snapshot").result(10).step == 1
     finally:
         runner.close()

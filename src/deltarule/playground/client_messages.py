@@ -1,4 +1,4 @@
-"""What a browser may ask for: checked here, before anything is done about it."""
+"""Parsing of the messages that a browser sends: type, field names and size are checked here."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from deltarule.errors import InputError
 from deltarule.playground.settings import short
 
-__all__ = ["MOST_BYTES", "Message", "Refused", "parsed"]
+__all__ = ["MOST_BYTES", "InvalidMessage", "Message", "parse_message"]
 
 MOST_BYTES = 64 * 1024
-"""A longer message is not read."""
+"""The largest length of a message."""
 
-# Type: the fields that it must have.
+# The required fields of each message type.
 _FIELDS: dict[str, tuple[str, ...]] = {
     "play": (),
     "pause": (),
@@ -29,14 +29,14 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 
 
 class Message(NamedTuple):
-    """One message of a browser.
+    """One message from a browser.
 
     Attributes
     ----------
     type : str
     fields : dict
     id : int or None
-        What the answer is to be marked with.
+        Chosen by the browser; the answer carries the same id.
     """
 
     type: str
@@ -44,54 +44,52 @@ class Message(NamedTuple):
     id: int | None
 
 
-class Refused(InputError):
-    """A message that is none, with the number that its answer is to be marked with.
-
-    Attributes
-    ----------
-    id : int or None
-    """
+class InvalidMessage(InputError):
+    """A message that cannot be parsed; ``id`` is its id, or None if that could not be read."""
 
     def __init__(self, message: str, number: int | None = None) -> None:
         super().__init__(message)
         self.id = number
 
 
-def _no_number(text: str) -> Any:
+def _reject_constant(text: str) -> Any:
+    # For NaN and Infinity, which json.loads accepts otherwise.
     raise ValueError(f"{text} is no number of JSON")
 
 
-def parsed(text: str | bytes) -> Message:
-    """The message of a text.
+def parse_message(text: str | bytes) -> Message:
+    """Parse one message.
 
     Raises
     ------
-    Refused
-        If it is no JSON object of a known type with the fields of that type.
+    InvalidMessage
+        If the text is not a JSON object of a known type with exactly the fields of that type.
 
     Examples
     --------
-    >>> parsed('{"type": "rate", "learning_rate": 0.5, "id": 7}')
+    >>> parse_message('{"type": "rate", "learning_rate": 0.5, "id": 7}')
     Message(type='rate', fields={'learning_rate': 0.5}, id=7)
     """
     if not isinstance(text, str):
-        raise Refused("the message is binary; expected a JSON object as text")
+        raise InvalidMessage("the message is binary; expected a JSON object as text")
     if len(text) > MOST_BYTES:
-        raise Refused(f"the message has {len(text)} characters; expected at most {MOST_BYTES}")
+        raise InvalidMessage(
+            f"the message has {len(text)} characters; expected at most {MOST_BYTES}"
+        )
     try:
-        given = json.loads(text, parse_constant=_no_number)
+        given = json.loads(text, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
-        raise Refused(
+        raise InvalidMessage(
             'the message is no JSON; expected an object such as {"type": "play"}'
         ) from None
     if not isinstance(given, dict):
-        raise Refused(f"the message is a {type(given).__name__}; expected an object")
+        raise InvalidMessage(f"the message is a {type(given).__name__}; expected an object")
     kind = given.pop("type", None)
     number = given.pop("id", None)
     number = number if isinstance(number, int) and abs(number) < 2**53 else None
     if not isinstance(kind, str) or kind not in _FIELDS:
-        raise Refused(f"type is {short(kind)}; expected one of {', '.join(_FIELDS)}", number)
+        raise InvalidMessage(f"type is {short(kind)}; expected one of {', '.join(_FIELDS)}", number)
     if set(given) != set(_FIELDS[kind]):
         expected = ", ".join(_FIELDS[kind]) or "no fields"
-        raise Refused(f"{kind} has {short(sorted(given))}; expected {expected}", number)
+        raise InvalidMessage(f"{kind} has {short(sorted(given))}; expected {expected}", number)
     return Message(kind, given, number)
