@@ -33,15 +33,8 @@ def refusal_reason(
     own that resolves to 127.0.0.1 (DNS rebinding). But a page can set neither the Host nor the
     Origin header, and it does not know the token.
 
-    Parameters
-    ----------
-    token : str
-    port : int
-    headers : iterable of pairs of bytes
-    query : str
-        The part of the address after the ``?``.
-    websocket : bool
-        Whether this is a websocket handshake, which must have an Origin header.
+    ``query`` is the part of the address after the ``?``. A websocket handshake must have an
+    Origin header; other requests may have none.
 
     Examples
     --------

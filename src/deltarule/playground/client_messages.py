@@ -29,19 +29,11 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 
 
 class Message(NamedTuple):
-    """One message from a browser.
-
-    Attributes
-    ----------
-    type : str
-    fields : dict
-    id : int or None
-        Chosen by the browser; the answer carries the same id.
-    """
+    """One message from a browser."""
 
     type: str
     fields: dict[str, Any]
-    id: int | None
+    id: int | None  # chosen by the browser; the answer carries the same id
 
 
 class InvalidMessage(InputError):

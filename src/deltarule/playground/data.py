@@ -139,47 +139,43 @@ def held_out(y: np.ndarray, share: float, seed: int, classes: bool) -> np.ndarra
     return split_rows(len(y), share, seed, y if classes else None)[1] if share else None
 
 
-def _xor(rng: np.random.Generator, rows: int, noise: float) -> _Points:
+def _xor(rng: np.random.Generator, rows: int) -> _Points:
     points = rng.uniform(0.1, 1.0, (rows, 2)) * rng.choice([-1.0, 1.0], (rows, 2))
     label = (points[:, 0] * points[:, 1] < 0).astype(np.int64)
-    return points + noise * rng.normal(size=points.shape), label
+    return points, label
 
 
-def _spirals(rng: np.random.Generator, rows: int, noise: float) -> _Points:
+def _spirals(rng: np.random.Generator, rows: int) -> _Points:
     label = np.arange(rows) % 2
     along = np.sqrt(rng.uniform(0.01, 1.0, rows))
     angle = 3.5 * np.pi * along + np.pi * label
-    points = along[:, None] * np.column_stack((np.sin(angle), np.cos(angle)))
-    return points + noise * rng.normal(size=points.shape), label
+    return along[:, None] * np.column_stack((np.sin(angle), np.cos(angle))), label
 
 
-def _circles(rng: np.random.Generator, rows: int, noise: float) -> _Points:
+def _circles(rng: np.random.Generator, rows: int) -> _Points:
     label = np.arange(rows) % 2
     radius = np.where(label == 1, rng.uniform(0.0, 0.45, rows), rng.uniform(0.65, 1.0, rows))
     angle = rng.uniform(0.0, 2 * np.pi, rows)
-    points = radius[:, None] * np.column_stack((np.cos(angle), np.sin(angle)))
-    return points + noise * rng.normal(size=points.shape), label
+    return radius[:, None] * np.column_stack((np.cos(angle), np.sin(angle))), label
 
 
-def _moons(rng: np.random.Generator, rows: int, noise: float) -> _Points:
+def _moons(rng: np.random.Generator, rows: int) -> _Points:
     label = np.arange(rows) % 2
     angle = np.pi * rng.uniform(0.0, 1.0, rows)
     side = 1 - 2 * label
     x = (np.cos(angle) * side - 0.5 * side) / 1.5
-    points = np.column_stack((x, (np.sin(angle) * side - 0.25 * side) / 1.5))
-    return points + noise * rng.normal(size=points.shape), label
+    return np.column_stack((x, (np.sin(angle) * side - 0.25 * side) / 1.5)), label
 
 
-def _digits(rng: np.random.Generator, rows: int, noise: float) -> _Points:
+def _digits(rng: np.random.Generator, rows: int) -> _Points:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     chosen = rng.permutation(len(bunch.target))[:rows]
-    points = bunch.data[chosen] / 16
-    return points + noise * rng.normal(size=points.shape), bunch.target[chosen].astype(np.int64)
+    return bunch.data[chosen] / 16, bunch.target[chosen].astype(np.int64)
 
 
-_GENERATORS: dict[str, Callable[[np.random.Generator, int, float], _Points]] = {
+_GENERATORS: dict[str, Callable[[np.random.Generator, int], _Points]] = {
     "xor": _xor,
     "spirals": _spirals,
     "circles": _circles,
@@ -232,7 +228,8 @@ def builtin_data(
             "noise of at least 0, and a share from 0 to less than 1"
         )
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_DATA_KEY,)))
-    points, label = _GENERATORS[name](rng, rows, noise)
+    points, label = _GENERATORS[name](rng, rows)
+    points = points + noise * rng.normal(size=points.shape)
     X = np.ascontiguousarray(points, dtype=np.float32)
     if name == "digits":
         inputs = tuple(f"pixel {k // 8},{k % 8}" for k in range(64))

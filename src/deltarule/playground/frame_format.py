@@ -20,19 +20,10 @@ _TYPES = {"float32": "f4", "uint8": "u1"}
 
 
 class Frame(NamedTuple):
-    """The state of a run at one moment, in the form that browsers receive.
+    """The state of a run at one moment, in the form that browsers receive."""
 
-    Attributes
-    ----------
-    number : int
-        Counts the frames, from 1.
-    version : int
-        The version of the description of the run that the frame belongs to.
-    data : bytes
-    """
-
-    number: int
-    version: int
+    number: int  # counts the frames, from 1
+    version: int  # of the description of the run that the frame belongs to
     data: bytes
 
 

@@ -18,7 +18,7 @@ from deltarule.playground.data import Data
 from deltarule.playground.settings import RunSettings, network_for
 from deltarule.training import Batches, EpochRecord, History, StopFlag
 from deltarule.training.arguments import split_data
-from deltarule.training.batches import pieces
+from deltarule.training.batches import Rows, pieces
 from deltarule.training.steps import StepRun
 
 __all__ = ["MOST_RECORDS", "InteractiveRun", "RateChange", "ThinnedHistory", "start_run"]
@@ -105,6 +105,7 @@ class InteractiveRun(StepRun):
         All learning rates so far, the first set at step 0.
     """
 
+    history: ThinnedHistory
     changes: list[RateChange] = dataclasses.field(default_factory=list)
     _planned: Epoch | None = None
     _began: float = 0.0
@@ -148,11 +149,11 @@ class InteractiveRun(StepRun):
 
     def current_losses(self) -> tuple[float, float | None]:
         """The loss of the current parameters on the training rows and on the held-out rows."""
-        engine = self.engine
-        loss = sum(engine.cost(batch) for batch in pieces(self.batches.training_rows()))
-        if self.held is None:
-            return float(loss), None
-        return float(loss), float(sum(engine.cost(batch) for batch in pieces(self.held)))
+
+        def loss(rows: Rows) -> float:
+            return float(sum(self.engine.cost(part) for part in pieces(rows)))
+
+        return loss(self.batches.training_rows()), None if self.held is None else loss(self.held)
 
     def change_rate(self, rate: float) -> None:
         """Use another learning rate from the next step on."""
@@ -186,14 +187,7 @@ def _truncated(planned: Epoch, steps: int) -> Epoch:
 
 
 def start_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Network, InteractiveRun]:
-    """The network and the run of some settings, at step 0.
-
-    Parameters
-    ----------
-    data : Data
-    settings : RunSettings
-    flag : StopFlag
-        Set it to interrupt a step.
+    """The network and the run of some settings, at step 0; ``flag`` interrupts its steps.
 
     Raises
     ------

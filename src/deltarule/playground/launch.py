@@ -101,7 +101,8 @@ def serve(
     runner = Runner(source, settings=settings)
     try:
         runner.start()
-        server.run_server(server.Playground(runner, token, port), listener, ready)
+        playground = server.Playground(runner, token, port)
+        server.make_server(playground, ready).run(sockets=[listener])
     except KeyboardInterrupt:
         pass  # the intended end
     finally:

@@ -11,12 +11,7 @@ from deltarule.engines import Batch
 from deltarule.maths import Network
 from deltarule.playground.data import Data, builtin_data
 from deltarule.playground.decision_surface import Plane, plane_for, suggested_axes
-from deltarule.playground.interactive_run import (
-    InteractiveRun,
-    RateChange,
-    ThinnedHistory,
-    start_run,
-)
+from deltarule.playground.interactive_run import InteractiveRun, RateChange, start_run
 from deltarule.playground.settings import RunSettings, fitted_settings
 from deltarule.playground.tabledata import ReadTable, table_data
 from deltarule.training import History, StopFlag
@@ -26,67 +21,36 @@ __all__ = ["RunState", "Snapshot", "data_for", "make_run_state"]
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """A run at one moment: copies that do not change when the run goes on.
+    """A run at one moment: copies that do not change when the run goes on."""
 
-    Attributes
-    ----------
-    settings : RunSettings
-        The settings at step 0.
-    data : Data
-    net : Network
-    theta : array of shape (p,)
-    step, epoch : int
-        The numbers of steps taken and of complete epochs.
-    steps_per_epoch, batch_size : int
-    history : History
-    changes : tuple of RateChange
-        All learning rates so far, the first set at step 0.
-    engine : str
-    state : dict of arrays
-        The result of ``engine.state()``.
-    next_batch : Batch
-        The batch of the next step.
-    total_weight : float
-        The sum of the row weights, by which penalties are divided.
-    diverged : bool
-        Whether the next step was tried and failed.
-    """
-
-    settings: RunSettings
+    settings: RunSettings  # at step 0
     data: Data
     net: Network
-    theta: np.ndarray
-    step: int
-    epoch: int
+    theta: np.ndarray  # shape (p,)
+    step: int  # steps taken
+    epoch: int  # complete epochs among them
     steps_per_epoch: int
     batch_size: int
     history: History
-    changes: tuple[RateChange, ...]
+    changes: tuple[RateChange, ...]  # all learning rates so far, the first set at step 0
     engine: str
-    state: dict[str, np.ndarray]
+    state: dict[str, np.ndarray]  # the result of engine.state()
     next_batch: Batch
-    total_weight: float
-    diverged: bool
+    total_weight: float  # the sum of the row weights, by which penalties are divided
+    diverged: bool  # whether the next step was tried and failed
 
 
 @dataclasses.dataclass
 class RunState:
-    """A run and all that belongs to it. Only one thread may use it.
-
-    Attributes
-    ----------
-    initial_losses : pair of float
-        The training loss and the held-out loss before the first step.
-    scores : dict
-        The scores that were last computed, at the time ``scores_time``.
-    """
+    """A run and all that belongs to it. Only one thread may use it."""
 
     settings: RunSettings
     data: Data
     net: Network
     run: InteractiveRun
     plane: Plane
-    initial_losses: tuple[float, float | None]
+    initial_losses: tuple[float, float | None]  # training and held-out, before the first step
+    # The scores that were computed last, and when.
     scores: dict[str, float | None] = dataclasses.field(default_factory=dict)
     scores_time: float = -math.inf
 
@@ -121,9 +85,7 @@ class RunState:
         """Epoch, loss and held-out loss of each kept epoch, flat, beginning with epoch 0."""
         loss, held = self.initial_losses
         first = [0.0, loss, float("nan") if held is None else held]
-        history = self.run.history
-        assert isinstance(history, ThinnedHistory)  # set by start_run
-        return np.array(first + history.curve, dtype=np.float32)
+        return np.array(first + self.run.history.curve, dtype=np.float32)
 
 
 def data_for(settings: RunSettings, source: ReadTable | None) -> Data:

@@ -135,7 +135,7 @@ class Runner:
         """Stop the thread, if need be within a step, and cancel the queued commands."""
         self._flag.stop("closed")
         with contextlib.suppress(queue.Full):  # a thread with a full queue is not waiting
-            self._commands.put_nowait(_Command("close", {}, Future()))
+            self._commands.put_nowait(_Command("pause", {}, Future()))  # wakes the thread
         if self._thread.is_alive():
             self._thread.join()
         while not self._commands.empty():
@@ -232,9 +232,6 @@ class Runner:
     def _require_trainable(self) -> None:
         if self._phase == "diverged":
             raise InputError(f"{self._message}. Reset it, or change the settings")
-
-    def _do_close(self) -> None:
-        """Nothing: the command only wakes the thread, which then sees the stop flag."""
 
     def _do_play(self) -> None:
         self._require_trainable()

@@ -27,7 +27,7 @@ from deltarule.playground.page import playground_html
 from deltarule.playground.run_subject import ROWS, run_payload
 from deltarule.playground.runner import Runner
 
-__all__ = ["Playground", "listening_socket", "make_app", "make_server", "run_server"]
+__all__ = ["Playground", "listening_socket", "make_app", "make_server"]
 
 # The largest number of frames that were sent to a browser and are not yet painted.
 _MAX_IN_FLIGHT = 2
@@ -52,14 +52,7 @@ class _Client:
 
 
 class Playground:
-    """The state that the routes share: the run, the token, the connected browsers.
-
-    Parameters
-    ----------
-    runner : Runner
-    token : str
-    port : int
-    """
+    """The state that the routes share: the run, the token, the connected browsers."""
 
     def __init__(self, runner: Runner, token: str, port: int) -> None:
         self.runner, self.token, self.port = runner, token, port
@@ -79,6 +72,9 @@ class Playground:
         for client in self.clients:
             client.wake.set()
 
+    def _command(self, kind: str, **fields: Any) -> asyncio.Future[Any]:
+        return asyncio.wrap_future(self.runner.submit(kind, **fields))
+
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """End the training thread when the server ends."""
@@ -95,18 +91,11 @@ class Playground:
         """Serve the page."""
         nonce = secrets.token_urlsafe(16)
         text = playground_html(self.boot, nonce)
-        policy = "; ".join(
-            [
-                "default-src 'none'",
-                f"script-src 'nonce-{nonce}'",
-                "style-src 'unsafe-inline'",
-                "font-src data:",
-                "img-src data: blob:",
-                f"connect-src 'self' ws://127.0.0.1:{self.port} ws://localhost:{self.port}",
-                "base-uri 'none'",
-                "form-action 'none'",
-                "frame-ancestors 'none'",
-            ]
+        policy = (
+            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; "
+            "font-src data:; img-src data: blob:; "
+            f"connect-src 'self' ws://127.0.0.1:{self.port} ws://localhost:{self.port}; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         return HTMLResponse(text, headers={"Content-Security-Policy": policy, **HEADERS})
 
@@ -120,7 +109,7 @@ class Playground:
         if rows not in ROWS:
             return _plain_text(f"there are no such rows; expected {' or '.join(ROWS)}", 404)
         try:
-            snapshot = await asyncio.wrap_future(self.runner.submit("snapshot"))
+            snapshot = await self._command("snapshot")
             payload = await run_in_threadpool(run_payload, snapshot, rows)
         except DeltaruleError as error:
             return _plain_text(str(error), 409)
@@ -132,7 +121,7 @@ class Playground:
         if kind not in export.KINDS:
             return _plain_text(f"there is no {kind!r}; expected {', '.join(export.KINDS)}", 404)
         try:
-            snapshot = await asyncio.wrap_future(self.runner.submit("snapshot"))
+            snapshot = await self._command("snapshot")
             file = await run_in_threadpool(export.export_file, kind, snapshot, self.runner.source)
         except DeltaruleError as error:
             return _plain_text(str(error), 409)
@@ -195,7 +184,7 @@ class Playground:
                 if message.type == "ack":
                     client.acknowledge(message.fields["frame"])
                     continue
-                await asyncio.wrap_future(self.runner.submit(message.type, **message.fields))
+                await self._command(message.type, **message.fields)
                 answer: dict[str, Any] = {"type": "done", "id": number}
             except DeltaruleError as error:
                 number = getattr(error, "id", number)
@@ -243,17 +232,6 @@ def listening_socket(port: int) -> socket.socket:
             "choose another with --port, or leave it out"
         ) from error
     return listener
-
-
-def run_server(
-    playground: Playground, listener: socket.socket, ready: Callable[[], Any] | None = None
-) -> None:
-    """Serve until Ctrl-C."""
-    server = make_server(playground, ready)
-    try:
-        server.run(sockets=[listener])
-    finally:
-        listener.close()
 
 
 class _Server(uvicorn.Server):

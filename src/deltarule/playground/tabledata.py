@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -79,11 +80,8 @@ class TableData(Data):
         >>> table_data(table, infer_schema(table, "y")).axes[1]
         Axis(name='b', inputs=(1, 2), levels=('u', 'v'), date=False)
         """
-        found, at = [], 0
-        for code in self.encoder.codes:
-            names = code.features()
-            inputs = tuple(range(at, at + len(names)))
-            at += len(names)
+        found = []
+        for code, names, inputs in _code_inputs(self.encoder):
             if isinstance(code, NumberCode) and names[:1] == [code.name]:
                 date = self.schema[code.name].kind == "date"
                 found.append(Axis(code.name, inputs[:1], date=date))
@@ -190,10 +188,16 @@ def _label_numbers(target: np.ndarray) -> np.ndarray:
 def _original_units(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray]:
     """The offset and the scale of each input: (n_0,) each, 0 and 1 for a one-hot input."""
     offsets, scales = np.zeros(encoder.n_features), np.ones(encoder.n_features)
+    for code, names, inputs in _code_inputs(encoder):
+        if isinstance(code, NumberCode) and names[:1] == [code.name]:
+            offsets[inputs[0]], scales[inputs[0]] = code.mean, code.std
+    return offsets, scales
+
+
+def _code_inputs(encoder: TableEncoder) -> Iterator[tuple[Any, list[str], tuple[int, ...]]]:
+    """The code of each encoded column, with the names and the numbers of its inputs."""
     at = 0
     for code in encoder.codes:
         names = code.features()
-        if isinstance(code, NumberCode) and names and names[0] == code.name:
-            offsets[at], scales[at] = code.mean, code.std
+        yield code, names, tuple(range(at, at + len(names)))
         at += len(names)
-    return offsets, scales
