@@ -172,7 +172,7 @@ def test_a_click_shows_the_derivation_with_the_numbers_of_the_next_step(watched,
     holds(page, "DR.page.current().update !== null && DR.page.current().step === 1")
     page.evaluate("DR.page.set({selected: {kind: 'edge', layer: 3, j: 0, k: 1}})")
     settle(page)
-    engine, batch = server.runner._now.run.engine, server.runner._now.run.next_batch()
+    engine, batch = server.runner._current.run.engine, server.runner._current.run.next_batch()
     snapshot = server.runner.submit("snapshot").result(30)
     exact = snapshot.net.with_changes(dtype="float64")
     from deltarule import backprop
