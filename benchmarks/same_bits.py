@@ -208,7 +208,7 @@ def configurations() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
 
 def trained(net: Network, options: Mapping[str, Any]) -> Any:
     """The result of training a network for ten epochs on the rows of this script."""
-    shared = net.loss.targets_per_output()
+    shared = len(net.loss.settings.get("levels", (0,)))  # outputs for each column of Y
     Y = targets(net.loss.targets, net.n_outputs // shared)
     return train(
         net, inputs(net.dtype), Y, **{"epochs": EPOCHS, "seed": 3, "engine": "compiled", **options}

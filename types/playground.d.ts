@@ -38,7 +38,8 @@ declare namespace Live {
       loss: string[];
       rule: string[];
       columns: string[];
-      limits: Record<"layers" | "width" | "rows" | "parameters" | "seed" | "columns", number>;
+      limits: Record<"layers" | "parameters" | "columns", number>;
+      ranges: Record<string, { min: number; max: number }>;
       starts: Record<string, Partial<Settings>>;
       full_batch: string[];
       without_rate: string[];

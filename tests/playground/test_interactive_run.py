@@ -11,7 +11,7 @@ from deltarule.playground import RunSettings, builtin_data, start_run
 from deltarule.playground.interactive_run import MOST_RECORDS, InteractiveRun, ThinnedHistory
 from deltarule.playground.runner import Runner
 from deltarule.playground.settings import fitted_settings
-from deltarule.training import Batches, EpochRecord
+from deltarule.training import Batches, EpochLog
 
 
 def data_of(settings):
@@ -83,7 +83,7 @@ def test_single_steps_are_those_of_train(rule):
     result = trained(settings, data, net, epochs=3)
     assert (run.engine.theta == result.theta).all()
     assert len(run.history) == 3
-    for mine, its in zip(run.history.records, result.history.records, strict=True):
+    for mine, its in zip(run.history.logs, result.history.logs, strict=True):
         assert (mine.loss, mine.penalty, mine.validation_loss, mine.steps) == (
             its.loss, its.penalty, its.validation_loss, its.steps
         )  # fmt: skip
@@ -165,7 +165,7 @@ def test_a_thinned_history_is_bounded_and_counts_all_epochs():
     _, _, _, run = started(rows=20, layers=(1,), batch_size=16, held=0.0)
     while len(run.history) < 3 * MOST_RECORDS:
         run.advance(10)
-    records = run.history.records
+    records = run.history.logs
     assert len(run.history) >= 3 * MOST_RECORDS > len(records) > MOST_RECORDS // 3
     assert records[0].epoch == 1
     assert records[-1].epoch == len(run.history)
@@ -178,7 +178,7 @@ def test_a_thinned_history_is_bounded_and_counts_all_epochs():
 def test_epochs_of_a_thinned_history_are_evenly_spaced(epochs):
     history = ThinnedHistory()
     for epoch in range(1, epochs + 1):
-        history.append(EpochRecord(epoch, epoch, 1 / epoch, 0.0, None, None, 0.1, 0.0))
+        history.append(EpochLog(epoch, epoch, 1 / epoch, 0.0, None, None, 0.1, 0.0))
     kept = history.column("epoch")
     assert len(history) == epochs
     assert history.curve[::3] == kept

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from deltarule.playground import RunSettings
 from deltarule.playground.access_control import refusal_reason
 from deltarule.playground.client_messages import MOST_BYTES
-from deltarule.playground.settings import LIMITS
+from deltarule.playground.settings import ranges
 
 
 @pytest.fixture(scope="module")
@@ -429,7 +429,7 @@ def test_a_thousand_random_messages_do_no_harm(server):
         client.do("step")
         client.until(lambda: client.header["step"] == 1)
     snapshot = server.runner.submit("snapshot").result(30)
-    assert len(snapshot.data.X) <= LIMITS["rows"]
+    assert len(snapshot.data.X) <= ranges()["rows"]["max"]
     assert server.runner.n_clients == 0
 
 

@@ -6,22 +6,23 @@ import math
 import numpy as np
 import pytest
 
-from deltarule.errors import InputError
+from deltarule.errors import InputError, short_repr
 from deltarule.maths import LOSSES
 from deltarule.playground import BUILTIN, Data, RunSettings, TargetSpec, start_run
 from deltarule.playground.frame_format import unpack_frame
 from deltarule.playground.run_state import make_run_state
 from deltarule.playground.run_view import encode_frame
 from deltarule.playground.settings import (
-    LIMITS,
     STARTS,
     activations,
     checked_settings,
     legal_losses,
-    short,
+    ranges,
     starting_with,
 )
 from deltarule.training import StopFlag
+
+MOST_ROWS = int(ranges()["rows"]["max"])
 
 
 def data_with(n_classes):
@@ -70,7 +71,7 @@ def test_all_data_have_start_settings():
     ("name", "values"),
     [
         ("data", ["table", "spiral", 3, None, ["xor"]]),
-        ("rows", [9, LIMITS["rows"] + 1, 10.5, "100", True, None, 10**400]),
+        ("rows", [9, MOST_ROWS + 1, 10.5, "100", True, None, 10**400]),
         ("noise", [-0.1, 2.5, math.nan, math.inf, "0", None]),
         ("held", [-0.1, 0.95, "x"]),
         ("columns", ["a", ["nothing"], [1], {}, [["a"]]]),
@@ -80,7 +81,7 @@ def test_all_data_have_start_settings():
         ("loss", ["poisson", "mse", 0]),
         ("rule", ["lbfgs", "Adam", {}]),
         ("learning_rate", [0, -1, 1e-10, 1e4, math.nan, "fast", True, 10**400]),
-        ("batch_size", [-1, LIMITS["rows"] + 1, 2.5]),
+        ("batch_size", [-1, MOST_ROWS + 1, 2.5]),
         ("l2", [-1, math.inf, 1e7, "0"]),
     ],
 )
@@ -106,7 +107,7 @@ def test_short_gives_at_most_a_line_for_any_value():
     for _ in range(100_000):
         nested = [nested]
     for value in ("x" * 10_000, [0] * 10_000, 10**5000, nested, {"a": ["b"] * 999}):
-        assert len(short(value)) < 80
+        assert len(short_repr(value)) < 80
 
 
 # Seconds of Play, at the usual 300 steps a second, and the held-out score that must be reached.

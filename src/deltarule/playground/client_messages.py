@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from deltarule.errors import InputError
-from deltarule.playground.settings import short
+from deltarule.errors import InputError, short_repr
 
 __all__ = ["MOST_BYTES", "InvalidMessage", "Message", "parse_message"]
 
@@ -80,8 +79,10 @@ def parse_message(text: str | bytes) -> Message:
     number = given.pop("id", None)
     number = number if isinstance(number, int) and abs(number) < 2**53 else None
     if not isinstance(kind, str) or kind not in _FIELDS:
-        raise InvalidMessage(f"type is {short(kind)}; expected one of {', '.join(_FIELDS)}", number)
+        raise InvalidMessage(
+            f"type is {short_repr(kind)}; expected one of {', '.join(_FIELDS)}", number
+        )
     if set(given) != set(_FIELDS[kind]):
         expected = ", ".join(_FIELDS[kind]) or "no fields"
-        raise InvalidMessage(f"{kind} has {short(sorted(given))}; expected {expected}", number)
+        raise InvalidMessage(f"{kind} has {short_repr(sorted(given))}; expected {expected}", number)
     return Message(kind, given, number)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 from deltarule.playground.data import Axis, Data
 
 __all__ = [
@@ -226,7 +226,7 @@ def plane_points(data: Data, plane: Plane) -> dict[str, Any]:
     ['held', 'value', 'x', 'y']
     """
     n = len(data.X)
-    take = spread(n, _MOST_POINTS)
+    take = evenly_spaced(n, _MOST_POINTS)
     held = np.zeros(n, dtype=int)
     if data.held is not None:
         held[data.held] = 1

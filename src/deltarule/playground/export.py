@@ -110,5 +110,5 @@ def _explain_page(snapshot: Snapshot) -> str:
     subject = subject_of_run(snapshot, "same", _PAGE_ROWS)
     moment = PageState(subject.theta, step=snapshot.step, epoch=snapshot.epoch)
     title = f"{snapshot.settings.data}, after {snapshot.step} steps in the playground"
-    payload = payload_of(subject, title=title, states=[moment], history=snapshot.history.records)
+    payload = payload_of(subject, title=title, states=[moment], history=snapshot.history.logs)
     return page_html(payload, formulas_script(subject.net))

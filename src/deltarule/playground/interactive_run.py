@@ -16,9 +16,9 @@ from deltarule.maths import Network
 from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.playground.data import Data
 from deltarule.playground.settings import RunSettings, network_for
-from deltarule.training import Batches, EpochRecord, History, StopFlag
+from deltarule.training import Batches, EpochLog, History, StopFlag
 from deltarule.training.arguments import split_data
-from deltarule.training.batches import Rows, pieces
+from deltarule.training.batches import Rows, chunks
 from deltarule.training.steps import StepRun
 
 __all__ = ["MOST_RECORDS", "InteractiveRun", "RateChange", "ThinnedHistory", "start_run"]
@@ -50,7 +50,7 @@ class ThinnedHistory(History):
     --------
     >>> history = ThinnedHistory()
     >>> for epoch in range(1, 5001):
-    ...     history.append(EpochRecord(epoch, epoch, 1 / epoch, 0.0, None, None, 0.1, 0.0))
+    ...     history.append(EpochLog(epoch, epoch, 1 / epoch, 0.0, None, None, 0.1, 0.0))
     >>> history.stride, history.column("epoch")[:3], history.column("epoch")[-2:]
     (16, [1, 17, 33], [4993, 5000])
     """
@@ -61,28 +61,26 @@ class ThinnedHistory(History):
         self.stride = 1
         self.curve: list[float] = []
 
-    def append(self, record: EpochRecord) -> None:
+    def append(self, record: EpochLog) -> None:
         # The previous epoch stays only if it is on the stride.
-        if self.records and not self._on_stride(self.records[-1]):
-            del self.records[-1], self.curve[-3:]
+        if self.logs and not self._on_stride(self.logs[-1]):
+            del self.logs[-1], self.curve[-3:]
         self.n_epochs += 1
-        self.records.append(record)
+        self.logs.append(record)
         self.curve += _curve_point(record)
-        if len(self.records) > MOST_RECORDS:
+        if len(self.logs) > MOST_RECORDS:
             self.stride *= 2
-            self.records[:] = [
-                each for each in self.records if self._on_stride(each) or each is record
-            ]
-            self.curve[:] = [value for each in self.records for value in _curve_point(each)]
+            self.logs[:] = [each for each in self.logs if self._on_stride(each) or each is record]
+            self.curve[:] = [value for each in self.logs for value in _curve_point(each)]
 
-    def _on_stride(self, record: EpochRecord) -> bool:
+    def _on_stride(self, record: EpochLog) -> bool:
         return (record.epoch - 1) % self.stride == 0
 
     def __len__(self) -> int:
         return self.n_epochs
 
 
-def _curve_point(record: EpochRecord) -> tuple[float, float, float]:
+def _curve_point(record: EpochLog) -> tuple[float, float, float]:
     held = record.validation_loss
     return float(record.epoch), record.loss, float("nan") if held is None else held
 
@@ -151,7 +149,7 @@ class InteractiveRun(StepRun):
         """The loss of the current parameters on the training rows and on the held-out rows."""
 
         def loss(rows: Rows) -> float:
-            return float(sum(self.engine.cost(part) for part in pieces(rows)))
+            return float(sum(self.engine.cost(part) for part in chunks(rows)))
 
         return loss(self.batches.training_rows()), None if self.held is None else loss(self.held)
 

@@ -64,11 +64,12 @@ def serve(
     deltarule.errors.InputError: port is 70000; expected 0, for a free one, or 1 to 65535
     """
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        raise InputError(f"port is {port!r}; expected 0, for a free one, or 1 to 65535")
+        raise InputError(parameter="port", given=port, expected="0, for a free one, or 1 to 65535")
     if token is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,200}", token):
         raise InputError(
-            "the token cannot be used; expected 16 to 200 letters, digits, '-' and '_', or none "
-            "for a random one"
+            "the token cannot be used",
+            parameter="token",
+            expected="16 to 200 letters, digits, '-' and '_', or none for a random one",
         )
     try:
         if importlib.util.find_spec("websockets") is None:  # which uvicorn imports only later

@@ -6,7 +6,7 @@ from deltarule.explain.page.page import (
     TOOLS,
     asset,
     data_element,
-    filled,
+    fill_template,
     script_element,
     script_text,
     style_text,
@@ -54,4 +54,4 @@ def playground_html(boot: str, nonce: str) -> str:
         "<!--TOOLS-->": asset(TOOLS),
         "<!--SCRIPTS-->": f"{config}\n{script_element(scripts, nonce)}",
     }
-    return filled(_asset("playground.html"), parts)
+    return fill_template(_asset("playground.html"), parts)

@@ -72,7 +72,7 @@ class RunState:
             epoch=len(run.history),
             steps_per_epoch=run.batches.steps_per_epoch,
             batch_size=run.batches.batch_size,
-            history=History(list(run.history.records)),
+            history=History(list(run.history.logs)),
             changes=tuple(run.changes),
             engine=run.engine.name,
             state=run.engine.state(),

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 from deltarule.optimizers import RULES
 from deltarule.playground.data import BUILTIN, TargetSpec
 from deltarule.playground.decision_surface import SIDE, plane_points, surface_levels
 from deltarule.playground.frame_format import pack_frame
 from deltarule.playground.run_state import RunState
-from deltarule.playground.settings import LIMITS, STARTS, activations, legal_losses
+from deltarule.playground.settings import LIMITS, STARTS, activations, legal_losses, ranges
 from deltarule.playground.tabledata import ReadTable
 
 __all__ = ["describe_run", "encode_frame"]
@@ -50,6 +50,7 @@ def describe_run(state: RunState, source: ReadTable | None) -> dict[str, Any]:
             "rule": RULES.names(),
             "columns": list(source.schema.names) if source else [],
             "limits": LIMITS,
+            "ranges": ranges(),
             "starts": STARTS,
             "full_batch": [each.name for each in RULES if each.full_batch],
             "without_rate": [each.name for each in RULES if not each.uses_learning_rate],
@@ -148,7 +149,7 @@ def _scores(state: RunState, moving: bool) -> dict[str, float | None]:
 def _score(state: RunState, rows: np.ndarray) -> float | None:
     """The accuracy, or the mean absolute error in the target's unit."""
     data = state.data
-    rows = rows[spread(len(rows), _MOST_SCORED)]
+    rows = rows[evenly_spaced(len(rows), _MOST_SCORED)]
     output = state.run.engine.predict(data.X[rows])
     if not data.target.classes:
         error = np.abs(output[:, 0].astype(np.float64) - data.y[rows]).mean()

@@ -23,12 +23,11 @@ from deltarule.playground.run_state import RunState, Snapshot, make_run_state
 from deltarule.playground.run_view import describe_run, encode_frame
 from deltarule.playground.settings import (
     RunSettings,
-    checked_rate,
     checked_settings,
-    short,
     starting_with,
 )
 from deltarule.playground.tabledata import ReadTable
+from deltarule.settings import settings_of
 from deltarule.training import StopFlag
 from deltarule.training.interrupt import Interrupted
 
@@ -256,12 +255,13 @@ class Runner:
 
     def _do_setup(self, settings: Any) -> None:
         if not isinstance(settings, dict):
-            raise InputError(f"settings is {short(settings)}; expected an object")
+            raise InputError(parameter="settings", given=settings, expected="an object")
         names = () if self.source is None else self.source.schema.names
         self._install(checked_settings(settings, self._current.settings, names))
 
     def _do_rate(self, learning_rate: Any) -> None:
-        self._current.change_rate(checked_rate(learning_rate))
+        rate = settings_of(RunSettings)["learning_rate"].check("learning_rate", learning_rate)
+        self._current.change_rate(rate)
         self._describe()
 
     def _do_speed(self, steps_per_second: Any) -> None:
@@ -269,8 +269,9 @@ class Runner:
         number = isinstance(steps_per_second, int | float)
         if isinstance(steps_per_second, bool) or not number or not low <= steps_per_second <= high:
             raise InputError(
-                f"steps_per_second is {short(steps_per_second)}; expected a number from {low:g} "
-                f"(as fast as it goes) to {high:g}"
+                parameter="steps_per_second",
+                given=steps_per_second,
+                expected=f"a number from {low:g} (as fast as it goes) to {high:g}",
             )
         self._speed, self._next_step_time = float(steps_per_second), time.perf_counter()
         self._describe()
@@ -279,8 +280,9 @@ class Runner:
         whole = all(isinstance(each, int) and not isinstance(each, bool) for each in (x, y))
         if not whole or not isinstance(hold, str):
             raise InputError(
-                f"x, y and hold are {short(x)}, {short(y)} and {short(hold)}; expected the numbers "
-                "of two inputs, and mean or median"
+                parameter=("x", "y", "hold"),
+                given=(x, y, hold),
+                expected="the numbers of two inputs, and mean or median",
             )
         state = self._current
         state.plane = plane_for(state.data, x, y, hold)

@@ -52,7 +52,7 @@ def run_script(snapshot: Snapshot, source: ReadTable | None = None) -> str:
 
 def _is_call_of_train(snapshot: Snapshot) -> bool:
     """Whether one call of ``train`` repeats the run."""
-    epochs = snapshot.history.records
+    epochs = snapshot.history.logs
     whole = snapshot.step == snapshot.epoch * snapshot.steps_per_epoch and snapshot.epoch > 0
     grown = bool(epochs) and epochs[-1].loss > _DIVERGED_GROWTH * epochs[0].loss
     return whole and len(snapshot.changes) == 1 and not snapshot.diverged and not grown
@@ -122,7 +122,7 @@ def _training(snapshot: Snapshot) -> str:
     engine={snapshot.engine!r},
 )
 theta, steps = result.theta, {snapshot.step}
-last = result.history.records[-1]
+last = result.history.logs[-1]
 print(f"loss {{last.loss:.6f}}, on the rows held out {{last.validation_loss}}")
 """
 

@@ -16,13 +16,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from deltarule.errors import DataError
+from deltarule.errors import DataError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
 from deltarule.tables.cells import clean_text, column_from_cells, without_tokens
 from deltarule.tables.duck import as_file, connect, floats, objects
 from deltarule.tables.duckguard import guarded
 from deltarule.tables.sqliteguard import Guard, begins, opened
-from deltarule.tables.table import Table, check_names, close_match, counted, listed
+from deltarule.tables.table import Table, bad_sql, check_names, close_match, counted, listed
 
 __all__ = ["read_parquet", "read_sql", "read_sqlite"]
 
@@ -113,23 +113,21 @@ def read_sql(paths: Sequence[Path] | None, sql: str, tokens: tuple[str, ...]) ->
                 hint = "only DATA, and files named as tables in FROM 'a.parquet', can be read"
             elif paths is None and "Table with name data" in str(error):
                 hint = "give the file too: it is then the table 'data'"
-            raise DataError(
-                f"sql: {_first_line(error)}; expected a SELECT that DuckDB can run; {hint}"
+            raise bad_sql(
+                f": {_first_line(error)}", sql, "a SELECT that DuckDB can run", hint
             ) from None
 
 
 def _check_sql(sql: str) -> None:
     """Refuse what no database takes for a statement."""
     if not isinstance(sql, str) or not sql.strip():
-        raise DataError(f"sql is {sql!r}; expected one SELECT, which only reads")
+        raise bad_sql(f" is {sql!r}", sql)
     try:
         sql.encode()
     except UnicodeEncodeError:
-        raise DataError(
-            f"sql is {sql!r}, which is not text in UTF-8; expected one SELECT"
-        ) from None
+        raise bad_sql(f" is {sql!r}, which is not text in UTF-8", sql, "one SELECT") from None
     if "\0" in sql:
-        raise DataError(f"sql is {sql!r}, which holds a NUL character; expected one SELECT")
+        raise bad_sql(f" is {sql!r}, which holds a NUL character", sql, "one SELECT")
 
 
 def _fetch(
@@ -213,7 +211,7 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
     if sql is not None:
         _check_sql(sql)
         if begins(sql) in ("explain", "pragma"):
-            raise DataError(f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads")
+            raise bad_sql(f" is no SELECT: {sql!r}", sql)
     connection, guard = opened(path)
     try:
         if sql is None:
@@ -247,7 +245,7 @@ def _rows(connection: sqlite3.Connection, sql: str) -> tuple[list[str], list[tup
     # Another thread runs the query, and this one interrupts it at Ctrl-C.
     cursor = call_interruptibly(lambda: connection.execute(sql), connection.interrupt)
     if cursor.description is None:
-        raise DataError(f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads")
+        raise bad_sql(f" is no SELECT: {sql!r}", sql)
     rows = call_interruptibly(cursor.fetchall, connection.interrupt)
     return [str(column[0]).strip() for column in cursor.description], rows
 
@@ -255,14 +253,20 @@ def _rows(connection: sqlite3.Connection, sql: str) -> tuple[list[str], list[tup
 def _refused(name: str, sql: str | None, guard: Guard, error: Exception) -> DataError:
     if guard.refused:
         return DataError(
-            f"{name}: {guard.refused}; expected one SELECT over the tables of the file, with "
-            "SQLite's ordinary functions; nothing was run"
+            Message(f"{name}: ", guard.refused),
+            parameter="sql",
+            given=sql,
+            expected="one SELECT over the tables of the file, with SQLite's ordinary functions",
+            hint="nothing was run",
         )
     if "one statement at a time" in str(error):
-        return DataError(
-            f"{name}: sql holds more than one statement: {sql!r}; expected one SELECT; keep the "
-            "statement that gives the rows"
+        several = bad_sql(
+            f" holds more than one statement: {sql!r}",
+            sql,
+            "one SELECT",
+            "keep the statement that gives the rows",
         )
+        return several.prefixed(f"{name}: ")
     return DataError(
         f"{name}: SQLite says: {error}; expected a SQLite database and a SELECT that it "
         "can run; check the file and the statement"
@@ -279,13 +283,20 @@ def _chosen(connection: sqlite3.Connection, source: str, table: str | None) -> s
         return known[0]
     if table is None:
         raise DataError(
-            f"{source} holds {counted(len(known), 'table')}: {listed(known) or 'none'}; "
-            "expected the name of one; give table= or sql="
+            f"{source} holds {counted(len(known), 'table')}: {listed(known) or 'none'}",
+            parameter="table",
+            expected="the name of one",
+            hint=Message(
+                "give ", Parameter("table", keyword=True), " or ", Parameter("sql", keyword=True)
+            ),
         )
     if table not in known:
         match = close_match(table, known)
         hint = f"did you mean {match!r}? " if match else ""
         raise DataError(
-            f"{source} has no table {table!r}; {hint}its tables are: {listed(known) or 'none'}"
+            f"{source} has no table {table!r}",
+            parameter="table",
+            given=table,
+            hint=f"{hint}its tables are: {listed(known) or 'none'}",
         )
     return table

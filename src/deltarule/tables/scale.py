@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.errors import Message, Parameter
 from deltarule.tables.schema import Column
 from deltarule.tables.table import Table
 from deltarule.tables.values import as_days, as_numbers, cells_at
@@ -132,9 +133,12 @@ def scale_notes(table: Table, name: str, values: NDArray[np.float64], scale: Sca
     if far.any():
         count, they, them = _words(far)
         notes.append(
-            f"{count} more than {_GAP:.0f} times as far from the median as all others, so that "
-            f"{they} the scale: {cells_at(table, name, far)}; correct {them}, or say "
-            "with na= what means missing"
+            Message(
+                f"{count} more than {_GAP:.0f} times as far from the median as all others, so that "
+                f"{they} the scale: {cells_at(table, name, far)}; correct {them}, or say with ",
+                Parameter("na", keyword=True),
+                " what means missing",
+            )
         )
     return notes
 

@@ -175,23 +175,23 @@ const controlsModule = (function () {
           "n-rows",
           own ? "Most rows" : "Rows",
           settings.rows,
-          { min: 10, max: choices.limits.rows, step: 10 },
+          { ...choices.ranges.rows, step: 10 },
           (value) => change({ rows: value }),
         ),
       );
       if (!own)
         parts.push(
-          number("noise", "Noise", settings.noise, { min: 0, max: 2, step: 0.01 }, (value) =>
+          number("noise", "Noise", settings.noise, { ...choices.ranges.noise, step: 0.01 }, (value) =>
             change({ noise: value }),
           ),
         );
       parts.push(
-        number("held", "Held out", settings.held, { min: 0, max: 0.9, step: 0.05 }, (value) =>
+        number("held", "Held out", settings.held, { ...choices.ranges.held, step: 0.05 }, (value) =>
           change({ held: value }),
         ),
       );
       parts.push(
-        number("seed", "Seed", settings.seed, { min: 0, max: choices.limits.seed, step: 1 }, (value) =>
+        number("seed", "Seed", settings.seed, { ...choices.ranges.seed, step: 1 }, (value) =>
           change({ seed: value }),
         ),
       );
@@ -245,7 +245,7 @@ const controlsModule = (function () {
         const input = el("input", {
           type: "number",
           min: 1,
-          max: choices.limits.width,
+          max: choices.ranges.layers.max,
           value: width,
           "aria-label": `Nodes of hidden layer ${i + 1}`,
           onchange: () => send(widths.with(i, read(input))),
@@ -304,7 +304,7 @@ const controlsModule = (function () {
         "rate",
         "Learning rate",
         settings.learning_rate,
-        { min: 1e-9, max: 1000, step: "any" },
+        { ...choices.ranges.learning_rate, step: "any" },
         (value) => ask("rate", { learning_rate: value }),
       );
       inputOf(rate).disabled = choices.without_rate.includes(settings.rule);
@@ -312,7 +312,7 @@ const controlsModule = (function () {
         "batch",
         "Rows of a step",
         running().batch_size,
-        { min: 1, max: choices.limits.rows, step: 1 },
+        { ...choices.ranges.batch_size, min: 1, step: 1 },
         (value) => change({ batch_size: value }),
       );
       inputOf(batch).disabled = running().full_batch;
@@ -326,7 +326,9 @@ const controlsModule = (function () {
         ),
         rate,
         batch,
-        number("l2", "L2 penalty", settings.l2, { min: 0, step: "any" }, (value) => change({ l2: value })),
+        number("l2", "L2 penalty", settings.l2, { ...choices.ranges.l2, step: "any" }, (value) =>
+          change({ l2: value }),
+        ),
         select("speed", "Steps a second", SPEEDS, running().steps_per_second, (value) =>
           ask("speed", { steps_per_second: Number(value) }),
         ),

@@ -1,4 +1,4 @@
-"""θ at many moments of a recorded run, by taking its steps again."""
+"""The parameters θ after many steps of a recorded run, by replaying it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["RunState", "replay_states"]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RunState:
-    """θ at a moment of a recorded run.
+    """The parameters θ after a step of a recorded run.
 
     Attributes
     ----------
     step : int
-        How many steps were taken; the step that is taken from here is the next one.
+        The number of steps taken before.
     theta : array of shape (p,)
     learning_rate : float or None
         η of the next step; None at the end of the run.
@@ -45,26 +45,25 @@ def replay_states(
     verify: bool = True,
     watch: Callable[[int], None] | None = None,
 ) -> list[RunState]:
-    """θ at some moments of a recorded run, evenly spread from its start to its end.
+    """Return θ after evenly spread steps of a recorded run, from its start to its end.
 
-    A short run leaves few checkpoints, since recording may not take long beside it: the others
-    come of taking its steps again, which takes as long as the training did.
+    All steps are replayed, which takes as long as the training did.
 
     Parameters
     ----------
     recording, X, Y, sample_weight, order, verify
         As for :func:`replay`.
     most : int
-        How many, at least 2; all of them where the run took fewer steps.
+        The number of states, at least 2; a shorter run has one for each step.
     also : sequence of int
-        Steps after which θ is wanted besides.
+        More steps after which to return θ.
     watch : callable, optional
-        Is told how many steps were taken, at each moment.
+        Called with the number of steps taken, at each state.
 
     Returns
     -------
     list of RunState
-        The first before step 1 (or the first step that was recorded), the last after the last.
+        The first is before the first recorded step, the last after the last.
 
     Raises
     ------

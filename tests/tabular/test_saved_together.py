@@ -51,7 +51,7 @@ def test_a_model_never_has_the_recording_of_another(tmp_path, trained):
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
-def test_of_models_that_are_not_to_replace_anything_one_is_saved(tmp_path, trained):
+def test_one_of_several_savers_without_overwrite_succeeds(tmp_path, trained):
     table, models = trained
 
     def save(model, folder):

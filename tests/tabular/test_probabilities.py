@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from deltarule.estimators import MLPClassifier
-from deltarule.tabular.labels import probabilities_of
+from deltarule.tabular.probabilities import probabilities_of
 
 OUTPUTS = ["identity", "relu", "exp", "softplus", "tanh", "logistic", "softmax"]
 
@@ -41,7 +41,7 @@ def test_the_nearest_point_of_the_simplex(dtype):
     assert (found.argmax(axis=1) == outputs.argmax(axis=1)).all()
 
 
-def test_probabilities_are_kept_and_extremes_have_some():
+def test_probabilities_are_unchanged_and_extreme_outputs_have_some():
     right = np.random.default_rng(1).dirichlet(np.ones(5), size=300)
     assert (probabilities_of(right, between=False, sums_to_one=False) == right).all()
     up = np.nextafter(0.7, 1)

@@ -62,7 +62,7 @@ def base(name, **more):
     return {"hidden_layer_sizes": (4,), "max_iter": 4, "random_state": 0} | needs | more
 
 
-def test_every_numeric_parameter_is_tried():
+def test_every_numeric_parameter_is_tested():
     for kind in KINDS:
         numeric = {
             name
@@ -94,7 +94,7 @@ def test_a_number_is_the_same_in_every_form(kind, name):
 
 @pytest.mark.parametrize("name", [name for name in NUMBERS if name != "random_state"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_such_number_has_one_error(kind, name):
+def test_a_value_that_is_not_such_a_number_is_refused(kind, name):
     whole = isinstance(NUMBERS[name], int)
     bad = [True, np.bool_(True), np.array(True), np.nan, -1, "x", np.array([[1.0]]), 1j, object()]
     bad += [0.5, np.float32(2.0)] if whole else []
@@ -153,7 +153,7 @@ def test_hidden_layer_sizes(sizes, widths):
     ],
     ids=str,
 )
-def test_hidden_layer_sizes_that_are_none(sizes):
+def test_bad_hidden_layer_sizes_are_refused(sizes):
     for kind in KINDS:
         with pytest.raises(ValueError, match="hidden_layer_sizes"):
             kind(hidden_layer_sizes=sizes, max_iter=2).fit(X, Y)
@@ -164,7 +164,7 @@ def test_hidden_layer_sizes_that_are_none(sizes):
     ["0.5", [True], (0.5, "x"), [[0.5]], [1.0], (np.nan,), (0.1, 0.1), None, {"a": 0.1}],
     ids=str,
 )
-def test_dropout_that_is_none(dropout):
+def test_bad_dropout_is_refused(dropout):
     with pytest.raises(ValueError, match="dropout"):
         MLPRegressor(hidden_layer_sizes=(4,), dropout=dropout, max_iter=2).fit(X, Y)
 
@@ -184,7 +184,7 @@ def test_a_failed_fit_leaves_parameters_as_they_were():
     assert model.alpha is alpha
 
 
-def test_whole_numbers_are_no_quantities_and_text_no_name():
+def test_wrong_types_of_parameters_are_refused():
     assert issubclass(int, Integral)
     for changes, message in (
         ({"loss": 5}, "'loss' parameter"),

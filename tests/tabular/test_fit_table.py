@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from deltarule.errors import DataError, FileError, InputError, UnknownName
 from deltarule.tables import TableEncoder, apply_schema, infer_schema, read_table, table_from_frame
 from deltarule.tabular import TableModel, TableSettings, fit_table
-from deltarule.tabular.scores import baselines, compared, score_outputs
-from deltarule.tabular.splitting import split_data
+from deltarule.tabular.scores import baselines, compare_outputs, score_outputs
+from deltarule.tabular.splitting import split_table
 from deltarule.training import StopFlag
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -74,7 +74,7 @@ def test_many_classes():
     assert probabilities.shape == (1797, 10)
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     # The held-out rows' scores are those scikit-learn gives for the same rows.
-    part = split_data(model.schema, apply_schema(model.schema, table), _settings(model))["test"]
+    part = split_table(model.schema, apply_schema(model.schema, table), _settings(model))["test"]
     truth, outputs = model.target.transform(part.target), model.outputs(part)
     auc = metrics.roc_auc_score(truth, outputs / outputs.sum(1, keepdims=True), multi_class="ovr")
     assert scores["auc"] == pytest.approx(auc, abs=1e-6)
@@ -94,7 +94,7 @@ def test_regression_in_the_unit_of_the_target(diabetes):
     predictions = model.predict(table)
     assert predictions.dtype == np.float64
     assert 100 < predictions.mean() < 200
-    # A unit a million times smaller is a matter of numbers, not of learning.
+    # A target in a unit a million times smaller is learned as well.
     frame = frame_of(load_diabetes(as_frame=True))
     frame["target"] *= 1e6
     small, _ = fitted(frame, "target", TableSettings(epochs=60))
@@ -106,7 +106,7 @@ def test_regression_in_the_unit_of_the_target(diabetes):
 @pytest.mark.parametrize("which", ["cancer", "diabetes"])
 def test_the_reported_scores_can_be_computed_again(which, request):
     model, table = request.getfixturevalue(which)
-    parts = split_data(model.schema, apply_schema(model.schema, table), _settings(model))
+    parts = split_table(model.schema, apply_schema(model.schema, table), _settings(model))
     for name, part in parts.items():
         assert model.report["rows"][name] == len(part)
         again = model.score(part, model.outputs(part))
@@ -115,7 +115,7 @@ def test_the_reported_scores_can_be_computed_again(which, request):
 
 def test_the_baselines_are_scikit_learns_and_learn_from_all_other_rows(cancer, diabetes):
     for model, table in (cancer, diabetes):
-        parts = split_data(model.schema, apply_schema(model.schema, table), _settings(model))
+        parts = split_table(model.schema, apply_schema(model.schema, table), _settings(model))
         X = {name: model.encoder.transform(part, dtype=np.float32) for name, part in parts.items()}
         rows = np.concatenate([X["valid"], X["train"]]).astype(float)
         y = np.concatenate([parts["valid"].target, parts["train"].target])
@@ -132,7 +132,7 @@ def test_the_baselines_are_scikit_learns_and_learn_from_all_other_rows(cancer, d
 def test_the_parts_are_disjoint_and_together_everything(cancer):
     model, table = cancer
     typed = apply_schema(model.schema, table)
-    parts = split_data(model.schema, typed, _settings(model))
+    parts = split_table(model.schema, typed, _settings(model))
     rows = np.concatenate([part.rows for part in parts.values()])
     assert sorted(rows.tolist()) == list(range(len(table)))
     assert {name: len(part) for name, part in parts.items()} == {
@@ -142,11 +142,11 @@ def test_the_parts_are_disjoint_and_together_everything(cancer):
     }
 
 
-def test_the_parts_hold_every_class_in_its_share():
+def test_the_parts_keep_the_proportions_of_classes():
     labels = np.array(["a"] * 700 + ["b"] * 200 + ["c"] * 100, dtype=object)
     table = table_from_frame({"x": np.arange(1000.0), "y": labels})
     schema = infer_schema(table, "y")
-    parts = split_data(schema, apply_schema(schema, table), TableSettings(seed=3))
+    parts = split_table(schema, apply_schema(schema, table), TableSettings(seed=3))
     for name, size in (("train", 700), ("valid", 100), ("test", 200)):
         counts = [int((parts[name].target == label).sum()) for label in "abc"]
         assert counts == [7 * size // 10, 2 * size // 10, size // 10]
@@ -157,7 +157,7 @@ def test_another_seed_holds_out_other_rows():
     schema = infer_schema(table, "y")
     typed = apply_schema(schema, table)
     one, two, again = (
-        split_data(schema, typed, TableSettings(seed=seed))["test"].rows.tolist()
+        split_table(schema, typed, TableSettings(seed=seed))["test"].rows.tolist()
         for seed in (1, 2, 1)
     )
     assert one == again != two
@@ -169,10 +169,10 @@ def test_the_encoding_is_learned_from_training_rows_alone():
     columns = {"x": x, "k": np.array(["p", "q"] * 100, dtype=object), "y": x + rng.normal(size=200)}
     table = table_from_frame(columns)
     schema = infer_schema(table, "y")
-    held = split_data(schema, apply_schema(schema, table), QUICK)
+    held = split_table(schema, apply_schema(schema, table), QUICK)
     rows = np.concatenate([held["valid"].rows, held["test"].rows])
     model = fit_table(table, schema, QUICK)
-    # Held-out rows that are quite different change nothing that is learned before scoring.
+    # Changed held-out rows leave the encoding and the training as they are.
     changed = {name: np.array(values) for name, values in columns.items()}
     changed["x"][held["test"].rows] = 1e6
     changed["k"][held["test"].rows] = "new"
@@ -184,13 +184,13 @@ def test_the_encoding_is_learned_from_training_rows_alone():
     assert np.array_equal(other.model.theta, model.model.theta)
     assert other.report["scores"]["train"] == model.report["scores"]["train"]
     assert other.report["scores"]["test"] != model.report["scores"]["test"]
-    # And validation rows are left out of the encoding too.
+    # Validation rows are left out of the encoding, too.
     kept = np.setdiff1d(np.arange(200), rows)
     expected = TableEncoder().fit(apply_schema(schema, table).take(kept), schema)
     assert model.encoder.to_dict() == expected.to_dict()
 
 
-def test_saved_and_loaded_it_predicts_the_same(cancer, diabetes, tmp_path):
+def test_a_loaded_model_predicts_the_same(cancer, diabetes, tmp_path):
     for name, (model, table) in (("cancer", cancer), ("diabetes", diabetes)):
         model.save(tmp_path / name)
         loaded = TableModel.load(tmp_path / name)
@@ -205,10 +205,10 @@ def test_saved_and_loaded_it_predicts_the_same(cancer, diabetes, tmp_path):
         model.save(tmp_path / name, overwrite=True)
 
 
-def test_predictions_of_a_long_table_come_in_pieces(diabetes, monkeypatch):
+def test_a_long_table_is_predicted_in_chunks(diabetes, monkeypatch):
     model, table = diabetes
     whole = model.predict(table)
-    monkeypatch.setattr("deltarule.tabular.model._CHUNK", 100)
+    monkeypatch.setattr("deltarule.tabular.model._CHUNK_ROWS", 100)
     assert np.allclose(model.predict(table), whole, rtol=1e-5)
 
 
@@ -285,34 +285,34 @@ def test_noise_is_not_called_better_than_linear():
     assert model.report["scores"]["test"]["r2"] < 0.1
 
 
-def test_a_bend_is_called_better_than_linear():
+def test_a_curved_target_is_called_better_than_linear():
     x = np.linspace(-2, 2, 500)
     model, _ = fitted({"x": x, "y": x**2}, "y", TableSettings(epochs=60, learning_rate=0.01))
     assert model.report["against_linear"] == "better"
 
 
-def test_the_comparison_is_of_pairs():
+def test_outputs_are_compared_row_by_row():
     rng = np.random.default_rng(4)
     truth = rng.normal(size=400)
     noise = 10 * rng.normal(size=400)
-    # Both models err much and alike; the first errs a little less on nearly every row.
+    # Both models' errors are large and correlated; the first's are smaller on nearly every row.
     first, second = truth + 0.98 * noise, truth + noise
-    assert compared("regression", truth, first, second).verdict == "better"
-    assert compared("regression", truth, second, first).verdict == "worse"
-    assert compared("regression", truth, first, first).verdict == "no different"
-    one = compared("regression", truth[:1], first[:1], second[:1])
+    assert compare_outputs("regression", truth, first, second).verdict == "better"
+    assert compare_outputs("regression", truth, second, first).verdict == "worse"
+    assert compare_outputs("regression", truth, first, first).verdict == "no different"
+    one = compare_outputs("regression", truth[:1], first[:1], second[:1])
     assert one.verdict == "no different"
     labels = rng.integers(0, 2, 400)
     sure = np.where(labels[:, None] == [0, 1], 0.9, 0.1)
     unsure = np.where(labels[:, None] == [0, 1], 0.6, 0.4)
-    assert compared("classification", labels, sure, unsure).verdict == "better"
+    assert compare_outputs("classification", labels, sure, unsure).verdict == "better"
     # Rows of weight 0 do not count.
     weights = np.r_[np.ones(200), np.zeros(200)]
     mixed = np.r_[sure[:200], unsure[200:] / 100]
-    assert compared("classification", labels, mixed, unsure, weights).verdict == "better"
+    assert compare_outputs("classification", labels, mixed, unsure, weights).verdict == "better"
 
 
-def test_scores_are_scikit_learns():
+def test_scores_equal_scikit_learns():
     rng = np.random.default_rng(5)
     truth, outputs, weights = rng.normal(size=50), rng.normal(size=50), rng.random(50)
     found = score_outputs("regression", truth, outputs, weights)
@@ -349,7 +349,7 @@ def test_a_class_without_training_rows_has_probability_zero():
     assert set(baselines("classification", 3, (X, y, None), X, linear=False)) == {"constant"}
 
 
-def test_who_stops_training_waits_for_no_baseline():
+def test_no_linear_baseline_is_fitted_after_a_stop():
     flag = StopFlag()
 
     def after_two(event):

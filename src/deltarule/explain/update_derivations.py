@@ -1,30 +1,30 @@
-"""Derivations of an update: the gradient with penalties, clipped, and what the rule makes of it.
+"""Derivations of an update: the gradient with penalties, clipped, and the rule applied to it.
 
     U  new weight = old weight − (learning rate · gradient)
 
-and every other rule by its own formula, written down (:mod:`deltarule.explain.rulebook`).
+and every other rule by its own recorded formula (:mod:`deltarule.explain.recorded_rules`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.backward_nodes import Factor, product_of
-from deltarule.explain.derivation import Derivation, added
-from deltarule.explain.formula_at_point import Written, evaluated
-from deltarule.explain.forward_nodes import given
-from deltarule.explain.mean_nodes import MeanNodes
+from deltarule.explain.backward_derivations import Factor, product_derivation, term_derivation
+from deltarule.explain.derivation import Derivation, float_sum
+from deltarule.explain.formula_at_point import FormulaAtPoint, evaluated
+from deltarule.explain.forward_derivations import given_value, quotient
+from deltarule.explain.mean_derivations import MeanDerivations
 from deltarule.explain.number_format import number_text, same_shown
-from deltarule.explain.rulebook import RecordedRule, record_rule, rule_mark
+from deltarule.explain.recorded_rules import RecordedRule, record_rule, rule_mark
 from deltarule.explain.subject import StepTaken
-from deltarule.explain.symbols import Mark, dotted, partial, plain
-from deltarule.maths import numpy_namespace
+from deltarule.explain.symbols import Mark, partial, plain, product_mark
+from deltarule.maths import SymbolicFormula, numpy_namespace
 from deltarule.maths.parameter_layout import Block
 from deltarule.maths.printing.boxes import (
     Apply,
@@ -37,7 +37,7 @@ from deltarule.maths.printing.boxes import (
 )
 from deltarule.optimizers import Rule, StepInfo, clip_by_norm
 
-__all__ = ["UpdateNodes"]
+__all__ = ["UpdateDerivations"]
 
 _NEW = Symbol(r"\text{new }", "new", function=True)
 _MIN = Symbol(r"\min", "min", function=True)
@@ -45,7 +45,7 @@ _MIN = Symbol(r"\min", "min", function=True)
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a parameter is: its block, its index there, its entry of θ, its symbol."""
+    """A parameter: its block, its index in the block, its entry of θ, and its symbol."""
 
     block: Block
     index: tuple[int, ...]
@@ -53,24 +53,12 @@ class Place:
     mark: Mark
 
 
-class UpdateNodes(MeanNodes):
-    """Builds the nodes of one step of an update rule.
-
-    Parameters
-    ----------
-    figures : Figures
-        With a step.
-    """
+class UpdateDerivations(MeanDerivations):
+    """Builds the derivations of one step of an update rule."""
 
     @property
     def step(self) -> StepTaken:
-        """The step that is explained.
-
-        Raises
-        ------
-        InputError
-            If there is none.
-        """
+        """The step that is explained; raises InputError if the subject has none."""
         if self.subject.step is None:
             raise InputError(
                 "no step is known to explain; expected a rule and its learning rate: "
@@ -88,13 +76,7 @@ class UpdateNodes(MeanNodes):
     # -- places ------------------------------------------------------------------------
 
     def place(self, name: Any, index: Any) -> Place:
-        """The parameter of a block, if there is one.
-
-        Raises
-        ------
-        InputError
-            If there is no such block or entry.
-        """
+        """Return a parameter by block and index; raises InputError if there is none."""
         block = self.net.block(str(name))
         given_index = tuple(index) if isinstance(index, tuple | list) else (index,)
         inside = len(given_index) == len(block.shape) and all(
@@ -106,16 +88,16 @@ class UpdateNodes(MeanNodes):
                 f"entry {index!r} of {block.name}; expected {len(block.shape)} whole numbers, "
                 f"from 0 and below {', '.join(map(str, block.shape))}"
             )
-        at = tuple(int(i) for i in given_index)
-        entry = block.start + int(np.ravel_multi_index(at, block.shape))
+        position = tuple(int(i) for i in given_index)
+        entry = block.start + int(np.ravel_multi_index(position, block.shape))
         symbol = self.symbols.w if block.kind == "W" else self.symbols.b
-        return Place(block, at, entry, symbol(block.layer, *at))
+        return Place(block, position, entry, symbol(block.layer, *position))
 
     # -- the gradient that the rule is given -------------------------------------------
 
     @functools.cached_property
     def full_gradient(self) -> np.ndarray:
-        """The data's gradient and the penalties', 0 where a parameter is frozen; not clipped."""
+        """∂C/∂θ with the penalties, shape (p,), before clipping; 0 where a parameter is frozen."""
         settings, net = self.step.settings, self.net
         grad = self.subject.trace.grad
         if settings.penalties:
@@ -124,7 +106,7 @@ class UpdateNodes(MeanNodes):
 
     @functools.cached_property
     def _clipped(self) -> tuple[np.ndarray, float]:
-        """The gradient as the rule gets it, and its norm before."""
+        """The gradient that the rule is given, shape (p,), and its norm before clipping."""
         limit = self.step.settings.clip_norm
         if limit is None:
             return self.full_gradient, float("nan")
@@ -132,44 +114,45 @@ class UpdateNodes(MeanNodes):
         return grad, float(norm)
 
     def gradient(self, place: Place) -> Derivation:
-        """g: the mean over samples, the penalties added once, all of it clipped."""
+        """g: the mean over samples with the penalties added, then clipped."""
         settings = self.step.settings
         if self.net.frozen[place.entry]:
-            return given(plain("g"), 0.0, "frozen: training does not move this parameter")
+            return given_value(plain("g"), 0.0, "frozen: training does not move this parameter")
         whole = self._with_penalties(place)
         norm = self._clipped[1]
         limit = settings.clip_norm
         if limit is None:
             return whole
         factor = 1.0 if not norm > limit or np.isinf(norm) else limit / norm
-        name = plain("c", r"c")
+        bound = plain("c")
         size = Mark(Symbol(r"\lVert g \rVert", "‖g‖"), "|g|")
-        least = Apply(_MIN, Fenced((Symbol("1", "1"), Fraction(name.box, size.box))))
+        least = Apply(_MIN, Fenced((Symbol("1", "1"), Fraction(bound.box, size.box))))
         clip = Mark(least, "clip")
         factors = [
             Factor(whole.mark, whole.value, lambda: self._with_penalties(place)),
             Factor(
-                clip, factor, lambda: self._clip_factor(clip, factor, (name, limit), (size, norm))
+                clip, factor, lambda: self._clip_factor(clip, factor, (bound, limit), (size, norm))
             ),
         ]
         note = "" if factor < 1 else "within the bound: nothing is clipped"
         clipped = Mark(Scripted(Symbol("g", "g"), "c"), "g_c")
-        return product_of(clipped, self._clipped[0][place.entry], factors, note=note)
+        return product_derivation(clipped, self._clipped[0][place.entry], factors, note=note)
 
     def _clip_factor(
         self, clip: Mark, factor: float, bound: tuple[Mark, float], length: tuple[Mark, float]
     ) -> Derivation:
+        """min(1, c/‖g‖), of the bound c and the length ‖g‖, each with its symbol."""
         size, norm = length
         squares = self.full_gradient**2
-        total = added(squares)
+        total = float_sum(squares)
         mark = Mark(Symbol(r"\sum_m g_m^2", "Σ_m g_m^2"), "sum g^2")
 
         def square(m: int) -> Derivation:
             block, index = self.net.block_at(m)
             label = f"{block.name}[{', '.join(map(str, index))}]"
-            return given(plain("g^2", "g^2", below=str(m)), squares[m], label)
+            return given_value(plain("g^2", "g^2", below=str(m)), squares[m], label)
 
-        def of_all() -> Derivation:
+        def norm_of_gradient() -> Derivation:
             return Derivation(
                 size,
                 norm,
@@ -185,7 +168,7 @@ class UpdateNodes(MeanNodes):
             factor,
             "function",
             part_values=(bound[1], norm),
-            make=lambda part: of_all() if part else given(*bound, "clip_norm"),
+            make=lambda part: norm_of_gradient() if part else given_value(*bound, "clip_norm"),
             combine=lambda values: min(1.0, values[0] / values[1]) if values[1] > 0 else 1.0,
         )
 
@@ -195,7 +178,7 @@ class UpdateNodes(MeanNodes):
         return self.mean_bias(place.block.layer, *place.index)
 
     def _with_penalties(self, place: Place) -> Derivation:
-        """The data's gradient, and once for all samples α/Σs w (L2) and α/Σs sign w (L1)."""
+        """∂C/∂θ with the penalties' α/Σs w (L2) and α/Σs sign w (L1), added once per step."""
         settings = self.step.settings
         if not settings.penalties or place.block.kind != "W":
             return self._data(place)
@@ -227,45 +210,35 @@ class UpdateNodes(MeanNodes):
         inner, value = (place.mark, w) if name == "l2" else (sign, float(np.sign(w)))
 
         def scale() -> Derivation:
-            return Derivation(
-                rate,
-                alpha / total,
-                "function",
-                part_values=(alpha, total),
-                make=lambda part: given(
-                    sum_of_s if part else strength,
-                    total if part else alpha,
-                    "of the training set" if part else f"penalty {name.upper()}",
-                ),
-                combine=lambda values: values[0] / values[1],
-            )
+            top = given_value(strength, alpha, f"penalty {name.upper()}")
+            bottom = given_value(sum_of_s, total, "of the training set")
+            return quotient(rate, alpha / total, top, bottom)
 
         def slope() -> Derivation:
             if name == "l2":
-                return given(place.mark, w)
+                return given_value(place.mark, w)
             return Derivation(
                 sign,
                 value,
                 "function",
                 part_values=(w,),
-                make=lambda _: given(place.mark, w),
+                make=lambda _: given_value(place.mark, w),
                 combine=lambda values: float(np.sign(values[0])),
             )
 
         factors = [Factor(rate, alpha / total, scale), Factor(inner, value, slope)]
-        mark = dotted(rate, inner)
-
-        def make() -> Derivation:
-            node = product_of(mark, alpha / total * value, factors)
-            node.note = f"penalty {name.upper()}, added once"
-            return node.without_formula()
-
-        return Factor(mark, alpha / total * value, make)
+        slope_value = alpha / total * value
+        note = f"penalty {name.upper()}, added once"
+        return Factor(
+            product_mark(rate, inner),
+            slope_value,
+            lambda: term_derivation(slope_value, factors, note),
+        )
 
     # -- the rule ----------------------------------------------------------------------
 
     def recorded(self, place: Place) -> RecordedRule:
-        """The rule's formula for this parameter at this step."""
+        """The rule's formula for a parameter, at this step."""
         step, rule = self.step, self.rule
         scalars = {
             slot.name: float(np.asarray(self._slots[slot.name]))
@@ -291,76 +264,63 @@ class UpdateNodes(MeanNodes):
         }
 
     def update(self, place: Place) -> Derivation:
-        """The new value of a parameter."""
-        recorded = self.recorded(place)
-        gradient = self.gradient(place)
+        """The new value of a parameter, by the rule's recorded formula."""
         mark = Mark(Apply(_NEW, place.mark.box), f"new {place.mark.key}")
         theta = float(self.subject.theta[place.entry])
         if self.net.frozen[place.entry]:
-            note = "frozen: training does not move this parameter"
-            return given(mark, theta, note)
-        known: dict[str, float] = {"theta": theta, "g": gradient.value}
-        known |= {"eta": float(self.step.learning_rate), "cost": self.subject.objective}
+            return given_value(mark, theta, "frozen: training does not move this parameter")
+        gradient = self.gradient(place)
+        values = {
+            "theta": theta,
+            "g": gradient.value,
+            "eta": float(self.step.learning_rate),
+            "cost": self.subject.objective,
+        }
         for name, slot in self._slots.items():
-            value = slot if np.ndim(slot) == 0 else slot[place.entry]
-            known[f"{name}_before"] = float(value)
-        formulas = {}
-        for name, formula in recorded.steps:
-            root = formula.result()
-            out = evaluated([root], {key: known[key] for key in formula.arguments})[root.index]
-            formulas[name] = (formula, float(out))
+            values[f"{name}_before"] = float(slot if np.ndim(slot) == 0 else slot[place.entry])
+        formulas = dict(self.recorded(place).steps)  # θ comes last
+        new_theta = theta
+        for name, formula in formulas.items():
+            new_theta = _result(formula, [values[key] for key in formula.arguments])
             if name != "theta":
-                known[name] = float(out)
-        marks = {name: rule_mark(name) for name in known}
+                values[name] = new_theta
+        marks = {name: rule_mark(name) for name in values}
         marks |= {"theta": place.mark, "g": gradient.mark}
 
-        def node(name: str, own: Mark, law: str = "", note: str = "") -> Derivation:
-            formula, value = formulas[name]
+        def result(name: str, own: Mark, value: float, law: str = "", note: str = "") -> Derivation:
+            formula = formulas[name]
             arguments = formula.arguments
-            written = Written(formula, None, {key: known[key] for key in arguments}, marks)
-
-            def combine(values: Sequence[float]) -> float:
-                root = formula.result()
-                found = evaluated([root], dict(zip(arguments, values, strict=True)))
-                return float(found[root.index])
-
+            known = {key: values[key] for key in arguments}
             return Derivation(
                 own,
                 value,
                 "function",
-                part_values=[known[key] for key in arguments],
-                make=lambda part: leaf(arguments[part]),
-                formula=written.formula,
-                numbers=written.numbers,
-                case=written.case,
-                combine=combine,
+                part_values=list(known.values()),
+                make=lambda part: argument(arguments[part]),
+                combine=lambda found: _result(formula, found),
                 law=law,
                 note=note,
+                **FormulaAtPoint(formula, None, known, marks).shown(),
             )
 
-        makers: dict[str, Callable[[], Derivation]] = {
-            "theta": lambda: given(place.mark, theta),
-            "g": lambda: self.gradient(place),
-            "eta": lambda: given(marks["eta"], known["eta"], "learning rate"),
-            "cost": lambda: given(marks["cost"], known["cost"], "with the penalties"),
-        }
+        notes = {"theta": "", "eta": "learning rate", "cost": "with the penalties"}
 
-        def leaf(name: str) -> Derivation:
-            if name in makers:
-                return makers[name]()
-            if name in formulas:
-                return node(name, marks[name])
-            return given(marks[name], known[name], "before the step")
+        def argument(name: str) -> Derivation:
+            if name == "g":
+                return self.gradient(place)
+            if name in formulas and name != "theta":
+                return result(name, marks[name], values[name])
+            return given_value(marks[name], values[name], notes.get(name, "before the step"))
 
         law = "U" if self.rule.name == "sgd" else ""
-        return node("theta", mark, law, self._agreement(place, formulas["theta"][1]))
+        return result("theta", mark, new_theta, law, self._differences(place, new_theta))
 
-    def _agreement(self, place: Place, value: float) -> str:
-        """What the rule run over NumPy, and the engine that trained, made of it, if not this."""
+    def _differences(self, place: Place, value: float) -> str:
+        """A note with the rule's own result over NumPy and the engine's, where they differ."""
         notes = []
-        ran = self.new_theta[place.entry]
-        if abs(ran - value) > 1e-12 * max(abs(ran), abs(value), 1e-300):
-            notes.append(f"the rule run over arrays gives {number_text(ran)}")
+        by_arrays = self.new_theta[place.entry]
+        if abs(by_arrays - value) > 1e-12 * max(abs(by_arrays), abs(value), 1e-300):
+            notes.append(f"the rule run over arrays gives {number_text(by_arrays)}")
         after = self.step.theta_after
         if after is not None:
             engine = float(after[place.entry])
@@ -371,7 +331,7 @@ class UpdateNodes(MeanNodes):
 
     @functools.cached_property
     def new_theta(self) -> np.ndarray:
-        """θ after the step, by the rule run over NumPy as it stands."""
+        """θ after the step, shape (p,), by the rule's own function over NumPy."""
         info = StepInfo(
             self.step.number, self.step.learning_rate, self.subject.objective, self.net.is_weight
         )
@@ -380,3 +340,10 @@ class UpdateNodes(MeanNodes):
                 self.subject.theta, self._clipped[0], self._slots, info
             )
         return np.where(self.net.frozen, self.subject.theta, theta)
+
+
+def _result(formula: SymbolicFormula, values: Sequence[float]) -> float:
+    """The result of a recorded formula at the values of its arguments."""
+    root = formula.result()
+    found = evaluated([root], dict(zip(formula.arguments, values, strict=True)))
+    return float(found[root.index])

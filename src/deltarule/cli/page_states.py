@@ -1,4 +1,4 @@
-"""The moments of a recorded training that a page goes through."""
+"""The states of a recorded training that the explain page shows on its slider."""
 
 from __future__ import annotations
 
@@ -9,64 +9,62 @@ import numpy as np
 
 from deltarule.errors import DataError, InputError
 from deltarule.explain.page import PageState
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 from deltarule.tabular import RecordedTable
 from deltarule.training import Recording, RunState
 from deltarule.training.recording import digest_of_theta
 
-__all__ = ["model_step", "moments"]
+__all__ = ["model_step", "page_states"]
 
-# Moments of the training on a page. They are replayed if it took at most so many seconds.
-_MOMENTS = 50
-_SOON_REPLAYED = 30.0
+# How many states a page has, and the longest training in seconds that is replayed for them.
+_STATES = 50
+_LONGEST_REPLAY = 30.0
 
 
-def moments(
+def page_states(
     recording: Recording,
     recorded: RecordedTable | None,
     theta: np.ndarray | None,
     show: Callable[[str], None],
 ) -> list[PageState]:
-    """Moments of the training, evenly spread: its steps taken again, or its checkpoints.
+    """Return evenly spread states of the training, from a replay or from its checkpoints.
 
-    A short training leaves few checkpoints, and its steps are soon taken again; of a long one
-    there are many.
+    A short training has few checkpoints, and is replayed; a long one has enough of them.
 
     Parameters
     ----------
     recording : Recording
     recorded : RecordedTable or None
-        The same with its table, without which no step can be taken again.
+        The recording with its table, which a replay needs.
     theta : array of shape (p,), or None
-        Those of the trained model, where it is the model that is explained.
+        The parameters of the trained model, if the model is explained and not a step.
     show : callable
-        Is told what is done.
+        Called with a text that says what is being done.
     """
     last = model_step(recording)
-    soon = recording.seconds <= _SOON_REPLAYED
     states: list[RunState] = []
-    if recorded is not None and soon:
+    if recorded is not None and recording.seconds <= _LONGEST_REPLAY:
 
         def watch(step: int) -> None:
             show(f"replaying step {step} of {recording.end}")
 
-        # Of another table than that of the training no step can be taken again.
+        # A table other than that of the training cannot be replayed.
         with contextlib.suppress(DataError, InputError):
-            states = recorded.states(_MOMENTS, also=[last], watch=watch)
+            states = recorded.states(_STATES, also=[last], watch=watch)
         expected = recording.digests.get(recording.end)
         if states and expected not in (None, digest_of_theta(states[-1].theta)):
-            states = []  # another processor has other bits; those of the run are kept
+            states = []  # another processor rounds differently; the checkpoints are exact
     if not states:
-        steps = [recording.steps[i] for i in spread(len(recording.steps), _MOMENTS)]
+        steps = [recording.steps[i] for i in evenly_spaced(len(recording.steps), _STATES)]
         states = [
             RunState(step, recording.theta(step), _rate_after(recording, step)) for step in steps
         ]
-        # The end has no checkpoint; the model stands for it.
+        # The last step has no checkpoint; the model's parameters are used.
         if theta is None and recorded is not None:
             theta = np.asarray(recorded.model.model.theta)
     model = None if theta is None else RunState(last, theta, None)
     if model is not None:
-        # An averaged model is at its step, too, and the run's own parameters are not shown there.
+        # At the model's step the model is shown, which may hold the average of the parameters.
         states = [
             each
             for each in states
@@ -86,8 +84,11 @@ def moments(
 
 
 def model_step(recording: Recording) -> int:
-    """After which step the model was taken: of the best epoch where there was validation."""
-    records = recording.history.records
+    """Return the step after which the model's parameters were taken.
+
+    It is the last step of the best epoch if there was validation, else of the run.
+    """
+    records = recording.history.logs
     if all(record.validation_loss is None and record.score is None for record in records):
         return recording.end
     return int(min(records, key=lambda record: record.monitored).steps)

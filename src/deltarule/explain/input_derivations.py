@@ -1,83 +1,80 @@
-"""Derivations by inputs: ∂C/∂x, what would lower the loss, and the same per column of a table."""
+"""Derivations of ∂C_i/∂x_k, and of its sum over the inputs that a column of a table became."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from deltarule.errors import InputError
-from deltarule.explain.backward_nodes import Factor, product_of
+from deltarule.explain.backward_derivations import Factor, term_derivation
 from deltarule.explain.derivation import Derivation
+from deltarule.explain.forward_derivations import sum_over
 from deltarule.explain.number_format import number_text
-from deltarule.explain.subject import Column
-from deltarule.explain.symbols import Mark, dotted
-from deltarule.explain.update_nodes import UpdateNodes
-from deltarule.maths.printing.boxes import Big, Partial, Scripted, Symbol, Terms, Words
+from deltarule.explain.subject import InputColumn
+from deltarule.explain.symbols import Mark
+from deltarule.explain.update_derivations import UpdateDerivations
+from deltarule.maths.printing.boxes import Partial, Scripted, Symbol, Words
 from deltarule.tables.columncodes import NumberCode
 
-__all__ = ["ColumnNodes"]
+__all__ = ["InputDerivations"]
 
 
-class ColumnNodes(UpdateNodes):
-    """Builds the nodes that say how the loss depends on what went in."""
+class InputDerivations(UpdateDerivations):
+    """Builds the derivations of the loss by the inputs."""
 
     def input(self, k: int, sample: int) -> Derivation:
-        """∂C_i/∂x_k, and in which direction the loss falls."""
-        node = self.up(0, k, sample)
+        """∂C_i/∂x_k, with a note that says in which direction of x_k the loss falls."""
+        found = self.upstream(0, k, sample)
         words = [self.input_name(k)] if self.input_name(k) else []
-        if node.value:
-            words.append(
-                f"{'raising' if node.value < 0 else 'lowering'} x_{k} would lower the loss"
-            )
-        node.note = "; ".join(words)
-        return node
+        if found.value:
+            change = "raising" if found.value < 0 else "lowering"
+            words.append(f"{change} x_{k} would lower the loss")
+        found.note = "; ".join(words)
+        return found
 
     def column(self, name: Any, sample: int) -> Derivation:
-        """Σ_k x_k ∂C_i/∂x_k over a column's inputs: its part of C_i to first order."""
+        """Σ_k x_k ∂C_i/∂x_k over a column's inputs: its part of C_i, to first order."""
         column = self._column(name)
         inputs = column.inputs
-        up, x = self.figures.up(0, sample), self.figures.A[0][sample]
-        values = [x[k] * up[k] for k in inputs]
+        dC_dx, x = self.passes.upstream(0, sample), self.passes.A[0][sample]
+        values = [x[k] * dC_dx[k] for k in inputs]
 
         def make(place: int) -> Derivation:
             k = inputs[place]
-            mark = self.up_mark(0, k, sample)
+            mark = self.upstream_mark(0, k, sample)
             factors = [
                 Factor(self.symbols.a(0, k), x[k], lambda: self.x(k, sample)),
-                Factor(mark, up[k], lambda: self.input(k, sample)),
+                Factor(mark, dC_dx[k], lambda: self.input(k, sample)),
             ]
-            node = product_of(dotted(*(f.mark for f in factors)), values[place], factors)
-            node.note = self.input_name(k)
-            return node.without_formula()
+            return term_derivation(values[place], factors, self.input_name(k))
 
         x_k = Scripted(Symbol("x", "x"), "k")
-        one = Terms((("", x_k), ("·", Partial(self.symbols.C(sample).box, x_k))))
         return Derivation(
             Mark(Words(f"attribution of {column.name}"), f"column {column.name}"),
             float(sum(values)),
             "sum",
             part_values=values,
             make=make,
-            formula=Big(Symbol(r"\sum", "Σ", function=True), "k", one),
-            note=self._column_note(column, up, sample),
+            formula=sum_over("k", x_k, Partial(self.symbols.C(sample).box, x_k)),
+            note=self._column_note(column, dC_dx, sample),
         )
 
-    def _column_note(self, column: Column, up: Any, sample: int) -> str:
+    def _column_note(self, column: InputColumn, dC_dx: Any, sample: int) -> str:
         cell = column.cells[sample]
         known = f"{column.name} is {'missing' if cell is None else cell}"
         code = getattr(column, "code", None)
         if not column.inputs:
             return f"{known}; it did not vary in training and feeds no input"
         if isinstance(code, NumberCode) and code.varies and cell is not None:
-            rate = up[column.inputs[0]] / code.std
+            rate = dC_dx[column.inputs[0]] / code.std
             unit = "day" if column.kind == "date" else "unit of it"
             return f"{known}; per {unit} the loss changes by {number_text(rate)}"
         return known
 
-    def _column(self, name: Any) -> Column:
+    def _column(self, name: Any) -> InputColumn:
         columns = {column.name: column for column in self.subject.columns}
         if not columns:
             raise InputError(
-                "no table is behind these inputs, so there are no columns; use input(k, sample)"
+                "the inputs do not come from a table, so there are no columns; use input(k, sample)"
             )
         if name not in columns:
             known = ", ".join(map(repr, list(columns)[:12]))

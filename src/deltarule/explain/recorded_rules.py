@@ -1,9 +1,9 @@
-"""Update rules written down: the formula that moves θ, as an expression that prints itself.
+"""Update rules as printable expressions of θ, the gradient and the rule's slots.
 
-The rule's own function is run once over the recording namespace. What of a step is one number
-for all parameters is a plain number there: t, and so Adam's 1 − β^t; whether the parameter is a
-weight. η and the cost keep their names, and what the rule carries from step to step is known
-again in the result by being the same node.
+The rule's own function is run once over the recording namespace. Values that are the same for all
+parameters become constants: t, and so Adam's 1 − β^t, and whether the parameter is a weight. η and
+the cost keep their names. A slot's new value is recognised in the formula of θ because both use
+the same expression object.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 from deltarule.errors import InputError
 from deltarule.explain.formula_at_point import short_constant
 from deltarule.explain.symbols import Mark
-from deltarule.maths import RecordedFormula
+from deltarule.maths import SymbolicFormula
 from deltarule.maths.printing.boxes import Box, Symbol, Terms, Where
 from deltarule.maths.printing.layout import layout
 from deltarule.maths.printing.markup import box_latex, box_mathml, box_text
-from deltarule.maths.symbolic import Expr, RecordingNamespace, reachable
+from deltarule.maths.symbolic import Expr, SymbolicNamespace, reachable
 from deltarule.optimizers import RULES, Rule, StepInfo
 
 __all__ = ["RecordedRule", "record_rule", "rule_mark"]
@@ -36,23 +36,22 @@ _LEAVES = ("variable", "constant", "symbol", "n_outputs", "per_output")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RecordedRule:
-    """An update rule written down for one step.
+    """The formulas of an update rule for one step.
 
     Attributes
     ----------
     rule : Rule
-    formula : RecordedFormula
-        Of theta, g, every slot with a value for each parameter, and eta if it was left open; its
-        results are ``theta`` and every slot after the step, by name.
-    steps : tuple of (str, RecordedFormula)
-        The same in steps that are read one after the other: intermediate results by their names
-        (``m``, ``v``, ``m_hat``), each of what stands before it, and ``theta`` last. A slot as it
-        was before the step is called ``m_before``.
+    formula : SymbolicFormula
+        A function of theta, g, every slot with one value for each parameter, and eta if no value
+        was given; its results are ``theta`` and every slot after the step, by name.
+    steps : tuple of (str, SymbolicFormula)
+        The same as a sequence of named results (``m``, ``v``, ``m_hat``), each a function of
+        earlier ones, and ``theta`` last. A slot before the step is called ``m_before``.
     """
 
     rule: Rule
-    formula: RecordedFormula
-    steps: tuple[tuple[str, RecordedFormula], ...]
+    formula: SymbolicFormula
+    steps: tuple[tuple[str, SymbolicFormula], ...]
 
     def text(self) -> str:
         """The steps as plain text, one to a line.
@@ -91,7 +90,7 @@ class RecordedRule:
         ]
 
     def javascript(self, name: str) -> str:
-        """A JavaScript function of theta, g and the slots, that gives all results in an array."""
+        """A JavaScript function of theta, g and the slots that returns all results in an array."""
         return self.formula.javascript(name)
 
 
@@ -104,7 +103,7 @@ def record_rule(
     scalars: Mapping[str, float] | None = None,
     cost: float | None = None,
 ) -> RecordedRule:
-    """Write down what a rule does to one parameter in one step.
+    """Record the formulas by which a rule updates one parameter in one step.
 
     Parameters
     ----------
@@ -113,14 +112,14 @@ def record_rule(
     t : int
         The number of the step, from 1.
     learning_rate : float, optional
-        η. If it is left out, eta is one more argument.
+        η. If it is left out, eta is an argument of the formula.
     is_weight : bool
         Whether the parameter is a weight; a bias does not decay.
     scalars : mapping of str to float, optional
-        The slots that hold one value for all parameters, before the step; their initial
-        values where left out.
+        The slots with one value for all parameters, before the step; by default their initial
+        values.
     cost : float, optional
-        C at θ, penalty included, for rules that look at it.
+        C at θ, penalty included, for rules that use it.
 
     Returns
     -------
@@ -129,8 +128,7 @@ def record_rule(
     Raises
     ------
     InputError
-        If the step's number is not positive, or the rule's formula does something that
-        cannot be written down.
+        If t is not positive, or the rule's formula cannot be recorded.
 
     Examples
     --------
@@ -143,14 +141,14 @@ def record_rule(
     record = RULES.get(rule)
     if not isinstance(t, int) or isinstance(t, bool) or t < 1:
         raise InputError(f"t is {t!r}; expected the number of a step, from 1")
-    given = dict(scalars or {})
+    slots = dict(scalars or {})
     try:
-        return _recorded(record, t, learning_rate, is_weight, given, cost, named=True)
+        return _recorded(record, t, learning_rate, is_weight, slots, cost, named=True)
     except InputError:
         if learning_rate is None:
             raise
-        # A rule of one's own may need η as the number it is.
-        return _recorded(record, t, learning_rate, is_weight, given, cost, named=False)
+        # A user's own rule may need η as a number, not as a symbol.
+        return _recorded(record, t, learning_rate, is_weight, slots, cost, named=False)
 
 
 def _recorded(
@@ -163,7 +161,7 @@ def _recorded(
     *,
     named: bool,
 ) -> RecordedRule:
-    xp = RecordingNamespace()
+    xp = SymbolicNamespace()
     theta, g = xp.variable("theta"), xp.variable("g")
     slots: dict[str, Expr] = {}
     arguments = ["theta", "g"]
@@ -195,58 +193,58 @@ def _recorded(
             f"cannot record rule {rule}: its formula gave {type(error).__name__}: {error}; "
             "expected update(theta, g, slots, step) -> (theta, slots) with the functions of xp"
         ) from error
-    formula = RecordedFormula(title, tuple(arguments), results, True)
+    formula = SymbolicFormula(title, tuple(arguments), results, True)
     return RecordedRule(rule, formula, tuple(_steps(rule, results, slots)))
 
 
 def _steps(
     rule: Rule, results: dict[str, Expr], slots: dict[str, Expr]
-) -> list[tuple[str, RecordedFormula]]:
-    """Intermediate results by name, in the order of making, and θ at the end."""
+) -> list[tuple[str, SymbolicFormula]]:
+    """Named intermediate results in the order in which they were computed, and θ last."""
     root = results["theta"]
     named: dict[int, str] = {}
-    for name, node in results.items():
-        if name != "theta" and node.op not in _LEAVES and node is not root:
-            named.setdefault(node.index, name)
+    for name, expr in results.items():
+        if name != "theta" and expr.op not in _LEAVES and expr is not root:
+            named.setdefault(expr.index, name)
     carried = dict(named)
     inside = reachable([root])
-    for node in inside:
-        # What a slot holds, divided by a number: Adam's correction of its bias.
-        if node.op == "divide" and node.args[1].op == "constant":
-            name = carried.get(node.args[0].index, "")
+    for expr in inside:
+        # A slot divided by a constant is Adam's bias correction of that slot.
+        if expr.op == "divide" and expr.args[1].op == "constant":
+            name = carried.get(expr.args[0].index, "")
             if name:
-                named.setdefault(node.index, f"{name}_hat")
-    for node in _used_twice(inside, named, root):
-        named.setdefault(node.index, "u" if "u" not in named.values() else f"u_{node.index}")
-    before = {node.index: f"{name}_before" for name, node in slots.items()}
+                named.setdefault(expr.index, f"{name}_hat")
+    for expr in _used_twice(inside, named, root):
+        named.setdefault(expr.index, "u" if "u" not in named.values() else f"u_{expr.index}")
+    before = {expr.index: f"{name}_before" for name, expr in slots.items()}
     wanted = reachable([*results.values()])
     out = []
-    for node in wanted:
-        if node.index in named and node is not root:
-            out.append((named[node.index], _cut(node, named, before)))
+    for expr in wanted:
+        if expr.index in named and expr is not root:
+            out.append((named[expr.index], _cut(expr, named, before)))
     return [*out, ("theta", _cut(root, named, before))]
 
 
 def _used_twice(inside: list[Expr], named: dict[int, str], root: Expr) -> list[Expr]:
-    """Longer parts of θ's own expression that stand in it more than once."""
+    """Longer subexpressions that occur more than once in the expression of θ."""
     users: dict[int, int] = {}
-    for node in reachable([root], stop=lambda n: n is not root and n.index in named):
-        for argument in node.args:
+    for expr in reachable([root], stop=lambda n: n is not root and n.index in named):
+        for argument in expr.args:
             users[argument.index] = users.get(argument.index, 0) + 1
 
-    def long(node: Expr) -> bool:
-        return node.op not in _LEAVES and not node.truth and len(reachable([node])) > 5
+    def long(expr: Expr) -> bool:
+        return expr.op not in _LEAVES and not expr.is_condition and len(reachable([expr])) > 5
 
     return [
-        node
-        for node in inside
-        if users.get(node.index, 0) > 1 and node.index not in named and long(node)
+        expr
+        for expr in inside
+        if users.get(expr.index, 0) > 1 and expr.index not in named and long(expr)
     ]
 
 
-def _cut(root: Expr, named: dict[int, str], before: dict[int, str]) -> RecordedFormula:
-    """The expression with names for the intermediate results that are in it."""
-    space = RecordingNamespace()
+def _cut(root: Expr, named: dict[int, str], before: dict[int, str]) -> SymbolicFormula:
+    """The formula of an expression, with its named subexpressions as arguments."""
+    space = SymbolicNamespace()
     made: dict[int, Expr] = {}
     names: list[str] = []
 
@@ -255,33 +253,33 @@ def _cut(root: Expr, named: dict[int, str], before: dict[int, str]) -> RecordedF
             names.append(name)
         return space.variable(name)
 
-    for node in reachable([root], stop=lambda n: n is not root and n.index in named):
-        if node is not root and node.index in named:
-            made[node.index] = variable(named[node.index])
-        elif node.index in before:
-            made[node.index] = variable(before[node.index])
-        elif node.op == "variable":
-            made[node.index] = variable(node.data)
-        elif node.op == "symbol":
-            made[node.index] = variable(node.data[0])
-        elif node.args:
-            made[node.index] = space.apply(node.op, *(made[a.index] for a in node.args))
+    for expr in reachable([root], stop=lambda n: n is not root and n.index in named):
+        if expr is not root and expr.index in named:
+            made[expr.index] = variable(named[expr.index])
+        elif expr.index in before:
+            made[expr.index] = variable(before[expr.index])
+        elif expr.op == "variable":
+            made[expr.index] = variable(expr.data)
+        elif expr.op == "symbol":
+            made[expr.index] = variable(expr.data[0])
+        elif expr.args:
+            made[expr.index] = space.apply(expr.op, *(made[a.index] for a in expr.args))
         else:
-            made[node.index] = space.leaf(node)
+            made[expr.index] = space.leaf(expr)
     value = made[root.index]
     used = {n.data for n in reachable([value]) if n.op == "variable"}
     arguments = tuple(name for name in names if name in used)
-    return RecordedFormula("step", arguments, {"value": value}, True)
+    return SymbolicFormula("step", arguments, {"value": value}, True)
 
 
-def _rule_names(node: Expr, depth: int) -> Box | None:
-    if node.op == "constant":
-        return short_constant(node.data)
-    return rule_mark(node.data).box if node.op == "variable" else None
+def _rule_names(expr: Expr, depth: int) -> Box | None:
+    if expr.op == "constant":
+        return short_constant(expr.data)
+    return rule_mark(expr.data).box if expr.op == "variable" else None
 
 
 def rule_mark(name: str) -> Mark:
-    """The symbol of a number of a rule: m′ before the step, m̂ with its bias corrected.
+    """The symbol of a number in a rule: m′ before the step, m̂ after bias correction.
 
     Examples
     --------

@@ -61,7 +61,7 @@ def long_path(monkeypatch):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("task", TARGETS)
-def test_one_row_is_predicted_at_once_with_the_result_of_many(task, dtype, long_path):
+def test_one_row_is_predicted_as_among_many(task, dtype, long_path):
     model = fitted(task, dtype)
     for name in METHODS[type(model)]:
         method = getattr(model, name)
@@ -75,7 +75,7 @@ def test_one_row_is_predicted_at_once_with_the_result_of_many(task, dtype, long_
         assert not long_path
 
 
-def test_it_goes_on_after_a_pickle_and_a_copy(long_path):
+def test_a_pickled_or_copied_estimator_predicts_the_same(long_path):
     model = fitted("three classes")
     expected = model.predict_proba(row())
     for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model), copy.copy(model)):
@@ -98,7 +98,7 @@ def test_it_goes_on_after_a_pickle_and_a_copy(long_path):
     ],
     ids=lambda other: type(other).__name__,
 )
-def test_what_is_out_of_the_ordinary_is_checked_as_ever(other, long_path):
+def test_unusual_rows_go_through_the_full_checks(other, long_path):
     model = fitted()
     expected = model.predict(row())
     long_path.clear()
@@ -127,7 +127,7 @@ def test_bad_rows_are_refused_in_scikit_learns_words(bad, message, task):
         model.predict(bad)
 
 
-def test_who_is_not_fitted_is_told_so():
+def test_an_unfitted_estimator_is_refused():
     for kind in METHODS:
         with pytest.raises(NotFittedError):
             kind().predict(row())
@@ -135,7 +135,7 @@ def test_who_is_not_fitted_is_told_so():
             kind().compile_predictor()
 
 
-def test_names_of_features_are_asked_for_as_ever():
+def test_feature_names_are_checked():
     model = fitted()
     frame = pd.DataFrame(X, columns=list("abcde"), dtype=np.float32)
     with warnings.catch_warnings():
@@ -146,11 +146,11 @@ def test_names_of_features_are_asked_for_as_ever():
         model.predict(row())
 
 
-# -- from the weights of now ----------------------------------------------------------------------
+# -- from the current coefficients ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("engine", ["auto", "reference"])
-def test_coefficients_that_are_edited_or_replaced_count(engine):
+def test_edited_or_replaced_coefficients_are_used(engine):
     model = fitted(engine=engine)
     zero = [np.zeros_like(each) for each in model.intercepts_]
 
@@ -184,7 +184,7 @@ def test_coefficients_that_are_edited_or_replaced_count(engine):
     assert differs()
 
 
-def test_fitting_again_counts_and_predicting_changes_nothing_of_the_estimator():
+def test_a_new_fit_is_used_and_predicting_changes_no_attribute():
     model = fitted("two classes")
     model.predict(row())
     held = {name: id(value) for name, value in vars(model).items()}
@@ -197,20 +197,20 @@ def test_fitting_again_counts_and_predicting_changes_nothing_of_the_estimator():
     assert np.array_equal(after[0], model.predict_proba(X.astype(np.float32))[3])
 
 
-def test_the_engine_of_now_predicts(monkeypatch):
+def test_the_current_engine_parameter_predicts(monkeypatch):
     model = fitted()
     net = model.network_
     theta = net.pack([c.T for c in model.coefs_], model.intercepts_)
     exact = forward(net, theta, row()).output.ravel()
     assert model.predict(row()) == pytest.approx(exact, rel=1e-5)
-    assert id(model) in predictor_cache._KEPT
+    assert id(model) in predictor_cache._ENTRIES
     for engine in ("reference", "checked", ReferenceEngine, ReferenceEngine()):
         model.set_params(engine=engine)
         assert np.array_equal(model.predict(row()), exact)
-        assert id(model) not in predictor_cache._KEPT
+        assert id(model) not in predictor_cache._ENTRIES
     model.set_params(engine="auto")
     model.predict(row())
-    assert id(model) in predictor_cache._KEPT
+    assert id(model) in predictor_cache._ENTRIES
     monkeypatch.setenv("DELTARULE_ENGINE", "reference")
     assert np.array_equal(model.predict(row()), exact)
 
@@ -262,7 +262,7 @@ def test_a_compiled_predictor_gives_what_the_method_gives(task, engine, dtype):
             assert twin(rows[0].tolist()).dtype.kind == expected.dtype.kind
 
 
-def test_a_predictor_of_something_else_is_refused():
+def test_an_unknown_kind_of_predictor_is_refused():
     with pytest.raises(InputError, match=r"what is 'logits'; expected one of 'probabilities'"):
         fitted("two classes").compile_predictor("logits")
     with pytest.raises(InputError, match="x has 2 numbers"):

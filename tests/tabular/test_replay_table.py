@@ -78,7 +78,7 @@ def test_the_rows_are_those_of_the_table(fitted):
             recorded.place(row)
 
 
-def test_the_report_and_the_model_are_those_of_a_run_without(fitted):
+def test_recording_changes_neither_report_nor_model(fitted):
     folder, table, _ = fitted
     recorded = TableModel.load(folder)
     alone = fit_table(table, infer_schema(table, "y", weights="w"), SETTINGS)
@@ -108,8 +108,8 @@ def test_another_table_is_refused(fitted):
         replay_table(folder, 1)
 
 
-def test_a_table_from_a_file_that_is_given_as_rows(tmp_path):
-    """Its bytes are not known; that its rows are others shows all the same."""
+def test_a_table_of_a_file_can_be_given_in_memory(tmp_path):
+    """The file's digest is not known, but the digest of its rows shows a change."""
     path = tmp_path / "t.csv"
     columns = frame()
     rows = zip(*columns.values(), strict=True)

@@ -59,7 +59,7 @@ def replaced_by_integers(model):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("change", [in_place, replaced, replaced_by_integers])
-def test_what_is_shown_is_trained_on(change, task, dtype):
+def test_training_continues_from_the_current_coefficients(change, task, dtype):
     kind, y, more = TASKS[task]
     rows = X.astype(dtype)
     model = kind(hidden_layer_sizes=(5,), random_state=0)
@@ -77,7 +77,7 @@ def test_what_is_shown_is_trained_on(change, task, dtype):
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "rprop", "adamw"])
-def test_unchanged_parameters_keep_the_optimizers_memory(solver):
+def test_unchanged_coefficients_keep_the_optimizer_state(solver):
     y, settings = Y_NUMBERS, {"hidden_layer_sizes": (5,), "random_state": 0, "solver": solver}
     rows = {"shuffle": False, "batch_size": 60, "alpha": 0.0, "learning_rate_init": 0.01}
     whole = quietly(MLPRegressor(**settings, **rows, max_iter=6), X, y)
@@ -125,7 +125,7 @@ def test_federated_averaging_is_that_of_the_coefficients():
         np.testing.assert_allclose(flat(parts[0]), flat(together), rtol=1e-10, atol=1e-12)
 
 
-def test_after_early_stopping_the_best_epoch_goes_on():
+def test_training_continues_from_the_best_epoch_after_early_stopping():
     model = MLPRegressor(
         hidden_layer_sizes=(5,), early_stopping=True, learning_rate_init=0.05, random_state=1
     ).fit(X, Y_NUMBERS)
@@ -148,7 +148,7 @@ def test_after_early_stopping_the_best_epoch_goes_on():
     np.testing.assert_allclose(flat(model), flat(fresh), rtol=1e-12)
 
 
-def test_the_average_goes_on_with_what_is_averaged():
+def test_averaging_continues_with_the_parameters_behind_the_average():
     settings = {"hidden_layer_sizes": (5,), "averaging": 0.9, "shuffle": False, "random_state": 0}
     whole = quietly(MLPRegressor(**settings, max_iter=4), X, Y_NUMBERS)
     parts = MLPRegressor(**settings)
@@ -169,7 +169,7 @@ def test_the_average_goes_on_with_what_is_averaged():
     assert parts.optimizer_reset_ == ""
 
 
-def test_another_solver_goes_on_with_a_fresh_memory(capsys):
+def test_another_solver_starts_with_a_fresh_state(capsys):
     solvers = ["adam", "sgd", "adam", "rprop", "rmsprop", "adamw", "momentum"]
     model = MLPRegressor(hidden_layer_sizes=(5,), random_state=0)
     for before, solver in zip([None, *solvers], solvers, strict=False):
@@ -208,7 +208,7 @@ def test_other_parameters_may_change_between_calls(changes):
     assert (model.optimizer_reset_ == "") != network
 
 
-def test_the_type_of_the_first_rows_stays():
+def test_the_dtype_of_the_first_call_is_kept():
     for first, other in ((np.float64, np.float32), (np.float32, np.float64)):
         model = MLPRegressor(hidden_layer_sizes=(5,), random_state=0)
         model.partial_fit(X.astype(first), Y_NUMBERS).partial_fit(X.astype(other), Y_NUMBERS)
@@ -254,7 +254,7 @@ def test_coefficients_that_cannot_be_used_are_refused(how, use):
         uses[use]()
 
 
-def test_other_hidden_layers_are_refused_with_the_way_out():
+def test_other_hidden_layers_are_refused_with_a_hint():
     model = MLPRegressor(hidden_layer_sizes=(5,), random_state=0).partial_fit(X, Y_NUMBERS)
     before = model.predict(X)
     model.set_params(hidden_layer_sizes=(6,))
@@ -291,7 +291,7 @@ def test_a_warm_start_from_another_solver_is_no_divergence():
     assert max(model.loss_curve_) > 1e6 * model.loss_curve_[-4]
 
 
-def test_after_a_divergence_the_next_call_is_as_any_other():
+def test_the_call_after_a_divergence_is_unaffected():
     model = MLPRegressor(hidden_layer_sizes=(5,), solver="sgd", random_state=0)
     model.partial_fit(X, Y_NUMBERS)
     other = copy.deepcopy(model)
@@ -306,7 +306,7 @@ def test_after_a_divergence_the_next_call_is_as_any_other():
     assert model.optimizer_reset_ == ""
 
 
-def test_one_call_that_runs_away_is_divergence():
+def test_a_loss_that_grows_out_of_proportion_in_one_call_is_divergence():
     model = MLPRegressor(
         hidden_layer_sizes=(5,), solver="sgd", momentum=0, learning_rate_init=100.0, random_state=0
     )
