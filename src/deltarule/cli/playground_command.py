@@ -109,7 +109,7 @@ def playground(
         if not quiet:
             output.notes(["the playground is open at this address; Ctrl-C ends it"])
 
-    serve(source, port=port, token=token, open_browser=not no_open, told=say)
+    serve(source, port=port, token=token, open_browser=not no_open, on_ready=say)
 
 
 def _source(
