@@ -51,10 +51,18 @@ test: $(STAMPS)/test ## set up and run the whole suite
 	$(BIN)/deltarule warmup --quiet
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "not oracle and not latex"
 
-lint: $(STAMPS)/lint ## ruff (rules and format) and mypy
+lint: $(STAMPS)/lint ## ruff and mypy; tsc and Biome for the scripts of the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+	  $(MAKE) --no-print-directory node_modules/.stamp && set -x && \
+	  node_modules/.bin/tsc --project . && node_modules/.bin/biome check --error-on-warnings; \
+	elif [ "$(DELTARULE_REQUIRE_NODE)" = 1 ]; then \
+	  echo "node or npm is missing, which DELTARULE_REQUIRE_NODE=1 asks for" >&2; exit 1; \
+	else \
+	  echo "note: node or npm is missing; the scripts of the pages were not checked" >&2; \
+	fi
 
 doctest: $(STAMPS)/test ## run every example in the docstrings and in the pages
 	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules src benchmarks/comparison
@@ -82,7 +90,7 @@ oracles: $(STAMPS)/oracles ## compare with PyTorch's and JAX's automatic differe
 	$(ONE_THREAD) $(BIN)/python -m pytest -m oracle
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist demo docs/_build docs/api/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) node_modules build dist demo docs/_build docs/api/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find src tests docs examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per set of packages; it is made again when pyproject.toml or a pin changes.
@@ -99,6 +107,12 @@ $(STAMPS)/test: $(STAMPS)/package
 # With the playground's packages, whose types mypy reads.
 $(STAMPS)/lint: $(STAMPS)/package
 	$(EDITABLE) ".[lint,playground]"
+	@touch $@
+
+# What checks the scripts of the pages. Exact versions stand in package.json, so no lock file is
+# written; nothing that a package brings is run when it is installed.
+node_modules/.stamp: package.json
+	npm install --no-package-lock --no-audit --no-fund --ignore-scripts --no-update-notifier --loglevel=error
 	@touch $@
 
 $(STAMPS)/docs: $(STAMPS)/package

@@ -1,11 +1,11 @@
-"""Elementary functions and activations of the compiled engine: ns an element, in one thread.
+"""Elementary functions and activations of the compiled engine: ns per element, one thread.
 
 ``python benchmarks/elementary.py [names …] [--rounds N]``
 
-Arrays of 4096 numbers stay in the first cache. Functions are measured alone, from one
+Arrays of 4096 numbers fit into the L1 cache. Functions are measured alone, from one
 array into another; activations as their kernels run in training (value and slope) and in
-prediction (value), with the copy of z that they replace taken off. The smallest of many
-rounds is printed: it is the time when nothing else is running. ``DELTARULE_CPU`` names
+prediction (value), less the time of copying z. The smallest of many rounds is printed: it is
+the time when nothing else is running. ``DELTARULE_CPU`` names
 another processor, ``x86-64-v3`` one with AVX2 and no AVX-512.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from llvmlite import ir
 
 from deltarule.engines.compiled.formula_kernels import write_activation
-from deltarule.engines.compiled.ir_builder import I64, LINE, Code
+from deltarule.engines.compiled.ir_builder import I64, LINE, KernelBuilder
 from deltarule.engines.compiled.ir_namespace import IRNamespace
 from deltarule.engines.compiled.linker import Library
 from deltarule.engines.compiled.target import processor
@@ -32,32 +32,32 @@ KERNELS = [g.name for g in ACTIVATIONS if g.elementwise]
 def write_words(module, dtype):
     """``word(x, out, times)`` for each word, and ``copy``."""
     for word in (*WORDS, "copy"):
-        code = Code(module, word, 3, dtype)
+        code = KernelBuilder(module, word, 3, dtype)
         x, out, times = code.args
-        with code.loop(times), code.loop(code.whole(N * code.size), LINE) as loop:
-            tracer = IRNamespace(code)
-            value = tracer.value(code.load(code.sum(x, loop.index)))
-            value = value if word == "copy" else getattr(tracer, word)(value)
+        with code.loop(times), code.loop(code.int64(N * code.size), LINE) as loop:
+            xp = IRNamespace(code)
+            value = xp.value(code.load(code.sum(x, loop.index)))
+            value = value if word == "copy" else getattr(xp, word)(value)
             code.store(value.ir, code.sum(out, loop.index))
-        code.done()
+        code.ret()
 
 
 def write_kernels(module, dtype):
     """``name_times(source, z, slope, times)`` for each activation."""
     for name in KERNELS:
         write_activation(module, dtype, name, ACTIVATIONS.get(name))
-        code = Code(module, f"{name}_times", 4, dtype)
+        code = KernelBuilder(module, f"{name}_times", 4, dtype)
         source, z, slope, times = code.args
         with code.loop(times):
-            with code.loop(code.whole(N * code.size), LINE) as loop:
+            with code.loop(code.int64(N * code.size), LINE) as loop:
                 code.store(code.load(code.sum(source, loop.index)), code.sum(z, loop.index))
             size = [ir.Constant(I64, each) for each in (N, 1, 0, 0)]
             code.b.call(module.globals[name], [z, slope, *size])
-        code.done()
+        code.ret()
 
 
 def best(address, arguments, rounds):
-    """ns an element."""
+    """Nanoseconds per element."""
     kernel = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * (len(arguments) + 1))(address)
     found = []
     for _ in range(rounds):
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--rounds", type=int, default=200)
     given = parser.parse_args()
-    print(f"processor {processor()[0]}; ns an element")
+    print(f"processor {processor()[0]}; ns per element")
     one, other = (measured(dtype, given.names, given.rounds) for dtype in ("float32", "float64"))
     print(f"\n{'function':<12}  float32  float64")
     for name in one[0]:

@@ -1,9 +1,9 @@
-"""The compiled engine's matrix products beside BLAS's: GFLOP/s, one thread, float32.
+"""The compiled engine's matrix products compared with BLAS: GFLOP/s, one thread, float32.
 
 ``python benchmarks/products.py [--rounds N]``
 
-For each size the forward product, the one back, and that of the weights' gradient: as the
-engine cuts them, and by SciPy's sgemm on arrays that it likes best. The two take turns.
+For each size: the forward product, the backward product, and that of the weights' gradient, in
+the engine's blocks, and by SciPy's sgemm on arrays in Fortran order. The two are measured in turn.
 """
 
 import os
@@ -18,10 +18,10 @@ import time
 import numpy as np
 from scipy.linalg.blas import sgemm
 
-from deltarule.engines.compiled.dense import _cut
-from deltarule.engines.compiled.linker import compiled
-from deltarule.engines.compiled.plan import _write_fixed
-from deltarule.engines.compiled.workspace import _lines, address_of, aligned
+from deltarule.engines.compiled.dense import cache_block
+from deltarule.engines.compiled.linker import compiled_library
+from deltarule.engines.compiled.plan import write_fixed_kernels
+from deltarule.engines.compiled.workspace import address_of, aligned, line_stride
 
 SIZES = [
     (64, 64, 32),
@@ -37,17 +37,19 @@ LANES, SIZE = 16, 4
 
 def kernels():
     """The products by name, as functions of eleven integers."""
-    library = compiled(("fixed", "float32"), lambda module: _write_fixed(module, "float32"))
+    library = compiled_library(
+        ("fixed", "float32"), lambda module: write_fixed_kernels(module, "float32")
+    )
     kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 11)
-    names = ("forward", "forward_more", "backward", "backward_first", "backward_more")
+    names = ("forward", "forward_add", "backward", "backward_first", "backward_add")
     return {n: kind(library[n]) for n in (*names, "backward_last", "weights")}
 
 
 def ours(n_in, n_out, rows, random):
-    """{product: function}, cut as in ``dense.py``."""
-    kernel, cut = kernels(), _cut.py_func
-    stride = _lines(rows, LANES) * 64
-    by_rows = _lines(n_in, LANES) * 64
+    """{product: function}, with the blocks of ``dense.py``."""
+    kernel, cut = kernels(), cache_block.py_func
+    stride = line_stride(rows, LANES) * 64
+    by_rows = line_stride(n_in, LANES) * 64
 
     def array(n_bytes):
         values = aligned(n_bytes // SIZE, np.float32)
@@ -71,7 +73,7 @@ def ours(n_in, n_out, rows, random):
             m = min(length, n_in - k)
             kernel[name](z, stride, w + k * SIZE, n_in * SIZE, a + k * stride, stride, m, b, n_out,
                          vectors * LANES, 0)  # fmt: skip
-            name, k = "forward_more", k + m
+            name, k = "forward_add", k + m
         return kept
 
     def backward():
@@ -82,10 +84,10 @@ def ours(n_in, n_out, rows, random):
             m = min(length, n_out - j)
             if j and j + m == n_out:
                 name = "backward_last"
-            target = p if name in ("backward_first", "backward_more") else a
+            target = p if name in ("backward_first", "backward_add") else a
             source = (w + j * n_in * SIZE, n_in * SIZE, d + j * stride, stride)
             kernel[name](target, stride, *source, m, p, n_in, vectors * LANES, packs)
-            name, j = "backward_more", j + m
+            name, j = "backward_add", j + m
 
     def weights():
         width = -(-cut(n_in, rows * SIZE) // (2 * LANES)) * 2 * LANES
@@ -98,7 +100,7 @@ def ours(n_in, n_out, rows, random):
 
 
 def theirs(n_in, n_out, rows, random):
-    """The same by BLAS, written over arrays that are there."""
+    """The same products by BLAS, into existing arrays."""
 
     def array(*shape):
         return np.asfortranarray(random.standard_normal(shape), dtype=np.float32)

@@ -19,6 +19,7 @@ extensions = [
     "numpydoc",
     "sphinx_copybutton",
     "mathml",
+    "settings_table",
 ]
 exclude_patterns = ["_build", "_ext", "_templates"]
 nitpicky = False

@@ -160,7 +160,7 @@ def test_levels_of_a_quantile_loss(levels):
     loss = LOSSES.get("quantile", levels=levels)
     assert loss == LOSSES.get("quantile", levels=(0.1, 0.5, 0.9))
     assert loss.spec() == {"name": "quantile", "levels": [0.1, 0.5, 0.9]}
-    assert Network([2, 3], loss=loss).loss.targets_per_output() == 3
+    assert Network([2, 3], loss=loss).loss.outputs_per_target() == 3
 
 
 @pytest.mark.parametrize("one", [0.3, np.float64(0.3), np.array(0.3), [0.3], np.array([0.3])])

@@ -243,19 +243,24 @@ class Registry(Generic[R]):
             record = which
         elif isinstance(which, str):
             if which not in self._records:
-                raise UnknownName(self._unknown(which))
+                close = difflib.get_close_matches(which, self._records, n=1)
+                hint = f"did you mean {close[0]!r}? " if close else ""
+                raise UnknownName(
+                    f"unknown {self.kind} {which!r}",
+                    parameter=self.kind,
+                    given=which,
+                    hint=f"{hint}known: {', '.join(self.names())}",
+                )
             record = self._records[which]
         else:
+            names = ", ".join(self.names())
             raise InputError(
-                f"{which!r} is no {self.kind}; expected a name "
-                f"({', '.join(self.names())}) or a {self.record_type.__name__}"
+                f"{which!r} is no {self.kind}",
+                parameter=self.kind,
+                given=which,
+                expected=f"a name ({names}) or a {self.record_type.__name__}",
             )
         return record.with_parameters(**changes) if changes else record
-
-    def _unknown(self, name: str) -> str:
-        close = difflib.get_close_matches(name, self._records, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        return f"unknown {self.kind} {name!r}; {hint}known: {', '.join(self.names())}"
 
     def names(self) -> list[str]:
         """Return the registered names in the order of registration."""

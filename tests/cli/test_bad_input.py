@@ -1,4 +1,4 @@
-"""Everything that can be wrong, each with one clear line, its exit status, and nothing lost."""
+"""Every wrong input gives one clear line and its exit status, and changes no file."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ OPTIONS = options(
     (["--target", "K", "--target", "Y"], DATA, ["did you mean 'y'?"]),
     (["--target", ""], DATA, ["no column '' (the target)"]),
     (["--task", "clasification"], USAGE, ["--task is 'clasification'", "regression"]),
-    (["--test", "1"], USAGE, ["--test is 1", "less than 1"]),
+    (["--test", "1"], USAGE, ["--test is 1", "[0, 1)"]),
     (["--test", "-0.1"], USAGE, ["--test is -0.1"]),
     (["--test", "nan"], USAGE, ["--test is nan"]),
     (["--test", "0.6", "--valid", "0.4"], USAGE, ["--test and --valid are 0.6 and 0.4"]),
@@ -230,10 +230,10 @@ OPTIONS = options(
     (["--activation", "softmax"], USAGE, ["'softmax'", "outputs only"]),
     (["--schedule", "cosin"], USAGE, ["did you mean 'cosine'?"]),
     (["--engine", "gpu"], USAGE, ["unknown engine 'gpu'", "reference"]),
-    (["--learning-rate", "0"], USAGE, ["--learning-rate is 0", "above 0"]),
+    (["--learning-rate", "0"], USAGE, ["--learning-rate is 0", "(0, inf)"]),
     (["--learning-rate", "inf"], USAGE, ["--learning-rate is inf"]),
     (["--learning-rate", "fast"], USAGE, ["--learning-rate is 'fast'; expected a number"]),
-    (["--l2", "-1"], USAGE, ["--l2 is -1", "at least 0"]),
+    (["--l2", "-1"], USAGE, ["--l2 is -1", "[0, inf)"]),
     (["--dropout", "1"], USAGE, ["--dropout is 1"]),
     (["--clip-norm", "0"], USAGE, ["--clip-norm is 0"]),
     (["--averaging", "2"], USAGE, ["--averaging is 2"]),

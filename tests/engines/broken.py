@@ -1,18 +1,18 @@
-"""Where the broken engines are noted, each under the law that its fault breaks."""
+"""The list of deliberately wrong engines, each with the check that must reject it."""
 
 from __future__ import annotations
 
 from deltarule.engines import ReferenceEngine
 
-# (law, engine): filled by the decorator.
+# (check, engine), appended to by the decorator.
 BROKEN: list[tuple[str, type[ReferenceEngine]]] = []
 
 
-def breaks(law):
-    """Note an engine as one that breaks a law."""
+def fails(check):
+    """A decorator that registers an engine as one that fails a check."""
 
-    def note(engine):
-        BROKEN.append((law, engine))
+    def register(engine):
+        BROKEN.append((check, engine))
         return engine
 
-    return note
+    return register

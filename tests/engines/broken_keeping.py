@@ -1,16 +1,16 @@
-"""Engines with one fault each in what they keep, hand out and leave alone."""
+"""Engines with one fault each in their state, or in what they do with arguments and results."""
 
 from __future__ import annotations
 
 import numpy as np
-from tests.engines.broken import breaks
+from tests.engines.broken import fails
 
 from deltarule.engines import ReferenceEngine
 
-# -- what is handed in and out ------------------------------------------------------------
+# -- arguments and results ----------------------------------------------------------------
 
 
-@breaks("inputs_unchanged")
+@fails("inputs_unchanged")
 class WritesIntoX(ReferenceEngine):
     def predict(self, X, averaged=False):
         output = super().predict(X, averaged)
@@ -18,7 +18,7 @@ class WritesIntoX(ReferenceEngine):
         return output
 
 
-@breaks("inputs_unchanged")
+@fails("inputs_unchanged")
 class WritesIntoRows(ReferenceEngine):
     def gradient(self, batch):
         batch.rows.sort()
@@ -26,9 +26,9 @@ class WritesIntoRows(ReferenceEngine):
         return super().gradient(batch)
 
 
-@breaks("inputs_unchanged")
+@fails("inputs_unchanged")
 class KeepsTheta(ReferenceEngine):
-    """θ is not copied, and moved where it is."""
+    """θ is not copied, and updated in place."""
 
     def load(self, network, theta, settings):
         super().load(network, theta, settings)
@@ -41,14 +41,14 @@ class KeepsTheta(ReferenceEngine):
         self._theta = place
 
 
-@breaks("inputs_unchanged")
+@fails("inputs_unchanged")
 class WritesIntoTheGradient(ReferenceEngine):
     def apply(self, grad, learning_rate, cost=None):
         grad[self.net.frozen] = 0
         super().apply(grad, learning_rate, cost)
 
 
-@breaks("inputs_unchanged")
+@fails("inputs_unchanged")
 class OneBufferForAllPredictions(ReferenceEngine):
     def predict(self, X, averaged=False):
         output = super().predict(X, averaged)
@@ -58,9 +58,9 @@ class OneBufferForAllPredictions(ReferenceEngine):
         return self.output
 
 
-@breaks("inputs_unchanged")
+@fails("inputs_unchanged")
 class RestoresIntoTheState(ReferenceEngine):
-    """What restore was given is what the engine goes on with."""
+    """Continues with the array that restore was given, and updates it in place."""
 
     def restore(self, state):
         super().restore(state)
@@ -74,7 +74,7 @@ class RestoresIntoTheState(ReferenceEngine):
             self._theta = place
 
 
-@breaks("inputs_unchanged")
+@fails("inputs_unchanged")
 class WantsToWrite(ReferenceEngine):
     def gradient(self, batch):
         if not batch.X.flags.writeable:
@@ -82,7 +82,7 @@ class WantsToWrite(ReferenceEngine):
         return super().gradient(batch)
 
 
-@breaks("state")
+@fails("state")
 class StateIsAView(ReferenceEngine):
     def state(self):
         return super().state() | {"theta": self._theta}
@@ -95,7 +95,7 @@ class StateIsAView(ReferenceEngine):
 
 
 def forgets(what):
-    """An engine whose state lacks something, which restore leaves as it is."""
+    """An engine whose state lacks an entry, which restore does not set either."""
 
     class Forgets(ReferenceEngine):
         def state(self):
@@ -114,18 +114,18 @@ def forgets(what):
 
 
 for what in ("slot", "slot.m", "slot.cost", "slot.delta", "t", "mean", "theta"):
-    breaks("state")(forgets(what))
+    fails("state")(forgets(what))
 
 
-@breaks("state")
+@fails("state")
 class RestoresAllButTheta(ReferenceEngine):
     def restore(self, state):
         super().restore(state | {"theta": self._theta})
 
 
-@breaks("repeatable")
+@fails("repeatable")
 class TakesChances(ReferenceEngine):
-    """From a generator of its own that load does not set back; far below every tolerance."""
+    """Adds noise, far below all tolerances, from a generator that load does not reset."""
 
     rng = np.random.default_rng(0)
 
@@ -135,7 +135,7 @@ class TakesChances(ReferenceEngine):
         self._theta = self._theta * (1 + np.finfo(self.net.dtype).eps * noise)
 
 
-@breaks("not_finite")
+@fails("not_finite")
 class MovesAnyway(ReferenceEngine):
     def step(self, batch, learning_rate):
         cost, grad = self.gradient(batch)
@@ -143,7 +143,7 @@ class MovesAnyway(ReferenceEngine):
         return cost
 
 
-@breaks("not_finite")
+@fails("not_finite")
 class LooksAtTheCostOnly(ReferenceEngine):
     def step(self, batch, learning_rate):
         cost, grad = self.gradient(batch)
@@ -152,14 +152,14 @@ class LooksAtTheCostOnly(ReferenceEngine):
         return cost
 
 
-@breaks("not_finite")
+@fails("not_finite")
 class SaysNothing(ReferenceEngine):
     def step(self, batch, learning_rate):
         cost = super().step(batch, learning_rate)
         return cost if np.isfinite(cost) else 0.0
 
 
-@breaks("not_finite")
+@fails("not_finite")
 class CountsTheFailedStep(ReferenceEngine):
     def step(self, batch, learning_rate):
         before = self._t

@@ -1,9 +1,9 @@
-"""Engines with one fault each in how they step and update."""
+"""Engines with one fault each in their steps and updates."""
 
 from __future__ import annotations
 
 import numpy as np
-from tests.engines.broken import breaks
+from tests.engines.broken import fails
 
 from deltarule.engines import Promises, ReferenceEngine
 from deltarule.maths.penalties import penalty_terms
@@ -36,10 +36,10 @@ for name, value in (
     ("averaging", None),
     ("dropout", 0.0),
 ):
-    breaks("step")(fused_without(name, value))
+    fails("step")(fused_without(name, value))
 
 
-@breaks("step")
+@fails("step")
 class FusedMovesTheFrozen(ReferenceEngine):
     def step(self, batch, learning_rate):
         self._some_frozen, held = False, self._some_frozen
@@ -48,7 +48,7 @@ class FusedMovesTheFrozen(ReferenceEngine):
         return cost
 
 
-@breaks("step")
+@fails("step")
 class FusedWithoutBiasCorrection(ReferenceEngine):
     def step(self, batch, learning_rate):
         self._t += 10**6
@@ -57,20 +57,20 @@ class FusedWithoutBiasCorrection(ReferenceEngine):
         return cost
 
 
-@breaks("step")
+@fails("step")
 class FusedOffABit(ReferenceEngine):
     def step(self, batch, learning_rate):
         return super().step(batch, learning_rate * 1.001)
 
 
-@breaks("step")
+@fails("step")
 class CostAfterTheStep(ReferenceEngine):
     def step(self, batch, learning_rate):
         super().step(batch, learning_rate)
         return self.gradient(batch)[0]
 
 
-@breaks("step")
+@fails("step")
 class NeverMoves(ReferenceEngine):
     def apply(self, grad, learning_rate, cost=None):
         pass
@@ -80,7 +80,7 @@ class NeverMoves(ReferenceEngine):
 
 
 class OwnApply(ReferenceEngine):
-    """The reference's apply, in parts that can be broken one by one."""
+    """The reference's apply, in methods that a subclass can replace one by one."""
 
     def apply(self, grad, learning_rate, cost=None):
         grad = self.penalised(np.asarray(grad, dtype=self.net.dtype))
@@ -98,12 +98,12 @@ class OwnApply(ReferenceEngine):
         return grad if c is None else clip_by_norm(np, grad, c)[0]
 
 
-@breaks("update")
+@fails("update")
 class NoAverage(OwnApply):
     pass
 
 
-@breaks("update")
+@fails("update")
 class ForgetsL1(OwnApply):
     def penalised(self, grad):
         strengths = {k: v for k, v in self.settings.penalties.items() if k != "l1"}
@@ -112,7 +112,7 @@ class ForgetsL1(OwnApply):
         return grad + terms[1]
 
 
-@breaks("update")
+@fails("update")
 class PenalisesBiases(ReferenceEngine):
     def _penalty(self):
         everything = np.ones_like(self.net.is_weight)
@@ -122,9 +122,9 @@ class PenalisesBiases(ReferenceEngine):
         )
 
 
-@breaks("update")
+@fails("update")
 class PenaltyPerBatch(ReferenceEngine):
-    """α not divided by Σs."""
+    """The penalty's strength is not divided by Σs."""
 
     def _penalty(self):
         return penalty_terms(
@@ -132,14 +132,14 @@ class PenaltyPerBatch(ReferenceEngine):
         )
 
 
-@breaks("update")
+@fails("update")
 class NoPenaltyCost(ReferenceEngine):
     def penalty_cost(self):
         return 0.0
 
 
 class Averaging(OwnApply):
-    """OwnApply with the average, so that only clipping is wrong."""
+    """OwnApply with the average, so that only clipping is wrong in its subclasses."""
 
     def apply(self, grad, learning_rate, cost=None):
         super().apply(grad, learning_rate, cost)
@@ -148,7 +148,7 @@ class Averaging(OwnApply):
             self._mean = self._mean + (1 - d) / (1 - d**self._t) * (self._theta - self._mean)
 
 
-@breaks("update")
+@fails("update")
 class ClipsEachLayer(Averaging):
     def clipped(self, grad):
         grad = grad.copy()
@@ -159,21 +159,21 @@ class ClipsEachLayer(Averaging):
         return grad
 
 
-@breaks("update")
+@fails("update")
 class ClipsEachEntry(Averaging):
     def clipped(self, grad):
         c = self.settings.clip_norm
         return grad if c is None else np.clip(grad, -c, c)
 
 
-@breaks("update")
+@fails("update")
 class AlwaysClips(Averaging):
     def clipped(self, grad):
         c = self.settings.clip_norm
         return grad if c is None else grad * (c / np.sqrt((grad**2).sum()))
 
 
-@breaks("update")
+@fails("update")
 class ClipsBeforeThePenalty(Averaging):
     def penalised(self, grad):
         return super().penalised(super().clipped(grad))
@@ -182,9 +182,9 @@ class ClipsBeforeThePenalty(Averaging):
         return grad if self.settings.penalties else super().clipped(grad)
 
 
-@breaks("update")
+@fails("update")
 class FrozenDecay(ReferenceEngine):
-    """The gradient of what is frozen is 0, and AdamW's decay moves it all the same."""
+    """The gradient of frozen parameters is 0, but AdamW's weight decay changes them."""
 
     def apply(self, grad, learning_rate, cost=None):
         grad = np.where(self.net.frozen, 0, grad)
@@ -193,7 +193,7 @@ class FrozenDecay(ReferenceEngine):
         self._some_frozen = held
 
 
-@breaks("update")
+@fails("update")
 class FreezesWholeBlocks(ReferenceEngine):
     def apply(self, grad, learning_rate, cost=None):
         before = self._theta.copy()
@@ -203,7 +203,7 @@ class FreezesWholeBlocks(ReferenceEngine):
                 block.of(self._theta)[...] = block.of(before)
 
 
-@breaks("update")
+@fails("update")
 class AveragesBeforeTheStep(ReferenceEngine):
     def apply(self, grad, learning_rate, cost=None):
         before, mean = self._theta.copy(), self._mean
@@ -213,13 +213,13 @@ class AveragesBeforeTheStep(ReferenceEngine):
             self._mean = mean + (1 - d) / (1 - d**self._t) * (before - mean)
 
 
-@breaks("update")
+@fails("update")
 class PredictsWithTheLast(ReferenceEngine):
     def predict(self, X, averaged=False):
         return super().predict(X)
 
 
-@breaks("update")
+@fails("update")
 class CostOfTheLast(ReferenceEngine):
     def cost(self, batch, averaged=False):
         return super().cost(batch)
@@ -228,9 +228,9 @@ class CostOfTheLast(ReferenceEngine):
 # -- trajectories -------------------------------------------------------------------------
 
 
-@breaks("trajectory")
+@fails("trajectory")
 class EpsilonElsewhere(ReferenceEngine):
-    """Adam's ε where scikit-learn has it."""
+    """Adam with ε at the position that scikit-learn uses."""
 
     def load(self, network, theta, settings):
         super().load(network, theta, settings)
@@ -239,19 +239,19 @@ class EpsilonElsewhere(ReferenceEngine):
             self._update = RULES.get(settings.rule, epsilon_inside=other).bind(np)
 
 
-@breaks("trajectory")
+@fails("trajectory")
 class EpsilonElsewhereInFloat32(EpsilonElsewhere):
     promises = Promises(tolerance={"float32": 64.0})
 
 
-@breaks("trajectory")
+@fails("trajectory")
 class OnlyDefaultParameters(ReferenceEngine):
     def load(self, network, theta, settings):
         super().load(network, theta, settings)
         self._update = RULES.get(settings.rule.name).bind(np)
 
 
-@breaks("trajectory")
+@fails("trajectory")
 class KeepsTheFirstRate(ReferenceEngine):
     def load(self, network, theta, settings):
         super().load(network, theta, settings)
@@ -262,7 +262,7 @@ class KeepsTheFirstRate(ReferenceEngine):
         super().apply(grad, self.first, cost)
 
 
-@breaks("trajectory")
+@fails("trajectory")
 class NesterovIsMomentum(ReferenceEngine):
     def load(self, network, theta, settings):
         super().load(network, theta, settings)
@@ -283,4 +283,4 @@ def one_rule_off(name):
 
 
 for rule in RULES:
-    breaks("trajectory")(one_rule_off(rule.name))
+    fails("trajectory")(one_rule_off(rule.name))

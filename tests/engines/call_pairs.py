@@ -1,7 +1,7 @@
-"""All ordered pairs of engine calls, for ``test_call_pairs.py``, in a process that may hang.
+"""All ordered pairs of engine calls, for ``test_call_pairs.py``, in a process of their own.
 
-Each pair starts from the same state. What its calls return, and the state that they leave, must
-have the same bits for any number of threads, and be what the reference engine gives.
+Each pair starts from the same state. The results of its calls and the state after it must have the
+same bits for any number of threads, and agree with the reference engine.
 """
 
 import faulthandler
@@ -18,12 +18,12 @@ SMALL, LARGE = 3, 420
 WIDTHS = [30, 40, 20, 3]
 SETTINGS = {"l2": 2.0, "l1": 1.0, "total_weight": 50.0, "clip_norm": 0.5, "averaging": 0.7}
 THREADS = (1, 2, 3)
-# Seconds after which a process that hangs is ended; it takes about ten.
+# Seconds after which a process that hangs is ended; a run takes about ten.
 PATIENCE = 100
 
 
 class Made:
-    """Rows that are made when they are taken, as sparse ones are."""
+    """Rows that are computed when they are indexed, as sparse ones are."""
 
     def __init__(self, X):
         self.X, self.shape, self.dtype = X, X.shape, X.dtype
@@ -33,7 +33,7 @@ class Made:
 
 
 def calls(net):
-    """The calls by name, each a function of an engine that gives a list of arrays."""
+    """The calls by name: functions that take an engine and return a list of arrays."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(LARGE + SMALL, net.n_inputs)).astype(net.dtype)
     Y = rng.normal(size=(len(X), net.n_outputs)).astype(net.dtype)
@@ -51,7 +51,7 @@ def calls(net):
         "is_finite": lambda engine: [engine.is_finite()],
         "state": lambda engine: list(engine.state().values()),
         "restore": lambda engine: engine.restore(engine.state()),
-        # A large batch, and a last one of few rows.
+        # A large batch, and a last batch of few rows.
         "epoch, mixed": lambda engine: run(engine, X, LARGE),
         "made rows, mixed": lambda engine: run(engine, Made(X), LARGE),
     }
@@ -86,7 +86,7 @@ def outcome(engine, state, pair, found):
 
 
 def check(engines, reference, net):
-    """Every pair, by every engine; complains about the first that is not as it must be."""
+    """Run every pair with every engine; fails at the first wrong result."""
     found = calls(net)
     start = reference.state()
     tolerance = 1e-9 if net.dtype == np.float64 else 2e-3
@@ -107,21 +107,21 @@ def main(dtype, rule, mode):
     net = Network(WIDTHS, activation="tanh", dtype=dtype)
     reference = loaded(make_engine("reference"), net, rule)
     engines = [loaded(CompiledEngine(), net, rule, threads) for threads in THREADS]
-    # Were it otherwise, nothing would be shared out.
-    assert [engine._members(LARGE) for engine in engines] == list(THREADS)
-    assert {engine._members(SMALL) for engine in engines} == {1}
+    # Otherwise no call would be divided among threads.
+    assert [engine._workers(LARGE) for engine in engines] == list(THREADS)
+    assert {engine._workers(SMALL) for engine in engines} == {1}
     if mode == "busy":
-        thread_pool._FREE.acquire()
+        thread_pool._POOL_LOCK.acquire()
     if mode == "interrupted":
         interrupt_each_call(engines, net)
     if mode == "forked":
         import os
         import warnings
 
-        for engine in engines:  # so that there are threads which stay behind
+        for engine in engines:  # start the threads that the child of the fork lacks
             calls(net)["cost, large"](engine)
         warnings.simplefilter("ignore")
-        faulthandler.cancel_dump_traceback_later()  # its thread would stay behind, too
+        faulthandler.cancel_dump_traceback_later()  # the child would lack its thread too
         child = os.fork()
         faulthandler.dump_traceback_later(PATIENCE - 10 * (child == 0), exit=True)
         if child:
@@ -131,7 +131,7 @@ def main(dtype, rule, mode):
 
 
 def interrupt_each_call(engines, net):
-    """Ctrl-C in a shared call: before the caller's part, after it, and before it is begun."""
+    """Ctrl-C in a call of several workers: before worker 0 runs, after it, before all start."""
     for engine in engines[1:]:
         first = engine._plan.worker_state(0).address
         for when in ("before", "after"):
@@ -142,7 +142,7 @@ def interrupt_each_call(engines, net):
                 def interrupted(which, entry=entry, first=first, when=when):
                     whole = entry(which)
 
-                    def part(address, *rest):
+                    def call_entry(address, *rest):
                         if address == first and when == "before":
                             raise KeyboardInterrupt
                         result = whole(address, *rest)
@@ -150,7 +150,7 @@ def interrupt_each_call(engines, net):
                             raise KeyboardInterrupt
                         return result
 
-                    return part
+                    return call_entry
 
                 thread_pool._entry = interrupted
                 try:
@@ -161,13 +161,13 @@ def interrupt_each_call(engines, net):
                     assert "large" not in name, name
                 finally:
                     thread_pool._entry = entry
-        whole = thread_pool._pooled
+        whole = thread_pool._submit
 
         def pressed(jobs, whole=whole):
             whole(jobs[:1])
             raise KeyboardInterrupt
 
-        thread_pool._pooled = pressed
+        thread_pool._submit = pressed
         try:
             calls(net)["gradient, large"](engine)
         except KeyboardInterrupt:
@@ -175,8 +175,8 @@ def interrupt_each_call(engines, net):
         else:
             raise AssertionError("nothing was interrupted")
         finally:
-            thread_pool._pooled = whole
-    assert not thread_pool._FREE.locked()
+            thread_pool._submit = whole
+    assert not thread_pool._POOL_LOCK.locked()
     assert threading.active_count() <= 1 + max(THREADS)
 
 

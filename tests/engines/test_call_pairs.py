@@ -1,4 +1,4 @@
-"""No engine call depends on those before it: all ordered pairs, in processes with a watchdog."""
+"""No engine call depends on earlier ones: all ordered pairs, in processes with a time limit."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The checked engine names the layer and the block of a blow-up planted in each kind of block."""
+"""The checked engine reports layer and block of the first number that is not finite."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def linear(*widths, **changes):
 
 
 def planted(kind):
-    """A network, parameters and a batch in which the first bad number is in layer 2's block."""
+    """A network, parameters and a batch whose first number that is not finite is in layer 2."""
     net = linear(1, 1, 1)
     one = batch_of([1.0], [0.0])
     if kind == "W":
@@ -61,7 +61,7 @@ KINDS = ["W", "b", "Z", "A", "loss", "delta", "dW", "db"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_blow_up_is_named_by_layer_and_block(kind):
+def test_the_first_number_that_is_not_finite_is_named_by_layer_and_block(kind):
     net, theta, batch = planted(kind)
     with pytest.raises(Diverged, match=f"layer 2, {kind}") as found:
         loaded(net, theta).gradient(batch)
@@ -70,7 +70,7 @@ def test_a_blow_up_is_named_by_layer_and_block(kind):
 
 @pytest.mark.parametrize("kind", ["W", "Z", "A", "delta", "dW"])
 def test_the_first_bad_layer_is_named(kind):
-    """The same faults in layer 1 of a deeper network; behind it everything is bad."""
+    """The same faults in layer 1 of a deeper network, after which all numbers are bad."""
     deep = linear(1, 1, 1, 1)
     one = batch_of([1.0], [0.0])
     bias = None
@@ -82,7 +82,7 @@ def test_the_first_bad_layer_is_named(kind):
         deep = Network([1, 1, 1, 1], activation=["exp", "identity"])
         W = [[[800.0]], [[1.0]], [[1.0]]]
     elif kind == "delta":
-        # On the way back: δ² = 2, times W² = 1e308 · 2 overflows in layer 1.
+        # In the backward pass: δ² = 2, times W² = 1e308 · 2 overflows in layer 1.
         W, bias = [[[0.0]], [[1.5e308]], [[1.0]]], [[0.0], [1.0], [0.0]]
     else:
         # δ¹ = 2e150 meets x = 1e160.
@@ -100,7 +100,7 @@ def test_the_message_counts_and_shows_the_first_bad_entry():
         loaded(net, theta).gradient(batch_of([1, 1], [0, 0, 0]))
 
 
-def test_losses_that_are_finite_and_whose_sum_is_not():
+def test_finite_losses_whose_sum_is_not_finite():
     net = linear(1, 1)
     w = np.full(2, 0.9 * np.finfo(float).max)
     batch = batch_of([[0.0], [0.0]], [[-1.0], [1.0]], w)
@@ -109,7 +109,7 @@ def test_losses_that_are_finite_and_whose_sum_is_not():
     assert (found.value.layer, found.value.block) in {(1, "loss"), (1, "delta")}
 
 
-def test_a_row_of_weight_zero_is_not_looked_at():
+def test_rows_of_weight_zero_are_not_checked():
     net = Network([1, 1, 1], activation="exp")
     theta = net.pack(W=[[[800.0]], [[1.0]]])
     batch = batch_of([[0.0], [1.0]], [[0.0], [0.0]], [1.0, 0.0])
@@ -118,7 +118,7 @@ def test_a_row_of_weight_zero_is_not_looked_at():
     assert np.isfinite(grad).all()
 
 
-def test_an_update_that_leaves_no_number_is_found_at_once():
+def test_an_update_to_parameters_that_are_not_finite_is_reported_at_once():
     net = linear(1, 1)
     engine = loaded(net, net.pack(W=[[[1.0]]]))
     with pytest.raises(Diverged) as found:
@@ -126,7 +126,7 @@ def test_an_update_that_leaves_no_number_is_found_at_once():
     assert (found.value.layer, found.value.block) == (1, "W")
 
 
-def test_where_everything_is_finite_it_computes_the_reference_s_bits():
+def test_with_finite_numbers_it_computes_the_bits_of_the_reference_engine():
     net = Network([3, 4, 2], activation="tanh")
     rng = np.random.default_rng(0)
     batch = batch_of(rng.normal(size=(5, 3)), rng.normal(size=(5, 2)))

@@ -1,4 +1,4 @@
-"""Files of compiled code: damaged in any way, they are never run; and others' are not used."""
+"""Files of compiled code: damaged ones, and those that others can write to, are not used."""
 
 import os
 import random
@@ -20,12 +20,12 @@ NOT_ROOT = 12345
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     folder = tmp_path / "kernels"
-    monkeypatch.setenv(kernel_cache.FOLDER, str(folder))
-    kernel_cache._say.cache_clear()
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(folder))
+    kernel_cache._print_once.cache_clear()
     return folder
 
 
-def test_what_is_written_is_read_by_its_name_alone(folder):
+def test_written_code_is_read_under_its_name_only(folder):
     assert kernel_cache.read_code("a.o") is None
     assert kernel_cache.write_code("a.o", CODE)
     assert kernel_cache.write_code("b.o", b"")
@@ -34,7 +34,7 @@ def test_what_is_written_is_read_by_its_name_alone(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["a.o", "b.o"]
 
 
-def test_cut_short_at_any_length_it_is_no_file(folder):
+def test_a_file_truncated_at_any_length_is_not_used(folder):
     kernel_cache.write_code("a.o", CODE)
     whole = (folder / "a.o").read_bytes()
     for length in range(len(whole)):
@@ -44,7 +44,7 @@ def test_cut_short_at_any_length_it_is_no_file(folder):
     assert kernel_cache.read_code("a.o") is None
 
 
-def test_a_bit_that_is_flipped_anywhere_is_found(folder):
+def test_a_flipped_bit_anywhere_is_detected(folder):
     kernel_cache.write_code("a.o", CODE)
     whole = (folder / "a.o").read_bytes()
     for at in range(8 * len(whole)):
@@ -56,7 +56,7 @@ def test_a_bit_that_is_flipped_anywhere_is_found(folder):
     assert kernel_cache.read_code("a.o") == CODE
 
 
-def test_another_file_s_code_is_not_taken_under_this_name(folder):
+def test_a_file_renamed_to_another_files_name_is_not_used(folder):
     kernel_cache.write_code("a.o", CODE)
     kernel_cache.write_code("b.o", CODE)
     (folder / "a.o").replace(folder / "c.o")
@@ -66,7 +66,7 @@ def test_another_file_s_code_is_not_taken_under_this_name(folder):
 
 
 @pytest.mark.parametrize("what", ["folder", "full folder", "pipe", "socket", "huge", "link"])
-def test_what_is_no_file_is_replaced(folder, what, tmp_path):
+def test_anything_but_a_regular_file_is_replaced(folder, what, tmp_path):
     kernel_cache.write_code("a.o", CODE)
     path = folder / "a.o"
     path.unlink()
@@ -94,8 +94,8 @@ def test_what_is_no_file_is_replaced(folder, what, tmp_path):
     assert len(moved) == (what == "full folder")
 
 
-def test_every_user_may_read_it_whatever_the_umask_is(tmp_path, monkeypatch):
-    monkeypatch.setenv(kernel_cache.FOLDER, str(tmp_path / "image" / "kernels"))
+def test_every_user_may_read_the_cache_whatever_the_umask(tmp_path, monkeypatch):
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(tmp_path / "image" / "kernels"))
     before = os.umask(0o077)
     try:
         assert kernel_cache.write_code("a.o", CODE)
@@ -111,18 +111,18 @@ def test_a_folder_that_others_can_write_to_is_not_used(folder, capfd, mode):
     folder.chmod(mode)
     assert kernel_cache.read_code("a.o") is None
     assert not kernel_cache.write_code("b.o", CODE)
-    assert "by others" in kernel_cache.not_kept()
+    assert "by others" in kernel_cache.reason_not_kept()
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert str(folder) in said
     assert f"mode {mode:04o}" in said
-    assert kernel_cache.FOLDER in said
+    assert kernel_cache.VARIABLE in said
     folder.chmod(0o755)
     assert kernel_cache.read_code("a.o") == CODE
     assert [path.name for path in folder.iterdir()] == ["a.o"]
 
 
-def test_with_the_sticky_bit_each_file_is_looked_at(folder):
+def test_in_a_folder_with_the_sticky_bit_each_file_is_checked(folder):
     kernel_cache.write_code("a.o", CODE)
     folder.chmod(0o1777)
     assert kernel_cache.read_code("a.o") == CODE
@@ -138,62 +138,62 @@ def test_a_file_that_others_can_write_to_is_written_again(folder, capfd):
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_of_a_folder_that_is_only_read_it_is_not_said_that_code_is_kept(
+def test_for_a_read_only_folder_the_message_does_not_say_that_code_is_kept(
     folder, monkeypatch, capfd, writable
 ):
     kernel_cache.write_code("a.o", CODE)
-    # Not by its mode: root may write to any folder.
+    # Not by changing its mode, since root may write to any folder.
     monkeypatch.setattr(os, "access", lambda path, mode: writable)
-    kernel_cache.announce.cache_clear()
+    kernel_cache.announce_compilation.cache_clear()
     try:
-        kernel_cache.announce()
+        kernel_cache.announce_compilation()
     finally:
-        kernel_cache.announce.cache_clear()
+        kernel_cache.announce_compilation.cache_clear()
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert (f"is kept in {folder}" in said) == writable
     assert (f"is not kept, since {folder} cannot be written to" in said) != writable
-    assert (kernel_cache.FOLDER in said) != writable
+    assert (kernel_cache.VARIABLE in said) != writable
     assert kernel_cache.read_code("a.o") == CODE
 
 
-def test_what_belongs_to_another_user_is_not_used(folder, monkeypatch, capfd):
+def test_files_of_another_user_are_not_used(folder, monkeypatch, capfd):
     kernel_cache.write_code("a.o", CODE)
     owner = (folder / "a.o").stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: NOT_ROOT)
     if owner == 0:
-        # root has made the image: its code is run by everybody.
+        # KernelBuilder that root has compiled into an image is used by everybody.
         assert kernel_cache.read_code("a.o") == CODE
         os.chown(folder, 54321, -1)
     assert kernel_cache.read_code("a.o") is None
     assert "belongs to another user" in capfd.readouterr().err
 
 
-def test_without_a_home_there_is_a_place_all_the_same(monkeypatch, tmp_path):
-    for name in (kernel_cache.FOLDER, "HOME", "XDG_CACHE_HOME"):
+def test_without_a_home_folder_a_temporary_folder_is_used(monkeypatch, tmp_path):
+    for name in (kernel_cache.VARIABLE, "HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(kernel_cache.tempfile, "tempdir", str(tmp_path))
 
-    def nobody():
+    def no_home():
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(kernel_cache.Path, "home", nobody)
+    monkeypatch.setattr(kernel_cache.Path, "home", no_home)
     assert kernel_cache.write_code("a.o", CODE)
     assert kernel_cache.read_code("a.o") == CODE
     assert kernel_cache.cache_folder() == tmp_path / f"deltarule-{os.geteuid()}"
 
 
-def test_a_home_that_cannot_be_used_is_passed_over(monkeypatch, tmp_path):
+def test_an_unusable_home_folder_is_skipped(monkeypatch, tmp_path):
     file = tmp_path / "file"
     file.write_text("no folder")
-    monkeypatch.delenv(kernel_cache.FOLDER, raising=False)
+    monkeypatch.delenv(kernel_cache.VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(file))
     monkeypatch.setattr(kernel_cache.tempfile, "tempdir", str(tmp_path))
     assert kernel_cache.cache_folder() == tmp_path / f"deltarule-{os.geteuid()}"
-    # A folder that is named is taken or not: no other is.
-    monkeypatch.setenv(kernel_cache.FOLDER, str(file / "kernels"))
+    # A folder named by the variable is used or not, but never replaced by another.
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(file / "kernels"))
     assert kernel_cache.cache_folder() == file / "kernels"
-    assert kernel_cache.not_kept()
+    assert kernel_cache.reason_not_kept()
 
 
 RUN = """
@@ -201,21 +201,21 @@ import numpy as np
 from deltarule import Network, train
 X = np.linspace(-1, 1, 20)[:, None]
 result = train(Network([1, 3, 1]), X, X, epochs=2, engine="compiled")
-print(result.theta.tobytes().hex(), result.history.records[-1].loss.hex())
+print(result.theta.tobytes().hex(), result.history.logs[-1].loss.hex())
 """
 
 
 def ran(folder):
     done = subprocess.run(
         [sys.executable, "-c", RUN], capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | {kernel_cache.FOLDER: str(folder), "DELTARULE_THREADS": "1"},
+        env=os.environ | {kernel_cache.VARIABLE: str(folder), "DELTARULE_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
 
 
 def damaged(data, kind, chance):
-    """A file's bytes after some damage."""
+    """The bytes of a file after damage of that kind."""
     if kind == "bit":
         at = chance.randrange(8 * len(data))
         return data[: at // 8] + bytes([data[at // 8] ^ 1 << at % 8]) + data[at // 8 + 1 :]
@@ -225,17 +225,17 @@ def damaged(data, kind, chance):
         at = chance.randrange(len(data))
         end = min(at + 4096, len(data))
         return data[:at] + bytes(end - at) + data[end:]
-    return data[len(kernel_cache._HEAD) + 32 :]  # an older format: code alone
+    return data[len(kernel_cache._HEAD) + 32 :]  # the code without a header, as in an older format
 
 
 @pytest.mark.slow
-def test_whatever_is_damaged_the_numbers_are_right_and_the_cache_is_mended(tmp_path, monkeypatch):
+def test_after_any_damage_the_results_are_right_and_the_cache_is_repaired(tmp_path, monkeypatch):
     chance = random.Random(13)
     folder = tmp_path / "kernels"
     right, _ = ran(folder)
     whole = {path: path.read_bytes() for path in sorted(folder.iterdir())}
     assert {path.suffix for path in whole} == {".o", ".driver"}
-    monkeypatch.setenv(kernel_cache.FOLDER, str(folder))
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(folder))
     # Two kinds of damage at a time, of four drivers and two objects each: a run takes seconds, and
     # to compile all of them takes ten.
     for kinds in (("bit", "cut"), ("zeros", "older"), ("swapped", "empty")):
@@ -259,9 +259,9 @@ def test_whatever_is_damaged_the_numbers_are_right_and_the_cache_is_mended(tmp_p
 
 
 @pytest.mark.slow
-def test_first_runs_at_once_do_not_disturb_each_other(tmp_path):
+def test_two_first_runs_at_the_same_time_do_not_disturb_each_other(tmp_path):
     environment = os.environ | {
-        kernel_cache.FOLDER: str(tmp_path / "kernels"),
+        kernel_cache.VARIABLE: str(tmp_path / "kernels"),
         "DELTARULE_THREADS": "1",
     }
     running = [
@@ -277,13 +277,13 @@ def test_first_runs_at_once_do_not_disturb_each_other(tmp_path):
 
 
 @pytest.mark.slow
-def test_warmup_that_keeps_nothing_says_so(tmp_path):
+def test_a_warmup_that_cannot_keep_code_reports_it(tmp_path):
     folder = tmp_path / "kernels"
     folder.mkdir()
     folder.chmod(0o777)
     done = subprocess.run(
         [sys.executable, "-m", "deltarule", "warmup", "--quiet"], capture_output=True, text=True,
-        timeout=300, check=False, env=os.environ | {kernel_cache.FOLDER: str(folder)},
+        timeout=300, check=False, env=os.environ | {kernel_cache.VARIABLE: str(folder)},
     )  # fmt: skip
     assert done.returncode == 3
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""The compiled engine: the contract, formulas of a user's own, epochs, memory, threads of bits."""
+"""The compiled engine: the contract, a user's own formulas, epochs, memory, dropout masks."""
 
 import numpy as np
 import pytest
@@ -56,34 +56,34 @@ def loaded(net, theta=None, **settings):
 
 
 @pytest.mark.slow
-def test_it_keeps_every_law_in_both_types():
+def test_it_passes_every_check_in_both_dtypes():
     report = check_engine(CompiledEngine)
     assert report.passed
-    memory = [r for r in report.results if r.law == "memory"]
+    memory = [r for r in report.results if r.check == "memory"]
     assert all(r.comparisons for r in memory)
     assert {r.dtype for r in report.results} == set(DTYPES)
 
 
 @pytest.mark.slow
-def test_it_keeps_the_laws_on_a_processor_without_avx():
-    laws = ["shapes", "dropout", "step", "weight_zero"]
+def test_it_passes_the_checks_on_a_processor_without_avx():
+    checks = ["shapes", "dropout", "step", "weight_zero"]
     code = (
         "from deltarule.engines import check_engine, make_engine\n"
-        f"print(check_engine(make_engine('compiled'), laws={laws}).passed)"
+        f"print(check_engine(make_engine('compiled'), checks={checks}).passed)"
     )
     assert in_a_process(code, DELTARULE_CPU="generic") == ["True"]
 
 
 @pytest.mark.slow
-def test_it_keeps_the_laws_with_the_tiles_of_a_processor_with_fewer_registers():
-    """Tiles of three rows, as with AVX2; here with whatever instructions this processor has."""
+def test_it_passes_the_checks_with_the_tiles_of_a_processor_with_fewer_registers():
+    """Tiles of three rows, as with AVX2, but with the instructions of this processor."""
     code = """
 from deltarule.engines import check_engine, make_engine
 from deltarule.engines.compiled import gemm_tiles, target, workspace
 for module in (gemm_tiles, workspace, target):
-    module.register_rows = lambda: (3, 2, 1)
-laws = ["shapes", "step", "weight_zero", "input_gradient", "sample_gradients"]
-print(check_engine(make_engine("compiled"), laws=laws).passed)
+    module.tile_heights = lambda: (3, 2, 1)
+checks = ["shapes", "step", "weight_zero", "input_gradient", "sample_gradients"]
+print(check_engine(make_engine("compiled"), checks=checks).passed)
 """
     assert in_a_process(code) == ["True"]
 
@@ -114,20 +114,20 @@ def versions():
 
 
 @pytest.mark.parametrize(
-    ("registry", "record", "law"),
+    ("registry", "record", "check"),
     [
         (ACTIVATIONS, Activation("cube", cube), "gradient"),
         (LOSSES, Loss("fourth_power", fourth_power), "gradient"),
         (RULES, Rule("signsgd", signsgd), "trajectory"),
     ],
 )
-def test_what_a_user_registers_works_and_recompiles_nothing_of_the_driver(registry, record, law):
+def test_what_a_user_registers_is_compiled_without_recompiling_the_driver(registry, record, check):
     loaded(Network([2, 2, 1])).step(whole(Network([2, 2, 1])), 0.1)
     before = versions()
     assert sum(before) > 5
     registry.register(record)
     try:
-        assert check_engine(CompiledEngine, laws=[law]).passed
+        assert check_engine(CompiledEngine, checks=[check]).passed
     finally:
         registry.unregister(record.name)
     assert versions() == before
@@ -152,7 +152,7 @@ def powers(xp):
     return update
 
 
-def test_a_formula_that_branches_is_refused_with_what_to_write():
+def test_a_formula_that_branches_is_refused_with_advice():
     with pytest.raises(InputError, match=r"xp\.where"):
         loaded(Network([1, 1, 1], activation=Activation("branching", branching)))
     with pytest.raises(InputError, match=r"xp\.where"):
@@ -176,7 +176,7 @@ def test_a_rule_s_state_goes_to_the_reference_and_back(name):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("widths", "n"), [([300, 900, 1100, 70], 200), ([70, 700, 7], 130)])
-def test_large_layers_whose_sums_are_cut_agree_with_the_reference(widths, n, dtype):
+def test_large_layers_with_sums_that_are_cut_agree_with_the_reference(widths, n, dtype):
     net = Network(widths, activation="tanh", dtype=dtype)
     batch, reference = whole(net, n), ReferenceEngine()
     reference.load(net, net.initial(0), EngineSettings())
@@ -191,7 +191,7 @@ def test_large_layers_whose_sums_are_cut_agree_with_the_reference(widths, n, dty
     assert engine.predict(batch.X) == pytest.approx(reference.predict(batch.X), abs=1e3 * eps)
 
 
-def test_a_row_is_predicted_in_the_same_bits_alone_and_among_others():
+def test_a_row_is_predicted_with_the_same_bits_alone_and_among_others():
     net = Network([5, 33, 17, 3], "gelu", "softmax", "cross_entropy", dtype=np.float32)
     X = rows(net, 700)[0]
     engine = loaded(net)
@@ -218,7 +218,7 @@ def test_an_empty_prediction_and_a_batch_without_rows():
         ({"rows": np.arange(36)}, r"rows has shape \(36,\); expected \(37,\)"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused_before_anything_is_read(change, message):
+def test_arrays_of_wrong_shape_are_refused_before_they_are_read(change, message):
     net = Network([3, 4, 2])
     with pytest.raises(InputError, match=message):
         loaded(net).gradient(whole(net, **change))
@@ -229,16 +229,16 @@ def test_a_gradient_of_another_shape_and_a_missing_cost_are_refused():
     with pytest.raises(InputError, match="grad has shape"):
         engine.apply(np.zeros(3), 0.1)
     engine = loaded(Network([3, 4, 2]), rule="irprop+")
-    with pytest.raises(InputError, match="looks at the cost"):
+    with pytest.raises(InputError, match="uses the cost"):
         engine.apply(np.zeros(engine.net.n_parameters), 0.1)
 
 
-# -- scratch, memory, the processor's mode ---------------------------------------------------
+# -- workspace, memory, the processor's mode ---------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 7, 32, 129])
-def test_nan_in_the_scratch_changes_nothing(n, dtype):
+def test_nan_in_the_workspace_changes_no_result(n, dtype):
     for output, loss in (("identity", "huber"), ("softmax", "cross_entropy")):
         net = Network([7, 19, 5, 3], "gelu", output, loss, dtype=dtype)
         engine = loaded(net, dropout=0.3)
@@ -248,11 +248,11 @@ def test_nan_in_the_scratch_changes_nothing(n, dtype):
         engine.predict(batch.X)
         outcomes = []
         for value in (0.0, np.nan):
-            engine._plan.scratch[:] = value
+            engine._plan.workspace[:] = value
             cost, grad = engine.gradient(batch)
-            engine._plan.scratch[:] = value
+            engine._plan.workspace[:] = value
             alone = engine.cost(batch)
-            engine._plan.scratch[:] = value
+            engine._plan.workspace[:] = value
             outcomes.append([cost, alone, *grad, *engine.predict(batch.X).ravel()])
         assert np.isfinite(outcomes[0]).all()
         assert np.array_equal(*outcomes)
@@ -280,11 +280,11 @@ def allocated(run):
 print(allocated(lambda: list(engine.epoch(epoch))))
 print(allocated(lambda: [engine.step(batch, 0.1) for _ in range(10)]))
 """
-    # A step from Python hands over five arrays, for each of which Numba makes a handle.
+    # A step takes five arrays from Python, for each of which Numba allocates a handle.
     assert in_a_process(code, NUMBA_NRT_STATS="1") == ["0", "50"]
 
 
-def test_denormal_numbers_are_flushed_inside_only():
+def test_denormal_numbers_are_flushed_inside_compiled_code_only():
     net = Network([3, 4, 2], dtype=np.float32)
     loaded(net).step(whole(net), 0.1)
     tiny = np.full(32, 1e-40, np.float32)
@@ -312,7 +312,7 @@ def costs_of(engine, epoch, first=0):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("settings", [{"rule": "sgd"}, {"rule": "irprop+"}, EVERYTHING])
 @pytest.mark.parametrize("shuffled", [True, False])
-def test_an_epoch_is_its_steps_bit_for_bit(settings, shuffled, dtype):
+def test_an_epoch_has_the_bits_of_its_single_steps(settings, shuffled, dtype):
     net = Network([6, 9, 8, 3], "tanh", dtype=dtype)
     X, Y = rows(net, 70)
     rng = np.random.default_rng(1)
@@ -325,40 +325,40 @@ def test_an_epoch_is_its_steps_bit_for_bit(settings, shuffled, dtype):
         first = 1 + 5 * epoch
         given = order if shuffled else None
         planned = Epoch(X, Y, share, given, 16, rates, first)
-        # The base class's epoch is steps one by one.
+        # The base class's epoch takes single steps.
         one_by_one = np.concatenate(list(Engine.epoch(engines[1], planned)))
         assert np.array_equal(costs_of(engines[0], planned), one_by_one)
     states = [engine.state() for engine in engines]
     assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_an_epoch_is_taken_up_in_the_middle():
+def test_an_epoch_can_be_continued_from_the_middle():
     net = Network([6, 9, 3], "tanh", dtype=np.float32)
     X, Y = rows(net, 64)
     planned = Epoch(X, Y, np.ones(64, np.float32), None, 8, np.full(8, 0.01), 1)
     engines = [loaded(net, rule="adam") for _ in range(2)]
     whole_costs = costs_of(engines[0], planned)
-    stretch = next(engines[1].epoch(planned))
-    assert 0 < len(stretch) < 8
-    rest = costs_of(engines[1], planned, len(stretch))
-    assert np.array_equal([*stretch, *rest], whole_costs)
+    costs = next(engines[1].epoch(planned))
+    assert 0 < len(costs) < 8
+    rest = costs_of(engines[1], planned, len(costs))
+    assert np.array_equal([*costs, *rest], whole_costs)
     assert np.array_equal(engines[0].theta, engines[1].theta)
 
 
-def test_between_the_stretches_of_an_epoch_the_engine_may_be_asked_for_other_rows():
+def test_during_an_epoch_the_engine_may_be_used_for_other_rows():
     net = Network([6, 9, 3], "tanh", dtype=np.float32)
     X, Y = rows(net, 64)
     planned = Epoch(X, Y, np.ones(64, np.float32), None, 8, np.full(8, 0.01), 1)
     engines = [loaded(net, rule="adam") for _ in range(2)]
-    stretches = []
-    for stretch in engines[0].epoch(planned):
-        stretches += list(stretch)
+    costs = []
+    for some in engines[0].epoch(planned):
+        costs += list(some)
         engines[0].cost(whole(net, 300))
         engines[0].predict(X[:5])
-    assert np.array_equal(stretches, costs_of(engines[1], planned))
+    assert np.array_equal(costs, costs_of(engines[1], planned))
 
 
-def test_rows_that_are_made_when_they_are_taken_are_steps_like_any_other():
+def test_an_epoch_takes_rows_that_are_computed_when_indexed():
     class Made:
         shape = (64, 6)
 
@@ -383,12 +383,12 @@ def test_an_epoch_stops_before_the_step_that_is_not_finite():
     assert len(costs) == 4
     assert np.isfinite(costs[:3]).all()
     assert not np.isfinite(costs[3])
-    costs_of(other, planned._replace(X=X[:24], Y=Y[:24], share=planned.share[:24]))
+    costs_of(other, planned._replace(X=X[:24], Y=Y[:24], w=planned.w[:24]))
     assert np.array_equal(engine.theta, other.theta)
     assert engine.state()["t"] == 3
 
 
-def test_rows_that_an_order_may_not_name_are_refused():
+def test_an_order_with_numbers_that_are_no_rows_is_refused():
     net = Network([2, 3, 1])
     X, Y = rows(net, 8)
     planned = Epoch(X, Y, np.ones(8), None, 4, np.ones(2), 1)
@@ -399,7 +399,7 @@ def test_rows_that_an_order_may_not_name_are_refused():
         costs_of(loaded(net), planned._replace(rates=np.ones(1)))
 
 
-def test_an_engine_that_holds_no_network_says_so():
+def test_an_engine_that_holds_no_network_reports_it():
     with pytest.raises(InputError, match="holds no network: it is not loaded"):
         CompiledEngine().predict(np.zeros((1, 1)))
     seen = []
@@ -418,16 +418,16 @@ def test_an_engine_that_holds_no_network_says_so():
     assert mine.predict(np.ones((1, 1))) == result.theta.sum()
 
 
-# -- the library's door -----------------------------------------------------------------------
+# -- making an engine -------------------------------------------------------------------------
 
 
-def test_it_is_made_by_name_and_loaded_only_then():
+def test_it_is_made_by_name_and_imported_only_then():
     assert type(make_engine("compiled")) is CompiledEngine
     code = "import sys, deltarule.engines; print('numba' in sys.modules)"
     assert in_a_process(code) == ["False"]
 
 
-def test_without_numba_the_message_says_what_to_do():
+def test_without_numba_the_message_has_advice():
     code = """
 import sys
 sys.modules["numba"] = None
@@ -441,7 +441,7 @@ except MissingDependency as error:
     assert in_a_process(code) == ["True", "True"]
 
 
-def test_what_is_registered_later_is_the_registry_s_and_nothing_else():
+def test_formulas_registered_later_can_be_compiled():
     register_activation(Activation("cube", cube))
     register_loss(Loss("fourth_power", fourth_power))
     try:
@@ -453,8 +453,8 @@ def test_what_is_registered_later_is_the_registry_s_and_nothing_else():
 
 
 @pytest.mark.parametrize("n", [33, 1500, 9000])
-def test_dropout_masks_are_those_of_the_rows_in_batches_of_many_pieces(n):
-    """The rows' numbers key the masks, in whatever pieces rows are passed over."""
+def test_dropout_masks_do_not_depend_on_how_a_batch_is_divided(n):
+    """The row numbers determine the masks, in batches of many blocks and parts too."""
     net = Network([5, 12, 2], activation="tanh")
     rng = np.random.default_rng(n)
     X, Y, w = rng.normal(size=(n, 5)), rng.normal(size=(n, 2)), rng.uniform(size=n) / n

@@ -1,7 +1,7 @@
-"""Elementary functions and activations of compiled kernels, in units in the last place.
+"""Elementary functions and activations of compiled kernels, with errors in ulp.
 
-The unit is the spacing of the exact value. Every bar is a little above the largest error that
-a search of some hundred million arguments has found.
+An ulp is the spacing of numbers at the exact value. Every limit is a little above the largest error
+found in a search of some hundred million arguments.
 """
 
 import ctypes
@@ -23,17 +23,17 @@ from tests.maths.test_accuracy import ROOTS, parameters, split, within
 from deltarule.engines.compiled import linker
 from deltarule.engines.compiled.elementary import Elementary
 from deltarule.engines.compiled.formula_kernels import write_activation
-from deltarule.engines.compiled.ir_builder import Code
+from deltarule.engines.compiled.ir_builder import KernelBuilder
 from deltarule.engines.compiled.ir_namespace import IRNamespace
-from deltarule.engines.compiled.row_kernels import write_rows
-from deltarule.engines.compiled.target import SWITCH, is_x86, processor
+from deltarule.engines.compiled.row_kernels import write_row_kernels
+from deltarule.engines.compiled.target import VARIABLE, is_x86, processor
 from deltarule.engines.compiled.workspace import address_of, aligned
 from deltarule.maths import ACTIVATIONS
 
 DTYPES = ["float32", "float64"]
 LOG_2 = float(np.log(2))
 
-# word: (largest error in ulp, from, to in float32, from, to in float64, where its formula changes)
+# function: (largest error in ulp, (from, to) in float32, in float64, where its formula changes)
 WORDS = {
     "exp": (1.1, (-104, 88.8), (-746, 709.8), (-LOG_2 / 2, 0, LOG_2 / 2, 64 * LOG_2)),
     "expm1": (1.4, (-25, 88.8), (-45, 709.8), (np.log(0.75), 0, np.log(1.5), np.log(3))),
@@ -56,20 +56,20 @@ EXACT = {
 
 
 def write_word(module, dtype, word, count):
-    """``map(x, y, out, vectors)``: a word of the tracer, of one argument or two."""
-    code = Code(module, "map", 4, dtype)
+    """``map(x, y, out, vectors)``: apply a function of one or two arguments to vectors."""
+    code = KernelBuilder(module, "map", 4, dtype)
     *arrays, out, vectors = code.args
     with code.loop(vectors) as loop:
-        offset = code.b.mul(loop.index, code.whole(64))
+        offset = code.b.mul(loop.index, code.int64(64))
         tracer = IRNamespace(code)
         values = [tracer.value(code.load(code.sum(at, offset))) for at in arrays[:count]]
         code.store(getattr(tracer, word)(*values).ir, code.sum(out, offset))
-    code.done()
+    code.ret()
 
 
 def run(word, *arrays, dtype):
-    """What a word gives for arrays of numbers."""
-    compiled = linker.compiled(
+    """The results of a function for arrays of numbers."""
+    compiled = linker.compiled_library(
         ("test", word, dtype), lambda module: write_word(module, dtype, word, len(arrays))
     )
     places = [aligned(len(arrays[0]), dtype) for _ in range(3)]
@@ -81,7 +81,7 @@ def run(word, *arrays, dtype):
 
 def activation(name, z, dtype, *, training=True):
     """(value, slope) of an activation's kernel."""
-    compiled = linker.compiled(
+    compiled = linker.compiled_library(
         ("test activation", name, dtype),
         lambda module: write_activation(module, dtype, name, ACTIVATIONS.get(name)),
     )
@@ -104,7 +104,7 @@ def limits(word, dtype):
 
 
 def arguments(word, dtype, n):
-    """Over the range, near 0, over all sizes, and on both sides of every border."""
+    """Arguments over the range, near 0, of all sizes, and on both sides of every border."""
     low, high = limits(word, dtype)
     borders = [*WORDS[word][3], low, high]
     rng = np.random.default_rng(0)
@@ -189,7 +189,7 @@ def test_functions_of_two_arguments_are_accurate(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", list(exact.ELEMENTWISE))
-def test_an_activation_s_kernel_is_as_accurate_as_its_formula_must_be(name, dtype):
+def test_an_activation_s_kernel_is_as_accurate_as_its_formula(name, dtype):
     g = ACTIVATIONS.get(name)
     value, slope = exact.ELEMENTWISE[name]
     z = exact.points(dtype, roots=ROOTS.get(name, ()))
@@ -216,7 +216,7 @@ def test_an_activation_has_one_value_with_and_without_its_slope(name, dtype):
 @pytest.mark.parametrize(
     "word", ["exp", "expm1", "tanh", "log", "log1p", "sqrt", "sign", "abs", "rint"]
 )
-def test_special_values_come_out_as_numpy_s(word, dtype):
+def test_special_values_give_numpy_s_results(word, dtype):
     biggest = np.finfo(dtype).max
     x = [0.0, -0.0, np.inf, -np.inf, np.nan, -1.0, 1.0, biggest, -biggest, 1e-30, -1e-30, 1e4, -1e4]
     x = np.array(x, dtype)
@@ -230,7 +230,7 @@ def test_special_values_come_out_as_numpy_s(word, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("word", ["exp", "expm1", "tanh", "log", "log1p", "normal_cdf"])
 def test_every_nan_gives_nan(word, dtype):
-    # One without and one with something in its lowest bits, which a sum with an exponent moves.
+    # NaNs with and without bits set in the mantissa, to which an exponent is added.
     whole = np.dtype(f"uint{8 * np.dtype(dtype).itemsize}")
     x = np.array([np.nan, -np.nan] * 8, dtype)
     x[2:] = (x[2:].view(whole) + np.arange(1, 15, dtype=whole) * whole.type(37)).view(dtype)
@@ -239,7 +239,7 @@ def test_every_nan_gives_nan(word, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("word", ["minimum", "maximum"])
-def test_the_smaller_and_the_larger_are_numpy_s(word, dtype):
+def test_minimum_and_maximum_are_numpy_s(word, dtype):
     some = np.array([0.0, 1.0, -2.0, np.inf, -np.inf, np.nan], dtype)
     x, y = (grid.ravel() for grid in np.meshgrid(some, some))
     assert np.array_equal(run(word, x, y, dtype=dtype), getattr(np, word)(x, y), equal_nan=True)
@@ -264,15 +264,17 @@ def test_exp_reaches_the_subnormal_numbers_and_infinity(dtype):
 
 @functools.cache
 def flush_denormals(dtype):
-    """The engine's own switch: a kernel that sets this thread's control register."""
-    compiled = linker.compiled(("test rows", dtype), lambda module: write_rows(module, dtype))
+    """The engine's kernel that sets the control register of this thread."""
+    compiled = linker.compiled_library(
+        ("test rows", dtype), lambda module: write_row_kernels(module, dtype)
+    )
     return lambda word: call(compiled["flush_denormals"], word)
 
 
 @pytest.mark.skipif(not is_x86(), reason="x86's control register")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("word", ["exp", "expm1", "tanh", "log", "log1p"])
-def test_normal_results_of_normal_numbers_do_not_need_denormals(word, dtype):
+def test_with_denormals_flushed_normal_results_have_the_same_bits(word, dtype):
     x = arguments(word, dtype, 20_000)
     tiny = np.finfo(dtype).tiny
     plain = run(word, x, dtype=dtype)
@@ -280,30 +282,30 @@ def test_normal_results_of_normal_numbers_do_not_need_denormals(word, dtype):
     flush_denormals(dtype)(before | 0x8040)
     flushed = run(word, x, dtype=dtype)
     flush_denormals(dtype)(before)
-    # expm1 computes half of its result, which must be normal too.
+    # expm1 computes half its result first, which must be normal too.
     normal = (np.abs(x) >= 2 * tiny) & (np.abs(plain) >= 2 * tiny)
     assert normal.sum() > 20_000
     assert np.array_equal(plain[normal], flushed[normal])
     small = np.abs(plain[~normal] - flushed[~normal]) <= 2 * tiny
-    assert (small | (word == "log")).all()  # of a subnormal number it is −∞ then
+    assert (small | (word == "log")).all()  # log of a flushed number is −∞
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(os.environ.get(SWITCH)), reason="this is the other processor")
-def test_all_of_this_holds_without_fused_multiply_add():
+@pytest.mark.skipif(bool(os.environ.get(VARIABLE)), reason="already on the generic processor")
+def test_all_tests_of_this_file_pass_without_fused_multiply_add():
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
         capture_output=True,
         text=True,
         check=False,
         timeout=600,
-        env=os.environ | {SWITCH: "generic"},
+        env=os.environ | {VARIABLE: "generic"},
     )
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-def test_the_processor_named_by_the_environment_is_the_one_compiled_for():
-    assert processor()[0] == (os.environ.get(SWITCH) or linker.llvm.get_host_cpu_name())
+def test_the_environment_variable_selects_the_processor():
+    assert processor()[0] == (os.environ.get(VARIABLE) or linker.llvm.get_host_cpu_name())
 
 
 def test_a_kernel_sets_no_fast_math_flag():
@@ -314,6 +316,6 @@ def test_a_kernel_sets_no_fast_math_flag():
     assert not words & {"fast", "reassoc", "nnan", "ninf", "nsz", "arcp", "contract", "afn"}
 
 
-def test_every_word_of_one_argument_is_measured():
+def test_every_function_of_one_argument_is_tested():
     words = {name for name in vars(Elementary) if not name.startswith("_")}
     assert words == {*WORDS, "abs", "rint", "sign", "minimum", "maximum", "times_exp"} - set(EXACT)

@@ -1,4 +1,4 @@
-"""Several threads: the same bits for any number of them, and none is waited for in vain."""
+"""Several threads: the same bits for any number of them, and no worker waits for ever."""
 
 import os
 import subprocess
@@ -17,8 +17,8 @@ from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.optimizers import RULES
 
-# Rows and networks of each way in which work is shared out: rows of one block in vectors, with
-# a rest; blocks one after the other; parts with gradients of their own; more members than rows.
+# Networks and numbers of rows for each way of dividing work: one block of rows in vectors, with a
+# remainder; several blocks; parts with gradients of their own; more workers than pairs of vectors.
 SHAPES = [
     ([7, 33, 18, 3], 200, "one block"),
     ([300, 260, 10], 1100, "blocks"),
@@ -29,8 +29,8 @@ SHAPES = [
 
 
 @pytest.fixture(autouse=True)
-def share_everything(monkeypatch):
-    monkeypatch.setattr(engine, "_WORTH_SHARING", 0.0)
+def divide_all_work(monkeypatch):
+    monkeypatch.setattr(engine, "_MIN_SHARED_WORK", 0.0)
 
 
 def problem(widths, n, dtype):
@@ -49,14 +49,14 @@ def loaded(net, threads, **settings):
 
 
 def outcome(net, X, Y, threads, **settings):
-    """All that comes of two epochs, a gradient, a cost and a prediction."""
+    """All results of two epochs, a gradient, a cost and a prediction."""
     made, n = loaded(net, threads, **settings), len(X)
     share = np.linspace(0.5, 1.5, n).astype(net.dtype)
     share[::9] = 0
     order = np.random.default_rng(1).permutation(n)
     size = max(n * 2 // 3, 1)
     epoch = Epoch(X, Y, share, order, size, np.full(2, 0.01), 1)
-    # In what stretches the costs come depends on the time that steps take.
+    # How many costs come at a time depends on the time that steps take.
     costs = np.concatenate([*made.epoch(epoch), *made.epoch(epoch._replace(first_step=3))])
     batch = Batch(X, Y, share / n, np.arange(n), 5)
     cost, grad = made.gradient(batch)
@@ -73,17 +73,17 @@ EVERYTHING = {"l2": 3.0, "l1": 1.0, "clip_norm": 0.05, "averaging": 0.6, "dropou
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("widths", "n", "how"), SHAPES, ids=[shape[2] for shape in SHAPES])
 @pytest.mark.parametrize("settings", [{"rule": "sgd"}, {"rule": "adamw"} | EVERYTHING], ids=str)
-def test_the_number_of_threads_leaves_no_trace(widths, n, how, settings, dtype):
+def test_the_number_of_threads_changes_no_bit(widths, n, how, settings, dtype):
     net, X, Y = problem(widths, n, dtype)
-    alone = outcome(net, X, Y, 1, **settings)
-    assert all(np.isfinite(part).all() for part in alone)
+    single = outcome(net, X, Y, 1, **settings)
+    assert all(np.isfinite(part).all() for part in single)
     for threads in (2, 3):
-        together = outcome(net, X, Y, threads, **settings)
-        assert all(map(np.array_equal, alone, together))
+        several = outcome(net, X, Y, threads, **settings)
+        assert all(map(np.array_equal, single, several))
 
 
 @pytest.mark.parametrize("rule", RULES.names())
-def test_with_every_rule(rule):
+def test_the_number_of_threads_changes_no_bit_for_any_rule(rule):
     net, X, Y = problem([70, 90, 3], 150, "float32")
     batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
     engines = [loaded(net, threads, rule=rule, l2=1.0) for threads in (1, 2)]
@@ -93,22 +93,22 @@ def test_with_every_rule(rule):
     assert np.array_equal(engines[0].theta, engines[1].theta)
 
 
-def test_it_is_shared_out(monkeypatch):
-    """What the tests above compare are indeed one member and several."""
-    members = []
-    together = thread_pool.Dispatcher.run
+def test_work_is_divided(monkeypatch):
+    """The tests above do compare one worker with several."""
+    workers = []
+    run = thread_pool.Dispatcher.run
 
-    def seen(self, number, *rest, **more):
-        members.append(number)
-        return together(self, number, *rest, **more)
+    def recorded(self, number, *rest, **more):
+        workers.append(number)
+        return run(self, number, *rest, **more)
 
-    monkeypatch.setattr(thread_pool.Dispatcher, "run", seen)
+    monkeypatch.setattr(thread_pool.Dispatcher, "run", recorded)
     net, X, Y = problem([7, 33, 18, 3], 200, "float32")
     outcome(net, X, Y, 3)
-    assert set(members) == {3}
+    assert set(workers) == {3}
 
 
-def test_a_step_that_is_not_finite_is_taken_by_nobody():
+def test_no_worker_takes_a_step_that_is_not_finite():
     net, X, Y = problem([7, 33, 3], 200, "float32")
     X[150] = 1e30
     engines = [
@@ -123,7 +123,7 @@ def test_a_step_that_is_not_finite_is_taken_by_nobody():
     assert np.array_equal(engines[0].theta, engines[1].theta)
 
 
-def test_engines_of_several_threads_at_once_do_not_wait_for_each_other():
+def test_engines_used_by_several_threads_do_not_wait_for_each_other():
     net, X, Y = problem([70, 90, 3], 150, "float32")
     batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
 
@@ -143,7 +143,7 @@ def test_engines_of_several_threads_at_once_do_not_wait_for_each_other():
     assert all(np.array_equal(found[0], other) for other in found[1:])
 
 
-def test_a_caller_who_does_not_come_keeps_nobody_waiting(monkeypatch):
+def test_ctrl_c_before_worker_0_starts_releases_the_other_workers(monkeypatch):
     net, X, Y = problem([70, 90, 3], 150, "float32")
     made = loaded(net, 2)
     batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
@@ -166,19 +166,19 @@ def test_a_caller_who_does_not_come_keeps_nobody_waiting(monkeypatch):
 
 
 class Later:
-    """False when asked first, and true from then on."""
+    """A function for ``stop`` that returns false at its first call, and true after that."""
 
     def __init__(self):
-        self.asked = 0
+        self.calls = 0
 
     def __call__(self):
-        self.asked += 1
-        return self.asked > 1
+        self.calls += 1
+        return self.calls > 1
 
 
 def long_steps(threads, monkeypatch):
-    """A network whose step takes a good part of a second, and rows for two steps."""
-    monkeypatch.setattr(thread_pool, "_LOOK", 0.001)
+    """An engine whose step takes a good part of a second, and an epoch of two steps."""
+    monkeypatch.setattr(thread_pool, "_POLL_SECONDS", 0.001)
     net, X, Y = problem([500, 900, 900, 30], 800, "float32")
     made = loaded(net, threads, rule="adam")
     assert made._is_long(400)
@@ -186,7 +186,7 @@ def long_steps(threads, monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_long_step_is_ended_in_the_middle_and_leaves_no_trace(threads, monkeypatch):
+def test_a_long_step_is_stopped_halfway_and_changes_nothing(threads, monkeypatch):
     made, epoch = long_steps(threads, monkeypatch)
     other, _ = long_steps(1, monkeypatch)
     whole = np.concatenate(list(other.epoch(epoch)))
@@ -200,12 +200,12 @@ def test_a_long_step_is_ended_in_the_middle_and_leaves_no_trace(threads, monkeyp
     made.stop = None
     after = made.state()
     assert all(np.array_equal(before[name], after[name]) for name in before)
-    # What was asked is over: the steps go on as if nothing had been.
+    # The request to stop has no effect on later steps.
     assert np.array_equal(np.concatenate(list(made.epoch(epoch))), whole)
     assert np.array_equal(made.theta, other.theta)
 
 
-def test_ctrl_c_ends_a_long_call_outside_of_training_too(monkeypatch):
+def test_ctrl_c_ends_a_long_call_outside_of_training(monkeypatch):
     made, epoch = long_steps(2, monkeypatch)
     before = made.theta
 
@@ -221,11 +221,11 @@ def test_ctrl_c_ends_a_long_call_outside_of_training_too(monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_long_step_is_ended_where_the_pool_is_at_work_for_somebody_else(threads, monkeypatch):
+def test_a_long_step_can_be_stopped_while_the_pool_is_in_use(threads, monkeypatch):
     made, epoch = long_steps(threads, monkeypatch)
     other, _ = long_steps(1, monkeypatch)
     before = made.theta
-    with thread_pool._FREE:
+    with thread_pool._POOL_LOCK:
         made.stop = Later()
         assert np.isnan(made.step(epoch.batch(0), 0.01))
         assert np.array_equal(made.theta, before)
@@ -235,29 +235,29 @@ def test_a_long_step_is_ended_where_the_pool_is_at_work_for_somebody_else(thread
 
 
 @pytest.mark.parametrize("started", [0, 1])
-def test_where_no_thread_can_be_started_the_caller_goes_on_alone(started, monkeypatch):
-    """At the end of the interpreter, or where the system has no more threads."""
+def test_if_no_thread_can_be_started_the_caller_computes_alone(started, monkeypatch):
+    """As at the interpreter's shutdown, or if the system has no more threads."""
     net, X, Y = problem([70, 90, 3], 150, "float32")
     batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
     engines = [loaded(net, threads, rule="adam") for threads in (1, 3)]
-    pooled = thread_pool._pooled
+    pooled = thread_pool._submit
 
     def refused(jobs):
         if started:
             pooled(jobs[:started])
         raise RuntimeError("cannot schedule new futures after interpreter shutdown")
 
-    monkeypatch.setattr(thread_pool, "_pooled", refused)
+    monkeypatch.setattr(thread_pool, "_submit", refused)
     costs = {made.step(batch, 0.01) for made in engines}
     monkeypatch.undo()
     costs |= {made.gradient(batch)[0] for made in engines}
     assert len(costs) == 2
     assert np.array_equal(engines[0].theta, engines[1].theta)
-    assert not thread_pool._FREE.locked()
+    assert not thread_pool._POOL_LOCK.locked()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_long_call_is_made_by_the_caller_where_no_thread_can_be_started(threads, monkeypatch):
+def test_if_no_thread_can_be_started_the_caller_makes_long_calls(threads, monkeypatch):
     made, epoch = long_steps(threads, monkeypatch)
     batch = epoch.batch(0)
 
@@ -277,38 +277,38 @@ def test_a_long_call_is_made_by_the_caller_where_no_thread_can_be_started(thread
         patch.setattr(threading.Thread, "start", refused)
         found = results()
     assert all(map(np.array_equal, found, right))
-    assert not thread_pool._FREE.locked()
+    assert not thread_pool._POOL_LOCK.locked()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("what", ["predict", "input_gradient", "sample_gradients"])
-def test_ctrl_c_ends_every_long_call_that_gives_a_result_for_each_row(threads, what, monkeypatch):
+def test_ctrl_c_ends_long_calls_with_a_result_for_each_row(threads, what, monkeypatch):
     made, epoch = long_steps(threads, monkeypatch)
-    monkeypatch.setattr(engine, "_LONG", 1.0)
+    monkeypatch.setattr(engine, "_LONG_WORK", 1.0)
     batch = epoch.batch(0)
     if what == "sample_gradients":
         batch = Batch(batch.X[:50], batch.Y[:50], batch.w[:50], np.arange(50), 1)
     given = batch.X if what == "predict" else batch
-    run, skipped = thread_pool._watched, []
+    run, skipped = thread_pool._run_polling, []
 
     def watched(*arguments):
         try:
             return run(*arguments)
-        except thread_pool.Skipped:
-            skipped.append("some of it")
+        except thread_pool.Stopped:
+            skipped.append(True)
             raise KeyboardInterrupt from None
 
-    monkeypatch.setattr(thread_pool, "_watched", watched)
+    monkeypatch.setattr(thread_pool, "_run_polling", watched)
     monkeypatch.setattr(CompiledEngine, "_never", staticmethod(lambda: True))
     with pytest.raises(KeyboardInterrupt):
         getattr(made, what)(given)
     assert skipped
 
 
-def test_ctrl_c_while_waiting_for_the_others_is_kept_until_they_have_come():
+def test_ctrl_c_while_waiting_for_jobs_is_raised_after_their_end():
     order = []
 
-    class Impatient(threading.Event):
+    class InterruptedTwice(threading.Event):
         def wait(self, timeout=None):
             order.append("waited")
             if len(order) < 3:
@@ -317,13 +317,13 @@ def test_ctrl_c_while_waiting_for_the_others_is_kept_until_they_have_come():
             return True
 
     job = thread_pool._Job(order.append, ("never",))
-    job.over = Impatient()
+    job.finished = InterruptedTwice()
     with pytest.raises(KeyboardInterrupt):
         thread_pool._wait([job])
     assert order == ["waited"] * 3
 
 
-def test_an_engine_that_has_handed_over_what_it_held_enters_no_compiled_code():
+def test_an_engine_whose_arrays_are_released_calls_no_compiled_code():
     net, X, Y = problem([4, 5, 2], 9, "float64")
     made = loaded(net, 1)
     made.release(with_theta=False)
@@ -333,7 +333,7 @@ def test_an_engine_that_has_handed_over_what_it_held_enters_no_compiled_code():
             call()
 
 
-def test_how_many_threads_is_asked_for_by_the_environment(monkeypatch):
+def test_the_environment_sets_the_number_of_threads(monkeypatch):
     monkeypatch.setattr(counting, "_FORKED", [])
     monkeypatch.setenv("DELTARULE_THREADS", "3")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
@@ -349,14 +349,14 @@ def test_how_many_threads_is_asked_for_by_the_environment(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_trains_alone_and_as_its_parent():
+def test_a_forked_child_trains_with_one_thread_and_the_same_bits():
     code = """
 import os, warnings
 import numpy as np
 from deltarule.engines import Batch, EngineSettings, make_engine
 from deltarule.engines.compiled import engine, thread_pool
 from deltarule.maths import Network
-engine._WORTH_SHARING = 0.0
+engine._MIN_SHARED_WORK = 0.0
 net = Network([40, 50, 3], dtype=np.float32)
 X, Y = np.ones((90, 40), np.float32), np.ones((90, 3), np.float32)
 batch = Batch(X, Y, np.full(90, 1 / 90, np.float32), np.arange(90), 1)
@@ -366,11 +366,11 @@ def theta():
     made.load(net, net.initial(0), EngineSettings(rule="adam"))
     for step in range(1, 20):
         made.step(batch._replace(step=step), 0.01)
-    return made._most, made.theta.tobytes().hex()
+    return made._max_workers, made.theta.tobytes().hex()
 
 most, parent = theta()
 reading, writing = os.pipe()
-warnings.simplefilter("ignore")  # Python warns of threads beside a fork; that is the point here
+warnings.simplefilter("ignore")  # Python warns of a fork in a process with threads
 child = os.fork()
 if child == 0:
     most, own = theta()

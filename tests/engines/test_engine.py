@@ -1,4 +1,4 @@
-"""The reference engine's state, the settings' checks, and how an engine is named."""
+"""The reference engine's state, the checks of settings, and the choice of an engine by name."""
 
 import importlib.util
 
@@ -43,7 +43,7 @@ def test_gradient_and_cost_are_those_of_backprop():
 
 
 @pytest.mark.parametrize("rule", RULES.names())
-def test_float32_stays_float32_with_numbers_of_any_type(rule):
+def test_float32_stays_float32_with_settings_of_any_type(rule):
     engine = loaded(
         rule=rule,
         l2=np.float64(0.5),
@@ -60,7 +60,7 @@ def test_float32_stays_float32_with_numbers_of_any_type(rule):
     assert set(floating) == {np.dtype(np.float32)}
 
 
-def test_theta_is_read_only_and_stays_what_it_was():
+def test_theta_is_read_only_and_not_changed_by_later_steps():
     engine = loaded()
     before = engine.theta
     with pytest.raises(ValueError, match="read-only"):
@@ -76,10 +76,10 @@ def test_theta_is_read_only_and_stays_what_it_was():
     [
         (lambda s: s.pop("slot.m"), "'slot.m' is missing; expected shape"),
         (lambda s: s.update(theta=np.zeros(2)), r"'theta' has shape \(2,\); expected shape"),
-        (lambda s: s.update(extra=np.zeros(2)), "'extra' is nothing that this engine carries"),
+        (lambda s: s.update(extra=np.zeros(2)), "'extra' is not part of this engine"),
     ],
 )
-def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, message):
+def test_a_state_with_wrong_arrays_is_refused_and_changes_nothing(change, message):
     engine = loaded(rule="adam")
     engine.step(batch(), 0.1)
     before, state = engine.state(), engine.state()
@@ -90,7 +90,7 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(change, messag
 
 
 def test_a_state_made_with_other_settings_is_refused():
-    with pytest.raises(InputError, match=r"'mean' is nothing .* with rule sgd"):
+    with pytest.raises(InputError, match=r"'mean' is not part .* with rule sgd"):
         loaded(rule="sgd").restore(loaded(rule="sgd", averaging=0.5).state())
 
 
@@ -117,7 +117,7 @@ def test_a_setting_out_of_range_is_refused_by_name(name, value):
         EngineSettings(**{name: value})
 
 
-def test_what_is_frozen_has_no_part_in_the_norm_that_is_clipped():
+def test_frozen_parameters_are_left_out_of_the_norm_for_clipping():
     """By hand: g = (3, 4), clipped to 1. With the 4 frozen it is (1, 0), and not (0.6, 0)."""
     net = Network([1, 1], [], frozen=["b1"])
     engine = ReferenceEngine()
@@ -126,7 +126,7 @@ def test_what_is_frozen_has_no_part_in_the_norm_that_is_clipped():
     assert engine.theta.tolist() == [-1.0, 0.0]
 
 
-def test_penalty_clipping_rule_and_average_come_in_this_order():
+def test_penalty_clipping_rule_and_average_are_applied_in_this_order():
     """By hand: θ = 4, data gradient −1, l2 slope 1/2 · 4 = 2, clipped from 1 to ½."""
     net = Network([1, 1], [], bias=False)
     engine = ReferenceEngine()
@@ -173,7 +173,7 @@ def test_engines_by_name_class_and_instance(monkeypatch):
     ("value", "name"),
     [("checked", "checked"), ("reference", "reference"), ("", "compiled"), ("auto", "compiled")],
 )
-def test_the_environment_chooses_what_auto_is(monkeypatch, value, name):
+def test_the_environment_variable_names_the_engine_for_auto(monkeypatch, value, name):
     pytest.importorskip("numba")
     monkeypatch.setenv("DELTARULE_ENGINE", value)
     assert make_engine("auto").name == engine_name() == name
@@ -191,7 +191,7 @@ def branching(xp):
     return (lambda z: z if np.all(z > 0) else 0 * z), (lambda z, a: xp.where(z > 0, 1.0, 0.0))
 
 
-def test_a_formula_that_cannot_be_compiled_is_run_by_the_reference_engine(monkeypatch):
+def test_a_formula_that_cannot_be_compiled_is_trained_by_the_reference_engine(monkeypatch):
     pytest.importorskip("numba")
     monkeypatch.delenv("DELTARULE_ENGINE", raising=False)
     net = Network([1, 1, 1], Activation("branching", branching))
@@ -202,7 +202,7 @@ def test_a_formula_that_cannot_be_compiled_is_run_by_the_reference_engine(monkey
         started_engine("compiled", *given)
 
 
-def test_an_unknown_engine_is_refused_with_where_it_was_named(monkeypatch):
+def test_an_unknown_engine_is_refused_with_the_place_of_its_name(monkeypatch):
     with pytest.raises(UnknownName, match="unknown engine 'gpu'; known: auto, reference, checked"):
         make_engine("gpu")
     monkeypatch.setenv("DELTARULE_ENGINE", "gpu")

@@ -1,4 +1,4 @@
-"""A number is data, not code: a search over the values of a parameter compiles once."""
+"""Parameters are data of a kernel: a search over values of a parameter compiles once."""
 
 import math
 
@@ -19,7 +19,7 @@ from deltarule.engines.compiled import (
 from deltarule.engines.compiled.formula_kernels import (
     activation_kernel,
     loss_kernel,
-    prediction_kernel,
+    mixing_kernel,
 )
 from deltarule.engines.compiled.update_kernels import update_kernel
 from deltarule.errors import InputError
@@ -31,36 +31,36 @@ MANY = 200
 
 @pytest.fixture
 def compilations(tmp_path, monkeypatch):
-    """What is compiled from here on, into an empty cache, as a list of digests."""
+    """A function that counts kernels compiled, and files written, since the test began."""
     made = []
-    monkeypatch.setenv(kernel_cache.FOLDER, str(tmp_path))
+    monkeypatch.setenv(kernel_cache.VARIABLE, str(tmp_path))
     monkeypatch.setattr(linker, "_LINKED", set())
-    monkeypatch.setattr(linker, "_KEPT", {})
+    monkeypatch.setattr(linker, "_LIBRARIES", {})
     made_linker = linker.new_linker()
     monkeypatch.setattr(linker, "_linker", lambda: made_linker)
-    compile_it = linker._to_object
+    compile_it = linker._compile
 
     def counted(text):
         made.append(text)
         return compile_it(text)
 
-    monkeypatch.setattr(linker, "_to_object", counted)
-    kernels = (activation_kernel, prediction_kernel, loss_kernel, update_kernel, predictor._kernel)
+    monkeypatch.setattr(linker, "_compile", counted)
+    kernels = (activation_kernel, mixing_kernel, loss_kernel, update_kernel, predictor._kernel)
     for kernel in kernels:
         kernel.cache_clear()
     yield lambda: (len(made), len(list(tmp_path.rglob("*.o"))))
-    for kernel in kernels:  # they are of a linker that goes away
+    for kernel in kernels:  # their addresses are of an execution engine that is freed
         kernel.cache_clear()
 
 
 def values_near(record, name):
-    """So many values of a parameter that it may have, those of its default's kind."""
+    """Many valid values of a parameter, of the type of its default."""
     default = record.settings[name]
     if isinstance(default, tuple):
         return [tuple(np.linspace(0.1, 0.9, 3) * share) for share in np.linspace(0.3, 1.0, MANY)]
     if default == 0:
         return np.linspace(0.0, 0.9, MANY).tolist()
-    # From a default on upwards, or downwards, whichever is allowed; round numbers among them.
+    # Upwards or downwards from the default, whichever is valid; round numbers among them.
     for ends in ((0.5, 1.0), (1.0, 2.0)):
         values = (default * np.linspace(*ends, MANY)).tolist()
         try:
@@ -90,7 +90,7 @@ def kernels_of(record, dtype):
                 loss_kernel(record, output, dtype)
                 break
     else:
-        kernel = activation_kernel if record.elementwise else prediction_kernel
+        kernel = activation_kernel if record.elementwise else mixing_kernel
         kernel(record, dtype)
 
 
@@ -98,7 +98,7 @@ def kernels_of(record, dtype):
 @pytest.mark.parametrize(
     ("record", "name"), [*numbers_of(RULES), *numbers_of(LOSSES), *numbers_of(ACTIVATIONS)]
 )
-def test_every_value_of_every_parameter_has_one_kernel(record, name, dtype, compilations):
+def test_all_values_of_a_parameter_share_one_kernel(record, name, dtype, compilations):
     values = values_near(record, name)
     assert len(set(values)) == MANY
     for value in values:
@@ -106,17 +106,17 @@ def test_every_value_of_every_parameter_has_one_kernel(record, name, dtype, comp
     assert compilations() == (1, 1)
 
 
-def test_every_decay_of_an_average_has_one_kernel(compilations):
+def test_all_decays_of_an_average_share_one_kernel(compilations):
     for decay in np.linspace(0, 0.999, MANY).tolist():
         update_kernel(RULES.get("sgd"), decay, False, "float32")
     assert compilations() == (1, 1)
 
 
-# -- formulas of one's own --------------------------------------------------------------------
+# -- a user's own formulas --------------------------------------------------------------------
 
 
 def bumpy(xp, alpha, beta, count, shape):
-    """All that a formula may do with its parameters: Python's mathematics, and a choice."""
+    """Uses its parameters in all possible ways: by Python's mathematics, and for a choice."""
     width = math.sqrt(alpha) + float(np.log1p(beta))
     if shape == "wide":
         width = 2 * width
@@ -165,19 +165,19 @@ DRIFTING = Rule("drifting", drifting, {"pull": 0.5, "power": 2, "memory": 0.9}, 
     [(BUMPY, "alpha"), (BUMPY, "beta"), (LOPSIDED, "tau"), (LOPSIDED, "scale"), (DRIFTING, "pull"),
      (DRIFTING, "memory")],
 )  # fmt: skip
-def test_one_s_own_formulas_compile_once(record, name, compilations):
+def test_a_user_s_own_formulas_compile_once(record, name, compilations):
     values = [0.5, 1.0, 2.0, 1, 2, 3, np.float32(0.75), *np.linspace(0.3, 0.99, MANY)]
     for value in values:
         kernels_of(record.with_parameters(**{name: value}), "float64")
     assert compilations() == (1, 1)
 
 
-def test_what_makes_the_operations_has_a_kernel_for_each(compilations):
+def test_parameters_that_change_the_operations_have_a_kernel_for_each_value(compilations):
     for count, shape in ((2, "wide"), (3, "wide"), (2, "narrow"), (3, "narrow")):
         for alpha in (0.5, 2.0, 7.0):
             changed = BUMPY.with_parameters(count=count, shape=shape, alpha=alpha)
             kernels_of(changed, "float64")
-    # A width twice as large is a number, too.
+    # The two shapes differ by a factor 2 of a number, not in their operations.
     assert compilations() == (2, 2)
     for levels in ([0.5], [0.1, 0.9], [0.2, 0.7]):
         loss = LOSSES.get("quantile", levels=levels)
@@ -205,20 +205,20 @@ def agree(net, **settings):
 
 
 @pytest.mark.parametrize(("record", "name"), numbers_of(RULES))
-def test_the_values_of_a_rule_are_those_that_it_computes_with(record, name):
+def test_a_rule_computes_with_the_values_of_its_parameters(record, name):
     for value in values_near(record, name)[::66]:
         agree(Network([3, 5, 2]), rule=record.with_parameters(**{name: value}), averaging=0.8)
 
 
 @pytest.mark.parametrize(("record", "name"), numbers_of(ACTIVATIONS))
-def test_the_values_of_an_activation_are_those_that_it_computes_with(record, name):
+def test_an_activation_computes_with_the_values_of_its_parameters(record, name):
     for value in values_near(record, name)[::66]:
         g = record.with_parameters(**{name: value})
         agree(Network([3, 5, 4, 2], activation=g, output_activation=g))
 
 
 @pytest.mark.parametrize(("record", "name"), numbers_of(LOSSES))
-def test_the_values_of_a_loss_are_those_that_it_computes_with(record, name):
+def test_a_loss_computes_with_the_values_of_its_parameters(record, name):
     for value in values_near(record, name)[::66]:
         loss = record.with_parameters(**{name: value})
         for output in ("softmax", "logistic", "identity", "elu"):
@@ -227,11 +227,11 @@ def test_the_values_of_a_loss_are_those_that_it_computes_with(record, name):
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.3, 0.999, 1.0])
-def test_the_decay_of_an_average_is_the_one_it_computes_with(averaging):
+def test_an_average_computes_with_its_decay(averaging):
     agree(Network([3, 5, 2]), rule="adam", averaging=averaging)
 
 
-def test_one_s_own_formulas_compute_with_their_values():
+def test_a_user_s_own_formulas_compute_with_the_values_of_their_parameters():
     for alpha, beta, count in ((0.3, 1, 2), (2.0, 0.1, 3), (2, 2.0, 2)):
         g = BUMPY.with_parameters(alpha=alpha, beta=beta, count=count)
         rule = DRIFTING.with_parameters(pull=alpha / 3, power=count - 1, memory=beta / 3)
@@ -240,8 +240,8 @@ def test_one_s_own_formulas_compute_with_their_values():
         agree(Network([3, 2], loss=LOPSIDED.with_parameters(tau=alpha, scale=count)))
 
 
-def test_equal_values_of_different_parameters_are_kept_apart(compilations):
-    """β₁ = β₂, or an α equal to a constant of the formula: the same kernel all the same."""
+def test_equal_values_of_different_parameters_are_not_merged(compilations):
+    """Also with β₁ = β₂, or α equal to a constant of the formula, there is one kernel."""
     for beta1, beta2 in ((0.9, 0.999), (0.5, 0.5), (0.0, 0.0), (0.25, 0.75)):
         update_kernel(RULES.get("adam", beta1=beta1, beta2=beta2), None, False, "float64")
     for alpha, scale in ((1.0, 1.0), (2.0, 2.0), (0.5, 1.0), (1, 0)):
@@ -268,10 +268,10 @@ def test_predictors_and_many_networks_compile_once(compilations):
     assert compilations() == before
 
 
-def test_what_is_kept_does_not_grow_with_the_values(compilations):
-    before = len(linker._KEPT)
+def test_the_number_of_libraries_does_not_grow_with_the_values(compilations):
+    before = len(linker._LIBRARIES)
     for kappa in np.linspace(0.1, 3, 600).tolist():
         loss_kernel(LOSSES.get("huber", kappa=kappa), ACTIVATIONS.get("identity"), "float64")
-    assert len(linker._KEPT) == before + 1
+    assert len(linker._LIBRARIES) == before + 1
     assert formula_kernels.loss_kernel.cache_info().currsize <= 256
     assert update_kernels.update_kernel.cache_info().maxsize == 256

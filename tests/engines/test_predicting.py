@@ -1,4 +1,4 @@
-"""Prediction by itself: bits, snapshots, pickles, threads, bad input, and without Numba."""
+"""Predictors: bits, copies of parameters, pickles, threads, bad input, and without Numba."""
 
 import gc
 import os
@@ -39,7 +39,7 @@ def made(net, engine="compiled", **more):
 
 
 def with_output(widths, name, dtype):
-    """A network with that output, and the first loss that goes with it."""
+    """A network with that output activation, and the first loss that accepts it."""
     for loss in LOSSES.names():
         try:
             return Network(widths, "tanh", name, loss, dtype=dtype)
@@ -49,7 +49,7 @@ def with_output(widths, name, dtype):
 
 
 def same_bits(net, n=300, alone=(0, 1, 15, 255, 256, 299)):
-    """Whether a row is the same alone, among others, in a matrix of one, and in the engine."""
+    """Whether a row's bits are the same alone, among others, as a matrix, and by the engine."""
     predictor, X = made(net), rows(net, n)
     together = predictor(X)
     engine = CompiledEngine()
@@ -68,7 +68,7 @@ def same_bits(net, n=300, alone=(0, 1, 15, 255, 256, 299)):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ACTIVATIONS.names())
-def test_a_row_has_the_same_bits_alone_and_among_others(name, dtype):
+def test_a_row_has_the_same_bits_alone_and_among_others_for_every_activation(name, dtype):
     assert same_bits(with_output([5, 33, 17, 3], name, dtype))
     if ACTIVATIONS.get(name).elementwise:
         assert same_bits(Network([5, 33, 17, 3], name, dtype=dtype))
@@ -80,7 +80,7 @@ def test_a_row_has_the_same_bits_alone_and_among_others(name, dtype):
     [[1, 1], [1, 1, 1], [3, 17, 32, 33, 49, 2], [200, 7], [7, 200], [400, 65, 130, 10], [48, 48]],
 )
 @pytest.mark.parametrize("bias", [True, False])
-def test_for_widths_that_fill_vectors_panels_and_pieces_or_do_not(widths, bias, dtype):
+def test_for_widths_that_fill_vectors_and_panels_or_do_not(widths, bias, dtype):
     net = Network(widths, bias=bias, dtype=dtype)
     assert same_bits(net)
     eps = float(np.finfo(dtype).eps)
@@ -91,7 +91,7 @@ def test_for_widths_that_fill_vectors_panels_and_pieces_or_do_not(widths, bias, 
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_for_layers_that_were_blas_s_and_among_ten_thousand(dtype):
+def test_for_large_layers_and_among_ten_thousand_rows(dtype):
     net = Network([30, 600, 1200, 70], "tanh", dtype=dtype)
     assert same_bits(net, 300, alone=(0, 63, 64, 299))
     net = Network([9, 40, 3], dtype=dtype)
@@ -106,7 +106,7 @@ def test_on_a_processor_without_avx_and_for_tiles_of_any_height(processor, heigh
     code = f"""
 from deltarule.engines.compiled import packed_gemm
 if {heights} is not None:
-    packed_gemm.register_rows = lambda: {heights}
+    packed_gemm.tile_heights = lambda: {heights}
 from tests.engines.test_predicting import Network, same_bits
 nets = [Network([5, 33, 217, 3], "gelu", "softmax", "cross_entropy", dtype=d)
         for d in ("float32", "float64")]
@@ -115,26 +115,26 @@ print(*[same_bits(net) for net in nets])
     assert in_a_process(code, DELTARULE_CPU=processor, PYTHONPATH=path) == ["True", "True"]
 
 
-def test_several_threads_of_one_prediction_leave_no_trace(monkeypatch):
+def test_a_prediction_by_several_threads_has_the_same_bits(monkeypatch):
     net = Network([9, 40, 3], "tanh", dtype=np.float32)
-    X, alone = rows(net, 1000), made(net)(rows(net, 1000))
-    monkeypatch.setattr(compiled, "_WORTH_A_THREAD", 1000)
+    X, single = rows(net, 1000), made(net)(rows(net, 1000))
+    monkeypatch.setattr(compiled, "_WORK_PER_THREAD", 1000)
     for threads in (2, 3, 7):
         predictor = compiled.CompiledPredictor(net, net.initial(0), "compiled", threads)
-        assert np.array_equal(predictor(X), alone)
+        assert np.array_equal(predictor(X), single)
 
 
-def test_what_is_in_the_scratch_changes_nothing(monkeypatch):
+def test_the_initial_content_of_work_arrays_changes_nothing(monkeypatch):
     outcomes = []
-    plain = compiled.aligned_scratch
+    plain = compiled.aligned_bytes
     for value in (0, 0xFF):  # zeros, and NaN
 
         def filled(n_bytes, value=value):
-            room = plain(n_bytes)
-            room[:] = value
-            return room
+            buffer = plain(n_bytes)
+            buffer[:] = value
+            return buffer
 
-        monkeypatch.setattr(compiled, "aligned_scratch", filled)
+        monkeypatch.setattr(compiled, "aligned_bytes", filled)
         for output, loss in (
             ("identity", "huber"),
             ("softmax", "cross_entropy"),
@@ -147,10 +147,10 @@ def test_what_is_in_the_scratch_changes_nothing(monkeypatch):
         assert np.array_equal(zeros, nans)
 
 
-# -- what it takes and gives ------------------------------------------------------------------
+# -- input and output -------------------------------------------------------------------------
 
 
-def test_rows_in_any_form_give_what_the_plain_ones_do():
+def test_rows_of_any_type_and_layout_give_the_same_result():
     net = Network([4, 16, 16, 1], dtype=np.float32)
     for predictor in (made(net), made(net, "reference")):
         X = np.round(rows(net, 12) * 8) / 8  # exact in float16
@@ -176,10 +176,10 @@ def test_rows_in_any_form_give_what_the_plain_ones_do():
         assert predictor(row) is not predictor(row)
 
 
-def test_what_is_quick_is_not_looked_at_a_second_time(monkeypatch):
+def test_a_plain_row_takes_the_fast_path(monkeypatch):
     net = Network([4, 16, 16, 1], dtype=np.float32)
     predictor = made(net)
-    monkeypatch.setattr(predictor, "any_rows", lambda x: "slow")
+    monkeypatch.setattr(predictor, "predict_any", lambda x: "slow")
     x = rows(net, 1)
     assert predictor(x[0]).shape == (1,)
     assert predictor(x).shape == (1, 1)
@@ -208,12 +208,12 @@ def test_what_is_quick_is_not_looked_at_a_second_time(monkeypatch):
     ],
     ids=str,
 )
-def test_bad_input_is_refused_with_what_was_given_and_what_to_do(given, message, engine):
+def test_bad_input_is_refused_with_its_description_and_advice(given, message, engine):
     with pytest.raises(InputError, match=message):
         made(Network([4, 16, 1], dtype=np.float32), engine)(given)
 
 
-def test_the_number_that_is_not_finite_is_named_beyond_the_first_piece():
+def test_a_number_that_is_not_finite_is_named_by_its_index_in_the_whole_input():
     net = Network([2, 1], dtype=np.float32)
     X = np.ones((20_000, 2))
     X[15_000, 1] = np.nan
@@ -221,14 +221,14 @@ def test_the_number_that_is_not_finite_is_named_beyond_the_first_piece():
         made(net)(X)
 
 
-def test_an_output_that_overflows_is_given_as_it_is():
+def test_an_output_that_overflows_is_returned():
     net = Network([1, 1], output_activation="exp", loss="poisson", dtype=np.float32)
     for engine in ("compiled", "reference"):
         predictor = make_predictor(net, net.pack(W=[[[1.0]]]), engine)
         assert predictor([1000.0])[0] == np.inf
 
 
-def test_a_network_too_large_for_the_stack_or_for_the_lock_predicts_a_row():
+def test_a_network_too_large_for_the_stack_or_the_lock_predicts_a_row():
     for widths in ([2, 20_000, 1], [600, 600, 1]):
         net = Network(widths, dtype=np.float32)
         assert not made(net).quick
@@ -236,12 +236,12 @@ def test_a_network_too_large_for_the_stack_or_for_the_lock_predicts_a_row():
     assert made(Network([784, 128, 64, 10], dtype=np.float32)).quick
 
 
-# -- a snapshot, pickles, threads --------------------------------------------------------------
+# -- copies of parameters, pickles, threads ----------------------------------------------------
 
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_it_keeps_the_parameters_of_when_it_was_made(engine, dtype):
+def test_it_keeps_the_parameters_with_which_it_was_made(engine, dtype):
     net = Network([3, 20, 35, 2], dtype=dtype)
     model = Model(net, net.initial(0))
     predictor, X = model.compile_predictor(engine), rows(net, 9)
@@ -257,13 +257,13 @@ def test_it_keeps_the_parameters_of_when_it_was_made(engine, dtype):
     assert np.array_equal(again(X), before)
 
 
-def test_without_biases_the_parameters_come_back_too():
+def test_the_parameters_of_a_network_without_biases_are_returned():
     net = Network([3, 20, 2], bias=False)
     assert np.array_equal(made(net).theta, net.initial(0))
 
 
 @pytest.mark.parametrize("engine", ["compiled", "reference"])
-def test_threads_that_ask_one_predictor_get_their_own_answers(engine):
+def test_threads_that_share_a_predictor_get_their_own_results(engine):
     net = Network([6, 40, 40, 3], "tanh", "softmax", "cross_entropy", dtype=np.float32)
     predictor, X = made(net, engine), rows(net, 64)
     expected = [predictor(x) for x in X]
@@ -286,7 +286,7 @@ def test_threads_that_ask_one_predictor_get_their_own_answers(engine):
         sys.setswitchinterval(interval)
 
 
-# -- by which engine ---------------------------------------------------------------------------
+# -- the choice of an engine -------------------------------------------------------------------
 
 
 def branching(xp):
@@ -294,7 +294,7 @@ def branching(xp):
 
 
 class CountingEngine(ReferenceEngine):
-    """Counts what it is asked."""
+    """Counts the calls of ``predict``."""
 
     name = "counting"
     asked = 0
@@ -304,7 +304,7 @@ class CountingEngine(ReferenceEngine):
         return super().predict(X, averaged)
 
 
-def test_the_environment_and_the_argument_name_the_engine(monkeypatch):
+def test_the_argument_and_the_environment_variable_select_the_engine(monkeypatch):
     net = Network([4, 16, 1], dtype=np.float32)
     X = rows(net, 5)
     exact = forward(net, net.initial(0), X).output
@@ -321,7 +321,7 @@ def test_the_environment_and_the_argument_name_the_engine(monkeypatch):
         made(net, 3)
 
 
-def test_an_engine_that_is_handed_over_is_not_disturbed():
+def test_an_engine_instance_is_not_changed():
     net = Network([2, 3, 1])
     for engine in (CountingEngine(), CompiledEngine()):
         engine.load(net, net.initial(5), EngineSettings(rule="adam"))
@@ -332,7 +332,7 @@ def test_an_engine_that_is_handed_over_is_not_disturbed():
     assert made(net, CountingEngine).engine == "counting"
 
 
-def test_a_formula_that_cannot_be_compiled_is_the_reference_s():
+def test_a_formula_that_cannot_be_compiled_is_predicted_by_the_reference_engine():
     net = Network([1, 1], output_activation=Activation("branching", branching))
     assert made(net, "auto").engine == "reference"
     assert made(net, "auto")([2.0]) == forward(net, net.initial(0), [[2.0]]).output[0]
@@ -340,7 +340,7 @@ def test_a_formula_that_cannot_be_compiled_is_the_reference_s():
         made(net, "compiled")
 
 
-def test_without_numba_the_reference_predicts_and_unpickles():
+def test_without_numba_a_pickle_is_loaded_with_the_reference_engine():
     net = Network([3, 4, 1])
     data = pickle.dumps(made(net, "auto")).hex()
     code = f"""
@@ -355,12 +355,12 @@ try:
 except MissingDependency as error:
     print("engine='reference'" in str(error))
 """
-    engine, value, told = in_a_process(code)
-    assert (engine, told) == ("reference", "True")
+    engine, value, advised = in_a_process(code)
+    assert (engine, advised) == ("reference", "True")
     assert float(value) == pytest.approx(made(net)([1, 2, 3])[0], rel=1e-14)
 
 
-def test_an_engine_in_training_predicts_large_layers_in_the_same_bits_too():
+def test_an_engine_in_training_predicts_large_layers_with_the_same_bits():
     net = Network([30, 600, 1200, 70], dtype=np.float32)
     engine, X = CompiledEngine(), rows(net, 130)
     engine.load(net, net.initial(0), EngineSettings(averaging=0.5))
@@ -369,32 +369,32 @@ def test_an_engine_in_training_predicts_large_layers_in_the_same_bits_too():
         assert np.array_equal(engine.predict(X[row : row + 1])[0], together[row])
 
 
-# -- what is kept beside its owner -------------------------------------------------------------
+# -- the cache of predictors -------------------------------------------------------------------
 
 
-def test_a_model_s_predictor_is_kept_until_a_number_changes_or_the_model_goes():
+def test_a_model_s_predictor_is_cached_until_a_parameter_changes_or_the_model_is_deleted():
     net = Network([3, 8, 2], dtype=np.float32)
     model, X = Model(net, net.initial(0)), rows(net, 5)
     model.predict(X)
-    held = len(predictor_cache._KEPT)
-    kept = predictor_cache._KEPT[id(model)]
+    held = len(predictor_cache._ENTRIES)
+    kept = predictor_cache._ENTRIES[id(model)]
     model.predict(X)
-    assert predictor_cache._KEPT[id(model)] is kept
-    # Any one bit of any number is seen, whether it fills a vector or not.
+    assert predictor_cache._ENTRIES[id(model)] is kept
+    # A change of one bit of any parameter is noticed, whether it fills a vector or not.
     for entry in range(net.n_parameters):
         before = model.predict(X)
         model.theta[entry] = np.nextafter(model.theta[entry], np.float32(2))
-        assert not kept.unchanged
+        assert not kept.guarded
         got = model.predict(X)
-        kept = predictor_cache._KEPT[id(model)]
+        kept = predictor_cache._ENTRIES[id(model)]
         assert np.array_equal(got, Model(net, model.theta.copy()).predict(X))
         assert before.shape == got.shape
     del model, kept
     gc.collect()
-    assert len(predictor_cache._KEPT) < held
+    assert len(predictor_cache._ENTRIES) < held
 
 
-def test_a_model_of_another_type_or_layout_is_not_kept_and_right():
+def test_a_model_with_another_dtype_or_layout_is_not_cached_and_predicts_correctly():
     net = Network([3, 8, 2], dtype=np.float32)
     X = rows(net, 5)
     expected = Model(net, net.initial(0)).predict(X)
@@ -402,10 +402,10 @@ def test_a_model_of_another_type_or_layout_is_not_kept_and_right():
     for theta in (net.initial(0).tolist(), net.initial(0).astype(float), wide):
         model = Model(net, theta)
         assert np.array_equal(model.predict(X), expected)
-        assert id(model) not in predictor_cache._KEPT
+        assert id(model) not in predictor_cache._ENTRIES
 
 
-def test_the_driver_s_answers_are_what_python_reads():
+def test_the_results_of_run_one_are_distinct():
     answers = (
         predict_driver.DONE,
         predict_driver.SHAPE,
@@ -417,11 +417,11 @@ def test_the_driver_s_answers_are_what_python_reads():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_many_rows_are_predicted_in_pieces_and_ctrl_c_ends_between_two(threads, monkeypatch):
+def test_many_rows_are_predicted_in_several_calls_and_ctrl_c_ends_between_two(threads, monkeypatch):
     net = Network([5, 7, 3], "tanh", dtype="float32")
     X, predictor, right = rows(net), made(net), made(net)(rows(net))
-    monkeypatch.setattr(compiled, "_WORTH_A_THREAD", 1)
-    monkeypatch.setattr(compiled, "_AT_ONCE", 1)
+    monkeypatch.setattr(compiled, "_WORK_PER_THREAD", 1)
+    monkeypatch.setattr(compiled, "_CALL_WORK", 1)
     predictor.threads = threads
     run, lengths = compiled.CompiledPredictor._run, []
 

@@ -1,4 +1,4 @@
-"""Compiling ahead, and what is said of it."""
+"""Compilation in advance, and its messages."""
 
 import json
 import os
@@ -31,7 +31,7 @@ print(train(Network([1, 3, 1]), X, X, epochs=1, engine="compiled").engine)
 
 
 @pytest.mark.slow
-def test_what_is_compiled_ahead_is_not_compiled_again(tmp_path):
+def test_code_compiled_in_advance_is_not_compiled_again(tmp_path):
     first = run(tmp_path, "-m", "deltarule", "warmup", "--json")
     assert first.stderr.count("compiling for this processor, once") == 1
     assert str(tmp_path) in first.stderr
@@ -41,19 +41,19 @@ def test_what_is_compiled_ahead_is_not_compiled_again(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     again = run(tmp_path, "-c", TRAIN)
     assert (again.stdout, again.stderr) == ("compiled\n", "")
-    # It is enough that the folder can be read.
+    # A folder that can only be read would be enough: no file has changed.
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
 @pytest.mark.slow
-def test_without_a_folder_it_is_compiled_and_works_all_the_same(tmp_path):
+def test_without_a_usable_folder_code_is_compiled_in_memory(tmp_path):
     file = tmp_path / "file"
     file.write_text("no folder")
     done = run(file / "kernels", "-c", TRAIN)
     assert done.stdout == "compiled\n"
 
 
-def test_a_folder_that_can_only_be_read_is_no_error(monkeypatch):
+def test_a_read_only_folder_is_no_error(monkeypatch):
     saved = []
 
     def full(path, data):
@@ -61,7 +61,7 @@ def test_a_folder_that_can_only_be_read_is_no_error(monkeypatch):
         raise FileError("read-only")
 
     monkeypatch.setattr(kernel_cache, "write_bytes", full)
-    monkeypatch.setattr(kernel_cache, "_LOST", [])
+    monkeypatch.setattr(kernel_cache, "_WRITE_ERRORS", [])
 
     @jit.driver_function()
     def double(x):
@@ -69,4 +69,4 @@ def test_a_folder_that_can_only_be_read_is_no_error(monkeypatch):
 
     assert double(3) == 6
     assert len(saved) == 1
-    assert kernel_cache.not_kept() == "read-only"
+    assert kernel_cache.reason_not_kept() == "read-only"

@@ -39,8 +39,8 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("weight", [{1: 5.0}, {0: 1.0, 1: 5.0}, {np.int64(1): np.float32(5)}])
-def test_a_batch_without_a_class_is_weighed_by_the_others(weight):
-    # As scikit-learn's SGDClassifier, which is not asked how.
+def test_a_batch_without_a_class_has_the_weights_of_the_others(weight):
+    # The weights are those of scikit-learn's SGDClassifier.
     zeros, ones = Y == 0, Y == 1
     SGDClassifier(class_weight=weight).partial_fit(X[zeros], Y[zeros], classes=[0, 1])
     weighed, by_hand = model(class_weight=weight), model()
@@ -82,7 +82,7 @@ def test_a_class_that_is_not_in_y_may_have_a_weight_where_all_others_have():
     ],
     ids=str,
 )
-def test_weights_that_say_nothing_are_refused(weight, y, message):
+def test_unusable_class_weights_are_refused(weight, y, message):
     with pytest.raises(InputError, match=message):
         model(class_weight=weight).fit(X, y)
 
@@ -100,7 +100,7 @@ def test_validation_rows_have_the_weights_of_the_classes_in_training(weight):
     np.testing.assert_allclose(found.class_weight_, own)
     losses = -np.log(found.predict_proba(held[0])[np.arange(40), held[1]])
     expected = np.average(losses, weights=own[held[1]])
-    assert found.history_.records[-1].validation_loss == pytest.approx(expected)
+    assert found.history_.logs[-1].validation_loss == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("weight", ["balanced", {1: 5.0}, {0: 0.5, 1: 5.0}])
@@ -111,12 +111,12 @@ def test_validation_rows_may_lack_a_class(weight, early):
     quietly(found, X, Y, validation_data=(X[zeros], Y[zeros]))
     losses = -np.log(found.predict_proba(X[zeros])[:, 0])
     if not early:
-        assert found.history_.records[-1].validation_loss == pytest.approx(losses.mean())
+        assert found.history_.logs[-1].validation_loss == pytest.approx(losses.mean())
     quietly(found, X, Y, validation_data=(X[zeros], Y[zeros], np.ones(zeros.sum())))
     assert found.classes_.tolist() == [0, 1]
 
 
-def test_balanced_is_scikit_learns_for_classes():
+def test_balanced_equals_scikit_learns_for_classes():
     for y in (Y, THREE, np.array(["x", "y", "z"])[THREE]):
         found = quietly(model(class_weight="balanced"), X, y)
         by_hand = quietly(model(), X, y, compute_sample_weight("balanced", y))
@@ -132,7 +132,7 @@ def test_balanced_is_scikit_learns_for_classes():
     ["balanced", [{0: 1.0, 1: 5.0}, {0: 2.0, 1: 1.0}, {1: 3.0}], [{}, {1: 2.0}, {0: 0.5}]],
     ids=str,
 )
-def test_labels_weigh_as_scikit_learns_outputs(weight, kind):
+def test_label_weights_equal_scikit_learns_output_weights(weight, kind):
     found = quietly(model(class_weight=weight), X, kind(LABELS))
     full = weight
     if weight != "balanced":
@@ -142,7 +142,7 @@ def test_labels_weigh_as_scikit_learns_outputs(weight, kind):
     assert found.class_weight_.shape == (3, 2)
 
 
-def test_a_dict_weighs_the_rows_that_have_a_label():
+def test_a_dict_weights_the_rows_that_have_a_label():
     found = quietly(model(class_weight={0: 4.0, 2: 0.5}), X, LABELS)
     weights = np.where(LABELS[:, 0], 4.0, 1.0) * np.where(LABELS[:, 2], 0.5, 1.0)
     same(found, quietly(model(), X, LABELS, weights))
@@ -151,7 +151,7 @@ def test_a_dict_weighs_the_rows_that_have_a_label():
     same(mixed, quietly(model(), X, LABELS, weights))
 
 
-def test_labels_of_validation_rows_and_of_batches_weigh_the_same():
+def test_labels_have_the_same_weights_in_validation_rows_and_batches():
     found = model(class_weight="balanced")
     rows = LABELS.copy()
     rows[:, 1] = 0  # a label that none of them has
@@ -162,12 +162,12 @@ def test_labels_of_validation_rows_and_of_batches_weigh_the_same():
     a = found.predict_proba(X)
     losses = -(rows * np.log(a) + (1 - rows) * np.log1p(-a)).sum(axis=1)
     expected = np.average(losses, weights=weights)
-    assert found.history_.records[-1].validation_loss == pytest.approx(expected)
+    assert found.history_.logs[-1].validation_loss == pytest.approx(expected)
     batch = model(class_weight={1: 3.0}).partial_fit(X, rows, classes=[0, 1, 2])
     same(batch, model().partial_fit(X, rows, classes=[0, 1, 2]))
 
 
-def test_an_explanation_weighs_rows_as_training_did():
+def test_an_explanation_has_the_row_weights_of_training():
     from deltarule.explain.subject_sources import of_estimator
 
     found = quietly(model(class_weight="balanced"), X, Y)

@@ -26,7 +26,7 @@ from deltarule import ManySearchCV
 from deltarule.errors import Diverged
 from deltarule.estimators import MLPClassifier, MLPRegressor
 from deltarule.training import StopFlag, train
-from deltarule.training.threads import flag_of_this_thread, one_blas_thread, one_of_many
+from deltarule.training.threads import flag_of_this_thread, one_blas_thread, run_in_worker_thread
 
 X_WINE, Y_WINE = load_wine(return_X_y=True)
 X_WINE = StandardScaler().fit_transform(X_WINE)
@@ -140,7 +140,7 @@ def test_weights_and_groups_reach_the_fits_and_the_splits():
     assert_same_search(*searches)
 
 
-def test_it_predicts_and_is_fitted_as_a_search_is():
+def test_it_predicts_and_has_the_attributes_of_a_search():
     search = ManySearchCV(CLASSIFIER, {"alpha": [0.0, 3.0]}, cv=2, n_jobs=2)
     with pytest.raises(NotFittedError):
         search.predict(X_WINE)
@@ -188,7 +188,7 @@ def test_a_candidate_that_diverges_gets_the_error_score():
 
 
 class Told(MLPClassifier):
-    """Notes where it is fitted, and what it is told there."""
+    """An estimator that stores the thread it is fitted on, and that thread's stop flag."""
 
     seen = None
 
@@ -243,11 +243,11 @@ def test_limits_of_blas_that_overlap_are_lifted_by_the_last():
     assert blas_threads() == before
 
 
-def test_a_run_of_one_of_many_ends_with_the_others():
+def test_a_run_in_a_worker_thread_ends_with_the_others():
     net, X, Y = regression()
     flag = StopFlag()
     flag.stop("given up")
-    with one_of_many(flag):
+    with run_in_worker_thread(flag):
         assert train(net, X, Y, epochs=3).stopped == "given up"
         assert train(net, X, Y, epochs=3, stop=StopFlag()).stopped == "all epochs done"
     assert train(net, X, Y, epochs=3).stopped == "all epochs done"

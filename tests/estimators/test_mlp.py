@@ -31,7 +31,7 @@ Y_DIABETES = (Y_DIABETES - Y_DIABETES.mean()) / Y_DIABETES.std()
 
 
 def quietly(estimator, *data, **more):
-    """Fit, without the warning that a few epochs are few."""
+    """Fit without a ConvergenceWarning after few epochs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return estimator.fit(*data, **more)
@@ -276,7 +276,7 @@ def test_regression_losses(loss, shape):
         np.testing.assert_allclose(covered, [0.1, 0.5, 0.9], atol=0.07)
 
 
-def test_validation_data_is_watched_and_with_early_stopping_decides():
+def test_validation_data_is_recorded_and_with_early_stopping_decides():
     X, y, Xv, yv = X_DIGITS[:200], Y_DIGITS[:200], X_DIGITS[200:], Y_DIGITS[200:]
     watched = MLPClassifier((8,), max_iter=5, random_state=0)
     quietly(watched, X, y, validation_data=(Xv, yv))
@@ -291,7 +291,7 @@ def test_validation_data_is_watched_and_with_early_stopping_decides():
     assert stopped.t_ == stopped.n_iter_ * 200
 
 
-def test_a_scorer_is_handed_a_live_estimator():
+def test_a_scorer_gets_the_estimator_being_fitted():
     X, y = load_breast_cancer(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     seen = []
@@ -483,7 +483,7 @@ def test_bad_data_are_refused_with_a_reason():
         _ = MLPClassifier(solver="lbfgs").partial_fit
 
 
-def test_a_loss_that_runs_away_is_divergence_though_it_is_finite():
+def test_a_finite_loss_that_grows_out_of_proportion_is_divergence():
     X, y = load_wine(return_X_y=True)
     model = MLPRegressor(
         hidden_layer_sizes=(5,),
@@ -564,12 +564,12 @@ def test_class_weight_with_sparse_labels_and_own_validation_rows():
     heavy = MLPClassifier((4,), max_iter=3, class_weight={0: 1.0, 1: 5.0}, random_state=0)
     y = Y_DIGITS % 2
     quietly(heavy, X_DIGITS, y, validation_data=(X_DIGITS, y))
-    weighed = heavy.history_.records[-1].validation_loss
+    weighed = heavy.history_.logs[-1].validation_loss
     expected = -np.log(heavy.predict_proba(X_DIGITS)[np.arange(240), y])
     assert weighed == pytest.approx(np.average(expected, weights=np.where(y, 5.0, 1.0)))
 
 
-def test_partial_fit_refuses_a_schedule_that_must_know_the_end():
+def test_partial_fit_refuses_a_schedule_that_depends_on_the_number_of_epochs():
     model = MLPRegressor(hidden_layer_sizes=(4,), schedule="cosine")
     with pytest.raises(InputError, match="depends on the number of epochs planned"):
         model.partial_fit(X_DIABETES, Y_DIABETES)

@@ -112,7 +112,7 @@ def test_a_regressor_trains_the_named_loss_on_the_named_output(loss, output, tas
 
 @pytest.mark.parametrize("form", ["name", "record", "saved", "part"])
 @pytest.mark.parametrize("loss", LOSSES.names())
-def test_a_loss_is_the_one_of_its_name_however_it_is_given(loss, form):
+def test_every_form_of_a_loss_parameter_gives_the_same_loss(loss, form):
     given = forms(loss)[form]
     expected = LOSSES.get(loss)
     if form == "name" and loss == "squared_error":
@@ -148,7 +148,7 @@ def test_parameters_of_a_loss_are_those_given():
 
 
 @pytest.mark.parametrize("task", ["2 classes", "3 classes", "multilabel"])
-def test_outputs_that_are_no_probabilities_are_predicted_as_some(task):
+def test_outputs_outside_0_to_1_are_predicted_as_probabilities(task):
     # Bit for bit the same alone, by a compiled predictor, and for all rows.
     for output in ("identity", "tanh", "logistic"):
         model = MLPClassifier(**settings(loss="squared_error", output_activation=output))
@@ -219,7 +219,7 @@ def test_two_outputs_learn_what_one_learns():
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "sgd", "rprop"])
 @pytest.mark.parametrize("engine", ["reference", "auto"])
-def test_two_outputs_go_with_every_way_to_train(solver, engine):
+def test_two_outputs_work_with_every_solver_and_engine(solver, engine):
     base = settings(loss="cross_entropy", solver=solver, engine=engine, max_iter=60)
     rate = {"sgd": 0.3}.get(solver, 0.03)
     base |= {"learning_rate_init": rate}
@@ -253,7 +253,7 @@ def test_two_outputs_in_partial_fit_search_and_calibration():
     assert wrapped.score(X, NAMES) > 0.9
     watched = MLPClassifier(**settings(output_activation="softmax", max_iter=3))
     quietly(watched, X, NAMES, validation_data=(X[:50], NAMES[:50]))
-    record = watched.history_.records[-1]
+    record = watched.history_.logs[-1]
     expected = log_loss(NAMES[:50], watched.predict_proba(X[:50]))
     assert record.validation_loss == pytest.approx(expected)
 
@@ -289,7 +289,7 @@ def test_one_class_and_softmax_have_one_error():
         MLPClassifier(loss="cross_entropy").partial_fit(X, np.zeros(160, dtype=int), classes=[0])
 
 
-def test_losses_without_a_meaning_for_the_task_have_one_error():
+def test_losses_that_cannot_be_used_for_the_task_have_one_error():
     for y, changes, message in (
         (Y["multilabel"], {"loss": "cross_entropy"}, "'cross_entropy' is for one class out of"),
         (
@@ -315,7 +315,7 @@ def test_losses_without_a_meaning_for_the_task_have_one_error():
             MLPRegressor(loss=loss).fit(X, y)
 
 
-def test_a_changed_loss_or_output_counts_in_the_next_call():
+def test_a_changed_loss_or_output_is_used_in_the_next_call():
     model = MLPClassifier(**settings(max_iter=3, warm_start=True))
     quietly(model, X, NAMES)
     assert model.network_.loss.name == "log_loss"
@@ -398,7 +398,7 @@ def test_l1_is_the_penalty_of_the_training_loop(kind):
     plain = quietly(kind(**settings(max_iter=60)), X, y)
     thin = quietly(kind(**settings(max_iter=60, l1=20.0)), X, y)
     assert np.abs(thin.coefs_[0]).sum() < 0.3 * np.abs(plain.coefs_[0]).sum()
-    last = thin.history_.records[-1]
+    last = thin.history_.logs[-1]
     size = sum(np.abs(c).sum() for c in thin.coefs_)
     assert last.penalty == pytest.approx(20.0 / 160 * size, rel=1e-9)
     with pytest.raises(InputError, match=r"l1 is 1\.0 with rule 'lbfgs'"):

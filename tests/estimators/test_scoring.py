@@ -52,7 +52,7 @@ def kind_of(name):
 KINDS = {name: found for name in get_scorer_names() if (found := kind_of(name)) is not None}
 
 
-def test_nearly_every_scorer_of_scikit_learns_is_tried():
+def test_nearly_every_scorer_of_scikit_learn_is_tested():
     assert len(KINDS) > 45
     without = {name for name in KINDS if not takes_weights(get_scorer(name))}
     assert "rand_score" in without
@@ -72,7 +72,7 @@ def test_every_named_scorer_scores_with_weights(name):
     else:
         with pytest.warns(UserWarning, match="takes no sample_weight: the validation rows are"):
             fitted(model, X, y, S)
-        # Weights that are all the same are none, and nothing is said.
+        # Equal weights are as none, so that there is no warning.
         same = fitted(make(**SETTINGS, scoring=name), X, y, np.full(120, 2.0))
         assert same.validation_scores_ == pytest.approx(plain.validation_scores_)
 
@@ -128,7 +128,7 @@ def test_an_own_scorer_without_weights(make, name):
         fitted(model, X, y, None, (X, y, S))
 
 
-def test_an_error_of_the_scorers_own_is_not_hidden():
+def test_an_error_raised_by_the_scorer_is_not_hidden():
     def broken(estimator, X, y, sample_weight=None):
         raise TypeError("sample_weight is not the matter")
 
@@ -148,12 +148,12 @@ def test_an_error_of_the_scorers_own_is_not_hidden():
         (5, "'scoring' parameter"),
     ],
 )
-def test_what_is_no_score_is_refused(scoring, message):
+def test_a_value_that_is_not_a_score_is_refused(scoring, message):
     with pytest.raises(ValueError, match=message):
         MLPClassifier(**SETTINGS, scoring=scoring).fit(X, Y)
 
 
-def test_a_score_that_is_a_numpy_scalar_or_an_array_of_none_is_a_number():
+def test_a_numpy_scalar_or_zero_dimensional_array_is_a_score():
     for value in (np.float32(0.5), np.array(0.5), 1, True):
         model = MLPClassifier(**SETTINGS, scoring=lambda e, X, y, value=value: value)
         assert fitted(model, X, Y).validation_scores_ == [float(value)] * 3

@@ -44,7 +44,7 @@ def global_random_seed():
 def _ours(monkeypatch):
     monkeypatch.setattr(suite, "MLPClassifier", MLPClassifier)
     monkeypatch.setattr(suite, "MLPRegressor", MLPRegressor)
-    # Their suite sets its own filters, and lets pass the warnings it does not look at.
+    # scikit-learn's suite sets its own filters, and ignores the warnings it does not test.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -58,7 +58,7 @@ def _adopted(name, function):
         return function(*args, **kwargs)
 
     if name in EXCEPTIONS:
-        # Strict: an exception that is none any more is a failure.
+        # Strict: a listed test that passes is a failure.
         return pytest.mark.xfail(reason=EXCEPTIONS[name], strict=True)(test)
     return test
 

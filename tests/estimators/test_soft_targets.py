@@ -64,13 +64,13 @@ def test_probabilities_are_learned(task, output):
 def test_the_loss_is_the_cross_entropy_of_the_probabilities():
     model = quietly(MLPClassifier(**SETTINGS | {"max_iter": 3}), X, SOFT, validation_data=(X, SOFT))
     expected = -(SOFT * np.log(model.predict_proba(X))).sum(axis=1).mean()
-    assert model.history_.records[-1].validation_loss == pytest.approx(expected)
+    assert model.history_.logs[-1].validation_loss == pytest.approx(expected)
     for name in ("squared_error", "cross_entropy"):
         other = quietly(MLPClassifier(**SETTINGS, loss=name), X, SOFT)
         np.testing.assert_allclose(other.predict_proba(X), SOFT, atol=0.15)
 
 
-def test_sure_targets_are_labels():
+def test_probabilities_of_0_and_1_equal_labels():
     hard = SOFT.argmax(axis=1)
     soft = quietly(MLPClassifier(**SETTINGS | {"max_iter": 5}), X, np.eye(3)[hard])
     plain = quietly(MLPClassifier(**SETTINGS | {"max_iter": 5, "soft_targets": False}), X, hard)
@@ -153,7 +153,7 @@ def test_float32_sparse_and_integer_probabilities():
     ],
     ids=str,
 )
-def test_what_is_no_probability_is_refused(y, changes, message):
+def test_values_that_are_not_probabilities_are_refused(y, changes, message):
     with pytest.raises(ValueError, match=message):
         MLPClassifier(**SETTINGS | changes).fit(X, y)
 

@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).with_name("thread_traces.py")
 
 
 def traces(engine, threads, **environment):
-    """What the script prints, by case; it ends itself, with a stack, where it hangs."""
+    """The script's output by case; a script that hangs ends itself and prints its stack."""
     done = subprocess.run(
         [sys.executable, str(SCRIPT), engine],
         capture_output=True, text=True, timeout=300, check=False,
@@ -44,7 +44,7 @@ def test_any_number_of_threads_gives_the_same_bits(alone, threads):
     assert {name for name in alone if alone[name] != together[name]} == set()
 
 
-def test_they_are_what_the_reference_engine_gives(alone):
+def test_the_traces_agree_with_the_reference_engine(alone):
     right = traces("reference", 1)
     assert len(right) > 10
     for name, trace in right.items():

@@ -5,14 +5,14 @@ from tests.explain.pages import opened
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    """A browser, and a folder for the pages it opens."""
+    """A Chromium context, and a folder for the pages it opens."""
     with browser(tmp_path_factory.mktemp("profile")) as context:
         yield context, tmp_path_factory.mktemp("pages")
 
 
 @pytest.fixture
 def show(chromium):
-    """Opens a page by its name in ``pages.SHOWN``; none may have complained in the end."""
+    """Opens a page by its name in ``pages.SHOWN``; fails on errors and on requests."""
     context, folder = chromium
     tabs = []
 

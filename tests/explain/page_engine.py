@@ -1,4 +1,4 @@
-"""The page's driver as an engine, computing in a real browser; updates are the reference's."""
+"""The page's driver as an engine that computes in a browser; updates are the reference engine's."""
 
 import base64
 from typing import ClassVar
@@ -8,11 +8,11 @@ import numpy as np
 from deltarule.engines import Promises, ReferenceEngine
 from deltarule.explain.page import formulas_script, packed
 from deltarule.explain.page.page import asset
-from deltarule.explain.page.payload import describe
+from deltarule.explain.page.payload import describe_network
 
 DRIVER = ("data.js", "numbers.js", "driver.js")
 
-# What a batch comes to, by what is asked for. Results return in base64, bit for bit.
+# The results of a batch for each kind of request, in base64 so that no bit is lost.
 ASK = """
 ([what, theta, X, Y, w, masks]) => {
   const D = DR.driver, net = DR.testNet;
@@ -69,7 +69,8 @@ class ChromiumEngine(ReferenceEngine):
             return
         self._page.evaluate(formulas_script(network))
         self._page.evaluate(
-            "(net) => { DR.testNet = DR.driver.network(net, DR.formulas); }", describe(network)
+            "(net) => { DR.testNet = DR.driver.network(net, DR.formulas); }",
+            describe_network(network),
         )
         self._network = network
 

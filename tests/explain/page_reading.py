@@ -1,4 +1,4 @@
-"""Reading the rendered page: every number that is shown, beside what Python computes for it."""
+"""Reads every number of the rendered page and compares it with the one that Python computes."""
 
 import re
 from decimal import Decimal
@@ -10,7 +10,7 @@ from deltarule.explain.subject import Subject
 from deltarule.maths import numpy_namespace
 from deltarule.maths.network import bound_formulas
 
-# Every element that says which number it shows: its symbol, its value, and the text that is seen.
+# The symbol, the value and the visible text of every element that shows a number.
 READ = """
 (root) => [...document.querySelectorAll(`${root} [data-symbol]`)].map((node) => {
   const shown = node.classList.contains("sym") ? node.querySelector(":scope > .as-number") : node;
@@ -37,11 +37,11 @@ def shown_number(text):
 
 
 class Expected:
-    """What Python has for a symbol, in one sample."""
+    """Python's number for a symbol."""
 
     def __init__(self, subject: Subject):
         net = self.net = subject.net
-        self.subject, self.trace, self.each = subject, subject.trace, subject.each
+        self.subject, self.trace, self.each = subject, subject.trace, subject.per_sample
         self.W, self.b = net.unpack(subject.theta)
         xp = numpy_namespace(np.float64)
         activations, self.loss = bound_formulas(net, xp)
@@ -59,7 +59,7 @@ class Expected:
         self.pullback = activations[-1].pullback
 
     def value(self, symbol, i):
-        """The number of a symbol where sample i is shown; None for one this does not know."""
+        """The number of a symbol while sample i is shown; None for an unknown symbol."""
         for pattern, read in self.readers.items():
             match = re.fullmatch(pattern, symbol)
             if match:
@@ -78,7 +78,7 @@ class Expected:
         mask = None if self.subject.masks is None else self.subject.masks[layer]
         return self.slope[layer][i, j] * (1.0 if mask is None else mask[i, j])
 
-    # s is this object, i the shown sample, r a named one, h the layer.
+    # s is this object, i the shown sample, r the sample that the symbol names, h the layer.
     L, J = r"(\d+)", r"\{(\d+)\}"
     JK = r"\{(\d+),(\d+)\}"
     readers: ClassVar = {
@@ -105,7 +105,7 @@ class Expected:
 
 
 def check_reading(read, expected, sample):
-    """Hold what was read to what is expected; gives how many numbers were compared."""
+    """Assert that the numbers read are the expected ones; return how many were compared."""
     compared = 0
     for symbol, value, text, in_panel in read:
         true = expected.value(symbol, sample)

@@ -1,4 +1,4 @@
-"""Pages for tests: networks of several sizes, written, and opened in a browser."""
+"""Pages for tests: of networks of several sizes, written and opened in a browser."""
 
 import dataclasses
 import functools
@@ -14,7 +14,7 @@ from deltarule.maths import Network
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """What a page is written from; the last state is the one it opens with."""
+    """The arguments of a page; it opens at the last state."""
 
     title: str
     subject: Subject
@@ -39,7 +39,7 @@ def article():
 
 
 def trained():
-    """The same network after four steps at η = 0.5, with what was recorded on the way."""
+    """The same network after four steps at η = 0.5, with the recorded states between."""
     first = article().subject
     theta, states, history = first.theta, [], []
     for step in range(5):
@@ -60,7 +60,7 @@ def softmax():
 
 
 def deep():
-    """64-128-64-10, three of whose hidden units are dead."""
+    """64-128-64-10, with three dead hidden nodes."""
     rng = np.random.default_rng(6)
     net = Network([64, 128, 64, 10], "relu", "softmax", "cross_entropy")
     theta = 0.15 * rng.normal(size=net.n_parameters)
@@ -79,7 +79,7 @@ def shown(name):
 
 
 def opened(context, folder, name, width=1280, height=800, **media):
-    """The page in a new tab: ``.page`` is Playwright's, ``.subject`` what it shows."""
+    """The page in a new tab: ``.page`` is Playwright's page, ``.subject`` the subject shown."""
     path = folder / f"{name}.html"
     if not path.exists():
         folder.mkdir(exist_ok=True, parents=True)
@@ -92,12 +92,12 @@ def opened(context, folder, name, width=1280, height=800, **media):
 
 
 def set_state(page, **changes):
-    """As a part of the page would do it."""
+    """Change the store, as a control of the page does."""
     page.evaluate("(changes) => DR.page.set(changes)", changes)
 
 
 def until(page, expression, fits, seconds=10.0):
-    """Waits for what the page draws a little later; its policy forbids the browser's own way."""
+    """Poll until an expression is true; the page's policy forbids ``wait_for_function``."""
     end = time.monotonic() + seconds
     while not fits(found := page.evaluate(expression)):
         assert time.monotonic() < end, f"{expression} is {found!r} after {seconds} s"

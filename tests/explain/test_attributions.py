@@ -1,4 +1,4 @@
-"""Attributions: complete, exact where they can be, and refined until they are near enough."""
+"""Attributions are complete, exact between kinks, and refined until the error is small."""
 
 import json
 
@@ -8,8 +8,7 @@ import pytest
 
 from deltarule import Model, Network, backprop, forward, lens
 from deltarule.errors import InputError
-from deltarule.explain import Column, Subject, attribute
-from deltarule.explain.attributions import attributions_of
+from deltarule.explain import InputColumn, Subject, attribute
 from deltarule.maths import ACTIVATIONS
 from deltarule.tables import infer_schema, table_from_frame
 from deltarule.tabular.fit import TableSettings, fit_table
@@ -44,7 +43,7 @@ CASES = {
 }
 
 
-# -- what they are -------------------------------------------------------------------------
+# -- values -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["integrated", "gradient"])
@@ -66,11 +65,11 @@ def test_a_linear_network_is_attributed_exactly(method):
 def test_integrated_gradients_are_complete(name, of, baseline):
     net = CASES[name]
     subject = subject_of(net)
-    found = attributions_of(subject, of=of, baseline=baseline, tolerance=1e-7)
+    found = attribute(subject, of=of, baseline=baseline, tolerance=1e-7)
     assert found.converged.all()
     scale = np.maximum(np.abs(found.values).sum(axis=1), np.abs(found.value - found.baseline_value))
     assert (np.abs(found.error) <= 1e-7 * scale + 1e-13).all()
-    # The values they should add to are those of the forward pass and of the loss.
+    # f(x) and f(x′) are those of the forward pass and of the loss.
     start = np.zeros(4) if baseline == "zeros" else X.mean(axis=0)
     both = np.r_[X, np.broadcast_to(start, X.shape)]
     if of == "loss":
@@ -88,7 +87,7 @@ def test_the_integral_is_that_of_many_central_differences(name):
     """∫ ∂f/∂x_k dt by the midpoint rule over differences of the forward pass: no backward pass."""
     net = CASES[name]
     subject = subject_of(net)
-    found = attributions_of(subject, rows=2, of=0)
+    found = attribute(subject, rows=2, of=0)
     x, h, steps = X[2], 1e-5, 4000
     t = (np.arange(steps) + 0.5) / steps
     for k in range(4):
@@ -102,11 +101,11 @@ def test_the_integral_is_that_of_many_central_differences(name):
 @pytest.mark.parametrize(
     "activation", [name for name in ACTIVATIONS.names() if ACTIVATIONS.get(name).elementwise]
 )
-def test_gradient_times_input_is_the_slope_of_what_was_asked_for(activation):
+def test_gradient_times_input_is_the_slope_of_what_named_explicitly(activation):
     net = Network([4, 5, 3], activation, "softmax", "cross_entropy")
     subject = subject_of(net)
     for of in ("loss", 1):
-        found = attributions_of(subject, rows=[3, 0], of=of, method="gradient")
+        found = attribute(subject, rows=[3, 0], of=of, method="gradient")
         for at, row in enumerate((3, 0)):
             for k in range(4):
                 nudge = 1e-6 * np.eye(4)[k]
@@ -123,7 +122,7 @@ def test_gradient_times_input_is_the_slope_of_what_was_asked_for(activation):
 def test_gradient_times_input_is_not_complete_and_says_by_how_much():
     net = CASES["tanh"]
     subject = subject_of(net)
-    found = attributions_of(subject, rows=1, of=0, method="gradient")
+    found = attribute(subject, rows=1, of=0, method="gradient")
     a = forward(net, subject.theta, np.r_[X[[1]], np.zeros((1, 4))]).output[:, 0]
     assert found.error[0] == pytest.approx(found.values.sum() - (a[0] - a[1]), abs=1e-14)
     assert abs(found.error[0]) > 1e-3
@@ -153,9 +152,9 @@ def test_an_input_at_its_baseline_or_without_weights_gets_nothing():
 
 def test_a_row_has_the_same_attributions_alone_and_among_others():
     subject = subject_of(CASES["deep relu"])
-    every = attributions_of(subject)
+    every = attribute(subject)
     for row in (0, 4, 8):
-        alone = attributions_of(subject, rows=row)
+        alone = attribute(subject, rows=row)
         np.testing.assert_allclose(alone.values[0], every.values[row], rtol=1e-9, atol=1e-12)
         assert alone.points[0] == every.points[row]
 
@@ -164,7 +163,7 @@ def test_a_row_has_the_same_attributions_alone_and_among_others():
 
 
 def test_smooth_networks_take_a_few_points():
-    assert attributions_of(subject_of(CASES["tanh"]), tolerance=1e-4).points.max() <= 3 * 8
+    assert attribute(subject_of(CASES["tanh"]), tolerance=1e-4).points.max() <= 3 * 8
 
 
 @pytest.mark.parametrize("layers", [1, 2, 6])
@@ -175,10 +174,10 @@ def test_kinks_are_cut_at_exactly(layers):
     """
     net = Network([4] + [12] * layers + [1], "relu")
     subject = subject_of(net)
-    found = attributions_of(subject, tolerance=1e-12)
+    found = attribute(subject, tolerance=1e-12)
     assert found.converged.all()
     assert np.abs(found.error).max() < 1e-11
-    # A row's kinks, counted along its way.
+    # The number of kinks on the path of each row.
     t = np.linspace(0, 1, 20001)[:, None]
     for row, points in enumerate(found.points):
         Z = forward(net, subject.theta, t * X[row]).Z[1:-1]
@@ -188,14 +187,14 @@ def test_kinks_are_cut_at_exactly(layers):
 
 def test_a_looser_tolerance_takes_fewer_points():
     subject = subject_of(CASES["deep relu"])
-    fine, rough = (attributions_of(subject, tolerance=t) for t in (1e-9, 0.05))
+    fine, rough = (attribute(subject, tolerance=t) for t in (1e-9, 0.05))
     assert rough.converged.all()
     assert rough.points.sum() < fine.points.sum()
 
 
 def test_a_budget_that_does_not_suffice_is_said():
     subject = subject_of(CASES["deep relu"])
-    found = attributions_of(subject, tolerance=1e-9, most_points=8)
+    found = attribute(subject, tolerance=1e-9, most_points=8)
     assert (found.points == 8).all()
     assert not found.converged.all()
     assert "did not meet the tolerance" in found.text()
@@ -217,25 +216,25 @@ def test_outputs_go_by_number_class_or_name_and_the_largest_is_the_default():
     net = CASES["leaky, softmax"]
     subject = subject_of(net, classes=("low", "mid", "high"))
     a = forward(net, subject.theta, X).output
-    assert attributions_of(subject).of == tuple(("low", "mid", "high")[j] for j in a.argmax(axis=1))
-    by_class, by_number = (attributions_of(subject, of=of) for of in ("mid", 1))
+    assert attribute(subject).of == tuple(("low", "mid", "high")[j] for j in a.argmax(axis=1))
+    by_class, by_number = (attribute(subject, of=of) for of in ("mid", 1))
     assert (by_class.values == by_number.values).all()
     assert set(by_class.of) == {"mid"}
-    assert (attributions_of(subject, of="a_1").values == by_class.values).all()
+    assert (attribute(subject, of="a_1").values == by_class.values).all()
     binary = subject_of(CASES["logistic"], classes=("no", "yes"))
-    assert attributions_of(binary, of="yes", rows=0).of == ("yes",)
-    assert attributions_of(binary, of="loss", rows=0).of == ("the loss",)
+    assert attribute(binary, of="yes", rows=0).of == ("yes",)
+    assert attribute(binary, of="loss", rows=0).of == ("the loss",)
 
 
 def test_columns_add_the_inputs_they_became():
     columns = (
-        Column("size", "number", (0,), (None,) * 9),
-        Column("colour", "category", (1, 3), ("red",) * 9),
-        Column("empty", "number", (), (None,) * 9),
-        Column("age", "number", (2,), (None,) * 9),
+        InputColumn("size", "number", (0,), (None,) * 9),
+        InputColumn("colour", "category", (1, 3), ("red",) * 9),
+        InputColumn("empty", "number", (), (None,) * 9),
+        InputColumn("age", "number", (2,), (None,) * 9),
     )
     subject = subject_of(CASES["tanh"], columns=columns)
-    found = attributions_of(subject)
+    found = attribute(subject)
     np.testing.assert_allclose(found.by_column[:, 1], found.values[:, 1] + found.values[:, 3])
     assert (found.by_column[:, 2] == 0).all()
     np.testing.assert_allclose(found.by_column.sum(axis=1), found.values.sum(axis=1), rtol=1e-12)
@@ -278,7 +277,7 @@ def test_the_lens_attributes_evenly_spread_rows():
 
 def test_text_and_dictionary_hold_the_numbers():
     subject = subject_of(Network([4, 5, 1], "tanh"))
-    one = attributions_of(subject, rows=3)
+    one = attribute(subject, rows=3)
     text = one.text(most=2)
     largest = int(np.argmax(np.abs(one.values[0])))
     assert f"x_{largest}" in text
@@ -287,7 +286,7 @@ def test_text_and_dictionary_hold_the_numbers():
     assert "baseline: zeros" in text
     data = json.loads(json.dumps(one.to_dict(), allow_nan=False))
     assert [each["mean"] for each in data["columns"]] == one.mean_by_column.tolist()
-    assert "9 rows, mean size" in attributions_of(subject).text()
+    assert "9 rows, mean size" in attribute(subject).text()
 
 
 @pytest.mark.parametrize(
@@ -310,10 +309,10 @@ def test_text_and_dictionary_hold_the_numbers():
 )
 def test_bad_input_is_refused_with_what_to_do(change, words):
     with pytest.raises(InputError, match=words):
-        attributions_of(subject_of(CASES["tanh"]), **change)
+        attribute(subject_of(CASES["tanh"]), **change)
 
 
 def test_a_model_goes_with_its_rows():
     net = CASES["tanh"]
     found = attribute(Model(net, built(net)), X, np.full((9, 2), 0.5), rows=0)
-    assert (found.values == attributions_of(subject_of(net), rows=0).values).all()
+    assert (found.values == attribute(subject_of(net), rows=0).values).all()

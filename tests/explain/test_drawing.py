@@ -8,7 +8,7 @@ from deltarule.explain.page import formulas_script, payload_of
 
 WEIGHT = {"kind": "edge", "layer": 2, "j": 1, "k": 2}
 
-# Every part of the drawing that arrow keys lead to, from the first node on.
+# Every part of the drawing that arrow keys reach from the first node.
 REACHED = """
 () => {
   const root = document.querySelector("svg.network"), reached = new Set();
@@ -75,7 +75,7 @@ def test_a_large_network_is_drawn_in_part_and_says_so(show):
 @pytest.mark.parametrize("name", ["article", "softmax"])
 def test_nodes_show_the_numbers_of_the_pass(show, name):
     tab = show(name)
-    trace, each = tab.subject.trace, tab.subject.each
+    trace, each = tab.subject.trace, tab.subject.per_sample
     for sample in range(2):
         set_state(tab.page, sample=sample, colour="gradient")
         found = values(tab.page, "svg.network")
@@ -111,7 +111,7 @@ def test_a_click_beside_a_line_selects_it_and_labels_it(show):
 
 @pytest.mark.parametrize("name", ["article", "softmax", "deep"])
 def test_a_click_on_the_centre_of_an_element_selects_it(show, name):
-    """By the element alone, as programs click: the middles of w_12 and w_21 are one point."""
+    """A click event without coordinates: the middles of w_12 and w_21 are the same point."""
     page = show(name).page
     nodes = page.eval_on_selector_all("[data-node]", "(all) => all.map((n) => n.dataset.node)")
     for colour in ("weight", "gradient"):

@@ -1,4 +1,4 @@
-"""The article's network: every number that the mathematics gives for it, read from the trees."""
+"""The article's network: its derivations have the numbers of docs/mathematics."""
 
 import json
 from pathlib import Path
@@ -142,7 +142,7 @@ def test_an_input_says_what_would_lower_the_loss(fixture):
         (lambda e: e.update("W3", (0, 0)), "no block 'W3'"),
         (lambda e: e.update("W1", (0, 3)), "entry \\(0, 3\\) of W1"),
         (lambda e: e.update("W1", 0), "entry 0 of W1; expected 2 whole numbers"),
-        (lambda e: e.column("age", 0), "no table is behind these inputs"),
+        (lambda e: e.column("age", 0), "the inputs do not come from a table"),
         (lambda e: e.weight(1, 0, 0).text(depth=-1), "depth is -1"),
         (lambda e: e.weight(1, 0, 0).text(terms=0), "terms is 0"),
         (lambda e: e.weight(1, 0, 0).latex(digits=0), "digits is 0"),

@@ -1,4 +1,4 @@
-"""What is printed: LaTeX that compiles, HTML that parses, JSON that keeps every digit, numbers."""
+"""Printed forms: LaTeX compiles, HTML parses, JSON keeps every digit, numbers read well."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_json_keeps_every_bit():
 
 
 def parsed(html):
-    """The HTML, which is well formed as XML but for its entities."""
+    """Parse HTML as XML after replacing its entities."""
     return ET.fromstring(html)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tests.explain.pages import set_state, until
 
-# The colours of a canvas, one pixel a number.
+# The colours of a canvas, one number for each pixel.
 PIXELS = """
 (canvas) => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -13,7 +13,7 @@ PIXELS = """
 
 @pytest.fixture
 def heat(show):
-    """Opens a page and goes down to its heat maps."""
+    """Opens a page and scrolls to its heat maps."""
 
     def heat(name):
         tab = show(name)
@@ -29,7 +29,7 @@ def turn_to(page, kind):
 
 
 def matrices(subject, kind, sample):
-    net, trace, each = subject.net, subject.trace, subject.each
+    net, trace, each = subject.net, subject.trace, subject.per_sample
     layers = range(1, net.n_layers + 1)
     if kind == "weights":
         return [net.unpack(subject.theta)[0][layer] for layer in layers]
@@ -113,7 +113,7 @@ def test_zoom_shows_what_goes_in_and_out_of_a_node(heat):
     tab.page.get_by_label("Number of the node to zoom to").fill("31")
     tab.page.keyboard.press("Enter")
     assert tab.page.evaluate("DR.page.state.selected") == {"kind": "node", "layer": 2, "j": 31}
-    # Until it is drawn, the strips of the node before stand there.
+    # Until they are drawn, the strips of the previous node are shown.
     label = "document.querySelectorAll('#heat .strip canvas')[1]?.ariaLabel"
     until(tab.page, label, lambda text: text and "column 31 of" in text)
     sizes = tab.page.eval_on_selector_all("#heat .strip canvas", "(all) => all.map((c) => c.width)")
@@ -148,9 +148,9 @@ def test_the_largest_are_listed(heat, mode):
         until(tab.page, script, lambda found, sizes=sizes: found == pytest.approx(sizes, rel=1e-9))
 
 
-def test_dead_units_are_those_that_are_zero_for_every_row(heat):
+def test_dead_nodes_are_those_that_are_zero_for_every_row(heat):
     tab = heat("deep")
-    trace, each = tab.subject.trace, tab.subject.each
+    trace, each = tab.subject.trace, tab.subject.per_sample
     dead = [
         f"{layer},{j}"
         for layer in (1, 2)

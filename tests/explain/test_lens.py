@@ -1,4 +1,4 @@
-"""The gradient lens: every number beside a computation that makes each row's gradient."""
+"""The gradient lens against a computation with the gradient of every row."""
 
 import dataclasses
 import json
@@ -46,7 +46,7 @@ def targets(net):
 
 
 def moved(net, seed=3):
-    """Parameters away from the start, with biases that are not 0."""
+    """Parameters with larger weights than initial ones, and biases that are not 0."""
     return net.initial(seed) + 0.1 * np.random.default_rng(seed).normal(size=net.n_parameters)
 
 
@@ -55,7 +55,7 @@ def rms(values):
 
 
 def brute(net, theta, x, y, s):
-    """Every number of a layer from the gradient of each row, made one by one, in plain loops."""
+    """Every measure of a layer, from the gradients of single rows in plain loops."""
     s = np.ones(len(x)) if s is None else np.asarray(s)
     p = s / s.sum()
     trace = backprop(net, theta, x, y, s, per_sample=True)
@@ -150,7 +150,7 @@ def test_no_array_of_a_pass_grows_with_the_rows(monkeypatch):
     assert max(seen) * sum(net.widths) <= measuring._AT_A_TIME
 
 
-# -- laws of the weights ------------------------------------------------------------------
+# -- sample weights ------------------------------------------------------------------
 
 
 def same(one, other):
@@ -232,7 +232,7 @@ def test_signal_to_noise_by_hand():
     # Opposite gradients: no signal, all noise.
     assert one_weight([1, -1]).snr == 0
     assert one_weight([1, -1]).noise_scale == math.inf
-    # All the same: no noise.
+    # Equal gradients: no noise.
     assert one_weight([1, 1, 1]).snr == math.inf
     assert one_weight([1, 1, 1]).noise_scale == 0
     # No gradient at all: neither.
@@ -249,22 +249,22 @@ def test_the_noise_scale_is_the_batch_whose_mean_has_as_much_noise_as_signal():
 # -- dead and saturated -------------------------------------------------------------------
 
 
-def test_planted_dead_units_are_found_by_number():
+def test_planted_dead_nodes_are_found_by_number():
     net = Network([4, 10, 1], "relu")
     theta = net.initial(0)
     _, b = net.unpack(theta)
     b[1][[2, 7, 8]] = -100
     found = lens(net, X, np.zeros((N, 1)), theta=theta)
     assert found.values("dead")[0] == 0.3
-    assert found.measured.dead_units[0].tolist() == [2, 7, 8]
+    assert found.measured.dead_nodes[0].tolist() == [2, 7, 8]
     assert found.marks(1) == ("dead",)
     (advice,) = found.advice
-    assert "3 of the 10 units of layer 1" in advice.seen
+    assert "3 of the 10 nodes of layer 1" in advice.seen
     assert f"all {N} rows" in advice.seen
     assert "relu" in advice.why
 
 
-def test_a_unit_that_is_active_in_one_row_is_alive():
+def test_a_node_that_is_active_in_one_row_is_alive():
     net = Network([1, 1, 1], "relu")
     theta = net.pack(W=[[[1.0]], [[1.0]]])
     rows = np.r_[-np.ones(40), 1.0][:, None]
@@ -274,7 +274,7 @@ def test_a_unit_that_is_active_in_one_row_is_alive():
     assert absent.values("dead")[0] == 1
 
 
-def test_few_rows_say_nothing_of_dead_units():
+def test_few_rows_give_no_advice_on_dead_nodes():
     net = Network([4, 10, 1], "relu")
     theta = net.initial(0)
     net.unpack(theta)[1][1][:5] = -100
@@ -283,7 +283,7 @@ def test_few_rows_say_nothing_of_dead_units():
     assert few.marks(1) == ()
 
 
-def test_planted_saturated_units_are_found_by_number():
+def test_planted_saturated_nodes_are_found_by_number():
     net = Network([4, 8, 1], "tanh")
     theta = net.initial(0)
     _, b = net.unpack(theta)
@@ -291,7 +291,7 @@ def test_planted_saturated_units_are_found_by_number():
     found = lens(net, X, np.zeros((N, 1)), theta=theta)
     assert found.values("saturated")[0] == 3 / 8
     assert found.values("dead")[0] == 0
-    assert found.measured.saturated_units[0].tolist() == [1, 4, 6]
+    assert found.measured.saturated_nodes[0].tolist() == [1, 4, 6]
     assert found.marks(1) == ("saturated",)
     assert "tanh" in found.advice[0].seen
 
@@ -411,7 +411,7 @@ def test_small_weights_vanish_and_the_weights_are_blamed():
     assert short(found.layers[0].weight_rms) in advice.what
 
 
-def test_a_wall_of_dead_units_lets_nothing_through():
+def test_no_delta_passes_a_layer_of_dead_nodes():
     net, theta = deep("relu", 2)
     net.unpack(theta)[1][2][:] = -1e3
     found = look(net, theta)
@@ -451,7 +451,7 @@ def test_a_trained_network_is_not_marked():
 
 
 def test_the_backward_norm_does_not_know_the_width():
-    """Why norms and not RMS are compared: with weights as they are drawn their ratio is near 1."""
+    """The ratio of norms, not of RMS, is near 1 with initial weights, so norms are compared."""
     net = Network([4, 512, 8, 256, 1], "relu")
     ratios = look(net, net.initial(1)).values("delta_ratio")
     assert ratios.min() > 0.2
@@ -501,7 +501,7 @@ def test_a_step_of_a_run_is_taken_with_what_the_rule_carried():
     dW, _ = net.unpack(engine.theta - before["theta"])
     expected = [np.linalg.norm(dW[layer]) / np.linalg.norm(W[layer]) for layer in (1, 2, 3)]
     np.testing.assert_allclose(lens(subject).values("update_ratio"), expected, rtol=1e-9)
-    # What the engine that trained made of θ goes before what is computed.
+    # The recorded result of the engine takes precedence over a computed one.
     taken = dataclasses.replace(step, slots={}, theta_after=engine.theta)
     found = lens(dataclasses.replace(subject, step=taken))
     np.testing.assert_allclose(found.values("update_ratio"), expected, rtol=1e-12)
@@ -537,7 +537,7 @@ def test_dropout_of_a_step_is_in_its_numbers():
 
 
 class Recorded:
-    """What a recording offers."""
+    """The part of a recording that the lens uses."""
 
     def __init__(self, states):
         self.states = states
@@ -560,7 +560,7 @@ def test_recorded_steps_are_measured_one_by_one():
             expected = alone.values(number)
             assert found.over_training(number)[at].tolist() == expected.tolist()
             assert pairs.over_training(number)[at].tolist() == expected.tolist()
-    # Only of steps that follow each other is it known what the step between them did.
+    # The update is known only between consecutive steps.
     ratios = found.over_training("update_ratio")
     assert np.isfinite(ratios[0]).all()
     assert np.isnan(ratios[1:]).all()
@@ -577,7 +577,7 @@ def test_of_many_recorded_steps_some_are_measured_the_ends_among_them():
     assert (found.steps[0], found.steps[-1]) == (0, 29)
 
 
-# -- rows that pull -----------------------------------------------------------------------
+# -- rows with large gradients ------------------------------------------------------------
 
 
 def test_a_planted_outlier_pulls_hardest():
@@ -596,7 +596,7 @@ def test_a_planted_outlier_pulls_hardest():
     assert weightless.sample_norms[11] == pytest.approx(found.sample_norms[11])
 
 
-# -- what it takes ------------------------------------------------------------------------
+# -- arguments ------------------------------------------------------------------------
 
 
 def test_models_and_estimators_are_taken():
@@ -612,7 +612,7 @@ def test_models_and_estimators_are_taken():
     classes = np.searchsorted(fitted.classes_, labels)
     inner = fitted.network_
     theta = inner.pack([c.T for c in fitted.coefs_], fitted.intercepts_)
-    # It has a step of its own: Adam's, with its learning rate.
+    # The estimator has a step of its own, by Adam.
     assert np.isfinite(found.values("update_ratio")).all()
     plain = dataclasses.replace(found.subject, step=None)
     same(lens(plain), lens(inner, X, classes, theta=theta, sample_weight=WEIGHTS["unequal"]))
@@ -661,11 +661,11 @@ def test_what_has_no_network_is_refused():
         lens(Model(net, moved(net)), X, targets(net), theta=moved(net))
     with pytest.raises(InputError, match=r"a Subject has rows.* leave X out"):
         lens(Subject.of_arrays(net, moved(net), X, targets(net)), X)
-    with pytest.raises(InputError, match="no number is called 'size'"):
+    with pytest.raises(InputError, match="no measure is called 'size'"):
         lens(net, X, targets(net), theta=moved(net)).values("size")
 
 
-# -- how it is shown ----------------------------------------------------------------------
+# -- text and HTML ----------------------------------------------------------------------
 
 
 def test_the_text_shows_every_layer_with_its_numbers():

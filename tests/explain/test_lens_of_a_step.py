@@ -1,4 +1,4 @@
-"""The lens of a step of training: its sizes are the batch's, its verdicts the training's."""
+"""The lens of a step: sizes are those of the batch, nodes are judged by the training rows."""
 
 import dataclasses
 
@@ -7,8 +7,7 @@ import pytest
 from tests.browser import Watched, browser
 
 from deltarule import Network, lens, train
-from deltarule.explain import explain, fast_passes
-from deltarule.explain.attributions import attributions_of
+from deltarule.explain import attribute, explain, fast_passes
 from deltarule.explain.page import write_page
 from deltarule.explain.subject import Subject
 from deltarule.training import Recorder, replay
@@ -18,7 +17,7 @@ N, BATCH = 240, 16
 
 @pytest.fixture(scope="module")
 def run():
-    """Units that each answer to a few rows only, one of them to none; no batch shows them all."""
+    """A layer whose nodes are active in a few rows each, and one in none."""
     X = np.linspace(-1, 1, N)[:, None]
     net = Network([1, 24, 1], "relu")
     theta = net.initial(0)
@@ -34,56 +33,56 @@ def run():
     for number in range(1, recording.end + 1):
         step = replay(recording, X, X**2, number)
         at_rest = lens(dataclasses.replace(step, training_rows=None)).values("dead")[0]
-        if at_rest > 0.9:  # the batch has none of the rows that they answer to
+        if at_rest > 0.9:  # the batch has few of the rows in which nodes are active
             return step, X
-    raise AssertionError("every batch has a row for every unit")
+    raise AssertionError("in every batch most nodes are active")
 
 
-def test_units_are_judged_by_all_rows_of_the_training(run):
+def test_nodes_are_judged_by_all_rows_of_the_training(run):
     step, X = run
     found = lens(step)
     theta = np.asarray(step.before["theta"], dtype=float)
     whole = lens(step.net, X, X**2, theta=theta)
     assert found.values("dead").tolist() == whole.values("dead").tolist() == [1 / 24, 0]
     assert found.values("saturated").tolist() == whole.values("saturated").tolist()
-    assert found.measured.dead_units[0].tolist() == [7]
+    assert found.measured.dead_nodes[0].tolist() == [7]
     assert "dead" not in {each.kind for each in found.advice}
-    assert (found.judged_rows, found.judged_of, found.judges) == (N, N, True)
+    assert (found.judged_rows, found.judged_of, found.enough_rows) == (N, N, True)
     assert f"judged by all {N} rows of the training" in found.text()
-    # What is of the step stays the batch's.
+    # The sizes stay those of the batch.
     assert len(found.sample_norms) == BATCH
     assert found.measured.cost == pytest.approx(step.cost)
 
 
 @pytest.mark.parametrize("batch", [BATCH, N])
 def test_rows_of_weight_zero_are_not_missed(batch):
-    """All rows that count are looked at; those of weight 0 do not make them some of more."""
+    """Rows of weight 0 do not count among all rows, so the others are not a part of more."""
     X = np.linspace(-1, 1, N)[:, None]
     s = np.ones(N)
     s[::3] = 0
     net, recorder = Network([1, 6, 1], "relu"), Recorder()
     train(net, X, X**2, sample_weight=s, batch_size=batch, epochs=1, callbacks=[recorder])
     found = lens(replay(recorder.recording(), X, X**2, 1, sample_weight=s))
-    assert (found.judged_rows, found.judged_of, found.judges) == (160, 160, True)
+    assert (found.judged_rows, found.judged_of, found.enough_rows) == (160, 160, True)
 
 
 def test_a_batch_alone_gives_no_advice_on_the_network(run):
     step, _ = run
     found = lens(dataclasses.replace(step, training_rows=None))
     assert found.values("dead")[0] > 0.9
-    assert not found.judges
+    assert not found.enough_rows
     kinds = {each.kind for each in found.advice}
     assert kinds <= {"large step", "small step"}
     assert f"these {BATCH} of {N} rows only: too few" in found.text()
 
 
-def test_planted_dead_units_are_still_called_dead(run):
+def test_planted_dead_nodes_are_still_called_dead(run):
     step, _ = run
     theta = np.array(step.before["theta"])
     step.net.unpack(theta)[1][1][:12] = -40.0
     found = lens(dataclasses.replace(step, before={**step.before, "theta": theta}))
     (advice,) = (each for each in found.advice if each.kind == "dead")
-    assert f"12 of the 24 units of layer 1 are dead: g′(z) is 0 in all {N} rows" in advice.seen
+    assert f"12 of the 24 nodes of layer 1 are dead: g′(z) is 0 in all {N} rows" in advice.seen
 
 
 def test_many_rows_of_more_are_named_with_their_number():
@@ -116,7 +115,7 @@ def test_one_row_wakes_no_verdict_that_nothing_arrives():
 
 
 @pytest.mark.parametrize("alone", [False, True])
-def test_the_page_of_a_step_calls_no_unit_dead_by_its_batch(tmp_path, run, alone):
+def test_the_page_of_a_step_calls_no_node_dead_by_its_batch(tmp_path, run, alone):
     step, _ = run
     step = dataclasses.replace(step, training_rows=None) if alone else step
     with browser(tmp_path / "profile") as context:
@@ -156,9 +155,9 @@ def test_the_compiled_engine_attributes_as_the_reference_does(
     X = 2 * rng.standard_normal((9, 6))
     y = rng.integers(0, 3, 9) if loss == "cross_entropy" else rng.integers(0, 2, (9, 3))
     subject = Subject.of_arrays(net, theta, X, y)
-    plain = attributions_of(subject, of=of)
+    plain = attribute(subject, of=of)
     monkeypatch.setattr(fast_passes, "_WORTH_COMPILING", 0)
-    fast = attributions_of(subject, of=of)
+    fast = attribute(subject, of=of)
     assert fast.of == plain.of
     assert fast.converged.all()
     np.testing.assert_allclose(fast.values, plain.values, rtol=1e-9, atol=1e-11)

@@ -1,4 +1,4 @@
-"""Saturated outputs: the limits are shown, and δ is taken from z, with all its digits."""
+"""Saturated outputs: the limits are shown, and δ is computed from z with all its digits."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_a_weight_at_a_limit_is_delta_times_its_input():
 
 
 def test_digits_that_a_has_lost_are_taken_from_z():
-    """At z = 37 and y = 0.5 σ(z) is 1: the factors give no number with a digit right."""
+    """At z = 37 and y = 0.5 σ(z) is 1 in float64, so the product of the factors is wrong."""
     e = explain(LOGISTIC, [[1.0]], [[0.3]], theta=[37.0, 0.0])
     node = e.delta(1, 0, 0)
     assert node.kind == "limit"
@@ -78,7 +78,7 @@ def test_a_softmax_that_is_all_but_certain_and_right():
 def test_softmax_has_its_whole_jacobian():
     e = explain(SOFTMAX, [[1.0]], [[0.2, 0.5, 0.3]], theta=[0.3, -0.2, 0.1])
     node = e.delta(1, 1, 0)
-    a, y = e.subject.each.G[1][0], e.subject.Y[0]
+    a, y = e.subject.per_sample.G[1][0], e.subject.Y[0]
     terms = [-y[i] / a[i] * a[i] * ((i == 1) - a[1]) for i in range(3)]
     assert node.part_values.tolist() == pytest.approx(terms, rel=1e-14)
     assert node.value == pytest.approx(a[1] - y[1], rel=1e-14)

@@ -1,4 +1,4 @@
-"""Faults planted in the builders, each of which the tests' own checks must see."""
+"""The tests' own checks find every fault that is planted in the builders of derivations."""
 
 import functools
 
@@ -8,7 +8,12 @@ from tests.explain.trees import faults
 from tests.maths.conftest import make_problem
 
 from deltarule import Network, explain
-from deltarule.explain import backward_nodes, forward_nodes, mean_nodes, update_nodes
+from deltarule.explain import (
+    backward_derivations,
+    forward_derivations,
+    mean_derivations,
+    update_derivations,
+)
 from deltarule.explain.derivation import Derivation
 
 NET = Network([2, 3, 2], "tanh", "logistic")
@@ -16,7 +21,7 @@ PROBLEM = make_problem(NET, n_rows=3)
 
 
 def found():
-    """What the checks find in one derivation of each kind."""
+    """The faults that the checks find in one derivation of each kind."""
     e = explain(
         NET, PROBLEM.X, PROBLEM.Y, theta=PROBLEM.theta, sample_weight=[1.0, 2.0, 3.0],
         rule="momentum", learning_rate=0.5, l2=0.3, clip_norm=0.1,
@@ -30,7 +35,7 @@ def test_without_a_fault_nothing_is_found():
 
 
 def one_part_less(method):
-    """The builder with its last part dropped."""
+    """Make a builder drop the last part of its derivation."""
 
     @functools.wraps(method)
     def broken(*args, **options):
@@ -43,7 +48,7 @@ def one_part_less(method):
 
 
 def other_value(method):
-    """The builder with a value that is a little off."""
+    """Make a builder return a slightly wrong value."""
 
     @functools.wraps(method)
     def broken(*args, **options):
@@ -55,15 +60,15 @@ def other_value(method):
 
 
 BUILDERS = [
-    (backward_nodes.BackwardNodes, "up"),  # F13 with one j dropped
-    (backward_nodes.BackwardNodes, "weight"),
-    (backward_nodes.BackwardNodes, "through"),
-    (forward_nodes.ForwardNodes, "z"),  # the bias, or a weight, forgotten
-    (forward_nodes.ForwardNodes, "cost"),
-    (mean_nodes.MeanNodes, "mean_weight"),  # a sample forgotten
-    (mean_nodes.MeanNodes, "mean_bias"),
-    (update_nodes.UpdateNodes, "_with_penalties"),
-    (update_nodes.UpdateNodes, "gradient"),
+    (backward_derivations.BackwardDerivations, "upstream"),  # F13 with one j dropped
+    (backward_derivations.BackwardDerivations, "weight"),
+    (backward_derivations.BackwardDerivations, "path_term"),
+    (forward_derivations.ForwardDerivations, "z"),  # the bias, or a weight, forgotten
+    (forward_derivations.ForwardDerivations, "cost"),
+    (mean_derivations.MeanDerivations, "mean_weight"),  # a sample forgotten
+    (mean_derivations.MeanDerivations, "mean_bias"),
+    (update_derivations.UpdateDerivations, "_with_penalties"),
+    (update_derivations.UpdateDerivations, "gradient"),
 ]
 
 
@@ -74,12 +79,12 @@ def test_a_part_that_is_dropped_is_seen(monkeypatch, owner, name):
 
 
 OTHERS = [
-    (forward_nodes.ForwardNodes, "a", other_value),
-    (forward_nodes.ForwardNodes, "slope", other_value),
-    (forward_nodes.ForwardNodes, "loss_function", other_value),
-    (forward_nodes.ForwardNodes, "weight_value", other_value),
-    (mean_nodes.MeanNodes, "share", other_value),
-    (update_nodes.UpdateNodes, "_clip_factor", other_value),
+    (forward_derivations.ForwardDerivations, "a", other_value),
+    (forward_derivations.ForwardDerivations, "slope", other_value),
+    (forward_derivations.ForwardDerivations, "loss_function", other_value),
+    (forward_derivations.ForwardDerivations, "weight_value", other_value),
+    (mean_derivations.MeanDerivations, "share", other_value),
+    (update_derivations.UpdateDerivations, "_clip_factor", other_value),
 ]
 
 
@@ -90,47 +95,47 @@ def test_a_value_that_is_off_is_seen(monkeypatch, owner, name, fault):
 
 
 def test_a_forgotten_w_is_seen(monkeypatch):
-    share = mean_nodes.MeanNodes.share
+    share = mean_derivations.MeanDerivations.share
 
     def ones(self, i):
         node = share(self, i)
         node.value = 1.0
         return node
 
-    monkeypatch.setattr(mean_nodes.MeanNodes, "share", ones)
+    monkeypatch.setattr(mean_derivations.MeanDerivations, "share", ones)
     assert found()
 
 
 def test_a_slope_of_the_wrong_node_is_seen(monkeypatch):
-    slope = forward_nodes.ForwardNodes.slope
+    slope = forward_derivations.ForwardDerivations.slope
 
-    def shifted(self, layer, j, sample, mark):
-        return slope(self, layer, (j + 1) % self.net.widths[layer], sample, mark)
+    def shifted(self, layer, j, sample):
+        return slope(self, layer, (j + 1) % self.net.widths[layer], sample)
 
-    monkeypatch.setattr(forward_nodes.ForwardNodes, "slope", shifted)
+    monkeypatch.setattr(forward_derivations.ForwardDerivations, "slope", shifted)
     assert found()
 
 
 def test_weights_transposed_are_seen(monkeypatch):
-    weight = forward_nodes.ForwardNodes.weight_value
+    weight = forward_derivations.ForwardDerivations.weight_value
 
     def transposed(self, layer, j, k):
-        shape = self.figures.W[layer].shape
+        shape = self.passes.W[layer].shape
         return weight(self, layer, k % shape[0], j % shape[1])
 
-    monkeypatch.setattr(forward_nodes.ForwardNodes, "weight_value", transposed)
+    monkeypatch.setattr(forward_derivations.ForwardDerivations, "weight_value", transposed)
     assert found()
 
 
 def test_a_remainder_by_subtraction_would_be_seen():
-    """A remainder that is the value minus what is shown hides a dropped term; ours does not."""
+    """A remainder computed as value minus shown terms would hide a dropped term."""
     values = np.array([1.0, -2.0, 3.0, 0.5, 0.25])
     node = Derivation(
-        mean_nodes.plain("S"),
+        mean_derivations.plain("S"),
         100.0,  # not their sum
         "sum",
         part_values=values,
-        make=lambda i: Derivation(mean_nodes.plain("s"), values[i]),
+        make=lambda i: Derivation(mean_derivations.plain("s"), values[i]),
     )
     _, left = node.parts(terms=2)
     assert left.value == 1.0 + 0.5 + 0.25

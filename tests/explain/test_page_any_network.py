@@ -1,4 +1,4 @@
-"""Whatever the network: each number on the page is the reference's, to the digits shown."""
+"""For many random networks, each number on the page is the reference's to the digits shown."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from deltarule.explain.page import PageState, write_page
 from deltarule.explain.subject import StepTaken, Subject
 from deltarule.maths import ACTIVATIONS, LOSSES, Network
 
-# A loss with an output that it goes with: every loss is there, every activation inside.
+# Every loss, with an output activation that it goes with.
 PAIRS = (
     ("squared_error", "logistic"),
     ("squared_error", "softmax"),
@@ -25,7 +25,7 @@ PAIRS = (
     ("weighted_log_loss", "logistic"),
     ("cross_entropy", "softmax"),
 )
-# On the hidden layers, in turn: two of them in each network.
+# Activations of the hidden layers, two in each network, in turn.
 HIDDEN = [name for name in ACTIVATIONS.names() if name not in ("softmax", "exp")]
 
 
@@ -42,7 +42,7 @@ def targets(rng, loss, n, width):
 
 
 def any_subject(seed):
-    """A network by its seed: sizes, bias, weights of samples, dropout and rule by chance."""
+    """A random network with sample weights, dropout and a rule, by its seed."""
     rng = np.random.default_rng(seed)
     loss, output = PAIRS[seed % len(PAIRS)]
     hidden = [HIDDEN[(2 * seed + i) % len(HIDDEN)] for i in range(2)]

@@ -1,4 +1,4 @@
-"""The page under conditions: large text, paper, forced colours, no script, names that bite."""
+"""The page with large text, in print, in forced colours, without scripts, with unusual names."""
 
 import contextlib
 
@@ -24,7 +24,7 @@ BAD = (
 )
 
 
-# Pairs of controls at the top, one of which lies over the other.
+# Pairs of controls at the top that overlap.
 COVERED = """
 () => {
   const all = [...document.querySelectorAll(".top button, .top select, .top .choice")];
@@ -88,7 +88,7 @@ def test_names_that_bite_are_only_names(chromium, hostile, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         set_state(page, selected={"kind": "node", "layer": 0, "j": 0})
         assert BAD[0] in page.inner_text("#panel h3")
-        # Half an emoji would be a replacement character.
+        # A surrogate pair cut in two would show a replacement character.
         assert "\N{REPLACEMENT CHARACTER}" not in page.locator("svg.network").text_content()
         assert not page.evaluate(HALVES)
         page.fill("#goto-text", BAD[1])
@@ -151,7 +151,7 @@ def test_with_forced_colours_what_is_chosen_is_marked(chromium, hostile):
 
 def test_without_scripts_the_page_says_what_it_needs(chromium, tmp_path):
     path = article().write(tmp_path)
-    # The policy that a browser without scripts would have; its own is part of a context.
+    # A policy that forbids scripts, since disabling them needs a context of its own.
     text = path.read_text(encoding="utf-8").replace(
         "script-src 'unsafe-inline'", "script-src 'none'"
     )

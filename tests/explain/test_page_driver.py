@@ -5,7 +5,7 @@ import pytest
 from tests.browser import browser
 from tests.explain.page_engine import DRIVER, ChromiumEngine
 
-from deltarule.engines import LAWS, EngineSettings, check_engine
+from deltarule.engines import CHECKS, EngineSettings, check_engine
 from deltarule.engines.contract.cases import Case
 from deltarule.errors import ContractViolation, InputError
 from deltarule.explain.page import formulas_script, page_html, payload_of
@@ -31,7 +31,7 @@ def page(tmp_path_factory):
 
 def test_it_keeps_every_law_of_the_contract(page):
     report = check_engine(ChromiumEngine(page))
-    assert {result.law for result in report.results} == set(LAWS)
+    assert {result.check for result in report.results} == set(CHECKS)
     assert report.passed
 
 
@@ -47,7 +47,7 @@ def swish_of(xp, beta):
 
 
 def share_of_squares(xp):
-    """A mixing output of one's own: a_j = (z_j² + 1) / Σ (z² + 1)."""
+    """A user's own mixing output: a_j = (z_j² + 1) / Σ (z² + 1)."""
 
     def value(z):
         e = z * z + 1
@@ -74,7 +74,7 @@ def test_what_a_user_wrote_keeps_the_law_of_gradients(page):
     register_activation(Activation("share_of_squares", share_of_squares, elementwise=False))
     register_loss(Loss("quartic", quartic, outputs=("elementwise", "share_of_squares")))
     try:
-        report = check_engine(ChromiumEngine(page), laws=["gradient"])
+        report = check_engine(ChromiumEngine(page), checks=["gradient"])
     finally:
         ACTIVATIONS.unregister("swish_of")
         ACTIVATIONS.unregister("share_of_squares")
@@ -82,7 +82,7 @@ def test_what_a_user_wrote_keeps_the_law_of_gradients(page):
     assert report.passed
 
 
-# A driver with one fault each, made from the true one: the contract must see them.
+# Drivers with one fault each, which the contract must find.
 FAULTS = {
     "one node dropped in F13": ("const d = delta[l][j];", "const d = j ? delta[l][j] : 0;"),
     "bias forgotten": ("grad[net.b[l] + j] += d;", "grad[net.b[l] + j] += 0;"),
@@ -102,7 +102,7 @@ def test_the_contract_sees_a_fault_of_the_driver(page, fault):
     assert true in source
     engine = ChromiumEngine(page, source.replace(true, false))
     with pytest.raises(ContractViolation):
-        check_engine(engine, laws=["shapes", "weight_zero", "sum_of_parts"])
+        check_engine(engine, checks=["shapes", "weight_zero", "sum_of_parts"])
 
 
 @pytest.mark.parametrize("z", [0.0, 30.0, 40.0, 710.0, 1e4, -1e4])

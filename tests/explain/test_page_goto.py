@@ -1,4 +1,4 @@
-"""The field "Go to": everything by its name, and clear words for what there is not."""
+"""The field "Go to" finds every number by its name, and reports names that do not exist."""
 
 import pytest
 from tests.explain.pages import set_state

@@ -1,4 +1,4 @@
-"""The lens's section of the page: its numbers are Python's, and it goes with the store."""
+"""The lens section of the page: its numbers are Python's, and it follows the store."""
 
 import dataclasses
 import math
@@ -8,8 +8,7 @@ import pytest
 from tests.browser import Watched, browser
 
 from deltarule import Network, forward, lens
-from deltarule.explain import Column, Subject
-from deltarule.explain.attributions import attributions_of
+from deltarule.explain import InputColumn, Subject, attribute
 from deltarule.explain.page import PageState, payload_of, write_page
 
 N = 40
@@ -17,7 +16,7 @@ COLUMNS = ("weight_rms", "delta_ratio", "gradient_norm", "snr", "update_ratio", 
 
 
 def digits_subject():
-    """5-12-8-3 with planted dead units, unequal weights, and a table behind the inputs."""
+    """5-12-8-3 with planted dead nodes, unequal weights, and a table behind the inputs."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((N, 5))
     y = (x[:, 0] * x[:, 1] > 0).astype(int) + (x[:, 2] > 0.8)
@@ -25,10 +24,10 @@ def digits_subject():
     theta = net.initial(0) + 0.1 * rng.standard_normal(net.n_parameters)
     net.unpack(theta)[1][1][[2, 7, 9]] = -50
     columns = (
-        Column("size <cm>", "number", (0,), tuple(map(float, x[:, 0]))),
-        Column("colour", "category", (1, 2), ("red",) * N),
-        Column("age", "number", (3,), (1.0,) * N),
-        Column("town", "category", (4,), ("Ulm",) * N),
+        InputColumn("size <cm>", "number", (0,), tuple(map(float, x[:, 0]))),
+        InputColumn("colour", "category", (1, 2), ("red",) * N),
+        InputColumn("age", "number", (3,), (1.0,) * N),
+        InputColumn("town", "category", (4,), ("Ulm",) * N),
     )
     s = rng.uniform(0.5, 2, N)
     return Subject.of_arrays(net, theta, x, y, s, columns=columns, classes=("low", "mid", "high"))
@@ -74,7 +73,7 @@ def tab(tabs):
 
 
 def attributed(tab):
-    """What the page attributes to each column, its error, and the words around it."""
+    """The page's attribution of each column, its error, and the text around it."""
     tab.page.locator(".lens-attributions").first.scroll_into_view_if_needed()
     tab.page.locator("[data-attribute=error]").wait_for()
     return shown_attributions(tab)
@@ -90,7 +89,7 @@ def shown_attributions(tab):
 
 
 def settled(tab):
-    """After whatever the page does a moment later is done: it says at once that it is busy."""
+    """Wait until the page is no longer marked as busy."""
     tab.page.locator("[data-attribute=all][aria-busy]").wait_for(state="detached")
 
 
@@ -131,8 +130,8 @@ def test_what_is_marked_stands_with_reason_and_advice(tab):
             assert part in text
 
 
-def test_dead_units_lead_to_their_nodes(tab):
-    dead = FOUND.measured.dead_units[0].tolist()
+def test_buttons_of_dead_nodes_select_them(tab):
+    dead = FOUND.measured.dead_nodes[0].tolist()
     assert {2, 7, 9} <= set(dead)
     button = tab.page.get_by_role("button", name="Show dead unit 7 of layer 1")
     button.click()
@@ -187,7 +186,7 @@ def test_attributions_are_those_of_python_and_complete(tab, method, baseline, of
     tab.page.evaluate("DR.page.set({ sample: 3 })")
     settled(tab)
     values, error = shown_attributions(tab)
-    expected = attributions_of(SUBJECT, rows=3, of=of, method=method, baseline=baseline)
+    expected = attribute(SUBJECT, rows=3, of=of, method=method, baseline=baseline)
     for (name, _), value in zip(expected.columns, expected.by_column[0], strict=True):
         assert values[name] == pytest.approx(value, rel=2e-6, abs=2e-7)
     assert error == pytest.approx(expected.error[0], abs=1e-6)
@@ -203,7 +202,7 @@ def test_attributions_follow_sample_and_step(tab):
         tab.page.evaluate("([state, sample]) => DR.page.set({ state, sample })", [state, sample])
         settled(tab)
         there = dataclasses.replace(SUBJECT, theta=STATES[state][1])
-        expected = attributions_of(there, rows=sample)
+        expected = attribute(there, rows=sample)
         values, _ = shown_attributions(tab)
         for (name, _), value in zip(expected.columns, expected.by_column[0], strict=True):
             assert values[name] == pytest.approx(value, rel=2e-6, abs=2e-7)
@@ -233,14 +232,14 @@ def test_many_inputs_are_twelve_bars_and_the_others(tabs):
     a = forward(net, subject.theta, np.r_[subject.X[[0]], np.zeros((1, 30))]).output
     j = a[0].argmax()
     assert sum(values.values()) == pytest.approx(a[0, j] - a[1, j] + error, abs=1e-12)
-    # Two outputs and no classes: their names are those of the outputs.
+    # Without classes, f has the names of the outputs.
     assert "a_" in tab.page.locator("#lens [role=status]").inner_text()
     assert tab.errors == []
     tab.page.close()
 
 
 def test_a_choice_in_the_middle_of_the_work_calls_it_off(tabs):
-    """The page computes a few milliseconds at a time; only what was asked for last is shown."""
+    """The page computes in slices of some milliseconds and shows only the last request."""
     rng = np.random.default_rng(6)
     net = Network([20, 128, 64, 3], "relu")
     theta = net.initial(0) + 0.1 * rng.standard_normal(net.n_parameters)
@@ -255,10 +254,10 @@ def test_a_choice_in_the_middle_of_the_work_calls_it_off(tabs):
     _, error = shown_attributions(tab)
     assert "Row 8," in tab.page.locator("#lens [role=status]").inner_text()
     values, _ = shown_attributions(tab)
-    expected = attributions_of(subject, rows=8).values[0]
+    expected = attribute(subject, rows=8).values[0]
     largest = int(np.abs(expected).argmax())
     assert values[f"x_{largest}"] == pytest.approx(expected[largest], rel=1e-5)
-    # Cut at its kinks the integral is exact to the last digits.
+    # Divided at the kinks, the integral is exact but for rounding.
     assert abs(error) < 1e-11
     tab.page.close()
 

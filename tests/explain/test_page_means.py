@@ -1,4 +1,4 @@
-"""A page of some rows of many: every mean is that of all rows, or says over which it is."""
+"""A page with a part of the rows: a mean is over all rows, or says over which rows it is."""
 
 import dataclasses
 
@@ -43,7 +43,7 @@ def opened(context, subject, folder, **options):
 
 
 def of_the_page(subject, page):
-    """Python's numbers, by the numbers that samples have on the page; means are of all rows."""
+    """Python's numbers by the page's sample numbers; means are over all rows."""
     rows = [int(name) for name in page.evaluate("DR.page.payload.names.rows")]
     expected = Expected(subject)
     chosen = dataclasses.replace(
@@ -79,7 +79,7 @@ def test_every_number_is_pythons_over_all_rows(context, tmp_path, weighted):
     shown = values(page, "body")
     assert shown["C"] == pytest.approx(subject.trace.cost, rel=1e-12)
     assert shown["dC/dw^2_{1,2}"] == pytest.approx(subject.trace.dW[2][1, 2], rel=1e-12)
-    # Not what the rows of the page alone come to: the test would not see it otherwise.
+    # The mean over the page's rows differs, so that the test can tell the two apart.
     here = page.evaluate("DR.page.meanHere().cost")
     assert abs(here - subject.trace.cost) > 1e-4 * abs(here)
     assert f"Over all {N} rows" in page.inner_text("#panel")
@@ -94,7 +94,7 @@ def test_the_terms_and_the_rows_that_are_not_there_add_to_the_mean(context, tmp_
     set_state(tab.page, mode="mean", selected=EDGE)
     rows = [int(name) for name in tab.page.evaluate("DR.page.payload.names.rows")]
     others = np.setdiff1d(np.arange(N), rows)
-    each = subject.each.delta[2][:, 1] * subject.trace.A[1][:, 2] * subject.w
+    each = subject.per_sample.delta[2][:, 1] * subject.trace.A[1][:, 2] * subject.w
     found = tab.page.locator("#panel [data-others]").first
     assert float(found.get_attribute("data-others")) == pytest.approx(each[others].sum(), abs=1e-14)
     text = tab.page.inner_text("#panel")
@@ -111,7 +111,7 @@ def test_what_is_of_the_pages_rows_says_so(context, tmp_path):
     assert SOME in page.inner_text("#whatif")
     assert SOME in page.inner_text("#panel")
     assert f"C over {MOST_ROWS} of {N}" in page.text_content(".network .loss")
-    # No number of some rows goes by the name of that of all.
+    # No mean over some rows has the symbol of the mean over all.
     shown = values(page, "body")
     assert "C" not in shown or shown["C"] == pytest.approx(subject.trace.cost, rel=1e-12)
     assert "dC/dw^2_{1,2}" not in values(page, "#panel")
@@ -130,7 +130,7 @@ def test_what_is_of_the_pages_rows_says_so(context, tmp_path):
 
 @pytest.mark.parametrize("room", [True, False])
 def test_other_states_have_their_own_means(context, tmp_path, monkeypatch, room):
-    """Where there is no room for a state's gradient, its C is still of all rows."""
+    """Where a state's gradient does not fit, its C is still over all rows."""
     subject = many_rows(weighted=True)
     states = [
         PageState(subject.theta * scale, step=10 * i) for i, scale in enumerate((0.3, 0.6, 1.0))

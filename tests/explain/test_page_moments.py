@@ -1,4 +1,4 @@
-"""Steps have one counting, a what-if is followed everywhere, and text grows without the drawing."""
+"""Step numbers, what-ifs in every section of the page, and text size apart from the drawing."""
 
 import numpy as np
 import pytest
@@ -86,7 +86,7 @@ def test_title_slider_and_panel_call_a_step_by_one_number(context, tmp_path, run
     assert tab.errors == []
 
 
-@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # five epochs are enough here
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # it does not converge in five epochs
 def test_a_model_whose_place_in_a_training_is_unknown_is_at_no_step(context, tmp_path):
     from sklearn.datasets import load_iris
 
@@ -94,7 +94,7 @@ def test_a_model_whose_place_in_a_training_is_unknown_is_at_no_step(context, tmp
 
     X, y = load_iris(return_X_y=True)
     model = MLPClassifier((3, 3), max_iter=5, random_state=0).fit(X, y)
-    model.coefs_[0] *= 2  # not where training ended
+    model.coefs_[0] *= 2  # no longer the θ at the end of training
     tab = opened(context, explain(model, X, y).html(tmp_path / "page.html"))
     state = tab.page.evaluate("DR.page.payload.states[0]")
     assert (state["step"], state["label"]) == (None, "these parameters")
@@ -128,7 +128,7 @@ def test_the_derivation_follows_the_what_if(context, tmp_path, what, delta):
     page.wait_for_selector("#panel [data-changed]")
     after = nudged(subject, what, delta, 1)
     found = values(page, "#panel")
-    each = after.each.delta[2][1, 1] * after.trace.A[1][1, 2]
+    each = after.per_sample.delta[2][1, 1] * after.trace.A[1][1, 2]
     assert found["w^2_{1,2}"] == pytest.approx(after.net.unpack(after.theta)[0][2][1, 2], rel=1e-12)
     assert found["dC_1/dw^2_{1,2}"] == pytest.approx(each, rel=1e-10)
     assert found["dC/dw^2_{1,2}"] == pytest.approx(after.trace.dW[2][1, 2], rel=1e-10)
@@ -136,10 +136,10 @@ def test_the_derivation_follows_the_what_if(context, tmp_path, what, delta):
     assert drawn["C_1"] == pytest.approx(after.trace.loss[1], rel=1e-12)
     text = page.inner_text("#panel [data-changed]")
     assert "in place of" in text
-    # The check is of the changed network, too.
+    # The check also uses the changed network,
     page.click("#check button")
     assert page.locator("#check [aria-live] .verdict.good").count() == 1
-    # And so are sweep and heat maps.
+    # and so do sweep and heat maps.
     page.evaluate("DR.sweep.step(1)")
     page.get_by_role("button", name="Back to the network as it was").click()
     until(page, "document.querySelectorAll('#panel [data-changed]').length", lambda n: n == 0)
@@ -205,7 +205,7 @@ def test_larger_text_leaves_the_drawing_on_the_screen(context, tmp_path, name, w
     assert tab.errors == []
 
 
-# -- help, check me, paper ----------------------------------------------------------------
+# -- help, check, print ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("width", "height"), [*SIZES, (640, 360)])
@@ -284,6 +284,6 @@ def test_names_of_inputs_are_inside_the_drawing(context, tmp_path, names, width,
         "svg.network text.name[data-of]", "(all) => all.map((name) => name.getBBox().x)"
     )
     assert len(left) == 2
-    assert min(left) >= 2  # the stroke around the letters is inside, too
+    assert min(left) >= 2  # with the stroke around the letters
     tab.page.close()
     assert tab.errors == []

@@ -15,7 +15,7 @@ from deltarule.explain.page import packed, payload_of, write_page
 from deltarule.explain.subject import Names, StepTaken, Subject
 from deltarule.maths import LOSSES, Network
 
-# A place on the screen a third of the way along an edge, where no other crosses it.
+# A point on an edge, a third along it, where no other edge crosses.
 ALONG_EDGE = """
 (key) => {
   const node = document.querySelector(`[data-edge="${key}"]`);
@@ -63,7 +63,7 @@ def softmax_subject():
 
 
 def digits_subject():
-    """64-32-10 on scikit-learn's digits, trained a little in float32."""
+    """64-32-10 on scikit-learn's digits, trained for a few epochs in float32."""
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)
@@ -89,7 +89,7 @@ def dropout_subject():
 
 
 def saturated_subject():
-    """Two labels by log_loss, z from 0 to ±800: where factors overflow, δ does not."""
+    """Two labels by log_loss with z from 0 to ±800, where the factors of δ overflow."""
     net = Network([1, 2], [], "logistic", "log_loss")
     X = [[0.0], [3.0], [-36.0], [40.0], [800.0]]
     Y = [[0, 1], [1, 0], [1, 1], [0, 1], [0, 0]]
@@ -113,7 +113,7 @@ def context(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def opened(context, tmp_path_factory):
-    """Opens each network's page once; gives the subject and the watched page."""
+    """Opens each network's page once; returns the subject and the page."""
     pages = {}
 
     def open_page(name):
@@ -129,7 +129,7 @@ def opened(context, tmp_path_factory):
 
 
 def everything(net, most=4):
-    """Selections of every kind: some of every layer's weights and nodes, first and last."""
+    """Selections of every kind: the first and last weights and nodes of every layer."""
     rng = np.random.default_rng(0)
     chosen = [None, {"kind": "cost"}]
     for layer in range(net.n_layers + 1):
@@ -263,7 +263,7 @@ def test_the_page_says_so_where_its_gradient_is_not_pythons(context, tmp_path):
     assert "W1" in watched.page.inner_text("#check .verdict.bad")
 
 
-# Not the saturated one: nothing is left of a difference where z is 800.
+# Without the saturated one, where z = 800 makes finite differences 0.
 @pytest.mark.parametrize("name", [name for name in SUBJECTS if name != "saturated"])
 def test_check_me_agrees(opened, name):
     subject, watched = opened(name)

@@ -1,4 +1,4 @@
-"""What goes into a page: exact arrays, a budget that is stated, one file."""
+"""The payload of a page: exact arrays, within a size limit, in one file."""
 
 import base64
 import dataclasses
@@ -22,7 +22,7 @@ from deltarule.explain.page import (
     write_page,
 )
 from deltarule.explain.page.page import FONT, SCRIPTS, STYLES, TOOLS
-from deltarule.explain.subject import Column, StepTaken, Subject
+from deltarule.explain.subject import InputColumn, StepTaken, Subject
 from deltarule.maths import Network, backprop
 
 ASSETS = ROOT / "src" / "deltarule" / "explain" / "page" / "assets"
@@ -77,7 +77,7 @@ def test_rows_beyond_the_budget_are_left_out_and_the_mean_is_over_the_others():
     trace = backprop(subject.net, subject.theta, subject.X[rows], subject.Y[rows], subject.s[rows])
     assert payload["reference"]["cost"] == pytest.approx(trace.cost)
     np.testing.assert_allclose(unpacked(payload["reference"]["grad"]), trace.grad, rtol=1e-12)
-    # What an engine made of all rows says nothing of these.
+    # An engine's gradient over all rows cannot be compared with one over these.
     assert payload["engine"]["grad"] is None
 
 
@@ -134,7 +134,9 @@ def test_a_first_sample_that_is_none_is_refused():
 
 
 def test_what_is_no_json_is_left_out_or_spelled():
-    column = Column("when", "date", (0,), (np.datetime64("2020-01-01"), None, 1.5, np.nan, "x"))
+    column = InputColumn(
+        "when", "date", (0,), (np.datetime64("2020-01-01"), None, 1.5, np.nan, "x")
+    )
     history = [{"epoch": 1, "loss": np.float64(np.inf)}]
     subject = subject_of([3, 4, 2], 5, columns=(column,))
     payload = payload_of(subject, history=history)
@@ -200,7 +202,7 @@ def test_parameters_beyond_64_mb_are_refused_with_what_to_do(tmp_path):
 
 def test_the_page_names_no_place_outside_itself():
     text = page_html(payload_of(subject_of([3, 4, 2], 5)), "")
-    text = text.replace("http://www.w3.org/", "")  # names of namespaces; nothing is asked there
+    text = text.replace("http://www.w3.org/", "")  # XML namespaces, which are not fetched
     assert not re.search(r"https?://|@import|(?:src|href)\s*=\s*[\"'](?!#|data:)", text)
     assert "default-src 'none'" in text
 

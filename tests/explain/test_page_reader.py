@@ -1,4 +1,4 @@
-"""What a reader does with the page: pointer, keys, a screen reader, other colours, a phone."""
+"""Use of the page by pointer, keys and screen reader, in other colours, on a phone."""
 
 import subprocess
 
@@ -240,7 +240,7 @@ def test_the_maths_font_is_the_pages_own(page):
 
 
 def test_scripts_are_scripts():
-    """Each file alone is sound JavaScript, where there is a node to ask."""
+    """Each file alone is valid JavaScript by ``node --check``, where node is installed."""
     import shutil
 
     from tests.explain.test_page_payload import ASSETS

@@ -1,4 +1,4 @@
-"""Over the registries: every node is what its parts give, and the root is the trace's number."""
+"""Over the registries: every derivation equals its parts combined, and the root the trace."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def problem(hidden, loss, g, bias):
 
 
 def everything(e):
-    """One derivation of each kind, and what the trace has for it."""
+    """One derivation of each kind with the trace's number for it."""
     net, trace, each = e.subject.net, e.trace, per_sample(e)
     yield e.weight(1, 0, 1), trace.dW[1][0, 1]
     yield e.weight(2, 1, 0), trace.dW[2][1, 0]
@@ -59,7 +59,7 @@ def test_every_hidden_activation(hidden, pair):
 
 @pytest.mark.parametrize(("loss", "g"), PAIRS, ids=[f"{p[0].name}-{p[1].name}" for p in PAIRS])
 def test_every_formula_is_shown(loss, g):
-    """Text, LaTeX and HTML of everything there is; no formula is too long or fails."""
+    """Text, LaTeX and HTML of every formula in the registries can be printed."""
     p = problem("gelu", loss, g, True)
     e = explain(p.net, p.X, p.Y, theta=p.theta)
     for node, _ in everything(e):
@@ -76,7 +76,7 @@ def test_a_deep_network_to_the_last_leaf():
     e = explain(net, p.X, p.Y, theta=p.theta)
     node = e.weight(1, 0, 0, 1)
     assert faults(node) == []
-    # a feeds three nodes, those two, those one: F13 within F13 within F13.
+    # a feeds three nodes, these feed two, and these one: F13 nested three times.
     assert node.part(0).part(2).part(0).part(1).part(0).law == "F13"
 
 
@@ -131,7 +131,7 @@ def test_sums_that_are_cut_stay_exact():
         shown = sum(part.value for part in parts)
         scale = np.abs(node.part_values).sum()
         assert abs(shown + left.value - node.value) <= 1e-13 * scale
-        # The largest are shown, in their order, and what is left is added up by itself.
+        # The largest terms are shown in their order; the remainder is the sum of the others.
         kept = node.shown(5)
         assert kept == sorted(kept)
         out = np.delete(node.part_values, kept)

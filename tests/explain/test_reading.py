@@ -1,15 +1,15 @@
-"""How a derivation reads: nothing twice, squares as squares, names as they are written."""
+"""The wording of derivations: no repetition, squares as squares, names unchanged."""
 
 import numpy as np
 import pytest
 
 from deltarule import LOSSES, Activation, Network, explain, lens
 from deltarule.explain import attribute
-from deltarule.maths import record_activation
+from deltarule.maths import symbolic_activation
 from deltarule.maths.printing.boxes import Fraction, Terms, Words
 from deltarule.maths.printing.layout import layout
 from deltarule.maths.printing.markup import box_mathml, box_text
-from deltarule.maths.symbolic import RecordingNamespace
+from deltarule.maths.symbolic import SymbolicNamespace
 
 
 def explained(activation="relu", widths=(2, 3, 2), **options):
@@ -27,7 +27,7 @@ def explained(activation="relu", widths=(2, 3, 2), **options):
     ],
 )
 def test_a_square_that_was_multiplied_out_is_a_square(activation, slope):
-    assert record_activation(activation).slope.text() == slope
+    assert symbolic_activation(activation).slope.text() == slope
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_square_that_was_multiplied_out_is_a_square(activation, slope):
     ],
 )
 def test_only_a_square_is_shown_as_one(formula, shown):
-    text = box_text(layout(formula(RecordingNamespace().variable("x"))))
+    text = box_text(layout(formula(SymbolicNamespace().variable("x"))))
     assert "^2" not in text if shown is None else text == shown
 
 

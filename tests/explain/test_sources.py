@@ -54,7 +54,7 @@ def test_a_classifier(rows, labels):
     shown = e.output(0, 7).value
     assert shown == pytest.approx(probabilities[7, 0 if len(set(labels)) > 2 else 1], rel=1e-12)
     assert faults(e.weight(2, 0, 1, 3)) == []
-    # The step is the one after the last, by the estimator's own rule with what it carries.
+    # The step follows the last of training, by the estimator's rule with its state.
     assert e.subject.step.settings.rule.name == "adam"
     assert e.subject.step.number == 6
     assert np.any(e.subject.step.slots["m"])
@@ -174,7 +174,7 @@ def test_columns_that_are_not_there(table, table_model):
 
 @dataclasses.dataclass
 class Step:
-    """A step of training, as one that is replayed has it."""
+    """An object with the attributes of a replayed step."""
 
     net: Network
     settings: EngineSettings
@@ -195,7 +195,7 @@ class Step:
 
 
 def taken(dtype=np.float32, **settings):
-    """The fourth step of some training."""
+    """The fourth step of a training run."""
     net = Network([4, 5, 4, 2], "tanh", dtype=dtype)
     options = EngineSettings(**({"rule": "adam", "total_weight": 30.0} | settings))
     engine = make_engine("reference")
@@ -296,7 +296,7 @@ def test_the_number_of_a_step_is_not_dropped_for_want_of_a_rule(rows):
 def test_an_engine_is_not_compared_under_masks_that_it_does_not_know():
     masks = [None, np.array([[2.0]]), None]
     net = Network([2, 1, 1])
-    with pytest.raises(InputError, match="has dropout masks; an engine draws its own"):
+    with pytest.raises(InputError, match="with dropout masks; an engine draws masks of its own"):
         explain(net, [[1.0, 2.0]], [[1.0]], theta=net.initial(0), masks=masks, engine="reference")
 
 

@@ -1,4 +1,4 @@
-"""What is explained is held exactly, and refused where there is nothing to explain."""
+"""Subjects hold arrays exactly, and refuse arrays that cannot be explained."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ def test_the_trace_is_backprops_with_unequal_weights():
     exact = NET.with_changes(dtype=np.float64)
     assert (subject.trace.grad == backprop(exact, subject.theta, X, Y, s).grad).all()
     np.testing.assert_allclose(
-        subject.each.delta[1] * subject.w[:, None], subject.trace.delta[1], rtol=1e-15
+        subject.per_sample.delta[1] * subject.w[:, None], subject.trace.delta[1], rtol=1e-15
     )
 
 
@@ -55,10 +55,10 @@ def test_what_cannot_be_explained_is_refused(theta, rows, message):
 
 def test_only_what_is_asked_for_is_computed():
     e = explain(NET, X, Y, theta=NET.initial(0))
-    assert not {"passed", "each", "trace"} & set(vars(e.subject))
+    assert not {"forward", "per_sample", "trace"} & set(vars(e.subject))
     e.node(1, 0, 1).text()
     assert {"each", "trace"}.isdisjoint(vars(e.subject))
     e.weight(1, 0, 0, 1).text()
     assert "trace" not in vars(e.subject)
-    assert e.subject.each.dX is None
-    assert e.subject.each.Z[1] is e.trace.Z[1]
+    assert e.subject.per_sample.dX is None
+    assert e.subject.per_sample.Z[1] is e.trace.Z[1]

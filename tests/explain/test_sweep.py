@@ -68,7 +68,7 @@ def test_what_is_not_computed_yet_is_empty(show):
 
 def test_captions_have_formula_and_numbers(show):
     tab = show("article")
-    page, trace, each = tab.page, tab.subject.trace, tab.subject.each
+    page, trace, each = tab.page, tab.subject.trace, tab.subject.per_sample
     texts = []
     for _ in page.evaluate(STEPS, True):
         page.get_by_label("One step on").click()

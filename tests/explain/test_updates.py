@@ -1,4 +1,4 @@
-"""Every rule, in every state it gets into, is what the rule itself computes; each step shown."""
+"""The derivation of an update equals the rule's own result, for every rule and state."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ PROBLEM = make_problem(NET, n_rows=4)
 
 
 def lookahead(xp, pull=0.5):
-    """A rule of one's own: it looks at t and η as the numbers they are."""
+    """A user's own rule that needs t and η as numbers."""
 
     def update(theta, g, slots, step):
         rate = float(step.learning_rate) / (1 + step.t)
@@ -35,7 +35,7 @@ RULES_TO_TRY = [*RULES, OWN, RULES.get("adam", epsilon_inside=False)]
 
 
 def states(rule, steps):
-    """(θ, g, slots, info) before each of some steps with gradients that turn and stay."""
+    """(θ, g, slots, info) before each of some steps, with gradients that keep and change sign."""
     rng = np.random.default_rng(5)
     theta = rng.normal(size=NET.n_parameters)
     slots = rule.initial_slots(np, theta)
@@ -246,7 +246,7 @@ def test_a_rule_that_cannot_be_written_down_is_refused(call, message):
         ({"rule": "sgd", "learning_rate": np.nan}, "learning_rate is nan"),
         ({"rule": "nope", "learning_rate": 0.1}, "unknown rule 'nope'"),
         ({"learning_rate": 0.1, "number": 0}, "number is 0"),
-        ({"learning_rate": 0.1, "l3": 0.1}, "'l3' is nothing that explain knows"),
+        ({"learning_rate": 0.1, "l3": 0.1}, "explain has no option 'l3'"),
         ({"learning_rate": 0.1, "slots": {"v": [0.0]}}, "rule 'sgd' carries no 'v'"),
         ({"rule": "momentum", "learning_rate": 0.1, "slots": {"v": [0.0]}}, "'v' has shape"),
     ],

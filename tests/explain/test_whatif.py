@@ -28,8 +28,8 @@ def nudged(subject, what, delta, sample):
 
 
 def derivative(subject, what, sample):
-    """∂C_i and ∂C by the number that is changed."""
-    layer, j, each, trace = what["layer"], what["j"], subject.each, subject.trace
+    """The derivatives of C_i and C by the number that is changed."""
+    layer, j, each, trace = what["layer"], what["j"], subject.per_sample, subject.trace
     if what["kind"] == "node":
         W = subject.net.unpack(subject.theta)[0]
         one = each.delta[1][sample] @ W[1][:, j]

@@ -1,19 +1,19 @@
-"""Walking derivation trees: every node made, and recombined from its parts."""
+"""Walks derivation trees and recombines every derivation from its parts."""
 
 import math
 
 from deltarule.explain import Derivation
-from deltarule.maths.backprop import traced
+from deltarule.maths.backprop import compute_trace
 
 
 def per_sample(e):
     """∂C_i/∂z, ∂C_i/∂θ and ∂C_i/∂x of an explanation's rows, by the reference mathematics."""
     own = e.subject
-    return traced(own.net, own.theta, own.X, own.Y, own.w, True, own.masks).per_sample
+    return compute_trace(own.net, own.theta, own.X, own.Y, own.w, True, own.masks).per_sample
 
 
 def walk(node, depth=100):
-    """The node and everything below it."""
+    """Yield a derivation and all below it."""
     yield node
     if depth > 0:
         for index in range(node.n_parts):
@@ -21,7 +21,7 @@ def walk(node, depth=100):
 
 
 def scale_of(node):
-    """The size of what is added or multiplied in a node: what rounding is relative to."""
+    """The size of the terms of a derivation, to which its rounding error is relative."""
     sizes = [abs(float(value)) for value in node.part_values]
     if node.kind == "sum":
         return max(math.fsum(sizes) if all(map(math.isfinite, sizes)) else math.inf, 1e-300)
@@ -29,7 +29,7 @@ def scale_of(node):
 
 
 def faults(node, tolerance=1e-12, depth=100):
-    """Every node whose parts do not give its value, and every part that is not what it was for.
+    """Describe every derivation that differs from its parts combined, and every wrong part value.
 
     To the last leaf, or ``depth`` levels down.
     """

@@ -1,4 +1,4 @@
-"""Compiled code is entered through one door, which says how many workers run the call."""
+"""One file calls all entry points of compiled code, and passes them the number of workers."""
 
 import ast
 from pathlib import Path
@@ -7,10 +7,10 @@ import pytest
 
 SRC = Path(__file__).parents[2] / "src" / "deltarule"
 COMPILED = SRC / "engines" / "compiled"
-DOOR = COMPILED / "thread_pool.py"
-# What holds entries that several workers may run, and what of it is none.
+CALLER = COMPILED / "thread_pool.py"
+# The files of entry points that several workers may run, and a function in them that is none.
 ENTRIES = [COMPILED / "entry_points.py", COMPILED / "row_entry_points.py"]
-OTHERS = {"describe"}
+OTHERS = {"describe_batch"}
 
 
 def entries(source):
@@ -25,23 +25,23 @@ def entries(source):
             yield node
 
 
-def begins(function):
-    """Whether it takes the number of workers, and writes it down before anything else is done."""
+def waits_first(function):
+    """Whether an entry takes the number of workers, and first of all waits for them."""
     names = [argument.arg for argument in function.args.args]
     for statement in function.body:
         text = ast.unparse(statement)
-        if text.startswith("if not begin(plan, workers):\n    return"):
+        if text.startswith("if not wait_for_workers(plan, workers):\n    return"):
             return names[:2] == ["plan_at", "workers"]
         assigns = isinstance(statement, ast.Assign) and not isinstance(
             statement.targets[0], ast.Subscript
         )
-        if not assigns and not isinstance(statement.value, ast.Constant):
+        if not assigns and not isinstance(getattr(statement, "value", None), ast.Constant):
             return False
     return False
 
 
 def used(source, names):
-    """Where a file imports an entry by its name, or asks a module for it."""
+    """The lines in which a file imports an entry by its name, or gets it from a module."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:
             if (
@@ -59,18 +59,18 @@ NAMES = {each.name for path in ENTRIES for each in entries(path.read_text())} - 
 
 
 @pytest.mark.parametrize("path", ENTRIES, ids=lambda path: path.name)
-def test_every_entry_begins_with_the_number_of_workers(path):
+def test_every_entry_first_waits_for_its_workers(path):
     found = [each for each in entries(path.read_text()) if each.name not in OTHERS]
     assert found
-    assert [each.name for each in found if not begins(each)] == []
+    assert [each.name for each in found if not waits_first(each)] == []
 
 
-def test_nothing_but_the_door_calls_an_entry():
+def test_no_other_file_calls_an_entry():
     assert len(NAMES) >= 8
     found = {
         f"{path.relative_to(SRC)}:{line}"
         for path in SRC.rglob("*.py")
-        if path not in (DOOR, *ENTRIES)
+        if path not in (CALLER, *ENTRIES)
         for line in used(path.read_text(), NAMES)
     }
     assert found == set()
@@ -78,7 +78,7 @@ def test_nothing_but_the_door_calls_an_entry():
 
 def test_no_other_file_imports_the_entries():
     for path in SRC.rglob("*.py"):
-        if path in (DOOR, *ENTRIES):
+        if path in (CALLER, *ENTRIES):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == "deltarule.engines.compiled":
@@ -89,9 +89,9 @@ def test_no_other_file_imports_the_entries():
                 assert {alias.name for alias in node.names} <= OTHERS, path
 
 
-def test_a_planted_bypass_is_seen():
+def test_a_call_from_elsewhere_is_detected():
     source = "from deltarule.engines.compiled.entry_points import run_steps\nrun_steps(1)\n"
     assert list(used(source, NAMES)) == [1]
     assert list(used("x = engine.entry_points.run_steps(1)", NAMES)) == [1]
     late = '@driver_function("void(int64)")\ndef run(plan_at, workers):\n    plan[0] = 1\n'
-    assert not any(map(begins, entries(late)))
+    assert not any(map(waits_first, entries(late)))

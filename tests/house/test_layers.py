@@ -15,6 +15,7 @@ ORDER = [
     ["records"],
     ["files"],
     ["maths", "optimizers", "tables"],
+    ["settings"],
     ["engines"],
     ["training"],
     ["cluster"],

@@ -13,7 +13,7 @@ from deltarule.maths.namespace import numpy_namespace
 
 
 class Problem(NamedTuple):
-    """What check_gradient and backprop take."""
+    """The arguments of check_gradient and backprop."""
 
     net: Network
     theta: np.ndarray
@@ -22,9 +22,9 @@ class Problem(NamedTuple):
 
 
 def targets_for(loss, n_rows, n_outputs, rng):
-    """Targets that the loss accepts, the borders of what it accepts among them."""
+    """Random targets that the loss accepts, boundary values included."""
     loss = LOSSES.get(loss)
-    columns = n_outputs // loss.targets_per_output()
+    columns = n_outputs // loss.outputs_per_target()
     if loss.targets == "nonnegative":
         return np.where(np.arange(n_rows)[:, None] == 0, 0.0, rng.poisson(2.0, (n_rows, columns)))
     if loss.targets == "unit":
@@ -41,7 +41,7 @@ def targets_for(loss, n_rows, n_outputs, rng):
 
 
 def distance_to_kinks(problem, masks=None):
-    """How near the nearest z or residual is to a point where a derivative jumps."""
+    """The smallest distance of any z or residual from a kink."""
     net, theta, X, Y = problem
     passed = forward_pass(numpy_namespace(), net, theta, X, masks)
     y = net.loss.prepare(Y, len(X), net.n_outputs, np.float64)
@@ -56,7 +56,7 @@ def distance_to_kinks(problem, masks=None):
 
 
 def make_problem(net, n_rows=5, seed=0, scale=0.9, margin=0.02):
-    """Random parameters and data, drawn again until nothing lies near a kink."""
+    """Random parameters and data, drawn again until no z or residual lies near a kink."""
     for attempt in range(2000):
         rng = np.random.default_rng([seed, attempt])
         theta = rng.uniform(-scale, scale, net.n_parameters)

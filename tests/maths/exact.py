@@ -40,7 +40,7 @@ def mish_terms(z):
 
 
 # name: (value(z, **parameters), slope(z, **parameters)); a slope may be a tuple of terms to add,
-# which tells where it crosses zero by cancellation.
+# whose sizes show where the sum cancels.
 ELEMENTWISE = {
     "identity": (lambda z: z, lambda z: mpf(1)),
     "logistic": (logistic, logistic_slope),
@@ -68,7 +68,7 @@ ELEMENTWISE = {
 
 
 def points(dtype, *, density=120, seed=0, roots=()):
-    """Where functions are measured: around 0, over the range, in both tails, near roots."""
+    """The points of measurement: around 0, over the range, in both tails, near roots."""
     rng = np.random.default_rng(seed)
     small = np.finfo(dtype).smallest_subnormal
     borders = [88, 104, 17, 9] if dtype == np.float32 else [37, 710, 745, 19]
@@ -88,7 +88,7 @@ def points(dtype, *, density=120, seed=0, roots=()):
 
 
 def exactly(array):
-    """The numbers of an array as numbers of mpmath: no rounding."""
+    """The numbers of an array as exact numbers of mpmath."""
     return [mpf(float(x)) for x in np.ravel(array)]
 
 

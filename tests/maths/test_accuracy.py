@@ -45,13 +45,13 @@ def dtype(request):
 
 @pytest.fixture(autouse=True)
 def quiet():
-    # Overflow to infinity in the far tails is among what is tested.
+    # Overflow to infinity in the far tails is tested too.
     with np.errstate(all="ignore"):
         yield
 
 
 def within(got, true, dtype, terms=None, near=0.5, bar=BAR):
-    """No number is further than ``bar`` ulp from the exact one."""
+    """Assert that every number is within ``bar`` ulp of the exact one."""
     assert got.dtype == dtype
     found = exact.errors(got, true, dtype, terms, near)
     i = int(np.argmax(found))

@@ -65,7 +65,7 @@ def test_log_loss_with_logistic(target, dtype):
     pairs = list(zip(Z, Y, strict=True))
     true = [t * mp.log1p(mp.exp(-x)) + (1 - t) * mp.log1p(mp.exp(x)) for x, t in pairs]
     within(value, true, dtype)
-    # σ(z) − y = (1 − y) − σ(−z): for z > 0 only the second form has digits left at 60 of them.
+    # σ(z) − y = (1 − y) − σ(−z): for z > 0 only the second form is accurate even with 60 digits.
     true = [(1 - t) - 1 / (1 + mp.exp(x)) if x > 0 else 1 / (1 + mp.exp(-x)) - t for x, t in pairs]
     terms = [(1 / (1 + mp.exp(-x)), -t) for x, t in pairs]
     within(delta, true, dtype, None if target in (0, 1) else terms)
@@ -170,7 +170,7 @@ def logits(n, dtype, seed=0):
 
 
 def others(row, j):
-    """Σ_{k≠j} e^(z_k − z_j): never cancels, whatever the size of z."""
+    """Σ_{k≠j} e^(z_k − z_j), which does not cancel for any size of z."""
     return sum(mp.exp(x - row[j]) for k, x in enumerate(row) if k != j)
 
 

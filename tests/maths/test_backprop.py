@@ -346,8 +346,8 @@ def test_quantile_outputs_share_a_column_of_targets():
         ("huber", {"kappa": "wide"}, "kappa is 'wide'; expected a number > 0"),
         ("quantile", {"levels": (0.5, 1.0)}, r"levels is \(0\.5, 1\.0\); expected numbers between"),
         ("quantile", {"levels": ()}, r"levels is \(\); expected numbers between 0 and 1, at least"),
-        ("cross_entropy", {"smoothing": 1.0}, "smoothing is 1.0; expected a number from 0"),
-        ("log_loss", {"smoothing": -0.1}, "smoothing is -0.1; expected a number from 0"),
+        ("cross_entropy", {"smoothing": 1.0}, "smoothing is 1.0; expected a number ≥ 0 and < 1"),
+        ("log_loss", {"smoothing": -0.1}, "smoothing is -0.1; expected a number ≥ 0 and < 1"),
         (
             "weighted_log_loss",
             {"positive_weight": 0.0},

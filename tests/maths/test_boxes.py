@@ -1,10 +1,10 @@
-"""Boxes that others than recorded formulas make: indices above and below, derivatives, numbers."""
+"""Boxes that do not come from formulas: upper and lower indices, derivatives, numbers."""
 
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from deltarule.maths import record_activation
+from deltarule.maths import symbolic_activation
 from deltarule.maths.printing.boxes import (
     Fenced,
     Partial,
@@ -49,26 +49,26 @@ def test_how_boxes_are_spelled(box, text, latex):
 
 
 def at(value):
-    """Names that put a number in the place of z."""
+    """``names`` for layout that replaces z by a number."""
 
-    def names(node, depth):
-        return Shown(f"{abs(value):g}", "", value < 0) if node.op == "variable" else None
+    def names(expr, depth):
+        return Shown(f"{abs(value):g}", "", value < 0) if expr.op == "variable" else None
 
     return names
 
 
 def test_a_number_in_place_of_a_variable():
-    formula = record_activation("exp").value.result()
+    formula = symbolic_activation("exp").value.result()
     assert box_text(layout(formula, at(2.0))) == "e^2"
     assert box_text(layout(formula, at(-2.0))) == "e^(−2)"
-    swish = record_activation("softplus").value.result()
+    swish = symbolic_activation("softplus").value.result()
     assert box_text(layout(swish, at(-1.5))) == "max(−1.5, 0) + log(1 + e^(−|−1.5|))"
 
 
 def test_only_the_case_that_is_chosen_is_laid_out():
-    relu = record_activation("elu").slope.result()
+    relu = symbolic_activation("elu").slope.result()
     assert box_text(layout(relu, choose=lambda rows: rows[0])) == "1"
     assert box_text(layout(relu, choose=lambda rows: rows[-1])) == "e^z"
     assert box_text(layout_condition(relu, lambda n, d: None, lambda c: True)) == "z > 0"
     assert box_text(layout_condition(relu, lambda n, d: None, lambda c: False)) == "z ≤ 0"
-    assert layout_condition(record_activation("exp").value.result(), at(1.0), bool) is None
+    assert layout_condition(symbolic_activation("exp").value.result(), at(1.0), bool) is None

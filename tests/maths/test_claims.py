@@ -27,7 +27,7 @@ def small(loss="squared_error", output="logistic", widths=(3, 4, 2), **more):
 
 
 def test_1_forward_by_hand_and_the_order_of_indices():
-    # w_jk leads TO node j FROM node k: the asymmetric matrix tells the two apart.
+    # w_jk leads TO node j FROM node k: an asymmetric matrix distinguishes the two.
     net = Network([2, 2, 1], activation="relu", bias=True)
     theta = net.pack(W=[[[1.0, 10.0], [-2.0, 3.0]], [[0.5, -1.0]]], b=[[0.25, 0.5], [2.0]])
     trace = backprop(net, theta, [[1.0, 2.0]], [[0.0]])
@@ -102,7 +102,7 @@ def test_6_the_sum_runs_over_all_nodes_of_the_next_layer():
     net, theta, X, Y = small()
 
     def one_dropped(net, theta, X, Y, w):
-        """F13 without j = 0: as if node 0 of layer 2 did not feed back."""
+        """F13 without the term j = 0."""
         trace = backprop(net, theta, X, Y)
         W, _ = net.unpack(theta)
         up = trace.delta[2][:, 1:] @ W[2][1:]
@@ -124,7 +124,7 @@ def test_7_the_recursion_holds_at_any_depth(depth):
 
 
 def test_7_a_block_whose_gradient_is_zero_is_exactly_zero():
-    # Nothing of layer 1 reaches the loss, since W[2] is 0.
+    # Layer 1 has no effect on the loss, since W[2] is 0.
     net, theta, X, Y = small()
     W, _ = net.unpack(theta)
     W[2][...] = 0
@@ -158,8 +158,8 @@ def test_8_where_the_gradient_is_zero_the_step_changes_nothing():
 
 
 def test_9_no_gradient_flows_to_the_targets():
-    # ∂C/∂w does not change with how y came about, and C's derivative in y, which is not 0,
-    # is no part of any gradient: all of ∂C/∂x and ∂C/∂θ is explained with y held fixed.
+    # ∂C/∂y is not 0, but no part of any gradient: ∂C/∂x and ∂C/∂θ equal the differences of the cost
+    # with y held constant.
     net, theta, X, Y = small()
     trace = backprop(net, theta, X, Y)
     h = 1e-6

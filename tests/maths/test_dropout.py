@@ -1,4 +1,4 @@
-"""Dropout masks: known answers of Philox, one mask for a row wherever it stands, frequencies."""
+"""Dropout masks: known answers of Philox, a row's mask in any batch, frequencies."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_nodes_and_rows_are_dropped_independently():
 def test_no_rows_and_refusals():
     assert dropout_mask(0.5, [], 3, **KEY).shape == (0, 3)
     for rate in (1.0, -0.1, np.nan):
-        with pytest.raises(InputError, match=r"dropout rate is .*; expected a number from 0 up to"):
+        with pytest.raises(InputError, match=r"dropout rate is .*; expected a number ≥ 0"):
             dropout_mask(rate, [0], 3, **KEY)
     for rows in ([-1], [[0]], [0.5]):
         with pytest.raises(InputError, match="expected row numbers, each ≥ 0"):

@@ -1,4 +1,4 @@
-"""The gradient check tells right from wrong at any scale, and at kinks."""
+"""The gradient check accepts right and rejects wrong gradients at any scale, and at kinks."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ SCALES = [1e-150, 1e-75, 1e-20, 1e-8, 1.0, 1e8, 1e20, 1e75, 1e150]
 
 
 def times(factor, only=None):
-    """Backprop's gradient, a factor off in one block or in all."""
+    """Backprop's gradient, wrong by a factor in one block or in all."""
 
     def gradient(net, theta, X, Y, w):
         grad = backprop(net, theta, X, Y, w).grad.copy()
@@ -67,7 +67,7 @@ def test_at_any_scale_of_the_targets(loss, output, y):
 def test_at_any_scale_of_the_inputs(activation, x):
     net, theta, X, Y = problem(x=x, activation=activation)
     if x > 1 and activation == "tanh":
-        theta[: net.block("W1").stop] /= x  # else all is saturated
+        theta[: net.block("W1").stop] /= x  # otherwise all nodes are saturated
     elif x > 1:
         theta[net.block("W2").start : net.block("W2").stop] /= x
     judge(net, theta, X, Y)
@@ -124,7 +124,7 @@ def test_residuals_of_zero():
     net = Network([2, 1], activation=[], loss=LOSSES.get("absolute_error"))
     X = np.array([[1.0, 2.0], [0.5, -1.0], [0.25, 1.0]])
     theta = np.array([1.0, 1.0, 0.0])
-    Y = X.sum(axis=1) + np.array([0.0, 1.0, -2.0])  # the first is met exactly
+    Y = X.sum(axis=1) + np.array([0.0, 1.0, -2.0])  # the first residual is 0
     report = check_gradient(net, theta, X, Y)
     assert report.passed
     assert {block.rows_skipped for block in report.blocks} == {1}
@@ -161,7 +161,7 @@ def test_rows_that_saturate_beside_rows_that_do_not(loss, output, seed):
     theta = net.initial(seed)
     theta[~net.is_weight] = 0.1 * rng.normal(size=int((~net.is_weight).sum()))
     theta[: net.block("W1").stop] = np.abs(theta[: net.block("W1").stop])
-    X[0] = -np.abs(X[0])  # no hidden unit is on: z is b2 in this row, and 1e20 in others
+    X[0] = -np.abs(X[0])  # all hidden nodes are 0: z is b2 in this row, and 1e20 in others
     X[1:] = np.abs(X[1:])
     assert check_gradient(net, theta, X, Y).passed
     with pytest.raises(GradientMismatch):

@@ -39,7 +39,7 @@ WEIGHTS = {
 
 
 def loss_with(name, n_outputs):
-    """A quantile loss with three outputs has three levels, so that they are told apart."""
+    """A loss by its name; a quantile loss with three outputs has three different levels."""
     levels = {"levels": (0.1, 0.5, 0.9)} if name == "quantile" and n_outputs == 3 else {}
     return LOSSES.get(name, **levels)
 
@@ -60,7 +60,7 @@ def check(problem, weights=None, masks=None, bar=BAR):
     assert sum(block.skipped for block in report.blocks) == 0, f"near a kink:\n{report}"
     assert sum(block.checked for block in report.blocks) == problem.net.n_parameters
     wrong = [block for block in report.blocks if not block.error < bar]
-    if wrong:  # where signs cancel the truth is 0, and must be exactly 0; a difference rounds
+    if wrong:  # where signs cancel the gradient must be exactly 0; the difference is rounded
         grad = backprop(*problem, weights, masks=masks).grad
         wrong = [
             block
@@ -88,7 +88,7 @@ def test_number_of_cases_is_what_the_registries_imply():
     elementwise = sum(g.elementwise for g in ACTIVATIONS)
     legal = sum(loss.accepts(g) for loss in LOSSES for g in ACTIVATIONS)
     assert listed == elementwise * legal * 2 * 3
-    # 13 hidden activations × 71 legal pairs × 2 × 3; a registry that shrank would show here.
+    # 13 hidden activations × 71 legal pairs × 2 × 3: fails if a registry becomes smaller.
     assert listed >= 13 * 71 * 2 * 3 == 5538
 
 
@@ -96,7 +96,7 @@ def test_number_of_cases_is_what_the_registries_imply():
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_deeper_networks(hidden, bias, problem_for):
     net = Network([3, 4, 3, 4, 2], hidden, "identity", "squared_error", bias=bias)
-    # Four layers of e^z leave the range where a step of 4e-3 is small.
+    # After four layers of e^z a step of 4e-3 is not small.
     check(problem_for(net, seed=1, scale=0.4 if hidden == "exp" else 0.9))
 
 
@@ -189,7 +189,7 @@ def test_dead_relu_layer_has_a_gradient_of_exactly_zero(problem_for):
     problem = problem_for(net, seed=9)
     W, b = net.unpack(problem.theta)
     W[1][...], b[1][...] = -np.abs(W[1]), -1.0
-    W[1][0] = 0.5  # one node lives
+    W[1][0] = 0.5  # one node is active
     problem = problem._replace(X=np.abs(problem.X))
     b[1][0] = 1.0
     check(problem)
@@ -197,7 +197,7 @@ def test_dead_relu_layer_has_a_gradient_of_exactly_zero(problem_for):
     assert (trace.dW[1][1:] == 0).all()
     assert (trace.db[1][1:] == 0).all()
     assert (trace.dW[2][:, 1:] == 0).all()
-    b[1][0], W[1][0] = -1.0, -0.5  # now none does
+    b[1][0], W[1][0] = -1.0, -0.5  # now none is active
     assert (check(problem).blocks[0].backprop, check(problem).blocks[0].difference) == (0, 0)
     trace = backprop(*problem)
     assert (trace.dW[1] == 0).all()
@@ -231,7 +231,7 @@ def test_input_that_is_always_zero(hidden, problem_for):
     assert (backprop(*problem).dW[1][:, 1] == 0).all()
 
 
-# -- what a user registers goes through the same function ------------------------------
+# -- formulas of users ------------------------------------------------------------------
 
 
 def sine(xp, rate):

@@ -28,7 +28,7 @@ def test_variance_is_the_equations(name, n_in, n_out):
     )
     assert drawn.shape == (20 * n_in * n_out,)
     # The variance of n draws has a relative standard deviation of √(κ/n), κ = 2 for a normal
-    # distribution and 4/5 for a uniform one: 6 of them, for a seed that is fixed anyway.
+    # distribution and 4/5 for a uniform one; 6 standard deviations are allowed.
     kurtosis = 2.0 if distribution == "normal" else 0.8
     assert drawn.var() == pytest.approx(true, rel=6 * np.sqrt(kurtosis / drawn.size))
     assert abs(drawn.mean()) < 6 * np.sqrt(true / drawn.size)

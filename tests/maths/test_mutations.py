@@ -1,4 +1,4 @@
-"""The check, checked: every planted fault is rejected, with the right block and formula named."""
+"""The gradient check rejects every planted fault, and names the right block and formula."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def by_hand(net, theta, X, Y, w, *, fault=None, where=2):
         if layer == 1:
             break
         up = delta @ W[layer]
-        if here and fault == "one j dropped":  # one that lives: a dead ReLU is missed by no one
+        if (
+            here and fault == "one j dropped"
+        ):  # of an active node: dropping a dead ReLU changes nothing
             j = np.argmax(np.abs(delta).sum(axis=0))
             up = np.delete(delta, j, axis=1) @ np.delete(W[layer], j, axis=0)
         g = net.activations[layer - 1].bind(xp)
@@ -99,12 +101,12 @@ def test_a_planted_fault_is_rejected_in_the_right_blocks(fault, where, named, wr
     assert " ".join(block.name for block in report.blocks if not block.passed) == wrong
     with pytest.raises(GradientMismatch, match=rf"^layer {named}, block [Wb]\[{named}\]") as caught:
         check_gradient(*problem, WEIGHTS, gradient=gradient, entries=None)
-    assert "how the gradient is put together" in str(caught.value)
+    assert "check the sums over nodes and samples" in str(caught.value)
     assert caught.value.report == report
 
 
 def test_the_slope_that_uses_a_is_rejected_when_given_z():
-    # e^z has the slope a: handing it z, or handing any slope the wrong array, must show.
+    # e^z has the slope a: passing z, or the wrong array to any slope, must be found.
     with pytest.raises(GradientMismatch, match="layer 2"):
         check_gradient(*deep(hidden="exp"), gradient=faulty("slope given z for a", 3))
 
@@ -121,7 +123,7 @@ def test_every_fault_shows_with_every_activation(activation):
         assert not report.passed, fault
 
 
-# -- what is wrong is a formula --------------------------------------------------------
+# -- wrong formulas --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("factor", [1.001, 0.999])
@@ -294,7 +296,7 @@ def test_a_wrong_fused_derivative_is_refused_and_named():
         check_gradient(*problem)
 
 
-# -- faults that hide ------------------------------------------------------------------
+# -- faults that are small in the whole gradient --------------------------------------
 
 
 def test_a_zeroed_block_of_a_deep_network_is_rejected_although_globally_tiny():
@@ -308,7 +310,9 @@ def test_a_zeroed_block_of_a_deep_network_is_rejected_although_globally_tiny():
 
     full = backprop(*problem).grad
     lost = net.block("W1").of(full)
-    assert np.linalg.norm(lost) / np.linalg.norm(full) < 1e-6  # globally nothing
+    assert (
+        np.linalg.norm(lost) / np.linalg.norm(full) < 1e-6
+    )  # relative to the whole gradient it is negligible
     with pytest.raises(GradientMismatch, match=r"layer 1, block W\[1\]") as caught:
         check_gradient(*problem, gradient=gradient, entries=None)
     assert [b.name for b in caught.value.report.blocks if not b.passed] == ["W1"]

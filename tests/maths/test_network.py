@@ -55,7 +55,7 @@ def test_pack_without_biases_leaves_zeros_and_takes_another_type():
     assert net.pack(W=[[[1, 2]]], dtype=np.float32).dtype == np.float32
 
 
-def test_blocks_know_their_place():
+def test_blocks_and_positions():
     net = Network([2, 3, 1])
     for block in net.blocks:
         for entry in range(block.start, block.stop):
@@ -130,7 +130,7 @@ def test_refusals_say_what_was_given_and_expected(arguments, message):
         Network(**arguments)
 
 
-def test_a_misspelt_name_is_met_with_the_nearest_one():
+def test_a_misspelt_name_is_refused_with_the_nearest_one():
     with pytest.raises(UnknownName, match="unknown activation 'reul'; did you mean 'relu'"):
         Network([2, 3, 1], "reul")
     with pytest.raises(KeyError):
@@ -145,7 +145,7 @@ def test_a_misspelt_name_is_met_with_the_nearest_one():
         ({"W": [[[1, 2]]], "b": [[1, 2]]}, r"b\[1\] has shape \(2,\); expected \(1,\)"),
     ],
 )
-def test_pack_refuses_what_does_not_fit(arguments, message):
+def test_pack_refuses_wrong_shapes(arguments, message):
     with pytest.raises(InputError, match=message):
         Network([2, 1]).pack(**arguments)
 
@@ -246,7 +246,7 @@ def test_summary_and_repr():
     assert lines[2].split() == ["1", "200", "relu", "2,200", "2,000"]
     assert lines[3].split() == ["2", "(output)", "3", "softmax", "603", "600"]
     assert lines[4].split() == ["total", "2,803", "2,600"]
-    assert "803 of the parameters move" in lines[5]
+    assert "803 of the parameters are trained" in lines[5]
     assert repr(net).startswith("Network([10, 200, 3], activation='relu'")
     assert "bias=False" in repr(Network([2, 1], bias=False))
 

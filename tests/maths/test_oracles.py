@@ -104,7 +104,7 @@ def jax():
 
 @pytest.mark.parametrize(
     ("hidden", "loss", "output"),
-    # Each compiles for a second, so not every combination: every part, beside a plain other.
+    # Each compiles for a second, so each activation and loss is tested with one simple partner.
     [
         *[(hidden, "squared_error", "identity") for hidden in HIDDEN],
         *[("tanh", loss, output) for loss, output in PAIRS],
@@ -128,7 +128,7 @@ def test_jax_compiles_the_core_and_differentiates_its_cost(jax, hidden, loss, ou
     cost, grad = jax.jit(core)(theta)
     assert float(cost) == pytest.approx(float(numpy_found.cost), rel=1e-13)
     agree(net, np.asarray(grad), net.pack(numpy_found.dW, numpy_found.db))
-    # JAX differentiates the value alone; the derivative is then its own.
+    # JAX differentiates the value alone, so the derivative is independent of ours.
     automatic = jax.grad(lambda theta: cost_and_grad(xp, net, theta, X, y, w).cost)(theta)
     agree(net, np.asarray(grad), np.asarray(automatic))
 

@@ -1,4 +1,4 @@
-"""Penalties: strength, spared biases, independence of the batch, slopes."""
+"""Penalties: strength, biases without penalty, independence of the batch, slopes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_both_together_and_none(net):
 
 
 @pytest.mark.parametrize("name", PENALTIES.names())
-def test_biases_are_spared_whatever_they_are(name, net):
+def test_biases_are_not_penalised(name, net):
     huge = net.pack(W, [[np.inf, -1e30], [1e30]])
     cost, grad = penalty(net, huge, **{name: 1.0})
     assert (cost, grad.tolist()) == (

@@ -1,4 +1,4 @@
-"""The recording namespace: what it writes down, what it shares and what it refuses."""
+"""The symbolic namespace: the expressions it makes and shares, and the operations it refuses."""
 
 import copy
 import math
@@ -10,14 +10,14 @@ import pytest
 from deltarule.errors import IncompatiblePair, InputError
 from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Loss
 from deltarule.maths.namespace import ACROSS, ELEMENTWISE, numpy_namespace
-from deltarule.maths.printing import record_activation, record_loss
+from deltarule.maths.printing import symbolic_activation, symbolic_loss
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
-from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, RecordingNamespace, reachable
+from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, SymbolicNamespace, reachable
 
 
 @pytest.fixture
 def xp():
-    return RecordingNamespace()
+    return SymbolicNamespace()
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_it_offers_what_the_array_namespace_offers(xp):
         assert callable(getattr(numpy_namespace(), name))
 
 
-def test_equal_expressions_are_one_node(xp, z):
+def test_equal_expressions_are_one_object(xp, z):
     assert xp.where(z > 0, 1, xp.exp(-z)) is xp.where(z > 0, 1, xp.exp(-z))
     assert z + 1 is not 1 + z  # the order of operations is part of the expression
     count = len(xp)
@@ -41,18 +41,18 @@ def test_equal_expressions_are_one_node(xp, z):
 
 def test_constants_keep_the_type_they_are_written_with(xp):
     kinds = [xp.number(value) for value in (0, 0.0, -0.0, 1, 1.0, np.float32(1))]
-    assert len({id(node) for node in kinds}) == 5
-    assert [repr(node.data) for node in kinds] == ["0", "0.0", "-0.0", "1", "1.0", "1.0"]
+    assert len({id(expr) for expr in kinds}) == 5
+    assert [repr(expr.data) for expr in kinds] == ["0", "0.0", "-0.0", "1", "1.0", "1.0"]
 
 
-def test_operators_record_under_numpys_names(xp, z):
+def test_operators_have_numpys_names(xp, z):
     y = xp.variable("y")
     made = [z + y, z - y, z * y, z / y, z < y, z <= y, z > y, z >= y, z == y, z != y]
-    assert [node.op for node in made] == [*ARITHMETIC, *COMPARISONS]
-    assert all(node.args == (z, y) for node in made)
+    assert [expr.op for expr in made] == [*ARITHMETIC, *COMPARISONS]
+    assert all(expr.args == (z, y) for expr in made)
     reflected = [2 + z, 2 - z, 2 * z, 2 / z]
-    assert [node.op for node in reflected] == list(ARITHMETIC)
-    assert all(node.args == (xp.number(2), z) for node in reflected)
+    assert [expr.op for expr in reflected] == list(ARITHMETIC)
+    assert all(expr.args == (xp.number(2), z) for expr in reflected)
     assert operator.lt(2, z) is (z > 2)
     assert ((-z).op, abs(z).op, +z) == ("negative", "abs", z)
     assert (z**2, z**3, z**4) == (z * z, z * z * z, (z * z) * (z * z))
@@ -69,16 +69,16 @@ def test_arguments_come_before_what_uses_them(xp, z):
     root = xp.exp(z) / xp.total(xp.exp(z))
     order = reachable([root])
     assert order[-1] is root
-    place = {node: at for at, node in enumerate(order)}
-    assert all(place[argument] < place[node] for node in order for argument in node.args)
+    place = {expr: at for at, expr in enumerate(order)}
+    assert all(place[argument] < place[expr] for expr in order for argument in expr.args)
 
 
-def test_what_has_one_value_for_the_row_is_known(xp, z):
-    assert z.spread
-    assert not xp.total(z).spread
-    assert (z - xp.largest(z)).spread
-    assert not (xp.total(z) / xp.n_outputs(z)).spread
-    assert xp.per_output((1, 2), z).spread
+def test_values_of_the_row_are_distinguished_from_those_of_outputs(xp, z):
+    assert z.varies
+    assert not xp.total(z).varies
+    assert (z - xp.largest(z)).varies
+    assert not (xp.total(z) / xp.n_outputs(z)).varies
+    assert xp.per_output((1, 2), z).varies
     assert xp.total(xp.total(z)) is xp.total(z)  # the sum of one number, as in NumPy
     assert xp.n_outputs(xp.total(z)).data == 1
 
@@ -89,11 +89,11 @@ def test_a_condition_on_parameters_picks_a_branch(xp, z):
 
 
 REFUSED = {
-    "if": (lambda xp, z: 1 if z > 0 else 0, "decide on a value", "xp.where"),
-    "and": (lambda xp, z: z > 0 and z < 1, "decide on a value", "xp.where"),
-    "chain": (lambda xp, z: 0 < z < 1, "decide on a value", "xp.where"),
-    "min": (lambda xp, z: min(z, 0), "decide on a value", "xp.minimum"),
-    "in": (lambda xp, z: z in (0, 1), "decide on a value", "xp.where"),
+    "if": (lambda xp, z: 1 if z > 0 else 0, "branch on a value", "xp.where"),
+    "and": (lambda xp, z: z > 0 and z < 1, "branch on a value", "xp.where"),
+    "chain": (lambda xp, z: 0 < z < 1, "branch on a value", "xp.where"),
+    "min": (lambda xp, z: min(z, 0), "branch on a value", "xp.minimum"),
+    "in": (lambda xp, z: z in (0, 1), "branch on a value", "xp.where"),
     "and_bits": (lambda xp, z: (z > 0) & (z < 1), "combine conditions", "nest xp.where"),
     "invert": (lambda xp, z: ~(z > 0), "combine conditions", "nest xp.where"),
     "index": (lambda xp, z: z[0], "to index", "xp.total"),
@@ -145,24 +145,24 @@ def test_anything_else_is_refused_with_what_to_write_instead(name, xp, z):
         formula(xp, z)
 
 
-def test_values_of_two_recordings_do_not_mix(z):
-    with pytest.raises(InputError, match="values of two recordings"):
-        z + RecordingNamespace().variable("y")
+def test_values_of_two_namespaces_do_not_mix(z):
+    with pytest.raises(InputError, match="values of two namespaces"):
+        z + SymbolicNamespace().variable("y")
 
 
 def test_probes_of_python_see_an_ordinary_object(xp, z):
     assert not hasattr(z, "_private")
     assert not hasattr(xp, "__wrapped__")
     assert "variable('z')" in repr(z)
-    assert "nodes" in repr(xp)
+    assert "expressions" in repr(xp)
     assert copy.copy([z])[0] is z
 
 
-# Recording activations and losses.
+# Symbolic activations and losses.
 
 
-def test_a_recorded_activation_mirrors_a_bound_one():
-    softmax, relu = record_activation("softmax"), record_activation("relu")
+def test_a_symbolic_activation_mirrors_a_bound_one():
+    softmax, relu = symbolic_activation("softmax"), symbolic_activation("relu")
     assert softmax.slope is None
     assert not softmax.value.elementwise
     assert not softmax.pullback.elementwise
@@ -172,33 +172,33 @@ def test_a_recorded_activation_mirrors_a_bound_one():
     assert list(relu.pullback.results) == ["pullback"]
 
 
-def test_a_recorded_loss_mirrors_a_bound_one():
-    assert record_loss("squared_error", "tanh").from_input is None
-    fused = record_loss("log_loss", "logistic").from_input
+def test_a_symbolic_loss_mirrors_a_bound_one():
+    assert symbolic_loss("squared_error", "tanh").from_input is None
+    fused = symbolic_loss("log_loss", "logistic").from_input
     assert fused.arguments == ("z", "y")
     assert list(fused.results) == ["term", "derivative"]
-    assert record_loss("log_loss").from_input is None
-    assert not record_loss("quantile").from_output.elementwise
+    assert symbolic_loss("log_loss").from_input is None
+    assert not symbolic_loss("quantile").from_output.elementwise
     with pytest.raises(IncompatiblePair):
-        record_loss("log_loss", "relu")
+        symbolic_loss("log_loss", "relu")
 
 
 def test_only_the_operations_of_the_namespace_are_in_a_graph():
     known = {*ELEMENTWISE, *ACROSS, *SHARED_FUNCTIONS, *ARITHMETIC, *COMPARISONS}
     known |= {"negative", "constant", "variable", "symbol"}
     for record in ACTIVATIONS:
-        recorded = record_activation(record)
-        assert {node.op for node in recorded.value.nodes()} <= known
-        assert {node.op for node in recorded.pullback.nodes()} <= known
+        symbolic = symbolic_activation(record)
+        assert {expr.op for expr in symbolic.value.expressions()} <= known
+        assert {expr.op for expr in symbolic.pullback.expressions()} <= known
 
 
 def test_symbols_carry_their_values(xp):
-    huber = record_loss(LOSSES.get("huber", kappa=0.25), symbols=True).from_output
-    symbols = [node.data for node in huber.nodes() if node.op == "symbol"]
+    huber = symbolic_loss(LOSSES.get("huber", kappa=0.25), symbols=True).from_output
+    symbols = [expr.data for expr in huber.expressions() if expr.op == "symbol"]
     assert symbols == [("kappa", None, 0.25)]
 
 
-def test_a_record_with_words_and_switches_for_parameters_keeps_them():
+def test_parameters_that_are_strings_or_booleans_stay_values():
     def formula(xp, sharp, kind, by):
         def value(z):
             return by * (xp.tanh(z) if kind == "tanh" and sharp else z)
@@ -206,15 +206,17 @@ def test_a_record_with_words_and_switches_for_parameters_keeps_them():
         return value, lambda z, a: xp.where(z > 0, by, 1)
 
     record = Activation("switch", formula, {"sharp": True, "kind": "tanh", "by": 2})
-    assert record_activation(record, symbols=True).value.text() == "by tanh z"
+    assert symbolic_activation(record, symbols=True).value.text() == "by tanh z"
 
 
 def test_an_error_names_the_formula():
     def formula(xp):
         return lambda z: z if z > 0 else 0, lambda z, a: 1
 
-    with pytest.raises(InputError, match=r"cannot record mine: value: a formula tried to decide"):
-        record_activation(Activation("mine", formula))
+    with pytest.raises(
+        InputError, match=r"no symbolic form of mine: value: a formula tried to branch"
+    ):
+        symbolic_activation(Activation("mine", formula))
 
 
 def test_an_error_while_binding_names_the_formula():
@@ -223,20 +225,22 @@ def test_an_error_while_binding_names_the_formula():
         return lambda z: top * z, lambda z, a: top
 
     record = Activation("mine", formula, {"alpha": 0.5})
-    assert record_activation(record).slope.text() == "1"
-    with pytest.raises(InputError, match=r"cannot record activation mine\(alpha=0.5\): .* decide"):
-        record_activation(record, symbols=True)
+    assert symbolic_activation(record).slope.text() == "1"
+    with pytest.raises(
+        InputError, match=r"no symbolic form of activation mine\(alpha=0.5\): .* branch"
+    ):
+        symbolic_activation(record, symbols=True)
     loss = Loss("mine", formula, {"alpha": 0.5})
-    with pytest.raises(InputError, match=r"cannot record loss mine\(alpha=0.5\): .* decide"):
-        record_loss(loss, symbols=True)
+    with pytest.raises(InputError, match=r"no symbolic form of loss mine\(alpha=0.5\): .* branch"):
+        symbolic_loss(loss, symbols=True)
 
 
-def test_an_elementwise_activation_must_not_look_across_outputs():
+def test_an_elementwise_activation_must_not_combine_outputs():
     def formula(xp):
         return lambda z: z - xp.largest(z), lambda z, a: 1
 
-    with pytest.raises(InputError, match=r"looks across outputs \(largest\); pass elementwise=Fa"):
-        record_activation(Activation("mine", formula))
+    with pytest.raises(InputError, match=r"combines outputs \(largest\); pass elementwise=Fa"):
+        symbolic_activation(Activation("mine", formula))
 
 
 def test_a_result_for_the_row_is_refused():
@@ -244,7 +248,7 @@ def test_a_result_for_the_row_is_refused():
         return lambda a, y: (xp.total((a - y) * (a - y)), 2 * (a - y))
 
     with pytest.raises(InputError, match="its term is one number for the row"):
-        record_loss(Loss("mine", formula))
+        symbolic_loss(Loss("mine", formula))
 
 
 @pytest.mark.parametrize(
@@ -252,10 +256,10 @@ def test_a_result_for_the_row_is_refused():
 )
 def test_a_loss_that_gives_no_pair_is_refused(given):
     with pytest.raises(InputError, match=r"expected the pair \(term, derivative\)"):
-        record_loss(Loss("mine", lambda xp: given))
+        symbolic_loss(Loss("mine", lambda xp: given))
 
 
 def test_a_condition_is_no_result():
     record = Activation("step", lambda xp: (lambda z: z > 0, lambda z, a: 0 * z))
     with pytest.raises(InputError, match=r"xp.where\(condition, 1, 0\)"):
-        record_activation(record)
+        symbolic_activation(record)

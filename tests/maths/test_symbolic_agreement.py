@@ -18,12 +18,12 @@ import pytest
 
 from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Loss, numpy_namespace
 from deltarule.maths.printing import (
-    RecordedFormula,
+    SymbolicFormula,
     print_c99,
     print_javascript,
-    record_activation,
-    record_loss,
-    record_shared,
+    symbolic_activation,
+    symbolic_loss,
+    symbolic_shared_function,
 )
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 
@@ -45,7 +45,7 @@ TARGETS = {
 }
 
 
-# A user's own formulas, with parameters, using what no built-in uses.
+# A user's own formulas, with parameters, and with operations that no built-in formula uses.
 
 
 def bent(xp, steepness, shift):
@@ -109,9 +109,9 @@ OWN_LOSSES = [
 
 @dataclasses.dataclass
 class Case:
-    """A formula, the same in NumPy, and arguments; a row's arguments are lists."""
+    """A formula, its NumPy function, and arguments; those of a row are lists."""
 
-    formula: RecordedFormula
+    formula: SymbolicFormula
     reference: Callable
     arguments: list
 
@@ -123,7 +123,7 @@ def columns(points, *others):
 
 def activation_cases():
     for place, record in enumerate([*ACTIVATIONS, *OWN_ACTIVATIONS]):
-        recorded = record_activation(record)
+        symbolic = symbolic_activation(record)
         points = EDGES if record.elementwise else ROWS
 
         def bound(part, record=record):
@@ -138,10 +138,10 @@ def activation_cases():
             for k in (0, 1)
         ]
         name = f"a{place}_{record.name}"
-        yield f"{name}_value", Case(recorded.value, bound("value"), [(z,) for z in points])
-        yield f"{name}_pullback", Case(recorded.pullback, bound("pullback"), backwards)
-        if recorded.slope is not None:
-            yield f"{name}_slope", Case(recorded.slope, bound("slope"), known)
+        yield f"{name}_value", Case(symbolic.value, bound("value"), [(z,) for z in points])
+        yield f"{name}_pullback", Case(symbolic.pullback, bound("pullback"), backwards)
+        if symbolic.slope is not None:
+            yield f"{name}_slope", Case(symbolic.slope, bound("slope"), known)
 
 
 def targets(loss, point):
@@ -160,9 +160,9 @@ def loss_cases():
         assert legal
         first = ACTIVATIONS.get("identity") if "elementwise" in loss.outputs else legal[0]
         for output in [None, *(o for o in legal if o.name in dict(loss.fused))]:
-            recorded = record_loss(loss, output)
+            symbolic = symbolic_loss(loss, output)
             part = "from_output" if output is None else "from_input"
-            formula = getattr(recorded, part)
+            formula = getattr(symbolic, part)
             points = EDGES if formula.elementwise else ROWS
             if output is None:
                 with np.errstate(all="ignore"):
@@ -180,7 +180,7 @@ def loss_cases():
 def shared_cases():
     points = [*GRID, -740.0, 30.1, 63.9]
     for name in SHARED_FUNCTIONS:
-        formula = record_shared(name)
+        formula = symbolic_shared_function(name)
         if len(formula.arguments) == 1:
             arguments = [(x,) for x in points]
         else:
@@ -293,7 +293,7 @@ def javascript():
     return run_javascript(CASES)
 
 
-# V8 and NumPy each keep exp, log1p and tanh within about one ulp of the truth, 2.2e-16; the
+# V8 and NumPy each keep exp, log1p and tanh within about one ulp, 2.2e-16, of the exact value; the
 # formulas add a handful of roundings, and lose at most a factor of some 10 by cancellation
 # at the points of the grid. 1e-14 is 45 eps; the largest difference seen is 10 (2 in Node).
 @pytest.mark.parametrize("name", CASES)
@@ -306,7 +306,7 @@ def test_javascript_agrees_with_numpy(name, javascript):
 def test_rint_takes_halves_to_the_even_neighbour_in_javascript():
     halves = [(x / 2,) for x in range(-9, 10)] + [(0.49999999999999994,), (2.0**52 + 1,), (1e300,)]
     record = Activation("round", lambda xp: (xp.rint, lambda z, a: 0 * z))
-    case = Case(record_activation(record).value, lambda xp: xp.rint, halves)
+    case = Case(symbolic_activation(record).value, lambda xp: xp.rint, halves)
     got = run_javascript({"round_half": case})["round_half"]
     assert disagreements(case, got, expected(case, np.float64), 0) == []
 
@@ -366,7 +366,7 @@ def test_c99_agrees_with_numpy(name, compiled):
 
 @pytest.mark.skipif(CC is None, reason="not run, because there is no C compiler")
 def test_c99_refuses_to_compile_under_fast_math(tmp_path):
-    source = record_activation("softmax").value.c99("softmax")
+    source = symbolic_activation("softmax").value.c99("softmax")
     assert compile_c(source, tmp_path)[0].returncode == 0
     done, _ = compile_c(source, tmp_path, ["-ffast-math"])
     assert done.returncode != 0
@@ -375,7 +375,7 @@ def test_c99_refuses_to_compile_under_fast_math(tmp_path):
 
 @pytest.mark.skipif(CC is None, reason="not run, because there is no C compiler")
 def test_c99_may_write_a_result_over_an_argument(tmp_path):
-    loss = record_loss("cross_entropy", "softmax").from_input
+    loss = symbolic_loss("cross_entropy", "softmax").from_input
     done, path = compile_c(loss.c99("loss"), tmp_path)
     assert done.returncode == 0, done.stderr
     library = ctypes.CDLL(str(path))

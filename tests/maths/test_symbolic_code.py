@@ -5,7 +5,7 @@ import pytest
 
 from deltarule.errors import InputError
 from deltarule.maths import ACTIVATIONS, Activation
-from deltarule.maths.printing import print_c99, print_javascript, record_activation
+from deltarule.maths.printing import print_c99, print_javascript, symbolic_activation
 
 
 def own(formula):
@@ -14,7 +14,7 @@ def own(formula):
     def pair(xp):
         return lambda z: formula(xp, z), lambda z, a: z
 
-    return record_activation(Activation("own", pair)).value
+    return symbolic_activation(Activation("own", pair)).value
 
 
 def test_a_subexpression_is_calculated_once():
@@ -41,23 +41,23 @@ def test_a_helper_is_printed_once_and_before_its_users():
 
 
 def test_one_loop_for_each_reduction_and_one_for_the_outputs():
-    source = record_activation("softmax").value.c99("softmax")
+    source = symbolic_activation("softmax").value.c99("softmax")
     assert source.count("for (int j = 0; j < n; ++j)") == 3
 
 
-def test_what_has_one_value_for_the_row_is_calculated_before_the_loop():
+def test_a_value_of_the_row_is_computed_before_the_loop():
     def formula(xp):
         return lambda z: z / xp.sqrt(xp.total(z * z)), lambda z, a, up: up
 
-    value = record_activation(Activation("unit", formula, elementwise=False)).value
+    value = symbolic_activation(Activation("unit", formula, elementwise=False)).value
     lines = value.c99("unit").splitlines()
     assert [line for line in lines if "sqrt" in line] == ["  const double t2 = sqrt(t1);"]
 
 
 def test_constants_read_back_exactly():
     third = ACTIVATIONS.get("leaky_relu", alpha=1 / 3)
-    assert repr(1 / 3) in record_activation(third).slope.c99("slope")
-    single = record_activation(third).slope.c99("slope", "float")
+    assert repr(1 / 3) in symbolic_activation(third).slope.c99("slope")
+    single = symbolic_activation(third).slope.c99("slope", "float")
     assert f"{np.float32(1 / 3)!s}f" in single
 
 
@@ -73,22 +73,22 @@ def test_the_order_of_the_source_is_kept():
 @pytest.mark.parametrize("name", ["exp", "double", "two words", "", "1st", "dr_sign", "a-b", "y1"])
 def test_a_name_that_c_cannot_use_is_refused(name):
     with pytest.raises(InputError, match=r"choose another|cannot name a C function"):
-        record_activation("relu").value.c99(name)
+        symbolic_activation("relu").value.c99(name)
 
 
 @pytest.mark.parametrize("name", ["function", "Math", "two words", "dr_rint"])
 def test_a_name_that_javascript_cannot_use_is_refused(name):
     with pytest.raises(InputError, match=r"choose another|cannot name a JavaScript function"):
-        record_activation("relu").value.javascript(name)
+        symbolic_activation("relu").value.javascript(name)
 
 
 def test_another_dtype_is_refused():
     with pytest.raises(InputError, match="'half'; expected 'double' or 'float'"):
-        record_activation("relu").value.c99("relu", "half")
+        symbolic_activation("relu").value.c99("relu", "half")
 
 
 def test_a_title_cannot_end_the_comment():
     wild = Activation("a */ b\n#error", lambda xp: (lambda z: z, lambda z, a: 1))
-    first = record_activation(wild).value.c99("wild").split("/*", 1)[1].splitlines()[0]
+    first = symbolic_activation(wild).value.c99("wild").split("/*", 1)[1].splitlines()[0]
     assert first == " a * / b #error: value */"
-    assert "\n#error: value" not in record_activation(wild).value.javascript("wild")
+    assert "\n#error: value" not in symbolic_activation(wild).value.javascript("wild")

@@ -1,4 +1,4 @@
-"""Printed mathematics: LaTeX, MathML, text, and what is simplified on the way."""
+"""Printed mathematics: LaTeX, MathML, text, and the simplification before."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -8,9 +8,9 @@ import pytest
 
 from deltarule.errors import InputError
 from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Loss, numpy_namespace
-from deltarule.maths.printing import record_activation, record_loss
-from deltarule.maths.printing.display import abbreviated, cases, simplified
-from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, RecordingNamespace, reachable
+from deltarule.maths.printing import symbolic_activation, symbolic_loss
+from deltarule.maths.printing.display import abbreviate, cases, simplify
+from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, SymbolicNamespace, reachable
 
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
 
@@ -22,22 +22,22 @@ def own(formula, *, elementwise=True, symbols=False, **parameters):
         return lambda z: formula(xp, z, **values), lambda z, *_: z
 
     record = Activation("own", pair, parameters, elementwise=elementwise)
-    return record_activation(record, symbols=symbols).value
+    return symbolic_activation(record, symbols=symbols).value
 
 
 def every_formula():
     """Each formula of each activation and loss, with each of its results."""
     for symbols in (False, True):
         for record in ACTIVATIONS:
-            recorded = record_activation(record, symbols=symbols)
-            for formula in (recorded.value, recorded.slope, recorded.pullback):
+            symbolic = symbolic_activation(record, symbols=symbols)
+            for formula in (symbolic.value, symbolic.slope, symbolic.pullback):
                 if formula is not None:
                     yield pytest.param(formula, None, id=f"{formula.title}-{symbols}")
         for record in LOSSES:
             fused = [ACTIVATIONS.get(name) for name, _ in record.fused]
             for output in [None, *fused]:
-                recorded = record_loss(record, output, symbols=symbols)
-                formula = recorded.from_output if output is None else recorded.from_input
+                symbolic = symbolic_loss(record, output, symbols=symbols)
+                formula = symbolic.from_output if output is None else symbolic.from_input
                 for result in formula.results:
                     yield pytest.param(formula, result, id=f"{formula.title}-{result}-{symbols}")
 
@@ -45,8 +45,7 @@ def every_formula():
 ALL = list(every_formula())
 
 
-# Gold strings. Of the built-in formulas those that are as simple as they can be; how the
-# printer treats the rest is shown on formulas of the test's own.
+# Expected strings of simple built-in formulas; other cases are tested with formulas made for it.
 
 
 @pytest.mark.parametrize(
@@ -85,28 +84,28 @@ ALL = list(every_formula())
     ],
 )
 def test_latex_of_activations(name, part, latex):
-    assert getattr(record_activation(name), part).latex() == latex
+    assert getattr(symbolic_activation(name), part).latex() == latex
 
 
 def test_latex_of_losses():
-    squared = record_loss("squared_error").from_output
+    squared = symbolic_loss("squared_error").from_output
     assert squared.latex("term") == r"\left(a - y\right)^{2}"
     assert squared.latex("derivative") == r"2 \left(a - y\right)"
     assert squared.latex() == squared.latex("term")
-    log_loss = record_loss("log_loss").from_output
+    log_loss = symbolic_loss("log_loss").from_output
     assert log_loss.latex() == (
         r"-\left(y \log a + \left(1 - y\right) \log\left(1 - a\right)\right)"
     )
-    assert record_loss("poisson", "exp").from_input.latex("derivative") == "e^{z} - y"
+    assert symbolic_loss("poisson", "exp").from_input.latex("derivative") == "e^{z} - y"
 
 
 def test_parameters_are_shown_by_value_or_by_name():
-    leaky = [record_activation("leaky_relu", symbols=symbols).slope for symbols in (False, True)]
+    leaky = [symbolic_activation("leaky_relu", symbols=symbols).slope for symbols in (False, True)]
     assert "0.01 &" in leaky[0].latex()
     assert r"\alpha &" in leaky[1].latex()
     levels = LOSSES.get("quantile", levels=[0.1, 0.9])
-    assert r"1 - \left(0.1, 0.9\right)_j &" in record_loss(levels).from_output.latex("derivative")
-    named = record_loss(levels, symbols=True).from_output
+    assert r"1 - \left(0.1, 0.9\right)_j &" in symbolic_loss(levels).from_output.latex("derivative")
+    named = symbolic_loss(levels, symbols=True).from_output
     assert r"1 - \mathrm{levels}_j &" in named.latex("derivative")
     assert "0.9" in named.javascript("f")
 
@@ -175,7 +174,7 @@ def test_how_expressions_are_written(formula, latex):
           r"0 & \text{otherwise} \end{cases}")),
     ],
 )  # fmt: skip
-def test_indices_of_what_looks_across_outputs(formula, latex):
+def test_indices_in_formulas_that_combine_outputs(formula, latex):
     assert own(formula, elementwise=False).latex() == latex
 
 
@@ -201,20 +200,20 @@ def test_a_long_expression_gets_letters_for_its_parts():
     assert r"\text{where } s = e^{-z} + z \\ & t = s + s^{2} z \\ & p = t + t^{2} z" in latex
 
 
-def test_an_expression_that_would_fill_pages_is_refused_by_name_of_its_size():
+def test_a_very_long_expression_is_refused_with_its_size():
     def formula(xp, z):
         for _ in range(12):
             z = z + z * z
         return z
 
-    with pytest.raises(InputError, match="signs when written out, more than 4000"):
+    with pytest.raises(InputError, match="symbols when written out, more than 4000"):
         own(formula).latex()
     assert own(formula).javascript("f").count("const t") == 11
 
 
 def test_a_result_that_does_not_exist_is_refused():
     with pytest.raises(InputError, match="no result 'slope'; its results are: term, derivative"):
-        record_loss("huber").from_output.latex("slope")
+        symbolic_loss("huber").from_output.latex("slope")
 
 
 # All formulas.
@@ -257,12 +256,12 @@ def test_mathml_is_well_formed(formula, result):
         for element in root.iter()
         if element.tag.removeprefix(MATHML) in {"mo", "mn", "mtext"}
     }
-    # Whatever is a letter by itself is a variable, and variables are <mi>.
+    # A single letter is a variable, and variables are <mi>.
     assert not {word for word in words if word and len(word) == 1 and word.isalpha()}
 
 
 def test_mathml_of_a_fraction_in_cases():
-    root = ET.fromstring(record_activation("logistic").value.mathml(display="inline"))
+    root = ET.fromstring(symbolic_activation("logistic").value.mathml(display="inline"))
     assert root.get("display") == "inline"
     assert root.get("alttext") == "1/(1 + e^(-z)) if z > 0; e^z/(1 + e^z) otherwise"
     rows = root.findall(f".//{MATHML}mtr")
@@ -273,8 +272,8 @@ def test_mathml_of_a_fraction_in_cases():
     assert letters == {"e", "z"}
 
 
-# What is shown equals what is computed, as real numbers: the simplified graph, its cases
-# and its letters, evaluated at points where no caution is needed.
+# The displayed formula equals the computed one for real numbers: the simplified graph, its cases
+# and abbreviations are evaluated at points where rounding is harmless.
 
 OPERATORS = {
     "add": np.add,
@@ -290,32 +289,32 @@ def evaluated(root, given):
     """The value of an expression for arrays by name, one row of outputs."""
     xp, n = numpy_namespace(), next(iter(given.values())).shape[-1]
     values = {}
-    for node in reachable([root]):
-        args = [values[argument.index] for argument in node.args]
-        if node.op in ("constant", "symbol", "variable"):
-            name = node.data if node.op != "symbol" else node.data[0]
-            value = name if node.op == "constant" else given.get(name, node.data)
+    for expr in reachable([root]):
+        args = [values[argument.index] for argument in expr.args]
+        if expr.op in ("constant", "symbol", "variable"):
+            name = expr.data if expr.op != "symbol" else expr.data[0]
+            value = name if expr.op == "constant" else given.get(name, expr.data)
             value = value[2] if isinstance(value, tuple) else value
             value = np.full(n, value, dtype=float) if np.ndim(value) == 0 else value
-        elif node.op == "n_outputs":
+        elif expr.op == "n_outputs":
             value = np.full(n, float(n))
-        elif node.op == "per_output":
-            value = np.resize(node.data[1], n)
-        elif node.op in OPERATORS:
-            value = OPERATORS[node.op](*args)
+        elif expr.op == "per_output":
+            value = np.resize(expr.data[1], n)
+        elif expr.op in OPERATORS:
+            value = OPERATORS[expr.op](*args)
         else:
-            value = np.broadcast_to(getattr(xp, node.op)(*args), (n,))
-        values[node.index] = value
+            value = np.broadcast_to(getattr(xp, expr.op)(*args), (n,))
+        values[expr.index] = value
     return values[root.index]
 
 
 def shown(root, given):
-    """The same by way of what is displayed: cases, read from the top, and letters."""
-    short, definitions = abbreviated(simplified(root))
+    """The value from the displayed form: cases, first match, and abbreviations."""
+    short, definitions = abbreviate(simplify(root))
     given = dict(given)
 
-    def rows(node):
-        *first, last = cases(node)
+    def rows(expr):
+        *first, last = cases(expr)
         assert last.conditions == ()
         value = evaluated(last.value, given)
         for case in reversed(first):
@@ -362,7 +361,7 @@ def test_what_is_shown_equals_what_is_computed(formula, result):
     ],
 )  # fmt: skip
 def test_simplification_keeps_the_value(formula):
-    xp = RecordingNamespace()
+    xp = SymbolicNamespace()
     root = formula(xp, xp.variable("z"))
     with np.errstate(all="ignore"):
         given = {"z": POINTS["z"][POINTS["z"] != 0]}
@@ -381,7 +380,7 @@ def test_a_loss_of_a_users_own_is_shown():
 
         return from_output
 
-    cauchy = record_loss(Loss("cauchy", formula, {"width": 0.5}), symbols=True).from_output
+    cauchy = symbolic_loss(Loss("cauchy", formula, {"width": 0.5}), symbols=True).from_output
     assert cauchy.latex("term") == (
         r"\log\left(1 + \frac{\left(a - y\right)^{2}}{\mathrm{width}^{2}}\right)"
     )

@@ -1,4 +1,4 @@
-"""A loss or an activation given by its value alone: its derivative is worked out."""
+"""A loss or an activation by its value alone: its derivative is derived symbolically."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from deltarule.maths import (
     check_gradient,
     numpy_namespace,
 )
-from deltarule.maths.printing import record_activation, record_loss
+from deltarule.maths.printing import symbolic_activation, symbolic_loss
 
 XP = numpy_namespace()
 Z = np.concatenate([np.linspace(-6, 6, 49), [-700.0, -40.0, -1e-9, 0.0, 1e-9, 40.0, 700.0]])
@@ -28,7 +28,7 @@ PAIRS = [
 
 
 class ValueOf:
-    """The formula of a record without what it says of its derivative."""
+    """The formula of a record, reduced to its value."""
 
     def __init__(self, formula):
         self.formula = formula
@@ -51,7 +51,7 @@ def targets_of(loss, shape):
 
 
 def close(got, expected, size, tolerance=1e-12):
-    """Whether they agree to rounding, of the size of the terms that cancel."""
+    """Whether they agree to rounding, relative to the size of the terms that cancel."""
     same = (got == expected) | (np.isnan(got) & np.isnan(expected))
     assert np.all(same | (np.abs(got - expected) <= tolerance * np.maximum(np.abs(expected), size)))
 
@@ -72,7 +72,7 @@ def test_of_every_registered_loss_the_value_has_the_derivative_it_gives(name, ou
             targets=loss.targets,
             kinks=loss.kinks,
         )
-        z = np.concatenate([Z[:49], Z[-5:-3], [0.0, 30.0]])  # where a is no 0 and no 1 yet
+        z = np.concatenate([Z[:49], Z[-5:-3], [0.0, 30.0]])  # where a is neither 0 nor 1
         z = np.resize(z if not fused else Z, (40, 2))
         y = targets_of(loss, z.shape)
         x = z if fused else g.bind(XP).value(z)
@@ -85,7 +85,7 @@ def test_of_every_registered_loss_the_value_has_the_derivative_it_gives(name, ou
         if name in ("absolute_error", "quantile"):
             assert np.all(given[1][x == y] == 0)
         away = np.ones_like(usable)
-        if name == "quantile":  # its value is written by where(); the record says 0 at its kink
+        if name == "quantile":  # from where() the left derivative; the record's is 0 at the kink
             away = x != y
         scale = 1.0 + np.abs(y)
         use = usable & away
@@ -146,7 +146,7 @@ def focal(xp, gamma):
 
 
 def angular(xp):
-    """1 − cos of the angle between a row's outputs and its targets, spread over them."""
+    """1 − cos of the angle between a row's outputs and its targets, in equal parts."""
 
     def value(a, y):
         cosine = xp.total(a * y) / xp.sqrt(xp.total(a * a) * xp.total(y * y))
@@ -234,8 +234,8 @@ def test_a_loss_of_ones_own_is_right_everywhere(loss, output, by_hand, tmp_path)
     losses = results[0].history.column("loss")
     assert losses[-1] < losses[0]
     explain(net, X, Y, theta=theta).html(tmp_path / "page.html")
-    recorded = record_loss(loss, output)
-    for formula in (recorded.from_output, recorded.from_input):
+    symbolic = symbolic_loss(loss, output)
+    for formula in (symbolic.from_output, symbolic.from_input):
         if formula is not None:
             assert "derivative" in formula.results
             for printed in (formula.c99("f"), formula.javascript("f"), formula.latex("derivative")):
@@ -264,7 +264,7 @@ def test_an_activation_given_by_its_value_alone_trains_and_prints():
         train(net, X, Y, epochs=5, engine=engine).theta for engine in ("reference", "auto")
     )
     np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
-    assert record_activation(g).slope.c99("slope")
+    assert symbolic_activation(g).slope.c99("slope")
 
 
 # -- kinks ---------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ def test_an_activation_given_by_its_value_alone_trains_and_prints():
         (lambda xp: lambda z: xp.where(-z > 0, 0.5 * z, z), 0.5),
         (lambda xp: xp.abs, 0.0),
         (lambda xp: lambda z: z * xp.sign(z), 0.0),
-        # No kink at all, though each part has one.
+        # The kinks of the parts cancel.
         (lambda xp: lambda z: xp.maximum(z, 0) + xp.log1p(xp.exp(-xp.abs(z))), 0.5),
         (lambda xp: lambda z: xp.maximum(z, 0) - 0.5 * xp.abs(z), 0.5),
     ],
@@ -304,7 +304,7 @@ def test_at_a_kink_it_is_the_one_from_the_left_and_that_of_abs_is_0(value, at_ze
     ("formula", "message"),
     [
         (lambda xp: lambda a, y: xp.rint(a - y) ** 2, r"value alone: .* xp.rint is of no use"),
-        (lambda xp: lambda a, y: np.sin(a - y), r"cannot be written down .*np\.sin"),
+        (lambda xp: lambda a, y: np.sin(a - y), r"no symbolic form.*np\.sin"),
         (lambda xp: lambda a, y: ((a - y) ** 2).mean(), "one number for 3 rows of 2 .* mean out"),
         (lambda xp: lambda a, y: np.mean((a - y) ** 2), "one number for 3 rows of 2 .* mean out"),
         (
@@ -337,10 +337,10 @@ def test_a_loss_that_gives_something_else_is_refused_in_one_sentence(formula, me
         (lambda xp: (lambda z: z, lambda z, a: z[:, :0]), r"its slope gave an array of shape"),
         (lambda xp: (lambda z: z, lambda z: z), r"failed on arrays .*\(value, slope\)"),
         (lambda z: z * z, "failed on arrays"),
-        (lambda xp: np.sin, r"value alone, and cannot be written down .*np\.sin"),
+        (lambda xp: np.sin, r"value alone.* no symbolic form.*np\.sin"),
         (lambda xp: xp.rint, r"value alone: .* xp.rint is of no use"),
     ],
 )
-def test_so_is_an_activation(formula, message):
+def test_an_activation_that_gives_something_else_is_refused(formula, message):
     with pytest.raises(InputError, match=rf"(?s)activation bad.*{message}|{message}"):
         Network([2, 2, 1], activation=Activation("bad", formula))

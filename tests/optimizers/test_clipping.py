@@ -1,4 +1,4 @@
-"""Clipping by norm, at every size a float can have."""
+"""Clipping by norm, over the whole range of floats."""
 
 from math import inf, nan
 
@@ -48,13 +48,13 @@ def test_by_hand(g, bound, expected, norm):
         ([1.7e308, 1.7e308], inf),  # finite entries, but their norm is no float
     ],
 )
-def test_a_norm_that_is_not_finite_is_handed_on(g, norm):
+def test_a_norm_that_is_not_finite_is_returned(g, norm):
     clipped, length = clip_by_norm(np, np.array(g), 1.0)
     np.testing.assert_array_equal(clipped, g)
     np.testing.assert_array_equal(length, norm)
 
 
-def test_nothing_is_raised_even_where_numpy_is_told_to_raise():
+def test_nothing_is_raised_under_errstate_raise():
     with np.errstate(all="raise"):
         for g in ([1e200, 1e-200], [inf, 1e200], [1.7e308] * 3, [TINY, 1.0]):
             clip_by_norm(np, np.array(g), 0.5)
@@ -86,6 +86,6 @@ def test_laws(g, bound):
 
 
 @pytest.mark.parametrize("bound", [0.0, -1.0, nan, "1", None, True])
-def test_bounds_that_bound_nothing_are_refused(bound):
+def test_invalid_bounds_are_refused(bound):
     with pytest.raises(InputError, match=r"max_norm is .*; expected a number in"):
         clip_by_norm(np, np.ones(2), bound)

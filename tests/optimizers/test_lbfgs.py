@@ -1,4 +1,4 @@
-"""L-BFGS: SciPy's own, seen through a record; and the record."""
+"""L-BFGS: equal to SciPy's; and its record."""
 
 import pickle
 import subprocess

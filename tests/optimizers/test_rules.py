@@ -1,4 +1,4 @@
-"""What every rule in the registry promises, whatever its formula."""
+"""Properties of every registered rule."""
 
 import json
 import pickle
@@ -53,7 +53,7 @@ def test_shape_and_type_are_kept(rule, dtype, number, gradients):
 
 
 @ALL
-def test_numbers_do_not_depend_on_the_type_the_rate_came_in(rule, gradients):
+def test_results_do_not_depend_on_the_type_of_the_rate(rule, gradients):
     plain, _ = run(rule, np.ones(5, np.float32), gradients.astype(np.float32))
     scalar, _ = run(
         rule,
@@ -149,7 +149,7 @@ def test_minimises_a_convex_quadratic(rule):
     np.testing.assert_allclose(theta, target, atol=1e-4)
 
 
-def test_adamw_spares_biases(gradients):
+def test_adamw_does_not_decay_biases(gradients):
     theta, _ = run(RULES.get("adamw"), np.ones(5), gradients)
     plain, _ = run(RULES.get("adam"), np.ones(5), gradients)
     weights = a_step().weights
@@ -208,7 +208,7 @@ def test_a_rule_of_ones_own():
         RULES.unregister("test_sign")
 
 
-def test_slots_that_cannot_be_are_refused():
+def test_invalid_slots_are_refused():
     with pytest.raises(InputError, match="expected 'theta'"):
         Slot("v", "vector")
     with pytest.raises(InputError, match="different names"):

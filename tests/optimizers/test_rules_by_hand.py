@@ -135,7 +135,7 @@ def test_order_of_complexity():
     assert RULES.names() == expected.split()
 
 
-# --- the same rules once more, one number at a time, as their papers write them ---------
+# --- the pseudocode of the papers, on single numbers -----------------------------------
 
 
 def scalar_adam(gradients, theta, rate, beta1=0.9, beta2=0.999, eps=1e-8, decay=0.0, sec2=False):
@@ -168,7 +168,7 @@ def scalar_rmsprop(gradients, theta, rate, rho=0.9, eps=1e-8):
 
 
 def scalar_rprop(gradients, theta, variant, costs, delta=0.1, low=1e-6, high=50.0):
-    """Igel and Hüsken's algorithms 1 to 4, with the gradient and the step of before."""
+    """Igel and Hüsken's algorithms 1 to 4, with the previous gradient and step."""
     before, move, cost_before = 0.0, 0.0, None
     for g, cost in zip(gradients, costs, strict=True):
         kept = g
@@ -193,7 +193,7 @@ def scalar_rprop(gradients, theta, variant, costs, delta=0.1, low=1e-6, high=50.
 
 
 RNG = np.random.default_rng(7)
-# Signs hold and turn, and some gradients are exactly zero.
+# Signs that stay and turn, and gradients of exactly zero.
 G = RNG.normal(size=(60, 8)) * 10.0 ** RNG.integers(-3, 3, size=(60, 8))
 G[RNG.random(size=G.shape) < 0.1] = 0.0
 THETA0 = RNG.normal(size=8)
@@ -249,7 +249,7 @@ class TestRprop:
         _, slots = self.run(name, [1, -1] * 20, delta0=1.0, delta_min=0.25)
         assert slots["delta"] == 0.25
 
-    def test_delta_rests_after_a_zero_gradient(self, name):
+    def test_delta_is_unchanged_after_a_zero_gradient(self, name):
         _, slots = self.run(name, [1, 0, -1], delta0=1.0)
         assert slots["delta"] == 1.0
 
@@ -271,7 +271,7 @@ class TestRprop:
 
 
 def test_irprop_plus_compares_costs_in_the_type_of_the_slot():
-    # 0.1 is no float32: kept as float32 and compared as float64 it would seem to have risen.
+    # 0.1 is not exact in float32: kept as float32, it would differ from the float64 0.1.
     rule = RULES.get("irprop+")
     update, theta = rule.bind(np), np.zeros(1, np.float32)
     slots = rule.initial_slots(np, theta)

@@ -145,7 +145,7 @@ def test_reduce_on_plateau_is_pytorchs(ours, theirs):
     assert factor[0] < 1.0
 
 
-# --- the same formulas traced -----------------------------------------------------------
+# --- formulas traced by JAX -------------------------------------------------------------
 
 
 @pytest.fixture

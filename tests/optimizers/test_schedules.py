@@ -84,7 +84,7 @@ def test_one_factor_per_step_as_float64(schedule):
 
 
 @ALL
-def test_goes_on_beyond_the_planned_end(schedule):
+def test_factors_beyond_the_last_epoch(schedule):
     factors = schedule.factors(50, 3, 5, [1.0] * 50)
     assert np.all(np.isfinite(factors) & (factors >= 0.0) & (factors <= 1.0))
 
@@ -127,7 +127,7 @@ def test_warmup_of_warmup_and_of_every_schedule():
         assert outer.needs_losses == inner.needs_losses
 
 
-def test_losses_of_the_warmup_do_not_count():
+def test_losses_of_the_warmup_are_ignored():
     inner = {"name": "reduce_on_plateau", "factor": 0.5, "patience": 0}
     losses = [1.0, 3.0, 3.0]
     for length, expected in ((1, [1, 1, 0.5]), (1.5, [1, 1, 0.5]), (2, [1, 1, 1])):
@@ -142,7 +142,7 @@ def test_nested_forms_are_one():
     (schedule,) = made
     assert str(schedule) == "warmup(epochs=1.0, start=0.0, then=cosine(final=0.0))"
     assert schedule.spec()["then"] == {"name": "cosine", "final": 0.0}
-    # Exchanging what is nested leaves nothing of the old behind.
+    # Replacing a nested schedule removes the old one.
     follows = schedule.with_parameters(then="reduce_on_plateau")
     assert follows.needs_losses
     assert follows.with_parameters(then="cosine") == schedule
@@ -151,7 +151,7 @@ def test_nested_forms_are_one():
 
 
 class TestReduceOnPlateau:
-    def test_patience_is_how_many_bad_epochs_are_borne(self):
+    def test_patience_is_the_number_of_epochs_without_improvement(self):
         assert plateau([1, 1, 1, 1, 1], factor=0.5, patience=1) == [1, 1, 1, 0.5, 0.5, 0.25]
 
     def test_an_improvement_starts_the_count_again(self):
@@ -183,12 +183,12 @@ class TestReduceOnPlateau:
     def test_resumed_equals_uninterrupted(self, losses, patience, cooldown):
         schedule = SCHEDULES.get("reduce_on_plateau", patience=patience, cooldown=cooldown)
         for epoch in range(len(losses) + 1):
-            # What is known while training runs, and the whole list afterwards.
+            # With the losses so far, and with the whole list afterwards.
             live = schedule.factors(epoch, 2, 99, losses[:epoch])
             np.testing.assert_array_equal(live, schedule.factors(epoch, 2, 99, losses))
 
-    def test_missing_losses_are_asked_for(self):
-        with pytest.raises(InputError, match="2 are given for 3 epochs"):
+    def test_missing_losses_are_refused(self):
+        with pytest.raises(InputError, match="2 are given for 3 ended epochs"):
             SCHEDULES.get("reduce_on_plateau").factors(3, 1, 9, [1.0, 1.0])
         with pytest.raises(InputError, match="one loss for each"):
             SCHEDULES.get("warmup", then="reduce_on_plateau").factors(1, 1, 9)
@@ -221,7 +221,7 @@ def test_parameters_out_of_range_are_refused_at_once(name, parameters):
 
 
 @pytest.mark.parametrize("place", [(-1, 1, 1), (0, 0, 1), (0, 1, 0), (0.5, 1, 1)])
-def test_places_that_do_not_exist_are_refused(place):
+def test_positions_out_of_range_are_refused(place):
     with pytest.raises(InputError, match="expected an integer from"):
         SCHEDULES.get("constant").factors(*place)
 
@@ -246,7 +246,7 @@ def test_a_schedule_of_ones_own():
 # -- restarts, sequences, text ---------------------------------------------------------------
 
 
-def test_restarts_are_where_the_waves_are_summed_to():
+def test_restarts_are_at_the_sums_of_wave_lengths():
     for factor in (1, 1.5, 2, 3):
         waves = SCHEDULES.get("cosine_restarts", first=3, factor=factor)
         begins, at = [], 0.0
@@ -260,18 +260,18 @@ def test_restarts_are_where_the_waves_are_summed_to():
                     assert waves.factors(int(begin) - 1, 4, 10)[-1] < 0.3
 
 
-def test_a_plan_that_nothing_follows_makes_no_difference():
-    independent = {name for name in SCHEDULES.names() if not SCHEDULES.get(name).depends_on_plan()}
+def test_which_schedules_depend_on_the_total():
+    independent = {name for name in SCHEDULES.names() if not SCHEDULES.get(name).depends_on_total()}
     assert set(SCHEDULES.names()) - independent == {"cosine", "one_cycle"}
     late = SCHEDULES.get("sequence", parts=["constant", "cosine"], epochs=[50])
-    assert late.depends_on_plan()
+    assert late.depends_on_total()
     fixed = SCHEDULES.get("sequence", parts=["constant", "cosine"], epochs=[50, 100])
-    assert not fixed.depends_on_plan()
-    assert SCHEDULES.get("warmup", then="cosine").depends_on_plan()
+    assert not fixed.depends_on_total()
+    assert SCHEDULES.get("warmup", then="cosine").depends_on_total()
 
 
 @ALL
-def test_what_it_prints_as_is_read_again(schedule):
+def test_the_text_of_a_schedule_is_read_again(schedule):
     assert SCHEDULES.get(str(schedule)) == schedule
     nested = SCHEDULES.get("sequence", parts=[schedule, "warmup"], epochs=[2])
     assert SCHEDULES.get(str(nested)) == nested

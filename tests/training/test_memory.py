@@ -44,7 +44,7 @@ def test_the_peak_is_what_moves_and_one_batch(
     widths, n, rows, options, dtype, threads, monkeypatch
 ):
     monkeypatch.setenv("DELTARULE_THREADS", str(threads))
-    monkeypatch.setattr(engine, "_WORTH_SHARING", 0.0)
+    monkeypatch.setattr(engine, "_MIN_SHARED_WORK", 0.0)
     net = Network(widths, dtype=dtype)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, widths[0])).astype(dtype)

@@ -24,7 +24,7 @@ from deltarule.maths import (
     register_activation,
     register_loss,
 )
-from deltarule.maths.formula_fingerprint import check_formulas, network_marks
+from deltarule.maths.formula_fingerprint import check_formulas, network_fingerprints
 from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule
 from deltarule.tables import infer_schema, table_from_frame
 from deltarule.tabular import TableModel, TableSettings, fit_table
@@ -314,7 +314,7 @@ def test_a_library_s_formula_is_compared_to_six_digits(name):
     """A better way to compute the same is none of another formula."""
     extra = {"loss": "cross_entropy"} if name == "softmax" else {}
     net = Network([2, 3], activation=[], output_activation=name, **extra)
-    marks = json.loads(json.dumps(network_marks(net)))
+    marks = json.loads(json.dumps(network_fingerprints(net)))
     check_formulas(net, marks)
     marks[0]["expression"] = "written in another way"
     check_formulas(net, marks)
@@ -333,10 +333,10 @@ def test_a_library_s_formula_is_compared_to_six_digits(name):
 def test_the_marks_of_every_loss_are_those_of_itself_alone(loss):
     record = LOSSES.get(loss)
     outputs = [g for g in ACTIVATIONS.names() if record.accepts(ACTIVATIONS.get(g))]
-    width = 2 * record.targets_per_output()
+    width = 2 * record.outputs_per_target()
     for output in outputs:
         net = Network([2, width], activation=[], output_activation=output, loss=record)
-        check_formulas(net, json.loads(json.dumps(network_marks(net))))
+        check_formulas(net, json.loads(json.dumps(network_fingerprints(net))))
 
 
 def test_a_model_without_marks_is_read(tmp_path):

@@ -1,7 +1,7 @@
-"""WHERE it runs: interchangeable engines under one contract.
+"""Engines: interchangeable implementations of a network's training steps, under one contract.
 
-``reference`` is the mathematics in NumPy, ``checked`` the same with a look at every
-number, ``compiled`` the same in machine code. :func:`check_engine` holds any engine to the
+``reference`` is the mathematics in NumPy, ``checked`` the same with a finiteness check of every
+number, ``compiled`` the same in machine code. :func:`check_engine` tests any engine against the
 contract.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch, Promises
 from deltarule.engines.checked import CheckedEngine
-from deltarule.engines.contract import LAWS, ContractReport, check_engine
+from deltarule.engines.contract import CHECKS, ContractReport, check_engine
 from deltarule.engines.predictors import Predictor, make_predictor
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.registry import engine_name, make_engine, started_engine
 
 __all__ = [
-    "LAWS",
+    "CHECKS",
     "Batch",
     "CheckedEngine",
     "ContractReport",

@@ -1,8 +1,8 @@
-"""What an engine is: the whole of one network, on whatever it runs on.
+"""The interface of an engine, and the data and settings that it takes.
 
-An engine holds a network's parameters and everything that moves with them. It is
-loaded once, and then steps. The laws it must keep are in
-:mod:`deltarule.engines.contract`, which tests any engine against the reference.
+An engine holds one network's parameters and everything that changes with them (rule slots, moving
+average, step number). It is loaded once and then takes steps. :mod:`deltarule.engines.contract` has
+the properties that an engine must have, and tests them against the reference engine.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from deltarule.maths import Network
 from deltarule.maths.dropout import dropout_rates, per_layer
 from deltarule.optimizers import RULES, Rule
 from deltarule.optimizers.scalars import in_interval
-from deltarule.records import whole_number
+from deltarule.settings import checked
 
 __all__ = ["Batch", "Engine", "EngineSettings", "Epoch", "Promises"]
 
 
 class Batch(NamedTuple):
-    """The rows of one step.
+    """The rows of one step; B is their number.
 
     Attributes
     ----------
     X : array of shape (B, n_0)
     Y : array of shape (B, n_L)
-        Prepared: one column for each output, in the network's type.
+        Targets as the loss takes them: one column for each output, in the network's dtype.
     w : array of shape (B,)
-        The weights of the samples, 1/B included.
+        The row weights, with the factor 1/B.
     rows : integer array of shape (B,)
-        The rows' numbers in the training set; they and the step key the dropout masks.
+        The row numbers in the training set. With the step number they determine dropout masks.
     step : int
-        The number of the step, from 1.
+        The number of the step, counted from 1.
     """
 
     X: np.ndarray
@@ -48,30 +48,31 @@ class Batch(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """The steps of one pass over the training rows.
+    """One pass over the training rows, as a sequence of steps.
 
-    Step i, from 0, has the rows ``order[i · batch_size : (i + 1) · batch_size]``, of which the
-    weights are ``share[rows] / len(rows)``.
+    Step i, counted from 0, has the rows ``order[i · batch_size : (i + 1) · batch_size]`` with the
+    weights ``w[rows] / len(rows)``.
 
     Attributes
     ----------
     X : array of shape (N, n_0)
-        Or rows that are made when they are taken, by slice or by row numbers.
+        Or an object that computes its rows when it is indexed with a slice or with row numbers.
     Y : array of shape (N, n_L)
-        Prepared: one column for each output, in the network's type.
-    share : array of shape (N,)
-        s_i/s̄, with s̄ the mean weight over the rows that are seen.
+        Targets as the loss takes them: one column for each output, in the network's dtype.
+    w : array of shape (N,)
+        Relative row weights s_i/s̄, with s̄ the mean weight of the rows of this epoch.
     order : integer array, or None
-        The rows' numbers; rows that it leaves out are not seen. None for the rows as they stand.
+        The numbers of the rows of this epoch, in order. None for all rows in their own order.
     batch_size : int
     rates : float64 array, one for each step
+        The learning rates.
     first_step : int
-        The number of step 0, counted from 1 over the whole training.
+        The number of step 0 in the whole training, counted from 1.
     """
 
     X: Any
     Y: np.ndarray
-    share: np.ndarray
+    w: np.ndarray
     order: np.ndarray | None
     batch_size: int
     rates: np.ndarray
@@ -79,34 +80,34 @@ class Epoch(NamedTuple):
 
     @property
     def n_rows(self) -> int:
-        """How many rows are seen."""
+        """The number of rows of this epoch."""
         return len(self.Y) if self.order is None else len(self.order)
 
     @property
     def steps(self) -> int:
-        """How many steps it has; the last may have fewer rows than the others."""
+        """The number of steps; the last one may have fewer rows than the others."""
         return -(-self.n_rows // self.batch_size)
 
     def rows_of(self, first: int, count: int) -> np.ndarray:
-        """How many rows each of ``count`` steps has, from number ``first`` on."""
+        """The number of rows of each of ``count`` steps from step ``first`` on, as float64."""
         rows = np.full(count, float(self.batch_size))
         if count and first + count == self.steps:
             rows[-1] = self.n_rows - (self.steps - 1) * self.batch_size
         return rows
 
     def batch(self, index: int) -> Batch:
-        """The rows of a step, from 0."""
+        """The rows of step ``index``, counted from 0."""
         start = index * self.batch_size
         stop = min(start + self.batch_size, self.n_rows)
         rows = np.arange(start, stop) if self.order is None else self.order[start:stop]
         take = slice(start, stop) if self.order is None else rows
-        w = self.share[take] / self.share.dtype.type(stop - start)
+        w = self.w[take] / self.w.dtype.type(stop - start)
         return Batch(self.X[take], self.Y[take], w, rows, self.first_step + index)
 
 
 @dataclasses.dataclass(frozen=True)
 class EngineSettings:
-    """How an engine moves parameters.
+    """Everything that determines how an engine updates parameters, except learning rates.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ class EngineSettings:
     l2, l1 : float
         Strengths of the penalties.
     total_weight : float
-        Σs of the training set (N without sample weights), which the penalties are divided by.
+        Σs of the training set (N without row weights), which the penalties are divided by.
     dropout : float or sequence of float
         The rate for each hidden layer, or one for all.
     clip_norm : float or None
@@ -123,7 +124,7 @@ class EngineSettings:
     averaging : float or None
         The decay of the moving average of the parameters, in [0, 1].
     seed : int
-        Keys the dropout masks.
+        The seed of the dropout masks.
 
     Raises
     ------
@@ -141,36 +142,26 @@ class EngineSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        def checked(name: str, interval: str, usual: float) -> None:
-            # As a Python float: a np.float64 would turn float32 arrays into float64.
-            value = in_interval("EngineSettings", name, getattr(self, name), interval, usual)
-            object.__setattr__(self, name, value)
-
         object.__setattr__(self, "rule", RULES.get(self.rule))
         object.__setattr__(self, "dropout", per_layer(self.dropout))
+        total = in_interval("", "total_weight", self.total_weight, "(0, inf)", 1.0)
+        object.__setattr__(self, "total_weight", total)
+        names = ["l2", "l1", "clip_norm", "averaging", "seed"]
         if not isinstance(self.dropout, tuple):
-            checked("dropout", "[0, 1)", 0.1)
-        checked("l2", "[0, inf)", 1e-4)
-        checked("l1", "[0, inf)", 1e-4)
-        checked("total_weight", "(0, inf)", 1.0)
-        if self.clip_norm is not None:
-            checked("clip_norm", "(0, inf]", 1.0)
-        if self.averaging is not None:
-            checked("averaging", "[0, 1]", 0.999)
-        seed = whole_number(self.seed)
-        if seed is None or seed < 0:
-            raise InputError(f"seed is {self.seed!r}; expected a whole number ≥ 0")
-        object.__setattr__(self, "seed", seed)
+            names.insert(0, "dropout")
+        for name in names:
+            # As a Python number: a np.float64 would turn float32 arrays into float64.
+            object.__setattr__(self, name, checked(name, getattr(self, name)))
 
     @property
     def penalties(self) -> dict[str, float]:
-        """The penalties that are not 0, by name."""
+        """The strengths of the penalties that are not 0, by name."""
         return {name: value for name, value in (("l2", self.l2), ("l1", self.l1)) if value > 0}
 
 
 @dataclasses.dataclass(frozen=True)
 class Promises:
-    """What an engine promises; the contract tests it against nothing else.
+    """What an engine promises; the contract tests it against these promises.
 
     Attributes
     ----------
@@ -180,7 +171,7 @@ class Promises:
     allocates : bool
         Whether a step allocates memory.
     same_bits_for_any_threads : bool
-        Whether the number of threads leaves no trace in the result.
+        Whether results have the same bits for any number of threads.
     """
 
     tolerance: Mapping[str, float]
@@ -189,25 +180,25 @@ class Promises:
 
 
 class Engine(abc.ABC):
-    """One network's parameters, and how they are used and moved.
+    """One network's parameters, and the operations that use and update them.
 
-    A subclass gives ``load``, ``predict``, ``cost``, ``gradient``, ``input_gradient``,
-    ``sample_gradients``, ``apply``, ``state`` and ``restore``; it may give a fused ``step``, which
-    must equal ``gradient`` then ``apply``, and a fused ``epoch``, which must equal its steps. The
-    data handed in is never changed.
+    A subclass defines ``load``, ``predict``, ``cost``, ``gradient``, ``input_gradient``,
+    ``sample_gradients``, ``apply``, ``state`` and ``restore``. It may redefine ``step``, which must
+    equal ``gradient`` followed by ``apply``, and ``epoch``, which must equal its steps. No method
+    changes its arguments.
     """
 
     name: ClassVar[str]
     promises: ClassVar[Promises]
 
     threads: int | None = None
-    """How many threads a step may use; None leaves it to the engine. Set it before ``load``."""
+    """How many threads a step may use; None lets the engine decide. Set it before ``load``."""
 
     stop: Callable[[], bool] | None = None
-    """Asked now and then during what takes long; if true, it ends early.
+    """Called at intervals during long calls, which end early once it returns true.
 
-    A step is not taken then: ``epoch`` ends with the steps before it. ``cost``, ``gradient`` and
-    ``step`` give a cost that is no number. An engine may ignore it.
+    The step in progress is then not taken: ``epoch`` ends with the step before, and ``cost``,
+    ``gradient`` and ``step`` return NaN as the cost. An engine may ignore this attribute.
     """
 
     net: Network
@@ -215,7 +206,7 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
-        """Take a copy of ``theta`` and start at step 0 with fresh slots.
+        """Copy ``theta``, and start at step 0 with initial slots.
 
         Raises
         ------
@@ -225,7 +216,7 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def predict(self, X: np.ndarray, averaged: bool = False) -> np.ndarray:
-        """a^L for rows X, of shape (N, n_L), without dropout.
+        """a^L for the rows of X, of shape (N, n_L), without dropout.
 
         ``averaged`` uses the moving average of the parameters.
         """
@@ -238,65 +229,65 @@ class Engine(abc.ABC):
     def gradient(self, batch: Batch) -> tuple[float, np.ndarray]:
         """The data term of the cost Σ w_i C_i, and its gradient, of shape (p,).
 
-        Gradients of shards add. The state is unchanged.
+        Gradients of parts of a batch add up. The state of the engine is unchanged.
         """
 
     @abc.abstractmethod
     def input_gradient(self, batch: Batch) -> np.ndarray:
-        """∂C/∂x of the data term, of shape (B, n_0), by the same pass as :meth:`gradient`.
+        """∂C/∂x of the data term, of shape (B, n_0), by the same passes as :meth:`gradient`.
 
-        It carries w_i; a row of weight 0 has gradient 0.
+        Each row includes its weight w_i; a row of weight 0 has gradient 0.
         """
 
     @abc.abstractmethod
     def sample_gradients(self, batch: Batch) -> np.ndarray:
-        """∂C_i/∂θ of every row, before w_i, of shape (B, p).
+        """∂C_i/∂θ of every row, without its weight, of shape (B, p).
 
-        ``batch.w`` is not looked at: with Σ w_i of these the gradient comes out.
+        ``batch.w`` is ignored. Σ w_i ∂C_i/∂θ is the gradient.
         """
 
     @abc.abstractmethod
     def apply(self, grad: np.ndarray, learning_rate: float, cost: float | None = None) -> None:
-        """One update from a data gradient.
+        """Update the parameters by a gradient of the data term, of shape (p,).
 
-        The penalty's gradient is added once, the sum is clipped, the rule moves what is
-        not frozen, and the average follows. ``cost`` is the data term at the parameters
-        the gradient was taken at; only rules that look at the cost need it.
+        The gradient of the penalty is added, the sum is clipped, the rule updates the parameters
+        that are not frozen, and the moving average is updated. ``cost`` is the data term at the
+        parameters of the gradient; only rules that use the cost need it.
         """
 
     @abc.abstractmethod
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of everything that moves: θ, the rule's slots, the average, the step.
+        """Copies of all state: θ, the rule's slots, the moving average, the step number.
 
-        θ is there as ``"theta"``, of shape (p,); the other names are the engine's own.
+        θ is ``"theta"``, of shape (p,); the other names depend on the engine.
         """
 
-    def take_averaged(self, out: np.ndarray) -> None:
-        """Write ``averaged_theta`` into an array; an engine may do so without a copy between."""
+    def copy_averaged(self, out: np.ndarray) -> None:
+        """Copy ``averaged_theta`` to ``out``, of shape (p,)."""
         out[...] = self.averaged_theta
 
     def release(self, *, with_theta: bool) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
-        """``averaged_theta`` if asked for, and ``state()``; it must be loaded anew after it.
+        """Return ``averaged_theta`` (or None) and ``state()``, and free the engine's arrays.
 
-        An engine whose arrays are large may hand them over without copying.
+        An engine may return its own arrays without copying. It must be loaded before further use.
         """
         return np.array(self.averaged_theta) if with_theta else None, self.state()
 
     @abc.abstractmethod
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take back what :meth:`state` gave, θ possibly another than it was.
+        """Set the state to one that :meth:`state` returned, possibly with another θ.
 
         Raises
         ------
         InputError
-            If an array is missing, has another shape, or is none of the engine's.
+            If an array is missing, has another shape, or is not part of this engine's state.
         """
 
     def step(self, batch: Batch, learning_rate: float) -> float:
-        """``gradient`` then ``apply``; gives the data term of the cost before the update.
+        """``gradient``, then ``apply``; returns the data term of the cost before the update.
 
-        A step whose cost or gradient is not finite gives a cost that is not finite and
-        changes nothing, so that whoever asked can find out where it came from.
+        If the cost or the gradient is not finite, nothing changes, and the cost returned is not
+        finite either.
         """
         cost, grad = self.gradient(batch)
         if not np.isfinite(cost):
@@ -307,12 +298,12 @@ class Engine(abc.ABC):
         return cost
 
     def epoch(self, epoch: Epoch, first: int = 0) -> Iterator[np.ndarray]:
-        """The steps of an epoch from number ``first`` on, a stretch at a time.
+        """Take the steps of an epoch from step ``first`` on; yields their costs in several arrays.
 
-        Each stretch gives the costs of its steps, and takes so little time that whoever
-        iterates can look for a reason to stop between them. If the last cost of a stretch is
-        not finite, that step was not taken and none comes after it. The outcome is that of
-        the steps one by one, bit for bit. If :attr:`stop` ends it, the last stretch may be empty.
+        Each array takes little time, so that the caller can look for a reason to stop in between.
+        If the last cost of an array is not finite, that step was not taken, and the iteration ends.
+        The bits are those of single calls of ``step``. If :attr:`stop` ends the epoch, the last
+        array may be empty.
         """
         for index in range(first, epoch.steps):
             cost = self.step(epoch.batch(index), float(epoch.rates[index]))
@@ -323,36 +314,36 @@ class Engine(abc.ABC):
     @property
     @abc.abstractmethod
     def theta(self) -> np.ndarray:
-        """The parameters (read-only to callers)."""
+        """The parameters, of shape (p,), not to be written to."""
 
     @property
     @abc.abstractmethod
     def averaged_theta(self) -> np.ndarray:
-        """The moving average of the parameters, or the parameters where none is kept."""
+        """The moving average of the parameters; without averaging, the parameters."""
 
     def is_finite(self) -> bool:
-        """Whether every parameter is a finite number."""
+        """Whether every parameter is finite."""
         return bool(np.isfinite(self.theta).all())
 
     @abc.abstractmethod
     def penalty_cost(self) -> float:
-        """The penalty at the current parameters, the other term of the cost."""
+        """The penalty at the current parameters: the cost without its data term."""
 
     def check_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Refuse a state that is not of the arrays :meth:`state` gives, for ``restore``.
+        """Check that a state has the same arrays as :meth:`state`, for ``restore``.
 
         Raises
         ------
         InputError
-            If an array is missing, is not one of this engine's, or has another shape.
+            If an array is missing, has another shape, or is not part of this engine's state.
         """
         own = self.state()
         for name in state:
             if name not in own:
                 raise InputError(
-                    f"state: {name!r} is nothing that this engine carries with rule "
-                    f"{self.settings.rule}; expected {', '.join(own)}: load it with the settings "
-                    "that the state was made with"
+                    f"state: {name!r} is not part of this engine's state with rule "
+                    f"{self.settings.rule}; expected {', '.join(own)}: load the engine with the "
+                    "settings that the state was made with"
                 )
         for name, value in own.items():
             if name not in state or np.shape(state[name]) != value.shape:
@@ -360,5 +351,5 @@ class Engine(abc.ABC):
                 raise InputError(f"state: {name!r} {given}; expected shape {value.shape}")
 
     def dropout_rates(self) -> tuple[float, ...]:
-        """One rate for each hidden layer."""
+        """The dropout rate of each hidden layer."""
         return dropout_rates(self.settings.dropout, self.net.n_layers)

@@ -1,7 +1,7 @@
-"""The checked engine: the reference that looks at every number it computes.
+"""The checked engine: the reference engine with a finiteness check of every number it computes.
 
-Training uses it to find out where a cost that is not finite came from: it takes the
-parameters and the batch of the failed step, and names the first layer and block.
+Training uses it after a cost that is not finite: it repeats the failed step with the same
+parameters and batch, and reports the first layer and block that hold a number that is not finite.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["CheckedEngine"]
 
 
 class CheckedEngine(ReferenceEngine):
-    """The reference engine, raising :class:`~deltarule.errors.Diverged` at the first bad number.
+    """The reference engine; raises :class:`~deltarule.errors.Diverged` at the first bad number.
 
-    It looks at the parameters, then along the forward pass (Z, A, the loss), then along
-    the backward pass (delta, dW, db), and after an update at the parameters again.
+    It checks the parameters, then the forward pass layer by layer (Z, A, the loss), then the
+    backward pass (delta, dW, db), and the parameters again after an update.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class CheckedEngine(ReferenceEngine):
     name: ClassVar[str] = "checked"
 
     def passes(self, batch: Batch) -> Gradients:
-        """The passes of the reference, each number looked at."""
+        """The forward and backward pass of the reference engine, with every number checked."""
         self._check_parameters()
         got = super().passes(batch)
         present = np.asarray(batch.w) != 0
@@ -68,7 +68,7 @@ class CheckedEngine(ReferenceEngine):
         return got
 
     def apply(self, grad: np.ndarray, learning_rate: float, cost: float | None = None) -> None:
-        """The update of the reference, then a look at the parameters."""
+        """The update of the reference engine, then a check of the parameters."""
         super().apply(grad, learning_rate, cost)
         self._check_parameters()
 

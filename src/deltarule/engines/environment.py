@@ -1,4 +1,4 @@
-"""What the bits of a result depend on beside its inputs: processor, libraries, our own source."""
+"""What the bits of a result depend on besides its inputs: processor, libraries, source code."""
 
 from __future__ import annotations
 
@@ -15,35 +15,29 @@ import numpy as np
 from deltarule._version import __version__
 from deltarule.engines.registry import compiled_module
 
-__all__ = ["bits_depend_on", "processor"]
+__all__ = ["environment_of", "processor"]
 
-# The folders of the package whose text decides which bits come out.
+# The folders of the package whose source decides the bits of a result.
 _COMPUTING = ("engines", "maths", "optimizers")
 
 
 @functools.cache
 def processor() -> str:
-    """The name of the processor, as the system tells it.
-
-    Examples
-    --------
-    >>> processor() != ""
-    True
-    """
+    """The name of the processor, as the operating system reports it."""
     name = ""
     try:
         if sys.platform == "darwin":
             command = ["sysctl", "-n", "machdep.cpu.brand_string"]
             name = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         elif sys.platform.startswith("linux"):
-            name = _named(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
+            name = _model_name(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
     except (OSError, subprocess.SubprocessError):
-        pass  # the next best name will do
+        pass  # fall back on the names that Python knows
     return name.strip() or platform.processor() or platform.machine() or "unknown"
 
 
-def _named(cpuinfo: str) -> str:
-    """The model's name in Linux's list of processors; ARM's has none."""
+def _model_name(cpuinfo: str) -> str:
+    """The model name in the text of ``/proc/cpuinfo``; '' where it has none, as on ARM."""
     for line in cpuinfo.splitlines():
         key, _, value = line.partition(":")
         if key.strip() == "model name":
@@ -52,33 +46,33 @@ def _named(cpuinfo: str) -> str:
 
 
 @functools.cache
-def _source() -> str:
-    """The digest of the files that compute; the version alone does not know of an edit."""
+def _source_digest() -> str:
+    """The digest of the source files that compute; the version does not change with an edit."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for folder in _COMPUTING:
         for path in sorted((root / folder).rglob("*.py")):
-            if path.parent.name == "printing":  # formulas as text
+            if path.parent.name == "printing":  # prints formulas, computes nothing
                 continue
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def bits_depend_on(engine: str) -> dict[str, str]:
-    """Where an engine of that name computes and with what, as far as it may change a bit.
+def environment_of(engine: str) -> dict[str, str]:
+    """Everything about this installation that may change a bit of that engine's results.
 
-    The same engine gives the same bits for the same inputs where these are the same; where
-    one differs it may, or may not.
+    For equal inputs and equal environments an engine gives equal bits. Where an entry differs,
+    the bits may differ.
 
     Examples
     --------
-    >>> list(bits_depend_on("reference"))
+    >>> list(environment_of("reference"))
     ['processor', 'deltarule', 'source', 'numpy']
     """
     found = {
         "processor": processor(),
         "deltarule": __version__,
-        "source": _source(),
+        "source": _source_digest(),
         "numpy": np.__version__,
     }
     if engine == "compiled":

@@ -1,10 +1,11 @@
-"""Predictors that are kept beside whom they belong to, for as long as its numbers stay.
+"""A cache of the predictors of models and estimators.
 
-A model or an estimator is asked to predict again and again, and may be changed in between:
-arrays replaced, or written to in place. To pack W anew for each row would take a hundred times
-as long as the row itself; to look whether a number has changed takes less than the row.
+A model is asked to predict many times, and its parameters may change in between: an array may be
+replaced or written to in place. Packing W for every row would take a hundred times as long as
+predicting the row; comparing all parameters with a copy takes less time than the row.
 
-What is kept is kept here and not in the owner, who stays what it was, in a pickle too.
+The cache is kept here and not in the owner, so that the owner's attributes and pickle do not
+change.
 """
 
 from __future__ import annotations
@@ -20,99 +21,90 @@ from deltarule.engines.predictors import Predictor, make_predictor
 from deltarule.engines.registry import VARIABLE
 from deltarule.maths import Network
 
-__all__ = ["one_row", "prepared"]
+__all__ = ["cached_predictor", "predict_cached_row"]
 
 
-class _Kept(NamedTuple):
+class _Entry(NamedTuple):
     owner: Any  # a weak reference
     net: Network
     which: Any
     variable: str | None
     identities: tuple[int, ...]
-    unchanged: Any
+    guarded: Any  # the predictor with copies of the owner's arrays
 
 
-# By the owner's identity, since not every owner can be hashed.
-_KEPT: dict[int, _Kept] = {}
+# By id(owner), since an owner need not be hashable.
+_ENTRIES: dict[int, _Entry] = {}
 
 
-def _kept_for(owner: Any, net: Network, arrays: Sequence[Any], which: Any) -> Any:
-    """What is kept of this owner, these very arrays and this engine, or None."""
-    kept = _KEPT.get(id(owner))
+def _lookup(owner: Any, net: Network, arrays: Sequence[Any], which: Any) -> Any:
+    """The guarded predictor cached for this owner, these array objects and this engine, or None."""
+    entry = _ENTRIES.get(id(owner))
     if (
-        kept is None
-        or kept.net is not net
-        or kept.identities != tuple(map(id, arrays))
-        or kept.owner() is not owner
-        or kept.which != which
-        or kept.variable != _variable(which)
+        entry is None
+        or entry.net is not net
+        or entry.identities != tuple(map(id, arrays))
+        or entry.owner() is not owner
+        or entry.which != which
+        or entry.variable != _variable(which)
     ):
         return None
-    return kept.unchanged
+    return entry.guarded
 
 
 def _variable(which: Any) -> str | None:
     return os.environ.get(VARIABLE) if which == "auto" else None
 
 
-def prepared(
-    owner: Any,
-    net: Network,
-    arrays: Sequence[Any],
-    packed: Callable[[], np.ndarray],
-    which: Any,
+def cached_predictor(
+    owner: Any, net: Network, arrays: Sequence[Any], packed: Callable[[], np.ndarray], which: Any
 ) -> Predictor:
-    """The owner's predictor: the one that is kept, if nothing has changed, or a new one.
+    """The owner's cached predictor if no parameter has changed since, else a new one.
 
     Parameters
     ----------
     owner : object
-        Whatever can be referred to weakly.
+        Any object that supports weak references.
     net : Network
     arrays : sequence of array
-        All that θ is made of.
+        All arrays that θ is made of.
     packed : callable
-        Gives θ.
+        Returns θ, of shape (p,).
     which : str, Engine, or its class
         As for :func:`make_predictor`.
     """
-    unchanged = _kept_for(owner, net, arrays, which)
-    if unchanged:
-        predictor: Predictor = unchanged.predictor
+    guarded = _lookup(owner, net, arrays, which)
+    if guarded:
+        predictor: Predictor = guarded.predictor
         return predictor
     predictor = make_predictor(net, packed(), which)
     identity = id(owner)
-    unchanged = predictor.watch(arrays)
-    if unchanged is None:
-        _KEPT.pop(identity, None)
+    guarded = predictor.guard(arrays)
+    if guarded is None:
+        _ENTRIES.pop(identity, None)
         return predictor
 
-    def forget(reference: Any) -> None:
-        kept = _KEPT.get(identity)
-        if kept is not None and kept.owner is reference:
-            del _KEPT[identity]
+    def remove(reference: Any) -> None:
+        entry = _ENTRIES.get(identity)
+        if entry is not None and entry.owner is reference:
+            del _ENTRIES[identity]
 
-    _KEPT[identity] = _Kept(
-        weakref.ref(owner, forget),
-        net,
-        which,
-        _variable(which),
-        tuple(map(id, arrays)),
-        unchanged,
+    _ENTRIES[identity] = _Entry(
+        weakref.ref(owner, remove), net, which, _variable(which), tuple(map(id, arrays)), guarded
     )
     return predictor
 
 
-def one_row(
+def predict_cached_row(
     owner: Any, net: Network, arrays: Sequence[Any], which: Any, X: Any
 ) -> np.ndarray | None:
-    """a^L for X of shape (1, n_0), by what is kept; None if anything is out of the ordinary.
+    """a^L for X of shape (1, n_0), by the cached predictor; None where that cannot be used.
 
-    X must be a C-contiguous array of finite numbers of the network's type, and nothing may have
-    changed since :func:`prepared` was last asked.
+    X must be a C-contiguous array of finite numbers in the network's dtype, and no parameter may
+    have changed since the last call of :func:`cached_predictor`.
     """
-    unchanged = _kept_for(owner, net, arrays, which)
-    if unchanged is None:
+    guarded = _lookup(owner, net, arrays, which)
+    if guarded is None:
         return None
-    found: np.ndarray | None = unchanged.one_row(X)
+    found: np.ndarray | None = guarded.predict_row(X)
     return found

@@ -1,4 +1,4 @@
-"""Prediction by itself: a network with fixed parameters, prepared once and asked many times."""
+"""Predictors: a network with fixed parameters, prepared once for many predictions."""
 
 from __future__ import annotations
 
@@ -11,74 +11,78 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.base import Engine, EngineSettings
-from deltarule.engines.registry import compiled_module, engine_name, make_engine, was_asked_for
+from deltarule.engines.registry import compiled_module, engine_name, make_engine, named_explicitly
 from deltarule.errors import InputError, MissingDependency, NotCompilable
 from deltarule.maths import Network
 from deltarule.maths.input_checks import check_rows
 
 __all__ = ["Predictor", "make_predictor"]
 
-# Rows that are looked at, brought to the network's type and passed forward at a time: so many,
-# and fewer if they take longer than about 40 ms, for the sake of memory and of Ctrl-C.
+# Rows that are checked, converted to the network's dtype and passed forward at a time. Fewer if
+# they would take longer than about 40 ms: this bounds memory, and the delay of Ctrl-C.
 _MOST_ROWS = 8192
 _FEWEST_ROWS = 256
 _MULTIPLY_ADDS = 2 << 30
 
 
 class Predictor(abc.ABC):
-    """a^L of a network with the parameters that it had when the predictor was made.
+    """A network with the parameters that it had when the predictor was made.
 
-    ``predictor(x)`` takes one row of n_0 numbers and gives n_L, or rows of shape (N, n_0) and
-    gives (N, n_L); always a new array of the network's type. What is quickest is a C-contiguous
-    row of that type. Any number of threads may call one predictor, and it can be pickled: it is
-    then made anew from the network and θ, by the engine of the place where it is unpickled.
+    ``predictor(x)`` takes one row of shape (n_0,) and returns shape (n_L,), or rows of shape
+    (N, n_0) and returns (N, n_L): always a new array in the network's dtype. Fastest is a
+    C-contiguous row of that dtype. Several threads may call one predictor at the same time. A
+    pickled predictor holds the network and θ, and is made anew where it is unpickled.
 
     Attributes
     ----------
     net : Network
     engine : str
-        The name of the engine that computes: ``"compiled"``, or another. The compiled one
-        gives a row the same bits alone and among any others.
+        The name of the engine that computes, such as ``"compiled"``. The compiled engine gives a
+        row the same bits alone and among other rows.
     """
 
     engine: str
 
     def __init__(self, net: Network, which: Any) -> None:
         self.net, self._which = net, which
-        self._piece = int(
+        self._chunk = int(
             np.clip(_MULTIPLY_ADDS // max(net.n_multiply_adds, 1), _FEWEST_ROWS, _MOST_ROWS)
         )
 
     @property
     @abc.abstractmethod
     def theta(self) -> np.ndarray:
-        """The parameters, of shape (p,): a copy."""
+        """A copy of the parameters, of shape (p,)."""
 
     @abc.abstractmethod
     def rows(self, X: np.ndarray, out: np.ndarray) -> None:
-        """a^L of rows into ``out``: both C-contiguous, of the network's type, X finite."""
+        """Write a^L of X, of shape (N, n_0), to ``out``, of shape (N, n_L).
+
+        Both arrays are C-contiguous and of the network's dtype; X is finite.
+        """
 
     def __call__(self, x: Any) -> np.ndarray:
-        """a^L of one row, or of rows.
+        """Predict one row, or several.
 
         Parameters
         ----------
         x : array of shape (n_0,) or (N, n_0)
-            Finite numbers: as from ``Model.predict``, NaN is refused and not passed on.
+            Finite numbers. NaN and infinity are refused, as by ``Model.predict``.
 
         Returns
         -------
         array of shape (n_L,) or (N, n_L)
+            a^L, in the network's dtype.
 
         Raises
         ------
         InputError
-            If x is no array of finite numbers of such a shape.
+            If x is not an array of finite numbers of one of these shapes.
         """
-        return self.any_rows(x)
+        return self.predict_any(x)
 
-    def any_rows(self, x: Any) -> np.ndarray:
-        """What calling it does, for input of any kind: lists, other types, other layouts."""
+    def predict_any(self, x: Any) -> np.ndarray:
+        """Predict as a call does, for input of any kind: lists, other dtypes or layouts."""
         try:
             array = np.asarray(x)
         except ValueError as error:
@@ -105,24 +109,24 @@ class Predictor(abc.ABC):
         return out[0] if array.ndim == 1 else out
 
     def outputs(self, X: Any, prepared: Callable[[Any], np.ndarray] | None = None) -> np.ndarray:
-        """a^L of rows, a piece at a time.
+        """a^L of all rows of X, of shape (N, n_L), computed some rows at a time.
 
         Parameters
         ----------
         X : array of shape (N, n_0)
-            As :meth:`rows` takes them, or anything that slices give rows of.
+            As for :meth:`rows`, or any object whose slices ``prepared`` takes.
         prepared : callable, optional
-            Makes such rows of a slice.
+            Turns a slice of X into an array as :meth:`rows` takes it.
         """
         n = X.shape[0]
         out = np.empty((n, self.net.n_outputs), dtype=self.net.dtype)
-        for start in range(0, n, self._piece):
-            piece = slice(start, start + self._piece)
-            self.rows(X[piece] if prepared is None else prepared(X[piece]), out[piece])
+        for start in range(0, n, self._chunk):
+            chunk = slice(start, start + self._chunk)
+            self.rows(X[chunk] if prepared is None else prepared(X[chunk]), out[chunk])
         return out
 
-    def watch(self, arrays: Sequence[np.ndarray]) -> Any:
-        """See :mod:`deltarule.engines.predictor_cache`; None where there is nothing to gain."""
+    def guard(self, arrays: Sequence[np.ndarray]) -> Any:
+        """The object that ``predictor_cache`` keeps, or None if that would not be faster."""
         return None
 
     def _expected(self) -> str:
@@ -130,7 +134,7 @@ class Predictor(abc.ABC):
         return f"one row, of shape ({n},), or rows, of shape (N, {n})"
 
     def _refuse(self, array: np.ndarray) -> None:
-        """Name the first number that is not finite, by its place in what was given."""
+        """Raise InputError for the first number that is not finite, with its index in ``array``."""
         with np.errstate(over="ignore"):
             bad = ~np.isfinite(array.astype(self.net.dtype))
         where = np.argwhere(bad)[0].tolist()
@@ -147,11 +151,11 @@ class Predictor(abc.ABC):
 
 
 class EnginePredictor(Predictor):
-    """Any engine's ``predict``, one thread at a time, since an engine may have scratch."""
+    """Calls an engine's ``predict``, one thread at a time, as an engine may have work arrays."""
 
     def __init__(self, net: Network, theta: np.ndarray, which: Any) -> None:
         super().__init__(net, which)
-        # An engine that was handed over may be in the middle of a training: its like is used.
+        # An engine that was passed in may be in the middle of a training: use a copy.
         self._engine = copy.copy(make_engine(which))
         self._engine.load(net, theta, EngineSettings())
         self.engine = self._engine.name
@@ -159,11 +163,11 @@ class EnginePredictor(Predictor):
 
     @property
     def theta(self) -> np.ndarray:
-        """The parameters, of shape (p,): a copy."""
+        """A copy of the parameters, of shape (p,)."""
         return np.array(self._engine.theta)
 
     def rows(self, X: np.ndarray, out: np.ndarray) -> None:
-        """a^L of rows into ``out``."""
+        """Write a^L of X to ``out``."""
         with self._lock:
             out[:] = self._engine.predict(X)
 
@@ -171,13 +175,13 @@ class EnginePredictor(Predictor):
 def make_predictor(
     net: Network, theta: np.ndarray, engine: str | Engine | type[Engine] = "auto"
 ) -> Predictor:
-    """A predictor for a network with its parameters.
+    """Make a predictor for a network with its parameters.
 
     Parameters
     ----------
     net : Network
     theta : array of shape (p,)
-        Copied: what becomes of it later changes nothing.
+        Copied: later changes of this array have no effect.
     engine : str, Engine, or its class
         As for :func:`make_engine`. ``"auto"`` takes the reference engine where there is no
         Numba, or where a formula of the network cannot be compiled.
@@ -187,7 +191,8 @@ def make_predictor(
     InputError, UnknownName
         If θ does not fit the network, or there is no engine of that name.
     MissingDependency, NotCompilable
-        If the compiled engine is asked for by name and cannot be had.
+        If the compiled engine is requested by name and is not available, or cannot compile a
+        formula of the network.
 
     Examples
     --------
@@ -213,7 +218,7 @@ def make_predictor(
             if engine != "auto":
                 raise
         except MissingDependency:
-            if was_asked_for(engine, name):
+            if named_explicitly(engine, name):
                 raise
         return EnginePredictor(net, theta, "reference")
     return EnginePredictor(net, theta, engine)

@@ -1,4 +1,4 @@
-"""The reference engine: the mathematics as it stands, in NumPy."""
+"""The reference engine: the formulas of ``maths`` and ``optimizers``, run with NumPy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.engines.base import Batch, Engine, EngineSettings, Promises
 from deltarule.maths import Network, dropout_mask, numpy_namespace
-from deltarule.maths.backprop import cost_and_grad, forward_pass, loss_terms
+from deltarule.maths.backprop import cost_and_grad, forward_pass, loss_terms, sample_gradients
 from deltarule.maths.pass_results import Gradients
 from deltarule.maths.penalties import penalty_terms
 from deltarule.optimizers import StepInfo, average, clip_by_norm
@@ -18,9 +18,9 @@ __all__ = ["ReferenceEngine"]
 
 
 class ReferenceEngine(Engine):
-    """Runs :func:`deltarule.maths.backprop.cost_and_grad` with NumPy, and the rules as written.
+    """Runs :func:`deltarule.maths.backprop.cost_and_grad` and the update rules with NumPy.
 
-    Every other engine is compared with this one.
+    All other engines are tested against this one.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class ReferenceEngine(Engine):
     promises: ClassVar[Promises] = Promises(tolerance={"float32": 64.0, "float64": 64.0})
 
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
-        """Take a copy of ``theta`` and start at step 0 with fresh slots."""
+        """Copy ``theta``, and start at step 0 with initial slots."""
         self.net, self.settings = network, settings
         self._xp = numpy_namespace(network.dtype)
         self._theta = network.check_theta(theta).copy()
@@ -55,18 +55,18 @@ class ReferenceEngine(Engine):
 
     @property
     def theta(self) -> np.ndarray:
-        """The parameters (read-only)."""
+        """A read-only view of the parameters, of shape (p,)."""
         view = self._theta.view()
         view.flags.writeable = False
         return view
 
     @property
     def averaged_theta(self) -> np.ndarray:
-        """The moving average of the parameters, or the parameters where none is kept."""
+        """The moving average of the parameters; without averaging, the parameters."""
         return self.theta if self._mean is None else self._mean.copy()
 
     def predict(self, X: np.ndarray, averaged: bool = False) -> np.ndarray:
-        """The output a^L, by the forward pass of the mathematics."""
+        """a^L for the rows of X, of shape (N, n_L)."""
         theta = self.averaged_theta if averaged else self._theta
         rows = np.ascontiguousarray(X, dtype=self.net.dtype)
         with np.errstate(all="ignore"):
@@ -74,7 +74,7 @@ class ReferenceEngine(Engine):
         return output
 
     def cost(self, batch: Batch, averaged: bool = False) -> float:
-        """The data term of the cost, from a forward pass alone."""
+        """The data term of the cost, by a forward pass alone."""
         dtype = self.net.dtype
         theta = self.averaged_theta if averaged else self._theta
         X, Y, w = (np.ascontiguousarray(part, dtype=dtype) for part in batch[:3])
@@ -84,25 +84,19 @@ class ReferenceEngine(Engine):
             return float(np.where(w == 0, 0, w * loss).sum())
 
     def masks(self, batch: Batch) -> list[Any] | None:
-        """The dropout masks of a step: item l for layer l, None where nothing is dropped."""
+        """The dropout masks of a step: item l for layer l, None for a layer without dropout."""
         if not any(self._rates):
             return None
         masks: list[Any] = [None] * (self.net.n_layers + 1)
         for layer, rate in enumerate(self._rates, start=1):
             if rate > 0:
-                masks[layer] = dropout_mask(
-                    rate,
-                    batch.rows,
-                    self.net.widths[layer],
-                    seed=self.settings.seed,
-                    step=batch.step,
-                    layer=layer,
-                    dtype=self.net.dtype,
-                )
+                key = {"seed": self.settings.seed, "step": batch.step, "layer": layer}
+                width, dtype = self.net.widths[layer], self.net.dtype
+                masks[layer] = dropout_mask(rate, batch.rows, width, dtype=dtype, **key)
         return masks
 
     def passes(self, batch: Batch) -> Gradients:
-        """Everything that the forward and the backward pass compute for a batch."""
+        """All results of the forward and the backward pass for a batch."""
         dtype = self.net.dtype
         w = np.asarray(batch.w, dtype=dtype)
         X, Y = (np.ascontiguousarray(part, dtype=dtype) for part in (batch.X, batch.Y))
@@ -112,29 +106,20 @@ class ReferenceEngine(Engine):
             )
 
     def gradient(self, batch: Batch) -> tuple[float, np.ndarray]:
-        """The data term of the cost, and its gradient."""
+        """The data term of the cost, and its gradient, of shape (p,)."""
         got = self.passes(batch)
         return float(got.cost), self.net.pack(got.dW, got.db if self.net.bias else None)
 
     def input_gradient(self, batch: Batch) -> np.ndarray:
-        """∂C/∂x of the data term."""
+        """∂C/∂x of the data term, of shape (B, n_0)."""
         dX: np.ndarray = self.passes(batch).dX
         return dX
 
     def sample_gradients(self, batch: Batch) -> np.ndarray:
-        """∂C_i/∂θ of every row: a^{l−1} times δ^l of the row, with weight 1."""
-        net, n = self.net, len(batch.X)
-        got = self.passes(batch._replace(w=np.ones(n)))
-        grads = np.zeros((n, net.n_parameters), dtype=net.dtype)
+        """∂C_i/∂θ of every row, of shape (B, p): products of δ^l and a^{l−1}, with weight 1."""
+        got = self.passes(batch._replace(w=np.ones(len(batch.X))))
         with np.errstate(all="ignore"):
-            for block in net.blocks:
-                rows, delta = grads[:, block.start : block.stop], got.delta[block.layer]
-                if block.kind == "W":
-                    inputs = got.A[block.layer - 1]
-                    rows[...] = (delta[:, :, None] * inputs[:, None, :]).reshape(n, -1)
-                else:
-                    rows[...] = delta
-        return grads
+            return sample_gradients(self.net, got)
 
     def penalty_cost(self) -> float:
         """The penalty at the current parameters."""
@@ -148,7 +133,7 @@ class ReferenceEngine(Engine):
             )
 
     def apply(self, grad: np.ndarray, learning_rate: float, cost: float | None = None) -> None:
-        """Penalty, frozen parameters, clipping, rule, average: in this order."""
+        """Update the parameters, in this order: penalty, freezing, clipping, rule, average."""
         settings, net = self.settings, self.net
         grad = np.asarray(grad, dtype=net.dtype)
         if settings.penalties:
@@ -163,13 +148,13 @@ class ReferenceEngine(Engine):
         info = StepInfo(t=self._t, learning_rate=learning_rate, cost=cost, weights=net.is_weight)
         with np.errstate(all="ignore"):
             theta, self._slots = self._update(self._theta, grad, self._slots, info)
-        # A frozen parameter has gradient 0, but a weight decay would still move it.
+        # The gradient of a frozen parameter is 0, but weight decay would still change it.
         self._theta = np.where(net.frozen, self._theta, theta) if self._some_frozen else theta
         if self._mean is not None and settings.averaging is not None:
             self._mean = average(np, self._mean, self._theta, settings.averaging, self._t)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of everything that moves."""
+        """Copies of all state."""
         state = {"theta": self._theta.copy(), "t": np.array(self._t, dtype=np.int64)}
         state |= {f"slot.{name}": np.array(value) for name, value in self._slots.items()}
         if self._mean is not None:
@@ -177,7 +162,7 @@ class ReferenceEngine(Engine):
         return state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take back what :meth:`state` gave."""
+        """Set the state to one that :meth:`state` returned."""
         self.check_state(state)
         self._theta = np.array(state["theta"], dtype=self.net.dtype)
         self._t = int(state["t"])

@@ -1,4 +1,4 @@
-"""Which engine runs: by name, or the fastest that is there."""
+"""The engines by name, and the choice of the fastest one available."""
 
 from __future__ import annotations
 
@@ -15,37 +15,49 @@ import numpy as np
 from deltarule.engines.base import Engine, EngineSettings
 from deltarule.engines.checked import CheckedEngine
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.errors import InputError, MissingDependency, NotCompilable, UnknownName
+from deltarule.errors import (
+    InputError,
+    Message,
+    MissingDependency,
+    NotCompilable,
+    Parameter,
+    UnknownName,
+)
 from deltarule.interruptible import call_interruptibly
 from deltarule.maths import Network
 
 __all__ = ["VARIABLE", "engine_name", "make_engine", "started_engine"]
 
 VARIABLE = "DELTARULE_ENGINE"
-"""The environment variable that says what ``"auto"`` is."""
+"""The environment variable that names the engine for ``"auto"``."""
 
 
 def compiled_module(name: str = "engine") -> Any:
-    """A file of the compiled engine, which is imported when it is asked for: it loads Numba.
+    """Import a module of the compiled engine, which loads Numba.
 
     Raises
     ------
     MissingDependency
-        If there is no Numba, or none that works here.
+        If Numba is missing, or cannot be loaded on this machine.
     """
     try:
         full = f"deltarule.engines.compiled.{name}"
         if full in sys.modules:
             return importlib.import_module(full)
-        # Where nothing is kept it takes seconds. Left at Ctrl-C, it goes on to its end, so that
-        # neither Numba nor a module is ever found half imported.
+        # Takes seconds without a cache. After Ctrl-C the import continues in its thread to the end,
+        # so that neither Numba nor a module is left half imported.
         return call_interruptibly(lambda: importlib.import_module(full))
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] not in {"numba", "llvmlite"}:
             raise
         raise MissingDependency(
             "the compiled engine needs Numba, which is not installed or cannot be loaded here "
-            f"({error}); install numba, or take engine='reference', which computes the same"
+            f"({error})",
+            hint=Message(
+                "install numba, or take ",
+                Parameter("engine", "reference"),
+                ", which computes the same",
+            ),
         ) from error
 
 
@@ -62,13 +74,13 @@ _ENGINES: dict[str, Callable[[], Engine]] = {
 
 
 def engine_name(which: str = "auto") -> str:
-    """What ``which`` stands for; ``"auto"`` is the fastest engine of this installation.
+    """The name of an engine; ``"auto"`` is the fastest engine of this installation.
 
     Parameters
     ----------
     which : str
         ``"auto"``, ``"compiled"``, ``"reference"`` or ``"checked"``. The environment variable
-        ``DELTARULE_ENGINE`` may name what ``"auto"`` is.
+        ``DELTARULE_ENGINE`` may name the engine for ``"auto"``.
 
     Raises
     ------
@@ -86,36 +98,41 @@ def engine_name(which: str = "auto") -> str:
         name = os.environ.get(VARIABLE, "") or "auto"
         source = f" (from the environment variable {VARIABLE})"
     if name == "auto":
-        there = importlib.util.find_spec("numba") is not None
-        name = "compiled" if there else "reference"
+        installed = importlib.util.find_spec("numba") is not None
+        name = "compiled" if installed else "reference"
     if name not in _ENGINES:
         known = ", ".join(["auto", *_ENGINES])
-        raise UnknownName(f"unknown engine {name!r}{source}; known: {known}")
+        raise UnknownName(
+            f"unknown engine {name!r}{source}",
+            parameter="engine",
+            given=name,
+            hint=f"known: {known}",
+        )
     return name
 
 
-def was_asked_for(which: Any, name: str) -> bool:
-    """Whether the engine ``name`` was named, by an argument or by the environment."""
+def named_explicitly(which: Any, name: str) -> bool:
+    """Whether the engine ``name`` was chosen by an argument or by the environment variable."""
     return bool(which != "auto" or os.environ.get(VARIABLE, "") == name)
 
 
 def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
-    """An engine by name: ``"auto"``, ``"compiled"``, ``"reference"`` or ``"checked"``.
+    """Make an engine by name: ``"auto"``, ``"compiled"``, ``"reference"`` or ``"checked"``.
 
-    ``"auto"`` takes what the environment variable ``DELTARULE_ENGINE`` names, else the
-    fastest engine that this installation has: the compiled one where there is Numba.
+    ``"auto"`` is the engine that the environment variable ``DELTARULE_ENGINE`` names; without it,
+    the fastest engine of this installation: the compiled one if Numba is installed.
 
     Parameters
     ----------
     which : str, Engine, or its class
-        An engine that is given is returned.
+        An Engine is returned as it is.
 
     Raises
     ------
     UnknownName
         If there is no engine of that name.
     MissingDependency
-        If the compiled engine is asked for by name and Numba is not installed.
+        If the compiled engine is requested by name and Numba is not installed.
 
     Examples
     --------
@@ -128,14 +145,14 @@ def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
     if isinstance(which, type) and issubclass(which, Engine):
         return which()
     if not isinstance(which, str):
-        raise InputError(f"engine is {which!r}; expected a name, or an Engine")
+        raise InputError(parameter="engine", given=which, expected="a name, or an Engine")
     name = engine_name(which)
     try:
         return _ENGINES[name]()
     except MissingDependency:
-        if was_asked_for(which, name):
+        if named_explicitly(which, name):
             raise
-        return ReferenceEngine()  # Numba is there and does not work on this machine
+        return ReferenceEngine()  # Numba is installed, but cannot be loaded
 
 
 def started_engine(
@@ -145,7 +162,7 @@ def started_engine(
     settings: EngineSettings,
     threads: int | None = None,
 ) -> Engine:
-    """An engine that is loaded; where ``"auto"`` cannot compile a formula, the reference engine.
+    """Make and load an engine; if ``"auto"`` cannot compile a formula, the reference engine.
 
     Parameters
     ----------
@@ -157,14 +174,14 @@ def started_engine(
     Raises
     ------
     NotCompilable
-        If an engine that was asked for by name cannot express a formula of the network.
+        If an engine that was requested by name cannot express a formula of the network.
     InputError
         If the parameters or the settings do not fit the network.
 
     Warns
     -----
     UserWarning
-        If the reference engine takes the place of the compiled one; it says why.
+        If the reference engine is used instead of the compiled one; the message says why.
 
     Examples
     --------

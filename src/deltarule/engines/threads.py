@@ -1,4 +1,4 @@
-"""How many threads may be used."""
+"""The number of threads that may be used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deltarule.errors import InputError
 __all__ = ["VARIABLE", "usable_threads"]
 
 VARIABLE = "DELTARULE_THREADS"
-"""The environment variable that says how many threads may be used."""
+"""The environment variable that sets the number of threads that may be used."""
 
 _FORKED: list[int] = []
 
@@ -18,31 +18,25 @@ if hasattr(os, "register_at_fork"):
 
 
 def usable_threads() -> int:
-    """How many threads may be used, by a step or by many networks at once.
+    """The number of threads that a step, or the training of many networks, may use.
 
-    What ``DELTARULE_THREADS`` says; else ``OMP_NUM_THREADS``, which joblib sets in its
-    processes so that together they use each core once; else the cores this process may run
-    on. A process that was forked uses one: its siblings are at work beside it.
+    It is ``DELTARULE_THREADS`` if set; else ``OMP_NUM_THREADS``, which joblib sets in its worker
+    processes so that together they use each core once; else the number of cores that this process
+    may run on. In a forked process it is 1, since its siblings use the other cores.
 
     Raises
     ------
     InputError
-        If ``DELTARULE_THREADS`` holds anything but a whole number above 0.
-
-    Examples
-    --------
-    >>> from deltarule.engines.threads import usable_threads
-    >>> usable_threads() >= 1
-    True
+        If ``DELTARULE_THREADS`` is not a whole number above 0.
     """
-    asked = os.environ.get(VARIABLE, "").strip()
-    if asked:
-        if not _is_count(asked):
+    requested = os.environ.get(VARIABLE, "").strip()
+    if requested:
+        if not _is_count(requested):
             raise InputError(
-                f"the environment variable {VARIABLE} is {asked!r}; expected a whole number, at "
-                "least 1, or nothing"
+                f"the environment variable {VARIABLE} is {requested!r}; expected a whole number, "
+                "at least 1, or nothing"
             )
-        return int(asked)
+        return int(requested)
     if _FORKED:
         return 1
     usual = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()

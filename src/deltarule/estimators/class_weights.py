@@ -1,4 +1,4 @@
-"""``class_weight``: from weights of classes, or of labels, to weights of rows."""
+"""``class_weight``: weights of classes or labels, and the row weights that follow."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.records import plain
 
-__all__ = ["class_weights", "weights_of_rows"]
+__all__ = ["class_weights", "weights_by_class"]
 
 
 def class_weights(
     given: Any, classes: np.ndarray, shares: np.ndarray, *, multilabel: bool
 ) -> np.ndarray:
-    """The weight of each class, or of each label's absence and presence.
+    """Compute the weight of each class, or of the absence and presence of each label.
 
     Parameters
     ----------
     given : dict, list of dict, or "balanced"
         For classes, as in scikit-learn's ``SGDClassifier``: label → weight, 1 for a class that
-        is not named; ``"balanced"`` is N/(K n_k) for class k of K, n_k of the N rows. For labels
-        of which a row may have several: label → weight of the rows that have it; a list with
-        {0: weight, 1: weight} for each label; or ``"balanced"``, the same for each label.
+        is not named; ``"balanced"`` is N/(K n_k) for class k of K with n_k of the N rows. For
+        rows with several labels: label → weight of the rows that have it; a list with
+        {0: weight, 1: weight} for each label; or ``"balanced"`` for each label.
     classes : array of shape (K,)
     shares : array of shape (N, K)
-        Of each row of training: 1 where it is of the class (has the label), or a probability.
+        For each training row, 1 for its class or labels and 0 elsewhere, or probabilities.
     multilabel : bool
 
     Returns
@@ -50,7 +50,7 @@ def class_weights(
     if multilabel:
         return _label_weights(given, classes, shares)
     if isinstance(given, Mapping):
-        return _named(given, classes)
+        return _weights_by_name(given, classes)
     if isinstance(given, str):
         return _balanced(shares.sum(axis=0, dtype=np.float64), len(classes))
     raise InputError(
@@ -59,16 +59,16 @@ def class_weights(
     )
 
 
-def weights_of_rows(weights: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """The weight of each row: that of its class, or the product of those of all its labels.
+def weights_by_class(weights: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """The weight of each row, shape (N,): that of its class, or the product over all labels.
 
-    Of probabilities it is the mean over the classes.
+    For a row with probabilities it is the mean of the classes' weights.
 
     Examples
     --------
-    >>> weights_of_rows(np.array([1.0, 5.0]), np.array([[0, 1], [1, 0]]))
+    >>> weights_by_class(np.array([1.0, 5.0]), np.array([[0, 1], [1, 0]]))
     array([5., 1.])
-    >>> weights_of_rows(np.array([[1.0, 5.0], [2.0, 3.0]]), np.array([[1, 1], [0, 1], [0, 0]]))
+    >>> weights_by_class(np.array([[1.0, 5.0], [2.0, 3.0]]), np.array([[1, 1], [0, 1], [0, 0]]))
     array([15.,  3.,  2.])
     """
     if weights.ndim == 1:
@@ -79,12 +79,12 @@ def weights_of_rows(weights: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 
 def _balanced(counts: np.ndarray, n_classes: int) -> np.ndarray:
-    # A class that never occurs weighs no row; 1 is a number like any other.
+    # A class that does not occur gets any finite weight, since no row has it.
     return np.where(counts > 0, counts.sum() / (n_classes * np.where(counts > 0, counts, 1)), 1.0)
 
 
-def _named(given: Mapping[Any, Any], classes: np.ndarray) -> np.ndarray:
-    """Weights by label. As in scikit-learn, names of no class pass where all classes have one."""
+def _weights_by_name(given: Mapping[Any, Any], classes: np.ndarray) -> np.ndarray:
+    """The weights of a dict; as in scikit-learn, unknown names pass if all classes are named."""
     known = classes.tolist()
     weights = np.ones(len(known))
     unknown = [label for label in given if plain(label) not in known]
@@ -96,7 +96,7 @@ def _named(given: Mapping[Any, Any], classes: np.ndarray) -> np.ndarray:
         )
     for label, weight in given.items():
         if plain(label) in known:
-            weights[known.index(plain(label))] = _checked(weight, f"class_weight[{label!r}]")
+            weights[known.index(plain(label))] = _check_weight(weight, f"class_weight[{label!r}]")
     return weights
 
 
@@ -104,7 +104,7 @@ def _label_weights(given: Any, classes: np.ndarray, shares: np.ndarray) -> np.nd
     if isinstance(given, str):
         return np.array([_balanced_label(column) for column in shares.T])
     if isinstance(given, Mapping):
-        present = _named_labels(given, classes)
+        present = _label_weights_by_name(given, classes)
         return np.stack([np.ones(len(classes)), present], axis=1)
     if not isinstance(given, Sequence) or len(given) != len(classes):
         count = f"{len(given)} items" if isinstance(given, Sequence) else type(given).__name__
@@ -116,7 +116,7 @@ def _label_weights(given: Any, classes: np.ndarray, shares: np.ndarray) -> np.nd
     found = []
     for place, each in enumerate(given):
         if isinstance(each, Mapping):
-            found.append(_named(each, np.array([0, 1])))
+            found.append(_weights_by_name(each, np.array([0, 1])))
         elif each is None:
             found.append(np.ones(2))
         elif isinstance(each, str) and each == "balanced":
@@ -129,7 +129,7 @@ def _label_weights(given: Any, classes: np.ndarray, shares: np.ndarray) -> np.nd
     return np.array(found)
 
 
-def _named_labels(given: Mapping[Any, Any], classes: np.ndarray) -> np.ndarray:
+def _label_weights_by_name(given: Mapping[Any, Any], classes: np.ndarray) -> np.ndarray:
     known = classes.tolist()
     unknown = [label for label in given if plain(label) not in known]
     if unknown:
@@ -138,7 +138,7 @@ def _named_labels(given: Mapping[Any, Any], classes: np.ndarray) -> np.ndarray:
             "a dict of the weights of the rows that have a label, or a list with a dict "
             "{0: weight, 1: weight} for each"
         )
-    return _named(given, classes)
+    return _weights_by_name(given, classes)
 
 
 def _balanced_label(column: np.ndarray) -> np.ndarray:
@@ -146,7 +146,7 @@ def _balanced_label(column: np.ndarray) -> np.ndarray:
     return _balanced(counts, int((counts > 0).sum()))
 
 
-def _checked(weight: Any, name: str) -> float:
+def _check_weight(weight: Any, name: str) -> float:
     value = plain(weight)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value < np.inf:

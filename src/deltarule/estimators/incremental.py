@@ -1,4 +1,4 @@
-"""How ``partial_fit`` goes on: from the coefficients shown, with the optimizer's memory."""
+"""Continuing in ``partial_fit``: the coefficients as they are, and the optimizer's state."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from deltarule.maths import Network
 from deltarule.optimizers import Minimizer, Rule
 from deltarule.training import History, TrainingResult
 
-__all__ = ["MOST_RECORDS", "OptimizerMemory", "packed_coefficients"]
+__all__ = ["MOST_RECORDS", "OptimizerMemory", "theta_from_coefficients"]
 
 MOST_RECORDS = 256
-"""So many epochs of ``history_`` are kept from one ``partial_fit`` to the next."""
+"""How many epochs of ``history_`` are kept from one ``partial_fit`` to the next."""
 
 _BEST, _PARTIAL = "run.best", "run.partial"
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerMemory:
-    """What an optimizer carries from step to step, and which parameters it belongs to.
+    """The optimizer's state after a fit, and a digest of the coefficients it belongs to.
 
-    It holds no copy of the parameters that are shown: their digest tells whether they are still
-    the same.
+    The digest tells whether ``coefs_`` and ``intercepts_`` have been changed since.
 
     Attributes
     ----------
@@ -35,11 +34,11 @@ class OptimizerMemory:
     rule : str
         The name of the update rule.
     state : dict of arrays
-        As of an engine. θ is there only where it is not what is shown, but averaged.
+        The engine's state, without θ unless the coefficients are an average of θ.
     digest : bytes
-        Of the parameters that are shown.
+        The digest of ``coefs_`` and ``intercepts_``.
     reason : str
-        Why there is nothing to carry on, or ``""``.
+        Why the state cannot be used, or ``""``.
     """
 
     net: Network
@@ -50,10 +49,7 @@ class OptimizerMemory:
 
     @classmethod
     def of(cls, result: TrainingResult, rule: Rule | Minimizer) -> OptimizerMemory:
-        """What is left of a training.
-
-        An epoch that was interrupted is not taken up: the next rows are others.
-        """
+        """The state after a training. An interrupted epoch is not resumed: the next rows differ."""
         state = {k: v for k, v in result.state.items() if k not in (_BEST, _PARTIAL)}
         reason = ""
         if isinstance(rule, Minimizer):
@@ -74,7 +70,7 @@ class OptimizerMemory:
     def begin(
         self, net: Network, theta: np.ndarray, rule: Rule, averaging: bool, history: History
     ) -> tuple[TrainingResult, str]:
-        """What to resume from for the next rows, and why the optimizer begins anew, or ``""``."""
+        """The result to resume from, and why the optimizer starts fresh (``""`` if it does not)."""
         averaged = "theta" in self.state
         reason = self.reason
         if not reason and rule.name != self.rule:
@@ -105,7 +101,7 @@ class OptimizerMemory:
         )
 
     def carried(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        """The state that goes on from these parameters; empty where they are others."""
+        """The state for these parameters; empty if they are not those of the digest."""
         if self.reason or _digest(theta) != self.digest:
             return {}
         return {"theta": theta, **self.state}
@@ -115,18 +111,18 @@ def _digest(theta: np.ndarray) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(theta).tobytes(), digest_size=32).digest()
 
 
-def packed_coefficients(net: Network, coefs: Any, intercepts: Any) -> np.ndarray:
-    """θ of ``coefs_`` and ``intercepts_``, whatever has become of them since they were fitted.
+def theta_from_coefficients(net: Network, coefs: Any, intercepts: Any) -> np.ndarray:
+    """θ of shape (p,) from ``coefs_`` and ``intercepts_``, which a user may have changed.
 
     Raises
     ------
     InputError
-        If they are not finite real numbers of the network's shapes.
+        If they are not arrays of finite numbers with the network's shapes.
 
     Examples
     --------
     >>> net = Network([2, 1])
-    >>> packed_coefficients(net, [np.array([[1], [2]])], [np.array([3])])
+    >>> theta_from_coefficients(net, [np.array([[1], [2]])], [np.array([3])])
     array([1., 2., 3.])
     """
     theta = np.zeros(net.n_parameters, dtype=net.dtype)
@@ -137,32 +133,32 @@ def packed_coefficients(net: Network, coefs: Any, intercepts: Any) -> np.ndarray
             held = len(arrays) if hasattr(arrays, "__len__") else repr(arrays)
             raise InputError(
                 f"{name} holds {held} arrays; expected {len(blocks)}, one for each layer of "
-                f"{_asked_for(net)}"
+                f"{_describe(net)}"
             )
         for index, (array, block) in enumerate(zip(arrays, blocks, strict=True)):
-            block.of(theta)[...] = _checked(f"{name}[{index}]", array, block.shape[::-1], net).T
+            block.of(theta)[...] = _check_array(f"{name}[{index}]", array, block.shape[::-1], net).T
     return theta
 
 
-def _asked_for(net: Network) -> str:
+def _describe(net: Network) -> str:
     return (
         f"{net.n_inputs} features, hidden_layer_sizes={net.widths[1:-1]} and "
         f"{net.n_outputs} outputs; set such arrays, or call fit without warm_start to begin anew"
     )
 
 
-def _checked(name: str, array: Any, shape: tuple[int, ...], net: Network) -> np.ndarray:
-    """One of the arrays, in the network's type."""
+def _check_array(name: str, array: Any, shape: tuple[int, ...], net: Network) -> np.ndarray:
+    """Check one array, and convert it to the network's dtype."""
     try:
         value = np.asarray(array)
-    except ValueError:  # nested lists of unequal lengths
+    except ValueError:  # lists of unequal lengths
         value = np.empty((), dtype=object)
     if value.dtype.kind not in "fiu":
         raise InputError(
             f"{name} has dtype {value.dtype}; expected an array of real numbers of shape {shape}"
         )
     if value.shape != shape:
-        raise InputError(f"{name} has shape {value.shape}; expected {shape}, for {_asked_for(net)}")
+        raise InputError(f"{name} has shape {value.shape}; expected {shape}, for {_describe(net)}")
     with np.errstate(over="ignore"):
         value = value.astype(net.dtype)
     finite = np.isfinite(value)

@@ -1,4 +1,4 @@
-"""ManySearchCV: scikit-learn's grid search with a network on each core, in one process."""
+"""ManySearchCV: scikit-learn's grid search with one fit per core, in threads."""
 
 from __future__ import annotations
 
@@ -13,49 +13,48 @@ from sklearn.model_selection import GridSearchCV
 from deltarule.engines import make_engine
 from deltarule.engines.threads import usable_threads
 from deltarule.training import StopFlag
-from deltarule.training.threads import one_blas_thread, one_of_many
+from deltarule.training.threads import one_blas_thread, run_in_worker_thread
 
 __all__ = ["ManySearchCV"]
 
 
-class _Cores(ThreadingBackend):
-    """joblib's threads; what runs on one keeps to one core, and ends when the others give up."""
+class _OneCoreBackend(ThreadingBackend):
+    """joblib's threads; each task uses one core, and ends when the search is aborted."""
 
     flag: StopFlag
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Any:
         """Run a task on a thread."""
-        return super().submit(self._kept(func), callback)
+        return super().submit(self._with_one_core(func), callback)
 
     def apply_async(self, func: Callable[[], Any], callback: Any = None) -> Any:
-        """What :meth:`submit` is called in joblib before 1.5."""
-        return super().apply_async(self._kept(func), callback)
+        """Run a task on a thread; joblib before 1.5 calls this in place of :meth:`submit`."""
+        return super().apply_async(self._with_one_core(func), callback)
 
     def abort_everything(self, ensure_ready: bool = True) -> Any:
-        """End the fits that run: Ctrl-C was pressed, or one of them raised an error."""
+        """End the running fits after Ctrl-C, or after an error in one of them."""
         self.flag.stop("given up")
         return super().abort_everything(ensure_ready)
 
-    def _kept(self, func: Callable[[], Any]) -> Callable[[], Any]:
-        def kept() -> Any:
-            with one_of_many(self.flag), one_blas_thread():
+    def _with_one_core(self, func: Callable[[], Any]) -> Callable[[], Any]:
+        def run() -> Any:
+            with run_in_worker_thread(self.flag), one_blas_thread():
                 return func()
 
-        return kept
+        return run
 
 
 class ManySearchCV(GridSearchCV):
-    """``GridSearchCV`` for networks: a fit on each core, in one process, over one X.
+    """``GridSearchCV`` for networks: one fit per core, in one process that holds X once.
 
     The candidates, the folds, the scores, ``cv_results_``, ``best_params_`` and
     ``best_estimator_`` are those of scikit-learn's ``GridSearchCV``, number for number, and so
-    are the parameters; two things differ. The fits run on threads of this process: none is
-    started, and neither the data nor a fitted network is sent to another. And ``n_jobs=None``
-    is all cores.
+    are the parameters; two things differ. The fits run on threads of this process, so that
+    neither the data nor a fitted network is copied between processes. And ``n_jobs=None``
+    means all cores.
 
-    Training leaves Python's lock alone while it computes, so that the threads do not wait
-    for each other. For an estimator of which that is not true, ``GridSearchCV`` with its
-    processes is faster.
+    Training releases Python's global lock while it computes, so that the threads run at the same
+    time. For an estimator that holds the lock, ``GridSearchCV`` with its processes is faster.
 
     Parameters
     ----------
@@ -64,8 +63,8 @@ class ManySearchCV(GridSearchCV):
     param_grid : dict or list of dict
         As in ``GridSearchCV``. Any parameter can vary, the architecture included.
     n_jobs : int, optional
-        How many fits at once. By default what the environment variable
-        ``DELTARULE_THREADS`` says, else the number of cores of this process.
+        How many fits run at once. By default the environment variable
+        ``DELTARULE_THREADS``, else the number of cores of this process.
     scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
         As in ``GridSearchCV``.
 
@@ -77,8 +76,8 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
 
     Notes
     -----
-    Ctrl-C ends the fits that run and raises ``KeyboardInterrupt``. In the last fit, of the best
-    candidate on all rows, it ends that fit and keeps what came of it, as in ``fit`` alone.
+    Ctrl-C ends the running fits and raises ``KeyboardInterrupt``. In the last fit, of the best
+    candidate on all rows, it ends training and keeps the result, as in ``fit`` alone.
 
     Examples
     --------
@@ -110,14 +109,14 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
         Raises
         ------
         InputError
-            If ``DELTARULE_THREADS`` is no number; also what scikit-learn raises.
+            If ``DELTARULE_THREADS`` is not a number; also what scikit-learn raises.
         """
-        # Compiled here, where Ctrl-C ends it, and not by the first fit on a thread.
+        # Compiled here, in the main thread, where Ctrl-C can end it.
         make_engine("auto")
-        backend = _Cores()
+        backend = _OneCoreBackend()
         backend.flag = StopFlag()
-        # scikit-learn sets the warning filters in each thread, and they are the process's: two
-        # that overlap leave behind what one has found half done.
+        # scikit-learn changes the process-wide warning filters in each thread; threads that
+        # overlap could leave them changed.
         with warnings.catch_warnings(), parallel_config(backend, n_jobs=usable_threads()):
             super().fit(X, y, **params)
         return self

@@ -1,11 +1,10 @@
-"""What the drop-in classifier and regressor share."""
+"""The common base of the drop-in classifier and regressor: fitting."""
 
 from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,31 +17,28 @@ from sklearn.utils.validation import _check_sample_weight
 from deltarule.engines import Engine
 from deltarule.errors import InputError
 from deltarule.estimators.incremental import OptimizerMemory
+from deltarule.estimators.mlp_parameters import MLPParameters
 from deltarule.estimators.mlp_predict import PredictingMLP
-from deltarule.estimators.parameter_checks import (
-    CONSTRAINTS,
-    check_dropout,
-    hidden_widths,
-    plain_parameters,
-)
+from deltarule.estimators.parameter_checks import CONSTRAINTS, hidden_widths, plain_parameters
 from deltarule.estimators.scoring import Scoring
 from deltarule.estimators.sklearn_helpers import (
     ShuffledOrder,
+    initial_theta,
     print_epoch,
-    source,
-    with_source,
+    row_source,
 )
 from deltarule.estimators.sklearn_rules import (
     NoImprovement,
-    refuse_planned,
+    refuse_schedule_with_end,
     rule_record,
     schedule_record,
     tolerance,
 )
 from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
+from deltarule.maths.dropout import per_layer
 from deltarule.optimizers import Rule
-from deltarule.tabular.threads import blas_threads_for
-from deltarule.training import EpochRecord, History, TrainingResult, train
+from deltarule.training import EpochLog, History, StopReason, TrainingResult, train
+from deltarule.training.threads import blas_threads_for
 
 __all__ = ["DTYPES", "BaseMLP"]
 
@@ -52,26 +48,26 @@ DTYPES = (np.float64, np.float32)
 _CURVES = ("loss_curve_", "validation_scores_")
 
 
-class BaseMLP(PredictingMLP, metaclass=ABCMeta):
+class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
     """scikit-learn's multilayer perceptron interface over this library's training loop."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = dict(CONSTRAINTS)
 
     @abstractmethod
     def _targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        """Checked rows, and targets with one column for each."""
+        """Check X and y; return X, and the targets Y of shape (N, n_outputs)."""
 
     @abstractmethod
     def _default_output(self) -> str:
-        """The output activation that goes with the task and the loss."""
+        """The name of the usual output activation for the task and the loss."""
 
     @abstractmethod
     def _loss(self) -> Loss:
-        """The loss that is named, for the output activation of the fit."""
+        """The loss of the parameter ``loss``, for the fitted output activation."""
 
     @abstractmethod
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
-        """Accuracy, or R²."""
+        """Accuracy or R², with row weights s."""
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
         """Fit the network.
@@ -82,8 +78,8 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), optional
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
-            Rows of your own to validate on. With ``early_stopping=True`` they take the
-            place of the split; otherwise they are only watched.
+            Validation rows. With ``early_stopping=True`` they are used in place of a split;
+            otherwise their loss is only recorded.
 
         Returns
         -------
@@ -94,29 +90,40 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         InputError
             If an argument does not fit; also what scikit-learn raises for bad parameters.
         Diverged
-            If a cost, a gradient or the validation loss is not finite, or the loss has run
-            away. The estimator is then as it was before.
+            If a cost, a gradient or the validation loss is not finite, or the loss has grown
+            out of proportion. The estimator is then unchanged.
         KeyboardInterrupt
-            At Ctrl-C before the first epoch is over, or at a second one; the estimator is then as
-            it was. Later Ctrl-C ends training, and keeps what came of it.
+            At Ctrl-C during the first epoch, or at a second one; the estimator is then
+            unchanged. A later Ctrl-C ends training and keeps its result.
         """
-        return self._fit(X, y, sample_weight, validation_data, incremental=False)
+        return self._fit(X, y, sample_weight, validation_data)
+
+    def _begin_partial_fit(self, y: Any, classes: Any) -> None:
+        """Check the classes of a call of ``partial_fit``, and learn them in the first one."""
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any = None,
+        incremental: bool = False,
+        classes: Any = None,
     ) -> Self:
         before = dict(self.__dict__)
         given = self.get_params(deep=False)
-        # Lists that grow in place, and so stay what they are for whoever holds them.
+        # These lists are appended to in place, since callers may hold references to them.
         curves = [curve for name in _CURVES if isinstance(curve := before.get(name), list)]
         lengths = [len(curve) for curve in curves]
         try:
-            # During the fit NumPy's numbers are Python's; after it, what was given is there.
+            # During the fit NumPy scalars are Python numbers; afterwards the given objects return.
             plain = plain_parameters(given, self._parameter_constraints)
             self.__dict__.update(plain)
+            if incremental:
+                self._begin_partial_fit(y, classes)
             self._fitted(X, y, sample_weight, validation_data, incremental)
         except BaseException:
-            # Half a fit is none: nobody should predict with what diverged.
+            # A failed fit must not leave diverged coefficients behind.
             self.__dict__.clear()
             self.__dict__.update(before)
             for curve, length in zip(curves, lengths, strict=True):
@@ -131,15 +138,15 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         constraints, parameters = self._parameter_constraints, self.get_params(deep=False)
         parameters = plain_parameters(parameters, constraints)
         validate_parameter_constraints(constraints, parameters, type(self).__name__)
-        check_dropout(parameters["dropout"])
+        per_layer(parameters["dropout"])
 
     def _fitted(
         self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
     ) -> Self:
         self._validate_params()
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        self.__dict__.pop("_coding", None)  # of a classifier, by its parameters of now
-        with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused
+        self.__dict__.pop("_coding", None)  # a classifier makes it from its current parameters
+        with np.errstate(over="ignore", invalid="ignore"):  # infinite values are refused
             X, Y = self._targets(X, y, incremental, reset=first)
         self._choose_output()
         s = self._row_weights(y, sample_weight, X, learn=True)
@@ -150,9 +157,9 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
                 self.__dict__.pop(name, None)
             self.t_ = 0
         net = self._network(X, Y)
-        theta = self._initial(net, rng) if first else self._packed(net)
+        theta = self._initial(net, rng) if first else self._current_theta(net)
         if incremental:
-            refuse_planned(self)
+            refuse_schedule_with_end(self)
         if incremental and self.early_stopping:
             raise InputError(
                 "partial_fit does not support early_stopping=True; "
@@ -163,7 +170,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         return self
 
     def _choose_output(self) -> Activation:
-        """Set ``out_activation_`` to the output activation that is named, or to the usual one."""
+        """Set ``out_activation_`` to ``output_activation``, or by default to the usual one."""
         named = self.output_activation
         self.out_activation_ = self._default_output() if named is None else named
         return ACTIVATIONS.get(self.out_activation_)
@@ -171,7 +178,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     def _row_weights(
         self, y: Any, sample_weight: Any, X: Any, learn: bool = False
     ) -> np.ndarray | None:
-        """The rows' weights; of the rows to train on (``learn``), the classes' come from them."""
+        """Check the row weights; with ``learn`` a classifier computes its class weights, too."""
         if sample_weight is None:
             return None
         s: np.ndarray = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
@@ -189,7 +196,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     def _network(self, X: Any, Y: np.ndarray) -> Network:
         loss = self._loss()
         widths = [X.shape[1], *hidden_widths(self.hidden_layer_sizes)]
-        n_outputs = Y.shape[1] * loss.targets_per_output()
+        n_outputs = Y.shape[1] * loss.outputs_per_target()
         output = ACTIVATIONS.get(self.out_activation_)
         loss.require(output)
         if n_outputs == 1 and not output.elementwise:
@@ -210,27 +217,19 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         return net
 
     def _dtypes(self, reset: bool) -> Any:
-        """The types that X may have: what is fitted keeps its own."""
+        """The dtypes that X may have: in a later call, that of the network."""
         net: Network | None = getattr(self, "network_", None)
         return DTYPES if reset or net is None else net.dtype
 
     def _initial(self, net: Network, rng: np.random.RandomState) -> np.ndarray:
-        """Initial parameters: those given, else scikit-learn's, from the same random stream."""
+        """θ from ``initial_weights``, or drawn as in scikit-learn from the same random stream."""
         if self.initial_weights is not None:
             coefs, intercepts = self.initial_weights
             return net.pack([np.asarray(c).T for c in coefs], intercepts)
-        W, b = [], []
-        for layer, (n_in, n_out) in enumerate(pairwise(net.widths), start=1):
-            # As in scikit-learn, whose factor follows the hidden activation in every layer.
-            hidden = net.hidden_activations[min(layer, net.n_layers - 1) - 1 :][:1]
-            name = hidden[0].name if hidden else str(self.activation)
-            bound = np.sqrt((2.0 if name == "logistic" else 6.0) / (n_in + n_out))
-            W.append(rng.uniform(-bound, bound, (n_in, n_out)).T)
-            b.append(rng.uniform(-bound, bound, n_out))
-        return net.pack(W, b)
+        return initial_theta(net, self.activation, rng)
 
-    def _take(self, theta: np.ndarray) -> None:
-        """Show parameters as scikit-learn does: coefs_[i] is (n_in, n_out)."""
+    def _set_coefficients(self, theta: np.ndarray) -> None:
+        """Set ``coefs_`` and ``intercepts_`` from θ: coefs_[i] has shape (n_in, n_out)."""
         W, b = self.network_.unpack(np.array(theta))
         self.coefs_ = [np.ascontiguousarray(w.T) for w in W[1:]]
         self.intercepts_ = [np.array(each) for each in b[1:]]
@@ -240,7 +239,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
     ) -> tuple[tuple[Any, np.ndarray, Any], tuple[Any, np.ndarray, Any] | None]:
         if validation_data is not None:
             return (X, Y, s), self._own_validation(validation_data)
-        # With lbfgs rows held out would choose nothing; as in scikit-learn all are trained on.
+        # lbfgs does not stop by validation rows; as in scikit-learn it trains on all rows.
         if not self.early_stopping or self.solver == "lbfgs":
             return (X, Y, s), None
         stratify = self._strata(Y)
@@ -258,7 +257,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         return (*kept, *none), (*out, *none)
 
     def _strata(self, Y: np.ndarray) -> np.ndarray | None:
-        """What a split keeps in proportion, of each row; None for nothing."""
+        """The class of each row where a split keeps their proportions, else None."""
         return None
 
     def _own_validation(self, data: Any) -> tuple[Any, np.ndarray, Any]:
@@ -301,10 +300,10 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         with blas_threads_for(net, per_step):
             result = train(
                 net,
-                source(X),
+                row_source(X),
                 Y,
                 sample_weight=s,
-                validation=None if held is None else with_source(held),
+                validation=None if held is None else (row_source(held[0]), *held[1:]),
                 rule=rule,
                 learning_rate=self.learning_rate_init,
                 schedule=schedule_record(self, n_rows),
@@ -312,7 +311,7 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
                 epochs=epochs,
                 shuffle=self.shuffle,
                 order=ShuffledOrder(n_rows, rng) if self.shuffle and stochastic else None,
-                # Drawn only where needed: otherwise the stream is scikit-learn's, draw by draw.
+                # Drawn only for dropout, so that other fits draw the same numbers as scikit-learn.
                 seed=int(rng.randint(2**31 - 1)) if np.any(self.dropout) else 0,
                 theta=theta if previous is None else None,
                 l2=float(self.alpha),
@@ -327,18 +326,18 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
                 callbacks=[*(self.callbacks or ()), *([print_epoch] if self.verbose else [])],
                 resume=previous,
             )
-        if result.stopped == "interrupted" and len(result.history) == done:
-            raise KeyboardInterrupt  # there is no epoch to keep
+        if result.stop_reason is StopReason.INTERRUPTED and len(result.history) == done:
+            raise KeyboardInterrupt  # no epoch was completed
         self._memory = OptimizerMemory.of(result, rule)
-        records = result.history.records
+        records = result.history.logs
         if done:
             records = records[len(records) - (len(result.history) - done) :]
-        self._remember(result, records, n_rows, scored)
+        self._set_attributes(result, records, n_rows, scored)
         if not incremental:
             self._warn(result)
 
     def _complete_losses(self, history: History) -> None:
-        """All losses, for a schedule that follows them, though not all records are kept."""
+        """Give a history that lacks its first epochs all losses, for a schedule that uses them."""
         if self.schedule is None and self.learning_rate != "adaptive":
             return
         if history.before > 0 and len(history.losses()) < len(history):
@@ -369,10 +368,10 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
         given = None if self.scoring is None else Scoring(self.scoring, s)
 
         def score(engine: Engine) -> float:
-            # A scorer of scikit-learn's asks the estimator itself, fitted as far as it is.
-            self._take(engine.averaged_theta)
+            # A scikit-learn scorer calls the estimator itself, with its current coefficients.
+            self._set_coefficients(engine.averaged_theta)
             if given is not None:
-                # X is an array by now, even where the estimator was given a frame.
+                # X is an array here, even if a data frame was given, so it has no names.
                 names = self.__dict__.pop("feature_names_in_", None)
                 try:
                     return given(self, X, y)
@@ -385,13 +384,13 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
 
     @abstractmethod
     def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
-        """From targets with a column for each output back to what y was."""
+        """Turn targets of shape (N, n_outputs) back into y."""
 
-    def _remember(
-        self, result: TrainingResult, new: list[EpochRecord], n_rows: int, scored: bool
+    def _set_attributes(
+        self, result: TrainingResult, new: list[EpochLog], n_rows: int, scored: bool
     ) -> None:
         """Set scikit-learn's attributes from a result."""
-        self._take(result.theta)
+        self._set_coefficients(result.theta)
         losses = [record.objective for record in new]
         if not hasattr(self, "loss_curve_"):
             self.loss_curve_: list[float] = []
@@ -401,14 +400,14 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
             self.t_ += len(new) * n_rows
         self.stopped_ = result.stopped
         self.history_ = result.history
-        # Interrupted before the first epoch ended, there is none.
+        # There is no loss after an interruption in the first epoch.
         self.loss_ = losses[-1] if losses else np.inf
         if scored:
             scores = [float(record.score) for record in new if record.score is not None]
             earlier = getattr(self, "validation_scores_", None)
             self.validation_scores_: list[Any] | None = [] if earlier is None else earlier
             self.validation_scores_ += scores
-            # Of this fit, since coefs_ are of its best epoch.
+            # The best score of this fit, since coefs_ are from its best epoch.
             self.best_validation_score_: float | None = max(scores, default=-np.inf)
             self.best_loss_ = None
         else:
@@ -418,17 +417,17 @@ class BaseMLP(PredictingMLP, metaclass=ABCMeta):
             self.best_loss_ = min(known, default=np.inf)
 
     def _warn(self, result: TrainingResult) -> None:
-        if result.stopped == "interrupted":
+        if result.stop_reason is StopReason.INTERRUPTED:
             warnings.warn("Training interrupted by user.", stacklevel=2)
         elif self.solver == "lbfgs":
-            if not result.stopped.startswith(("converged", "stopped")):
+            if result.stop_reason in (StopReason.SEARCH, StopReason.EPOCHS, StopReason.CRITERION):
                 warnings.warn(
                     f"lbfgs failed to converge: {result.stopped} (max_iter={self.max_iter}, "
                     f"max_fun={self.max_fun}). Increase them, or scale the data.",
                     ConvergenceWarning,
                     stacklevel=2,
                 )
-        elif result.stopped == "all epochs done":
+        elif result.stop_reason is StopReason.EPOCHS:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",

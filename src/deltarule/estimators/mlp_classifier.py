@@ -1,4 +1,4 @@
-"""MLPClassifier: scikit-learn's, by changing one import."""
+"""MLPClassifier: a drop-in replacement for scikit-learn's."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from deltarule.engines import Predictor
 from deltarule.errors import InputError
-from deltarule.estimators.class_weights import class_weights, weights_of_rows
+from deltarule.estimators.class_weights import class_weights, weights_by_class
+from deltarule.estimators.labels import ClassPredictor, LabelCoding
 from deltarule.estimators.mlp_base import BaseMLP
-from deltarule.estimators.sklearn_rules import check_loss_of_classes, loss_record, store_parameters
+from deltarule.estimators.mlp_parameters import with_shared_parameters
+from deltarule.estimators.sklearn_rules import check_loss_of_classes, loss_record
 from deltarule.estimators.soft_targets import soft_classes, soft_labels, soft_shares
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss
-from deltarule.tabular.labels import ClassPredictor, LabelCoding
 
 __all__ = ["MLPClassifier"]
 
@@ -42,62 +43,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes : array-like of int
-    activation : str, Activation, or one for each hidden layer
-        Any registered activation (scikit-learn knows four).
-    solver : str
-        ``"lbfgs"``, ``"sgd"`` (with ``momentum`` and ``nesterovs_momentum``), ``"adam"``, or
-        any other update rule: ``"adamw"``, ``"rmsprop"``, ``"rprop"``, …
-    alpha : float
-        The strength of the L2 penalty. **Different:** the penalty is α/(2 Σs) ‖W‖² with Σs
-        over the training set, so its strength does not grow as batches get smaller;
-        scikit-learn divides by each batch's own Σs.
-    batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, random_state, \
-tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, \
-validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
-        As in scikit-learn.
+    {shared}
     loss : str, Loss or mapping
         Added. ``"log_loss"``, the default, is scikit-learn's: log_loss of logistic outputs and
         cross_entropy of softmax. ``"squared_error"`` is ½ Σ (a − y)² here, as in scikit-learn's
-        regressor. Any other name, and a record or a mapping such as
-        ``{"name": "log_loss", "smoothing": 0.1}``, is the registered loss of that name.
-        ``{"name": "weighted_log_loss", "positive_weight": [1.0, 5.0]}`` weighs the terms of rows
+        regressor. Any other name, record or mapping such as
+        ``{"name": "log_loss", "smoothing": 0.1}`` is the registered loss of that name.
+        ``{"name": "weighted_log_loss", "positive_weight": [1.0, 5.0]}`` weights the terms of rows
         that have a label, label by label (one number for all, or for two classes).
     output_activation : str, optional
         Added. By default logistic for two classes and for labels, else softmax; the other one
-        where the loss goes with that alone. With softmax two classes are two outputs.
-    dropout : float or sequence of float
-        Added. The rate for each hidden layer.
-    weight_decay : float, optional
-        Added. λ of AdamW, for the solvers adam and adamw.
+        where the loss allows only that. With softmax two classes have two outputs.
     class_weight : dict, list of dict or "balanced", optional
         Added. Weights of the classes, as in scikit-learn's ``SGDClassifier``; they multiply
-        ``sample_weight``, and validation rows have those of the classes in training. For labels
-        of which a row may have several a row's weight is the product over the labels: a list with
-        {0: weight, 1: weight} for each, or ``"balanced"`` for each, as in scikit-learn's forests;
-        or a dict with the weights of the rows that have a label.
-    scoring : str or callable, optional
-        Added. Any scikit-learn scorer, or ``f(estimator, X, y)``, for early stopping; it is handed
-        this estimator with the weights of the moment. One that takes no ``sample_weight`` scores
-        without, and a warning says so.
-    schedule : str, Schedule or mapping, optional
-        Added. A schedule of the learning rate, instead of ``learning_rate``.
-    clip_norm : float, optional
-        Added. The largest norm of a step's gradient.
-    averaging : float, optional
-        Added. The decay of a moving average of the weights, which then is the model.
-    callbacks : sequence of callables, optional
-        Added. Called with a ``deltarule.training.Event`` after each epoch.
-    engine : str
-        Added. Where it runs.
-    initial_weights : tuple (coefs, intercepts), optional
-        Added. Initial weights, in the shapes of ``coefs_`` and ``intercepts_``.
-    l1 : float
-        Added. The strength of the L1 penalty α/Σs ‖W‖₁, with any solver but lbfgs.
+        ``sample_weight``, of validation rows too. For rows with several labels, as in
+        scikit-learn's forests, a list with {0: weight, 1: weight} for each label, or
+        ``"balanced"`` for each; or a dict with the weights of the rows that have a label. A row's
+        weight is the product over the labels.
     soft_targets : bool or array-like of labels
-        Added. Whether y holds probabilities of classes: a column for each, or one number for
-        each row, of the second of two. ``classes_`` then are 0, 1, …, or the labels that are
-        given here or to ``partial_fit``; ``score`` and scorers compare with the most probable.
+        Added. Whether y holds probabilities of classes: a column for each class, or for two
+        classes the probability of the second. ``classes_`` are then 0, 1, …, or the labels given
+        here or to ``partial_fit``; ``score`` and scorers compare with the most probable class.
 
     Attributes
     ----------
@@ -106,9 +72,9 @@ best_validation_score_, n_features_in_, feature_names_in_, n_iter_, n_layers_, n
 out_activation_, t_
         As in scikit-learn.
     history_ : History
-        Added. Every epoch of the last fit; after ``partial_fit``, the last 256 epochs or so.
+        Added. The epochs of the last fit; after ``partial_fit``, about the last 256.
     optimizer_reset_ : str
-        Added. Why the last ``partial_fit`` began with a fresh optimizer, or ``""``.
+        Added. Why the last ``partial_fit`` started with a fresh optimizer, or ``""``.
     network_ : Network
         Added.
     class_weight_ : ndarray or None
@@ -137,48 +103,10 @@ out_activation_, t_
         "soft_targets": ["boolean", "array-like"],
     }
 
+    @with_shared_parameters
     def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        loss: Any = "log_loss",
-        output_activation: Any = None,
-        dropout: Any = 0.0,
-        weight_decay: float | None = None,
-        class_weight: Any = None,
-        scoring: Any = None,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        averaging: float | None = None,
-        callbacks: Any = None,
-        engine: Any = "auto",
-        initial_weights: Any = None,
-        l1: float = 0.0,
-        soft_targets: Any = False,
-    ) -> None:
-        store_parameters(self, locals())
+        self, *args: Any, class_weight: Any = None, soft_targets: Any = False, **shared: Any
+    ) -> None: ...
 
     def _targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         X, y = validate_data(
@@ -194,27 +122,27 @@ out_activation_, t_
         if self._is_soft():
             shares = soft_shares(y)
             if new:
-                self._know(soft_classes(self.soft_targets, shares.shape[1]))
+                self._learn_classes(soft_classes(self.soft_targets, shares.shape[1]))
             elif shares.shape[1] != len(self.classes_):
                 raise InputError(
                     f"y has the probabilities of {shares.shape[1]} classes; expected "
                     f"{len(self.classes_)}, as in the previous call: {self.classes_}"
                 )
-            coding = self._code()
+            coding = self._make_coding()
             return X, coding.targets_of_shares(shares).astype(X.dtype)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if new:
-            self._know(y)
+            self._learn_classes(y)
         else:
-            self._check_known(y, incremental)
-        return X, self._code().targets(y).astype(X.dtype)
+            self._check_classes(y, incremental)
+        return X, self._make_coding().targets(y).astype(X.dtype)
 
     def _is_soft(self) -> bool:
         given = self.soft_targets
         return bool(given) if isinstance(given, bool | np.bool_) else True
 
-    def _know(self, labels: Any) -> None:
+    def _learn_classes(self, labels: Any) -> None:
         """Learn the classes from labels."""
         try:
             self._label_binarizer = LabelBinarizer().fit(labels)
@@ -223,13 +151,13 @@ out_activation_, t_
             if not kind.startswith("continuous"):
                 raise
             raise InputError(
-                f"Unknown label type: {kind}. y holds numbers that are no whole ones; expected "
+                f"Unknown label type: {kind}. y holds numbers that are not whole; expected "
                 "labels of classes, or a column of 0 and 1 for each label. Quantities are for "
                 "MLPRegressor; if they are probabilities of classes, set soft_targets=True"
             ) from error
         self.classes_ = self._label_binarizer.classes_
 
-    def _check_known(self, y: Any, incremental: bool) -> None:
+    def _check_classes(self, y: Any, incremental: bool) -> None:
         classes = unique_labels(y)
         if self.warm_start and not incremental and set(classes) != set(self.classes_):
             raise InputError(
@@ -242,8 +170,8 @@ out_activation_, t_
                 f"`self.classes_` has {self.classes_}. 'y' has {classes}."
             )
 
-    def _code(self) -> LabelCoding:
-        """Which output stands for which class: settled once in a fit, by its parameters."""
+    def _make_coding(self) -> LabelCoding:
+        """The assignment of outputs to classes, made once in a fit from its parameters."""
         if "_coding" not in self.__dict__:
             kind = self._label_binarizer.y_type_
             check_loss_of_classes(loss_record(self.loss), kind, len(self.classes_))
@@ -266,11 +194,11 @@ out_activation_, t_
                 self.class_weight, self.classes_, shares, multilabel=coding.multilabel
             )
             self.class_weight_ = weights
-        by_class = weights_of_rows(weights, shares)
+        by_class = weights_by_class(weights, shares)
         return by_class if s is None else s * by_class
 
     def _default_output(self) -> str:
-        """Logistic for two classes and labels, else softmax; the other one if the loss asks."""
+        """Logistic for two classes and labels, else softmax; the other one if the loss needs it."""
         kind = self._label_binarizer.y_type_
         usual = ["softmax", "logistic"] if kind == "multiclass" else ["logistic", "softmax"]
         if self._is_task_loss():
@@ -279,7 +207,7 @@ out_activation_, t_
         return next((g for g in usual if loss.accepts(ACTIVATIONS.get(g))), usual[0])
 
     def _is_task_loss(self) -> bool:
-        """Whether the loss is scikit-learn's ``"log_loss"``, which has two names here."""
+        """Whether ``loss`` is ``"log_loss"``, which for softmax means cross_entropy."""
         return isinstance(self.loss, str) and self.loss == "log_loss"
 
     def _loss(self) -> Loss:
@@ -289,7 +217,7 @@ out_activation_, t_
         return loss_record(self.loss)
 
     def _strata(self, Y: np.ndarray) -> np.ndarray | None:
-        # As in scikit-learn; a label with a probability of its own may be that of one row alone.
+        # As in scikit-learn. Soft targets are not stratified: a class may have a single row.
         return self._decode_targets(Y) if self._coding.strata and not self._is_soft() else None
 
     def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
@@ -302,7 +230,7 @@ out_activation_, t_
         return float(accuracy_score(y, predicted, sample_weight=s))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The share of rows whose class is predicted; with ``soft_targets``, the most probable.
+        """The accuracy: the share of rows whose class (with soft targets, likeliest) is predicted.
 
         Parameters
         ----------
@@ -322,15 +250,15 @@ out_activation_, t_
 
     @available_if(lambda self: self._check_partial_fit())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
-        """One epoch over the given rows, going on from where the estimator is.
+        """Train for one epoch on the given rows, from the current coefficients.
 
-        Training goes on from ``coefs_`` and ``intercepts_`` as they are: changed in place,
-        replaced, averaged over several estimators, or of the best epoch of a fit with early
-        stopping. The optimizer's memory (moments, velocities, the counter of steps) is kept
-        where they are those that the last call ended with; with ``averaging`` they are the
-        average, and what is averaged goes on too. Otherwise, and where ``solver``, ``activation``
-        or the loss were changed, the optimizer begins anew: ``optimizer_reset_`` says why, and
-        with ``verbose=True`` it is printed. The type of X in the first call stays.
+        Training continues from ``coefs_`` and ``intercepts_`` as they are, also if they were
+        changed, replaced, or are from the best epoch of a fit with early stopping. The optimizer's
+        state (moments, velocities, the counter of steps, with ``averaging`` the parameters behind
+        the average) is kept if they are unchanged since the last call. Otherwise, and after a
+        change of ``solver``, ``activation`` or loss, the optimizer starts fresh:
+        ``optimizer_reset_`` says why, and ``verbose=True`` prints it. The dtype of the first call
+        is kept.
 
         Parameters
         ----------
@@ -338,7 +266,7 @@ out_activation_, t_
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), optional
         classes : array of shape (n_classes,), optional
-            All classes that may ever come; needed in the first call.
+            All classes of this and of later calls; needed in the first call.
 
         Returns
         -------
@@ -347,9 +275,9 @@ out_activation_, t_
         Raises
         ------
         InputError
-            If ``coefs_`` or ``intercepts_`` are no finite numbers of the network's shapes, y
-            holds other classes, or ``early_stopping`` or ``class_weight="balanced"`` is
-            set, which need all rows at once.
+            If ``coefs_`` or ``intercepts_`` are not finite or have other shapes, y holds other
+            classes, or ``early_stopping`` or ``class_weight="balanced"`` is set, which need all
+            rows at once.
         """
         if self.class_weight == "balanced":
             raise InputError(
@@ -357,32 +285,24 @@ out_activation_, t_
                 "partial_fit; compute the weights with sklearn.utils.compute_class_weight and "
                 "give a dict"
             )
-        before = dict(self.__dict__)
-        try:
-            self._know_first(y, classes)
-            return self._fit(X, y, sample_weight, None, incremental=True)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
-    def _know_first(self, y: Any, classes: Any) -> None:
-        """Learn the classes in the first call of ``partial_fit``; later, see they are the same."""
+    def _begin_partial_fit(self, y: Any, classes: Any) -> None:
         if self._is_soft() and not hasattr(self, "classes_"):
-            if classes is not None:  # else their number is that of the columns of y
-                self._know(soft_classes(classes, len(classes)))
+            if classes is not None:  # else there are as many as columns of y
+                self._learn_classes(soft_classes(classes, len(classes)))
         elif self._is_soft() and classes is None:
             return
         elif _check_partial_fit_first_call(self, classes):
-            self._know(y if type_of_target(y).startswith("multilabel") else classes)
+            self._learn_classes(y if type_of_target(y).startswith("multilabel") else classes)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each class (each label), in the order of ``classes_``.
+        """Predict the probability of each class or label, in the order of ``classes_``.
 
-        Outputs that are no probabilities, of identity or tanh, are estimates of some, and are
-        moved to the nearest that are: from 0 to 1, and of several classes with the sum 1 (the
-        Euclidean projection on the simplex). Logistic outputs of more than two classes are
-        divided by their sum. The class :meth:`predict` gives has the largest.
+        Outputs of identity or tanh are replaced by the nearest probabilities: clipped to [0, 1],
+        and for several classes projected on the simplex. Logistic outputs of more than two
+        classes are divided by their sum. The class that :meth:`predict` gives has the largest
+        probability.
 
         Parameters
         ----------
@@ -392,7 +312,7 @@ out_activation_, t_
         -------
         ndarray of shape (n_samples, n_classes)
         """
-        outputs = self._outputs(X)  # which sees whether there is a fit
+        outputs = self._outputs(X)  # checks that the estimator is fitted
         return self._coding.probabilities(outputs)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -401,11 +321,10 @@ out_activation_, t_
             return np.log(self.predict_proba(X))
 
     def compile_predictor(self, what: str = "probabilities") -> Predictor | ClassPredictor:
-        """A function of one row, or of rows, without scikit-learn's checks: a few microseconds.
+        """Make a fast prediction function without scikit-learn's checks: a few microseconds a row.
 
-        ``predictor(x)`` takes x of shape (n_0,) or (N, n_0). It holds the coefficients of now:
-        what becomes of the estimator later does not change it. It can be pickled, and called by
-        several threads.
+        ``predictor(x)`` takes x of shape (n_0,) or (N, n_0). It holds a copy of the coefficients,
+        can be pickled, and can be called by several threads.
 
         Parameters
         ----------
@@ -423,7 +342,7 @@ out_activation_, t_
         Raises
         ------
         NotFittedError, InputError
-            If the estimator is not fitted, or ``what`` is none of these.
+            If the estimator is not fitted, or ``what`` is something else.
 
         Examples
         --------

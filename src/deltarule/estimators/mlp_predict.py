@@ -1,4 +1,4 @@
-"""How the drop-in classifier and regressor predict: by the engine, and one row at once."""
+"""The prediction of the drop-in estimators: by the engine, with a short path for one row."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule.engines import Predictor, make_predictor
-from deltarule.engines.predictor_cache import one_row, prepared
-from deltarule.estimators.incremental import packed_coefficients
-from deltarule.estimators.sklearn_helpers import is_sparse
+from deltarule.engines.predictor_cache import cached_predictor, predict_cached_row
+from deltarule.estimators.incremental import theta_from_coefficients
 from deltarule.maths import Network
+from deltarule.maths.arrays import is_sparse
 from deltarule.maths.input_checks import check_rows
 
 __all__ = ["PredictingMLP"]
 
 
 class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
-    """Predictions from ``coefs_`` and ``intercepts_`` as they are when they are asked for."""
+    """A base class that predicts with the current ``coefs_`` and ``intercepts_``."""
 
     network_: Network
     coefs_: list[np.ndarray]
@@ -29,28 +29,30 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _decode(self, outputs: np.ndarray) -> np.ndarray:
-        """From outputs to predictions."""
+        """Turn outputs a^L, shape (N, n_L), into predictions."""
 
-    def _packed(self, net: Network) -> np.ndarray:
-        return packed_coefficients(net, self.coefs_, self.intercepts_)
+    def _current_theta(self, net: Network) -> np.ndarray:
+        return theta_from_coefficients(net, self.coefs_, self.intercepts_)
 
     def _forward(self, X: Any) -> np.ndarray:
-        """a^L for checked rows; sparse ones are made dense a piece at a time."""
+        """Compute a^L for checked rows; sparse rows are made dense a chunk at a time."""
         net = self.network_
         arrays = _all_arrays(self.coefs_, self.intercepts_)
-        predictor = prepared(self, net, arrays, lambda: self._packed(net), self.engine)
+        predictor = cached_predictor(
+            self, net, arrays, lambda: self._current_theta(net), self.engine
+        )
 
         def dense(rows: Any) -> np.ndarray:
             return check_rows(net, rows.toarray() if is_sparse(rows) else rows)
 
         return predictor.outputs(X, dense)
 
-    def _at_once(self, X: Any) -> np.ndarray | None:
-        """a^L for one row, where no check could fail; None is left to those who check.
+    def _one_row_outputs(self, X: Any) -> np.ndarray | None:
+        """Compute a^L for one row without scikit-learn's checks; None where they are needed.
 
-        scikit-learn's checks take a hundred times as long as a small network. What they look
-        for is looked for here too: whether the estimator is fitted, on arrays without names, and
-        X is finite and of the right width.
+        scikit-learn's checks take a hundred times as long as a small network. Here the same is
+        tested: that the estimator is fitted on arrays without names, and that X is finite and
+        has the right width. Where a test fails, the full checks raise the error.
         """
         own = self.__dict__
         if type(X) is not np.ndarray or "coefs_" not in own or "feature_names_in_" in own:
@@ -59,10 +61,10 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
         if net is None or own.get("n_features_in_") != net.n_inputs:
             return None
         arrays = _all_arrays(own["coefs_"], own.get("intercepts_"))
-        return one_row(self, net, arrays, own["engine"], X)
+        return predict_cached_row(self, net, arrays, own["engine"], X)
 
     def _outputs(self, X: Any) -> np.ndarray:
-        found = self._at_once(X)
+        found = self._one_row_outputs(X)
         if found is not None:
             return found
         check_is_fitted(self)
@@ -70,10 +72,10 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
         return self._forward(rows.tocsr() if is_sparse(rows) else rows)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict.
+        """Predict labels or numbers.
 
-        A row has the same bits alone and among any others. One row in a C-contiguous array of the
-        type that was fitted, without names of features, takes a few microseconds; see also
+        A row gives the same bits alone and among others. One row in a C-contiguous array of the
+        fitted dtype, without feature names, takes a few microseconds; see also
         ``compile_predictor``.
 
         Parameters
@@ -93,12 +95,12 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
         return self._decode(self._outputs(X))
 
     def _predictor(self) -> Predictor:
-        """A predictor with the coefficients of now, for ``compile_predictor``."""
+        """A predictor with a copy of the current coefficients, for ``compile_predictor``."""
         check_is_fitted(self)
-        return make_predictor(self.network_, self._packed(self.network_), self.engine)
+        return make_predictor(self.network_, self._current_theta(self.network_), self.engine)
 
 
 def _all_arrays(coefs: Any, intercepts: Any) -> list[Any]:
-    """All that θ is made of; none where it is no lists of arrays, which is refused later."""
+    """The arrays of θ in one list; empty where they are not lists, which is refused later."""
     usable = isinstance(coefs, list | tuple) and isinstance(intercepts, list | tuple)
     return [*coefs, *intercepts] if usable else []

@@ -1,4 +1,4 @@
-"""MLPRegressor: scikit-learn's, by changing one import."""
+"""MLPRegressor: a drop-in replacement for scikit-learn's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from deltarule.engines import Predictor
 from deltarule.estimators.mlp_base import BaseMLP
-from deltarule.estimators.sklearn_rules import loss_record, store_parameters
+from deltarule.estimators.mlp_parameters import with_shared_parameters
+from deltarule.estimators.sklearn_rules import loss_record
 from deltarule.maths import ACTIVATIONS, Loss
 
 __all__ = ["MLPRegressor"]
@@ -23,8 +24,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     C + α/(2 Σs) ‖W‖², with C the weighted mean of the samples' loss, summed over outputs.
 
-    Parameters, attributes and what is added are those of :class:`MLPClassifier`, but for
-    ``class_weight`` and ``soft_targets``.
+    The attributes, and what is added to scikit-learn's, are those of :class:`MLPClassifier`,
+    except for classes.
 
     Parameters
     ----------
@@ -36,12 +37,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         **Different:** the loss is the sum over outputs and the gradient is its gradient, for
         any number of outputs; scikit-learn reports the mean over outputs and descends the
         sum. The poisson loss leaves out the constant y log y − y.
-    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, \
-learning_rate_init, power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, \
-momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, \
-n_iter_no_change, max_fun, output_activation, dropout, weight_decay, scoring, schedule, \
-clip_norm, averaging, callbacks, engine, initial_weights, l1
-        As in :class:`MLPClassifier`.
+    {shared}
+    output_activation : str, optional
+        Added. By default identity, or the first that goes with the loss.
 
     Examples
     --------
@@ -56,46 +54,8 @@ clip_norm, averaging, callbacks, engine, initial_weights, l1
 
     _parameter_constraints: ClassVar[dict[str, Any]] = dict(BaseMLP._parameter_constraints)
 
-    def __init__(
-        self,
-        loss: Any = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        output_activation: Any = None,
-        dropout: Any = 0.0,
-        weight_decay: float | None = None,
-        scoring: Any = None,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        averaging: float | None = None,
-        callbacks: Any = None,
-        engine: Any = "auto",
-        initial_weights: Any = None,
-        l1: float = 0.0,
-    ) -> None:
-        store_parameters(self, locals())
+    @with_shared_parameters
+    def __init__(self, loss: Any = "squared_error", *args: Any, **shared: Any) -> None: ...
 
     def _targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         X, y = validate_data(
@@ -117,15 +77,15 @@ clip_norm, averaging, callbacks, engine, initial_weights, l1
         return loss_record(self.loss)
 
     def _default_output(self) -> str:
-        """Identity, or for a loss that does not go with it the first that it goes with."""
+        """Identity, or the first output activation that the loss allows."""
         loss = self._loss()
         return "identity" if loss.accepts(ACTIVATIONS.get("identity")) else loss.outputs[0]
 
     def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
         return Y[:, 0] if Y.shape[1] == 1 else Y
 
-    def _central(self, predicted: np.ndarray) -> np.ndarray:
-        """Of several quantiles for each target, the one nearest the median."""
+    def _nearest_median(self, predicted: np.ndarray) -> np.ndarray:
+        """The column nearest the median where a loss gives several quantiles for a target."""
         levels = self.network_.loss.settings.get("levels", (0.5,))
         if len(levels) == 1:
             return predicted
@@ -134,7 +94,7 @@ clip_norm, averaging, callbacks, engine, initial_weights, l1
         return columns[:, 0] if columns.shape[1] == 1 else columns
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R² of the predictions; of several quantiles, that of the one nearest the median.
+        """R² of the predictions; with several quantiles, of the one nearest the median.
 
         Parameters
         ----------
@@ -146,22 +106,21 @@ clip_norm, averaging, callbacks, engine, initial_weights, l1
         -------
         float
         """
-        predicted = self._central(self.predict(X))
+        predicted = self._nearest_median(self.predict(X))
         return float(r2_score(y, predicted, sample_weight=sample_weight))
 
     def _decode(self, outputs: np.ndarray) -> np.ndarray:
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
-        return float(r2_score(y, self._central(predicted), sample_weight=s))
+        return float(r2_score(y, self._nearest_median(predicted), sample_weight=s))
 
     def compile_predictor(self) -> Predictor:
-        """A function of one row, or of rows, without scikit-learn's checks: about a microsecond.
+        """Make a fast prediction function without scikit-learn's checks: about a microsecond a row.
 
-        ``predictor(x)`` takes x of shape (n_0,) and gives (n_L,), or (N, n_0) and gives (N, n_L):
-        the bits of :meth:`predict`, with a column also where there is only one. It holds the
-        coefficients of now: what becomes of the estimator later does not change it. It can be
-        pickled, and called by several threads.
+        ``predictor(x)`` takes x of shape (n_0,) and returns (n_L,), or (N, n_0) and returns
+        (N, n_L): the bits of :meth:`predict`, also with a single column. It holds a copy of the
+        coefficients, can be pickled, and can be called by several threads.
 
         Returns
         -------
@@ -187,10 +146,10 @@ clip_norm, averaging, callbacks, engine, initial_weights, l1
 
     @available_if(lambda self: self._check_partial_fit())
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """One epoch over the given rows, going on from where the estimator is.
+        """Train for one epoch on the given rows, from the current coefficients.
 
-        As of :class:`MLPClassifier`: from ``coefs_`` and ``intercepts_`` as they are, with the
-        optimizer's memory where they are unchanged; ``optimizer_reset_`` says where they are not.
+        As :meth:`MLPClassifier.partial_fit`: the optimizer's state is kept if ``coefs_`` and
+        ``intercepts_`` are unchanged; otherwise ``optimizer_reset_`` says why it is not.
 
         Parameters
         ----------
@@ -205,7 +164,7 @@ clip_norm, averaging, callbacks, engine, initial_weights, l1
         Raises
         ------
         InputError
-            If ``coefs_`` or ``intercepts_`` are no finite numbers of the network's shapes, or
+            If ``coefs_`` or ``intercepts_`` are not finite or have other shapes, or
             ``early_stopping`` is set.
         """
-        return self._fit(X, y, sample_weight, None, incremental=True)
+        return self._fit(X, y, sample_weight, incremental=True)

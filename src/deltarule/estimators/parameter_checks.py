@@ -1,9 +1,9 @@
-"""Numeric parameters of the estimators: NumPy's scalars are numbers, truth values are none."""
+"""Checks of the estimators' parameters; NumPy scalars count as numbers, booleans do not."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,21 +13,32 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from deltarule.errors import InputError
 from deltarule.maths import Activation, Loss
 from deltarule.optimizers import RULES
+from deltarule.optimizers.scalars import limits
 from deltarule.records import plain
+from deltarule.settings import TrainingSettings, settings_of
 
-__all__ = ["CONSTRAINTS", "check_dropout", "hidden_widths", "plain_parameters"]
+__all__ = ["CONSTRAINTS", "hidden_widths", "plain_parameters"]
 
-# What scikit-learn's validation holds the parameters of both estimators to.
+
+def _interval(name: str, kind: Any = Real) -> Interval:
+    """The interval of a training setting, as scikit-learn's validation takes it."""
+    text = settings_of(TrainingSettings)[name].interval
+    low, high = limits(text)
+    closed = {"[)": "left", "[]": "both", "()": "neither", "(]": "neither"}[text[0] + text[-1]]
+    return Interval(kind, int(low), None if high == np.inf else int(high), closed=closed)
+
+
+# The constraints of the parameters that both estimators have, for scikit-learn's validation.
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [str, list, tuple, dict, Activation],
     "solver": [StrOptions({"lbfgs", *RULES.names()})],
-    "alpha": [Interval(Real, 0, None, closed="left")],
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "alpha": [_interval("l2")],
+    "batch_size": [StrOptions({"auto"}), _interval("batch_size", Integral)],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "learning_rate_init": [_interval("learning_rate")],
     "power_t": [Interval(Real, 0, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "max_iter": [_interval("epochs", Integral)],
     "shuffle": ["boolean"],
     "random_state": ["random_state"],
     "tol": [Interval(Real, 0, None, closed="left")],
@@ -45,27 +56,27 @@ CONSTRAINTS: dict[str, Any] = {
         Options(Real, {np.inf}),
     ],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
-    "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
+    "dropout": ["array-like", _interval("dropout")],
     "weight_decay": [None, Interval(Real, 0, None, closed="left")],
-    "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
-    "averaging": [None, Interval(Real, 0, 1, closed="both")],
+    "clip_norm": [None, _interval("clip_norm")],
+    "averaging": [None, _interval("averaging")],
     "callbacks": [None, "array-like"],
     "loss": [str, dict, Loss],
     "output_activation": [None, str, dict, Activation],
     "scoring": [None, str, callable],
-    "l1": [Interval(Real, 0, None, closed="left")],
+    "l1": [_interval("l1")],
 }
 
 
 def plain_parameters(
     parameters: Mapping[str, Any], constraints: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The parameters, with Python's numbers in place of NumPy's.
+    """Replace NumPy scalars among the parameters by Python numbers.
 
     Raises
     ------
     InputError
-        If a truth value is given for a number.
+        If a boolean is given for a number.
 
     Examples
     --------
@@ -87,35 +98,13 @@ def _expected(allowed: Any) -> str:
     return " or ".join(shown) or "a value of another kind"
 
 
-def check_dropout(dropout: Any) -> None:
-    """Refuse rates of layers that are no numbers; how many there must be the network knows.
-
-    Raises
-    ------
-    InputError
-        If ``dropout`` is neither a number nor a sequence of numbers.
-
-    Examples
-    --------
-    >>> check_dropout([0.5, np.float32(0.25)])
-    """
-    if not isinstance(dropout, int | float):
-        one_by_one = isinstance(dropout, Sequence | np.ndarray) and not isinstance(dropout, str)
-        rates = [plain(rate) for rate in dropout] if one_by_one else [None]
-        if any(isinstance(rate, bool) or not isinstance(rate, int | float) for rate in rates):
-            raise InputError(
-                f"dropout is {dropout!r}; expected a number from 0 up to, not with, 1, or a list "
-                "with one for each hidden layer"
-            )
-
-
 def hidden_widths(sizes: Any) -> list[int]:
     """The widths of the hidden layers, from ``hidden_layer_sizes``.
 
     Raises
     ------
     InputError
-        If one is no whole number > 0: 5.7 is no width, and neither is True.
+        If a size is not a whole number > 0; 5.7 and True are not.
 
     Examples
     --------

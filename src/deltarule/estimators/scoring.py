@@ -1,4 +1,4 @@
-"""``scoring``: scikit-learn's scorers, named or a user's own, to stop training early by."""
+"""``scoring``: scikit-learn's scorers or a user's own function, for early stopping."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["Scoring", "takes_weights"]
 
 
 def takes_weights(scorer: Callable[..., Any]) -> bool:
-    """Whether a scorer can be given ``sample_weight``: by its own signature, or its metric's.
+    """Whether a scorer takes ``sample_weight``, by its signature or that of its metric.
 
     Examples
     --------
     >>> takes_weights(get_scorer("accuracy")), takes_weights(get_scorer("rand_score"))
     (True, False)
     """
-    # A scorer of make_scorer's takes any keyword, and hands it on to the metric.
+    # A scorer made by make_scorer takes any keyword, and passes it to the metric.
     function = getattr(scorer, "_score_func", scorer)
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # of what is not written in Python nothing is known
+    except (TypeError, ValueError):  # not written in Python, so it has no signature
         return False
     return any(
         each.kind is each.VAR_KEYWORD
@@ -37,18 +37,19 @@ def takes_weights(scorer: Callable[..., Any]) -> bool:
 
 
 class Scoring:
-    """A scorer with the weights of the rows it scores, if it takes any.
+    """A scorer, with the weights of the validation rows if it takes any.
 
     Parameters
     ----------
     scoring : str or callable
-        A name of scikit-learn's, or ``f(estimator, X, y)``, with or without ``sample_weight``.
+        A name of a scikit-learn scorer, or ``f(estimator, X, y)``, with or without
+        ``sample_weight``.
     weights : array of shape (N,), or None
 
     Notes
     -----
-    A scorer that takes no weights scores without them, and a warning says so. Weights that are
-    all the same are none.
+    A scorer that takes no weights scores without them, and a warning says so, unless all weights
+    are equal.
 
     Examples
     --------
@@ -72,12 +73,12 @@ class Scoring:
         self.keywords = {} if weights is None else {"sample_weight": weights}
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
-        """The score.
+        """Score the estimator on X and y.
 
         Raises
         ------
         InputError
-            If it is not one number, or one that cannot be compared with others.
+            If the score is not one number, or is nan.
         """
         given = self.scorer(estimator, X, y, **self.keywords)
         try:

@@ -1,33 +1,28 @@
-"""Small pieces of the estimators: sparse rows, scikit-learn's order of rows and its words."""
+"""Sparse rows, and scikit-learn's random draws and texts."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from sklearn.utils import shuffle
 
+from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
-from deltarule.training import Event
+from deltarule.training import EpochEvent
 from deltarule.training.batches import SparseRows
 
-__all__ = [
-    "ShuffledOrder",
-    "SparseRows",
-    "is_sparse",
-    "print_epoch",
-    "source",
-    "with_source",
-]
+__all__ = ["ShuffledOrder", "initial_theta", "print_epoch", "row_source"]
 
 
-def source(X: Any) -> Any:
-    """X as training takes it: sparse rows wrapped, anything else as it is."""
+def row_source(X: Any) -> Any:
+    """Wrap sparse rows for :func:`deltarule.train`; return other rows unchanged."""
     return SparseRows(X) if is_sparse(X) else X
 
 
 class ShuffledOrder:
-    """scikit-learn's order of rows: the indices, shuffled anew from where they were."""
+    """scikit-learn's order of rows: each epoch shuffles the indices of the epoch before."""
 
     def __init__(self, n_rows: int, rng: np.random.RandomState) -> None:
         self.rows, self.rng = np.arange(n_rows), rng
@@ -37,15 +32,22 @@ class ShuffledOrder:
         return self.rows
 
 
-def with_source(held: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Validation rows as training takes them: two items, or three with weights."""
-    X, Y, s = held
-    return (source(X), Y) if s is None else (source(X), Y, s)
+def initial_theta(net: Network, activation: Any, rng: np.random.RandomState) -> np.ndarray:
+    """Draw θ of shape (p,) with the numbers and in the order in which scikit-learn draws."""
+    W, b = [], []
+    for layer, (n_in, n_out) in enumerate(pairwise(net.widths), start=1):
+        # As in scikit-learn, whose factor follows the hidden activation in every layer.
+        hidden = net.hidden_activations[min(layer, net.n_layers - 1) - 1 :][:1]
+        name = hidden[0].name if hidden else str(activation)
+        bound = np.sqrt((2.0 if name == "logistic" else 6.0) / (n_in + n_out))
+        W.append(rng.uniform(-bound, bound, (n_in, n_out)).T)
+        b.append(rng.uniform(-bound, bound, n_out))
+    return net.pack(W, b)
 
 
-def print_epoch(event: Event) -> None:
-    """One epoch in scikit-learn's words, for ``verbose=True``."""
-    record = event.history.records[-1]
+def print_epoch(event: EpochEvent) -> None:
+    """Print an epoch as scikit-learn does, for ``verbose=True``."""
+    record = event.history.logs[-1]
     print(f"Iteration {record.epoch}, loss = {record.objective:.8f}")
     if record.score is not None:
         print(f"Validation score: {record.score:f}")

@@ -1,7 +1,6 @@
-"""scikit-learn's parameter names, translated into this library's records.
+"""Translation of scikit-learn's ``solver``, ``learning_rate`` and ``loss`` into records.
 
-Only translation: which rule a ``solver`` is, which schedule a ``learning_rate``, which
-loss a ``loss``; and scikit-learn's own way of stopping, as a criterion.
+scikit-learn's stopping rule and its learning rate 'adaptive' are implemented here, too.
 """
 
 from __future__ import annotations
@@ -14,17 +13,16 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss
 from deltarule.optimizers import MINIMIZERS, RULES, SCHEDULES, Minimizer, Rule, Schedule
-from deltarule.training import EpochRecord, History
+from deltarule.training import EpochLog, History
 
 __all__ = [
     "NoImprovement",
     "adaptive",
     "check_loss_of_classes",
     "loss_record",
-    "refuse_planned",
+    "refuse_schedule_with_end",
     "rule_record",
     "schedule_record",
-    "store_parameters",
     "tolerance",
 ]
 
@@ -34,24 +32,24 @@ _DIVISOR = 5.0
 
 
 def loss_record(loss: Any) -> Loss:
-    """The loss of a name as scikit-learn uses it: its squared_error has the factor ½.
+    """The loss record for ``loss``: scikit-learn's squared_error has the factor ½.
 
-    Any other name, and a record or its saved form, is the registered loss of that name.
+    Any other name, record or saved form is looked up among the registered losses.
     """
     return LOSSES.get(_OWN_LOSSES.get(loss, loss) if isinstance(loss, str) else loss)
 
 
 def check_loss_of_classes(loss: Loss, kind: str, n_classes: int) -> None:
-    """Refuse a loss that has no meaning for classes, or not for labels of which rows have several.
+    """Refuse a loss that cannot be used for classes, or for rows with several labels.
 
     Raises
     ------
     InputError
-        Naming the loss, and what to use.
+        The message names the loss and an alternative.
     """
-    if loss.targets_per_output() > 1:
+    if loss.outputs_per_target() > 1:
         raise InputError(
-            f"loss {loss} has {loss.targets_per_output()} outputs for each target, which are "
+            f"loss {loss} has {loss.outputs_per_target()} outputs for each target, which are "
             "no probabilities of classes; expected a loss with one, or use MLPRegressor"
         )
     alone = any(loss.accepts(g) for g in ACTIVATIONS if g.elementwise)
@@ -64,7 +62,7 @@ def check_loss_of_classes(loss: Loss, kind: str, n_classes: int) -> None:
 
 
 def rule_record(estimator: Any) -> Rule | Minimizer:
-    """The update rule, or the minimizer, of an estimator's ``solver`` and its parameters."""
+    """The update rule or the minimizer for an estimator's ``solver`` and its parameters."""
     solver, decay = estimator.solver, estimator.weight_decay
     if decay and solver not in ("adam", "adamw"):
         raise InputError(
@@ -97,7 +95,7 @@ def rule_record(estimator: Any) -> Rule | Minimizer:
 
 
 def schedule_record(estimator: Any, n_rows: int) -> Schedule:
-    """The schedule: ``schedule`` where it is given, else what ``learning_rate`` names.
+    """The schedule of an estimator: ``schedule`` if given, else that of ``learning_rate``.
 
     As in scikit-learn, ``learning_rate`` has an effect with the solver sgd only.
     """
@@ -125,7 +123,7 @@ def schedule_record(estimator: Any, n_rows: int) -> Schedule:
 
 
 def tolerance(estimator: Any, scored: bool) -> float:
-    """``tol`` in this library's units.
+    """``tol`` on the scale of this library's loss.
 
     scikit-learn compares it with the mean of the squared errors over outputs; the loss here
     is their sum.
@@ -134,18 +132,18 @@ def tolerance(estimator: Any, scored: bool) -> float:
     return float(estimator.tol) * (estimator.n_outputs_ if mean else 1)
 
 
-def refuse_planned(estimator: Any) -> None:
-    """Refuse, in ``partial_fit``, a schedule that depends on how many epochs are planned.
+def refuse_schedule_with_end(estimator: Any) -> None:
+    """Refuse, in ``partial_fit``, a schedule that depends on the number of epochs.
 
     Raises
     ------
     InputError
-        Since nobody knows how often ``partial_fit`` will be called.
+        Since it is not known how often ``partial_fit`` will be called.
     """
     if estimator.schedule is None:
         return
     schedule = SCHEDULES.get(estimator.schedule)
-    if schedule.depends_on_plan():
+    if schedule.depends_on_total():
         raise InputError(
             f"schedule {schedule} depends on the number of epochs planned, and partial_fit knows "
             "none; call fit, or choose a schedule such as 'exponential' or 'step'"
@@ -166,7 +164,7 @@ def adaptive(xp: Any, tol: float, patience: float) -> Any:
 
 
 class _Plateaus(NamedTuple):
-    """How often the loss stood still for more than ``patience`` epochs, and if it does now."""
+    """The plateaus of the loss so far: spans without improvement for over ``patience`` epochs."""
 
     best: float
     since: int
@@ -174,7 +172,7 @@ class _Plateaus(NamedTuple):
     now: bool
 
     def after(self, loss: float, tol: float, patience: float) -> _Plateaus:
-        """The same one epoch later."""
+        """The plateaus after one more epoch with this loss."""
         since = self.since + 1 if loss > self.best - tol else 0
         best, now = min(self.best, loss), since > patience
         return _Plateaus(best, 0 if now else since, self.plateaus + now, now)
@@ -209,13 +207,6 @@ class NoImprovement:
             f"{self.patience:g} consecutive epochs."
         )
 
-    def _after(self, state: _Plateaus, record: EpochRecord) -> _Plateaus:
+    def _after(self, state: _Plateaus, record: EpochLog) -> _Plateaus:
         loss = record.monitored if self.scored else record.objective
         return state.after(loss, self.tol, self.patience)
-
-
-def store_parameters(estimator: Any, values: dict[str, Any]) -> None:
-    """Keep a constructor's arguments under their own names, untouched, as scikit-learn asks."""
-    for name, value in values.items():
-        if name not in ("self", "__class__"):
-            setattr(estimator, name, value)

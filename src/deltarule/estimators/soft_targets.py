@@ -1,4 +1,4 @@
-"""Soft targets: the probabilities of a row's classes in place of its label."""
+"""Soft targets: probabilities of the classes in place of labels."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.estimators.sklearn_helpers import is_sparse
+from deltarule.maths.arrays import is_sparse
 
 __all__ = ["soft_classes", "soft_labels", "soft_shares"]
 
-# What float32 loses in adding up a few probabilities; the losses allow as much.
+# The tolerance of a sum of float32 probabilities; the losses have the same.
 _ROUNDING = 1e-5
 
 
 def soft_shares(y: Any) -> np.ndarray:
-    """y as probabilities of shape (N, classes): checked, and of two classes both.
+    """Check soft targets, and return them with shape (N, classes).
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def soft_shares(y: Any) -> np.ndarray:
     Raises
     ------
     InputError
-        If one is not between 0 and 1, or a row does not add to 1.
+        If a value is not between 0 and 1, or a row does not add to 1.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def soft_shares(y: Any) -> np.ndarray:
 
 
 def soft_classes(given: Any, n_classes: int) -> np.ndarray:
-    """The labels of the classes: those given, one for each column of y, or their numbers.
+    """The labels of the classes: those given, one for each column of y, or 0, 1, ….
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def soft_classes(given: Any, n_classes: int) -> np.ndarray:
     Raises
     ------
     InputError
-        If their number is another, or they are not in order.
+        If there are not as many as classes, or they are not sorted.
 
     Examples
     --------
@@ -100,10 +100,10 @@ def soft_classes(given: Any, n_classes: int) -> np.ndarray:
 
 
 def soft_labels(y: Any, classes: np.ndarray) -> np.ndarray:
-    """The most probable class of each row; labels as they are.
+    """The most probable class of each row of soft targets; labels unchanged.
 
-    Probabilities are a column for each class, or, of two classes, one floating-point number
-    for each row; anything else is taken for labels.
+    Two-dimensional y, and for two classes floating-point y, holds probabilities; any other y
+    holds labels.
 
     Examples
     --------

@@ -1,21 +1,24 @@
-"""Shows the work: derivations as text, LaTeX and page; the gradient lens.
+"""Derivations as text, LaTeX and page, and the gradient lens.
 
-The package can be called: ``deltarule.explain(…)`` is :func:`deltarule.explain.explain`, since one
-name stands for both and whoever imports the package gets it under that name.
+The package can be called: ``deltarule.explain(…)`` is :func:`deltarule.explain.explain`, because
+both have the same name and importing the package binds that name to it. Likewise
+``deltarule.explain.lens`` is the function, although a folder of that name exists; its modules are
+imported by their full path.
 
-- ``subject.py``: what is explained; ``subjects.py``, ``subject_sources.py``, ``columns.py``: from
-  models, estimators, tables and steps of training to it.
-- ``figures.py``: the numbers of the passes; ``symbols.py``, ``numbers.py``: how they are written.
-- ``derivation.py``: a number and its parts; ``forward_nodes.py``, ``backward_nodes.py``,
-  ``mean_nodes.py``, ``update_nodes.py``, ``column_nodes.py``: the mathematics, made into such
-  trees, each on the one before it.
-- ``written.py``, ``rulebook.py``: formulas and update rules, written down.
-- ``plaintext.py``, ``tex.py``, ``htmltree.py``: trees as text, LaTeX and HTML.
-- ``explanation.py``, ``overview.py``, ``agreement.py``: the door, the whole, the engine beside it.
-- ``gradient_lens.py``, ``measures.py``, ``advice.py``, ``lens_views.py``, ``taken.py``: the lens;
-  ``attributions.py``, ``path_integral.py``: what is owed to each input.
-- ``spread.py``: which are looked at, where all would be too many.
-- ``page/``: the page.
+- ``subject.py``: what is explained; ``subject_builders.py``, ``subject_sources.py`` and
+  ``columns.py``: subjects from models, estimators, tables and steps of training.
+- ``intermediates.py``: the numbers of both passes; ``symbols.py``, ``number_format.py``: how
+  symbols and numbers are written.
+- ``derivation.py``: a number and its parts; ``forward_derivations.py`` to ``input_derivations.py``
+  build such trees, each class on the one before: forward pass, backward pass, means over samples,
+  updates, inputs and columns.
+- ``formula_at_point.py``, ``recorded_rules.py``: formulas and rules as printable expressions.
+- ``render/``: trees as text, LaTeX and HTML.
+- ``explanation.py``, ``overview.py``, ``agreement.py``: the public class, its summary, and the
+  comparison with the engine that trained.
+- ``lens/``: the gradient lens; ``attributions.py``, ``path_integral.py``: input attributions;
+  ``step_update.py``, ``fast_passes.py``, ``subsample.py``: what these and the page share.
+- ``page/``: the interactive page.
 """
 
 import inspect
@@ -29,22 +32,22 @@ from deltarule.explain.derivation import Derivation, Remainder
 from deltarule.explain.explanation import Explanation, explain
 from deltarule.explain.lens.advice import Advice
 from deltarule.explain.lens.gradient_lens import GradientLens, HardRow, lens
-from deltarule.explain.lens.measures import LayerMeasures, Measured
-from deltarule.explain.rulebook import RecordedRule, record_rule
-from deltarule.explain.subject import Column, Names, StepTaken, Subject
+from deltarule.explain.lens.measures import LayerMeasures, Measurements
+from deltarule.explain.recorded_rules import RecordedRule, record_rule
+from deltarule.explain.subject import InputColumn, Names, StepTaken, Subject
 from deltarule.explain.subject_builders import subject_of
 
 __all__ = [
     "Advice",
     "Agreement",
     "Attributions",
-    "Column",
     "Derivation",
     "Explanation",
     "GradientLens",
     "HardRow",
+    "InputColumn",
     "LayerMeasures",
-    "Measured",
+    "Measurements",
     "Names",
     "RecordedRule",
     "Remainder",
@@ -58,8 +61,12 @@ __all__ = [
 ]
 
 
-class _Callable(ModuleType):
-    """A package that is called like the function of its name."""
+# Importing `lens/` bound that package to the name `lens` here, and the function imported from it
+# replaced it. A package is bound only when it is first imported, so the name stays the function's.
+
+
+class _CallablePackage(ModuleType):
+    """A module that can be called like the function of the same name."""
 
     __signature__ = inspect.signature(explain)
 
@@ -67,4 +74,4 @@ class _Callable(ModuleType):
         return explain(*args, **options)
 
 
-sys.modules[__name__].__class__ = _Callable
+sys.modules[__name__].__class__ = _CallablePackage

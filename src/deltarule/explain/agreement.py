@@ -1,4 +1,4 @@
-"""How far the engine that trained is from what is shown, by the measure of the engine contract."""
+"""The gradient of the engine that trained, compared by the measure of the engine contract."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.contract.cases import block_scales
-from deltarule.engines.contract.harness import LARGEST_TOLERANCE
+from deltarule.engines.gradient_scale import LARGEST_TOLERANCE, block_scales
 from deltarule.explain.number_format import number_text
 from deltarule.explain.subject import Subject
 
@@ -17,19 +16,19 @@ __all__ = ["Agreement", "agreement_of"]
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """The engine's gradient beside the trace's.
+    """The differences between an engine's gradient and the one that is explained.
 
     Attributes
     ----------
     engine, dtype : str
-        What trained the network, and in which type.
+        The engine that trained the network, and its dtype.
     blocks : dict of str to float
         For each block, the largest difference in units of eps times the maximum over the block
         of ``|δ|ᵀ|A|``.
     differences : dict of str to float
-        The same as plain numbers.
+        For each block, the largest difference.
     tolerance : float
-        What the engine contract allows.
+        The largest value of ``blocks`` that the engine contract allows.
     """
 
     engine: str
@@ -45,7 +44,7 @@ class Agreement:
 
     @property
     def passed(self) -> bool:
-        """Whether every block is within the contract."""
+        """Whether every block is within the tolerance."""
         return all(error <= self.tolerance for error in self.blocks.values())
 
     def __str__(self) -> str:
@@ -61,7 +60,7 @@ class Agreement:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """The comparison as a dictionary for JSON."""
         return {
             "engine": self.engine,
             "dtype": self.dtype,
@@ -73,7 +72,7 @@ class Agreement:
 
 
 def agreement_of(subject: Subject) -> Agreement | None:
-    """The comparison block by block, or None if no engine's gradient is known.
+    """Compare the gradients block by block; None if no engine's gradient is known.
 
     Examples
     --------
@@ -92,7 +91,7 @@ def agreement_of(subject: Subject) -> Agreement | None:
     for block in subject.net.blocks:
         with np.errstate(invalid="ignore"):
             gap = np.abs(block.of(theirs) - block.of(ours))
-        same = block.of(theirs) == block.of(ours)  # also where both are infinite
+        same = block.of(theirs) == block.of(ours)  # true also where both are infinite
         worst = float(np.where(same, 0.0, np.nan_to_num(gap, nan=np.inf)).max())
         differences[block.name] = worst
         unit = eps * scales[block.name]

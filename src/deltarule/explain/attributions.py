@@ -1,4 +1,4 @@
-"""Input attributions: how much of a number the network gives is owed to each of its inputs.
+"""Input attributions: how much each input contributes to an output or to the loss.
 
 For f, an output a_j^L or the loss C_i, a row x and a baseline x′:
 
@@ -6,8 +6,8 @@ For f, an output a_j^L or the loss C_i, a row x and a baseline x′:
     integrated gradients   A_k = (x_k − x′_k) ∫₀¹ ∂f/∂x_k (x′ + t (x − x′)) dt
 
 (Sundararajan, Taly and Yan, 2017). Integrated gradients are *complete*: Σ_k A_k = f(x) − f(x′).
-What the sum lacks of it is the error of the integration, and is shown. ∂f/∂x comes from the one
-backward pass of the mathematics: an output is the cost of a network whose loss is that output.
+The difference of the two sides is the error of the numerical integration, and is reported. ∂f/∂x
+comes from the ordinary backward pass: an output is the cost of a network whose loss is that output.
 """
 
 from __future__ import annotations
@@ -21,53 +21,52 @@ import numpy as np
 
 from deltarule.engines import Batch
 from deltarule.errors import InputError
-from deltarule.explain.fast_passes import quick_engine
+from deltarule.explain.fast_passes import fast_engine
 from deltarule.explain.number_format import short
-from deltarule.explain.path_integral import integrated
+from deltarule.explain.path_integral import integrate
 from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
 from deltarule.maths import Loss, Network, numpy_namespace
 from deltarule.maths.backprop import forward_pass, loss_terms
 from deltarule.maths.input_checks import check_rows
 
-__all__ = ["Attributions", "attribute", "attributions_of"]
+__all__ = ["Attributions", "attribute"]
 
 _METHODS = ("integrated", "gradient")
-# Numbers in the arrays of one batch of rows or of points on their paths.
+# The most numbers in the arrays of one batch of rows, or of points on their paths.
 _AT_A_TIME = 1 << 20
-# Gradients that one row takes, as a rule.
-_POINTS = 500
+# Gradients that one row takes, about; by it an engine is chosen.
+_TYPICAL_POINTS = 500
 
 
 @dataclasses.dataclass(frozen=True)
 class Attributions:
-    """Attributions of some rows, with what they should add up to.
+    """Attributions of some rows, and the values that they should add up to.
 
     Attributes
     ----------
     values : array of shape (R, n_0)
         A_k of each row.
     rows : integer array of shape (R,)
-        Which rows of the subject these are.
+        The numbers of these rows in the subject.
     of : tuple of str
-        What was attributed, for each row: ``"the loss"`` or the name of an output.
+        The name of f for each row: ``"the loss"`` or the name of an output.
     method : str
         ``"integrated"`` or ``"gradient"``.
     baseline : array of shape (n_0,)
         x′.
     baseline_name : str
-        What x′ is, in words.
+        A description of x′.
     value, baseline_value : arrays of shape (R,)
         f(x) and f(x′).
     points : integer array of shape (R,)
-        How many gradients each row took.
+        The number of gradients computed for each row.
     converged : boolean array of shape (R,)
         Whether the integration met its tolerance; true for gradient × input, which has none.
     features : tuple of str
         The names of the n_0 inputs.
     columns : tuple of (str, tuple of int)
-        The columns of the table and the inputs each of them feeds; one for each input if there is
-        no table.
+        The table's columns and the inputs that each feeds; without a table, one for each input.
     """
 
     values: np.ndarray
@@ -91,30 +90,30 @@ class Attributions:
 
     @property
     def by_column(self) -> np.ndarray:
-        """Attributions summed back per column, of shape (R, columns)."""
+        """Attributions sum_over back per column, of shape (R, columns)."""
         return np.stack(
             [self.values[:, list(inputs)].sum(axis=1) for _, inputs in self.columns], axis=1
         )
 
     @property
     def mean_by_feature(self) -> np.ndarray:
-        """Mean |A_k| over the rows, for each input."""
+        """The mean |A_k| over the rows, shape (n_0,)."""
         mean: np.ndarray = np.abs(self.values).mean(axis=0)
         return mean
 
     @property
     def mean_by_column(self) -> np.ndarray:
-        """Mean |attribution| over the rows, for each column, its inputs added up first."""
+        """The mean over the rows of the size of ``by_column``, shape (columns,)."""
         mean: np.ndarray = np.abs(self.by_column).mean(axis=0)
         return mean
 
     def text(self, most: int = 12) -> str:
-        """The attributions in words: of one row with their signs, of several their mean size.
+        """A table of the attributions: of one row with their signs, of several their mean size.
 
         Parameters
         ----------
         most : int
-            How many columns are listed, the largest first.
+            The number of columns that are listed, the largest first.
         """
         one = len(self.rows) == 1
         scores = self.by_column[0] if one else self.mean_by_column
@@ -146,7 +145,7 @@ class Attributions:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """The attributions as a dictionary that JSON can hold."""
+        """The attributions as a dictionary for JSON."""
         return {
             "method": self.method,
             "baseline_name": self.baseline_name,
@@ -183,29 +182,29 @@ def attribute(
     tolerance: float = 1e-6,
     most_points: int = 8192,
 ) -> Attributions:
-    """Attribute what the network says of a row to the row's inputs.
+    """Attribute an output of the network, or its loss, to the inputs of each row.
 
     A_k = (x_k − x′_k) ∫₀¹ ∂f/∂x_k (x′ + t (x − x′)) dt, or (x_k − x′_k) ∂f/∂x_k (x)
 
     Parameters
     ----------
     what, X, Y, theta
-        What is looked at, as for :func:`deltarule.lens`. Without dropout.
+        As for :func:`deltarule.lens`. Dropout is off.
     rows : int or sequence of int, optional
-        Which rows; all of them if left out.
+        The rows; by default all.
     of : str, int or None
-        f: ``"loss"`` for C_i, a number j for the output a_j^L, or a class label. If left out,
-        each row's largest output, or the only one.
+        f: ``"loss"`` for C_i, a number j for the output a_j^L, or a class label; by default the
+        largest output of each row.
     method : str
         ``"integrated"`` for integrated gradients, ``"gradient"`` for gradient × input.
     baseline : str or array of shape (n_0,)
-        x′: ``"zeros"`` (of standardised inputs the mean of training), ``"mean"`` for the weighted
-        mean of the rows, or a row of your own.
+        x′: ``"zeros"`` (for standardised inputs, the mean of training), ``"mean"`` for the weighted
+        mean of the rows, or any row.
     tolerance : float
-        The integration is refined until the completeness errors of all its pieces add, by their
-        size, to less than this share of Σ|A_k| and |f(x) − f(x′)|, whichever is larger.
+        The integration is refined until the absolute completeness errors of its pieces add to less
+        than this fraction of Σ|A_k| or |f(x) − f(x′)|, whichever is larger.
     most_points : int
-        The most gradients that one row may take; where they do not suffice ``converged`` is false.
+        The most gradients for one row; where they do not suffice, ``converged`` is false.
 
     Returns
     -------
@@ -214,13 +213,13 @@ def attribute(
     Raises
     ------
     InputError
-        If a row, an output or a class is not there, or a setting is none of the above.
+        If a row, an output or a class does not exist, or an argument is out of its range.
 
     Notes
     -----
-    The integral is Gauss and Legendre's with 8 points to a piece. On every piece completeness is
-    known exactly, f at its end minus f at its start; pieces that lack it are divided, where a unit
-    passes a kink of its activation (ReLU's at 0) if one does.
+    The integral is computed by Gauss–Legendre quadrature with 8 points on each piece of the path.
+    The exact sum of a piece is f at its end minus f at its start; pieces with too large an error
+    are divided, at a kink of an activation (ReLU's at 0) where a node passes one.
 
     Examples
     --------
@@ -233,28 +232,6 @@ def attribute(
     (array([[ 6., -4.]]), array([2.5]), array([0.5]))
     """
     subject = subject_of(what, X, Y, theta=theta)
-    return attributions_of(
-        subject,
-        rows=rows,
-        of=of,
-        method=method,
-        baseline=baseline,
-        tolerance=tolerance,
-        most_points=most_points,
-    )
-
-
-def attributions_of(
-    subject: Subject,
-    *,
-    rows: int | Sequence[int] | np.ndarray | None = None,
-    of: str | int | None = None,
-    method: str = "integrated",
-    baseline: str | Any = "zeros",
-    tolerance: float = 1e-6,
-    most_points: int = 8192,
-) -> Attributions:
-    """:func:`attribute` for a subject."""
     if method not in _METHODS:
         raise InputError(f"method is {method!r}; expected 'integrated' or 'gradient'")
     if not 0 < tolerance < 1:
@@ -272,7 +249,7 @@ def attributions_of(
     if method == "gradient":
         values = (X - start) * function.over_rows(function.slopes, X)
     else:
-        values, points, converged = integrated(
+        values, points, converged = integrate(
             function, X, start, tolerance=tolerance, most_points=int(most_points)
         )
     columns = tuple((column.name, column.inputs) for column in subject.columns)
@@ -293,7 +270,7 @@ def attributions_of(
 
 
 class _Function:
-    """f and ∂f/∂x of the chosen rows, at any points, by an engine; z^l by the mathematics."""
+    """f and ∂f/∂x of the chosen rows at given points, by an engine, and z^l at these points."""
 
     def __init__(self, subject: Subject, rows: np.ndarray, of: str | int | None) -> None:
         net = subject.net
@@ -303,14 +280,14 @@ class _Function:
         }
         self.at_a_time = max(_AT_A_TIME // sum(net.widths), 8)
         self.of_loss = of == "loss"
-        work = 2.0 * net.n_multiply_adds * _POINTS * len(rows)
+        work = 2.0 * net.n_multiply_adds * _TYPICAL_POINTS * len(rows)
         if of == "loss":
             self.net, self.Y = net, subject.Y[rows]
-            self.engine = quick_engine(net, subject.theta, work)
+            self.engine = fast_engine(net, subject.theta, work)
             self.names: tuple[str, ...] = ("the loss",) * len(rows)
             return
         self.net = net.with_changes(loss=_THE_OUTPUT)
-        self.engine = quick_engine(self.net, subject.theta, work)
+        self.engine = fast_engine(self.net, subject.theta, work)
         if of is None:
             j = self._largest(subject.X[rows])
         else:
@@ -331,7 +308,7 @@ class _Function:
         return j
 
     def values(self, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """f at points that lie on the ways of these rows."""
+        """f at points X, shape (P, n_0), that lie on the paths of these rows, shape (P,)."""
         X = np.ascontiguousarray(X)
         if not self.of_loss:
             found: np.ndarray = self.engine.predict(X)[np.arange(len(X)), self.j[rows]]
@@ -343,21 +320,21 @@ class _Function:
         return np.asarray(terms)
 
     def slopes(self, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """∂f/∂x at points that lie on the ways of these rows."""
+        """∂f/∂x at points on the paths of these rows, shape (P, n_0)."""
         X, n = np.ascontiguousarray(X), len(X)
         with np.errstate(all="ignore"):
             return self.engine.input_gradient(Batch(X, self.Y[rows], np.ones(n), np.arange(n), 1))
 
     def weighted(self, X: np.ndarray, layer: int) -> np.ndarray:
-        """z^l of a layer at points."""
+        """z^l of a layer at points, shape (P, n_l)."""
         first = self._first_layers(layer)
         xp = numpy_namespace(np.float64)
         with np.errstate(all="ignore"):
             return np.asarray(forward_pass(xp, first, self.theta[: first.n_parameters], X).Z[-1])
 
-    @functools.lru_cache(maxsize=64)  # noqa: B019  (it lives as long as one call of attribute)
+    @functools.lru_cache(maxsize=64)  # noqa: B019  (the object lives for one call of attribute)
     def _first_layers(self, layer: int) -> Network:
-        """The network up to a layer: its parameters come first."""
+        """The network up to a layer; its parameters are the first of θ."""
         net = self.net
         return Network(
             net.widths[: layer + 1],
@@ -368,7 +345,7 @@ class _Function:
         )
 
     def over_rows(self, f: Any, X: np.ndarray) -> np.ndarray:
-        """What f gives with one point for each row, a batch at a time."""
+        """Call f with one point for each row, in batches, and join the results."""
         pieces = []
         for at in range(0, len(X), self.at_a_time):
             rows = np.arange(at, min(at + self.at_a_time, len(X)))
@@ -377,10 +354,10 @@ class _Function:
 
 
 def _the_output(xp: Any) -> Any:
-    """Σ_j y_j a_j, with derivative y_j: with one y_j of 1 among zeros, the output a_j itself."""
+    """The loss Σ_j y_j a_j with derivative y_j: a_j itself for a y that is 1 at j and else 0."""
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        # Where y is 0 the term is 0, whatever a is.
+        # Where y is 0 the term is 0, also for an a that is not finite.
         return xp.where(y == 0, 0 * y, y * a), y
 
     return from_output
@@ -420,7 +397,7 @@ def _output_number(subject: Subject, of: Any) -> int:
 
 
 def _baseline(subject: Subject, baseline: Any) -> tuple[np.ndarray, str]:
-    """x′ and its name."""
+    """Return x′ and its description."""
     net = subject.net
     if isinstance(baseline, str):
         if baseline == "zeros":

@@ -1,4 +1,4 @@
-"""The columns of a table, and how each of their cells became the network's inputs."""
+"""Derivations of the network's inputs and targets from the cells of a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.number_format import fenced_number, number_box, number_text
-from deltarule.explain.subject import Column, Target
+from deltarule.explain.subject import InputColumn, TargetColumn
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box, Fraction, Terms, Words
 from deltarule.tables import TargetEncoder
@@ -24,16 +24,16 @@ _STD = Mark(Words("std"), "std")
 
 
 @dataclasses.dataclass(frozen=True)
-class EncodedColumn(Column):
-    """A column with the code that encodes it.
+class EncodedColumn(InputColumn):
+    """A column of a table with its encoding.
 
     Attributes
     ----------
     code : NumberEncoder or CategoryEncoder
     numbers : array of float64, or None
-        The cells of a number or date as the code takes them.
+        The cells of a number or date, as float64.
     dtype : dtype
-        What the network takes.
+        The dtype of the network's inputs.
     """
 
     code: NumberEncoder | CategoryEncoder
@@ -41,25 +41,21 @@ class EncodedColumn(Column):
     dtype: Any = np.float64
 
     def derivation(self, mark: Mark, k: int, sample: int, value: float, name: str) -> Derivation:
-        """Input k of a row, from its cell."""
+        """The derivation of input k of a row from its cell."""
+        cell = self.cells[sample]
         if isinstance(self.code, CategoryEncoder):
-            return self._level(mark, sample, value, name)
-        indicator = self.code.indicator and k == self.inputs[-1]
-        if indicator:
-            cell = "missing" if self.cells[sample] is None else "known"
-            formula: Box = Words(f"[{self.name} is missing]")
-            return Derivation(mark, value, formula=formula, note=f"{self.name} is {cell}")
+            raw = "missing" if cell is None else repr(cell)
+            level = name.removeprefix(f"{self.name}=") or name
+            formula: Box = Words(f"[{self.name} = {level}]")
+            return Derivation(mark, value, formula=formula, note=f"{self.name} is {raw}")
+        if self.code.indicator and k == self.inputs[-1]:
+            known = "missing" if cell is None else "known"
+            formula = Words(f"[{self.name} is missing]")
+            return Derivation(mark, value, formula=formula, note=f"{self.name} is {known}")
         return self._standardised(mark, sample, value, name)
 
-    def _level(self, mark: Mark, sample: int, value: float, name: str) -> Derivation:
-        cell = self.cells[sample]
-        raw = "missing" if cell is None else repr(cell)
-        level = name.removeprefix(f"{self.name}=") or name
-        formula = Words(f"[{self.name} = {level}]")
-        return Derivation(mark, value, formula=formula, note=f"{self.name} is {raw}")
-
     def _standardised(self, mark: Mark, sample: int, value: float, name: str) -> Derivation:
-        """(x − mean)/std; the median stands in for a missing cell."""
+        """(x − mean)/std, with the median of training for a missing cell."""
         code, numbers = self.code, self.numbers
         assert isinstance(code, NumberEncoder)
         assert numbers is not None
@@ -76,21 +72,21 @@ class EncodedColumn(Column):
 
 
 @dataclasses.dataclass(frozen=True)
-class EncodedTarget(Target):
-    """The target's column with what encodes it.
+class EncodedTarget(TargetColumn):
+    """The target's column with its encoder.
 
     Attributes
     ----------
     code : TargetEncoder
     dtype : dtype
-        What training compared with.
+        The dtype of the targets in training.
     """
 
     code: TargetEncoder
     dtype: Any = np.float64
 
     def derivation(self, mark: Mark, sample: int, value: float, output: str) -> Derivation:
-        """y_j of a row, from its cell: standardised, or whether it is of the output's class."""
+        """The derivation of y_j from a cell: standardised, or 1 if it is the output's class."""
         cell, code = self.cells[sample], self.code
         if code.task != "regression":
             words = f"; 1 stands for {output!r}" if output else ""
@@ -100,14 +96,14 @@ class EncodedTarget(Target):
         return _scaled(mark, value, parts, ("", "of training", "of training"), self.dtype)
 
     def reading(self, value: float) -> str:
-        """What an output is in the target's own unit; nothing for a class."""
+        """An output in the target's own unit, as text; empty for a class."""
         if self.code.task != "regression":
             return ""
         return f"that is, {self.name} {number_text(float(self.code.inverse(value)))}"
 
 
 def encoded_target(model: Any, typed: Any, dtype: Any = np.float64) -> EncodedTarget | None:
-    """The target's column of a table model, for rows of its table."""
+    """Return the target's column for some rows of a table; None if they have no target."""
     if typed.target is None:
         return None
     cells = tuple(cell.item() if hasattr(cell, "item") else cell for cell in typed.target)
@@ -123,7 +119,7 @@ def _scaled(
     notes: Sequence[str],
     dtype: Any,
 ) -> Derivation:
-    """(x − mean)/std, of the numbers in ``parts``, rounded to what the network takes."""
+    """The derivation of (x − mean)/std, of three numbers with their symbols, rounded to dtype."""
     (own, raw), (_, mean), (_, std) = parts
     exact = np.dtype(dtype) == np.float64
 
@@ -148,9 +144,9 @@ def _scaled(
 
 
 def encoded_columns(model: Any, typed: Any, dtype: Any) -> tuple[EncodedColumn, ...]:
-    """The columns behind the inputs of a table model, for rows of its table."""
+    """Return the columns that a table model encodes, for some rows of a table."""
     kinds = {column.name: column.kind for column in model.schema.columns}
-    found, at = [], 0
+    found, start = [], 0
     for code in model.encoder.column_encoders:
         width = len(code.features())
         cells = typed.columns[code.name]
@@ -160,24 +156,23 @@ def encoded_columns(model: Any, typed: Any, dtype: Any) -> tuple[EncodedColumn, 
             EncodedColumn(
                 name=code.name,
                 kind=kind,
-                inputs=tuple(range(at, at + width)),
+                inputs=tuple(range(start, start + width)),
                 cells=tuple(_cell(cell, kind) for cell in cells),
                 code=code,
                 numbers=np.asarray(cells, dtype=np.float64) if numeric else None,
                 dtype=np.dtype(dtype),
             )
         )
-        at += width
+        start += width
     return tuple(found)
 
 
 def _cell(cell: Any, kind: str) -> Any:
-    """A cell as it stands in the table; None where missing."""
+    """A cell as in the table, a date as ISO text; None where missing."""
     if cell is None or (isinstance(cell, float) and np.isnan(cell)):
         return None
     if kind == "date":
         days = float(cell)
-        start = dt.datetime(1970, 1, 1)
-        moment = start + dt.timedelta(days=days)
+        moment = dt.datetime(1970, 1, 1) + dt.timedelta(days=days)
         return moment.isoformat(sep=" ") if days % 1 else moment.date().isoformat()
     return float(cell) if kind == "number" else str(cell)

@@ -1,8 +1,8 @@
-"""One number and where it came from: a tree that is computed as far as it is looked at.
+"""A number and the parts it is computed from: a tree whose parts are made when they are asked for.
 
-A node is a sum of its parts, a product of them, or a function; or it is given. Whatever a builder
-says a node's value is, :meth:`Derivation.recombined` makes it again from the parts, and the two
-agree: that is what a derivation is.
+A derivation is a sum of its parts, a product of them, or a function of them; or its number is
+given. Its value is set by the builder; :meth:`Derivation.recombined` computes it again from the
+parts, and tests hold the two equal.
 """
 
 from __future__ import annotations
@@ -19,30 +19,29 @@ from deltarule.explain.number_format import DIGITS, product_box, sum_box
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box
 
-__all__ = ["DEPTH", "TERMS", "Derivation", "Remainder", "added", "check_limits"]
+__all__ = ["DEPTH", "TERMS", "Derivation", "Remainder", "check_limits", "float_sum"]
 
 DEPTH, TERMS = 2, 8
 
 _Make = Callable[[int], "Derivation"]
 _Numbers = Callable[[int], Box | None]
 
-# A sum of so few terms is shown with the numbers in place; of more, the terms are lines.
+# A sum of at most this many terms is shown with the numbers in place.
 _FEW = 4
-# So many arguments of a function are always shown.
+# At most this many arguments of a function are always shown.
 _ARGUMENTS = 6
 
 
 @dataclasses.dataclass(frozen=True)
 class Remainder:
-    """What is left out of a sum or of a function's arguments.
+    """The parts of a sum, or arguments of a function, that are not shown.
 
     Attributes
     ----------
     count : int
-        How many parts.
+        Their number.
     value : float or None
-        Their sum, added up from the left-out terms themselves; None if they are arguments, which
-        are not added.
+        The sum of the terms; None for arguments of a function.
     """
 
     count: int
@@ -50,26 +49,25 @@ class Remainder:
 
 
 class Derivation:
-    """A number, its formula, and the numbers it is made of.
+    """A number, its formula, and the numbers it is computed from.
 
-    Parts are made when they are asked for, and not kept: a weight of three layers of 256 nodes
-    has hundreds of thousands of them. Where a sum has more terms than are to be shown, the
-    largest are kept, in their order, and the others are one remainder, so that what is shown still
-    adds up.
+    Parts are made when they are asked for, and not kept: the tree of a weight in a network with
+    three layers of 256 nodes has hundreds of thousands of them. Where a sum has more terms than are
+    to be shown, the largest are shown, in their order, and the others as one remainder.
 
     Attributes
     ----------
     value : float
         In float64, from the one forward and backward pass of the trace.
     kind : str
-        ``"given"``, ``"product"``, ``"sum"``, ``"function"``, or ``"limit"``: a product of which
-        the factors are at their limits, whose value its last part gives.
+        ``"given"``, ``"product"``, ``"sum"``, ``"function"``, or ``"limit"``: a product whose
+        factors are at their limits, and whose value is that of its last part.
     mark : Mark
-        Its symbol.
+        The symbol.
     law : str
         The formula's number in the mathematics: ``"F6"``.
     note : str
-        What a reader should know besides.
+        A remark that is shown beside the formula.
 
     Examples
     --------
@@ -110,23 +108,23 @@ class Derivation:
 
     @property
     def formula(self) -> Box | None:
-        """How the parts give the value, with symbols; laid out when it is asked for."""
+        """The formula of the value, with symbols; laid out when it is first asked for."""
         if callable(self._formula):
             self._formula = self._formula()
         return self._formula
 
     @property
     def n_parts(self) -> int:
-        """How many parts it is made of; 0 if it is given."""
+        """The number of parts; 0 if the number is given."""
         return len(self.part_values)
 
     def part(self, index: int) -> Derivation:
-        """One part, made now.
+        """Make a part.
 
         Raises
         ------
         InputError
-            If there is none of that number.
+            If there is no part of that number.
         """
         if self._make is None or not 0 <= index < self.n_parts:
             raise InputError(
@@ -136,13 +134,13 @@ class Derivation:
         return self._make(index)
 
     def parts(self, terms: int | None = None) -> tuple[list[Derivation], Remainder | None]:
-        """The parts that are shown, and what is left out.
+        """The parts that are shown, and the remainder.
 
         Parameters
         ----------
         terms : int, optional
-            The most terms of a sum, or arguments of a function; all if not given. One that would
-            be left out alone is shown. The factors of a product are always shown.
+            The most terms of a sum, or arguments of a function; all by default. A remainder of one
+            part is shown as that part, and the factors of a product are always shown.
         """
         shown = self.shown(terms)
         left = self.n_parts - len(shown)
@@ -152,44 +150,44 @@ class Derivation:
         if self.kind == "sum":
             kept = np.ones(self.n_parts, dtype=bool)
             kept[shown] = False
-            total = added(self.part_values[kept])
+            total = float_sum(self.part_values[kept])
         return [self.part(index) for index in shown], Remainder(left, total)
 
     def shown(self, terms: int | None = None) -> list[int]:
-        """Which parts are shown: the largest terms, in their order."""
+        """The numbers of the parts that are shown: the largest terms, in their order."""
         n = self.n_parts
         if terms is None or n <= terms + 1 or self.kind not in ("sum", "function"):
             return list(range(n))
-        if self.kind == "function":  # a rule has a few arguments, softmax one for each output
+        if self.kind == "function":  # a rule has few arguments, softmax one for each output
             return list(range(n if n <= _ARGUMENTS else terms))
         size = np.nan_to_num(np.abs(self.part_values), nan=np.inf)
         return sorted(np.argsort(-size, kind="stable")[:terms].tolist())
 
     def recombined(self, values: Sequence[float] | None = None) -> float:
-        """The value again, from the values of all the parts, which are made for it if not given."""
+        """Compute the value from the values of all parts; by default the parts are made for it."""
         if values is None:
             values = [self.part(index).value for index in range(self.n_parts)]
         if self.kind == "given":
             return self.value
         if self.kind == "sum":
-            return added(values)
+            return float_sum(values)
         if self.kind == "product":
             return float(math.prod(values))
         if self._combine is None:
-            raise InputError(f"{self.mark.key} does not say how its parts give it")
+            raise InputError(f"{self.mark.key} has no function that computes it from its parts")
         return float(self._combine(values))
 
     def show_numbers(self, numbers: _Numbers) -> None:
-        """Show other numbers in place of the formula's symbols."""
+        """Replace the function that shows the formula with numbers."""
         self._numbers = numbers
 
     def without_formula(self) -> Derivation:
-        """Itself, where the symbol is the formula."""
+        """Drop the formula, where the symbol already shows it, and return the derivation."""
         self._formula = None
         return self
 
     def numbers(self, digits: int = DIGITS) -> Box | None:
-        """The formula with the numbers in place, or None where that says no more."""
+        """The formula with numbers in place of symbols; None where that adds nothing."""
         if self._numbers is not None:
             return self._numbers(digits)
         if self.kind == "product" and self.n_parts > 1:
@@ -199,7 +197,7 @@ class Derivation:
         return None
 
     def case(self) -> Box | None:
-        """The condition under which the formula is this one, where it has cases."""
+        """The condition of the case that the formula shows; None if it has no cases."""
         return None if self._case is None else self._case()
 
     def text(self, *, depth: int = DEPTH, terms: int = TERMS, digits: int = DIGITS) -> str:
@@ -208,10 +206,9 @@ class Derivation:
         Parameters
         ----------
         depth : int
-            How many levels below this number are shown.
+            The number of levels below this one.
         terms : int
-            The most terms of a sum; the largest are shown, in their order, and the others as one
-            remainder.
+            The most terms of a sum.
         digits : int
             Decimals of a number.
         """
@@ -227,10 +224,7 @@ class Derivation:
         digits: int = DIGITS,
         standalone: bool = True,
     ) -> str:
-        """The tree in LaTeX: a document, or with ``standalone=False`` what belongs in one.
-
-        A document of your own needs the package amsmath.
-        """
+        """The tree as a LaTeX document, or a fragment that needs amsmath if not ``standalone``."""
         from deltarule.explain.render.latex import document, tree_latex
 
         body = tree_latex(self, *check_limits(depth, terms, digits))
@@ -239,10 +233,7 @@ class Derivation:
     def to_dict(
         self, *, depth: int = DEPTH, terms: int = TERMS, digits: int = DIGITS
     ) -> dict[str, Any]:
-        """The tree as JSON can hold it; numbers with all their digits.
-
-        A number that is not finite is a string.
-        """
+        """The tree as a dictionary for JSON, with all digits; not finite numbers are text."""
         from deltarule.explain.render.text import tree_dict
 
         return tree_dict(self, *check_limits(depth, terms, digits))
@@ -260,27 +251,23 @@ class Derivation:
 
 
 def check_limits(depth: int, terms: int, digits: int) -> tuple[int, int, int]:
-    """Whether a tree can be shown so; what was given, as whole numbers.
-
-    Raises
-    ------
-    InputError
-        If one is no whole number, or too small.
-    """
+    """Return the three as int; raises InputError if one is not a whole number in its range."""
     limits = (("depth", depth, 0, 100), ("terms", terms, 1, 10**9), ("digits", digits, 1, 17))
     for name, value, least, most in limits:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or not least <= value <= most:
-            raise InputError(f"{name} is {value!r}; expected a whole number from {least} to {most}")
+            raise InputError(
+                parameter=name, given=value, expected=f"a whole number from {least} to {most}"
+            )
     return int(depth), int(terms), int(digits)
 
 
-def added(values: Any) -> float:
-    """The sum, rounded once where all terms are finite.
+def float_sum(values: Any) -> float:
+    """The sum of numbers, rounded only once where all are finite.
 
     Examples
     --------
-    >>> added([0.1] * 10), added([1.0, float("inf")])
+    >>> float_sum([0.1] * 10), float_sum([1.0, float("inf")])
     (1.0, inf)
     """
     numbers = [float(x) for x in values]

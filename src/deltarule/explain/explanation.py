@@ -1,4 +1,4 @@
-"""``explain``: every number of backpropagation, by its name, with where it came from."""
+"""``explain`` and ``Explanation``: every number of backpropagation, with its derivation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from deltarule.explain import overview
 from deltarule.explain.agreement import Agreement, agreement_of
-from deltarule.explain.column_nodes import ColumnNodes
 from deltarule.explain.derivation import DEPTH, TERMS, Derivation, check_limits
-from deltarule.explain.intermediates import Figures
+from deltarule.explain.input_derivations import InputDerivations
+from deltarule.explain.intermediates import Intermediates
 from deltarule.explain.number_format import DIGITS
-from deltarule.explain.rulebook import RecordedRule
+from deltarule.explain.recorded_rules import RecordedRule
 from deltarule.explain.subject import Names, Subject
 from deltarule.explain.subject_builders import subject_of
 from deltarule.maths import GradientReport, Trace, check_gradient
@@ -46,8 +46,8 @@ def explain(
     Parameters
     ----------
     what : Network, Model, MLPClassifier, MLPRegressor, TableModel, ReplayedStep or Subject
-        A network needs ``theta``; an estimator must be fitted. A step of training brings its own
-        batch, settings and result, and a subject its rows.
+        A network needs ``theta``; an estimator must be fitted. A step of training has its own
+        batch, settings and result, and a subject its own rows.
     X : array of shape (N, n_0)
         For a TableModel, a Table with its target, or TypedColumns.
     Y : array of shape (N, n_L), or (N,)
@@ -57,25 +57,24 @@ def explain(
     sample_weight : array of shape (N,), optional
         s.
     rule : str, Rule or mapping, optional
-        The update rule of the step that is explained; by default that of the estimator or table
-        model.
+        The update rule of the step; by default that of the estimator or table model.
     learning_rate : float, optional
         η of that step.
     engine : str, optional
-        An engine to compare with: ``"compiled"``, say. By default the one that trained, where
+        An engine to compare with, such as ``"compiled"``; by default the one that trained, where
         that is known.
     names : Names, optional
-        What inputs, outputs and rows are called.
+        Names of inputs, outputs and rows.
     number : int, optional
-        t, the number of the step; by default that of the step that is known, or else 1.
+        t, the number of the step; by default that of the known step, else 1.
     slots : mapping of str to array, optional
-        What the rule carried into the step; by default what it starts with.
+        The rule's state before the step; by default its initial state.
     theta_after : array of shape (p,), optional
-        What training made of θ, to be compared with.
+        θ after the step by training, to compare with.
     masks : list of L+1 arrays or None, optional
         Dropout, for a network alone: item l multiplies g^l(z^l).
     **settings
-        ``l2``, ``l1``, ``total_weight``, ``clip_norm`` and others of EngineSettings.
+        ``l2``, ``l1``, ``total_weight``, ``clip_norm`` and other fields of EngineSettings.
 
     Returns
     -------
@@ -84,7 +83,7 @@ def explain(
     Raises
     ------
     InputError
-        If there is nothing to explain, or something given does not fit.
+        If ``what`` cannot be explained, or an argument does not fit it.
 
     Examples
     --------
@@ -126,6 +125,12 @@ class Explanation:
     subject : Subject
         What is explained.
 
+    Raises
+    ------
+    InputError
+        Every method raises it if the network has no such layer, node, bias, sample or column, and
+        those of the update if no step is known.
+
     Examples
     --------
     >>> from deltarule import Network, explain
@@ -139,7 +144,8 @@ class Explanation:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self._nodes = ColumnNodes(Figures(subject))
+        self._passes = Intermediates(subject)
+        self._derivations = InputDerivations(self._passes)
 
     @property
     def trace(self) -> Trace:
@@ -149,112 +155,54 @@ class Explanation:
     # -- derivatives -------------------------------------------------------------------
 
     def weight(self, layer: int, j: int, k: int, sample: int | None = None) -> Derivation:
-        """∂C_i/∂w_jk^l of one sample (F6), or ∂C/∂w_jk^l, the weighted mean over all (F11).
-
-        Raises
-        ------
-        InputError
-            If there is no such weight or sample.
-        """
-        figures = self._nodes.figures
-        layer, j = figures.check_node(layer, j)
-        k = figures.check_input(layer, k)
+        """∂C_i/∂w_jk^l of one sample (F6), or ∂C/∂w_jk^l, the weighted mean over all (F11)."""
+        layer, j = self._passes.check_node(layer, j)
+        k = self._passes.check_input(layer, k)
         if sample is None:
-            return self._nodes.mean_weight(layer, j, k)
-        return self._nodes.weight(layer, j, k, figures.check_sample(sample))
+            return self._derivations.mean_weight(layer, j, k)
+        return self._derivations.weight(layer, j, k, self._passes.check_sample(sample))
 
     def bias(self, layer: int, j: int, sample: int | None = None) -> Derivation:
-        """∂C_i/∂b_j^l of one sample, or ∂C/∂b_j^l, the weighted mean over all.
-
-        Raises
-        ------
-        InputError
-            If there is no such bias or sample.
-        """
-        figures = self._nodes.figures
-        layer, j = figures.check_node(layer, j)
-        figures.check_bias()
+        """∂C_i/∂b_j^l of one sample, or ∂C/∂b_j^l, the weighted mean over all."""
+        layer, j = self._passes.check_node(layer, j)
+        self._passes.check_bias()
         if sample is None:
-            return self._nodes.mean_bias(layer, j)
-        return self._nodes.bias(layer, j, figures.check_sample(sample))
+            return self._derivations.mean_bias(layer, j)
+        return self._derivations.bias(layer, j, self._passes.check_sample(sample))
 
     def activation(self, layer: int, j: int, sample: int) -> Derivation:
-        """∂C_i/∂a_j^l: F7 at the output, F13 before it; layer 0 is the input.
-
-        Raises
-        ------
-        InputError
-            If there is no such node or sample.
-        """
-        figures = self._nodes.figures
-        layer, j = figures.check_node(layer, j, inputs=True)
-        return self._nodes.up(layer, j, figures.check_sample(sample))
+        """∂C_i/∂a_j^l: F7 at the output, F13 before it; layer 0 is the input."""
+        layer, j = self._passes.check_node(layer, j, inputs=True)
+        return self._derivations.upstream(layer, j, self._passes.check_sample(sample))
 
     def delta(self, layer: int, j: int, sample: int) -> Derivation:
-        """∂C_i/∂z_j^l: δ_j^l before w_i.
-
-        Raises
-        ------
-        InputError
-            If there is no such node or sample.
-        """
-        figures = self._nodes.figures
-        layer, j = figures.check_node(layer, j)
-        return self._nodes.delta(layer, j, figures.check_sample(sample))
+        """∂C_i/∂z_j^l: δ_j^l before w_i."""
+        layer, j = self._passes.check_node(layer, j)
+        return self._derivations.delta(layer, j, self._passes.check_sample(sample))
 
     def input(self, k: int, sample: int) -> Derivation:
-        """∂C_i/∂x_k: what a change of this input would do to the loss of this sample.
-
-        Raises
-        ------
-        InputError
-            If there is no such input or sample.
-        """
-        figures = self._nodes.figures
-        _, k = figures.check_node(0, k, inputs=True)
-        return self._nodes.input(k, figures.check_sample(sample))
+        """∂C_i/∂x_k: how the loss of this sample changes with this input."""
+        _, k = self._passes.check_node(0, k, inputs=True)
+        return self._derivations.input(k, self._passes.check_sample(sample))
 
     def column(self, name: str, sample: int) -> Derivation:
-        """Σ_k x_k ∂C_i/∂x_k over the inputs k that a column of the table became.
-
-        Raises
-        ------
-        InputError
-            If there is no table, no such column, or no such sample.
-        """
-        return self._nodes.column(name, self._nodes.figures.check_sample(sample))
+        """Σ_k x_k ∂C_i/∂x_k over the inputs k that a column of the table became."""
+        return self._derivations.column(name, self._passes.check_sample(sample))
 
     def cost(self, sample: int | None = None) -> Derivation:
-        """C_i of one sample, or C = Σ_i w_i C_i of all; penalties are not in it.
-
-        Raises
-        ------
-        InputError
-            If there is no such sample.
-        """
+        """C_i of one sample, or C = Σ_i w_i C_i of all; penalties are not in it."""
         if sample is None:
-            return self._nodes.mean_cost()
-        return self._nodes.cost(self._nodes.figures.check_sample(sample))
+            return self._derivations.mean_cost()
+        return self._derivations.cost(self._passes.check_sample(sample))
 
     def output(self, j: int, sample: int) -> Derivation:
-        """a_j^L, by the forward pass (F3, F4).
-
-        Raises
-        ------
-        InputError
-            If there is no such output or sample.
-        """
-        return self.node(self._nodes.figures.L, j, sample)
+        """a_j^L, by the forward pass (F3, F4)."""
+        return self.node(self._passes.L, j, sample)
 
     def node(self, layer: int, j: int, sample: int) -> Derivation:
         """a_j^l of any node, by the forward pass (F3, F4); layer 0 is the input.
 
-        Its only part is z_j^l, unless the activation looks across its layer, as softmax does.
-
-        Raises
-        ------
-        InputError
-            If there is no such node or sample.
+        Its only part is z_j^l, unless the activation depends on its whole layer, as softmax does.
 
         Examples
         --------
@@ -267,71 +215,45 @@ class Explanation:
            ├─ w_00^1 · x_0 = 0.500000 · 1.000000 = 0.500000
            └─ w_01^1 · x_1 = 0.250000 · 2.000000 = 0.500000
         """
-        figures = self._nodes.figures
-        layer, j = figures.check_node(layer, j, inputs=True)
-        return self._nodes.a(layer, j, figures.check_sample(sample))
+        layer, j = self._passes.check_node(layer, j, inputs=True)
+        return self._derivations.a(layer, j, self._passes.check_sample(sample))
 
     # -- the update --------------------------------------------------------------------
 
     def update(self, block: str, index: Any) -> Derivation:
-        """The new value of a parameter, ``("W2", (1, 2))`` or ``("b1", 0)``, by the rule.
-
-        Raises
-        ------
-        InputError
-            If there is no such parameter, or no step is known.
-        """
-        return self._nodes.update(self._nodes.place(block, index))
+        """The new value of a parameter, ``("W2", (1, 2))`` or ``("b1", 0)``, by the rule."""
+        return self._derivations.update(self._derivations.place(block, index))
 
     def update_weight(self, layer: int, j: int, k: int) -> Derivation:
-        """The new w_jk^l.
-
-        Raises
-        ------
-        InputError
-            If there is no such weight, or no step is known.
-        """
-        figures = self._nodes.figures
-        layer, j = figures.check_node(layer, j)
-        return self.update(f"W{layer}", (j, figures.check_input(layer, k)))
+        """The new w_jk^l."""
+        layer, j = self._passes.check_node(layer, j)
+        return self.update(f"W{layer}", (j, self._passes.check_input(layer, k)))
 
     def update_bias(self, layer: int, j: int) -> Derivation:
-        """The new b_j^l.
-
-        Raises
-        ------
-        InputError
-            If there is no such bias, or no step is known.
-        """
-        layer, j = self._nodes.figures.check_node(layer, j)
-        self._nodes.figures.check_bias()
+        """The new b_j^l."""
+        layer, j = self._passes.check_node(layer, j)
+        self._passes.check_bias()
         return self.update(f"b{layer}", (j,))
 
     def rule(self, block: str = "W1") -> RecordedRule:
-        """The step's rule written down, for the parameters of a block.
-
-        Raises
-        ------
-        InputError
-            If no step is known, or there is no such block.
-        """
+        """The formula of the step's rule, for the parameters of a block."""
         shape = self.subject.net.block(block).shape
-        return self._nodes.recorded(self._nodes.place(block, (0,) * len(shape)))
+        return self._derivations.recorded(self._derivations.place(block, (0,) * len(shape)))
 
     # -- checks ------------------------------------------------------------------------
 
     @functools.cached_property
     def agreement(self) -> Agreement | None:
-        """The gradient of the engine that trained beside the trace's; None if none is known."""
+        """How far the gradient of the engine that trained is from this one; None if not known."""
         return agreement_of(self.subject)
 
     def check(self, entries: int | None = 20, *, raises: bool = False) -> GradientReport:
-        """Backpropagation against finite differences, for what is shown.
+        """Compare the gradient with finite differences of the cost.
 
         Parameters
         ----------
         entries : int or None
-            At most so many entries of each block; None checks all.
+            The most entries that are compared in each block; None compares all.
         raises : bool
             Whether a mismatch raises; if not, look at ``report.passed``.
 
@@ -343,7 +265,7 @@ class Explanation:
             If the cost is not finite.
         """
         subject, loss = self.subject, self.subject.net.loss
-        Y = subject.Y[:, :: loss.targets_per_output()]
+        Y = subject.Y[:, :: loss.outputs_per_target()]
         return check_gradient(
             subject.net,
             subject.theta,
@@ -355,7 +277,7 @@ class Explanation:
             raises=raises,
         )
 
-    # -- all of it ---------------------------------------------------------------------
+    # -- overview ----------------------------------------------------------------------
 
     def text(self, *, depth: int = DEPTH, terms: int = TERMS, digits: int = DIGITS) -> str:
         """An overview in plain text: the cost, and the largest derivative of every block."""
@@ -375,7 +297,7 @@ class Explanation:
     def to_dict(
         self, *, depth: int = DEPTH, terms: int = TERMS, digits: int = DIGITS
     ) -> dict[str, Any]:
-        """The overview as JSON can hold it."""
+        """The overview as a dictionary for JSON."""
         return overview.as_dict(self, *check_limits(depth, terms, digits))
 
     def _repr_html_(self) -> str:
@@ -395,7 +317,7 @@ class Explanation:
         InputError, FileError
             As :func:`deltarule.explain.page.write_page`.
         """
-        # A page has a lens and assets, which a derivation does without.
+        # Imported here: a derivation needs neither the lens nor the assets of the page.
         from deltarule.explain.page import write_page
 
         return write_page(self, path, **options)

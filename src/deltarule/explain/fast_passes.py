@@ -1,7 +1,7 @@
-"""Passes over many rows, by the fastest engine that is there, in float64.
+"""Passes over many rows in float64, by the fastest engine that is installed.
 
-What is explained is computed by the reference mathematics, which keeps every number. Where only
-means or slopes of many rows are wanted, an engine gives them without the others.
+The reference mathematics keeps every intermediate number, which derivations need. Where only means
+or input gradients of many rows are needed, an engine computes them faster.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from deltarule.errors import NotCompilable
 from deltarule.explain.subject import Subject
 from deltarule.maths import Network
 
-__all__ = ["means_at", "quick_engine"]
+__all__ = ["fast_engine", "iter_gradients"]
 
-# Multiply-adds from which on the compiled engine is worth what it takes to prepare it.
+# From this many multiply-adds on, the compiled engine saves more time than its preparation takes.
 _WORTH_COMPILING = 1e9
 
 
-def quick_engine(net: Network, theta: np.ndarray, work: float) -> Engine:
-    """An engine for so many multiply-adds; what cannot be compiled the reference engine takes.
+def fast_engine(net: Network, theta: np.ndarray, work: float) -> Engine:
+    """Return a loaded engine for work of so many multiply-adds.
+
+    It is the reference engine where the work is small or the network cannot be compiled.
 
     Examples
     --------
-    >>> quick_engine(Network([1, 1]), np.zeros(2), work=10).name
+    >>> fast_engine(Network([1, 1]), np.zeros(2), work=10).name
     'reference'
     """
     engine = make_engine("auto") if work >= _WORTH_COMPILING else ReferenceEngine()
@@ -39,13 +41,15 @@ def quick_engine(net: Network, theta: np.ndarray, work: float) -> Engine:
     return engine
 
 
-def means_at(subject: Subject, thetas: Iterable[np.ndarray]) -> Iterator[tuple[float, np.ndarray]]:
-    """C = Σ_i w_i C_i and ∂C/∂θ over all rows of a subject, at other parameters, without dropout.
+def iter_gradients(
+    subject: Subject, thetas: Iterable[np.ndarray]
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield C = Σ_i w_i C_i and ∂C/∂θ, shape (p,), over a subject's rows, at each θ.
 
     Examples
     --------
     >>> subject = Subject.of_arrays(Network([1, 1]), [1.0, 0.0], [[1.0]], [[3.0]])
-    >>> [(cost, grad.tolist()) for cost, grad in means_at(subject, [np.array([2.0, 0.0])])]
+    >>> [(cost, grad.tolist()) for cost, grad in iter_gradients(subject, [np.array([2.0, 0.0])])]
     [(1.0, [-2.0, -2.0])]
     """
     engine: Any = None
@@ -54,7 +58,7 @@ def means_at(subject: Subject, thetas: Iterable[np.ndarray]) -> Iterator[tuple[f
     batch = Batch(subject.X, subject.Y, subject.w, np.arange(len(subject.X)), 1)
     for theta in thetas:
         if engine is None:
-            engine = quick_engine(subject.net, theta, work)
+            engine = fast_engine(subject.net, theta, work)
         else:
             engine.load(subject.net, theta, EngineSettings())
         cost, grad = engine.gradient(batch)

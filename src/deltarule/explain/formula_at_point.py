@@ -1,6 +1,6 @@
-"""A recorded formula at numbers: which of its cases holds, and what it says there.
+"""A recorded formula at given numbers: which of its cases holds, shown with symbols and numbers.
 
-The formulas are those that compute, written down by the recording namespace; nothing is retyped.
+The formulas are recorded from the functions that compute; none is written a second time.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from deltarule.explain.symbols import Mark
 from deltarule.maths import (
     Activation,
     Loss,
-    RecordedActivation,
-    RecordedFormula,
-    RecordedLoss,
+    SymbolicActivation,
+    SymbolicFormula,
+    SymbolicLoss,
     numpy_namespace,
-    record_activation,
-    record_loss,
+    symbolic_activation,
+    symbolic_loss,
 )
 from deltarule.maths.printing.boxes import Box, Number, Scripted, Shown, Symbol, Where
 from deltarule.maths.printing.display import Case
@@ -30,55 +30,57 @@ from deltarule.maths.printing.layout import index_letter, layout, layout_conditi
 from deltarule.maths.printing.markup import box_text
 from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, Expr, reachable
 
-__all__ = ["Written", "evaluated", "recorded_activation", "recorded_loss", "short_constant", "uses"]
+__all__ = [
+    "FormulaAtPoint",
+    "evaluated",
+    "recorded_activation",
+    "recorded_loss",
+    "short_constant",
+    "uses",
+]
 
 _PYTHON: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in (*ARITHMETIC, *COMPARISONS)},
     "negative": np.negative,
 }
-# A formula of more signs than that, as text, is not shown with numbers in place; of more than the
-# second, not at all.
+# The most characters, as text, of a formula shown with numbers in place, and of one shown at all.
 _LONGEST = 90
 _PAGE = 250
 
 
 @functools.lru_cache(maxsize=64)
-def recorded_activation(activation: Activation) -> RecordedActivation | None:
-    """The activation's formulas, or None if they cannot be written down."""
+def recorded_activation(activation: Activation) -> SymbolicActivation | None:
+    """The activation's formulas, or None if they cannot be recorded."""
     try:
-        return record_activation(activation)
+        return symbolic_activation(activation)
     except InputError:
         return None
 
 
 @functools.lru_cache(maxsize=64)
-def recorded_loss(loss: Loss, output: Activation) -> RecordedLoss | None:
-    """The loss's formulas, or None if they cannot be written down."""
+def recorded_loss(loss: Loss, output: Activation) -> SymbolicLoss | None:
+    """The loss's formulas, or None if they cannot be recorded."""
     try:
-        return record_loss(loss, output)
+        return symbolic_loss(loss, output)
     except InputError:
         return None
 
 
-def uses(formula: RecordedFormula, argument: str) -> bool:
-    """Whether the formula looks at that argument."""
-    return any(node.op == "variable" and node.data == argument for node in formula.nodes())
+def uses(formula: SymbolicFormula, argument: str) -> bool:
+    """Whether the formula depends on an argument."""
+    return any(expr.op == "variable" and expr.data == argument for expr in formula.expressions())
 
 
 def evaluated(roots: list[Expr], values: Mapping[str, Any]) -> dict[int, Any]:
-    """The value of every node in float64, by the node's index, operation by operation.
+    """The float64 value of every expression that the roots consist of, by its index.
 
-    Parameters
-    ----------
-    roots : list of Expr
-        Of one recording.
-    values : mapping of str to array or float
-        The variables; outputs of a row on the last axis.
+    The roots belong to one recording namespace; ``values`` has the variables, with the outputs of a
+    row on the last axis.
 
     Examples
     --------
-    >>> from deltarule.maths.symbolic import RecordingNamespace
-    >>> xp = RecordingNamespace()
+    >>> from deltarule.maths.symbolic import SymbolicNamespace
+    >>> xp = SymbolicNamespace()
     >>> root = 1 + xp.exp(-xp.variable("z"))
     >>> float(evaluated([root], {"z": 0.0})[root.index])
     2.0
@@ -87,48 +89,37 @@ def evaluated(roots: list[Expr], values: Mapping[str, Any]) -> dict[int, Any]:
     found: dict[int, Any] = {}
     like = next(iter(values.values()), 0.0)
     with np.errstate(all="ignore"):
-        for node in reachable(roots):
-            args = [found[argument.index] for argument in node.args]
-            if node.op == "variable":
-                value = values[node.data]
-            elif node.op == "constant":
-                value = node.data
-            elif node.op == "symbol":
-                value = node.data[2]
-            elif node.op == "per_output":
-                value = xp.per_output(node.data[1], like)
-            elif node.op == "n_outputs":
+        for expr in reachable(roots):
+            args = [found[argument.index] for argument in expr.args]
+            if expr.op == "variable":
+                value = values[expr.data]
+            elif expr.op == "constant":
+                value = expr.data
+            elif expr.op == "symbol":
+                value = expr.data[2]
+            elif expr.op == "per_output":
+                value = xp.per_output(expr.data[1], like)
+            elif expr.op == "n_outputs":
                 value = xp.n_outputs(like)
-            elif node.op in _PYTHON:
-                value = _PYTHON[node.op](*args)
+            elif expr.op in _PYTHON:
+                value = _PYTHON[expr.op](*args)
             else:
-                value = getattr(xp, node.op)(*args)
-            found[node.index] = value
+                value = getattr(xp, expr.op)(*args)
+            found[expr.index] = value
     return found
 
 
-class Written:
+class FormulaAtPoint:
     """A result of a recorded formula at the numbers of one row.
 
-    Parameters
-    ----------
-    formula : RecordedFormula or None
-        Without one there is nothing to show.
-    result : str, optional
-        Which of its results.
-    values : mapping of str to array of shape (n,)
-        Its arguments, for every output of the row.
-    marks : mapping of str to Mark
-        The symbol of each argument at this output.
-    layer : int
-        Where the arguments stand, for symbols of other outputs.
-    j : int
-        The output.
+    ``result`` names the result. ``values`` has the arguments for every output of the row, each of
+    shape (n,), and ``marks`` their symbols at output ``j``; ``layer`` is that of the arguments, for
+    the symbols of other outputs. Without a formula nothing is shown.
     """
 
     def __init__(
         self,
-        formula: RecordedFormula | None,
+        formula: SymbolicFormula | None,
         result: str | None,
         values: Mapping[str, Any],
         marks: Mapping[str, Mark],
@@ -139,22 +130,26 @@ class Written:
         self._values = {name: np.atleast_2d(np.asarray(v, float)) for name, v in values.items()}
         self._marks, self._layer, self._j = marks, layer, j
 
+    def shown(self) -> dict[str, Any]:
+        """The arguments of :class:`Derivation` that show this formula."""
+        return {"formula": self.formula, "numbers": self.numbers, "case": self.case}
+
     def formula(self) -> Box | None:
-        """The case that holds, with symbols; None if it would fill a page."""
+        """The case that holds, with symbols; None if it is too long."""
         box = self._laid_out(self._symbol)
         return None if box is None or len(box_text(box)) > _PAGE else box
 
     def numbers(self, digits: int) -> Box | None:
-        """The case that holds, with numbers; None if it is long, or looks at other outputs."""
+        """The case that holds, with numbers; None if it is long or depends on other outputs."""
         if self._formula is None or any(
-            node.op in ("total", "largest") for node in reachable([self._root])
+            expr.op in ("total", "largest") for expr in reachable([self._root])
         ):
             return None
 
-        def name(node: Expr, depth: int) -> Box | None:
-            if node.op == "variable" and node.data in self._values:
-                return number_box(self._at(self._values[node.data]), digits)
-            return self._symbol(node, depth)
+        def name(expr: Expr, depth: int) -> Box | None:
+            if expr.op == "variable" and expr.data in self._values:
+                return number_box(self._at(self._values[expr.data]), digits)
+            return self._symbol(expr, depth)
 
         box = self._laid_out(name)
         if box is None or isinstance(box, Where) or len(box_text(box)) > _LONGEST:
@@ -162,7 +157,7 @@ class Written:
         return box
 
     def case(self) -> Box | None:
-        """The condition under which this case holds; None where there is no choice."""
+        """The condition under which this case holds; None if there is only one case."""
         if self._formula is None:
             return None
         try:
@@ -187,7 +182,7 @@ class Written:
             return None
         try:
             return layout(self._root, names, self._choose)
-        except InputError:  # pages long
+        except InputError:  # too long to lay out
             return None
 
     def _choose(self, rows: list[Case]) -> Case:
@@ -199,24 +194,24 @@ class Written:
     def _holds(self, condition: Expr) -> bool:
         return bool(self._at(evaluated([condition], self._values)[condition.index]))
 
-    def _symbol(self, node: Expr, depth: int) -> Box | None:
-        if node.op == "constant":
-            return short_constant(node.data)
-        if node.op == "n_outputs":
+    def _symbol(self, expr: Expr, depth: int) -> Box | None:
+        if expr.op == "constant":
+            return short_constant(expr.data)
+        if expr.op == "n_outputs":
             return Number(str(next(iter(self._values.values())).shape[-1]))
-        if node.op == "per_output":
-            values = node.data[1]
+        if expr.op == "per_output":
+            values = expr.data[1]
             return _rounded(values[self._j % len(values)]) if depth == 0 else None
-        if node.op != "variable" or node.data not in self._marks:
+        if expr.op != "variable" or expr.data not in self._marks:
             return None
         if depth == 0:
-            return self._marks[node.data].box
-        above = "" if node.data == "y" else str(self._layer)
-        return Scripted(Symbol(node.data, node.data), index_letter(depth), above)
+            return self._marks[expr.data].box
+        above = "" if expr.data == "y" else str(self._layer)
+        return Scripted(Symbol(expr.data, expr.data), index_letter(depth), above)
 
 
 def short_constant(value: Any) -> Box | None:
-    """A constant with more digits than a reader wants, rounded: 1 − 0.9 is 0.1."""
+    """A constant with many digits, rounded: 1 − 0.9 is shown as 0.1; None if it is short."""
     text = repr(value)
     if isinstance(value, int) or not np.isfinite(value) or (len(text) <= 8 and "e" not in text):
         return None

@@ -1,7 +1,7 @@
-"""How numbers are shown: one rule for text, LaTeX, MathML and, in its own words, the page.
+"""How numbers are shown in text, LaTeX and MathML; the page has the same rule in JavaScript.
 
-0 is "0"; from 1e-4 up to, not with, 1e6 with so many decimals; else with so many significant
-digits and a power of ten. Where numbers stand in a table or a sentence, :func:`short` is the rule.
+0 is "0"; a size of at least 1e-4 and below 1e6 is shown with ``digits`` decimals; any other with
+``digits`` significant digits and a power of ten. Tables and sentences use :func:`short`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DIGITS = 6
 
 
 def number_box(x: float, digits: int = DIGITS) -> Shown:
-    """A number as the box that shows it.
+    """The box that shows a number.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def number_text(x: float, digits: int = DIGITS) -> str:
 
 
 def same_shown(x: float, y: float, digits: int = DIGITS) -> bool:
-    """Whether two numbers are shown alike.
+    """Whether two numbers are shown as the same text.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def fenced_number(x: float, digits: int = DIGITS) -> Box:
 
 
 def product_box(values: Any, digits: int = DIGITS) -> Box:
-    """Numbers with a dot between them."""
+    """The box of a product of numbers."""
     first, *rest = values
     return Terms(
         (("", number_box(first, digits)), *(("·", fenced_number(x, digits)) for x in rest))
@@ -92,7 +92,7 @@ def product_box(values: Any, digits: int = DIGITS) -> Box:
 
 
 def sum_box(values: Any, digits: int = DIGITS) -> Box:
-    """Numbers added, a negative one taken off."""
+    """The box of a sum of numbers, with a minus before the size of a negative one."""
     parts: list[tuple[str, Box]] = []
     for x in values:
         box = number_box(x, digits)
@@ -106,9 +106,9 @@ def sum_box(values: Any, digits: int = DIGITS) -> Box:
 
 
 def json_number(x: float) -> float | str:
-    """A number for a JSON file, which has none that is not finite.
+    """A number for JSON; one that is not finite becomes a text.
 
-    The texts that stand for those are read by ``Number`` of JavaScript and ``float`` of Python.
+    JavaScript's ``Number`` and Python's ``float`` read these texts.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def json_number(x: float) -> float | str:
 
 
 def short(x: float, digits: int = 3) -> str:
-    """A number in so many significant digits, no zeros at the end: for tables and sentences.
+    """A number with ``digits`` significant digits and no trailing zeros, for tables and sentences.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""An explanation as a whole: the cost, every block's largest derivative, the engine beside it."""
+"""The overview of an explanation: the cost, each block's largest derivative, the comparison."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Hint = Callable[["Explanation", tuple[int, ...]], list[str]]
 
 
 class Largest(NamedTuple):
-    """A block's largest derivative, and where it is: layer, j and, of a weight, k."""
+    """A block's largest derivative and its place: layer, j and, for a weight, k."""
 
     block: str
     norm: float
@@ -36,7 +36,7 @@ class Largest(NamedTuple):
 
 
 def largest(explanation: Explanation) -> list[Largest]:
-    """The derivative of largest size in every block."""
+    """The derivative of largest absolute value in every block."""
     found = []
     net, grad = explanation.subject.net, explanation.trace.grad
     for block in net.blocks:
@@ -53,7 +53,7 @@ def largest(explanation: Explanation) -> list[Largest]:
 def text(
     explanation: Explanation, depth: int, terms: int, digits: int, hint: _Hint | None = None
 ) -> str:
-    """The overview in plain text; ``hint`` says in other words than Python's where to go next."""
+    """The overview in plain text; ``hint`` gives the last lines, by default calls in Python."""
     subject = explanation.subject
     lines = textwrap.wrap(repr(subject.net), _WIDTH, subsequent_indent=" " * len("Network("))
     lines += [*textwrap.wrap(_rows(explanation), _WIDTH), ""]
@@ -76,7 +76,7 @@ def text(
 
 
 def _next_in_python(explanation: Explanation, place: tuple[int, ...]) -> list[str]:
-    """Calls that show more, of the first block's largest derivative."""
+    """Calls in Python that show more of the derivative at ``place``."""
     at = ", ".join(map(str, place))
     calls = [f"e.weight({at})", f"e.weight({at}, sample=0)"]
     if explanation.subject.step is not None:
@@ -92,8 +92,8 @@ def _rows(explanation: Explanation) -> str:
     out = f"{n:,} row{'s' if n > 1 else ''}"
     if subject.step is not None:
         step, rule = subject.step, subject.step.settings.rule
-        # Of a model that was trained it is rarely known what its rule would have carried on.
-        fresh = step.first_from_here or (rule.slots and not step.slots)  # type: ignore[union-attr]
+        # A saved model does not have the state of its rule, so the step is a first one.
+        fresh = step.hypothetical or (rule.slots and not step.slots)  # type: ignore[union-attr]
         out += f"; a first step of {rule}" if fresh else f"; step {step.number} of {rule}"
         if rule.uses_learning_rate:  # type: ignore[union-attr]
             out += f", η = {step.learning_rate:.6g}"
@@ -110,7 +110,7 @@ def latex(
 
 
 def as_dict(explanation: Explanation, depth: int, terms: int, digits: int) -> dict[str, Any]:
-    """The overview for a JSON file."""
+    """The overview as a dictionary for JSON."""
     subject, agreement = explanation.subject, explanation.agreement
     step = subject.step
     return {

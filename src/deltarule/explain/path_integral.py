@@ -1,4 +1,4 @@
-"""The integral of a gradient along straight lines, refined until it is complete."""
+"""Adaptive integration of a gradient along straight lines from x′ to x."""
 
 from __future__ import annotations
 
@@ -6,53 +6,51 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["integrated"]
+__all__ = ["integrate"]
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
-# On [0, 1]: the eight points, and both ends, where f tells what the piece should add to.
-_TIMES = np.concatenate([[0.0], (_NODES + 1) / 2, [1.0]])
-_SHARES = np.concatenate([[0.0], _WEIGHTS / 2, [0.0]])
+_ABSCISSAS, _WEIGHTS = np.polynomial.legendre.leggauss(8)
+# On [0, 1]: the eight points, and both ends, where f gives the exact sum of the piece.
+_TIMES = np.concatenate([[0.0], (_ABSCISSAS + 1) / 2, [1.0]])
 _ROUNDING = 64 * np.finfo(np.float64).eps
-# A cut so near to an end of a piece, as a share of its length, would leave the piece as it is.
+# A cut nearer to an end of a piece than this fraction of its length would not divide the piece.
 _MARGIN = 1e-6
 _SHORTEST = 2.0**-40
 
 
 class _Pieces(NamedTuple):
-    """Parts [low, high] of the ways of some rows, with what the eight points make of them."""
+    """Intervals [low, high] on the paths of some rows, with their integrals by eight points."""
 
     row: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    values: np.ndarray  # A_k of the piece
+    values: np.ndarray  # A_k of the piece, shape (pieces, n_0)
     error: np.ndarray  # |Σ A_k − (f at high − f at low)|
     change: np.ndarray  # f at high − f at low
-    size: np.ndarray  # of f at the ends
+    size: np.ndarray  # the largest |f| at the ends
 
 
-def integrated(
+def integrate(
     function: Any, X: np.ndarray, start: np.ndarray, *, tolerance: float, most_points: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(x − x′) ⊙ ∫₀¹ ∇f(x′ + t (x − x′)) dt for each row x.
 
-    Every row begins as one piece [0, 1]. On a piece [s, t], Σ_k A_k should be f at t minus f at
-    s; what it lacks is the piece's error. While the errors of a row add, by their size, to more
-    than is allowed, its bad pieces are divided, all rows side by side: where a unit passes a kink
-    of its activation, or else in the middle. On a straight line z^1 is linear in t, and z^l is
-    between the kinks before it, so that a few cuts find all kinks of a network of ReLUs to the
-    last digit, and between them eight points are more than enough.
+    Every row begins as one piece [0, 1]. On a piece [s, t], Σ_k A_k should be f at t minus f at s;
+    the difference is the piece's error. While the absolute errors of a row add to more than is
+    allowed, its pieces with large errors are divided, for all rows at once: where a node passes a
+    kink of its activation, or else in the middle. On a straight line z^1 is linear in t, and z^l is
+    linear between the kinks of earlier layers, so a few cuts find all kinks of a network of ReLUs
+    exactly, and between kinks eight points suffice.
 
     Parameters
     ----------
     function : object
         ``function.values(points, rows)`` gives f and ``function.slopes(points, rows)`` ∂f/∂x at
-        points on the ways of these rows, ``function.weighted(points, layer)`` z^l there,
-        ``function.kinks`` the pairs (layer, z), in the order of layers, and
-        ``function.at_a_time`` how many points it may be given.
-    X : array of shape (R, n_0)
-    start : array of shape (n_0,)
+        points on the paths of these rows, ``function.weighted(points, layer)`` gives z^l there,
+        ``function.kinks`` maps layers in order to the z of their kinks, and
+        ``function.at_a_time`` is the most points of one call.
+    X, start : arrays of shape (R, n_0) and (n_0,)
     tolerance : float
-        The share of Σ|A_k|, or of |f(x) − f(x′)| if that is larger, that the errors may add to.
+        The fraction of Σ|A_k|, or of |f(x) − f(x′)| if larger, that the errors may add to.
     most_points : int
         The most gradients for one row.
 
@@ -62,15 +60,15 @@ def integrated(
     points : integer array of shape (R,)
     converged : boolean array of shape (R,)
     """
-    n, way = len(X), X - start
+    n, direction = len(X), X - start
     values = np.zeros(X.shape)
     used, converged = np.zeros(n, dtype=np.intp), np.zeros(n, dtype=bool)
-    # A few rows at a time, so that the pieces of all of them can be held at once.
+    # Some rows at a time, so that all their pieces fit into memory.
     together = max(function.at_a_time // 8, 1)
-    with np.errstate(all="ignore"):  # what overflows is not converged, and that is said
+    with np.errstate(all="ignore"):  # a row that overflows is reported as not converged
         for at in range(0, n, together):
             rows = np.arange(at, min(at + together, n))
-            found = _rows(function, start, way, rows, tolerance, most_points)
+            found = _rows(function, start, direction, rows, tolerance, most_points)
             values[rows], used[rows], converged[rows] = found
     return values, used, converged
 
@@ -78,26 +76,26 @@ def integrated(
 def _rows(
     function: Any,
     start: np.ndarray,
-    way: np.ndarray,
+    direction: np.ndarray,
     rows: np.ndarray,
     tolerance: float,
     most_points: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The integrals of some rows. What is settled is added up; what is not waits as a piece."""
+    """Integrate some rows: accurate pieces are added to ``total``, the others are divided."""
     n = len(rows)
-    total = np.zeros((n, way.shape[1]))
+    total = np.zeros((n, direction.shape[1]))
     used, settled, largest = np.zeros(n, dtype=np.intp), np.zeros(n), np.zeros(n)
     change, converged = np.zeros(n), np.zeros(n, dtype=bool)
     row, low, high = np.arange(n), np.zeros(n), np.ones(n)
     while len(row):
-        found = _pieces(function, start, way, rows, row, low, high)
+        found = _pieces(function, start, direction, rows, row, low, high)
         change = np.abs(found.change) if not used.any() else change
         used += 8 * np.bincount(row, minlength=n)
         np.maximum.at(largest, row, found.size)
         sums = total.copy()
         np.add.at(sums, row, found.values)
         allowed = tolerance * np.fmax(np.abs(sums).sum(axis=1), change)
-        # Rounding f leaves an error that no cut takes away.
+        # The rounding error of f stays, however small the pieces are.
         allowed = np.fmax(allowed, _ROUNDING * largest)
         allowed = np.where(np.isfinite(allowed), allowed, 0.0)
         done = settled + np.bincount(row, found.error, n) <= allowed
@@ -108,14 +106,14 @@ def _rows(
         np.add.at(total, row[~again], found.values[~again])
         settled += np.bincount(row[~again], found.error[~again], n)
         row = row[again]
-        cut = _cuts(function, start, way[rows[row]], low[again], high[again])
+        cut = _cuts(function, start, direction[rows[row]], low[again], high[again])
         low, high = np.concatenate([low[again], cut]), np.concatenate([cut, high[again]])
         row = np.concatenate([row, row])
     return total, used, converged
 
 
 def _affordable(row: np.ndarray, error: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """Which pieces are among the ``most`` worst of their row."""
+    """Whether each piece is among the ``most`` of its row with the largest errors."""
     order = np.lexsort((-error, row))
     first = np.searchsorted(row[order], row[order])
     rank = np.empty(len(row), dtype=np.intp)
@@ -126,43 +124,43 @@ def _affordable(row: np.ndarray, error: np.ndarray, most: np.ndarray) -> np.ndar
 def _pieces(
     function: Any,
     start: np.ndarray,
-    way: np.ndarray,
+    direction: np.ndarray,
     rows: np.ndarray,
     row: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
 ) -> _Pieces:
     n, points = len(row), len(_TIMES)
-    values = np.zeros((n, way.shape[1]))
+    values = np.zeros((n, direction.shape[1]))
     change, size = np.zeros(n), np.zeros(n)
     at_once = max(function.at_a_time // points, 1)
     for at in range(0, n, at_once):
         part = slice(at, at + at_once)
         which, length = rows[row[part]], (high - low)[part]
         times = low[part, None] + length[:, None] * _TIMES
-        times[:, -1] = high[part]  # to the last digit: the next piece begins there
+        times[:, -1] = high[part]  # exactly, since the next piece begins there
         ends = np.repeat(which, 2)
-        f = function.values(start + times[:, [0, -1]].reshape(-1, 1) * way[ends], ends)
+        f = function.values(start + times[:, [0, -1]].reshape(-1, 1) * direction[ends], ends)
         f = f.reshape(-1, 2)
         change[part] = f[:, 1] - f[:, 0]
         size[part] = np.abs(f).max(axis=1)
-        # At the ends, whose share is 0, no slope is needed.
+        # The ends have weight 0, so no slope is needed there.
         along, inner = np.repeat(which, points - 2), times[:, 1:-1].reshape(-1, 1)
-        slope = function.slopes(start + inner * way[along], along)
-        mean = np.einsum("p,ipk->ik", _SHARES[1:-1], slope.reshape(len(which), points - 2, -1))
-        values[part] = mean * way[which] * length[:, None]
+        slope = function.slopes(start + inner * direction[along], along)
+        mean = np.einsum("p,ipk->ik", _WEIGHTS / 2, slope.reshape(len(which), points - 2, -1))
+        values[part] = mean * direction[which] * length[:, None]
     error = np.abs(values.sum(axis=1) - change)
     error = np.where(np.isfinite(error), error, np.inf)
     return _Pieces(row, low, high, values, error, change, size)
 
 
 def _cuts(
-    function: Any, start: np.ndarray, way: np.ndarray, low: np.ndarray, high: np.ndarray
+    function: Any, start: np.ndarray, direction: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
     """Where to divide each piece: at a kink of the first layer that has one, or in the middle.
 
-    Of several the one nearest to the middle. z is taken as linear between the points. A layer is
-    computed for those pieces only that have no kink before it.
+    Of several kinks the one nearest to the middle is taken, with z as linear between the points. A
+    layer is computed only for pieces without a kink in earlier layers.
     """
     cut = np.full(len(low), np.nan)
     for layer, kinks in function.kinks.items():
@@ -170,29 +168,29 @@ def _cuts(
         at_once = max(function.at_a_time // len(_TIMES), 1)
         for at in range(0, len(open_), at_once):
             own = open_[at : at + at_once]
-            # z of the first layer is a straight line along the way: both ends tell all of it.
-            shares = _TIMES[[0, -1]] if layer == 1 else _TIMES
-            times = low[own, None] + (high - low)[own, None] * shares
-            along = np.repeat(own, len(shares))
-            z = function.weighted(start + times.reshape(-1, 1) * way[along], layer)
-            z = z.reshape(len(own), len(shares), -1)
+            # z^1 is linear along the path, so both ends determine it.
+            fractions = _TIMES[[0, -1]] if layer == 1 else _TIMES
+            times = low[own, None] + (high - low)[own, None] * fractions
+            along = np.repeat(own, len(fractions))
+            z = function.weighted(start + times.reshape(-1, 1) * direction[along], layer)
+            z = z.reshape(len(own), len(fractions), -1)
             for kink in kinks:
                 _cut_at(cut, own, times, z - kink)
     return np.where(np.isnan(cut), (low + high) / 2, cut)
 
 
 def _cut_at(cut: np.ndarray, own: np.ndarray, times: np.ndarray, z: np.ndarray) -> None:
-    """Cut the pieces ``own`` where z, of shape (pieces, times, units), is 0, if they are whole."""
+    """Cut the uncut pieces of ``own`` where z, shape (pieces, times, nodes), is 0."""
     middle = (times[:, 0] + times[:, -1]) / 2
     margin = _MARGIN * (times[:, -1] - times[:, 0])
     above = z > 0
-    piece, step, unit = np.nonzero(above[:, 1:] != above[:, :-1])
-    before, after = z[piece, step, unit], z[piece, step + 1, unit]
+    piece, step, node = np.nonzero(above[:, 1:] != above[:, :-1])
+    before, after = z[piece, step, node], z[piece, step + 1, node]
     t = times[piece, step] + before / (before - after) * (
         times[piece, step + 1] - times[piece, step]
     )
     inside = (t > times[piece, 0] + margin[piece]) & (t < times[piece, -1] - margin[piece])
     inside &= np.isnan(cut[own[piece]])
     piece, t = piece[inside], t[inside]
-    order = np.argsort(-np.abs(t - middle[piece]), kind="stable")  # the nearest is written last
+    order = np.argsort(-np.abs(t - middle[piece]), kind="stable")  # the nearest comes last
     cut[own[piece[order]]] = t[order]

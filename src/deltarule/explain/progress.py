@@ -1,4 +1,4 @@
-"""Word of what takes long: on a terminal, and only after a while."""
+"""Progress messages of work that takes long, on a terminal and only after a second."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-__all__ = ["told"]
+__all__ = ["progress_reporter"]
 
 _SILENT_SECONDS = 1.0
-"""So many seconds pass before anything is said."""
+"""No message is shown before this many seconds."""
 
 
 @contextlib.contextmanager
-def told(progress: Callable[[str], None] | None) -> Iterator[Callable[[str], None]]:
-    """What to call with words for each part of the work: ``progress``, or a line on a terminal.
+def progress_reporter(progress: Callable[[str], None] | None) -> Iterator[Callable[[str], None]]:
+    """Yield a function that takes a message for each part of the work.
 
-    The line is on standard error, is written over, and is gone at the end. Nothing is printed
-    where standard error is a file or a pipe.
+    It is ``progress`` if given. Otherwise it writes a line on standard error, which the next
+    message replaces and the end removes; where standard error is no terminal it writes nothing.
 
     Examples
     --------
-    >>> with told(print) as say:
-    ...     say("measuring")
+    >>> with progress_reporter(print) as report:
+    ...     report("measuring")
     measuring
     """
     if progress is not None:
@@ -32,17 +32,17 @@ def told(progress: Callable[[str], None] | None) -> Iterator[Callable[[str], Non
     if not sys.stderr.isatty():
         yield lambda text: None
         return
-    begun, shown = time.monotonic(), False
+    start, shown = time.monotonic(), False
 
-    def say(text: str) -> None:
+    def report(text: str) -> None:
         nonlocal shown
-        if shown or time.monotonic() - begun > _SILENT_SECONDS:
+        if shown or time.monotonic() - start > _SILENT_SECONDS:
             shown = True
             sys.stderr.write(f"\r\x1b[Kdeltarule: {text} …")
             sys.stderr.flush()
 
     try:
-        yield say
+        yield report
     finally:
         if shown:
             sys.stderr.write("\r\x1b[K")

@@ -1,4 +1,4 @@
-"""What a step adds to θ: as it was taken, or as the reference engine takes it."""
+"""The change of θ by a step: as recorded, or computed by the reference engine."""
 
 from __future__ import annotations
 
@@ -11,17 +11,11 @@ __all__ = ["step_update"]
 
 
 def step_update(subject: Subject, grad: np.ndarray, cost: float) -> np.ndarray | None:
-    """What the subject's step adds to θ; None if no step is known.
+    """The change of θ by the subject's step, shape (p,); None if no step is known.
 
-    That is what the engine that trained made of θ, where it is known; otherwise the reference
-    engine takes the step: penalty, frozen parameters, clipping and rule.
-
-    Parameters
-    ----------
-    subject : Subject
-    grad : array of shape (p,)
-        ∂C/∂θ of the data term at the subject's θ.
-    cost : float
+    It is the recorded result minus θ where training recorded one; otherwise the reference engine
+    takes the step, with penalties, frozen parameters, clipping and the rule.
+    ``grad`` is ∂C/∂θ of the data term, shape (p,), and ``cost`` is C, both at the subject's θ.
 
     Examples
     --------

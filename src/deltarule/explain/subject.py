@@ -1,8 +1,8 @@
-"""What is explained: a network at one θ, rows with their targets, and the step taken there.
+"""What is explained: a network at one θ, rows with their targets, and an update step at that θ.
 
-Everything is held in float64, whatever the network was trained in: a float32 parameter is a
-float64 number too, and what is shown has all its digits. What the engine that trained made of
-the same rows is kept beside it, to be compared.
+All arrays are float64, whatever type the network was trained in: every float32 number is also a
+float64 number, and is shown with all its digits. The gradient of the engine that trained, on the
+same rows, is kept beside them for comparison.
 """
 
 from __future__ import annotations
@@ -17,16 +17,24 @@ import numpy as np
 from deltarule.engines import EngineSettings
 from deltarule.errors import InputError
 from deltarule.maths import Network, Trace, numpy_namespace
-from deltarule.maths.backprop import cost_and_grad, forward_pass, traced
-from deltarule.maths.input_checks import check_rows, check_weights, normalised
+from deltarule.maths.backprop import compute_trace, cost_and_grad, forward_pass
+from deltarule.maths.input_checks import check_rows, check_weights, normalise_weights
 from deltarule.maths.pass_results import ForwardPass, Gradients
 from deltarule.maths.penalties import penalty_terms
 
-__all__ = ["Column", "Names", "StepTaken", "Subject", "Target", "WiderRows", "slots_of"]
+__all__ = [
+    "InputColumn",
+    "Names",
+    "StepTaken",
+    "Subject",
+    "TargetColumn",
+    "TrainingRows",
+    "slots_of",
+]
 
 
 def slots_of(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """What the rule carries, from an engine's state, in float64.
+    """The rule's slots in an engine's state, as float64 arrays by name.
 
     Examples
     --------
@@ -42,14 +50,14 @@ def slots_of(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class Names:
-    """What the nodes of the first and the last layer, and the rows, are called.
+    """Names of the nodes of the first and the last layer, and of the rows.
 
     Attributes
     ----------
     inputs, outputs : tuple of str
-        One for each node; ``x_0`` and ``a_0`` where nothing better is known.
+        One for each node; by default ``x_0``, …, and ``a_0``, ….
     rows : tuple of str
-        One for each row: its number, or that of its row in a table.
+        One for each row: its number here, or in the table that it is from.
     """
 
     inputs: tuple[str, ...]
@@ -58,7 +66,7 @@ class Names:
 
     @classmethod
     def plain(cls, net: Network, n_rows: int) -> Names:
-        """The names that say no more than the place.
+        """The default names: symbols with an index, and row numbers.
 
         Examples
         --------
@@ -74,7 +82,7 @@ class Names:
 
 @dataclasses.dataclass(frozen=True)
 class StepTaken:
-    """The update that is taken at θ, and what it starts from.
+    """An update step at θ, and the state that it starts from.
 
     Attributes
     ----------
@@ -85,12 +93,12 @@ class StepTaken:
     number : int
         t, from 1.
     slots : mapping of str to array
-        What the rule carried into the step, in float64; scalars as arrays of shape ().
+        The rule's state before the step, in float64; scalars as arrays of shape ().
     theta_after : array of shape (p,), or None
-        What the engine that trained made of θ.
-    first_from_here : bool
-        Whether it is what the rule would do as its first step, from a θ whose place in a training
-        is not known: it has no number among the steps of that training.
+        θ after the step, by the engine that trained.
+    hypothetical : bool
+        True for the first step that the rule would take from this θ, where θ is not known to be
+        reached by steps of the rule; the step then has no number in a training run.
     """
 
     settings: EngineSettings
@@ -98,12 +106,12 @@ class StepTaken:
     number: int = 1
     slots: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     theta_after: np.ndarray | None = None
-    first_from_here: bool = False
+    hypothetical: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
-    """One column of a table: which of the network's inputs it became.
+class InputColumn:
+    """A column of a table, and the network's inputs that it became.
 
     Attributes
     ----------
@@ -111,9 +119,9 @@ class Column:
     kind : str
         ``"number"``, ``"date"`` or ``"category"``.
     inputs : tuple of int
-        The features it feeds; none if it did not vary in training.
+        The inputs it feeds; none if it did not vary in training.
     cells : tuple
-        The raw cell of each row, as it stands in the table; None where missing.
+        The cell of each row as in the table; None where missing.
     """
 
     name: str
@@ -123,13 +131,13 @@ class Column:
 
 
 @dataclasses.dataclass(frozen=True)
-class WiderRows:
-    """Rows of a training beside those of one step: what its units are judged by.
+class TrainingRows:
+    """The rows of a training run, by which the lens calls nodes dead or saturated.
 
     Attributes
     ----------
     X, Y : arrays of shape (N, n_0) and (N, n_L)
-        All of them, or many that are evenly spread.
+        All training rows, or many that are evenly spaced.
     w : array of shape (N,)
         Their weights, with sum 1.
     """
@@ -140,31 +148,31 @@ class WiderRows:
 
 
 @dataclasses.dataclass(frozen=True)
-class Target:
+class TargetColumn:
     """The column of a table that is predicted.
 
     Attributes
     ----------
     name : str
     cells : tuple
-        The number or label of each row, as it stands in the table.
+        The number or label of each row as in the table.
     """
 
     name: str
     cells: tuple[Any, ...]
 
     def derivation(self, mark: Any, sample: int, value: float, output: str) -> Any:
-        """y_j of a row, from its cell."""
+        """The derivation of y_j of a row from its cell."""
         raise NotImplementedError
 
     def reading(self, value: float) -> str:
-        """What an output says in the target's own terms."""
+        """An output in the target's own unit, as text."""
         raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """What is explained.
+    """A network at one θ with rows and targets: what is explained.
 
     Attributes
     ----------
@@ -172,29 +180,29 @@ class Subject:
         In float64.
     theta : array of shape (p,)
     X, Y : arrays of shape (N, n_0) and (N, n_L)
-        Y is prepared: one column for each output.
+        Y is prepared by the loss: one column for each output.
     s, w : arrays of shape (N,)
-        The sample weights as given (ones if none were), and w_i, the home of 1/N: s_i/Σs, or in
-        a step of training s_i/(s̄ B), as the step had it.
+        The sample weights as given (ones if none were), and w_i = s_i/Σs, or in a step of
+        training w_i = s_i/(s̄ B), as the step used it.
     names : Names
     masks : list of L+1 arrays or None
-        Dropout in this step: item l multiplies g^l(z^l).
+        Dropout masks of this step: item l multiplies g^l(z^l).
     step : StepTaken or None
     engine, dtype : str or None
-        What trained the network, and in which type.
+        The engine that trained the network, and its dtype.
     engine_grad : array of shape (p,), or None
-        The gradient that engine computes here, in float64.
-    columns : tuple of Column
-        The table behind the inputs; empty if there is none.
+        The gradient by that engine on these rows, in float64.
+    columns : tuple of InputColumn
+        The table's columns; empty if the inputs do not come from a table.
     classes : tuple of str
         Class labels, empty for a regression.
-    target : Target or None
-        The table's column behind y.
+    target : TargetColumn or None
+        The table's column that y comes from.
     part_of : int or None
-        Of how many rows these are some, as the mini-batch of a step is of the training's; None if
-        they are all there are.
-    wider : WiderRows or None
-        Where these are some: the others, too, so that no unit is called dead by a few rows.
+        The number of rows that these are a part of, as a mini-batch is of the training rows; None
+        if these are all.
+    training_rows : TrainingRows or None
+        If these are a mini-batch: the training rows.
     """
 
     net: Network
@@ -209,11 +217,11 @@ class Subject:
     engine: str | None = None
     dtype: str | None = None
     engine_grad: np.ndarray | None = None
-    columns: tuple[Column, ...] = ()
+    columns: tuple[InputColumn, ...] = ()
     classes: tuple[str, ...] = ()
-    target: Target | None = None
+    target: TargetColumn | None = None
     part_of: int | None = None
-    wider: WiderRows | None = None
+    training_rows: TrainingRows | None = None
 
     @classmethod
     def of_arrays(
@@ -226,7 +234,7 @@ class Subject:
         names: Names | None = None,
         **others: Any,
     ) -> Subject:
-        """A subject from arrays, checked.
+        """Make a subject of arrays after checking them.
 
         Raises
         ------
@@ -253,14 +261,14 @@ class Subject:
             X=rows,
             Y=exact.loss.prepare(Y, len(rows), exact.n_outputs, np.float64),
             s=s,
-            w=normalised(s, np.float64),
+            w=normalise_weights(s, np.float64),
             names=names or Names.plain(exact, len(rows)),
             **others,
         )
 
     @functools.cached_property
-    def passed(self) -> ForwardPass:
-        """The forward pass, which the two backward passes share."""
+    def forward(self) -> ForwardPass:
+        """The forward pass, which both backward passes (with and without w_i) use."""
         with np.errstate(all="ignore"):
             return forward_pass(
                 numpy_namespace(np.float64), self.net, self.theta, self.X, self.masks
@@ -268,14 +276,14 @@ class Subject:
 
     @functools.cached_property
     def trace(self) -> Trace:
-        """Every number of one forward and one backward pass; δ and dW carry w_i."""
-        return traced(
-            self.net, self.theta, self.X, self.Y, self.w, masks=self.masks, passed=self.passed
+        """Every number of one forward and one backward pass; δ and dW include w_i."""
+        return compute_trace(
+            self.net, self.theta, self.X, self.Y, self.w, masks=self.masks, passed=self.forward
         )
 
     @functools.cached_property
     def penalty(self) -> tuple[float, np.ndarray]:
-        """The penalties of the step and their gradient; 0 where there are none."""
+        """The penalties of the step and their gradient, shape (p,); 0 where there are none."""
         if self.step is None or not self.step.settings.penalties:
             return 0.0, np.zeros(len(self.theta))
         settings = self.step.settings
@@ -290,23 +298,13 @@ class Subject:
 
     @property
     def objective(self) -> float:
-        """C with the penalties of the step, which some rules look at."""
+        """C with the penalties of the step, which some rules use."""
         return self.trace.cost + self.penalty[0]
 
     @functools.cached_property
-    def each(self) -> Gradients:
+    def per_sample(self) -> Gradients:
         """The loss and δ of every row with weight 1: its ``delta[l][i, j]`` is ∂C_i/∂z_j^l."""
-        xp = numpy_namespace(np.float64)
-        ones = np.ones(len(self.X))
+        xp, ones = numpy_namespace(np.float64), np.ones(len(self.X))
+        arguments = (xp, self.net, self.theta, self.X, self.Y, ones, self.masks)
         with np.errstate(all="ignore"):
-            return cost_and_grad(
-                xp,
-                self.net,
-                self.theta,
-                self.X,
-                self.Y,
-                ones,
-                self.masks,
-                passed=self.passed,
-                only_delta=True,
-            )
+            return cost_and_grad(*arguments, passed=self.forward, only_delta=True)

@@ -1,4 +1,4 @@
-"""From whatever is to be explained to a :class:`~deltarule.explain.Subject`."""
+"""Makes a :class:`~deltarule.explain.Subject` of anything that can be explained."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy as np
 from deltarule.engines import Batch, EngineSettings, started_engine
 from deltarule.errors import InputError
 from deltarule.explain.subject import Names, StepTaken, Subject
-from deltarule.explain.subject_sources import Source, of_estimator, of_step, of_table
+from deltarule.explain.subject_sources import ModelSubject, of_estimator, of_step, of_table
 from deltarule.maths import Network
 from deltarule.optimizers import Rule
+from deltarule.settings import checked
 from deltarule.training import Model
 
 __all__ = ["subject_of"]
@@ -27,32 +28,25 @@ def subject_of(
     *,
     theta: Any = None,
     sample_weight: Any = None,
-    rule: Any = None,
-    learning_rate: float | None = None,
-    engine: str | None = None,
-    names: Names | None = None,
-    number: int | None = None,
-    slots: Mapping[str, Any] | None = None,
-    theta_after: Any = None,
     masks: list[Any] | None = None,
-    **settings: Any,
+    **options: Any,
 ) -> Subject:
-    """What is explained, from a network, a model, an estimator or a step of training.
+    """Return the subject of a network, a model, an estimator or a step of training.
 
-    Parameters are those of :func:`deltarule.explain`.
+    The parameters, ``options`` included, are those of :func:`deltarule.explain`.
 
     Raises
     ------
     InputError
-        If it is nothing that can be explained, or the rows do not fit it.
+        If ``what`` cannot be explained, or the rows do not fit it.
 
     Examples
     --------
     >>> subject_of(Network([1, 1]), [[1.0]], [[2.0]], theta=[1.0, 0.0]).trace.cost
     1.0
     """
-    asked = _Asked(rule, learning_rate, engine, names, number, slots, theta_after, settings)
-    what = _explained(what)
+    asked = _Options.of(options)
+    what = _own_subject(what)
     if isinstance(what, Subject) or _is_replayed(what):
         rows = {"X": X, "Y": Y, "theta": theta, "sample_weight": sample_weight, "masks": masks}
         given = [name for name, value in rows.items() if value is not None]
@@ -74,16 +68,16 @@ def subject_of(
     if isinstance(what, Network):
         if theta is None:
             raise InputError("a Network has no parameters; expected theta=… beside it")
-        subject = Subject.of_arrays(what, theta, X, Y, sample_weight, names, masks=masks)
+        subject = Subject.of_arrays(what, theta, X, Y, sample_weight, asked.names, masks=masks)
         return asked.completed(subject, what, np.asarray(theta))
     if theta is not None:
         raise InputError(
             f"theta is given beside a {type(what).__name__}, which has its own; leave it out"
         )
     if isinstance(what, Model):
-        subject = Subject.of_arrays(what.net, what.theta, X, Y, sample_weight, names)
+        subject = Subject.of_arrays(what.net, what.theta, X, Y, sample_weight, asked.names)
         return asked.completed(subject, what.net, what.theta)
-    # Not imported here: scikit-learn is loaded only where an estimator is in use already.
+    # Looked up, not imported: an estimator exists only where its module is loaded already.
     estimators: Any = sys.modules.get("deltarule.estimators")
     if estimators and isinstance(what, estimators.MLPClassifier | estimators.MLPRegressor):
         return _completed(of_estimator(what, X, Y, sample_weight), asked)
@@ -98,19 +92,19 @@ def subject_of(
     )
 
 
-def _explained(what: Any) -> Any:
-    """The subject of an explanation or a lens; anything else as it is."""
+def _own_subject(what: Any) -> Any:
+    """Return the subject of an explanation or a lens, and anything else unchanged."""
     own = getattr(what, "subject", None)
     return own if isinstance(own, Subject) else what
 
 
 def _is_replayed(what: Any) -> bool:
-    """Whether it is a step of training, by what it holds."""
+    """Whether an object has the attributes of a replayed step of training."""
     return all(hasattr(what, name) for name in ("batch", "before", "after", "gradient"))
 
 
-def _completed(source: Source, asked: _Asked) -> Subject:
-    """The subject of a model with what was asked for besides."""
+def _completed(source: ModelSubject, asked: _Options) -> Subject:
+    """Return the subject of a model with the caller's names, step and engine."""
     subject = source.subject
     if asked.names is not None:
         subject = dataclasses.replace(subject, names=asked.names)
@@ -118,20 +112,27 @@ def _completed(source: Source, asked: _Asked) -> Subject:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Asked:
-    """What the caller said besides the model and the rows."""
+class _Options:
+    """The options of :func:`deltarule.explain` that concern the step, the names and the engine."""
 
-    rule: Any
-    learning_rate: float | None
-    engine: str | None
-    names: Names | None
-    number: int | None
-    slots: Mapping[str, Any] | None
-    theta_after: Any
     settings: dict[str, Any]
+    rule: Any = None
+    learning_rate: float | None = None
+    engine: str | None = None
+    names: Names | None = None
+    number: int | None = None
+    slots: Mapping[str, Any] | None = None
+    theta_after: Any = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> _Options:
+        """Sort options by name; those without a field belong to EngineSettings."""
+        own = {field.name for field in dataclasses.fields(cls)} - {"settings"}
+        settings = {name: value for name, value in options.items() if name not in own}
+        return cls(settings, **{name: options[name] for name in own & set(options)})
 
     def step(self, subject: Subject, default: StepTaken | None = None) -> StepTaken | None:
-        """The step: as asked for, else as the model's own settings have it."""
+        """The step by these options; ``default``, the model's own, if none of them concerns it."""
         others = (self.rule, self.learning_rate, self.number, self.slots, self.theta_after)
         if all(each is None for each in others) and not self.settings:
             return default
@@ -139,8 +140,7 @@ class _Asked:
         unknown = sorted(set(self.settings) - known)
         if unknown:
             raise InputError(
-                f"{unknown[0]!r} is nothing that explain knows; expected one of "
-                f"{', '.join(sorted(known))}"
+                f"explain has no option {unknown[0]!r}; expected one of {', '.join(sorted(known))}"
             )
         number = 1 if self.number is None else self.number
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
@@ -149,16 +149,18 @@ class _Asked:
         if theta_after is not None:
             theta_after = subject.net.check_theta(theta_after)
         if self.rule is None and default is not None:
-            # It is another step than the one that was taken, so what came of that is dropped.
+            # This step differs from the one that was taken, so its result theta_after is dropped.
             step = dataclasses.replace(
                 default,
                 settings=dataclasses.replace(default.settings, **self.settings),
                 number=default.number if self.number is None else number,
                 theta_after=theta_after,
-                first_from_here=default.first_from_here and self.number is None,
+                hypothetical=default.hypothetical and self.number is None,
             )
             if self.learning_rate is not None:
-                step = dataclasses.replace(step, learning_rate=_checked_rate(self.learning_rate))
+                step = dataclasses.replace(
+                    step, learning_rate=checked("learning_rate", self.learning_rate)
+                )
             if self.slots is None:
                 return step
             slots = _checked_slots(_rule_of(step.settings), self.slots, subject.net)
@@ -170,14 +172,14 @@ class _Asked:
             raise InputError(
                 f"rule {rule.name!r} needs a learning rate; expected learning_rate=…, above 0"
             )
-        rate = 0.0 if self.learning_rate is None else _checked_rate(self.learning_rate)
+        rate = 0.0 if self.learning_rate is None else checked("learning_rate", self.learning_rate)
         slots = _checked_slots(rule, self.slots or {}, subject.net)
-        # Steps of a network that is asked about alone are counted from where the caller begins.
+        # For a network alone nothing else is known, so the step counts as the caller's number.
         fresh = self.number is None and default is not None
-        return StepTaken(settings, rate, number, slots, theta_after, first_from_here=fresh)
+        return StepTaken(settings, rate, number, slots, theta_after, hypothetical=fresh)
 
     def added_to(self, subject: Subject) -> Subject:
-        """A subject that is complete, with what was asked for besides; itself if nothing was."""
+        """Return a complete subject with these options; the subject itself if none is given."""
         changed: dict[str, Any] = {}
         step = self.step(subject, subject.step)
         if step is not subject.step:
@@ -199,7 +201,7 @@ class _Asked:
         default: StepTaken | None = None,
         engine: str | None = None,
     ) -> Subject:
-        """The subject with its step, and with the gradient of the engine that trained."""
+        """Return the subject with its step, and with the gradient of the engine that trained."""
         subject = dataclasses.replace(
             subject, step=self.step(subject, default), dtype=str(net.dtype)
         )
@@ -208,22 +210,12 @@ class _Asked:
 
 
 def _rule_of(settings: EngineSettings) -> Rule:
-    assert isinstance(settings.rule, Rule)  # EngineSettings has looked it up
+    assert isinstance(settings.rule, Rule)  # EngineSettings turned the name into a Rule
     return settings.rule
 
 
-def _checked_rate(value: Any) -> float:
-    try:
-        rate = float(value)
-    except (TypeError, ValueError):
-        rate = float("nan")
-    if not (np.isfinite(rate) and rate > 0):
-        raise InputError(f"learning_rate is {value!r}; expected a finite number above 0")
-    return rate
-
-
 def _checked_slots(rule: Rule, slots: Mapping[str, Any], net: Network) -> dict[str, np.ndarray]:
-    """What the rule carried, checked."""
+    """Return the slots as float64 arrays; raises InputError for a wrong name or shape."""
     known = {slot.name: slot.kind for slot in rule.slots}
     found = {}
     for name, value in slots.items():
@@ -241,11 +233,11 @@ def _checked_slots(rule: Rule, slots: Mapping[str, Any], net: Network) -> dict[s
 
 
 def _with_engine(subject: Subject, net: Network, theta: np.ndarray, which: str) -> Subject:
-    """The subject with the gradient that an engine computes here, in the network's own type."""
+    """Return the subject with an engine's gradient on its rows, in the network's own dtype."""
     if subject.masks is not None:
         raise InputError(
-            f"engine={which!r} is to be compared with what has dropout masks; an engine draws its "
-            "own, so leave the engine or the masks out"
+            f"engine={which!r} was given with dropout masks; an engine draws masks of its own, so "
+            "leave out the engine or the masks"
         )
     engine = started_engine(which, net, np.asarray(theta, dtype=net.dtype), EngineSettings())
     batch = Batch(

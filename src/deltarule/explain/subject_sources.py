@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.explain.columns import EncodedColumn, encoded_columns, encoded_target
-from deltarule.explain.subject import Names, StepTaken, Subject, WiderRows, slots_of
+from deltarule.explain.subject import Names, StepTaken, Subject, TrainingRows, slots_of
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, Rule
 from deltarule.tables import Table, TypedColumns, apply_schema
@@ -18,21 +18,14 @@ from deltarule.tables import Table, TypedColumns, apply_schema
 if TYPE_CHECKING:
     from deltarule.tabular import TableModel
 
-__all__ = ["Source", "of_estimator", "of_step", "of_table"]
+__all__ = ["ModelSubject", "of_estimator", "of_step", "of_table"]
 
 
-class Source(NamedTuple):
-    """A subject, and what else is known of where it comes from.
+class ModelSubject(NamedTuple):
+    """The subject of a trained model, with the model's network, θ, next step and engine.
 
-    Attributes
-    ----------
-    subject : Subject
-    net, theta
-        In the type that was trained in.
-    step : StepTaken or None
-        A step from here by the model's own settings.
-    engine : str or None
-        What trained it.
+    ``net`` and ``theta`` have the dtype of training; ``step`` is a step from this θ by the model's
+    own settings, if these are known, and ``engine`` the name of the engine that trained.
     """
 
     subject: Subject
@@ -42,8 +35,8 @@ class Source(NamedTuple):
     engine: str | None
 
 
-def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
-    """An MLPClassifier or MLPRegressor, fitted, at its coefficients of now."""
+def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> ModelSubject:
+    """Return a fitted MLPClassifier or MLPRegressor, at its present coefficients, as a subject."""
     from deltarule.estimators.sklearn_rules import rule_record
 
     if not hasattr(model, "coefs_"):
@@ -58,10 +51,11 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
     if hasattr(rows, "toarray"):
         rows = rows.toarray()
     net: Network = model.network_
-    theta = model._packed(net)
+    theta = model._current_theta(net)
     classes = tuple(map(str, getattr(model, "classes_", ())))
-    plain = Names.plain(net, len(rows))
-    names = Names(columns or plain.inputs, _output_names(classes, net, plain.outputs), plain.rows)
+    default = Names.plain(net, len(rows))
+    outputs = _output_names(classes, net, default.outputs)
+    names = Names(columns or default.inputs, outputs, default.rows)
     subject = Subject.of_arrays(net, theta, rows, Y, s, names, classes=classes)
     rule = rule_record(model)
     step = None
@@ -73,14 +67,14 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> Source:
             total_weight=float(subject.s.sum()),
             clip_norm=model.clip_norm,
         )
-        step = StepTaken(settings, float(model.learning_rate_init), first_from_here=True)
-        step = _going_on(step, model, rule, theta)
+        step = StepTaken(settings, float(model.learning_rate_init), hypothetical=True)
+        step = _with_rule_state(step, model, rule, theta)
     engine = model.engine if isinstance(model.engine, str) else None
-    return Source(subject, net, theta, step, engine)
+    return ModelSubject(subject, net, theta, step, engine)
 
 
-def _going_on(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> StepTaken:
-    """The step with what the rule carries, if training ended at these parameters."""
+def _with_rule_state(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> StepTaken:
+    """Return the step with the rule's state and step number, if training ended at this θ."""
     memory = getattr(model, "_memory", None)
     state = {} if memory is None else memory.carried(theta)
     slots = slots_of(state)
@@ -88,35 +82,34 @@ def _going_on(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> Ste
     if not same or set(slots) != {slot.name for slot in rule.slots}:
         return step
     number = int(state["t"]) + 1
-    return dataclasses.replace(step, number=number, slots=slots, first_from_here=False)
+    return dataclasses.replace(step, number=number, slots=slots, hypothetical=False)
 
 
 def _output_names(
-    classes: tuple[str, ...], net: Network, plain: tuple[str, ...]
+    classes: tuple[str, ...], net: Network, default: tuple[str, ...]
 ) -> tuple[str, ...]:
+    """The class of each output; of two classes with one output, the second; else the default."""
     if len(classes) == net.n_outputs:
         return classes
     if len(classes) == 2 and net.n_outputs == 1:
         return (classes[1],)
-    return plain
+    return default
 
 
-def of_table(model: TableModel, table: Any, sample_weight: Any) -> Source:
-    """A table model on the rows of a table with known targets."""
+def of_table(model: TableModel, table: Any, sample_weight: Any) -> ModelSubject:
+    """Return a table model on the rows of a table with its target as a subject."""
     typed = _typed(model, table)
-    given = typed.weights if sample_weight is None else sample_weight
     net, theta = model.model.net, model.model.theta
     X = model.encoder.transform(typed, dtype=net.dtype)
     Y = model.network_targets(np.asarray(typed.target))
-    plain = Names.plain(net, len(X))
-    outputs = _output_names(model.classes, net, plain.outputs)
+    outputs = _output_names(model.classes, net, Names.plain(net, len(X)).outputs)
     names = Names(model.encoder.feature_names, outputs, tuple(str(i + 1) for i in typed.rows))
     subject = Subject.of_arrays(
         net,
         theta,
         X,
         Y,
-        given,
+        typed.weights if sample_weight is None else sample_weight,
         names,
         columns=encoded_columns(model, typed, net.dtype),
         classes=model.classes,
@@ -125,7 +118,7 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> Source:
     settings = model.settings
     step = None
     if settings.get("rule") in RULES and subject.s.sum() > 0:
-        taken = EngineSettings(
+        step_settings = EngineSettings(
             rule=settings["rule"],
             l2=float(settings.get("l2", 0.0)),
             l1=float(settings.get("l1", 0.0)),
@@ -133,9 +126,9 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> Source:
             clip_norm=settings.get("clip_norm"),
         )
         rate = float(settings.get("learning_rate", 0.0))
-        step = StepTaken(taken, rate, first_from_here=True)
+        step = StepTaken(step_settings, rate, hypothetical=True)
     engine = settings.get("engine")
-    return Source(subject, net, theta, step, engine if isinstance(engine, str) else None)
+    return ModelSubject(subject, net, theta, step, engine if isinstance(engine, str) else None)
 
 
 def _typed(model: TableModel, table: Any) -> TypedColumns:
@@ -155,7 +148,7 @@ def _typed(model: TableModel, table: Any) -> TypedColumns:
 
 
 def of_step(step: Any) -> Subject:
-    """A step of training, replayed: its batch, its masks, what it started from and what it made."""
+    """Return a replayed step of training as a subject: its batch, masks, state and result."""
     exact = step.net.with_changes(dtype=np.float64)
     theta = np.asarray(step.before["theta"], dtype=np.float64)
     X, Y = (np.asarray(part, dtype=np.float64) for part in (step.batch.X, step.batch.Y))
@@ -185,7 +178,7 @@ def of_step(step: Any) -> Subject:
         if step.typed is not None:
             columns = encoded_columns(table, step.typed, step.net.dtype)
             target = encoded_target(table, step.typed, step.net.dtype)
-    part_of, wider = _training_of(step, len(X))
+    part_of, training_rows = _training_of(step, len(X))
     return Subject(
         net=exact,
         theta=theta,
@@ -203,16 +196,16 @@ def of_step(step: Any) -> Subject:
         classes=classes,
         target=target,
         part_of=part_of,
-        wider=wider,
+        training_rows=training_rows,
     )
 
 
-def _training_of(step: Any, n_rows: int) -> tuple[int | None, WiderRows | None]:
-    """How many rows there are beside those of a step, and these rows; nothing if it took all."""
+def _training_of(step: Any, n_rows: int) -> tuple[int | None, TrainingRows | None]:
+    """The number of training rows, and the rows; None for both if the step used all of them."""
     recording, rows = getattr(step, "recording", None), getattr(step, "training_rows", None)
     if recording is None or recording.n_training_rows <= n_rows:
         return None, None
     if rows is None:
         return recording.n_training_rows, None
     X, Y, w = (np.asarray(part, dtype=np.float64) for part in (rows.X, rows.Y, rows.w))
-    return recording.n_training_rows, WiderRows(X, Y, w)
+    return recording.n_training_rows, TrainingRows(X, Y, w)

@@ -1,18 +1,18 @@
-"""Some of many: which of them are looked at, where all would be too many."""
+"""Evenly spaced indices, for a part of many rows, steps or points."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["spread"]
+__all__ = ["evenly_spaced"]
 
 
-def spread(count: int, most: int) -> np.ndarray:
-    """The numbers of at most ``most`` of ``count`` things, evenly from the first to the last.
+def evenly_spaced(count: int, most: int) -> np.ndarray:
+    """At most ``most`` of the indices 0 … count − 1, evenly spaced from the first to the last.
 
     Examples
     --------
-    >>> spread(3, 5), spread(10, 4), spread(10, 1)
+    >>> evenly_spaced(3, 5), evenly_spaced(10, 4), evenly_spaced(10, 1)
     (array([0, 1, 2]), array([0, 3, 6, 9]), array([0]))
     """
     if count <= most:

@@ -1,7 +1,6 @@
-"""The symbols of the mathematics: for every number its name, as boxes and as a key.
+"""The symbols of the mathematics: for every number a box to print and a key.
 
-A key is what programs know a symbol by: ``w^2_{1,2}``, ``a^1_{0}``, ``dC_0/dw^2_{1,2}``. The page
-carries the same keys.
+A key is a symbol's name in JSON and in the page: ``w^2_{1,2}``, ``a^1_{0}``, ``dC_0/dw^2_{1,2}``.
 """
 
 from __future__ import annotations
@@ -11,20 +10,20 @@ from typing import NamedTuple
 from deltarule.maths import Network
 from deltarule.maths.printing.boxes import Box, Partial, Scripted, Symbol, Terms
 
-__all__ = ["Mark", "Symbols", "dotted", "partial", "plain"]
+__all__ = ["Mark", "Symbols", "partial", "plain", "product_mark"]
 
 _DELTA = Symbol(r"\delta", "δ")
 
 
 class Mark(NamedTuple):
-    """A symbol: its boxes, and the key that programs know it by."""
+    """A symbol: the box that prints it, and its key."""
 
     box: Box
     key: str
 
 
 def plain(name: str, latex: str | None = None, below: str = "", above: str = "") -> Mark:
-    """A letter with what stands below and above it.
+    """A letter with a subscript and a superscript.
 
     Examples
     --------
@@ -38,7 +37,7 @@ def plain(name: str, latex: str | None = None, below: str = "", above: str = "")
 
 
 def partial(of: Mark, by: Mark) -> Mark:
-    """A partial derivative.
+    """The symbol of a partial derivative.
 
     Examples
     --------
@@ -48,12 +47,12 @@ def partial(of: Mark, by: Mark) -> Mark:
     return Mark(Partial(of.box, by.box), f"d{of.key}/d{by.key}")
 
 
-def dotted(*marks: Mark) -> Mark:
-    """A product of symbols, with a dot between them.
+def product_mark(*marks: Mark) -> Mark:
+    """The symbol of a product: symbols with dots between them.
 
     Examples
     --------
-    >>> dotted(plain("w"), plain("a")).key
+    >>> product_mark(plain("w"), plain("a")).key
     'w * a'
     """
     if len(marks) == 1:
@@ -68,7 +67,7 @@ class Symbols:
     Parameters
     ----------
     net : Network
-        If no layer has more than ten nodes, two indices stand side by side: w_12^2.
+        If no layer has more than ten nodes, two indices are written without a comma: w_12^2.
 
     Examples
     --------
@@ -95,7 +94,7 @@ class Symbols:
         return self.node("z", layer, j)
 
     def a(self, layer: int, j: int) -> Mark:
-        """a_j^l, of which layer 0 is x_j."""
+        """a_j^l; in layer 0, x_j."""
         if layer == 0:
             return Mark(Scripted(Symbol("x", "x"), str(j)), f"a^0_{{{j}}}")
         return self.node("a", layer, j)
@@ -109,16 +108,16 @@ class Symbols:
         return Mark(Scripted(Symbol("y", "y"), str(j)), f"y_{{{j}}}")
 
     def node(self, letter: str, layer: int, j: int) -> Mark:
-        """A number of node j of layer l."""
+        """A letter with the indices of node j of layer l."""
         symbol = _DELTA if letter == "delta" else Symbol(letter, letter)
         return Mark(Scripted(symbol, str(j), str(layer)), f"{letter}^{layer}_{{{j}}}")
 
     def any_node(self, letter: str, layer: int, index: str) -> Box:
-        """A number of any node of layer l, for a sum over them."""
+        """A letter with an index letter, for a sum over the nodes of layer l."""
         if letter == "a" and layer == 0:
             return Scripted(Symbol("x", "x"), index)
         return Scripted(Symbol(letter, letter), index, str(layer))
 
     def C(self, sample: int | None = None) -> Mark:
-        """C_i, or C of all samples."""
+        """C_i of a sample, or C of all samples."""
         return plain("C") if sample is None else plain("C", below=str(sample))

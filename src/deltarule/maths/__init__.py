@@ -1,4 +1,4 @@
-"""WHAT is computed: networks, formulas, the forward and the backward pass.
+"""The mathematics: networks, formulas, the forward and the backward pass.
 
 Pure functions of arrays. Nothing here trains, reads files or draws random numbers
 without a seed.
@@ -16,11 +16,11 @@ from deltarule.maths.parameter_layout import Block
 from deltarule.maths.pass_results import ForwardPass, PerSample
 from deltarule.maths.penalties import PENALTIES, Penalty, penalty
 from deltarule.maths.printing import (
-    RecordedActivation,
-    RecordedFormula,
-    RecordedLoss,
-    record_activation,
-    record_loss,
+    SymbolicActivation,
+    SymbolicFormula,
+    SymbolicLoss,
+    symbolic_activation,
+    symbolic_loss,
 )
 
 __all__ = [
@@ -39,9 +39,9 @@ __all__ = [
     "Network",
     "Penalty",
     "PerSample",
-    "RecordedActivation",
-    "RecordedFormula",
-    "RecordedLoss",
+    "SymbolicActivation",
+    "SymbolicFormula",
+    "SymbolicLoss",
     "Trace",
     "backprop",
     "check_gradient",
@@ -51,8 +51,8 @@ __all__ = [
     "jax_namespace",
     "numpy_namespace",
     "penalty",
-    "record_activation",
-    "record_loss",
     "register_activation",
     "register_loss",
+    "symbolic_activation",
+    "symbolic_loss",
 ]

@@ -1,12 +1,11 @@
 """Activation functions g: a = g(z), with their slopes g′(z).
 
-Every formula here has the same shape: ``formula(xp, **parameters)`` returns the
-functions ``value(z)`` and ``slope(z, a)``. Written for their accuracy first: e is
-always raised to a negative power, so nothing overflows, and no digit is lost in a
-tail. At a kink the slope is the one from the left.
+Every formula has the form ``formula(xp, **parameters)`` and returns the functions ``value(z)``
+and ``slope(z, a)``. They are written for accuracy: exponents of e are not positive, so that
+nothing overflows, and the tails keep all digits. At a kink the slope is the one from the left.
 
-An activation that mixes the outputs of a row (softmax) has no slope; it returns
-``value(z)`` and ``pullback(z, a, up)``, which turns ∂C/∂a into ∂C/∂z.
+An activation that mixes the outputs of a row (softmax) has no slope; its formula returns
+``value(z)`` and ``pullback(z, a, up)``, which computes ∂C/∂z from ``up`` = ∂C/∂a.
 """
 
 from __future__ import annotations
@@ -45,18 +44,18 @@ class Activation(Record):
         g(z), and ``slope(z, a)`` is g′(z), which may use a = g(z). With
         ``elementwise=False`` it returns ``(value, pullback)``, where
         ``pullback(z, a, up)`` is Σ_i up_i ∂a_i/∂z_j. It may return the function ``value``
-        alone, made of nothing but the functions of xp and arithmetic: the other is then
-        worked out, at a kink from the left.
+        alone if that uses only arithmetic and the functions of xp: the second function is
+        then derived symbolically, at a kink from the left.
     parameters : mapping
         Values of the formula's parameters.
     kinks : tuple of float
-        Where a derivative of any order jumps. Finite differences must not straddle
+        The z at which a derivative of any order jumps. Finite differences must not straddle
         these points.
     elementwise : bool
         Whether a_j depends on z_j alone.
     gain : float
-        The factor on the variance of initial weights that keeps the size of signals
-        (2 for ReLU and its kin).
+        The factor on the variance of initial weights that keeps the variance of activations
+        constant over the layers (2 for ReLU and similar functions).
     symbol : str
         LaTeX for the function's name.
 
@@ -85,7 +84,7 @@ class Activation(Record):
     symbol: str = ""
 
     def bind(self, xp: Any) -> BoundActivation:
-        """The functions over the namespace ``xp``."""
+        """The activation's functions over the namespace ``xp``."""
         pair = functions_of_activation(
             xp, self.formula, self.settings, f"activation {self}", self.elementwise
         )
@@ -147,7 +146,7 @@ def identity(xp: Any) -> Pair:
 def logistic(xp: Any) -> Pair:
     """g(z) = 1/(1 + e^−z),  g′(z) = e^−|z| / (1 + e^−|z|)².
 
-    The slope is not taken from a(1 − a), which has lost all digits at z = 37.
+    The slope is not computed as a(1 − a), which has no correct digit at z = 37.
     """
 
     def value(z: Any) -> Any:
@@ -261,7 +260,7 @@ def exp(xp: Any) -> Pair:
 
 
 def gelu(xp: Any) -> Pair:
-    """g(z) = z Φ(z),  g′(z) = Φ(z) + z φ(z): the exact one, not its tanh approximation."""
+    """g(z) = z Φ(z),  g′(z) = Φ(z) + z φ(z): the exact GELU, not its tanh approximation."""
 
     def value(z: Any) -> Any:
         return xp.times_normal_cdf(z, z)
@@ -314,16 +313,16 @@ def mish(xp: Any) -> Pair:
         right = (1 + e * (4 + e * (6 + 4 * e + 4 * (m * (1 + e))))) / (
             1 + e * (4 + e * (8 + e * (8 + 4 * e)))
         )
-        lack = (2 + 4 * z + e * (4 + 8 * z + e * (3 + 4 * z + e * (1 + z)))) / (
+        correction = (2 + 4 * z + e * (4 + 8 * z + e * (3 + 4 * z + e * (1 + z)))) / (
             4 + e * (8 + e * (8 + e * (4 + e)))
         )
-        return xp.where(z > 0, right, xp.times_exp((1 + z) - e * lack, -m))
+        return xp.where(z > 0, right, xp.times_exp((1 + z) - e * correction, -m))
 
     return value, slope
 
 
 def softmax(xp: Any) -> Pair:
-    """a_j = e^z_j / Σ_k e^z_k.  It mixes outputs: δ_j = Σ_i ∂C/∂a_i · a_i ([i = j] − a_j)."""
+    """a_j = e^z_j / Σ_k e^z_k, which mixes outputs: δ_j = Σ_i ∂C/∂a_i · a_i ([i = j] − a_j)."""
 
     def value(z: Any) -> Any:
         e = xp.exp_difference(z, xp.largest(z))

@@ -1,7 +1,7 @@
-"""What users hold numbers in, as NumPy arrays: lists, frames, nullable columns, sparse matrices.
+"""Conversion of users' data to NumPy arrays: lists, frames, nullable columns, sparse matrices.
 
-Nothing is imported for it: pandas, Polars, PyArrow and SciPy are told by what they offer. What
-is missing becomes NaN, and is refused where finite numbers are needed, by row and column.
+pandas, Polars, PyArrow and SciPy are not imported: their objects are recognised by their
+attributes. Missing values become NaN.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from deltarule.errors import InputError
 __all__ = ["is_frame", "is_sparse", "numeric"]
 
 _NUMBERS = "biuf"
-_WHOLE = {"b": np.bool_, "i": np.int64, "u": np.uint64, "f": np.float64}
+_TYPES = {"b": np.bool_, "i": np.int64, "u": np.uint64, "f": np.float64}
 
 
 def is_sparse(given: Any) -> bool:
-    """Whether it is a sparse matrix or array of SciPy's."""
+    """Whether ``given`` is a sparse matrix or array of SciPy."""
     return hasattr(given, "tocsr") and hasattr(given, "toarray")
 
 
 def is_frame(given: Any) -> bool:
-    """Whether it is a table of columns: of pandas, Polars or PyArrow."""
+    """Whether ``given`` is a data frame or table of pandas, Polars or PyArrow."""
     return not isinstance(given, np.ndarray) and (
         (hasattr(given, "iloc") and getattr(given, "ndim", 0) == 2)
         or hasattr(given, "get_columns")
@@ -34,19 +34,19 @@ def is_frame(given: Any) -> bool:
 
 
 def numeric(name: str, given: Any) -> np.ndarray:
-    """The numbers that ``given`` holds, as an array of some dtype of numbers.
+    """The numbers in ``given`` as an array of a boolean, integer or floating-point dtype.
 
     Parameters
     ----------
     name : str
-        What it is, for messages.
+        The name of the argument in messages.
     given : array, sequence, frame, column, or sparse matrix
         Missing cells become NaN.
 
     Raises
     ------
     InputError
-        If it holds something that is no number, or has no shape.
+        If a value is not a number, or the rows have different lengths.
 
     Examples
     --------
@@ -65,11 +65,11 @@ def numeric(name: str, given: Any) -> np.ndarray:
     if hasattr(given, "collect") and hasattr(given, "lazy"):  # a lazy frame of Polars
         given = given.collect()
     if is_frame(given):
-        return _stacked(name, given)
-    return _column(name, given)
+        return _frame_array(name, given)
+    return _column_array(name, given)
 
 
-def _stacked(name: str, frame: Any) -> np.ndarray:
+def _frame_array(name: str, frame: Any) -> np.ndarray:
     if hasattr(frame, "iloc"):
         columns = [frame.iloc[:, k] for k in range(frame.shape[1])]
     else:
@@ -78,19 +78,19 @@ def _stacked(name: str, frame: Any) -> np.ndarray:
     if not columns:
         return np.empty((len(frame), 0))
     arrays = [
-        _column(f"column {label!r} of {name}", column)
+        _column_array(f"column {label!r} of {name}", column)
         for label, column in zip(names, columns, strict=True)
     ]
     return np.column_stack(arrays)
 
 
-def _column(name: str, given: Any) -> np.ndarray:
-    """One column, or whatever NumPy makes an array of."""
+def _column_array(name: str, given: Any) -> np.ndarray:
+    """The array of one column of a frame, or of any other array-like object."""
     kind = str(getattr(getattr(given, "dtype", None), "kind", ""))
-    if kind in _WHOLE and hasattr(given, "isna") and hasattr(given, "to_numpy"):  # pandas
+    if kind in _TYPES and hasattr(given, "isna") and hasattr(given, "to_numpy"):  # pandas
         missing = bool(np.any(given.isna()))
         if not isinstance(given.dtype, np.dtype):  # a nullable dtype
-            wanted = np.float64 if missing else _WHOLE[kind]
+            wanted = np.float64 if missing else _TYPES[kind]
             options = {"na_value": np.nan} if missing else {}
             return np.asarray(given.to_numpy(dtype=wanted, **options))
     try:
@@ -98,7 +98,7 @@ def _column(name: str, given: Any) -> np.ndarray:
     except ValueError as error:  # a ragged list
         raise InputError(
             f"{name} is no array ({error}); expected numbers, rows of one length"
-        ) from (error)
+        ) from error
     if array.dtype == object and not isinstance(given, np.ndarray | list | tuple) and array.ndim:
         array = _from_objects(name, array)
     if array.dtype.kind not in _NUMBERS:
@@ -107,7 +107,7 @@ def _column(name: str, given: Any) -> np.ndarray:
 
 
 def _from_objects(name: str, array: np.ndarray) -> np.ndarray:
-    """Python's numbers and truth values, some missing, as a column with nulls gives them."""
+    """The numbers of an object array of a column with nulls; None and NA become NaN."""
     cells = array.ravel().tolist()
     if cells and all(isinstance(cell, bool | np.bool_) for cell in cells):
         return array.astype(np.bool_)

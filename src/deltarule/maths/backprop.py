@@ -1,4 +1,4 @@
-"""The forward and the backward pass, written to be read.
+"""The forward and the backward pass.
 
 Forward, for l = 1 … L (F3, F4):
 
@@ -9,9 +9,8 @@ Backward, from the loss down (F7–F15 with δ^l = ∂C/∂z^l):
     δ^L = ∂C/∂z^L,    δ^l = (δ^{l+1} W^{l+1}) ⊙ g^l′(z^l)
     ∂C/∂W^l = (δ^l)ᵀ a^{l−1},    ∂C/∂b^l = Σ_i δ_i^l
 
-:func:`cost_and_grad` is the pure core: it computes over any array namespace, so JAX
-can compile it. :func:`forward`, :func:`cost` and :func:`backprop` check their input
-and compute with NumPy.
+:func:`cost_and_grad` is a pure function over any array namespace, so that JAX can compile it.
+:func:`forward`, :func:`cost` and :func:`backprop` check their input and compute with NumPy.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.maths.input_checks import check_rows, check_weights, normalised
+from deltarule.maths.input_checks import check_rows, check_weights, normalise_weights
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network, bound_formulas
 from deltarule.maths.pass_results import ForwardPass, Gradients, PerSample
@@ -31,12 +30,13 @@ from deltarule.maths.pass_results import ForwardPass, Gradients, PerSample
 __all__ = [
     "Trace",
     "backprop",
+    "compute_trace",
     "cost",
     "cost_and_grad",
     "forward",
     "forward_pass",
     "loss_terms",
-    "traced",
+    "sample_gradients",
 ]
 
 Masks = Sequence[Any] | None
@@ -88,23 +88,23 @@ def cost_and_grad(
     Parameters
     ----------
     xp : ArrayNamespace
-        Where to compute. With JAX's namespace the function can be compiled.
+        With JAX's namespace the function can be compiled.
     net : Network
     theta : array of shape (p,)
     X : array of shape (N, n_0)
     Y : array of shape (N, n_L)
-        Prepared: one column for each output.
+        As :meth:`Loss.prepare` returns it.
     w : array of shape (N,)
-        The weights of the samples, the only home of 1/N.
+        The weights of the samples, which contain the factor 1/N.
     masks : list of L+1 arrays or None, optional
-        Dropout: item l multiplies g^l(z^l); None for a layer without.
+        Dropout: item l multiplies g^l(z^l); None for a layer without dropout.
     some_absent : bool
-        Whether a weight may be 0. A row of weight 0 then counts as absent even if its
-        loss is not finite (0 · ∞ is no number).
+        Whether a weight may be 0. The loss and the derivatives of such a sample are then
+        replaced by 0, since 0 · ∞ would be NaN.
     passed : ForwardPass, optional
-        The forward pass, if it has been made.
+        The result of the forward pass, if it has been computed already.
     only_delta : bool
-        Whether ∂C/∂W, ∂C/∂b and ∂C/∂x are left out: they are None.
+        Whether ∂C/∂W, ∂C/∂b and ∂C/∂x are left out: they are None in the result.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def cost_and_grad(
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """Every number of one forward and one backward pass.
+    """All values of one forward and one backward pass.
 
     Attributes
     ----------
@@ -165,19 +165,19 @@ class Trace:
     Z, A : lists of L+1 arrays
         z^l and a^l, each (N, n_l); ``Z[0]`` is None and ``A[0]`` is X.
     delta : list of L+1 arrays
-        ∂C/∂z^l, (N, n_l); it carries w_i.
+        ∂C/∂z^l, (N, n_l), including the factor w_i.
     dW, db : lists of L+1 arrays
-        ∂C/∂W^l and ∂C/∂b^l: views into ``grad``. Without biases ``db`` holds None.
+        ∂C/∂W^l and ∂C/∂b^l: views into ``grad``. Without biases the items of ``db`` are None.
     grad : array of shape (p,)
-        ∂C/∂θ, laid out like θ.
+        ∂C/∂θ, in the order of θ.
     dX : array of shape (N, n_0)
-        ∂C/∂x; it carries w_i.
+        ∂C/∂x, including the factor w_i.
     Y : array of shape (N, n_L)
-        The targets as they were compared with a^L.
+        The targets, one column for each output.
     net, theta
-        The network and the parameters the pass was made with.
+        The network and its parameters.
     per_sample : PerSample or None
-        With ``per_sample=True``, the derivatives of each C_i, before w_i.
+        With ``per_sample=True``, the derivatives of each C_i, without the factor w_i.
     """
 
     net: Network
@@ -208,7 +208,7 @@ class Trace:
         j, k : int
             The weight leads to node j from node k of the layer before.
         sample : int
-            i, the row.
+            i.
 
         Raises
         ------
@@ -234,7 +234,7 @@ class Trace:
                 f"k below {n_in} and a sample below {len(self.loss)}"
             )
         if any(a is not g for a, g in zip(self.A, self.G, strict=True)):
-            raise InputError("the pass had dropout, which is one more factor; leave out the masks")
+            raise InputError("the pass had dropout, which adds a factor; leave out the masks")
         activations, loss = bound_formulas(net, numpy_namespace(net.dtype))
         g = activations[layer]
         if g.slope is None:
@@ -247,16 +247,15 @@ class Trace:
                 up = loss.from_output(self.A[layer], self.Y)[1][sample, j]
             else:
                 W, _ = net.unpack(self.theta)
-                ones = np.ones(len(self.loss), dtype=net.dtype)
-                each = self._each(ones)
-                up = each[layer + 1][sample] @ W[layer + 1][:, j]
+                up = self._sample_delta()[layer + 1][sample] @ W[layer + 1][:, j]
             slope = g.slope(self.Z[layer], self.G[layer])[sample, j]
         return float(up), float(slope), float(self.A[layer - 1][sample, k])
 
-    def _each(self, ones: np.ndarray) -> list[Any]:
+    def _sample_delta(self) -> list[Any]:
+        """∂C_i/∂z^l of every layer."""
         if self.per_sample is not None:
             return self.per_sample.delta
-        xp = numpy_namespace(self.net.dtype)
+        xp, ones = numpy_namespace(self.net.dtype), np.ones(len(self.loss), dtype=self.net.dtype)
         return cost_and_grad(xp, self.net, self.theta, self.A[0], self.Y, ones).delta
 
 
@@ -309,9 +308,7 @@ def cost(
     >>> cost(net, net.pack(W=[[[1.0]]]), [[1.0], [2.0]], [[0.0], [5.0]])
     5.0
     """
-    theta, rows = net.check_theta(theta), check_rows(net, X)
-    targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)
-    w = normalised(check_weights(sample_weight, len(rows)), net.dtype)
+    theta, rows, targets, w = _check_inputs(net, theta, X, Y, sample_weight)
     xp = numpy_namespace(net.dtype)
     with np.errstate(all="ignore"):
         loss, _ = loss_terms(xp, net, forward_pass(xp, net, theta, rows, masks), targets)
@@ -327,7 +324,7 @@ def backprop(
     per_sample: bool = False,
     masks: Masks = None,
 ) -> Trace:
-    """Every partial derivative of the cost, by one forward and one backward pass.
+    """All partial derivatives of the cost, by one forward and one backward pass.
 
     C = Σ_i w_i C_i with w_i = s_i/Σs, and
     δ^l = (δ^{l+1} W^{l+1}) ⊙ g^l′(z^l),  ∂C/∂W^l = (δ^l)ᵀ a^{l−1},  ∂C/∂b^l = Σ_i δ_i^l
@@ -336,15 +333,15 @@ def backprop(
     ----------
     net : Network
     theta : array of shape (p,)
-        All parameters: ``net.pack(W=…, b=…)`` or ``net.initial(seed)``.
+        All parameters, from ``net.pack(W=…, b=…)`` or ``net.initial(seed)``.
     X : array of shape (N, n_0)
     Y : array of shape (N, n_L), or (N,)
         Targets; class numbers for cross_entropy.
     sample_weight : array of shape (N,), optional
-        s. A sample of weight 2 counts as two; one of weight 0 as absent. If all are 0
-        the cost is 0 and so is the gradient.
+        s. A sample of weight 2 counts twice, one of weight 0 not at all. If all are 0, so are
+        the cost and the gradient.
     per_sample : bool
-        Whether to give the derivatives of each C_i as well.
+        Whether the derivatives of each C_i are computed as well.
     masks : list of L+1 arrays or None, optional
         Dropout: item l multiplies g^l(z^l).
 
@@ -355,8 +352,8 @@ def backprop(
     Raises
     ------
     InputError
-        If a shape does not fit, X or Y is not finite, Y is outside what the loss can be
-        given, or a weight is negative. A cost that overflows is no error here: it is inf.
+        If a shape does not fit, X or Y is not finite, Y is not valid for the loss, or a weight
+        is negative. A cost that overflows is inf and raises nothing.
 
     Notes
     -----
@@ -374,13 +371,19 @@ def backprop(
     >>> trace.dW[1], trace.db[1]
     (array([[0.5, 1. ]]), array([1.]))
     """
+    theta, rows, targets, w = _check_inputs(net, theta, X, Y, sample_weight)
+    return compute_trace(net, theta, rows, targets, w, per_sample, masks)
+
+
+def _check_inputs(net: Network, theta: Any, X: Any, Y: Any, sample_weight: Any) -> Any:
+    """θ, X, Y and w_i = s_i/Σs as arrays of the network's type."""
     theta, rows = net.check_theta(theta), check_rows(net, X)
     targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)
-    w = normalised(check_weights(sample_weight, len(rows)), net.dtype)
-    return traced(net, theta, rows, targets, w, per_sample, masks)
+    w = normalise_weights(check_weights(sample_weight, len(rows)), net.dtype)
+    return theta, rows, targets, w
 
 
-def traced(
+def compute_trace(
     net: Network,
     theta: np.ndarray,
     X: np.ndarray,
@@ -390,49 +393,44 @@ def traced(
     masks: Masks = None,
     passed: ForwardPass | None = None,
 ) -> Trace:
-    """The trace of rows that are checked and prepared, with w_i as they are: of a batch, say."""
+    """The trace of inputs that have been checked and prepared, with any weights w_i."""
     xp = numpy_namespace(net.dtype)
     absent = bool((w == 0).any())
     with np.errstate(all="ignore"):
         got = cost_and_grad(xp, net, theta, X, Y, w, masks, absent, passed)
         grad = net.pack(got.dW, got.db if net.bias else None)
-        each = None
-        if per_sample:
-            each = _per_sample(xp, net, theta, X, Y, masks)
+        each = _per_sample(xp, net, theta, X, Y, masks) if per_sample else None
     dW, db = net.unpack(grad)
-    return Trace(
-        net=net,
-        theta=theta,
-        Y=Y,
-        cost=float(got.cost),
-        loss=got.loss,
-        w=w,
-        Z=got.Z,
-        A=got.A,
-        G=got.G,
-        delta=got.delta,
-        dW=dW,
-        db=db,
-        grad=grad,
-        dX=got.dX,
-        per_sample=each,
-    )
+    values = got._asdict() | {"cost": float(got.cost), "dW": dW, "db": db}
+    return Trace(net=net, theta=theta, Y=Y, w=w, grad=grad, per_sample=each, **values)
 
 
 def _per_sample(
     xp: Any, net: Network, theta: np.ndarray, X: np.ndarray, Y: np.ndarray, masks: Masks
 ) -> PerSample:
-    """∂C_i/∂z and ∂C_i/∂θ: the same pass with every weight 1, and no sum over samples."""
+    """∂C_i/∂z and ∂C_i/∂θ: a pass with all weights 1 and without the sum over samples."""
     got = cost_and_grad(xp, net, theta, X, Y, np.ones(len(X), dtype=net.dtype), masks)
-    grad = np.zeros((len(X), net.n_parameters), dtype=net.dtype)
+    grad = sample_gradients(net, got)
     dW: list[Any] = [None] * (net.n_layers + 1)
     db: list[Any] = [None] * (net.n_layers + 1)
     for block in net.blocks:
         view = grad[:, block.start : block.stop].reshape(len(X), *block.shape)
-        if block.kind == "W":
-            view[...] = got.delta[block.layer][:, :, None] * got.A[block.layer - 1][:, None, :]
-            dW[block.layer] = view
-        else:
-            view[...] = got.delta[block.layer]
-            db[block.layer] = view
+        (dW if block.kind == "W" else db)[block.layer] = view
     return PerSample(got.delta, dW, db, grad, got.dX)
+
+
+def sample_gradients(net: Network, passes: Gradients) -> np.ndarray:
+    """∂C_i/∂θ of every sample, shape (N, p), from passes with all weights 1.
+
+    ∂C_i/∂W^l is the outer product of δ_i^l and a_i^{l−1}, and ∂C_i/∂b^l is δ_i^l.
+    """
+    n = len(passes.loss)
+    grads = np.zeros((n, net.n_parameters), dtype=net.dtype)
+    for block in net.blocks:
+        part, delta = grads[:, block.start : block.stop], passes.delta[block.layer]
+        if block.kind == "W":
+            inputs = passes.A[block.layer - 1]
+            part.reshape(n, *block.shape)[...] = delta[:, :, None] * inputs[:, None, :]
+        else:
+            part[...] = delta
+    return grads

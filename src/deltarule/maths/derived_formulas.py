@@ -1,8 +1,8 @@
-"""A loss or an activation of which the value alone is given: its derivative is added here.
+"""The derivative of a loss or an activation whose formula returns the value alone.
 
-Its formula is written down and differentiated (:mod:`deltarule.maths.differentiation`), once;
-any array library then evaluates the expressions. A formula that gives its derivative itself is
-left as it is.
+The formula is run on symbols and differentiated (:mod:`deltarule.maths.differentiation`) once;
+any array namespace then evaluates the expressions. A formula that returns its derivative is
+used as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from deltarule.errors import InputError
 from deltarule.maths.differentiation import evaluate, gradient_of_sum, partial_derivative
 from deltarule.maths.loss_formulas import Terms
-from deltarule.maths.symbolic import Expr, RecordingNamespace
+from deltarule.maths.symbolic import Expr, SymbolicNamespace
 
 __all__ = ["functions_of_activation", "terms_of_loss"]
 
@@ -22,16 +22,16 @@ Settings = tuple[tuple[str, Any], ...]
 
 
 def terms_of_loss(xp: Any, formula: Any, settings: dict[str, Any], title: str) -> Terms:
-    """The function of (a, y), or of (z, y), that gives the pair (term, derivative).
+    """The function of (a, y), or of (z, y), that returns the pair (term, derivative).
 
     Parameters
     ----------
     xp : namespace
     formula : callable
-        ``formula(xp, **settings)`` gives that function, or one that gives the term alone.
+        ``formula(xp, **settings)`` returns that function, or one that returns the term alone.
     settings : dict
     title : str
-        For messages.
+        The name of the formula in messages.
 
     Examples
     --------
@@ -44,65 +44,69 @@ def terms_of_loss(xp: Any, formula: Any, settings: dict[str, Any], title: str) -
     [[0.96402758]]
     """
     function = formula(xp, **settings)
-    if isinstance(xp, RecordingNamespace):
+    if isinstance(xp, SymbolicNamespace):
 
-        def recorded(x: Any, y: Any) -> tuple[Any, Any]:
-            given = function(x, y)
-            if not isinstance(given, Expr):
-                return given
-            return given, _named(title, gradient_of_sum, given, x)
+        def symbolic_terms(x: Any, y: Any) -> tuple[Any, Any]:
+            result = function(x, y)
+            if not isinstance(result, Expr):
+                return result
+            return result, _differentiate(title, gradient_of_sum, result, x)
 
-        return recorded
+        return symbolic_terms
     derived, reason = _derived_terms(formula, tuple(settings.items()), title)
     if derived is not None:
-        return functools.partial(_evaluated, xp, derived)
+        return functools.partial(_evaluate_terms, xp, derived)
     if not reason:
         return function
 
-    def given_both(x: Any, y: Any) -> tuple[Any, Any]:
-        given = function(x, y)
-        if isinstance(given, tuple) and len(given) == 2:
-            return given[0], given[1]
+    def checked_terms(x: Any, y: Any) -> tuple[Any, Any]:
+        result = function(x, y)
+        if isinstance(result, tuple) and len(result) == 2:
+            return result[0], result[1]
         raise InputError(reason)
 
-    return given_both
+    return checked_terms
 
 
 @functools.lru_cache(maxsize=256)
 def _derived_terms(
     formula: Any, settings: Settings, title: str
 ) -> tuple[tuple[Expr, ...] | None, str]:
-    """(x, y, term, derivative) written down, if the term alone is given; or why it cannot be."""
-    xp = RecordingNamespace()
+    """The expressions (x, y, term, derivative) of a formula that returns the term alone.
+
+    Returns None and "" for a formula that returns both; None and the reason for one that cannot
+    be run on symbols.
+    """
+    xp = SymbolicNamespace()
     x, y = xp.variable("x"), xp.variable("y")
-    given, reason = _recorded(title, lambda: formula(xp, **dict(settings))(x, y))
-    if reason or not isinstance(given, Expr):
+    term, reason = _run_on_symbols(title, lambda: formula(xp, **dict(settings))(x, y))
+    if reason or not isinstance(term, Expr):
         return None, reason
-    return (x, y, xp.number(given), _named(title, gradient_of_sum, given, x)), ""
+    return (x, y, xp.number(term), _differentiate(title, gradient_of_sum, term, x)), ""
 
 
-def _evaluated(xp: Any, derived: tuple[Expr, ...], x: Any, y: Any) -> tuple[Any, Any]:
-    x_node, y_node, *roots = derived
-    known = {x_node.index: x, y_node.index: y}
-    term, derivative = (_as_wide(xp, value, x) for value in evaluate(xp, roots, known))
+def _evaluate_terms(xp: Any, derived: tuple[Expr, ...], x: Any, y: Any) -> tuple[Any, Any]:
+    x_expr, y_expr, *roots = derived
+    known = {x_expr.index: x, y_expr.index: y}
+    term, derivative = (_broadcast_like(xp, value, x) for value in evaluate(xp, roots, known))
     return term, derivative
 
 
 def functions_of_activation(
     xp: Any, formula: Any, settings: dict[str, Any], title: str, elementwise: bool
 ) -> Any:
-    """The pair (value, slope) or (value, pullback), or whatever else the formula gives.
+    """The pair (value, slope) or (value, pullback), or the formula's result if it is no function.
 
     Parameters
     ----------
     xp : namespace
     formula : callable
-        ``formula(xp, **settings)`` gives the pair, or the function ``value(z)`` alone.
+        ``formula(xp, **settings)`` returns the pair, or the function ``value(z)`` alone.
     settings : dict
     title : str
-        For messages.
+        The name of the formula in messages.
     elementwise : bool
-        Whether a_j depends on z_j alone: then the other function is the slope.
+        Whether a_j depends on z_j alone: then the second function is the slope.
 
     Examples
     --------
@@ -118,51 +122,51 @@ def functions_of_activation(
     if not callable(given):
         return given
 
-    def differentiated(value: Expr, z: Expr, up: Expr | None) -> Expr:
+    def derivative(value: Expr, z: Expr, up: Expr | None) -> Expr:
         if elementwise:
-            return _named(title, partial_derivative, value, z)
-        return _named(title, gradient_of_sum, value, z, up)
+            return _differentiate(title, partial_derivative, value, z)
+        return _differentiate(title, gradient_of_sum, value, z, up)
 
-    if isinstance(xp, RecordingNamespace):
+    if isinstance(xp, SymbolicNamespace):
 
-        def recorded(z: Any, a: Any, up: Any = None) -> Any:
-            return differentiated(xp.number(given(z)), z, up)
+        def symbolic_derivative(z: Any, a: Any, up: Any = None) -> Any:
+            return derivative(xp.number(given(z)), z, up)
 
-        return given, recorded
+        return given, symbolic_derivative
 
-    z, up = (space := RecordingNamespace()).variable("z"), space.variable("up")
-    value, reason = _recorded(title, lambda: space.number(formula(space, **settings)(z)))
+    z, up = (space := SymbolicNamespace()).variable("z"), space.variable("up")
+    value, reason = _run_on_symbols(title, lambda: space.number(formula(space, **settings)(z)))
     if reason:
         raise InputError(reason)
-    root = differentiated(value, z, up)
+    root = derivative(value, z, up)
 
-    def evaluated(at: Any, a: Any, above: Any = None) -> Any:
+    def numeric_derivative(at: Any, a: Any, above: Any = None) -> Any:
         known = {z.index: at, up.index: above}
-        return _as_wide(xp, evaluate(xp, [root], known)[0], at)
+        return _broadcast_like(xp, evaluate(xp, [root], known)[0], at)
 
-    return given, evaluated
+    return given, numeric_derivative
 
 
-def _recorded(title: str, run: Callable[[], Any]) -> tuple[Any, str]:
-    """What running a formula on variables gives; or why it cannot be written down."""
+def _run_on_symbols(title: str, run: Callable[[], Any]) -> tuple[Any, str]:
+    """The result of a formula on symbols and ""; or None and why it has no symbolic form."""
     try:
         return run(), ""
-    except Exception as error:  # noqa: BLE001 - whatever a formula raises on what is no array
+    except Exception as error:  # noqa: BLE001 - a user's formula may raise anything on symbols
         return None, (
-            f"{title} gives its value alone, and cannot be written down to find its derivative: "
-            f"{error}. Return the derivative too, or use only the functions of xp"
+            f"{title} returns its value alone, and its derivative cannot be found because it has "
+            f"no symbolic form: {error}. Return the derivative too, or use only the functions of xp"
         )
 
 
-def _named(title: str, differentiate: Callable[..., Expr], *arguments: Any) -> Expr:
+def _differentiate(title: str, differentiate: Callable[..., Expr], *arguments: Any) -> Expr:
     try:
         return differentiate(*arguments)
     except InputError as error:
-        raise InputError(f"{title} is given by its value alone: {error}") from None
+        raise InputError(f"{title} returns its value alone: {error}") from None
 
 
-def _as_wide(xp: Any, value: Any, x: Any) -> Any:
-    """A value with one number for each entry of x, where it may be one for several."""
+def _broadcast_like(xp: Any, value: Any, x: Any) -> Any:
+    """A value broadcast to the shape of x."""
     if getattr(value, "shape", ()) == x.shape:
         return value
     return xp.where(x == x, value, value)

@@ -2,11 +2,10 @@
 
     a_j^l = m_j g(z_j^l),   m_j = 1/(1 − rate) with probability 1 − rate, else 0
 
-so that the expectation of a is what it is without dropout, and prediction needs no
-correction. The mask is an argument of the forward and backward pass like any other
-number. Its bits come from Philox-4x32-10, a function of (seed, step, layer, row,
-node) and of nothing else: any engine, any shard of a batch and any replay of a step
-finds the same mask without drawing the numbers before it.
+so that the expectation of a is the same as without dropout, and prediction needs no
+correction. Masks are arguments of the forward and backward pass. Their bits come from
+Philox-4x32-10, a function of (seed, step, layer, row, node): every engine, every shard of a
+batch and every replay of a step computes the same mask without drawing the numbers before it.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _LOW = np.uint64(0xFFFFFFFF)
 
 
 def philox(counter: Sequence[Any], key: tuple[int, int]) -> np.ndarray:
-    """Philox-4x32-10: four 32-bit words for each counter.
+    """Philox-4x32-10: four random 32-bit words for each counter.
 
     Parameters
     ----------
@@ -81,12 +80,11 @@ def dropout_mask(
     rate : float
         The probability of dropping a node, 0 ≤ rate < 1.
     rows : integer array of shape (N,)
-        The row numbers of the batch *in the training set*: a row has the same mask
-        wherever in a batch it stands.
+        The row numbers of the batch *in the training set*: a row's mask does not depend on its
+        position in the batch.
     width : int
         n_l, the number of nodes.
     seed, step, layer : int
-        The rest of the key.
 
     Returns
     -------
@@ -95,7 +93,7 @@ def dropout_mask(
     Raises
     ------
     InputError
-        If the rate is not in [0, 1), or rows are not row numbers.
+        If the rate is not in [0, 1), or ``rows`` are not integers ≥ 0.
 
     Examples
     --------
@@ -104,7 +102,7 @@ def dropout_mask(
     array([[2., 2., 2., 0., 2., 2.],
            [0., 0., 2., 0., 0., 0.]])
     """
-    rate = _checked_rate(rate)
+    rate = _check_rate(rate)
     rows = np.asarray(rows)
     if rows.ndim != 1 or (rows.size and (rows.dtype.kind not in "iu" or rows.min() < 0)):
         raise InputError(
@@ -113,7 +111,7 @@ def dropout_mask(
     rows = rows.astype(np.uint64)
     groups = np.arange((width + 3) // 4, dtype=np.uint64)
     seed, step, layer = (
-        _checked_key(name, value)
+        _check_integer(name, value)
         for name, value in (("seed", seed), ("step", step), ("layer", layer))
     )
     counter = (rows[:, None], groups[None, :], step & 0xFFFFFFFF, layer)
@@ -125,7 +123,7 @@ def dropout_mask(
 
 
 def dropout_rates(dropout: float | Sequence[float], n_layers: int) -> tuple[float, ...]:
-    """One rate for each hidden layer, from one number for all or a sequence.
+    """The dropout rate of each hidden layer, from one number for all or a sequence.
 
     Raises
     ------
@@ -134,9 +132,9 @@ def dropout_rates(dropout: float | Sequence[float], n_layers: int) -> tuple[floa
     """
     n_hidden, given = n_layers - 1, per_layer(dropout)
     if isinstance(given, tuple):
-        rates = tuple(map(_checked_rate, given))
+        rates = given
     else:
-        rates = (_checked_rate(given),) * n_hidden
+        rates = (_check_rate(given),) * n_hidden
         if n_hidden == 0 and given:
             raise InputError("dropout was asked for, but the network has no hidden layer")
     if len(rates) != n_hidden:
@@ -148,7 +146,7 @@ def dropout_rates(dropout: float | Sequence[float], n_layers: int) -> tuple[floa
 
 
 def per_layer(dropout: Any) -> Any:
-    """A rate for all layers as a Python number, or a tuple of rates.
+    """One dropout rate for all layers as a Python number, or a tuple of rates.
 
     Raises
     ------
@@ -162,24 +160,30 @@ def per_layer(dropout: Any) -> Any:
     """
     dropout = plain(dropout)
     if isinstance(dropout, Sequence | np.ndarray) and not isinstance(dropout, str | bytes):
-        return tuple(map(_checked_rate, dropout))
+        return tuple(map(_check_rate, dropout))
     if real_number(dropout) is None:
         raise InputError(
-            f"dropout is {dropout!r}; expected a number from 0 up to, not with, 1, or one for "
-            "each hidden layer"
+            parameter="dropout",
+            given=dropout,
+            expected="a number ≥ 0 and < 1, or one for each hidden layer",
         )
     return dropout
 
 
-def _checked_key(name: str, value: Any) -> int:
+def _check_integer(name: str, value: Any) -> int:
     number = whole_number(value)
     if number is None or number < 0:
-        raise InputError(f"{name} is {value!r}; expected a whole number ≥ 0")
+        raise InputError(parameter=name, given=value, expected="a whole number ≥ 0")
     return number
 
 
-def _checked_rate(rate: Any) -> float:
+def _check_rate(rate: Any) -> float:
     number = real_number(rate)
     if number is None or not 0 <= number < 1:
-        raise InputError(f"dropout rate is {rate!r}; expected a number from 0 up to, not with, 1")
+        raise InputError(
+            f"dropout rate is {rate!r}",
+            parameter="dropout",
+            given=rate,
+            expected="a number ≥ 0 and < 1",
+        )
     return number

@@ -1,7 +1,7 @@
 """Finite differences of the cost, for the gradient check.
 
-The cost is a function of θ here; a derivative of it is the difference of two costs, at several
-step sizes, extrapolated, together with how uncertain it is.
+A derivative of C(θ) is estimated from central differences at several step sizes by Richardson
+extrapolation, together with its uncertainty.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ from deltarule.maths.network import Network, bound_formulas
 __all__ = ["COARSE", "DifferencedCost", "difference"]
 
 _STEPS = (4e-3, 1e-3, 1e-4, 1e-5)
-# A difference that is this uncertain, relative to the derivative, is tried in another way.
+# A difference with a larger uncertainty, relative to the derivative, is repeated with another step.
 COARSE = 1e-6
-# Rows that have a z, or a residual, so near a kink are left out where nothing could be compared.
+# The relative distance from a kink below which a row counts as lying at the kink.
 _NEAR = 1e-4
 _EPS = float(np.finfo(np.float64).eps)
-# Below the smallest normal number values are rounded to multiples of this: (1e-300)² is 0.
+# Subnormal numbers are multiples of this: (1e-300)² is 0.
 _UNDERFLOW = float(np.finfo(np.float64).smallest_subnormal)
 
 
 class DifferencedCost:
-    """C as a function of θ, and on which side of every kink the network is there.
+    """C as a function of θ, together with the side of every kink on which each value lies.
 
-    With ``linear=True`` the function that is linear in the output and has C's derivative.
+    Derivatives are wanted at ``theta``; ``here`` is the result there. With ``linear=True`` it is
+    the function Σ_i w_i Σ_j u_ij a_ij^L of :mod:`deltarule.maths.gradcheck`, which is linear in
+    the output and has the derivative of C.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class DifferencedCost:
         *,
         linear: bool = False,
     ) -> None:
-        self.net, self.X, self.w, self.masks = net, X, w, masks
+        self.net, self.theta, self.X, self.w, self.masks = net, theta, X, w, masks
         self.xp = numpy_namespace(np.float64)
         self.given = Y
         self.Y = net.loss.prepare(Y, len(X), net.n_outputs, np.float64)
@@ -56,19 +58,22 @@ class DifferencedCost:
         with np.errstate(all="ignore"):
             self.at = forward_pass(self.xp, net, theta, X, masks)
         self.rates: np.ndarray | None = None
-        self.unit = 1.0
+        self.rate_scale = 1.0
         if linear:
             with np.errstate(all="ignore"):
                 rates = self.w[:, None] * self._rates()
-                self.unit = float(np.abs(rates[self.w != 0]).max(initial=0.0)) or 1.0
-                self.rates = np.where(self.w[:, None] == 0, 0, rates) / self.unit
+                self.rate_scale = float(np.abs(rates[self.w != 0]).max(initial=0.0)) or 1.0
+                self.rates = np.where(self.w[:, None] == 0, 0, rates) / self.rate_scale
+        self.here = self(theta)
 
-    def linear(self, theta: np.ndarray) -> DifferencedCost:
-        """The linear function of the same rows."""
-        return DifferencedCost(self.net, theta, self.X, self.given, self.w, self.masks, linear=True)
+    def linear(self) -> DifferencedCost:
+        """The linear function of the same rows and θ."""
+        return DifferencedCost(
+            self.net, self.theta, self.X, self.given, self.w, self.masks, linear=True
+        )
 
     def wrong_loss(self) -> str | None:
-        """A sentence on the loss, if its derivative is not that of its value."""
+        """An explanation if the loss's derivative is not that of its value, else None."""
         return wrong_loss(self.xp, self.net, self.at, self.Y, self.w != 0)
 
     def _rates(self) -> Any:
@@ -78,7 +83,7 @@ class DifferencedCost:
         return self.loss.from_output(self.at.G[-1], self.Y)[1]
 
     def __call__(self, theta: np.ndarray) -> tuple[float, bytes, float]:
-        """The value, the sides of the kinks, and the size of the terms that were added."""
+        """The value, the packed sides of the kinks, and the sum of the terms' absolute values."""
         with np.errstate(all="ignore"):
             passed = forward_pass(self.xp, self.net, theta, self.X, self.masks)
             if self.rates is None:
@@ -95,7 +100,7 @@ class DifferencedCost:
         return b"".join(np.packbits(side[self.w != 0]).tobytes() for side in sides)
 
     def _kinks(self, passed: Any) -> list[tuple[Any, float]]:
-        """What may lie at a kink, and where that is."""
+        """Pairs of an array that may cross a kink, and the kink's position."""
         kinks = [
             (passed.Z[layer], kink)
             for layer, g in enumerate(self.net.activations)
@@ -105,18 +110,18 @@ class DifferencedCost:
         return kinks + [(passed.output - self.Y, kink) for kink in self.loss_kinks]
 
     def rows_at_kinks(self) -> np.ndarray:
-        """Which rows lie at a kink, or all but."""
+        """Whether each row lies at a kink, within a relative distance of 1e-4; shape (N,)."""
         near = np.zeros(len(self.X), dtype=bool)
         for at, kink in self._kinks(self.at):
             size = np.maximum(1, np.abs(at).max(axis=0, initial=0.0))
             near |= (np.abs(at - kink) <= _NEAR * size).any(axis=1)
         return near & (self.w != 0)
 
-    def step_sizes(self, theta: np.ndarray, m: int) -> list[float]:
-        """What a step of θ_m is measured by: itself, or what makes z move by its own size.
+    def step_sizes(self, m: int) -> list[float]:
+        """Scales for the step in θ_m: its own size, and the change that changes z by its own size.
 
-        With inputs of 1e-150 a weight has to move by 1e147 before anything is seen of it, with
-        inputs of 1e150 by 1e-153.
+        The second is needed for inputs of extreme size: with inputs of 1e-150 a weight has to
+        change by 1e147 to have a visible effect, with inputs of 1e150 by 1e-153.
         """
         block, position = self.net.block_at(m)
         present = self.w != 0
@@ -124,35 +129,33 @@ class DifferencedCost:
         a = 1.0
         if block.kind == "W":
             a = float(np.abs(self.at.A[block.layer - 1][present, position[1]]).max(initial=0.0))
-        own = max(1.0, abs(float(theta[m])))
+        own = max(1.0, abs(float(self.theta[m])))
         if not a > 0:
             return [own]
         with np.errstate(over="ignore"):
             natural, least = max(1.0, z) / a, z / a
-        # A step that is far too long sees the ends of a tanh only, and is sure of that.
+        # With a far too long step both costs lie at the flat ends of a tanh, and the difference
+        # is wrong with a small estimated uncertainty.
         sizes = [min(own, 100 * natural), natural, least]
         sizes = [size for size in sizes if 0 < size < np.inf]
         return list(dict.fromkeys(sizes))
 
 
-def difference(
-    cost: DifferencedCost, theta: np.ndarray, m: int, here: tuple[float, bytes, float]
-) -> tuple[float, float] | None:
-    """∂C/∂θ_m and its uncertainty by extrapolated differences; None at a kink."""
+def difference(cost: DifferencedCost, m: int) -> tuple[float, float] | None:
+    """∂C/∂θ_m and its uncertainty, by extrapolated central differences; None at a kink."""
     best: tuple[float, float] | None = None
-    for scale in cost.step_sizes(theta, m):
-        found = _in_steps_of(scale, cost, theta, m, here)
+    for scale in cost.step_sizes(m):
+        found = _difference_at_scale(scale, cost, m)
         if found is not None and (best is None or found[1] < best[1]):
             best = found
         if best is not None and best[1] <= COARSE * abs(best[0]):
             break
-    return None if best is None else (best[0] * cost.unit, best[1] * cost.unit)
+    return None if best is None else (best[0] * cost.rate_scale, best[1] * cost.rate_scale)
 
 
-def _in_steps_of(
-    scale: float, cost: DifferencedCost, theta: np.ndarray, m: int, here: tuple[float, bytes, float]
-) -> tuple[float, float] | None:
+def _difference_at_scale(scale: float, cost: DifferencedCost, m: int) -> tuple[float, float] | None:
     best: tuple[float, float] | None = None
+    theta, here = cost.theta, cost.here
     moved = theta.copy()
     for step in _STEPS:
         D, straddles, size = [], False, here[2]
@@ -169,7 +172,7 @@ def _in_steps_of(
         R1, R2 = (4 * D[1] - D[0]) / 3, (4 * D[2] - D[1]) / 3
         value = (16 * R2 - R1) / 15
         rounding = 8 * (_EPS * (size / (step * scale)) + _UNDERFLOW / (step * scale))
-        # The quotient itself may be subnormal, and so may what backpropagation adds over the rows.
+        # The quotient may be subnormal, and so may the terms that backpropagation adds up.
         rounding += 8 * _UNDERFLOW * (1 + len(cost.X))
         uncertainty = abs(R2 - R1) + rounding
         if not np.isfinite(uncertainty):

@@ -1,8 +1,8 @@
-"""Which formula is at fault: slopes and loss derivatives against their own values, point by point.
+"""Check of the derivative of each activation and loss against central differences of its value.
 
-A gradient check says that a block is wrong. This says why, where the fault lies in an
-activation or a loss: it compares what the formula gives as its derivative with the
-central difference of its value, at the very numbers of the pass that failed.
+A gradient check finds that a block is wrong. If the reason is the formula of an activation or a
+loss, this module finds the formula: it compares derivative and differences at the numbers of the
+forward pass that failed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["wrong_formula", "wrong_loss"]
 _STEP = 1e-3
 _TOLERANCE = 1e-6
 _EPS = float(np.finfo(np.float64).eps)
-# Below the smallest normal number values are rounded to multiples of this: (1e-300)² is 0.
+# Subnormal numbers are multiples of this: (1e-300)² is 0.
 _UNDERFLOW = float(np.finfo(np.float64).smallest_subnormal)
 
 Worst = tuple[float, float, float, tuple[int, int]]
 
 
 def wrong_formula(xp: Any, net: Network, passed: ForwardPass, Y: Any) -> str | None:
-    """A sentence on the first formula, from the loss down, whose derivative is not its value's.
+    """A message about the first formula, from the loss backwards, with a wrong derivative.
 
     Parameters
     ----------
@@ -35,14 +35,13 @@ def wrong_formula(xp: Any, net: Network, passed: ForwardPass, Y: Any) -> str | N
         NumPy's, in float64.
     net : Network
     passed : ForwardPass
-        The forward pass that was checked.
     Y : array of shape (N, n_L)
         Prepared targets.
 
     Returns
     -------
     str or None
-        None if every derivative is that of its value.
+        None if all derivatives agree with the differences.
     """
     activations, loss = bound_formulas(net, xp)
     fused = loss.from_input is not None
@@ -52,12 +51,12 @@ def wrong_formula(xp: Any, net: Network, passed: ForwardPass, Y: Any) -> str | N
         g, record = activations[layer], net.activations[layer]
         assert record is not None
         if layer == net.n_layers and fused:
-            continue  # its slope was not used
+            continue  # the backward pass does not use its slope
         z, a = passed.Z[layer], passed.G[layer]
-        # Outputs that mix are told apart by unequal ∂C/∂a.
+        # Unequal ∂C/∂a, so that exchanged outputs of a mixing activation are noticed.
         up = np.ones_like(z) if record.elementwise else np.ones_like(z) + np.arange(z.shape[1])
         derivative = g.pullback(z, a, up)
-        worst = _worst(z, _weighted(g.value, up), derivative, z, record.kinks)
+        worst = _worst_entry(z, _weighted(g.value, up), derivative, z, record.kinks)
         if worst is not None:
             x, given, difference, (row, j) = worst
             what = "slope" if record.elementwise else "pullback"
@@ -72,7 +71,7 @@ def wrong_formula(xp: Any, net: Network, passed: ForwardPass, Y: Any) -> str | N
 def wrong_loss(
     xp: Any, net: Network, passed: ForwardPass, Y: Any, present: Any = None
 ) -> str | None:
-    """A sentence on the loss, if its derivative is not that of its value.
+    """A message about the loss if its derivative is wrong, else None.
 
     Parameters
     ----------
@@ -83,7 +82,7 @@ def wrong_loss(
     Y : array of shape (N, n_L)
         Prepared targets.
     present : boolean array of shape (N,), optional
-        The rows to look at; all if left out.
+        The rows to check; all if left out.
     """
     _, loss = bound_formulas(net, xp)
     fused = loss.from_input is not None
@@ -93,9 +92,9 @@ def wrong_loss(
         at, residual, Y = at[present], residual[present], Y[present]
     with np.errstate(all="ignore"):
         derivative = terms(at, Y)[1]
-        # A step is measured by x, or by how far it is from its target, be that 1e150 or 1e-150.
+        # The scale of a step is |x| or |a − y|, which may be 1e150 or 1e-150.
         sizes = [np.maximum(1, np.abs(at)), np.abs(at), np.abs(residual)]
-        worst = _worst(
+        worst = _worst_entry(
             at, lambda x: terms(x, Y)[0], derivative, residual, net.loss.kink_values(), sizes
         )
     if worst is None:
@@ -112,7 +111,7 @@ def _weighted(value: Callable[[Any], Any], up: np.ndarray) -> Callable[[Any], An
     return lambda z: up * value(z)
 
 
-def _worst(
+def _worst_entry(
     x: np.ndarray,
     value: Callable[[Any], Any],
     derivative: np.ndarray,
@@ -120,7 +119,10 @@ def _worst(
     kinks: tuple[float, ...],
     sizes: list[np.ndarray] | None = None,
 ) -> Worst | None:
-    """The entry of x at which ∂/∂x_ij Σ_j value differs most from the derivative, if any does."""
+    """The entry of x at which ∂/∂x_ij Σ_j value differs most from ``derivative``.
+
+    Returns (x, derivative, difference, index) there; None if all agree within tolerance.
+    """
     if not x.size:
         return None
     difference, uncertain = np.zeros_like(x), np.full(x.shape, np.inf)
@@ -136,7 +138,7 @@ def _worst(
     scale = np.maximum(np.abs(derivative), np.abs(difference))
     allowed = _TOLERANCE * scale + uncertain
     excess = np.where(gap > allowed, gap / np.where(scale > 0, scale, 1), 0)
-    # A derivative that is no number is wrong wherever there is something to compare it with.
+    # A derivative that is not finite is wrong where the difference is.
     excess = np.where(~np.isfinite(derivative) & np.isfinite(uncertain), np.inf, excess)
     row, column = np.unravel_index(int(np.argmax(excess)), excess.shape)
     entry = (int(row), int(column))
@@ -148,7 +150,7 @@ def _worst(
 def _differences(
     x: np.ndarray, value: Callable[[Any], Any], steps: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """∂/∂x_ij Σ_j value by extrapolated central differences, and how uncertain each is."""
+    """∂/∂x_ij Σ_j value by extrapolated central differences, and the uncertainties; like x."""
     difference, uncertain = np.empty_like(x), np.empty_like(x)
     for j in range(x.shape[1]):
         h = np.zeros_like(x)

@@ -1,16 +1,16 @@
-"""What formula a name stood for: a mark that is saved with a model, and compared when it is read.
+"""Fingerprints of formulas, saved with a model and compared when it is read.
 
-A model's file names its activations and its loss. A name may stand for another formula when the
-file is read: a user has registered his own anew, or gave an object whose name the library uses.
-The model would predict something else, and nothing would say so.
+A model's file names its activations and its loss. If a name stands for another formula when the
+file is read (a user registered the name anew, or gave an object a name of the library's), the
+model would silently predict something else.
 
-A mark holds two things. ``expression`` is a digest of what the recording namespace writes down:
-operations, constants and how they hang together; not the source, so names, comments and the
-order in a sum make no difference, and neither does the Python version. ``values`` are the
-formula's numbers at fixed places. A user's formula is compared by its expression, which also
-finds what differs where no place is; where it cannot be written down, by its values at many
-places. The library's own formulas are compared by values to six digits: a version that computes
-the same function in a better way reads old models, one that computes another function does not.
+A fingerprint holds two things. ``expression`` is a digest of the expression graph: operations,
+constants and operands, not the source, so names, comments and the order in a sum make no
+difference, and neither does the Python version. ``values`` are the formula's numbers at fixed
+points. A user's formula is compared by its expression, which covers all points; if it has no
+symbolic form, by its values at many points. The library's own formulas are compared by values to
+six digits: a version that computes the same function more accurately reads old models, one that
+computes another function does not.
 """
 
 from __future__ import annotations
@@ -27,36 +27,38 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network
-from deltarule.maths.symbolic import OPPOSITES, Expr, RecordingNamespace, reachable
+from deltarule.maths.symbolic import OPPOSITES, Expr, SymbolicNamespace, reachable
 
 __all__ = [
+    "check_fingerprints",
     "check_formulas",
-    "check_marks",
     "expression_digest",
-    "is_own",
-    "marked",
-    "network_marks",
-    "with_marks",
-    "without_marks",
+    "fingerprint",
+    "is_user_formula",
+    "network_fingerprints",
+    "state_with_fingerprints",
+    "state_without_fingerprints",
 ]
 
-Mark = dict[str, Any]
+Fingerprint = dict[str, Any]
 
-_FEW = (-20.0, -4.0, -1.5, -0.75, -0.25, 0.25, 0.75, 1.5, 4.0, 20.0)
-_MOST_MARKS = 200
+_FEW_POINTS = (-20.0, -4.0, -1.5, -0.75, -0.25, 0.25, 0.75, 1.5, 4.0, 20.0)
+_CACHE_SIZE = 200
 _DIGITS, _RELATIVE, _ABSOLUTE = 9, 1e-6, 1e-9
-# Neither is the order of two operands a matter of rounding, nor the side of a comparison.
+# The key of the fingerprints in a pickled state.
+_PICKLED = "_marks"
+# Operations whose operands may be swapped without changing a bit, and comparisons mirrored.
 _SYMMETRIC = {"add", "multiply", "minimum", "maximum", "equal", "not_equal"}
-_TURNED = {"greater": "less", "greater_equal": "less_equal"}
-assert set(_TURNED) < set(OPPOSITES)
+_MIRRORED = {"greater": "less", "greater_equal": "less_equal"}
+assert set(_MIRRORED) < set(OPPOSITES)
 
 
 def expression_digest(roots: Iterable[Expr]) -> str:
-    """The digest of recorded expressions: what they compute, whatever the order of writing.
+    """A digest of what expressions compute, independent of the order of operands in the source.
 
     Examples
     --------
-    >>> xp = RecordingNamespace()
+    >>> xp = SymbolicNamespace()
     >>> z = xp.variable("z")
     >>> expression_digest([1 + 2 * z]) == expression_digest([z * 2.0 + 1])
     True
@@ -65,14 +67,14 @@ def expression_digest(roots: Iterable[Expr]) -> str:
     """
     roots = list(roots)
     known: dict[int, str] = {}
-    for node in reachable(roots):
-        op, parts = node.op, [known[each.index] for each in node.args]
-        if op in _TURNED:
-            op, parts = _TURNED[op], parts[::-1]
+    for expr in reachable(roots):
+        op, parts = expr.op, [known[each.index] for each in expr.args]
+        if op in _MIRRORED:
+            op, parts = _MIRRORED[op], parts[::-1]
         if op in _SYMMETRIC:
             parts.sort()
-        data = repr(float(node.data)) if op == "constant" else repr(node.data)
-        known[node.index] = _digest([op, data, *parts])
+        data = repr(float(expr.data)) if op == "constant" else repr(expr.data)
+        known[expr.index] = _digest([op, data, *parts])
     return _digest(known[root.index] for root in roots)
 
 
@@ -80,40 +82,40 @@ def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def is_own(*functions: Any) -> bool:
-    """Whether one of the functions is not the library's."""
+def is_user_formula(*functions: Any) -> bool:
+    """Whether one of the functions was not defined in this library."""
     return not all(
         str(getattr(each, "__module__", "")).startswith("deltarule.") for each in functions
     )
 
 
-def marked(
+def fingerprint(
     kind: str,
     record: Any,
     own: bool,
-    write: Callable[[RecordingNamespace], Sequence[Expr]] | None,
+    expressions: Callable[[SymbolicNamespace], Sequence[Expr]] | None,
     values: Callable[[bool], Sequence[Any]],
-) -> Mark:
-    """The mark of one record.
+) -> Fingerprint:
+    """The fingerprint of one record.
 
     Parameters
     ----------
     kind : str
-        What it is, for messages.
+        "activation", "loss", "rule" or "schedule".
     record : Record
     own : bool
-        Whether it is a user's.
-    write : callable, optional
-        Gives the expressions over a recording namespace.
+        Whether the formula is a user's.
+    expressions : callable, optional
+        Returns the formula's expressions over a symbolic namespace.
     values : callable
-        Gives arrays of numbers; told whether they are to be many.
+        ``values(many)`` returns arrays of the formula's numbers, more of them if ``many``.
     """
     expression = None
-    if write is not None:
-        xp = RecordingNamespace()
+    if expressions is not None:
+        xp = SymbolicNamespace()
         try:
-            expression = expression_digest(xp.number(node) for node in write(xp))
-        except Exception:  # noqa: BLE001  what cannot be written down fails in ways of its own
+            expression = expression_digest(xp.number(expr) for expr in expressions(xp))
+        except Exception:  # noqa: BLE001  a user's formula may raise anything on symbols
             expression = None
     with np.errstate(all="ignore"):
         numbers = [
@@ -121,41 +123,49 @@ def marked(
             for array in values(own and expression is None)
             for number in np.ravel(np.asarray(array, dtype=np.float64))
         ]
-    plain = [float(f"{x:.{_DIGITS}g}") if math.isfinite(x) else str(x) for x in numbers]
-    return {"kind": kind, "name": str(record), "own": own, "expression": expression} | {
-        "values": plain
+    return {
+        "kind": kind,
+        "name": str(record),
+        "own": own,
+        "expression": expression,
+        "values": [float(f"{x:.{_DIGITS}g}") if math.isfinite(x) else str(x) for x in numbers],
     }
 
 
-def network_marks(net: Network) -> list[Mark]:
-    """The marks of a network's activations and its loss, each record once.
+def network_fingerprints(net: Network) -> list[Fingerprint]:
+    """The fingerprints of a network's different activations, and of its loss.
 
     Examples
     --------
-    >>> [mark["name"] for mark in network_marks(Network([1, 2, 2, 1], activation="tanh"))]
+    >>> [each["name"] for each in network_fingerprints(Network([1, 2, 2, 1], activation="tanh"))]
     ['tanh', 'identity', 'squared_error']
     """
     activations = dict.fromkeys(each for each in net.activations if each is not None)
-    marks = [_kept(_of_activation, each) for each in activations]
-    loss = _kept(_of_loss, net.loss, net.output_activation, min(net.n_outputs, 4))
-    return [dict(mark) for mark in (*marks, loss)]
+    found = [_fingerprint_of(_activation_fingerprint, each) for each in activations]
+    loss = _fingerprint_of(
+        _loss_fingerprint, net.loss, net.output_activation, min(net.n_outputs, 4)
+    )
+    return [dict(each) for each in (*found, loss)]
 
 
-_MARKS: dict[tuple[Any, ...], Mark] = {}
+_CACHE: dict[tuple[Any, ...], Fingerprint] = {}
 
 
-def _kept(make: Callable[..., Mark], *records: Any) -> Mark:
-    """A mark that is made once for a formula of the library's; a user's may change."""
-    known = _MARKS.get((make, *records))
+def _fingerprint_of(make: Callable[..., Fingerprint], *records: Any) -> Fingerprint:
+    """The fingerprint that ``make`` returns, cached if the formula is the library's.
+
+    A user's formula is not cached: its function may be changed between two calls.
+    """
+    known = _CACHE.get((make, *records))
     if known is None:
         known = make(*records)
-        if not known["own"] and len(_MARKS) < _MOST_MARKS:
-            _MARKS[make, *records] = known
+        if not known["own"] and len(_CACHE) < _CACHE_SIZE:
+            _CACHE[make, *records] = known
     return known
 
 
-def _of_activation(record: Activation) -> Mark:
-    def write(xp: RecordingNamespace) -> list[Expr]:
+def _activation_fingerprint(record: Activation) -> Fingerprint:
+    def expressions(xp: SymbolicNamespace) -> list[Expr]:
         bound = record.bind(xp)
         z = xp.variable("z")
         value = xp.number(bound.value(z))
@@ -166,7 +176,7 @@ def _of_activation(record: Activation) -> Mark:
 
     def values(many: bool) -> list[Any]:
         bound = record.bind(numpy_namespace())
-        z = np.linspace(-12.0, 12.0, 97) + 1 / 64 if many else np.array(_FEW)
+        z = np.linspace(-12.0, 12.0, 97) + 1 / 64 if many else np.array(_FEW_POINTS)
         if bound.slope is not None:
             a = bound.value(z)
             return [a, bound.slope(z, a)]
@@ -174,11 +184,12 @@ def _of_activation(record: Activation) -> Mark:
         a = bound.value(z)
         return [a, bound.pullback(z, a, np.cos(z))]
 
-    return marked("activation", record, is_own(record.formula), write, values)
+    own = is_user_formula(record.formula)
+    return fingerprint("activation", record, own, expressions, values)
 
 
-def _of_loss(loss: Loss, output: Activation, n_outputs: int) -> Mark:
-    def write(xp: RecordingNamespace) -> list[Expr]:
+def _loss_fingerprint(loss: Loss, output: Activation, n_outputs: int) -> Fingerprint:
+    def expressions(xp: SymbolicNamespace) -> list[Expr]:
         bound, y = loss.bind(xp, output), xp.variable("y")
         found = list(bound.from_output(xp.variable("a"), y))
         if bound.from_input is not None:
@@ -195,78 +206,84 @@ def _of_loss(loss: Loss, output: Activation, n_outputs: int) -> Mark:
             found += bound.from_input(6 * a - 3, y)
         return found
 
-    own = is_own(loss.formula, *(dict(loss.fused)[n] for n in dict(loss.fused) if n == output.name))
-    return marked("loss", loss, own, write, values)
+    fused = [formula for name, formula in loss.fused if name == output.name]
+    own = is_user_formula(loss.formula, *fused)
+    return fingerprint("loss", loss, own, expressions, values)
 
 
-def check_formulas(net: Network, written: Any) -> None:
-    """Refuse a network whose formulas are not those of its marks.
+def check_formulas(net: Network, saved: Any) -> None:
+    """Raise if a formula of the network differs from its saved fingerprint.
 
     Parameters
     ----------
     net : Network
-    written : list of mark, or None
-        What :func:`network_marks` gave. None, which earlier versions left, is not checked.
+    saved : list of fingerprint, or None
+        The result of :func:`network_fingerprints` at saving; None (a file of an earlier version)
+        is not checked.
 
     Raises
     ------
     InputError
-        If a formula is another one than the mark's, naming it.
+        If a formula differs; the message names it.
 
     Examples
     --------
     >>> net = Network([1, 1])
-    >>> check_formulas(net, network_marks(net))
+    >>> check_formulas(net, network_fingerprints(net))
     """
-    if written is not None:
-        check_marks(network_marks(net), written)
+    if saved is not None:
+        check_fingerprints(network_fingerprints(net), saved)
 
 
-def with_marks(net: Network) -> dict[str, Any]:
-    """What is pickled of a network: a user's formula travels by its name alone, so with its mark.
+def state_with_fingerprints(net: Network) -> dict[str, Any]:
+    """The state to pickle of a network, with fingerprints if it uses a user's formula.
+
+    A function is pickled by its name alone, so the fingerprint tells whether the name still
+    stands for the same formula when the pickle is read.
 
     Examples
     --------
-    >>> sorted(set(with_marks(Network([1, 1]))) - set(vars(Network([1, 1]))))
+    >>> sorted(set(state_with_fingerprints(Network([1, 1]))) - set(vars(Network([1, 1]))))
     []
     """
     functions = [each.formula for each in net.activations if each is not None]
     functions += [net.loss.formula, *dict(net.loss.fused).values()]
     state = dict(vars(net))
-    return state | {"_marks": network_marks(net)} if is_own(*functions) else state
+    return state | {_PICKLED: network_fingerprints(net)} if is_user_formula(*functions) else state
 
 
-def without_marks(state: dict[str, Any]) -> dict[str, Any]:
-    """What :func:`with_marks` gave, after its marks were compared.
+def state_without_fingerprints(state: dict[str, Any]) -> dict[str, Any]:
+    """The state without its fingerprints, after they were compared with this process's formulas.
 
     Raises
     ------
     InputError
-        If a formula's name stands for another one here.
+        If a formula differs.
     """
-    plain = {name: value for name, value in state.items() if name != "_marks"}
-    if "_marks" in state:
+    plain = {name: value for name, value in state.items() if name != _PICKLED}
+    if _PICKLED in state:
         net = Network.__new__(Network)
         vars(net).update(plain)
-        check_formulas(net, state["_marks"])
+        check_formulas(net, state[_PICKLED])
     return plain
 
 
-def check_marks(marks: Sequence[Mark], written: Any) -> None:
-    """Refuse marks that are not those that were written.
+def check_fingerprints(current: Sequence[Fingerprint], saved: Any) -> None:
+    """Raise if a current fingerprint differs from the saved one at its place.
 
     Raises
     ------
     InputError
-        At the first that differs.
+        At the first that differs, or if the saved ones are damaged.
     """
-    if not isinstance(written, list) or len(written) != len(marks):
-        raise InputError("what it says of its formulas is damaged")
-    for now, then in zip(marks, written, strict=True):
+    damaged = "the list of fingerprints of its formulas is damaged"
+    if not isinstance(saved, list) or len(saved) != len(current):
+        raise InputError(damaged)
+    for now, then in zip(current, saved, strict=True):
         try:
             fault = _difference(now, then)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InputError("what it says of its formulas is damaged") from error
+            raise InputError(damaged) from error
         if fault:
             kind, name = now["kind"], now["name"]
             what = "registered" if now["own"] else "that of this version of deltarule"
@@ -276,34 +293,25 @@ def check_marks(marks: Sequence[Mark], written: Any) -> None:
             )
 
 
-def _difference(now: Mark, then: Mark) -> str:
-    """In what a formula differs from the saved one; empty if it is the same."""
+def _difference(now: Fingerprint, then: Fingerprint) -> str:
+    """A phrase that says how a formula differs from the saved one; empty if it does not."""
     if now["kind"] != then["kind"] or now["name"] != then["name"]:
         return f"{then['kind']} {then['name']!r} is expected there"
-    written = now["expression"], then["expression"]
-    if None not in written and written[0] == written[1]:
+    expressions = now["expression"], then["expression"]
+    if None not in expressions and expressions[0] == expressions[1]:
         return ""
     ours, theirs = now["values"], then["values"]
     if len(ours) == len(theirs):
         for x, y in zip(ours, theirs, strict=True):
             if not _close(x, y):
-                return (
-                    f"it gives {x:.9g} where it gave {y:.9g}"
-                    if _numbers(x, y)
-                    else (f"it gives {x} where it gave {y}")
-                )
-        if not (now["own"] or then["own"]):
-            return ""
-        if written == (None, None):
+                shown = [f"{v:.9g}" if isinstance(v, float | int) else v for v in (x, y)]
+                return f"it gives {shown[0]} where it gave {shown[1]}"
+        if not (now["own"] or then["own"]) or expressions == (None, None):
             return ""
     return "its expression is not the same"
 
 
-def _numbers(*values: Any) -> bool:
-    return all(isinstance(value, float | int) for value in values)
-
-
 def _close(x: Any, y: Any) -> bool:
-    if not _numbers(x, y):
+    if not (isinstance(x, float | int) and isinstance(y, float | int)):
         return bool(x == y)
     return abs(x - y) <= _ABSOLUTE + _RELATIVE * max(abs(x), abs(y))

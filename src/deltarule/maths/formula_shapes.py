@@ -1,8 +1,7 @@
-"""What a formula gives, looked at before anything is trained with it.
+"""Check of the shapes of a formula's results, before anything is trained with it.
 
-A network runs each of its formulas once on a few numbers. What has the wrong shape, or is
-nothing of what is expected, is then said in one sentence, and not by the error of some array
-operation in the middle of a step.
+A network runs each of its formulas once on a few numbers. A result of the wrong kind or shape is
+reported there with a clear message, instead of by an array operation in the middle of a step.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ _SIGNATURE = (
 
 @functools.lru_cache(maxsize=256)
 def check_activation(activation: Activation, width: int) -> None:
-    """Refuse an activation whose functions do not give what they should.
+    """Raise if a function of the activation returns a wrong kind or shape of result.
 
     Parameters
     ----------
     activation : Activation
     width : int
-        How many nodes its layer has.
+        The number of nodes of its layer.
 
     Raises
     ------
     InputError
-        If a function fails, or gives something else than one number for each row and node.
+        If a function fails, or does not return one number for each row and node.
     """
     z = _numbers(width)
     what = "slope" if activation.elementwise else "pullback"
@@ -49,24 +48,24 @@ def check_activation(activation: Activation, width: int) -> None:
             other = bound.slope(z, a) if bound.slope else bound.pullback(z, a, np.ones_like(z))
     except InputError:
         raise
-    except Exception as error:  # whatever a formula raises
-        if _decides(error):
+    except Exception as error:  # a user's formula may raise anything
+        if _branches_on_value(error):
             return
         raise InputError(
-            f"activation {activation}: {_failed(error, z.shape)}; {_SIGNATURE}the functions "
+            f"activation {activation}: {_failure(error, z.shape)}; {_SIGNATURE}the functions "
             f"(value, {what})"
         ) from error
     for name, given in (("value", a), (what, other)):
         if not _fits(given, z.shape, a_number_too=name == "slope"):
             raise InputError(
-                f"activation {activation}: its {name} gave {_shown(given)} for z of shape "
+                f"activation {activation}: its {name} gave {_description(given)} for z of shape "
                 f"{z.shape}; expected one number for each, an array of that shape"
             )
 
 
 @functools.lru_cache(maxsize=256)
 def check_loss(loss: Loss, output: Activation, n_outputs: int) -> None:
-    """Refuse a loss whose function does not give a term and a derivative for each output.
+    """Raise if the loss's function does not return a term and a derivative for each output.
 
     Parameters
     ----------
@@ -79,7 +78,8 @@ def check_loss(loss: Loss, output: Activation, n_outputs: int) -> None:
     Raises
     ------
     InputError
-        If its function fails, gives a mean or a sum, or no derivative where none can be found.
+        If its function fails, returns a mean or a sum, or returns no derivative and none can be
+        derived symbolically.
     """
     xp = numpy_namespace()
     z = _numbers(n_outputs)
@@ -87,7 +87,7 @@ def check_loss(loss: Loss, output: Activation, n_outputs: int) -> None:
         with np.errstate(all="ignore"):
             a = output.bind(xp).value(z)
     except ValueError as error:
-        if _decides(error):
+        if _branches_on_value(error):
             return
         raise
     y = np.zeros_like(z)
@@ -101,7 +101,7 @@ def check_loss(loss: Loss, output: Activation, n_outputs: int) -> None:
         checked = _check_terms(loss, title, fusion, "z", z, y) and checked
     if not checked:
         return
-    with np.errstate(all="ignore"):  # a derivative that has to be worked out
+    with np.errstate(all="ignore"):  # derives a derivative that the formula does not return
         bound = loss.bind(xp, output)
         for terms, x in ((bound.from_output, a), (bound.from_input, z)):
             if terms is not None:
@@ -109,17 +109,17 @@ def check_loss(loss: Loss, output: Activation, n_outputs: int) -> None:
 
 
 def _check_terms(loss: Loss, title: str, formula: Any, of: str, x: Any, y: Any) -> bool:
-    """Whether the formula could be looked at; what it gives is refused if it does not fit."""
+    """Raise if the result of the formula does not fit; False if it could not be checked."""
     try:
         with np.errstate(all="ignore"):
             given = formula(numpy_namespace(), **loss.settings)(x, y)
     except InputError:
         raise
-    except Exception as error:  # whatever a formula raises
-        if _decides(error):
+    except Exception as error:  # a user's formula may raise anything
+        if _branches_on_value(error):
             return False
         raise InputError(
-            f"{title}: {_failed(error, x.shape)}; {_SIGNATURE}a function of ({of}, y)"
+            f"{title}: {_failure(error, x.shape)}; {_SIGNATURE}a function of ({of}, y)"
         ) from error
     expected = (
         f"expected the pair (term, derivative) or the term alone, each of the shape of {of}: one "
@@ -135,31 +135,31 @@ def _check_terms(loss: Loss, title: str, formula: Any, of: str, x: Any, y: Any) 
             hint = ""
             if name == "term" and np.ndim(result) < 2 and _is_numeric(result):
                 hint = (
-                    ". Leave the sum or mean out: the terms of a row are added, and rows are "
-                    "weighted with 1/N, by the library"
+                    ". Leave the sum or mean out: the library adds the terms of a row, and weights "
+                    "rows with 1/N"
                 )
             elif name == "term" and np.shape(result) == (len(x), 1):
                 hint = (
-                    ". Divide what is one number for a row by xp.n_outputs(a) and spread it with "
+                    ". Divide a number for the whole row by xp.n_outputs(a) and broadcast it with "
                     f"+ 0 * {of}"
                 )
             raise InputError(
-                f"{title}: its {name} is {_shown(result)} for {len(x)} rows of {x.shape[1]} "
+                f"{title}: its {name} is {_description(result)} for {len(x)} rows of {x.shape[1]} "
                 f"output(s); {expected}{hint}"
             )
     return True
 
 
-def _decides(error: Exception) -> bool:
-    """Whether a formula asks if a value is true, which the reference engine allows for one number.
+def _branches_on_value(error: Exception) -> bool:
+    """Whether the error is that of an ``if`` on an array, which works for a single number.
 
-    Engines that cannot express it say what to write instead.
+    The reference engine may run such a formula; the others refuse it with an explanation.
     """
     return isinstance(error, ValueError) and "truth value of an array" in str(error)
 
 
 def _numbers(width: int) -> np.ndarray:
-    # The number of rows is never that of the outputs, so that one is not taken for the other.
+    # The number of rows differs from that of outputs, so that the two axes cannot be confused.
     rows = 3 if width != 3 else 4
     return np.linspace(-1.0, 1.0, rows * width).reshape(rows, width) + 0.125
 
@@ -177,11 +177,11 @@ def _fits(value: Any, shape: tuple[int, ...], a_number_too: bool = False) -> boo
     )
 
 
-def _shown(value: Any) -> str:
+def _description(value: Any) -> str:
     if not _is_numeric(value):
         return f"of type {type(value).__name__}"
     return "one number" if np.ndim(value) == 0 else f"an array of shape {np.shape(value)}"
 
 
-def _failed(error: Exception, shape: tuple[int, ...]) -> str:
+def _failure(error: Exception, shape: tuple[int, ...]) -> str:
     return f"its formula failed on arrays of shape {shape} ({type(error).__name__}: {error})"

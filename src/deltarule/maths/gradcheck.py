@@ -3,17 +3,16 @@
     ∂C/∂θ_m ≈ (C(θ + h e_m) − C(θ − h e_m)) / 2h
 
 taken at h, h/2 and h/4 and extrapolated (Richardson), so that the error falls like h⁶.
-The comparison is relative *per block* W^l, b^l: in a deep network of logistic units a
-gradient block of all zeros differs from the truth by 3e-4 of the whole gradient, but by
-1.0 of its own block.
+The comparison is relative *per block* W^l, b^l: in a deep network of logistic nodes a block of
+zeros differs from the right one by 3e-4 of the whole gradient, but by 1.0 of its own block.
 
-Where C is too coarse to show its derivative (at targets of 1e150 C is 1e300, and what θ changes
-of it is lost in rounding), the difference is taken of the function that is linear in the output,
+Where rounding hides the change of C (with targets of 1e150 C is 1e300), the differences are those
+of the function that is linear in the output,
 
     Σ_i w_i Σ_j u_ij a_ij^L(θ),    u = ∂C_i/∂a^L at the θ that is checked
 
-(of z^L where loss and output are fused): its derivative is that of C. That u is the derivative of
-the loss's value is then checked by itself, entry by entry.
+(in z^L if loss and output are fused), which has the same derivative as C. That u is the derivative
+of the loss is then checked separately, entry by entry.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import GradientMismatch, InputError
-from deltarule.maths.backprop import Masks, backprop, forward_pass
+from deltarule.maths.backprop import Masks, backprop
 from deltarule.maths.finite_differences import COARSE, DifferencedCost, difference
 from deltarule.maths.formula_check import wrong_formula
-from deltarule.maths.input_checks import check_rows, check_weights, normalised
+from deltarule.maths.input_checks import check_rows, check_weights, normalise_weights
 from deltarule.maths.network import Network
 
 __all__ = ["BlockCheck", "GradientReport", "check_gradient"]
@@ -50,15 +49,15 @@ class BlockCheck:
     backprop, difference : float
         Its two derivatives.
     noise : float
-        What rounding leaves uncertain in the difference, relative as ``error`` is.
+        The uncertainty of the difference from rounding, relative like ``error``.
     checked, skipped : int
-        How many entries were compared, and how many lay too near a kink to be.
+        The number of entries that were compared, and that lie too near a kink.
     passed : bool
-        Whether error ≤ tolerance + noise, for at least one entry compared, and every entry of
-        the gradient is a finite number.
+        Whether error ≤ tolerance + noise, at least one entry was compared, and every entry of
+        the gradient is finite.
     rows_skipped : int
-        How many rows lie at a kink and were left out, of the gradient and of the difference,
-        since with them nothing of the block could be compared.
+        The number of rows at a kink that were left out of gradient and difference because with
+        them no entry of the block could be compared.
     """
 
     name: str
@@ -75,7 +74,7 @@ class BlockCheck:
 
 @dataclasses.dataclass(frozen=True)
 class GradientReport:
-    """The comparison of all blocks; ``str(report)`` is a table."""
+    """The comparisons of all blocks; ``str(report)`` is a table."""
 
     blocks: tuple[BlockCheck, ...]
     tolerance: float
@@ -128,29 +127,29 @@ def check_gradient(
     tolerance : float
         The largest relative error allowed in a block.
     entries : int or None
-        At most so many entries of a block are checked, drawn with ``seed``; None checks
-        all. One entry costs six forward passes or more.
+        The largest number of entries of a block that are checked, drawn with ``seed``; None
+        checks all. One entry costs six forward passes or more.
     gradient : callable, optional
-        ``gradient(net, theta, X, Y, w)`` giving the flat gradient to be checked, where
-        w_i = s_i/Σs; by default backprop's.
+        ``gradient(net, theta, X, Y, w)`` returning the flat gradient to be checked, where
+        w_i = s_i/Σs; by default that of :func:`backprop`.
     raises : bool
-        Whether a mismatch raises; if not, look at ``report.passed``.
+        Whether a mismatch raises; otherwise see ``report.passed``.
 
     Returns
     -------
     GradientReport
         Entries whose difference would straddle a kink (ReLU at 0) are skipped and counted. If
-        that leaves nothing of a block, the rows that lie at a kink are (an all-zero row, with
-        biases of 0): the block is compared without them.
+        no entry of a block remains, it is compared without the rows that lie at a kink (such as
+        an all-zero row with biases of 0).
 
     Raises
     ------
     GradientMismatch
-        Naming layer, block and worst entry, with both derivatives; and the activation or loss
-        whose formula is at fault, with a point where its derivative is not that of its value.
+        With layer, block and worst entry, and both derivatives; and the activation or loss
+        whose derivative is wrong, with a point where it is.
     InputError
-        If the input does not fit, the cost is not finite, or a block lies at a kink as a
-        whole, with every row, so that nothing of it could be compared.
+        If the input does not fit, the cost is not finite, or no entry of a block could be
+        compared, even without the rows at a kink.
 
     Examples
     --------
@@ -169,45 +168,40 @@ def check_gradient(
     def gradient_of(s: np.ndarray) -> np.ndarray:
         if gradient is None:
             return backprop(exact, theta, rows, Y, s, masks=masks).grad
-        return exact.check_theta(gradient(exact, theta, rows, Y, normalised(s, np.float64)))
+        return exact.check_theta(gradient(exact, theta, rows, Y, normalise_weights(s, np.float64)))
 
     grad = gradient_of(s)
-    cost = DifferencedCost(exact, theta, rows, Y, normalised(s, np.float64), masks)
-    here = cost(theta)
-    if not np.isfinite(here[0]):
+    cost = DifferencedCost(exact, theta, rows, Y, normalise_weights(s, np.float64), masks)
+    if not np.isfinite(cost.here[0]):
         raise InputError(
-            f"the cost is {here[0]!r} at this theta; a finite one is needed to compare"
+            f"the cost is {cost.here[0]!r} at this theta; a finite one is needed to compare"
         )
     rng = np.random.default_rng(seed)
-    chosen = {block.name: _chosen(block, entries, rng) for block in exact.blocks}
+    chosen = {block.name: _choose_entries(block, entries, rng) for block in exact.blocks}
     linear: DifferencedCost | None = None
     checks = []
     for block in exact.blocks:
-        check = _check_block(block, cost, theta, grad, here, tolerance, chosen[block.name])
+        check = _compare_block(block, cost, grad, tolerance, chosen)
         if check.coarse:
-            linear = linear or cost.linear(theta)
-            other = _check_block(
-                block, linear, theta, grad, linear(theta), tolerance, chosen[block.name]
-            )
+            linear = linear or cost.linear()
+            other = _compare_block(block, linear, grad, tolerance, chosen)
             if check.empty or (not other.empty and other.uncertainty < check.uncertainty):
                 check = other
         elif not check.report().passed:
-            # A step that some rows need is so long for others that it sees their saturated ends
-            # only, and is sure of that. The linear function shows more at short steps; what it
-            # shows counts if the loss's derivative is that of its value.
-            linear = linear or cost.linear(theta)
+            # A step that suits some rows may be so long for others that both their costs lie at
+            # saturated ends, with a small estimated uncertainty. The linear function allows shorter
+            # steps; its result counts if the loss's derivative is that of its value.
+            linear = linear or cost.linear()
             if linear.wrong_loss() is None:
-                other = _check_block(
-                    block, linear, theta, grad, linear(theta), tolerance, chosen[block.name]
-                )
+                other = _compare_block(block, linear, grad, tolerance, chosen)
                 if not other.coarse and other.report().passed:
                     check = other
         checks.append(check)
     if any(check.empty for check in checks):
-        checks = _without_kinks(checks, exact, cost, theta, s, gradient_of, tolerance, chosen)
+        checks = _without_kinks(checks, cost, s, gradient_of, tolerance, chosen)
     wrong_loss = None if linear is None else linear.wrong_loss()
     if wrong_loss is not None:
-        checks = [check.failed() for check in checks]
+        checks = [dataclasses.replace(check, loss_right=False) for check in checks]
     report = GradientReport(tuple(check.report() for check in checks), tolerance)
     empty = [block.name for block in report.blocks if block.checked == 0]
     if raises and empty:
@@ -217,15 +211,15 @@ def check_gradient(
             "a little"
         )
     if raises and not report.passed:
-        raise GradientMismatch(_message(report, cost, theta), report)
+        raise GradientMismatch(_message(report, cost), report)
     return report
 
 
-def _message(report: GradientReport, cost: DifferencedCost, theta: np.ndarray) -> str:
-    """What differs, and where to look.
+def _message(report: GradientReport, cost: DifferencedCost) -> str:
+    """The message of a mismatch.
 
-    A fault spreads from its layer to all layers before it, so the last layer that fails is the
-    one named.
+    A fault in one layer makes the gradients of all layers before it wrong, so the message names
+    the last layer that fails.
     """
     net = cost.net
     failed = [block for block in report.blocks if not block.passed]
@@ -233,12 +227,11 @@ def _message(report: GradientReport, cost: DifferencedCost, theta: np.ndarray) -
     bad = max((b for b in failed if net.block(b.name).layer == layer), key=lambda b: b.error)
     kind = net.block(bad.name).kind
     with np.errstate(all="ignore"):
-        passed = forward_pass(cost.xp, net, theta, cost.X, cost.masks)
-        hint = wrong_formula(cost.xp, net, passed, cost.Y)
+        hint = wrong_formula(cost.xp, net, cost.at, cost.Y)
     if hint is None:
         hint = (
-            "The slopes and the loss's derivative are those of their values: look at how the "
-            "gradient is put together (sums over nodes and samples, weights w, biases)."
+            "The slopes and the loss's derivative are those of their values: check the sums over "
+            "nodes and samples, the weights w and the biases."
         )
     return (
         f"layer {layer}, block {kind}[{layer}]: the gradient differs from the central difference "
@@ -248,8 +241,8 @@ def _message(report: GradientReport, cost: DifferencedCost, theta: np.ndarray) -
     )
 
 
-def _chosen(block: Any, entries: int | None, rng: np.random.Generator) -> np.ndarray:
-    """The entries of a block that are compared."""
+def _choose_entries(block: Any, entries: int | None, rng: np.random.Generator) -> np.ndarray:
+    """The entries of a block that are compared, sorted."""
     n = block.stop - block.start
     if entries is None or n <= entries:
         return np.arange(n)
@@ -257,8 +250,8 @@ def _chosen(block: Any, entries: int | None, rng: np.random.Generator) -> np.nda
 
 
 @dataclasses.dataclass
-class _Compared:
-    """What comparing a block gave."""
+class _Comparison:
+    """The derivatives of one block, from backpropagation (``ours``) and as differences."""
 
     block: Any
     tolerance: float
@@ -269,7 +262,7 @@ class _Compared:
     noise: np.ndarray
     finite: bool
     rows_skipped: int = 0
-    holds: bool = True
+    loss_right: bool = True
 
     @property
     def empty(self) -> bool:
@@ -287,17 +280,12 @@ class _Compared:
 
     @property
     def coarse(self) -> bool:
-        """Whether the difference shows too few digits to tell a wrong gradient from a right one."""
+        """Whether the differences are too uncertain to distinguish a wrong gradient."""
         return self.empty or not self.uncertainty <= 10 * COARSE * self.scale
 
-    def failed(self) -> _Compared:
-        """The same, of a loss whose derivative is not that of its value."""
-        return dataclasses.replace(self, holds=False)
-
     def report(self) -> BlockCheck:
-        """What is told of it."""
+        """The result for users; a block of which nothing was compared does not pass."""
         if self.empty:
-            # Nothing compared is nothing shown: it does not pass.
             nowhere = (0,) * len(self.block.shape)
             return BlockCheck(
                 self.block.name, 0.0, nowhere, 0.0, 0.0, 0.0, 0, self.n_skipped, False
@@ -316,25 +304,24 @@ class _Compared:
             noise=float(self.noise[worst] / scale) if scale > 0 else 0.0,
             checked=len(self.at),
             skipped=self.n_skipped,
-            passed=bool(right) and self.finite and self.holds,
+            passed=bool(right) and self.finite and self.loss_right,
             rows_skipped=self.rows_skipped,
         )
 
 
-def _check_block(
+def _compare_block(
     block: Any,
     cost: DifferencedCost,
-    theta: np.ndarray,
     grad: np.ndarray,
-    here: tuple[float, bytes, float],
     tolerance: float,
-    chosen: np.ndarray,
-) -> _Compared:
-    found = [(int(e), difference(cost, theta, block.start + int(e), here)) for e in chosen]
-    pairs = [(e, *d) for e, d in found if d is not None]
-    at = np.array([e for e, _, _ in pairs], dtype=np.intp)
+    chosen: dict[str, np.ndarray],
+) -> _Comparison:
+    entries = [int(entry) for entry in chosen[block.name]]
+    found = [(entry, difference(cost, block.start + entry)) for entry in entries]
+    pairs = [(entry, *result) for entry, result in found if result is not None]
+    at = np.array([entry for entry, _, _ in pairs], dtype=np.intp)
     own = grad[block.start : block.stop]
-    return _Compared(
+    return _Comparison(
         block=block,
         tolerance=tolerance,
         n_skipped=len(found) - len(pairs),
@@ -347,30 +334,26 @@ def _check_block(
 
 
 def _without_kinks(
-    checks: list[_Compared],
-    net: Network,
+    checks: list[_Comparison],
     cost: DifferencedCost,
-    theta: np.ndarray,
     s: np.ndarray,
     gradient_of: Callable[[np.ndarray], np.ndarray],
     tolerance: float,
     chosen: dict[str, np.ndarray],
-) -> list[_Compared]:
-    """The same with blocks of which nothing could be compared compared without rows at a kink."""
+) -> list[_Comparison]:
+    """The comparisons, with empty ones repeated without the rows that lie at a kink."""
     left_out = cost.rows_at_kinks()
     s = np.where(left_out, 0.0, s)
     if not left_out.any() or not s.sum() > 0:
         return checks
-    fewer = DifferencedCost(net, theta, cost.X, cost.given, normalised(s, np.float64), cost.masks)
-    grad, here = gradient_of(s), fewer(theta)
-    again = [
-        _check_block(check.block, fewer, theta, grad, here, tolerance, chosen[check.block.name])
-        if check.empty
-        else check
-        for check in checks
-    ]
-    n = int(left_out.sum())
-    return [
-        dataclasses.replace(new, rows_skipped=n) if old.empty and not new.empty else new
-        for old, new in zip(checks, again, strict=True)
-    ]
+    w = normalise_weights(s, np.float64)
+    fewer = DifferencedCost(cost.net, cost.theta, cost.X, cost.given, w, cost.masks)
+    grad, n = gradient_of(s), int(left_out.sum())
+    result = []
+    for check in checks:
+        new = check
+        if check.empty:
+            new = _compare_block(check.block, fewer, grad, tolerance, chosen)
+            new = check if new.empty else dataclasses.replace(new, rows_skipped=n)
+        result.append(new)
+    return result

@@ -1,11 +1,11 @@
-"""Initial weights: random, with a variance that keeps signals neither growing nor fading.
+"""Random initial weights, with a variance that keeps that of activations or gradients constant.
 
     LeCun   Var w = 1/n_{l−1}                 z keeps the variance of a^{l−1}
     Glorot  Var w = 2/(n_{l−1} + n_l)         a compromise between forward and backward pass
-    He      Var w = 2/n_{l−1}                 ReLU halves the mean square, so twice LeCun's
+    He      Var w = 2/n_{l−1}                 twice LeCun's, since ReLU halves the mean square
 
-A normal initializer draws from N(0, Var); a uniform one from ±√(3 Var), which has
-the same variance. Biases start at 0.
+A normal initializer draws from N(0, Var), a uniform one from ±√(3 Var), which has the same
+variance. Biases start at 0.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from deltarule.records import Record, Registry
 __all__ = ["INITIALIZERS", "Initializer"]
 
 
-# Numbers that are drawn at a time: a large network has no room for all of them twice.
-_AT_A_TIME = 1 << 14
+# Weights are drawn in float64 chunks of this size, so that a large network is not held twice.
+_CHUNK = 1 << 14
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Initializer(Record):
     distribution: str = "normal"
 
     def variance(self, n_in: int, n_out: int) -> float:
-        """Var w for a layer of ``n_out`` nodes behind ``n_in`` nodes."""
+        """Var w of a layer with ``n_in`` inputs and ``n_out`` nodes."""
         return float(self.bind(np)(n_in, n_out))
 
     def sample(self, rng: np.random.Generator, n_in: int, n_out: int) -> np.ndarray:
@@ -57,7 +57,7 @@ class Initializer(Record):
         return W
 
     def fill(self, rng: np.random.Generator, W: np.ndarray) -> None:
-        """Draw a weight matrix in float64 into one of any type, some rows at a time."""
+        """Fill the matrix ``W``, of any type, with weights drawn in float64."""
         n_out, n_in = W.shape
         scale = np.sqrt(self.variance(n_in, n_out))
         if self.distribution not in ("normal", "uniform"):
@@ -66,7 +66,7 @@ class Initializer(Record):
                 "expected 'normal' or 'uniform'"
             )
         bound = np.sqrt(3.0) * scale
-        step = max(_AT_A_TIME // n_in, 1)
+        step = max(_CHUNK // n_in, 1)
         for first in range(0, n_out, step):
             rows = W[first : first + step]
             if self.distribution == "normal":

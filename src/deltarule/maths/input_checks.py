@@ -1,29 +1,31 @@
-"""What goes in, checked: rows and sample weights as the passes take them."""
+"""Checks of what users pass: rows X, targets Y and sample weights, as the passes take them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.maths.arrays import numeric
-from deltarule.maths.network import Network
 
-__all__ = ["check_rows", "check_weights", "normalised"]
+if TYPE_CHECKING:
+    from deltarule.maths.network import Network
+
+__all__ = ["check_rows", "check_targets", "check_weights", "normalise_weights", "one_hot"]
 
 
 def check_rows(net: Network, X: Any) -> np.ndarray:
-    """X as a finite (N, n_0) array of the network's type; frames and sparse rows become dense."""
+    """X as a dense, finite array of the network's type, shape (N, n_0)."""
     array = numeric("X", X)
     if array.ndim != 2 or array.shape[1] != net.n_inputs:
         hint = " (a single row is [[…]])" if array.ndim == 1 else ""
         raise InputError(
             f"X has shape {array.shape}; expected (N, {net.n_inputs}), one row per sample{hint}"
         )
-    with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused below
+    with np.errstate(over="ignore"):  # beyond float32: infinite, and refused below
         array = np.ascontiguousarray(array, dtype=net.dtype)
-    # A piece at a time: a mark for each number of X would take a quarter of its memory.
+    # 512 rows at a time: isfinite of all of X would take up to a quarter of its memory.
     if not all(
         np.isfinite(array[start : start + 512]).all() for start in range(0, len(array), 512)
     ):
@@ -36,7 +38,7 @@ def check_rows(net: Network, X: Any) -> np.ndarray:
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
-    """Sample weights s as a float64 array of shape (N,): ones if None, which take no memory."""
+    """Sample weights s as float64, shape (N,): ones if None (broadcast, without memory)."""
     if sample_weight is None:
         return np.broadcast_to(np.float64(1.0), (n_rows,))
     try:
@@ -58,7 +60,62 @@ def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
     return s
 
 
-def normalised(s: np.ndarray, dtype: Any) -> np.ndarray:
+def normalise_weights(s: np.ndarray, dtype: Any) -> np.ndarray:
     """w_i = s_i/Σs; all 0 if Σs = 0."""
     total = s.sum()
     return (s / total if total > 0 else np.zeros_like(s)).astype(dtype)
+
+
+def check_targets(y: np.ndarray, kind: str, loss: str) -> None:
+    """Raise if a target is not valid for the loss; the message names the first one.
+
+    Parameters
+    ----------
+    y : array of shape (N, n_L)
+    kind : str
+        ``Loss.targets``: ``"real"``, ``"nonnegative"``, ``"unit"`` or ``"classes"``.
+    loss : str
+        The loss's name, for the message.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite or not of that kind.
+    """
+    with np.errstate(invalid="ignore"):
+        bad = ~np.isfinite(y)
+        expected = "finite numbers"
+        if kind == "nonnegative":
+            bad, expected = bad | (y < 0), "numbers ≥ 0"
+        elif kind == "unit":
+            bad, expected = bad | (y < 0) | (y > 1), "numbers from 0 to 1"
+        elif kind == "classes":
+            sums = y.sum(axis=1, keepdims=True)
+            bad = bad | (y < 0) | (np.abs(sums - 1) > 1e-5)
+            expected = "class numbers, or probabilities that add to 1 in each row"
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise InputError(
+            f"Y[{row}, {column}] is {float(y[row, column])!r}; loss {loss!r} expects {expected}"
+        )
+
+
+def one_hot(given: np.ndarray, n_rows: int, n_outputs: int, dtype: Any) -> np.ndarray:
+    """Class numbers 0 … n_L − 1 as one-hot rows, shape (N, n_L).
+
+    Raises
+    ------
+    InputError
+        If there is not one for each row, or one is not a class number.
+    """
+    if given.shape[0] != n_rows:
+        raise InputError(f"Y has {given.shape[0]} rows; expected {n_rows}, as X has")
+    bad = (given != np.floor(given)) | (given < 0) | (given >= n_outputs)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"Y[{row}] is {given[row].item()!r}; expected a class number from 0 to {n_outputs - 1}"
+        )
+    y = np.zeros((n_rows, n_outputs), dtype=dtype)
+    y[np.arange(n_rows), given.astype(np.intp)] = 1
+    return y

@@ -1,6 +1,6 @@
 """The formulas of the registered losses: value and derivative from one function.
 
-See :mod:`deltarule.maths.losses` for what they give, and for the records that name them.
+:mod:`deltarule.maths.losses` describes what they return, and registers them.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def huber(xp: Any, kappa: float) -> Terms:
 
 
 def quantile(xp: Any, levels: tuple[float, ...]) -> Terms:
-    """Pinball: (1 − τ) r for r > 0, else −τ r, with r = a − y; its derivative is 0 at 0.
+    """Pinball loss: (1 − τ) r for r > 0, else −τ r, with r = a − y; its derivative is 0 at 0.
 
-    One output for each target and level: outputs 0 … Q−1 are the Q levels of the first
-    target, and so on.
+    There is one output for each target and level: outputs 0 … Q−1 are the Q levels of the first
+    target, the next Q those of the second, and so on.
     """
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
@@ -91,7 +91,7 @@ def poisson(xp: Any) -> Terms:
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
         ratio = xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
-        # Near a = y the difference is formed first, where it is exact.
+        # Near a = y the subtraction a − y is exact, and 1 − ratio would cancel.
         return a - xp.xlogy(y, a), xp.where(2 * y <= a, 1 - ratio, (a - y) / a)
 
     return from_output
@@ -125,20 +125,20 @@ def poisson_softplus(xp: Any) -> Terms:
     return from_input
 
 
-def _smoothed(y: Any, smoothing: float, n_classes: Any) -> Any:
-    """y mixed with equal shares of the classes: (1 − s) y + s/n, and y itself for s = 0."""
+def _smooth_targets(y: Any, smoothing: float, n_classes: Any) -> Any:
+    """(1 − s) y + s/n: y mixed with equal probabilities for n classes; exactly y for s = 0."""
     return (y - smoothing * y) + smoothing / n_classes
 
 
 def log_loss(xp: Any, smoothing: float = 0.0) -> Terms:
     """−(y log a + (1 − y) log(1 − a)), with derivative (a − y)/(a (1 − a)).
 
-    For y = 1 that is −1/a and for y = 0 it is 1/(1 − a), also where a is 1 or 0. Smoothed, y is
-    (1 − s) y + s/2 first: an output stands for two classes.
+    For y = 1 that is −1/a and for y = 0 it is 1/(1 − a), also where a is 1 or 0. With smoothing s,
+    y is replaced by (1 − s) y + s/2, since an output stands for two classes.
     """
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        y = _smoothed(y, smoothing, 2)
+        y = _smooth_targets(y, smoothing, 2)
         value = -(xp.xlogy(y, a) + xp.xlog1py(1 - y, -a))
         between = (a - y) / (a * (1 - a))
         return value, xp.where(y == 1, -1 / a, xp.where(y == 0, 1 / (1 - a), between))
@@ -149,12 +149,12 @@ def log_loss(xp: Any, smoothing: float = 0.0) -> Terms:
 def log_loss_logistic(xp: Any, smoothing: float = 0.0) -> Terms:
     """With a = σ(z): (1 − y) z or −y z, + log(1 + e^−|z|), with ∂/∂z = σ(z) − y.
 
-    For z > 0 the derivative is written (1 − y) − σ(−z): at y = 1 and z = 37, σ(z) − y
-    is 0 in floating point while the truth is −8.5e-17.
+    For z > 0 the derivative is computed as (1 − y) − σ(−z): at y = 1 and z = 37, σ(z) − y
+    is 0 in floating point, where −8.5e-17 is right.
     """
 
     def from_input(z: Any, y: Any) -> tuple[Any, Any]:
-        y = _smoothed(y, smoothing, 2)
+        y = _smooth_targets(y, smoothing, 2)
         e = xp.exp(-xp.abs(z))
         value = xp.where(z > 0, (1 - y) * z, -y * z) + xp.log1p(e)
         tail = e / (1 + e)
@@ -166,13 +166,13 @@ def log_loss_logistic(xp: Any, smoothing: float = 0.0) -> Terms:
 def weighted_log_loss(xp: Any, positive_weight: tuple[Any, ...], smoothing: float) -> Terms:
     """−(p y log a + (1 − y) log(1 − a)), with derivative (c a − p y)/(a (1 − a)).
 
-    p is one number for all outputs, or one for each, and c = p y + (1 − y). Where y = 1 the
-    derivative is −p/a, and where y = 0 it is 1/(1 − a). With p = 1 it is log_loss.
+    p is one number for all outputs, or one for each, and c = p y + (1 − y). For y = 1 the
+    derivative is −p/a, and for y = 0 it is 1/(1 − a). With p = 1 this is :func:`log_loss`.
     """
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        y = _smoothed(y, smoothing, 2)
-        p = _for_each_output(xp, positive_weight, a)
+        y = _smooth_targets(y, smoothing, 2)
+        p = _per_output(xp, positive_weight, a)
         yes, no = p * y, 1 - y
         value = -(xp.xlogy(yes, a) + xp.xlog1py(no, -a))
         between = ((yes + no) * a - yes) / (a * (1 - a))
@@ -186,34 +186,34 @@ def weighted_log_loss_logistic(
 ) -> Terms:
     """With a = σ(z): (1 − y) z or −p y z, + c log(1 + e^−|z|), with c = p y + (1 − y).
 
-    ∂/∂z = (1 − y) σ(z) − p y σ(−z), as one fraction with e^−|z|: for y = 0 and y = 1 nothing
-    cancels.
+    ∂/∂z = (1 − y) σ(z) − p y σ(−z), computed as one fraction with e^−|z|, without cancellation
+    for y = 0 and y = 1.
     """
 
     def from_input(z: Any, y: Any) -> tuple[Any, Any]:
-        y = _smoothed(y, smoothing, 2)
-        p = _for_each_output(xp, positive_weight, z)
+        y = _smooth_targets(y, smoothing, 2)
+        p = _per_output(xp, positive_weight, z)
         yes, no = p * y, 1 - y
         m = xp.abs(z)
         e = xp.exp(-m)
-        # Beyond 40 log(1 + e) is e, which may be too small to be multiplied by p.
+        # For m > 40 log(1 + e) is e, which may be subnormal before it is multiplied by p.
         rest = xp.where(m > 40, xp.times_exp(yes + no, -m), (yes + no) * xp.log1p(e))
         value = xp.where(z > 0, no * z, -yes * z) + rest
-        less = xp.where(z > 0, no - xp.times_exp(yes, -m), xp.times_exp(no, -m) - yes)
-        return value, less / (1 + e)
+        top = xp.where(z > 0, no - xp.times_exp(yes, -m), xp.times_exp(no, -m) - yes)
+        return value, top / (1 + e)
 
     return from_input
 
 
-def _for_each_output(xp: Any, value: tuple[Any, ...], x: Any) -> Any:
+def _per_output(xp: Any, value: tuple[Any, ...], x: Any) -> Any:
     return value[0] if len(value) == 1 else xp.per_output(value, x)
 
 
 def cross_entropy(xp: Any, smoothing: float) -> Terms:
-    """−y log a, with derivative −y/a; y is mixed with the uniform 1/n first if smoothed."""
+    """−y log a, with derivative −y/a; with smoothing s, y is replaced by (1 − s) y + s/n."""
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
-        y = _smoothed(y, smoothing, xp.n_outputs(a))
+        y = _smooth_targets(y, smoothing, xp.n_outputs(a))
         return -xp.xlogy(y, a), -xp.where(y == 0, 0 * a, y / xp.where(y == 0, 1 + 0 * a, a))
 
     return from_output
@@ -222,16 +222,15 @@ def cross_entropy(xp: Any, smoothing: float) -> Terms:
 def cross_entropy_softmax(xp: Any, smoothing: float) -> Terms:
     """With a = softmax(z): y_j (log Σ_k e^z_k − z_j), with ∂/∂z_j = a_j Σ_k y_k − y_j.
 
-    s is the sum of e^(z_k − m) without one term at the maximum m, so that log Σ − m is
-    log(1 + s), which keeps its digits when one output is all but certain. Where that output
-    is also the one most of y is on, the derivative is written with 1 − a_j = s/(1 + s): at
-    y_j = 1 it is −s/(1 + s), of which a_j − 1 would have lost all digits. What Σ_k y_k
-    exceeds 1 by, rounding or not, enters as a correction.
+    With m = max_k z_k, s is the sum of e^(z_k − m) without one term with z_k = m, so that
+    log Σ_k e^z_k − m = log(1 + s), which is accurate for small s. Where a_j and y_j are above ½,
+    the derivative is computed from 1 − a_j = s/(1 + s): at y_j = 1 it is −s/(1 + s),
+    where a_j − 1 would cancel. ``excess`` is the correction for Σ_k y_k ≠ 1.
     """
 
     def from_input(z: Any, y: Any) -> tuple[Any, Any]:
         excess = (1 - smoothing) * (xp.total(y) - 1)
-        y = _smoothed(y, smoothing, xp.n_outputs(z))
+        y = _smooth_targets(y, smoothing, xp.n_outputs(z))
         m = xp.largest(z)
         e = xp.exp_difference(z, m)
         top = z == m

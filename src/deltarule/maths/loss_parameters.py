@@ -1,4 +1,4 @@
-"""The parameters of a loss, checked: what is positive, a share, or levels of quantiles."""
+"""Checks of the parameters of a loss: positive numbers, fractions and quantile levels."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.records import real_number
 
-__all__ = ["checked_parameters"]
+__all__ = ["check_loss_parameters"]
 
 
-def checked_parameters(
+def check_loss_parameters(
     loss: str, settings: dict[str, Any], kinks: tuple[float | str, ...]
 ) -> dict[str, Any]:
-    """The parameters as the loss keeps them: one level or weight is a tuple of one.
+    """The checked parameters of a loss; a single level or weight becomes a tuple.
 
     Parameters
     ----------
     loss : str
-        Its name, for messages.
+        The loss's name, for messages.
     settings : dict
     kinks : tuple of float or str
-        Those that are texts name parameters, which must be positive.
+        A string names a parameter, which must be positive.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def checked_parameters(
 
     Examples
     --------
-    >>> checked_parameters("quantile", {"levels": 0.5}, (0.0,))
+    >>> check_loss_parameters("quantile", {"levels": 0.5}, (0.0,))
     {'levels': (0.5,)}
     """
     settings = dict(settings)
@@ -43,9 +43,9 @@ def checked_parameters(
         settings["positive_weight"] = (weight,)
     checks = [(name, _is_positive, "a number > 0") for name in kinks if isinstance(name, str)]
     if "smoothing" in settings:
-        checks.append(("smoothing", _is_share, "a number from 0 up to, not with, 1"))
+        checks.append(("smoothing", _is_fraction, "a number ≥ 0 and < 1"))
     if "levels" in settings:
-        levels = "numbers between 0 and 1, at least one and each only once"
+        levels = "numbers between 0 and 1, at least one and all different"
         checks.append(("levels", _are_levels, levels))
     if "positive_weight" in settings:
         weights = "a finite number > 0, or a list of one for each output"
@@ -63,7 +63,7 @@ def _is_positive(value: Any) -> bool:
     return number is not None and 0 < number < np.inf
 
 
-def _is_share(value: Any) -> bool:
+def _is_fraction(value: Any) -> bool:
     number = real_number(value)
     return number is not None and 0 <= number < 1
 

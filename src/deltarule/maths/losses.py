@@ -1,15 +1,14 @@
 """Losses: the value of one sample's loss and its derivative, from one function.
 
-``formula(xp, **parameters)`` returns one function of (a, y) that gives, for every
-output j, the pair (term of C_i, ∂C_i/∂a_j). Value and derivative cannot disagree:
-they come out together. It may also give the term alone; its derivative is then worked
-out from what the formula does (:mod:`deltarule.maths.derived_formulas`). C_i is the *sum*
-of the terms over outputs; nothing is ever averaged here, and 1/N lives in the sample weights.
+``formula(xp, **parameters)`` returns a function of (a, y) that returns, for every output j, the
+pair (term of C_i, ∂C_i/∂a_j), so that value and derivative cannot disagree. It may also return
+the term alone; its derivative is then derived symbolically
+(:mod:`deltarule.maths.derived_formulas`). C_i is the *sum* of the terms over outputs; nothing is
+averaged here, and the factor 1/N is part of the sample weights.
 
-A loss that has a natural output activation also has a *fused* formula, a function
-of (z, y) that gives (term, ∂C_i/∂z_j): what a formula of ``a`` has lost — a logistic
-output at z = 37 *is* 1 in floating point — a formula of ``z`` still has. Nothing is
-clipped to make a loss finite.
+A loss with a natural output activation also has a *fused* formula, a function of (z, y) that
+returns (term, ∂C_i/∂z_j). It is accurate where a function of ``a`` cannot be: a logistic output
+at z = 37 is 1 in floating point. Nothing is clipped to make a loss finite.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from deltarule.errors import IncompatiblePair, InputError
 from deltarule.maths.activations import Activation
 from deltarule.maths.arrays import numeric
 from deltarule.maths.derived_formulas import terms_of_loss
+from deltarule.maths.input_checks import check_targets, one_hot
 from deltarule.maths.loss_formulas import (
     Terms,
     absolute_error,
@@ -41,8 +41,7 @@ from deltarule.maths.loss_formulas import (
     weighted_log_loss,
     weighted_log_loss_logistic,
 )
-from deltarule.maths.loss_parameters import checked_parameters
-from deltarule.maths.targets import check_targets, one_hot
+from deltarule.maths.loss_parameters import check_loss_parameters
 from deltarule.records import Record, Registry
 
 __all__ = ["LOSSES", "BoundLoss", "Loss", "register_loss"]
@@ -52,8 +51,8 @@ __all__ = ["LOSSES", "BoundLoss", "Loss", "register_loss"]
 class BoundLoss:
     """A loss's functions over one array namespace.
 
-    ``from_output(a, y)`` gives the terms and ∂C_i/∂a; ``from_input(z, y)``, for a
-    fused pair, the terms and ∂C_i/∂z; it is None for the other pairs.
+    ``from_output(a, y)`` returns the terms and ∂C_i/∂a; ``from_input(z, y)`` returns the terms
+    and ∂C_i/∂z, and is None if loss and output are not fused.
     """
 
     from_output: Terms
@@ -62,36 +61,35 @@ class BoundLoss:
 
 @dataclasses.dataclass(frozen=True)
 class Loss(Record):
-    """A loss: a name, a formula, parameter values, and what it goes with.
+    """A loss: a name, a formula, parameter values, and the outputs and targets it accepts.
 
     Parameters
     ----------
     name : str
         The name it is registered and saved under.
     formula : callable
-        ``formula(xp, **parameters)`` returning a function of (a, y) that gives the
-        pair (term of C_i, ∂C_i/∂a_j) for every output j, both of the shape of a; or the
-        term alone, made of nothing but the functions of xp and arithmetic: its derivative is
-        then worked out, at a kink the one from the left (0 for ``xp.abs`` at 0).
+        ``formula(xp, **parameters)`` returning a function of (a, y) that returns the pair
+        (term of C_i, ∂C_i/∂a_j) for every output j, both of the shape of a; or the term alone
+        if it uses only arithmetic and the functions of xp: its derivative is then derived
+        symbolically, at a kink from the left (0 for ``xp.abs`` at 0).
     parameters : mapping
-        Values of the formula's parameters. ``levels``, if it has them, are numbers between 0
-        and 1, in any order: one number, or a list, a tuple or an array of them.
-        Values of the formula's parameters. ``positive_weight``, if it has one, is a number for
-        all outputs, or a list, a tuple or an array with one for each.
+        Values of the formula's parameters. ``levels`` is one number between 0 and 1, or a list,
+        tuple or array of them, in any order; ``positive_weight`` is a number for all outputs,
+        or a list, tuple or array with one for each.
     outputs : tuple of str
         The output activations it goes with: names, or ``"elementwise"`` for any
         activation that does not mix outputs.
     fused : tuple of (str, callable)
-        For an output activation of that name, the formula in z: like ``formula``,
-        but its function of (z, y) gives (term, ∂C_i/∂z_j).
+        Names of output activations, each with a fused formula: like ``formula``, but its
+        function of (z, y) returns (term, ∂C_i/∂z_j).
     targets : str
-        What Y may hold: ``"real"``, ``"nonnegative"``, ``"unit"`` (from 0 to 1),
+        The values allowed in Y: ``"real"``, ``"nonnegative"``, ``"unit"`` (from 0 to 1) or
         ``"classes"`` (class numbers, or one probability for each output).
     kinks : tuple of float or str
-        Where, as a value of the residual a − y, a derivative jumps; a string names a
-        parameter that gives ± its value.
+        Values of the residual a − y at which a derivative jumps; a string names a parameter and
+        stands for ± its value.
     reason : str
-        Why other outputs are refused; it is shown in the error.
+        Why other outputs are refused, for the error message.
     latex : str
         The loss of one sample, for documentation.
 
@@ -100,7 +98,7 @@ class Loss(Record):
     InputError
         If a parameter named in ``kinks`` is not positive, ``levels`` are not different numbers
         between 0 and 1, ``smoothing`` is not in [0, 1), or a ``positive_weight`` is not positive.
-        The shape of the formula's results is checked where the loss meets the outputs of a
+        The shape of the formula's results is checked when the loss is used in a
         :class:`Network`.
 
     Examples
@@ -112,7 +110,7 @@ class Loss(Record):
     >>> value, slope
     (array([0.5625]), array([-1.5]))
 
-    A loss of one's own, given by its value alone:
+    A loss of one's own, by its value alone:
 
     >>> def cauchy(xp, scale):
     ...     return lambda a, y: xp.log1p(((a - y) / scale) ** 2)
@@ -135,30 +133,30 @@ class Loss(Record):
             wide = (value,) if isinstance(value, str | int | float) else tuple(value)
             object.__setattr__(self, name, wide)
         object.__setattr__(self, "fused", tuple(tuple(pair) for pair in self.fused))
-        settings = checked_parameters(self.name, self.settings, self.kinks)
+        settings = check_loss_parameters(self.name, self.settings, self.kinks)
         object.__setattr__(self, "parameters", tuple(settings.items()))
 
     def bind(self, xp: Any, output: Activation | None = None) -> BoundLoss:
-        """The functions over the namespace ``xp``, fused with ``output`` if there is a fusion."""
+        """The loss's functions over the namespace ``xp``, fused with ``output`` if possible."""
+        title, settings = f"loss {self}", self.settings
+        from_output = terms_of_loss(xp, self.formula, settings, title)
         fusion = dict(self.fused).get(output.name) if output is not None else None
-        return BoundLoss(
-            terms_of_loss(xp, self.formula, self.settings, f"loss {self}"),
-            None
-            if fusion is None
-            else terms_of_loss(xp, fusion, self.settings, f"loss {self} fused with {output}"),
-        )
+        if fusion is None:
+            return BoundLoss(from_output, None)
+        title = f"{title} fused with {output}"
+        return BoundLoss(from_output, terms_of_loss(xp, fusion, settings, title))
 
     def accepts(self, output: Activation) -> bool:
         """Whether the loss goes with this output activation."""
         return output.name in self.outputs or (output.elementwise and "elementwise" in self.outputs)
 
     def require(self, output: Activation) -> None:
-        """Refuse an output activation that the loss does not go with.
+        """Raise if the loss does not go with this output activation.
 
         Raises
         ------
         IncompatiblePair
-            Naming both, the reason, and the outputs that are possible.
+            With both names, the reason, and the possible outputs.
         """
         if not self.accepts(output):
             raise IncompatiblePair(
@@ -167,7 +165,7 @@ class Loss(Record):
             )
 
     def kink_values(self) -> tuple[float, ...]:
-        """The residuals a − y at which a derivative jumps, as numbers."""
+        """The values of the residual a − y at which a derivative jumps."""
         values: list[float] = []
         for kink in self.kinks:
             if isinstance(kink, str):
@@ -176,23 +174,23 @@ class Loss(Record):
                 values.append(float(kink))
         return tuple(values)
 
-    def targets_per_output(self) -> int:
-        """How many outputs share one column of Y (the levels of a quantile loss)."""
+    def outputs_per_target(self) -> int:
+        """The number of outputs for each column of Y (the levels of a quantile loss)."""
         return len(self.settings["levels"]) if "levels" in self.settings else 1
 
     def check_outputs(self, n_outputs: int) -> None:
-        """Refuse a number of outputs that does not fit the loss's parameters.
+        """Raise if the number of outputs does not fit the loss's parameters.
 
         Raises
         ------
         InputError
-            If outputs are left over by the levels of each target, or there is a
-            ``positive_weight`` for each of another number of outputs.
+            If ``n_outputs`` is not a multiple of the number of levels, or not the number of
+            ``positive_weight``.
         """
-        shares = self.targets_per_output()
-        if n_outputs % shares:
+        n_levels = self.outputs_per_target()
+        if n_outputs % n_levels:
             raise InputError(
-                f"loss {self} needs {shares} outputs for each target; "
+                f"loss {self} needs {n_levels} outputs for each target; "
                 f"the network has {n_outputs} outputs"
             )
         weights = self.settings.get("positive_weight")
@@ -203,15 +201,15 @@ class Loss(Record):
             )
 
     def prepare(self, Y: Any, n_rows: int, n_outputs: int, dtype: Any) -> np.ndarray:
-        """Y as an (N, n_L) float array, checked against what the loss can be given.
+        """Y as a checked array of ``dtype``, shape (N, n_L).
 
-        Class numbers become one-hot rows; one column per target is repeated for a loss
-        with several outputs per target.
+        Class numbers become one-hot rows; for a loss with several outputs per target each
+        column is repeated.
 
         Raises
         ------
         InputError
-            If the shape or a value does not fit; the message names the first bad row.
+            If the shape or a value does not fit; the message names the first such row.
         """
         try:
             given = numeric("Y", Y)
@@ -219,17 +217,17 @@ class Loss(Record):
             raise InputError(f"{error}. Encode classes as 0, 1, … first") from None
         if self.targets == "classes" and given.ndim == 1 and n_outputs > 1:
             return one_hot(given, n_rows, n_outputs, dtype)
-        shares, shape = self.targets_per_output(), given.shape
+        n_levels, shape = self.outputs_per_target(), given.shape
         if given.ndim == 1:
             given = given[:, None]
-        y = np.repeat(given, shares, axis=1) if shares > 1 and given.ndim == 2 else given
+        y = np.repeat(given, n_levels, axis=1) if n_levels > 1 and given.ndim == 2 else given
         if y.shape != (n_rows, n_outputs):
-            each = f" ({shares} outputs for each column of Y)" if shares > 1 else ""
+            each = f" ({n_levels} outputs for each column of Y)" if n_levels > 1 else ""
             raise InputError(
                 f"Y has shape {shape}; expected {n_rows} rows like X and "
-                f"{n_outputs // shares} columns{each}"
+                f"{n_outputs // n_levels} columns{each}"
             )
-        with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused
+        with np.errstate(over="ignore"):  # beyond float32: infinite, and refused below
             y = np.ascontiguousarray(y, dtype=dtype)
         check_targets(y, self.targets, self.name)
         return y

@@ -1,13 +1,11 @@
 """The operations a formula may use, for NumPy and for JAX.
 
-A formula sees one object, ``xp``. It may use Python's arithmetic and comparison
-operators, the functions listed in :data:`ELEMENTWISE`, those that look across
-the outputs of a row (:data:`ACROSS`), and the shared functions of
-:mod:`deltarule.maths.shared_functions`. Nothing else: this list is what the
-recording namespace can print in every language, and what an engine must offer.
+A formula takes a namespace ``xp``. It may use Python's arithmetic and comparison operators, the
+functions listed in :data:`ELEMENTWISE`, those that combine the outputs of a row
+(:data:`ACROSS`), and the shared functions of :mod:`deltarule.maths.shared_functions`. No other
+operations are allowed: printers support these in every language, and engines must offer them.
 
-A namespace belongs to one floating-point type, so that a constant never widens
-a float32 computation.
+A namespace has one floating-point type, so that constants do not widen float32 arrays.
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ ACROSS = ("total", "largest", "n_outputs", "per_output")
 
 
 class ArrayNamespace:
-    """The operations a formula may use, over one array library and one dtype.
+    """The operations that a formula may use, for one array library and one dtype.
 
     Parameters
     ----------
@@ -53,9 +51,9 @@ class ArrayNamespace:
     Notes
     -----
     ``where(condition, a, b)`` gives this dtype even when ``a`` and ``b`` are plain
-    numbers. ``total(x)`` and ``largest(x)`` look across the last axis and keep it;
-    ``n_outputs(x)`` is its length; ``per_output(values, x)`` repeats ``values``
-    along it. The shared functions ask for ``dtype``, to know how many digits are wanted.
+    numbers. ``total(x)`` and ``largest(x)`` reduce the last axis, which is kept with length 1;
+    ``n_outputs(x)`` is its length; ``per_output(values, x)`` repeats ``values`` along it. The
+    shared functions choose their accuracy by ``dtype``.
     """
 
     exp: Callable[[Any], Any]
@@ -78,7 +76,7 @@ class ArrayNamespace:
                 setattr(self, name, getattr(library, name))
         if library is np and self.dtype == np.float32:
             for name in ("exp", "expm1", "log", "log1p"):
-                setattr(self, name, _by_way_of_float64(getattr(np, name)))
+                setattr(self, name, _through_float64(getattr(np, name)))
         for shared in SHARED_FUNCTIONS.values():
             setattr(self, shared.name, functools.partial(shared.formula, self))
 
@@ -89,11 +87,11 @@ class ArrayNamespace:
         return self.library.where(condition, a, b)
 
     def total(self, x: Any) -> Any:
-        """The sum across outputs, (…, n) → (…, 1)."""
+        """The sum over outputs, (…, n) → (…, 1)."""
         return x.sum(axis=-1, keepdims=True)
 
     def largest(self, x: Any) -> Any:
-        """The maximum across outputs, (…, n) → (…, 1)."""
+        """The maximum over outputs, (…, n) → (…, 1)."""
         return x.max(axis=-1, keepdims=True)
 
     def n_outputs(self, x: Any) -> int:
@@ -101,7 +99,7 @@ class ArrayNamespace:
         return int(x.shape[-1])
 
     def per_output(self, values: tuple[float, ...], x: Any) -> Any:
-        """``values``, repeated to give one constant to each output."""
+        """One constant for each output: ``values``, repeated as often as necessary."""
         repeats = -(-x.shape[-1] // len(values))
         constants = np.tile(np.asarray(values, dtype=self.dtype), repeats)
         return self.library.asarray(constants[: x.shape[-1]])
@@ -110,12 +108,12 @@ class ArrayNamespace:
         return f"ArrayNamespace({self.library.__name__}, {self.dtype})"
 
 
-def _by_way_of_float64(function: Any) -> Callable[[Any], Any]:
-    """A function of float32 computed in float64 and rounded once.
+def _through_float64(function: Any) -> Callable[[Any], Any]:
+    """A function of float32 arrays, computed in float64 and rounded once.
 
-    NumPy's own vectorised float32 exponential and logarithm err by up to 2.5 and 3.8 ulp, and
-    otherwise on each kind of processor, which leaves too little of the 4 ulp of an activation
-    or loss for its formula. The way round takes about 1 ns an element.
+    NumPy's float32 exponential and logarithm have errors of up to 2.5 and 3.8 ulp, which differ
+    between processors; an activation or loss as a whole may have 4 ulp. The conversion takes
+    about 1 ns per element.
     """
 
     def rounded(x: Any) -> Any:
@@ -147,7 +145,7 @@ def numpy_namespace(dtype: Any = np.float64) -> ArrayNamespace:
 
 
 def float_dtype(dtype: Any) -> np.dtype[Any]:
-    """``dtype`` as a NumPy type, refused unless it is float32 or float64."""
+    """``dtype`` as a NumPy type; an InputError if it is not float32 or float64."""
     try:
         name = np.dtype(dtype).name
     except TypeError:
@@ -165,7 +163,7 @@ def jax_namespace(dtype: Any = np.float64) -> ArrayNamespace:
     MissingDependency
         If JAX is not installed.
     InputError
-        If float64 is asked for while JAX has 64-bit types switched off.
+        If ``dtype`` is float64 while JAX has 64-bit types disabled.
     """
     try:
         import jax

@@ -1,7 +1,7 @@
-"""A fully connected network: its shape, its names, and its parameters in one flat vector.
+"""A fully connected network: its layers, its loss, and the layout of its parameters.
 
-A :class:`Network` holds no parameters. They live in one vector ``theta`` of length p,
-layer after layer, W^l row by row and then b^l; ``unpack`` gives views into it.
+A :class:`Network` does not contain its parameters. They are in one vector ``theta`` of length p,
+layer after layer, W^l row by row and then b^l; ``unpack`` returns views into it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from deltarule.maths.formula_shapes import check_activation, check_loss
 from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import float_dtype
-from deltarule.maths.parameter_layout import Block, lay_out, runs_of
+from deltarule.maths.parameter_layout import Block, layout_blocks, true_runs
 from deltarule.records import whole_number
 
 __all__ = ["Network", "auto_initializer", "bound_formulas"]
@@ -44,10 +44,10 @@ class Network:
     bias : bool
         Whether layers have biases. ``bias=False`` is the article's network.
     dtype : float32 or float64
-        The type of parameters and of everything computed.
+        The type of parameters and computations.
     frozen : sequence of str, or boolean array of shape (p,)
-        Parameters that training does not move: names of blocks (``"W1"``, ``"b2"``),
-        or a mask that is True where a parameter is held.
+        The parameters that training does not change: names of blocks (``"W1"``, ``"b2"``),
+        or a mask that is True for them.
 
     Raises
     ------
@@ -80,9 +80,9 @@ class Network:
         dtype: Any = np.float64,
         frozen: Iterable[str] | np.ndarray = (),
     ) -> None:
-        self.widths = _checked_widths(widths)
+        self.widths = _check_widths(widths)
         self.n_layers = len(self.widths) - 1
-        self.hidden_activations = _per_hidden_layer(activation, self.n_layers - 1)
+        self.hidden_activations = _activation_per_layer(activation, self.n_layers - 1)
         self.output_activation: Activation = ACTIVATIONS.get(output_activation)
         self.loss: Loss = LOSSES.get(loss)
         self.loss.require(self.output_activation)
@@ -93,7 +93,7 @@ class Network:
         check_loss(self.loss, self.output_activation, self.widths[-1])
         self.bias = bool(bias)
         self.dtype = float_dtype(dtype)
-        self.blocks = tuple(lay_out(self.widths, self.bias))
+        self.blocks = tuple(layout_blocks(self.widths, self.bias))
         self.n_parameters = self.blocks[-1].stop
         self.is_weight = np.zeros(self.n_parameters, dtype=bool)
         for block in self.blocks:
@@ -101,7 +101,7 @@ class Network:
         self.is_weight.flags.writeable = False
         self.frozen = self._frozen_mask(frozen)
 
-    # -- what it is -------------------------------------------------------------------
+    # -- layers and blocks ------------------------------------------------------------
 
     @property
     def activations(self) -> tuple[Activation | None, ...]:
@@ -120,7 +120,7 @@ class Network:
 
     @property
     def n_multiply_adds(self) -> int:
-        """Multiply-adds of one forward pass of one row: Σ n_l n_{l−1}."""
+        """The multiply-adds of a forward pass of one sample: Σ_l n_l n_{l−1}."""
         return sum(n * m for n, m in zip(self.widths[1:], self.widths[:-1], strict=True))
 
     def block(self, name: str) -> Block:
@@ -149,7 +149,7 @@ class Network:
     def pack(
         self, W: Sequence[Any], b: Sequence[Any] | None = None, dtype: Any = None
     ) -> np.ndarray:
-        """One flat vector from matrices and biases.
+        """The flat parameter vector of given weight matrices and biases.
 
         Parameters
         ----------
@@ -158,7 +158,7 @@ class Network:
         b : sequence of L or L+1 arrays, optional
             b^l of shape (n_l,); zeros if left out.
         dtype : optional
-            Another type than the network's.
+            A type other than the network's.
 
         Returns
         -------
@@ -167,7 +167,7 @@ class Network:
         Raises
         ------
         InputError
-            If a shape does not fit, or biases are given to a network without.
+            If a shape does not fit, or biases are given and the network has none.
 
         Examples
         --------
@@ -201,9 +201,9 @@ class Network:
         return [*([None] if len(items) == self.n_layers else []), *items]
 
     def unpack(self, theta: Any) -> tuple[list[Any], list[Any]]:
-        """W and b as lists of L+1 items: views into ``theta``, item 0 None.
+        """Lists W and b of L+1 views into ``theta``; item 0 is None.
 
-        Without biases every item of b is None.
+        Without biases all items of b are None.
         """
         W: list[Any] = [None] * (self.n_layers + 1)
         b: list[Any] = [None] * (self.n_layers + 1)
@@ -221,8 +221,8 @@ class Network:
         seed : int
             The same seed gives the same parameters.
         initializer : str or Initializer
-            ``"auto"`` takes, layer by layer, He for ReLU and its kin, LeCun for SELU,
-            Glorot for the others.
+            ``"auto"`` uses He for layers with ReLU, leaky ReLU, GELU, SiLU and Mish, LeCun for
+            SELU, and Glorot for the others.
 
         Raises
         ------
@@ -237,7 +237,7 @@ class Network:
         """
         number = whole_number(seed)
         if number is None or number < 0:
-            raise InputError(f"seed is {seed!r}; expected a whole number ≥ 0")
+            raise InputError(parameter="seed", given=seed, expected="a whole number ≥ 0")
         sequences = np.random.SeedSequence(number).spawn(self.n_layers)
         theta = np.zeros(self.n_parameters, dtype=self.dtype)
         for block in self.blocks:
@@ -259,7 +259,7 @@ class Network:
         InputError
             If it has another length.
         """
-        with np.errstate(over="ignore"):  # beyond float32 is infinite, and shows in the cost
+        with np.errstate(over="ignore"):  # beyond float32: infinite, and so is the cost
             array = np.asarray(theta, dtype=self.dtype if dtype is None else dtype)
         if array.shape != (self.n_parameters,):
             raise InputError(
@@ -285,7 +285,7 @@ class Network:
         mask.flags.writeable = False
         return mask
 
-    # -- as text and as data ----------------------------------------------------------
+    # -- text and data ----------------------------------------------------------------
 
     def with_changes(self, **changes: Any) -> Network:
         """The same network with other constructor arguments."""
@@ -301,7 +301,7 @@ class Network:
         return Network(**(arguments | changes))
 
     def to_dict(self) -> dict[str, Any]:
-        """The network for a JSON file; :meth:`from_dict` takes it back."""
+        """The network as plain data for a JSON file; see :meth:`from_dict`."""
         return {
             "widths": list(self.widths),
             "activation": [g.spec() for g in self.hidden_activations],
@@ -309,12 +309,12 @@ class Network:
             "loss": self.loss.spec(),
             "bias": self.bias,
             "dtype": str(self.dtype),
-            "frozen": runs_of(self.frozen),
+            "frozen": true_runs(self.frozen),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Network:
-        """The network that :meth:`to_dict` wrote down."""
+        """The network from the result of :meth:`to_dict`."""
         arguments = dict(data)
         runs = arguments.pop("frozen", [])
         net = cls(**arguments)
@@ -326,14 +326,14 @@ class Network:
         return net.with_changes(frozen=mask)
 
     def __getstate__(self) -> dict[str, Any]:
-        from deltarule.maths.formula_fingerprint import with_marks
+        from deltarule.maths.formula_fingerprint import state_with_fingerprints
 
-        return with_marks(self)
+        return state_with_fingerprints(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from deltarule.maths.formula_fingerprint import without_marks
+        from deltarule.maths.formula_fingerprint import state_without_fingerprints
 
-        self.__dict__.update(without_marks(state))
+        self.__dict__.update(state_without_fingerprints(state))
 
     def summary(self) -> str:
         """A table of the layers with their counts of parameters and multiply-adds."""
@@ -342,16 +342,9 @@ class Network:
         for layer in range(1, self.n_layers + 1):
             n_out, n_in = self.widths[layer], self.widths[layer - 1]
             name = f"{layer} (output)" if layer == self.n_layers else str(layer)
-            parameters = n_out * n_in + (n_out if self.bias else 0)
-            rows.append(
-                (
-                    name,
-                    f"{n_out:,}",
-                    str(self.activations[layer]),
-                    f"{parameters:,}",
-                    f"{n_out * n_in:,}",
-                )
-            )
+            n_weights, g = n_out * n_in, str(self.activations[layer])
+            parameters = n_weights + (n_out if self.bias else 0)
+            rows.append((name, f"{n_out:,}", g, f"{parameters:,}", f"{n_weights:,}"))
         rows.append(("total", "", "", f"{self.n_parameters:,}", f"{self.n_multiply_adds:,}"))
         sizes = [max(len(row[i]) for row in rows) for i in range(5)]
         lines = [
@@ -361,8 +354,8 @@ class Network:
             ).rstrip()
             for row in rows
         ]
-        moving = self.n_parameters - int(self.frozen.sum())
-        lines.append(f"loss {self.loss}, {self.dtype}, {moving:,} of the parameters move")
+        free = self.n_parameters - int(self.frozen.sum())
+        lines.append(f"loss {self.loss}, {self.dtype}, {free:,} of the parameters are trained")
         return "\n".join(lines)
 
     def _key(self) -> tuple[Any, ...]:
@@ -393,7 +386,7 @@ class Network:
 
 
 def auto_initializer(g: Activation) -> str:
-    """The initializer that ``"auto"`` stands for before an activation.
+    """The name of the initializer that ``"auto"`` selects for a layer with this activation.
 
     Examples
     --------
@@ -405,7 +398,7 @@ def auto_initializer(g: Activation) -> str:
     return "he_normal" if g.gain == 2.0 else "glorot_uniform"
 
 
-def _checked_widths(widths: Sequence[int]) -> tuple[int, ...]:
+def _check_widths(widths: Sequence[int]) -> tuple[int, ...]:
     try:
         numbers = [whole_number(n) for n in widths]
     except TypeError:
@@ -421,7 +414,7 @@ def _checked_widths(widths: Sequence[int]) -> tuple[int, ...]:
     return checked
 
 
-def _per_hidden_layer(
+def _activation_per_layer(
     activation: ActivationLike | Sequence[ActivationLike], n_hidden: int
 ) -> tuple[Activation, ...]:
     if isinstance(activation, str | Activation | Mapping):
@@ -444,6 +437,6 @@ def _per_hidden_layer(
 
 @functools.lru_cache(maxsize=64)
 def bound_formulas(net: Network, xp: Any) -> tuple[tuple[Any, ...], Any]:
-    """The network's activations (item 0 None) and loss over ``xp``, bound once."""
+    """The network's activations (item 0 is None) and loss over ``xp``, cached."""
     activations = tuple(None if g is None else g.bind(xp) for g in net.activations)
     return activations, net.loss.bind(xp, net.output_activation)

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Block", "lay_out", "runs_of"]
+__all__ = ["Block", "layout_blocks", "true_runs"]
 
 
 class Block(NamedTuple):
-    """One block of parameters: W^l or b^l, and where it lies in ``theta``."""
+    """One block of parameters, W^l or b^l, and its place in ``theta``."""
 
     name: str
     layer: int
@@ -21,15 +21,15 @@ class Block(NamedTuple):
     shape: tuple[int, ...]
 
     def of(self, theta: Any) -> Any:
-        """The block's part of ``theta``, in the block's shape (a view)."""
+        """The block's part of ``theta``, as a view in the block's shape."""
         return theta[self.start : self.stop].reshape(self.shape)
 
     def position(self, entry: int) -> tuple[int, ...]:
-        """The index within the block of one entry of its flat part."""
+        """The index in the block's shape of entry number ``entry`` of the block."""
         return tuple(int(i) for i in np.unravel_index(entry, self.shape))
 
 
-def lay_out(widths: tuple[int, ...], bias: bool) -> Iterator[Block]:
+def layout_blocks(widths: tuple[int, ...], bias: bool) -> Iterator[Block]:
     """The blocks of a network of these widths, in the order of ``theta``."""
     start = 0
     for layer in range(1, len(widths)):
@@ -43,7 +43,7 @@ def lay_out(widths: tuple[int, ...], bias: bool) -> Iterator[Block]:
             start = stop
 
 
-def runs_of(mask: np.ndarray) -> list[list[int]]:
-    """The True stretches of a mask, as [start, stop] pairs: short, whatever its length."""
+def true_runs(mask: np.ndarray) -> list[list[int]]:
+    """The runs of True in a mask, as [start, stop] pairs."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
     return edges.reshape(-1, 2).tolist()

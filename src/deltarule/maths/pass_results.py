@@ -1,4 +1,4 @@
-"""What a forward and a backward pass give: plain records of arrays."""
+"""The results of a forward and a backward pass."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["ForwardPass", "Gradients", "PerSample"]
 
 
 class ForwardPass(NamedTuple):
-    """What a forward pass computed, layer by layer.
+    """The values of a forward pass, layer by layer.
 
-    ``Z[l]`` is z^l (item 0 None), ``A[l]`` is a^l with ``A[0]`` = X, and ``G[l]`` is
-    g^l(z^l): the same as ``A[l]`` but for dropout, which multiplies it.
+    ``Z[l]`` is z^l (item 0 is None), ``A[l]`` is a^l with ``A[0]`` = X, and ``G[l]`` is
+    g^l(z^l), which is ``A[l]`` before dropout. Arrays have shape (N, n_l).
     """
 
     Z: list[Any]
@@ -27,7 +27,7 @@ class ForwardPass(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """What :func:`cost_and_grad` gives: everything of a forward and a backward pass."""
+    """The values of a forward and a backward pass, from :func:`cost_and_grad`."""
 
     cost: Any
     loss: Any
@@ -41,7 +41,7 @@ class Gradients(NamedTuple):
 
 
 class PerSample(NamedTuple):
-    """Derivatives of each sample's own loss C_i, before the weights w_i.
+    """Derivatives of each sample's loss C_i, without the weights w_i.
 
     ``delta[l]`` is ∂C_i/∂z^l, (N, n_l); ``dW[l]`` ∂C_i/∂W^l, (N, n_l, n_{l−1});
     ``db[l]`` (N, n_l); ``grad`` ∂C_i/∂θ, (N, p); ``dX`` ∂C_i/∂x, (N, n_0).

@@ -2,9 +2,9 @@
 
     C + α/(2 Σs) ‖W‖²  (L2),    C + α/Σs ‖W‖₁  (L1)
 
-Σs is the total sample weight of the *training set* (N without sample weights), so
-the strength depends neither on the batch size nor on how a batch is split: the
-penalty is added once, after the sum over shards. Biases are spared.
+Σs is the total sample weight of the *training set* (N without sample weights), so the strength
+does not depend on the batch size. The penalty is added once, after the sum over the shards of a
+batch. Biases are not penalised.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ def penalty_terms(
     Parameters
     ----------
     xp : ArrayNamespace
-        Where to compute.
     strengths : mapping of str to float
         α for each penalty, by name.
     theta, is_weight : arrays of shape (p,)
@@ -92,7 +91,6 @@ def penalty(
     Parameters
     ----------
     net : Network
-        Says which parameters are weights.
     theta : array of shape (p,)
         All parameters.
     l2, l1 : float
@@ -122,7 +120,7 @@ def penalty(
     for name, given in (("l2", l2), ("l1", l1)):
         alpha = real_number(given)
         if alpha is None or not 0 <= alpha < np.inf:
-            raise InputError(f"{name} is {given!r}; expected a finite number ≥ 0")
+            raise InputError(parameter=name, given=given, expected="a finite number ≥ 0")
         if alpha > 0:
             strengths[name] = alpha
     total = real_number(total_weight)

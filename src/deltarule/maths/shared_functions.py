@@ -1,11 +1,10 @@
-"""Functions that several formulas need and that no array library has accurately.
+"""Functions that several formulas need and that array libraries do not provide accurately.
 
-Each is a formula like any other: written once against an array namespace. A
-namespace offers them under their names (``xp.normal_cdf(z)``), so NumPy, JAX and
-compiled code all evaluate these very lines (but for ``times_exp``, whose digits compiled
-code keeps in its exponential); the recording namespace keeps the
-name, so that a printed formula says Φ(z) and not thirty lines of polynomial,
-and prints the function itself once beside it where the target language lacks it.
+Each is written once against an array namespace, which offers it by name
+(``xp.normal_cdf(z)``), so NumPy, JAX and compiled code evaluate the same lines (except
+``times_exp``, which compiled code computes in its exponential). In the symbolic namespace a call
+is one expression, so that a printed formula shows Φ(z) and not a polynomial; printed code contains
+the function once as a helper.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class SharedFunction:
     formula : callable
         ``formula(xp, *arguments)``.
     latex : str
-        How it is printed, with ``{0}``, ``{1}`` for its arguments.
+        The printed form, with ``{0}``, ``{1}`` for the arguments.
     """
 
     name: str
@@ -40,39 +39,39 @@ class SharedFunction:
 
 
 def exp_difference(xp: Any, x: Any, y: Any) -> Any:
-    """e^(x−y), exact to the last digits for any x and y.
+    """e^(x−y), with a small relative error for any x and y.
 
-    The rounding error of x − y is multiplied by the size of the exponent: at
-    x − y = −700.1 the plain e^(x−y) has lost eight bits. Knuth's two-sum gives
-    the error of the subtraction exactly, and e^(d + r) = e^d + e^d r for tiny r.
+    A rounding error r of d = x − y is a relative error r of e^d: at d = −700.1 the plain
+    e^(x−y) has lost eight bits. Knuth's two-sum gives r exactly, and e^(d + r) = e^d + e^d r
+    for tiny r.
     """
     d = x - y
     x_part = d + y
     r = (x - x_part) - (y - (x_part - d))
-    # Where d is infinite its "error" is no number; e^d is 0 or infinity there, and needs none.
+    # Where d is infinite, r is NaN; e^d is 0 or infinite there and needs no correction.
     r = xp.where(xp.abs(d) <= 1e6, r, 0 * y)
     e = xp.exp(d)
     return e + e * r
 
 
 def times_exp(xp: Any, x: Any, z: Any) -> Any:
-    """x e^z for z ≤ 0, accurate until x e^z itself is too small for the precision.
+    """x e^z for z ≤ 0, accurate as long as x e^z itself is a normal number.
 
-    Below e^−80 a plain x · e^z would multiply by x the rounding error of an e^z that is
-    subnormal, and at z = −740 has two digits left. There the power is taken of z + 64,
-    which is exact, and x pays with the factor e^−64.
+    Where e^z is subnormal (in float64 it has two digits left at z = −740), a large x would
+    multiply its rounding error. For z < −80, x e^−64 · e^(z + 64) is computed instead; z + 64
+    is exact.
     """
     deep = z < -80.0
     return x * xp.where(deep, 1.603810890548638e-28, 1) * xp.exp(xp.where(deep, z + 64.0, z))
 
 
-def _times_bell(xp: Any, x: Any, high: Any, low: Any, m: Any) -> Any:
+def _times_gaussian(xp: Any, x: Any, high: Any, low: Any, m: Any) -> Any:
     """x (high + low) e^(−m²/2) for m ≥ 0, accurate in the tail.
 
-    The rounding error of m² is multiplied by m²/2: hundreds of ulp at m = 30. So m is
-    split into h, of few enough bits that h² is exact, and a rest; the rounding error r of
-    the sum h² + rest is then corrected by the factor 1 − r/2. ``high`` is a power of two, so that
-    x · high is exact and ``low`` and the correction are rounded at their own, smaller size.
+    A rounding error of m² would be hundreds of ulp of the result at m = 30. So m is split into
+    h, with so few bits that h² is exact, and a rest; the rounding error r of the sum h² + rest is
+    corrected by the factor 1 − r/2. ``high`` is a power of two, so that x · high is exact and only
+    the smaller terms, with ``low`` and r, are rounded.
     """
     h = xp.rint(m * 256.0) / 256.0
     rest = (m - h) * (m + h)
@@ -82,14 +81,14 @@ def _times_bell(xp: Any, x: Any, high: Any, low: Any, m: Any) -> Any:
     return xp.times_exp(part, -0.5 * square)
 
 
-def _size(xp: Any, z: Any) -> Any:
-    """|z|, but at most 64: e^(−64²/2) is 0 in every precision, and squares stay finite."""
+def _abs_up_to_64(xp: Any, z: Any) -> Any:
+    """min(|z|, 64): e^(−64²/2) is 0 in every precision, and squares stay finite."""
     return xp.minimum(xp.abs(z), 64.0)
 
 
 def times_normal_pdf(xp: Any, x: Any, z: Any) -> Any:
     """x φ(z), with φ(z) = e^(−z²/2)/√(2π) the standard normal density, accurate in the tails."""
-    return _times_bell(xp, x, 0.5, -0.10105771959856732, _size(xp, z))
+    return _times_gaussian(xp, x, 0.5, -0.10105771959856732, _abs_up_to_64(xp, z))
 
 
 def normal_pdf(xp: Any, z: Any) -> Any:
@@ -97,8 +96,8 @@ def normal_pdf(xp: Any, z: Any) -> Any:
     return xp.times_normal_pdf(1.0, z)
 
 
-# The polynomials below interpolate at Chebyshev's nodes, computed with 50 digits; the first
-# Chebyshev coefficient left out is below 1.2e-17.
+# The polynomials below interpolate at Chebyshev points, computed with 50 digits; the first
+# omitted Chebyshev coefficient is below 1.2e-17.
 
 # (Φ(z) − ½)/z in z², for |z| ≤ 1.
 _CENTRE = (
@@ -113,8 +112,8 @@ _CENTRE = (
     2.2271240384729976e-09,
     -9.027164883791298e-11,
 )
-# m e^(m²/2) (1 − Φ(m)) − ¼ in t = 2 (m − 1)/(m + 4) − 1, for m ≥ 1: with that ¼ it rises
-# gently from 0.26 to 1/√(2π).
+# m e^(m²/2) (1 − Φ(m)) − ¼ in t = 2 (m − 1)/(m + 4) − 1, for m ≥ 1. Without the −¼ it rises
+# slowly from 0.26 to 1/√(2π).
 _TAIL = (
     0.13867588594668107,
     0.03180947595937364,
@@ -151,7 +150,7 @@ _SLOPE_CENTRE = (
     -6.370291971701908e-07,
 )
 # (1 − Φ(m) − m φ(m)) e^(m²/2)/(m₀ − m) − ½ in t = 2 (m − 3/8)/(m + 4) − 1, for m ≥ 3/8.
-# m₀ is where the slope of z Φ(z) is 0; its root is taken out so that no digit is lost there.
+# −m₀ is the root of the slope of z Φ(z), which is factored out to keep all digits near it.
 _SLOPE_TAIL = (
     -0.04622165303793919,
     -0.08557380364609929,
@@ -176,13 +175,13 @@ _SLOPE_TAIL = (
     -2.4990721700856858e-11,
     -3.754485856163391e-11,
 )
-# m₀ in three parts, the first exact in float32: m₀ − m keeps its digits next to the root.
+# m₀ in three parts, the first exact in float32, so that m₀ − m is accurate near the root.
 _SLOPE_ROOT = (0.7517915368080139, -1.211444945855772e-08, -2.869037074309186e-25)
 
 
 @functools.cache
 def _for_float32(coefficients: tuple[float, ...], low: float, high: float) -> tuple[float, ...]:
-    """The same polynomial without the Chebyshev terms that float32 cannot show: half as long."""
+    """The polynomial without the Chebyshev terms that are too small for float32: half as long."""
     from numpy.polynomial import Chebyshev, Polynomial
 
     series = Polynomial(coefficients).convert(kind=Chebyshev, domain=[low, high])
@@ -205,14 +204,14 @@ def _polynomial(xp: Any, coefficients: tuple[float, ...], x: Any, low: float, hi
 def times_normal_cdf(xp: Any, x: Any, z: Any) -> Any:
     """x Φ(z), with Φ the standard normal distribution function, accurate in both tails.
 
-    Near 0 Φ(z) is ½ + z · polynomial; beyond ±1 it is e^(−z²/2)/|z| · polynomial, or 1
-    minus that. x enters before the exponential, which may have no digits to spare.
+    For |z| < 1 Φ(z) is ½ + z · polynomial; beyond it is e^(−z²/2)/|z| · polynomial, or 1 minus
+    that. x is multiplied before the exponential, which may be subnormal.
     """
     near = xp.minimum(xp.maximum(z, -1.0), 1.0)
     centre = x * (0.5 + near * _polynomial(xp, _CENTRE, near * near, 0.0, 1.0))
-    m = _size(xp, z)
+    m = _abs_up_to_64(xp, z)
     low = _polynomial(xp, _TAIL, 2 * ((m - 1.0) * (1 / (m + 4.0))) - 1, -1.0, 1.0)
-    tail = _times_bell(xp, x / xp.maximum(m, 1.0), 0.25, low, m)
+    tail = _times_gaussian(xp, x / xp.maximum(m, 1.0), 0.25, low, m)
     return xp.where(xp.abs(z) < 1.0, centre, xp.where(z > 0, x - tail, tail))
 
 
@@ -225,23 +224,23 @@ def gelu_slope(xp: Any, z: Any) -> Any:
     """Φ(z) + z φ(z), the slope of z Φ(z), accurate in both tails and at its root −0.7518."""
     near = xp.minimum(xp.maximum(z, -0.375), 0.375)
     centre = 0.5 + near * _polynomial(xp, _SLOPE_CENTRE, near * near, 0.0, 0.140625)
-    m = _size(xp, z)
+    m = _abs_up_to_64(xp, z)
     low = _polynomial(xp, _SLOPE_TAIL, 2 * ((m - 0.375) * (1 / (m + 4.0))) - 1, -1.0, 1.0)
     from_root = ((_SLOPE_ROOT[0] - m) + _SLOPE_ROOT[1]) + _SLOPE_ROOT[2]
-    tail = _times_bell(xp, from_root, 0.5, low, m)
+    tail = _times_gaussian(xp, from_root, 0.5, low, m)
     return xp.where(xp.abs(z) < 0.375, centre, xp.where(z > 0, 1 - tail, tail))
 
 
 def xlogy(xp: Any, x: Any, y: Any) -> Any:
-    """x log y, and 0 where x = 0 whatever y is."""
-    none = x == 0
-    return xp.where(none, 0 * x, x * xp.log(xp.where(none, 1 + 0 * x, y)))
+    """x log y, and 0 where x = 0 for any y."""
+    zero = x == 0
+    return xp.where(zero, 0 * x, x * xp.log(xp.where(zero, 1 + 0 * x, y)))
 
 
 def xlog1py(xp: Any, x: Any, y: Any) -> Any:
-    """x log(1 + y), and 0 where x = 0 whatever y is."""
-    none = x == 0
-    return xp.where(none, 0 * x, x * xp.log1p(xp.where(none, 0 * x, y)))
+    """x log(1 + y), and 0 where x = 0 for any y."""
+    zero = x == 0
+    return xp.where(zero, 0 * x, x * xp.log1p(xp.where(zero, 0 * x, y)))
 
 
 SHARED_FUNCTIONS: dict[str, SharedFunction] = {

@@ -1,15 +1,14 @@
-"""The recording namespace: run a formula once, and its expression is written down.
+"""The symbolic namespace: a formula is run once on symbols, and its expression graph is built.
 
-A formula sees one object, ``xp``, and values it may calculate with. Given a
-:class:`RecordingNamespace` and its variables in place of arrays, it writes down the
-expression as a graph of :class:`Expr` and calculates nothing. What is printed from the
-graph (:mod:`deltarule.maths.printing`) is therefore the very formula that trains.
+A formula takes a namespace ``xp`` and values to calculate with. Given a
+:class:`SymbolicNamespace` and its variables in place of arrays, it builds a graph of
+:class:`Expr` and calculates nothing. What is printed from the graph
+(:mod:`deltarule.maths.printing`) is therefore the formula that trains.
 
-Equal expressions are one node: a node is made once for each operation on the same
-arguments, so a printer emits a common subexpression once. The operations are those of
-:mod:`deltarule.maths.namespace` under their names there, and NumPy's names for the
-operators (``add``, ``less`` …). Whatever else a formula tries is refused, with what to
-write instead.
+One :class:`Expr` is made for each operation on the same operands, so a printer emits a
+common subexpression once. The operations are those of :mod:`deltarule.maths.namespace`
+under their names there, and NumPy's names for the operators (``add``, ``less`` …). Other
+operations are refused, and the message says what to write instead.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ __all__ = [
     "OPPOSITES",
     "REDUCTIONS",
     "Expr",
-    "RecordingNamespace",
+    "SymbolicNamespace",
     "reachable",
 ]
 
@@ -57,12 +56,12 @@ REDUCTIONS = ("total", "largest")
 
 
 def _refuse(tried: str, instead: str) -> NoReturn:
-    raise InputError(f"a formula tried {tried}, which cannot be written down; {instead}")
+    raise InputError(f"a formula tried {tried}, which has no symbolic form; {instead}")
 
 
 @functools.cache
-def _operands(formula: Callable[..., Any]) -> int:
-    """How many values a shared function takes besides the namespace."""
+def _n_operands(formula: Callable[..., Any]) -> int:
+    """The number of arguments of a shared function besides the namespace."""
     return len(inspect.signature(formula).parameters) - 1
 
 
@@ -74,7 +73,7 @@ def _operator(op: str, *, reflected: bool = False) -> Any:
     return method
 
 
-def _refused(tried: str, instead: str) -> Any:
+def _refusal(tried: str, instead: str) -> Any:
     def method(self: Expr, *_: Any, **__: Any) -> NoReturn:
         _refuse(tried, instead)
 
@@ -82,10 +81,10 @@ def _refused(tried: str, instead: str) -> Any:
 
 
 class Expr:
-    """One operation of a recorded expression, or one of its variables or constants.
+    """An expression: an operation on other expressions, a variable or a constant.
 
-    Nodes are made by a :class:`RecordingNamespace` and by Python's operators. ``==``
-    records a comparison; two nodes are the same expression if they are the same object.
+    Expressions are made by a :class:`SymbolicNamespace` and by Python's operators. ``==``
+    makes a comparison; two expressions are equal if they are the same object.
 
     Attributes
     ----------
@@ -94,22 +93,22 @@ class Expr:
         :data:`COMPARISONS`; ``"negative"``; or the name of an operation or shared
         function of the namespace.
     args : tuple of Expr
-        What it operates on.
+        The operands.
     data : object
         A variable's name; a constant's number; a symbol's (name, position, value); for
         ``per_output`` the pair (symbol's name or None, values).
     index : int
-        Its place in the order of making: greater than that of any of its arguments.
-    spread : bool
-        Whether it has a value for each output; otherwise one value serves the row.
-    truth : bool
-        Whether it is a condition and not a number.
-    space : RecordingNamespace
+        The number of expressions made before it: greater than the index of any operand.
+    varies : bool
+        Whether it has one value for each output; otherwise it has one value for the row.
+    is_condition : bool
+        Whether it is a comparison and not a number.
+    space : SymbolicNamespace
         The namespace that made it.
 
     Examples
     --------
-    >>> xp = RecordingNamespace()
+    >>> xp = SymbolicNamespace()
     >>> z = xp.variable("z")
     >>> xp.exp(-z) is xp.exp(-z)
     True
@@ -117,23 +116,23 @@ class Expr:
     ('add', ['constant', 'variable'])
     """
 
-    __slots__ = ("args", "data", "index", "op", "space", "spread", "truth")
+    __slots__ = ("args", "data", "index", "is_condition", "op", "space", "varies")
 
     def __init__(
         self,
-        space: RecordingNamespace,
+        space: SymbolicNamespace,
         op: str,
         args: tuple[Expr, ...],
         data: Any,
-        spread: bool,
+        varies: bool,
     ) -> None:
         self.space = space
         self.op = op
         self.args = args
         self.data = data
         self.index = len(space)
-        self.spread = spread
-        self.truth = op in COMPARISONS
+        self.varies = varies
+        self.is_condition = op in COMPARISONS
 
     __add__ = _operator("add")
     __radd__ = _operator("add", reflected=True)
@@ -149,7 +148,7 @@ class Expr:
     __ge__ = _operator("greater_equal")
     __eq__ = _operator("equal")
     __ne__ = _operator("not_equal")
-    # A node is a key by identity: == does not answer, it records.
+    # Expressions are dictionary keys by identity, since == makes a comparison.
     __hash__ = object.__hash__
 
     def __neg__(self) -> Expr:
@@ -171,36 +170,35 @@ class Expr:
         square = self * self if power > 1 else self
         return {1: self, 2: square, 3: square * self, 4: square * square}[power]
 
-    __rpow__ = _refused("a power with a variable exponent", "use xp.exp(exponent * log_of_base)")
-    __bool__ = _refused(
-        "to decide on a value (if, and, or, not, min, max, a < b < c)",
+    __rpow__ = _refusal("a power with a variable exponent", "use xp.exp(exponent * log_of_base)")
+    __bool__ = _refusal(
+        "to branch on a value (if, and, or, not, min, max, a < b < c)",
         "use xp.where(condition, a, b), xp.minimum or xp.maximum",
     )
-    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __invert__ = _refused(
+    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __invert__ = _refusal(
         "to combine conditions with &, |, ^ or ~", "nest xp.where(condition, a, b)"
     )
-    __getitem__ = __iter__ = __len__ = __contains__ = __setitem__ = _refused(
+    __getitem__ = __iter__ = __len__ = __contains__ = __setitem__ = _refusal(
         "to index, iterate over or take the length of a value",
-        "a formula is given for one output; look across outputs with "
+        "a formula is given for one output; combine outputs with "
         "xp.total, xp.largest, xp.n_outputs or xp.per_output",
     )
-    __float__ = __int__ = __index__ = __complex__ = _refused(
+    __float__ = __int__ = __index__ = __complex__ = _refusal(
         "to turn a value into a Python number (math.exp, float, range …)",
         "use the functions of xp",
     )
-    __array__ = __array_function__ = _refused(
+    __array__ = __array_function__ = _refusal(
         "to turn a value into an array (np.where, np.sum, np.asarray …)",
         "use the functions of xp",
     )
-    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _refused(
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _refusal(
         "an operator among %, // and divmod", "use + - * /, and xp.rint to round"
     )
-    __matmul__ = __rmatmul__ = _refused("a matrix product", "use xp.total(x * y)")
-    __round__ = __floor__ = __ceil__ = __trunc__ = _refused("to round a value", "use xp.rint")
+    __matmul__ = __rmatmul__ = _refusal("a matrix product", "use xp.total(x * y)")
+    __round__ = __floor__ = __ceil__ = __trunc__ = _refusal("to round a value", "use xp.rint")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Expr:
-        # A NumPy scalar is a constant like any other; np.sqrt(2) * z arrives here, the
-        # scalar as an array without dimensions.
+        # np.sqrt(2) * z arrives here, with the scalar as a 0-d array; it is a constant.
         name = ufunc.__name__
         operators = {*ARITHMETIC, *COMPARISONS}
         scalars = not any(isinstance(value, np.ndarray) and value.ndim for value in inputs)
@@ -213,7 +211,7 @@ class Expr:
                 "use numbers, or xp.per_output(values, x) for one constant to each output",
             )
         use = {"absolute": "abs", "fabs": "abs", "power": "exp"}.get(name, name)
-        known = f"use xp.{use}" if use in ELEMENTWISE else _closest(name)
+        known = f"use xp.{use}" if use in ELEMENTWISE else _suggestion(name)
         _refuse(f"np.{name}", known)
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -223,35 +221,35 @@ class Expr:
         _refuse(f"the attribute .{name} of a value", f"use {use.get(name, 'the functions of xp')}")
 
     def __repr__(self) -> str:
-        inside = [f"#{node.index}" for node in self.args]
+        inside = [f"#{operand.index}" for operand in self.args]
         if self.data is not None:
             inside.append(repr(self.data))
         return f"<Expr #{self.index} {self.op}({', '.join(inside)})>"
 
 
-class RecordingNamespace:
-    """The operations a formula may use, over expressions that are written down.
+class SymbolicNamespace:
+    """The operations a formula may use, over expressions in place of arrays.
 
-    It offers what :class:`~deltarule.maths.namespace.ArrayNamespace` offers, and nothing
-    else that is meant for formulas: ``variable`` and ``symbol`` make what a formula is
-    given; ``number``, ``apply`` and ``leaf`` serve printers. Constants keep the type they
-    were written with, so that ``2`` and ``0.5`` print as given.
+    Formulas may use what :class:`~deltarule.maths.namespace.ArrayNamespace` offers.
+    ``variable`` and ``symbol`` make the arguments of a formula; ``number``, ``apply`` and
+    ``leaf`` are for printers. Constants keep their type, so that ``2`` and ``0.5`` print as
+    written in the source.
 
     Examples
     --------
-    >>> xp = RecordingNamespace()
+    >>> xp = SymbolicNamespace()
     >>> z = xp.variable("z")
     >>> xp.where(z > 0, z, 0.1 * z).op
     'where'
     >>> xp.sin(z)
     Traceback (most recent call last):
-    deltarule.errors.InputError: a formula tried xp.sin, which cannot be written down; ...
+    deltarule.errors.InputError: a formula tried xp.sin, which has no symbolic form; ...
     """
 
     minimum: Callable[[Any, Any], Expr]
     maximum: Callable[[Any, Any], Expr]
     dtype = np.dtype(np.float64)
-    """What is printed has all its digits."""
+    """Printed constants have the digits of float64."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[Any, ...], Expr] = {}
@@ -260,36 +258,36 @@ class RecordingNamespace:
                 count = 2 if name in ("minimum", "maximum") else 1
                 setattr(self, name, functools.partial(self._call, name, count))
         for shared in SHARED_FUNCTIONS.values():
-            count = _operands(shared.formula)
+            count = _n_operands(shared.formula)
             setattr(self, shared.name, functools.partial(self._call, shared.name, count))
 
     def variable(self, name: str) -> Expr:
         """An argument of the formula, with one value for each output."""
-        return self._make("variable", (), name, spread=True)
+        return self._make("variable", (), name, varies=True)
 
     def symbol(self, name: str, value: float, position: int | None = None) -> Expr:
-        """A parameter that is shown by its name; ``position`` is its place in a tuple."""
+        """A parameter that is printed by its name; ``position`` is its index in a tuple."""
         return self._make("symbol", (), (name, position, value))
 
     def where(self, condition: Any, a: Any, b: Any) -> Expr:
         """``a`` where the condition holds, else ``b``."""
         if isinstance(condition, bool | np.bool_):  # a comparison of two parameters
             return self.number(a if condition else b)
-        if not isinstance(condition, Expr) or not condition.truth:
+        if not isinstance(condition, Expr) or not condition.is_condition:
             _refuse("xp.where without a condition", "its first argument must be a comparison")
         return self.apply("where", condition, a, b)
 
     def total(self, x: Any) -> Expr:
-        """The sum across outputs."""
-        return self._across("total", x)
+        """The sum over outputs."""
+        return self._reduce("total", x)
 
     def largest(self, x: Any) -> Expr:
-        """The maximum across outputs."""
-        return self._across("largest", x)
+        """The maximum over outputs."""
+        return self._reduce("largest", x)
 
     def n_outputs(self, x: Any) -> Expr:
         """The number of outputs."""
-        if not self._row(x, "n_outputs").spread:
+        if not self._row(x, "n_outputs").varies:
             return self.number(1)
         return self._make("n_outputs", ())
 
@@ -297,29 +295,29 @@ class RecordingNamespace:
         """``values``, repeated to give one constant to each output."""
         self._row(x, "per_output")
         given = tuple(self.number(value) for value in values)
-        names = {node.data[0] if node.op == "symbol" else None for node in given}
-        if not given or any(node.op not in ("constant", "symbol") for node in given):
+        names = {expr.data[0] if expr.op == "symbol" else None for expr in given}
+        if not given or any(expr.op not in ("constant", "symbol") for expr in given):
             _refuse("xp.per_output of calculated values", "its first argument must be numbers")
-        numbers = tuple(float(node.data[2] if node.op == "symbol" else node.data) for node in given)
+        numbers = tuple(float(expr.data[2] if expr.op == "symbol" else expr.data) for expr in given)
         name = names.pop() if len(names) == 1 else None
-        return self._make("per_output", (), (name, numbers), spread=True)
+        return self._make("per_output", (), (name, numbers), varies=True)
 
     def apply(self, op: str, *operands: Any) -> Expr:
-        """The node of an operation by its name; the operands may be plain numbers."""
+        """The expression of an operation by its name; operands may be plain numbers."""
         first = operands[:1] if op == "where" else ()
         args = first + tuple(self.number(operand) for operand in operands[len(first) :])
-        if any(node.space is not self for node in args):
-            _refuse("to mix values of two recordings", "use the arguments it is given")
-        return self._make(op, args, spread=any(node.spread for node in args))
+        if any(expr.space is not self for expr in args):
+            _refuse("to mix values of two namespaces", "use the formula's arguments")
+        return self._make(op, args, varies=any(expr.varies for expr in args))
 
-    def leaf(self, node: Expr) -> Expr:
-        """A leaf of another recording, in this one."""
-        return self._make(node.op, (), node.data, spread=node.spread)
+    def leaf(self, expr: Expr) -> Expr:
+        """A variable, constant or symbol of another namespace, in this one."""
+        return self._make(expr.op, (), expr.data, varies=expr.varies)
 
     def number(self, value: Any) -> Expr:
-        """A number or node as a node; anything else is refused."""
+        """A number or expression as an expression; anything else is refused."""
         if isinstance(value, Expr):
-            if value.truth:
+            if value.is_condition:
                 _refuse("to calculate with a comparison", "use xp.where(condition, 1, 0)")
             return value
         if isinstance(value, np.integer | np.floating):
@@ -339,23 +337,23 @@ class RecordingNamespace:
             )
         return self.apply(op, *operands)
 
-    def _across(self, op: str, x: Any) -> Expr:
-        node = self._row(x, op)
-        return self._make(op, (node,)) if node.spread else node
+    def _reduce(self, op: str, x: Any) -> Expr:
+        expr = self._row(x, op)
+        return self._make(op, (expr,)) if expr.varies else expr
 
     def _row(self, x: Any, op: str) -> Expr:
-        if not isinstance(x, Expr) or x.truth:
+        if not isinstance(x, Expr) or x.is_condition:
             what = "a condition" if isinstance(x, Expr) else repr(x)
             _refuse(f"xp.{op} of {what}", "use an expression of the formula's arguments")
         return x
 
     def _make(
-        self, op: str, args: tuple[Expr, ...], data: Any = None, *, spread: bool = False
+        self, op: str, args: tuple[Expr, ...], data: Any = None, *, varies: bool = False
     ) -> Expr:
-        # repr tells 2 from 2.0 and 0.0 from -0.0, and finds nan again.
-        key = (op, tuple(node.index for node in args), repr(data))
+        # repr distinguishes 2 from 2.0 and 0.0 from -0.0, and is equal for two NaNs.
+        key = (op, tuple(expr.index for expr in args), repr(data))
         if key not in self._made:
-            self._made[key] = Expr(self, op, args, data, spread)
+            self._made[key] = Expr(self, op, args, data, varies)
         return self._made[key]
 
     def __len__(self) -> int:
@@ -367,13 +365,13 @@ class RecordingNamespace:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("_"):
             raise AttributeError(name)
-        _refuse(f"xp.{name}", _closest(name))
+        _refuse(f"xp.{name}", _suggestion(name))
 
     def __repr__(self) -> str:
-        return f"RecordingNamespace({len(self)} nodes)"
+        return f"SymbolicNamespace({len(self)} expressions)"
 
 
-def _closest(name: str) -> str:
+def _suggestion(name: str) -> str:
     known = [*ELEMENTWISE, *ACROSS, *SHARED_FUNCTIONS]
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean xp.{close[0]}? " if close else ""
@@ -381,27 +379,26 @@ def _closest(name: str) -> str:
 
 
 def reachable(roots: Iterable[Expr], stop: Callable[[Expr], bool] | None = None) -> list[Expr]:
-    """The nodes that ``roots`` are made of, arguments before what uses them.
+    """The expressions that ``roots`` are made of, themselves included, in topological order.
 
     Parameters
     ----------
     roots : iterable of Expr
-        Where to start; they are included.
     stop : callable, optional
-        The arguments of a node for which it is true are not looked at.
+        The operands of an expression for which it is true are not followed.
 
     Examples
     --------
-    >>> xp = RecordingNamespace()
-    >>> [node.op for node in reachable([xp.exp(-xp.variable("z"))])]
+    >>> xp = SymbolicNamespace()
+    >>> [expr.op for expr in reachable([xp.exp(-xp.variable("z"))])]
     ['variable', 'negative', 'exp']
     """
     found: dict[int, Expr] = {}
-    waiting = list(roots)
-    while waiting:
-        node = waiting.pop()
-        if node.index not in found:
-            found[node.index] = node
-            if stop is None or not stop(node):
-                waiting.extend(node.args)
+    pending = list(roots)
+    while pending:
+        expr = pending.pop()
+        if expr.index not in found:
+            found[expr.index] = expr
+            if stop is None or not stop(expr):
+                pending.extend(expr.args)
     return [found[index] for index in sorted(found)]

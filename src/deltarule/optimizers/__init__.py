@@ -1,20 +1,18 @@
-"""HOW the parameters move: update rules, schedules, clipping, averaging.
+"""Update rules, schedules, gradient clipping, parameter averaging and L-BFGS.
 
-Formulas are written once, over an array namespace, and are pure: they take θ, the
-gradient and what they carry along, and return θ and what they carry along, so one
-line of source serves NumPy, JAX and whatever else has square roots. What they move
-may be anything that is one flat vector with a gradient; this package knows nothing
-of networks.
+A formula is a pure function over an array namespace: it takes θ, the gradient and the rule's
+state (its slots), and returns the new θ and state, so that one line of source serves NumPy, JAX
+and compiled code. θ is any flat vector; this package does not depend on networks.
 
-:data:`RULES` and :data:`SCHEDULES` hold the named ones, in order of complexity;
-:data:`MINIMIZERS` the methods that ask for the cost themselves.
+:data:`RULES` and :data:`SCHEDULES` are the registries of rules and schedules;
+:data:`MINIMIZERS` has the methods that evaluate the cost themselves, such as L-BFGS.
 """
 
 from deltarule.optimizers.averaging import average
 from deltarule.optimizers.clipping import clip_by_norm
 from deltarule.optimizers.lbfgs import MINIMIZERS, Minimizer, Minimum
 from deltarule.optimizers.rules import RULES, Rule, Slot, StepInfo
-from deltarule.optimizers.schedules import SCHEDULES, Progress, Schedule
+from deltarule.optimizers.schedules import SCHEDULES, Schedule, TrainingPosition
 
 __all__ = [
     "MINIMIZERS",
@@ -22,11 +20,11 @@ __all__ = [
     "SCHEDULES",
     "Minimizer",
     "Minimum",
-    "Progress",
     "Rule",
     "Schedule",
     "Slot",
     "StepInfo",
+    "TrainingPosition",
     "average",
     "clip_by_norm",
 ]

@@ -1,10 +1,10 @@
-"""A running average of the parameters, which predicts better than the last of them."""
+"""A running average of the parameters, which often predicts better than their last value."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from deltarule.optimizers.scalars import in_interval, one_minus_power, weak
+from deltarule.optimizers.scalars import in_interval, one_minus_power, python_number
 
 __all__ = ["average"]
 
@@ -15,27 +15,23 @@ def average(xp: Any, mean: Any, theta: Any, decay: float, t: Any) -> Any:
     .. math:: \hat m_t = \hat m_{t-1} + \frac{1-d}{1-d^t} (θ_t - \hat m_{t-1})
               = \frac{\sum_{s=1}^t d^{t-s} θ_s}{\sum_{s=1}^t d^{t-s}}
 
-    This is m̂ = m/(1−d^t) with m ← d m + (1−d) θ from m = 0, Adam's correction,
-    written so that the corrected mean itself is what is carried. It is an exact
-    weighted mean of θ₁ … θ_t after every step, at once usable, needs no second
-    form for reading, and where all θ are equal so is it. Not the warm-up
-    d_t = min(d, (1+t)/(10+t)) of TensorFlow, whose weights follow no law one
-    could state. θ₀ has no part: γ₁ = 1, so at t = 1 the mean is θ₁ (to rounding),
-    whatever it was.
+    This is m̂ = m/(1−d^t) with m ← d m + (1−d) θ from m = 0, Adam's correction, with the
+    corrected mean m̂ as the state. After every step it is a weighted mean of θ₁ … θ_t. θ₀ has
+    no weight, since γ₁ = 1. Not the warm-up d_t = min(d, (1+t)/(10+t)) of TensorFlow.
 
     Parameters
     ----------
     xp : namespace
-        Offers ``tanh`` (used where t is traced).
+        Needs ``tanh``, for a t that JAX traces.
     mean : array, (p,)
-        m̂ after t − 1 averagings; before the first any finite array, θ₀ for one.
+        m̂ after t − 1 updates; any finite array before the first.
     theta : array, (p,)
-        The parameters to average in.
+        θ_t.
     decay : float
-        d, in [0, 1]. Memory lasts about 1/(1−d) steps; 0 keeps θ, and 1 gives
+        d, in [0, 1]. The mean covers about 1/(1−d) steps; 0 gives θ_t, and 1 gives
         γ_t = 1/t, the plain mean of all (Polyak and Ruppert).
     t : int
-        How often this makes it, from 1; may be traced.
+        The number of this update, from 1; JAX may trace it.
 
     Raises
     ------
@@ -57,6 +53,6 @@ def average(xp: Any, mean: Any, theta: Any, decay: float, t: Any) -> Any:
     [5.85714286]
     """
     d = in_interval("average", "decay", decay, "[0, 1]", 0.999)
-    t = weak(t)
+    t = python_number(t)
     gain = 1.0 / t if d == 1.0 else (1.0 - d) / one_minus_power(xp, d, t)
     return mean + gain * (theta - mean)

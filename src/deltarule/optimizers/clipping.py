@@ -1,4 +1,4 @@
-"""Clipping a gradient to a largest length."""
+"""Clipping of the gradient by its norm."""
 
 from __future__ import annotations
 
@@ -13,25 +13,23 @@ __all__ = ["clip_by_norm"]
 
 
 def clip_by_norm(xp: Any, g: Any, max_norm: float) -> tuple[Any, Any]:
-    r"""‖g‖ ≤ c by g ← g · min(1, c/‖g‖): the same direction, at most c long.
+    r"""g · min(1, c/‖g‖) and ‖g‖: the gradient scaled down to a norm of at most c.
 
     .. math:: g ← g \cdot \min\left(1, \frac{c}{\lVert g \rVert}\right),
               \qquad \lVert g \rVert = σ \sqrt{\textstyle\sum_i (g_i/σ)^2},
               \quad σ = \max_i |g_i|
 
-    The norm is the Euclidean one of the whole gradient, all layers together,
-    not one per layer, and not a bound on each entry. Divided by σ first, its
-    squares neither overflow nor vanish, whatever the size of g; what is clipped is
-    computed from g/σ too. A gradient within the bound comes back bit for bit.
+    The norm is the Euclidean norm of the whole gradient, all layers together. Entries are
+    divided by σ first, so that their squares neither overflow nor underflow. A gradient within
+    the bound is returned unchanged.
 
-    A norm that is not finite is handed on and nothing is clipped: a gradient of
-    inf or NaN has no direction, and one made to look finite would hide that
-    training diverged.
+    If the norm is not finite, it is returned and nothing is clipped: a finite gradient would
+    hide that training diverged.
 
     Parameters
     ----------
     xp : namespace
-        Offers ``abs``, ``max``, ``sum``, ``sqrt`` and ``where``: NumPy, ``jax.numpy``.
+        NumPy or ``jax.numpy``.
     g : array, (p,)
         The gradient, penalty included.
     max_norm : float
@@ -40,9 +38,9 @@ def clip_by_norm(xp: Any, g: Any, max_norm: float) -> tuple[Any, Any]:
     Returns
     -------
     g : array, (p,)
-        In the type it came in.
+        In the type of the given g.
     norm : scalar array
-        ‖g‖ before clipping, in the type of g.
+        ‖g‖ before clipping, in the same type.
 
     Raises
     ------
@@ -62,13 +60,13 @@ def clip_by_norm(xp: Any, g: Any, max_norm: float) -> tuple[Any, Any]:
     [3. 4.]
     """
     c = in_interval("clip_by_norm", "max_norm", max_norm, "(0, inf]", 1.0)
-    # Overflow, underflow and NaN are answers here, and the caller sees them in the norm.
+    # Overflow and NaN are valid results, which the caller finds in the norm.
     with np.errstate(all="ignore"):
         largest = xp.max(xp.abs(g), initial=0.0)
         usable = (largest > 0.0) & (largest < math.inf)
         sigma = xp.where(usable, largest, 1.0)
-        unit = g / sigma
-        root = xp.where(usable, xp.sqrt(xp.sum(unit * unit)), 1.0)
+        scaled = g / sigma
+        root = xp.where(usable, xp.sqrt(xp.sum(scaled * scaled)), 1.0)
         norm = xp.where(usable, sigma * root, largest)
         too_long = (norm > c) & (norm < math.inf)
-        return xp.where(too_long, unit * (c / root), g), norm
+        return xp.where(too_long, scaled * (c / root), g), norm

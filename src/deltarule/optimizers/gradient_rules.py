@@ -1,10 +1,9 @@
-"""The formulas of the rules that move along the gradient, from SGD to AdamW.
+"""The formulas of the update rules that use the gradient's size, from SGD to AdamW.
 
 Each takes an array namespace and its parameters and returns
 ``update(theta, g, slots, step) -> (theta, slots)``; :mod:`deltarule.optimizers.rules`
-gives them their names. θ is ``theta``, g the gradient with the penalty in it,
-η ``step.learning_rate``, t ``step.t``. Everything is elementwise, and nothing is
-modified in place.
+registers them. θ is ``theta``, g the gradient including the penalty, η ``step.learning_rate``
+and t ``step.t``. All operations are elementwise, and nothing is modified in place.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ def sgd(xp: Any) -> Update:
 
     .. math:: θ ← θ - η g
 
-    Plain gradient descent, "stochastic" when g comes from a batch. Not to be
-    confused with the SGD of PyTorch or scikit-learn, which may mean momentum.
+    Plain gradient descent, "stochastic" if g is that of a batch. The SGD of PyTorch and
+    scikit-learn may include momentum; this one does not.
 
     Source: Robbins and Monro (1951), "A stochastic approximation method".
 
@@ -50,10 +49,9 @@ def momentum(xp: Any, momentum: float = 0.9) -> Update:
 
     .. math:: v ← μ v - η g, \qquad θ ← θ + v
 
-    The velocity holds η, as in scikit-learn. PyTorch keeps v ← μ v + g and
-    moves by −η v: the same while η is constant; after a change of η its old
-    velocity is rescaled at once, here it dies out. Not the "dampened" form
-    v ← μ v − η (1 − μ) g.
+    The velocity contains η, as in scikit-learn. PyTorch has v ← μ v + g and moves by −η v,
+    which is the same while η is constant; a change of η rescales its whole velocity, here only
+    the new part. Not the "dampened" form v ← μ v − η (1 − μ) g.
 
     Source: Polyak (1964), "Some methods of speeding up the convergence of
     iteration methods"; Rumelhart, Hinton and Williams (1986).
@@ -81,9 +79,9 @@ def nesterov(xp: Any, momentum: float = 0.9) -> Update:
 
     .. math:: v ← μ v - η g, \qquad θ ← θ + μ v - η g
 
-    The form in which g is taken at θ itself (Bengio, Boulanger-Lewandowski and
-    Pascanu 2013), as in scikit-learn and PyTorch, and not Nesterov's own, which
-    takes g at θ + μ v. μ is constant; Nesterov's grows with t.
+    The form in which g is the gradient at θ (Bengio, Boulanger-Lewandowski and Pascanu 2013),
+    as in scikit-learn and PyTorch; Nesterov's own has the gradient at θ + μ v. μ is constant;
+    Nesterov's grows with t.
 
     Source: Nesterov (1983); Sutskever, Martens, Dahl and Hinton (2013), "On the
     importance of initialization and momentum in deep learning".
@@ -112,9 +110,9 @@ def rmsprop(xp: Any, rho: float = 0.9, epsilon: float = 1e-8) -> Update:
 
     .. math:: v ← ρ v + (1-ρ) g^2, \qquad θ ← θ - η\, g / (\sqrt{v} + ε)
 
-    ε is added to the root, as in PyTorch, and not under it, as in TensorFlow's
-    original. v starts at 0 and is not debiased, so the first step is
-    η/√(1−ρ) long; not centred (the mean of g is not taken off); no momentum.
+    ε is added to the root, as in PyTorch, and not under it, as in TensorFlow's original. v
+    starts at 0 and is not debiased, so each entry moves by η/√(1−ρ) in the first step. Not
+    centred (the mean of g is not subtracted); no momentum.
 
     Source: Tieleman and Hinton (2012), Coursera lecture 6.5.
 
@@ -151,15 +149,13 @@ def adam(
     .. math:: \hat m = \frac{m}{1-β_1^t}, \quad \hat v = \frac{v}{1-β_2^t}, \quad
               θ ← θ - η \frac{\hat m}{\sqrt{\hat v} + ε}
 
-    Kingma and Ba's algorithm 1, as in PyTorch and optax. With
-    ``epsilon_inside=False`` the form of their section 2, which scikit-learn
-    and TensorFlow use, where ε is added to √v and so is relatively larger by
-    1/√(1−β₂^t), 31.6 times at t = 1:
+    Kingma and Ba's algorithm 1, as in PyTorch and optax. ``epsilon_inside=False`` gives the
+    form of their section 2, as in scikit-learn and TensorFlow, where ε is added to √v, which
+    makes it larger relative to √v̂ by 1/√(1−β₂^t), 31.6 at t = 1:
 
     .. math:: θ ← θ - η \frac{\sqrt{1-β_2^t}}{1-β_1^t} \frac{m}{\sqrt{v} + ε}
 
-    Not AMSGrad (no maximum of v is kept), not NAdam, and no decoupled weight
-    decay, which is :func:`adamw`.
+    Not AMSGrad (no maximum of v is kept) and not NAdam; :func:`adamw` has decoupled weight decay.
 
     Source: Kingma and Ba (2015), "Adam: a method for stochastic optimization".
 
@@ -196,13 +192,14 @@ def adam(
     def update(theta: Any, g: Any, slots: dict[str, Any], step: Any) -> tuple[Any, dict[str, Any]]:
         m = beta1 * slots["m"] + (1.0 - beta1) * g
         v = beta2 * slots["v"] + (1.0 - beta2) * (g * g)
-        share1 = one_minus_power(xp, beta1, step.t)
-        share2 = one_minus_power(xp, beta2, step.t)
+        correction1 = one_minus_power(xp, beta1, step.t)
+        correction2 = one_minus_power(xp, beta2, step.t)
         if epsilon_inside:
-            theta = theta - step.learning_rate * (m / share1) / (xp.sqrt(v / share2) + epsilon)
+            m_hat, v_hat = m / correction1, v / correction2
+            theta = theta - step.learning_rate * m_hat / (xp.sqrt(v_hat) + epsilon)
         else:
-            # ** 0.5 keeps a Python number one; xp.sqrt would make it an array.
-            rate = step.learning_rate * (share2**0.5 / share1)
+            # ** 0.5 of a Python number is one; xp.sqrt would make it an array.
+            rate = step.learning_rate * (correction2**0.5 / correction1)
             theta = theta - rate * m / (xp.sqrt(v) + epsilon)
         return theta, {"m": m, "v": v}
 
@@ -216,15 +213,14 @@ def adamw(
     epsilon: float = 1e-8,
     weight_decay: float = 0.01,
 ) -> Update:
-    r"""Adam, then θ ← θ − η λ θ on weights: decay that Adam's scaling does not touch.
+    r"""Adam, then θ ← θ − η λ θ on weights: a weight decay that Adam does not rescale.
 
     .. math:: θ ← \mathrm{adam}(θ, g), \qquad θ_w ← θ_w - η λ θ_w
 
-    Biases do not decay (``step.weights`` says which parameters are weights).
-    λ is multiplied by the scheduled η, as in PyTorch, whose default λ this is.
-    The decay comes after Adam's step; Loshchilov and Hutter's algorithm 2 and
-    PyTorch decay the θ before it, which differs by η λ times one Adam step. Not
-    an L2 penalty, which would enter g: leave the penalty at 0, or both act.
+    Biases do not decay (``step.weights`` marks the weights). λ is multiplied by the scheduled
+    η, as in PyTorch, which has the same default λ. The decay follows Adam's step; Loshchilov
+    and Hutter's algorithm 2 and PyTorch decay θ before it, which differs by η λ times one Adam
+    step. An L2 penalty, which is part of g, acts in addition if it is not 0.
 
     Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization".
 
@@ -235,7 +231,7 @@ def adamw(
 
     Examples
     --------
-    As :func:`adam`'s example gives 0.625, and the weight then loses 0.5 · 0.4 of itself:
+    As in the example of :func:`adam`; the weight is then multiplied by 1 − 0.5 · 0.4:
 
     >>> import numpy as np
     >>> from deltarule.optimizers import StepInfo

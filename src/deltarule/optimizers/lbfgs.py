@@ -1,11 +1,9 @@
-"""Minimizers: methods that ask for the cost where they like, L-BFGS for one.
+"""Minimizers: methods that evaluate the cost at points of their own choice, such as L-BFGS.
 
-A :class:`~deltarule.optimizers.Rule` is asked for a step: a pure function from θ, one
-gradient and its slots to the next θ, that an engine calls once for each batch. L-BFGS
-cannot be such a record. Its line search evaluates cost and gradient at several points of
-its own choosing before it takes one step, so control runs the other way: the minimizer
-calls, and is told what it asks for. A :class:`Minimizer` is therefore a record of another
-kind, in a registry of its own. What it minimises is any function of one flat vector.
+A :class:`~deltarule.optimizers.Rule` is a pure function from θ, one gradient and its slots to
+the next θ, which an engine calls once for each batch. The line search of L-BFGS evaluates cost
+and gradient at several points before it takes one step, so it has to call the cost function
+itself. A :class:`Minimizer` is therefore another kind of record, with a registry of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ After = Callable[[np.ndarray], Any]
 
 
 class Minimum(NamedTuple):
-    """Where a minimizer ended.
+    """The result of a minimizer.
 
     Attributes
     ----------
@@ -38,11 +36,11 @@ class Minimum(NamedTuple):
     cost : float
         The function at ``theta``.
     iterations, evaluations : int
-        Steps taken, and how often the function was asked for.
+        Steps taken, and calls of the function.
     converged : bool
-        Whether it ended because one of its tolerances was met.
+        Whether it stopped because one of its tolerances was met.
     reason : str
-        Why it ended.
+        Why it stopped.
     """
 
     theta: np.ndarray
@@ -60,11 +58,11 @@ class Minimizer(Record):
     Parameters
     ----------
     name, formula, parameters
-        As of every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
+        As for every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
         returns ``minimise(function, theta, after, max_iterations) -> Minimum``:
-        ``function(theta)`` gives the cost and its gradient; ``after(theta)`` is called
-        with each new iterate and ends the search by a true value. The formula is called once when
-        the record is made, so what it refuses is refused then.
+        ``function(theta)`` returns the cost and its gradient; ``after(theta)`` is called
+        with each new iterate and stops the search by returning a true value. The formula is
+        called once when the record is made, to check the parameters.
     summary, latex : str
         One line on what it is, and its equation, for documentation.
 
@@ -115,9 +113,9 @@ def lbfgs(
               H_{t+1} = V_t^\top H_t V_t + ρ_t s_t s_t^\top,\quad
               V_t = I - ρ_t y_t s_t^\top
 
-    with s = θ_{t+1} − θ_t, y = g_{t+1} − g_t, ρ = 1/yᵀs. H is never written out: m pairs
-    (s, y) stand for it. η meets the strong Wolfe conditions. This is SciPy's L-BFGS-B
-    without bounds, in float64 whatever the function computes in.
+    with s = θ_{t+1} − θ_t, y = g_{t+1} − g_t, ρ = 1/yᵀs. H is not stored but applied through
+    the m last pairs (s, y). η satisfies the strong Wolfe conditions. This is SciPy's L-BFGS-B
+    without bounds, in float64 for any type of the function.
 
     Parameters
     ----------
@@ -126,13 +124,13 @@ def lbfgs(
     memory : int
         m.
     max_line_search : int
-        Evaluations in one line search.
+        The most evaluations in one line search.
     max_evaluations : int
-        Evaluations in all; looked at after each iteration.
+        The most evaluations in all, checked after each iteration.
     gtol : float
         Converged if no entry of the gradient is larger.
     ftol : float
-        Converged if an iteration lowers the cost by less than this share of it.
+        Converged if an iteration lowers the cost by less than this fraction of it.
 
     Returns
     -------
@@ -160,7 +158,7 @@ def lbfgs(
     ) -> Minimum:
         from scipy.optimize import minimize
 
-        # SciPy looks at the parameter's name to decide what to hand over.
+        # SciPy chooses the argument by the name of this parameter.
         def callback(intermediate_result: Any) -> None:
             if after is not None and after(np.array(intermediate_result.x)):
                 raise StopIteration
@@ -187,7 +185,7 @@ def lbfgs(
 
 
 def _reason(found: Any, max_iterations: int) -> str:
-    """Why L-BFGS-B ended, from its status and not from its message, which changes."""
+    """Why L-BFGS-B stopped, from its status: its message differs between versions of SciPy."""
     if found.status == 99:
         return "stopped from outside"
     if found.status == 0:

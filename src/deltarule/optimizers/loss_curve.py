@@ -1,7 +1,7 @@
-"""The losses that a schedule follows: a sequence that grows, and is gone through once.
+"""An immutable sequence of losses with cached folds, for schedules that depend on the losses.
 
-A schedule has no state, so one that looks at the losses would go through all of them after every
-epoch. :meth:`LossCurve.fold` remembers how far it came, beside the losses and not in the schedule.
+A schedule has no state, so one that depends on the losses would read all of them after every
+epoch. :meth:`LossCurve.fold` caches its result with the losses, and continues from there.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any, overload
 
 __all__ = ["LossCurve"]
 
-# Of two curves that share their numbers, one may append to them; the other then copies.
+# If two curves share an array, only one may append to it; the other is copied.
 _APPENDING = threading.Lock()
 
 
 class LossCurve(Sequence[float]):
-    """The losses of epochs 1, 2, …; it is never changed, as a tuple is not.
+    """The losses of epochs 1, 2, …, as an immutable sequence.
 
-    A longer curve shares the numbers of the one it was made from, so appending takes O(1).
+    A longer curve shares the array of the one it was made from, so :meth:`and_then` takes O(1).
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class LossCurve(Sequence[float]):
 
     def __init__(self, losses: Iterable[float] = ()) -> None:
         self._numbers = array("d", losses)
-        # By key and start: how far it came, and the state there.
+        # By (key, start): the index reached, and the state there.
         self._folds: dict[tuple[Hashable, int], tuple[int, Any]] = {}
         self._start, self._stop = 0, len(self._numbers)
 
@@ -48,7 +48,7 @@ class LossCurve(Sequence[float]):
         return part
 
     def and_then(self, loss: float) -> LossCurve:
-        """The curve with one loss more."""
+        """A curve with one more loss."""
         with _APPENDING:
             if self._stop == len(self._numbers):
                 self._numbers.append(loss)
@@ -56,15 +56,14 @@ class LossCurve(Sequence[float]):
         return LossCurve([*self, loss])
 
     def fold(self, key: Hashable, start: Any, step: Callable[[Any, float], Any]) -> Any:
-        """The state after ``step(state, loss)`` for every loss, from ``start`` on.
+        """The left fold of the losses: ``step(state, loss)`` for each, beginning with ``start``.
 
-        What was found is remembered by ``key``, which must name ``start`` and ``step`` with all
-        their parameters; a longer curve begins where a shorter one has ended. States must be
-        immutable.
+        The result is cached under ``key``, which must identify ``start`` and ``step`` with all
+        their parameters; a longer curve continues from a shorter one. States must be immutable.
         """
         at = key, self._start
         seen, state = self._folds.get(at, (self._start, start))
-        if seen > self._stop:  # by a longer curve
+        if seen > self._stop:  # cached by a longer curve
             seen, state = self._start, start
         for index in range(seen, self._stop):
             state = step(state, self._numbers[index])
@@ -100,20 +99,20 @@ class LossCurve(Sequence[float]):
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # With what was folded, so that nothing has to be gone through again.
+        # Cached folds are pickled too, so that they are not computed again.
         numbers = self._numbers[self._start : self._stop]
         folds = {
             key: (seen - self._start, state)
             for (key, start), (seen, state) in self._folds.items()
             if start == self._start and seen <= self._stop
         }
-        return _restored, (numbers, folds)
+        return _restore, (numbers, folds)
 
     def __repr__(self) -> str:
         return f"LossCurve({list(self)!r})"
 
 
-def _restored(numbers: array[float], folds: dict[Hashable, tuple[int, Any]]) -> LossCurve:
+def _restore(numbers: array[float], folds: dict[Hashable, tuple[int, Any]]) -> LossCurve:
     curve = LossCurve(numbers)
     curve._folds.update({(key, 0): found for key, found in folds.items()})
     return curve

@@ -1,9 +1,7 @@
-"""Update rules: their record, what they carry from step to step, their registry.
+"""Update rules: the record of a rule, its slots (the state it keeps between steps), the registry.
 
-A rule's own formula is an ordinary function (see
-:mod:`deltarule.optimizers.gradient_rules` for the plainest); a :class:`Rule`
-gives it a name and parameters, and says what it carries along. A rule of your own
-is one record::
+A rule's formula is an ordinary function (see :mod:`deltarule.optimizers.gradient_rules`); a
+:class:`Rule` gives it a name, parameters and slots. A rule of your own is one record::
 
     def signsgd(xp):
         def update(theta, g, slots, step):
@@ -31,24 +29,24 @@ from deltarule.optimizers.gradient_rules import (
     sgd,
 )
 from deltarule.optimizers.rprop import irprop_minus, irprop_plus, rprop_minus, rprop_plus
-from deltarule.optimizers.scalars import weak
+from deltarule.optimizers.scalars import python_number
 from deltarule.records import Record, Registry
 
 __all__ = ["RULES", "Rule", "Slot", "StepInfo"]
 
 
 class StepInfo(NamedTuple):
-    """What a rule may know of a step besides θ, g and its slots.
+    """The arguments of an update besides θ, g and the slots.
 
-    A pytree to JAX; any of its values may be a tracer, so a formula does not
-    branch on them (on None, which is not a value, it may).
+    A pytree to JAX. Any of its values may be a tracer, so a formula must not branch on them
+    (except on whether one is None).
 
     Attributes
     ----------
     t : int
-        The number of this step, from 1. An integer also where it is traced.
+        The number of this step, from 1. An integer also if it is traced.
     learning_rate : float
-        η, schedule included. A traced value: in θ's type, or a Python number outside.
+        η, schedule included: a Python number, or a tracer of θ's type.
     cost : float, optional
         C at the θ where g was taken, penalty included.
     weights : array of bool, optional
@@ -63,7 +61,7 @@ class StepInfo(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Slot:
-    """One array that a rule carries from step to step.
+    """One array that a rule keeps from step to step.
 
     Parameters
     ----------
@@ -77,7 +75,7 @@ class Slot:
     Raises
     ------
     InputError
-        If ``kind`` is none of the two.
+        If ``kind`` is neither.
     """
 
     name: str
@@ -94,25 +92,24 @@ class Slot:
 
 @dataclasses.dataclass(frozen=True)
 class Rule(Record):
-    """An update rule: how θ moves, given the gradient.
+    """An update rule: the new θ from θ, the gradient and the rule's slots.
 
     Parameters
     ----------
     name, formula, parameters
-        As of every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
+        As for every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
         returns ``update(theta, g, slots, step) -> (theta, slots)``, a pure and elementwise
         function that returns every slot; ``xp`` offers sqrt, abs, sign, where, minimum,
-        maximum, exp, log and tanh. The formula is called once when the record is made, so
-        what it refuses is refused then.
+        maximum, exp, log and tanh. The formula is called once when the record is made, to
+        check the parameters.
     slots : tuple of Slot
-        What it carries from step to step.
+        The arrays it keeps from step to step.
     full_batch : bool
-        Whether it only means something with the whole training set as batch.
+        Whether it needs the whole training set as batch.
     uses_learning_rate, uses_cost, uses_weights : bool
-        Which of :class:`StepInfo` it reads besides ``t``.
+        Which fields of :class:`StepInfo` it reads besides ``t``.
     summary, latex : str
-        One line on what it is, and its equation with the parameters it is registered with,
-        for documentation.
+        A one-line description and the equation, for documentation.
 
     Raises
     ------
@@ -162,16 +159,16 @@ class Rule(Record):
         -------
         callable
             ``update(theta, g, slots, step) -> (theta, slots)``. Nothing is modified in
-            place. θ and slots keep their type: NumPy scalars in ``step`` are taken as the
-            Python numbers they equal.
+            place. θ and slots keep their type: NumPy scalars in ``step`` are converted to
+            Python numbers first.
         """
         formula = self.formula(xp, **self.settings)
 
         def update(
             theta: Any, g: Any, slots: dict[str, Any], step: StepInfo
         ) -> tuple[Any, dict[str, Any]]:
-            t, rate, cost, weights = step
-            return formula(theta, g, slots, StepInfo(weak(t), weak(rate), weak(cost), weights))
+            t, rate, cost = map(python_number, step[:3])
+            return formula(theta, g, slots, StepInfo(t, rate, cost, step.weights))
 
         return update
 
@@ -181,13 +178,12 @@ class Rule(Record):
         Parameters
         ----------
         xp : numpy or jax.numpy
-            Offers ``full``.
         theta : array, (p,)
-            All parameters. Its values are not used.
+            Gives shape and type; its values are not used.
 
         Examples
         --------
-        A step size of your own for each parameter is one more entry:
+        A slot can be replaced, here by a step size of your own for each parameter:
 
         >>> theta = np.zeros(2, np.float32)
         >>> RULES.get("rprop").initial_slots(np, theta) | {"delta": np.float32([0.5, 0.25])}
@@ -212,13 +208,6 @@ _ADAM_LATEX = (
     r"\quad \hat m = \frac{m}{1-\beta_1^t},\quad \hat v = \frac{v}{1-\beta_2^t},\quad "
     r"\theta \leftarrow \theta - \eta\,\frac{\hat m}{\sqrt{\hat v}+\varepsilon}"
 )
-_RPROP = {
-    "delta0": 0.1,
-    "eta_plus": 1.2,
-    "eta_minus": 0.5,
-    "delta_min": 1e-6,
-    "delta_max": 50.0,
-}
 _RPROP_SLOTS = (Slot("sign"), Slot("delta", initial="delta0"))
 _RPROP_LATEX = (
     r"s = \operatorname{sign} g,\quad \Delta \leftarrow \begin{cases}"
@@ -226,16 +215,28 @@ _RPROP_LATEX = (
     r"\\ \Delta & s\,s' = 0\end{cases},\quad "
 )
 
-# In order of complexity: each needs what the ones before it taught.
-RULES.register(
+
+def _rprop(name: str, formula: Any, summary: str, latex: str, **more: Any) -> Rule:
+    return Rule(
+        name,
+        formula,
+        {"delta0": 0.1, "eta_plus": 1.2, "eta_minus": 0.5, "delta_min": 1e-6, "delta_max": 50.0},
+        full_batch=True,
+        uses_learning_rate=False,
+        summary=summary,
+        latex=_RPROP_LATEX + latex,
+        **{"slots": _RPROP_SLOTS} | more,
+    )
+
+
+# In order of complexity.
+for _rule in (
     Rule(
         "sgd",
         sgd,
         summary="a step against the gradient",
         latex=r"\theta \leftarrow \theta - \eta\,g",
-    )
-)
-RULES.register(
+    ),
     Rule(
         "momentum",
         momentum,
@@ -243,9 +244,7 @@ RULES.register(
         slots=(Slot("v"),),
         summary="a velocity that remembers earlier gradients",
         latex=r"v \leftarrow \mu v - \eta\,g,\quad \theta \leftarrow \theta + v",
-    )
-)
-RULES.register(
+    ),
     Rule(
         "nesterov",
         nesterov,
@@ -253,9 +252,7 @@ RULES.register(
         slots=(Slot("v"),),
         summary="momentum that looks one step ahead",
         latex=r"v \leftarrow \mu v - \eta\,g,\quad \theta \leftarrow \theta + \mu v - \eta\,g",
-    )
-)
-RULES.register(
+    ),
     Rule(
         "rmsprop",
         rmsprop,
@@ -266,9 +263,7 @@ RULES.register(
             r"v \leftarrow \rho v + (1-\rho)\,g^2,\quad "
             r"\theta \leftarrow \theta - \eta\,\frac{g}{\sqrt{v}+\varepsilon}"
         ),
-    )
-)
-RULES.register(
+    ),
     Rule(
         "adam",
         adam,
@@ -276,9 +271,7 @@ RULES.register(
         slots=(Slot("m"), Slot("v")),
         summary="running mean of the gradient over root of its running mean square, debiased",
         latex=_ADAM_LATEX,
-    )
-)
-RULES.register(
+    ),
     Rule(
         "adamw",
         adamw,
@@ -288,61 +281,36 @@ RULES.register(
         summary="Adam, then a decay of the weights that its scaling does not touch",
         latex=_ADAM_LATEX
         + r",\quad \theta_w \leftarrow \theta_w - \eta\lambda\,\theta_w \text{ on weights}",
-    )
-)
-RULES.register(
-    Rule(
+    ),
+    _rprop(
         "rprop",
         rprop_minus,
-        _RPROP,
-        slots=_RPROP_SLOTS,
-        full_batch=True,
-        uses_learning_rate=False,
-        summary="RPROP−: step sizes of their own that adapt to the gradient's sign",
-        latex=_RPROP_LATEX + r"\theta \leftarrow \theta - s\,\Delta",
-    )
-)
-RULES.register(
-    Rule(
+        "RPROP−: step sizes of their own that adapt to the gradient's sign",
+        r"\theta \leftarrow \theta - s\,\Delta",
+    ),
+    _rprop(
         "irprop-",
         irprop_minus,
-        _RPROP,
-        slots=_RPROP_SLOTS,
-        full_batch=True,
-        uses_learning_rate=False,
-        summary="iRPROP−: RPROP that pauses where the sign turned",
-        latex=_RPROP_LATEX
-        + r"s \leftarrow 0 \text{ if } s\,s' < 0,\quad \theta \leftarrow \theta - s\,\Delta",
-    )
-)
-RULES.register(
-    Rule(
+        "iRPROP−: RPROP that pauses where the sign turned",
+        r"s \leftarrow 0 \text{ if } s\,s' < 0,\quad \theta \leftarrow \theta - s\,\Delta",
+    ),
+    _rprop(
         "rprop+",
         rprop_plus,
-        _RPROP,
-        slots=_RPROP_SLOTS,
-        full_batch=True,
-        uses_learning_rate=False,
-        summary="RPROP+: RPROP that takes the last step back where the sign turned",
-        latex=_RPROP_LATEX
-        + r"\theta \leftarrow \begin{cases}\theta + s'\Delta' & s\,s' < 0,\ s \leftarrow 0\\"
+        "RPROP+: RPROP that takes the last step back where the sign turned",
+        r"\theta \leftarrow \begin{cases}\theta + s'\Delta' & s\,s' < 0,\ s \leftarrow 0\\"
         r"\theta - s\,\Delta & \text{otherwise}\end{cases}",
-    )
-)
-RULES.register(
-    Rule(
+    ),
+    _rprop(
         "irprop+",
         irprop_plus,
-        _RPROP,
-        slots=(*_RPROP_SLOTS, Slot("cost", "scalar", float("inf"))),
-        full_batch=True,
-        uses_learning_rate=False,
-        uses_cost=True,
-        summary="iRPROP+: takes the last step back where the sign turned and the cost rose",
-        latex=_RPROP_LATEX
-        + r"\theta \leftarrow \begin{cases}\theta + s'\Delta' & s\,s' < 0,\ C > C',\ s \leftarrow 0"
+        "iRPROP+: takes the last step back where the sign turned and the cost rose",
+        r"\theta \leftarrow \begin{cases}\theta + s'\Delta' & s\,s' < 0,\ C > C',\ s \leftarrow 0"
         r"\\"
         r"\theta & s\,s' < 0,\ C \le C',\ s \leftarrow 0\\"
         r"\theta - s\,\Delta & \text{otherwise}\end{cases}",
-    )
-)
+        slots=(*_RPROP_SLOTS, Slot("cost", "scalar", float("inf"))),
+        uses_cost=True,
+    ),
+):
+    RULES.register(_rule)

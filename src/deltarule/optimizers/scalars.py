@@ -1,4 +1,4 @@
-"""Small helpers for the scalars of a formula: their range, their type, 1 − β^t."""
+"""Helpers for the scalars of a formula: their range, their type, 1 − β^t."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.records import plain, real_number
 
-__all__ = ["in_interval", "one_minus_power", "weak"]
+__all__ = ["in_interval", "limits", "one_minus_power", "python_number"]
 
 _SMALLEST = 5e-324
 
@@ -18,24 +18,23 @@ _SMALLEST = 5e-324
 def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) -> float:
     """``value`` as a Python float, if it is a number in ``interval``.
 
-    A Python float, because under NumPy 2 a ``np.float64`` parameter would turn
-    float32 arrays into float64.
+    Under NumPy 2 a ``np.float64`` parameter would turn float32 arrays into float64; a Python
+    float does not.
 
     Parameters
     ----------
     owner, name : str
-        The formula and its parameter, for the message.
+        The formula and its parameter, for the message; the owner may be empty.
     value : number
-        What was given.
     interval : str
-        In the notation of mathematics: ``"[0, 1)"``, ``"(0, inf)"``.
+        ``"[0, 1)"``, ``"(0, inf)"`` and the like.
     usual : number
-        A value that works, for the message.
+        A usual value, for the message.
 
     Raises
     ------
     InputError
-        If ``value`` is no number, or lies outside.
+        If ``value`` is not a number in the interval.
 
     Examples
     --------
@@ -46,27 +45,43 @@ def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) ->
         ...
     deltarule.errors.InputError: adam: beta1 is 1; expected a number in [0, 1); 0.9 is usual
     """
-    low, high = (float(end) for end in interval[1:-1].split(","))
+    low, high = limits(interval)
     number = real_number(value)
     if number is not None:
         above = number > low or (interval[0] == "[" and number == low)
         below = number < high or (interval[-1] == "]" and number == high)
         if above and below:
             return number
-    raise InputError(
-        f"{owner}: {name} is {value!r}; expected a number in {interval}; {usual} is usual"
+    error = InputError(
+        parameter=name,
+        given=value,
+        expected=f"a number in {interval}",
+        hint=f"{usual} is usual",
     )
+    raise error.prefixed(f"{owner}: ") if owner else error
 
 
-def weak(value: Any) -> Any:
-    """A NumPy scalar as a Python number; everything else (a JAX tracer, an array) as it is.
-
-    Python numbers take the type of the array they meet; a ``np.float64``, which
-    is what indexing an array of learning rates gives, imposes its own.
+def limits(interval: str) -> tuple[float, float]:
+    """The two ends of an interval in the notation of :func:`in_interval`.
 
     Examples
     --------
-    >>> (np.float32(1.0) * weak(np.float64(0.5))).dtype
+    >>> limits("[0, 1)")
+    (0.0, 1.0)
+    """
+    low, high = interval[1:-1].split(",")
+    return float(low), float(high)
+
+
+def python_number(value: Any) -> Any:
+    """A NumPy scalar as a Python number; other values (JAX tracers, arrays) unchanged.
+
+    In arithmetic with an array a Python number takes the array's type, while a ``np.float64``,
+    such as an entry of an array of learning rates, widens a float32 array.
+
+    Examples
+    --------
+    >>> (np.float32(1.0) * python_number(np.float64(0.5))).dtype
     dtype('float32')
     """
     return plain(value) if isinstance(value, np.generic | np.ndarray) else value
@@ -78,14 +93,13 @@ def one_minus_power(xp: Any, base: float, t: Any) -> Any:
     .. math:: 1 - β^t = -\operatorname{expm1}(x) = \frac{-2τ}{1 - τ},
               \quad x = t \ln β,\; τ = \tanh(x / 2)
 
-    Where t is a Python number the left side is computed, in float64. A traced t
-    is float32 where JAX runs in float32, and there 1 − 0.999 has lost four of
-    its seven digits; the right side loses none.
+    For a Python number t the left side is computed in float64. A tracer of JAX may be float32,
+    in which 1 − 0.999 has lost three of seven digits; the right side is accurate there.
 
     Parameters
     ----------
     xp : namespace
-        Offers ``tanh``.
+        Needs ``tanh``.
     base : float
         β, in [0, 1].
     t : int or traced integer
@@ -100,6 +114,6 @@ def one_minus_power(xp: Any, base: float, t: Any) -> Any:
     """
     if isinstance(t, int | float):
         return 1.0 - base**t
-    # ln 0 is not a number that one can calculate with; the smallest β gives 1 as well.
+    # ln 0 is −∞; the smallest positive β gives the same result, 1.
     tau = xp.tanh(0.5 * math.log(max(base, _SMALLEST)) * t)
     return -2.0 * tau / (1.0 - tau)

@@ -1,9 +1,9 @@
 """The formulas of the schedules: the factor of the learning rate over training.
 
-Each takes an array namespace and its parameters and returns ``factor(progress)``;
-:mod:`deltarule.optimizers.schedules` gives them their names and says what
-:class:`~deltarule.optimizers.schedules.Progress` holds. In the equations s is the
-step from 0, S the total of steps, e the epoch with its fraction, p = min(1, s/S).
+Each takes an array namespace and its parameters and returns ``factor(position)``, a function of
+a :class:`~deltarule.optimizers.schedules.TrainingPosition`; :mod:`deltarule.optimizers.schedules`
+registers them. In the equations s is the step from 0, S the total number of steps, e the epoch
+with its fraction, and p = min(1, s/S).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Factor = Callable[[Any], Any]
 
 def constant(xp: Any) -> Factor:
     """1: the base learning rate throughout."""
-    return lambda progress: 1.0
+    return lambda position: 1.0
 
 
 def step(xp: Any, every: float = 10, gamma: float = 0.5) -> Factor:
@@ -52,17 +52,17 @@ def step(xp: Any, every: float = 10, gamma: float = 0.5) -> Factor:
     """
     every = in_interval("step", "every", every, "(0, inf)", 10)
     gamma = in_interval("step", "gamma", gamma, "(0, 1]", 0.5)
-    return lambda progress: gamma ** (progress.epoch // every)
+    return lambda position: gamma ** (position.epoch // every)
 
 
 def inverse_scaling(xp: Any, power: float = 0.5, scale: float = 1.0, per: str = "epoch") -> Factor:
-    r"""(1 + c u)^−p, u the epochs that have ended, or the steps.
+    r"""(1 + c u)^−p, with u the number of ended epochs, or of steps.
 
     .. math:: (1 + c\,u)^{-p}
 
-    scikit-learn's ``learning_rate="invscaling"`` counts the samples seen and
-    changes its rate after each epoch: ``per="epoch"`` with ``scale`` the number of
-    training rows and ``power`` its ``power_t``.
+    scikit-learn's ``learning_rate="invscaling"`` counts samples and changes its rate after each
+    epoch: that is ``per="epoch"``, ``scale`` = the number of training rows, and ``power`` its
+    ``power_t``.
 
     Examples
     --------
@@ -78,19 +78,19 @@ def inverse_scaling(xp: Any, power: float = 0.5, scale: float = 1.0, per: str = 
             "epoch) or 'step'"
         )
 
-    def factor(progress: Any) -> Any:
-        passed = progress.step if per == "step" else progress.epoch // 1.0
+    def factor(position: Any) -> Any:
+        passed = position.step if per == "step" else position.epoch // 1.0
         return (1.0 + scale * passed) ** -power
 
     return factor
 
 
 def exponential(xp: Any, gamma: float = 0.95) -> Factor:
-    r"""γ^e: multiplied by γ over every epoch, a little at each step.
+    r"""γ^e: multiplied by γ over each epoch, evenly over its steps.
 
     .. math:: γ^{e}
 
-    Not by γ at the end of an epoch, which is :func:`step` with ``every=1``.
+    A factor γ at the end of each epoch is :func:`step` with ``every=1``.
 
     Examples
     --------
@@ -99,27 +99,27 @@ def exponential(xp: Any, gamma: float = 0.95) -> Factor:
     [0.25  0.125]
     """
     gamma = in_interval("exponential", "gamma", gamma, "(0, 1]", 0.95)
-    return lambda progress: gamma**progress.epoch
+    return lambda position: gamma**position.epoch
 
 
-def _share_done(xp: Any, progress: Any) -> Any:
-    return xp.minimum(progress.step / progress.total_steps, 1.0)
+def _fraction_done(xp: Any, position: Any) -> Any:
+    return xp.minimum(position.step / position.total_steps, 1.0)
 
 
-def _half_wave(xp: Any, first: float, last: float, share: Any) -> Any:
-    """From ``first`` to ``last`` as ``share`` goes from 0 to 1, level at both ends."""
-    return last + (first - last) * (1.0 + xp.cos(math.pi * share)) / 2.0
+def _half_wave(xp: Any, first: float, last: float, fraction: Any) -> Any:
+    """Half a cosine wave: ``first`` at ``fraction`` 0, ``last`` at 1."""
+    return last + (first - last) * (1.0 + xp.cos(math.pi * fraction)) / 2.0
 
 
 def cosine(xp: Any, final: float = 0.0) -> Factor:
-    r"""(1 + cos πp)/2 brought to [f, 1]: half a cosine wave from 1 to the fraction f.
+    r"""f + (1 − f)(1 + cos πp)/2: half a cosine wave from 1 down to the fraction f.
 
     .. math:: f + (1-f)\,\frac{1 + \cos π p}{2}, \qquad p = \min(1, s/S)
 
-    f is reached after the last step (at s = S), so that no step is spent on a rate
-    of 0. S is that of the plan: a training that is resumed with more ``epochs`` than were
-    planned goes on where the longer wave is, above where the shorter one ended, and says so.
-    Restarts are :func:`cosine_restarts`.
+    f is reached after the last step (at s = S), so that no step has a rate of 0. S is the number
+    of steps asked for: training that is resumed with more ``epochs`` than before continues on the
+    longer wave, above the end of the shorter one, with a warning. :func:`cosine_restarts` has
+    restarts.
 
     Source: Loshchilov and Hutter (2017), "SGDR: stochastic gradient descent with
     warm restarts".
@@ -131,19 +131,19 @@ def cosine(xp: Any, final: float = 0.0) -> Factor:
     [1.     0.9268 0.75   0.5732]
     """
     final = in_interval("cosine", "final", final, "[0, 1]", 0.0)
-    return lambda progress: _half_wave(xp, 1.0, final, _share_done(xp, progress))
+    return lambda position: _half_wave(xp, 1.0, final, _fraction_done(xp, position))
 
 
 def cosine_restarts(
     xp: Any, first: float = 10, factor: float = 2.0, final: float = 0.0, decay: float = 1.0
 ) -> Factor:
-    r"""Half cosine waves, one after the other: each begins at the full rate again.
+    r"""Half cosine waves, one after the other, each beginning at the full rate.
 
     .. math:: d^i \left(f + (1-f)\,\frac{1 + \cos π\, (e - E_i)/T_i}{2}\right), \qquad
               T_i = k\,c^i, \quad E_i = T_0 + … + T_{i-1} ≤ e
 
-    Wave i, from 0, lasts T_i epochs: k for the first, and c times that of the one before for
-    each other; its peak is d^i. It does not depend on how many epochs are planned.
+    Wave i = 0, 1, … lasts T_i = k c^i epochs; its peak is d^i. The factors do not depend on the
+    total number of epochs.
 
     Source: Loshchilov and Hutter (2017), "SGDR: stochastic gradient descent with
     warm restarts", where c is T_mult. PyTorch's ``CosineAnnealingWarmRestarts``.
@@ -172,9 +172,9 @@ def cosine_restarts(
     final = in_interval(name, "final", final, "[0, 1]", 0.0)
     decay = in_interval(name, "decay", decay, "(0, 1]", 1.0)
 
-    def restarted(progress: Any) -> Any:
-        passed = progress.epoch / first
-        # A restart belongs to the wave that it begins, though the logarithm may round it down.
+    def restart_factor(position: Any) -> Any:
+        passed = position.epoch / first
+        # 1e-9: at a restart the logarithm may be rounded to just below the number of the new wave.
         if factor == 1.0:
             wave = xp.floor(passed + 1e-9)
             begun, length = wave, 1.0
@@ -182,42 +182,43 @@ def cosine_restarts(
             wave = xp.floor(xp.log1p(passed * (factor - 1.0)) / math.log(factor) + 1e-9)
             length = factor**wave
             begun = (length - 1.0) / (factor - 1.0)
-        share = xp.minimum(xp.maximum((passed - begun) / length, 0.0), 1.0)
-        return decay**wave * _half_wave(xp, 1.0, final, share)
+        fraction = xp.minimum(xp.maximum((passed - begun) / length, 0.0), 1.0)
+        return decay**wave * _half_wave(xp, 1.0, final, fraction)
 
-    return restarted
+    return restart_factor
 
 
 def sequence(xp: Any, *, parts: Any, epochs: Any = (), scales: Any = ()) -> Factor:
-    r"""Schedules in sequence, each with a scale: the first for so many epochs, then the next.
+    r"""Several schedules one after the other, each for some epochs and with a scale.
 
     .. math:: a_k\, f_k(s - S_k), \qquad S_k ≤ s < S_{k+1}
 
-    A part sees a training of its own: steps from 0, its own length in all (of the last one, if
-    it is given none: what the plan leaves), and no losses from before it began. A part that
-    falls to a fraction does not pull the next one down: give that one a scale.
+    The position that a part is given counts from the part's start: its steps begin with 0, its
+    total is the length of the part (for a last part without one: the steps that remain), and
+    losses from before are left out. The factors of a part are not multiplied by the end value of
+    the part before it; a scale does that.
 
     Parameters
     ----------
     parts : sequence of Schedule
-        f_0, f_1, … In a record also their names or what :meth:`Schedule.spec` gave.
+        f_0, f_1, … A record also takes names, and the results of :meth:`Schedule.spec`.
     epochs : sequence of float
-        The length of each part but the last, or of each.
+        The length of each part; that of the last may be left out.
     scales : sequence of float
         a_0, a_1, …: 1 for each if left out.
 
     Examples
     --------
-    A rise, a fall to a tenth, and on at that:
+    A rise, a fall to a tenth, and a constant rate after it:
 
     >>> from deltarule.optimizers import SCHEDULES
-    >>> plan = SCHEDULES.get(
+    >>> schedule = SCHEDULES.get(
     ...     "sequence",
     ...     parts=[{"name": "warmup", "epochs": 2}, {"name": "cosine", "final": 0.1}, "constant"],
     ...     epochs=[2, 2],
     ...     scales=[1, 1, 0.1],
     ... )
-    >>> [round(float(plan.factors(epoch, 1, 9)[0]), 4) for epoch in range(6)]
+    >>> [round(float(schedule.factors(epoch, 1, 9)[0]), 4) for epoch in range(6)]
     [0.5, 1.0, 1.0, 0.55, 0.1, 0.1]
     """
     if not isinstance(parts, tuple | list) or not parts:
@@ -225,32 +226,34 @@ def sequence(xp: Any, *, parts: Any, epochs: Any = (), scales: Any = ()) -> Fact
             f"sequence: parts is {parts!r}; expected a list of schedules, at least one"
         )
     bound = [part.bind(xp) for part in parts]
-    lengths = _each("epochs", epochs, (len(parts) - 1, len(parts)), "(0, inf)", 10)
-    scaled = _each("scales", scales or (1.0,) * len(parts), (len(parts),), "[0, inf)", 1)
+    lengths = _numbers("epochs", epochs, (len(parts) - 1, len(parts)), "(0, inf)", 10)
+    factors = _numbers("scales", scales or (1.0,) * len(parts), (len(parts),), "[0, inf)", 1)
     starts = [sum(lengths[:k]) for k in range(len(parts))]
 
-    def factor(progress: Any) -> Any:
+    def factor(position: Any) -> Any:
         result: Any = None
-        for k, (part, start, scale) in enumerate(zip(bound, starts, scaled, strict=True)):
-            before = start * progress.steps_per_epoch
-            steps = progress.total_steps - before
+        for k, (part, start, scale) in enumerate(zip(bound, starts, factors, strict=True)):
+            before = start * position.steps_per_epoch
+            steps = position.total_steps - before
             if k < len(lengths):
-                steps = lengths[k] * progress.steps_per_epoch
-            own = progress._replace(
-                step=xp.maximum(progress.step - before, 0.0),
-                epoch=xp.maximum(progress.epoch - start, 0.0),
-                total_steps=max(steps, 1.0),  # for a training that ends before it begins
-                losses=progress.losses[int(start) :],
+                steps = lengths[k] * position.steps_per_epoch
+            own = position._replace(
+                step=xp.maximum(position.step - before, 0.0),
+                epoch=xp.maximum(position.epoch - start, 0.0),
+                total_steps=max(steps, 1.0),  # training may end before the part begins
+                losses=position.losses[int(start) :],
             )
             value = scale * part(own)
-            result = value if k == 0 else xp.where(progress.step >= before, value, result)
+            result = value if k == 0 else xp.where(position.step >= before, value, result)
         return result
 
     return factor
 
 
-def _each(name: str, given: Any, counts: tuple[int, ...], interval: str, usual: Any) -> list[float]:
-    """A number for each part of a sequence."""
+def _numbers(
+    name: str, given: Any, counts: tuple[int, ...], interval: str, usual: Any
+) -> list[float]:
+    """A parameter of :func:`sequence` with a number for each part, as a list."""
     values = given if isinstance(given, tuple | list) else (given,)
     if len(values) not in counts:
         raise InputError(
@@ -262,14 +265,14 @@ def _each(name: str, given: Any, counts: tuple[int, ...], interval: str, usual: 
 
 
 def one_cycle(xp: Any, warmup: float = 0.3, start: float = 0.04, final: float = 4e-6) -> Factor:
-    r"""Up from a to 1 in the first share w of training, down to f in the rest.
+    r"""Up from a to 1 in the first fraction w of training, down to f in the rest.
 
     .. math:: \begin{cases} a + (1-a)\,\frac{1 - \cos π p/w}{2} & p < w \\
               f + (1-f)\,\frac{1 + \cos π (p-w)/(1-w)}{2} & p ≥ w \end{cases}
 
-    The base learning rate is the largest. Both ways are cosines, with fastai's
-    and PyTorch's proportions; Smith and Topin's are straight lines. The peak is at
-    s = wS, the end after the last step (PyTorch: one step earlier each). The
+    The base learning rate is the largest. Rise and fall are half cosine waves, with the
+    proportions of fastai and PyTorch; Smith and Topin's are straight lines. The peak is at
+    s = wS and f is reached after the last step (in PyTorch both are one step earlier). The
     momentum is not cycled.
 
     Source: Smith and Topin (2018), "Super-convergence: very fast training of neural
@@ -286,35 +289,35 @@ def one_cycle(xp: Any, warmup: float = 0.3, start: float = 0.04, final: float = 
     start = in_interval("one_cycle", "start", start, "[0, 1]", 0.04)
     final = in_interval("one_cycle", "final", final, "[0, 1]", 4e-6)
 
-    def factor(progress: Any) -> Any:
-        share = _share_done(xp, progress)
-        up = _half_wave(xp, start, 1.0, share / warmup)
-        down = _half_wave(xp, 1.0, final, (share - warmup) / (1.0 - warmup))
-        return xp.where(share < warmup, up, down)
+    def factor(position: Any) -> Any:
+        done = _fraction_done(xp, position)
+        up = _half_wave(xp, start, 1.0, done / warmup)
+        down = _half_wave(xp, 1.0, final, (done - warmup) / (1.0 - warmup))
+        return xp.where(done < warmup, up, down)
 
     return factor
 
 
 def warmup(xp: Any, *, epochs: float = 1.0, start: float = 0.0, then: Any) -> Factor:
-    r"""A straight rise over the first epochs, times a schedule that begins after them.
+    r"""A linear rise over the first epochs, times a schedule that begins after them.
 
     .. math:: \min\left(1,\; a + (1-a)\frac{s+1}{W}\right) \cdot f(\max(s - W, 0))
 
-    W is the number of warm-up steps. The rise ends with the last of them; its
-    first step is already above a, so that a = 0 wastes none. The schedule after it
-    sees a training of its own: steps from 0, S − W in all, and no losses of the
-    warm-up; during the rise it stands at its beginning.
+    W is the number of warm-up steps. The factor of the last of them is 1, and that of the first
+    is above a, so that no step has a rate of 0 if a = 0. The position that f is given counts
+    from the end of the warm-up: steps from 0, S − W in all, and no losses of the warm-up; during
+    the warm-up it is that of step 0.
 
     Source: Goyal et al. (2017), "Accurate, large minibatch SGD".
 
     Parameters
     ----------
     epochs : float
-        Length of the rise; half an epoch is 0.5.
+        The length of the rise; 0.5 is half an epoch.
     start : float
         a.
     then : Schedule
-        f. In a record also its name or what :meth:`Schedule.spec` gave.
+        f. A record also takes a name, or the result of :meth:`Schedule.spec`.
 
     Examples
     --------
@@ -327,16 +330,14 @@ def warmup(xp: Any, *, epochs: float = 1.0, start: float = 0.0, then: Any) -> Fa
     start = in_interval("warmup", "start", start, "[0, 1]", 0)
     after = then.bind(xp)
 
-    def factor(progress: Any) -> Any:
-        steps = epochs * progress.steps_per_epoch
-        rise = xp.minimum(start + (1.0 - start) * (progress.step + 1.0) / steps, 1.0)
-        rest = progress._replace(
-            step=xp.maximum(progress.step - steps, 0.0),
-            epoch=xp.maximum(progress.epoch - epochs, 0.0),
-            # At least one, for a training that ends before its warm-up does.
-            total_steps=max(progress.total_steps - steps, 1.0),
-            # Those of epochs that end after the warm-up did.
-            losses=progress.losses[int(epochs) :],
+    def factor(position: Any) -> Any:
+        steps = epochs * position.steps_per_epoch
+        rise = xp.minimum(start + (1.0 - start) * (position.step + 1.0) / steps, 1.0)
+        rest = position._replace(
+            step=xp.maximum(position.step - steps, 0.0),
+            epoch=xp.maximum(position.epoch - epochs, 0.0),
+            total_steps=max(position.total_steps - steps, 1.0),  # training may end before it
+            losses=position.losses[int(epochs) :],  # of epochs that end after the warm-up
         )
         return rise * after(rest)
 
@@ -352,17 +353,16 @@ def reduce_on_plateau(
     cooldown: int = 0,
     minimum: float = 0.0,
 ) -> Factor:
-    r"""γ^plateaus: multiplied by γ once the loss has not improved for a while.
+    r"""max(γ^n, f_min): multiplied by γ each time the loss has not improved for some epochs.
 
     .. math:: \max(γ^{n}, f_{min}), \qquad
               \text{improved: } C < C_{best} - τ |C_{best}|
               \text{, or } C < C_{best} - τ \text{ with relative=False}
 
-    n goes up when more than ``patience`` epochs in a row have not improved, and
-    the count starts again. For ``cooldown`` epochs after that none is counted.
-    PyTorch's ``ReduceLROnPlateau`` (whose relative improvement is τ C_best, the same
-    while losses are positive), but without a state: it is a fold over the losses. A loss that is
-    NaN is no improvement.
+    n is increased by 1, and the count of epochs reset, when more than ``patience`` epochs in a
+    row have not improved. The next ``cooldown`` epochs are not counted. A NaN is no improvement.
+    The same as PyTorch's ``ReduceLROnPlateau`` (whose relative improvement is τ C_best: equal
+    while losses are positive), but computed from all losses so far, without a state.
 
     Examples
     --------
@@ -376,8 +376,8 @@ def reduce_on_plateau(
     gamma = in_interval(name, "factor", factor, "(0, 1)", 0.1)
     threshold = in_interval(name, "threshold", threshold, "[0, inf)", 1e-4)
     minimum = in_interval(name, "minimum", minimum, "[0, 1]", 0)
-    patience = _count(name, "patience", patience, 10)
-    cooldown = _count(name, "cooldown", cooldown, 0)
+    patience = _n_epochs("patience", patience, 10)
+    cooldown = _n_epochs("cooldown", cooldown, 0)
     if not isinstance(relative, bool):
         raise InputError(
             f"{name}: relative is {relative!r}; expected True (threshold times the best loss) "
@@ -386,7 +386,7 @@ def reduce_on_plateau(
 
     def after(state: tuple[float, float, int, int], loss: float) -> tuple[float, float, int, int]:
         now, best, waited, resting = state
-        # The first loss improves on none: inf − τ·inf would be NaN.
+        # best is inf before the first loss, and inf − τ·inf would be NaN.
         margin = threshold * (abs(best) if relative else 1.0) if best < math.inf else 0.0
         if loss < best - margin:
             best, waited = loss, 0
@@ -400,17 +400,18 @@ def reduce_on_plateau(
 
     key = (name, gamma, patience, threshold, relative, cooldown, minimum)
 
-    def reduced(progress: Any) -> float:
-        factor: float = progress.losses.fold(key, (1.0, math.inf, 0, 0), after)[0]
+    def plateau_factor(position: Any) -> float:
+        factor: float = position.losses.fold(key, (1.0, math.inf, 0, 0), after)[0]
         return factor
 
-    return reduced
+    return plateau_factor
 
 
-def _count(owner: str, name: str, value: Any, usual: int) -> int:
-    number = in_interval(owner, name, value, "[0, inf)", usual)
+def _n_epochs(name: str, value: Any, usual: int) -> int:
+    number = in_interval("reduce_on_plateau", name, value, "[0, inf)", usual)
     if number != int(number):
         raise InputError(
-            f"{owner}: {name} is {value!r}; expected a whole number of epochs; {usual} is usual"
+            f"reduce_on_plateau: {name} is {value!r}; expected a whole number of epochs; {usual} "
+            "is usual"
         )
     return int(number)

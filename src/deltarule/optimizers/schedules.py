@@ -1,9 +1,8 @@
-"""Schedules: by what factor the learning rate is multiplied, step by step.
+"""Schedules: the factor on the learning rate at each step.
 
-Each formula takes an array namespace and its parameters and returns a function
-of :class:`Progress` that gives one factor per step. A factor depends on where
-training stands and on nothing else: a schedule has no state, and a resumed run
-has the rates of one that was never interrupted.
+Each formula takes an array namespace and its parameters and returns a function of
+:class:`TrainingPosition` that gives one factor per step. A schedule has no state: its factors
+depend on the position alone, so a resumed run has the rates of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -20,24 +19,23 @@ from deltarule.optimizers import schedule_formulas as formulas
 from deltarule.optimizers.loss_curve import LossCurve
 from deltarule.records import Record, Registry, whole_number
 
-__all__ = ["SCHEDULES", "Progress", "Schedule"]
+__all__ = ["SCHEDULES", "Schedule", "TrainingPosition"]
 
 
-class Progress(NamedTuple):
-    """Where training stands at some steps.
+class TrainingPosition(NamedTuple):
+    """The numbers of some steps of a training run, and the losses so far.
 
     Attributes
     ----------
     step : array of float64, (n,)
         The steps' numbers from 0, counted over the whole training.
     epoch : array of float64, (n,)
-        The same in epochs: 2.5 is half way through the third.
+        The same in epochs: 2.5 is in the middle of the third.
     steps_per_epoch : int
     total_steps : float
-        Of the whole training.
+        The number of steps of the whole training.
     losses : LossCurve
-        Validation (or training) losses of the epochs that have ended: a sequence, whose ``fold``
-        goes through each loss once in a training, and not once in each of its epochs.
+        Validation (or training) losses of the ended epochs: a sequence with a cached ``fold``.
     """
 
     step: Any
@@ -54,18 +52,17 @@ class Schedule(Record):
     Parameters
     ----------
     name, formula, parameters
-        As of every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
-        returns ``factor(progress)``, an array like ``progress.step`` or one number.
-        The formula is called once when the record is made, so what it refuses is
-        refused then.
+        As for every :class:`~deltarule.records.Record`. ``formula(xp, **parameters)``
+        returns ``factor(position)``, an array like ``position.step`` or one number.
+        The formula is called once when the record is made, to check the parameters.
     nested : tuple of str
-        The parameters that hold a schedule, or a sequence of them. Such a value may be given
-        as a name, as text (``"cosine(final=0.1)"``), as what :meth:`spec` gave, or as a record;
-        a record is kept.
+        The parameters that are a schedule or a sequence of schedules. Such a value may be given
+        as a name, as text (``"cosine(final=0.1)"``), as the result of :meth:`spec`, or as a
+        record.
     uses_losses : bool
-        Whether its own formula reads ``progress.losses``; see :attr:`needs_losses`.
+        Whether its own formula reads ``position.losses``; see :attr:`needs_losses`.
     summary, latex : str
-        One line on what it is, and its equation, for documentation.
+        A one-line description and the equation, for documentation.
 
     Raises
     ------
@@ -90,24 +87,25 @@ class Schedule(Record):
         super().__post_init__()
         object.__setattr__(self, "nested", tuple(self.nested))
         settings = {
-            key: _nested(value) if key in self.nested else value for key, value in self.parameters
+            key: _to_schedule(value) if key in self.nested else value
+            for key, value in self.parameters
         }
         object.__setattr__(self, "parameters", tuple(settings.items()))
         self.formula(np, **settings)
 
     @property
     def needs_losses(self) -> bool:
-        """Whether :meth:`factors` needs the losses: it or one nested in it reads them."""
+        """Whether the formula, or that of a nested schedule, reads the losses."""
         settings = self.settings
         inner = [_as_tuple(settings[key]) for key in self.nested]
         return self.uses_losses or any(each.needs_losses for many in inner for each in many)
 
-    def depends_on_plan(self) -> bool:
-        """Whether the factors depend on how many epochs are planned in all.
+    def depends_on_total(self) -> bool:
+        """Whether the factors depend on the total number of epochs.
 
         Examples
         --------
-        >>> SCHEDULES.get("cosine").depends_on_plan(), SCHEDULES.get("step").depends_on_plan()
+        >>> SCHEDULES.get("cosine").depends_on_total(), SCHEDULES.get("step").depends_on_total()
         (True, False)
         """
         factor = self.bind(np)
@@ -115,14 +113,14 @@ class Schedule(Record):
         for epoch in _PROBED:
             at = np.array([float(epoch)])
             short, long = (
-                factor(Progress(at, at, 1, total, losses[:epoch])) for total in (1e4, 1e6)
+                factor(TrainingPosition(at, at, 1, total, losses[:epoch])) for total in (1e4, 1e6)
             )
             if not np.array_equal(short, long):
                 return True
         return False
 
     def spec(self) -> str | dict[str, Any]:
-        """The schedule for a JSON file, those nested in it included."""
+        """The schedule for a JSON file, nested schedules included."""
         plain = super().spec()
         if isinstance(plain, str):
             return plain
@@ -146,20 +144,19 @@ class Schedule(Record):
     def factors(
         self, epoch: int, steps_per_epoch: int, epochs: int, losses: Sequence[float] = ()
     ) -> np.ndarray:
-        """The factors of one epoch's steps, to multiply the base learning rate with.
+        """The factors on the base learning rate at the steps of one epoch.
 
         Parameters
         ----------
         epoch : int
-            Which, from 0. It may lie beyond ``epochs``, where training goes on longer
-            than was planned.
+            The number of the epoch, from 0. It may be larger than ``epochs``.
         steps_per_epoch : int
             Batches in an epoch.
         epochs : int
-            Epochs that the whole training is planned to take.
+            The number of epochs asked for.
         losses : sequence of float
-            The loss after each epoch so far, on validation rows where there are any.
-            Those of later epochs are ignored, so the list of a finished training replays it.
+            The loss after each epoch so far, on validation rows if there are any. Losses of
+            later epochs are ignored, so those of a finished run can be passed to replay it.
 
         Returns
         -------
@@ -168,8 +165,8 @@ class Schedule(Record):
         Raises
         ------
         InputError
-            If a number is out of range, there are fewer than ``epoch`` losses and the
-            schedule needs them, or the formula's factors have another shape.
+            If a number is out of range, if the schedule needs losses and there are fewer than
+            ``epoch``, or if the formula's factors have another shape.
         """
         for name, value, least in (
             ("epoch", epoch, 0),
@@ -184,18 +181,18 @@ class Schedule(Record):
                 )
         if self.needs_losses and len(losses) < epoch:
             raise InputError(
-                f"schedule {self.name!r} follows the losses: {len(losses)} are given for "
-                f"{epoch} epochs that have ended; pass one loss for each"
+                f"schedule {self.name!r} depends on the losses: {len(losses)} are given for "
+                f"{epoch} ended epochs; pass one loss for each"
             )
         within = np.arange(steps_per_epoch, dtype=np.float64)
-        progress = Progress(
+        position = TrainingPosition(
             step=float(epoch) * float(steps_per_epoch) + within,
             epoch=float(epoch) + within / float(steps_per_epoch),
             steps_per_epoch=int(steps_per_epoch),
             total_steps=float(epochs) * float(steps_per_epoch),
             losses=(losses if isinstance(losses, LossCurve) else LossCurve(losses[:epoch]))[:epoch],
         )
-        factor = np.asarray(self.bind(np)(progress), dtype=np.float64)
+        factor = np.asarray(self.bind(np)(position), dtype=np.float64)
         if factor.shape not in ((), within.shape):
             raise InputError(
                 f"schedule {self.name!r}: its factors have shape {factor.shape}; expected one "
@@ -204,7 +201,7 @@ class Schedule(Record):
         return np.array(np.broadcast_to(factor, within.shape))
 
 
-# Epochs at which it is looked whether a schedule follows the plan: sequences may do so late.
+# Epochs at which Schedule.depends_on_total compares factors: a sequence may change only late.
 _PROBED = (0, 1, 2, 3, 10, 30, 100, 300, 1000)
 
 
@@ -212,7 +209,7 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _nested(value: Any) -> Any:
+def _to_schedule(value: Any) -> Any:
     return tuple(map(SCHEDULES.get, value)) if isinstance(value, tuple) else SCHEDULES.get(value)
 
 
@@ -223,7 +220,7 @@ class ScheduleRegistry(Registry[Schedule]):
     """
 
     def get(self, which: str | Schedule | Mapping[str, Any], **changes: Any) -> Schedule:
-        """A record by name or text, by its saved form, or as it is; see :meth:`Registry.get`.
+        """A schedule from its name, its text or its saved form; see :meth:`Registry.get`.
 
         Examples
         --------
@@ -237,17 +234,17 @@ epochs=[5], scales=[])
 
 
 def _read(text: str) -> Any:
-    """A schedule that is written as a call, as names, mappings and numbers."""
+    """The text of a schedule, ``name(parameter=value, …)``, as nested names, mappings, numbers."""
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree = None
     if tree is not None:
         return _read_node(tree, text)
-    raise _unreadable(text)
+    raise _read_error(text)
 
 
-def _unreadable(text: str) -> InputError:
+def _read_error(text: str) -> InputError:
     return InputError(
         f"schedule {text!r} cannot be read; expected a name, or a name with parameters by name, "
         "such as 'cosine(final=0.1)', 'warmup(start=0.1, then=cosine)' or "
@@ -270,60 +267,51 @@ def _read_node(node: ast.expr, text: str) -> Any:
         value = _read_node(node.operand, text)
         if isinstance(value, int | float):
             return -value
-    raise _unreadable(text)
+    raise _read_error(text)
 
 
 SCHEDULES: ScheduleRegistry = ScheduleRegistry("schedule", Schedule)
 
+# Registered first, since "warmup" and "sequence" contain it.
 SCHEDULES.register(
     Schedule("constant", formulas.constant, summary="always the same rate", latex="1")
 )
-SCHEDULES.register(
+for _schedule in (
     Schedule(
         "step",
         formulas.step,
         {"every": 10, "gamma": 0.5},
         summary="lowered every so many epochs",
         latex=r"\gamma^{\lfloor e / k \rfloor}",
-    )
-)
-SCHEDULES.register(
+    ),
     Schedule(
         "inverse_scaling",
         formulas.inverse_scaling,
         {"power": 0.5, "scale": 1.0, "per": "epoch"},
         summary="falls as a power of the time passed",
         latex=r"(1 + c\,u)^{-p}",
-    )
-)
-SCHEDULES.register(
+    ),
     Schedule(
         "exponential",
         formulas.exponential,
         {"gamma": 0.95},
         summary="falls by the same factor every epoch, evenly over its steps",
         latex=r"\gamma^{e}",
-    )
-)
-SCHEDULES.register(
+    ),
     Schedule(
         "cosine",
         formulas.cosine,
         {"final": 0.0},
         summary="half a cosine wave down to a last fraction",
         latex=r"f + (1-f)\,\frac{1+\cos \pi p}{2}",
-    )
-)
-SCHEDULES.register(
+    ),
     Schedule(
         "cosine_restarts",
         formulas.cosine_restarts,
         {"first": 10, "factor": 2.0, "final": 0.0, "decay": 1.0},
         summary="half cosine waves, each longer than the one before it and back at the full rate",
         latex=r"d^i \left(f + (1-f)\,\frac{1+\cos \pi (e - E_i)/T_i}{2}\right)",
-    )
-)
-SCHEDULES.register(
+    ),
     Schedule(
         "one_cycle",
         formulas.one_cycle,
@@ -333,9 +321,7 @@ SCHEDULES.register(
             r"\begin{cases}a + (1-a)\,\frac{1-\cos \pi p/w}{2} & p < w\\"
             r"f + (1-f)\,\frac{1+\cos \pi (p-w)/(1-w)}{2} & p \ge w\end{cases}"
         ),
-    )
-)
-SCHEDULES.register(
+    ),
     Schedule(
         "warmup",
         formulas.warmup,
@@ -343,9 +329,7 @@ SCHEDULES.register(
         nested=("then",),
         summary="a straight rise, and then another schedule",
         latex=r"\min\left(1,\, a + (1-a)\frac{s+1}{S}\right) f(s - S)",
-    )
-)
-SCHEDULES.register(
+    ),
     Schedule(
         "sequence",
         formulas.sequence,
@@ -353,9 +337,7 @@ SCHEDULES.register(
         nested=("parts",),
         summary="one schedule after the other",
         latex=r"a_k\, f_k(s - S_k)",
-    )
-)
-SCHEDULES.register(
+    ),
     Schedule(
         "reduce_on_plateau",
         formulas.reduce_on_plateau,
@@ -370,5 +352,6 @@ SCHEDULES.register(
         uses_losses=True,
         summary="lowered whenever the loss has not improved for a while",
         latex=r"\gamma^{\text{plateaus so far}}",
-    )
-)
+    ),
+):
+    SCHEDULES.register(_schedule)

@@ -1,88 +1,63 @@
-"""What can be chosen for a run, and what goes with what."""
+"""The settings of a run of the playground, their ranges, and the losses for each target."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from deltarule.errors import InputError
+from deltarule.errors import InputError, short_repr
 from deltarule.maths import ACTIVATIONS, Network
 from deltarule.optimizers import RULES
+from deltarule.optimizers.scalars import limits
 from deltarule.playground.data import BUILTIN, Data
+from deltarule.settings import documented, setting, settings_of, shared
+from deltarule.tabular.network_targets import loss_and_output
 
 __all__ = [
     "LIMITS",
-    "OUTPUTS",
     "STARTS",
     "RunSettings",
     "activations",
-    "checked_rate",
     "checked_settings",
     "fitted_settings",
     "legal_losses",
     "network_for",
-    "short",
+    "ranges",
     "starting_with",
 ]
 
 LIMITS = {
     "layers": 6,
-    "width": 512,
-    "rows": 20_000,
     "parameters": 2_000_000,
-    "seed": 2**31 - 1,
     "columns": 2_000,
 }
-"""The most of each thing that a run may have."""
+"""The largest number of each thing that a run may have."""
 
-# Loss: the output activation it is given, by what is predicted. Quantities are trained on
-# standardised, so a loss that wants positive ones is not among them; a quantile of a class is
-# nothing.
-_TWO_CLASSES = {
-    "log_loss": "logistic",
-    "cross_entropy": "softmax",
-    "half_squared_error": "logistic",
-    "squared_error": "logistic",
-    "absolute_error": "logistic",
-    "huber": "logistic",
+# The losses by the number of classes, the default first; 0 stands for a quantity, and 3 for any
+# number above 2. Quantities are standardised, so that a loss of positive numbers is not among
+# them; classes have no quantiles.
+_LOSSES = {
+    0: "half_squared_error squared_error absolute_error huber quantile",
+    2: "log_loss cross_entropy half_squared_error squared_error absolute_error huber",
+    3: "cross_entropy log_loss half_squared_error squared_error absolute_error huber",
 }
-_CLASSES = {
-    "cross_entropy": "softmax",
-    "log_loss": "logistic",
-    "half_squared_error": "softmax",
-    "squared_error": "softmax",
-    "absolute_error": "logistic",
-    "huber": "logistic",
-}
-_QUANTITY = {
-    "half_squared_error": "identity",
-    "squared_error": "identity",
-    "absolute_error": "identity",
-    "huber": "identity",
-    "quantile": "identity",
-}
-OUTPUTS: dict[str, dict[str, str]] = {
-    "two classes": _TWO_CLASSES,
-    "classes": _CLASSES,
-    "quantity": _QUANTITY,
-}
-"""The losses for what is predicted, each with its output activation; the first is the usual one."""
 
 
 def legal_losses(n_classes: int) -> dict[str, str]:
-    """The losses for so many classes, or for a quantity if 0, with their output activations.
+    """The losses for ``n_classes`` (0 for a quantity), with their output activations.
 
     Examples
     --------
     >>> legal_losses(3)["cross_entropy"], list(legal_losses(0))[0]
     ('softmax', 'half_squared_error')
     """
-    return OUTPUTS["quantity" if not n_classes else "two classes" if n_classes == 2 else "classes"]
+    return {
+        name: loss_and_output(name, n_classes)[1] for name in _LOSSES[min(n_classes, 3)].split()
+    }
 
 
 def activations() -> list[str]:
@@ -90,34 +65,14 @@ def activations() -> list[str]:
     return [each.name for each in ACTIVATIONS if each.elementwise]
 
 
+@documented
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """All that decides a run: with the same settings it is the same, bit for bit.
+    """Everything that determines a run: the same settings give the same run, bit for bit.
 
     Attributes
     ----------
-    data : str
-        A name of built-in data, or ``"table"``.
-    rows : int
-        How many rows; of a table, at most so many.
-    noise : float
-        Of built-in data.
-    held : float
-        The share of rows that is held out.
-    columns : tuple of str
-        Of a table; none for all.
-    seed : int
-        Of everything random.
-    layers : tuple of int
-        The widths of the hidden layers.
-    activation, rule : str
-    loss : str
-        Empty for the usual one of the target.
-    learning_rate : float
-        At the start; it may be changed on the way.
-    batch_size : int
-        The rows of a step; 0 for all of them.
-    l2 : float
+    {parameters}
 
     Examples
     --------
@@ -125,29 +80,39 @@ class RunSettings:
     (4, 3)
     """
 
-    data: str = "spirals"
-    rows: int = 300
-    noise: float = 0.03
-    held: float = 0.3
-    columns: tuple[str, ...] = ()
-    seed: int = 0
-    layers: tuple[int, ...] = (4, 3)
-    activation: str = "tanh"
-    loss: str = ""
-    rule: str = "adam"
-    learning_rate: float = 0.01
-    batch_size: int = 32
-    l2: float = 0.0
+    data: str = setting("spirals", "A name of built-in data, or ``table``.")
+    rows: int = setting(
+        300, "How many rows; of a table, at most so many.", "whole", interval="[10, 20000]"
+    )
+    noise: float = setting(0.03, "Of built-in data.", "number", interval="[0, 2]", usual=0.03)
+    held: float = setting(
+        0.3, "Share of the rows held out.", "number", interval="[0, 0.9]", usual=0.3
+    )
+    columns: tuple[str, ...] = setting((), "Of a table; none for all.")
+    seed: int = shared("seed", 0, interval="[0, 2147483647]")
+    layers: tuple[int, ...] = setting(
+        (4, 3), "Widths of the hidden layers.", "widths", interval="[1, 512]"
+    )
+    activation: str = setting("tanh", "Of the hidden layers.")
+    loss: str = setting("", "Empty for the usual one of the target.")
+    rule: str = shared("rule", "adam")
+    learning_rate: float = shared(
+        "learning_rate", 0.01, interval="[1e-9, 1e3]", details="It may be changed on the way."
+    )
+    batch_size: int = shared(
+        "batch_size", 32, help="Rows of a step; 0 for all of them.", interval="[0, 20000]", word=""
+    )
+    l2: float = shared("l2", 0.0, interval="[0, 1e6]")
 
     def plain(self) -> dict[str, Any]:
-        """As a dictionary that JSON can hold."""
+        """The settings by name, as values that JSON can hold."""
         record = dataclasses.asdict(self)
         return record | {"layers": list(self.layers), "columns": list(self.columns)}
 
 
-# What is sensible to begin with when other data are chosen: with these, Play learns the data within
-# a few seconds at the usual speed, whatever the seed (tests/playground/test_settings.py). On the
-# spirals tanh rests for many epochs on a plateau before it finds the turns; gelu does not.
+# The first settings for each data set: with them, a run learns the data within a few seconds at the
+# default speed, for any seed (tests/playground/test_settings.py). On the spirals, tanh stays on a
+# plateau for many epochs; gelu does not.
 _START = {"noise": 0.03, "activation": "tanh", "learning_rate": 0.03, "batch_size": 32, "loss": ""}
 STARTS: dict[str, dict[str, Any]] = {
     name: _START | start
@@ -169,7 +134,7 @@ STARTS: dict[str, dict[str, Any]] = {
 
 
 def starting_with(data: str) -> RunSettings:
-    """The settings to begin with on these data, or on a table.
+    """The first settings for built-in data, or for a table.
 
     Examples
     --------
@@ -182,118 +147,93 @@ def starting_with(data: str) -> RunSettings:
     return RunSettings(data=data, **start)
 
 
-def _whole(name: str, value: Any, least: int, most: int) -> int:
-    # A bool is an int to Python, and 3.0 is what some clients make of 3.
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e12:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(
-            f"{name} is {short(value)}; expected a whole number from {least} to {most}"
-        )
-    return value
-
-
-def _number(name: str, value: Any, least: float, most: float) -> float:
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    if not good or abs(value) > 1e300 or not math.isfinite(value) or not least <= value <= most:
-        raise InputError(f"{name} is {short(value)}; expected a number from {least:g} to {most:g}")
-    return float(value)
-
-
-def short(value: Any) -> str:
-    """What was given, no longer than a line, whatever it is.
-
-    Examples
-    --------
-    >>> short("a"), short([0] * 100)[-4:]
-    ("'a'", ' 0,…')
-    """
-    if isinstance(value, int) and abs(value) > 10**50:
-        return "a huge number"
-    try:
-        text = repr(value)
-    except RecursionError:
-        return "too many brackets"
-    return text if len(text) <= 60 else text[:60] + "…"
-
-
 def _one_of(name: str, value: Any, known: Any) -> str:
     names = list(known)
     if not isinstance(value, str) or value not in names:
-        raise InputError(f"{name} is {short(value)}; expected one of {', '.join(names)}")
+        raise InputError(f"{name} is {short_repr(value)}; expected one of {', '.join(names)}")
     return value
 
 
 def _items(name: str, value: Any, most: int) -> list[Any]:
     if not isinstance(value, list | tuple) or len(value) > most:
-        raise InputError(f"{name} is {short(value)}; expected a list of at most {most}")
+        raise InputError(f"{name} is {short_repr(value)}; expected a list of at most {most}")
     return list(value)
-
-
-def checked_rate(value: Any) -> float:
-    """η, from 10⁻⁹ to 10³.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
-    return _number("learning_rate", value, 1e-9, 1e3)
 
 
 def checked_settings(
     given: Mapping[str, Any], before: RunSettings, columns: tuple[str, ...] = ()
 ) -> RunSettings:
-    """The settings before, with what is given changed; refused if a value is out of range.
+    """Change settings, and check the values.
 
     Parameters
     ----------
     given : mapping
-        Of the names of :class:`RunSettings` to values, as JSON has them.
+        New values by the names of :class:`RunSettings`, as JSON has them.
     before : RunSettings
+        The settings that are changed.
     columns : tuple of str
-        The columns of the table, empty where there is none.
+        The columns of the table; empty without a table.
 
     Raises
     ------
     InputError
-        Naming the first value that cannot be used.
+        If a value cannot be used; the message names the first one.
 
     Examples
     --------
     >>> checked_settings({"layers": [8, 8]}, RunSettings()).layers
     (8, 8)
     """
-    names = {field.name for field in dataclasses.fields(RunSettings)}
+    known = settings_of(RunSettings)
     for name in given:
-        if name not in names:
+        if name not in known:
             raise InputError(
-                f"settings hold {short(name)}; expected some of {', '.join(sorted(names))}"
+                f"settings hold {short_repr(name)}; expected some of {', '.join(sorted(known))}"
             )
-    all_given = before.plain() | dict(given)
-    known = (*BUILTIN, *(("table",) if columns else ()))
-    layers = _items("layers", all_given["layers"], LIMITS["layers"])
-    chosen = _items("columns", all_given["columns"], LIMITS["columns"])
-    losses = dict.fromkeys(name for each in OUTPUTS.values() for name in each)
-    return RunSettings(
-        data=_one_of("data", all_given["data"], known),
-        rows=_whole("rows", all_given["rows"], 10, LIMITS["rows"]),
-        noise=_number("noise", all_given["noise"], 0.0, 2.0),
-        held=_number("held", all_given["held"], 0.0, 0.9),
-        columns=tuple(_one_of("columns", name, columns) for name in chosen),
-        seed=_whole("seed", all_given["seed"], 0, LIMITS["seed"]),
-        layers=tuple(_whole("layers", width, 1, LIMITS["width"]) for width in layers),
-        activation=_one_of("activation", all_given["activation"], activations()),
-        loss=_one_of("loss", all_given["loss"], ["", *losses]),
-        rule=_one_of("rule", all_given["rule"], RULES.names()),
-        learning_rate=checked_rate(all_given["learning_rate"]),
-        batch_size=_whole("batch_size", all_given["batch_size"], 0, LIMITS["rows"]),
-        l2=_number("l2", all_given["l2"], 0.0, 1e6),
-    )
+    values = before.plain() | dict(given)
+    names = {
+        "data": (*BUILTIN, *(("table",) if columns else ())),
+        "activation": activations(),
+        "loss": ["", *dict.fromkeys(" ".join(_LOSSES.values()).split())],
+        "rule": RULES.names(),
+    }
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in names:
+            found[name] = _one_of(name, value, names[name])
+        elif name == "columns":
+            chosen = _items(name, value, LIMITS[name])
+            found[name] = tuple(_one_of(name, each, columns) for each in chosen)
+        elif name == "layers":
+            widths = _items(name, value, LIMITS[name])
+            found[name] = known[name].check(name, tuple(map(_whole_as_int, widths)))
+        else:
+            found[name] = known[name].check(name, _whole_as_int(value))
+    return RunSettings(**found)
+
+
+def _whole_as_int(value: Any) -> Any:
+    """3.0 as 3, since JavaScript has one type for both."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def ranges() -> dict[str, dict[str, float]]:
+    """The least and the largest value of each number, as the page's controls take them.
+
+    Examples
+    --------
+    >>> ranges()["noise"]
+    {'min': 0.0, 'max': 2.0}
+    """
+    return {
+        name: dict(zip(("min", "max"), limits(known.interval), strict=True))
+        for name, known in settings_of(RunSettings).items()
+        if known.kind != "name"
+    }
 
 
 def fitted_settings(settings: RunSettings, data: Data) -> RunSettings:
-    """The same settings, with the usual loss of the data where none is named.
+    """Set the loss to the default for the data where the settings name none.
 
     Examples
     --------
@@ -307,12 +247,12 @@ def fitted_settings(settings: RunSettings, data: Data) -> RunSettings:
 
 
 def network_for(data: Data, settings: RunSettings) -> Network:
-    """The network of a run, in float32.
+    """Make the network of a run, in float32.
 
     Raises
     ------
     InputError
-        If the loss is none for these targets, or the network would be too large.
+        If the loss cannot be used for these targets, or the network would be too large.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import DataError
+from deltarule.errors import DataError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
 from deltarule.tables.cells import clean_text, column_from_cells, mask_tokens
 from deltarule.tables.duckdb_connection import (
@@ -26,7 +26,15 @@ from deltarule.tables.duckdb_connection import (
 )
 from deltarule.tables.duckdb_guard import restrict_connection
 from deltarule.tables.sqlite_guard import ReadOnlyAuthorizer, first_keyword, open_read_only
-from deltarule.tables.table import Cells, Table, check_names, close_match, count_noun, join_items
+from deltarule.tables.table import (
+    Cells,
+    Table,
+    bad_sql,
+    check_names,
+    close_match,
+    count_noun,
+    join_items,
+)
 from deltarule.tables.text_column import TextColumn
 
 __all__ = ["read_parquet", "read_sql", "read_sqlite"]
@@ -118,23 +126,21 @@ def read_sql(paths: Sequence[Path] | None, sql: str, tokens: tuple[str, ...]) ->
                 hint = "only DATA, and files named as tables in FROM 'a.parquet', can be read"
             elif paths is None and "Table with name data" in str(error):
                 hint = "give the file too: it is then the table 'data'"
-            raise DataError(
-                f"sql: {_first_line(error)}; expected a SELECT that DuckDB can run; {hint}"
+            raise bad_sql(
+                f": {_first_line(error)}", sql, "a SELECT that DuckDB can run", hint
             ) from None
 
 
 def _check_sql(sql: str) -> None:
     """Refuse what no database takes for a statement."""
     if not isinstance(sql, str) or not sql.strip():
-        raise DataError(f"sql is {sql!r}; expected one SELECT, which only reads")
+        raise bad_sql(f" is {sql!r}", sql)
     try:
         sql.encode()
     except UnicodeEncodeError:
-        raise DataError(
-            f"sql is {sql!r}, which is not text in UTF-8; expected one SELECT"
-        ) from None
+        raise bad_sql(f" is {sql!r}, which is not text in UTF-8", sql, "one SELECT") from None
     if "\0" in sql:
-        raise DataError(f"sql is {sql!r}, which holds a NUL character; expected one SELECT")
+        raise bad_sql(f" is {sql!r}, which holds a NUL character", sql, "one SELECT")
 
 
 def _fetch_table(
@@ -232,7 +238,7 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
     if sql is not None:
         _check_sql(sql)
         if first_keyword(sql) in ("explain", "pragma"):
-            raise DataError(f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads")
+            raise bad_sql(f" is no SELECT: {sql!r}", sql)
     connection, guard = open_read_only(path)
     try:
         if sql is None:
@@ -267,7 +273,7 @@ def _run_query(connection: sqlite3.Connection, sql: str) -> tuple[list[str], lis
     # Another thread runs the query, and this one interrupts it at Ctrl-C.
     cursor = call_interruptibly(lambda: connection.execute(sql), connection.interrupt)
     if cursor.description is None:
-        raise DataError(f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads")
+        raise bad_sql(f" is no SELECT: {sql!r}", sql)
     rows = call_interruptibly(cursor.fetchall, connection.interrupt)
     return [str(column[0]).strip() for column in cursor.description], rows
 
@@ -277,14 +283,20 @@ def _sqlite_error(
 ) -> DataError:
     if guard.denied:
         return DataError(
-            f"{name}: {guard.denied}; expected one SELECT over the tables of the file, with "
-            "SQLite's ordinary functions; nothing was run"
+            Message(f"{name}: ", guard.denied),
+            parameter="sql",
+            given=sql,
+            expected="one SELECT over the tables of the file, with SQLite's ordinary functions",
+            hint="nothing was run",
         )
     if "one statement at a time" in str(error):
-        return DataError(
-            f"{name}: sql holds more than one statement: {sql!r}; expected one SELECT; keep the "
-            "statement that gives the rows"
+        several = bad_sql(
+            f" holds more than one statement: {sql!r}",
+            sql,
+            "one SELECT",
+            "keep the statement that gives the rows",
         )
+        return several.prefixed(f"{name}: ")
     return DataError(
         f"{name}: SQLite says: {error}; expected a SQLite database and a SELECT that it "
         "can run; check the file and the statement"
@@ -301,13 +313,20 @@ def _choose_table(connection: sqlite3.Connection, source: str, table: str | None
         return known[0]
     if table is None:
         raise DataError(
-            f"{source} holds {count_noun(len(known), 'table')}: {join_items(known) or 'none'}; "
-            "expected the name of one; give table= or sql="
+            f"{source} holds {count_noun(len(known), 'table')}: {join_items(known) or 'none'}",
+            parameter="table",
+            expected="the name of one",
+            hint=Message(
+                "give ", Parameter("table", keyword=True), " or ", Parameter("sql", keyword=True)
+            ),
         )
     if table not in known:
         match = close_match(table, known)
         hint = f"did you mean {match!r}? " if match else ""
         raise DataError(
-            f"{source} has no table {table!r}; {hint}its tables are: {join_items(known) or 'none'}"
+            f"{source} has no table {table!r}",
+            parameter="table",
+            given=table,
+            hint=f"{hint}its tables are: {join_items(known) or 'none'}",
         )
     return table

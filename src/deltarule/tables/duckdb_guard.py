@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import DataError
+from deltarule.errors import DataError, Message, Parameter
 from deltarule.tables.duckdb_connection import file_literal, sql_literal
 from deltarule.tables.paths import (
     JSON,
@@ -26,6 +26,7 @@ from deltarule.tables.paths import (
     is_url,
     resolve_home,
 )
+from deltarule.tables.table import bad_sql
 
 __all__ = ["restrict_connection"]
 
@@ -53,7 +54,7 @@ _GENERATORS = {
 # Not in every build of DuckDB; where it is, it tells what no table holds.
 _REFUSED = {"getenv", "write_log"}
 _ALLOWED = (
-    "expected one SELECT over DATA, which is its table data, and over files that it names as "
+    "one SELECT over DATA, which is its table data, and over files that it names as "
     "tables, as in FROM 'a.parquet'"
 )
 
@@ -86,18 +87,20 @@ def restrict_connection(
     """
     statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise DataError(
-            f"sql holds {len(statements)} statements: {sql!r}; expected one SELECT; "
-            "keep the statement that gives the rows"
-            if len(statements) != 1
-            else f"sql is no SELECT: {sql!r}; expected one SELECT, which only reads"
+        if len(statements) == 1:
+            raise bad_sql(f" is no SELECT: {sql!r}", sql)
+        raise bad_sql(
+            f" holds {len(statements)} statements: {sql!r}",
+            sql,
+            "one SELECT",
+            "keep the statement that gives the rows",
         )
     allowed = [os.path.abspath(path) for path in data or ()]  # noqa: PTH100  as DuckDB sees it
     views = [] if data is None else [("data", list(data))]
     notes: list[str] = []
     # A list, since the views below are known to DuckDB's parser as well.
     for name, by_function in list(_referenced_files(connection, sql)):
-        found = _check_reference(name, by_function, data)
+        found = _check_reference(name, by_function, data, sql)
         paths = list(found.paths)
         notes += found.notes()
         allowed += [os.path.abspath(path) for path in paths]  # noqa: PTH100
@@ -132,36 +135,46 @@ def _reader_call(paths: Sequence[Path]) -> str:
     return f"{reader}({files}, sample_size=-1{options})"
 
 
-def _check_reference(name: str, by_function: bool, data: Sequence[Path] | None) -> FileMatch:
+def _check_reference(
+    name: str, by_function: bool, data: Sequence[Path] | None, sql: str
+) -> FileMatch:
     """The files that a name in the statement stands for."""
     if is_url(name):
-        raise DataError(
-            f"sql names {name!r}, which is an address; expected files on this machine; deltarule "
-            "downloads no DuckDB extension and no file: download it, and give its path"
+        raise bad_sql(
+            f" names {name!r}, which is an address",
+            sql,
+            "files on this machine",
+            "deltarule downloads no DuckDB extension and no file: download it, and give its path",
         )
     found = find_files(name)
     given = {os.path.realpath(path) for path in data or ()}
     if by_function and data is not None:
         if not {os.path.realpath(path) for path in found.paths} <= given:
-            raise DataError(
-                f"sql reads {name!r} by a function, and DATA was given; {_ALLOWED}; write FROM "
-                f"{sql_literal(name)}, or leave DATA out"
+            raise bad_sql(
+                f" reads {name!r} by a function, and DATA was given",
+                sql,
+                _ALLOWED,
+                f"write FROM {sql_literal(name)}, or leave DATA out",
             )
     elif by_function and not found.is_pattern and glob.has_magic(name):
-        raise DataError(
-            f"sql reads {name!r} by a function, to which this name is a pattern, and a file has "
-            f"it; {_ALLOWED}; write FROM {sql_literal(name)}, or give it as DATA"
+        raise bad_sql(
+            f" reads {name!r} by a function, to which this name is a pattern, and a file has it",
+            sql,
+            _ALLOWED,
+            f"write FROM {sql_literal(name)}, or give it as DATA",
         )
     for path in found.paths:
         check_file(path)
         if path.suffix.lower() in SQLITE:
-            raise DataError(
-                f"sql names the SQLite file {name!r}; {_ALLOWED}; give the SQLite file as DATA"
-            )
+            problem = f" names the SQLite file {name!r}"
+            raise bad_sql(problem, sql, _ALLOWED, "give the SQLite file as DATA")
     if len({path.suffix.lower() for path in found.paths}) > 1:
         raise DataError(
-            f"{name!r} in sql stands for files of several kinds; expected one kind; make the "
-            "pattern narrower"
+            Message(f"{name!r} in ", Parameter("sql"), " stands for files of several kinds"),
+            parameter="sql",
+            given=sql,
+            expected="one kind",
+            hint="make the pattern narrower",
         )
     return found
 
@@ -191,25 +204,26 @@ def _referenced_files(connection: Any, sql: str) -> Iterator[tuple[str, bool]]:
             if name.lower().endswith((*_FILES, *SQLITE)) or is_url(name):
                 yield name, False
         elif each.get("type") == "TABLE_FUNCTION":
-            for name in _file_arguments(each.get("function") or {}):
+            for name in _file_arguments(each.get("function") or {}, sql):
                 yield name, True
         elif each.get("class") == "FUNCTION":
             called = str(each.get("function_name", "")).lower()
             if called in _REFUSED:
-                raise DataError(f"sql calls {called}(); {_ALLOWED}; leave the call out")
+                raise bad_sql(f" calls {called}()", sql, _ALLOWED, "leave the call out")
 
 
-def _file_arguments(function: dict[str, Any]) -> list[str]:
+def _file_arguments(function: dict[str, Any], sql: str) -> list[str]:
     """The files that a table function is to read; none of one that makes rows by itself."""
     called = str(function.get("function_name", "")).lower()
     if called in _GENERATORS:
         return []
     if called not in _READERS:
-        raise DataError(
-            f"sql calls the table function {called}(); {_ALLOWED}; of table functions, "
-            f"{', '.join(sorted(_GENERATORS))} can be used, and without DATA read_csv, read_json "
-            "and "
-            "read_parquet"
+        raise bad_sql(
+            f" calls the table function {called}()",
+            sql,
+            _ALLOWED,
+            f"of table functions, {', '.join(sorted(_GENERATORS))} can be used, and without DATA "
+            "read_csv, read_json and read_parquet",
         )
     # DuckDB calls them children before version 2.
     arguments = function.get("arguments") or function.get("children") or [{}]
@@ -219,9 +233,11 @@ def _file_arguments(function: dict[str, Any]) -> list[str]:
         parts = first.get("arguments") or first.get("children") or []
     names = [_constant_text(part.get("expression") or part) for part in parts]
     if not names or None in names:
-        raise DataError(
-            f"sql gives {called}() a path that is computed; {_ALLOWED}; write the path out, as a "
-            "text in quotes"
+        raise bad_sql(
+            f" gives {called}() a path that is computed",
+            sql,
+            _ALLOWED,
+            "write the path out, as a text in quotes",
         )
     return [name for name in names if name is not None]
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.errors import Message, Parameter
 from deltarule.tables.column_values import as_days, as_numbers, describe_cells
 from deltarule.tables.schema import Column
 from deltarule.tables.table import Table
@@ -130,17 +131,19 @@ def range_notes(
         count, _, them = _count_and_pronouns(gone)
         notes.append(
             f"{count} out of the column's scale{_limits_text(scale.low, scale.high)} and counted "
-            "as "
-            f"missing: {describe_cells(table, name, gone)}; correct {them}"
+            f"as missing: {describe_cells(table, name, gone)}; correct {them}"
         )
     far = scale.is_far(values)
     if far.any():
         count, they, them = _count_and_pronouns(far)
         notes.append(
-            f"{count} more than {_GAP_FACTOR:.0f} times as far from the median as all others, so "
-            "that "
-            f"{they} the scale: {describe_cells(table, name, far)}; correct {them}, or say "
-            "with na= what means missing"
+            Message(
+                f"{count} more than {_GAP_FACTOR:.0f} times as far from the median as all others, "
+                f"so that {they} the scale: {describe_cells(table, name, far)}; correct {them}, "
+                "or say with ",
+                Parameter("na", keyword=True),
+                " what means missing",
+            )
         )
     return notes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import (
     DEFAULT_NA,
     missing_tokens,
@@ -101,8 +101,13 @@ def read_table(
     if source is None:
         if sql is None or table is not None:
             raise InputError(
-                "read_table was given neither a file nor a query to run by itself; expected a "
-                "path, or sql= that names its files, as in sql=\"SELECT * FROM 'a.parquet'\""
+                "read_table was given neither a file nor a query to run by itself",
+                expected=Message(
+                    "a path, or ",
+                    Parameter("sql", keyword=True),
+                    " that names its files, as in ",
+                    Parameter("sql", "SELECT * FROM 'a.parquet'"),
+                ),
             )
         return read_sql(None, sql, tokens)
     text = os.fsdecode(source)
@@ -114,16 +119,26 @@ def read_table(
     in_sqlite = suffixes <= set(SQLITE)
     if table is not None and not in_sqlite:
         raise InputError(
-            f"table={table!r} was given for {paths[0].name}; expected it only for SQLite files "
-            f"({', '.join(SQLITE)}); leave it out, or use sql="
+            Message(Parameter("table", table), f" was given for {paths[0].name}"),
+            parameter="table",
+            given=table,
+            expected=f"it only for SQLite files ({', '.join(SQLITE)})",
+            hint=Message("leave it out, or use ", Parameter("sql", keyword=True)),
         )
     if table is not None and sql is not None:
-        raise InputError("both table= and sql= were given; expected one of them")
+        both = (Parameter("table", keyword=True), " and ", Parameter("sql", keyword=True))
+        raise InputError(
+            Message("both ", *both, " were given"),
+            parameter=("table", "sql"),
+            given=(table, sql),
+            expected="one of them",
+        )
     if sql is not None and not in_sqlite:
         if len(suffixes) > 1:
             raise InputError(
-                f"{text!r} stands for files of several kinds ({', '.join(sorted(suffixes))}); "
-                "expected one kind where sql= is given; make the pattern narrower"
+                f"{text!r} stands for files of several kinds ({', '.join(sorted(suffixes))})",
+                expected=Message("one kind where ", Parameter("sql", keyword=True), " is given"),
+                hint="make the pattern narrower",
             )
         read = read_sql(paths, sql, tokens)
     else:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from deltarule.errors import DataError
+from deltarule.errors import DataError, Message
 from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.cells import number_label
 from deltarule.tables.table import count_noun
@@ -274,18 +274,25 @@ class Schema:
             lines.append(cells.rstrip())
         if len(self.columns) > limit:
             lines.append(f"  … and {len(self.columns) - limit} more columns")
-        remarks = [f"{printable_name(name)}: left out, {reason}" for name, reason in self.dropped]
+        remarks: list[str] = [
+            f"{printable_name(name)}: left out, {reason}" for name, reason in self.dropped
+        ]
         if self.ignored:
             remarks.append(f"left out on request: {', '.join(map(printable_name, self.ignored))}")
         remarks += [
-            f"{printable_name(column.name)}: {note}" for column in shown for note in column.notes
+            Message(f"{printable_name(column.name)}: ", note)
+            for column in shown
+            for note in column.notes
         ]
         remarks = [*self.notes, *remarks]
+        parts = ["\n".join(lines)]
         if remarks:
-            lines += ["", "notes", *(f"  - {remark}" for remark in remarks[:limit])]
+            parts.append("\n\nnotes")
+            for remark in remarks[:limit]:
+                parts += ["\n  - ", remark]
             if len(remarks) > limit:
-                lines.append(f"  … and {len(remarks) - limit} more notes")
-        return "\n".join(lines)
+                parts.append(f"\n  … and {len(remarks) - limit} more notes")
+        return Message(*parts)
 
 
 def _to_json(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import clean_text, mask_tokens, missing_tokens, parse_number
 from deltarule.tables.column_values import (
     NUMERIC_SHARE,
@@ -143,7 +143,12 @@ def infer_schema(
         missing = target_column.missing - int(gone.sum())
         target_column = replace(target_column, missing=missing, notes=(*choice.notes, *far))
     elif task != "auto":
-        raise InputError(f"task={task!r} was given without a target; give the target's name too")
+        raise InputError(
+            Message(Parameter("task", task), " was given without a target"),
+            parameter="task",
+            given=task,
+            hint="give the target's name too",
+        )
     if weights is not None:
         notes += weight_notes(clean, weights, read_weights(clean, weights))
     columns: list[Column] = []
@@ -191,27 +196,38 @@ def _check_columns(
     na: Mapping[str, Any],
 ) -> None:
     asked = [
-        (target, "target"),
-        (weights, "weights"),
-        *((name, "one to ignore") for name in ignored),
+        (target, "target", "target"),
+        (weights, "weights", "weights"),
+        *((name, "one to ignore", "ignore") for name in ignored),
+        *((name, "one given a kind", "kinds") for name in kinds),
+        *((name, "one given missing tokens", "na") for name in na),
     ]
-    asked += [(name, "one given a kind") for name in kinds]
-    asked += [(name, "one given missing tokens") for name in na]
-    for name, what in asked:
+    for name, what, parameter in asked:
         if name is not None and name not in table:
-            raise unknown_column_error(name, table.names, what, table.source)
+            raise unknown_column_error(name, table.names, what, table.source, parameter)
     for name, kind in kinds.items():
         if kind not in KINDS:
             raise InputError(
-                f"kinds gives {kind!r} for column {name!r}; expected one of {', '.join(KINDS)}"
+                Message(Parameter("kinds"), f" gives {kind!r} for column {name!r}"),
+                parameter="kinds",
+                given=kind,
+                expected=f"one of {', '.join(KINDS)}",
             )
     if target is not None and target == weights:
-        raise InputError(f"{target!r} is given as target and as weights; expected two columns")
+        raise InputError(
+            f"{target!r} is given as target and as weights",
+            parameter="weights",
+            given=weights,
+            expected="two columns",
+        )
     for name, what in ((target, "target"), (weights, "weights")):
         if name is not None and name in ignored:
             raise InputError(
-                f"{name!r} is given as {what} and in ignore; expected it in one place; "
-                "take it out of ignore"
+                f"{name!r} is given as {what} and in ignore",
+                parameter="ignore",
+                given=name,
+                expected="it in one place",
+                hint=Message("take it out of ", Parameter("ignore")),
             )
 
 

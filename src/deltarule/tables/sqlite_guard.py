@@ -12,7 +12,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import FileError
+from deltarule.errors import FileError, Message, Parameter
 
 __all__ = ["ReadOnlyAuthorizer", "first_keyword", "open_read_only"]
 
@@ -69,7 +69,7 @@ class ReadOnlyAuthorizer:
 
     Attributes
     ----------
-    denied : str
+    denied : Message
         What was refused first; empty if nothing was.
 
     Examples
@@ -81,13 +81,13 @@ class ReadOnlyAuthorizer:
     >>> connection.execute("ATTACH 'b.db' AS b")
     Traceback (most recent call last):
     sqlite3.DatabaseError: not authorized
-    >>> guard.denied
-    'sql is no SELECT: it asks for ATTACH or VACUUM'
+    >>> print(guard.denied)
+    sql is no SELECT: it asks for ATTACH or VACUUM
     >>> connection.close()
     """
 
     def __init__(self) -> None:
-        self.denied = ""
+        self.denied = Message()
 
     def __call__(self, action: int, first: Any, second: Any, *where: Any) -> int:
         # A full-text table asks this of itself before it gives its rows.
@@ -96,11 +96,13 @@ class ReadOnlyAuthorizer:
         if action == sqlite3.SQLITE_FUNCTION:
             if str(second).lower() in _FUNCTIONS:
                 return sqlite3.SQLITE_OK
-            what = f"sql calls {second}(), which is none of the functions that only compute"
+            problem = f" calls {second}(), which is none of the functions that only compute"
+            what = Message(Parameter("sql"), problem)
         elif action in _WRITES:
-            what = "SQLite says: attempt to write a readonly database"
+            what = Message("SQLite says: attempt to write a readonly database")
         else:
-            what = f"sql is no SELECT: it asks for {_ACTIONS.get(action, f'action {action}')}"
+            asked = _ACTIONS.get(action, f"action {action}")
+            what = Message(Parameter("sql"), f" is no SELECT: it asks for {asked}")
         self.denied = self.denied or what
         return sqlite3.SQLITE_DENY
 

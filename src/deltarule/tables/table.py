@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import is_unicode
 from deltarule.tables.text_column import TextColumn
 
@@ -20,6 +20,7 @@ __all__ = [
     "Cells",
     "Table",
     "all_rows_text",
+    "bad_sql",
     "check_names",
     "close_match",
     "count_noun",
@@ -103,7 +104,23 @@ def close_match(name: str, known: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
-def unknown_column_error(name: str, known: Sequence[str], what: str, source: str) -> DataError:
+def bad_sql(
+    problem: str, sql: Any, expected: str = "one SELECT, which only reads", hint: str | None = None
+) -> DataError:
+    """The error for SQL that is not run; ``problem`` goes on after the parameter's name.
+
+    Examples
+    --------
+    >>> print(bad_sql(" is no SELECT: 'DROP t'", "DROP t"))
+    sql is no SELECT: 'DROP t'; expected one SELECT, which only reads
+    """
+    message = Message(Parameter("sql"), problem)
+    return DataError(message, parameter="sql", given=sql, expected=expected, hint=hint)
+
+
+def unknown_column_error(
+    name: str, known: Sequence[str], what: str, source: str, parameter: str | None = None
+) -> DataError:
     """The error for a column that is not there.
 
     Examples
@@ -114,7 +131,10 @@ def unknown_column_error(name: str, known: Sequence[str], what: str, source: str
     match = close_match(name, known)
     hint = f"did you mean {match!r}? " if match else ""
     return DataError(
-        f"{source} has no column {name!r} (the {what}); {hint}its columns are: {join_items(known)}"
+        f"{source} has no column {name!r} (the {what})",
+        parameter=parameter,
+        given=name,
+        hint=f"{hint}its columns are: {join_items(known)}",
     )
 
 

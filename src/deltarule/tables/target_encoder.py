@@ -57,7 +57,9 @@ class TargetEncoder:
 
     def __init__(self, task: str, classes: Iterable[str] | None = None) -> None:
         if task not in ("classification", "regression"):
-            raise InputError(f"task is {task!r}; expected 'classification' or 'regression'")
+            raise InputError(
+                parameter="task", given=task, expected="'classification' or 'regression'"
+            )
         self.task = task
         self.classes: tuple[str, ...] = () if classes is None else tuple(classes)
         if task == "regression" and self.classes:

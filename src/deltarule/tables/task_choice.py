@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import number_label, parse_number
 from deltarule.tables.column_values import (
     NUMERIC_SHARE,
@@ -104,7 +104,7 @@ def choose_task(
     "classification: the target 'y' is text, with 2 classes"
     """
     if task not in TASKS:
-        raise InputError(f"task is {task!r}; expected one of {', '.join(TASKS)}")
+        raise InputError(parameter="task", given=task, expected=f"one of {', '.join(TASKS)}")
     cells = table.column(target)
     kind = kind or table.kinds.get(target)
     values, bad = as_numbers(cells)
@@ -144,9 +144,13 @@ def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoi
             limit = "at most half as many as rows"
         raise DataError(
             f"{table.source}: the target {target!r} is text with {n} different values in "
-            f"{len(table)} rows ({join_items(classes, 3)}); expected {limit} for classes; if it "
-            "should hold numbers, correct those that are none; if these are classes indeed, give "
-            "task='classification'"
+            f"{len(table)} rows ({join_items(classes, 3)})",
+            expected=f"{limit} for classes",
+            hint=Message(
+                "if it should hold numbers, correct those that are none; if these are classes "
+                "indeed, give ",
+                Parameter("task", "classification"),
+            ),
         )
     if task == "classification":
         reason = f"classification, as asked: the target {target!r} has {count_noun(n, 'class')}"
@@ -182,9 +186,12 @@ def _regression(
         many = "1 cell is" if bad.sum() == 1 else f"{int(bad.sum())} of {len(bad)} cells are"
         raise DataError(
             f"{table.source}: the target {target!r} is to be {_kind_noun(kind)}, but {many} not: "
-            f"{describe_cells(table, target, bad)}; expected finite {_kind_noun(kind)}; correct "
-            "them, or "
-            "leave them empty to leave the rows out, or give task='classification'"
+            f"{describe_cells(table, target, bad)}",
+            expected=f"finite {_kind_noun(kind)}",
+            hint=Message(
+                "correct them, or leave them empty to leave the rows out, or give ",
+                Parameter("task", "classification"),
+            ),
         )
     distinct = np.unique(values)
     if len(distinct) == 1:
@@ -207,8 +214,8 @@ def _regression(
     notes: tuple[str, ...] = ()
     few_integers = len(distinct) <= 20 and bool(np.all(distinct == np.round(distinct)))
     if task == "auto" and kind == "number" and few_integers:
-        hint = "if they are classes, give task='classification'"
-        notes = (f"{len(distinct)} different integers: {hint}",)
+        found = f"{len(distinct)} different integers: if they are classes, give "
+        notes = (Message(found, Parameter("task", "classification")),)
     return TaskChoice("regression", reason, (), kind, notes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,22 +20,23 @@ from deltarule.tables import (
     apply_schema,
 )
 from deltarule.tables.unicode_checks import check_unicode
-from deltarule.tabular.model import TableModel, fingerprint, predicting_engine
-from deltarule.tabular.network_targets import decoded, network_targets, table_network
-from deltarule.tabular.scores import Baseline, baselines, compared, score_outputs
+from deltarule.tabular.model import TableModel, prediction_engine, target_checksum
+from deltarule.tabular.network_targets import decode_outputs, network_targets, table_network
+from deltarule.tabular.scores import Baseline, baselines, compare_outputs, score_outputs
 from deltarule.tabular.settings import TableSettings
-from deltarule.tabular.splitting import known_target, known_weights, split_data
-from deltarule.tabular.threads import blas_threads_for
+from deltarule.tabular.splitting import row_weights, split_table, target_values
 from deltarule.training import (
-    Event,
+    EpochEvent,
     Model,
     Patience,
     Recorder,
     StopFlag,
+    StopReason,
     TrainingResult,
     train,
 )
 from deltarule.training.recording import digest_of_theta
+from deltarule.training.threads import blas_threads_for
 
 __all__ = ["fit_table"]
 
@@ -46,14 +48,14 @@ def fit_table(
     schema: Schema,
     settings: TableSettings | None = None,
     *,
-    callbacks: Sequence[Callable[[Event], Any]] = (),
+    callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     progress: Callable[[str], Any] | None = None,
     record: bool | TableSource = False,
 ) -> TableModel:
     """Train a network on a table and score it on rows it has not seen.
 
-    The rows are divided into test, validation and training rows (stratified for classes).
+    The rows are split into test, validation and training rows (stratified for classes).
     The encoding is learned from the training rows alone: numbers standardised, missing
     ones imputed, categories one-hot encoded, regression targets standardised. The epoch
     with the best validation loss is kept. Beside the network's scores stand those of a
@@ -70,7 +72,7 @@ def fit_table(
     callbacks, stop
         As for :func:`deltarule.train`.
     progress : callable, optional
-        Told ``"encoding"``, ``"training"`` and ``"scoring"`` as each begins.
+        Called with ``"encoding"``, ``"training"`` and ``"scoring"`` when each begins.
     record : bool or TableSource
         Whether to record the training, so that any of its steps can be replayed and explained;
         and if so, where the table came from. The recording is saved with the model.
@@ -98,7 +100,7 @@ def fit_table(
     Examples
     --------
     >>> import numpy as np
-    >>> from deltarule.estimators import TableSettings, fit_table
+    >>> from deltarule.tabular import TableSettings, fit_table
     >>> from deltarule.tables import infer_schema, table_from_frame
     >>> x = np.linspace(-2, 2, 200)
     >>> table = table_from_frame({"x": x, "y": x**2})
@@ -108,68 +110,57 @@ def fit_table(
     True
     """
     settings = settings or TableSettings()
-    tell = progress or (lambda phase: None)
+    report_phase = progress or (lambda phase: None)
     started = time.perf_counter()
-    tell("encoding")
+    report_phase("encoding")
     typed = apply_schema(schema, table)
     check_unicode(typed, schema)
-    parts = split_data(schema, typed, settings)
+    parts = split_table(schema, typed, settings)
     fitting = parts["train"]
     encoder = TableEncoder().fit(fitting, schema, weights=fitting.weights)
-    target = TargetEncoder.from_schema(schema).fit(known_target(fitting), fitting.weights)
+    target = TargetEncoder.from_schema(schema).fit(target_values(fitting), fitting.weights)
     net = table_network(encoder.n_features, target, settings)
     X = {name: encoder.transform(part, dtype=np.float32) for name, part in parts.items()}
-    Y = {name: network_targets(net, target, known_target(part)) for name, part in parts.items()}
+    Y = {name: network_targets(net, target, target_values(part)) for name, part in parts.items()}
     held = parts.get("valid")
     recorder = Recorder() if record else None
-    tell("training")
+    report_phase("training")
     batch = settings.batch_rows(len(fitting))
     with blas_threads_for(net, len(fitting) if batch == "auto" else int(batch)):
         result = train(
             net,
             X["train"],
             Y["train"],
-            sample_weight=known_weights(fitting),
-            validation=None if held is None else (X["valid"], Y["valid"], known_weights(held)),
-            rule=settings.rule,
-            schedule=settings.schedule,
-            learning_rate=settings.learning_rate,
-            batch_size=batch,
-            epochs=settings.epochs,
-            seed=settings.seed,
-            l2=settings.l2,
-            l1=settings.l1,
-            dropout=settings.dropout if settings.layers else 0.0,
-            clip_norm=settings.clip_norm,
-            averaging=settings.averaging,
+            sample_weight=row_weights(fitting),
+            validation=None if held is None else (X["valid"], Y["valid"], row_weights(held)),
+            **_train_arguments(settings, batch),
             stopping=None if held is None else Patience(settings.patience),
-            engine=settings.engine,
-            # Before those that may end training.
+            # The recorder comes first: a callback after it may end training.
             callbacks=callbacks if recorder is None else [recorder, *callbacks],
             stop=stop,
         )
-    if result.stopped in ("interrupted", "terminated") and not len(result.history):
+    if result.stop_reason is StopReason.INTERRUPTED and not len(result.history):
         raise KeyboardInterrupt  # there is no epoch to keep
-    tell("scoring")
+    report_phase("scoring")
     model = Model(net, result.theta, result.history)
     truth = {
-        name: target.transform(known_target(part))
+        name: target.transform(target_values(part))
         if target.classes
-        else np.asarray(known_target(part))
+        else np.asarray(target_values(part))
         for name, part in parts.items()
     }
-    engine = predicting_engine({"engine": settings.engine})
-    outputs = {name: decoded(net, target, model.predict(X[name], engine)) for name in parts}
+    engine = prediction_engine({"engine": settings.engine})
+    outputs = {name: decode_outputs(net, target, model.predict(X[name], engine)) for name in parts}
     scores = {
         name: score_outputs(target.task, truth[name], outputs[name], part.weights)
         for name, part in parts.items()
     }
     last = next(name for name in ("test", "valid", "train") if name in parts)
-    # Who stops training is in a hurry, and the linear model can take a while.
+    # The linear model can take long, so it is left out where training was stopped.
     simple = _baselines(target, parts, X, truth, last, linear=not stop)
     against = None
     if "linear" in simple:
-        against = compared(
+        against = compare_outputs(
             target.task, truth[last], outputs[last], simple["linear"].outputs, parts[last].weights
         )
     report: dict[str, Any] = {
@@ -191,11 +182,11 @@ def fit_table(
         "training_seconds": result.seconds,
         "seconds": time.perf_counter() - started,
         "notes": [
-            *_remarks(parts, last, result, settings.schedule),
+            *_score_notes(parts, last, result, settings.schedule),
             *(each.note for each in simple.values() if each.note),
         ],
         "data_notes": list(typed.notes),
-        "fingerprint": fingerprint(typed),
+        "fingerprint": target_checksum(typed),
     }
     recording = None
     if recorder is not None:
@@ -205,7 +196,15 @@ def fit_table(
             model=digest_of_theta(result.theta),
             extra={"source": source.to_dict()},
         )
-    return TableModel(model, schema, encoder, target, _plain(settings), report, recording)
+    return TableModel(model, schema, encoder, target, settings.to_dict(), report, recording)
+
+
+def _train_arguments(settings: TableSettings, batch_size: int | str) -> dict[str, Any]:
+    """The settings that :func:`deltarule.train` has a parameter for, by name."""
+    known = inspect.signature(train).parameters
+    found = {name: value for name, value in vars(settings).items() if name in known}
+    dropout = settings.dropout if settings.layers else 0.0
+    return found | {"batch_size": batch_size, "dropout": dropout}
 
 
 def _baselines(
@@ -216,23 +215,25 @@ def _baselines(
     last: str,
     linear: bool,
 ) -> dict[str, Baseline]:
-    """The baselines for one part, learned from all rows of the others."""
+    """Fit the baselines to all parts but ``last``, and predict the rows of ``last``."""
     names = [name for name in parts if name != last] or [last]
     weights = None
     if parts[last].weights is not None:
-        weights = np.concatenate([known_weights(parts[name]) for name in names])
+        weights = np.concatenate([row_weights(parts[name]) for name in names])
     rows = np.concatenate([X[name] for name in names])
     targets = np.concatenate([truth[name] for name in names])
     train = (rows, targets, weights)
     return baselines(target.task, len(target.classes), train, X[last], linear=linear)
 
 
-def _remarks(
+def _score_notes(
     parts: dict[str, TypedColumns], last: str, result: TrainingResult, schedule: str
 ) -> list[str]:
-    """What the scores cannot say."""
+    """Notes on how far the scores can be trusted."""
     found = []
-    at_end = result.stopped == "all epochs done" and result.best_epoch == len(result.history) > 1
+    at_end = (
+        result.stop_reason is StopReason.EPOCHS and result.best_epoch == len(result.history) > 1
+    )
     # A schedule that lowers the rate to the end makes the last epoch the best as a rule.
     if "valid" in parts and at_end and schedule == "constant":
         found.append("the validation loss was still falling at the end: give more epochs")
@@ -245,7 +246,3 @@ def _remarks(
         count = len(parts["test"])
         found.append(f"only {count} test rows: another seed may give quite other scores")
     return found
-
-
-def _plain(settings: TableSettings) -> dict[str, Any]:
-    return {**dataclasses.asdict(settings), "layers": list(settings.layers)}

@@ -1,4 +1,4 @@
-"""A network behind the columns of a table: what goes in is a table, what comes out are labels."""
+"""A trained network with its table's schema and encoders: it predicts labels from tables."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from deltarule.tables import (
     TypedColumns,
     apply_schema,
 )
-from deltarule.tabular.network_targets import decoded, network_targets
+from deltarule.tabular.network_targets import decode_outputs, network_targets
 from deltarule.tabular.scores import score_outputs
 from deltarule.training import History, Model, Recording, load_model, save_model
 
-__all__ = ["TableModel", "fingerprint", "predicting_engine"]
+__all__ = ["TableModel", "prediction_engine", "target_checksum"]
 
-# Rows are encoded and passed forward in pieces, so that a long table needs little memory.
-_CHUNK = 65536
+# How many rows are encoded and passed forward at once, which bounds the memory.
+_CHUNK_ROWS = 65536
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,16 +40,17 @@ class TableModel:
     model : Model
         The network, its parameters and its history.
     schema : Schema
-        What the columns of the training table were understood to be.
+        The columns of the training table and their kinds.
     encoder : TableEncoder
         From columns to the network's inputs.
     target : TargetEncoder
         From the target to the network's outputs, and back.
     settings, report : dict
-        How it was trained, and its scores.
+        The settings of the training, and its results (see :func:`fit_table`).
     recording : Recording or None
-        Of the training, if it was recorded and this is the model it gave; it is saved with the
-        model, and read by :func:`replay_table` and :func:`~deltarule.training.load_recording`.
+        The recording of the training that produced this model, if there is one. It is saved with
+        the model, and read by :func:`replay_table` and
+        :func:`~deltarule.training.load_recording`.
 
     Examples
     --------
@@ -80,24 +81,24 @@ class TableModel:
         return self.model.history
 
     def outputs(self, typed: TypedColumns) -> np.ndarray:
-        """Probabilities of shape (N, classes), or numbers in the target's unit, (N,).
+        """Predict probabilities of shape (N, classes), or numbers in the target's unit, (N,).
 
         Raises
         ------
         DataError
-            If a row's numbers are so large that the network's are not finite.
+            If a row holds numbers so large that the prediction is not finite.
         """
-        pieces = [
-            self._outputs(typed.take(slice(start, start + _CHUNK)), start)
-            for start in range(0, max(len(typed), 1), _CHUNK)
+        chunks = [
+            self._chunk_outputs(typed.take(slice(start, start + _CHUNK_ROWS)), start)
+            for start in range(0, max(len(typed), 1), _CHUNK_ROWS)
         ]
-        return np.concatenate(pieces)
+        return np.concatenate(chunks)
 
-    def _outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
+    def _chunk_outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
         X = self.encoder.transform(typed, dtype=self.model.net.dtype)
-        engine = predicting_engine(self.settings)
+        engine = prediction_engine(self.settings)
         with np.errstate(over="ignore", invalid="ignore"):
-            found = decoded(self.model.net, self.target, self.model.predict(X, engine))
+            found = decode_outputs(self.model.net, self.target, self.model.predict(X, engine))
         bad = ~np.isfinite(found.reshape(len(found), -1)).all(axis=1)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
@@ -110,7 +111,7 @@ class TableModel:
         return found
 
     def predict_proba(self, table: Table) -> np.ndarray:
-        """The probability of each class, of shape (N, classes).
+        """Predict the probability of each class, shape (N, classes).
 
         Raises
         ------
@@ -120,7 +121,7 @@ class TableModel:
         return self.outputs(apply_schema(self.schema, table, need_target=False))
 
     def predict(self, table: Table) -> np.ndarray:
-        """The most probable label of each row (text), or its number.
+        """Predict the label of each row (text) or its number, shape (N,).
 
         Raises
         ------
@@ -130,33 +131,32 @@ class TableModel:
         return self.labels(self.outputs(apply_schema(self.schema, table, need_target=False)))
 
     def labels(self, outputs: np.ndarray) -> np.ndarray:
-        """The most probable labels from probabilities; numbers as they are."""
+        """The most probable label of each row of probabilities; numbers are returned unchanged."""
         if self.task == "regression":
             return outputs
         return self.target.inverse(outputs.argmax(axis=1))
 
     def trained_on(self, typed: TypedColumns) -> bool:
-        """Whether these rows are the table of training, most of which the model has seen."""
-        return bool(self.report.get("fingerprint") == fingerprint(typed))
+        """Whether these rows are the table that the model was trained on."""
+        return bool(self.report.get("fingerprint") == target_checksum(typed))
 
     def evaluate(self, table: Table) -> dict[str, float | None]:
-        """The scores on the rows of a table whose target is known.
+        """Score the model on the rows of a table with a target.
 
         Raises
         ------
         DataError
-            If the table's columns do not fit the model's, or its target holds an
-            unknown class.
+            If the table's columns do not fit the model's, or its target has an unknown class.
         """
         typed = apply_schema(self.schema, table)
         return self.score(typed, self.outputs(typed))
 
     def network_targets(self, values: Any) -> np.ndarray:
-        """What the network is trained on, of target values: one row for each."""
+        """The network's targets Y for the values of the target column."""
         return network_targets(self.model.net, self.target, values)
 
     def score(self, typed: TypedColumns, outputs: np.ndarray) -> dict[str, float | None]:
-        """The scores of outputs for rows with a target."""
+        """Score outputs against the target of their rows."""
         assert typed.target is not None
         if self.task == "classification":
             truth = self.target.transform(typed.target)
@@ -177,15 +177,15 @@ class TableModel:
         ----------
         folder : path
         overwrite : bool
-            Whether a model that is there already may be replaced.
+            Whether an existing model may be replaced.
         extras : mapping of file name to bytes
-            Files that go with it, such as a picture.
+            More files for the folder, such as a picture.
 
         Raises
         ------
         FileError
-            If the folder exists (without ``overwrite``) or cannot be written; what was there
-            is left as it was.
+            If the folder exists (without ``overwrite``) or cannot be written; an existing
+            folder is then unchanged.
         InputError
             If a parameter is not a finite number.
         """
@@ -249,13 +249,7 @@ class TableModel:
 
 
 def _report(record: Any) -> dict[str, Any]:
-    """The report of a training, with the parts that are read again.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If one of them is missing, or not what training gives.
-    """
+    """The report of a training as a dict, with the entries that are used later checked."""
     report = dict(record)
     rows = field_value("rows", Mapping[str, int], report["rows"])
     scores = field_value("scores", Mapping[str, Mapping[str, Any]], report["scores"])
@@ -263,19 +257,19 @@ def _report(record: Any) -> dict[str, Any]:
         if part not in rows:
             raise ValueError(f"it has scores on {part!r} rows, and says of none")
         for name, value in values.items():
-            # Infinite and undefined ones are scores as well; a whole number may be too large.
+            # A score may be infinite or undefined; a whole number may be too large for a float.
             if value is not None and not isinstance(value, float):
                 field_value(name, int, value)
     return report
 
 
-def fingerprint(typed: TypedColumns) -> str:
-    """A checksum of the targets in their order: the same for the same rows again.
+def target_checksum(typed: TypedColumns) -> str:
+    """A checksum of the target values in their order, which identifies a table of training.
 
     Examples
     --------
     >>> typed = TypedColumns({}, np.arange(2), target=np.array([1.0, 2.0]))
-    >>> fingerprint(typed) == fingerprint(typed.take([1, 0]))
+    >>> target_checksum(typed) == target_checksum(typed.take([1, 0]))
     False
     """
     target = np.zeros(0) if typed.target is None else typed.target
@@ -286,14 +280,14 @@ def fingerprint(typed: TypedColumns) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def predicting_engine(settings: Mapping[str, Any]) -> str:
-    """The engine of prediction: the reference where that was asked for, else the fastest here.
+def prediction_engine(settings: Mapping[str, Any]) -> str:
+    """The engine to predict with: a Python engine that the settings name, else ``"auto"``.
 
-    What the compiled engine has trained is of use where there is no Numba, too.
+    A model that the compiled engine trained can so be used where Numba is missing.
 
     Examples
     --------
-    >>> predicting_engine({"engine": "compiled"}), predicting_engine({"engine": "reference"})
+    >>> prediction_engine({"engine": "compiled"}), prediction_engine({"engine": "reference"})
     ('auto', 'reference')
     """
     name = settings.get("engine")

@@ -1,4 +1,4 @@
-"""The network of a table: its outputs and loss by the target, what it is trained on, and back."""
+"""The network for a table: its loss and outputs by the target, its targets Y, and decoding."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import InputError
+from deltarule.errors import InputError, Message, Parameter
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss, Network
 from deltarule.tables import TargetEncoder
-from deltarule.tabular.labels import probabilities_of
+from deltarule.tabular.probabilities import probabilities_of
 from deltarule.tabular.settings import TableSettings
 
-__all__ = ["decoded", "loss_and_output", "network_targets", "table_network"]
+__all__ = ["decode_outputs", "loss_and_output", "network_targets", "table_network"]
 
 
 def loss_and_output(loss: str, n_classes: int) -> tuple[Loss, str]:
-    """The loss that is named, and the output activation for so many classes, or a number if 0.
+    """The loss of a name, and the output activation for ``n_classes`` (0 for a number).
 
     ``"auto"`` is log_loss for two classes, cross_entropy for more, and half_squared_error for a
-    number. Two classes have one logistic output where the loss goes with it, more have a
+    number. Two classes have one logistic output where the loss allows it; more classes have a
     softmax, else one logistic output each.
 
     Raises
     ------
     InputError
-        If the loss has no meaning for such a target.
+        If the loss cannot be used for such a target.
 
     Examples
     --------
@@ -37,33 +37,35 @@ def loss_and_output(loss: str, n_classes: int) -> tuple[Loss, str]:
         usual = "cross_entropy" if n_classes > 2 else "log_loss"
         loss = usual if n_classes else "half_squared_error"
     record = LOSSES.get(loss)
-    output = _output(record, n_classes)
+    output = _output_activation(record, n_classes)
     if output is None:
         what = f"a target of {n_classes} classes" if n_classes else "a standardised number"
-        possible = ", ".join(each.name for each in LOSSES if _output(each, n_classes))
+        possible = ", ".join(each.name for each in LOSSES if _output_activation(each, n_classes))
         raise InputError(
-            f"loss is {loss!r}, which has no meaning for {what}; expected one of {possible}, or "
-            "'auto'"
+            Message(Parameter("loss"), f" is {loss!r}, which has no meaning for {what}"),
+            parameter="loss",
+            given=loss,
+            expected=f"one of {possible}, or 'auto'",
         )
     return record, output
 
 
-def _output(loss: Loss, n_classes: int) -> str | None:
-    """The output activation for the loss; None if it has no meaning for such a target."""
+def _output_activation(loss: Loss, n_classes: int) -> str | None:
+    """The output activation for a loss, or None if the loss cannot be used for the target."""
     outputs = ["softmax", "logistic"] if n_classes > 2 else ["logistic", "softmax"]
-    if loss.targets_per_output() > 1 or not (n_classes or loss.targets == "real"):
+    if loss.outputs_per_target() > 1 or not (n_classes or loss.targets == "real"):
         return None
     possible = outputs if n_classes else ["identity"]
     return next((g for g in possible if loss.accepts(ACTIVATIONS.get(g))), None)
 
 
 def table_network(n_inputs: int, target: TargetEncoder, settings: TableSettings) -> Network:
-    """The network of a table, in float32.
+    """Make the network for a table, in float32.
 
     Raises
     ------
     InputError
-        If the loss has no meaning for the target.
+        If the loss cannot be used for the target.
     """
     loss, output = loss_and_output(settings.loss, len(target.classes))
     one = not target.classes or (len(target.classes) == 2 and output != "softmax")
@@ -77,10 +79,10 @@ def table_network(n_inputs: int, target: TargetEncoder, settings: TableSettings)
 
 
 def network_targets(net: Network, target: TargetEncoder, values: Any) -> np.ndarray:
-    """What the network is trained on, of a table's target.
+    """The network's targets Y for the values of a table's target column.
 
-    Class numbers where it has one output, or a loss that takes them; a column for each class
-    for other losses; numbers standardised.
+    Class numbers where the network has one output or its loss takes them, shape (N,); else a
+    column for each class, 1 for the row's class and 0 elsewhere; numbers standardised.
     """
     encoded = target.transform(values)
     if target.classes and net.n_outputs > 1 and net.loss.targets != "classes":
@@ -89,8 +91,8 @@ def network_targets(net: Network, target: TargetEncoder, values: Any) -> np.ndar
     return encoded
 
 
-def decoded(net: Network, target: TargetEncoder, a: np.ndarray) -> np.ndarray:
-    """From a network's outputs to probabilities, or numbers in the target's unit."""
+def decode_outputs(net: Network, target: TargetEncoder, a: np.ndarray) -> np.ndarray:
+    """Turn outputs a^L, shape (N, n_L), into probabilities or numbers in the target's unit."""
     if target.task == "regression":
         return target.inverse(a[:, 0].astype(np.float64))
     return probabilities_of(a, sums_to_one=net.output_activation.name == "softmax")

@@ -1,4 +1,4 @@
-"""Any step of a table's recorded training, on the rows of the table."""
+"""Replay of any step of a table model's recorded training, on the rows of the table."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from deltarule.errors import FileError, InputError
+from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.files import consistent_read
 from deltarule.tables import Table, TableSource, TypedColumns, apply_schema
 from deltarule.tabular.model import TableModel
 from deltarule.tabular.settings import TableSettings
-from deltarule.tabular.splitting import known_target, known_weights, split_data
-from deltarule.tabular.threads import blas_threads_for
+from deltarule.tabular.splitting import row_weights, split_table, target_values
 from deltarule.training import (
     Model,
     Recording,
@@ -28,19 +27,22 @@ from deltarule.training import (
 )
 from deltarule.training.recording import digest_of_theta
 from deltarule.training.replay import batches_of
+from deltarule.training.threads import blas_threads_for
 
 __all__ = ["RecordedTable", "RowPlace", "replay_table"]
 
+_Found = TypeVar("_Found")
+
 
 class RowPlace(NamedTuple):
-    """What a row of a table was in the training.
+    """The part of the training that a row of a table belonged to.
 
     Attributes
     ----------
     part : {"train", "valid", "test", ""}
-        ``""`` if it has no target, and was left out.
+        ``""`` if the row has no target, and so was left out.
     number : int
-        Its number in that part, from 0; -1 if it was left out.
+        The row's number in that part, from 0; -1 if it was left out.
     """
 
     part: str
@@ -61,7 +63,7 @@ class RecordedTable:
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from deltarule.estimators import TableSettings, fit_table, replay_table
+    >>> from deltarule.tabular import TableSettings, fit_table, replay_table
     >>> from deltarule.tables import infer_schema, table_from_frame
     >>> x = np.linspace(-2, 2, 50)
     >>> table = table_from_frame({"x": x, "y": x**2})
@@ -84,20 +86,19 @@ class RecordedTable:
         *,
         run_recorded_sql: bool = False,
     ) -> RecordedTable:
-        """Read a model, its recording, and the very table it was trained on.
+        """Read a model, its recording, and the table that it was trained on.
 
         Parameters
         ----------
         folder : path
-            Of a model that was trained with a recording.
+            The folder of a model whose training was recorded.
         data : path or Table, optional
-            Where the table is now; by default where it was. A model's folder says which
-            file that is: it is only read, and only if it is a plain file with the ending of a
-            table.
+            The table, or its file if it was moved. By default the file that the recording
+            names is read, if it is a plain file with the ending of a table.
         run_recorded_sql : bool
-            Whether the SQL that the recording holds may be run, where the table was the result
-            of a query. Read it first, as the error without this shows it, if the model's folder
-            came from somebody else.
+            Whether the SQL in the recording may be run, where the table was the result of a
+            query. The error that is raised without it shows the SQL: read it first if the
+            folder comes from an untrusted source.
 
         Raises
         ------
@@ -122,7 +123,7 @@ class RecordedTable:
         *,
         run_recorded_sql: bool = False,
     ) -> RecordedTable:
-        """A model and its recording, with the very table: as :meth:`open`.
+        """Join a model, its recording and its table; arguments and errors as for :meth:`open`.
 
         Raises
         ------
@@ -148,30 +149,32 @@ class RecordedTable:
             over = "" if source.data is None else f" over {source.data!r}"
             raise InputError(
                 f"the training's table was the result of SQL{over} that the recording holds: "
-                f"{source.sql!r}; expected leave to run it, since it came with the model; read it, "
-                "and give run_recorded_sql=True"
+                f"{source.sql!r}",
+                parameter="run_recorded_sql",
+                expected="leave to run it, since it came with the model",
+                hint=Message("read it, and give ", Parameter("run_recorded_sql", True)),
             )
         return cls(model, recording, source.read(data))
 
     @functools.cached_property
     def settings(self) -> TableSettings:
-        """How the table was divided and trained on."""
+        """The settings that the table was split and trained on with."""
         return TableSettings(**self.model.settings)
 
     @functools.cached_property
     def parts(self) -> dict[str, TypedColumns]:
-        """The rows by what they were for: ``"train"``, ``"valid"``, ``"test"``."""
+        """The rows of the parts ``"train"``, ``"valid"`` and ``"test"``."""
         schema = self.model.schema
-        return split_data(schema, apply_schema(schema, self.table), self.settings)
+        return split_table(schema, apply_schema(schema, self.table), self.settings)
 
     @functools.cached_property
     def _rows(self) -> tuple[np.ndarray, np.ndarray]:
         training = self.parts["train"]
         X = self.model.encoder.transform(training, dtype=self.model.model.net.dtype)
-        return X, self.model.network_targets(known_target(training))
+        return X, self.model.network_targets(target_values(training))
 
     def replay(self, step: int, *, verify: bool = True) -> ReplayedStep:
-        """The step, replayed, with the numbers of its rows in the table.
+        """Replay a step, and give the numbers that its rows have in the table.
 
         Raises
         ------
@@ -179,19 +182,8 @@ class RecordedTable:
             As :func:`deltarule.training.replay`.
         """
         self.recording.place(step)
-        X, Y = self._rows
-        training = self.parts["train"]
-        rows = self.settings.batch_rows(len(training))
-        with blas_threads_for(self.recording.net, len(X) if rows == "auto" else int(rows)):
-            found = replay(
-                self.recording,
-                X,
-                Y,
-                step,
-                sample_weight=known_weights(training),
-                verify=verify,
-            )
-        typed = training.take(found.batch.rows)
+        found = self._with_rows(replay, step, verify=verify)
+        typed = self.parts["train"].take(found.batch.rows)
         return dataclasses.replace(found, source_rows=typed.rows + 1, table=self.model, typed=typed)
 
     def states(
@@ -202,30 +194,27 @@ class RecordedTable:
         verify: bool = True,
         watch: Callable[[int], None] | None = None,
     ) -> list[RunState]:
-        """θ at so many moments of the training, evenly spread: its steps are taken again.
+        """Return θ at ``most`` moments of the training, evenly spread, by repeating its steps.
 
         Raises
         ------
         InputError, DataError, ContractViolation
             As :func:`deltarule.training.replay_states`.
         """
+        return self._with_rows(replay_states, most, also=also, verify=verify, watch=watch)
+
+    def _with_rows(self, repeat: Callable[..., _Found], *args: Any, **options: Any) -> _Found:
+        """Call a function of ``training.replay`` with the encoded training rows."""
         X, Y = self._rows
         training = self.parts["train"]
-        rows = self.settings.batch_rows(len(training))
-        with blas_threads_for(self.recording.net, len(X) if rows == "auto" else int(rows)):
-            return replay_states(
-                self.recording,
-                X,
-                Y,
-                most,
-                also=also,
-                sample_weight=known_weights(training),
-                verify=verify,
-                watch=watch,
+        batch = self.settings.batch_rows(len(training))
+        with blas_threads_for(self.recording.net, len(X) if batch == "auto" else int(batch)):
+            return repeat(
+                self.recording, X, Y, *args, sample_weight=row_weights(training), **options
             )
 
     def place(self, row: int) -> RowPlace:
-        """What a row of the table (from 1) was in the training.
+        """The part that a row of the table (from 1) belonged to in the training.
 
         Raises
         ------
@@ -234,7 +223,9 @@ class RecordedTable:
         """
         if not 1 <= row <= len(self.table):
             raise InputError(
-                f"row is {row}; expected a row of the table, from 1 to {len(self.table)}"
+                parameter="row",
+                given=row,
+                expected=f"a row of the table, from 1 to {len(self.table)}",
             )
         for name, part in self.parts.items():
             found = np.flatnonzero(part.rows == row - 1)
@@ -243,12 +234,12 @@ class RecordedTable:
         return RowPlace("", -1)
 
     def step_of(self, row: int, epoch: int) -> int | None:
-        """The step of an epoch (from 1) that has a row (from 1) in its batch; None if none has."""
+        """The step of an epoch (from 1) whose batch holds a row (from 1), or None."""
         place = self.place(row)
         if place.part != "train":
             return None
         X, Y = self._rows
-        batches = batches_of(self.recording, X, Y, known_weights(self.parts["train"]), None)
+        batches = batches_of(self.recording, X, Y, row_weights(self.parts["train"]), None)
         planned = batches.planned(epoch - 1)
         at = place.number
         if planned.order is not None:
@@ -256,7 +247,7 @@ class RecordedTable:
         return planned.first_step + at // planned.batch_size
 
     def model_at(self, theta: np.ndarray) -> TableModel:
-        """The table model with other parameters: those before a step, say."""
+        """The table model with other parameters, such as those before a step."""
         own = self.model.model
         return dataclasses.replace(
             self.model, model=Model(own.net, theta, own.history), recording=None
@@ -271,20 +262,16 @@ def replay_table(
     verify: bool = True,
     run_recorded_sql: bool = False,
 ) -> ReplayedStep:
-    """One step of the recorded training of a table model, replayed bit for bit.
+    """Replay one step of the recorded training of a table model, bit for bit.
 
     Parameters
     ----------
-    folder : path
-        Of a model that ``deltarule fit --record`` made, or ``fit_table(…, record=…)``.
+    folder, data, run_recorded_sql
+        As for :meth:`RecordedTable.open`.
     step : int
         From 1, over the whole training.
-    data : path or Table, optional
-        Where the table is now; by default where it was. It must be what it was.
     verify : bool
         As for :func:`deltarule.training.replay`.
-    run_recorded_sql : bool
-        Whether the SQL that the recording holds may be run, as for :meth:`RecordedTable.open`.
 
     Returns
     -------
@@ -293,18 +280,14 @@ def replay_table(
 
     Raises
     ------
-    FileError
-        If there is no such model, recording or table.
-    DataError
-        If the table has changed.
-    InputError
-        If the step was not recorded, or the recording's SQL would have to be run.
+    FileError, DataError, InputError
+        As :meth:`RecordedTable.open`; also if the step was not recorded.
 
     Examples
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from deltarule.estimators import TableSettings, fit_table, replay_table
+    >>> from deltarule.tabular import TableSettings, fit_table, replay_table
     >>> from deltarule.tables import infer_schema, table_from_frame
     >>> x = np.linspace(-2, 2, 50)
     >>> table = table_from_frame({"x": x, "y": x**2})

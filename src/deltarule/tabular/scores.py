@@ -1,4 +1,4 @@
-"""Scores of a table model and of its baselines, by scikit-learn's metrics."""
+"""Scores of a table model and of its baselines, computed by scikit-learn's metrics."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Baseline", "Comparison", "baselines", "compared", "score_outputs"]
+__all__ = ["Baseline", "Comparison", "baselines", "compare_outputs", "score_outputs"]
 
-# How many standard errors two models must differ by to be called different.
-_CLEAR = 2.0
+# Two models are called different where their losses differ by so many standard errors.
+_STANDARD_ERRORS = 2.0
+_MOST_STEPS = 1000
 
 
 def score_outputs(
     task: str, truth: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None = None
 ) -> dict[str, float | None]:
-    """The scores of predictions.
+    """Score predictions.
 
     Parameters
     ----------
@@ -33,8 +34,8 @@ def score_outputs(
     -------
     dict
         ``accuracy``, ``log_loss`` and ``auc`` (one class against the rest, averaged, for
-        more than two); or ``r2``, ``rmse`` and ``mae``. A score that these rows do not
-        define, such as the AUC of a single class, is None.
+        more than two); or ``r2``, ``rmse`` and ``mae``. A score that is not defined for these
+        rows, such as the AUC of a single class, is None.
 
     Examples
     --------
@@ -63,8 +64,8 @@ def score_outputs(
 def _regression_scores(
     truth: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None
 ) -> dict[str, float | None]:
-    # In a unit that is a power of two, no digit changes and the square of 1e300 is a number.
-    unit = max(_unit(truth), _unit(outputs))
+    # Scaling by a power of two is exact, and keeps the square of 1e300 finite.
+    unit = max(_power_of_two(truth), _power_of_two(outputs))
     errors = outputs / unit - truth / unit
     kept = truth if weights is None else truth[weights > 0]
     mean = np.average(truth / unit, weights=weights)
@@ -78,13 +79,14 @@ def _regression_scores(
     }
 
 
-def _unit(values: np.ndarray) -> float:
+def _power_of_two(values: np.ndarray) -> float:
+    """The largest power of two up to the largest absolute value; 1 for zeros."""
     largest = float(np.abs(values).max()) if len(values) else 0.0
     return math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > 0 else 1.0
 
 
 def _auc(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None) -> float | None:
-    """One against the rest, averaged over the classes that occur with and without."""
+    """The AUC of each class against the rest, averaged over classes where it is defined."""
     from sklearn import metrics
 
     keep = slice(None) if weights is None else weights > 0
@@ -100,13 +102,13 @@ def _auc(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | Non
 
 
 class Comparison(NamedTuple):
-    """Which of two models fits some rows better, and whether that can be told.
+    """Which of two models fits some rows better, and whether the difference is significant.
 
     Attributes
     ----------
     gain : float
-        How much lower the first model's mean loss is: log loss for classes, for numbers
-        the squared error, in a unit of its own.
+        How much lower the first model's mean loss is: log loss for classes, squared error
+        for numbers (scaled by a power of two).
     error : float
         The standard error of the gain over these rows.
     verdict : str
@@ -119,41 +121,41 @@ class Comparison(NamedTuple):
     verdict: str
 
 
-def compared(
+def compare_outputs(
     task: str,
     truth: np.ndarray,
     first: np.ndarray,
     second: np.ndarray,
     weights: np.ndarray | None = None,
 ) -> Comparison:
-    """The first model's outputs against the second's, row by row on the same rows.
+    """Compare two models' outputs row by row on the same rows.
 
-    The losses of one row under two models go up and down together, so the error of
-    their difference is far smaller than that of either score.
+    The losses of one row under two models are correlated, so that the standard error of their
+    difference is far smaller than that of either score.
 
     Parameters
     ----------
     task, truth, weights
         As for :func:`score_outputs`.
     first, second : array
-        Outputs of two models.
+        The outputs of two models, as for :func:`score_outputs`.
 
     Examples
     --------
     >>> truth = np.array([1.0, 2.0, 3.0, 4.0])
-    >>> compared("regression", truth, truth + 0.1, truth - [0.5, 0.4, 0.6, 0.5]).verdict
+    >>> compare_outputs("regression", truth, truth + 0.1, truth - [0.5, 0.4, 0.6, 0.5]).verdict
     'better'
     """
     w = np.ones(len(truth)) if weights is None else weights
     kept = w > 0
-    unit = max(map(_unit, (truth, first, second))) if task == "regression" else 1.0
+    unit = max(map(_power_of_two, (truth, first, second))) if task == "regression" else 1.0
     losses = [_row_losses(task, truth, outputs, unit)[kept] for outputs in (first, second)]
     gains = losses[1] - losses[0]
     share = w[kept] / w[kept].sum()
     gain = float((share * gains).sum())
     spread = float(np.sqrt((share**2 * (gains - gain) ** 2).sum()))
     error = spread * math.sqrt(len(gains) / max(len(gains) - 1, 1))
-    clear = len(gains) > 1 and abs(gain) > _CLEAR * error
+    clear = len(gains) > 1 and abs(gain) > _STANDARD_ERRORS * error
     verdict = "no different" if not clear else "better" if gain > 0 else "worse"
     return Comparison(gain, error, verdict)
 
@@ -163,19 +165,19 @@ def _row_losses(task: str, truth: np.ndarray, outputs: np.ndarray, unit: float) 
         squares: np.ndarray = (outputs / unit - truth / unit) ** 2
         return squares
     of_truth = outputs.astype(np.float64)[np.arange(len(truth)), truth]
-    # As scikit-learn's log loss: a probability of 0 counts as the least above it.
+    # As in scikit-learn's log loss, a probability of 0 counts as eps.
     return -np.log(np.clip(of_truth, np.finfo(np.float64).eps, 1.0))
 
 
 class Baseline(NamedTuple):
-    """What a simple model predicts.
+    """The predictions of a simple model.
 
     Attributes
     ----------
     outputs : array
         As :func:`score_outputs` takes them.
     note : str
-        What a reader should know of it; mostly empty.
+        A warning about the model; mostly empty.
     """
 
     outputs: np.ndarray
@@ -190,9 +192,9 @@ def baselines(
     *,
     linear: bool = True,
 ) -> dict[str, Baseline]:
-    """What two simple models predict: a constant, and a linear model on the same features.
+    """Fit two simple models, a constant and a linear one on the same features, and predict.
 
-    The constant is the training mean, or the classes' shares. The linear model is ridge
+    The constant is the training mean, or the shares of the classes. The linear model is ridge
     regression, or logistic regression, with scikit-learn's default strength.
 
     Parameters
@@ -227,7 +229,7 @@ def baselines(
         constant = np.full(len(rows), float(np.average(y, weights=w)))
         found = {"constant": Baseline(constant)}
         if linear:
-            model, note = _fitted_linear(Ridge(), features, y, w)
+            model, note = _fit_linear(Ridge(), features, y, w)
             found["linear"] = Baseline(model.predict(rows), note)
         return found
     shares = np.bincount(y, weights=w, minlength=n_classes) / w.sum()
@@ -236,22 +238,19 @@ def baselines(
     if not linear:
         return found
     found["linear"] = Baseline(outputs)
-    # A class with no training rows cannot be fitted; its probability stays 0, as it should.
+    # A class without training rows cannot be fitted; its probability stays 0.
     if np.count_nonzero(shares) > 1:
         kept = w > 0
         model = LogisticRegression(max_iter=_MOST_STEPS)
-        model, note = _fitted_linear(model, features[kept], y[kept], w[kept])
+        model, note = _fit_linear(model, features[kept], y[kept], w[kept])
         outputs = np.zeros((len(rows), n_classes))
         outputs[:, model.classes_] = model.predict_proba(rows)
         found["linear"] = Baseline(outputs, note)
     return found
 
 
-_MOST_STEPS = 1000
-
-
-def _fitted_linear(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[Any, str]:
-    """The model, and a note where it is not what it could be."""
+def _fit_linear(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[Any, str]:
+    """Fit a linear model; return it with a note where the fit is doubtful."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(X, y, sample_weight=w)

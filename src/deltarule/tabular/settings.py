@@ -1,4 +1,4 @@
-"""How a table is divided and trained on: the settings of :func:`fit_table`, checked."""
+"""The settings of :func:`fit_table`: how a table's rows are split and a network is trained."""
 
 from __future__ import annotations
 
@@ -6,57 +6,29 @@ import dataclasses
 import math
 from typing import Any
 
-import numpy as np
-
 from deltarule.engines import EngineSettings, engine_name
-from deltarule.errors import InputError
-from deltarule.maths import LOSSES, Network
+from deltarule.errors import InputError, Message, Parameter
+from deltarule.maths import ACTIVATIONS, LOSSES, Network
 from deltarule.optimizers import RULES, SCHEDULES
+from deltarule.settings import check_fields, documented, setting, shared
 
 __all__ = ["TableSettings"]
 
-_MOST_EPOCHS = 10**7
-_WIDEST = 10**5
+_MOST_EPOCHS = "[1, 1e7]"
+_SHARE = {"interval": "[0, 1)", "metavar": "SHARE", "group": "Rows"}
 
 
+@documented
 @dataclasses.dataclass(frozen=True)
 class TableSettings:
-    """How a table is divided and trained on.
+    """How a table is split into parts and trained on.
+
+    A field that is also a parameter of :func:`deltarule.train` is passed on to it. Every field is
+    an option of ``deltarule fit``, and is saved with the model.
 
     Parameters
     ----------
-    test, valid : float
-        The shares of rows held out for the final scores, and (of all rows) for choosing
-        the epoch to stop at. 0 holds out none.
-    layers : tuple of int
-        The widths of the hidden layers; none of them is a linear model.
-    activation : str
-        Of the hidden layers.
-    loss : str
-        A registered loss, on what the target is encoded as: classes, or a standardised number.
-        ``"auto"`` is log_loss for two classes, cross_entropy for more and half_squared_error
-        for a number.
-    rule, schedule : str
-        The update rule, and the schedule of its learning rate.
-    learning_rate : float
-    batch_size : int or "auto"
-        ``"auto"`` makes about 30 steps an epoch: a thirtieth of the training rows, as a
-        power of two from 32 to 256 (all rows for a rule that needs the full batch).
-    epochs : int
-        At most so many.
-    patience : int
-        Training stops when the validation loss has not improved for so many epochs.
-    l2, l1 : float
-        The strengths of the penalties α/(2 Σs) ‖W‖² and α/Σs ‖W‖₁.
-    dropout : float
-        The rate in each hidden layer.
-    clip_norm : float or None
-        The largest norm of a step's gradient.
-    averaging : float or None
-        The decay of a moving average of the parameters.
-    seed : int
-        Of everything random.
-    engine : str
+    {parameters}
 
     Raises
     ------
@@ -69,88 +41,95 @@ class TableSettings:
     (32,)
     """
 
-    test: float = 0.2
-    valid: float = 0.1
-    layers: tuple[int, ...] = (128, 64)
-    activation: str = "relu"
-    loss: str = "auto"
-    rule: str = "adam"
-    schedule: str = "cosine"
-    learning_rate: float = 5e-3
-    batch_size: int | str = "auto"
-    epochs: int = 50
-    patience: int = 20
-    l2: float = 5.0
-    l1: float = 0.0
-    dropout: float = 0.0
-    clip_norm: float | None = None
-    averaging: float | None = 0.99
-    seed: int = 0
-    engine: str = "auto"
+    test: float = setting(
+        0.2, "Share of the rows held out for the scores.", "number", usual=0.2, **_SHARE
+    )
+    valid: float = setting(
+        0.1, "Share of the rows held out to stop in time.", "number", usual=0.1, **_SHARE
+    )
+    seed: int = shared("seed", 0)
+    layers: tuple[int, ...] = setting(
+        (128, 64),
+        "Widths of the hidden layers; none for a linear model.",
+        "widths",
+        interval="[1, 1e5]",
+        usual="128,64",
+        metavar="WIDTHS",
+        group="Network",
+    )
+    activation: str = setting(
+        "relu", "Of the hidden layers: {names}.", registry=ACTIVATIONS, group="Network"
+    )
+    loss: str = setting(
+        "auto",
+        "What is made small: auto, or one that goes with the target: {names}.",
+        registry=LOSSES,
+        group="Network",
+        details="Classes are encoded as such, and a number is standardised. auto is log_loss for "
+        "two classes, cross_entropy for more and half_squared_error for a number.",
+    )
+    dropout: float = shared("dropout", 0.0)
+    l2: float = shared("l2", 5.0)
+    l1: float = shared("l1", 0.0)
+    epochs: int = shared("epochs", 50, interval=_MOST_EPOCHS)
+    patience: int = setting(
+        20,
+        "Stop after so many epochs without improvement on the validation rows.",
+        "whole",
+        interval=_MOST_EPOCHS,
+        metavar="N",
+    )
+    batch_size: int | str = shared(
+        "batch_size",
+        "auto",
+        details="auto makes about 30 steps an epoch: a thirtieth of the training rows, as a power "
+        "of two from 32 to 256 (all rows for a rule that needs the full batch).",
+    )
+    rule: str = shared("rule", "adam")
+    learning_rate: float = shared("learning_rate", 5e-3)
+    schedule: str = shared("schedule", "cosine")
+    clip_norm: float | None = shared("clip_norm", None)
+    averaging: float | None = shared("averaging", 0.99)
+    engine: str = shared("engine", "auto")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
-        for name in ("test", "valid"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(
-                    f"{name} is {getattr(self, name):g}; expected a share of the rows, from 0 to "
-                    "less than 1"
-                )
+        check_fields(self)
         if not self.test + self.valid < 1:
             raise InputError(
-                f"test and valid are {self.test:g} and {self.valid:g}; expected them to add to "
-                "less than 1, since the rest is trained on"
+                parameter=("test", "valid"),
+                given=(self.test, self.valid),
+                expected="them to add to less than 1, since the rest is trained on",
             )
-        for name in ("epochs", "patience"):
-            _check_whole(name, getattr(self, name), _MOST_EPOCHS)
-        if self.batch_size != "auto":
-            _check_whole("batch_size", self.batch_size, None, " or 'auto'")
-        for width in self.layers:
-            _check_whole("layers", width, _WIDEST, ", such as 128,64", self.layers)
-        if not (np.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise InputError(
-                f"learning_rate is {self.learning_rate:g}; expected a finite number above 0, "
-                "such as 0.001"
-            )
-        for name in ("l2", "l1"):
-            strength = getattr(self, name)
-            if not (np.isfinite(strength) and strength >= 0):
-                raise InputError(f"{name} is {strength:g}; expected a finite number, at least 0")
         if not isinstance(self.loss, str):
-            raise InputError(f"loss is {self.loss!r}; expected the name of a loss, or 'auto'")
+            raise InputError(
+                parameter="loss", given=self.loss, expected="the name of a loss, or 'auto'"
+            )
         if self.loss != "auto":
             LOSSES.get(self.loss)
         SCHEDULES.get(self.schedule)
         engine_name(self.engine)
-        EngineSettings(
-            rule=self.rule,
-            l2=self.l2,
-            l1=self.l1,
-            dropout=self.dropout,
-            clip_norm=self.clip_norm,
-            averaging=self.averaging,
-            seed=self.seed,
-        )
+        EngineSettings(rule=self.rule)
         # The output layer does not matter here: the activation and the widths are checked.
         Network([1, *self.layers, 1], activation=self.activation)
         if RULES.get(self.rule).full_batch and self.batch_size != "auto":
             raise InputError(
-                f"batch_size is {self.batch_size} with the rule {self.rule!r}, which needs all "
-                "rows in every step; leave it at 'auto', or choose another rule"
+                Message(
+                    Parameter("batch_size"),
+                    f" is {self.batch_size} with the rule {self.rule!r}, which needs all rows in "
+                    "every step",
+                ),
+                parameter="batch_size",
+                given=self.batch_size,
+                hint="leave it at 'auto', or choose another rule",
             )
 
     def batch_rows(self, n_rows: int) -> int | str:
-        """The rows of a step, of so many to train on; ``"auto"`` for all of them."""
+        """The batch size for ``n_rows`` training rows; ``"auto"`` for all of them."""
         if self.batch_size != "auto" or RULES.get(self.rule).full_batch:
             return self.batch_size
         return 2 ** min(max(round(math.log2(n_rows / 30)), 5), 8)
 
-
-def _check_whole(
-    name: str, value: Any, most: int | None, also: str = "", shown: Any = None
-) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < 1 or (most is not None and value > most):
-        given = value if shown is None else ",".join(map(str, shown))
-        top = ", at least 1," if most is None else f" from 1 to {most:,}"
-        raise InputError(f"{name} is {given!r}; expected a whole number{top}{also}")
+    def to_dict(self) -> dict[str, Any]:
+        """The settings by name, as values that JSON can hold."""
+        return {**dataclasses.asdict(self), "layers": list(self.layers)}

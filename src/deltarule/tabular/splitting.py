@@ -1,4 +1,4 @@
-"""A table's rows, divided into those to train on, to stop by, and to score on."""
+"""Splitting a table's rows into training, validation and test rows."""
 
 from __future__ import annotations
 
@@ -9,40 +9,41 @@ from deltarule.tables import Schema, TextColumn, TypedColumns
 from deltarule.tabular.settings import TableSettings
 from deltarule.training import split_rows
 
-__all__ = ["known_target", "known_weights", "split_data"]
+__all__ = ["row_weights", "split_table", "target_values"]
 
 _LEAST_ROWS = 10
 
 
-def known_target(part: TypedColumns) -> np.ndarray | TextColumn:
-    """The target of rows that have one, since it was asked for.
+def target_values(part: TypedColumns) -> np.ndarray | TextColumn:
+    """The target values of rows whose schema has a target.
 
     Examples
     --------
-    >>> known_target(TypedColumns({}, np.arange(1), target=np.array([2.0])))
+    >>> target_values(TypedColumns({}, np.arange(1), target=np.array([2.0])))
     array([2.])
     """
     assert part.target is not None
     return part.target
 
 
-def known_weights(part: TypedColumns) -> np.ndarray:
-    """The weights of rows, 1 each where there are none.
+def row_weights(part: TypedColumns) -> np.ndarray:
+    """The weights of rows, shape (N,): 1 for each row of a table without weights.
 
     Examples
     --------
-    >>> known_weights(TypedColumns({}, np.arange(2)))
+    >>> row_weights(TypedColumns({}, np.arange(2)))
     array([1., 1.])
     """
     return np.ones(len(part)) if part.weights is None else part.weights
 
 
-def split_data(
+def split_table(
     schema: Schema, typed: TypedColumns, settings: TableSettings
 ) -> dict[str, TypedColumns]:
-    """Test, validation and training rows (in this order); a part that would be empty is left out.
+    """Split rows into the parts ``"test"``, ``"valid"`` and ``"train"``, in this order.
 
-    The same rows, settings and seed give the same parts.
+    Classes keep their proportions. A part with a share of 0 is left out. The parts depend on the
+    rows, the settings and their seed alone.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def split_data(
     Examples
     --------
     >>> typed = TypedColumns({}, np.arange(10), target=np.arange(10.0))
-    >>> parts = divided(Schema(()), typed, TableSettings(test=0.2, valid=0.1))
+    >>> parts = split_table(Schema(()), typed, TableSettings(test=0.2, valid=0.1))
     >>> {name: len(part) for name, part in parts.items()}
     {'test': 2, 'valid': 1, 'train': 7}
     """
@@ -77,7 +78,7 @@ def split_data(
     for name, part in parts.items():
         if part.weights is not None and not part.weights.sum() > 0:
             raise DataError(
-                f"every row that fell to the {name} part has weight 0; "
+                f"every row of the {name} part has weight 0; "
                 "give more rows a weight, or choose other shares or another seed"
             )
     return parts
@@ -85,7 +86,7 @@ def split_data(
 
 def _check_classes(schema: Schema, training: TypedColumns) -> None:
     if schema.task == "classification":
-        found = set(known_target(training).tolist())
+        found = set(target_values(training).tolist())
         if len(found) < 2:
             raise DataError(
                 f"all {len(training)} training rows are {next(iter(found))!r}; expected at least "

@@ -1,19 +1,19 @@
-"""The compiled engine. Importing this loads Numba.
+"""The compiled engine. Importing this package loads Numba.
 
-- ``engine.py``: the engine, as the rest of the library sees it; start here.
-- ``entry_points.py``, ``row_entry_points.py``: what Python calls; compiled once for all networks.
-- ``driver.py``, ``dense.py``, ``apply_update.py``: a step: its passes, a layer of them, the update.
-- ``plan.py``, ``plan_layout.py``, ``workspace.py``: networks and arrays as the driver reads them.
-- ``thread_pool.py``: where entries are called, and nowhere else; ``barrier.py``: how workers wait.
-- ``kernel_parameters.py``: which numbers of a formula its kernel reads at run time.
+- ``engine.py``: the engine's interface to the rest of the library; start here.
+- ``entry_points.py``, ``row_entry_points.py``: the compiled functions that Python calls.
+- ``driver.py``, ``dense.py``, ``apply_update.py``: a step: passes, one layer of them, update.
+- ``plan.py``, ``plan_layout.py``, ``workspace.py``: a network and its arrays, for the driver.
+- ``thread_pool.py``: all calls of entry points, and their threads; ``barrier.py``: how they wait.
 - ``predictor.py``, ``predict_driver.py``, ``packed_gemm.py``, ``array_kernels.py``: prediction.
-- ``formula_kernels.py``, ``update_kernels.py``: kernels made from formulas of ``maths`` and
-  ``optimizers``.
-- ``gemm_tiles.py``, ``row_kernels.py``: kernels that multiply matrices, and gather and copy rows.
-- ``ir_namespace.py``, ``elementary.py``, ``ir_builder.py``: how a formula becomes instructions.
+- ``gemm_tiles.py``, ``row_kernels.py``: kernels that multiply matrices, and select and copy rows.
+- ``formula_kernels.py``, ``update_kernels.py``: kernels made from the formulas of ``maths`` and
+  ``optimizers``; ``kernel_parameters.py``: the numbers of a formula that a kernel reads at run
+  time.
+- ``ir_namespace.py``, ``elementary.py``, ``ir_builder.py``: formulas as LLVM instructions.
 - ``jit.py``, ``linker.py``, ``target.py``: compilation, and the processor.
-- ``kernel_cache.py``: compiled code on disk, read and verified in one place.
-- ``warmup.py``: all of it compiled ahead.
+- ``kernel_cache.py``: compiled code on disk.
+- ``warmup.py``: compilation in advance.
 """
 
 from deltarule.engines.compiled.engine import CompiledEngine

@@ -1,149 +1,121 @@
-"""How the parameters move, chunk by chunk: penalty, frozen ones, clipping, rule, average.
+"""The update of the parameters: penalty, frozen parameters, clipping, rule, average.
 
-Sums over all parameters are made of one sum for each chunk, added in order, so that they do
-not depend on which member of a team makes which.
+The parameters are divided into chunks, and each worker updates some of them. A sum over all
+parameters is the sum of one number for each chunk, in order, so that it does not depend on the
+number of workers.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from deltarule.engines.compiled.driver import meet, my_chunks
+from deltarule.engines.compiled import plan_layout as f
+from deltarule.engines.compiled.driver import barrier_wait, worker_chunks
 from deltarule.engines.compiled.jit import call, driver_function
 from deltarule.engines.compiled.jit import numbers as numbers_of
-from deltarule.engines.compiled.plan_layout import (
-    CLIP,
-    COST,
-    COUNT,
-    FACTOR,
-    FINITE,
-    FROZEN,
-    GRAD,
-    HOLD,
-    IS_WEIGHT,
-    LARGEST,
-    LARGEST_G,
-    MAX_NORM,
-    MEAN,
-    NUMBERS,
-    PARTIALS,
-    PENALTY,
-    PENALTY_COST,
-    RATE,
-    RESCALE,
-    SCALES,
-    SIZE,
-    SLOTS,
-    SQUARES,
-    SQUARES_G,
-    THETA,
-    UPDATE,
-    UPDATE_PARAMETERS,
-    T,
-)
 
-__all__ = ["apply", "finite", "penalty"]
+__all__ = ["add_penalty", "apply_update", "gradient_is_finite"]
 
 
 @driver_function()
-def _chunks(plan):
-    _, _, chunk = my_chunks(plan)
-    return (plan[COUNT] + chunk - 1) // chunk
+def _chunk_count(plan):
+    _, _, chunk = worker_chunks(plan)
+    return (plan[f.COUNT] + chunk - 1) // chunk
 
 
 @driver_function()
-def finite(plan):
-    """Whether every entry of the gradient is finite; every member is told the same."""
-    partials = numbers_of(plan[PARTIALS])
-    first, end, chunk = my_chunks(plan)
+def gradient_is_finite(plan):
+    """Whether every entry of the gradient is finite; the same for all workers."""
+    partials = numbers_of(plan[f.PARTIALS])
+    first, end, chunk = worker_chunks(plan)
     for index in range(first, end):
         start = index * chunk
-        count = min(chunk, plan[COUNT] - start)
-        partials[index] = call(plan[FINITE], (plan[GRAD] + start * plan[SIZE], count))
-    meet(plan)
+        count = min(chunk, plan[f.COUNT] - start)
+        partials[index] = call(plan[f.FINITE], (plan[f.GRAD] + start * plan[f.SIZE], count))
+    barrier_wait(plan)
     good = 0.0
-    for index in range(_chunks(plan)):
+    for index in range(_chunk_count(plan)):
         good += partials[index]
-    return good == _chunks(plan)
+    return good == _chunk_count(plan)
 
 
 @driver_function()
-def penalty(plan, numbers, grad):
-    """The penalty at θ, of this member's chunks; its gradient is added where that is not 0."""
-    if plan[PENALTY] == 0:
+def add_penalty(plan, numbers, grad):
+    """The penalty of this worker's chunks; its gradient is added at address ``grad`` unless 0."""
+    if plan[f.PENALTY] == 0:
         return 0.0
-    scales, out = plan[NUMBERS] + 8 * SCALES, plan[NUMBERS] + 8 * PENALTY_COST
-    first, end, chunk = my_chunks(plan)
+    scales, out = plan[f.NUMBERS] + 8 * f.SCALES, plan[f.NUMBERS] + 8 * f.PENALTY_COST
+    first, end, chunk = worker_chunks(plan)
     total = 0.0
     for index in range(first, end):
-        start = index * chunk * plan[SIZE]
-        count = min(chunk, plan[COUNT] - index * chunk)
-        what = (plan[THETA], grad, plan[IS_WEIGHT], scales, start, count, out)
-        call(plan[PENALTY], what)
-        total += numbers[PENALTY_COST]
+        start = index * chunk * plan[f.SIZE]
+        count = min(chunk, plan[f.COUNT] - index * chunk)
+        arrays = (plan[f.THETA], grad, plan[f.IS_WEIGHT], scales, start, count, out)
+        call(plan[f.PENALTY], arrays)
+        total += numbers[f.PENALTY_COST]
     return total
 
 
 @driver_function()
 def _clip(plan, numbers):
-    """g · min(1, c/‖g‖), from g/max|g|, as :func:`deltarule.optimizers.clip_by_norm` has it."""
-    partials, chunks = numbers_of(plan[PARTIALS]), _chunks(plan)
-    first, end, chunk = my_chunks(plan)
-    largest_at, squares_at = plan[NUMBERS] + 8 * LARGEST_G, plan[NUMBERS] + 8 * SQUARES_G
-    meet(plan)  # everyone has read what stood in the partial sums
+    """Clip the gradient as :func:`deltarule.optimizers.clip_by_norm` does: g · min(1, c/‖g‖)."""
+    partials, chunks = numbers_of(plan[f.PARTIALS]), _chunk_count(plan)
+    first, end, chunk = worker_chunks(plan)
+    largest_at, squares_at = plan[f.NUMBERS] + 8 * f.LARGEST_G, plan[f.NUMBERS] + 8 * f.SQUARES_G
+    barrier_wait(plan)  # until all workers have read the partial sums of an earlier use
     for index in range(first, end):
-        where = plan[GRAD] + index * chunk * plan[SIZE]
-        call(plan[LARGEST], (where, min(chunk, plan[COUNT] - index * chunk), largest_at))
-        partials[index] = numbers[LARGEST_G]
-    meet(plan)
+        grad = plan[f.GRAD] + index * chunk * plan[f.SIZE]
+        call(plan[f.LARGEST], (grad, min(chunk, plan[f.COUNT] - index * chunk), largest_at))
+        partials[index] = numbers[f.LARGEST_G]
+    barrier_wait(plan)
     largest = 0.0
     for index in range(chunks):
-        # No number is greater than NaN, which must be seen all the same.
+        # Negated, so that a NaN is kept.
         if not partials[index] <= largest:
             largest = partials[index]
     if not (0.0 < largest < np.inf):
         return
-    numbers[LARGEST_G] = largest
-    meet(plan)
+    numbers[f.LARGEST_G] = largest
+    barrier_wait(plan)
     for index in range(first, end):
-        where = plan[GRAD] + index * chunk * plan[SIZE]
-        count = min(chunk, plan[COUNT] - index * chunk)
-        call(plan[SQUARES], (where, count, largest_at, squares_at))
-        partials[index] = numbers[SQUARES_G]
-    meet(plan)
+        grad = plan[f.GRAD] + index * chunk * plan[f.SIZE]
+        count = min(chunk, plan[f.COUNT] - index * chunk)
+        call(plan[f.SQUARES], (grad, count, largest_at, squares_at))
+        partials[index] = numbers[f.SQUARES_G]
+    barrier_wait(plan)
     squares = 0.0
     for index in range(chunks):
         squares += partials[index]
     root = np.sqrt(squares)
-    if largest * root > numbers[MAX_NORM]:
-        numbers[FACTOR] = numbers[MAX_NORM] / root
-        factor_at = plan[NUMBERS] + 8 * FACTOR
-        where = plan[GRAD] + first * chunk * plan[SIZE]
-        count = min(end * chunk, plan[COUNT]) - first * chunk
-        call(plan[RESCALE], (where, count, largest_at, factor_at))
+    if largest * root > numbers[f.MAX_NORM]:
+        numbers[f.FACTOR] = numbers[f.MAX_NORM] / root
+        factor_at = plan[f.NUMBERS] + 8 * f.FACTOR
+        grad = plan[f.GRAD] + first * chunk * plan[f.SIZE]
+        count = min(end * chunk, plan[f.COUNT]) - first * chunk
+        call(plan[f.RESCALE], (grad, count, largest_at, factor_at))
 
 
 @driver_function()
-def apply(plan, numbers, rate, cost):
-    """Penalty, frozen parameters, clipping, rule, average: in this order.
+def apply_update(plan, numbers, rate, cost):
+    """Update this worker's parameters: penalty, frozen parameters, clipping, rule, average.
 
-    A rule that looks at the cost, penalty included, has one chunk for all parameters.
+    For a rule that uses the cost, penalty included, all parameters are one chunk.
     """
-    first, end, chunk = my_chunks(plan)
-    cost = cost + penalty(plan, numbers, plan[GRAD])
-    if plan[CLIP] != 0:
-        if plan[FROZEN] != 0 and first < end:
-            start = first * chunk * plan[SIZE]
-            count = min(end * chunk, plan[COUNT]) - first * chunk
-            call(plan[HOLD], (plan[GRAD], plan[FROZEN], start, count))
+    first, end, chunk = worker_chunks(plan)
+    cost = cost + add_penalty(plan, numbers, plan[f.GRAD])
+    if plan[f.CLIP] != 0:
+        if plan[f.FROZEN] != 0 and first < end:
+            start = first * chunk * plan[f.SIZE]
+            count = min(end * chunk, plan[f.COUNT]) - first * chunk
+            call(plan[f.ZERO_FROZEN], (plan[f.GRAD], plan[f.FROZEN], start, count))
         _clip(plan, numbers)
-    numbers[T] += 1.0
-    numbers[RATE] = rate
-    numbers[COST] = cost
+    numbers[f.T] += 1.0
+    numbers[f.RATE] = rate
+    numbers[f.COST] = cost
     if first < end:
-        what = (plan[THETA], plan[GRAD], plan[IS_WEIGHT], plan[FROZEN], plan[MEAN])
+        arrays = (plan[f.THETA], plan[f.GRAD], plan[f.IS_WEIGHT], plan[f.FROZEN], plan[f.MEAN])
         start = first * chunk
-        count = min(end * chunk, plan[COUNT]) - start
-        where = (plan[NUMBERS], start * plan[SIZE], count, plan[SLOTS])
-        call(plan[UPDATE], what + where + (plan[UPDATE_PARAMETERS],))
-    meet(plan)
+        count = min(end * chunk, plan[f.COUNT]) - start
+        range_ = (plan[f.NUMBERS], start * plan[f.SIZE], count, plan[f.SLOTS])
+        call(plan[f.UPDATE], arrays + range_ + (plan[f.UPDATE_PARAMETERS],))
+    barrier_wait(plan)

@@ -1,4 +1,4 @@
-"""Kernels over memory that is the caller's: of any length, and not padded."""
+"""Kernels for arrays of the caller, which have any length and no padding."""
 
 from __future__ import annotations
 
@@ -6,73 +6,71 @@ from typing import Any
 
 from llvmlite import ir
 
-from deltarule.engines.compiled.formula_kernels import zero
-from deltarule.engines.compiled.ir_builder import I64, LINE, Code
+from deltarule.engines.compiled.ir_builder import I64, LINE, KernelBuilder
 
-__all__ = ["write_spans"]
-
-
-def write_spans(module: Any, dtype: Any) -> None:
-    """All kernels of this file."""
-    _copy_out(Code(module, "copy_out", 5, dtype))
-    _all_finite(Code(module, "all_finite", 2, dtype))
-    _differ(Code(module, "differ", 3, dtype))
+__all__ = ["write_array_kernels"]
 
 
-def _copy_out(code: Code) -> None:
-    """``copy_out(source, stride, target, n_rows, width)``: rows, one after the other."""
+def write_array_kernels(module: Any, dtype: Any) -> None:
+    """Write ``copy_out``, ``all_finite`` and ``differ``."""
+    _copy_out(KernelBuilder(module, "copy_out", 5, dtype))
+    _all_finite(KernelBuilder(module, "all_finite", 2, dtype))
+    _differ(KernelBuilder(module, "differ", 3, dtype))
+
+
+def _copy_out(code: KernelBuilder) -> None:
+    """``copy_out(source, stride, target, n_rows, width)``: copy rows into a contiguous array."""
     source, stride, target, n_rows, width = code.args
     b = code.b
-    width_bytes = b.mul(width, code.whole(code.size))
-    whole = b.and_(width_bytes, code.whole(-LINE))
-    rest = b.sub(width_bytes, whole)
+    width_bytes = b.mul(width, code.int64(code.size))
+    full = b.and_(width_bytes, code.int64(-LINE))
+    rest = b.sub(width_bytes, full)
     with code.loop(n_rows) as row:
-        here = code.sum(source, (row.index, stride))
-        there = code.sum(target, (row.index, width_bytes))
-        with code.loop(whole, LINE) as part:
-            code.store(code.load(b.add(here, part.index)), b.add(there, part.index))
+        source_row = code.sum(source, (row.index, stride))
+        target_row = code.sum(target, (row.index, width_bytes))
+        with code.loop(full, LINE) as part:
+            value = code.load(b.add(source_row, part.index))
+            code.store(value, b.add(target_row, part.index))
         with code.loop(rest, code.size) as one:
-            offset = b.add(whole, one.index)
-            code.store(code.load(b.add(here, offset), code.real), b.add(there, offset))
-    code.done()
+            offset = b.add(full, one.index)
+            value = code.load(b.add(source_row, offset), code.real)
+            code.store(value, b.add(target_row, offset))
+    code.ret()
 
 
-def _all_finite(code: Code) -> None:
-    """``all_finite(x, count)`` is 1 if every number is: Σ 0 · x_i is 0 then, else NaN."""
+def _all_finite(code: KernelBuilder) -> None:
+    """``all_finite(x, count)``: 1 if every number is finite, else 0, by whether Σ 0 · x_i is 0."""
     x, count = code.args
     b = code.b
-    n_bytes = b.mul(count, code.whole(code.size))
-    whole = b.and_(n_bytes, code.whole(-LINE))
-    none = zero(code)
-    with code.loop(whole, LINE, carried=[none]) as part:
+    n_bytes = b.mul(count, code.int64(code.size))
+    full = b.and_(n_bytes, code.int64(-LINE))
+    with code.loop(full, LINE, carried=[code.zeros]) as part:
         value = code.load(b.add(x, part.index))
-        part.next(code.multiply_add(value, none, part.carried[0]))
-    nought = code.number(code.real, 0.0)
-    with code.loop(b.sub(n_bytes, whole), code.size, carried=[nought]) as one:
-        value = code.load(code.sum(x, whole, one.index), code.real)
-        one.next(b.fadd(one.carried[0], b.fmul(value, nought)))
+        part.next(code.multiply_add(value, code.zeros, part.carried[0]))
+    zero = code.constant(code.real, 0.0)
+    with code.loop(b.sub(n_bytes, full), code.size, carried=[zero]) as one:
+        value = code.load(code.sum(x, full, one.index), code.real)
+        one.next(b.fadd(one.carried[0], b.fmul(value, zero)))
     total = one.carried[0]
-    for lane in range(code.lanes):
-        each = b.extract_element(part.carried[0], ir.Constant(ir.IntType(32), lane))
-        total = b.fadd(total, each)
-    code.done(b.zext(b.fcmp_ordered("==", total, nought), I64))
+    for lane in code.lanes_of(part.carried[0]):
+        total = b.fadd(total, lane)
+    code.ret(b.zext(b.fcmp_ordered("==", total, zero), I64))
 
 
-def _differ(code: Code) -> None:
-    """``differ(one, other, n_bytes)`` is 0 if the bytes are the same; they are whole numbers'."""
+def _differ(code: KernelBuilder) -> None:
+    """``differ(one, other, n_bytes)``: 0 if the bytes, those of whole numbers, are equal."""
     one, other, n_bytes = code.args
     b = code.b
     lanes = ir.VectorType(I64, LINE // 8)
     word = ir.IntType(8 * code.size)
-    whole = b.and_(n_bytes, code.whole(-LINE))
-    with code.loop(whole, LINE, carried=[ir.Constant(lanes, [0] * lanes.count)]) as part:
+    full = b.and_(n_bytes, code.int64(-LINE))
+    with code.loop(full, LINE, carried=[ir.Constant(lanes, [0] * lanes.count)]) as part:
         pair = [code.load(b.add(at, part.index), lanes) for at in (one, other)]
         part.next(b.or_(part.carried[0], b.xor(*pair)))
-    with code.loop(b.sub(n_bytes, whole), code.size, carried=[ir.Constant(word, 0)]) as rest:
-        pair = [code.load(code.sum(at, whole, rest.index), word) for at in (one, other)]
+    with code.loop(b.sub(n_bytes, full), code.size, carried=[ir.Constant(word, 0)]) as rest:
+        pair = [code.load(code.sum(at, full, rest.index), word) for at in (one, other)]
         rest.next(b.or_(rest.carried[0], b.xor(*pair)))
     total = rest.carried[0] if code.size == 8 else b.zext(rest.carried[0], I64)
-    for lane in range(lanes.count):
-        each = b.extract_element(part.carried[0], ir.Constant(ir.IntType(32), lane))
-        total = b.or_(total, each)
-    code.done(total)
+    for lane in code.lanes_of(part.carried[0]):
+        total = b.or_(total, lane)
+    code.ret(total)

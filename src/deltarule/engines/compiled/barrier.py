@@ -1,8 +1,9 @@
-"""How the members of a team wait for each other: a counter, and a number of meetings.
+"""The barrier at which the workers of a call wait for each other.
 
-Whoever comes last sets the counter back and raises the number; the others look at that until
-it changes. It takes a fraction of a microsecond when all come at once, where a lock of
-the operating system takes ten or more. Who waits longer lets others have the processor.
+It is a counter of arrivals and a generation number. The last worker to arrive resets the counter
+and raises the generation; the others spin until the generation changes. This takes a fraction of a
+microsecond if all arrive together, where a lock of the operating system takes ten or more. A worker
+that has spun for some time yields its processor at every further look.
 """
 
 from __future__ import annotations
@@ -15,58 +16,58 @@ from typing import Any
 
 from llvmlite import ir
 
-from deltarule.engines.compiled.ir_builder import I64, Code
-from deltarule.engines.compiled.plan_layout import ARRIVED, CALLED_OFF, MEETINGS
+from deltarule.engines.compiled.ir_builder import I64, KernelBuilder
+from deltarule.engines.compiled.plan_layout import ARRIVED, CANCELLED, GENERATION
 from deltarule.engines.compiled.target import is_x86
 
-__all__ = ["write_meeting", "yield_address"]
+__all__ = ["write_barrier", "yield_address"]
 
-# Looks before the processor is given away: some 20 µs. A step that is worth sharing has no longer
-# waits unless a member has lost its processor.
-_LOOKS = 1000
+# Looks at the generation before the processor is yielded: some 20 µs. In a step that is large
+# enough to be divided, waits are shorter unless the system has paused a worker.
+_SPINS = 1000
 
 
-def write_meeting(module: Any, dtype: Any) -> None:
-    """``meet(words, members, yield)``; 0 for a function to yield only looks on."""
-    code = Code(module, "meet", 3, dtype)
+def write_barrier(module: Any, dtype: Any) -> None:
+    """``barrier_wait(words, workers, yield)``; with a yield address of 0 it spins on."""
+    code = KernelBuilder(module, "barrier_wait", 3, dtype)
     words, workers, yields = code.args
-    b, one = code.b, code.whole(1)
+    b, one = code.b, code.int64(1)
 
     def at(word: int) -> Any:
-        return b.inttoptr(code.sum(words, code.whole(8 * word)), I64.as_pointer())
+        return b.inttoptr(code.sum(words, code.int64(8 * word)), I64.as_pointer())
 
-    def look(word: int) -> Any:
+    def read(word: int) -> Any:
         return b.load_atomic(at(word), ordering="acquire", align=8, typ=I64)
 
-    before = look(MEETINGS)
+    before = read(GENERATION)
     arrived = b.atomic_rmw("add", at(ARRIVED), one, "acq_rel")
     last = b.icmp_signed("==", b.add(arrived, one), workers)
     with b.if_then(last):
-        b.store_atomic(code.whole(0), at(ARRIVED), ordering="monotonic", align=8)
-        b.store_atomic(b.add(before, one), at(MEETINGS), ordering="release", align=8)
-        code.done()
+        b.store_atomic(code.int64(0), at(ARRIVED), ordering="monotonic", align=8)
+        b.store_atomic(b.add(before, one), at(GENERATION), ordering="release", align=8)
+        code.ret()
     waiting, over = (code.function.append_basic_block() for _ in range(2))
     start = b.block
     b.branch(waiting)
     b.position_at_end(waiting)
-    looks = b.phi(I64)
-    looks.add_incoming(code.whole(0), start)
+    spins = b.phi(I64)
+    spins.add_incoming(code.int64(0), start)
     _pause(code)
-    patient = b.icmp_signed(">", looks, code.whole(_LOOKS))
-    can = b.icmp_signed("!=", yields, code.whole(0))
-    with b.if_then(b.and_(patient, can)):
+    long_wait = b.icmp_signed(">", spins, code.int64(_SPINS))
+    can_yield = b.icmp_signed("!=", yields, code.int64(0))
+    with b.if_then(b.and_(long_wait, can_yield)):
         kind = ir.FunctionType(ir.IntType(32), [])
         b.call(b.inttoptr(yields, kind.as_pointer()), [])
-    held = b.icmp_signed("!=", look(MEETINGS), before)
-    off = b.icmp_signed("!=", look(CALLED_OFF), code.whole(0))
-    looks.add_incoming(b.add(looks, one), b.block)
-    b.cbranch(b.or_(held, off), over, waiting)
+    released = b.icmp_signed("!=", read(GENERATION), before)
+    cancelled = b.icmp_signed("!=", read(CANCELLED), code.int64(0))
+    spins.add_incoming(b.add(spins, one), b.block)
+    b.cbranch(b.or_(released, cancelled), over, waiting)
     b.position_at_end(over)
-    code.done()
+    code.ret()
 
 
-def _pause(code: Code) -> None:
-    """Tell the processor that this is a wait, where there is a word for it."""
+def _pause(code: KernelBuilder) -> None:
+    """Write the processor's instruction for spin loops, where it has one."""
     if is_x86():
         kind = ir.FunctionType(ir.VoidType(), [])
         name = "llvm.x86.sse2.pause"
@@ -76,7 +77,7 @@ def _pause(code: Code) -> None:
 
 @functools.cache
 def yield_address() -> int:
-    """The system's function that lets others have the processor, or 0."""
+    """The address of the system's function that yields the processor, or 0 if it has none."""
     with contextlib.suppress(OSError, AttributeError):
         if sys.platform == "win32":
             function = ctypes.WinDLL("kernel32").SwitchToThread

@@ -1,296 +1,237 @@
-"""The driver: forward and backward passes for every architecture, compiled once.
+"""The driver: the forward and backward pass for networks of any shape, compiled once.
 
 It reads a *plan*, an array of 64-bit integers (:mod:`deltarule.engines.compiled.plan_layout`):
-addresses of arrays and kernels, widths, strides in bytes. It computes with integers only and
-calls kernels by address, so that one compilation of a few seconds serves both types, all
-activations, losses and rules. Numba keeps it on disk and compiles it anew when a file it is
-made of changes.
+addresses of arrays and kernels, widths, strides in bytes. The driver computes with integers and
+calls kernels by address, so that one compilation of a few seconds serves both dtypes and all
+activations, losses and rules. It is cached on disk, and compiled again when one of its source files
+changes.
 
-What happens for the rows of a batch, for l = 1 … L (MATHS.md F3, F4, then δ from the top):
+For the rows of a batch it runs, for l = 1 … L (F3, F4, F13 and F14 of ``docs/mathematics.rst``):
 
-1. ``take_rows``: the rows that have a weight are copied into place, as rows and as columns.
-2. ``forward``: Z[l] by a product, then one pass: a = g(z) in place of z, the slope beside it.
-3. ``loss``: Σ w_i C_i, and δ^L in place of y.
-4. ``deltas``: δ[l-1] in place of the slope of layer l-1.
-5. ``_weights``: dW[l] and db[l].
+1. ``gather_rows``: copy the rows of nonzero weight into the workspace, as rows and as columns.
+2. ``forward``: Z[l] by a product, then a = g(z) over z, with the slope g′ beside it.
+3. ``loss``: Σ w_i C_i, and δ^L over y.
+4. ``backward``: δ[l-1] over the slope of layer l-1.
+5. ``_parameter_gradient``: dW[l] and db[l].
 
-Several members of a team may run the same batch, each with a plan of its own that says which
-of them it is. Each takes a share of the rows for 1 to 4, which need nothing of the others; they
-meet; then each takes a share of the nodes of every layer for 5. No sum is divided, so that
-the number of members leaves no trace in the result.
+Several workers may run the same batch, each with a plan that holds its number. In 1 to 4 each
+computes a range of the rows, independently of the others; after a barrier, in 5, each computes a
+range of the nodes of every layer. No sum is divided among workers, so the bits do not depend on
+their number.
 
-A batch of very many rows is divided into parts, into how many depends on nothing but its rows
-and the network: each part's gradient is a sum of its own, and the parts' are added in order.
+A batch of very many rows is divided into parts, whose number depends on the batch's rows and the
+network alone: each part has its own gradient, and the gradients are added in the parts' order.
 """
 
 from __future__ import annotations
 
-from deltarule.engines.compiled.dense import layer_backward, layer_forward, layer_weights
+from deltarule.engines.compiled import plan_layout as f
+from deltarule.engines.compiled.dense import layer_backward, layer_forward, layer_gradient
 from deltarule.engines.compiled.jit import call, driver_function, integers, odd_lines
 from deltarule.engines.compiled.jit import numbers as numbers_of
-from deltarule.engines.compiled.plan_layout import (
-    ACT,
-    ADD,
-    ALONE,
-    BLOCK,
-    CHOOSE,
-    CHOSEN,
-    CHUNK,
-    CLEAR,
-    COPY_ROWS,
-    COSTS,
-    COUNT,
-    DATA_COST,
-    DIVISOR,
-    DROP_FACTORS,
-    DROP_THRESHOLD,
-    DROPOUT,
-    DROPS,
-    FIELDS,
-    GRAD,
-    HEADER,
-    LANES,
-    LAYERS,
-    LOSS,
-    LOSS_PARAMETERS,
-    MEET,
-    MEETING,
-    MEMBER,
-    MEMBERS,
-    MOST_PARTS,
-    N_IN,
-    N_OUT,
-    NUMBERS,
-    OUT,
-    PARAMETERS,
-    PART_GRADS,
-    ROW_NUMBERS,
-    ROW_STRIDE,
-    ROWS,
-    ROWS_OF,
-    SEED_HIGH,
-    SEED_LOW,
-    SIZE,
-    SLOPE,
-    THETA,
-    TRANSPOSE,
-    W_BUFFER,
-    W_STRIDE,
-    X_COLUMNS,
-    X_ROW_STRIDE,
-    X_ROWS,
-    X_STRIDE,
-    Y_COLUMNS,
-    Y_ROW_STRIDE,
-    Y_ROWS,
-    Y_STRIDE,
-    YIELD,
-    W,
-    X,
-    Y,
-)
 
-__all__ = [
-    "batch_gradient",
-    "choose",
-    "deltas",
-    "extent",
-    "forward",
-    "loss",
-    "meet",
-    "my_chunks",
-    "take_rows",
-    "total_loss",
-]
-
-# Rows and nodes are shared out two vectors and one vector at a time.
+# Rows are divided among workers in pairs of vectors, nodes in single vectors.
 _PAIR = 2
 
 
 @driver_function()
-def meet(plan):
-    """Wait until every member of the team is here; what each has written, all see."""
-    if plan[MEMBERS] > 1:
-        call(plan[MEET], (plan[MEETING], plan[MEMBERS], plan[YIELD]))
+def barrier_wait(plan):
+    """Wait until every worker has arrived; what each wrote before is then visible to all."""
+    if plan[f.WORKERS] > 1:
+        call(plan[f.BARRIER_WAIT], (plan[f.BARRIER], plan[f.WORKERS], plan[f.YIELD]))
 
 
 @driver_function()
-def _share(plan, total):
-    """From where to where this member's share of ``total`` goes."""
-    worker, workers = plan[MEMBER], plan[MEMBERS]
+def _worker_range(plan, total):
+    """The range of ``total`` items that this worker computes: first, end."""
+    worker, workers = plan[f.WORKER], plan[f.WORKERS]
     return total * worker // workers, total * (worker + 1) // workers
 
 
 @driver_function()
-def my_chunks(plan):
-    """Which chunks of the parameters are this member's to pass over: first, end, size."""
-    chunk = plan[CHUNK]
-    first, end = _share(plan, (plan[COUNT] + chunk - 1) // chunk)
+def worker_chunks(plan):
+    """The chunks of the parameters that this worker updates: first, end, size of a chunk."""
+    chunk = plan[f.CHUNK]
+    first, end = _worker_range(plan, (plan[f.COUNT] + chunk - 1) // chunk)
     return first, end, chunk
 
 
 @driver_function()
-def extent(plan, n_rows):
-    """Vectors for so many rows, and bytes between features."""
-    vectors = (n_rows + plan[LANES] - 1) // plan[LANES]
+def row_vectors(plan, n_rows):
+    """The number of vectors that hold so many rows, and the bytes from one feature to the next."""
+    vectors = (n_rows + plan[f.LANES] - 1) // plan[f.LANES]
     return vectors, odd_lines(vectors) * 64
 
 
 @driver_function()
-def _my_vectors(plan, vectors):
-    """The first of this member's vectors of rows, and how many they are."""
-    first, end = _share(plan, (vectors + _PAIR - 1) // _PAIR)
+def _worker_vectors(plan, vectors):
+    """The first of this worker's vectors of rows, and their number."""
+    first, end = _worker_range(plan, (vectors + _PAIR - 1) // _PAIR)
     first, end = first * _PAIR, min(end * _PAIR, vectors)
     return first, end - first
 
 
 @driver_function()
 def _columns(plan, width):
-    return (width + plan[LANES] - 1) // plan[LANES]
+    return (width + plan[f.LANES] - 1) // plan[f.LANES]
 
 
 @driver_function()
-def take_rows(plan, source, source_stride, n_rows, with_y, y, y_stride):
-    """The chosen rows of X, and of Y, into place: as rows, and as columns."""
-    vectors, stride = extent(plan, n_rows)
-    first, mine = _my_vectors(plan, vectors)
-    before = first * plan[LANES]
-    taken = min(mine * plan[LANES], n_rows - before)
-    chosen = plan[CHOSEN] + 8 + 8 * before
-    n_in = plan[HEADER + N_IN]
-    row = plan[X_ROW_STRIDE]
-    rows, columns = plan[X_ROWS] + before * row, plan[X_COLUMNS] + first * 64
-    call(plan[COPY_ROWS], (source, source_stride, chosen, taken, rows, row, n_in))
-    call(plan[TRANSPOSE], (rows, row, columns, stride, mine, _columns(plan, n_in)))
+def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride):
+    """Copy the selected rows of X (and Y, if ``with_y``) to the workspace, as rows and columns."""
+    vectors, stride = row_vectors(plan, n_rows)
+    first, count = _worker_vectors(plan, vectors)
+    before = first * plan[f.LANES]
+    taken = min(count * plan[f.LANES], n_rows - before)
+    chosen = plan[f.SELECTED] + 8 + 8 * before
+    n_in = plan[f.HEADER + f.N_IN]
+    row = plan[f.X_ROW_STRIDE]
+    rows, columns = plan[f.X_ROWS] + before * row, plan[f.X_COLUMNS] + first * 64
+    call(plan[f.COPY_ROWS], (source, source_stride, chosen, taken, rows, row, n_in))
+    call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, _columns(plan, n_in)))
     if with_y:
-        n_out = plan[HEADER + (plan[LAYERS] - 1) * FIELDS + N_OUT]
-        row = plan[Y_ROW_STRIDE]
-        rows, columns = plan[Y_ROWS] + before * row, plan[Y_COLUMNS] + first * 64
-        call(plan[COPY_ROWS], (y, y_stride, chosen, taken, rows, row, n_out))
-        call(plan[TRANSPOSE], (rows, row, columns, stride, mine, _columns(plan, n_out)))
+        n_out = plan[f.HEADER + (plan[f.LAYERS] - 1) * f.FIELDS + f.N_OUT]
+        row = plan[f.Y_ROW_STRIDE]
+        rows, columns = plan[f.Y_ROWS] + before * row, plan[f.Y_COLUMNS] + first * 64
+        call(plan[f.COPY_ROWS], (y, y_stride, chosen, taken, rows, row, n_out))
+        call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, _columns(plan, n_out)))
 
 
 @driver_function()
-def choose(plan, batch, positions, base, n):
-    """The rows that have a weight; their number."""
-    divisor = plan[NUMBERS] + 8 * DIVISOR
-    where = (positions, batch[ROW_NUMBERS], n, base, batch[W], batch[W_STRIDE], divisor)
-    return call(plan[CHOOSE], where + (plan[CHOSEN], plan[W_BUFFER]))
+def gather_batch(plan, batch, n_rows):
+    """Copy the selected rows of a batch, X and Y, to the workspace."""
+    x, y = (batch[f.X], batch[f.X_STRIDE]), (batch[f.Y], batch[f.Y_STRIDE])
+    gather_rows(plan, x[0], x[1], n_rows, True, y[0], y[1])
+
+
+@driver_function()
+def select_rows(plan, batch, positions, base, n):
+    """Write positions, numbers and weights of the rows of nonzero weight; return their count."""
+    divisor = plan[f.NUMBERS] + 8 * f.DIVISOR
+    rows = (positions, batch[f.ROW_NUMBERS], n, base, batch[f.W], batch[f.W_STRIDE], divisor)
+    return call(plan[f.SELECT_ROWS], rows + (plan[f.SELECTED], plan[f.W_BUFFER]))
 
 
 @driver_function()
 def forward(plan, theta, n_rows, training, step):
-    """Z and A of every layer; in training the slopes, and A as rows where dW needs it."""
-    vectors, stride = extent(plan, n_rows)
-    first, mine = _my_vectors(plan, vectors)
-    across, last = first * 64, plan[LAYERS]
+    """Z and A of every layer; in training also the slopes, and A as rows, which dW needs."""
+    vectors, stride = row_vectors(plan, n_rows)
+    first, count = _worker_vectors(plan, vectors)
+    across, last = first * 64, plan[f.LAYERS]
     for layer in range(1, last + 1):
-        p = HEADER + (layer - 1) * FIELDS
-        layer_forward(plan, p, theta, stride, first, mine)
+        p = f.HEADER + (layer - 1) * f.FIELDS
+        layer_forward(plan, p, theta, stride, first, count)
         if layer == last:
             return
-        n_out, z = plan[p + N_OUT], plan[p + OUT] + across
-        slope = plan[p + SLOPE] + across if training else 0
-        shape = (mine * plan[LANES], n_out, stride)
-        call(plan[p + ACT], (z, slope) + shape + (plan[p + PARAMETERS],))
+        n_out, z = plan[p + f.N_OUT], plan[p + f.OUT] + across
+        slope = plan[p + f.SLOPE] + across if training else 0
+        shape = (count * plan[f.LANES], n_out, stride)
+        call(plan[p + f.ACT], (z, slope) + shape + (plan[p + f.PARAMETERS],))
         if training:
-            if plan[p + DROPS] != 0:
-                numbers = plan[CHOSEN] + 8 + 8 * (plan[ROWS] + first * plan[LANES])
-                where = (z, slope, stride, n_out, mine, numbers)
-                key = (plan[SEED_LOW], plan[SEED_HIGH], step & 0xFFFFFFFF, layer)
-                factor = plan[NUMBERS] + 8 * (DROP_FACTORS + layer)
-                call(plan[DROPOUT], where + key + (plan[p + DROP_THRESHOLD], factor))
-            row = plan[p + ROW_STRIDE]
-            rows = plan[p + ROWS_OF] + first * plan[LANES] * row
-            call(plan[TRANSPOSE], (z, stride, rows, row, _columns(plan, n_out), mine))
+            if plan[p + f.HAS_DROPOUT] != 0:
+                numbers = plan[f.SELECTED] + 8 + 8 * (plan[f.ROWS] + first * plan[f.LANES])
+                arrays = (z, slope, stride, n_out, count, numbers)
+                key = (plan[f.SEED_LOW], plan[f.SEED_HIGH], step & 0xFFFFFFFF, layer)
+                factor = plan[f.NUMBERS] + 8 * (f.DROP_FACTORS + layer)
+                call(plan[f.DROPOUT], arrays + key + (plan[p + f.DROP_THRESHOLD], factor))
+            row = plan[p + f.ROW_STRIDE]
+            rows = plan[p + f.OUT_ROWS] + first * plan[f.LANES] * row
+            call(plan[f.TRANSPOSE], (z, stride, rows, row, _columns(plan, n_out), count))
 
 
 @driver_function()
 def loss(plan, numbers, n_rows, training):
-    """Σ w_i C_i of this member's rows, in training δ^L in place of y.
+    """Σ w_i C_i of this worker's rows; in training also δ^L, written over y.
 
-    Two vectors of rows have a cost of their own, so that their sum, in order, does not depend on
-    how they are shared out.
+    Each pair of vectors has a cost of its own, which are added later in order, so that the sum does
+    not depend on the number of workers.
     """
-    vectors, stride = extent(plan, n_rows)
-    first, mine = _my_vectors(plan, vectors)
-    p = HEADER + (plan[LAYERS] - 1) * FIELDS
-    costs, end = numbers_of(plan[COSTS]), first + mine
+    vectors, stride = row_vectors(plan, n_rows)
+    first, count = _worker_vectors(plan, vectors)
+    p = f.HEADER + (plan[f.LAYERS] - 1) * f.FIELDS
+    costs, end = numbers_of(plan[f.COSTS]), first + count
     while first < end:
         across, few = first * 64, min(_PAIR, end - first)
-        delta = plan[p + SLOPE] + across if training else 0
-        where = (plan[p + OUT] + across, plan[Y_COLUMNS] + across, plan[W_BUFFER] + across, delta)
-        size = (plan[p + N_OUT], stride, few * plan[LANES], plan[NUMBERS] + 8 * DATA_COST)
-        call(plan[LOSS], where + size + (plan[LOSS_PARAMETERS],))
-        costs[first // _PAIR] = numbers[DATA_COST]
+        delta = plan[p + f.SLOPE] + across if training else 0
+        arrays = (
+            plan[p + f.OUT] + across,
+            plan[f.Y_COLUMNS] + across,
+            plan[f.W_BUFFER] + across,
+            delta,
+        )
+        size = (plan[p + f.N_OUT], stride, few * plan[f.LANES], plan[f.NUMBERS] + 8 * f.DATA_COST)
+        call(plan[f.LOSS], arrays + size + (plan[f.LOSS_PARAMETERS],))
+        costs[first // _PAIR] = numbers[f.DATA_COST]
         first += _PAIR
 
 
 @driver_function()
 def total_loss(plan, n_rows):
-    """What :func:`loss` has found, added in the order of the rows."""
-    vectors, _ = extent(plan, n_rows)
-    costs, total = numbers_of(plan[COSTS]), 0.0
+    """The sum of the costs that :func:`loss` has written, in the order of the rows."""
+    vectors, _ = row_vectors(plan, n_rows)
+    costs, total = numbers_of(plan[f.COSTS]), 0.0
     for pair in range((vectors + _PAIR - 1) // _PAIR):
         total += costs[pair]
     return total
 
 
 @driver_function()
-def deltas(plan, theta, n_rows):
-    """δ of every layer from the output's down, for this member's rows."""
-    vectors, stride = extent(plan, n_rows)
-    first, mine = _my_vectors(plan, vectors)
-    for layer in range(plan[LAYERS], 1, -1):
-        layer_backward(plan, HEADER + (layer - 1) * FIELDS, theta, stride, first, mine)
+def backward(plan, theta, n_rows):
+    """δ of every layer, from the output down, for this worker's rows."""
+    vectors, stride = row_vectors(plan, n_rows)
+    first, count = _worker_vectors(plan, vectors)
+    for layer in range(plan[f.LAYERS], 1, -1):
+        layer_backward(plan, f.HEADER + (layer - 1) * f.FIELDS, theta, stride, first, count)
 
 
 @driver_function()
-def _weights(plan, n_rows, more):
-    """dW and db of every layer, for this member's nodes; ``more`` adds to what is there."""
-    _, stride = extent(plan, n_rows)
-    for layer in range(1, plan[LAYERS] + 1):
-        p = HEADER + (layer - 1) * FIELDS
-        start, stop = _share(plan, _columns(plan, plan[p + N_OUT]))
-        start, stop = start * plan[LANES], min(stop * plan[LANES], plan[p + N_OUT])
+def _parameter_gradient(plan, n_rows, more):
+    """dW and db of every layer for this worker's nodes; added to the gradient if ``more``."""
+    _, stride = row_vectors(plan, n_rows)
+    for layer in range(1, plan[f.LAYERS] + 1):
+        p = f.HEADER + (layer - 1) * f.FIELDS
+        start, stop = _worker_range(plan, _columns(plan, plan[p + f.N_OUT]))
+        start, stop = start * plan[f.LANES], min(stop * plan[f.LANES], plan[p + f.N_OUT])
         if start < stop:
-            layer_weights(plan, p, stride, n_rows, more, start, stop)
+            layer_gradient(plan, p, stride, n_rows, more, start, stop)
 
 
 @driver_function()
 def _block_gradient(plan, numbers, batch, positions, base, n, step, more):
-    """The data term of the cost of some rows; their gradient is in the plan's array.
+    """The data term of the cost of n rows, at most one block; the gradient goes to plan[GRAD].
 
-    With ``more`` it is added to what is there.
+    It is added to the gradient there if ``more``.
     """
-    n_rows = choose(plan, batch, positions, base, n)
+    n_rows = select_rows(plan, batch, positions, base, n)
     if n_rows == 0:
         if not more:
-            call(plan[CLEAR], (plan[GRAD], plan[COUNT]))
-            meet(plan)
+            call(plan[f.CLEAR], (plan[f.GRAD], plan[f.COUNT]))
+            barrier_wait(plan)
         return 0.0
-    take_rows(plan, batch[X], batch[X_STRIDE], n_rows, True, batch[Y], batch[Y_STRIDE])
-    forward(plan, plan[THETA], n_rows, True, step)
+    gather_batch(plan, batch, n_rows)
+    forward(plan, plan[f.THETA], n_rows, True, step)
     loss(plan, numbers, n_rows, True)
-    deltas(plan, plan[THETA], n_rows)
-    meet(plan)
+    backward(plan, plan[f.THETA], n_rows)
+    barrier_wait(plan)
     cost = total_loss(plan, n_rows)
-    _weights(plan, n_rows, more)
-    meet(plan)
+    _parameter_gradient(plan, n_rows, more)
+    barrier_wait(plan)
     return cost
 
 
 @driver_function()
 def _rows_gradient(plan, numbers, batch, positions, base, n, step):
-    """The same for any number of rows, a block at a time."""
-    pieces = max(n // plan[BLOCK], 1)
-    vector = plan[LANES]
+    """The data term of the cost of n rows, computed block by block; the gradient in plan[GRAD]."""
+    pieces = max(n // plan[f.BLOCK], 1)
+    vector = plan[f.LANES]
     size = ((n + pieces - 1) // pieces + vector - 1) // vector * vector
     cost, start = 0.0, 0
     while True:
         m = min(size, n - start)
-        there = positions + 8 * start if positions != 0 else 0
-        cost += _block_gradient(plan, numbers, batch, there, base + start, m, step, start > 0)
+        block_positions = positions + 8 * start if positions != 0 else 0
+        cost += _block_gradient(
+            plan, numbers, batch, block_positions, base + start, m, step, start > 0
+        )
         start += m
         if start >= n:
             return cost
@@ -298,27 +239,27 @@ def _rows_gradient(plan, numbers, batch, positions, base, n, step):
 
 @driver_function()
 def batch_gradient(plan, numbers, batch, positions, base, n, step):
-    """The data term of the cost; its gradient is in the plan's array, whole for every member."""
-    parts = min(n // plan[BLOCK], plan[MOST_PARTS])
+    """The data term of the cost of a batch; plan[GRAD] holds its whole gradient after the call."""
+    parts = min(n // plan[f.BLOCK], plan[f.MAX_PARTS])
     if parts <= 1:
         return _rows_gradient(plan, numbers, batch, positions, base, n, step)
-    alone, costs = integers(plan[ALONE]), numbers_of(plan[COSTS])
+    own, costs = integers(plan[f.OWN_PLAN]), numbers_of(plan[f.COSTS])
     size = (n + parts - 1) // parts
-    bytes_ = plan[COUNT] * plan[SIZE]
-    for part in range(plan[MEMBER], parts, plan[MEMBERS]):
+    bytes_ = plan[f.COUNT] * plan[f.SIZE]
+    for part in range(plan[f.WORKER], parts, plan[f.WORKERS]):
         start = part * size
-        there = positions + 8 * start if positions != 0 else 0
-        alone[GRAD] = plan[PART_GRADS] + (part - 1) * bytes_ if part > 0 else plan[GRAD]
+        part_positions = positions + 8 * start if positions != 0 else 0
+        own[f.GRAD] = plan[f.PART_GRADS] + (part - 1) * bytes_ if part > 0 else plan[f.GRAD]
         m = min(size, n - start)
-        costs[part] = _rows_gradient(alone, numbers, batch, there, base + start, m, step)
-    meet(plan)
-    first, end, chunk = my_chunks(plan)
-    where = first * chunk * plan[SIZE]
-    count = min(end * chunk, plan[COUNT]) - first * chunk
+        costs[part] = _rows_gradient(own, numbers, batch, part_positions, base + start, m, step)
+    barrier_wait(plan)
+    first, end, chunk = worker_chunks(plan)
+    offset = first * chunk * plan[f.SIZE]
+    count = min(end * chunk, plan[f.COUNT]) - first * chunk
     cost = costs[0]
     for part in range(1, parts):
-        other = plan[PART_GRADS] + (part - 1) * bytes_
-        call(plan[ADD], (plan[GRAD] + where, other + where, count))
+        other = plan[f.PART_GRADS] + (part - 1) * bytes_
+        call(plan[f.ADD], (plan[f.GRAD] + offset, other + offset, count))
         cost += costs[part]
-    meet(plan)
+    barrier_wait(plan)
     return cost

@@ -1,13 +1,13 @@
-"""exp, log, tanh and friends on whole vectors.
+"""exp, log, tanh and other elementary functions of whole vectors.
 
-``math.exp`` takes 3 ns an element in a Numba loop and ``math.tanh`` 15, because they do
-not vectorise. Here, measured by benchmarks/elementary.py, float32 takes 0.2 and 0.45 with
-AVX-512, 0.27 and 0.73 with AVX2. Each function is written for one type, a vector of float32
-or float64 or a single double, from a reduction of the argument and a polynomial.
+``math.exp`` takes 3 ns for a number in a Numba loop and ``math.tanh`` 15 ns, because they are not
+vectorised. The functions here take 0.2 and 0.45 ns in float32 with AVX-512, 0.27 and 0.73 ns with
+AVX2 (``benchmarks/elementary.py``). Each is a reduction of the argument followed by a polynomial,
+and is written for one type: a vector of float32 or float64, or a float64 scalar.
 
-Special values (0, ∞, NaN) come out as NumPy's; tests hold every function within 1.5 ulp
-of mpmath, with and without fused multiply-add. No instruction here may be reassociated: no
-fast-math flag is set.
+Special values (0, ∞, NaN) give the results of NumPy. Tests compare every function with mpmath, with
+and without fused multiply-add, within 1.5 ulp. No fast-math flag is set, so that no instruction is
+reassociated.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from deltarule.engines.compiled.ir_builder import Code
+from deltarule.engines.compiled.ir_builder import KernelBuilder
 
 __all__ = ["Elementary"]
 
 
-# The polynomials are minimax: with 50 digits, least squares at Chebyshev's nodes whose weights
-# are raised where the error is large (Lawson's iteration) until it is level. The error is
-# relative to the function, and stays below 2^-27 in float32 (2^-31 for expm1) and 2^-57 in
-# float64. Coefficients are rounded one after another, the others fitted again.
+# The polynomials are minimax approximations, computed with 50 digits by least squares at Chebyshev
+# nodes, with weights that are increased where the error is large (Lawson's iteration) until it is
+# level. The relative error of the function stays below 2^-27 in float32 (2^-31 for expm1) and 2^-57
+# in float64. Coefficients are rounded one after another, and the remaining ones fitted again.
 #
 # exp      (e^r − 1 − r)/r² for |r| ≤ ½ ln 2, error relative to e^r
 # expm1    the same for log ¾ ≤ r ≤ log 3/2, error relative to e^r − 1
@@ -144,12 +144,12 @@ class _Float64:
 
 
 class Elementary:
-    """The elementary functions, written into a kernel."""
+    """Writes the instructions of elementary functions into a kernel."""
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: KernelBuilder) -> None:
         self.code, self.b = code, code.b
 
-    # -- small words ------------------------------------------------------------------
+    # -- helpers ----------------------------------------------------------------------
 
     @staticmethod
     def _format(x: Any) -> Any:
@@ -157,14 +157,16 @@ class Elementary:
         return _Float32 if isinstance(element, ir.FloatType) else _Float64
 
     def _number(self, x: Any, value: float) -> Any:
-        return self.code.number(x.type, value)
+        return self.code.constant(x.type, value)
 
     def _integers(self, x: Any) -> Any:
-        whole = ir.IntType(self._format(x).bits)
-        return ir.VectorType(whole, x.type.count) if isinstance(x.type, ir.VectorType) else whole
+        integer = ir.IntType(self._format(x).bits)
+        return (
+            ir.VectorType(integer, x.type.count) if isinstance(x.type, ir.VectorType) else integer
+        )
 
     def _integer(self, x: Any, value: int) -> Any:
-        return self.code.number(self._integers(x), value)
+        return self.code.constant(self._integers(x), value)
 
     def _bits(self, x: Any) -> Any:
         return self.b.bitcast(x, self._integers(x))
@@ -175,15 +177,15 @@ class Elementary:
     def _if(self, x: Any, sign: str, value: float, then: Any, other: Any) -> Any:
         return self.b.select(self.b.fcmp_ordered(sign, x, self._number(x, value)), then, other)
 
-    def _clamped(self, x: Any, low: float, high: float) -> Any:
+    def _clamp(self, x: Any, low: float, high: float) -> Any:
         x = self._if(x, ">", high, self._number(x, high), x)
         return self._if(x, "<", low, self._number(x, low), x)
 
     def _polynomial(self, x: Any, coefficients: tuple[float, ...]) -> Any:
-        """c_0 + c_1 x + …, in groups of two or four.
+        """c_0 + c_1 x + …, with the terms combined in groups of two or four.
 
-        Horner's rule is a chain in which every step waits for the one before it; float64's
-        logarithm takes a quarter longer that way.
+        In Horner's rule every step waits for the one before; the logarithm in float64 would take a
+        quarter longer.
         """
         terms = [self._number(x, c) for c in coefficients]
         power, levels = x, 1 if len(terms) < 7 else 2
@@ -199,11 +201,11 @@ class Elementary:
 
     # -- exponentials -----------------------------------------------------------------
 
-    def _reduced(self, x: Any, near: Any, magic: float, series: tuple[float, ...]) -> Any:
-        """(e^r − 1, k as bits), where x = k ln 2 + r and k is the whole number next to near/ln 2.
+    def _reduce(self, x: Any, near: Any, magic: float, series: tuple[float, ...]) -> Any:
+        """(e^r − 1, k as bits), where x = k ln 2 + r and k is the integer nearest to near/ln 2.
 
-        Added to a magic number, 1.5 · 2^mantissa and a little, k stands in the lowest bits.
-        A NaN gives some k and not undefined behaviour, as a conversion to an integer would.
+        The sum of k and the magic number, which is 1.5 · 2^mantissa plus an offset, has k plus that
+        offset in its lowest bits. Unlike a conversion to an integer this is defined for NaN too.
         """
         kind, b = self._format(x), self.b
         at = self._number(x, magic)
@@ -215,41 +217,41 @@ class Elementary:
         return less_one, self._bits(shifted)
 
     def _power_of_two(self, bits: Any, x: Any) -> Any:
-        """2^k from k + bias in the lowest bits; whatever is above them is shifted out."""
+        """2^k from k + bias in the lowest bits; the bits above them are shifted out."""
         return self.b.bitcast(self.b.shl(bits, self._integer(x, self._format(x).mantissa)), x.type)
 
     def times_exp(self, x: Any, z: Any) -> Any:
-        """x e^z; infinity and 0 beyond the range, subnormals on the way.
+        """x e^z; infinity and 0 beyond the range, subnormal numbers near its end.
 
-        With e^z = 2^k e^r, 2^k is taken apart into two halves, both normal numbers. Above, they
-        are so large that their product is infinite; below, they are 0. x enters between
-        them: so for z ≤ 0 no digit is lost until the result itself is subnormal, and
-        the e^z of another place in the formula is made of the same parts.
+        With e^z = 2^k e^r, 2^k is the product of two powers of two, both normal numbers. For large
+        z both are so large that the product is infinite, for small z it is 0. x is multiplied in
+        between, so that for z ≤ 0 no digit is lost unless the result is subnormal; and the compiler
+        can share the parts of an e^z that occurs elsewhere in the formula.
         """
         kind, b = self._format(z), self.b
-        z = self._clamped(z, -2 * kind.bias * math.log(2), (kind.bias + 2) * math.log(2))
+        z = self._clamp(z, -2 * kind.bias * math.log(2), (kind.bias + 2) * math.log(2))
         magic = 1.5 * 2.0**kind.mantissa + 2 * kind.bias
-        less_one, k = self._reduced(z, z, magic, kind.exp)
+        less_one, k = self._reduce(z, z, magic, kind.exp)
         half = b.lshr(k, self._integer(z, 1))
         scaled = b.fmul(x, self._power_of_two(b.sub(k, half), z))
         return b.fmul(self.code.multiply_add(scaled, less_one, scaled), self._power_of_two(half, z))
 
     def exp(self, x: Any) -> Any:
-        """e^x; infinity and 0 beyond the range, subnormals on the way."""
+        """e^x; infinity and 0 beyond the range, subnormal numbers near its end."""
         return self.times_exp(self._number(x, 1.0), x)
 
     def expm1(self, x: Any) -> Any:
         """e^x − 1 = 2 (2^(k−1) (e^r − 1) + (2^(k−1) − ½)), with ¾ ≤ e^r < 3/2.
 
-        With e^r from ¾ to 3/2 no rounding is large beside the result: e^r − 1 and
-        e^x − 1 pass ½ and −¼ together. Half of the result is computed, since 2^k may be infinite
-        where the result is not.
+        As e^r lies between ¾ and 3/2, no rounding error is large relative to the result: e^r − 1
+        and e^x − 1 reach ½ and −¼ at the same x. Half the result is computed first, since 2^k may
+        be infinite where the result is not.
         """
         kind, b = self._format(x), self.b
-        x = self._clamped(x, -float(kind.mantissa), (kind.bias + 1.25) * math.log(2))
+        x = self._clamp(x, -float(kind.mantissa), (kind.bias + 1.25) * math.log(2))
         near = b.fsub(x, self._number(x, math.log(1.5) - math.log(2) / 2))
         magic = 1.5 * 2.0**kind.mantissa + kind.bias - 1
-        less_one, k = self._reduced(x, near, magic, kind.expm1)
+        less_one, k = self._reduce(x, near, magic, kind.expm1)
         power = self._power_of_two(k, x)
         half = self.code.multiply_add(power, less_one, b.fsub(power, self._number(x, 0.5)))
         return b.fadd(half, half)
@@ -257,8 +259,8 @@ class Elementary:
     def tanh(self, x: Any) -> Any:
         """x + x³ P(x²) for |x| < 9/16, else 1 − 2e/(1 + e) with e = e^−2|x| and the sign of x.
 
-        From tanh x = ½ on, whose spacing doubles there, the second has small errors; and its
-        e^−2|x| is that of the slope.
+        The second formula has small errors from tanh x = ½ on, where the spacing of numbers
+        doubles, and its e^−2|x| is also the one of the slope.
         """
         kind, b = self._format(x), self.b
         unit = self._number(x, 1.0)
@@ -273,7 +275,7 @@ class Elementary:
     # -- logarithms -------------------------------------------------------------------
 
     def _split(self, u: Any) -> tuple[Any, Any]:
-        """(e + bias in the exponent's place, f) with u = 2^e (1 + f) and ¾ ≤ 1 + f < 3/2."""
+        """(e + bias in the bits of the exponent, f) with u = 2^e (1 + f) and ¾ ≤ 1 + f < 3/2."""
         kind, b = self._format(u), self.b
         low = self._bits_of(kind, 0.75)
         above = b.add(self._bits(u), self._integer(u, (kind.bias << kind.mantissa) - low))
@@ -283,21 +285,19 @@ class Elementary:
         return b.and_(above, self._integer(u, ~mask)), f
 
     def _log(self, e: Any, f: Any, offset: Any) -> Any:
-        """(e − offset) ln 2 + log(1 + f), where e + bias stands in the exponent's place."""
+        """(e − offset) ln 2 + log(1 + f), with e + bias in the bits of the exponent."""
         kind, b = self._format(f), self.b
-        # A whole number in the lowest bits of 2^mantissa is that number more.
+        # Set as the lowest bits of 2^mantissa, an integer n makes the number 2^mantissa + n.
         e = b.lshr(e, self._integer(f, kind.mantissa))
         e = b.or_(e, self._integer(f, self._bits_of(kind, 2.0**kind.mantissa)))
         e = b.fsub(b.bitcast(e, f.type), offset)
         tail = self.code.multiply_add(
-            b.fmul(f, f),
-            self._polynomial(f, kind.log),
-            b.fmul(e, self._number(f, kind.ln2[1])),
+            b.fmul(f, f), self._polynomial(f, kind.log), b.fmul(e, self._number(f, kind.ln2[1]))
         )
         return self.code.multiply_add(e, self._number(f, kind.ln2[0]), b.fadd(f, tail))
 
     def _with_limits(self, x: Any, u: Any, value: Any) -> Any:
-        """Infinity where x is, −∞ where u is 0, and NaN below 0; comparisons with NaN are false."""
+        """``value`` for u > 0, with infinity kept; −∞ for u = 0; NaN for u < 0 or NaN."""
         value = self._if(x, "<", math.inf, value, x)
         none = self._if(u, "==", 0.0, self._number(x, -math.inf), self._number(x, math.nan))
         return self._if(u, ">", 0.0, value, none)
@@ -313,16 +313,16 @@ class Elementary:
         return self._with_limits(x, x, self._log(*self._split(normal), offset))
 
     def log1p(self, x: Any) -> Any:
-        """log u with u = 1 + x = 2^e (1 + f), where f is given back what u has lost.
+        """log u with u = 1 + x = 2^e (1 + f), with the rounding error of u added to f.
 
-        That is x − (u − 1), an exact number, times 2^−e.
+        That error is x − (u − 1), which is exact, times 2^−e.
         """
         kind, b = self._format(x), self.b
         unit = self._number(x, 1.0)
         u = b.fadd(x, unit)
         lost = b.fsub(x, b.fsub(u, unit))
         e, f = self._split(u)
-        # Where 2^−e would be no normal number, nothing was lost.
+        # For the largest e, where 2^−e would be subnormal, there is no rounding error.
         most = self._integer(x, (2 * kind.bias - 1) << kind.mantissa)
         capped = b.select(b.icmp_signed("<", e, most), e, most)
         scale = b.sub(self._integer(x, 2 * kind.bias << kind.mantissa), capped)
@@ -330,7 +330,7 @@ class Elementary:
         offset = self._number(x, 2.0**kind.mantissa + kind.bias)
         return self._with_limits(x, u, self._log(e, f, offset))
 
-    # -- the rest of the namespace ----------------------------------------------------
+    # -- other functions --------------------------------------------------------------
 
     def sqrt(self, x: Any) -> Any:
         """√x."""
@@ -341,7 +341,7 @@ class Elementary:
         return self.code.call("llvm.fabs", x)
 
     def rint(self, x: Any) -> Any:
-        """The nearest whole number, the even one of two."""
+        """The nearest integer; of two, the even one."""
         return self.code.call("llvm.rint", x)
 
     def sign(self, x: Any) -> Any:
@@ -350,16 +350,16 @@ class Elementary:
         return self._if(x, ">", 0.0, self._number(x, 1.0), less)
 
     def minimum(self, x: Any, y: Any) -> Any:
-        """The smaller; NaN if one is."""
-        return self._chosen("<", x, y)
+        """The smaller of x and y; NaN if either is."""
+        return self._select("<", x, y)
 
     def maximum(self, x: Any, y: Any) -> Any:
-        """The larger; NaN if one is."""
-        return self._chosen(">", x, y)
+        """The larger of x and y; NaN if either is."""
+        return self._select(">", x, y)
 
-    def _chosen(self, sign: str, x: Any, y: Any) -> Any:
-        # In this order, and with x where they are equal or x is NaN, it is one instruction on x86.
+    def _select(self, sign: str, x: Any, y: Any) -> Any:
+        # With these operands, and x if they are equal or x is NaN, this is one instruction on x86.
         better = self.b.select(self.b.fcmp_ordered(sign, y, x), y, x)
-        if self.code.is_number(y):
+        if self.code.is_not_nan(y):
             return better
         return self.b.select(self.b.fcmp_unordered("uno", y, y), y, better)

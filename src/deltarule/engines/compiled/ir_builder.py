@@ -1,11 +1,10 @@
-"""Writing one kernel in LLVM's language: addresses, loops, vectors.
+"""A builder for kernels in LLVM's intermediate representation: addresses, loops, vectors.
 
-A kernel is a function of 64-bit integers (addresses, strides in bytes, counts), so that
-one way of calling serves all of them, by address, from compiled code. Vectors are as
-long as a cache line, 64 bytes: LLVM splits them where registers are shorter.
+A kernel is a function of 64-bit integers (addresses, strides in bytes, counts), so that compiled
+code can call every kernel by its address in the same way. A vector has the 64 bytes of a cache
+line; LLVM splits it where registers are shorter.
 
-Loops over vectors are written as such and not left to a vectoriser: what is fast here
-does not hang on a heuristic.
+Loops are written with vectors, so that their speed does not depend on an automatic vectoriser.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-__all__ = ["I64", "LINE", "Code", "Loop", "lanes_of"]
+__all__ = ["DOUBLE", "I64", "LINE", "KernelBuilder", "Loop", "lanes_of"]
 
-I64 = ir.IntType(64)
+DOUBLE, I64 = ir.DoubleType(), ir.IntType(64)
 LINE = 64
-"""Bytes of a cache line, and of a vector."""
+"""Bytes in a cache line and in a vector."""
 _POINTER = ir.PointerType()
 
 
@@ -31,7 +30,7 @@ def lanes_of(dtype: Any) -> int:
 
 
 class Loop:
-    """A loop while it is written: its index, and what it carries from round to round."""
+    """A loop being written: its index, and the values carried from one iteration to the next."""
 
     def __init__(self, index: Any, carried: list[Any]) -> None:
         self.index = index
@@ -39,21 +38,21 @@ class Loop:
         self.following: list[Any] = []
 
     def next(self, *values: Any) -> None:
-        """What is carried into the next round."""
+        """Set the values that the next iteration begins with."""
         self.following = list(values)
 
 
-class Code:
-    """One kernel: ``code.args`` are its arguments, and methods write instructions.
+class KernelBuilder:
+    """Writes one kernel: ``args`` are its arguments, and most methods append instructions.
 
     Parameters
     ----------
     module : llvmlite.ir.Module
     name : str
     arguments : int
-        How many 64-bit integers it takes. It gives one back.
+        The number of its 64-bit integer arguments. It returns one such integer.
     dtype : numpy dtype
-        float32 or float64: what ``real`` and ``vector`` are.
+        float32 or float64: the type of ``real`` and of the lanes of ``vector``.
     """
 
     def __init__(self, module: Any, name: str, arguments: int, dtype: Any) -> None:
@@ -61,30 +60,35 @@ class Code:
         self.dtype = np.dtype(dtype)
         self.lanes = lanes_of(dtype)
         self.size = self.dtype.itemsize
-        self.real = ir.FloatType() if self.size == 4 else ir.DoubleType()
+        self.real = ir.FloatType() if self.size == 4 else DOUBLE
         self.vector = ir.VectorType(self.real, self.lanes)
         self.function = ir.Function(module, ir.FunctionType(I64, [I64] * arguments), name)
         self.args = list(self.function.args)
         self.b = ir.IRBuilder(self.function.append_basic_block("entry"))
         self._parameters: dict[int, Any] = {}
-        self._never_nan: set[int] = set()
+        self._not_nan: set[int] = set()
 
     # -- numbers ----------------------------------------------------------------------
 
     @staticmethod
-    def whole(value: int) -> Any:
-        """A 64-bit integer."""
+    def int64(value: int) -> Any:
+        """A constant 64-bit integer."""
         return ir.Constant(I64, value)
 
     @staticmethod
-    def number(kind: Any, value: float) -> Any:
+    def constant(kind: Any, value: float) -> Any:
         """A floating-point constant, in every lane if ``kind`` is a vector."""
         if isinstance(kind, ir.VectorType):
             return ir.Constant(kind, [ir.Constant(kind.element, value)] * kind.count)
         return ir.Constant(kind, value)
 
+    @property
+    def zeros(self) -> Any:
+        """A vector of zeros."""
+        return self.constant(self.vector, 0.0)
+
     def sum(self, *terms: Any) -> Any:
-        """A sum of 64-bit integers; a pair is a product."""
+        """The sum of 64-bit integers; a tuple of two stands for their product."""
         total = None
         for term in terms:
             one = self.b.mul(*term) if isinstance(term, tuple) else term
@@ -92,7 +96,7 @@ class Code:
         return total
 
     def splat(self, value: Any, kind: Any = None) -> Any:
-        """A number in every lane of a vector."""
+        """A vector with ``value`` in every lane."""
         kind = kind or self.vector
         start = self.b.insert_element(
             ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
@@ -101,7 +105,7 @@ class Code:
         return self.b.shuffle_vector(start, ir.Constant(kind, ir.Undefined), order)
 
     def call(self, name: str, *values: Any, gives: Any = None) -> Any:
-        """An intrinsic such as ``llvm.sqrt``, for the type of its first argument."""
+        """Call an intrinsic such as ``llvm.sqrt``, in the version for its first argument's type."""
         kind = values[0].type
         element = kind.element if isinstance(kind, ir.VectorType) else kind
         short = "f32" if isinstance(element, ir.FloatType) else "f64"
@@ -114,42 +118,59 @@ class Code:
         return self.b.call(function, values)
 
     def multiply_add(self, x: Any, y: Any, z: Any) -> Any:
-        """x y + z, in one rounding where the processor has it."""
+        """x y + z, with one rounding where the processor has a fused instruction."""
         return self.call("llvm.fmuladd", x, y, z)
+
+    def lanes_of(self, vector: Any) -> list[Any]:
+        """The lanes of a vector, as scalars."""
+        count = vector.type.count
+        index = [ir.Constant(ir.IntType(32), lane) for lane in range(count)]
+        return [self.b.extract_element(vector, lane) for lane in index]
+
+    def widen(self, value: Any) -> Any:
+        """A scalar of the kernel's dtype as float64."""
+        return self.b.fpext(value, DOUBLE) if self.size == 4 else value
+
+    def sum_lanes(self, vector: Any) -> Any:
+        """The sum of a vector's lanes, in float64."""
+        total = ir.Constant(DOUBLE, 0.0)
+        for lane in self.lanes_of(vector):
+            total = self.b.fadd(total, self.widen(lane))
+        return total
 
     # -- memory -----------------------------------------------------------------------
 
     def parameter(self, address: Any, place: int) -> Any:
-        """A float64 of an array that nobody writes to: read once, before all loops."""
+        """Entry ``place`` of a float64 array that does not change, loaded once at the start."""
         if place not in self._parameters:
             with self.b.goto_entry_block():
-                where = self.sum(address, self.whole(8 * place))
-                self._parameters[place] = self.load(where, ir.DoubleType(), 8)
-            self.mark_as_number(self._parameters[place])
+                where = self.sum(address, self.int64(8 * place))
+                self._parameters[place] = self.load(where, DOUBLE, 8)
+            self.mark_not_nan(self._parameters[place])
         return self._parameters[place]
 
-    def mark_as_number(self, value: Any) -> None:
-        """Remember that it is never NaN, which would have to be asked for otherwise."""
-        self._never_nan.add(id(value))
+    def mark_not_nan(self, value: Any) -> None:
+        """Record that a value is never NaN, which saves a test in minimum and maximum."""
+        self._not_nan.add(id(value))
 
-    def is_number(self, value: Any) -> bool:
-        """Whether it is known not to be NaN; of constants LLVM knows it."""
-        return id(value) in self._never_nan
+    def is_not_nan(self, value: Any) -> bool:
+        """Whether :meth:`mark_not_nan` was called for this value."""
+        return id(value) in self._not_nan
 
     def _pointer(self, address: Any) -> Any:
         return self.b.inttoptr(address, _POINTER)
 
     def load(self, address: Any, kind: Any = None, align: int | None = None) -> Any:
-        """What stands at an address; a vector by default."""
+        """Load from an address, a vector by default."""
         kind = kind or self.vector
         return self.b.load(self._pointer(address), typ=kind, align=align or self.size)
 
     def store(self, value: Any, address: Any, align: int | None = None) -> None:
-        """Write a value."""
+        """Store a value at an address."""
         self.b.store(value, self._pointer(address), align=align or self.size)
 
     def prefetch(self, address: Any) -> None:
-        """Bring a cache line near, to be read and written; any address is allowed."""
+        """Prefetch a cache line for writing; the address need not be valid."""
         name, word = "llvm.prefetch.p0", ir.IntType(32)
         function = self.module.globals.get(name)
         if function is None:
@@ -159,34 +180,34 @@ class Code:
         self.b.call(function, [self._pointer(address), *numbers])
 
     def load_bits(self, address: Any, offset: Any) -> Any:
-        """A bit for each lane, of marks whose numbers' bytes would begin at ``offset``."""
-        place = self.b.add(address, self.b.udiv(offset, self.whole(8 * self.size)))
+        """One bit for each lane, from a bit mask; ``offset`` is that of the numbers, in bytes."""
+        place = self.b.add(address, self.b.udiv(offset, self.int64(8 * self.size)))
         word = self.load(place, ir.IntType(self.lanes), 1)
         return self.b.bitcast(word, ir.VectorType(ir.IntType(1), self.lanes))
 
     def replace(self, value: Any, address: Any) -> None:
-        """Write a vector over one that it was computed from.
+        """Store a vector over one that it was computed from.
 
-        LLVM turns the store of select(c, x, y) over x into a masked store, which takes AMD's
-        processors without AVX-512 ten times as long; it does not see through the fence.
+        LLVM turns a store of select(c, x, y) over x into a masked store, which takes AMD processors
+        without AVX-512 ten times as long. The fence intrinsic prevents that.
         """
         self.store(self.call("llvm.arithmetic.fence", value), address)
 
     def load_splat(self, address: Any) -> Any:
-        """One number from memory, in every lane."""
+        """Load one number into every lane of a vector."""
         return self.splat(self.load(address, self.real))
 
     # -- control ----------------------------------------------------------------------
 
     @contextlib.contextmanager
     def loop(self, stop: Any, step: int = 1, carried: Sequence[Any] = ()) -> Iterator[Loop]:
-        """``for index in range(0, stop, step)``; afterwards ``carried`` has the results."""
+        """``for index in range(0, stop, step)``; afterwards ``carried`` holds the final values."""
         before = self.b.block
         head, body, after = (self.function.append_basic_block() for _ in range(3))
         self.b.branch(head)
         self.b.position_at_end(head)
         index = self.b.phi(I64)
-        index.add_incoming(self.whole(0), before)
+        index.add_incoming(self.int64(0), before)
         phis = []
         for value in carried:
             phi = self.b.phi(value.type)
@@ -197,20 +218,14 @@ class Code:
         loop = Loop(index, phis)
         yield loop
         if len(loop.following) != len(phis):
-            raise AssertionError("a loop must hand on what it carries")
+            raise AssertionError("a loop must set as many values for the next iteration as it has")
         end = self.b.block
-        index.add_incoming(self.b.add(index, self.whole(step)), end)
+        index.add_incoming(self.b.add(index, self.int64(step)), end)
         for phi, value in zip(phis, loop.following, strict=True):
             phi.add_incoming(value, end)
         self.b.branch(head)
         self.b.position_at_end(after)
 
-    @contextlib.contextmanager
-    def when(self, condition: Any) -> Iterator[None]:
-        """``if condition:``."""
-        with self.b.if_then(condition):
-            yield
-
-    def done(self, value: Any = None) -> None:
-        """The end: gives ``value``, or 0."""
-        self.b.ret(self.whole(0) if value is None else value)
+    def ret(self, value: Any = None) -> None:
+        """Return ``value``, or 0."""
+        self.b.ret(self.int64(0) if value is None else value)

@@ -1,12 +1,11 @@
-"""Formulas turned into instructions: a formula is run once, and writes its kernel's body.
+"""An array namespace that writes LLVM instructions: a formula that is run with it writes a kernel.
 
-A formula of the library sees an array namespace. Here it gets one whose values are
-places in a kernel: ``IRValue`` numbers write an instruction for every operation. What a
-formula computes from numbers that are the same for all elements (a rate, 1 − β^t) is
-computed once, in float64, as NumPy computes with Python's numbers, and takes the type of
-the vector that it meets.
+The values of this namespace, :class:`IRValue`, are results of instructions in a kernel; every
+operation on them writes an instruction. What a formula computes from numbers that are the same for
+all elements (a learning rate, 1 − β^t) is computed once, in float64, as NumPy computes with Python
+numbers, and is converted to the dtype of the vector that it is combined with.
 
-Expressions recorded by :mod:`deltarule.maths.symbolic` are evaluated by the same words.
+Expressions recorded by :mod:`deltarule.maths.symbolic` are evaluated with the same functions.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import numpy as np
 from llvmlite import ir
 
 from deltarule.engines.compiled.elementary import Elementary
-from deltarule.engines.compiled.ir_builder import Code
+from deltarule.engines.compiled.ir_builder import KernelBuilder
 from deltarule.errors import InputError
 from deltarule.maths.namespace import ELEMENTWISE
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
@@ -30,35 +29,36 @@ __all__ = ["IRNamespace", "IRValue", "evaluate"]
 
 _ARITHMETIC = {"add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv"}
 _WITHOUT_CALL = ("where",)
-# A shared function that is a word here: its e^z is then that of the rest of the formula, where
-# its own lines would be a second exponential (silu: 0.76 of the time with it, mish 0.85).
-_WORDS = ("times_exp",)
-_FORMULAS = {name: shared for name, shared in SHARED_FUNCTIONS.items() if name not in _WORDS}
+# A shared function that is written with instructions here, and not by its formula: its e^z is then
+# the one of the rest of the formula, where the formula would compute a second exponential (silu
+# takes 0.76 of the time, mish 0.85).
+_BUILT_IN = ("times_exp",)
+_FORMULAS = {name: shared for name, shared in SHARED_FUNCTIONS.items() if name not in _BUILT_IN}
 
 
 def _is_vector(value: Any) -> bool:
-    """Whether an instruction's result has one number for each lane."""
+    """Whether a value has one number for each lane."""
     return isinstance(value.type, ir.VectorType)
 
 
 def _operator(op: str, *, reflected: bool = False) -> Any:
     def method(self: IRValue, other: Any) -> IRValue:
         pair = (other, self) if reflected else (self, other)
-        return self.tracer.apply(op, *pair)
+        return self.namespace.apply(op, *pair)
 
     return method
 
 
 class IRValue:
-    """A number, or a condition, in a kernel: one for each lane, or one for all.
+    """A number or truth value in a kernel: a vector with one for each lane, or one for all.
 
-    ``factors`` are those of a product of vectors, for a sum that takes it in.
+    ``factors`` are those of a product of vectors, which a sum fuses into a multiply-add.
     """
 
-    __slots__ = ("factors", "ir", "tracer")
+    __slots__ = ("factors", "ir", "namespace")
 
-    def __init__(self, tracer: Any, value: Any, factors: tuple[Any, Any] | None = None) -> None:
-        self.tracer, self.ir, self.factors = tracer, value, factors
+    def __init__(self, namespace: Any, value: Any, factors: tuple[Any, Any] | None = None) -> None:
+        self.namespace, self.ir, self.factors = namespace, value, factors
 
     __add__ = _operator("add")
     __radd__ = _operator("add", reflected=True)
@@ -77,23 +77,23 @@ class IRValue:
     __hash__ = object.__hash__
 
     def __neg__(self) -> IRValue:
-        return self.tracer.apply("negative", self)
+        return self.namespace.apply("negative", self)
 
     def __abs__(self) -> IRValue:
-        return self.tracer.apply("abs", self)
+        return self.namespace.apply("abs", self)
 
     def __pow__(self, power: Any) -> IRValue:
         if power == 0.5:
-            return self.tracer.apply("sqrt", self)
+            return self.namespace.apply("sqrt", self)
         if isinstance(power, int) and 1 <= power <= 4:
             square = self * self if power > 1 else self
             return {1: self, 2: square, 3: square * self, 4: square * square}[power]
-        return self.tracer.exp(self.tracer.log(self) * power)
+        return self.namespace.exp(self.namespace.log(self) * power)
 
     def __rpow__(self, base: Any) -> IRValue:
-        if base == 0:  # t counts from 1
+        if base == 0:  # as a decay β^t, with t ≥ 1
             return 0 * self
-        return self.tracer.exp(self * math.log(base))
+        return self.namespace.exp(self * math.log(base))
 
     def __bool__(self) -> bool:
         raise InputError(
@@ -103,49 +103,55 @@ class IRValue:
 
 
 class IRNamespace:
-    """The namespace that writes instructions.
+    """The namespace with which a formula writes the instructions of a kernel.
 
     Parameters
     ----------
     code : Code
-        The kernel that is being written, at the place where it is.
+        The kernel, positioned where instructions are to be written.
     reciprocals : bool
-        Whether x / s with one s for all elements is x · (1/s): one more rounding, and not
-        a division for each element (update rules: Adam has two such).
+        Whether to compute x / s, with one s for all elements, as x · (1/s): one more rounding, but
+        no division for each element. Used for update rules (Adam has two such divisions).
     """
 
-    def __init__(self, code: Code, *, reciprocals: bool = False) -> None:
+    def __init__(self, code: KernelBuilder, *, reciprocals: bool = False) -> None:
         self.code = code
         self.dtype = code.dtype
-        self.words = Elementary(code)
+        self.elementary = Elementary(code)
         self.reciprocals = reciprocals
-        for name in (*ELEMENTWISE, *_WORDS):
+        for name in (*ELEMENTWISE, *_BUILT_IN):
             if name not in _WITHOUT_CALL:
                 setattr(self, name, functools.partial(self.apply, name))
         for shared in _FORMULAS.values():
             setattr(self, shared.name, functools.partial(shared.formula, self))
 
-    def __getattr__(self, name: str) -> Any:  # for what setattr gives, and what is missing
+    def __getattr__(self, name: str) -> Any:  # only called for names that are not set above
         if name.startswith("__"):
             raise AttributeError(name)
         raise InputError(f"a formula tried xp.{name}, which the compiled engine does not offer")
 
     def value(self, ir_value: Any) -> IRValue:
-        """An instruction's result as a number for formulas."""
+        """Wrap the result of an instruction for use in a formula."""
         return IRValue(self, ir_value)
+
+    def as_vector(self, value: Any) -> Any:
+        """A result of a formula as a vector, broadcast if it is one number for all lanes."""
+        if isinstance(value, IRValue) and _is_vector(value.ir):
+            return value.ir
+        return self.apply("add", value, self.value(self.code.zeros)).ir
 
     # -- operations -------------------------------------------------------------------
 
     def apply(self, op: str, *operands: Any) -> IRValue:
-        """The operation of that name, on traced or plain numbers."""
+        """Write the operation of that name, on values or Python numbers."""
         if op == "where":
             return self.where(*operands)
         if op in _FORMULAS:
-            return _FORMULAS[op].formula(self, *map(self._lifted, operands))
+            return _FORMULAS[op].formula(self, *map(self.as_value, operands))
         b = self.code.b
-        if op == "divide" and self._once_for_all(*operands):
-            return self.apply("multiply", operands[0], 1.0 / self._lifted(operands[1]))
-        values = self._alike(*operands)
+        if op == "divide" and self._uses_reciprocal(*operands):
+            return self.apply("multiply", operands[0], 1.0 / self.as_value(operands[1]))
+        values = self._broadcast(*operands)
         if op in ("add", "subtract"):
             return IRValue(self, self._sum(op, operands, values))
         if op in ARITHMETIC:
@@ -157,13 +163,14 @@ class IRNamespace:
             return IRValue(self, b.fcmp_ordered(COMPARISONS[op], *values))
         if op == "negative":
             return IRValue(self, b.fneg(values[0]))
-        return IRValue(self, getattr(self.words, op)(*values))
+        return IRValue(self, getattr(self.elementary, op)(*values))
 
     def _sum(self, op: str, operands: tuple[Any, Any], values: list[Any]) -> Any:
-        """x ± y. A product in it is rounded with the sum, where the processor can.
+        """x ± y; a product among the operands is fused with the sum where the processor can.
 
-        Which products, the formula alone decides: the compiler's own rule (``contract``) asks
-        what else a product is used for, and would give another value with a slope beside it.
+        Which products are fused depends on the formula alone. LLVM's own rule (its flag
+        ``contract``) depends on the other uses of a product, so that a value computed together with
+        its slope would have other bits than the value alone.
         """
         b = self.code.b
         first, second = (getattr(operand, "factors", None) for operand in operands)
@@ -177,16 +184,17 @@ class IRNamespace:
 
     def where(self, condition: Any, a: Any, b: Any) -> IRValue:
         """``a`` where the condition holds, else ``b``."""
-        one, other = self._alike(a, b)
+        one, other = self._broadcast(a, b)
         if isinstance(condition, bool | np.bool_):
-            return IRValue(self, self._rounded(one if condition else other))
+            return IRValue(self, self._round(one if condition else other))
         if _is_vector(condition.ir) and not _is_vector(one):
-            one, other = self._spread(one), self._spread(other)
+            one, other = self._to_vector(one), self._to_vector(other)
         return IRValue(self, self.code.b.select(condition.ir, one, other))
 
     # -- types ------------------------------------------------------------------------
 
-    def _lifted(self, value: Any) -> IRValue:
+    def as_value(self, value: Any) -> IRValue:
+        """A value of this namespace from itself or from a Python number."""
         if isinstance(value, IRValue):
             return value
         if isinstance(value, np.generic):
@@ -195,31 +203,31 @@ class IRNamespace:
             raise InputError(f"a formula calculates with {value!r}; expected numbers")
         return IRValue(self, ir.Constant(ir.DoubleType(), float(value)))
 
-    def _once_for_all(self, x: Any, y: Any) -> bool:
+    def _uses_reciprocal(self, x: Any, y: Any) -> bool:
         vectors = [isinstance(v, IRValue) and _is_vector(v.ir) for v in (x, y)]
         return self.reciprocals and vectors == [True, False]
 
-    def _alike(self, *operands: Any) -> list[Any]:
-        values = [self._lifted(operand).ir for operand in operands]
+    def _broadcast(self, *operands: Any) -> list[Any]:
+        values = [self.as_value(operand).ir for operand in operands]
         if any(map(_is_vector, values)):
-            return [value if _is_vector(value) else self._spread(value) for value in values]
+            return [value if _is_vector(value) else self._to_vector(value) for value in values]
         return values
 
-    def _spread(self, scalar: Any) -> Any:
-        """One float64 for all elements, as a vector of the kernel's type."""
+    def _to_vector(self, scalar: Any) -> Any:
+        """A float64 scalar as a vector of the kernel's dtype."""
         code = self.code
         if isinstance(scalar, ir.Constant):
-            return code.number(code.vector, scalar.constant)
-        known = code.is_number(scalar)
+            return code.constant(code.vector, scalar.constant)
+        not_nan = code.is_not_nan(scalar)
         if code.size == 4:
             scalar = code.b.fptrunc(scalar, code.real)
         vector = code.splat(scalar)
-        if known:
-            code.mark_as_number(vector)
+        if not_nan:
+            code.mark_not_nan(vector)
         return vector
 
-    def _rounded(self, value: Any) -> Any:
-        """A single number, rounded to the kernel's type."""
+    def _round(self, value: Any) -> Any:
+        """A float64 scalar, rounded to the kernel's dtype; a vector as it is."""
         code = self.code
         if _is_vector(value) or code.size == 8:
             return value
@@ -227,22 +235,19 @@ class IRNamespace:
 
 
 def evaluate(
-    tracer: IRNamespace,
-    roots: list[Expr],
-    known: Mapping[int, Any],
-    leaf: Callable[[Expr], Any],
+    xp: IRNamespace, roots: list[Expr], known: Mapping[int, Any], leaf: Callable[[Expr], Any]
 ) -> list[Any]:
-    """Recorded expressions as instructions.
+    """Write recorded expressions as instructions.
 
     Parameters
     ----------
-    tracer : IRNamespace
+    xp : IRNamespace
     roots : list of Expr
-        What is wanted.
+        The expressions to compute.
     known : mapping of int to IRValue
-        What is there already, by the node's index.
+        Values that are computed already, by the index of their expression.
     leaf : callable
-        Gives a variable, a symbol, ``n_outputs`` and ``per_output``.
+        Returns the value of a variable, a symbol, ``n_outputs`` or ``per_output``.
 
     Returns
     -------
@@ -258,5 +263,5 @@ def evaluate(
             found[node.index] = leaf(node)
         else:
             args = [found[argument.index] for argument in node.args]
-            found[node.index] = tracer.apply(node.op, *args)
+            found[node.index] = xp.apply(node.op, *args)
     return [found[root.index] for root in roots]

@@ -1,9 +1,9 @@
-"""How the driver is compiled, and how it calls kernels and reads arrays by their address.
+"""Compilation of the driver by Numba, and the means to call kernels and read arrays by address.
 
-Numba keeps compiled functions on disk and looks whether *their own* file has changed. A
-function that is made of others, or of constants of another file, would be served stale after
-an edit there. So they are kept as the kernels are, by
-:mod:`deltarule.engines.compiled.kernel_cache`, under names that hold the digest of every file here.
+Numba's own cache checks whether the file of a compiled function has changed, but not the files that
+the function imports from; it would use an outdated function after an edit there. So compiled
+functions are kept in :mod:`deltarule.engines.compiled.kernel_cache`, under names that hold the
+digest of all files listed in ``_SOURCES``.
 """
 
 from __future__ import annotations
@@ -28,18 +28,23 @@ from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from deltarule.engines.compiled import plan_layout
-from deltarule.engines.compiled.kernel_cache import announce, cache_folder, read_code, write_code
+from deltarule.engines.compiled.kernel_cache import (
+    announce_compilation,
+    cache_folder,
+    read_code,
+    write_code,
+)
 from deltarule.interruptible import check_exiting
 
 __all__ = [
     "call",
     "driver_function",
-    "enter",
+    "flush_denormals",
     "integers",
     "numbers",
     "odd_lines",
     "source_digest",
-    "stack",
+    "stack_address",
 ]
 
 _SOURCES = (
@@ -55,7 +60,7 @@ _SOURCES = (
 
 
 def source_digest(folder: Path | None = None) -> str:
-    """The digest of all that the driver is made of."""
+    """The digest of all source files of the driver."""
     folder = Path(__file__).parent if folder is None else folder
     digest = hashlib.sha256()
     for name in _SOURCES:
@@ -67,10 +72,10 @@ _DIGEST = source_digest()
 
 
 class _DriverCache(_Cache):  # type: ignore[misc]
-    """What Numba asks for a compiled function of the driver, and gives it to.
+    """The cache of one function, in the interface that Numba expects.
 
-    Numba's own cache has no checksum: a damaged file would be run. Here a function is one file
-    of the kernels' cache, which verifies it. Its name is the digest of all that it depends on.
+    Numba's own cache has no checksums, and would run a damaged file. Here a function is a file of
+    :mod:`~deltarule.engines.compiled.kernel_cache`, named by the digest of all that it depends on.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -78,11 +83,11 @@ class _DriverCache(_Cache):  # type: ignore[misc]
 
     @property
     def cache_path(self) -> str:
-        """The folder."""
+        """The folder of the cache."""
         return str(cache_folder())
 
     def name_of(self, signature: Any, codegen: Any) -> str:
-        """The name of the file for these types and this processor."""
+        """The file name for these argument types and this processor."""
         code = self._function.__code__
         constants = [each for each in code.co_consts if not isinstance(each, types_of.CodeType)]
         parts = (
@@ -101,45 +106,40 @@ class _DriverCache(_Cache):  # type: ignore[misc]
         return f"{self._function.__name__}-{digest[:40]}.driver"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """What was kept, or None; then it is compiled, and whoever waits is told."""
+        """The cached function, or None after a message that it will be compiled."""
         check_exiting()
         target_context.refresh()
-        kept = read_code(self.name_of(sig, target_context.codegen()))
-        if kept is not None:
-            # Numba's own form of a compiled function is a pickle, which runs what it says. It is
-            # read here and nowhere else: its checksum was right, only its owner could write it,
-            # and it is followed by machine code, which would run anyway. Another build of Numba
-            # may refuse it.
+        code = read_code(self.name_of(sig, target_context.codegen()))
+        if code is not None:
+            # Numba stores a compiled function as a pickle, and unpickling runs code. That is safe
+            # here: the checksum matched, only the file's owner can write to it, and it holds
+            # machine code that would be run anyway. Another build of Numba may fail to read it.
             with contextlib.suppress(Exception):
-                return CompileResult._rebuild(target_context, *loads(kept))
-        announce()
+                return CompileResult._rebuild(target_context, *loads(code))
+        announce_compilation()
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep it, if the folder can be written to."""
+        """Write the function, if the folder can be written to."""
         if not data.lifted and not data.library.has_dynamic_globals:
             write_code(self.name_of(sig, data.codegen), dumps(data._reduce()))
 
     def enable(self) -> None:
-        """It is always on."""
+        """Do nothing: the cache is always enabled, and every function written when compiled."""
 
-    def disable(self) -> None:
-        """It is always on."""
-
-    def flush(self) -> None:
-        """Nothing waits to be written."""
+    disable = flush = enable
 
 
 def driver_function(*signatures: Any, nogil: bool = True) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function without the interpreter's lock, and keep it on disk.
+    """A decorator that compiles a function with Numba, and caches it on disk.
 
     Parameters
     ----------
     *signatures
-        Its types. Without any it is compiled with what calls it.
+        The types to compile for. Without any, the function is compiled into its callers.
     nogil : bool
-        False keeps the lock: to give it away and take it back can cost the 5 ms for which
-        another thread may hold it, much for a call of a microsecond.
+        Whether to release the interpreter's lock. For a call of a microsecond it is better kept: to
+        get it back can take the 5 ms for which another thread may hold it.
     """
 
     def compile_it(function: Callable[..., Any]) -> Any:
@@ -156,7 +156,7 @@ def driver_function(*signatures: Any, nogil: bool = True) -> Callable[[Callable[
 
 @intrinsic  # type: ignore[untyped-decorator]
 def call(typing: Any, address: Any, arguments: Any) -> Any:
-    """Call a kernel: a function of 64-bit integers at an address."""
+    """Call the kernel at an address; all arguments are cast to 64-bit integers."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         given = [
@@ -173,18 +173,18 @@ def call(typing: Any, address: Any, arguments: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def stack(typing: Any, n_bytes: Any) -> Any:
-    """The address of so many bytes of the caller's stack, from a cache line on."""
+def stack_address(typing: Any, n_bytes: Any) -> Any:
+    """The address of so many bytes on the caller's stack, aligned to a cache line."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        room = builder.alloca(ir.IntType(8), size=values[0])
-        room.align = 64
-        return builder.ptrtoint(room, ir.IntType(64))
+        buffer = builder.alloca(ir.IntType(8), size=values[0])
+        buffer.align = 64
+        return builder.ptrtoint(buffer, ir.IntType(64))
 
     return types.int64(types.int64), codegen
 
 
-def _pointing_at(kind: Any) -> Any:
+def _array_at_address(kind: Any) -> Any:
     def pointer(typing: Any, address: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             return builder.inttoptr(values[0], context.get_value_type(signature.return_type))
@@ -200,13 +200,13 @@ _FLUSH_BITS = 0x8040
 
 
 @driver_function()
-def enter(flush):  # type: ignore[no-untyped-def]  # Numba's language
-    """Flush denormals to zero in this thread, by that kernel; gives what has to be put back."""
-    before = call(flush, (0,))
-    call(flush, (before | _FLUSH_BITS,))
+def flush_denormals(kernel):  # type: ignore[no-untyped-def]  # compiled by Numba
+    """Set this thread to flush denormals to zero, by that kernel; return the previous mode."""
+    before = call(kernel, (0,))
+    call(kernel, (before | _FLUSH_BITS,))
     return before
 
 
-# Arrays come as addresses: for an array object Numba would allocate a handle at every call.
-integers = _pointing_at(types.int64)
-numbers = _pointing_at(types.float64)
+# Arrays are passed as addresses: for an array object Numba would allocate memory at every call.
+integers = _array_at_address(types.int64)
+numbers = _array_at_address(types.float64)

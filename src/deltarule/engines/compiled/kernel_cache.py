@@ -1,12 +1,12 @@
-"""The cache of compiled code on disk: the one place that reads it, and the one that writes it.
+"""The cache of compiled code on disk; no other module reads or writes its files.
 
-A file holds a checksum, then code. The checksum is also that of the file's name, which says what
-the code is made from: a file that is damaged, cut short, of another format, or another file's
-under this name is no file at all, and what it should hold is compiled and written again.
-Nothing is unpickled or linked before.
+A file holds a checksum, then code. The checksum covers the file's name too, which identifies what
+the code is made from. A file that is damaged, truncated, of another format or renamed does not
+match its checksum: it is ignored, and its content is compiled and written again. Nothing is
+unpickled or linked before this check.
 
-Code is run with the rights of whoever reads it. So a folder or a file that others can write to is
-not used: then what is compiled stays in memory.
+Code runs with the rights of the user who loads it. So a folder or file that other users can write
+to is not used; compiled code then stays in memory.
 """
 
 from __future__ import annotations
@@ -25,118 +25,124 @@ from deltarule.errors import FileError
 from deltarule.files import write_bytes
 from deltarule.interruptible import finish_before_exit
 
-__all__ = ["FOLDER", "announce", "cache_folder", "not_kept", "read_code", "write_code"]
+__all__ = [
+    "VARIABLE",
+    "announce_compilation",
+    "cache_folder",
+    "read_code",
+    "reason_not_kept",
+    "write_code",
+]
 
-FOLDER = "DELTARULE_CACHE"
+VARIABLE = "DELTARULE_CACHE"
 """The environment variable that names the cache's folder."""
 
 _HEAD = b"deltarule code 1\n"
 _CHECKSUM = 32
-# No file of ours comes near; one that is larger is not read into memory to find that out.
-_MOST_BYTES = 1 << 28
-# Code is no secret, and whoever makes an image makes it for other users too.
+# Files of this cache are far smaller; a larger one is not read.
+_MAX_BYTES = 1 << 28
+# Every user may read code, since an image may be built by one user and used by others.
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 
-
-# Why code could not be written, each time.
-_LOST: list[str] = []
+# The messages of all write errors.
+_WRITE_ERRORS: list[str] = []
 
 
 class _Unusable(Exception):
-    """Why a folder cannot be used."""
+    """A folder cannot be used; the message is the reason."""
 
 
 def cache_folder() -> Path:
-    """Where compiled code is kept, or would be if that folder could be used.
+    """The folder of compiled code, whether or not it can be used.
 
-    The folder that ``DELTARULE_CACHE`` names, and no other. Without it, the user's cache; where
-    there is none or none can be made, a folder of the user's own among temporary files.
+    It is the folder that ``DELTARULE_CACHE`` names. Without that variable it is in the user's cache
+    folder; if there is none and none can be made, a folder of the user among temporary files.
     """
-    folder, _ = _chosen()
+    folder, _ = _select_folder()
     return folder
 
 
 def read_code(name: str) -> bytes | None:
-    """The code that was written under this name; None if there is none that can be used."""
-    folder, why_not = _chosen()
+    """The code written under this name, or None if there is none that can be used."""
+    folder, why_not = _select_folder()
     if why_not:
         return None
     try:
-        data = _content(folder / name)
+        data = _read_owned(folder / name)
     except OSError:
         return None
     code = data[len(_HEAD) + _CHECKSUM :]
-    return code if data == _sealed(name, code) else None
+    return code if data == _with_checksum(name, code) else None
 
 
 def write_code(name: str, code: bytes) -> bool:
-    """Keep code under a name; false if it cannot be kept, which costs time and nothing else."""
-    folder, why_not = _chosen()
+    """Write code under a name; return whether that succeeded (if not, it is compiled again)."""
+    folder, why_not = _select_folder()
     if why_not:
         return False
     try:
         path = folder / name
-        _clear(path)
+        _remove_obstacle(path)
         with finish_before_exit():
-            write_bytes(path, _sealed(name, code))
+            write_bytes(path, _with_checksum(name, code))
             path.chmod(_FILE_MODE)
     except (OSError, FileError) as error:
-        _LOST.append(str(error))
+        _WRITE_ERRORS.append(str(error))
         return False
     return True
 
 
-def _clear(path: Path) -> None:
-    """Take away what stands in the place of a file and is none.
+def _remove_obstacle(path: Path) -> None:
+    """Remove whatever is at ``path`` unless it is a regular file, which writing replaces.
 
-    A link would send what is written elsewhere, and to write to a pipe waits for a reader.
+    Writing through a link would change another file; opening a pipe would wait for its reader.
     """
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     if stat.S_ISDIR(mode):
-        # Somebody's mistake, and maybe full.
+        # Not made by this library, and it may hold files: keep it under another name.
         path.rename(path.with_name(f"{path.name}.{secrets.token_hex(4)}.moved"))
     elif not stat.S_ISREG(mode):
         path.unlink(missing_ok=True)
 
 
-def not_kept() -> str:
-    """Why what is compiled is not kept, be it all or some of it; '' if it is."""
-    _, why_not = _chosen()
-    return why_not or (_LOST[0] if _LOST else "")
+def reason_not_kept() -> str:
+    """Why compiled code, or some of it, is not kept on disk; '' if all of it is."""
+    _, why_not = _select_folder()
+    return why_not or (_WRITE_ERRORS[0] if _WRITE_ERRORS else "")
 
 
 @functools.cache
-def announce() -> None:
-    """Say, once, that something is compiled and takes a while."""
-    folder, why_not = _chosen()
+def announce_compilation() -> None:
+    """Print, once, that code is being compiled and takes a while."""
+    folder, why_not = _select_folder()
     if not why_not and not os.access(folder, os.W_OK):
-        # What another user has made, or an image that is read-only: it is read, and no more.
-        why_not = f"{folder} cannot be written to; name another folder with {FOLDER}"
+        # Made by another user, or in a read-only image: it is read but not written.
+        why_not = f"{folder} cannot be written to; name another folder with {VARIABLE}"
     kept = f"is not kept, since {why_not}" if why_not else f"is kept in {folder}"
-    _say(f"compiling for this processor, once; it takes about 10 seconds and {kept}")
+    _print_once(f"compiling for this processor, once; it takes about 10 seconds and {kept}")
 
 
 @functools.cache
-def _say(text: str) -> None:
-    """Tell the user, once, on standard error."""
+def _print_once(text: str) -> None:
+    """Print a message on standard error, unless the same message was printed before."""
     with contextlib.suppress(OSError, ValueError, AttributeError):  # it may be closed, or None
         print(f"deltarule: {text}", file=sys.stderr, flush=True)
 
 
-def _sealed(name: str, code: bytes) -> bytes:
+def _with_checksum(name: str, code: bytes) -> bytes:
     checksum = hashlib.sha256(b"\0".join((_HEAD, name.encode(), code))).digest()
     return _HEAD + checksum + code
 
 
-# -- where ---------------------------------------------------------------------------------
+# -- the folder ----------------------------------------------------------------------------
 
 
 def _candidates() -> list[Path]:
-    """The folders that come into question, the best first."""
-    given = os.environ.get(FOLDER)
+    """The folders that may be used, in order of preference."""
+    given = os.environ.get(VARIABLE)
     if given:
         return [Path(given)]
     found = []
@@ -145,11 +151,11 @@ def _candidates() -> list[Path]:
     if Path(base).is_absolute():
         found.append(Path(base))
     elif sys.platform != "win32":
-        with contextlib.suppress(RuntimeError):  # neither HOME, nor an entry for the user
+        with contextlib.suppress(RuntimeError):  # no HOME, and no entry in the user database
             found.append(Path.home() / ".cache")
-    # A relative HOME would be another folder, and another's, wherever the program is started.
+    # A relative HOME would name a different folder in every working directory.
     found = [each / "deltarule" / "kernels" for each in found if each.is_absolute()]
-    with contextlib.suppress(OSError):  # there is no place for temporary files
+    with contextlib.suppress(OSError):  # no folder for temporary files
         found.append(Path(tempfile.gettempdir()) / f"deltarule-{_user()}")
     return found or [Path("deltarule-kernels").absolute()]
 
@@ -158,8 +164,8 @@ def _user() -> int | str:
     return os.geteuid() if hasattr(os, "geteuid") else os.environ.get("USERNAME", "user")
 
 
-def _chosen() -> tuple[Path, str]:
-    """The first folder that can be used; or the first of all, and why it cannot be used."""
+def _select_folder() -> tuple[Path, str]:
+    """The first usable folder and ''; or the first candidate and why it cannot be used."""
     reasons = {}
     for folder in _candidates():
         try:
@@ -172,77 +178,77 @@ def _chosen() -> tuple[Path, str]:
 
 
 def _check_folder(folder: Path) -> None:
-    """See that a folder is there, or make it, and that nobody else can put code into it.
+    """Check that only this user can write to a folder; create it if it is missing.
 
     Raises
     ------
     _Unusable
-        If it cannot be used; the message is the reason.
+        If it cannot be used.
     """
     try:
         try:
             status = folder.stat()
         except FileNotFoundError:
-            _make(folder)
+            _create_folder(folder)
             status = folder.stat()
     except OSError as error:
         raise _Unusable(f"{folder} cannot be used ({error.strerror or error})") from error
     if not stat.S_ISDIR(status.st_mode):
         raise _Unusable(f"{folder} is not a folder")
-    fault = _fault(status)
+    fault = _permission_fault(status)
     if fault:
-        _say(
-            f"{folder} {fault}, and code is run with the rights of whoever reads it, so none is "
-            "taken from it nor kept in it; let only its owner write to it (chmod go-w), or name "
-            f"another folder with {FOLDER}"
+        _print_once(
+            f"{folder} {fault}, and code runs with the rights of the user who loads it, so none is "
+            "read from this folder nor written to it; let only its owner write to it (chmod go-w), "
+            f"or name another folder with {VARIABLE}"
         )
         raise _Unusable(f"{folder} {fault}")
 
 
-def _make(folder: Path) -> None:
-    """Make a folder and those above it, which every user can read whatever the umask is."""
+def _create_folder(folder: Path) -> None:
+    """Create a folder and its missing parents, readable by all users whatever the umask."""
     missing = []
     above = folder
     while not above.exists() and above != above.parent:
         missing.append(above)
         above = above.parent
     for each in reversed(missing):
-        with contextlib.suppress(FileExistsError):  # another process makes it, too
+        with contextlib.suppress(FileExistsError):  # another process creates it at the same time
             each.mkdir()
             each.chmod(_FOLDER_MODE)
 
 
-def _fault(status: os.stat_result) -> str:
-    """Why somebody else could have written a file or into a folder, or ''."""
+def _permission_fault(status: os.stat_result) -> str:
+    """Why another user could have written this file, or into this folder; '' if none could."""
     if not hasattr(os, "geteuid"):
-        return ""  # access lists decide, and a user's own folders are the user's
+        return ""  # Windows: access lists protect a user's own folders
     if status.st_uid not in (0, os.geteuid()):
         return f"belongs to another user (number {status.st_uid})"
-    # In a folder with the sticky bit nobody can replace another's file; each file is looked at.
+    # In a folder with the sticky bit no user can replace another's file; each file is checked.
     sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
         return f"can be written to by others (mode {stat.S_IMODE(status.st_mode):04o})"
     return ""
 
 
-def _content(path: Path) -> bytes:
-    """What a file holds, if it is a file that only its owner can write to.
+def _read_owned(path: Path) -> bytes:
+    """The content of a file that only its owner can write to.
 
     Raises
     ------
     OSError
-        If it cannot be read, or should not be.
+        If it cannot be read, or others can write to it.
     """
-    # Without O_NONBLOCK to open a named pipe would wait for somebody to write to it.
+    # O_NONBLOCK, since opening a named pipe would wait for its writer.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(path, flags)
     try:
-        status = os.fstat(handle)  # of what was opened, whatever stands there by now
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
-            raise OSError("not a file of ours")
-        fault = _fault(status)
+        status = os.fstat(handle)  # of the opened file, even if the path has changed since
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+            raise OSError("not a file of this cache")
+        fault = _permission_fault(status)
         if fault:
-            _say(f"{path} {fault}; it is not used, and compiled again")
+            _print_once(f"{path} {fault}; it is not used, and compiled again")
             raise OSError(fault)
         with os.fdopen(os.dup(handle), "rb") as file:
             return file.read()

@@ -1,13 +1,13 @@
-"""Which numbers of a formula are data: read by its kernel at run time, not written into its text.
+"""Which numbers of a formula its kernel reads at run time, so that all their values share a kernel.
 
-A formula is recorded twice, with its parameters as they are and each a little off. Where both
-recordings have the same operations, the constants that differ come from parameters, be it by
-way of ``math.log``: they become places in an array, and the kernel's text is the same for every
-value. Constants that are equal (the 2 of ``2 * z``) stay in the text. A parameter whose change
-changes the operations (a count, an exponent, a case of its own) stays there, too; its values
-have a kernel each.
+A formula is recorded twice: with its parameters, and with each parameter changed a little. If both
+recordings have the same operations, the constants that differ depend on parameters (directly, or
+through ``math.log`` for instance). These become entries of an array, and the kernel's text is the
+same for every value. Constants that are equal in both (the 2 of ``2 * z``) stay in the text. So
+does a parameter whose change changes the operations (a count, an exponent); each of its values has
+a kernel of its own.
 
-Both recordings merge nothing by value, so that an α of 2 is not taken for that 2.
+Neither recording merges equal values, so that a parameter α = 2 is not confused with that constant.
 """
 
 from __future__ import annotations
@@ -22,95 +22,95 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.maths.namespace import ELEMENTWISE
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
-from deltarule.maths.symbolic import Expr, RecordingNamespace
+from deltarule.maths.symbolic import Expr, SymbolicNamespace
 from deltarule.records import Record
 
-__all__ = ["Formula", "Places", "Tape", "recorded", "taped"]
+__all__ = ["Formula", "Program", "Tape", "record_formula", "record_program"]
 
 _R = TypeVar("_R")
 
-# How far off a parameter is in the second recording, relative, times a number of its own.
-_OFF = 2.0**-10
+# Relative change of a parameter in the second recording, times a factor that differs for each.
+_CHANGE = 2.0**-10
 
 
-# -- the second set of values -------------------------------------------------------------------
+# -- the second recording -----------------------------------------------------------------------
 
 
-def _off(value: Any, share: float) -> Any:
-    """A number, or a tuple of numbers, a little off; as it is where it is neither."""
+def _perturb(value: Any, change: float) -> Any:
+    """A number, or each of a tuple, changed by that relative amount; anything else unchanged."""
     if isinstance(value, tuple):
-        return tuple(_off(each, share * (1 + i / 64)) for i, each in enumerate(value))
+        return tuple(_perturb(each, change * (1 + i / 64)) for i, each in enumerate(value))
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
         return value
     number = float(value)
     if number == 0.0:
-        return share
-    return number * (1 + share) if math.isfinite(number) else math.copysign(1e300, number)
+        return change
+    return number * (1 + change) if math.isfinite(number) else math.copysign(1e300, number)
 
 
-def _changes(records: Sequence[Record | None]) -> Iterator[tuple[int, str, tuple[Any, Any]]]:
-    """For each parameter of some records: whose it is, its name, and two values a little off."""
+def _perturbations(records: Sequence[Record | None]) -> Iterator[tuple[int, str, tuple[Any, Any]]]:
+    """For each parameter: the index of its record, its name, and two changed values to try."""
     count = 0
-    for place, record in enumerate(records):
+    for index, record in enumerate(records):
         for name, value in () if record is None else record.parameters:
             count += 1
-            share = _OFF * (1 + count / 8)
-            # Downwards first: most ranges are open there, or their ends are 0, which is moved up.
-            tries = _off(value, -share), _off(value, share)
+            change = _CHANGE * (1 + count / 8)
+            # The smaller value first: most ranges have no lower end, or 0, which is increased.
+            tries = _perturb(value, -change), _perturb(value, change)
             if tries != (value, value):
-                yield place, name, tries
+                yield index, name, tries
 
 
-def _changed(records: Sequence[Any], changes: Iterable[tuple[int, str, Any]]) -> list[Any]:
+def _with_parameters(records: Sequence[Any], changes: Iterable[tuple[int, str, Any]]) -> list[Any]:
     found = list(records)
-    for place, record in enumerate(records):
-        own = {name: value for whose, name, value in changes if whose == place}
+    for index, record in enumerate(records):
+        own = {name: value for whose, name, value in changes if whose == index}
         if own:
-            found[place] = dataclasses.replace(record, parameters=record.settings | own)
+            found[index] = dataclasses.replace(record, parameters=record.settings | own)
     return found
 
 
-def _other(
+def _second_recording(
     records: Sequence[Record | None],
-    own: _R,
+    first: _R,
     run: Callable[[Sequence[Any]], _R],
     shape: Callable[[_R], Hashable],
 ) -> _R:
-    """What ``run`` records with every parameter off that leaves the shape of ``own`` as it is."""
-    changes, wanted = list(_changes(records)), shape(own)
+    """Record with every parameter changed whose change leaves the operations the same."""
+    changes, wanted = list(_perturbations(records)), shape(first)
 
-    def kept(some: Iterable[tuple[int, str, Any]]) -> _R | None:
+    def attempt(some: Iterable[tuple[int, str, Any]]) -> _R | None:
         try:
-            found = run(_changed(records, some))
+            found = run(_with_parameters(records, some))
             return found if shape(found) == wanted else None
-        except Exception:  # noqa: BLE001  a formula may refuse a value in any way
+        except Exception:  # noqa: BLE001  a formula may raise anything for an invalid value
             return None
 
-    whole = kept([(place, name, tries[0]) for place, name, tries in changes])
-    if whole is not None:
-        return whole
-    taken: list[tuple[int, str, Any]] = []
-    last = own
-    for place, name, tries in changes:  # one by one: some are out of range, or make the shape
-        for other in tries:
-            found = kept([*taken, (place, name, other)])
+    found = attempt([(index, name, tries[0]) for index, name, tries in changes])
+    if found is not None:
+        return found
+    accepted: list[tuple[int, str, Any]] = []
+    last = first
+    for index, name, tries in changes:  # one by one, since some cannot be changed
+        for value in tries:
+            found = attempt([*accepted, (index, name, value)])
             if found is not None:
-                taken, last = [*taken, (place, name, other)], found
+                accepted, last = [*accepted, (index, name, value)], found
                 break
     return last
 
 
-class Places:
-    """Where the numbers stand that are data: each pair of its values has a place of its own."""
+class _ParameterTable:
+    """The array of parameters: each pair of values in the two recordings has one entry."""
 
     def __init__(self) -> None:
         self.values: list[float] = []
         self._found: dict[Any, int] = {}
 
     def place(self, one: tuple[float, ...], other: tuple[float, ...]) -> int | None:
-        """The first place of such numbers, in a row; None if they are the same in both.
+        """The index of the first of these numbers; None if both recordings have the same ones.
 
-        NaN has no place: kernels count on numbers.
+        A NaN gets no entry: kernels rely on parameters that are not NaN.
         """
         key = (tuple(map(repr, one)), tuple(map(repr, other)))
         if key[0] == key[1] or any(map(math.isnan, one)):
@@ -121,20 +121,20 @@ class Places:
         return self._found[key]
 
 
-# -- formulas that look at outputs: activations and losses ----------------------------------------
+# -- recorded expressions: activations and losses -------------------------------------------------
 
 
-class _Unmerged(RecordingNamespace):
-    """A recording in which every operation is a node of its own."""
+class _Unmerged(SymbolicNamespace):
+    """A recording that creates a new expression for every operation, even a repeated one."""
 
     def __init__(self) -> None:
         super().__init__()
         self.nodes: list[Expr] = []
 
     def _make(
-        self, op: str, args: tuple[Expr, ...], data: Any = None, *, spread: bool = False
+        self, op: str, args: tuple[Expr, ...], data: Any = None, *, varies: bool = False
     ) -> Expr:
-        node = Expr(self, op, args, data, spread)
+        node = Expr(self, op, args, data, varies)
         self.nodes.append(node)
         return node
 
@@ -152,24 +152,24 @@ def _shape(nodes: Sequence[Expr], roots: Sequence[Expr]) -> Hashable:
     def of(node: Expr) -> Hashable:
         count = len(_numbers(node))
         data = None if count else node.data
-        return node.op, tuple(each.index for each in node.args), data, count, node.spread
+        return node.op, tuple(each.index for each in node.args), data, count, node.varies
 
     return tuple(map(of, nodes)), tuple(root.index for root in roots)
 
 
 class Formula(NamedTuple):
-    """A recorded formula whose parameters are places in an array.
+    """A recorded formula whose parameters are entries of an array.
 
     Attributes
     ----------
     roots : tuple of Expr
-        What is computed. A node ``symbol`` is a number at the place of its data; ``per_output``
-        with a whole number in place of a name begins at that place.
+        The results. An expression ``symbol`` is the parameter at the index in its data; one
+        ``per_output`` with an integer in place of a name has its numbers from that index on.
     variables : dict of str to Expr
     values : tuple of float
-        What stands at the places.
+        The parameters.
     key : hashable
-        The same for formulas with the same kernel.
+        Equal for formulas that have the same kernel.
     """
 
     roots: tuple[Expr, ...]
@@ -178,17 +178,19 @@ class Formula(NamedTuple):
     key: Hashable
 
 
-def recorded(
-    record: Callable[[RecordingNamespace, Any], Sequence[Any]],
+def record_formula(
+    record: Callable[[SymbolicNamespace, Any], Sequence[Any]],
     *records: Record,
-    data: bool = True,
+    as_data: bool = True,
 ) -> Formula:
-    """A formula of some records, with places for their parameters unless ``data`` is false.
+    """Record a formula; its parameters become entries of an array unless ``as_data`` is false.
 
     Parameters
     ----------
     record : callable
-        ``record(xp, records)`` makes the variables and gives the roots.
+        ``record(xp, records)`` creates the variables and returns the roots.
+    *records : Record
+        The registry entries that the formula is made from, such as a loss and an activation.
     """
 
     def run(given: Sequence[Any]) -> tuple[list[Expr], list[Expr]]:
@@ -196,44 +198,44 @@ def recorded(
         roots = [xp.number(root) for root in record(xp, given)]
         return xp.nodes, roots
 
-    nodes, roots = own = run(records)
+    nodes, roots = first = run(records)
     others = nodes
-    if data and any(each.parameters for each in records):
-        others, _ = _other(records, own, run, lambda found: _shape(*found))
-    xp, places = RecordingNamespace(), Places()
+    if as_data and any(each.parameters for each in records):
+        others, _ = _second_recording(records, first, run, lambda found: _shape(*found))
+    xp, places = SymbolicNamespace(), _ParameterTable()
     found: dict[int, Expr] = {}
     for node, other in zip(nodes, others, strict=True):
         args = tuple(found[each.index] for each in node.args)
         place = places.place(_numbers(node), _numbers(other))
         if place is None:
-            made = xp._make(node.op, args, node.data, spread=node.spread)
+            made = xp._make(node.op, args, node.data, varies=node.varies)
         elif node.op == "constant":
             made = xp.symbol("parameter", 0.0, place)
         else:
             none = (0.0,) * len(node.data[1])
-            made = xp._make("per_output", (), (place, none), spread=True)
+            made = xp._make("per_output", (), (place, none), varies=True)
         found[node.index] = made
     ends = tuple(found[root.index] for root in roots)
     order = sorted({each.index: each for each in found.values()}.items())
     key = (
-        tuple((e.op, tuple(a.index for a in e.args), repr(e.data), e.spread) for _, e in order),
+        tuple((e.op, tuple(a.index for a in e.args), repr(e.data), e.varies) for _, e in order),
         tuple(end.index for end in ends),
     )
     variables = {e.data: e for _, e in order if e.op == "variable"}
     return Formula(ends, variables, tuple(places.values), key)
 
 
-# -- formulas that move parameters: rules and averages --------------------------------------------
+# -- programs: update rules and averages ----------------------------------------------------------
 
 
 class Tape:
-    """A namespace that writes down what a rule's formula does, to be done by another later.
+    """A namespace that records the operations of an update rule, to be repeated by another.
 
     Parameters
     ----------
     dtype : dtype
     number : callable
-        ``number(tape, index)`` makes what stands for a result: it has Python's operators.
+        ``number(tape, index)`` makes the object, with Python's operators, for the result of a line.
     """
 
     def __init__(self, dtype: Any, number: Callable[[Tape, int], Any]) -> None:
@@ -243,9 +245,9 @@ class Tape:
         self.constants: list[float] = []
         for name in (*ELEMENTWISE, *SHARED_FUNCTIONS):
             if name != "where":
-                setattr(self, name, self._word(name))
+                setattr(self, name, self._function(name))
 
-    def _word(self, name: str) -> Callable[..., Any]:
+    def _function(self, name: str) -> Callable[..., Any]:
         return lambda *operands: self.apply(name, *operands)
 
     def __getattr__(self, name: str) -> Any:
@@ -254,22 +256,22 @@ class Tape:
         raise InputError(f"a formula tried xp.{name}, which the compiled engine does not offer")
 
     def given(self, name: str) -> Any:
-        """What is there before the formula is run."""
+        """Declare an input of the program, such as ``"theta"``."""
         return self._line(name, ())
 
     def apply(self, op: str, *operands: Any) -> Any:
-        """Write down an operation."""
+        """Record an operation."""
         return self._line(op, tuple(map(self.operand, operands)))
 
     def where(self, condition: Any, a: Any, b: Any) -> Any:
-        """Write down a choice; a condition that is known is part of it."""
+        """Record a choice; a Python truth value becomes part of the operation."""
         known = isinstance(condition, bool | np.bool_)
         first = ("known", bool(condition)) if known else self.operand(condition)
         return self._line("where", (first, self.operand(a), self.operand(b)))
 
     def operand(self, value: Any) -> tuple[str, Any]:
-        """A result by its line, or a number by its place among the constants."""
-        if getattr(value, "tracer", None) is self:
+        """A result as the number of its line, a Python number as its index among the constants."""
+        if getattr(value, "namespace", None) is self:
             return "line", value.ir
         if isinstance(value, np.generic):
             value = value.item()
@@ -284,15 +286,16 @@ class Tape:
 
 
 class Program(NamedTuple):
-    """What a tape says, with places for its parameters.
+    """The operations of a tape, with parameters as entries of an array.
 
     Attributes
     ----------
     lines : tuple of (op, operands)
-        An operand is a pair: ("line", its number), ("known", truth), ("number", literal) or
-        ("place", where it stands).
+        An operand is a pair: ("line", its number), ("known", truth value), ("number", literal) or
+        ("place", index of a parameter).
     results : dict of str to operand
     values : tuple of float
+        The parameters.
     """
 
     lines: tuple[Any, ...]
@@ -301,16 +304,13 @@ class Program(NamedTuple):
 
     @property
     def key(self) -> Hashable:
-        """The same for programs with the same kernel."""
+        """Equal for programs that have the same kernel."""
         return repr(self.lines), repr(self.results)
 
     def run(
-        self,
-        given: Mapping[str, Any],
-        tracer: Any,
-        parameter: Callable[[int], Any],
+        self, given: Mapping[str, Any], xp: Any, parameter: Callable[[int], Any]
     ) -> dict[str, Any]:
-        """Do what it says by another namespace."""
+        """Repeat the operations with namespace ``xp``; returns the results by name."""
         found: list[Any] = []
 
         def value(operand: tuple[str, Any]) -> Any:
@@ -323,21 +323,21 @@ class Program(NamedTuple):
             if not operands:
                 found.append(given[op])
             else:
-                found.append(tracer.apply(op, *map(value, operands)))
+                found.append(xp.apply(op, *map(value, operands)))
         return {name: value(operand) for name, operand in self.results.items()}
 
 
-def taped(
+def record_program(
     run: Callable[[Tape, Sequence[Any]], Mapping[str, Any]],
     tape: Callable[[], Tape],
     *records: Record | None,
 ) -> Program:
-    """What a formula of some records does, with places for their parameters.
+    """Record the operations of some records, with their parameters as entries of an array.
 
     Parameters
     ----------
     run : callable
-        ``run(tape, records)`` runs it, and gives its results by name.
+        ``run(tape, records)`` computes on the tape and returns the results by name.
     tape : callable
         Makes an empty tape.
     """
@@ -351,11 +351,11 @@ def taped(
         made, results = found
         return tuple(made.lines), tuple(results.items()), len(made.constants)
 
-    first, places = once(records), Places()
+    first, places = once(records), _ParameterTable()
     own, results = first
     other = own
     if any(each is not None and each.parameters for each in records):
-        other, _ = _other(records, first, once, shape)
+        other, _ = _second_recording(records, first, once, shape)
 
     def placed(operand: tuple[str, Any]) -> tuple[str, Any]:
         kind, what = operand

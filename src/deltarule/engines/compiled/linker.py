@@ -1,8 +1,8 @@
-"""Kernels compiled to machine code, kept in a cache on disk, and found by address.
+"""Kernels: compiled to machine code, cached on disk, and found by their addresses in memory.
 
-A kernel's text is what the formulas and this folder's writers give; its digest names it.
-So an edited kernel or formula has another name and is never served from an old file, and
-nothing needs a version number that someone must remember to raise.
+A kernel is identified by the digest of its LLVM text, which is generated from the formulas and from
+the writers in this folder. After an edit of either the digest is another one, so that an old file
+is never used, and no version number has to be raised.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from deltarule.engines.compiled.kernel_cache import read_code, write_code
 from deltarule.engines.compiled.target import processor
 from deltarule.interruptible import call_interruptibly, check_exiting
 
-__all__ = ["Library", "compiled", "digest_of"]
+__all__ = ["Library", "compiled_library", "digest_of"]
 
 _LOCK = threading.RLock()
 
 
 def _after_fork() -> None:
-    # The thread that held it stayed behind in the parent.
+    # The child of a fork has none of the parent's threads, and the lock may be held by one of them.
     global _LOCK  # noqa: PLW0603  the one lock of the process
     _LOCK = threading.RLock()
 
@@ -38,14 +38,14 @@ if hasattr(os, "register_at_fork"):
 
 
 def digest_of(text: str) -> str:
-    """What names a compiled kernel: its text, the compiler, and the processor."""
+    """The digest that names a compiled kernel: of its text, the compiler and the processor."""
     version = ".".join(map(str, llvm.llvm_version_info))
     parts = (text, llvmlite.__version__, version, *processor(), llvm.get_default_triple())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def new_machine() -> Any:
-    """A compiler for this processor."""
+    """A new LLVM target machine for this processor."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     name, features = processor()
@@ -54,23 +54,22 @@ def new_machine() -> Any:
 
 
 def new_linker() -> Any:
-    """What holds machine code in memory; the machine is its own from then on."""
-    machine = new_machine()
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    """A new LLVM execution engine, which holds machine code in memory."""
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), new_machine())
 
 
 @functools.cache
 def _linker() -> Any:
-    """The one linker of the process; what it holds, it holds until the process ends."""
+    """The one execution engine of the process; what it holds is never freed."""
     return new_linker()
 
 
-def _to_object(text: str) -> bytes:
+def _compile(text: str) -> bytes:
     machine = new_machine()
     module = llvm.parse_assembly(text)
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
-    # Vectors are written by hand; a vectoriser could only take the registers apart again.
+    # The kernels are written in vectors; LLVM's vectorisers would only rearrange the registers.
     options.loop_vectorization = options.slp_vectorization = False
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
@@ -78,12 +77,12 @@ def _to_object(text: str) -> bytes:
 
 
 class Library:
-    """Some kernels in one module, compiled together.
+    """Kernels of one module, compiled together; ``library[name]`` is the address of one.
 
     Parameters
     ----------
     write : callable
-        ``write(module)`` writes them; names must not depend on anything but their text.
+        ``write(module)`` writes the kernels. Their names must depend on their text alone.
     """
 
     def __init__(self, write: Callable[[Any], None]) -> None:
@@ -97,20 +96,20 @@ class Library:
         ]
         text = str(module)
         self.digest = digest_of(text)
-        # In one linker every symbol needs a name of its own.
+        # All symbols of the execution engine need different names.
         for name in names:
             text = text.replace(f'@"{name}"(', f'@"{name}.{self.digest}"(')
         self.addresses: dict[str, int] = {}
         self.from_cache = True
-        # Ctrl-C does not wait for the compiler, and does not leave the linker half done.
+        # In another thread: Ctrl-C need not wait for the compiler, and leaves no half-linked code.
         call_interruptibly(lambda: self._link(text, names))
 
     def _link(self, text: str, names: list[str]) -> None:
-        """Have the machine code in memory, and know where."""
+        """Load the machine code into memory, and look up the addresses of the kernels."""
         check_exiting()
         with _LOCK:
             if self.digest not in _LINKED:
-                self.from_cache, code = _object(self.digest, text)
+                self.from_cache, code = _object_code(self.digest, text)
                 _linker().add_object_file(llvm.ObjectFileRef.from_data(code))
                 _linker().finalize_object()
                 _LINKED.add(self.digest)
@@ -121,24 +120,24 @@ class Library:
         return self.addresses[name]
 
 
-def _object(digest: str, text: str) -> tuple[bool, bytes]:
-    """The machine code, and whether it came from the cache."""
+def _object_code(digest: str, text: str) -> tuple[bool, bytes]:
+    """Whether the machine code came from the cache, and the code."""
     name = f"{digest}.o"
     code = read_code(name)
     if code is not None:
         return True, code
-    code = _to_object(text)
+    code = _compile(text)
     write_code(name, code)
     return False, code
 
 
-_KEPT: dict[Any, Library] = {}
+_LIBRARIES: dict[Any, Library] = {}
 _LINKED: set[str] = set()
 
 
-def compiled(key: Any, write: Callable[[Any], None]) -> Library:
-    """The library of that key, written and compiled when it is first asked for."""
-    library = _KEPT.get(key)
+def compiled_library(key: Any, write: Callable[[Any], None]) -> Library:
+    """The library of that key, written and compiled at the first call."""
+    library = _LIBRARIES.get(key)
     if library is None:
-        library = _KEPT.setdefault(key, Library(write))
+        library = _LIBRARIES.setdefault(key, Library(write))
     return library

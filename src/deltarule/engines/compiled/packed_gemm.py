@@ -1,183 +1,170 @@
-"""The product of prediction: rows as they come, W packed once.
+"""The matrix product of a predictor: rows as the caller has them, W packed in advance.
 
-With the outputs along the vectors, z = b + Σ_k x_k W[:, k] needs neither the rows nor the
-result transposed, and one row fills the vectors as well as a thousand do:
+Vectors hold outputs, so that neither the rows nor the result are transposed, and a single row fills
+the vectors as well as a thousand rows do:
 
     z[i, outputs] = b[outputs] + Σ_k x[i, k] · w[k, outputs]
 
-W is packed when a predictor is made: in panels of two vectors of outputs, k after k, so that it
-is read once from front to back. The sum starts at the bias and runs over k one after the
-other, as in the tiles of training (``gemm_tiles.py``): a row has the same bits alone, among
-others, and in a step. That is why BLAS, which sums in an order of its own, is not called.
+W is packed into panels of two vectors of outputs, for each of which k runs in order, so that memory
+is read once from front to back. A sum starts at the bias and runs over k in order, as in the tiles
+of training (``gemm_tiles.py``): a row has the same bits alone, among other rows, and in a training
+step. BLAS sums in an order of its own and is therefore not called.
 
-For many rows the sums are cut into pieces of ``_PIECE`` inputs, between which they rest in z: a
-sum that is put down and taken up again loses nothing. A panel's piece stays in the first cache
-while all rows pass by, and the rows stay in the second.
+For several rows the sums are cut into chunks of ``_CHUNK`` inputs, between which they are stored in
+z, without a change of their bits. The chunk of a panel stays in the first-level cache while all
+rows are multiplied by it, and the rows stay in the second-level cache.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from deltarule.engines.compiled.gemm_tiles import outer
-from deltarule.engines.compiled.ir_builder import LINE, Code, lanes_of
-from deltarule.engines.compiled.target import register_rows
+from deltarule.engines.compiled.gemm_tiles import accumulate
+from deltarule.engines.compiled.ir_builder import LINE, KernelBuilder, lanes_of
+from deltarule.engines.compiled.target import tile_heights
 
-__all__ = ["pack", "packed_size", "unpack", "write_packed_product"]
+__all__ = ["pack", "packed_size", "unpack", "write_packed_gemm"]
 
+# Vectors of outputs in a panel.
 _PANEL = 2
-# Inputs in a piece: a panel's piece has 24 KB. 128 and 256 are as fast within what the
-# clock can tell. Measured on one core with AVX-512 and 1 MB of second cache (packed/tile of
-# training/OpenBLAS in GFLOP/s, float32, n_in × n_out × rows):
-#
-#     64 × 64 × 32        73/72/47
-#     784 × 128 × 128    113/115/87
-#     784 × 512 × 256    113/113/97
-#     1024 × 2048 × 256  109/108/90
-#     2048 × 2048 × 256  109/106/91
-#     2048 × 1000 × 256  109/106/94
-#     784 × 128 × 1       42/7/43
-#     2048 × 2048 × 1     36/7/26
-_PIECE = 192
-# One row has few sums, and each waits for the one before it: four vectors at once.
+# Inputs in a chunk: 24 KB of a panel. Chunks of 128 and 256 inputs are equally fast.
+_CHUNK = 192
+# Vectors in a tile of a single row: each addition waits for the one before, so more sums are
+# needed.
 _ONE_ROW = 4
-# z, its stride, x, its stride, w, what the next panel is away, count, start, its stride
+# z, its stride, x, its stride, w, bytes to the next panel, count, start, its stride
 _TILE_ARGUMENTS = 9
 
 
-def _vectors(width: int, dtype: Any) -> int:
-    return -(-width // lanes_of(dtype))
+def _panels(n_in: int, n_out: int, dtype: Any) -> Iterator[tuple[slice, slice, int]]:
+    """For each panel: its rows of W, where it is in the packed array, and its width."""
+    lanes = lanes_of(dtype)
+    whole = -(-n_out // lanes) * lanes
+    start = whole
+    for first in range(0, whole, _PANEL * lanes):
+        width = min(_PANEL * lanes, whole - first)
+        yield slice(first, first + width), slice(start, start + n_in * width), width
+        start += n_in * width
 
 
 def packed_size(n_in: int, n_out: int, dtype: Any) -> int:
-    """How many numbers b and W take, packed."""
-    return (n_in + 1) * _vectors(n_out, dtype) * lanes_of(dtype)
+    """The size of the packed array of b and W, in numbers."""
+    lanes = lanes_of(dtype)
+    return (n_in + 1) * -(-n_out // lanes) * lanes
 
 
 def pack(W: np.ndarray, b: np.ndarray | None, out: np.ndarray) -> None:
-    """Write b, then W of shape (n_out, n_in) panel by panel, to an array of that size."""
+    """Write b, then W of shape (n_out, n_in) panel by panel, to an array of ``packed_size``."""
     n_out, n_in = W.shape
-    lanes = lanes_of(out.dtype)
-    whole = _vectors(n_out, out.dtype) * lanes
     out[:] = 0
     if b is not None:
         out[:n_out] = b
-    wide, start = _PANEL * lanes, whole
-    for first in range(0, whole, wide):
-        width = min(wide, whole - first)
-        panel = out[start : start + n_in * width].reshape(n_in, width)
-        part = W[first : first + width]
-        panel[:, : len(part)] = part.T
-        start += n_in * width
+    for rows, place, width in _panels(n_in, n_out, out.dtype):
+        part = W[rows]
+        out[place].reshape(n_in, width)[:, : len(part)] = part.T
 
 
 def unpack(packed: np.ndarray, n_in: int, n_out: int) -> tuple[np.ndarray, np.ndarray]:
-    """W and b again, from what :func:`pack` wrote."""
-    lanes = lanes_of(packed.dtype)
-    whole = _vectors(n_out, packed.dtype) * lanes
-    wide, start = _PANEL * lanes, whole
+    """W of shape (n_out, n_in) and b, from an array that :func:`pack` wrote."""
     W = np.empty((n_out, n_in), dtype=packed.dtype)
-    for first in range(0, whole, wide):
-        width = min(wide, whole - first)
-        panel = packed[start : start + n_in * width].reshape(n_in, width)
-        part = W[first : first + width]
-        part[:] = panel[:, : len(part)].T
-        start += n_in * width
+    for rows, place, width in _panels(n_in, n_out, packed.dtype):
+        part = W[rows]
+        part[:] = packed[place].reshape(n_in, width)[:, : len(part)].T
     return W, packed[:n_out].copy()
 
 
 def _write_tile(module: Any, dtype: Any, rows: int, vectors: int) -> Any:
-    """Some rows times one panel, or times two if it is a single row."""
-    code = Code(module, f"packed_{rows}_{vectors}", _TILE_ARGUMENTS, dtype)
+    """Write a tile of some rows and one panel; a single row may have two panels."""
+    code = KernelBuilder(module, f"packed_{rows}_{vectors}", _TILE_ARGUMENTS, dtype)
     code.function.linkage = "internal"
     code.function.attributes.add("noinline")
     z, z_stride, x, x_stride, w, next_panel, count, start, start_stride = code.args
 
-    def place(base: Any, row: int, stride: Any, n: int) -> Any:
-        return code.sum(base, (code.whole(row), stride), code.whole(n * LINE))
+    def address(base: Any, row: int, stride: Any, n: int) -> Any:
+        return code.sum(base, (code.int64(row), stride), code.int64(n * LINE))
 
     each = min(vectors, _PANEL)
     begin = [
-        code.load(place(start, r, start_stride, n)) for r in range(rows) for n in range(vectors)
+        code.load(address(start, r, start_stride, n)) for r in range(rows) for n in range(vectors)
     ]
-    bases = [code.sum(x, (code.whole(r), x_stride)) for r in range(rows)]
+    bases = [code.sum(x, (code.int64(r), x_stride)) for r in range(rows)]
     with code.loop(count, carried=begin) as loop:
-        here = code.sum(w, (loop.index, code.whole(each * LINE)))
-        across = [code.load(place(here, n // each, next_panel, n % each)) for n in range(vectors)]
-        offset = code.b.mul(loop.index, code.whole(code.size))
-        loop.next(*outer(code, bases, offset, across, loop.carried))
+        here = code.sum(w, (loop.index, code.int64(each * LINE)))
+        across = [code.load(address(here, n // each, next_panel, n % each)) for n in range(vectors)]
+        offset = code.b.mul(loop.index, code.int64(code.size))
+        loop.next(*accumulate(code, bases, offset, across, loop.carried))
     for r in range(rows):
         for n in range(vectors):
-            code.store(loop.carried[r * vectors + n], place(z, r, z_stride, n))
-    code.done()
+            code.store(loop.carried[r * vectors + n], address(z, r, z_stride, n))
+    code.ret()
     return code.function
 
 
-def write_packed_product(module: Any, dtype: Any) -> None:
-    """``packed(z, z_stride, x, x_stride, w, bias, n_in, n_rows, vectors)``.
+def write_packed_gemm(module: Any, dtype: Any) -> None:
+    """``packed(z, z_stride, x, x_stride, w, bias, n_in, n_rows, vectors)``: rows of z = b + W x.
 
-    Vectors of a row of z are whole; what is behind the last output is W's and b's padding, 0.
+    A row of z has ``vectors`` whole vectors; after the last output it holds zeros, from the
+    padding.
     """
-    heights = register_rows()
+    heights = tile_heights()
     shapes = [(rows, n) for rows in heights for n in (1, _PANEL)] + [(1, _ONE_ROW)]
     tiles = {shape: _write_tile(module, dtype, *shape) for shape in shapes}
-    code = Code(module, "packed", 9, dtype)
+    code = KernelBuilder(module, "packed", 9, dtype)
     z, z_stride, x, x_stride, w, bias, n_in, n_rows, vectors = code.args
     b = code.b
-    whole = code.whole
-    panel_bytes = b.mul(n_in, whole(_PANEL * LINE))
+    panel_bytes = b.mul(n_in, code.int64(_PANEL * LINE))
 
-    def tile(shape: tuple[int, int], row: Any, panel: Any, piece: Any, count: Any) -> None:
-        """One tile: these rows from ``row`` on, this panel, ``count`` inputs from ``piece``."""
+    def tile(shape: tuple[int, int], row: Any, panel: Any, first_input: Any, count: Any) -> None:
+        """Call a tile for the rows from ``row`` on, a panel, and ``count`` inputs."""
         each = min(shape[1], _PANEL)
-        across = b.mul(panel, whole(_PANEL * LINE))
-        there = code.sum(z, (row, z_stride), across)
-        first = b.icmp_signed("==", piece, whole(0))
+        across = b.mul(panel, code.int64(_PANEL * LINE))
+        target = code.sum(z, (row, z_stride), across)
+        first = b.icmp_signed("==", first_input, code.int64(0))
         b.call(
             tiles[shape],
             [
-                there,
+                target,
                 z_stride,
-                code.sum(x, (row, x_stride), (piece, whole(code.size))),
+                code.sum(x, (row, x_stride), (first_input, code.int64(code.size))),
                 x_stride,
-                code.sum(w, (panel, panel_bytes), (piece, whole(each * LINE))),
+                code.sum(w, (panel, panel_bytes), (first_input, code.int64(each * LINE))),
                 panel_bytes,
                 count,
-                b.select(first, b.add(bias, across), there),
-                b.select(first, whole(0), z_stride),
+                b.select(first, b.add(bias, across), target),
+                b.select(first, code.int64(0), z_stride),
             ],
         )
 
-    pairs = b.udiv(vectors, whole(_PANEL))
-    single = b.icmp_signed("==", b.urem(vectors, whole(_PANEL)), whole(1))
-    alone = b.icmp_signed("==", n_rows, whole(1))
-    with b.if_else(alone) as (one_row, many):
+    zero, one = code.int64(0), code.int64(1)
+    pairs = b.udiv(vectors, code.int64(_PANEL))
+    single = b.icmp_signed("==", b.urem(vectors, code.int64(_PANEL)), one)
+    with b.if_else(b.icmp_signed("==", n_rows, one)) as (one_row, many):
         with one_row:
-            twice = b.udiv(pairs, whole(2))
-            with code.loop(twice) as two:
-                tile((1, _ONE_ROW), whole(0), b.mul(two.index, whole(2)), whole(0), n_in)
-            with code.when(b.icmp_signed("==", b.urem(pairs, whole(2)), whole(1))):
-                tile((1, _PANEL), whole(0), b.sub(pairs, whole(1)), whole(0), n_in)
-            with code.when(single):
-                tile((1, 1), whole(0), pairs, whole(0), n_in)
-        with many, code.loop(n_in, _PIECE) as piece:
-            rest = b.sub(n_in, piece.index)
-            short = b.icmp_signed("<", rest, whole(_PIECE))
-            count = b.select(short, rest, whole(_PIECE))
+            with code.loop(b.udiv(pairs, code.int64(2))) as two:
+                tile((1, _ONE_ROW), zero, b.mul(two.index, code.int64(2)), zero, n_in)
+            with code.b.if_then(b.icmp_signed("==", b.urem(pairs, code.int64(2)), one)):
+                tile((1, _PANEL), zero, b.sub(pairs, one), zero, n_in)
+            with code.b.if_then(single):
+                tile((1, 1), zero, pairs, zero, n_in)
+        with many, code.loop(n_in, _CHUNK) as chunk:
+            rest = b.sub(n_in, chunk.index)
+            short = b.icmp_signed("<", rest, code.int64(_CHUNK))
+            count = b.select(short, rest, code.int64(_CHUNK))
 
-            def rows_of(n: int, panel: Any) -> None:
-                done = whole(0)
+            def multiply_rows(n: int, panel: Any) -> None:
+                done = zero
                 for height in heights:
-                    blocks = b.udiv(b.sub(n_rows, done), whole(height))
+                    blocks = b.udiv(b.sub(n_rows, done), code.int64(height))
                     with code.loop(blocks) as block:
-                        row = code.sum(done, (block.index, whole(height)))
-                        tile((height, n), row, panel, piece.index, count)
-                    done = b.add(done, b.mul(blocks, whole(height)))
+                        row = code.sum(done, (block.index, code.int64(height)))
+                        tile((height, n), row, panel, chunk.index, count)
+                    done = b.add(done, b.mul(blocks, code.int64(height)))
 
             with code.loop(pairs) as panel:
-                rows_of(_PANEL, panel.index)
-            with code.when(single):
-                rows_of(1, pairs)
-    code.done()
+                multiply_rows(_PANEL, panel.index)
+            with code.b.if_then(single):
+                multiply_rows(1, pairs)
+    code.ret()

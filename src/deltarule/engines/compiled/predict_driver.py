@@ -1,10 +1,10 @@
-"""Prediction as a driver: a plan of its own, smaller than a step's, and what Python calls.
+"""The driver of a predictor: its plan, smaller than a training plan, and its entry points.
 
-A plan is only read once it is made. Scratch is the caller's stack for one row and the
-caller's array for many, so that any number of threads may run one plan at a time.
+A plan is not changed once it is made, and work arrays are on the caller's stack for one row and in
+an array of the caller for several, so that any number of threads may use one plan.
 
-``run_one`` keeps the interpreter's lock, since it takes about as long as giving it away and
-taking it back; ``run_rows`` runs without.
+``run_one`` keeps the interpreter's lock, since it takes about as long as releasing and acquiring
+it; ``run_rows`` releases it.
 """
 
 from __future__ import annotations
@@ -17,52 +17,52 @@ from numba import types
 from deltarule.engines.compiled.jit import (
     call,
     driver_function,
-    enter,
+    flush_denormals,
     integers,
     odd_lines,
-    stack,
+    stack_address,
 )
 
 __all__ = ["run_differs", "run_one", "run_rows"]
 
-# The places of the plan: kernels, then the output's activation (a kernel for single numbers, or
-# one that looks across outputs; 0 where it does nothing), sizes, and scratch for one row.
+# The plan: kernels; the output's activation (an elementwise kernel, or one that mixes outputs, the
+# other being 0; both 0 for the identity); sizes, the last that of one of two work arrays for a row.
 KERNELS = (
     "packed", "copy_out", "all_finite", "differ", "transpose", "scatter", "flush_denormals",
 )  # fmt: skip
 PACKED, COPY_OUT, ALL_FINITE, DIFFER, TRANSPOSE, SCATTER, FLUSH = range(7)
-OUT_ACT, OUT_ACROSS, LAYERS, LANES, SIZE, N_INPUTS, N_OUTPUTS, HALF = range(7, 15)
+OUT_ACT, OUT_MIXING, LAYERS, LANES, SIZE, N_INPUTS, N_OUTPUTS, HALF = range(7, 15)
 OUT_PARAMETERS, HEADER = 15, 16
-# For each layer: inputs, vectors of outputs, W and b, bytes between rows of z, activation, and
-# the parameters of that.
+# Then for each layer: inputs, vectors of outputs, the addresses of W and b, bytes between rows of
+# z, and the addresses of the activation's kernel and parameters.
 N_IN, VECTORS, WEIGHT, BIAS, STRIDE, ACT, PARAMETERS = range(7)
 FIELDS = 7
 
-# Rows at a time. A piece of them stays in the second cache.
+# Rows computed together: the activations of so many rows stay in the second-level cache.
 ROWS = 256
-# What ``run_one`` may answer.
+# The results of ``run_one``.
 DONE, SHAPE, NOT_FINITE, CHANGED = 0, 1, 2, 3
 
 
 @driver_function()
-def _elementwise(plan, target, count, room):
-    """The output's activation on so many numbers of the caller's, the last by way of ``room``."""
+def _activate(plan, target, count, buffer):
+    """Apply the output's activation to ``count`` numbers, a last partial vector in ``buffer``."""
     rest = count % plan[LANES]
-    whole = count - rest
-    call(plan[OUT_ACT], (target, 0, whole, 1, 0, plan[OUT_PARAMETERS]))
+    full = count - rest
+    call(plan[OUT_ACT], (target, 0, full, 1, 0, plan[OUT_PARAMETERS]))
     if rest > 0:
-        end = target + whole * plan[SIZE]
-        call(plan[COPY_OUT], (end, 0, room, 1, rest))
-        call(plan[OUT_ACT], (room, 0, plan[LANES], 1, 0, plan[OUT_PARAMETERS]))
-        call(plan[COPY_OUT], (room, 0, end, 1, rest))
+        end = target + full * plan[SIZE]
+        call(plan[COPY_OUT], (end, 0, buffer, 1, rest))
+        call(plan[OUT_ACT], (buffer, 0, plan[LANES], 1, 0, plan[OUT_PARAMETERS]))
+        call(plan[COPY_OUT], (buffer, 0, end, 1, rest))
 
 
 @driver_function()
-def _outputs(plan, x, n, target, scratch, half):
-    """a^L of n rows, at most ``ROWS``; two halves of scratch hold a layer and the next."""
+def _forward(plan, x, n, target, work, half):
+    """Write a^L of n ≤ ``ROWS`` rows; the halves of ``work`` hold alternate layers."""
     size, lanes, n_out = plan[SIZE], plan[LANES], plan[N_OUTPUTS]
     below, below_stride, vectors = x, plan[N_INPUTS] * size, 0
-    z, other = scratch, scratch + half
+    z, other = work, work + half
     for layer in range(plan[LAYERS]):
         p = HEADER + layer * FIELDS
         vectors, stride = plan[p + VECTORS], plan[p + STRIDE]
@@ -72,25 +72,25 @@ def _outputs(plan, x, n, target, scratch, half):
             call(plan[p + ACT], (z, 0, vectors * lanes, n, stride, plan[p + PARAMETERS]))
         below, below_stride = z, stride
         z, other = other, z
-    if plan[OUT_ACROSS] != 0:
-        # Outputs under each other, so that a lane is a row, as in training.
+    if plan[OUT_MIXING] != 0:
+        # Transpose to feature-major, as in training: a lane is a row.
         blocks = (n + lanes - 1) // lanes
         across = odd_lines(blocks) * 64
         call(plan[TRANSPOSE], (below, below_stride, z, across, blocks, vectors))
-        call(plan[OUT_ACROSS], (z, n_out, across, blocks * lanes, plan[OUT_PARAMETERS]))
+        call(plan[OUT_MIXING], (z, n_out, across, blocks * lanes, plan[OUT_PARAMETERS]))
         call(plan[SCATTER], (z, across, target, n_out * size, n, n_out))
         return
-    alone = n == 1 and plan[OUT_ACT] != 0
-    if alone:
+    one_row = n == 1 and plan[OUT_ACT] != 0
+    if one_row:
         call(plan[OUT_ACT], (below, 0, vectors * lanes, 1, 0, plan[OUT_PARAMETERS]))
     call(plan[COPY_OUT], (below, below_stride, target, n, n_out))
-    if plan[OUT_ACT] != 0 and not alone:
-        _elementwise(plan, target, n * n_out, z)
+    if plan[OUT_ACT] != 0 and not one_row:
+        _activate(plan, target, n * n_out, z)
 
 
 @driver_function()
 def _differs(plan, table):
-    """Whether bytes are not as they were: the number of spans; for each, now, then, how many."""
+    """Whether arrays differ from their copies: a count, then (address, address of copy, bytes)."""
     for i in range(table[0]):
         if call(plan[DIFFER], (table[1 + 3 * i], table[2 + 3 * i], table[3 + 3 * i])) != 0:
             return True
@@ -98,7 +98,7 @@ def _differs(plan, table):
 
 
 def _one_row_types() -> Iterator[Any]:
-    """A row by itself, or in a matrix of one; what can be written to may stand for what cannot."""
+    """Types of one row, as a vector or a matrix; read-only types accept writable arrays too."""
     for real in (types.float32, types.float64):
         for ndim in (1, 2):
             row = types.Array(real, ndim, "C", readonly=True)
@@ -107,7 +107,7 @@ def _one_row_types() -> Iterator[Any]:
 
 @driver_function(*_one_row_types(), nogil=False)
 def run_one(plan_at, table_at, x, out):
-    """a^L of one row of finite numbers, if nothing in the table (0 for none) has changed."""
+    """Write a^L of one finite row, unless an array of the table (0: no table) has changed."""
     plan = integers(plan_at)
     if x.shape[-1] != plan[N_INPUTS] or x.size != plan[N_INPUTS] or out.size != plan[N_OUTPUTS]:
         return SHAPE
@@ -116,29 +116,29 @@ def run_one(plan_at, table_at, x, out):
     if call(plan[ALL_FINITE], (x.ctypes.data, plan[N_INPUTS])) == 0:
         return NOT_FINITE
     half = plan[HALF]
-    scratch = stack(2 * half)
-    before = enter(plan[FLUSH])
-    _outputs(plan, x.ctypes.data, 1, out.ctypes.data, scratch, half)
+    work = stack_address(2 * half)
+    before = flush_denormals(plan[FLUSH])
+    _forward(plan, x.ctypes.data, 1, out.ctypes.data, work, half)
     call(plan[FLUSH], (before,))
     return DONE
 
 
 @driver_function("void(int64, int64, int64, int64, int64, int64)")
-def run_rows(plan_at, x, rows, target, scratch, half):
-    """a^L of rows, into the caller's array, a piece at a time."""
+def run_rows(plan_at, x, rows, target, work, half):
+    """Write a^L of all rows to the caller's array, ``ROWS`` rows at a time."""
     plan = integers(plan_at)
-    before = enter(plan[FLUSH])
+    before = flush_denormals(plan[FLUSH])
     x_stride, target_stride = plan[N_INPUTS] * plan[SIZE], plan[N_OUTPUTS] * plan[SIZE]
     start = 0
     while start < rows:
         n = min(ROWS, rows - start)
-        there = target + start * target_stride
-        _outputs(plan, x + start * x_stride, n, there, scratch, half)
+        rows_at = target + start * target_stride
+        _forward(plan, x + start * x_stride, n, rows_at, work, half)
         start += n
     call(plan[FLUSH], (before,))
 
 
 @driver_function("boolean(int64, int64)", nogil=False)
 def run_differs(plan_at, table_at):
-    """Whether something in the table has changed."""
+    """Whether an array of the table differs from its copy."""
     return _differs(integers(plan_at), integers(table_at))

@@ -1,7 +1,7 @@
-"""The predictor of the compiled engine: W packed once, a row in about a microsecond.
+"""The predictor of the compiled engine: W packed in advance, about a microsecond for a row.
 
-It has no gradient, slots or masks: θ in the order in which it is read, the kernels of its
-activations, and an array of integers. Of the last two a process keeps one for all predictors.
+It has no gradient, slots or dropout: only θ in the order in which it is read, the kernels of its
+activations, and a plan. All predictors of a process share their kernels.
 """
 
 from __future__ import annotations
@@ -14,55 +14,56 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.compiled import predict_driver as d
-from deltarule.engines.compiled.array_kernels import write_spans
-from deltarule.engines.compiled.formula_kernels import Kernel, activation_kernel, prediction_kernel
+from deltarule.engines.compiled import predict_driver as driver
+from deltarule.engines.compiled.array_kernels import write_array_kernels
+from deltarule.engines.compiled.formula_kernels import Kernel, activation_kernel, mixing_kernel
 from deltarule.engines.compiled.ir_builder import LINE, lanes_of
-from deltarule.engines.compiled.linker import compiled
-from deltarule.engines.compiled.packed_gemm import pack, packed_size, unpack, write_packed_product
+from deltarule.engines.compiled.linker import compiled_library
+from deltarule.engines.compiled.packed_gemm import pack, packed_size, unpack, write_packed_gemm
 from deltarule.engines.compiled.plan_layout import odd_lines
-from deltarule.engines.compiled.row_kernels import write_moves
+from deltarule.engines.compiled.row_kernels import write_transpose_kernels
 from deltarule.engines.compiled.workspace import address_of, aligned
 from deltarule.engines.predictors import Predictor
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Activation, Network
-from deltarule.maths.symbolic import RecordingNamespace
+from deltarule.maths.symbolic import SymbolicNamespace
 
-__all__ = ["CompiledPredictor", "Unchanged"]
+__all__ = ["CompiledPredictor", "GuardedPredictor"]
 
-# One row is computed under the interpreter's lock up to about 10 µs of multiply-adds, and with
-# scratch on the stack, of which a thread may have half a megabyte.
-_MOST_MULTIPLY_ADDS = 1 << 18
-_MOST_STACK = 1 << 16
-# Multiply-adds that are worth a thread of their own, about 4 ms. To start one takes 0.1 ms.
-_WORTH_A_THREAD = 1 << 28
-# Multiply-adds, and rows, of one call into compiled code: some 20 ms.
-_AT_ONCE, _ROWS_AT_ONCE = 1 << 30, 1 << 20
+# The most multiply-adds of a row that is computed under the interpreter's lock: about 10 µs. And
+# the most bytes of its work arrays, which are on the stack: a thread may have a stack of 512 KB.
+_MAX_LOCKED_WORK = 1 << 18
+_MAX_STACK = 1 << 16
+# Multiply-adds that are worth a thread of their own, about 4 ms; starting a thread takes 0.1 ms.
+_WORK_PER_THREAD = 1 << 28
+# The most multiply-adds, and rows, of one call into compiled code: some 20 ms.
+_CALL_WORK, _CALL_ROWS = 1 << 30, 1 << 20
 
-_empty, _ndarray, _run_one = np.empty, np.ndarray, d.run_one
+# Looked up once: a row takes about a microsecond.
+_empty, _ndarray, _run_one = np.empty, np.ndarray, driver.run_one
 
 
 def _write_kernels(module: Any, dtype: Any) -> None:
-    write_packed_product(module, dtype)
-    write_spans(module, dtype)
-    write_moves(module, dtype)
+    write_packed_gemm(module, dtype)
+    write_array_kernels(module, dtype)
+    write_transpose_kernels(module, dtype)
 
 
 @functools.lru_cache(maxsize=256)
 def _kernel(activation: Activation, dtype: str) -> Kernel:
-    """The kernel of an activation for single numbers, or of one that looks across outputs."""
+    """The prediction kernel of an activation; address 0 for the identity."""
     if activation.elementwise:
-        xp = RecordingNamespace()
+        xp = SymbolicNamespace()
         z = xp.variable("z")
         if activation.bind(xp).value(z) is z:
-            return Kernel(0, np.zeros(1))  # the identity
+            return Kernel(0, np.zeros(1))
         return activation_kernel(activation, dtype)
-    return prediction_kernel(activation, dtype)
+    return mixing_kernel(activation, dtype)
 
 
 class CompiledPredictor(Predictor):
-    """A predictor that runs in machine code."""
+    """A predictor in machine code."""
 
     engine = "compiled"
 
@@ -73,23 +74,23 @@ class CompiledPredictor(Predictor):
         self.threads = threads
         self._dtype, self._n_outputs = np.dtype(net.dtype), net.n_outputs
         lanes, size = lanes_of(self._dtype), self._dtype.itemsize
-        self._plan = np.zeros(d.HEADER + d.FIELDS * net.n_layers, dtype=np.int64)
+        self._plan = np.zeros(driver.HEADER + driver.FIELDS * net.n_layers, dtype=np.int64)
         self._plan_at = address_of(self._plan)
         self._pack(theta)
         try:
             self._kernels()
-        except InputError as error:  # what a formula may not do, says who was asked to write it
+        except InputError as error:  # a formula uses what compiled code cannot express
             raise NotCompilable(str(error)) from error
         p = self._plan
-        p[[d.LAYERS, d.LANES, d.SIZE]] = net.n_layers, lanes, size
-        p[[d.N_INPUTS, d.N_OUTPUTS]] = net.n_inputs, net.n_outputs
-        p[d.HALF] = self._half(1)
-        few = net.n_multiply_adds <= _MOST_MULTIPLY_ADDS
-        self.quick = bool(few and 2 * p[d.HALF] <= _MOST_STACK)
+        p[[driver.LAYERS, driver.LANES, driver.SIZE]] = net.n_layers, lanes, size
+        p[[driver.N_INPUTS, driver.N_OUTPUTS]] = net.n_inputs, net.n_outputs
+        p[driver.HALF] = self._half(1)
+        small = net.n_multiply_adds <= _MAX_LOCKED_WORK
+        self.quick = bool(small and 2 * p[driver.HALF] <= _MAX_STACK)
 
     def _layer(self, layer: int) -> np.ndarray:
-        start = d.HEADER + (layer - 1) * d.FIELDS
-        return self._plan[start : start + d.FIELDS]
+        start = driver.HEADER + (layer - 1) * driver.FIELDS
+        return self._plan[start : start + driver.FIELDS]
 
     def _pack(self, theta: np.ndarray) -> None:
         net, dtype = self.net, self._dtype
@@ -113,33 +114,35 @@ class CompiledPredictor(Predictor):
 
     def _kernels(self) -> None:
         net, dtype = self.net, str(self._dtype)
-        self._kept_kernels = []  # the plan has their addresses
-        fixed = compiled(("predict", dtype), lambda module: _write_kernels(module, dtype))
-        self._plan[: len(d.KERNELS)] = [fixed[name] for name in d.KERNELS]
+        self._kept_kernels = []  # the plan holds their addresses
+        fixed = compiled_library(("predict", dtype), lambda module: _write_kernels(module, dtype))
+        self._plan[: len(driver.KERNELS)] = [fixed[name] for name in driver.KERNELS]
         for layer, activation in enumerate(net.hidden_activations, start=1):
             kernel = _kernel(activation, dtype)
-            self._layer(layer)[[d.ACT, d.PARAMETERS]] = kernel.places
+            self._layer(layer)[[driver.ACT, driver.PARAMETERS]] = kernel.addresses
             self._kept_kernels.append(kernel)
         output = net.output_activation
         kernel = _kernel(output, dtype)
-        place = d.OUT_ACT if output.elementwise else d.OUT_ACROSS
-        self._plan[[place, d.OUT_PARAMETERS]] = kernel.places
+        field = driver.OUT_ACT if output.elementwise else driver.OUT_MIXING
+        self._plan[[field, driver.OUT_PARAMETERS]] = kernel.addresses
         self._kept_kernels.append(kernel)
 
     def _half(self, rows: int) -> int:
-        """Bytes of scratch for one layer of so many rows, at most ``ROWS``."""
+        """The bytes of a work array for the widest layer of so many rows, at most ``ROWS``."""
         lanes = lanes_of(self._dtype)
         blocks = -(-rows // lanes)
-        whole = blocks * lanes if self._plan[d.OUT_ACROSS] else rows
-        most = whole * max(int(self._layer(i)[d.STRIDE]) for i in range(1, self.net.n_layers + 1))
-        if self._plan[d.OUT_ACROSS]:
-            last = int(self._layer(self.net.n_layers)[d.VECTORS])
+        whole = blocks * lanes if self._plan[driver.OUT_MIXING] else rows
+        most = whole * max(
+            int(self._layer(i)[driver.STRIDE]) for i in range(1, self.net.n_layers + 1)
+        )
+        if self._plan[driver.OUT_MIXING]:
+            last = int(self._layer(self.net.n_layers)[driver.VECTORS])
             most = max(most, last * lanes * odd_lines(blocks) * LINE)
         return most
 
     @property
     def theta(self) -> np.ndarray:
-        """The parameters, of shape (p,): a copy, from where they are packed."""
+        """A copy of the parameters, of shape (p,), from the packed arrays."""
         widths = self.net.widths
         pairs = [unpack(part, widths[i], widths[i + 1]) for i, part in enumerate(self._parts)]
         W, b = zip(*pairs, strict=True)
@@ -148,33 +151,33 @@ class CompiledPredictor(Predictor):
     # -- prediction ---------------------------------------------------------------------
 
     def __call__(self, x: Any) -> np.ndarray:
-        """a^L of one row, or of rows; see :class:`Predictor`."""
+        """Predict one row, or several; see :class:`Predictor`."""
         if type(x) is _ndarray and x.dtype == self._dtype and x.flags.c_contiguous and self.quick:
             n = self._n_outputs
             out = _empty(n if x.ndim == 1 else (1, n), self._dtype)
             try:
                 if _run_one(self._plan_at, 0, x, out) == 0:
                     return out
-            except TypeError:  # not aligned, or of other dimensions
+            except TypeError:  # not aligned, or not of one or two dimensions
                 pass
-        return self.any_rows(x)
+        return self.predict_any(x)
 
     def rows(self, X: np.ndarray, out: np.ndarray) -> None:
-        """a^L of rows into ``out``, by several threads where that pays.
+        """Write a^L of X to ``out``, by several threads where that is faster.
 
-        A row's bits do not depend on its neighbours, and so not on who computes it.
+        The bits of a row do not depend on other rows, and so not on the number of threads.
         """
         n = len(X)
-        worth = n * self.net.n_multiply_adds // _WORTH_A_THREAD
-        threads = min(self.threads or usable_threads(), worth, n) if worth > 1 else 1
-        # Ctrl-C is seen between two calls into compiled code.
-        at_once = _AT_ONCE // self.net.n_multiply_adds
-        at_once = min(max(at_once, lanes_of(self._dtype)), _ROWS_AT_ONCE)
-        ended = threading.Event()
+        worthwhile = n * self.net.n_multiply_adds // _WORK_PER_THREAD
+        threads = min(self.threads or usable_threads(), worthwhile, n) if worthwhile > 1 else 1
+        # Ctrl-C is noticed only between calls into compiled code.
+        at_once = _CALL_WORK // self.net.n_multiply_adds
+        at_once = min(max(at_once, lanes_of(self._dtype)), _CALL_ROWS)
+        failed = threading.Event()
 
         def run(first: int, end: int) -> None:
             for start in range(first, end, at_once):
-                if ended.is_set():
+                if failed.is_set():
                     return
                 some = slice(start, min(start + at_once, end))
                 self._run(X[some], out[some])
@@ -189,48 +192,51 @@ class CompiledPredictor(Predictor):
                     for _ in pool.map(run, edges[:-1], edges[1:]):
                         pass
                 except BaseException:
-                    ended.set()  # leaving the block waits for all
+                    failed.set()  # leaving the block waits for all threads
                     raise
-        except RuntimeError:  # no thread can be started, at the end of the interpreter for one
-            ended.clear()
+        except RuntimeError:  # no thread can be started, as at the interpreter's shutdown
+            failed.clear()
             run(0, n)
 
     def _run(self, X: np.ndarray, out: np.ndarray) -> None:
         if not len(X):
             return
-        half = self._half(min(len(X), d.ROWS))
-        scratch = aligned_scratch(2 * half)
-        d.run_rows(self._plan_at, address_of(X), len(X), address_of(out), address_of(scratch), half)
+        half = self._half(min(len(X), driver.ROWS))
+        work = aligned_bytes(2 * half)
+        driver.run_rows(
+            self._plan_at, address_of(X), len(X), address_of(out), address_of(work), half
+        )
 
-    # -- for who keeps the parameters elsewhere -------------------------------------------
+    # -- for the cache of predictors ------------------------------------------------------
 
-    def watch(self, arrays: Sequence[np.ndarray]) -> Unchanged | None:
-        """One-row prediction as long as the numbers of these arrays stay what they are."""
+    def guard(self, arrays: Sequence[np.ndarray]) -> GuardedPredictor | None:
+        """Combine this predictor with copies of the arrays that its parameters came from."""
         plain = all(
             type(array) is _ndarray and array.dtype == self._dtype and array.flags.carray
             for array in arrays
         )
-        return Unchanged(self, arrays) if plain and self.quick else None
+        return GuardedPredictor(self, arrays) if plain and self.quick else None
 
 
-def aligned_scratch(n_bytes: int) -> np.ndarray:
-    """So many bytes from a cache line on, with anything in them."""
+def aligned_bytes(n_bytes: int) -> np.ndarray:
+    """So many uninitialised bytes, starting at a cache line."""
     raw = np.empty(n_bytes + LINE, dtype=np.uint8)
     start = -address_of(raw) % LINE
     return raw[start : start + n_bytes]
 
 
-class Unchanged:
-    """A predictor, and the arrays it was made from, whose owner may write to them.
+class GuardedPredictor:
+    """A predictor that is used only while the arrays of its parameters are unchanged.
 
-    To compare them takes as long as to read them, which is less than the prediction does.
+    Its truth value says whether they are. Comparing them with their copies takes about as long as
+    reading them, which is less than a prediction takes.
     """
 
     def __init__(self, predictor: CompiledPredictor, arrays: Sequence[np.ndarray]) -> None:
         self.predictor = predictor
-        self._arrays = list(arrays)  # so that their addresses stay theirs
-        self._as_they_were = [np.array(array, order="C") for array in arrays]
-        pairs = zip(self._arrays, self._as_they_were, strict=True)
+        self._arrays = list(arrays)  # keeps the memory at their addresses alive
+        self._copies = [np.array(array, order="C") for array in arrays]
+        pairs = zip(self._arrays, self._copies, strict=True)
         table = [len(self._arrays)]
         for now, then in pairs:
             table += [address_of(now), address_of(then), then.nbytes]
@@ -239,10 +245,10 @@ class Unchanged:
         self._dtype, self._n_outputs = predictor._dtype, predictor._n_outputs
 
     def __bool__(self) -> bool:
-        return not d.run_differs(self._plan_at, self._table_at)
+        return not driver.run_differs(self._plan_at, self._table_at)
 
-    def one_row(self, X: Any) -> np.ndarray | None:
-        """a^L of shape (1, n_L); None if X or the arrays are in any way out of the ordinary."""
+    def predict_row(self, X: Any) -> np.ndarray | None:
+        """a^L, of shape (1, n_L); None if X is not plain and finite, or an array has changed."""
         if type(X) is not _ndarray or X.dtype != self._dtype:
             return None
         out = _empty((1, self._n_outputs), self._dtype)

@@ -1,86 +1,55 @@
-"""What each row has of its own: ∂C/∂x, and ∂C_i/∂θ; entries that Python calls."""
+"""Entry points that compute for each row of its own: ∂C/∂x, or ∂C_i/∂θ."""
 
 from __future__ import annotations
 
-from deltarule.engines.compiled.dense import asked_to_stop, layer_inputs, layer_sample
-from deltarule.engines.compiled.driver import (
-    choose,
-    deltas,
-    extent,
-    forward,
-    loss,
-    meet,
-    take_rows,
-)
-from deltarule.engines.compiled.entry_points import begin
-from deltarule.engines.compiled.jit import call, driver_function, enter, integers
+from deltarule.engines.compiled import driver
+from deltarule.engines.compiled import plan_layout as f
+from deltarule.engines.compiled.dense import layer_inputs, layer_sample, stop_requested
+from deltarule.engines.compiled.entry_points import wait_for_workers
+from deltarule.engines.compiled.jit import call, driver_function, flush_denormals, integers
 from deltarule.engines.compiled.jit import numbers as numbers_of
-from deltarule.engines.compiled.plan_layout import (
-    ALONE,
-    CHOSEN,
-    DIVISOR,
-    FIELDS,
-    FLUSH,
-    HEADER,
-    LAYERS,
-    MEMBER,
-    MEMBERS,
-    N_IN,
-    N_ROWS,
-    NUMBERS,
-    PREDICT_ROWS,
-    SCATTER,
-    SIZE,
-    STEP,
-    THETA,
-    X_COLUMNS,
-    X_STRIDE,
-    Y_STRIDE,
-    X,
-    Y,
-)
 
 __all__ = ["run_rows"]
 
 
 @driver_function("void(int64, int64, int64, int64, int64)")
 def run_rows(plan_at, workers, batch_at, target, bytes_of_row):
-    """For each row its gradient in θ, so many bytes of ``target``; or, with 0 bytes, ∂C/∂x."""
+    """Write ∂C_i/∂θ of each row to ``target``, ``bytes_of_row`` apart; if that is 0, ∂C/∂x."""
     plan, batch = integers(plan_at), integers(batch_at)
-    if not begin(plan, workers):
+    if not wait_for_workers(plan, workers):
         return
-    alone = integers(plan[ALONE])
-    numbers, chosen = numbers_of(alone[NUMBERS]), integers(alone[CHOSEN])
-    before = enter(plan[FLUSH])
-    theta, rows, size = plan[THETA], batch[N_ROWS], plan[SIZE]
-    n_in = plan[HEADER + N_IN]
-    numbers[DIVISOR] = 1.0
-    pieces = (rows + PREDICT_ROWS - 1) // PREDICT_ROWS
-    for piece in range(plan[MEMBER], pieces, plan[MEMBERS]):
-        if asked_to_stop(alone):
+    own = integers(plan[f.OWN_PLAN])
+    numbers, selected = numbers_of(own[f.NUMBERS]), integers(own[f.SELECTED])
+    before = flush_denormals(plan[f.FLUSH])
+    theta, rows, size = plan[f.THETA], batch[f.N_ROWS], plan[f.SIZE]
+    n_in = plan[f.HEADER + f.N_IN]
+    numbers[f.DIVISOR] = 1.0
+    pieces = (rows + f.PREDICT_ROWS - 1) // f.PREDICT_ROWS
+    for piece in range(plan[f.WORKER], pieces, plan[f.WORKERS]):
+        if stop_requested(own):
             break
-        start = piece * PREDICT_ROWS
-        n = choose(alone, batch, 0, start, min(PREDICT_ROWS, rows - start))
+        start = piece * f.PREDICT_ROWS
+        n = driver.select_rows(own, batch, 0, start, min(f.PREDICT_ROWS, rows - start))
         if n == 0:
             continue
-        take_rows(alone, batch[X], batch[X_STRIDE], n, True, batch[Y], batch[Y_STRIDE])
-        forward(alone, theta, n, True, batch[STEP])
-        loss(alone, numbers, n, True)
-        deltas(alone, theta, n)
-        vectors, stride = extent(alone, n)
+        driver.gather_batch(own, batch, n)
+        driver.forward(own, theta, n, True, batch[f.STEP])
+        driver.loss(own, numbers, n, True)
+        driver.backward(own, theta, n)
+        vectors, stride = driver.row_vectors(own, n)
         if bytes_of_row == 0:
-            layer_inputs(alone, HEADER, theta, stride, vectors)
+            layer_inputs(own, f.HEADER, theta, stride, vectors)
         for sample in range(n):
-            if asked_to_stop(alone):
+            if stop_requested(own):
                 break
-            position = chosen[1 + sample]
+            position = selected[1 + sample]
             if bytes_of_row == 0:
-                there = target + position * n_in * size
-                source = alone[X_COLUMNS] + sample * size
-                call(alone[SCATTER], (source, stride, there, n_in * size, 1, n_in))
+                row_at = target + position * n_in * size
+                source = own[f.X_COLUMNS] + sample * size
+                call(own[f.SCATTER], (source, stride, row_at, n_in * size, 1, n_in))
             else:
-                there = target + position * bytes_of_row
-                for layer in range(plan[LAYERS]):
-                    layer_sample(alone, HEADER + layer * FIELDS, stride, sample, there)
-    call(plan[FLUSH], (before,))
-    meet(plan)
+                row_at = target + position * bytes_of_row
+                for layer in range(plan[f.LAYERS]):
+                    layer_sample(own, f.HEADER + layer * f.FIELDS, stride, sample, row_at)
+    call(plan[f.FLUSH], (before,))
+    driver.barrier_wait(plan)

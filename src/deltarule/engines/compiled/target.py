@@ -1,4 +1,4 @@
-"""The processor that kernels are compiled for."""
+"""The processor that kernels are compiled for, and the tile sizes that suit it."""
 
 from __future__ import annotations
 
@@ -9,38 +9,37 @@ import llvmlite.binding as llvm
 
 from deltarule.errors import InputError
 
-__all__ = ["SWITCH", "processor", "register_rows"]
+__all__ = ["VARIABLE", "is_x86", "processor", "tile_heights"]
 
-SWITCH = "DELTARULE_CPU"
-"""The environment variable that, as ``generic``, asks for code without AVX."""
+VARIABLE = "DELTARULE_CPU"
+"""The environment variable whose value ``generic`` requests code without AVX."""
 
 
 @functools.cache
 def processor() -> tuple[str, str]:
-    """The processor's name and features, as LLVM knows them.
+    """The name and the features of the processor, in LLVM's terms.
 
-    ``DELTARULE_CPU=generic`` compiles for any processor of the architecture, as it runs on
-    one without AVX2.
+    With ``DELTARULE_CPU=generic``, those of the most basic processor of this architecture.
 
     Raises
     ------
     InputError
-        If the variable is anything else: of a name that it does not know, LLVM ends the process.
+        If the variable has another value. (LLVM ends the process at an unknown name.)
     """
-    asked = os.environ.get(SWITCH, "")
-    if asked not in ("", "generic"):
+    requested = os.environ.get(VARIABLE, "")
+    if requested not in ("", "generic"):
         raise InputError(
-            f"the environment variable {SWITCH} is {asked!r}; expected 'generic', for any "
+            f"the environment variable {VARIABLE} is {requested!r}; expected 'generic', for any "
             "processor, or nothing, for this one"
         )
-    if asked:
-        return asked, ""
+    if requested:
+        return requested, ""
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
 @functools.cache
-def register_rows() -> tuple[int, ...]:
-    """The heights of register tiles, the largest first: as many rows as registers allow."""
+def tile_heights() -> tuple[int, ...]:
+    """The heights of register tiles, largest first; the first is what the registers can hold."""
     features = processor()[1].split(",")
     if "+avx512f" in features:
         return (8, 4, 2, 1)
@@ -50,5 +49,5 @@ def register_rows() -> tuple[int, ...]:
 
 
 def is_x86() -> bool:
-    """Whether this is an x86 processor, whose control register has flush-to-zero."""
+    """Whether this is an x86 processor, which has an SSE control register."""
     return llvm.get_default_triple().partition("-")[0] in {"x86_64", "i386", "i686", "amd64"}

@@ -1,12 +1,11 @@
-"""The door to compiled code: every call of an entry is made here, and says how many workers run it.
+"""The calls into compiled code, and the threads that run them.
 
-An entry takes the number of workers as its second argument and writes it into its plan before
-it does anything else, so that no call depends on what an earlier call left there. Nothing but
-this file calls an entry (``tests/house/test_entries.py``).
+Every call of an entry point is made in this file (``tests/house/test_entries.py``). An entry takes
+the number of workers as its second argument and writes it into its plan before anything else, so
+that no call depends on what an earlier call left there.
 
-The other workers are threads of one pool of the process. A call that finds the pool in use, by
-another thread's fit for one, is run by one worker, and so is a call for which the system starts no
-thread: the result is the same, bit for bit.
+Workers other than the caller are threads of one pool of the process. A call is run by one worker if
+another thread's call occupies the pool, or if the system starts no thread: the bits are the same.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.compiled import entry_points
-from deltarule.engines.compiled import plan_layout as d
+from deltarule.engines.compiled import plan_layout as f
 from deltarule.engines.compiled.plan import Plan
 from deltarule.engines.compiled.workspace import address_of
 from deltarule.engines.registry import compiled_module
 
-__all__ = ["Dispatcher", "Skipped"]
+__all__ = ["Dispatcher", "Stopped"]
 
-# Seconds between two looks at whether a long call is to end.
-_LOOK = 0.02
-_FREE = threading.Lock()
-# The pool, and how many threads it has at most.
+# Seconds between two calls of ``stop`` during a long call.
+_POLL_SECONDS = 0.02
+_POOL_LOCK = threading.Lock()
+# The pool, with its number of threads; empty before the first use.
 _POOL: list[tuple[int, ThreadPoolExecutor]] = []
 
 
 def _after_fork() -> None:
-    # The threads of the pool stayed behind in the parent, and its lock may have been taken.
-    global _FREE  # noqa: PLW0603  the one lock of the process
-    _FREE = threading.Lock()
+    # The child of a fork has none of the parent's threads, and the lock may be held by one of them.
+    global _POOL_LOCK  # noqa: PLW0603  the one lock of the process
+    _POOL_LOCK = threading.Lock()
     _POOL.clear()
 
 
@@ -46,18 +45,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-class Skipped(Exception):
-    """Somebody asked to stop, and some of the work was skipped; holds what the entry gave."""
+class Stopped(Exception):
+    """``stop`` returned true and work was skipped; ``args[0]`` is the result of the entry."""
 
 
 class Dispatcher:
-    """All calls into compiled code with one plan.
+    """Makes all calls into compiled code with one plan.
 
     Attributes
     ----------
     step, apply, penalty, is_finite : callable
-        ``run_steps``, ``run_apply``, ``run_penalty`` and ``run_finite`` by the caller alone, for
-        what is too small to be shared out.
+        ``run_steps``, ``run_apply``, ``run_penalty`` and ``run_is_finite`` with one worker, the
+        calling thread: for work too small to divide.
     """
 
     __slots__ = ("apply", "is_finite", "penalty", "plan", "step")
@@ -69,78 +68,78 @@ class Dispatcher:
         self.step: Callable[..., Any] = functools.partial(entry_points.run_steps, at, 1)
         self.apply: Callable[..., Any] = functools.partial(entry_points.run_apply, at, 1)
         self.penalty: Callable[..., Any] = functools.partial(entry_points.run_penalty, at, 1)
-        self.is_finite: Callable[..., Any] = functools.partial(entry_points.run_finite, at, 1)
+        self.is_finite: Callable[..., Any] = functools.partial(entry_points.run_is_finite, at, 1)
 
     def run(
         self, workers: int, name: str, *arguments: Any, stop: Callable[[], bool] | None = None
     ) -> Any:
-        """The entry of that name by so many workers, each with a plan of its own.
+        """Call the entry of that name with so many workers, each with its own plan.
 
-        Gives what the first worker gets. That is the caller, unless ``stop`` is given, for a call
-        that takes long: then the caller only looks on, asks it now and then, and is there for
-        Ctrl-C.
+        Returns the result of worker 0. Worker 0 is the calling thread, unless ``stop`` is given for
+        a call that takes long: then all workers are other threads, and the calling thread calls
+        ``stop`` at intervals and can receive Ctrl-C.
 
         Raises
         ------
-        Skipped
-            If ``stop`` said so before all was done.
+        Stopped
+            If ``stop`` returned true before all work was done.
         """
-        entry, first, lock = _entry(name), self.plan.worker_state(0), _FREE
-        alone = (first.address, 1, *arguments)
+        entry, first, lock = _entry(name), self.plan.worker_state(0), _POOL_LOCK
+        single = (first.address, 1, *arguments)
         try:
             if workers <= 1 or not lock.acquire(blocking=False):
                 if stop is None:
-                    return entry(*alone)
-                # One worker waits for no other, and so needs no thread of the pool.
-                return _watched(_own_thread, entry, [alone], first.words, stop)
+                    return entry(*single)
+                # A single worker waits at no barrier, and so needs no thread of the pool.
+                return _run_polling(_start_threads, entry, [single], first.barrier, stop)
             try:
                 states = [self.plan.worker_state(worker) for worker in range(workers)]
                 for state in states[1:]:
                     state.numbers[:] = first.numbers
                 calls = [(state.address, workers, *arguments) for state in states]
                 if stop is None:
-                    return _beside(entry, calls, first.words)
-                return _watched(_pooled, entry, calls, first.words, stop)
+                    return _run_with_caller(entry, calls, first.barrier)
+                return _run_polling(_submit, entry, calls, first.barrier, stop)
             finally:
                 lock.release()
         except _NoThreads:
-            # Nothing was written yet: no worker begins before all are there.
-            return entry(*alone)
+            # Nothing has been computed: no worker passes the first barrier before all have come.
+            return entry(*single)
 
 
 def _entry(name: str) -> Callable[..., Any]:
-    if name == "run_rows":  # compiled when it is first asked for
+    if name == "run_rows":  # this module is compiled at its first use
         return compiled_module("row_entry_points").run_rows
     return getattr(entry_points, name)
 
 
 class _NoThreads(Exception):
-    """No thread can be started: the interpreter is about to end, or the system has no more."""
+    """No thread can be started: the interpreter is shutting down, or the system has no more."""
 
 
 class _Job:
-    """One worker's call, for another thread. It is run once, or cancelled before it has begun."""
+    """One worker's call, to be made by another thread; it runs once, or is cancelled before."""
 
     def __init__(self, entry: Callable[..., Any], call: tuple[Any, ...]) -> None:
         self._entry, self._call = entry, call
-        self._begun, self.over = threading.Lock(), threading.Event()
+        self._started, self.finished = threading.Lock(), threading.Event()
         self._result: Any = None
         self._error: BaseException | None = None
 
     def __call__(self) -> None:
-        if not self._begun.acquire(blocking=False):
+        if not self._started.acquire(blocking=False):
             return
         try:
             self._result = self._entry(*self._call)
-        except BaseException as error:  # noqa: BLE001  raised again by whoever asks for the result
+        except BaseException as error:  # noqa: BLE001  raised again by ``result``
             self._error = error
         finally:
-            self.over.set()
+            self.finished.set()
 
     def cancel(self) -> None:
-        """Never begin, if it has not begun."""
-        if self._begun.acquire(blocking=False):
-            self.over.set()
+        """Prevent the call, if it has not started."""
+        if self._started.acquire(blocking=False):
+            self.finished.set()
 
     def result(self) -> Any:
         if self._error is not None:
@@ -148,8 +147,8 @@ class _Job:
         return self._result
 
 
-def _pooled(jobs: Sequence[_Job]) -> None:
-    """Have jobs run by the pool, each by a thread of its own."""
+def _submit(jobs: Sequence[_Job]) -> None:
+    """Submit jobs to the pool, which has a thread for each."""
     if not _POOL or _POOL[0][0] < len(jobs):
         for _, pool in _POOL:
             pool.shutdown(wait=False)
@@ -158,44 +157,44 @@ def _pooled(jobs: Sequence[_Job]) -> None:
         _POOL[0][1].submit(job)
 
 
-def _own_thread(jobs: Sequence[_Job]) -> None:
-    """Have each job run by a new thread."""
+def _start_threads(jobs: Sequence[_Job]) -> None:
+    """Start a new thread for each job."""
     for job in jobs:
         threading.Thread(target=job, name="deltarule", daemon=True).start()
 
 
 def _wait(jobs: Sequence[_Job]) -> None:
-    """Until no job runs, be Ctrl-C pressed meanwhile: they write into the arrays of the plan."""
+    """Wait until no job runs, since jobs write to the plan's arrays; then raise Ctrl-C, if any."""
     interrupted = None
     for job in jobs:
-        while not job.over.is_set():
+        while not job.finished.is_set():
             try:
-                job.over.wait()
+                job.finished.wait()
             except KeyboardInterrupt as error:
                 interrupted = error
     if interrupted is not None:
         raise interrupted
 
 
-def _called_off(jobs: Sequence[_Job], words: np.ndarray) -> None:
-    """Cancel jobs that have not begun; those that wait at the first barrier return at once."""
-    words[d.CALLED_OFF] = 1
+def _cancel(jobs: Sequence[_Job], barrier: np.ndarray) -> None:
+    """Cancel the jobs that have not started, and release those at their first barrier."""
+    barrier[f.CANCELLED] = 1
     for job in jobs:
         job.cancel()
 
 
-def _beside(entry: Callable[..., Any], calls: list[Any], words: np.ndarray) -> Any:
-    """The first call here, the others by the pool."""
+def _run_with_caller(entry: Callable[..., Any], calls: list[Any], barrier: np.ndarray) -> Any:
+    """Make the first call in this thread and the others in threads of the pool."""
     jobs = [_Job(entry, call) for call in calls[1:]]
-    words[:] = 0
+    barrier[:] = 0
     try:
         try:
-            _pooled(jobs)
+            _submit(jobs)
         except RuntimeError as error:
             raise _NoThreads from error
         result = entry(*calls[0])
     except BaseException:
-        _called_off(jobs, words)
+        _cancel(jobs, barrier)
         raise
     finally:
         _wait(jobs)
@@ -204,37 +203,37 @@ def _beside(entry: Callable[..., Any], calls: list[Any], words: np.ndarray) -> A
     return result
 
 
-def _watched(
+def _run_polling(
     start: Callable[[Sequence[_Job]], None],
     entry: Callable[..., Any],
     calls: list[Any],
-    words: np.ndarray,
+    barrier: np.ndarray,
     stop: Callable[[], bool],
 ) -> Any:
-    """All calls by other threads; the caller asks whether to stop."""
+    """Make all calls in other threads, and call ``stop`` at intervals in this one."""
     jobs = [_Job(entry, call) for call in calls]
-    words[:] = 0
-    begun = False
+    barrier[:] = 0
+    started = False
     try:
         try:
             start(jobs)
-            begun = True
+            started = True
         except RuntimeError as error:
             raise _NoThreads from error
         for job in jobs:
-            while not job.over.wait(_LOOK):
+            while not job.finished.wait(_POLL_SECONDS):
                 if stop():
-                    words[d.ASKED] = 1
+                    barrier[f.STOP_REQUESTED] = 1
     except BaseException:
-        words[d.ASKED] = 1
-        if not begun:
-            _called_off(jobs, words)
+        barrier[f.STOP_REQUESTED] = 1
+        if not started:
+            _cancel(jobs, barrier)
         raise
     finally:
         _wait(jobs)
-        skipped = bool(words[d.SKIPPED])
-        words[:] = 0
+        skipped = bool(barrier[f.WORK_SKIPPED])
+        barrier[:] = 0
     results = [job.result() for job in jobs]
     if skipped:
-        raise Skipped(results[0])
+        raise Stopped(results[0])
     return results[0]

@@ -1,8 +1,8 @@
-"""Kernels that pass over all parameters: rules, averages, penalties, clipping.
+"""Kernels that pass over all parameters: update rules, averages, penalties, clipping.
 
-What a rule's formula does is written down once, with its parameters as data, and becomes the
-body of one loop in which the frozen parameters are held and the average follows. Arrays are
-padded to four vectors with zeros, so that no loop has a rest.
+The formula of a rule is recorded once, with its parameters as data, and becomes the body of one
+loop that also keeps frozen parameters and updates the moving average. All arrays are padded with
+zeros to a multiple of four vectors, so that no loop has a remainder.
 """
 
 from __future__ import annotations
@@ -12,26 +12,19 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-from deltarule.engines.compiled.formula_kernels import (
-    DOUBLE,
-    Kernel,
-    added,
-    kernel_of,
-    vector,
-    zero,
-)
-from deltarule.engines.compiled.ir_builder import I64, LINE, Code
+from deltarule.engines.compiled.formula_kernels import Kernel, kernel_of
+from deltarule.engines.compiled.ir_builder import DOUBLE, I64, LINE, KernelBuilder
 from deltarule.engines.compiled.ir_namespace import IRNamespace, IRValue
-from deltarule.engines.compiled.kernel_parameters import Program, Tape, taped
+from deltarule.engines.compiled.kernel_parameters import Program, Tape, record_program
 from deltarule.maths.penalties import PENALTIES
 from deltarule.optimizers import Rule, StepInfo, average
 from deltarule.records import Record
 
-__all__ = ["update_kernel", "write_passes", "write_penalty"]
+__all__ = ["update_kernel", "write_parameter_kernels", "write_penalty"]
 
 
 class _Update(NamedTuple):
-    """One pass over all parameters: what is done, and what it needs."""
+    """An update of all parameters: its recorded program, and the arrays that it needs."""
 
     program: Program
     slots: tuple[tuple[str, str], ...]
@@ -54,7 +47,7 @@ def _averaged(xp: Any, decay: float) -> Any:
 
 @functools.lru_cache(maxsize=256)
 def update_kernel(rule: Rule, averaging: float | None, some_frozen: bool, dtype: str) -> Kernel:
-    """The kernel of a rule, the frozen parameters held, the average following."""
+    """The kernel of a rule, with the average updated and frozen parameters left unchanged."""
     follows = None if averaging is None else Record("average", _averaged, {"decay": averaging})
     slots = tuple((slot.name, slot.kind) for slot in rule.slots)
 
@@ -76,39 +69,35 @@ def update_kernel(rule: Rule, averaging: float | None, some_frozen: bool, dtype:
             results["mean"] = mean.bind(tape)(tape.given("mean"), moved, t)
         return results
 
-    program = taped(run, lambda: Tape(dtype, IRValue), rule, follows)
+    program = record_program(run, lambda: Tape(dtype, IRValue), rule, follows)
     update = _Update(program, slots, rule.uses_weights, follows is not None, some_frozen)
     return kernel_of("update", update, dtype, _write_update)
 
 
 def _write_update(module: Any, dtype: Any, name: str, update: _Update) -> None:
-    """One pass over all parameters.
+    """``name(theta, grad, is_weight, frozen, mean, numbers, offset, count, slots, parameters)``.
 
-    ``name(theta, grad, is_weight, frozen, mean, numbers, offset, count, slots, parameters)``; the
-    numbers are float64: t, η and the cost, penalty included; ``slots`` is a table of addresses,
-    one for each slot. Every slot is replaced. ``offset``, in bytes, says where in the arrays to
-    begin. The parameters are the rule's, float64.
+    ``numbers`` are float64: t, η, and the cost with the penalty. ``slots`` is an array of
+    addresses, one for each slot. ``offset`` is where to begin in the arrays, in bytes.
+    ``parameters`` are those of the rule, float64.
     """
-    code = Code(module, name, 10, dtype)
+    code = KernelBuilder(module, name, 10, dtype)
     theta_at, grad_at, weights_at, frozen_at, mean_at, numbers = code.args[:6]
     offset, count, table, parameters = code.args[6:]
     b = code.b
     once = IRNamespace(code, reciprocals=True)
     t, rate, cost = (
-        once.value(code.load(code.sum(numbers, code.whole(8 * i)), DOUBLE)) for i in range(3)
+        once.value(code.load(code.sum(numbers, code.int64(8 * i)), DOUBLE)) for i in range(3)
     )
     addresses = {
-        slot: code.load(code.sum(table, code.whole(8 * i)), I64, 8)
+        slot: code.load(code.sum(table, code.int64(8 * i)), I64, 8)
         for i, (slot, _) in enumerate(update.slots)
     }
     single = [slot for slot, kind in update.slots if kind == "scalar"]
 
-    def widened(value: Any) -> Any:
-        return b.fpext(value, DOUBLE) if code.size == 4 else value
-
-    singles = {key: widened(code.load(addresses[key], code.real)) for key in single}
+    singles = {key: code.widen(code.load(addresses[key], code.real)) for key in single}
     following = list(singles.values())
-    with code.loop(b.mul(count, code.whole(code.size)), LINE, carried=following) as loop:
+    with code.loop(b.mul(count, code.int64(code.size)), LINE, carried=following) as loop:
         here = b.add(offset, loop.index)
 
         def at(address: Any) -> Any:
@@ -127,38 +116,38 @@ def _write_update(module: Any, dtype: Any, name: str, update: _Update) -> None:
         results = update.program.run(
             given, once, lambda place: once.value(code.parameter(parameters, place))
         )
-        code.replace(vector(once, results["theta"]), code.sum(theta_at, here))
+        code.replace(once.as_vector(results["theta"]), code.sum(theta_at, here))
         if update.averages:
-            code.replace(vector(once, results["mean"]), code.sum(mean_at, here))
+            code.replace(once.as_vector(results["mean"]), code.sum(mean_at, here))
         for slot, kind in update.slots:
             if kind == "theta":
-                value = vector(once, results[f"slot {slot}"])
+                value = once.as_vector(results[f"slot {slot}"])
                 code.replace(value, code.sum(addresses[slot], here))
-        loop.next(*[once._lifted(results[f"slot {key}"]).ir for key in single])
+        loop.next(*[once.as_value(results[f"slot {key}"]).ir for key in single])
     for key, value in zip(single, loop.carried, strict=True):
         narrow = b.fptrunc(value, code.real) if code.size == 4 else value
         code.store(narrow, addresses[key])
-    code.done()
+    code.ret()
 
 
 def write_penalty(module: Any, dtype: Any, name: str, penalties: tuple[str, ...]) -> None:
-    """``name(theta, grad, is_weight, scales, offset, count, cost)``: the gradient grows by its own.
+    """``name(theta, grad, is_weight, scales, offset, count, cost)``: add the penalty's gradient.
 
-    ``scales`` are float64, α/Σs for each penalty; ``cost`` is where the penalty's own cost
-    is put. With a gradient at address 0 only the cost is computed. ``offset``, in bytes, says
-    where in the arrays to begin.
+    ``scales`` are float64, α/Σs for each penalty. The penalty itself is stored at ``cost``. With 0
+    as the address of the gradient only the penalty is computed. ``offset`` is where to begin in the
+    arrays, in bytes.
     """
-    code = Code(module, name, 7, dtype)
+    code = KernelBuilder(module, name, 7, dtype)
     theta_at, grad_at, weights_at, scales_at, offset, count, cost_at = code.args
     b = code.b
     xp = IRNamespace(code)
     scales = [
-        xp.value(code.load(code.sum(scales_at, code.whole(8 * i)), DOUBLE))
+        xp.value(code.load(code.sum(scales_at, code.int64(8 * i)), DOUBLE))
         for i in range(len(penalties))
     ]
-    wanted = b.icmp_signed("!=", grad_at, code.whole(0))
+    wanted = b.icmp_signed("!=", grad_at, code.int64(0))
     with code.loop(
-        b.mul(count, code.whole(code.size)), LINE, carried=[zero(code)] * len(penalties)
+        b.mul(count, code.int64(code.size)), LINE, carried=[code.zeros] * len(penalties)
     ) as loop:
         theta = xp.value(code.load(code.sum(theta_at, offset, loop.index)))
         is_weight = xp.value(code.load_bits(weights_at, b.add(offset, loop.index)))
@@ -167,7 +156,7 @@ def write_penalty(module: Any, dtype: Any, name: str, penalties: tuple[str, ...]
             value, slope = PENALTIES.get(penalty).bind(xp)(theta)
             totals.append((xp.value(total) + xp.where(is_weight, value, 0 * theta)).ir)
             slopes.append(scale * xp.where(is_weight, slope, 0 * theta))
-        with code.when(wanted):
+        with code.b.if_then(wanted):
             there = code.sum(grad_at, offset, loop.index)
             grad = xp.value(code.load(there))
             for slope in slopes:
@@ -176,90 +165,82 @@ def write_penalty(module: Any, dtype: Any, name: str, penalties: tuple[str, ...]
         loop.next(*totals)
     cost = xp.value(ir.Constant(DOUBLE, 0.0))
     for scale, total in zip(scales, loop.carried, strict=True):
-        cost = cost + scale * xp.value(added(code, total))
+        cost = cost + scale * xp.value(code.sum_lanes(total))
     code.store(cost.ir, cost_at)
-    code.done()
+    code.ret()
 
 
-def write_passes(module: Any, dtype: Any) -> None:
-    """Passes over a whole array: what clipping, the look for infinities and the like need.
+def write_parameter_kernels(module: Any, dtype: Any) -> None:
+    """Write the kernels for clipping, finiteness tests and the like.
 
-    ``finite(g, count)`` is 1 if every entry is finite: Σ 0 · g_i is 0 then, and NaN
-    otherwise. ``largest(g, count, out)`` is max |g_i|, ``squares(g, count, unit, out)`` is
-    Σ (g_i/unit)², both float64; ``rescale(g, count, unit, factor)`` makes g ← g/unit · factor;
-    ``add(x, y, count)`` x ← x + y; ``clear(x, count)`` x ← 0; ``hold(g, frozen, offset, count)``
-    sets g to 0 where it is frozen.
+    ``finite(g, count)`` is 1 if every entry is finite, else 0, by whether Σ 0 · g_i is 0.
+    ``largest(g, count, out)`` is max |g_i| and ``squares(g, count, unit, out)`` is Σ (g_i/unit)²,
+    both float64. ``rescale(g, count, unit, factor)``: g ← g/unit · factor. ``add(x, y, count)``: x
+    ← x + y. ``clear(x, count)``: x ← 0. ``zero_frozen(g, frozen, offset, count)``: g_i ← 0 where
+    frozen.
     """
-    code = Code(module, "finite", 2, dtype)
-    grad_at, count = code.args
-    none = zero(code)
-    # Four sums, so that none waits for the one before it; arrays are padded to four vectors.
-    with code.loop(code.b.mul(count, code.whole(code.size)), 4 * LINE, carried=[none] * 4) as loop:
-        found = [
-            code.multiply_add(
-                code.load(code.sum(grad_at, loop.index, code.whole(n * LINE))), none, s
-            )
-            for n, s in enumerate(loop.carried)
-        ]
-        loop.next(*found)
-    total = none
+
+    def begin(name: str, arguments: int, count: int = 1) -> tuple[KernelBuilder, Any]:
+        """A kernel, and its number of bytes from that argument."""
+        code = KernelBuilder(module, name, arguments, dtype)
+        return code, code.b.mul(code.args[count], code.int64(code.size))
+
+    code, n_bytes = begin("finite", 2)
+    # Four sums, so that an addition does not wait for the one before it.
+    with code.loop(n_bytes, 4 * LINE, carried=[code.zeros] * 4) as loop:
+        place = [code.sum(code.args[0], loop.index, code.int64(n * LINE)) for n in range(4)]
+        sums = zip(place, loop.carried, strict=True)
+        loop.next(*[code.multiply_add(code.load(at), code.zeros, one) for at, one in sums])
+    total = code.zeros
     for part in loop.carried:
         total = code.b.fadd(total, part)
-    is_zero = code.b.fcmp_ordered("==", added(code, total), ir.Constant(DOUBLE, 0.0))
-    code.done(code.b.zext(is_zero, I64))
+    is_zero = code.b.fcmp_ordered("==", code.sum_lanes(total), ir.Constant(DOUBLE, 0.0))
+    code.ret(code.b.zext(is_zero, I64))
 
-    code = Code(module, "largest", 3, dtype)
-    grad_at, count, out = code.args
+    code, n_bytes = begin("largest", 3)
     xp = IRNamespace(code)
-    with code.loop(code.b.mul(count, code.whole(code.size)), LINE, carried=[none]) as loop:
-        size = abs(xp.value(code.load(code.sum(grad_at, loop.index))))
+    with code.loop(n_bytes, LINE, carried=[code.zeros]) as loop:
+        size = abs(xp.value(code.load(code.sum(code.args[0], loop.index))))
         loop.next(xp.maximum(xp.value(loop.carried[0]), size).ir)
     most = xp.value(ir.Constant(DOUBLE, 0.0))
-    for lane in range(code.lanes):
-        one = code.b.extract_element(loop.carried[0], ir.Constant(ir.IntType(32), lane))
-        one = code.b.fpext(one, DOUBLE) if code.size == 4 else one
-        most = xp.maximum(most, xp.value(one))
-    code.store(most.ir, out)
-    code.done()
+    for lane in code.lanes_of(loop.carried[0]):
+        most = xp.maximum(most, xp.value(code.widen(lane)))
+    code.store(most.ir, code.args[2])
+    code.ret()
 
-    code = Code(module, "squares", 4, dtype)
-    grad_at, count, unit_at, out = code.args
+    code, n_bytes = begin("squares", 4)
     xp = IRNamespace(code)
-    unit = xp.value(code.load(unit_at, DOUBLE))
-    with code.loop(code.b.mul(count, code.whole(code.size)), LINE, carried=[none]) as loop:
-        one = xp.value(code.load(code.sum(grad_at, loop.index))) / unit
+    unit = xp.value(code.load(code.args[2], DOUBLE))
+    with code.loop(n_bytes, LINE, carried=[code.zeros]) as loop:
+        one = xp.value(code.load(code.sum(code.args[0], loop.index))) / unit
         loop.next((xp.value(loop.carried[0]) + one * one).ir)
-    code.store(added(code, loop.carried[0]), out)
-    code.done()
+    code.store(code.sum_lanes(loop.carried[0]), code.args[3])
+    code.ret()
 
-    code = Code(module, "rescale", 4, dtype)
-    grad_at, count, unit_at, factor_at = code.args
+    code, n_bytes = begin("rescale", 4)
     xp = IRNamespace(code)
-    unit = xp.value(code.load(unit_at, DOUBLE))
-    factor = xp.value(code.load(factor_at, DOUBLE))
-    with code.loop(code.b.mul(count, code.whole(code.size)), LINE) as loop:
-        there = code.sum(grad_at, loop.index)
-        code.store((xp.value(code.load(there)) / unit * factor).ir, there)
-    code.done()
+    unit, factor = (xp.value(code.load(at, DOUBLE)) for at in code.args[2:])
+    with code.loop(n_bytes, LINE) as loop:
+        address = code.sum(code.args[0], loop.index)
+        code.store((xp.value(code.load(address)) / unit * factor).ir, address)
+    code.ret()
 
-    code = Code(module, "add", 3, dtype)
-    target, other, count = code.args
-    with code.loop(code.b.mul(count, code.whole(code.size)), LINE) as loop:
-        there = code.sum(target, loop.index)
-        more = code.load(code.sum(other, loop.index))
-        code.store(code.b.fadd(code.load(there), more), there)
-    code.done()
+    code, n_bytes = begin("add", 3, count=2)
+    with code.loop(n_bytes, LINE) as loop:
+        target, other = (code.sum(at, loop.index) for at in code.args[:2])
+        code.store(code.b.fadd(code.load(target), code.load(other)), target)
+    code.ret()
 
-    code = Code(module, "clear", 2, dtype)
-    with code.loop(code.b.mul(code.args[1], code.whole(code.size)), LINE) as loop:
-        code.store(zero(code), code.sum(code.args[0], loop.index))
-    code.done()
+    code, n_bytes = begin("clear", 2)
+    with code.loop(n_bytes, LINE) as loop:
+        code.store(code.zeros, code.sum(code.args[0], loop.index))
+    code.ret()
 
-    code = Code(module, "hold", 4, dtype)
-    grad_at, frozen_at, offset, count = code.args
-    with code.loop(code.b.mul(count, code.whole(code.size)), LINE) as loop:
+    code, n_bytes = begin("zero_frozen", 4, count=3)
+    grad_at, frozen_at, offset, _ = code.args
+    with code.loop(n_bytes, LINE) as loop:
         here = code.b.add(offset, loop.index)
-        there = code.sum(grad_at, here)
+        address = code.sum(grad_at, here)
         frozen = code.load_bits(frozen_at, here)
-        code.replace(code.b.select(frozen, zero(code), code.load(there)), there)
-    code.done()
+        code.replace(code.b.select(frozen, code.zeros, code.load(address)), address)
+    code.ret()

@@ -1,4 +1,4 @@
-"""Compiling ahead: for an image, or an installation that is read-only when it is used."""
+"""Compilation in advance, for a container image or an installation that is read-only in use."""
 
 from __future__ import annotations
 
@@ -11,39 +11,40 @@ import numpy as np
 
 from deltarule.engines.base import EngineSettings
 from deltarule.engines.compiled.engine import CompiledEngine
-from deltarule.engines.compiled.kernel_cache import FOLDER, cache_folder, not_kept
+from deltarule.engines.compiled.kernel_cache import VARIABLE, cache_folder, reason_not_kept
 from deltarule.engines.compiled.predictor import CompiledPredictor
 from deltarule.engines.registry import compiled_module
 from deltarule.errors import FileError
 from deltarule.maths import ACTIVATIONS, LOSSES, Network
 from deltarule.optimizers import RULES
 
-__all__ = ["Warmed", "warm_up"]
+__all__ = ["WarmUp", "warm_up"]
 
 
-class Warmed(NamedTuple):
-    """What was prepared, where it is kept, and how long it took."""
+class WarmUp(NamedTuple):
+    """How many networks were prepared, the cache's folder, and the time that it took."""
 
     networks: int
     folder: Path
     seconds: float
 
 
-def warm_up(tell: Callable[[str], Any] = lambda what: None) -> Warmed:
+def warm_up(tell: Callable[[str], Any] = lambda what: None) -> WarmUp:
     """Compile the driver, and the kernels of every registered activation, loss and rule.
 
-    In both types, each rule with and without an average, and each penalty. What is there already
-    is only loaded. Other values of parameters (a Huber loss of another κ) have the same kernels.
+    For both dtypes, each rule with and without an average, and each penalty. Code that is in the
+    cache already is only loaded. Other values of parameters (a Huber loss of another κ) use the
+    same kernels.
 
     Parameters
     ----------
     tell : callable
-        Told what is prepared next.
+        Called with a description of the network that is prepared next.
 
     Raises
     ------
     FileError
-        If what is compiled cannot be kept.
+        If compiled code cannot be kept on disk.
 
     Examples
     --------
@@ -52,7 +53,7 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> Warmed:
     True
     """
     _check_kept()
-    compiled_module("row_entry_points")  # compiles when it is imported
+    compiled_module("row_entry_points")  # is compiled when it is imported
     started, count = time.perf_counter(), 0
     for dtype in (np.float32, np.float64):
         for what, net, settings in _networks(dtype):
@@ -61,15 +62,15 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> Warmed:
             CompiledPredictor(net, net.initial(0), "compiled")
             count += 1
     _check_kept()
-    return Warmed(count, cache_folder(), time.perf_counter() - started)
+    return WarmUp(count, cache_folder(), time.perf_counter() - started)
 
 
 def _check_kept() -> None:
-    reason = not_kept()
+    reason = reason_not_kept()
     if reason:
         raise FileError(
-            f"what is compiled cannot be kept: {reason}; expected a folder that this user can "
-            f"write to, and no other but root; name one with {FOLDER}"
+            f"compiled code cannot be kept: {reason}; expected a folder that this user, and no "
+            f"other but root, can write to; name one with {VARIABLE}"
         )
 
 
@@ -80,7 +81,7 @@ def _networks(dtype: Any) -> Iterator[tuple[str, Network, dict[str, Any]]]:
     for loss in LOSSES:
         for g in ACTIVATIONS:
             if loss.accepts(g):
-                outputs = 2 * loss.targets_per_output()
+                outputs = 2 * loss.outputs_per_target()
                 net = Network([2, 2, outputs], output_activation=g, loss=loss, dtype=dtype)
                 yield f"loss {loss.name} on {g.name}", net, {}
     net = Network([2, 2, 1], dtype=dtype)

@@ -1,13 +1,12 @@
-"""The engine contract: the laws that every engine keeps, as tests anyone can run.
+"""The engine contract: the properties that every engine must have, as checks that anyone can run.
 
-:func:`check_engine` is to an engine what scikit-learn's ``check_estimator`` is to an
-estimator. The yardstick is the reference engine in float64, given the very numbers the
-engine was given. A gradient is compared block by block in units of
+:func:`check_engine` is for engines what scikit-learn's ``check_estimator`` is for estimators. It
+compares with the reference engine in float64, which computes with exactly the numbers that the
+engine under test was given. Gradients are compared block by block in units of
 
     eps · max over the block of |δ|ᵀ|A|
 
-the size of the terms that are summed into it: relative to the gradient itself, rounding
-reaches thousands of eps once training has made the gradient small.
+(:func:`deltarule.engines.gradient_scale.block_scales`).
 """
 
 from __future__ import annotations
@@ -17,27 +16,28 @@ import dataclasses
 import numpy as np
 
 from deltarule.engines.base import Engine
-from deltarule.engines.contract.checks import LAWS, Bench
+from deltarule.engines.contract.checks import CHECKS
+from deltarule.engines.contract.harness import Subject
 from deltarule.errors import ContractViolation, InputError
 
-__all__ = ["LAWS", "ContractReport", "LawResult", "check_engine"]
+__all__ = ["CHECKS", "CheckResult", "ContractReport", "check_engine"]
 
 
 @dataclasses.dataclass(frozen=True)
-class LawResult:
-    """How one law held for one dtype.
+class CheckResult:
+    """The result of one check in one dtype.
 
     Attributes
     ----------
-    law, dtype : str
+    check, dtype : str
     comparisons : int
     worst : float
-        The largest error as a fraction of what is allowed; above 1 the law is broken.
+        The largest error as a fraction of the allowed error; above 1 the check fails.
     where : str
-        Where that was.
+        Where the largest error was.
     """
 
-    law: str
+    check: str
     dtype: str
     comparisons: int
     worst: float
@@ -45,48 +45,48 @@ class LawResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the law held."""
+        """Whether no error was larger than allowed."""
         return self.worst <= 1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class ContractReport:
-    """How every law held; ``str(report)`` is a table."""
+    """The results of all checks; ``str(report)`` is a table."""
 
     engine: str
-    results: tuple[LawResult, ...]
+    results: tuple[CheckResult, ...]
 
     @property
     def passed(self) -> bool:
-        """Whether every law held."""
+        """Whether all checks passed."""
         return all(result.passed for result in self.results)
 
     def __str__(self) -> str:
         lines = [
             f"engine {self.engine}",
-            "law                dtype    checks  worst/allowed  where",
+            "check              dtype    compared  worst/allowed  where",
         ]
         lines += [
-            f"{r.law:<18} {r.dtype:<8} {r.comparisons:6d}  {r.worst:13.2g}  {r.where}"
-            f"{'' if r.passed else '   <-- BROKEN'}"
+            f"{r.check:<18} {r.dtype:<8} {r.comparisons:8d}  {r.worst:13.2g}  {r.where}"
+            f"{'' if r.passed else '   <-- FAILED'}"
             for r in self.results
         ]
         return "\n".join(lines)
 
 
 def check_engine(
-    engine: Engine | type[Engine], *, laws: list[str] | None = None, raises: bool = True
+    engine: Engine | type[Engine], *, checks: list[str] | None = None, raises: bool = True
 ) -> ContractReport:
-    """Hold an engine to the contract, in every dtype it promises.
+    """Check an engine against the contract, in every dtype for which it promises a tolerance.
 
     Parameters
     ----------
     engine : Engine or its class
-        The engine under test. It is loaded many times over.
-    laws : list of str, optional
-        Only these laws; see ``deltarule.engines.LAWS``.
+        The engine under test. It is loaded many times.
+    checks : list of str, optional
+        Only these checks; their names are in ``deltarule.engines.CHECKS``.
     raises : bool
-        Whether a broken law raises; if not, look at ``report.passed``.
+        Whether a failed check raises; if not, look at ``report.passed``.
 
     Returns
     -------
@@ -95,55 +95,55 @@ def check_engine(
     Raises
     ------
     ContractViolation
-        At the first broken law, naming it, the place, the error and what is allowed.
+        At the first failed check; the message has its name, the place, the error and the limit.
     InputError
-        If a law is unknown.
+        If there is no check of a given name.
 
     Examples
     --------
     >>> from deltarule.engines import ReferenceEngine, check_engine
-    >>> check_engine(ReferenceEngine, laws=["permutation", "weight_zero"]).passed
+    >>> check_engine(ReferenceEngine, checks=["permutation", "weight_zero"]).passed
     True
     """
-    subject = engine() if isinstance(engine, type) else engine
-    for law in laws or ():
-        if law not in LAWS:
-            raise InputError(f"there is no law {law!r}; the laws are {', '.join(LAWS)}")
-    promised = list(subject.promises.tolerance)
+    tested = engine() if isinstance(engine, type) else engine
+    for check in checks or ():
+        if check not in CHECKS:
+            raise InputError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
+    promised = list(tested.promises.tolerance)
     if not promised or not {"float32", "float64"}.issuperset(promised):
         given = ", ".join(promised) or "no dtype"
         raise ContractViolation(
-            f"engine {subject.name!r} promises a tolerance for {given}; "
+            f"engine {tested.name!r} promises a tolerance for {given}; "
             "expected float32, float64 or both",
-            law="promises",
+            check="promises",
         )
     results = []
     for dtype in promised:
-        bench = Bench(subject, np.dtype(dtype))
-        for law in laws or LAWS:
-            result, error = _judge(law, bench)
+        subject = Subject(tested, np.dtype(dtype))
+        for check in checks or CHECKS:
+            result, error = _run_check(check, subject)
             results.append(result)
             if raises and not result.passed:
                 found = f"{result.worst:.3g} times what is allowed" if error is None else str(error)
                 raise ContractViolation(
-                    f"engine {subject.name!r} breaks the law {law!r} in {dtype}: "
-                    f"{(LAWS[law].__doc__ or '').strip()} Worst at {result.where}: {found}",
-                    law=law,
+                    f"engine {tested.name!r} fails the check {check!r} in {dtype}: "
+                    f"{(CHECKS[check].__doc__ or '').strip()} Worst at {result.where}: {found}",
+                    check=check,
                 ) from error
-    return ContractReport(subject.name, tuple(results))
+    return ContractReport(tested.name, tuple(results))
 
 
-def _judge(law: str, bench: Bench) -> tuple[LawResult, Exception | None]:
-    """How a law held, and what the engine raised if it raised."""
+def _run_check(check: str, subject: Subject) -> tuple[CheckResult, Exception | None]:
+    """The result of a check, and the exception that the engine raised, if any."""
     worst, where, count, raised = 0.0, "", 0, None
-    # Overflow on the way is what some laws provoke, and the numbers compared show the rest.
+    # Some checks make numbers overflow on purpose; NumPy's warnings about that are not wanted.
     with np.errstate(all="ignore"):
         try:
-            for error, allowed, place in LAWS[law](bench):
+            for error, allowed, place in CHECKS[check](subject):
                 count += 1
                 ratio = error / allowed if allowed > 0 else (0.0 if error == 0 else np.inf)
-                if not ratio <= worst:  # a NaN is the worst of all
+                if not ratio <= worst:  # so that a NaN counts as the largest
                     worst, where = (ratio if np.isfinite(ratio) else np.inf), place
-        except Exception as error:  # noqa: BLE001 whatever an engine raises here breaks the law
+        except Exception as error:  # noqa: BLE001  any exception of the engine fails the check
             worst, where, raised = np.inf, f"{type(error).__name__} after {count} checks", error
-    return LawResult(law, str(bench.dtype), count, worst, where), raised
+    return CheckResult(check, str(subject.dtype), count, worst, where), raised

@@ -1,7 +1,7 @@
 """The networks and data on which the contract tests an engine.
 
-They are made from the registries: an activation, loss or rule that is registered is
-tested, a user's own included.
+They are made from the registries, so that every registered activation, loss and rule is tested,
+also those that a user has registered.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ import numpy as np
 
 from deltarule.engines.base import Batch, EngineSettings
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.maths import ACTIVATIONS, LOSSES, Loss, Network, Trace
-from deltarule.maths.pass_results import Gradients
+from deltarule.maths import ACTIVATIONS, LOSSES, Loss, Network
 
-__all__ = ["Case", "activation_cases", "block_scales", "loss_cases", "shape_cases", "small_case"]
+__all__ = ["Case", "activation_cases", "loss_cases", "shape_cases", "small_case"]
 
-# Nearer to a kink than this the slope may differ by a rounding of z, and nobody is wrong.
+# Nearer to a kink than this, a rounding error of z may change the slope of a correct engine.
 _FROM_KINKS = 1e-4
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A network with parameters and data, in the type of the engine under test."""
+    """A network with parameters and data, in the dtype of the engine under test."""
 
     label: str
     net: Network
@@ -36,18 +35,14 @@ class Case:
 
     @property
     def rows(self) -> np.ndarray:
-        """The rows' numbers: not 0, 1, …, so that an engine that makes them up is found out."""
+        """Row numbers other than 0, 1, …, to detect an engine that ignores those it is given."""
         return 5 + 3 * np.arange(len(self.X))
 
     def batch(self, step: int = 1, take: Any = slice(None)) -> Batch:
-        """All rows, or those of ``take``, as copies."""
-        return Batch(
-            self.X[take].copy(),
-            self.Y[take].copy(),
-            self.w[take].copy(),
-            self.rows[take].copy(),
-            step,
-        )
+        """A batch with copies of all rows, or of those that the index ``take`` selects."""
+        arrays = (self.X, self.Y, self.w, self.rows)
+        X, Y, w, rows = (array[take].copy() for array in arrays)
+        return Batch(X, Y, w, rows, step)
 
     def exact(self) -> Case:
         """The same case in float64: the same numbers, without the engine's rounding."""
@@ -56,14 +51,14 @@ class Case:
         return Case(self.label, net, *(part.astype(np.float64) for part in parts))
 
     def reference(self, settings: EngineSettings | None = None) -> ReferenceEngine:
-        """The reference engine, loaded with this case in float64."""
+        """The reference engine in float64, loaded with this case."""
         exact = self.exact()
         engine = ReferenceEngine()
         engine.load(exact.net, exact.theta, settings or EngineSettings())
         return engine
 
     def trained(self) -> Case:
-        """The case after 30 steps of Adam: gradients are small there, and rounding shows."""
+        """The case after 30 steps of Adam, where gradients are small and rounding matters."""
         engine = self.reference(EngineSettings(rule="adam"))
         exact = self.exact()
         for step in range(1, 31):
@@ -72,21 +67,6 @@ class Case:
         return _away_from_kinks(
             dataclasses.replace(self, label=f"{self.label}, trained", theta=theta)
         )
-
-
-def scales(case: Case, got: Gradients) -> dict[str, float]:
-    """The maximum over each block of |δ|ᵀ|A|: the size of what is summed into its gradient."""
-    return block_scales(case.net, got)
-
-
-def block_scales(net: Network, got: Gradients | Trace) -> dict[str, float]:
-    """The same of any network's pass."""
-    found = {}
-    for layer in range(1, net.n_layers + 1):
-        delta, inputs = np.abs(got.delta[layer]), np.abs(got.A[layer - 1])
-        found[f"W{layer}"] = float((delta.T @ inputs).max())
-        found[f"b{layer}"] = float(delta.sum(axis=0).max())
-    return found
 
 
 def _away_from_kinks(case: Case) -> Case:
@@ -106,10 +86,10 @@ def _away_from_kinks(case: Case) -> Case:
 
 
 def make_case(label: str, net: Network, n_rows: int, seed: int = 0) -> Case:
-    """Random data that suits the network's loss, with unequal weights, away from kinks."""
+    """Random data that suits the network's loss, with unequal weights and away from kinks."""
     rng = np.random.default_rng([seed, net.n_parameters, n_rows])
     X = rng.standard_normal((n_rows, net.n_inputs))
-    shares = net.loss.targets_per_output()
+    shares = net.loss.outputs_per_target()
     shape = (n_rows, net.n_outputs // shares)
     Y: Any = rng.standard_normal(shape)
     if net.loss.targets == "nonnegative":
@@ -133,7 +113,7 @@ def make_case(label: str, net: Network, n_rows: int, seed: int = 0) -> Case:
 
 
 def activation_cases(dtype: Any) -> Iterator[Case]:
-    """Every elementwise activation in a hidden layer."""
+    """Cases with each elementwise activation in the hidden layers."""
     for g in ACTIVATIONS:
         if g.elementwise:
             net = Network([5, 7, 6, 3], activation=g, dtype=dtype)
@@ -141,7 +121,7 @@ def activation_cases(dtype: Any) -> Iterator[Case]:
 
 
 def loss_cases(dtype: Any) -> Iterator[Case]:
-    """Every loss with every output activation that it goes with."""
+    """Cases with each loss and each output activation that it accepts."""
     for loss in LOSSES:
         for g in ACTIVATIONS:
             if loss.accepts(g):
@@ -153,7 +133,7 @@ def loss_cases(dtype: Any) -> Iterator[Case]:
 
 
 def _three_outputs(loss: Loss) -> Loss:
-    """A loss with a number for each output, or several outputs for each target, gets three."""
+    """The loss with three parameters where it takes one for each output or target."""
     if "levels" in loss.settings:
         return loss.with_parameters(levels=(0.1, 0.5, 0.9))
     if "positive_weight" in loss.settings:
@@ -162,7 +142,7 @@ def _three_outputs(loss: Loss) -> Loss:
 
 
 def shape_cases(dtype: Any) -> Iterator[Case]:
-    """One row, width 1, and sizes that are no multiple of a vector register."""
+    """Cases with one row, with width 1, and with sizes that are no multiple of a vector."""
     for widths, n_rows, bias in (
         ([1, 1], 1, True),
         ([1, 1, 1], 2, True),
@@ -178,7 +158,7 @@ def shape_cases(dtype: Any) -> Iterator[Case]:
 
 
 def small_case(dtype: Any, **changes: Any) -> Case:
-    """One ordinary network, 6-9-8-3 with tanh and softmax, for the laws that need only one."""
+    """A small network, 6-9-8-3 with tanh and softmax, for checks that need a single case."""
     arguments: dict[str, Any] = {
         "widths": [6, 9, 8, 3],
         "activation": "tanh",

@@ -1,7 +1,7 @@
-"""The laws of the engine contract, by name, each a function that yields findings.
+"""The checks of the engine contract, by name.
 
-A finding is an error, what is allowed, and where it was. A law is broken by one finding
-whose error is above what is allowed.
+A check is a function that yields findings: an error, the allowed error, and the place. The check
+fails if an error is larger than allowed.
 """
 
 from __future__ import annotations
@@ -9,27 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from deltarule.engines.contract import checks_gradient, checks_update
-from deltarule.engines.contract.harness import Bench, Findings
+from deltarule.engines.contract.harness import Findings, Subject
 
-__all__ = ["LAWS", "Bench", "Findings"]
+__all__ = ["CHECKS"]
 
-LAWS: dict[str, Callable[[Bench], Findings]] = {
-    "promises": checks_gradient.law_promises,
-    "gradient": checks_gradient.law_gradient,
-    "shapes": checks_gradient.law_shapes,
-    "sum_of_parts": checks_gradient.law_sum_of_parts,
-    "permutation": checks_gradient.law_permutation,
-    "weight_two": checks_gradient.law_weight_two,
-    "weight_zero": checks_gradient.law_weight_zero,
-    "dropout": checks_gradient.law_dropout,
-    "input_gradient": checks_gradient.law_input_gradient,
-    "sample_gradients": checks_gradient.law_sample_gradients,
-    "step": checks_update.law_step,
-    "update": checks_update.law_update,
-    "trajectory": checks_update.law_trajectory,
-    "inputs_unchanged": checks_update.law_inputs_unchanged,
-    "state": checks_update.law_state,
-    "repeatable": checks_update.law_repeatable,
-    "not_finite": checks_update.law_not_finite,
-    "memory": checks_update.law_memory,
+CHECKS: dict[str, Callable[[Subject], Findings]] = {
+    "promises": checks_gradient.check_promises,
+    "gradient": checks_gradient.check_gradient,
+    "shapes": checks_gradient.check_shapes,
+    "sum_of_parts": checks_gradient.check_sum_of_parts,
+    "permutation": checks_gradient.check_permutation,
+    "weight_two": checks_gradient.check_weight_two,
+    "weight_zero": checks_gradient.check_weight_zero,
+    "dropout": checks_gradient.check_dropout,
+    "input_gradient": checks_gradient.check_input_gradient,
+    "sample_gradients": checks_gradient.check_sample_gradients,
+    "step": checks_update.check_step,
+    "update": checks_update.check_update,
+    "trajectory": checks_update.check_trajectory,
+    "inputs_unchanged": checks_update.check_inputs_unchanged,
+    "state": checks_update.check_state,
+    "repeatable": checks_update.check_repeatable,
+    "not_finite": checks_update.check_not_finite,
+    "memory": checks_update.check_memory,
 }

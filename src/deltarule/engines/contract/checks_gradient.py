@@ -1,4 +1,4 @@
-"""The laws of what an engine computes: gradients, costs, predictions."""
+"""The checks of what an engine computes: gradients, costs, predictions."""
 
 from __future__ import annotations
 
@@ -12,57 +12,44 @@ from deltarule.engines.contract.cases import (
     Case,
     activation_cases,
     loss_cases,
-    scales,
     shape_cases,
     small_case,
 )
 from deltarule.engines.contract.harness import (
-    LARGEST_TOLERANCE,
-    Bench,
     Findings,
+    Subject,
     against_reference,
     compare_gradients,
     largest_gap,
+    scales,
 )
-
-__all__ = [
-    "law_dropout",
-    "law_gradient",
-    "law_input_gradient",
-    "law_permutation",
-    "law_promises",
-    "law_sample_gradients",
-    "law_shapes",
-    "law_sum_of_parts",
-    "law_weight_two",
-    "law_weight_zero",
-]
+from deltarule.engines.gradient_scale import LARGEST_TOLERANCE
 
 
-def law_promises(bench: Bench) -> Findings:
-    """The tolerance promised is a number above 0, and no more than the contract allows."""
-    allowed = LARGEST_TOLERANCE if bench.promised > 0 else 0.0
-    yield abs(bench.promised), allowed, "promises.tolerance"
+def check_promises(subject: Subject) -> Findings:
+    """The promised tolerance is a number above 0, and at most what the contract allows."""
+    allowed = LARGEST_TOLERANCE if subject.promised > 0 else 0.0
+    yield abs(subject.promised), allowed, "promises.tolerance"
 
 
-def law_gradient(bench: Bench) -> Findings:
-    """Gradient, cost and prediction are the reference's, for every activation and legal pair."""
+def check_gradient(subject: Subject) -> Findings:
+    """Gradient, cost and prediction are the reference's, for all activations and losses."""
     for cases in (activation_cases, loss_cases):
-        for case in cases(bench.dtype):
-            yield from against_reference(bench, case)
-            yield from against_reference(bench, case.trained())
+        for case in cases(subject.dtype):
+            yield from against_reference(subject, case)
+            yield from against_reference(subject, case.trained())
 
 
-def law_shapes(bench: Bench) -> Findings:
-    """One row, width 1, widths that are no multiple of a vector, no biases; any memory layout."""
-    for case in shape_cases(bench.dtype):
-        yield from against_reference(bench, case)
-    case = small_case(bench.dtype)
+def check_shapes(subject: Subject) -> Findings:
+    """One row, width 1, widths that are no multiple of a vector, no biases, any memory layout."""
+    for case in shape_cases(subject.dtype):
+        yield from against_reference(subject, case)
+    case = small_case(subject.dtype)
     for label, laid_out in (("every second", _every_second), ("by columns", np.asfortranarray)):
         batch = case.batch()
         batch = batch._replace(X=laid_out(batch.X), Y=laid_out(batch.Y))
         labelled = dataclasses.replace(case, label=f"X and Y in memory {label}")
-        yield from against_reference(bench, labelled, batch)
+        yield from against_reference(subject, labelled, batch)
 
 
 def _every_second(array: np.ndarray) -> np.ndarray:
@@ -71,117 +58,119 @@ def _every_second(array: np.ndarray) -> np.ndarray:
     return wide[::2, ::2]
 
 
-def _same_gradient(bench: Bench, case: Case, changed: list[Batch], where: str) -> Findings:
-    """The whole batch against the sum over other batches."""
-    engine = bench.load(case)
+def _same_gradient(subject: Subject, case: Case, changed: list[Batch], where: str) -> Findings:
+    """Compare the gradient of the whole batch with the sum over other batches."""
+    engine = subject.load(case)
     cost, whole = engine.gradient(case.batch())
     parts = [engine.gradient(batch) for batch in changed]
     got = case.reference().passes(case.exact().batch())
     total = np.sum([np.asarray(grad, np.float64) for _, grad in parts], axis=0)
-    yield from compare_gradients(bench, case, total, whole, scales(case, got), where)
+    yield from compare_gradients(subject, case, total, whole, scales(case, got), where)
     size = float(np.abs(got.cost)) + 1.0
     gap = abs(sum(part for part, _ in parts) - cost)
-    yield gap, bench.tolerance * bench.eps * size, f"{where}, cost"
+    yield gap, subject.tolerance * subject.eps * size, f"{where}, cost"
 
 
-def law_sum_of_parts(bench: Bench) -> Findings:
-    """The gradients of two parts of a batch add to the gradient of the whole."""
-    case = small_case(bench.dtype)
+def check_sum_of_parts(subject: Subject) -> Findings:
+    """The gradients of two parts of a batch add up to the gradient of the whole."""
+    case = small_case(subject.dtype)
     parts = [case.batch(take=slice(0, 8)), case.batch(take=slice(8, None))]
-    yield from _same_gradient(bench, case, parts, "parts of 8 rows and the rest")
+    yield from _same_gradient(subject, case, parts, "parts of 8 rows and the rest")
 
 
-def law_permutation(bench: Bench) -> Findings:
-    """The order of rows changes nothing."""
-    case = small_case(bench.dtype)
+def check_permutation(subject: Subject) -> Findings:
+    """The order of rows has no effect."""
+    case = small_case(subject.dtype)
     order = np.random.default_rng(1).permutation(len(case.X))
-    yield from _same_gradient(bench, case, [case.batch(take=order)], "rows permuted")
+    yield from _same_gradient(subject, case, [case.batch(take=order)], "rows permuted")
 
 
-def law_weight_two(bench: Bench) -> Findings:
-    """A row of weight 2w is the row twice with weight w."""
-    case = small_case(bench.dtype)
+def check_weight_two(subject: Subject) -> Findings:
+    """A row of weight 2w has the same effect as the row twice with weight w."""
+    case = small_case(subject.dtype)
     twice = np.concatenate((np.arange(len(case.X)), [4]))
     changed = case.batch(take=twice)
     w = changed.w.copy()
     w[[4, -1]] /= 2
-    yield from _same_gradient(bench, case, [changed._replace(w=w)], "row 4 twice at half weight")
+    yield from _same_gradient(subject, case, [changed._replace(w=w)], "row 4 twice at half weight")
 
 
-def law_weight_zero(bench: Bench) -> Findings:
-    """A row of weight 0 is absent, even where its loss overflows; without any row all is 0."""
-    case = small_case(bench.dtype, output_activation="exp", loss="squared_error", activation="relu")
+def check_weight_zero(subject: Subject) -> Findings:
+    """A row of weight 0 has no effect, even if its loss overflows; without rows, results are 0."""
+    case = small_case(
+        subject.dtype, output_activation="exp", loss="squared_error", activation="relu"
+    )
     batch = case.batch()
-    huge = np.full((2, case.net.n_inputs), np.finfo(bench.dtype).max / 4, dtype=bench.dtype)
-    X = np.concatenate((batch.X, huge * np.array([[1.0], [-1.0]], dtype=bench.dtype)))
+    huge = np.full((2, case.net.n_inputs), np.finfo(subject.dtype).max / 4, dtype=subject.dtype)
+    X = np.concatenate((batch.X, huge * np.array([[1.0], [-1.0]], dtype=subject.dtype)))
     Y = np.concatenate((batch.Y, batch.Y[:2]))
-    w = np.concatenate((batch.w, np.zeros(2, dtype=bench.dtype)))
+    w = np.concatenate((batch.w, np.zeros(2, dtype=subject.dtype)))
     rows = np.concatenate((batch.rows, [900, 901]))
     extended = Batch(X, Y, w, rows, 1)
-    yield from _same_gradient(bench, case, [extended], "two rows of weight 0")
-    gap = abs(bench.engine.cost(extended) - bench.engine.cost(batch))
-    size = 1.0 + abs(bench.engine.cost(batch))
-    yield gap, bench.tolerance * bench.eps * size, "two rows of weight 0, cost()"
-    cost, grad = bench.engine.gradient(extended._replace(w=0 * w))
+    yield from _same_gradient(subject, case, [extended], "two rows of weight 0")
+    gap = abs(subject.engine.cost(extended) - subject.engine.cost(batch))
+    size = 1.0 + abs(subject.engine.cost(batch))
+    yield gap, subject.tolerance * subject.eps * size, "two rows of weight 0, cost()"
+    cost, grad = subject.engine.gradient(extended._replace(w=0 * w))
     yield abs(cost), 0.0, "no row at all, cost"
     yield largest_gap(grad, np.zeros(case.net.n_parameters)), 0.0, "no row at all, gradient"
 
 
-def law_dropout(bench: Bench) -> Findings:
-    """The masks are those of (seed, step, layer, row, node), and prediction has none."""
-    case = small_case(bench.dtype)
+def check_dropout(subject: Subject) -> Findings:
+    """The masks are those of (seed, step, layer, row, node), and prediction uses none."""
+    case = small_case(subject.dtype)
     settings = {"dropout": (0.25, 0.5), "seed": 3}
     exact = case.exact()
-    engine, reference = bench.load(case, **settings), case.reference(EngineSettings(**settings))  # type: ignore[arg-type]
+    engine, reference = subject.load(case, **settings), case.reference(EngineSettings(**settings))  # type: ignore[arg-type]
     unit = scales(case, reference.passes(exact.batch()))
     for step in (1, 2):
         _, ours = engine.gradient(case.batch(step))
         _, theirs = reference.gradient(exact.batch(step))
-        yield from compare_gradients(bench, case, ours, theirs, unit, f"step {step}")
+        yield from compare_gradients(subject, case, ours, theirs, unit, f"step {step}")
     gap = largest_gap(engine.predict(case.X), reference.predict(exact.X))
-    yield gap, bench.tolerance * bench.eps, "predict"
+    yield gap, subject.tolerance * subject.eps, "predict"
     gap = abs(engine.cost(case.batch()) - reference.cost(exact.batch()))
-    yield gap, bench.tolerance * bench.eps * (1 + reference.cost(exact.batch())), "cost"
+    yield gap, subject.tolerance * subject.eps * (1 + reference.cost(exact.batch())), "cost"
 
 
-def law_input_gradient(bench: Bench) -> Findings:
-    """∂C/∂x is the reference's, of every row; that of a row of weight 0 is 0."""
-    for case in _cases_of_rows(bench):
+def check_input_gradient(subject: Subject) -> Findings:
+    """∂C/∂x is the reference's for every row, and 0 for a row of weight 0."""
+    for case in _cases_of_rows(subject):
         exact = case.exact()
         w = exact.w.copy()
         w[-1] = 0
-        batch = case.batch()._replace(w=w.astype(bench.dtype))
+        batch = case.batch()._replace(w=w.astype(subject.dtype))
         got = case.reference().passes(exact.batch()._replace(w=w))
         W, _ = exact.net.unpack(exact.theta)
         unit = float((np.abs(got.delta[1]) @ np.abs(W[1])).max())
-        ours = bench.load(case).input_gradient(batch)
-        allowed = bench.tolerance * bench.eps * unit
+        ours = subject.load(case).input_gradient(batch)
+        allowed = subject.tolerance * subject.eps * unit
         yield largest_gap(ours, got.dX), allowed, f"{case.label}, ∂C/∂x"
         yield largest_gap(ours[-1], np.zeros(case.net.n_inputs)), 0.0, f"{case.label}, weight 0"
 
 
-def law_sample_gradients(bench: Bench) -> Findings:
-    """∂C_i/∂θ is the reference's, of every row whatever its weight."""
-    for case in _cases_of_rows(bench):
+def check_sample_gradients(subject: Subject) -> Findings:
+    """∂C_i/∂θ is the reference's for every row, whatever its weight."""
+    for case in _cases_of_rows(subject):
         exact = case.exact()
         theirs = case.reference().sample_gradients(exact.batch())
         batch = case.batch()
         w = batch.w.copy()
         w[0] = 0
-        ours = bench.load(case).sample_gradients(batch._replace(w=w))
+        ours = subject.load(case).sample_gradients(batch._replace(w=w))
         for row in range(len(case.X)):
             alone = case.reference().passes(
                 exact.batch(take=slice(row, row + 1))._replace(w=np.ones(1))
             )
             where = f"{case.label}, row {row}"
-            # A row's products are one term each, but its δ is rounded at the size of its terms.
+            # The products of a row have one term each, but δ is rounded at the size of its terms.
             unit = {key: max(value, 1.0) for key, value in scales(case, alone).items()}
             one = ours[row] if len(ours) == len(case.X) else np.zeros(0)
-            yield from compare_gradients(bench, case, one, theirs[row], unit, where)
+            yield from compare_gradients(subject, case, one, theirs[row], unit, where)
 
 
-def _cases_of_rows(bench: Bench) -> Iterator[Case]:
-    """A softmax and an elementwise output, without biases and with; more rows than a vector."""
-    yield small_case(bench.dtype)
-    yield small_case(bench.dtype, output_activation="logistic", loss="log_loss", bias=False)
-    yield small_case(bench.dtype, widths=[5, 3], activation=[])
+def _cases_of_rows(subject: Subject) -> Iterator[Case]:
+    """Mixing and elementwise outputs, with and without biases; more rows than a vector holds."""
+    yield small_case(subject.dtype)
+    yield small_case(subject.dtype, output_activation="logistic", loss="log_loss", bias=False)
+    yield small_case(subject.dtype, widths=[5, 3], activation=[])

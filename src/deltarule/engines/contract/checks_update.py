@@ -1,4 +1,4 @@
-"""The laws of how an engine moves: steps, updates, what it keeps and what it leaves alone."""
+"""The checks of what an engine changes: steps, updates, state, and what must not change."""
 
 from __future__ import annotations
 
@@ -9,28 +9,17 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.base import Batch, EngineSettings
-from deltarule.engines.contract.cases import Case, scales, shape_cases, small_case
-from deltarule.engines.contract.harness import Bench, Findings, largest_gap
+from deltarule.engines.contract.cases import Case, shape_cases, small_case
+from deltarule.engines.contract.harness import Findings, Subject, largest_gap, scales
 from deltarule.errors import Diverged
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, Rule
 
-__all__ = [
-    "law_inputs_unchanged",
-    "law_memory",
-    "law_not_finite",
-    "law_repeatable",
-    "law_state",
-    "law_step",
-    "law_trajectory",
-    "law_update",
-]
-
-# Costs of ten steps, in eps: each step's rounding is carried and multiplied by the next.
-# The reference in float32 stays below 2 eps there.
+# Tolerance for the costs of ten steps, in eps: later steps multiply the rounding errors of earlier
+# ones. The reference engine in float32 stays below 2 eps.
 TRAJECTORY = 2.0**10
 
-# Everything that an update can be asked to do besides the rule.
+# All settings of an update except the rule.
 EVERYTHING: dict[str, Any] = {
     "l2": 3.0,
     "l1": 1.0,
@@ -40,8 +29,8 @@ EVERYTHING: dict[str, Any] = {
     "dropout": 0.2,
 }
 
-# Parameters other than the registered ones, so that an engine with its own constants is found
-# out; a large ε, so that where it stands shows in float32 too.
+# Parameters other than the registered ones, to detect an engine with constants of its own. ε is
+# large, so that its position in the formula matters in float32 too.
 _STEP_SIZES = {"delta0": 0.05, "eta_plus": 1.4, "eta_minus": 0.3, "delta_max": 0.06}
 OTHER_PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "momentum": [{"momentum": 0.5}],
@@ -60,7 +49,7 @@ OTHER_PARAMETERS: dict[str, list[dict[str, Any]]] = {
 
 
 def _rules() -> Iterator[Rule]:
-    """Every registered rule, and the library's own with other parameters."""
+    """All registered rules, and the library's own with other parameters too."""
     for rule in RULES:
         yield rule
         for changes in OTHER_PARAMETERS.get(rule.name, []):
@@ -69,24 +58,24 @@ def _rules() -> Iterator[Rule]:
 
 
 def _some_frozen(dtype: Any) -> Case:
-    """The small case with every third parameter frozen: no block is wholly so."""
+    """The small case with every third parameter frozen, so that no block is frozen as a whole."""
     free = small_case(dtype)
     return small_case(dtype, frozen=np.arange(free.net.n_parameters) % 3 == 0)
 
 
 def _update_error(
-    bench: Bench, before: np.ndarray, one: np.ndarray, other: np.ndarray, spread: np.ndarray
+    subject: Subject, before: np.ndarray, one: np.ndarray, other: np.ndarray, spread: np.ndarray
 ) -> tuple[float, float]:
-    """|θ − θ′| against rounding: of θ, and of the gradient as the rule magnifies it."""
+    """The |θ − θ′| that is largest relative to the allowed rounding, and that limit."""
     gap = np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64))
     moved = np.abs(np.asarray(other, np.float64) - before)
-    allowed = bench.tolerance * bench.eps * (np.abs(before) + moved * (1 + spread))
+    allowed = subject.tolerance * subject.eps * (np.abs(before) + moved * (1 + spread))
     worst = int(np.argmax(gap / allowed)) if np.isfinite(gap).all() else 0
     return (float(gap[worst]) if np.isfinite(gap).all() else np.inf), float(allowed[worst])
 
 
 def _spread(case: Case, grad: np.ndarray) -> np.ndarray:
-    """How much of a gradient entry is rounding, in eps: |δ|ᵀ|A| of its block over its size."""
+    """|δ|ᵀ|A| of each gradient entry's block over its size: its possible rounding error in eps."""
     unit = scales(case, case.reference().passes(case.exact().batch()))
     spread = np.zeros(case.net.n_parameters)
     for block in case.net.blocks:
@@ -95,9 +84,9 @@ def _spread(case: Case, grad: np.ndarray) -> np.ndarray:
     return spread
 
 
-def law_step(bench: Bench) -> Findings:
-    """A step is ``gradient`` then ``apply``, for every rule and setting, and gives that cost."""
-    plain = small_case(bench.dtype)
+def check_step(subject: Subject) -> Findings:
+    """A step is ``gradient`` then ``apply``, for all rules and settings, and returns that cost."""
+    plain = small_case(subject.dtype)
     settings: list[tuple[str, Case, dict[str, Any]]] = [
         (f"rule {rule.name}", plain, {"rule": rule}) for rule in RULES
     ]
@@ -105,28 +94,32 @@ def law_step(bench: Bench) -> Findings:
         settings.append((name, plain, {name: 3.0, "total_weight": 22.0}))
     for name in ("clip_norm", "averaging", "dropout"):
         settings.append((name, plain, {name: EVERYTHING[name]}))
-    settings.append(("frozen", _some_frozen(bench.dtype), {"rule": "adamw"}))
+    settings.append(("frozen", _some_frozen(subject.dtype), {"rule": "adamw"}))
     for label, case, changes in settings:
         before = case.theta.astype(np.float64)
-        engine = bench.load(case, **changes)
+        engine = subject.load(case, **changes)
         cost = engine.step(case.batch(), 0.01)
         stepped, mean = engine.theta.copy(), np.array(engine.averaged_theta)
-        engine = bench.load(case, **changes)
+        engine = subject.load(case, **changes)
         separate, grad = engine.gradient(case.batch())
         engine.apply(grad, 0.01, separate)
         spread = _spread(case, np.asarray(grad, np.float64))
-        yield *_update_error(bench, before, stepped, engine.theta, spread), label
-        yield *_update_error(bench, before, mean, engine.averaged_theta, spread), f"{label}, mean"
-        yield abs(cost - separate), bench.tolerance * bench.eps * abs(separate), f"{label}, cost"
-        # That the parameters move at all: an engine whose step does nothing would pass above.
+        yield *_update_error(subject, before, stepped, engine.theta, spread), label
+        yield *_update_error(subject, before, mean, engine.averaged_theta, spread), f"{label}, mean"
+        yield (
+            abs(cost - separate),
+            subject.tolerance * subject.eps * abs(separate),
+            f"{label}, cost",
+        )
+        # A step that does nothing would pass the comparisons above.
         still = float((stepped.astype(np.float64) == before).all())
         yield still, 0.5, f"{label}, moves nothing"
 
 
-def law_update(bench: Bench) -> Findings:
-    """Penalties, clipping, averaging and frozen parameters act as the reference's."""
-    plain = small_case(bench.dtype)
-    held = small_case(bench.dtype, frozen=["b1", "W2"])
+def check_update(subject: Subject) -> Findings:
+    """Penalties, clipping, averaging and frozen parameters have the reference's effect."""
+    plain = small_case(subject.dtype)
+    held = small_case(subject.dtype, frozen=["b1", "W2"])
     penalised = {"l2": 3.0, "l1": 1.0, "total_weight": 22.0}
     for label, case, settings in (
         ("l2", plain, {"l2": 3.0, "total_weight": 22.0}),
@@ -136,13 +129,13 @@ def law_update(bench: Bench) -> Findings:
         ("penalties and clip_norm", plain, penalised | {"clip_norm": 0.1}),
         ("averaging", plain, {"averaging": 0.6}),
         ("frozen blocks", held, {"rule": "adamw", "l2": 1.0}),
-        ("frozen entries and clip_norm", _some_frozen(bench.dtype), {"clip_norm": 0.01}),
+        ("frozen entries and clip_norm", _some_frozen(subject.dtype), {"clip_norm": 0.01}),
     ):
         exact = case.exact()
         options = EngineSettings(**settings)
-        engine, reference = bench.load(case, **settings), case.reference(options)
+        engine, reference = subject.load(case, **settings), case.reference(options)
         for _ in range(3):
-            grad = reference.gradient(exact.batch())[1].astype(bench.dtype)
+            grad = reference.gradient(exact.batch())[1].astype(subject.dtype)
             engine.apply(grad, 0.05)
             reference.apply(grad.astype(np.float64), 0.05)
         for what, ours, theirs in (
@@ -151,51 +144,54 @@ def law_update(bench: Bench) -> Findings:
         ):
             largest = 1.0 + float(np.abs(theirs).max())
             gap = largest_gap(ours, theirs)
-            yield gap, bench.tolerance * bench.eps * largest, f"{label}, {what}"
+            yield gap, subject.tolerance * subject.eps * largest, f"{label}, {what}"
         moved = float(np.abs(engine.theta[case.net.frozen] - case.theta[case.net.frozen]).sum())
         yield moved, 0.0, f"{label}, what is frozen"
         gap = abs(engine.penalty_cost() - reference.penalty_cost())
         size = 1.0 + abs(reference.penalty_cost())
-        yield gap, bench.tolerance * bench.eps * size, f"{label}, penalty_cost"
+        yield gap, subject.tolerance * subject.eps * size, f"{label}, penalty_cost"
         for averaged in (False, True):
             ours, theirs = (one.predict(case.X, averaged=averaged) for one in (engine, reference))
             gap = largest_gap(ours, theirs)
-            yield gap, 16 * bench.tolerance * bench.eps, f"{label}, predict({averaged})"
+            yield gap, 16 * subject.tolerance * subject.eps, f"{label}, predict({averaged})"
             one, other = (
                 each.cost(case.batch(), averaged=averaged) for each in (engine, reference)
             )
             size = 1.0 + abs(other)
-            yield abs(one - other), 16 * bench.tolerance * bench.eps * size, f"{label}, cost()"
+            yield abs(one - other), 16 * subject.tolerance * subject.eps * size, f"{label}, cost()"
 
 
-def law_trajectory(bench: Bench) -> Findings:
-    """The costs of ten steps are the reference's: every rule, other parameters, all settings."""
-    plain = small_case(bench.dtype)
+def check_trajectory(subject: Subject) -> Findings:
+    """The costs of ten steps are the reference's, for all rules, other parameters, all settings."""
+    plain = small_case(subject.dtype)
     runs: list[tuple[str, Case, dict[str, Any]]] = [
         (f"rule {rule}", plain, {"rule": rule}) for rule in _rules()
     ]
     runs += [
-        ("all settings", _some_frozen(bench.dtype), {"rule": rule} | EVERYTHING)
+        ("all settings", _some_frozen(subject.dtype), {"rule": rule} | EVERYTHING)
         for rule in ("sgd", "nesterov", "adamw")
     ]
     for label, case, settings in runs:
         exact = case.exact()
-        engine, reference = bench.load(case, **settings), case.reference(EngineSettings(**settings))
+        engine, reference = (
+            subject.load(case, **settings),
+            case.reference(EngineSettings(**settings)),
+        )
         for step in range(1, 11):
-            # A rate that changes, as a schedule's does.
+            # A rate that changes, as by a schedule.
             rate = 0.01 * (1 + step % 3)
             ours = engine.step(case.batch(step), rate)
             theirs = reference.step(exact.batch(step), rate)
             gap = abs(ours - theirs) if np.isfinite(ours) else np.inf
-            yield gap, TRAJECTORY * bench.eps * abs(theirs), f"{label}, step {step}"
+            yield gap, TRAJECTORY * subject.eps * abs(theirs), f"{label}, step {step}"
 
 
-def law_inputs_unchanged(bench: Bench) -> Findings:
-    """Nothing handed in is written to, be it read-only, and nothing handed out changes later."""
-    case = _some_frozen(bench.dtype)
+def check_inputs_unchanged(subject: Subject) -> Findings:
+    """Arguments are not written to and may be read-only; results do not change later."""
+    case = _some_frozen(subject.dtype)
     theta, batch, other = case.theta.copy(), case.batch(), case.batch(take=slice(None, None, -1))
     settings = EngineSettings(rule="adam", **EVERYTHING)
-    engine = bench.engine
+    engine = subject.engine
     engine.load(case.net, theta, settings)
     _, grad = engine.gradient(batch)
     output = engine.predict(batch.X)
@@ -227,21 +223,21 @@ def law_inputs_unchanged(bench: Bench) -> Findings:
     yield float(not finite), 0.5, "arrays that are read-only"
 
 
-def law_state(bench: Bench) -> Findings:
-    """``restore`` takes back everything that moves: the steps after it repeat bit for bit."""
-    case = small_case(bench.dtype)
+def check_state(subject: Subject) -> Findings:
+    """After ``restore`` of a state, the steps that followed it repeat bit for bit."""
+    case = small_case(subject.dtype)
     for rule in RULES:
         settings = {"rule": rule, "averaging": 0.9, "dropout": 0.2}
-        engine = bench.load(case, **settings)
+        engine = subject.load(case, **settings)
         for step in (1, 2, 3):
             engine.step(case.batch(step), 0.02)
         state = engine.state()
         here = np.array_equal(state.get("theta", ()), engine.theta)
         yield float(not here), 0.5, f"rule {rule.name}, state()['theta']"
         ends = []
-        for how in ("on it goes", "restored", "loaded anew and restored"):
+        for how in ("continued", "restored", "loaded anew and restored"):
             if how.startswith("loaded"):
-                bench.load(case, **settings)
+                subject.load(case, **settings)
             if how.endswith("restored"):
                 engine.restore(state)
             costs = [engine.step(case.batch(step), 0.02) for step in (4, 5)]
@@ -252,12 +248,12 @@ def law_state(bench: Bench) -> Findings:
         yield float(moved), 0.5, f"rule {rule.name}, another theta"
 
 
-def law_repeatable(bench: Bench) -> Findings:
+def check_repeatable(subject: Subject) -> Findings:
     """The same calls give the same bits."""
-    case = small_case(bench.dtype)
+    case = small_case(subject.dtype)
     ends = []
     for _ in range(2):
-        engine = bench.load(case, rule="adam", dropout=0.2)
+        engine = subject.load(case, rule="adam", dropout=0.2)
         costs = [engine.step(case.batch(step), 0.02) for step in range(1, 6)]
         ends.append(np.concatenate((costs, engine.theta)))
     yield float(not np.array_equal(ends[0], ends[1])), 0.5, "five steps twice"
@@ -276,15 +272,15 @@ def _overflowing(dtype: Any) -> Iterator[tuple[str, Network, np.ndarray, Batch]]
     yield "a gradient that overflows", net, theta, Batch(zero, zero, one, np.arange(1), 1)
 
 
-def law_not_finite(bench: Bench) -> Findings:
-    """A step whose cost or gradient is not finite says so and changes nothing."""
-    engine = bench.engine
-    for label, net, theta, batch in _overflowing(bench.dtype):
+def check_not_finite(subject: Subject) -> Findings:
+    """A step whose cost or gradient is not finite returns such a cost and changes nothing."""
+    engine = subject.engine
+    for label, net, theta, batch in _overflowing(subject.dtype):
         engine.load(net, theta, EngineSettings(rule="adam", averaging=0.5))
         before = engine.state()
         try:
             cost = engine.step(batch, 0.1)
-        except Diverged:  # saying so by raising is as good
+        except Diverged:  # an engine may also raise
             cost = float("nan")
         yield float(np.isfinite(cost)), 0.5, f"{label}: what is returned is finite"
         after = engine.state()
@@ -292,12 +288,12 @@ def law_not_finite(bench: Bench) -> Findings:
         yield float(changed), 0.5, f"{label}: the state has changed"
 
 
-def law_memory(bench: Bench) -> Findings:
-    """A step takes no memory from Python, where the engine promises that steps allocate none."""
-    if bench.engine.promises.allocates:
+def check_memory(subject: Subject) -> Findings:
+    """A step allocates no memory of Python, if the engine promises that."""
+    if subject.engine.promises.allocates:
         return
-    case = next(c for c in shape_cases(bench.dtype) if len(c.X) > 128)
-    engine, batch = bench.load(case, rule="adam"), case.batch()
+    case = next(c for c in shape_cases(subject.dtype) if len(c.X) > 128)
+    engine, batch = subject.load(case, rule="adam"), case.batch()
     for _ in range(3):
         engine.step(batch, 0.001)
     tracemalloc.start()
@@ -308,5 +304,5 @@ def law_memory(bench: Bench) -> Findings:
         taken = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
-    # Python's own small objects; one row of floats for each sample would be more.
+    # For Python's own small objects; one row of floats for each sample would be more.
     yield float(taken), 2048.0, "bytes in one step"

@@ -1,8 +1,8 @@
-"""What the lens marks, from which threshold on, and what it advises.
+"""The thresholds of the lens, and the advice where a measurement is beyond one.
 
-Every piece of advice says what was seen, why it is so, and what to do. The cause of a fading or
-growing δ is looked for in the numbers themselves: δ^l = (δ^{l+1} W^{l+1}) ⊙ g^l′(z^l) has two
-factors, and the slopes' part is measured.
+Each piece of advice says what was measured, why it is so, and what to do. The cause of a vanishing
+or exploding δ is found from δ^l = (δ^{l+1} W^{l+1}) ⊙ g^l′(z^l): the RMS of the slopes is measured,
+and the rest is due to the weights.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deltarule.explain.lens.measures import FLAT, MOSTLY, LayerMeasures, Measured, largest_slope
+from deltarule.explain.lens.measures import FLAT, MOSTLY, LayerMeasures, Measurements, largest_slope
 from deltarule.explain.number_format import short
 from deltarule.explain.subject import Subject
 from deltarule.maths import INITIALIZERS, Activation
@@ -31,19 +31,19 @@ THRESHOLDS: dict[str, float] = {
     "few_rows": 16.0,
     "many_rows": 1000.0,
 }
-"""From where on something is marked.
+"""The limits beyond which a layer is marked.
 
-``vanishing`` and ``exploding`` are limits of ‖δ^l‖/‖δ^L‖: with weights drawn as they should be that
-ratio is near 1 at any width and depth. ``dead`` and ``saturated`` are shares of a layer's units;
-from ``many_dead`` on it is serious, and fewer rows than ``few_rows`` say nothing of either; nor
-do fewer than ``many_rows`` where they are some of more, such as a mini-batch. The steps are limits
-of ‖ΔW^l‖/‖W^l‖, which is about 1/1000 in most trainings that go well.
+``vanishing`` and ``exploding`` are limits of ‖δ^l‖/‖δ^L‖, which is near 1 at any width and depth
+with suitable initial weights. ``dead`` and ``saturated`` are shares of a layer's nodes; dead nodes
+are serious from the share ``many_dead`` on. Nodes are judged on at least ``few_rows`` rows, and on
+``many_rows`` where these are a part of more, such as a mini-batch. The step limits are those of
+‖ΔW^l‖/‖W^l‖, which is about 1/1000 in most successful training.
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Advice:
-    """Something the lens saw, with its reason and what can be done.
+    """A finding of the lens, with its reason and what can be done.
 
     Attributes
     ----------
@@ -53,9 +53,9 @@ class Advice:
     layers : tuple of int
         The layers that are marked.
     serious : bool
-        False for what may well be as it should.
+        False if it may well be harmless.
     seen, why, what : str
-        One or two sentences each: what was seen, why it is so, what to do.
+        One or two sentences each: the finding, its reason, and what to do.
     """
 
     kind: str
@@ -66,12 +66,12 @@ class Advice:
     what: str
 
     def text(self) -> str:
-        """The three parts as one paragraph."""
+        """The finding, its reason and the remedy as one paragraph."""
         return f"{self.kind.capitalize()}: {self.seen} {self.why} {self.what}"
 
 
 def enough(rows: int, of: int) -> bool:
-    """Whether so many rows, of so many, are enough to call a unit dead or saturated.
+    """Whether ``rows`` rows, a part of ``of``, are enough to call a node dead or saturated.
 
     Examples
     --------
@@ -82,34 +82,25 @@ def enough(rows: int, of: int) -> bool:
 
 
 def advise(
-    subject: Subject, measured: Measured, judged: Measured, rows: int, of: int
+    subject: Subject, measured: Measurements, judged: Measurements, rows: int, of: int
 ) -> tuple[Advice, ...]:
-    """What the numbers of one θ ask for; nothing if they are as they should be.
+    """Return the advice that the measurements give, the serious first.
 
-    Parameters
-    ----------
-    subject : Subject
-    measured : Measured
-        Of its rows.
-    judged : Measured
-        Of the rows of the training, where the subject's are a mini-batch of them; else the same.
-    rows, of : int
-        How many rows ``judged`` is of, and of how many. Where they are a few of many, they give
-        no advice on the network, and the step alone is looked at.
+    ``measured`` is of the subject's rows; ``judged`` of the training rows where the subject's are a
+    mini-batch, else the same. ``judged`` is of ``rows`` rows, a part of ``of``; where they are too
+    few to judge the network, advice is given on the step alone.
     """
     layers = judged.layers
     broken = _not_finite(measured.layers) or _not_finite(layers)
     if broken:
-        return broken
-    found = [*_steps(measured.layers)]
+        return (broken,)
+    findings: list[Advice | None] = [*_steps(measured.layers)]
     if rows == of or enough(rows, of):
-        found += [
-            *_no_gradient(layers),
-            *_vanishing(subject, layers, rows),
-            *_exploding(subject, layers),
-        ]
+        findings += [_no_gradient(layers), _vanishing(subject, layers, rows)]
+        findings.append(_exploding(subject, layers))
     if enough(rows, of):
-        found += [*_dead(subject, layers, rows, of), *_saturated(subject, layers, rows, of)]
+        findings += [_dead(subject, layers, rows, of), _saturated(subject, layers, rows, of)]
+    found = [each for each in findings if each is not None]
     order = ("no gradient", "vanishing", "exploding", "dead", "saturated", "large step")
     place = {kind: at for at, kind in enumerate(order)}
     return tuple(
@@ -131,7 +122,7 @@ def _listed(layers: Sequence[LayerMeasures]) -> str:
 
 
 def _all_marked(layers: Sequence[LayerMeasures]) -> str:
-    """The end of a sentence about the worst of the layers."""
+    """The end of a sentence about the worst layer, which names all marked ones if several."""
     return f"; {_listed(layers)} are marked." if len(layers) > 1 else "."
 
 
@@ -139,48 +130,44 @@ def _numbers(layers: Sequence[LayerMeasures]) -> tuple[int, ...]:
     return tuple(each.layer for each in layers)
 
 
-def _not_finite(layers: Sequence[LayerMeasures]) -> tuple[Advice, ...]:
+def _not_finite(layers: Sequence[LayerMeasures]) -> Advice | None:
     parts = ("weight_norm", "activation_norm", "delta_norm", "gradient_norm")
     bad = [e for e in layers if not all(np.isfinite(getattr(e, name)) for name in parts)]
     if not bad:
-        return ()
-    return (
-        Advice(
-            "not finite",
-            _numbers(bad),
-            True,
-            f"Activations, δ or gradients of {_listed(bad)} are not finite.",
-            "A number has grown beyond what float64 holds, on the way forward or back.",
-            "Lower the learning rate, clip the gradient (clip_norm), scale the inputs, or go back "
-            "to a θ from before the overflow.",
-        ),
+        return None
+    return Advice(
+        "not finite",
+        _numbers(bad),
+        True,
+        f"Activations, δ or gradients of {_listed(bad)} are not finite.",
+        "A number has grown beyond what float64 holds, on the way forward or back.",
+        "Lower the learning rate, clip the gradient (clip_norm), scale the inputs, or go back "
+        "to a θ from before the overflow.",
     )
 
 
-def _no_gradient(layers: Sequence[LayerMeasures]) -> list[Advice]:
+def _no_gradient(layers: Sequence[LayerMeasures]) -> Advice | None:
     if layers[-1].delta_norm > 0:
-        return []
-    return [
-        Advice(
-            "no gradient",
-            _numbers(layers),
-            False,
-            "δ is 0 in every layer and row.",
-            "The loss of these rows has no slope: they are fitted exactly, or lie where the loss "
-            "or its output is flat.",
-            "If the cost is not what it should be, look for other rows or another loss.",
-        )
-    ]
+        return None
+    return Advice(
+        "no gradient",
+        _numbers(layers),
+        False,
+        "δ is 0 in every layer and row.",
+        "The loss of these rows has no slope: they are fitted exactly, or lie where the loss "
+        "or its output is flat.",
+        "If the cost is not what it should be, look for other rows or another loss.",
+    )
 
 
 def _where_lost(
     layers: Sequence[LayerMeasures], bad: Sequence[LayerMeasures]
 ) -> tuple[float, float]:
-    """The mean factor over the way back to the worst layer: of the slopes, and of the weights."""
+    """The geometric mean factors of δ back to the first of ``bad``: of slopes, and of weights."""
     first = min(each.layer for each in bad)
-    way = [each for each in layers if first <= each.layer < len(layers)]
-    factors = np.array([each.delta_factor for each in way])
-    slopes = np.array([each.slope_rms for each in way])
+    passed = [each for each in layers if first <= each.layer < len(layers)]
+    factors = np.array([each.delta_factor for each in passed])
+    slopes = np.array([each.slope_rms for each in passed])
     factors, slopes = factors[factors > 0], slopes[slopes > 0]
     if not len(factors) or not len(slopes):
         return 0.0, 0.0
@@ -189,7 +176,7 @@ def _where_lost(
 
 
 def _activation(subject: Subject, layers: Sequence[LayerMeasures]) -> tuple[str, Activation]:
-    """The activation that most of these layers have."""
+    """The name and the record of the activation that most of these layers have."""
     records = [subject.net.activations[each.layer] for each in layers]
     names = [record.name for record in records if record is not None]
     name = max(names, key=names.count)
@@ -198,7 +185,7 @@ def _activation(subject: Subject, layers: Sequence[LayerMeasures]) -> tuple[str,
 
 
 def _drawn(subject: Subject, layer: LayerMeasures) -> tuple[str, float]:
-    """The initializer that Network.initial takes for a layer, and the RMS of what it draws."""
+    """The initializer of Network.initial for a layer, and the RMS of the weights it draws."""
     record = subject.net.activations[layer.layer]
     assert record is not None
     scheme = auto_initializer(record)
@@ -206,22 +193,22 @@ def _drawn(subject: Subject, layer: LayerMeasures) -> tuple[str, float]:
     return scheme, INITIALIZERS.get(scheme).variance(n_in, n_out) ** 0.5
 
 
-def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> list[Advice]:
+def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> Advice | None:
     bad = [e for e in layers if e.delta_ratio < THRESHOLDS["vanishing"]]
     if not bad:
-        return []
+        return None
     worst = min(bad, key=lambda each: each.delta_ratio)
     name, record = _activation(subject, bad)
     if worst.delta_ratio == 0:
         seen = f"No δ at all arrives in {_listed([e for e in bad if e.delta_ratio == 0])}."
         if rows < THRESHOLDS["few_rows"]:
-            return []  # other rows may well wake these units
-        why = "Every unit between there and the output has slope 0 in every row."
+            return None  # in other rows these nodes may have a slope
+        why = "Every node between there and the output has slope 0 in every row."
         what = (
             "Start from other weights (a smaller learning rate keeps them alive), or choose an "
             "activation whose slope is nowhere 0, such as leaky_relu, elu or gelu."
         )
-        return [Advice("vanishing", _numbers(bad), True, seen, why, what)]
+        return Advice("vanishing", _numbers(bad), True, seen, why, what)
     seen = (
         f"‖δ‖ of {_listed(bad)} is less than 1/1000 of the output's: in layer {worst.layer} "
         f"it is {short(worst.delta_ratio)} of it, so that layer hardly learns."
@@ -240,12 +227,12 @@ def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> 
                 "take fewer layers."
             )
         else:
-            why += f" The slope of {name} is {short(largest)} only where z is right for it."
+            why += f" The slope of {name} reaches {short(largest)} only for some z."
             what = (
                 "Bring z back to where the slope is large: standardise the inputs, draw smaller "
                 "weights, or choose another activation."
             )
-        return [Advice("vanishing", _numbers(bad), True, seen, why, what)]
+        return Advice("vanishing", _numbers(bad), True, seen, why, what)
     scheme, drawn = _drawn(subject, worst)
     what = (
         f"The weights are small: their RMS is {short(worst.weight_rms)} in layer {worst.layer}, "
@@ -253,14 +240,14 @@ def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> 
     )
     penalised = subject.step is not None and bool(subject.step.settings.penalties)
     what += ", or lower the penalty that shrinks them." if penalised else "."
-    return [Advice("vanishing", _numbers(bad), True, seen, why, what)]
+    return Advice("vanishing", _numbers(bad), True, seen, why, what)
 
 
-def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice]:
+def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> Advice | None:
     limit = THRESHOLDS["exploding"]
     bad = [e for e in layers if limit < e.delta_ratio < np.inf]
     if not bad:
-        return []
+        return None
     worst = max(bad, key=lambda each: each.delta_ratio)
     slope, weights = _where_lost(layers, bad)
     above = layers[min(worst.layer, len(layers) - 1)]
@@ -270,59 +257,55 @@ def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> list[Advice
         f"{short(slope)} from the slopes g′, {short(weights)} from the weights, whose RMS is "
         f"{short(above.weight_rms)} in layer {above.layer}, where {scheme} draws {short(drawn)}."
     )
-    return [
-        Advice(
-            "exploding",
-            _numbers(bad),
-            True,
-            f"‖δ‖ of {_listed(bad)} is more than 1000 times the output's: in layer {worst.layer} "
-            f"{short(worst.delta_ratio)} times, so that the first layers jump while the last move.",
-            why,
-            "Start from net.initial(seed), lower the learning rate, clip the gradient "
-            "(clip_norm=1), or add a penalty (l2).",
-        )
-    ]
+    return Advice(
+        "exploding",
+        _numbers(bad),
+        True,
+        f"‖δ‖ of {_listed(bad)} is more than 1000 times the output's: in layer {worst.layer} "
+        f"{short(worst.delta_ratio)} times, so the first layers change far more than the last.",
+        why,
+        "Start from net.initial(seed), lower the learning rate, clip the gradient "
+        "(clip_norm=1), or add a penalty (l2).",
+    )
 
 
-def _dead(subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int) -> list[Advice]:
+def _dead(subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int) -> Advice | None:
     bad = [e for e in layers if e.dead >= THRESHOLDS["dead"]]
     if not bad:
-        return []
+        return None
     worst = max(bad, key=lambda each: each.dead)
     name, _ = _activation(subject, bad)
-    units = round(worst.dead * worst.nodes)
-    return [
-        Advice(
-            "dead",
-            _numbers(bad),
-            worst.dead >= THRESHOLDS["many_dead"],
-            f"{units} of the {worst.nodes} units of layer {worst.layer} are dead: g′(z) is 0 in "
-            + _all_rows(rows, of)
-            + _all_marked(bad),
-            f"No gradient passes through them, so {name} never wakes them again from these rows. "
-            "A step that was too large, or a very negative bias, puts units there.",
-            "Lower the learning rate or warm it up, start again from net.initial(seed), or choose "
-            "leaky_relu, elu or gelu. If they do no harm, the layer can be narrower.",
-        )
-    ]
+    nodes = round(worst.dead * worst.nodes)
+    return Advice(
+        "dead",
+        _numbers(bad),
+        worst.dead >= THRESHOLDS["many_dead"],
+        f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are dead: g′(z) is 0 in "
+        + _all_rows(rows, of)
+        + _all_marked(bad),
+        f"No gradient passes through them, so with {name} they stay at 0 on these rows. "
+        "The cause is a step that was too large, or a very negative bias.",
+        "Lower the learning rate or warm it up, start again from net.initial(seed), or choose "
+        "leaky_relu, elu or gelu. If they do no harm, the layer can be narrower.",
+    )
 
 
 def _saturated(
     subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int
-) -> list[Advice]:
+) -> Advice | None:
     net = subject.net
     bad = [
         e
         for e in layers
         if e.saturated >= THRESHOLDS["saturated"]
-        # A fused loss takes δ from z: there a sure output is no obstacle.
+        # A fused loss computes δ from z, without the slope of the output.
         and not (e.layer == len(layers) and _fused(subject))
     ]
     if not bad:
-        return []
+        return None
     worst = max(bad, key=lambda each: each.saturated)
     name, record = _activation(subject, [worst])
-    units = round(worst.saturated * worst.nodes)
+    nodes = round(worst.saturated * worst.nodes)
     largest, _ = largest_slope(record)
     output = worst.layer == net.n_layers
     what = (
@@ -332,19 +315,17 @@ def _saturated(
         else "Standardise the inputs, draw smaller weights (net.initial(seed)), lower the learning "
         "rate, or add a penalty (l2)."
     )
-    return [
-        Advice(
-            "saturated",
-            _numbers(bad),
-            True,
-            f"{units} of the {worst.nodes} units of layer {worst.layer} are saturated: in at least "
-            f"{MOSTLY:.0%} of {_of_rows(rows, of)} |g′(z)| is below {FLAT:.0%} of "
-            f"{short(largest)}, the largest slope of {name}" + _all_marked(bad),
-            f"z lies far out, where {name} is flat: RMS of w is {short(worst.weight_rms)}, and "
-            f"{net.widths[worst.layer - 1]} of them add up.",
-            what,
-        )
-    ]
+    return Advice(
+        "saturated",
+        _numbers(bad),
+        True,
+        f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are saturated: in at least "
+        f"{MOSTLY:.0%} of {_of_rows(rows, of)} |g′(z)| is below {FLAT:.0%} of "
+        f"{short(largest)}, the largest slope of {name}" + _all_marked(bad),
+        f"|z| is large, where {name} is flat: z sums {net.widths[worst.layer - 1]} terms, and "
+        f"the RMS of w is {short(worst.weight_rms)}.",
+        what,
+    )
 
 
 def _of_rows(rows: int, of: int) -> str:
@@ -357,34 +338,32 @@ def _fused(subject: Subject) -> bool:
 
 
 def _steps(layers: Sequence[LayerMeasures]) -> list[Advice]:
-    found = []
     large = [e for e in layers if e.update_ratio > THRESHOLDS["large_step"]]
     small = [e for e in layers if e.update_ratio < THRESHOLDS["small_step"]]
-    if large:
-        worst = max(large, key=lambda each: each.update_ratio)
-        found.append(
-            Advice(
-                "large step",
-                _numbers(large),
-                worst.update_ratio > 1,
-                f"The step changes the weights of layer {worst.layer} by "
-                f"{short(worst.update_ratio)} of their norm" + _all_marked(large),
-                "About 1/1000 is usual; a gradient says what is downhill only nearby.",
-                "If the loss jumps, lower the learning rate or warm it up.",
-            )
+    found = []
+    for kind, bad, by, why, what in (
+        (
+            "large step",
+            sorted(large, key=lambda each: -each.update_ratio),
+            "by",
+            "About 1/1000 is usual; the gradient describes the loss only near the present weights.",
+            "If the loss jumps, lower the learning rate or warm it up.",
+        ),
+        (
+            "small step",
+            sorted(small, key=lambda each: each.update_ratio),
+            "by only",
+            "The gradient is small here: a minimum is near, or the learning rate is low.",
+            "If the loss could still fall, raise the learning rate, or take a rule such as adam.",
+        ),
+    ):
+        if not bad:
+            continue
+        worst, marked = bad[0], sorted(bad, key=lambda each: each.layer)
+        seen = (
+            f"The step changes the weights of layer {worst.layer} {by} "
+            f"{short(worst.update_ratio)} of their norm{_all_marked(marked)}"
         )
-    if small:
-        worst = min(small, key=lambda each: each.update_ratio)
-        found.append(
-            Advice(
-                "small step",
-                _numbers(small),
-                False,
-                f"The step changes the weights of layer {worst.layer} by only "
-                f"{short(worst.update_ratio)} of their norm" + _all_marked(small),
-                "The gradient is small here: a minimum is near, or the learning rate is low.",
-                "If the loss could still fall, raise the learning rate, or take a rule that "
-                "scales each gradient by its own size, such as adam.",
-            )
-        )
+        serious = kind == "large step" and worst.update_ratio > 1
+        found.append(Advice(kind, _numbers(marked), serious, seen, why, what))
     return found

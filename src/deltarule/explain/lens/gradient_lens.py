@@ -1,4 +1,4 @@
-"""The gradient lens: how large everything is in each layer, how it learns, and what is wrong."""
+"""The gradient lens: sizes of weights, activations and gradients by layer, with advice."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.attributions import Attributions, attributions_of
+from deltarule.explain.attributions import Attributions, attribute
 from deltarule.explain.lens.advice import THRESHOLDS, Advice, advise, enough
-from deltarule.explain.lens.measures import FLAT, MOSTLY, LayerMeasures, Measured, measure, series
+from deltarule.explain.lens.measures import (
+    FLAT,
+    MOSTLY,
+    LayerMeasures,
+    Measurements,
+    measure,
+    series,
+)
 from deltarule.explain.lens.rows import (
     OVER_ROWS,
-    judged_by,
-    measured_over,
-    wider_subject,
+    measure_steps,
+    training_subject,
+    with_node_states,
     with_update,
 )
 from deltarule.explain.lens.views import MEASURES, lens_html, lens_text
@@ -25,19 +32,19 @@ from deltarule.explain.number_format import json_number
 from deltarule.explain.step_update import step_update
 from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 from deltarule.optimizers import Rule
 
 __all__ = ["GradientLens", "HardRow", "lens"]
 
-# Rows whose attributions make the means for the table; evenly spread over all rows.
+# The most rows whose attributions are averaged for the table; evenly spaced.
 _ATTRIBUTED = 128
 _ATTRIBUTED_TOLERANCE = 1e-4
 
 
 @dataclasses.dataclass(frozen=True)
 class HardRow:
-    """A row that pulls hard at the parameters.
+    """A row with a large weighted gradient.
 
     Attributes
     ----------
@@ -46,7 +53,7 @@ class HardRow:
     loss, norm : float
         C_i and ‖∂C_i/∂θ‖, before w_i.
     pull, share : float
-        w_i ‖∂C_i/∂θ‖, and its share of the sum over all rows.
+        w_i ‖∂C_i/∂θ‖, and that as a share of the sum over all rows.
     """
 
     row: int
@@ -59,76 +66,76 @@ class HardRow:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GradientLens:
-    """What :func:`lens` found.
+    """The result of :func:`lens`.
 
     Attributes
     ----------
     subject : Subject
         The network, θ and the rows.
-    measured : Measured
-        The numbers at θ.
+    measured : Measurements
+        The measurements at θ.
     advice : tuple of Advice
-        What is marked, with the reason and what to do; the serious first. Empty if all is well.
+        Findings with their reasons and remedies, the serious first; empty if there are none.
     steps : tuple of int
-        The recorded steps that were measured too; empty without a recording.
-    over : tuple of Measured
-        The numbers at each of these steps: of the rows by which units are judged, where there are
-        others than the subject's, else of the subject's.
+        The recorded steps that were measured; empty without a recording.
+    over : tuple of Measurements
+        The measurements at each of these steps, on the training rows if they are known, else on
+        the subject's rows.
     judged_rows, judged_of : int
-        By how many rows units are called dead or saturated, and of how many; what a mini-batch
-        shows of a unit says nothing of the training.
+        The number of rows by which nodes are called dead or saturated, and the number of all rows.
+        For a mini-batch they are the training rows, since a few rows do not show it.
     over_rows : int
-        Of how many rows ``over`` is.
+        The number of rows that ``over`` was measured on.
     """
 
     subject: Subject
-    measured: Measured
+    measured: Measurements
     advice: tuple[Advice, ...]
     steps: tuple[int, ...] = ()
-    over: tuple[Measured, ...] = ()
+    over: tuple[Measurements, ...] = ()
     judged_rows: int = 0
     judged_of: int = 0
     over_rows: int = 0
 
     @property
-    def judges(self) -> bool:
-        """Whether its rows are enough to call a unit dead or saturated."""
+    def enough_rows(self) -> bool:
+        """Whether the judging rows are enough to call a node dead or saturated."""
         return enough(self.judged_rows, self.judged_of)
 
     @property
     def layers(self) -> tuple[LayerMeasures, ...]:
-        """The numbers of layers 1 … L."""
+        """The measurements of layers 1 … L."""
         return self.measured.layers
 
     @property
     def sample_norms(self) -> np.ndarray:
-        """‖∂C_i/∂θ‖ of every row, of shape (N,), before w_i."""
+        """‖∂C_i/∂θ‖ of every row before w_i, shape (N,)."""
         return self.measured.sample_norms
 
     @property
     def pull(self) -> np.ndarray:
-        """w_i ‖∂C_i/∂θ‖ of every row, of shape (N,): how hard it pulls at the parameters."""
+        """w_i ‖∂C_i/∂θ‖ of every row, shape (N,)."""
         w = self.subject.w
         with np.errstate(invalid="ignore"):  # a row of weight 0 may have an infinite gradient
             return np.where(w > 0, w * self.measured.sample_norms, 0.0)
 
     def values(self, name: str) -> np.ndarray:
-        """One number of each layer, of shape (L,): ``values("delta_rms")``.
+        """One measurement of each layer, shape (L,): ``values("delta_rms")``.
 
         Raises
         ------
         InputError
-            If no number has that name.
+            If no measurement has that name.
         """
         return series([self.measured], _known(name))[0]
 
     def over_training(self, name: str) -> np.ndarray:
-        """One number of each layer at each recorded step, of shape (steps, L).
+        """One measurement of each layer at each recorded step, shape (steps, L).
 
         Raises
         ------
         InputError
-            If no number has that name.
+            If no measurement has that name.
         """
         if not self.over:
             return np.zeros((0, len(self.layers)))
@@ -139,7 +146,7 @@ class GradientLens:
         return tuple(each.kind for each in self.advice if layer in each.layers)
 
     def hardest(self, most: int = 10) -> tuple[HardRow, ...]:
-        """The rows that pull hardest, the hardest first.
+        """The rows with the largest ``pull``, the largest first.
 
         Examples
         --------
@@ -166,16 +173,15 @@ class GradientLens:
 
     @functools.cached_property
     def attributions(self) -> Attributions:
-        """Integrated gradients of each row's largest output, for the table.
+        """Integrated gradients of the largest output of each row, of at most 128 rows.
 
-        Of more than 128 rows, 128 that are evenly spread. See :func:`deltarule.explain.attribute`
-        for other rows, outputs, baselines and methods.
+        See :func:`deltarule.explain.attribute` for other rows, outputs, baselines and methods.
         """
-        rows = spread(len(self.subject.X), _ATTRIBUTED)
-        return attributions_of(self.subject, rows=rows, tolerance=_ATTRIBUTED_TOLERANCE)
+        rows = evenly_spaced(len(self.subject.X), _ATTRIBUTED)
+        return attribute(self.subject, rows=rows, tolerance=_ATTRIBUTED_TOLERANCE)
 
     def text(self) -> str:
-        """A table of the layers, what is marked with advice, and the rows that pull hardest."""
+        """A table of the layers, the advice, and the rows with the largest gradients."""
         return lens_text(self)
 
     def __str__(self) -> str:
@@ -185,7 +191,7 @@ class GradientLens:
         return lens_html(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that the page shows, as a dictionary that JSON can hold.
+        """Everything that the page shows of the lens, as a dictionary for JSON.
 
         A number that is not finite is written as the text ``"NaN"``, ``"Infinity"`` or
         ``"-Infinity"``, which JavaScript's ``Number`` reads.
@@ -205,8 +211,8 @@ class GradientLens:
             }
             for each, dead, saturated in zip(
                 self.layers,
-                self.measured.dead_units,
-                self.measured.saturated_units,
+                self.measured.dead_nodes,
+                self.measured.saturated_nodes,
                 strict=True,
             )
         ]
@@ -215,7 +221,7 @@ class GradientLens:
             "rows": len(self.subject.X),
             "cost": json_number(self.measured.cost),
             "input_rms": json_number(self.measured.input_rms),
-            "judged": {"rows": self.judged_rows, "of": self.judged_of, "judges": self.judges},
+            "judged": {"rows": self.judged_rows, "of": self.judged_of, "judges": self.enough_rows},
             "step": None if self.subject.step is None else self.subject.step.number,
             "measures": [
                 {"name": name, "label": each.label, "words": each.words}
@@ -265,19 +271,19 @@ def lens(
     recording: Any = None,
     most_steps: int = 50,
 ) -> GradientLens:
-    """Look at the size of everything in each layer: weights, activations, δ, gradients, steps.
+    """Measure weights, activations, δ, gradients and steps in each layer, and mark problems.
 
     ‖δ^l‖² = Σ_i p_i ‖∂C_i/∂z^l‖²,  ‖∂C_i/∂θ‖² = Σ_l ‖δ_i^l‖² (‖a_i^{l−1}‖² + 1),
     SNR^l = ‖ḡ‖ / √(Σ_i p_i ‖g_i − ḡ‖²) with g_i = ∂C_i/∂θ^l, ḡ = Σ_i p_i g_i, p_i = w_i/Σw
 
-    What vanishes, explodes, is dead or saturated is marked, with the reason and advice. The rows of
-    a recorded step are a mini-batch: its sizes are those of the step, and its units are judged by
-    the rows that were trained on.
+    Layers whose δ vanishes or explodes, and layers with dead or saturated nodes, are marked, with
+    the reason and advice. For a recorded step the sizes are those of its mini-batch, and nodes are
+    called dead or saturated by all training rows.
 
     Parameters
     ----------
     what : Network, Model, MLPClassifier, MLPRegressor, TableModel, ReplayedStep or Subject
-        A network needs ``theta``; a step and a subject have their rows.
+        A network needs ``theta``; a step and a subject have rows of their own.
     X, Y : arrays of shape (N, n_0) and (N, n_L) or (N,)
         For a ``TableModel`` X is the table, with its target, and Y is left out.
     theta : array of shape (p,), optional
@@ -285,14 +291,14 @@ def lens(
     sample_weight : array of shape (N,), optional
         A row of weight 2 counts as two, one of weight 0 as absent.
     learning_rate : float, optional
-        η of the step whose update-to-weight ratio is wanted. An estimator has settings of its own
-        for a step from where it is, and a recorded step is one.
+        η of a step whose update-to-weight ratio is measured. Estimators and recorded steps have
+        their own.
     rule : str or Rule, optional
-        The rule of that step, from fresh slots; plain gradient descent if left out.
+        The rule of that step, from its initial state; by default gradient descent.
     recording : Recording, or sequence of (step, theta), optional
-        θ at some steps of a training run, to be measured on the same rows.
+        θ at some steps of a training run; these are measured too.
     most_steps : int
-        Of more recorded steps, so many that are evenly spread are measured.
+        The most recorded steps that are measured; evenly spaced.
 
     Returns
     -------
@@ -301,18 +307,17 @@ def lens(
     Raises
     ------
     InputError
-        If shapes do not fit, no row counts, or an option is out of its range.
+        If shapes do not fit, all weights are 0, or an option is out of its range.
 
     Notes
     -----
-    No gradient of a single row is made: ∂C_i/∂W^l is the outer product of δ_i^l and a_i^{l−1},
-    whose norm is the product of theirs. Memory does not grow with the rows beyond X itself.
-    The SNR is that of Shwartz-Ziv and Tishby (2017); 1/SNR² is the simple noise scale of
-    McCandlish, Kaplan, Amodei and others (2018).
+    The norm of ∂C_i/∂W^l, an outer product, is the product of the norms of δ_i^l and a_i^{l−1}, so
+    no gradient of a single row is stored. The SNR is that of Shwartz-Ziv and Tishby (2017); 1/SNR²
+    is the simple noise scale of McCandlish, Kaplan, Amodei and others (2018).
 
     Examples
     --------
-    Ten layers of logistic units let next to nothing through:
+    In ten layers of logistic nodes, δ vanishes:
 
     >>> import numpy as np
     >>> from deltarule import Network, lens
@@ -324,7 +329,7 @@ def lens(
     >>> bool(found.values("delta_ratio")[0] < 1e-4)
     True
 
-    Nothing is marked where all is well:
+    A network without problems gets no advice:
 
     >>> good = Network([1, 8, 1], activation="tanh")
     >>> lens(good, X, X**2, theta=good.initial(seed=0)).advice
@@ -344,27 +349,27 @@ def lens(
     if not isinstance(most_steps, int) or most_steps < 2:
         raise InputError(f"most_steps is {most_steps!r}; expected a whole number ≥ 2")
     measured = measure(subject)
-    wider = wider_subject(subject)
-    # Dropout is of the step alone; a unit is judged without.
-    judged = measured if wider is None else measure(wider)
-    measured = judged_by(measured, judged)
+    training = training_subject(subject)
+    # Nodes are judged without dropout, which belongs to the step alone.
+    judged = measured if training is None else measure(training)
+    measured = with_node_states(measured, judged)
     if subject.step is not None and np.isfinite(measured.grad).all():
         update = step_update(subject, measured.grad, measured.cost)
         measured = with_update(subject, measured, update)
-    w = (subject if wider is None else wider).w
+    w = (subject if training is None else training).w
     rows = int((w > 0).sum())
-    # A row of weight 0 counts as absent, among all rows as among those that are looked at.
+    # Rows of weight 0 count as absent in both numbers.
     of = max(subject.part_of or 0, len(w)) - (len(w) - rows)
     advice = advise(subject, measured, judged, rows, of)
     found = GradientLens(subject, measured, advice, judged_rows=rows, judged_of=of)
     if recording is None:
         return found
-    base = subject if wider is None else wider_subject(subject, OVER_ROWS) or subject
-    steps, over = measured_over(base, recording, most_steps)
+    base = subject if training is None else training_subject(subject, OVER_ROWS) or subject
+    steps, over = measure_steps(base, recording, most_steps)
     return dataclasses.replace(found, steps=steps, over=over, over_rows=len(base.X))
 
 
 def _known(name: str) -> str:
     if name not in MEASURES:
-        raise InputError(f"no number is called {name!r}; expected one of {', '.join(MEASURES)}")
+        raise InputError(f"no measure is called {name!r}; expected one of {', '.join(MEASURES)}")
     return name

@@ -1,13 +1,14 @@
-"""What the gradient lens measures in each layer, in one pass over the rows, a batch at a time.
+"""The measurements of the gradient lens in each layer, in one pass over the rows by batches.
 
 With p_i = w_i/Σw and δ_i^l = ∂C_i/∂z^l of one row, before w_i:
 
     ‖δ^l‖² = Σ_i p_i ‖δ_i^l‖²,   ‖a^l‖² = Σ_i p_i ‖a_i^l‖²,   RMS = norm / √n_l
-    ‖∂C_i/∂θ^l‖² = ‖δ_i^l‖² (‖a_i^{l−1}‖² + 1)        (without biases the 1 is not there)
+    ‖∂C_i/∂θ^l‖² = ‖δ_i^l‖² (‖a_i^{l−1}‖² + 1)        (without the 1 if there are no biases)
     SNR^l = ‖ḡ‖ / √(Σ_i p_i ‖g_i − ḡ‖²),   g_i = ∂C_i/∂θ^l,   ḡ = Σ_i p_i g_i
 
-The second line is exact, since ∂C_i/∂W^l is the outer product of δ_i^l and a_i^{l−1}: the gradient
-of no single row is ever made. Nor is it for the third: Σ p_i ‖g_i − ḡ‖² = Σ p_i ‖g_i‖² − ‖ḡ‖².
+The second line is exact, since ∂C_i/∂W^l is the outer product of δ_i^l and a_i^{l−1}, so no
+gradient of a single row is formed. Neither does the third line need any, because
+Σ p_i ‖g_i − ḡ‖² = Σ p_i ‖g_i‖² − ‖ḡ‖².
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ __all__ = [
     "FLAT",
     "MOSTLY",
     "LayerMeasures",
-    "Measured",
+    "Measurements",
     "largest_slope",
     "measure",
     "ratio",
@@ -39,10 +40,10 @@ __all__ = [
 _AT_A_TIME = 1 << 20
 
 FLAT = 0.05
-"""A slope is flat where |g′(z)| is below this share of the largest that g′ has anywhere."""
+"""A slope is flat where |g′(z)| is below this fraction of the largest |g′| anywhere."""
 
 MOSTLY = 0.9
-"""A unit is saturated if its slope is flat in this share of the rows, by their weights."""
+"""A node is saturated if its slope is flat in this share of the rows, by weight."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,15 +53,15 @@ class LayerMeasures:
     Attributes
     ----------
     layer, nodes, parameters : int
-        l, n_l, and how many parameters lead into the layer.
+        l, n_l, and the number of weights and biases of the layer.
     weight_norm, weight_rms : float
-        ‖W^l‖ and ‖W^l‖/√(n_l n_{l−1}); biases are not in it.
+        ‖W^l‖ and ‖W^l‖/√(n_l n_{l−1}), without biases.
     activation_norm, activation_rms : float
         √(Σ_i p_i ‖a_i^l‖²), and that over √n_l.
     delta_norm, delta_rms : float
         √(Σ_i p_i ‖∂C_i/∂z^l‖²), and that over √n_l.
     gradient_norm, gradient_rms : float
-        ‖∂C/∂θ^l‖ of W^l and b^l together, and that over the root of their number.
+        ‖∂C/∂θ^l‖ of W^l and b^l together, and that over √(number of parameters).
     gradient_ratio : float
         ‖∂C/∂W^l‖/‖W^l‖.
     update_ratio : float
@@ -68,18 +69,18 @@ class LayerMeasures:
     snr : float
         The gradient's signal-to-noise ratio between rows; infinite if all rows agree.
     noise_scale : float
-        1/SNR²: the rows of a batch whose mean gradient has as much noise as signal.
+        1/SNR²: the batch size at which the mean gradient has as much noise as signal.
     delta_ratio, delta_factor : float
         ‖δ^l‖/‖δ^L‖, and ‖δ^l‖/‖δ^{l+1}‖ (1 for the last layer).
     slope_rms : float
         √(Σ_i p_i Σ_j g′(z_ij)²/n_l); NaN for softmax, which has no slope.
     dead : float
-        The share of units with g′(z) = 0 in every row; NaN for softmax.
+        The share of nodes with g′(z) = 0 in every row; NaN for softmax.
     saturated : float
-        The share of units, dead ones not among them, whose slope is flat in most rows: see
+        The share of nodes that are not dead and whose slope is flat in most rows: see
         :data:`FLAT` and :data:`MOSTLY`. NaN where no largest slope exists.
     flat : float
-        The share of flat slopes among all units and rows; NaN where there is no largest slope.
+        The share of flat slopes among all nodes and rows; NaN where no largest slope exists.
     """
 
     layer: int
@@ -106,8 +107,8 @@ class LayerMeasures:
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
-    """What one pass over the rows found.
+class Measurements:
+    """The measurements of one pass over the rows.
 
     Attributes
     ----------
@@ -120,9 +121,9 @@ class Measured:
     grad : array of shape (p,)
         ∂C/∂θ of the data term.
     loss, sample_norms : arrays of shape (N,)
-        C_i and ‖∂C_i/∂θ‖, before w_i; also of rows that have weight 0.
-    dead_units, saturated_units : tuples of integer arrays
-        For l = 1 … L, the numbers of those units.
+        C_i and ‖∂C_i/∂θ‖ before w_i, also of rows of weight 0.
+    dead_nodes, saturated_nodes : tuples of integer arrays
+        For l = 1 … L, the numbers j of these nodes.
     """
 
     layers: tuple[LayerMeasures, ...]
@@ -131,19 +132,18 @@ class Measured:
     grad: np.ndarray
     loss: np.ndarray
     sample_norms: np.ndarray
-    dead_units: tuple[np.ndarray, ...]
-    saturated_units: tuple[np.ndarray, ...]
+    dead_nodes: tuple[np.ndarray, ...]
+    saturated_nodes: tuple[np.ndarray, ...]
 
 
 @functools.lru_cache(maxsize=64)
 def largest_slope(activation: Activation) -> tuple[float, bool]:
-    """The largest |g′(z)| anywhere, and whether g is switched off rather than saturated.
+    """The largest |g′(z)|, and whether a flat slope means "off" rather than "saturated".
 
-    Both are looked for in the slope itself, from z = −1000 to 1000, so that a user's own
-    activation has them too. The first is infinite for a slope that still grows out there (exp), and
-    NaN for softmax. The second is true where g is a straight line with a flat slope already within
-    |z| ≤ 1 (ReLU, leaky ReLU): such a unit is off, which is its way to work. Only if its slope is
-    0 in every row is it dead.
+    Both are found by evaluating the slope from z = −1000 to 1000, so this also works for a user's
+    own activation. The first is infinite for a slope that still grows there (exp), and NaN for
+    softmax. The second is true where g is a straight line with a flat slope already within |z| ≤ 1
+    (ReLU, leaky ReLU): a node in that part is off, which is normal for it.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def largest_slope(activation: Activation) -> tuple[float, bool]:
 
 
 class _Sums:
-    """What is added up over the batches, for layers 1 … L."""
+    """Sums over the batches, for layers 1 … L."""
 
     def __init__(self, net: Network, n_rows: int) -> None:
         self.net = net
@@ -184,7 +184,7 @@ class _Sums:
         self.flat = [np.zeros(n) for n in widths]
 
     def rows(self, got: Gradients, rows: np.ndarray) -> list[np.ndarray]:
-        """C_i and ‖∂C_i/∂θ‖ of these rows; the squared norm of each layer's part."""
+        """Store C_i and ‖∂C_i/∂θ‖ of rows; return ‖∂C_i/∂θ^l‖² for each layer."""
         self.loss[rows] = got.loss
         parts = []
         for layer in range(1, self.net.n_layers + 1):
@@ -194,7 +194,7 @@ class _Sums:
         return parts
 
     def add(self, got: Gradients, w: np.ndarray, p: np.ndarray, parts: list[np.ndarray]) -> None:
-        """The sums over rows that count."""
+        """Add rows of positive weight to the sums."""
         self.cost += float(w @ got.loss)
         self.a2[0] += p @ _squares(got.A[0])
         activations, _ = bound_formulas(self.net, numpy_namespace(np.float64))
@@ -230,13 +230,10 @@ def _pieces(rows: np.ndarray, net: Network) -> Iterator[np.ndarray]:
         yield rows[start : start + size]
 
 
-def measure(subject: Subject) -> Measured:
-    """Every number of the lens at the subject's θ, but for the update's, which needs the gradient.
+def measure(subject: Subject) -> Measurements:
+    """Measure every number of the lens at the subject's θ, except ``update_ratio``.
 
-    Parameters
-    ----------
-    subject : Subject
-        Its rows, weights and masks; at least one weight is above 0.
+    At least one of the subject's weights must be above 0.
 
     Examples
     --------
@@ -262,22 +259,22 @@ def measure(subject: Subject) -> Measured:
         for layer, moving in enumerate(sums.moving)
         if layer
     )
-    return Measured(
+    return Measurements(
         layers=layers,
         input_rms=float(np.sqrt(sums.a2[0] / net.n_inputs)),
         cost=sums.cost,
         grad=sums.grad,
         loss=sums.loss,
         sample_norms=sums.norms,
-        dead_units=dead,
-        saturated_units=tuple(
+        dead_nodes=dead,
+        saturated_nodes=tuple(
             np.flatnonzero(_saturated(net, sums, layer)) for layer in range(1, net.n_layers + 1)
         ),
     )
 
 
 def _passes(subject: Subject, rows: np.ndarray) -> Gradients:
-    """The passes of some rows with weight 1 each: δ is ∂C_i/∂z."""
+    """Both passes of some rows with weight 1 each, so that δ is ∂C_i/∂z."""
     xp = numpy_namespace(np.float64)
     masks = None
     if subject.masks is not None:
@@ -293,7 +290,7 @@ def _has_slope(net: Network, layer: int) -> bool:
 
 
 def _saturated(net: Network, sums: _Sums, layer: int) -> np.ndarray:
-    """Which units of a layer are flat in most rows, and not dead."""
+    """Whether each node of a layer is flat in most rows and not dead, boolean, shape (n_l,)."""
     record = net.activations[layer]
     assert record is not None
     largest, off = largest_slope(record)
@@ -366,13 +363,13 @@ def ratio(a: float, b: float) -> float:
 
 
 def _signal_to_noise(mean2: float, square: float) -> float:
-    """‖ḡ‖/√(Σ p ‖g‖² − ‖ḡ‖²): a difference below what rounding leaves counts as none."""
+    """‖ḡ‖/√(Σ p ‖g‖² − ‖ḡ‖²); a difference within rounding error counts as 0."""
     spread = square - mean2
     if spread <= 1e-12 * square:
         return float("inf") if square > 0 else float("nan")
     return float((mean2 / spread) ** 0.5)
 
 
-def series(measured: Sequence[Measured], name: str) -> np.ndarray:
-    """One number over recorded steps: an array of shape (steps, L)."""
+def series(measured: Sequence[Measurements], name: str) -> np.ndarray:
+    """One measurement over recorded steps, shape (steps, L)."""
     return np.array([[getattr(each, name) for each in one.layers] for one in measured])

@@ -1,4 +1,4 @@
-"""Which rows a lens is taken over: a step's, those of its training, and at recorded steps."""
+"""The rows that a lens is measured on: those of a step, of its training, or at recorded steps."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.lens.measures import Measured, measure, ratio
+from deltarule.explain.lens.measures import Measurements, measure, ratio
 from deltarule.explain.subject import Subject
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 
-__all__ = ["OVER_ROWS", "judged_by", "measured_over", "wider_subject", "with_update"]
+__all__ = ["OVER_ROWS", "measure_steps", "training_subject", "with_node_states", "with_update"]
 
 OVER_ROWS = 2048
-"""On so many rows recorded steps are measured, of a training that a step is of."""
+"""The most training rows on which recorded steps are measured, for the lens of a step."""
 
 
-def wider_subject(subject: Subject, most: int | None = None) -> Subject | None:
-    """The rows of the training at the same θ, where the subject's are some of them."""
-    rows = subject.wider
+def training_subject(subject: Subject, most: int | None = None) -> Subject | None:
+    """Return the subject of the training rows at the same θ, or None if they are not known."""
+    rows = subject.training_rows
     if rows is None or not rows.w.sum() > 0:
         return None
-    some = slice(None) if most is None else spread(len(rows.X), most)
+    some = slice(None) if most is None else evenly_spaced(len(rows.X), most)
     w = rows.w[some]
     return dataclasses.replace(
         subject,
@@ -36,12 +36,12 @@ def wider_subject(subject: Subject, most: int | None = None) -> Subject | None:
         step=None,
         columns=(),
         target=None,
-        wider=None,
+        training_rows=None,
     )
 
 
-def judged_by(measured: Measured, judged: Measured) -> Measured:
-    """The numbers of some rows, with what is said of units taken from the rows that judge them."""
+def with_node_states(measured: Measurements, judged: Measurements) -> Measurements:
+    """Return measurements with the dead and saturated nodes of others, on the training rows."""
     if judged is measured:
         return measured
     layers = tuple(
@@ -51,13 +51,15 @@ def judged_by(measured: Measured, judged: Measured) -> Measured:
     return dataclasses.replace(
         measured,
         layers=layers,
-        dead_units=judged.dead_units,
-        saturated_units=judged.saturated_units,
+        dead_nodes=judged.dead_nodes,
+        saturated_nodes=judged.saturated_nodes,
     )
 
 
-def with_update(subject: Subject, measured: Measured, update: np.ndarray | None) -> Measured:
-    """The same numbers with the ratio of the update, which needs the gradient first."""
+def with_update(
+    subject: Subject, measured: Measurements, update: np.ndarray | None
+) -> Measurements:
+    """Return the measurements with ``update_ratio`` of a change of θ, shape (p,)."""
     if update is None:
         return measured
     W, _ = subject.net.unpack(subject.theta)
@@ -70,14 +72,14 @@ def with_update(subject: Subject, measured: Measured, update: np.ndarray | None)
     return dataclasses.replace(measured, layers=tuple(layers))
 
 
-def measured_over(
+def measure_steps(
     subject: Subject, recording: Any, most: int
-) -> tuple[tuple[int, ...], tuple[Measured, ...]]:
-    """The numbers at recorded steps. Two steps that follow each other tell the update between."""
+) -> tuple[tuple[int, ...], tuple[Measurements, ...]]:
+    """Measure recorded steps; where two are consecutive, their difference is the update."""
     states = _states(subject, recording)
     recorded = sorted(states)
-    steps = [recorded[place] for place in spread(len(recorded), most)]
-    # The step of an older θ is not that of now: only what was recorded tells of it.
+    steps = [recorded[place] for place in evenly_spaced(len(recorded), most)]
+    # The subject's step does not belong to an older θ.
     plain = dataclasses.replace(subject, step=None, masks=None)
     found = []
     for step in steps:

@@ -17,7 +17,7 @@ __all__ = ["MEASURES", "Words", "lens_html", "lens_text"]
 
 
 class Words(NamedTuple):
-    """What a number of the lens is called, and what it is."""
+    """The label of a measurement, and its description."""
 
     label: str
     words: str
@@ -30,20 +30,20 @@ MEASURES: dict[str, Words] = {
     "activation_rms": Words("RMS a", "‖a‖ over the root of the number of nodes"),
     "delta_norm": Words("‖δ‖", "√(Σ p_i ‖∂C_i/∂z‖²)"),
     "delta_rms": Words("RMS δ", "‖δ‖ over the root of the number of nodes"),
-    "delta_ratio": Words("‖δ‖/‖δ^L‖", "how much of the output's δ arrives in this layer"),
-    "delta_factor": Words("‖δ^l‖/‖δ^{l+1}‖", "what one layer makes of δ on the way back"),
+    "delta_ratio": Words("‖δ‖/‖δ^L‖", "the norm of δ beside that of the output's δ"),
+    "delta_factor": Words("‖δ^l‖/‖δ^{l+1}‖", "how one layer changes the norm of δ on the way back"),
     "gradient_norm": Words("‖∂C/∂θ‖", "the norm of the gradient, weights and biases"),
     "gradient_rms": Words("RMS ∂C/∂θ", "the root mean square of the gradient"),
     "gradient_ratio": Words("‖∂C/∂W‖/‖W‖", "the gradient's size beside that of the weights"),
-    "update_ratio": Words("‖ΔW‖/‖W‖", "what the step changes, beside the weights"),
+    "update_ratio": Words("‖ΔW‖/‖W‖", "the step's change beside the norm of the weights"),
     "snr": Words("SNR", "the norm of the mean gradient over its spread between rows"),
     "noise_scale": Words("1/SNR²", "the rows of a batch with as much noise as signal"),
     "slope_rms": Words("RMS g′", "the root mean square of the slopes g′(z)"),
-    "dead": Words("dead", "the share of units whose slope is 0 in every row"),
-    "saturated": Words("saturated", "the share of units whose slope is flat in most rows"),
-    "flat": Words("flat", "the share of flat slopes among all units and rows"),
+    "dead": Words("dead", "the share of nodes whose slope is 0 in every row"),
+    "saturated": Words("saturated", "the share of nodes whose slope is flat in most rows"),
+    "flat": Words("flat", "the share of flat slopes among all nodes and rows"),
 }
-"""The numbers of a layer, by name."""
+"""The label and description of each measurement of a layer, by name."""
 
 _SHOWN = (
     "weight_rms",
@@ -117,12 +117,12 @@ def lens_text(found: GradientLens) -> str:
 
 
 def _where(found: GradientLens) -> list[str]:
-    """What the numbers were taken from."""
+    """Lines on the inputs, the rows that nodes are judged by, and the step."""
     lines = [f"RMS of the inputs: {short(found.measured.input_rms)}"]
     n, of, here = found.judged_rows, found.judged_of, int((found.subject.w > 0).sum())
-    if not found.judges:
+    if not found.enough_rows:
         some = f"these {n} rows" if n == of else f"these {n} of {of} rows"
-        lines.append(f"Dead and saturated are of {some} only: too few to judge a unit by")
+        lines.append(f"Dead and saturated are of {some} only: too few to judge a node by")
     elif n != here or n != of:
         rows = f"all {n} rows" if n == of else f"{n} of {of} rows"
         lines.append(f"Dead and saturated are judged by {rows} of the training")
@@ -130,13 +130,13 @@ def _where(found: GradientLens) -> list[str]:
     if step is not None:
         rule = step.settings.rule
         how = "as it was taken" if step.theta_after is not None else "computed here"
-        named = "A first step" if step.first_from_here else f"Step {step.number}"
+        named = "A first step" if step.hypothetical else f"Step {step.number}"
         lines.append(f"{named} of {rule} with η = {short(step.learning_rate)}, {how}")
     return lines
 
 
 def _training(found: GradientLens) -> list[str]:
-    """How δ, the gradient and the weights went over the recorded steps."""
+    """Lines on δ, the gradient and the weights at the first and the last recorded step."""
     first, last, n = found.steps[0], found.steps[-1], len(found.steps)
     rows = found.over_rows
     on = "" if rows == len(found.subject.X) else f" on {rows} rows of the training,"
@@ -157,7 +157,7 @@ _CELL = "padding:0.2em 0.7em;text-align:right;border-bottom:1px solid #8884;whit
 
 
 def lens_html(found: GradientLens) -> str:
-    """The lens as static HTML for a notebook; no script."""
+    """The lens as static HTML for a notebook, without scripts."""
     rows = _table(found)
     names = _head(found)
     titles = ["", "", "", *(MEASURES[name].words for name in names), ""]

@@ -1,9 +1,9 @@
-"""The explain page: one HTML file that holds a network, its numbers and the code that shows them.
+"""The explain page: one HTML file with a network, its numbers and the scripts that show them.
 
-- ``payload.py``: what of a subject goes into the page, within a budget.
+- ``payload.py``: the data of a subject for the page, within a size limit.
 - ``formulas.py``: activations, loss and rule, printed as JavaScript and as MathML.
-- ``page.py``: puts the assets, the formulas and the payload together.
-- ``assets/``: plain scripts and styles, each in one file that can be read on its own.
+- ``page.py``: joins the assets, the formulas and the payload.
+- ``assets/``: scripts and styles.
 """
 
 from deltarule.explain.page.formulas import formulas_mathml, formulas_script

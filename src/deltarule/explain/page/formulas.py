@@ -1,47 +1,41 @@
-"""A network's activations and loss for the page, printed from the one line of source they have."""
+"""A network's activations, loss and rule for the page, printed from the functions in ``maths``."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from deltarule.errors import InputError
-from deltarule.explain.rulebook import RecordedRule, record_rule
+from deltarule.explain.recorded_rules import RecordedRule, record_rule
 from deltarule.explain.subject import StepTaken
 from deltarule.maths import Network
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.printing import (
-    RecordedActivation,
-    RecordedFormula,
-    RecordedLoss,
+    SymbolicActivation,
+    SymbolicFormula,
+    SymbolicLoss,
     print_javascript,
-    record_activation,
-    record_loss,
+    symbolic_activation,
+    symbolic_loss,
 )
-from deltarule.maths.symbolic import RecordingNamespace
+from deltarule.maths.symbolic import SymbolicNamespace
 
 __all__ = ["formulas_mathml", "formulas_script"]
 
 
-def _recorded(net: Network) -> tuple[list[RecordedActivation], RecordedLoss]:
-    """The activations of layers 1 … L and the loss, written down."""
+def _recorded(net: Network) -> tuple[list[SymbolicActivation], SymbolicLoss]:
+    """The recorded formulas of the activations of layers 1 … L and of the loss."""
     try:
-        activations = [record_activation(g) for g in net.activations if g is not None]
-        return activations, record_loss(net.loss, net.output_activation)
-    except InputError as error:
-        raise _not_recorded(error) from error
-    except Exception as error:  # a user's formula may raise anything at all
-        raise _not_recorded(error) from error
-
-
-def _not_recorded(error: Exception) -> InputError:
-    return InputError(
-        f"the page computes with the network's own formulas, and one cannot be printed: {error}; "
-        "write it with Python's operators and the functions of its array namespace"
-    )
+        activations = [symbolic_activation(g) for g in net.activations if g is not None]
+        return activations, symbolic_loss(net.loss, net.output_activation)
+    except Exception as error:  # a user's formula may raise any exception
+        raise InputError(
+            "the page computes with the network's own formulas, and one cannot be printed: "
+            f"{error}; write it with Python's operators and the functions of its array namespace"
+        ) from error
 
 
 def _recorded_step(step: StepTaken, cost: float | None) -> dict[str, RecordedRule]:
-    """The rule of the step for a weight and for a bias, which does not decay."""
+    """The recorded rule of the step for a weight and for a bias, which does not decay."""
     scalars = {name: float(value) for name, value in step.slots.items() if value.ndim == 0}
     return {
         kind: record_rule(
@@ -56,37 +50,37 @@ def _recorded_step(step: StepTaken, cost: float | None) -> dict[str, RecordedRul
     }
 
 
-def _recorded_penalty(name: str) -> RecordedFormula:
-    """The slope of a penalty by one weight, without its strength."""
-    xp = RecordingNamespace()
+def _recorded_penalty(name: str) -> SymbolicFormula:
+    """The derivative of a penalty by one weight, for strength 1."""
+    xp = SymbolicNamespace()
     _, slope = PENALTIES.get(name).bind(xp)(xp.variable("w"))
-    return RecordedFormula(f"penalty {name}: slope", ("w",), {"slope": xp.number(slope)}, True)
+    return SymbolicFormula(f"penalty {name}: slope", ("w",), {"slope": xp.number(slope)}, True)
 
 
 def formulas_script(net: Network, step: StepTaken | None = None, cost: float | None = None) -> str:
-    """The script that gives the page its formulas, as ``DR.formulas``.
+    """The script that defines the page's formulas, ``DR.formulas``.
 
     Parameters
     ----------
     net : Network
     step : StepTaken, optional
-        With it come the steps of its rule.
+        If given, the steps of its rule are included.
     cost : float, optional
-        C at θ, penalty included, for a rule that looks at it.
+        C at θ, penalty included, for a rule that uses it.
 
     Returns
     -------
     str
         JavaScript: ``value``, ``slope`` and ``pullback`` by layer (item 0 null; no slope where
         the activation mixes outputs), ``from_output``, and ``from_input`` for a fused pair.
-        All take and give arrays with one item for each node. ``update`` has the steps of the
-        rule for ``weight`` and ``bias``: a name, the names of what it needs, a function; and with
-        them comes ``penalty``, the slope of each by one weight.
+        All take and return arrays with one item for each node. ``update`` has the steps of the
+        rule for ``weight`` and ``bias``, each with a name, the names of its arguments and a
+        function; ``penalty`` has the derivative of each penalty by one weight.
 
     Raises
     ------
     InputError
-        If an activation, the loss or the rule does what cannot be written down.
+        If an activation, the loss or the rule cannot be recorded.
 
     Examples
     --------
@@ -95,11 +89,11 @@ def formulas_script(net: Network, step: StepTaken | None = None, cost: float | N
     ['    slope: [null, DR.each(slope1), DR.each(slope2)],']
     """
     activations, loss = _recorded(net)
-    functions: dict[str, RecordedFormula] = {}
+    functions: dict[str, SymbolicFormula] = {}
     first: dict[Any, int] = {}
     table: dict[str, list[str]] = {"value": ["null"], "slope": ["null"], "pullback": ["null"]}
     for layer, (record, g) in enumerate(zip(net.activations[1:], activations, strict=True), 1):
-        owner = first.setdefault(record, layer)  # a layer with the same g shares its functions
+        owner = first.setdefault(record, layer)  # layers with the same g share its functions
         for kind, column in table.items():
             formula = getattr(g, kind)
             name = f"{kind}{owner}"
@@ -135,9 +129,9 @@ def formulas_script(net: Network, step: StepTaken | None = None, cost: float | N
 
 
 def _update_table(
-    step: StepTaken, cost: float | None, functions: dict[str, RecordedFormula]
+    step: StepTaken, cost: float | None, functions: dict[str, SymbolicFormula]
 ) -> str:
-    """The steps of a rule as a table in JavaScript; its functions are added to ``functions``."""
+    """The steps of a rule as a JavaScript table; its functions are added to ``functions``."""
     kinds = []
     for kind, recorded in _recorded_step(step, cost).items():
         rows = []
@@ -149,33 +143,21 @@ def _update_table(
     return f"{{ {', '.join(kinds)} }}"
 
 
-def _lifted(name: str, formula: RecordedFormula, lift: str) -> str:
-    """A function of arrays: what looks across outputs is one as it stands."""
+def _lifted(name: str, formula: SymbolicFormula, lift: str) -> str:
+    """A function of arrays; a formula that mixes outputs already is one."""
     return f"DR.{lift}({name})" if formula.elementwise else name
 
 
 def formulas_mathml(
     net: Network, step: StepTaken | None = None, cost: float | None = None
 ) -> dict[str, Any]:
-    """The same formulas as MathML.
-
-    Parameters
-    ----------
-    net : Network
-    step, cost
-        As for :func:`formulas_script`.
+    """The formulas as MathML; parameters and errors are those of :func:`formulas_script`.
 
     Returns
     -------
     dict
         ``value`` and ``slope`` by layer (item 0 None), ``loss`` and ``loss_derivative`` of (a, y),
-        ``fused_derivative`` of (z, y); ``update``, the steps of
-        the rule for ``weight`` and ``bias``.
-
-    Raises
-    ------
-    InputError
-        If an activation or the loss does what cannot be written down.
+        ``fused_derivative`` of (z, y); ``update``, the rule's steps for ``weight`` and ``bias``.
 
     Examples
     --------
@@ -184,12 +166,12 @@ def formulas_mathml(
     """
     activations, loss = _recorded(net)
 
-    def shown(formula: RecordedFormula | None, result: str) -> str | None:
+    def shown(formula: SymbolicFormula | None, result: str) -> str | None:
         if formula is None:
             return None
         try:
             return formula.mathml(result, display="inline")
-        except InputError:  # too long to be read; the page does without
+        except InputError:  # too long to read; the page shows none
             return None
 
     rules = {} if step is None else _recorded_step(step, cost)

@@ -1,4 +1,4 @@
-"""The page as one HTML text: template, styles, scripts, formulas and payload in one file."""
+"""The page as one HTML text: template, styles, scripts, formulas and payload."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 
 from deltarule.errors import InputError
 from deltarule.explain.lens.gradient_lens import GradientLens
-from deltarule.explain.lens.gradient_lens import lens as look
+from deltarule.explain.lens.gradient_lens import lens as measure_lens
 from deltarule.explain.page.formulas import formulas_script
 from deltarule.explain.page.payload import PageState, check_size, payload_of
-from deltarule.explain.progress import told
+from deltarule.explain.progress import progress_reporter
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
@@ -25,7 +25,7 @@ __all__ = [
     "TOOLS",
     "asset",
     "data_element",
-    "filled",
+    "fill_template",
     "page_html",
     "script_element",
     "script_text",
@@ -34,33 +34,34 @@ __all__ = [
 ]
 
 STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens.css", "print.css")
-# In this order: a script uses what stands before it. The formulas follow.
+# In this order, since a script uses those before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
-    "sums.js", "sections.js", "update.js", "panel.js", "goto.js", "check.js", "plan.js", "paint.js",
-    "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js", "plots.js", "curve.js",
+    "sums.js", "sections.js", "update.js", "panel.js", "goto.js", "check.js", "plan.js", "parts.js",
+    "paint.js", "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js", "plots.js", "curve.js",
     "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
 )  # fmt: skip
 LAST = "main.js"
-# Text size, theme and help, at the top of both pages.
+# The controls of text size, theme and help, at the top of the explain page and the playground.
 TOOLS = "tools.html"
 FONT = "dr-math.woff2"
-_MOST_LOOKED_AT = 200_000
+# The most rows, over all recorded steps, that the lens of a page measures.
+_MOST_MEASURED = 200_000
 
 
 def asset(name: str, package: str = "deltarule.explain.page") -> str:
-    """The text of an asset of a package that has a page."""
+    """The text of an asset of a package."""
     path = importlib.resources.files(package) / "assets" / name
     return path.read_text(encoding="utf-8")
 
 
 def style_text() -> str:
-    """All styles, the font among them."""
+    """All styles and the font."""
     return "\n".join([_font_face(), *map(asset, STYLES)])
 
 
 def _font_face() -> str:
-    """The maths font as a rule of the style sheet: a bare machine has none with a MATH table."""
+    """The maths font as a style rule; many machines have no font with a MATH table."""
     path = importlib.resources.files("deltarule.explain.page") / "assets" / FONT
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     source = f'url(data:font/woff2;base64,{data}) format("woff2")'
@@ -68,7 +69,7 @@ def _font_face() -> str:
 
 
 def script_text() -> str:
-    """All scripts but the formulas and the one that starts the page."""
+    """All scripts except the formulas and the one that starts the page."""
     return "\n".join(map(asset, SCRIPTS))
 
 
@@ -86,11 +87,6 @@ def page_html(payload: Mapping[str, Any], formulas: str) -> str:
     -------
     str
         HTML that needs no other file.
-
-    Raises
-    ------
-    InputError
-        If the template is not whole.
     """
     scripts = "\n".join([script_text(), formulas, asset(LAST)])
     parts = {
@@ -100,23 +96,23 @@ def page_html(payload: Mapping[str, Any], formulas: str) -> str:
         "<!--PAYLOAD-->": data_element("payload", payload),
         "<!--SCRIPTS-->": script_element(scripts),
     }
-    return filled(asset("page.html"), parts)
+    return fill_template(asset("page.html"), parts)
 
 
-def filled(template: str, parts: Mapping[str, str]) -> str:
-    """A template with a part in place of each marker.
+def fill_template(template: str, parts: Mapping[str, str]) -> str:
+    """A template with its markers replaced.
 
     Raises
     ------
     InputError
-        If a marker is not there.
+        If the template lacks a marker.
 
     Examples
     --------
-    >>> filled("<p>(A)</p>(B)", {"(A)": "one (B)", "(B)": "two"})
+    >>> fill_template("<p>(A)</p>(B)", {"(A)": "one (B)", "(B)": "two"})
     '<p>one (B)</p>two'
     """
-    # Filled in one go: a marker that a name happens to contain is no marker.
+    # All at once, so that a marker within an inserted text is not replaced.
     pieces = re.split(f"({'|'.join(map(re.escape, parts))})", template)
     missing = sorted(set(parts).difference(pieces))
     if missing:
@@ -132,14 +128,14 @@ def data_element(name: str, data: Any) -> str:
     >>> data_element("names", ["</script>"])
     '<script type="application/json" id="names">["\\u003c/script>"]</script>'
     """
-    # A "<" in a name must not end the element: JSON may spell it with its number.
+    # Written as an escape, a "<" in a name cannot end the element.
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     text = text.replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>'
 
 
 def script_element(text: str, nonce: str = "") -> str:
-    r"""A script element that nothing in a comment or a text of the script can end.
+    r"""A script element; no comment or string of the script can end it.
 
     Examples
     --------
@@ -147,8 +143,8 @@ def script_element(text: str, nonce: str = "") -> str:
     '<script nonce="a1">\n// no <\\/script></script>'
     """
     text = text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-    given = f' nonce="{html.escape(nonce)}"' if nonce else ""
-    return f"<script{given}>\n{text}</script>"
+    attribute = f' nonce="{html.escape(nonce)}"' if nonce else ""
+    return f"<script{attribute}>\n{text}</script>"
 
 
 def write_page(
@@ -166,15 +162,15 @@ def write_page(
     ----------
     explained : Subject, or anything with a ``subject``
     path : path
-        The file; it is replaced as a whole.
+        The file; an existing one is replaced.
     lens : GradientLens, "auto" or None
-        For its section of the page. ``"auto"`` looks at the subject's rows, at the given states
-        as well; None leaves all but the attributions out, which the page computes itself.
+        The lens that the page shows. ``"auto"`` measures the subject's rows, also at the given
+        states; with None the page shows only attributions, which it computes itself.
     states : sequence of PageState
-        Moments of training, in order.
+        Moments of training in order.
     progress : callable, optional
-        Is told in a few words what is done now. Left out, a page that takes long says so on
-        standard error where that is a terminal.
+        Called with a short message for each part of the work. By default messages go to standard
+        error after a second, if it is a terminal.
     **options
         ``title``, ``history`` and ``start`` of :func:`~deltarule.explain.page.payload_of`.
 
@@ -203,8 +199,8 @@ def write_page(
     """
     subject = explained if isinstance(explained, Subject) else explained.subject
     check_size(subject)
-    with told(progress) as say:
-        text = _text(subject, lens, states, options, say)
+    with progress_reporter(progress) as report:
+        text = _text(subject, lens, states, options, report)
     write_bytes(path, text.encode("utf-8"))
     return Path(path)
 
@@ -214,27 +210,26 @@ def _text(
     lens: GradientLens | str | None,
     states: Sequence[PageState],
     options: Mapping[str, Any],
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> str:
-    say("printing the formulas")
+    report("printing the formulas")
     formulas = formulas_script(subject.net, subject.step, subject.objective)
     if isinstance(lens, str):
         if lens != "auto":
             raise InputError(f"lens is {lens!r}; expected a GradientLens, 'auto' or None")
-        say(f"measuring every layer, at {len(states) + 1} moments")
-        lens = _looked_at(subject, states)
+        report(f"measuring every layer, at {len(states) + 1} moments")
+        lens = _measured_lens(subject, states)
     if lens is not None:
-        say("attributing outputs to inputs")
-        lens.attributions  # noqa: B018  (computed here, and kept for the payload)
-    say("writing the page")
+        report("attributing outputs to inputs")
+        lens.attributions  # noqa: B018  (computed here and cached for the payload)
+    report("writing the page")
     return page_html(payload_of(subject, lens=lens, states=states, **options), formulas)
 
 
-def _looked_at(subject: Subject, states: Sequence[PageState]) -> GradientLens | None:
-    """The lens over the subject's rows and the states; None where no row counts."""
+def _measured_lens(subject: Subject, states: Sequence[PageState]) -> GradientLens | None:
+    """The lens of the subject's rows at all states; None if every weight is 0."""
     if not subject.w.any():
         return None
-    # Many states of many rows would take longer than the page is worth.
-    most = max(2, min(50, _MOST_LOOKED_AT // len(subject.X)))
+    most = max(2, min(50, _MOST_MEASURED // len(subject.X)))
     recorded = [(state.step, state.theta) for state in states if state.step is not None]
-    return look(subject, recording=recorded or None, most_steps=most)
+    return measure_lens(subject, recording=recorded or None, most_steps=most)

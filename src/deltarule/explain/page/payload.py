@@ -1,4 +1,4 @@
-"""What of a subject goes into its page: everything that is shown, within a budget."""
+"""The data of a subject for its page, within a size limit."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.fast_passes import means_at
+from deltarule.explain.fast_passes import iter_gradients
 from deltarule.explain.page.formulas import formulas_mathml
 from deltarule.explain.page.states import (
     PageState,
+    as_float32,
     kept_states,
     mean_of,
     mean_row,
     own_state,
     packed,
-    single,
     state_of,
     states_of,
 )
 from deltarule.explain.subject import Subject
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 from deltarule.maths import Network
-from deltarule.maths.backprop import traced
-from deltarule.maths.parameter_layout import runs_of
-from deltarule.maths.printing import record_loss
+from deltarule.maths.backprop import compute_trace
+from deltarule.maths.parameter_layout import true_runs
+from deltarule.maths.printing import symbolic_loss
 
-__all__ = ["MOST_ROWS", "PageState", "check_size", "describe", "packed", "payload_of"]
+__all__ = ["MOST_ROWS", "PageState", "check_size", "describe_network", "packed", "payload_of"]
 
 FORMAT = 1
 MOST_ROWS = 256
-"""At most so many rows are in a page; it says so where there were more."""
+"""The most rows in a page; it says so where there are more."""
 ROW_BYTES = 600_000
 HARDEST = 20
 PAYLOAD_BYTES = 1_450_000
-"""Moments of training fill the payload up to here; scripts, styles and font take 0.4 MB more."""
+"""Moments of training fill the payload up to this size; scripts, styles and font add 0.4 MB."""
 MOST_BYTES = 64_000_000
-"""Parameters that take more are refused: a browser would choke on the file."""
-# Of so many multiplications at most a pass over all rows may consist: a second in a browser.
+"""A network whose parameters take more is refused, since a browser could not open the file."""
+# The most multiplications of a pass over all rows: about a second in a browser.
 ROW_WORK = 200_000_000
-# A gradient longer than this is compared in the page at so many of its entries.
+# Of a gradient longer than the first, the page compares as many entries as the second.
 MOST_COMPARED = 8192
 COMPARED = 4096
 
@@ -57,19 +57,19 @@ def payload_of(
     lens: Any = None,
     start: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything the page shows, ready for JSON.
+    """Everything that the page shows, as a dictionary for JSON.
 
     Parameters
     ----------
     subject : Subject
     title : str
     states : sequence of PageState
-        Moments of training in order. The subject's own θ is added if it is none of them; where
-        they are too many for the page, some between the first and the last are left out.
-    history : iterable of EpochRecord or mapping
+        Moments of training in order. The subject's own θ is added if it is not among them; where
+        they are too many for the page, evenly spaced ones are kept.
+    history : iterable of EpochLog or mapping
     lens : GradientLens or None
     start : mapping, optional
-        What is shown first: ``sample`` (a row of the subject), ``selected``
+        What the page shows at first: ``sample`` (a row of the subject), ``selected``
         (``{"kind": "edge", "layer": 2, "j": 1, "k": 2}``).
 
     Returns
@@ -84,14 +84,14 @@ def payload_of(
 
     Notes
     -----
-    A page stays below two megabytes for networks of up to some 200,000 parameters in float32.
-    Beyond that it grows with them. Rows are at most 256, fewer where they are wide or the network
-    is large; what a step needs (slots, gradient, result) is left out above 4 MB, and the page says
+    A page is smaller than two megabytes for networks of up to about 200,000 float32 parameters, and
+    grows with them beyond. It has at most 256 rows, fewer where they are wide or the network is
+    large. The data of a step (slots, gradient, result) are left out above 4 MB, and the page says
     so; parameters above 64 MB are refused.
 
-    Where a page has some of the rows only, C and ∂C/∂θ over all of them are computed here and
-    carried: of the subject's own θ, and of as many other states as there is room for. Whatever
-    the page computes from its own rows it calls so.
+    If a page has a part of the rows, C and ∂C/∂θ over all rows are computed here and included: for
+    the subject's own θ, and for as many other states as there is room for. The page marks what it
+    computes from its own rows.
     """
     check_size(subject)
     net = subject.net
@@ -101,12 +101,12 @@ def payload_of(
     w = _shares(subject.w, rows)
     given, own = states_of(subject, states)
     masks = None if subject.masks is None else [_at(mask, rows) for mask in subject.masks]
-    reference = traced(net, subject.theta, subject.X[rows], subject.Y[rows], w, masks=masks)
+    reference = compute_trace(net, subject.theta, subject.X[rows], subject.Y[rows], w, masks=masks)
     whole = len(rows) == len(subject.X)
     payload: dict[str, Any] = {
         "format": FORMAT,
         "title": title or f"{'-'.join(map(str, net.widths))} network",
-        "net": describe(net),
+        "net": describe_network(net),
         "mathml": formulas_mathml(net, subject.step, subject.objective),
         "names": {
             "inputs": list(subject.names.inputs),
@@ -155,7 +155,7 @@ def payload_of(
     others = [i for i in kept if i != own]
     found = {i: state_of(given[i]) for i in others}
     if not whole:
-        means = means_at(subject, [given[i].theta for i in others])
+        means = iter_gradients(subject, [given[i].theta for i in others])
         for i, (cost, grad) in zip(others, means, strict=True):
             found[i]["mean"] = mean_of(cost, grad if i in with_gradient else None)
     payload["states"] = [payload["states"][0] if i == own else found[i] for i in kept]
@@ -176,7 +176,7 @@ def check_size(subject: Subject) -> None:
     >>> check_size(Subject.of_arrays(Network([1, 1]), [1.0, 0.0], [[1.0]], [[2.0]]))
     """
     p = subject.net.n_parameters
-    size = p * (8 if single(np.asarray(subject.theta)) is None else 4) * 4 // 3
+    size = p * (8 if as_float32(np.asarray(subject.theta)) is None else 4) * 4 // 3
     if size > MOST_BYTES:
         raise InputError(
             f"the network has {p:,} parameters, which are {size / 1e6:,.0f} MB in a page; expected "
@@ -186,8 +186,8 @@ def check_size(subject: Subject) -> None:
         )
 
 
-def describe(net: Network) -> dict[str, Any]:
-    """What the page's driver is told of a network."""
+def describe_network(net: Network) -> dict[str, Any]:
+    """The description of a network for the page's scripts."""
     loss = net.loss.bind(np, net.output_activation)
     return {
         "widths": list(net.widths),
@@ -197,27 +197,21 @@ def describe(net: Network) -> dict[str, Any]:
         "kinks": [[] if g is None else list(g.kinks) for g in net.activations],
         "loss": str(net.loss),
         "loss_kinks": list(net.loss.kink_values()),
-        "loss_elementwise": record_loss(net.loss).from_output.elementwise,
+        "loss_elementwise": symbolic_loss(net.loss).from_output.elementwise,
         "fused": loss.from_input is not None,
-        "frozen": runs_of(net.frozen),
+        "frozen": true_runs(net.frozen),
         "blocks": [
-            {
-                "name": block.name,
-                "kind": block.kind,
-                "layer": block.layer,
-                "start": block.start,
-                "stop": block.stop,
-                "shape": list(block.shape),
-            }
+            {name: getattr(block, name) for name in ("name", "kind", "layer", "start", "stop")}
+            | {"shape": list(block.shape)}
             for block in net.blocks
         ],
     }
 
 
 def _chosen_rows(subject: Subject, wanted: int | None, hardest: Sequence[int]) -> list[int]:
-    """Rows evenly spaced over the subject's, within the budget.
+    """The numbers of the page's rows: evenly spaced, within the limits, and sorted.
 
-    ``wanted`` is among them, and so are the rows that pull hardest, which the lens points to.
+    ``wanted`` and the rows with the largest gradients, ``hardest``, are among them.
     """
     n, width = len(subject.X), subject.X.shape[1] + subject.Y.shape[1]
     if wanted is not None and not 0 <= wanted < n:
@@ -229,11 +223,11 @@ def _chosen_rows(subject: Subject, wanted: int | None, hardest: Sequence[int]) -
     named = [] if wanted is None else [wanted]
     named = list(dict.fromkeys([*named, *hardest]))[:most]
     others = np.setdiff1d(np.arange(n), named)
-    return sorted([*named, *others[spread(len(others), most - len(named))].tolist()])
+    return sorted([*named, *others[evenly_spaced(len(others), most - len(named))].tolist()])
 
 
 def _shares(w: np.ndarray, rows: list[int]) -> np.ndarray:
-    """w_i of the chosen rows, with the same sum as over all: the mean is over these rows."""
+    """w_i of the chosen rows, scaled to the sum of all w_i, for means over these rows."""
     chosen = w[rows]
     if len(rows) == len(w) or chosen.sum() == 0:
         return chosen
@@ -245,12 +239,12 @@ def _at(mask: Any, rows: list[int]) -> Any:
 
 
 def _compared(grad: np.ndarray | None) -> dict[str, Any]:
-    """What the page compares its own gradient with: all of it, or of a long one some entries."""
+    """The gradient that the page compares its own with; of a long one, evenly spaced entries."""
     if grad is None:
         return {"grad": None, "at": None}
     if len(grad) <= MOST_COMPARED:
         return {"grad": packed(grad), "at": None}
-    at = spread(len(grad), COMPARED)
+    at = evenly_spaced(len(grad), COMPARED)
     return {"grad": packed(grad[at]), "at": at.tolist()}
 
 
@@ -260,7 +254,7 @@ def _plain(record: Any) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """A value for JSON: what is no number, text or nothing becomes text."""
+    """A value for JSON: numbers, texts and None as they are, anything else as text."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):

@@ -1,4 +1,4 @@
-"""The moments of a page: θ at each, the step that is taken from one, and means over all rows."""
+"""The states of a page: θ at moments of training, the subject's step, and means over all rows."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 
 from deltarule.explain.subject import StepTaken, Subject
-from deltarule.explain.subsample import spread
+from deltarule.explain.subsample import evenly_spaced
 
 __all__ = [
     "PageState",
+    "as_float32",
     "kept_states",
     "mean_of",
     "mean_row",
     "own_state",
     "packed",
-    "single",
     "state_of",
     "states_of",
 ]
 
 STEP_BYTES = 4_000_000
-"""What a step needs, slots and gradient and what came of it, is left out where it takes more."""
-# Rather so many states without the mean gradient of all rows than fewer with it.
+"""The data of a step (slots, gradient, result) are left out if they take more."""
+# Fewer states than this are not worth their mean gradients: more states without are kept instead.
 _ENOUGH_STATES = 10
 
 
@@ -39,17 +39,17 @@ class PageState:
     ----------
     theta : array of shape (p,)
     step, epoch : int or None
-        When: after so many steps and epochs.
+        The number of steps and epochs taken before.
     label : str
-        What the page calls it; made from the step if empty.
+        The name in the page; made from the step if empty.
     learning_rate : float or None
-        η of the step that is taken from here; None where none is, at the end of training.
+        η of the step that follows; None at the end of training.
 
     Notes
     -----
-    Steps count from 1 over the whole training, here as everywhere. A moment lies before the step
-    that is taken from it, by whose number ``deltarule explain --step`` and :func:`replay` call
-    it, and after the step before: ``step`` counts those that were taken.
+    Steps count from 1 over the whole training. A state lies between two steps: ``step`` is the
+    number of the one before, while ``deltarule explain --step`` and :func:`replay` name a state
+    by the number of the step that follows.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class PageState:
 
     @property
     def title(self) -> str:
-        """The label, or which step is taken from here, or was taken last."""
+        """The label, or the number of the step that follows or was the last."""
         if self.label:
             return self.label
         if self.step is not None:
@@ -77,11 +77,7 @@ class PageState:
 
 
 def packed(values: Any) -> dict[str, Any]:
-    """An array for the page: float32 where that is exact, else float64, in base64.
-
-    Parameters
-    ----------
-    values : array
+    """An array for the page in base64: float32 where that is exact, else float64.
 
     Returns
     -------
@@ -96,7 +92,7 @@ def packed(values: Any) -> dict[str, Any]:
     'f8'
     """
     array = np.asarray(values, dtype=np.float64)
-    short = single(array)
+    short = as_float32(array)
     raw = (array.astype("<f8") if short is None else short).tobytes()
     return {
         "dtype": "f8" if short is None else "f4",
@@ -105,7 +101,7 @@ def packed(values: Any) -> dict[str, Any]:
     }
 
 
-def single(array: Any) -> Any:
+def as_float32(array: Any) -> Any:
     """The array in float32 if that is exact, else None."""
     with np.errstate(over="ignore"):
         single = array.astype("<f4")
@@ -113,7 +109,7 @@ def single(array: Any) -> Any:
 
 
 def states_of(subject: Subject, given: Sequence[PageState]) -> tuple[list[PageState], int]:
-    """The states that are shown, and which of them is the subject's own."""
+    """Return the states with the subject's own among them, and the index of that."""
     states = [
         dataclasses.replace(state, theta=subject.net.check_theta(state.theta)) for state in given
     ]
@@ -122,7 +118,7 @@ def states_of(subject: Subject, given: Sequence[PageState]) -> tuple[list[PageSt
     )
     if own is None:
         step = subject.step
-        number = None if step is None or step.first_from_here else step.number - 1
+        number = None if step is None or step.hypothetical else step.number - 1
         rate = None if step is None or number is None else step.learning_rate
         after = [i for i, s in enumerate(states) if number is not None and (s.step or 0) > number]
         own = after[0] if after else len(states)
@@ -133,10 +129,11 @@ def states_of(subject: Subject, given: Sequence[PageState]) -> tuple[list[PageSt
 def kept_states(
     states: Sequence[PageState], own: int, budget: int, cut: bool
 ) -> tuple[list[int], set[int]]:
-    """Which states are shown, and which of them have the mean gradient of all rows, if it is cut.
+    """Return the indices of the states that fit, and of those with a mean gradient of all rows.
 
-    They are as many as ``budget`` has room for, the subject's own among them, and spread evenly;
-    with room for one more only, it is the first. A very large network's own state is alone.
+    ``budget`` is in bytes. The states are evenly spaced and include the subject's own and the
+    first; a very large network has only its own. ``cut`` is true if the page has a part of the
+    rows, and so needs mean gradients.
     """
     others = [i for i in range(len(states)) if i != own]
     if not others:
@@ -150,12 +147,12 @@ def kept_states(
     if not with_gradient:
         most = budget // size
         most = max(1, min(most, _ENOUGH_STATES))
-    kept = [others[i] for i in spread(len(others), min(len(others), most))]
+    kept = [others[i] for i in evenly_spaced(len(others), min(len(others), most))]
     return sorted({own, *kept}), set(kept) if with_gradient else set()
 
 
 def state_of(state: PageState) -> dict[str, Any]:
-    """One state, without a step."""
+    """A state as a dictionary for JSON, without a step."""
     return {
         "step": state.step,
         "epoch": state.epoch,
@@ -170,9 +167,9 @@ def state_of(state: PageState) -> dict[str, Any]:
 
 
 def own_state(state: PageState, subject: Subject, rows: list[int]) -> dict[str, Any]:
-    """The subject's own state, with the step that is taken from it."""
+    """The subject's own state as a dictionary for JSON, with its step."""
     masks, step = subject.masks, subject.step
-    if step is not None and not step.first_from_here and state.step in (None, step.number - 1):
+    if step is not None and not step.hypothetical and state.step in (None, step.number - 1):
         state = dataclasses.replace(state, learning_rate=step.learning_rate)
     update = None if step is None else _update(step, subject, rows)
     size = 0 if update is None else len(json.dumps(update))
@@ -195,15 +192,12 @@ def own_state(state: PageState, subject: Subject, rows: list[int]) -> dict[str, 
 
 
 def mean_of(cost: float, grad: np.ndarray | None) -> dict[str, Any]:
-    """C and ∂C/∂θ over all rows; the gradient is None where the step has it, or there is no room.
-
-    Both are written so that what is not finite can be read, too.
-    """
+    """C and ∂C/∂θ over all rows, packed; ``grad`` is None if it is in the step or too large."""
     return {"cost": packed(cost), "grad": None if grad is None else packed(grad)}
 
 
 def mean_row(subject: Subject) -> np.ndarray:
-    """Σ_i w_i x_i / Σ_i w_i over all rows: a baseline of attributions."""
+    """Σ_i w_i x_i / Σ_i w_i over all rows, shape (n_0,), a baseline of attributions."""
     total = subject.w.sum()
     return (subject.w / total if total > 0 else subject.w) @ subject.X
 
@@ -213,13 +207,13 @@ def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any
     whole = len(rows) == len(subject.X)
     return {
         "rule": str(settings.rule),
-        "number": None if step.first_from_here else step.number,
+        "number": None if step.hypothetical else step.number,
         "l2": settings.l2,
         "l1": settings.l1,
         "total_weight": settings.total_weight,
         "clip_norm": settings.clip_norm,
         "slots_before": {name: packed(value) for name, value in step.slots.items()},
-        # The page's own mean serves, unless it has only some of the batch's rows.
+        # Needed only if the page has a part of the batch's rows.
         "grad": None if whole else packed(subject.trace.grad),
         "theta_after": None if step.theta_after is None else packed(step.theta_after),
     }

@@ -18,14 +18,14 @@ _STYLE = "margin:0.4em 0 0.4em 1.5em"
 
 
 def tree_html(
-    node: Derivation, depth: int, terms: int, digits: int, *, closed: bool = False
+    tree: Derivation, depth: int, terms: int, digits: int, *, closed: bool = False
 ) -> str:
-    """A tree as nested ``details``; the first level is open unless it is to be closed."""
-    return framed([_node(node, depth, terms, digits, first=not closed)])
+    """A tree as nested ``details`` elements; the first is open unless ``closed``."""
+    return framed([_details(tree, depth, terms, digits, first=not closed)])
 
 
 def words_html(words: str) -> str:
-    """Words as HTML, powers of ten with a raised exponent.
+    """A text as HTML, with the exponents of powers of ten in ``sup``.
 
     Examples
     --------
@@ -36,16 +36,16 @@ def words_html(words: str) -> str:
 
 
 def framed(pieces: Iterable[str]) -> str:
-    """Pieces of HTML in one element."""
+    """Pieces of HTML in one ``div``."""
     return f'<div class="deltarule-derivation">{"".join(pieces)}</div>'
 
 
-def _node(node: Derivation, depth: int, terms: int, digits: int, *, first: bool = False) -> str:
-    line = _line(node, digits)
-    parts, left = node.parts(terms) if depth > 0 else ([], None)
-    if not parts or says_all(node, parts):
+def _details(tree: Derivation, depth: int, terms: int, digits: int, *, first: bool = False) -> str:
+    line = _line(tree, digits)
+    parts, left = tree.parts(terms) if depth > 0 else ([], None)
+    if not parts or says_all(tree, parts):
         return f'<div style="{_STYLE}">{line}</div>'
-    inside = "".join(_node(part, depth - 1, terms, digits) for part in parts)
+    inside = "".join(_details(part, depth - 1, terms, digits) for part in parts)
     if left is not None:
         inside += f'<div style="{_STYLE}">{escape(remainder_words(left, digits))}</div>'
     opened = ' open="open"' if first else ""
@@ -56,21 +56,21 @@ def _node(node: Derivation, depth: int, terms: int, digits: int, *, first: bool 
 
 
 def _large(box: Box) -> str:
-    """A formula in the line, its fractions as large as in one of its own."""
+    """An inline formula whose fractions are as large as in a displayed one."""
     return box_mathml(box).replace("<math ", '<math displaystyle="true" ', 1)
 
 
-def _line(node: Derivation, digits: int) -> str:
-    sides = equation(node, digits)
+def _line(tree: Derivation, digits: int) -> str:
+    sides = equation(tree, digits)
     box = Terms(tuple(("=" if place else "", side) for place, side in enumerate(sides)))
-    case = node.case()
-    known = [escape(node.law)] if node.law else []
+    case = tree.case()
+    known = [escape(tree.law)] if tree.law else []
     known += [box_mathml(case)] if case is not None else []
     out = (
-        f'<span data-symbol="{escape(node.mark.key)}" data-value="{node.value!r}" '
-        f'title="{escape(node.mark.key)} = {escape(number_text(node.value, 17))}">'
+        f'<span data-symbol="{escape(tree.mark.key)}" data-value="{tree.value!r}" '
+        f'title="{escape(tree.mark.key)} = {escape(number_text(tree.value, 17))}">'
         f"{_large(box)}</span>"
     )
     out += f" <small>({'; '.join(known)})</small>" if known else ""
-    note = words_html(node.note)
+    note = words_html(tree.note)
     return out + (f" <small><em>{note}</em></small>" if note else "")

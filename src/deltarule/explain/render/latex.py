@@ -14,7 +14,7 @@ from deltarule.maths.printing.markup import box_latex
 
 __all__ = ["document", "tree_latex"]
 
-# A line of more signs than that, as LaTeX, is broken before its equals signs.
+# A line with more characters of LaTeX than this is broken before its equals signs.
 _WIDTH = 130
 _FORMULA = re.compile(r"( × 10\^−?\d+|(?<=ing )x_\d+(?= would))")
 _HEAD = r"""\documentclass[10pt]{article}
@@ -29,21 +29,21 @@ _HEAD = r"""\documentclass[10pt]{article}
 
 
 def document(bodies: Iterable[str]) -> str:
-    """A document of its own around fragments; pdflatex compiles it."""
+    """A complete document of fragments, for pdflatex."""
     return _HEAD + "\n\\bigskip\n".join(bodies) + "\n\\end{document}\n"
 
 
-def tree_latex(node: Derivation, depth: int, terms: int, digits: int) -> str:
+def tree_latex(tree: Derivation, depth: int, terms: int, digits: int) -> str:
     """A tree as paragraphs, each indented by its level."""
-    return "\n".join(_paragraphs(node, depth, terms, digits, 0))
+    return "\n".join(_paragraphs(tree, depth, terms, digits, 0))
 
 
-def _paragraphs(node: Derivation, depth: int, terms: int, digits: int, level: int) -> Iterator[str]:
-    yield _indented(_line(node, digits), level)
-    if depth <= 0 or not node.n_parts:
+def _paragraphs(tree: Derivation, depth: int, terms: int, digits: int, level: int) -> Iterator[str]:
+    yield _indented(_line(tree, digits), level)
+    if depth <= 0 or not tree.n_parts:
         return
-    parts, left = node.parts(terms)
-    if says_all(node, parts):
+    parts, left = tree.parts(terms)
+    if says_all(tree, parts):
         return
     for part in parts:
         yield from _paragraphs(part, depth - 1, terms, digits, level + 1)
@@ -60,27 +60,27 @@ def _indented(line: str, level: int) -> str:
     return rf"\noindent\hspace*{{{1.5 * level:g}em}}{line}\par"
 
 
-def _line(node: Derivation, digits: int) -> str:
-    symbol, *sides = (box_latex(box) for box in equation(node, digits))
+def _line(tree: Derivation, digits: int) -> str:
+    symbol, *sides = (box_latex(box) for box in equation(tree, digits))
     whole = " = ".join([symbol, *sides])
     if len(whole) <= _WIDTH or len(sides) < 2:
         formula = rf"$\displaystyle {whole}$"
     else:
         rows = r" \\ ".join(f"&= {side}" for side in sides)
         formula = rf"$\displaystyle\begin{{aligned}}[b] {symbol} {rows} \end{{aligned}}$"
-    return formula + _tail(node)
+    return formula + _tail(tree)
 
 
-def _tail(node: Derivation) -> str:
-    case: Box | None = node.case()
-    known = [escaped(node.law)] if node.law else []
+def _tail(tree: Derivation) -> str:
+    case: Box | None = tree.case()
+    known = [escaped(tree.law)] if tree.law else []
     known += [f"${box_latex(case)}$"] if case is not None else []
     out = rf"\quad({'; '.join(known)})" if known else ""
-    return out + (rf"\quad {{\small {_words(node.note)}}}" if node.note else "")
+    return out + (rf"\quad {{\small {_words(tree.note)}}}" if tree.note else "")
 
 
 def _words(note: str) -> str:
-    """A note in LaTeX; its powers of ten, and an input that it names, are set as formulas."""
+    """A note in LaTeX, with its powers of ten and the input that it names as formulas."""
     out = ""
     for place, piece in enumerate(re.split(_FORMULA, note)):
         if not place % 2:

@@ -15,18 +15,18 @@ __all__ = ["equation", "remainder_words", "says_all", "tree_dict", "tree_text"]
 _WIDTH = 100
 
 
-def equation(node: Derivation, digits: int) -> list[Box]:
-    """What is equal in a node: its symbol, its formula, the numbers in place, its value."""
-    value = number_box(node.value, digits)
-    inner = formula = node.formula
-    if isinstance(formula, Terms) and len(formula.parts) == 1:  # with its sign
+def equation(tree: Derivation, digits: int) -> list[Box]:
+    """The sides of a derivation's equation: symbol, formula, formula with numbers, value."""
+    value = number_box(tree.value, digits)
+    inner = formula = tree.formula
+    if isinstance(formula, Terms) and len(formula.parts) == 1:  # a number with its sign
         inner = formula.parts[0][1]
-    if formula is not None and isinstance(inner, Number | Shown):  # 1, and not 1 = 1.000000
+    if formula is not None and isinstance(inner, Number | Shown):  # show 1, not 1 = 1.000000
         exact = isinstance(inner, Number) and not inner.exponent
-        return [node.mark.box, formula if exact else value]
-    sides: list[Box] = [node.mark.box]
-    said = {box_text(node.mark.box), box_text(value)}
-    for box in (node.formula, node.numbers(digits)):
+        return [tree.mark.box, formula if exact else value]
+    sides: list[Box] = [tree.mark.box]
+    said = {box_text(tree.mark.box), box_text(value)}
+    for box in (tree.formula, tree.numbers(digits)):
         if box is not None and box_text(box) not in said:
             sides.append(box)
             said.add(box_text(box))
@@ -34,7 +34,7 @@ def equation(node: Derivation, digits: int) -> list[Box]:
 
 
 def remainder_words(left: Remainder, digits: int) -> str:
-    """The line of what is left out.
+    """The line for the parts that are not shown.
 
     Examples
     --------
@@ -46,37 +46,37 @@ def remainder_words(left: Remainder, digits: int) -> str:
     return f"… {left.count} further terms, together {number_text(left.value, digits)}"
 
 
-def _tail(node: Derivation) -> str:
-    """The formula's number, its case and the note, after a line."""
-    case = node.case()
-    known = [node.law] if node.law else []
+def _tail(tree: Derivation) -> str:
+    """The end of a line: the formula's number, its case and the note."""
+    case = tree.case()
+    known = [tree.law] if tree.law else []
     known += [box_text(case)] if case is not None else []
     words = [f"({'; '.join(known)})"] if known else []
-    words += [f"[{node.note}]"] if node.note else []
+    words += [f"[{tree.note}]"] if tree.note else []
     return "  ".join(["", *words])
 
 
-def says_all(node: Derivation, parts: list[Derivation]) -> bool:
-    """Whether a node's line says all that its only part would say again."""
-    if len(parts) != 1 or node.kind != "product":
+def says_all(tree: Derivation, parts: list[Derivation]) -> bool:
+    """Whether the line of a derivation's only part would repeat its own line."""
+    if len(parts) != 1 or tree.kind != "product":
         return False
     (only,) = parts
-    return node.formula == only.mark.box and only.n_parts == 0 and not only.note
+    return tree.formula == only.mark.box and only.n_parts == 0 and not only.note
 
 
-def tree_text(node: Derivation, depth: int, terms: int, digits: int) -> str:
-    """A tree in plain text, one line for each node or two where one is too long."""
-    return "\n".join(_tree_lines(node, depth, terms, digits))
+def tree_text(tree: Derivation, depth: int, terms: int, digits: int) -> str:
+    """A tree in plain text: one line for each tree, more where it is too long."""
+    return "\n".join(_tree_lines(tree, depth, terms, digits))
 
 
 def _tree_lines(
-    node: Derivation, depth: int, terms: int, digits: int, first: str = "", rest: str = ""
+    tree: Derivation, depth: int, terms: int, digits: int, first: str = "", rest: str = ""
 ) -> Iterator[str]:
-    """The lines of a tree; ``first`` stands before the node, ``rest`` before what follows."""
-    symbol, *sides = (box_text(box) for box in equation(node, digits))
-    line = f"{symbol} = {' = '.join(sides)}{_tail(node)}"
-    parts, left = node.parts(terms) if depth > 0 else ([], None)
-    below = bool(parts) and not says_all(node, parts)
+    """The lines of a tree: ``first`` is put before the first line, ``rest`` before the others."""
+    symbol, *sides = (box_text(box) for box in equation(tree, digits))
+    line = f"{symbol} = {' = '.join(sides)}{_tail(tree)}"
+    parts, left = tree.parts(terms) if depth > 0 else ([], None)
+    below = bool(parts) and not says_all(tree, parts)
     bar = rest + "│  "
     if len(first) + len(line) <= _WIDTH:
         yield first + line
@@ -86,10 +86,10 @@ def _tree_lines(
         yield f"{first}{symbol} = {sides[0]}"
         yield from (f"{lead} = {side}" for side in sides[1:-1])
         value = f"{lead} = {sides[-1]}" if len(sides) > 1 else ""
-        if len(value) + len(_tail(node)) <= _WIDTH:
-            yield value + _tail(node)
+        if len(value) + len(_tail(tree)) <= _WIDTH:
+            yield value + _tail(tree)
         else:
-            yield from filter(None, (value, f"{lead} {_tail(node)}"))
+            yield from filter(None, (value, f"{lead} {_tail(tree)}"))
     if not below:
         return
     for place, part in enumerate(parts):
@@ -106,25 +106,25 @@ def _tree_lines(
         yield f"{rest}└─ {remainder_words(left, digits)}"
 
 
-def tree_dict(node: Derivation, depth: int, terms: int, digits: int) -> dict[str, Any]:
-    """A tree as a dictionary; ``more`` says that parts are there and not shown."""
-    numbers, case = node.numbers(digits), node.case()
+def tree_dict(tree: Derivation, depth: int, terms: int, digits: int) -> dict[str, Any]:
+    """A tree as a dictionary; ``more`` is true where parts exist and are not shown."""
+    numbers, case = tree.numbers(digits), tree.case()
     out: dict[str, Any] = {
-        "symbol": node.mark.key,
-        "latex": box_latex(node.mark.box),
-        "value": json_number(node.value),
-        "kind": node.kind,
-        "law": node.law,
-        "formula": None if node.formula is None else box_text(node.formula),
+        "symbol": tree.mark.key,
+        "latex": box_latex(tree.mark.box),
+        "value": json_number(tree.value),
+        "kind": tree.kind,
+        "law": tree.law,
+        "formula": None if tree.formula is None else box_text(tree.formula),
         "numbers": None if numbers is None else box_text(numbers),
         "case": None if case is None else box_text(case),
-        "note": node.note,
-        "more": depth == 0 and node.n_parts > 0,
+        "note": tree.note,
+        "more": depth == 0 and tree.n_parts > 0,
         "parts": [],
         "remainder": None,
     }
-    if depth > 0 and node.n_parts:
-        parts, left = node.parts(terms)
+    if depth > 0 and tree.n_parts:
+        parts, left = tree.parts(terms)
         out["parts"] = [tree_dict(part, depth - 1, terms, digits) for part in parts]
         if left is not None:
             value = None if left.value is None else json_number(left.value)

@@ -1,33 +1,33 @@
-"""Formulas written down, and printed as LaTeX, MathML, text, JavaScript and C99.
+"""Formulas printed as LaTeX, MathML, text, JavaScript and C99.
 
-``record_activation`` and ``record_loss`` run a formula once over the recording
-namespace (:mod:`deltarule.maths.symbolic`); what they give prints itself.
+``symbolic_activation`` and ``symbolic_loss`` run a formula once over the symbolic namespace
+(:mod:`deltarule.maths.symbolic`); their results have methods that print them.
 
-- ``formulas.py``: what a recording gives; start here.
+- ``formulas.py``: activations and losses as expressions; start here.
 - ``code.py``, ``javascript.py``, ``c99.py``: functions that calculate operation by
   operation in the order of the source.
-- ``display.py``, ``layout.py``, ``markup.py``: formulas for the eye, equal as real
-  numbers; no numerical caution is shown.
+- ``display.py``, ``layout.py``, ``markup.py``: formulas for readers, equal for real numbers,
+  without the operations that only serve floating-point accuracy.
 """
 
 from deltarule.maths.printing.c99 import print_c99
 from deltarule.maths.printing.formulas import (
-    RecordedActivation,
-    RecordedFormula,
-    RecordedLoss,
-    record_activation,
-    record_loss,
-    record_shared,
+    SymbolicActivation,
+    SymbolicFormula,
+    SymbolicLoss,
+    symbolic_activation,
+    symbolic_loss,
+    symbolic_shared_function,
 )
 from deltarule.maths.printing.javascript import print_javascript
 
 __all__ = [
-    "RecordedActivation",
-    "RecordedFormula",
-    "RecordedLoss",
+    "SymbolicActivation",
+    "SymbolicFormula",
+    "SymbolicLoss",
     "print_c99",
     "print_javascript",
-    "record_activation",
-    "record_loss",
-    "record_shared",
+    "symbolic_activation",
+    "symbolic_loss",
+    "symbolic_shared_function",
 ]

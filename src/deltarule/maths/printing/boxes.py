@@ -1,7 +1,7 @@
-"""Boxes: what stands above, beside and inside what, whatever it will be spelled in.
+"""Boxes: the typographic structure of a formula, independent of the output format.
 
-:mod:`deltarule.maths.printing.layout` makes them from recorded expressions, whoever shows
-numbers makes more of his own, and :mod:`deltarule.maths.printing.markup` spells them out.
+:mod:`deltarule.maths.printing.layout` makes them from expressions, :mod:`deltarule.explain` adds
+boxes with numbers, and :mod:`deltarule.maths.printing.markup` prints them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Number:
 
 @dataclasses.dataclass(frozen=True)
 class Symbol:
-    """A name: as LaTeX, as text, and whether it is a function's."""
+    """A name: as LaTeX, as text, and whether it names a function."""
 
     latex: str
     text: str
@@ -57,7 +57,7 @@ class Index:
 
 @dataclasses.dataclass(frozen=True)
 class Terms:
-    """Boxes with an operator before each; the first has one only if it is negative."""
+    """Boxes with an operator before each; that of the first is empty unless it is a minus."""
 
     parts: tuple[tuple[str, Box], ...]
 
@@ -102,7 +102,7 @@ class Fenced:
 
 @dataclasses.dataclass(frozen=True)
 class Apply:
-    """A function before its argument, which is fenced if it has to be."""
+    """A function before its argument."""
 
     function: Symbol
     argument: Box
@@ -126,7 +126,7 @@ class Cases:
 
 @dataclasses.dataclass(frozen=True)
 class Where:
-    """A long expression and what its letters stand for."""
+    """A long expression and the definitions of the letters in it."""
 
     body: Box
     definitions: tuple[tuple[Box, Box], ...]
@@ -134,7 +134,7 @@ class Where:
 
 @dataclasses.dataclass(frozen=True)
 class Scripted:
-    """A name with an index below and one above, w_{12}^2; an empty one is left out."""
+    """A name with a lower and an upper index, w_{12}^2; an empty index is left out."""
 
     base: Symbol
     below: str
@@ -143,7 +143,7 @@ class Scripted:
 
 @dataclasses.dataclass(frozen=True)
 class Partial:
-    """A partial derivative of one thing by another."""
+    """A partial derivative of ``of`` with respect to ``by``."""
 
     of: Box
     by: Box
@@ -151,7 +151,7 @@ class Partial:
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """A calculated number as it is shown, rounded; with an exponent, times a power of ten."""
+    """A computed number, rounded for display; with an exponent, times a power of ten."""
 
     mantissa: str
     exponent: str = ""

@@ -1,18 +1,18 @@
-"""Printing recorded formulas as C99.
+"""Printing formulas as C99.
 
-The calling convention: the formula's arguments in order, then, for a formula that
-looks across outputs, their number ``int n``, then one pointer for each result. A
-function of numbers with a single result returns it instead::
+The calling convention: the formula's arguments in order, then, for a formula that combines
+outputs, their number ``int n``, then one pointer for each result. An elementwise function with a
+single result returns it instead::
 
     double logistic(double z);
     void squared(double a, double y, double *term, double *derivative);
     void softmax(const double *z, int n, double *out);
     void entropy(const double *a, const double *y, int n, double *term, double *derivative);
 
-An output may be the array of an input. Nothing is allocated. Minimum and maximum give
-NaN for NaN, as NumPy's do (``fmin`` does not); zeros may differ in sign. ``rint``
-expects the default rounding mode. The source refuses to compile under ``-ffast-math``,
-which would reassociate the exact subtraction in ``exp_difference``.
+An output may be the array of an input. Nothing is allocated. Minimum and maximum return NaN for
+NaN, as NumPy's do (``fmin`` does not); zeros may differ in sign. ``rint`` expects the default
+rounding mode. Under ``-ffast-math``, which would reassociate the exact subtraction in
+``exp_difference``, the source does not compile.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.maths.printing.code import CodePrinter, Scope
-from deltarule.maths.printing.formulas import RecordedFormula
+from deltarule.maths.printing.formulas import SymbolicFormula
 
 __all__ = ["print_c99"]
 
@@ -47,7 +47,7 @@ _MATH = """
     log1p log2 logb lrint lround modf nan nearbyint nextafter nexttoward pow remainder remquo
     rint round scalbln scalbn sin sinh sqrt tan tanh tgamma trunc
 """
-# The words of the language; names POSIX adds to math.h; names compilers know by themselves.
+# Keywords; names that POSIX adds to math.h; built-in functions of compilers.
 _WORDS = """
     auto break case char const continue default do double else enum extern float for goto if
     inline int long register restrict return short signed sizeof static struct switch typedef
@@ -60,13 +60,13 @@ _RESERVED = frozenset(
 )
 
 
-def print_c99(formulas: Mapping[str, RecordedFormula], dtype: str = "double") -> str:
-    """C99 functions, each helper function once before them, ready to compile.
+def print_c99(formulas: Mapping[str, SymbolicFormula], dtype: str = "double") -> str:
+    """The source of C99 functions, after the helper functions that they call.
 
     Parameters
     ----------
-    formulas : mapping of str to RecordedFormula
-        The formulas by the names of their functions.
+    formulas : mapping of str to SymbolicFormula
+        The formulas, by the name of the function to print.
     dtype : {"double", "float"}
         The type of every argument, constant and operation.
 
@@ -78,12 +78,12 @@ def print_c99(formulas: Mapping[str, RecordedFormula], dtype: str = "double") ->
     Raises
     ------
     InputError
-        If a name cannot name a function, or the type is neither.
+        If a name is not valid for a C function, or the type is neither.
 
     Examples
     --------
-    >>> from deltarule.maths.printing import record_activation
-    >>> source = print_c99({"squash": record_activation("softsign").value}, "float")
+    >>> from deltarule.maths.printing import symbolic_activation
+    >>> source = print_c99({"squash": symbolic_activation("softsign").value}, "float")
     >>> print(source[source.index("/*"):])
     /* softsign: value */
     float squash(float z) {
@@ -92,10 +92,10 @@ def print_c99(formulas: Mapping[str, RecordedFormula], dtype: str = "double") ->
     """
     if dtype not in ("double", "float"):
         raise InputError(f"dtype is {dtype!r}; expected 'double' or 'float'")
-    return _HEAD + _C99(dtype).program(formulas)
+    return _HEAD + _C99Printer(dtype).program(formulas)
 
 
-class _C99(CodePrinter):
+class _C99Printer(CodePrinter):
     language = "C"
     equality: ClassVar = {}
     loop = "for (int j = 0; j < n; ++j)"
@@ -126,8 +126,8 @@ class _C99(CodePrinter):
         definition = _HELPERS[op].replace("real", self.real)
         return f"static {self.real} dr_{op}{self.suffix}{definition}\n"
 
-    def constant(self, name: str, text: str, truth: bool) -> str:
-        return f"const {'int' if truth else self.real} {name} = {text};"
+    def constant(self, name: str, text: str, condition: bool) -> str:
+        return f"const {'int' if condition else self.real} {name} = {text};"
 
     def variable(self, name: str, text: str) -> str:
         return f"{self.real} {name} = {text};"
@@ -135,7 +135,7 @@ class _C99(CodePrinter):
     def wrap(
         self,
         name: str,
-        formula: RecordedFormula,
+        formula: SymbolicFormula,
         scope: Scope,
         results: Sequence[str],
         helper: bool,
@@ -147,7 +147,7 @@ class _C99(CodePrinter):
         else:
             given = [f"const {real} *{argument}" for argument in formula.arguments] + ["int n"]
         given += [f"{real} *{pointer}" for pointer in pointers]
-        # */ would end the comment; a title holds a user's words.
+        # A title may contain a user's text, and */ would end the comment.
         title = " ".join(formula.title.split()).replace("*/", "* /")
         storage = "static " if helper else ""
         kind = real if returns else "void"
@@ -157,7 +157,7 @@ class _C99(CodePrinter):
             f"{{{', '.join(map(self.number, values))}}};"
             for values, table in scope.tables.items()
         ]
-        used = {node.data for node in formula.nodes() if node.op == "variable"}
+        used = {expr.data for expr in formula.expressions() if expr.op == "variable"}
         lines += [f"  (void){unused};" for unused in formula.arguments if unused not in used]
         lines += scope.lines
         if returns:

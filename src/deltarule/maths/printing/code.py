@@ -1,12 +1,12 @@
-"""Printing recorded formulas as functions of a programming language.
+"""Printing formulas as functions of a programming language.
 
-Operations are printed in the order of the source: nothing is reassociated, folded or
-contracted, because the formulas owe their accuracy to that order. An expression that
-is used twice becomes a local constant.
+Operations are printed in the order of the source: nothing is reassociated, folded or contracted,
+since the accuracy of the formulas depends on that order. An expression that is used twice becomes
+a local constant.
 
-A formula that looks across outputs becomes one loop for each reduction, then the loop
-that writes the results. What has a value for each output is calculated anew in every
-loop that needs it, so that no function allocates.
+A formula that combines outputs becomes one loop for each reduction, then a loop that writes the
+results. An expression with a value for each output is recomputed in every loop that needs it, so
+that no function allocates memory.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from deltarule.errors import InputError
-from deltarule.maths.printing.formulas import RecordedFormula, record_shared
+from deltarule.maths.printing.formulas import SymbolicFormula, symbolic_shared_function
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, REDUCTIONS, Expr, reachable
 
 __all__ = ["CodePrinter", "Scope"]
 
 Text = tuple[str, int]
-"""Printed code and how tightly it binds."""
+"""Printed code and its operator precedence, one of the following levels."""
 CHOICE, COMPARISON, SUM, PRODUCT, UNARY, ATOM = range(6)
 
 
 class Scope:
-    """The body of one function while it is printed: its lines, locals and tables.
+    """The body of a function that is being printed: its lines, locals and tables.
 
     Parameters
     ----------
     element : str
-        How an argument is read at the current output: ``"{}"`` or ``"{}[j]"``.
+        The code for an argument's value at the current output: ``"{}"`` or ``"{}[j]"``.
     """
 
     def __init__(self, element: str) -> None:
@@ -44,8 +44,8 @@ class Scope:
         self.tables: dict[tuple[float, ...], str] = {}
         self._count = 0
 
-    def fresh(self) -> str:
-        """A name for a local that no other has."""
+    def new_local(self) -> str:
+        """An unused name for a local."""
         self._count += 1
         return f"t{self._count}"
 
@@ -55,11 +55,10 @@ class Scope:
 
 
 class CodePrinter(abc.ABC):
-    """Prints recorded formulas in one language with infix operators.
+    """Prints formulas in a language with infix operators.
 
-    A subclass knows the language's words; what is printed, and in which order, is
-    decided here. Helper functions are named ``dr_…`` and printed once, before what
-    uses them.
+    This class decides what is printed in which order; a subclass has the syntax of its
+    language. Helper functions are named ``dr_…`` and printed once, before their first use.
     """
 
     language: ClassVar[str]
@@ -69,7 +68,7 @@ class CodePrinter(abc.ABC):
     def __init__(self) -> None:
         self.helpers: dict[str, str] = {}
 
-    def program(self, formulas: Mapping[str, RecordedFormula]) -> str:
+    def program(self, formulas: Mapping[str, SymbolicFormula]) -> str:
         """The formulas as functions of these names, after the helpers they need."""
         for name in formulas:
             self._check_name(name)
@@ -85,8 +84,8 @@ class CodePrinter(abc.ABC):
         if name.startswith("dr_"):
             raise InputError(f"{name!r} begins with dr_, as helper functions do; choose another")
 
-    def function(self, name: str, formula: RecordedFormula, *, helper: bool = False) -> str:
-        """One function, as the language's convention has it."""
+    def function(self, name: str, formula: SymbolicFormula, *, helper: bool = False) -> str:
+        """The source of one function, by the calling convention of the language."""
         scope = Scope("{}" if formula.elementwise else "{}[j]")
         roots = list(formula.results.values())
         if formula.elementwise:
@@ -96,38 +95,38 @@ class CodePrinter(abc.ABC):
             scope.lines.append(f"  {self.loop} {{")
             texts = self.block(roots, rows, scope, "    ")
             if len(roots) > 1:
-                # All results first, then the writing: an output may be an input's array.
+                # All results are computed before any is written: an output may be an input's array.
                 texts = [
-                    text if re.fullmatch(r"t\d+", text[0]) else self._keep(text, scope, "    ")
+                    text if re.fullmatch(r"t\d+", text[0]) else self._local(text, scope, "    ")
                     for text in texts
                 ]
         return self.wrap(name, formula, scope, [text for text, _ in texts], helper)
 
-    def _row_values(self, formula: RecordedFormula, scope: Scope) -> dict[int, Text]:
-        """Emit what has one value for the row; its texts."""
-        nodes = formula.nodes()
-        uses = collections.Counter(argument.index for node in nodes for argument in node.args)
-        for node in nodes:
-            # A value of the row that a loop needs is calculated before the loop.
-            uses.update({arg.index: 2 for arg in node.args if node.spread and not arg.spread})
+    def _row_values(self, formula: SymbolicFormula, scope: Scope) -> dict[int, Text]:
+        """Print the expressions with one value for the row; return their texts by index."""
+        exprs = formula.expressions()
+        uses = collections.Counter(argument.index for expr in exprs for argument in expr.args)
+        for expr in exprs:
+            # A value of the row that is used in a loop is computed before it, as a local.
+            uses.update({arg.index: 2 for arg in expr.args if expr.varies and not arg.varies})
         texts: dict[int, Text] = {}
-        for node in nodes:
-            if node.spread:
+        for expr in exprs:
+            if expr.varies:
                 continue
-            if node.op in REDUCTIONS:
-                texts[node.index] = self._reduction(node, texts, scope)
+            if expr.op in REDUCTIONS:
+                texts[expr.index] = self._reduction(expr, texts, scope)
             else:
-                text = self.expression(node, texts, scope)
-                keep = node.args and uses[node.index] > 1
-                texts[node.index] = self._keep(text, scope, "  ") if keep else text
+                text = self.expression(expr, texts, scope)
+                keep = expr.args and uses[expr.index] > 1
+                texts[expr.index] = self._local(text, scope, "  ") if keep else text
         return texts
 
-    def _reduction(self, node: Expr, rows: dict[int, Text], scope: Scope) -> Text:
-        name = scope.fresh()
-        start = self.number(0) if node.op == "total" else self.number(float("-inf"))
+    def _reduction(self, expr: Expr, rows: dict[int, Text], scope: Scope) -> Text:
+        name = scope.new_local()
+        start = self.number(0) if expr.op == "total" else self.number(float("-inf"))
         scope.lines += [f"  {self.variable(name, start)}", f"  {self.loop} {{"]
-        text, _ = self.block(node.args, rows, scope, "    ")[0]
-        if node.op == "total":
+        text, _ = self.block(expr.args, rows, scope, "    ")[0]
+        if expr.op == "total":
             scope.lines.append(f"    {name} += {text};")
         else:
             scope.lines.append(f"    {name} = {self.call('maximum', [name, text])};")
@@ -137,67 +136,68 @@ class CodePrinter(abc.ABC):
     def block(
         self, roots: Sequence[Expr], known: Mapping[int, Text], scope: Scope, indent: str
     ) -> list[Text]:
-        """Emit the locals that ``roots`` need, and give the roots' own texts."""
-        found = reachable(roots, stop=lambda node: node.index in known)
-        nodes = [node for node in found if node.index not in known]
-        uses = collections.Counter(argument.index for node in nodes for argument in node.args)
+        """Print the locals that ``roots`` need, and return the texts of ``roots``."""
+        found = reachable(roots, stop=lambda expr: expr.index in known)
+        exprs = [expr for expr in found if expr.index not in known]
+        uses = collections.Counter(argument.index for expr in exprs for argument in expr.args)
         uses.update(root.index for root in roots)
         texts = dict(known)
-        for node in nodes:
-            text = self.expression(node, texts, scope)
-            if node.args and uses[node.index] > 1:
-                text = self._keep(text, scope, indent, node.truth)
-            texts[node.index] = text
+        for expr in exprs:
+            text = self.expression(expr, texts, scope)
+            if expr.args and uses[expr.index] > 1:
+                text = self._local(text, scope, indent, expr.is_condition)
+            texts[expr.index] = text
         return [texts[root.index] for root in roots]
 
-    def _keep(self, text: Text, scope: Scope, indent: str, truth: bool = False) -> Text:
-        name = scope.fresh()
-        scope.lines.append(indent + self.constant(name, text[0], truth))
+    def _local(self, text: Text, scope: Scope, indent: str, condition: bool = False) -> Text:
+        name = scope.new_local()
+        scope.lines.append(indent + self.constant(name, text[0], condition))
         return name, ATOM
 
-    def expression(self, node: Expr, texts: Mapping[int, Text], scope: Scope) -> Text:
-        """One node, from the texts of its arguments."""
-        args = [texts[argument.index] for argument in node.args]
-        if node.op == "variable":
-            return scope.element.format(node.data), ATOM
-        if node.op in ("constant", "symbol"):
-            return self._signed(node.data if node.op == "constant" else node.data[2])
-        if node.op in ARITHMETIC:
-            level = SUM if node.op in ("add", "subtract") else PRODUCT
-            left, right = _guard(args[0], level), _guard(args[1], level + 1)
-            return f"{left} {ARITHMETIC[node.op]} {right}", level
-        if node.op in COMPARISONS:
-            sign = self.equality.get(node.op, COMPARISONS[node.op])
-            return f"{_guard(args[0], SUM)} {sign} {_guard(args[1], SUM)}", COMPARISON
-        if node.op == "negative":
-            inner = _guard(args[0], UNARY)
-            # Two minus signs in a row would be another operator.
+    def expression(self, expr: Expr, texts: Mapping[int, Text], scope: Scope) -> Text:
+        """The text of one expression, from the texts of its operands."""
+        args = [texts[argument.index] for argument in expr.args]
+        if expr.op == "variable":
+            return scope.element.format(expr.data), ATOM
+        if expr.op in ("constant", "symbol"):
+            return self._number_text(expr.data if expr.op == "constant" else expr.data[2])
+        if expr.op in ARITHMETIC:
+            level = SUM if expr.op in ("add", "subtract") else PRODUCT
+            left, right = _parenthesised(args[0], level), _parenthesised(args[1], level + 1)
+            return f"{left} {ARITHMETIC[expr.op]} {right}", level
+        if expr.op in COMPARISONS:
+            sign = self.equality.get(expr.op, COMPARISONS[expr.op])
+            left, right = (_parenthesised(text, SUM) for text in args)
+            return f"{left} {sign} {right}", COMPARISON
+        if expr.op == "negative":
+            inner = _parenthesised(args[0], UNARY)
+            # Two minus signs in a row would be the decrement operator.
             return f"-({inner})" if inner.startswith("-") else f"-{inner}", UNARY
-        if node.op == "where":
-            condition, a, b = (_guard(text, COMPARISON) for text in args)
+        if expr.op == "where":
+            condition, a, b = (_parenthesised(text, COMPARISON) for text in args)
             return f"{condition} ? {a} : {b}", CHOICE
-        if node.op == "n_outputs":
+        if expr.op == "n_outputs":
             return self.length, ATOM
-        if node.op == "per_output":
-            values = node.data[1]
+        if expr.op == "per_output":
+            values = expr.data[1]
             if len(values) == 1:
-                return self._signed(values[0])
+                return self._number_text(values[0])
             return f"{scope.table(values)}[j % {len(values)}]", ATOM
-        return self.call(node.op, [text for text, _ in args]), ATOM
+        return self.call(expr.op, [text for text, _ in args]), ATOM
 
-    def _signed(self, value: float) -> Text:
+    def _number_text(self, value: float) -> Text:
         text = self.number(value)
         return text, UNARY if text.startswith("-") else ATOM
 
     def call(self, op: str, args: Sequence[str]) -> str:
-        """The call of an operation, after its helper is provided for."""
+        """The call of an operation; its helper function is added if it needs one."""
         name = self.callee(op)
         if name.startswith("dr_") and name not in self.helpers:
             if op in SHARED_FUNCTIONS:
-                source = self.function(name, record_shared(op), helper=True)
+                source = self.function(name, symbolic_shared_function(op), helper=True)
             else:
                 source = self.helper(op)
-            # After its own helpers, which are in place by now.
+            # Printing it has already added the helpers that it calls itself.
             self.helpers[name] = source
         return f"{name}({', '.join(args)})"
 
@@ -206,36 +206,36 @@ class CodePrinter(abc.ABC):
 
     @abc.abstractmethod
     def number(self, value: float) -> str:
-        """A constant that reads back as exactly this number."""
+        """The literal of a number, which reads back exactly."""
 
     @abc.abstractmethod
     def callee(self, op: str) -> str:
-        """The function that an operation calls; ``dr_…`` if it has to be printed too."""
+        """The name of an operation's function; ``dr_…`` if it is a helper."""
 
     @abc.abstractmethod
     def helper(self, op: str) -> str:
-        """The source of a helper that is no shared function."""
+        """The source of a helper that is not a shared function."""
 
     @abc.abstractmethod
-    def constant(self, name: str, text: str, truth: bool) -> str:
-        """The declaration of a local that does not change."""
+    def constant(self, name: str, text: str, condition: bool) -> str:
+        """The declaration of a constant local."""
 
     @abc.abstractmethod
     def variable(self, name: str, text: str) -> str:
-        """The declaration of a local that a loop adds to."""
+        """The declaration of a local that a loop changes."""
 
     @abc.abstractmethod
     def wrap(
         self,
         name: str,
-        formula: RecordedFormula,
+        formula: SymbolicFormula,
         scope: Scope,
         results: Sequence[str],
         helper: bool,
     ) -> str:
-        """The whole function round its body and its results."""
+        """The source of the whole function, from its body and results."""
 
 
-def _guard(text: Text, level: int) -> str:
-    """``text`` in parentheses if it binds less tightly than ``level``."""
+def _parenthesised(text: Text, level: int) -> str:
+    """``text``, in parentheses if its precedence is lower than ``level``."""
     return text[0] if text[1] >= level else f"({text[0]})"

@@ -1,8 +1,8 @@
-"""Recorded expressions made ready for the eye, equal to the original as real numbers.
+"""Simplification of expressions for display; the result is equal for real numbers.
 
-What is in a formula only for accuracy or for arrays is removed: ``1 + 0 * z`` is 1,
-``expm1(x)`` is e^x − 1. Choices are moved outwards and become cases, and where a case
-says that x > 0, |x| is shown as x. Printed code never passes through here.
+Operations that only serve accuracy or array shapes are removed: ``1 + 0 * z`` becomes 1,
+``expm1(x)`` becomes e^x − 1. Choices (``where``) are moved outwards and become cases, and in a case
+with the condition x > 0, |x| becomes x. Printed code is not simplified.
 """
 
 from __future__ import annotations
@@ -11,62 +11,62 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from deltarule.errors import InputError
-from deltarule.maths.symbolic import REDUCTIONS, Expr, RecordingNamespace, reachable
+from deltarule.maths.symbolic import REDUCTIONS, Expr, SymbolicNamespace, reachable
 
-__all__ = ["Case", "abbreviated", "cases", "power", "simplified"]
+__all__ = ["Case", "abbreviate", "cases", "power", "simplify"]
 
-MOST_CASES = 4
-MOST_SIGNS = 4000
-LONG = 80
-# For abbreviations: none that MATHS uses nearby, and none for an index.
+MAX_CASES = 4
+MAX_SYMBOLS = 4000
+MAX_UNABBREVIATED = 80
+# For abbreviations: letters that the formulas do not use for variables or indices.
 LETTERS = "stpqrcdhv"
 
 
 class Case(NamedTuple):
-    """A value and the conditions it holds under; none of them for "otherwise".
+    """A value and the conditions under which it applies; none for "otherwise".
 
-    Cases are read from the top: a later one holds where no earlier one does.
+    The first case whose conditions hold applies.
     """
 
     value: Expr
     conditions: tuple[Expr, ...]
 
 
-def simplified(root: Expr) -> Expr:
-    """The expression without what is there for accuracy or array shapes only.
+def simplify(root: Expr) -> Expr:
+    """The expression without operations that only serve accuracy or array shapes.
 
     Raises
     ------
     InputError
-        If it would fill pages when written out.
+        If it has more than :data:`MAX_SYMBOLS` symbols when written out.
 
     Examples
     --------
-    >>> xp = RecordingNamespace()
+    >>> xp = SymbolicNamespace()
     >>> z = xp.variable("z")
-    >>> simplified((1 + 0 * z) * xp.expm1(-(-z))).op
+    >>> simplify((1 + 0 * z) * xp.expm1(-(-z))).op
     'subtract'
     """
-    new = _rebuilt(root, RecordingNamespace(), lambda node, made: None)
+    new = _rebuild(root, SymbolicNamespace(), lambda expr, made: None)
     size = _sizes(new)[new.index]
-    if size > MOST_SIGNS:
+    if size > MAX_SYMBOLS:
         raise InputError(
-            f"the expression has {size} signs when written out, more than {MOST_SIGNS}; "
+            f"the expression has {size} symbols when written out, more than {MAX_SYMBOLS}; "
             "print it as code instead"
         )
     return new
 
 
 def _sizes(root: Expr) -> dict[int, int]:
-    """How many signs the parts of an expression have when written out."""
+    """The number of symbols of each subexpression when written out, by index."""
     size: dict[int, int] = {}
-    for node in reachable([root]):
-        size[node.index] = 1 + sum(size[argument.index] for argument in node.args)
+    for expr in reachable([root]):
+        size[expr.index] = 1 + sum(size[argument.index] for argument in expr.args)
     return size
 
 
-def abbreviated(root: Expr) -> tuple[Expr, list[tuple[Expr, Expr]]]:
-    """A long expression with letters for what is in it more than once.
+def abbreviate(root: Expr) -> tuple[Expr, list[tuple[Expr, Expr]]]:
+    """A long expression with letters for the subexpressions that it contains more than once.
 
     Parameters
     ----------
@@ -76,77 +76,77 @@ def abbreviated(root: Expr) -> tuple[Expr, list[tuple[Expr, Expr]]]:
     Returns
     -------
     short : Expr
-        The expression, itself if it has at most :data:`LONG` signs.
+        The expression, itself if it has at most :data:`MAX_UNABBREVIATED` symbols.
     definitions : list of (Expr, Expr)
-        The letters and what they stand for, each in terms of those before it.
+        The letters and their definitions, each in terms of those before it.
 
     Examples
     --------
-    >>> xp = RecordingNamespace()
-    >>> abbreviated(xp.variable("z") + 1)[1]
+    >>> xp = SymbolicNamespace()
+    >>> abbreviate(xp.variable("z") + 1)[1]
     []
     """
     size = _sizes(root)
-    if size[root.index] <= LONG:
+    if size[root.index] <= MAX_UNABBREVIATED:
         return root, []
-    space, nodes = root.space, reachable([root])
+    space, exprs = root.space, reachable([root])
     users: dict[int, int] = {}
-    for node in nodes:
-        for index in {argument.index for argument in node.args}:
+    for expr in exprs:
+        for index in {argument.index for argument in expr.args}:
             users[index] = users.get(index, 0) + 1
-    taken = {node.data for node in nodes if node.op == "variable"}
-    taken |= {node.data[0] for node in nodes if node.op == "symbol"}
+    taken = {expr.data for expr in exprs if expr.op == "variable"}
+    taken |= {expr.data[0] for expr in exprs if expr.op == "symbol"}
     letters = [letter for letter in LETTERS if letter not in taken]
     made: dict[int, Expr] = {}
     definitions: list[tuple[Expr, Expr]] = []
-    for node in nodes:
-        new = space.leaf(node)
-        if node.args:
-            new = _make(space, node.op, tuple(made[argument.index] for argument in node.args))
-            often = users.get(node.index, 0) > 1 and not node.truth
+    for expr in exprs:
+        new = space.leaf(expr)
+        if expr.args:
+            new = _make(space, expr.op, *(made[argument.index] for argument in expr.args))
+            often = users.get(expr.index, 0) > 1 and not expr.is_condition
             if often and letters and _sizes(new)[new.index] > 3:
                 letter = letters.pop(0)
-                name = space.variable(letter) if new.spread else space.symbol(letter, 0)
+                name = space.variable(letter) if new.varies else space.symbol(letter, 0)
                 definitions.append((name, new))
                 new = name
-        made[node.index] = new
+        made[expr.index] = new
     return made[root.index], definitions
 
 
-def power(node: Expr, exponent: int) -> Expr | None:
-    """A power that is simpler than base and exponent: (e^x)^n is e^(n x)."""
-    if node.op != "exp":
+def power(expr: Expr, exponent: int) -> Expr | None:
+    """The power of an exponential, (e^x)^n as e^(n x); None for other expressions."""
+    if expr.op != "exp":
         return None
-    space = node.space
-    return _make(space, "exp", (_make(space, "multiply", (space.number(exponent), node.args[0])),))
+    space = expr.space
+    return _make(space, "exp", _make(space, "multiply", space.number(exponent), expr.args[0]))
 
 
 def cases(root: Expr) -> list[Case]:
-    """A simplified expression with its choices moved outwards, as rows of cases.
+    """The cases of a simplified expression, with all choices moved outwards.
 
-    One row, under no condition, if it has no choice or if it would take more than
-    :data:`MOST_CASES` rows; choices inside the expression then stay where they are.
+    One case without conditions if the expression has no choice, or if more than
+    :data:`MAX_CASES` cases would be needed; choices then stay inside the expression.
 
     Examples
     --------
-    >>> xp = RecordingNamespace()
+    >>> xp = SymbolicNamespace()
     >>> z = xp.variable("z")
     >>> [row.value.op for row in cases(1 + xp.where(z > 0, xp.abs(z), xp.exp(z)))]
     ['add', 'add']
     """
-    rows = _rows(root, MOST_CASES)
+    rows = _cases_within(root, MAX_CASES)
     return [Case(root, ())] if rows is None else rows
 
 
-def _rows(root: Expr, budget: int) -> list[Case] | None:
-    """The rows, or None if there would be more than ``budget``."""
+def _cases_within(root: Expr, budget: int) -> list[Case] | None:
+    """The cases, or None if there would be more than ``budget``."""
     condition = _first_condition(root)
     if condition is None:
         return [Case(root, ())]
     if budget < 2:
         return None
-    yes = _rows(_assumed(root, condition, True), budget - 1)
-    no = None if yes is None else _rows(_assumed(root, condition, False), budget - len(yes))
+    yes = _cases_within(_assume(root, condition, True), budget - 1)
+    no = None if yes is None else _cases_within(_assume(root, condition, False), budget - len(yes))
     if yes is None or no is None:
         return None
     return [Case(value, (condition, *more)) for value, more in yes] + no
@@ -154,70 +154,68 @@ def _rows(root: Expr, budget: int) -> list[Case] | None:
 
 def _first_condition(root: Expr) -> Expr | None:
     """The condition of the outermost choice that is not inside a reduction."""
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if node.op == "where":
-            return node.args[0]
-        # Inside a reduction the condition is about other outputs.
-        if node.op not in REDUCTIONS and not node.truth:
-            waiting.extend(reversed(node.args))
+    pending = [root]
+    while pending:
+        expr = pending.pop()
+        if expr.op == "where":
+            return expr.args[0]
+        # A condition inside a reduction is one on other outputs.
+        if expr.op not in REDUCTIONS and not expr.is_condition:
+            pending.extend(reversed(expr.args))
     return None
 
 
-def _assumed(root: Expr, condition: Expr, holds: bool) -> Expr:
-    """The expression where the condition holds, or where it does not."""
+def _assume(root: Expr, condition: Expr, holds: bool) -> Expr:
+    """The expression, simplified for points where the condition holds, or does not hold."""
     signed, positive = None, False
-    if len(condition.args) == 2 and _is(condition.args[1], 0):
+    if len(condition.args) == 2 and _is_constant(condition.args[1], 0):
         up = condition.op in ("greater", "greater_equal")
         if up or condition.op in ("less", "less_equal"):
             signed, positive = condition.args[0], up == holds
 
-    def known(node: Expr, made: dict[int, Expr]) -> Expr | None:
-        if node.op in REDUCTIONS or node.truth:
-            return node
-        if node.op == "where" and node.args[0] is condition:
-            return made[node.args[1 if holds else 2].index]
-        if signed is not None and node.args and node.args[0] is signed:
-            if node.op == "abs":
-                return signed if positive else _make(node.space, "negative", (signed,))
-            if node.op in ("minimum", "maximum") and _is(node.args[1], 0):
-                return signed if (node.op == "maximum") == positive else node.args[1]
+    def known(expr: Expr, made: dict[int, Expr]) -> Expr | None:
+        if expr.op in REDUCTIONS or expr.is_condition:
+            return expr
+        if expr.op == "where" and expr.args[0] is condition:
+            return made[expr.args[1 if holds else 2].index]
+        if signed is not None and expr.args and expr.args[0] is signed:
+            if expr.op == "abs":
+                return signed if positive else _make(expr.space, "negative", signed)
+            if expr.op in ("minimum", "maximum") and _is_constant(expr.args[1], 0):
+                return signed if (expr.op == "maximum") == positive else expr.args[1]
         return None
 
-    return _rebuilt(root, root.space, known)
+    return _rebuild(root, root.space, known)
 
 
-def _rebuilt(
+def _rebuild(
     root: Expr,
-    space: RecordingNamespace,
+    space: SymbolicNamespace,
     known: Callable[[Expr, dict[int, Expr]], Expr | None],
 ) -> Expr:
-    """The expression made again in ``space``, simplified, with replacements for some nodes."""
+    """The expression rebuilt in ``space``, simplified; ``known`` may return replacements."""
     made: dict[int, Expr] = {}
-    for node in reachable([root]):
-        replacement = known(node, made)
+    for expr in reachable([root]):
+        replacement = known(expr, made)
         if replacement is None:
-            args = tuple(made[argument.index] for argument in node.args)
-            replacement = _make(space, node.op, args, node)
-        made[node.index] = replacement
+            args = (made[argument.index] for argument in expr.args)
+            replacement = _make(space, expr.op, *args, old=expr)
+        made[expr.index] = replacement
     return made[root.index]
 
 
-def _is(node: Expr, number: float) -> bool:
-    return node.op == "constant" and bool(node.data == number)
+def _is_constant(expr: Expr, number: float) -> bool:
+    return expr.op == "constant" and bool(expr.data == number)
 
 
-def _whole(node: Expr) -> bool:
-    return node.op == "constant" and isinstance(node.data, int)
+def _is_integer(expr: Expr) -> bool:
+    return expr.op == "constant" and isinstance(expr.data, int)
 
 
-def _make(
-    space: RecordingNamespace, op: str, args: tuple[Expr, ...], old: Expr | None = None
-) -> Expr:
-    """One operation, or what it comes to."""
+def _make(space: SymbolicNamespace, op: str, *args: Expr, old: Expr | None = None) -> Expr:
+    """The expression of one operation, simplified."""
     if op.startswith("times_"):
-        return _times(space, op, *args)
+        return _times_function(space, op, *args)
     if op in _RULES:
         simpler = _RULES[op](space, *args)
         return space.apply(op, *args) if simpler is None else simpler
@@ -228,141 +226,102 @@ def _make(
     return space.apply(op, *args)
 
 
-def _add(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is(a, 0) or _is(b, 0):
-        return b if _is(a, 0) else a
-    if _whole(a) and b.op == "add" and _whole(b.args[0]):  # 1 + (1 + x) is 2 + x
-        return _make(space, "add", (space.number(a.data + b.args[0].data), b.args[1]))
+# The rules: each returns a simpler form of an operation, or None if there is none.
+
+
+def _add(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
+    if _is_constant(a, 0) or _is_constant(b, 0):
+        return b if _is_constant(a, 0) else a
+    if _is_integer(a) and b.op == "add" and _is_integer(b.args[0]):  # 1 + (1 + x) is 2 + x
+        return _make(space, "add", space.number(a.data + b.args[0].data), b.args[1])
     root = _square_root(space, a, b)
     if root is not None:
-        return _make(space, "multiply", (root, root))
-    return _make(space, "subtract", (a, b.args[0])) if b.op == "negative" else None
+        return _make(space, "multiply", root, root)
+    return _make(space, "subtract", a, b.args[0]) if b.op == "negative" else None
 
 
-def _square_root(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
-    """n + x where n² + x (2n + x) is what is added: a square that was multiplied out."""
-    if not (_whole(a) and b.op == "multiply"):
+def _square_root(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
+    """n + x if a + b is n² + x (2n + x), an expanded square; else None."""
+    if not (_is_integer(a) and b.op == "multiply"):
         return None
     for x, rest in (b.args, b.args[::-1]):
-        if rest.op == "add" and rest.args[1] is x and _whole(rest.args[0]):
+        if rest.op == "add" and rest.args[1] is x and _is_integer(rest.args[0]):
             half, odd = divmod(rest.args[0].data, 2)
             if not odd and half > 0 and half * half == a.data:
-                return _make(space, "add", (space.number(half), x))
+                return _make(space, "add", space.number(half), x)
     return None
 
 
-def _subtract(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is(b, 0):
+def _subtract(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
+    if _is_constant(b, 0):
         return a
-    if _is(a, 0):
-        return _make(space, "negative", (b,))
-    return _make(space, "add", (a, b.args[0])) if b.op == "negative" else None
+    if _is_constant(a, 0):
+        return _make(space, "negative", b)
+    return _make(space, "add", a, b.args[0]) if b.op == "negative" else None
 
 
-def _multiply(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is(a, 0) or _is(b, 0):
+def _multiply(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
+    if _is_constant(a, 0) or _is_constant(b, 0):
         return space.number(0)
-    if _is(a, 1) or _is(b, 1):
-        return b if _is(a, 1) else a
-    if a.op == "divide" or b.op == "divide":
-        # One fraction line: a (b/c) is (a b)/c, (a/b) (c/d) is (a c)/(b d).
-        (a, c), (b, d) = _fraction(a), _fraction(b)
-        return _make(
-            space, "divide", (_make(space, "multiply", (a, b)), _make(space, "multiply", (c, d)))
-        )
-    return _signs_out(space, "multiply", a, b)
+    if _is_constant(a, 1) or _is_constant(b, 1):
+        return b if _is_constant(a, 1) else a
+    if a.op == "divide" or b.op == "divide":  # (a/b) (c/d) is (a c)/(b d)
+        return _quotient_of_products(space, *_fraction(a), *_fraction(b))
+    return _move_signs(space, "multiply", a, b)
 
 
-def _fraction(node: Expr) -> tuple[Expr, Expr]:
-    """Numerator and denominator, which is 1 for what is no fraction."""
-    if node.op == "divide":
-        return node.args[0], node.args[1]
-    return node, node.space.number(1)
-
-
-def _divide(space: RecordingNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is(a, 0):
+def _divide(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
+    if _is_constant(a, 0):
         return space.number(0)
-    if _is(b, 1):
+    if _is_constant(b, 1):
         return a
-    if a.op == "divide" or b.op == "divide":
-        (a, c), (d, b) = _fraction(a), _fraction(b)
-        return _make(
-            space, "divide", (_make(space, "multiply", (a, b)), _make(space, "multiply", (c, d)))
-        )
-    return _signs_out(space, "divide", a, b)
+    if a.op == "divide" or b.op == "divide":  # (a/b)/(c/d) is (a d)/(b c)
+        return _quotient_of_products(space, *_fraction(a), *_fraction(b)[::-1])
+    return _move_signs(space, "divide", a, b)
 
 
-def _signs_out(space: RecordingNamespace, op: str, a: Expr, b: Expr) -> Expr | None:
-    """(−a) b is −(a b), and (−a) (−b) is a b."""
+def _fraction(expr: Expr) -> tuple[Expr, Expr]:
+    """Numerator and denominator; the denominator of anything but a quotient is 1."""
+    if expr.op == "divide":
+        return expr.args[0], expr.args[1]
+    return expr, expr.space.number(1)
+
+
+def _quotient_of_products(space: SymbolicNamespace, a: Expr, b: Expr, c: Expr, d: Expr) -> Expr:
+    """(a c)/(b d)."""
+    top, bottom = _make(space, "multiply", a, c), _make(space, "multiply", b, d)
+    return _make(space, "divide", top, bottom)
+
+
+def _move_signs(space: SymbolicNamespace, op: str, a: Expr, b: Expr) -> Expr | None:
+    """(−a) b as −(a b), and (−a) (−b) as a b; for a quotient likewise."""
     signs = (a.op == "negative") + (b.op == "negative")
     if not signs:
         return None
-    bare = tuple(x.args[0] if x.op == "negative" else x for x in (a, b))
-    product = _make(space, op, bare)
-    return product if signs == 2 else _make(space, "negative", (product,))
+    product = _make(space, op, *(x.args[0] if x.op == "negative" else x for x in (a, b)))
+    return product if signs == 2 else _make(space, "negative", product)
 
 
-def _negative(space: RecordingNamespace, a: Expr) -> Expr | None:
+def _negative(space: SymbolicNamespace, a: Expr) -> Expr | None:
     if a.op == "negative":
         return a.args[0]
-    return a if _is(a, 0) else None
+    return a if _is_constant(a, 0) else None
 
 
-def _where(space: RecordingNamespace, condition: Expr, a: Expr, b: Expr) -> Expr | None:
-    return a if a is b else None
+def _times_function(space: SymbolicNamespace, op: str, a: Expr, b: Expr) -> Expr:
+    """a f(b) for the shared function ``times_f``, which computes it more accurately."""
+    return _make(space, "multiply", a, _make(space, op.removeprefix("times_"), b))
 
 
-def _abs(space: RecordingNamespace, a: Expr) -> Expr | None:
-    return _make(space, "abs", (a.args[0],)) if a.op == "negative" else None
+def _gelu_slope(space: SymbolicNamespace, a: Expr) -> Expr:
+    rise = _times_function(space, "times_normal_pdf", a, a)
+    return _make(space, "add", _make(space, "normal_cdf", a), rise)
 
 
-def _exp(space: RecordingNamespace, a: Expr) -> Expr | None:
-    return space.number(1) if _is(a, 0) else None
-
-
-def _log(space: RecordingNamespace, a: Expr) -> Expr | None:
-    return space.number(0) if _is(a, 1) else None
-
-
-def _expm1(space: RecordingNamespace, a: Expr) -> Expr:
-    return _make(space, "subtract", (_make(space, "exp", (a,)), space.number(1)))
-
-
-def _log1p(space: RecordingNamespace, a: Expr) -> Expr:
-    return _make(space, "log", (_make(space, "add", (space.number(1), a)),))
-
-
-def _exp_difference(space: RecordingNamespace, a: Expr, b: Expr) -> Expr:
-    return _make(space, "exp", (_make(space, "subtract", (a, b)),))
-
-
-def _times(space: RecordingNamespace, op: str, a: Expr, b: Expr) -> Expr:
-    """``times_f(x, z)`` is x f(z), with care that is not shown."""
-    return _make(space, "multiply", (a, _make(space, op.removeprefix("times_"), (b,))))
-
-
-def _gelu_slope(space: RecordingNamespace, a: Expr) -> Expr:
-    rise = _times(space, "times_normal_pdf", a, a)
-    return _make(space, "add", (_make(space, "normal_cdf", (a,)), rise))
-
-
-def _xlogy(space: RecordingNamespace, a: Expr, b: Expr) -> Expr:
-    return _make(space, "multiply", (a, _make(space, "log", (b,))))
-
-
-def _xlog1py(space: RecordingNamespace, a: Expr, b: Expr) -> Expr:
-    return _make(space, "multiply", (a, _make(space, "log1p", (b,))))
-
-
-def _total(space: RecordingNamespace, a: Expr) -> Expr | None:
-    if a.spread:
+def _total(space: SymbolicNamespace, a: Expr) -> Expr | None:
+    if a.varies:
         return space.total(a)
-    return _make(space, "multiply", (space.n_outputs(space.variable("z")), a))
-
-
-def _largest(space: RecordingNamespace, a: Expr) -> Expr:
-    return space.largest(a)
+    return _make(space, "multiply", space.n_outputs(space.variable("z")), a)
 
 
 _RULES: dict[str, Callable[..., Expr | None]] = {
@@ -371,16 +330,16 @@ _RULES: dict[str, Callable[..., Expr | None]] = {
     "multiply": _multiply,
     "divide": _divide,
     "negative": _negative,
-    "where": _where,
-    "abs": _abs,
-    "exp": _exp,
-    "log": _log,
-    "expm1": _expm1,
-    "log1p": _log1p,
-    "exp_difference": _exp_difference,
+    "where": lambda space, condition, a, b: a if a is b else None,
+    "abs": lambda space, a: _make(space, "abs", a.args[0]) if a.op == "negative" else None,
+    "exp": lambda space, a: space.number(1) if _is_constant(a, 0) else None,
+    "log": lambda space, a: space.number(0) if _is_constant(a, 1) else None,
+    "expm1": lambda space, a: _make(space, "subtract", _make(space, "exp", a), space.number(1)),
+    "log1p": lambda space, a: _make(space, "log", _make(space, "add", space.number(1), a)),
+    "exp_difference": lambda space, a, b: _make(space, "exp", _make(space, "subtract", a, b)),
     "gelu_slope": _gelu_slope,
-    "xlogy": _xlogy,
-    "xlog1py": _xlog1py,
+    "xlogy": lambda space, a, b: _make(space, "multiply", a, _make(space, "log", b)),
+    "xlog1py": lambda space, a, b: _make(space, "multiply", a, _make(space, "log1p", b)),
     "total": _total,
-    "largest": _largest,
+    "largest": lambda space, a: space.largest(a),
 }

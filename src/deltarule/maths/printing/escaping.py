@@ -1,4 +1,4 @@
-"""Names and words that somebody else chose, made safe for LaTeX."""
+"""Escaping of arbitrary text, such as column names, for LaTeX."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _GREEK = {
     chr(0x3B1 + place): "o" if name == "o" else rf"\ensuremath{{\{name}}}"
     for place, name in enumerate(_GREEK_NAMES.split())
 }
-# Signs of Unicode that combine with the letter before them, as accents of LaTeX.
+# Combining characters of Unicode as accents of LaTeX.
 _ACCENTS = {
     "\u0300": "`",
     "\u0301": "'",
@@ -67,9 +67,9 @@ _ACCENTS = {
 
 
 def escaped(text: str) -> str:
-    r"""A text that LaTeX prints as it stands, outside of formulas.
+    r"""The LaTeX source that prints ``text``, outside of formulas.
 
-    Letters that a plain pdflatex has no glyph for become their code points in brackets.
+    Characters without a glyph in plain pdflatex become their code points in brackets.
 
     Examples
     --------
@@ -78,10 +78,10 @@ def escaped(text: str) -> str:
     >>> print(escaped("Müller, 東"))
     M\"{u}ller, [U+6771]
     """
-    return "".join(_one(sign) for sign in unicodedata.normalize("NFC", text))
+    return "".join(map(_escape_character, unicodedata.normalize("NFC", text)))
 
 
-def _one(sign: str) -> str:
+def _escape_character(sign: str) -> str:
     if sign in _SPECIAL or sign in _GREEK:
         return _SPECIAL.get(sign) or _GREEK[sign]
     if sign.isspace():

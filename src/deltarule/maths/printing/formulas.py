@@ -1,8 +1,7 @@
-"""What recording an activation or a loss gives.
+"""Activations and losses as expressions that print themselves.
 
-:func:`record_activation` and :func:`record_loss` mirror ``bind``: where a bound
-activation has functions, a recorded one has a :class:`RecordedFormula` under the same
-name.
+:func:`symbolic_activation` and :func:`symbolic_loss` mirror ``bind``: where a bound activation
+has a function, a symbolic one has a :class:`SymbolicFormula` under the same name.
 """
 
 from __future__ import annotations
@@ -19,31 +18,31 @@ from deltarule.maths.derived_formulas import functions_of_activation, terms_of_l
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import ACROSS
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
-from deltarule.maths.symbolic import REDUCTIONS, Expr, RecordingNamespace, reachable
+from deltarule.maths.symbolic import REDUCTIONS, Expr, SymbolicNamespace, reachable
 from deltarule.records import Record
 
 __all__ = [
-    "RecordedActivation",
-    "RecordedFormula",
-    "RecordedLoss",
-    "record_activation",
-    "record_loss",
-    "record_shared",
+    "SymbolicActivation",
+    "SymbolicFormula",
+    "SymbolicLoss",
+    "symbolic_activation",
+    "symbolic_loss",
+    "symbolic_shared_function",
 ]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class RecordedFormula:
+class SymbolicFormula:
     r"""A formula as an expression that prints itself.
 
     Printed code computes what the formula computes, operation by operation. Printed
-    mathematics equals it as real numbers and leaves out what is there for accuracy
-    only: e^(−|z|)/(1 + e^(−|z|)) for z ≤ 0 is shown as e^z/(1 + e^z).
+    mathematics equals it for real numbers and leaves out operations that only serve
+    accuracy: e^(−|z|)/(1 + e^(−|z|)) for z ≤ 0 is shown as e^z/(1 + e^z).
 
     Parameters
     ----------
     title : str
-        What it is, for comments and messages.
+        Its name in comments and messages.
     arguments : tuple of str
         The names of its arguments, in order.
     results : mapping of str to Expr
@@ -55,8 +54,8 @@ class RecordedFormula:
 
     Examples
     --------
-    >>> from deltarule.maths.printing import record_activation
-    >>> formula = record_activation("softplus").value
+    >>> from deltarule.maths.printing import symbolic_activation
+    >>> formula = symbolic_activation("softplus").value
     >>> print(formula.latex())
     \max\left(z, 0\right) + \log\left(1 + e^{-\left|z\right|}\right)
     >>> print(formula.javascript("softplus"))
@@ -71,12 +70,12 @@ class RecordedFormula:
     results: dict[str, Expr]
     elementwise: bool
 
-    def nodes(self) -> list[Expr]:
-        """Every node of the expression, arguments before what uses them."""
+    def expressions(self) -> list[Expr]:
+        """All expressions that the results are made of, in topological order."""
         return reachable(self.results.values())
 
     def result(self, name: str | None = None) -> Expr:
-        """A result by its name; without one, the first.
+        """The result of that name; the first if ``name`` is None.
 
         Raises
         ------
@@ -92,7 +91,7 @@ class RecordedFormula:
         return self.results[name]
 
     def latex(self, result: str | None = None) -> str:
-        """A result (without a name, the first) as LaTeX, for math mode."""
+        """A result (the first if None) as LaTeX, for math mode."""
         from deltarule.maths.printing.markup import latex
 
         return latex(self, result)
@@ -123,77 +122,77 @@ class RecordedFormula:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class RecordedActivation:
-    """An activation written down.
+class SymbolicActivation:
+    """An activation's formulas as expressions.
 
     Parameters
     ----------
-    value : RecordedFormula
-        Of (z): g(z).
-    slope : RecordedFormula or None
-        Of (z, a): g′(z); None if the activation mixes outputs.
-    pullback : RecordedFormula
-        Of (z, a, up): ∂C/∂z from ``up`` = ∂C/∂a.
+    value : SymbolicFormula
+        g(z), with the argument z.
+    slope : SymbolicFormula or None
+        g′(z), with the arguments z and a; None if the activation mixes outputs.
+    pullback : SymbolicFormula
+        ∂C/∂z, with the arguments z, a and ``up`` = ∂C/∂a.
     """
 
-    value: RecordedFormula
-    slope: RecordedFormula | None
-    pullback: RecordedFormula
+    value: SymbolicFormula
+    slope: SymbolicFormula | None
+    pullback: SymbolicFormula
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class RecordedLoss:
-    """A loss written down; each formula has the results ``term`` and ``derivative``.
+class SymbolicLoss:
+    """A loss's formulas as expressions; each has the results ``term`` and ``derivative``.
 
     Parameters
     ----------
-    from_output : RecordedFormula
-        Of (a, y): the term of C_i and ∂C_i/∂a.
-    from_input : RecordedFormula or None
-        Of (z, y), for a fused pair: the term of C_i and ∂C_i/∂z.
+    from_output : SymbolicFormula
+        The term of C_i and ∂C_i/∂a, with the arguments a and y.
+    from_input : SymbolicFormula or None
+        For a fused pair, the term of C_i and ∂C_i/∂z, with the arguments z and y.
     """
 
-    from_output: RecordedFormula
-    from_input: RecordedFormula | None
+    from_output: SymbolicFormula
+    from_input: SymbolicFormula | None
 
 
-def _record(
+def _symbolic_formula(
     title: str,
-    xp: RecordingNamespace,
+    xp: SymbolicNamespace,
     function: Callable[..., Any],
     names: tuple[str, ...],
     results: tuple[str, ...],
     elementwise: bool | None = None,
-) -> RecordedFormula:
-    """Run ``function`` once on variables of these names."""
+) -> SymbolicFormula:
+    """The formula that ``function`` computes, from one run on variables of these names."""
     variables = [xp.variable(name) for name in names]
     try:
         given = function(*variables)
         values = given if len(results) > 1 else (given,)
         if not isinstance(values, tuple) or len(values) != len(results):
             raise InputError(f"it returned {given!r}; expected the pair ({', '.join(results)})")
-        nodes = {name: xp.number(value) for name, value in zip(results, values, strict=True)}
-        _check(nodes, elementwise)
+        exprs = {name: xp.number(value) for name, value in zip(results, values, strict=True)}
+        _check(exprs, elementwise)
     except InputError as error:
-        raise InputError(f"cannot record {title}: {error}") from error
-    across = any(node.op in ACROSS for node in reachable(nodes.values()))
-    return RecordedFormula(title, names, nodes, not across if elementwise is None else elementwise)
+        raise InputError(f"no symbolic form of {title}: {error}") from error
+    across = any(expr.op in ACROSS for expr in reachable(exprs.values()))
+    return SymbolicFormula(title, names, exprs, not across if elementwise is None else elementwise)
 
 
-def _check(nodes: dict[str, Expr], elementwise: bool | None) -> None:
-    for name, root in nodes.items():
-        used = {node.op for node in reachable([root])}
+def _check(exprs: dict[str, Expr], elementwise: bool | None) -> None:
+    for name, root in exprs.items():
+        used = {expr.op for expr in reachable([root])}
         if elementwise and used.intersection(ACROSS):
             raise InputError(
-                f"it is declared elementwise but looks across outputs "
+                f"it is declared elementwise but combines outputs "
                 f"({', '.join(sorted(used.intersection(ACROSS)))}); pass elementwise=False"
             )
-        if not root.spread and used.intersection(REDUCTIONS):
+        if not root.varies and used.intersection(REDUCTIONS):
             raise InputError(f"its {name} is one number for the row; expected one for each output")
 
 
-def _bound(record: Record, xp: RecordingNamespace, symbols: bool) -> dict[str, Any]:
-    """The record's parameters as the formula is given them: numbers or symbols."""
+def _arguments(record: Record, xp: SymbolicNamespace, symbols: bool) -> dict[str, Any]:
+    """The record's parameters by name, as numbers or as symbols."""
 
     def symbol(name: str, value: Any, position: int | None = None) -> Any:
         if isinstance(value, tuple):
@@ -205,87 +204,89 @@ def _bound(record: Record, xp: RecordingNamespace, symbols: bool) -> dict[str, A
     return {key: symbol(key, value) for key, value in values.items()} if symbols else values
 
 
-def record_activation(activation: Activation | str, *, symbols: bool = False) -> RecordedActivation:
-    """Write an activation's formulas down.
+def symbolic_activation(
+    activation: Activation | str, *, symbols: bool = False
+) -> SymbolicActivation:
+    """An activation's formulas as expressions that can be printed.
 
     Parameters
     ----------
     activation : Activation or str
         The activation or its registered name.
     symbols : bool
-        Show parameters by their names (α) and not by their values (0.01). Printed code
-        has the values either way.
+        Whether parameters are printed by name (α) instead of by value (0.01). Printed code
+        has the values in both cases.
 
     Returns
     -------
-    RecordedActivation
-        Its value, slope and pullback.
+    SymbolicActivation
 
     Raises
     ------
     InputError
-        If the formula does something that cannot be written down, naming it.
+        If the formula uses an operation without a symbolic form; the message names it.
 
     Examples
     --------
-    >>> print(record_activation("leaky_relu", symbols=True).slope.text())
+    >>> print(symbolic_activation("leaky_relu", symbols=True).slope.text())
     1 if z > 0; α otherwise
     """
     record = ACTIVATIONS.get(activation)
-    xp = RecordingNamespace()
+    xp = SymbolicNamespace()
     title = f"activation {record}"
     try:
         value, other = functions_of_activation(
-            xp, record.formula, _bound(record, xp, symbols), title, record.elementwise
+            xp, record.formula, _arguments(record, xp, symbols), title, record.elementwise
         )
     except InputError as error:
-        raise InputError(f"cannot record {title}: {error}") from error
+        raise InputError(f"no symbolic form of {title}: {error}") from error
 
     def pullback(z: Any, a: Any, up: Any) -> Any:
         return up * other(z, a) if record.elementwise else other(z, a, up)
 
-    own = record.elementwise
-    value_formula = _record(f"{record}: value", xp, value, ("z",), ("value",), own)
-    slope = None
-    if own:
-        slope = _record(f"{record}: slope", xp, other, ("z", "a"), ("slope",), own)
-    names = ("z", "a", "up")
-    back = _record(f"{record}: pullback", xp, pullback, names, ("pullback",), own)
-    return RecordedActivation(value_formula, slope, back)
+    def formula(name: str, function: Callable[..., Any], *arguments: str) -> SymbolicFormula:
+        return _symbolic_formula(
+            f"{record}: {name}", xp, function, arguments, (name,), record.elementwise
+        )
+
+    return SymbolicActivation(
+        formula("value", value, "z"),
+        formula("slope", other, "z", "a") if record.elementwise else None,
+        formula("pullback", pullback, "z", "a", "up"),
+    )
 
 
-def record_loss(
+def symbolic_loss(
     loss: Loss | str,
     output_activation: Activation | str | None = None,
     *,
     symbols: bool = False,
-) -> RecordedLoss:
-    """Write a loss's formulas down.
+) -> SymbolicLoss:
+    """A loss's formulas as expressions that can be printed.
 
     Parameters
     ----------
     loss : Loss or str
         The loss or its registered name.
     output_activation : Activation or str, optional
-        With it comes the fused formula, if the loss has one for this output.
+        The output whose fused formula is included, if the loss has one for it.
     symbols : bool
-        Show parameters by their names (κ) and not by their values (1.0).
+        Whether parameters are printed by name (κ) instead of by value (1.0).
 
     Returns
     -------
-    RecordedLoss
-        From (a, y), and from (z, y) for a fused pair.
+    SymbolicLoss
 
     Raises
     ------
     IncompatiblePair
         If the loss does not go with the output activation.
     InputError
-        If the formula does something that cannot be written down, naming it.
+        If the formula uses an operation without a symbolic form; the message names it.
 
     Examples
     --------
-    >>> formula = record_loss("squared_error").from_output
+    >>> formula = symbolic_loss("squared_error").from_output
     >>> formula.text("term"), formula.text("derivative")
     ('(a - y)^2', '2 (a - y)')
     """
@@ -295,26 +296,24 @@ def record_loss(
         record.require(output)
     fusion = None if output is None else dict(record.fused).get(output.name)
 
-    def note(formula: Callable[..., Any], first: str, title: str) -> RecordedFormula:
-        xp = RecordingNamespace()
+    def symbolic(formula: Callable[..., Any], first: str, title: str) -> SymbolicFormula:
+        xp = SymbolicNamespace()
         try:
-            function = terms_of_loss(xp, formula, _bound(record, xp, symbols), f"loss {record}")
+            function = terms_of_loss(xp, formula, _arguments(record, xp, symbols), f"loss {record}")
         except InputError as error:
-            raise InputError(f"cannot record loss {record}: {error}") from error
-        return _record(title, xp, function, (first, "y"), ("term", "derivative"))
+            raise InputError(f"no symbolic form of loss {record}: {error}") from error
+        title = f"{title}: term and derivative by {first}"
+        return _symbolic_formula(title, xp, function, (first, "y"), ("term", "derivative"))
 
     fused = None
     if fusion is not None and output is not None:
-        fused = note(fusion, "z", f"{record} fused with {output.name}: term and derivative by z")
-    return RecordedLoss(
-        note(record.formula, "a", f"{record}: term and derivative by a"),
-        fused,
-    )
+        fused = symbolic(fusion, "z", f"{record} fused with {output.name}")
+    return SymbolicLoss(symbolic(record.formula, "a", str(record)), fused)
 
 
 @functools.cache
-def record_shared(name: str) -> RecordedFormula:
-    """Write a shared function down, which printed code contains as a helper.
+def symbolic_shared_function(name: str) -> SymbolicFormula:
+    """A shared function as expressions; printed code contains it as a helper.
 
     Parameters
     ----------
@@ -323,15 +322,16 @@ def record_shared(name: str) -> RecordedFormula:
 
     Returns
     -------
-    RecordedFormula
-        Its arguments have the names of its source, its result is ``value``.
+    SymbolicFormula
+        Its arguments are named as in the source, its result is ``value``.
 
     Examples
     --------
-    >>> record_shared("normal_cdf").arguments
+    >>> symbolic_shared_function("normal_cdf").arguments
     ('z',)
     """
     formula = SHARED_FUNCTIONS[name].formula
-    xp = RecordingNamespace()
+    xp = SymbolicNamespace()
     arguments = tuple(inspect.signature(formula).parameters)[1:]
-    return _record(name, xp, functools.partial(formula, xp), arguments, ("value",), True)
+    function = functools.partial(formula, xp)
+    return _symbolic_formula(name, xp, function, arguments, ("value",), True)

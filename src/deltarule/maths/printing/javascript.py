@@ -1,10 +1,10 @@
-"""Printing recorded formulas as JavaScript.
+"""Printing formulas as JavaScript.
 
 The calling convention: a function takes the formula's arguments in order and returns
-its result; a loss returns the pair [term, derivative]. A formula that looks across
-outputs takes arrays with one item for each output and returns new arrays.
+its result; a loss returns the pair [term, derivative]. A formula that combines outputs
+takes arrays with one item for each output and returns new arrays.
 
-``Math.min`` and ``Math.max`` give NaN for NaN, as NumPy's do. Zeros may differ in sign.
+``Math.min`` and ``Math.max`` return NaN for NaN, as NumPy's do. Zeros may differ in sign.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from deltarule.maths.printing.code import CodePrinter, Scope
-from deltarule.maths.printing.formulas import RecordedFormula
+from deltarule.maths.printing.formulas import SymbolicFormula
 
 __all__ = ["print_javascript"]
 
@@ -27,7 +27,7 @@ _WORDS = """
     true try typeof var void while with yield
 """
 
-# Math.round takes halves up; the nearest even number is wanted, as in NumPy and C.
+# Math.round rounds halves up; NumPy and C round them to the nearest even number.
 _RINT = """\
 function dr_rint(x) {
   const r = Math.round(x);
@@ -36,13 +36,13 @@ function dr_rint(x) {
 """
 
 
-def print_javascript(formulas: Mapping[str, RecordedFormula]) -> str:
-    """JavaScript functions, each helper function once before them.
+def print_javascript(formulas: Mapping[str, SymbolicFormula]) -> str:
+    """The source of JavaScript functions, after the helper functions that they call.
 
     Parameters
     ----------
-    formulas : mapping of str to RecordedFormula
-        The formulas by the names of their functions.
+    formulas : mapping of str to SymbolicFormula
+        The formulas, by the name of the function to print.
 
     Returns
     -------
@@ -52,12 +52,12 @@ def print_javascript(formulas: Mapping[str, RecordedFormula]) -> str:
     Raises
     ------
     InputError
-        If a name cannot name a function.
+        If a name is not valid for a JavaScript function.
 
     Examples
     --------
-    >>> from deltarule.maths.printing import record_loss
-    >>> print(print_javascript({"huber": record_loss("huber").from_output}))
+    >>> from deltarule.maths.printing import symbolic_loss
+    >>> print(print_javascript({"huber": symbolic_loss("huber").from_output}))
     // huber(kappa=1.0): term and derivative by a
     function huber(a, y) {
       const t1 = a - y;
@@ -66,10 +66,10 @@ def print_javascript(formulas: Mapping[str, RecordedFormula]) -> str:
       return [t3 * (t2 - 0.5 * t3), Math.sign(t1) * t3];
     }
     """
-    return _JavaScript().program(formulas)
+    return _JavaScriptPrinter().program(formulas)
 
 
-class _JavaScript(CodePrinter):
+class _JavaScriptPrinter(CodePrinter):
     language = "JavaScript"
     equality: ClassVar = {"equal": "===", "not_equal": "!=="}
     loop = "for (let j = 0; j < n; ++j)"
@@ -89,7 +89,7 @@ class _JavaScript(CodePrinter):
     def helper(self, op: str) -> str:
         return {"rint": _RINT}[op]
 
-    def constant(self, name: str, text: str, truth: bool) -> str:
+    def constant(self, name: str, text: str, condition: bool) -> str:
         return f"const {name} = {text};"
 
     def variable(self, name: str, text: str) -> str:
@@ -98,7 +98,7 @@ class _JavaScript(CodePrinter):
     def wrap(
         self,
         name: str,
-        formula: RecordedFormula,
+        formula: SymbolicFormula,
         scope: Scope,
         results: Sequence[str],
         helper: bool,

@@ -1,8 +1,7 @@
-"""From a recorded expression to boxes: what stands above, beside and inside what.
+"""Layout of expressions as boxes: fractions, powers, parentheses, signs, indices.
 
-LaTeX, MathML and plain text differ in how they write a fraction, not in where one
-belongs. So parentheses, signs, the order of factors and the names of indices are
-decided once, here, and :mod:`deltarule.maths.printing.markup` only spells boxes out.
+The decisions that LaTeX, MathML and plain text share (parentheses, signs, the order of factors and
+the names of indices) are made here; :mod:`deltarule.maths.printing.markup` prints the boxes.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from deltarule.maths.printing.boxes import (
     Terms,
     Where,
 )
-from deltarule.maths.printing.display import Case, abbreviated, cases, power, simplified
+from deltarule.maths.printing.display import Case, abbreviate, cases, power, simplify
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 from deltarule.maths.symbolic import COMPARISONS, OPPOSITES, Expr, reachable
 
 __all__ = ["index_letter", "layout", "layout_condition"]
 
-# How tightly a box holds together, loosest first.
+# The precedence of a box, lowest first.
 _CASES, _RELATION, _SUM, _BIG, _PRODUCT, _PREFIX, _FRACTION, _POWER, _ATOM = range(9)
 _Placed = tuple[Box, int]
 
@@ -54,7 +53,7 @@ _FUNCTIONS = {
     "sign": Symbol(r"\operatorname{sign}", "sign", function=True),
     "rint": Symbol(r"\operatorname{round}", "round", function=True),
 }
-# The letters of the shared functions' own LaTeX, as text.
+# The text form of the letters in the LaTeX of shared functions.
 _LETTERS = {r"\varphi": "φ", r"\Phi": "Φ"}
 _SUM_OVER = Symbol(r"\sum", "∑", function=True)
 _MAX_OVER = Symbol(r"\max", "max", function=True)
@@ -65,36 +64,36 @@ def layout(
     names: Callable[[Expr, int], Box | None] | None = None,
     choose: Callable[[list[Case]], Case] | None = None,
 ) -> Box:
-    """The boxes of a recorded expression.
+    """The box of an expression.
 
     Parameters
     ----------
     root : Expr
-        The expression as it was recorded.
+        The expression, before simplification.
     names : callable, optional
-        ``names(node, depth)`` gives the box of a variable or a constant, or None for its own;
-        ``depth`` counts the sums and maxima round it. A number here shows the formula with the
-        number in place.
+        ``names(expr, depth)`` returns the box of a variable or a constant, or None for the
+        default; ``depth`` is the number of sums and maxima around it. Returning numbers shows
+        the formula with numbers in place of variables.
     choose : callable, optional
-        Which of several cases is shown, instead of all.
+        Selects the one case to show; all are shown if left out.
 
     Returns
     -------
     Box
-        Of an expression that looks across outputs, the arguments carry an index: j
-        outside, k, i … inside sums and maxima.
+        If the expression combines outputs, its arguments have an index: j outside, k, i …
+        inside sums and maxima.
 
     Examples
     --------
-    >>> from deltarule.maths.symbolic import RecordingNamespace
-    >>> xp = RecordingNamespace()
+    >>> from deltarule.maths.symbolic import SymbolicNamespace
+    >>> xp = SymbolicNamespace()
     >>> layout(xp.variable("z") / 2)
     Fraction(top=Symbol(latex='z', text='z', function=False), bottom=Number(mantissa='2', ...
     """
-    across = any(node.op in ACROSS for node in reachable([root]))
+    across = any(expr.op in ACROSS for expr in reachable([root]))
     place = _Layout(across, names)
-    whole = simplified(root) if choose is None else choose(_rows_of(root)).value
-    short, definitions = abbreviated(whole)
+    whole = simplify(root) if choose is None else choose(_cached_cases(root)).value
+    short, definitions = abbreviate(whole)
     body = place.rows(cases(short), 0)[0]
     if not definitions:
         return body
@@ -103,7 +102,7 @@ def layout(
 
 
 def index_letter(depth: int) -> str:
-    """The letter of an output inside so many sums and maxima.
+    """The index letter inside ``depth`` nested sums and maxima.
 
     Examples
     --------
@@ -113,10 +112,10 @@ def index_letter(depth: int) -> str:
     return _INDICES[min(depth, len(_INDICES) - 1)]
 
 
-@functools.lru_cache(maxsize=256)  # a node is a key by identity
-def _rows_of(root: Expr) -> list[Case]:
-    """The cases of an expression, once for all the numbers it is shown with."""
-    return cases(simplified(root))
+@functools.lru_cache(maxsize=256)  # an Expr is a key by identity
+def _cached_cases(root: Expr) -> list[Case]:
+    """The cases of an expression, cached."""
+    return cases(simplify(root))
 
 
 def layout_condition(
@@ -124,18 +123,18 @@ def layout_condition(
     names: Callable[[Expr, int], Box | None],
     holds: Callable[[Expr], bool],
 ) -> Box | None:
-    """The condition that picks an expression's case at some numbers; None if there is no choice.
+    """The box of the condition that selects the case at a point; None if there is one case only.
 
     Parameters
     ----------
     root, names
         As for :func:`layout`.
     holds : callable
-        Whether a condition holds there.
+        Whether a condition holds at the point.
     """
-    place = _Layout(any(node.op in ACROSS for node in reachable([root])), names)
+    place = _Layout(any(expr.op in ACROSS for expr in reachable([root])), names)
     shown: dict[Terms, None] = {}
-    for row in _rows_of(root):
+    for row in _cached_cases(root):
         for condition in row.conditions:
             true = holds(condition)
             sign = COMPARISONS[condition.op if true else OPPOSITES[condition.op]]
@@ -145,20 +144,20 @@ def layout_condition(
                 break
         else:
             break
-    for said in list(shown):  # x ≤ 0 is not said where x < 0 is
-        (_, left), (sign, right) = said.parts
-        if Terms((("", left), (sign.removesuffix("="), right))) in set(shown) - {said}:
-            del shown[said]
+    for terms in list(shown):  # x ≤ 0 is redundant beside x < 0
+        (_, left), (sign, right) = terms.parts
+        if Terms((("", left), (sign.removesuffix("="), right))) in set(shown) - {terms}:
+            del shown[terms]
     if not shown:
         return None
     *_, last = shown
     if last.parts[1][0] == "==":
-        return last  # what equals something is not something else besides
+        return last  # x = y makes all other conditions redundant
     return Terms(tuple(("and" if i else "", box) for i, box in enumerate(shown)))
 
 
 class _Layout:
-    """Places nodes; ``depth`` counts the sums and maxima round the current place."""
+    """Converts expressions to boxes; ``depth`` is the number of sums and maxima around them."""
 
     def __init__(
         self, indexed: bool, names: Callable[[Expr, int], Box | None] | None = None
@@ -174,18 +173,18 @@ class _Layout:
         )
         return Cases(tuple(rows)), _CASES
 
-    def place(self, node: Expr, depth: int) -> _Placed:
-        """A node's box and how tightly it holds together."""
-        op, args = node.op, node.args
+    def place(self, expr: Expr, depth: int) -> _Placed:
+        """The box of an expression and its precedence."""
+        op, args = expr.op, expr.args
         if op in ("constant", "variable", "symbol", "per_output", "n_outputs"):
-            own = None if self.names is None else self.names(node, depth)
+            own = None if self.names is None else self.names(expr, depth)
             if own is not None:
                 return own, _level(own)
-            return _number(node.data) if op == "constant" else (self.name(node, depth), _ATOM)
+            return _number(expr.data) if op == "constant" else (self.name(expr, depth), _ATOM)
         if op in ("add", "subtract", "negative"):
-            return self.sum(node, depth), _SUM
+            return self.sum(expr, depth), _SUM
         if op == "multiply":
-            return self.product(node, depth)
+            return self.product(expr, depth)
         if op == "divide":
             top, bottom = (self.place(argument, depth)[0] for argument in args)
             return Fraction(top, bottom), _FRACTION
@@ -193,7 +192,7 @@ class _Layout:
             left, right = (self.fenced(argument, _SUM, depth) for argument in args)
             return Terms((("", left), (COMPARISONS[op], right))), _RELATION
         if op == "where":
-            return self.rows(self.chain(node), depth)
+            return self.rows(self.chain(expr), depth)
         if op == "exp":
             return Power(Symbol("e", "e"), self.place(args[0], depth)[0]), _POWER
         if op == "sqrt":
@@ -208,35 +207,35 @@ class _Layout:
             return Big(function, index, inner), _BIG
         return self.call(op, args, depth)
 
-    def fenced(self, node: Expr, level: int, depth: int) -> Box:
-        return _fence(self.place(node, depth), level)
+    def fenced(self, expr: Expr, level: int, depth: int) -> Box:
+        return _fence(self.place(expr, depth), level)
 
-    def chain(self, node: Expr) -> list[Case]:
-        """Choices inside choices, in place."""
-        rows, rest = [], node
+    def chain(self, expr: Expr) -> list[Case]:
+        """The cases of a choice whose alternatives may be choices themselves."""
+        rows, rest = [], expr
         while rest.op == "where":
             rows.append(Case(rest.args[1], (rest.args[0],)))
             rest = rest.args[2]
         return [*rows, Case(rest, ())]
 
-    def name(self, node: Expr, depth: int) -> Box:
+    def name(self, expr: Expr, depth: int) -> Box:
         index = index_letter(depth)
-        if node.op == "n_outputs":
+        if expr.op == "n_outputs":
             return Symbol("n", "n")
-        if node.op == "symbol":
-            name, position, _ = node.data
+        if expr.op == "symbol":
+            name, position, _ = expr.data
             return _letter(name) if position is None else Index(_letter(name), str(position))
-        if node.op == "per_output":
-            name, values = node.data
+        if expr.op == "per_output":
+            name, values = expr.data
             numbers = tuple(_number(value)[0] for value in values)
             if name is None and len(values) == 1:
                 return numbers[0]
             return Index(Fenced(numbers) if name is None else _letter(name), index)
-        letter = _letter("u" if node.data == "up" else node.data)
+        letter = _letter("u" if expr.data == "up" else expr.data)
         return Index(letter, index) if self.indexed else letter
 
-    def sum(self, node: Expr, depth: int) -> Box:
-        """Terms with their signs; sums on the left, and added sums on the right, are opened."""
+    def sum(self, expr: Expr, depth: int) -> Box:
+        """Terms with their signs; nested sums that are not subtracted are flattened."""
         terms: list[tuple[str, Expr]] = []
 
         def collect(part: Expr, sign: str) -> None:
@@ -248,7 +247,7 @@ class _Layout:
             else:
                 terms.append((sign, part))
 
-        collect(node, "+")
+        collect(expr, "+")
         if terms[0][0] == "-" and terms[1:] and terms[1][0] == "+":
             terms[:2] = reversed(terms[:2])  # b - a reads better than -a + b
         parts = []
@@ -260,14 +259,14 @@ class _Layout:
             parts.append(("" if place == 0 and sign == "+" else sign, box))
         return Terms(tuple(parts))
 
-    def product(self, node: Expr, depth: int) -> _Placed:
+    def product(self, expr: Expr, depth: int) -> _Placed:
         """Factors: numbers first, equal ones as a power, a logarithm or a sum last."""
         factors: dict[Expr, int] = {}
-        waiting = [node]
-        while waiting:
-            part = waiting.pop()
+        pending = [expr]
+        while pending:
+            part = pending.pop()
             if part.op == "multiply":
-                waiting.extend(reversed(part.args))
+                pending.extend(reversed(part.args))
             else:
                 factors[part] = factors.get(part, 0) + 1
         placed: list[tuple[bool, _Placed]] = []
@@ -278,7 +277,7 @@ class _Layout:
             else:
                 box = Power(self.fenced(part, _ATOM, depth), Number(str(count))), _POWER
             placed.append((part.op != "constant", box))
-        # Sorting is stable: what is alike stays in the order of the source.
+        # Sorting is stable: equal keys keep the order of the source.
         placed.sort(key=lambda each: (each[0], each[1][1] == _PREFIX, each[1][1] == _BIG))
         *first, last = (each for _, each in placed)
         if not first:
@@ -290,7 +289,7 @@ class _Layout:
         return Product(tuple(boxes)), _BIG if last[1] == _BIG else _PRODUCT
 
     def call(self, op: str, args: tuple[Expr, ...], depth: int) -> _Placed:
-        """A named function; the logarithm and tanh of something simple need no parentheses."""
+        """A named function; log and tanh of a simple argument have no parentheses."""
         placed = [self.place(argument, depth) for argument in args]
         if op in ("log", "tanh") and placed[0][1] >= _FRACTION and args[0].op != "divide":
             return Apply(_FUNCTIONS[op], placed[0][0]), _PREFIX
@@ -303,14 +302,14 @@ class _Layout:
 
 
 def _level(box: Box) -> int:
-    """How tightly a box that was given for a name holds together."""
+    """The precedence of a box that ``names`` returned."""
     if isinstance(box, Terms) or (isinstance(box, Shown) and box.negative):
         return _SUM
     if isinstance(box, Shown) and box.exponent:
         return _PRODUCT
     if isinstance(box, Partial):
         return _FRACTION
-    # What has an index above is fenced where a power is taken of it.
+    # A name with an upper index is put in parentheses before an exponent.
     return _POWER if isinstance(box, Scripted) and box.above else _ATOM
 
 

@@ -1,4 +1,4 @@
-"""Boxes spelled out as LaTeX, as presentation MathML and as plain text."""
+"""Printing of boxes as LaTeX, presentation MathML and plain text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deltarule.maths.printing.escaping import escaped
 from deltarule.maths.printing.layout import layout
 
 if TYPE_CHECKING:
-    from deltarule.maths.printing.formulas import RecordedFormula
+    from deltarule.maths.printing.formulas import SymbolicFormula
 
 __all__ = ["box_latex", "box_mathml", "box_text", "latex", "mathml", "text"]
 
@@ -21,50 +21,42 @@ _LATEX_SIGNS |= {"·": r"\cdot", "←": r"\leftarrow", "→": r"\to", "and": r"\
 _LATEX_SPECIAL = {"∞": r"\infty", "not a number": r"\text{not a number}"}
 _TEXT_SIGNS = {"==": "=", "<=": "≤", ">=": "≥", "!=": "≠"}
 _MATHML_SIGNS = {**_TEXT_SIGNS, "-": "−"}
-# A hyphen in words is no minus sign: until the text is whole, another sign stands for it.
-_SET_ASIDE = str.maketrans("-*", "\ue000\ue001")
-_AS_WRITTEN = str.maketrans("\ue000\ue001", "-*")
+# Hyphens and asterisks in words are private-use characters until the text is complete, so that
+# they are not replaced as minus and multiplication signs.
+_HIDE = str.maketrans("-*", "\ue000\ue001")
+_RESTORE = str.maketrans("\ue000\ue001", "-*")
 
 
-def latex(formula: RecordedFormula, result: str | None = None) -> str:
-    """A formula's result (without a name, the first) as LaTeX, for math mode."""
-    return _latex(layout(formula.result(result)))
+def latex(formula: SymbolicFormula, result: str | None = None) -> str:
+    """A formula's result (the first if None) as LaTeX, for math mode."""
+    return box_latex(layout(formula.result(result)))
 
 
-def text(formula: RecordedFormula, result: str | None = None) -> str:
+def text(formula: SymbolicFormula, result: str | None = None) -> str:
     """A formula's result as one line of plain text."""
     return _text(layout(formula.result(result)))
 
 
-def mathml(formula: RecordedFormula, result: str | None = None, *, display: str = "block") -> str:
+def mathml(formula: SymbolicFormula, result: str | None = None, *, display: str = "block") -> str:
     """A formula's result as a MathML ``math`` element, with its plain text as ``alttext``."""
-    return _math(layout(formula.result(result)), display)
-
-
-def box_latex(box: Box) -> str:
-    """A box as LaTeX, for math mode."""
-    return _latex(box)
+    return box_mathml(layout(formula.result(result)), display=display)
 
 
 def box_text(box: Box) -> str:
     """A box as one line of plain text, with the minus sign of mathematics."""
-    return _text(box).replace("-", "−").replace(" * ", " · ").translate(_AS_WRITTEN)
+    return _text(box).replace("-", "−").replace(" * ", " · ").translate(_RESTORE)
 
 
 def box_mathml(box: Box, *, display: str = "inline") -> str:
     """A box as a MathML ``math`` element, with its plain text as ``alttext``."""
-    return _math(box, display)
-
-
-def _math(box: Box, display: str) -> str:
-    alternative = _text(box).translate(_AS_WRITTEN)
+    alternative = _text(box).translate(_RESTORE)
     attributes = f"display={quoteattr(display)} alttext={quoteattr(alternative)}"
     namespace = "http://www.w3.org/1998/Math/MathML"
     return f'<math xmlns="{namespace}" {attributes}>{_mathml(box)}</math>'
 
 
-def _ten(box: boxes.Number) -> Box:
-    """A numeral with an exponent as a product."""
+def _product_form(box: boxes.Number) -> Box:
+    """A number with an exponent as the product of its mantissa and a power of ten."""
     power = boxes.Power(boxes.Number("10"), boxes.Number(box.exponent))
     if box.mantissa == "1":
         return power
@@ -77,54 +69,57 @@ def _starts_with_digit(box: Box) -> bool:
     return isinstance(box, boxes.Number | boxes.Shown)
 
 
-def _spelled_product(box: boxes.Product, spell: Callable[[Box], str], dot: str, gap: str) -> str:
-    """Factors side by side, with a dot where two numerals would run together."""
-    out = spell(box.factors[0])
+def _product(box: boxes.Product, print_box: Callable[[Box], str], dot: str, gap: str) -> str:
+    """Factors side by side, with a dot before a factor that begins with a digit."""
+    out = print_box(box.factors[0])
     for factor in box.factors[1:]:
-        out += (dot if _starts_with_digit(factor) else gap) + spell(factor)
+        out += (dot if _starts_with_digit(factor) else gap) + print_box(factor)
     return out
 
 
-def _latex(box: Box) -> str:
+def box_latex(box: Box) -> str:
+    """A box as LaTeX, for math mode."""
     match box:
         case boxes.Number(mantissa, exponent):
-            return _latex(_ten(box)) if exponent else mantissa
+            return box_latex(_product_form(box)) if exponent else mantissa
         case boxes.Symbol(name):
             return name
         case boxes.Index(base, index):
-            return f"{_latex(base)}_{{{index}}}" if len(index) > 1 else f"{_latex(base)}_{index}"
+            return (
+                f"{box_latex(base)}_{{{index}}}" if len(index) > 1 else f"{box_latex(base)}_{index}"
+            )
         case boxes.Terms(parts):
             (sign, first), *rest = parts
-            out = sign + _latex(first)
-            return out + "".join(f" {_LATEX_SIGNS.get(s, s)} {_latex(part)}" for s, part in rest)
+            out = sign + box_latex(first)
+            return out + "".join(f" {_LATEX_SIGNS.get(s, s)} {box_latex(part)}" for s, part in rest)
         case boxes.Product():
-            return _spelled_product(box, _latex, r" \cdot ", " ")
+            return _product(box, box_latex, r" \cdot ", " ")
         case boxes.Fraction(top, bottom):
-            return rf"\frac{{{_latex(top)}}}{{{_latex(bottom)}}}"
+            return rf"\frac{{{box_latex(top)}}}{{{box_latex(bottom)}}}"
         case boxes.Power(base, exponent_box):
-            return f"{_latex(base)}^{{{_latex(exponent_box)}}}"
+            return f"{box_latex(base)}^{{{box_latex(exponent_box)}}}"
         case boxes.Root(inner):
-            return rf"\sqrt{{{_latex(inner)}}}"
+            return rf"\sqrt{{{box_latex(inner)}}}"
         case boxes.Fenced(items, bars):
-            inside = ", ".join(map(_latex, items))
+            inside = ", ".join(map(box_latex, items))
             return rf"\left|{inside}\right|" if bars else rf"\left({inside}\right)"
         case boxes.Apply(function, argument):
             gap = "" if isinstance(argument, boxes.Fenced) and not argument.bars else " "
-            return f"{_latex(function)}{gap}{_latex(argument)}"
+            return f"{box_latex(function)}{gap}{box_latex(argument)}"
         case boxes.Big(function, index, inner):
-            return f"{_latex(function)}_{index} {_latex(inner)}"
+            return f"{box_latex(function)}_{index} {box_latex(inner)}"
         case boxes.Cases(rows):
             lines = []
             for value, conditions in rows:
-                when = r" \text{ and } ".join(map(_latex, conditions))
+                when = r" \text{ and } ".join(map(box_latex, conditions))
                 when = rf"\text{{if }} {when}" if when else r"\text{otherwise}"
-                lines.append(f"{_latex(value)} & {when}")
+                lines.append(f"{box_latex(value)} & {when}")
             return r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}"
         case boxes.Scripted(base, below, above):
             low = f"_{{{below}}}" if below else ""
-            return _latex(base) + low + (f"^{{{above}}}" if above else "")
+            return box_latex(base) + low + (f"^{{{above}}}" if above else "")
         case boxes.Partial(of, by):
-            return rf"\frac{{\partial {_latex(of)}}}{{\partial {_latex(by)}}}"
+            return rf"\frac{{\partial {box_latex(of)}}}{{\partial {box_latex(by)}}}"
         case boxes.Shown(mantissa, exponent, negative):
             sign = "-" if negative else ""
             if exponent and mantissa == "1":
@@ -134,8 +129,8 @@ def _latex(box: Box) -> str:
         case boxes.Words(words):
             return rf"\text{{{escaped(words)}}}"
         case boxes.Where(body, definitions):
-            given = [f"{_latex(name)} = {_latex(value)}" for name, value in definitions]
-            lines = [_latex(body), rf"\text{{where }} {given[0]}", *given[1:]]
+            given = [f"{box_latex(name)} = {box_latex(value)}" for name, value in definitions]
+            lines = [box_latex(body), rf"\text{{where }} {given[0]}", *given[1:]]
             return r"\begin{aligned} & " + r" \\ & ".join(lines) + r" \end{aligned}"
 
 
@@ -152,11 +147,11 @@ def _text(box: Box) -> str:
             out = sign + _text(first)
             return out + "".join(f" {_TEXT_SIGNS.get(s, s)} {_text(part)}" for s, part in rest)
         case boxes.Product():
-            return _spelled_product(box, _text_factor, " * ", " ")
+            return _product(box, _text_factor, " * ", " ")
         case boxes.Fraction(top, bottom):
-            return f"{_closed(top, powers=True)}/{_closed(bottom, powers=True)}"
+            return f"{_operand_text(top, powers=True)}/{_operand_text(bottom, powers=True)}"
         case boxes.Power(base, exponent_box):
-            return f"{_text(base)}^{_closed(exponent_box)}"
+            return f"{_text(base)}^{_operand_text(exponent_box)}"
         case boxes.Root(inner):
             return f"√({_text(inner)})"
         case boxes.Fenced(items, bars):
@@ -184,22 +179,22 @@ def _text(box: Box) -> str:
                 return f"{sign}10^{exponent}"
             return sign + mantissa + (f" × 10^{exponent}" if exponent else "")
         case boxes.Words(words):
-            return words.translate(_SET_ASIDE)
+            return words.translate(_HIDE)
         case boxes.Where(body, definitions):
             given = [f"{_text(name)} = {_text(value)}" for name, value in definitions]
             return f"{_text(body)}; where {', and '.join(given)}"
 
 
 def _script(mark: str, script: str) -> str:
-    """An index in plain text, in braces where it would run on."""
+    """An index in plain text, in braces if it would be ambiguous without."""
     if not script:
         return ""
     plain = script if script.isalnum() and (mark == "_" or len(script) == 1) else f"{{{script}}}"
     return mark + plain
 
 
-def _closed(box: Box, *, powers: bool = False) -> str:
-    """The text of a box, in parentheses unless it may stand beside a / or ^ as it is."""
+def _operand_text(box: Box, *, powers: bool = False) -> str:
+    """The text of a box as an operand of / or ^, in parentheses if necessary."""
     simple = isinstance(box, boxes.Number | boxes.Symbol | boxes.Index | boxes.Fenced)
     simple |= powers and isinstance(box, boxes.Scripted)
     simple |= isinstance(box, boxes.Words) and box.text.isidentifier()
@@ -235,9 +230,9 @@ def _sign(sign: str) -> str:
 def _mathml(box: Box) -> str:
     match box:
         case boxes.Number(mantissa, exponent):
-            return (
-                _mathml(_ten(box)) if exponent else f"<mn>{escape(mantissa).replace('-', '−')}</mn>"
-            )
+            if exponent:
+                return _mathml(_product_form(box))
+            return f"<mn>{escape(mantissa).replace('-', '−')}</mn>"
         case boxes.Symbol(_, name):
             return f"<mi>{escape(name)}</mi>"
         case boxes.Index(base, index):
@@ -247,7 +242,7 @@ def _mathml(box: Box) -> str:
             return _row(*(_sign(sign) + _mathml(part) for sign, part in parts))
         case boxes.Product():
             # The invisible operator is U+2062, "times".
-            return _row(_spelled_product(box, _mathml, "<mo>⋅</mo>", "<mo>&#x2062;</mo>"))
+            return _row(_product(box, _mathml, "<mo>⋅</mo>", "<mo>&#x2062;</mo>"))
         case boxes.Fraction(top, bottom):
             return f"<mfrac>{_mathml(top)}{_mathml(bottom)}</mfrac>"
         case boxes.Power(base, exponent_box):
@@ -263,7 +258,7 @@ def _mathml(box: Box) -> str:
             gap = "" if isinstance(argument, boxes.Fenced) else '<mspace width="0.17em"/>'
             return _row(_mathml(function), "<mo>&#x2061;</mo>", gap + _mathml(argument))
         case boxes.Big(function, index, inner):
-            # The sign for a sum, which is large, and not the letter.
+            # The summation sign U+2211, which is printed large, and not the Greek letter.
             name = "∑" if function.latex == r"\sum" else escape(function.text)
             under = f"<munder><mo>{name}</mo><mi>{escape(index)}</mi></munder>"
             return _row(under, _mathml(inner))
@@ -299,7 +294,7 @@ def _mathml(box: Box) -> str:
 def _when(conditions: tuple[Box, ...]) -> str:
     if not conditions:
         return "<mtext>otherwise</mtext>"
-    # The spaces inside are no-break spaces: MathML drops others at the ends of a text.
+    # No-break spaces, since MathML drops other spaces at the ends of a text.
     return _row(
         "<mtext>if&#xa0;</mtext>", "<mtext>&#xa0;and&#xa0;</mtext>".join(map(_mathml, conditions))
     )

@@ -1,11 +1,18 @@
+// @ts-check
 // Canvases that are sharp on every screen, with the style sheet's colours.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
-  /** A canvas that fills its frame; `paint(context, width, height)` is called when it must. */
+const canvasModule = (function () {
+  /**
+   * Keeps a canvas as large as its frame; `paint(context, width, height)` is called when the size
+   * changes, and by the function that is returned.
+   *
+   * @param {Element} frame
+   * @param {HTMLCanvasElement} canvas
+   * @param {(context: CanvasRenderingContext2D, width: number, height: number) => void} paint
+   */
   function make(frame, canvas, paint) {
-    const context = canvas.getContext("2d");
+    const context = DR.dom.context2d(canvas);
     const again = () => {
       const { clientWidth: width, clientHeight: height } = canvas;
       if (!width || !height) return;
@@ -16,28 +23,39 @@ var DR = globalThis.DR || (globalThis.DR = {});
       context.clearRect(0, 0, width, height);
       paint(context, width, height);
     };
-    // In the next frame of the browser: within the observer another size would be a loop to it.
+    // In the next frame of the browser: a resize within the observer is reported as a loop.
     new ResizeObserver(() => requestAnimationFrame(again)).observe(frame);
     return again;
   }
 
+  /** @type {Record<string, number[]>} */
   let known = {};
 
-  /** A colour of the style sheet as [red, green, blue], looked up once for each theme. */
+  /**
+   * A colour of the style sheet as [red, green, blue], looked up once for each theme.
+   *
+   * @param {string} variable
+   */
   function colour(variable) {
-    return known[variable] || (known[variable] = DR.dom.colour(variable));
+    known[variable] ??= DR.dom.colour(variable);
+    return known[variable];
   }
 
+  /** @param {string} variable @param {number} [alpha] */
   const css = (variable, alpha = 1) => `rgb(${colour(variable).join(" ")} / ${alpha})`;
+  /** @param {number} size @param {number} [weight] */
   const font = (size, weight = 400) => `${weight} ${size}px ${getComputedStyle(document.body).fontFamily}`;
 
-  document.addEventListener("deltarule-theme", () => (known = {}));
+  document.addEventListener("deltarule-theme", () => {
+    known = {};
+  });
 
-  /** A number for an axis: as short as it can be. */
+  /** A number for an axis: as short as it can be. @param {number} value */
   function short(value) {
     const text = String(Number(value.toPrecision(3)));
     return (text.length > 7 ? value.toExponential(1) : text).replace("-", "\u2212");
   }
 
-  DR.canvas = { make, colour, css, font, short };
+  return { make, colour, css, font, short };
 })();
+DR.canvas = canvasModule;

@@ -1,14 +1,16 @@
+// @ts-check
 // The loss over the epochs: of the rows that are trained on, and of those held out.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const lossesModule = (function () {
   const { el } = DR.dom;
   const { css, short } = DR.canvas;
   const MARGIN = { left: 54, right: 12, top: 10, bottom: 32 };
 
+  /** @param {Float32Array} curve @param {boolean} log */
   function range(curve, log) {
-    let low = Infinity, high = -Infinity;
+    let low = Infinity,
+      high = -Infinity;
     for (let i = 0; i < curve.length; i += 3) {
       for (const value of [curve[i + 1], curve[i + 2]]) {
         if (!Number.isFinite(value) || (log && value <= 0)) continue;
@@ -21,7 +23,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return low === high ? [low / 2, high * 2] : [low, high];
   }
 
-  /** Round values for a logarithmic side: powers of ten, or 1, 2 and 5 of few. */
+  /**
+   * Round values for a logarithmic side: powers of ten, or 1, 2 and 5 of few.
+   *
+   * @param {number} low @param {number} high
+   */
   function decades(low, high) {
     const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
     const apart = Math.max(1, Math.ceil((to - from) / 5));
@@ -31,12 +37,23 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return list.filter((v) => v >= low * 0.999 && v <= high * 1.001);
   }
 
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Float32Array} curve
+   * @param {number} which
+   * @param {(epoch: number) => number} X
+   * @param {(value: number) => number} Y
+   * @param {boolean} log
+   */
   function line(context, curve, which, X, Y, log) {
     context.beginPath();
     let drawn = false;
     for (let i = 0; i < curve.length; i += 3) {
       const value = curve[i + which];
-      if (!Number.isFinite(value) || (log && value <= 0)) { drawn = false; continue; }
+      if (!Number.isFinite(value) || (log && value <= 0)) {
+        drawn = false;
+        continue;
+      }
       if (drawn) context.lineTo(X(curve[i]), Y(value));
       else context.moveTo(X(curve[i]), Y(value));
       drawn = true;
@@ -44,12 +61,23 @@ var DR = globalThis.DR || (globalThis.DR = {});
     context.stroke();
   }
 
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} width
+   * @param {number} height
+   * @param {Float32Array} curve
+   * @param {boolean} log
+   */
   function draw(context, width, height, curve, log) {
     const { left, right, top, bottom } = MARGIN;
     const last = Math.max(1, curve.length ? curve[curve.length - 3] : 1);
-    const [low, high] = range(curve, log), scale = log ? Math.log : (v) => v;
+    const [low, high] = range(curve, log),
+      scale = log ? Math.log : (/** @type {number} */ v) => v;
+    /** @param {number} epoch */
     const X = (epoch) => left + (epoch / last) * (width - left - right);
-    const Y = (value) => height - bottom - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - top - bottom);
+    /** @param {number} value */
+    const Y = (value) =>
+      height - bottom - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - top - bottom);
     context.font = DR.canvas.font(11);
     context.textBaseline = "middle";
     context.lineWidth = 1;
@@ -64,7 +92,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       context.fillText(short(value), left - 7, Y(value));
     }
     context.textAlign = "center";
-    for (const epoch of DR.plots.ticks(0, last, 5).filter(Number.isInteger)) context.fillText(short(epoch), X(epoch), height - bottom + 12);
+    for (const epoch of DR.plots.ticks(0, last, 5).filter(Number.isInteger))
+      context.fillText(short(epoch), X(epoch), height - bottom + 12);
     context.fillText("epoch", (left + width - right) / 2, height - 6);
     context.lineJoin = "round";
     context.lineWidth = 2;
@@ -76,37 +105,64 @@ var DR = globalThis.DR || (globalThis.DR = {});
     line(context, curve, 1, X, Y, log);
   }
 
-  /** Shows the curves in `element`; gives {frame(frame), run(description)}. */
+  /** Shows the curves in `element`; gives {frame(frame), run(description)}. @param {HTMLElement} element */
   function mount(element) {
     const canvas = el("canvas", { class: "losses", role: "img", "aria-label": "Loss by epoch" });
     const frame = el("div", { class: "losses-frame" }, canvas);
     const box = el("input", { type: "checkbox", id: "log-loss" });
-    const now = el("span", { class: "value", "data-loss-now": "" }), held = el("span", { class: "value" });
-    const heldKey = el("span", { class: "class" }, el("span", { class: "stroke dashed", "aria-hidden": "true" }), "held out ", held);
+    const now = el("span", { class: "value", "data-loss-now": "" }),
+      held = el("span", { class: "value" });
+    const heldKey = el(
+      "span",
+      { class: "class" },
+      el("span", { class: "stroke dashed", "aria-hidden": "true" }),
+      "held out ",
+      held,
+    );
+    /** @type {Float32Array} */
     let curve = new Float32Array(0);
-    const paint = DR.canvas.make(frame, canvas, (context, width, height) => draw(context, width, height, curve, box.checked));
+    const paint = DR.canvas.make(frame, canvas, (context, width, height) =>
+      draw(context, width, height, curve, box.checked),
+    );
     box.addEventListener("change", paint);
     document.addEventListener("deltarule-theme", paint);
-    element.replaceChildren(frame,
-      el("div", { class: "row classes" },
-        el("span", { class: "class" }, el("span", { class: "stroke", "aria-hidden": "true" }), "trained on ", now), heldKey,
-        el("span", { class: "field check" }, box, el("label", { for: "log-loss", text: "logarithmic" }))));
+    element.replaceChildren(
+      frame,
+      el(
+        "div",
+        { class: "row classes" },
+        el(
+          "span",
+          { class: "class" },
+          el("span", { class: "stroke", "aria-hidden": "true" }),
+          "trained on ",
+          now,
+        ),
+        heldKey,
+        el("span", { class: "field check" }, box, el("label", { for: "log-loss", text: "logarithmic" })),
+      ),
+    );
+    /** @param {number | null} value */
     const text = (value) => (value === null ? "none" : DR.number(value));
     return {
+      /** @param {Live.Run} run */
       run(run) {
         heldKey.hidden = !run.rows.held;
       },
+      /** @param {Live.Frame} frame */
       frame({ header, arrays }) {
         curve = arrays.curve;
         now.textContent = text(header.loss);
         held.textContent = text(header.held_loss);
         paint();
       },
+      /** @param {string} words */
       label(words) {
         DR.dom.put(canvas, "aria-label", words);
       },
     };
   }
 
-  DR.losses = { mount };
+  return { mount };
 })();
+DR.losses = lossesModule;

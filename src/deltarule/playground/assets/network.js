@@ -1,24 +1,40 @@
+// @ts-check
 // The network of the run, drawn and derived with the parts of the explain page.
 //
 // The payload of the page comes from the server when the run stands still or is another one; while
 // it trains, frames bring new parameters, and the passes are computed here.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const networkModule = (function () {
   const { el, choice } = DR.dom;
   // Milliseconds between two drawings while it trains, and how many of them to one derivation.
-  const APART = { least: 33, most: 500 }, DERIVED = 4;
-  const GOOD = 45, POOR = 36; // frames a second
+  const APART = { least: 33, most: 500 },
+    DERIVED = 4;
+  /** What decides the network and its data. @type {("net" | "settings" | "inputs" | "target")[]} */
+  const OF_NETWORK = ["net", "settings", "inputs", "target"];
+  const GOOD = 45,
+    POOR = 36; // frames a second
 
-  /** A store for one part of the page, which is told less often, or that nothing else has moved. */
+  /**
+   * A store for one part of the page, with a `subscribe` of its own.
+   *
+   * @param {Page.Store} store @param {Page.Store["subscribe"]} subscribe @returns {Page.Store}
+   */
   function part(store, subscribe) {
     return Object.create(store, { subscribe: { value: subscribe } });
   }
 
-  /** f(state, changed) at most once in `apart()` milliseconds, and with all that has changed. */
+  /**
+   * Subscribes f, called at most once in `apart()` milliseconds, with everything that has changed.
+   *
+   * @param {Page.Store} store @param {() => number} apart @param {Page.Listener} f
+   */
   function seldom(store, apart, f) {
-    let last = 0, timer = null, changed = new Set();
+    /** @type {number | null} */
+    let timer = null;
+    /** @type {Page.Changed} */
+    let changed = new Set();
+    let last = 0;
     const now = () => {
       timer = null;
       last = performance.now();
@@ -26,37 +42,61 @@ var DR = globalThis.DR || (globalThis.DR = {});
       changed = new Set();
       f(store.state, all);
     };
-    return store.subscribe((state, keys) => {
+    return store.subscribe((_, keys) => {
       for (const key of keys) changed.add(key);
       const wait = keys.has("state") && keys.size === 1 ? last + apart() - performance.now() : 0;
       if (wait <= 0) {
-        clearTimeout(timer);
+        if (timer !== null) clearTimeout(timer);
         now();
       } else if (timer === null) timer = setTimeout(now, wait);
     });
   }
 
+  /** @param {Live.Wire} wire @param {string} rows @returns {Promise<Live.Fetched>} */
   async function fetched(wire, rows) {
     const reply = await fetch(wire.address(`/payload?rows=${rows}`), { cache: "no-store" });
     if (!reply.ok) throw new Error(await reply.text());
     return reply.json();
   }
 
-  /** Shows the network; gives {run(description), frame(frame)}. */
+  /**
+   * Shows the network of the run, and follows its descriptions and frames.
+   *
+   * @param {{ rows: HTMLElement, drawing: HTMLElement, panel: HTMLElement }} places
+   * @param {Live.Wire} wire @param {(what: string, error: unknown) => void} complain
+   */
   function mount(places, wire, complain) {
-    let store = null, run = null, script = {}, rows = "same", wanted = 0, playing = false, at = -1, busy = false;
+    /** @type {Page.Store | null} */
+    let store = null;
+    /** @type {Live.Run | null} */
+    let run = null;
+    /** @type {{ text: string, formulas: Page.Formulas } | null} The formulas that were run last. */
+    let script = null;
+    let rows = "same",
+      wanted = 0,
+      playing = false,
+      at = -1,
+      busy = false;
 
-    const which = choice("Rows that the numbers are of", [["same", "Same rows"], ["step", "Rows of the next step"]], (value) => {
-      rows = value;
-      take();
-    });
+    const which = choice(
+      "Rows that the numbers are of",
+      [
+        ["same", "Same rows"],
+        ["step", "Rows of the next step"],
+      ],
+      (value) => {
+        rows = value;
+        take();
+      },
+    );
     which.show(rows);
     const samples = el("div", { class: "row" });
     places.rows.replaceChildren(which, samples);
 
     /** The formulas of a script of the server, which this page lets run. */
+    /** @param {string} text */
     function formulasOf(text) {
-      if (text !== script.text) {
+      if (text !== script?.text) {
         const element = document.createElement("script");
         element.nonce = DR.nonce;
         element.textContent = text;
@@ -67,17 +107,30 @@ var DR = globalThis.DR || (globalThis.DR = {});
       return script.formulas;
     }
 
+    /** @param {Page.Payload} payload @param {Page.Formulas} forms */
     function begin(payload, forms) {
-      store = DR.page = DR.store(payload, forms);
+      const begun = DR.store(payload, forms);
+      store = begun;
+      DR.page = begun;
       const apart = () => (playing ? pace : 0);
-      // While it trains the nodes that are drawn of a large layer stay the same.
-      DR.drawing.mount(places.drawing, part(store, (f) =>
-        seldom(store, apart, (state, changed) => f(state, playing ? new Set([...changed, "payload"]) : changed))), "card");
-      DR.panel.mount(places.panel, part(store, (f) => seldom(store, () => DERIVED * apart(), f)));
-      DR.curve.controls(samples, store);
+      // While it trains the units that are drawn of a large layer stay the same.
+      DR.drawing.mount(
+        places.drawing,
+        part(begun, (f) =>
+          seldom(begun, apart, (state, changed) =>
+            f(state, playing ? new Set([...changed, "payload"]) : changed),
+          ),
+        ),
+        "card",
+      );
+      DR.panel.mount(
+        places.panel,
+        part(begun, (f) => seldom(begun, () => DERIVED * apart(), f)),
+      );
+      DR.curve.controls(samples, begun);
     }
 
-    /** Takes the run anew; what comes meanwhile is taken once more afterwards. */
+    /** Fetches the network of the run; if another one is wanted meanwhile, it is fetched afterwards. */
     async function take() {
       ++wanted;
       if (busy) return;
@@ -98,16 +151,27 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }
     }
 
-    function move({ header, arrays }) {
+    /**
+     * Shows the parameters of a frame.
+     *
+     * @param {Page.Store} shown @param {Live.Header} header @param {Float32Array} theta
+     */
+    function move(shown, header, theta) {
       at = header.step;
-      store.move({
-        ...store.current(), step: header.step, epoch: header.epoch, learning_rate: header.learning_rate, update: null,
-        theta: { shape: [arrays.theta.length], values: Float64Array.from(arrays.theta) },
+      shown.move({
+        ...shown.current(),
+        step: header.step,
+        epoch: header.epoch,
+        learning_rate: header.learning_rate,
+        update: null,
+        theta: { shape: [theta.length], values: Float64Array.from(theta) },
       });
     }
 
-    // The drawing is the dearest part: it gives way where the frames become few.
-    let painted = 0, since = performance.now(), pace = 66;
+    // The drawing costs the most: it is painted less often where the frames become few.
+    let painted = 0,
+      since = performance.now(),
+      pace = 66;
     function keepPace() {
       ++painted;
       const spent = performance.now() - since;
@@ -121,11 +185,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     let version = 0;
     return {
+      /** @param {Live.Run} next */
       run(next) {
-        const other = !run || ["net", "settings", "inputs", "target"].some((name) => JSON.stringify(run[name]) !== JSON.stringify(next[name]));
+        const before = run;
+        const other =
+          !before || OF_NETWORK.some((name) => JSON.stringify(before[name]) !== JSON.stringify(next[name]));
         run = next;
         if (other) version = -1;
       },
+      /** @param {Live.Frame} frame */
       frame(frame) {
         const { header, arrays } = frame;
         if (playing !== (header.phase === "playing")) [painted, since] = [0, performance.now()];
@@ -138,7 +206,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         }
         version = header.version;
         if (!store || busy || header.step === at) return;
-        if (playing && arrays.theta && arrays.theta.length === store.net.p) move(frame);
+        if (playing && arrays.theta && arrays.theta.length === store.net.p) move(store, header, arrays.theta);
         else if (!playing) take();
       },
       get store() {
@@ -147,5 +215,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  DR.network = { mount };
+  return { mount };
 })();
+DR.network = networkModule;

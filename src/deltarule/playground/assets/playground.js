@@ -1,13 +1,17 @@
-// Starts the page: the line to the server, the parts of the page, the keys.
+// @ts-check
+// Starts the page: the connection to the server, the parts of the page, the keys.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const { el, icon } = DR.dom;
   const { shell } = DR;
-  const at = (id) => document.getElementById(id);
+  const at = DR.dom.byId;
 
-  /** What stands above everything else: one notice for each cause. */
+  /**
+   * What stands above everything else: one notice for each cause.
+   *
+   * @param {string} cause @param {string} text @param {Page.Child[]} more
+   */
   function notice(cause, text, ...more) {
     const place = at("notices");
     place.querySelector(`[data-cause="${cause}"]`)?.remove();
@@ -17,16 +21,26 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const LOST = {
     lost: "The server does not answer: it has ended, or this machine slept. What is shown is the last it sent; this page looks for the server again.",
     restarted: "The server was started anew, and its run is another one. What is shown here is the old run.",
-    refused: "Another server runs here now, and this page belongs to the one before it. Open the address that the terminal shows.",
+    refused:
+      "Another server runs here now, and this page belongs to the one before it. Open the address that the terminal shows.",
   };
 
+  /** @param {Live.LineState} word */
   function lineNotice(word) {
     document.body.classList.toggle("offline", word !== "open");
-    for (const control of document.querySelectorAll("#transport button, #settings fieldset")) control.disabled = word !== "open";
-    const reload = el("button", { type: "button", class: "button", text: "Reload the page", onclick: () => location.reload() });
+    /** @type {NodeListOf<HTMLButtonElement | HTMLFieldSetElement>} */
+    const controls = document.querySelectorAll("#transport button, #settings fieldset");
+    for (const control of controls) control.disabled = word !== "open";
+    const reload = el("button", {
+      type: "button",
+      class: "button",
+      text: "Reload the page",
+      onclick: () => location.reload(),
+    });
     notice("line", word === "open" ? "" : LOST[word], word === "lost" ? null : reload);
   }
 
+  /** @type {[keys: string[], words: string][]} */
   const KEYS = [
     [["K"], "play or pause"],
     [["S"], "one step: one mini-batch"],
@@ -47,76 +61,138 @@ var DR = globalThis.DR || (globalThis.DR = {});
     "The engine trains; this page shows what it does, as often as the browser can paint it. Filled points are trained on, hollow ones held out. " +
     "Choose a node or a line of the network, and its derivation stands below, with the numbers of this very step.";
 
+  /** @param {Live.Order} order */
   function transport(order) {
+    /**
+     * @param {Parameters<typeof icon>[0]} name @param {string} text @param {string} label
+     * @param {() => unknown} act @param {string} [main] @returns {HTMLButtonElement}
+     */
     const make = (name, text, label, act, main = "") =>
-      el("button", { type: "button", class: `button ${main}`, title: label, onclick: act }, icon(name), el("span", { text }));
-    const play = make("play", "Play", "Play or pause (K)", () => order(play.dataset.playing ? "pause" : "play"), "main");
+      el(
+        "button",
+        { type: "button", class: `button ${main}`, title: label, onclick: act },
+        icon(name),
+        el("span", { text }),
+      );
+    /** @type {HTMLButtonElement} */
+    const play = make(
+      "play",
+      "Play",
+      "Play or pause (K)",
+      () => order(play.dataset.playing ? "pause" : "play"),
+      "main",
+    );
     const parts = [
-      make("back", "Reset", "Begin the run anew (R)", () => order("reset")), play,
+      make("back", "Reset", "Begin the run anew (R)", () => order("reset")),
+      play,
       make("next", "Step", "One step: one mini-batch (S)", () => order("step")),
       make("fit", "Epoch", "One epoch (E)", () => order("epoch")),
     ];
     at("transport").replaceChildren(...parts);
     return {
       keys: Object.fromEntries(["r", "k", "s", "e"].map((key, i) => [key, () => parts[i].click()])),
+      /** @param {boolean} playing */
       show(playing) {
         if (Boolean(play.dataset.playing) === playing) return;
         if (playing) play.dataset.playing = "yes";
         else delete play.dataset.playing;
-        play.replaceChildren(icon(playing ? "pause" : "play"), el("span", { text: playing ? "Pause" : "Play" }));
+        play.replaceChildren(
+          icon(playing ? "pause" : "play"),
+          el("span", { text: playing ? "Pause" : "Play" }),
+        );
       },
     };
   }
 
-  /** Where the run is, in numbers. */
+  /** The numbers that say how far the run is. */
   function whereabouts() {
     const names = { epoch: "epoch", step: "step", score: "right", held: "held out" };
-    const values = {};
-    at("where").replaceChildren(...Object.entries(names).map(([key, text]) =>
-      el("div", {}, el("dt", { text, "data-name": key }), (values[key] = el("dd", { "data-where": key })))));
-    const share = (value, classes) => (value === null ? "–" : classes ? `${(100 * value).toFixed(1)} %` : DR.canvas.short(value));
+    /** @param {string} key */
+    const value = (key) => el("dd", { "data-where": key });
+    const values = { epoch: value("epoch"), step: value("step"), score: value("score"), held: value("held") };
+    const keys = /** @type {(keyof typeof names)[]} */ (Object.keys(names));
+    const title = el("dt", { text: names.score, "data-name": "score" });
+    at("where").replaceChildren(
+      ...keys.map((key) =>
+        el(
+          "div",
+          {},
+          key === "score" ? title : el("dt", { text: names[key], "data-name": key }),
+          values[key],
+        ),
+      ),
+    );
+    const held = /** @type {HTMLElement} */ (values.held.parentElement);
+    /** @param {number | null} value @param {boolean} classes */
+    const share = (value, classes) =>
+      value === null ? "–" : classes ? `${(100 * value).toFixed(1)} %` : DR.canvas.short(value);
     return {
+      /** @param {Live.Run} run */
       run(run) {
-        at("where").querySelector("[data-name=score]").textContent = run.target.classes.length ? "right" : "mean error";
-        values.held.parentElement.hidden = !run.rows.held;
+        title.textContent = run.target.classes.length ? "right" : "mean error";
+        held.hidden = !run.rows.held;
       },
+      /** @param {Live.Frame} frame @param {Live.Run} run */
       frame({ header }, run) {
         const classes = run.target.classes.length > 0;
-        values.epoch.textContent = header.done ? `${header.epoch} + ${header.done}/${run.steps_per_epoch}` : String(header.epoch);
+        values.epoch.textContent = header.done
+          ? `${header.epoch} + ${header.done}/${run.steps_per_epoch}`
+          : String(header.epoch);
         values.step.textContent = String(header.step);
         values.score.textContent = share(header.score, classes);
         values.held.textContent = share(header.held_score, classes);
       },
-      words: () => Object.entries(values).map(([key, value]) => `${names[key]} ${value.textContent}`).join(", "),
+      words: () => keys.map((key) => `${names[key]} ${values[key].textContent}`).join(", "),
     };
   }
 
+  /** @param {Live.Wire} wire */
   function exports(wire) {
-    const link = (kind, text, note) => el("li", {}, el("a", { class: "button", href: wire.address(`/export/${kind}`), download: "", text }), el("span", { class: "note", text: note }));
-    at("export").replaceChildren(el("ul", { class: "files" },
-      link("run.py", "Python script", "makes this run again, bit for bit"),
-      link("model.zip", "Model", "the folder that deltarule loads, zipped"),
-      link("explain.html", "Explain page", "every number derived, in one file")));
+    /** @param {string} kind @param {string} text @param {string} note */
+    const link = (kind, text, note) =>
+      el(
+        "li",
+        {},
+        el("a", { class: "button", href: wire.address(`/export/${kind}`), download: "", text }),
+        el("span", { class: "note", text: note }),
+      );
+    at("export").replaceChildren(
+      el(
+        "ul",
+        { class: "files" },
+        link("run.py", "Python script", "makes this run again, bit for bit"),
+        link("model.zip", "Model", "the folder that deltarule loads, zipped"),
+        link("explain.html", "Explain page", "every number derived, in one file"),
+      ),
+    );
   }
 
   function boot() {
-    DR.nonce = document.currentScript.nonce;
+    DR.nonce = /** @type {HTMLScriptElement} */ (document.currentScript).nonce;
     const config = JSON.parse(at("config").textContent);
     shell.theme();
     shell.textSize();
+    /** @param {string} what @param {unknown} error */
     const complain = (what, error) => notice("fault", `${what}: ${shell.reason(error)}`);
     shell.failures((error) => complain("Something failed", error));
-    let run = null, newest = null, asked = false, painted = 0;
-    /** Sends what is asked for; gives the reason if it is refused, and "" if not. */
+    /** @type {Live.Run | null} */
+    let run = null;
+    /** @type {Live.Frame | null} The newest frame that is not painted. */
+    let newest = null;
+    let asked = false;
+    let painted = 0;
+    /** Sends an order; gives the reason if it is refused, else "". @type {Live.Order} */
     const order = async (type, fields, refused = "") => {
       const reason = refused || (await wire.order(type, fields));
       notice("order", reason);
       return reason;
     };
 
-    const where = whereabouts(), buttons = transport(order);
+    const where = whereabouts(),
+      buttons = transport(order);
     const settings = DR.controls.mount(at("settings"), order);
-    const plane = DR.surface.mount(at("surface"), order), losses = DR.losses.mount(at("losses"));
+    const plane = DR.surface.mount(at("surface"), order),
+      losses = DR.losses.mount(at("losses"));
 
     function paint() {
       asked = false;
@@ -131,18 +207,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
       network.frame(frame);
       notice("diverged", header.phase === "diverged" ? header.message : "");
       document.body.dataset.phase = header.phase;
-      document.body.dataset.step = header.step;
-      document.body.dataset.frames = ++painted;
+      document.body.dataset.step = String(header.step);
+      document.body.dataset.frames = String(++painted);
       wire.painted(header.frame);
       if (header.phase !== "playing") words();
     }
 
-    /** What the pictures say, for who does not see them; not many times a second. */
+    /** Labels the pictures for screen readers; not many times a second. */
     function words() {
       if (!run) return;
-      const { plane: { x, y }, axes, target } = run;
-      plane.label(`Decision surface over ${axes[x].name}${y < 0 ? "" : ` and ${axes[y].name}`} for ${target.name}: ${where.words()}`);
-      losses.label(`Loss by epoch: ${at("losses").querySelector(".classes").textContent}`);
+      const {
+        plane: { x, y },
+        axes,
+        target,
+      } = run;
+      plane.label(
+        `Decision surface over ${axes[x].name}${y < 0 ? "" : ` and ${axes[y].name}`} for ${target.name}: ${where.words()}`,
+      );
+      losses.label(`Loss by epoch: ${at("losses").querySelector(".classes")?.textContent}`);
     }
     setInterval(words, 1000);
 
@@ -150,8 +232,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       state: lineNotice,
       run(next) {
         run = next;
-        document.body.dataset.inputs = run.axes.length <= 2 ? "few" : "many";
-        for (const each of [settings, plane, losses, where, network]) each.run(run);
+        document.body.dataset.inputs = next.axes.length <= 2 ? "few" : "many";
+        for (const each of [settings, plane, losses, where, network]) each.run(next);
       },
       frame(frame) {
         newest = frame;
@@ -159,9 +241,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
         asked = true;
       },
     });
-    const network = DR.network.mount({ rows: at("rows"), drawing: at("drawing"), panel: at("panel") }, wire, complain);
+    const network = DR.network.mount(
+      { rows: at("rows"), drawing: at("drawing"), panel: at("panel") },
+      wire,
+      complain,
+    );
     const dialog = shell.help(ABOUT, KEYS);
-    shell.keys({ ...shell.storeKeys(() => network.store), ...buttons.keys, "?": () => dialog.showModal() }, dialog);
+    shell.keys(
+      { ...shell.storeKeys(() => network.store), ...buttons.keys, "?": () => dialog.showModal() },
+      dialog,
+    );
     exports(wire);
   }
 

@@ -1,36 +1,49 @@
-// The line to the server: orders to it, descriptions and frames from it, and what became of it.
+// @ts-check
+// The connection to the server: orders to it, descriptions and frames from it, and its state.
 //
 // A frame is the length of its header (4 bytes), the header as JSON, and arrays, little endian.
 // The server sends the newest frame, and the next one only when an earlier one is acknowledged.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const wireModule = (function () {
   const AGAIN = { first: 400, most: 5000 };
 
-  /** {header, arrays} of a frame; arrays look into its bytes, nothing is copied. */
+  /** A frame; its arrays are views of the bytes. @param {ArrayBuffer} buffer @returns {Live.Frame} */
   function unpacked(buffer) {
     const length = new DataView(buffer).getUint32(0, true);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+    /** @type {Record<string, Float32Array | Uint8Array>} */
     const arrays = {};
-    for (const [name, { dtype, at, count }] of Object.entries(header.arrays)) {
+    /** @type {Live.Header["arrays"]} */
+    const places = header.arrays;
+    for (const [name, { dtype, at, count }] of Object.entries(places)) {
       const start = 4 + length + at;
-      arrays[name] = dtype === "f4" ? new Float32Array(buffer, start, count) : new Uint8Array(buffer, start, count);
+      arrays[name] =
+        dtype === "f4" ? new Float32Array(buffer, start, count) : new Uint8Array(buffer, start, count);
     }
-    return { header, arrays };
+    return { header, arrays: /** @type {Live.Arrays} */ (/** @type {unknown} */ (arrays)) };
   }
 
   /**
-   * Keeps a line open. `on` is told: run(description), frame(frame), state(word), where the word
-   * is "open", "lost" (there is no server), "restarted" (another one with the same token) or
-   * "refused" (another one, which does not know this page).
+   * Keeps a connection to the server `boot`. It calls `on.run(description)`, `on.frame(frame)` and
+   * `on.state(word)`, where the word is "open", "lost" (there is no server), "restarted" (another one
+   * with the same token) or "refused" (another one, which does not know this page).
+   *
+   * @param {string} boot @param {Live.Handlers} on @returns {Live.Wire}
    */
   function open(boot, on) {
     const token = new URLSearchParams(location.search).get("token") || "";
+    /** @param {string} path */
     const address = (path) => `${path}${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
+    /** @type {Map<number, (reason: string) => void>} What to call when an order is answered. */
     const waiting = new Map();
-    let socket = null, number = 0, pause = AGAIN.first, over = false;
+    /** @type {WebSocket | null} */
+    let socket = null;
+    let number = 0,
+      pause = AGAIN.first,
+      over = false;
 
+    /** @param {Live.LineState} word */
     function end(word) {
       over = true;
       on.state(word);
@@ -40,11 +53,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     function connect() {
       socket = new WebSocket(address(`ws://${location.host}/live`));
       socket.binaryType = "arraybuffer";
-      socket.onmessage = ({ data }) => (typeof data === "string" ? told(JSON.parse(data)) : on.frame(unpacked(data)));
+      socket.onmessage = ({ data }) =>
+        typeof data === "string" ? receive(JSON.parse(data)) : on.frame(unpacked(data));
       socket.onclose = lost;
     }
 
-    function told(message) {
+    /** @param {any} message checked by its type; the server writes it */
+    function receive(message) {
       if (message.type === "hello") {
         if (message.boot !== boot) return end("restarted");
         pause = AGAIN.first;
@@ -65,7 +80,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       pause = Math.min(2 * pause, AGAIN.most);
     }
 
-    /** Whether a server is there, and which: a page asks, since a socket does not say why it failed. */
+    /** Asks whether a server is there, and which, since a socket does not say why it failed. */
     async function ask() {
       try {
         const reply = await fetch(address("/who"), { cache: "no-store" });
@@ -82,17 +97,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
       address,
       /** Sends an order; gives "" when it is done, or why it is not. */
       order(type, fields = {}) {
-        if (!socket || socket.readyState !== WebSocket.OPEN) return Promise.resolve("the line to the server is lost");
+        if (!socket || socket.readyState !== WebSocket.OPEN)
+          return Promise.resolve("the line to the server is lost");
         const id = ++number;
         socket.send(JSON.stringify({ type, id, ...fields }));
         return new Promise((answer) => waiting.set(id, answer));
       },
       /** Says that a frame is painted. */
       painted(frame) {
-        if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "ack", frame }));
+        if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "ack", frame }));
       },
     };
   }
 
-  DR.wire = { open };
+  return { open };
 })();
+DR.wire = wireModule;

@@ -1,3 +1,4 @@
+// @ts-check
 // "Check me": backpropagation beside finite differences, and beside Python.
 //
 //   ∂C/∂θ ≈ (C(θ + h) − C(θ − h)) / 2h   at h, h/2 and h/4, extrapolated (Richardson)
@@ -5,9 +6,8 @@
 // as the library's own gradient check does it. A difference must not straddle a kink: where it
 // would at every h, there is nothing to compare with, and the page says so.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const checkModule = (function () {
   const { el } = DR.dom;
   const STEPS = [4e-3, 1e-3, 1e-4, 1e-5];
   const TOLERANCE = 1e-7; // of the size of what is compared, plus what rounding leaves uncertain
@@ -16,9 +16,22 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   // -- differences ------------------------------------------------------------------------
 
-  /** The derivative of f at 0 and its uncertainty; null at a kink. f(h) is {value, sides}. */
+  /**
+   * f at a distance h: its value, the sides of all kinks that the pass is on, and where the number
+   * that was moved came to rest after rounding.
+   *
+   * @typedef {(h: number) => { value: number, sides: string, moved: number }} Along
+   */
+
+  /**
+   * The derivative of f at 0 and its uncertainty; null at a kink.
+   *
+   * @param {Along} f
+   * @param {number} scale
+   */
   function difference(f, scale) {
     const here = f(0);
+    /** @type {{ value: number, uncertainty: number } | null} */
     let best = null;
     for (const step of STEPS) {
       let size = Math.abs(here.value);
@@ -42,7 +55,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return best;
   }
 
-  /** C_i of one sample and the sides of all kinks its pass is on. */
+  /**
+   * C_i of one sample and the sides of all kinks its pass is on.
+   *
+   * @param {Page.Network} net
+   * @param {Float64Array} theta
+   * @param {Float64Array} x
+   * @param {Float64Array} y
+   * @param {Page.RowMasks} masks
+   * @param {{ layer: number, j: number, by: number } | null} shift
+   */
   function lossAndSides(net, theta, x, y, masks, shift) {
     const passed = DR.driver.forward(net, theta, x, masks, shift);
     const value = DR.driver.sum(DR.driver.atOutput(net, passed, y).terms);
@@ -51,15 +73,22 @@ var DR = globalThis.DR || (globalThis.DR = {});
       for (const kink of net.kinks[l]) for (const z of passed.Z[l]) sides += z > kink ? "+" : "-";
     }
     for (const kink of net.loss_kinks)
-      passed.A[net.L].forEach((a, j) => (sides += a - y[j] > kink ? "+" : "-"));
+      passed.A[net.L].forEach((a, j) => {
+        sides += a - y[j] > kink ? "+" : "-";
+      });
     return { value, sides };
   }
 
-  /** f(h) for one parameter, of one sample or (i null) of the mean. */
+  /**
+   * f(h) for one parameter, of one sample or (i null) of the mean.
+   *
+   * @param {Page.Store} store @param {number} entry @param {number | null} i @returns {Along}
+   */
   function alongParameter(store, entry, i) {
     const { net, rows } = store;
     const theta = Float64Array.from(store.theta());
     const start = theta[entry];
+    /** @param {number} r */
     const one = (r) =>
       lossAndSides(net, theta, store.x(r), store.y(r), DR.driver.masksOf(store.masks(), r), null);
     return (h) => {
@@ -78,7 +107,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  /** f(h) for the z of a node, or for an input. */
+  /**
+   * f(h) for the z of a unit, or for an input.
+   *
+   * @param {Page.Store} store @param {number} l @param {number} j @returns {Along}
+   */
   function alongNode(store, l, j) {
     const { net } = store;
     const i = store.state.sample;
@@ -92,15 +125,21 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  /** What is checked for a selection: [label, backprop, f, scale]. */
-  function subjects(store) {
-    const { selected } = store.state;
+  /**
+   * The derivatives that are checked for a selection, each with its f and the scale of its steps.
+   *
+   * @param {Page.Store} store
+   * @param {Page.UnitSelection | Page.ParameterSelection} selected
+   * @returns {[given: Page.Symbol, f: Along, scale: number][]}
+   */
+  function subjects(store, selected) {
     const s = DR.expressions.symbols(store);
+    /** @param {number} x */
     const sized = (x) => Math.max(1, Math.abs(x));
     const entry = store.entry(selected);
-    if (entry >= 0) {
+    if (selected.kind !== "node" && entry >= 0) {
       const { kind, layer: l, j, k } = selected;
-      const here = DR.expressions.meanHere(store); // the difference is over these rows, too
+      const here = DR.expressions.meanHere(store); // over the rows that the difference is over
       const [own, mean] =
         kind === "edge" ? [s.dCdw(l, j, k), s.meanw(l, j, k, here)] : [s.dCdb(l, j), s.meanb(l, j, here)];
       const scale = sized(store.theta()[entry]);
@@ -114,8 +153,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return [[given, alongNode(store, l, j), sized(l === 0 ? store.x()[j] : s.pass.Z[l][j])]];
   }
 
+  /** @param {number} a @param {number} b */
   const relative = (a, b) => (a === b ? 0 : Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b)));
 
+  /** @param {string} text @param {boolean} good */
   function verdict(text, good) {
     return el(
       "p",
@@ -125,36 +166,36 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
+  /** @param {string} label @param {string[]} header @param {[name: string, ...cells: Page.Child[]][]} rows */
   function table(label, header, rows) {
     const head = header.map((text) => el(text ? "th" : "td", text ? { scope: "col", text } : {}));
     const body = rows.map(([name, ...cells]) =>
       el("tr", {}, el("th", { scope: "row", text: name }), ...cells.map((cell) => el("td", {}, cell))),
     );
-    // Wide on a phone: it scrolls, and a keyboard must be able to get there.
+    // Wide on a phone: it scrolls, so a keyboard must be able to focus it.
     return el(
       "div",
       { class: "scroll", tabindex: "0", role: "group", "aria-label": label },
-      el(
-        "table",
-        { class: "check-grid" },
-        el("thead", {}, el("tr", {}, ...head)),
-        el("tbody", {}, ...body),
-      ),
+      el("table", { class: "check-grid" }, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...body)),
     );
   }
 
-  /** The selection's derivatives beside their differences. */
-  function checkSelected(store) {
+  /**
+   * The selection's derivatives beside their differences.
+   *
+   * @param {Page.Store} store @param {Page.UnitSelection | Page.ParameterSelection} selected
+   */
+  function checkSelected(store, selected) {
     let good = true;
     let compared = 0;
-    const found = subjects(store).map(([given, f, scale]) => {
+    /** @type {[name: string, ...cells: Page.Child[]][]} */
+    const found = subjects(store, selected).map(([given, f, scale]) => {
       const other = difference(f, scale);
       if (!other) return [given.text, DR.maths.value(given), "at a kink", "nothing to compare"];
       compared += 1;
       const gap = Math.abs(given.value - other.value);
       good =
-        good &&
-        gap <= TOLERANCE * Math.max(Math.abs(given.value), Math.abs(other.value)) + other.uncertainty;
+        good && gap <= TOLERANCE * Math.max(Math.abs(given.value), Math.abs(other.value)) + other.uncertainty;
       return [
         given.text,
         DR.maths.value(given),
@@ -164,7 +205,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
     // A column for each of at most two numbers: three beside each other would not fit the card.
     const names = ["", "backpropagation", "finite difference", "relative error"];
-    const rows = names.map((name, row) => [name, ...found.map((column) => column[row])]).slice(1);
+    /** @type {[name: string, ...cells: Page.Child[]][]} */
+    const rows = names.map((name, row) => [name, ...found.map((column) => column[row])]);
     const text =
       compared === 0
         ? "Every difference would straddle a kink, where there is no derivative; backpropagation takes the slope from the left."
@@ -172,18 +214,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
           ? "Backpropagation and the difference agree."
           : "Backpropagation and the difference do not agree.";
     return [
-      table("The comparison", ["", ...found.map(([name]) => name)], rows),
+      table("The comparison", ["", ...found.map(([name]) => name)], rows.slice(1)),
       verdict(text, good),
     ];
   }
 
-  /** Entries of every block, for the shown sample's loss. */
+  /** Compares entries of every block, for the shown sample's loss. @param {Page.Store} store */
   function checkBlocks(store) {
     const { net } = store;
     const pass = store.pass();
     const grad = new Float64Array(net.p);
     DR.driver.accumulate(net, pass, pass.delta, 1, grad);
     let good = true;
+    /** @type {[name: string, ...cells: Page.Child[]][]} */
     const rows = net.blocks.map(({ name, start, stop }) => {
       const n = stop - start,
         many = Math.min(n, ENTRIES);
@@ -229,10 +272,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   // -- Python -----------------------------------------------------------------------------
 
-  /** The largest difference of a gradient from what Python computed, as a part of its block. */
-  function gap(net, grad, given) {
-    const values = DR.data.array(given.grad).values;
-    const place = given.at || null;
+  /**
+   * The largest difference of a gradient from Python's, relative to the largest entry of its block,
+   * and which block that is.
+   *
+   * @param {Page.Network} net @param {Float64Array} grad @param {Page.ArrayData} given
+   * @param {number[] | null} place the entries that `given` has; null: all
+   */
+  function gap(net, grad, given, place) {
+    const { values } = DR.data.array(given);
     let worst = { error: 0, block: "" };
     const sizes = net.blocks.map(() => 0),
       gaps = net.blocks.map(() => 0);
@@ -255,23 +303,30 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return worst;
   }
 
-  /** How far this page is from the reference mathematics and from the engine that trained. */
+  /**
+   * How far this page is from the reference mathematics and from the engine that trained; null where
+   * the page does not have Python's numbers of the shown state.
+   *
+   * @param {Page.Store} store
+   */
   function compare(store) {
     const { payload, net } = store;
-    if (!payload.reference || store.state.state !== payload.reference.state) return null;
-    // Of the rows of the page Python computed the same, so that it can be compared.
+    const { reference, engine } = payload;
+    if (!reference?.grad || store.state.state !== reference.state) return null;
+    // Python's reference is over the rows of the page, too.
     const mean = store.meanHere();
-    const cost = relative(mean.cost, payload.reference.cost ?? NaN);
-    const found = {
-      ...gap(net, mean.grad, payload.reference),
+    const cost = relative(mean.cost, reference.cost ?? NaN);
+    const worst = gap(net, mean.grad, reference.grad, reference.at);
+    return {
+      ...worst,
       cost,
-      entries: payload.reference.grad.shape[0],
+      entries: reference.grad.shape[0],
+      same: worst.error <= SAME && (cost <= SAME || reference.cost === null),
+      ...(engine?.grad ? { engine: gap(net, mean.grad, engine.grad, engine.at) } : {}),
     };
-    found.same = found.error <= SAME && (cost <= SAME || payload.reference.cost === null);
-    if (payload.engine && payload.engine.grad) found.engine = gap(net, mean.grad, payload.engine);
-    return found;
   }
 
+  /** @param {Page.Store} store */
   function compared(store) {
     const found = compare(store);
     if (!found)
@@ -286,18 +341,23 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ? `Cost and ${many} partial derivatives${store.some()} are Python's: the largest difference is ${DR.number(found.error)} of its block.`
       : `This page and Python differ: by ${DR.number(found.error)} of block ${found.block || "?"}, and by ${DR.number(found.cost)} of the cost.`;
     const lines = [verdict(text, found.same)];
-    const { name, dtype } = store.payload.engine || {};
-    if (found.engine)
+    if (found.engine) {
+      const { name, dtype } = store.payload.engine;
       lines.push(
         el("p", {
           class: "note",
           text: `The engine that trained (${name}, ${dtype}) has the same gradient within ${DR.number(found.engine.error)} of a block.`,
         }),
       );
+    }
     return lines;
   }
 
-  /** Tells what is checked and does it when asked. */
+  /**
+   * Says what is checked, and checks it when asked.
+   *
+   * @param {HTMLElement} element @param {Page.Store} store
+   */
   function mount(element, store) {
     const python = el("div", { class: "python" });
     const result = el("div", { "aria-live": "polite" });
@@ -311,28 +371,29 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const { selected } = store.state;
       const seen = store.seen();
       result.replaceChildren(
-        ...(selected && selected.kind !== "cost" ? checkSelected(seen) : checkBlocks(seen)),
+        ...(selected && selected.kind !== "cost" ? checkSelected(seen, selected) : checkBlocks(seen)),
       );
     });
     function label() {
       const { selected } = store.state;
       button.textContent =
         selected && selected.kind !== "cost"
-          ? `Check ${subjects(store.seen())
+          ? `Check ${subjects(store.seen(), selected)
               .map(([given]) => given.text)
               .join(" and ")}`
           : "Check the gradient of this sample";
       result.replaceChildren();
     }
-    // Python's numbers take a pass over all rows: after the page is there.
+    // Comparing with Python's numbers takes a pass over all rows: after the page is shown.
     const later = () => setTimeout(() => python.replaceChildren(...compared(store)), 0);
     label();
     later();
-    store.subscribe((state, changed) => {
+    store.subscribe((_, changed) => {
       if (["selected", "sample", "state", "payload", "nudge"].some((key) => changed.has(key))) label();
       if (changed.has("state") || changed.has("payload")) later();
     });
   }
 
-  DR.check = { mount, compare };
+  return { mount, compare };
 })();
+DR.check = checkModule;

@@ -1,17 +1,24 @@
-// Which sample and which recorded step is shown, and the loss over training with its place in it.
+// @ts-check
+// The controls for the sample and the recorded step that are shown, and the loss over training.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const curveModule = (function () {
   const { el, svg, iconButton, choice, clamp } = DR.dom;
   const LISTED = 300; // more samples than this are chosen by number, not from a list
   const MOST_POINTS = 1500; // of a line; more cannot be seen apart
 
-  /** Sample, step, and sample or mean: the controls at the top of the page. */
+  /**
+   * Sample, step, and sample or mean: the controls at the top of the page.
+   *
+   * @param {HTMLElement} element @param {Page.Store} store
+   */
   function controls(element, store) {
+    /** @type {(() => void)[]} What brings each control up to date. */
     let parts = [];
 
+    /** @param {"sample" | "state"} key @param {number} n @param {Element} middle @param {string} one */
     function stepper(key, n, middle, one) {
+      /** @param {number} by */
       const go = (by) => store.set({ [key]: clamp(store.state[key] + by, 0, n - 1) });
       return [
         iconButton("left", `The ${one} before`, () => go(-1)),
@@ -20,8 +27,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ];
     }
 
+    /** @param {number} n */
     function sampleField(n) {
       const { rows } = store.payload.names;
+      /** @type {HTMLSelectElement | HTMLInputElement} */
       const pick =
         n <= LISTED
           ? el(
@@ -30,8 +39,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
               ...Array.from({ length: n }, (_, i) =>
                 el("option", {
                   value: i,
-                  text:
-                    rows[i] === undefined || rows[i] === String(i) ? `${i}` : `${i}: ${rows[i]}`,
+                  text: rows[i] === undefined || rows[i] === String(i) ? `${i}` : `${i}: ${rows[i]}`,
                 }),
               ),
             )
@@ -40,10 +48,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
               type: "number",
               min: 0,
               max: n - 1,
-              onchange: () =>
-                store.set({ sample: clamp(Math.round(Number(pick.value)) || 0, 0, n - 1) }),
+              onchange: () => store.set({ sample: clamp(Math.round(Number(pick.value)) || 0, 0, n - 1) }),
             });
-      parts.push(() => (pick.value = store.state.sample));
+      parts.push(() => {
+        pick.value = String(store.state.sample);
+      });
       return el(
         "div",
         { class: "field" },
@@ -52,9 +61,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
       );
     }
 
+    /** @param {number} n */
     function stateField(n) {
       const { states } = store.payload;
       if (n < 2) return null;
+      /** @type {HTMLInputElement} */
       const range = el("input", {
         id: "state",
         type: "range",
@@ -65,7 +76,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       });
       const words = el("output", { for: "state" });
       parts.push(() => {
-        range.value = store.state.state;
+        range.value = String(store.state.state);
         words.textContent = states[store.state.state].label;
         range.setAttribute("aria-valuetext", words.textContent);
       });
@@ -85,18 +96,27 @@ var DR = globalThis.DR || (globalThis.DR = {});
         "One sample or the mean of all",
         [
           ["sample", "Sample"],
-          ["mean", el("span", {}, "Mean", el("span", { class: "wide", text: `\u00a0of ${DR.text.count(store.rows.of)}` }))],
+          [
+            "mean",
+            el(
+              "span",
+              {},
+              "Mean",
+              el("span", { class: "wide", text: `\u00a0of ${DR.text.count(store.rows.of)}` }),
+            ),
+          ],
         ],
         (mode) => store.set({ mode }),
       );
       parts.push(() => which.show(store.state.mode));
       element.replaceChildren(
         ...[sampleField(n), stateField(store.payload.states.length), n > 1 ? which : null].filter(
-          Boolean,
+          (part) => part !== null,
         ),
       );
     }
-    function update(state, changed) {
+    /** @param {Page.View} _state @param {Page.Changed} changed */
+    function update(_state, changed) {
       if (changed.has("payload")) build();
       for (const part of parts) part();
     }
@@ -104,28 +124,39 @@ var DR = globalThis.DR || (globalThis.DR = {});
     update(store.state, new Set(["payload"]));
   }
 
+  /** @param {Page.Rows} { of, part } */
   const overWhich = ({ of, part }) =>
-    part ? ` over ${DR.text.count(of)} rows, a part of ${DR.text.count(part)}.` : ` over all ${DR.text.count(of)} rows.`;
+    part
+      ? ` over ${DR.text.count(of)} rows, a part of ${DR.text.count(part)}.`
+      : ` over all ${DR.text.count(of)} rows.`;
 
   const BOX = { height: 260, left: 64, right: 16, top: 18, bottom: 40 };
 
   /**
-   * Where a recorded state stands on the horizontal axis, if that is known: in the middle of an
-   * epoch it stands between the two whose ends were recorded.
+   * The place of a state on the axis of epochs, null if it is not known: within an epoch it is
+   * interpolated between the ends of the epochs before and after.
+   *
+   * @param {Page.State} state @param {Page.EpochLog[]} records
    */
   function placeOf(state, records) {
     const { step } = state;
-    if (step === null || step === undefined || !records.some((record) => record.steps >= 0))
+    /** @param {Page.EpochLog} record */
+    const stepsOf = (record) => record.steps ?? NaN;
+    if (step === null || step === undefined || !records.some((record) => stepsOf(record) >= 0))
       return state.epoch ?? null;
-    const after = records.find((record) => record.steps >= step);
+    const after = records.find((record) => stepsOf(record) >= step);
     if (!after) return null;
     if (after.steps === step) return after.epoch;
     const before = records[records.indexOf(after) - 1] || { epoch: after.epoch - 1, steps: 0 };
-    const share = (step - before.steps) / (after.steps - before.steps || 1);
+    const share = (step - stepsOf(before)) / (stepsOf(after) - stepsOf(before) || 1);
     return before.epoch + share * (after.epoch - before.epoch);
   }
 
-  /** The height of a curve at a place between its points; none before the first. */
+  /**
+   * The height of a curve at x, interpolated; NaN before the first point and after the last.
+   *
+   * @param {[x: number, y: number][]} points @param {number} x
+   */
   function heightAt(points, x) {
     const after = points.findIndex(([at]) => at >= x);
     if (after < 0) return NaN;
@@ -136,9 +167,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return y0 + ((y1 - y0) * (x - x0)) / (x1 - x0);
   }
 
+  /** @param {HTMLElement} element @param {Page.Store} store */
   function mount(element, store) {
-    let view = null,
-      log = false;
+    /**
+     * The curve that is drawn; null without a history.
+     *
+     * @type {{ records: Page.EpochLog[], train: [x: number, y: number][], scale: Page.Scale,
+     *   marker: SVGGElement, root: SVGSVGElement, box: Page.Box } | null}
+     */
+    let view = null;
+    let log = false;
     const toggle = el("input", {
       type: "checkbox",
       id: "curve-log",
@@ -156,7 +194,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       records = records.filter((_, i) => i % every === 0 || i === records.length - 1);
       if (records.length < 2) {
         view = null;
-        return element.replaceChildren(
+        element.replaceChildren(
           el("p", {
             class: "note",
             text:
@@ -164,13 +202,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
               "and the loss of every epoch stands here.",
           }),
         );
+        return;
       }
-      const train = records.map((record) => [record.epoch, record.loss]);
+      /** @type {[x: number, y: number][]} */
+      const train = records.map((record) => [record.epoch, record.loss ?? NaN]);
+      /** @type {Page.Point[]} */
       const validation = records.map((record) => [record.epoch, record.validation_loss ?? null]);
       const validated = validation.some(([, v]) => v !== null);
       const values = [...train, ...validation]
         .map(([, v]) => v)
-        .filter((v) => v !== null && Number.isFinite(v) && (!log || v > 0));
+        .filter((v) => v !== null)
+        .filter((v) => Number.isFinite(v) && (!log || v > 0));
       const box = DR.plots.fitted(BOX, element, 1500);
       const scale = DR.plots.axes(
         box,
@@ -188,12 +230,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
           onclick: choose,
           "aria-label":
             `Loss over ${records.length} epochs, from ${DR.number(train[0][1])} ` +
-            `to ${DR.number(train.at(-1)[1])}`,
+            `to ${DR.number(train[train.length - 1][1])}`,
         },
         scale.group,
-        validated
-          ? svg("path", { class: "line second", d: DR.plots.line(validation, scale) })
-          : null,
+        validated ? svg("path", { class: "line second", d: DR.plots.line(validation, scale) }) : null,
         svg("path", { class: "line first", d: DR.plots.line(train, scale) }),
         marker,
       );
@@ -208,13 +248,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
       element.replaceChildren(root, key, el("p", { class: "note", "data-curve": "" }));
     }
 
+    /** @param {MouseEvent} event */
     function choose(event) {
+      if (!view) return;
+      const { records, scale, root } = view;
       const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(
-        view.root.getScreenCTM().inverse(),
+        DR.dom.screenMatrix(root).inverse(),
       );
+      /** @param {Page.State} state */
       const far = (state) => {
-        const at = placeOf(state, view.records);
-        return at === null ? Infinity : Math.abs(view.scale.X(at) - point.x);
+        const at = placeOf(state, records);
+        return at === null ? Infinity : Math.abs(scale.X(at) - point.x);
       };
       const { states } = store.payload;
       const best = states.reduce((a, b, i) => (far(b) < far(states[a]) ? i : a), 0);
@@ -224,23 +268,21 @@ var DR = globalThis.DR || (globalThis.DR = {});
     function place() {
       if (!view) return;
       const { states } = store.payload,
-        { box } = view,
+        { box, records, train } = view,
         { X, Y } = view.scale;
       const dots = states.map((state, i) => {
-        const at = placeOf(state, view.records),
-          high = at === null ? NaN : heightAt(view.train, at);
-        if (!Number.isFinite(Y(high))) return null;
+        const at = placeOf(state, records),
+          high = at === null ? NaN : heightAt(train, at);
+        if (at === null || !Number.isFinite(Y(high))) return null;
         const now = i === store.state.state;
         return svg(
           "g",
           { class: now ? "now" : null },
-          now
-            ? svg("path", { class: "here", d: `M${X(at)} ${box.top}V${box.height - box.bottom}` })
-            : null,
+          now ? svg("path", { class: "here", d: `M${X(at)} ${box.top}V${box.height - box.bottom}` }) : null,
           svg("circle", { cx: X(at), cy: Y(high), r: now ? 6 : 3.2 }),
         );
       });
-      view.marker.replaceChildren(...dots.filter(Boolean));
+      view.marker.replaceChildren(...dots.filter((dot) => dot !== null));
       const mean = store.mean();
       const words =
         states.length > 1
@@ -248,20 +290,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
           : "";
       element
         .querySelector("[data-curve]")
-        .replaceChildren(
+        ?.replaceChildren(
           `${words}Shown: ${states[store.state.state].label}, C = `,
           DR.dom.shown(mean.costOver ? `C${mean.costOver}` : "C", mean.cost),
           mean.costOver ? `${mean.costOver}.` : overWhich(store.rows),
         );
     }
 
-    // The mean takes a pass over all rows: not in the way of a click, nor in every frame.
-    let waiting = null;
+    // The mean needs a pass over all rows: a moment after a click, and not in every frame.
+    let waiting = 0;
     const soon = () => {
       clearTimeout(waiting);
       waiting = setTimeout(place, 120);
     };
-    store.subscribe((state, changed) => {
+    store.subscribe((_, changed) => {
       if (changed.has("payload")) build();
       if (changed.has("payload") || changed.has("state")) soon();
     });
@@ -273,5 +315,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
   }
 
-  DR.curve = { controls, mount };
+  return { controls, mount };
 })();
+DR.curve = curveModule;

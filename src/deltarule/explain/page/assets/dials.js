@@ -1,11 +1,15 @@
-// A number that is turned by slider or typed, and tables of a promise beside the truth.
+// @ts-check
+// A number that is set by slider or typed, and tables of an estimate beside the true change.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const dialsModule = (function () {
   const { el } = DR.dom;
 
-  /** A row of the table of promise and truth. */
+  /**
+   * A row of such a table; `hook` and the name of a cell identify its number for tests.
+   *
+   * @param {string} name @param {[which: string, value: number][]} cells @param {string} hook
+   */
   function row(name, cells, hook) {
     return el(
       "tr",
@@ -25,6 +29,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
+  /** @param {string[]} heads @param {Element[]} rows */
   function table(heads, rows) {
     return el(
       "div",
@@ -32,18 +37,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
       el(
         "table",
         { class: "numbers" },
-        el(
-          "thead",
-          {},
-          el("tr", {}, el("td"), ...heads.map((text) => el("th", { scope: "col", text }))),
-        ),
+        el("thead", {}, el("tr", {}, el("td"), ...heads.map((text) => el("th", { scope: "col", text })))),
         el("tbody", {}, ...rows),
       ),
     );
   }
 
-  /** Slider and number field for one quantity; `read` makes it of the slider's place, `write` back. */
+  /**
+   * Slider and number field for one quantity; `read` computes it from the slider's position, `write`
+   * the position from it.
+   *
+   * @param {string} id
+   * @param {string} label
+   * @param {{ min: number, max: number, step: number, read?: (position: number) => number,
+   *   write?: (value: number) => number }} range
+   * @param {(value: number) => unknown} change
+   */
   function dial(id, label, { min, max, step, read = (v) => v, write = (v) => v }, change) {
+    /** @type {HTMLInputElement} */
     const range = el("input", {
       type: "range",
       id: `${id}-range`,
@@ -53,32 +64,30 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "aria-label": `${label}, slider`,
       oninput: () => change(read(Number(range.value))),
     });
+    /** @type {HTMLInputElement} */
     const field = el("input", {
       type: "number",
       id,
       step: "any",
       onchange: () => change(Number(field.value) || 0),
     });
-    const box = el(
-      "div",
-      { class: "field dial" },
-      el("label", { for: id, text: label }),
-      range,
-      field,
-    );
-    box.show = (value) => {
-      range.value = write(value);
+    const box = el("div", { class: "field dial" }, el("label", { for: id, text: label }), range, field);
+    /** @param {number} value */
+    const show = (value) => {
+      range.value = String(write(value));
       range.setAttribute("aria-valuetext", DR.number(value));
       if (document.activeElement !== field || Number(field.value) !== value)
-        field.value = Number(value.toPrecision(6));
+        field.value = String(Number(value.toPrecision(6)));
     };
-    box.limit = (most) => {
-      range.min = -most;
-      range.max = most;
-      range.step = most / 100;
+    /** @param {number} most */
+    const limit = (most) => {
+      range.min = String(-most);
+      range.max = String(most);
+      range.step = String(most / 100);
     };
-    return box;
+    return Object.assign(box, { show, limit });
   }
 
-  DR.dials = { row, table, dial };
+  return { row, table, dial };
 })();
+DR.dials = dialsModule;

@@ -1,34 +1,62 @@
+// @ts-check
 // Small helpers for building the page: elements, choices, icons, short numbers.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const domModule = (function () {
   const SVG = "http://www.w3.org/2000/svg";
 
+  /**
+   * Sets attributes, text and listeners of an element, and appends the children that are not null.
+   *
+   * @template {Element} T
+   * @param {T} element
+   * @param {Page.Attributes | null | undefined} attributes
+   * @param {Page.Child[]} children
+   */
   function fill(element, attributes, children) {
     for (const [name, value] of Object.entries(attributes || {})) {
       if (value === null || value === undefined || value === false) continue;
-      if (name === "text") element.textContent = value;
-      else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-      else element.setAttribute(name, value === true ? "" : value);
+      if (typeof value === "function") element.addEventListener(name.slice(2), value);
+      else if (name === "text") element.textContent = String(value);
+      else element.setAttribute(name, value === true ? "" : String(value));
     }
     element.append(...children.filter((child) => child !== null && child !== undefined));
     return element;
   }
 
-  /** An HTML element: el("p", {class: "note", onclick: f}, "text", child). */
-  const el = (tag, attributes, ...children) =>
-    fill(document.createElement(tag), attributes, children);
+  /**
+   * An HTML element: el("p", {class: "note", onclick: f}, "text", child).
+   *
+   * @template {keyof HTMLElementTagNameMap} K
+   * @param {K} tag
+   * @param {Page.Attributes | null} [attributes]
+   * @param {Page.Child[]} children
+   */
+  const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 
-  /** An SVG element. */
+  /**
+   * An SVG element.
+   *
+   * @template {keyof SVGElementTagNameMap} K
+   * @param {K} tag
+   * @param {Page.Attributes} [attributes]
+   * @param {Page.Child[]} children
+   */
   const svg = (tag, attributes, ...children) =>
     fill(document.createElementNS(SVG, tag), attributes, children);
 
-  /** An attribute set only if it changes: reading is cheap, and writing makes the browser work. */
+  /**
+   * Sets an attribute if it changes, since writing one costs the browser more than reading it; null
+   * removes it.
+   *
+   * @param {Element} element
+   * @param {string} name
+   * @param {string | number | boolean | null | undefined} value
+   */
   function put(element, name, value) {
     if (value === null || value === undefined) {
       if (element.hasAttribute(name)) element.removeAttribute(name);
-    } else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+    } else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, String(value));
   }
 
   const ICONS = {
@@ -45,7 +73,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
   };
   const DRAWN = new Set(["left", "right", "plus", "minus", "fit"]);
 
-  /** A small picture for a button; the button carries the words. */
+  /** A small picture for a button; the button carries the words. @param {keyof typeof ICONS} name */
   function icon(name) {
     const line = DRAWN.has(name);
     return svg(
@@ -62,6 +90,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
+  /**
+   * @param {keyof typeof ICONS} name
+   * @param {string} label
+   * @param {() => unknown} onclick
+   * @param {string} [className]
+   */
   function iconButton(name, label, onclick, className = "tool") {
     return el(
       "button",
@@ -72,7 +106,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   let groups = 0;
 
-  /** One of a few: radio buttons in a row. Options are [value, text or element]; show() sets it. */
+  /**
+   * Radio buttons in a row. Options are [value, text or element]; `show(value)` chooses one of them.
+   *
+   * @template {string} V
+   * @param {string} label
+   * @param {[value: V, content: string | Node][]} options
+   * @param {(value: V) => unknown} onchange
+   */
   function choice(label, options, onchange) {
     const name = `choice-${++groups}`;
     const box = el("div", { class: "choice", role: "radiogroup", "aria-label": label });
@@ -81,12 +122,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
       box.append(el("label", {}, input, text instanceof Node ? text : el("span", { text })));
       return input;
     });
-    box.show = (value) =>
-      inputs.forEach((input) => (input.checked = input.value === String(value)));
-    return box;
+    return Object.assign(box, {
+      /** @param {string} value */
+      show(value) {
+        for (const input of inputs) input.checked = input.value === value;
+      },
+    });
   }
 
-  /** A number in at most about six characters, for places where six digits have no room. */
+  /**
+   * A number in about six characters at most, for places where six digits have no room.
+   *
+   * @param {number} x @param {number} [digits]
+   */
   function brief(x, digits = 3) {
     const size = Math.abs(x);
     if (!(size > 0 && size < Infinity)) return DR.number(x);
@@ -101,7 +149,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return sign + size.toExponential(1).replace("+", "");
   }
 
-  /** A span that shows a number of the network and says which, for highlighting and tests. */
+  /**
+   * A span with a number of the network; `symbol` says which, for highlighting and for tests.
+   *
+   * @param {string | null} symbol
+   * @param {number} value
+   * @param {string} [text]
+   * @param {string | null} [className]
+   */
   function shown(symbol, value, text = DR.number(value), className = null) {
     return el("span", {
       class: className,
@@ -111,21 +166,32 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
   }
 
+  /** @type {HTMLElement | null} */
   let region = null;
 
-  /** Words for a screen reader that are not on the screen as text. */
+  /** Announces words to a screen reader that are not on the screen as text. @param {string} text */
   function say(text) {
-    if (!region) document.body.append((region = el("div", { class: "unseen", role: "status" })));
+    if (!region) {
+      region = el("div", { class: "unseen", role: "status" });
+      document.body.append(region);
+    }
     region.textContent = text;
   }
 
-  /** f at most once a frame, with the last arguments. */
+  /**
+   * A function that calls f at most once a frame, with the last arguments.
+   *
+   * @template {unknown[]} A
+   * @param {(...args: A) => unknown} f
+   * @returns {(...args: A) => void}
+   */
   function eachFrame(f) {
+    /** @type {A | null} */
     let waiting = null;
     return (...args) => {
       if (waiting === null)
         requestAnimationFrame(() => {
-          const now = waiting;
+          const now = /** @type {A} */ (waiting); // set below, before the frame
           waiting = null;
           f(...now);
         });
@@ -133,21 +199,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  /** A colour of the style sheet as [red, green, blue], for canvases. */
+  /** A colour of the style sheet as [red, green, blue], for canvases. @param {string} variable */
   function colour(variable) {
     const probe = el("span", { style: `color: var(${variable}); display: none` });
     document.body.append(probe);
-    const parts = getComputedStyle(probe)
-      .color.match(/[\d.]+/g)
-      .slice(0, 3)
-      .map(Number);
+    const parts = (getComputedStyle(probe).color.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
     probe.remove();
     return parts;
   }
 
+  /** @param {number} x @param {number} low @param {number} high */
   const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 
-  /** A name cut to fit, between letters: half an emoji is none. Its last `kept` letters stay. */
+  /**
+   * A name cut to so many characters (not UTF-16 units, which would cut an emoji in half); its last
+   * `kept` characters stay.
+   *
+   * @param {string} text @param {number} length @param {number} [kept]
+   */
   function cut(text, length, kept = 0) {
     const letters = Array.from(text);
     if (letters.length <= length) return text;
@@ -155,19 +224,39 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return `${letters.slice(0, length - kept - 1).join("")}…${end}`;
   }
 
-  const pen = document.createElement("canvas").getContext("2d");
+  const pen = context2d(document.createElement("canvas"));
 
-  /** How wide a text is in the page's font, in pixels; `font` is its weight and size. */
+  /** The context that a canvas is drawn with. @param {HTMLCanvasElement} canvas */
+  function context2d(canvas) {
+    // null only for a canvas that has a context of another type already
+    return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  }
+
+  /** The transformation from an SVG drawing to the screen. @param {SVGSVGElement} drawing */
+  function screenMatrix(drawing) {
+    // null only for an element that is not rendered, which gets no pointer
+    return /** @type {DOMMatrix} */ (drawing.getScreenCTM());
+  }
+
+  /** The element of the page with this id, which the template has. @param {string} id */
+  const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+  /**
+   * How wide a text is in the page's font, in pixels; `font` is its weight and size.
+   *
+   * @param {string} text @param {string} font
+   */
   function textWidth(text, font) {
     pen.font = `${font} ${getComputedStyle(document.body).fontFamily}`;
     return pen.measureText(text).width;
   }
 
-  /** A name within a sentence: one that is written from the right does not turn the sentence. */
+  // Characters of scripts that are written from right to left.
   const RIGHT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]/;
+  /** A name within a sentence, isolated if it is written from right to left. @param {string} name */
   const apart = (name) => (RIGHT.test(name) ? `\u2068${name}\u2069` : name);
 
-  DR.dom = {
+  return {
     el,
     svg,
     put,
@@ -182,6 +271,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     clamp,
     cut,
     textWidth,
+    context2d,
+    screenMatrix,
+    byId,
     apart,
   };
 })();
+DR.dom = domModule;

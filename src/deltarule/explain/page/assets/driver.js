@@ -1,3 +1,4 @@
+// @ts-check
 // The forward and the backward pass, in float64, one sample at a time.
 //
 //   z^l = W^l a^{l-1} + b^l,   a^l = g^l(z^l)                      (F3, F4)
@@ -7,15 +8,23 @@
 // (DR.formulas). All derivatives of a pass are those of one sample's loss C_i; the weight w_i of
 // the sample enters in `gradient` and nowhere else.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
-  /** A formula of up to three numbers, (z), (z, a) or (z, a, up), as one of arrays. */
+const driverModule = (function () {
+  /**
+   * A formula of up to three numbers, (z), (z, a) or (z, a, up), as one of arrays.
+   *
+   * @param {(z: number, a: number, up: number) => number} f @returns {Page.VectorFunction}
+   */
   function each(f) {
     return (z, a = z, up = z) => z.map((_, j) => f(z[j], a[j], up[j]));
   }
 
-  /** The same for a loss, which gives the pair [term, derivative]. */
+  /**
+   * A loss of two numbers, which gives [term, derivative], as one of arrays.
+   *
+   * @param {(x: number, y: number) => [term: number, derivative: number]} f
+   * @returns {Page.LossFunction}
+   */
   function eachPair(f) {
     return (x, y) => {
       const term = new Float64Array(x.length);
@@ -26,42 +35,61 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   /**
-   * What a pass needs to know of a network.
+   * The description of a network with the places of its parameters, as a pass needs it.
    *
    * W[l] and b[l] say where a layer's parameters begin in θ; w_jk^l is θ[W[l] + j n_{l-1} + k].
+   *
+   * @param {Page.NetworkDescription} description @param {Page.Formulas} formulas @returns {Page.Network}
    */
   function network(description, formulas) {
     const L = description.widths.length - 1;
-    const net = { ...description, L, formulas, W: Array(L + 1).fill(null), b: Array(L + 1).fill(null) };
-    for (const block of description.blocks) net[block.kind][block.layer] = block.start;
-    net.p = Math.max(...description.blocks.map((block) => block.stop));
+    const { blocks } = description;
+    const p = Math.max(...blocks.map((block) => block.stop));
+    const net = { ...description, L, p, formulas, W: Array(L + 1).fill(null), b: Array(L + 1).fill(null) };
+    for (const block of blocks) net[block.kind][block.layer] = block.start;
     return net;
   }
 
-  /** Where w_jk^l stands in θ. */
+  /**
+   * Where w_jk^l stands in θ.
+   *
+   * @param {Page.Network} net @param {number} l @param {number} j @param {number} k
+   */
   const weightAt = (net, l, j, k) => net.W[l] + j * net.widths[l - 1] + k;
+
+  /** The index of b_j^l in θ, in a network that has biases. @param {Page.Network} net @param {number} l @param {number} j */
+  const biasAt = (net, l, j) => /** @type {number} */ (net.b[l]) + j;
 
   /**
    * z^l and a^l of every layer; G[l] is g^l(z^l), which is a^l but for dropout (`masks`).
    *
-   * `shift` {layer, j, by} adds to one z, for whoever wants to know what that does.
+   * `shift` adds `by` to one z, for finite differences.
+   *
+   * @param {Page.Network} net
+   * @param {Float64Array} theta
+   * @param {ArrayLike<number>} x
+   * @param {Page.RowMasks} [masks]
+   * @param {{ layer: number, j: number, by: number } | null} [shift]
+   * @returns {Page.ForwardPass}
    */
   function forward(net, theta, x, masks = null, shift = null) {
-    const Z = [null],
-      A = [Float64Array.from(x)],
-      G = [A[0]];
+    /** @type {Float64Array[]} */
+    const Z = Array(1).fill(null);
+    const A = [Float64Array.from(x)];
+    const G = [A[0]];
     for (let l = 1; l <= net.L; ++l) {
       const inputs = A[l - 1],
         n = inputs.length;
       const z = new Float64Array(net.widths[l]);
+      const bias = net.b[l];
       for (let j = 0, at = net.W[l]; j < z.length; ++j, at += n) {
         let sum = 0;
         for (let k = 0; k < n; ++k) sum += theta[at + k] * inputs[k];
-        z[j] = net.b[l] === null ? sum : sum + theta[net.b[l] + j];
+        z[j] = bias === null ? sum : sum + theta[bias + j];
       }
       if (shift && shift.layer === l) z[shift.j] += shift.by;
       const g = Float64Array.from(net.formulas.value[l](z));
-      const mask = masks && masks[l];
+      const mask = masks?.[l];
       Z.push(z);
       G.push(g);
       A.push(mask ? g.map((value, j) => value * mask[j]) : g);
@@ -72,8 +100,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
   /**
    * The loss at the output: C_i by outputs, ∂C_i/∂a^L and δ^L.
    *
-   * A fused pair takes terms and δ from z, where they are exact at any size of z, even where
-   * ∂C_i/∂a has overflowed.
+   * For a fused pair of loss and activation, terms and δ are computed from z, which is exact at any
+   * size of z, even where ∂C_i/∂a has overflowed.
+   *
+   * @param {Page.Network} net @param {Page.ForwardPass} passed @param {ArrayLike<number>} y
    */
   function atOutput(net, passed, y) {
     const { formulas, L } = net;
@@ -90,7 +120,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
    * Every derivative of one sample's loss, from a forward pass.
    *
    * up[l] is ∂C_i/∂a^l, slope[l] is g^l′(z^l) (null for softmax, which has none), delta[l] is
-   * ∂C_i/∂z^l, dX is ∂C_i/∂x. F13 is the inner sum below: over ALL nodes j of layer l.
+   * ∂C_i/∂z^l, dX is ∂C_i/∂x. F13 is the inner sum below, over all units j of layer l.
+   *
+   * @param {Page.Network} net
+   * @param {Float64Array} theta
+   * @param {Page.ForwardPass} passed
+   * @param {ArrayLike<number>} y
+   * @returns {Page.BackwardPass}
    */
   function backward(net, theta, passed, y) {
     const { L, widths } = net;
@@ -109,7 +145,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }
       up[l - 1] = down;
       if (l === 1) break;
-      const mask = passed.masks && passed.masks[l - 1];
+      const mask = passed.masks?.[l - 1];
       const upG = mask ? down.map((value, k) => value * mask[k]) : down;
       delta[l - 1] = Float64Array.from(net.formulas.pullback[l - 1](passed.Z[l - 1], passed.G[l - 1], upG));
     }
@@ -120,30 +156,53 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { loss: sum(terms), terms, up, slope, delta, dX: up[0] };
   }
 
-  /** In order, as Python's reference adds too. */
+  /** The sum, added in order as Python's reference does. @param {Iterable<number>} values */
   function sum(values) {
     let total = 0;
     for (const value of values) total += value;
     return total;
   }
 
-  /** Adds weight · ∂C_i/∂θ to grad: ∂C_i/∂w_jk^l = δ_j^l a_k^{l-1}, ∂C_i/∂b_j^l = δ_j^l. */
+  /**
+   * Adds weight · ∂C_i/∂θ to grad: ∂C_i/∂w_jk^l = δ_j^l a_k^{l-1}, ∂C_i/∂b_j^l = δ_j^l.
+   *
+   * @param {Page.Network} net
+   * @param {Page.ForwardPass} passed
+   * @param {Float64Array[]} delta
+   * @param {number} weight
+   * @param {Float64Array} grad
+   */
   function accumulate(net, passed, delta, weight, grad) {
     for (let l = 1; l <= net.L; ++l) {
       const inputs = passed.A[l - 1],
-        n = inputs.length;
+        n = inputs.length,
+        bias = net.b[l];
       for (let j = 0, at = net.W[l]; j < net.widths[l]; ++j, at += n) {
         const d = weight * delta[l][j];
         for (let k = 0; k < n; ++k) grad[at + k] += d * inputs[k];
-        if (net.b[l] !== null) grad[net.b[l] + j] += d;
+        if (bias !== null) grad[bias + j] += d;
       }
     }
   }
 
-  /** Item l of the masks of row i, for every layer; null without dropout. */
-  const masksOf = (masks, i) => masks && masks.map((mask) => mask && DR.data.row(mask, i));
+  /**
+   * The masks of row i, by layer; null without dropout.
+   *
+   * @param {(Page.DecodedArray | null)[] | null} masks @param {number} i @returns {Page.RowMasks}
+   */
+  const masksOf = (masks, i) => masks?.map((mask) => mask && DR.data.row(mask, i)) ?? null;
 
-  /** C = Σ w_i C_i and ∂C/∂θ over rows (F11). A row of weight 0 is absent. */
+  /**
+   * C = Σ w_i C_i and ∂C/∂θ over rows (F11). A row of weight 0 is absent.
+   *
+   * @param {Page.Network} net
+   * @param {Float64Array} theta
+   * @param {Page.DecodedArray} X
+   * @param {Page.DecodedArray} Y
+   * @param {Float64Array} w
+   * @param {(Page.DecodedArray | null)[] | null} [masks]
+   * @returns {Page.Mean}
+   */
   function gradient(net, theta, X, Y, w, masks = null) {
     const grad = new Float64Array(net.p);
     let cost = 0;
@@ -157,12 +216,29 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { cost, grad };
   }
 
-  /** C_i of one row, by a forward pass alone. */
+  /**
+   * C_i of one row, by a forward pass alone.
+   *
+   * @param {Page.Network} net
+   * @param {Float64Array} theta
+   * @param {Float64Array} x
+   * @param {Float64Array} y
+   * @param {Page.RowMasks} [masks]
+   */
   function loss(net, theta, x, y, masks = null) {
     return sum(atOutput(net, forward(net, theta, x, masks), y).terms);
   }
 
-  /** C over rows, by forward passes alone. */
+  /**
+   * C over rows, by forward passes alone.
+   *
+   * @param {Page.Network} net
+   * @param {Float64Array} theta
+   * @param {Page.DecodedArray} X
+   * @param {Page.DecodedArray} Y
+   * @param {Float64Array} w
+   * @param {(Page.DecodedArray | null)[] | null} [masks]
+   */
   function cost(net, theta, X, Y, w, masks = null) {
     let total = 0;
     for (let i = 0; i < X.shape[0]; ++i) {
@@ -172,7 +248,22 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return total;
   }
 
-  DR.each = each;
-  DR.eachPair = eachPair;
-  DR.driver = { network, weightAt, forward, atOutput, backward, accumulate, gradient, loss, cost, masksOf, sum };
+  const driver = {
+    network,
+    weightAt,
+    biasAt,
+    forward,
+    atOutput,
+    backward,
+    accumulate,
+    gradient,
+    loss,
+    cost,
+    masksOf,
+    sum,
+  };
+  return { each, eachPair, driver };
 })();
+DR.each = driverModule.each;
+DR.eachPair = driverModule.eachPair;
+DR.driver = driverModule.driver;

@@ -1,13 +1,17 @@
+// @ts-check
 // Whole layers as heat maps: weights, activations, δ, gradients; and the largest of them.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const heatModule = (function () {
   const { el, choice, clamp } = DR.dom;
   const { symbols, sup, sub, count } = DR.text;
   const LISTED = 8;
 
-  /** The matrices of a kind: {title, rows, columns, at(r, c), symbol(r, c), what(r, c)}. */
+  /**
+   * The matrices of a kind, by layer.
+   *
+   * @param {Page.Store} store @param {string} kind @returns {Page.HeatMatrix[]}
+   */
   function matrices(store, kind) {
     const { net, state } = store,
       { L, widths } = net,
@@ -18,10 +22,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
         mean = state.mode === "mean",
         pass = store.pass();
       const whole = kind === "gradients" && mean ? store.mean() : null;
-      const grad = whole && whole.grad;
+      const grad = whole?.grad;
       const over = whole ? whole.gradOver : "";
       return layers.map((l) => {
+        /** @param {number} j @param {number} k */
         const index = (j, k) => DR.driver.weightAt(net, l, j, k);
+        /** @type {(j: number, k: number) => number} */
         const at =
           kind === "weights"
             ? (j, k) => theta[index(j, k)]
@@ -30,15 +36,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
               : (j, k) => pass.delta[l][j] * pass.A[l - 1][k];
         const i = mean ? "" : state.sample;
         return {
-          title: kind === "weights" ? `W${sup(l)}` : `∂C${mean ? "" : sub(i)}/∂W${sup(l)}${over}`,
+          title: kind === "weights" ? `W${sup(l)}` : `∂C${i === "" ? "" : sub(i)}/∂W${sup(l)}${over}`,
           rows: widths[l],
           columns: widths[l - 1],
           at,
           note: `row j, node of layer ${l}; column k, node of layer ${l - 1}`,
-          symbol: (j, k) =>
-            kind === "weights"
-              ? symbols.w(l, j, k)
-              : symbols.dCdw(l, j, k, i).map((name) => name + over),
+          symbol: (j, k) => (kind === "weights" ? symbols.w(l, j, k) : named(symbols.dCdw(l, j, k, i), over)),
           what: (j, k) => ({ selected: { kind: "edge", layer: l, j, k } }),
           mark: (s) => (s.kind === "edge" && s.layer === l ? [s.j, s.k] : null),
         };
@@ -51,7 +54,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       columns: widths[l],
       at: (i, j) => (active ? store.pass(i).A[l][j] : store.pass(i).delta[l][j]),
       note: `row i, sample${store.some() ? ` (${n} of ${store.rows.of})` : ""}; column j, node of layer ${l}`,
-      // A symbol without a sample means the one that is shown; another's number has none.
+      // The symbol a_j^l belongs to the sample that is shown; numbers of other samples have none.
       symbol: (i, j) => {
         const [key, text] = active ? symbols.a(l, j) : symbols.delta(l, j);
         return [i === store.state.sample ? key : null, `${text} of sample ${i}`];
@@ -61,12 +64,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }));
   }
 
-  /** What goes into a node and what goes out of it, as maps of one row. */
+  /** A symbol's name with words for the rows it is over. @param {Page.SymbolName} name @param {string} over */
+  const named = ([id, text], over) => /** @type {Page.SymbolName} */ ([id + over, text + over]);
+
+  /**
+   * The weights (or gradients) into a unit and out of it, as maps of one row.
+   *
+   * @param {Page.Store} store @param {string} kind @param {{ layer: number, j: number }} unit
+   */
   function strips(store, kind, { layer: l, j }) {
     const { net } = store,
       found = matrices(store, kind === "gradients" ? kind : "weights");
     const into = l > 0 && found[l - 1],
       out = l < net.L && found[l];
+    /** @type {Page.HeatMatrix[]} */
     const list = [];
     if (into)
       list.push({
@@ -96,8 +107,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return list;
   }
 
-  /** The largest entries of several matrices, by one pass that keeps the best few. */
+  /**
+   * The largest entries of several matrices, by one pass that keeps the LISTED largest.
+   *
+   * @param {Page.HeatMatrix[]} list
+   */
   function top(list) {
+    /** @type {{ size: number, matrix: Page.HeatMatrix, r: number, c: number }[]} */
     const best = [];
     for (const matrix of list)
       for (let r = 0; r < matrix.rows; ++r)
@@ -112,10 +128,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return best;
   }
 
-  /** Hidden units that do nothing for any row: a = 0 for all, or ∂C/∂z = 0 for all. */
+  /**
+   * Hidden units that do nothing for any row: a = 0 for all, or ∂C/∂z = 0 for all.
+   *
+   * @param {Page.Store} store
+   */
   function deadUnits(store) {
-    const { net, rows } = store,
-      list = [];
+    const { net, rows } = store;
+    /** @type {{ l: number, j: number, why: string }[]} */
+    const list = [];
     for (let l = 1; l < net.L; ++l)
       for (let j = 0; j < net.widths[l]; ++j) {
         let silent = true,
@@ -130,6 +151,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return list;
   }
 
+  /** @param {string} title @param {Element[]} items @param {string} empty */
   function listBox(title, items, empty) {
     return el(
       "div",
@@ -139,23 +161,21 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
+  /** @param {Page.Store} store */
   function lists(store) {
+    /** @param {{ matrix: Page.HeatMatrix, r: number, c: number }} found */
     const entry = ({ matrix, r, c }) => {
       const [key, text] = matrix.symbol(r, c);
       return el(
         "li",
         {},
-        el(
-          "button",
-          { type: "button", class: "link", onclick: () => store.set(matrix.what(r, c)) },
-          text,
-        ),
+        el("button", { type: "button", class: "link", onclick: () => store.set(matrix.what(r, c)) }, text),
         DR.dom.shown(key, matrix.at(r, c)),
       );
     };
     const { n } = store.rows,
       of = Math.max(store.payload.part_of ?? 0, store.rows.of);
-    const whole = n === of; // what a few rows show of a unit is no verdict on it
+    const whole = n === of; // a few rows are too few to call a unit dead
     const dead = deadUnits(store),
       mean = store.state.mode === "mean";
     const more = dead.length - 3 * LISTED;
@@ -197,7 +217,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ];
   }
 
-  /** What chooses the maps, and what zooms to a node; `refresh` and `zoom` are called by it. */
+  /**
+   * The controls that choose the maps, and those that zoom to a unit; they call `refresh` and `zoom`.
+   *
+   * @param {{ kind: string, common: boolean }} view @param {() => void} refresh @param {() => void} zoom
+   */
   function controls(view, refresh, zoom) {
     const kinds = choice(
       "What the maps show",
@@ -255,7 +279,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { above, between, layer, node };
   }
 
+  /** @param {HTMLElement} element @param {Page.Store} store */
   function mount(element, store) {
+    /** @type {{ kind: string, common: boolean, stale: boolean, visible: boolean, figures: ReturnType<typeof DR.maps.figure>[] }} */
     const view = { kind: "weights", common: false, stale: true, visible: false, figures: [] };
     const { above, between, layer, node } = controls(view, refresh, zoom);
     const maps = el("div", { class: "maps" }),
@@ -270,6 +296,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       store.set({ selected: { kind: "node", layer: l, j } });
     }
 
+    /** @param {Page.Ink} ink */
     function showNode(ink) {
       const { selected } = store.state;
       const focus =
@@ -279,9 +306,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
               layer: Number(layer.value) || store.net.L,
               j: clamp(Number(node.value) || 0, 0, store.net.widths[store.net.L] - 1),
             };
-      layer.value = focus.layer;
-      if (document.activeElement !== node) node.value = focus.j; // not while it is typed in
-      node.max = store.net.widths[focus.layer] - 1;
+      layer.value = String(focus.layer);
+      if (document.activeElement !== node) node.value = String(focus.j); // not while it is typed in
+      node.max = String(store.net.widths[focus.layer] - 1);
       close.replaceChildren(
         ...strips(store.seen(), view.kind, focus).map((matrix) =>
           DR.maps.figure(store, matrix, DR.maps.largestOf(matrix), ink),
@@ -320,19 +347,22 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "nudge",
       ...(view.kind === "gradients" ? ["sample", "mode"] : []),
     ];
-    let waiting = null;
-    store.subscribe((state, changed) => {
+    let waiting = 0;
+    store.subscribe((_, changed) => {
       const whole = depends().some((key) => changed.has(key));
       if (!whole && !["selected", "sample", "mode"].some((key) => changed.has(key))) return;
       clearTimeout(waiting);
       const busy = document.activeElement && maps.contains(document.activeElement);
       waiting = setTimeout(() => {
-        if (whole) return refresh();
+        if (whole) {
+          refresh();
+          return;
+        }
         if (!view.visible) {
           view.stale = true;
           return;
         }
-        view.figures.forEach((one) => one.mark());
+        for (const one of view.figures) one.mark();
         if (!close.contains(document.activeElement)) showNode(DR.maps.colours());
         if (!busy && (changed.has("sample") || changed.has("mode")))
           found.replaceChildren(...lists(store.seen()));
@@ -340,7 +370,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
     document.addEventListener("deltarule-theme", refresh);
     addEventListener("beforeprint", () => {
-      if (view.visible) return; // and so it is drawn
+      if (view.visible) return; // then it is drawn already
       view.visible = true;
       refresh();
       view.visible = false;
@@ -355,5 +385,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ).observe(element);
   }
 
-  DR.heat = { mount };
+  return { mount };
 })();
+DR.heat = heatModule;

@@ -1,13 +1,13 @@
+// @ts-check
 // Starts the page: the store, then every part of it, and what concerns the page as a whole.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
 (function () {
   const { el } = DR.dom;
   const { shell } = DR;
-  const at = (id) => document.getElementById(id);
+  const at = DR.dom.byId;
 
-  /** A failure is said on the page, in words, and the rest of the page goes on. */
+  /** Shows a failure on the page; its other parts go on. @param {string} what @param {unknown} error */
   function complain(what, error) {
     const banner = at("banner");
     banner.hidden = false;
@@ -20,6 +20,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
+  /** @type {[keys: string[], words: string][]} */
   const KEYS = [
     [["Tab"], "from one part of the page to the next"],
     [["←", "→"], "in the drawing: along the weights, from node to weight to node"],
@@ -44,8 +45,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   function boot() {
     const payload = DR.data.payload();
-    const store = (DR.page = DR.store(payload));
-    at("title").textContent = at("title").title = payload.title; // a long one is cut
+    const store = DR.store(payload);
+    DR.page = store;
+    at("title").textContent = payload.title;
+    at("title").title = payload.title; // the style sheet cuts a long one
     shell.theme();
     shell.textSize();
     const dialog = shell.help(ABOUT, KEYS);
@@ -58,6 +61,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "?": () => dialog.showModal(),
     };
     shell.keys(actions, dialog);
+    /** @type {[name: string, mount: () => void][]} */
     const parts = [
       ["The controls", () => DR.curve.controls(at("controls"), store)],
       ["The drawing", () => DR.drawing.mount(at("drawing"), store)],
@@ -78,7 +82,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         console.error(error);
       }
     }
-    // Without what Python measured there still are the attributions, which the page computes.
+    // Without the numbers of Python's lens the section has the attributions only.
     if (!payload.lens) at("h-lens").textContent = "Attributions";
   }
 

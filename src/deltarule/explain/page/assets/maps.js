@@ -1,16 +1,17 @@
-// A matrix as a heat map on a canvas, read and chosen by pointer and arrow keys.
+// @ts-check
+// A matrix as a heat map on a canvas; pointer and arrow keys read its entries and select them.
 //
 // One pixel of a canvas is one number; the browser scales it. Blue is negative, orange positive,
 // and the scale is symmetric, so that the colour of zero is always the same.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const mapsModule = (function () {
   const { el, brief, clamp, colour } = DR.dom;
   const WIDE = 560,
     HIGH = 380,
     CELL = 36; // a map's size on the screen, and its largest cell
 
+  /** @param {Page.HeatMatrix} matrix */
   function largestOf(matrix) {
     let most = 0;
     for (let r = 0; r < matrix.rows; ++r)
@@ -21,6 +22,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return most;
   }
 
+  /** @returns {Page.Ink} */
   function colours() {
     return {
       negative: colour("--negative"),
@@ -30,10 +32,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {Page.HeatMatrix} matrix
+   * @param {number} most
+   * @param {Page.Ink} ink
+   */
   function paint(canvas, matrix, most, ink) {
     canvas.width = matrix.columns;
     canvas.height = matrix.rows;
-    const context = canvas.getContext("2d"),
+    const context = DR.dom.context2d(canvas),
       image = context.createImageData(matrix.columns, matrix.rows);
     for (let r = 0, p = 0; r < matrix.rows; ++r)
       for (let c = 0; c < matrix.columns; ++c, p += 4) {
@@ -46,8 +54,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
     context.putImageData(image, 0, 0);
   }
 
-  /** Pointer and keys on a map: `read` a place, `choose` it, `clear` what was read. */
+  /**
+   * Pointer and keys on a map: `read` shows an entry, `choose` selects it, `clear` shows none.
+   *
+   * @param {HTMLCanvasElement} canvas
+   * @param {Page.HeatMatrix} matrix
+   * @param {{ read: (r: number, c: number) => void, clear: () => void, choose: () => unknown,
+   *   place: () => [r: number, c: number] }} actions
+   */
   function listen(canvas, { rows, columns }, { read, clear, choose, place }) {
+    /** @param {MouseEvent} event */
     const under = (event) => {
       const box = canvas.getBoundingClientRect();
       read(
@@ -61,14 +77,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
       under(event);
       choose();
     });
-    canvas.addEventListener(
-      "focus",
-      () => canvas.matches(":focus-visible") && read(...place()),
-    );
+    canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && read(...place()));
     canvas.addEventListener("blur", clear);
     canvas.addEventListener("keydown", (event) => {
       const by = event.shiftKey ? 10 : 1,
         [r, c] = place();
+      /** @type {Record<string, [r: number, c: number] | undefined>} */
       const moves = {
         ArrowUp: [r - by, c],
         ArrowDown: [r + by, c],
@@ -79,14 +93,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
         PageUp: [0, c],
         PageDown: [rows - 1, c],
       };
-      if (moves[event.key]) read(...moves[event.key]);
+      const to = moves[event.key];
+      if (to) read(...to);
       else if (event.key === "Enter" || event.key === " ") choose();
       else return;
       event.preventDefault();
     });
   }
 
-  /** A figure with one map: pointer and arrow keys read a number out, click or Enter selects it. */
+  /**
+   * A figure with one map: pointer and arrow keys read a number, click or Enter selects it. Its
+   * `mark()` marks the entry that is selected.
+   *
+   * @param {Page.Store} store @param {Page.HeatMatrix} matrix @param {number} most @param {Page.Ink} ink
+   */
   function figure(store, matrix, most, ink) {
     const { rows, columns } = matrix;
     const cell = matrix.strip
@@ -100,9 +120,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       tabindex: 0,
       role: "application",
       "aria-roledescription": "heat map",
-      "aria-label":
-        `${matrix.title}, ${rows} by ${columns}, ${matrix.note}. ` +
-        "Arrow keys read, Enter selects.",
+      "aria-label": `${matrix.title}, ${rows} by ${columns}, ${matrix.note}. Arrow keys read, Enter selects.`,
     });
     const cursor = el("div", { class: "cursor", hidden: true }),
       marked = el("div", { class: "cursor marked", hidden: true });
@@ -110,14 +128,18 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const rest = `largest |value| ${brief(most)}`;
     out.textContent = rest;
     paint(canvas, matrix, most, ink);
+    /** @type {[r: number, c: number] | null} */
     let place = null;
 
+    /** @param {HTMLElement} box @param {[r: number, c: number]} entry */
     const put = (box, [r, c]) => {
       box.hidden = false;
+      /** @param {number} part @param {number} whole */
       const share = (part, whole) => `${(100 * part) / whole}%`;
       Object.assign(box.style, { left: share(c, columns), top: share(r, rows) });
       Object.assign(box.style, { width: share(1, columns), height: share(1, rows) });
     };
+    /** @param {number} r @param {number} c */
     function read(r, c) {
       place = [clamp(r, 0, rows - 1), clamp(c, 0, columns - 1)];
       put(cursor, place);
@@ -142,14 +164,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
       el("div", { class: "canvas" }, canvas, marked, cursor),
       out,
     );
-    box.mark = () => {
+    const mark = () => {
       const at = store.state.selected ? matrix.mark(store.state.selected) : null;
       if (at) put(marked, at);
       else marked.hidden = true;
     };
-    box.mark();
-    return box;
+    mark();
+    return Object.assign(box, { mark });
   }
 
-  DR.maps = { figure, largestOf, colours };
+  return { figure, largestOf, colours };
 })();
+DR.maps = mapsModule;

@@ -1,14 +1,13 @@
+// @ts-check
 // Formulas as MathML in the document, and what a reader can do with their symbols.
 //
-// A symbol is {id, text, value, draw, go}: what it is called in data-symbol, how it reads, its
-// number, how it is drawn, and what a click on it selects. It is drawn with its number inside it;
-// the style sheet shows one of the two.
+// A symbol (Page.Symbol) is drawn with its number inside it; the style sheet shows one of the two.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const mathsModule = (function () {
   const MATHML = "http://www.w3.org/1998/Math/MathML";
 
+  /** @param {string} name @param {Record<string, string>} attributes @param {(Node | string)[]} children */
   function element(name, attributes, ...children) {
     const node = document.createElementNS(MATHML, name);
     for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
@@ -16,19 +15,34 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return node;
   }
 
+  /** @param {(Node | string)[]} children */
   const row = (...children) => element("mrow", {}, ...children);
+  /** @param {string} text */
   const mi = (text) => element("mi", {}, text);
+  /** @param {string} text */
   const mo = (text) => element("mo", {}, text);
+  /** @param {string | number} text */
   const mn = (text) => element("mn", {}, String(text));
+  /** @param {string} text */
   const words = (text) => element("mtext", {}, text);
+  /** @param {Element} above @param {Element} below */
   const frac = (above, below) => element("mfrac", {}, above, below);
+  /** @param {Element} base @param {Element} index */
   const sub = (base, index) => element("msub", {}, base, index);
+  /** @param {Element} base @param {Element} index */
   const sup = (base, index) => element("msup", {}, base, index);
+  /** @param {Element} base @param {Element} low @param {Element} high */
   const subsup = (base, low, high) => element("msubsup", {}, base, low, high);
+  /** @param {(Node | string)[]} children */
   const fenced = (...children) => row(mo("("), ...children, mo(")"));
+  /** @param {string} index */
   const sum = (index) => element("munder", { class: "sum" }, mo("∑"), mi(index));
 
-  /** Indices side by side, with a comma where one has two digits or is a letter. */
+  /**
+   * Indices side by side, with a comma where one has two digits or is a letter.
+   *
+   * @param {(string | number)[]} given
+   */
   function indices(...given) {
     const apart = given.some((index) => String(index).length > 1);
     const drawn = given.map((index) => (typeof index === "number" ? mn(index) : mi(index)));
@@ -39,7 +53,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  /** A number as DR.number writes it; a negative factor stands in brackets. */
+  /**
+   * A number as DR.number writes it; a negative factor is in brackets.
+   *
+   * @param {number} x @param {{ factor?: boolean }} [options]
+   */
   function number(x, { factor = false } = {}) {
     const { sign, mantissa, exponent } = DR.number.parts(x);
     const power =
@@ -47,16 +65,20 @@ var DR = globalThis.DR || (globalThis.DR = {});
         ? []
         : [mo("×"), sup(mn(10), mn(exponent < 0 ? `${DR.text.MINUS}${-exponent}` : exponent))];
     const drawn = row(mn(sign + mantissa), ...power);
+    /** @param {string} text */
     const bracket = (text) => element("mo", { stretchy: "false" }, text);
     return factor && sign ? row(bracket("("), drawn, bracket(")")) : drawn;
   }
 
-  /** A symbol with its number inside it. */
+  /** What a screen reader says of a symbol's element. @type {WeakMap<Element, string>} */
+  const spoken = new WeakMap();
+
+  /** A symbol with its number inside it. @param {Page.Symbol} given @param {{ factor?: boolean }} [options] */
   function symbol(given, options = {}) {
     const { id, value, go } = given;
     const drawn = element("mrow", { class: "sym", "data-symbol": id, "data-value": String(value) });
     if (go) drawn.setAttribute("data-go", JSON.stringify(go));
-    drawn.said = `${given.text} = ${DR.number(value)}`;
+    spoken.set(drawn, `${given.text} = ${DR.number(value)}`);
     const asNumber = number(value, options);
     const asSymbol = given.draw();
     asNumber.setAttribute("class", "as-number");
@@ -64,7 +86,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return drawn;
   }
 
-  /** A symbol's number alone, where it is the number that is meant. */
+  /**
+   * A symbol's number only.
+   *
+   * @param {Page.Symbol} symbol @param {{ factor?: boolean }} [options]
+   */
   function figure({ id, value }, options = {}) {
     const drawn = number(value, options);
     drawn.setAttribute("class", "figure");
@@ -73,7 +99,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return drawn;
   }
 
-  /** A formula: pieces are elements, or text for an operator. */
+  /**
+   * A formula of pieces.
+   *
+   * @param {Page.Piece[]} pieces @param {{ block?: boolean, label?: string }} [options]
+   */
   function math(pieces, { block = true, label = "" } = {}) {
     const nodes = pieces.map((piece) => (typeof piece === "string" ? mo(piece) : piece));
     const drawn = element("math", block ? { display: "block" } : { displaystyle: "true" }, row(...nodes));
@@ -81,31 +111,34 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return drawn;
   }
 
+  /** @type {Record<string, string>} */
   const GREEK = { theta: "θ", eta: "η", delta: "δ", rho: "ρ", mu: "μ" };
   const SPELLED = Object.fromEntries(Object.entries(GREEK).map(([name, letter]) => [letter, name]));
 
   /**
    * The contents of a formula that Python has printed as MathML.
    *
-   * @param symbols by name: what to put in the place of a variable, so that its number is there
+   * @param {string} markup
+   * @param {Record<string, Page.Symbol>} [symbols] by the name of the variable that each replaces
    */
   function printed(markup, symbols = {}) {
     const template = document.createElement("template");
     template.innerHTML = markup;
-    const drawn = row(...template.content.querySelector("math").childNodes);
+    const printed = /** @type {Element} */ (template.content.querySelector("math"));
+    const drawn = row(...printed.childNodes);
     for (const leaf of drawn.querySelectorAll("mi")) {
       const given = symbols[SPELLED[leaf.textContent] || leaf.textContent];
       if (given) leaf.replaceWith(symbol(given));
     }
-    // log a and not loga: a function's name keeps its distance.
+    // "log a" and not "loga": space around the name of a function.
     for (const leaf of drawn.querySelectorAll("mrow > mi")) {
       if (leaf.textContent.length === 1 || leaf.closest(".sym")) continue;
       const thin = () => element("mspace", { width: "0.17em" });
-      const before = leaf.previousElementSibling || leaf.parentElement.previousElementSibling;
+      const before = leaf.previousElementSibling || leaf.parentElement?.previousElementSibling;
       if (before && !"(−-".includes(before.textContent || " ")) leaf.before(thin());
       leaf.after(thin());
     }
-    // 1 − 0.9 is 0.09999999999999998 to the machine; the eye is spared what rounding left.
+    // 1 − 0.9 is 0.09999999999999998 in float64: constants are shown with six digits.
     for (const leaf of drawn.querySelectorAll("mn")) {
       if (!leaf.closest(".sym") && leaf.textContent.length > 9)
         leaf.textContent = String(Number(Number(leaf.textContent).toPrecision(6)));
@@ -114,8 +147,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   /**
-   * Formulas one below the other. Wide ones scroll; a keyboard gets there and walks through. A line
+   * Formulas one below the other. Wide ones scroll, and take the focus so that a keyboard can. A line
    * of several parts, each a list of pieces, breaks between them before it has to scroll.
+   *
+   * @param {Page.Line[]} lines
    */
   function formula(...lines) {
     return DR.dom.el(
@@ -131,24 +166,30 @@ var DR = globalThis.DR || (globalThis.DR = {});
           ? DR.dom.el(
               "div",
               { class: "formula-parts" },
-              ...pieces.map((part) => math(part, { block: false })),
+              ...pieces.map((part) => math(/** @type {Page.Piece[]} */ (part), { block: false })),
             )
-          : math(pieces),
+          : math(/** @type {Page.Piece[]} */ (pieces)),
       ),
     );
   }
 
-  /** A symbol's number in running text, as an element. */
+  /**
+   * A symbol's number in running text, as an element.
+   *
+   * @param {Page.Symbol} symbol @param {number} [digits]
+   */
   function value({ id, value: x }, digits = 6) {
     return DR.dom.shown(id, x, DR.number(x, digits), "value");
   }
 
   // -- what a reader can do --------------------------------------------------------------
 
-  let current = null; // the element whose symbol is pointed at
-  let area = []; // where the pointer may be without leaving it
+  /** @type {HTMLElement | MathMLElement | null} The element whose symbol is pointed at. */
+  let current = null;
+  /** @type {DOMRect[]} Where the pointer may be without leaving it. */
+  let area = [];
 
-  /** Marks a symbol wherever it stands in the page; null unmarks. */
+  /** Marks a symbol everywhere in the page; null removes the mark. @param {string | null} id */
   function highlight(id) {
     for (const node of document.querySelectorAll(".same")) node.classList.remove("same");
     if (id === null) return;
@@ -156,19 +197,21 @@ var DR = globalThis.DR || (globalThis.DR = {});
       node.classList.add("same");
   }
 
+  /** Points at the element of a symbol; null at none. @param {HTMLElement | MathMLElement | null} node */
   function point(node) {
     if (node === current) return;
     if (current) current.classList.remove("swapped");
     current = node;
-    highlight(node ? node.dataset.symbol : null);
-    if (!node || !node.classList.contains("sym")) return;
-    // A number is wider than its symbol. The pointer has left only when it is outside both, or
-    // the two would take turns under a pointer that does not move.
+    highlight(node?.dataset.symbol ?? null);
+    if (!node?.classList.contains("sym")) return;
+    // A number is wider than its symbol. The pointer has left only when it is outside both; else the
+    // two would alternate under a pointer that does not move.
     area = [node.getBoundingClientRect()];
     node.classList.add("swapped");
     area.push(node.getBoundingClientRect());
   }
 
+  /** @param {PointerEvent} event */
   const within = (event) =>
     area.some(
       (r) =>
@@ -178,40 +221,51 @@ var DR = globalThis.DR || (globalThis.DR = {});
         event.clientY <= r.bottom,
     );
 
+  /** @param {PointerEvent} event */
   function moved(event) {
-    const over = event.target.closest ? event.target.closest("[data-symbol]") : null;
+    /** @type {HTMLElement | null} */
+    const over = event.target instanceof Element ? event.target.closest("[data-symbol]") : null;
     if (over === current) return;
-    if (current && current.isConnected && current.classList.contains("sym") && !over && within(event))
-      return;
+    if (current?.isConnected && current.classList.contains("sym") && !over && within(event)) return;
     point(over);
   }
 
-  /** Arrow keys go from symbol to symbol of a focused formula; Enter selects what it names. */
+  /**
+   * Arrow keys go from symbol to symbol of a focused formula; Enter selects what the symbol names.
+   *
+   * @param {KeyboardEvent} event @param {(selected: Page.Selection) => unknown} go
+   */
   function pressed(event, go) {
-    const formula = event.target.closest ? event.target.closest(".formula") : null;
+    const formula = event.target instanceof Element ? event.target.closest(".formula") : null;
     if (!formula || event.target !== formula) return;
     const symbols = [...formula.querySelectorAll(".sym")];
     if (!symbols.length) return;
-    const at = symbols.indexOf(current);
+    const at = symbols.indexOf(/** @type {Element} */ (current));
     if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
       event.preventDefault();
       event.stopPropagation();
       const step = event.key === "ArrowRight" ? 1 : -1;
-      choose(symbols[(at + step + symbols.length) % symbols.length]);
+      choose(/** @type {MathMLElement} */ (symbols[(at + step + symbols.length) % symbols.length]));
     } else if (event.key === "Enter" && current && current.dataset.go) {
       event.preventDefault();
       go(JSON.parse(current.dataset.go));
     }
   }
 
+  /** @param {MathMLElement} node */
   function choose(node) {
     point(node);
-    DR.dom.say(node.said);
+    DR.dom.say(spoken.get(node) ?? "");
   }
 
+  /** @type {((selected: Page.Selection) => unknown) | null} */
   let watched = null;
 
-  /** Starts all that for the page; `go` is called with what a click on a symbol names. */
+  /**
+   * Starts pointing and keys for the page; `go` is called with what a click on a symbol names.
+   *
+   * @param {(selected: Page.Selection) => unknown} go
+   */
   function watch(go) {
     const first = watched === null;
     watched = go;
@@ -219,22 +273,28 @@ var DR = globalThis.DR || (globalThis.DR = {});
     document.addEventListener("pointerover", moved);
     document.addEventListener("pointermove", moved);
     document.addEventListener("pointerleave", () => point(null));
-    // Before the page's own keys hear of it.
-    document.addEventListener("keydown", (event) => pressed(event, watched), true);
-    document.addEventListener("focusin", ({ target }) => {
-      const first = target.matches(".formula:focus-visible") && target.querySelector(".sym");
+    // A later call of `watch` replaces `watched`, so it is read when the event comes.
+    /** @param {Page.Selection} selected */
+    const select = (selected) => watched?.(selected);
+    // In the capture phase: before the keys of the whole page.
+    document.addEventListener("keydown", (event) => pressed(event, select), true);
+    document.addEventListener("focusin", (event) => {
+      const target = /** @type {Element} */ (event.target);
+      /** @type {MathMLElement | null} */
+      const first = target.matches(".formula:focus-visible") ? target.querySelector(".sym") : null;
       if (first) choose(first);
     });
-    document.addEventListener("focusout", ({ target }) => {
-      if (target.matches(".formula")) point(null);
+    document.addEventListener("focusout", (event) => {
+      if (/** @type {Element} */ (event.target).matches(".formula")) point(null);
     });
     document.addEventListener("click", (event) => {
-      const over = event.target.closest(".sym[data-go]");
-      if (over) watched(JSON.parse(over.dataset.go));
+      /** @type {HTMLElement | null} */
+      const over = /** @type {Element} */ (event.target).closest(".sym[data-go]");
+      if (over?.dataset.go) select(JSON.parse(over.dataset.go));
     });
   }
 
-  DR.maths = {
+  return {
     GREEK,
     element,
     row,
@@ -258,3 +318,4 @@ var DR = globalThis.DR || (globalThis.DR = {});
     watch,
   };
 })();
+DR.maths = mathsModule;

@@ -1,13 +1,14 @@
+// @ts-check
 // Numbers and symbols as text. One rule for digits, the same as in Python's text and LaTeX:
 //
 //   0 -> "0";  1e-4 <= |x| < 1e6 -> six decimals;  else m × 10^e with six significant digits.
 //
 // A minus sign is U+2212, as in print.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const numbersModule = (function () {
   const MINUS = "\u2212";
+  /** @type {Record<string, string>} */
   const UP = {
     "-": "⁻",
     "+": "⁺",
@@ -22,44 +23,60 @@ var DR = globalThis.DR || (globalThis.DR = {});
     8: "⁸",
     9: "⁹",
   };
+  /** @type {Record<string, string>} */
   const DOWN = { "-": "₋", 0: "₀", 1: "₁", 2: "₂", 3: "₃", 4: "₄", 5: "₅", 6: "₆", 7: "₇", 8: "₈", 9: "₉" };
 
+  /** @param {string | number} text @param {Record<string, string>} signs */
   const spelled = (text, signs) => Array.from(String(text), (c) => signs[c] ?? c).join("");
 
-  /** A superscript: sup(12) is "¹²". */
+  /** A superscript: sup(12) is "¹²". @param {string | number} text */
   const sup = (text) => spelled(text, UP);
 
-  /** Subscripts: sub(1, 2) is "₁₂"; from 10 on the two are kept apart, "₁₂,₃". */
+  /** Subscripts: sub(1, 2) is "₁₂"; from 10 on the two are kept apart, "₁₂,₃". @param {...number} indices */
   function sub(...indices) {
     const apart = indices.some((index) => String(index).length > 1);
     return indices.map((index) => spelled(index, DOWN)).join(apart ? "," : "");
   }
 
   /**
-   * Half way between two decimals, toFixed takes the larger and Python the even one. That can
-   * only be where x has few binary digits after the point, and then one more decimal is exact.
+   * size.toFixed(digits), rounded half to even as Python rounds; toFixed rounds a tie up. A tie
+   * needs few binary digits after the point, so that one more decimal is exact there.
+   *
+   * @param {number} size @param {number} digits
    */
   function fixed(size, digits) {
     const text = size.toFixed(digits);
     if (!Number.isInteger(size * 2 ** (digits + 1))) return text;
     const exact = size.toFixed(digits + 1);
-    const half = exact.endsWith("5") && "02468".includes(exact.at(-2));
+    const half = exact.endsWith("5") && "02468".includes(exact.at(-2) ?? "");
     return half ? exact.slice(0, -1) : text;
   }
 
-  /** The same for [mantissa, exponent]; a small number has no such ties, a large one is whole. */
+  /**
+   * [mantissa, exponent] with so many significant digits, rounded half to even. Numbers below 1 have
+   * no ties that matter here, and a large number with a tie is an integer.
+   *
+   * @param {number} size @param {number} digits @returns {[mantissa: string, exponent: number]}
+   */
   function scientific(size, digits) {
     const [mantissa, exponent] = size.toExponential(digits - 1).split("e");
+    /** @type {[string, number]} */
     const plain = [mantissa, Number(exponent)];
     if (size < 1 || !Number.isInteger(size)) return plain;
     const [longer, power] = size.toExponential(digits).split("e");
     const scale = Number(power) - digits;
-    if (!longer.endsWith("5") || scale < 0 || !"02468".includes(longer.at(-2))) return plain;
+    if (!longer.endsWith("5") || scale < 0 || !"02468".includes(longer.at(-2) ?? "")) return plain;
     const exact = BigInt(longer.replace(".", "")) * 10n ** BigInt(scale);
     return exact === BigInt(size) ? [longer.slice(0, -1), Number(power)] : plain;
   }
 
-  /** The parts of a number for display: {sign, mantissa, exponent}, exponent null if plain. */
+  /**
+   * The parts of a number for display: {sign, mantissa, exponent}, exponent null if plain.
+   *
+   * @param {number} x
+   * @param {number} [digits]
+   * @returns {{ sign: string, mantissa: string, exponent: number | null }}
+   */
   function parts(x, digits = 6) {
     const sign = x < 0 ? MINUS : "";
     const size = Math.abs(x);
@@ -71,14 +88,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { sign, mantissa, exponent };
   }
 
-  /** x as text. */
-  DR.number = function (x, digits = 6) {
+  /** x as text. @param {number} x @param {number} [digits] */
+  const text = (x, digits = 6) => {
     const { sign, mantissa, exponent } = parts(x, digits);
     return sign + mantissa + (exponent === null ? "" : ` × 10${sup(exponent)}`);
   };
-  DR.number.parts = parts;
-
-  /** A whole number with thousands kept apart. */
+  const number = Object.assign(text, { parts });
+  /** A whole number with thousands kept apart. @param {number} n */
   const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 
   /**
@@ -86,6 +102,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
    * highlighting go by, the second what a person reads. An upper index is the layer, i the
    * sample: `dC_i/d…` belongs to one sample, `dC/d…` to the weighted mean over all.
    */
+  /** @type {Page.SymbolNames} */
   const symbols = {
     w: (l, j, k) => [`w^${l}_{${j},${k}}`, `w${sub(j, k)}${sup(l)}`],
     b: (l, j) => [`b^${l}_{${j}}`, `b${sub(j)}${sup(l)}`],
@@ -94,10 +111,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     delta: (l, j) => [`delta^${l}_{${j}}`, `δ${sub(j)}${sup(l)}`],
     mask: (l, j) => [`m^${l}_{${j}}`, `m${sub(j)}${sup(l)}`],
     dadz: (l, j, m = j) => [`da^${l}_{${j}}/dz^${l}_{${m}}`, `∂a${sub(j)}${sup(l)}/∂z${sub(m)}${sup(l)}`],
-    dzdw: (l, j, k) => [
-      `dz^${l}_{${j}}/dw^${l}_{${j},${k}}`,
-      `∂z${sub(j)}${sup(l)}/∂w${sub(j, k)}${sup(l)}`,
-    ],
+    dzdw: (l, j, k) => [`dz^${l}_{${j}}/dw^${l}_{${j},${k}}`, `∂z${sub(j)}${sup(l)}/∂w${sub(j, k)}${sup(l)}`],
     y: (j) => [`y_{${j}}`, `y${sub(j)}`],
     loss: (i) => [`C_${i}`, `C${sub(i)}`],
     cost: () => ["C", "C"],
@@ -106,8 +120,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
     dCdb: (l, j, i = "") => [`dC${at(i)}/db^${l}_{${j}}`, `∂C${below(i)}/∂b${sub(j)}${sup(l)}`],
     dCda: (l, j, i = "") => [`dC${at(i)}/da^${l}_{${j}}`, `∂C${below(i)}/∂${symbols.a(l, j)[1]}`],
   };
+  /** @param {number | ""} i */
   const at = (i) => (i === "" ? "" : `_${i}`);
+  /** @param {number | ""} i */
   const below = (i) => (i === "" ? "" : sub(i));
 
-  DR.text = { MINUS, sup, sub, count, symbols };
+  return { number, text: { MINUS, sup, sub, count, symbols } };
 })();
+DR.number = numbersModule.number;
+DR.text = numbersModule.text;

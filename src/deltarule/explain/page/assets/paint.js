@@ -1,13 +1,17 @@
-// Paints numbers, colours and emphasis on a drawing that stands (drawing.js).
+// @ts-check
+// Paints numbers, colours and emphasis on the parts that drawing.js has built.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const paintModule = (function () {
   const { el, svg, put, brief, clamp } = DR.dom;
 
   const STRONG = 48; // lines between two layers that are drawn in full
 
-  /** What of the network is shown: the pass with the nudge if there is one, and without. */
+  /**
+   * The passes with and without the nudge; without one they are the same.
+   *
+   * @param {Page.Store} store @returns {Page.Painted}
+   */
   function seen(store) {
     const nudged = store.nudged();
     return {
@@ -18,16 +22,26 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  /** What the lines show: in a sweep what it computes, else as chosen. */
+  /**
+   * What the lines show: in a sweep what it computes, else what the reader chose.
+   *
+   * @param {Page.View} state
+   */
   function mode(state) {
     if (state.sweep) return state.sweep.direction === "forward" ? "weight" : "gradient";
     return state.colour;
   }
 
-  /** The number behind an edge; k = −1 is a bias. */
+  /**
+   * The number that an edge shows, as a function of (l, j, k); k = −1 is a bias.
+   *
+   * @param {Page.Store} store @param {Page.Painted} [now]
+   * @returns {(l: number, j: number, k: number) => number}
+   */
   function edgeValue(store, now = seen(store)) {
     const { net, state } = store;
-    const at = (l, j, k) => (k < 0 ? net.b[l] + j : DR.driver.weightAt(net, l, j, k));
+    /** @param {number} l @param {number} j @param {number} k */
+    const at = (l, j, k) => (k < 0 ? DR.driver.biasAt(net, l, j) : DR.driver.weightAt(net, l, j, k));
     if (mode(state) === "weight") return (l, j, k) => now.theta[at(l, j, k)];
     if (state.mode === "mean" && !state.sweep) {
       const { grad } = store.seen().mean();
@@ -36,6 +50,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return (l, j, k) => now.pass.delta[l][j] * (k < 0 ? 1 : now.pass.A[l - 1][k]);
   }
 
+  /** @param {Page.Store} store @param {number} l @param {number} j @param {number} k */
   function edgeSymbol(store, l, j, k) {
     const { symbols } = DR.text,
       { state } = store;
@@ -47,15 +62,28 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return [id + over, text + over];
   }
 
+  /** @param {number} value */
   const signOf = (value) => (value > 0 ? "positive" : value < 0 ? "negative" : "zero");
 
+  /**
+   * Writes a number and says which it is; `symbol` null is a text that is no number of the network.
+   *
+   * @param {Element} element
+   * @param {string | null} symbol
+   * @param {number | null} value
+   * @param {string} text
+   */
   function number(element, symbol, value, text) {
     put(element, "data-symbol", symbol);
     put(element, "data-value", symbol === null ? null : value);
     if (element.textContent !== text) element.textContent = text;
   }
 
-  /** Between two crowded layers the weak lines step back, until something they touch is chosen. */
+  /**
+   * Makes the weak lines between two crowded layers faint, until an end of theirs is chosen.
+   *
+   * @param {Page.Drawing} view
+   */
   function thinOut(view) {
     for (let l = 1; l <= view.store.net.L; ++l) {
       const between = view.edges.filter((part) => part.l === l);
@@ -65,6 +93,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
   }
 
+  /** @param {Page.Drawing} view @param {Page.Known} known */
   function paintEdges(view, known) {
     const { store } = view,
       { state } = store,
@@ -99,6 +128,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return most;
   }
 
+  /**
+   * @param {Page.Drawing} view
+   * @param {Page.UnitPart} part
+   * @param {Page.Known} known
+   * @param {boolean} backward
+   */
   function paintNode(view, part, known, backward) {
     const { store, now, plan } = view,
       { layer: l, j } = part.what,
@@ -127,7 +162,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     if (moved) number(part.below, null, null, brief(old, digits));
     else if (showDelta) number(part.below, down[0], delta, brief(delta, digits));
     else number(part.below, null, null, "");
-    // An empty text has its box at the origin, and the node's would reach there.
+    // An empty text has its box at the origin, to which the box of the unit's group would extend.
     put(part.under, "display", part.below.textContent === "" ? "none" : null);
     put(part.under, "class", `below ${moved ? "moved" : showDelta ? signOf(delta) : ""}`);
     part.fill = backward ? (known.delta(l, j) ? delta : NaN) : computed ? a : NaN;
@@ -148,7 +183,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  /** Fills by sign and size: |a| against the layer's largest, |δ| against the network's. */
+  /**
+   * Fills by sign and size: |a| relative to the layer's largest, |δ| to the network's.
+   *
+   * @param {Page.Drawing} view @param {Page.UnitPart[]} nodes @param {boolean} backward
+   */
   function paintFills(view, nodes, backward) {
     const most = view.plan.columns.map(() => 0);
     for (const { what, fill } of nodes)
@@ -163,6 +202,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
   }
 
+  /** @param {Page.Drawing} view @param {Page.Known} known */
   function paintEnd(view, known) {
     const { store, now } = view,
       { state } = store,
@@ -176,17 +216,23 @@ var DR = globalThis.DR || (globalThis.DR = {});
         Number.isInteger(y[j]) ? DR.number(y[j], 1).replace(/\.0$/, "") : brief(y[j]),
       );
     }
-    const part = view.parts.get("cost"),
-      mean = state.mode === "mean" && !state.sweep;
-    const whole = mean ? (now.nudged ? { cost: now.nudged.cost, costOver: store.some() } : store.mean()) : null;
-    const cost = mean ? whole.cost : now.pass.loss;
-    const over = mean ? whole.costOver : "";
+    const part = /** @type {Page.LossPart} */ (view.parts.get("cost"));
+    const mean = state.mode === "mean" && !state.sweep;
+    const { cost, costOver: over } = !mean
+      ? { cost: now.pass.loss, costOver: "" }
+      : now.nudged
+        ? { cost: now.nudged.cost, costOver: store.some() }
+        : store.mean();
     const [symbol, text] = mean ? symbols.cost() : symbols.loss(state.sample);
     const name = symbol + over;
     number(part.value, known.loss ? name : null, cost, known.loss ? DR.number(cost) : "");
     put(part.value, "class", part.value.textContent.length > 9 ? "value long" : "value");
-    // The box is narrow: the words for which rows it is are whole in its label, and below it.
-    const title = mean ? (over ? `C over ${store.rows.n} of ${store.rows.of}` : "mean loss C") : `loss ${text}`;
+    // The box is narrow: the full words for its rows are in its label, and below the drawing.
+    const title = mean
+      ? over
+        ? `C over ${store.rows.n} of ${store.rows.of}`
+        : "mean loss C"
+      : `loss ${text}`;
     if (part.title.textContent !== title) part.title.textContent = title;
     put(part.title, "class", over ? "title long" : "title");
     part.tone = `loss${known.loss ? "" : " empty"}`;
@@ -197,7 +243,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  /** The wires that carry what a sweep computes now. */
+  /**
+   * Whether a line carries what a sweep computes now.
+   *
+   * @param {Page.SweepStep | null} sweep @param {Page.Edge} part @param {number} L
+   */
   function flows(sweep, part, L) {
     if (!sweep) return false;
     const { direction, layer, node } = sweep;
@@ -205,26 +255,35 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return layer < L && part.l === layer + 1 && part.k >= 0 && (node === null || part.k === node);
   }
 
-  /** Whether a sweep is where output j and the loss meet. */
+  /**
+   * Whether a sweep computes the loss from output j, or the gradient at it.
+   *
+   * @param {Page.SweepStep | null} sweep @param {number} j @param {number} L
+   */
   function reachesLoss(sweep, j, L) {
     if (!sweep) return false;
     const { direction, layer, node } = sweep;
     return direction === "forward" ? layer > L : layer === L && (node === null || node === j);
   }
 
+  /** @param {Page.SweepStep | null} sweep @param {Page.Selection} what @param {number} L */
   function isNow(sweep, what, L) {
     if (!sweep) return false;
     if (what.kind === "cost") return sweep.layer > L;
     return what.layer === sweep.layer && (sweep.node === null || sweep.node === what.j);
   }
 
-  /** Selection, hovering and the sweep's place: classes, and labels on lines. */
+  /**
+   * The classes for selection, hovering and the place of the sweep, and labels on lines.
+   *
+   * @param {Page.Drawing} view
+   */
   function emphasis(view) {
     const { store, plan } = view,
       { selected, sweep } = store.state,
       { L } = store.net;
-    const chosen = DR.drawing.keyOf(selected);
-    const hot = view.hot ? view.parts.get(view.hot) : null;
+    const chosen = DR.parts.keyOf(selected);
+    const hot = view.hot ? (view.parts.get(view.hot) ?? null) : null;
     const focus = hot ? hot.what : selected;
     const dims = focus && focus.kind !== "cost";
     for (const [key, part] of view.parts) {
@@ -232,9 +291,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (key === chosen) tone += " selected";
       if (key === view.hot) tone += " hot";
       if (part.line) {
-        // In a sweep its own wires stand out, else those of what is pointed at or selected.
+        // In a sweep its own lines stand out, else those of what is pointed at or selected.
         const touches = DR.plan.touches(part, sweep && !hot ? null : focus);
-        if (flows(sweep, part, L)) tone += ` lit ${sweep.direction}`;
+        if (flows(sweep, part, L)) tone += ` lit ${sweep?.direction}`;
         else if (!touches && (dims || sweep)) tone += " dim";
         if (part.faint && part.shown && !(touches && focus)) tone += " faint";
       } else if (isNow(sweep, part.what, L)) tone += " now";
@@ -242,14 +301,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
       if (part.what.kind) put(part.element, "aria-pressed", key === chosen ? "true" : "false");
     }
     for (const { j, group } of view.targets) {
-      put(group, "class", `target${reachesLoss(sweep, j, L) ? ` lit ${sweep.direction}` : ""}`);
+      put(group, "class", `target${reachesLoss(sweep, j, L) ? ` lit ${sweep?.direction}` : ""}`);
     }
-    const labelled = new Set(
-      [view.parts.get(chosen), hot].filter((part) => part && part.line && part.shown),
-    );
-    view.labels.replaceChildren(...[...labelled].map((part) => label(store, part, plan)));
+    const labels = [];
+    for (const part of new Set([view.parts.get(chosen), hot]))
+      if (part?.line && part.shown) labels.push(label(store, part, plan));
+    view.labels.replaceChildren(...labels);
   }
 
+  /** @param {Page.Store} store @param {Page.EdgePart} part @param {Page.Layout} plan */
   function label(store, part, plan) {
     const [symbol, text] = edgeSymbol(store, part.l, part.j, part.k);
     const words = `${text} = ${DR.number(part.value)}`,
@@ -267,15 +327,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "g",
       { class: "label" },
       svg("rect", { x: x - wide / 2, y: y - 14, width: wide, height: 28, rx: 8 }),
-      svg(
-        "text",
-        { x, y: y + 4.5, "text-anchor": "middle" },
-        svg("tspan", { text: `${text} = ` }),
-        value,
-      ),
+      svg("text", { x, y: y + 4.5, "text-anchor": "middle" }, svg("tspan", { text: `${text} = ` }), value),
     );
   }
 
+  /** @param {Page.Drawing} view @param {number} most @param {boolean} backward */
   function legend(view, most, backward) {
     const what = mode(view.store.state) === "weight" ? "weight" : "gradient";
     view.legend.replaceChildren(
@@ -291,7 +347,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  /** Everything that changes with the store. */
+  /** Paints everything that changes with the store. @param {Page.Drawing} view */
   function all(view) {
     const { store } = view,
       { state } = store;
@@ -299,7 +355,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const backward = mode(state) === "gradient";
     view.now = seen(store);
     const most = paintEdges(view, known);
-    const nodes = [...view.parts.values()].filter((part) => part.what.kind === "node");
+    const nodes = [...view.parts.values()].filter((part) => part.circle !== undefined);
     for (const part of nodes) paintNode(view, part, known, backward);
     paintFills(view, nodes, backward);
     paintEnd(view, known);
@@ -307,5 +363,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     legend(view, most, backward);
   }
 
-  DR.paint = { all, emphasis, edgeValue, mode };
+  return { all, emphasis, edgeValue, mode };
 })();
+DR.paint = paintModule;

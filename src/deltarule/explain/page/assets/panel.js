@@ -1,18 +1,22 @@
-// The derivation of what is selected: a weight, a bias, a node, an input, or the cost.
+// @ts-check
+// The derivation of what is selected: a weight, a bias, a unit, an input, or the cost.
 //
-// Nothing is computed here but products of two numbers: passes come from the store, formulas from
-// the payload. The heading announces itself to a screen reader when the selection changes.
+// Only products of two numbers are computed here: passes come from the store, formulas from the
+// payload. A screen reader announces the heading when the selection changes.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const panelModule = (function () {
   const { el } = DR.dom;
   const M = DR.maths;
   const { symbol, figure, formula } = M;
   const sections = DR.sections;
   const { step, product } = sections;
 
-  /** What a node is called: its name in the data if it has one, and its place. */
+  /**
+   * The name of a unit: its name in the data if it has one, and its place.
+   *
+   * @param {Page.Store} { payload, net } @param {number} l @param {number} j
+   */
   function nodeName({ payload, net }, l, j) {
     const { inputs, outputs } = payload.names;
     const own = l === 0 ? inputs[j] : l === net.L ? outputs[j] : null;
@@ -21,37 +25,40 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return own && own !== plain ? `${DR.dom.apart(own)} (${place})` : place;
   }
 
+  /** @param {Page.Store} store @param {number} i */
   const rowName = (store, i) => {
     const name = store.payload.names.rows[i];
     return name === String(i) ? `sample ${i}` : `sample ${i}, row ${DR.dom.apart(name)}`;
   };
 
-  /** Title, and the numbers that matter most. */
+  /**
+   * The title, and the numbers that matter most, [label, symbol].
+   *
+   * @param {string} title @param {[label: string, symbol: Page.Symbol][]} numbers
+   */
   function head(title, ...numbers) {
-    const big = numbers
-      .filter(Boolean)
-      .map(([label, given]) =>
-        el(
-          "span",
-          {},
-          el("span", { class: "label", text: label }),
-          M.math([symbol(given)], { block: false }),
-          M.value(given),
-        ),
-      );
-    return el(
-      "div",
-      { class: "panel-head" },
-      el("h3", { text: title }),
-      el("div", { class: "big" }, ...big),
+    const big = numbers.map(([label, given]) =>
+      el(
+        "span",
+        {},
+        el("span", { class: "label", text: label }),
+        M.math([symbol(given)], { block: false }),
+        M.value(given),
+      ),
     );
+    return el("div", { class: "panel-head" }, el("h3", { text: title }), el("div", { class: "big" }, ...big));
   }
 
-  /** The mean's entry in a heading: which rows it is over, where they are not all. */
+  /**
+   * The mean's entry in a heading, with the rows it is over where they are not all.
+   *
+   * @param {Page.Symbol} mean @returns {[label: string, symbol: Page.Symbol]}
+   */
   const meanHead = (mean) => [mean.over ? `mean ${mean.over}` : "mean", mean];
 
   // -- an edge ---------------------------------------------------------------------------
 
+  /** @param {Page.Derivation} at @param {Page.EdgeSelection} selected */
   function edge(at, { layer: l, j, k }) {
     const { s, store } = at;
     const own = s.dCdw(l, j, k),
@@ -72,11 +79,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ];
   }
 
-  /** What the engine that trained made of a gradient, where its digits differ from those shown. */
+  /**
+   * A note with the gradient of the engine that trained, where its digits differ from those shown.
+   *
+   * @param {Page.Store} store @param {Page.ParameterSelection} selected @param {Page.Symbol} mean
+   */
   function engineNote(store, selected, mean) {
     const { engine, reference } = store.payload;
-    if (store.changed || mean.over) return null; // theirs is of the parameters as they were
-    if (!engine || !engine.grad || engine.at || store.state.state !== reference.state) return null;
+    if (store.changed || mean.over) return null; // the engine's gradient is of other parameters, or rows
+    if (!engine?.grad || engine.at || store.state.state !== reference.state) return null;
     const theirs = DR.data.array(engine.grad).values[store.entry(selected)];
     if (DR.number(theirs) === DR.number(mean.value)) return null;
     const who = `The engine that trained (${engine.name}, ${engine.dtype})`;
@@ -84,10 +95,22 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return el("p", { class: "note engine", text });
   }
 
-  /** With "mean" chosen, the mean over samples is told first. */
+  /**
+   * The sections of a sample and of the mean; with "mean" chosen, that of the mean is the first.
+   *
+   * @param {Page.Derivation} at @param {Page.Child[]} own @param {Page.Child} mean
+   */
   const ordered = (at, own, mean) => (at.store.state.mode === "mean" ? [mean, ...own] : [...own, mean]);
 
-  /** F6: three factors, or two where the layer mixes its outputs. */
+  /**
+   * F6: three factors, or two where the layer mixes its outputs.
+   *
+   * @param {Page.Derivation} at
+   * @param {number} l
+   * @param {number} j
+   * @param {number} k
+   * @param {Page.Symbol} own
+   */
   function factors(at, l, j, k, own) {
     const { s } = at;
     const a = s.dzdw(l, j, k);
@@ -100,7 +123,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         "δ·a",
         el("p", { class: "note", text: words }),
         written(own, two),
-        table(at, l, j, k, two),
+        table(at, l, two),
       );
     }
     const three = [s.dCda(l, j), s.slope(l, j), a];
@@ -123,11 +146,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
             class: "limit",
             text: "The first two factors have left the range of numbers; their product δ is taken from z. See below.",
           }),
-      table(at, l, j, k, three),
+      table(at, l, three),
     );
   }
 
-  /** The product in symbols, and the same in numbers. */
+  /**
+   * The product in symbols, and the same in numbers.
+   *
+   * @param {Page.Symbol} own @param {Page.Symbol[]} given
+   */
   const written = (own, given) =>
     formula(
       [symbol(own), "=", ...product(given)],
@@ -137,8 +164,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ],
     );
 
-  function table(at, l, j, k, given) {
-    const why = {
+  /**
+   * The two or three factors of a gradient, each with its reason.
+   *
+   * @param {Page.Derivation} at
+   * @param {number} l
+   * @param {Page.Symbol[]} given
+   */
+  function table(at, l, given) {
+    /** @type {Record<number, string[]>} */
+    const reasons = {
       3: [
         sections.isOutput(at, l)
           ? "how the loss depends on this output: F7, below"
@@ -154,7 +189,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
         "∂C/∂z of this node, below",
         l === 1 ? "what the weight multiplies: the input, F9" : "what the weight multiplies, F9",
       ],
-    }[given.length];
+    };
+    const why = reasons[given.length];
     const lines = given.map((each, i) =>
       el(
         "li",
@@ -167,7 +203,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return el("ol", { class: "factors3" }, ...lines);
   }
 
-  /** Where the factors come from. */
+  /**
+   * Where the factors come from.
+   *
+   * @param {Page.Derivation} at @param {number} l @param {number} j @returns {Page.Child[]}
+   */
   const causes = (at, l, j) =>
     sections.mixes(at, l)
       ? [sections.delta(at, l, j)]
@@ -179,6 +219,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   // -- a bias ----------------------------------------------------------------------------
 
+  /** @param {Page.Derivation} at @param {Page.BiasSelection} selected */
   function bias(at, { layer: l, j }) {
     const { s, store } = at;
     const own = s.dCdb(l, j),
@@ -218,8 +259,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ];
   }
 
-  // -- a node ----------------------------------------------------------------------------
+  // -- a unit ----------------------------------------------------------------------------
 
+  /** @param {Page.Derivation} at @param {Page.UnitSelection} selected @returns {Page.Child[]} */
   function node(at, { layer: l, j }) {
     const { s, store } = at;
     if (l === 0) return input(at, j);
@@ -234,6 +276,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ];
   }
 
+  /** @param {Page.Derivation} at @param {number} k */
   function input(at, k) {
     const { s, store } = at;
     const up = s.dCda(0, k);
@@ -242,7 +285,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         ? "To first order the loss does not depend on it here."
         : `A ${up.value > 0 ? "smaller" : "larger"} value would lower the loss of this sample, to first order by ${DR.number(Math.abs(up.value))} for each unit.`;
     const column = (store.payload.columns || []).find((each) => each.inputs.includes(k));
-    const cell = column && column.cells[s.i];
+    const cell = column?.cells[s.i];
     const from = column
       ? el("p", {
           class: "note",
@@ -259,6 +302,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   // -- the cost --------------------------------------------------------------------------
 
+  /** @param {Page.Derivation} at */
   function cost(at) {
     const { s, store } = at;
     const L = store.net.L;
@@ -272,12 +316,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       "F2",
       el("p", { class: "note", text: words }),
       formula([
-        [
-          symbol(own),
-          "=",
-          M.sum("j"),
-          ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")]),
-        ],
+        [symbol(own), "=", M.sum("j"), ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")])],
         ["=", figure(own)],
       ]),
       DR.sums.list(list, own, {
@@ -286,26 +325,29 @@ var DR = globalThis.DR || (globalThis.DR = {});
         pairs: true,
       }),
     );
-    const over = sections.mean(
-      at,
-      "cost",
-      DR.expressions.ofLoss(store),
-      mean,
-      DR.expressions.draw.loss("i"),
-    );
+    const over = sections.mean(at, "cost", DR.expressions.ofLoss(store), mean, DR.expressions.draw.loss("i"));
     return [head("The cost", [rowName(store, s.i), own], meanHead(mean)), ...ordered(at, [outputs], over)];
   }
 
   // -- the panel -------------------------------------------------------------------------
 
-  const KINDS = { edge, bias, node, cost };
-
-  /** While "what if" has changed a number: which, that all below follows, and the way back. */
+  /** The parts of a derivation, the heading first. @param {Page.Derivation} at @param {Page.Selection | null} what */
+  function partsOf(at, what) {
+    if (what?.kind === "edge") return edge(at, what);
+    if (what?.kind === "bias") return bias(at, what);
+    return what?.kind === "node" ? node(at, what) : cost(at);
+  }
+  /**
+   * A note on the number that "what if" has changed, with the way back; null without a change.
+   *
+   * @param {Page.Store} store
+   */
   function changeOf(store) {
     const seen = store.seen();
     if (!seen.changed) return null;
     const { what, delta } = seen.changed;
     const { layer: l, j, k, kind } = what;
+    if (kind === "cost") return null;
     const { symbols } = DR.text;
     const [, name] =
       kind === "edge" ? symbols.w(l, j, k) : kind === "bias" ? symbols.b(l, j) : symbols.a(0, j);
@@ -340,12 +382,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return el("div", { class: "panel-tools" }, button);
   }
 
-  DR.panel = {
+  return {
     nodeName,
     rowName,
 
-    /** Shows the derivation of the store's selection in `element`, from now on. */
+    /**
+     * Shows the derivation of the store's selection in `element`, and follows the store.
+     *
+     * @param {HTMLElement} element @param {Page.Store} store
+     */
     mount(element, store) {
+      /** @type {Map<string, number>} */
       const opened = new Map();
       const content = el("div", {});
       const heading = el("div", { "aria-live": "polite" });
@@ -356,27 +403,28 @@ var DR = globalThis.DR || (globalThis.DR = {});
         const { selected } = store.state;
         const seen = store.seen();
         const at = { store: seen, s: DR.expressions.symbols(seen), opened };
-        const parts = (selected ? KINDS[selected.kind](at, selected) : cost(at)).filter(Boolean);
+        const parts = partsOf(at, selected).filter((part) => part !== null && part !== undefined);
         const hint = selected
           ? null
           : el("p", {
               class: "note",
               text: "Choose a node or a line of the drawing to see where its numbers come from.",
             });
-        // What had the focus goes; whoever followed a symbol from there reads on here.
+        // If the element with the focus is replaced, the focus goes to the panel, where a reader who
+        // followed a symbol goes on.
         const inside = content.contains(document.activeElement);
-        heading.replaceChildren(...[changeOf(store), parts[0], hint].filter(Boolean));
+        heading.replaceChildren(...[changeOf(store), parts[0], hint].filter((part) => part !== null));
         DR.dom.put(element, "aria-busy", null);
         content.replaceChildren(...parts.slice(1));
         if (inside) element.focus({ preventScroll: true });
       }
 
-      // To ask where it stands would lay the page out in the middle of a click.
+      // Reading scrollTop in a click would make the browser lay out the page; an event tells it.
       let scrolled = false;
       element.addEventListener("scroll", () => (scrolled = element.scrollTop > 0), { passive: true });
 
-      // A slider changes a number many times a second, and a mean takes a pass over all rows.
-      let waiting = null;
+      // A slider changes a number many times a second, and a mean needs a pass over all rows.
+      let waiting = 0;
       const soon = () => {
         DR.dom.put(element, "aria-busy", "true");
         clearTimeout(waiting);
@@ -384,7 +432,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       };
 
       render();
-      store.subscribe((state, changed) => {
+      store.subscribe((_, changed) => {
         if (changed.has("nudge")) soon();
         if (changed.has("selected") || changed.has("payload")) opened.clear();
         if (["selected", "sample", "state", "mode", "payload"].some((key) => changed.has(key))) {
@@ -395,3 +443,4 @@ var DR = globalThis.DR || (globalThis.DR = {});
     },
   };
 })();
+DR.panel = panelModule;

@@ -1,36 +1,74 @@
-// What of a network is drawn, and where: every node of a small layer, a selection of a large one.
-//
-// Never more than a few thousand elements, whatever the network. The heat maps show the whole.
+// @ts-check
+// What of a network is drawn, and where: every unit of a small layer, a selection of a large one,
+// so that a drawing never has more than a few thousand elements. The heat maps show the whole.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const planModule = (function () {
   const { clamp, cut, textWidth } = DR.dom;
-  const ALL = 16; // a layer of up to so many nodes is drawn whole
-  const SOME = 10; // of a larger one so many
-  const NEIGHBOURS = 4; // of these so many for their weights to what is selected
+  const ALL = 16; // a layer of up to so many units is drawn whole
+  const SOME = 10; // so many units of a larger layer
+  const NEIGHBOURS = 4; // of these, so many with the largest weights to what is selected
   const EDGES = 1000; // lines, each of three elements
   const NAME = "500 12px"; // the names of inputs, as in drawing.css
   const PLACES = Array.from({ length: 25 }, (_, i) => 0.2 + 0.025 * i); // of grips, along x
 
-  // What stands how far from what, in the units of the view box: the layers (of a shallow network,
-  // a deeper one, a deep one), what is left of the inputs, the targets and the loss after the
-  // outputs, and how many letters of a name there is room for. On a phone the loss stands below, and
-  // of a name that is cut the end is kept: "pixel 0,3" is told from "pixel 0,4" by it.
+  // Distances in the units of the view box: between layers (of a network with up to 2, up to 4, more
+  // layers), the room left of the inputs with plain and with given names, from the outputs to the
+  // targets, to the loss and to the right end; and how many letters of a name there is room for. On a
+  // phone the loss is below (null), and a name that is cut keeps its end, which tells "pixel 0,3"
+  // from "pixel 0,4".
+  /**
+   * @type {Record<Page.Spacing, { gaps: number[], plain: number, named: number, target: number,
+   *   half: number, loss: number | null, end: number, letters: number, ending: number }>}
+   */
   const SPACING = {
-    page: { gaps: [200, 165, 150], plain: 74, named: 16, target: 95, half: 42, loss: 248, end: 318, letters: 20, ending: 0 },
-    card: { gaps: [180, 119, 108], plain: 74, named: 34, target: 80, half: 42, loss: 222, end: 288, letters: 20, ending: 0 },
-    phone: { gaps: [86, 92, 92], plain: 60, named: 14, target: 76, half: 37, loss: null, end: 133, letters: 8, ending: 3 },
+    page: {
+      gaps: [200, 165, 150],
+      plain: 74,
+      named: 16,
+      target: 95,
+      half: 42,
+      loss: 248,
+      end: 318,
+      letters: 20,
+      ending: 0,
+    },
+    card: {
+      gaps: [180, 119, 108],
+      plain: 74,
+      named: 34,
+      target: 80,
+      half: 42,
+      loss: 222,
+      end: 288,
+      letters: 20,
+      ending: 0,
+    },
+    phone: {
+      gaps: [86, 92, 92],
+      plain: 60,
+      named: 14,
+      target: 76,
+      half: 37,
+      loss: null,
+      end: 133,
+      letters: 8,
+      ending: 3,
+    },
   };
 
-  /** The indices of the n largest |values|, ascending. */
+  /** The indices of the n largest |values|, ascending. @param {ArrayLike<number>} values @param {number} n */
   function largest(values, n) {
     const order = Array.from(values, (_, j) => j);
     order.sort((a, b) => Math.abs(values[b]) - Math.abs(values[a]) || a - b);
     return order.slice(0, n);
   }
 
-  /** The nodes of layer l to draw: those named first, then the largest, ascending. */
+  /**
+   * The units of a layer to draw, ascending: those wanted, then those with the largest values.
+   *
+   * @param {number[]} wanted @param {ArrayLike<number>} values @param {number} n
+   */
   function pick(wanted, values, n) {
     const chosen = new Set(wanted.slice(0, n));
     for (const j of largest(values, n)) {
@@ -40,6 +78,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return [...chosen].sort((a, b) => a - b);
   }
 
+  /**
+   * The units with the largest weights to (or with `forward` from) unit j of layer l.
+   *
+   * @param {Page.Store} store @param {number} l @param {number} j @param {boolean} forward
+   */
   function strongest(store, l, j, forward) {
     const { net } = store,
       theta = store.theta();
@@ -54,12 +97,18 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return largest(theta.subarray(start, start + net.widths[l - 1]), NEIGHBOURS);
   }
 
-  /** The nodes drawn of every layer, ascending: by |δ|, inputs by |x|; always what is selected. */
+  /**
+   * The units drawn of every layer, ascending: those with the largest |δ| (inputs: |x|), and always
+   * what is selected.
+   *
+   * @param {Page.Store} store
+   */
   function nodesOf(store) {
     const { net, state } = store,
       { selected } = state;
+    /** @type {number[][]} */
     const wanted = net.widths.map(() => []);
-    if (selected && selected.layer !== undefined) {
+    if (selected && selected.kind !== "cost") {
       const { layer, j, kind, k } = selected;
       wanted[layer].push(j);
       if (kind === "edge") wanted[layer - 1].push(k);
@@ -68,48 +117,63 @@ var DR = globalThis.DR || (globalThis.DR = {});
     }
     const pass = net.widths.some((n) => n > ALL) ? store.pass() : null;
     return net.widths.map((n, l) => {
-      if (n <= ALL) return Array.from({ length: n }, (_, j) => j);
+      if (n <= ALL || !pass) return Array.from({ length: n }, (_, j) => j);
       return pick(wanted[l], l === 0 ? pass.A[0] : pass.delta[l], SOME);
     });
   }
 
-  /** Whether all that is selected is among the nodes drawn. */
+  /**
+   * Whether all that is selected is among the units drawn.
+   *
+   * @param {number[][]} nodes @param {Page.Selection | null} selected
+   */
   function has(nodes, selected) {
-    if (!selected || selected.layer === undefined) return true;
+    if (!selected || selected.kind === "cost") return true;
     const { kind, layer, j, k } = selected;
     return nodes[layer].includes(j) && (kind !== "edge" || nodes[layer - 1].includes(k));
   }
 
-  /** Places, in the units of the drawing's view box; `spacing` is a name of the table above. */
+  /**
+   * Places, in the units of the drawing's view box.
+   *
+   * @param {Page.Network} net
+   * @param {number[][]} nodes
+   * @param {string[]} names of the inputs
+   * @param {Page.Spacing} [spacing]
+   * @returns {Page.Layout}
+   */
   function layout(net, nodes, names, spacing = "page") {
     const apart = SPACING[spacing];
-    const columns = nodes.map((drawn, l) => {
+    const counted = nodes.map((drawn, l) => {
       const some = drawn.length < net.widths[l];
       const bias = net.bias && l < net.L;
       const rows = drawn.length + (some ? 0.6 : 0); // room for the dots
       return { l, nodes: drawn, total: net.widths[l], some, bias, rows };
     });
-    const most = Math.max(...columns.map(({ rows, bias }) => rows + (bias ? 1 : 0)));
+    const most = Math.max(...counted.map(({ rows, bias }) => rows + (bias ? 1 : 0)));
     const pitch = most <= 3 ? 96 : most <= 5 ? 84 : most <= 8 ? 66 : most <= 11 ? 54 : 46;
     const r = pitch >= 84 ? 28 : pitch >= 66 ? 24 : pitch >= 54 ? 20 : 17;
     const gap = apart.gaps[net.L <= 2 ? 0 : net.L <= 4 ? 1 : 2];
     const named = names.some((name, k) => !isPlain(name, k));
-    // Measured, because letters differ in width: a count of them would cut off "mean" or CJK.
+    // Measured, because letters differ in width: by their number "mean" or CJK would be cut off.
     const widths = nodes[0].map((k) => textWidth(cut(names[k] ?? "", apart.letters, apart.ending), NAME));
     const left = named ? r + apart.named + Math.max(...widths) : apart.plain;
-    const top = columns.some(({ some }) => some) ? 60 : 46;
+    const top = counted.some(({ some }) => some) ? 60 : 46;
     const middle = top + (most * pitch) / 2;
     const bottom = top + most * pitch + 14;
-    for (const column of columns) {
+    const columns = counted.map((column) => {
       const { l, nodes: drawn, some, bias, rows } = column;
       const first = middle - ((rows + (bias ? 1 : 0)) * pitch) / 2 + pitch / 2;
-      column.x = left + l * gap;
-      column.y = new Map(drawn.map((j, place) => [j, first + place * pitch]));
-      column.dots = some ? first + (drawn.length - 0.04) * pitch : null;
-      column.biasY = bias ? first + rows * pitch : null;
-    }
+      return {
+        ...column,
+        x: left + l * gap,
+        y: new Map(drawn.map((j, place) => [j, first + place * pitch])),
+        dots: some ? first + (drawn.length - 0.04) * pitch : null,
+        biasY: bias ? first + rows * pitch : null,
+      };
+    });
     const out = left + net.L * gap;
-    const below = apart.loss === null;
+    const { loss } = apart;
     return {
       columns,
       r,
@@ -117,23 +181,41 @@ var DR = globalThis.DR || (globalThis.DR = {});
       letters: apart.letters,
       ending: apart.ending,
       width: out + apart.end,
-      height: below ? bottom + 88 : bottom,
+      height: loss === null ? bottom + 88 : bottom,
       target: { x: out + apart.target, half: apart.half },
-      loss: { x: out + (below ? 62 : apart.loss), y: below ? bottom + 42 : middle, below },
+      loss:
+        loss === null
+          ? { x: out + 62, y: bottom + 42, below: true }
+          : { x: out + loss, y: middle, below: false },
     };
   }
 
-  /** A formula's name without its parameters: "elu" of "elu(alpha=1.0)". */
+  /** The height of unit j of a column, which is drawn. @param {Page.Column} column @param {number} j */
+  const heightOf = (column, j) => /** @type {number} */ (column.y.get(j));
+
+  /** Where a line from unit k of a column starts; k = −1 is its constant 1. @param {Page.Column} column @param {number} k */
+  const startOf = (column, k) => (k < 0 ? /** @type {number} */ (column.biasY) : heightOf(column, k));
+
+  /** A formula's name without its parameters: "elu" of "elu(alpha=1.0)". @param {string | null} name */
   const plainName = (name) => String(name).split("(")[0];
 
+  /** @param {string} name @param {number} k */
   const isPlain = (name, k) => name === `x_${k}` || name === `a_${k}`;
 
-  /** The edges drawn between two columns: all, or the strongest and those of what is selected. */
+  /**
+   * The edges drawn between two columns: all, or the strongest and those of what is selected.
+   *
+   * @param {Page.Store} store
+   * @param {number[][]} nodes
+   * @param {(l: number, j: number, k: number) => number} value
+   */
   function edgesOf(store, nodes, value) {
-    const { net, state } = store,
-      edges = [];
+    const { net, state } = store;
+    /** @type {Page.Edge[]} */
+    const edges = [];
     const most = Math.floor(EDGES / net.L);
     for (let l = 1; l <= net.L; ++l) {
+      /** @type {Page.Edge[]} */
       let between = [];
       for (const j of nodes[l]) for (const k of nodes[l - 1]) between.push({ l, j, k });
       if (between.length > most) {
@@ -152,23 +234,21 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   /**
-   * Where each edge has its grip: of some places along it, where the next line is farthest off.
+   * The edges with their grips: each at the place of PLACES where the nearest other line is farthest.
    *
-   * @returns the edges with `at`, the share of the way between the columns, and `room` around it
+   * @param {Page.Edge[]} edges @param {Page.Layout} layout @returns {Page.GrippedEdge[]}
    */
   function gripped(edges, { columns }) {
     const found = edges.map((edge) => ({ ...edge, at: 0.5, room: -1 }));
     for (let l = 1; l < columns.length; ++l) {
       const here = found.filter((edge) => edge.l === l);
-      const ends = here.map(({ j, k }) => [
-        k < 0 ? columns[l - 1].biasY : columns[l - 1].y.get(k),
-        columns[l].y.get(j),
-      ]);
+      const ends = here.map(({ j, k }) => [startOf(columns[l - 1], k), heightOf(columns[l], j)]);
       const gap = columns[l].x - columns[l - 1].x;
       for (const at of PLACES) {
         const y = ends.map(([from, to]) => from + at * (to - from));
         const order = here.map((_, i) => i).sort((a, b) => y[a] - y[b]);
         order.forEach((i, place) => {
+          /** @param {number | undefined} other */
           const off = (other) => (other === undefined ? Infinity : Math.abs(y[other] - y[i]));
           const free = Math.min(off(order[place - 1]), off(order[place + 1]), gap);
           const room = free * (gap / Math.hypot(gap, ends[i][1] - ends[i][0]));
@@ -180,8 +260,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   /**
-   * A grip's outline, and a point in line with it that makes it the centre of the line's box: a
-   * click on an element is one on that centre, for a test and for a program that clicks by name.
+   * A grip's outline, and a point in line with it that makes the grip the centre of the line's box:
+   * a test, or a program that clicks an element by its name, clicks the centre of its box.
+   *
+   * @param {Page.Segment} line @param {{ x: number, y: number }} place @param {number} room
    */
   function gripPath({ x1, y1, x2, y2 }, { x, y }, room) {
     const r = clamp(0.45 * room, 1.5, 6);
@@ -190,23 +272,29 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0zM${px} ${py}h0`;
   }
 
-  /** Whether an edge belongs to what is selected, or begins or ends at it. */
+  /**
+   * Whether an edge belongs to what is selected, or begins or ends at it.
+   *
+   * @param {Page.Edge} { l, j, k } @param {Page.Selection | null} selected
+   */
   function touches({ l, j, k }, selected) {
     if (!selected) return false;
     const { kind, layer } = selected;
-    if (kind === "node")
-      return (layer === l && selected.j === j) || (layer === l - 1 && selected.j === k);
+    if (kind === "node") return (layer === l && selected.j === j) || (layer === l - 1 && selected.j === k);
     if (kind === "edge") return layer === l && selected.j === j && selected.k === k;
     return kind === "bias" && layer === l && selected.j === j && k === -1;
   }
 
   /**
-   * What a sweep has computed so far. Forward: nodes in order up to (layer, node), the loss as
+   * What a sweep has computed so far. Forward: units in order up to (layer, node), the loss as
    * layer L+1. Backward: all of the forward pass, and δ from the last layer down; at 0 it is ∂C/∂x.
+   *
+   * @param {Page.SweepStep | null} sweep @param {number} L @returns {Page.Known}
    */
   function known(sweep, L) {
     if (!sweep) return { a: () => true, delta: () => true, loss: true, all: true };
     const { direction, layer, node } = sweep;
+    /** @param {number} j */
     const upTo = (j) => node === null || j <= node;
     if (direction === "forward") {
       return {
@@ -224,7 +312,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  DR.plan = {
+  return {
     nodesOf,
     has,
     layout,
@@ -235,5 +323,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     known,
     isPlain,
     plainName,
+    heightOf,
+    startOf,
   };
 })();
+DR.plan = planModule;

@@ -1,28 +1,32 @@
+// @ts-check
 // Small plots: round ticks, axes, lines with gaps, and a curve with its tangent.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const plotsModule = (function () {
   const { svg, clamp, brief } = DR.dom;
 
-  /** A box as wide as an element is on the screen, so that letters keep their size. */
+  /**
+   * A box as wide as an element is on the screen, so that letters keep their size.
+   *
+   * @param {Page.Margins} box @param {Element} element @param {number} most @returns {Page.Box}
+   */
   const fitted = (box, element, most) => ({
     ...box,
     width: clamp(Math.round(element.clientWidth) || 640, 270, most),
   });
 
-  /** Calls f when the width of an element has changed. */
+  /** Calls f when the width of an element has changed. @param {Element} element @param {() => void} f */
   function onWidth(element, f) {
     let before = element.clientWidth;
     new ResizeObserver(() => {
       if (element.clientWidth !== before) {
         before = element.clientWidth;
-        requestAnimationFrame(f); // within the observer it would be a loop to the browser
+        requestAnimationFrame(f); // a resize within the observer is reported as a loop
       }
     }).observe(element);
   }
 
-  /** About n round values from low to high. */
+  /** About n round values from low to high. @param {number} low @param {number} high @param {number} n */
   function ticks(low, high, n) {
     const rough = (high - low) / n,
       power = 10 ** Math.floor(Math.log10(rough));
@@ -33,7 +37,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return list;
   }
 
-  /** Tick texts that all have the same decimals. */
+  /** Tick texts that all have the same decimals. @param {number} value @param {number[]} list */
   function tickText(value, list) {
     const step = list.length > 1 ? Math.abs(list[1] - list[0]) : 1;
     const digits = clamp(-Math.floor(Math.log10(step) + 1e-9), 0, 8);
@@ -42,8 +46,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
       : value.toFixed(digits).replace("-", "\u2212");
   }
 
-  /** Scales and axes of a small plot; `log` for the vertical one. Shared with the what-if. */
+  /**
+   * Scales and axes of a small plot; with `log` the vertical one is logarithmic.
+   *
+   * @param {Page.Box} box @param {number[]} xs @param {number[]} ys
+   * @param {{ log?: boolean, xTitle?: string, yTitle?: string, whole?: boolean }} [options]
+   * @returns {Page.Scale}
+   */
   function axes(box, xs, ys, { log = false, xTitle = "", yTitle = "", whole = false } = {}) {
+    /** @param {number[]} values */
     const span = (values) => {
       let low = Infinity,
         high = -Infinity;
@@ -58,11 +69,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
         : [low, high];
     };
     const [x0, x1] = span(xs),
-      scale = log ? Math.log10 : (v) => v;
+      scale = log ? Math.log10 : (/** @type {number} */ v) => v;
     let [y0, y1] = span(ys.map(scale));
     const room = (y1 - y0) * 0.06;
     [y0, y1] = [y0 - room, y1 + room];
+    /** @param {number} v */
     const X = (v) => box.left + ((v - x0) / (x1 - x0)) * (box.width - box.left - box.right);
+    /** @param {number} v */
     const Y = (v) =>
       box.height - box.bottom - ((scale(v) - y0) / (y1 - y0)) * (box.height - box.top - box.bottom);
     const group = svg("g", { class: "axes" });
@@ -101,7 +114,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { X, Y, group, x0, x1 };
   }
 
-  /** A path through points; a gap where one is not finite. */
+  /**
+   * A path through points; a gap where one is not finite.
+   *
+   * @param {Page.Point[]} points @param {Page.Scale} { X, Y }
+   */
   function line(points, { X, Y }) {
     let pen = "M",
       d = "";
@@ -116,17 +133,28 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return d;
   }
 
-  /** A line of the curve f, its tangent at 0 and where we are. */
+  /**
+   * A plot of the curve f, its tangent at 0, and the point `at`.
+   *
+   * @param {(x: number) => number} f
+   * @param {Page.Box} box
+   * @param {{ low: number, high: number, at: number, base: number, slope: number, points: number,
+   *   xTitle: string, yTitle: string, words: string }} options
+   */
   function tangent(f, box, { low, high, at, base, slope, points, xTitle, yTitle, words }) {
     const xs = Array.from({ length: points }, (_, i) => low + ((high - low) * i) / (points - 1));
-    const curve = xs.map((x) => [x, f(x)]).filter(([, y]) => Number.isFinite(y));
+    /** @type {[x: number, y: number][]} */
+    const computed = xs.map((x) => [x, f(x)]);
+    const curve = computed.filter(([, y]) => Number.isFinite(y));
     const ys = curve.map(([, y]) => y);
     const scale = axes(box, [low, high], [...ys, base], { xTitle, yTitle });
     const { X, Y } = scale,
       now = f(at),
       floor = box.height - box.bottom;
+    /** @param {number} y */
     const inside = (y) => clamp(y, box.top, floor);
     // The tangent ends where it leaves the plot.
+    /** @param {number} to */
     const reach = (to) => {
       const y = Y(base + slope * to),
         limit = inside(y);
@@ -151,11 +179,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
           })
         : null,
       svg("circle", { class: "start", cx: X(0), cy: Y(base), r: 3.5 }),
-      Number.isFinite(now)
-        ? svg("circle", { class: "end", cx: X(at), cy: inside(Y(now)), r: 5.5 })
-        : null,
+      Number.isFinite(now) ? svg("circle", { class: "end", cx: X(at), cy: inside(Y(now)), r: 5.5 }) : null,
     );
   }
 
-  DR.plots = { axes, line, ticks, fitted, onWidth, tangent };
+  return { axes, line, ticks, fitted, onWidth, tangent };
 })();
+DR.plots = plotsModule;

@@ -1,10 +1,11 @@
+// @ts-check
 // The steps of a derivation, each a section with its formula, its numbers and where they come from.
 //
-// `at` is what all of them need: {store, s: the symbols of the shown sample, open(key), more(key)}.
+// `at` is what all of them need: the store, the symbols of the shown sample, and which sums a reader
+// has opened how far.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const sectionsModule = (function () {
   const { el } = DR.dom;
   const M = DR.maths;
   const draw = DR.expressions.draw;
@@ -12,6 +13,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   const LONG = 1200; // characters of MathML that are a formula of a line or two
 
+  /** @param {string} title @param {string} tag @param {Page.Child[]} children */
   const step = (title, tag, ...children) =>
     el(
       "section",
@@ -20,30 +22,48 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ...children,
     );
 
+  /**
+   * @param {Page.Symbol[]} symbols
+   * @param {(symbol: Page.Symbol, options?: { factor?: boolean }) => Element} [show]
+   * @param {{ factor?: boolean }} [options]
+   * @returns {Page.Piece[]}
+   */
   const product = (symbols, show = symbol, options = {}) =>
     symbols.flatMap((each, at) => (at ? ["·", show(each, options)] : [show(each, options)]));
 
-  /** A sum of products, with what the reader has opened kept open. */
+  /**
+   * A sum of products; what the reader has opened stays open when it is drawn again.
+   *
+   * @param {Page.Derivation} at
+   * @param {string} key
+   * @param {Page.Term[]} list
+   * @param {Page.Symbol | null} total
+   * @param {string} [names]
+   * @param {{ count: number, value: number } | null} [others]
+   */
   function terms(at, key, list, total, names, others = null) {
+    /** @param {number} count */
     const more = (count) => at.opened.set(key, count);
     return DR.sums.list(list, total, { open: at.opened.get(key), more, names, others });
   }
 
+  /** @param {Page.Derivation} at @param {number} l */
   const isOutput = (at, l) => l === at.store.net.L;
+  /** @param {Page.Derivation} at @param {number} l */
   const mixes = (at, l) => isOutput(at, l) && !at.store.net.output_elementwise;
-  const formulaOf = (at, name, l) =>
-    l === undefined ? at.store.payload.mathml[name] : at.store.payload.mathml[name][l];
 
-  /** F3: z_j = Σ_k w_jk a_k + b_j. */
+  /** F3: z_j = Σ_k w_jk a_k + b_j. @param {Page.Derivation} at @param {number} l @param {number} j */
   function weighted(at, l, j) {
     const { s, store } = at;
     const n = store.net.widths[l - 1];
     const weights = store.theta(),
       at0 = DR.driver.weightAt(store.net, l, j, 0);
+    /** @type {Page.Term[]} */
     const list = Array.from({ length: n }, (_, k) => {
       const value = weights[at0 + k] * s.pass.A[l - 1][k];
       return { value, factors: () => [s.w(l, j, k), s.a(l - 1, k)] };
     });
+    /** @type {Page.Piece[]} */
     const pieces = [symbol(s.z(l, j)), "=", M.sum("k"), draw.w(l, j, "k"), draw.a(l - 1, "k")];
     if (store.net.b[l] !== null) {
       const bias = s.b(l, j);
@@ -53,7 +73,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return step("The weighted input", "F3", formula(pieces), terms(at, `z${l},${j}`, list, s.z(l, j)));
   }
 
-  /** F4: a_j = g(z_j), with g as the library prints it. */
+  /**
+   * F4: a_j = g(z_j), with g as the library prints it.
+   *
+   * @param {Page.Derivation} at @param {number} l @param {number} j
+   */
   function activation(at, l, j) {
     const { s, store } = at;
     const name = store.net.activations[l];
@@ -61,8 +85,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
       z = s.z(l, j);
     const mask = s.dropped(l);
     const g = [M.mi("g"), M.fenced(symbol(z))];
+    /** @type {Page.Line[]} */
     const lines = [[symbol(a), "=", ...g, ...(mask ? ["·", symbol(s.mask(l, j))] : []), "=", figure(a)]];
-    const printed = formulaOf(at, "value", l);
+    const printed = store.payload.mathml.value[l];
     if (printed)
       lines.unshift([M.mi("g"), M.fenced(M.mi("z")), "=", M.printed(printed, mixes(at, l) ? {} : { z })]);
     const words = mixes(at, l)
@@ -73,13 +98,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return step("The activation", "F4", el("p", { class: "note", text: words }), formula(...lines));
   }
 
-  /** F8: ∂a_j/∂z_j = g′(z_j). */
+  /** F8: ∂a_j/∂z_j = g′(z_j). @param {Page.Derivation} at @param {number} l @param {number} j */
   function slope(at, l, j) {
-    const { s } = at;
+    const { s, store } = at;
     if (mixes(at, l)) return null;
     const g = s.slope(l, j);
+    /** @type {Page.Line[]} */
     const lines = [];
-    const printed = formulaOf(at, "slope", l);
+    const printed = store.payload.mathml.slope[l];
     if (printed)
       lines.push([
         M.row(M.sup(M.mi("g"), M.mo("′"))),
@@ -92,6 +118,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return step("The slope", "F8", formula(...lines), kinkNote(at, l, j));
   }
 
+  /** @param {Page.Derivation} at @param {number} l @param {number} j */
   function kinkNote(at, l, j) {
     const z = at.s.pass.Z[l][j];
     const kink = at.store.net.kinks[l].find((where) => where === z);
@@ -99,24 +126,30 @@ var DR = globalThis.DR || (globalThis.DR = {});
       ? null
       : el("p", {
           class: "note",
-          text: `z is exactly at a kink of the activation; the slope is the one from the left.`,
+          text: "z is exactly at a kink of the activation; the slope is the one from the left.",
         });
   }
 
-  /** ∂C_i/∂a_j: at the output from the loss (F7), before it from the layer after (F13). */
+  /**
+   * ∂C_i/∂a_j: at the output from the loss (F7), before it from the layer after (F13).
+   *
+   * @param {Page.Derivation} at @param {number} l @param {number} j
+   */
   function upstream(at, l, j) {
     return isOutput(at, l) ? fromLoss(at, l, j) : fromLayerAfter(at, l, j);
   }
 
+  /** @param {Page.Derivation} at @param {number} l @param {number} j */
   function fromLoss(at, l, j) {
     const { s, store } = at;
     const up = s.dCda(l, j),
       a = s.a(l, j),
       y = s.y(j);
+    /** @type {Page.Line[]} */
     const lines = [];
-    const loss = formulaOf(at, "loss"),
-      derivative = formulaOf(at, "loss_derivative");
+    const { loss, loss_derivative: derivative } = store.payload.mathml;
     if (loss) lines.push([draw.loss("i"), "=", M.sum("j"), M.fenced(M.printed(loss))]);
+    /** @type {Record<string, Page.Symbol>} */
     const numbers = store.net.loss_elementwise ? { a, y } : {};
     lines.push([symbol(up), ...(derivative ? ["=", M.printed(derivative, numbers)] : []), "=", figure(up)]);
     if (!store.net.loss_elementwise)
@@ -139,6 +172,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
+  /** @param {Page.Derivation} at @param {number} l @param {number} j */
   function fromLayerAfter(at, l, j) {
     const { s, store } = at;
     const m = l + 1;
@@ -172,12 +206,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  /** δ_j = ∂C_i/∂z_j: a product, a sum over the Jacobian, or straight from z. */
+  /**
+   * δ_j = ∂C_i/∂z_j: a product, a sum over the Jacobian, or straight from z.
+   *
+   * @param {Page.Derivation} at @param {number} l @param {number} j
+   */
   function delta(at, l, j) {
     const { s, store } = at;
     const d = s.delta(l, j);
     if (mixes(at, l)) return jacobian(at, l, j, d);
     const factors = [s.dCda(l, j), s.slope(l, j)];
+    /** @type {Page.Piece[][]} */
     const lines = [[symbol(d), "=", ...product(factors)]];
     const fused = isOutput(at, l) && store.net.fused;
     if (agrees(factors[0].value * factors[1].value, d.value)) {
@@ -186,6 +225,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return step("The delta of this node", "δ", formula(...lines), fused ? fromZ(at, l, j, factors) : null);
   }
 
+  /** @param {Page.Derivation} at @param {number} l @param {number} j @param {Page.Symbol} d */
   function jacobian(at, l, j, d) {
     const { s, store } = at;
     const n = store.net.widths[l];
@@ -218,16 +258,28 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  /** Whether a product of rounded factors still has the digits of the exact value. */
+  /**
+   * Whether a product of rounded factors still has the digits of the exact value.
+   *
+   * @param {number} x @param {number} exact
+   */
   const agrees = (x, exact) => Math.abs(x - exact) <= 1e-9 * Math.abs(exact) || x === exact;
 
-  /** For a fused pair δ is computed from z; where the factors have left their range, why. */
+  /**
+   * Says that δ of a fused pair is computed from z, and why where the factors left their range.
+   *
+   * @param {Page.Derivation} at
+   * @param {number} l
+   * @param {number} j
+   * @param {Page.Symbol[] | null} factors
+   * @param {boolean} [sound]
+   */
   function fromZ(at, l, j, factors, sound = true) {
-    const { s } = at;
-    const markup = formulaOf(at, "fused_derivative");
+    const { s, store } = at;
+    const markup = store.payload.mathml.fused_derivative;
     const byZ = M.element("mfrac", {}, M.row(M.mi("∂"), draw.loss("i")), M.row(M.mi("∂"), M.mi("z")));
     const line = markup ? formula([byZ, "=", M.printed(markup)]) : null;
-    // What is careful with every digit is long; whoever wants to read it opens it.
+    // A formula that keeps every digit is long: it is folded.
     const long = markup && markup.length > LONG;
     const from = long ? el("details", {}, el("summary", { text: "the formula" }), line) : line;
     const d = s.delta(l, j);
@@ -245,14 +297,23 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return el("div", {}, el("p", { class: "note", text }), from, ...notes);
   }
 
-  /** F11: the mean over samples, Σ_i w_i ∂C_i/∂θ of the number a pair from DR.expressions gives. */
-  function mean(at, key, [valueOf, symbolOf], total, drawn) {
+  /**
+   * F11: the mean over samples, Σ_i w_i ∂C_i/∂θ, of a number of every sample.
+   *
+   * @param {Page.Derivation} at
+   * @param {string} key
+   * @param {Page.OfSample} number
+   * @param {Page.Symbol} total
+   * @param {Element} drawn
+   */
+  function mean(at, key, [numberOf, symbolOf], total, drawn) {
     const { store } = at;
     const { n, of, part } = store.rows;
-    // Of all rows the page has some: their terms, and what the others add to the whole; or, where
-    // the whole is not known, the mean over those it has.
+    // Where the page has some of the rows, it shows their terms and what the other rows add to the
+    // whole; where the whole is not known, the mean over the rows it has.
     const here = Boolean(total.over);
     const w = here ? store.rows.w : store.rows.share;
+    /** @type {Page.Term[]} */
     const list = [];
     let sum = 0;
     let absent = 0;
@@ -261,7 +322,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         ++absent;
         continue;
       }
-      const value = w[i] * valueOf(i);
+      const value = w[i] * numberOf(i);
       sum += value;
       list.push({ value, factors: () => [DR.expressions.ofShare(store, i, here), symbolOf(i)] });
     }
@@ -285,7 +346,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  DR.sections = {
+  return {
     LONG,
     step,
     product,
@@ -300,3 +361,4 @@ var DR = globalThis.DR || (globalThis.DR = {});
     agrees,
   };
 })();
+DR.sections = sectionsModule;

@@ -1,15 +1,16 @@
-// What a page has around it whatever it shows: light or dark, the size of its text, its help, its
-// keys, and word of what failed. The explain page and the playground both begin with it.
+// @ts-check
+// What the explain page and the playground have in common: light or dark, the size of the text, the
+// help, the keys, and messages about failures.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const shellModule = (function () {
   const { el, clamp } = DR.dom;
-  const at = (id) => document.getElementById(id);
+  const at = DR.dom.byId;
   const SIZES = { least: 0.8, most: 2.4, step: 1.15 };
 
-  /** What a browser remembers of a reader's choice; files opened from disk may have no storage. */
+  /** A reader's choices, kept by the browser; files opened from disk may have no storage. */
   const memory = {
+    /** @param {string} key */
     get(key) {
       try {
         return localStorage.getItem(`deltarule-${key}`);
@@ -17,11 +18,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
         return null;
       }
     },
+    /** @param {string} key @param {string} value */
     set(key, value) {
       try {
         localStorage.setItem(`deltarule-${key}`, value);
       } catch {
-        /* not kept, and no harm */
+        /* without storage the choice lasts as long as the page */
       }
     },
   };
@@ -31,7 +33,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   };
 
-  /** Light or dark by the button, as it was chosen before, or as the system has it. */
+  /** Light or dark: by the button, as chosen before, or as the system is set. */
   function theme() {
     const button = at("theme");
     const tell = () => {
@@ -42,7 +44,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
     button.addEventListener("click", () => {
       document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-      memory.set("theme", document.documentElement.dataset.theme);
+      memory.set("theme", document.documentElement.dataset.theme ?? "");
       tell();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
@@ -51,20 +53,30 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   /** Larger and smaller text by the buttons, as it was chosen before. */
   function textSize() {
+    /** @param {number} value */
     const size = (value) => {
       const scale = clamp(value, SIZES.least, SIZES.most);
       document.documentElement.style.setProperty("--scale", scale.toFixed(3));
-      memory.set("scale", scale);
+      memory.set("scale", String(scale));
       return scale;
     };
     let scale = size(Number(memory.get("scale")) || 1);
-    at("smaller").addEventListener("click", () => (scale = size(scale / SIZES.step)));
-    at("larger").addEventListener("click", () => (scale = size(scale * SIZES.step)));
+    at("smaller").addEventListener("click", () => {
+      scale = size(scale / SIZES.step);
+    });
+    at("larger").addEventListener("click", () => {
+      scale = size(scale * SIZES.step);
+    });
   }
 
-  /** The dialog behind the button with the question mark: a paragraph, and [keys, what they do]. */
+  /**
+   * Fills the dialog behind the button with the question mark: a paragraph, and a row for each key.
+   *
+   * @param {string} text @param {[keys: string[], words: string][]} keys
+   */
   function help(text, keys) {
-    const dialog = at("help");
+    const dialog = /** @type {HTMLDialogElement} */ (at("help"));
+    /** @param {string[]} list */
     const names = (list) => list.flatMap((key, i) => [i ? " " : "", el("kbd", { text: key })]);
     const rows = keys.map(([list, words]) =>
       el("tr", {}, el("th", { scope: "row" }, ...names(list)), el("td", { text: words })),
@@ -82,11 +94,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   const TYPED_IN = "input:not([type=radio], [type=range], [type=checkbox]), select, textarea";
 
-  /** Keys of the whole page, a function each: not where one types, and not while help is open. */
+  /**
+   * Keys of the whole page, with a function each: not while a reader types, or the help is open.
+   *
+   * @param {Record<string, (() => unknown) | undefined>} actions @param {HTMLDialogElement} dialog
+   */
   function keys(actions, dialog) {
     document.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-      if (dialog.open || event.target.matches(TYPED_IN)) return;
+      if (dialog.open || /** @type {Element} */ (event.target).matches(TYPED_IN)) return;
       const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
       if (!action) return;
       if (event.key === "/") event.preventDefault(); // or it would be typed where the focus goes
@@ -94,16 +110,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
     });
   }
 
-  /** What the keys of both pages do to a store, which may not be there yet. */
+  /**
+   * The keys of both pages that change the store; nothing happens while there is no store yet.
+   *
+   * @param {() => Page.Store | null} storeOf
+   */
   function storeKeys(storeOf) {
+    /** @param {(state: Page.View, store: Page.Store) => Partial<Page.View>} change */
     const move = (change) => () => {
       const store = storeOf();
       if (store) store.set(change(store.state, store));
     };
+    /** @param {"sample" | "state"} key @param {number} by @param {(store: Page.Store) => number} count */
     const along = (key, by, count) =>
       move((state, store) => ({ [key]: clamp(state[key] + by, 0, count(store) - 1) }));
-    const rows = (store) => store.rows.n,
-      states = (store) => store.payload.states.length;
+    /** @param {Page.Store} store */
+    const rows = (store) => store.rows.n;
+    /** @param {Page.Store} store */
+    const states = (store) => store.payload.states.length;
     return {
       "[": along("sample", -1, rows),
       "]": along("sample", 1, rows),
@@ -115,16 +139,17 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  const reason = (error) => (error && error.message ? error.message : String(error));
-
-  /** Calls f(words) for every failure that nothing else has caught. */
+  /** What went wrong, in words; anything may be thrown. @param {any} error @returns {string} */
+  const reason = (error) => (error?.message ? error.message : String(error));
+  /** Calls f(words) for every failure that nothing else has caught. @param {(words: string) => unknown} f */
   function failures(f) {
     window.addEventListener("error", (event) => {
-      // Put off to the next frame by the browser, and no failure.
+      // The browser delivers these in the next frame: no failure.
       if (/^ResizeObserver loop/.test(event.message)) return;
       f(reason(event.error || event.message));
     });
   }
 
-  DR.shell = { theme, textSize, help, keys, storeKeys, reason, failures };
+  return { theme, textSize, help, keys, storeKeys, reason, failures };
 })();
+DR.shell = shellModule;

@@ -1,50 +1,65 @@
-// What the page shows at the moment, and the numbers that follow from it.
+// @ts-check
+// The store: what the page shows at the moment, and the numbers that follow from it.
 //
-// Parts of the page subscribe; whoever changes something calls `set`. Passes are computed when
-// they are first asked for and kept until the state, the sample or the payload changes.
+// Parts of the page subscribe to it; every change goes through `set`. A pass is computed when it is
+// first needed and cached until the state, the sample or the payload changes.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const createStore = (function () {
   const PASSES_KEPT = 512;
 
-  DR.store = function (payload, formulas = DR.formulas) {
+  /** The store of a payload. @param {Page.Payload} payload @param {Page.Formulas} [formulas] */
+  return (payload, formulas = DR.formulas) => {
+    /** @type {Set<Page.Listener>} */
     const listeners = new Set();
+    /** @type {Map<string, any>} Values of several types: `kept` gives each key one of them. */
     let cache = new Map();
-    let changed = { of: null, view: null }; // the last view of a changed network
+    /** @type {{ of: Page.Nudged, view: Page.Store } | null} The last view of a changed network. */
+    let changed = null;
 
+    /**
+     * The cached value of a key, computed by `make` if there is none.
+     *
+     * @template T
+     * @param {string} key
+     * @param {() => T} make
+     * @returns {T}
+     */
     function kept(key, make) {
       if (cache.has(key)) return cache.get(key);
-      const value = make(); // which may keep more, and so begin the cache anew
+      const value = make(); // may cache other values, and so replace a full cache
       if (cache.size >= PASSES_KEPT) cache = new Map();
       cache.set(key, value);
       return value;
     }
 
-    const store = {
-      /** Takes another payload, as if the page had been opened with it. */
+    // `replace`, called below, sets the fields that are missing here.
+    const store = /** @type {Page.Store} */ ({
+      /** Shows another payload, as if the page had been opened with it. */
       replace(next, nextFormulas = formulas) {
-        const before = store.state;
+        const before = /** @type {Page.View | undefined} */ (store.state); // none the first time
         payload = store.payload = next;
         formulas = nextFormulas;
         cache = new Map();
         store.net = DR.driver.network(payload.net, formulas);
-        const rows = Object.fromEntries(
-          Object.entries(payload.rows).map(([name, packed]) => [name, DR.data.array(packed)]),
-        );
-        const n = rows.X.shape[0];
+        const { array } = DR.data;
+        const { rows } = payload;
+        const X = array(rows.X);
+        const n = X.shape[0];
         store.rows = {
-          X: rows.X,
-          Y: rows.Y,
-          s: rows.s.values,
-          w: rows.w.values, // among the rows of the page
-          share: (rows.share || rows.w).values, // among all rows
-          mean: rows.mean ? rows.mean.values : null, // of all rows of x, where the page has some
+          X,
+          Y: array(rows.Y),
+          s: array(rows.s).values,
+          w: array(rows.w).values,
+          share: array(rows.share || rows.w).values,
+          mean: array(rows.mean)?.values ?? null,
           n,
           of: payload.rows_of ?? n,
-          part: payload.part_of ?? null, // of so many rows these are some: a mini-batch, say
+          part: payload.part_of ?? null,
         };
+        /** @type {Partial<Page.Payload["start"]>} */
         const start = payload.start || {};
+        /** @param {number} value @param {number} n */
         const inRange = (value, n) => (value >= 0 && value < n ? value : 0);
         store.state = {
           mode: "sample",
@@ -61,15 +76,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
         tell(new Set(["payload", ...Object.keys(store.state)]));
       },
 
-      /** Changes some of the state and tells everybody who asked. */
+      /** Changes some of the state and notifies the listeners. */
       set(changes) {
-        const changed = new Set(Object.keys(changes).filter((key) => store.state[key] !== changes[key]));
+        const keys = /** @type {(keyof Page.View)[]} */ (Object.keys(changes));
+        const changed = new Set(keys.filter((key) => store.state[key] !== changes[key]));
         if (!changed.size) return;
         store.state = { ...store.state, ...changes };
         tell(changed);
       },
 
-      /** Puts a state in the place of the one that is shown, as training goes on. */
+      /** Replaces the state that is shown by another one, while training goes on. */
       move(state) {
         payload.states[store.state.state] = state;
         cache = new Map();
@@ -90,7 +106,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       /** The dropout masks of the rows in the shown state: item l a matrix or null; or null. */
       masks(state = store.state.state) {
         const masks = payload.states[state].masks;
-        return masks ? masks.map(DR.data.array) : null;
+        return masks ? masks.map((mask) => DR.data.array(mask)) : null;
       },
 
       /** One sample's pass in the shown state: {Z, A, G, loss, terms, up, slope, delta, dX}. */
@@ -99,38 +115,37 @@ var DR = globalThis.DR || (globalThis.DR = {});
         return kept(`${state}/${i}`, () => passOf(store.theta(), store.x(i), i));
       },
 
-      /** "" where the page has all rows; else words for what is of those it has: " over 256 of 400 rows". */
+      /** "" where the page has all rows, else which it has: " over 256 of 400 rows". */
       some: () =>
         store.rows.n < store.rows.of
           ? ` over ${DR.text.count(store.rows.n)} of ${DR.text.count(store.rows.of)} rows`
           : "",
 
       /**
-       * {cost, grad} over all rows, in the shown state (F11), with `costOver` and `gradOver`: "" or,
-       * where Python's numbers over all rows are not in the page, which rows they are over instead.
+       * {cost, grad} over all rows, in the shown state (F11). `costOver` and `gradOver` are "", or
+       * words for the rows they are over where Python's numbers over all rows are not in the page.
        */
       mean() {
         return kept(`${store.state.state}/mean`, () => {
           const { mean: given, update } = store.current();
           const some = store.some();
           if (!some) return { ...store.meanHere(), costOver: "", gradOver: "" };
-          const own = given && (given.grad || (update && update.grad));
-          const here = given && own ? null : store.meanHere();
+          const own = given && (given.grad || update?.grad);
           return {
-            cost: given ? DR.data.array(given.cost).values[0] : here.cost,
-            grad: own ? DR.data.array(own).values : here.grad,
+            cost: given ? DR.data.array(given.cost).values[0] : store.meanHere().cost,
+            grad: own ? DR.data.array(own).values : store.meanHere().grad,
             costOver: given ? "" : some,
             gradOver: own ? "" : some,
           };
         });
       },
 
-      /** {cost, grad} over the rows of the page, in the shown state: w_i enters here only. */
+      /** {cost, grad} over the rows of the page, in the shown state; w_i enters here only. */
       meanHere() {
         return kept(`${store.state.state}/here`, () => meanOf(store));
       },
 
-      /** The same numbers with the nudge applied: {theta, x, pass, cost}; null without one. */
+      /** Parameters, row, pass and cost with the nudge applied; null without a nudge. */
       nudged() {
         const { nudge, sample, state } = store.state;
         if (!nudge || !exists(nudge.what)) return null;
@@ -138,31 +153,34 @@ var DR = globalThis.DR || (globalThis.DR = {});
       },
 
       /**
-       * What is shown while "what if" has changed a number: the same store, whose parameters, row
-       * and passes are those of the changed network; the store itself without a change.
+       * The store with the parameters, row and passes that follow from the nudge of "what if"; the
+       * store itself without a nudge.
        */
       seen() {
         const now = store.nudged();
         if (!now) return store;
-        if (changed.of !== now) changed = { of: now, view: changedBy(now) };
+        if (changed?.of !== now) changed = { of: now, view: changedBy(now) };
         return changed.view;
       },
 
-      /** Where in θ the selected weight or bias stands; −1 for anything else. */
+      /** The index in θ of the selected weight or bias; −1 for any other selection. */
       entry(selected) {
         if (!selected) return -1;
         const { net } = store;
         const { kind, layer, j, k } = selected;
         if (kind === "edge") return DR.driver.weightAt(net, layer, j, k);
-        return kind === "bias" && net.b[layer] !== null ? net.b[layer] + j : -1;
+        const bias = kind === "bias" ? net.b[layer] : null;
+        return kind === "bias" && bias !== null ? bias + j : -1;
       },
-    };
+    });
 
+    /** @param {Float64Array} theta @param {Float64Array} x @param {number} i @returns {Page.Pass} */
     function passOf(theta, x, i) {
       const passed = DR.driver.forward(store.net, theta, x, DR.driver.masksOf(store.masks(), i));
       return { ...passed, ...DR.driver.backward(store.net, theta, passed, store.y(i)) };
     }
 
+    /** @param {Page.Nudge} nudge @returns {Page.Nudged} */
     function nudgedBy({ what, delta }) {
       const i = store.state.sample;
       const theta = Float64Array.from(store.theta());
@@ -180,12 +198,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
       return { theta, x, pass, cost };
     }
 
-    /** The store as it is with the change of "what if": other parameters, or another row. */
+    /** The store with other parameters, or another row. @param {Page.Nudged} now @returns {Page.Store} */
     function changedBy(now) {
-      const { nudge, sample: i } = store.state;
+      const { sample: i } = store.state;
+      const nudge = /** @type {Page.Nudge} */ (store.state.nudge); // which `now` follows from
       const passes = new Map([[i, now.pass]]);
       const moved = store.entry(nudge.what) >= 0;
+      /** @type {Page.Mean | null} */
       let mean = null;
+      /** @type {Page.Store} */
       const view = Object.create(store, {
         state: { get: () => store.state },
         theta: { value: () => now.theta },
@@ -197,15 +218,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
             return passes.get(r);
           },
         },
-        meanHere: { value: () => mean || (mean = meanOf(view)) },
-        // Python's numbers over all rows are of the parameters as they were.
+        meanHere: { value: () => (mean ??= meanOf(view)) },
+        // Python's numbers over all rows belong to the parameters without the nudge.
         mean: { value: () => ({ ...view.meanHere(), costOver: store.some(), gradOver: store.some() }) },
         changed: { value: nudge },
       });
       return view;
     }
 
-    /** Σ_i w_i of the passes of a store, over the rows of the page (F11). */
+    /** C and its gradient over the rows of the page (F11). @param {Page.Store} view @returns {Page.Mean} */
     function meanOf(view) {
       const { w, n } = store.rows;
       const grad = new Float64Array(store.net.p);
@@ -219,6 +240,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       return { cost, grad };
     }
 
+    /** @param {Page.Selection | null} what */
     function exists(what) {
       if (!what) return false;
       const { widths, L, b } = store.net;
@@ -230,6 +252,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       return kind === "edge" && layer > 0 && k >= 0 && k < widths[layer - 1];
     }
 
+    /** @param {Page.Changed} changed */
     function tell(changed) {
       for (const listener of [...listeners]) listener(store.state, changed);
     }
@@ -238,3 +261,4 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return store;
   };
 })();
+DR.store = createStore;

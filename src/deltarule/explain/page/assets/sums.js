@@ -1,16 +1,19 @@
-// A sum written out: its largest terms, one line for the rest, and the total.
-//
-// What is left out is always named and added up, so that the sum on the page stays exact.
+// @ts-check
+// A sum written out: its largest terms, one line for the other terms together, and the total. All
+// terms are accounted for, so that the sum on the page is exact.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const sumsModule = (function () {
   const { el } = DR.dom;
   const M = DR.maths;
   const SHOWN = 6;
   const MORE = 24;
 
-  /** One term: its factors as symbols, as numbers, and what they come to. */
+  /**
+   * One term: its factors as symbols, as numbers, and their product.
+   *
+   * @param {Page.Term} term @param {number} scale @param {boolean} pairs
+   */
   function line(term, scale, pairs) {
     const [dot, times] = pairs ? [",", ", "] : ["·", " × "];
     const factors = term.factors();
@@ -37,26 +40,33 @@ var DR = globalThis.DR || (globalThis.DR = {});
   }
 
   /**
-   * The list of a sum's terms.
+   * The list of a sum's terms, the largest first.
    *
-   * @param terms {value, factors, note}: factors() gives the symbols whose product the term is; of
-   *   thousands of terms only those that are shown are asked for them
-   * @param total the symbol the sum equals; without one, only its number is shown
-   * @param others {count, value}: rows that are not in this page, and what they add
-   * @param pairs whether a term is a function of what is listed and not its product
-   * @param open how many are shown at first; `more(n)` is told when a reader asks for more
+   * Options: `open` terms are shown at first; `more(n)` is called when a reader asks to see n of
+   * them. `others` are rows that are not in this page: how many, and their sum. With `pairs` a term
+   * is a function of its factors and not their product.
+   *
+   * @param {Page.Term[]} terms `factors` is called for the terms that are shown only
+   * @param {Page.Symbol | null} total the symbol that equals the sum; null: the sum is not shown
+   * @param {{ open?: number, more?: (n: number) => unknown, names?: string, pairs?: boolean,
+   *   others?: { count: number, value: number } | null }} [options]
    */
-  function list(terms, total, { open = SHOWN, more = () => {}, names = "terms", pairs = false, others = null } = {}) {
-    const sorted = terms.map((term, at) => [term, at]);
-    sorted.sort(([a, i], [b, j]) => Math.abs(b.value) - Math.abs(a.value) || i - j);
-    const scale = sorted.length ? Math.abs(sorted[0][0].value) : 0;
+  function list(
+    terms,
+    total,
+    { open = SHOWN, more = () => {}, names = "terms", pairs = false, others = null } = {},
+  ) {
+    const sorted = terms.map((term, at) => ({ term, at }));
+    sorted.sort((a, b) => Math.abs(b.term.value) - Math.abs(a.term.value) || a.at - b.at);
+    const scale = sorted.length ? Math.abs(sorted[0].term.value) : 0;
     const box = el("div", { class: "sum-list" });
 
+    /** @param {number} count */
     function draw(count) {
       const shown = sorted.slice(0, count);
       const rest = sorted.slice(count);
-      const remainder = rest.reduce((sum, [term]) => sum + term.value, 0);
-      const items = shown.map(([term]) => line(term, scale, pairs));
+      const remainder = rest.reduce((sum, { term }) => sum + term.value, 0);
+      const items = shown.map(({ term }) => line(term, scale, pairs));
       const lines = el("ol", { class: "terms" }, ...items);
       if (rest.length) {
         lines.append(
@@ -76,7 +86,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
             { class: "term rest" },
             el("span", { text }),
             el("span", {
-              class: "result", "data-others": String(others.value), text: DR.number(others.value),
+              class: "result",
+              "data-others": String(others.value),
+              text: DR.number(others.value),
             }),
           ),
         );
@@ -86,8 +98,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
           el(
             "li",
             { class: "term total" },
-            el("span", { class: "factors" }, M.math([M.symbol(total)], { block: false }),
-              total.over ? el("span", { class: "note", text: ` ${total.over}` }) : null),
+            el(
+              "span",
+              { class: "factors" },
+              M.math([M.symbol(total)], { block: false }),
+              total.over ? el("span", { class: "note", text: ` ${total.over}` }) : null,
+            ),
             el("span", { class: "result" }, "= ", M.value(total)),
           ),
         );
@@ -103,7 +119,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
             onclick: () => {
               more(count + next);
               draw(count + next);
-              box.querySelector("button, .total math")?.focus();
+              /** @type {HTMLElement | MathMLElement | null} */
+              const reached = box.querySelector("button, .total math");
+              reached?.focus();
             },
           }),
         );
@@ -114,5 +132,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return box;
   }
 
-  DR.sums = { list };
+  return { list };
 })();
+DR.sums = sumsModule;

@@ -1,28 +1,34 @@
-// The forward and the backward pass as a walk: node by node or layer by layer, played or stepped.
+// @ts-check
+// The sweep: the forward and the backward pass unit by unit or layer by layer, played or stepped.
 //
-// A step is {direction, layer, node}: what the drawing shows as known up to there. The captions
-// say in a sentence what is computed there, with the number of the formula.
+// A step is {direction, layer, node}: the drawing shows what is computed up to there, and the caption
+// says in a sentence what this step computes, with the number of the formula.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const sweepModule = (function () {
   const { el, iconButton, choice, shown, clamp } = DR.dom;
   const { sup, sub, symbols, count } = DR.text;
   const M = DR.maths;
 
   /**
-   * All steps in order: the inputs, every node forward, the loss, every node backward, the inputs
-   * again. Of a large layer the nodes that are drawn are steps, and the others one more.
+   * All steps in order: the inputs, every unit forward, the loss, every unit backward, the inputs
+   * again. Each drawn unit of a large layer is a step, and the others together are one more.
+   *
+   * @param {Page.Store} store @param {boolean} byNode
    */
   function steps(store, byNode) {
-    const { L, widths } = store.net,
-      list = [];
+    const { L, widths } = store.net;
+    /** @type {Page.SweepStep[]} */
+    const list = [];
     const drawn = DR.plan.nodesOf(store);
+    /** @param {Page.Direction} direction @param {number} l */
     const layer = (direction, l) => {
-      if (!byNode) return list.push({ direction, layer: l, node: null });
+      if (!byNode) {
+        list.push({ direction, layer: l, node: null });
+        return;
+      }
       for (const node of drawn[l]) list.push({ direction, layer: l, node });
-      if (drawn[l].at(-1) !== widths[l] - 1)
-        list.push({ direction, layer: l, node: widths[l] - 1 });
+      if (drawn[l].at(-1) !== widths[l] - 1) list.push({ direction, layer: l, node: widths[l] - 1 });
     };
     list.push({ direction: "forward", layer: 0, node: null });
     for (let l = 1; l <= L; ++l) layer("forward", l);
@@ -32,17 +38,23 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return list;
   }
 
+  /** @param {Page.SymbolName} name @param {number} value */
   const number = ([symbol], value) => shown(symbol, value);
+  /** @param {string} text */
   const badge = (text) => el("b", { class: "badge", text });
 
-  /** The weighted input, and the activation, of one node or of a layer. */
+  /**
+   * The weighted input and the activation of one unit (j) or of a layer (j null).
+   *
+   * @param {Page.Store} store @param {number} l @param {number | null} j
+   */
   function forwardCaption(store, l, j) {
     const { net } = store;
     const pass = store.pass();
     const g = DR.plan.plainName(net.activations[l]);
     const mixes = !net.formulas.slope[l]; // as softmax does
     const up = sup(l);
-    const dropout = pass.masks && pass.masks[l];
+    const dropout = pass.masks?.[l];
     if (j === null) {
       const bias = net.b[l] === null ? "" : ` + bⱼ${up}`;
       return [
@@ -72,6 +84,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ];
   }
 
+  /** @param {Page.Store} store @param {number} l */
   function backwardLayer(store, l) {
     const { net, state } = store;
     const C = `C${sub(state.sample)}`;
@@ -94,8 +107,10 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ];
   }
 
+  /** @param {Page.Network} net */
   const outputFormula = (net) => (net.loss === "squared_error" ? "F7" : "as F7");
 
+  /** @param {Page.Store} store @param {number} l @param {number | null} j */
   function backwardCaption(store, l, j) {
     if (j === null) return backwardLayer(store, l);
     const { net, state } = store;
@@ -117,7 +132,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       return [badge(`${first}, F8`), ` ${delta[1]} = ${terms} = `, end[1], ` (${why}).`];
     }
     const source = l === net.L ? "" : ` = Σⱼ δⱼ${next} wⱼ${sub(j)}${next}`;
-    const mask = pass.masks && pass.masks[l];
+    const mask = pass.masks?.[l];
     return [
       badge(first),
       ` ${up[1]}${source} = `,
@@ -133,7 +148,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     ];
   }
 
-  /** What a step computes, as nodes of the document. */
+  /** What a step computes, as text and elements. @param {Page.Store} store @param {Page.SweepStep} step */
   function caption(store, step) {
     const { L } = store.net,
       { direction, layer, node } = step;
@@ -165,14 +180,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
           `every one of ${count(store.net.p)} derivatives.`,
       ];
     }
-    return direction === "forward"
-      ? forwardCaption(store, layer, node)
-      : backwardCaption(store, layer, node);
+    return direction === "forward" ? forwardCaption(store, layer, node) : backwardCaption(store, layer, node);
   }
 
-  let active = null; // the sweep that keys of the page play: the one mounted last
+  /** The sweep that keys of the page play: the one mounted last. @type {{ toggle: () => void, step: (by: number) => void } | null} */
+  let active = null;
 
+  /** @param {HTMLElement} element @param {Page.Store} store */
   function mount(element, store) {
+    /** @type {{ byNode: boolean, at: number, timer: number | null, list: Page.SweepStep[] }} */
     const view = { byNode: true, at: -1, timer: null, list: [] };
     const text = el("p", { class: "caption", "aria-live": "polite" });
     const play = el("button", { type: "button", class: "button main", onclick: () => toggle() });
@@ -227,16 +243,18 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const pace = () =>
       (view.byNode ? clamp(14000 / view.list.length, 280, 1100) : 1900) / Number(speed.value);
 
+    /** @param {number} at the index of a step; −1: none */
     function go(at) {
       view.at = clamp(at, -1, view.list.length - 1);
       store.set({ sweep: view.at < 0 ? null : view.list[view.at] });
     }
+    /** @param {number} by */
     function step(by) {
       pause();
       go(view.at + by);
     }
     function pause() {
-      clearTimeout(view.timer);
+      if (view.timer !== null) clearTimeout(view.timer);
       view.timer = null;
       render();
     }
@@ -255,11 +273,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
       pause();
       go(-1);
     }
+    /** @param {boolean} node */
     function by(node) {
       const before = view.at < 0 ? null : view.list[view.at];
       view.byNode = node;
       view.list = steps(store, node);
-      const same = (other) => other.direction === before.direction && other.layer === before.layer;
+      /** @param {Page.SweepStep} other */
+      const same = (other) => other.direction === before?.direction && other.layer === before.layer;
       go(before ? view.list.findIndex(same) : -1);
       render();
     }
@@ -268,8 +288,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const playing = view.timer !== null,
         step = store.state.sweep;
       play.replaceChildren(DR.dom.icon(playing ? "pause" : "play"), playing ? "Pause" : "Play");
-      range.max = view.list.length;
-      range.value = view.at + 1;
+      range.max = String(view.list.length);
+      range.value = String(view.at + 1);
       const words = step ? `${step.direction}, layer ${step.layer}` : "not started";
       range.setAttribute("aria-valuetext", `${words}, ${view.at + 1} of ${view.list.length}`);
       leave.disabled = !step;
@@ -282,14 +302,15 @@ var DR = globalThis.DR || (globalThis.DR = {});
         );
     }
 
+    /** @param {Page.View} state @param {Page.Changed} changed */
     function update(state, changed) {
       const all = changed.has("payload");
-      if (all || changed.has("sample") || changed.has("state"))
-        view.list = steps(store, view.byNode);
+      if (all || changed.has("sample") || changed.has("state")) view.list = steps(store, view.byNode);
       if (changed.has("sweep") || all) {
         const { sweep } = state;
+        /** @param {Page.SweepStep} a */
         const equal = (a) =>
-          a.direction === sweep.direction && a.layer === sweep.layer && a.node === sweep.node;
+          a.direction === sweep?.direction && a.layer === sweep.layer && a.node === sweep.node;
         view.at = sweep ? view.list.findIndex(equal) : -1;
         if (!sweep && view.timer !== null) {
           clearTimeout(view.timer);
@@ -304,10 +325,12 @@ var DR = globalThis.DR || (globalThis.DR = {});
     active = { toggle, step };
   }
 
-  DR.sweep = {
+  return {
     mount,
     steps,
-    toggle: () => active && active.toggle(),
-    step: (by) => active && active.step(by),
+    toggle: () => active?.toggle(),
+    /** @param {number} by */
+    step: (by) => active?.step(by),
   };
 })();
+DR.sweep = sweepModule;

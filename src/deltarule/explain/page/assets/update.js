@@ -1,3 +1,4 @@
+// @ts-check
 // The update of one parameter: the gradient it goes by, the rule step by step, old and new value.
 //
 //   g = ∂C/∂θ + penalty, clipped;   then the rule's own formulas, printed from the library's source
@@ -6,9 +7,8 @@
 // (a bias does not decay); payload.mathml.update has them as MathML in the same order.
 // DR.formulas.penalty has the slope of each penalty, to which belongs the factor α/Σs.
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const updateModule = (function () {
   const { el } = DR.dom;
   const M = DR.maths;
   const { formula } = M;
@@ -16,7 +16,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
   // How the names of a rule are set: an accent for a corrected value, an index for the old one.
   // Δ is the size of a step, so that δ stays ∂C/∂z.
+  /** @param {string} name */
   const letter = (name) => M.mi(name === "delta" ? "Δ" : M.GREEK[name] || name);
+  /** @param {string} name */
   function drawn(name) {
     const [base, kind] = name.split("_");
     if (kind === "hat") return M.element("mover", { accent: "true" }, letter(base), M.mo("^"));
@@ -24,14 +26,25 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return letter(base);
   }
 
-  /** What one penalty adds to the gradient by a weight w. */
+  /**
+   * What one penalty, "l1" or "l2", adds to the gradient by a weight w.
+   *
+   * @param {string} name @param {Page.Network} net @param {Page.Update} update @param {number} w
+   */
   const penaltyOf = (name, net, update, w) =>
-    (update[name] / update.total_weight) * net.formulas.penalty[name](w);
+    (update[/** @type {"l1" | "l2"} */ (name)] / update.total_weight) * penaltiesOf(net)[name](w);
 
-  /** The gradient of all penalties, by every parameter; biases are spared. */
+  /** The slopes of the penalties, which come with the update. @param {Page.Network} net */
+  const penaltiesOf = (net) => net.formulas.penalty ?? {};
+
+  /**
+   * The gradient of all penalties, by every parameter; it is 0 for biases.
+   *
+   * @param {Page.Network} net @param {Float64Array} theta @param {Page.Update} update
+   */
   function penaltyGradient(net, theta, update) {
     const slope = new Float64Array(net.p);
-    for (const name of Object.keys(net.formulas.penalty))
+    for (const name of Object.keys(penaltiesOf(net)))
       for (const { kind, start, stop } of net.blocks) {
         if (kind !== "W") continue;
         for (let m = start; m < stop; ++m) slope[m] += penaltyOf(name, net, update, theta[m]);
@@ -39,14 +52,18 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return slope;
   }
 
-  /** ‖g‖, whose squares neither overflow nor vanish. */
+  /** ‖g‖, scaled so that squares neither overflow nor underflow. @param {Float64Array} values */
   function normOf(values) {
     const largest = values.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
     if (!(largest > 0 && largest < Infinity)) return largest;
     return largest * Math.sqrt(values.reduce((sum, g) => sum + (g / largest) ** 2, 0));
   }
 
-  /** g of one parameter and what it is made of. Clipping looks at the whole gradient. */
+  /**
+   * g of one parameter and its parts. Clipping depends on the whole gradient.
+   *
+   * @param {Page.Store} store @param {Page.Update} update @param {number} entry
+   */
   function gradientOf(store, update, entry) {
     const { net } = store;
     const data = update.grad && !store.changed ? DR.data.array(update.grad).values : store.mean().grad;
@@ -54,8 +71,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const moving = Float64Array.from(data, (g, m) => g + extra[m]);
     for (const [start, stop] of net.frozen) moving.fill(0, start, stop);
     const norm = normOf(moving);
-    const clipped = update.clip_norm !== null && norm > update.clip_norm && norm < Infinity;
-    const factor = clipped ? update.clip_norm / norm : 1;
+    const limit = update.clip_norm;
+    const factor = limit !== null && norm > limit && norm < Infinity ? limit / norm : 1;
     const held = net.frozen.some(([start, stop]) => start <= entry && entry < stop);
     return {
       data: data[entry],
@@ -67,16 +84,27 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  /** The rule's steps at one parameter, [{name, value, seen: what was known}], and the new value. */
-  function follow(store, update, entry, kind, g) {
-    const rate = store.current().learning_rate;
-    const known = { theta: store.theta()[entry], g, eta: rate };
+  /**
+   * The rule's steps at one parameter, each with the values that were known before it (`seen`), and
+   * the new value.
+   *
+   * @param {Page.Store} store
+   * @param {Page.Update} update
+   * @param {Page.RuleStep[]} rule
+   * @param {number} entry
+   * @param {number} g
+   */
+  function follow(store, update, rule, entry, g) {
+    // η is a number wherever a step is taken.
+    const eta = /** @type {number} */ (store.current().learning_rate);
+    /** @type {Record<string, number>} */
+    const known = { theta: store.theta()[entry], g, eta };
     for (const [name, packed] of Object.entries(update.slots_before)) {
       const { values } = DR.data.array(packed);
       known[`${name}_before`] = values.length === 1 ? values[0] : values[entry];
     }
-    const steps = store.net.formulas.update[kind].map(({ name, needs, f }) => {
-      // A slot that a step works out is called by its name from there on.
+    const steps = rule.map(({ name, needs, f }) => {
+      // A value that a step computes is known by its name to the steps after it.
       const value = f(...needs.map((need) => known[need]));
       const step = { name, value, seen: { ...known } };
       known[name] = value;
@@ -85,18 +113,29 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { steps, after: known.theta };
   }
 
-  /** The section: nothing where no update is known for this state. */
+  /**
+   * The section; null where no update is known for this state.
+   *
+   * @param {Page.Derivation} at
+   * @param {Page.ParameterSelection} selected
+   * @param {Page.Symbol} old
+   * @param {Page.Symbol} mean
+   */
   function section(at, selected, old, mean) {
     const { store } = at;
     const { update, left_out: size } = store.current();
     if (size) return absent(size);
-    if (!update || !store.net.formulas.update) return null;
+    const rules = store.net.formulas.update;
+    if (!update || !rules) return null;
     const entry = store.entry(selected);
     const kind = selected.kind === "edge" ? "weight" : "bias";
     const own = gradientOf(store, update, entry);
-    const { steps, after } = follow(store, update, entry, kind, own.g);
+    const { steps, after } = follow(store, update, rules[kind], entry, own.g);
+    const printed = store.payload.mathml.update[kind] ?? [];
+    /** @param {string} name @param {number} value @returns {Page.Symbol} */
     const symbolOf = (name, value) =>
       name === "theta" ? old : { id: `${name}(${old.id})`, text: name, value, draw: () => drawn(name) };
+    /** @type {Page.Symbol} */
     const fresh = {
       id: `new ${old.id}`,
       text: `new ${old.text}`,
@@ -107,13 +146,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const lines = steps.map(({ name, value, seen }, i) => {
       const names = Object.fromEntries(Object.entries(seen).map(([key, x]) => [key, symbolOf(key, x)]));
       const given = name === "theta" ? fresh : symbolOf(name, value);
-      return [
-        M.symbol(given),
-        "=",
-        M.printed(store.payload.mathml.update[kind][i], names),
-        "=",
-        M.figure(given),
-      ];
+      return [M.symbol(given), "=", M.printed(printed[i], names), "=", M.figure(given)];
     });
     return step(
       "The update",
@@ -135,7 +168,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
-  /** Why a very large network has no update here. */
+  /** Says why a very large network has no update here. @param {number} size */
   const absent = (size) =>
     step(
       "The update",
@@ -149,17 +182,29 @@ var DR = globalThis.DR || (globalThis.DR = {});
       }),
     );
 
+  /** @param {Page.Store} store @param {Page.Update} update */
   function about(store, update) {
     const rate = store.current().learning_rate;
-    const whole = update.grad && !store.changed
-      ? " The gradient is that of the whole batch, of which this page has some rows."
-      : "";
+    const whole =
+      update.grad && !store.changed
+        ? " The gradient is that of the whole batch, of which this page has some rows."
+        : "";
     const which = update.number === null ? "A first step from here" : `Step ${update.number}`;
     return `${which} with the rule ${update.rule}${rate ? `, learning rate η = ${DR.number(rate)}` : ""}.${whole}`;
   }
 
-  /** g, and what it is made of where it is not the mean alone. */
+  /**
+   * The table of g and its parts: the mean, penalties, clipping.
+   *
+   * @param {ReturnType<typeof gradientOf>} own
+   * @param {Page.Network} net
+   * @param {Page.Update} update
+   * @param {Page.Symbol} mean
+   * @param {Page.Symbol} g
+   * @param {Page.Symbol} old
+   */
   function parts(own, net, update, mean, g, old) {
+    /** @param {Page.Child[]} text @param {Page.Child} value */
     const row = (text, value) => el("tr", {}, el("td", {}, ...text), el("td", {}, value));
     const total = DR.number(update.total_weight);
     const rows = [
@@ -194,7 +239,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       rows.push(
         row(
           [
-            `clipped: the whole gradient has norm ${DR.number(own.norm)}, and ${DR.number(update.clip_norm)} is allowed; times`,
+            `clipped: the whole gradient has norm ${DR.number(own.norm)}, and ${DR.number(update.clip_norm ?? Infinity)} is allowed; times`,
           ],
           DR.number(own.factor),
         ),
@@ -208,8 +253,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
+  /** @param {Page.Store} store @param {Page.Update} update @param {number} entry @param {number} after */
   function engine(store, update, entry, after) {
-    if (!update.theta_after || store.changed) return null; // theirs is of the network as it was
+    if (!update.theta_after || store.changed) return null; // the engine's number is of the parameters without the nudge
     const { name, dtype } = store.payload.engine;
     const theirs = DR.data.array(update.theta_after).values[entry];
     const same = DR.number(theirs) === DR.number(after);
@@ -219,5 +265,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return el("p", { class: "note", text });
   }
 
-  DR.update = { section };
+  return { section };
 })();
+DR.update = updateModule;

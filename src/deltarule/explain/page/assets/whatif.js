@@ -1,10 +1,11 @@
-// What if: one number changed by Δ, or a full step taken; the slope's promise beside the truth.
+// @ts-check
+// What if: one number changed by Δ, or a full step; the change that the slope promises, to first
+// order, beside the true change.
 //
 //   C(w + Δ) ≈ C + ∂C/∂w · Δ          C(θ − η∇C) ≈ C − η‖∇C‖²
 "use strict";
-var DR = globalThis.DR || (globalThis.DR = {});
 
-(function () {
+const whatifModule = (function () {
   const { el, shown, eachFrame } = DR.dom;
   const { row, table, dial } = DR.dials;
   const { symbols } = DR.text;
@@ -12,22 +13,30 @@ var DR = globalThis.DR || (globalThis.DR = {});
   const WORK = 3e7; // multiplications a plot may take
   const REACH = 1; // Δ goes at least so far each way
 
-  /** What Δ applies to for a selection: a weight, a bias, an input; a node's bias; or nothing. */
+  /**
+   * What Δ is added to for a selection: a weight, a bias or an input; for a unit its bias; or nothing.
+   *
+   * @param {Page.Store} store @returns {Page.UnitSelection | Page.ParameterSelection | null}
+   */
   function targetOf(store) {
     const { selected } = store.state,
       { net } = store;
     if (!selected || selected.kind === "cost") return null;
     if (selected.kind === "node" && selected.layer > 0) {
-      return net.b[selected.layer] === null
-        ? null
-        : { kind: "bias", layer: selected.layer, j: selected.j };
+      return net.b[selected.layer] === null ? null : { kind: "bias", layer: selected.layer, j: selected.j };
     }
     return selected;
   }
 
-  const same = (a, b) => Boolean(a && b) && DR.drawing.keyOf(a) === DR.drawing.keyOf(b);
+  /** @param {Page.Selection | null | undefined} a @param {Page.Selection | null | undefined} b */
+  const same = (a, b) => Boolean(a && b) && DR.parts.keyOf(a) === DR.parts.keyOf(b);
 
-  /** The number Δ is added to, its symbol, and its two derivatives. */
+  /**
+   * The number that Δ is added to, its symbol, and its two derivatives.
+   *
+   * @typedef {{ symbol: Page.SymbolName, value: number, each: number, mean: number, below: string, C: string }} Fact
+   * @param {Page.Store} store @param {Page.UnitSelection | Page.ParameterSelection} what @returns {Fact}
+   */
   function facts(store, what) {
     const { layer: l, j, k, kind } = what,
       pass = store.pass(),
@@ -45,10 +54,9 @@ var DR = globalThis.DR || (globalThis.DR = {});
         C,
       };
     }
-    const entry = store.entry(what),
-      bias = kind === "bias";
-    const each = pass.delta[l][j] * (bias ? 1 : pass.A[l - 1][k]);
-    const symbol = bias ? symbols.b(l, j) : symbols.w(l, j, k);
+    const entry = store.entry(what);
+    const each = pass.delta[l][j] * (kind === "bias" ? 1 : pass.A[l - 1][k]);
+    const symbol = kind === "bias" ? symbols.b(l, j) : symbols.w(l, j, k);
     return {
       symbol,
       value: store.theta()[entry],
@@ -59,7 +67,11 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
-  /** C_i, or C, as a function of Δ; and of how far along −∇C. */
+  /**
+   * C_i, or with `mean` C, as a function of Δ.
+   *
+   * @param {Page.Store} store @param {Page.UnitSelection | Page.ParameterSelection} what @param {boolean} mean
+   */
   function along(store, what, mean) {
     const { net, rows, state } = store,
       masks = store.masks(),
@@ -72,7 +84,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
     const one = () => DR.driver.loss(net, theta, x, store.y(), DR.driver.masksOf(masks, i));
     const base = store.pass().loss,
       cost = mean ? store.meanHere().cost : 0;
-    return (delta) => {
+    return (/** @type {number} */ delta) => {
       array[at] = start + delta;
       if (!mean) return one();
       return entry >= 0
@@ -81,22 +93,24 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
   }
 
+  /** C as a function of η, the step against ∇C. @param {Page.Store} store */
   function stepped(store) {
     const { net, rows } = store,
       { grad } = store.meanHere(),
       theta = store.theta(),
       masks = store.masks();
     const moved = new Float64Array(theta.length);
-    return (eta) => {
+    return (/** @type {number} */ eta) => {
       for (let q = 0; q < moved.length; ++q) moved[q] = theta[q] - eta * grad[q];
       return DR.driver.cost(net, moved, rows.X, rows.Y, rows.w, masks);
     };
   }
 
+  /** @param {Float64Array} grad */
   const squareOf = (grad) => grad.reduce((sum, g) => sum + g * g, 0);
 
   /** The number that is changed, before and after; `other` says that the nudge is elsewhere. */
-  const change = (fact, delta, other) => [
+  const change = (/** @type {Fact} */ fact, /** @type {number} */ delta, /** @type {boolean} */ other) => [
     el("b", { text: fact.below }),
     " = ",
     shown(fact.symbol[0], fact.value),
@@ -114,11 +128,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
       : "",
   ];
 
-  /** What the slope promises for Δ, what comes of it, and the difference: for C_i and for C. */
+  /**
+   * The change that the slope promises for Δ, the true change, and the difference: of C_i and of C.
+   *
+   * @param {Page.Store} store @param {Fact} fact @param {number} delta
+   */
   function promises(store, fact, delta) {
     const now = delta ? store.nudged() : null;
     const promised = [fact.each * delta, fact.mean * delta];
     const found = now ? [now.pass.loss - store.pass().loss, now.cost - store.meanHere().cost] : [0, 0];
+    /** @param {number[]} values @returns {[which: string, value: number][]} */
     const both = ([sample, mean]) => [
       ["sample", sample],
       ["mean", mean],
@@ -133,12 +152,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
     );
   }
 
+  /** @param {Page.Store} store */
   function oneNumber(store) {
     const title = el("p", { class: "whatif-title" });
     const body = el("div"),
       picture = el("div", { class: "picture" });
     let reach = REACH;
-    const nudge = eachFrame((delta) => {
+    const nudge = eachFrame((/** @type {number} */ delta) => {
       const what = targetOf(store);
       if (what) store.set({ nudge: delta === 0 ? null : { what, delta } });
     });
@@ -163,7 +183,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     function target() {
       const { nudge } = store.state,
         what = targetOf(store);
-      return what || (nudge && nudge.what) || null;
+      const changed = nudge && nudge.what.kind !== "cost" ? nudge.what : null;
+      return what || changed;
     }
 
     function render() {
@@ -179,15 +200,16 @@ var DR = globalThis.DR || (globalThis.DR = {});
             : "Select a weight, a bias or an input in the drawing. " +
                 "Then move Δ, and every number behind it moves.",
         );
-        return body.replaceChildren();
+        body.replaceChildren();
+        return;
       }
       const fact = facts(store, what),
-        delta = same(nudge && nudge.what, what) ? nudge.delta : 0;
+        delta = nudge && same(nudge.what, what) ? nudge.delta : 0;
       const most = Math.max(REACH, 2 * Math.abs(fact.value), Math.abs(delta));
       if (!(delta !== 0 && most <= reach)) reach = most;
       knob.limit(reach);
       knob.show(delta);
-      title.replaceChildren(...change(fact, delta, nudge && !delta));
+      title.replaceChildren(...change(fact, delta, Boolean(nudge && !delta)));
       body.replaceChildren(promises(store, fact, delta));
     }
 
@@ -199,9 +221,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
       const fact = facts(store, what),
         points = Math.min(61, Math.floor(WORK / work));
       if (points < 7) return picture.replaceChildren();
-      const delta = same(store.state.nudge && store.state.nudge.what, what)
-        ? store.state.nudge.delta
-        : 0;
+      const { nudge } = store.state;
+      const delta = nudge && same(nudge.what, what) ? nudge.delta : 0;
       const name = mean ? `C${store.some()}` : fact.C;
       picture.replaceChildren(
         DR.plots.tangent(along(store, what, mean), DR.plots.fitted(BOX, picture, 640), {
@@ -220,12 +241,14 @@ var DR = globalThis.DR || (globalThis.DR = {});
     return { element, render, draw };
   }
 
+  /** @param {Page.Store} store */
   function fullStep(store) {
+    /** @type {number | null} */
     let eta = null;
     const body = el("div"),
       verdict = el("p", { class: "note" }),
       picture = el("div", { class: "picture" });
-    const change = eachFrame((value) => {
+    const change = eachFrame((/** @type {number} */ value) => {
       eta = Math.max(value, 0);
       render();
       later();
@@ -251,7 +274,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
       verdict,
       picture,
     );
-    let waiting = null;
+    let waiting = 0;
     const later = () => {
       clearTimeout(waiting);
       waiting = setTimeout(draw, 60);
@@ -259,14 +282,13 @@ var DR = globalThis.DR || (globalThis.DR = {});
 
     function own() {
       const { update } = store.current(),
-        after = update && DR.data.array(update.theta_after);
-      if (!after) return null;
+        after = DR.data.array(update?.theta_after);
+      if (!update || !after) return null;
       const { net, rows } = store,
         { grad, cost } = store.meanHere(),
         theta = store.theta();
       const promised = grad.reduce((sum, g, q) => sum + g * (after.values[q] - theta[q]), 0);
-      const change =
-        DR.driver.cost(net, after.values, rows.X, rows.Y, rows.w, store.masks()) - cost;
+      const change = DR.driver.cost(net, after.values, rows.X, rows.Y, rows.w, store.masks()) - cost;
       return { rule: DR.plan.plainName(update.rule), promised, change };
     }
 
@@ -287,11 +309,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
             row("the difference", [["step", change - promised]], "difference"),
             ...(mine
               ? [
-                  row(
-                    `the ${mine.rule} step taken: ∇C · Δθ`,
-                    [["rule", mine.promised]],
-                    "promised",
-                  ),
+                  row(`the ${mine.rule} step taken: ∇C · Δθ`, [["rule", mine.promised]], "promised"),
                   row("its true change", [["rule", mine.change]], "true"),
                 ]
               : []),
@@ -314,7 +332,7 @@ var DR = globalThis.DR || (globalThis.DR = {});
         square = squareOf(grad),
         { n } = store.rows;
       const points = Math.min(49, Math.floor(WORK / (store.net.p * n)));
-      if (points < 7 || square === 0 || !(eta > 0)) return picture.replaceChildren();
+      if (points < 7 || square === 0 || eta === null || !(eta > 0)) return picture.replaceChildren();
       picture.replaceChildren(
         DR.plots.tangent(stepped(store), DR.plots.fitted(BOX, picture, 640), {
           low: 0,
@@ -329,15 +347,19 @@ var DR = globalThis.DR || (globalThis.DR = {});
         }),
       );
     }
-    return { element, render, draw, restart: () => (eta = null) };
+    const restart = () => {
+      eta = null;
+    };
+    return { element, render, draw, restart };
   }
 
+  /** @param {HTMLElement} element @param {Page.Store} store */
   function mount(element, store) {
     const one = oneNumber(store),
       full = fullStep(store);
-    let waiting = null;
+    let waiting = 0;
     let stale = false;
-    // What takes passes over all rows comes a moment after the click that asks for it.
+    // Plots need passes over all rows: they are drawn a moment after the click.
     const draw = () => {
       if (stale) full.render();
       stale = false;
@@ -346,7 +368,8 @@ var DR = globalThis.DR || (globalThis.DR = {});
     };
     element.classList.add("whatif");
     element.replaceChildren(one.element, full.element);
-    function update(state, changed) {
+    /** @param {Page.View} _state @param {Page.Changed} changed */
+    function update(_state, changed) {
       const elsewhere = ["payload", "state"].some((key) => changed.has(key));
       if (changed.has("payload")) full.restart();
       if (elsewhere || ["sample", "selected", "nudge", "mode"].some((key) => changed.has(key))) {
@@ -361,5 +384,6 @@ var DR = globalThis.DR || (globalThis.DR = {});
     DR.plots.onWidth(element, draw);
   }
 
-  DR.whatif = { mount };
+  return { mount };
 })();
+DR.whatif = whatifModule;

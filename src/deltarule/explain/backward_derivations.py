@@ -1,0 +1,286 @@
+"""Derivations of the backward pass: F6 to F15, for one sample.
+
+∂C_i/∂w_jk^l is the product of three factors. At the output the first is the loss's derivative; in
+a hidden layer it is F13's sum over every node of the next layer, and each term has such factors
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from deltarule.explain.derivation import Derivation, float_sum
+from deltarule.explain.forward_derivations import ForwardDerivations, given_value, sum_over
+from deltarule.explain.number_format import DIGITS, number_box
+from deltarule.explain.symbols import Mark, partial, product_mark
+from deltarule.maths.printing.boxes import Apply, Box, Fenced, Number, Partial, Symbol, Terms, Words
+
+__all__ = ["BackwardDerivations", "Factor", "product_derivation", "term_derivation"]
+
+
+class Factor(NamedTuple):
+    """A factor of a product: its symbol, its value, and a function that makes its derivation."""
+
+    mark: Mark
+    value: float
+    make: Callable[[], Derivation]
+
+
+def product_derivation(
+    mark: Mark, value: float, factors: Sequence[Factor], law: str = "", note: str = ""
+) -> Derivation:
+    """The derivation of a product; its formula is the product of the factors' symbols."""
+    return Derivation(
+        mark,
+        value,
+        "product",
+        part_values=[factor.value for factor in factors],
+        make=lambda index: factors[index].make(),
+        formula=product_mark(*(factor.mark for factor in factors)).box,
+        law=law,
+        note=note,
+    )
+
+
+def term_derivation(value: float, factors: Sequence[Factor], note: str = "") -> Derivation:
+    """The derivation of a term of a sum, whose only symbol is the product of its factors'."""
+    mark = product_mark(*(factor.mark for factor in factors))
+    return product_derivation(mark, value, factors, note=note).without_formula()
+
+
+class BackwardDerivations(ForwardDerivations):
+    """Builds the derivations of derivatives of C_i, before w_i."""
+
+    # -- by a, F7 and F13 --------------------------------------------------------------
+
+    def upstream(self, layer: int, j: int, sample: int) -> Derivation:
+        """∂C_i/∂a_j^l: at the output from the loss (F7), else the sum over the next layer (F13)."""
+        passes, mark = self.passes, self.upstream_mark(layer, j, sample)
+        value = passes.upstream(layer, sample)[j]
+        if layer == passes.L:
+            return self.loss_function(mark, value, "derivative", j, sample, fused=False)
+        return Derivation(
+            mark,
+            value,
+            "sum",
+            part_values=passes.delta[layer + 1][sample] * passes.W[layer + 1][:, j],
+            make=lambda m: self.path_term(layer + 1, m, j, sample),
+            formula=self._f13(layer, j, sample),
+            law="F13",
+            note=self.input_name(j) if layer == 0 else "",
+        )
+
+    def upstream_mark(self, layer: int, j: int, sample: int) -> Mark:
+        """The symbol ∂C_i/∂a_j^l."""
+        return partial(self.symbols.C(sample), self.symbols.a(layer, j))
+
+    def _f13(self, layer: int, k: int, sample: int) -> Box:
+        symbols, C = self.symbols, self.symbols.C(sample).box
+        z = symbols.any_node("z", layer + 1, "j")
+        a = symbols.any_node("a", layer + 1, "j")
+        dz_da = Partial(z, symbols.a(layer, k).box)
+        if self.passes.mixes(layer + 1):
+            return sum_over("j", Partial(C, z), dz_da)
+        return sum_over("j", Partial(C, a), Partial(a, z), dz_da)
+
+    def path_term(self, layer: int, j: int, k: int, sample: int) -> Derivation:
+        """The term of F13 that leads from node j of a layer back to node k of the layer before."""
+        weight = self.passes.W[layer][j, k]
+        mark = partial(self.symbols.z(layer, j), self.symbols.a(layer - 1, k))
+        w = Factor(self.symbols.w(layer, j, k), weight, lambda: self.weight_value(layer, j, k))
+        last = Factor(mark, weight, lambda: product_derivation(mark, weight, [w], "F14"))
+        value = self.passes.delta[layer][sample, j] * weight
+        return term_derivation(value, [*self.factors(layer, j, sample), last])
+
+    # -- by z --------------------------------------------------------------------------
+
+    def factors(self, layer: int, j: int, sample: int) -> list[Factor]:
+        """The factors of ∂C_i/∂z_j^l: ∂C_i/∂a, the mask and g′, or δ where those do not give it."""
+        passes = self.passes
+        at_limit = layer == passes.L and not passes.intact[sample, j]
+        if passes.mixes(layer) or at_limit:
+            mark, value = self.delta_mark(layer, j, sample), passes.delta[layer][sample, j]
+            return [Factor(mark, value, lambda: self.delta(layer, j, sample))]
+        return self._separate_factors(layer, j, sample)
+
+    def _separate_factors(self, layer: int, j: int, sample: int) -> list[Factor]:
+        """∂C_i/∂a_j^l, m_j^l where there is dropout, and g^l′(z_j^l)."""
+        passes, mask = self.passes, self.passes.mask(layer)
+        upstream = Factor(
+            self.upstream_mark(layer, j, sample),
+            passes.upstream(layer, sample)[j],
+            lambda: self.upstream(layer, j, sample),
+        )
+        slope = Factor(
+            self.slope_mark(layer, j),
+            passes.slope(layer, sample)[j],
+            lambda: self.slope(layer, j, sample),
+        )
+        if mask is None:
+            return [upstream, slope]
+        mark = self.symbols.mask(layer, j)
+        dropout = Factor(mark, mask[sample, j], lambda: self.mask(layer, j, sample))
+        return [upstream, dropout, slope]
+
+    def delta_mark(self, layer: int, j: int, sample: int) -> Mark:
+        """The symbol ∂C_i/∂z_j^l."""
+        return partial(self.symbols.C(sample), self.symbols.z(layer, j))
+
+    def delta(self, layer: int, j: int, sample: int) -> Derivation:
+        """∂C_i/∂z_j^l, which is δ_j^l before w_i."""
+        passes = self.passes
+        mark, value = self.delta_mark(layer, j, sample), passes.delta[layer][sample, j]
+        if layer == passes.L and not passes.intact[sample, j]:
+            return self._delta_from_z(mark, value, j, sample)
+        if passes.mixes(layer):
+            return self._mixing_sum(mark, value, j, sample)
+        return product_derivation(mark, value, self._separate_factors(layer, j, sample))
+
+    def _mixing_sum(self, mark: Mark, value: float, j: int, sample: int) -> Derivation:
+        """δ_j = Σ_i ∂C/∂a_i ∂a_i/∂z_j: every output depends on z_j."""
+        passes, symbols, L = self.passes, self.symbols, self.passes.L
+        upstream, jacobian = passes.upstream(L, sample), passes.jacobian(sample, j)
+        with np.errstate(all="ignore"):
+            values = upstream * jacobian
+
+        def make(i: int) -> Derivation:
+            inner = partial(symbols.a(L, i), symbols.z(L, j))
+            dC_da = self.upstream_mark(L, i, sample)
+            term = term_derivation(
+                values[i],
+                [
+                    Factor(dC_da, upstream[i], lambda: self.upstream(L, i, sample)),
+                    Factor(inner, jacobian[i], lambda: self._jacobian(inner, i, j, sample)),
+                ],
+            )
+            if not np.isfinite(values[i]):
+                term.show_numbers(lambda digits: _limits_box((upstream[i], jacobian[i]), digits))
+            return term
+
+        def numbers(digits: int) -> Box:
+            lost = np.flatnonzero(~np.isfinite(values))
+            boxes = [_limits_box((upstream[i], jacobian[i]), digits) for i in lost[:2]]
+            rest = () if len(lost) == len(values) else (("+", Words("…")),)
+            return Terms((*(("+" if k else "", box) for k, box in enumerate(boxes)), *rest))
+
+        a = symbols.any_node("a", L, "i")
+        C, z = symbols.C(sample).box, symbols.z(L, j).box
+        return Derivation(
+            mark,
+            value,
+            "sum",
+            part_values=values,
+            make=make,
+            formula=sum_over("i", Partial(C, a), Partial(a, z)),
+            numbers=None if np.isfinite(values).all() else numbers,
+        )
+
+    def _jacobian(self, mark: Mark, i: int, j: int, sample: int) -> Derivation:
+        """∂a_i/∂z_j of a mixing output: of softmax, a_i ([i = j] − a_j).
+
+        The value comes from the activation's pullback. The formula is the textbook's, which the
+        pullback never forms; tests compare the two.
+        """
+        passes, symbols, L = self.passes, self.symbols, self.passes.L
+        value = passes.jacobian(sample, j)[i]
+        if self.net.output_activation.name != "softmax":
+            return given_value(mark, value, "from the activation's own pullback")
+        a_i, a_j = passes.G[L][sample, [i, j]]
+        same = float(i == j)
+
+        def product(first: Box, second: Box) -> Box:
+            inner = Terms((("", Number(f"{same:.0f}")), ("-", second)))
+            return Terms((("", first), ("·", Fenced((inner,)))))
+
+        return Derivation(
+            mark,
+            value,
+            "function",
+            part_values=(a_i, a_j),
+            make=lambda part: self.a(L, j if part else i, sample),
+            formula=product(symbols.a(L, i).box, symbols.a(L, j).box),
+            numbers=lambda digits: product(number_box(a_i, digits), number_box(a_j, digits)),
+            combine=lambda values: values[0] * (same - values[1]),
+        )
+
+    def _delta_from_z(self, mark: Mark, value: float, j: int, sample: int) -> Derivation:
+        """δ from z by the loss's fused formula, shown beside the factors that do not give it."""
+        passes, L = self.passes, self.passes.L
+        fused_mark = self.symbols.node("delta", L, j)
+        if passes.mixes(L):
+            with np.errstate(all="ignore"):
+                total = float_sum(passes.upstream(L, sample) * passes.jacobian(sample, j))
+            mixed = self._mixing_sum(mark, total, j, sample)
+            factors = [Factor(mark, total, lambda: mixed)]
+            formula, numbers = mixed.formula or mark.box, mixed.numbers
+        else:
+            factors = self._separate_factors(L, j, sample)
+            formula = product_mark(*(factor.mark for factor in factors)).box
+
+            def numbers(digits: int = DIGITS) -> Box | None:
+                return _limits_box([factor.value for factor in factors], digits)
+
+        finite = np.isfinite([factor.value for factor in factors]).all()
+        why = "the factors have lost their digits" if finite else "the factors are at their limits"
+        fused = Factor(
+            fused_mark,
+            value,
+            lambda: self.loss_function(fused_mark, value, "derivative", j, sample, fused=True),
+        )
+        parts = [*factors, fused]
+        return Derivation(
+            mark,
+            value,
+            "limit",
+            part_values=[part.value for part in parts],
+            make=lambda index: parts[index].make(),
+            formula=formula,
+            numbers=numbers,
+            combine=lambda found: found[-1],
+            note=f"{why}; δ is taken from z, by the loss's formula for this output",
+        )
+
+    # -- by parameters -----------------------------------------------------------------
+
+    def weight(self, layer: int, j: int, k: int, sample: int) -> Derivation:
+        """∂C_i/∂w_jk^l, F6."""
+        symbols, a = self.symbols, self.passes.A[layer - 1][sample, k]
+        mark = partial(symbols.z(layer, j), symbols.w(layer, j, k))
+        before = Factor(symbols.a(layer - 1, k), a, lambda: self.a(layer - 1, k, sample))
+        last = Factor(mark, a, lambda: product_derivation(mark, a, [before], "F9"))
+        return product_derivation(
+            partial(symbols.C(sample), symbols.w(layer, j, k)),
+            self.passes.delta[layer][sample, j] * a,
+            [*self.factors(layer, j, sample), last],
+            "F6",
+        )
+
+    def bias(self, layer: int, j: int, sample: int) -> Derivation:
+        """∂C_i/∂b_j^l: F6 with ∂z_j^l/∂b_j^l = 1."""
+        symbols = self.symbols
+        mark = partial(symbols.z(layer, j), symbols.b(layer, j))
+        one = Factor(mark, 1.0, lambda: Derivation(mark, 1.0, formula=Number("1")))
+        return product_derivation(
+            partial(symbols.C(sample), symbols.b(layer, j)),
+            self.passes.delta[layer][sample, j],
+            [*self.factors(layer, j, sample), one],
+            "F6",
+        )
+
+
+def _limits_box(values: Sequence[float], digits: int) -> Box:
+    """The product of factors with the limits that they tend to: (→ −∞) · (→ 0)."""
+    parts: list[tuple[str, Box]] = []
+    for value in values:
+        if np.isnan(value):
+            box: Box = Words("undetermined")
+        elif np.isinf(value) or abs(value) < 1e-12:
+            limit = number_box(value if np.isinf(value) else 0.0, digits)
+            box = Fenced((Apply(Symbol(r"\to", "→", function=True), limit),))
+        else:
+            box = number_box(value, digits)
+        parts.append(("·" if parts else "", box))
+    return Terms(tuple(parts))

@@ -1,0 +1,369 @@
+"""Derivations of the forward pass: z^l by F3, a^l by F4, the loss C_i."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.explain.derivation import Derivation
+from deltarule.explain.formula_at_point import (
+    FormulaAtPoint,
+    recorded_activation,
+    recorded_loss,
+    uses,
+)
+from deltarule.explain.intermediates import Intermediates
+from deltarule.explain.subject import InputColumn
+from deltarule.explain.symbols import Mark, Symbols, partial, plain, product_mark
+from deltarule.maths.printing.boxes import Big, Box, Fraction, Power, Scripted, Symbol, Terms
+
+__all__ = ["ForwardDerivations", "given_value", "quotient", "sum_over"]
+
+_SUM = Symbol(r"\sum", "Σ", function=True)
+_E = Symbol("e", "e")
+_NOT_RECORDED = "the formula does not compute with its xp alone, and cannot be written down"
+
+
+def sum_over(index: str, *factors: Box) -> Box:
+    """The box of a sum over an index: the factors with dots between them, after a Σ."""
+    parts = tuple(("·" if place else "", box) for place, box in enumerate(factors))
+    return Big(_SUM, index, factors[0] if len(factors) == 1 else Terms(parts))
+
+
+def given_value(mark: Mark, value: float, note: str = "") -> Derivation:
+    """The derivation of a number that is not computed from others."""
+    return Derivation(mark, value, note=note)
+
+
+def quotient(
+    mark: Mark, value: float, top: Derivation, bottom: Derivation, formula: Box | None = None
+) -> Derivation:
+    """The derivation of a quotient of two numbers."""
+    return Derivation(
+        mark,
+        value,
+        "function",
+        part_values=(top.value, bottom.value),
+        make=lambda part: bottom if part else top,
+        formula=formula,
+        combine=lambda values: values[0] / values[1],
+    )
+
+
+class ForwardDerivations:
+    """Builds the derivations of all that is computed before any derivative."""
+
+    def __init__(self, passes: Intermediates) -> None:
+        self.passes, self.subject, self.net = passes, passes.subject, passes.net
+        self.symbols = Symbols(self.net)
+        self._column_of: dict[int, InputColumn] = {
+            k: column for column in self.subject.columns for k in column.inputs
+        }
+
+    # -- parameters and inputs ---------------------------------------------------------
+
+    def weight_value(self, layer: int, j: int, k: int) -> Derivation:
+        """w_jk^l."""
+        return given_value(self.symbols.w(layer, j, k), self.passes.W[layer][j, k])
+
+    def bias_value(self, layer: int, j: int) -> Derivation:
+        """b_j^l."""
+        return given_value(self.symbols.b(layer, j), self.passes.b[layer][j])
+
+    def target(self, j: int, sample: int) -> Derivation:
+        """y_j, derived from its column where there is a table."""
+        mark, value = self.symbols.y(j), self.subject.Y[sample, j]
+        name = self._output_name(j)
+        if self.subject.target is None:
+            of_class = bool(name) and bool(self.subject.classes)
+            return given_value(mark, value, f"1 stands for {name!r}" if of_class else name)
+        found: Derivation = self.subject.target.derivation(mark, sample, value, name)
+        return found
+
+    def _output_name(self, j: int) -> str:
+        name = self.subject.names.outputs[j]
+        return "" if name == f"a_{j}" else name
+
+    def input_name(self, k: int) -> str:
+        """The name of input k; empty where it only repeats the symbol x_k."""
+        name = self.subject.names.inputs[k]
+        return "" if name == f"x_{k}" else name
+
+    def x(self, k: int, sample: int) -> Derivation:
+        """x_k, derived from its column where there is a table."""
+        mark, value = self.symbols.a(0, k), self.passes.A[0][sample, k]
+        encode = getattr(self._column_of.get(k), "derivation", None)
+        if encode is None:
+            return given_value(mark, value, self.input_name(k))
+        found: Derivation = encode(mark, k, sample, value, self.input_name(k))
+        return found
+
+    # -- F3 and F4 ---------------------------------------------------------------------
+
+    def z(self, layer: int, j: int, sample: int) -> Derivation:
+        """z_j^l = Σ_k w_jk^l a_k^{l−1} + b_j^l."""
+        passes, symbols = self.passes, self.symbols
+        inputs = passes.A[layer - 1][sample]
+        values = passes.W[layer][j] * inputs
+        if self.net.bias:
+            values = np.append(values, passes.b[layer][j])
+
+        def make(k: int) -> Derivation:
+            if k == len(inputs):
+                return self.bias_value(layer, j)
+            return Derivation(
+                product_mark(symbols.w(layer, j, k), symbols.a(layer - 1, k)),
+                values[k],
+                "product",
+                part_values=(passes.W[layer][j, k], inputs[k]),
+                make=lambda part: (
+                    self.a(layer - 1, k, sample) if part else self.weight_value(layer, j, k)
+                ),
+            )
+
+        weights = Scripted(Symbol("w", "w"), f"{j}{symbols.between}k", str(layer))
+        total: Box = sum_over("k", weights, symbols.any_node("a", layer - 1, "k"))
+        if self.net.bias:
+            total = Terms((("", total), ("+", symbols.b(layer, j).box)))
+        return Derivation(
+            symbols.z(layer, j),
+            passes.Z[layer][sample, j],
+            "sum",
+            part_values=values,
+            make=make,
+            formula=total,
+            law="F3",
+        )
+
+    def a(self, layer: int, j: int, sample: int) -> Derivation:
+        """a_j^l = g^l(z_j^l), times m_j^l where there is dropout; a_j^0 is x_j."""
+        passes, mark = self.passes, self.symbols.a(layer, j)
+        if layer == 0:
+            return self.x(j, sample)
+        value, mask = passes.A[layer][sample, j], passes.mask(layer)
+        if mask is None:
+            found = self._g(mark, layer, j, sample)
+            if layer == passes.L and self.subject.target is not None:
+                found.note = self.subject.target.reading(value)
+            return found
+        g = self.g_mark(layer, j)
+        return Derivation(
+            mark,
+            value,
+            "product",
+            part_values=(mask[sample, j], passes.G[layer][sample, j]),
+            make=lambda part: self._g(g, layer, j, sample) if part else self.mask(layer, j, sample),
+            formula=product_mark(self.symbols.mask(layer, j), g).box,
+            law="F4",
+        )
+
+    def g_mark(self, layer: int, j: int) -> Mark:
+        """The symbol of g^l(z_j^l): a_j^l, or g_j^l where dropout makes the two differ."""
+        if self.passes.mask(layer) is None:
+            return self.symbols.a(layer, j)
+        return plain("g", below=str(j), above=str(layer))
+
+    def mask(self, layer: int, j: int, sample: int) -> Derivation:
+        """m_j^l, the factor of dropout: 0, or 1/(1 − rate)."""
+        mask = self.passes.mask(layer)
+        assert mask is not None
+        return given_value(self.symbols.mask(layer, j), mask[sample, j], "dropout")
+
+    def _g(self, mark: Mark, layer: int, j: int, sample: int) -> Derivation:
+        """g^l(z_j^l), before dropout."""
+        passes = self.passes
+        if passes.mixes(layer):
+            return self._mixed_output(mark, j, sample)
+        g = self.net.activations[layer]
+        assert g is not None
+        recorded = recorded_activation(g)
+        z = passes.Z[layer][sample, j]
+        formula = recorded.value if recorded else None
+        at_point = FormulaAtPoint(formula, None, {"z": z}, {"z": self.symbols.z(layer, j)})
+
+        def combine(values: Sequence[float]) -> float:
+            with np.errstate(all="ignore"):
+                return float(passes.activations[layer].value(np.array([[values[0]]]))[0, 0])
+
+        return Derivation(
+            mark,
+            passes.G[layer][sample, j],
+            "function",
+            part_values=(z,),
+            make=lambda _: self.z(layer, j, sample),
+            combine=combine,
+            law="F4",
+            note="" if recorded else _NOT_RECORDED,
+            **at_point.shown(),
+        )
+
+    def _mixed_output(self, mark: Mark, j: int, sample: int) -> Derivation:
+        """An output whose activation depends on every z of the row, as softmax does."""
+        passes, L = self.passes, self.passes.L
+        z = passes.Z[-1][sample]
+        formula: Box | None
+        if self.net.output_activation.name == "softmax":
+            # The textbook form; the computation subtracts the largest z from every z first.
+            top = Power(_E, self.symbols.z(L, j).box)
+            formula = Fraction(top, Big(_SUM, "k", Power(_E, self.symbols.any_node("z", L, "k"))))
+        else:
+            recorded = recorded_activation(self.net.output_activation)
+            marks = {"z": self.symbols.z(L, j)}
+            value = recorded.value if recorded else None
+            formula = FormulaAtPoint(value, None, {"z": z}, marks, L, j).formula()
+
+        def combine(values: Sequence[float]) -> float:
+            with np.errstate(all="ignore"):
+                return float(passes.activations[-1].value(np.array([values]))[0, j])
+
+        return Derivation(
+            mark,
+            passes.G[L][sample, j],
+            "function",
+            part_values=z,
+            make=lambda k: self.z(L, k, sample),
+            formula=formula,
+            combine=combine,
+            law="F4",
+        )
+
+    # -- the loss ----------------------------------------------------------------------
+
+    def cost(self, sample: int) -> Derivation:
+        """C_i, the sum of the loss's terms over the outputs."""
+        return Derivation(
+            self.symbols.C(sample),
+            self.passes.loss[sample],
+            "sum",
+            part_values=self.passes.terms[sample],
+            make=lambda j: self.cost_term(j, sample),
+            formula=sum_over("j", Scripted(Symbol("C", "C"), f"{sample},j")),
+            law="F2",
+        )
+
+    def cost_term(self, j: int, sample: int) -> Derivation:
+        """The term of C_i of output j: from a_j and y_j, or from z where a_j has lost digits."""
+        passes = self.passes
+        value = passes.terms[sample, j]
+        with np.errstate(all="ignore"):
+            from_a = passes.bound_loss.from_output(passes.G[-1], self.subject.Y)[0]
+        from_a = np.broadcast_to(from_a, passes.terms.shape)[sample, j]
+        intact = abs(from_a - value) <= 1e-12 * max(abs(value), 1.0) and np.isfinite(value)
+        mark = plain("C", below=f"{sample},{j}")
+        return self.loss_function(mark, value, "term", j, sample, fused=not intact)
+
+    def loss_function(
+        self, mark: Mark, value: float, result: str, j: int, sample: int, *, fused: bool
+    ) -> Derivation:
+        """A result of the loss's formula, ``"term"`` or ``"derivative"``, for output j.
+
+        The arguments are a_j and y_j; with ``fused``, z_j and y_j, by the formula that joins the
+        loss with the output's activation.
+        """
+        passes, L, net = self.passes, self.passes.L, self.net
+        recorded = recorded_loss(net.loss, net.output_activation)
+        derivative = result == "derivative"
+        y = self.subject.Y[sample]
+        if fused:
+            letter, own, source = "z", self.symbols.z(L, j), passes.Z[-1][sample]
+            function = passes.bound_loss.from_input
+            formula = recorded.from_input if recorded else None
+        else:
+            letter, own, source = "a", self.symbols.a(L, j), passes.G[-1][sample]
+            function = passes.bound_loss.from_output
+            formula = recorded.from_output if recorded else None
+        assert function is not None
+        marks = {letter: own, "y": self.symbols.y(j)}
+        at_point = FormulaAtPoint(formula, result, {letter: source, "y": y}, marks, L, j)
+        # Joined with softmax, the formula depends on every output; so may one that is not recorded.
+        across = formula is None or (not formula.elementwise and _reduces_row(formula))
+        outputs = list(range(len(y))) if across else [j]
+
+        def combine(values: Sequence[float]) -> float:
+            row, target = source.copy(), y.copy()
+            row[outputs], target[outputs] = values[: len(outputs)], values[len(outputs) :]
+            with np.errstate(all="ignore"):
+                out = function(row[None], target[None])[int(derivative)]
+            return float(np.broadcast_to(out, (1, len(y)))[0, j])
+
+        def make(part: int) -> Derivation:
+            if part >= len(outputs):
+                return self.target(outputs[part - len(outputs)], sample)
+            return (self.z if fused else self.a)(L, outputs[part], sample)
+
+        def shown_formula() -> Box | None:
+            box = at_point.formula()
+            return self._softmax_short(j) if box is None and fused and derivative else box
+
+        return Derivation(
+            mark,
+            value,
+            "function",
+            part_values=np.concatenate((source[outputs], y[outputs])),
+            make=make,
+            combine=combine,
+            law="F7" if derivative and net.loss.name == "squared_error" else "",
+            note="" if recorded else _NOT_RECORDED,
+            **(at_point.shown() | {"formula": shown_formula}),
+        )
+
+    def _softmax_short(self, j: int) -> Box | None:
+        """The textbook δ of softmax with cross entropy; as computed, the formula fills a page."""
+        names = self.net.loss.name, self.net.output_activation.name
+        if names != ("cross_entropy", "softmax") or self.net.loss.settings["smoothing"]:
+            return None
+        all_y = Big(_SUM, "k", Scripted(Symbol("y", "y"), "k"))
+        first = Terms((("", self.symbols.a(self.passes.L, j).box), ("·", all_y)))
+        return Terms((("", first), ("-", self.symbols.y(j).box)))
+
+    # -- the slope ---------------------------------------------------------------------
+
+    def slope_mark(self, layer: int, j: int) -> Mark:
+        """The symbol ∂a_j^l/∂z_j^l, or ∂g_j^l/∂z_j^l where there is dropout."""
+        return partial(self.g_mark(layer, j), self.symbols.z(layer, j))
+
+    def slope(self, layer: int, j: int, sample: int) -> Derivation:
+        """g^l′(z_j^l), F8."""
+        passes = self.passes
+        g = self.net.activations[layer]
+        assert g is not None
+        recorded = recorded_activation(g)
+        formula = recorded.slope if recorded else None
+        values = {"z": passes.Z[layer][sample, j], "a": passes.G[layer][sample, j]}
+        g_mark = self.g_mark(layer, j)
+        at_point = FormulaAtPoint(
+            formula, None, values, {"z": self.symbols.z(layer, j), "a": g_mark}
+        )
+        arguments = [name for name in "za" if formula is None or uses(formula, name)] or ["z"]
+
+        def combine(parts: Sequence[float]) -> float:
+            point: dict[str, Any] = values | dict(zip(arguments, parts, strict=True))
+            with np.errstate(all="ignore"):
+                found = passes.activations[layer].slope(
+                    np.array([[point["z"]]]), np.array([[point["a"]]])
+                )
+            return float(np.broadcast_to(found, (1, 1))[0, 0])
+
+        def make(part: int) -> Derivation:
+            if arguments[part] == "z":
+                return self.z(layer, j, sample)
+            return self._g(g_mark, layer, j, sample)
+
+        return Derivation(
+            self.slope_mark(layer, j),
+            passes.slope(layer, sample)[j],
+            "function",
+            part_values=[values[name] for name in arguments],
+            make=make,
+            combine=combine,
+            law="F8",
+            note="" if recorded else _NOT_RECORDED,
+            **at_point.shown(),
+        )
+
+
+def _reduces_row(formula: Any) -> bool:
+    """Whether the formula sums over the outputs of a row, or takes their largest."""
+    return any(expr.op in ("total", "largest") for expr in formula.expressions())

@@ -1,0 +1,101 @@
+"""Derivations over all samples, F11: Σ_i w_i ∂C_i/∂…, in which each w_i is a factor of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from deltarule.explain.backward_derivations import BackwardDerivations
+from deltarule.explain.derivation import Derivation
+from deltarule.explain.forward_derivations import given_value, quotient, sum_over
+from deltarule.explain.symbols import Mark, partial, plain, product_mark
+from deltarule.maths.input_checks import normalise_weights
+from deltarule.maths.printing.boxes import Big, Box, Fraction, Number, Partial, Scripted, Symbol
+
+__all__ = ["MeanDerivations"]
+
+
+class MeanDerivations(BackwardDerivations):
+    """Builds the derivations of sums over samples."""
+
+    def mean_weight(self, layer: int, j: int, k: int) -> Derivation:
+        """∂C/∂w_jk^l = Σ_i w_i ∂C_i/∂w_jk^l."""
+        with np.errstate(all="ignore"):
+            per_sample = self.passes.delta[layer][:, j] * self.passes.A[layer - 1][:, k]
+        value = self.subject.trace.dW[layer][j, k]
+        mark = self.symbols.w(layer, j, k)
+        return self._mean(mark, value, per_sample, lambda i: self.weight(layer, j, k, i))
+
+    def mean_bias(self, layer: int, j: int) -> Derivation:
+        """∂C/∂b_j^l = Σ_i w_i ∂C_i/∂b_j^l."""
+        mark, value = self.symbols.b(layer, j), self.subject.trace.db[layer][j]
+        per_sample = self.passes.delta[layer][:, j]
+        return self._mean(mark, value, per_sample, lambda i: self.bias(layer, j, i))
+
+    def mean_cost(self) -> Derivation:
+        """C = Σ_i w_i C_i."""
+        return self._mean(None, self.subject.trace.cost, self.passes.loss, self.cost)
+
+    def _mean(
+        self,
+        parameter: Mark | None,
+        value: float,
+        per_sample: np.ndarray,
+        make: Callable[[int], Derivation],
+    ) -> Derivation:
+        """Σ_i w_i times a number of each sample: C_i, or its derivative by a parameter."""
+        w = self.subject.w
+        with np.errstate(all="ignore"):
+            values = np.where(w == 0, 0.0, w * per_sample)  # a row of weight 0 counts as absent
+
+        def mark_of(sample: int | None) -> Mark:
+            C = self.symbols.C(sample)
+            return C if parameter is None else partial(C, parameter)
+
+        def term(i: int) -> Derivation:
+            mark = product_mark(self.share_mark(i), mark_of(i))
+            if w[i] == 0:
+                return given_value(mark, 0.0, "weight 0: the row counts as absent")
+            return Derivation(
+                mark,
+                values[i],
+                "product",
+                part_values=(w[i], per_sample[i]),
+                make=lambda part: make(i) if part else self.share(i),
+                note=self._row_name(i),
+            )
+
+        C_i: Box = Scripted(Symbol("C", "C"), "i")
+        if parameter is not None:
+            C_i = Partial(C_i, parameter.box)
+        return Derivation(
+            mark_of(None),
+            value,
+            "sum",
+            part_values=values,
+            make=term,
+            formula=sum_over("i", Scripted(Symbol("w", "w"), "i"), C_i),
+            law="F11",
+        )
+
+    def _row_name(self, i: int) -> str:
+        rows = self.subject.names.rows
+        return "" if rows == tuple(map(str, range(len(rows)))) else f"row {rows[i]}"
+
+    def share_mark(self, i: int) -> Mark:
+        """The symbol w_i."""
+        return plain("w", below=str(i))
+
+    def share(self, i: int) -> Derivation:
+        """w_i = s_i/Σs, which is 1/N without sample weights; in a step, as the step used it."""
+        s, w = self.subject.s, self.subject.w
+        mark = self.share_mark(i)
+        if not np.array_equal(w, normalise_weights(s, np.float64)):
+            return given_value(mark, w[i], "as the training step had it: s_i/(s̄ B)")
+        if (s == 1).all():
+            return Derivation(mark, w[i], formula=Fraction(Number("1"), Number(str(len(s)))))
+        total, s_i = float(s.sum()), plain("s", below=str(i))
+        sum_of_s = Mark(Big(Symbol(r"\sum", "Σ"), "i", Scripted(Symbol("s", "s"), "i")), "sum s")
+        parts = given_value(s_i, s[i]), given_value(sum_of_s, total)
+        return quotient(mark, w[i], *parts, formula=Fraction(s_i.box, sum_of_s.box))

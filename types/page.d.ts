@@ -1,0 +1,798 @@
+// What the scripts of the explain page share: the payload that Python writes into the page
+// (explain/page/payload.py), the network, the store and the parts of the drawing.
+//
+// The scripts are joined into one, so this file has no import and no export: everything here is
+// visible in each of them. `DR` holds what a script offers to those after it.
+
+declare var DR: DeltaruleScripts;
+
+interface DeltaruleScripts {
+  // The explain page, in the order of SCRIPTS in explain/page/page.py.
+  data: typeof dataModule;
+  number: typeof numbersModule.number;
+  text: typeof numbersModule.text;
+  each: typeof driverModule.each;
+  eachPair: typeof driverModule.eachPair;
+  driver: typeof driverModule.driver;
+  store: typeof createStore;
+  dom: typeof domModule;
+  maths: typeof mathsModule;
+  expressions: typeof expressionsModule;
+  sums: typeof sumsModule;
+  sections: typeof sectionsModule;
+  update: typeof updateModule;
+  panel: typeof panelModule;
+  goto: typeof gotoModule;
+  check: typeof checkModule;
+  plan: typeof planModule;
+  parts: typeof partsModule;
+  paint: typeof paintModule;
+  reach: typeof reachModule;
+  drawing: typeof drawingModule;
+  sweep: typeof sweepModule;
+  maps: typeof mapsModule;
+  heat: typeof heatModule;
+  plots: typeof plotsModule;
+  curve: typeof curveModule;
+  dials: typeof dialsModule;
+  whatif: typeof whatifModule;
+  attribute: typeof attributionsModule.attribute;
+  attributeLater: typeof attributionsModule.attributeLater;
+  lensCharts: typeof lensChartsModule.lensCharts;
+  lensAttributions: typeof lensChartsModule.lensAttributions;
+  lens: typeof lensModule;
+  shell: typeof shellModule;
+  /** The network's formulas, printed by explain/page/formulas.py. */
+  formulas: Page.Formulas;
+  /** The store of the page, for tests and for a reader at the browser's console. */
+  page: Page.Store;
+
+  // The playground, in the order of SCRIPTS in playground/page.py.
+  wire: typeof wireModule;
+  canvas: typeof canvasModule;
+  surface: typeof surfaceModule;
+  losses: typeof lossesModule;
+  controls: typeof controlsModule;
+  network: typeof networkModule;
+  /** What the playground's content security policy lets scripts run by. */
+  nonce: string;
+}
+
+declare namespace Page {
+  // -- arrays -------------------------------------------------------------------------
+
+  /** An array as it travels in JSON: little endian, in base64. */
+  interface PackedArray {
+    dtype: "f4" | "f8";
+    shape: number[];
+    base64: string;
+    values?: undefined;
+  }
+
+  /** A decoded array: row-major values. */
+  interface DecodedArray {
+    shape: number[];
+    values: Float64Array;
+  }
+
+  type ArrayData = PackedArray | DecodedArray;
+
+  // -- the payload ----------------------------------------------------------------------
+
+  interface Payload {
+    format: number;
+    title: string;
+    net: NetworkDescription;
+    mathml: PrintedFormulas;
+    names: { inputs: string[]; outputs: string[]; rows: string[]; classes: string[] };
+    rows: {
+      X: ArrayData;
+      Y: ArrayData;
+      s: ArrayData;
+      /** w_i of the rows of the page, with the same sum as over all rows. */
+      w: ArrayData;
+      /** w_i among all rows; null where the page has all of them. */
+      share: ArrayData | null;
+      /** The weighted mean of x over all rows; null where the page has all of them. */
+      mean: ArrayData | null;
+    };
+    /** How many rows there are, of which the page may have some. */
+    rows_of: number;
+    /** Of how many rows these `rows_of` are a mini-batch; null if of none. */
+    part_of: number | null;
+    states: State[];
+    history: EpochLog[];
+    engine: EngineNumbers;
+    reference: { state: number; cost: number | null } & ComparedGradient;
+    columns: TableColumn[];
+    lens: Lens | null;
+    start: { state: number; sample: number; selected: Selection | null };
+  }
+
+  interface Block {
+    name: string;
+    kind: "W" | "b";
+    layer: number;
+    start: number;
+    stop: number;
+    shape: number[];
+  }
+
+  interface NetworkDescription {
+    /** Units of each layer, the inputs first. */
+    widths: number[];
+    bias: boolean;
+    /** Names by layer; item 0 is null, since layer 0 has no activation. */
+    activations: (string | null)[];
+    /** Whether each output depends on its own z alone; false for softmax. */
+    output_elementwise: boolean;
+    /** The z at which an activation has a kink, by layer. */
+    kinks: number[][];
+    loss: string;
+    /** The a − y at which the loss has a kink. */
+    loss_kinks: number[];
+    loss_elementwise: boolean;
+    /** Whether loss and output activation have a formula from z (a fused pair). */
+    fused: boolean;
+    /** Ranges [start, stop) of θ that are held fixed. */
+    frozen: [start: number, stop: number][];
+    blocks: Block[];
+  }
+
+  /** The description, with where each layer's parameters begin in θ. */
+  interface Network extends NetworkDescription {
+    /** The number of layers that compute. */
+    L: number;
+    /** The number of parameters. */
+    p: number;
+    formulas: Formulas;
+    /** Item l is where W^l begins in θ; item 0 is null and never read. */
+    W: number[];
+    /** Item l is where b^l begins in θ; null where the network has no biases. */
+    b: (number | null)[];
+  }
+
+  /** MathML, by layer where it is a list. null: too long to be read. */
+  interface PrintedFormulas {
+    update: { weight?: string[]; bias?: string[] };
+    value: (string | null)[];
+    slope: (string | null)[];
+    loss: string | null;
+    loss_derivative: string | null;
+    fused_derivative: string | null;
+  }
+
+  type VectorFunction = (z: Float64Array, a?: ArrayLike<number>, up?: ArrayLike<number>) => ArrayLike<number>;
+  /** A loss of (a, y) or (z, y): its terms and their derivatives, one of each for an output. */
+  type LossFunction = (x: Float64Array, y: ArrayLike<number>) => [ArrayLike<number>, ArrayLike<number>];
+
+  interface RuleStep {
+    name: string;
+    needs: string[];
+    f: (...values: number[]) => number;
+  }
+
+  /** Item l of a list belongs to layer l; item 0 is null and never read. */
+  interface Formulas {
+    value: VectorFunction[];
+    /** null where the activation mixes its outputs. */
+    slope: (VectorFunction | null)[];
+    pullback: VectorFunction[];
+    from_output: LossFunction;
+    from_input: LossFunction | null;
+    update: { weight: RuleStep[]; bias: RuleStep[] } | null;
+    penalty: Record<string, (w: number) => number> | null;
+  }
+
+  interface ComparedGradient {
+    grad: ArrayData | null;
+    /** The entries that `grad` has of a long gradient; null: all of them. */
+    at: number[] | null;
+  }
+
+  interface EngineNumbers extends ComparedGradient {
+    name: string | null;
+    dtype: string | null;
+  }
+
+  /** The parameters at one moment of training, and the step that is taken from there. */
+  interface State {
+    step: number | null;
+    epoch: number | null;
+    label: string;
+    theta: ArrayData;
+    learning_rate: number | null;
+    masks: (ArrayData | null)[] | null;
+    update: Update | null;
+    /** The bytes of an update that was too large for the page. */
+    left_out: number | null;
+    /** Python's C and gradient over all rows, where the page has some of them only. */
+    mean: { cost: ArrayData; grad: ArrayData | null } | null;
+  }
+
+  interface Update {
+    rule: string;
+    /** The number of the step; null for a first step from here. */
+    number: number | null;
+    l1: number;
+    l2: number;
+    total_weight: number;
+    clip_norm: number | null;
+    slots_before: Record<string, ArrayData>;
+    grad: ArrayData | null;
+    theta_after: ArrayData | null;
+  }
+
+  interface EpochLog {
+    epoch: number;
+    steps?: number | null;
+    loss: number | null;
+    penalty?: number | null;
+    validation_loss?: number | null;
+    score?: number | null;
+    learning_rate?: number | null;
+    seconds?: number | null;
+  }
+
+  /** A column of the table behind the inputs. */
+  interface TableColumn {
+    name: string;
+    kind: string;
+    inputs: number[];
+    cells: (string | number | boolean | null)[];
+  }
+
+  // -- the lens ---------------------------------------------------------------------------
+
+  /** A number, or "NaN", "Infinity" or "-Infinity", which JSON cannot write as numbers. */
+  type JsonNumber = number | string;
+
+  type MeasureName =
+    | "weight_rms"
+    | "activation_rms"
+    | "delta_rms"
+    | "delta_ratio"
+    | "gradient_norm"
+    | "snr"
+    | "update_ratio"
+    | "slope_rms"
+    | "dead"
+    | "saturated"
+    | "flat"
+    | "weight_norm"
+    | "activation_norm"
+    | "delta_norm"
+    | "delta_factor"
+    | "gradient_rms"
+    | "gradient_ratio"
+    | "noise_scale";
+
+  type LensLayer = Record<MeasureName, JsonNumber> & {
+    layer: number;
+    nodes: number;
+    parameters: number;
+    activation: string;
+    marks: string[];
+    dead_units: number[];
+    saturated_units: number[];
+  };
+
+  interface Lens {
+    format: number;
+    rows: number;
+    cost: JsonNumber;
+    input_rms: JsonNumber;
+    /** The number of the step that the lens is of; null if of none. */
+    step: number | null;
+    thresholds: Record<string, number>;
+    /** The rows that dead and saturated units are judged by, and whether those are enough. */
+    judged: { rows: number; of: number; judges: boolean } | null;
+    measures: { name: MeasureName; label: string; words: string }[];
+    layers: LensLayer[];
+    advice: { kind: string; layers: number[]; serious: boolean; seen: string; why: string; what: string }[];
+    hardest: {
+      row: number;
+      name: string;
+      loss: JsonNumber;
+      norm: JsonNumber;
+      pull: JsonNumber;
+      share: JsonNumber;
+    }[];
+    over: {
+      steps: number[];
+      rows: number | null;
+      cost: JsonNumber[];
+      /** By measure: a row for each recorded step, with a number for each layer. */
+      series: Record<MeasureName, JsonNumber[][]>;
+    };
+    attributions: MeanAttributions | null;
+  }
+
+  interface MeanAttributions {
+    method: string;
+    baseline: number[];
+    features: string[];
+    mean_by_feature: number[];
+    converged: boolean;
+    baseline_name: string;
+    rows: number[];
+    of: string[];
+    columns: { name: string; inputs: number[]; mean: number }[];
+    largest_error: number;
+  }
+
+  // -- what is selected and shown ----------------------------------------------------------
+
+  interface CostSelection {
+    kind: "cost";
+    layer?: undefined;
+    j?: undefined;
+    k?: undefined;
+  }
+  /** Unit j of a layer; in layer 0 it is input j. */
+  interface UnitSelection {
+    kind: "node";
+    layer: number;
+    j: number;
+    k?: undefined;
+  }
+  interface BiasSelection {
+    kind: "bias";
+    layer: number;
+    j: number;
+    k?: undefined;
+  }
+  /** The weight to unit j of a layer from unit k of the layer before. */
+  interface EdgeSelection {
+    kind: "edge";
+    layer: number;
+    j: number;
+    k: number;
+  }
+  type Selection = CostSelection | UnitSelection | BiasSelection | EdgeSelection;
+  type ParameterSelection = BiasSelection | EdgeSelection;
+
+  /** "What if": the number that is changed, and by how much. */
+  interface Nudge {
+    what: Selection;
+    delta: number;
+  }
+
+  type Direction = "forward" | "backward";
+
+  /** How far a sweep has come; node null is the whole layer, layer L+1 the loss. */
+  interface SweepStep {
+    direction: Direction;
+    layer: number;
+    node: number | null;
+  }
+
+  interface View {
+    /** Of `payload.states`, which is shown. */
+    state: number;
+    sample: number;
+    mode: "sample" | "mean";
+    selected: Selection | null;
+    nudge: Nudge | null;
+    sweep: SweepStep | null;
+    colour: "weight" | "gradient";
+  }
+
+  type Changed = Set<string>;
+  type Listener = (state: View, changed: Changed) => unknown;
+
+  // -- passes --------------------------------------------------------------------------------
+
+  /** The masks of one row by layer; null: a layer, or a state, without dropout. */
+  type RowMasks = (Float64Array | null)[] | null;
+
+  /** Item l belongs to layer l; Z[0] is null and never read. */
+  interface ForwardPass {
+    Z: Float64Array[];
+    A: Float64Array[];
+    /** g(z) before the mask of dropout. */
+    G: Float64Array[];
+    masks: RowMasks;
+  }
+
+  /** Derivatives of one sample's loss; item 0 of slope and delta is null and never read. */
+  interface BackwardPass {
+    loss: number;
+    /** The loss by outputs. */
+    terms: Float64Array;
+    /** ∂C_i/∂a^l. */
+    up: Float64Array[];
+    /** g′(z^l); null where the activation mixes its outputs. */
+    slope: (Float64Array | null)[];
+    /** ∂C_i/∂z^l. */
+    delta: Float64Array[];
+    /** ∂C_i/∂x. */
+    dX: Float64Array;
+  }
+
+  type Pass = ForwardPass & BackwardPass;
+
+  interface Mean {
+    cost: number;
+    grad: Float64Array;
+  }
+  /** A mean, with words for the rows it is over where those are not all. */
+  interface MeanOver extends Mean {
+    costOver: string;
+    gradOver: string;
+  }
+
+  /** What follows from a nudge. */
+  interface Nudged {
+    theta: Float64Array;
+    x: Float64Array;
+    pass: Pass;
+    cost: number;
+  }
+
+  interface Rows {
+    X: DecodedArray;
+    Y: DecodedArray;
+    s: Float64Array;
+    /** w_i among the rows of the page. */
+    w: Float64Array;
+    /** w_i among all rows. */
+    share: Float64Array;
+    /** The weighted mean of x over all rows, where the page has some of them only. */
+    mean: Float64Array | null;
+    n: number;
+    of: number;
+    /** Of so many rows these are some, a mini-batch for example. */
+    part: number | null;
+  }
+
+  interface Store {
+    payload: Payload;
+    net: Network;
+    rows: Rows;
+    state: View;
+    /** The nudge, in a store that `seen` has made. */
+    changed?: Nudge;
+    replace(payload: Payload, formulas?: Formulas): void;
+    set(changes: Partial<View>): void;
+    move(state: State): void;
+    subscribe(listener: Listener): () => unknown;
+    current(): State;
+    theta(state?: number): Float64Array;
+    x(i?: number): Float64Array;
+    y(i?: number): Float64Array;
+    masks(state?: number): (DecodedArray | null)[] | null;
+    pass(i?: number): Pass;
+    some(): string;
+    mean(): MeanOver;
+    meanHere(): Mean;
+    nudged(): Nudged | null;
+    seen(): Store;
+    entry(selected: Selection | null): number;
+  }
+
+  // -- symbols --------------------------------------------------------------------------------
+
+  /** What tests and highlighting go by, and what a person reads. */
+  type SymbolName = [id: string, text: string];
+
+  type Sample = number | "";
+  /** The names of symbols; without a sample i they belong to the mean over all samples. */
+  interface SymbolNames {
+    w: (l: number, j: number, k: number) => SymbolName;
+    b: (l: number, j: number) => SymbolName;
+    z: (l: number, j: number) => SymbolName;
+    a: (l: number, j: number) => SymbolName;
+    delta: (l: number, j: number) => SymbolName;
+    mask: (l: number, j: number) => SymbolName;
+    dadz: (l: number, j: number, m?: number) => SymbolName;
+    dzdw: (l: number, j: number, k: number) => SymbolName;
+    y: (j: number) => SymbolName;
+    loss: (i: number) => SymbolName;
+    cost: () => SymbolName;
+    share: (i: number) => SymbolName;
+    dCdw: (l: number, j: number, k: number, i?: Sample) => SymbolName;
+    dCdb: (l: number, j: number, i?: Sample) => SymbolName;
+    dCda: (l: number, j: number, i?: Sample) => SymbolName;
+  }
+
+  /** A symbol of a formula with its number. */
+  interface Symbol {
+    id: string;
+    text: string;
+    value: number;
+    /** What a click on it selects. */
+    go?: Selection | null;
+    draw: () => Element;
+    /** Words for the rows that a mean is over, where those are not all. */
+    over?: string;
+  }
+
+  /** A piece of a formula; text is an operator. */
+  type Piece = Element | string;
+  /** A line of a formula: pieces, or parts between which the line may break. */
+  type Line = Piece[] | Piece[][];
+
+  interface Term {
+    value: number;
+    /** The symbols whose product (or function) the term is. */
+    factors: () => Symbol[];
+    note?: string;
+  }
+
+  /** The symbols of sample i with their numbers. */
+  interface Symbols {
+    i: number;
+    pass: Pass;
+    /** The mask of dropout in layer l; null without one. */
+    dropped: (l: number) => Float64Array | null;
+    w: (l: number, j: number, k: number) => Symbol;
+    b: (l: number, j: number) => Symbol;
+    z: (l: number, j: number) => Symbol;
+    a: (l: number, j: number) => Symbol;
+    delta: (l: number, j: number) => Symbol;
+    slope: (l: number, j: number) => Symbol;
+    dzdw: (l: number, j: number, k: number) => Symbol;
+    mask: (l: number, j: number) => Symbol;
+    y: (j: number) => Symbol;
+    loss: () => Symbol;
+    share: () => Symbol;
+    dCda: (l: number, j: number) => Symbol;
+    dCdw: (l: number, j: number, k: number) => Symbol;
+    dCdb: (l: number, j: number) => Symbol;
+    dadz: (l: number, j: number, m: number) => Symbol;
+    cost: (mean?: MeanOver) => Symbol;
+    meanw: (l: number, j: number, k: number, mean?: MeanOver) => Symbol;
+    meanb: (l: number, j: number, mean?: MeanOver) => Symbol;
+  }
+
+  /** An index of a symbol: a number, or a letter that a sum runs over. */
+  type Index = number | string;
+  /** Symbols drawn without a number. */
+  interface SymbolDrawings {
+    w: (l: Index, j: Index, k: Index) => Element;
+    b: (l: Index, j: Index) => Element;
+    z: (l: Index, j: Index) => Element;
+    a: (l: Index, j: Index) => Element;
+    delta: (l: Index, j: Index) => Element;
+    mask: (l: Index, j: Index) => Element;
+    slope: (l: Index, j: Index) => Element;
+    y: (j: Index) => Element;
+    loss: (i: Index) => Element;
+    cost: () => Element;
+    share: (i: Index) => Element;
+    dCdw: (l: Index, j: Index, k: Index, i?: Index) => Element;
+    dCdb: (l: Index, j: Index, i?: Index) => Element;
+    dCda: (l: Index, j: Index, i?: Index) => Element;
+    dadz: (l: Index, j: Index, m?: Index) => Element;
+    dzdw: (l: Index, j: Index, k: Index) => Element;
+    dzdb: (l: Index, j: Index) => Element;
+  }
+
+  /** One number of any sample, for sums over samples: its value and its symbol. */
+  type OfSample = [value: (i: number) => number, symbol: (i: number) => Symbol];
+
+  /** What every section of a derivation needs. */
+  interface Derivation {
+    store: Store;
+    s: Symbols;
+    /** How many terms of a sum the reader has opened, by the key of the sum. */
+    opened: Map<string, number>;
+  }
+
+  // -- elements --------------------------------------------------------------------------------
+
+  type Child = Node | string | null | undefined;
+  type AttributeValue = string | number | boolean | null | undefined | Handler;
+  /** A listener of any event: the parameters of methods are compared both ways. */
+  type Handler = { handle(event: Event): unknown }["handle"];
+  /** Attributes of an element; `text` is its text, and a name with "on" a listener. */
+  interface Attributes {
+    [name: string]: AttributeValue;
+  }
+
+  /** An element that is drawn anew by `show`. */
+  type Shown<T> = T & { show: () => void };
+  /** A section of the lens; a slow one is drawn while it is on the screen only. */
+  type LensBox = Element & { show?: () => void; slow?: boolean };
+
+  // -- the drawing -----------------------------------------------------------------------------
+
+  interface Column {
+    l: number;
+    /** The units that are drawn, ascending. */
+    nodes: number[];
+    total: number;
+    some: boolean;
+    bias: boolean;
+    rows: number;
+    x: number;
+    y: Map<number, number>;
+    /** The height of the dots that stand for units not drawn. */
+    dots: number | null;
+    biasY: number | null;
+  }
+
+  interface Layout {
+    columns: Column[];
+    /** The radius of a unit. */
+    r: number;
+    pitch: number;
+    letters: number;
+    ending: number;
+    width: number;
+    height: number;
+    target: { x: number; half: number };
+    loss: { x: number; y: number; below: boolean };
+  }
+
+  type Spacing = "page" | "card" | "phone";
+
+  /** A line to unit j of layer l from unit k of the layer before; k = −1 is the bias. */
+  interface Edge {
+    l: number;
+    j: number;
+    k: number;
+  }
+  /** `at` is where on its way the line has its grip, from 0 to 1; `room` is free around it. */
+  interface GrippedEdge extends Edge {
+    at: number;
+    room: number;
+  }
+
+  interface Segment {
+    x1: number;
+    y1: number;
+    x2: number;
+    y2: number;
+  }
+
+  interface PartOf<W> {
+    what: W;
+    element: SVGGElement;
+    /** The classes without those of selection and hovering. */
+    tone: string;
+  }
+  interface UnitPart extends PartOf<UnitSelection> {
+    circle: SVGCircleElement;
+    value: SVGTextElement;
+    word: SVGTSpanElement;
+    below: SVGTSpanElement;
+    under: SVGTextElement;
+    x: number;
+    y: number;
+    /** The number that the fill shows; NaN while it is not computed. */
+    fill: number;
+    line?: undefined;
+  }
+  interface EdgePart extends PartOf<ParameterSelection>, Edge {
+    line: Segment;
+    value: number;
+    /** Whether a sweep has computed the number yet. */
+    shown: boolean;
+    faint: boolean;
+    circle?: undefined;
+  }
+  interface LossPart extends PartOf<CostSelection> {
+    value: SVGTextElement;
+    title: SVGTextElement;
+    x: number;
+    y: number;
+    line?: undefined;
+    circle?: undefined;
+  }
+  type Part = UnitPart | EdgePart | LossPart;
+
+  interface Target {
+    j: number;
+    value: SVGTextElement;
+    group: SVGGElement;
+  }
+
+  /** What is painted: the pass with the nudge if there is one, and without. */
+  interface Painted {
+    base: Pass;
+    pass: Pass;
+    nudged: Nudged | null;
+    theta: Float64Array;
+  }
+
+  /** What a sweep has computed so far. */
+  interface Known {
+    a: (l: number, j: number) => boolean;
+    delta: (l: number, j: number) => boolean;
+    loss: boolean;
+    all: boolean;
+  }
+
+  interface Drawing {
+    store: Store;
+    root: SVGElementTagNameMap["svg"];
+    frame: HTMLDivElement;
+    legend: HTMLElement;
+    showColour: (value: string) => void;
+    spacing: Spacing;
+    plan: Layout;
+    /** The units drawn of each layer. */
+    nodes: number[][];
+    /** What the structure was built for: widths, biases and names as text. */
+    shape: string;
+    parts: Map<string, Part>;
+    edges: EdgePart[];
+    targets: Target[];
+    labels: SVGGElement;
+    now: Painted;
+    /** The key of the part that Tab comes to. */
+    at: string;
+    /** The key of the part under the pointer or with the focus. */
+    hot: string | null;
+    /** Which end of a line the arrow keys keep, going up and down. */
+    follow: "from" | "to";
+    zoom: number;
+  }
+
+  // -- heat maps, plots ----------------------------------------------------------------------------
+
+  /** A matrix as a heat map shows it. */
+  interface HeatMatrix {
+    title: string;
+    rows: number;
+    columns: number;
+    note: string;
+    /** Whether it is one row, drawn as a strip. */
+    strip?: boolean;
+    at: (r: number, c: number) => number;
+    symbol: (r: number, c: number) => [id: string | null, text: string];
+    /** What choosing an entry changes in the store. */
+    what: (r: number, c: number) => Partial<View>;
+    /** The entry that a selection is. */
+    mark: (selected: Selection) => [r: number, c: number] | null;
+  }
+
+  type Rgb = number[];
+  interface Ink {
+    negative: Rgb;
+    positive: Rgb;
+    zero: Rgb;
+    none: Rgb;
+  }
+
+  interface Margins {
+    left: number;
+    right: number;
+    top: number;
+    bottom: number;
+    height: number;
+  }
+  interface Box extends Margins {
+    width: number;
+  }
+  interface Scale {
+    X: (value: number) => number;
+    Y: (value: number) => number;
+    group: SVGGElement;
+    x0: number;
+    x1: number;
+  }
+  type Point = [x: number, y: number | null];
+
+  // -- attributions ----------------------------------------------------------------------------------
+
+  interface AttributionOptions {
+    of?: "loss" | "largest" | number;
+    method?: "integrated" | "gradient";
+    baseline?: "zeros" | "mean";
+    tolerance?: number;
+  }
+  interface Attribution {
+    values: Float64Array;
+    /** f(x) and f(x′). */
+    value: number;
+    before: number;
+    error: number;
+    points: number;
+    converged: boolean;
+    of: "loss" | number;
+    method: "integrated" | "gradient";
+  }
+}
