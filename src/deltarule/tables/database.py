@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import DataError, Message, Parameter
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
 from deltarule.tables.cells import clean_text, column_from_cells, mask_tokens
 from deltarule.tables.duckdb_connection import (
@@ -37,12 +37,77 @@ from deltarule.tables.table import (
 )
 from deltarule.tables.text_column import TextColumn
 
-__all__ = ["read_parquet", "read_sql", "read_sqlite"]
+__all__ = ["check_parquet_memory", "read_parquet", "read_sql", "read_sqlite"]
 
 _NUMBERS = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM"
 )
 _DATES = re.compile(r"DATE|TIMESTAMP.*")
+
+
+def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None) -> None:
+    """Refuse Parquet files that would take too much memory as a table, from their metadata.
+
+    A row takes 8 bytes a number and 4 bytes a text, and the texts what they unpack to.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Those that do not end in ``.parquet``, or are no Parquet files, are not looked at.
+    max_memory : float, optional
+        In GB (10⁹ bytes); three quarters of the memory that is free unless given.
+
+    Raises
+    ------
+    InputError
+        If ``max_memory`` is not above 0.
+    DataError
+        If the table would take more than that.
+    """
+    if max_memory is not None and not max_memory > 0:
+        raise InputError(parameter="max_memory", given=max_memory, expected="GB, above 0")
+    paths = [path for path in paths if path.suffix.lower() == ".parquet"]
+    limit = _free_memory() * 0.75 if max_memory is None else max_memory * 1e9
+    if not paths or limit <= 0:
+        return
+    duckdb, connection = connect(threads=1)
+    n_rows, n_bytes = 0, 0.0
+    with connection:
+        for path in paths:
+            try:
+                found = connection.execute(
+                    "SELECT coalesce(max(n), 0), coalesce(sum(if(is_text, 4 * n + b, 8 * n)), 0) "
+                    "FROM (SELECT column_id, sum(num_values) AS n, sum(total_uncompressed_size) "
+                    "AS b, bool_or(type LIKE '%BYTE_ARRAY') AS is_text FROM "
+                    f"parquet_metadata({file_literal(path)}) GROUP BY column_id)"
+                ).fetchone()
+            except duckdb.Error:  # no Parquet file: reading it says so
+                continue
+            n_rows, n_bytes = n_rows + int(found[0]), n_bytes + float(found[1])
+    if n_bytes > limit:
+        what = paths[0].name if len(paths) == 1 else f"{len(paths)} Parquet files"
+        raise DataError(
+            f"{what} would take {n_bytes / 1e9:.3g} GB in memory ({n_rows:,} rows)",
+            expected=f"at most {limit / 1e9:.3g} GB",
+            hint=Message(
+                "choose rows or columns with ",
+                Parameter("sql"),
+                ", or raise the limit with ",
+                Parameter("max_memory"),
+            ),
+        )
+
+
+def _free_memory() -> float:
+    """The memory that programs can still take, in bytes; 0 if the system does not say."""
+    try:
+        with Path("/proc/meminfo").open(encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024.0
+        return 0.0
+    except (OSError, ValueError):
+        return 0.0
 
 
 def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:

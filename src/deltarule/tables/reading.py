@@ -15,7 +15,7 @@ from deltarule.tables.cells import (
     missing_tokens,
 )
 from deltarule.tables.column_values import as_labels, as_numbers, is_missing
-from deltarule.tables.database import read_parquet, read_sql, read_sqlite
+from deltarule.tables.database import check_parquet_memory, read_parquet, read_sql, read_sqlite
 from deltarule.tables.json_file import read_json
 from deltarule.tables.paths import JSON, SQLITE, check_file, find_files
 from deltarule.tables.table import Cells, Table, join_items
@@ -32,6 +32,7 @@ def read_table(
     sql: str | None = None,
     na: str | Iterable[str] = DEFAULT_NA,
     delimiter: str | None = None,
+    max_memory: float | None = None,
 ) -> Table:
     r"""Read a file, several files of the same columns, or the result of a query.
 
@@ -59,6 +60,9 @@ def read_table(
     delimiter : str, optional
         The character between the fields of a text file. Otherwise a tab in ``.tsv`` and
         ``.tab`` files, elsewhere one of comma, semicolon, tab and bar, by the first rows.
+    max_memory : float, optional
+        A Parquet file whose table would take more memory than so many GB (10⁹ bytes) is refused
+        before it is read; three quarters of what is free unless given.
 
     Returns
     -------
@@ -115,6 +119,7 @@ def read_table(
     paths = found.paths
     for path in paths:
         check_file(path)
+    check_parquet_memory(paths, max_memory)
     suffixes = {path.suffix.lower() for path in paths}
     in_sqlite = suffixes <= set(SQLITE)
     if table is not None and not in_sqlite:
