@@ -35,12 +35,14 @@ class TextColumn:
     ['oak', 'fir', None, 'oak']
     >>> column[1:3].tolist(), column[0], len(column)
     (['fir', None], 'oak', 4)
+    >>> column == "oak"
+    array([ True, False, False,  True])
     >>> TextColumn.from_cells(["a", None, "a"])
     TextColumn(3 rows of 1 distinct text)
     """
 
     __slots__ = ("codes", "texts")
-    __hash__ = None  # type: ignore[assignment]  # compared by content, as arrays are
+    __hash__ = None  # type: ignore[assignment]  # compared cell by cell, as arrays are
 
     dtype = np.dtype(object)
     ndim = 1
@@ -172,9 +174,11 @@ class TextColumn:
         array = self.objects()
         return array if dtype is None else array.astype(dtype)
 
-    def __eq__(self, other: object) -> bool:
-        """Whether the other column holds the same cells."""
-        return isinstance(other, TextColumn) and self.tolist() == other.tolist()
+    def __eq__(self, other: object) -> NDArray[np.bool_]:  # type: ignore[override]
+        """Where cells equal a text, or the cells of another column or array."""
+        if not isinstance(other, str):
+            return np.asarray(self.objects() == np.asarray(other, dtype=object), dtype=np.bool_)
+        return self.lookup([text == other for text in self.texts], False).astype(np.bool_)
 
     def __repr__(self) -> str:
         n, m = len(self.codes), len(self.texts)
