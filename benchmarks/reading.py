@@ -60,7 +60,7 @@ def measure(python: str, path: Path) -> dict[str, float]:
     """Read a file in a process of its own: seconds, and the bytes of its peak."""
     command = [python, "-c", _READER, str(path)]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, float] = json.loads(result.stdout)
+    found: dict[str, float] = json.loads(result.stdout.splitlines()[-1])
     return found
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from deltarule.errors import DataError, FileError, InputError, MissingDependency
 from deltarule.tables import DEFAULT_NA, read_table
+from deltarule.tables.duckdb_connection import connect
 
 
 def cells(table):
@@ -363,3 +364,10 @@ def test_a_parquet_file_is_refused_before_it_is_read_if_its_table_would_be_too_l
     assert len(read_table(path, max_memory=0.1)) == n
     with pytest.raises(InputError, match="max_memory is 0; expected GB, above 0"):
         read_table(path, max_memory=0)
+
+
+def test_a_long_query_prints_no_progress_bar():
+    with connect()[1] as connection:
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (
+            False,
+        )

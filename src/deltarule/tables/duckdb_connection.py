@@ -119,7 +119,10 @@ def connect(threads: int | None = None) -> tuple[Any, Connection]:
     }
     if threads is not None:
         settings["threads"] = threads
-    return duckdb, Connection(duckdb.connect(":memory:", config=settings))
+    inner = duckdb.connect(":memory:", config=settings)
+    # A progress bar would be printed among results on standard output.
+    inner.execute("SET enable_progress_bar = false")
+    return duckdb, Connection(inner)
 
 
 def sql_literal(text: str | Path) -> str:
