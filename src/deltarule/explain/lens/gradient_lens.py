@@ -205,8 +205,8 @@ class GradientLens:
                 "parameters": each.parameters,
                 "activation": str(net.activations[each.layer]),
                 "marks": list(self.marks(each.layer)),
-                "dead_units": dead.tolist(),
-                "saturated_units": saturated.tolist(),
+                "dead_nodes": dead.tolist(),
+                "saturated_nodes": saturated.tolist(),
                 **{name: json_number(getattr(each, name)) for name in names},
             }
             for each, dead, saturated in zip(

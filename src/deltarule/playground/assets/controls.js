@@ -326,7 +326,9 @@ const controlsModule = (function () {
         ),
         rate,
         batch,
-        number("l2", "L2 penalty", settings.l2, { ...choices.ranges.l2, step: "any" }, (value) => change({ l2: value })),
+        number("l2", "L2 penalty", settings.l2, { ...choices.ranges.l2, step: "any" }, (value) =>
+          change({ l2: value }),
+        ),
         select("speed", "Steps a second", SPEEDS, running().steps_per_second, (value) =>
           ask("speed", { steps_per_second: Number(value) }),
         ),
