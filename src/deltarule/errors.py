@@ -16,10 +16,16 @@ so ``except ValueError`` catches it::
     ├── MissingDependency (ImportError)     an optional library that is not installed
     └── WorkerFailed (RuntimeError)         a worker process that died, hung or failed
 
-A message names three things: what was given, what was expected, and what to do.
+A message names three things: what was given, what was expected, and what to do. An error about a
+parameter keeps them as data, and the command line writes the parameter as its option.
 """
 
 from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Self
 
 __all__ = [
     "ContractViolation",
@@ -30,15 +36,179 @@ __all__ = [
     "GradientMismatch",
     "IncompatiblePair",
     "InputError",
+    "Message",
     "MissingDependency",
     "NotCompilable",
+    "Parameter",
     "UnknownName",
     "WorkerFailed",
+    "short_repr",
 ]
 
 
+_ABSENT: Any = object()
+
+
+def short_repr(value: Any) -> str:
+    """The repr of a value for a message, in at most 61 characters.
+
+    Examples
+    --------
+    >>> short_repr("a"), short_repr([0] * 100)[-4:]
+    ("'a'", ' 0,…')
+    """
+    # NumPy is not imported here, so its scalars are recognized by their attributes.
+    if getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None)):
+        value = value.item()
+    if isinstance(value, int) and abs(value) > 10**50:  # its text would take seconds
+        return "a huge number"
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "too many brackets"
+    return text if len(text) <= 60 else text[:60] + "…"
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """A parameter that a message mentions.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name in Python.
+    value : optional
+        The value that it is mentioned with.
+    keyword : bool
+        Whether it is written as a keyword without a value, ``sql=``.
+
+    Examples
+    --------
+    >>> print(Parameter("k"), Parameter("task", "classification"), Parameter("sql", keyword=True))
+    k task='classification' sql=
+    """
+
+    name: str
+    value: Any = ...
+    keyword: bool = False
+
+    def __str__(self) -> str:
+        if self.value is ...:
+            return f"{self.name}=" if self.keyword else self.name
+        return f"{self.name}={self.value!r}"
+
+
+class Message(str):
+    """A text with parameters in it, which can be written in another spelling than Python's.
+
+    Parameters
+    ----------
+    *parts : str, Message or Parameter
+        The pieces of the text, in order. As a string, settings are written as in Python.
+
+    Attributes
+    ----------
+    parts : tuple of str and Parameter
+
+    Examples
+    --------
+    >>> message = Message("if they are classes, give ", Parameter("task", "classification"))
+    >>> print(message)
+    if they are classes, give task='classification'
+    >>> message.render(lambda setting: f"--{setting.name} {setting.value}")
+    'if they are classes, give --task classification'
+    """
+
+    __slots__ = ("parts",)
+    parts: tuple[str | Parameter, ...]
+
+    def __new__(cls, *parts: str | Parameter) -> Self:
+        flat: list[str | Parameter] = []
+        for part in parts:
+            flat += part.parts if isinstance(part, Message) else (part,)
+        self = super().__new__(cls, "".join(map(str, flat)))
+        self.parts = tuple(flat)
+        return self
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.parts
+
+    def render(self, spell: Callable[[Parameter], str]) -> str:
+        """The text with every setting written as ``spell`` gives it."""
+        return "".join(spell(part) if isinstance(part, Parameter) else part for part in self.parts)
+
+
 class DeltaruleError(Exception):
-    """Base class of the exceptions of deltarule."""
+    """Base class of the exceptions of deltarule.
+
+    The message reads "``message``; expected ``expected``; ``hint``", without what is not given.
+
+    Parameters
+    ----------
+    message : str or Message, optional
+        What was given; by default "``parameter`` is ``given``".
+    parameter : str or tuple of str, optional
+        The parameter that cannot be used, or several.
+    given : optional
+        Its value; a tuple of values of several parameters.
+    expected : str or Message, optional
+        What can be used instead.
+    hint : str or Message, optional
+        What to do.
+
+    Attributes
+    ----------
+    message : Message
+        The whole message.
+    parameter, given, expected, hint
+        As above; None where not given.
+
+    Examples
+    --------
+    >>> error = InputError(parameter="learning_rate", given=-1, expected="a finite number above 0")
+    >>> str(error), error.parameter, error.given
+    ('learning_rate is -1; expected a finite number above 0', 'learning_rate', -1)
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        parameter: str | tuple[str, ...] | None = None,
+        given: Any = _ABSENT,
+        expected: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        parts: list[str | Parameter] = []
+        if message is not None:
+            parts.append(message)
+        elif isinstance(parameter, tuple):
+            values = " and ".join(map(short_repr, given))
+            for name in parameter:
+                parts += [" and ", Parameter(name)]
+            parts = [*parts[1:], f" are {values}"]
+        elif parameter is not None:
+            parts += [Parameter(parameter), f" is {short_repr(given)}"]
+        if expected is not None:
+            parts += ["; expected ", expected]
+        if hint is not None:
+            parts += ["; ", hint]
+        super().__init__(Message(*parts))
+        self.parameter = parameter
+        self.given = None if given is _ABSENT else given
+        self.expected, self.hint = expected, hint
+
+    @property
+    def message(self) -> Message:
+        """The message, with the parameters in it as data."""
+        text = self.args[0] if self.args else ""
+        return text if isinstance(text, Message) else Message(str(text))
+
+    def prefixed(self, *parts: str | Parameter) -> Self:
+        """The same error, with a text before its message."""
+        error = copy.copy(self)
+        error.args = (Message(*parts, self.message),)
+        return error
 
 
 class InputError(DeltaruleError, ValueError):

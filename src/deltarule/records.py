@@ -20,7 +20,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from deltarule.errors import InputError, UnknownName
 
-__all__ = ["Record", "Registry", "plain", "real_number", "shown", "whole_number"]
+__all__ = ["Record", "Registry", "plain", "real_number", "whole_number"]
 
 
 def plain(value: Any) -> Any:
@@ -39,24 +39,6 @@ def plain(value: Any) -> Any:
     # NumPy is not imported here, so its scalars are recognized by their attributes.
     scalar = getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None))
     return value.item() if scalar else value
-
-
-def shown(value: Any) -> str:
-    """A value as a text of at most a line, whatever it is.
-
-    Examples
-    --------
-    >>> shown("a"), shown([0] * 100)[-4:]
-    ("'a'", ' 0,…')
-    """
-    value = plain(value)
-    if isinstance(value, int) and abs(value) > 10**50:
-        return "a huge number"
-    try:
-        text = repr(value)
-    except RecursionError:
-        return "too many brackets"
-    return text if len(text) <= 60 else text[:60] + "…"
 
 
 def real_number(value: Any) -> float | None:
@@ -261,19 +243,24 @@ class Registry(Generic[R]):
             record = which
         elif isinstance(which, str):
             if which not in self._records:
-                raise UnknownName(self._unknown(which))
+                close = difflib.get_close_matches(which, self._records, n=1)
+                hint = f"did you mean {close[0]!r}? " if close else ""
+                raise UnknownName(
+                    f"unknown {self.kind} {which!r}",
+                    parameter=self.kind,
+                    given=which,
+                    hint=f"{hint}known: {', '.join(self.names())}",
+                )
             record = self._records[which]
         else:
+            names = ", ".join(self.names())
             raise InputError(
-                f"{which!r} is no {self.kind}; expected a name "
-                f"({', '.join(self.names())}) or a {self.record_type.__name__}"
+                f"{which!r} is no {self.kind}",
+                parameter=self.kind,
+                given=which,
+                expected=f"a name ({names}) or a {self.record_type.__name__}",
             )
         return record.with_parameters(**changes) if changes else record
-
-    def _unknown(self, name: str) -> str:
-        close = difflib.get_close_matches(name, self._records, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        return f"unknown {self.kind} {name!r}; {hint}known: {', '.join(self.names())}"
 
     def names(self) -> list[str]:
         """Return the registered names in the order of registration."""

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 from deltarule.errors import InputError
 from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.optimizers.scalars import in_interval, limits
-from deltarule.records import Registry, plain, shown, whole_number
+from deltarule.records import Registry, plain, whole_number
 
 __all__ = [
     "Setting",
@@ -98,7 +98,7 @@ class Setting:
         if self.kind == "widths":
             return tuple(self._whole(name, width, value) for width in value)
         if self.kind == "flag" and not isinstance(plain(value), bool):
-            raise InputError(f"{name} is {shown(value)}; expected True or False")
+            raise InputError(parameter=name, given=value, expected="True or False")
         return plain(value)
 
     def _whole(self, name: str, value: Any, given: Any) -> int:
@@ -111,8 +111,8 @@ class Setting:
             ranged += f"{',' * ranged.startswith(',')} or {self.word!r}"
         if self.usual is not None:
             ranged += f", such as {self.usual}"
-        text = shown(",".join(map(str, given)) if isinstance(given, tuple) else given)
-        raise InputError(f"{name} is {text}; expected a whole number{ranged}")
+        given = ",".join(map(str, given)) if isinstance(given, tuple) else given
+        raise InputError(parameter=name, given=given, expected=f"a whole number{ranged}")
 
 
 def setting(default: Any, help: str, kind: Any = "name", **details: Any) -> Any:  # noqa: A002

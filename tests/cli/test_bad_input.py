@@ -1,4 +1,4 @@
-"""Everything that can be wrong, each with one clear line, its exit status, and nothing lost."""
+"""Every wrong input gives one clear line and its exit status, and changes no file."""
 
 from __future__ import annotations
 

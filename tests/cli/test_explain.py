@@ -264,7 +264,7 @@ def theta_of(state):
     return np.frombuffer(raw, {"f4": "<f4", "f8": "<f8"}[packed["dtype"]]).astype(float)
 
 
-def test_a_short_training_has_about_fifty_moments_to_go_through(place, deltarule):
+def test_a_short_training_has_about_fifty_states_on_the_page(place, deltarule):
     fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 40, "-q"]
     assert deltarule(*fresh, "--batch-size", 5, "--layers", "4").status == 0
     recording = load_recording("m")
@@ -293,7 +293,7 @@ def test_the_trained_model_stands_at_its_own_step(place, deltarule):
     own = payload["states"][payload["start"]["state"]]
     theta = TableModel.load("m").model.theta
     assert np.array_equal(theta_of(own), theta)
-    records = recording.history.records
+    records = recording.history.logs
     validated = any(record.validation_loss is not None for record in records)
     best = min(records, key=lambda record: record.monitored).steps if validated else recording.end
     assert own["step"] == best
@@ -312,7 +312,7 @@ def test_the_trained_model_stands_at_its_own_step(place, deltarule):
 def test_a_long_training_shows_its_checkpoints_and_its_end(place, deltarule, monkeypatch):
     fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 30, "-q"]
     assert deltarule(*fresh, "--layers", "4", "--valid", 0).status == 0
-    monkeypatch.setattr("deltarule.cli.moments._SOON_REPLAYED", -1.0)
+    monkeypatch.setattr("deltarule.cli.page_states._LONGEST_REPLAY", -1.0)
     recording = load_recording("m")
     assert deltarule("explain", "m", "--step", 3, "--html", "step.html", "-q").status == 0
     steps = [state["step"] for state in payload_in("step.html")["states"]]

@@ -1,4 +1,4 @@
-"""What was trained is not lost, and what somebody else has is not touched."""
+"""A trained model is never lost, and files that are not the model's are never changed."""
 
 import shutil
 import signal
@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import CLASSES, FAST, NUMBERS, contents
 
 from deltarule.cli import run_explain, run_fit
-from deltarule.cli.status import saving
+from deltarule.cli.status import save_uninterrupted
 from deltarule.errors import FileError
 from deltarule.files import locking, write_bytes
 from deltarule.tabular import TableModel
@@ -242,7 +242,12 @@ def test_ctrl_c_ends_waiting_for_a_lock(tmp_path, monkeypatch):
 
     monkeypatch.setattr(locking, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=poll))
     refused = pytest.raises(FileError, match=r"cannot lock the folder .*another process has held")
-    with pytest.raises(KeyboardInterrupt), locking.folder_lock(tmp_path), saving("f"), refused:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        locking.folder_lock(tmp_path),
+        save_uninterrupted("f"),
+        refused,
+    ):
         write_bytes(tmp_path / "f", b"")
     assert not locking.stop_waiting.is_set()
     assert list(tmp_path.iterdir()) == []

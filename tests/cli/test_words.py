@@ -7,34 +7,49 @@ import math
 
 import numpy as np
 import pytest
+import typer
 
 from deltarule.cli import output
-from deltarule.cli.column_options import divided_tokens, kinds_by_column, missing_by_column
+from deltarule.cli.app import app
+from deltarule.cli.column_options import kinds_by_column, missing_by_column, split_tokens
 from deltarule.cli.options import widths
 from deltarule.cli.output_paths import default_folder
+from deltarule.errors import InputError, Message, Parameter
 from deltarule.tables import Table
+
+FIT = typer.main.get_command(app).commands["fit"].params
 
 
 @pytest.mark.parametrize(
-    ("given", "text"),
+    ("setting", "python", "option"),
     [
-        ("give task='classification'", "give --task classification"),
-        ("expected the name of one; give table= or sql=", "one; give --table or --sql"),
-        ("table='t' was given for a.csv", "--table t was given for a.csv"),
-        ("clip_norm=1.0, and inputs", "--clip-norm 1.0, and inputs"),
-        ("batch_size is 0; expected", "--batch-size is 0; expected"),
-        ("test and valid are 1 and 0", "--test and --valid are 1 and 0"),
-        ("EngineSettings: dropout is 2", "--dropout is 2"),
-        ("sql: Parser Error", "--sql: Parser Error"),
-        ("kinds gives 'x' for column 'a'", "--kind gives 'x' for column 'a'"),
-        # Names and cells of a table are not touched.
-        ("column 'task' is odd", "column 'task' is odd"),
-        ("line 3 'task=1'", "line 3 'task=1'"),
-        ("activation 'softmax' mixes", "activation 'softmax' mixes"),
+        (Parameter("task", "classification"), "task='classification'", "--task classification"),
+        (Parameter("sql", keyword=True), "sql=", "--sql"),
+        (Parameter("clip_norm", None), "clip_norm=None", "--clip-norm none"),
+        (Parameter("batch_size"), "batch_size", "--batch-size"),
+        (Parameter("force", True), "force=True", "--force"),
+        (Parameter("kinds"), "kinds", "--kind"),
+        # Not an option of this command.
+        (Parameter("run_recorded_sql", True), "run_recorded_sql=True", "run_recorded_sql=True"),
     ],
 )
-def test_parameters_are_written_as_options(given, text):
-    assert text in output.in_options(given)
+def test_a_setting_in_a_message_is_written_as_the_option(setting, python, option):
+    message = Message("column 'task=1': ", setting, " is odd")
+    assert str(message) == f"column 'task=1': {python} is odd"
+    with output.options_of(FIT):
+        assert output.spelled(message) == f"column 'task=1': {option} is odd"
+
+
+def test_an_error_names_the_option_that_is_wrong():
+    named = InputError(parameter="l2", given=-1, expected="0")
+    unnamed = InputError("unknown rule 'x'", parameter="rule", given="x")
+    both = InputError(parameter=("test", "valid"), given=(0.6, 0.4))
+    with output.options_of(FIT):
+        assert output.error_text(named) == "--l2 is -1; expected 0"
+        assert output.error_text(unnamed) == "--rule: unknown rule 'x'"
+        assert output.error_text(both) == "--test and --valid are 0.6 and 0.4"
+        assert output.error_text(InputError("row 3 is odd")) == "row 3 is odd"
+    assert output.error_text(unnamed) == "unknown rule 'x'"
 
 
 def test_a_table_of_scores():
@@ -88,7 +103,7 @@ def test_names_that_hold_the_marks_of_options():
         "a": ["="],
     }
     assert kinds_by_column(["b,a=number"], table) == {"b": "number", "a": "number"}
-    assert divided_tokens(["=", "-", "a=1", "==x"]) == (["", "-", "=x"], ["a=1"])
+    assert split_tokens(["=", "-", "a=1", "==x"]) == (["", "-", "=x"], ["a=1"])
 
 
 def test_widths():

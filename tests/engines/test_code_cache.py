@@ -201,7 +201,7 @@ import numpy as np
 from deltarule import Network, train
 X = np.linspace(-1, 1, 20)[:, None]
 result = train(Network([1, 3, 1]), X, X, epochs=2, engine="compiled")
-print(result.theta.tobytes().hex(), result.history.records[-1].loss.hex())
+print(result.theta.tobytes().hex(), result.history.logs[-1].loss.hex())
 """
 
 

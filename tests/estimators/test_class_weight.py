@@ -100,7 +100,7 @@ def test_validation_rows_have_the_weights_of_the_classes_in_training(weight):
     np.testing.assert_allclose(found.class_weight_, own)
     losses = -np.log(found.predict_proba(held[0])[np.arange(40), held[1]])
     expected = np.average(losses, weights=own[held[1]])
-    assert found.history_.records[-1].validation_loss == pytest.approx(expected)
+    assert found.history_.logs[-1].validation_loss == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("weight", ["balanced", {1: 5.0}, {0: 0.5, 1: 5.0}])
@@ -111,7 +111,7 @@ def test_validation_rows_may_lack_a_class(weight, early):
     quietly(found, X, Y, validation_data=(X[zeros], Y[zeros]))
     losses = -np.log(found.predict_proba(X[zeros])[:, 0])
     if not early:
-        assert found.history_.records[-1].validation_loss == pytest.approx(losses.mean())
+        assert found.history_.logs[-1].validation_loss == pytest.approx(losses.mean())
     quietly(found, X, Y, validation_data=(X[zeros], Y[zeros], np.ones(zeros.sum())))
     assert found.classes_.tolist() == [0, 1]
 
@@ -162,7 +162,7 @@ def test_labels_have_the_same_weights_in_validation_rows_and_batches():
     a = found.predict_proba(X)
     losses = -(rows * np.log(a) + (1 - rows) * np.log1p(-a)).sum(axis=1)
     expected = np.average(losses, weights=weights)
-    assert found.history_.records[-1].validation_loss == pytest.approx(expected)
+    assert found.history_.logs[-1].validation_loss == pytest.approx(expected)
     batch = model(class_weight={1: 3.0}).partial_fit(X, rows, classes=[0, 1, 2])
     same(batch, model().partial_fit(X, rows, classes=[0, 1, 2]))
 

@@ -26,7 +26,7 @@ from deltarule import ManySearchCV
 from deltarule.errors import Diverged
 from deltarule.estimators import MLPClassifier, MLPRegressor
 from deltarule.training import StopFlag, train
-from deltarule.training.threads import flag_of_this_thread, one_blas_thread, one_of_many
+from deltarule.training.threads import flag_of_this_thread, one_blas_thread, run_in_worker_thread
 
 X_WINE, Y_WINE = load_wine(return_X_y=True)
 X_WINE = StandardScaler().fit_transform(X_WINE)
@@ -247,7 +247,7 @@ def test_a_run_in_a_worker_thread_ends_with_the_others():
     net, X, Y = regression()
     flag = StopFlag()
     flag.stop("given up")
-    with one_of_many(flag):
+    with run_in_worker_thread(flag):
         assert train(net, X, Y, epochs=3).stopped == "given up"
         assert train(net, X, Y, epochs=3, stop=StopFlag()).stopped == "all epochs done"
     assert train(net, X, Y, epochs=3).stopped == "all epochs done"

@@ -564,7 +564,7 @@ def test_class_weight_with_sparse_labels_and_own_validation_rows():
     heavy = MLPClassifier((4,), max_iter=3, class_weight={0: 1.0, 1: 5.0}, random_state=0)
     y = Y_DIGITS % 2
     quietly(heavy, X_DIGITS, y, validation_data=(X_DIGITS, y))
-    weighed = heavy.history_.records[-1].validation_loss
+    weighed = heavy.history_.logs[-1].validation_loss
     expected = -np.log(heavy.predict_proba(X_DIGITS)[np.arange(240), y])
     assert weighed == pytest.approx(np.average(expected, weights=np.where(y, 5.0, 1.0)))
 

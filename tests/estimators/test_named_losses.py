@@ -253,7 +253,7 @@ def test_two_outputs_in_partial_fit_search_and_calibration():
     assert wrapped.score(X, NAMES) > 0.9
     watched = MLPClassifier(**settings(output_activation="softmax", max_iter=3))
     quietly(watched, X, NAMES, validation_data=(X[:50], NAMES[:50]))
-    record = watched.history_.records[-1]
+    record = watched.history_.logs[-1]
     expected = log_loss(NAMES[:50], watched.predict_proba(X[:50]))
     assert record.validation_loss == pytest.approx(expected)
 
@@ -398,7 +398,7 @@ def test_l1_is_the_penalty_of_the_training_loop(kind):
     plain = quietly(kind(**settings(max_iter=60)), X, y)
     thin = quietly(kind(**settings(max_iter=60, l1=20.0)), X, y)
     assert np.abs(thin.coefs_[0]).sum() < 0.3 * np.abs(plain.coefs_[0]).sum()
-    last = thin.history_.records[-1]
+    last = thin.history_.logs[-1]
     size = sum(np.abs(c).sum() for c in thin.coefs_)
     assert last.penalty == pytest.approx(20.0 / 160 * size, rel=1e-9)
     with pytest.raises(InputError, match=r"l1 is 1\.0 with rule 'lbfgs'"):

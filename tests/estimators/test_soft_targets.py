@@ -64,7 +64,7 @@ def test_probabilities_are_learned(task, output):
 def test_the_loss_is_the_cross_entropy_of_the_probabilities():
     model = quietly(MLPClassifier(**SETTINGS | {"max_iter": 3}), X, SOFT, validation_data=(X, SOFT))
     expected = -(SOFT * np.log(model.predict_proba(X))).sum(axis=1).mean()
-    assert model.history_.records[-1].validation_loss == pytest.approx(expected)
+    assert model.history_.logs[-1].validation_loss == pytest.approx(expected)
     for name in ("squared_error", "cross_entropy"):
         other = quietly(MLPClassifier(**SETTINGS, loss=name), X, SOFT)
         np.testing.assert_allclose(other.predict_proba(X), SOFT, atol=0.15)

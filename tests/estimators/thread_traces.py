@@ -21,7 +21,7 @@ LABELS = (y > 0).astype(int)
 def records(result):
     """A history without its times, why it ended, and the parameters."""
     rows = [[getattr(r, name) for name in ("loss", "penalty", "validation_loss", "score",
-             "learning_rate", "steps")] for r in result.history.records]  # fmt: skip
+             "learning_rate", "steps")] for r in result.history.logs]  # fmt: skip
     return [rows, result.stopped, result.best_epoch, result.theta]
 
 
@@ -61,7 +61,7 @@ def penalty():
                    engine=ENGINE)  # fmt: skip
     W = result.net.unpack(result.theta)[0]
     by_formula = 0.5 / 1000 * sum((each**2).sum() for each in W[1:])
-    assert np.isclose(result.history.records[0].penalty, by_formula, rtol=1e-12)
+    assert np.isclose(result.history.logs[0].penalty, by_formula, rtol=1e-12)
     return records(result)
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from deltarule import Network, explain, lens
-from deltarule.explain import Column, Subject
+from deltarule.explain import InputColumn, Subject
 from deltarule.explain.page import PageState, payload_of
-from deltarule.playground.frames import unpacked
-from deltarule.playground.picture import described, framed
+from deltarule.playground.frame_format import unpack_frame
+from deltarule.playground.run_state import make_run_state
+from deltarule.playground.run_view import describe_run, encode_frame
 from deltarule.playground.settings import RunSettings
-from deltarule.playground.state import made_problem
 from deltarule.training import StopFlag
-from deltarule.training.history import EpochRecord
+from deltarule.training.history import EpochLog
 
 ROOT = Path(__file__).parents[2]
 COMPILER = ROOT / "node_modules" / ".bin" / "tsc"
@@ -57,8 +57,8 @@ def everything():
     net = Network([3, 5, 3], "relu", "softmax", "cross_entropy")
     theta = net.initial(0)
     columns = (
-        Column("size", "number", (0,), tuple(map(float, X[:, 0]))),
-        Column("colour", "category", (1, 2), ("red",) * 299 + (None,)),
+        InputColumn("size", "number", (0,), tuple(map(float, X[:, 0]))),
+        InputColumn("colour", "category", (1, 2), ("red",) * 299 + (None,)),
     )
     subject = Subject.of_arrays(net, theta, X, y, columns=columns, classes=("low", "mid", "high"))
     states = [PageState(theta * scale, step=step) for step, scale in ((0, 0.5), (3, 0.9))]
@@ -66,7 +66,7 @@ def everything():
         subject, learning_rate=0.05, rule="adam",
         recording=[(state.step, state.theta) for state in states],
     )  # fmt: skip
-    epoch = EpochRecord(1, 3, 0.5, 0.0, None, 0.25, 0.1, 0.01)
+    epoch = EpochLog(1, 3, 0.5, 0.0, None, 0.25, 0.1, 0.01)
     start = {"sample": 7, "selected": {"kind": "edge", "layer": 2, "j": 1, "k": 2}}
     return payload_of(subject, lens=found, states=states, history=[epoch], start=start)
 
@@ -93,10 +93,10 @@ def test_payloads_of_the_explain_page_have_their_type(faults):
 
 @pytest.mark.parametrize("data", ["xor", "digits"])
 def test_what_the_playground_sends_has_its_type(faults, data):
-    problem = made_problem(RunSettings(data=data, rows=50), None, StopFlag())
+    problem = make_run_state(RunSettings(data=data, rows=50), None, StopFlag())
     where = {"frame": 1, "version": 1, "phase": "paused", "message": ""}
-    header, arrays = unpacked(framed(problem, where, moving=False))
-    run = {"type": "run", "version": 1, "steps_per_second": 30, **described(problem, None)}
+    header, arrays = unpack_frame(encode_frame(problem, where, moving=False))
+    run = {"type": "run", "version": 1, "steps_per_second": 30, **describe_run(problem, None)}
     assert faults(run=("Live.Run", run), header=("Live.Header", header)) == []
     assert set(arrays) <= {"curve", "level", "class", "theta"}
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from deltarule.engines import Engine, ReferenceEngine
 from deltarule.maths import Network
-from deltarule.training import EpochRecord, History, StopFlag
+from deltarule.training import EpochLog, History, StopFlag
 
 # What a resumed or repeated run must have in common: all but the time it took.
 RECORDED = ("epoch", "steps", "loss", "penalty", "validation_loss", "score", "learning_rate")
@@ -60,7 +60,7 @@ def classes(n=60, seed=0):
 
 def recorded(history):
     """The history without its times, as tuples that compare bit for bit."""
-    return [tuple(getattr(r, name) for name in RECORDED) for r in history.records]
+    return [tuple(getattr(r, name) for name in RECORDED) for r in history.logs]
 
 
 def history_of(losses, training=None):
@@ -68,7 +68,7 @@ def history_of(losses, training=None):
     training = losses if training is None else training
     return History(
         [
-            EpochRecord(t, t, E, 0.0, loss, None, 0.1, 0.0)
+            EpochLog(t, t, E, 0.0, loss, None, 0.1, 0.0)
             for t, (loss, E) in enumerate(zip(losses, training, strict=True), start=1)
         ]
     )

@@ -36,7 +36,7 @@ BAD = [
     ({"batch_size": 0}, "batch_size is 0; expected a whole number, at least 1"),
     ({"batch_size": 1.5}, "batch_size is 1.5"),
     ({"batch_size": "all"}, "batch_size is 'all'; expected a whole number, at least 1, or 'auto'"),
-    ({"batch_size": 3, "rule": "rprop"}, "rule 'rprop' compares .* all 6 rows .* is 3. Use 'auto'"),
+    ({"batch_size": 3, "rule": "rprop"}, "rule 'rprop' compares .* all 6 rows .* is 3; use 'auto'"),
     ({"rule": "adm"}, "unknown rule 'adm'; did you mean 'adam'.*or a minimizer: lbfgs"),
     ({"rule": 3}, "3 is no rule; expected a name"),
     ({"rule": {"name": "adam", "beta3": 1}}, "rule 'adam' has no parameter 'beta3'"),

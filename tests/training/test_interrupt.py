@@ -77,7 +77,7 @@ def test_a_flag_that_is_raised_already_lets_no_step_be_taken():
 
 def test_a_flag_raised_during_validation_ends_it(monkeypatch):
     """A long validation is left between two pieces, and its epoch not recorded."""
-    monkeypatch.setattr("deltarule.training.batches._PIECE", 2)
+    monkeypatch.setattr("deltarule.training.batches._CHUNK_ROWS", 2)
     net, X, Y = regression()
     flag, pieces = StopFlag(), []
 
@@ -142,7 +142,7 @@ def test_a_first_ctrl_c_does_not_raise_because_another_thread_had_stopped_the_ru
     assert flag.reason == "elsewhere"
 
 
-def test_somebody_else_s_handler_is_left_alone():
+def test_a_handler_of_the_calling_program_is_kept():
     def mine(number, frame):
         pressed.append(number)
 

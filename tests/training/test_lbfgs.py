@@ -46,7 +46,7 @@ def test_it_reaches_the_minimum_that_scipy_reaches_when_called_directly(weighted
     assert direct.nit == len(result.history) == 40
     # The same numbers in another order of additions: rounding grows with every iteration.
     assert np.allclose(result.theta, direct.x, rtol=1e-6, atol=1e-8)
-    record = result.history.records[-1]
+    record = result.history.logs[-1]
     assert record.loss + record.penalty == pytest.approx(direct.fun, rel=1e-9)
     assert record.steps == direct.nfev
 
@@ -68,7 +68,7 @@ def test_the_history_has_a_record_for_each_iteration():
     assert history.column("epoch") == list(range(1, 11))
     assert np.all(np.diff(history.column("steps")) >= 1)
     assert np.all(np.diff(np.add(history.column("loss"), history.column("penalty"))) < 0)
-    assert history.records[-1].loss == pytest.approx(cost(net, result.theta, X, Y), rel=1e-13)
+    assert history.logs[-1].loss == pytest.approx(cost(net, result.theta, X, Y), rel=1e-13)
     assert set(history.column("learning_rate")) == {0.0}
 
 
@@ -128,9 +128,9 @@ def test_everything_stays_in_the_network_s_type(dtype):
     net, X, Y = regression(dtype=dtype)
     result = train(net, X, Y, rule="lbfgs", epochs=20, l2=np.float64(0.1))
     assert result.theta.dtype == dtype
-    assert result.history.records[-1].loss < 0.3 * result.history.records[0].loss
+    assert result.history.logs[-1].loss < 0.3 * result.history.logs[0].loss
     direct = train(*regression(dtype=np.float64), rule="lbfgs", epochs=20, l2=0.1)
-    last, other = (r.history.records[-1] for r in (result, direct))
+    last, other = (r.history.logs[-1] for r in (result, direct))
     assert last.loss == pytest.approx(other.loss, rel=0.2)
 
 
@@ -292,7 +292,7 @@ class OnDisk(RowSource):
 def test_rows_in_pieces_and_from_a_source(monkeypatch):
     net, X, Y = regression()
     whole = train(net, X, Y, rule="lbfgs", epochs=10)
-    monkeypatch.setattr("deltarule.training.batches._PIECE", 7)
+    monkeypatch.setattr("deltarule.training.batches._CHUNK_ROWS", 7)
     pieces = train(net, OnDisk(X), Y, rule="lbfgs", epochs=10)
     assert np.allclose(pieces.theta, whole.theta, rtol=1e-9, atol=1e-10)
 
@@ -301,7 +301,7 @@ def test_parameters_of_the_minimizer_reach_it():
     net, X, Y = regression()
     few = train(net, X, Y, rule={"name": "lbfgs", "max_evaluations": 5})
     assert "evaluations are used up" in few.stopped
-    assert few.history.records[-1].steps == 6
+    assert few.history.logs[-1].steps == 6
     short = train(net, X, Y, rule={"name": "lbfgs", "memory": 1}, epochs=20)
     assert not np.allclose(short.theta, train(net, X, Y, rule="lbfgs", epochs=20).theta)
 

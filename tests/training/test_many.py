@@ -200,7 +200,7 @@ def test_the_data_is_left_alone():
     assert np.array_equal(Y, kept[1])
 
 
-# -- what they are told, and tell ---------------------------------------------------------
+# -- callbacks and progress ---------------------------------------------------------------
 
 
 class Noting(ReferenceEngine):

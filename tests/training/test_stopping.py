@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 from tests.training.helpers import history_of
 
+from deltarule import Network, train
 from deltarule.errors import InputError
-from deltarule.training import EpochRecord, GeneralizationLoss, History, Patience, Progress
+from deltarule.training import (
+    EpochLog,
+    GeneralizationLoss,
+    History,
+    Patience,
+    Progress,
+    StopFlag,
+    StopReason,
+)
 
 
 def stops_at(criterion, losses, training=None):
@@ -69,7 +78,7 @@ def test_progress(criterion, training, expected):
 
 
 def scored(scores):
-    return History([EpochRecord(t, t, 1, 0, 1, s, 0.1, 0) for t, s in enumerate(scores, 1)])
+    return History([EpochLog(t, t, 1, 0, 1, s, 0.1, 0) for t, s in enumerate(scores, 1)])
 
 
 def test_with_a_scorer_the_score_is_followed():
@@ -123,10 +132,31 @@ def test_the_history_goes_into_json_and_back():
 
 
 def test_what_is_monitored():
-    record = EpochRecord(1, 1, 0.5, 0.25, None, None, 0.1, 0.0)
+    record = EpochLog(1, 1, 0.5, 0.25, None, None, 0.1, 0.0)
     values = [
         History([record]),
-        History([EpochRecord(1, 1, 0.5, 0.25, 0.4, None, 0.1, 0.0)]),
-        History([EpochRecord(1, 1, 0.5, 0.25, 0.4, 0.9, 0.1, 0.0)]),
+        History([EpochLog(1, 1, 0.5, 0.25, 0.4, None, 0.1, 0.0)]),
+        History([EpochLog(1, 1, 0.5, 0.25, 0.4, 0.9, 0.1, 0.0)]),
     ]
     assert [h.monitored() for h in values] == [[0.75], [0.4], [-0.9]]
+
+
+@pytest.mark.parametrize(
+    ("reason", "text", "options"),
+    [
+        (StopReason.EPOCHS, "all epochs done", {}),
+        (StopReason.CRITERION, "no improvement for 1 epochs", {"stopping": Patience(1, 1e9)}),
+        (StopReason.CALLBACK, "stopped by a callback", {"callbacks": [lambda event: True]}),
+        (StopReason.CONVERGED, "converged", {"rule": "lbfgs", "epochs": 100}),
+        (StopReason.EPOCHS, "all epochs done", {"rule": "lbfgs", "epochs": 1}),
+        (StopReason.FLAG, "enough", {"stop": "enough"}),
+        (StopReason.FLAG, "enough", {"stop": "enough", "rule": "lbfgs"}),
+    ],
+)
+def test_a_result_says_why_training_ended(reason, text, options):
+    if "stop" in options:
+        options = options | {"stop": StopFlag()}
+        options["stop"].stop(text)
+    X = np.linspace(-1, 1, 8)[:, None]
+    result = train(Network([1, 1]), X, X, **{"epochs": 3} | options)
+    assert (result.stop_reason, result.stopped) == (reason, text)

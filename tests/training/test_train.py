@@ -7,7 +7,7 @@ from tests.training.helpers import Watching, recorded, regression
 from deltarule.engines import CheckedEngine
 from deltarule.maths import Network, backprop, cost
 from deltarule.optimizers import RULES, SCHEDULES
-from deltarule.training import EpochRecord, RowSource, train
+from deltarule.training import EpochLog, RowSource, train
 
 
 def same(one, other):
@@ -67,7 +67,7 @@ def test_mazur_s_cost_after_ten_thousand_steps():
     X, Y = [[0.05, 0.10]], [[0.01, 0.99]]
     options = {"rule": "sgd", "learning_rate": 0.5, "theta": theta}
     first = train(net, X, Y, epochs=1, **options)
-    assert first.history.records[0].loss == pytest.approx(0.298371108760, abs=1e-9)
+    assert first.history.logs[0].loss == pytest.approx(0.298371108760, abs=1e-9)
     assert cost(net, first.theta, X, Y) == pytest.approx(0.291027773694, abs=1e-9)
     last = train(net, X, Y, epochs=10_000, **options)
     assert cost(net, last.theta, X, Y) == pytest.approx(3.510188e-05, abs=1e-9)
@@ -114,7 +114,7 @@ def test_the_penalty_is_added_once_whatever_the_batch():
     options = {"rule": "sgd", "learning_rate": 0.5, "l2": 2.0, "epochs": 1, "theta": [3.0]}
     result = train(net, X, X, batch_size=10, **options)
     assert result.theta == pytest.approx(3 * (1 - 0.5 * 2 / 10))
-    assert result.history.records[0].penalty == pytest.approx(2 / (2 * 10) * result.theta[0] ** 2)
+    assert result.history.logs[0].penalty == pytest.approx(2 / (2 * 10) * result.theta[0] ** 2)
     by_halves = train(net, X, X, batch_size=5, **options)
     assert by_halves.theta == pytest.approx(3 * (1 - 0.5 * 2 / 10) ** 2)
     weighted = train(net, X, X, sample_weight=np.full(10, 4.0), batch_size=10, **options)
@@ -128,7 +128,7 @@ def test_averaged_parameters_are_given_and_validated():
     result = train(net, X, Y, averaging=1.0, validation=(X, Y), engine=engine, **options)
     mean = np.mean(engine.thetas[1:], axis=0)
     assert np.allclose(result.theta, mean, rtol=1e-12)
-    assert result.history.records[-1].validation_loss == pytest.approx(cost(net, mean, X, Y))
+    assert result.history.logs[-1].validation_loss == pytest.approx(cost(net, mean, X, Y))
     assert not np.allclose(engine.theta, mean)
 
 
@@ -238,9 +238,9 @@ def test_the_checked_engine_trains_to_the_same_bits():
 
 def test_an_epoch_s_bookkeeping_does_not_grow_with_the_epochs_gone_by(monkeypatch):
     net, read = Network([1, 1], activation=[]), []
-    monitored = EpochRecord.monitored.fget
+    monitored = EpochLog.monitored.fget
     monkeypatch.setattr(
-        EpochRecord, "monitored", property(lambda r: (read.append(r), monitored(r))[1])
+        EpochLog, "monitored", property(lambda r: (read.append(r), monitored(r))[1])
     )
     train(net, [[1.0]], [[1.0]], epochs=50, rule="sgd", learning_rate=0.01)
     assert len(read) <= 2 * 50

@@ -32,7 +32,7 @@ def test_rows_held_out_are_not_trained_on_and_their_loss_is_theirs():
     seen = engine.batches[0].X
     held = np.array([not (seen == x).all(axis=1).any() for x in X])
     assert held.sum() == 5
-    assert result.history.records[-1].validation_loss == pytest.approx(
+    assert result.history.logs[-1].validation_loss == pytest.approx(
         cost(net, result.theta, X[held], Y[held]), rel=1e-13
     )
 
@@ -43,8 +43,8 @@ def test_validation_rows_of_one_s_own_with_weights():
     mine = rng.normal(size=(7, 3)), rng.normal(size=(7, 2)), rng.uniform(0, 2, 7)
     result = train(net, X, Y, validation=mine, epochs=2, keep_best=False)
     expected = cost(net, result.theta, mine[0], mine[1], sample_weight=mine[2])
-    assert result.history.records[-1].validation_loss == pytest.approx(expected, rel=1e-13)
-    assert result.history.records[0].steps == 1  # all 20 rows are trained on
+    assert result.history.logs[-1].validation_loss == pytest.approx(expected, rel=1e-13)
+    assert result.history.logs[0].steps == 1  # all 20 rows are trained on
 
 
 def test_two_rows_can_be_split():
@@ -59,7 +59,7 @@ def test_dropout_is_off_in_validation():
         train(net, X, Y, dropout=0.5, validation=(X, Y), epochs=1, keep_best=False) for _ in "ab"
     )
     expected = cost(net, one.theta, X, Y)
-    assert one.history.records[0].validation_loss == pytest.approx(expected, rel=1e-13)
+    assert one.history.logs[0].validation_loss == pytest.approx(expected, rel=1e-13)
     same(one, other)
 
 
@@ -175,4 +175,4 @@ def test_reduce_on_plateau_follows_the_validation_loss():
     losses = result.history.column("validation_loss")
     expected = [0.02 * plateau.factors(e, 1, 40, losses)[0] for e in range(40)]
     assert np.allclose(result.history.column("learning_rate"), expected, rtol=1e-15)
-    assert result.history.records[-1].learning_rate < 0.01
+    assert result.history.logs[-1].learning_rate < 0.01

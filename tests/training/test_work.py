@@ -15,7 +15,7 @@ from deltarule.estimators import MLPClassifier, MLPRegressor
 from deltarule.optimizers import SCHEDULES
 from deltarule.optimizers.loss_curve import LossCurve
 from deltarule.training import (
-    EpochRecord,
+    EpochLog,
     GeneralizationLoss,
     History,
     Patience,
@@ -98,8 +98,8 @@ def test_a_call_of_partial_fit_does_the_same_work_after_many(name):
         call()
     assert (len(pickle.dumps(model)) - size) / 200 < 10.5
     assert size < pickled + 60_000 + 400 * 20
-    assert len(model.loss_curve_) == model.history_.records[-1].epoch == len(model.history_)
-    assert len(model.history_.records) <= 257
+    assert len(model.loss_curve_) == model.history_.logs[-1].epoch == len(model.history_)
+    assert len(model.history_.logs) <= 257
 
 
 @pytest.mark.parametrize("name", ["adaptive", "on plateau"])
@@ -243,14 +243,14 @@ def test_a_curve_is_pickled_with_what_was_folded():
 
 
 def records(losses):
-    return [EpochRecord(t, t, E, 0.0, None, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
+    return [EpochLog(t, t, E, 0.0, None, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
 
 
 def test_a_history_that_goes_on_leaves_the_first_as_it_was():
     first = History(records([3.0, 2.0, 1.0]))
     assert first.losses() == [3.0, 2.0, 1.0]
     longer = first.continued(most=2)
-    longer.append(dataclasses.replace(first.records[-1], epoch=4, loss=0.5))
+    longer.append(dataclasses.replace(first.logs[-1], epoch=4, loss=0.5))
     assert (len(first), len(longer), longer.before) == (3, 4, 1)
     assert longer.column("epoch") == [2, 3, 4]
     assert longer.losses() == [3.0, 2.0, 1.0, 0.5]

@@ -1,4 +1,4 @@
-"""The commands. What they do is elsewhere; here it is asked for."""
+"""The command line application: its commands and their options."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from deltarule._version import __version__
+from deltarule.cli import output
 from deltarule.cli.explain_command import explain
 from deltarule.cli.fit_command import fit
 from deltarule.cli.options import (
@@ -34,7 +35,12 @@ _EPILOG = "\b\nExit status:\n" + "\n".join(
 
 
 class Grouped(TyperCommand):
-    """A command whose help shows its options by group."""
+    """A command whose help shows its options by group, and whose errors are one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an error that was foreseen becomes one line and an exit status."""
+        with output.options_of(self.params), handle_errors(ctx.params.get("as_json", False)):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, a section for each group."""
@@ -107,8 +113,8 @@ def predict(
         typer.Option(
             "--safe-csv",
             help="Write ' before labels that a spreadsheet would take for formulas: those that "
-            "begin with = + - @, a tab or a line break, and are no numbers. Who reads the file "
-            "back takes it away.",
+            "begin with = + - @, a tab or a line break, and are no numbers. Remove it when the "
+            "file is read back.",
             rich_help_panel="Output",
         ),
     ] = False,
@@ -123,23 +129,22 @@ def predict(
     The table needs the columns the model was trained on, by name and in any order; it
     needs no target.
     """
-    with handle_errors(as_json):
-        from deltarule.cli.output_paths import check_data
-        from deltarule.cli.predict_command import predict_table
+    from deltarule.cli.output_paths import check_data
+    from deltarule.cli.predict_command import predict_table
 
-        check_data(data, sql)
-        predict_table(
-            model,
-            data,
-            out,
-            table=table,
-            sql=sql,
-            proba=proba,
-            force=force,
-            as_json=as_json,
-            quiet=quiet,
-            safe_csv=safe_csv,
-        )
+    check_data(data, sql)
+    predict_table(
+        model,
+        data,
+        out,
+        table=table,
+        sql=sql,
+        proba=proba,
+        force=force,
+        as_json=as_json,
+        quiet=quiet,
+        safe_csv=safe_csv,
+    )
 
 
 @app.command(
@@ -153,12 +158,11 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a table whose target is known."""
-    with handle_errors(as_json):
-        from deltarule.cli.output_paths import check_data
-        from deltarule.cli.predict_command import evaluate_table
+    from deltarule.cli.output_paths import check_data
+    from deltarule.cli.predict_command import evaluate_table
 
-        check_data(data, sql)
-        evaluate_table(model, data, table=table, sql=sql, as_json=as_json)
+    check_data(data, sql)
+    evaluate_table(model, data, table=table, sql=sql, as_json=as_json)
 
 
 app.command(
@@ -166,7 +170,7 @@ app.command(
 )(explain)
 
 
-@app.command(cls=Grouped, context_settings=CONTEXT, short_help="Prove the engine on this machine.")
+@app.command(cls=Grouped, context_settings=CONTEXT, short_help="Check the engine on this machine.")
 def check(
     engine: Annotated[
         str,
@@ -175,13 +179,16 @@ def check(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Hold the engine to the engine contract, and gradients to differences, on this machine."""
-    with handle_errors(as_json):
-        from deltarule.cli.check_command import check_machine
+    """Test the engine against the engine contract, and gradients against finite differences."""
+    from deltarule.cli.check_command import check_machine
 
-        if not check_machine(engine, as_json=as_json, quiet=quiet):
-            raise typer.Exit(Status.CHECK_FAILED)
+    if not check_machine(engine, as_json=as_json, quiet=quiet):
+        raise typer.Exit(Status.CHECK_FAILED)
 
 
-app.command(cls=Grouped, context_settings=CONTEXT, short_help="Compile everything ahead.")(warmup)
-app.command(cls=Grouped, context_settings=CONTEXT, short_help="Train in sight.")(playground)
+app.command(cls=Grouped, context_settings=CONTEXT, short_help="Compile all kernels in advance.")(
+    warmup
+)
+app.command(cls=Grouped, context_settings=CONTEXT, short_help="Watch a network train in a page.")(
+    playground
+)

@@ -1,4 +1,4 @@
-"""``deltarule check``: the engine contract, and gradients against differences."""
+"""``deltarule check``: the engine contract, and gradients against finite differences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["GradientRow", "check_gradients", "check_machine"]
 
 @dataclasses.dataclass(frozen=True)
 class GradientRow:
-    """The gradient check of one network."""
+    """The result of the gradient check of one network."""
 
     what: str
     error: float
@@ -24,9 +24,9 @@ class GradientRow:
 
 
 def check_machine(engine: str, *, as_json: bool, quiet: bool) -> bool:
-    """Check this installation on this machine, print what was found, and say if all is well."""
+    """Check this installation, print the results, and return whether all checks passed."""
     with output.live(quiet or as_json) as show:
-        show("holding the engine to its contract")
+        show("testing the engine against its contract")
         contract = check_engine(make_engine(engine), raises=False)
         show("comparing gradients with differences")
         gradients = check_gradients()
@@ -54,7 +54,7 @@ def check_machine(engine: str, *, as_json: bool, quiet: bool) -> bool:
 
 
 def check_gradients() -> list[GradientRow]:
-    """Check every registered activation, and every loss on every output it goes with."""
+    """Check the gradient for every activation, and for every loss with each of its outputs."""
     rows = []
     for cases in (activation_cases, loss_cases):
         for case in cases(np.float64):

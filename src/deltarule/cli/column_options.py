@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from deltarule.errors import InputError
 from deltarule.tables import Table
 
-__all__ = ["divided_tokens", "kinds_by_column", "missing_by_column", "named_columns"]
+__all__ = ["kinds_by_column", "missing_by_column", "named_columns", "split_tokens"]
 
 
 def named_columns(text: str, table: Table) -> list[str]:
-    """The columns of an option: one name, or several with commas between them.
+    """Return the column names in the text of an option: one name, or several with commas.
 
-    A name that holds a comma goes before a list of names. An unknown name stays; the
-    error is for whoever looks it up.
+    The whole text is tried as one name first, since a name may hold a comma. Unknown names are
+    returned too; the code that looks them up reports them.
 
     Examples
     --------
@@ -28,14 +28,14 @@ def named_columns(text: str, table: Table) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()] or [text]
 
 
-def divided_tokens(tokens: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Missing texts for every column, and those written ``COLUMN=TEXT``.
+def split_tokens(tokens: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Split the values of ``--na`` into texts for every column and ``COLUMN=TEXT``.
 
     A text for every column that itself holds ``=`` is written with one before it.
 
     Examples
     --------
-    >>> divided_tokens(["-", "insulin=0", "=a=b"])
+    >>> split_tokens(["-", "insulin=0", "=a=b"])
     (['-', 'a=b'], ['insulin=0'])
     """
     everywhere = [
@@ -45,7 +45,7 @@ def divided_tokens(tokens: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def missing_by_column(tokens: Iterable[str], table: Table) -> dict[str, list[str]]:
-    """Missing texts of columns, each given as ``COLUMN=TEXT`` or ``COLUMN,COLUMN=TEXT``.
+    """Return the missing texts of each column, from ``COLUMN=TEXT`` or ``COLUMN,COLUMN=TEXT``.
 
     Examples
     --------
@@ -63,19 +63,15 @@ def missing_by_column(tokens: Iterable[str], table: Table) -> dict[str, list[str
 
 
 def kinds_by_column(kinds: Iterable[str], table: Table) -> dict[str, str]:
-    """Kinds of columns, each given as ``COLUMN=KIND`` or ``COLUMN,COLUMN=KIND``.
-
-    Raises
-    ------
-    InputError
-        If an item has no ``=``.
-    """
+    """Return the kind of each column, from ``COLUMN=KIND`` or ``COLUMN,COLUMN=KIND``."""
     found: dict[str, str] = {}
     for text in kinds:
         if "=" not in text:
             raise InputError(
-                f"--kind is {text!r}; expected a column and its kind, such as zip=category; the "
-                "kinds are number, date and category"
+                parameter="kind",
+                given=text,
+                expected="a column and its kind, such as zip=category",
+                hint="the kinds are number, date and category",
             )
         names, kind = _names_and_value(text, table)
         found |= dict.fromkeys(names, kind)
@@ -83,7 +79,7 @@ def kinds_by_column(kinds: Iterable[str], table: Table) -> dict[str, str]:
 
 
 def _names_and_value(text: str, table: Table) -> tuple[list[str], str]:
-    """A column's name may hold ``=`` too, so the longest text that names columns counts."""
+    """Split at the last ``=`` before which known columns are named; names may hold ``=``."""
     divisions = list(_divisions(text))
     for front, value in divisions:
         names = named_columns(front, table)

@@ -1,4 +1,4 @@
-"""Columns as CSV: read back as they were, safe for spreadsheets on request, plain on a terminal."""
+"""Writing columns as CSV, optionally safe for spreadsheets, with escapes on a terminal."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from deltarule.tables.cells import parse_number
 
 __all__ = ["csv_text", "safe_cell"]
 
-# A spreadsheet takes a cell that begins so for a formula, quoted or not; the last four are the wide
-# forms of the first four.
+# A spreadsheet takes a cell that begins with one of these for a formula, quoted or not; the last
+# four are the full-width forms of the first four.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def safe_cell(cell: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula: text that looks like one behind a ``'``.
+    """Return a cell that no spreadsheet takes for a formula, with a ``'`` before it if needed.
 
-    A number stays a number, also where it is the text of a label. Who reads the file back takes
-    the ``'`` away.
+    A number is unchanged, also as the text of a label. A reader of the file must remove the ``'``.
 
     Examples
     --------
@@ -40,7 +39,7 @@ def csv_text(
     safe: bool = False,
     terminal: bool = False,
 ) -> str:
-    r"""A header and rows as CSV, quoted as in RFC 4180, a line feed after each.
+    r"""Return a header and rows as CSV, quoted as in RFC 4180, with a line feed after each.
 
     Parameters
     ----------
@@ -48,9 +47,9 @@ def csv_text(
     rows : iterable of sequences
     delimiter : str
     safe : bool
-        Whether cells that a spreadsheet would take for formulas stand behind a ``'``.
+        Whether to put a ``'`` before cells that a spreadsheet would take for formulas.
     terminal : bool
-        Whether control characters are written as escapes, since a terminal would obey them.
+        Whether to escape control characters, which a terminal would execute.
 
     Examples
     --------
@@ -58,7 +57,7 @@ def csv_text(
     'label\na\\x1b[2J\n"b,c"\n\'=1+1\n'
     """
     lines = _Lines()
-    # This ending makes csv quote a lone "\r" as well, which ends a line for those who read.
+    # With this line end csv also quotes a lone "\r", which readers take for a line end.
     writer = csv.writer(lines, delimiter=delimiter, lineterminator="\r\n")
 
     def shown(row: Iterable[Any]) -> list[Any]:
@@ -76,7 +75,7 @@ def csv_text(
 
 
 class _Lines:
-    """What csv writes into, a record at a time."""
+    """A file-like object that collects the lines that csv writes."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []

@@ -19,7 +19,6 @@ from deltarule.cli.options import (
     several,
     whole,
 )
-from deltarule.cli.status import handle_errors
 
 __all__ = ["explain"]
 
@@ -45,7 +44,7 @@ def explain(
         one(
             "--row",
             metavar="R",
-            help="A row of the table, the first below the header being 1; the mean over all rows "
+            help="A row of the table, counted from 1 below the header; the mean over all rows "
             "if not given. One that was not in the step's batch is explained alone.",
             group="What",
             read=whole,
@@ -97,7 +96,7 @@ def explain(
         several(
             "--column",
             metavar="NAME",
-            help="A column of the table: its cell, what it is encoded as, and the share of each.",
+            help="A column of the table: its cell, the inputs it is encoded as, ∂C/∂x of each.",
             group="What",
         ),
     ] = None,
@@ -107,39 +106,51 @@ def explain(
         bool,
         typer.Option(
             "--run-recorded-sql",
-            help="Run the SQL that the model's recording holds, where its table was the result of "
-            "a query. Without it, the SQL is shown.",
+            help="Run the SQL in the model's recording, if its table was the result of a query. "
+            "Without this option the SQL is only shown.",
             rich_help_panel="Data",
         ),
     ] = False,
     depth: Annotated[
         int | None,
-        one("--depth", metavar="N", help="Levels of a derivation.", group="Output", read=whole),
+        one(
+            "--depth",
+            metavar="N",
+            help="Levels of a derivation to show.",
+            group="Output",
+            read=whole,
+        ),
     ] = None,
     terms: Annotated[
         int | None,
         one(
             "--terms",
             metavar="N",
-            help="Terms of a sum; the others are one line.",
+            help="Terms of a sum to show; the others are summed up in one line.",
             group="Output",
             read=whole,
         ),
     ] = None,
     digits: Annotated[
         int | None,
-        one("--digits", metavar="N", help="Digits of a number.", group="Output", read=whole),
+        one(
+            "--digits",
+            metavar="N",
+            help="Significant digits of a number.",
+            group="Output",
+            read=whole,
+        ),
     ] = None,
     latex: Annotated[
         Path | None,
-        one("--latex", metavar="FILE", help="A .tex file to write it to.", group="Output"),
+        one("--latex", metavar="FILE", help="A .tex file to write.", group="Output"),
     ] = None,
     html: Annotated[
         Path | None,
         one(
             "--html",
             metavar="FILE",
-            help="An .html file: the network to click through, in one page.",
+            help="An .html file to write: a page to explore the network.",
             group="Output",
         ),
     ] = None,
@@ -147,40 +158,39 @@ def explain(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show where every number of backpropagation comes from, in a model or a step of its training.
+    """Derive any number of backpropagation, in a model or a step of its training.
 
-    Without --weight, --bias, --activation, --node, --input and --column it is an overview; of a
-    row, its loss.
+    Without --weight, --bias, --activation, --node, --input and --column, print an overview, or
+    with --row the loss of the row.
     """
-    with handle_errors(as_json):
-        from deltarule.cli.run_explain import Question, answer
+    from deltarule.cli.run_explain import Question, answer
 
-        answer(
-            Question(
-                model=model,
-                data=data,
-                table=table,
-                sql=sql,
-                run_recorded_sql=run_recorded_sql,
-                step=step,
-                row=row,
-                selected=(
-                    *(("weight", text) for text in weight or ()),
-                    *(("bias", text) for text in bias or ()),
-                    *(("activation", text) for text in activation or ()),
-                    *(("node", text) for text in node or ()),
-                    *(("input", text) for text in inputs or ()),
-                    *(("column", text) for text in column or ()),
-                ),
-                shown={
-                    name: value
-                    for name, value in (("depth", depth), ("terms", terms), ("digits", digits))
-                    if value is not None
-                },
-                latex=latex,
-                html=html,
-                force=force,
-                as_json=as_json,
-                quiet=quiet,
-            )
+    answer(
+        Question(
+            model=model,
+            data=data,
+            table=table,
+            sql=sql,
+            run_recorded_sql=run_recorded_sql,
+            step=step,
+            row=row,
+            selected=(
+                *(("weight", text) for text in weight or ()),
+                *(("bias", text) for text in bias or ()),
+                *(("activation", text) for text in activation or ()),
+                *(("node", text) for text in node or ()),
+                *(("input", text) for text in inputs or ()),
+                *(("column", text) for text in column or ()),
+            ),
+            shown={
+                name: value
+                for name, value in (("depth", depth), ("terms", terms), ("digits", digits))
+                if value is not None
+            },
+            latex=latex,
+            html=html,
+            force=force,
+            as_json=as_json,
+            quiet=quiet,
         )
+    )

@@ -57,7 +57,7 @@ def fit(
             group="Columns",
         ),
     ] = None,
-    kind: Annotated[
+    kinds: Annotated[
         list[str] | None,
         several(
             "--kind",
@@ -112,7 +112,7 @@ def fit(
             target=target,
             task=task,
             ignore=ignore or (),
-            kinds=kind or (),
+            kinds=kinds or (),
             weights=weights,
             settings=chosen,
             folder=folder,

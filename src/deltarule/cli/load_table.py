@@ -1,4 +1,4 @@
-"""From the options that say which table, and what of it, to the table and its schema."""
+"""Reading the table that the options name, and inferring its schema."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from deltarule.cli.column_options import (
-    divided_tokens,
     kinds_by_column,
     missing_by_column,
     named_columns,
+    split_tokens,
 )
-from deltarule.errors import InputError
+from deltarule.errors import InputError, Message, Parameter
 from deltarule.tables import DEFAULT_NA, Schema, Table, infer_schema, read_table
 
-__all__ = ["Understood", "understood"]
+__all__ = ["LoadedTable", "load_table"]
 
 
-class Understood(NamedTuple):
-    """A table that was read, and what its columns are.
+class LoadedTable(NamedTuple):
+    """A table with its schema, and the options that gave them.
 
     Attributes
     ----------
     table : Table
     schema : Schema
     reading, columns : dict
-        The options that ``read_table`` and ``infer_schema`` were given.
+        The arguments of ``read_table`` and of ``infer_schema``.
     """
 
     table: Table
@@ -34,7 +34,7 @@ class Understood(NamedTuple):
     columns: dict[str, Any]
 
 
-def understood(
+def load_table(
     data: str | None,
     target: str | None,
     *,
@@ -45,21 +45,17 @@ def understood(
     ignore: Sequence[str],
     kinds: Sequence[str],
     weights: str | None = None,
-) -> Understood:
-    """Read a table that is to be learned from, as the options of the command line have it.
-
-    Raises
-    ------
-    InputError
-        If no target is named, or an option names what is not there.
-    """
-    everywhere, by_column = divided_tokens(na)
+) -> LoadedTable:
+    """Read the table to train on, and infer its schema, as the options say."""
+    everywhere, by_column = split_tokens(na)
     reading: dict[str, Any] = {"table": table, "sql": sql, "na": (*DEFAULT_NA, *everywhere)}
     read = read_table(data, **reading)
     if target is None:
         raise InputError(
-            "--target is missing; expected the column to predict, one of: "
-            f"{', '.join(read.names[:30])}{', …' if len(read.names) > 30 else ''}"
+            Message(Parameter("target"), " is missing"),
+            parameter="target",
+            expected=f"the column to predict, one of: {', '.join(read.names[:30])}"
+            f"{', …' if len(read.names) > 30 else ''}",
         )
     columns: dict[str, Any] = {
         "task": task,
@@ -68,4 +64,4 @@ def understood(
         "kinds": kinds_by_column(kinds, read),
         "na": missing_by_column(by_column, read),
     }
-    return Understood(read, infer_schema(read, target, **columns), reading, columns)
+    return LoadedTable(read, infer_schema(read, target, **columns), reading, columns)

@@ -14,6 +14,7 @@ from deltarule.settings import settings_of
 
 __all__ = [
     "AsJson",
+    "BadValue",
     "Data",
     "Folder",
     "Force",
@@ -33,6 +34,14 @@ __all__ = [
 ]
 
 
+class BadValue(typer.BadParameter):
+    """An option's text that cannot be read as the value it stands for."""
+
+    def __init__(self, given: str, expected: str) -> None:
+        super().__init__(f"{given!r}; expected {expected}")
+        self.given, self.expected = given, expected
+
+
 def _reader(what: str, read: Callable[[str], Any]) -> Callable[[Any], Any]:
     """A function that reads an option's text, and returns a default value as it is."""
 
@@ -42,7 +51,7 @@ def _reader(what: str, read: Callable[[str], Any]) -> Callable[[Any], Any]:
         try:
             return read(given.strip())
         except ValueError:
-            raise typer.BadParameter(f"{given!r}; expected {what}") from None
+            raise BadValue(given, what) from None
 
     return reader
 

@@ -1,10 +1,9 @@
-"""What is printed: plain text, with colour only on a terminal, and JSON that is one object."""
+"""Output: plain text, coloured only on a terminal, or one JSON object."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,35 +14,79 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from deltarule.errors import DeltaruleError, Message, Parameter
+
 __all__ = [
     "aligned",
     "error",
-    "in_options",
+    "error_text",
     "json_object",
     "live",
     "notes",
+    "options_of",
     "plain",
     "say",
     "scores",
+    "spell",
+    "spelled",
 ]
 
-# Text is printed as it is: a column called "[red]" is no markup, and numbers are not coloured.
+# No markup, so that a column named "[red]" is printed as it is; numbers are not coloured.
 _errors = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 
 _NAMES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "log loss"}
 
-_NAME = (
-    "activation|averaging|batch_size|clip_norm|depth|digits|dropout|engine|epochs|ignore|kinds|l1|"
-    "l2|layers|learning_rate|loss|na|patience|rounds|row|rule|run_recorded_sql|schedule|"
-    "seed|sql|step|table|target|task|"
-    "terms|test|threads|valid|weights"
-)
-# Where the option is not simply the parameter with dashes.
-_OPTIONS = {"kinds": "kind"}
-_GIVEN = re.compile(rf"(?<![\w'\"-])({_NAME})=(?:'([^']*)'|\"([^\"]*)\"|([\w.]+))?(?=[\s;,.?)]|$)")
-_SUBJECT = re.compile(
-    rf"^(?:EngineSettings: )?({_NAME})(?: and ({_NAME}))?(?=: | (?:is|are|holds|gives) )"
-)
+# The options of the command that runs: a parameter's name in Python and its option.
+_options: dict[str, str] = {}
+
+
+@contextmanager
+def options_of(parameters: Iterable[Any]) -> Iterator[None]:
+    """Inside, messages are written with the options among a command's parameters."""
+    for parameter in parameters:
+        option = max(parameter.opts, key=len)
+        if option.startswith("--"):
+            _options[parameter.name] = _options[option[2:].replace("-", "_")] = option
+    try:
+        yield
+    finally:
+        _options.clear()
+
+
+def spell(setting: Parameter) -> str:
+    """Return a parameter as an option of the running command; as in Python if it has none.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> with options_of([SimpleNamespace(name="task", opts=["--task"])]):
+    ...     spell(Parameter("task", "classification")), spell(Parameter("l2", 0.5))
+    ('--task classification', 'l2=0.5')
+    """
+    option = _options.get(setting.name)
+    if option is None:
+        return str(setting)
+    if setting.value is ... or setting.value is True:  # a flag has no value
+        return option
+    return f"{option} {'none' if setting.value is None else setting.value}"
+
+
+def spelled(text: str) -> str:
+    """Return a text with the parameters in it written as options."""
+    return text.render(spell) if isinstance(text, Message) else text
+
+
+def error_text(error: DeltaruleError) -> str:
+    """Return an error's message with parameters as options, preceded by the wrong option.
+
+    The option is put in front if the message does not mention it.
+    """
+    message, parameter = error.message, error.parameter
+    text = spelled(message)
+    if not isinstance(parameter, str) or parameter not in _options:
+        return text
+    named = any(isinstance(part, Parameter) and part.name == parameter for part in message.parts)
+    return text if named else f"{_options[parameter]}: {text}"
 
 
 def say(text: str) -> None:
@@ -60,11 +103,11 @@ def error(text: str) -> None:
 def notes(lines: Iterable[str]) -> None:
     """Print notes to standard error, so that they stay out of what is piped on."""
     for line in lines:
-        _errors.print(Text(f"note: {in_options(plain(line))}"))
+        _errors.print(Text(f"note: {plain(spelled(line))}"))
 
 
 def plain(text: str) -> str:
-    r"""A text without control characters, which names and cells of a file may hold.
+    r"""Return a text with control characters escaped, which names and cells of a file may hold.
 
     Examples
     --------
@@ -77,10 +120,10 @@ def plain(text: str) -> str:
 
 
 def json_object(value: Mapping[str, Any]) -> None:
-    """Print one JSON object, in one line; a number that JSON cannot hold becomes null.
+    """Print one JSON object in one line; NaN and infinities become null.
 
-    JSON itself escapes the control characters up to U+001F; the others, and what cannot be
-    encoded, are escaped here. Who reads it back gets the same text.
+    JSON escapes the control characters up to U+001F; the others, and what cannot be encoded, are
+    escaped here as JSON does it, so that a reader gets the same text.
     """
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
     print("".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text))
@@ -96,44 +139,17 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def in_options(text: str) -> str:
-    """A message of the library with its parameters written as the command line's options.
-
-    Examples
-    --------
-    >>> in_options("if they are classes, give task='classification'")
-    'if they are classes, give --task classification'
-    >>> in_options("learning_rate is -1; expected a finite number above 0")
-    '--learning-rate is -1; expected a finite number above 0'
-    >>> in_options("expected the name of one; give table= or sql=")
-    'expected the name of one; give --table or --sql'
-    """
-
-    def option(name: str) -> str:
-        return "--" + _OPTIONS.get(name, name).replace("_", "-")
-
-    def given(match: re.Match[str]) -> str:
-        value = next((each for each in match.groups()[1:] if each is not None), None)
-        # What is true or not on the command line is given, or left out.
-        return option(match[1]) + ("" if value in (None, "True") else f" {value}")
-
-    def subject(match: re.Match[str]) -> str:
-        return " and ".join(option(name) for name in match.groups() if name)
-
-    return _SUBJECT.sub(subject, _GIVEN.sub(given, text))
-
-
 @contextmanager
 def live(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A line on the terminal that is written over as work goes on, and gone at its end.
+    """Give a function that shows a status line on the terminal, which is removed at the end.
 
-    Where standard error is a file or a pipe, nothing is printed.
+    If standard error is a file or a pipe, nothing is shown.
     """
     if quiet or not (sys.stderr.isatty() and _errors.is_terminal):
         yield lambda text: None
         return
     spinner = Spinner("dots", style="status.spinner")
-    # Otherwise rich replaces sys.stdout meanwhile, and what is printed goes to standard error.
+    # By default rich replaces sys.stdout, and what is printed would go to standard error.
     with Live(
         spinner,
         console=_errors,
@@ -146,7 +162,7 @@ def live(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
-    """A table of scores as text: a line for each part or model.
+    """Return a table of scores as text, with a line for each part or model.
 
     Examples
     --------
@@ -168,7 +184,7 @@ def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
 
 
 def aligned(columns: Sequence[Sequence[str]]) -> str:
-    """Columns side by side: the first flush left, the others flush right.
+    """Return columns side by side, the first aligned left and the others right.
 
     Examples
     --------
@@ -186,7 +202,7 @@ def aligned(columns: Sequence[Sequence[str]]) -> str:
 
 
 def _aligned(name: str, values: Sequence[float | None]) -> list[str]:
-    """Numbers with as many decimals as the column needs to tell them apart."""
+    """Return the numbers of a column as text, with decimals for four digits of the smallest."""
     known = [abs(value) for value in values if value and math.isfinite(value)]
     decimals = 4
     if known and name in ("rmse", "mae"):
@@ -199,7 +215,7 @@ def _aligned(name: str, values: Sequence[float | None]) -> list[str]:
         if value is None:
             cells.append("–")
         elif plainly:
-            # + 0.0 makes a zero of what would be "-0".
+            # Adding 0.0 turns -0.0 into 0.0.
             cells.append(f"{round(value, decimals) + 0.0:,.{decimals}f}")
         else:
             cells.append(f"{value:.4g}")

@@ -1,4 +1,4 @@
-"""Where results go: checked before anything is read, so that no work is lost."""
+"""Output paths: checked before any work is done; writing that never loses a result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.cli.csv_writer import csv_text
-from deltarule.cli.status import saving
+from deltarule.cli.status import save_uninterrupted
 from deltarule.errors import FileError, InputError
 from deltarule.files import (
     check_bundle_path,
@@ -31,11 +31,11 @@ from deltarule.training.recording import FOLDER
 from deltarule.training.recording import KIND as RECORDING
 
 __all__ = [
+    "FORMATS",
     "SavedElsewhere",
     "check_data",
     "check_model_folder",
     "check_output_file",
-    "check_predictions_file",
     "default_folder",
     "make_parent",
     "saved_or_elsewhere",
@@ -45,18 +45,18 @@ __all__ = [
 
 
 class SavedElsewhere(FileError):
-    """What was made could not be saved where it was to be, and was saved at ``path``."""
+    """The result could not be saved as asked, and was saved at ``path`` instead."""
 
     def __init__(self, message: str, path: Path) -> None:
         super().__init__(message)
         self.path = path
 
 
-_FORMATS = (".csv", ".tsv", ".jsonl")
+FORMATS = (".csv", ".tsv", ".jsonl")
 
 
 def default_folder(data: str | None) -> Path:
-    """The model's folder where none is named: the data's name with ``.model``, right here.
+    """Return the default folder of a model: the data's name with ``.model``, in this folder.
 
     Examples
     --------
@@ -65,20 +65,13 @@ def default_folder(data: str | None) -> Path:
     """
     stem = "" if data is None else Path(data).stem
     if data is not None and Path(data).is_file():
-        # A name of its own, so that t[1].csv and t1.csv do not share a folder.
+        # Not a pattern: t[1].csv and t1.csv need different folders.
         return Path(f"{stem}.model")
     return Path(f"{''.join(c for c in stem if c not in '*?[]').strip('-_. ') or 'data'}.model")
 
 
 def check_model_folder(folder: Path, force: bool, record: bool = False) -> None:
-    """Refuse a folder that the model, and the recording in it, could not be written to.
-
-    Raises
-    ------
-    FileError
-        If it exists (without ``force``), is no model's folder (with ``force``), or its
-        place cannot be written to.
-    """
+    """Refuse a folder that the model, and the recording in it, could not be written to."""
     with translate_os_errors("write", folder):
         _check_free(folder, force)
         consistent_read(folder, lambda: _check_kind(folder, record))
@@ -100,30 +93,13 @@ def _check_kind(folder: Path, record: bool) -> None:
         )
 
 
-def check_predictions_file(out: Path, force: bool) -> None:
-    """Refuse a file that predictions could not be written to.
-
-    Raises
-    ------
-    FileError, InputError
-        As :func:`check_output_file`.
-    """
-    check_output_file(out, force, "--out", _FORMATS)
-
-
 def check_output_file(out: Path, force: bool, option: str, endings: Sequence[str]) -> None:
-    """Refuse a file that could not be written to, before any work is done for it.
-
-    Raises
-    ------
-    FileError
-        If it exists (without ``force``), or its place cannot be written to.
-    InputError
-        If its ending is none of ``endings``.
-    """
+    """Refuse a file that could not be written to, before any work is done for it."""
     if out.suffix.lower() not in endings:
         raise InputError(
-            f"{option} is {str(out)!r}; expected a name that ends in {', '.join(endings)}"
+            parameter=option.removeprefix("--"),
+            given=str(out),
+            expected=f"a name that ends in {', '.join(endings)}",
         )
     with translate_os_errors("write", out):
         if out.is_dir():
@@ -163,11 +139,6 @@ def write_predictions(
 
     Files and pipes get the labels as they are; on a terminal, their control characters are
     written as escapes.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be written.
     """
     suffix = ".csv" if out is None else out.suffix.lower()
     rows = zip(*map(_cells, columns.values()), strict=True)
@@ -190,13 +161,7 @@ def write_predictions(
 
 
 def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
-    """Write a file; where that fails, another, which the error names: no work is lost.
-
-    Raises
-    ------
-    FileError
-        If it could not be written, or has appeared since it was checked (without ``force``).
-    """
+    """Write a file; where that fails, another, which the error names: no work is lost."""
 
     def write(path: Path, *, overwrite: bool = False) -> None:
         make_parent(path)
@@ -204,7 +169,7 @@ def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
 
     with translate_os_errors("write", out):
         stream = is_stream(out)
-    # Nobody may ever read from a pipe, and then Ctrl-C is the way out.
+    # A pipe may never be read from, so writing to it must end at Ctrl-C.
     saved_or_elsewhere(
         out, functools.partial(write, overwrite=force), write, title, interruptible=stream
     )
@@ -218,7 +183,7 @@ def saved_or_elsewhere(
     *,
     interruptible: bool = False,
 ) -> None:
-    """Save; where that fails, save elsewhere. Ctrl-C is answered when all is written.
+    """Save to a path, or elsewhere if that fails; Ctrl-C is deferred until it is written.
 
     Parameters
     ----------
@@ -226,21 +191,14 @@ def saved_or_elsewhere(
     save : callable
         Saves to ``place``.
     save_new : callable
-        Saves to a path where nothing is.
+        Saves to a path that does not exist.
     title : str
-        What stands before the path where Ctrl-C's message says what was saved.
+        The phrase before the path in the message at Ctrl-C.
     interruptible : bool
-        Whether Ctrl-C ends the writing at once.
-
-    Raises
-    ------
-    FileError
-        If it could not be saved to ``place``; it says where it is instead.
-    KeyboardInterrupt
-        At the end, if Ctrl-C was pressed.
+        Whether Ctrl-C interrupts the writing.
     """
     lost = None
-    with saving(f"{title}{place}", interruptible=interruptible) as saved:
+    with save_uninterrupted(f"{title}{place}", interruptible=interruptible) as saved:
         try:
             save(place)
         except FileError as error:
@@ -255,13 +213,7 @@ def saved_or_elsewhere(
 
 
 def make_parent(out: Path) -> None:
-    """Make the folder that a file is to be written to.
-
-    Raises
-    ------
-    FileError
-        If it cannot be made.
-    """
+    """Make the folder that a file is to be written to."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -269,7 +221,7 @@ def make_parent(out: Path) -> None:
 
 
 def _cells(values: np.ndarray) -> list[Any]:
-    """Python's values; a float32 by the shortest text that gives the same float32 again."""
+    """Return Python values; a float32 as the float of its shortest text."""
     if values.dtype == np.float32:
         return [float(str(value)) for value in values]
     cells: list[Any] = values.tolist()
@@ -277,13 +229,7 @@ def _cells(values: np.ndarray) -> list[Any]:
 
 
 def check_data(data: str | None, sql: str | None) -> None:
-    """Refuse a command without DATA, unless SQL names its files itself.
-
-    Raises
-    ------
-    InputError
-        If neither is given.
-    """
+    """Refuse a command that has neither DATA nor ``--sql``."""
     if data is None and sql is None:
         raise InputError(
             "DATA is missing; expected a file, a quoted pattern of files, or --sql that names its "

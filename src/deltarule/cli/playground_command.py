@@ -1,4 +1,4 @@
-"""``deltarule playground``: a page on this machine where the engine trains, live."""
+"""``deltarule playground``: a page on this machine that shows a network training."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from deltarule.cli.options import (
     several,
     whole,
 )
-from deltarule.cli.status import handle_errors
-from deltarule.errors import InputError
+from deltarule.errors import InputError, Message, Parameter
 
 __all__ = ["playground"]
 
@@ -43,7 +42,7 @@ def playground(
             "--na", metavar="TEXT", help="A text that means missing, as for fit.", group="Columns"
         ),
     ] = None,
-    kind: Annotated[
+    kinds: Annotated[
         list[str] | None,
         several(
             "--kind",
@@ -87,26 +86,30 @@ def playground(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Open a page where a network trains in sight, on built-in data or on a table.
+    """Open a page that shows a network training, on built-in data or on a table.
 
-    The page is served on this machine alone, and asks nothing of any other. Ctrl-C ends it.
+    The page is served to this machine only, and loads nothing from others. Ctrl-C ends it.
     """
-    with handle_errors():
-        from deltarule.playground import serve
+    from deltarule.playground import serve
 
-        source = None
-        if data is not None or sql is not None:
-            source = _source(data, target, task, ignore or (), na or (), kind or (), table, sql)
-        elif target is not None:
-            raise InputError("--target is given without DATA; expected the file it is a column of")
+    source = None
+    if data is not None or sql is not None:
+        source = _source(data, target, task, ignore or (), na or (), kinds or (), table, sql)
+    elif target is not None:
+        raise InputError(
+            Message(Parameter("target"), " is given without DATA"),
+            parameter="target",
+            given=target,
+            expected="the file it is a column of",
+        )
 
-        def say(address: str) -> None:
-            # The address is all that a script needs, so it stands alone on standard output.
-            output.say(address)
-            if not quiet:
-                output.notes(["the playground is open at this address; Ctrl-C ends it"])
+    def say(address: str) -> None:
+        # Only the address goes to standard output, for scripts.
+        output.say(address)
+        if not quiet:
+            output.notes(["the playground is open at this address; Ctrl-C ends it"])
 
-        serve(source, port=port, token=token, open_browser=not no_open, told=say)
+    serve(source, port=port, token=token, open_browser=not no_open, on_ready=say)
 
 
 def _source(
@@ -115,25 +118,25 @@ def _source(
     task: str,
     ignore: Any,
     na: Any,
-    kind: Any,
+    kinds: Any,
     table_name: str | None,
     sql: str | None,
 ) -> Any:
-    """The table, read and understood as ``fit`` does it."""
-    from deltarule.cli.load_table import understood
+    """Read the table and infer its schema, as ``fit`` does."""
+    from deltarule.cli.load_table import load_table
     from deltarule.playground import ReadTable
 
-    found = understood(
-        data, target, table=table_name, sql=sql, na=na, task=task, ignore=ignore, kinds=kind
+    found = load_table(
+        data, target, table=table_name, sql=sql, na=na, task=task, ignore=ignore, kinds=kinds
     )
     script = (
-        f"table = read_table({data!r}{_written(found.reading)})\n"
-        f"schema = infer_schema(table, {target!r}{_written(found.columns)})"
+        f"table = read_table({data!r}{_as_keywords(found.reading)})\n"
+        f"schema = infer_schema(table, {target!r}{_as_keywords(found.columns)})"
     )
     return ReadTable.of(found.table, found.schema, reading=script)
 
 
-def _written(options: dict[str, Any]) -> str:
-    """Keyword arguments as a script has them, those that say nothing left out."""
-    said = {name: value for name, value in options.items() if value not in (None, [], {}, "auto")}
-    return "".join(f", {name}={value!r}" for name, value in said.items())
+def _as_keywords(options: dict[str, Any]) -> str:
+    """Return keyword arguments as Python source, without those at their defaults."""
+    given = {name: value for name, value in options.items() if value not in (None, [], {}, "auto")}
+    return "".join(f", {name}={value!r}" for name, value in given.items())

@@ -1,4 +1,4 @@
-"""Pictures of a fit."""
+"""The plot of a fit."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _LOSSES = {
 
 
 def loss_picture(model: TableModel) -> bytes:
-    """The learning curves as SVG: training and validation loss over epochs.
+    """Return the learning curves as SVG: training and validation loss over epochs.
 
     The training loss of an epoch is the mean over its batches, each before its step, so
     it lags by half an epoch and can lie above the validation loss at first.
     """
-    # A first run builds a cache of fonts and says so; that is no error.
+    # Matplotlib reports that it builds its font cache, which is of no interest here.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
 
-    # The object interface draws without a display and leaves the caller's pyplot alone.
+    # Figure draws without a display, and does not change the state of pyplot.
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -35,7 +35,7 @@ def loss_picture(model: TableModel) -> bytes:
     epochs, losses = history.column("epoch"), history.column("loss")
     held = history.column("validation_loss")
     validated = any(loss is not None for loss in held)
-    # Text stays text and identifiers do not change from run to run.
+    # Text is kept as text, and identifiers are the same in every run.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "deltarule", "font.size": 10}):
         figure = Figure(figsize=(6.4, 4.0), layout="constrained")
         axes = figure.add_subplot()
@@ -60,7 +60,7 @@ def loss_picture(model: TableModel) -> bytes:
         axes.set_xlabel("epoch" if epochs else "no epoch was completed")
         axes.set_ylabel(_LOSSES.get(model.model.net.loss.name, "loss"))
         name = "" if model.schema.target is None else f"{model.schema.target.name}: "
-        # A dollar sign would begin a formula.
+        # An unescaped dollar sign would begin a formula.
         title = f"{name}{'-'.join(map(str, model.model.net.widths))}".replace("$", r"\$")
         axes.set_title(title if len(title) <= 60 else f"{title[:57]}…", fontsize=11)
         if epochs:

@@ -1,4 +1,4 @@
-"""``deltarule predict`` and ``deltarule evaluate``: a model, on a table."""
+"""``deltarule predict`` and ``deltarule evaluate``: a model applied to a table."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.cli import output
-from deltarule.cli.output_paths import check_predictions_file, write_predictions
-from deltarule.errors import FileError, InputError
+from deltarule.cli.output_paths import FORMATS, check_output_file, write_predictions
+from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import TableModel
 
@@ -15,18 +15,12 @@ __all__ = ["evaluate_table", "loaded", "predict_table"]
 
 
 def loaded(folder: Path) -> TableModel:
-    """The model of a table in a folder.
-
-    Raises
-    ------
-    FileError
-        If there is none that can be used here.
-    """
+    """Load the model of a table from a folder."""
     try:
         return TableModel.load(folder)
     except InputError as error:
-        # An activation that is not registered here, say: no option can help it.
-        raise FileError(str(error)) from error
+        # Such as an activation that is not registered: an error of the model, not of an option.
+        raise FileError(error.message) from error
 
 
 def _read(model: TableModel, data: str | None, table: str | None, sql: str | None) -> Table:
@@ -48,17 +42,21 @@ def predict_table(
 ) -> None:
     """Write a prediction for each row, in the table's order."""
     if out is not None:
-        check_predictions_file(out, force)
+        check_output_file(out, force, "--out", FORMATS)
     if safe_csv and (as_json if out is None else out.suffix.lower() == ".jsonl"):
         raise InputError(
-            "--safe-csv was given for JSON; expected CSV or TSV, which spreadsheets open; leave it "
-            "out, or name a .csv file with --out"
+            Message(Parameter("safe_csv"), " was given for JSON"),
+            parameter="safe_csv",
+            expected="CSV or TSV, which spreadsheets open",
+            hint=Message("leave it out, or name a .csv file with ", Parameter("out")),
         )
     model = loaded(folder)
     if proba and model.task == "regression":
         raise InputError(
-            f"--proba was given, and {str(folder)!r} predicts a number; expected a model of "
-            "classes; leave --proba out"
+            Message(Parameter("proba"), f" was given, and {str(folder)!r} predicts a number"),
+            parameter="proba",
+            expected="a model of classes",
+            hint=Message("leave ", Parameter("proba"), " out"),
         )
     with output.live(quiet or as_json) as show:
         show(f"reading {data or 'the SQL result'}")
@@ -69,11 +67,11 @@ def predict_table(
         if proba:
             for number, label in enumerate(model.classes):
                 columns[f"probability_{label}"] = outputs[:, number]
-        notes = [output.in_options(note) for note in (*typed.notes, *model.encoder.notes(typed))]
+        notes = [output.spelled(note) for note in (*typed.notes, *model.encoder.notes(typed))]
         if out is not None:
             show(f"writing {out}")
             write_predictions(out, columns, force, safe_csv=safe_csv)
-    if out is None and not as_json:  # on a terminal, not into the line of progress
+    if out is None and not as_json:  # after the status line is removed
         write_predictions(None, columns, safe_csv=safe_csv)
     if as_json:
         report: dict[str, Any] = {"rows": len(typed), "notes": notes}
@@ -104,7 +102,7 @@ def evaluate_table(
         typed = apply_schema(model.schema, rows)
         show("scoring")
         scores = model.score(typed, model.outputs(typed))
-    notes = [output.in_options(note) for note in (*typed.notes, *model.encoder.notes(typed))]
+    notes = [output.spelled(note) for note in (*typed.notes, *model.encoder.notes(typed))]
     seen = model.trained_on(typed)
     if seen:
         notes.append(

@@ -1,4 +1,4 @@
-"""``deltarule explain``: a model or a step of its training, a row or the mean, number by number."""
+"""``deltarule explain``: derivations in a model or a step of its training, of a row or the mean."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.cli import output
-from deltarule.cli.moments import model_step, moments
 from deltarule.cli.output_paths import check_output_file, write_output
+from deltarule.cli.page_states import model_step, page_states
 from deltarule.cli.predict_command import loaded
-from deltarule.errors import DataError, FileError, InputError
+from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.explain import Derivation, Explanation, explain, overview
 from deltarule.explain.derivation import DEPTH, TERMS, check_limits
 from deltarule.explain.number_format import DIGITS
@@ -31,11 +31,11 @@ from deltarule.training.recording import FOLDER
 
 __all__ = ["Question", "answer"]
 
-# Of more rows than have so many activations together, the first are explained: all of them are
-# held in float64, with their derivatives.
+# The most activations, rows times nodes, that are held in float64 with their derivatives. Of a
+# longer table the first rows are explained.
 _MOST_NUMBERS = 4_000_000
 _PARTS = {"train": "a training row", "valid": "a validation row", "test": "a test row"}
-# What a selection is written like: how many numbers, what they are, an example.
+# The form of a selection: the count of numbers, their meaning, an example.
 _FORMS = {
     "weight": (3, "layer, node, and node of the layer before", "2,1,4"),
     "bias": (2, "layer and node", "2,1"),
@@ -47,7 +47,7 @@ _OF_ONE_ROW = {"activation", "node", "input", "column"}
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What was asked for."""
+    """The options of ``deltarule explain``."""
 
     model: Path
     data: str | None
@@ -67,7 +67,7 @@ class Question:
 
 @dataclasses.dataclass(frozen=True)
 class _Found:
-    """What is explained: the explanation, the row in it, and what is known of both."""
+    """What is explained: the explanation, the number of the row in it, and facts to print."""
 
     explanation: Explanation
     sample: int | None
@@ -80,12 +80,12 @@ class _Found:
 
 
 def answer(question: Question) -> None:
-    """Explain it: as text or JSON on standard output, as LaTeX, as a page."""
+    """Print an explanation as text or JSON, and write it as LaTeX or a page if asked."""
     places = [("--latex", question.latex, (".tex",)), ("--html", question.html, (".html", ".htm"))]
     for option, place, endings in places:
         if place is not None:
             check_output_file(place, question.force, option, endings)
-    # What is written in a wrong way is refused before anything is read.
+    # Wrong selections are refused before any file is read.
     chosen = [(kind, text, _numbers(kind, text)) for kind, text in question.selected]
     with output.live(question.quiet or question.as_json) as show:
         if question.step is None:
@@ -107,12 +107,14 @@ def answer(question: Question) -> None:
             write_output(question.latex, question.force, latex)
         if question.html is not None:
             show("writing the page")
-            with tempfile.TemporaryDirectory() as folder:  # what took long is written once
+            with (
+                tempfile.TemporaryDirectory() as folder
+            ):  # the page is computed once, also if saving is tried twice
                 page = Path(folder, "page.html")
                 _write_page(page, found, chosen, show)
                 data = page.read_bytes()
             write_output(question.html, question.force, data)
-    notes = [output.in_options(note) for note in found.notes]
+    notes = [output.spelled(note) for note in found.notes]
     written = [str(place) for _, place, _ in places if place is not None]
     if question.as_json:
         sample = {} if found.sample is None else {"sample": found.sample}
@@ -132,21 +134,26 @@ def answer(question: Question) -> None:
             output.say(f"\nWrote {name}.")
 
 
-# -- which rows, at which parameters ---------------------------------------------------------------
+# -- the rows and the parameters -------------------------------------------------------------------
 
 
 def _step_found(question: Question, show: Any) -> _Found:
-    """A step of the recorded training, or a row at its parameters."""
+    """Find a step of the recorded training, or a row at the parameters before it."""
     if question.table is not None or question.sql is not None:
-        given = "--table" if question.sql is None else "--sql"
+        given = Parameter("table" if question.sql is None else "sql")
+        recording_says = ", whose recording says how its table is read"
         raise InputError(
-            f"{given} was given with --step, whose recording says how its table is read; expected "
-            f"at most DATA, where it was moved to; leave {given} out"
+            Message(given, " was given with ", Parameter("step"), recording_says),
+            parameter=given.name,
+            expected="at most DATA, where it was moved to",
+            hint=Message("leave ", given, " out"),
         )
     step = question.step
     assert step is not None
     if step < 1:
-        raise InputError(f"step is {step}; expected a step of the recorded training, from 1")
+        raise InputError(
+            parameter="step", given=step, expected="a step of the recorded training, from 1"
+        )
     show("reading the recording")
     folder = question.model
     model, recording = consistent_read(folder, lambda: (loaded(folder), load_recording(folder)))
@@ -184,7 +191,7 @@ def _place_in_step(
     )
     if row is None:
         return _Found(explain(step), None, title, facts, step.notes, step, recording, recorded)
-    assert place is not None  # of a row there is one
+    assert place is not None  # a row has been located
     label = _label(recorded.table, row)
     if place.part == "train" and place.number in batch.rows:
         sample = int(np.flatnonzero(batch.rows == place.number)[0])
@@ -214,7 +221,7 @@ def _place_in_step(
 
 
 def _model_found(question: Question, show: Any) -> _Found:
-    """The trained model on the rows of a table."""
+    """Find the trained model on the rows of a table."""
     folder = question.model
     model, recording = consistent_read(
         folder,
@@ -230,7 +237,9 @@ def _model_found(question: Question, show: Any) -> _Found:
         recorded = _recorded(model, recording, table)
     row = question.row
     if row is not None and not 1 <= row <= len(table):
-        raise InputError(f"row is {row}; expected a row of the table, from 1 to {len(table)}")
+        raise InputError(
+            parameter="row", given=row, expected=f"a row of the table, from 1 to {len(table)}"
+        )
     typed = apply_schema(model.schema, table)
     sample = None
     if row is not None:
@@ -267,7 +276,7 @@ def _model_found(question: Question, show: Any) -> _Found:
 
 
 def _recorded(model: TableModel, recording: Recording, table: Table) -> RecordedTable | None:
-    """The recorded training with its table, if this is the one."""
+    """Return the recorded training with its table; None if it is another table."""
     with contextlib.suppress(FileError, DataError, InputError):
         return RecordedTable.of(model, recording, table)
     return None
@@ -285,23 +294,23 @@ def _table(question: Question, model: TableModel, recording: Recording | None) -
 
 
 def _label(table: Table, row: int) -> str:
-    """A row by its number, and by its line where that is another."""
+    """Name a row by its number, and by its line in the file if that differs."""
     where = table.where(row - 1)
     return f"row {row}" if where == f"row {row}" else f"row {row} ({where})"
 
 
-# -- what of it ------------------------------------------------------------------------------------
+# -- the selections --------------------------------------------------------------------------------
 
 
 def _numbers(kind: str, text: str) -> tuple[int, ...]:
-    """The numbers of a selection; none where it is a name."""
+    """Return the numbers of a selection; an empty tuple if it is a name."""
     if kind not in _FORMS:
         return ()
     count, what, example = _FORMS[kind]
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != count or not all(part.isascii() and part.isdecimal() for part in parts):
         raise InputError(
-            f"--{kind} is {text!r}; expected {count} whole numbers, {what}, such as {example}"
+            parameter=kind, given=text, expected=f"{count} whole numbers, {what}, such as {example}"
         )
     return tuple(map(int, parts))
 
@@ -309,12 +318,13 @@ def _numbers(kind: str, text: str) -> tuple[int, ...]:
 def _derived(
     found: _Found, kind: str, text: str, numbers: tuple[int, ...]
 ) -> list[tuple[str, Derivation]]:
-    """A selection's derivations by name: of a parameter in a step, its update too."""
+    """Return the named derivations of a selection, with the update of a parameter in a step."""
     explanation, sample = found.explanation, found.sample
     if kind in _OF_ONE_ROW and sample is None:
         raise InputError(
-            f"--{kind} is about one row; expected --row R beside it, the number of a row of the "
-            "table"
+            Message(Parameter(kind), " is about one row"),
+            parameter=kind,
+            expected=Message(Parameter("row"), " R beside it, the number of a row of the table"),
         )
     if kind == "input":
         assert sample is not None
@@ -323,7 +333,12 @@ def _derived(
         assert sample is not None
         return [(f"column {text}", explanation.column(_column(found, text), sample))]
     name = f"{kind} {','.join(map(str, numbers))}"
-    parts = [(name, getattr(explanation, kind)(*numbers, sample))]
+    try:
+        parts = [(name, getattr(explanation, kind)(*numbers, sample))]
+    except InputError as error:
+        wrong = error.prefixed(Parameter(kind), f" {text}: ")
+        wrong.parameter, wrong.given = kind, text
+        raise wrong from None
     if kind in ("weight", "bias") and found.facts.get("in_batch", found.step is not None):
         update = getattr(explanation, f"update_{kind}")
         parts.append((f"update of {name}", update(*numbers)))
@@ -337,15 +352,16 @@ def _input(found: _Found, text: str) -> int:
     if text.isascii() and text.isdecimal() and int(text) < len(names):
         return int(text)
     raise InputError(
-        f"--input is {text!r}; expected one of {_listed(names)}, or a number from 0 to "
-        f"{len(names) - 1}"
+        parameter="input",
+        given=text,
+        expected=f"one of {_listed(names)}, or a number from 0 to {len(names) - 1}",
     )
 
 
 def _column(found: _Found, text: str) -> str:
     names = [column.name for column in found.explanation.subject.columns]
     if text not in names:
-        raise InputError(f"--column is {text!r}; expected one of {_listed(names)}")
+        raise InputError(parameter="column", given=text, expected=f"one of {_listed(names)}")
     return text
 
 
@@ -365,13 +381,13 @@ def _text(part: Derivation | Explanation, shown: Mapping[str, int]) -> str:
 
 
 def _next(explanation: Explanation, place: tuple[int, ...]) -> list[str]:
-    """Options that show more, of the first block's largest derivative and the first row."""
+    """Return options that show more: the first block's largest derivative, the first row."""
     at = ",".join(map(str, place))
     row = explanation.subject.names.rows[0]
     return [f"next: --weight {at}, and of one row with --row {row}; --html page.html for all of it"]
 
 
-# -- where to --------------------------------------------------------------------------------------
+# -- the output ------------------------------------------------------------------------------------
 
 
 def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping[str, Any]) -> str:
@@ -392,13 +408,13 @@ def _write_page(
             named = "bias" if kind == "bias" else "node"
             start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
     recording = found.recording
-    states = [] if recording is None else _moments(found, recording, show)
-    history = [] if recording is None else recording.history.records
+    states = [] if recording is None else _states(found, recording, show)
+    history = [] if recording is None else recording.history.logs
     found.explanation.html(
         place, states=states, history=history, start=start, title=found.title, progress=show
     )
 
 
-def _moments(found: _Found, recording: Recording, show: Any) -> list[PageState]:
+def _states(found: _Found, recording: Recording, show: Any) -> list[PageState]:
     theta = found.explanation.subject.theta if found.step is None else None
-    return moments(recording, found.recorded, theta, show)
+    return page_states(recording, found.recorded, theta, show)

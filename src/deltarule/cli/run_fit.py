@@ -1,4 +1,4 @@
-"""``deltarule fit``: read, say what was understood, train in sight, score, save."""
+"""``deltarule fit``: read a table, print its schema, train, score, and save the model."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from types import FrameType
 from typing import Any
 
 from deltarule.cli import output
-from deltarule.cli.load_table import understood
+from deltarule.cli.load_table import load_table
 from deltarule.cli.output_paths import SavedElsewhere, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.status import Status, Terminated, terminated
+from deltarule.errors import Message
 from deltarule.tables import TableSource
 from deltarule.tabular import TableModel, TableSettings, fit_table
-from deltarule.training import Event, StopFlag
+from deltarule.training import EpochEvent, StopFlag, StopReason
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
@@ -38,7 +39,7 @@ _VERDICTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What was asked for."""
+    """The options of ``deltarule fit``."""
 
     data: str | None
     table: str | None
@@ -62,16 +63,11 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
     -------
     model : TableModel
     ended : Status
-        ``DONE``, or how it was ended early.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        At Ctrl-C before the first epoch was over, when nothing is saved, or at a second one.
+        ``DONE``, or ``INTERRUPTED`` or ``TERMINATED``.
     """
     with output.live(quiet) as show:
         show(f"reading {request.data or 'the SQL result'}")
-        table, schema, _, _ = understood(
+        table, schema, _, _ = load_table(
             request.data,
             request.target,
             table=request.table,
@@ -86,12 +82,12 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             table, request.data, table=request.table, sql=request.sql
         )
     if not quiet:
-        output.say(output.in_options(schema.describe()))
+        output.say(output.spelled(schema.describe()))
         output.say("")
     with output.live(quiet) as show, _stoppable(request.folder) as stop:
 
         def progress(phase: str) -> None:
-            # Said here, and not by the signal's handler, which may not print.
+            # Printed here, since a signal handler must not print.
             if stop.flag and phase == "scoring" and not quiet:
                 output.notes([f"{stop.flag.reason}; scoring and saving the best epoch so far"])
             show(phase)
@@ -100,7 +96,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             table,
             schema,
             request.settings,
-            callbacks=[stop, _follower(show)],
+            callbacks=[stop, _epoch_display(show)],
             stop=stop.flag,
             progress=progress,
             record=record,
@@ -116,13 +112,13 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
 
 
 def _saved(model: TableModel, request: Request) -> SavedElsewhere | None:
-    """Save the model; gives the error if it had to be saved elsewhere."""
+    """Save the model; return the error if it had to be saved elsewhere."""
     fault: Exception | None = None
     extras: dict[str, bytes] = {}
     try:
-        # It goes with the model in one step, so that a model never has another's picture.
+        # Saved together with the model, so that a model never has the plot of another.
         extras["loss.svg"] = loss_picture(model)
-    except Exception as error:  # noqa: BLE001  the model is saved before anybody hears of it
+    except Exception as error:  # noqa: BLE001  raised after the model is saved
         fault = error
     try:
         saved_or_elsewhere(
@@ -138,9 +134,9 @@ def _saved(model: TableModel, request: Request) -> SavedElsewhere | None:
     return None
 
 
-def _follower(show: Callable[[str], None]) -> Callable[[Event], Any]:
-    def follow(event: Event) -> None:
-        record = event.history.records[-1]
+def _epoch_display(show: Callable[[str], None]) -> Callable[[EpochEvent], Any]:
+    def follow(event: EpochEvent) -> None:
+        record = event.history.logs[-1]
         text = f"epoch {event.epoch} of at most {event.epochs}   loss {record.loss:.4f}"
         if record.validation_loss is not None:
             text += f"   validation {record.validation_loss:.4f}   best in epoch {event.best_epoch}"
@@ -150,7 +146,7 @@ def _follower(show: Callable[[str], None]) -> Callable[[Event], Any]:
 
 
 class _Stop:
-    """What Ctrl-C does to a training: before the first epoch is over, there is nothing to keep."""
+    """Ctrl-C during training: before the first epoch is over, there is nothing to save."""
 
     def __init__(self, folder: Path) -> None:
         self.flag = StopFlag()
@@ -158,18 +154,12 @@ class _Stop:
         self._folder = folder
         self._epochs = 0
 
-    def __call__(self, event: Event) -> None:
-        """Told that an epoch is over; the run has kept it if it is the best."""
+    def __call__(self, event: EpochEvent) -> None:
+        """Count the epochs that are over; called as a callback."""
         self._epochs = event.epoch
 
     def press(self, number: int, frame: FrameType | None) -> None:
-        """The handler of a signal: ends training, or gives up.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            If no epoch is over, or Ctrl-C was pressed before.
-        """
+        """Handle SIGINT or SIGTERM: raise the stop flag, or end the command."""
         kind = Terminated if number == signal.SIGTERM else KeyboardInterrupt
         if not self._epochs:
             raise kind(f" before the first epoch was over; {self._untouched()}")
@@ -177,7 +167,7 @@ class _Stop:
             raise kind(f" again, while the best epoch was scored; {self._untouched()}")
         terminated = number == signal.SIGTERM
         self.ended = Status.TERMINATED if terminated else Status.INTERRUPTED
-        self.flag.stop("terminated" if terminated else "interrupted")
+        self.flag.stop("terminated" if terminated else "interrupted", StopReason.INTERRUPTED)
 
     def _untouched(self) -> str:
         kept = f", and {self._folder} is as it was" if self._folder.exists() else ""
@@ -186,7 +176,7 @@ class _Stop:
 
 @contextmanager
 def _stoppable(folder: Path) -> Iterator[_Stop]:
-    """Ctrl-C ends training until the model is saved; a second Ctrl-C gives up."""
+    """Inside, Ctrl-C ends training and the model is saved; a second one ends the command."""
     stop = _Stop(folder)
     before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
@@ -195,7 +185,7 @@ def _stoppable(folder: Path) -> Iterator[_Stop]:
             (signal.SIGTERM, terminated),
         ):
             found = signal.getsignal(each)
-            if found is usual:  # and not somebody else's
+            if found is usual:  # not a handler of the calling program
                 before[each] = found
                 signal.signal(each, stop.press)
     try:
@@ -244,15 +234,18 @@ def _seconds(report: Mapping[str, Any]) -> str:
 
 
 def fit_report(model: TableModel, folder: Path) -> None:
-    """Print what was understood and reached, as one JSON object."""
+    """Print the schema, the settings and the scores as one JSON object."""
     schema = model.schema
     columns = [
         {"name": column.name, "kind": column.kind, "missing": column.missing}
         for column in schema.columns
     ]
-    notes = [*schema.notes, *(f"{c.name}: {note}" for c in schema.columns for note in c.notes)]
+    notes = [
+        *schema.notes,
+        *(Message(f"{c.name}: ", note) for c in schema.columns for note in c.notes),
+    ]
     report = {name: value for name, value in model.report.items() if name != "data_notes"}
-    report["notes"] = [output.in_options(note) for note in (*notes, *report["notes"])]
+    report["notes"] = [output.spelled(note) for note in (*notes, *report["notes"])]
     output.json_object(
         {
             "model": str(folder),

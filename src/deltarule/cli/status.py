@@ -1,4 +1,4 @@
-"""How a command ended: its exit status, and one line for an error that was foreseen."""
+"""The exit status of a command, and the one line that reports an expected error."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 import typer
 
 from deltarule.cli import output
+from deltarule.cli.options import BadValue
 from deltarule.errors import (
     ContractViolation,
     DataError,
@@ -23,9 +24,21 @@ from deltarule.errors import (
     FileError,
     GradientMismatch,
     InputError,
+    Parameter,
 )
 
-__all__ = ["STATUSES", "Status", "Terminated", "execute", "handle_errors", "saving", "terminated"]
+__all__ = [
+    "STATUSES",
+    "Status",
+    "Terminated",
+    "execute",
+    "handle_errors",
+    "save_uninterrupted",
+    "terminated",
+]
+
+
+_JSON = (str, int, float, list, tuple, type(None))
 
 
 class Status(IntEnum):
@@ -64,46 +77,51 @@ def _status(error: DeltaruleError) -> Status:
     return Status.USAGE if isinstance(error, InputError) else Status.FAULT
 
 
-def _tell(message: str, kind: str, status: Status, as_json: bool) -> None:
-    text = output.in_options(message)
+def _report(text: str, kind: str, status: Status, as_json: bool, **fields: Any) -> None:
+    """Print an error in one line, or as a JSON object with its fields."""
     if as_json:
-        output.json_object({"error": text, "kind": kind, "status": int(status)})
+        known = dict.fromkeys(("parameter", "given", "expected", "hint")) | fields
+        output.json_object({"error": text, "kind": kind, "status": int(status), **known})
     else:
         output.error(text)
 
 
+def _fields(error: DeltaruleError) -> dict[str, Any]:
+    """Return what an error says of a parameter, for JSON; the parameter is the option."""
+    names, given = error.parameter, error.given
+    options = [
+        output.spell(Parameter(name))
+        for name in ([names] if isinstance(names, str) else names or [])
+    ]
+    return {
+        "parameter": options if isinstance(names, tuple) else next(iter(options), None),
+        "given": given if isinstance(given, _JSON) else repr(given),
+        "expected": error.expected and output.spelled(error.expected),
+        "hint": error.hint and output.spelled(error.hint),
+    }
+
+
 class Terminated(KeyboardInterrupt):
-    """Somebody asks the process to end; all that ends at Ctrl-C ends then, too."""
+    """SIGTERM was received; handled as Ctrl-C, except for the status."""
 
 
 def terminated(number: int, frame: FrameType | None) -> None:
-    """What the command line does at SIGTERM.
-
-    Raises
-    ------
-    Terminated
-        Always.
-    """
+    """Handle SIGTERM: raise :class:`Terminated`."""
     raise Terminated
 
 
-# What the command has written, each as words that a message can end in.
+# What the command has written, as phrases for the message at Ctrl-C.
 _SAVED: list[str] = []
 
 
 @contextmanager
-def saving(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
-    """Write something whole: Ctrl-C is answered when it is written, and the message is true.
+def save_uninterrupted(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
+    """Inside, Ctrl-C and SIGTERM are deferred, so that what is written is complete.
 
-    Ctrl-C ends waiting for a lock that another process holds, so that the data are saved under
-    another path. Gives a list of ``what`` alone, to be replaced where it was saved under another
-    name. With ``interruptible``, Ctrl-C is answered at once, and what was begun does not count as
-    saved.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        At the end, if Ctrl-C was pressed.
+    Ctrl-C only ends the wait for a lock that another process holds, so that the data are saved
+    under another path. Yields a list that holds ``what``, the phrase for the message at Ctrl-C; the
+    caller replaces it if something else was saved. With ``interruptible``, Ctrl-C is not deferred,
+    and what was begun does not count as saved.
     """
     from deltarule.files.locking import stop_waiting
 
@@ -119,7 +137,7 @@ def saving(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
         if not interruptible and threading.current_thread() is threading.main_thread():
             for each in (signal.SIGINT, signal.SIGTERM):
                 found = signal.getsignal(each)
-                if callable(found):  # else it ends nothing, or everything
+                if callable(found):  # not SIG_IGN or SIG_DFL
                     before[each] = found
                     signal.signal(each, remember)
         yield saved
@@ -136,7 +154,7 @@ def saving(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
 
 
 def _interrupted(error: KeyboardInterrupt) -> tuple[str, Status]:
-    """What to say of it, and how the command ends."""
+    """Return the message and the status for Ctrl-C or SIGTERM."""
     ended = isinstance(error, Terminated)
     word, status = (
         ("terminated", Status.TERMINATED) if ended else ("interrupted", Status.INTERRUPTED)
@@ -148,24 +166,25 @@ def _interrupted(error: KeyboardInterrupt) -> tuple[str, Status]:
 
 @contextmanager
 def handle_errors(as_json: bool = False) -> Iterator[None]:
-    """Turn what was foreseen into one line and an exit status; leave faults as they are."""
+    """Report an expected error in one line and exit with its status; let bugs propagate."""
     _SAVED.clear()
     try:
         yield
     except DeltaruleError as error:
         status = _status(error)
-        _tell(str(error), type(error).__name__, status, as_json)
+        text = output.error_text(error)
+        _report(text, type(error).__name__, status, as_json, **_fields(error))
     except KeyboardInterrupt as error:
         text, status = _interrupted(error)
-        _tell(text, "KeyboardInterrupt", status, as_json)
+        _report(text, "KeyboardInterrupt", status, as_json)
     except MemoryError as error:
         status = Status.FAULT
         detail = f" ({error})" if str(error) else ""
         text = f"not enough memory{detail}; take fewer rows or columns, or smaller --layers"
-        _tell(text, "MemoryError", status, as_json)
+        _report(text, "MemoryError", status, as_json)
     except BrokenPipeError:
-        # The reader (head, say) has had enough; nothing went wrong. What is still to be
-        # flushed at exit goes nowhere.
+        # The reader of the pipe, such as head, has closed it, which is no error. The rest of the
+        # output, flushed at exit, goes to the null device.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = Status.DONE
     else:
@@ -182,7 +201,7 @@ _UsageError: Any = next(
 def execute(
     arguments: Sequence[str], app: typer.Typer | None = None, program: str = "deltarule"
 ) -> int:
-    """Run a command line with these arguments; gives its exit status.
+    """Run a command line with these arguments; return its exit status.
 
     Without ``app`` it is deltarule's own, where ``--json`` asks for errors as JSON too.
     """
@@ -198,24 +217,28 @@ def execute(
         if type(error).__name__ == "NoArgsIsHelpError":
             output.say(error.format_message())
         else:
-            _tell(_usage(error, arguments, program), "UsageError", Status.USAGE, as_json)
+            text, fields = _usage(error, arguments, program)
+            _report(text, "UsageError", Status.USAGE, as_json, **fields)
         return Status.USAGE
     except (KeyboardInterrupt, typer.Abort) as error:  # before the command began
         given = error if isinstance(error, KeyboardInterrupt) else KeyboardInterrupt()
         text, status = _interrupted(given)
-        _tell(text, "KeyboardInterrupt", status, as_json)
+        _report(text, "KeyboardInterrupt", status, as_json)
         return status
     return result if isinstance(result, int) else Status.DONE
 
 
-def _usage(error: Any, arguments: Sequence[str], program: str) -> str:
-    """The error of a wrong option or argument, as one line."""
+def _usage(error: Any, arguments: Sequence[str], program: str) -> tuple[str, dict[str, Any]]:
+    """Return the error of a wrong option or argument as one line, and its fields."""
     # An option without its value is found before there is a context.
     first = arguments[0] if error.ctx is None and not arguments[0].startswith("-") else ""
     where = f"{program} {first}".strip() if error.ctx is None else error.ctx.command_path
-    text = error.format_message().rstrip(".")
-    parameter = getattr(error, "param", None)
-    if isinstance(error, typer.BadParameter) and "expected" in error.message and parameter:
-        text = f"{max(parameter.opts, key=len)} is {error.message}"
+    text, fields = error.format_message().rstrip("."), dict[str, Any]()
+    if isinstance(error, BadValue) and error.param is not None:
+        with output.options_of([error.param]):
+            wrong = InputError(
+                parameter=error.param.name, given=error.given, expected=error.expected
+            )
+            text, fields = output.error_text(wrong), _fields(wrong)
     join = " " if text.endswith("?") else "; "
-    return f"{text[:1].lower()}{text[1:]}{join}see '{where} --help'"
+    return f"{text[:1].lower()}{text[1:]}{join}see '{where} --help'", fields

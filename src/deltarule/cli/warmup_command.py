@@ -1,10 +1,9 @@
-"""``deltarule warmup``: everything compiled ahead."""
+"""``deltarule warmup``: compile all kernels in advance."""
 
 from __future__ import annotations
 
 from deltarule.cli import output
 from deltarule.cli.options import AsJson, Quiet
-from deltarule.cli.status import handle_errors
 from deltarule.engines.registry import compiled_module
 from deltarule.errors import MissingDependency
 
@@ -12,21 +11,21 @@ __all__ = ["warmup"]
 
 
 def warmup(as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Compile all kernels ahead, for an image or an installation that is read-only later.
+    """Compile all kernels in advance, for an image or a read-only installation.
 
     They are kept in the folder that the environment variable DELTARULE_CACHE names, else in
-    the user's cache; it is enough that the folder can be read when they are used.
+    the user's cache; later the folder need only be readable.
     """
-    with handle_errors(as_json), output.live(quiet or as_json) as show:
+    with output.live(quiet or as_json) as show:
         show("compiling the driver")
         try:
-            warming = compiled_module("warmup")
+            warmup_module = compiled_module("warmup")
         except MissingDependency as error:
             raise MissingDependency(
                 f"there is nothing to compile with: {error}; install numba, or do without: the "
                 "reference engine needs no compilation"
             ) from error
-        found = warming.warm_up(show)
+        found = warmup_module.warm_up(show)
     if as_json:
         output.json_object(
             {"networks": found.networks, "folder": str(found.folder), "seconds": found.seconds}

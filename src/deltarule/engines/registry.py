@@ -15,7 +15,14 @@ import numpy as np
 from deltarule.engines.base import Engine, EngineSettings
 from deltarule.engines.checked import CheckedEngine
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.errors import InputError, MissingDependency, NotCompilable, UnknownName
+from deltarule.errors import (
+    InputError,
+    Message,
+    MissingDependency,
+    NotCompilable,
+    Parameter,
+    UnknownName,
+)
 from deltarule.interruptible import call_interruptibly
 from deltarule.maths import Network
 
@@ -45,7 +52,12 @@ def compiled_module(name: str = "engine") -> Any:
             raise
         raise MissingDependency(
             "the compiled engine needs Numba, which is not installed or cannot be loaded here "
-            f"({error}); install numba, or take engine='reference', which computes the same"
+            f"({error})",
+            hint=Message(
+                "install numba, or take ",
+                Parameter("engine", "reference"),
+                ", which computes the same",
+            ),
         ) from error
 
 
@@ -90,7 +102,12 @@ def engine_name(which: str = "auto") -> str:
         name = "compiled" if installed else "reference"
     if name not in _ENGINES:
         known = ", ".join(["auto", *_ENGINES])
-        raise UnknownName(f"unknown engine {name!r}{source}; known: {known}")
+        raise UnknownName(
+            f"unknown engine {name!r}{source}",
+            parameter="engine",
+            given=name,
+            hint=f"known: {known}",
+        )
     return name
 
 
@@ -128,7 +145,7 @@ def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
     if isinstance(which, type) and issubclass(which, Engine):
         return which()
     if not isinstance(which, str):
-        raise InputError(f"engine is {which!r}; expected a name, or an Engine")
+        raise InputError(parameter="engine", given=which, expected="a name, or an Engine")
     name = engine_name(which)
     try:
         return _ENGINES[name]()

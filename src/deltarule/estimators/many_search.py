@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from deltarule.engines import make_engine
 from deltarule.engines.threads import usable_threads
 from deltarule.training import StopFlag
-from deltarule.training.threads import one_blas_thread, one_of_many
+from deltarule.training.threads import one_blas_thread, run_in_worker_thread
 
 __all__ = ["ManySearchCV"]
 
@@ -38,7 +38,7 @@ class _OneCoreBackend(ThreadingBackend):
 
     def _with_one_core(self, func: Callable[[], Any]) -> Callable[[], Any]:
         def run() -> Any:
-            with one_of_many(self.flag), one_blas_thread():
+            with run_in_worker_thread(self.flag), one_blas_thread():
                 return func()
 
         return run

@@ -37,7 +37,7 @@ from deltarule.estimators.sklearn_rules import (
 from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
 from deltarule.maths.dropout import per_layer
 from deltarule.optimizers import Rule
-from deltarule.training import EpochRecord, History, TrainingResult, train
+from deltarule.training import EpochLog, History, StopReason, TrainingResult, train
 from deltarule.training.threads import blas_threads_for
 
 __all__ = ["DTYPES", "BaseMLP"]
@@ -326,10 +326,10 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
                 callbacks=[*(self.callbacks or ()), *([print_epoch] if self.verbose else [])],
                 resume=previous,
             )
-        if result.stopped == "interrupted" and len(result.history) == done:
+        if result.stop_reason is StopReason.INTERRUPTED and len(result.history) == done:
             raise KeyboardInterrupt  # no epoch was completed
         self._memory = OptimizerMemory.of(result, rule)
-        records = result.history.records
+        records = result.history.logs
         if done:
             records = records[len(records) - (len(result.history) - done) :]
         self._set_attributes(result, records, n_rows, scored)
@@ -387,7 +387,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         """Turn targets of shape (N, n_outputs) back into y."""
 
     def _set_attributes(
-        self, result: TrainingResult, new: list[EpochRecord], n_rows: int, scored: bool
+        self, result: TrainingResult, new: list[EpochLog], n_rows: int, scored: bool
     ) -> None:
         """Set scikit-learn's attributes from a result."""
         self._set_coefficients(result.theta)
@@ -417,17 +417,17 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
             self.best_loss_ = min(known, default=np.inf)
 
     def _warn(self, result: TrainingResult) -> None:
-        if result.stopped == "interrupted":
+        if result.stop_reason is StopReason.INTERRUPTED:
             warnings.warn("Training interrupted by user.", stacklevel=2)
         elif self.solver == "lbfgs":
-            if not result.stopped.startswith(("converged", "stopped")):
+            if result.stop_reason in (StopReason.SEARCH, StopReason.EPOCHS, StopReason.CRITERION):
                 warnings.warn(
                     f"lbfgs failed to converge: {result.stopped} (max_iter={self.max_iter}, "
                     f"max_fun={self.max_fun}). Increase them, or scale the data.",
                     ConvergenceWarning,
                     stacklevel=2,
                 )
-        elif result.stopped == "all epochs done":
+        elif result.stop_reason is StopReason.EPOCHS:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",

@@ -43,7 +43,7 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     averaging : float, optional
         Added. The decay of a moving average of the weights, which is then the fitted model.
     callbacks : sequence of callables, optional
-        Added. Called with a ``deltarule.training.Event`` after each epoch.
+        Added. Called with a ``deltarule.training.EpochEvent`` after each epoch.
     engine : str
         Added. The engine that computes, see ``deltarule.make_engine``.
     initial_weights : tuple (coefs, intercepts), optional

@@ -10,7 +10,7 @@ from sklearn.utils import shuffle
 
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
-from deltarule.training import Event
+from deltarule.training import EpochEvent
 from deltarule.training.batches import SparseRows
 
 __all__ = ["ShuffledOrder", "initial_theta", "print_epoch", "row_source"]
@@ -45,9 +45,9 @@ def initial_theta(net: Network, activation: Any, rng: np.random.RandomState) -> 
     return net.pack(W, b)
 
 
-def print_epoch(event: Event) -> None:
+def print_epoch(event: EpochEvent) -> None:
     """Print an epoch as scikit-learn does, for ``verbose=True``."""
-    record = event.history.records[-1]
+    record = event.history.logs[-1]
     print(f"Iteration {record.epoch}, loss = {record.objective:.8f}")
     if record.score is not None:
         print(f"Validation score: {record.score:f}")

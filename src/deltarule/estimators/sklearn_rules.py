@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss
 from deltarule.optimizers import MINIMIZERS, RULES, SCHEDULES, Minimizer, Rule, Schedule
-from deltarule.training import EpochRecord, History
+from deltarule.training import EpochLog, History
 
 __all__ = [
     "NoImprovement",
@@ -207,6 +207,6 @@ class NoImprovement:
             f"{self.patience:g} consecutive epochs."
         )
 
-    def _after(self, state: _Plateaus, record: EpochRecord) -> _Plateaus:
+    def _after(self, state: _Plateaus, record: EpochLog) -> _Plateaus:
         loss = record.monitored if self.scored else record.objective
         return state.after(loss, self.tol, self.patience)

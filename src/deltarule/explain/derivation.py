@@ -256,7 +256,9 @@ def check_limits(depth: int, terms: int, digits: int) -> tuple[int, int, int]:
     for name, value, least, most in limits:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or not least <= value <= most:
-            raise InputError(f"{name} is {value!r}; expected a whole number from {least} to {most}")
+            raise InputError(
+                parameter=name, given=value, expected=f"a whole number from {least} to {most}"
+            )
     return int(depth), int(terms), int(digits)
 
 

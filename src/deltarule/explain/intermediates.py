@@ -169,6 +169,6 @@ def _whole(value: Any) -> bool:
 def _checked(name: str, value: Any, count: int, what: str) -> int:
     if not _whole(value) or not 0 <= value < count:
         raise InputError(
-            f"{name} is {value!r}; expected the number of a {what}, from 0 to {count - 1}"
+            parameter=name, given=value, expected=f"the number of a {what}, from 0 to {count - 1}"
         )
     return int(value)

@@ -163,7 +163,9 @@ def per_layer(dropout: Any) -> Any:
         return tuple(map(_check_rate, dropout))
     if real_number(dropout) is None:
         raise InputError(
-            f"dropout is {dropout!r}; expected a number ≥ 0 and < 1, or one for each hidden layer"
+            parameter="dropout",
+            given=dropout,
+            expected="a number ≥ 0 and < 1, or one for each hidden layer",
         )
     return dropout
 
@@ -171,12 +173,17 @@ def per_layer(dropout: Any) -> Any:
 def _check_integer(name: str, value: Any) -> int:
     number = whole_number(value)
     if number is None or number < 0:
-        raise InputError(f"{name} is {value!r}; expected a whole number ≥ 0")
+        raise InputError(parameter=name, given=value, expected="a whole number ≥ 0")
     return number
 
 
 def _check_rate(rate: Any) -> float:
     number = real_number(rate)
     if number is None or not 0 <= number < 1:
-        raise InputError(f"dropout rate is {rate!r}; expected a number ≥ 0 and < 1")
+        raise InputError(
+            f"dropout rate is {rate!r}",
+            parameter="dropout",
+            given=rate,
+            expected="a number ≥ 0 and < 1",
+        )
     return number

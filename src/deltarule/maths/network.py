@@ -237,7 +237,7 @@ class Network:
         """
         number = whole_number(seed)
         if number is None or number < 0:
-            raise InputError(f"seed is {seed!r}; expected a whole number ≥ 0")
+            raise InputError(parameter="seed", given=seed, expected="a whole number ≥ 0")
         sequences = np.random.SeedSequence(number).spawn(self.n_layers)
         theta = np.zeros(self.n_parameters, dtype=self.dtype)
         for block in self.blocks:

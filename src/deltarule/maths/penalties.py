@@ -120,7 +120,7 @@ def penalty(
     for name, given in (("l2", l2), ("l1", l1)):
         alpha = real_number(given)
         if alpha is None or not 0 <= alpha < np.inf:
-            raise InputError(f"{name} is {given!r}; expected a finite number ≥ 0")
+            raise InputError(parameter=name, given=given, expected="a finite number ≥ 0")
         if alpha > 0:
             strengths[name] = alpha
     total = real_number(total_weight)

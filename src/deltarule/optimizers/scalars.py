@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.records import plain, real_number, shown
+from deltarule.records import plain, real_number
 
 __all__ = ["in_interval", "limits", "one_minus_power", "python_number"]
 
@@ -24,7 +24,7 @@ def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) ->
     Parameters
     ----------
     owner, name : str
-        The formula (``""`` for none) and its parameter, for the message.
+        The formula and its parameter, for the message; the owner may be empty.
     value : number
     interval : str
         ``"[0, 1)"``, ``"(0, inf)"`` and the like.
@@ -52,10 +52,13 @@ def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) ->
         below = number < high or (interval[-1] == "]" and number == high)
         if above and below:
             return number
-    where = f"{owner}: {name}" if owner else name
-    raise InputError(
-        f"{where} is {shown(value)}; expected a number in {interval}; {usual} is usual"
+    error = InputError(
+        parameter=name,
+        given=value,
+        expected=f"a number in {interval}",
+        hint=f"{usual} is usual",
     )
+    raise error.prefixed(f"{owner}: ") if owner else error
 
 
 def limits(interval: str) -> tuple[float, float]:

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import InputError
+from deltarule.errors import InputError, short_repr
 from deltarule.maths import ACTIVATIONS, Network
 from deltarule.optimizers import RULES
 from deltarule.optimizers.scalars import limits
 from deltarule.playground.data import BUILTIN, Data
-from deltarule.records import shown
 from deltarule.settings import documented, setting, settings_of, shared
 from deltarule.tabular.network_targets import loss_and_output
 
@@ -151,13 +150,13 @@ def starting_with(data: str) -> RunSettings:
 def _one_of(name: str, value: Any, known: Any) -> str:
     names = list(known)
     if not isinstance(value, str) or value not in names:
-        raise InputError(f"{name} is {shown(value)}; expected one of {', '.join(names)}")
+        raise InputError(f"{name} is {short_repr(value)}; expected one of {', '.join(names)}")
     return value
 
 
 def _items(name: str, value: Any, most: int) -> list[Any]:
     if not isinstance(value, list | tuple) or len(value) > most:
-        raise InputError(f"{name} is {shown(value)}; expected a list of at most {most}")
+        raise InputError(f"{name} is {short_repr(value)}; expected a list of at most {most}")
     return list(value)
 
 
@@ -189,7 +188,7 @@ def checked_settings(
     for name in given:
         if name not in known:
             raise InputError(
-                f"settings hold {shown(name)}; expected some of {', '.join(sorted(known))}"
+                f"settings hold {short_repr(name)}; expected some of {', '.join(sorted(known))}"
             )
     values = before.plain() | dict(given)
     names = {

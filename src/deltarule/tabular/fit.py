@@ -19,18 +19,19 @@ from deltarule.tables import (
     TypedColumns,
     apply_schema,
 )
-from deltarule.tables.storable import check_storable
+from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.model import TableModel, prediction_engine, target_checksum
 from deltarule.tabular.network_targets import decode_outputs, network_targets, table_network
 from deltarule.tabular.scores import Baseline, baselines, compare_outputs, score_outputs
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import row_weights, split_table, target_values
 from deltarule.training import (
-    Event,
+    EpochEvent,
     Model,
     Patience,
     Recorder,
     StopFlag,
+    StopReason,
     TrainingResult,
     train,
 )
@@ -47,7 +48,7 @@ def fit_table(
     schema: Schema,
     settings: TableSettings | None = None,
     *,
-    callbacks: Sequence[Callable[[Event], Any]] = (),
+    callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     progress: Callable[[str], Any] | None = None,
     record: bool | TableSource = False,
@@ -113,7 +114,7 @@ def fit_table(
     started = time.perf_counter()
     report_phase("encoding")
     typed = apply_schema(schema, table)
-    check_storable(typed, schema)
+    check_unicode(typed, schema)
     parts = split_table(schema, typed, settings)
     fitting = parts["train"]
     encoder = TableEncoder().fit(fitting, schema, weights=fitting.weights)
@@ -138,7 +139,7 @@ def fit_table(
             callbacks=callbacks if recorder is None else [recorder, *callbacks],
             stop=stop,
         )
-    if result.stopped in ("interrupted", "terminated") and not len(result.history):
+    if result.stop_reason is StopReason.INTERRUPTED and not len(result.history):
         raise KeyboardInterrupt  # there is no epoch to keep
     report_phase("scoring")
     model = Model(net, result.theta, result.history)
@@ -228,7 +229,9 @@ def _score_notes(
 ) -> list[str]:
     """Notes on how far the scores can be trusted."""
     found = []
-    at_end = result.stopped == "all epochs done" and result.best_epoch == len(result.history) > 1
+    at_end = (
+        result.stop_reason is StopReason.EPOCHS and result.best_epoch == len(result.history) > 1
+    )
     # A schedule that lowers the rate to the end makes the last epoch the best as a rule.
     if "valid" in parts and at_end and schedule == "constant":
         found.append("the validation loss was still falling at the end: give more epochs")

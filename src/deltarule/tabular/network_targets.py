@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import InputError
+from deltarule.errors import InputError, Message, Parameter
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss, Network
 from deltarule.tables import TargetEncoder
 from deltarule.tabular.probabilities import probabilities_of
@@ -42,8 +42,10 @@ def loss_and_output(loss: str, n_classes: int) -> tuple[Loss, str]:
         what = f"a target of {n_classes} classes" if n_classes else "a standardised number"
         possible = ", ".join(each.name for each in LOSSES if _output_activation(each, n_classes))
         raise InputError(
-            f"loss is {loss!r}, which has no meaning for {what}; expected one of {possible}, or "
-            "'auto'"
+            Message(Parameter("loss"), f" is {loss!r}, which has no meaning for {what}"),
+            parameter="loss",
+            given=loss,
+            expected=f"one of {possible}, or 'auto'",
         )
     return record, output
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from deltarule.errors import FileError, InputError
+from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.files import consistent_read
 from deltarule.tables import Table, TableSource, TypedColumns, apply_schema
 from deltarule.tabular.model import TableModel
@@ -149,8 +149,10 @@ class RecordedTable:
             over = "" if source.data is None else f" over {source.data!r}"
             raise InputError(
                 f"the training's table was the result of SQL{over} that the recording holds: "
-                f"{source.sql!r}; expected leave to run it, since it came with the model; read it, "
-                "and give run_recorded_sql=True"
+                f"{source.sql!r}",
+                parameter="run_recorded_sql",
+                expected="leave to run it, since it came with the model",
+                hint=Message("read it, and give ", Parameter("run_recorded_sql", True)),
             )
         return cls(model, recording, source.read(data))
 
@@ -221,7 +223,9 @@ class RecordedTable:
         """
         if not 1 <= row <= len(self.table):
             raise InputError(
-                f"row is {row}; expected a row of the table, from 1 to {len(self.table)}"
+                parameter="row",
+                given=row,
+                expected=f"a row of the table, from 1 to {len(self.table)}",
             )
         for name, part in self.parts.items():
             found = np.flatnonzero(part.rows == row - 1)

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from deltarule.engines import EngineSettings, engine_name
-from deltarule.errors import InputError
+from deltarule.errors import InputError, Message, Parameter
 from deltarule.maths import ACTIVATIONS, LOSSES, Network
 from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.settings import check_fields, documented, setting, shared
@@ -97,11 +97,14 @@ class TableSettings:
         check_fields(self)
         if not self.test + self.valid < 1:
             raise InputError(
-                f"test and valid are {self.test:g} and {self.valid:g}; expected them to add to "
-                "less than 1, since the rest is trained on"
+                parameter=("test", "valid"),
+                given=(self.test, self.valid),
+                expected="them to add to less than 1, since the rest is trained on",
             )
         if not isinstance(self.loss, str):
-            raise InputError(f"loss is {self.loss!r}; expected the name of a loss, or 'auto'")
+            raise InputError(
+                parameter="loss", given=self.loss, expected="the name of a loss, or 'auto'"
+            )
         if self.loss != "auto":
             LOSSES.get(self.loss)
         SCHEDULES.get(self.schedule)
@@ -111,8 +114,14 @@ class TableSettings:
         Network([1, *self.layers, 1], activation=self.activation)
         if RULES.get(self.rule).full_batch and self.batch_size != "auto":
             raise InputError(
-                f"batch_size is {self.batch_size} with the rule {self.rule!r}, which needs all "
-                "rows in every step; leave it at 'auto', or choose another rule"
+                Message(
+                    Parameter("batch_size"),
+                    f" is {self.batch_size} with the rule {self.rule!r}, which needs all rows in "
+                    "every step",
+                ),
+                parameter="batch_size",
+                given=self.batch_size,
+                hint="leave it at 'auto', or choose another rule",
             )
 
     def batch_rows(self, n_rows: int) -> int | str:

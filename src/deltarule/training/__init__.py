@@ -1,22 +1,22 @@
-"""The loop: batches, stopping, history, models on disk."""
+"""Training: batches, the loop, stopping, history, recordings, models on disk."""
 
 from deltarule.training.batches import Batches, RowSource, epoch_order, split_rows
-from deltarule.training.history import EpochRecord, History
-from deltarule.training.interrupt import StopFlag
+from deltarule.training.history import EpochLog, History
+from deltarule.training.interrupt import StopFlag, StopReason
 from deltarule.training.loop import train
 from deltarule.training.many import train_many
 from deltarule.training.model import Model, load_model, save_model
-from deltarule.training.moments import RunState, replay_states
 from deltarule.training.recorder import Recorder
 from deltarule.training.recording import Recording, load_recording
 from deltarule.training.replay import ReplayedStep, replay
-from deltarule.training.run import Event, TrainingResult
+from deltarule.training.run import EpochEvent, TrainingResult
+from deltarule.training.run_states import RunState, replay_states
 from deltarule.training.stopping import GeneralizationLoss, Patience, Progress, Stopping
 
 __all__ = [
     "Batches",
-    "EpochRecord",
-    "Event",
+    "EpochEvent",
+    "EpochLog",
     "GeneralizationLoss",
     "History",
     "Model",
@@ -28,6 +28,7 @@ __all__ = [
     "RowSource",
     "RunState",
     "StopFlag",
+    "StopReason",
     "Stopping",
     "TrainingResult",
     "epoch_order",

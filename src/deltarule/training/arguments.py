@@ -1,4 +1,4 @@
-"""The arguments of :func:`deltarule.train`, checked and made into what a run needs."""
+"""Checks of the arguments of :func:`deltarule.train`, and their conversion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from deltarule.errors import InputError, UnknownName
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse, numeric
-from deltarule.maths.dropout import per_layer
 from deltarule.maths.input_checks import check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
 from deltarule.records import plain, whole_number
@@ -20,13 +19,12 @@ from deltarule.training.run import TrainingResult
 from deltarule.training.stopping import Patience, Stopping
 
 __all__ = [
-    "Divided",
+    "SplitRows",
     "batch_rows",
     "check_start",
     "checked_callables",
     "checked_data",
     "checked_theta",
-    "dropout_setting",
     "method",
     "own_validation",
     "refuse_steps_settings",
@@ -38,26 +36,31 @@ __all__ = [
 
 
 def whole(name: str, value: Any, least: int) -> int:
-    """A whole number of at least ``least``."""
+    """Return ``value`` as an int; refuse it if it is no whole number of at least ``least``."""
     number = whole_number(value)
     if number is None or number < least:
-        raise InputError(f"{name} is {value!r}; expected a whole number, at least {least}")
+        raise InputError(parameter=name, given=value, expected=f"a whole number, at least {least}")
     return number
 
 
 def method(rule: Any) -> Rule | Minimizer:
-    """The update rule or the minimizer of a name, a saved form, or a record."""
+    """Return the update rule or minimizer for a name, a saved form, or the record itself."""
     name = rule.get("name") if isinstance(rule, Mapping) else rule
     if isinstance(rule, Minimizer) or (isinstance(name, str) and name in MINIMIZERS):
         return MINIMIZERS.get(rule)
     try:
         return RULES.get(rule)
     except UnknownName as error:
-        raise UnknownName(f"{error}; or a minimizer: {', '.join(MINIMIZERS.names())}") from None
+        raise UnknownName(
+            error.message,
+            parameter="rule",
+            given=name,
+            hint=f"or a minimizer: {', '.join(MINIMIZERS.names())}",
+        ) from None
 
 
 def checked_theta(net: Network, theta: Any, seed: int) -> np.ndarray:
-    """The parameters to start from, finite; the network's own if None."""
+    """Return the initial parameters, shape (p,): ``theta``, or ``net.initial(seed)`` if None."""
     if theta is None:
         return net.initial(seed)
     array = net.check_theta(theta)
@@ -71,20 +74,15 @@ def checked_theta(net: Network, theta: Any, seed: int) -> np.ndarray:
 
 
 def check_start(theta: Any, resume: Any) -> None:
-    """Refuse two places to start from, and one that is no result."""
+    """Refuse ``theta`` together with ``resume``, and a ``resume`` that is no result."""
     if resume is not None and theta is not None:
         raise InputError("theta and resume are both given; expected one place to start from")
     if resume is not None and not isinstance(resume, TrainingResult):
         raise InputError(f"resume is {resume!r}; expected what train gave, a TrainingResult")
 
 
-def dropout_setting(dropout: Any) -> Any:
-    """One rate, or a tuple of them."""
-    return per_layer(dropout)
-
-
 def refuse_steps_settings(minimizer: Minimizer, **given: tuple[Any, Any, str]) -> None:
-    """Refuse what a minimizer cannot honour: name=(value, the value that is off, why)."""
+    """Refuse settings that a minimizer has no use for: name=(value, neutral value, why)."""
     for name, (value, off, reason) in given.items():
         if value is not off and (off is None or value != off):
             shown = type(value).__name__ if name == "resume" else repr(value)
@@ -95,7 +93,7 @@ def refuse_steps_settings(minimizer: Minimizer, **given: tuple[Any, Any, str]) -
 
 
 def batch_rows(batch_size: Any, chosen: Rule | Minimizer, n_rows: int) -> int:
-    """B: of a rule that needs the full batch, and of a minimizer, all rows."""
+    """Return B, the rows of a batch: all rows for a minimizer or a full-batch rule."""
     full = isinstance(chosen, Minimizer) or chosen.full_batch
     if isinstance(batch_size, str) and batch_size == "auto":
         return n_rows if full else min(200, n_rows)
@@ -104,13 +102,16 @@ def batch_rows(batch_size: Any, chosen: Rule | Minimizer, n_rows: int) -> int:
         kind = "minimizer" if isinstance(chosen, Minimizer) else "rule"
         raise InputError(
             f"{kind} {chosen.name!r} compares successive gradients and needs all {n_rows} rows "
-            f"in every step; batch_size is {size}. Use 'auto'"
+            f"in every step; batch_size is {size}",
+            parameter="batch_size",
+            given=size,
+            hint="use 'auto'",
         )
     return size
 
 
 def stopping_criteria(stopping: Any) -> tuple[Stopping, ...]:
-    """The criteria: a number is a patience."""
+    """Return the stopping criteria as a tuple; a number is a :class:`Patience`."""
     if stopping is None:
         return ()
     if (epochs := whole_number(stopping)) is not None:
@@ -126,16 +127,16 @@ def stopping_criteria(stopping: Any) -> tuple[Stopping, ...]:
 
 
 def checked_callables(name: str, given: Any) -> tuple[Callable[..., Any], ...]:
-    """A sequence of callables."""
+    """Return a sequence of callables as a tuple; refuse anything else."""
     if not isinstance(given, Sequence) or not all(callable(each) for each in given):
-        raise InputError(f"{name} is {given!r}; expected a list of functions")
+        raise InputError(parameter=name, given=given, expected="a list of functions")
     return tuple(given)
 
 
 def checked_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
-    """Rows, targets and weights that fit the network and each other.
+    """Return X, Y and the sample weights s, checked against the network and each other.
 
-    ``Rows`` in place of X have been checked: for many networks that is done once.
+    ``Rows`` in place of X were checked before, once for many networks.
     """
     if isinstance(X, Rows):
         return Rows(X.X, X.Y, check_weights(s, len(X.Y)))
@@ -151,8 +152,8 @@ def checked_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
     return Rows(rows, targets, check_weights(s, len(rows)))
 
 
-class Divided(NamedTuple):
-    """All rows, the numbers of those to train on (None for all), and those held out."""
+class SplitRows(NamedTuple):
+    """All rows, the numbers of the training rows (None for all), and the validation rows."""
 
     whole: Rows
     rows: np.ndarray | None
@@ -160,14 +161,14 @@ class Divided(NamedTuple):
 
     @property
     def weights(self) -> np.ndarray:
-        """The weights of the rows to train on."""
+        """The sample weights of the training rows."""
         return self.whole.s if self.rows is None else self.whole.s[self.rows]
 
 
 def split_data(
     net: Network, X: Any, Y: Any, sample_weight: Any, validation: Any, seed: int
-) -> Divided:
-    """The rows to train on, and those held out; of X neither is copied."""
+) -> SplitRows:
+    """Split the rows into training and validation rows, without a copy of X."""
     validation = plain(validation)
     whole = checked_data(net, X, Y, sample_weight)
     rows: np.ndarray | None = None
@@ -191,7 +192,7 @@ def split_data(
         share = float(validation)
         rows, out = split_rows(len(whole.Y), share, seed, _classes(net, whole.Y))
         held = whole.take(out)
-    found = Divided(whole, rows, held)
+    found = SplitRows(whole, rows, held)
     for what, s in (("training", found.weights), ("validation", None if held is None else held.s)):
         if s is not None and not s.sum() > 0:
             raise InputError(
@@ -202,7 +203,7 @@ def split_data(
 
 
 def own_validation(net: Network, given: Sequence[Any]) -> Rows:
-    """Rows to validate on, given as (X, Y) or (X, Y, sample_weight)."""
+    """Return validation rows that were given as (X, Y) or (X, Y, sample_weight)."""
     if len(given) not in (2, 3):
         raise InputError(
             f"validation has {len(given)} items; expected (X, Y) or (X, Y, sample_weight)"
@@ -210,11 +211,11 @@ def own_validation(net: Network, given: Sequence[Any]) -> Rows:
     try:
         return checked_data(net, given[0], given[1], given[2] if len(given) == 3 else None)
     except InputError as error:
-        raise InputError(f"validation: {error}") from None
+        raise error.prefixed("validation: ") from None
 
 
 def row_numbers(given: Any, n_rows: int) -> np.ndarray | None:
-    """The numbers of rows that are named by number or marked by a mask; None if none are.
+    """Return the row numbers of ``validation``, from numbers or a mask; None if it is neither.
 
     Raises
     ------
@@ -253,7 +254,7 @@ def row_numbers(given: Any, n_rows: int) -> np.ndarray | None:
 
 
 def _classes(net: Network, Y: np.ndarray) -> np.ndarray | None:
-    """What a split keeps in proportion: the class of each row, where there are classes."""
+    """Return the class of each row, for a stratified split; None without classes."""
     if net.loss.targets == "classes":
         return Y.argmax(axis=1)
     if net.loss.targets == "unit" and net.n_outputs == 1:

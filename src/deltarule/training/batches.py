@@ -1,7 +1,7 @@
-"""Batches: which rows a step sees, in what order, with which weights.
+"""Batches: the rows of each step, their order and their weights.
 
 The order of epoch e is a function of (seed, e) alone, so that a resumed run, a replay of
-one step, and any engine see the same rows.
+one step, and every engine use the same rows.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ __all__ = [
     "Rows",
     "SparseRows",
     "TakenRows",
+    "chunks",
     "epoch_order",
-    "pieces",
     "split_rows",
 ]
 
 # Separates these streams from those of the initial weights, which use one-word keys.
 _ORDER_KEY, _SPLIT_KEY = 1, 2
 
-# Many rows are passed forward in pieces, so that it needs no more memory than a large batch.
-_PIECE = 8192
+# Forward passes over many rows take so many at a time, which bounds their memory.
+_CHUNK_ROWS = 8192
 
 
 def epoch_order(n_rows: int, seed: int, epoch: int) -> np.ndarray:
-    """The permutation of rows in one epoch (from 0).
+    """Return the permutation of the rows in an epoch (from 0), shape (n_rows,).
 
     Examples
     --------
@@ -49,7 +49,7 @@ def epoch_order(n_rows: int, seed: int, epoch: int) -> np.ndarray:
 def split_rows(
     n_rows: int, fraction: float, seed: int, classes: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers for training and for holding out, both sorted.
+    """Return the row numbers to train on and to hold out, both sorted.
 
     Parameters
     ----------
@@ -99,11 +99,11 @@ def split_rows(
 
 
 def _checked_order(order: Any, n_rows: int) -> np.ndarray:
-    """An order of one's own: every row number once."""
+    """Return the order that the caller gave; refuse it unless it has every row number once."""
     rows = np.asarray(order)
     whole = rows.dtype.kind in "iu" and rows.shape == (n_rows,)
     if whole:
-        # As many marks as rows, each made by a row number, are all of them once.
+        # n_rows numbers that mark all n_rows entries are each of them once.
         seen = np.zeros(n_rows, dtype=bool)
         whole = 0 <= int(rows.min()) <= int(rows.max()) < n_rows
         seen[rows if whole else []] = True
@@ -116,9 +116,9 @@ def _checked_order(order: Any, n_rows: int) -> np.ndarray:
 
 
 class RowSource(abc.ABC):
-    """Rows that are made when a batch asks for them: sparse, or on disk.
+    """Rows that become dense when a batch is taken: of a sparse matrix, or on disk.
 
-    It looks like a two-dimensional array of finite numbers of which only rows are taken.
+    It acts as a two-dimensional array of finite numbers that is indexed by rows only.
     """
 
     shape: tuple[int, int]
@@ -126,17 +126,14 @@ class RowSource(abc.ABC):
 
     @abc.abstractmethod
     def __getitem__(self, rows: Any) -> np.ndarray:
-        """The rows of a slice or of an array of row numbers, dense."""
+        """Return the rows of a slice, or of an array of row numbers, as a dense array."""
 
     def __len__(self) -> int:
         return self.shape[0]
 
 
 class SparseRows(RowSource):
-    """A sparse matrix that looks like a dense array to whoever takes a batch of its rows.
-
-    Memory stays that of the sparse matrix and one dense batch.
-    """
+    """The rows of a sparse matrix, made dense one batch at a time."""
 
     def __init__(self, matrix: Any) -> None:
         self.matrix = matrix.tocsr()
@@ -149,7 +146,7 @@ class SparseRows(RowSource):
 
     @classmethod
     def checked(cls, net: Network, X: Any) -> SparseRows:
-        """X as rows of the network's type, all of them finite.
+        """Return X as rows of the network's dtype, all of them finite.
 
         Raises
         ------
@@ -175,7 +172,7 @@ class SparseRows(RowSource):
 
 
 class TakenRows(RowSource):
-    """Some rows of others, by number: none is made, or copied, before it is asked for."""
+    """A selection of rows by number; a row is copied when it is indexed."""
 
     def __init__(self, source: np.ndarray | RowSource, rows: np.ndarray) -> None:
         self.source, self.rows = source, rows
@@ -186,30 +183,30 @@ class TakenRows(RowSource):
 
 
 class Rows(NamedTuple):
-    """Rows with their targets and weights: to train on, or held out."""
+    """Rows X with targets Y and sample weights s."""
 
     X: np.ndarray | RowSource
     Y: np.ndarray
     s: np.ndarray
 
     def take(self, rows: np.ndarray) -> Rows:
-        """Some of the rows, by number; of X they are not copied."""
+        """Select rows by number, without a copy of X."""
         same = self.s.strides == (0,) and len(self.s)
         s = np.broadcast_to(self.s[0], rows.shape) if same else self.s[rows]
         return Rows(TakenRows(self.X, rows), self.Y[rows], s)
 
 
-def pieces(rows: Rows) -> Iterator[Batch]:
-    """All rows in their order, a piece at a time, each with the weight s_i/Σs."""
+def chunks(rows: Rows) -> Iterator[Batch]:
+    """Yield all rows in order, at most 8192 at a time, with the weights s_i/Σs."""
     share = rows.s / rows.s.sum()
-    for start in range(0, len(rows.Y), _PIECE):
-        stop = min(start + _PIECE, len(rows.Y))
+    for start in range(0, len(rows.Y), _CHUNK_ROWS):
+        stop = min(start + _CHUNK_ROWS, len(rows.Y))
         part = slice(start, stop)
         yield Batch(rows.X[part], rows.Y[part], share[part], np.arange(start, stop), 1)
 
 
 def _share_of_mean(s: np.ndarray, dtype: Any, rows: np.ndarray | None) -> np.ndarray:
-    """s_i/s̄ over the rows; of weights that are one number for all, one number too."""
+    """Return s_i/s̄ over the rows; broadcast from one number if all weights are equal."""
     if s.strides == (0,) and len(s):
         return np.broadcast_to(np.ones((), dtype=dtype), s.shape)
     mean = s.mean() if rows is None else s[rows].mean()
@@ -269,11 +266,11 @@ class Batches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many batches an epoch has."""
+        """The number of batches of an epoch."""
         return -(-self.n_rows // self.batch_size)
 
     def planned(self, epoch: int, rates: np.ndarray | None = None) -> Epoch:
-        """The steps of one epoch (from 0), with their learning rates."""
+        """Return the steps of an epoch (from 0), with their learning rates."""
         order = None
         if self.order is not None:
             order = _checked_order(self.order(epoch), self.n_rows)
@@ -286,7 +283,7 @@ class Batches:
         return Epoch(self.X, self.Y, self.share, order, self.batch_size, rates, first_step)
 
     def training_rows(self) -> Rows:
-        """The rows that are trained on, as they stand; the others are there with weight 0."""
+        """Return all rows in their own order, with weight 0 for those not trained on."""
         s = self.s
         if self.rows is not None:
             s = np.zeros_like(self.s)
@@ -294,6 +291,6 @@ class Batches:
         return Rows(self.X, self.Y, s)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch (from 0), from batch number ``first`` (from 0)."""
+        """Iterate over the batches of an epoch (from 0), beginning with number ``first``."""
         planned = self.planned(epoch)
         return map(planned.batch, range(first, planned.steps))

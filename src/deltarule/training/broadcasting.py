@@ -1,4 +1,4 @@
-"""What differs between many networks: an entry for each, or one value for all."""
+"""Arguments of :func:`train_many`: a sequence with an entry per network, or one value for all."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ __all__ = ["Each", "entries", "is_data", "networks", "one_validation", "one_vect
 
 
 class Each(list[Any]):
-    """A value for each network."""
+    """A list with one value for each network."""
 
 
 def entries(given: Any, is_one: Callable[[Any], bool] | None = None) -> Any:
-    """:class:`Each`, if there is an entry for each network; what is given, if all share it."""
+    """Return ``given`` as :class:`Each` if it has an entry per network, else unchanged."""
     given = numeric("an argument", given) if is_frame(given) else plain(given)
     if given is None or np.isscalar(given) or (is_one is not None and is_one(given)):
         return given
     try:
         return Each(map(plain, given))
     except TypeError:
-        return given  # what it should have been is said where it is used
+        return given  # it is checked where it is used
 
 
 def one_vector(given: Any) -> bool:
-    """Whether it is one vector, and not one for each network."""
+    """Whether ``given`` is one vector, and not a sequence of vectors."""
     if isinstance(given, list | tuple):
         return bool(given) and all(np.isscalar(each) for each in given)
     return np.ndim(given) == 1
 
 
 def one_validation(given: Any) -> bool:
-    """Whether it is the validation of all networks: rows, numbers or a mask."""
+    """Whether ``given`` is one validation for all networks: rows, row numbers or a mask."""
     if isinstance(given, Rows | range):
         return True
     if isinstance(given, list | tuple):
-        # Whole numbers are rows, fractions a share for each network.
+        # Whole numbers are row numbers; fractions are one share per network.
         return bool(given) and all(
             np.isscalar(each) and not isinstance(each, float | np.floating) for each in given
         )
@@ -50,7 +50,7 @@ def one_validation(given: Any) -> bool:
 
 
 def is_data(given: Any) -> bool:
-    """Whether it is (X, Y) or (X, Y, sample_weight)."""
+    """Whether ``given`` is (X, Y) or (X, Y, sample_weight)."""
     if not isinstance(given, list | tuple) or len(given) not in (2, 3):
         return False
     first = given[0]
@@ -62,7 +62,7 @@ def is_data(given: Any) -> bool:
 
 
 def networks(given: dict[str, Any]) -> list[dict[str, Any]]:
-    """The arguments of each network."""
+    """Return the arguments of each network, from arguments that are per network or shared."""
     counts = {
         "seeds" if name == "seed" else name: len(value)
         for name, value in given.items()

@@ -1,4 +1,4 @@
-"""Where a number that is not finite came from, and what to say about it."""
+"""Finding the first number that is not finite, and the error that reports it."""
 
 from __future__ import annotations
 
@@ -7,47 +7,50 @@ from typing import NoReturn
 import numpy as np
 
 from deltarule.engines import Batch, CheckedEngine, Engine, EngineSettings, ReferenceEngine
-from deltarule.errors import Diverged
+from deltarule.errors import Diverged, Message, Parameter
 from deltarule.maths import Network
 from deltarule.optimizers import Rule
-from deltarule.training.batches import Rows, pieces
+from deltarule.training.batches import Rows, chunks
 
 __all__ = [
     "ADVICE_WITHOUT_RATE",
-    "RUN_AWAY",
+    "RUNAWAY_RATIO",
     "advice_for",
     "penalty_diverged",
-    "placed",
     "raise_diverged",
-    "refuse_run_away",
+    "refuse_runaway",
+    "with_position",
 ]
 
-RUN_AWAY = 1e6
-"""A loss so many times that of the start, and of any network that has learned nothing, is on its
-way to infinity."""
+RUNAWAY_RATIO = 1e6
+"""A final loss above this multiple of the losses at the start and of untrained networks counts as
+divergence."""
 
-ADVICE_WITHOUT_RATE = (
+ADVICE_WITHOUT_RATE = Message(
     "Try inputs and targets standardised to mean 0 and variance 1, smaller initial weights, "
-    "or a penalty (l2)"
+    "or a penalty (",
+    Parameter("l2"),
+    ")",
 )
 
 
-def advice_for(settings: EngineSettings, rate: float) -> str:
-    """What to try after a step with this learning rate failed."""
+def advice_for(settings: EngineSettings, rate: float) -> Message:
+    """Return the advice for a run that diverged at this learning rate."""
     rule = settings.rule
     assert isinstance(rule, Rule)
     if not rule.uses_learning_rate:
         slower = f"smaller steps ({rule.name} with a smaller delta_max)"
     else:
         slower = f"a smaller learning rate (it was {rate:.3g})"
-    clip = "" if settings.clip_norm else ", clip_norm=1.0"
-    return f"Try {slower}{clip}, and inputs and targets standardised to mean 0 and variance 1"
+    clip = () if settings.clip_norm else (", ", Parameter("clip_norm", 1.0))
+    standardised = ", and inputs and targets standardised to mean 0 and variance 1"
+    return Message(f"Try {slower}", *clip, standardised)
 
 
-def placed(found: Diverged, where: str, advice: str, *, epoch: int, index: int) -> Diverged:
-    """What an engine that looks at every number has found, with where training was."""
+def with_position(found: Diverged, where: str, advice: str, *, epoch: int, index: int) -> Diverged:
+    """Return the error ``found`` with the position in training and the advice in its message."""
     return Diverged(
-        f"{where}: {found}. {advice}",
+        Message(f"{where}: ", found.message, ". ", advice),
         epoch=epoch,
         batch=index,
         layer=found.layer,
@@ -71,9 +74,9 @@ def raise_diverged(
     Parameters
     ----------
     engine : Engine
-        As it was before the step that failed.
+        In its state before the step that failed.
     batch : Batch
-        What it failed on.
+        The batch that failed.
     where, advice : str
         The beginning and the end of the message.
     epoch, index : int
@@ -93,18 +96,21 @@ def raise_diverged(
         checked.gradient(batch)
     except Diverged as error:
         found = error
-    raise placed(found, where, advice, epoch=epoch, index=index) from None
+    raise with_position(found, where, advice, epoch=epoch, index=index) from None
 
 
 def penalty_diverged(engine: Engine, advice: str, *, epoch: int, index: int) -> Diverged:
-    """The error for weights so large that the penalty on them is not finite."""
+    """Return the error for weights so large that the penalty is not finite."""
     theta = np.asarray(engine.theta)
     blocks = [block for block in engine.net.blocks if block.kind == "W"]
     sizes = [float(np.abs(block.of(theta)).max()) for block in blocks]
     worst = blocks[int(np.argmax(sizes))]
     return Diverged(
-        f"training diverged in epoch {epoch}, batch {index}: the penalty is not finite; layer "
-        f"{worst.layer}, W[{worst.layer}] has entries up to {max(sizes):.3g}. {advice}",
+        Message(
+            f"training diverged in epoch {epoch}, batch {index}: the penalty is not finite; layer "
+            f"{worst.layer}, W[{worst.layer}] has entries up to {max(sizes):.3g}. ",
+            advice,
+        ),
         epoch=epoch,
         batch=index,
         layer=worst.layer,
@@ -112,7 +118,7 @@ def penalty_diverged(engine: Engine, advice: str, *, epoch: int, index: int) -> 
     )
 
 
-def refuse_run_away(
+def refuse_runaway(
     net: Network,
     rows: Rows,
     start: np.ndarray | None,
@@ -122,11 +128,11 @@ def refuse_run_away(
     epoch: int,
     index: int,
 ) -> None:
-    """Raise :class:`Diverged` if a finite loss can only be that of a run that has run away.
+    """Raise :class:`Diverged` if the final loss is finite but shows that the run diverged.
 
-    It is compared with the loss on the same rows of the parameters that the run started from, and
-    of two networks that have learned nothing: all zeros, and initial weights with biases of 1. So
-    a start that is nearly perfect, or targets of another scale than before, are no divergence.
+    The final loss is compared with the loss on the same rows of the initial parameters and of two
+    untrained networks: all parameters 0, and initial weights with biases of 1. So neither a nearly
+    perfect start nor a change in the scale of the targets counts as divergence.
 
     Parameters
     ----------
@@ -150,17 +156,22 @@ def refuse_run_away(
     for block in net.blocks:
         if block.kind == "b":
             block.of(untrained)[...] = 1
-    began = None if start is None else _cost_of(net, start, rows)
+    start_cost = None if start is None else _cost_of(net, start, rows)
     nothing = [_cost_of(net, theta, rows) for theta in (np.zeros_like(untrained), untrained)]
-    finite = [abs(cost) for cost in (began, *nothing) if cost is not None and np.isfinite(cost)]
+    finite = [
+        abs(cost) for cost in (start_cost, *nothing) if cost is not None and np.isfinite(cost)
+    ]
     level = max(finite, default=0.0)
-    if not last > RUN_AWAY * level:
+    if not last > RUNAWAY_RATIO * level:
         return
-    from_where = "" if began is None else f"from {began:.3g} at the start of this run "
+    from_where = "" if start_cost is None else f"from {start_cost:.3g} at the start of this run "
     raise Diverged(
-        f"training diverged: the loss grew {from_where}to {last:.3g} in epoch {epoch}, more than "
-        f"{RUN_AWAY:.0e} times that of a network that has learned nothing ({max(nothing):.3g}). "
-        f"{advice}",
+        Message(
+            f"training diverged: the loss grew {from_where}to {last:.3g} in epoch {epoch}, more "
+            f"than {RUNAWAY_RATIO:.0e} times that of a network that has learned nothing "
+            f"({max(nothing):.3g}). ",
+            advice,
+        ),
         epoch=epoch,
         batch=index,
         layer=net.n_layers,
@@ -171,4 +182,4 @@ def refuse_run_away(
 def _cost_of(net: Network, theta: np.ndarray, rows: Rows) -> float:
     engine = ReferenceEngine()
     engine.load(net, theta, EngineSettings())
-    return sum(engine.cost(batch) for batch in pieces(rows))
+    return sum(engine.cost(batch) for batch in chunks(rows))

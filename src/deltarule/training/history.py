@@ -1,4 +1,4 @@
-"""The history of a training run: plain records, one for each epoch."""
+"""The history of a training run: one epoch log for each epoch."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from deltarule.optimizers.loss_curve import LossCurve
 
-__all__ = ["EpochRecord", "History"]
+__all__ = ["EpochLog", "History"]
 
 
 @dataclasses.dataclass(frozen=True)
-class EpochRecord:
-    """One epoch, or one iteration of a minimizer.
+class EpochLog:
+    """What is logged of one epoch, or of one iteration of a minimizer.
 
     Attributes
     ----------
@@ -60,24 +60,24 @@ class EpochRecord:
 
 @dataclasses.dataclass
 class History:
-    """The records of a run, oldest first.
+    """The epoch logs of a run, oldest first.
 
     Attributes
     ----------
-    records : list of EpochRecord
+    logs : list of EpochLog
     before : int
-        How many epochs before the first record are not kept; ``len(history)`` counts them. −1
-        if the first record is of epoch 0, the start, which is no epoch.
+        How many epochs before the first log are not kept; ``len(history)`` counts them. −1
+        if the first log is of epoch 0, the start, which is no epoch.
 
     Examples
     --------
     >>> history = History()
-    >>> history.append(EpochRecord(1, 10, 0.5, 0.0, 0.6, None, 0.001, 0.01))
+    >>> history.append(EpochLog(1, 10, 0.5, 0.0, 0.6, None, 0.001, 0.01))
     >>> history.column("loss"), len(history)
     ([0.5], 1)
     """
 
-    records: list[EpochRecord] = dataclasses.field(default_factory=list)
+    logs: list[EpochLog] = dataclasses.field(default_factory=list)
     before: int = 0
     _folds: dict[Hashable, tuple[int, Any]] = dataclasses.field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -86,70 +86,70 @@ class History:
         default=None, init=False, repr=False, compare=False
     )
 
-    def fold(self, key: Hashable, start: Any, step: Callable[[Any, EpochRecord], Any]) -> Any:
-        """The state after ``step(state, record)`` for every record, from ``start`` on.
+    def fold(self, key: Hashable, start: Any, step: Callable[[Any, EpochLog], Any]) -> Any:
+        """Return the state after ``step(state, log)`` for every log, beginning with ``start``.
 
-        What was found is remembered by ``key``, so that a criterion which is asked after every
-        epoch looks at each record once. States must be immutable.
+        The state is kept under ``key``, so that a criterion which is evaluated after every epoch
+        reads each log once. States must be immutable.
 
         Examples
         --------
         >>> history = History()
-        >>> history.append(EpochRecord(1, 10, 0.5, 0.0, 0.6, None, 0.001, 0.01))
-        >>> history.fold("steps", 0, lambda total, record: total + record.steps)
+        >>> history.append(EpochLog(1, 10, 0.5, 0.0, 0.6, None, 0.001, 0.01))
+        >>> history.fold("steps", 0, lambda total, log: total + log.steps)
         10
         """
-        end = self.before + len(self.records)
+        end = self.before + len(self.logs)
         seen, state = self._folds.get(key, (self.before, start))
-        if seen > end:  # somebody took records away
+        if seen > end:  # logs were removed since
             seen, state = self.before, start
-        for index in range(max(seen - self.before, 0), len(self.records)):
-            state = step(state, self.records[index])
+        for index in range(max(seen - self.before, 0), len(self.logs)):
+            state = step(state, self.logs[index])
         if seen != end or key not in self._folds:
             self._folds[key] = end, state
         return state
 
-    def append(self, record: EpochRecord) -> None:
-        """Add the next epoch."""
-        self.records.append(record)
+    def append(self, log: EpochLog) -> None:
+        """Add the log of the next epoch."""
+        self.logs.append(log)
 
     def losses(self) -> LossCurve:
-        """:meth:`monitored` of all epochs, for a schedule: each record is looked at once."""
+        """The monitored losses of all epochs, for schedules; each log is read once."""
         start = LossCurve() if self._curve is None else self._curve
-        end = self.before + len(self.records)
-        if len(start) > end:  # somebody took records away
+        end = self.before + len(self.logs)
+        if len(start) > end:  # logs were removed since
             start = LossCurve()
-        for index in range(max(len(start) - self.before, 0), len(self.records)):
-            start = start.and_then(self.records[index].monitored)
+        for index in range(max(len(start) - self.before, 0), len(self.logs)):
+            start = start.and_then(self.logs[index].monitored)
         self._curve = start
         return start
 
     def give_losses(self, losses: Sequence[float]) -> None:
-        """Say what :meth:`losses` are, where not all records are kept."""
+        """Set the result of :meth:`losses`, where not all logs are kept."""
         self._curve = LossCurve(losses)
 
     def continued(self, most: int | None = None) -> History:
-        """A history that goes on from here, with what was folded; this one stays as it is.
+        """Return a copy to append to, with the states of :meth:`fold`.
 
-        ``most`` is how many records it begins with at most: the newest.
+        It begins with all logs, or with the newest ``most`` of them.
 
         Examples
         --------
-        >>> first = EpochRecord(1, 10, 0.5, 0.0, 0.6, None, 0.001, 0.01)
+        >>> first = EpochLog(1, 10, 0.5, 0.0, 0.6, None, 0.001, 0.01)
         >>> history = History([first, dataclasses.replace(first, epoch=2)]).continued(most=1)
         >>> len(history), history.column("epoch")
         (2, [2])
         """
-        kept = self.records if most is None else self.records[-most:]
+        kept = self.logs if most is None else self.logs[-most:]
         if most is not None and self._curve is not None:
-            self.losses()  # of the records that go
-        longer = History(list(kept), self.before + len(self.records) - len(kept))
+            self.losses()  # includes the logs that are dropped
+        longer = History(list(kept), self.before + len(self.logs) - len(kept))
         longer._folds, longer._curve = dict(self._folds), self._curve
         return longer
 
     def column(self, name: str) -> list[Any]:
-        """One attribute of every record."""
-        return [getattr(record, name) for record in self.records]
+        """Return one attribute of every log."""
+        return [getattr(log, name) for log in self.logs]
 
     def monitored(self) -> list[float]:
         """What schedules, stopping and the choice of the best epoch follow, lower is better.
@@ -157,21 +157,21 @@ class History:
         The negative score where there is one, else the validation loss, else the
         training loss with its penalty, which is what training lowers.
         """
-        return [record.monitored for record in self.records]
+        return [log.monitored for log in self.logs]
 
     def to_list(self) -> list[dict[str, Any]]:
-        """The records as dictionaries, for a JSON file."""
-        return [dataclasses.asdict(record) for record in self.records]
+        """Return the logs as dictionaries, for a JSON file."""
+        return [dataclasses.asdict(log) for log in self.logs]
 
     @classmethod
-    def from_list(cls, records: list[dict[str, Any]]) -> History:
-        """The history that :meth:`to_list` wrote down."""
-        kept = [EpochRecord(**record) for record in records]
+    def from_list(cls, logs: list[dict[str, Any]]) -> History:
+        """Return the history of the dictionaries that :meth:`to_list` gave."""
+        kept = [EpochLog(**log) for log in logs]
         return cls(kept, kept[0].epoch - 1 if kept else 0)
 
     def __getstate__(self) -> dict[str, Any]:
-        # The losses are in the records, or with whoever gave them: no pickle has them twice.
+        # The losses follow from the logs, or are set again by the caller of give_losses.
         return self.__dict__ | {"_curve": None}
 
     def __len__(self) -> int:
-        return self.before + len(self.records)
+        return self.before + len(self.logs)

@@ -3,22 +3,56 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import NamedTuple
 
-__all__ = ["Interrupted", "StopFlag", "interruptible"]
+__all__ = ["Interrupted", "Stop", "StopFlag", "StopReason", "interruptible"]
+
+
+class StopReason(enum.Enum):
+    """Why a training run ended; the value says it in words.
+
+    Examples
+    --------
+    >>> StopReason.CONVERGED.value
+    'converged'
+    """
+
+    EPOCHS = "all epochs done"
+    CRITERION = "a stopping criterion was met"
+    CALLBACK = "stopped by a callback"
+    CONVERGED = "converged"
+    SEARCH = "the minimizer ended its search without converging"
+    FLAG = "stopped"
+    INTERRUPTED = "interrupted"
+
+
+class Stop(NamedTuple):
+    """Why a run ends: the reason, and a text that may say more."""
+
+    reason: StopReason
+    text: str
 
 
 class Interrupted(Exception):
-    """Leaves the middle of an evaluation after the flag was raised; never leaves ``train``."""
+    """Raised inside ``train`` to leave an evaluation after the stop flag was raised."""
 
 
 class StopFlag:
-    """A flag that any thread may raise; training looks at it before every step.
+    """A flag that any thread may raise to end a run; training checks it before every step.
 
-    A run that is given a raised flag takes no step at all. The first reason stays.
+    A run that is given a raised flag takes no step. Of several calls of ``stop`` the first counts.
+
+    Attributes
+    ----------
+    reason : str
+        The text given to ``stop``.
+    kind : StopReason
+        ``StopReason.FLAG``, or ``INTERRUPTED`` for Ctrl-C and SIGTERM.
 
     Examples
     --------
@@ -31,14 +65,19 @@ class StopFlag:
     # Plain attributes and no lock: a signal handler may run in the middle of stop(), on the
     # thread that would hold the lock.
     def __init__(self) -> None:
-        self.reason = ""
+        self.reason, self.kind = "", StopReason.FLAG
         self._raised = False
 
-    def stop(self, reason: str = "stopped") -> None:
-        """Ask the run to end after the step it is in."""
+    def stop(self, reason: str = "stopped", kind: StopReason = StopReason.FLAG) -> None:
+        """End the run after the current step."""
         if not self._raised:
-            self.reason = reason
+            self.reason, self.kind = reason, kind
             self._raised = True
+
+    @property
+    def stopped(self) -> Stop:
+        """Why the run ends, once the flag is raised."""
+        return Stop(self.kind, self.reason)
 
     def check(self) -> None:
         """Raise :class:`Interrupted` if the flag is raised."""
@@ -51,10 +90,10 @@ class StopFlag:
 
 @contextlib.contextmanager
 def interruptible(flag: StopFlag) -> Iterator[None]:
-    """Let Ctrl-C raise the flag instead of an exception; a second Ctrl-C raises as usual.
+    """Inside, Ctrl-C raises the flag; a second Ctrl-C raises KeyboardInterrupt.
 
-    Signals reach the main thread only: elsewhere, and where somebody has replaced
-    Python's own handler, nothing is touched and the flag is the way to stop.
+    The handler is installed in the main thread only, and only in place of Python's default
+    handler; otherwise nothing is changed.
     """
     usable = (
         threading.current_thread() is threading.main_thread()
@@ -70,7 +109,7 @@ def interruptible(flag: StopFlag) -> Iterator[None]:
         if pressed:
             raise KeyboardInterrupt
         pressed = True
-        flag.stop("interrupted")
+        flag.stop("interrupted", StopReason.INTERRUPTED)
 
     signal.signal(signal.SIGINT, handler)
     try:

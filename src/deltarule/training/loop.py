@@ -1,4 +1,4 @@
-"""The training loop's door: :func:`train` checks its arguments and lets a run go."""
+""":func:`train`: checks its arguments and starts the run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import numpy as np
 from deltarule.engines import Engine, EngineSettings, started_engine
 from deltarule.errors import InputError
 from deltarule.maths import Network
+from deltarule.maths.dropout import per_layer
 from deltarule.optimizers import SCHEDULES, Minimizer, Rule, Schedule
 from deltarule.settings import checked
 from deltarule.training import arguments
 from deltarule.training.batches import Batches
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.minimizer_run import MinimizerRun
-from deltarule.training.run import Event, Run, TrainingResult
+from deltarule.training.run import EpochEvent, Run, TrainingResult
 from deltarule.training.steps import StepRun
 from deltarule.training.stopping import Stopping
 from deltarule.training.threads import flag_of_this_thread
@@ -50,7 +51,7 @@ def train(
     keep_best: bool = True,
     scorer: Callable[[Engine], float] | None = None,
     engine: str | Engine | type[Engine] = "auto",
-    callbacks: Sequence[Callable[[Event], Any]] = (),
+    callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     resume: TrainingResult | None = None,
 ) -> TrainingResult:
@@ -73,8 +74,8 @@ def train(
     rule : str, Rule, Minimizer or mapping
         The update rule, see ``deltarule.optimizers.RULES``; or a minimizer such as
         ``"lbfgs"``, see ``MINIMIZERS``, which takes all rows at once. Each of its
-        iterations is an epoch here; it finds its own step sizes, and refuses what it has
-        no use for: dropout, L1, clipping, averaging, a schedule.
+        iterations is an epoch here. It finds its own step sizes, so dropout, L1, clipping,
+        averaging and a schedule are refused.
     learning_rate : float
         η, multiplied by the schedule's factor. A minimizer does not use it.
     schedule : str, Schedule or mapping
@@ -110,19 +111,19 @@ def train(
     engine : str, Engine, or its class
         ``"auto"`` is the compiled engine where there is Numba; see ``make_engine``.
     callbacks : sequence of callables
-        Each is called with an :class:`Event` at the end of an epoch; one that returns a
+        Each is called with an :class:`EpochEvent` at the end of an epoch; one that returns a
         true value ends training.
     stop : StopFlag, optional
-        A flag to end training from elsewhere, after the step it is in. Ctrl-C does that too
+        Raised by another thread, it ends training after the current step. Ctrl-C does the same
         in the main thread.
     resume : TrainingResult, optional
-        Go on where this result ended, be it in the middle of an epoch, up to ``epochs`` in
-        all: with the same arguments the outcome is that of an uninterrupted run. Where its
-        ``theta`` was changed, training goes on from that, with a fresh optimizer; so it does
-        where its ``state`` is empty, as in ``dataclasses.replace(result, state={})``, which is
-        the way to another rule. ``optimizer_reset`` of what comes out says so. A schedule that
-        depends on ``epochs``, such as ``"cosine"``, jumps if they are not those of the first
-        call; a warning names the rates.
+        Continue from this result, which may have ended within an epoch, up to ``epochs`` in
+        total: with the same arguments the result is that of an uninterrupted run. If its
+        ``theta`` was changed, or its ``state`` is empty (``dataclasses.replace(result, state={})``,
+        needed for another rule), training continues from ``theta`` with a fresh optimizer, and
+        ``optimizer_reset`` of the new result says so. A schedule that depends on ``epochs``, such
+        as ``"cosine"``, jumps if ``epochs`` differs from the first call; a warning names the
+        rates.
 
     Returns
     -------
@@ -137,8 +138,8 @@ def train(
     InputError, UnknownName
         If an argument does not fit.
     KeyboardInterrupt
-        At a second Ctrl-C; the first one ends training and gives the result, in which no epoch
-        may be completed. Also at the first one while something is compiled, before training.
+        At a second Ctrl-C. The first one ends training, and the result may have no completed
+        epoch; during compilation, before training, the first one raises too.
 
     Examples
     --------
@@ -147,7 +148,7 @@ def train(
     >>> X = np.linspace(-1, 1, 64)[:, None]
     >>> net = Network([1, 8, 1], activation="tanh")
     >>> result = train(net, X, X**2, learning_rate=0.05, batch_size=16, epochs=150)
-    >>> result.history.records[-1].loss < 1e-3
+    >>> result.history.logs[-1].loss < 1e-3
     True
     """
     chosen = arguments.method(rule)
@@ -168,7 +169,7 @@ def train(
         l2=l2,
         l1=l1,
         total_weight=float(data.weights.sum()),
-        dropout=arguments.dropout_setting(dropout),
+        dropout=per_layer(dropout),
         clip_norm=clip_norm,
         averaging=averaging,
         seed=seed,
@@ -178,14 +179,14 @@ def train(
         raise InputError(f"stop is {stop!r}; expected a StopFlag")
     if scorer is not None and not callable(scorer):
         raise InputError(f"scorer is {scorer!r}; expected a function of the engine")
-    beside = flag_of_this_thread()
-    # Not kept in a name: the engine has copied it, and a large network has no room to spare.
+    worker_flag = flag_of_this_thread()
+    # θ is not bound to a name, so that its memory is freed once the engine has copied it.
     runner = started_engine(
         engine,
         net,
         arguments.checked_theta(net, theta, seed),
         settings,
-        None if beside is None else 1,
+        None if worker_flag is None else 1,
     )
     common: dict[str, Any] = {
         "batches": batches,
@@ -197,8 +198,10 @@ def train(
         "owns_engine": not isinstance(engine, Engine),
         "scorer": scorer,
         "callbacks": arguments.checked_callables("callbacks", callbacks),
-        "start": lambda: starting_theta(net, theta, seed, resume),
-        "flag": next((flag for flag in (stop, beside) if flag is not None), StopFlag()),
+        "start": lambda: arguments.checked_theta(
+            net, theta if resume is None else resume.theta, seed
+        ),
+        "flag": next((flag for flag in (stop, worker_flag) if flag is not None), StopFlag()),
     }
     run: Run
     if isinstance(chosen, Minimizer):
@@ -222,14 +225,5 @@ def train(
             run.resume(resume)
     started = time.perf_counter()
     with interruptible(run.flag):
-        reason = run.watched()
-    return run.result(reason, time.perf_counter() - started)
-
-
-def starting_theta(
-    net: Network, theta: Any, seed: int, resume: TrainingResult | None
-) -> np.ndarray:
-    """What a call of :func:`train` with these arguments starts from."""
-    if resume is None:
-        return arguments.checked_theta(net, theta, seed)
-    return arguments.checked_theta(net, resume.theta, seed)
+        ended = run.run_with_callbacks()
+    return run.result(ended, time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""Many networks at once: one architecture and one X, a network on each core."""
+"""Training many networks of one architecture on the same rows, one on each core."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Literal, overload
 
 from deltarule.engines import Engine, EngineSettings
 from deltarule.engines.threads import usable_threads
-from deltarule.errors import Diverged, InputError
+from deltarule.errors import Diverged, InputError, Message
 from deltarule.maths import Network
 from deltarule.settings import checked
 from deltarule.training import arguments
@@ -21,14 +21,14 @@ from deltarule.training.broadcasting import entries, is_data, networks, one_vali
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.loop import train
 from deltarule.training.progress_bar import Bar
-from deltarule.training.run import Event, RunCallback, TrainingResult
-from deltarule.training.threads import one_blas_thread, one_of_many
+from deltarule.training.run import EpochEvent, RunCallback, TrainingResult
+from deltarule.training.threads import one_blas_thread, run_in_worker_thread
 
 __all__ = ["train_many"]
 
-# How long the thread that waits sleeps at most, before it looks at the clock for the bar. A
-# signal wakes it at once, but not on every system.
-_NAP = 0.1
+# The longest wait in seconds before the progress bar is redrawn and signals are handled, which
+# on some systems do not end the wait.
+_POLL_SECONDS = 0.1
 
 
 @overload
@@ -57,7 +57,7 @@ def train_many(
     theta: Any = None,
     resume: Sequence[TrainingResult | None] | None = None,
     engine: str | type[Engine] = "auto",
-    callbacks: Sequence[Callable[[Event], Any]] = (),
+    callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     workers: int | None = None,
     progress: bool | Callable[[int, int], Any] | None = None,
@@ -66,12 +66,12 @@ def train_many(
 ) -> Any:
     """Train many networks of one architecture on the same rows, one on each core.
 
-    Network k is what ``train(net, X, Y, seed=seeds[k], learning_rate=learning_rate[k], …)``
-    gives, bit for bit, whatever the number of threads. X and Y are checked once and shared:
-    nothing is copied for a network, a fold or a bootstrap but its weights.
+    Result k equals ``train(net, X, Y, seed=seeds[k], learning_rate=learning_rate[k], …)`` bit for
+    bit, for any number of threads. X and Y are checked once and shared: a network, a fold or a
+    bootstrap sample copies no rows.
 
-    What is a sequence has one entry for each network, and all sequences are equally long;
-    what is not is shared by all networks.
+    A sequence has one entry for each network, and all sequences have the same length; any other
+    value is shared by all networks.
 
     Parameters
     ----------
@@ -99,22 +99,22 @@ def train_many(
         Called as for :func:`deltarule.train`, in the thread of the network;
         ``event.network`` says which network it is, from 0.
     stop : StopFlag, optional
-        Ends all networks, after the steps they are in. Ctrl-C does that too in the main
-        thread. A network that has not begun by then is given as it starts, with no epochs.
+        Ends the training of all networks after their current steps. Ctrl-C does the same in the
+        main thread. A network that has not begun is returned untrained, with no epochs.
     workers : int, optional
-        How many networks at once. By default what the environment variable
-        ``DELTARULE_THREADS`` says, else the number of cores of this process.
+        The number of networks trained at the same time; by default the environment variable
+        ``DELTARULE_THREADS``, else the number of cores of this process.
     progress : bool or callable, optional
         ``progress(done, total)`` is called in the calling thread after each network; True
         draws a bar on standard error.
     on_diverged : {"raise", "keep"}
-        What becomes of the others where a network diverges; they are trained to their end in
-        either case. ``"raise"`` raises its ``Diverged``, of which ``network`` says which
-        it was and ``results`` holds what came of all; ``"keep"`` gives it in its place.
+        What happens if a network diverges, after all others are trained. ``"raise"`` raises its
+        ``Diverged``, with the network's number as ``network`` and the results of all networks as
+        ``results``; ``"keep"`` returns the ``Diverged`` in place of its result.
     **options
-        All else that :func:`deltarule.train` takes, shared: ``rule``, ``epochs``,
-        ``batch_size``, ``dropout``, ``stopping`` … What is a function (``order``,
-        ``scorer``) is called from several threads.
+        Other arguments of :func:`deltarule.train`, shared by all networks: ``rule``, ``epochs``,
+        ``batch_size``, ``dropout``, ``stopping`` … Functions (``order``, ``scorer``) are called
+        from several threads.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def train_many(
     >>> net = Network([1, 8, 1], activation="tanh")
     >>> results = train_many(net, X, X**2, seeds=range(4), learning_rate=0.05, batch_size=16,
     ...                      epochs=100)
-    >>> [result.history.records[-1].loss < 0.01 for result in results]
+    >>> [result.history.logs[-1].loss < 0.01 for result in results]
     [True, True, True, True]
 
     Two rates with two penalties each, four networks:
@@ -153,14 +153,15 @@ def train_many(
     >>> folds = np.arange(64) % 4
     >>> held = [folds == k for k in range(4)]
     >>> results = train_many(net, X, X**2, validation=held, keep_best=False, epochs=10)
-    >>> loss = np.mean([result.history.records[-1].validation_loss for result in results])
+    >>> loss = np.mean([result.history.logs[-1].validation_loss for result in results])
     """
     if on_diverged not in ("raise", "keep"):
         raise InputError(f"on_diverged is {on_diverged!r}; expected 'raise' or 'keep'")
     if isinstance(engine, Engine):
         raise InputError(
-            f"engine is one {type(engine).__name__}, which holds one network; expected a name, or "
-            "the engine's class"
+            f"engine is one {type(engine).__name__}, which holds one network",
+            parameter="engine",
+            expected="a name, or the engine's class",
         )
     known = inspect.signature(train).parameters
     for name in options:
@@ -195,30 +196,30 @@ def train_many(
             "callbacks holds a Recorder, which records one run; train_many has many: train the one "
             "that is to be recorded with train, which gives the same bits"
         )
-    shared["engine"] = _tried(net, data, each, shared)
+    shared["engine"] = _check_arguments(net, data, each, shared)
     flag = stop if stop is not None else StopFlag()
     bar = Bar(total) if progress is True else None
 
     def one(index: int) -> TrainingResult:
-        def told(event: Event) -> bool:
+        def on_epoch(event: EpochEvent) -> bool:
             event = event._replace(network=index)
             if bar is not None:
                 bar.parts[index] = event.epoch / event.epochs
             return any(callback(event) for callback in callbacks)
 
-        watching = [told] if callbacks or bar is not None else []
-        with one_of_many(flag):
+        watching = [on_epoch] if callbacks or bar is not None else []
+        with run_in_worker_thread(flag):
             return train(net, data, None, **shared, **each[index], callbacks=watching)
 
     def show(done: int, index: int) -> None:
         if bar is not None:
-            bar.parts[index] = 1.0  # those who stop early too
+            bar.parts[index] = 1.0  # also if it stopped early
             bar.show(done)
         elif callable(progress):
             progress(done, total)
 
     results: list[Any] = [None] * total
-    finished = _finished(one, total, workers, flag, bar)
+    finished = _completed(one, total, workers, flag, bar)
     with interruptible(flag), one_blas_thread(), contextlib.closing(finished):
         for done, (index, future) in enumerate(finished, start=1):
             results[index] = _outcome(future, index, each)
@@ -234,15 +235,17 @@ def train_many(
 # -- checked ------------------------------------------------------------------------------
 
 
-def _tried(net: Network, data: Rows, each: list[dict[str, Any]], shared: dict[str, Any]) -> Any:
-    """Check the arguments of all networks; gives the engine that trains them."""
+def _check_arguments(
+    net: Network, data: Rows, each: list[dict[str, Any]], shared: dict[str, Any]
+) -> Any:
+    """Check the arguments of all networks; return the engine that trains them."""
     raised = StopFlag()
     raised.stop()
     engine = shared["engine"]
     for index, own in enumerate(each):
-        with _named(index, len(each)):
+        with _naming_network(index, len(each)):
             if index == 0:
-                # A run that is given a raised flag checks everything and takes no step.
+                # With a raised flag, train checks its arguments and takes no step.
                 tried = train(net, data, None, **shared, **own, stop=raised)
                 engine = tried.engine if engine == "auto" else engine
             else:
@@ -251,7 +254,7 @@ def _tried(net: Network, data: Rows, each: list[dict[str, Any]], shared: dict[st
 
 
 def _check(net: Network, data: Rows, own: dict[str, Any]) -> None:
-    """What may be wrong with the arguments of one network and right with another's."""
+    """Check the arguments that differ between networks."""
     seed = checked("seed", own["seed"])
     checked("learning_rate", own["learning_rate"])
     EngineSettings(l2=own["l2"], l1=own["l1"])
@@ -262,14 +265,14 @@ def _check(net: Network, data: Rows, own: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _named(index: int, total: int) -> Iterator[None]:
-    """Say which network an argument is wrong for."""
+def _naming_network(index: int, total: int) -> Iterator[None]:
+    """Prefix an error with the number of the network."""
     try:
         yield
     except InputError as error:
         if total == 1:
             raise
-        raise type(error)(f"network {index} of 0 … {total - 1}: {error}") from None
+        raise error.prefixed(f"network {index} of 0 … {total - 1}: ") from None
 
 
 # -- at once ------------------------------------------------------------------------------
@@ -282,14 +285,14 @@ def _put(ended: _Ended, index: int, future: Future[TrainingResult]) -> None:
     ended.put((index, future))
 
 
-def _finished(
+def _completed(
     one: Callable[[int], TrainingResult],
     total: int,
     workers: int,
     flag: StopFlag,
     bar: Bar | None,
 ) -> Generator[tuple[int, Future[TrainingResult]], None, None]:
-    """The networks as they end, trained by several threads with no lock between them."""
+    """Train in a pool of threads; yield each network's number and future when it has ended."""
     ended: _Ended = queue.SimpleQueue()
     with ThreadPoolExecutor(min(workers, total), "deltarule") as pool:
         futures = [pool.submit(one, index) for index in range(total)]
@@ -299,7 +302,7 @@ def _finished(
             left = total
             while left:
                 try:
-                    pair = ended.get(timeout=_NAP)
+                    pair = ended.get(timeout=_POLL_SECONDS)
                 except queue.Empty:
                     if bar is not None:
                         bar.show(total - left)
@@ -307,7 +310,7 @@ def _finished(
                 left -= 1
                 yield pair
         except BaseException:
-            # Somebody has given up: those that run end soon, and no other begins.
+            # The caller gave up: running networks end after their step, and no other begins.
             flag.stop("given up")
             for future in futures:
                 future.cancel()
@@ -317,7 +320,7 @@ def _finished(
 def _outcome(
     future: Future[TrainingResult], index: int, each: list[dict[str, Any]]
 ) -> TrainingResult | Diverged:
-    """What came of a network."""
+    """Return the result of a network, or its Diverged; raise any other error."""
     error = future.exception()
     if error is None:
         return future.result()
@@ -328,7 +331,7 @@ def _outcome(
         error.add_note(f"in {where}")
         raise error
     return Diverged(
-        f"{where}: {error}",
+        Message(f"{where}: ", error.message),
         epoch=error.epoch,
         batch=error.batch,
         layer=error.layer,

@@ -11,10 +11,10 @@ import numpy as np
 from deltarule.engines import Engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import penalty
-from deltarule.optimizers import Minimizer, Minimum
-from deltarule.training.batches import pieces
-from deltarule.training.divergence import ADVICE_WITHOUT_RATE, placed, raise_diverged
-from deltarule.training.interrupt import Interrupted
+from deltarule.optimizers import Minimizer
+from deltarule.training.batches import chunks
+from deltarule.training.divergence import ADVICE_WITHOUT_RATE, raise_diverged, with_position
+from deltarule.training.interrupt import Interrupted, Stop, StopReason
 from deltarule.training.run import ALL_DONE, Run
 
 __all__ = ["MinimizerRun"]
@@ -22,22 +22,23 @@ __all__ = ["MinimizerRun"]
 
 @dataclasses.dataclass(kw_only=True)
 class MinimizerRun(Run):
-    """Iterations of a minimizer on the whole cost; each is an epoch of the history.
+    """A run of a minimizer on the whole cost; each iteration is an epoch of the history.
 
-    The minimizer sees the parameters that are not frozen, as one float64 vector. The
-    engine computes the gradient of the data term, in pieces that add; the penalty comes
-    from the mathematics.
+    The minimizer works on the parameters that are not frozen, as one float64 vector. The engine
+    computes the gradient of the data term, summed over chunks of rows; ``maths.penalty`` adds the
+    penalty.
     """
 
     minimizer: Minimizer
     evaluations: int = 0
+    ended: Stop | None = None
 
     def advice(self) -> str:
-        """Standardised data, smaller initial weights, a penalty."""
+        """Return the advice for divergence: there is no learning rate to lower."""
         return ADVICE_WITHOUT_RATE
 
-    def go(self) -> str:
-        """Minimise, and say why it ended."""
+    def go(self) -> Stop:
+        """Minimise; return why the search ended."""
         engine = self.engine
         self._free = ~engine.net.frozen
         if not self._free.any():
@@ -48,7 +49,6 @@ class MinimizerRun(Run):
         self._rest = engine.state()
         self._here = np.array(engine.theta)
         self._evaluated, self._loss = self._here, np.nan
-        self._reason = ""
         self._started = time.perf_counter()
         minimise = self.minimizer.bind(np)
         start = self._here[self._free].astype(np.float64)
@@ -56,28 +56,29 @@ class MinimizerRun(Run):
             end = minimise(self._cost_and_gradient, start, self._after, self.epochs)
         except Interrupted:
             self._place(self._here)
-            return self.flag.reason
+            return self.flag.stopped
         self._place(self._here)
-        if self._reason:
-            return self._reason
-        if not self.history.records:
-            return self._at_the_start(end)
-        return ALL_DONE if len(self.history) >= self.epochs else end.reason
+        if self.ended is not None:
+            return self.ended
+        ended = Stop(StopReason.CONVERGED if end.converged else StopReason.SEARCH, end.reason)
+        if not self.history.logs:
+            return self._log_start(ended)
+        return ALL_DONE if len(self.history) >= self.epochs else ended
 
-    def _at_the_start(self, end: Minimum) -> str:
-        """Record the start, as epoch 0, of a search that ended before its first iteration."""
+    def _log_start(self, ended: Stop) -> Stop:
+        """Log the start as epoch 0, for a search that ended before its first iteration."""
         try:
             if not np.array_equal(self._evaluated, self._here) or np.isnan(self._loss):
                 self._cost_and_gradient(self._here[self._free].astype(np.float64))
-                self.evaluations -= 1  # one the minimizer has not asked for
+                self.evaluations -= 1  # not an evaluation by the minimizer
             self.history.before = -1
             self.record_epoch(0, self._loss, self.evaluations, 0.0, self._started)
         except Interrupted:
-            return self.flag.reason
-        return end.reason
+            return self.flag.stopped
+        return ended
 
     def _place(self, theta: np.ndarray) -> Engine:
-        """The engine, with these parameters."""
+        """Give the engine these parameters, and return it."""
         self.engine.restore(self._rest | {"theta": theta})
         return self.engine
 
@@ -90,7 +91,7 @@ class MinimizerRun(Run):
         theta = self._whole(free)
         engine, net, settings = self._place(theta), self.engine.net, self.engine.settings
         total, gradient = 0.0, np.zeros(net.n_parameters)
-        for batch in pieces(self.batches.training_rows()):
+        for batch in chunks(self.batches.training_rows()):
             self.flag.check()
             epoch = len(self.history) + 1
             where = f"training diverged in iteration {epoch} of {self.minimizer.name}"
@@ -98,7 +99,7 @@ class MinimizerRun(Run):
             try:
                 cost, grad = engine.gradient(batch)
             except Diverged as found:
-                raise placed(found, where, self.advice(), epoch=epoch, index=1) from None
+                raise with_position(found, where, self.advice(), epoch=epoch, index=1) from None
             finally:
                 engine.stop = None
             self.flag.check()
@@ -114,15 +115,15 @@ class MinimizerRun(Run):
         return total + extra, (gradient + slope)[self._free]
 
     def _after(self, free: np.ndarray) -> Any:
-        """Close an iteration at its new parameters; true to end the search."""
+        """Close an iteration at its new parameters; return a true value to end the search."""
         theta = self._whole(free)
         if not np.array_equal(theta, self._evaluated):
             self._cost_and_gradient(free)
-            self.evaluations -= 1  # one the minimizer has not asked for
+            self.evaluations -= 1  # not an evaluation by the minimizer
         self._place(theta)
         self._here = theta
-        self._reason = self.close_epoch(
+        self.ended = self.close_epoch(
             loss=self._loss, steps=self.evaluations, rate=0.0, started=self._started
         )
         self._started = time.perf_counter()
-        return self._reason
+        return self.ended

@@ -27,13 +27,13 @@ __all__ = ["KIND", "Model", "load_model", "save_model"]
 
 KIND, _VERSION = "deltarule model", 1
 
-# Sparse rows that are made dense at a time.
+# The number of sparse rows made dense at a time.
 _AT_A_TIME = 4096
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A network with its parameters, and what is to be remembered of its training.
+    """A network with its parameters and the history of its training.
 
     Attributes
     ----------
@@ -49,12 +49,6 @@ class Model:
     >>> net = Network([2, 1])
     >>> Model(net, net.pack(W=[[[1.0, 2.0]]], b=[[0.5]])).predict([[1.0, 1.0]])
     array([[3.5]])
-
-    For one row at a time there is something quicker:
-
-    >>> predictor = Model(net, net.pack(W=[[[1.0, 2.0]]], b=[[0.5]])).compile_predictor()
-    >>> predictor([1.0, 1.0])
-    array([3.5])
     """
 
     net: Network
@@ -63,9 +57,9 @@ class Model:
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def predict(self, X: Any, engine: str | Engine | type[Engine] = "auto") -> np.ndarray:
-        """a^L for rows X, of shape (N, n_L).
+        """Return the outputs a^L for rows X, shape (N, n_L).
 
-        The compiled engine gives a row the same bits alone and among any others.
+        With the compiled engine, a row's bits do not depend on the other rows.
 
         Parameters
         ----------
@@ -87,10 +81,10 @@ class Model:
         return np.concatenate([outputs(rows[start : start + _AT_A_TIME]) for start in starts])
 
     def compile_predictor(self, engine: str | Engine | type[Engine] = "auto") -> Predictor:
-        """A function of one row, or of rows, that takes about a microsecond for a small network.
+        """Return a function of one row or several that takes about a microsecond if small.
 
-        What it computes has the bits of :meth:`predict`. It holds θ as it is now: what becomes of
-        the model later does not change it. It can be pickled, and called by several threads.
+        Its outputs have the bits of :meth:`predict`. It holds a copy of θ, can be pickled, and may
+        be called by several threads.
 
         Parameters
         ----------
@@ -125,21 +119,20 @@ def save_model(
 ) -> None:
     """Write a model to a folder: ``model.json``, ``history.json``, ``arrays.safetensors``.
 
-    The folder takes its place whole, in one step: who reads it, and who finds it after a process
-    was killed, finds what was there or what was written. Files that somebody put beside the
-    model's own stay; if the folder is a link, what it points to is written.
+    The folder is replaced in one step: readers see the old or the new content, also if the
+    process is killed. Files in it that are not the model's stay; a link is followed.
 
     Parameters
     ----------
     folder : path
     model : Model
     overwrite : bool
-        Whether a model that is there already may be replaced.
+        Whether an existing model may be replaced.
     recording : Recording, optional
-        Of its training, saved with it. Without one, a recording that is there stays if it is of
-        these very parameters, and goes otherwise.
+        The recording of its training. Without one, an existing recording is kept if it is of the
+        same parameters, and removed otherwise.
     extras : mapping of file name to bytes
-        Files that go with it, such as a picture; nobody reads them back.
+        More files to write, such as a picture; ``load_model`` ignores them.
 
     Raises
     ------
@@ -189,7 +182,7 @@ def save_model(
 
 
 def _not_finite(arrays: Mapping[str, np.ndarray]) -> str:
-    """The first parameter that is no finite number, in words; empty if there is none."""
+    """Describe the first parameter that is not finite; empty if all are."""
     for name, values in arrays.items():
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
@@ -209,8 +202,8 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     Raises
     ------
     FileError
-        If the folder is missing, is no model, or a file in it was changed; if a parameter is not a
-        finite number, or a formula is another one than that of training.
+        If the folder is missing, is no model, or a file in it was changed; if a parameter is not
+        finite, or a formula differs from the one that was trained with.
     UnknownName
         If the network uses an activation or loss that is not registered; register it first.
 
@@ -260,10 +253,10 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
 
 
 def _check_sizes(network: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuse a network that is not that of the arrays, before room is made for it."""
+    """Refuse a network that does not fit the arrays, before memory is allocated for it."""
     widths = network["widths"]
     if not isinstance(widths, list) or not all(type(n) is int and n > 0 for n in widths):
-        return  # the network says so better
+        return  # Network has a better message
     bias = 1 if network.get("bias", True) else 0
     expected: dict[str, tuple[int, ...]] = {}
     for layer, (before, after) in enumerate(itertools.pairwise(widths), start=1):

@@ -1,4 +1,4 @@
-"""A bar for those who wait: one line of text on standard error."""
+"""A progress bar: one line of text on standard error."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _WIDTH = 30
 
 
 class Bar:
-    """How many networks are done, and how far the others are.
+    """The progress of the training of many networks.
 
     Attributes
     ----------
     parts : list of float
-        How far each network is, from 0 to 1; each writes its own.
+        The progress of each network, from 0 to 1; each training thread writes its own entry.
 
     Examples
     --------
@@ -32,13 +32,13 @@ class Bar:
         self._shown = ""
 
     def line(self, done: int) -> str:
-        """The bar as text."""
+        """Return the bar as text."""
         share = sum(self.parts) / self.total
         filled = "#" * int(_WIDTH * share)
         return f"[{filled:<{_WIDTH}}] {done} of {self.total} networks, {100 * share:.0f} %"
 
     def show(self, done: int) -> None:
-        """Write it over what was shown before; a new line when all are done."""
+        """Write the bar over the previous one, with a line end when all networks are done."""
         line = self.line(done)
         if done == self.total:
             line += f", {time.perf_counter() - self.started:.1f} s"

@@ -1,4 +1,4 @@
-"""Records a run while it trains, in a small share of its time and within bounds of memory."""
+"""Recording a run while it trains, within bounds on time and memory."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from deltarule.files import check_bundle_path, save_elsewhere
 from deltarule.records import plain, real_number, whole_number
 from deltarule.training.history import History
 from deltarule.training.recording import KIND, Recording, digest_of_rows, digest_of_theta
-from deltarule.training.run import Event, Run, RunCallback
+from deltarule.training.run import EpochEvent, Run, RunCallback
 from deltarule.training.steps import StepRun
 
 __all__ = ["Recorder"]
 
-# What the first checkpoint is expected to cost: θ and what moves with it copied, θ digested.
-# The others cost what the one before did.
+# The expected time of the first checkpoint, to copy the engine's state and digest θ. For later
+# ones, the time of the one before is used.
 _SECONDS, _SECONDS_PER_BYTE = 3e-5, 2.5e-9
 
-# A training of millions of epochs would have as many digests; of more than these, half are dropped.
+# More digests than this are thinned to half, as a run may have millions of epochs.
 _MOST_DIGESTS = 20_000
 
 
 class Recorder(RunCallback):
-    """A callback for :func:`deltarule.train` that keeps checkpoints, to replay any step from.
+    """A callback for :func:`deltarule.train` that keeps checkpoints, from which to replay steps.
 
-    What it does takes at most ``share`` of the training time: at the end of an epoch it keeps
-    the state and its digest only if the budget allows, by its own clock. Where there are too
-    many checkpoints it drops some, so that they are spread evenly over the square root of the
-    steps, denser at the beginning, where most happens. Until training ends they are in memory.
+    Recording takes at most ``share`` of the training time: at the end of an epoch the state and
+    its digest are kept only if the budget allows. Of too many checkpoints some are dropped, so
+    that they are evenly spread over the square root of the step, denser at the beginning, where
+    parameters change most. They are held in memory until training ends.
 
     Parameters
     ----------
     folder : path, optional
-        Where to write the recording when training ends, or diverges. It must not exist yet. If it
-        cannot be written then, another place is taken, and named in a warning.
+        Where to write the recording when training ends or diverges; it must not exist yet. If it
+        cannot be written then, another folder is used, and named in a warning.
     most : int
         The largest number of checkpoints.
     most_bytes : int
-        Of all checkpoints together. The start is kept in any case.
+        The largest size of all checkpoints together. The initial one is always kept.
     share : float
-        Of the training time; ``math.inf`` for a checkpoint at the end of every epoch.
+        The share of the training time; ``math.inf`` for a checkpoint after every epoch.
     clock : callable
-        Gives seconds.
+        Returns the time in seconds.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class Recorder(RunCallback):
 
     Notes
     -----
-    One and the same recorder, given to the run that is resumed, goes on where it ended.
+    The same recorder, given to the resumed run, continues its recording.
 
     Examples
     --------
@@ -99,7 +99,7 @@ class Recorder(RunCallback):
             raise InputError(f"share is {share!r}; expected a share of the time, such as 0.02")
         self.folder = None if folder is None else Path(folder)
         self.most, self.most_bytes, self.clock = checkpoints, plain(most_bytes), clock
-        # The rest is for what its own clock does not see: that it is called, and caches gone cold.
+        # The rest covers costs that its clock does not measure: calls, and cold caches.
         self._share = 0.35 * of_time
         self._facts: dict[str, Any] = {}
         self._checkpoints: dict[int, Mapping[str, np.ndarray]] = {}
@@ -107,13 +107,13 @@ class Recorder(RunCallback):
         self._history = History()
         self._begin = self._end = 0
         self._spent = self._seconds = 0.0
-        # Whether the folder is one that this recorder has written, and may write again.
+        # Whether this recorder has written the folder, and may replace it.
         self._written = False
 
     # -- while it trains ----------------------------------------------------------------
 
     def begin(self, run: Run) -> None:
-        """Take the start down, and what the steps are made of."""
+        """Keep the initial state and the settings of the run."""
         started = self.clock()
         if not isinstance(run, StepRun):
             raise InputError(
@@ -128,11 +128,11 @@ class Recorder(RunCallback):
                 )
             check_bundle_path(self.folder, KIND)
         facts, step = _facts(run), run.steps_in_all
-        # Before the first step the rule has carried nothing yet.
+        # Before the first step the rule's slots are at their initial values.
         state = {"theta": np.array(run.engine.theta)} if step == 0 else run.engine.state()
         digest = digest_of_theta(state["theta"]) if step else ""
-        goes_on = step > 0 and self._end == step and self._digests.get(step) == digest
-        if not (goes_on and _same(self._facts, facts)):
+        continues = step > 0 and self._end == step and self._digests.get(step) == digest
+        if not (continues and _same(self._facts, facts)):
             self._checkpoints, self._digests = {step: state}, {step: digest} if step else {}
             self._begin, self._spent, self._seconds = step, 0.0, 0.0
         self._facts = facts
@@ -143,25 +143,25 @@ class Recorder(RunCallback):
         self._spent += self._started - started
         self._cost = _SECONDS + _SECONDS_PER_BYTE * state["theta"].nbytes
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: EpochEvent) -> None:
         """Keep a checkpoint, if the budget allows."""
         if event.epoch < self._next:
             return
         now = self.clock()
         elapsed = self._seconds + now - self._started
         if self._spent + self._cost <= self._share * elapsed:
-            self._keep(event.history.records[-1].steps, event.engine.state())
+            self._keep(event.history.logs[-1].steps, event.engine.state())
             after = self.clock()
             self._cost = after - now
             self._spent += after - now
         self._next = event.epoch + self._wait(event.epoch, elapsed)
 
     def _wait(self, epoch: int, elapsed: float) -> int:
-        """After how many epochs the budget may allow the next checkpoint."""
+        """Return after how many epochs the budget may allow the next checkpoint."""
         done = max(epoch - self._first, 1)
         missing = (self._spent + self._cost) / self._share - elapsed
         each = max(elapsed - self._seconds, 1e-9) / done
-        # Epochs may become slower: it is looked at again before twice as many are done.
+        # Epochs may become faster or slower, so the estimate is renewed within twice as many.
         return max(1, min(math.ceil(missing / each), done))
 
     def _keep(self, step: int, state: Mapping[str, np.ndarray]) -> None:
@@ -174,7 +174,7 @@ class Recorder(RunCallback):
             self._digests = {at: each for at, each in self._digests.items() if at in kept}
 
     def _thin(self) -> None:
-        """Drop checkpoints until they are within the bounds: never the first, nor the last."""
+        """Drop checkpoints until they are within the bounds, but never the first or the last."""
         while len(self._checkpoints) > 2 and (
             len(self._checkpoints) > self.most
             or sum(map(_bytes, self._checkpoints.values())) > self.most_bytes
@@ -187,11 +187,11 @@ class Recorder(RunCallback):
             del self._checkpoints[steps[1 + gaps.index(min(gaps))]]
 
     def end(self, run: Run) -> None:
-        """Take the end down, and write the folder if there is one to write."""
+        """Keep the final digest and history, and write the folder if one was given."""
         assert isinstance(run, StepRun)
         now = self.clock()
         self._end = run.steps_in_all
-        self._history = History(list(run.history.records))
+        self._history = History(list(run.history.logs))
         self._digests[self._end] = digest_of_theta(run.engine.theta)
         self._seconds += now - self._started
         self._spent += self.clock() - now
@@ -199,7 +199,7 @@ class Recorder(RunCallback):
             self._write(self.folder)
 
     def _write(self, folder: Path) -> None:
-        """Write the folder; where that fails, another: what was trained is not lost for it."""
+        """Write the folder; if that fails, write another one and warn."""
         try:
             self.save(folder, overwrite=self._written)
         except FileError as error:
@@ -216,12 +216,12 @@ class Recorder(RunCallback):
     # -- what came of it ----------------------------------------------------------------
 
     def recording(self) -> Recording:
-        """What was recorded, up to the last epoch whose end was recorded.
+        """Return what was recorded so far.
 
         Raises
         ------
         InputError
-            If nothing was: it was given to no training yet.
+            If it was not given to a training yet.
         """
         if not self._facts:
             raise InputError(
@@ -254,7 +254,7 @@ class Recorder(RunCallback):
 
 
 def _facts(run: StepRun) -> dict[str, Any]:
-    """What a run is made of, by the names of :class:`Recording`."""
+    """Return the settings of a run, by the names of the fields of :class:`Recording`."""
     batches, engine = run.batches, run.engine
     return {
         "net": engine.net,
@@ -274,7 +274,7 @@ def _facts(run: StepRun) -> dict[str, Any]:
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two runs are made of the same; their rows are compared by their digests."""
+    """Whether two runs have the same settings; their rows are compared by digests."""
     return bool(one) and all(one[name] == other[name] for name in other if name != "rows")
 
 

@@ -1,4 +1,4 @@
-"""What is kept of a run, so that any of its steps can be taken again: settings, checkpoints."""
+"""A recording of a training run: settings, checkpoints and digests, to replay any step."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ __all__ = [
 ]
 
 FOLDER = "record"
-"""Where a model's folder keeps the recording of its training."""
+"""The name of the folder within a model's folder that holds the recording of its training."""
 
 KIND, _VERSION = "deltarule recording", 1
 _DOCUMENT = "recording.json"
 
-# Of more rows than make up so many bytes, some that are evenly spread are looked at: to look at
-# all may take longer than an epoch. What else has changed shows in the digests of θ.
+# Larger data are digested by evenly spread rows up to this size, since digesting all may take
+# longer than an epoch. A change in other rows shows in the digests of θ.
 _MOST_BYTES = 1_000_000
 _MOST_MADE_ROWS = 64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recording:
-    """A recorded run: how it went, and its state at some of its steps.
+    """A recorded run: its settings, history, and the state after some of its steps.
 
     Made by :class:`Recorder`, read by :func:`load_recording`, used by :func:`replay`. Steps are
     counted from 1 over the whole training; "after step 0" is the start.
@@ -66,33 +66,33 @@ class Recording:
     learning_rate : float
     schedule : Schedule
     batch_size, epochs : int
-        As the run had them: epochs is how many were planned.
+        Those of the run; ``epochs`` is the planned number.
     shuffle, own_order : bool
-        Whether rows came in an order of the seed's, or of the caller's.
+        Whether the order of rows was drawn from the seed, or given by the caller.
     n_rows : int
-        Of all rows that were given.
+        The number of rows given, validation rows included.
     rows : array of int, or None
-        The numbers of those that were trained on; None if all were.
+        The numbers of the training rows; None if all were trained on.
     engine : str
     threads : int or None
     begin, end : int
         The steps after ``begin`` up to ``end`` can be replayed; ``begin`` is 0 unless training
         was resumed.
     checkpoints : mapping of int to mapping of arrays
-        After a step: all that moves, as ``Engine.state()`` gives it. After step 0 it is θ alone.
+        By step: the state after it, as ``Engine.state()`` returns it; after step 0, θ alone.
     digests : mapping of int to str
-        After a step: the digest of θ.
+        By step: the digest of θ after it.
     data : mapping of str to str
         The digests of the rows X, Y and their weights.
     where : mapping of str to str
-        What the bits depend on: the processor, libraries, the source.
+        What the bits depend on: the processor, the libraries, the source code.
     history : History
     model : str
-        The digest of the parameters that came of it, where they are known.
+        The digest of the resulting model's parameters, if known.
     extra : mapping of str to JSON value
         Anything else to keep with it: where a table came from.
     seconds, recorder_seconds : float
-        What training took, and how much of it was for recording.
+        The training time, and the part of it spent on recording.
 
     Examples
     --------
@@ -133,11 +133,11 @@ class Recording:
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """After which steps θ is at hand, in order."""
+        """The steps after which there is a checkpoint, in order."""
         return tuple(sorted(self.checkpoints))
 
     def theta(self, step: int) -> np.ndarray:
-        """θ after a step of :attr:`steps`.
+        """Return θ after a step of :attr:`steps`, shape (p,).
 
         Raises
         ------
@@ -153,16 +153,16 @@ class Recording:
 
     @property
     def n_training_rows(self) -> int:
-        """How many rows were trained on."""
+        """The number of training rows."""
         return self.n_rows if self.rows is None else len(self.rows)
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many steps an epoch has."""
+        """The number of steps of an epoch."""
         return -(-self.n_training_rows // self.batch_size)
 
     def place(self, step: int) -> tuple[int, int]:
-        """The epoch of a step, from 1, and its number in the epoch, from 0.
+        """Return the epoch of a step, from 1, and its number in the epoch, from 0.
 
         Raises
         ------
@@ -170,14 +170,16 @@ class Recording:
             If the step was not recorded.
         """
         if not self.begin < step <= self.end:
+            none = "" if self.end > self.begin else ": it took none"
             raise InputError(
-                f"step is {step}; expected a step of the recorded run, from {self.begin + 1} to "
-                f"{self.end}" + ("" if self.end > self.begin else ": it took none")
+                parameter="step",
+                given=step,
+                expected=f"a step of the recorded run, from {self.begin + 1} to {self.end}{none}",
             )
         return (step - 1) // self.steps_per_epoch + 1, (step - 1) % self.steps_per_epoch
 
     def rates(self, epoch: int) -> np.ndarray:
-        """η of each step of an epoch, from 1."""
+        """Return η of each step of an epoch, from 1."""
         return rates_of(
             self.learning_rate,
             self.schedule,
@@ -188,7 +190,7 @@ class Recording:
         )
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write it to a folder of JSON and safetensors, whole or not at all.
+        """Write the recording to a folder of JSON and safetensors, atomically.
 
         Raises
         ------
@@ -206,7 +208,7 @@ class Recording:
         )
 
     def bundle(self) -> Bundle:
-        """What :meth:`save` writes."""
+        """Return the content of the folder that :meth:`save` writes."""
         plain = {
             "network": self.net.to_dict(),
             "formulas": _marks(self.net, self.settings.rule, self.schedule),
@@ -227,7 +229,7 @@ class Recording:
         return Bundle(KIND, _VERSION, documents, arrays)
 
 
-# What is JSON as it stands.
+# Fields that JSON holds unchanged.
 _SIMPLE = (
     *("learning_rate", "batch_size", "epochs", "shuffle", "own_order", "n_rows", "engine"),
     *("threads", "begin", "end", "data", "where", "model", "extra", "seconds", "recorder_seconds"),
@@ -288,9 +290,9 @@ def _loaded(folder: Path) -> Recording:
 
 
 def recording_part(theta: np.ndarray, recording: Recording | None = None) -> dict[str, Part]:
-    """The part of a model's folder that is its recording, for ``write_bundle``.
+    """Return the recording as a part of a model's folder, for ``write_bundle``.
 
-    Without one, that which is there stays if it is of these very parameters.
+    Without one, an existing recording is kept if it is of the parameters ``theta``.
 
     Examples
     --------
@@ -343,7 +345,7 @@ def _recording(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
 
 
 def _simple(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a recording that JSON holds as they are.
+    """Return the fields of a recording that JSON holds unchanged.
 
     Raises
     ------
@@ -361,7 +363,7 @@ def _simple(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _marks(net: Network, rule: Any, schedule: Schedule) -> list[dict[str, Any]]:
-    """What the formulas of a run were: those of the network, the rule and the schedule."""
+    """Return fingerprints of the formulas of the network, the rule and the schedule."""
     rule = RULES.get(rule)
     size = np.linspace(-1.0, 1.0, 8)
 
@@ -395,7 +397,7 @@ def _plain(settings: EngineSettings) -> dict[str, Any]:
 
 
 def digest_of_theta(theta: np.ndarray) -> str:
-    """The digest of parameters: another one if a bit differs.
+    """Return the digest of parameters; it differs if any bit differs.
 
     Examples
     --------
@@ -406,9 +408,9 @@ def digest_of_theta(theta: np.ndarray) -> str:
 
 
 def digest_of_rows(batches: Batches) -> dict[str, str]:
-    """The digests of the rows of a training set: X, Y, weights.
+    """Return the digests of X, Y and the weights of a training set.
 
-    Of very many rows, some evenly spread ones are looked at.
+    Of large data, evenly spread rows are digested.
 
     Examples
     --------

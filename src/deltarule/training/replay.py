@@ -1,4 +1,4 @@
-"""One step of a recorded run, taken again: bit for bit the step that was taken."""
+"""Replaying one step of a recorded run, bit for bit."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from deltarule.training.recording import Recording, digest_of_rows, digest_of_th
 __all__ = ["ReplayedStep", "batches_of", "replay", "started_path"]
 
 
-# Of more training rows, so many that are evenly spread are kept beside a step.
-_MOST_LOOKED_AT = 10_000
+# The most training rows kept with a replayed step; of more, evenly spread ones are kept.
+_MOST_TRAINING_ROWS = 10_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ReplayedStep:
-    """One step of a training run, with all that went in and came out.
+    """One step of a training run, with its inputs and results.
 
     Attributes
     ----------
     net : Network
     settings : EngineSettings
     engine : str
-        Which engine took it, now as then.
+        The engine that replayed the step.
     dtype : dtype
     step : int
         t, from 1 over the whole training.
@@ -41,29 +41,29 @@ class ReplayedStep:
     index : int
         The batch's number in the epoch, from 0.
     batch : Batch
-        The rows as the engine saw them.
+        The rows of the step, as given to the engine.
     learning_rate : float
         η of this step, schedule included.
     before, after : dict of arrays
-        All that moves, before and after the step, as ``Engine.state()`` gives it.
+        The state before and after the step, as ``Engine.state()`` returns it.
     cost : float
         The data term of the cost before the update.
     gradient : array of shape (p,)
         Its gradient, as the engine computed it: no penalty, not clipped.
     verified : int or None
-        The step whose recorded digest of θ the replay reproduced, the nearest from this step on;
-        None if it was not asked for, or there is none.
+        The nearest step from this one on whose recorded digest of θ was reproduced; None if it
+        was not compared, or there is none.
     notes : tuple of str
-        What a reader should know: that bits may differ on another processor, say.
+        Remarks, for example that bits may differ on another processor.
     source_rows : array of int, or None
         The rows' numbers in the source table, from 1.
     table, typed : TableModel and TypedColumns, or None
         The table model, and the columns of these rows.
     recording : Recording or None
-        What it was replayed from.
+        The recording that was replayed.
     training_rows : Batch or None
-        The rows that were trained on, all or 10,000 that are evenly spread, with weights of sum
-        1: what holds for a unit in these rows holds in the training, and not in one batch.
+        The training rows, or 10,000 evenly spread ones, with weights of sum 1, to measure nodes
+        over the whole training set and not over one batch.
 
     Examples
     --------
@@ -103,26 +103,25 @@ def replay(
     engine: str | Engine | type[Engine] | None = None,
     verify: bool = True,
 ) -> ReplayedStep:
-    """Take one step of a recorded run again, from the nearest checkpoint before it.
+    """Replay one step of a recorded run from the nearest checkpoint before it.
 
-    With the engine that trained, on the same processor and with the same libraries, θ has the
-    bits that the uninterrupted run had.
+    With the same engine, processor and libraries, θ has the bits of the recorded run.
 
     Parameters
     ----------
     recording : Recording
     X, Y : arrays, as they were given to :func:`deltarule.train`
-        All rows: which of them were held out for validation is recorded.
+        All rows; the recording has the numbers of the validation rows.
     step : int
         From 1, over the whole training.
     sample_weight : array of shape (N,), optional
         As it was given to ``train``.
     order : callable, optional
-        As it was given to ``train``; needed if it was.
+        As it was given to ``train``; required if it was given.
     engine : str, Engine, or its class, optional
-        By default the one that trained, by its name.
+        By default the one that trained.
     verify : bool
-        Whether to run on to the next recorded digest of θ, and see that it comes out.
+        Whether to continue to the next recorded digest of θ and compare with it.
 
     Returns
     -------
@@ -133,10 +132,10 @@ def replay(
     InputError
         If the step was not recorded, or the rows or weights do not fit the network.
     DataError
-        If they are not those of the training.
+        If they are not the rows of the training.
     ContractViolation
-        If a digest of θ does not come out although processor, libraries and data are the same; or
-        the cost is not finite on the way.
+        If a digest of θ differs although processor, libraries and data are the same; or a cost is
+        not finite.
 
     Examples
     --------
@@ -192,9 +191,9 @@ def replay(
 
 
 def _training_rows(batches: Batches, step: int) -> Batch:
-    """Rows of the training, with weights whose sum is 1."""
+    """Return training rows, with weights whose sum is 1."""
     there = np.arange(len(batches.Y)) if batches.rows is None else batches.rows
-    some = np.linspace(0, len(there) - 1, min(len(there), _MOST_LOOKED_AT)).astype(np.intp)
+    some = np.linspace(0, len(there) - 1, min(len(there), _MOST_TRAINING_ROWS)).astype(np.intp)
     rows = there[some]
     w = np.asarray(batches.share[rows], dtype=np.float64)
     w = w / (w.sum() or 1.0)
@@ -202,12 +201,12 @@ def _training_rows(batches: Batches, step: int) -> Batch:
 
 
 def batches_of(recording: Recording, X: Any, Y: Any, sample_weight: Any, order: Any) -> Batches:
-    """The batches of a recorded run, if these are its rows.
+    """Return the batches of a recorded run; refuse rows other than its own.
 
     Raises
     ------
     DataError
-        If they are others.
+        If the rows differ.
     InputError
         If the order was the caller's own, and is not given.
     """
@@ -243,7 +242,7 @@ def batches_of(recording: Recording, X: Any, Y: Any, sample_weight: Any, order: 
 def started_path(
     recording: Recording, batches: Batches, start: int, which: Any, verify: bool
 ) -> _Path:
-    """The way through a run from a checkpoint on."""
+    """Return a replay that begins at a checkpoint."""
     state = recording.checkpoints[start]
     runner = started_engine(
         which, recording.net, np.array(state["theta"]), recording.settings, recording.threads
@@ -254,7 +253,7 @@ def started_path(
 
 
 class _Path:
-    """The way from a checkpoint on, step by step, with an eye on the recorded digests."""
+    """A replay from a checkpoint on, which compares θ with the recorded digests."""
 
     def __init__(
         self, recording: Recording, batches: Batches, engine: Engine, start: int, verify: bool
@@ -267,12 +266,12 @@ class _Path:
         self.differs = 0
 
     def planned(self, step: int) -> tuple[int, Epoch]:
-        """The number of a step in its epoch, from 0, and the epoch."""
+        """Return the number of a step in its epoch, from 0, and the steps of the epoch."""
         epoch, index = divmod(step - 1, self.recording.steps_per_epoch)
         return index, self.batches.planned(epoch, self.recording.rates(epoch + 1))
 
     def go(self, step: int) -> None:
-        """Take all steps up to this one."""
+        """Take all steps up to and including ``step``."""
         while self.at < step:
             first, planned = self.planned(self.at + 1)
             last = min(first + step - self.at, planned.steps)
@@ -303,7 +302,7 @@ class _Path:
         if found == expected or self.differs:
             return
         self.differs = self.at
-        if not self._elsewhere():
+        if not self._changes():
             raise self._violation(
                 self.at,
                 f"gives θ another digest, {found}, where the run had {expected}",
@@ -317,15 +316,15 @@ class _Path:
             check="replay",
         )
 
-    def _elsewhere(self) -> list[str]:
-        """What is not as it was where the run was recorded."""
+    def _changes(self) -> list[str]:
+        """Return what differs from the machine and code that recorded the run."""
         then, now = dict(self.recording.where), dict(self.here)
         then["engine"], now["engine"] = self.recording.engine, self.engine.name
         if not self.engine.promises.same_bits_for_any_threads:
             then["threads"] = str(self.recording.threads)
             now["threads"] = str(self.engine.threads)
         if then.get("deltarule") != now.get("deltarule"):
-            for each in (then, now):  # of another version, of course
+            for each in (then, now):  # another version has another source code
                 each.pop("source", None)
         return [
             "deltarule's code has changed since"
@@ -336,8 +335,8 @@ class _Path:
         ]
 
     def notes(self) -> tuple[str, ...]:
-        """That bits may differ, or do."""
-        changes = self._elsewhere()
+        """Return notes on bits that differ or may differ."""
+        changes = self._changes()
         if not changes:
             return ()
         where = "; ".join(changes)

@@ -1,4 +1,4 @@
-"""What every training run does at the end of an epoch, and what comes of it."""
+"""The parts common to all training runs: closing an epoch, callbacks, the result."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ import numpy as np
 from deltarule.engines import Batch, Engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
-from deltarule.training.batches import Batches, Rows, pieces
+from deltarule.training.batches import Batches, Rows, chunks
 from deltarule.training.divergence import (
-    RUN_AWAY,
+    RUNAWAY_RATIO,
     penalty_diverged,
     raise_diverged,
-    refuse_run_away,
+    refuse_runaway,
 )
-from deltarule.training.history import EpochRecord, History
-from deltarule.training.interrupt import StopFlag
+from deltarule.training.history import EpochLog, History
+from deltarule.training.interrupt import Stop, StopFlag, StopReason
 from deltarule.training.stopping import Stopping
 
-__all__ = ["ALL_DONE", "Event", "Run", "RunCallback", "TrainingResult"]
+__all__ = ["ALL_DONE", "EpochEvent", "Run", "RunCallback", "TrainingResult"]
 
-ALL_DONE = "all epochs done"
+ALL_DONE = Stop(StopReason.EPOCHS, StopReason.EPOCHS.value)
 
-# What the run itself adds to the engine's state.
+# Keys that the run adds to the engine's state.
 BEST, PARTIAL = "run.best", "run.partial"
 
 
-class Event(NamedTuple):
-    """What a callback is told at the end of an epoch, or of an iteration of a minimizer.
+class EpochEvent(NamedTuple):
+    """The argument of a callback at the end of an epoch, or of an iteration of a minimizer.
 
     Attributes
     ----------
     epoch, epochs : int
         The epoch that has ended, from 1, and how many are planned.
     history : History
-        All epochs so far; the last record is this one.
+        All epochs so far; the last log is of this one.
     engine : Engine
-        The live engine: ``engine.theta``, ``engine.predict(X)``. To look at, not to change.
+        The engine in use, to read only: ``engine.theta``, ``engine.predict(X)``.
     best_epoch : int
         The epoch with the best monitored loss so far.
     network : int
-        Which network it is of many that :func:`train_many` trains, from 0.
+        The number of the network in :func:`train_many`, from 0.
     """
 
     epoch: int
@@ -58,51 +58,52 @@ class Event(NamedTuple):
 
 
 class RunCallback(abc.ABC):
-    """A callback that is told when training begins and ends, too.
+    """A callback that is also called when training begins and ends.
 
-    It sees the run itself, to look at and not to change.
+    It receives the run itself, to read only.
     """
 
     @abc.abstractmethod
     def begin(self, run: Run) -> None:
-        """Told before the first step, or before the first one of a run that is resumed."""
+        """Called before the first step of the run, also of a resumed run."""
 
     @abc.abstractmethod
-    def __call__(self, event: Event) -> Any:
-        """Told at the end of an epoch, as every callback."""
+    def __call__(self, event: EpochEvent) -> Any:
+        """Called at the end of an epoch, as every callback."""
 
     @abc.abstractmethod
     def end(self, run: Run) -> None:
-        """Told after the last step, be it in the middle of an epoch or before a divergence."""
+        """Called after the last step, also if the run ended within an epoch or diverged."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingResult:
-    """What :func:`train` gives.
+    """The result of :func:`train`.
 
     Attributes
     ----------
     net : Network
     theta : array of shape (p,)
-        The parameters to use: of the best epoch where there was validation, else the
-        last; averaged where averaging was asked for.
+        The parameters of the best epoch if there was validation, else the last ones; their
+        moving average if ``averaging`` was set.
     history : History
     best_epoch : int
         The epoch ``theta`` is from; 0 if no epoch was completed.
     stopped : str
-        Why training ended: ``"all epochs done"``, the reason of a stopping criterion or of
-        a minimizer (``"converged"``), ``"interrupted"``, or what the stop flag or a
-        callback said.
+        Why training ended, in words: ``"all epochs done"``, the text of a stopping criterion, of
+        a minimizer (``"converged"``) or of the stop flag, ``"interrupted"``.
     seconds : float
     engine : str
         The name of the engine that trained.
     state : dict of arrays
-        All that moved, for ``train(…, resume=result)``.
+        The engine's state and the run's, for ``train(…, resume=result)``.
     epochs : int
         How many epochs were planned.
     optimizer_reset : str
-        Why a run that was resumed began with a fresh optimizer: its moments, its counter of steps
-        and the average of the parameters. ``""`` where they were carried on, or there were none.
+        Why a resumed run began with a fresh optimizer (moments, step counter, average of the
+        parameters); ``""`` if it continued with the earlier one, or was not resumed.
+    stop_reason : StopReason
+        Why training ended, for programs.
 
     Examples
     --------
@@ -125,10 +126,11 @@ class TrainingResult:
     state: dict[str, np.ndarray]
     epochs: int = 0
     optimizer_reset: str = ""
+    stop_reason: StopReason = StopReason.EPOCHS
 
 
-def _better(best: tuple[int, float], record: EpochRecord) -> tuple[int, float]:
-    """The epoch with the least monitored loss, and that loss, with one record more."""
+def _better(best: tuple[int, float], record: EpochLog) -> tuple[int, float]:
+    """Return the epoch with the least monitored loss, and that loss, after one more log."""
     if best[0] and not record.monitored < best[1]:
         return best
     return record.epoch, record.monitored
@@ -146,9 +148,9 @@ def _as_score(given: Any, epoch: int) -> float:
 
 @dataclasses.dataclass(kw_only=True)
 class Run(abc.ABC):
-    """One training run: what it needs and how far it is.
+    """One training run: its data, engine and settings, and its progress.
 
-    A subclass gives :meth:`go`, which moves the engine and closes each epoch.
+    A subclass implements :meth:`go`, which steps the engine and closes each epoch.
     """
 
     batches: Batches
@@ -159,25 +161,25 @@ class Run(abc.ABC):
     keep_best: bool
     owns_engine: bool
     scorer: Callable[[Engine], float] | None
-    callbacks: tuple[Callable[[Event], Any], ...]
+    callbacks: tuple[Callable[[EpochEvent], Any], ...]
     flag: StopFlag
     history: History = dataclasses.field(default_factory=History)
     best: np.ndarray | None = None
     best_epoch: int = 0
     best_loss: float = np.inf
-    # θ at the start of this call, made again if it is asked for; the cost of its first batch.
+    # Recomputes θ at the start of this call; the cost of its first batch.
     start: Callable[[], np.ndarray] | None = None
     first_cost: float | None = None
-    # How many epochs earlier calls took.
-    began: int = 0
+    # The number of epochs of earlier calls, for a resumed run.
+    earlier_epochs: int = 0
     optimizer_reset: str = ""
 
     @abc.abstractmethod
-    def go(self) -> str:
-        """Run to the end, and say why it ended."""
+    def go(self) -> Stop:
+        """Train to the end; return why it ended."""
 
-    def watched(self) -> str:
-        """:meth:`go`, and those who watch are told when it begins and ends."""
+    def run_with_callbacks(self) -> Stop:
+        """Call :meth:`go` between ``begin`` and ``end`` of the callbacks that have them."""
         watchers = [each for each in self.callbacks if isinstance(each, RunCallback)]
         for watcher in watchers:
             watcher.begin(self)
@@ -193,20 +195,20 @@ class Run(abc.ABC):
 
     @abc.abstractmethod
     def advice(self) -> str:
-        """What to try if training diverges."""
+        """Return the advice for the message if training diverges."""
 
     @property
     def averaged(self) -> bool:
-        """Whether the average of the parameters is validated and given."""
+        """Whether the average of the parameters is validated and returned."""
         return self.engine.settings.averaging is not None
 
     @property
     def steps_taken(self) -> int:
-        """How many steps of the epoch that has not ended are taken."""
+        """The number of steps taken of the current epoch."""
         return 0
 
-    def close_epoch(self, loss: float, steps: int, rate: float, started: float) -> str:
-        """Validate, record, keep the best, tell the callbacks; gives the reason to stop, or ''.
+    def close_epoch(self, loss: float, steps: int, rate: float, started: float) -> Stop | None:
+        """Validate, log the epoch, keep the best, call the callbacks; return why to stop, or None.
 
         Raises
         ------
@@ -215,16 +217,16 @@ class Run(abc.ABC):
         """
         epoch = len(self.history) + 1
         self.record_epoch(epoch, loss, steps, rate, started)
-        event = Event(epoch, self.epochs, self.history, self.engine, self.best_epoch)
+        event = EpochEvent(epoch, self.epochs, self.history, self.engine, self.best_epoch)
         for callback in self.callbacks:
             if callback(event):
-                return "stopped by a callback"
+                return Stop(StopReason.CALLBACK, StopReason.CALLBACK.value)
         return self.criterion()
 
     def record_epoch(
         self, epoch: int, loss: float, steps: int, rate: float, started: float
     ) -> None:
-        """Validate, record, and keep the best."""
+        """Validate, log the epoch, and keep the best parameters."""
         penalty = self.engine.penalty_cost()
         if not np.isfinite(penalty):
             raise penalty_diverged(
@@ -232,7 +234,7 @@ class Run(abc.ABC):
             )
         held_loss = None if self.held is None else self._held_loss(self.held, epoch)
         score = None if self.scorer is None else _as_score(self.scorer(self.engine), epoch)
-        record = EpochRecord(
+        record = EpochLog(
             epoch=epoch,
             steps=steps,
             loss=loss,
@@ -248,28 +250,28 @@ class Run(abc.ABC):
                 self.best = np.empty(self.engine.net.n_parameters, self.engine.net.dtype)
             self.engine.copy_averaged(self.best)
 
-    def criterion(self) -> str:
-        """The reason of the first stopping criterion that holds, or ''."""
+    def criterion(self) -> Stop | None:
+        """The first stopping criterion that holds; None if none does."""
         for criterion in self.criteria:
             if len(self.history) and (reason := criterion.reason(self.history)):
-                return reason
-        return ""
+                return Stop(StopReason.CRITERION, reason)
+        return None
 
     def take_history(self, history: History) -> None:
-        """Take over the records of an earlier run; its history stays as it is."""
+        """Continue the history of an earlier run in a copy."""
         self.history = history.continued()
-        self.began = len(history)
+        self.earlier_epochs = len(history)
         self.best_epoch, self.best_loss = self.history.fold("run.best", (0, np.inf), _better)
 
-    def _is_best(self, record: EpochRecord) -> bool:
-        """Whether it is better than all before it, which then it is compared with no more."""
+    def _is_best(self, record: EpochLog) -> bool:
+        """Whether an epoch is the best so far; it then becomes the one to compare with."""
         before = self.best_epoch, self.best_loss
         self.best_epoch, self.best_loss = _better(before, record)
         return (self.best_epoch, self.best_loss) != before
 
     def _held_loss(self, held: Rows, epoch: int) -> float:
         total = 0.0
-        for batch in pieces(held):
+        for batch in chunks(held):
             self.flag.check()
             cost = self._cost(batch)
             if not np.isfinite(cost):
@@ -287,7 +289,7 @@ class Run(abc.ABC):
         return total
 
     def _cost(self, batch: Batch) -> float:
-        """The cost of validation rows; the flag is looked at on the way."""
+        """Return the cost of a batch of validation rows; a raised flag ends the evaluation."""
         self.engine.stop = self.flag.__bool__
         try:
             cost = self.engine.cost(batch, averaged=self.averaged)
@@ -296,10 +298,10 @@ class Run(abc.ABC):
         self.flag.check()
         return cost
 
-    def result(self, reason: str, seconds: float) -> TrainingResult:
-        """What came of it, after a last look that it is finite."""
+    def result(self, stop: Stop, seconds: float) -> TrainingResult:
+        """The result of the run, after a check that the final parameters are usable."""
         engine = self.engine
-        self._see_that_it_is_usable(self._last_look())
+        self._check_usable(self._check_final_loss())
         best = self.best
         if self.owns_engine:
             theta, state = engine.release(with_theta=best is None)
@@ -313,7 +315,8 @@ class Run(abc.ABC):
             theta=theta,
             history=self.history,
             best_epoch=self.best_epoch if self.best is not None else self._last_epoch(),
-            stopped=reason,
+            stopped=stop.text,
+            stop_reason=stop.reason,
             seconds=seconds,
             engine=engine.name,
             state=state,
@@ -322,24 +325,24 @@ class Run(abc.ABC):
         )
 
     def _last_epoch(self) -> int:
-        """The last epoch that ended; 0 at the start."""
-        return self.history.records[-1].epoch if self.history.records else 0
+        """The number of the last logged epoch; 0 if there is none."""
+        return self.history.logs[-1].epoch if self.history.logs else 0
 
-    def _see_that_it_is_usable(self, cost: float | None) -> None:
-        """See that the loss of what is given has not run away, finite as it may still be.
+    def _check_usable(self, cost: float | None) -> None:
+        """Raise :class:`Diverged` if the final loss is finite but far above the initial one.
 
-        ``cost`` is that of all training rows at the end, where it is known. Only this call's own
-        run is looked at: what it was given to start from may fit its rows as badly as it likes.
+        ``cost`` is the final cost of all training rows, if known. The comparison is with the start
+        of this call, so that a resumed run may begin with a large loss.
         """
-        taken = len(self.history) - self.began
-        if self.best is not None or not 0 < taken <= len(self.history.records):
+        taken = len(self.history) - self.earlier_epochs
+        if self.best is not None or not 0 < taken <= len(self.history.logs):
             return
-        first, last = (self.history.records[i].loss for i in (-taken, -1))
+        first, last = (self.history.logs[i].loss for i in (-taken, -1))
         last = last if cost is None else cost
         if self.first_cost is not None:
             first = min(abs(first), abs(self.first_cost))
-        if last > RUN_AWAY * abs(first):
-            refuse_run_away(
+        if last > RUNAWAY_RATIO * abs(first):
+            refuse_runaway(
                 self.engine.net,
                 self.batches.training_rows(),
                 None if self.start is None else self.start(),
@@ -349,17 +352,17 @@ class Run(abc.ABC):
                 index=self.batches.steps_per_epoch,
             )
 
-    def _last_look(self) -> float | None:
-        """See that the last step, which has no successor whose cost would tell, was good.
+    def _check_final_loss(self) -> float | None:
+        """Raise :class:`Diverged` if the last step made the cost infinite or NaN.
 
-        Gives the cost of the training rows, if all were looked at.
+        No later step would show it. Returns the cost of the training rows, if all were evaluated.
         """
         done, total = self.steps_taken, 0.0
         if not (done or len(self.history)):
             return None
         finite = self.engine.is_finite()
         averaged = self.averaged and finite
-        for batch in pieces(self.batches.training_rows()):
+        for batch in chunks(self.batches.training_rows()):
             cost = self.engine.cost(batch, averaged=averaged) if finite else np.nan
             total += cost
             if not np.isfinite(cost):
@@ -376,6 +379,6 @@ class Run(abc.ABC):
                     dropout=False,
                 )
             if self.flag or self.held is not None:
-                # One piece is enough: there is no time, or the rest was validated.
+                # One chunk is enough: the run was stopped, or the validation rows were evaluated.
                 return None
         return total

@@ -1,4 +1,4 @@
-"""A run of steps: mini-batches, a rule, a schedule."""
+"""A training run by mini-batch steps: a rule and a schedule."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from deltarule.engines import Epoch
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import SCHEDULES, Schedule
 from deltarule.training.arguments import checked_theta
-from deltarule.training.divergence import advice_for, placed, raise_diverged
+from deltarule.training.divergence import advice_for, raise_diverged, with_position
 from deltarule.training.history import History
-from deltarule.training.interrupt import Interrupted
+from deltarule.training.interrupt import Interrupted, Stop
 from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult
 
 __all__ = ["StepRun", "rates_of"]
@@ -24,7 +24,7 @@ __all__ = ["StepRun", "rates_of"]
 def rates_of(
     rate: float, schedule: Schedule, epoch: int, steps: int, epochs: int, history: History
 ) -> np.ndarray:
-    """η of each step of an epoch (from 0), which has so many of them.
+    """Return η of each of the ``steps`` steps of an epoch (from 0).
 
     Examples
     --------
@@ -38,35 +38,35 @@ def rates_of(
 
 @dataclasses.dataclass(kw_only=True)
 class StepRun(Run):
-    """Epochs of steps along the gradient of one batch each."""
+    """A run whose epochs consist of one gradient step for each batch."""
 
     rate: float
     schedule: Schedule
-    # Of the epoch that has not ended: how many steps are taken, and Σ cost · rows.
+    # Of the current epoch: the steps taken, and Σ cost · rows over them.
     done: int = 0
     total: float = 0.0
     last_rate: float = 0.0
     _same_rates: np.ndarray | None = None
 
     def advice(self) -> str:
-        """A smaller learning rate, clipping, standardised data."""
+        """Return the advice for divergence at the current learning rate."""
         return advice_for(self.engine.settings, self.last_rate or self.rate)
 
     @property
     def steps_taken(self) -> int:
-        """How many steps of the epoch that has not ended are taken."""
+        """The number of steps taken of the current epoch."""
         return self.done
 
     @property
     def steps_in_all(self) -> int:
-        """How many steps are taken, those of earlier epochs included."""
+        """The number of steps taken over all epochs."""
         return len(self.history) * self.batches.steps_per_epoch + self.done
 
     def resume(self, earlier: TrainingResult) -> None:
-        """Take up where another run ended, be it in the middle of an epoch.
+        """Continue from the result of an earlier run, which may have ended within an epoch.
 
-        θ is that of the result. Where it is not what training ended with, or the state is empty,
-        the optimizer begins anew, and :attr:`optimizer_reset` says why.
+        θ is taken from the result. If it is not what training ended with, or the state is empty,
+        the optimizer starts fresh, and :attr:`optimizer_reset` says why.
 
         Raises
         ------
@@ -92,30 +92,30 @@ class StepRun(Run):
         theta = checked_theta(self.engine.net, earlier.theta, 0)
         ended = best if best is not None else state.get("mean", state.get("theta"))
         if not state:
-            self._begin_anew(theta, "the state to resume holds nothing of an optimizer's")
+            self._reset_optimizer(theta, "the state to resume holds nothing of an optimizer's")
         elif ended is not None and not np.array_equal(theta, ended):
-            self._begin_anew(theta, "theta is not what training ended with")
+            self._reset_optimizer(theta, "theta is not what training ended with")
         else:
             self.engine.restore(state)
-        self._say_if_replanned()
+        self._warn_if_rates_jump()
 
-    def _begin_anew(self, theta: np.ndarray, why: str) -> None:
-        """Go on from θ with a fresh optimizer, and remember why."""
+    def _reset_optimizer(self, theta: np.ndarray, why: str) -> None:
+        """Continue from θ with a fresh optimizer; keep the reason."""
         fresh = self.engine.state()  # as it was loaded
         averages = {"mean": theta} if "mean" in fresh else {}
         self.engine.restore(fresh | {"theta": theta} | averages)
         self.optimizer_reset = why
 
-    def _say_if_replanned(self) -> None:
-        """Warn if the rates of a resumed run do not go on where those of the earlier one ended.
+    def _warn_if_rates_jump(self) -> None:
+        """Warn if the learning rate of a resumed run jumps.
 
-        A schedule that follows the plan (cosine) is a function of ``epochs``: with another
-        number of them the earlier epochs would have had other rates.
+        A schedule such as cosine is a function of ``epochs``: with another ``epochs`` than in the
+        first call, the earlier epochs would have had other rates.
         """
         ended = len(self.history)
         if not 0 < ended < self.epochs or not self.schedule.depends_on_total():
             return
-        before = self.history.records[-1].learning_rate
+        before = self.history.logs[-1].learning_rate
         planned = float(self._rates(ended - 1)[-1])
         if math.isclose(before, planned, rel_tol=1e-6, abs_tol=1e-300):
             return
@@ -131,41 +131,41 @@ class StepRun(Run):
             stacklevel=4,
         )
 
-    def go(self) -> str:
-        """Run to the end, and say why it ended."""
-        reason = self.criterion()  # of a run that is resumed after it had stopped
+    def go(self) -> Stop:
+        """Train to the end; return why it ended."""
+        stop = self.criterion()  # of a run that is resumed after it had stopped
         try:
-            while not reason and len(self.history) < self.epochs:
-                reason = self._epoch(len(self.history))
+            while stop is None and len(self.history) < self.epochs:
+                stop = self._epoch(len(self.history))
         except Interrupted:
-            return self.flag.reason
-        return reason or ALL_DONE
+            return self.flag.stopped
+        return stop or ALL_DONE
 
-    def result(self, reason: str, seconds: float) -> TrainingResult:
-        """What came of it, after a last look that it is finite."""
-        result = super().result(reason, seconds)
+    def result(self, stop: Stop, seconds: float) -> TrainingResult:
+        """The result of the run, with the state of an epoch that has begun."""
+        result = super().result(stop, seconds)
         if self.done:
             result.state[PARTIAL] = np.array([self.done, self.total])
         return result
 
-    def _epoch(self, epoch: int) -> str:
-        """One epoch, from the batch it is at; gives the reason to stop, or ''."""
+    def _epoch(self, epoch: int) -> Stop | None:
+        """Train one epoch, from the current batch on; return why to stop, or None."""
         started = time.perf_counter()
         batches = self.batches
         rates = self._rates(epoch)
         self._steps(batches.planned(epoch, rates), epoch)
         self.flag.check()
-        reason = self.close_epoch(
+        stop = self.close_epoch(
             loss=self.total / batches.n_rows,
             steps=(epoch + 1) * batches.steps_per_epoch,
             rate=float(rates[-1]),
             started=started,
         )
         self.done, self.total = 0, 0.0
-        return reason
+        return stop
 
     def _rates(self, epoch: int) -> np.ndarray:
-        """η of each step of an epoch."""
+        """Return η of each step of an epoch, from 0."""
         if self._same_rates is not None:
             return self._same_rates
         steps = self.batches.steps_per_epoch
@@ -175,7 +175,7 @@ class StepRun(Run):
         return rates
 
     def _steps(self, planned: Epoch, epoch: int) -> None:
-        """The steps of an epoch that are not taken yet; the flag is looked at on the way."""
+        """Take the remaining steps of an epoch; check the stop flag between calls of the engine."""
         self.flag.check()
         if self.done == planned.steps:
             return
@@ -186,27 +186,27 @@ class StepRun(Run):
                 self._count(costs, planned, epoch)
                 self.flag.check()
         except Diverged as found:
-            if found.batch:  # it is placed already
+            if found.batch:  # it has its position
                 raise
             where, index = self._place(epoch)
-            raise placed(found, where, self.advice(), epoch=epoch + 1, index=index) from None
+            raise with_position(found, where, self.advice(), epoch=epoch + 1, index=index) from None
         finally:
             self.engine.stop = None
 
     def _place(self, epoch: int) -> tuple[str, int]:
-        """Where the step after those that are taken is, in words, and its number from 1."""
+        """Return the position of the next step in words, and its number in the epoch, from 1."""
         index = self.done + 1
         return f"training diverged in epoch {epoch + 1}, batch {index}", index
 
     def _count(self, costs: np.ndarray, planned: Epoch, epoch: int) -> None:
-        """Add up the costs of steps; the last one may be no number, and the step not taken."""
+        """Add the costs of steps; a last cost that is not finite means the step was not taken."""
         if not len(costs):  # the engine was asked to stop
             return
         if self.first_cost is None:
             self.first_cost = float(costs[0])
         failed = not math.isfinite(costs[-1])
         taken = len(costs) - failed
-        # One after the other, so that it does not matter in what stretches they come.
+        # Summed one by one, so that the sum does not depend on how the engine groups the steps.
         sums = planned.rows_of(self.done, taken) * costs[:taken]
         sums[:1] += self.total
         self.done += taken

@@ -1,8 +1,7 @@
-"""When to stop early: criteria that are pure functions of the history.
+"""Early stopping: criteria that are pure functions of the history.
 
-Each looks at the history alone, so a run that is resumed, or replayed from its records,
-stops where the uninterrupted one does. Epochs count from 1; E(t) is the monitored loss
-of epoch t, E_opt(t) the smallest up to t.
+They depend on the history alone, so a resumed run stops where the uninterrupted one does.
+Epochs count from 1; E(t) is the monitored loss of epoch t, E_opt(t) the smallest up to t.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ from typing import Protocol
 
 from deltarule.errors import InputError
 from deltarule.records import real_number, whole_number
-from deltarule.training.history import EpochRecord, History
+from deltarule.training.history import EpochLog, History
 
 __all__ = ["GeneralizationLoss", "Patience", "Progress", "Stopping"]
 
 
 class Stopping(Protocol):
-    """A criterion: gives the reason to stop after the last record, or None to go on."""
+    """A stopping criterion."""
 
     def reason(self, history: History) -> str | None:
-        """Why to stop now, or None."""
+        """Return why to stop after the last epoch, or None to continue."""
         ...
 
 
@@ -42,9 +41,9 @@ class Patience:
 
     Examples
     --------
-    >>> from deltarule.training import EpochRecord, History
+    >>> from deltarule.training import EpochLog, History
     >>> losses = [0.50, 0.40, 0.41, 0.43]
-    >>> records = [EpochRecord(t, t, 0.1, 0.0, E, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
+    >>> records = [EpochLog(t, t, 0.1, 0.0, E, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
     >>> Patience(epochs=2).reason(History(records))
     'no improvement for 2 epochs'
     """
@@ -57,16 +56,16 @@ class Patience:
         _set_number(self, "tolerance", "a number ≥ 0")
 
     def reason(self, history: History) -> str | None:
-        """Why to stop now, or None."""
+        """Return why to stop after the last epoch, or None to continue."""
         _, since = history.fold(self, (float("inf"), 0), self._after)
         if since >= self.epochs:
             return f"no improvement for {since} epochs"
         return None
 
-    def _after(self, state: tuple[float, int], record: EpochRecord) -> tuple[float, int]:
-        """The best loss, and for how many epochs it has been."""
+    def _after(self, state: tuple[float, int], log: EpochLog) -> tuple[float, int]:
+        """Return the best loss, and the number of epochs since it improved."""
         best, since = state
-        loss = record.monitored
+        loss = log.monitored
         return min(best, loss), 0 if loss < best - self.tolerance else since + 1
 
 
@@ -79,7 +78,7 @@ class GeneralizationLoss:
     alpha : float
         In percent.
     every : int
-        The loss is looked at every so many epochs.
+        The criterion is evaluated every so many epochs.
     highest : float
         With a scorer, the best score there is: E = highest − score. 1 for an accuracy, an
         AUC or R²; 0 for the negative of an error, and without a scorer.
@@ -95,9 +94,9 @@ class GeneralizationLoss:
 
     Examples
     --------
-    >>> from deltarule.training import EpochRecord, History
+    >>> from deltarule.training import EpochLog, History
     >>> losses = [0.50, 0.40, 0.41, 0.43]
-    >>> records = [EpochRecord(t, t, 0.1, 0.0, E, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
+    >>> records = [EpochLog(t, t, 0.1, 0.0, E, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
     >>> GeneralizationLoss(alpha=5).reason(History(records))
     'generalization loss 7.5 % is above 5 %'
     """
@@ -112,7 +111,7 @@ class GeneralizationLoss:
         _set_epochs(self, "every")
 
     def reason(self, history: History) -> str | None:
-        """Why to stop now, or None."""
+        """Return why to stop after the last epoch, or None to continue."""
         count, now, best = history.fold(self, (0, float("inf"), float("inf")), self._after)
         if not count or count % self.every:
             return None
@@ -128,14 +127,12 @@ class GeneralizationLoss:
             return f"generalization loss {loss:.3g} % is above {self.alpha:g} %"
         return None
 
-    def _after(
-        self, state: tuple[int, float, float], record: EpochRecord
-    ) -> tuple[int, float, float]:
-        """How many epochs there were; of those that are looked at, the last loss and the least."""
+    def _after(self, state: tuple[int, float, float], log: EpochLog) -> tuple[int, float, float]:
+        """Return the epochs counted, and the last and the least E of the evaluated epochs."""
         count, now, best = state
         if (count + 1) % self.every:
             return count + 1, now, best
-        now = record.monitored + self.highest
+        now = log.monitored + self.highest
         return count + 1, now, min(best, now)
 
 
@@ -146,7 +143,7 @@ class Progress:
     Parameters
     ----------
     strip : int
-        k. It is looked at at the end of every strip of k epochs.
+        k. The criterion is evaluated after every k epochs.
     threshold : float
         In per mille.
 
@@ -161,9 +158,9 @@ class Progress:
 
     Examples
     --------
-    >>> from deltarule.training import EpochRecord, History
+    >>> from deltarule.training import EpochLog, History
     >>> losses = [0.50, 0.30, 0.30003, 0.30]
-    >>> records = [EpochRecord(t, t, E, 0.0, None, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
+    >>> records = [EpochLog(t, t, E, 0.0, None, None, 0.1, 0.0) for t, E in enumerate(losses, 1)]
     >>> Progress(strip=2).reason(History(records))
     'progress 0.05 ‰ over 2 epochs'
     """
@@ -176,10 +173,10 @@ class Progress:
         _set_number(self, "threshold", "per mille, a number ≥ 0")
 
     def reason(self, history: History) -> str | None:
-        """Why to stop now, or None."""
+        """Return why to stop after the last epoch, or None to continue."""
         if not len(history) or len(history) % self.strip:
             return None
-        last = [record.loss for record in history.records[-self.strip :]]
+        last = [log.loss for log in history.logs[-self.strip :]]
         least, mean = min(last), sum(last) / len(last)
         if least < 0:
             raise InputError(
@@ -196,7 +193,7 @@ class Progress:
 
 
 def _set_epochs(criterion: Stopping, field: str, shown: str = "") -> None:
-    """Make a field of a frozen criterion a number of epochs, an int; or refuse it."""
+    """Set a field of a frozen criterion to an int of at least 1; refuse other values."""
     value = getattr(criterion, field)
     number = whole_number(value)
     if number is None or number < 1:
@@ -205,7 +202,7 @@ def _set_epochs(criterion: Stopping, field: str, shown: str = "") -> None:
 
 
 def _set_number(criterion: Stopping, field: str, expected: str, least: float = 0.0) -> None:
-    """Make a field of a frozen criterion a float of at least ``least``; or refuse it."""
+    """Set a field of a frozen criterion to a finite float, at least ``least``; or refuse it."""
     value = getattr(criterion, field)
     number = real_number(value)
     if number is None or not number >= least or not abs(number) < float("inf"):

@@ -1,4 +1,4 @@
-"""Threads: what a run on one of several is told, and BLAS held to one."""
+"""Training in worker threads: one stop flag for all, one thread for each engine and for BLAS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from deltarule.maths import Network
 from deltarule.training.interrupt import StopFlag
 
-__all__ = ["blas_threads_for", "flag_of_this_thread", "one_blas_thread", "one_of_many"]
+__all__ = ["blas_threads_for", "flag_of_this_thread", "one_blas_thread", "run_in_worker_thread"]
 
 
 class _ThisThread(threading.local):
@@ -24,8 +24,8 @@ _this_thread = _ThisThread()
 
 
 @contextlib.contextmanager
-def one_of_many(flag: StopFlag) -> Iterator[None]:
-    """Runs that this thread starts inside keep to one core, and end when the flag is raised."""
+def run_in_worker_thread(flag: StopFlag) -> Iterator[None]:
+    """Inside, calls of ``train`` in this thread use one core and end when the flag is raised."""
     before, _this_thread.flag = _this_thread.flag, flag
     try:
         yield
@@ -34,16 +34,15 @@ def one_of_many(flag: StopFlag) -> Iterator[None]:
 
 
 def flag_of_this_thread() -> StopFlag | None:
-    """The flag of :func:`one_of_many`, where this thread is one of many."""
+    """Return the flag of :func:`run_in_worker_thread` in this thread; None outside of it."""
     return _this_thread.flag
 
 
 class _Blas:
-    """The limit of BLAS to one thread, for as many as ask for it at the same time.
+    """A reference-counted limit of BLAS to one thread, for the whole process.
 
-    The limit is one for the whole process: whoever comes first sets it, and whoever leaves
-    last lifts it. With a limit of its own for each, one that is left early would set the
-    others free, and the last would put back the 1 that it had found.
+    The first holder sets the limit and the last one lifts it. With one limit per holder, the
+    first release would lift it for all, and the last would restore the 1 that it had found.
     """
 
     def __init__(self) -> None:
@@ -51,7 +50,7 @@ class _Blas:
         self.limit: Any = None
 
     def hold(self) -> None:
-        """One thread from now on."""
+        """Limit BLAS to one thread."""
         with self.lock:
             if not self.holders:
                 controller = _controller("scipy.linalg" in sys.modules)
@@ -59,7 +58,7 @@ class _Blas:
             self.holders += 1
 
     def release(self) -> None:
-        """As many threads as before, if nobody else holds it."""
+        """Restore the number of threads when the last holder releases."""
         with self.lock:
             self.holders -= 1
             if not self.holders:
@@ -71,8 +70,8 @@ class _Blas:
 
 @functools.cache
 def _controller(with_scipy: bool) -> Any:
-    # Looking for the loaded libraries takes milliseconds, so it is done once; and once more
-    # when SciPy has brought a BLAS of its own.
+    # Finding the loaded libraries takes milliseconds; it is repeated once SciPy has loaded its
+    # own BLAS.
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
@@ -89,7 +88,7 @@ _blas = _Blas()
 
 
 def _after_fork() -> None:
-    global _blas  # noqa: PLW0603  the threads that hold the old one are none of the child's
+    global _blas  # noqa: PLW0603  the threads that held the limit do not exist in the child
     _blas = _Blas()
 
 
@@ -99,7 +98,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS keeps to one thread inside, in every thread of the process.
+    """Inside, BLAS uses one thread, in the whole process.
 
     Examples
     --------

@@ -66,7 +66,7 @@ def payload_of(
     states : sequence of PageState
         Moments of training in order. The subject's own θ is added if it is not among them; where
         they are too many for the page, evenly spaced ones are kept.
-    history : iterable of EpochRecord or mapping
+    history : iterable of EpochLog or mapping
     lens : GradientLens or None
     start : mapping, optional
         What the page shows at first: ``sample`` (a row of the subject), ``selected``

@@ -1,0 +1,238 @@
+"""A training run that advances by a given number of steps at a time, and can pause at any step.
+
+It is the loop of ``deltarule.train``: with the same settings the parameters have the same bits,
+however the steps are divided among calls.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+
+from deltarule.engines import Batch, EngineSettings, Epoch, started_engine
+from deltarule.maths import Network
+from deltarule.optimizers import RULES, SCHEDULES
+from deltarule.playground.data import Data
+from deltarule.playground.settings import RunSettings, network_for
+from deltarule.training import Batches, EpochLog, History, StopFlag
+from deltarule.training.arguments import split_data
+from deltarule.training.batches import Rows, chunks
+from deltarule.training.steps import StepRun
+
+__all__ = ["MOST_RECORDS", "InteractiveRun", "RateChange", "ThinnedHistory", "start_run"]
+
+MOST_RECORDS = 512
+"""The largest number of epoch logs that a run keeps for its loss curve."""
+
+# From this many multiply-adds per step on, the engine uses several threads; for fewer the gain is
+# not worth what the browser loses. The bits do not depend on the number of threads.
+_MULTITHREADED_FROM = 3.0e7
+
+
+class ThinnedHistory(History):
+    """A history of bounded size, for runs of any length.
+
+    It keeps the first epoch, every ``stride``-th after it, and the newest. When these are more
+    than :data:`MOST_RECORDS`, the stride is doubled and the epochs between are dropped, so the
+    kept epochs are evenly spaced. ``len`` is the number of all epochs.
+
+    Attributes
+    ----------
+    stride : int
+        A power of 2.
+    curve : list of float
+        Epoch, loss and held-out loss of each kept epoch, one after the other; NaN where no rows
+        are held out.
+
+    Examples
+    --------
+    >>> history = ThinnedHistory()
+    >>> for epoch in range(1, 5001):
+    ...     history.append(EpochLog(epoch, epoch, 1 / epoch, 0.0, None, None, 0.1, 0.0))
+    >>> history.stride, history.column("epoch")[:3], history.column("epoch")[-2:]
+    (16, [1, 17, 33], [4993, 5000])
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_epochs = 0
+        self.stride = 1
+        self.curve: list[float] = []
+
+    def append(self, record: EpochLog) -> None:
+        # The previous epoch stays only if it is on the stride.
+        if self.logs and not self._on_stride(self.logs[-1]):
+            del self.logs[-1], self.curve[-3:]
+        self.n_epochs += 1
+        self.logs.append(record)
+        self.curve += _curve_point(record)
+        if len(self.logs) > MOST_RECORDS:
+            self.stride *= 2
+            self.logs[:] = [each for each in self.logs if self._on_stride(each) or each is record]
+            self.curve[:] = [value for each in self.logs for value in _curve_point(each)]
+
+    def _on_stride(self, record: EpochLog) -> bool:
+        return (record.epoch - 1) % self.stride == 0
+
+    def __len__(self) -> int:
+        return self.n_epochs
+
+
+def _curve_point(record: EpochLog) -> tuple[float, float, float]:
+    held = record.validation_loss
+    return float(record.epoch), record.loss, float("nan") if held is None else held
+
+
+@dataclasses.dataclass(frozen=True)
+class RateChange:
+    """A learning rate, and the number of steps that were taken before it was set."""
+
+    step: int
+    learning_rate: float
+
+
+@dataclasses.dataclass(kw_only=True)
+class InteractiveRun(StepRun):
+    """A run of steps that returns after a given number of them.
+
+    Attributes
+    ----------
+    changes : list of RateChange
+        All learning rates so far, the first set at step 0.
+    """
+
+    history: ThinnedHistory
+    changes: list[RateChange] = dataclasses.field(default_factory=list)
+    _planned: Epoch | None = None
+    _began: float = 0.0
+
+    @property
+    def step(self) -> int:
+        """The number of steps taken."""
+        return self.steps_in_all
+
+    @property
+    def steps_left_in_epoch(self) -> int:
+        """The number of steps left in the current epoch."""
+        return self.batches.steps_per_epoch - self.done
+
+    def advance(self, steps: int) -> int:
+        """Take steps, at most to the end of the epoch, and return how many were taken.
+
+        Raises
+        ------
+        Diverged
+            If the gradient is not finite; θ is then that before the step.
+        Interrupted
+            If the stop flag was set.
+        """
+        epoch = len(self.history)
+        if self._planned is None:
+            self._began = time.perf_counter()
+            self._planned = self.batches.planned(epoch, self._rates(epoch))
+        before, until = self.done, min(self.done + steps, self.batches.steps_per_epoch)
+        self._steps(_truncated(self._planned, until), epoch)
+        taken = self.done - before
+        if self.done == self.batches.steps_per_epoch:
+            self.close_epoch(
+                loss=self.total / self.batches.n_rows,
+                steps=(epoch + 1) * self.batches.steps_per_epoch,
+                rate=float(self._planned.rates[-1]),
+                started=self._began,
+            )
+            self.done, self.total, self._planned = 0, 0.0, None
+        return taken
+
+    def current_losses(self) -> tuple[float, float | None]:
+        """The loss of the current parameters on the training rows and on the held-out rows."""
+
+        def loss(rows: Rows) -> float:
+            return float(sum(self.engine.cost(part) for part in chunks(rows)))
+
+        return loss(self.batches.training_rows()), None if self.held is None else loss(self.held)
+
+    def change_rate(self, rate: float) -> None:
+        """Use another learning rate from the next step on."""
+        if rate == self.rate:
+            return
+        self.rate = rate
+        self._same_rates = None
+        if self._planned is not None:
+            rates = self._rates(len(self.history))
+            self._planned = self._planned._replace(rates=rates)
+        if self.changes and self.changes[-1].step == self.step:
+            self.changes.pop()
+        if not self.changes or self.changes[-1].learning_rate != rate:
+            self.changes.append(RateChange(self.step, rate))
+
+    def next_batch(self) -> Batch:
+        """The batch of the next step."""
+        if self.done == self.batches.steps_per_epoch:  # closing the epoch raised an exception
+            return self.batches.planned(len(self.history) + 1).batch(0)
+        planned = self._planned or self.batches.planned(len(self.history))
+        return planned.batch(self.done)
+
+
+def _truncated(planned: Epoch, steps: int) -> Epoch:
+    """The epoch, ended after the given number of steps."""
+    if steps == planned.steps:
+        return planned
+    order = planned.order
+    assert order is not None  # an epoch of several steps has an order
+    return planned._replace(order=order[: steps * planned.batch_size])
+
+
+def start_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Network, InteractiveRun]:
+    """The network and the run of some settings, at step 0; ``flag`` interrupts its steps.
+
+    Raises
+    ------
+    InputError
+        If the settings do not fit the data.
+
+    Examples
+    --------
+    >>> from deltarule.playground.data import builtin_data
+    >>> _, run = start_run(builtin_data("xor"), RunSettings(loss="log_loss"), StopFlag())
+    >>> run.advance(2), run.step, run.steps_left_in_epoch
+    (2, 2, 5)
+    """
+    net = network_for(data, settings)
+    parts = split_data(net, data.X, data.targets(net), None, data.held, settings.seed)
+    rule = RULES.get(settings.rule)
+    n_rows = len(parts.weights)
+    size = settings.batch_size
+    batch = n_rows if rule.full_batch or size == 0 else min(size, n_rows)
+    engine = started_engine(
+        "auto",
+        net,
+        net.initial(settings.seed),
+        EngineSettings(
+            rule=rule,
+            l2=settings.l2,
+            total_weight=float(np.sum(parts.weights)),
+            seed=settings.seed,
+        ),
+        threads=1 if net.n_multiply_adds * batch < _MULTITHREADED_FROM else None,
+    )
+    run = InteractiveRun(
+        batches=Batches(
+            *parts.whole, batch_size=batch, seed=settings.seed, shuffle=True, rows=parts.rows
+        ),
+        held=parts.held,
+        engine=engine,
+        epochs=1,
+        criteria=(),
+        keep_best=False,
+        owns_engine=True,
+        scorer=None,
+        callbacks=(),
+        flag=flag,
+        history=ThinnedHistory(),
+        rate=settings.learning_rate,
+        schedule=SCHEDULES.get("constant"),
+        changes=[RateChange(0, settings.learning_rate)],
+    )
+    return net, run

@@ -1,0 +1,141 @@
+"""A run together with its settings, data, network and view, and immutable snapshots of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from deltarule.engines import Batch
+from deltarule.maths import Network
+from deltarule.playground.data import Data, builtin_data
+from deltarule.playground.decision_surface import Plane, plane_for, suggested_axes
+from deltarule.playground.interactive_run import InteractiveRun, RateChange, start_run
+from deltarule.playground.settings import RunSettings, fitted_settings
+from deltarule.playground.tabledata import ReadTable, table_data
+from deltarule.training import History, StopFlag
+
+__all__ = ["RunState", "Snapshot", "data_for", "make_run_state"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """A run at one moment: copies that do not change when the run goes on."""
+
+    settings: RunSettings  # at step 0
+    data: Data
+    net: Network
+    theta: np.ndarray  # shape (p,)
+    step: int  # steps taken
+    epoch: int  # complete epochs among them
+    steps_per_epoch: int
+    batch_size: int
+    history: History
+    changes: tuple[RateChange, ...]  # all learning rates so far, the first set at step 0
+    engine: str
+    state: dict[str, np.ndarray]  # the result of engine.state()
+    next_batch: Batch
+    total_weight: float  # the sum of the row weights, by which penalties are divided
+    diverged: bool  # whether the next step was tried and failed
+
+
+@dataclasses.dataclass
+class RunState:
+    """A run and all that belongs to it. Only one thread may use it."""
+
+    settings: RunSettings
+    data: Data
+    net: Network
+    run: InteractiveRun
+    plane: Plane
+    initial_losses: tuple[float, float | None]  # training and held-out, before the first step
+    # The scores that were computed last, and when.
+    scores: dict[str, float | None] = dataclasses.field(default_factory=dict)
+    scores_time: float = -math.inf
+
+    def change_rate(self, rate: float) -> None:
+        """Use another learning rate from the next step on."""
+        self.run.change_rate(rate)
+        if self.run.step == 0:  # then it is the initial learning rate
+            self.settings = dataclasses.replace(self.settings, learning_rate=rate)
+
+    def snapshot(self, diverged: bool = False) -> Snapshot:
+        """A copy of the current state."""
+        run = self.run
+        return Snapshot(
+            settings=self.settings,
+            data=self.data,
+            net=self.net,
+            theta=np.array(run.engine.theta),
+            step=run.step,
+            epoch=len(run.history),
+            steps_per_epoch=run.batches.steps_per_epoch,
+            batch_size=run.batches.batch_size,
+            history=History(list(run.history.logs)),
+            changes=tuple(run.changes),
+            engine=run.engine.name,
+            state=run.engine.state(),
+            next_batch=run.next_batch(),
+            total_weight=run.engine.settings.total_weight,
+            diverged=diverged,
+        )
+
+    def curve(self) -> np.ndarray:
+        """Epoch, loss and held-out loss of each kept epoch, flat, beginning with epoch 0."""
+        loss, held = self.initial_losses
+        first = [0.0, loss, float("nan") if held is None else held]
+        return np.array(first + self.run.history.curve, dtype=np.float32)
+
+
+def data_for(settings: RunSettings, source: ReadTable | None) -> Data:
+    """The data of a run with these settings.
+
+    Examples
+    --------
+    >>> data_for(RunSettings(data="circles", rows=50), None).X.shape
+    (50, 2)
+    """
+    common = {"rows": settings.rows, "held": settings.held, "seed": settings.seed}
+    if settings.data == "table":
+        assert source is not None  # the settings were checked
+        return table_data(source, columns=settings.columns, **common)  # type: ignore[arg-type]
+    return builtin_data(settings.data, noise=settings.noise, **common)  # type: ignore[arg-type]
+
+
+# The settings that the data depend on.
+_DATA_SETTINGS = ("data", "rows", "noise", "held", "columns", "seed")
+
+
+def make_run_state(
+    settings: RunSettings,
+    source: ReadTable | None = None,
+    flag: StopFlag | None = None,
+    before: RunState | None = None,
+) -> RunState:
+    """A run at step 0; data and plane are taken from the run before where the settings allow it.
+
+    Raises
+    ------
+    DeltaruleError
+        If the settings cannot be used.
+
+    Examples
+    --------
+    >>> state = make_run_state(RunSettings(data="moons"))
+    >>> state.net.widths, state.run.step
+    ((2, 4, 3, 1), 0)
+    """
+    same = before is not None and all(
+        getattr(before.settings, name) == getattr(settings, name) for name in _DATA_SETTINGS
+    )
+    data = before.data if same and before is not None else data_for(settings, source)
+    settings = fitted_settings(settings, data)
+    net, run = start_run(data, settings, StopFlag() if flag is None else flag)
+    if before is not None and before.data.axes == data.axes:
+        plane = before.plane
+        if not same:
+            plane = plane_for(data, plane.x, plane.y, plane.hold)
+    else:
+        plane = plane_for(data, *suggested_axes(data), "mean")
+    return RunState(settings, data, net, run, plane, run.current_losses())

@@ -1,0 +1,278 @@
+"""How one column becomes features: a number's mean and median, a category's levels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from deltarule.errors import DataError, InputError
+from deltarule.files.dataclass_fields import from_json_object
+from deltarule.tables.table import join_items
+
+__all__ = [
+    "CategoryEncoder",
+    "NumberEncoder",
+    "mean_and_std",
+    "normalise_weights",
+    "standardise",
+    "weighted_median",
+]
+
+
+def normalise_weights(weights: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
+    """Row weights as float64, the largest of them from 0.5 to 1.
+
+    Only the proportions matter; a power of two scales them without rounding.
+
+    Raises
+    ------
+    InputError
+        If their number is wrong, one is not finite or negative, or all are zero.
+
+    Examples
+    --------
+    >>> normalise_weights([1, 3], 2)
+    array([0.25, 0.75])
+    """
+    if weights is None:
+        return None
+    w = np.asarray(weights, dtype=np.float64)
+    if w.shape != (n_rows,):
+        raise InputError(f"weights have shape {w.shape}; expected ({n_rows},), one per row")
+    if not np.isfinite(w).all() or (w < 0).any() or not w.any():
+        raise InputError(
+            f"weights range from {w.min()} to {w.max()}; expected finite numbers, none negative, "
+            "at least one above zero"
+        )
+    return np.asarray(np.ldexp(w, -np.frexp(w.max())[1]))
+
+
+def mean_and_std(
+    values: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> tuple[float, float]:
+    """Mean and standard deviation (divisor n), safe from overflow; a std of 0 becomes 1.
+
+    Two passes over values divided by the largest of them, so that neither ``1e300``
+    overflows nor a large mean swallows a small deviation.
+
+    Examples
+    --------
+    >>> mean_and_std(np.array([1.0, 2.0, 3.0, 4.0]))
+    (2.5, 1.118033988749895)
+    >>> mean_and_std(np.array([0.1, 0.1, 0.1]))
+    (0.1, 1.0)
+    """
+    low, high = float(values.min()), float(values.max())
+    if low == high:  # exactly, though their computed mean may miss them by a rounding error
+        return low, 1.0
+    scale = max(abs(low), abs(high))
+    x = values / scale
+    w = np.ones_like(x) if weights is None else weights
+    total = w.sum()
+    mean = (w * x).sum() / total
+    std = np.sqrt((w * (x - mean) ** 2).sum() / total) * scale
+    return float(mean * scale), float(std) if std > 0 else 1.0
+
+
+def standardise(values: NDArray[np.float64], mean: float, std: float) -> NDArray[np.float64]:
+    """(values - mean) / std, also where the difference alone is beyond the numbers.
+
+    Examples
+    --------
+    >>> standardise(np.array([1.5e308, 0.0]), -1e308, 1e308)
+    array([2.5, 1. ])
+    """
+    with np.errstate(over="ignore"):
+        found = (values - mean) / std
+        beyond = ~np.isfinite(found)
+        if beyond.any():
+            found[beyond] = (values[beyond] / 4 - mean / 4) / (std / 4)
+    return found
+
+
+def weighted_median(
+    values: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> float:
+    """The median, where weight 2 is the value twice.
+
+    Examples
+    --------
+    >>> weighted_median(np.array([3.0, 1.0, 2.0, 10.0]))
+    2.5
+    >>> weighted_median(np.array([3.0, 1.0]), np.array([2.0, 1.0]))
+    3.0
+    """
+    if weights is None:
+        weights = np.ones_like(values)
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order])
+    half = reached[-1] / 2
+    low = values[order[np.searchsorted(reached, half, side="left")]]
+    high = values[order[min(np.searchsorted(reached, half, side="right"), len(order) - 1)]]
+    # Half of the least number above 0 is 0, so the mean may leave the two by a rounding.
+    return float(min(max(low / 2 + high / 2, low), high))
+
+
+@dataclass(frozen=True)
+class NumberEncoder:
+    """How a number column is encoded.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    mean, std : float
+        Over the known training cells.
+    median : float
+        What stands in for a missing cell.
+    varies : bool
+        Whether the column had two different values in training.
+    indicator : bool
+        Whether some cells were missing in training, and some were not.
+    """
+
+    name: str
+    mean: float
+    std: float
+    median: float
+    varies: bool
+    indicator: bool
+
+    @classmethod
+    def fit(
+        cls, name: str, cells: NDArray[np.float64], weights: NDArray[np.float64] | None
+    ) -> NumberEncoder:
+        """The code for the training cells of a column."""
+        known = ~np.isnan(cells)
+        if not known.any():
+            return cls(name, 0.0, 1.0, 0.0, varies=False, indicator=False)
+        values = cells[known]
+        w = None if weights is None else weights[known]
+        mean, std = mean_and_std(values, w)
+        return cls(
+            name,
+            mean,
+            std,
+            weighted_median(values, w),
+            varies=bool(values.min() < values.max()),
+            indicator=not known.all(),
+        )
+
+    def features(self) -> list[str]:
+        """The names of its features."""
+        return [self.name] * self.varies + [f"{self.name}=(missing)"] * self.indicator
+
+    def write(self, cells: NDArray[np.float64], out: NDArray[Any]) -> None:
+        """Encode cells into the columns of ``out``."""
+        missing = np.isnan(cells)
+        if self.varies:
+            values = np.where(missing, self.median, cells)
+            with np.errstate(over="ignore"):
+                out[:, 0] = standardise(values, self.mean, self.std)
+            if not np.isfinite(out[:, 0]).all():
+                row = int(np.flatnonzero(~np.isfinite(out[:, 0]))[0])
+                raise DataError(
+                    f"column {self.name!r} holds {cells[row]!r} in row {row + 1} of these rows, "
+                    f"which is too large for {out.dtype} after standardising (mean {self.mean:.6g},"
+                    f" std {self.std:.6g}); expected numbers like those of training; correct "
+                    "it, or leave it empty"
+                )
+        if self.indicator:
+            out[:, -1] = missing
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a dictionary that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> NumberEncoder:
+        """What :meth:`to_dict` wrote down.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If its values are none that training gives.
+        """
+        code = from_json_object(cls, record)
+        if not code.std > 0:
+            raise ValueError(f"column {code.name!r} has std {code.std}; expected one above 0")
+        return code
+
+
+@dataclass(frozen=True)
+class CategoryEncoder:
+    """How a category column is encoded.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    levels : tuple of str
+        Those with a feature of their own, in the order of their text.
+    other : tuple of str
+        The rare ones, which share a feature.
+    missing : bool
+        Whether cells were missing in training.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+    other: tuple[str, ...]
+    missing: bool
+
+    @classmethod
+    def fit(
+        cls, name: str, cells: NDArray[np.object_], min_rows: int, max_levels: int
+    ) -> CategoryEncoder:
+        """The code for the training cells of a column."""
+        counts = Counter(cells.tolist())
+        missing = counts.pop(None, 0) > 0
+        ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        own = {level for level, count in ranked[:max_levels] if count >= min_rows}
+        return cls(name, tuple(sorted(own)), tuple(sorted(set(counts) - own)), missing)
+
+    def _feature_labels(self) -> list[str]:
+        # A level that reads like one of the marks is quoted, so that names stay different.
+        groups = [repr(level) if level.startswith("(") else level for level in self.levels]
+        return groups + ["(other)"] * bool(self.other) + ["(missing)"] * self.missing
+
+    def features(self) -> list[str]:
+        """The names of its features; none if all training rows would have the same one."""
+        groups = self._feature_labels()
+        return [f"{self.name}={group}" for group in groups] if len(groups) > 1 else []
+
+    def write(self, cells: NDArray[np.object_], out: NDArray[Any]) -> None:
+        """Encode cells into the columns of ``out``, which holds zeros."""
+        index: dict[str | None, int] = {level: i for i, level in enumerate(self.levels)}
+        unseen = len(self.levels) if self.other else -1
+        index[None] = len(self._feature_labels()) - 1 if self.missing else unseen
+        found = np.fromiter((index.get(cell, unseen) for cell in cells), np.int64, len(cells))
+        rows = np.flatnonzero(found >= 0)
+        out[rows, found[rows]] = 1
+
+    def unseen(self, cells: NDArray[np.object_]) -> list[str]:
+        """A note if cells hold levels that training did not see."""
+        seen = {None, *self.levels, *self.other}
+        counts = Counter(cell for cell in cells.tolist() if cell not in seen)
+        if not counts:
+            return []
+        levels = join_items(map(repr, sorted(counts)), 3)
+        count = (
+            "1 cell holds a level" if counts.total() == 1 else f"{counts.total()} cells hold levels"
+        )
+        return [f"column {self.name!r}: {count} that training did not see: {levels}"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a dictionary that JSON can hold."""
+        record = asdict(self)
+        return record | {"levels": list(self.levels), "other": list(self.other)}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> CategoryEncoder:
+        """What :meth:`to_dict` wrote down."""
+        return from_json_object(cls, record)

@@ -1,0 +1,185 @@
+"""DuckDB, held to what is on this machine: in process, in memory, no downloads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import FileError, MissingDependency
+from deltarule.interruptible import any_abandoned, call_interruptibly
+
+__all__ = [
+    "Connection",
+    "connect",
+    "file_literal",
+    "is_ambiguous_path",
+    "masked_to_float",
+    "masked_to_object",
+    "sql_literal",
+]
+
+
+class Connection:
+    """A connection to DuckDB whose calls end at Ctrl-C, used in a ``with`` statement.
+
+    Parameters
+    ----------
+    inner : duckdb.DuckDBPyConnection
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> with Connection(duckdb.connect(":memory:")) as connection:
+    ...     connection.execute("SELECT 6 * 7").fetchone()
+    (42,)
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._is_abandoned = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # To close a connection waits for a call that is still in it.
+        if not self._is_abandoned:
+            self._inner.close()
+
+    def _call(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        call = getattr(self._inner, name)
+        try:
+            return call_interruptibly(lambda: call(*arguments), self._inner.interrupt)
+        except KeyboardInterrupt:
+            self._is_abandoned = any_abandoned()
+            raise
+
+    def execute(self, *arguments: Any) -> Self:
+        """Run a statement."""
+        self._call("execute", arguments)
+        return self
+
+    def extract_statements(self, sql: str) -> list[Any]:
+        """The statements of a text."""
+        statements: list[Any] = self._inner.extract_statements(sql)
+        return statements
+
+    def fetchall(self) -> list[Any]:
+        """All rows of the result."""
+        rows: list[Any] = self._call("fetchall", ())
+        return rows
+
+    def fetchone(self) -> Any:
+        """The next row of the result, or None."""
+        return self._call("fetchone", ())
+
+    def fetchnumpy(self) -> dict[str, Any]:
+        """The columns of the result, masked where they are NULL."""
+        columns: dict[str, Any] = self._call("fetchnumpy", ())
+        return columns
+
+
+def connect() -> tuple[Any, Connection]:
+    """The duckdb module, and a connection to a database in memory.
+
+    It never downloads an extension (one that the user installed is used), and its
+    SQL does not see Python's variables.
+
+    Raises
+    ------
+    MissingDependency
+        If duckdb is not installed.
+    """
+    try:
+        import duckdb
+    except ImportError as error:
+        raise MissingDependency(
+            f"reading files needs the package duckdb, which cannot be imported ({error}); "
+            "install it with: pip install duckdb"
+        ) from error
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "true",
+        "python_enable_replacements": "false",
+    }
+    return duckdb, Connection(duckdb.connect(":memory:", config=settings))
+
+
+def sql_literal(text: str | Path) -> str:
+    """A text as an SQL literal.
+
+    Examples
+    --------
+    >>> sql_literal("it's")
+    "'it''s'"
+    """
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def file_literal(path: Path) -> str:
+    """A path as an SQL literal that stands for this one file, whatever its name holds.
+
+    DuckDB takes ``*``, ``?`` and ``[`` for a pattern even where a file has that name, and knows
+    no character that takes their meaning away; a set of one character does.
+
+    Raises
+    ------
+    FileError
+        If the name holds a backslash too: in a pattern, DuckDB takes it for the end of a folder.
+
+    Examples
+    --------
+    >>> file_literal(Path("/d/t[1].csv"))
+    "'/d/t[[]1].csv'"
+    """
+    text = os.path.abspath(path)  # noqa: PTH100  resolve() would give a link's target
+    if is_ambiguous_path(path):
+        raise FileError(
+            f"{text!r} holds a backslash beside one of * ? [; expected a name that DuckDB can be "
+            "told; rename the file"
+        )
+    return sql_literal("".join(f"[{each}]" if each in "*?[" else each for each in text))
+
+
+def is_ambiguous_path(path: Path) -> bool:
+    r"""Whether a path is one that DuckDB cannot be told.
+
+    Examples
+    --------
+    >>> [is_ambiguous_path(Path(each)) for each in ("/d/a\\b[1].csv", "/d/a\\b.csv")]
+    [True, False]
+    """
+    text = os.path.abspath(path)  # noqa: PTH100  as above
+    return os.sep != "\\" and "\\" in text and any(each in text for each in "*?[")
+
+
+def masked_to_float(column: NDArray[Any]) -> NDArray[np.float64]:
+    """A fetched column as float64, NaN where it is masked.
+
+    Examples
+    --------
+    >>> masked_to_float(np.ma.masked_array([1.0, 2.0], mask=[False, True]))
+    array([ 1., nan])
+    """
+    values = np.array(np.ma.getdata(column), dtype=np.float64)
+    values[np.ma.getmaskarray(column)] = np.nan
+    return values
+
+
+def masked_to_object(column: NDArray[Any]) -> NDArray[np.object_]:
+    """A fetched column as objects, None where it is masked.
+
+    ``numpy.ma.filled(column, None)`` takes None for *no value given* and writes ``"?"``.
+
+    Examples
+    --------
+    >>> masked_to_object(np.ma.masked_array(["a", "b"], mask=[False, True], dtype=object))
+    array(['a', None], dtype=object)
+    """
+    cells = np.array(np.ma.getdata(column), dtype=object)
+    cells[np.ma.getmaskarray(column)] = None
+    return cells

@@ -1,0 +1,165 @@
+"""JSON: one object per line, or one list of objects.
+
+Read by the standard library, one line at a time: a fault is reported with its line,
+and a number keeps the text it was written with where the column turns out to be text.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import DataError
+from deltarule.tables.cells import column_from_cells, parse_number
+from deltarule.tables.table import Table, check_names
+from deltarule.tables.text_header import scan_file
+
+__all__ = ["read_json"]
+
+
+class _NumberText(str):
+    """A JSON number, as it was written."""
+
+    __slots__ = ()
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _InvalidRecord(f"the name {twice!r} stands twice; expected every name once")
+    return record
+
+
+class _InvalidRecord(ValueError):
+    """What is wrong with a line, without its place."""
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique_names,
+    parse_int=_NumberText,
+    parse_float=_NumberText,
+    parse_constant=lambda _: None,
+)
+
+
+def read_json(path: Path, tokens: tuple[str, ...]) -> Table:
+    """A JSON file as a table.
+
+    Parameters
+    ----------
+    path : Path
+        One object per line, or one list of objects. A name that an object lacks
+        is a missing value there.
+    tokens : tuple of str
+        What :func:`~deltarule.tables.cells.missing_tokens` gave.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    DataError
+        If a line is no object, repeats a name, or holds a nested value.
+    """
+    scan_file(path)
+    text = path.read_text(encoding="utf-8-sig")
+    if text.lstrip()[:1] == "[":
+        records, places, word = _parse_list(path.name, text)
+    else:
+        records, places, word = _parse_lines(path.name, text)
+    names = list(dict.fromkeys(name for record in records for name in record))
+    if not records or not names:
+        raise DataError(f"{path.name} holds no rows; expected one JSON object per line")
+    check_names(names, path.name)
+    for record, place in zip(records, places, strict=True):
+        for name, cell in record.items():
+            if isinstance(cell, dict | list):
+                raise DataError(
+                    f"{path.name}, {word} {place}: column {name!r} holds a "
+                    f"{'list' if isinstance(cell, list) else 'object'}; expected one number, text "
+                    "or truth value per cell; split it into columns, or leave it out"
+                )
+    columns = {
+        name: _column(name, [record.get(name) for record in records], tokens, path.name)
+        for name in names
+    }
+    return Table(
+        tuple(names),
+        columns,
+        source=path.name,
+        lines=np.array(places, dtype=np.int64),
+        line_word=word,
+        na=tokens,
+    )
+
+
+def _column(name: str, cells: list[Any], tokens: tuple[str, ...], source: str) -> Any:
+    if any(isinstance(cell, str) and not isinstance(cell, _NumberText) for cell in cells):
+        cells = [str(cell) if isinstance(cell, _NumberText) else cell for cell in cells]
+        return column_from_cells(name, cells, tokens, source)[0]
+    # 1e999 is a number in JSON and none here: it keeps its text, to be reported by line.
+    read = [
+        (parse_number(cell) if parse_number(cell) is not None else str(cell))
+        if isinstance(cell, _NumberText)
+        else cell
+        for cell in cells
+    ]
+    if any(isinstance(cell, str | bool) for cell in read):
+        read = [str(cell) if isinstance(cell, _NumberText) else cell for cell in cells]
+    return column_from_cells(name, read, tokens, source)[0]
+
+
+def _parse_list(name: str, text: str) -> tuple[list[dict[str, Any]], list[int], str]:
+    try:
+        found = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise DataError(_syntax_error(name, error.lineno, error.msg)) from None
+    except (_InvalidRecord, RecursionError) as error:
+        raise DataError(f"{name}: {error}; correct the file") from None
+    for row, record in enumerate(found, start=1):
+        if not isinstance(record, dict):
+            raise DataError(
+                f"{name}, row {row}: a {_type_name(record)}; expected an object such as "
+                '{"x": 1.5, "y": "a"}; write each row as an object'
+            )
+    return found, list(range(1, len(found) + 1)), "row"
+
+
+def _parse_lines(name: str, text: str) -> tuple[list[dict[str, Any]], list[int], str]:
+    records: list[dict[str, Any]] = []
+    places: list[int] = []
+    # Not splitlines: JSON text may hold U+2028, which is no line break there.
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = _DECODER.decode(line)
+        except json.JSONDecodeError as error:
+            raise DataError(_syntax_error(name, number, error.msg)) from None
+        except (_InvalidRecord, RecursionError) as error:
+            raise DataError(f"{name}, line {number}: {error}; correct the line") from None
+        if not isinstance(record, dict):
+            raise DataError(
+                f"{name}, line {number}: a {_type_name(record)}; expected an object such as "
+                '{"x": 1.5, "y": "a"}; write each row as an object on a line of its own'
+            )
+        records.append(record)
+        places.append(number)
+    return records, places, "line"
+
+
+def _type_name(value: Any) -> str:
+    if isinstance(value, _NumberText):
+        return f"number ({value})"
+    return {str: "text", bool: "truth value", list: "list"}.get(type(value), "null")
+
+
+def _syntax_error(name: str, line: int, what: str) -> str:
+    return (
+        f"{name}, line {line}: not JSON ({what}); expected one object per line, or one list of "
+        "objects; correct the line, or write the file again"
+    )

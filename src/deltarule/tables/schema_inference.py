@@ -1,0 +1,426 @@
+"""From a table to its schema: the only place where anything is inferred."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.tables.cells import clean_text, mask_tokens, missing_tokens, parse_number
+from deltarule.tables.column_values import (
+    NUMERIC_SHARE,
+    as_days,
+    as_labels,
+    as_numbers,
+    describe_cells,
+    looks_decimal_comma,
+)
+from deltarule.tables.implausible_values import (
+    outside_range,
+    plausible_range,
+    range_notes,
+    target_range_note,
+    targets_outside_range,
+    weight_notes,
+)
+from deltarule.tables.schema import KINDS, Column, Schema
+from deltarule.tables.table import Table, all_rows_text, join_items, unknown_column_error
+from deltarule.tables.task_choice import choose_task
+
+__all__ = ["apply_missing_tokens", "infer_schema", "read_weights"]
+
+_TOP_LEVELS = 10
+
+
+def infer_schema(
+    table: Table,
+    target: str | None = None,
+    *,
+    task: str = "auto",
+    ignore: Iterable[str] = (),
+    weights: str | None = None,
+    kinds: Mapping[str, str] | None = None,
+    na: str | Iterable[str] | Mapping[str, str | Iterable[str]] = (),
+) -> Schema:
+    """What the columns of a table are, which one to predict, and as what.
+
+    A column is a **number** if at least 95 % of its known cells are (the rest become
+    missing, and a note says on which lines), otherwise a **date** if at least 95 % are
+    ISO 8601 dates, otherwise a **category**. A few numbers out of all proportion to the others
+    (``1e300`` among ages) count as missing, with a note. Columns that say nothing are left
+    out with a note: those that are missing throughout, or hold one value in every row.
+
+    Parameters
+    ----------
+    table : Table
+        From :func:`read_table` or :func:`table_from_frame`.
+    target : str, optional
+        The column to predict. Rows without it, or with a number out of all proportion, are left
+        out, and counted in a note.
+    task : {"auto", "classification", "regression"}
+        ``"auto"``: text is classification; numbers are classification if there are
+        exactly two different ones, and regression if there are more. So grades from 3
+        to 9 are regression unless ``task="classification"`` is asked for.
+        :attr:`Schema.task_reason` says which rule held.
+    ignore : iterable of str
+        Columns to leave out.
+    weights : str, optional
+        A column of row weights: finite numbers, none negative, not all zero.
+    kinds : mapping of str to str, optional
+        ``"number"``, ``"date"`` or ``"category"`` for columns that would be inferred
+        otherwise, such as a postal code.
+    na : str, iterable of str, or mapping
+        More texts that mean *missing*, beside those the table was read with; a mapping
+        gives them by column: ``na={"insulin": ["0"]}``.
+
+    Returns
+    -------
+    Schema
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown or contradicts another.
+    DataError
+        If a column is unknown or unusable, with the line where there is one.
+
+    Examples
+    --------
+    >>> table = Table(("size", "town", "price"), {
+    ...     "size": np.array(["70", "90", None, "55"], dtype=object),
+    ...     "town": np.array(["Bonn", "Ulm", "Ulm", "Bonn"], dtype=object),
+    ...     "price": np.array([210.0, 330.5, 199.0, np.nan])})
+    >>> schema = infer_schema(table, "price")
+    >>> schema.task_reason
+    "regression: the target 'price' holds 3 different numbers, more than two"
+    >>> [(column.name, column.kind, column.missing) for column in schema.columns]
+    [('size', 'number', 1), ('town', 'category', 0)]
+    >>> schema.notes
+    ("1 row is left out because the target 'price' is missing: row 4",)
+    """
+    ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    by_column = {} if not isinstance(na, Mapping) else dict(na)
+    kinds = dict(kinds or {})
+    _check_columns(table, target, ignored, weights, kinds, by_column)
+    extra = () if isinstance(na, Mapping) else missing_tokens(na)
+    tokens = missing_tokens((*table.na, *extra))
+    column_tokens = {name: missing_tokens(each)[1:] for name, each in by_column.items()}
+    notes = list(table.notes)
+    numeric = None
+    if any(
+        parse_number(token) is not None for token in (*tokens, *sum(column_tokens.values(), ()))
+    ):
+        numeric = {name for name in table.names if _is_numeric(table[name], kinds.get(name))}
+    clean = apply_missing_tokens(table, table.names, tokens, column_tokens, numeric or ())
+    target_column: Column | None = None
+    chosen: str | None = None
+    reason, classes = "", tuple[str, ...]()
+    if target is not None:
+        known = ~_missing(clean[target])
+        if not known.any():
+            raise DataError(
+                f"{table.source}: the target {target!r} is missing in {all_rows_text(len(table))}; "
+                "expected values to learn from; choose another target"
+            )
+        if not known.all():
+            notes.append(_missing_target_note(clean, target, ~known))
+            clean = clean.take(known)
+        choice = choose_task(clean, target, task, kinds.get(target))
+        chosen, reason, classes = choice.task, choice.reason, choice.classes
+        kind = "category" if classes else choice.kind
+        target_column = _describe_column(clean, target, kind, column_tokens.get(target, ()))
+        gone = targets_outside_range(clean, target_column)
+        if gone.any():
+            notes.append(target_range_note(clean, target_column, gone))
+            clean = clean.take(~gone)
+        far = [note for note in target_column.notes if "from the median" in note]
+        missing = target_column.missing - int(gone.sum())
+        target_column = replace(target_column, missing=missing, notes=(*choice.notes, *far))
+    elif task != "auto":
+        raise InputError(
+            Message(Parameter("task", task), " was given without a target"),
+            parameter="task",
+            given=task,
+            hint="give the target's name too",
+        )
+    if weights is not None:
+        notes += weight_notes(clean, weights, read_weights(clean, weights))
+    columns: list[Column] = []
+    dropped: list[tuple[str, str]] = []
+    for name in clean.names:
+        if name in ignored or name in (target, weights):
+            continue
+        column = _describe_column(clean, name, kinds.get(name), column_tokens.get(name, ()))
+        if column.missing == len(clean):
+            dropped.append((name, "missing in every row"))
+        elif column.distinct == 1 and column.missing == 0:
+            dropped.append((name, f"the same value in every row: {column.span()}"))
+        else:
+            columns.append(column)
+    if not columns:
+        left = (
+            join_items(f"{name} ({reason})" for name, reason in dropped) or "none beside the target"
+        )
+        raise DataError(
+            f"{table.source}: no column is left to predict from; columns: {left}; "
+            "expected at least one column that varies"
+        )
+    return Schema(
+        columns=tuple(columns),
+        target=target_column,
+        task=chosen,
+        task_reason=reason,
+        classes=classes,
+        weights=weights,
+        ignored=ignored,
+        dropped=tuple(dropped),
+        na=tokens,
+        n_rows=len(clean),
+        notes=tuple(notes),
+        source=table.source,
+    )
+
+
+def _check_columns(
+    table: Table,
+    target: str | None,
+    ignored: tuple[str, ...],
+    weights: str | None,
+    kinds: Mapping[str, str],
+    na: Mapping[str, Any],
+) -> None:
+    asked = [
+        (target, "target", "target"),
+        (weights, "weights", "weights"),
+        *((name, "one to ignore", "ignore") for name in ignored),
+        *((name, "one given a kind", "kinds") for name in kinds),
+        *((name, "one given missing tokens", "na") for name in na),
+    ]
+    for name, what, parameter in asked:
+        if name is not None and name not in table:
+            raise unknown_column_error(name, table.names, what, table.source, parameter)
+    for name, kind in kinds.items():
+        if kind not in KINDS:
+            raise InputError(
+                Message(Parameter("kinds"), f" gives {kind!r} for column {name!r}"),
+                parameter="kinds",
+                given=kind,
+                expected=f"one of {', '.join(KINDS)}",
+            )
+    if target is not None and target == weights:
+        raise InputError(
+            f"{target!r} is given as target and as weights",
+            parameter="weights",
+            given=weights,
+            expected="two columns",
+        )
+    for name, what in ((target, "target"), (weights, "weights")):
+        if name is not None and name in ignored:
+            raise InputError(
+                f"{name!r} is given as {what} and in ignore",
+                parameter="ignore",
+                given=name,
+                expected="it in one place",
+                hint=Message("take it out of ", Parameter("ignore")),
+            )
+
+
+def apply_missing_tokens(
+    table: Table,
+    names: Iterable[str],
+    tokens: tuple[str, ...],
+    column_tokens: Mapping[str, tuple[str, ...]],
+    numeric: Iterable[str],
+) -> Table:
+    """The table with these columns, and the missing tokens applied to them.
+
+    In a column that is ``numeric``, a token that spells a number stands for that number
+    however it is written: ``0`` for ``0.0`` too.
+
+    Examples
+    --------
+    >>> cells = np.array(["0.0", "1", "-"], dtype=object)
+    >>> table = Table(("a", "b"), {"a": cells, "b": cells})
+    >>> found = apply_missing_tokens(table, ["a", "b"], ("", "-"), dict(a=("0",), b=("0",)), ["a"])
+    >>> found["a"], found["b"]
+    (array([None, '1', None], dtype=object), array(['0.0', '1', None], dtype=object))
+    """
+    chosen, numeric = table.select(names), set(numeric)
+    columns = {}
+    for name in chosen.names:
+        column, needed = chosen[name], (*tokens, *column_tokens.get(name, ()))
+        if not set(needed) <= set(table.na):  # else reading has applied them
+            if column.dtype == object:
+                column = clean_text(column, needed)
+            else:
+                column = mask_tokens(column, needed)
+        if name in numeric and column.dtype == object:
+            column = _without_numbers(column, needed)
+        columns[name] = column
+    return replace(chosen, columns=columns)
+
+
+def _without_numbers(column: NDArray[Any], tokens: tuple[str, ...]) -> NDArray[Any]:
+    numbers = {number for token in tokens if (number := parse_number(token)) is not None}
+    if not numbers:
+        return column
+    values, _ = as_numbers(column)
+    without = column.copy()
+    without[np.isin(values, list(numbers))] = None
+    return without
+
+
+def _is_numeric(cells: NDArray[Any], kind: str | None) -> bool:
+    """Whether a column of text is read as numbers."""
+    if kind is not None or cells.dtype != object:
+        return kind == "number"
+    n_known = int((~_missing(cells)).sum())
+    return n_known > 0 and _infer_kind(cells, n_known, []) == "number"
+
+
+def _missing(column: NDArray[Any]) -> NDArray[np.bool_]:
+    if column.dtype != object:
+        return np.isnan(column)
+    return np.fromiter((cell is None for cell in column), np.bool_, len(column))
+
+
+def _missing_target_note(table: Table, target: str, gone: NDArray[np.bool_]) -> str:
+    rows = np.flatnonzero(gone)
+    places = join_items((table.where(int(row)) for row in rows), 3)
+    count = "1 row is" if len(rows) == 1 else f"{len(rows)} rows are"
+    return f"{count} left out because the target {target!r} is missing: {places}"
+
+
+def _describe_column(
+    table: Table, name: str, kind: str | None, column_tokens: tuple[str, ...]
+) -> Column:
+    cells = table[name]
+    known = ~_missing(cells)
+    n_known = int(known.sum())
+    notes: list[str] = []
+    asked = kind is not None
+    kind = kind or table.kinds.get(name) or _infer_kind(cells, n_known, notes)
+    if kind == "category":
+        counts = Counter(cell for cell in as_labels(cells).tolist() if cell is not None)
+        _category_notes(counts, n_known, notes)
+        top = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_LEVELS]
+        return Column(
+            name,
+            kind,
+            missing=len(cells) - n_known,
+            distinct=len(counts),
+            levels=tuple(top),
+            na=column_tokens,
+            notes=tuple(notes),
+        )
+    values, bad = as_numbers(cells) if kind == "number" else as_days(cells)
+    if bad.any():
+        what = "a finite number" if kind == "number" else "an ISO 8601 date"
+        if asked and bad.sum() > (1 - NUMERIC_SHARE) * n_known:
+            raise DataError(
+                f"{table.source}: column {name!r} was said to be a {kind}, but {int(bad.sum())} of "
+                f"{n_known} cells are not {what}: {describe_cells(table, name, bad)}; expected at "
+                "most 5 % of such cells; correct them, or leave the kind to be inferred"
+            )
+        notes.append(
+            f"{_count_cells(int(bad.sum()))} not {what} and counted as missing: "
+            f"{describe_cells(table, name, bad)}"
+        )
+    scale = plausible_range(values[~np.isnan(values)])
+    gone = outside_range(values, scale.low, scale.high)
+    notes += range_notes(table, name, values, scale)
+    finite = values[~np.isnan(values) & ~gone]
+    distinct = np.unique(finite)
+    if kind == "number":
+        _number_notes(finite, distinct, notes)
+    return Column(
+        name,
+        kind,
+        missing=len(cells) - len(finite),
+        distinct=len(distinct),
+        minimum=float(distinct[0]) if len(distinct) else None,
+        maximum=float(distinct[-1]) if len(distinct) else None,
+        na=column_tokens,
+        notes=tuple(notes),
+        low=scale.low,
+        high=scale.high,
+    )
+
+
+def _count_cells(count: int) -> str:
+    return "1 cell is" if count == 1 else f"{count} cells are"
+
+
+def _infer_kind(cells: NDArray[Any], n_known: int, notes: list[str]) -> str:
+    if cells.dtype != object or n_known == 0:
+        return "number"
+    read = int((~np.isnan(as_numbers(cells)[0])).sum())
+    if read >= NUMERIC_SHARE * n_known:
+        return "number"
+    if int((~np.isnan(as_days(cells)[0])).sum()) >= NUMERIC_SHARE * n_known:
+        return "date"
+    if read >= 0.5 * n_known:
+        notes.append(
+            f"{100 * read / n_known:.0f} % of its known cells are numbers; a column needs "
+            f"{100 * NUMERIC_SHARE:.0f} % to be read as numbers, so it is a category"
+        )
+    return "category"
+
+
+def _category_notes(counts: Counter[str], n_known: int, notes: list[str]) -> None:
+    if looks_decimal_comma(list(counts)):
+        notes.append(
+            "its cells look like numbers with a decimal comma, which are read as categories; "
+            "write them with a point"
+        )
+    elif n_known > 20 and len(counts) > 0.9 * n_known:
+        notes.append(
+            f"{len(counts)} different values in {n_known} cells: it looks like a name or an "
+            "identifier, which predicts nothing about new rows; leave it out"
+        )
+
+
+def _number_notes(
+    values: NDArray[np.float64], distinct: NDArray[np.float64], notes: list[str]
+) -> None:
+    if len(values) > 20 and len(distinct) == len(values) and np.all(np.diff(distinct) == 1):
+        notes.append(
+            f"every integer from {distinct[0]:.0f} to {distinct[-1]:.0f} once: if it is a "
+            "row number, it predicts nothing about new rows; leave it out"
+        )
+
+
+def read_weights(table: Table, name: str) -> NDArray[np.float64]:
+    """The row weights of a table.
+
+    Raises
+    ------
+    DataError
+        If a weight is missing, no finite number, or negative, with the line; or all are zero.
+
+    Examples
+    --------
+    >>> read_weights(Table(("w",), {"w": np.array(["1", "0.5"], dtype=object)}), "w")
+    array([1. , 0.5])
+    """
+    values, bad = as_numbers(table[name])
+    wrong = bad | np.isnan(values) | (values < 0)
+    if wrong.any():
+        raise DataError(
+            f"{table.source}: {_count_cells(int(wrong.sum()))} unusable as weights in column "
+            f"{name!r}: "
+            f"{describe_cells(table, name, wrong)}; expected finite numbers, none negative or "
+            "missing; "
+            "correct them (0 leaves a row out)"
+        )
+    if not values.any():
+        raise DataError(
+            f"{table.source}: all weights in column {name!r} are zero; expected at least one "
+            "above zero"
+        )
+    return values

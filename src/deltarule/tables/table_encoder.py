@@ -1,0 +1,284 @@
+"""From typed columns to the matrix a network takes.
+
+Everything is learned from the training rows and written down; later rows are encoded
+with what was written down. Row weights count as repetitions: weight 2 is the row twice,
+weight 0 is the row not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from deltarule.errors import DataError, InputError
+from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
+from deltarule.tables.schema import Schema
+from deltarule.tables.table import Table, join_items
+from deltarule.tables.typed_columns import TypedColumns, apply_schema
+
+__all__ = ["TableEncoder"]
+
+_FORMAT = 1
+
+
+class TableEncoder:
+    """Columns of numbers and categories as a matrix of features.
+
+    *Numbers* and dates: ``(x - mean) / std`` over the known training cells; where missing,
+    the median stands in, and if any were missing in training, a feature ``name=(missing)``
+    is 1 there. Nothing is clipped: an outlier stays one.
+
+    *Categories*: one feature per level that at least ``max(10, rows / 1000)`` training
+    rows have (or ``min_rows``), the ``max_levels`` most frequent ones of a column at
+    most. The levels rarer than that share ``name=(other)``. Missing cells have a
+    feature ``name=(missing)``, however few.
+
+    A feature that is the same in all training rows is left out, since no weight could be
+    learned for it. So a level never seen goes to ``(other)`` where training had rare
+    levels, and is all zeros where it had none; a cell missing in a category that
+    had none missing is treated as such a level.
+
+    Parameters
+    ----------
+    max_levels : int
+        The most levels of a category that get a feature of their own.
+    min_rows : int, optional
+        How many training rows a level needs for a feature of its own;
+        ``max(10, rows / 1000)`` if not given.
+
+    Attributes
+    ----------
+    feature_names : tuple of str
+        The name of each feature: ``age``, ``age=(missing)``, ``town=Ulm``.
+    feature_columns : tuple of str
+        The column each feature comes from.
+
+    Raises
+    ------
+    InputError
+        If a setting is below 1.
+
+    Examples
+    --------
+    >>> typed = TypedColumns({"age": np.array([20.0, 40.0, np.nan, 60.0]),
+    ...                       "sex": np.array(["f", "m", "m", "f"], dtype=object)},
+    ...                      rows=np.arange(4))
+    >>> from deltarule.tables.schema import Column
+    >>> schema = Schema((Column("age", "number"), Column("sex", "category")))
+    >>> encoder = TableEncoder(min_rows=1).fit(typed, schema)
+    >>> encoder.feature_names
+    ('age', 'age=(missing)', 'sex=f', 'sex=m')
+    >>> encoder.transform(typed).round(2)
+    array([[-1.22,  0.  ,  1.  ,  0.  ],
+           [ 0.  ,  0.  ,  0.  ,  1.  ],
+           [ 0.  ,  1.  ,  0.  ,  1.  ],
+           [ 1.22,  0.  ,  1.  ,  0.  ]])
+    """
+
+    def __init__(self, *, max_levels: int = 200, min_rows: int | None = None) -> None:
+        for name, value in (("max_levels", max_levels), ("min_rows", min_rows)):
+            is_count = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if value is not None and not (is_count and value >= 1):
+                raise InputError(f"{name} is {value!r}; expected an integer of at least 1")
+        self.max_levels = int(max_levels)
+        self.min_rows = None if min_rows is None else int(min_rows)
+        self.column_encoders: tuple[NumberEncoder | CategoryEncoder, ...] = ()
+        self._schema: Schema | None = None
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The name of each feature."""
+        return tuple(name for encoder in self._check_fitted() for name in encoder.features())
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The column that each feature comes from."""
+        return tuple(encoder.name for encoder in self._check_fitted() for _ in encoder.features())
+
+    @property
+    def n_features(self) -> int:
+        """The number of features."""
+        return len(self.feature_names)
+
+    def _check_fitted(self) -> tuple[NumberEncoder | CategoryEncoder, ...]:
+        if not self.column_encoders:
+            raise InputError("the TableEncoder is not fitted; call fit with training rows first")
+        return self.column_encoders
+
+    def fit(
+        self,
+        columns: TypedColumns | Table,
+        schema: Schema,
+        weights: ArrayLike | None = None,
+    ) -> TableEncoder:
+        """Learn means, medians and levels from training rows.
+
+        Parameters
+        ----------
+        columns : TypedColumns or Table
+            The training rows only. The schema is applied to a table first.
+        schema : Schema
+            Which columns there are, and of what kind.
+        weights : array-like of shape (rows,), optional
+            Row weights; ``columns.weights`` if not given. Whether a level is
+            rare is a matter of rows (of weight above 0), not of weights.
+
+        Returns
+        -------
+        TableEncoder
+            Itself.
+
+        Raises
+        ------
+        DataError
+            If there are no rows, or no column varies in them.
+        InputError
+            If the weights cannot be used.
+        """
+        typed = self._as_typed_columns(columns, schema)
+        w = normalise_weights(typed.weights if weights is None else weights, len(typed))
+        keep = np.flatnonzero(w > 0) if w is not None else None
+        if keep is not None and len(keep) < len(typed):
+            typed, w = typed.take(keep), w[keep] if w is not None else None
+        if len(typed) == 0:
+            raise DataError("there are no rows to fit the encoder on; expected at least one")
+        min_rows = self.min_rows if self.min_rows is not None else max(10, -(-len(typed) // 1000))
+        column_encoders: list[NumberEncoder | CategoryEncoder] = []
+        for column in schema.columns:
+            cells = typed.columns[column.name]
+            if column.kind == "category":
+                column_encoders.append(
+                    CategoryEncoder.fit(column.name, cells, min_rows, self.max_levels)
+                )
+            else:
+                column_encoders.append(NumberEncoder.fit(column.name, cells, w))
+        if not any(encoder.features() for encoder in column_encoders):
+            raise DataError(
+                f"no column varies in the {len(typed)} training rows "
+                f"({join_items(schema.names, 8)}); "
+                "expected at least one that does; take more rows, or lower min_rows"
+            )
+        self.column_encoders, self._schema = tuple(column_encoders), schema
+        return self
+
+    def _as_typed_columns(
+        self, columns: TypedColumns | Table, schema: Schema | None
+    ) -> TypedColumns:
+        if isinstance(columns, TypedColumns):
+            return columns
+        if isinstance(columns, Table) and schema is not None:
+            return apply_schema(schema, columns, need_target=False, need_weights=False)
+        expected = "a Table or TypedColumns" if schema is not None else "TypedColumns"
+        raise InputError(
+            f"the encoder was given a {type(columns).__name__}; expected {expected}; use "
+            "apply_schema, or table_from_frame for a frame"
+        )
+
+    def transform(
+        self, columns: TypedColumns | Table, dtype: DTypeLike = np.float64
+    ) -> NDArray[Any]:
+        """Encode rows.
+
+        Parameters
+        ----------
+        columns : TypedColumns or Table
+            The rows. A table only if the encoder was fitted, not loaded, since the
+            schema is stored on its own.
+        dtype : float64 or float32
+            Of the result. The arithmetic is float64 either way.
+
+        Returns
+        -------
+        ndarray of shape (rows, n_features)
+            C-contiguous.
+
+        Raises
+        ------
+        InputError
+            If the encoder is not fitted, or a column is not there.
+        DataError
+            If an encoded number is too large for the dtype.
+        """
+        column_encoders = self._check_fitted()
+        if np.dtype(dtype) not in (np.float64, np.float32):
+            raise InputError(f"dtype is {np.dtype(dtype)}; expected float64 or float32")
+        typed = self._as_typed_columns(columns, self._schema)
+        absent = [encoder.name for encoder in column_encoders if encoder.name not in typed.columns]
+        if absent:
+            raise InputError(
+                f"the columns lack {join_items(map(repr, absent))}; expected those the encoder was "
+                "fitted on; apply the schema it was fitted with"
+            )
+        matrix = np.zeros((len(typed), self.n_features), dtype=dtype)
+        at = 0
+        for encoder in column_encoders:
+            width = len(encoder.features())
+            if width:
+                encoder.write(typed.columns[encoder.name], matrix[:, at : at + width])
+            at += width
+        return matrix
+
+    def notes(self, columns: TypedColumns) -> tuple[str, ...]:
+        """Which levels of these rows training did not see, a sentence per column.
+
+        Parameters
+        ----------
+        columns : TypedColumns
+            Rows that are to be encoded.
+
+        Examples
+        --------
+        >>> from deltarule.tables.schema import Column
+        >>> towns = {"town": np.array(["Bonn", "Ulm"], dtype=object)}
+        >>> schema = Schema((Column("town", "category"),))
+        >>> encoder = TableEncoder(min_rows=1).fit(TypedColumns(towns, np.arange(2)), schema)
+        >>> new = {"town": np.array(["Rome", "Ulm", "Oslo"], dtype=object)}
+        >>> encoder.notes(TypedColumns(new, np.arange(3)))
+        ("column 'town': 2 cells hold levels that training did not see: 'Oslo', 'Rome'",)
+        """
+        found: list[str] = []
+        for encoder in self._check_fitted():
+            if isinstance(encoder, CategoryEncoder):
+                found += encoder.unseen(columns.columns[encoder.name])
+        return tuple(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The encoder as a dictionary that JSON can hold; floats keep every bit."""
+        return {
+            "format": _FORMAT,
+            "max_levels": self.max_levels,
+            "min_rows": self.min_rows,
+            "columns": [encoder.to_dict() for encoder in self._check_fitted()],
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> TableEncoder:
+        """The encoder that :meth:`to_dict` wrote down.
+
+        Raises
+        ------
+        DataError
+            If it is no such record, or one of a later version.
+        """
+        if record.get("format") != _FORMAT:
+            raise DataError(
+                f"the encoder record is of format {record.get('format')!r}; expected {_FORMAT}; "
+                "use the deltarule version that wrote it, or fit again"
+            )
+        try:
+            encoder = cls(max_levels=record["max_levels"], min_rows=record["min_rows"])
+            encoder.column_encoders = tuple(
+                CategoryEncoder.from_dict(each)
+                if "levels" in each
+                else NumberEncoder.from_dict(each)
+                for each in record["columns"]
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"the encoder record is damaged ({error!r}); expected what TableEncoder.to_dict "
+                "gives; fit again"
+            ) from None
+        return encoder

@@ -1,0 +1,222 @@
+"""Which task a target column sets, and which classes it has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.tables.cells import parse_number
+from deltarule.tables.column_values import (
+    NUMERIC_SHARE,
+    as_days,
+    as_labels,
+    as_numbers,
+    describe_cells,
+)
+from deltarule.tables.table import Table, all_rows_text, count_noun, join_items
+
+__all__ = ["MAX_CLASSES", "TASKS", "TaskChoice", "choose_task", "sorted_classes"]
+
+TASKS: tuple[str, ...] = ("auto", "classification", "regression")
+"""What ``task`` may be."""
+
+MAX_CLASSES = 100
+"""With more classes than this, classification must be asked for."""
+
+
+@dataclass(frozen=True)
+class TaskChoice:
+    """The task a target sets.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"}
+        The task.
+    reason : str
+        Why, in a sentence.
+    classes : tuple of str
+        The class labels, empty for regression.
+    kind : str
+        ``"number"``, ``"date"`` or ``"category"``.
+    notes : tuple of str
+        What a reader should know.
+    """
+
+    task: str
+    reason: str
+    classes: tuple[str, ...] = ()
+    kind: str = "number"
+    notes: tuple[str, ...] = ()
+
+
+def sorted_classes(labels: set[str]) -> tuple[str, ...]:
+    """Class labels in the order of their numbers if all are numbers, else of their text.
+
+    Examples
+    --------
+    >>> sorted_classes({"10", "9", "-1"}), sorted_classes({"10", "9", "low"})
+    (('-1', '9', '10'), ('10', '9', 'low'))
+    """
+    numbers = {label: parse_number(label) for label in labels}
+    if all(number is not None for number in numbers.values()):
+        return tuple(sorted(labels, key=lambda label: (numbers[label], label)))
+    return tuple(sorted(labels))
+
+
+def choose_task(
+    table: Table, target: str, task: str = "auto", kind: str | None = None
+) -> TaskChoice:
+    """The task that a target column sets.
+
+    Text is classification. Numbers are classification if exactly two different ones
+    occur, and regression if there are more. A date is regression, in days.
+
+    Parameters
+    ----------
+    table : Table
+        With a known target in every row.
+    target : str
+        The column.
+    task : {"auto", "classification", "regression"}
+        ``"auto"``, or what the user wants.
+    kind : str, optional
+        What the user says the column is.
+
+    Returns
+    -------
+    TaskChoice
+
+    Raises
+    ------
+    InputError
+        If the task is unknown.
+    DataError
+        If the target holds one value only; numbers are wanted and some cell is none;
+        or it is text of so many values that it is no set of classes.
+
+    Examples
+    --------
+    >>> table = Table(("y",), {"y": np.array(["no", "yes", "no", "yes"], dtype=object)})
+    >>> choose_task(table, "y").reason
+    "classification: the target 'y' is text, with 2 classes"
+    """
+    if task not in TASKS:
+        raise InputError(parameter="task", given=task, expected=f"one of {', '.join(TASKS)}")
+    cells = table[target]
+    kind = kind or table.kinds.get(target)
+    values, bad = as_numbers(cells)
+    if kind is None:
+        share = np.count_nonzero(~bad) / len(cells)
+        kind = "number" if share >= NUMERIC_SHARE or cells.dtype != object else "category"
+        if kind == "category":
+            days, no_day = as_days(cells)
+            if np.count_nonzero(~no_day) >= NUMERIC_SHARE * len(cells):
+                kind, values, bad = "date", days, no_day
+    elif kind == "date":
+        values, bad = as_days(cells)
+    distinct = np.unique(values[~np.isnan(values)])
+    # Two numbers are two classes; beyond that, numbers are quantities.
+    two = kind == "number" and len(distinct) == 2 and not bad.any()
+    if task == "classification" or (task == "auto" and (kind == "category" or two)):
+        return _classification(table, target, task, kind)
+    return _regression(table, target, task, kind, values, bad)
+
+
+def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoice:
+    labels = as_labels(table[target]).tolist()
+    classes = sorted_classes(set(labels))
+    n = len(classes)
+    if n == 1:
+        raise DataError(
+            f"{table.source}: the target {target!r} is {classes[0]!r} in "
+            f"{all_rows_text(len(table))}; "
+            "expected at least two classes; choose another target, or more rows"
+        )
+    too_many = n > MAX_CLASSES or (n > 2 and n > len(labels) / 2)
+    if task == "auto" and too_many:
+        limit = f"at most {MAX_CLASSES}"
+        if n <= MAX_CLASSES:
+            limit = "at most half as many as rows"
+        raise DataError(
+            f"{table.source}: the target {target!r} is text with {n} different values in "
+            f"{len(labels)} rows ({join_items(classes, 3)})",
+            expected=f"{limit} for classes",
+            hint=Message(
+                "if it should hold numbers, correct those that are none; if these are classes "
+                "indeed, give ",
+                Parameter("task", "classification"),
+            ),
+        )
+    if task == "classification":
+        reason = f"classification, as asked: the target {target!r} has {count_noun(n, 'class')}"
+    elif kind == "number":
+        reason = (
+            f"classification: the target {target!r} holds exactly two numbers, "
+            f"{classes[0]} and {classes[-1]}"
+        )
+    else:
+        reason = f"classification: the target {target!r} is text, with {n} classes"
+    notes: list[str] = []
+    numbers = {parse_number(label) for label in classes}
+    if None not in numbers and len(numbers) < n:
+        notes.append(
+            f"labels that are the same number written differently are different classes: "
+            f"{join_items(classes, 6)}"
+        )
+    counts = Counter(labels)
+    single = [label for label in classes if counts[label] == 1]
+    if single:
+        notes.append(f"classes with one row only: {join_items(map(repr, single), 6)}")
+    return TaskChoice("classification", reason, classes, "category", tuple(notes))
+
+
+def _regression(
+    table: Table,
+    target: str,
+    task: str,
+    kind: str,
+    values: np.ndarray,
+    bad: np.ndarray,
+) -> TaskChoice:
+    if bad.any():
+        many = "1 cell is" if bad.sum() == 1 else f"{int(bad.sum())} of {len(bad)} cells are"
+        raise DataError(
+            f"{table.source}: the target {target!r} is to be {_kind_noun(kind)}, but {many} not: "
+            f"{describe_cells(table, target, bad)}",
+            expected=f"finite {_kind_noun(kind)}",
+            hint=Message(
+                "correct them, or leave them empty to leave the rows out, or give ",
+                Parameter("task", "classification"),
+            ),
+        )
+    distinct = np.unique(values)
+    if len(distinct) == 1:
+        raise DataError(
+            f"{table.source}: the target {target!r} is {as_labels(distinct)[0]} in "
+            f"{all_rows_text(len(values))}; expected at least two different values; choose another "
+            "target, or more rows"
+        )
+    if task == "regression":
+        reason = f"regression, as asked: the target {target!r} holds {_kind_noun(kind)}"
+    elif kind == "date":
+        reason = (
+            f"regression: the target {target!r} holds dates, predicted in days since 1970-01-01"
+        )
+    else:
+        reason = (
+            f"regression: the target {target!r} holds {len(distinct)} different numbers, "
+            "more than two"
+        )
+    notes: tuple[str, ...] = ()
+    few_integers = len(distinct) <= 20 and bool(np.all(distinct == np.round(distinct)))
+    if task == "auto" and kind == "number" and few_integers:
+        found = f"{len(distinct)} different integers: if they are classes, give "
+        notes = (Message(found, Parameter("task", "classification")),)
+    return TaskChoice("regression", reason, (), kind, notes)
+
+
+def _kind_noun(kind: str) -> str:
+    return "dates" if kind == "date" else "numbers"

@@ -1,0 +1,299 @@
+"""A stored schema, applied to a table: typed columns, or an error that says where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from deltarule.errors import DataError, InputError
+from deltarule.tables.cells import parse_number
+from deltarule.tables.column_values import (
+    NUMERIC_SHARE,
+    as_days,
+    as_labels,
+    as_numbers,
+    describe_cells,
+)
+from deltarule.tables.implausible_values import (
+    outside_range,
+    target_range_note,
+    targets_outside_range,
+)
+from deltarule.tables.schema import Column, Schema
+from deltarule.tables.schema_inference import apply_missing_tokens, read_weights
+from deltarule.tables.table import Table, all_rows_text, close_match, join_items, row_indices
+
+__all__ = ["TypedColumns", "apply_schema"]
+
+
+@dataclass(frozen=True, eq=False)
+class TypedColumns:
+    """Columns as a schema says they are, ready to be encoded.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray
+        The schema's columns: numbers and dates float64 with NaN where missing,
+        categories objects that are str, or None where missing.
+    rows : ndarray of int64
+        Which row of the table each row is: rows without a target are left out
+        where the target is needed.
+    target : ndarray or None
+        Class labels (str) or float64, one per row, none missing; None if not needed.
+    weights : ndarray of float64 or None
+        Row weights, if the schema has them and they are needed.
+    notes : tuple of str
+        What a reader should know.
+
+    Examples
+    --------
+    >>> typed = TypedColumns({"x": np.array([1.0, 2.0, 3.0])}, rows=np.arange(3))
+    >>> typed.take([2, 0]).columns["x"]
+    array([3., 1.])
+    >>> len(typed)
+    3
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    rows: NDArray[np.int64]
+    target: NDArray[Any] | None = None
+    weights: NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return len(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: ArrayLike | slice) -> TypedColumns:
+        """These rows: indices, a mask of booleans, or a slice.
+
+        Raises
+        ------
+        InputError
+            If a row is out of range.
+        """
+        index = row_indices(rows, len(self))
+        return replace(
+            self,
+            columns={name: column[index] for name, column in self.columns.items()},
+            rows=self.rows[index],
+            target=None if self.target is None else self.target[index],
+            weights=None if self.weights is None else self.weights[index],
+        )
+
+
+def apply_schema(
+    schema: Schema,
+    table: Table,
+    *,
+    need_target: bool = True,
+    need_weights: bool | None = None,
+) -> TypedColumns:
+    """A table's columns, typed as the schema says. Nothing is inferred.
+
+    Cells that cannot be read as the schema says become missing, with a note that
+    gives their lines, as long as they are at most 5 % of a column's known cells; so do numbers
+    out of the scale of the training table's, however many.
+    Levels of a category that the schema has not seen are no error here; the encoder
+    treats them. Columns the schema does not know are left out with a note.
+
+    Parameters
+    ----------
+    schema : Schema
+        From :func:`infer_schema`, or stored.
+    table : Table
+        The training table, or any later one.
+    need_target : bool
+        Whether to read the target; rows without it are then left out. False for
+        predictions: a target column is not looked at.
+    need_weights : bool, optional
+        Whether to read the weights; as ``need_target`` unless given.
+
+    Returns
+    -------
+    TypedColumns
+
+    Raises
+    ------
+    InputError
+        If the target is needed and the schema has none.
+    DataError
+        If columns are missing (all are named, with similar names that are there), more
+        than 5 % of a column cannot be read, a class is unknown, a target is no number,
+        or a weight cannot be used; with the lines.
+
+    Examples
+    --------
+    >>> from deltarule.tables.schema_inference import infer_schema
+    >>> train = Table(("size", "price"), {"size": np.array([70.0, 90.0, 55.0]),
+    ...                                   "price": np.array([210.0, 330.5, 199.0])})
+    >>> schema = infer_schema(train, "price")
+    >>> new = Table(("Size",), {"Size": np.array(["60"], dtype=object)}, source="new.csv")
+    >>> apply_schema(schema, new, need_target=False)
+    Traceback (most recent call last):
+    deltarule.errors.DataError: new.csv lacks 1 of the columns the model needs: 'size' \
+(is it 'Size'?); expected the columns it was made from; it has: Size
+    """
+    if need_target and schema.target is None:
+        raise InputError(
+            "the target is needed, but the schema was inferred without one; "
+            "infer it with a target, or give need_target=False"
+        )
+    need_weights = need_target if need_weights is None else need_weights
+    wanted = list(schema.names)
+    if need_target and schema.target is not None:
+        wanted.append(schema.target.name)
+    if need_weights and schema.weights is not None:
+        wanted.append(schema.weights)
+    _check_present(schema, table, wanted)
+    notes = list(table.notes)
+    _note_unknown_columns(schema, table, notes)
+    column_tokens = {
+        column.name: column.na
+        for column in (*schema.columns, *_target_columns(schema))
+        if column.na
+    }
+    clean = apply_missing_tokens(table, wanted, schema.na, column_tokens, _numeric_columns(schema))
+    rows = np.arange(len(table))
+    target: NDArray[Any] | None = None
+    if need_target and schema.target is not None:
+        name = schema.target.name
+        rows = _known_rows(clean[name])
+        if len(rows) == 0:
+            raise DataError(
+                f"{table.source}: the target {name!r} is missing in {all_rows_text(len(table))}; "
+                "expected known values; leave the target out where only predictions are wanted"
+            )
+        if gone := len(table) - len(rows):
+            notes.append(f"rows left out because the target {name!r} is missing: {gone}")
+            clean = clean.take(rows)
+        far = targets_outside_range(clean, schema.target)
+        if far.all():
+            raise DataError(
+                f"{table.source}: the target {name!r} is out of scale in "
+                f"{all_rows_text(len(clean))}: "
+                f"{describe_cells(clean, name, far)}; expected numbers as in the training table"
+            )
+        if far.any():
+            notes.append(target_range_note(clean, schema.target, far))
+            rows, clean = rows[~far], clean.take(~far)
+        target = _typed_target(schema, schema.target, clean)
+    weights = read_weights(clean, schema.weights) if need_weights and schema.weights else None
+    columns = {column.name: _typed_column(column, clean, notes) for column in schema.columns}
+    return TypedColumns(columns, rows, target, weights, tuple(notes))
+
+
+def _target_columns(schema: Schema) -> tuple[Column, ...]:
+    return () if schema.target is None else (schema.target,)
+
+
+def _numeric_columns(schema: Schema) -> set[str]:
+    """The columns whose cells are numbers, a target of two numbers as classes included."""
+    found = {column.name for column in (*schema.columns, *_target_columns(schema))}
+    found = {name for name in found if schema[name].kind == "number"}
+    numbers = [parse_number(label) for label in schema.classes]
+    if schema.target is not None and numbers and None not in numbers:
+        found.add(schema.target.name)
+    return found
+
+
+def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
+    absent = [name for name in wanted if name not in table]
+    if not absent:
+        return
+    spare = [name for name in table.names if name not in wanted]
+    shown = []
+    for name in absent[:20]:
+        what = ""
+        if schema.target is not None and name == schema.target.name:
+            what = " (the target)"
+        elif name == schema.weights:
+            what = " (the weights)"
+        match = close_match(name, spare)
+        shown.append(f"{name!r}{what}" + (f" (is it {match!r}?)" if match else ""))
+    more = f" and {len(absent) - 20} more" if len(absent) > 20 else ""
+    raise DataError(
+        f"{table.source} lacks {len(absent)} of the columns the model needs: "
+        f"{', '.join(shown)}{more}; expected the columns it was made from; "
+        f"it has: {join_items(table.names)}"
+    )
+
+
+def _note_unknown_columns(schema: Schema, table: Table, notes: list[str]) -> None:
+    known = {*schema.names, *schema.ignored, *(name for name, _ in schema.dropped)}
+    known |= {column.name for column in _target_columns(schema)} | {schema.weights or ""}
+    extra = [name for name in table.names if name not in known]
+    if extra:
+        notes.append(f"columns that the model does not know are left out: {join_items(extra)}")
+
+
+def _known_rows(cells: NDArray[Any]) -> NDArray[np.int64]:
+    if cells.dtype != object:
+        return np.flatnonzero(~np.isnan(cells))
+    return np.flatnonzero([cell is not None for cell in cells])
+
+
+def _typed_column(column: Column, table: Table, notes: list[str]) -> NDArray[Any]:
+    cells = table[column.name]
+    if column.kind == "category":
+        return as_labels(cells)
+    values, bad = as_numbers(cells) if column.kind == "number" else as_days(cells)
+    far = outside_range(values, column.low, column.high)
+    if far.any():
+        counts = "1 cell counts" if far.sum() == 1 else f"{far.sum()} cells count"
+        notes.append(
+            f"column {column.name!r}: {counts} as missing, being out of scale: "
+            f"{describe_cells(table, column.name, far)}"
+        )
+        values = np.where(far, np.nan, values)
+    if not bad.any():
+        return values
+    what = "finite number" if column.kind == "number" else "ISO 8601 date"
+    n_bad, n_known = int(bad.sum()), int((bad | ~np.isnan(values)).sum())
+    # An infinity in a number column is one of its cells; text in its place is another column.
+    if cells.dtype == object and n_bad > (1 - NUMERIC_SHARE) * n_known:
+        raise DataError(
+            f"{table.source}: {n_bad} of {n_known} known cells of column {column.name!r} are no "
+            f"{what}: {describe_cells(table, column.name, bad)}; expected {what}s, as in "
+            "the training table; correct them, or leave them empty to count as missing"
+        )
+    counts = "1 cell counts" if n_bad == 1 else f"{n_bad} cells count"
+    notes.append(
+        f"column {column.name!r}: {counts} as missing, being no {what}: "
+        f"{describe_cells(table, column.name, bad)}"
+    )
+    return values
+
+
+def _typed_target(schema: Schema, column: Column, table: Table) -> NDArray[Any]:
+    cells = table[column.name]
+    if schema.task == "classification":
+        labels = as_labels(cells)
+        unknown = set(labels.tolist()) - set(schema.classes)
+        if unknown:
+            where = np.array([label in unknown for label in labels])
+            raise DataError(
+                f"{table.source}: the target {column.name!r} holds labels that are no class: "
+                f"{describe_cells(table, column.name, where)}; expected one of "
+                f"{join_items(map(repr, schema.classes))}; correct them, or leave them empty to "
+                "leave "
+                "the rows out"
+            )
+        return labels
+    values, bad = as_days(cells) if column.kind == "date" else as_numbers(cells)
+    if bad.any():
+        what = "ISO 8601 date" if column.kind == "date" else "finite number"
+        raise DataError(
+            f"{table.source}: the target {column.name!r} has cells that are no "
+            f"{what}: {describe_cells(table, column.name, bad)}; correct them, or leave "
+            "them empty to leave the rows out"
+        )
+    return values
