@@ -289,7 +289,7 @@ class _Function:
         self.net = net.with_changes(loss=_THE_OUTPUT)
         self.engine = fast_engine(self.net, subject.theta, work)
         if of is None:
-            j = self._largest(subject.X[rows])
+            j = self.over_rows(lambda X, _: self.engine.predict(X).argmax(axis=1), subject.X[rows])
         else:
             j = np.full(len(rows), _output_number(subject, of))
         self.j, self.Y = j, np.eye(net.n_outputs)[j]
@@ -298,14 +298,6 @@ class _Function:
             classes = subject.classes[1:]
         names = classes or subject.names.outputs
         self.names = tuple(names[i] for i in j)
-
-    def _largest(self, X: np.ndarray) -> np.ndarray:
-        j = np.zeros(len(X), dtype=np.intp)
-        if self.net.n_outputs > 1:
-            for at in range(0, len(X), self.at_a_time):
-                piece = slice(at, at + self.at_a_time)
-                j[piece] = self.engine.predict(X[piece]).argmax(axis=1)
-        return j
 
     def values(self, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """f at points X, shape (P, n_0), that lie on the paths of these rows, shape (P,)."""
@@ -404,8 +396,7 @@ def _baseline(subject: Subject, baseline: Any) -> tuple[np.ndarray, str]:
             means = "the mean of training for a number, no level for a category"
             return np.zeros(net.n_inputs), f"zeros ({means})" if subject.columns else "zeros"
         if baseline == "mean":
-            p = subject.w / subject.w.sum() if subject.w.sum() > 0 else subject.w
-            return p @ subject.X, "the mean of the rows"
+            return subject.mean_row, "the mean of the rows"
         raise InputError(f"baseline is {baseline!r}; expected 'zeros', 'mean', or a row of numbers")
     row = np.asarray(baseline)
     if row.shape != (net.n_inputs,):

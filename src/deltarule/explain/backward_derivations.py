@@ -8,7 +8,7 @@ again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,25 +30,25 @@ class Factor(NamedTuple):
 
 
 def product_derivation(
-    mark: Mark, value: float, factors: Sequence[Factor], law: str = "", note: str = ""
+    mark: Mark, value: float, factors: Sequence[Factor], law: str = "", **others: Any
 ) -> Derivation:
     """The derivation of a product; its formula is the product of the factors' symbols."""
+    formula = product_mark(*(factor.mark for factor in factors)).box
     return Derivation(
         mark,
         value,
         "product",
         part_values=[factor.value for factor in factors],
         make=lambda index: factors[index].make(),
-        formula=product_mark(*(factor.mark for factor in factors)).box,
         law=law,
-        note=note,
+        **({"formula": formula} | others),
     )
 
 
-def term_derivation(value: float, factors: Sequence[Factor], note: str = "") -> Derivation:
-    """The derivation of a term of a sum, whose only symbol is the product of its factors'."""
+def term_derivation(value: float, factors: Sequence[Factor], **others: Any) -> Derivation:
+    """The derivation of a term of a sum: its symbol is the product of its factors' symbols."""
     mark = product_mark(*(factor.mark for factor in factors))
-    return product_derivation(mark, value, factors, note=note).without_formula()
+    return product_derivation(mark, value, factors, formula=None, **others)
 
 
 class BackwardDerivations(ForwardDerivations):
@@ -149,20 +149,20 @@ class BackwardDerivations(ForwardDerivations):
         def make(i: int) -> Derivation:
             inner = partial(symbols.a(L, i), symbols.z(L, j))
             dC_da = self.upstream_mark(L, i, sample)
-            term = term_derivation(
-                values[i],
-                [
-                    Factor(dC_da, upstream[i], lambda: self.upstream(L, i, sample)),
-                    Factor(inner, jacobian[i], lambda: self._jacobian(inner, i, j, sample)),
-                ],
-            )
-            if not np.isfinite(values[i]):
-                term.show_numbers(lambda digits: _limits_box((upstream[i], jacobian[i]), digits))
-            return term
+            factors = [
+                Factor(dC_da, upstream[i], lambda: self.upstream(L, i, sample)),
+                Factor(inner, jacobian[i], lambda: self._jacobian(inner, i, j, sample)),
+            ]
+            if np.isfinite(values[i]):
+                return term_derivation(values[i], factors)
+            return term_derivation(values[i], factors, numbers=lambda d: limits(i, d))
+
+        def limits(i: int, digits: int) -> Box:
+            return _limits_box((upstream[i], jacobian[i]), digits)
 
         def numbers(digits: int) -> Box:
             lost = np.flatnonzero(~np.isfinite(values))
-            boxes = [_limits_box((upstream[i], jacobian[i]), digits) for i in lost[:2]]
+            boxes = [limits(i, digits) for i in lost[:2]]
             rest = () if len(lost) == len(values) else (("+", Words("…")),)
             return Terms((*(("+" if k else "", box) for k, box in enumerate(boxes)), *rest))
 

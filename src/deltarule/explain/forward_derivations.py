@@ -68,10 +68,6 @@ class ForwardDerivations:
         """w_jk^l."""
         return given_value(self.symbols.w(layer, j, k), self.passes.W[layer][j, k])
 
-    def bias_value(self, layer: int, j: int) -> Derivation:
-        """b_j^l."""
-        return given_value(self.symbols.b(layer, j), self.passes.b[layer][j])
-
     def target(self, j: int, sample: int) -> Derivation:
         """y_j, derived from its column where there is a table."""
         mark, value = self.symbols.y(j), self.subject.Y[sample, j]
@@ -79,8 +75,7 @@ class ForwardDerivations:
         if self.subject.target is None:
             of_class = bool(name) and bool(self.subject.classes)
             return given_value(mark, value, f"1 stands for {name!r}" if of_class else name)
-        found: Derivation = self.subject.target.derivation(mark, sample, value, name)
-        return found
+        return self.subject.target.derivation(mark, sample, value, name)
 
     def _output_name(self, j: int) -> str:
         name = self.subject.names.outputs[j]
@@ -112,7 +107,7 @@ class ForwardDerivations:
 
         def make(k: int) -> Derivation:
             if k == len(inputs):
-                return self.bias_value(layer, j)
+                return given_value(symbols.b(layer, j), values[k])
             return Derivation(
                 product_mark(symbols.w(layer, j, k), symbols.a(layer - 1, k)),
                 values[k],
@@ -183,17 +178,13 @@ class ForwardDerivations:
         formula = recorded.value if recorded else None
         at_point = FormulaAtPoint(formula, None, {"z": z}, {"z": self.symbols.z(layer, j)})
 
-        def combine(values: Sequence[float]) -> float:
-            with np.errstate(all="ignore"):
-                return float(passes.activations[layer].value(np.array([[values[0]]]))[0, 0])
-
         return Derivation(
             mark,
             passes.G[layer][sample, j],
             "function",
             part_values=(z,),
             make=lambda _: self.z(layer, j, sample),
-            combine=combine,
+            combine=lambda values: passes.activations[layer].value(np.array([values]))[0, 0],
             law="F4",
             note="" if recorded else _NOT_RECORDED,
             **at_point.shown(),
@@ -214,10 +205,6 @@ class ForwardDerivations:
             value = recorded.value if recorded else None
             formula = FormulaAtPoint(value, None, {"z": z}, marks, L, j).formula()
 
-        def combine(values: Sequence[float]) -> float:
-            with np.errstate(all="ignore"):
-                return float(passes.activations[-1].value(np.array([values]))[0, j])
-
         return Derivation(
             mark,
             passes.G[L][sample, j],
@@ -225,7 +212,7 @@ class ForwardDerivations:
             part_values=z,
             make=lambda k: self.z(L, k, sample),
             formula=formula,
-            combine=combine,
+            combine=lambda values: passes.activations[-1].value(np.array([values]))[0, j],
             law="F4",
         )
 
@@ -284,8 +271,7 @@ class ForwardDerivations:
         def combine(values: Sequence[float]) -> float:
             row, target = source.copy(), y.copy()
             row[outputs], target[outputs] = values[: len(outputs)], values[len(outputs) :]
-            with np.errstate(all="ignore"):
-                out = function(row[None], target[None])[int(derivative)]
+            out = function(row[None], target[None])[int(derivative)]
             return float(np.broadcast_to(out, (1, len(y)))[0, j])
 
         def make(part: int) -> Derivation:
@@ -340,11 +326,8 @@ class ForwardDerivations:
 
         def combine(parts: Sequence[float]) -> float:
             point: dict[str, Any] = values | dict(zip(arguments, parts, strict=True))
-            with np.errstate(all="ignore"):
-                found = passes.activations[layer].slope(
-                    np.array([[point["z"]]]), np.array([[point["a"]]])
-                )
-            return float(np.broadcast_to(found, (1, 1))[0, 0])
+            z, a = np.array([[point["z"]]]), np.array([[point["a"]]])
+            return float(np.broadcast_to(passes.activations[layer].slope(z, a), (1, 1))[0, 0])
 
         def make(part: int) -> Derivation:
             if arguments[part] == "z":

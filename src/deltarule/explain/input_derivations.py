@@ -45,7 +45,7 @@ class InputDerivations(UpdateDerivations):
                 Factor(self.symbols.a(0, k), x[k], lambda: self.x(k, sample)),
                 Factor(mark, dC_dx[k], lambda: self.input(k, sample)),
             ]
-            return term_derivation(values[place], factors, self.input_name(k))
+            return term_derivation(values[place], factors, note=self.input_name(k))
 
         x_k = Scripted(Symbol("x", "x"), "k")
         return Derivation(

@@ -12,8 +12,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from deltarule.errors import InputError
 from deltarule.explain.formula_at_point import short_constant
+from deltarule.explain.subject import StepTaken
 from deltarule.explain.symbols import Mark
 from deltarule.maths import SymbolicFormula
 from deltarule.maths.printing.boxes import Box, Symbol, Terms, Where
@@ -22,7 +25,7 @@ from deltarule.maths.printing.markup import box_latex, box_mathml, box_text
 from deltarule.maths.symbolic import Expr, SymbolicNamespace, reachable
 from deltarule.optimizers import RULES, Rule, StepInfo
 
-__all__ = ["RecordedRule", "record_rule", "rule_mark"]
+__all__ = ["RecordedRule", "record_rule", "record_step", "rule_mark"]
 
 _LETTERS = {
     "theta": (r"\theta", "θ"),
@@ -149,6 +152,18 @@ def record_rule(
             raise
         # A user's own rule may need η as a number, not as a symbol.
         return _recorded(record, t, learning_rate, is_weight, slots, cost, named=False)
+
+
+def record_step(step: StepTaken, is_weight: bool, cost: float | None) -> RecordedRule:
+    """Record the rule of a step, with its learning rate and the scalars of its state."""
+    return record_rule(
+        step.settings.rule,
+        step.number,
+        step.learning_rate,
+        is_weight=is_weight,
+        scalars={name: float(value) for name, value in step.slots.items() if np.ndim(value) == 0},
+        cost=cost,
+    )
 
 
 def _recorded(

@@ -46,8 +46,10 @@ def subject_of(
     1.0
     """
     asked = _Options.of(options)
-    what = _own_subject(what)
-    if isinstance(what, Subject) or _is_replayed(what):
+    if isinstance(getattr(what, "subject", None), Subject):  # of an explanation or a lens
+        what = what.subject
+    replayed = all(hasattr(what, name) for name in ("batch", "before", "after", "gradient"))
+    if isinstance(what, Subject) or replayed:
         rows = {"X": X, "Y": Y, "theta": theta, "sample_weight": sample_weight, "masks": masks}
         given = [name for name, value in rows.items() if value is not None]
         if given:
@@ -90,17 +92,6 @@ def subject_of(
         f"{type(what).__name__} cannot be explained; expected a Network with theta, a Model, an "
         "MLPClassifier or MLPRegressor, a TableModel with a table, or a step of training"
     )
-
-
-def _own_subject(what: Any) -> Any:
-    """Return the subject of an explanation or a lens, and anything else unchanged."""
-    own = getattr(what, "subject", None)
-    return own if isinstance(own, Subject) else what
-
-
-def _is_replayed(what: Any) -> bool:
-    """Whether an object has the attributes of a replayed step of training."""
-    return all(hasattr(what, name) for name in ("batch", "before", "after", "gradient"))
 
 
 def _completed(source: ModelSubject, asked: _Options) -> Subject:
@@ -150,21 +141,15 @@ class _Options:
             theta_after = subject.net.check_theta(theta_after)
         if self.rule is None and default is not None:
             # This step differs from the one that was taken, so its result theta_after is dropped.
-            step = dataclasses.replace(
-                default,
-                settings=dataclasses.replace(default.settings, **self.settings),
-                number=default.number if self.number is None else number,
-                theta_after=theta_after,
-                hypothetical=default.hypothetical and self.number is None,
-            )
+            settings = dataclasses.replace(default.settings, **self.settings)
+            changes: dict[str, Any] = {"settings": settings, "theta_after": theta_after}
+            if self.number is not None:
+                changes |= {"number": number, "hypothetical": False}
             if self.learning_rate is not None:
-                step = dataclasses.replace(
-                    step, learning_rate=checked("learning_rate", self.learning_rate)
-                )
-            if self.slots is None:
-                return step
-            slots = _checked_slots(_rule_of(step.settings), self.slots, subject.net)
-            return dataclasses.replace(step, slots=slots)
+                changes["learning_rate"] = checked("learning_rate", self.learning_rate)
+            if self.slots is not None:
+                changes["slots"] = _checked_slots(_rule_of(settings), self.slots, subject.net)
+            return dataclasses.replace(default, **changes)
         total = {"total_weight": float(subject.s.sum()) or 1.0}
         settings = EngineSettings(rule=self.rule or "sgd", **(total | self.settings))
         rule = _rule_of(settings)

@@ -21,7 +21,7 @@ from deltarule.explain.formula_at_point import FormulaAtPoint, evaluated
 from deltarule.explain.forward_derivations import given_value, quotient
 from deltarule.explain.mean_derivations import MeanDerivations
 from deltarule.explain.number_format import number_text, same_shown
-from deltarule.explain.recorded_rules import RecordedRule, record_rule, rule_mark
+from deltarule.explain.recorded_rules import RecordedRule, record_step, rule_mark
 from deltarule.explain.subject import StepTaken
 from deltarule.explain.symbols import Mark, partial, plain, product_mark
 from deltarule.maths import SymbolicFormula, numpy_namespace
@@ -229,30 +229,14 @@ class UpdateDerivations(MeanDerivations):
         factors = [Factor(rate, alpha / total, scale), Factor(inner, value, slope)]
         slope_value = alpha / total * value
         note = f"penalty {name.upper()}, added once"
-        return Factor(
-            product_mark(rate, inner),
-            slope_value,
-            lambda: term_derivation(slope_value, factors, note),
-        )
+        mark = product_mark(rate, inner)
+        return Factor(mark, slope_value, lambda: term_derivation(slope_value, factors, note=note))
 
     # -- the rule ----------------------------------------------------------------------
 
     def recorded(self, place: Place) -> RecordedRule:
         """The rule's formula for a parameter, at this step."""
-        step, rule = self.step, self.rule
-        scalars = {
-            slot.name: float(np.asarray(self._slots[slot.name]))
-            for slot in rule.slots
-            if slot.kind == "scalar"
-        }
-        return record_rule(
-            rule,
-            step.number,
-            step.learning_rate,
-            is_weight=place.block.kind == "W",
-            scalars=scalars,
-            cost=self.subject.objective,
-        )
+        return record_step(self.step, place.block.kind == "W", self.subject.objective)
 
     @functools.cached_property
     def _slots(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deltarule.errors import InputError
-from deltarule.explain.recorded_rules import RecordedRule, record_rule
+from deltarule.explain.recorded_rules import RecordedRule, record_step
 from deltarule.explain.subject import StepTaken
 from deltarule.maths import Network
 from deltarule.maths.penalties import PENALTIES
@@ -36,18 +36,7 @@ def _recorded(net: Network) -> tuple[list[SymbolicActivation], SymbolicLoss]:
 
 def _recorded_step(step: StepTaken, cost: float | None) -> dict[str, RecordedRule]:
     """The recorded rule of the step for a weight and for a bias, which does not decay."""
-    scalars = {name: float(value) for name, value in step.slots.items() if value.ndim == 0}
-    return {
-        kind: record_rule(
-            step.settings.rule,
-            step.number,
-            step.learning_rate,
-            is_weight=kind == "weight",
-            scalars=scalars,
-            cost=cost,
-        )
-        for kind in ("weight", "bias")
-    }
+    return {kind: record_step(step, kind == "weight", cost) for kind in ("weight", "bias")}
 
 
 def _recorded_penalty(name: str) -> SymbolicFormula:

@@ -17,7 +17,6 @@ from deltarule.explain.page.states import (
     as_float32,
     kept_states,
     mean_of,
-    mean_row,
     own_state,
     packed,
     state_of,
@@ -121,7 +120,7 @@ def payload_of(
             "w": packed(w),
             # w_i among all rows; `w` has the same sum over those of the page.
             "share": None if whole else packed(subject.w[rows]),
-            "mean": None if whole else packed(mean_row(subject)),
+            "mean": None if whole else packed(subject.mean_row),
         },
         "rows_of": len(subject.X),
         "part_of": subject.part_of,

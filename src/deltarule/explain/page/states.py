@@ -18,7 +18,6 @@ __all__ = [
     "as_float32",
     "kept_states",
     "mean_of",
-    "mean_row",
     "own_state",
     "packed",
     "state_of",
@@ -194,12 +193,6 @@ def own_state(state: PageState, subject: Subject, rows: list[int]) -> dict[str, 
 def mean_of(cost: float, grad: np.ndarray | None) -> dict[str, Any]:
     """C and ∂C/∂θ over all rows, packed; ``grad`` is None if it is in the step or too large."""
     return {"cost": packed(cost), "grad": None if grad is None else packed(grad)}
-
-
-def mean_row(subject: Subject) -> np.ndarray:
-    """Σ_i w_i x_i / Σ_i w_i over all rows, shape (n_0,), a baseline of attributions."""
-    total = subject.w.sum()
-    return (subject.w / total if total > 0 else subject.w) @ subject.X
 
 
 def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any]:
