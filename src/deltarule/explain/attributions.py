@@ -26,6 +26,7 @@ from deltarule.explain.number_format import short
 from deltarule.explain.path_integral import integrate
 from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
+from deltarule.explain.subject_sources import output_names
 from deltarule.maths import Loss, Network, numpy_namespace
 from deltarule.maths.backprop import forward_pass, loss_terms
 from deltarule.maths.input_checks import check_rows
@@ -293,10 +294,7 @@ class _Function:
         else:
             j = np.full(len(rows), _output_number(subject, of))
         self.j, self.Y = j, np.eye(net.n_outputs)[j]
-        classes = subject.classes if len(subject.classes) == net.n_outputs else ()
-        if len(subject.classes) == 2 and net.n_outputs == 1:
-            classes = subject.classes[1:]
-        names = classes or subject.names.outputs
+        names = output_names(subject.classes, net, subject.names.outputs)
         self.names = tuple(names[i] for i in j)
 
     def values(self, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -374,12 +372,10 @@ def _row_numbers(subject: Subject, rows: Any) -> np.ndarray:
 def _output_number(subject: Subject, of: Any) -> int:
     net: Network = subject.net
     if isinstance(of, str):
-        if of in subject.classes and len(subject.classes) == net.n_outputs:
-            return subject.classes.index(of)
-        if len(subject.classes) == 2 and net.n_outputs == 1 and of == subject.classes[1]:
-            return 0
-        if of in subject.names.outputs:
-            return subject.names.outputs.index(of)
+        default = subject.names.outputs
+        for names in (output_names(subject.classes, net, default), default):
+            if of in names:
+                return names.index(of)
     elif not isinstance(of, bool) and isinstance(of, int | np.integer) and 0 <= of < net.n_outputs:
         return int(of)
     known = ", ".join(map(repr, (subject.classes or subject.names.outputs)[:8]))

@@ -54,7 +54,7 @@ class MeanDerivations(BackwardDerivations):
             return C if parameter is None else partial(C, parameter)
 
         def term(i: int) -> Derivation:
-            mark = product_mark(self.share_mark(i), mark_of(i))
+            mark = product_mark(plain("w", below=str(i)), mark_of(i))
             if w[i] == 0:
                 return given_value(mark, 0.0, "weight 0: the row counts as absent")
             return Derivation(
@@ -83,14 +83,10 @@ class MeanDerivations(BackwardDerivations):
         rows = self.subject.names.rows
         return "" if rows == tuple(map(str, range(len(rows)))) else f"row {rows[i]}"
 
-    def share_mark(self, i: int) -> Mark:
-        """The symbol w_i."""
-        return plain("w", below=str(i))
-
     def share(self, i: int) -> Derivation:
         """w_i = s_i/Σs, which is 1/N without sample weights; in a step, as the step used it."""
         s, w = self.subject.s, self.subject.w
-        mark = self.share_mark(i)
+        mark = plain("w", below=str(i))
         if not np.array_equal(w, normalise_weights(s, np.float64)):
             return given_value(mark, w[i], "as the training step had it: s_i/(s̄ B)")
         if (s == 1).all():

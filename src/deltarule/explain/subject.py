@@ -21,6 +21,7 @@ from deltarule.maths.backprop import compute_trace, cost_and_grad, forward_pass
 from deltarule.maths.input_checks import check_rows, check_weights, normalise_weights
 from deltarule.maths.pass_results import ForwardPass, Gradients
 from deltarule.maths.penalties import penalty_terms
+from deltarule.optimizers import Rule
 
 if TYPE_CHECKING:
     from deltarule.explain.columns import EncodedTarget
@@ -109,6 +110,12 @@ class StepTaken:
     slots: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     theta_after: np.ndarray | None = None
     hypothetical: bool = False
+
+    @property
+    def rule(self) -> Rule:
+        """The update rule of the settings."""
+        assert isinstance(self.settings.rule, Rule)  # EngineSettings turned a name into a Rule
+        return self.settings.rule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,6 +281,12 @@ class Subject:
             settings.total_weight,
         )
         return float(cost), np.asarray(grad)
+
+    def masks_of(self, rows: Any) -> list[Any] | None:
+        """The dropout masks of some rows; None without dropout."""
+        if self.masks is None:
+            return None
+        return [None if mask is None else np.asarray(mask)[rows] for mask in self.masks]
 
     @property
     def mean_row(self) -> np.ndarray:

@@ -18,7 +18,7 @@ from deltarule.tables import Table, TypedColumns, apply_schema
 if TYPE_CHECKING:
     from deltarule.tabular import TableModel
 
-__all__ = ["ModelSubject", "of_estimator", "of_step", "of_table"]
+__all__ = ["ModelSubject", "of_estimator", "of_step", "of_table", "output_names"]
 
 
 class ModelSubject(NamedTuple):
@@ -54,7 +54,7 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> ModelSubject
     theta = model._current_theta(net)
     classes = tuple(map(str, getattr(model, "classes_", ())))
     default = Names.plain(net, len(rows))
-    outputs = _output_names(classes, net, default.outputs)
+    outputs = output_names(classes, net, default.outputs)
     names = Names(columns or default.inputs, outputs, default.rows)
     subject = Subject.of_arrays(net, theta, rows, Y, s, names, classes=classes)
     rule = rule_record(model)
@@ -85,7 +85,7 @@ def _with_rule_state(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray)
     return dataclasses.replace(step, number=number, slots=slots, hypothetical=False)
 
 
-def _output_names(
+def output_names(
     classes: tuple[str, ...], net: Network, default: tuple[str, ...]
 ) -> tuple[str, ...]:
     """The class of each output; of two classes with one output, the second; else the default."""
@@ -102,7 +102,7 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> ModelSubject:
     net, theta = model.model.net, model.model.theta
     X = model.encoder.transform(typed, dtype=net.dtype)
     Y = model.network_targets(np.asarray(typed.target))
-    outputs = _output_names(model.classes, net, Names.plain(net, len(X)).outputs)
+    outputs = output_names(model.classes, net, Names.plain(net, len(X)).outputs)
     names = Names(model.encoder.feature_names, outputs, tuple(str(i + 1) for i in typed.rows))
     subject = Subject.of_arrays(
         net,
@@ -172,7 +172,7 @@ def of_step(step: Any) -> Subject:
     target = None
     table = getattr(step, "table", None)
     if table is not None:
-        outputs = _output_names(table.classes, exact, names.outputs)
+        outputs = output_names(table.classes, exact, names.outputs)
         names = Names(table.encoder.feature_names, outputs, names.rows)
         classes = table.classes
         if step.typed is not None:

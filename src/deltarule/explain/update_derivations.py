@@ -20,7 +20,7 @@ from deltarule.explain.derivation import Derivation, float_sum
 from deltarule.explain.formula_at_point import FormulaAtPoint, evaluated
 from deltarule.explain.forward_derivations import given_value, quotient
 from deltarule.explain.mean_derivations import MeanDerivations
-from deltarule.explain.number_format import number_text, same_shown
+from deltarule.explain.number_format import number_box, number_text
 from deltarule.explain.recorded_rules import RecordedRule, record_step, rule_mark
 from deltarule.explain.subject import StepTaken
 from deltarule.explain.symbols import Mark, partial, plain, product_mark
@@ -35,7 +35,7 @@ from deltarule.maths.printing.boxes import (
     Symbol,
     Terms,
 )
-from deltarule.optimizers import Rule, StepInfo, clip_by_norm
+from deltarule.optimizers import StepInfo, clip_by_norm
 
 __all__ = ["UpdateDerivations"]
 
@@ -65,13 +65,6 @@ class UpdateDerivations(MeanDerivations):
                 "explain(…, rule='sgd', learning_rate=0.1)"
             )
         return self.subject.step
-
-    @property
-    def rule(self) -> Rule:
-        """The update rule of the step."""
-        rule = self.step.settings.rule
-        assert isinstance(rule, Rule)
-        return rule
 
     # -- places ------------------------------------------------------------------------
 
@@ -240,7 +233,7 @@ class UpdateDerivations(MeanDerivations):
 
     @functools.cached_property
     def _slots(self) -> dict[str, Any]:
-        fresh = self.rule.initial_slots(np, self.subject.theta)
+        fresh = self.step.rule.initial_slots(np, self.subject.theta)
         return fresh | {
             name: np.asarray(value, dtype=np.float64)
             for name, value in self.step.slots.items()
@@ -296,7 +289,7 @@ class UpdateDerivations(MeanDerivations):
                 return result(name, marks[name], values[name])
             return given_value(marks[name], values[name], notes.get(name, "before the step"))
 
-        law = "U" if self.rule.name == "sgd" else ""
+        law = "U" if self.step.rule.name == "sgd" else ""
         return result("theta", mark, new_theta, law, self._differences(place, new_theta))
 
     def _differences(self, place: Place, value: float) -> str:
@@ -309,7 +302,7 @@ class UpdateDerivations(MeanDerivations):
         if after is not None:
             engine = float(after[place.entry])
             who = " in ".join(filter(None, (self.subject.engine, self.subject.dtype)))
-            if not same_shown(engine, value):
+            if number_box(engine) != number_box(value):  # shown as different texts
                 notes.append(f"the engine{f' ({who})' if who else ''} made {number_text(engine)}")
         return "; ".join(notes)
 
@@ -320,7 +313,7 @@ class UpdateDerivations(MeanDerivations):
             self.step.number, self.step.learning_rate, self.subject.objective, self.net.is_weight
         )
         with np.errstate(all="ignore"):
-            theta, _ = self.rule.bind(numpy_namespace(np.float64))(
+            theta, _ = self.step.rule.bind(numpy_namespace(np.float64))(
                 self.subject.theta, self._clipped[0], self._slots, info
             )
         return np.where(self.net.frozen, self.subject.theta, theta)

@@ -299,7 +299,7 @@ def _saturated(
         for e in layers
         if e.saturated >= THRESHOLDS["saturated"]
         # A fused loss computes δ from z, without the slope of the output.
-        and not (e.layer == len(layers) and _fused(subject))
+        and not (e.layer == len(layers) and net.output_activation.name in dict(net.loss.fused))
     ]
     if not bad:
         return None
@@ -330,11 +330,6 @@ def _saturated(
 
 def _of_rows(rows: int, of: int) -> str:
     return "the rows" if rows == of else f"the {rows} rows looked at, of {of},"
-
-
-def _fused(subject: Subject) -> bool:
-    net = subject.net
-    return net.output_activation.name in dict(net.loss.fused)
 
 
 def _steps(layers: Sequence[LayerMeasures]) -> list[Advice]:

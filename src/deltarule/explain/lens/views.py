@@ -128,10 +128,9 @@ def _where(found: GradientLens) -> list[str]:
         lines.append(f"Dead and saturated are judged by {rows} of the training")
     step = found.subject.step
     if step is not None:
-        rule = step.settings.rule
         how = "as it was taken" if step.theta_after is not None else "computed here"
         named = "A first step" if step.hypothetical else f"Step {step.number}"
-        lines.append(f"{named} of {rule} with η = {short(step.learning_rate)}, {how}")
+        lines.append(f"{named} of {step.rule} with η = {short(step.learning_rate)}, {how}")
     return lines
 
 

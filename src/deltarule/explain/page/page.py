@@ -200,30 +200,20 @@ def write_page(
     subject = explained if isinstance(explained, Subject) else explained.subject
     check_size(subject)
     with progress_reporter(progress) as report:
-        text = _text(subject, lens, states, options, report)
+        report("printing the formulas")
+        formulas = formulas_script(subject.net, subject.step, subject.objective)
+        if isinstance(lens, str):
+            if lens != "auto":
+                raise InputError(f"lens is {lens!r}; expected a GradientLens, 'auto' or None")
+            report(f"measuring every layer, at {len(states) + 1} moments")
+            lens = _measured_lens(subject, states)
+        if lens is not None:
+            report("attributing outputs to inputs")
+            lens.attributions  # noqa: B018  (computed here and cached for the payload)
+        report("writing the page")
+        text = page_html(payload_of(subject, lens=lens, states=states, **options), formulas)
     write_bytes(path, text.encode("utf-8"))
     return Path(path)
-
-
-def _text(
-    subject: Subject,
-    lens: GradientLens | str | None,
-    states: Sequence[PageState],
-    options: Mapping[str, Any],
-    report: Callable[[str], None],
-) -> str:
-    report("printing the formulas")
-    formulas = formulas_script(subject.net, subject.step, subject.objective)
-    if isinstance(lens, str):
-        if lens != "auto":
-            raise InputError(f"lens is {lens!r}; expected a GradientLens, 'auto' or None")
-        report(f"measuring every layer, at {len(states) + 1} moments")
-        lens = _measured_lens(subject, states)
-    if lens is not None:
-        report("attributing outputs to inputs")
-        lens.attributions  # noqa: B018  (computed here and cached for the payload)
-    report("writing the page")
-    return page_html(payload_of(subject, lens=lens, states=states, **options), formulas)
 
 
 def _measured_lens(subject: Subject, states: Sequence[PageState]) -> GradientLens | None:

@@ -99,7 +99,7 @@ def payload_of(
     rows = _chosen_rows(subject, start.get("sample"), hardest)
     w = _shares(subject.w, rows)
     given, own = states_of(subject, states)
-    masks = None if subject.masks is None else [_at(mask, rows) for mask in subject.masks]
+    masks = subject.masks_of(rows)
     reference = compute_trace(net, subject.theta, subject.X[rows], subject.Y[rows], w, masks=masks)
     whole = len(rows) == len(subject.X)
     payload: dict[str, Any] = {
@@ -231,10 +231,6 @@ def _shares(w: np.ndarray, rows: list[int]) -> np.ndarray:
     if len(rows) == len(w) or chosen.sum() == 0:
         return chosen
     return chosen * (w.sum() / chosen.sum())
-
-
-def _at(mask: Any, rows: list[int]) -> Any:
-    return None if mask is None else np.asarray(mask)[rows]
 
 
 def _compared(grad: np.ndarray | None) -> dict[str, Any]:

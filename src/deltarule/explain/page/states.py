@@ -167,7 +167,7 @@ def state_of(state: PageState) -> dict[str, Any]:
 
 def own_state(state: PageState, subject: Subject, rows: list[int]) -> dict[str, Any]:
     """The subject's own state as a dictionary for JSON, with its step."""
-    masks, step = subject.masks, subject.step
+    masks, step = subject.masks_of(rows), subject.step
     if step is not None and not step.hypothetical and state.step in (None, step.number - 1):
         state = dataclasses.replace(state, learning_rate=step.learning_rate)
     update = None if step is None else _update(step, subject, rows)
@@ -183,7 +183,7 @@ def own_state(state: PageState, subject: Subject, rows: list[int]) -> dict[str, 
         "learning_rate": state.learning_rate if state.learning_rate is not None else rate,
         "masks": None
         if masks is None
-        else [None if mask is None else packed(np.asarray(mask)[rows]) for mask in masks],
+        else [None if mask is None else packed(mask) for mask in masks],
         "update": update if size <= STEP_BYTES else None,
         "left_out": size if size > STEP_BYTES else None,
         "mean": mean,
