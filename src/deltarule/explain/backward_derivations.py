@@ -29,6 +29,7 @@ from deltarule.maths.printing.boxes import (
     Terms,
     Words,
 )
+from deltarule.tables.column_encoders import NumberEncoder
 
 __all__ = ["BackwardDerivations", "Factor", "product_derivation", "term_derivation"]
 
