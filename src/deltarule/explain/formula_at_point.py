@@ -35,6 +35,7 @@ __all__ = [
     "evaluated",
     "recorded_activation",
     "recorded_loss",
+    "reduces_row",
     "short_constant",
     "uses",
 ]
@@ -69,6 +70,11 @@ def recorded_loss(loss: Loss, output: Activation) -> SymbolicLoss | None:
 def uses(formula: SymbolicFormula, argument: str) -> bool:
     """Whether the formula depends on an argument."""
     return any(expr.op == "variable" and expr.data == argument for expr in formula.expressions())
+
+
+def reduces_row(roots: list[Expr]) -> bool:
+    """Whether the expressions sum over the outputs of a row, or take their largest."""
+    return any(expr.op in ("total", "largest") for expr in reachable(roots))
 
 
 def evaluated(roots: list[Expr], values: Mapping[str, Any]) -> dict[int, Any]:
@@ -141,9 +147,7 @@ class FormulaAtPoint:
 
     def numbers(self, digits: int) -> Box | None:
         """The case that holds, with numbers; None if it is long or depends on other outputs."""
-        if self._formula is None or any(
-            expr.op in ("total", "largest") for expr in reachable([self._root])
-        ):
+        if self._formula is None or reduces_row([self._root]):
             return None
 
         def name(expr: Expr, depth: int) -> Box | None:

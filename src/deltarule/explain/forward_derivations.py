@@ -12,6 +12,7 @@ from deltarule.explain.formula_at_point import (
     FormulaAtPoint,
     recorded_activation,
     recorded_loss,
+    reduces_row,
     uses,
 )
 from deltarule.explain.intermediates import Intermediates
@@ -265,7 +266,7 @@ class ForwardDerivations:
         marks = {letter: own, "y": self.symbols.y(j)}
         at_point = FormulaAtPoint(formula, result, {letter: source, "y": y}, marks, L, j)
         # Joined with softmax, the formula depends on every output; so may one that is not recorded.
-        across = formula is None or (not formula.elementwise and _reduces_row(formula))
+        across = formula is None or (not formula.elementwise and reduces_row(formula.expressions()))
         outputs = list(range(len(y))) if across else [j]
 
         def combine(values: Sequence[float]) -> float:
@@ -345,8 +346,3 @@ class ForwardDerivations:
             note="" if recorded else _NOT_RECORDED,
             **at_point.shown(),
         )
-
-
-def _reduces_row(formula: Any) -> bool:
-    """Whether the formula sums over the outputs of a row, or takes their largest."""
-    return any(expr.op in ("total", "largest") for expr in formula.expressions())

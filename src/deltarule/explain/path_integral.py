@@ -44,7 +44,10 @@ class _Pieces(NamedTuple):
 def integrate(
     function: Any, X: np.ndarray, start: np.ndarray, *, tolerance: float, most_points: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(x − x′) ⊙ ∫₀¹ ∇f(x′ + t (x − x′)) dt for each row x.
+    """(x − x′) ⊙ ∫₀¹ ∇f(x′ + t (x − x′)) dt for each row x, shape (R, n_0).
+
+    Also returned, each of shape (R,): the number of gradients that were computed, and whether the
+    errors add to less than is allowed.
 
     Every row begins as one piece [0, 1]. On a piece [s, t], Σ_k A_k should be f at t minus f at s;
     the difference is the piece's error. While the absolute errors of a row add to more than is
@@ -65,12 +68,6 @@ def integrate(
         The fraction of Σ|A_k|, or of |f(x) − f(x′)| if larger, that the errors may add to.
     most_points : int
         The most gradients for one row.
-
-    Returns
-    -------
-    values : array of shape (R, n_0)
-    points : integer array of shape (R,)
-    converged : boolean array of shape (R,)
     """
     n, paths = len(X), _Paths(function, start, X - start)
     values = np.zeros(X.shape)

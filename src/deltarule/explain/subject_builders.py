@@ -70,36 +70,28 @@ def subject_of(
     if isinstance(what, Network):
         if theta is None:
             raise InputError("a Network has no parameters; expected theta=… beside it")
-        subject = Subject.of_arrays(what, theta, X, Y, sample_weight, asked.names, masks=masks)
-        return asked.completed(subject, what, np.asarray(theta))
+        subject = Subject.of_arrays(what, theta, X, Y, sample_weight, masks=masks)
+        return asked.completed(ModelSubject(subject, what, np.asarray(theta)))
     if theta is not None:
         raise InputError(
             f"theta is given beside a {type(what).__name__}, which has its own; leave it out"
         )
     if isinstance(what, Model):
-        subject = Subject.of_arrays(what.net, what.theta, X, Y, sample_weight, asked.names)
-        return asked.completed(subject, what.net, what.theta)
+        subject = Subject.of_arrays(what.net, what.theta, X, Y, sample_weight)
+        return asked.completed(ModelSubject(subject, what.net, what.theta))
     # Looked up, not imported: an estimator exists only where its module is loaded already.
     estimators: Any = sys.modules.get("deltarule.estimators")
     if estimators and isinstance(what, estimators.MLPClassifier | estimators.MLPRegressor):
-        return _completed(of_estimator(what, X, Y, sample_weight), asked)
+        return asked.completed(of_estimator(what, X, Y, sample_weight))
     tabular: Any = sys.modules.get("deltarule.tabular")
     if tabular and isinstance(what, tabular.TableModel):
         if Y is not None:
             raise InputError("the target of a table is one of its columns; leave Y out")
-        return _completed(of_table(what, X, sample_weight), asked)
+        return asked.completed(of_table(what, X, sample_weight))
     raise InputError(
         f"{type(what).__name__} cannot be explained; expected a Network with theta, a Model, an "
         "MLPClassifier or MLPRegressor, a TableModel with a table, or a step of training"
     )
-
-
-def _completed(source: ModelSubject, asked: _Options) -> Subject:
-    """Return the subject of a model with the caller's names, step and engine."""
-    subject = source.subject
-    if asked.names is not None:
-        subject = dataclasses.replace(subject, names=asked.names)
-    return asked.completed(subject, source.net, source.theta, source.step, source.engine)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,20 +170,18 @@ class _Options:
         net = subject.net.with_changes(dtype=subject.dtype or "float64")
         return _with_engine(subject, net, subject.theta, self.engine)
 
-    def completed(
-        self,
-        subject: Subject,
-        net: Network,
-        theta: np.ndarray,
-        default: StepTaken | None = None,
-        engine: str | None = None,
-    ) -> Subject:
-        """Return the subject with its step, and with the gradient of the engine that trained."""
+    def completed(self, source: ModelSubject) -> Subject:
+        """Return a model's subject with these options, and with the gradient of its engine."""
         subject = dataclasses.replace(
-            subject, step=self.step(subject, default), dtype=str(net.dtype)
+            source.subject,
+            names=self.names or source.subject.names,
+            step=self.step(source.subject, source.step),
+            dtype=str(source.net.dtype),
         )
-        which = self.engine or engine
-        return subject if which is None else _with_engine(subject, net, theta, which)
+        which = self.engine or source.engine
+        if which is None:
+            return subject
+        return _with_engine(subject, source.net, source.theta, which)
 
 
 def _rule_of(settings: EngineSettings) -> Rule:

@@ -31,8 +31,8 @@ class ModelSubject(NamedTuple):
     subject: Subject
     net: Network
     theta: np.ndarray
-    step: StepTaken | None
-    engine: str | None
+    step: StepTaken | None = None
+    engine: str | None = None
 
 
 def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> ModelSubject:
@@ -60,17 +60,21 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> ModelSubject
     rule = rule_record(model)
     step = None
     if isinstance(rule, Rule):
-        settings = EngineSettings(
-            rule=rule,
-            l2=float(model.alpha),
-            l1=float(model.l1),
-            total_weight=float(subject.s.sum()),
-            clip_norm=model.clip_norm,
-        )
-        step = StepTaken(settings, float(model.learning_rate_init), hypothetical=True)
+        penalties = {"l2": model.alpha, "l1": model.l1}
+        step = _next_step(subject, rule, penalties, model.clip_norm, model.learning_rate_init)
         step = _with_rule_state(step, model, rule, theta)
     engine = model.engine if isinstance(model.engine, str) else None
     return ModelSubject(subject, net, theta, step, engine)
+
+
+def _next_step(
+    subject: Subject, rule: Any, penalties: dict[str, Any], clip_norm: float | None, rate: float
+) -> StepTaken:
+    """The step that a model's own rule and settings would take from the subject's θ."""
+    strengths: dict[str, Any] = {name: float(value) for name, value in penalties.items()}
+    total = float(subject.s.sum())
+    settings = EngineSettings(rule=rule, total_weight=total, clip_norm=clip_norm, **strengths)
+    return StepTaken(settings, float(rate), hypothetical=True)
 
 
 def _with_rule_state(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> StepTaken:
@@ -118,15 +122,9 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> ModelSubject:
     settings = model.settings
     step = None
     if settings.get("rule") in RULES and subject.s.sum() > 0:
-        step_settings = EngineSettings(
-            rule=settings["rule"],
-            l2=float(settings.get("l2", 0.0)),
-            l1=float(settings.get("l1", 0.0)),
-            total_weight=float(subject.s.sum()),
-            clip_norm=settings.get("clip_norm"),
-        )
-        rate = float(settings.get("learning_rate", 0.0))
-        step = StepTaken(step_settings, rate, hypothetical=True)
+        penalties = {name: settings.get(name, 0.0) for name in ("l2", "l1")}
+        rate = settings.get("learning_rate", 0.0)
+        step = _next_step(subject, settings["rule"], penalties, settings.get("clip_norm"), rate)
     engine = settings.get("engine")
     return ModelSubject(subject, net, theta, step, engine if isinstance(engine, str) else None)
 

@@ -91,14 +91,12 @@ def formulas_script(net: Network, step: StepTaken | None = None, cost: float | N
                 continue
             functions[name] = formula
             column.append(_lifted(name, formula, "each"))
-    functions["from_output"] = loss.from_output
     parts = {kind: f"[{', '.join(column)}]" for kind, column in table.items()}
-    parts["from_output"] = _lifted("from_output", loss.from_output, "eachPair")
-    parts["from_input"] = "null"
-    if loss.from_input is not None:
-        functions["from_input"] = loss.from_input
-        parts["from_input"] = _lifted("from_input", loss.from_input, "eachPair")
-    parts["update"] = parts["penalty"] = "null"
+    parts |= dict.fromkeys(("from_output", "from_input", "update", "penalty"), "null")
+    for name, formula in (("from_output", loss.from_output), ("from_input", loss.from_input)):
+        if formula is not None:
+            functions[name] = formula
+            parts[name] = _lifted(name, formula, "eachPair")
     if step is not None:
         parts["update"] = _update_table(step, cost, functions)
         penalties = {name: f"{name}_slope" for name in step.settings.penalties}

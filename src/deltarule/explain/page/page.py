@@ -74,19 +74,10 @@ def script_text() -> str:
 
 
 def page_html(payload: Mapping[str, Any], formulas: str) -> str:
-    """The page of a payload.
+    """The page as HTML that needs no other file.
 
-    Parameters
-    ----------
-    payload : mapping
-        What :func:`~deltarule.explain.page.payload_of` gives.
-    formulas : str
-        What :func:`~deltarule.explain.page.formulas_script` gives.
-
-    Returns
-    -------
-    str
-        HTML that needs no other file.
+    ``payload`` is of :func:`~deltarule.explain.page.payload_of`, and ``formulas`` of
+    :func:`~deltarule.explain.page.formulas_script`.
     """
     scripts = "\n".join([script_text(), formulas, asset(LAST)])
     parts = {
