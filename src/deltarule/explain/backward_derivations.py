@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.explain.derivation import Derivation, float_sum
-from deltarule.explain.forward_derivations import ForwardDerivations, given_value, sum_over
+from deltarule.explain.forward_derivations import ForwardDerivations, sum_over
 from deltarule.explain.number_format import DIGITS, number_box, number_text
 from deltarule.explain.subject import InputColumn
 from deltarule.explain.symbols import Mark, partial, product_mark
@@ -134,7 +134,7 @@ class BackwardDerivations(ForwardDerivations):
         )
         if mask is None:
             return [upstream, slope]
-        mark = self.symbols.mask(layer, j)
+        mark = self.symbols.node("m", layer, j)
         dropout = Factor(mark, mask[sample, j], lambda: self.mask(layer, j, sample))
         return [upstream, dropout, slope]
 
@@ -200,7 +200,7 @@ class BackwardDerivations(ForwardDerivations):
         passes, symbols, L = self.passes, self.symbols, self.passes.L
         value = passes.jacobian(sample, j)[i]
         if self.net.output_activation.name != "softmax":
-            return given_value(mark, value, "from the activation's own pullback")
+            return Derivation(mark, value, note="from the activation's own pullback")
         a_i, a_j = passes.G[L][sample, [i, j]]
         same = float(i == j)
 

@@ -20,7 +20,7 @@ from deltarule.explain.subject import InputColumn
 from deltarule.explain.symbols import Mark, Symbols, partial, plain, product_mark
 from deltarule.maths.printing.boxes import Big, Box, Fraction, Power, Scripted, Symbol, Terms
 
-__all__ = ["ForwardDerivations", "given_value", "quotient", "sum_over"]
+__all__ = ["ForwardDerivations", "quotient", "sum_over"]
 
 _SUM = Symbol(r"\sum", "Σ", function=True)
 _E = Symbol("e", "e")
@@ -31,11 +31,6 @@ def sum_over(index: str, *factors: Box) -> Box:
     """The box of a sum over an index: the factors with dots between them, after a Σ."""
     parts = tuple(("·" if place else "", box) for place, box in enumerate(factors))
     return Big(_SUM, index, factors[0] if len(factors) == 1 else Terms(parts))
-
-
-def given_value(mark: Mark, value: float, note: str = "") -> Derivation:
-    """The derivation of a number that is not computed from others."""
-    return Derivation(mark, value, note=note)
 
 
 def quotient(
@@ -67,7 +62,7 @@ class ForwardDerivations:
 
     def weight_value(self, layer: int, j: int, k: int) -> Derivation:
         """w_jk^l."""
-        return given_value(self.symbols.w(layer, j, k), self.passes.W[layer][j, k])
+        return Derivation(self.symbols.w(layer, j, k), self.passes.W[layer][j, k])
 
     def target(self, j: int, sample: int) -> Derivation:
         """y_j, derived from its column where there is a table."""
@@ -75,7 +70,7 @@ class ForwardDerivations:
         name = self._output_name(j)
         if self.subject.target is None:
             of_class = bool(name) and bool(self.subject.classes)
-            return given_value(mark, value, f"1 stands for {name!r}" if of_class else name)
+            return Derivation(mark, value, note=f"1 stands for {name!r}" if of_class else name)
         return self.subject.target.derivation(mark, sample, value, name)
 
     def _output_name(self, j: int) -> str:
@@ -92,7 +87,7 @@ class ForwardDerivations:
         mark, value = self.symbols.a(0, k), self.passes.A[0][sample, k]
         encode = getattr(self._column_of.get(k), "derivation", None)
         if encode is None:
-            return given_value(mark, value, self.input_name(k))
+            return Derivation(mark, value, note=self.input_name(k))
         found: Derivation = encode(mark, k, sample, value, self.input_name(k))
         return found
 
@@ -108,7 +103,7 @@ class ForwardDerivations:
 
         def make(k: int) -> Derivation:
             if k == len(inputs):
-                return given_value(symbols.b(layer, j), values[k])
+                return Derivation(symbols.b(layer, j), values[k])
             return Derivation(
                 product_mark(symbols.w(layer, j, k), symbols.a(layer - 1, k)),
                 values[k],
@@ -151,7 +146,7 @@ class ForwardDerivations:
             "product",
             part_values=(mask[sample, j], passes.G[layer][sample, j]),
             make=lambda part: self._g(g, layer, j, sample) if part else self.mask(layer, j, sample),
-            formula=product_mark(self.symbols.mask(layer, j), g).box,
+            formula=product_mark(self.symbols.node("m", layer, j), g).box,
             law="F4",
         )
 
@@ -165,7 +160,7 @@ class ForwardDerivations:
         """m_j^l, the factor of dropout: 0, or 1/(1 − rate)."""
         mask = self.passes.mask(layer)
         assert mask is not None
-        return given_value(self.symbols.mask(layer, j), mask[sample, j], "dropout")
+        return Derivation(self.symbols.node("m", layer, j), mask[sample, j], note="dropout")
 
     def _g(self, mark: Mark, layer: int, j: int, sample: int) -> Derivation:
         """g^l(z_j^l), before dropout."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from deltarule.explain.backward_derivations import BackwardDerivations
 from deltarule.explain.derivation import Derivation
-from deltarule.explain.forward_derivations import given_value, quotient, sum_over
+from deltarule.explain.forward_derivations import quotient, sum_over
 from deltarule.explain.symbols import Mark, partial, plain, product_mark
 from deltarule.maths.input_checks import normalise_weights
 from deltarule.maths.printing.boxes import Big, Box, Fraction, Number, Partial, Scripted, Symbol
@@ -56,7 +56,7 @@ class MeanDerivations(BackwardDerivations):
         def term(i: int) -> Derivation:
             mark = product_mark(plain("w", below=str(i)), mark_of(i))
             if w[i] == 0:
-                return given_value(mark, 0.0, "weight 0: the row counts as absent")
+                return Derivation(mark, 0.0, note="weight 0: the row counts as absent")
             return Derivation(
                 mark,
                 values[i],
@@ -88,10 +88,10 @@ class MeanDerivations(BackwardDerivations):
         s, w = self.subject.s, self.subject.w
         mark = plain("w", below=str(i))
         if not np.array_equal(w, normalise_weights(s, np.float64)):
-            return given_value(mark, w[i], "as the training step had it: s_i/(s̄ B)")
+            return Derivation(mark, w[i], note="as the training step had it: s_i/(s̄ B)")
         if (s == 1).all():
             return Derivation(mark, w[i], formula=Fraction(Number("1"), Number(str(len(s)))))
         total, s_i = float(s.sum()), plain("s", below=str(i))
         sum_of_s = Mark(Big(Symbol(r"\sum", "Σ"), "i", Scripted(Symbol("s", "s"), "i")), "sum s")
-        parts = given_value(s_i, s[i]), given_value(sum_of_s, total)
+        parts = Derivation(s_i, s[i]), Derivation(sum_of_s, total)
         return quotient(mark, w[i], *parts, formula=Fraction(s_i.box, sum_of_s.box))

@@ -18,7 +18,7 @@ from deltarule.errors import InputError
 from deltarule.explain.backward_derivations import Factor, product_derivation, term_derivation
 from deltarule.explain.derivation import Derivation, float_sum
 from deltarule.explain.formula_at_point import FormulaAtPoint, evaluated
-from deltarule.explain.forward_derivations import given_value, quotient
+from deltarule.explain.forward_derivations import quotient
 from deltarule.explain.mean_derivations import MeanDerivations
 from deltarule.explain.number_format import number_box, number_text
 from deltarule.explain.recorded_rules import RecordedRule, record_step, rule_mark
@@ -110,7 +110,7 @@ class UpdateDerivations(MeanDerivations):
         """g: the mean over samples with the penalties added, then clipped."""
         settings = self.step.settings
         if self.net.frozen[place.entry]:
-            return given_value(plain("g"), 0.0, "frozen: training does not move this parameter")
+            return Derivation(plain("g"), 0.0, note="frozen: training does not move this parameter")
         whole = self._with_penalties(place)
         norm = self._clipped[1]
         limit = settings.clip_norm
@@ -143,7 +143,7 @@ class UpdateDerivations(MeanDerivations):
         def square(m: int) -> Derivation:
             block, index = self.net.block_at(m)
             label = f"{block.name}[{', '.join(map(str, index))}]"
-            return given_value(plain("g^2", "g^2", below=str(m)), squares[m], label)
+            return Derivation(plain("g^2", "g^2", below=str(m)), squares[m], note=label)
 
         def norm_of_gradient() -> Derivation:
             return Derivation(
@@ -161,7 +161,7 @@ class UpdateDerivations(MeanDerivations):
             factor,
             "function",
             part_values=(bound[1], norm),
-            make=lambda part: norm_of_gradient() if part else given_value(*bound, "clip_norm"),
+            make=lambda part: norm_of_gradient() if part else Derivation(*bound, note="clip_norm"),
             combine=lambda values: min(1.0, values[0] / values[1]) if values[1] > 0 else 1.0,
         )
 
@@ -203,19 +203,19 @@ class UpdateDerivations(MeanDerivations):
         inner, value = (place.mark, w) if name == "l2" else (sign, float(np.sign(w)))
 
         def scale() -> Derivation:
-            top = given_value(strength, alpha, f"penalty {name.upper()}")
-            bottom = given_value(sum_of_s, total, "of the training set")
+            top = Derivation(strength, alpha, note=f"penalty {name.upper()}")
+            bottom = Derivation(sum_of_s, total, note="of the training set")
             return quotient(rate, alpha / total, top, bottom)
 
         def slope() -> Derivation:
             if name == "l2":
-                return given_value(place.mark, w)
+                return Derivation(place.mark, w)
             return Derivation(
                 sign,
                 value,
                 "function",
                 part_values=(w,),
-                make=lambda _: given_value(place.mark, w),
+                make=lambda _: Derivation(place.mark, w),
                 combine=lambda values: float(np.sign(values[0])),
             )
 
@@ -245,7 +245,7 @@ class UpdateDerivations(MeanDerivations):
         mark = Mark(Apply(_NEW, place.mark.box), f"new {place.mark.key}")
         theta = float(self.subject.theta[place.entry])
         if self.net.frozen[place.entry]:
-            return given_value(mark, theta, "frozen: training does not move this parameter")
+            return Derivation(mark, theta, note="frozen: training does not move this parameter")
         gradient = self.gradient(place)
         values = {
             "theta": theta,
@@ -287,7 +287,7 @@ class UpdateDerivations(MeanDerivations):
                 return self.gradient(place)
             if name in formulas and name != "theta":
                 return result(name, marks[name], values[name])
-            return given_value(marks[name], values[name], notes.get(name, "before the step"))
+            return Derivation(marks[name], values[name], note=notes.get(name, "before the step"))
 
         law = "U" if self.step.rule.name == "sgd" else ""
         return result("theta", mark, new_theta, law, self._differences(place, new_theta))
