@@ -10,14 +10,14 @@ import numpy as np
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.formula_at_point import (
     FormulaAtPoint,
-    recorded_activation,
-    recorded_loss,
+    recorded_or_none,
     reduces_row,
     uses,
 )
 from deltarule.explain.intermediates import Intermediates
 from deltarule.explain.subject import InputColumn
 from deltarule.explain.symbols import Mark, Symbols, partial, plain, product_mark
+from deltarule.maths import symbolic_activation, symbolic_loss
 from deltarule.maths.printing.boxes import Big, Box, Fraction, Power, Scripted, Symbol, Terms
 
 __all__ = ["ForwardDerivations", "quotient", "sum_over"]
@@ -67,15 +67,12 @@ class ForwardDerivations:
     def target(self, j: int, sample: int) -> Derivation:
         """y_j, derived from its column where there is a table."""
         mark, value = self.symbols.y(j), self.subject.Y[sample, j]
-        name = self._output_name(j)
+        name = self.subject.names.outputs[j]
+        name = "" if name == f"a_{j}" else name  # not what only repeats the symbol
         if self.subject.target is None:
             of_class = bool(name) and bool(self.subject.classes)
             return Derivation(mark, value, note=f"1 stands for {name!r}" if of_class else name)
         return self.subject.target.derivation(mark, sample, value, name)
-
-    def _output_name(self, j: int) -> str:
-        name = self.subject.names.outputs[j]
-        return "" if name == f"a_{j}" else name
 
     def input_name(self, k: int) -> str:
         """The name of input k; empty where it only repeats the symbol x_k."""
@@ -169,7 +166,7 @@ class ForwardDerivations:
             return self._mixed_output(mark, j, sample)
         g = self.net.activations[layer]
         assert g is not None
-        recorded = recorded_activation(g)
+        recorded = recorded_or_none(symbolic_activation, g)
         z = passes.Z[layer][sample, j]
         formula = recorded.value if recorded else None
         at_point = FormulaAtPoint(formula, None, {"z": z}, {"z": self.symbols.z(layer, j)})
@@ -196,7 +193,7 @@ class ForwardDerivations:
             top = Power(_E, self.symbols.z(L, j).box)
             formula = Fraction(top, Big(_SUM, "k", Power(_E, self.symbols.any_node("z", L, "k"))))
         else:
-            recorded = recorded_activation(self.net.output_activation)
+            recorded = recorded_or_none(symbolic_activation, self.net.output_activation)
             marks = {"z": self.symbols.z(L, j)}
             value = recorded.value if recorded else None
             formula = FormulaAtPoint(value, None, {"z": z}, marks, L, j).formula()
@@ -218,7 +215,7 @@ class ForwardDerivations:
         """C_i, the sum of the loss's terms over the outputs."""
         return Derivation(
             self.symbols.C(sample),
-            self.passes.loss[sample],
+            self.subject.per_sample.loss[sample],
             "sum",
             part_values=self.passes.terms[sample],
             make=lambda j: self.cost_term(j, sample),
@@ -246,7 +243,7 @@ class ForwardDerivations:
         loss with the output's activation.
         """
         passes, L, net = self.passes, self.passes.L, self.net
-        recorded = recorded_loss(net.loss, net.output_activation)
+        recorded = recorded_or_none(symbolic_loss, net.loss, net.output_activation)
         derivative = result == "derivative"
         y = self.subject.Y[sample]
         if fused:
@@ -311,7 +308,7 @@ class ForwardDerivations:
         passes = self.passes
         g = self.net.activations[layer]
         assert g is not None
-        recorded = recorded_activation(g)
+        recorded = recorded_or_none(symbolic_activation, g)
         formula = recorded.slope if recorded else None
         values = {"z": passes.Z[layer][sample, j], "a": passes.G[layer][sample, j]}
         g_mark = self.g_mark(layer, j)

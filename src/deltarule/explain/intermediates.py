@@ -63,11 +63,6 @@ class Intermediates:
         """∂C_i/∂z^l before w_i, each of shape (N, n_l)."""
         return self.subject.per_sample.delta
 
-    @property
-    def loss(self) -> np.ndarray:
-        """C_i, shape (N,)."""
-        return np.asarray(self.subject.per_sample.loss)
-
     def mask(self, layer: int) -> np.ndarray | None:
         """The dropout mask of a layer, shape (N, n_l), or None."""
         masks = self.subject.masks

@@ -35,7 +35,7 @@ class MeanDerivations(BackwardDerivations):
 
     def mean_cost(self) -> Derivation:
         """C = Σ_i w_i C_i."""
-        return self._mean(None, self.subject.trace.cost, self.passes.loss, self.cost)
+        return self._mean(None, self.subject.trace.cost, self.subject.per_sample.loss, self.cost)
 
     def _mean(
         self,

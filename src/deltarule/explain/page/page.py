@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import importlib.resources
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,6 @@ from deltarule.explain.lens.gradient_lens import GradientLens
 from deltarule.explain.lens.gradient_lens import lens as measure_lens
 from deltarule.explain.page.formulas import formulas_script
 from deltarule.explain.page.payload import PageState, check_size, payload_of
-from deltarule.explain.progress import progress_reporter
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
@@ -45,6 +47,8 @@ LAST = "main.js"
 # The controls of text size, theme and help, at the top of the explain page and the playground.
 TOOLS = "tools.html"
 FONT = "dr-math.woff2"
+# No message on the progress is shown before this many seconds.
+_SILENT_SECONDS = 1.0
 # The most rows, over all recorded steps, that the lens of a page measures.
 _MOST_MEASURED = 200_000
 
@@ -136,6 +140,42 @@ def script_element(text: str, nonce: str = "") -> str:
     text = text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
     attribute = f' nonce="{html.escape(nonce)}"' if nonce else ""
     return f"<script{attribute}>\n{text}</script>"
+
+
+@contextlib.contextmanager
+def progress_reporter(progress: Callable[[str], None] | None) -> Iterator[Callable[[str], None]]:
+    """Yield a function that takes a message for each part of the work.
+
+    It is ``progress`` if given. Otherwise it writes a line on standard error, which the next
+    message replaces and the end removes; where standard error is no terminal it writes nothing.
+
+    Examples
+    --------
+    >>> with progress_reporter(print) as report:
+    ...     report("measuring")
+    measuring
+    """
+    if progress is not None:
+        yield progress
+        return
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    start, shown = time.monotonic(), False
+
+    def report(text: str) -> None:
+        nonlocal shown
+        if shown or time.monotonic() - start > _SILENT_SECONDS:
+            shown = True
+            sys.stderr.write(f"\r\x1b[Kdeltarule: {text} …")
+            sys.stderr.flush()
+
+    try:
+        yield report
+    finally:
+        if shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 def write_page(
