@@ -23,7 +23,9 @@ BASES = {
 
 
 def test_the_table_of_this_test_is_complete():
-    assert set(BASES) | {"DeltaruleError", "Message", "Setting"} == set(errors.__all__)
+    assert set(BASES) | {"DeltaruleError", "Message", "Parameter", "short_repr"} == set(
+        errors.__all__
+    )
 
 
 @pytest.mark.parametrize("name", BASES)
@@ -71,7 +73,7 @@ STRUCTURED = [
 
 @pytest.mark.parametrize("name", STRUCTURED)
 def test_what_is_known_of_a_parameter_is_kept_as_data(name):
-    hint = errors.Message("give ", errors.Setting("task", "regression"))
+    hint = errors.Message("give ", errors.Parameter("task", "regression"))
     error = getattr(errors, name)(parameter="l2", given=-1, expected="0", hint=hint)
     for each in (error, pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
         assert type(each) is type(error)
@@ -101,7 +103,7 @@ def test_a_value_that_was_not_given_is_no_value():
 
 
 def test_messages_keep_their_settings_when_they_are_put_together():
-    inner = errors.Message("give ", errors.Setting("sql", keyword=True))
+    inner = errors.Message("give ", errors.Parameter("sql", keyword=True))
     outer = errors.Message("a note: ", inner, ".")
     assert outer == "a note: give sql=."
     for each in (outer, pickle.loads(pickle.dumps(outer)), copy.deepcopy(outer)):

@@ -13,7 +13,7 @@ from deltarule.explain.subject import InputColumn
 from deltarule.explain.symbols import Mark
 from deltarule.explain.update_derivations import UpdateDerivations
 from deltarule.maths.printing.boxes import Partial, Scripted, Symbol, Words
-from deltarule.tables.columncodes import NumberCode
+from deltarule.tables.column_encoders import NumberEncoder
 
 __all__ = ["InputDerivations"]
 
@@ -64,7 +64,7 @@ class InputDerivations(UpdateDerivations):
         code = getattr(column, "code", None)
         if not column.inputs:
             return f"{known}; it did not vary in training and feeds no input"
-        if isinstance(code, NumberCode) and code.varies and cell is not None:
+        if isinstance(code, NumberEncoder) and code.varies and cell is not None:
             rate = dC_dx[column.inputs[0]] / code.std
             unit = "day" if column.kind == "date" else "unit of it"
             return f"{known}; per {unit} the loss changes by {number_text(rate)}"

@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.errors import DataError, InputError
 from deltarule.playground.data import Axis, Data, TargetSpec, held_out
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
-from deltarule.tables.columncodes import NumberCode
+from deltarule.tables.column_encoders import NumberEncoder
 
 __all__ = ["ReadTable", "TableData", "table_data"]
 
@@ -82,10 +82,10 @@ class TableData(Data):
         """
         found = []
         for code, names, inputs in _code_inputs(self.encoder):
-            if isinstance(code, NumberCode) and names[:1] == [code.name]:
+            if isinstance(code, NumberEncoder) and names[:1] == [code.name]:
                 date = self.schema[code.name].kind == "date"
                 found.append(Axis(code.name, inputs[:1], date=date))
-            elif isinstance(code, NumberCode):
+            elif isinstance(code, NumberEncoder):
                 # A column without a number of its own, such as the mark of missing cells.
                 found += [Axis(name, (k,)) for name, k in zip(names, inputs, strict=True)]
             elif names:
@@ -189,7 +189,7 @@ def _original_units(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray]:
     """The offset and the scale of each input: (n_0,) each, 0 and 1 for a one-hot input."""
     offsets, scales = np.zeros(encoder.n_features), np.ones(encoder.n_features)
     for code, names, inputs in _code_inputs(encoder):
-        if isinstance(code, NumberCode) and names[:1] == [code.name]:
+        if isinstance(code, NumberEncoder) and names[:1] == [code.name]:
             offsets[inputs[0]], scales[inputs[0]] = code.mean, code.std
     return offsets, scales
 
@@ -197,7 +197,7 @@ def _original_units(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray]:
 def _code_inputs(encoder: TableEncoder) -> Iterator[tuple[Any, list[str], tuple[int, ...]]]:
     """The code of each encoded column, with the names and the numbers of its inputs."""
     at = 0
-    for code in encoder.codes:
+    for code in encoder.column_encoders:
         names = code.features()
         yield code, names, tuple(range(at, at + len(names)))
         at += len(names)
