@@ -211,7 +211,7 @@ class Worker:
         except queue.Empty:
             raise WorkerFailed(
                 f"{self.title}: no answer for {self.timeout:g} seconds {when}; it was ended. "
-                "Leave it out, or measure on a machine that does less beside"
+                "Leave it out, or measure on a machine with less other work"
             ) from None
         if line is None:
             raise WorkerFailed(
