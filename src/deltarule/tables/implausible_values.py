@@ -176,10 +176,8 @@ def weight_notes(table: Table, name: str, weights: NDArray[np.float64]) -> list[
     count, _, them = _count_and_pronouns(far)
     note = (
         f"weights {name!r}: {count} more than {_GAP_FACTOR:.0f} times as far from the median as "
-        "all "
-        f"others, which hardly count beside: {describe_cells(table, name, far)}; correct {them} if "
-        "that "
-        "is not meant"
+        f"all others, which hardly count beside: {describe_cells(table, name, far)}; correct "
+        f"{them} if that is not meant"
     )
     return [note]
 
