@@ -8,7 +8,7 @@ declare namespace Live {
     held: number;
     seed: number;
     columns: string[];
-    /** Units of each hidden layer. */
+    /** Nodes of each hidden layer. */
     layers: number[];
     activation: string;
     loss: string;

@@ -227,7 +227,7 @@ def check_rounds(rounds: int) -> None:
     >>> check_rounds(3)
     """
     if rounds < 1:
-        raise InputError(f"rounds is {rounds}; expected at least 1")
+        raise InputError(parameter="rounds", given=rounds, expected="at least 1")
 
 
 def _silent(text: str) -> None:

@@ -67,7 +67,9 @@ def check_threads(threads: int) -> None:
     most = len(cores())
     if not 1 <= threads <= most:
         raise InputError(
-            f"threads is {threads}; expected 1 to {most}, the processors that this process may use"
+            parameter="threads",
+            given=threads,
+            expected=f"1 to {most}, the processors that this process may use",
         )
 
 
@@ -211,7 +213,7 @@ class Worker:
         except queue.Empty:
             raise WorkerFailed(
                 f"{self.title}: no answer for {self.timeout:g} seconds {when}; it was ended. "
-                "Leave it out, or measure on a machine that does less beside"
+                "Leave it out, or measure on a machine with less other work"
             ) from None
         if line is None:
             raise WorkerFailed(
@@ -319,7 +321,7 @@ def in_turn(
     {'a': [1.0, 1.0], 'b': [2.0, 2.0]}
     """
     if rounds < 1:
-        raise InputError(f"rounds is {rounds}; expected at least 1")
+        raise InputError(parameter="rounds", given=rounds, expected="at least 1")
     names = list(measures)
     found: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):

@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.number_format import fenced_number, number_box, number_text
-from deltarule.explain.subject import InputColumn, TargetColumn
+from deltarule.explain.subject import InputColumn
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box, Fraction, Terms, Words
 from deltarule.tables import TargetEncoder
@@ -72,16 +72,21 @@ class EncodedColumn(InputColumn):
 
 
 @dataclasses.dataclass(frozen=True)
-class EncodedTarget(TargetColumn):
-    """The target's column with its encoder.
+class EncodedTarget:
+    """The column of a table that is predicted, with its encoder.
 
     Attributes
     ----------
+    name : str
+    cells : tuple
+        The number or label of each row as in the table.
     code : TargetEncoder
     dtype : dtype
         The dtype of the targets in training.
     """
 
+    name: str
+    cells: tuple[Any, ...]
     code: TargetEncoder
     dtype: Any = np.float64
 
