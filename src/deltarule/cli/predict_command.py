@@ -11,15 +11,16 @@ from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import TableModel
 
-__all__ = ["evaluate_table", "loaded", "predict_table"]
+__all__ = ["evaluate_table", "load_table_model", "predict_table"]
 
 
-def loaded(folder: Path) -> TableModel:
+def load_table_model(folder: Path) -> TableModel:
     """Load the model of a table from a folder."""
     try:
         return TableModel.load(folder)
     except InputError as error:
-        # Such as an activation that is not registered: an error of the model, not of an option.
+        # For example an activation that is not registered: the model cannot be used, while the
+        # options are right.
         raise FileError(error.message) from error
 
 
@@ -50,7 +51,7 @@ def predict_table(
             expected="CSV or TSV, which spreadsheets open",
             hint=Message("leave it out, or name a .csv file with ", Parameter("out")),
         )
-    model = loaded(folder)
+    model = load_table_model(folder)
     if proba and model.task == "regression":
         raise InputError(
             Message(Parameter("proba"), f" was given, and {str(folder)!r} predicts a number"),
@@ -95,7 +96,7 @@ def evaluate_table(
     as_json: bool,
 ) -> None:
     """Print the scores of a model on a table whose target is known."""
-    model = loaded(folder)
+    model = load_table_model(folder)
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
         rows = _read(model, data, table, sql)
@@ -103,8 +104,8 @@ def evaluate_table(
         show("scoring")
         scores = model.score(typed, model.outputs(typed))
     notes = [output.spelled(note) for note in (*typed.notes, *model.encoder.notes(typed))]
-    seen = model.trained_on(typed)
-    if seen:
+    is_training_table = model.trained_on(typed)
+    if is_training_table:
         notes.append(
             "these are the rows the model was made from, most of which it was trained on; its "
             "scores on new rows are those of the test rows"
@@ -116,7 +117,7 @@ def evaluate_table(
                 "rows": len(typed),
                 "scores": scores,
                 "test_scores": test,
-                "seen": seen,
+                "seen": is_training_table,
                 "notes": notes,
             }
         )

@@ -110,7 +110,7 @@ class LiveRun(StepRun):
     @property
     def step(self) -> int:
         """How many steps were taken."""
-        return self.steps_in_all
+        return self.total_steps
 
     @property
     def left_in_epoch(self) -> int:
@@ -130,7 +130,7 @@ class LiveRun(StepRun):
         epoch = len(self.history)
         if self._planned is None:
             self._began = time.perf_counter()
-            self._planned = self.batches.planned(epoch, self._rates(epoch))
+            self._planned = self.batches.epoch_steps(epoch, self._rates(epoch))
         before, until = self.done, min(self.done + steps, self.batches.steps_per_epoch)
         self._steps(_shortened(self._planned, until), epoch)
         taken = self.done - before
@@ -148,16 +148,16 @@ class LiveRun(StepRun):
         """The loss over the training rows and over those held out, as the parameters are now."""
         engine = self.engine
         loss = sum(engine.cost(batch) for batch in chunks(self.batches.training_rows()))
-        if self.held is None:
+        if self.validation_rows is None:
             return float(loss), None
-        return float(loss), float(sum(engine.cost(batch) for batch in chunks(self.held)))
+        return float(loss), float(sum(engine.cost(batch) for batch in chunks(self.validation_rows)))
 
     def change_rate(self, rate: float) -> None:
         """Go on with another learning rate."""
         if rate == self.rate:
             return
         self.rate = rate
-        self._same_rates = None
+        self._constant_rates = None
         if self._planned is not None:
             rates = self._rates(len(self.history))
             self._planned = self._planned._replace(rates=rates)
@@ -169,8 +169,8 @@ class LiveRun(StepRun):
     def next_batch(self) -> Batch:
         """The rows of the step that comes next."""
         if self.done == self.batches.steps_per_epoch:  # what ended the epoch has failed
-            return self.batches.planned(len(self.history) + 1).batch(0)
-        planned = self._planned or self.batches.planned(len(self.history))
+            return self.batches.epoch_steps(len(self.history) + 1).batch(0)
+        planned = self._planned or self.batches.epoch_steps(len(self.history))
         return planned.batch(self.done)
 
 
@@ -225,9 +225,13 @@ def started_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Netw
     )
     run = LiveRun(
         batches=Batches(
-            *parts.whole, batch_size=batch, seed=settings.seed, shuffle=True, rows=parts.rows
+            *parts.all_rows,
+            batch_size=batch,
+            seed=settings.seed,
+            shuffle=True,
+            rows=parts.training_numbers,
         ),
-        held=parts.held,
+        validation_rows=parts.validation_rows,
         engine=engine,
         epochs=1,
         criteria=(),

@@ -240,11 +240,11 @@ class RecordedTable:
             return None
         X, Y = self._rows
         batches = batches_of(self.recording, X, Y, row_weights(self.parts["train"]), None)
-        planned = batches.planned(epoch - 1)
+        epoch_steps = batches.epoch_steps(epoch - 1)
         at = place.number
-        if planned.order is not None:
-            at = int(np.flatnonzero(planned.order == place.number)[0])
-        return planned.first_step + at // planned.batch_size
+        if epoch_steps.order is not None:
+            at = int(np.flatnonzero(epoch_steps.order == place.number)[0])
+        return epoch_steps.first_step + at // epoch_steps.batch_size
 
     def model_at(self, theta: np.ndarray) -> TableModel:
         """The table model with other parameters, such as those before a step."""
