@@ -20,12 +20,7 @@ __all__ = ["LoadedTable", "load_table"]
 class LoadedTable(NamedTuple):
     """A table with its schema, and the arguments that both were made with.
 
-    Attributes
-    ----------
-    table : Table
-    schema : Schema
-    reading, columns : dict
-        The arguments of ``read_table`` and of ``infer_schema``.
+    ``reading`` holds the arguments of ``read_table``, ``columns`` those of ``infer_schema``.
     """
 
     table: Table

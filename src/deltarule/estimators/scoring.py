@@ -39,17 +39,9 @@ def takes_weights(scorer: Callable[..., Any]) -> bool:
 class Scoring:
     """A scorer, with the weights of the validation rows if it takes any.
 
-    Parameters
-    ----------
-    scoring : str or callable
-        A name of a scikit-learn scorer, or ``f(estimator, X, y)``, with or without
-        ``sample_weight``.
-    weights : array of shape (N,), or None
-
-    Notes
-    -----
-    A scorer that takes no weights scores without them, and a warning says so, unless all weights
-    are equal.
+    ``scoring`` is the name of a scikit-learn scorer, or ``f(estimator, X, y)``, with or without
+    ``sample_weight``. A scorer that takes no weights scores without them, and a warning says so,
+    unless all weights are equal.
 
     Examples
     --------
@@ -73,19 +65,14 @@ class Scoring:
         self.keywords = {} if weights is None else {"sample_weight": weights}
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
-        """Score the estimator on X and y.
-
-        Raises
-        ------
-        InputError
-            If the score is not one number, or is nan.
-        """
-        given = self.scorer(estimator, X, y, **self.keywords)
+        """Return the score of the estimator on X and y; refuse NaN and what is not a number."""
+        result = self.scorer(estimator, X, y, **self.keywords)
         try:
-            score = float(given)
+            score = float(result)
         except (TypeError, ValueError):
             raise InputError(
-                f"scoring {self.name!r} gave {given!r}; expected one number, the greater the better"
+                f"scoring {self.name!r} gave {result!r}; expected one number, the greater the "
+                "better"
             ) from None
         if np.isnan(score):
             raise InputError(

@@ -224,13 +224,7 @@ def validation_of_tuple(net: Network, data: Sequence[Any]) -> Rows:
 
 
 def row_numbers(validation: Any, n_rows: int) -> np.ndarray | None:
-    """Return the row numbers of ``validation``, from numbers or a mask; None if it is neither.
-
-    Raises
-    ------
-    InputError
-        If a number is out of range or occurs twice, or a mask does not have N entries.
-    """
+    """Return the row numbers of ``validation``, from numbers or a mask; None if it is neither."""
     if isinstance(validation, tuple | list):
         if validation and not np.isscalar(validation[0]):  # (X, Y)
             return None

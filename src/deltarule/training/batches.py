@@ -145,13 +145,7 @@ class SparseRows(RowSource):
 
     @classmethod
     def checked(cls, net: Network, X: Any) -> SparseRows:
-        """Return X as rows of the network's dtype, all of them finite.
-
-        Raises
-        ------
-        InputError
-            If a shape or a number does not fit.
-        """
+        """Return X as rows of the network's dtype; refuse numbers that are not finite."""
         if len(X.shape) != 2 or X.shape[1] != net.n_inputs:
             raise InputError(f"X has shape {X.shape}; expected (N, {net.n_inputs})")
         if X.dtype.kind not in "biuf":
