@@ -1,1 +1,1 @@
-"""Studies of speed and accuracy; they are run from a checkout and are not part of the package."""
+"""Studies of speed and accuracy; they run from a checkout and are not part of the package."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: a training step beside those of other libraries, on this machine."""
+"""``python -m benchmarks``: time a training step of deltarule and of other libraries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bench", "main"]
 
-# X takes minutes, and is named by those who have them.
+# Without X, which takes minutes.
 _CONFIGS = "T,S,M,L,tanh"
 _PICTURES = (".svg", ".png", ".pdf")
 
@@ -31,8 +31,8 @@ def bench(
         one(
             "--against",
             metavar="NAMES",
-            help="Whom to compare with: sklearn, torch, jax, numpy, and reference, which is "
-            "deltarule's own reference engine. If not given, the first four. What is not "
+            help="The libraries to compare with: sklearn, torch, jax, numpy, and reference, which "
+            "is deltarule's own reference engine. If not given, the first four. What is not "
             "installed is left out.",
             group="What",
         ),
@@ -51,14 +51,20 @@ def bench(
         bool,
         typer.Option(
             "--scaling",
-            help="Instead, how deltarule's step grows with the rows of a step, the width and the "
-            "depth.",
+            help="Measure instead how the time of deltarule's step grows with the rows of a step, "
+            "the width and the depth.",
             rich_help_panel="What",
         ),
     ] = False,
     threads: Annotated[
         int,
-        one("--threads", metavar="N", help="For every library.", group="How", read=whole),
+        one(
+            "--threads",
+            metavar="N",
+            help="The number of threads of every library.",
+            group="How",
+            read=whole,
+        ),
     ] = 1,
     rounds: Annotated[
         int,
@@ -84,11 +90,11 @@ def bench(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Time a training step of deltarule beside other libraries', each in a process of its own.
+    """Time a training step of deltarule and of other libraries, each in its own process.
 
-    All train the same network with Adam on the squared error, in float32. A number is only
-    worth something beside the others of the same sitting: libraries are measured in turn,
-    and a machine that does other work makes all of them slower.
+    All train the same network with Adam on the squared error, in float32. Only numbers of the
+    same run can be compared: libraries are measured in turn, and other work on the machine
+    makes all of them slower.
     """
     from deltarule.cli.output_paths import check_output_file
 
@@ -121,19 +127,19 @@ _app.command(cls=Grouped, context_settings=CONTEXT)(bench)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the comparison with these options; gives its exit status."""
+    """Run the comparison with these options, and return the exit status."""
     return int(execute(arguments, _app, "python -m benchmarks"))
 
 
 def _names(text: str) -> list[str]:
-    """The names between the commas."""
+    """The names in a list separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _compare(
     configs: list[str], against: list[str] | None, settings: dict[str, Any], quiet: bool
 ) -> Comparison:
-    """Measure and print config after config, so that what is known is seen at once."""
+    """Measure the configs one after another, and print each result at once."""
     from benchmarks.comparison import compare, find_configs
     from benchmarks.comparison.compare import OTHERS
     from benchmarks.comparison.tables import heading, result_table

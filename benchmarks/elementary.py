@@ -1,11 +1,11 @@
-"""Elementary functions and activations of the compiled engine: ns an element, in one thread.
+"""Elementary functions and activations of the compiled engine: ns per element, one thread.
 
 ``python benchmarks/elementary.py [names …] [--rounds N]``
 
-Arrays of 4096 numbers stay in the first cache. Functions are measured alone, from one
+Arrays of 4096 numbers fit into the L1 cache. Functions are measured alone, from one
 array into another; activations as their kernels run in training (value and slope) and in
-prediction (value), with the copy of z that they replace taken off. The smallest of many
-rounds is printed: it is the time when nothing else is running. ``DELTARULE_CPU`` names
+prediction (value), less the time of copying z. The smallest of many rounds is printed: it is
+the time when nothing else is running. ``DELTARULE_CPU`` names
 another processor, ``x86-64-v3`` one with AVX2 and no AVX-512.
 """
 
@@ -57,7 +57,7 @@ def write_kernels(module, dtype):
 
 
 def best(address, arguments, rounds):
-    """ns an element."""
+    """Nanoseconds per element."""
     kernel = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * (len(arguments) + 1))(address)
     found = []
     for _ in range(rounds):
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--rounds", type=int, default=200)
     given = parser.parse_args()
-    print(f"processor {processor()[0]}; ns an element")
+    print(f"processor {processor()[0]}; ns per element")
     one, other = (measured(dtype, given.names, given.rounds) for dtype in ("float32", "float64"))
     print(f"\n{'function':<12}  float32  float64")
     for name in one[0]:

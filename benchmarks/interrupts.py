@@ -1,4 +1,4 @@
-"""How soon a command ends at Ctrl-C, wherever it is.
+"""The time from Ctrl-C to the end of a command, interrupted at random moments.
 
     python benchmarks/interrupts.py            # compiling, and commands at random times
     python benchmarks/interrupts.py --rows 10000000    # also the reading of a long table
@@ -37,7 +37,7 @@ def digest(folder: Path) -> str:
 
 
 def interrupted(command: list[str], after: float, where: Path, cache: Path, number: int):
-    """Run a command, interrupt it; its status, the seconds that took, and what it said."""
+    """Interrupt a command; return its status, the seconds until its end, and its output."""
     process = subprocess.Popen(
         [sys.executable, "-m", "deltarule", *command],
         cwd=where,
@@ -60,14 +60,14 @@ def interrupted(command: list[str], after: float, where: Path, cache: Path, numb
 
 
 def left(where: Path, cache: Path) -> list[str]:
-    """Files that nobody asked for."""
+    """Temporary files that were left behind."""
     there = [path.name for path in where.iterdir()] + [path.name for path in cache.iterdir()]
     return [name for name in there if name.startswith(".")]
 
 
 def measure(title: str, command: list[str], where: Path, options, *, fresh: bool = False,
             least: float, most: float) -> None:  # fmt: skip
-    """Interrupt a command several times, and print what came of it."""
+    """Interrupt a command several times, and print the outcome."""
     number = signal.SIGTERM if options.term else signal.SIGINT
     chosen, times, statuses = random.Random(title), [], collections.Counter()
     with tempfile.TemporaryDirectory() as warm:
@@ -94,7 +94,7 @@ def measure(title: str, command: list[str], where: Path, options, *, fresh: bool
 
 
 def main() -> None:
-    """Interrupt commands, and print how soon they ended."""
+    """Interrupt commands, and print the times until they ended."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--rows", type=int, default=0)

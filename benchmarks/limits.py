@@ -1,24 +1,24 @@
-"""How near a training step comes to what the machine can do.
+"""The time of a training step compared with lower bounds for this machine.
 
 ``python -m benchmarks.limits [--configs T,S,M,L,X] [--threads 1,2] [--rounds N] [--json FILE]``
 
 A step of deltarule, as ``python -m benchmarks`` times it, is measured in turn with
 
-- for T and S, on one thread: ``limit.c``, the same step in C with every size a constant;
-- for M, L and X: the step's bare matrix products in BLAS (forward, the weights' gradient and,
-  but for the first layer, delta handed down) and one pass of Adam over the parameters, on
-  arrays that were made before. No step that uses this BLAS can take less; one with products
-  of its own can, where a layer is small.
+- for T and S, on one thread: ``limit.c``, the same step in C with all sizes as constants;
+- for M, L and X: only the step's matrix products in BLAS (forward, the weights' gradient and,
+  except for the first layer, the delta of the layer before) and one pass of Adam over the
+  parameters, on preallocated arrays. No step that uses this BLAS can take less time; one with
+  its own products can, where a layer is small.
 
-Then comes the rate of a product of square matrices, on each number of threads in turn.
+Then the rate of a product of square matrices is measured, on each number of threads in turn.
 """
 
 import os
 import sys
 
-# The threads of BLAS and those of Numba's loops take turns in a step. Waiting actively, as
-# OpenMP does unless told otherwise, each would take the cores from the other: 0.1 ms of work
-# became 8 ms. It is read when the library is loaded, so it is set before.
+# The threads of BLAS and those of Numba's loops alternate in a step. If idle threads spin, as
+# OpenMP's do by default, they take the cores from the others: 0.1 ms of work became 8 ms. The
+# variable is read when the library is loaded, so it is set before.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import argparse
@@ -51,7 +51,7 @@ from benchmarks.comparison.worker import serve
 from deltarule.errors import DeltaruleError
 from deltarule.files import write_json
 
-IN_C = ("T", "S")  # small enough for limit.c to be the nearest thing to a limit
+IN_C = ("T", "S")  # small networks, for which limit.c is the closest bound
 SIZES = (64, 512, 2048)
 SECONDS = 0.25  # of one measurement
 SOURCE = Path(__file__).with_name("limit.c")
@@ -59,7 +59,7 @@ FLAGS = ["-O3", "-march=native", "-ffast-math"]
 
 
 class StepInC:
-    """limit.c for a config: compiled when it is made, run once for each measurement."""
+    """``limit.c`` for a config: compiled by the constructor, run once for each measurement."""
 
     def __init__(self, job):
         config = Config.from_record(job["config"])
@@ -78,7 +78,7 @@ class StepInC:
         )
 
     def facts(self):
-        """The compiler."""
+        """The version of the compiler."""
         said = subprocess.run(["gcc", "--version"], capture_output=True, text=True, check=True)
         return {"versions": {"gcc": said.stdout.splitlines()[0]}}
 
@@ -89,7 +89,7 @@ class StepInC:
 
 
 class Repeated:
-    """Something that is done so often that it takes about SECONDS."""
+    """A job that is repeated until a measurement takes about SECONDS."""
 
     def __init__(self):
         self.once()  # compiles, and touches all memory
@@ -98,7 +98,7 @@ class Repeated:
             self.times = min(16 * self.times, math.ceil(1.2 * self.times * SECONDS / took))
 
     def once(self):
-        """Do it."""
+        """Do the work once."""
         raise NotImplementedError
 
     def seconds(self):
@@ -109,7 +109,7 @@ class Repeated:
         return time.perf_counter() - started
 
     def measure(self):
-        """Seconds of one."""
+        """Seconds of one repetition."""
         return self.seconds() / self.times
 
 
@@ -134,7 +134,7 @@ class Products(Repeated):
         self.m, self.v = np.zeros_like(self.theta), np.zeros_like(self.theta)
         A = [random(width, n) for width in config.widths]
         D = [random(width, n) for width in config.widths]
-        # What sgemm is called with, in the order of a step: op(a) op(b) into c.
+        # The operands of sgemm in the order of a step: c = op(a) op(b).
         self.products, backward, start = [], [], 0
         for layer, (a, b) in enumerate(layers):
             W, dW = (
@@ -145,7 +145,7 @@ class Products(Repeated):
             self.products.append((W, A[layer], A[layer + 1], False, False))
             down = [(W, D[layer + 1], D[layer], True, False)] if layer else []
             backward = [(D[layer + 1], A[layer], dW, False, True), *down, *backward]
-        # The factor keeps values that are multiplied again and again from growing.
+        # The factor keeps the values bounded when the products are repeated.
         self.products = [
             (1.0 / a.shape[0 if trans_a else 1], a, b, c, trans_a, trans_b)
             for a, b, c, trans_a, trans_b in self.products + backward
@@ -154,7 +154,7 @@ class Products(Repeated):
             into = self.sgemm(1.0, a, b, 0.0, c, trans_a, trans_b, overwrite_c=True)
             if not np.shares_memory(into, c):
                 raise ValueError("sgemm made a copy")
-        # Sharing a loop costs something, too; the quicker way counts.
+        # Starting threads for the loop costs time, too; the faster variant is measured.
         self.adam = min(
             [adam(False), *([adam(True)] if job["threads"] > 1 else [])], key=self.quick
         )
@@ -167,13 +167,13 @@ class Products(Repeated):
         return min(timeit.repeat(self.once, number=1, repeat=9))
 
     def once(self):
-        """The products, one after another, and Adam."""
+        """Compute the products, one after another, and Adam's update."""
         for alpha, a, b, c, trans_a, trans_b in self.products:
             self.sgemm(alpha, a, b, 0.0, c, trans_a, trans_b, overwrite_c=True)
         self.adam(self.theta, self.grad, self.m, self.v)
 
     def facts(self):
-        """The libraries."""
+        """The versions of the libraries."""
         import numba
         import scipy
 
@@ -184,12 +184,12 @@ def adam(parallel):
     """Adam's update of all parameters in one loop, compiled."""
     import numba
 
-    # NumPy's types, as a Python float would make every product one of doubles.
+    # NumPy scalars, since a Python float would make every product float64.
     f = np.float32
     b1, b2, eps, rate = f(BETA_1), f(BETA_2), f(EPSILON), f(LEARNING_RATE)
     o1, o2 = f(1 - BETA_1), f(1 - BETA_2)
 
-    # Divisions by zero are not looked for, so that the loop is all vector instructions.
+    # error_model="numpy" omits the checks for division by zero, so the loop is vectorised.
     @numba.njit(fastmath=True, error_model="numpy", parallel=parallel)
     def update(theta, grad, moment1, moment2):
         for i in numba.prange(theta.size):
@@ -214,11 +214,11 @@ class Sgemm(Repeated):
         super().__init__()
 
     def once(self):
-        """The product."""
+        """Compute the product."""
         self.sgemm(1.0, self.a, self.b, 0.0, self.c, overwrite_c=True)
 
     def facts(self):
-        """Nothing that is not known."""
+        """No further facts: SciPy's version is known from the other jobs."""
         return {}
 
 
@@ -226,12 +226,12 @@ JOBS = {"in C": StepInC, "BLAS and Adam": Products, "sgemm": Sgemm}
 
 
 def own_command(name):
-    """What starts a worker for one of the jobs above."""
+    """The command that starts a worker for one of the jobs above."""
     return own_process("benchmarks.limits", "--worker", name)
 
 
 def steps(names, thread_counts, rounds):
-    """Print a line for each config and number of threads, and give what was measured."""
+    """Print a line for each config and number of threads, and return the measurements."""
     print("config  threads  beside          deltarule µs   its µs   deltarule's / its  "
           "median by round  least–most")  # fmt: skip
     records = []
@@ -269,7 +269,7 @@ def steps(names, thread_counts, rounds):
 
 
 def sgemm_rates(thread_counts, rounds):
-    """Print the rate of a product for each size and number of threads, and give the times."""
+    """Print the rate of a product for each size and number of threads, and return the times."""
     with contextlib.ExitStack() as stack:
         measures = {}
         for threads in thread_counts:

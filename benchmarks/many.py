@@ -1,13 +1,13 @@
-"""Many networks at once against one after another, and what two cores give at best.
+"""``train_many`` compared with ``train`` in turn, and the gain that several cores can give.
 
 ``python benchmarks/many.py [--rounds N] [--networks K] [--epochs E] [--workers W]``
 
 K networks of 30-64-64-2 (Adam, float32, batches of 32) on 8192 rows: ``train`` one after
 another, and ``train_many`` with W workers. How much several cores give depends on the machine
 and on who else is using it, so each round also multiplies two 512 × 512 matrices many times,
-on one thread and on W at once. The four take turns, in short runs. The gain of the networks over
-that of the products is what there is to judge: by the medians of the rounds, and by the shortest
-run of each of the four, which others have disturbed least.
+on one thread and on W at once. The four are measured in turn, in short runs. The figure of merit
+is the gain of the networks divided by that of the products: by the medians of the rounds, and by
+the shortest run of each of the four, which other work has disturbed least.
 """
 
 import os
@@ -36,7 +36,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def products(count: int) -> None:
-    """Products of two matrices of this thread's own."""
+    """Multiply two matrices that no other thread uses."""
     matrix = np.ones((SIZE, SIZE), dtype=np.float32)
     target = np.empty_like(matrix)
     for _ in range(count):
@@ -68,7 +68,7 @@ def main() -> None:
     one, many = in_turn(), at_once()
     same = all((a.theta == b.theta).all() for a, b in zip(one, many, strict=True))  # type: ignore[call-overload]
     parts = 4 * workers
-    # As long as the networks take, so that both are disturbed alike.
+    # As many products as take the time of the networks, so that both are disturbed alike.
     each = max(1, int(seconds(in_turn) / seconds(lambda: products(100)) * 100 / parts))
     runs = {
         "in turn": in_turn,

@@ -1,11 +1,11 @@
-"""How quickly the explain page opens and answers, in Chromium.
+"""The time in which the explain page opens and responds, in Chromium.
 
 ``python benchmarks/page.py [--rounds N] [--widths 64,128,64,10]``
 
 A page with 256 rows and ten states is written and opened from disk in a fresh tab, in turns with
 an empty page. Printed are medians and the largest: from the start of the navigation until the page
-is drawn and its scripts have run; from a choice (a weight, a node, a sample) until the frame after
-it; and the size of the file. Needs playwright and chromium.
+is drawn and its scripts have run; from a selection (a weight, a node, a sample) until the next
+frame; and the size of the file. Needs playwright and chromium.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from deltarule.explain.page import PageState, write_page
 from deltarule.explain.subject import StepTaken, Subject
 from deltarule.maths import Network
 
-# Until the frame that shows it has been handed over.
+# Milliseconds from a change until the frame that shows it has been submitted.
 CHOOSE = """
 (changes) => new Promise((done) => {
   const start = performance.now();
@@ -49,7 +49,7 @@ def subject_of(widths):
 
 
 def choices(widths, round_number):
-    """What a reader chooses, another time something else."""
+    """Selections by label, different in every round."""
     last, j = len(widths) - 1, round_number % min(widths)
     return {
         "a weight of the last layer": {

@@ -1,11 +1,11 @@
-"""Whether a call of ``partial_fit`` takes as long after thousands of them as at the beginning.
+"""Whether the time of a ``partial_fit`` call grows with the number of calls before it.
 
     python benchmarks/partial_fit_calls.py
 
 The bar: of 10 000 calls the last hundred take at most 1.2 times as long as the first hundred, by
-their medians, in processor time. So that a machine which becomes slower does not count, each call
-is timed in turn with one of a new estimator, and the ratio is that of the ratios. Beside it stands
-how much the pickle grows per call; scikit-learn's, for its ``loss_curve_``, grows by 9 bytes.
+their medians, in processor time. To exclude changes in the speed of the machine, each call is
+timed in turn with one of a new estimator, and the ratio is that of the two ratios. It is printed
+with the growth of the pickle per call; scikit-learn's, for its ``loss_curve_``, grows by 9 bytes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def seconds_of(model: MLPRegressor, X: np.ndarray, y: np.ndarray) -> float:
 
 
 def line_of(name: str, calls: int, stretch: int) -> tuple[str, float]:
-    """What came of one setting, and the ratio of the medians."""
+    """The result of one setting as a line of text, and the ratio of the medians."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((64, 10))
     y = X[:, 0]
@@ -46,13 +46,13 @@ def line_of(name: str, calls: int, stretch: int) -> tuple[str, float]:
         return model.partial_fit(X, y)
 
     def medians(model: MLPRegressor) -> tuple[float, float]:
-        """Of the next calls, and of those of a new estimator, in turn."""
+        """Median times of the next calls, and of calls of a new estimator, in turn."""
         other = fresh()
         pairs = [(seconds_of(model, X, y), seconds_of(other, X, y)) for _ in range(stretch)]
         one, beside = zip(*pairs, strict=True)
         return statistics.median(one), statistics.median(beside)
 
-    medians(fresh())  # what is compiled and imported stays
+    medians(fresh())  # compiles and imports once
     model = fresh()
     first, beside_first = medians(model)
     size = len(pickle.dumps(model))
@@ -70,7 +70,7 @@ def line_of(name: str, calls: int, stretch: int) -> tuple[str, float]:
 
 
 def main() -> None:
-    """Measure, and say which settings miss the bar."""
+    """Measure, and print which settings exceed the bar."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--stretch", type=int, default=100)

@@ -1,9 +1,9 @@
-"""How many frames a second the playground paints while digits (64-32-10) train, in Chromium.
+"""Frames per second that the playground paints while digits (64-32-10) train, in Chromium.
 
     python benchmarks/playground.py [SECONDS]
 
-The server is a process of its own, as a user has it; it trains as fast as it can. A frame counts
-when the page has painted it: decision surface, curve, numbers, and acknowledged it. Needs the
+The server runs in its own process, as for a user, and trains at full speed. A frame counts when
+the page has painted the decision surface, the curve and the numbers, and acknowledged it. Needs the
 extras ``playground`` and ``test``, and a chromium on the PATH.
 """
 
@@ -22,7 +22,7 @@ SHOWN = "({frames: Number(document.body.dataset.frames), step: Number(document.b
 
 @contextlib.contextmanager
 def playground():
-    """The address of a playground that is served meanwhile."""
+    """Serve a playground; yield its address."""
     command = [sys.executable, "-m", "deltarule", "playground", "--no-open", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -33,7 +33,7 @@ def playground():
 
 @contextlib.contextmanager
 def chromium_page(address):
-    """A page of Debian's or any other Chromium."""
+    """Open a page in the Chromium on the PATH."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
         context = playwright.chromium.launch_persistent_context(

@@ -1,10 +1,10 @@
-"""Prediction side by side: one row at a time, and many rows, in turns.
+"""Prediction times of deltarule, scikit-learn and NumPy: one row, and many rows.
 
 ``python benchmarks/predict.py [--rounds N]``
 
 One row: the prepared predictor, the estimator's short path, the model, scikit-learn's
 estimator, and the formula written out with NumPy for this very network. Many rows: the same
-for 100 000 of them, and a network so large that its products are work for BLAS. float32; one
+for 100 000 of them, and a network large enough for BLAS to be efficient. float32; one
 thread, unless OMP_NUM_THREADS and OPENBLAS_NUM_THREADS say otherwise. Each round runs everything
 once; the medians are printed, and how many times as fast that is as scikit-learn, or NumPy.
 """
@@ -34,7 +34,7 @@ LARGE = ([1024, 2048, 2048, 1000], 512)
 
 
 def by_hand(net, theta):
-    """What a user would write for one network, with matrices transposed beforehand."""
+    """The formula written out in NumPy for one network, with matrices transposed beforehand."""
     W, b = net.unpack(theta)
     layers = [(np.ascontiguousarray(w.T), each) for w, each in zip(W[1:], b[1:], strict=True)]
 
@@ -50,7 +50,7 @@ def by_hand(net, theta):
 
 
 def fitted(widths):
-    """scikit-learn's estimator and ours with the same coefficients, and our model."""
+    """Both estimators with the same coefficients, and deltarule's model."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((64, widths[0])).astype(np.float32)
     Y = rng.standard_normal((64, widths[-1])).astype(np.float32)
@@ -66,7 +66,7 @@ def fitted(widths):
 
 
 def medians(calls, repeats, rounds):
-    """Seconds of each call: the median over rounds in which each has its turn."""
+    """Seconds of each call: the median over rounds; each round makes every call once."""
     times = {name: [] for name in calls}
     for _ in range(rounds + 1):
         for name, (call, rows) in calls.items():
@@ -78,7 +78,7 @@ def medians(calls, repeats, rounds):
 
 
 def ways(widths, n):
-    """Every way to predict, with the rows it is given."""
+    """The ways to predict by name, each as a call with its rows."""
     X = np.random.default_rng(1).standard_normal((n, widths[0])).astype(np.float32)
     theirs, ours, model = fitted(widths)
     row_or_rows = X[0].copy() if n == 1 else X
@@ -92,7 +92,7 @@ def ways(widths, n):
 
 
 def large(widths, n):
-    """The ways for a network that takes long to fit, of which only the initial weights are used."""
+    """The ways to predict with a large network, of which only the initial weights are used."""
     net = Network(widths, dtype=np.float32)
     model = Model(net, net.initial(0))
     X = np.random.default_rng(1).standard_normal((n, widths[0])).astype(np.float32)
@@ -105,7 +105,7 @@ def large(widths, n):
 
 
 def show(widths, n, found, unit, amount):
-    """A line for each way: ``amount`` is what has to be divided by the seconds, None for µs."""
+    """Print a line for each way: ``amount`` divided by the seconds, or µs if it is None."""
     print(f"{n} row{'s' if n > 1 else ''} of {'-'.join(map(str, widths))}")
     base = found.get("scikit-learn", found["NumPy by hand"])
     for name, seconds in found.items():
@@ -114,7 +114,7 @@ def show(widths, n, found, unit, amount):
 
 
 def main() -> None:
-    """Print everything."""
+    """Measure and print all tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds

@@ -1,9 +1,9 @@
-"""The compiled engine's matrix products beside BLAS's: GFLOP/s, one thread, float32.
+"""The compiled engine's matrix products compared with BLAS: GFLOP/s, one thread, float32.
 
 ``python benchmarks/products.py [--rounds N]``
 
-For each size the forward product, the one back, and that of the weights' gradient: as the
-engine cuts them, and by SciPy's sgemm on arrays that it likes best. The two take turns.
+For each size: the forward product, the backward product, and that of the weights' gradient, in
+the engine's blocks, and by SciPy's sgemm on arrays in Fortran order. The two are measured in turn.
 """
 
 import os
@@ -46,7 +46,7 @@ def kernels():
 
 
 def ours(n_in, n_out, rows, random):
-    """{product: function}, cut as in ``dense.py``."""
+    """{product: function}, with the blocks of ``dense.py``."""
     kernel, cut = kernels(), cache_block.py_func
     stride = line_stride(rows, LANES) * 64
     by_rows = line_stride(n_in, LANES) * 64
@@ -100,7 +100,7 @@ def ours(n_in, n_out, rows, random):
 
 
 def theirs(n_in, n_out, rows, random):
-    """The same by BLAS, written over arrays that are there."""
+    """The same products by BLAS, into existing arrays."""
 
     def array(*shape):
         return np.asfortranarray(random.standard_normal(shape), dtype=np.float32)

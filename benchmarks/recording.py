@@ -1,12 +1,12 @@
-"""What recording a run costs: the same training with a Recorder and without, in turn.
+"""The cost of recording a run: the same training with and without a Recorder, in turn.
 
     python benchmarks/recording.py
 
-Every turn trains without, with, and without a Recorder. *with* is the median over the turns of
-its time by the mean of the other two, *noise* that of the last by the first, which would be 1 on a
-quiet machine. Times are processor time, all threads together, so that whatever else the machine
-does counts less. Beside them stand the recorder's own clock, and what saving takes when training
-is over. The bar is 2 % of the training time.
+Every round trains without, with, and without a Recorder. *with* is the median over the rounds of
+the time with a Recorder divided by the mean of the other two; *noise* is that of the third time
+divided by the first, which would be 1 on an idle machine. Times are processor time summed over all
+threads, which other work on the machine disturbs less. Also printed are the recorder's own
+measurement and the time of saving after training. The bar is 2 % of the training time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from deltarule.training import Recorder, train
 
 
 class Case(NamedTuple):
-    """A training."""
+    """One training run to measure."""
 
     name: str
     widths: list[int]
@@ -58,7 +58,7 @@ def once(case: Case, recorder: Recorder | None = None) -> float:
 
 
 def line_of(case: Case, rounds: int) -> str:
-    """A case, measured, as a line of the table."""
+    """Measure a case; return its line of the table."""
     once(case)
     alone, ratios, noise, recorder = [], [], [], Recorder()
     for _ in range(rounds):

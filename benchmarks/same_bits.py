@@ -216,7 +216,7 @@ def trained(net: Network, options: Mapping[str, Any]) -> Any:
 
 
 def single_networks(found: Digests) -> None:
-    """Train each configuration, and differentiate at what came out."""
+    """Train each configuration, and differentiate at the resulting parameters."""
     for name, network, options in configurations():
         net = Network(**network)
         result = trained(net, options)
@@ -356,7 +356,7 @@ def estimators(found: Digests) -> None:
 
 
 def quiet(call: Callable[[], Any]) -> Any:
-    """What a call returns, without warnings that training could go on."""
+    """The result of a call, without convergence warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return call()
@@ -516,7 +516,7 @@ PARTS = (single_networks, threads, many_networks, resumed, passes, estimators, t
 
 
 def environment() -> dict[str, str]:
-    """What the bits depend on besides the code."""
+    """The environment that the bits depend on besides the code."""
     found = {"python": platform.python_version(), "machine": platform.machine()}
     for name in ("numpy", "numba", "scipy", "sklearn"):
         try:

@@ -1,15 +1,15 @@
-"""One forward and one backward pass, against the forward pass alone.
+"""The time of a forward and a backward pass, relative to that of the forward pass alone.
 
 Claim 11 of the mathematics: backpropagation gives as many gradients as there
 are weights for a small constant times the cost of the forward pass, whatever
 their number. Counting multiply-adds, the backward pass does twice the work of
-the forward pass (one product for the weights of each layer, one to hand the
-error down to the layer before), so the ratio of both passes to the forward
-pass alone tends to 3 for large layers. For comparison stands what one central
-difference per weight would cost: two forward passes for each.
+the forward pass (for each layer one product for the weights and one
+for the delta of the layer before), so the ratio of both passes to the forward
+pass alone tends to 3 for large layers. For comparison the cost of
+one central difference per weight is printed: two forward passes for each.
 
-Runs take turns, and the medians are compared: a machine that is busy for a
-moment then slows both sides alike.
+The two are measured in turn and their medians compared, so that other work on
+the machine slows both alike.
 """
 
 import argparse
@@ -32,7 +32,7 @@ CASES = [
 
 
 def seconds(call: Callable[[], object], repeats: int) -> float:
-    """Seconds of one call, from ``repeats`` of them in a row."""
+    """Seconds per call, from ``repeats`` consecutive calls."""
     start = time.perf_counter()
     for _ in range(repeats):
         call()

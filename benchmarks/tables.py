@@ -1,14 +1,14 @@
-"""Tables against scikit-learn's MLP: test scores and time, on the same rows.
+"""Test scores and fit times on tables, compared with scikit-learn's MLP on the same rows.
 
 ``python benchmarks/tables.py [--data FOLDER] [--seeds N]``
 
-On each table and seed the same rows are held out for testing. On the rest run, in turn,
+On each table and seed the same rows are held out for testing. The others train, in turn,
 
-- ``fit_table`` with its default settings: what ``deltarule fit`` does;
+- ``fit_table`` with its default settings, as ``deltarule fit`` does;
 - scikit-learn's MLP with *its* defaults, behind a median imputer, a one-hot encoder and
   a standard scaler, the target standardised for regression.
 
-The time is that of the fit, encoding included, reading left out. FOLDER holds
+The time is that of the fit, with encoding and without reading the file. FOLDER holds
 california_housing.csv, adult.csv and wine_quality_white.csv; it is ``../shared/data``
 beside the repository unless named.
 """
@@ -38,7 +38,7 @@ TABLES = {
 
 
 def peer(task, kinds, seed):
-    """scikit-learn's MLP behind the usual preprocessing."""
+    """A pipeline of the usual preprocessing and scikit-learn's MLP."""
     numbers = [i for i, kind in enumerate(kinds) if kind != "category"]
     texts = [i for i, kind in enumerate(kinds) if kind == "category"]
     encode = ColumnTransformer(

@@ -119,7 +119,7 @@ declare namespace Page {
   }
 
   interface NetworkDescription {
-    /** Units of each layer, the inputs first. */
+    /** Nodes of each layer, the inputs first. */
     widths: number[];
     bias: boolean;
     /** Names by layer; item 0 is null, since layer 0 has no activation. */
@@ -273,8 +273,8 @@ declare namespace Page {
     parameters: number;
     activation: string;
     marks: string[];
-    dead_units: number[];
-    saturated_units: number[];
+    dead_nodes: number[];
+    saturated_nodes: number[];
   };
 
   interface Lens {
@@ -285,7 +285,7 @@ declare namespace Page {
     /** The number of the step that the lens is of; null if of none. */
     step: number | null;
     thresholds: Record<string, number>;
-    /** The rows that dead and saturated units are judged by, and whether those are enough. */
+    /** The rows that dead and saturated nodes are judged by, and whether those are enough. */
     judged: { rows: number; of: number; judges: boolean } | null;
     measures: { name: MeasureName; label: string; words: string }[];
     layers: LensLayer[];
@@ -329,7 +329,7 @@ declare namespace Page {
     j?: undefined;
     k?: undefined;
   }
-  /** Unit j of a layer; in layer 0 it is input j. */
+  /** Node j of a layer; in layer 0 it is input j. */
   interface UnitSelection {
     kind: "node";
     layer: number;
@@ -342,7 +342,7 @@ declare namespace Page {
     j: number;
     k?: undefined;
   }
-  /** The weight to unit j of a layer from unit k of the layer before. */
+  /** The weight to node j of a layer from node k of the layer before. */
   interface EdgeSelection {
     kind: "edge";
     layer: number;
@@ -600,7 +600,7 @@ declare namespace Page {
 
   interface Column {
     l: number;
-    /** The units that are drawn, ascending. */
+    /** The nodes that are drawn, ascending. */
     nodes: number[];
     total: number;
     some: boolean;
@@ -608,14 +608,14 @@ declare namespace Page {
     rows: number;
     x: number;
     y: Map<number, number>;
-    /** The height of the dots that stand for units not drawn. */
+    /** The height of the dots that stand for nodes not drawn. */
     dots: number | null;
     biasY: number | null;
   }
 
   interface Layout {
     columns: Column[];
-    /** The radius of a unit. */
+    /** The radius of a node. */
     r: number;
     pitch: number;
     letters: number;
@@ -628,7 +628,7 @@ declare namespace Page {
 
   type Spacing = "page" | "card" | "phone";
 
-  /** A line to unit j of layer l from unit k of the layer before; k = −1 is the bias. */
+  /** A line to node j of layer l from node k of the layer before; k = −1 is the bias. */
   interface Edge {
     l: number;
     j: number;
@@ -713,7 +713,7 @@ declare namespace Page {
     showColour: (value: string) => void;
     spacing: Spacing;
     plan: Layout;
-    /** The units drawn of each layer. */
+    /** The nodes drawn of each layer. */
     nodes: number[][];
     /** What the structure was built for: widths, biases and names as text. */
     shape: string;

@@ -1,4 +1,4 @@
-// What the playground's server sends and is sent (playground/picture.py, playground/messages.py).
+// What the playground's server sends and is sent (playground/run_view.py, playground/client_messages.py).
 
 declare namespace Live {
   interface Settings {
@@ -8,7 +8,7 @@ declare namespace Live {
     held: number;
     seed: number;
     columns: string[];
-    /** Units of each hidden layer. */
+    /** Nodes of each hidden layer. */
     layers: number[];
     activation: string;
     loss: string;

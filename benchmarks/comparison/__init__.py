@@ -1,4 +1,4 @@
-"""A training step beside those of other libraries, measured in turn on this machine."""
+"""The time of a training step compared with other libraries, measured in turn."""
 
 from benchmarks.comparison.compare import Comparison, Ratio, Result, Timing, compare, ratio
 from benchmarks.comparison.configs import AXES, CONFIGS, Config, find_configs

@@ -1,4 +1,4 @@
-"""The comparison: every peer on every config, in turn."""
+"""The comparison: every library on every config, measured in turn."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from deltarule.errors import InputError, MissingDependency, UnknownName, WorkerF
 __all__ = ["OTHERS", "Comparison", "Ratio", "Result", "Timing", "compare", "ratio"]
 
 OTHERS = ("sklearn", "torch", "jax", "numpy")
-"""Whom deltarule is compared with unless others are named."""
+"""The libraries that deltarule is compared with by default."""
 
-# How far, in parts of what deltarule's loss changed in the first steps, another one's may be
-# off. Rounding, and Adam's epsilon added before or after the correction of the moments, gave
-# 3e-5 at most in these configs; a learning rate 1 % off gave 5e-4 at least.
+# The largest difference between the losses after the first steps, relative to the change of
+# deltarule's loss in them. Rounding, and Adam's epsilon added before or after the correction of
+# the moments, gave at most 3e-5 in these configs; a learning rate 1 % off gave at least 5e-4.
 _SAME = 3e-4
 
 Show = Callable[[str], None]
@@ -30,16 +30,16 @@ Show = Callable[[str], None]
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """What was measured of one library on one config.
+    """The measurements of one library on one config.
 
     Parameters
     ----------
     seconds : tuple of float
-        Of one step, from each round.
+        The time of one step in each round.
     epochs : int
-        Epochs of one measurement.
+        The number of epochs in one measurement.
     losses : tuple of two floats
-        Before the first step and after a few, from which one sees that all train alike.
+        The loss before the first step and after a few, to check that all libraries train alike.
     """
 
     seconds: tuple[float, ...]
@@ -54,14 +54,14 @@ class Timing:
 
 @dataclasses.dataclass(frozen=True)
 class Ratio:
-    """How many times as long another takes.
+    """The time of another library divided by that of deltarule.
 
     Parameters
     ----------
     of_medians : float
-        Its median over ours.
+        The ratio of the medians.
     median, least, most : float
-        Of the ratios within each round, which a slow minute of the machine spoils less.
+        Of the ratios within each round, which are less sensitive to changes in the machine's speed.
     """
 
     of_medians: float
@@ -71,12 +71,12 @@ class Ratio:
 
 
 def ratio(theirs: Sequence[float], ours: Sequence[float]) -> Ratio:
-    """Their times over ours, round by round.
+    """Ratios of two sequences of times, round by round.
 
     Parameters
     ----------
     theirs, ours : sequence of float
-        One time for each round, in the same order.
+        One time for each round, in the same order; ``ours`` is deltarule's.
 
     Returns
     -------
@@ -100,13 +100,13 @@ class Result:
     timings: Mapping[str, Timing]
 
     def ratio(self, name: str) -> Ratio:
-        """How many times as long ``name`` takes as deltarule."""
+        """The time of ``name`` divided by that of deltarule."""
         return ratio(self.timings[name].seconds, self.timings["deltarule"].seconds)
 
 
 @dataclasses.dataclass
 class Comparison:
-    """Everything that was measured, and where.
+    """All measurements, and the circumstances in which they were made.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ class Comparison:
     circumstances : dict
         See :func:`benchmarks.comparison.machine.circumstances`.
     versions : dict of name to dict of str
-        What each library said it is.
+        The versions that each library reports.
     not_run : dict of name to str
-        The reason.
+        Why a library was not run.
     results : list of Result
     """
 
@@ -128,7 +128,7 @@ class Comparison:
     results: list[Result] = dataclasses.field(default_factory=list)
 
     def as_record(self) -> dict[str, Any]:
-        """All of it, every single time included, as JSON holds it."""
+        """A dictionary for JSON, with every single time."""
         return {
             "format": "deltarule bench",
             "version": 1,
@@ -170,12 +170,12 @@ def check_same_training(losses: Mapping[str, tuple[float, float]]) -> None:
     Parameters
     ----------
     losses : mapping of name to (before, after)
-        The loss on the same rows, before the first step and after a few; deltarule's too.
+        The loss on the same rows, before the first step and after a few; deltarule's is included.
 
     Raises
     ------
     WorkerFailed
-        If a loss after them is off by more than a small part of what deltarule's changed.
+        If a loss after the steps differs from deltarule's by more than the tolerance.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def check_same_training(losses: Mapping[str, tuple[float, float]]) -> None:
     """
     before, ours = losses["deltarule"]
     for name, (_, theirs) in losses.items():
-        # Turned round, so that a loss that is no number is refused as well.
+        # Written with "not", so that a loss that is NaN is refused as well.
         if not abs(theirs - ours) <= _SAME * abs(before - ours):
             raise WorkerFailed(
                 f"{PEERS[name].title} has the loss {theirs:.6g} after the first steps, and "
@@ -193,12 +193,12 @@ def check_same_training(losses: Mapping[str, tuple[float, float]]) -> None:
 
 
 def check_names(against: Iterable[str]) -> list[str]:
-    """The peers of these names, each once.
+    """The given names of libraries without repetitions.
 
     Raises
     ------
     UnknownName
-        If there is none of a name.
+        If a name is unknown.
 
     Examples
     --------
@@ -220,14 +220,14 @@ def check_rounds(rounds: int) -> None:
     Raises
     ------
     InputError
-        If it is.
+        If it is less than 1.
 
     Examples
     --------
     >>> check_rounds(3)
     """
     if rounds < 1:
-        raise InputError(f"rounds is {rounds}; expected at least 1")
+        raise InputError(parameter="rounds", given=rounds, expected="at least 1")
 
 
 def _silent(text: str) -> None:
@@ -244,9 +244,9 @@ def compare(
     seconds: float = 0.25,
     show: Show = _silent,
 ) -> Comparison:
-    """Time a training step of deltarule beside other libraries.
+    """Time a training step of deltarule and of other libraries.
 
-    Each library runs in a process of its own, which is asked once in every round.
+    Each library runs in its own process, which makes one measurement in every round.
 
     Parameters
     ----------
@@ -254,15 +254,16 @@ def compare(
     against : iterable of str
         Names in :data:`benchmarks.comparison.PEERS`. One that is not installed is left out.
     threads : int
-        For every library. Processes are held to as many processors, where the system can.
+        The number of threads of every library. Where the system allows, each process is bound
+        to as many processors.
     rounds : int
-        Measurements of each library on each config.
+        The number of measurements of each library on each config.
     engine : str
-        deltarule's.
+        The engine of deltarule.
     seconds : float
-        How long one measurement is to last, at least an epoch.
+        The approximate length of one measurement, which is at least an epoch.
     show : callable
-        Is told what is being done.
+        Called with a description of each measurement before it begins.
 
     Returns
     -------
@@ -271,11 +272,11 @@ def compare(
     Raises
     ------
     InputError
-        If there is no such peer, engine or number of threads, or no round.
+        If a name, the engine, or the number of threads or rounds is invalid.
     MissingDependency
-        If none of the peers is installed.
+        If none of the libraries is installed.
     WorkerFailed
-        If a process died, hung, failed or trained another network. No process is left.
+        If a process died, hung, failed or trained differently. All processes are ended.
 
     Examples
     --------
@@ -288,7 +289,7 @@ def compare(
     names = check_names(against)
     check_threads(threads)
     check_rounds(rounds)
-    engine_name(engine)  # an unknown one is found before anything is measured
+    engine_name(engine)  # raises for an unknown engine before anything is measured
     comparison = Comparison(threads, rounds, circumstances())
     for config in configs:
         comparison.results.append(_one(config, names, comparison, engine, seconds, show))
@@ -303,7 +304,7 @@ def _one(
     seconds: float,
     show: Show,
 ) -> Result:
-    """One config; what is not installed, and versions, are noted in ``comparison``."""
+    """Measure one config; add versions and missing libraries to ``comparison``."""
     wanted = ["deltarule", *(name for name in names if name not in comparison.not_run)]
     job = {
         "config": config.as_record(),
@@ -339,5 +340,5 @@ def _one(
 
 
 def start(name: str, threads: int, stack: contextlib.ExitStack) -> Worker:
-    """The worker of a peer, ended when the stack is."""
+    """The worker of a library, which ends with the stack."""
     return stack.enter_context(Worker(PEERS[name].title, threads, peer_command(name)))

@@ -1,4 +1,4 @@
-"""What is measured: networks, batches and data, the same for every library."""
+"""The networks, batches and data that are measured, the same for every library."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ __all__ = [
 # Adam's settings: the defaults of every library compared here.
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
 
-# Whether two libraries train the same network is told by the loss after so many steps, on so
-# many rows. A learning rate that is 1 % off then shows in the third or fourth digit of the
-# loss's change; after an epoch it would not show at all.
+# Whether two libraries train the same network is decided by the loss after this number of steps,
+# on this number of rows. A learning rate that is 1 % off then changes the third or fourth digit of
+# the loss's decrease; after an epoch it would not be visible.
 PROBE_STEPS, _PROBE_ROWS = 4, 512
 
 
@@ -47,7 +47,7 @@ class Config:
     rows : int
         Rows of an epoch, a multiple of ``batch_rows``.
     activation : {"relu", "tanh"}
-        Of the hidden layers; the output is the identity.
+        The activation of the hidden layers; that of the output is the identity.
 
     Raises
     ------
@@ -106,7 +106,7 @@ class Config:
         return sum((a + 1) * b for a, b in pairwise(self.widths))
 
     def first_steps(self, count: int) -> Config:
-        """The same network with an epoch of at most so many steps.
+        """The same network with an epoch of at most the given number of steps.
 
         Examples
         --------
@@ -116,14 +116,14 @@ class Config:
         return dataclasses.replace(self, rows=self.batch_rows * min(count, self.steps))
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
-        """X and Y in float32, of normal random numbers: what is learned does not matter here."""
+        """X and Y in float32, of normal random numbers, since only time is measured."""
         rng = np.random.default_rng(0)
         X = rng.standard_normal((self.rows, self.widths[0]))
         Y = rng.standard_normal((self.rows, self.widths[-1]))
         return X.astype(np.float32), Y.astype(np.float32)
 
     def initial(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Weights (n_in, n_out) and biases of each layer, where every library starts."""
+        """The initial weights (n_in, n_out) and biases of each layer, for every library."""
         rng = np.random.default_rng(1)
         return [
             (
@@ -184,7 +184,7 @@ CONFIGS: dict[str, Config] = {
 
 
 def _around_s() -> dict[str, dict[int, Config]]:
-    """S with one of its sizes doubled again and again, the others as they are."""
+    """S with one of its sizes doubled repeatedly, the others unchanged."""
     s = CONFIGS["S"]
     ends, width = (s.widths[0], s.widths[-1]), s.widths[1]
 
@@ -201,7 +201,7 @@ def _around_s() -> dict[str, dict[int, Config]]:
 
 
 AXES: dict[str, dict[int, Config]] = _around_s()
-"""How a step grows: for each size of S that is varied, its values and their configs."""
+"""For each size of S that is varied, its values and their configs."""
 
 
 def find_configs(names: Iterable[str]) -> list[Config]:
@@ -218,7 +218,7 @@ def find_configs(names: Iterable[str]) -> list[Config]:
     Raises
     ------
     UnknownName
-        If there is none of a name.
+        If a name is unknown.
 
     Examples
     --------

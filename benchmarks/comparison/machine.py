@@ -1,4 +1,4 @@
-"""Where it was measured, which a time means nothing without."""
+"""The circumstances of a measurement: processor, system, versions, load."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def circumstances() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "date": dt.datetime.now().astimezone().isoformat(timespec="seconds"),
-        # Processes that wanted to run, over the last minute; Windows does not count them.
+        # The load average of the last minute; Windows has none.
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }

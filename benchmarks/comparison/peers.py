@@ -31,14 +31,14 @@ class Peer(ABC):
     ----------
     config : Config
     threads : int
-        What the environment was set to; for libraries that want to be told again.
+        The number of threads that the environment is set to; some libraries need it as an argument.
     engine : str
         deltarule's engine; the others have none.
     """
 
     title: ClassVar[str]
     install: ClassVar[str]
-    # Whether a call to train has costs of its own, beside those of its epochs.
+    # Whether a call of train has a constant cost besides that of its epochs.
     sets_up: ClassVar[bool] = False
 
     def __init__(self, config: Config, threads: int, engine: str) -> None:
@@ -52,15 +52,15 @@ class Peer(ABC):
 
     @abstractmethod
     def train(self, epochs: int) -> float:
-        """Train from the initial parameters, and give the seconds that it took."""
+        """Train from the initial parameters, and return the seconds that it took."""
 
     @abstractmethod
     def parameters(self) -> Parameters:
-        """The parameters where the last training ended."""
+        """The parameters at the end of the last training."""
 
     @abstractmethod
     def versions(self) -> dict[str, str]:
-        """What was measured, exactly."""
+        """The versions of the libraries that are measured."""
 
     def _batches(self) -> range:
         return range(0, self.config.rows, self.config.batch_rows)
@@ -73,7 +73,7 @@ def _seconds(call: Callable[[], Any]) -> float:
 
 
 def _numpy() -> str:
-    """NumPy's version, and that of the library that does its products."""
+    """NumPy's version, and that of its BLAS."""
     built: Any = np.show_config(mode="dicts")
     blas = built.get("Build Dependencies", {}).get("blas", {})
     name = f"{blas.get('name', '')} {blas.get('version', '')}".strip()
@@ -81,7 +81,7 @@ def _numpy() -> str:
 
 
 class _Estimator(Peer):
-    """What scikit-learn's MLPRegressor and ours share: everything."""
+    """The common code of scikit-learn's MLPRegressor and deltarule's, which have one interface."""
 
     sets_up = True
 
@@ -140,7 +140,7 @@ class Deltarule(_Estimator):
 
 
 class Reference(Deltarule):
-    """deltarule with the engine that is written to be read."""
+    """deltarule with the reference engine."""
 
     title = "deltarule (reference)"
 
@@ -271,7 +271,7 @@ class Jax(Peer):
         jnp, each = self.jax.numpy, self.jax.tree.map
         p = each(jnp.array, self.config.initial())
         carry = (p, each(jnp.zeros_like, p), each(jnp.zeros_like, p), jnp.float32(0))
-        # The time begins when all of it is there, and ends when the result is.
+        # JAX is asynchronous: the time runs from when all inputs are ready until the result is.
         self.jax.block_until_ready(carry)
         return _seconds(lambda: self._epochs(epochs, carry))
 
@@ -297,7 +297,7 @@ def _adam(p: Any, g: Any, m: Any, v: Any, rate: Any, c2: Any) -> None:
 
 
 class PlainNumPy(Peer):
-    """The textbook's loop, with array operations."""
+    """The textbook's loop in NumPy."""
 
     title = "NumPy"
     install = "numpy"
@@ -349,4 +349,4 @@ PEERS: dict[str, type[Peer]] = {
     "numpy": PlainNumPy,
     "reference": Reference,
 }
-"""Who trains, by the names that ``--against`` takes; deltarule itself always does."""
+"""The libraries, by the names that ``--against`` takes; deltarule is always measured."""

@@ -1,4 +1,4 @@
-"""What ``python -m benchmarks --plot`` draws."""
+"""The plots of ``python -m benchmarks --plot``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def picture(found: Comparison | Scaling, form: str) -> bytes:
     bytes
         The file.
     """
-    # A first run builds a cache of fonts and says so; that is no error.
+    # At its first run Matplotlib builds a font cache and logs it; that is no error.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
 
@@ -54,7 +54,7 @@ def picture(found: Comparison | Scaling, form: str) -> bytes:
             f"a training step: {where['processor']}, {threads}, {where['date'][:10]}", fontsize=9
         )
         stream = io.BytesIO()
-        # A picture of the same numbers has the same bytes.
+        # Without a date, so that the same numbers give the same bytes.
         dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
         figure.savefig(stream, format=form, dpi=150, metadata=dates.get(form))
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Workers: processes that measure in turn, and that end with the one that started them."""
+"""Worker processes that measure in turn, and that end with their parent process."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _CHECKOUT = Path(__file__).parents[2]
 # After this many seconds without an answer a worker counts as hung. The slowest measurement
 # of the largest config takes a minute on a busy machine.
 _TIMEOUT = 900.0
-# How long a worker that was told to end is waited for before it is ended by force.
+# Seconds between SIGTERM and SIGKILL.
 _GRACE = 2.0
-# Threads of a library wait for more work with the processor held before they sleep: OpenMP's
-# for some milliseconds, OpenBLAS's for 0.1 s. So the next measurement waits as well.
+# Idle threads of a library spin before they sleep: OpenMP's for some milliseconds, OpenBLAS's
+# for 0.1 s. The next measurement begins after this many seconds.
 _SETTLE = 0.2
 
 
@@ -53,7 +53,7 @@ def cores() -> list[int]:
 
 
 def check_threads(threads: int) -> None:
-    """Refuse a number of threads that could not run at once.
+    """Refuse a number of threads larger than the number of processors.
 
     Raises
     ------
@@ -67,26 +67,28 @@ def check_threads(threads: int) -> None:
     most = len(cores())
     if not 1 <= threads <= most:
         raise InputError(
-            f"threads is {threads}; expected 1 to {most}, the processors that this process may use"
+            parameter="threads",
+            given=threads,
+            expected=f"1 to {most}, the processors that this process may use",
         )
 
 
 def from_checkout(code: str, *arguments: str) -> list[str]:
-    """What runs code in a process of its own that finds this checkout's modules from any folder."""
-    # -P: a file of the current folder that is called torch.py is not PyTorch. The checkout comes
-    # last on the path for the same reason.
+    """A command that runs code in a new process, which can import this checkout's modules."""
+    # -P keeps the current folder off the path: a file torch.py in it must not replace PyTorch. The
+    # checkout is last on the path for the same reason.
     start = f"import sys; sys.path.append({str(_CHECKOUT)!r})\n{code}"
     return [sys.executable, "-P", "-c", start, *arguments]
 
 
 def own_process(module: str, *arguments: str) -> list[str]:
-    """What runs a module of this folder, as ``python -m`` does, in a process of its own."""
+    """A command that runs a module of this folder, as ``python -m`` does, in a new process."""
     code = f"import runpy; runpy.run_module({module!r}, run_name='__main__')"
     return from_checkout(code, *arguments)
 
 
 def peer_command(name: str) -> list[str]:
-    """What starts the worker of a peer."""
+    """The command that starts the worker of a library."""
     return own_process("benchmarks.comparison.worker", name)
 
 
@@ -103,41 +105,42 @@ def environment(threads: int) -> dict[str, str]:
         "DELTARULE_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
     )  # fmt: skip
-    # Answers are read as UTF-8 whatever the locale. An accelerator would be another comparison.
+    # Answers are UTF-8 whatever the locale. JAX is held to the processor, like the others.
     fixed = {"PYTHONUTF8": "1", "JAX_PLATFORMS": "cpu"}
     if threads == 1:
-        # JAX has no other way to say so; with more, it takes as many as it has processors.
+        # JAX has no other way to set one thread; with more it uses all of its processors.
         fixed["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     return {**os.environ, **dict.fromkeys(names, number), **fixed}
 
 
 @contextlib.contextmanager
 def _on_first_cores(threads: int) -> Iterator[None]:
-    """Held to as many processors as there are threads, which what is started here inherits."""
+    """Bind this process to as many processors as threads; child processes inherit the binding."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
-    all_of_them = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(all_of_them)[:threads])
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:threads])
     try:
         yield
     finally:
-        os.sched_setaffinity(0, all_of_them)
+        os.sched_setaffinity(0, before)
 
 
 class Worker:
     """A process that answers requests, one at a time.
 
-    Used in a ``with`` statement, at whose end the process is ended.
+    It is a context manager that ends the process.
 
     Parameters
     ----------
     title : str
-        What it measures, for messages.
+        The name of what it measures, for messages.
     threads : int
-        For every library in it; it is held to as many processors, where the system can.
+        The number of threads of every library in it. Where the system allows, the process is
+        bound to as many processors.
     command : sequence of str
-        What is started: see :mod:`benchmarks.comparison.worker`.
+        The command to start: see :mod:`benchmarks.comparison.worker`.
     timeout : float
         Seconds without an answer after which it counts as hung.
     """
@@ -148,11 +151,11 @@ class Worker:
         self.title, self.threads, self.timeout = title, threads, timeout
         self._jobs = 0
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        # Closed by `close`, which every path leads to.
+        # Closed by `close`.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         with _on_first_cores(threads):
-            # A session of its own, so that Ctrl-C on the terminal reaches only this process,
-            # which then ends the others in order.
+            # In a new session, so that Ctrl-C in the terminal reaches only the parent process,
+            # which then ends the workers.
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -180,7 +183,7 @@ class Worker:
         self._lines.put(None)
 
     def prepare(self, **job: Any) -> tuple[dict[str, Any], Callable[[], float]]:
-        """Hand a job over; give what is known of it, and what measures it once.
+        """Send a job; return its facts, and a function that measures it once.
 
         Raises
         ------
@@ -202,7 +205,7 @@ class Worker:
     def _ask(self, request: Mapping[str, Any], when: str) -> dict[str, Any]:
         stream = self._process.stdin
         assert stream is not None
-        with contextlib.suppress(OSError):  # it is dead already; what it leaves is read below
+        with contextlib.suppress(OSError):  # the process has ended; its output is read below
             stream.write(json.dumps(request) + "\n")
             stream.flush()
         try:
@@ -210,7 +213,7 @@ class Worker:
         except queue.Empty:
             raise WorkerFailed(
                 f"{self.title}: no answer for {self.timeout:g} seconds {when}; it was ended. "
-                "Leave it out, or measure on a machine that does less beside"
+                "Leave it out, or measure on a machine with less other work"
             ) from None
         if line is None:
             raise WorkerFailed(
@@ -248,7 +251,7 @@ class Worker:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
-        # The system's way to end a process when memory runs out.
+        # Linux ends a process with SIGKILL when memory runs out.
         return f"by {name}" + (", as when memory runs out," if name == "SIGKILL" else "")
 
     def _last_words(self) -> str:
@@ -258,7 +261,7 @@ class Worker:
         return f", saying {said[-1][:200]!r}" if said else ""
 
     def close(self) -> None:
-        """End the process, and what it started, and wait until it has ended."""
+        """End the process and its children, and wait for its end."""
         self._signal("SIGTERM")
         try:
             self._process.wait(_GRACE)
@@ -267,7 +270,7 @@ class Worker:
             self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                with contextlib.suppress(OSError):  # what was still to be written goes nowhere
+                with contextlib.suppress(OSError):  # buffered output is lost
                     stream.close()
         self._log.close()
 
@@ -275,7 +278,7 @@ class Worker:
         if self._process.poll() is not None:
             return
         if hasattr(os, "killpg"):
-            # The process leads a group of its own, which holds nothing but what it started.
+            # The process leads a group that contains only its own children.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, getattr(signal, name))
         elif name == "SIGTERM":
@@ -289,19 +292,18 @@ def in_turn(
     rounds: int,
     show: Callable[[str], None] = lambda text: None,
 ) -> dict[str, list[float]]:
-    """Measure each thing once in every round.
+    """Call each measurement once in every round.
 
-    A machine is faster in one minute than in another. Taken in turn, all of them have the
-    same share of both. Each round begins with another one, so that none always follows the
-    same.
+    The speed of a machine changes over minutes; measured in turn, all are affected alike. Each
+    round begins with the next one, so that the order does not favour any.
 
     Parameters
     ----------
     measures : mapping of name to callable
-        Each gives the seconds of one measurement.
+        Each returns the seconds of one measurement.
     rounds : int
     show : callable
-        Is told what is being measured.
+        Called with a description of each measurement before it begins.
 
     Returns
     -------
@@ -319,7 +321,7 @@ def in_turn(
     {'a': [1.0, 1.0], 'b': [2.0, 2.0]}
     """
     if rounds < 1:
-        raise InputError(f"rounds is {rounds}; expected at least 1")
+        raise InputError(parameter="rounds", given=rounds, expected="at least 1")
     names = list(measures)
     found: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):

@@ -1,4 +1,4 @@
-"""How a step of deltarule grows with the rows of a step, the width and the depth."""
+"""The growth of deltarule's step time with the rows of a step, the width and the depth."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Scaling", "scaling"]
 
 @dataclasses.dataclass(frozen=True)
 class Scaling:
-    """The time of a step at every size that was tried.
+    """The time of a step at every size.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ class Scaling:
         See :func:`benchmarks.comparison.machine.circumstances`.
     versions : dict of str
     axes : mapping of str to mapping of int to Config
-        For each thing that was varied, its values and their configs.
+        For each size that was varied, its values and their configs.
     seconds : dict of name of a config to list of float
-        Of one step, from each round.
+        The time of one step in each round.
     """
 
     threads: int
@@ -45,7 +45,7 @@ class Scaling:
         return statistics.median(self.seconds[config.name])
 
     def as_record(self) -> dict[str, Any]:
-        """All of it, every single time included, as JSON holds it."""
+        """A dictionary for JSON, with every single time."""
         return {
             "format": "deltarule bench scaling",
             "version": 1,
@@ -97,7 +97,7 @@ def scaling(
     Raises
     ------
     InputError
-        If there is no such engine or number of threads, or no round.
+        If the engine, or the number of threads or rounds is invalid.
     WorkerFailed
         If the process died, hung or failed.
 
@@ -113,7 +113,7 @@ def scaling(
     check_rounds(rounds)
     engine_name(engine)
     where = circumstances()
-    # S stands on every axis; a config that comes again has the same name and is measured once.
+    # S is on every axis; configs of the same name are measured once.
     distinct = {config.name: config for configs in axes.values() for config in configs.values()}
     measures, versions = {}, {}
     with contextlib.ExitStack() as stack:

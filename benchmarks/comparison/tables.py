@@ -1,4 +1,4 @@
-"""What ``python -m benchmarks`` prints."""
+"""The tables that ``python -m benchmarks`` prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["heading", "result_table", "scaling_tables"]
 
 
 def heading(found: Comparison | Scaling) -> str:
-    """Versions, the machine, and what the numbers are."""
+    """The heading: versions, the machine, and the meaning of the numbers."""
     where = found.circumstances
     if isinstance(found, Scaling):
         versions, not_run = {"deltarule": found.versions}, {}
@@ -58,7 +58,7 @@ def times(value: float) -> str:
 
 
 def result_table(result: Result) -> str:
-    """A config: a line for each library, with its time and how many times ours that is."""
+    """The table of a config: for each library its time, and the ratio to deltarule's."""
     config = result.config
     columns = [
         [""],
@@ -84,7 +84,7 @@ def result_table(result: Result) -> str:
 
 
 def scaling_tables(found: Scaling) -> str:
-    """A table for each size that was varied; growth is against the line above."""
+    """A table for each size that was varied; growth is relative to the line above."""
     tables = []
     for axis, configs in found.axes.items():
         columns = [[axis], ["µs/step"], ["grows"], ["operations grow"], ["GFLOP/s"]]

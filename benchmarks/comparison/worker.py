@@ -1,14 +1,14 @@
-"""A process that measures one peer when it is asked; its argument is the peer's name.
+"""A process that measures one library on request; its argument is the library's name.
 
 It reads a JSON object from each line of standard input and answers with one on standard
 output::
 
-    {"do": "prepare", "job": {…}}    {"done": {…what is known of the job…}}
+    {"do": "prepare", "job": {…}}    {"done": {…facts about the job…}}
     {"do": "measure", "number": 0}   {"done": {"seconds": …}}, of one step of that job
 
-Jobs are numbered as they were prepared. Instead of ``done`` an answer holds ``absent``, the
-reason, if a library is not installed, or ``failed``, what went wrong. The process ends when
-its standard input does, so it cannot outlive who started it.
+Jobs are numbered in the order in which they were prepared. Instead of ``done`` an answer holds
+``absent``, with the reason, if a library is not installed, or ``failed``, with the error. The
+process ends when its standard input does, so it does not outlive its parent process.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ class MachineBusy(Exception):
 
 
 class Job(Protocol):
-    """Something that can be measured again and again."""
+    """A measurement that can be repeated."""
 
     def facts(self) -> dict[str, Any]:
-        """What is known of it, for the report."""
+        """Facts for the report."""
 
     def measure(self) -> float:
         """Seconds of one step, from one measurement."""
 
 
 class Training:
-    """A library that trains the network of a config, made ready to be measured.
+    """A library that trains the network of a config, prepared for measurements.
 
-    One measurement is as many epochs as take about ``seconds``, always from the initial
-    parameters. Where a call to train has costs of its own (copies, checks), the time of an
-    epoch is the marginal one: (time of 1 + k epochs − time of 1 epoch) / k.
+    One measurement is the number of epochs that takes about ``seconds``, always from the initial
+    parameters. Where a call of train has a constant cost (copies, checks), the time of an epoch
+    is the marginal one: (time of 1 + k epochs − time of 1 epoch) / k.
 
     Examples
     --------
@@ -65,7 +65,7 @@ class Training:
     """
 
     def __init__(self, make: Callable[[Config], Peer], config: Config, seconds: float) -> None:
-        # What it trains is told from a few steps: after many, every good optimizer has about
+        # The losses are compared after a few steps: after many, all good optimizers reach about
         # the same loss.
         probe = make(config.first_steps(PROBE_STEPS))
         probe.train(1)
@@ -75,19 +75,19 @@ class Training:
         )
         self.peer = make(config)
         self.epochs = 1
-        self.peer.train(1)  # compiles what is compiled
+        self.peer.train(1)  # compiles
         if seconds > 0:
             self._lengthen(seconds)
 
     def _lengthen(self, seconds: float) -> None:
-        """Take so many epochs that a measurement lasts about ``seconds``."""
+        """Choose the number of epochs so that a measurement takes about ``seconds``."""
         while True:
             took = self._measured()
-            # A marginal time can come out at nothing, or below; then twice as many are tried.
+            # A marginal time may be zero or negative; then the number is doubled.
             wanted = math.ceil(self.epochs * seconds / took) if took > 0 else 2 * self.epochs
             if took >= seconds / 2 or self.epochs >= _MOST_EPOCHS:
                 return
-            # Not at one go: a first epoch that something interrupted tells little.
+            # In several steps, since other work may have slowed the first epoch.
             self.epochs = min(wanted, 16 * self.epochs, _MOST_EPOCHS)
 
     def _measured(self) -> float:
@@ -100,7 +100,7 @@ class Training:
         """Seconds of one step."""
         for _ in range(_TRIES):
             took = self._measured()
-            # Something else held the processor during the single epoch, and not after it.
+            # Not positive: other work slowed the single epoch and not the others.
             if took > 0:
                 return took / self.epochs / self.peer.config.steps
         raise MachineBusy(
@@ -118,7 +118,7 @@ class Training:
 
 
 def training(name: str) -> Callable[[Mapping[str, Any]], Job]:
-    """How a job of this peer is made from what ``prepare`` was given."""
+    """A function that makes a job for this library from the ``job`` of a ``prepare`` request."""
 
     def make(job: Mapping[str, Any]) -> Job:
         def peer(config: Config) -> Peer:
@@ -137,12 +137,12 @@ def serve(make: Callable[[Mapping[str, Any]], Job]) -> None:
     make : callable
         Makes a job from the ``job`` of a ``prepare`` request.
     """
-    # What libraries print goes to standard error; standard output is for answers.
+    # Output of the libraries goes to standard error; standard output is for answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    # Ctrl-C is for the process that asks; it ends this one by closing its standard input.
+    # Ctrl-C is handled by the parent process, which then closes this one's standard input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # That an estimator has not converged after an epoch is no news.
+    # scikit-learn warns after every epoch that the estimator has not converged.
     warnings.simplefilter("ignore")
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests,), daemon=True).start()
@@ -152,7 +152,7 @@ def serve(make: Callable[[Mapping[str, Any]], Job]) -> None:
 
 
 def _read(requests: queue.SimpleQueue[str]) -> None:
-    """Pass lines on; when there are no more, end the process, whatever it is doing."""
+    """Queue the lines of standard input; at its end, exit the process at once."""
     for line in sys.stdin:
         requests.put(line)
     os._exit(0)
@@ -181,9 +181,9 @@ def _outcome(
     except MissingDependency as error:
         return {"absent": str(error)}
     except ImportError as error:
-        # Installed, and of no use: a shared library that is missing, say.
+        # Installed but unusable, for example with a missing shared library.
         return {"absent": f"it cannot be imported ({error})"}
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is told to who asked)
+    except Exception as error:  # noqa: BLE001  (every failure is sent as an answer)
         return {"failed": f"{type(error).__name__}: {error}"}
 
 

@@ -88,7 +88,7 @@ def test_a_comparison(command, tmp_path):
         (["--rounds", "0"], 2, "error: --rounds is 0; expected at least 1"),
         (["--threads", "9999"], 2, "error: --threads is 9999; expected 1 to"),
         (["--rounds", "many"], 2, "error: --rounds is 'many'; expected a whole number"),
-        (["--engine", "steam"], 2, "error: unknown engine 'steam'"),
+        (["--engine", "steam"], 2, "error: --engine: unknown engine 'steam'"),
         (["--scaling", "--configs", "T"], 2, "error: --scaling was given with --configs"),
         (["--json", "times.txt"], 2, "error: --json is 'times.txt'; expected a name that ends in"),
         (["--json", "there.json"], 3, "error: 'there.json' exists already; name another with"),

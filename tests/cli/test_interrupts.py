@@ -210,8 +210,8 @@ RECURSIVE = (
 
 
 @pytest.mark.parametrize(("module", "data", "sql"), [
-    ("duck", (), ENDLESS),
-    ("duck", ("numbers.csv",), ENDLESS),
+    ("duckdb_connection", (), ENDLESS),
+    ("duckdb_connection", ("numbers.csv",), ENDLESS),
     ("database", ("t.db",), RECURSIVE),
 ])  # fmt: skip
 def test_a_query_without_an_end_ends(place, module, data, sql):

@@ -160,7 +160,7 @@ def test_dead_nodes_are_those_that_are_zero_for_every_row(heat):
     assert {"1,4", "1,5", "1,6"} <= set(dead)
     listed = tab.page.eval_on_selector_all("[data-dead]", "(all) => all.map((n) => n.dataset.dead)")
     assert listed == dead[: len(listed)]
-    assert f"Dead units: {len(dead)}" in tab.page.locator("#heat .lists").text_content()
+    assert f"Dead nodes: {len(dead)}" in tab.page.locator("#heat .lists").text_content()
     tab.page.locator('[data-dead="1,5"]').click()
     assert tab.page.evaluate("DR.page.state.selected") == {"kind": "node", "layer": 1, "j": 5}
 

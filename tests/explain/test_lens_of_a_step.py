@@ -124,10 +124,10 @@ def test_the_page_of_a_step_calls_no_node_dead_by_its_batch(tmp_path, run, alone
         tab.page.locator("#heat").scroll_into_view_if_needed()
         tab.page.locator("#heat .lists h3").last.wait_for()
         heat, text = tab.page.inner_text("#heat"), tab.page.inner_text("#lens")
-        assert "Dead units" not in heat
-        assert f"Units at rest in {BATCH} of {N} rows" in heat
+        assert "Dead nodes" not in heat
+        assert f"Nodes at rest in {BATCH} of {N} rows" in heat
         if alone:
-            assert "Dead and saturated units" not in text
+            assert "Dead and saturated nodes" not in text
             assert f"of these {BATCH} of {N} rows only" in text
         else:
             assert f"judged by {N} (all) rows of the training" in text

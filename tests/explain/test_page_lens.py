@@ -133,7 +133,7 @@ def test_what_is_marked_stands_with_reason_and_advice(tab):
 def test_buttons_of_dead_nodes_select_them(tab):
     dead = FOUND.measured.dead_nodes[0].tolist()
     assert {2, 7, 9} <= set(dead)
-    button = tab.page.get_by_role("button", name="Show dead unit 7 of layer 1")
+    button = tab.page.get_by_role("button", name="Show dead node 7 of layer 1")
     button.click()
     selected = tab.page.evaluate("DR.page.state.selected")
     assert selected == {"kind": "node", "layer": 1, "j": 7}

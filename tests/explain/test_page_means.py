@@ -122,8 +122,8 @@ def test_what_is_of_the_pages_rows_says_so(context, tmp_path):
     page.locator("#heat .choice label", has_text="Activations").click()
     until(page, "document.querySelector('#heat').innerText", lambda t: f"({MOST_ROWS} of {N})" in t)
     text = page.inner_text("#heat")
-    assert "Dead units" not in text
-    assert f"Units at rest in {MOST_ROWS} of {N} rows" in text
+    assert "Dead nodes" not in text
+    assert f"Nodes at rest in {MOST_ROWS} of {N} rows" in text
     tab.page.close()
     assert tab.errors == []
 

@@ -12,10 +12,10 @@ import pytest
 from deltarule import Network, explain, lens
 from deltarule.explain import InputColumn, Subject
 from deltarule.explain.page import PageState, payload_of
-from deltarule.playground.frames import unpacked
-from deltarule.playground.picture import described, framed
+from deltarule.playground.frame_format import unpack_frame
+from deltarule.playground.run_state import make_run_state
+from deltarule.playground.run_view import describe_run, encode_frame
 from deltarule.playground.settings import RunSettings
-from deltarule.playground.state import made_problem
 from deltarule.training import StopFlag
 from deltarule.training.history import EpochLog
 
@@ -93,10 +93,10 @@ def test_payloads_of_the_explain_page_have_their_type(faults):
 
 @pytest.mark.parametrize("data", ["xor", "digits"])
 def test_what_the_playground_sends_has_its_type(faults, data):
-    problem = made_problem(RunSettings(data=data, rows=50), None, StopFlag())
+    problem = make_run_state(RunSettings(data=data, rows=50), None, StopFlag())
     where = {"frame": 1, "version": 1, "phase": "paused", "message": ""}
-    header, arrays = unpacked(framed(problem, where, moving=False))
-    run = {"type": "run", "version": 1, "steps_per_second": 30, **described(problem, None)}
+    header, arrays = unpack_frame(encode_frame(problem, where, moving=False))
+    run = {"type": "run", "version": 1, "steps_per_second": 30, **describe_run(problem, None)}
     assert faults(run=("Live.Run", run), header=("Live.Header", header)) == []
     assert set(arrays) <= {"curve", "level", "class", "theta"}
 

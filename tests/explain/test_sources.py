@@ -121,7 +121,7 @@ def test_a_table(table, table_model):
 
 def test_an_input_comes_from_its_cell(table, table_model):
     e = explain(table_model, table)
-    code = table_model.encoder.codes[0]
+    code = table_model.encoder.column_encoders[0]
     text = e.column("age", 1).text(depth=3)
     cell = table.columns["age"][1]
     assert f"age = {cell:.6f}" in text
@@ -159,7 +159,7 @@ def test_a_class_is_its_label(table):
 def test_the_derivative_by_a_raw_number(table, table_model):
     e = explain(table_model, table)
     note = e.column("age", 1).note
-    code = table_model.encoder.codes[0]
+    code = table_model.encoder.column_encoders[0]
     rate = per_sample(e).dX[1, 0] / code.std
     assert f"{abs(rate):.6f}"[:7] in note or f"{abs(rate):.5e}"[:6] in note
 

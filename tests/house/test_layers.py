@@ -93,7 +93,7 @@ def test_a_file_imports_only_what_stands_to_its_left(path):
     [
         ("maths/network.py", "from deltarule.engines import reference"),
         ("maths/network.py", "import deltarule.training.loop"),
-        ("maths/network.py", "from deltarule.tables.encode import Encoder"),
+        ("maths/network.py", "from deltarule.tables.table_encoder import Encoder"),
         ("maths/network.py", "from ..optimizers import rules"),
         ("maths/network.py", "from deltarule import backprop"),
         ("maths/network.py", "import deltarule"),

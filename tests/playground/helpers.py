@@ -1,4 +1,4 @@
-"""A playground that is served in this process, and a client that speaks as a browser does."""
+"""A playground server in this process, and a websocket client that follows the page's protocol."""
 
 import collections
 import contextlib
@@ -8,16 +8,16 @@ import time
 
 from websockets.sync.client import connect
 
-from deltarule.playground.frames import unpacked
+from deltarule.playground.frame_format import unpack_frame
 from deltarule.playground.runner import Runner
-from deltarule.playground.server import Playground, listening, make_server
+from deltarule.playground.server import Playground, listening_socket, make_server
 from deltarule.playground.settings import RunSettings
 
 TOKEN = "a-token-of-tests-0123456789"
 
 
 class Served:
-    """Where a playground is served, and the run behind it."""
+    """A served playground: its address, token and runner."""
 
     def __init__(self, playground):
         self.playground, self.port, self.token = playground, playground.port, playground.token
@@ -37,8 +37,8 @@ class Served:
 
 @contextlib.contextmanager
 def served(settings=None, source=None):
-    """A playground on a free port, ended afterwards."""
-    found = listening(0)
+    """Serve a playground on a free port, and end it afterwards."""
+    found = listening_socket(0)
     runner = Runner(source, settings=settings or RunSettings(data="moons"))
     runner.start()
     playground = Playground(runner, TOKEN, found.getsockname()[1])
@@ -58,7 +58,7 @@ def served(settings=None, source=None):
 
 
 class Client:
-    """A browser without a page: it reads what is sent and says what it has painted."""
+    """A client that reads messages and frames, and acknowledges the frames."""
 
     def __init__(self, server, token=None, origin=None, acknowledge=True, **options):
         self.server, self.acknowledge = server, acknowledge
@@ -81,10 +81,10 @@ class Client:
         self.opening.__exit__(*error)
 
     def read(self, timeout=30):
-        """One message, taken in."""
+        """Read one message and store it."""
         received = self.socket.recv(timeout=timeout)
         if isinstance(received, bytes):
-            self.header, self.arrays = unpacked(received)
+            self.header, self.arrays = unpack_frame(received)
             self.frames += 1
             if self.acknowledge:
                 self.send({"type": "ack", "frame": self.header["frame"]})
@@ -102,7 +102,7 @@ class Client:
         self.socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
     def ask(self, kind, **fields):
-        """Send a message and give the answer to it."""
+        """Send a message and return its answer."""
         self.ids += 1
         number = self.ids
         self.send({"type": kind, "id": number, **fields})
@@ -110,23 +110,23 @@ class Client:
         return self.answers.pop(number)
 
     def do(self, kind, **fields):
-        """The same, for what must be done."""
+        """Send a message, and assert that it was executed."""
         answer = self.ask(kind, **fields)
         assert answer["type"] == "done", answer
 
     def to_the_end(self, timeout=30):
-        """Read until nothing comes any more, or the line is closed, which both raise."""
+        """Read until the timeout or the end of the connection; both raise."""
         while True:
             self.read(timeout)
 
     def until(self, condition, timeout=60):
-        """Read until something holds."""
+        """Read until a condition is true."""
         ends = time.monotonic() + timeout
         while not condition():
             self.read(max(ends - time.monotonic(), 0.01))
 
     def settle(self):
-        """Read until the newest description is here, and a frame that belongs to it."""
+        """Read until the newest description has arrived, and a frame of that version."""
         version, _ = self.server.runner.description
         for name in ("run", "header"):
             self.until(lambda name=name: (getattr(self, name) or {}).get("version", 0) >= version)

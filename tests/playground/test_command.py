@@ -1,4 +1,4 @@
-"""``deltarule playground`` from the outside: a process that is started, asked and ended."""
+"""The command ``deltarule playground``, run as a process."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from deltarule.playground import serve
 
 @contextlib.contextmanager
 def command(*arguments, cwd=None, **environment):
-    """A playground in a process of its own, and its address."""
+    """Start the command; yield the process and its address."""
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "deltarule", "playground", "--no-open", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
@@ -44,7 +44,7 @@ def ended(process, number):
     return process.returncode, out, err
 
 
-def test_it_serves_until_ctrl_c_and_ends_cleanly():
+def test_ctrl_c_ends_the_server_with_exit_status_0():
     with command() as (process, address):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{20,}", address)
         assert "deltarule playground" in asked(address)
@@ -56,13 +56,13 @@ def test_it_serves_until_ctrl_c_and_ends_cleanly():
         asked(address)
 
 
-def test_every_start_has_a_token_of_its_own():
+def test_each_start_generates_a_new_token():
     with command("--quiet") as (_, first), command("--quiet") as (process, second):
         assert first.split("token=")[1] != second.split("token=")[1]
         assert ended(process, signal.SIGTERM)[2] == ""
 
 
-def test_ctrl_c_ends_it_while_a_network_trains_and_a_browser_watches():
+def test_ctrl_c_ends_the_server_during_training_with_a_browser_connected():
     from tests.playground.helpers import Client
 
     with command() as (process, address):
@@ -83,7 +83,7 @@ def test_ctrl_c_ends_it_while_a_network_trains_and_a_browser_watches():
         assert "Traceback" not in err
 
 
-def test_a_table_is_what_it_begins_with(tmp_path):
+def test_with_a_table_the_first_run_is_on_the_table(tmp_path):
     rng = np.random.default_rng(0)
     lines = [f"{rng.normal():.3f},{rng.normal():.3f},{'ab'[i % 2]}" for i in range(50)]
     (tmp_path / "data.csv").write_text("u,v,kind\n" + "\n".join(lines) + "\n")
@@ -99,7 +99,7 @@ def test_a_table_is_what_it_begins_with(tmp_path):
         assert ours == its
 
 
-def test_a_port_and_a_token_can_be_chosen_and_kept():
+def test_port_and_token_can_be_chosen():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -110,7 +110,7 @@ def test_a_port_and_a_token_can_be_chosen_and_kept():
             assert ended(process, signal.SIGINT)[0] == 0
 
 
-def test_a_port_that_is_taken_is_said(capfd):
+def test_a_port_in_use_is_reported(capfd):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -133,7 +133,7 @@ def test_a_port_that_is_taken_is_said(capfd):
         (["--token", "short"], 2, "the token cannot be used"),
     ],
 )
-def test_what_cannot_be_used_is_said_in_a_line(capfd, arguments, status, words):
+def test_invalid_arguments_are_reported_in_one_line(capfd, arguments, status, words):
     assert execute(["playground", "--no-open", *arguments]) == status
     out, err = capfd.readouterr()
     assert words in " ".join(err.split())
@@ -174,7 +174,7 @@ def test_a_missing_extra_is_one_clear_error(library):
     assert "Traceback" not in said
 
 
-def test_the_error_can_be_caught_as_an_import_error():
+def test_missing_dependency_is_an_import_error():
     assert issubclass(MissingDependency, ImportError)
     with pytest.raises(InputError, match="port is True"):
         serve(port=True)

@@ -1,4 +1,4 @@
-"""Built-in data and tables, as the playground trains on them."""
+"""The built-in data and the tables of the playground."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_the_same_seed_gives_the_same_data_and_another_seed_others(name):
 
 
 @pytest.mark.parametrize("name", BUILTIN)
-def test_data_are_as_a_network_takes_them(name):
+def test_data_have_the_types_and_shapes_that_a_network_needs(name):
     data = builtin_data(name, rows=200, held=0.25)
     assert data.X.dtype == np.float32
     assert data.X.flags.c_contiguous
@@ -33,28 +33,28 @@ def test_data_are_as_a_network_takes_them(name):
 
 
 @pytest.mark.parametrize("name", POINTS)
-def test_points_without_noise_can_be_told_apart_and_are_about_one_in_size(name):
+def test_points_without_noise_are_separable_and_have_scale_one(name):
     data = builtin_data(name, rows=400, noise=0.0)
     assert 0.5 < np.abs(data.X).max() < 1.6
-    # No two points of different classes in one place.
+    # Points of different classes have different coordinates.
     one, two = data.X[data.y == 0], data.X[data.y == 1]
     assert min(len(one), len(two)) > 100
     assert np.linalg.norm(one[:, None] - two, axis=2).min() > 1e-3
 
 
-def test_xor_is_what_its_name_says():
+def test_xor_labels_are_the_exclusive_or_of_the_signs():
     data = builtin_data("xor", rows=300, noise=0.0)
     assert ((data.X[:, 0] * data.X[:, 1] < 0) == data.y).all()
 
 
-def test_digits_are_those_of_scikit_learn_in_another_order():
+def test_digits_are_a_permutation_of_scikit_learns():
     data, known = builtin_data("digits", rows=20_000, noise=0.0), load_digits()
     assert sorted(map(tuple, data.X.tolist())) == sorted(map(tuple, (known.data / 16).tolist()))
     row = int(np.flatnonzero((known.data / 16 == data.X[5]).all(axis=1))[0])
     assert known.target[row] == data.y[5]
 
 
-def test_what_is_held_out_is_in_proportion():
+def test_held_out_rows_are_stratified_by_class():
     data = builtin_data("digits", rows=1000, held=0.3)
     for digit in range(10):
         share = (data.y[data.held] == digit).sum() / (data.y == digit).sum()
@@ -62,7 +62,7 @@ def test_what_is_held_out_is_in_proportion():
     assert builtin_data("xor", held=0.0).held is None
 
 
-def test_targets_are_numbers_or_rows_of_one_one():
+def test_targets_are_numbers_or_one_hot_rows():
     data = builtin_data("digits", rows=50)
     net = Network([64, 10], [], output_activation="softmax", loss="cross_entropy")
     Y = data.targets(net)
@@ -70,7 +70,7 @@ def test_targets_are_numbers_or_rows_of_one_one():
     assert (Y.argmax(axis=1) == data.y).all()
 
 
-def test_what_cannot_be_made_is_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(UnknownName, match="moons"):
         builtin_data("mooons")
     for wrong in ({"rows": 5}, {"noise": -1.0}, {"noise": float("nan")}, {"held": 1.0}):
@@ -91,7 +91,7 @@ def source(**columns):
     return ReadTable.of(table, infer_schema(table, "price"))
 
 
-def test_a_table_is_encoded_from_the_rows_that_are_trained_on():
+def test_encoders_of_a_table_are_fitted_to_the_training_rows():
     data = table_data(source(), seed=1)
     kept = np.delete(np.arange(len(data.X)), data.held)
     k = data.inputs.index("size")
@@ -113,7 +113,7 @@ def test_columns_can_be_chosen_and_unknown_ones_are_refused():
         table_data(source(), columns=["towns"])
 
 
-def test_a_long_table_is_drawn_from_by_the_seed():
+def test_a_long_table_is_sampled_with_the_seed():
     first, again = (table_data(source(), rows=20, seed=5) for _ in range(2))
     assert len(first.X) == 20
     assert (first.typed.rows == again.typed.rows).all()

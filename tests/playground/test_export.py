@@ -1,4 +1,4 @@
-"""What is taken away from a run is the run: the script in a process of its own, model and page."""
+"""The downloads: the script, run as a process; the model; the explain page."""
 
 import io
 import json
@@ -13,16 +13,16 @@ import pytest
 from deltarule import StopFlag, load_model
 from deltarule.errors import Diverged, UnknownName
 from deltarule.playground import ReadTable, RunSettings
-from deltarule.playground.explained import subject_of_run
-from deltarule.playground.export import made
+from deltarule.playground.export import export_file
+from deltarule.playground.run_state import make_run_state
+from deltarule.playground.run_subject import subject_of_run
 from deltarule.playground.script import run_script
-from deltarule.playground.state import made_problem
 from deltarule.tables import infer_schema, read_table
 from deltarule.tabular import TableModel
 
 
 def problem(source=None, **given):
-    return made_problem(RunSettings(**given), source, StopFlag())
+    return make_run_state(RunSettings(**given), source, StopFlag())
 
 
 def take(problem, steps):
@@ -33,7 +33,7 @@ def take(problem, steps):
 
 
 def made_again(script, folder):
-    """The two digests that a script prints: of what it computed, and of the playground's."""
+    """The two digests that a script prints: of its own θ, and of the playground's."""
     path = folder / "run.py"
     path.write_text(script, encoding="utf-8")
     done = subprocess.run(
@@ -46,7 +46,7 @@ def made_again(script, folder):
     return found
 
 
-def test_whole_epochs_are_one_call_of_train_and_the_same_bits(tmp_path):
+def test_the_script_of_complete_epochs_calls_train_and_gives_the_same_bits(tmp_path):
     run = take(problem(data="moons", rows=100, rule="adam", l2=0.1, seed=3), 5 * 3)
     script = run_script(run.snapshot())
     assert "train(" in script
@@ -54,7 +54,7 @@ def test_whole_epochs_are_one_call_of_train_and_the_same_bits(tmp_path):
     assert ours == its
 
 
-def test_steps_in_mid_epoch_at_several_rates_are_made_again(tmp_path):
+def test_the_script_repeats_steps_within_an_epoch_at_several_rates(tmp_path):
     run = take(problem(data="digits", rows=200, layers=(6,), held=0.0, rule="momentum"), 4)
     run.change_rate(0.05)
     take(run, 5)
@@ -66,7 +66,7 @@ def test_steps_in_mid_epoch_at_several_rates_are_made_again(tmp_path):
     assert ours == its
 
 
-def test_a_script_that_is_changed_gives_other_bits(tmp_path):
+def test_a_modified_script_gives_other_bits(tmp_path):
     script = run_script(take(problem(data="xor", rows=100), 6).snapshot())
     changed = script.replace("learning_rate=0.01", "learning_rate=0.011")
     assert changed != script
@@ -75,13 +75,13 @@ def test_a_script_that_is_changed_gives_other_bits(tmp_path):
 
 
 @pytest.mark.parametrize("steps", [0, 1])
-def test_a_run_that_has_hardly_begun_is_made_again(tmp_path, steps):
+def test_the_script_repeats_the_first_steps(tmp_path, steps):
     script = run_script(take(problem(data="circles", rows=60), steps).snapshot())
     ours, its = made_again(script, tmp_path)
     assert ours == its
 
 
-def test_a_run_of_all_rows_that_diverged_is_made_again_up_to_there(tmp_path):
+def test_the_script_repeats_a_full_batch_run_up_to_its_divergence(tmp_path):
     run = problem(data="moons", rows=60, rule="sgd", activation="identity", loss="squared_error",
                   learning_rate=1e3, l2=50.0, batch_size=0)  # fmt: skip
     with pytest.raises(Diverged):
@@ -108,7 +108,7 @@ def table(tmp_path):
     )
 
 
-def test_a_run_on_a_table_is_made_again(tmp_path, table):
+def test_the_script_repeats_a_run_on_a_table(tmp_path, table):
     run = take(problem(table, data="table", columns=("age", "town"), rows=100, layers=(5,)), 13)
     ours, its = made_again(run_script(run.snapshot(), table), tmp_path)
     assert ours == its
@@ -123,9 +123,9 @@ def extracted(data, folder):
     return folder / top
 
 
-def test_the_model_of_a_table_predicts_tables(tmp_path, table):
+def test_the_model_of_a_run_on_a_table_predicts_tables(tmp_path, table):
     snapshot = take(problem(table, data="table", layers=(5,)), 20).snapshot()
-    model = TableModel.load(extracted(made("model.zip", snapshot, table).data, tmp_path))
+    model = TableModel.load(extracted(export_file("model.zip", snapshot, table).data, tmp_path))
     assert (model.model.theta == snapshot.theta).all()
     rows = read_table(str(tmp_path / "a table.csv"))
     shares = model.predict_proba(rows)
@@ -137,9 +137,9 @@ def test_the_model_of_a_table_predicts_tables(tmp_path, table):
     assert shares == pytest.approx(own, rel=1e-6)
 
 
-def test_the_model_of_built_in_data_loads_as_it_was(tmp_path):
+def test_the_model_of_a_run_on_built_in_data_loads_unchanged(tmp_path):
     snapshot = take(problem(data="digits", rows=100, layers=(4,)), 9).snapshot()
-    first, again = (made("model.zip", snapshot).data for _ in range(2))
+    first, again = (export_file("model.zip", snapshot).data for _ in range(2))
     assert first == again
     model = load_model(extracted(first, tmp_path))
     assert model.net == snapshot.net
@@ -148,9 +148,9 @@ def test_the_model_of_built_in_data_loads_as_it_was(tmp_path):
     assert model.extra["settings"]["data"] == "digits"
 
 
-def test_the_page_carries_the_parameters_of_the_moment():
+def test_the_explain_page_has_the_current_parameters():
     snapshot = take(problem(data="moons"), 9).snapshot()
-    text = made("explain.html", snapshot).data.decode()
+    text = export_file("explain.html", snapshot).data.decode()
     payload = json.loads(re.search(r'id="payload">(.*?)</script>', text, re.DOTALL)[1])
     import base64
 
@@ -161,7 +161,7 @@ def test_the_page_carries_the_parameters_of_the_moment():
     assert len(payload["history"]) == snapshot.epoch
 
 
-def test_the_subject_of_the_next_step_has_its_gradient_and_takes_it():
+def test_the_subject_of_the_next_step_has_the_gradient_and_update_of_that_step():
     run = take(problem(data="spirals", rows=90, rule="sgd", learning_rate=0.5), 3)
     subject = subject_of_run(run.snapshot(), "step")
     grad = subject.trace.grad
@@ -172,13 +172,13 @@ def test_the_subject_of_the_next_step_has_its_gradient_and_takes_it():
     assert subject.step.number == 4
 
 
-def test_adam_brings_its_slots_along():
+def test_the_subject_contains_the_slots_of_adam():
     run = take(problem(data="spirals", rows=90), 5)
     subject = subject_of_run(run.snapshot(), "step")
     assert set(subject.step.slots) == {"m", "v"}
     assert (subject.step.slots["v"] > 0).any()
 
 
-def test_something_else_cannot_be_taken():
+def test_an_unknown_kind_of_file_is_refused():
     with pytest.raises(UnknownName, match=r"run\.py, model\.zip, explain\.html"):
-        made("theta.npy", problem(data="xor").snapshot())
+        export_file("theta.npy", problem(data="xor").snapshot())

@@ -1,4 +1,4 @@
-"""Frames, the plane, and the messages of browsers."""
+"""Frames, the decision surface, and the messages of browsers."""
 
 import dataclasses
 import json
@@ -8,51 +8,51 @@ import pytest
 
 from deltarule.errors import InputError
 from deltarule.playground import builtin_data, table_data
-from deltarule.playground.frames import packed, unpacked
-from deltarule.playground.messages import MOST_BYTES, parsed
-from deltarule.playground.surface import (
+from deltarule.playground.client_messages import MOST_BYTES, parse_message
+from deltarule.playground.decision_surface import (
     SIDE,
-    class_shares,
+    class_probabilities,
     plane_for,
-    points,
+    plane_points,
     suggested_axes,
-    surface,
+    surface_levels,
 )
+from deltarule.playground.frame_format import pack_frame, unpack_frame
 from deltarule.tables import infer_schema, table_from_frame
 
 
-def test_a_frame_comes_back_as_it_was():
+def test_unpack_frame_inverts_pack_frame():
     arrays = {
         "level": np.arange(7, dtype=np.uint8),
         "theta": np.linspace(-1, 1, 5, dtype=np.float32),
         "empty": np.zeros(0, dtype=np.float32),
     }
-    data = packed({"step": 3, "message": "θ → ∞"}, arrays)
-    header, found = unpacked(data)
+    data = pack_frame({"step": 3, "message": "θ → ∞"}, arrays)
+    header, found = unpack_frame(data)
     assert (header["step"], header["message"]) == (3, "θ → ∞")
     for name, array in arrays.items():
         assert found[name].tolist() == array.tolist()
     assert len(data) % 4 == 0
 
 
-def test_arrays_begin_where_a_browser_can_look_at_them():
-    data = packed({"a": "é"}, {"x": np.zeros(3, np.uint8), "y": np.ones(2, np.float32)})
+def test_arrays_are_aligned_to_4_bytes():
+    data = pack_frame({"a": "é"}, {"x": np.zeros(3, np.uint8), "y": np.ones(2, np.float32)})
     length = int.from_bytes(data[:4], "little")
     header = json.loads(data[4 : 4 + length])
     assert (4 + length + header["arrays"]["y"]["at"]) % 4 == 0
 
 
-def test_a_frame_is_bounded_and_holds_numbers_of_json():
+def test_frames_that_are_too_large_or_not_encodable_are_refused():
     with pytest.raises(InputError, match="at most"):
-        packed({}, {"x": np.zeros(5_000_000, np.float32)})
+        pack_frame({}, {"x": np.zeros(5_000_000, np.float32)})
     with pytest.raises(InputError, match="float64"):
-        packed({}, {"x": np.zeros(5)})
+        pack_frame({}, {"x": np.zeros(5)})
     with pytest.raises(ValueError, match="JSON"):
-        packed({"loss": float("nan")}, {})
+        pack_frame({"loss": float("nan")}, {})
 
 
 @pytest.mark.parametrize("hold", ["mean", "median"])
-def test_a_plane_varies_two_inputs_and_holds_the_others(hold):
+def test_a_plane_varies_two_inputs_and_holds_the_others_constant(hold):
     data = builtin_data("digits", rows=300)
     plane = plane_for(data, 12, 30, hold)
     kept = np.delete(data.X, data.held, axis=0)
@@ -70,12 +70,12 @@ def test_a_plane_varies_two_inputs_and_holds_the_others(hold):
 @pytest.mark.parametrize(
     "axes", [(0, 0, "mean"), (0, 2, "mean"), (-1, 1, "mean"), (0, -1, "mean"), (0, 1, "row")]
 )
-def test_a_plane_that_is_none_is_refused(axes):
+def test_invalid_axes_are_refused(axes):
     with pytest.raises(InputError, match="expected two different inputs"):
         plane_for(builtin_data("xor"), *axes)
 
 
-def test_the_inputs_that_say_most_are_looked_at_first():
+def test_suggested_axes_are_those_that_explain_most():
     data = builtin_data("digits", rows=600)
     label = np.zeros((600, 64), np.float32)
     label[:, 5] = data.y + 0.01 * np.arange(600) / 600
@@ -86,7 +86,7 @@ def test_the_inputs_that_say_most_are_looked_at_first():
 
 @pytest.fixture(scope="module")
 def mixed():
-    """A number with gaps, a category, a date, and a category that says nothing."""
+    """A number with missing cells, a category, a date, and a category unrelated to the target."""
     n = 120
     table = table_from_frame(
         {
@@ -111,57 +111,57 @@ def test_the_axes_of_a_table_are_its_columns(mixed):
     assert suggested_axes(mixed) == (1, 0)
 
 
-def test_along_a_category_every_place_is_one_level(mixed):
+def test_every_grid_point_along_a_category_is_one_level(mixed):
     plane = plane_for(mixed, 1, 0, "mean")
     assert plane.ranges[:2] == (-0.5, 2.5)
     marks = plane.rows.reshape(SIDE, SIDE, -1)[:, :, list(mixed.axes[1].inputs)]
     assert set(marks.ravel().tolist()) == {0.0, 1.0}
     assert (marks.sum(axis=2) == 1).all()
     assert marks[5].argmax(axis=1).tolist() == sorted([0, 1, 2] * (SIDE // 3))
-    # What is on neither axis is held, the marks of the other category too.
+    # Inputs on neither axis are constant, those of the other category included.
     kept = np.delete(mixed.X, mixed.held, axis=0).mean(axis=0)
     for k in mixed.axes[3].inputs:
         assert plane.rows[:, k] == pytest.approx(np.full(SIDE * SIDE, kept[k]))
 
 
-def test_points_of_a_level_are_strewn_over_its_width(mixed):
-    found = points(mixed, plane_for(mixed, 1, 0, "mean"))
+def test_points_of_a_level_are_spread_over_its_width(mixed):
+    found = plane_points(mixed, plane_for(mixed, 1, 0, "mean"))
     level = mixed.X[:, list(mixed.axes[1].inputs)].argmax(axis=1)
     assert np.abs(np.array(found["x"]) - level).max() < 0.5
     assert len(set(found["x"])) > 100
-    assert found == points(mixed, plane_for(mixed, 1, 0, "median"))
+    assert found == plane_points(mixed, plane_for(mixed, 1, 0, "median"))
 
 
-def test_a_level_that_training_has_not_seen_is_no_point(mixed):
+def test_rows_with_a_level_unknown_to_the_encoder_are_omitted(mixed):
     X = mixed.X.copy()
     X[3, list(mixed.axes[1].inputs)] = 0
     other = dataclasses.replace(mixed, X=X)
-    found = points(other, plane_for(other, 1, 0, "mean"))
+    found = plane_points(other, plane_for(other, 1, 0, "mean"))
     assert {len(column) for column in found.values()} == {len(X) - 1}
     assert found["value"] == [round(float(v), 5) for v in np.delete(mixed.y, 3)]
 
 
-def test_bytes_of_the_plane_are_probabilities():
+def test_surface_levels_are_probabilities_scaled_to_bytes():
     two = builtin_data("xor")
-    level = surface(two, np.array([[0.0], [0.5], [1.0], [np.nan]], np.float32))["level"]
+    level = surface_levels(two, np.array([[0.0], [0.5], [1.0], [np.nan]], np.float32))["level"]
     assert level.tolist() == [0, 128, 255, 128]
     ten = builtin_data("digits", rows=100)
     output = np.full((2, 10), 0.05, np.float32)
     output[0, 3], output[1, 7] = 0.55, 0.55
-    found = surface(ten, output)
+    found = surface_levels(ten, output)
     assert found["class"].tolist() == [3, 7]
     assert found["level"].tolist() == [round(0.55 * 255)] * 2
 
 
-def test_shares_of_classes_add_to_one():
+def test_class_probabilities_sum_to_one():
     for output in ([[0.3]], [[0.2, 0.2, 0.6]], [[0.9, 0.6, 0.5]], [[0.0, 0.0, 0.0]]):
-        shares = class_shares(np.array(output))
+        shares = class_probabilities(np.array(output))
         assert shares.sum() in (pytest.approx(1), 0)
 
 
-def test_points_are_few_and_marked():
+def test_points_are_at_most_800_and_mark_held_out_rows():
     data = builtin_data("circles", rows=5000)
-    found = points(data, plane_for(data, 0, 1, "mean"))
+    found = plane_points(data, plane_for(data, 0, 1, "mean"))
     assert {len(column) for column in found.values()} == {800}
     assert 0.25 < np.mean(found["held"]) < 0.35
 
@@ -193,13 +193,13 @@ def test_points_are_few_and_marked():
         b'{"type": "play"}',
     ],
 )
-def test_what_is_no_message_is_refused(text):
+def test_invalid_messages_are_refused(text):
     with pytest.raises(InputError, match="expected") as error:
-        parsed(text)
+        parse_message(text)
     assert len(str(error.value)) < 300
 
 
-def test_a_refusal_keeps_the_number_of_the_message():
+def test_invalid_message_has_the_id_of_the_message():
     with pytest.raises(InputError) as error:
-        parsed('{"type": "fly", "id": 12}')
+        parse_message('{"type": "fly", "id": 12}')
     assert error.value.id == 12

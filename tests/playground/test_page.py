@@ -1,4 +1,4 @@
-"""The page in a real browser: what it shows, what it asks for, and who can use it."""
+"""The page in Chromium: its numbers, its controls and its accessibility."""
 
 import os
 import re
@@ -48,12 +48,12 @@ def watched(context, server):
     assert found.errors == []
     assert found.outside(f"{server.root}/", f"ws://127.0.0.1:{server.port}/live") == []
     found.page.close()
-    server.runner.order("setup", settings=RunSettings(data="moons").plain()).result(60)
-    server.runner.order("speed", steps_per_second=300).result(60)
+    server.runner.submit("setup", settings=RunSettings(data="moons").plain()).result(60)
+    server.runner.submit("speed", steps_per_second=300).result(60)
 
 
 def holds(page, expression, timeout=60):
-    """Wait until an expression is true; Playwright's own wait is eval, which the page forbids."""
+    """Wait until an expression is true; Playwright's own wait uses eval, which the page forbids."""
     ends = time.monotonic() + timeout
     while not page.evaluate(expression):
         assert time.monotonic() < ends, f"it never came true: {expression}"
@@ -61,7 +61,7 @@ def holds(page, expression, timeout=60):
 
 
 def settle(page):
-    """Two frames of the browser, so that all that was asked for is painted."""
+    """Wait for two animation frames, after which all changes are painted."""
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
@@ -83,7 +83,7 @@ def plane(page):
 
 
 def theta_drawn(page):
-    """Every parameter that the drawing shows, by its place in the network."""
+    """Every parameter that the drawing shows, keyed by layer and node."""
     return page.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll('[data-edge], [data-bias]')].map(
             (e) => [e.dataset.edge ?? 'b' + e.dataset.bias, e.getAttribute('aria-label')]))"""
@@ -103,7 +103,7 @@ def test_step_epoch_play_pause_and_reset(watched, server):
     assert page.locator("#transport .main").inner_text() == "Pause"
     button(page, "Pause").click()
     holds(page, "document.body.dataset.phase === 'paused'")
-    step = server.runner.order("snapshot").result(30).step
+    step = server.runner.submit("snapshot").result(30).step
     until_step(page, f"=== {step}")
     settle(page)
     assert plane(page) != start
@@ -113,7 +113,7 @@ def test_step_epoch_play_pause_and_reset(watched, server):
     assert plane(page) == start
 
 
-def test_keys_do_what_the_buttons_do(watched):
+def test_keyboard_shortcuts_do_what_the_buttons_do(watched):
     page = watched.page
     page.locator("body").press("s")
     until_step(page, "=== 1")
@@ -125,19 +125,19 @@ def test_keys_do_what_the_buttons_do(watched):
     holds(page, "document.body.dataset.phase === 'paused'")
     page.keyboard.press("r")
     until_step(page, "=== 0")
-    # Not while something is written.
+    # Not while a text field has the focus.
     page.locator("#seed").focus()
     page.keyboard.press("s")
     settle(page)
     assert step_of(page) == 0
 
 
-def test_the_drawing_has_the_numbers_of_the_engine(watched, server):
+def test_the_drawing_shows_the_parameters_of_the_engine(watched, server):
     page = watched.page
     for _ in range(3):
         button(page, "Step").click()
     until_step(page, "=== 3")
-    snapshot = server.runner.order("snapshot").result(30)
+    snapshot = server.runner.submit("snapshot").result(30)
     W, b = snapshot.net.unpack(snapshot.theta)
     holds(page, "DR.page.current().step === 3")
     settle(page)
@@ -150,7 +150,7 @@ def test_the_drawing_has_the_numbers_of_the_engine(watched, server):
 
 
 def shown(label):
-    """The number at the end of a label, with the minus of keyboards."""
+    """The number at the end of a label, with an ASCII minus sign."""
     return label.rsplit(": ", 1)[1].replace("\u2212", "-")
 
 
@@ -172,8 +172,8 @@ def test_a_click_shows_the_derivation_with_the_numbers_of_the_next_step(watched,
     holds(page, "DR.page.current().update !== null && DR.page.current().step === 1")
     page.evaluate("DR.page.set({selected: {kind: 'edge', layer: 3, j: 0, k: 1}})")
     settle(page)
-    engine, batch = server.runner._now.run.engine, server.runner._now.run.next_batch()
-    snapshot = server.runner.order("snapshot").result(30)
+    engine, batch = server.runner._current.run.engine, server.runner._current.run.next_batch()
+    snapshot = server.runner.submit("snapshot").result(30)
     exact = snapshot.net.with_changes(dtype="float64")
     from deltarule import backprop
 
@@ -187,7 +187,7 @@ def test_a_click_shows_the_derivation_with_the_numbers_of_the_next_step(watched,
     assert block.of(grad)[0, 1] == pytest.approx(expected, rel=1e-4)
 
 
-def test_settings_begin_another_run(watched):
+def test_changed_settings_start_a_new_run(watched):
     page = watched.page
     button(page, "Step").click()
     until_step(page, "=== 1")
@@ -207,7 +207,7 @@ def test_settings_begin_another_run(watched):
     holds(page, "DR.page.net.widths.join() === '64,5,10'")
 
 
-def test_what_cannot_be_used_is_said_on_the_page(watched):
+def test_invalid_settings_are_reported_on_the_page(watched):
     page = watched.page
     page.locator("#rate").fill("0")
     page.locator("#rate").press("Enter")
@@ -235,7 +235,7 @@ def test_what_cannot_be_used_is_said_on_the_page(watched):
     ],
 )
 @pytest.mark.parametrize("how", ["Enter", "Tab"])
-def test_a_refused_value_goes_and_the_one_in_force_is_back_with_the_reason(
+def test_a_refused_value_is_replaced_by_the_current_one_with_the_reason(
     watched, field, refused, message, how
 ):
     page = watched.page
@@ -246,14 +246,14 @@ def test_a_refused_value_goes_and_the_one_in_force_is_back_with_the_reason(
     assert page.locator(field).input_value() == before
     reason = page.locator("#refused").inner_text()
     assert message in reason
-    # Next to the field, and of it for who does not see it; at the top it is announced.
+    # Beside the field, linked to it by ARIA; at the top it is a live region.
     assert page.locator(field).get_attribute("aria-describedby") == "refused"
     assert page.locator("#notices .banner p").inner_text() in reason
     if refused:
         assert reason.startswith(f"{refused} was refused: ")
     if how == "Enter":
         assert page.locator(field).evaluate("e => e === document.activeElement")
-    # What is accepted next takes the reason away.
+    # The next accepted value removes the reason.
     page.locator("#l2").fill("0.25")
     page.locator("#l2").press("Enter")
     holds(page, "document.getElementById('refused') === null")
@@ -261,9 +261,9 @@ def test_a_refused_value_goes_and_the_one_in_force_is_back_with_the_reason(
     assert page.locator("#l2").input_value() == "0.25"
 
 
-def test_divergence_is_said_on_the_page(watched, server):
+def test_divergence_is_reported_on_the_page(watched, server):
     page = watched.page
-    server.runner.order("setup", settings={"rule": "sgd", "learning_rate": 1000, "l2": 1000,
+    server.runner.submit("setup", settings={"rule": "sgd", "learning_rate": 1000, "l2": 1000,
                         "loss": "squared_error", "activation": "identity"}).result(60)  # fmt: skip
     button(page, "Play").click()
     page.wait_for_selector("[data-cause=diverged]", timeout=30_000)
@@ -279,7 +279,7 @@ def test_two_browsers_show_one_run(watched, context, server):
         until_step(other.page, "> 30")
         button(other.page, "Pause").click()
         holds(watched.page, "document.body.dataset.phase === 'paused'")
-        step = server.runner.order("snapshot").result(30).step
+        step = server.runner.submit("snapshot").result(30).step
         for page in (watched.page, other.page):
             until_step(page, f"=== {step}")
         other.page.locator("#activation").select_option("relu")
@@ -289,7 +289,7 @@ def test_two_browsers_show_one_run(watched, context, server):
         other.page.close()
 
 
-def test_a_page_reloaded_in_mid_run_shows_the_run_as_it_is(watched):
+def test_a_page_reloaded_during_a_run_shows_its_current_state(watched):
     page = watched.page
     button(page, "Play").click()
     until_step(page, "> 100")
@@ -301,7 +301,7 @@ def test_a_page_reloaded_in_mid_run_shows_the_run_as_it_is(watched):
     button(page, "Pause").click()
 
 
-def test_files_can_be_taken(watched, tmp_path):
+def test_files_can_be_downloaded(watched, tmp_path):
     page = watched.page
     button(page, "Epoch").click()
     until_step(page, "=== 7")
@@ -318,7 +318,7 @@ def test_files_can_be_taken(watched, tmp_path):
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize("data", ["moons", "digits"])
 def test_it_is_accessible(context, server, scheme, size, data):
-    server.runner.order("setup", settings={"data": data, "loss": "", "layers": [6]}).result(60)
+    server.runner.submit("setup", settings={"data": data, "loss": "", "layers": [6]}).result(60)
     watched = opened(context, server, size)
     page = watched.page
     page.emulate_media(color_scheme=scheme)
@@ -341,7 +341,7 @@ PLACES = """[...document.querySelectorAll('main .card')].map((card) => {
 @pytest.mark.parametrize(
     "size", [WIDE, PHONE, {"width": 1280, "height": 800}], ids=["wide", "phone", "laptop"]
 )
-def test_the_cards_stand_in_the_order_of_the_document(context, server, size):
+def test_the_visual_order_of_the_cards_is_that_of_the_document(context, server, size):
     watched = opened(context, server, size)
     places = watched.page.evaluate(PLACES)
     assert len(places) == 6
@@ -349,7 +349,7 @@ def test_the_cards_stand_in_the_order_of_the_document(context, server, size):
     watched.page.close()
 
 
-def test_a_window_may_change_its_size_while_the_network_trains(watched):
+def test_the_window_can_be_resized_during_training(watched):
     page = watched.page
     button(page, "Play").click()
     for size in (PHONE, {"width": 1000, "height": 700}, {"width": 2560, "height": 1300}, WIDE):
@@ -366,8 +366,8 @@ def test_a_window_may_change_its_size_while_the_network_trains(watched):
     assert page.locator("#notices .banner").count() == 0
 
 
-def test_on_a_phone_the_settings_are_folded(context, server):
-    server.runner.order("setup", settings=RunSettings(data="moons").plain()).result(60)
+def test_on_a_narrow_screen_the_settings_are_collapsed(context, server):
+    server.runner.submit("setup", settings=RunSettings(data="moons").plain()).result(60)
     watched = opened(context, server, PHONE)
     page = watched.page
     assert not page.locator("#rule").is_visible()
@@ -380,12 +380,12 @@ def test_on_a_phone_the_settings_are_folded(context, server):
     page.close()
 
 
-def test_between_large_layers_the_strongest_lines_stand_out(watched, server):
+def test_between_large_layers_the_largest_weights_are_emphasised(watched, server):
     page = watched.page
-    server.runner.order("setup", settings={"layers": [16, 16]}).result(60)
+    server.runner.submit("setup", settings={"layers": [16, 16]}).result(60)
     holds(page, "document.querySelector('#drawing [data-edge=\"2,15,15\"]') !== null")
     settle(page)
-    snapshot = server.runner.order("snapshot").result(30)
+    snapshot = server.runner.submit("snapshot").result(30)
     W, _ = snapshot.net.unpack(snapshot.theta)
     lines = page.evaluate(
         """[...document.querySelectorAll('[data-edge^="2,"]')].map(
@@ -399,7 +399,7 @@ def test_between_large_layers_the_strongest_lines_stand_out(watched, server):
     )
     assert 30 <= len(full) <= 48
     assert full == set(order[: len(full)])
-    # Whatever touches what is chosen is shown.
+    # All lines of the selected node are shown.
     page.evaluate("DR.page.set({selected: {kind: 'node', layer: 2, j: 3}})")
     settle(page)
     assert page.locator('[data-edge^="2,3,"].faint').count() == 0
@@ -465,7 +465,7 @@ def test_over_a_single_column_the_prediction_is_a_line(context):
         settle(page)
         assert plane(page) != before
         assert page.locator("#axis-x").count() == 0
-        # The least target is 0, whatever is left of it by standardising and back.
+        # The smallest target is 0, without the rounding error of standardising and back.
         assert page.locator("#surface .classes").inner_text().split()[:2] == ["y", "0"]
         ink = page.evaluate(
             """(() => {
@@ -494,7 +494,7 @@ def test_over_a_single_column_the_prediction_is_a_line(context):
 
 
 def started(port, token):
-    """A playground in a process of its own, which has said its address."""
+    """Start a playground process and wait for its address."""
     process = subprocess.Popen(
         [sys.executable, "-m", "deltarule", "playground", "--no-open", "--port", str(port)],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -509,7 +509,7 @@ def kill(process, number=signal.SIGKILL):
     process.communicate(timeout=60)
 
 
-def test_a_page_that_outlives_its_server_says_so_and_can_be_reloaded(context):
+def test_a_page_whose_server_ended_says_so_and_can_be_reloaded(context):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -526,7 +526,7 @@ def test_a_page_that_outlives_its_server_says_so_and_can_be_reloaded(context):
         said = page.locator("[data-cause=line]")
         assert "does not answer" in said.inner_text()
         assert button(page, "Play").is_disabled()
-        # Another one on the same port, with the same token: another run, and the page says so.
+        # A new server on the same port with the same token has another run; the page says so.
         process = started(port, TOKEN)
         holds(
             page,
@@ -538,7 +538,7 @@ def test_a_page_that_outlives_its_server_says_so_and_can_be_reloaded(context):
         page.wait_for_selector("[data-node]", timeout=30_000)
         assert step_of(page) == 0
         assert page.locator("[data-cause=line]").count() == 0
-        # And one with another token: the page does not belong to it.
+        # A server with another token refuses the page.
         kill(process)
         page.wait_for_selector("[data-cause=line]", timeout=30_000)
         process = started(port, TOKEN + "-another")

@@ -1,4 +1,4 @@
-"""The server: who may ask, what is answered, and that nothing a browser sends harms it."""
+"""The server: access control, commands, several browsers, and malformed messages."""
 
 import http.client
 import json
@@ -12,8 +12,8 @@ from tests.playground.helpers import TOKEN, Client, served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from deltarule.playground import RunSettings
-from deltarule.playground.guard import refusal
-from deltarule.playground.messages import MOST_BYTES
+from deltarule.playground.access_control import refusal_reason
+from deltarule.playground.client_messages import MOST_BYTES
 from deltarule.playground.settings import ranges
 
 
@@ -32,7 +32,7 @@ def client(server):
 
 
 def get(server, path, **headers):
-    """(status, headers, body) of a request with just these headers."""
+    """(status, headers, body) of a request with exactly these headers."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     try:
         connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
@@ -46,7 +46,7 @@ def get(server, path, **headers):
         connection.close()
 
 
-# -- who may ask ----------------------------------------------------------------------------
+# -- access control -------------------------------------------------------------------------
 
 
 PATHS = ["/", "/who", "/payload", "/export/run.py", "/nothing"]
@@ -67,7 +67,7 @@ PATHS = ["/", "/who", "/payload", "/export/run.py", "/nothing"]
         "?" + "&".join(f"a{i}=1" for i in range(50)),
     ],
 )
-def test_without_the_token_nothing_is_given(server, path, query):
+def test_requests_without_the_token_are_refused(server, path, query):
     status, _, body = get(server, path + query)
     assert status == 403
     assert TOKEN.encode() not in body
@@ -101,7 +101,7 @@ def test_another_origin_is_refused(server, origin):
     assert error.value.response.status_code == 403
 
 
-def test_a_host_in_capitals_is_the_same_host(server):
+def test_the_host_is_compared_without_case(server):
     assert get(server, f"/who?token={TOKEN}", Host=f"LOCALHOST:{server.port}")[0] == 200
 
 
@@ -110,14 +110,14 @@ def test_a_host_in_capitals_is_the_same_host(server):
     ["/../../etc/passwd", "/export/../../../etc/passwd", "/export/..%2f..%2fetc%2fpasswd",
      "/export/run.py%00.txt", "/assets/playground.js", "//etc/passwd", "/export/%2e%2e"],
 )  # fmt: skip
-def test_there_is_nothing_beside_the_routes(server, path):
+def test_unknown_paths_are_not_found(server, path):
     status, _, body = get(server, f"{path}?token={TOKEN}")
     assert status == 404
     assert b"root:" not in body
 
 
 @pytest.mark.parametrize("path", [*PATHS[:-1], "/payload?rows=all", "/export/nothing"])
-def test_no_answer_is_kept_framed_or_told_where_it_came_from(server, path):
+def test_responses_forbid_caching_framing_and_referer(server, path):
     for token in (TOKEN, "wrong"):
         _, headers, _ = get(server, f"{path}{'&' if '?' in path else '?'}token={token}")
         assert headers["cache-control"] == "no-store"
@@ -126,7 +126,7 @@ def test_no_answer_is_kept_framed_or_told_where_it_came_from(server, path):
         assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_socket_must_say_its_origin(server):
+def test_a_websocket_needs_an_origin_header(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as raw:
         raw.sendall(
             f"GET /live?token={TOKEN} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
@@ -137,29 +137,29 @@ def test_a_socket_must_say_its_origin(server):
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x"])
-def test_a_socket_needs_the_token(server, token):
+def test_a_websocket_needs_the_token(server, token):
     with pytest.raises(InvalidStatus) as error, Client(server, token=token):
         pass
     assert error.value.response.status_code == 403
 
 
-def test_localhost_by_name_is_this_machine_too(server):
+def test_the_host_localhost_is_accepted(server):
     place = f"localhost:{server.port}"
     status, _, _ = get(server, f"/?token={TOKEN}", Host=place, Origin=f"http://{place}")
     assert status == 200
 
 
-def test_a_port_that_browsers_leave_out_may_be_left_out():
+def test_the_default_port_80_may_be_omitted():
     def refused(host, port):
         origin = [(b"host", host), (b"origin", b"http://" + host)]
-        return refusal(TOKEN, port, origin, f"token={TOKEN}", live=True)
+        return refusal_reason(TOKEN, port, origin, f"token={TOKEN}", websocket=True)
 
     assert refused(b"127.0.0.1", 80) == refused(b"localhost:80", 80) == ""
     assert "the Host is '127.0.0.1'" in refused(b"127.0.0.1", 8000)
     assert "the Host is 'evil.example'" in refused(b"evil.example", 80)
 
 
-def test_the_server_listens_on_this_machine_alone(server):
+def test_the_server_listens_on_127_0_0_1_only(server):
     assert server.playground.runner is server.runner
     own = [
         info[4][0]
@@ -171,7 +171,7 @@ def test_the_server_listens_on_this_machine_alone(server):
             pass
 
 
-def test_the_page_has_a_policy_that_lets_it_ask_nobody_else(server):
+def test_the_page_may_connect_to_its_own_server_only(server):
     status, headers, body = get(server, f"/?token={TOKEN}")
     assert status == 200
     policy = headers["content-security-policy"]
@@ -186,7 +186,7 @@ def test_the_page_has_a_policy_that_lets_it_ask_nobody_else(server):
     assert TOKEN.encode() not in body
 
 
-# -- what is answered -----------------------------------------------------------------------
+# -- commands -------------------------------------------------------------------------------
 
 
 def test_a_step_is_one_mini_batch_and_reset_goes_back(server, client):
@@ -204,7 +204,7 @@ def test_a_step_is_one_mini_batch_and_reset_goes_back(server, client):
     assert (client.arrays["theta"] == first).all()
 
 
-def test_playing_goes_on_until_it_is_paused(server, client):
+def test_play_trains_until_paused(server, client):
     client.do("speed", steps_per_second=0)
     client.do("play")
     client.until(lambda: client.header["step"] > 50)
@@ -212,21 +212,21 @@ def test_playing_goes_on_until_it_is_paused(server, client):
     client.until(lambda: client.header["phase"] == "paused")
     step = client.header["step"]
     time.sleep(0.2)
-    assert server.runner.order("snapshot").result(30).step == step
+    assert server.runner.submit("snapshot").result(30).step == step
 
 
-def test_a_speed_is_kept(server, client):
+def test_the_chosen_speed_is_not_exceeded(server, client):
     client.do("reset")
     client.do("speed", steps_per_second=50)
     started = time.monotonic()
     client.do("play")
     client.until(lambda: client.header["step"] >= 20)
-    # Not sooner than fifty a second; later, as a busy machine likes.
+    # At most 50 steps a second; a busy machine may be slower.
     assert time.monotonic() - started > 0.9 * 19 / 50
     client.do("pause")
 
 
-def test_what_is_chosen_is_what_runs(server, client):
+def test_the_run_has_the_chosen_settings(server, client):
     client.do(
         "setup",
         settings={"data": "digits", "rows": 300, "layers": [5], "loss": "", "rule": "momentum"},
@@ -236,19 +236,19 @@ def test_what_is_chosen_is_what_runs(server, client):
     assert client.run["settings"]["loss"] == "cross_entropy"
     assert client.run["settings"]["rule"] == "momentum"
     assert set(client.arrays) == {"level", "class", "curve", "theta"}
-    snapshot = server.runner.order("snapshot").result(30)
+    snapshot = server.runner.submit("snapshot").result(30)
     assert (client.arrays["theta"] == snapshot.theta).all()
 
 
-def test_settings_that_cannot_be_used_leave_the_run_as_it_is(server, client):
+def test_invalid_settings_leave_the_run_unchanged(server, client):
     client.do("step")
     client.until(lambda: client.header["step"] > 0)
-    before = server.runner.order("snapshot").result(30)
+    before = server.runner.submit("snapshot").result(30)
     for settings in ({"loss": "quantile"}, {"rows": 3}, {"layers": [99999]}, {"data": "table"}, 7):
         answer = client.ask("setup", settings=settings)
         assert answer["type"] == "error"
         assert "expected" in answer["message"]
-    after = server.runner.order("snapshot").result(30)
+    after = server.runner.submit("snapshot").result(30)
     assert (after.step, after.settings) == (before.step, before.settings)
     assert (after.theta == before.theta).all()
 
@@ -269,7 +269,7 @@ def test_the_axes_change_what_is_painted(server, client):
     assert client.ask("axes", x=0, y=[1], hold=None)["type"] == "error"
 
 
-def test_divergence_is_said_and_ends_the_run_until_it_is_begun_anew(server, client):
+def test_divergence_is_reported_and_training_is_refused_until_reset(server, client):
     client.do(
         "setup",
         settings={"rule": "sgd", "learning_rate": 1000, "activation": "identity",
@@ -290,19 +290,19 @@ def test_divergence_is_said_and_ends_the_run_until_it_is_begun_anew(server, clie
     client.until(lambda: client.header["step"] == 1 and client.header["phase"] == "paused")
 
 
-def test_the_learning_rate_changes_the_run_as_it_is(server, client):
+def test_a_new_learning_rate_keeps_the_run(server, client):
     client.do("reset")
     client.do("step")
     client.do("rate", learning_rate=0.5)
     client.do("step")
     client.until(lambda: client.header["step"] == 2)
     assert client.header["learning_rate"] == 0.5
-    snapshot = server.runner.order("snapshot").result(30)
+    snapshot = server.runner.submit("snapshot").result(30)
     assert [each.step for each in snapshot.changes] == [0, 1]
     client.do("rate", learning_rate=0.01)
 
 
-# -- many browsers --------------------------------------------------------------------------
+# -- several browsers -----------------------------------------------------------------------
 
 
 def test_two_browsers_share_one_run(server, client):
@@ -321,7 +321,7 @@ def test_two_browsers_share_one_run(server, client):
         assert client.run == other.run
 
 
-def test_who_comes_in_mid_run_sees_it_as_it_is(server, client):
+def test_a_browser_that_connects_during_a_run_gets_its_current_state(server, client):
     client.do("reset")
     client.do("speed", steps_per_second=0)
     client.do("play")
@@ -334,7 +334,7 @@ def test_who_comes_in_mid_run_sees_it_as_it_is(server, client):
     client.do("pause")
 
 
-def test_a_browser_that_paints_slowly_skips_frames_and_is_sent_no_backlog(server, client):
+def test_a_slow_browser_skips_frames(server, client):
     client.do("reset")
     client.do("speed", steps_per_second=0)
     with server.client(acknowledge=False) as slow:
@@ -349,12 +349,12 @@ def test_a_browser_that_paints_slowly_skips_frames_and_is_sent_no_backlog(server
         slow.send({"type": "ack", "frame": slow.header["frame"]})
         behind = slow.header["frame"]
         slow.read()
-        # The newest one then, not the next one.
+        # It then gets the newest frame, not the next one.
         assert slow.header["frame"] > behind + 10
     client.do("pause")
 
 
-def test_more_browsers_than_anybody_looks_at_are_turned_away(server, client):
+def test_the_number_of_browsers_is_limited(server, client):
     with served() as own:
         others = [own.client() for _ in range(16)]
         try:
@@ -370,11 +370,11 @@ def test_more_browsers_than_anybody_looks_at_are_turned_away(server, client):
             again.settle()
 
 
-# -- what may come --------------------------------------------------------------------------
+# -- malformed messages and faults ----------------------------------------------------------
 
 
 def random_message(rng):
-    """Something that a hostile or broken page might send."""
+    """A random, possibly malformed message."""
     kinds = ["play", "pause", "step", "epoch", "reset", "setup", "rate", "speed", "axes", "ack"]
     names = [*vars(RunSettings()), "__class__", "", "x" * 50]
 
@@ -412,28 +412,28 @@ def random_message(rng):
     return json.dumps(message)
 
 
-def test_a_thousand_random_messages_are_survived(server):
+def test_a_thousand_random_messages_do_no_harm(server):
     rng = random.Random(20240607)
     with server.client() as client:
         client.settle()
         for _ in range(1000):
             client.send(random_message(rng))
-        # All of them are answered before this one; what acknowledges a frame is not answered.
+        # Messages are answered in order, so all were answered before this one; "ack" has no answer.
         client.ask("pause")
         assert 900 < client.replies.total() <= 1001
-        # Neither is everything refused nor everything done.
+        # Some messages were executed and some refused.
         assert min(client.replies.values()) > 100
     with server.client() as client:
         client.settle()
         client.do("setup", settings=RunSettings(data="moons").plain())
         client.do("step")
         client.until(lambda: client.header["step"] == 1)
-    snapshot = server.runner.order("snapshot").result(30)
+    snapshot = server.runner.submit("snapshot").result(30)
     assert len(snapshot.data.X) <= ranges()["rows"]["max"]
-    assert server.runner.watchers == 0
+    assert server.runner.n_clients == 0
 
 
-def test_a_message_that_is_too_long_ends_its_own_line_only(server, client):
+def test_a_message_that_is_too_long_closes_only_its_own_connection(server, client):
     with server.client() as other:
         other.settle()
         other.send("x" * (MOST_BYTES + 1))
@@ -443,26 +443,26 @@ def test_a_message_that_is_too_long_ends_its_own_line_only(server, client):
     client.do("step")
 
 
-def test_orders_given_all_at_once_are_all_answered(server, client):
+def test_commands_sent_at_once_are_all_answered(server, client):
     for number in range(300):
         client.send({"type": "step", "id": 10_000 + number})
     client.until(lambda: all(10_000 + number in client.answers for number in range(300)))
     assert {client.answers.pop(10_000 + number)["type"] for number in range(300)} == {"done"}
 
 
-def test_a_line_that_breaks_off_is_forgotten(server):
+def test_a_broken_connection_is_removed(server):
     client = server.client()
     client.__enter__()
     client.settle()
     client.socket.socket.shutdown(socket.SHUT_RDWR)
     ends = time.monotonic() + 30
-    while server.runner.watchers and time.monotonic() < ends:
+    while server.runner.n_clients and time.monotonic() < ends:
         time.sleep(0.02)
-    assert server.runner.watchers == 0
+    assert server.runner.n_clients == 0
     client.__exit__(None, None, None)
 
 
-def test_a_fault_of_our_own_is_said_and_the_line_goes_on(server, client, monkeypatch):
+def test_an_unexpected_exception_is_reported_and_keeps_the_connection(server, client, monkeypatch):
     def broken(self):
         raise ZeroDivisionError("planted")
 
@@ -472,7 +472,7 @@ def test_a_fault_of_our_own_is_said_and_the_line_goes_on(server, client, monkeyp
     client.do("step")
 
 
-def test_an_epoch_can_be_paused_on_its_way(server, client):
+def test_an_epoch_can_be_paused_before_its_end(server, client):
     client.do("setup", settings={"data": "digits", "rows": 1797, "layers": [512, 512], "loss": "",
                                  "batch_size": 1})  # fmt: skip
     client.do("epoch")
@@ -484,7 +484,7 @@ def test_an_epoch_can_be_paused_on_its_way(server, client):
     client.do("setup", settings={"batch_size": 32})
 
 
-def test_an_epoch_ends_where_it_ends_however_slow_the_run_is_played(server, client):
+def test_one_epoch_ignores_the_chosen_speed(server, client):
     client.do("reset")
     client.do("speed", steps_per_second=1)
     client.do("step")
@@ -494,13 +494,13 @@ def test_an_epoch_ends_where_it_ends_however_slow_the_run_is_played(server, clie
     client.do("speed", steps_per_second=0)
 
 
-def test_what_is_not_there_is_said(server):
+def test_unknown_rows_and_files_are_reported(server):
     assert get(server, f"/nothing?token={TOKEN}")[0] == 404
     assert get(server, f"/export/theta?token={TOKEN}")[0] == 404
     assert get(server, f"/payload?rows=all&token={TOKEN}")[0] == 404
 
 
-def test_the_payload_is_of_the_run_as_it_is(server, client):
+def test_the_payload_has_the_current_state_of_the_run(server, client):
     client.do("reset")
     client.do("step")
     for rows, count in (("same", 64), ("step", 32)):

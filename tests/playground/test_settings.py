@@ -1,4 +1,4 @@
-"""What can be chosen, and what is refused."""
+"""The settings: choices, ranges and start values."""
 
 import dataclasses
 import math
@@ -8,9 +8,10 @@ import pytest
 
 from deltarule.errors import InputError, short_repr
 from deltarule.maths import LOSSES
-from deltarule.playground import BUILTIN, Data, RunSettings, Target, started_run
-from deltarule.playground.frames import unpacked
-from deltarule.playground.picture import framed
+from deltarule.playground import BUILTIN, Data, RunSettings, TargetSpec, start_run
+from deltarule.playground.frame_format import unpack_frame
+from deltarule.playground.run_state import make_run_state
+from deltarule.playground.run_view import encode_frame
 from deltarule.playground.settings import (
     STARTS,
     activations,
@@ -19,7 +20,6 @@ from deltarule.playground.settings import (
     ranges,
     starting_with,
 )
-from deltarule.playground.state import made_problem
 from deltarule.training import StopFlag
 
 MOST_ROWS = int(ranges()["rows"]["max"])
@@ -30,24 +30,26 @@ def data_with(n_classes):
     X = rng.normal(size=(40, 3)).astype(np.float32)
     y = np.arange(40) % n_classes if n_classes else rng.normal(size=40)
     classes = tuple(map(str, range(n_classes)))
-    return Data(X, y, np.arange(8), ("a", "b", "c"), Target("t", classes), np.zeros(3), np.ones(3))
+    return Data(
+        X, y, np.arange(8), ("a", "b", "c"), TargetSpec("t", classes), np.zeros(3), np.ones(3)
+    )
 
 
 @pytest.mark.parametrize("n_classes", [0, 2, 5])
-def test_every_loss_that_is_offered_trains(n_classes):
+def test_every_offered_loss_trains(n_classes):
     data = data_with(n_classes)
     for loss in legal_losses(n_classes):
-        net, run = started_run(data, RunSettings(loss=loss), StopFlag())
+        net, run = start_run(data, RunSettings(loss=loss), StopFlag())
         before = np.array(run.engine.theta)
         run.advance(3)
         assert net.loss.accepts(net.output_activation)
         assert (run.engine.theta != before).any()
 
 
-def test_no_loss_is_forgotten_without_a_reason():
+def test_every_registered_loss_is_offered_but_for_known_exceptions():
     offered = {loss for n in (0, 2, 3) for loss in legal_losses(n)}
-    # Quantities are trained on standardised, where poisson's positive ones are not; and without
-    # weights to set, which the page has not, weighted_log_loss is log_loss.
+    # Quantities are standardised, and poisson needs positive targets; without class weights, which
+    # the page does not offer, weighted_log_loss equals log_loss.
     assert set(LOSSES.names()) - offered == {"poisson", "weighted_log_loss"}
 
 
@@ -58,7 +60,7 @@ def test_hidden_layers_have_no_activation_that_mixes_nodes(name):
         checked_settings({"activation": name}, RunSettings())
 
 
-def test_all_data_have_something_to_begin_with():
+def test_all_data_have_start_settings():
     assert set(STARTS) == {*BUILTIN, "table"}
     for name, start in STARTS.items():
         settings = checked_settings(start | {"data": name}, RunSettings(), columns=("a",))
@@ -83,7 +85,7 @@ def test_all_data_have_something_to_begin_with():
         ("l2", [-1, math.inf, 1e7, "0"]),
     ],
 )
-def test_what_is_out_of_range_is_refused_in_words(name, values):
+def test_values_out_of_range_are_refused(name, values):
     for value in values:
         with pytest.raises(InputError, match=f"^{name} is ") as error:
             checked_settings({name: value}, RunSettings())
@@ -96,11 +98,11 @@ def test_unknown_settings_are_refused():
         checked_settings({"bias": False}, RunSettings())
 
 
-def test_whole_numbers_may_be_written_with_a_point():
+def test_integers_may_be_given_as_floats():
     assert checked_settings({"rows": 50.0}, RunSettings()).rows == 50
 
 
-def test_what_is_given_is_shown_short_whatever_it_is():
+def test_short_gives_at_most_a_line_for_any_value():
     nested = []
     for _ in range(100_000):
         nested = [nested]
@@ -108,7 +110,7 @@ def test_what_is_given_is_shown_short_whatever_it_is():
         assert len(short_repr(value)) < 80
 
 
-# At the usual 300 steps a second: what Play has reached after so many seconds.
+# Seconds of Play, at the usual 300 steps a second, and the held-out score that must be reached.
 LEARNT = {
     "xor": (0.92, 2),
     "spirals": (0.95, 5),
@@ -120,13 +122,13 @@ LEARNT = {
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("data", BUILTIN)
-def test_play_learns_every_built_in_data_with_the_settings_it_begins_with(data, seed):
+def test_the_start_settings_learn_every_built_in_data_set(data, seed):
     least, seconds = LEARNT[data]
     settings = dataclasses.replace(starting_with(data), seed=seed)
-    problem = made_problem(settings, None, StopFlag())
+    problem = make_run_state(settings, None, StopFlag())
 
     def held_score():
-        return unpacked(framed(problem, {}, moving=False))[0]["held_score"]
+        return unpack_frame(encode_frame(problem, {}, moving=False))[0]["held_score"]
 
     assert held_score() < 0.8
     while problem.run.step < 300 * seconds:
@@ -134,6 +136,6 @@ def test_play_learns_every_built_in_data_with_the_settings_it_begins_with(data, 
     assert held_score() >= least
 
 
-def test_other_data_bring_all_of_their_own_settings():
-    # What one of them sets and another does not would stay from the data before.
+def test_all_start_settings_set_the_same_fields():
+    # A field that only some data set would keep its value from the data chosen before.
     assert len({tuple(sorted(start)) for start in STARTS.values()}) == 1

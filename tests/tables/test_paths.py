@@ -12,7 +12,7 @@ import pytest
 
 from deltarule.errors import DataError, FileError
 from deltarule.tables import TableSource, infer_schema, read_table
-from deltarule.tables.paths import expanded, found_files
+from deltarule.tables.paths import find_files, matching_files
 
 # Each beside a file that it would stand for, were it taken for a pattern.
 NAMES = [
@@ -183,13 +183,13 @@ def test_patterns_go_down_into_folders(here):
         (here / name).mkdir()
         csv_file(here / name / "t.csv", 1)
     csv_file(here / "t.csv", 1)
-    names = [str(path) for path in expanded("**/t.csv")]
+    names = [str(path) for path in matching_files("**/t.csv")]
     assert names == ["a/b/t.csv", "a/t.csv", "d1/t.csv", "d[1]/t.csv", "t.csv"]
-    assert [str(path) for path in expanded("d[1]/**")] == ["d[1]/t.csv"]
-    assert [str(path) for path in expanded("./?/*.csv")] == ["a/t.csv"]
-    assert expanded(str(here / "*" / "t.csv"))[0] == here / "a" / "t.csv"
-    assert [str(path) for path in expanded("d*/t.csv")] == ["d1/t.csv", "d[1]/t.csv"]
-    assert not found_files("a/t.csv").is_pattern
+    assert [str(path) for path in matching_files("d[1]/**")] == ["d[1]/t.csv"]
+    assert [str(path) for path in matching_files("./?/*.csv")] == ["a/t.csv"]
+    assert matching_files(str(here / "*" / "t.csv"))[0] == here / "a" / "t.csv"
+    assert [str(path) for path in matching_files("d*/t.csv")] == ["d1/t.csv", "d[1]/t.csv"]
+    assert not find_files("a/t.csv").is_pattern
 
 
 def test_the_home_folder(here, monkeypatch):

@@ -339,9 +339,9 @@ def test_beside_data_other_files_are_named_as_tables_only(files):
 
 def test_what_gets_past_the_parse_finds_no_file(files, monkeypatch):
     """The second fence, with the first one taken away."""
-    from deltarule.tables import duckguard
+    from deltarule.tables import duckdb_guard
 
-    monkeypatch.setattr(duckguard, "_named", lambda connection, sql: iter(()))
+    monkeypatch.setattr(duckdb_guard, "_referenced_files", lambda connection, sql: iter(()))
     before = everything(files)
     for sql in DUCK_REFUSED:
         # The settings are in no file, and t.csv is one that may be read.

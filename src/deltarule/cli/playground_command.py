@@ -93,7 +93,7 @@ def playground(
         if not quiet:
             output.notes(["the playground is open at this address; Ctrl-C ends it"])
 
-    serve(source, port=port, token=token, open_browser=not no_open, told=print_address)
+    serve(source, port=port, token=token, open_browser=not no_open, on_ready=print_address)
 
 
 def _read_source(options: TableOptions) -> Any:

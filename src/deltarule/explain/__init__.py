@@ -9,15 +9,15 @@ imported by their full path.
   ``columns.py``: subjects from models, estimators, tables and steps of training.
 - ``intermediates.py``: the numbers of both passes; ``symbols.py``, ``number_format.py``: how
   symbols and numbers are written.
-- ``derivation.py``: a number and its parts; ``forward_derivations.py`` to ``input_derivations.py``
+- ``derivation.py``: a number and its parts; ``forward_derivations.py`` to ``update_derivations.py``
   build such trees, each class on the one before: forward pass, backward pass, means over samples,
-  updates, inputs and columns.
+  updates.
 - ``formula_at_point.py``, ``recorded_rules.py``: formulas and rules as printable expressions.
 - ``render/``: trees as text, LaTeX and HTML.
 - ``explanation.py``, ``overview.py``, ``agreement.py``: the public class, its summary, and the
   comparison with the engine that trained.
 - ``lens/``: the gradient lens; ``attributions.py``, ``path_integral.py``: input attributions;
-  ``step_update.py``, ``fast_passes.py``, ``subsample.py``: what these and the page share.
+  ``fast_passes.py``, ``subsample.py``: what these and the page share.
 - ``page/``: the interactive page.
 """
 

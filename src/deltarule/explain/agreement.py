@@ -61,14 +61,7 @@ class Agreement:
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as a dictionary for JSON."""
-        return {
-            "engine": self.engine,
-            "dtype": self.dtype,
-            "blocks": self.blocks,
-            "differences": self.differences,
-            "tolerance": self.tolerance,
-            "passed": self.passed,
-        }
+        return dataclasses.asdict(self) | {"passed": self.passed}
 
 
 def agreement_of(subject: Subject) -> Agreement | None:

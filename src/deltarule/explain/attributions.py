@@ -26,6 +26,7 @@ from deltarule.explain.number_format import short
 from deltarule.explain.path_integral import integrate
 from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
+from deltarule.explain.subject_sources import output_names
 from deltarule.maths import Loss, Network, numpy_namespace
 from deltarule.maths.backprop import forward_pass, loss_terms
 from deltarule.maths.input_checks import check_rows
@@ -289,23 +290,12 @@ class _Function:
         self.net = net.with_changes(loss=_THE_OUTPUT)
         self.engine = fast_engine(self.net, subject.theta, work)
         if of is None:
-            j = self._largest(subject.X[rows])
+            j = self.over_rows(lambda X, _: self.engine.predict(X).argmax(axis=1), subject.X[rows])
         else:
             j = np.full(len(rows), _output_number(subject, of))
         self.j, self.Y = j, np.eye(net.n_outputs)[j]
-        classes = subject.classes if len(subject.classes) == net.n_outputs else ()
-        if len(subject.classes) == 2 and net.n_outputs == 1:
-            classes = subject.classes[1:]
-        names = classes or subject.names.outputs
+        names = output_names(subject.classes, net, subject.names.outputs)
         self.names = tuple(names[i] for i in j)
-
-    def _largest(self, X: np.ndarray) -> np.ndarray:
-        j = np.zeros(len(X), dtype=np.intp)
-        if self.net.n_outputs > 1:
-            for at in range(0, len(X), self.at_a_time):
-                piece = slice(at, at + self.at_a_time)
-                j[piece] = self.engine.predict(X[piece]).argmax(axis=1)
-        return j
 
     def values(self, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """f at points X, shape (P, n_0), that lie on the paths of these rows, shape (P,)."""
@@ -382,12 +372,10 @@ def _row_numbers(subject: Subject, rows: Any) -> np.ndarray:
 def _output_number(subject: Subject, of: Any) -> int:
     net: Network = subject.net
     if isinstance(of, str):
-        if of in subject.classes and len(subject.classes) == net.n_outputs:
-            return subject.classes.index(of)
-        if len(subject.classes) == 2 and net.n_outputs == 1 and of == subject.classes[1]:
-            return 0
-        if of in subject.names.outputs:
-            return subject.names.outputs.index(of)
+        default = subject.names.outputs
+        for names in (output_names(subject.classes, net, default), default):
+            if of in names:
+                return names.index(of)
     elif not isinstance(of, bool) and isinstance(of, int | np.integer) and 0 <= of < net.n_outputs:
         return int(of)
     known = ", ".join(map(repr, (subject.classes or subject.names.outputs)[:8]))
@@ -404,8 +392,7 @@ def _baseline(subject: Subject, baseline: Any) -> tuple[np.ndarray, str]:
             means = "the mean of training for a number, no level for a category"
             return np.zeros(net.n_inputs), f"zeros ({means})" if subject.columns else "zeros"
         if baseline == "mean":
-            p = subject.w / subject.w.sum() if subject.w.sum() > 0 else subject.w
-            return p @ subject.X, "the mean of the rows"
+            return subject.mean_row, "the mean of the rows"
         raise InputError(f"baseline is {baseline!r}; expected 'zeros', 'mean', or a row of numbers")
     row = np.asarray(baseline)
     if row.shape != (net.n_inputs,):

@@ -8,15 +8,28 @@ again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from deltarule.errors import InputError
 from deltarule.explain.derivation import Derivation, float_sum
-from deltarule.explain.forward_derivations import ForwardDerivations, given_value, sum_over
-from deltarule.explain.number_format import DIGITS, number_box
+from deltarule.explain.forward_derivations import ForwardDerivations, sum_over
+from deltarule.explain.number_format import DIGITS, number_box, number_text
+from deltarule.explain.subject import InputColumn
 from deltarule.explain.symbols import Mark, partial, product_mark
-from deltarule.maths.printing.boxes import Apply, Box, Fenced, Number, Partial, Symbol, Terms, Words
+from deltarule.maths.printing.boxes import (
+    Apply,
+    Box,
+    Fenced,
+    Number,
+    Partial,
+    Scripted,
+    Symbol,
+    Terms,
+    Words,
+)
+from deltarule.tables.column_encoders import NumberEncoder
 
 __all__ = ["BackwardDerivations", "Factor", "product_derivation", "term_derivation"]
 
@@ -30,25 +43,25 @@ class Factor(NamedTuple):
 
 
 def product_derivation(
-    mark: Mark, value: float, factors: Sequence[Factor], law: str = "", note: str = ""
+    mark: Mark, value: float, factors: Sequence[Factor], law: str = "", **others: Any
 ) -> Derivation:
     """The derivation of a product; its formula is the product of the factors' symbols."""
+    formula = product_mark(*(factor.mark for factor in factors)).box
     return Derivation(
         mark,
         value,
         "product",
         part_values=[factor.value for factor in factors],
         make=lambda index: factors[index].make(),
-        formula=product_mark(*(factor.mark for factor in factors)).box,
         law=law,
-        note=note,
+        **({"formula": formula} | others),
     )
 
 
-def term_derivation(value: float, factors: Sequence[Factor], note: str = "") -> Derivation:
-    """The derivation of a term of a sum, whose only symbol is the product of its factors'."""
+def term_derivation(value: float, factors: Sequence[Factor], **others: Any) -> Derivation:
+    """The derivation of a term of a sum: its symbol is the product of its factors' symbols."""
     mark = product_mark(*(factor.mark for factor in factors))
-    return product_derivation(mark, value, factors, note=note).without_formula()
+    return product_derivation(mark, value, factors, formula=None, **others)
 
 
 class BackwardDerivations(ForwardDerivations):
@@ -121,7 +134,7 @@ class BackwardDerivations(ForwardDerivations):
         )
         if mask is None:
             return [upstream, slope]
-        mark = self.symbols.mask(layer, j)
+        mark = self.symbols.node("m", layer, j)
         dropout = Factor(mark, mask[sample, j], lambda: self.mask(layer, j, sample))
         return [upstream, dropout, slope]
 
@@ -149,20 +162,20 @@ class BackwardDerivations(ForwardDerivations):
         def make(i: int) -> Derivation:
             inner = partial(symbols.a(L, i), symbols.z(L, j))
             dC_da = self.upstream_mark(L, i, sample)
-            term = term_derivation(
-                values[i],
-                [
-                    Factor(dC_da, upstream[i], lambda: self.upstream(L, i, sample)),
-                    Factor(inner, jacobian[i], lambda: self._jacobian(inner, i, j, sample)),
-                ],
-            )
-            if not np.isfinite(values[i]):
-                term.show_numbers(lambda digits: _limits_box((upstream[i], jacobian[i]), digits))
-            return term
+            factors = [
+                Factor(dC_da, upstream[i], lambda: self.upstream(L, i, sample)),
+                Factor(inner, jacobian[i], lambda: self._jacobian(inner, i, j, sample)),
+            ]
+            if np.isfinite(values[i]):
+                return term_derivation(values[i], factors)
+            return term_derivation(values[i], factors, numbers=lambda d: limits(i, d))
+
+        def limits(i: int, digits: int) -> Box:
+            return _limits_box((upstream[i], jacobian[i]), digits)
 
         def numbers(digits: int) -> Box:
             lost = np.flatnonzero(~np.isfinite(values))
-            boxes = [_limits_box((upstream[i], jacobian[i]), digits) for i in lost[:2]]
+            boxes = [limits(i, digits) for i in lost[:2]]
             rest = () if len(lost) == len(values) else (("+", Words("…")),)
             return Terms((*(("+" if k else "", box) for k, box in enumerate(boxes)), *rest))
 
@@ -187,7 +200,7 @@ class BackwardDerivations(ForwardDerivations):
         passes, symbols, L = self.passes, self.symbols, self.passes.L
         value = passes.jacobian(sample, j)[i]
         if self.net.output_activation.name != "softmax":
-            return given_value(mark, value, "from the activation's own pullback")
+            return Derivation(mark, value, note="from the activation's own pullback")
         a_i, a_j = passes.G[L][sample, [i, j]]
         same = float(i == j)
 
@@ -269,6 +282,69 @@ class BackwardDerivations(ForwardDerivations):
             [*self.factors(layer, j, sample), one],
             "F6",
         )
+
+    # -- by inputs ---------------------------------------------------------------------
+
+    def input(self, k: int, sample: int) -> Derivation:
+        """∂C_i/∂x_k, with a note that says in which direction of x_k the loss falls."""
+        found = self.upstream(0, k, sample)
+        words = [self.input_name(k)] if self.input_name(k) else []
+        if found.value:
+            change = "raising" if found.value < 0 else "lowering"
+            words.append(f"{change} x_{k} would lower the loss")
+        found.note = "; ".join(words)
+        return found
+
+    def column(self, name: Any, sample: int) -> Derivation:
+        """Σ_k x_k ∂C_i/∂x_k over a column's inputs: its part of C_i, to first order."""
+        column = self._column(name)
+        inputs = column.inputs
+        dC_dx, x = self.passes.upstream(0, sample), self.passes.A[0][sample]
+        values = [x[k] * dC_dx[k] for k in inputs]
+
+        def make(place: int) -> Derivation:
+            k = inputs[place]
+            mark = self.upstream_mark(0, k, sample)
+            factors = [
+                Factor(self.symbols.a(0, k), x[k], lambda: self.x(k, sample)),
+                Factor(mark, dC_dx[k], lambda: self.input(k, sample)),
+            ]
+            return term_derivation(values[place], factors, note=self.input_name(k))
+
+        x_k = Scripted(Symbol("x", "x"), "k")
+        return Derivation(
+            Mark(Words(f"attribution of {column.name}"), f"column {column.name}"),
+            float(sum(values)),
+            "sum",
+            part_values=values,
+            make=make,
+            formula=sum_over("k", x_k, Partial(self.symbols.C(sample).box, x_k)),
+            note=self._column_note(column, dC_dx, sample),
+        )
+
+    def _column_note(self, column: InputColumn, dC_dx: Any, sample: int) -> str:
+        cell = column.cells[sample]
+        known = f"{column.name} is {'missing' if cell is None else cell}"
+        code = getattr(column, "code", None)
+        if not column.inputs:
+            return f"{known}; it did not vary in training and feeds no input"
+        if isinstance(code, NumberEncoder) and code.varies and cell is not None:
+            rate = dC_dx[column.inputs[0]] / code.std
+            unit = "day" if column.kind == "date" else "unit of it"
+            return f"{known}; per {unit} the loss changes by {number_text(rate)}"
+        return known
+
+    def _column(self, name: Any) -> InputColumn:
+        columns = {column.name: column for column in self.subject.columns}
+        if not columns:
+            raise InputError(
+                "the inputs do not come from a table, so there are no columns; use input(k, sample)"
+            )
+        if name not in columns:
+            known = ", ".join(map(repr, list(columns)[:12]))
+            more = f" and {len(columns) - 12} more" if len(columns) > 12 else ""
+            raise InputError(f"the table has no column {name!r}; its columns are {known}{more}")
+        return columns[name]
 
 
 def _limits_box(values: Sequence[float], digits: int) -> Box:

@@ -11,11 +11,11 @@ import numpy as np
 
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.number_format import fenced_number, number_box, number_text
-from deltarule.explain.subject import InputColumn, TargetColumn
+from deltarule.explain.subject import InputColumn
 from deltarule.explain.symbols import Mark
 from deltarule.maths.printing.boxes import Box, Fraction, Terms, Words
 from deltarule.tables import TargetEncoder
-from deltarule.tables.columncodes import CategoryCode, NumberCode
+from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder
 
 __all__ = ["EncodedColumn", "EncodedTarget", "encoded_columns", "encoded_target"]
 
@@ -29,21 +29,21 @@ class EncodedColumn(InputColumn):
 
     Attributes
     ----------
-    code : NumberCode or CategoryCode
+    code : NumberEncoder or CategoryEncoder
     numbers : array of float64, or None
         The cells of a number or date, as float64.
     dtype : dtype
         The dtype of the network's inputs.
     """
 
-    code: NumberCode | CategoryCode
+    code: NumberEncoder | CategoryEncoder
     numbers: np.ndarray | None = None
     dtype: Any = np.float64
 
     def derivation(self, mark: Mark, k: int, sample: int, value: float, name: str) -> Derivation:
         """The derivation of input k of a row from its cell."""
         cell = self.cells[sample]
-        if isinstance(self.code, CategoryCode):
+        if isinstance(self.code, CategoryEncoder):
             raw = "missing" if cell is None else repr(cell)
             level = name.removeprefix(f"{self.name}=") or name
             formula: Box = Words(f"[{self.name} = {level}]")
@@ -57,7 +57,7 @@ class EncodedColumn(InputColumn):
     def _standardised(self, mark: Mark, sample: int, value: float, name: str) -> Derivation:
         """(x − mean)/std, with the median of training for a missing cell."""
         code, numbers = self.code, self.numbers
-        assert isinstance(code, NumberCode)
+        assert isinstance(code, NumberEncoder)
         assert numbers is not None
         missing = bool(np.isnan(numbers[sample]))
         raw = code.median if missing else float(numbers[sample])
@@ -72,16 +72,21 @@ class EncodedColumn(InputColumn):
 
 
 @dataclasses.dataclass(frozen=True)
-class EncodedTarget(TargetColumn):
-    """The target's column with its encoder.
+class EncodedTarget:
+    """The column of a table that is predicted, with its encoder.
 
     Attributes
     ----------
+    name : str
+    cells : tuple
+        The number or label of each row as in the table.
     code : TargetEncoder
     dtype : dtype
         The dtype of the targets in training.
     """
 
+    name: str
+    cells: tuple[Any, ...]
     code: TargetEncoder
     dtype: Any = np.float64
 
@@ -147,10 +152,10 @@ def encoded_columns(model: Any, typed: Any, dtype: Any) -> tuple[EncodedColumn, 
     """Return the columns that a table model encodes, for some rows of a table."""
     kinds = {column.name: column.kind for column in model.schema.columns}
     found, start = [], 0
-    for code in model.encoder.codes:
+    for code in model.encoder.column_encoders:
         width = len(code.features())
         cells = typed.columns[code.name]
-        numeric = isinstance(code, NumberCode)
+        numeric = isinstance(code, NumberEncoder)
         kind = kinds.get(code.name, "number" if numeric else "category")
         found.append(
             EncodedColumn(

@@ -175,16 +175,8 @@ class Derivation:
             return float(math.prod(values))
         if self._combine is None:
             raise InputError(f"{self.mark.key} has no function that computes it from its parts")
-        return float(self._combine(values))
-
-    def show_numbers(self, numbers: _Numbers) -> None:
-        """Replace the function that shows the formula with numbers."""
-        self._numbers = numbers
-
-    def without_formula(self) -> Derivation:
-        """Drop the formula, where the symbol already shows it, and return the derivation."""
-        self._formula = None
-        return self
+        with np.errstate(all="ignore"):
+            return float(self._combine(values))
 
     def numbers(self, digits: int = DIGITS) -> Box | None:
         """The formula with numbers in place of symbols; None where that adds nothing."""

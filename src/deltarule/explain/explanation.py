@@ -11,12 +11,12 @@ from typing import Any
 from deltarule.explain import overview
 from deltarule.explain.agreement import Agreement, agreement_of
 from deltarule.explain.derivation import DEPTH, TERMS, Derivation, check_limits
-from deltarule.explain.input_derivations import InputDerivations
 from deltarule.explain.intermediates import Intermediates
 from deltarule.explain.number_format import DIGITS
 from deltarule.explain.recorded_rules import RecordedRule
 from deltarule.explain.subject import Names, Subject
 from deltarule.explain.subject_builders import subject_of
+from deltarule.explain.update_derivations import UpdateDerivations
 from deltarule.maths import GradientReport, Trace, check_gradient
 
 __all__ = ["Explanation", "explain"]
@@ -145,7 +145,7 @@ class Explanation:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self._passes = Intermediates(subject)
-        self._derivations = InputDerivations(self._passes)
+        self._derivations = UpdateDerivations(self._passes)
 
     @property
     def trace(self) -> Trace:

@@ -7,7 +7,6 @@ or input gradients of many rows are needed, an engine computes them faster.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -52,14 +51,11 @@ def iter_gradients(
     >>> [(cost, grad.tolist()) for cost, grad in iter_gradients(subject, [np.array([2.0, 0.0])])]
     [(1.0, [-2.0, -2.0])]
     """
-    engine: Any = None
     thetas = list(thetas)
     work = 3.0 * len(thetas) * len(subject.X) * subject.net.n_multiply_adds
     batch = Batch(subject.X, subject.Y, subject.w, np.arange(len(subject.X)), 1)
+    engine = fast_engine(subject.net, subject.theta, work)
     for theta in thetas:
-        if engine is None:
-            engine = fast_engine(subject.net, theta, work)
-        else:
-            engine.load(subject.net, theta, EngineSettings())
+        engine.load(subject.net, theta, EngineSettings())
         cost, grad = engine.gradient(batch)
         yield float(cost), np.array(grad, dtype=np.float64)

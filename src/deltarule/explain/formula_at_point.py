@@ -14,16 +14,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.explain.number_format import number_box
 from deltarule.explain.symbols import Mark
-from deltarule.maths import (
-    Activation,
-    Loss,
-    SymbolicActivation,
-    SymbolicFormula,
-    SymbolicLoss,
-    numpy_namespace,
-    symbolic_activation,
-    symbolic_loss,
-)
+from deltarule.maths import SymbolicFormula, numpy_namespace
 from deltarule.maths.printing.boxes import Box, Number, Scripted, Shown, Symbol, Where
 from deltarule.maths.printing.display import Case
 from deltarule.maths.printing.layout import index_letter, layout, layout_condition
@@ -33,8 +24,8 @@ from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, Expr, reachable
 __all__ = [
     "FormulaAtPoint",
     "evaluated",
-    "recorded_activation",
-    "recorded_loss",
+    "recorded_or_none",
+    "reduces_row",
     "short_constant",
     "uses",
 ]
@@ -49,19 +40,10 @@ _PAGE = 250
 
 
 @functools.lru_cache(maxsize=64)
-def recorded_activation(activation: Activation) -> SymbolicActivation | None:
-    """The activation's formulas, or None if they cannot be recorded."""
+def recorded_or_none(record: Callable[..., Any], *arguments: Any) -> Any:
+    """The result of ``symbolic_activation`` or ``symbolic_loss``; None if recording fails."""
     try:
-        return symbolic_activation(activation)
-    except InputError:
-        return None
-
-
-@functools.lru_cache(maxsize=64)
-def recorded_loss(loss: Loss, output: Activation) -> SymbolicLoss | None:
-    """The loss's formulas, or None if they cannot be recorded."""
-    try:
-        return symbolic_loss(loss, output)
+        return record(*arguments)
     except InputError:
         return None
 
@@ -69,6 +51,11 @@ def recorded_loss(loss: Loss, output: Activation) -> SymbolicLoss | None:
 def uses(formula: SymbolicFormula, argument: str) -> bool:
     """Whether the formula depends on an argument."""
     return any(expr.op == "variable" and expr.data == argument for expr in formula.expressions())
+
+
+def reduces_row(roots: list[Expr]) -> bool:
+    """Whether the expressions sum over the outputs of a row, or take their largest."""
+    return any(expr.op in ("total", "largest") for expr in reachable(roots))
 
 
 def evaluated(roots: list[Expr], values: Mapping[str, Any]) -> dict[int, Any]:
@@ -141,9 +128,7 @@ class FormulaAtPoint:
 
     def numbers(self, digits: int) -> Box | None:
         """The case that holds, with numbers; None if it is long or depends on other outputs."""
-        if self._formula is None or any(
-            expr.op in ("total", "largest") for expr in reachable([self._root])
-        ):
+        if self._formula is None or reduces_row([self._root]):
             return None
 
         def name(expr: Expr, depth: int) -> Box | None:
@@ -186,10 +171,8 @@ class FormulaAtPoint:
             return None
 
     def _choose(self, rows: list[Case]) -> Case:
-        for row in rows:
-            if all(map(self._holds, row.conditions)):
-                return row
-        return rows[-1]
+        true = (row for row in rows if all(map(self._holds, row.conditions)))
+        return next(true, rows[-1])
 
     def _holds(self, condition: Expr) -> bool:
         return bool(self._at(evaluated([condition], self._values)[condition.index]))

@@ -10,16 +10,17 @@ import numpy as np
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.formula_at_point import (
     FormulaAtPoint,
-    recorded_activation,
-    recorded_loss,
+    recorded_or_none,
+    reduces_row,
     uses,
 )
 from deltarule.explain.intermediates import Intermediates
 from deltarule.explain.subject import InputColumn
 from deltarule.explain.symbols import Mark, Symbols, partial, plain, product_mark
+from deltarule.maths import symbolic_activation, symbolic_loss
 from deltarule.maths.printing.boxes import Big, Box, Fraction, Power, Scripted, Symbol, Terms
 
-__all__ = ["ForwardDerivations", "given_value", "quotient", "sum_over"]
+__all__ = ["ForwardDerivations", "quotient", "sum_over"]
 
 _SUM = Symbol(r"\sum", "Σ", function=True)
 _E = Symbol("e", "e")
@@ -30,11 +31,6 @@ def sum_over(index: str, *factors: Box) -> Box:
     """The box of a sum over an index: the factors with dots between them, after a Σ."""
     parts = tuple(("·" if place else "", box) for place, box in enumerate(factors))
     return Big(_SUM, index, factors[0] if len(factors) == 1 else Terms(parts))
-
-
-def given_value(mark: Mark, value: float, note: str = "") -> Derivation:
-    """The derivation of a number that is not computed from others."""
-    return Derivation(mark, value, note=note)
 
 
 def quotient(
@@ -66,25 +62,17 @@ class ForwardDerivations:
 
     def weight_value(self, layer: int, j: int, k: int) -> Derivation:
         """w_jk^l."""
-        return given_value(self.symbols.w(layer, j, k), self.passes.W[layer][j, k])
-
-    def bias_value(self, layer: int, j: int) -> Derivation:
-        """b_j^l."""
-        return given_value(self.symbols.b(layer, j), self.passes.b[layer][j])
+        return Derivation(self.symbols.w(layer, j, k), self.passes.W[layer][j, k])
 
     def target(self, j: int, sample: int) -> Derivation:
         """y_j, derived from its column where there is a table."""
         mark, value = self.symbols.y(j), self.subject.Y[sample, j]
-        name = self._output_name(j)
+        name = self.subject.names.outputs[j]
+        name = "" if name == f"a_{j}" else name  # not what only repeats the symbol
         if self.subject.target is None:
             of_class = bool(name) and bool(self.subject.classes)
-            return given_value(mark, value, f"1 stands for {name!r}" if of_class else name)
-        found: Derivation = self.subject.target.derivation(mark, sample, value, name)
-        return found
-
-    def _output_name(self, j: int) -> str:
-        name = self.subject.names.outputs[j]
-        return "" if name == f"a_{j}" else name
+            return Derivation(mark, value, note=f"1 stands for {name!r}" if of_class else name)
+        return self.subject.target.derivation(mark, sample, value, name)
 
     def input_name(self, k: int) -> str:
         """The name of input k; empty where it only repeats the symbol x_k."""
@@ -96,7 +84,7 @@ class ForwardDerivations:
         mark, value = self.symbols.a(0, k), self.passes.A[0][sample, k]
         encode = getattr(self._column_of.get(k), "derivation", None)
         if encode is None:
-            return given_value(mark, value, self.input_name(k))
+            return Derivation(mark, value, note=self.input_name(k))
         found: Derivation = encode(mark, k, sample, value, self.input_name(k))
         return found
 
@@ -112,7 +100,7 @@ class ForwardDerivations:
 
         def make(k: int) -> Derivation:
             if k == len(inputs):
-                return self.bias_value(layer, j)
+                return Derivation(symbols.b(layer, j), values[k])
             return Derivation(
                 product_mark(symbols.w(layer, j, k), symbols.a(layer - 1, k)),
                 values[k],
@@ -155,7 +143,7 @@ class ForwardDerivations:
             "product",
             part_values=(mask[sample, j], passes.G[layer][sample, j]),
             make=lambda part: self._g(g, layer, j, sample) if part else self.mask(layer, j, sample),
-            formula=product_mark(self.symbols.mask(layer, j), g).box,
+            formula=product_mark(self.symbols.node("m", layer, j), g).box,
             law="F4",
         )
 
@@ -169,7 +157,7 @@ class ForwardDerivations:
         """m_j^l, the factor of dropout: 0, or 1/(1 − rate)."""
         mask = self.passes.mask(layer)
         assert mask is not None
-        return given_value(self.symbols.mask(layer, j), mask[sample, j], "dropout")
+        return Derivation(self.symbols.node("m", layer, j), mask[sample, j], note="dropout")
 
     def _g(self, mark: Mark, layer: int, j: int, sample: int) -> Derivation:
         """g^l(z_j^l), before dropout."""
@@ -178,14 +166,10 @@ class ForwardDerivations:
             return self._mixed_output(mark, j, sample)
         g = self.net.activations[layer]
         assert g is not None
-        recorded = recorded_activation(g)
+        recorded = recorded_or_none(symbolic_activation, g)
         z = passes.Z[layer][sample, j]
         formula = recorded.value if recorded else None
         at_point = FormulaAtPoint(formula, None, {"z": z}, {"z": self.symbols.z(layer, j)})
-
-        def combine(values: Sequence[float]) -> float:
-            with np.errstate(all="ignore"):
-                return float(passes.activations[layer].value(np.array([[values[0]]]))[0, 0])
 
         return Derivation(
             mark,
@@ -193,7 +177,7 @@ class ForwardDerivations:
             "function",
             part_values=(z,),
             make=lambda _: self.z(layer, j, sample),
-            combine=combine,
+            combine=lambda values: passes.activations[layer].value(np.array([values]))[0, 0],
             law="F4",
             note="" if recorded else _NOT_RECORDED,
             **at_point.shown(),
@@ -209,14 +193,10 @@ class ForwardDerivations:
             top = Power(_E, self.symbols.z(L, j).box)
             formula = Fraction(top, Big(_SUM, "k", Power(_E, self.symbols.any_node("z", L, "k"))))
         else:
-            recorded = recorded_activation(self.net.output_activation)
+            recorded = recorded_or_none(symbolic_activation, self.net.output_activation)
             marks = {"z": self.symbols.z(L, j)}
             value = recorded.value if recorded else None
             formula = FormulaAtPoint(value, None, {"z": z}, marks, L, j).formula()
-
-        def combine(values: Sequence[float]) -> float:
-            with np.errstate(all="ignore"):
-                return float(passes.activations[-1].value(np.array([values]))[0, j])
 
         return Derivation(
             mark,
@@ -225,7 +205,7 @@ class ForwardDerivations:
             part_values=z,
             make=lambda k: self.z(L, k, sample),
             formula=formula,
-            combine=combine,
+            combine=lambda values: passes.activations[-1].value(np.array([values]))[0, j],
             law="F4",
         )
 
@@ -235,7 +215,7 @@ class ForwardDerivations:
         """C_i, the sum of the loss's terms over the outputs."""
         return Derivation(
             self.symbols.C(sample),
-            self.passes.loss[sample],
+            self.subject.per_sample.loss[sample],
             "sum",
             part_values=self.passes.terms[sample],
             make=lambda j: self.cost_term(j, sample),
@@ -263,7 +243,7 @@ class ForwardDerivations:
         loss with the output's activation.
         """
         passes, L, net = self.passes, self.passes.L, self.net
-        recorded = recorded_loss(net.loss, net.output_activation)
+        recorded = recorded_or_none(symbolic_loss, net.loss, net.output_activation)
         derivative = result == "derivative"
         y = self.subject.Y[sample]
         if fused:
@@ -278,14 +258,13 @@ class ForwardDerivations:
         marks = {letter: own, "y": self.symbols.y(j)}
         at_point = FormulaAtPoint(formula, result, {letter: source, "y": y}, marks, L, j)
         # Joined with softmax, the formula depends on every output; so may one that is not recorded.
-        across = formula is None or (not formula.elementwise and _reduces_row(formula))
+        across = formula is None or (not formula.elementwise and reduces_row(formula.expressions()))
         outputs = list(range(len(y))) if across else [j]
 
         def combine(values: Sequence[float]) -> float:
             row, target = source.copy(), y.copy()
             row[outputs], target[outputs] = values[: len(outputs)], values[len(outputs) :]
-            with np.errstate(all="ignore"):
-                out = function(row[None], target[None])[int(derivative)]
+            out = function(row[None], target[None])[int(derivative)]
             return float(np.broadcast_to(out, (1, len(y)))[0, j])
 
         def make(part: int) -> Derivation:
@@ -329,7 +308,7 @@ class ForwardDerivations:
         passes = self.passes
         g = self.net.activations[layer]
         assert g is not None
-        recorded = recorded_activation(g)
+        recorded = recorded_or_none(symbolic_activation, g)
         formula = recorded.slope if recorded else None
         values = {"z": passes.Z[layer][sample, j], "a": passes.G[layer][sample, j]}
         g_mark = self.g_mark(layer, j)
@@ -340,11 +319,8 @@ class ForwardDerivations:
 
         def combine(parts: Sequence[float]) -> float:
             point: dict[str, Any] = values | dict(zip(arguments, parts, strict=True))
-            with np.errstate(all="ignore"):
-                found = passes.activations[layer].slope(
-                    np.array([[point["z"]]]), np.array([[point["a"]]])
-                )
-            return float(np.broadcast_to(found, (1, 1))[0, 0])
+            z, a = np.array([[point["z"]]]), np.array([[point["a"]]])
+            return float(np.broadcast_to(passes.activations[layer].slope(z, a), (1, 1))[0, 0])
 
         def make(part: int) -> Derivation:
             if arguments[part] == "z":
@@ -362,8 +338,3 @@ class ForwardDerivations:
             note="" if recorded else _NOT_RECORDED,
             **at_point.shown(),
         )
-
-
-def _reduces_row(formula: Any) -> bool:
-    """Whether the formula sums over the outputs of a row, or takes their largest."""
-    return any(expr.op in ("total", "largest") for expr in formula.expressions())

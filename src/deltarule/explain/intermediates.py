@@ -27,16 +27,21 @@ class Intermediates:
     subject : Subject
     W, b : lists of L+1 arrays
         Views of θ.
+    L : int
+        The number of the output layer.
+    upstream, slope, jacobian : functions
+        ``_upstream``, ``_slope`` and ``_jacobian`` with their results kept.
     """
 
     def __init__(self, subject: Subject) -> None:
         self.subject, self.net = subject, subject.net
         self.W, self.b = subject.net.unpack(subject.theta)
         self.activations, self.bound_loss = bound_formulas(subject.net, numpy_namespace(np.float64))
-        self._upstream: dict[tuple[int, int], np.ndarray] = {}
-        # All terms of a sum use the same column of the Jacobian.
-        self._last_jacobian: tuple[Any, np.ndarray] = (None, np.zeros(0))
-        self._slopes: dict[tuple[int, int], np.ndarray] = {}
+        self.L = self.net.n_layers
+        self.upstream = functools.cache(self._upstream)
+        self.slope = functools.cache(self._slope)
+        # All terms of a sum use the same column of the Jacobian, so only the last one is kept.
+        self.jacobian = functools.lru_cache(maxsize=1)(self._jacobian)
 
     @property
     def Z(self) -> list[Any]:
@@ -58,43 +63,27 @@ class Intermediates:
         """∂C_i/∂z^l before w_i, each of shape (N, n_l)."""
         return self.subject.per_sample.delta
 
-    @property
-    def loss(self) -> np.ndarray:
-        """C_i, shape (N,)."""
-        return np.asarray(self.subject.per_sample.loss)
-
-    @property
-    def L(self) -> int:
-        """The number of the output layer."""
-        return self.net.n_layers
-
     def mask(self, layer: int) -> np.ndarray | None:
         """The dropout mask of a layer, shape (N, n_l), or None."""
         masks = self.subject.masks
         return None if masks is None else masks[layer]
 
-    def upstream(self, layer: int, sample: int) -> np.ndarray:
+    def _upstream(self, layer: int, sample: int) -> np.ndarray:
         """∂C_i/∂a^l of a row, shape (n_l,): at the output from the loss (F7), else by F13."""
-        if (layer, sample) not in self._upstream:
-            with np.errstate(all="ignore"):
-                if layer == self.L:
-                    y = self.subject.Y[sample : sample + 1]
-                    found = self.bound_loss.from_output(self.G[-1][sample : sample + 1], y)[1]
-                    upstream = np.broadcast_to(found, y.shape)[0]
-                else:
-                    upstream = self.delta[layer + 1][sample] @ self.W[layer + 1]
-            self._upstream[layer, sample] = upstream
-        return self._upstream[layer, sample]
+        with np.errstate(all="ignore"):
+            if layer < self.L:
+                return np.asarray(self.delta[layer + 1][sample] @ self.W[layer + 1])
+            y = self.subject.Y[sample : sample + 1]
+            dC_da = self.bound_loss.from_output(self.G[-1][sample : sample + 1], y)[1]
+        return np.broadcast_to(dC_da, y.shape)[0]
 
-    def slope(self, layer: int, sample: int) -> np.ndarray:
+    def _slope(self, layer: int, sample: int) -> np.ndarray:
         """g^l′(z^l) of a row, shape (n_l,), of an elementwise activation."""
-        if (layer, sample) not in self._slopes:
-            row = slice(sample, sample + 1)
-            z = self.Z[layer][row]
-            with np.errstate(all="ignore"):
-                slope = self.activations[layer].slope(z, self.G[layer][row])
-            self._slopes[layer, sample] = np.broadcast_to(slope, z.shape)[0]
-        return self._slopes[layer, sample]
+        row = slice(sample, sample + 1)
+        z = self.Z[layer][row]
+        with np.errstate(all="ignore"):
+            slope = self.activations[layer].slope(z, self.G[layer][row])
+        return np.broadcast_to(slope, z.shape)[0]
 
     def mixes(self, layer: int) -> bool:
         """Whether each output of the layer depends on every z of the layer, as with softmax."""
@@ -122,13 +111,8 @@ class Intermediates:
                 terms = self.bound_loss.from_output(self.G[-1], self.subject.Y)[0]
         return np.broadcast_to(terms, self.Z[-1].shape)
 
-    def jacobian(self, sample: int, j: int) -> np.ndarray:
-        """∂a_i/∂z_j of a mixing output for every i, shape (n_L,), by the activation's pullback."""
-        if (sample, j) != self._last_jacobian[0]:
-            self._last_jacobian = (sample, j), self._jacobian(sample, j)
-        return self._last_jacobian[1]
-
     def _jacobian(self, sample: int, j: int) -> np.ndarray:
+        """∂a_i/∂z_j of a mixing output for every i, shape (n_L,), by the activation's pullback."""
         z, a = self.Z[-1][sample : sample + 1], self.G[-1][sample : sample + 1]
         identity: Any = np.eye(z.shape[1])
         pullback = self.activations[-1].pullback

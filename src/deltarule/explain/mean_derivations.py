@@ -8,7 +8,7 @@ import numpy as np
 
 from deltarule.explain.backward_derivations import BackwardDerivations
 from deltarule.explain.derivation import Derivation
-from deltarule.explain.forward_derivations import given_value, quotient, sum_over
+from deltarule.explain.forward_derivations import quotient, sum_over
 from deltarule.explain.symbols import Mark, partial, plain, product_mark
 from deltarule.maths.input_checks import normalise_weights
 from deltarule.maths.printing.boxes import Big, Box, Fraction, Number, Partial, Scripted, Symbol
@@ -35,7 +35,7 @@ class MeanDerivations(BackwardDerivations):
 
     def mean_cost(self) -> Derivation:
         """C = Σ_i w_i C_i."""
-        return self._mean(None, self.subject.trace.cost, self.passes.loss, self.cost)
+        return self._mean(None, self.subject.trace.cost, self.subject.per_sample.loss, self.cost)
 
     def _mean(
         self,
@@ -54,9 +54,9 @@ class MeanDerivations(BackwardDerivations):
             return C if parameter is None else partial(C, parameter)
 
         def term(i: int) -> Derivation:
-            mark = product_mark(self.share_mark(i), mark_of(i))
+            mark = product_mark(plain("w", below=str(i)), mark_of(i))
             if w[i] == 0:
-                return given_value(mark, 0.0, "weight 0: the row counts as absent")
+                return Derivation(mark, 0.0, note="weight 0: the row counts as absent")
             return Derivation(
                 mark,
                 values[i],
@@ -83,19 +83,15 @@ class MeanDerivations(BackwardDerivations):
         rows = self.subject.names.rows
         return "" if rows == tuple(map(str, range(len(rows)))) else f"row {rows[i]}"
 
-    def share_mark(self, i: int) -> Mark:
-        """The symbol w_i."""
-        return plain("w", below=str(i))
-
     def share(self, i: int) -> Derivation:
         """w_i = s_i/Σs, which is 1/N without sample weights; in a step, as the step used it."""
         s, w = self.subject.s, self.subject.w
-        mark = self.share_mark(i)
+        mark = plain("w", below=str(i))
         if not np.array_equal(w, normalise_weights(s, np.float64)):
-            return given_value(mark, w[i], "as the training step had it: s_i/(s̄ B)")
+            return Derivation(mark, w[i], note="as the training step had it: s_i/(s̄ B)")
         if (s == 1).all():
             return Derivation(mark, w[i], formula=Fraction(Number("1"), Number(str(len(s)))))
         total, s_i = float(s.sum()), plain("s", below=str(i))
         sum_of_s = Mark(Big(Symbol(r"\sum", "Σ"), "i", Scripted(Symbol("s", "s"), "i")), "sum s")
-        parts = given_value(s_i, s[i]), given_value(sum_of_s, total)
+        parts = Derivation(s_i, s[i]), Derivation(sum_of_s, total)
         return quotient(mark, w[i], *parts, formula=Fraction(s_i.box, sum_of_s.box))

@@ -19,7 +19,6 @@ __all__ = [
     "number_box",
     "number_text",
     "product_box",
-    "same_shown",
     "short",
     "sum_box",
 ]
@@ -58,17 +57,6 @@ def number_text(x: float, digits: int = DIGITS) -> str:
     ('−0.126721', '0', '1.50000 × 10^−7')
     """
     return box_text(number_box(x, digits))
-
-
-def same_shown(x: float, y: float, digits: int = DIGITS) -> bool:
-    """Whether two numbers are shown as the same text.
-
-    Examples
-    --------
-    >>> same_shown(0.1, 0.1 + 1e-9), same_shown(0.1, 0.1 + 1e-5)
-    (True, False)
-    """
-    return number_box(x, digits) == number_box(y, digits)
 
 
 def fenced_number(x: float, digits: int = DIGITS) -> Box:

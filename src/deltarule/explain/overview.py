@@ -91,11 +91,11 @@ def _rows(explanation: Explanation) -> str:
     n = len(subject.X)
     out = f"{n:,} row{'s' if n > 1 else ''}"
     if subject.step is not None:
-        step, rule = subject.step, subject.step.settings.rule
+        step, rule = subject.step, subject.step.rule
         # A saved model does not have the state of its rule, so the step is a first one.
-        fresh = step.hypothetical or (rule.slots and not step.slots)  # type: ignore[union-attr]
+        fresh = step.hypothetical or (rule.slots and not step.slots)
         out += f"; a first step of {rule}" if fresh else f"; step {step.number} of {rule}"
-        if rule.uses_learning_rate:  # type: ignore[union-attr]
+        if rule.uses_learning_rate:
             out += f", η = {step.learning_rate:.6g}"
     return out
 
@@ -129,7 +129,7 @@ def as_dict(explanation: Explanation, depth: int, terms: int, digits: int) -> di
         if step is None
         else {
             "number": step.number,
-            "rule": step.settings.rule.spec(),  # type: ignore[union-attr]
+            "rule": step.rule.spec(),
             "learning_rate": step.learning_rate,
         },
         "engine": None if agreement is None else agreement.to_dict(),

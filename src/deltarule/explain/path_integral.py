@@ -17,6 +17,18 @@ _MARGIN = 1e-6
 _SHORTEST = 2.0**-40
 
 
+class _Paths(NamedTuple):
+    """The straight lines x′ + t (x − x′) of all rows, t from 0 to 1."""
+
+    function: Any
+    start: np.ndarray  # x′, shape (n_0,)
+    direction: np.ndarray  # x − x′ of each row, shape (R, n_0)
+
+    def at(self, times: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The points at ``times``, shape (P,), on the paths of ``rows``, shape (P, n_0)."""
+        return self.start + times.reshape(-1, 1) * self.direction[rows]
+
+
 class _Pieces(NamedTuple):
     """Intervals [low, high] on the paths of some rows, with their integrals by eight points."""
 
@@ -32,7 +44,10 @@ class _Pieces(NamedTuple):
 def integrate(
     function: Any, X: np.ndarray, start: np.ndarray, *, tolerance: float, most_points: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(x − x′) ⊙ ∫₀¹ ∇f(x′ + t (x − x′)) dt for each row x.
+    """(x − x′) ⊙ ∫₀¹ ∇f(x′ + t (x − x′)) dt for each row x, shape (R, n_0).
+
+    Also returned, each of shape (R,): the number of gradients that were computed, and whether the
+    errors add to less than is allowed.
 
     Every row begins as one piece [0, 1]. On a piece [s, t], Σ_k A_k should be f at t minus f at s;
     the difference is the piece's error. While the absolute errors of a row add to more than is
@@ -53,14 +68,8 @@ def integrate(
         The fraction of Σ|A_k|, or of |f(x) − f(x′)| if larger, that the errors may add to.
     most_points : int
         The most gradients for one row.
-
-    Returns
-    -------
-    values : array of shape (R, n_0)
-    points : integer array of shape (R,)
-    converged : boolean array of shape (R,)
     """
-    n, direction = len(X), X - start
+    n, paths = len(X), _Paths(function, start, X - start)
     values = np.zeros(X.shape)
     used, converged = np.zeros(n, dtype=np.intp), np.zeros(n, dtype=bool)
     # Some rows at a time, so that all their pieces fit into memory.
@@ -68,27 +77,22 @@ def integrate(
     with np.errstate(all="ignore"):  # a row that overflows is reported as not converged
         for at in range(0, n, together):
             rows = np.arange(at, min(at + together, n))
-            found = _rows(function, start, direction, rows, tolerance, most_points)
+            found = _rows(paths, rows, tolerance, most_points)
             values[rows], used[rows], converged[rows] = found
     return values, used, converged
 
 
 def _rows(
-    function: Any,
-    start: np.ndarray,
-    direction: np.ndarray,
-    rows: np.ndarray,
-    tolerance: float,
-    most_points: int,
+    paths: _Paths, rows: np.ndarray, tolerance: float, most_points: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Integrate some rows: accurate pieces are added to ``total``, the others are divided."""
     n = len(rows)
-    total = np.zeros((n, direction.shape[1]))
+    total = np.zeros((n, len(paths.start)))
     used, settled, largest = np.zeros(n, dtype=np.intp), np.zeros(n), np.zeros(n)
     change, converged = np.zeros(n), np.zeros(n, dtype=bool)
     row, low, high = np.arange(n), np.zeros(n), np.ones(n)
     while len(row):
-        found = _pieces(function, start, direction, rows, row, low, high)
+        found = _pieces(paths, rows, row, low, high)
         change = np.abs(found.change) if not used.any() else change
         used += 8 * np.bincount(row, minlength=n)
         np.maximum.at(largest, row, found.size)
@@ -106,7 +110,7 @@ def _rows(
         np.add.at(total, row[~again], found.values[~again])
         settled += np.bincount(row[~again], found.error[~again], n)
         row = row[again]
-        cut = _cuts(function, start, direction[rows[row]], low[again], high[again])
+        cut = _cuts(paths, rows[row], low[again], high[again])
         low, high = np.concatenate([low[again], cut]), np.concatenate([cut, high[again]])
         row = np.concatenate([row, row])
     return total, used, converged
@@ -122,16 +126,10 @@ def _affordable(row: np.ndarray, error: np.ndarray, most: np.ndarray) -> np.ndar
 
 
 def _pieces(
-    function: Any,
-    start: np.ndarray,
-    direction: np.ndarray,
-    rows: np.ndarray,
-    row: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
+    paths: _Paths, rows: np.ndarray, row: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> _Pieces:
-    n, points = len(row), len(_TIMES)
-    values = np.zeros((n, direction.shape[1]))
+    function, n, points = paths.function, len(row), len(_TIMES)
+    values = np.zeros((n, len(paths.start)))
     change, size = np.zeros(n), np.zeros(n)
     at_once = max(function.at_a_time // points, 1)
     for at in range(0, n, at_once):
@@ -140,29 +138,27 @@ def _pieces(
         times = low[part, None] + length[:, None] * _TIMES
         times[:, -1] = high[part]  # exactly, since the next piece begins there
         ends = np.repeat(which, 2)
-        f = function.values(start + times[:, [0, -1]].reshape(-1, 1) * direction[ends], ends)
-        f = f.reshape(-1, 2)
+        f = function.values(paths.at(times[:, [0, -1]], ends), ends).reshape(-1, 2)
         change[part] = f[:, 1] - f[:, 0]
         size[part] = np.abs(f).max(axis=1)
         # The ends have weight 0, so no slope is needed there.
-        along, inner = np.repeat(which, points - 2), times[:, 1:-1].reshape(-1, 1)
-        slope = function.slopes(start + inner * direction[along], along)
+        along = np.repeat(which, points - 2)
+        slope = function.slopes(paths.at(times[:, 1:-1], along), along)
         mean = np.einsum("p,ipk->ik", _WEIGHTS / 2, slope.reshape(len(which), points - 2, -1))
-        values[part] = mean * direction[which] * length[:, None]
+        values[part] = mean * paths.direction[which] * length[:, None]
     error = np.abs(values.sum(axis=1) - change)
     error = np.where(np.isfinite(error), error, np.inf)
     return _Pieces(row, low, high, values, error, change, size)
 
 
-def _cuts(
-    function: Any, start: np.ndarray, direction: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> np.ndarray:
+def _cuts(paths: _Paths, rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Where to divide each piece: at a kink of the first layer that has one, or in the middle.
 
     Of several kinks the one nearest to the middle is taken, with z as linear between the points. A
     layer is computed only for pieces without a kink in earlier layers.
     """
     cut = np.full(len(low), np.nan)
+    function = paths.function
     for layer, kinks in function.kinks.items():
         open_ = np.flatnonzero(np.isnan(cut))
         at_once = max(function.at_a_time // len(_TIMES), 1)
@@ -171,8 +167,7 @@ def _cuts(
             # z^1 is linear along the path, so both ends determine it.
             fractions = _TIMES[[0, -1]] if layer == 1 else _TIMES
             times = low[own, None] + (high - low)[own, None] * fractions
-            along = np.repeat(own, len(fractions))
-            z = function.weighted(start + times.reshape(-1, 1) * direction[along], layer)
+            z = function.weighted(paths.at(times, np.repeat(rows[own], len(fractions))), layer)
             z = z.reshape(len(own), len(fractions), -1)
             for kink in kinks:
                 _cut_at(cut, own, times, z - kink)

@@ -12,8 +12,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from deltarule.errors import InputError
 from deltarule.explain.formula_at_point import short_constant
+from deltarule.explain.subject import StepTaken
 from deltarule.explain.symbols import Mark
 from deltarule.maths import SymbolicFormula
 from deltarule.maths.printing.boxes import Box, Symbol, Terms, Where
@@ -22,7 +25,7 @@ from deltarule.maths.printing.markup import box_latex, box_mathml, box_text
 from deltarule.maths.symbolic import Expr, SymbolicNamespace, reachable
 from deltarule.optimizers import RULES, Rule, StepInfo
 
-__all__ = ["RecordedRule", "record_rule", "rule_mark"]
+__all__ = ["RecordedRule", "record_rule", "record_step", "rule_mark"]
 
 _LETTERS = {
     "theta": (r"\theta", "θ"),
@@ -138,29 +141,35 @@ def record_rule(
       return theta - 0.5 * g;
     }
     """
-    record = RULES.get(rule)
+    record, scalars = RULES.get(rule), scalars or {}
     if not isinstance(t, int) or isinstance(t, bool) or t < 1:
         raise InputError(f"t is {t!r}; expected the number of a step, from 1")
-    slots = dict(scalars or {})
+    step = StepInfo(t, learning_rate, cost, is_weight)
     try:
-        return _recorded(record, t, learning_rate, is_weight, slots, cost, named=True)
+        return _recorded(record, step, scalars, named=True)
     except InputError:
         if learning_rate is None:
             raise
         # A user's own rule may need η as a number, not as a symbol.
-        return _recorded(record, t, learning_rate, is_weight, slots, cost, named=False)
+        return _recorded(record, step, scalars, named=False)
+
+
+def record_step(step: StepTaken, is_weight: bool, cost: float | None) -> RecordedRule:
+    """Record the rule of a step, with its learning rate and the scalars of its state."""
+    return record_rule(
+        step.rule,
+        step.number,
+        step.learning_rate,
+        is_weight=is_weight,
+        scalars={name: float(value) for name, value in step.slots.items() if np.ndim(value) == 0},
+        cost=cost,
+    )
 
 
 def _recorded(
-    rule: Rule,
-    t: int,
-    learning_rate: float | None,
-    is_weight: bool,
-    scalars: dict[str, float],
-    cost: float | None,
-    *,
-    named: bool,
+    rule: Rule, step: StepInfo, scalars: Mapping[str, float], *, named: bool
 ) -> RecordedRule:
+    """Record a rule; with ``named``, a known η is shown as a symbol, else as a number."""
     xp = SymbolicNamespace()
     theta, g = xp.variable("theta"), xp.variable("g")
     slots: dict[str, Expr] = {}
@@ -173,17 +182,17 @@ def _recorded(
             first = rule.settings[slot.initial] if isinstance(slot.initial, str) else slot.initial
             value = float(scalars.get(slot.name, first))
             slots[slot.name] = xp.symbol(f"{slot.name}_before", value)
-    eta: Any = learning_rate
-    if rule.uses_learning_rate and learning_rate is None:
+    eta = step.learning_rate
+    if rule.uses_learning_rate and eta is None:
         eta = xp.variable("eta")
         arguments.append("eta")
     elif rule.uses_learning_rate and named:
-        eta = xp.symbol("eta", float(learning_rate or 0.0))
-    C = xp.symbol("cost", float(cost)) if cost is not None else None
-    title = f"rule {rule} at step {t}: theta and what it carries"
+        eta = xp.symbol("eta", float(eta))
+    C = xp.symbol("cost", float(step.cost)) if step.cost is not None else None
+    title = f"rule {rule} at step {step.t}: theta and what it carries"
     try:
         update = rule.formula(xp, **rule.settings)
-        after, carried = update(theta, g, dict(slots), StepInfo(t, eta, C, is_weight))
+        after, carried = update(theta, g, dict(slots), step._replace(learning_rate=eta, cost=C))
         results = {"theta": xp.number(after)}
         results |= {slot.name: xp.number(carried[slot.name]) for slot in rule.slots}
     except InputError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,13 +21,16 @@ from deltarule.maths.backprop import compute_trace, cost_and_grad, forward_pass
 from deltarule.maths.input_checks import check_rows, check_weights, normalise_weights
 from deltarule.maths.pass_results import ForwardPass, Gradients
 from deltarule.maths.penalties import penalty_terms
+from deltarule.optimizers import Rule
+
+if TYPE_CHECKING:
+    from deltarule.explain.columns import EncodedTarget
 
 __all__ = [
     "InputColumn",
     "Names",
     "StepTaken",
     "Subject",
-    "TargetColumn",
     "TrainingRows",
     "slots_of",
 ]
@@ -108,6 +111,12 @@ class StepTaken:
     theta_after: np.ndarray | None = None
     hypothetical: bool = False
 
+    @property
+    def rule(self) -> Rule:
+        """The update rule of the settings."""
+        assert isinstance(self.settings.rule, Rule)  # EngineSettings turned a name into a Rule
+        return self.settings.rule
+
 
 @dataclasses.dataclass(frozen=True)
 class InputColumn:
@@ -148,29 +157,6 @@ class TrainingRows:
 
 
 @dataclasses.dataclass(frozen=True)
-class TargetColumn:
-    """The column of a table that is predicted.
-
-    Attributes
-    ----------
-    name : str
-    cells : tuple
-        The number or label of each row as in the table.
-    """
-
-    name: str
-    cells: tuple[Any, ...]
-
-    def derivation(self, mark: Any, sample: int, value: float, output: str) -> Any:
-        """The derivation of y_j of a row from its cell."""
-        raise NotImplementedError
-
-    def reading(self, value: float) -> str:
-        """An output in the target's own unit, as text."""
-        raise NotImplementedError
-
-
-@dataclasses.dataclass(frozen=True)
 class Subject:
     """A network at one θ with rows and targets: what is explained.
 
@@ -196,7 +182,7 @@ class Subject:
         The table's columns; empty if the inputs do not come from a table.
     classes : tuple of str
         Class labels, empty for a regression.
-    target : TargetColumn or None
+    target : EncodedTarget or None
         The table's column that y comes from.
     part_of : int or None
         The number of rows that these are a part of, as a mini-batch is of the training rows; None
@@ -219,7 +205,7 @@ class Subject:
     engine_grad: np.ndarray | None = None
     columns: tuple[InputColumn, ...] = ()
     classes: tuple[str, ...] = ()
-    target: TargetColumn | None = None
+    target: EncodedTarget | None = None
     part_of: int | None = None
     training_rows: TrainingRows | None = None
 
@@ -295,6 +281,18 @@ class Subject:
             settings.total_weight,
         )
         return float(cost), np.asarray(grad)
+
+    def masks_of(self, rows: Any) -> list[Any] | None:
+        """The dropout masks of some rows; None without dropout."""
+        if self.masks is None:
+            return None
+        return [None if mask is None else np.asarray(mask)[rows] for mask in self.masks]
+
+    @property
+    def mean_row(self) -> np.ndarray:
+        """Σ_i w_i x_i / Σ_i w_i, shape (n_0,), a baseline of attributions."""
+        total = self.w.sum()
+        return (self.w / total if total > 0 else self.w) @ self.X
 
     @property
     def objective(self) -> float:

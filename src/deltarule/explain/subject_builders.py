@@ -46,8 +46,10 @@ def subject_of(
     1.0
     """
     asked = _Options.of(options)
-    what = _own_subject(what)
-    if isinstance(what, Subject) or _is_replayed(what):
+    if isinstance(getattr(what, "subject", None), Subject):  # of an explanation or a lens
+        what = what.subject
+    replayed = all(hasattr(what, name) for name in ("batch", "before", "after", "gradient"))
+    if isinstance(what, Subject) or replayed:
         rows = {"X": X, "Y": Y, "theta": theta, "sample_weight": sample_weight, "masks": masks}
         given = [name for name, value in rows.items() if value is not None]
         if given:
@@ -68,47 +70,28 @@ def subject_of(
     if isinstance(what, Network):
         if theta is None:
             raise InputError("a Network has no parameters; expected theta=… beside it")
-        subject = Subject.of_arrays(what, theta, X, Y, sample_weight, asked.names, masks=masks)
-        return asked.completed(subject, what, np.asarray(theta))
+        subject = Subject.of_arrays(what, theta, X, Y, sample_weight, masks=masks)
+        return asked.completed(ModelSubject(subject, what, np.asarray(theta)))
     if theta is not None:
         raise InputError(
             f"theta is given beside a {type(what).__name__}, which has its own; leave it out"
         )
     if isinstance(what, Model):
-        subject = Subject.of_arrays(what.net, what.theta, X, Y, sample_weight, asked.names)
-        return asked.completed(subject, what.net, what.theta)
+        subject = Subject.of_arrays(what.net, what.theta, X, Y, sample_weight)
+        return asked.completed(ModelSubject(subject, what.net, what.theta))
     # Looked up, not imported: an estimator exists only where its module is loaded already.
     estimators: Any = sys.modules.get("deltarule.estimators")
     if estimators and isinstance(what, estimators.MLPClassifier | estimators.MLPRegressor):
-        return _completed(of_estimator(what, X, Y, sample_weight), asked)
+        return asked.completed(of_estimator(what, X, Y, sample_weight))
     tabular: Any = sys.modules.get("deltarule.tabular")
     if tabular and isinstance(what, tabular.TableModel):
         if Y is not None:
             raise InputError("the target of a table is one of its columns; leave Y out")
-        return _completed(of_table(what, X, sample_weight), asked)
+        return asked.completed(of_table(what, X, sample_weight))
     raise InputError(
         f"{type(what).__name__} cannot be explained; expected a Network with theta, a Model, an "
         "MLPClassifier or MLPRegressor, a TableModel with a table, or a step of training"
     )
-
-
-def _own_subject(what: Any) -> Any:
-    """Return the subject of an explanation or a lens, and anything else unchanged."""
-    own = getattr(what, "subject", None)
-    return own if isinstance(own, Subject) else what
-
-
-def _is_replayed(what: Any) -> bool:
-    """Whether an object has the attributes of a replayed step of training."""
-    return all(hasattr(what, name) for name in ("batch", "before", "after", "gradient"))
-
-
-def _completed(source: ModelSubject, asked: _Options) -> Subject:
-    """Return the subject of a model with the caller's names, step and engine."""
-    subject = source.subject
-    if asked.names is not None:
-        subject = dataclasses.replace(subject, names=asked.names)
-    return asked.completed(subject, source.net, source.theta, source.step, source.engine)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,21 +133,15 @@ class _Options:
             theta_after = subject.net.check_theta(theta_after)
         if self.rule is None and default is not None:
             # This step differs from the one that was taken, so its result theta_after is dropped.
-            step = dataclasses.replace(
-                default,
-                settings=dataclasses.replace(default.settings, **self.settings),
-                number=default.number if self.number is None else number,
-                theta_after=theta_after,
-                hypothetical=default.hypothetical and self.number is None,
-            )
+            settings = dataclasses.replace(default.settings, **self.settings)
+            changes: dict[str, Any] = {"settings": settings, "theta_after": theta_after}
+            if self.number is not None:
+                changes |= {"number": number, "hypothetical": False}
             if self.learning_rate is not None:
-                step = dataclasses.replace(
-                    step, learning_rate=checked("learning_rate", self.learning_rate)
-                )
-            if self.slots is None:
-                return step
-            slots = _checked_slots(_rule_of(step.settings), self.slots, subject.net)
-            return dataclasses.replace(step, slots=slots)
+                changes["learning_rate"] = checked("learning_rate", self.learning_rate)
+            if self.slots is not None:
+                changes["slots"] = _checked_slots(_rule_of(settings), self.slots, subject.net)
+            return dataclasses.replace(default, **changes)
         total = {"total_weight": float(subject.s.sum()) or 1.0}
         settings = EngineSettings(rule=self.rule or "sgd", **(total | self.settings))
         rule = _rule_of(settings)
@@ -193,20 +170,18 @@ class _Options:
         net = subject.net.with_changes(dtype=subject.dtype or "float64")
         return _with_engine(subject, net, subject.theta, self.engine)
 
-    def completed(
-        self,
-        subject: Subject,
-        net: Network,
-        theta: np.ndarray,
-        default: StepTaken | None = None,
-        engine: str | None = None,
-    ) -> Subject:
-        """Return the subject with its step, and with the gradient of the engine that trained."""
+    def completed(self, source: ModelSubject) -> Subject:
+        """Return a model's subject with these options, and with the gradient of its engine."""
         subject = dataclasses.replace(
-            subject, step=self.step(subject, default), dtype=str(net.dtype)
+            source.subject,
+            names=self.names or source.subject.names,
+            step=self.step(source.subject, source.step),
+            dtype=str(source.net.dtype),
         )
-        which = self.engine or engine
-        return subject if which is None else _with_engine(subject, net, theta, which)
+        which = self.engine or source.engine
+        if which is None:
+            return subject
+        return _with_engine(subject, source.net, source.theta, which)
 
 
 def _rule_of(settings: EngineSettings) -> Rule:

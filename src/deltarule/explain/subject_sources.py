@@ -18,7 +18,7 @@ from deltarule.tables import Table, TypedColumns, apply_schema
 if TYPE_CHECKING:
     from deltarule.tabular import TableModel
 
-__all__ = ["ModelSubject", "of_estimator", "of_step", "of_table"]
+__all__ = ["ModelSubject", "of_estimator", "of_step", "of_table", "output_names"]
 
 
 class ModelSubject(NamedTuple):
@@ -31,8 +31,8 @@ class ModelSubject(NamedTuple):
     subject: Subject
     net: Network
     theta: np.ndarray
-    step: StepTaken | None
-    engine: str | None
+    step: StepTaken | None = None
+    engine: str | None = None
 
 
 def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> ModelSubject:
@@ -54,23 +54,27 @@ def of_estimator(model: Any, X: Any, y: Any, sample_weight: Any) -> ModelSubject
     theta = model._current_theta(net)
     classes = tuple(map(str, getattr(model, "classes_", ())))
     default = Names.plain(net, len(rows))
-    outputs = _output_names(classes, net, default.outputs)
+    outputs = output_names(classes, net, default.outputs)
     names = Names(columns or default.inputs, outputs, default.rows)
     subject = Subject.of_arrays(net, theta, rows, Y, s, names, classes=classes)
     rule = rule_record(model)
     step = None
     if isinstance(rule, Rule):
-        settings = EngineSettings(
-            rule=rule,
-            l2=float(model.alpha),
-            l1=float(model.l1),
-            total_weight=float(subject.s.sum()),
-            clip_norm=model.clip_norm,
-        )
-        step = StepTaken(settings, float(model.learning_rate_init), hypothetical=True)
+        penalties = {"l2": model.alpha, "l1": model.l1}
+        step = _next_step(subject, rule, penalties, model.clip_norm, model.learning_rate_init)
         step = _with_rule_state(step, model, rule, theta)
     engine = model.engine if isinstance(model.engine, str) else None
     return ModelSubject(subject, net, theta, step, engine)
+
+
+def _next_step(
+    subject: Subject, rule: Any, penalties: dict[str, Any], clip_norm: float | None, rate: float
+) -> StepTaken:
+    """The step that a model's own rule and settings would take from the subject's θ."""
+    strengths: dict[str, Any] = {name: float(value) for name, value in penalties.items()}
+    total = float(subject.s.sum())
+    settings = EngineSettings(rule=rule, total_weight=total, clip_norm=clip_norm, **strengths)
+    return StepTaken(settings, float(rate), hypothetical=True)
 
 
 def _with_rule_state(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> StepTaken:
@@ -85,7 +89,7 @@ def _with_rule_state(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray)
     return dataclasses.replace(step, number=number, slots=slots, hypothetical=False)
 
 
-def _output_names(
+def output_names(
     classes: tuple[str, ...], net: Network, default: tuple[str, ...]
 ) -> tuple[str, ...]:
     """The class of each output; of two classes with one output, the second; else the default."""
@@ -102,7 +106,7 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> ModelSubject:
     net, theta = model.model.net, model.model.theta
     X = model.encoder.transform(typed, dtype=net.dtype)
     Y = model.network_targets(np.asarray(typed.target))
-    outputs = _output_names(model.classes, net, Names.plain(net, len(X)).outputs)
+    outputs = output_names(model.classes, net, Names.plain(net, len(X)).outputs)
     names = Names(model.encoder.feature_names, outputs, tuple(str(i + 1) for i in typed.rows))
     subject = Subject.of_arrays(
         net,
@@ -118,15 +122,9 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> ModelSubject:
     settings = model.settings
     step = None
     if settings.get("rule") in RULES and subject.s.sum() > 0:
-        step_settings = EngineSettings(
-            rule=settings["rule"],
-            l2=float(settings.get("l2", 0.0)),
-            l1=float(settings.get("l1", 0.0)),
-            total_weight=float(subject.s.sum()),
-            clip_norm=settings.get("clip_norm"),
-        )
-        rate = float(settings.get("learning_rate", 0.0))
-        step = StepTaken(step_settings, rate, hypothetical=True)
+        penalties = {name: settings.get(name, 0.0) for name in ("l2", "l1")}
+        rate = settings.get("learning_rate", 0.0)
+        step = _next_step(subject, settings["rule"], penalties, settings.get("clip_norm"), rate)
     engine = settings.get("engine")
     return ModelSubject(subject, net, theta, step, engine if isinstance(engine, str) else None)
 
@@ -172,7 +170,7 @@ def of_step(step: Any) -> Subject:
     target = None
     table = getattr(step, "table", None)
     if table is not None:
-        outputs = _output_names(table.classes, exact, names.outputs)
+        outputs = output_names(table.classes, exact, names.outputs)
         names = Names(table.encoder.feature_names, outputs, names.rows)
         classes = table.classes
         if step.typed is not None:

@@ -99,10 +99,6 @@ class Symbols:
             return Mark(Scripted(Symbol("x", "x"), str(j)), f"a^0_{{{j}}}")
         return self.node("a", layer, j)
 
-    def mask(self, layer: int, j: int) -> Mark:
-        """m_j^l, the factor of dropout."""
-        return self.node("m", layer, j)
-
     def y(self, j: int) -> Mark:
         """y_j."""
         return Mark(Scripted(Symbol("y", "y"), str(j)), f"y_{{{j}}}")

@@ -18,10 +18,10 @@ from deltarule.errors import InputError
 from deltarule.explain.backward_derivations import Factor, product_derivation, term_derivation
 from deltarule.explain.derivation import Derivation, float_sum
 from deltarule.explain.formula_at_point import FormulaAtPoint, evaluated
-from deltarule.explain.forward_derivations import given_value, quotient
+from deltarule.explain.forward_derivations import quotient
 from deltarule.explain.mean_derivations import MeanDerivations
-from deltarule.explain.number_format import number_text, same_shown
-from deltarule.explain.recorded_rules import RecordedRule, record_rule, rule_mark
+from deltarule.explain.number_format import number_box, number_text
+from deltarule.explain.recorded_rules import RecordedRule, record_step, rule_mark
 from deltarule.explain.subject import StepTaken
 from deltarule.explain.symbols import Mark, partial, plain, product_mark
 from deltarule.maths import SymbolicFormula, numpy_namespace
@@ -35,7 +35,7 @@ from deltarule.maths.printing.boxes import (
     Symbol,
     Terms,
 )
-from deltarule.optimizers import Rule, StepInfo, clip_by_norm
+from deltarule.optimizers import StepInfo, clip_by_norm
 
 __all__ = ["UpdateDerivations"]
 
@@ -65,13 +65,6 @@ class UpdateDerivations(MeanDerivations):
                 "explain(…, rule='sgd', learning_rate=0.1)"
             )
         return self.subject.step
-
-    @property
-    def rule(self) -> Rule:
-        """The update rule of the step."""
-        rule = self.step.settings.rule
-        assert isinstance(rule, Rule)
-        return rule
 
     # -- places ------------------------------------------------------------------------
 
@@ -117,7 +110,7 @@ class UpdateDerivations(MeanDerivations):
         """g: the mean over samples with the penalties added, then clipped."""
         settings = self.step.settings
         if self.net.frozen[place.entry]:
-            return given_value(plain("g"), 0.0, "frozen: training does not move this parameter")
+            return Derivation(plain("g"), 0.0, note="frozen: training does not move this parameter")
         whole = self._with_penalties(place)
         norm = self._clipped[1]
         limit = settings.clip_norm
@@ -150,7 +143,7 @@ class UpdateDerivations(MeanDerivations):
         def square(m: int) -> Derivation:
             block, index = self.net.block_at(m)
             label = f"{block.name}[{', '.join(map(str, index))}]"
-            return given_value(plain("g^2", "g^2", below=str(m)), squares[m], label)
+            return Derivation(plain("g^2", "g^2", below=str(m)), squares[m], note=label)
 
         def norm_of_gradient() -> Derivation:
             return Derivation(
@@ -168,7 +161,7 @@ class UpdateDerivations(MeanDerivations):
             factor,
             "function",
             part_values=(bound[1], norm),
-            make=lambda part: norm_of_gradient() if part else given_value(*bound, "clip_norm"),
+            make=lambda part: norm_of_gradient() if part else Derivation(*bound, note="clip_norm"),
             combine=lambda values: min(1.0, values[0] / values[1]) if values[1] > 0 else 1.0,
         )
 
@@ -210,53 +203,37 @@ class UpdateDerivations(MeanDerivations):
         inner, value = (place.mark, w) if name == "l2" else (sign, float(np.sign(w)))
 
         def scale() -> Derivation:
-            top = given_value(strength, alpha, f"penalty {name.upper()}")
-            bottom = given_value(sum_of_s, total, "of the training set")
+            top = Derivation(strength, alpha, note=f"penalty {name.upper()}")
+            bottom = Derivation(sum_of_s, total, note="of the training set")
             return quotient(rate, alpha / total, top, bottom)
 
         def slope() -> Derivation:
             if name == "l2":
-                return given_value(place.mark, w)
+                return Derivation(place.mark, w)
             return Derivation(
                 sign,
                 value,
                 "function",
                 part_values=(w,),
-                make=lambda _: given_value(place.mark, w),
+                make=lambda _: Derivation(place.mark, w),
                 combine=lambda values: float(np.sign(values[0])),
             )
 
         factors = [Factor(rate, alpha / total, scale), Factor(inner, value, slope)]
         slope_value = alpha / total * value
         note = f"penalty {name.upper()}, added once"
-        return Factor(
-            product_mark(rate, inner),
-            slope_value,
-            lambda: term_derivation(slope_value, factors, note),
-        )
+        mark = product_mark(rate, inner)
+        return Factor(mark, slope_value, lambda: term_derivation(slope_value, factors, note=note))
 
     # -- the rule ----------------------------------------------------------------------
 
     def recorded(self, place: Place) -> RecordedRule:
         """The rule's formula for a parameter, at this step."""
-        step, rule = self.step, self.rule
-        scalars = {
-            slot.name: float(np.asarray(self._slots[slot.name]))
-            for slot in rule.slots
-            if slot.kind == "scalar"
-        }
-        return record_rule(
-            rule,
-            step.number,
-            step.learning_rate,
-            is_weight=place.block.kind == "W",
-            scalars=scalars,
-            cost=self.subject.objective,
-        )
+        return record_step(self.step, place.block.kind == "W", self.subject.objective)
 
     @functools.cached_property
     def _slots(self) -> dict[str, Any]:
-        fresh = self.rule.initial_slots(np, self.subject.theta)
+        fresh = self.step.rule.initial_slots(np, self.subject.theta)
         return fresh | {
             name: np.asarray(value, dtype=np.float64)
             for name, value in self.step.slots.items()
@@ -268,7 +245,7 @@ class UpdateDerivations(MeanDerivations):
         mark = Mark(Apply(_NEW, place.mark.box), f"new {place.mark.key}")
         theta = float(self.subject.theta[place.entry])
         if self.net.frozen[place.entry]:
-            return given_value(mark, theta, "frozen: training does not move this parameter")
+            return Derivation(mark, theta, note="frozen: training does not move this parameter")
         gradient = self.gradient(place)
         values = {
             "theta": theta,
@@ -310,9 +287,9 @@ class UpdateDerivations(MeanDerivations):
                 return self.gradient(place)
             if name in formulas and name != "theta":
                 return result(name, marks[name], values[name])
-            return given_value(marks[name], values[name], notes.get(name, "before the step"))
+            return Derivation(marks[name], values[name], note=notes.get(name, "before the step"))
 
-        law = "U" if self.rule.name == "sgd" else ""
+        law = "U" if self.step.rule.name == "sgd" else ""
         return result("theta", mark, new_theta, law, self._differences(place, new_theta))
 
     def _differences(self, place: Place, value: float) -> str:
@@ -325,7 +302,7 @@ class UpdateDerivations(MeanDerivations):
         if after is not None:
             engine = float(after[place.entry])
             who = " in ".join(filter(None, (self.subject.engine, self.subject.dtype)))
-            if not same_shown(engine, value):
+            if number_box(engine) != number_box(value):  # shown as different texts
                 notes.append(f"the engine{f' ({who})' if who else ''} made {number_text(engine)}")
         return "; ".join(notes)
 
@@ -336,7 +313,7 @@ class UpdateDerivations(MeanDerivations):
             self.step.number, self.step.learning_rate, self.subject.objective, self.net.is_weight
         )
         with np.errstate(all="ignore"):
-            theta, _ = self.rule.bind(numpy_namespace(np.float64))(
+            theta, _ = self.step.rule.bind(numpy_namespace(np.float64))(
                 self.subject.theta, self._clipped[0], self._slots, info
             )
         return np.where(self.net.frozen, self.subject.theta, theta)

@@ -1,19 +1,21 @@
-"""The playground: a page on this machine where the real engine trains, live.
+"""A local web page on which the compiled engine trains a network interactively.
 
-- ``data.py``, ``tabledata.py``: built-in data and tables, as a network takes them.
-- ``settings.py``, ``live.py``, ``state.py``: what can be chosen, and the run that it gives.
-- ``runner.py``: the thread that trains.
-- ``picture.py``, ``surface.py``, ``frames.py``: what is seen of it.
-- ``messages.py``, ``guard.py``, ``server.py``, ``serving.py``: who may ask for what, and
-  the server.
-- ``explained.py``: the run as something to explain.
-- ``export.py``, ``script.py``: the script, the model and the page of a run.
+- ``data.py``, ``tabledata.py``: built-in data sets and tables as arrays for a network.
+- ``settings.py``, ``interactive_run.py``, ``run_state.py``: the settings of a run, the run, and
+  the run together with its data and its view.
+- ``runner.py``: the training thread and its command queue.
+- ``decision_surface.py``, ``run_view.py``, ``frame_format.py``: what the page shows of a run,
+  and its binary format.
+- ``client_messages.py``, ``access_control.py``, ``server.py``, ``launch.py``: parsing of the
+  browser's messages, access control, the web server, and :func:`serve`, which starts it.
+- ``run_subject.py``: a run as a subject of ``deltarule.explain``.
+- ``export.py``, ``script.py``: the files that can be downloaded.
 - ``assets/``, ``page.py``: the page.
 """
 
-from deltarule.playground.data import BUILTIN, Axis, Data, Target, builtin_data
-from deltarule.playground.live import LiveRun, started_run
-from deltarule.playground.serving import serve
+from deltarule.playground.data import BUILTIN, Axis, Data, TargetSpec, builtin_data
+from deltarule.playground.interactive_run import InteractiveRun, start_run
+from deltarule.playground.launch import serve
 from deltarule.playground.settings import RunSettings
 from deltarule.playground.tabledata import ReadTable, table_data
 
@@ -21,12 +23,12 @@ __all__ = [
     "BUILTIN",
     "Axis",
     "Data",
-    "LiveRun",
+    "InteractiveRun",
     "ReadTable",
     "RunSettings",
-    "Target",
+    "TargetSpec",
     "builtin_data",
     "serve",
-    "started_run",
+    "start_run",
     "table_data",
 ]

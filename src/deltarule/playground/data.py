@@ -1,6 +1,6 @@
-"""What the playground trains on: rows, targets, and which rows are held out.
+"""The data of the playground: rows, targets, and the numbers of the held-out rows.
 
-The built-in data are made from a seed, so that a script can make them again.
+The built-in data are generated from a seed, so that a script can generate them again.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from deltarule.errors import InputError, UnknownName
 from deltarule.maths import Network
 from deltarule.training import split_rows
 
-__all__ = ["BUILTIN", "Axis", "Data", "Target", "builtin_data", "held_out"]
+__all__ = ["BUILTIN", "Axis", "Data", "TargetSpec", "builtin_data", "held_out"]
 
-# Separates these streams from those of the initial weights, the order and the split of rows.
+# Makes this random stream independent of those of the initial weights, the order and the split.
 _DATA_KEY = 3
 
 _Points = tuple[np.ndarray, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class Target:
-    """What is predicted.
+class TargetSpec:
+    """What is predicted: the target's name, and its classes or its standardisation.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Target:
     classes : tuple of str
         The labels; empty for a quantity.
     mean, scale : float
-        A quantity is trained on as (value − mean)/scale.
+        Training uses (value − mean)/scale of a quantity.
     """
 
     name: str
@@ -48,15 +48,15 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """What can be varied along a side of the decision surface: an input, or a column's levels.
+    """A possible axis of the decision surface: one input, or the levels of a category.
 
     Attributes
     ----------
     name : str
     inputs : tuple of int
-        One input; or one for each level, of which a row has one at 1 and the others at 0.
+        The number of one input, or of the one-hot inputs of a category, one per level.
     levels : tuple of str
-        Of a category; empty for a quantity.
+        The levels of a category; empty for a quantity.
     date : bool
         Whether the quantity is a number of days since 1970.
     """
@@ -69,7 +69,7 @@ class Axis:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Rows to train on and rows held out, as a network takes them.
+    """Training rows and held-out rows as arrays for a network.
 
     Attributes
     ----------
@@ -77,35 +77,35 @@ class Data:
     y : array of shape (N,)
         Class numbers, or standardised quantities.
     held : integer array, or None
-        The numbers of the rows that are held out, sorted.
+        The numbers of the held-out rows, sorted. They are scored and never trained on.
     inputs : tuple of str
-        What the columns of X are called.
-    target : Target
+        The names of the columns of X.
+    target : TargetSpec
     offsets, scales : arrays of shape (n_0,)
-        Input k, as it is shown, is ``X[:, k] * scales[k] + offsets[k]``.
+        Input k in its original unit is ``X[:, k] * scales[k] + offsets[k]``.
     """
 
     X: np.ndarray
     y: np.ndarray
     held: np.ndarray | None
     inputs: tuple[str, ...]
-    target: Target
+    target: TargetSpec
     offsets: np.ndarray
     scales: np.ndarray
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        """What the decision surface can vary: every input, or every column of a table."""
+        """The possible axes of the decision surface: every input, or every column of a table."""
         return tuple(Axis(name, (k,)) for k, name in enumerate(self.inputs))
 
     @property
     def trained(self) -> np.ndarray:
-        """The numbers of the rows that are trained on, sorted."""
+        """The numbers of the training rows, sorted."""
         rows = np.arange(len(self.X))
         return rows if self.held is None else np.delete(rows, self.held)
 
     def n_outputs(self, output: str) -> int:
-        """How many outputs a network with this output activation has.
+        """The number of outputs of a network with this output activation.
 
         Two classes need one logistic output; softmax has one for each class.
         """
@@ -113,7 +113,7 @@ class Data:
         return 1 if n_classes == 0 or (n_classes == 2 and output != "softmax") else n_classes
 
     def targets(self, net: Network) -> np.ndarray:
-        """The targets as ``net`` is trained on them: numbers, or one-hot rows.
+        """The targets for training ``net``: shape (N,), or one-hot of shape (N, n_L).
 
         Examples
         --------
@@ -129,7 +129,7 @@ class Data:
 
 
 def held_out(y: np.ndarray, share: float, seed: int, classes: bool) -> np.ndarray | None:
-    """The numbers of the rows to hold out, in proportion for classes; None for a share of 0.
+    """The numbers of the rows to hold out, stratified by class; None for a share of 0.
 
     Examples
     --------
@@ -139,47 +139,43 @@ def held_out(y: np.ndarray, share: float, seed: int, classes: bool) -> np.ndarra
     return split_rows(len(y), share, seed, y if classes else None)[1] if share else None
 
 
-def _xor(rng: np.random.Generator, rows: int, noise: float) -> _Points:
+def _xor(rng: np.random.Generator, rows: int) -> _Points:
     points = rng.uniform(0.1, 1.0, (rows, 2)) * rng.choice([-1.0, 1.0], (rows, 2))
     label = (points[:, 0] * points[:, 1] < 0).astype(np.int64)
-    return points + noise * rng.normal(size=points.shape), label
+    return points, label
 
 
-def _spirals(rng: np.random.Generator, rows: int, noise: float) -> _Points:
+def _spirals(rng: np.random.Generator, rows: int) -> _Points:
     label = np.arange(rows) % 2
     along = np.sqrt(rng.uniform(0.01, 1.0, rows))
     angle = 3.5 * np.pi * along + np.pi * label
-    points = along[:, None] * np.column_stack((np.sin(angle), np.cos(angle)))
-    return points + noise * rng.normal(size=points.shape), label
+    return along[:, None] * np.column_stack((np.sin(angle), np.cos(angle))), label
 
 
-def _circles(rng: np.random.Generator, rows: int, noise: float) -> _Points:
+def _circles(rng: np.random.Generator, rows: int) -> _Points:
     label = np.arange(rows) % 2
     radius = np.where(label == 1, rng.uniform(0.0, 0.45, rows), rng.uniform(0.65, 1.0, rows))
     angle = rng.uniform(0.0, 2 * np.pi, rows)
-    points = radius[:, None] * np.column_stack((np.cos(angle), np.sin(angle)))
-    return points + noise * rng.normal(size=points.shape), label
+    return radius[:, None] * np.column_stack((np.cos(angle), np.sin(angle))), label
 
 
-def _moons(rng: np.random.Generator, rows: int, noise: float) -> _Points:
+def _moons(rng: np.random.Generator, rows: int) -> _Points:
     label = np.arange(rows) % 2
     angle = np.pi * rng.uniform(0.0, 1.0, rows)
     side = 1 - 2 * label
     x = (np.cos(angle) * side - 0.5 * side) / 1.5
-    points = np.column_stack((x, (np.sin(angle) * side - 0.25 * side) / 1.5))
-    return points + noise * rng.normal(size=points.shape), label
+    return np.column_stack((x, (np.sin(angle) * side - 0.25 * side) / 1.5)), label
 
 
-def _digits(rng: np.random.Generator, rows: int, noise: float) -> _Points:
+def _digits(rng: np.random.Generator, rows: int) -> _Points:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     chosen = rng.permutation(len(bunch.target))[:rows]
-    points = bunch.data[chosen] / 16
-    return points + noise * rng.normal(size=points.shape), bunch.target[chosen].astype(np.int64)
+    return bunch.data[chosen] / 16, bunch.target[chosen].astype(np.int64)
 
 
-_MAKERS: dict[str, Callable[[np.random.Generator, int, float], _Points]] = {
+_GENERATORS: dict[str, Callable[[np.random.Generator, int], _Points]] = {
     "xor": _xor,
     "spirals": _spirals,
     "circles": _circles,
@@ -187,34 +183,34 @@ _MAKERS: dict[str, Callable[[np.random.Generator, int, float], _Points]] = {
     "digits": _digits,
 }
 
-BUILTIN: tuple[str, ...] = tuple(_MAKERS)
+BUILTIN: tuple[str, ...] = tuple(_GENERATORS)
 """The names of the built-in data."""
 
 
 def builtin_data(
     name: str, *, rows: int = 300, noise: float = 0.05, held: float = 0.3, seed: int = 0
 ) -> Data:
-    """Built-in data, the same for the same arguments.
+    """Generate built-in data; the same arguments give the same data.
 
     Parameters
     ----------
     name : str
         One of ``BUILTIN``: ``"xor"``, ``"spirals"``, ``"circles"`` and ``"moons"`` are points
-        of the plane in two classes; ``"digits"`` are scikit-learn's 8 × 8 pictures of handwritten
-        digits, 1797 at most.
+        of the plane in two classes; ``"digits"`` are scikit-learn's 8 × 8 images of handwritten
+        digits, at most 1797.
     rows : int
-        How many.
+        The number of rows.
     noise : float
-        The standard deviation of what is added to every coordinate.
+        The standard deviation of the normal noise that is added to every coordinate.
     held : float
         The share of rows that is held out.
     seed : int
-        Of the points, and of which are held out.
+        The seed of the points and of the choice of held-out rows.
 
     Raises
     ------
     UnknownName
-        If there are none of that name.
+        If there are no data of that name.
     InputError
         If there are fewer than ten rows, or the noise or the share is out of range.
 
@@ -224,7 +220,7 @@ def builtin_data(
     >>> data.X.shape, data.target.classes, len(data.held)
     ((100, 2), ('0', '1'), 30)
     """
-    if name not in _MAKERS:
+    if name not in _GENERATORS:
         raise UnknownName(f"unknown data {name!r}; known: {', '.join(BUILTIN)}")
     if rows < 10 or not 0 <= noise < np.inf or not 0 <= held < 1:
         raise InputError(
@@ -232,7 +228,8 @@ def builtin_data(
             "noise of at least 0, and a share from 0 to less than 1"
         )
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_DATA_KEY,)))
-    points, label = _MAKERS[name](rng, rows, noise)
+    points, label = _GENERATORS[name](rng, rows)
+    points = points + noise * rng.normal(size=points.shape)
     X = np.ascontiguousarray(points, dtype=np.float32)
     if name == "digits":
         inputs = tuple(f"pixel {k // 8},{k % 8}" for k in range(64))
@@ -244,7 +241,7 @@ def builtin_data(
         y=label,
         held=held_out(label, held, seed, classes=True),
         inputs=inputs,
-        target=Target("digit" if name == "digits" else "class", classes),
+        target=TargetSpec("digit" if name == "digits" else "class", classes),
         offsets=np.zeros(X.shape[1]),
         scales=np.ones(X.shape[1]),
     )

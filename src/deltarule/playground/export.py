@@ -1,4 +1,4 @@
-"""What can be taken away from a run: a script, the model, the explain page."""
+"""The downloads of a run: a script, the model, the explain page."""
 
 from __future__ import annotations
 
@@ -10,107 +10,104 @@ from typing import NamedTuple
 
 from deltarule.errors import UnknownName
 from deltarule.explain.page import PageState, formulas_script, page_html, payload_of
-from deltarule.playground.explained import subject_of_run
+from deltarule.playground.run_state import Snapshot
+from deltarule.playground.run_subject import subject_of_run
 from deltarule.playground.script import run_script
-from deltarule.playground.state import Snapshot
 from deltarule.playground.tabledata import ReadTable, TableData
 from deltarule.training import Model, save_model
 
-__all__ = ["KINDS", "Made", "made"]
+__all__ = ["KINDS", "ExportedFile", "export_file"]
 
 KINDS = ("run.py", "model.zip", "explain.html")
-"""The files that can be made."""
+"""The kinds of files."""
 
-_ROWS_OF_A_PAGE = 256
-# The same for the same model, whenever it is written: no file has a date of its own.
+_PAGE_ROWS = 256
+# A constant date in the archive, so that the same model gives the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
-class Made(NamedTuple):
-    """A file to be saved.
-
-    Attributes
-    ----------
-    name : str
-    media_type : str
-    data : bytes
-    """
+class ExportedFile(NamedTuple):
+    """A file to be saved by the browser."""
 
     name: str
     media_type: str
     data: bytes
 
 
-def made(kind: str, snapshot: Snapshot, source: ReadTable | None = None) -> Made:
-    """The file of a kind, of the run as it was when the snapshot was taken.
+def export_file(kind: str, snapshot: Snapshot, source: ReadTable | None = None) -> ExportedFile:
+    """The file of one kind for a run at the moment of its snapshot.
 
     Parameters
     ----------
     kind : str
-        ``"run.py"``: a script that makes the run again, bit for bit. ``"model.zip"``: the folder
-        of the model. ``"explain.html"``: the page that derives every number.
+        ``"run.py"``: a script that repeats the run, bit for bit. ``"model.zip"``: the model
+        folder. ``"explain.html"``: the explain page.
     snapshot : Snapshot
     source : ReadTable, optional
-        The table that it was trained on.
+        The table that the run trains on.
 
     Raises
     ------
     UnknownName
-        If there is no such kind.
+        If the kind is unknown.
 
     Examples
     --------
+    >>> from deltarule.playground.run_state import make_run_state
     >>> from deltarule.playground.settings import RunSettings
-    >>> from deltarule.playground.state import made_problem
-    >>> from deltarule.training import StopFlag
-    >>> made("run.py", made_problem(RunSettings(), None, StopFlag()).snapshot()).name
+    >>> export_file("run.py", make_run_state(RunSettings()).snapshot()).name
     'deltarule-spirals.py'
     """
     name = f"deltarule-{snapshot.settings.data}"
     if kind == "run.py":
         text = run_script(snapshot, source)
-        return Made(f"{name}.py", "text/x-python; charset=utf-8", text.encode())
+        return ExportedFile(f"{name}.py", "text/x-python; charset=utf-8", text.encode())
     if kind == "model.zip":
-        return Made(f"{name}.model.zip", "application/zip", _model(snapshot))
+        return ExportedFile(f"{name}.model.zip", "application/zip", _zipped_model(snapshot))
     if kind == "explain.html":
-        return Made(f"{name}.html", "text/html; charset=utf-8", _page(snapshot).encode())
+        return ExportedFile(
+            f"{name}.html", "text/html; charset=utf-8", _explain_page(snapshot).encode()
+        )
     raise UnknownName(f"there is no {kind!r} to be made; expected {', '.join(KINDS)}")
 
 
-def _model(snapshot: Snapshot) -> bytes:
-    """A model's folder, zipped; of a table one that ``deltarule predict`` takes."""
+def _zipped_model(snapshot: Snapshot) -> bytes:
+    """The model folder, zipped; of a run on a table, one that ``deltarule predict`` reads."""
     data = snapshot.data
     settings = snapshot.settings.plain() | {"engine": snapshot.engine}
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place, f"{snapshot.settings.data}.model")
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent, f"{snapshot.settings.data}.model")
         if isinstance(data, TableData):
-            # It brings scikit-learn, which a server can start without.
+            # Imported here because it loads scikit-learn, which delays the start of the server.
             from deltarule.tabular import TableModel
 
             model = Model(snapshot.net, snapshot.theta, snapshot.history)
             report = {
                 "rows": {"train": int(snapshot.total_weight)},
                 "epochs": snapshot.epoch,
-                "scores": {},  # in the units of a table, which the playground measures none in
+                "scores": {},  # TableModel's scores are in the table's units; none were computed
             }
             TableModel(model, data.schema, data.encoder, data.target_code, settings, report).save(
                 folder
             )
         else:
-            extra = {"settings": settings, "inputs": list(data.inputs)}
-            extra["classes"] = list(data.target.classes)
+            extra = {
+                "settings": settings,
+                "inputs": list(data.inputs),
+                "classes": list(data.target.classes),
+            }
             save_model(folder, Model(snapshot.net, snapshot.theta, snapshot.history, extra))
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(folder.iterdir()):
                 info = zipfile.ZipInfo(f"{folder.name}/{path.name}", _DATE)
                 info.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(info, path.read_bytes())
-        return packed.getvalue()
+        return buffer.getvalue()
 
 
-def _page(snapshot: Snapshot) -> str:
-    subject = subject_of_run(snapshot, "same", _ROWS_OF_A_PAGE)
+def _explain_page(snapshot: Snapshot) -> str:
+    subject = subject_of_run(snapshot, "same", _PAGE_ROWS)
     moment = PageState(subject.theta, step=snapshot.step, epoch=snapshot.epoch)
     title = f"{snapshot.settings.data}, after {snapshot.step} steps in the playground"
     payload = payload_of(subject, title=title, states=[moment], history=snapshot.history.logs)

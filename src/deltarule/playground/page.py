@@ -1,4 +1,4 @@
-"""The page of the playground as one HTML text: its own assets beside those of the explain page."""
+"""The HTML text of the playground's page: its own assets and those of the explain page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deltarule.explain.page.page import (
 __all__ = ["playground_html"]
 
 STYLES = ("playground.css",)
-# In this order: a script uses what stands before it.
+# The order matters: a script uses the scripts before it.
 SCRIPTS = (
     "wire.js",
     "canvas.js",
@@ -32,14 +32,14 @@ def _asset(name: str) -> str:
 
 
 def playground_html(boot: str, nonce: str) -> str:
-    """The page.
+    """The page as one HTML text.
 
     Parameters
     ----------
     boot : str
-        Which server this is; a page that outlives it notices.
+        The identifier of the server process; a page that was served by another process is outdated.
     nonce : str
-        What the policy of the page lets scripts run by.
+        The nonce of the Content-Security-Policy, which lets the page's scripts run.
 
     Examples
     --------

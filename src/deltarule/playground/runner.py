@@ -1,7 +1,7 @@
-"""The thread that trains: it takes orders from a queue and leaves the newest frame where it lies.
+"""The training thread: it executes commands from a queue and publishes frames.
 
-Everything that moves belongs to this thread. Others see finished things only: the newest frame,
-the description of the run, and what an order gave.
+Only this thread changes the run. Other threads read immutable objects: the newest frame, the
+description of the run, and the results of commands.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from concurrent.futures import Future
 from typing import Any
 
 from deltarule.errors import Diverged, InputError
-from deltarule.playground.frames import Frame
-from deltarule.playground.picture import described, framed
+from deltarule.playground.decision_surface import plane_for
+from deltarule.playground.frame_format import Frame
+from deltarule.playground.run_state import RunState, Snapshot, make_run_state
+from deltarule.playground.run_view import describe_run, encode_frame
 from deltarule.playground.settings import (
     RunSettings,
     checked_settings,
     starting_with,
 )
-from deltarule.playground.state import Problem, Snapshot, made_problem
-from deltarule.playground.surface import plane_for
 from deltarule.playground.tabledata import ReadTable
 from deltarule.settings import settings_of
 from deltarule.training import StopFlag
@@ -33,21 +33,21 @@ from deltarule.training.interrupt import Interrupted
 
 __all__ = ["Runner"]
 
-# Steps are taken in stretches of about so many seconds, between which orders are looked at.
-_STRETCH = 0.008
-_MOST_FRAMES = 60.0
-# What making frames may take of the time.
-_SHARE = 0.25
-# Waiting orders; a browser waits for its answer before it gives the next.
-_MOST_ORDERS = 64
-_SPEEDS = (0.0, 10_000.0)
+# Steps are taken in slices of about this many seconds; between two slices the queue is read.
+_SLICE = 0.008
+_MAX_FRAMES_PER_SECOND = 60.0
+# The largest fraction of the time that is spent on frames.
+_FRAME_TIME_FRACTION = 0.25
+# A browser waits for the result of a command before it sends the next, so few are ever queued.
+_MAX_QUEUED = 64
+_SPEED_RANGE = (0.0, 10_000.0)
 
 
 @dataclasses.dataclass
-class _Order:
+class _Command:
     kind: str
     fields: dict[str, Any]
-    answer: Future[Any]
+    result: Future[Any]
 
 
 class Runner:
@@ -56,18 +56,18 @@ class Runner:
     Parameters
     ----------
     source : ReadTable, optional
-        A table, which is then the first thing to train on.
-    told : callable, optional
-        Called from the thread when there is a new frame or description.
+        A table; the first run is then on this table.
+    on_update : callable, optional
+        Called without arguments, from the thread, after each new frame or description.
     settings : RunSettings, optional
-        What to begin with.
+        The settings of the first run.
 
     Examples
     --------
     >>> runner = Runner(settings=RunSettings(data="xor"))
     >>> runner.start()
-    >>> runner.order("step").result()
-    >>> runner.order("snapshot").result().step
+    >>> runner.submit("step").result()
+    >>> runner.submit("snapshot").result().step
     1
     >>> runner.close()
     """
@@ -75,29 +75,29 @@ class Runner:
     def __init__(
         self,
         source: ReadTable | None = None,
-        told: Callable[[], Any] | None = None,
+        on_update: Callable[[], Any] | None = None,
         settings: RunSettings | None = None,
     ) -> None:
         self.source = source
-        self.told = told or (lambda: None)
-        self.watchers = 0
+        self.on_update = on_update or (lambda: None)
+        self.n_clients = 0
         self._first = settings or starting_with("spirals" if source is None else "table")
-        self._orders: queue.Queue[_Order] = queue.Queue(_MOST_ORDERS)
+        self._commands: queue.Queue[_Command] = queue.Queue(_MAX_QUEUED)
         self._flag = StopFlag()
-        self._thread = threading.Thread(target=self._work, name="deltarule playground", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name="deltarule playground", daemon=True)
         self._latest: Frame | None = None
         self._description: tuple[int, str] = (0, "")
-        self._problem: Problem | None = None
+        self._state: RunState | None = None
         self._phase, self._message = "paused", ""
         self._speed = 300.0
-        self._next_step = 0.0
-        self._goal: int | None = None
-        self._pace = 1
-        self._frames, self._version = 0, 0
-        self._frame_cost, self._framed_at = 0.0, 0.0
-        self._dirty = True
+        self._next_step_time = 0.0
+        self._epoch_goal: int | None = None
+        self._steps_per_slice = 1
+        self._n_frames, self._version = 0, 0
+        self._frame_cost, self._frame_time = 0.0, 0.0
+        self._frame_outdated = True
 
-    # -- for other threads -------------------------------------------------------------
+    # -- called from other threads -----------------------------------------------------
 
     @property
     def latest(self) -> Frame | None:
@@ -110,165 +110,162 @@ class Runner:
         return self._description
 
     def start(self) -> None:
-        """Begin with the first settings, paused.
+        """Create the first run, paused, and start the thread.
 
         Raises
         ------
         DeltaruleError
-            If they cannot be used.
+            If the settings cannot be used.
         """
         self._install(self._first)
         self._publish()
         self._thread.start()
 
-    def order(self, kind: str, **fields: Any) -> Future[Any]:
-        """Ask for something; the answer comes when it is done, or says why it is not."""
-        answer: Future[Any] = Future()
+    def submit(self, kind: str, **fields: Any) -> Future[Any]:
+        """Queue a command; the future holds its result, or the exception that it raised."""
+        result: Future[Any] = Future()
         try:
-            self._orders.put_nowait(_Order(kind, fields, answer))
+            self._commands.put_nowait(_Command(kind, fields, result))
         except queue.Full:
-            answer.set_exception(InputError("too many orders are waiting; wait for the answers"))
-        return answer
+            result.set_exception(InputError("too many orders are waiting; wait for the answers"))
+        return result
 
     def close(self) -> None:
-        """End the thread, within the step it is in."""
+        """Stop the thread, if need be within a step, and cancel the queued commands."""
         self._flag.stop("closed")
-        with contextlib.suppress(queue.Full):  # then it is awake
-            self._orders.put_nowait(_Order("close", {}, Future()))
+        with contextlib.suppress(queue.Full):  # a thread with a full queue is not waiting
+            self._commands.put_nowait(_Command("pause", {}, Future()))  # wakes the thread
         if self._thread.is_alive():
             self._thread.join()
-        while not self._orders.empty():
-            self._orders.get_nowait().answer.cancel()
+        while not self._commands.empty():
+            self._commands.get_nowait().result.cancel()
 
     # -- the thread --------------------------------------------------------------------
 
-    def _work(self) -> None:
+    def _loop(self) -> None:
         while not self._flag:
             with contextlib.suppress(queue.Empty):
-                self._obey(self._orders.get(timeout=self._patience()))
+                self._execute(self._commands.get(timeout=self._timeout()))
             if self._phase == "playing" and not self._flag:
                 self._train()
-            if self._dirty and time.perf_counter() >= self._due():
+            if self._frame_outdated and time.perf_counter() >= self._next_frame_time():
                 self._publish()
 
-    def _patience(self) -> float | None:
-        """How long to wait for an order; None for as long as it takes."""
+    def _timeout(self) -> float | None:
+        """Seconds to wait for a command, or None where there is nothing else to do."""
         now = time.perf_counter()
         times = []
         if self._phase == "playing":
-            times.append(self._next_step if self._speed and self._goal is None else now)
-        if self._dirty:
-            times.append(self._due())
-        # 0 would raise at once what is there in the next round anyway.
+            paced = self._speed and self._epoch_goal is None
+            times.append(self._next_step_time if paced else now)
+        if self._frame_outdated:
+            times.append(self._next_frame_time())
+        # Queue.get refuses a negative timeout.
         return max(min(times) - now, 1e-6) if times else None
 
-    def _due(self) -> float:
-        """When the next frame is to be made."""
+    def _next_frame_time(self) -> float:
         if self._phase != "playing":
             return 0.0
-        apart = max(1 / _MOST_FRAMES, self._frame_cost / _SHARE)
-        return self._framed_at + (apart if self.watchers else 1.0)
+        interval = max(1 / _MAX_FRAMES_PER_SECOND, self._frame_cost / _FRAME_TIME_FRACTION)
+        return self._frame_time + (interval if self.n_clients else 1.0)
 
-    def _obey(self, order: _Order) -> None:
-        if not order.answer.set_running_or_notify_cancel():
+    def _execute(self, command: _Command) -> None:
+        if not command.result.set_running_or_notify_cancel():
             return
         try:
-            given = getattr(self, f"_do_{order.kind}")(**order.fields)
-        except Exception as error:  # noqa: BLE001  the thread must live, and whoever asked must know
-            order.answer.set_exception(error)
+            result = getattr(self, f"_do_{command.kind}")(**command.fields)
+        except Exception as error:  # noqa: BLE001  the thread must go on; the caller gets the error
+            command.result.set_exception(error)
         else:
-            order.answer.set_result(given)
+            command.result.set_result(result)
 
     @property
-    def _now(self) -> Problem:
-        assert self._problem is not None  # start() made it
-        return self._problem
+    def _current(self) -> RunState:
+        assert self._state is not None  # set by start()
+        return self._state
 
     def _train(self) -> None:
         started = time.perf_counter()
-        steps = self._pace
-        if self._goal is not None:
-            # One epoch is asked for, however slow the run is to play.
-            steps = min(steps, self._now.run.left_in_epoch)
+        steps = self._steps_per_slice
+        if self._epoch_goal is not None:
+            # "One epoch" ignores the chosen speed.
+            steps = min(steps, self._current.run.steps_left_in_epoch)
         elif self._speed:
-            if started < self._next_step:
+            if started < self._next_step_time:
                 return
-            # What was missed is made up for, but never more than a stretch of it.
-            behind = min(started - self._next_step, _STRETCH)
-            steps = max(1, min(self._pace, 1 + int(behind * self._speed)))
-            self._next_step = max(self._next_step, started - _STRETCH) + steps / self._speed
+            # Steps that are late are made up for, but at most one slice of them.
+            behind = min(started - self._next_step_time, _SLICE)
+            steps = max(1, min(self._steps_per_slice, 1 + int(behind * self._speed)))
+            self._next_step_time = max(self._next_step_time, started - _SLICE) + steps / self._speed
         self._advance(steps)
         if self._phase != "playing":
             return
-        if self._goal is not None and len(self._now.run.history) >= self._goal:
-            self._phase, self._goal = "paused", None
+        if self._epoch_goal is not None and len(self._current.run.history) >= self._epoch_goal:
+            self._phase, self._epoch_goal = "paused", None
         spent = time.perf_counter() - started
-        if steps == self._pace or spent > _STRETCH:
-            grown = int(steps * _STRETCH / max(spent, 1e-6))
-            self._pace = max(1, min(grown, 2 * self._pace, 10_000))
+        if steps == self._steps_per_slice or spent > _SLICE:
+            fitting = int(steps * _SLICE / max(spent, 1e-6))
+            self._steps_per_slice = max(1, min(fitting, 2 * self._steps_per_slice, 10_000))
 
     def _advance(self, steps: int) -> None:
-        """Take steps, over the ends of epochs; a divergence is said, and ends it."""
-        run = self._now.run
+        """Take steps, across ends of epochs; an exception sets the phase to "diverged"."""
+        run = self._current.run
         left = steps
-        ends = time.perf_counter() + _STRETCH
+        deadline = time.perf_counter() + _SLICE
         try:
             while left > 0:
                 left -= run.advance(left)
-                if time.perf_counter() > ends:
+                if time.perf_counter() > deadline:
                     break
         except Diverged as error:
             self._phase, self._message = "diverged", str(error)
         except Interrupted:
             pass
-        except Exception as error:  # noqa: BLE001  the thread must live, and whoever looks must know
-            words = f"a fault in deltarule: {type(error).__name__}: {error}"
-            self._phase, self._message = "diverged", words
-        self._dirty = True
+        except Exception as error:  # noqa: BLE001  the thread must go on; the page shows the error
+            text = f"a fault in deltarule: {type(error).__name__}: {error}"
+            self._phase, self._message = "diverged", text
+        self._frame_outdated = True
 
-    # -- orders ------------------------------------------------------------------------
+    # -- commands ----------------------------------------------------------------------
 
-    def _may_train(self) -> None:
+    def _require_trainable(self) -> None:
         if self._phase == "diverged":
             raise InputError(f"{self._message}. Reset it, or change the settings")
 
-    def _do_close(self) -> None:
-        pass
-
     def _do_play(self) -> None:
-        self._may_train()
-        self._phase, self._next_step, self._dirty = "playing", time.perf_counter(), True
-        self._goal = None
+        self._require_trainable()
+        self._phase, self._next_step_time = "playing", time.perf_counter()
+        self._epoch_goal, self._frame_outdated = None, True
 
     def _do_pause(self) -> None:
         if self._phase == "playing":
-            self._phase, self._dirty = "paused", True
+            self._phase, self._frame_outdated = "paused", True
 
     def _do_step(self) -> None:
-        self._may_train()
+        self._require_trainable()
         self._phase = "paused"
         self._advance(1)
 
     def _do_epoch(self) -> None:
         self._do_play()
-        self._goal = len(self._now.run.history) + 1
+        self._epoch_goal = len(self._current.run.history) + 1
 
     def _do_reset(self) -> None:
-        self._install(self._now.settings)
+        self._install(self._current.settings)
 
     def _do_setup(self, settings: Any) -> None:
         if not isinstance(settings, dict):
             raise InputError(parameter="settings", given=settings, expected="an object")
         names = () if self.source is None else self.source.schema.names
-        self._install(checked_settings(settings, self._now.settings, names))
+        self._install(checked_settings(settings, self._current.settings, names))
 
     def _do_rate(self, learning_rate: Any) -> None:
         rate = settings_of(RunSettings)["learning_rate"].check("learning_rate", learning_rate)
-        self._now.change_rate(rate)
+        self._current.change_rate(rate)
         self._describe()
 
     def _do_speed(self, steps_per_second: Any) -> None:
-        low, high = _SPEEDS
+        low, high = _SPEED_RANGE
         number = isinstance(steps_per_second, int | float)
         if isinstance(steps_per_second, bool) or not number or not low <= steps_per_second <= high:
             raise InputError(
@@ -276,7 +273,7 @@ class Runner:
                 given=steps_per_second,
                 expected=f"a number from {low:g} (as fast as it goes) to {high:g}",
             )
-        self._speed, self._next_step = float(steps_per_second), time.perf_counter()
+        self._speed, self._next_step_time = float(steps_per_second), time.perf_counter()
         self._describe()
 
     def _do_axes(self, x: Any, y: Any, hold: Any) -> None:
@@ -287,47 +284,45 @@ class Runner:
                 given=(x, y, hold),
                 expected="the numbers of two inputs, and mean or median",
             )
-        problem = self._now
-        problem.plane = plane_for(problem.data, x, y, hold)
+        state = self._current
+        state.plane = plane_for(state.data, x, y, hold)
         self._describe()
 
     def _do_snapshot(self) -> Snapshot:
-        return self._now.snapshot(diverged=self._phase == "diverged")
+        return self._current.snapshot(diverged=self._phase == "diverged")
 
-    # -- what is seen ------------------------------------------------------------------
+    # -- what is published -------------------------------------------------------------
 
     def _install(self, settings: RunSettings) -> None:
-        """Begin a run with these settings; the one before stays if they cannot be used."""
-        self._problem = made_problem(settings, self.source, self._flag, self._problem)
-        self._phase, self._message, self._pace, self._goal = "paused", "", 1, None
+        """Replace the run by a new one; the old one stays if the settings cannot be used."""
+        self._state = make_run_state(settings, self.source, self._flag, self._state)
+        self._phase, self._message = "paused", ""
+        self._steps_per_slice, self._epoch_goal = 1, None
         self._describe()
 
     def _describe(self) -> None:
         self._version += 1
-        text = json.dumps(
-            {
-                "type": "run",
-                "version": self._version,
-                "steps_per_second": self._speed,
-                **described(self._now, self.source),
-            },
-            allow_nan=False,
-        )
-        self._description = (self._version, text)
-        self._dirty = True
+        description = {
+            "type": "run",
+            "version": self._version,
+            "steps_per_second": self._speed,
+            **describe_run(self._current, self.source),
+        }
+        self._description = (self._version, json.dumps(description, allow_nan=False))
+        self._frame_outdated = True
 
     def _publish(self) -> None:
         started = time.perf_counter()
-        self._frames += 1
+        self._n_frames += 1
         header = {
-            "frame": self._frames,
+            "frame": self._n_frames,
             "version": self._version,
             "phase": self._phase,
             "message": self._message,
         }
-        data = framed(self._now, header, moving=self._phase == "playing")
-        self._latest = Frame(self._frames, self._version, data)
-        self._framed_at = time.perf_counter()
-        self._frame_cost = 0.8 * self._frame_cost + 0.2 * (self._framed_at - started)
-        self._dirty = False
-        self.told()
+        data = encode_frame(self._current, header, moving=self._phase == "playing")
+        self._latest = Frame(self._n_frames, self._version, data)
+        self._frame_time = time.perf_counter()
+        self._frame_cost = 0.8 * self._frame_cost + 0.2 * (self._frame_time - started)
+        self._frame_outdated = False
+        self.on_update()

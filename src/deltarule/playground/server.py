@@ -1,4 +1,4 @@
-"""The server: the page, its socket, and what can be taken away."""
+"""The web server: the page, the websocket, and the downloads."""
 
 from __future__ import annotations
 
@@ -21,68 +21,63 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from deltarule.errors import DeltaruleError, FileError, InputError
 from deltarule.playground import export
-from deltarule.playground.explained import ROWS, live_payload
-from deltarule.playground.guard import HEADERS, Guard
-from deltarule.playground.messages import MOST_BYTES, Message, parsed
+from deltarule.playground.access_control import HEADERS, AccessControl
+from deltarule.playground.client_messages import MOST_BYTES, parse_message
 from deltarule.playground.page import playground_html
+from deltarule.playground.run_subject import ROWS, run_payload
 from deltarule.playground.runner import Runner
 
-__all__ = ["Playground", "listening", "make_app", "make_server", "run_server"]
+__all__ = ["Playground", "listening_socket", "make_app", "make_server"]
 
-# A browser is sent another frame when it has painted the one before the last.
-_ON_THE_WAY = 2
-# More browsers than anybody looks at are a mistake.
-_MOST_WATCHERS = 16
+# The largest number of frames that were sent to a browser and are not yet painted.
+_MAX_IN_FLIGHT = 2
+_MAX_CLIENTS = 16
 
 
-class _Watcher:
-    """One browser: what it was sent and what it has painted."""
+class _Client:
+    """One connected browser: the version and the frames that were sent and acknowledged."""
 
     def __init__(self) -> None:
         self.wake = asyncio.Event()
         self.version = 0
         self.sent = 0
-        self.on_the_way: set[int] = set()
+        self.in_flight: set[int] = set()
 
-    def painted(self, frame: Any) -> None:
-        """The browser has painted a frame, and so every frame before it."""
+    def acknowledge(self, frame: Any) -> None:
+        """Record that the browser has painted a frame; all earlier frames are then done too."""
         if isinstance(frame, bool) or not isinstance(frame, int):
             raise InputError("frame is no whole number; expected that of a frame that was sent")
-        self.on_the_way = {number for number in self.on_the_way if number > frame}
+        self.in_flight = {number for number in self.in_flight if number > frame}
         self.wake.set()
 
 
 class Playground:
-    """What the routes share: the run, the token, the browsers.
-
-    Parameters
-    ----------
-    runner : Runner
-    token : str
-    port : int
-    """
+    """The state that the routes share: the run, the token, the connected browsers."""
 
     def __init__(self, runner: Runner, token: str, port: int) -> None:
         self.runner, self.token, self.port = runner, token, port
         self.boot = secrets.token_hex(8)
-        self.watchers: set[_Watcher] = set()
+        self.clients: set[_Client] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
-        runner.told = self._told
+        runner.on_update = self._on_update
 
-    def _told(self) -> None:
-        """There is something new; called by the thread that trains."""
+    def _on_update(self) -> None:
+        """Wake all senders; called from the training thread."""
         loop = self.loop
         if loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has just ended
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        for watcher in self.watchers:
-            watcher.wake.set()
+        for client in self.clients:
+            client.wake.set()
+
+    def _command(self, kind: str, **fields: Any) -> asyncio.Future[Any]:
+        return asyncio.wrap_future(self.runner.submit(kind, **fields))
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """Start and end the run with the server."""
+        """End the training thread when the server ends."""
         self.loop = asyncio.get_running_loop()
         try:
             yield
@@ -93,97 +88,90 @@ class Playground:
     # -- pages ---------------------------------------------------------------------------
 
     async def page(self, request: Request) -> Response:
-        """The page."""
+        """Serve the page."""
         nonce = secrets.token_urlsafe(16)
         text = playground_html(self.boot, nonce)
-        policy = "; ".join(
-            [
-                "default-src 'none'",
-                f"script-src 'nonce-{nonce}'",
-                "style-src 'unsafe-inline'",
-                "font-src data:",
-                "img-src data: blob:",
-                f"connect-src 'self' ws://127.0.0.1:{self.port} ws://localhost:{self.port}",
-                "base-uri 'none'",
-                "form-action 'none'",
-                "frame-ancestors 'none'",
-            ]
+        policy = (
+            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; "
+            "font-src data:; img-src data: blob:; "
+            f"connect-src 'self' ws://127.0.0.1:{self.port} ws://localhost:{self.port}; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         return HTMLResponse(text, headers={"Content-Security-Policy": policy, **HEADERS})
 
     async def who(self, request: Request) -> Response:
-        """Which server this is, for a page that has lost its own."""
+        """Serve the identifier of this process; a page that lost its connection compares it."""
         return JSONResponse({"boot": self.boot}, headers=HEADERS)
 
     async def payload(self, request: Request) -> Response:
-        """The run as the drawing and the derivation take it."""
+        """Serve the data of the network drawing and the derivations."""
         rows = request.query_params.get("rows", ROWS[0])
         if rows not in ROWS:
             return _plain_text(f"there are no such rows; expected {' or '.join(ROWS)}", 404)
         try:
-            snapshot = await asyncio.wrap_future(self.runner.order("snapshot"))
-            payload = await run_in_threadpool(live_payload, snapshot, rows)
+            snapshot = await self._command("snapshot")
+            payload = await run_in_threadpool(run_payload, snapshot, rows)
         except DeltaruleError as error:
             return _plain_text(str(error), 409)
         return JSONResponse(payload, headers=HEADERS)
 
     async def export(self, request: Request) -> Response:
-        """The script, the model or the page of the run as it is now."""
+        """Serve the script, the model or the explain page of the current run."""
         kind = request.path_params["kind"]
         if kind not in export.KINDS:
             return _plain_text(f"there is no {kind!r}; expected {', '.join(export.KINDS)}", 404)
         try:
-            snapshot = await asyncio.wrap_future(self.runner.order("snapshot"))
-            made = await run_in_threadpool(export.made, kind, snapshot, self.runner.source)
+            snapshot = await self._command("snapshot")
+            file = await run_in_threadpool(export.export_file, kind, snapshot, self.runner.source)
         except DeltaruleError as error:
             return _plain_text(str(error), 409)
-        name = {"Content-Disposition": f'attachment; filename="{made.name}"'}
-        return Response(made.data, media_type=made.media_type, headers={**HEADERS, **name})
+        name = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+        return Response(file.data, media_type=file.media_type, headers={**HEADERS, **name})
 
     # -- the socket ----------------------------------------------------------------------
 
     async def live(self, socket: WebSocket) -> None:
-        """One browser: frames to it, orders from it, until one of the two ends."""
+        """Serve one browser: send frames and execute its commands until it disconnects."""
         await socket.accept()
-        if len(self.watchers) >= _MOST_WATCHERS:
+        if len(self.clients) >= _MAX_CLIENTS:
             await socket.close(1013, "too many browsers watch this run")
             return
-        watcher = _Watcher()
-        self.watchers.add(watcher)
-        self.runner.watchers = len(self.watchers)
-        watcher.wake.set()
-        sending = asyncio.create_task(self._send(socket, watcher))
+        client = _Client()
+        self.clients.add(client)
+        self.runner.n_clients = len(self.clients)
+        client.wake.set()
+        sending = asyncio.create_task(self._send(socket, client))
         try:
-            await self._receive(socket, watcher)
+            await self._receive(socket, client)
         except (WebSocketDisconnect, RuntimeError):
-            pass  # it is gone
+            pass  # the browser has disconnected
         finally:
-            self.watchers.discard(watcher)
-            self.runner.watchers = len(self.watchers)
+            self.clients.discard(client)
+            self.runner.n_clients = len(self.clients)
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
                 await sending
 
-    async def _send(self, socket: WebSocket, watcher: _Watcher) -> None:
+    async def _send(self, socket: WebSocket, client: _Client) -> None:
         await socket.send_text(json.dumps({"type": "hello", "boot": self.boot}))
         while True:
-            await watcher.wake.wait()
-            watcher.wake.clear()
+            await client.wake.wait()
+            client.wake.clear()
             version, text = self.runner.description
-            if version != watcher.version:
-                watcher.version = version
+            if version != client.version:
+                client.version = version
                 await socket.send_text(text)
             frame = self.runner.latest
-            # The newest only, and none to a browser that is behind: it is woken when it is not.
-            if frame is None or frame.number == watcher.sent:
+            # A browser that has not painted enough is skipped; its acknowledgement wakes this loop.
+            if frame is None or frame.number == client.sent:
                 continue
-            if len(watcher.on_the_way) >= _ON_THE_WAY or frame.version != watcher.version:
+            if len(client.in_flight) >= _MAX_IN_FLIGHT or frame.version != client.version:
                 continue
-            watcher.sent = frame.number
-            watcher.on_the_way.add(frame.number)
+            client.sent = frame.number
+            client.in_flight.add(frame.number)
             await socket.send_bytes(frame.data)
 
-    async def _receive(self, socket: WebSocket, watcher: _Watcher) -> None:
+    async def _receive(self, socket: WebSocket, client: _Client) -> None:
         while True:
             received = await socket.receive()
             if received["type"] == "websocket.disconnect":
@@ -191,23 +179,20 @@ class Playground:
             number = None
             try:
                 text = received.get("text")
-                message = parsed(received.get("bytes") or b"" if text is None else text)
+                message = parse_message(received.get("bytes") or b"" if text is None else text)
                 number = message.id
                 if message.type == "ack":
-                    watcher.painted(message.fields["frame"])
+                    client.acknowledge(message.fields["frame"])
                     continue
-                await self._obey(message)
+                await self._command(message.type, **message.fields)
                 answer: dict[str, Any] = {"type": "done", "id": number}
             except DeltaruleError as error:
                 number = getattr(error, "id", number)
                 answer = {"type": "error", "id": number, "message": str(error)}
-            except Exception as error:  # noqa: BLE001  a fault of ours, and the line goes on
-                words = f"a fault in deltarule: {type(error).__name__}: {error}"
-                answer = {"type": "error", "id": number, "message": words}
+            except Exception as error:  # noqa: BLE001  a bug; the connection stays open
+                text = f"a fault in deltarule: {type(error).__name__}: {error}"
+                answer = {"type": "error", "id": number, "message": text}
             await socket.send_text(json.dumps(answer))
-
-    async def _obey(self, message: Message) -> None:
-        await asyncio.wrap_future(self.runner.order(message.type, **message.fields))
 
 
 def _plain_text(text: str, status: int) -> Response:
@@ -215,7 +200,7 @@ def _plain_text(text: str, status: int) -> Response:
 
 
 def make_app(playground: Playground) -> Starlette:
-    """The application, guarded."""
+    """The ASGI application, with access control."""
     routes = [
         Route("/", playground.page),
         Route("/who", playground.who),
@@ -223,45 +208,34 @@ def make_app(playground: Playground) -> Starlette:
         Route("/export/{kind}", playground.export),
         WebSocketRoute("/live", playground.live),
     ]
-    guard = Middleware(Guard, token=playground.token, port=playground.port)
-    return Starlette(routes=routes, middleware=[guard], lifespan=playground.lifespan)
+    access = Middleware(AccessControl, token=playground.token, port=playground.port)
+    return Starlette(routes=routes, middleware=[access], lifespan=playground.lifespan)
 
 
-def listening(port: int) -> socket.socket:
-    """A socket on 127.0.0.1; port 0 is one that is free.
+def listening_socket(port: int) -> socket.socket:
+    """A socket bound to 127.0.0.1; port 0 selects any free port.
 
     Raises
     ------
     FileError
         If the port is taken.
     """
-    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # So that a server can follow the one before it at once.
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Allows a new server on the port of one that has just ended.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind(("127.0.0.1", port))
+        listener.bind(("127.0.0.1", port))
     except OSError as error:
-        found.close()
+        listener.close()
         raise FileError(
             f"port {port} of 127.0.0.1 cannot be used: {error.strerror}; expected a free one; "
             "choose another with --port, or leave it out"
         ) from error
-    return found
-
-
-def run_server(
-    playground: Playground, found: socket.socket, ready: Callable[[], Any] | None = None
-) -> None:
-    """Serve until Ctrl-C."""
-    server = make_server(playground, ready)
-    try:
-        server.run(sockets=[found])
-    finally:
-        found.close()
+    return listener
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, that says when it listens."""
+    """uvicorn's server, which calls ``ready`` once it listens."""
 
     ready: Callable[[], Any] | None = None
 
@@ -272,17 +246,17 @@ class _Server(uvicorn.Server):
 
 
 def make_server(playground: Playground, ready: Callable[[], Any] | None = None) -> uvicorn.Server:
-    """The server of a playground, not started."""
+    """The uvicorn server of a playground, not started."""
     config = uvicorn.Config(
         make_app(playground),
-        # The token stands in addresses, so none is written down.
+        # No access log: addresses contain the token.
         access_log=False,
         log_config=None,
         log_level="critical",
         lifespan="on",
         ws="websockets-sansio",
         ws_max_size=MOST_BYTES,
-        # Frames are numbers, which shrink little, and go nowhere but to this machine.
+        # Frames compress poorly, and do not leave this machine.
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
         server_header=False,

@@ -1,16 +1,17 @@
-"""A table as the playground trains on it: some of its columns, some of its rows."""
+"""Data from a table for the playground: selected columns, and at most a given number of rows."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from deltarule.errors import DataError, InputError
-from deltarule.playground.data import Axis, Data, Target, held_out
+from deltarule.playground.data import Axis, Data, TargetSpec, held_out
 from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
-from deltarule.tables.columncodes import NumberCode
+from deltarule.tables.column_encoders import NumberEncoder
 
 __all__ = ["ReadTable", "TableData", "table_data"]
 
@@ -19,16 +20,16 @@ _SAMPLE_KEY = 4
 
 @dataclasses.dataclass(frozen=True)
 class ReadTable:
-    """A table that was read, and what its columns were understood to be.
+    """A table that was read, with its schema.
 
     Attributes
     ----------
     name : str
-        What it is called on the page.
+        The name shown on the page.
     typed : TypedColumns
     schema : Schema
     reading : str
-        The lines of a script that read it again into ``table`` and ``schema``.
+        Python source that reads the table again and sets ``table`` and ``schema``.
     """
 
     name: str
@@ -38,7 +39,7 @@ class ReadTable:
 
     @classmethod
     def of(cls, table: Table, schema: Schema, name: str = "", reading: str = "") -> ReadTable:
-        """A source of a table with a schema that has a target.
+        """Apply a schema with a target to a table.
 
         Raises
         ------
@@ -50,16 +51,16 @@ class ReadTable:
 
 @dataclasses.dataclass(frozen=True)
 class TableData(Data):
-    """Data that came from a table, with the way back to it.
+    """Data from a table, with the schema and the encoders that made them.
 
     Attributes
     ----------
     schema : Schema
-        Of the columns that were chosen.
+        The schema of the selected columns.
     encoder : TableEncoder
     target_code : TargetEncoder
     typed : TypedColumns
-        The rows that are used, in the order of X.
+        The columns of the rows of X, in the same order.
     """
 
     schema: Schema
@@ -69,7 +70,7 @@ class TableData(Data):
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        """The columns that a network sees: a quantity by its number, a category by its levels.
+        """The encoded columns: a quantity is one input, a category one input per level.
 
         Examples
         --------
@@ -79,16 +80,13 @@ class TableData(Data):
         >>> table_data(table, infer_schema(table, "y")).axes[1]
         Axis(name='b', inputs=(1, 2), levels=('u', 'v'), date=False)
         """
-        found, at = [], 0
-        for code in self.encoder.codes:
-            names = code.features()
-            inputs = tuple(range(at, at + len(names)))
-            at += len(names)
-            if isinstance(code, NumberCode) and names[:1] == [code.name]:
+        found = []
+        for code, names, inputs in _code_inputs(self.encoder):
+            if isinstance(code, NumberEncoder) and names[:1] == [code.name]:
                 date = self.schema[code.name].kind == "date"
                 found.append(Axis(code.name, inputs[:1], date=date))
-            elif isinstance(code, NumberCode):
-                # Nothing but whether it is known.
+            elif isinstance(code, NumberEncoder):
+                # A column without a number of its own, such as the mark of missing cells.
                 found += [Axis(name, (k,)) for name, k in zip(names, inputs, strict=True)]
             elif names:
                 levels = tuple(name.removeprefix(f"{code.name}=") for name in names)
@@ -105,23 +103,23 @@ def table_data(
     held: float = 0.3,
     seed: int = 0,
 ) -> TableData:
-    """The rows of a table encoded as ``deltarule fit`` does it.
+    """Encode the rows of a table as ``deltarule fit`` does.
 
-    What the encoding learns it learns from the rows that are not held out.
+    The encoders are fitted to the training rows alone.
 
     Parameters
     ----------
     table : Table or ReadTable
     schema : Schema
-        With a target; of a source it is known.
+        A schema with a target; not needed with a ``ReadTable``, which has one.
     columns : sequence of str
-        The columns to predict from; none for all that the schema has.
+        The columns to predict from; by default all columns of the schema.
     rows : int
-        At most so many, drawn at random where there are more.
+        The largest number of rows; a larger table is sampled at random.
     held : float
         The share of rows that is held out.
     seed : int
-        Of the draw, and of which rows are held out.
+        The seed of the sample and of the choice of held-out rows.
 
     Raises
     ------
@@ -156,19 +154,21 @@ def table_data(
     target = TargetEncoder.from_schema(schema)
     is_class = target.task == "classification"
     assert typed.target is not None
-    out = held_out(_comparable(typed.target), held, seed, is_class)
-    kept = typed if out is None else typed.take(np.setdiff1d(np.arange(len(typed)), out))
-    assert kept.target is not None
-    target.fit(kept.target)
-    encoder = TableEncoder().fit(kept, schema)
-    offsets, scales = _shown(encoder)
+    held_rows = held_out(_label_numbers(typed.target), held, seed, is_class)
+    training = (
+        typed if held_rows is None else typed.take(np.setdiff1d(np.arange(len(typed)), held_rows))
+    )
+    assert training.target is not None
+    target.fit(training.target)
+    encoder = TableEncoder().fit(training, schema)
+    offsets, scales = _original_units(encoder)
     assert schema.target is not None
     return TableData(
         X=encoder.transform(typed, dtype=np.float32),
         y=np.asarray(target.transform(typed.target)),
-        held=out,
+        held=held_rows,
         inputs=encoder.feature_names,
-        target=Target(schema.target.name, target.classes, target.mean, target.std),
+        target=TargetSpec(schema.target.name, target.classes, target.mean, target.std),
         offsets=offsets,
         scales=scales,
         schema=schema,
@@ -178,20 +178,26 @@ def table_data(
     )
 
 
-def _comparable(target: np.ndarray) -> np.ndarray:
-    """Labels as numbers, which a split sorts."""
+def _label_numbers(target: np.ndarray) -> np.ndarray:
+    """Text labels as integers, which the stratified split can sort; other targets unchanged."""
     return (
         np.unique(target.astype(str), return_inverse=True)[1] if target.dtype == object else target
     )
 
 
-def _shown(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray]:
-    """What makes an input the number that stands in the table; 0 and 1 for a mark of a level."""
+def _original_units(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray]:
+    """The offset and the scale of each input: (n_0,) each, 0 and 1 for a one-hot input."""
     offsets, scales = np.zeros(encoder.n_features), np.ones(encoder.n_features)
-    at = 0
-    for code in encoder.codes:
-        names = code.features()
-        if isinstance(code, NumberCode) and names and names[0] == code.name:
-            offsets[at], scales[at] = code.mean, code.std
-        at += len(names)
+    for code, names, inputs in _code_inputs(encoder):
+        if isinstance(code, NumberEncoder) and names[:1] == [code.name]:
+            offsets[inputs[0]], scales[inputs[0]] = code.mean, code.std
     return offsets, scales
+
+
+def _code_inputs(encoder: TableEncoder) -> Iterator[tuple[Any, list[str], tuple[int, ...]]]:
+    """The code of each encoded column, with the names and the numbers of its inputs."""
+    at = 0
+    for code in encoder.column_encoders:
+        names = code.features()
+        yield code, names, tuple(range(at, at + len(names)))
+        at += len(names)

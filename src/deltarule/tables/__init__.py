@@ -13,17 +13,17 @@ frame is read.
 
 from __future__ import annotations
 
-from deltarule.tables.apply import TypedColumns, apply_schema
 from deltarule.tables.cells import DEFAULT_NA
-from deltarule.tables.encode import TableEncoder
 from deltarule.tables.frames import table_from_frame
-from deltarule.tables.infer import infer_schema
 from deltarule.tables.reading import read_table
 from deltarule.tables.schema import Column, Schema
-from deltarule.tables.source import TableSource
+from deltarule.tables.schema_inference import infer_schema
 from deltarule.tables.table import Table
-from deltarule.tables.targetcode import TargetEncoder
-from deltarule.tables.targets import TaskChoice, choose_task
+from deltarule.tables.table_encoder import TableEncoder
+from deltarule.tables.table_source import TableSource
+from deltarule.tables.target_encoder import TargetEncoder
+from deltarule.tables.task_choice import TaskChoice, choose_task
+from deltarule.tables.typed_columns import TypedColumns, apply_schema
 
 __all__ = [
     "DEFAULT_NA",

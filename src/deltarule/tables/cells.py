@@ -21,12 +21,12 @@ __all__ = [
     "DEFAULT_NA",
     "clean_text",
     "column_from_cells",
-    "is_text",
+    "is_unicode",
+    "mask_tokens",
     "missing_tokens",
-    "number_text",
+    "number_label",
     "parse_date",
     "parse_number",
-    "without_tokens",
 ]
 
 DEFAULT_NA: tuple[str, ...] = ("", "NA", "N/A", "?", "nan", "null")
@@ -128,12 +128,12 @@ def days_since_1970(moment: date) -> float:
     return (moment - _EPOCH) / _DAY
 
 
-def number_text(value: float) -> str:
+def number_label(value: float) -> str:
     """A number as a label: ``1.0`` is ``"1"``, as a file would have it.
 
     Examples
     --------
-    >>> number_text(1.0), number_text(-2.5), number_text(1e300)
+    >>> number_label(1.0), number_label(-2.5), number_label(1e300)
     ('1', '-2.5', '1e+300')
     """
     value = float(value)
@@ -166,7 +166,7 @@ def clean_text(
     clean: dict[str | None, str | None] = {None: None}
     for cell in set(values) - {None}:
         text = cell.strip()
-        if not is_text(text):
+        if not is_unicode(text):
             raise DataError(
                 f"{source}: column {name!r} holds {cell!r} in row {values.index(cell) + 1}, which "
                 "is no Unicode text (half of a surrogate pair, or bytes that are not UTF-8); "
@@ -176,12 +176,12 @@ def clean_text(
     return object_array([clean[cell] for cell in values])
 
 
-def is_text(text: str) -> bool:
+def is_unicode(text: str) -> bool:
     r"""Whether a text can be encoded; one with half of a surrogate pair cannot.
 
     Examples
     --------
-    >>> is_text("größe"), is_text("\ud800")
+    >>> is_unicode("größe"), is_unicode("\ud800")
     (True, False)
     """
     try:
@@ -191,12 +191,12 @@ def is_text(text: str) -> bool:
     return True
 
 
-def without_tokens(values: NDArray[np.float64], tokens: tuple[str, ...]) -> NDArray[np.float64]:
+def mask_tokens(values: NDArray[np.float64], tokens: tuple[str, ...]) -> NDArray[np.float64]:
     """Numbers with NaN where a missing token spells the number.
 
     Examples
     --------
-    >>> without_tokens(np.array([1.0, -999.0]), missing_tokens(["NA", "-999"]))
+    >>> mask_tokens(np.array([1.0, -999.0]), missing_tokens(["NA", "-999"]))
     array([ 1., nan])
     """
     numbers = [number for token in tokens if (number := parse_number(token)) is not None]
@@ -262,11 +262,11 @@ def column_from_cells(
         try:
             values = np.array([np.nan if c is None else float(c) for c in cells])
         except OverflowError:  # an integer beyond 1.8e308 is no float64; it stays text
-            return column_from_cells(name, _texts(name, cells, source), tokens, source)
-        return without_tokens(values, tokens), None
+            return column_from_cells(name, _cell_texts(name, cells, source), tokens, source)
+        return mask_tokens(values, tokens), None
     if known and all(isinstance(cell, date) for cell in known):
         return np.array([np.nan if c is None else days_since_1970(c) for c in cells]), "date"
-    return clean_text(object_array(_texts(name, cells, source)), tokens, name, source), None
+    return clean_text(object_array(_cell_texts(name, cells, source)), tokens, name, source), None
 
 
 def _is_number(cell: Any) -> bool:
@@ -281,7 +281,7 @@ def _is_missing(cell: Any) -> bool:
     return bool(_is_number(cell) and cell != cell)
 
 
-def _texts(name: str, cells: list[Any], source: str) -> list[str | None]:
+def _cell_texts(name: str, cells: list[Any], source: str) -> list[str | None]:
     texts: list[str | None] = []
     for row, cell in enumerate(cells, start=1):
         if cell is None or isinstance(cell, str):
@@ -291,7 +291,7 @@ def _texts(name: str, cells: list[Any], source: str) -> list[str | None]:
         elif isinstance(cell, int):
             texts.append(str(cell))
         elif _is_number(cell):
-            texts.append(number_text(float(cell)))
+            texts.append(number_label(float(cell)))
         elif isinstance(cell, date):
             texts.append(cell.isoformat())
         else:

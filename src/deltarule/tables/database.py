@@ -18,18 +18,23 @@ from numpy.typing import NDArray
 
 from deltarule.errors import DataError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
-from deltarule.tables.cells import clean_text, column_from_cells, without_tokens
-from deltarule.tables.duck import as_file, connect, floats, objects
-from deltarule.tables.duckguard import guarded
-from deltarule.tables.sqliteguard import Guard, begins, opened
-from deltarule.tables.table import Table, bad_sql, check_names, close_match, counted, listed
+from deltarule.tables.cells import clean_text, column_from_cells, mask_tokens
+from deltarule.tables.duckdb_connection import (
+    connect,
+    file_literal,
+    masked_to_float,
+    masked_to_object,
+)
+from deltarule.tables.duckdb_guard import restrict_connection
+from deltarule.tables.sqlite_guard import ReadOnlyAuthorizer, first_keyword, open_read_only
+from deltarule.tables.table import Table, bad_sql, check_names, close_match, count_noun, join_items
 
 __all__ = ["read_parquet", "read_sql", "read_sqlite"]
 
 _NUMBERS = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM"
 )
-_MOMENTS = re.compile(r"DATE|TIMESTAMP.*")
+_DATES = re.compile(r"DATE|TIMESTAMP.*")
 
 
 def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:
@@ -44,13 +49,13 @@ def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:
     with connection:
         try:
             rows = connection.execute(
-                f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({as_file(path)})"
+                f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({file_literal(path)})"
             ).fetchall()
-            names = _top_level(rows)
+            names = _top_level_names(rows)
             check_names(names, path.name)
             # A folder called "year=2020" is no column of the file.
-            query = f"SELECT * FROM read_parquet({as_file(path)}, hive_partitioning=false)"
-            return _fetch(connection, query, path.name, tokens, names)
+            query = f"SELECT * FROM read_parquet({file_literal(path)}, hive_partitioning=false)"
+            return _fetch_table(connection, query, path.name, tokens, names)
         except duckdb.Error as error:
             raise DataError(
                 f"{path.name} is no readable Parquet file ({_first_line(error)}); expected a "
@@ -58,7 +63,7 @@ def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:
             ) from None
 
 
-def _top_level(rows: list[tuple[str, int]]) -> list[str]:
+def _top_level_names(rows: list[tuple[str, int]]) -> list[str]:
     """The columns' own names: DuckDB renames "A" to "A_1" beside a column "a".
 
     A Parquet schema lists its tree depth first; the first row is the root.
@@ -84,7 +89,7 @@ def read_sql(paths: Sequence[Path] | None, sql: str, tokens: tuple[str, ...]) ->
         Its types are DuckDB's reading of the whole files.
     sql : str
         One SELECT statement. It may name files itself: ``FROM 'sales.parquet'``.
-        What it may reach is in :func:`~deltarule.tables.duckguard.guarded`.
+        What it may reach is in :func:`~deltarule.tables.duckdb_guard.restrict_connection`.
     tokens : tuple of str
         What :func:`~deltarule.tables.cells.missing_tokens` gave.
 
@@ -100,8 +105,8 @@ def read_sql(paths: Sequence[Path] | None, sql: str, tokens: tuple[str, ...]) ->
     duckdb, connection = connect()
     with connection:
         try:
-            notes = guarded(duckdb, connection, sql, paths)
-            return replace(_fetch(connection, sql, "the SQL result", tokens), notes=notes)
+            notes = restrict_connection(duckdb, connection, sql, paths)
+            return replace(_fetch_table(connection, sql, "the SQL result", tokens), notes=notes)
         except duckdb.Error as error:
             hint = "correct the statement"
             if "extension" in str(error).lower():
@@ -130,7 +135,7 @@ def _check_sql(sql: str) -> None:
         raise bad_sql(f" is {sql!r}, which holds a NUL character", sql, "one SELECT")
 
 
-def _fetch(
+def _fetch_table(
     connection: Any,
     query: str,
     source: str,
@@ -147,7 +152,7 @@ def _fetch(
     for i, (name, type_) in enumerate(zip(names, types, strict=True)):
         if _NUMBERS.fullmatch(type_):
             wanted.append(f"CAST(c{i} AS DOUBLE)")
-        elif _MOMENTS.fullmatch(type_):
+        elif _DATES.fullmatch(type_):
             wanted.append(f"epoch(c{i}) / 86400.0")
             kinds[name] = "date"
         elif type_.startswith(("VARCHAR", "UUID", "ENUM", "BOOLEAN", "TIME", '"NULL"')):
@@ -168,12 +173,13 @@ def _fetch(
     for i, name in enumerate(names):
         column = arrays[f"c{i}"]
         if wanted[i].endswith("VARCHAR)"):
-            columns[name] = clean_text(objects(column), tokens)
+            columns[name] = clean_text(masked_to_object(column), tokens)
         else:
-            columns[name] = without_tokens(floats(column), tokens)
+            columns[name] = mask_tokens(masked_to_float(column), tokens)
     if len(columns[names[0]]) == 0:
         raise DataError(
-            f"{source} has {counted(len(names), 'column')} ({listed(names, 8)}) and no rows; "
+            f"{source} has {count_noun(len(names), 'column')} ({join_items(names, 8)}) and no "
+            "rows; "
             "expected at least one row"
         )
     return Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
@@ -210,24 +216,25 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
     source = f"{path.name}, {'the SQL result' if sql else f'table {table}'}"
     if sql is not None:
         _check_sql(sql)
-        if begins(sql) in ("explain", "pragma"):
+        if first_keyword(sql) in ("explain", "pragma"):
             raise bad_sql(f" is no SELECT: {sql!r}", sql)
-    connection, guard = opened(path)
+    connection, guard = open_read_only(path)
     try:
         if sql is None:
-            table = _chosen(connection, path.name, table)
+            table = _choose_table(connection, path.name, table)
             source = f"{path.name}, table {table}"
             sql = 'SELECT * FROM "' + table.replace('"', '""') + '"'
-        names, rows = _rows(connection, sql)
+        names, rows = _run_query(connection, sql)
     except (sqlite3.Error, sqlite3.Warning) as error:
-        raise _refused(path.name, sql, guard, error) from None
+        raise _sqlite_error(path.name, sql, guard, error) from None
     finally:
         if not any_abandoned():  # a call that is still in it
             connection.close()
     check_names(names, source)
     if not rows:
         raise DataError(
-            f"{source} has {counted(len(names), 'column')} ({listed(names, 8)}) and no rows; "
+            f"{source} has {count_noun(len(names), 'column')} ({join_items(names, 8)}) and no "
+            "rows; "
             "expected at least one row"
         )
     columns, kinds = {}, {}
@@ -238,7 +245,7 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
     return Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
 
 
-def _rows(connection: sqlite3.Connection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def _run_query(connection: sqlite3.Connection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """The names and the rows of the one place where SQLite runs a statement."""
     # Text that is not UTF-8 is found by what stands in its place, and reported with its row.
     connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
@@ -250,10 +257,12 @@ def _rows(connection: sqlite3.Connection, sql: str) -> tuple[list[str], list[tup
     return [str(column[0]).strip() for column in cursor.description], rows
 
 
-def _refused(name: str, sql: str | None, guard: Guard, error: Exception) -> DataError:
-    if guard.refused:
+def _sqlite_error(
+    name: str, sql: str | None, guard: ReadOnlyAuthorizer, error: Exception
+) -> DataError:
+    if guard.denied:
         return DataError(
-            Message(f"{name}: ", guard.refused),
+            Message(f"{name}: ", guard.denied),
             parameter="sql",
             given=sql,
             expected="one SELECT over the tables of the file, with SQLite's ordinary functions",
@@ -273,7 +282,7 @@ def _refused(name: str, sql: str | None, guard: Guard, error: Exception) -> Data
     )
 
 
-def _chosen(connection: sqlite3.Connection, source: str, table: str | None) -> str:
+def _choose_table(connection: sqlite3.Connection, source: str, table: str | None) -> str:
     found = connection.execute(
         "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
         "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
@@ -283,7 +292,7 @@ def _chosen(connection: sqlite3.Connection, source: str, table: str | None) -> s
         return known[0]
     if table is None:
         raise DataError(
-            f"{source} holds {counted(len(known), 'table')}: {listed(known) or 'none'}",
+            f"{source} holds {count_noun(len(known), 'table')}: {join_items(known) or 'none'}",
             parameter="table",
             expected="the name of one",
             hint=Message(
@@ -297,6 +306,6 @@ def _chosen(connection: sqlite3.Connection, source: str, table: str | None) -> s
             f"{source} has no table {table!r}",
             parameter="table",
             given=table,
-            hint=f"{hint}its tables are: {listed(known) or 'none'}",
+            hint=f"{hint}its tables are: {join_items(known) or 'none'}",
         )
     return table

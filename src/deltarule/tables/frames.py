@@ -13,11 +13,11 @@ from deltarule.tables.cells import (
     DEFAULT_NA,
     clean_text,
     column_from_cells,
+    mask_tokens,
     missing_tokens,
-    without_tokens,
 )
+from deltarule.tables.column_values import as_labels
 from deltarule.tables.table import Table, check_names
-from deltarule.tables.values import as_labels
 
 __all__ = ["table_from_frame"]
 
@@ -69,7 +69,7 @@ def table_from_frame(
     tokens = missing_tokens(na)
     if isinstance(frame, Mapping):
         source = source or "the dictionary"
-        pairs = [(name, _plain(name, column, source)) for name, column in frame.items()]
+        pairs = [(name, _as_array_or_list(name, column, source)) for name, column in frame.items()]
         numpy_kinds: dict[str, str] = {}
         columns: dict[str, NDArray[Any]] = {}
         _check_frame([name for name, _ in pairs], source)
@@ -78,7 +78,7 @@ def table_from_frame(
             if kind:
                 numpy_kinds[name] = kind
         return _table(list(columns), columns, numpy_kinds, tokens, source)
-    return _through_narwhals(frame, tokens, source)
+    return _from_narwhals(frame, tokens, source)
 
 
 def _check_frame(names: list[Any], source: str) -> None:
@@ -107,7 +107,7 @@ def _table(
     return table
 
 
-def _plain(name: Any, column: Any, source: str) -> Any:
+def _as_array_or_list(name: Any, column: Any, source: str) -> Any:
     """A column as a NumPy array or a list of Python objects."""
     if isinstance(column, np.ma.MaskedArray):
         return column.tolist()
@@ -131,15 +131,15 @@ def _from_numpy(
 ) -> tuple[NDArray[Any], str | None]:
     if isinstance(cells, np.ndarray):
         if cells.dtype.kind in "iuf":
-            return without_tokens(cells.astype(np.float64), tokens), None
+            return mask_tokens(cells.astype(np.float64), tokens), None
         if cells.dtype.kind == "M":
-            return _days(cells), "date"
+            return _days_since_1970(cells), "date"
         # A NumPy truth value is no Python bool; tolist makes it one.
         cells = cells.tolist()
     return column_from_cells(name, cells, tokens, source)
 
 
-def _days(moments: NDArray[Any]) -> NDArray[np.float64]:
+def _days_since_1970(moments: NDArray[Any]) -> NDArray[np.float64]:
     microseconds = moments.astype("datetime64[us]")
     known = ~np.isnat(microseconds)
     days = np.full(len(moments), np.nan)
@@ -147,7 +147,7 @@ def _days(moments: NDArray[Any]) -> NDArray[np.float64]:
     return days
 
 
-def _through_narwhals(frame: Any, tokens: tuple[str, ...], source: str | None) -> Table:
+def _from_narwhals(frame: Any, tokens: tuple[str, ...], source: str | None) -> Table:
     try:
         import narwhals.stable.v2 as nw
     except ImportError as error:
@@ -185,7 +185,7 @@ def _from_series(
         values = series.cast(nw.Float64).to_numpy()
         if values.dtype != np.float64:  # some backends give objects where cells are missing
             return column_from_cells(name, values.tolist(), tokens, source)
-        return without_tokens(values, tokens), None
+        return mask_tokens(values, tokens), None
     if dtype.is_nested():
         raise DataError(
             f"{source}: column {name!r} is of type {dtype}; expected one number, text, date or "

@@ -17,19 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deltarule.errors import FileError
-from deltarule.tables.table import counted, listed
+from deltarule.tables.table import count_noun, join_items
 
 __all__ = [
     "JSON",
     "SQLITE",
     "TEXT",
-    "Found",
+    "FileMatch",
     "check_file",
-    "expanded",
-    "found_files",
-    "here",
-    "is_address",
-    "is_plain_file",
+    "find_files",
+    "is_regular_file",
+    "is_url",
+    "matching_files",
+    "resolve_home",
 ]
 
 TEXT = (".csv", ".tsv", ".tab", ".txt")
@@ -40,7 +40,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True)
-class Found:
+class FileMatch:
     """The files that a text stands for.
 
     Parameters
@@ -62,23 +62,23 @@ class Found:
 
         Examples
         --------
-        >>> Found("p*.csv", (Path("p1.csv"), Path("p2.csv")), is_pattern=True).notes()
+        >>> FileMatch("p*.csv", (Path("p1.csv"), Path("p2.csv")), is_pattern=True).notes()
         ("the pattern 'p*.csv' stands for 2 files, read in this order: 'p1.csv', 'p2.csv'",)
         """
         if not self.is_pattern:
             return ()
-        names = listed((repr(str(path)) for path in self.paths), 6)
-        count = counted(len(self.paths), "file")
+        names = join_items((repr(str(path)) for path in self.paths), 6)
+        count = count_noun(len(self.paths), "file")
         order = ", read in this order" if len(self.paths) > 1 else ""
         return (f"the pattern {self.text!r} stands for {count}{order}: {names}",)
 
 
-def here(text: str) -> Path:
+def resolve_home(text: str) -> Path:
     """The path that a text names, ``~`` being the home folder where nothing here has that name.
 
     Examples
     --------
-    >>> here("~no-such-user-at-all.csv").name
+    >>> resolve_home("~no-such-user-at-all.csv").name
     '~no-such-user-at-all.csv'
     """
     path = Path(text)
@@ -90,7 +90,7 @@ def here(text: str) -> Path:
         return path
 
 
-def expanded(text: str) -> list[Path]:
+def matching_files(text: str) -> list[Path]:
     """The files that a path or a pattern stands for, in sorted order.
 
     Raises
@@ -98,43 +98,43 @@ def expanded(text: str) -> list[Path]:
     FileError
         If it is an address, or a pattern that no file matches.
     """
-    return list(found_files(text).paths)
+    return list(find_files(text).paths)
 
 
-def found_files(text: str) -> Found:
+def find_files(text: str) -> FileMatch:
     """The files that a path or a pattern stands for, and which of both it is.
 
     Raises
     ------
     FileError
-        As :func:`expanded`.
+        As :func:`matching_files`.
     """
     _check_text(text)
-    path = here(text)
+    path = resolve_home(text)
     if os.path.lexists(path):
-        return Found(text, (path,), is_pattern=False)
-    if is_address(text):
+        return FileMatch(text, (path,), is_pattern=False)
+    if is_url(text):
         raise FileError(
             f"{text!r} is an address; expected a file on this machine; download the file, or "
             "export the query to Parquet, and give its path"
         )
     if not glob.has_magic(text):
-        return Found(text, (path,), is_pattern=False)
+        return FileMatch(text, (path,), is_pattern=False)
     base = Path(path.anchor)
-    found = sorted(set(_matches(base, path.relative_to(base).parts)), key=str)
+    found = sorted(set(_match_parts(base, path.relative_to(base).parts)), key=str)
     if not found:
         raise FileError(
             f"no file matches {text!r}; expected at least one; check the pattern and the folder"
         )
-    return Found(text, tuple(found), is_pattern=True)
+    return FileMatch(text, tuple(found), is_pattern=True)
 
 
-def is_address(text: str) -> bool:
+def is_url(text: str) -> bool:
     """Whether a text looks like the address of another machine's file.
 
     Examples
     --------
-    >>> is_address("https://example.org/a.csv"), is_address("a/b.csv")
+    >>> is_url("https://example.org/a.csv"), is_url("a/b.csv")
     (True, False)
     """
     return _ADDRESS.match(text) is not None
@@ -152,7 +152,7 @@ def _check_text(text: str) -> None:
         ) from None
 
 
-def _matches(base: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+def _match_parts(base: Path, parts: tuple[str, ...]) -> Iterator[Path]:
     """What is below ``base`` along these parts: each a name where it exists, else a pattern."""
     if not parts:
         yield base
@@ -160,7 +160,7 @@ def _matches(base: Path, parts: tuple[str, ...]) -> Iterator[Path]:
     first, rest = parts[0], parts[1:]
     if os.path.lexists(base / first) or not glob.has_magic(first):
         if rest or os.path.lexists(base / first):
-            yield from _matches(base / first, rest)
+            yield from _match_parts(base / first, rest)
         return
     if first == "**":
         # As in glob: this folder and every one below it that is not hidden.
@@ -168,17 +168,17 @@ def _matches(base: Path, parts: tuple[str, ...]) -> Iterator[Path]:
         pattern = "**/" if rest else "**"
         for name in glob.iglob(pattern, root_dir=base, recursive=True):  # noqa: PTH207
             if rest or (base / name).is_file():
-                yield from _matches(base / name, rest)
+                yield from _match_parts(base / name, rest)
         if rest:
-            yield from _matches(base, rest)
+            yield from _match_parts(base, rest)
         return
-    for name in _names(base):
+    for name in _file_names(base):
         hidden = name.startswith(".") and not first.startswith(".")
         if not hidden and fnmatch.fnmatch(name, first) and (not rest or (base / name).is_dir()):
-            yield from _matches(base / name, rest)
+            yield from _match_parts(base / name, rest)
 
 
-def _names(folder: Path) -> list[str]:
+def _file_names(folder: Path) -> list[str]:
     try:
         return [each.name for each in folder.iterdir()]
     except OSError:  # no folder, or one that may not be looked into
@@ -203,11 +203,11 @@ def check_file(path: Path) -> None:
     if not path.exists():
         siblings: list[str] = []
         if path.parent.is_dir():
-            siblings = _names(path.parent)
+            siblings = _file_names(path.parent)
         match = difflib.get_close_matches(path.name, siblings, n=1)
         hint = f"did you mean {match[0]!r}?" if match else "check the path"
         raise FileError(f"there is no file {str(path)!r}; expected an existing file; {hint}")
-    if not is_plain_file(path):
+    if not is_regular_file(path):
         raise FileError(
             f"{str(path)!r} is a pipe or a device; expected a plain file; write what it gives to a "
             "file first"
@@ -225,7 +225,7 @@ def check_file(path: Path) -> None:
         )
 
 
-def is_plain_file(path: Path) -> bool:
+def is_regular_file(path: Path) -> bool:
     """Whether it is a file that can be read twice to its end, and no pipe or device."""
     try:
         return stat.S_ISREG(path.stat().st_mode)

@@ -17,12 +17,12 @@ from deltarule.tables.cells import (
     missing_tokens,
     parse_number,
 )
+from deltarule.tables.column_values import as_labels
 from deltarule.tables.database import read_parquet, read_sql, read_sqlite
-from deltarule.tables.jsonfile import read_json
-from deltarule.tables.paths import JSON, SQLITE, check_file, found_files
-from deltarule.tables.table import Table, listed
-from deltarule.tables.textfile import read_text
-from deltarule.tables.values import as_labels
+from deltarule.tables.json_file import read_json
+from deltarule.tables.paths import JSON, SQLITE, check_file, find_files
+from deltarule.tables.table import Table, join_items
+from deltarule.tables.text_file import read_text
 
 __all__ = ["read_table"]
 
@@ -113,7 +113,7 @@ def read_table(
             )
         return read_sql(None, sql, tokens)
     text = os.fsdecode(source)
-    found = found_files(text)
+    found = find_files(text)
     paths = found.paths
     for path in paths:
         check_file(path)
@@ -144,12 +144,12 @@ def read_table(
             )
         read = read_sql(paths, sql, tokens)
     else:
-        tables = [_read_one(path, table, sql, tokens, delimiter) for path in paths]
-        read = tables[0] if len(tables) == 1 else _joined(tables, text)
+        tables = [_read_file(path, table, sql, tokens, delimiter) for path in paths]
+        read = tables[0] if len(tables) == 1 else _concatenate_tables(tables, text)
     return replace(read, notes=(*found.notes(), *read.notes), paths=paths)
 
 
-def _read_one(
+def _read_file(
     path: Path,
     table: str | None,
     sql: str | None,
@@ -166,15 +166,15 @@ def _read_one(
     return read_text(path, tokens, delimiter)
 
 
-def _joined(tables: list[Table], pattern: str) -> Table:
+def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
     """Tables below one another, their columns in the first one's order."""
     first = tables[0]
     for other in tables[1:]:
         lacks = [name for name in first.names if name not in other]
         extra = [name for name in other.names if name not in first]
         if lacks or extra:
-            parts = [f"lacks {listed(map(repr, lacks))}"] if lacks else []
-            parts += [f"has also {listed(map(repr, extra))}"] if extra else []
+            parts = [f"lacks {join_items(map(repr, lacks))}"] if lacks else []
+            parts += [f"has also {join_items(map(repr, extra))}"] if extra else []
             raise DataError(
                 f"{other.source} {' and '.join(parts)}; expected the columns of {first.source}, "
                 f"the first file of {pattern!r}; make the pattern narrower, or the files alike"
@@ -183,7 +183,9 @@ def _joined(tables: list[Table], pattern: str) -> Table:
     kinds: dict[str, str] = {}
     for name in first.names:
         # A column that is missing throughout has no type to disagree with.
-        known = [each for each in tables if any(cell is not None for cell in _sample(each[name]))]
+        known = [
+            each for each in tables if any(cell is not None for cell in _first_values(each[name]))
+        ]
         declared = sorted({each.kinds.get(name, "plain") for each in known})
         if len(declared) > 1:
             raise DataError(
@@ -192,7 +194,7 @@ def _joined(tables: list[Table], pattern: str) -> Table:
             )
         if declared and declared != ["plain"]:
             kinds[name] = declared[0]
-        columns[name] = _stacked([each[name] for each in tables])
+        columns[name] = _concatenate_columns([each[name] for each in tables])
     counts = [len(each) for each in tables]
     words = {each.line_word for each in tables}
     word = words.pop() if len(words) == 1 else "row"
@@ -211,26 +213,26 @@ def _joined(tables: list[Table], pattern: str) -> Table:
     )
 
 
-def _sample(column: NDArray[Any]) -> list[Any]:
+def _first_values(column: NDArray[Any]) -> list[Any]:
     if column.dtype == object:
         return column.tolist()
     return [None] if np.isnan(column).all() else [0.0]
 
 
-def _stacked(parts: list[NDArray[Any]]) -> NDArray[Any]:
+def _concatenate_columns(parts: list[NDArray[Any]]) -> NDArray[Any]:
     """One column from those of the files, numbers where all of it is.
 
     A long text file gives float64 where a short one of the same column gives text.
     """
     if len({part.dtype for part in parts}) == 1:
         return np.concatenate(parts)
-    numbers = [_as_numbers(part) for part in parts]
+    numbers = [_parse_numbers(part) for part in parts]
     if all(part is not None for part in numbers):
         return np.concatenate([part for part in numbers if part is not None])
     return np.concatenate([as_labels(part) for part in parts])
 
 
-def _as_numbers(part: NDArray[Any]) -> NDArray[Any] | None:
+def _parse_numbers(part: NDArray[Any]) -> NDArray[Any] | None:
     if part.dtype != object:
         return part
     values = [np.nan if cell is None else parse_number(cell) for cell in part.tolist()]

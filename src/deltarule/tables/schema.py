@@ -14,8 +14,8 @@ from typing import Any
 
 from deltarule.errors import DataError, Message
 from deltarule.files.dataclass_fields import from_json_object
-from deltarule.tables.cells import number_text
-from deltarule.tables.table import counted
+from deltarule.tables.cells import number_label
+from deltarule.tables.table import count_noun
 
 __all__ = ["KINDS", "Column", "Schema"]
 
@@ -49,7 +49,8 @@ class Column:
         What a reader should know.
     low, high : float or None
         Of a number or date column: what lies below or above is out of its scale, and counts as
-        missing (see :func:`~deltarule.tables.scale.scale_of`). None where there is no such limit.
+        missing (see :func:`~deltarule.tables.implausible_values.plausible_range`). None where
+        there is no such limit.
 
     Examples
     --------
@@ -76,7 +77,7 @@ class Column:
         if self.kind == "category":
             shown: list[str] = []
             for level, count in self.levels:
-                text = shown_name(level if len(level) <= 24 else level[:21] + "...")
+                text = printable_name(level if len(level) <= 24 else level[:21] + "...")
                 item = f"{text} ({count})"
                 if shown and len(", ".join([*shown, item])) > width:
                     break
@@ -86,28 +87,30 @@ class Column:
         if self.minimum is None or self.maximum is None:
             return ""
         if self.minimum == self.maximum:
-            return _day_text(self.minimum) if self.kind == "date" else _number(self.minimum)
+            return (
+                _format_day(self.minimum) if self.kind == "date" else _format_number(self.minimum)
+            )
         if self.kind == "date":
-            return f"{_day_text(self.minimum)} … {_day_text(self.maximum)}"
-        return f"{_number(self.minimum)} … {_number(self.maximum)}"
+            return f"{_format_day(self.minimum)} … {_format_day(self.maximum)}"
+        return f"{_format_number(self.minimum)} … {_format_number(self.maximum)}"
 
 
-def shown_name(name: str) -> str:
+def printable_name(name: str) -> str:
     r"""A name or a level in one line: as it is, or with its control characters as escapes.
 
     Examples
     --------
-    >>> shown_name("größe"), shown_name("a\nb\x1b[2J")
+    >>> printable_name("größe"), printable_name("a\nb\x1b[2J")
     ('größe', 'a\\nb\\x1b[2J')
     """
     return name if name.isprintable() else repr(name)[1:-1]
 
 
-def _number(value: float) -> str:
-    return number_text(value) if abs(value) < 1e9 and value.is_integer() else f"{value:.6g}"
+def _format_number(value: float) -> str:
+    return number_label(value) if abs(value) < 1e9 and value.is_integer() else f"{value:.6g}"
 
 
-def _day_text(days: float) -> str:
+def _format_day(days: float) -> str:
     try:
         return (date(1970, 1, 1) + timedelta(days=days // 1)).isoformat()
     except OverflowError:
@@ -191,7 +194,7 @@ class Schema:
         dict
             Numbers, texts, lists and dictionaries only; floats keep every bit.
         """
-        return {"format": _FORMAT, **_plain(dataclasses.asdict(self))}
+        return {"format": _FORMAT, **_to_json(dataclasses.asdict(self))}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Schema:
@@ -242,7 +245,7 @@ class Schema:
           age     number          1         3  18 … 65
           sex     category        0         2  f (3), m (2)
         """
-        rows_text, what = counted(self.n_rows, "row"), counted(len(self.columns), "column")
+        rows_text, what = count_noun(self.n_rows, "row"), count_noun(len(self.columns), "column")
         lines = [f"{self.source or 'table'}: {rows_text}, {what} to predict from"]
         if self.target is not None:
             lines.append(self.task_reason)
@@ -254,7 +257,7 @@ class Schema:
             mark = " (target)" if column is self.target else ""
             rows.append(
                 (
-                    shown_name(column.name) + mark,
+                    printable_name(column.name) + mark,
                     column.kind,
                     str(column.missing),
                     str(column.distinct),
@@ -272,12 +275,12 @@ class Schema:
         if len(self.columns) > limit:
             lines.append(f"  … and {len(self.columns) - limit} more columns")
         remarks: list[str] = [
-            f"{shown_name(name)}: left out, {reason}" for name, reason in self.dropped
+            f"{printable_name(name)}: left out, {reason}" for name, reason in self.dropped
         ]
         if self.ignored:
-            remarks.append(f"left out on request: {', '.join(map(shown_name, self.ignored))}")
+            remarks.append(f"left out on request: {', '.join(map(printable_name, self.ignored))}")
         remarks += [
-            Message(f"{shown_name(column.name)}: ", note)
+            Message(f"{printable_name(column.name)}: ", note)
             for column in shown
             for note in column.notes
         ]
@@ -292,7 +295,7 @@ class Schema:
         return Message(*parts)
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+        return {name: _to_json(each) for name, each in value.items()}
+    return [_to_json(each) for each in value] if isinstance(value, list | tuple) else value

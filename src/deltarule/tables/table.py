@@ -12,32 +12,32 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
-from deltarule.tables.cells import is_text
+from deltarule.tables.cells import is_unicode
 
 __all__ = [
     "MAX_COLUMNS",
     "Table",
-    "all_rows",
+    "all_rows_text",
     "bad_sql",
     "check_names",
     "close_match",
-    "counted",
-    "listed",
-    "unknown_column",
+    "count_noun",
+    "join_items",
+    "unknown_column_error",
 ]
 
 MAX_COLUMNS = 20_000
 """More columns than this are refused: it is nearly always a table lying on its side."""
 
-_SHOWN = 20
+_MAX_ITEMS = 20
 
 
-def listed(items: Iterable[str], limit: int = _SHOWN) -> str:
+def join_items(items: Iterable[str], limit: int = _MAX_ITEMS) -> str:
     """Items for a message, the first few of many.
 
     Examples
     --------
-    >>> listed(["a", "b", "c"], limit=2)
+    >>> join_items(["a", "b", "c"], limit=2)
     'a, b and 1 more'
     """
     items = list(items)
@@ -45,12 +45,12 @@ def listed(items: Iterable[str], limit: int = _SHOWN) -> str:
     return text if len(items) <= limit else f"{text} and {len(items) - limit} more"
 
 
-def counted(number: int, noun: str) -> str:
+def count_noun(number: int, noun: str) -> str:
     """A number with its noun.
 
     Examples
     --------
-    >>> counted(1, "row"), counted(0, "row"), counted(2, "class")
+    >>> count_noun(1, "row"), count_noun(0, "row"), count_noun(2, "class")
     ('1 row', '0 rows', '2 classes')
     """
     if number == 1:
@@ -58,12 +58,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}es" if noun.endswith("s") else f"{number} {noun}s"
 
 
-def all_rows(number: int) -> str:
+def all_rows_text(number: int) -> str:
     """Every row of a table, for a message.
 
     Examples
     --------
-    >>> all_rows(40), all_rows(1)
+    >>> all_rows_text(40), all_rows_text(1)
     ('all 40 rows', 'the only row')
     """
     return "the only row" if number == 1 else f"all {number} rows"
@@ -101,14 +101,14 @@ def bad_sql(
     return DataError(message, parameter="sql", given=sql, expected=expected, hint=hint)
 
 
-def unknown_column(
+def unknown_column_error(
     name: str, known: Sequence[str], what: str, source: str, parameter: str | None = None
 ) -> DataError:
     """The error for a column that is not there.
 
     Examples
     --------
-    >>> print(unknown_column("pric", ["size", "price"], "target", "a.csv"))
+    >>> print(unknown_column_error("pric", ["size", "price"], "target", "a.csv"))
     a.csv has no column 'pric' (the target); did you mean 'price'? its columns are: size, price
     """
     match = close_match(name, known)
@@ -117,7 +117,7 @@ def unknown_column(
         f"{source} has no column {name!r} (the {what})",
         parameter=parameter,
         given=name,
-        hint=f"{hint}its columns are: {listed(known)}",
+        hint=f"{hint}its columns are: {join_items(known)}",
     )
 
 
@@ -151,7 +151,7 @@ expected every name once; rename one of them
                 f"{source}: column {number} of {len(names)} has no name{hint}; expected a name "
                 "for every column; add one, or remove the column"
             )
-        if not is_text(name):
+        if not is_unicode(name):
             raise DataError(
                 f"{source}: the name of column {number}, {name!r}, is no Unicode text; expected "
                 "text; rename the column"
@@ -230,20 +230,21 @@ class Table:
         check_names(names, self.source)
         if set(names) != set(self.columns):
             raise DataError(
-                f"{self.source}: the names are {listed(names)}, but the columns are "
-                f"{listed(map(str, self.columns))}; expected one column for every name"
+                f"{self.source}: the names are {join_items(names)}, but the columns are "
+                f"{join_items(map(str, self.columns))}; expected one column for every name"
             )
         for name in names:
             column = self.columns[name]
             good = isinstance(column, np.ndarray) and column.dtype in (np.float64, object)
             if not good or column.ndim != 1:
                 raise DataError(
-                    f"{self.source}: column {name!r} is {_described(column)}; expected a 1-d NumPy "
+                    f"{self.source}: column {name!r} is {_describe_type(column)}; expected a 1-d "
+                    "NumPy "
                     "array of float64 or of str and None; use table_from_frame to convert"
                 )
         lengths = {name: len(self.columns[name]) for name in names}
         if len(set(lengths.values())) > 1:
-            shown = listed(f"{name} has {length}" for name, length in lengths.items())
+            shown = join_items(f"{name} has {length}" for name, length in lengths.items())
             raise DataError(
                 f"{self.source}: the columns differ in length: {shown}; "
                 "expected the same number of rows in each"
@@ -265,14 +266,14 @@ class Table:
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self.columns:
-            raise unknown_column(name, self.names, "column asked for", self.source)
+            raise unknown_column_error(name, self.names, "column asked for", self.source)
         return self.columns[name]
 
     def __repr__(self) -> str:
         return (
-            f"Table({counted(len(self), 'row')} of {counted(len(self.names), 'column')} "
+            f"Table({count_noun(len(self), 'row')} of {count_noun(len(self.names), 'column')} "
             f"from {self.source}: "
-            f"{listed(self.names)})"
+            f"{join_items(self.names)})"
         )
 
     def where(self, row: int) -> str:
@@ -304,7 +305,7 @@ class Table:
         """
         gone = set(names)
         for name in sorted(gone - set(self.names)):
-            raise unknown_column(name, self.names, "column to leave out", self.source)
+            raise unknown_column_error(name, self.names, "column to leave out", self.source)
         return self.select(name for name in self.names if name not in gone)
 
     def take(self, rows: ArrayLike | slice) -> Table:
@@ -315,7 +316,7 @@ class Table:
         InputError
             If a row is out of range, or the mask has another length.
         """
-        index = slice_or_index(rows, len(self))
+        index = row_indices(rows, len(self))
         assert self.lines is not None
         return replace(
             self,
@@ -329,7 +330,7 @@ class Table:
         return self.take(slice(max(n, 0)))
 
 
-def slice_or_index(rows: ArrayLike | slice, n_rows: int) -> NDArray[np.int64]:
+def row_indices(rows: ArrayLike | slice, n_rows: int) -> NDArray[np.int64]:
     """Rows as an array of indices.
 
     Raises
@@ -339,7 +340,7 @@ def slice_or_index(rows: ArrayLike | slice, n_rows: int) -> NDArray[np.int64]:
 
     Examples
     --------
-    >>> slice_or_index([True, False, True], 3)
+    >>> row_indices([True, False, True], 3)
     array([0, 2])
     """
     everything = np.arange(n_rows)
@@ -359,7 +360,7 @@ def slice_or_index(rows: ArrayLike | slice, n_rows: int) -> NDArray[np.int64]:
         ) from None
 
 
-def _described(column: object) -> str:
+def _describe_type(column: object) -> str:
     if isinstance(column, np.ndarray):
         return f"an array of {column.dtype} with {column.ndim} dimensions"
     return f"a {type(column).__name__}"

@@ -19,7 +19,7 @@ from deltarule.tables import (
     TypedColumns,
     apply_schema,
 )
-from deltarule.tables.storable import check_storable
+from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.model import TableModel, prediction_engine, target_checksum
 from deltarule.tabular.network_targets import decode_outputs, network_targets, table_network
 from deltarule.tabular.scores import Baseline, baselines, compare_outputs, score_outputs
@@ -115,7 +115,7 @@ def fit_table(
     started = time.perf_counter()
     report_phase("encoding")
     typed = apply_schema(schema, table)
-    check_storable(typed, schema)
+    check_unicode(typed, schema)
     parts = split_table(schema, typed, settings)
     fitting = parts["train"]
     encoder = TableEncoder().fit(fitting, schema, weights=fitting.weights)

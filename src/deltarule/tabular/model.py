@@ -226,7 +226,7 @@ class TableModel:
                 f"{str(folder)!r} is not a complete model of a table: {error}; "
                 "restore it, or train again"
             ) from error
-        if not loaded.encoder.codes or loaded.encoder.n_features != model.net.n_inputs:
+        if not loaded.encoder.column_encoders or loaded.encoder.n_features != model.net.n_inputs:
             raise FileError(
                 f"the encoder in {str(folder)!r} is not that of its network, which takes "
                 f"{model.net.n_inputs} features; restore it, or train again"

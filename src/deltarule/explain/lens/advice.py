@@ -108,10 +108,6 @@ def advise(
     )
 
 
-def _all_rows(rows: int, of: int) -> str:
-    return f"all {rows} rows" if rows == of else f"all of {rows} rows looked at, of {of}"
-
-
 def _listed(layers: Sequence[LayerMeasures]) -> str:
     numbers = [each.layer for each in layers]
     if len(numbers) == 1:
@@ -281,7 +277,7 @@ def _dead(subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int)
         _numbers(bad),
         worst.dead >= THRESHOLDS["many_dead"],
         f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are dead: g′(z) is 0 in "
-        + _all_rows(rows, of)
+        + (f"all {rows} rows" if rows == of else f"all of {rows} rows looked at, of {of}")
         + _all_marked(bad),
         f"No gradient passes through them, so with {name} they stay at 0 on these rows. "
         "The cause is a step that was too large, or a very negative bias.",
@@ -299,7 +295,7 @@ def _saturated(
         for e in layers
         if e.saturated >= THRESHOLDS["saturated"]
         # A fused loss computes δ from z, without the slope of the output.
-        and not (e.layer == len(layers) and _fused(subject))
+        and not (e.layer == len(layers) and net.output_activation.name in dict(net.loss.fused))
     ]
     if not bad:
         return None
@@ -307,6 +303,7 @@ def _saturated(
     name, record = _activation(subject, [worst])
     nodes = round(worst.saturated * worst.nodes)
     largest, _ = largest_slope(record)
+    looked_at = "the rows" if rows == of else f"the {rows} rows looked at, of {of},"
     output = worst.layer == net.n_layers
     what = (
         "Take the loss that goes with this output (log_loss with logistic, cross_entropy with "
@@ -320,21 +317,12 @@ def _saturated(
         _numbers(bad),
         True,
         f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are saturated: in at least "
-        f"{MOSTLY:.0%} of {_of_rows(rows, of)} |g′(z)| is below {FLAT:.0%} of "
+        f"{MOSTLY:.0%} of {looked_at} |g′(z)| is below {FLAT:.0%} of "
         f"{short(largest)}, the largest slope of {name}" + _all_marked(bad),
         f"|z| is large, where {name} is flat: z sums {net.widths[worst.layer - 1]} terms, and "
         f"the RMS of w is {short(worst.weight_rms)}.",
         what,
     )
-
-
-def _of_rows(rows: int, of: int) -> str:
-    return "the rows" if rows == of else f"the {rows} rows looked at, of {of},"
-
-
-def _fused(subject: Subject) -> bool:
-    net = subject.net
-    return net.output_activation.name in dict(net.loss.fused)
 
 
 def _steps(layers: Sequence[LayerMeasures]) -> list[Advice]:

@@ -23,13 +23,13 @@ from deltarule.explain.lens.measures import (
 from deltarule.explain.lens.rows import (
     OVER_ROWS,
     measure_steps,
+    step_update,
     training_subject,
     with_node_states,
     with_update,
 )
 from deltarule.explain.lens.views import MEASURES, lens_html, lens_text
 from deltarule.explain.number_format import json_number
-from deltarule.explain.step_update import step_update
 from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
 from deltarule.explain.subsample import evenly_spaced
@@ -205,8 +205,8 @@ class GradientLens:
                 "parameters": each.parameters,
                 "activation": str(net.activations[each.layer]),
                 "marks": list(self.marks(each.layer)),
-                "dead_units": dead.tolist(),
-                "saturated_units": saturated.tolist(),
+                "dead_nodes": dead.tolist(),
+                "saturated_nodes": saturated.tolist(),
                 **{name: json_number(getattr(each, name)) for name in names},
             }
             for each, dead, saturated in zip(

@@ -213,11 +213,25 @@ class _Sums:
             slope = np.abs(g.slope(got.Z[layer], got.G[layer]))
             self.moving[layer] |= (slope != 0).any(axis=0)
             self.s2[layer] += p @ _squares(slope)
-            record = self.net.activations[layer]
-            assert record is not None
-            largest, _ = largest_slope(record)
+            largest, _ = largest_slope(self.activation(layer))
             if np.isfinite(largest):
                 self.flat[layer] += p @ (slope < FLAT * largest)
+
+    def activation(self, layer: int) -> Activation:
+        """The activation of a layer from 1 to L."""
+        g = self.net.activations[layer]
+        assert g is not None
+        return g
+
+    def dead(self, layer: int) -> np.ndarray:
+        """Whether each node has slope 0 in every row, shape (n_l,); never true for softmax."""
+        return ~self.moving[layer] & self.activation(layer).elementwise
+
+    def saturated(self, layer: int) -> np.ndarray:
+        """Whether each node of a layer is flat in most rows and not dead, shape (n_l,)."""
+        largest, off = largest_slope(self.activation(layer))
+        judged = bool(np.isfinite(largest)) and not off
+        return judged & (self.flat[layer] >= MOSTLY - 1e-12) & self.moving[layer]
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:
@@ -243,9 +257,9 @@ def measure(subject: Subject) -> Measurements:
     >>> round(layer.gradient_norm, 6), round(layer.snr, 6), round(layer.noise_scale, 6)
     (5.656854, 2.0, 0.25)
     """
-    net = subject.net
-    w = subject.w
+    net, w = subject.net, subject.w
     p = w / w.sum()
+    numbers = range(1, net.n_layers + 1)
     sums = _Sums(net, len(w))
     with np.errstate(all="ignore"):
         for rows in _pieces(np.flatnonzero(w > 0), net):
@@ -254,11 +268,6 @@ def measure(subject: Subject) -> Measurements:
         for rows in _pieces(np.flatnonzero(w == 0), net):
             sums.rows(_passes(subject, rows), rows)
         layers = _layers(net, subject.theta, sums, float(w.sum()))
-    dead = tuple(
-        np.flatnonzero(~moving) if _has_slope(net, layer) else np.zeros(0, dtype=np.intp)
-        for layer, moving in enumerate(sums.moving)
-        if layer
-    )
     return Measurements(
         layers=layers,
         input_rms=float(np.sqrt(sums.a2[0] / net.n_inputs)),
@@ -266,37 +275,16 @@ def measure(subject: Subject) -> Measurements:
         grad=sums.grad,
         loss=sums.loss,
         sample_norms=sums.norms,
-        dead_nodes=dead,
-        saturated_nodes=tuple(
-            np.flatnonzero(_saturated(net, sums, layer)) for layer in range(1, net.n_layers + 1)
-        ),
+        dead_nodes=tuple(np.flatnonzero(sums.dead(layer)) for layer in numbers),
+        saturated_nodes=tuple(np.flatnonzero(sums.saturated(layer)) for layer in numbers),
     )
 
 
 def _passes(subject: Subject, rows: np.ndarray) -> Gradients:
     """Both passes of some rows with weight 1 each, so that δ is ∂C_i/∂z."""
-    xp = numpy_namespace(np.float64)
-    masks = None
-    if subject.masks is not None:
-        masks = [None if mask is None else mask[rows] for mask in subject.masks]
-    return cost_and_grad(
-        xp, subject.net, subject.theta, subject.X[rows], subject.Y[rows], np.ones(len(rows)), masks
-    )
-
-
-def _has_slope(net: Network, layer: int) -> bool:
-    g = net.activations[layer]
-    return g is not None and g.elementwise
-
-
-def _saturated(net: Network, sums: _Sums, layer: int) -> np.ndarray:
-    """Whether each node of a layer is flat in most rows and not dead, boolean, shape (n_l,)."""
-    record = net.activations[layer]
-    assert record is not None
-    largest, off = largest_slope(record)
-    if not np.isfinite(largest) or off:
-        return np.zeros(net.widths[layer], dtype=bool)
-    return (sums.flat[layer] >= MOSTLY - 1e-12) & sums.moving[layer]
+    xp, X, Y = numpy_namespace(np.float64), subject.X[rows], subject.Y[rows]
+    ones, masks = np.ones(len(rows)), subject.masks_of(rows)
+    return cost_and_grad(xp, subject.net, subject.theta, X, Y, ones, masks)
 
 
 def _layers(
@@ -313,12 +301,9 @@ def _layers(
         g2 = sum(float((part * part).sum()) for part in parts)
         snr = _signal_to_noise(g2 / total**2, float(sums.g2[layer]))
         weight = float(np.linalg.norm(W[layer]))
-        record = net.activations[layer]
-        assert record is not None
-        largest, _ = largest_slope(record)
-        slopes, bounded = record.elementwise, bool(np.isfinite(largest))
+        slopes = sums.activation(layer).elementwise
+        bounded = np.isfinite(largest_slope(sums.activation(layer))[0])
         nan = float("nan")
-        dead = float((~sums.moving[layer]).mean()) if slopes else nan
         found.append(
             LayerMeasures(
                 layer=layer,
@@ -341,8 +326,8 @@ def _layers(
                 if layer == net.n_layers
                 else ratio(float(norms[layer]), float(norms[layer + 1])),
                 slope_rms=float(np.sqrt(sums.s2[layer] / nodes)) if slopes else nan,
-                dead=dead,
-                saturated=float(_saturated(net, sums, layer).mean()) if bounded else nan,
+                dead=float(sums.dead(layer).mean()) if slopes else nan,
+                saturated=float(sums.saturated(layer).mean()) if bounded else nan,
                 flat=float(sums.flat[layer].mean()) if bounded else nan,
             )
         )

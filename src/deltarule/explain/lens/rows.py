@@ -8,12 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.engines import ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.explain.lens.measures import Measurements, measure, ratio
 from deltarule.explain.subject import Subject
 from deltarule.explain.subsample import evenly_spaced
 
-__all__ = ["OVER_ROWS", "measure_steps", "training_subject", "with_node_states", "with_update"]
+__all__ = [
+    "OVER_ROWS",
+    "measure_steps",
+    "step_update",
+    "training_subject",
+    "with_node_states",
+    "with_update",
+]
 
 OVER_ROWS = 2048
 """The most training rows on which recorded steps are measured, for the lens of a step."""
@@ -54,6 +62,37 @@ def with_node_states(measured: Measurements, judged: Measurements) -> Measuremen
         dead_nodes=judged.dead_nodes,
         saturated_nodes=judged.saturated_nodes,
     )
+
+
+def step_update(subject: Subject, grad: np.ndarray, cost: float) -> np.ndarray | None:
+    """The change of θ by the subject's step, shape (p,); None if no step is known.
+
+    It is the recorded result minus θ where training recorded one; otherwise the reference engine
+    takes the step, with penalties, frozen parameters, clipping and the rule.
+    ``grad`` is ∂C/∂θ of the data term, shape (p,), and ``cost`` is C, both at the subject's θ.
+
+    Examples
+    --------
+    >>> from deltarule.explain.subject_builders import subject_of
+    >>> from deltarule.maths import Network
+    >>> net = Network([1, 1], activation=[])
+    >>> subject = subject_of(net, [[1.0]], [[0.0]], theta=[2.0, 0.0], learning_rate=0.25)
+    >>> step_update(subject, np.array([4.0, 4.0]), 4.0)
+    array([-1., -1.])
+    """
+    step = subject.step
+    if step is None:
+        return None
+    if step.theta_after is not None:
+        return np.asarray(step.theta_after, dtype=np.float64) - subject.theta
+    engine = ReferenceEngine()
+    engine.load(subject.net, subject.theta, step.settings)
+    state = engine.state()
+    state["t"] = np.array(step.number - 1)
+    state |= {f"slot.{name}": np.asarray(value) for name, value in step.slots.items()}
+    engine.restore(state)
+    engine.apply(grad, step.learning_rate, cost)
+    return np.asarray(engine.theta) - subject.theta
 
 
 def with_update(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import textwrap
+from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -128,10 +128,9 @@ def _where(found: GradientLens) -> list[str]:
         lines.append(f"Dead and saturated are judged by {rows} of the training")
     step = found.subject.step
     if step is not None:
-        rule = step.settings.rule
         how = "as it was taken" if step.theta_after is not None else "computed here"
         named = "A first step" if step.hypothetical else f"Step {step.number}"
-        lines.append(f"{named} of {rule} with η = {short(step.learning_rate)}, {how}")
+        lines.append(f"{named} of {step.rule} with η = {short(step.learning_rate)}, {how}")
     return lines
 
 
@@ -162,24 +161,24 @@ def lens_html(found: GradientLens) -> str:
     names = _head(found)
     titles = ["", "", "", *(MEASURES[name].words for name in names), ""]
     head = "".join(
-        f'<th scope="col" style="{_CELL}" title="{_text(title)}">{_text(cell)}</th>'
+        f'<th scope="col" style="{_CELL}" title="{escape(title)}">{escape(cell)}</th>'
         for cell, title in zip(rows[0], titles, strict=True)
     )
     body = []
     for row in rows[1:]:
-        cells = [f'<th scope="row" style="{_CELL}">{_text(row[0])}</th>']
-        cells += [f'<td style="{_CELL}">{_text(cell)}</td>' for cell in row[1:-1]]
-        mark = f"<strong>{_text(row[-1])}</strong>" if row[-1] else "—"
+        cells = [f'<th scope="row" style="{_CELL}">{escape(row[0])}</th>']
+        cells += [f'<td style="{_CELL}">{escape(cell)}</td>' for cell in row[1:-1]]
+        mark = f"<strong>{escape(row[-1])}</strong>" if row[-1] else "—"
         cells.append(f'<td style="{_CELL};text-align:left">{mark}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     advice = [
-        f"<li><strong>{_text(each.kind.capitalize())}.</strong> {_text(each.seen)} "
-        f"{_text(each.why)} <em>{_text(each.what)}</em></li>"
+        f"<li><strong>{escape(each.kind.capitalize())}.</strong> {escape(each.seen)} "
+        f"{escape(each.why)} <em>{escape(each.what)}</em></li>"
         for each in found.advice
     ]
     hard = [
-        f"<li>row {_text(each.name)}: {_text(short(each.pull))} "
-        f"({short(100 * each.share)} % of all), C<sub>i</sub> = {_text(short(each.loss))}</li>"
+        f"<li>row {escape(each.name)}: {escape(short(each.pull))} "
+        f"({short(100 * each.share)} % of all), C<sub>i</sub> = {escape(short(each.loss))}</li>"
         for each in found.hardest(5)
     ]
     caption = f"The gradient lens: {len(found.subject.X)} rows, C = {short(found.measured.cost, 6)}"
@@ -187,13 +186,9 @@ def lens_html(found: GradientLens) -> str:
         '<div style="overflow-x:auto"><table style="border-collapse:collapse">',
         f'<caption style="text-align:left">{caption}</caption>',
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>",
-        f"<p>{'; '.join(map(_text, _where(found)))}</p>",
+        f"<p>{'; '.join(map(escape, _where(found)))}</p>",
         f"<ul>{''.join(advice)}</ul>" if advice else "<p>Nothing is marked.</p>",
         "<details><summary>The rows that pull hardest</summary>",
         f"<ol>{''.join(hard)}</ol></details>",
     ]
     return "".join(parts)
-
-
-def _text(value: str) -> str:
-    return html.escape(value, quote=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deltarule.errors import InputError
-from deltarule.explain.recorded_rules import RecordedRule, record_rule
+from deltarule.explain.recorded_rules import RecordedRule, record_step
 from deltarule.explain.subject import StepTaken
 from deltarule.maths import Network
 from deltarule.maths.penalties import PENALTIES
@@ -36,18 +36,7 @@ def _recorded(net: Network) -> tuple[list[SymbolicActivation], SymbolicLoss]:
 
 def _recorded_step(step: StepTaken, cost: float | None) -> dict[str, RecordedRule]:
     """The recorded rule of the step for a weight and for a bias, which does not decay."""
-    scalars = {name: float(value) for name, value in step.slots.items() if value.ndim == 0}
-    return {
-        kind: record_rule(
-            step.settings.rule,
-            step.number,
-            step.learning_rate,
-            is_weight=kind == "weight",
-            scalars=scalars,
-            cost=cost,
-        )
-        for kind in ("weight", "bias")
-    }
+    return {kind: record_step(step, kind == "weight", cost) for kind in ("weight", "bias")}
 
 
 def _recorded_penalty(name: str) -> SymbolicFormula:
@@ -102,14 +91,12 @@ def formulas_script(net: Network, step: StepTaken | None = None, cost: float | N
                 continue
             functions[name] = formula
             column.append(_lifted(name, formula, "each"))
-    functions["from_output"] = loss.from_output
     parts = {kind: f"[{', '.join(column)}]" for kind, column in table.items()}
-    parts["from_output"] = _lifted("from_output", loss.from_output, "eachPair")
-    parts["from_input"] = "null"
-    if loss.from_input is not None:
-        functions["from_input"] = loss.from_input
-        parts["from_input"] = _lifted("from_input", loss.from_input, "eachPair")
-    parts["update"] = parts["penalty"] = "null"
+    parts |= dict.fromkeys(("from_output", "from_input", "update", "penalty"), "null")
+    for name, formula in (("from_output", loss.from_output), ("from_input", loss.from_input)):
+        if formula is not None:
+            functions[name] = formula
+            parts[name] = _lifted(name, formula, "eachPair")
     if step is not None:
         parts["update"] = _update_table(step, cost, functions)
         penalties = {name: f"{name}_slope" for name in step.settings.penalties}

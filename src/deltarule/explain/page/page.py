@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import importlib.resources
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,6 @@ from deltarule.explain.lens.gradient_lens import GradientLens
 from deltarule.explain.lens.gradient_lens import lens as measure_lens
 from deltarule.explain.page.formulas import formulas_script
 from deltarule.explain.page.payload import PageState, check_size, payload_of
-from deltarule.explain.progress import progress_reporter
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
@@ -45,6 +47,8 @@ LAST = "main.js"
 # The controls of text size, theme and help, at the top of the explain page and the playground.
 TOOLS = "tools.html"
 FONT = "dr-math.woff2"
+# No message on the progress is shown before this many seconds.
+_SILENT_SECONDS = 1.0
 # The most rows, over all recorded steps, that the lens of a page measures.
 _MOST_MEASURED = 200_000
 
@@ -74,19 +78,10 @@ def script_text() -> str:
 
 
 def page_html(payload: Mapping[str, Any], formulas: str) -> str:
-    """The page of a payload.
+    """The page as HTML that needs no other file.
 
-    Parameters
-    ----------
-    payload : mapping
-        What :func:`~deltarule.explain.page.payload_of` gives.
-    formulas : str
-        What :func:`~deltarule.explain.page.formulas_script` gives.
-
-    Returns
-    -------
-    str
-        HTML that needs no other file.
+    ``payload`` is of :func:`~deltarule.explain.page.payload_of`, and ``formulas`` of
+    :func:`~deltarule.explain.page.formulas_script`.
     """
     scripts = "\n".join([script_text(), formulas, asset(LAST)])
     parts = {
@@ -147,6 +142,42 @@ def script_element(text: str, nonce: str = "") -> str:
     return f"<script{attribute}>\n{text}</script>"
 
 
+@contextlib.contextmanager
+def progress_reporter(progress: Callable[[str], None] | None) -> Iterator[Callable[[str], None]]:
+    """Yield a function that takes a message for each part of the work.
+
+    It is ``progress`` if given. Otherwise it writes a line on standard error, which the next
+    message replaces and the end removes; where standard error is no terminal it writes nothing.
+
+    Examples
+    --------
+    >>> with progress_reporter(print) as report:
+    ...     report("measuring")
+    measuring
+    """
+    if progress is not None:
+        yield progress
+        return
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    start, shown = time.monotonic(), False
+
+    def report(text: str) -> None:
+        nonlocal shown
+        if shown or time.monotonic() - start > _SILENT_SECONDS:
+            shown = True
+            sys.stderr.write(f"\r\x1b[Kdeltarule: {text} …")
+            sys.stderr.flush()
+
+    try:
+        yield report
+    finally:
+        if shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
 def write_page(
     explained: Any,
     path: str | os.PathLike[str],
@@ -200,30 +231,20 @@ def write_page(
     subject = explained if isinstance(explained, Subject) else explained.subject
     check_size(subject)
     with progress_reporter(progress) as report:
-        text = _text(subject, lens, states, options, report)
+        report("printing the formulas")
+        formulas = formulas_script(subject.net, subject.step, subject.objective)
+        if isinstance(lens, str):
+            if lens != "auto":
+                raise InputError(f"lens is {lens!r}; expected a GradientLens, 'auto' or None")
+            report(f"measuring every layer, at {len(states) + 1} moments")
+            lens = _measured_lens(subject, states)
+        if lens is not None:
+            report("attributing outputs to inputs")
+            lens.attributions  # noqa: B018  (computed here and cached for the payload)
+        report("writing the page")
+        text = page_html(payload_of(subject, lens=lens, states=states, **options), formulas)
     write_bytes(path, text.encode("utf-8"))
     return Path(path)
-
-
-def _text(
-    subject: Subject,
-    lens: GradientLens | str | None,
-    states: Sequence[PageState],
-    options: Mapping[str, Any],
-    report: Callable[[str], None],
-) -> str:
-    report("printing the formulas")
-    formulas = formulas_script(subject.net, subject.step, subject.objective)
-    if isinstance(lens, str):
-        if lens != "auto":
-            raise InputError(f"lens is {lens!r}; expected a GradientLens, 'auto' or None")
-        report(f"measuring every layer, at {len(states) + 1} moments")
-        lens = _measured_lens(subject, states)
-    if lens is not None:
-        report("attributing outputs to inputs")
-        lens.attributions  # noqa: B018  (computed here and cached for the payload)
-    report("writing the page")
-    return page_html(payload_of(subject, lens=lens, states=states, **options), formulas)
 
 
 def _measured_lens(subject: Subject, states: Sequence[PageState]) -> GradientLens | None:

@@ -17,7 +17,6 @@ from deltarule.explain.page.states import (
     as_float32,
     kept_states,
     mean_of,
-    mean_row,
     own_state,
     packed,
     state_of,
@@ -100,7 +99,7 @@ def payload_of(
     rows = _chosen_rows(subject, start.get("sample"), hardest)
     w = _shares(subject.w, rows)
     given, own = states_of(subject, states)
-    masks = None if subject.masks is None else [_at(mask, rows) for mask in subject.masks]
+    masks = subject.masks_of(rows)
     reference = compute_trace(net, subject.theta, subject.X[rows], subject.Y[rows], w, masks=masks)
     whole = len(rows) == len(subject.X)
     payload: dict[str, Any] = {
@@ -121,7 +120,7 @@ def payload_of(
             "w": packed(w),
             # w_i among all rows; `w` has the same sum over those of the page.
             "share": None if whole else packed(subject.w[rows]),
-            "mean": None if whole else packed(mean_row(subject)),
+            "mean": None if whole else packed(subject.mean_row),
         },
         "rows_of": len(subject.X),
         "part_of": subject.part_of,
@@ -232,10 +231,6 @@ def _shares(w: np.ndarray, rows: list[int]) -> np.ndarray:
     if len(rows) == len(w) or chosen.sum() == 0:
         return chosen
     return chosen * (w.sum() / chosen.sum())
-
-
-def _at(mask: Any, rows: list[int]) -> Any:
-    return None if mask is None else np.asarray(mask)[rows]
 
 
 def _compared(grad: np.ndarray | None) -> dict[str, Any]:

@@ -18,7 +18,6 @@ __all__ = [
     "as_float32",
     "kept_states",
     "mean_of",
-    "mean_row",
     "own_state",
     "packed",
     "state_of",
@@ -101,6 +100,11 @@ def packed(values: Any) -> dict[str, Any]:
     }
 
 
+def packed_or_none(values: Any) -> dict[str, Any] | None:
+    """Pack an array as :func:`packed` does; None stays None."""
+    return None if values is None else packed(values)
+
+
 def as_float32(array: Any) -> Any:
     """The array in float32 if that is exact, else None."""
     with np.errstate(over="ignore"):
@@ -168,7 +172,7 @@ def state_of(state: PageState) -> dict[str, Any]:
 
 def own_state(state: PageState, subject: Subject, rows: list[int]) -> dict[str, Any]:
     """The subject's own state as a dictionary for JSON, with its step."""
-    masks, step = subject.masks, subject.step
+    masks, step = subject.masks_of(rows), subject.step
     if step is not None and not step.hypothetical and state.step in (None, step.number - 1):
         state = dataclasses.replace(state, learning_rate=step.learning_rate)
     update = None if step is None else _update(step, subject, rows)
@@ -179,12 +183,10 @@ def own_state(state: PageState, subject: Subject, rows: list[int]) -> dict[str, 
         grad = None if carried else subject.trace.grad
         large = len(subject.theta) * 8 * 4 // 3 > STEP_BYTES
         mean = mean_of(subject.trace.cost, None if large else grad)
-    rate = step.learning_rate if step is not None else state.learning_rate
+    rate = state.learning_rate
     return state_of(state) | {
-        "learning_rate": state.learning_rate if state.learning_rate is not None else rate,
-        "masks": None
-        if masks is None
-        else [None if mask is None else packed(np.asarray(mask)[rows]) for mask in masks],
+        "learning_rate": step.learning_rate if rate is None and step is not None else rate,
+        "masks": None if masks is None else list(map(packed_or_none, masks)),
         "update": update if size <= STEP_BYTES else None,
         "left_out": size if size > STEP_BYTES else None,
         "mean": mean,
@@ -193,13 +195,7 @@ def own_state(state: PageState, subject: Subject, rows: list[int]) -> dict[str, 
 
 def mean_of(cost: float, grad: np.ndarray | None) -> dict[str, Any]:
     """C and ∂C/∂θ over all rows, packed; ``grad`` is None if it is in the step or too large."""
-    return {"cost": packed(cost), "grad": None if grad is None else packed(grad)}
-
-
-def mean_row(subject: Subject) -> np.ndarray:
-    """Σ_i w_i x_i / Σ_i w_i over all rows, shape (n_0,), a baseline of attributions."""
-    total = subject.w.sum()
-    return (subject.w / total if total > 0 else subject.w) @ subject.X
+    return {"cost": packed(cost), "grad": packed_or_none(grad)}
 
 
 def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any]:
@@ -215,5 +211,5 @@ def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any
         "slots_before": {name: packed(value) for name, value in step.slots.items()},
         # Needed only if the page has a part of the batch's rows.
         "grad": None if whole else packed(subject.trace.grad),
-        "theta_after": None if step.theta_after is None else packed(step.theta_after),
+        "theta_after": packed_or_none(step.theta_after),
     }

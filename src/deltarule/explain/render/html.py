@@ -9,7 +9,7 @@ from html import escape
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.number_format import number_text
 from deltarule.explain.render.text import equation, remainder_words, says_all
-from deltarule.maths.printing.boxes import Box, Terms
+from deltarule.maths.printing.boxes import Terms
 from deltarule.maths.printing.markup import box_mathml
 
 __all__ = ["framed", "tree_html", "words_html"]
@@ -55,21 +55,18 @@ def _details(tree: Derivation, depth: int, terms: int, digits: int, *, first: bo
     )
 
 
-def _large(box: Box) -> str:
-    """An inline formula whose fractions are as large as in a displayed one."""
-    return box_mathml(box).replace("<math ", '<math displaystyle="true" ', 1)
-
-
 def _line(tree: Derivation, digits: int) -> str:
     sides = equation(tree, digits)
     box = Terms(tuple(("=" if place else "", side) for place, side in enumerate(sides)))
+    # Its fractions are as large as in a displayed formula.
+    formula = box_mathml(box).replace("<math ", '<math displaystyle="true" ', 1)
     case = tree.case()
     known = [escape(tree.law)] if tree.law else []
     known += [box_mathml(case)] if case is not None else []
     out = (
         f'<span data-symbol="{escape(tree.mark.key)}" data-value="{tree.value!r}" '
         f'title="{escape(tree.mark.key)} = {escape(number_text(tree.value, 17))}">'
-        f"{_large(box)}</span>"
+        f"{formula}</span>"
     )
     out += f" <small>({'; '.join(known)})</small>" if known else ""
     note = words_html(tree.note)

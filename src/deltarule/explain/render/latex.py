@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.number_format import number_box
 from deltarule.explain.render.text import equation, says_all
-from deltarule.maths.printing.boxes import Box
 from deltarule.maths.printing.escaping import escaped
 from deltarule.maths.printing.markup import box_latex
 
@@ -72,7 +71,7 @@ def _line(tree: Derivation, digits: int) -> str:
 
 
 def _tail(tree: Derivation) -> str:
-    case: Box | None = tree.case()
+    case = tree.case()
     known = [escaped(tree.law)] if tree.law else []
     known += [f"${box_latex(case)}$"] if case is not None else []
     out = rf"\quad({'; '.join(known)})" if known else ""

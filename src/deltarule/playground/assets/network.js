@@ -113,7 +113,7 @@ const networkModule = (function () {
       store = begun;
       DR.page = begun;
       const apart = () => (playing ? pace : 0);
-      // While it trains the units that are drawn of a large layer stay the same.
+      // While it trains the nodes that are drawn of a large layer stay the same.
       DR.drawing.mount(
         places.drawing,
         part(begun, (f) =>

@@ -108,7 +108,7 @@ const checkModule = (function () {
   }
 
   /**
-   * f(h) for the z of a unit, or for an input.
+   * f(h) for the z of a node, or for an input.
    *
    * @param {Page.Store} store @param {number} l @param {number} j @returns {Along}
    */

@@ -1,5 +1,5 @@
 // @ts-check
-// The network as in the textbook: layers from left to right, a in every unit, the loss at the end.
+// The network as in the textbook: layers from left to right, a in every node, the loss at the end.
 //
 // The parts are built once for a layout (parts.js); what changes with a sample, a state, a sweep or
 // a nudge is painted on it (paint.js), and reach.js finds the part that a pointer or a key reaches.
@@ -42,7 +42,7 @@ const drawingModule = (function () {
   }
 
   /**
-   * Hovering and focus show the label of a line, or the lines of a unit.
+   * Hovering and focus show the label of a line, or the lines of a node.
    *
    * @param {Page.Drawing} view @param {Page.Part | null | undefined} part
    */

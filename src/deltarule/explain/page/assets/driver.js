@@ -120,7 +120,7 @@ const driverModule = (function () {
    * Every derivative of one sample's loss, from a forward pass.
    *
    * up[l] is ∂C_i/∂a^l, slope[l] is g^l′(z^l) (null for softmax, which has none), delta[l] is
-   * ∂C_i/∂z^l, dX is ∂C_i/∂x. F13 is the inner sum below, over all units j of layer l.
+   * ∂C_i/∂z^l, dX is ∂C_i/∂x. F13 is the inner sum below, over all nodes j of layer l.
    *
    * @param {Page.Network} net
    * @param {Float64Array} theta

@@ -1,7 +1,7 @@
 // @ts-check
 // The symbols of a network with their numbers, in the state and sample that are shown.
 //
-// The notation is that of docs/mathematics: w_jk^l leads to unit j of layer l from unit k of the
+// The notation is that of docs/mathematics: w_jk^l leads to node j of layer l from node k of the
 // layer before; C_i is the loss of sample i and C the weighted mean; δ is ∂C_i/∂z.
 "use strict";
 
@@ -64,14 +64,14 @@ const expressionsModule = (function () {
     const theta = store.theta();
     const pass = store.pass(i);
     /** @param {number} layer @param {number} j @returns {Page.Selection} */
-    const unit = (layer, j) => ({ kind: "node", layer, j });
+    const node = (layer, j) => ({ kind: "node", layer, j });
     /** @param {number} l @param {number} j @param {number} k */
     const at = (l, j, k) => DR.driver.weightAt(net, l, j, k);
 
     /** @type {Map<number, ArrayLike<number>>} */
     const jacobian = new Map();
     /**
-     * Row j of the Jacobian ∂a/∂z of the layer that mixes its units: the pullback of one a_j.
+     * Row j of the Jacobian ∂a/∂z of the layer that mixes its nodes: the pullback of one a_j.
      *
      * @param {number} l @param {number} j
      */
@@ -100,21 +100,21 @@ const expressionsModule = (function () {
       dropped,
       w: (l, j, k) => single("w", [l, j, k], theta[at(l, j, k)], { kind: "edge", layer: l, j, k }),
       b: (l, j) => single("b", [l, j], theta[DR.driver.biasAt(net, l, j)], { kind: "bias", layer: l, j }),
-      z: (l, j) => single("z", [l, j], pass.Z[l][j], unit(l, j)),
-      a: (l, j) => single("a", [l, j], pass.A[l][j], unit(l, j)),
-      delta: (l, j) => single("delta", [l, j], pass.delta[l][j], unit(l, j)),
+      z: (l, j) => single("z", [l, j], pass.Z[l][j], node(l, j)),
+      a: (l, j) => single("a", [l, j], pass.A[l][j], node(l, j)),
+      delta: (l, j) => single("delta", [l, j], pass.delta[l][j], node(l, j)),
       // ∂a_j/∂z_j = g′(z_j), times the mask of dropout where there is one.
-      slope: (l, j) => single("dadz", [l, j], slopeAt(l, j) * (dropped(l) ? maskAt(l, j) : 1), unit(l, j)),
-      dzdw: (l, j, k) => single("dzdw", [l, j, k], pass.A[l - 1][k], unit(l - 1, k)),
-      mask: (l, j) => single("mask", [l, j], maskAt(l, j), unit(l, j)),
+      slope: (l, j) => single("dadz", [l, j], slopeAt(l, j) * (dropped(l) ? maskAt(l, j) : 1), node(l, j)),
+      dzdw: (l, j, k) => single("dzdw", [l, j, k], pass.A[l - 1][k], node(l - 1, k)),
+      mask: (l, j) => single("mask", [l, j], maskAt(l, j), node(l, j)),
       y: (j) => single("y", [j], store.y(i)[j]),
       loss: () => single("loss", [i], pass.loss, { kind: "cost" }),
       share: () => ofShare(store, i),
-      dCda: (l, j) => single("dCda", [l, j, i], pass.up[l][j], unit(l, j)),
+      dCda: (l, j) => single("dCda", [l, j, i], pass.up[l][j], node(l, j)),
       dCdw: (l, j, k) =>
         single("dCdw", [l, j, k, i], pass.delta[l][j] * pass.A[l - 1][k], { kind: "edge", layer: l, j, k }),
       dCdb: (l, j) => single("dCdb", [l, j, i], pass.delta[l][j], { kind: "bias", layer: l, j }),
-      // ∂a_j/∂z_m of an output that mixes its units, as softmax does.
+      // ∂a_j/∂z_m of an output that mixes its nodes, as softmax does.
       dadz: (l, j, m) => single("dadz", [l, j, m], jacobianRow(l, j)[m]),
       // Over all samples; the name says so where it is over some of them only.
       cost: (mean = store.mean()) => over(mean.costOver, single("cost", [], mean.cost, { kind: "cost" })),

@@ -1,5 +1,5 @@
 // @ts-check
-// "Go to": a weight, a bias, a unit, an input or the cost by its name. So a reader gets to what a
+// "Go to": a weight, a bias, a node, an input or the cost by its name. So a reader gets to what a
 // large drawing does not show, and without a pointer.
 "use strict";
 

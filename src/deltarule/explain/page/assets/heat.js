@@ -68,9 +68,9 @@ const heatModule = (function () {
   const named = ([id, text], over) => /** @type {Page.SymbolName} */ ([id + over, text + over]);
 
   /**
-   * The weights (or gradients) into a unit and out of it, as maps of one row.
+   * The weights (or gradients) into a node and out of it, as maps of one row.
    *
-   * @param {Page.Store} store @param {string} kind @param {{ layer: number, j: number }} unit
+   * @param {Page.Store} store @param {string} kind @param {{ layer: number, j: number }} node
    */
   function strips(store, kind, { layer: l, j }) {
     const { net } = store,
@@ -129,11 +129,11 @@ const heatModule = (function () {
   }
 
   /**
-   * Hidden units that do nothing for any row: a = 0 for all, or ∂C/∂z = 0 for all.
+   * Hidden nodes that do nothing for any row: a = 0 for all, or ∂C/∂z = 0 for all.
    *
    * @param {Page.Store} store
    */
-  function deadUnits(store) {
+  function deadNodes(store) {
     const { net, rows } = store;
     /** @type {{ l: number, j: number, why: string }[]} */
     const list = [];
@@ -175,8 +175,8 @@ const heatModule = (function () {
     };
     const { n } = store.rows,
       of = Math.max(store.payload.part_of ?? 0, store.rows.of);
-    const whole = n === of; // a few rows are too few to call a unit dead
-    const dead = deadUnits(store),
+    const whole = n === of; // a few rows are too few to call a node dead
+    const dead = deadNodes(store),
       mean = store.state.mode === "mean";
     const more = dead.length - 3 * LISTED;
     return [
@@ -190,8 +190,8 @@ const heatModule = (function () {
       listBox("Largest weights", top(matrices(store, "weights")).map(entry), ""),
       listBox(
         whole
-          ? `Dead units: ${count(dead.length)}`
-          : `Units at rest in ${count(n)} of ${count(of)} rows: ${count(dead.length)}`,
+          ? `Dead nodes: ${count(dead.length)}`
+          : `Nodes at rest in ${count(n)} of ${count(of)} rows: ${count(dead.length)}`,
         [
           ...dead.slice(0, 3 * LISTED).map(({ l, j, why }) =>
             el(
@@ -212,13 +212,13 @@ const heatModule = (function () {
           ),
           ...(more > 0 ? [el("li", { class: "note", text: `and ${count(more)} more` })] : []),
         ],
-        "Every hidden unit is active, and learns, for some row.",
+        "Every hidden node is active, and learns, for some row.",
       ),
     ];
   }
 
   /**
-   * The controls that choose the maps, and those that zoom to a unit; they call `refresh` and `zoom`.
+   * The controls that choose the maps, and those that zoom to a node; they call `refresh` and `zoom`.
    *
    * @param {{ kind: string, common: boolean }} view @param {() => void} refresh @param {() => void} zoom
    */

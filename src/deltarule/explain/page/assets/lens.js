@@ -118,7 +118,7 @@ const lensModule = (function () {
       const some = rows === of ? `${rows}` : `${rows} of ${DR.text.count(of)}`;
       return el("p", {
         class: "note",
-        text: `Nothing is marked; ${some} rows are too few to say whether a unit is dead or saturated.`,
+        text: `Nothing is marked; ${some} rows are too few to say whether a node is dead or saturated.`,
       });
     }
     if (!lens.advice.length) {
@@ -140,7 +140,7 @@ const lensModule = (function () {
   }
 
   /**
-   * Says by which rows units are judged dead or saturated, if not by those of the table.
+   * Says by which rows nodes are judged dead or saturated, if not by those of the table.
    *
    * @param {Page.Lens} { judged, rows }
    */
@@ -150,7 +150,7 @@ const lensModule = (function () {
     const some = judged.rows === judged.of ? "" : ` of ${count(judged.of)}`;
     return judged.judges
       ? ` Dead and saturated are judged by ${count(judged.rows)}${some || " (all)"} rows of the training.`
-      : ` Dead and saturated are of these ${count(judged.rows)}${some} rows only: too few to judge a unit by.`;
+      : ` Dead and saturated are of these ${count(judged.rows)}${some} rows only: too few to judge a node by.`;
   }
 
   /**
@@ -239,11 +239,11 @@ const lensModule = (function () {
   }
 
   /**
-   * Bars of dead and saturated units, with buttons to the units themselves.
+   * Bars of dead and saturated nodes, with buttons to the nodes themselves.
    *
    * @param {Page.Lens} lens @param {Page.Store} store
    */
-  function unitBars(lens, store) {
+  function nodeBars(lens, store) {
     const { el } = DR.dom;
     const layers = lens.layers.filter((each) => !Number.isNaN(num(each.dead)));
     if (!layers.length) return null;
@@ -253,7 +253,7 @@ const lensModule = (function () {
       : { dead: "without slope in these rows", saturated: "flat in most of them" };
 
     /** @param {Page.LensLayer} layer @param {number[]} numbers @param {string} word */
-    function units(layer, numbers, word) {
+    function nodes(layer, numbers, word) {
       if (!numbers.length) return null;
       /** @param {number} j */
       const select = (j) => () => store.set({ selected: { kind: "node", layer: layer.layer, j } });
@@ -263,13 +263,13 @@ const lensModule = (function () {
           class: "link",
           text: j,
           onclick: select(j),
-          "aria-label": `Show ${word} unit ${j} of layer ${layer.layer}`,
+          "aria-label": `Show ${word} node ${j} of layer ${layer.layer}`,
         }),
       );
       const others = numbers.length - LISTED;
       return el(
         "p",
-        { class: "lens-units" },
+        { class: "lens-nodes" },
         `${numbers.length} of ${layer.nodes} ${word}: `,
         ...buttons.flatMap((button) => [button, " "]),
         others > 0 ? `and ${others} others` : null,
@@ -295,8 +295,8 @@ const lensModule = (function () {
           bar("dead", dead),
           bar("saturated", saturated),
         ),
-        units(layer, layer.dead_units, words.dead),
-        units(layer, layer.saturated_units, words.saturated),
+        nodes(layer, layer.dead_nodes, words.dead),
+        nodes(layer, layer.saturated_nodes, words.saturated),
       );
     }
     const note = judgedBy(lens).trim();
@@ -404,7 +404,7 @@ const lensModule = (function () {
         add("What is marked", adviceList(from));
         add("Layer by layer", layerTable(from, store));
         const judges = !from.judged || from.judged.judges;
-        add(judges ? "Dead and saturated units" : "Units without slope in these rows", unitBars(from, store));
+        add(judges ? "Dead and saturated nodes" : "Nodes without slope in these rows", nodeBars(from, store));
         add("Over training", from.over.steps.length > 1 ? DR.lensCharts(from, store) : null);
         add("Which rows pull hardest", hardest(from, store));
       }

@@ -162,7 +162,7 @@ const paintModule = (function () {
     if (moved) number(part.below, null, null, brief(old, digits));
     else if (showDelta) number(part.below, down[0], delta, brief(delta, digits));
     else number(part.below, null, null, "");
-    // An empty text has its box at the origin, to which the box of the unit's group would extend.
+    // An empty text has its box at the origin, to which the box of the node's group would extend.
     put(part.under, "display", part.below.textContent === "" ? "none" : null);
     put(part.under, "class", `below ${moved ? "moved" : showDelta ? signOf(delta) : ""}`);
     part.fill = backward ? (known.delta(l, j) ? delta : NaN) : computed ? a : NaN;

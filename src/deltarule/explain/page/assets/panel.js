@@ -1,5 +1,5 @@
 // @ts-check
-// The derivation of what is selected: a weight, a bias, a unit, an input, or the cost.
+// The derivation of what is selected: a weight, a bias, a node, an input, or the cost.
 //
 // Only products of two numbers are computed here: passes come from the store, formulas from the
 // payload. A screen reader announces the heading when the selection changes.
@@ -13,7 +13,7 @@ const panelModule = (function () {
   const { step, product } = sections;
 
   /**
-   * The name of a unit: its name in the data if it has one, and its place.
+   * The name of a node: its name in the data if it has one, and its place.
    *
    * @param {Page.Store} { payload, net } @param {number} l @param {number} j
    */
@@ -259,7 +259,7 @@ const panelModule = (function () {
     ];
   }
 
-  // -- a unit ----------------------------------------------------------------------------
+  // -- a node ----------------------------------------------------------------------------
 
   /** @param {Page.Derivation} at @param {Page.UnitSelection} selected @returns {Page.Child[]} */
   function node(at, { layer: l, j }) {

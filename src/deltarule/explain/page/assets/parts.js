@@ -1,5 +1,5 @@
 // @ts-check
-// Builds the parts of a drawing: units, lines, targets and the loss, in the places of plan.js.
+// Builds the parts of a drawing: nodes, lines, targets and the loss, in the places of plan.js.
 "use strict";
 
 const partsModule = (function () {
@@ -94,7 +94,7 @@ const partsModule = (function () {
   }
 
   /**
-   * An input's name beside its unit, not in the unit's group, whose centre stays that of the circle.
+   * An input's name beside its node, not in the node's group, whose centre stays that of the circle.
    *
    * @param {Page.Drawing} view @param {Page.Column} column @param {number} j
    */
@@ -109,7 +109,7 @@ const partsModule = (function () {
           svg("title", { text: name }),
         );
     put(text, "data-of", `0,${j}`);
-    put(text, "aria-hidden", "true"); // the unit's label has it
+    put(text, "aria-hidden", "true"); // the node's label has it
     return text;
   }
 
@@ -247,7 +247,7 @@ const partsModule = (function () {
     );
   }
 
-  /** Builds all parts for the units in `view.nodes`. @param {Page.Drawing} view */
+  /** Builds all parts for the nodes in `view.nodes`. @param {Page.Drawing} view */
   function build(view) {
     const { store } = view,
       { net } = store;

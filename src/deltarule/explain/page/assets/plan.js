@@ -1,12 +1,12 @@
 // @ts-check
-// What of a network is drawn, and where: every unit of a small layer, a selection of a large one,
+// What of a network is drawn, and where: every node of a small layer, a selection of a large one,
 // so that a drawing never has more than a few thousand elements. The heat maps show the whole.
 "use strict";
 
 const planModule = (function () {
   const { clamp, cut, textWidth } = DR.dom;
-  const ALL = 16; // a layer of up to so many units is drawn whole
-  const SOME = 10; // so many units of a larger layer
+  const ALL = 16; // a layer of up to so many nodes is drawn whole
+  const SOME = 10; // so many nodes of a larger layer
   const NEIGHBOURS = 4; // of these, so many with the largest weights to what is selected
   const EDGES = 1000; // lines, each of three elements
   const NAME = "500 12px"; // the names of inputs, as in drawing.css
@@ -65,7 +65,7 @@ const planModule = (function () {
   }
 
   /**
-   * The units of a layer to draw, ascending: those wanted, then those with the largest values.
+   * The nodes of a layer to draw, ascending: those wanted, then those with the largest values.
    *
    * @param {number[]} wanted @param {ArrayLike<number>} values @param {number} n
    */
@@ -79,7 +79,7 @@ const planModule = (function () {
   }
 
   /**
-   * The units with the largest weights to (or with `forward` from) unit j of layer l.
+   * The nodes with the largest weights to (or with `forward` from) node j of layer l.
    *
    * @param {Page.Store} store @param {number} l @param {number} j @param {boolean} forward
    */
@@ -98,7 +98,7 @@ const planModule = (function () {
   }
 
   /**
-   * The units drawn of every layer, ascending: those with the largest |δ| (inputs: |x|), and always
+   * The nodes drawn of every layer, ascending: those with the largest |δ| (inputs: |x|), and always
    * what is selected.
    *
    * @param {Page.Store} store
@@ -123,7 +123,7 @@ const planModule = (function () {
   }
 
   /**
-   * Whether all that is selected is among the units drawn.
+   * Whether all that is selected is among the nodes drawn.
    *
    * @param {number[][]} nodes @param {Page.Selection | null} selected
    */
@@ -190,10 +190,10 @@ const planModule = (function () {
     };
   }
 
-  /** The height of unit j of a column, which is drawn. @param {Page.Column} column @param {number} j */
+  /** The height of node j of a column, which is drawn. @param {Page.Column} column @param {number} j */
   const heightOf = (column, j) => /** @type {number} */ (column.y.get(j));
 
-  /** Where a line from unit k of a column starts; k = −1 is its constant 1. @param {Page.Column} column @param {number} k */
+  /** Where a line from node k of a column starts; k = −1 is its constant 1. @param {Page.Column} column @param {number} k */
   const startOf = (column, k) => (k < 0 ? /** @type {number} */ (column.biasY) : heightOf(column, k));
 
   /** A formula's name without its parameters: "elu" of "elu(alpha=1.0)". @param {string | null} name */
@@ -286,7 +286,7 @@ const planModule = (function () {
   }
 
   /**
-   * What a sweep has computed so far. Forward: units in order up to (layer, node), the loss as
+   * What a sweep has computed so far. Forward: nodes in order up to (layer, node), the loss as
    * layer L+1. Backward: all of the forward pass, and δ from the last layer down; at 0 it is ∂C/∂x.
    *
    * @param {Page.SweepStep | null} sweep @param {number} L @returns {Page.Known}

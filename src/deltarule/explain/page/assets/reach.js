@@ -6,7 +6,7 @@ const reachModule = (function () {
   const NEAR = 11; // pixels of the screen from which an edge is caught
 
   /**
-   * The part under a pointer: a unit, the loss, or the nearest edge; null where there is none.
+   * The part under a pointer: a node, the loss, or the nearest edge; null where there is none.
    *
    * @param {Page.Drawing} view @param {MouseEvent} event @returns {Page.Part | null | undefined}
    */
@@ -67,7 +67,7 @@ const reachModule = (function () {
       if (key === "PageDown") return layer < net.L ? nearest(layer + 1, place) : view.parts.get("cost");
       if (key === "ArrowRight" && layer === net.L) return view.parts.get("cost");
       const out = key === "ArrowRight";
-      view.follow = out ? "from" : "to"; // up and down then keep this unit's end of the line
+      view.follow = out ? "from" : "to"; // up and down then keep this node's end of the line
       return (
         view.edges.find((edge) =>
           out ? edge.l === layer + 1 && edge.k === j : edge.l === layer && edge.j === j,

@@ -1,5 +1,5 @@
 // @ts-check
-// The sweep: the forward and the backward pass unit by unit or layer by layer, played or stepped.
+// The sweep: the forward and the backward pass node by node or layer by layer, played or stepped.
 //
 // A step is {direction, layer, node}: the drawing shows what is computed up to there, and the caption
 // says in a sentence what this step computes, with the number of the formula.
@@ -11,8 +11,8 @@ const sweepModule = (function () {
   const M = DR.maths;
 
   /**
-   * All steps in order: the inputs, every unit forward, the loss, every unit backward, the inputs
-   * again. Each drawn unit of a large layer is a step, and the others together are one more.
+   * All steps in order: the inputs, every node forward, the loss, every node backward, the inputs
+   * again. Each drawn node of a large layer is a step, and the others together are one more.
    *
    * @param {Page.Store} store @param {boolean} byNode
    */
@@ -44,7 +44,7 @@ const sweepModule = (function () {
   const badge = (text) => el("b", { class: "badge", text });
 
   /**
-   * The weighted input and the activation of one unit (j) or of a layer (j null).
+   * The weighted input and the activation of one node (j) or of a layer (j null).
    *
    * @param {Page.Store} store @param {number} l @param {number | null} j
    */

@@ -14,7 +14,7 @@ const whatifModule = (function () {
   const REACH = 1; // Δ goes at least so far each way
 
   /**
-   * What Δ is added to for a selection: a weight, a bias or an input; for a unit its bias; or nothing.
+   * What Δ is added to for a selection: a weight, a bias or an input; for a node its bias; or nothing.
    *
    * @param {Page.Store} store @returns {Page.UnitSelection | Page.ParameterSelection | null}
    */

@@ -14,12 +14,12 @@ from deltarule.interruptible import any_abandoned, call_interruptibly
 
 __all__ = [
     "Connection",
-    "as_file",
     "connect",
-    "floats",
-    "has_backslash_and_magic",
-    "objects",
-    "quoted",
+    "file_literal",
+    "is_ambiguous_path",
+    "masked_to_float",
+    "masked_to_object",
+    "sql_literal",
 ]
 
 
@@ -40,27 +40,27 @@ class Connection:
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
-        self._left = False
+        self._is_abandoned = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         # To close a connection waits for a call that is still in it.
-        if not self._left:
+        if not self._is_abandoned:
             self._inner.close()
 
-    def _waited(self, name: str, arguments: tuple[Any, ...]) -> Any:
+    def _call(self, name: str, arguments: tuple[Any, ...]) -> Any:
         call = getattr(self._inner, name)
         try:
             return call_interruptibly(lambda: call(*arguments), self._inner.interrupt)
         except KeyboardInterrupt:
-            self._left = any_abandoned()
+            self._is_abandoned = any_abandoned()
             raise
 
     def execute(self, *arguments: Any) -> Self:
         """Run a statement."""
-        self._waited("execute", arguments)
+        self._call("execute", arguments)
         return self
 
     def extract_statements(self, sql: str) -> list[Any]:
@@ -70,16 +70,16 @@ class Connection:
 
     def fetchall(self) -> list[Any]:
         """All rows of the result."""
-        rows: list[Any] = self._waited("fetchall", ())
+        rows: list[Any] = self._call("fetchall", ())
         return rows
 
     def fetchone(self) -> Any:
         """The next row of the result, or None."""
-        return self._waited("fetchone", ())
+        return self._call("fetchone", ())
 
     def fetchnumpy(self) -> dict[str, Any]:
         """The columns of the result, masked where they are NULL."""
-        columns: dict[str, Any] = self._waited("fetchnumpy", ())
+        columns: dict[str, Any] = self._call("fetchnumpy", ())
         return columns
 
 
@@ -109,18 +109,18 @@ def connect() -> tuple[Any, Connection]:
     return duckdb, Connection(duckdb.connect(":memory:", config=settings))
 
 
-def quoted(text: str | Path) -> str:
+def sql_literal(text: str | Path) -> str:
     """A text as an SQL literal.
 
     Examples
     --------
-    >>> quoted("it's")
+    >>> sql_literal("it's")
     "'it''s'"
     """
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def as_file(path: Path) -> str:
+def file_literal(path: Path) -> str:
     """A path as an SQL literal that stands for this one file, whatever its name holds.
 
     DuckDB takes ``*``, ``?`` and ``[`` for a pattern even where a file has that name, and knows
@@ -133,36 +133,36 @@ def as_file(path: Path) -> str:
 
     Examples
     --------
-    >>> as_file(Path("/d/t[1].csv"))
+    >>> file_literal(Path("/d/t[1].csv"))
     "'/d/t[[]1].csv'"
     """
     text = os.path.abspath(path)  # noqa: PTH100  resolve() would give a link's target
-    if has_backslash_and_magic(path):
+    if is_ambiguous_path(path):
         raise FileError(
             f"{text!r} holds a backslash beside one of * ? [; expected a name that DuckDB can be "
             "told; rename the file"
         )
-    return quoted("".join(f"[{each}]" if each in "*?[" else each for each in text))
+    return sql_literal("".join(f"[{each}]" if each in "*?[" else each for each in text))
 
 
-def has_backslash_and_magic(path: Path) -> bool:
+def is_ambiguous_path(path: Path) -> bool:
     r"""Whether a path is one that DuckDB cannot be told.
 
     Examples
     --------
-    >>> [has_backslash_and_magic(Path(each)) for each in ("/d/a\\b[1].csv", "/d/a\\b.csv")]
+    >>> [is_ambiguous_path(Path(each)) for each in ("/d/a\\b[1].csv", "/d/a\\b.csv")]
     [True, False]
     """
     text = os.path.abspath(path)  # noqa: PTH100  as above
     return os.sep != "\\" and "\\" in text and any(each in text for each in "*?[")
 
 
-def floats(column: NDArray[Any]) -> NDArray[np.float64]:
+def masked_to_float(column: NDArray[Any]) -> NDArray[np.float64]:
     """A fetched column as float64, NaN where it is masked.
 
     Examples
     --------
-    >>> floats(np.ma.masked_array([1.0, 2.0], mask=[False, True]))
+    >>> masked_to_float(np.ma.masked_array([1.0, 2.0], mask=[False, True]))
     array([ 1., nan])
     """
     values = np.array(np.ma.getdata(column), dtype=np.float64)
@@ -170,14 +170,14 @@ def floats(column: NDArray[Any]) -> NDArray[np.float64]:
     return values
 
 
-def objects(column: NDArray[Any]) -> NDArray[np.object_]:
+def masked_to_object(column: NDArray[Any]) -> NDArray[np.object_]:
     """A fetched column as objects, None where it is masked.
 
     ``numpy.ma.filled(column, None)`` takes None for *no value given* and writes ``"?"``.
 
     Examples
     --------
-    >>> objects(np.ma.masked_array(["a", "b"], mask=[False, True], dtype=object))
+    >>> masked_to_object(np.ma.masked_array(["a", "b"], mask=[False, True], dtype=object))
     array(['a', None], dtype=object)
     """
     cells = np.array(np.ma.getdata(column), dtype=object)

@@ -11,7 +11,7 @@ from typing import Any
 
 from deltarule.errors import DataError, FileError, InputError
 from deltarule.files.dataclass_fields import from_json_object
-from deltarule.tables.paths import SQLITE, check_file, expanded, here
+from deltarule.tables.paths import SQLITE, check_file, matching_files, resolve_home
 from deltarule.tables.reading import read_table
 from deltarule.tables.table import Table
 
@@ -75,11 +75,11 @@ class TableSource:
         """The source of a table that was read so; of one from memory if nothing more is given."""
         text = None if data is None else os.fsdecode(data)
         # The very files that were read, whatever the text may stand for by now.
-        paths = list(read.paths) if text is None or read.paths else expanded(text)
+        paths = list(read.paths) if text is None or read.paths else matching_files(text)
         kind = "files" if text is not None and _is_files(paths, sql) else "content"
-        digest = _of_files(paths) if kind == "files" else _of_cells(read)
-        path = None if text is None else os.path.abspath(here(text))  # noqa: PTH100  patterns too
-        is_pattern = text is not None and not os.path.lexists(here(text))
+        digest = _files_digest(paths) if kind == "files" else _cells_digest(read)
+        path = None if text is None else os.path.abspath(resolve_home(text))  # noqa: PTH100  patterns too
+        is_pattern = text is not None and not os.path.lexists(resolve_home(text))
         return cls(text, path, table, sql, read.na, kind, digest, is_pattern)
 
     def read(self, data: str | os.PathLike[str] | None = None) -> Table:
@@ -94,7 +94,7 @@ class TableSource:
         InputError
             If it was never in a file.
         """
-        place = self._place() if data is None else os.fsdecode(data)
+        place = self._find_place() if data is None else os.fsdecode(data)
         if place is None and self.sql is None:
             raise InputError(
                 "the table was made in memory, and no file of it is known; expected the table, or "
@@ -102,10 +102,10 @@ class TableSource:
             )
         by_files = self.kind == "files" and place is not None
         if by_files and place is not None:
-            self._check(_of_files(expanded(place)), place)
+            self._check_digest(_files_digest(matching_files(place)), place)
         read = read_table(place, table=self.table, sql=self.sql, na=self.na)
         if not by_files:
-            self._check(_of_cells(read), place or "the SQL result")
+            self._check_digest(_cells_digest(read), place or "the SQL result")
         return read
 
     def check(self, read: Table) -> None:
@@ -117,7 +117,7 @@ class TableSource:
             If its cells are others.
         """
         if self.kind == "content":
-            self._check(_of_cells(read), read.source)
+            self._check_digest(_cells_digest(read), read.source)
 
     def to_dict(self) -> dict[str, Any]:
         """For a JSON file."""
@@ -134,21 +134,21 @@ class TableSource:
         """
         return from_json_object(cls, data)
 
-    def _place(self) -> str | None:
+    def _find_place(self) -> str | None:
         """Where the files are now: where they were, or the same way from the folder one is in."""
         if self.data is None or self.path is None:
             return None
         for place in (self.path, self.data):
-            if not self.is_pattern and not os.path.lexists(here(place or "")):
+            if not self.is_pattern and not os.path.lexists(resolve_home(place or "")):
                 continue
-            if any(path.is_file() for path in _found(place)):
+            if any(path.is_file() for path in _existing_files(place)):
                 return place
         raise FileError(
             f"the data of the training, {self.path!r}, are not there; expected them where they "
             "were; give their new place as DATA"
         )
 
-    def _check(self, found: str, place: str) -> None:
+    def _check_digest(self, found: str, place: str) -> None:
         if found != self.digest:
             what = "files" if self.kind == "files" else "cells"
             raise DataError(
@@ -158,9 +158,9 @@ class TableSource:
             )
 
 
-def _found(place: str) -> list[Path]:
+def _existing_files(place: str) -> list[Path]:
     try:
-        return expanded(place)
+        return matching_files(place)
     except FileError:
         return []
 
@@ -172,7 +172,7 @@ def _is_files(paths: Sequence[Path], sql: str | None) -> bool:
     )
 
 
-def _of_files(paths: Sequence[Path]) -> str:
+def _files_digest(paths: Sequence[Path]) -> str:
     """The digest of a file; of several in their order, that of their digests."""
     digests = []
     for path in paths:
@@ -186,14 +186,14 @@ def _of_files(paths: Sequence[Path]) -> str:
                 f"cannot read {str(path)!r}: {error.strerror or error}; expected the data of the "
                 "training; give their place as DATA"
             ) from error
-    return digests[0] if len(digests) == 1 else _of_texts(digests)
+    return digests[0] if len(digests) == 1 else _texts_digest(digests)
 
 
-def _of_texts(texts: list[str]) -> str:
+def _texts_digest(texts: list[str]) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
-def _of_cells(read: Table) -> str:
+def _cells_digest(read: Table) -> str:
     """The digest of names, kinds and cells."""
     digest = hashlib.sha256()
     for name in read.names:

@@ -1,4 +1,4 @@
-"""A run as the page shows it: a description when it changes, a frame many times a second."""
+"""What the page shows of a run: a description after each change, and many frames a second."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import numpy as np
 
 from deltarule.explain.subsample import evenly_spaced
 from deltarule.optimizers import RULES
-from deltarule.playground.data import BUILTIN, Target
-from deltarule.playground.frames import packed
+from deltarule.playground.data import BUILTIN, TargetSpec
+from deltarule.playground.decision_surface import SIDE, plane_points, surface_levels
+from deltarule.playground.frame_format import pack_frame
+from deltarule.playground.run_state import RunState
 from deltarule.playground.settings import LIMITS, STARTS, activations, legal_losses, ranges
-from deltarule.playground.state import Problem
-from deltarule.playground.surface import SIDE, points, surface
 from deltarule.playground.tabledata import ReadTable
 
-__all__ = ["described", "framed"]
+__all__ = ["describe_run", "encode_frame"]
 
-# Of a larger network the parameters are not sent with every frame while it trains.
-_SMALL = 40_000
+# While a network with more parameters trains, frames do not contain them.
+_MOST_PARAMETERS = 40_000
+# Scores are computed on at most this many rows, and at most once in this many seconds.
 _MOST_SCORED = 1000
-_SCORES_APART = 0.2
+_SCORE_INTERVAL = 0.2
 
 
-def described(problem: Problem, source: ReadTable | None) -> dict[str, Any]:
-    """What stays while the run goes on, for the controls and the axes.
+def describe_run(state: RunState, source: ReadTable | None) -> dict[str, Any]:
+    """What does not change while the run trains: settings, choices of the controls, axes, rows.
 
     Examples
     --------
+    >>> from deltarule.playground.run_state import make_run_state
     >>> from deltarule.playground.settings import RunSettings
-    >>> from deltarule.playground.state import made_problem
-    >>> from deltarule.training import StopFlag
-    >>> described(made_problem(RunSettings(), None, StopFlag()), None)["net"]["widths"]
+    >>> describe_run(make_run_state(RunSettings()), None)["net"]["widths"]
     [2, 4, 3, 1]
     """
-    data, plane, run, net = problem.data, problem.plane, problem.run, problem.net
-    settings = problem.settings.plain() | {"learning_rate": run.rate}
-    rule = RULES.get(problem.settings.rule)
+    data, plane, run, net = state.data, state.plane, state.run, state.net
+    settings = state.settings.plain() | {"learning_rate": run.rate}
+    rule = RULES.get(state.settings.rule)
     low, high = (float(data.y.min()), float(data.y.max())) if not data.target.classes else (0, 1)
     return {
         "settings": settings,
@@ -86,7 +86,7 @@ def described(problem: Problem, source: ReadTable | None) -> dict[str, Any]:
             "ranges": list(plane.ranges),
             "side": SIDE,
         },
-        "points": points(data, plane),
+        "points": plane_points(data, plane),
         "net": {
             "widths": list(net.widths),
             "parameters": net.n_parameters,
@@ -96,68 +96,68 @@ def described(problem: Problem, source: ReadTable | None) -> dict[str, Any]:
     }
 
 
-def _in_unit(value: float, target: Target) -> float:
-    """A standardised quantity in the unit of the table; what is 0 but for rounding is 0."""
-    found = value * target.scale + target.mean
-    return found if abs(found) > 1e-9 * target.scale else 0.0
+def _in_unit(value: float, target: TargetSpec) -> float:
+    """A standardised quantity in the unit of the table; a rounding error around 0 becomes 0."""
+    original = value * target.scale + target.mean
+    return original if abs(original) > 1e-9 * target.scale else 0.0
 
 
-def framed(problem: Problem, header: Mapping[str, Any], moving: bool) -> bytes:
-    """One frame: where the run is, its curve, its parameters, and the plane.
+def encode_frame(state: RunState, header: Mapping[str, Any], moving: bool) -> bytes:
+    """One frame: step and losses, the loss curve, the parameters, and the decision surface.
 
     Examples
     --------
-    >>> from deltarule.playground.frames import unpacked
+    >>> from deltarule.playground.frame_format import unpack_frame
+    >>> from deltarule.playground.run_state import make_run_state
     >>> from deltarule.playground.settings import RunSettings
-    >>> from deltarule.playground.state import made_problem
-    >>> from deltarule.training import StopFlag
-    >>> problem = made_problem(RunSettings(), None, StopFlag())
-    >>> header, arrays = unpacked(framed(problem, {"frame": 1}, moving=False))
+    >>> state = make_run_state(RunSettings())
+    >>> header, arrays = unpack_frame(encode_frame(state, {"frame": 1}, moving=False))
     >>> header["step"], sorted(arrays)
     (0, ['curve', 'level', 'theta'])
     """
-    run, data = problem.run, problem.data
+    run, data = state.run, state.data
     with np.errstate(all="ignore"):
-        arrays = surface(data, run.engine.predict(problem.plane.rows))
-        arrays["curve"] = curve = problem.curve()
-        if not moving or problem.net.n_parameters <= _SMALL:
+        arrays = surface_levels(data, run.engine.predict(state.plane.rows))
+        arrays["curve"] = curve = state.curve()
+        if not moving or state.net.n_parameters <= _MOST_PARAMETERS:
             arrays["theta"] = np.array(run.engine.theta, dtype=np.float32)
-        where = {
+        progress = {
             "step": run.step,
             "epoch": len(run.history),
             "done": run.done,
-            "loss": _plain(float(curve[-2])),
-            "held_loss": _plain(float(curve[-1])),
+            "loss": _finite_or_none(float(curve[-2])),
+            "held_loss": _finite_or_none(float(curve[-1])),
             "learning_rate": run.rate,
-            **_scores(problem, moving),
+            **_scores(state, moving),
         }
-    return packed({**header, **where}, arrays)
+    return pack_frame({**header, **progress}, arrays)
 
 
-def _scores(problem: Problem, moving: bool) -> dict[str, float | None]:
-    """Which share of the rows is right, or the mean absolute error in the target's unit."""
+def _scores(state: RunState, moving: bool) -> dict[str, float | None]:
+    """The scores of the training rows and of those held out, recomputed at intervals."""
     now = time.perf_counter()
-    if not moving or now > problem.scored + _SCORES_APART:
-        data, held = problem.data, problem.data.held
-        problem.scores = {
-            "score": _score(problem, data.trained),
-            "held_score": None if held is None else _score(problem, held),
+    if not moving or now > state.scores_time + _SCORE_INTERVAL:
+        data, held = state.data, state.data.held
+        state.scores = {
+            "score": _score(state, data.trained),
+            "held_score": None if held is None else _score(state, held),
         }
-        problem.scored = now
-    return problem.scores
+        state.scores_time = now
+    return state.scores
 
 
-def _score(problem: Problem, rows: np.ndarray) -> float | None:
-    data = problem.data
+def _score(state: RunState, rows: np.ndarray) -> float | None:
+    """The accuracy, or the mean absolute error in the target's unit."""
+    data = state.data
     rows = rows[evenly_spaced(len(rows), _MOST_SCORED)]
-    output = problem.run.engine.predict(data.X[rows])
+    output = state.run.engine.predict(data.X[rows])
     if not data.target.classes:
         error = np.abs(output[:, 0].astype(np.float64) - data.y[rows]).mean()
-        return _plain(float(error * data.target.scale))
+        return _finite_or_none(float(error * data.target.scale))
     chosen = output[:, 0] > 0.5 if output.shape[1] == 1 else output.argmax(axis=1)
     return float((chosen == data.y[rows]).mean())
 
 
-def _plain(value: float) -> float | None:
-    """A number for JSON, or None for what is none."""
+def _finite_or_none(value: float) -> float | None:
+    """The number, or None if it is not finite, which JSON cannot hold."""
     return value if math.isfinite(value) else None

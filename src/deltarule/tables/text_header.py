@@ -14,16 +14,16 @@ from pathlib import Path
 
 from deltarule.errors import DataError, FileError, InputError
 from deltarule.tables.cells import parse_number
-from deltarule.tables.table import check_names, counted, listed
+from deltarule.tables.table import check_names, count_noun, join_items
 
-__all__ = ["DELIMITERS", "Header", "broken", "read_header", "scan_file"]
+__all__ = ["DELIMITERS", "Header", "csv_error_message", "read_header", "scan_file"]
 
 DELIMITERS: tuple[str, ...] = (",", ";", "\t", "|")
 """The characters between fields that are recognised, in order of preference."""
 
 _CHUNK = 1 << 22
 _SAMPLE_ROWS = 20
-_NAMED = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+_DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 _BOMS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 
 
@@ -78,16 +78,17 @@ def scan_file(path: Path) -> int:
                 line -= tail == b"\r" and chunk[:1] == b"\n"
                 if (at := chunk.find(b"\0")) >= 0:
                     raise DataError(
-                        f"{path.name}, line {line + _breaks(chunk[:at])}: a NUL byte; expected "
+                        f"{path.name}, line {line + _count_line_breaks(chunk[:at])}: a NUL byte; "
+                        "expected "
                         "text in UTF-8; the file is binary or damaged"
                     )
                 _decode(decoder, chunk, path.name, line)
                 blank = blank and not chunk.strip(b"\xef\xbb\xbf \t\r\n")
-                line += _breaks(chunk)
+                line += _count_line_breaks(chunk)
                 tail = chunk[-1:]
             _decode(decoder, b"", path.name, line, final=True)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _read_error(path, error) from error
     if blank:
         raise DataError(
             f"{path.name} is empty; expected a line of column names and at least one row below it"
@@ -95,7 +96,7 @@ def scan_file(path: Path) -> int:
     return line - (tail in (b"\n", b"\r"))
 
 
-def _breaks(chunk: bytes) -> int:
+def _count_line_breaks(chunk: bytes) -> int:
     r"""Line breaks of all three customs: \n, \r\n and the lone \r of old Macintosh files."""
     returns = chunk.count(b"\r")
     return chunk.count(b"\n") + (returns - chunk.count(b"\r\n") if returns else 0)
@@ -115,13 +116,13 @@ def _decode(
         # are of its own joined text; that character holds no line break.
         seen = bytes(error.object[: error.start])
         raise DataError(
-            f"{name}, line {line + _breaks(seen)}: the bytes "
+            f"{name}, line {line + _count_line_breaks(seen)}: the bytes "
             f"{bytes(error.object[error.start : error.start + 4])!r} are not UTF-8; expected text "
             "in UTF-8; save the file as UTF-8 (it may be in Latin-1 or Windows-1252)"
         ) from None
 
 
-def _unreadable(path: Path, error: OSError) -> FileError:
+def _read_error(path: Path, error: OSError) -> FileError:
     return FileError(
         f"{path.name} cannot be read ({error.strerror or error}); expected a readable file; "
         "check its path and permissions"
@@ -151,7 +152,7 @@ def read_header(path: Path, delimiter: str | None = None) -> Header:
     """
     if delimiter is None:
         is_tabbed = path.suffix.lower() in (".tsv", ".tab")
-        delimiter = "\t" if is_tabbed else _sniffed(path)
+        delimiter = "\t" if is_tabbed else _guess_delimiter(path)
     elif not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
         raise InputError(
             f"delimiter is {delimiter!r}; expected one character such as ',' ';' '\\t' or '|'"
@@ -171,19 +172,20 @@ def read_header(path: Path, delimiter: str | None = None) -> Header:
             line = last_line + 1
             has_rows = any(row for row in reader)
         except csv.Error as error:
-            raise DataError(broken(path.name, line, error)) from None
+            raise DataError(csv_error_message(path.name, line, error)) from None
     names = tuple(field.strip() for field in fields)
     check_names(names, path.name)
     if not has_rows:
         raise DataError(
-            f"{path.name} has a header of {counted(len(names), 'column')} ({listed(names, 8)}) "
+            f"{path.name} has a header of {count_noun(len(names), 'column')} "
+            f"({join_items(names, 8)}) "
             "and no rows; expected at least one row below the header"
         )
-    _refuse_numbers(names, path.name)
+    _check_header_is_text(names, path.name)
     return Header(names, delimiter, first_line, last_line)
 
 
-def broken(name: str, line: int, error: csv.Error) -> str:
+def csv_error_message(name: str, line: int, error: csv.Error) -> str:
     """The message for a record that csv cannot read, with the line it begins on."""
     what = str(error)
     if "field larger" in what:
@@ -198,7 +200,7 @@ def broken(name: str, line: int, error: csv.Error) -> str:
     )
 
 
-def _sniffed(path: Path) -> str:
+def _guess_delimiter(path: Path) -> str:
     with path.open(encoding="utf-8-sig", newline="") as file:
         # One line can be a whole damaged file, so lines are cut; only counts are wanted.
         lines = list(islice(iter(lambda: file.readline(1 << 20), ""), _SAMPLE_ROWS + 5))
@@ -218,7 +220,7 @@ def _sniffed(path: Path) -> str:
     return best
 
 
-def _refuse_numbers(names: tuple[str, ...], source: str) -> None:
+def _check_header_is_text(names: tuple[str, ...], source: str) -> None:
     """A first line of numbers is data without a header, unless it counts the columns."""
     values = [parse_number(name) for name in names]
     if len(names) < 2 or None in values:
@@ -226,6 +228,7 @@ def _refuse_numbers(names: tuple[str, ...], source: str) -> None:
     if values in ([*map(float, range(len(names)))], [*map(float, range(1, len(names) + 1))]):
         return
     raise DataError(
-        f"{source}: the first line holds only numbers ({listed(names, 8)}); expected column names; "
+        f"{source}: the first line holds only numbers ({join_items(names, 8)}); expected column "
+        "names; "
         "add a line of names at the top"
     )

@@ -1,4 +1,4 @@
-"""A run as something to explain: the next step, or some rows that stay the same."""
+"""A run as a subject of ``deltarule.explain``: its next step, or a fixed set of rows."""
 
 from __future__ import annotations
 
@@ -9,37 +9,32 @@ import numpy as np
 from deltarule.engines import EngineSettings
 from deltarule.explain.page import PageState, formulas_script, payload_of
 from deltarule.explain.subject import Names, StepTaken, Subject, slots_of
-from deltarule.playground.state import Snapshot
+from deltarule.playground.run_state import Snapshot
 
-__all__ = ["ROWS", "live_payload", "subject_of_run"]
+__all__ = ["ROWS", "run_payload", "subject_of_run"]
 
-# Rows that the page computes with many times a second.
+# The page recomputes these rows many times a second.
 _MOST_ROWS = 64
 ROWS = ("step", "same")
 
 
 def subject_of_run(snapshot: Snapshot, rows: str = "step", most: int = _MOST_ROWS) -> Subject:
-    """The subject of a run at its parameters of the moment.
+    """The subject of a run at its current parameters.
 
     Parameters
     ----------
     snapshot : Snapshot
     rows : {"step", "same"}
-        The rows of the mini-batch that the next step takes, with the weights it takes them
-        with, and the step itself; or the first rows that are trained on, whatever the step.
+        ``"step"``: the rows and row weights of the next mini-batch, and the update that the
+        step makes. ``"same"``: the first training rows, at every step the same.
     most : int
-        Of the rows that stay the same, at most so many.
-
-    Returns
-    -------
-    Subject
+        The largest number of rows for ``"same"``.
 
     Examples
     --------
+    >>> from deltarule.playground.run_state import make_run_state
     >>> from deltarule.playground.settings import RunSettings
-    >>> from deltarule.playground.state import made_problem
-    >>> from deltarule.training import StopFlag
-    >>> snapshot = made_problem(RunSettings(data="xor", batch_size=8), None, StopFlag()).snapshot()
+    >>> snapshot = make_run_state(RunSettings(data="xor", batch_size=8)).snapshot()
     >>> subject_of_run(snapshot).X.shape, subject_of_run(snapshot, "same").X.shape
     ((8, 2), (64, 2))
     """
@@ -81,16 +76,14 @@ def subject_of_run(snapshot: Snapshot, rows: str = "step", most: int = _MOST_ROW
     )
 
 
-def live_payload(snapshot: Snapshot, rows: str = "step") -> dict[str, Any]:
-    """What the drawing and the derivation take, and the formulas that they compute with.
+def run_payload(snapshot: Snapshot, rows: str = "step") -> dict[str, Any]:
+    """The payload for the page's network drawing and derivations, and its formulas' JavaScript.
 
     Examples
     --------
+    >>> from deltarule.playground.run_state import make_run_state
     >>> from deltarule.playground.settings import RunSettings
-    >>> from deltarule.playground.state import made_problem
-    >>> from deltarule.training import StopFlag
-    >>> snapshot = made_problem(RunSettings(), None, StopFlag()).snapshot()
-    >>> sorted(live_payload(snapshot))
+    >>> sorted(run_payload(make_run_state(RunSettings()).snapshot()))
     ['formulas', 'payload', 'step']
     """
     subject = subject_of_run(snapshot, rows)

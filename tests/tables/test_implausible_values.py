@@ -15,7 +15,7 @@ from deltarule.tables import (
     read_table,
     table_from_frame,
 )
-from deltarule.tables.scale import scale_of
+from deltarule.tables.implausible_values import plausible_range
 from deltarule.tabular import TableSettings, fit_table
 
 WILD = [1e300, -1e300, 1e308, -1.7e308, 3.5e38, 1e39, 1e12, 1e8]
@@ -44,7 +44,9 @@ def test_one_cell_leaves_the_others_as_they_are(name, wild):
     assert np.isnan(typed.columns[name][17])
     assert any("row 18" in each and name in each for each in typed.notes)
     encoder = TableEncoder().fit(typed, schema)
-    code, other = (next(each for each in one.codes if each.name == name) for one in (encoder, good))
+    code, other = (
+        next(each for each in one.column_encoders if each.name == name) for one in (encoder, good)
+    )
     assert code.std == pytest.approx(other.std, rel=0.02)
     # Another table's cell like it is treated like it.
     again = apply_schema(schema, table.take([17, 18]), need_target=False)
@@ -120,7 +122,7 @@ NO_CASE = {
 
 @pytest.mark.parametrize("case", NO_CASE)
 def test_what_is_no_such_cell(case):
-    scale = scale_of(NO_CASE[case](np.random.default_rng(0)))
+    scale = plausible_range(NO_CASE[case](np.random.default_rng(0)))
     assert scale[:3] == (None, None, None)
 
 

@@ -1,4 +1,4 @@
-"""The run behind the page is the run of ``train``, bit for bit, however it is moved."""
+"""InteractiveRun has the bits of ``train``, however its steps are divided among calls."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from deltarule import StopFlag, train
 from deltarule.engines import EngineSettings, started_engine
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import RULES
-from deltarule.playground import RunSettings, builtin_data, started_run
-from deltarule.playground.live import MOST_RECORDS, LiveRun, ThinnedHistory
+from deltarule.playground import RunSettings, builtin_data, start_run
+from deltarule.playground.interactive_run import MOST_RECORDS, InteractiveRun, ThinnedHistory
 from deltarule.playground.runner import Runner
 from deltarule.playground.settings import fitted_settings
 from deltarule.training import Batches, EpochLog
@@ -28,7 +28,7 @@ def started(**given):
     settings = RunSettings(**{"data": "moons", "rows": 100, "batch_size": 16, **given})
     data = data_of(settings)
     settings = fitted_settings(settings, data)
-    net, run = started_run(data, settings, StopFlag())
+    net, run = start_run(data, settings, StopFlag())
     return settings, data, net, run
 
 
@@ -55,7 +55,7 @@ def trained(settings, data, net, epochs):
 
 
 def by_hand(settings, data, net, steps, rates):
-    """The reference: one step after another, each at its own rate."""
+    """θ after single engine steps, each at its own learning rate."""
     rows = np.arange(len(data.X)) if data.held is None else np.delete(range(len(data.X)), data.held)
     Y = net.loss.prepare(data.targets(net), len(data.X), net.n_outputs, net.dtype)
     batches = Batches(data.X, Y, np.ones(len(data.X)), settings.batch_size, settings.seed, True,
@@ -90,7 +90,7 @@ def test_single_steps_are_those_of_train(rule):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_stretches_of_any_length_make_no_difference(seed):
+def test_the_division_of_steps_among_calls_does_not_change_the_bits(seed):
     settings, data, net, run = started(seed=seed, data="digits", rows=200, layers=(8,))
     rng = np.random.default_rng(seed)
     while len(run.history) < 4:
@@ -98,7 +98,7 @@ def test_stretches_of_any_length_make_no_difference(seed):
     assert (run.engine.theta == trained(settings, data, net, epochs=4).theta).all()
 
 
-def test_in_the_middle_of_an_epoch_it_is_the_reference_trajectory():
+def test_parameters_within_an_epoch_equal_those_of_single_engine_steps():
     settings, data, net, run = started()
     for step in range(1, 12):
         run.advance(1)
@@ -107,7 +107,7 @@ def test_in_the_middle_of_an_epoch_it_is_the_reference_trajectory():
         assert (run.engine.theta == expected).all()
 
 
-def test_nothing_held_out_and_all_rows_in_a_step():
+def test_full_batches_without_held_out_rows():
     settings, data, net, run = started(held=0.0, batch_size=0)
     assert run.batches.steps_per_epoch == 1
     for _ in range(5):
@@ -116,7 +116,7 @@ def test_nothing_held_out_and_all_rows_in_a_step():
     assert (run.engine.theta == result.theta).all()
 
 
-def test_a_changed_rate_holds_from_the_next_step_on():
+def test_a_changed_rate_is_used_from_the_next_step_on():
     settings, data, net, run = started()
     run.advance(3)
     run.change_rate(0.5)
@@ -131,7 +131,7 @@ def test_a_changed_rate_holds_from_the_next_step_on():
     assert (run.engine.theta == by_hand(settings, data, net, 7, rates.__getitem__)).all()
 
 
-def test_a_rate_changed_and_changed_back_leaves_no_trace():
+def test_a_rate_that_is_changed_back_before_a_step_is_not_recorded():
     settings, _, _, run = started()
     run.advance(2)
     run.change_rate(1.0)
@@ -139,7 +139,7 @@ def test_a_rate_changed_and_changed_back_leaves_no_trace():
     assert len(run.changes) == 1
 
 
-def test_divergence_is_an_error_and_its_step_is_not_taken():
+def test_divergence_raises_and_leaves_theta_before_the_step():
     _, _, _, run = started(
         rule="sgd", learning_rate=1e3, activation="identity", loss="squared_error", l2=50.0
     )
@@ -148,9 +148,9 @@ def test_divergence_is_an_error_and_its_step_is_not_taken():
     assert np.isfinite(run.engine.theta).all()
 
 
-def test_the_loss_before_the_first_step_is_that_of_all_rows():
+def test_current_losses_are_over_all_rows():
     _, data, net, run = started()
-    loss, held = run.first_losses()
+    loss, held = run.current_losses()
     from deltarule import cost
 
     exact = net.with_changes(dtype=np.float64)
@@ -161,7 +161,7 @@ def test_the_loss_before_the_first_step_is_that_of_all_rows():
         assert found == pytest.approx(cost(exact, theta, X, Y), rel=1e-5)
 
 
-def test_a_history_of_a_long_run_stays_short_and_counts_all():
+def test_a_thinned_history_is_bounded_and_counts_all_epochs():
     _, _, _, run = started(rows=20, layers=(1,), batch_size=16, held=0.0)
     while len(run.history) < 3 * MOST_RECORDS:
         run.advance(10)
@@ -175,7 +175,7 @@ def test_a_history_of_a_long_run_stays_short_and_counts_all():
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 511, 512, 513, 514, 1025, 5_000, 100_000])
-def test_what_is_kept_of_a_long_run_is_spread_evenly_over_it(epochs):
+def test_epochs_of_a_thinned_history_are_evenly_spaced(epochs):
     history = ThinnedHistory()
     for epoch in range(1, epochs + 1):
         history.append(EpochLog(epoch, epoch, 1 / epoch, 0.0, None, None, 0.1, 0.0))
@@ -211,7 +211,7 @@ def test_the_next_batch_is_that_of_the_next_step():
     assert (run.engine.theta == engine.theta).all()
 
 
-def test_a_fault_of_our_own_while_it_plays_is_said_and_the_thread_lives(monkeypatch):
+def test_an_unexpected_exception_during_training_is_reported_and_the_thread_goes_on(monkeypatch):
     def broken(run, steps):
         raise ZeroDivisionError("planted")
 
@@ -219,13 +219,13 @@ def test_a_fault_of_our_own_while_it_plays_is_said_and_the_thread_lives(monkeypa
     runner.start()
     try:
         with monkeypatch.context() as patched:
-            patched.setattr(LiveRun, "advance", broken)
-            runner.order("play").result(10)
-            # The next order is obeyed after the step that failed.
+            patched.setattr(InteractiveRun, "advance", broken)
+            runner.submit("play").result(10)
+            # The next command is executed after the step that failed.
             with pytest.raises(InputError, match="a fault in deltarule: ZeroDivisionError"):
-                runner.order("step").result(10)
-        runner.order("reset").result(10)
-        runner.order("step").result(10)
-        assert runner.order("snapshot").result(10).step == 1
+                runner.submit("step").result(10)
+        runner.submit("reset").result(10)
+        runner.submit("step").result(10)
+        assert runner.submit("snapshot").result(10).step == 1
     finally:
         runner.close()

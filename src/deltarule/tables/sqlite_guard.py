@@ -14,7 +14,7 @@ from typing import Any
 
 from deltarule.errors import FileError, Message, Parameter
 
-__all__ = ["Guard", "begins", "opened"]
+__all__ = ["ReadOnlyAuthorizer", "first_keyword", "open_read_only"]
 
 _FUNCTIONS = frozenset(
     # Of single values.
@@ -64,30 +64,30 @@ _WAL = slice(18, 20)
 _COMMENTS = re.compile(r"\s+|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$)", re.DOTALL)
 
 
-class Guard:
+class ReadOnlyAuthorizer:
     """An authorizer that lets a statement read, and says what it refused.
 
     Attributes
     ----------
-    refused : Message
+    denied : Message
         What was refused first; empty if nothing was.
 
     Examples
     --------
-    >>> connection, guard = sqlite3.connect(":memory:"), Guard()
+    >>> connection, guard = sqlite3.connect(":memory:"), ReadOnlyAuthorizer()
     >>> connection.set_authorizer(guard)
     >>> connection.execute("SELECT upper('a'), count(*)").fetchall()
     [('A', 1)]
     >>> connection.execute("ATTACH 'b.db' AS b")
     Traceback (most recent call last):
     sqlite3.DatabaseError: not authorized
-    >>> print(guard.refused)
+    >>> print(guard.denied)
     sql is no SELECT: it asks for ATTACH or VACUUM
     >>> connection.close()
     """
 
     def __init__(self) -> None:
-        self.refused = Message()
+        self.denied = Message()
 
     def __call__(self, action: int, first: Any, second: Any, *where: Any) -> int:
         # A full-text table asks this of itself before it gives its rows.
@@ -103,11 +103,11 @@ class Guard:
         else:
             asked = _ACTIONS.get(action, f"action {action}")
             what = Message(Parameter("sql"), f" is no SELECT: it asks for {asked}")
-        self.refused = self.refused or what
+        self.denied = self.denied or what
         return sqlite3.SQLITE_DENY
 
 
-def opened(path: Path) -> tuple[sqlite3.Connection, Guard]:
+def open_read_only(path: Path) -> tuple[sqlite3.Connection, ReadOnlyAuthorizer]:
     """A connection that can only read, and the guard that it asks.
 
     Raises
@@ -131,13 +131,13 @@ def opened(path: Path) -> tuple[sqlite3.Connection, Guard]:
     except (sqlite3.Error, OSError) as error:
         raise FileError(f"{path.name} cannot be opened ({error}); check its permissions") from None
     with contextlib.suppress(sqlite3.Error):  # no database: whatever is run next says so
-        _prepare(connection)
-    guard = Guard()
+        _declare_virtual_tables(connection)
+    guard = ReadOnlyAuthorizer()
     connection.set_authorizer(guard)
     return connection, guard
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _declare_virtual_tables(connection: sqlite3.Connection) -> None:
     """Make those tables known that SQLite declares by a statement which would be refused."""
     connection.execute("PRAGMA trusted_schema = OFF")
     names = ["json_each", "json_tree"]
@@ -154,12 +154,12 @@ def _prepare(connection: sqlite3.Connection) -> None:
             continue
 
 
-def begins(sql: str) -> str:
+def first_keyword(sql: str) -> str:
     r"""The first word of a statement, comments aside, in lower case.
 
     Examples
     --------
-    >>> begins("-- x\n /* y */ EXPLAIN select 1")
+    >>> first_keyword("-- x\n /* y */ EXPLAIN select 1")
     'explain'
     """
     at = 0

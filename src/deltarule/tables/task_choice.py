@@ -9,8 +9,14 @@ import numpy as np
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import parse_number
-from deltarule.tables.table import Table, all_rows, counted, listed
-from deltarule.tables.values import NUMERIC_SHARE, as_days, as_labels, as_numbers, cells_at
+from deltarule.tables.column_values import (
+    NUMERIC_SHARE,
+    as_days,
+    as_labels,
+    as_numbers,
+    describe_cells,
+)
+from deltarule.tables.table import Table, all_rows_text, count_noun, join_items
 
 __all__ = ["MAX_CLASSES", "TASKS", "TaskChoice", "choose_task", "sorted_classes"]
 
@@ -125,7 +131,8 @@ def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoi
     n = len(classes)
     if n == 1:
         raise DataError(
-            f"{table.source}: the target {target!r} is {classes[0]!r} in {all_rows(len(table))}; "
+            f"{table.source}: the target {target!r} is {classes[0]!r} in "
+            f"{all_rows_text(len(table))}; "
             "expected at least two classes; choose another target, or more rows"
         )
     too_many = n > MAX_CLASSES or (n > 2 and n > len(labels) / 2)
@@ -135,7 +142,7 @@ def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoi
             limit = "at most half as many as rows"
         raise DataError(
             f"{table.source}: the target {target!r} is text with {n} different values in "
-            f"{len(labels)} rows ({listed(classes, 3)})",
+            f"{len(labels)} rows ({join_items(classes, 3)})",
             expected=f"{limit} for classes",
             hint=Message(
                 "if it should hold numbers, correct those that are none; if these are classes "
@@ -144,7 +151,7 @@ def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoi
             ),
         )
     if task == "classification":
-        reason = f"classification, as asked: the target {target!r} has {counted(n, 'class')}"
+        reason = f"classification, as asked: the target {target!r} has {count_noun(n, 'class')}"
     elif kind == "number":
         reason = (
             f"classification: the target {target!r} holds exactly two numbers, "
@@ -157,12 +164,12 @@ def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoi
     if None not in numbers and len(numbers) < n:
         notes.append(
             f"labels that are the same number written differently are different classes: "
-            f"{listed(classes, 6)}"
+            f"{join_items(classes, 6)}"
         )
     counts = Counter(labels)
     single = [label for label in classes if counts[label] == 1]
     if single:
-        notes.append(f"classes with one row only: {listed(map(repr, single), 6)}")
+        notes.append(f"classes with one row only: {join_items(map(repr, single), 6)}")
     return TaskChoice("classification", reason, classes, "category", tuple(notes))
 
 
@@ -177,9 +184,9 @@ def _regression(
     if bad.any():
         many = "1 cell is" if bad.sum() == 1 else f"{int(bad.sum())} of {len(bad)} cells are"
         raise DataError(
-            f"{table.source}: the target {target!r} is to be {_noun(kind)}, but {many} not: "
-            f"{cells_at(table, target, bad)}",
-            expected=f"finite {_noun(kind)}",
+            f"{table.source}: the target {target!r} is to be {_kind_noun(kind)}, but {many} not: "
+            f"{describe_cells(table, target, bad)}",
+            expected=f"finite {_kind_noun(kind)}",
             hint=Message(
                 "correct them, or leave them empty to leave the rows out, or give ",
                 Parameter("task", "classification"),
@@ -189,11 +196,11 @@ def _regression(
     if len(distinct) == 1:
         raise DataError(
             f"{table.source}: the target {target!r} is {as_labels(distinct)[0]} in "
-            f"{all_rows(len(values))}; expected at least two different values; choose another "
+            f"{all_rows_text(len(values))}; expected at least two different values; choose another "
             "target, or more rows"
         )
     if task == "regression":
-        reason = f"regression, as asked: the target {target!r} holds {_noun(kind)}"
+        reason = f"regression, as asked: the target {target!r} holds {_kind_noun(kind)}"
     elif kind == "date":
         reason = (
             f"regression: the target {target!r} holds dates, predicted in days since 1970-01-01"
@@ -211,5 +218,5 @@ def _regression(
     return TaskChoice("regression", reason, (), kind, notes)
 
 
-def _noun(kind: str) -> str:
+def _kind_noun(kind: str) -> str:
     return "dates" if kind == "date" else "numbers"

@@ -1,4 +1,4 @@
-"""What a run is made of: settings, data, network, the run itself, and what is looked at."""
+"""A run together with its settings, data, network and view, and immutable snapshots of it."""
 
 from __future__ import annotations
 
@@ -10,89 +10,58 @@ import numpy as np
 from deltarule.engines import Batch
 from deltarule.maths import Network
 from deltarule.playground.data import Data, builtin_data
-from deltarule.playground.live import LiveRun, RateChange, ThinnedHistory, started_run
+from deltarule.playground.decision_surface import Plane, plane_for, suggested_axes
+from deltarule.playground.interactive_run import InteractiveRun, RateChange, start_run
 from deltarule.playground.settings import RunSettings, fitted_settings
-from deltarule.playground.surface import Plane, plane_for, suggested_axes
 from deltarule.playground.tabledata import ReadTable, table_data
 from deltarule.training import History, StopFlag
 
-__all__ = ["Problem", "Snapshot", "data_for", "made_problem"]
+__all__ = ["RunState", "Snapshot", "data_for", "make_run_state"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """A run at one moment, for whoever exports it; nothing in it moves any more.
+    """A run at one moment: copies that do not change when the run goes on."""
 
-    Attributes
-    ----------
-    settings : RunSettings
-        Those it began with.
-    data : Data
-    net : Network
-    theta : array of shape (p,)
-    step, epoch : int
-        Steps taken, and whole epochs among them.
-    steps_per_epoch, batch_size : int
-    history : History
-    changes : tuple of RateChange
-        The learning rates, the first from step 0 on.
-    engine : str
-    state : dict of arrays
-        What ``engine.state()`` gives.
-    next_batch : Batch
-        The rows of the step that comes next.
-    total_weight : float
-        What penalties are divided by.
-    diverged : bool
-        Whether the next step has been tried, and cannot be taken.
-    """
-
-    settings: RunSettings
+    settings: RunSettings  # at step 0
     data: Data
     net: Network
-    theta: np.ndarray
-    step: int
-    epoch: int
+    theta: np.ndarray  # shape (p,)
+    step: int  # steps taken
+    epoch: int  # complete epochs among them
     steps_per_epoch: int
     batch_size: int
     history: History
-    changes: tuple[RateChange, ...]
+    changes: tuple[RateChange, ...]  # all learning rates so far, the first set at step 0
     engine: str
-    state: dict[str, np.ndarray]
+    state: dict[str, np.ndarray]  # the result of engine.state()
     next_batch: Batch
-    total_weight: float
-    diverged: bool
+    total_weight: float  # the sum of the row weights, by which penalties are divided
+    diverged: bool  # whether the next step was tried and failed
 
 
 @dataclasses.dataclass
-class Problem:
-    """A run with all that belongs to it, in the hands of one thread.
-
-    Attributes
-    ----------
-    start : pair of float
-        The loss before the first step, and that of the rows held out.
-    scores : dict
-        As they were at the time ``scored``; they are not counted for every frame.
-    """
+class RunState:
+    """A run and all that belongs to it. Only one thread may use it."""
 
     settings: RunSettings
     data: Data
     net: Network
-    run: LiveRun
+    run: InteractiveRun
     plane: Plane
-    start: tuple[float, float | None]
+    initial_losses: tuple[float, float | None]  # training and held-out, before the first step
+    # The scores that were computed last, and when.
     scores: dict[str, float | None] = dataclasses.field(default_factory=dict)
-    scored: float = -math.inf
+    scores_time: float = -math.inf
 
     def change_rate(self, rate: float) -> None:
-        """Go on with another learning rate."""
+        """Use another learning rate from the next step on."""
         self.run.change_rate(rate)
-        if self.run.step == 0:  # then the run begins with it
+        if self.run.step == 0:  # then it is the initial learning rate
             self.settings = dataclasses.replace(self.settings, learning_rate=rate)
 
     def snapshot(self, diverged: bool = False) -> Snapshot:
-        """The run as it is now."""
+        """A copy of the current state."""
         run = self.run
         return Snapshot(
             settings=self.settings,
@@ -113,16 +82,14 @@ class Problem:
         )
 
     def curve(self) -> np.ndarray:
-        """Epoch, loss and validation loss by turns, from before the first step on."""
-        loss, held = self.start
+        """Epoch, loss and held-out loss of each kept epoch, flat, beginning with epoch 0."""
+        loss, held = self.initial_losses
         first = [0.0, loss, float("nan") if held is None else held]
-        history = self.run.history
-        assert isinstance(history, ThinnedHistory)  # started_run made it
-        return np.array(first + history.curve, dtype=np.float32)
+        return np.array(first + self.run.history.curve, dtype=np.float32)
 
 
 def data_for(settings: RunSettings, source: ReadTable | None) -> Data:
-    """The data of a run.
+    """The data of a run with these settings.
 
     Examples
     --------
@@ -136,17 +103,17 @@ def data_for(settings: RunSettings, source: ReadTable | None) -> Data:
     return builtin_data(settings.data, noise=settings.noise, **common)  # type: ignore[arg-type]
 
 
-# What decides the data, and nothing else.
-_OF_DATA = ("data", "rows", "noise", "held", "columns", "seed")
+# The settings that the data depend on.
+_DATA_SETTINGS = ("data", "rows", "noise", "held", "columns", "seed")
 
 
-def made_problem(
+def make_run_state(
     settings: RunSettings,
-    source: ReadTable | None,
-    flag: StopFlag,
-    before: Problem | None = None,
-) -> Problem:
-    """A run at step 0; the data and what is looked at are kept where they are the same.
+    source: ReadTable | None = None,
+    flag: StopFlag | None = None,
+    before: RunState | None = None,
+) -> RunState:
+    """A run at step 0; data and plane are taken from the run before where the settings allow it.
 
     Raises
     ------
@@ -155,20 +122,20 @@ def made_problem(
 
     Examples
     --------
-    >>> problem = made_problem(RunSettings(data="moons"), None, StopFlag())
-    >>> problem.net.widths, problem.run.step
+    >>> state = make_run_state(RunSettings(data="moons"))
+    >>> state.net.widths, state.run.step
     ((2, 4, 3, 1), 0)
     """
     same = before is not None and all(
-        getattr(before.settings, name) == getattr(settings, name) for name in _OF_DATA
+        getattr(before.settings, name) == getattr(settings, name) for name in _DATA_SETTINGS
     )
     data = before.data if same and before is not None else data_for(settings, source)
     settings = fitted_settings(settings, data)
-    net, run = started_run(data, settings, flag)
+    net, run = start_run(data, settings, StopFlag() if flag is None else flag)
     if before is not None and before.data.axes == data.axes:
         plane = before.plane
         if not same:
             plane = plane_for(data, plane.x, plane.y, plane.hold)
     else:
         plane = plane_for(data, *suggested_axes(data), "mean")
-    return Problem(settings, data, net, run, plane, run.first_losses())
+    return RunState(settings, data, net, run, plane, run.current_losses())

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from deltarule.errors import DataError, InputError
 from deltarule.files.dataclass_fields import field_value
 from deltarule.tables.cells import object_array
-from deltarule.tables.columncodes import checked_weights, mean_and_std, standardised
+from deltarule.tables.column_encoders import mean_and_std, normalise_weights, standardise
 from deltarule.tables.schema import Schema
-from deltarule.tables.table import listed
-from deltarule.tables.targets import sorted_classes
+from deltarule.tables.table import join_items
+from deltarule.tables.task_choice import sorted_classes
 
 __all__ = ["TargetEncoder"]
 
@@ -105,23 +105,23 @@ class TargetEncoder:
             If the weights cannot be used.
         """
         if self.task == "classification":
-            labels = self._labels(values)
+            labels = self._check_labels(values)
             if not labels:
                 raise DataError("there are no targets to fit on; expected at least one")
             if not self.classes:
                 self.classes = sorted_classes(set(labels))
             self.transform(values)  # refuses labels that are none of the given classes
         else:
-            numbers = self._numbers(values)
+            numbers = self._check_numbers(values)
             if len(numbers) == 0:
                 raise DataError("there are no targets to fit on; expected at least one")
-            w = checked_weights(weights, len(numbers))
+            w = normalise_weights(weights, len(numbers))
             keep = slice(None) if w is None else w > 0
             self.mean, self.std = mean_and_std(numbers[keep], None if w is None else w[keep])
         self._is_fitted = True
         return self
 
-    def _labels(self, values: ArrayLike) -> list[str]:
+    def _check_labels(self, values: ArrayLike) -> list[str]:
         labels = list(np.asarray(values, dtype=object).ravel())
         for row, label in enumerate(labels, start=1):
             if not isinstance(label, str):
@@ -131,7 +131,7 @@ class TargetEncoder:
                 )
         return labels
 
-    def _numbers(self, values: ArrayLike) -> NDArray[np.float64]:
+    def _check_numbers(self, values: ArrayLike) -> NDArray[np.float64]:
         try:
             numbers = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -146,7 +146,7 @@ class TargetEncoder:
             )
         return numbers
 
-    def _check(self) -> None:
+    def _check_fitted(self) -> None:
         if not self._is_fitted:
             raise InputError("the TargetEncoder is not fitted; call fit with training targets")
 
@@ -161,17 +161,17 @@ class TargetEncoder:
             If a label is none of the classes, or a number is not finite.
         """
         if self.task == "regression":
-            self._check()
-            return standardised(self._numbers(values), self.mean, self.std)
-        labels = self._labels(values)
+            self._check_fitted()
+            return standardise(self._check_numbers(values), self.mean, self.std)
+        labels = self._check_labels(values)
         if not self.classes:
-            self._check()
+            self._check_fitted()
         index = {label: i for i, label in enumerate(self.classes)}
         for row, label in enumerate(labels, start=1):
             if label not in index:
                 raise DataError(
                     f"target {row} is {label!r}; expected one of the classes "
-                    f"{listed(map(repr, self.classes))}"
+                    f"{join_items(map(repr, self.classes))}"
                 )
         return np.array([index[label] for label in labels], dtype=np.int64)
 
@@ -188,7 +188,7 @@ class TargetEncoder:
         InputError
             If it is not fitted, or an index is none of a class.
         """
-        self._check()
+        self._check_fitted()
         if self.task == "regression":
             return np.asarray(encoded, dtype=np.float64) * self.std + self.mean
         index = np.asarray(encoded)
@@ -209,7 +209,7 @@ class TargetEncoder:
         InputError
             If it is not fitted.
         """
-        self._check()
+        self._check_fitted()
         record: dict[str, Any] = {"format": _FORMAT, "task": self.task}
         if self.task == "classification":
             return record | {"classes": list(self.classes)}

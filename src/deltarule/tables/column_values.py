@@ -9,10 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.tables.cells import number_text, object_array, parse_date, parse_number
+from deltarule.tables.cells import number_label, object_array, parse_date, parse_number
 from deltarule.tables.table import Table
 
-__all__ = ["NUMERIC_SHARE", "as_days", "as_labels", "as_numbers", "cells_at", "looks_decimal_comma"]
+__all__ = [
+    "NUMERIC_SHARE",
+    "as_days",
+    "as_labels",
+    "as_numbers",
+    "describe_cells",
+    "looks_decimal_comma",
+]
 
 NUMERIC_SHARE = 0.95
 """The share of a column's known cells that must be numbers for it to be a number column."""
@@ -33,7 +40,7 @@ def as_numbers(column: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bo
     if column.dtype != object:
         bad = np.isinf(column)
         return np.where(bad, np.nan, column), bad
-    return _read(column, parse_number)
+    return _parse_texts(column, parse_number)
 
 
 def as_days(column: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -46,10 +53,10 @@ def as_days(column: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_
     >>> as_days(np.array(["1970-01-03", "soon"], dtype=object))
     (array([ 2., nan]), array([False,  True]))
     """
-    return as_numbers(column) if column.dtype != object else _read(column, parse_date)
+    return as_numbers(column) if column.dtype != object else _parse_texts(column, parse_date)
 
 
-def _read(
+def _parse_texts(
     column: NDArray[Any], parse: Callable[[str], float | None]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Each different text is parsed once."""
@@ -73,29 +80,29 @@ def as_labels(column: NDArray[Any]) -> NDArray[np.object_]:
     """
     if column.dtype == object:
         return column
-    return object_array([None if np.isnan(x) else number_text(x) for x in column.tolist()])
+    return object_array([None if np.isnan(x) else number_label(x) for x in column.tolist()])
 
 
-def cells_at(table: Table, name: str, where: NDArray[np.bool_], limit: int = 3) -> str:
+def describe_cells(table: Table, name: str, where: NDArray[np.bool_], limit: int = 3) -> str:
     """The first few cells of a column, each with its line, for messages.
 
     Examples
     --------
     >>> table = Table(("a",), {"a": np.array(["x", "1", "y"], dtype=object)})
-    >>> cells_at(table, "a", np.array([True, False, True]))
+    >>> describe_cells(table, "a", np.array([True, False, True]))
     "row 1 'x', row 3 'y'"
     """
     rows = np.flatnonzero(where)
     cells = as_labels(table[name][rows[:limit]])
     shown = [
-        f"{table.where(int(row))} {'(missing)' if cell is None else repr(_short(cell))}"
+        f"{table.where(int(row))} {'(missing)' if cell is None else repr(_shorten(cell))}"
         for row, cell in zip(rows[:limit], cells, strict=True)
     ]
     more = f" and {len(rows) - limit} more" if len(rows) > limit else ""
     return ", ".join(shown) + more
 
 
-def _short(cell: str) -> str:
+def _shorten(cell: str) -> str:
     return cell if len(cell) <= 40 else cell[:37] + "..."
 
 

@@ -11,28 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
-from deltarule.tables.cells import clean_text, missing_tokens, parse_number, without_tokens
-from deltarule.tables.scale import (
-    out_of_scale,
-    out_of_scale_note,
-    scale_notes,
-    scale_of,
-    target_out_of_scale,
-    weight_notes,
-)
-from deltarule.tables.schema import KINDS, Column, Schema
-from deltarule.tables.table import Table, all_rows, listed, unknown_column
-from deltarule.tables.targets import choose_task
-from deltarule.tables.values import (
+from deltarule.tables.cells import clean_text, mask_tokens, missing_tokens, parse_number
+from deltarule.tables.column_values import (
     NUMERIC_SHARE,
     as_days,
     as_labels,
     as_numbers,
-    cells_at,
+    describe_cells,
     looks_decimal_comma,
 )
+from deltarule.tables.implausible_values import (
+    outside_range,
+    plausible_range,
+    range_notes,
+    target_range_note,
+    targets_outside_range,
+    weight_notes,
+)
+from deltarule.tables.schema import KINDS, Column, Schema
+from deltarule.tables.table import Table, all_rows_text, join_items, unknown_column_error
+from deltarule.tables.task_choice import choose_task
 
-__all__ = ["cleaned", "infer_schema", "read_weights"]
+__all__ = ["apply_missing_tokens", "infer_schema", "read_weights"]
 
 _TOP_LEVELS = 10
 
@@ -109,12 +109,14 @@ def infer_schema(
     _check_columns(table, target, ignored, weights, kinds, by_column)
     extra = () if isinstance(na, Mapping) else missing_tokens(na)
     tokens = missing_tokens((*table.na, *extra))
-    own = {name: missing_tokens(each)[1:] for name, each in by_column.items()}
+    column_tokens = {name: missing_tokens(each)[1:] for name, each in by_column.items()}
     notes = list(table.notes)
     numeric = None
-    if any(parse_number(token) is not None for token in (*tokens, *sum(own.values(), ()))):
+    if any(
+        parse_number(token) is not None for token in (*tokens, *sum(column_tokens.values(), ()))
+    ):
         numeric = {name for name in table.names if _is_numeric(table[name], kinds.get(name))}
-    clean = cleaned(table, table.names, tokens, own, numeric or ())
+    clean = apply_missing_tokens(table, table.names, tokens, column_tokens, numeric or ())
     target_column: Column | None = None
     chosen: str | None = None
     reason, classes = "", tuple[str, ...]()
@@ -122,19 +124,19 @@ def infer_schema(
         known = ~_missing(clean[target])
         if not known.any():
             raise DataError(
-                f"{table.source}: the target {target!r} is missing in {all_rows(len(table))}; "
+                f"{table.source}: the target {target!r} is missing in {all_rows_text(len(table))}; "
                 "expected values to learn from; choose another target"
             )
         if not known.all():
-            notes.append(_left_out(clean, target, ~known))
+            notes.append(_missing_target_note(clean, target, ~known))
             clean = clean.take(known)
         choice = choose_task(clean, target, task, kinds.get(target))
         chosen, reason, classes = choice.task, choice.reason, choice.classes
         kind = "category" if classes else choice.kind
-        target_column = _described(clean, target, kind, own.get(target, ()))
-        gone = target_out_of_scale(clean, target_column)
+        target_column = _describe_column(clean, target, kind, column_tokens.get(target, ()))
+        gone = targets_outside_range(clean, target_column)
         if gone.any():
-            notes.append(out_of_scale_note(clean, target_column, gone))
+            notes.append(target_range_note(clean, target_column, gone))
             clean = clean.take(~gone)
         far = [note for note in target_column.notes if "from the median" in note]
         missing = target_column.missing - int(gone.sum())
@@ -153,7 +155,7 @@ def infer_schema(
     for name in clean.names:
         if name in ignored or name in (target, weights):
             continue
-        column = _described(clean, name, kinds.get(name), own.get(name, ()))
+        column = _describe_column(clean, name, kinds.get(name), column_tokens.get(name, ()))
         if column.missing == len(clean):
             dropped.append((name, "missing in every row"))
         elif column.distinct == 1 and column.missing == 0:
@@ -161,7 +163,9 @@ def infer_schema(
         else:
             columns.append(column)
     if not columns:
-        left = listed(f"{name} ({reason})" for name, reason in dropped) or "none beside the target"
+        left = (
+            join_items(f"{name} ({reason})" for name, reason in dropped) or "none beside the target"
+        )
         raise DataError(
             f"{table.source}: no column is left to predict from; columns: {left}; "
             "expected at least one column that varies"
@@ -199,7 +203,7 @@ def _check_columns(
     ]
     for name, what, parameter in asked:
         if name is not None and name not in table:
-            raise unknown_column(name, table.names, what, table.source, parameter)
+            raise unknown_column_error(name, table.names, what, table.source, parameter)
     for name, kind in kinds.items():
         if kind not in KINDS:
             raise InputError(
@@ -226,11 +230,11 @@ def _check_columns(
             )
 
 
-def cleaned(
+def apply_missing_tokens(
     table: Table,
     names: Iterable[str],
     tokens: tuple[str, ...],
-    own: Mapping[str, tuple[str, ...]],
+    column_tokens: Mapping[str, tuple[str, ...]],
     numeric: Iterable[str],
 ) -> Table:
     """The table with these columns, and the missing tokens applied to them.
@@ -242,19 +246,19 @@ def cleaned(
     --------
     >>> cells = np.array(["0.0", "1", "-"], dtype=object)
     >>> table = Table(("a", "b"), {"a": cells, "b": cells})
-    >>> found = cleaned(table, ["a", "b"], ("", "-"), {"a": ("0",), "b": ("0",)}, ["a"])
+    >>> found = apply_missing_tokens(table, ["a", "b"], ("", "-"), dict(a=("0",), b=("0",)), ["a"])
     >>> found["a"], found["b"]
     (array([None, '1', None], dtype=object), array(['0.0', '1', None], dtype=object))
     """
     chosen, numeric = table.select(names), set(numeric)
     columns = {}
     for name in chosen.names:
-        column, needed = chosen[name], (*tokens, *own.get(name, ()))
+        column, needed = chosen[name], (*tokens, *column_tokens.get(name, ()))
         if not set(needed) <= set(table.na):  # else reading has applied them
             if column.dtype == object:
                 column = clean_text(column, needed)
             else:
-                column = without_tokens(column, needed)
+                column = mask_tokens(column, needed)
         if name in numeric and column.dtype == object:
             column = _without_numbers(column, needed)
         columns[name] = column
@@ -276,7 +280,7 @@ def _is_numeric(cells: NDArray[Any], kind: str | None) -> bool:
     if kind is not None or cells.dtype != object:
         return kind == "number"
     n_known = int((~_missing(cells)).sum())
-    return n_known > 0 and _inferred(cells, n_known, []) == "number"
+    return n_known > 0 and _infer_kind(cells, n_known, []) == "number"
 
 
 def _missing(column: NDArray[Any]) -> NDArray[np.bool_]:
@@ -285,20 +289,22 @@ def _missing(column: NDArray[Any]) -> NDArray[np.bool_]:
     return np.fromiter((cell is None for cell in column), np.bool_, len(column))
 
 
-def _left_out(table: Table, target: str, gone: NDArray[np.bool_]) -> str:
+def _missing_target_note(table: Table, target: str, gone: NDArray[np.bool_]) -> str:
     rows = np.flatnonzero(gone)
-    places = listed((table.where(int(row)) for row in rows), 3)
+    places = join_items((table.where(int(row)) for row in rows), 3)
     count = "1 row is" if len(rows) == 1 else f"{len(rows)} rows are"
     return f"{count} left out because the target {target!r} is missing: {places}"
 
 
-def _described(table: Table, name: str, kind: str | None, own: tuple[str, ...]) -> Column:
+def _describe_column(
+    table: Table, name: str, kind: str | None, column_tokens: tuple[str, ...]
+) -> Column:
     cells = table[name]
     known = ~_missing(cells)
     n_known = int(known.sum())
     notes: list[str] = []
     asked = kind is not None
-    kind = kind or table.kinds.get(name) or _inferred(cells, n_known, notes)
+    kind = kind or table.kinds.get(name) or _infer_kind(cells, n_known, notes)
     if kind == "category":
         counts = Counter(cell for cell in as_labels(cells).tolist() if cell is not None)
         _category_notes(counts, n_known, notes)
@@ -309,7 +315,7 @@ def _described(table: Table, name: str, kind: str | None, own: tuple[str, ...]) 
             missing=len(cells) - n_known,
             distinct=len(counts),
             levels=tuple(top),
-            na=own,
+            na=column_tokens,
             notes=tuple(notes),
         )
     values, bad = as_numbers(cells) if kind == "number" else as_days(cells)
@@ -318,16 +324,16 @@ def _described(table: Table, name: str, kind: str | None, own: tuple[str, ...]) 
         if asked and bad.sum() > (1 - NUMERIC_SHARE) * n_known:
             raise DataError(
                 f"{table.source}: column {name!r} was said to be a {kind}, but {int(bad.sum())} of "
-                f"{n_known} cells are not {what}: {cells_at(table, name, bad)}; expected at "
+                f"{n_known} cells are not {what}: {describe_cells(table, name, bad)}; expected at "
                 "most 5 % of such cells; correct them, or leave the kind to be inferred"
             )
         notes.append(
-            f"{_cells(int(bad.sum()))} not {what} and counted as missing: "
-            f"{cells_at(table, name, bad)}"
+            f"{_count_cells(int(bad.sum()))} not {what} and counted as missing: "
+            f"{describe_cells(table, name, bad)}"
         )
-    scale = scale_of(values[~np.isnan(values)])
-    gone = out_of_scale(values, scale.low, scale.high)
-    notes += scale_notes(table, name, values, scale)
+    scale = plausible_range(values[~np.isnan(values)])
+    gone = outside_range(values, scale.low, scale.high)
+    notes += range_notes(table, name, values, scale)
     finite = values[~np.isnan(values) & ~gone]
     distinct = np.unique(finite)
     if kind == "number":
@@ -339,18 +345,18 @@ def _described(table: Table, name: str, kind: str | None, own: tuple[str, ...]) 
         distinct=len(distinct),
         minimum=float(distinct[0]) if len(distinct) else None,
         maximum=float(distinct[-1]) if len(distinct) else None,
-        na=own,
+        na=column_tokens,
         notes=tuple(notes),
         low=scale.low,
         high=scale.high,
     )
 
 
-def _cells(count: int) -> str:
+def _count_cells(count: int) -> str:
     return "1 cell is" if count == 1 else f"{count} cells are"
 
 
-def _inferred(cells: NDArray[Any], n_known: int, notes: list[str]) -> str:
+def _infer_kind(cells: NDArray[Any], n_known: int, notes: list[str]) -> str:
     if cells.dtype != object or n_known == 0:
         return "number"
     read = int((~np.isnan(as_numbers(cells)[0])).sum())
@@ -406,8 +412,10 @@ def read_weights(table: Table, name: str) -> NDArray[np.float64]:
     wrong = bad | np.isnan(values) | (values < 0)
     if wrong.any():
         raise DataError(
-            f"{table.source}: {_cells(int(wrong.sum()))} unusable as weights in column {name!r}: "
-            f"{cells_at(table, name, wrong)}; expected finite numbers, none negative or missing; "
+            f"{table.source}: {_count_cells(int(wrong.sum()))} unusable as weights in column "
+            f"{name!r}: "
+            f"{describe_cells(table, name, wrong)}; expected finite numbers, none negative or "
+            "missing; "
             "correct them (0 leaves a row out)"
         )
     if not values.any():

@@ -18,7 +18,7 @@ from deltarule.tables import (
     TypedColumns,
     infer_schema,
 )
-from deltarule.tables.columncodes import mean_and_std, weighted_median
+from deltarule.tables.column_encoders import mean_and_std, weighted_median
 
 
 def typed_of(weights=None, **columns):
@@ -144,7 +144,7 @@ def test_large_and_small_numbers():
         assert np.isfinite(matrix).all()
         assert 0.9 < matrix.std() < 1.1
     constant = fitted(typed_of(x=[0.1] * 3, y=[1.0, 2.0, 3.0]))
-    assert constant.codes[0].std == 1.0
+    assert constant.column_encoders[0].std == 1.0
 
 
 def test_a_number_too_large_for_the_dtype_is_refused():

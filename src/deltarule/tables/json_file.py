@@ -15,32 +15,35 @@ import numpy as np
 from deltarule.errors import DataError
 from deltarule.tables.cells import column_from_cells, parse_number
 from deltarule.tables.table import Table, check_names
-from deltarule.tables.textscan import scan_file
+from deltarule.tables.text_header import scan_file
 
 __all__ = ["read_json"]
 
 
-class _Number(str):
+class _NumberText(str):
     """A JSON number, as it was written."""
 
     __slots__ = ()
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise _Refused(f"the name {twice!r} stands twice; expected every name once")
+        raise _InvalidRecord(f"the name {twice!r} stands twice; expected every name once")
     return record
 
 
-class _Refused(ValueError):
+class _InvalidRecord(ValueError):
     """What is wrong with a line, without its place."""
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_Number, parse_float=_Number, parse_constant=lambda _: None
+    object_pairs_hook=_unique_names,
+    parse_int=_NumberText,
+    parse_float=_NumberText,
+    parse_constant=lambda _: None,
 )
 
 
@@ -65,9 +68,9 @@ def read_json(path: Path, tokens: tuple[str, ...]) -> Table:
     scan_file(path)
     text = path.read_text(encoding="utf-8-sig")
     if text.lstrip()[:1] == "[":
-        records, places, word = _list(path.name, text)
+        records, places, word = _parse_list(path.name, text)
     else:
-        records, places, word = _lines(path.name, text)
+        records, places, word = _parse_lines(path.name, text)
     names = list(dict.fromkeys(name for record in records for name in record))
     if not records or not names:
         raise DataError(f"{path.name} holds no rows; expected one JSON object per line")
@@ -95,38 +98,38 @@ def read_json(path: Path, tokens: tuple[str, ...]) -> Table:
 
 
 def _column(name: str, cells: list[Any], tokens: tuple[str, ...], source: str) -> Any:
-    if any(isinstance(cell, str) and not isinstance(cell, _Number) for cell in cells):
-        cells = [str(cell) if isinstance(cell, _Number) else cell for cell in cells]
+    if any(isinstance(cell, str) and not isinstance(cell, _NumberText) for cell in cells):
+        cells = [str(cell) if isinstance(cell, _NumberText) else cell for cell in cells]
         return column_from_cells(name, cells, tokens, source)[0]
     # 1e999 is a number in JSON and none here: it keeps its text, to be reported by line.
     read = [
         (parse_number(cell) if parse_number(cell) is not None else str(cell))
-        if isinstance(cell, _Number)
+        if isinstance(cell, _NumberText)
         else cell
         for cell in cells
     ]
     if any(isinstance(cell, str | bool) for cell in read):
-        read = [str(cell) if isinstance(cell, _Number) else cell for cell in cells]
+        read = [str(cell) if isinstance(cell, _NumberText) else cell for cell in cells]
     return column_from_cells(name, read, tokens, source)[0]
 
 
-def _list(name: str, text: str) -> tuple[list[dict[str, Any]], list[int], str]:
+def _parse_list(name: str, text: str) -> tuple[list[dict[str, Any]], list[int], str]:
     try:
         found = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise DataError(_broken(name, error.lineno, error.msg)) from None
-    except (_Refused, RecursionError) as error:
+        raise DataError(_syntax_error(name, error.lineno, error.msg)) from None
+    except (_InvalidRecord, RecursionError) as error:
         raise DataError(f"{name}: {error}; correct the file") from None
     for row, record in enumerate(found, start=1):
         if not isinstance(record, dict):
             raise DataError(
-                f"{name}, row {row}: a {_kind(record)}; expected an object such as "
+                f"{name}, row {row}: a {_type_name(record)}; expected an object such as "
                 '{"x": 1.5, "y": "a"}; write each row as an object'
             )
     return found, list(range(1, len(found) + 1)), "row"
 
 
-def _lines(name: str, text: str) -> tuple[list[dict[str, Any]], list[int], str]:
+def _parse_lines(name: str, text: str) -> tuple[list[dict[str, Any]], list[int], str]:
     records: list[dict[str, Any]] = []
     places: list[int] = []
     # Not splitlines: JSON text may hold U+2028, which is no line break there.
@@ -136,12 +139,12 @@ def _lines(name: str, text: str) -> tuple[list[dict[str, Any]], list[int], str]:
         try:
             record = _DECODER.decode(line)
         except json.JSONDecodeError as error:
-            raise DataError(_broken(name, number, error.msg)) from None
-        except (_Refused, RecursionError) as error:
+            raise DataError(_syntax_error(name, number, error.msg)) from None
+        except (_InvalidRecord, RecursionError) as error:
             raise DataError(f"{name}, line {number}: {error}; correct the line") from None
         if not isinstance(record, dict):
             raise DataError(
-                f"{name}, line {number}: a {_kind(record)}; expected an object such as "
+                f"{name}, line {number}: a {_type_name(record)}; expected an object such as "
                 '{"x": 1.5, "y": "a"}; write each row as an object on a line of its own'
             )
         records.append(record)
@@ -149,13 +152,13 @@ def _lines(name: str, text: str) -> tuple[list[dict[str, Any]], list[int], str]:
     return records, places, "line"
 
 
-def _kind(value: Any) -> str:
-    if isinstance(value, _Number):
+def _type_name(value: Any) -> str:
+    if isinstance(value, _NumberText):
         return f"number ({value})"
     return {str: "text", bool: "truth value", list: "list"}.get(type(value), "null")
 
 
-def _broken(name: str, line: int, what: str) -> str:
+def _syntax_error(name: str, line: int, what: str) -> str:
     return (
         f"{name}, line {line}: not JSON ({what}); expected one object per line, or one list of "
         "objects; correct the line, or write the file again"

@@ -1,4 +1,4 @@
-"""The door: :func:`serve` starts the server, where what it needs is installed."""
+""":func:`serve` checks its arguments and the optional packages, and starts the server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deltarule.playground.tabledata import ReadTable
 
 __all__ = ["serve"]
 
-_NEEDED = {"starlette", "uvicorn", "websockets"}
+_REQUIRED = {"starlette", "uvicorn", "websockets"}
 
 
 def serve(
@@ -28,7 +28,7 @@ def serve(
     token: str | None = None,
     open_browser: bool = True,
     settings: RunSettings | None = None,
-    told: Callable[[str], Any] = print,
+    on_ready: Callable[[str], Any] = print,
 ) -> None:
     """Serve the playground on 127.0.0.1 until Ctrl-C.
 
@@ -37,16 +37,15 @@ def serve(
     source : ReadTable, optional
         A table to train on, beside the built-in data.
     port : int
-        0 takes one that is free.
+        0 for any free port.
     token : str, optional
-        What the address must carry; by default a new random one. At least 16 letters, digits,
-        ``-`` and ``_``.
+        The secret in the address, by default random: 16 to 200 letters, digits, ``-`` and ``_``.
     open_browser : bool
-        Whether to open the page in the user's browser.
+        Whether to open the page in the default browser.
     settings : RunSettings, optional
-        What to begin with.
-    told : callable
-        Given the address, once the page can be opened.
+        The settings of the first run.
+    on_ready : callable
+        Called with the address once the server accepts connections.
 
     Raises
     ------
@@ -73,44 +72,40 @@ def serve(
             expected="16 to 200 letters, digits, '-' and '_', or none for a random one",
         )
     try:
-        if importlib.util.find_spec("websockets") is None:  # uvicorn asks for it later
+        if importlib.util.find_spec("websockets") is None:  # which uvicorn imports only later
             raise ImportError("No module named 'websockets'", name="websockets")
         from deltarule.playground import server
     except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] not in _NEEDED:
+        if error.name is None or error.name.partition(".")[0] not in _REQUIRED:
             raise
-        raise _missing(error) from error
+        raise MissingDependency(
+            f"the playground needs Starlette, uvicorn and websockets ({error}); install them with "
+            "pip install 'deltarule[playground]'"
+        ) from error
     token = token or secrets.token_urlsafe(24)
-    found = server.listening(port)
-    port = found.getsockname()[1]
+    listener = server.listening_socket(port)
+    port = listener.getsockname()[1]
     address = f"http://127.0.0.1:{port}/?token={token}"
 
     def ready() -> None:
-        told(address)
+        on_ready(address)
         if open_browser:
-            # In a thread of its own: a browser on the terminal would hold the server.
+            # In a thread, since a browser in the terminal blocks the call until it is closed.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     try:
-        # Compiled here, where Ctrl-C ends it, and not by the runner's thread.
+        # Kernels are compiled in this thread, where Ctrl-C can interrupt it.
         make_engine("auto")
     except BaseException:
-        found.close()
+        listener.close()
         raise
     runner = Runner(source, settings=settings)
     try:
         runner.start()
-        server.run_server(server.Playground(runner, token, port), found, ready)
+        playground = server.Playground(runner, token, port)
+        server.make_server(playground, ready).run(sockets=[listener])
     except KeyboardInterrupt:
-        pass  # how it is ended
+        pass  # the intended end
     finally:
-        found.close()
+        listener.close()
         runner.close()
-
-
-def _missing(error: ImportError) -> MissingDependency:
-    """The error for a server that cannot be imported."""
-    return MissingDependency(
-        f"the playground needs Starlette, uvicorn and websockets ({error}); install them with "
-        "pip install 'deltarule[playground]'"
-    )

@@ -8,30 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import Message, Parameter
+from deltarule.tables.column_values import as_days, as_numbers, describe_cells
 from deltarule.tables.schema import Column
 from deltarule.tables.table import Table
-from deltarule.tables.values import as_days, as_numbers, cells_at
 
 __all__ = [
-    "Scale",
-    "out_of_scale",
-    "out_of_scale_note",
-    "scale_notes",
-    "scale_of",
-    "target_out_of_scale",
+    "PlausibleRange",
+    "outside_range",
+    "plausible_range",
+    "range_notes",
+    "target_range_note",
+    "targets_outside_range",
     "weight_notes",
 ]
 
 # Standardised together with one cell in a few hundred that deviates so many times as far as the
 # typical one, all others would come near to what a float32 rounds away.
-_FAR = 1e6
+_FAR_FACTOR = 1e6
 # A tail, however heavy, has no gap of this factor between one cell and the next.
-_GAP = 1e3
+_GAP_FACTOR = 1e3
 # As of cells that cannot be read: more of them are no accident.
-_MOST = 0.05
+_MAX_FRACTION = 0.05
 
 
-class Scale(NamedTuple):
+class PlausibleRange(NamedTuple):
     """What of a column is in scale.
 
     Attributes
@@ -56,14 +56,14 @@ class Scale(NamedTuple):
         return np.abs(values / 2 - self.median / 2) >= self.far
 
 
-def out_of_scale(
+def outside_range(
     values: NDArray[np.float64], low: float | None, high: float | None
 ) -> NDArray[np.bool_]:
     """Which values lie below or above a column's scale; a missing one does not.
 
     Examples
     --------
-    >>> out_of_scale(np.array([1.0, np.nan, 1e300]), None, 5.0)
+    >>> outside_range(np.array([1.0, np.nan, 1e300]), None, 5.0)
     array([False, False,  True])
     """
     return (values < (-np.inf if low is None else low)) | (
@@ -71,7 +71,7 @@ def out_of_scale(
     )
 
 
-def scale_of(values: NDArray[np.float64]) -> Scale:
+def plausible_range(values: NDArray[np.float64]) -> PlausibleRange:
     """The scale of a column's known cells, whatever a few of them hold.
 
     With d the deviations from the median m that are not 0, and s their (lower) median, a cell is
@@ -86,13 +86,13 @@ def scale_of(values: NDArray[np.float64]) -> Scale:
 
     Examples
     --------
-    >>> scale = scale_of(np.array([1.0, 2.0, 3.0, 4.0, 1e300]))
+    >>> scale = plausible_range(np.array([1.0, 2.0, 3.0, 4.0, 1e300]))
     >>> scale.low, scale.high
     (-999997.0, 1000003.0)
-    >>> scale_of(np.array([1.0, 2.0, 3.0, 4.0])).high is None
+    >>> plausible_range(np.array([1.0, 2.0, 3.0, 4.0])).high is None
     True
     """
-    nothing = Scale(None, None, None, 0.0)
+    nothing = PlausibleRange(None, None, None, 0.0)
     if len(values) < 3:
         return nothing
     ordered = np.sort(values)
@@ -104,38 +104,43 @@ def scale_of(values: NDArray[np.float64]) -> Scale:
         return nothing
     spread = float(deviations[(len(deviations) - 1) // 2])
     half = (len(deviations) - 1) // 2
-    gaps = half + np.flatnonzero(deviations[half + 1 :] / _GAP > deviations[half:-1])
+    gaps = half + np.flatnonzero(deviations[half + 1 :] / _GAP_FACTOR > deviations[half:-1])
     if not gaps.size:
         return nothing
     first = float(deviations[gaps[0] + 1])
-    few = len(deviations) - 1 - gaps[0] <= max(1, _MOST * len(values))
-    if not few or first / _FAR <= spread:
-        return Scale(None, None, first, median)
+    few = len(deviations) - 1 - gaps[0] <= max(1, _MAX_FRACTION * len(values))
+    if not few or first / _FAR_FACTOR <= spread:
+        return PlausibleRange(None, None, first, median)
     # Halved deviations again; the limit lies between the two sides of the gap.
-    reach = 2 * min(max(_FAR * spread, _GAP * float(deviations[gaps[0]])), first * (1 - 1e-9))
+    reach = 2 * min(
+        max(_FAR_FACTOR * spread, _GAP_FACTOR * float(deviations[gaps[0]])), first * (1 - 1e-9)
+    )
     # Python's floats grow to infinity without a warning; there, nothing is out of scale.
     low, high = median - reach, median + reach
     finite = np.isfinite([low, high])
-    return Scale(low if finite[0] else None, high if finite[1] else None, None, median)
+    return PlausibleRange(low if finite[0] else None, high if finite[1] else None, None, median)
 
 
-def scale_notes(table: Table, name: str, values: NDArray[np.float64], scale: Scale) -> list[str]:
+def range_notes(
+    table: Table, name: str, values: NDArray[np.float64], scale: PlausibleRange
+) -> list[str]:
     """What a reader should know of the cells of a column that are out of its scale, or far."""
     notes = []
-    gone = out_of_scale(values, scale.low, scale.high)
+    gone = outside_range(values, scale.low, scale.high)
     if gone.any():
-        count, _, them = _words(gone)
+        count, _, them = _count_and_pronouns(gone)
         notes.append(
-            f"{count} out of the column's scale{_span(scale.low, scale.high)} and counted as "
-            f"missing: {cells_at(table, name, gone)}; correct {them}"
+            f"{count} out of the column's scale{_limits_text(scale.low, scale.high)} and counted "
+            f"as missing: {describe_cells(table, name, gone)}; correct {them}"
         )
     far = scale.is_far(values)
     if far.any():
-        count, they, them = _words(far)
+        count, they, them = _count_and_pronouns(far)
         notes.append(
             Message(
-                f"{count} more than {_GAP:.0f} times as far from the median as all others, so that "
-                f"{they} the scale: {cells_at(table, name, far)}; correct {them}, or say with ",
+                f"{count} more than {_GAP_FACTOR:.0f} times as far from the median as all others, "
+                f"so that {they} the scale: {describe_cells(table, name, far)}; correct {them}, "
+                "or say with ",
                 Parameter("na", keyword=True),
                 " what means missing",
             )
@@ -143,46 +148,47 @@ def scale_notes(table: Table, name: str, values: NDArray[np.float64], scale: Sca
     return notes
 
 
-def target_out_of_scale(table: Table, column: Column) -> NDArray[np.bool_]:
+def targets_outside_range(table: Table, column: Column) -> NDArray[np.bool_]:
     """Which rows have a target that is out of its scale; none where it is a class."""
     if column.low is None and column.high is None:
         return np.zeros(len(table), dtype=np.bool_)
     read = as_days if column.kind == "date" else as_numbers
-    return out_of_scale(read(table[column.name])[0], column.low, column.high)
+    return outside_range(read(table[column.name])[0], column.low, column.high)
 
 
-def out_of_scale_note(table: Table, column: Column, gone: NDArray[np.bool_]) -> str:
+def target_range_note(table: Table, column: Column, gone: NDArray[np.bool_]) -> str:
     """What a reader should know of rows without a usable target."""
     rows = "1 row is" if gone.sum() == 1 else f"{gone.sum()} rows are"
     return (
         f"{rows} left out because the target {column.name!r} is out of scale"
-        f"{_span(column.low, column.high)}: {cells_at(table, column.name, gone)}; correct "
-        f"{_words(gone)[2]}"
+        f"{_limits_text(column.low, column.high)}: {describe_cells(table, column.name, gone)}; "
+        "correct "
+        f"{_count_and_pronouns(gone)[2]}"
     )
 
 
 def weight_notes(table: Table, name: str, weights: NDArray[np.float64]) -> list[str]:
     """What a reader should know of row weights beside which all others are nothing."""
-    scale = scale_of(weights)
-    far = out_of_scale(weights, scale.low, scale.high) | scale.is_far(weights)
+    scale = plausible_range(weights)
+    far = outside_range(weights, scale.low, scale.high) | scale.is_far(weights)
     if not far.any():
         return []
-    count, _, them = _words(far)
+    count, _, them = _count_and_pronouns(far)
     note = (
-        f"weights {name!r}: {count} more than {_GAP:.0f} times as far from the median as all "
-        f"others, which hardly count beside: {cells_at(table, name, far)}; correct {them} if that "
-        "is not meant"
+        f"weights {name!r}: {count} more than {_GAP_FACTOR:.0f} times as far from the median as "
+        f"all others, which hardly count beside: {describe_cells(table, name, far)}; correct "
+        f"{them} if that is not meant"
     )
     return [note]
 
 
-def _words(where: NDArray[np.bool_]) -> tuple[str, str, str]:
+def _count_and_pronouns(where: NDArray[np.bool_]) -> tuple[str, str, str]:
     if where.sum() == 1:
         return "1 cell is", "it sets", "it"
     return f"{where.sum()} cells are", "they set", "them"
 
 
-def _span(low: float | None, high: float | None) -> str:
+def _limits_text(low: float | None, high: float | None) -> str:
     shown = [f"{limit:.3g}" for limit in (low, high) if limit is not None]
     if len(shown) == 2:
         return f" ({shown[0]} to {shown[1]})"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from deltarule.errors import DataError
-from deltarule.tables.apply import TypedColumns
 from deltarule.tables.schema import Schema
+from deltarule.tables.typed_columns import TypedColumns
 
-__all__ = ["check_storable"]
+__all__ = ["check_unicode"]
 
 
-def check_storable(typed: TypedColumns, schema: Schema) -> None:
+def check_unicode(typed: TypedColumns, schema: Schema) -> None:
     r"""Refuse labels, levels and names that hold half a surrogate pair, which no text file can.
 
     JSON's ``"\ud83d"`` and cells of a frame may hold one; what would become of it is a model
@@ -28,7 +28,7 @@ def check_storable(typed: TypedColumns, schema: Schema) -> None:
     >>> from deltarule.tables.schema import Column
     >>> cells = {"town": np.array(["Bonn", "Ulm\ud83d"], dtype=object)}
     >>> schema = Schema((Column("town", "category"),))
-    >>> check_storable(TypedColumns(cells, np.arange(2)), schema)
+    >>> check_unicode(TypedColumns(cells, np.arange(2)), schema)
     Traceback (most recent call last):
     deltarule.errors.DataError: column 'town' holds 'Ulm\ud83d' in row 2, which is no text...
     """

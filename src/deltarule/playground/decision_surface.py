@@ -1,4 +1,4 @@
-"""What the network says all over a plane through two of its inputs."""
+"""The decision surface: the network's outputs on a grid over two of its inputs."""
 
 from __future__ import annotations
 
@@ -11,33 +11,41 @@ from deltarule.errors import InputError
 from deltarule.explain.subsample import evenly_spaced
 from deltarule.playground.data import Axis, Data
 
-__all__ = ["SIDE", "Plane", "class_shares", "plane_for", "points", "suggested_axes", "surface"]
+__all__ = [
+    "SIDE",
+    "Plane",
+    "class_probabilities",
+    "plane_for",
+    "plane_points",
+    "suggested_axes",
+    "surface_levels",
+]
 
 SIDE = 48
-"""The plane is looked at in so many places along each side."""
+"""The number of grid points along each side."""
 
 _MOST_POINTS = 800
 _HOLDS = ("mean", "median")
-# How far points of one level are strewn, of the width that the level has.
-_STREWN = 0.7
+# The range over which points of one level are spread, as a fraction of the level's width.
+_JITTER = 0.7
 
 
 @dataclasses.dataclass(frozen=True)
 class Plane:
-    """Two axes of the data, and where the other inputs are held.
+    """A plane in the input space: two axes of the data vary, the other inputs are constant.
 
     Attributes
     ----------
     x, y : int
-        The numbers of the axes along the sides; where there is a single one, y is −1 and nothing
-        varies upwards.
+        The numbers of the horizontal and the vertical axis. Data with a single axis has y = −1,
+        and the network's output does not depend on the vertical position.
     hold : {"mean", "median"}
-        Where the other inputs are held, over the rows that are trained on.
+        The statistic over the training rows at which the other inputs are held.
     ranges : tuple of 4 floats
-        From and to along x, from and to along y, as the network takes them; level j of a category
-        is from j − ½ to j + ½.
+        The ends of the x axis and of the y axis, as encoded inputs; level j of a category
+        extends from j − ½ to j + ½.
     rows : float32 array of shape (SIDE², n_0)
-        The places, row by row from the top left.
+        The grid points, row by row from the top left.
     """
 
     x: int
@@ -48,7 +56,7 @@ class Plane:
 
 
 def suggested_axes(data: Data) -> tuple[int, int]:
-    """The two axes that say most about the target, each for itself.
+    """The two axes that explain most of the target's variance, each taken alone.
 
     Examples
     --------
@@ -65,8 +73,8 @@ def suggested_axes(data: Data) -> tuple[int, int]:
     else:
         Y = data.y[:, None].astype(np.float64)
     Y = Y - Y.mean(axis=0)
-    # The sum of squares of Y that a line explains, or the means of the levels; each level more
-    # explains something by chance.
+    # The sum of squares of Y that a straight line or the means of the levels explain, less what
+    # additional levels of an unrelated column are expected to explain.
     chance = (Y**2).sum() / len(Y)
     explained = np.zeros(len(axes))
     for number, axis in enumerate(axes):
@@ -86,7 +94,7 @@ def plane_for(data: Data, x: int, y: int, hold: str) -> Plane:
     Raises
     ------
     InputError
-        If an axis is not there, or both are the same.
+        If an axis does not exist, or both are the same.
 
     Examples
     --------
@@ -106,17 +114,17 @@ def plane_for(data: Data, x: int, y: int, hold: str) -> Plane:
     fixed = kept.mean(axis=0) if hold == "mean" else np.median(kept, axis=0)
     rows = np.tile(fixed.astype(np.float32), (SIDE * SIDE, 1))
     low, high = _axis_range(data, axes[x])
-    _vary(rows, axes[x], np.tile(np.linspace(low, high, SIDE), SIDE))
+    _set_axis_values(rows, axes[x], np.tile(np.linspace(low, high, SIDE), SIDE))
     if single:
-        bottom, top = _range(data.y.astype(np.float64))
+        bottom, top = _padded_range(data.y.astype(np.float64))
     else:
         bottom, top = _axis_range(data, axes[y])
-        _vary(rows, axes[y], np.repeat(np.linspace(top, bottom, SIDE), SIDE))
+        _set_axis_values(rows, axes[y], np.repeat(np.linspace(top, bottom, SIDE), SIDE))
     return Plane(x, y, hold, (low, high, bottom, top), rows)
 
 
-def _vary(rows: np.ndarray, axis: Axis, values: np.ndarray) -> None:
-    """Put every row where its value along the axis is."""
+def _set_axis_values(rows: np.ndarray, axis: Axis, values: np.ndarray) -> None:
+    """Write values along an axis, shape (len(rows),), into the inputs of the rows."""
     if not axis.levels:
         rows[:, axis.inputs[0]] = values
         return
@@ -127,37 +135,37 @@ def _vary(rows: np.ndarray, axis: Axis, values: np.ndarray) -> None:
 def _axis_range(data: Data, axis: Axis) -> tuple[float, float]:
     if axis.levels:
         return -0.5, len(axis.levels) - 0.5
-    return _range(data.X[:, axis.inputs[0]])
+    return _padded_range(data.X[:, axis.inputs[0]])
 
 
-def _along(data: Data, axis: Axis, take: np.ndarray, ratio: float) -> np.ndarray:
-    """Where rows are along an axis; NaN for a level that training has not seen.
+def _axis_positions(data: Data, axis: Axis, take: np.ndarray, ratio: float) -> np.ndarray:
+    """Positions of rows along an axis; NaN for a level that the training rows do not have.
 
-    Rows of one level would hide one another, so they are strewn over its width: evenly, and the
-    same each time.
+    Rows of one level would cover one another, so they are spread over its width: evenly, and
+    without random numbers. ``ratio`` is the step of the sequence that spreads them.
     """
     X = data.X[take][:, list(axis.inputs)].astype(np.float64)
     if not axis.levels:
         return X[:, 0]
-    strewn = ((take * ratio) % 1 - 0.5) * _STREWN
-    return np.where(X.max(axis=1) > 0, X.argmax(axis=1) + strewn, np.nan)
+    jittered = ((take * ratio) % 1 - 0.5) * _JITTER
+    return np.where(X.max(axis=1) > 0, X.argmax(axis=1) + jittered, np.nan)
 
 
-def _range(values: np.ndarray) -> tuple[float, float]:
+def _padded_range(values: np.ndarray) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     margin = 0.06 * (high - low) or 0.5
     return low - margin, high + margin
 
 
-def class_shares(output: np.ndarray) -> np.ndarray:
-    """Probabilities of the classes, one row each, from a network's outputs.
+def class_probabilities(output: np.ndarray) -> np.ndarray:
+    """Class probabilities, shape (N, n_classes), from a network's outputs, shape (N, n_L).
 
-    One output is the probability of the second of two classes. Logistic outputs, one for each
-    class, do not add to 1; they are divided by their sum.
+    A single output is the probability of the second of two classes. Several logistic outputs do
+    not sum to 1; each row is divided by its sum.
 
     Examples
     --------
-    >>> class_shares(np.array([[0.25]])), class_shares(np.array([[0.5, 1.5]]))
+    >>> class_probabilities(np.array([[0.25]])), class_probabilities(np.array([[0.5, 1.5]]))
     (array([[0.75, 0.25]]), array([[0.25, 0.75]]))
     """
     if output.shape[1] == 1:
@@ -166,55 +174,55 @@ def class_shares(output: np.ndarray) -> np.ndarray:
     return output / np.where(total > 0, total, 1)
 
 
-def surface(data: Data, output: np.ndarray) -> dict[str, np.ndarray]:
-    """What is painted: a byte for each place, two where there are more than two classes.
+def surface_levels(data: Data, output: np.ndarray) -> dict[str, np.ndarray]:
+    """What the page paints at each grid point: one byte, or two for more than two classes.
 
     Parameters
     ----------
     data : Data
     output : array of shape (SIDE², n_L)
-        a^L at the places of the plane.
+        a^L at the grid points.
 
     Returns
     -------
     dict of uint8 arrays
-        ``"level"``: the probability of the second class, or of the most probable one of more
-        than two (``"class"`` says which), or the quantity between the least and the greatest
-        target, from 0 to 255.
+        ``"level"``, scaled to 0 … 255: for two classes the probability of the second; for more
+        the probability of the most probable one, whose number is in ``"class"``; for a quantity
+        the output, where 0 is the smallest and 255 the largest target.
 
     Examples
     --------
     >>> from deltarule.playground.data import builtin_data
-    >>> surface(builtin_data("xor"), np.array([[0.0], [1.0]]))
+    >>> surface_levels(builtin_data("xor"), np.array([[0.0], [1.0]]))
     {'level': array([  0, 255], dtype=uint8)}
     """
     if not data.target.classes:
         low, high = float(data.y.min()), float(data.y.max())
         level = (output[:, 0] - low) / (high - low or 1.0)
-        return {"level": _byte(level)}
-    shares = class_shares(output)
+        return {"level": _to_bytes(level)}
+    probabilities = class_probabilities(output)
     if len(data.target.classes) == 2:
-        return {"level": _byte(shares[:, 1])}
-    best = shares.argmax(axis=1)
+        return {"level": _to_bytes(probabilities[:, 1])}
+    best = probabilities.argmax(axis=1)
     return {
-        "level": _byte(shares[np.arange(len(best)), best]),
+        "level": _to_bytes(probabilities.max(axis=1)),
         "class": best.astype(np.uint8),
     }
 
 
-def _byte(level: np.ndarray) -> np.ndarray:
+def _to_bytes(level: np.ndarray) -> np.ndarray:
     clean = np.nan_to_num(level.astype(np.float64), nan=0.5, posinf=1.0, neginf=0.0)
     return np.rint(np.clip(clean, 0.0, 1.0) * 255).astype(np.uint8)
 
 
-def points(data: Data, plane: Plane) -> dict[str, Any]:
-    """The rows as points of the plane, at most 800, every part of the data in proportion.
+def plane_points(data: Data, plane: Plane) -> dict[str, Any]:
+    """Positions and targets of at most 800 rows, evenly spaced over the data, for the plane.
 
     Examples
     --------
     >>> from deltarule.playground.data import builtin_data
     >>> data = builtin_data("xor", rows=10)
-    >>> sorted(points(data, plane_for(data, 0, 1, "mean")))
+    >>> sorted(plane_points(data, plane_for(data, 0, 1, "mean")))
     ['held', 'value', 'x', 'y']
     """
     n = len(data.X)
@@ -223,8 +231,8 @@ def points(data: Data, plane: Plane) -> dict[str, Any]:
     if data.held is not None:
         held[data.held] = 1
     axes = data.axes
-    across = _along(data, axes[plane.x], take, 0.6180339887)
-    up = data.y[take] if plane.y < 0 else _along(data, axes[plane.y], take, 0.7548776662)
+    across = _axis_positions(data, axes[plane.x], take, 0.6180339887)
+    up = data.y[take] if plane.y < 0 else _axis_positions(data, axes[plane.y], take, 0.7548776662)
     seen = np.isfinite(across) & np.isfinite(up)
     take, across, up = take[seen], across[seen], up[seen]
     return {

@@ -11,11 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import parse_number
-from deltarule.tables.infer import cleaned, read_weights
-from deltarule.tables.scale import out_of_scale, out_of_scale_note, target_out_of_scale
+from deltarule.tables.column_values import (
+    NUMERIC_SHARE,
+    as_days,
+    as_labels,
+    as_numbers,
+    describe_cells,
+)
+from deltarule.tables.implausible_values import (
+    outside_range,
+    target_range_note,
+    targets_outside_range,
+)
 from deltarule.tables.schema import Column, Schema
-from deltarule.tables.table import Table, all_rows, close_match, listed, slice_or_index
-from deltarule.tables.values import NUMERIC_SHARE, as_days, as_labels, as_numbers, cells_at
+from deltarule.tables.schema_inference import apply_missing_tokens, read_weights
+from deltarule.tables.table import Table, all_rows_text, close_match, join_items, row_indices
 
 __all__ = ["TypedColumns", "apply_schema"]
 
@@ -70,7 +80,7 @@ class TypedColumns:
         InputError
             If a row is out of range.
         """
-        index = slice_or_index(rows, len(self))
+        index = row_indices(rows, len(self))
         return replace(
             self,
             columns={name: column[index] for name, column in self.columns.items()},
@@ -122,7 +132,7 @@ def apply_schema(
 
     Examples
     --------
-    >>> from deltarule.tables.infer import infer_schema
+    >>> from deltarule.tables.schema_inference import infer_schema
     >>> train = Table(("size", "price"), {"size": np.array([70.0, 90.0, 55.0]),
     ...                                   "price": np.array([210.0, 330.5, 199.0])})
     >>> schema = infer_schema(train, "price")
@@ -145,9 +155,13 @@ def apply_schema(
         wanted.append(schema.weights)
     _check_present(schema, table, wanted)
     notes = list(table.notes)
-    _note_extra(schema, table, notes)
-    own = {column.name: column.na for column in (*schema.columns, *_target(schema)) if column.na}
-    clean = cleaned(table, wanted, schema.na, own, _numeric(schema))
+    _note_unknown_columns(schema, table, notes)
+    column_tokens = {
+        column.name: column.na
+        for column in (*schema.columns, *_target_columns(schema))
+        if column.na
+    }
+    clean = apply_missing_tokens(table, wanted, schema.na, column_tokens, _numeric_columns(schema))
     rows = np.arange(len(table))
     target: NDArray[Any] | None = None
     if need_target and schema.target is not None:
@@ -155,34 +169,35 @@ def apply_schema(
         rows = _known_rows(clean[name])
         if len(rows) == 0:
             raise DataError(
-                f"{table.source}: the target {name!r} is missing in {all_rows(len(table))}; "
+                f"{table.source}: the target {name!r} is missing in {all_rows_text(len(table))}; "
                 "expected known values; leave the target out where only predictions are wanted"
             )
         if gone := len(table) - len(rows):
             notes.append(f"rows left out because the target {name!r} is missing: {gone}")
             clean = clean.take(rows)
-        far = target_out_of_scale(clean, schema.target)
+        far = targets_outside_range(clean, schema.target)
         if far.all():
             raise DataError(
-                f"{table.source}: the target {name!r} is out of scale in {all_rows(len(clean))}: "
-                f"{cells_at(clean, name, far)}; expected numbers as in the training table"
+                f"{table.source}: the target {name!r} is out of scale in "
+                f"{all_rows_text(len(clean))}: "
+                f"{describe_cells(clean, name, far)}; expected numbers as in the training table"
             )
         if far.any():
-            notes.append(out_of_scale_note(clean, schema.target, far))
+            notes.append(target_range_note(clean, schema.target, far))
             rows, clean = rows[~far], clean.take(~far)
         target = _typed_target(schema, schema.target, clean)
     weights = read_weights(clean, schema.weights) if need_weights and schema.weights else None
-    columns = {column.name: _typed(column, clean, notes) for column in schema.columns}
+    columns = {column.name: _typed_column(column, clean, notes) for column in schema.columns}
     return TypedColumns(columns, rows, target, weights, tuple(notes))
 
 
-def _target(schema: Schema) -> tuple[Column, ...]:
+def _target_columns(schema: Schema) -> tuple[Column, ...]:
     return () if schema.target is None else (schema.target,)
 
 
-def _numeric(schema: Schema) -> set[str]:
+def _numeric_columns(schema: Schema) -> set[str]:
     """The columns whose cells are numbers, a target of two numbers as classes included."""
-    found = {column.name for column in (*schema.columns, *_target(schema))}
+    found = {column.name for column in (*schema.columns, *_target_columns(schema))}
     found = {name for name in found if schema[name].kind == "number"}
     numbers = [parse_number(label) for label in schema.classes]
     if schema.target is not None and numbers and None not in numbers:
@@ -208,16 +223,16 @@ def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
     raise DataError(
         f"{table.source} lacks {len(absent)} of the columns the model needs: "
         f"{', '.join(shown)}{more}; expected the columns it was made from; "
-        f"it has: {listed(table.names)}"
+        f"it has: {join_items(table.names)}"
     )
 
 
-def _note_extra(schema: Schema, table: Table, notes: list[str]) -> None:
+def _note_unknown_columns(schema: Schema, table: Table, notes: list[str]) -> None:
     known = {*schema.names, *schema.ignored, *(name for name, _ in schema.dropped)}
-    known |= {column.name for column in _target(schema)} | {schema.weights or ""}
+    known |= {column.name for column in _target_columns(schema)} | {schema.weights or ""}
     extra = [name for name in table.names if name not in known]
     if extra:
-        notes.append(f"columns that the model does not know are left out: {listed(extra)}")
+        notes.append(f"columns that the model does not know are left out: {join_items(extra)}")
 
 
 def _known_rows(cells: NDArray[Any]) -> NDArray[np.int64]:
@@ -226,17 +241,17 @@ def _known_rows(cells: NDArray[Any]) -> NDArray[np.int64]:
     return np.flatnonzero([cell is not None for cell in cells])
 
 
-def _typed(column: Column, table: Table, notes: list[str]) -> NDArray[Any]:
+def _typed_column(column: Column, table: Table, notes: list[str]) -> NDArray[Any]:
     cells = table[column.name]
     if column.kind == "category":
         return as_labels(cells)
     values, bad = as_numbers(cells) if column.kind == "number" else as_days(cells)
-    far = out_of_scale(values, column.low, column.high)
+    far = outside_range(values, column.low, column.high)
     if far.any():
         counts = "1 cell counts" if far.sum() == 1 else f"{far.sum()} cells count"
         notes.append(
             f"column {column.name!r}: {counts} as missing, being out of scale: "
-            f"{cells_at(table, column.name, far)}"
+            f"{describe_cells(table, column.name, far)}"
         )
         values = np.where(far, np.nan, values)
     if not bad.any():
@@ -247,13 +262,13 @@ def _typed(column: Column, table: Table, notes: list[str]) -> NDArray[Any]:
     if cells.dtype == object and n_bad > (1 - NUMERIC_SHARE) * n_known:
         raise DataError(
             f"{table.source}: {n_bad} of {n_known} known cells of column {column.name!r} are no "
-            f"{what}: {cells_at(table, column.name, bad)}; expected {what}s, as in "
+            f"{what}: {describe_cells(table, column.name, bad)}; expected {what}s, as in "
             "the training table; correct them, or leave them empty to count as missing"
         )
     counts = "1 cell counts" if n_bad == 1 else f"{n_bad} cells count"
     notes.append(
         f"column {column.name!r}: {counts} as missing, being no {what}: "
-        f"{cells_at(table, column.name, bad)}"
+        f"{describe_cells(table, column.name, bad)}"
     )
     return values
 
@@ -267,8 +282,9 @@ def _typed_target(schema: Schema, column: Column, table: Table) -> NDArray[Any]:
             where = np.array([label in unknown for label in labels])
             raise DataError(
                 f"{table.source}: the target {column.name!r} holds labels that are no class: "
-                f"{cells_at(table, column.name, where)}; expected one of "
-                f"{listed(map(repr, schema.classes))}; correct them, or leave them empty to leave "
+                f"{describe_cells(table, column.name, where)}; expected one of "
+                f"{join_items(map(repr, schema.classes))}; correct them, or leave them empty to "
+                "leave "
                 "the rows out"
             )
         return labels
@@ -277,7 +293,7 @@ def _typed_target(schema: Schema, column: Column, table: Table) -> NDArray[Any]:
         what = "ISO 8601 date" if column.kind == "date" else "finite number"
         raise DataError(
             f"{table.source}: the target {column.name!r} has cells that are no "
-            f"{what}: {cells_at(table, column.name, bad)}; correct them, or leave "
+            f"{what}: {describe_cells(table, column.name, bad)}; correct them, or leave "
             "them empty to leave the rows out"
         )
     return values

@@ -15,20 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DataError, Message, Parameter
-from deltarule.tables.duck import as_file, quoted
+from deltarule.tables.duckdb_connection import file_literal, sql_literal
 from deltarule.tables.paths import (
     JSON,
     SQLITE,
     TEXT,
-    Found,
+    FileMatch,
     check_file,
-    found_files,
-    here,
-    is_address,
+    find_files,
+    is_url,
+    resolve_home,
 )
 from deltarule.tables.table import bad_sql
 
-__all__ = ["guarded"]
+__all__ = ["restrict_connection"]
 
 _FILES = (*TEXT, *JSON, ".parquet")
 _READERS = {
@@ -42,7 +42,15 @@ _READERS = {
     "parquet_scan",
 }
 # Table functions that make rows of their arguments and of nothing else.
-_MAKERS = {"generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "unnest"}
+_GENERATORS = {
+    "generate_series",
+    "json_each",
+    "json_tree",
+    "range",
+    "repeat",
+    "repeat_row",
+    "unnest",
+}
 # Not in every build of DuckDB; where it is, it tells what no table holds.
 _REFUSED = {"getenv", "write_log"}
 _ALLOWED = (
@@ -51,13 +59,15 @@ _ALLOWED = (
 )
 
 
-def guarded(duckdb: Any, connection: Any, sql: str, data: Sequence[Path] | None) -> tuple[str, ...]:
+def restrict_connection(
+    duckdb: Any, connection: Any, sql: str, data: Sequence[Path] | None
+) -> tuple[str, ...]:
     """Check a statement, and leave the connection able to read what was named, and nothing else.
 
     Parameters
     ----------
     duckdb, connection
-        From :func:`~deltarule.tables.duck.connect`; nothing was run on the connection yet.
+        From :func:`~deltarule.tables.duckdb_connection.connect`, before any statement was run.
     sql : str
         The statement.
     data : sequence of Path or None
@@ -89,30 +99,32 @@ def guarded(duckdb: Any, connection: Any, sql: str, data: Sequence[Path] | None)
     views = [] if data is None else [("data", list(data))]
     notes: list[str] = []
     # A list, since the views below are known to DuckDB's parser as well.
-    for name, by_function in list(_named(connection, sql)):
-        found = _checked(name, by_function, data, sql)
+    for name, by_function in list(_referenced_files(connection, sql)):
+        found = _check_reference(name, by_function, data, sql)
         paths = list(found.paths)
         notes += found.notes()
         allowed += [os.path.abspath(path) for path in paths]  # noqa: PTH100
         if by_function:
-            allowed.append(os.path.abspath(here(name)))  # noqa: PTH100  a pattern is checked as one too
+            allowed.append(os.path.abspath(resolve_home(name)))  # noqa: PTH100  a pattern is checked as one too
         elif glob.has_magic(name) or name.startswith("~") or "\\" in name:
             # A view of that name comes before DuckDB's own idea of which files are meant.
             views.append((name, paths))
-    literals = {as_file(path) for _, paths in views for path in paths}
-    listed = ", ".join(sorted({*map(quoted, allowed), *literals}))
+    literals = {file_literal(path) for _, paths in views for path in paths}
+    allowed_list = ", ".join(sorted({*map(sql_literal, allowed), *literals}))
     if allowed:
-        connection.execute(f"SET allowed_paths = [{listed}]")
+        connection.execute(f"SET allowed_paths = [{allowed_list}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     for name, paths in views:
         identifier = '"' + name.replace('"', '""') + '"'
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {identifier} AS FROM {_reader(paths)}")
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW {identifier} AS FROM {_reader_call(paths)}"
+        )
     return tuple(dict.fromkeys(notes))
 
 
-def _reader(paths: Sequence[Path]) -> str:
-    files = f"[{', '.join(map(as_file, paths))}]"
+def _reader_call(paths: Sequence[Path]) -> str:
+    files = f"[{', '.join(map(file_literal, paths))}]"
     # The folder of one file, "year=2020", is no column of it.
     options = ", hive_partitioning=false" if len(paths) == 1 else ""
     suffix = paths[0].suffix.lower()
@@ -123,16 +135,18 @@ def _reader(paths: Sequence[Path]) -> str:
     return f"{reader}({files}, sample_size=-1{options})"
 
 
-def _checked(name: str, by_function: bool, data: Sequence[Path] | None, sql: str) -> Found:
+def _check_reference(
+    name: str, by_function: bool, data: Sequence[Path] | None, sql: str
+) -> FileMatch:
     """The files that a name in the statement stands for."""
-    if is_address(name):
+    if is_url(name):
         raise bad_sql(
             f" names {name!r}, which is an address",
             sql,
             "files on this machine",
             "deltarule downloads no DuckDB extension and no file: download it, and give its path",
         )
-    found = found_files(name)
+    found = find_files(name)
     given = {os.path.realpath(path) for path in data or ()}
     if by_function and data is not None:
         if not {os.path.realpath(path) for path in found.paths} <= given:
@@ -140,14 +154,14 @@ def _checked(name: str, by_function: bool, data: Sequence[Path] | None, sql: str
                 f" reads {name!r} by a function, and DATA was given",
                 sql,
                 _ALLOWED,
-                f"write FROM {quoted(name)}, or leave DATA out",
+                f"write FROM {sql_literal(name)}, or leave DATA out",
             )
     elif by_function and not found.is_pattern and glob.has_magic(name):
         raise bad_sql(
             f" reads {name!r} by a function, to which this name is a pattern, and a file has it",
             sql,
             _ALLOWED,
-            f"write FROM {quoted(name)}, or give it as DATA",
+            f"write FROM {sql_literal(name)}, or give it as DATA",
         )
     for path in found.paths:
         check_file(path)
@@ -165,7 +179,7 @@ def _checked(name: str, by_function: bool, data: Sequence[Path] | None, sql: str
     return found
 
 
-def _named(connection: Any, sql: str) -> Iterator[tuple[str, bool]]:
+def _referenced_files(connection: Any, sql: str) -> Iterator[tuple[str, bool]]:
     """The files that a SELECT names, and whether it is by a function.
 
     Raises
@@ -187,10 +201,10 @@ def _named(connection: Any, sql: str) -> Iterator[tuple[str, bool]]:
         pending += each.values()
         if each.get("type") == "BASE_TABLE":
             name = each.get("table_name") or ""
-            if name.lower().endswith((*_FILES, *SQLITE)) or is_address(name):
+            if name.lower().endswith((*_FILES, *SQLITE)) or is_url(name):
                 yield name, False
         elif each.get("type") == "TABLE_FUNCTION":
-            for name in _arguments(each.get("function") or {}, sql):
+            for name in _file_arguments(each.get("function") or {}, sql):
                 yield name, True
         elif each.get("class") == "FUNCTION":
             called = str(each.get("function_name", "")).lower()
@@ -198,17 +212,17 @@ def _named(connection: Any, sql: str) -> Iterator[tuple[str, bool]]:
                 raise bad_sql(f" calls {called}()", sql, _ALLOWED, "leave the call out")
 
 
-def _arguments(function: dict[str, Any], sql: str) -> list[str]:
+def _file_arguments(function: dict[str, Any], sql: str) -> list[str]:
     """The files that a table function is to read; none of one that makes rows by itself."""
     called = str(function.get("function_name", "")).lower()
-    if called in _MAKERS:
+    if called in _GENERATORS:
         return []
     if called not in _READERS:
         raise bad_sql(
             f" calls the table function {called}()",
             sql,
             _ALLOWED,
-            f"of table functions, {', '.join(sorted(_MAKERS))} can be used, and without DATA "
+            f"of table functions, {', '.join(sorted(_GENERATORS))} can be used, and without DATA "
             "read_csv, read_json and read_parquet",
         )
     # DuckDB calls them children before version 2.
@@ -217,7 +231,7 @@ def _arguments(function: dict[str, Any], sql: str) -> list[str]:
     parts = [first]
     if str(first.get("function_name", "")).lower() == "list_value":
         parts = first.get("arguments") or first.get("children") or []
-    names = [_text(part.get("expression") or part) for part in parts]
+    names = [_constant_text(part.get("expression") or part) for part in parts]
     if not names or None in names:
         raise bad_sql(
             f" gives {called}() a path that is computed",
@@ -228,7 +242,7 @@ def _arguments(function: dict[str, Any], sql: str) -> list[str]:
     return [name for name in names if name is not None]
 
 
-def _text(expression: dict[str, Any]) -> str | None:
+def _constant_text(expression: dict[str, Any]) -> str | None:
     """A constant text; None if it is anything else."""
     found = expression.get("literal") or expression.get("value") or {}
     text = found.get("text", found.get("value")) if isinstance(found, dict) else None

@@ -12,19 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
 from deltarule.files.dataclass_fields import from_json_object
-from deltarule.tables.table import listed
+from deltarule.tables.table import join_items
 
 __all__ = [
-    "CategoryCode",
-    "NumberCode",
-    "checked_weights",
+    "CategoryEncoder",
+    "NumberEncoder",
     "mean_and_std",
-    "standardised",
+    "normalise_weights",
+    "standardise",
     "weighted_median",
 ]
 
 
-def checked_weights(weights: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
+def normalise_weights(weights: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
     """Row weights as float64, the largest of them from 0.5 to 1.
 
     Only the proportions matter; a power of two scales them without rounding.
@@ -36,7 +36,7 @@ def checked_weights(weights: ArrayLike | None, n_rows: int) -> NDArray[np.float6
 
     Examples
     --------
-    >>> checked_weights([1, 3], 2)
+    >>> normalise_weights([1, 3], 2)
     array([0.25, 0.75])
     """
     if weights is None:
@@ -79,12 +79,12 @@ def mean_and_std(
     return float(mean * scale), float(std) if std > 0 else 1.0
 
 
-def standardised(values: NDArray[np.float64], mean: float, std: float) -> NDArray[np.float64]:
+def standardise(values: NDArray[np.float64], mean: float, std: float) -> NDArray[np.float64]:
     """(values - mean) / std, also where the difference alone is beyond the numbers.
 
     Examples
     --------
-    >>> standardised(np.array([1.5e308, 0.0]), -1e308, 1e308)
+    >>> standardise(np.array([1.5e308, 0.0]), -1e308, 1e308)
     array([2.5, 1. ])
     """
     with np.errstate(over="ignore"):
@@ -119,7 +119,7 @@ def weighted_median(
 
 
 @dataclass(frozen=True)
-class NumberCode:
+class NumberEncoder:
     """How a number column is encoded.
 
     Parameters
@@ -146,7 +146,7 @@ class NumberCode:
     @classmethod
     def fit(
         cls, name: str, cells: NDArray[np.float64], weights: NDArray[np.float64] | None
-    ) -> NumberCode:
+    ) -> NumberEncoder:
         """The code for the training cells of a column."""
         known = ~np.isnan(cells)
         if not known.any():
@@ -173,7 +173,7 @@ class NumberCode:
         if self.varies:
             values = np.where(missing, self.median, cells)
             with np.errstate(over="ignore"):
-                out[:, 0] = standardised(values, self.mean, self.std)
+                out[:, 0] = standardise(values, self.mean, self.std)
             if not np.isfinite(out[:, 0]).all():
                 row = int(np.flatnonzero(~np.isfinite(out[:, 0]))[0])
                 raise DataError(
@@ -190,7 +190,7 @@ class NumberCode:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> NumberCode:
+    def from_dict(cls, record: Mapping[str, Any]) -> NumberEncoder:
         """What :meth:`to_dict` wrote down.
 
         Raises
@@ -205,7 +205,7 @@ class NumberCode:
 
 
 @dataclass(frozen=True)
-class CategoryCode:
+class CategoryEncoder:
     """How a category column is encoded.
 
     Parameters
@@ -227,30 +227,30 @@ class CategoryCode:
 
     @classmethod
     def fit(
-        cls, name: str, cells: NDArray[np.object_], least: int, max_levels: int
-    ) -> CategoryCode:
+        cls, name: str, cells: NDArray[np.object_], min_rows: int, max_levels: int
+    ) -> CategoryEncoder:
         """The code for the training cells of a column."""
         counts = Counter(cells.tolist())
         missing = counts.pop(None, 0) > 0
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-        own = {level for level, count in ranked[:max_levels] if count >= least}
+        own = {level for level, count in ranked[:max_levels] if count >= min_rows}
         return cls(name, tuple(sorted(own)), tuple(sorted(set(counts) - own)), missing)
 
-    def _groups(self) -> list[str]:
+    def _feature_labels(self) -> list[str]:
         # A level that reads like one of the marks is quoted, so that names stay different.
         groups = [repr(level) if level.startswith("(") else level for level in self.levels]
         return groups + ["(other)"] * bool(self.other) + ["(missing)"] * self.missing
 
     def features(self) -> list[str]:
         """The names of its features; none if all training rows would have the same one."""
-        groups = self._groups()
+        groups = self._feature_labels()
         return [f"{self.name}={group}" for group in groups] if len(groups) > 1 else []
 
     def write(self, cells: NDArray[np.object_], out: NDArray[Any]) -> None:
         """Encode cells into the columns of ``out``, which holds zeros."""
         index: dict[str | None, int] = {level: i for i, level in enumerate(self.levels)}
         unseen = len(self.levels) if self.other else -1
-        index[None] = len(self._groups()) - 1 if self.missing else unseen
+        index[None] = len(self._feature_labels()) - 1 if self.missing else unseen
         found = np.fromiter((index.get(cell, unseen) for cell in cells), np.int64, len(cells))
         rows = np.flatnonzero(found >= 0)
         out[rows, found[rows]] = 1
@@ -261,7 +261,7 @@ class CategoryCode:
         counts = Counter(cell for cell in cells.tolist() if cell not in seen)
         if not counts:
             return []
-        levels = listed(map(repr, sorted(counts)), 3)
+        levels = join_items(map(repr, sorted(counts)), 3)
         count = (
             "1 cell holds a level" if counts.total() == 1 else f"{counts.total()} cells hold levels"
         )
@@ -273,6 +273,6 @@ class CategoryCode:
         return record | {"levels": list(self.levels), "other": list(self.other)}
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> CategoryCode:
+    def from_dict(cls, record: Mapping[str, Any]) -> CategoryEncoder:
         """What :meth:`to_dict` wrote down."""
         return from_json_object(cls, record)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from deltarule.errors import DataError, InputError
-from deltarule.tables.apply import TypedColumns, apply_schema
-from deltarule.tables.columncodes import CategoryCode, NumberCode, checked_weights
+from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
 from deltarule.tables.schema import Schema
-from deltarule.tables.table import Table, listed
+from deltarule.tables.table import Table, join_items
+from deltarule.tables.typed_columns import TypedColumns, apply_schema
 
 __all__ = ["TableEncoder"]
 
@@ -85,28 +85,28 @@ class TableEncoder:
                 raise InputError(f"{name} is {value!r}; expected an integer of at least 1")
         self.max_levels = int(max_levels)
         self.min_rows = None if min_rows is None else int(min_rows)
-        self.codes: tuple[NumberCode | CategoryCode, ...] = ()
+        self.column_encoders: tuple[NumberEncoder | CategoryEncoder, ...] = ()
         self._schema: Schema | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The name of each feature."""
-        return tuple(name for code in self._fitted() for name in code.features())
+        return tuple(name for encoder in self._check_fitted() for name in encoder.features())
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
         """The column that each feature comes from."""
-        return tuple(code.name for code in self._fitted() for _ in code.features())
+        return tuple(encoder.name for encoder in self._check_fitted() for _ in encoder.features())
 
     @property
     def n_features(self) -> int:
         """The number of features."""
         return len(self.feature_names)
 
-    def _fitted(self) -> tuple[NumberCode | CategoryCode, ...]:
-        if not self.codes:
+    def _check_fitted(self) -> tuple[NumberEncoder | CategoryEncoder, ...]:
+        if not self.column_encoders:
             raise InputError("the TableEncoder is not fitted; call fit with training rows first")
-        return self.codes
+        return self.column_encoders
 
     def fit(
         self,
@@ -138,30 +138,35 @@ class TableEncoder:
         InputError
             If the weights cannot be used.
         """
-        typed = self._typed(columns, schema)
-        w = checked_weights(typed.weights if weights is None else weights, len(typed))
+        typed = self._as_typed_columns(columns, schema)
+        w = normalise_weights(typed.weights if weights is None else weights, len(typed))
         keep = np.flatnonzero(w > 0) if w is not None else None
         if keep is not None and len(keep) < len(typed):
             typed, w = typed.take(keep), w[keep] if w is not None else None
         if len(typed) == 0:
             raise DataError("there are no rows to fit the encoder on; expected at least one")
-        least = self.min_rows if self.min_rows is not None else max(10, -(-len(typed) // 1000))
-        codes: list[NumberCode | CategoryCode] = []
+        min_rows = self.min_rows if self.min_rows is not None else max(10, -(-len(typed) // 1000))
+        column_encoders: list[NumberEncoder | CategoryEncoder] = []
         for column in schema.columns:
             cells = typed.columns[column.name]
             if column.kind == "category":
-                codes.append(CategoryCode.fit(column.name, cells, least, self.max_levels))
+                column_encoders.append(
+                    CategoryEncoder.fit(column.name, cells, min_rows, self.max_levels)
+                )
             else:
-                codes.append(NumberCode.fit(column.name, cells, w))
-        if not any(code.features() for code in codes):
+                column_encoders.append(NumberEncoder.fit(column.name, cells, w))
+        if not any(encoder.features() for encoder in column_encoders):
             raise DataError(
-                f"no column varies in the {len(typed)} training rows ({listed(schema.names, 8)}); "
+                f"no column varies in the {len(typed)} training rows "
+                f"({join_items(schema.names, 8)}); "
                 "expected at least one that does; take more rows, or lower min_rows"
             )
-        self.codes, self._schema = tuple(codes), schema
+        self.column_encoders, self._schema = tuple(column_encoders), schema
         return self
 
-    def _typed(self, columns: TypedColumns | Table, schema: Schema | None) -> TypedColumns:
+    def _as_typed_columns(
+        self, columns: TypedColumns | Table, schema: Schema | None
+    ) -> TypedColumns:
         if isinstance(columns, TypedColumns):
             return columns
         if isinstance(columns, Table) and schema is not None:
@@ -197,22 +202,22 @@ class TableEncoder:
         DataError
             If an encoded number is too large for the dtype.
         """
-        codes = self._fitted()
+        column_encoders = self._check_fitted()
         if np.dtype(dtype) not in (np.float64, np.float32):
             raise InputError(f"dtype is {np.dtype(dtype)}; expected float64 or float32")
-        typed = self._typed(columns, self._schema)
-        absent = [code.name for code in codes if code.name not in typed.columns]
+        typed = self._as_typed_columns(columns, self._schema)
+        absent = [encoder.name for encoder in column_encoders if encoder.name not in typed.columns]
         if absent:
             raise InputError(
-                f"the columns lack {listed(map(repr, absent))}; expected those the encoder was "
+                f"the columns lack {join_items(map(repr, absent))}; expected those the encoder was "
                 "fitted on; apply the schema it was fitted with"
             )
         matrix = np.zeros((len(typed), self.n_features), dtype=dtype)
         at = 0
-        for code in codes:
-            width = len(code.features())
+        for encoder in column_encoders:
+            width = len(encoder.features())
             if width:
-                code.write(typed.columns[code.name], matrix[:, at : at + width])
+                encoder.write(typed.columns[encoder.name], matrix[:, at : at + width])
             at += width
         return matrix
 
@@ -235,9 +240,9 @@ class TableEncoder:
         ("column 'town': 2 cells hold levels that training did not see: 'Oslo', 'Rome'",)
         """
         found: list[str] = []
-        for code in self._fitted():
-            if isinstance(code, CategoryCode):
-                found += code.unseen(columns.columns[code.name])
+        for encoder in self._check_fitted():
+            if isinstance(encoder, CategoryEncoder):
+                found += encoder.unseen(columns.columns[encoder.name])
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -246,7 +251,7 @@ class TableEncoder:
             "format": _FORMAT,
             "max_levels": self.max_levels,
             "min_rows": self.min_rows,
-            "columns": [code.to_dict() for code in self._fitted()],
+            "columns": [encoder.to_dict() for encoder in self._check_fitted()],
         }
 
     @classmethod
@@ -265,8 +270,10 @@ class TableEncoder:
             )
         try:
             encoder = cls(max_levels=record["max_levels"], min_rows=record["min_rows"])
-            encoder.codes = tuple(
-                CategoryCode.from_dict(each) if "levels" in each else NumberCode.from_dict(each)
+            encoder.column_encoders = tuple(
+                CategoryEncoder.from_dict(each)
+                if "levels" in each
+                else NumberEncoder.from_dict(each)
                 for each in record["columns"]
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deltarule.errors import DataError, DeltaruleError, FileError, InputError
-from deltarule.tables import read_table, textfile, textscan
+from deltarule.tables import read_table, text_file, text_header
 from deltarule.tables.cells import missing_tokens, parse_number
 
 
@@ -213,20 +213,20 @@ def test_a_wide_table_within_the_limit(write):
 def test_a_scan_over_chunks_counts_as_a_scan_at_once(write, monkeypatch):
     content = "a,b\r\n€,2\r\n\r\nä,4\r\n"
     path = write(content)
-    whole = textscan.scan_file(path)
+    whole = text_header.scan_file(path)
     for size in range(1, 8):
-        monkeypatch.setattr(textscan, "_CHUNK", size)
-        assert textscan.scan_file(path) == whole
+        monkeypatch.setattr(text_header, "_CHUNK", size)
+        assert text_header.scan_file(path) == whole
     assert whole == 4
 
 
 @pytest.mark.parametrize("size", range(1, 8))
 def test_the_line_of_a_bad_byte_whatever_the_chunks(write, monkeypatch, size):
-    monkeypatch.setattr(textscan, "_CHUNK", size)
+    monkeypatch.setattr(text_header, "_CHUNK", size)
     with pytest.raises(DataError, match="line 3: the bytes"):
-        textscan.scan_file(write(b"a,b\r\n\xe2\x82\xac,2\r\n\xff,4\r\n"))
+        text_header.scan_file(write(b"a,b\r\n\xe2\x82\xac,2\r\n\xff,4\r\n"))
     with pytest.raises(DataError, match="line 2: a NUL byte"):
-        textscan.scan_file(write(b"a,b\r\n\0,2\r\n"))
+        text_header.scan_file(write(b"a,b\r\n\0,2\r\n"))
 
 
 fields = st.text(st.sampled_from('ab1,;"\n é\t.-_#'), max_size=6)
@@ -261,18 +261,18 @@ def test_duckdb_and_csv_agree_or_refuse(tmp_path, text):
     path.write_bytes(b"u,v\n" + text.encode())
     tokens = missing_tokens(())
     try:
-        table = textfile.read_text(path, tokens)
+        table = text_file.read_text(path, tokens)
     except DeltaruleError:
         table = None
-    original = textfile._DUCK_COLUMNS
+    original = text_file._DUCK_COLUMNS
     try:
-        textfile._DUCK_COLUMNS = 0
+        text_file._DUCK_COLUMNS = 0
         try:
-            other = textfile.read_text(path, tokens)
+            other = text_file.read_text(path, tokens)
         except DeltaruleError:
             other = None
     finally:
-        textfile._DUCK_COLUMNS = original
+        text_file._DUCK_COLUMNS = original
     if other is None and '" ' in text:
         return  # DuckDB takes blanks behind a closing quote, csv does not
     assert (table is None) == (other is None)

@@ -1,7 +1,7 @@
-"""One training run that can be moved step by step: the loop of ``train``, held by the hand.
+"""A training run that advances by a given number of steps at a time, and can pause at any step.
 
-Whatever the stretches it is moved in, its parameters are those of ``deltarule.train`` with the
-same settings, bit for bit: it is the same run.
+It is the loop of ``deltarule.train``: with the same settings the parameters have the same bits,
+however the steps are divided among calls.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from deltarule.playground.data import Data
 from deltarule.playground.settings import RunSettings, network_for
 from deltarule.training import Batches, EpochLog, History, StopFlag
 from deltarule.training.arguments import split_data
-from deltarule.training.batches import chunks
+from deltarule.training.batches import Rows, chunks
 from deltarule.training.steps import StepRun
 
-__all__ = ["MOST_RECORDS", "LiveRun", "RateChange", "ThinnedHistory", "started_run"]
+__all__ = ["MOST_RECORDS", "InteractiveRun", "RateChange", "ThinnedHistory", "start_run"]
 
 MOST_RECORDS = 512
-"""At most so many epochs of a run are kept for its curve, spread evenly over it."""
+"""The largest number of epoch logs that a run keeps for its loss curve."""
 
-# Multiply-adds of a step above which a second thread helps more than it takes from the browser.
-# The bits are the same for any number of threads.
-_WORTH_SHARING = 3.0e7
+# From this many multiply-adds per step on, the engine uses several threads; for fewer the gain is
+# not worth what the browser loses. The bits do not depend on the number of threads.
+_MULTITHREADED_FROM = 3.0e7
 
 
 class ThinnedHistory(History):
-    """A history that counts all epochs and keeps some, so that a run may last for days.
+    """A history of bounded size, for runs of any length.
 
-    It keeps the first epoch, every ``stride``-th after it, and the newest. Where these are more
-    than :data:`MOST_RECORDS` the stride is doubled: the same one for the whole run, so that what
-    is kept is spread evenly over it.
+    It keeps the first epoch, every ``stride``-th after it, and the newest. When these are more
+    than :data:`MOST_RECORDS`, the stride is doubled and the epochs between are dropped, so the
+    kept epochs are evenly spaced. ``len`` is the number of all epochs.
 
     Attributes
     ----------
     stride : int
         A power of 2.
     curve : list of float
-        Epoch, loss and validation loss of each record that is kept, one after the other; NaN
-        where nothing is held out.
+        Epoch, loss and held-out loss of each kept epoch, one after the other; NaN where no rows
+        are held out.
 
     Examples
     --------
@@ -57,82 +57,83 @@ class ThinnedHistory(History):
 
     def __init__(self) -> None:
         super().__init__()
-        self.taken = 0
+        self.n_epochs = 0
         self.stride = 1
         self.curve: list[float] = []
 
     def append(self, record: EpochLog) -> None:
-        # The newest so far was kept as the newest alone, unless the stride meets it.
-        if self.logs and not self._is_met(self.logs[-1]):
+        # The previous epoch stays only if it is on the stride.
+        if self.logs and not self._on_stride(self.logs[-1]):
             del self.logs[-1], self.curve[-3:]
-        self.taken += 1
+        self.n_epochs += 1
         self.logs.append(record)
-        self.curve += _point(record)
+        self.curve += _curve_point(record)
         if len(self.logs) > MOST_RECORDS:
             self.stride *= 2
-            self.logs[:] = [each for each in self.logs if self._is_met(each) or each is record]
-            self.curve[:] = [value for each in self.logs for value in _point(each)]
+            self.logs[:] = [each for each in self.logs if self._on_stride(each) or each is record]
+            self.curve[:] = [value for each in self.logs for value in _curve_point(each)]
 
-    def _is_met(self, record: EpochLog) -> bool:
+    def _on_stride(self, record: EpochLog) -> bool:
         return (record.epoch - 1) % self.stride == 0
 
     def __len__(self) -> int:
-        return self.taken
+        return self.n_epochs
 
 
-def _point(record: EpochLog) -> tuple[float, float, float]:
+def _curve_point(record: EpochLog) -> tuple[float, float, float]:
     held = record.validation_loss
     return float(record.epoch), record.loss, float("nan") if held is None else held
 
 
 @dataclasses.dataclass(frozen=True)
 class RateChange:
-    """From which step on (the number of steps before it) a learning rate held."""
+    """A learning rate, and the number of steps that were taken before it was set."""
 
     step: int
     learning_rate: float
 
 
 @dataclasses.dataclass(kw_only=True)
-class LiveRun(StepRun):
-    """A run that stops where it is asked to, within an epoch or at its end.
+class InteractiveRun(StepRun):
+    """A run of steps that returns after a given number of them.
 
     Attributes
     ----------
     changes : list of RateChange
-        The learning rates, the first from step 0 on.
+        All learning rates so far, the first set at step 0.
     """
 
+    history: ThinnedHistory
     changes: list[RateChange] = dataclasses.field(default_factory=list)
     _planned: Epoch | None = None
     _began: float = 0.0
 
     @property
     def step(self) -> int:
-        """How many steps were taken."""
+        """The number of steps taken."""
         return self.total_steps
 
     @property
-    def left_in_epoch(self) -> int:
-        """How many steps the epoch has still to go."""
+    def steps_left_in_epoch(self) -> int:
+        """The number of steps left in the current epoch."""
         return self.batches.steps_per_epoch - self.done
 
     def advance(self, steps: int) -> int:
-        """Take so many steps, at most to the end of the epoch; gives how many were taken.
+        """Take steps, at most to the end of the epoch, and return how many were taken.
 
         Raises
         ------
         Diverged
-            If a number is not finite; the step that would have made it so is not taken.
+            If the gradient is not finite; θ is then that before the step.
         Interrupted
-            If the flag was raised.
+            If the stop flag was set.
         """
         epoch = len(self.history)
         if self._planned is None:
             self._began = time.perf_counter()
             self._planned = self.batches.epoch_steps(epoch, self._rates(epoch))
         before, until = self.done, min(self.done + steps, self.batches.steps_per_epoch)
-        self._steps(_shortened(self._planned, until), epoch)
+        self._steps(_truncated(self._planned, until), epoch)
         taken = self.done - before
         if self.done == self.batches.steps_per_epoch:
             self.close_epoch(
@@ -144,16 +145,17 @@ class LiveRun(StepRun):
             self.done, self.total, self._planned = 0, 0.0, None
         return taken
 
-    def first_losses(self) -> tuple[float, float | None]:
-        """The loss over the training rows and over those held out, as the parameters are now."""
-        engine = self.engine
-        loss = sum(engine.cost(batch) for batch in chunks(self.batches.training_rows()))
-        if self.validation_rows is None:
-            return float(loss), None
-        return float(loss), float(sum(engine.cost(batch) for batch in chunks(self.validation_rows)))
+    def current_losses(self) -> tuple[float, float | None]:
+        """The loss of the current parameters on the training rows and on the held-out rows."""
+
+        def loss(rows: Rows) -> float:
+            return float(sum(self.engine.cost(part) for part in chunks(rows)))
+
+        rows = self.validation_rows
+        return loss(self.batches.training_rows()), None if rows is None else loss(rows)
 
     def change_rate(self, rate: float) -> None:
-        """Go on with another learning rate."""
+        """Use another learning rate from the next step on."""
         if rate == self.rate:
             return
         self.rate = rate
@@ -167,15 +169,15 @@ class LiveRun(StepRun):
             self.changes.append(RateChange(self.step, rate))
 
     def next_batch(self) -> Batch:
-        """The rows of the step that comes next."""
-        if self.done == self.batches.steps_per_epoch:  # what ended the epoch has failed
+        """The batch of the next step."""
+        if self.done == self.batches.steps_per_epoch:  # closing the epoch raised an exception
             return self.batches.epoch_steps(len(self.history) + 1).batch(0)
         planned = self._planned or self.batches.epoch_steps(len(self.history))
         return planned.batch(self.done)
 
 
-def _shortened(planned: Epoch, steps: int) -> Epoch:
-    """The same epoch, ended after so many steps."""
+def _truncated(planned: Epoch, steps: int) -> Epoch:
+    """The epoch, ended after the given number of steps."""
     if steps == planned.steps:
         return planned
     order = planned.order
@@ -183,15 +185,8 @@ def _shortened(planned: Epoch, steps: int) -> Epoch:
     return planned._replace(order=order[: steps * planned.batch_size])
 
 
-def started_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Network, LiveRun]:
-    """A run at step 0.
-
-    Parameters
-    ----------
-    data : Data
-    settings : RunSettings
-    flag : StopFlag
-        Ends what takes long.
+def start_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Network, InteractiveRun]:
+    """The network and the run of some settings, at step 0; ``flag`` interrupts its steps.
 
     Raises
     ------
@@ -201,8 +196,8 @@ def started_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Netw
     Examples
     --------
     >>> from deltarule.playground.data import builtin_data
-    >>> _, run = started_run(builtin_data("xor"), RunSettings(loss="log_loss"), StopFlag())
-    >>> run.advance(2), run.step, run.left_in_epoch
+    >>> _, run = start_run(builtin_data("xor"), RunSettings(loss="log_loss"), StopFlag())
+    >>> run.advance(2), run.step, run.steps_left_in_epoch
     (2, 2, 5)
     """
     net = network_for(data, settings)
@@ -221,9 +216,9 @@ def started_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Netw
             total_weight=float(np.sum(parts.weights)),
             seed=settings.seed,
         ),
-        threads=1 if net.n_multiply_adds * batch < _WORTH_SHARING else None,
+        threads=1 if net.n_multiply_adds * batch < _MULTITHREADED_FROM else None,
     )
-    run = LiveRun(
+    run = InteractiveRun(
         batches=Batches(
             *parts.all_rows,
             batch_size=batch,
