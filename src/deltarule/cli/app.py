@@ -123,10 +123,8 @@ def predict(
     The table needs the columns the model was trained on, by name and in any order; it
     needs no target.
     """
-    from deltarule.cli.output_paths import check_data
     from deltarule.cli.predict_command import predict_table
 
-    check_data(data, sql)
     predict_table(
         model,
         data,
@@ -150,10 +148,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a table whose target is known."""
-    from deltarule.cli.output_paths import check_data
     from deltarule.cli.predict_command import evaluate_table
 
-    check_data(data, sql)
     evaluate_table(model, data, table=table, sql=sql, as_json=as_json)
 
 

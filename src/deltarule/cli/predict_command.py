@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.cli import output
-from deltarule.cli.output_paths import FORMATS, check_output_file, write_predictions
+from deltarule.cli.output_paths import FORMATS, check_data, check_output_file, write_predictions
 from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import TableModel
@@ -42,6 +42,7 @@ def predict_table(
     safe_csv: bool = False,
 ) -> None:
     """Write a prediction for each row, in the table's order."""
+    check_data(data, sql)
     if out is not None:
         check_output_file(out, force, "--out", FORMATS)
     if safe_csv and (as_json if out is None else out.suffix.lower() == ".jsonl"):
@@ -96,6 +97,7 @@ def evaluate_table(
     as_json: bool,
 ) -> None:
     """Print the scores of a model on a table whose target is known."""
+    check_data(data, sql)
     model = load_table_model(folder)
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")

@@ -127,7 +127,9 @@ def answer(question: Question) -> None:
         output.json_object({**fields, "derivations": as_dict})
     elif not question.quiet:
         named = "" if explained.sample is None else f"; below it is sample {explained.sample}"
-        output.say(_wrapped(f"{question.model}: {explained.title}{named}") + f"\n\n{text}")
+        title = f"{question.model}: {explained.title}{named}"
+        title = textwrap.fill(title, 100, break_long_words=False, break_on_hyphens=False)
+        output.say(f"{title}\n\n{text}")
         output.notes(notes)
         for name in written:
             output.say(f"\nWrote {name}.")
@@ -366,10 +368,6 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}"
 
 
-def _wrapped(line: str) -> str:
-    return textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False)
-
-
 def _text(part: Derivation | Explanation, shown: Mapping[str, int]) -> str:
     if isinstance(part, Derivation):
         return part.text(**shown)
@@ -404,13 +402,11 @@ def _write_page(
             named = "bias" if kind == "bias" else "node"
             start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
     recording = explained.recording
-    states = [] if recording is None else _states(explained, recording, show)
+    states: list[PageState] = []
+    if recording is not None:
+        theta = explained.explanation.subject.theta if explained.step is None else None
+        states = page_states(recording, explained.recorded, theta, show)
     history = [] if recording is None else recording.history.logs
     explained.explanation.html(
         place, states=states, history=history, start=start, title=explained.title, progress=show
     )
-
-
-def _states(explained: _Explained, recording: Recording, show: Any) -> list[PageState]:
-    theta = explained.explanation.subject.theta if explained.step is None else None
-    return page_states(recording, explained.recorded, theta, show)

@@ -190,7 +190,8 @@ def _report(model: TableModel, folder: Path) -> None:
         f"network {'-'.join(map(str, model.model.net.widths))}: {report['parameters']:,} "
         f"parameters, {report['engine']} engine"
     )
-    output.say(f"{_epochs_text(report)}; {_seconds_text(report)}")
+    seconds = f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
+    output.say(f"{_epochs_text(report)}; {seconds}")
     output.say(f"\n{output.scores(rows)}\n")
     count = report["rows"][scored_part]
     if report["against_linear"] is not None:
@@ -208,10 +209,6 @@ def _epochs_text(report: Mapping[str, Any]) -> str:
         return f"stopped before the first epoch was over ({report['stopped']})"
     text = f"{epochs} epoch{'s' * (epochs > 1)} ({report['stopped']})"
     return f"{text}, kept epoch {report['best_epoch']}"
-
-
-def _seconds_text(report: Mapping[str, Any]) -> str:
-    return f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
 
 
 def fit_report(model: TableModel, folder: Path) -> None:

@@ -65,7 +65,7 @@ STATUSES = {
     Status.INTERRUPTED: "interrupted by Ctrl-C; fit saved the best epoch, if one was finished",
     Status.TERMINATED: "ended from outside (SIGTERM); otherwise as 130",
 }
-"""What each exit status means."""
+"""The meaning of each exit status."""
 
 
 def _status(error: DeltaruleError) -> Status:

@@ -89,7 +89,15 @@ def _label_weights(class_weight: Any, classes: np.ndarray, indicators: np.ndarra
     if isinstance(class_weight, str):
         return np.array([_balanced_label(column) for column in indicators.T])
     if isinstance(class_weight, Mapping):
-        present = _label_weights_by_name(class_weight, classes)
+        known = classes.tolist()
+        unknown = [label for label in class_weight if plain(label) not in known]
+        if unknown:
+            raise InputError(
+                f"class_weight names {unknown}, which are no labels; the labels are {known}; "
+                "expected a dict of the weights of the rows that have a label, or a list with a "
+                "dict {0: weight, 1: weight} for each"
+            )
+        present = _weights_by_name(class_weight, classes)
         return np.stack([np.ones(len(classes)), present], axis=1)
     if not isinstance(class_weight, Sequence) or len(class_weight) != len(classes):
         count = (
@@ -116,18 +124,6 @@ def _label_weights(class_weight: Any, classes: np.ndarray, indicators: np.ndarra
                 "1: 5.0}, the weights of the rows without and with that label, 'balanced' or None"
             )
     return np.array(weights)
-
-
-def _label_weights_by_name(class_weight: Mapping[Any, Any], classes: np.ndarray) -> np.ndarray:
-    known = classes.tolist()
-    unknown = [label for label in class_weight if plain(label) not in known]
-    if unknown:
-        raise InputError(
-            f"class_weight names {unknown}, which are no labels; the labels are {known}; expected "
-            "a dict of the weights of the rows that have a label, or a list with a dict "
-            "{0: weight, 1: weight} for each"
-        )
-    return _weights_by_name(class_weight, classes)
 
 
 def _balanced_label(column: np.ndarray) -> np.ndarray:

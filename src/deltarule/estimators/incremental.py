@@ -91,12 +91,6 @@ class OptimizerMemory:
             reason,
         )
 
-    def carried(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the state for θ; empty if θ is not that of the digest."""
-        if self.reason or _digest(theta) != self.digest:
-            return {}
-        return {"theta": theta, **self.state}
-
 
 def _digest(theta: np.ndarray) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(theta).tobytes(), digest_size=32).digest()

@@ -24,17 +24,9 @@ class LabelCoding:
     of softmax (a softmax of one output is always 1). Three or more classes, and the labels of a
     multilabel target, have one output each.
 
-    Parameters
-    ----------
-    binarizer : LabelBinarizer
-        scikit-learn's, fitted to the classes; it tells whether a row may have several labels.
-    output : Activation
-
-    Raises
-    ------
-    InputError
-        If the activation is not elementwise (softmax), and there is a single class or the target
-        is multilabel.
+    ``binarizer`` is scikit-learn's LabelBinarizer, fitted to the classes; it tells whether a row
+    may have several labels. An activation that is not elementwise (softmax) is refused for a single
+    class and for a multilabel target.
 
     Examples
     --------
@@ -117,15 +109,10 @@ class LabelCoding:
 class ClassPredictor:
     """A function from rows to a classifier's probabilities or labels.
 
-    The result equals that of ``predict_proba`` or ``predict``, bit for bit; for one row of shape
-    (n_0,) it has no axis of rows. The predictor can be pickled, and called by several threads.
-
-    Attributes
-    ----------
-    outputs : Predictor
-        The predictor of the outputs a^L.
-    what : str
-        ``"probabilities"`` or ``"labels"``.
+       The result equals that of ``predict_proba`` or ``predict``, bit for bit; for one row of shape
+       (n_0,) it has no axis of rows. The predictor can be pickled, and called by several threads.
+    ``outputs`` predicts a^L, and
+       ``what`` is ``"probabilities"`` or ``"labels"``.
     """
 
     def __init__(self, outputs: Predictor, coding: LabelCoding, what: str) -> None:

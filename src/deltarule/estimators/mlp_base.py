@@ -142,7 +142,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
 
     def _fit_checked(
         self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
-    ) -> Self:
+    ) -> None:
         self._validate_params()
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         self.__dict__.pop("_coding", None)  # a classifier makes it from its current parameters
@@ -167,7 +167,6 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
             )
         parts, validation_rows = self._split(X, Y, s, rng, validation_data)
         self._train(net, theta, parts, validation_rows, rng, incremental)
-        return self
 
     def _choose_output(self) -> Activation:
         """Set ``out_activation_`` to ``output_activation``, or to the default one."""

@@ -51,7 +51,10 @@ class Scoring:
     """
 
     def __init__(self, scoring: Any, weights: np.ndarray | None) -> None:
-        self.name = scoring if isinstance(scoring, str) else _name_of(scoring)
+        metric = getattr(scoring, "_score_func", scoring)
+        self.name = str(getattr(metric, "__name__", type(metric).__name__))
+        if isinstance(scoring, str):
+            self.name = scoring
         self.scorer: Callable[..., Any] = get_scorer(scoring)
         if weights is not None and (weights == weights[0]).all():
             weights = None
@@ -81,8 +84,3 @@ class Scoring:
                 "score (that of a single class is often undefined)"
             )
         return score
-
-
-def _name_of(scorer: Any) -> str:
-    metric = getattr(scorer, "_score_func", scorer)
-    return str(getattr(metric, "__name__", type(metric).__name__))

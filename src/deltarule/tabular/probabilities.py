@@ -12,16 +12,10 @@ def probabilities_of(
 ) -> np.ndarray:
     """Turn outputs into probabilities with a column for each class; one output a gives 1 − a and a.
 
-    Parameters
-    ----------
-    outputs : array of shape (N, n_L)
-    in_unit_interval : bool
-        Whether the outputs are between 0 and 1. Other outputs (of identity, tanh …) are replaced
-        by the nearest probabilities.
-    normalise : bool
-        Whether several outputs are changed so that they add to 1: outputs between 0 and 1 are
-        divided by their sum (a row of zeros gives equal probabilities), and others are projected
-        on the simplex. Not for softmax, whose outputs add to 1, nor for multilabel targets.
+    Outputs, shape (N, n_L), that are not ``in_unit_interval`` (of identity, tanh …) are replaced by
+    the nearest probabilities. With ``normalise``, several outputs are changed so that they add to
+    1: outputs between 0 and 1 are divided by their sum (a row of zeros gives equal probabilities),
+    and others are projected on the simplex. Softmax and multilabel outputs need no normalisation.
 
     Notes
     -----

@@ -119,13 +119,7 @@ class RecordedTable:
         *,
         run_recorded_sql: bool = False,
     ) -> RecordedTable:
-        """Join a model, its recording and its table; arguments and errors as for :meth:`open`.
-
-        Raises
-        ------
-        FileError, DataError, InputError
-            As :meth:`open`.
-        """
+        """Join a model, its recording and its table; arguments and errors as for :meth:`open`."""
         if recording.model != digest_of_theta(model.model.theta):
             raise FileError(
                 "the recording is of another training than the model; expected the one that was "

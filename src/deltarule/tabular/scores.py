@@ -33,7 +33,6 @@ def score_outputs(
 
     Examples
     --------
-    >>> import numpy as np
     >>> score_outputs("regression", np.array([1.0, 3.0]), np.array([1.0, 2.0]))
     {'r2': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5}
     """

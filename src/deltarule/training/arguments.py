@@ -152,16 +152,7 @@ def rows_of_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
 
 
 class SplitRows(NamedTuple):
-    """The rows of a training, split into training and validation rows.
-
-    Attributes
-    ----------
-    all_rows : Rows
-        The rows that were given, those held out for validation included.
-    training_numbers : array of int, or None
-        The numbers of the training rows; None for all rows.
-    validation_rows : Rows or None
-    """
+    """All rows, the numbers of the training rows (None for all), and the validation rows."""
 
     all_rows: Rows
     training_numbers: np.ndarray | None

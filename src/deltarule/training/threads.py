@@ -104,7 +104,6 @@ def one_blas_thread() -> Iterator[None]:
 
     Examples
     --------
-    >>> from deltarule.training.threads import one_blas_thread
     >>> with one_blas_thread():
     ...     pass
     """
