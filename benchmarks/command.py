@@ -12,7 +12,7 @@ import typer
 from deltarule.cli import output
 from deltarule.cli.app import CONTEXT, Grouped
 from deltarule.cli.options import Force, Quiet, one, whole
-from deltarule.cli.status import execute, handle_errors
+from deltarule.cli.status import execute
 from deltarule.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,33 +96,30 @@ def bench(
     same run can be compared: libraries are measured in turn, and other work on the machine
     makes all of them slower.
     """
-    with handle_errors():
-        from deltarule.cli.output_paths import check_output_file
+    from deltarule.cli.output_paths import check_output_file
 
-        for file, option, endings in (
-            (json_file, "--json", (".json",)),
-            (plot, "--plot", _PICTURES),
-        ):
-            if file is not None:
-                check_output_file(file, force, option, endings)
-        if scaling:
-            given = [
-                name for name, text in (("--against", against), ("--configs", configs)) if text
-            ]
-            if given:
-                raise InputError(
-                    f"--scaling was given with {' and '.join(given)}; expected it alone, as it "
-                    "measures deltarule at sizes of its own; leave one out"
-                )
-            found: Comparison | Scaling = _scaling(threads, rounds, engine, quiet)
-        else:
-            found = _compare(
-                _names(_CONFIGS if configs is None else configs),
-                None if against is None else _names(against),
-                {"threads": threads, "rounds": rounds, "engine": engine},
-                quiet,
+    for file, option, endings in (
+        (json_file, "--json", (".json",)),
+        (plot, "--plot", _PICTURES),
+    ):
+        if file is not None:
+            check_output_file(file, force, option, endings)
+    if scaling:
+        given = [name for name, text in (("--against", against), ("--configs", configs)) if text]
+        if given:
+            raise InputError(
+                f"--scaling was given with {' and '.join(given)}; expected it alone, as it "
+                "measures deltarule at sizes of its own; leave one out"
             )
-        _write(found, json_file, plot, force, quiet)
+        found: Comparison | Scaling = _scaling(threads, rounds, engine, quiet)
+    else:
+        found = _compare(
+            _names(_CONFIGS if configs is None else configs),
+            None if against is None else _names(against),
+            {"threads": threads, "rounds": rounds, "engine": engine},
+            quiet,
+        )
+    _write(found, json_file, plot, force, quiet)
 
 
 _app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

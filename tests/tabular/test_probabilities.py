@@ -32,7 +32,7 @@ def test_the_predicted_class_is_the_most_probable(output, n_classes):
 def test_the_nearest_point_of_the_simplex(dtype):
     rng = np.random.default_rng(0)
     outputs = rng.normal(size=(200, 4)).astype(dtype)
-    found = probabilities_of(outputs, between=False, sums_to_one=False)
+    found = probabilities_of(outputs, in_unit_interval=False, normalise=True)
     assert found.dtype == dtype
     others = rng.dirichlet(np.ones(4), size=500)
     # The nearest point p of a convex set: (o − p)·(q − p) ≤ 0 for every q in it.
@@ -43,13 +43,13 @@ def test_the_nearest_point_of_the_simplex(dtype):
 
 def test_probabilities_are_unchanged_and_extreme_outputs_have_some():
     right = np.random.default_rng(1).dirichlet(np.ones(5), size=300)
-    assert (probabilities_of(right, between=False, sums_to_one=False) == right).all()
+    assert (probabilities_of(right, in_unit_interval=False, normalise=True) == right).all()
     up = np.nextafter(0.7, 1)
     rows = np.array([[0.7, up, 0.1], [1e300, -1e300, 0], [np.inf, np.inf, 0], [-9.0, -9, -9]])
     for between in (False, True):
         some = rows[:1] if between else rows
-        found = probabilities_of(some, between=between, sums_to_one=False)
+        found = probabilities_of(some, in_unit_interval=between, normalise=True)
         assert found[0].argmax() == 1
         np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-12)
-    extremes = probabilities_of(rows[1:], between=False, sums_to_one=False)
+    extremes = probabilities_of(rows[1:], in_unit_interval=False, normalise=True)
     np.testing.assert_allclose(extremes, [[1, 0, 0], [0.5, 0.5, 0], [1 / 3, 1 / 3, 1 / 3]])

@@ -8,7 +8,7 @@ from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.training import Batches, RowSource, epoch_order, split_rows, train
-from deltarule.training.batches import Rows, TakenRows, chunks
+from deltarule.training.batches import Rows, SelectedRows, chunks
 
 
 def make(n=10, batch_size=4, s=None, shuffle=True, seed=0, **changes):
@@ -159,7 +159,7 @@ class Counting(RowSource):
 def test_rows_taken_from_a_source_are_made_when_asked_for():
     source = Counting(np.arange(20.0).reshape(10, 2))
     rows = Rows(source, np.zeros((10, 1)), np.ones(10)).take(np.array([1, 5, 9]))
-    assert isinstance(rows.X, TakenRows)
+    assert isinstance(rows.X, SelectedRows)
     assert len(rows.X) == 3
     assert source.asked == 0
     assert rows.X[1:].tolist() == [[10.0, 11.0], [18.0, 19.0]]

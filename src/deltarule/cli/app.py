@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,7 +40,7 @@ class Grouped(TyperCommand):
     """A command whose help shows its options by group, and whose errors are one line."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; an error that was foreseen becomes one line and an exit status."""
+        """Run the command; report an expected error as one line and an exit status."""
         with output.options_of(self.params), handle_errors(ctx.params.get("as_json", False)):
             return super().invoke(ctx)
 
@@ -49,10 +50,10 @@ class Grouped(TyperCommand):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                usual = "Other"
+                default_group = "Other"
                 if parameter.param_type_name == "argument":
-                    usual, record = "Arguments", (str(parameter.metavar), record[1])
-                group = getattr(parameter, "rich_help_panel", None) or usual
+                    default_group, record = "Arguments", (str(parameter.metavar), record[1])
+                group = getattr(parameter, "rich_help_panel", None) or default_group
                 groups.setdefault(group, []).append(record)
         for group, records in groups.items():
             with formatter.section(group):
@@ -86,12 +87,14 @@ def _common(
     pass
 
 
-app.command(cls=Grouped, context_settings=CONTEXT, short_help="Train on a table, score, save.")(fit)
+def _command(short_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return app.command(cls=Grouped, context_settings=CONTEXT, short_help=short_help)
 
 
-@app.command(
-    cls=Grouped, context_settings=CONTEXT, short_help="Predict the rows of a table with a model."
-)
+_command("Train on a table, score, save.")(fit)
+
+
+@_command("Predict the rows of a table with a model.")
 def predict(
     model: Folder,
     data: Data = None,
@@ -131,10 +134,8 @@ def predict(
     The table needs the columns the model was trained on, by name and in any order; it
     needs no target.
     """
-    from deltarule.cli.output_paths import check_data
     from deltarule.cli.predict_command import predict_table
 
-    check_data(data, sql)
     predict_table(
         model,
         data,
@@ -150,9 +151,7 @@ def predict(
     )
 
 
-@app.command(
-    cls=Grouped, context_settings=CONTEXT, short_help="Score a model on a table with a target."
-)
+@_command("Score a model on a table with a target.")
 def evaluate(
     model: Folder,
     data: Data = None,
@@ -162,19 +161,15 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a table whose target is known."""
-    from deltarule.cli.output_paths import check_data
     from deltarule.cli.predict_command import evaluate_table
 
-    check_data(data, sql)
     evaluate_table(model, data, table=table, sql=sql, max_memory=max_memory, as_json=as_json)
 
 
-app.command(
-    cls=Grouped, context_settings=CONTEXT, short_help="Show every number of a step or a model."
-)(explain)
+_command("Show every number of a step or a model.")(explain)
 
 
-@app.command(cls=Grouped, context_settings=CONTEXT, short_help="Check the engine on this machine.")
+@_command("Check the engine on this machine.")
 def check(
     engine: Annotated[
         str,
@@ -190,9 +185,5 @@ def check(
         raise typer.Exit(Status.CHECK_FAILED)
 
 
-app.command(cls=Grouped, context_settings=CONTEXT, short_help="Compile all kernels in advance.")(
-    warmup
-)
-app.command(cls=Grouped, context_settings=CONTEXT, short_help="Watch a network train in a page.")(
-    playground
-)
+_command("Compile all kernels in advance.")(warmup)
+_command("Watch a network train in a page.")(playground)

@@ -16,7 +16,10 @@ __all__ = ["GradientRow", "check_gradients", "check_machine"]
 
 @dataclasses.dataclass(frozen=True)
 class GradientRow:
-    """The result of the gradient check of one network."""
+    """The gradient check of one network.
+
+    ``error`` is the largest relative deviation of a block from central differences.
+    """
 
     what: str
     error: float
@@ -58,7 +61,7 @@ def check_gradients() -> list[GradientRow]:
     rows = []
     for cases in (activation_cases, loss_cases):
         for case in cases(np.float64):
-            # Cases hold Y with a column for each output; the check takes one for each target.
+            # Y of a case has a column for each output; the check takes a column for each target.
             Y = case.Y[:, :: case.net.loss.outputs_per_target()]
             report = check_gradient(
                 case.net, case.theta, case.X, Y, case.w, entries=20, raises=False

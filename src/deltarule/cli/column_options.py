@@ -13,8 +13,8 @@ __all__ = ["kinds_by_column", "missing_by_column", "named_columns", "split_token
 def named_columns(text: str, table: Table) -> list[str]:
     """Return the column names in the text of an option: one name, or several with commas.
 
-    The whole text is tried as one name first, since a name may hold a comma. Unknown names are
-    returned too; the code that looks them up reports them.
+    The whole text is tried as one name first, since a name may contain a comma. Unknown names are
+    returned too; the caller refuses them.
 
     Examples
     --------
@@ -31,17 +31,15 @@ def named_columns(text: str, table: Table) -> list[str]:
 def split_tokens(tokens: Iterable[str]) -> tuple[list[str], list[str]]:
     """Split the values of ``--na`` into texts for every column and ``COLUMN=TEXT``.
 
-    A text for every column that itself holds ``=`` is written with one before it.
+    A text for every column that contains ``=`` is given with one more ``=`` before it.
 
     Examples
     --------
     >>> split_tokens(["-", "insulin=0", "=a=b"])
     (['-', 'a=b'], ['insulin=0'])
     """
-    everywhere = [
-        each.removeprefix("=") for each in tokens if "=" not in each[1:] or each[0] == "="
-    ]
-    return everywhere, [each for each in tokens if "=" in each[1:] and each[0] != "="]
+    by_column = [text for text in tokens if "=" in text[1:] and text[0] != "="]
+    return [text.removeprefix("=") for text in tokens if text not in by_column], by_column
 
 
 def missing_by_column(tokens: Iterable[str], table: Table) -> dict[str, list[str]]:
@@ -54,17 +52,17 @@ def missing_by_column(tokens: Iterable[str], table: Table) -> dict[str, list[str
     >>> missing_by_column(["a,b=0", "b=-1"], table)
     {'a': ['0'], 'b': ['0', '-1']}
     """
-    found: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
     for text in tokens:
         names, token = _names_and_value(text, table)
         for name in names:
-            found.setdefault(name, []).append(token)
-    return found
+            missing.setdefault(name, []).append(token)
+    return missing
 
 
 def kinds_by_column(kinds: Iterable[str], table: Table) -> dict[str, str]:
     """Return the kind of each column, from ``COLUMN=KIND`` or ``COLUMN,COLUMN=KIND``."""
-    found: dict[str, str] = {}
+    kind_of: dict[str, str] = {}
     for text in kinds:
         if "=" not in text:
             raise InputError(
@@ -74,8 +72,8 @@ def kinds_by_column(kinds: Iterable[str], table: Table) -> dict[str, str]:
                 hint="the kinds are number, date and category",
             )
         names, kind = _names_and_value(text, table)
-        found |= dict.fromkeys(names, kind)
-    return found
+        kind_of |= dict.fromkeys(names, kind)
+    return kind_of
 
 
 def _names_and_value(text: str, table: Table) -> tuple[list[str], str]:
@@ -90,6 +88,7 @@ def _names_and_value(text: str, table: Table) -> tuple[list[str], str]:
 
 
 def _divisions(text: str) -> Iterator[tuple[str, str]]:
-    at = len(text)
-    while (at := text.rfind("=", 0, at)) >= 0:
-        yield text[:at], text[at + 1 :]
+    """Yield the texts before and after each ``=``, from the last to the first."""
+    index = len(text)
+    while (index := text.rfind("=", 0, index)) >= 0:
+        yield text[:index], text[index + 1 :]

@@ -1,4 +1,4 @@
-"""Writing columns as CSV, optionally safe for spreadsheets, with escapes on a terminal."""
+"""Columns as CSV text, with cells that no spreadsheet or terminal executes."""
 
 from __future__ import annotations
 
@@ -41,15 +41,8 @@ def csv_text(
 ) -> str:
     r"""Return a header and rows as CSV, quoted as in RFC 4180, with a line feed after each.
 
-    Parameters
-    ----------
-    names : sequence of str
-    rows : iterable of sequences
-    delimiter : str
-    safe : bool
-        Whether to put a ``'`` before cells that a spreadsheet would take for formulas.
-    terminal : bool
-        Whether to escape control characters, which a terminal would execute.
+    With ``safe``, a ``'`` is put before cells that a spreadsheet would take for formulas. With
+    ``terminal``, control characters, which a terminal would execute, are escaped.
 
     Examples
     --------
@@ -57,10 +50,10 @@ def csv_text(
     'label\na\\x1b[2J\n"b,c"\n\'=1+1\n'
     """
     lines = _Lines()
-    # With this line end csv also quotes a lone "\r", which readers take for a line end.
+    # With this line terminator csv also quotes a lone "\r", which readers take for a line end.
     writer = csv.writer(lines, delimiter=delimiter, lineterminator="\r\n")
 
-    def shown(row: Iterable[Any]) -> list[Any]:
+    def escaped(row: Iterable[Any]) -> list[Any]:
         cells = [safe_cell(cell) for cell in row] if safe else list(row)
         if terminal:
             cells = [
@@ -69,8 +62,8 @@ def csv_text(
             ]
         return cells
 
-    writer.writerow(shown(names))
-    writer.writerows(map(shown, rows))
+    writer.writerow(escaped(names))
+    writer.writerows(map(escaped, rows))
     return "".join(lines.parts)
 
 

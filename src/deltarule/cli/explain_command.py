@@ -1,4 +1,4 @@
-"""``deltarule explain``: its options. What it does is in :mod:`deltarule.cli.run_explain`."""
+"""The options of ``deltarule explain``; :mod:`deltarule.cli.run_explain` runs the command."""
 
 from __future__ import annotations
 
@@ -165,6 +165,9 @@ def explain(
     """
     from deltarule.cli.run_explain import Question, answer
 
+    selections = {"weight": weight, "bias": bias, "activation": activation}
+    selections |= {"node": node, "input": inputs, "column": column}
+    limits = {"depth": depth, "terms": terms, "digits": digits}
     answer(
         Question(
             model=model,
@@ -174,19 +177,8 @@ def explain(
             run_recorded_sql=run_recorded_sql,
             step=step,
             row=row,
-            selected=(
-                *(("weight", text) for text in weight or ()),
-                *(("bias", text) for text in bias or ()),
-                *(("activation", text) for text in activation or ()),
-                *(("node", text) for text in node or ()),
-                *(("input", text) for text in inputs or ()),
-                *(("column", text) for text in column or ()),
-            ),
-            shown={
-                name: value
-                for name, value in (("depth", depth), ("terms", terms), ("digits", digits))
-                if value is not None
-            },
+            selected=[(kind, text) for kind, texts in selections.items() for text in texts or ()],
+            shown={name: value for name, value in limits.items() if value is not None},
             latex=latex,
             html=html,
             force=force,

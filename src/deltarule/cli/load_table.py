@@ -1,8 +1,7 @@
-"""Reading the table that the options name, and inferring its schema."""
+"""The options that name a table and its columns; reading the table and inferring its schema."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from deltarule.cli.column_options import (
@@ -11,6 +10,7 @@ from deltarule.cli.column_options import (
     named_columns,
     split_tokens,
 )
+from deltarule.cli.options import TableOptions
 from deltarule.errors import InputError, Message, Parameter
 from deltarule.tables import DEFAULT_NA, Schema, Table, infer_schema, read_table
 
@@ -18,14 +18,9 @@ __all__ = ["LoadedTable", "load_table"]
 
 
 class LoadedTable(NamedTuple):
-    """A table with its schema, and the options that gave them.
+    """A table with its schema, and the arguments that both were made with.
 
-    Attributes
-    ----------
-    table : Table
-    schema : Schema
-    reading, columns : dict
-        The arguments of ``read_table`` and of ``infer_schema``.
+    ``reading`` holds the arguments of ``read_table``, ``columns`` those of ``infer_schema``.
     """
 
     table: Table
@@ -34,35 +29,25 @@ class LoadedTable(NamedTuple):
     columns: dict[str, Any]
 
 
-def load_table(
-    data: str | None,
-    target: str | None,
-    *,
-    table: str | None,
-    sql: str | None,
-    na: Sequence[str],
-    task: str,
-    ignore: Sequence[str],
-    kinds: Sequence[str],
-    weights: str | None = None,
-    max_memory: float | None = None,
-) -> LoadedTable:
-    """Read the table to train on, and infer its schema, as the options say."""
-    everywhere, by_column = split_tokens(na)
-    reading: dict[str, Any] = {"table": table, "sql": sql, "na": (*DEFAULT_NA, *everywhere)}
-    read = read_table(data, **reading, max_memory=max_memory)
-    if target is None:
+def load_table(options: TableOptions) -> LoadedTable:
+    """Read the table that the options name, and infer its schema."""
+    na_everywhere, na_by_column = split_tokens(options.na)
+    na = (*DEFAULT_NA, *na_everywhere)
+    reading: dict[str, Any] = {"table": options.table, "sql": options.sql, "na": na}
+    table = read_table(options.data, **reading, max_memory=options.max_memory)
+    if options.target is None:
         raise InputError(
             Message(Parameter("target"), " is missing"),
             parameter="target",
-            expected=f"the column to predict, one of: {', '.join(read.names[:30])}"
-            f"{', …' if len(read.names) > 30 else ''}",
+            expected=f"the column to predict, one of: {', '.join(table.names[:30])}"
+            f"{', …' if len(table.names) > 30 else ''}",
         )
     columns: dict[str, Any] = {
-        "task": task,
-        "ignore": [name for text in ignore for name in named_columns(text, read)],
-        "weights": weights,
-        "kinds": kinds_by_column(kinds, read),
-        "na": missing_by_column(by_column, read),
+        "task": options.task,
+        "ignore": [name for text in options.ignore for name in named_columns(text, table)],
+        "weights": options.weights,
+        "kinds": kinds_by_column(options.kinds, table),
+        "na": missing_by_column(na_by_column, table),
     }
-    return LoadedTable(read, infer_schema(read, target, **columns), reading, columns)
+    schema = infer_schema(table, options.target, **columns)
+    return LoadedTable(table, schema, reading, columns)

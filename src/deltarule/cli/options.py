@@ -1,10 +1,11 @@
-"""The commands' options: their names, their help texts, and how their values are read."""
+"""The options of the commands: names, help texts, and readers of their values."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -19,11 +20,15 @@ __all__ = [
     "Folder",
     "Force",
     "Ignore",
+    "Kinds",
     "MaxMemory",
+    "Na",
     "Quiet",
     "Sql",
     "TableName",
+    "TableOptions",
     "Target",
+    "Task",
     "number",
     "one",
     "setting_options",
@@ -35,6 +40,22 @@ __all__ = [
 ]
 
 
+@dataclasses.dataclass(frozen=True)
+class TableOptions:
+    """The options of a command that name a table, its target and the kinds of its columns."""
+
+    data: str | None
+    target: str | None
+    table: str | None
+    sql: str | None
+    na: Sequence[str]
+    task: str
+    ignore: Sequence[str]
+    kinds: Sequence[str]
+    weights: str | None = None
+    max_memory: float | None = None
+
+
 class BadValue(typer.BadParameter):
     """An option's text that cannot be read as the value it stands for."""
 
@@ -43,16 +64,16 @@ class BadValue(typer.BadParameter):
         self.given, self.expected = given, expected
 
 
-def _reader(what: str, read: Callable[[str], Any]) -> Callable[[Any], Any]:
-    """A function that reads an option's text, and returns a default value as it is."""
+def _reader(expected: str, read: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """Return a parser of an option's text; it returns a default value unchanged."""
 
-    def reader(given: Any) -> Any:
-        if not isinstance(given, str):
-            return given
+    def reader(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
         try:
-            return read(given.strip())
+            return read(value.strip())
         except ValueError:
-            raise BadValue(given, what) from None
+            raise BadValue(value, expected) from None
 
     return reader
 
@@ -67,7 +88,7 @@ def _none_or_float(text: str) -> float | str:
 
 
 def _widths(text: str) -> str:
-    """A list of whole numbers as text without blanks, or ``none``."""
+    """Return a list of integers as text without blanks, or ``"none"``."""
     if text.lower() in ("", "none", "0"):
         return "none"
     return ",".join(str(int(part)) for part in text.split(","))
@@ -86,35 +107,37 @@ _READERS: dict[tuple[str, str], Any] = {
 
 
 def one(*names: str, metavar: str, help: str, group: str, read: Any = None) -> Any:  # noqa: A002
-    """An option in a group of the help."""
+    """Return an option with one value, listed under ``group`` in the help."""
     return typer.Option(
         *names, metavar=metavar, help=help, rich_help_panel=group, parser=read, show_default=True
     )
 
 
 def several(*names: str, metavar: str, help: str, group: str) -> Any:  # noqa: A002
-    """An option that may be given more than once."""
+    """Return an option that may be repeated."""
     return typer.Option(
         *names, metavar=metavar, help=f"{help} May be repeated.", rich_help_panel=group
     )
 
 
 def switch(*names: str, help: str, group: str = "Output") -> Any:  # noqa: A002
-    """An option without a value."""
+    """Return an option without a value."""
     return typer.Option(*names, help=help, rich_help_panel=group)
 
 
 def setting_options(group: type) -> list[inspect.Parameter]:
-    """The options for the settings of a dataclass, as keyword parameters of a command.
+    """Return the options for the settings of a dataclass, as keyword parameters of a command.
 
-    None and an empty tuple are the text ``none``, since typer takes a default of None for an
-    option without a value.
+    A default of None or () becomes the text ``none``, since typer takes a default of None for an
+    option that was not given.
     """
-    found = []
-    for name, known in settings_of(group).items():
+    parameters = []
+    for name, metadata in settings_of(group).items():
         spelling, default = name.replace("_", "-"), getattr(group, name)
-        if known.kind == "flag":
-            option = switch(f"--{spelling}/--no-{spelling}", help=known.text, group=known.group)
+        if metadata.kind == "flag":
+            option = switch(
+                f"--{spelling}/--no-{spelling}", help=metadata.text, group=metadata.group
+            )
         else:
             if default in (None, ()):
                 default = "none"
@@ -122,37 +145,37 @@ def setting_options(group: type) -> list[inspect.Parameter]:
                 default = ",".join(map(str, default))
             option = one(
                 f"--{spelling}",
-                metavar=known.metavar,
-                help=known.text,
-                group=known.group,
-                read=_READERS.get((known.kind, known.word)),
+                metavar=metadata.metavar,
+                help=metadata.text,
+                group=metadata.group,
+                read=_READERS.get((metadata.kind, metadata.word)),
             )
         annotation = cast(Any, Annotated)[type(default), option]
         kind = inspect.Parameter.KEYWORD_ONLY
-        found.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
-    return found
+        parameters.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
+    return parameters
 
 
 def with_settings(group: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each field of a settings dataclass.
 
-    The command's keyword parameter ``settings`` is called for an instance of the dataclass, and
-    raises InputError where a value cannot be used.
+    The command receives ``settings``, a function that returns the dataclass, or raises InputError
+    if a value cannot be used.
     """
 
     def extend(command: Callable[..., None]) -> Callable[..., None]:
         options = setting_options(group)
 
         @functools.wraps(command)
-        def run(**given: Any) -> None:
-            values = {each.name: given.pop(each.name) for each in options}
-            command(**given, settings=lambda: _read_settings(group, values))
+        def run(**arguments: Any) -> None:
+            values = {option.name: arguments.pop(option.name) for option in options}
+            command(**arguments, settings=lambda: _read_settings(group, values))
 
         parameters: list[inspect.Parameter] = []
-        for each in inspect.signature(command, eval_str=True).parameters.values():
-            parameters += options if each.name == "settings" else [each]
-        keywords = [each.replace(kind=each.KEYWORD_ONLY) for each in parameters]
-        # inspect.signature reads it, and with it typer.
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
+            parameters += options if parameter.name == "settings" else [parameter]
+        keywords = [item.replace(kind=item.KEYWORD_ONLY) for item in parameters]
+        # typer reads this attribute, through inspect.signature.
         vars(run)["__signature__"] = inspect.Signature(keywords)
         return run
 
@@ -160,11 +183,11 @@ def with_settings(group: type) -> Callable[[Callable[..., None]], Callable[..., 
 
 
 def _read_settings(group: type, values: dict[str, Any]) -> Any:
-    """An instance of a settings dataclass from the values of its options."""
-    for name, known in settings_of(group).items():
-        if values[name] == "none" and (known.kind == "widths" or known.word == "none"):
-            values[name] = () if known.kind == "widths" else None
-        elif known.kind == "widths":
+    """Return an instance of a settings dataclass from the values of its options."""
+    for name, metadata in settings_of(group).items():
+        if values[name] == "none" and (metadata.kind == "widths" or metadata.word == "none"):
+            values[name] = () if metadata.kind == "widths" else None
+        elif metadata.kind == "widths":
             values[name] = tuple(map(int, values[name].split(",")))
     return group(**values)
 
@@ -190,6 +213,35 @@ Target = Annotated[
 Ignore = Annotated[
     list[str] | None,
     several("--ignore", metavar="COLUMN", help="A column to leave out.", group="Columns"),
+]
+Task = Annotated[
+    str,
+    one(
+        "--task",
+        metavar="TASK",
+        help="auto, classification or regression. auto: text, and numbers of exactly two "
+        "values, are classes; other numbers are quantities.",
+        group="Columns",
+    ),
+]
+Na = Annotated[
+    list[str] | None,
+    several(
+        "--na",
+        metavar="TEXT",
+        help="A text that means missing, beside NA, N/A, ?, nan, null and an empty cell; "
+        "COLUMN=TEXT for one column alone, such as insulin=0.",
+        group="Columns",
+    ),
+]
+Kinds = Annotated[
+    list[str] | None,
+    several(
+        "--kind",
+        metavar="COLUMN=KIND",
+        help="The kind of a column, where it is inferred otherwise: number, date or category.",
+        group="Columns",
+    ),
 ]
 TableName = Annotated[
     str | None,
@@ -219,4 +271,4 @@ AsJson = Annotated[
     bool, switch("--json", help="Print one JSON object on standard output, and nothing else.")
 ]
 Quiet = Annotated[bool, switch("--quiet", "-q", help="Print nothing but errors.")]
-Force = Annotated[bool, switch("--force", help="Replace what is there already.")]
+Force = Annotated[bool, switch("--force", help="Replace an existing file or folder.")]

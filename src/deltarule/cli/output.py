@@ -42,7 +42,7 @@ _options: dict[str, str] = {}
 
 @contextmanager
 def options_of(parameters: Iterable[Any]) -> Iterator[None]:
-    """Inside, messages are written with the options among a command's parameters."""
+    """Within the block, messages name the parameters of a command as its options."""
     for parameter in parameters:
         option = max(parameter.opts, key=len)
         if option.startswith("--"):
@@ -77,9 +77,9 @@ def spelled(text: str) -> str:
 
 
 def error_text(error: DeltaruleError) -> str:
-    """Return an error's message with parameters as options, preceded by the wrong option.
+    """Return an error's message with parameters written as options.
 
-    The option is put in front if the message does not mention it.
+    The wrong option is put before the message if the message does not name it.
     """
     message, parameter = error.message, error.parameter
     text = spelled(message)
@@ -101,7 +101,7 @@ def error(text: str) -> None:
 
 
 def notes(lines: Iterable[str]) -> None:
-    """Print notes to standard error, so that they stay out of what is piped on."""
+    """Print notes to standard error, which a pipe does not receive."""
     for line in lines:
         _errors.print(Text(f"note: {plain(spelled(line))}"))
 
@@ -122,14 +122,15 @@ def plain(text: str) -> str:
 def json_object(value: Mapping[str, Any]) -> None:
     """Print one JSON object in one line; NaN and infinities become null.
 
-    JSON escapes the control characters up to U+001F; the others, and what cannot be encoded, are
-    escaped here as JSON does it, so that a reader gets the same text.
+    JSON escapes control characters up to U+001F. The other control characters, and characters that
+    cannot be encoded, are escaped here in the same form, so that a parser returns the same text.
     """
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
     print("".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text))
 
 
 def _finite(value: Any) -> Any:
+    """Replace NaN and infinities in nested mappings and lists by None."""
     if isinstance(value, Mapping):
         return {str(name): _finite(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
@@ -141,7 +142,7 @@ def _finite(value: Any) -> Any:
 
 @contextmanager
 def live(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Give a function that shows a status line on the terminal, which is removed at the end.
+    """Yield a function that shows a status line on the terminal; the line is removed at the end.
 
     If standard error is a file or a pipe, nothing is shown.
     """
@@ -203,18 +204,19 @@ def aligned(columns: Sequence[Sequence[str]]) -> str:
 
 def _aligned(name: str, values: Sequence[float | None]) -> list[str]:
     """Return the numbers of a column as text, with decimals for four digits of the smallest."""
-    known = [abs(value) for value in values if value and math.isfinite(value)]
+    sizes = [abs(value) for value in values if value and math.isfinite(value)]
     decimals = 4
-    if known and name in ("rmse", "mae"):
-        decimals = max(0, 3 - math.floor(math.log10(min(known))))
-    plainly = decimals <= 9 and all(value < 1e12 for value in known)
-    if name not in ("rmse", "mae"):
-        plainly = all(value < 1e6 for value in known)
+    if name in ("rmse", "mae"):
+        if sizes:
+            decimals = max(0, 3 - math.floor(math.log10(min(sizes))))
+        fixed_point = decimals <= 9 and all(size < 1e12 for size in sizes)
+    else:
+        fixed_point = all(size < 1e6 for size in sizes)
     cells = []
     for value in values:
         if value is None:
             cells.append("–")
-        elif plainly:
+        elif fixed_point:
             # Adding 0.0 turns -0.0 into 0.0.
             cells.append(f"{round(value, decimals) + 0.0:,.{decimals}f}")
         else:

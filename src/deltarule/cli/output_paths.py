@@ -1,4 +1,4 @@
-"""Output paths: checked before any work is done; writing that never loses a result."""
+"""Output paths, which are checked before any work is done, and writing that loses no result."""
 
 from __future__ import annotations
 
@@ -71,15 +71,15 @@ def default_folder(data: str | None) -> Path:
 
 
 def check_model_folder(folder: Path, force: bool, record: bool = False) -> None:
-    """Refuse a folder that the model, and the recording in it, could not be written to."""
+    """Refuse a folder to which the model, and its recording, could not be written."""
     with translate_os_errors("write", folder):
         _check_free(folder, force)
-        consistent_read(folder, lambda: _check_kind(folder, record))
+        consistent_read(folder, lambda: _check_existing(folder, record))
         _check_writable(folder)
         check_bundle_path(folder, MODEL, overwrite=force)
 
 
-def _check_kind(folder: Path, record: bool) -> None:
+def _check_existing(folder: Path, record: bool) -> None:
     if folder.exists() and not is_bundle(folder, MODEL):
         raise FileError(
             f"{str(folder)!r} is not the folder of a model, so it is left as it is; --force "
@@ -94,7 +94,7 @@ def _check_kind(folder: Path, record: bool) -> None:
 
 
 def check_output_file(out: Path, force: bool, option: str, endings: Sequence[str]) -> None:
-    """Refuse a file that could not be written to, before any work is done for it."""
+    """Refuse a file that could not be written."""
     if out.suffix.lower() not in endings:
         raise InputError(
             parameter=option.removeprefix("--"),
@@ -137,8 +137,7 @@ def write_predictions(
 ) -> None:
     """Write columns as CSV, TSV or JSON lines; as CSV to standard output if ``out`` is None.
 
-    Files and pipes get the labels as they are; on a terminal, their control characters are
-    written as escapes.
+    On a terminal, control characters in labels are escaped; files and pipes get them unchanged.
     """
     suffix = ".csv" if out is None else out.suffix.lower()
     rows = zip(*map(_cells, columns.values()), strict=True)
@@ -161,7 +160,7 @@ def write_predictions(
 
 
 def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
-    """Write a file; where that fails, another, which the error names: no work is lost."""
+    """Write a file; if that fails, write another file, which the error names."""
 
     def write(path: Path, *, overwrite: bool = False) -> None:
         make_parent(path)
@@ -183,21 +182,12 @@ def saved_or_elsewhere(
     *,
     interruptible: bool = False,
 ) -> None:
-    """Save to a path, or elsewhere if that fails; Ctrl-C is deferred until it is written.
+    """Save to a path, or elsewhere if that fails; Ctrl-C is deferred until the data are written.
 
-    Parameters
-    ----------
-    place : Path
-    save : callable
-        Saves to ``place``.
-    save_new : callable
-        Saves to a path that does not exist.
-    title : str
-        The phrase before the path in the message at Ctrl-C.
-    interruptible : bool
-        Whether Ctrl-C interrupts the writing.
+    ``save`` writes to ``place``, and ``save_new`` to a path that does not exist. ``title`` stands
+    before the path in the message at Ctrl-C. With ``interruptible``, Ctrl-C ends the writing.
     """
-    lost = None
+    elsewhere = None
     with save_uninterrupted(f"{title}{place}", interruptible=interruptible) as saved:
         try:
             save(place)
@@ -206,14 +196,14 @@ def saved_or_elsewhere(
             if path is None:
                 raise FileError(f"{error}; it could not be saved anywhere else either") from error
             saved[0] = f"{title}{path}"
-            lost = SavedElsewhere(f"{error}. It was saved as {str(path)!r} instead", path)
-            lost.__cause__ = error
-    if lost is not None:
-        raise lost
+            elsewhere = SavedElsewhere(f"{error}. It was saved as {str(path)!r} instead", path)
+            elsewhere.__cause__ = error
+    if elsewhere is not None:
+        raise elsewhere
 
 
 def make_parent(out: Path) -> None:
-    """Make the folder that a file is to be written to."""
+    """Create the folder of an output file."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -221,7 +211,7 @@ def make_parent(out: Path) -> None:
 
 
 def _cells(values: np.ndarray) -> list[Any]:
-    """Return Python values; a float32 as the float of its shortest text."""
+    """Return Python values; a float32 becomes the float with the same shortest text."""
     if values.dtype == np.float32:
         return [float(str(value)) for value in values]
     cells: list[Any] = values.tolist()

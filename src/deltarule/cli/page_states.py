@@ -16,8 +16,9 @@ from deltarule.training.recording import digest_of_theta
 
 __all__ = ["model_step", "page_states"]
 
-# How many states a page has, and the longest training in seconds that is replayed for them.
-_STATES = 50
+# The number of states of a page.
+_N_STATES = 50
+# The longest training, in seconds, that is replayed to compute them.
 _LONGEST_REPLAY = 30.0
 
 
@@ -27,19 +28,11 @@ def page_states(
     theta: np.ndarray | None,
     show: Callable[[str], None],
 ) -> list[PageState]:
-    """Return evenly spread states of the training, from a replay or from its checkpoints.
+    """Return evenly spaced states of the training, from a replay or from its checkpoints.
 
-    A short training has few checkpoints, and is replayed; a long one has enough of them.
-
-    Parameters
-    ----------
-    recording : Recording
-    recorded : RecordedTable or None
-        The recording with its table, which a replay needs.
-    theta : array of shape (p,), or None
-        The parameters of the trained model, if the model is explained and not a step.
-    show : callable
-        Called with a text that says what is being done.
+    A short training has few checkpoints, and is replayed; a long one has enough of them. A replay
+    needs ``recorded``, the recording with its table. ``theta`` holds the parameters of the trained
+    model, shape (p,), if the model is explained and not a step. ``show`` displays the progress.
     """
     last = model_step(recording)
     states: list[RunState] = []
@@ -50,12 +43,12 @@ def page_states(
 
         # A table other than that of the training cannot be replayed.
         with contextlib.suppress(DataError, InputError):
-            states = recorded.states(_STATES, also=[last], watch=watch)
+            states = recorded.states(_N_STATES, also=[last], watch=watch)
         expected = recording.digests.get(recording.end)
         if states and expected not in (None, digest_of_theta(states[-1].theta)):
-            states = []  # another processor rounds differently; the checkpoints are exact
+            states = []  # this processor rounds differently; the checkpoints are exact
     if not states:
-        steps = [recording.steps[i] for i in evenly_spaced(len(recording.steps), _STATES)]
+        steps = [recording.steps[i] for i in evenly_spaced(len(recording.steps), _N_STATES)]
         states = [
             RunState(step, recording.theta(step), _rate_after(recording, step)) for step in steps
         ]
@@ -64,22 +57,18 @@ def page_states(
             theta = np.asarray(recorded.model.model.theta)
     model = None if theta is None else RunState(last, theta, None)
     if model is not None:
-        # At the model's step the model is shown, which may hold the average of the parameters.
-        states = [
-            each
-            for each in states
-            if each.step != last and not np.array_equal(each.theta, model.theta)
-        ]
+        # At its step the model is shown; its parameters may be the average over steps.
+        states = [s for s in states if s.step != last and not np.array_equal(s.theta, model.theta)]
         states.append(model)
     return [
         PageState(
-            each.theta,
-            step=each.step,
-            epoch=each.step // recording.steps_per_epoch,
-            label=f"after step {each.step}, the trained model" if each is model else "",
-            learning_rate=each.learning_rate,
+            state.theta,
+            step=state.step,
+            epoch=state.step // recording.steps_per_epoch,
+            label=f"after step {state.step}, the trained model" if state is model else "",
+            learning_rate=state.learning_rate,
         )
-        for each in sorted(states, key=lambda each: each.step)
+        for state in sorted(states, key=lambda state: state.step)
     ]
 
 
@@ -88,13 +77,14 @@ def model_step(recording: Recording) -> int:
 
     It is the last step of the best epoch if there was validation, else of the run.
     """
-    records = recording.history.logs
-    if all(record.validation_loss is None and record.score is None for record in records):
+    logs = recording.history.logs
+    if all(log.validation_loss is None and log.score is None for log in logs):
         return recording.end
-    return int(min(records, key=lambda record: record.monitored).steps)
+    return int(min(logs, key=lambda log: log.monitored).steps)
 
 
 def _rate_after(recording: Recording, step: int) -> float | None:
+    """Return η of the step after ``step``; None at the end of the run."""
     if step >= recording.end:
         return None
     epoch, index = recording.place(step + 1)

@@ -10,12 +10,15 @@ from deltarule.cli import output
 from deltarule.cli.options import (
     Data,
     Ignore,
+    Kinds,
+    Na,
     Quiet,
     Sql,
     TableName,
+    TableOptions,
     Target,
+    Task,
     one,
-    several,
     whole,
 )
 from deltarule.errors import InputError, Message, Parameter
@@ -26,31 +29,10 @@ __all__ = ["playground"]
 def playground(
     data: Data = None,
     target: Target = None,
-    task: Annotated[
-        str,
-        one(
-            "--task",
-            metavar="TASK",
-            help="auto, classification or regression, as for fit.",
-            group="Columns",
-        ),
-    ] = "auto",
+    task: Task = "auto",
     ignore: Ignore = None,
-    na: Annotated[
-        list[str] | None,
-        several(
-            "--na", metavar="TEXT", help="A text that means missing, as for fit.", group="Columns"
-        ),
-    ] = None,
-    kinds: Annotated[
-        list[str] | None,
-        several(
-            "--kind",
-            metavar="COLUMN=KIND",
-            help="What a column is: number, date or category.",
-            group="Columns",
-        ),
-    ] = None,
+    na: Na = None,
+    kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
     port: Annotated[
@@ -58,7 +40,7 @@ def playground(
         one(
             "--port",
             metavar="N",
-            help="The port of 127.0.0.1; 0 takes one that is free.",
+            help="The port of 127.0.0.1; 0 takes a free port.",
             group="Page",
             read=whole,
         ),
@@ -94,7 +76,9 @@ def playground(
 
     source = None
     if data is not None or sql is not None:
-        source = _source(data, target, task, ignore or (), na or (), kinds or (), table, sql)
+        source = _read_source(
+            TableOptions(data, target, table, sql, na or (), task, ignore or (), kinds or ())
+        )
     elif target is not None:
         raise InputError(
             Message(Parameter("target"), " is given without DATA"),
@@ -103,40 +87,31 @@ def playground(
             expected="the file it is a column of",
         )
 
-    def say(address: str) -> None:
-        # Only the address goes to standard output, for scripts.
+    def print_address(address: str) -> None:
+        # Standard output gets only the address, which scripts read.
         output.say(address)
         if not quiet:
             output.notes(["the playground is open at this address; Ctrl-C ends it"])
 
-    serve(source, port=port, token=token, open_browser=not no_open, on_ready=say)
+    serve(source, port=port, token=token, open_browser=not no_open, on_ready=print_address)
 
 
-def _source(
-    data: str | None,
-    target: str | None,
-    task: str,
-    ignore: Any,
-    na: Any,
-    kinds: Any,
-    table_name: str | None,
-    sql: str | None,
-) -> Any:
+def _read_source(options: TableOptions) -> Any:
     """Read the table and infer its schema, as ``fit`` does."""
     from deltarule.cli.load_table import load_table
     from deltarule.playground import ReadTable
 
-    found = load_table(
-        data, target, table=table_name, sql=sql, na=na, task=task, ignore=ignore, kinds=kinds
-    )
+    loaded = load_table(options)
     script = (
-        f"table = read_table({data!r}{_as_keywords(found.reading)})\n"
-        f"schema = infer_schema(table, {target!r}{_as_keywords(found.columns)})"
+        f"table = read_table({options.data!r}{_as_keywords(loaded.reading)})\n"
+        f"schema = infer_schema(table, {options.target!r}{_as_keywords(loaded.columns)})"
     )
-    return ReadTable.of(found.table, found.schema, reading=script)
+    return ReadTable.of(loaded.table, loaded.schema, reading=script)
 
 
-def _as_keywords(options: dict[str, Any]) -> str:
+def _as_keywords(arguments: dict[str, Any]) -> str:
     """Return keyword arguments as Python source, without those at their defaults."""
-    given = {name: value for name, value in options.items() if value not in (None, [], {}, "auto")}
-    return "".join(f", {name}={value!r}" for name, value in given.items())
+    changed = {
+        name: value for name, value in arguments.items() if value not in (None, [], {}, "auto")
+    }
+    return "".join(f", {name}={value!r}" for name, value in changed.items())

@@ -20,10 +20,10 @@ _LOSSES = {
 def loss_picture(model: TableModel) -> bytes:
     """Return the learning curves as SVG: training and validation loss over epochs.
 
-    The training loss of an epoch is the mean over its batches, each before its step, so
-    it lags by half an epoch and can lie above the validation loss at first.
+    The training loss of an epoch is the mean over its batches, each before its step. It lags by
+    half an epoch, and can be above the validation loss at first.
     """
-    # Matplotlib reports that it builds its font cache, which is of no interest here.
+    # Matplotlib logs at level INFO that it builds its font cache.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
 
@@ -33,21 +33,21 @@ def loss_picture(model: TableModel) -> bytes:
 
     history, best = model.history, model.report["best_epoch"]
     epochs, losses = history.column("epoch"), history.column("loss")
-    held = history.column("validation_loss")
-    validated = any(loss is not None for loss in held)
+    validation = history.column("validation_loss")
+    has_validation = any(loss is not None for loss in validation)
     # Text is kept as text, and identifiers are the same in every run.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "deltarule", "font.size": 10}):
         figure = Figure(figsize=(6.4, 4.0), layout="constrained")
         axes = figure.add_subplot()
         marker = "o" if len(epochs) < 2 else None
         axes.plot(epochs, losses, color="#1f6feb", label="training", marker=marker)
-        if validated:
-            axes.plot(epochs, held, color="#d1570b", label="validation", marker=marker)
-        if validated and best:
+        if has_validation:
+            axes.plot(epochs, validation, color="#d1570b", label="validation", marker=marker)
+        if has_validation and best:
             axes.axvline(
                 best, color="0.45", linewidth=1, linestyle=":", label=f"kept: epoch {best}"
             )
-        drawn = [loss for loss in (*losses, *held) if loss is not None]
+        drawn = [loss for loss in (*losses, *validation) if loss is not None]
         if drawn and min(drawn) > 0 and max(drawn) / min(drawn) > 3:
             axes.set_yscale("log")
             plain = FuncFormatter(lambda value, _: f"{value:g}")

@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.cli import output
-from deltarule.cli.output_paths import FORMATS, check_output_file, write_predictions
+from deltarule.cli.output_paths import FORMATS, check_data, check_output_file, write_predictions
 from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import TableModel
 
-__all__ = ["evaluate_table", "loaded", "predict_table"]
+__all__ = ["evaluate_table", "load_table_model", "predict_table"]
 
 
-def loaded(folder: Path) -> TableModel:
+def load_table_model(folder: Path) -> TableModel:
     """Load the model of a table from a folder."""
     try:
         return TableModel.load(folder)
     except InputError as error:
-        # Such as an activation that is not registered: an error of the model, not of an option.
+        # For example an activation that is not registered: the model cannot be used, while the
+        # options are right.
         raise FileError(error.message) from error
 
 
@@ -48,6 +49,7 @@ def predict_table(
     safe_csv: bool = False,
 ) -> None:
     """Write a prediction for each row, in the table's order."""
+    check_data(data, sql)
     if out is not None:
         check_output_file(out, force, "--out", FORMATS)
     if safe_csv and (as_json if out is None else out.suffix.lower() == ".jsonl"):
@@ -57,7 +59,7 @@ def predict_table(
             expected="CSV or TSV, which spreadsheets open",
             hint=Message("leave it out, or name a .csv file with ", Parameter("out")),
         )
-    model = loaded(folder)
+    model = load_table_model(folder)
     if proba and model.task == "regression":
         raise InputError(
             Message(Parameter("proba"), f" was given, and {str(folder)!r} predicts a number"),
@@ -105,7 +107,8 @@ def evaluate_table(
     as_json: bool,
 ) -> None:
     """Print the scores of a model on a table whose target is known."""
-    model = loaded(folder)
+    check_data(data, sql)
+    model = load_table_model(folder)
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
         rows = _read(model, data, table, sql, max_memory)
@@ -113,8 +116,8 @@ def evaluate_table(
         show("scoring")
         scores = model.score(typed, model.outputs(typed))
     notes = [output.spelled(note) for note in (*typed.notes, *model.encoder.notes(typed))]
-    seen = model.trained_on(typed)
-    if seen:
+    is_training_table = model.trained_on(typed)
+    if is_training_table:
         notes.append(
             "these are the rows the model was made from, most of which it was trained on; its "
             "scores on new rows are those of the test rows"
@@ -126,7 +129,7 @@ def evaluate_table(
                 "rows": len(typed),
                 "scores": scores,
                 "test_scores": test,
-                "seen": seen,
+                "seen": is_training_table,
                 "notes": notes,
             }
         )

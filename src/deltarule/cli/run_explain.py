@@ -15,7 +15,7 @@ import numpy as np
 from deltarule.cli import output
 from deltarule.cli.output_paths import check_output_file, write_output
 from deltarule.cli.page_states import model_step, page_states
-from deltarule.cli.predict_command import loaded
+from deltarule.cli.predict_command import load_table_model
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.explain import Derivation, Explanation, explain, overview
 from deltarule.explain.derivation import DEPTH, TERMS, check_limits
@@ -31,8 +31,8 @@ from deltarule.training.recording import FOLDER
 
 __all__ = ["Question", "answer"]
 
-# The most activations, rows times nodes, that are held in float64 with their derivatives. Of a
-# longer table the first rows are explained.
+# The largest number of activations (rows × nodes) that are stored in float64 with their
+# derivatives. If the table has more rows, the first ones are explained.
 _MOST_NUMBERS = 4_000_000
 _PARTS = {"train": "a training row", "valid": "a validation row", "test": "a test row"}
 # The form of a selection: the count of numbers, their meaning, an example.
@@ -42,7 +42,7 @@ _FORMS = {
     "activation": (2, "layer and node", "1,3"),
     "node": (2, "layer and node", "1,3"),
 }
-_OF_ONE_ROW = {"activation", "node", "input", "column"}
+_SINGLE_ROW_KINDS = {"activation", "node", "input", "column"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Question:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Found:
-    """What is explained: the explanation, the number of the row in it, and facts to print."""
+class _Explained:
+    """An explanation, the index of the chosen row in it (None for the mean), and facts to print."""
 
     explanation: Explanation
     sample: int | None
@@ -86,20 +86,20 @@ def answer(question: Question) -> None:
         if place is not None:
             check_output_file(place, question.force, option, endings)
     # Wrong selections are refused before any file is read.
-    chosen = [(kind, text, _numbers(kind, text)) for kind, text in question.selected]
+    selections = [(kind, text, _numbers(kind, text)) for kind, text in question.selected]
     with output.live(question.quiet or question.as_json) as show:
         if question.step is None:
-            found = _model_found(question, show)
+            explained = _explain_model(question, show)
         else:
-            found = _step_found(question, show)
+            explained = _explain_step(question, show)
         show("deriving")
         parts: list[tuple[str, Derivation | Explanation]] = []
-        for each in chosen:
-            parts += _derived(found, *each)
-        if not parts and found.sample is None:
-            parts = [("overview", found.explanation)]
+        for selection in selections:
+            parts += _derivations(explained, *selection)
+        if not parts and explained.sample is None:
+            parts = [("overview", explained.explanation)]
         elif not parts:
-            parts = [("cost", found.explanation.cost(found.sample))]
+            parts = [("cost", explained.explanation.cost(explained.sample))]
         text = "\n\n".join(_text(part, question.shown) for _, part in parts)
         as_dict = {name: part.to_dict(**question.shown) for name, part in parts}
         if question.latex is not None:
@@ -107,38 +107,36 @@ def answer(question: Question) -> None:
             write_output(question.latex, question.force, latex)
         if question.html is not None:
             show("writing the page")
-            with (
-                tempfile.TemporaryDirectory() as folder
-            ):  # the page is computed once, also if saving is tried twice
+            # The page is computed once, also if it must be saved elsewhere.
+            with tempfile.TemporaryDirectory() as folder:
                 page = Path(folder, "page.html")
-                _write_page(page, found, chosen, show)
+                _write_page(page, explained, selections, show)
                 data = page.read_bytes()
             write_output(question.html, question.force, data)
-    notes = [output.spelled(note) for note in found.notes]
+    notes = [output.spelled(note) for note in explained.notes]
     written = [str(place) for _, place, _ in places if place is not None]
     if question.as_json:
-        sample = {} if found.sample is None else {"sample": found.sample}
-        given = {
+        sample = {} if explained.sample is None else {"sample": explained.sample}
+        fields = {
             "model": str(question.model),
-            **found.facts,
+            **explained.facts,
             **sample,
             "notes": notes,
             "written": written,
         }
-        output.json_object({**given, "derivations": as_dict})
+        output.json_object({**fields, "derivations": as_dict})
     elif not question.quiet:
-        named = "" if found.sample is None else f"; below it is sample {found.sample}"
-        output.say(_wrapped(f"{question.model}: {found.title}{named}") + f"\n\n{text}")
+        named = "" if explained.sample is None else f"; below it is sample {explained.sample}"
+        title = f"{question.model}: {explained.title}{named}"
+        title = textwrap.fill(title, 100, break_long_words=False, break_on_hyphens=False)
+        output.say(f"{title}\n\n{text}")
         output.notes(notes)
         for name in written:
             output.say(f"\nWrote {name}.")
 
 
-# -- the rows and the parameters -------------------------------------------------------------------
-
-
-def _step_found(question: Question, show: Any) -> _Found:
-    """Find a step of the recorded training, or a row at the parameters before it."""
+def _explain_step(question: Question, show: Any) -> _Explained:
+    """Explain a step of the recorded training, or a row at the parameters before the step."""
     if question.table is not None or question.sql is not None:
         given = Parameter("table" if question.sql is None else "sql")
         recording_says = ", whose recording says how its table is read"
@@ -156,7 +154,9 @@ def _step_found(question: Question, show: Any) -> _Found:
         )
     show("reading the recording")
     folder = question.model
-    model, recording = consistent_read(folder, lambda: (loaded(folder), load_recording(folder)))
+    model, recording = consistent_read(
+        folder, lambda: (load_table_model(folder), load_recording(folder))
+    )
     recording.place(step)
     show("reading the table")
     recorded = RecordedTable.of(
@@ -164,13 +164,13 @@ def _step_found(question: Question, show: Any) -> _Found:
     )
     place = None if question.row is None else recorded.place(question.row)
     show(f"replaying step {step} of {recorded.recording.end}")
-    found = recorded.replay(step)
-    return _place_in_step(recorded, found, question.row, place)
+    replayed = recorded.replay(step)
+    return _explain_row_of_step(recorded, replayed, question.row, place)
 
 
-def _place_in_step(
+def _explain_row_of_step(
     recorded: RecordedTable, step: ReplayedStep, row: int | None, place: RowPlace | None
-) -> _Found:
+) -> _Explained:
     recording, batch = recorded.recording, step.batch
     rows = [] if step.source_rows is None else step.source_rows.tolist()
     facts: dict[str, Any] = {
@@ -190,23 +190,25 @@ def _place_in_step(
         f"{step.learning_rate:.6g}, {step.engine} engine, {step.dtype}"
     )
     if row is None:
-        return _Found(explain(step), None, title, facts, step.notes, step, recording, recorded)
+        return _Explained(explain(step), None, title, facts, step.notes, step, recording, recorded)
     assert place is not None  # a row has been located
     label = _label(recorded.table, row)
     if place.part == "train" and place.number in batch.rows:
         sample = int(np.flatnonzero(batch.rows == place.number)[0])
         facts |= {"row": row, "part": "train", "in_batch": True}
         title += f"; {label} is one of them"
-        return _Found(explain(step), sample, title, facts, step.notes, step, recording, recorded)
+        return _Explained(
+            explain(step), sample, title, facts, step.notes, step, recording, recorded
+        )
     if not place.part:
         raise DataError(
             f"{label} has no target, and was left out of the training; expected a row with a known "
             "target, since a cost compares with one"
         )
     where = _PARTS[place.part]
-    turn = recorded.step_of(row, step.epoch)
-    if turn is not None:
-        where += f", whose turn in epoch {step.epoch} is step {turn}"
+    own_step = recorded.step_of(row, step.epoch)
+    if own_step is not None:
+        where += f", whose turn in epoch {step.epoch} is step {own_step}"
     note = (
         f"{label} is not in the batch of step {step.step}: it is {where}. It is explained alone, "
         "at the parameters before the step, and has no part in the step's gradient"
@@ -217,16 +219,16 @@ def _place_in_step(
     title = f"{label} alone, at the parameters before step {step.step} of {recording.end}"
     subject = dataclasses.replace(alone.subject, part_of=recording.n_training_rows)
     notes = (note, *step.notes)
-    return _Found(Explanation(subject), 0, title, facts, notes, step, recording, recorded)
+    return _Explained(Explanation(subject), 0, title, facts, notes, step, recording, recorded)
 
 
-def _model_found(question: Question, show: Any) -> _Found:
-    """Find the trained model on the rows of a table."""
+def _explain_model(question: Question, show: Any) -> _Explained:
+    """Explain the trained model on the rows of a table."""
     folder = question.model
     model, recording = consistent_read(
         folder,
         lambda: (
-            loaded(folder),
+            load_table_model(folder),
             load_recording(folder) if (folder / FOLDER).is_dir() else None,
         ),
     )
@@ -234,7 +236,7 @@ def _model_found(question: Question, show: Any) -> _Found:
     recorded = None
     table = _table(question, model, recording)
     if recording is not None:
-        recorded = _recorded(model, recording, table)
+        recorded = _with_table(model, recording, table)
     row = question.row
     if row is not None and not 1 <= row <= len(table):
         raise InputError(
@@ -243,40 +245,40 @@ def _model_found(question: Question, show: Any) -> _Found:
     typed = apply_schema(model.schema, table)
     sample = None
     if row is not None:
-        at = np.flatnonzero(typed.rows == row - 1)
-        if not at.size:
+        matches = np.flatnonzero(typed.rows == row - 1)
+        if not matches.size:
             raise DataError(
                 f"{_label(table, row)} has no target; expected a row with a known target, since a "
                 "cost compares with one"
             )
-        sample = int(at[0])
+        sample = int(matches[0])
     notes = [*typed.notes, *model.encoder.notes(typed)]
     most = max(_MOST_NUMBERS // sum(model.model.net.widths), 1)
     when = "" if recording is None else f", after step {model_step(recording)} of its training"
     title = f"the trained model on {len(typed):,} rows{when}"
-    whole = len(typed)
+    n_rows = len(typed)
     if len(typed) > most:
-        chosen = np.arange(most)
+        kept = np.arange(most)
         if sample is not None and sample >= most:
-            chosen[-1], sample = sample, most - 1
+            kept[-1], sample = sample, most - 1
         notes.append(
             f"of {len(typed):,} rows the first {most:,} are explained, and the mean is theirs; "
             "give a shorter table for other rows"
         )
-        typed = typed.take(chosen)
+        typed = typed.take(kept)
     facts: dict[str, Any] = {"step": None, "rows": len(typed)}
     if row is not None:
         facts["row"] = row
         title = f"the trained model, {_label(table, row)} of {len(typed):,}{when}"
     explanation = explain(model, typed)
-    if len(typed) < whole:
-        explanation = Explanation(dataclasses.replace(explanation.subject, part_of=whole))
+    if len(typed) < n_rows:
+        explanation = Explanation(dataclasses.replace(explanation.subject, part_of=n_rows))
     given = (title, facts, tuple(notes), None, recording, recorded)
-    return _Found(explanation, sample, *given)
+    return _Explained(explanation, sample, *given)
 
 
-def _recorded(model: TableModel, recording: Recording, table: Table) -> RecordedTable | None:
-    """Return the recorded training with its table; None if it is another table."""
+def _with_table(model: TableModel, recording: Recording, table: Table) -> RecordedTable | None:
+    """Return the recording with its table; None if the table is not that of the training."""
     with contextlib.suppress(FileError, DataError, InputError):
         return RecordedTable.of(model, recording, table)
     return None
@@ -299,9 +301,6 @@ def _label(table: Table, row: int) -> str:
     return f"row {row}" if where == f"row {row}" else f"row {row} ({where})"
 
 
-# -- the selections --------------------------------------------------------------------------------
-
-
 def _numbers(kind: str, text: str) -> tuple[int, ...]:
     """Return the numbers of a selection; an empty tuple if it is a name."""
     if kind not in _FORMS:
@@ -315,12 +314,12 @@ def _numbers(kind: str, text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def _derived(
-    found: _Found, kind: str, text: str, numbers: tuple[int, ...]
+def _derivations(
+    explained: _Explained, kind: str, text: str, numbers: tuple[int, ...]
 ) -> list[tuple[str, Derivation]]:
-    """Return the named derivations of a selection, with the update of a parameter in a step."""
-    explanation, sample = found.explanation, found.sample
-    if kind in _OF_ONE_ROW and sample is None:
+    """Return the derivations of a selection by name; in a step, with the parameter's update."""
+    explanation, sample = explained.explanation, explained.sample
+    if kind in _SINGLE_ROW_KINDS and sample is None:
         raise InputError(
             Message(Parameter(kind), " is about one row"),
             parameter=kind,
@@ -328,25 +327,25 @@ def _derived(
         )
     if kind == "input":
         assert sample is not None
-        return [(f"input {text}", explanation.input(_input(found, text), sample))]
+        return [(f"input {text}", explanation.input(_input(explained, text), sample))]
     if kind == "column":
         assert sample is not None
-        return [(f"column {text}", explanation.column(_column(found, text), sample))]
+        return [(f"column {text}", explanation.column(_column(explained, text), sample))]
     name = f"{kind} {','.join(map(str, numbers))}"
     try:
         parts = [(name, getattr(explanation, kind)(*numbers, sample))]
     except InputError as error:
-        wrong = error.prefixed(Parameter(kind), f" {text}: ")
-        wrong.parameter, wrong.given = kind, text
-        raise wrong from None
-    if kind in ("weight", "bias") and found.facts.get("in_batch", found.step is not None):
+        prefixed = error.prefixed(Parameter(kind), f" {text}: ")
+        prefixed.parameter, prefixed.given = kind, text
+        raise prefixed from None
+    if kind in ("weight", "bias") and explained.facts.get("in_batch", explained.step is not None):
         update = getattr(explanation, f"update_{kind}")
         parts.append((f"update of {name}", update(*numbers)))
     return parts
 
 
-def _input(found: _Found, text: str) -> int:
-    names = found.explanation.subject.names.inputs
+def _input(explained: _Explained, text: str) -> int:
+    names = explained.explanation.subject.names.inputs
     if text in names:
         return int(names.index(text))
     if text.isascii() and text.isdecimal() and int(text) < len(names):
@@ -358,8 +357,8 @@ def _input(found: _Found, text: str) -> int:
     )
 
 
-def _column(found: _Found, text: str) -> str:
-    names = [column.name for column in found.explanation.subject.columns]
+def _column(explained: _Explained, text: str) -> str:
+    names = [column.name for column in explained.explanation.subject.columns]
     if text not in names:
         raise InputError(parameter="column", given=text, expected=f"one of {_listed(names)}")
     return text
@@ -367,10 +366,6 @@ def _column(found: _Found, text: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}"
-
-
-def _wrapped(line: str) -> str:
-    return textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def _text(part: Derivation | Explanation, shown: Mapping[str, int]) -> str:
@@ -381,13 +376,12 @@ def _text(part: Derivation | Explanation, shown: Mapping[str, int]) -> str:
 
 
 def _next(explanation: Explanation, place: tuple[int, ...]) -> list[str]:
-    """Return options that show more: the first block's largest derivative, the first row."""
-    at = ",".join(map(str, place))
+    """Return a hint with options that show more: the weight with the largest derivative."""
+    weight = ",".join(map(str, place))
     row = explanation.subject.names.rows[0]
-    return [f"next: --weight {at}, and of one row with --row {row}; --html page.html for all of it"]
-
-
-# -- the output ------------------------------------------------------------------------------------
+    return [
+        f"next: --weight {weight}, and of one row with --row {row}; --html page.html for all of it"
+    ]
 
 
 def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping[str, Any]) -> str:
@@ -397,24 +391,22 @@ def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping
 
 
 def _write_page(
-    place: Path, found: _Found, chosen: Sequence[tuple[str, str, Any]], show: Any
+    place: Path, explained: _Explained, selections: Sequence[tuple[str, str, Any]], show: Any
 ) -> None:
-    start: dict[str, Any] = {} if found.sample is None else {"sample": found.sample}
-    for kind, _, numbers in chosen:
+    start: dict[str, Any] = {} if explained.sample is None else {"sample": explained.sample}
+    for kind, _, numbers in selections:
         if kind == "weight":
             layer, j, k = numbers
             start["selected"] = {"kind": "edge", "layer": layer, "j": j, "k": k}
         elif kind in ("bias", "activation", "node"):
             named = "bias" if kind == "bias" else "node"
             start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
-    recording = found.recording
-    states = [] if recording is None else _states(found, recording, show)
+    recording = explained.recording
+    states: list[PageState] = []
+    if recording is not None:
+        theta = explained.explanation.subject.theta if explained.step is None else None
+        states = page_states(recording, explained.recorded, theta, show)
     history = [] if recording is None else recording.history.logs
-    found.explanation.html(
-        place, states=states, history=history, start=start, title=found.title, progress=show
+    explained.explanation.html(
+        place, states=states, history=history, start=start, title=explained.title, progress=show
     )
-
-
-def _states(found: _Found, recording: Recording, show: Any) -> list[PageState]:
-    theta = found.explanation.subject.theta if found.step is None else None
-    return page_states(recording, found.recorded, theta, show)

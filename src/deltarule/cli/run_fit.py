@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -13,6 +13,7 @@ from typing import Any
 
 from deltarule.cli import output
 from deltarule.cli.load_table import load_table
+from deltarule.cli.options import TableOptions
 from deltarule.cli.output_paths import SavedElsewhere, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.status import Status, Terminated, terminated
@@ -41,47 +42,24 @@ _VERDICTS = {
 class Request:
     """The options of ``deltarule fit``."""
 
-    data: str | None
-    table: str | None
-    sql: str | None
-    na: Sequence[str]
-    target: str | None
-    task: str
-    ignore: Sequence[str]
-    kinds: Sequence[str]
-    weights: str | None
+    options: TableOptions
     settings: TableSettings
     folder: Path
     force: bool
     record: bool = False
-    max_memory: float | None = None
 
 
 def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
     """Train, save the model's folder with ``loss.svg``, and report.
 
-    Returns
-    -------
-    model : TableModel
-    ended : Status
-        ``DONE``, or ``INTERRUPTED`` or ``TERMINATED``.
+    Return the model and the exit status: ``DONE``, or ``INTERRUPTED`` or ``TERMINATED``.
     """
     with output.live(quiet) as show:
-        show(f"reading {request.data or 'the SQL result'}")
-        table, schema, _, _ = load_table(
-            request.data,
-            request.target,
-            table=request.table,
-            sql=request.sql,
-            max_memory=request.max_memory,
-            na=request.na,
-            task=request.task,
-            ignore=request.ignore,
-            kinds=request.kinds,
-            weights=request.weights,
-        )
+        options = request.options
+        show(f"reading {options.data or 'the SQL result'}")
+        table, schema, _, _ = load_table(options)
         record = request.record and TableSource.of(
-            table, request.data, table=request.table, sql=request.sql
+            table, options.data, table=options.table, sql=options.sql
         )
     if not quiet:
         output.say(output.spelled(schema.describe()))
@@ -103,25 +81,23 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             progress=progress,
             record=record,
         )
-        lost = _saved(model, request)
-    if lost is not None:
-        if not quiet:
-            _report(model, lost.path)
-        raise lost
+        elsewhere = _save(model, request)
     if not quiet:
-        _report(model, request.folder)
-    return model, stop.ended
+        _report(model, request.folder if elsewhere is None else elsewhere.path)
+    if elsewhere is not None:
+        raise elsewhere
+    return model, stop.status
 
 
-def _saved(model: TableModel, request: Request) -> SavedElsewhere | None:
+def _save(model: TableModel, request: Request) -> SavedElsewhere | None:
     """Save the model; return the error if it had to be saved elsewhere."""
-    fault: Exception | None = None
+    plot_error: Exception | None = None
     extras: dict[str, bytes] = {}
     try:
-        # Saved together with the model, so that a model never has the plot of another.
+        # The plot is saved together with the model, so that it is never that of another model.
         extras["loss.svg"] = loss_picture(model)
     except Exception as error:  # noqa: BLE001  raised after the model is saved
-        fault = error
+        plot_error = error
     try:
         saved_or_elsewhere(
             request.folder,
@@ -131,108 +107,108 @@ def _saved(model: TableModel, request: Request) -> SavedElsewhere | None:
         )
     except SavedElsewhere as error:
         return error
-    if fault is not None:
-        raise fault
+    if plot_error is not None:
+        raise plot_error
     return None
 
 
 def _epoch_display(show: Callable[[str], None]) -> Callable[[EpochEvent], Any]:
-    def follow(event: EpochEvent) -> None:
-        record = event.history.logs[-1]
-        text = f"epoch {event.epoch} of at most {event.epochs}   loss {record.loss:.4f}"
-        if record.validation_loss is not None:
-            text += f"   validation {record.validation_loss:.4f}   best in epoch {event.best_epoch}"
+    """Return a callback that shows the losses of each epoch."""
+
+    def show_epoch(event: EpochEvent) -> None:
+        log = event.history.logs[-1]
+        text = f"epoch {event.epoch} of at most {event.epochs}   loss {log.loss:.4f}"
+        if log.validation_loss is not None:
+            text += f"   validation {log.validation_loss:.4f}   best in epoch {event.best_epoch}"
         show(text)
 
-    return follow
+    return show_epoch
 
 
-class _Stop:
-    """Ctrl-C during training: before the first epoch is over, there is nothing to save."""
+class _InterruptHandler:
+    """The handler of Ctrl-C during training; before the first epoch it ends the command."""
 
     def __init__(self, folder: Path) -> None:
         self.flag = StopFlag()
-        self.ended = Status.DONE
+        self.status = Status.DONE
         self._folder = folder
         self._epochs = 0
 
     def __call__(self, event: EpochEvent) -> None:
-        """Count the epochs that are over; called as a callback."""
+        """Store the number of completed epochs; called as a callback of the training."""
         self._epochs = event.epoch
 
-    def press(self, number: int, frame: FrameType | None) -> None:
+    def handle_signal(self, number: int, frame: FrameType | None) -> None:
         """Handle SIGINT or SIGTERM: raise the stop flag, or end the command."""
-        kind = Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        terminate = number == signal.SIGTERM
+        error_type = Terminated if terminate else KeyboardInterrupt
         if not self._epochs:
-            raise kind(f" before the first epoch was over; {self._untouched()}")
+            raise error_type(f" before the first epoch was over; {self._nothing_saved()}")
         if self.flag:
-            raise kind(f" again, while the best epoch was scored; {self._untouched()}")
-        terminated = number == signal.SIGTERM
-        self.ended = Status.TERMINATED if terminated else Status.INTERRUPTED
-        self.flag.stop("terminated" if terminated else "interrupted", StopReason.INTERRUPTED)
+            raise error_type(f" again, while the best epoch was scored; {self._nothing_saved()}")
+        self.status = Status.TERMINATED if terminate else Status.INTERRUPTED
+        self.flag.stop("terminated" if terminate else "interrupted", StopReason.INTERRUPTED)
 
-    def _untouched(self) -> str:
-        kept = f", and {self._folder} is as it was" if self._folder.exists() else ""
-        return f"nothing was saved{kept}"
+    def _nothing_saved(self) -> str:
+        unchanged = f", and {self._folder} is as it was" if self._folder.exists() else ""
+        return f"nothing was saved{unchanged}"
 
 
 @contextmanager
-def _stoppable(folder: Path) -> Iterator[_Stop]:
-    """Inside, Ctrl-C ends training and the model is saved; a second one ends the command."""
-    stop = _Stop(folder)
-    before: dict[signal.Signals, Any] = {}
+def _stoppable(folder: Path) -> Iterator[_InterruptHandler]:
+    """Within the block, Ctrl-C ends training; a second Ctrl-C ends the command, without a model."""
+    stop = _InterruptHandler(folder)
+    replaced: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        for each, usual in (
+        for each, default in (
             (signal.SIGINT, signal.default_int_handler),
             (signal.SIGTERM, terminated),
         ):
-            found = signal.getsignal(each)
-            if found is usual:  # not a handler of the calling program
-                before[each] = found
-                signal.signal(each, stop.press)
+            handler = signal.getsignal(each)
+            if handler is default:  # not a handler of the calling program
+                replaced[each] = handler
+                signal.signal(each, stop.handle_signal)
     try:
         yield stop
     finally:
-        for each, handler in before.items():
+        for each, handler in replaced.items():
             signal.signal(each, handler)
 
 
 def _report(model: TableModel, folder: Path) -> None:
+    """Print the network, the scores, the comparison with the baseline and the notes."""
     report = model.report
     rows = {
         name: (report["rows"][part], report["scores"][part])
         for part, name in _PARTS.items()
         if part in report["scores"]
     }
-    last = report["baselines_on"]
+    scored_part = report["baselines_on"]
     for name, scores in report["baselines"].items():
-        rows[f"{_PARTS[last]}, {name} baseline"] = (report["rows"][last], scores)
+        rows[f"{_PARTS[scored_part]}, {name} baseline"] = (report["rows"][scored_part], scores)
     output.say(
         f"network {'-'.join(map(str, model.model.net.widths))}: {report['parameters']:,} "
         f"parameters, {report['engine']} engine"
     )
-    output.say(f"{_course(report)}; {_seconds(report)}")
+    seconds = f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
+    output.say(f"{_epochs_text(report)}; {seconds}")
     output.say(f"\n{output.scores(rows)}\n")
-    count = report["rows"][last]
+    count = report["rows"][scored_part]
     if report["against_linear"] is not None:
         measure = "squared error" if model.task == "regression" else "log loss"
         verdict = _VERDICTS[report["against_linear"]]
-        output.say(f"By {measure} on the {count:,} {_PARTS[last]} rows, {verdict}")
+        output.say(f"By {measure} on the {count:,} {_PARTS[scored_part]} rows, {verdict}")
     recorded = ", and the recording of its training" * (model.recording is not None)
     output.say(f"Saved in {folder}: the model, history.json, loss.svg{recorded}.")
     output.notes(report["notes"])
 
 
-def _course(report: Mapping[str, Any]) -> str:
+def _epochs_text(report: Mapping[str, Any]) -> str:
     epochs = report["epochs"]
     if not epochs:
         return f"stopped before the first epoch was over ({report['stopped']})"
     text = f"{epochs} epoch{'s' * (epochs > 1)} ({report['stopped']})"
     return f"{text}, kept epoch {report['best_epoch']}"
-
-
-def _seconds(report: Mapping[str, Any]) -> str:
-    return f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
 
 
 def fit_report(model: TableModel, folder: Path) -> None:

@@ -38,7 +38,8 @@ __all__ = [
 ]
 
 
-_JSON = (str, int, float, list, tuple, type(None))
+# The types that an error's ``given`` keeps in JSON; other values become their repr.
+_JSON_TYPES = (str, int, float, list, tuple, type(None))
 
 
 class Status(IntEnum):
@@ -64,7 +65,7 @@ STATUSES = {
     Status.INTERRUPTED: "interrupted by Ctrl-C; fit saved the best epoch, if one was finished",
     Status.TERMINATED: "ended from outside (SIGTERM); otherwise as 130",
 }
-"""What each exit status means."""
+"""The meaning of each exit status."""
 
 
 def _status(error: DeltaruleError) -> Status:
@@ -80,14 +81,14 @@ def _status(error: DeltaruleError) -> Status:
 def _report(text: str, kind: str, status: Status, as_json: bool, **fields: Any) -> None:
     """Print an error in one line, or as a JSON object with its fields."""
     if as_json:
-        known = dict.fromkeys(("parameter", "given", "expected", "hint")) | fields
-        output.json_object({"error": text, "kind": kind, "status": int(status), **known})
+        all_fields = dict.fromkeys(("parameter", "given", "expected", "hint")) | fields
+        output.json_object({"error": text, "kind": kind, "status": int(status), **all_fields})
     else:
         output.error(text)
 
 
 def _fields(error: DeltaruleError) -> dict[str, Any]:
-    """Return what an error says of a parameter, for JSON; the parameter is the option."""
+    """Return the fields of an error for JSON, with parameters written as options."""
     names, given = error.parameter, error.given
     options = [
         output.spell(Parameter(name))
@@ -95,7 +96,7 @@ def _fields(error: DeltaruleError) -> dict[str, Any]:
     ]
     return {
         "parameter": options if isinstance(names, tuple) else next(iter(options), None),
-        "given": given if isinstance(given, _JSON) else repr(given),
+        "given": given if isinstance(given, _JSON_TYPES) else repr(given),
         "expected": error.expected and output.spelled(error.expected),
         "hint": error.hint and output.spelled(error.hint),
     }
@@ -110,54 +111,54 @@ def terminated(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
-# What the command has written, as phrases for the message at Ctrl-C.
+# The results that the command has written, as phrases for the message at Ctrl-C.
 _SAVED: list[str] = []
 
 
 @contextmanager
 def save_uninterrupted(what: str, *, interruptible: bool = False) -> Iterator[list[str]]:
-    """Inside, Ctrl-C and SIGTERM are deferred, so that what is written is complete.
+    """Within the block, Ctrl-C and SIGTERM are deferred, so that files are written completely.
 
-    Ctrl-C only ends the wait for a lock that another process holds, so that the data are saved
-    under another path. Yields a list that holds ``what``, the phrase for the message at Ctrl-C; the
-    caller replaces it if something else was saved. With ``interruptible``, Ctrl-C is not deferred,
-    and what was begun does not count as saved.
+    Ctrl-C only ends the wait for a lock that another process holds; the data are then saved under
+    another path. Yields a list with ``what``, the phrase for the message at Ctrl-C; the caller
+    replaces it if the data were saved elsewhere. With ``interruptible``, Ctrl-C is not deferred,
+    and an incomplete file does not count as saved.
     """
     from deltarule.files.locking import stop_waiting
 
-    pressed: list[int] = []
+    received: list[int] = []
     saved = [what]
-    before: dict[signal.Signals, Any] = {}
+    replaced: dict[signal.Signals, Any] = {}
 
     def remember(number: int, frame: FrameType | None) -> None:
-        pressed.append(number)
+        received.append(number)
         stop_waiting.set()
 
     try:
         if not interruptible and threading.current_thread() is threading.main_thread():
             for each in (signal.SIGINT, signal.SIGTERM):
-                found = signal.getsignal(each)
-                if callable(found):  # not SIG_IGN or SIG_DFL
-                    before[each] = found
+                handler = signal.getsignal(each)
+                if callable(handler):  # not SIG_IGN or SIG_DFL
+                    replaced[each] = handler
                     signal.signal(each, remember)
         yield saved
         _SAVED.extend(saved)
     finally:
-        for each, handler in before.items():
+        for each, handler in replaced.items():
             signal.signal(each, handler)
-        if pressed:
+        if received:
             stop_waiting.clear()
-    if signal.SIGINT in pressed:
+    if signal.SIGINT in received:
         raise KeyboardInterrupt
-    if pressed:
+    if received:
         raise Terminated
 
 
 def _interrupted(error: KeyboardInterrupt) -> tuple[str, Status]:
     """Return the message and the status for Ctrl-C or SIGTERM."""
-    ended = isinstance(error, Terminated)
+    terminate = isinstance(error, Terminated)
     word, status = (
-        ("terminated", Status.TERMINATED) if ended else ("interrupted", Status.INTERRUPTED)
+        ("terminated", Status.TERMINATED) if terminate else ("interrupted", Status.INTERRUPTED)
     )
     if _SAVED:
         return f"{word}; what was saved before is whole: {', '.join(_SAVED)}", status
@@ -166,7 +167,7 @@ def _interrupted(error: KeyboardInterrupt) -> tuple[str, Status]:
 
 @contextmanager
 def handle_errors(as_json: bool = False) -> Iterator[None]:
-    """Report an expected error in one line and exit with its status; let bugs propagate."""
+    """Report an expected error in one line and exit with its status; other errors propagate."""
     _SAVED.clear()
     try:
         yield
@@ -183,7 +184,7 @@ def handle_errors(as_json: bool = False) -> Iterator[None]:
         text = f"not enough memory{detail}; take fewer rows or columns, or smaller --layers"
         _report(text, "MemoryError", status, as_json)
     except BrokenPipeError:
-        # The reader of the pipe, such as head, has closed it, which is no error. The rest of the
+        # A reader such as head may close the pipe early, which is not an error. The rest of the
         # output, flushed at exit, goes to the null device.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = Status.DONE
@@ -192,7 +193,7 @@ def handle_errors(as_json: bool = False) -> Iterator[None]:
     raise typer.Exit(status)
 
 
-# typer brings its own copy of click in some versions, and not in others.
+# Some versions of typer contain a copy of click, so click.UsageError may be another class.
 _UsageError: Any = next(
     each for each in typer.BadParameter.__mro__ if each.__name__ == "UsageError"
 )
@@ -203,7 +204,7 @@ def execute(
 ) -> int:
     """Run a command line with these arguments; return its exit status.
 
-    Without ``app`` it is deltarule's own, where ``--json`` asks for errors as JSON too.
+    Without ``app``, it is deltarule's command line, where ``--json`` prints errors as JSON too.
     """
     as_json = app is None and "--json" in arguments
     try:

@@ -13,8 +13,8 @@ __all__ = ["warmup"]
 def warmup(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Compile all kernels in advance, for an image or a read-only installation.
 
-    They are kept in the folder that the environment variable DELTARULE_CACHE names, else in
-    the user's cache; later the folder need only be readable.
+    The kernels are stored in the folder that the environment variable DELTARULE_CACHE names, else
+    in the user's cache. To use them, the folder need only be readable.
     """
     with output.live(quiet or as_json) as show:
         show("compiling the driver")
@@ -25,10 +25,16 @@ def warmup(as_json: AsJson = False, quiet: Quiet = False) -> None:
                 f"there is nothing to compile with: {error}; install numba, or do without: the "
                 "reference engine needs no compilation"
             ) from error
-        found = warmup_module.warm_up(show)
+        kernels = warmup_module.warm_up(show)
     if as_json:
         output.json_object(
-            {"networks": found.networks, "folder": str(found.folder), "seconds": found.seconds}
+            {
+                "networks": kernels.networks,
+                "folder": str(kernels.folder),
+                "seconds": kernels.seconds,
+            }
         )
     elif not quiet:
-        output.say(f"ready in {found.seconds:.1f} s: what is compiled is kept in {found.folder}")
+        output.say(
+            f"ready in {kernels.seconds:.1f} s: what is compiled is kept in {kernels.folder}"
+        )

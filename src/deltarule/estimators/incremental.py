@@ -1,4 +1,4 @@
-"""Continuing in ``partial_fit``: the coefficients as they are, and the optimizer's state."""
+"""Continuation in ``partial_fit``: the current coefficients, and the optimizer's state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from deltarule.training import History, TrainingResult
 __all__ = ["MOST_RECORDS", "OptimizerMemory", "theta_from_coefficients"]
 
 MOST_RECORDS = 256
-"""How many epochs of ``history_`` are kept from one ``partial_fit`` to the next."""
+"""The number of epochs of ``history_`` that the next ``partial_fit`` keeps."""
 
 _BEST, _PARTIAL = "run.best", "run.partial"
 
@@ -26,19 +26,10 @@ _BEST, _PARTIAL = "run.best", "run.partial"
 class OptimizerMemory:
     """The optimizer's state after a fit, and a digest of the coefficients it belongs to.
 
-    The digest tells whether ``coefs_`` and ``intercepts_`` have been changed since.
+    The digest tells whether ``coefs_`` and ``intercepts_`` were changed after the fit.
 
-    Attributes
-    ----------
-    net : Network
-    rule : str
-        The name of the update rule.
-    state : dict of arrays
-        The engine's state, without θ unless the coefficients are an average of θ.
-    digest : bytes
-        The digest of ``coefs_`` and ``intercepts_``.
-    reason : str
-        Why the state cannot be used, or ``""``.
+    ``state`` is the engine's state, without θ unless the coefficients are an average of θ, and
+    ``digest`` that of the coefficients. ``reason`` tells why the state cannot be used, or is empty.
     """
 
     net: Network
@@ -49,7 +40,7 @@ class OptimizerMemory:
 
     @classmethod
     def of(cls, result: TrainingResult, rule: Rule | Minimizer) -> OptimizerMemory:
-        """The state after a training. An interrupted epoch is not resumed: the next rows differ."""
+        """Return the state after a training; an interrupted epoch is not resumed."""
         state = {k: v for k, v in result.state.items() if k not in (_BEST, _PARTIAL)}
         reason = ""
         if isinstance(rule, Minimizer):
@@ -70,7 +61,7 @@ class OptimizerMemory:
     def begin(
         self, net: Network, theta: np.ndarray, rule: Rule, averaging: bool, history: History
     ) -> tuple[TrainingResult, str]:
-        """The result to resume from, and why the optimizer starts fresh (``""`` if it does not)."""
+        """Return the result to resume from, and why the optimizer starts fresh, or ``""``."""
         averaged = "theta" in self.state
         reason = self.reason
         if not reason and rule.name != self.rule:
@@ -100,24 +91,13 @@ class OptimizerMemory:
             reason,
         )
 
-    def carried(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        """The state for these parameters; empty if they are not those of the digest."""
-        if self.reason or _digest(theta) != self.digest:
-            return {}
-        return {"theta": theta, **self.state}
-
 
 def _digest(theta: np.ndarray) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(theta).tobytes(), digest_size=32).digest()
 
 
 def theta_from_coefficients(net: Network, coefs: Any, intercepts: Any) -> np.ndarray:
-    """θ of shape (p,) from ``coefs_`` and ``intercepts_``, which a user may have changed.
-
-    Raises
-    ------
-    InputError
-        If they are not arrays of finite numbers with the network's shapes.
+    """Return θ, shape (p,), from ``coefs_`` and ``intercepts_``, which a user may have changed.
 
     Examples
     --------
@@ -126,13 +106,13 @@ def theta_from_coefficients(net: Network, coefs: Any, intercepts: Any) -> np.nda
     array([1., 2., 3.])
     """
     theta = np.zeros(net.n_parameters, dtype=net.dtype)
-    given = {"coefs_": (coefs, "W"), "intercepts_": (intercepts, "b")}
-    for name, (arrays, kind) in given.items():
+    attributes = {"coefs_": (coefs, "W"), "intercepts_": (intercepts, "b")}
+    for name, (arrays, kind) in attributes.items():
         blocks = [block for block in net.blocks if block.kind == kind]
         if not isinstance(arrays, Sequence | np.ndarray) or len(arrays) != len(blocks):
-            held = len(arrays) if hasattr(arrays, "__len__") else repr(arrays)
+            count = len(arrays) if hasattr(arrays, "__len__") else repr(arrays)
             raise InputError(
-                f"{name} holds {held} arrays; expected {len(blocks)}, one for each layer of "
+                f"{name} holds {count} arrays; expected {len(blocks)}, one for each layer of "
                 f"{_describe(net)}"
             )
         for index, (array, block) in enumerate(zip(arrays, blocks, strict=True)):

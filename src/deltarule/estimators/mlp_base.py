@@ -29,7 +29,7 @@ from deltarule.estimators.sklearn_helpers import (
 )
 from deltarule.estimators.sklearn_rules import (
     NoImprovement,
-    refuse_schedule_with_end,
+    refuse_finite_schedule,
     rule_record,
     schedule_record,
     tolerance,
@@ -59,15 +59,15 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
 
     @abstractmethod
     def _default_output(self) -> str:
-        """The name of the usual output activation for the task and the loss."""
+        """Return the name of the default output activation for the task and the loss."""
 
     @abstractmethod
     def _loss(self) -> Loss:
-        """The loss of the parameter ``loss``, for the fitted output activation."""
+        """Return the loss of the parameter ``loss``, for the fitted output activation."""
 
     @abstractmethod
     def _default_score(self, y: np.ndarray, predicted: np.ndarray, s: Any) -> float:
-        """Accuracy or R², with row weights s."""
+        """Return the accuracy or R², with row weights s."""
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:
         """Fit the network.
@@ -121,7 +121,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
             self.__dict__.update(plain)
             if incremental:
                 self._begin_partial_fit(y, classes)
-            self._fitted(X, y, sample_weight, validation_data, incremental)
+            self._fit_checked(X, y, sample_weight, validation_data, incremental)
         except BaseException:
             # A failed fit must not leave diverged coefficients behind.
             self.__dict__.clear()
@@ -140,9 +140,9 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         validate_parameter_constraints(constraints, parameters, type(self).__name__)
         per_layer(parameters["dropout"])
 
-    def _fitted(
+    def _fit_checked(
         self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
-    ) -> Self:
+    ) -> None:
         self._validate_params()
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         self.__dict__.pop("_coding", None)  # a classifier makes it from its current parameters
@@ -159,18 +159,17 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         net = self._network(X, Y)
         theta = self._initial(net, rng) if first else self._current_theta(net)
         if incremental:
-            refuse_schedule_with_end(self)
+            refuse_finite_schedule(self)
         if incremental and self.early_stopping:
             raise InputError(
                 "partial_fit does not support early_stopping=True; "
                 "call fit, or set early_stopping=False"
             )
-        parts, held = self._split(X, Y, s, rng, validation_data)
-        self._train(net, theta, parts, held, rng, incremental)
-        return self
+        parts, validation_rows = self._split(X, Y, s, rng, validation_data)
+        self._train(net, theta, parts, validation_rows, rng, incremental)
 
     def _choose_output(self) -> Activation:
-        """Set ``out_activation_`` to ``output_activation``, or by default to the usual one."""
+        """Set ``out_activation_`` to ``output_activation``, or to the default one."""
         named = self.output_activation
         self.out_activation_ = self._default_output() if named is None else named
         return ACTIVATIONS.get(self.out_activation_)
@@ -238,29 +237,29 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         self, X: Any, Y: np.ndarray, s: np.ndarray | None, rng: Any, validation_data: Any
     ) -> tuple[tuple[Any, np.ndarray, Any], tuple[Any, np.ndarray, Any] | None]:
         if validation_data is not None:
-            return (X, Y, s), self._own_validation(validation_data)
+            return (X, Y, s), self._check_validation_data(validation_data)
         # lbfgs does not stop by validation rows; as in scikit-learn it trains on all rows.
         if not self.early_stopping or self.solver == "lbfgs":
             return (X, Y, s), None
-        stratify = self._strata(Y)
+        stratify = self._classes_to_stratify(Y)
         arrays = [X, Y] if s is None else [X, Y, s]
         halves = train_test_split(
             *arrays, random_state=rng, test_size=self.validation_fraction, stratify=stratify
         )
-        kept, out = halves[0::2], halves[1::2]
-        if out[0].shape[0] < 2:
+        training, validation = halves[0::2], halves[1::2]
+        if validation[0].shape[0] < 2:
             raise InputError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of "
                 "your dataset."
             )
         none = [None] if s is None else []
-        return (*kept, *none), (*out, *none)
+        return (*training, *none), (*validation, *none)
 
-    def _strata(self, Y: np.ndarray) -> np.ndarray | None:
-        """The class of each row where a split keeps their proportions, else None."""
+    def _classes_to_stratify(self, Y: np.ndarray) -> np.ndarray | None:
+        """Return the class of each row if the validation split is stratified, else None."""
         return None
 
-    def _own_validation(self, data: Any) -> tuple[Any, np.ndarray, Any]:
+    def _check_validation_data(self, data: Any) -> tuple[Any, np.ndarray, Any]:
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):
             given = type(data).__name__
             raise InputError(
@@ -274,7 +273,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         net: Network,
         theta: np.ndarray,
         parts: tuple[Any, ...],
-        held: tuple[Any, ...] | None,
+        validation_rows: tuple[Any, ...] | None,
         rng: np.random.RandomState,
         incremental: bool,
     ) -> None:
@@ -292,7 +291,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
             if self.optimizer_reset_ and self.verbose:
                 print(f"The optimizer begins anew: {self.optimizer_reset_}.")
         stochastic = self.solver != "lbfgs"
-        scored = self.early_stopping and held is not None and stochastic
+        uses_score = self.early_stopping and validation_rows is not None and stochastic
         done = len(previous.history) if previous is not None else 0
         epochs = done + 1 if incremental else int(self.max_iter)
         batch = self._batch_size(n_rows)
@@ -303,7 +302,9 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
                 row_source(X),
                 Y,
                 sample_weight=s,
-                validation=None if held is None else (row_source(held[0]), *held[1:]),
+                validation=None
+                if validation_rows is None
+                else (row_source(validation_rows[0]), *validation_rows[1:]),
                 rule=rule,
                 learning_rate=self.learning_rate_init,
                 schedule=schedule_record(self, n_rows),
@@ -319,9 +320,11 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
                 dropout=self.dropout,
                 clip_norm=self.clip_norm,
                 averaging=self.averaging,
-                stopping=[self._criterion(scored)] if stochastic and not incremental else None,
-                keep_best=scored,
-                scorer=self._scorer(held) if scored and held is not None else None,
+                stopping=[self._criterion(uses_score)] if stochastic and not incremental else None,
+                keep_best=uses_score,
+                scorer=self._scorer(validation_rows)
+                if uses_score and validation_rows is not None
+                else None,
                 engine=self.engine,
                 callbacks=[*(self.callbacks or ()), *([print_epoch] if self.verbose else [])],
                 resume=previous,
@@ -329,10 +332,10 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         if result.stop_reason is StopReason.INTERRUPTED and len(result.history) == done:
             raise KeyboardInterrupt  # no epoch was completed
         self._memory = OptimizerMemory.of(result, rule)
-        records = result.history.logs
+        logs = result.history.logs
         if done:
-            records = records[len(records) - (len(result.history) - done) :]
-        self._set_attributes(result, records, n_rows, scored)
+            logs = logs[len(logs) - (len(result.history) - done) :]
+        self._set_attributes(result, logs, n_rows, uses_score)
         if not incremental:
             self._warn(result)
 
@@ -351,30 +354,30 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
             warnings.warn(text + "clipped", stacklevel=2)
         return int(min(self.batch_size, n_rows))
 
-    def _criterion(self, scored: bool) -> NoImprovement:
+    def _criterion(self, uses_score: bool) -> NoImprovement:
         adaptive = (
             self.solver == "sgd" and self.learning_rate == "adaptive" and self.schedule is None
         )
         return NoImprovement(
-            tol=tolerance(self, scored),
+            tol=tolerance(self, uses_score),
             patience=float(self.n_iter_no_change),
-            scored=scored,
+            uses_validation_score=uses_score,
             rate=float(self.learning_rate_init) if adaptive else None,
         )
 
-    def _scorer(self, held: tuple[Any, ...]) -> Callable[[Engine], float]:
-        X, Y, s = held
+    def _scorer(self, validation_rows: tuple[Any, ...]) -> Callable[[Engine], float]:
+        X, Y, s = validation_rows
         y = self._decode_targets(Y)
-        given = None if self.scoring is None else Scoring(self.scoring, s)
+        scoring = None if self.scoring is None else Scoring(self.scoring, s)
 
         def score(engine: Engine) -> float:
             # A scikit-learn scorer calls the estimator itself, with its current coefficients.
             self._set_coefficients(engine.averaged_theta)
-            if given is not None:
+            if scoring is not None:
                 # X is an array here, even if a data frame was given, so it has no names.
                 names = self.__dict__.pop("feature_names_in_", None)
                 try:
-                    return given(self, X, y)
+                    return scoring(self, X, y)
                 finally:
                     if names is not None:
                         self.feature_names_in_ = names
@@ -387,23 +390,23 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         """Turn targets of shape (N, n_outputs) back into y."""
 
     def _set_attributes(
-        self, result: TrainingResult, new: list[EpochLog], n_rows: int, scored: bool
+        self, result: TrainingResult, new: list[EpochLog], n_rows: int, uses_score: bool
     ) -> None:
-        """Set scikit-learn's attributes from a result."""
+        """Set scikit-learn's attributes from a result and the logs of this fit."""
         self._set_coefficients(result.theta)
-        losses = [record.objective for record in new]
+        losses = [log.objective for log in new]
         if not hasattr(self, "loss_curve_"):
             self.loss_curve_: list[float] = []
         self.loss_curve_ += losses
-        self.n_iter_ = sum(record.epoch > 0 for record in new)
+        self.n_iter_ = sum(log.epoch > 0 for log in new)
         if self.solver != "lbfgs":  # as in scikit-learn: rows seen by a stochastic solver
             self.t_ += len(new) * n_rows
         self.stopped_ = result.stopped
         self.history_ = result.history
         # There is no loss after an interruption in the first epoch.
         self.loss_ = losses[-1] if losses else np.inf
-        if scored:
-            scores = [float(record.score) for record in new if record.score is not None]
+        if uses_score:
+            scores = [float(log.score) for log in new if log.score is not None]
             earlier = getattr(self, "validation_scores_", None)
             self.validation_scores_: list[Any] | None = [] if earlier is None else earlier
             self.validation_scores_ += scores

@@ -19,12 +19,12 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from deltarule.engines import Predictor
 from deltarule.errors import InputError
-from deltarule.estimators.class_weights import class_weights, weights_by_class
+from deltarule.estimators.class_weights import class_weights, row_class_weights
 from deltarule.estimators.labels import ClassPredictor, LabelCoding
 from deltarule.estimators.mlp_base import BaseMLP
 from deltarule.estimators.mlp_parameters import with_shared_parameters
-from deltarule.estimators.sklearn_rules import check_loss_of_classes, loss_record
-from deltarule.estimators.soft_targets import soft_classes, soft_labels, soft_shares
+from deltarule.estimators.sklearn_rules import check_classification_loss, loss_record
+from deltarule.estimators.soft_targets import soft_classes, soft_indicators, soft_labels
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss
 
 __all__ = ["MLPClassifier"]
@@ -120,16 +120,16 @@ out_activation_, t_
         )
         new = not hasattr(self, "classes_") or (not self.warm_start and not incremental)
         if self._is_soft():
-            shares = soft_shares(y)
+            indicators = soft_indicators(y)
             if new:
-                self._learn_classes(soft_classes(self.soft_targets, shares.shape[1]))
-            elif shares.shape[1] != len(self.classes_):
+                self._learn_classes(soft_classes(self.soft_targets, indicators.shape[1]))
+            elif indicators.shape[1] != len(self.classes_):
                 raise InputError(
-                    f"y has the probabilities of {shares.shape[1]} classes; expected "
+                    f"y has the probabilities of {indicators.shape[1]} classes; expected "
                     f"{len(self.classes_)}, as in the previous call: {self.classes_}"
                 )
             coding = self._make_coding()
-            return X, coding.targets_of_shares(shares).astype(X.dtype)
+            return X, coding.targets_of_indicators(indicators).astype(X.dtype)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if new:
@@ -174,7 +174,7 @@ out_activation_, t_
         """The assignment of outputs to classes, made once in a fit from its parameters."""
         if "_coding" not in self.__dict__:
             kind = self._label_binarizer.y_type_
-            check_loss_of_classes(loss_record(self.loss), kind, len(self.classes_))
+            check_classification_loss(loss_record(self.loss), kind, len(self.classes_))
             self._coding = LabelCoding(self._label_binarizer, self._choose_output())
         return self._coding
 
@@ -187,15 +187,15 @@ out_activation_, t_
                 self.class_weight_: np.ndarray | None = None
             return s
         coding = self._coding
-        shares = soft_shares(y) if self._is_soft() else coding.shares(y)
+        indicators = soft_indicators(y) if self._is_soft() else coding.indicators(y)
         weights = None if learn else getattr(self, "class_weight_", None)
         if weights is None:
             weights = class_weights(
-                self.class_weight, self.classes_, shares, multilabel=coding.multilabel
+                self.class_weight, self.classes_, indicators, multilabel=coding.multilabel
             )
             self.class_weight_ = weights
-        by_class = weights_by_class(weights, shares)
-        return by_class if s is None else s * by_class
+        from_classes = row_class_weights(weights, indicators)
+        return from_classes if s is None else s * from_classes
 
     def _default_output(self) -> str:
         """Logistic for two classes and labels, else softmax; the other one if the loss needs it."""
@@ -216,9 +216,9 @@ out_activation_, t_
             return LOSSES.get("cross_entropy")
         return loss_record(self.loss)
 
-    def _strata(self, Y: np.ndarray) -> np.ndarray | None:
+    def _classes_to_stratify(self, Y: np.ndarray) -> np.ndarray | None:
         # As in scikit-learn. Soft targets are not stratified: a class may have a single row.
-        return self._decode_targets(Y) if self._coding.strata and not self._is_soft() else None
+        return self._decode_targets(Y) if self._coding.stratify and not self._is_soft() else None
 
     def _decode_targets(self, Y: np.ndarray) -> np.ndarray:
         return self._coding.labels(Y)

@@ -50,23 +50,26 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
     def _one_row_outputs(self, X: Any) -> np.ndarray | None:
         """Compute a^L for one row without scikit-learn's checks; None where they are needed.
 
-        scikit-learn's checks take a hundred times as long as a small network. Here the same is
-        tested: that the estimator is fitted on arrays without names, and that X is finite and
-        has the right width. Where a test fails, the full checks raise the error.
+        Those checks take a hundred times as long as a small network. The conditions tested here are
+        sufficient for them to pass; otherwise the full checks run, and raise the error.
         """
-        own = self.__dict__
-        if type(X) is not np.ndarray or "coefs_" not in own or "feature_names_in_" in own:
+        attributes = self.__dict__
+        if (
+            type(X) is not np.ndarray
+            or "coefs_" not in attributes
+            or "feature_names_in_" in attributes
+        ):
             return None
-        net: Network | None = own.get("network_")
-        if net is None or own.get("n_features_in_") != net.n_inputs:
+        net: Network | None = attributes.get("network_")
+        if net is None or attributes.get("n_features_in_") != net.n_inputs:
             return None
-        arrays = _all_arrays(own["coefs_"], own.get("intercepts_"))
-        return predict_cached_row(self, net, arrays, own["engine"], X)
+        arrays = _all_arrays(attributes["coefs_"], attributes.get("intercepts_"))
+        return predict_cached_row(self, net, arrays, attributes["engine"], X)
 
     def _outputs(self, X: Any) -> np.ndarray:
-        found = self._one_row_outputs(X)
-        if found is not None:
-            return found
+        outputs = self._one_row_outputs(X)
+        if outputs is not None:
+            return outputs
         check_is_fitted(self)
         rows = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         return self._forward(rows.tocsr() if is_sparse(rows) else rows)
@@ -95,12 +98,12 @@ class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
         return self._decode(self._outputs(X))
 
     def _predictor(self) -> Predictor:
-        """A predictor with a copy of the current coefficients, for ``compile_predictor``."""
+        """Return a predictor with a copy of the current coefficients, for ``compile_predictor``."""
         check_is_fitted(self)
         return make_predictor(self.network_, self._current_theta(self.network_), self.engine)
 
 
 def _all_arrays(coefs: Any, intercepts: Any) -> list[Any]:
-    """The arrays of θ in one list; empty where they are not lists, which is refused later."""
+    """Return the arrays of θ in one list; empty if they are not lists, which is refused later."""
     usable = isinstance(coefs, list | tuple) and isinstance(intercepts, list | tuple)
     return [*coefs, *intercepts] if usable else []

@@ -21,7 +21,7 @@ __all__ = ["CONSTRAINTS", "hidden_widths", "plain_parameters"]
 
 
 def _interval(name: str, kind: Any = Real) -> Interval:
-    """The interval of a training setting, as scikit-learn's validation takes it."""
+    """Return the interval of a training setting, as scikit-learn's validation takes it."""
     text = settings_of(TrainingSettings)[name].interval
     low, high = limits(text)
     closed = {"[)": "left", "[]": "both", "()": "neither", "(]": "neither"}[text[0] + text[-1]]
@@ -71,26 +71,21 @@ CONSTRAINTS: dict[str, Any] = {
 def plain_parameters(
     parameters: Mapping[str, Any], constraints: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Replace NumPy scalars among the parameters by Python numbers.
-
-    Raises
-    ------
-    InputError
-        If a boolean is given for a number.
+    """Replace NumPy scalars among the parameters by Python numbers; refuse booleans for numbers.
 
     Examples
     --------
     >>> plain_parameters({"max_iter": np.int64(5)}, {})
     {'max_iter': 5}
     """
-    found = {name: plain(value) for name, value in parameters.items()}
-    for name, value in found.items():
+    values = {name: plain(value) for name, value in parameters.items()}
+    for name, value in values.items():
         allowed = constraints.get(name, ())
         if isinstance(value, bool) and not {"boolean", "verbose", "random_state"}.intersection(
             each for each in allowed if isinstance(each, str)
         ):
             raise InputError(f"{name} is {parameters[name]!r}; expected {_expected(allowed)}")
-    return found
+    return values
 
 
 def _expected(allowed: Any) -> str:
@@ -99,12 +94,7 @@ def _expected(allowed: Any) -> str:
 
 
 def hidden_widths(sizes: Any) -> list[int]:
-    """The widths of the hidden layers, from ``hidden_layer_sizes``.
-
-    Raises
-    ------
-    InputError
-        If a size is not a whole number > 0; 5.7 and True are not.
+    """Return the widths of the hidden layers, from ``hidden_layer_sizes``.
 
     Examples
     --------
@@ -112,13 +102,13 @@ def hidden_widths(sizes: Any) -> list[int]:
     ([8], [8, 4], [])
     """
     sizes = plain(sizes)
-    several = hasattr(sizes, "__iter__") and not isinstance(sizes, str | bytes)
-    given = [plain(size) for size in (sizes if several else [sizes])]
+    is_sequence = hasattr(sizes, "__iter__") and not isinstance(sizes, str | bytes)
+    items = [plain(size) for size in (sizes if is_sequence else [sizes])]
     try:
-        widths = [-1 if isinstance(size, bool) else operator.index(size) for size in given]
+        widths = [-1 if isinstance(size, bool) else operator.index(size) for size in items]
     except TypeError:
         widths = None
-    if widths is None or any(isinstance(size, bool) for size in given):
+    if widths is None or any(isinstance(size, bool) for size in items):
         raise InputError(
             f"hidden_layer_sizes is {sizes!r}; expected whole numbers, such as (100,) or [64, 32]"
         )

@@ -39,17 +39,9 @@ def takes_weights(scorer: Callable[..., Any]) -> bool:
 class Scoring:
     """A scorer, with the weights of the validation rows if it takes any.
 
-    Parameters
-    ----------
-    scoring : str or callable
-        A name of a scikit-learn scorer, or ``f(estimator, X, y)``, with or without
-        ``sample_weight``.
-    weights : array of shape (N,), or None
-
-    Notes
-    -----
-    A scorer that takes no weights scores without them, and a warning says so, unless all weights
-    are equal.
+    ``scoring`` is the name of a scikit-learn scorer, or ``f(estimator, X, y)``, with or without
+    ``sample_weight``. A scorer that takes no weights scores without them, and a warning says so,
+    unless all weights are equal.
 
     Examples
     --------
@@ -59,7 +51,10 @@ class Scoring:
     """
 
     def __init__(self, scoring: Any, weights: np.ndarray | None) -> None:
-        self.name = scoring if isinstance(scoring, str) else _name_of(scoring)
+        metric = getattr(scoring, "_score_func", scoring)
+        self.name = str(getattr(metric, "__name__", type(metric).__name__))
+        if isinstance(scoring, str):
+            self.name = scoring
         self.scorer: Callable[..., Any] = get_scorer(scoring)
         if weights is not None and (weights == weights[0]).all():
             weights = None
@@ -73,19 +68,14 @@ class Scoring:
         self.keywords = {} if weights is None else {"sample_weight": weights}
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
-        """Score the estimator on X and y.
-
-        Raises
-        ------
-        InputError
-            If the score is not one number, or is nan.
-        """
-        given = self.scorer(estimator, X, y, **self.keywords)
+        """Return the score of the estimator on X and y; refuse NaN and what is not a number."""
+        result = self.scorer(estimator, X, y, **self.keywords)
         try:
-            score = float(given)
+            score = float(result)
         except (TypeError, ValueError):
             raise InputError(
-                f"scoring {self.name!r} gave {given!r}; expected one number, the greater the better"
+                f"scoring {self.name!r} gave {result!r}; expected one number, the greater the "
+                "better"
             ) from None
         if np.isnan(score):
             raise InputError(
@@ -94,8 +84,3 @@ class Scoring:
                 "score (that of a single class is often undefined)"
             )
         return score
-
-
-def _name_of(scorer: Any) -> str:
-    metric = getattr(scorer, "_score_func", scorer)
-    return str(getattr(metric, "__name__", type(metric).__name__))

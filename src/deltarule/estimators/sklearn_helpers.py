@@ -22,7 +22,7 @@ def row_source(X: Any) -> Any:
 
 
 class ShuffledOrder:
-    """scikit-learn's order of rows: each epoch shuffles the indices of the epoch before."""
+    """scikit-learn's order of rows: each epoch shuffles the order of the previous epoch."""
 
     def __init__(self, n_rows: int, rng: np.random.RandomState) -> None:
         self.rows, self.rng = np.arange(n_rows), rng
@@ -47,7 +47,7 @@ def initial_theta(net: Network, activation: Any, rng: np.random.RandomState) -> 
 
 def print_epoch(event: EpochEvent) -> None:
     """Print an epoch as scikit-learn does, for ``verbose=True``."""
-    record = event.history.logs[-1]
-    print(f"Iteration {record.epoch}, loss = {record.objective:.8f}")
-    if record.score is not None:
-        print(f"Validation score: {record.score:f}")
+    log = event.history.logs[-1]
+    print(f"Iteration {log.epoch}, loss = {log.objective:.8f}")
+    if log.score is not None:
+        print(f"Validation score: {log.score:f}")

@@ -18,42 +18,35 @@ from deltarule.training import EpochLog, History
 __all__ = [
     "NoImprovement",
     "adaptive",
-    "check_loss_of_classes",
+    "check_classification_loss",
     "loss_record",
-    "refuse_schedule_with_end",
+    "refuse_finite_schedule",
     "rule_record",
     "schedule_record",
     "tolerance",
 ]
 
-_OWN_LOSSES = {"squared_error": "half_squared_error"}
-_LEAST_RATE = 1e-6
-_DIVISOR = 5.0
+# The losses whose name in scikit-learn differs.
+_SKLEARN_LOSS_NAMES = {"squared_error": "half_squared_error"}
+# learning_rate="adaptive" divides the rate by 5 after each plateau, as long as it is above 1e-6.
+_RATE_DIVISOR, _LEAST_RATE = 5.0, 1e-6
 
 
 def loss_record(loss: Any) -> Loss:
-    """The loss record for ``loss``: scikit-learn's squared_error has the factor ½.
-
-    Any other name, record or saved form is looked up among the registered losses.
-    """
-    return LOSSES.get(_OWN_LOSSES.get(loss, loss) if isinstance(loss, str) else loss)
+    """Return the loss for the parameter ``loss``; scikit-learn's squared_error has the factor ½."""
+    return LOSSES.get(_SKLEARN_LOSS_NAMES.get(loss, loss) if isinstance(loss, str) else loss)
 
 
-def check_loss_of_classes(loss: Loss, kind: str, n_classes: int) -> None:
-    """Refuse a loss that cannot be used for classes, or for rows with several labels.
-
-    Raises
-    ------
-    InputError
-        The message names the loss and an alternative.
-    """
+def check_classification_loss(loss: Loss, kind: str, n_classes: int) -> None:
+    """Refuse a loss that cannot be used for classes, or for rows with several labels."""
     if loss.outputs_per_target() > 1:
         raise InputError(
             f"loss {loss} has {loss.outputs_per_target()} outputs for each target, which are "
-            "no probabilities of classes; expected a loss with one, or use MLPRegressor"
+            "not class probabilities; expected a loss with one output per target, or use "
+            "MLPRegressor"
         )
-    alone = any(loss.accepts(g) for g in ACTIVATIONS if g.elementwise)
-    if kind.startswith("multilabel") and not alone:
+    elementwise = [activation for activation in ACTIVATIONS if activation.elementwise]
+    if kind.startswith("multilabel") and not any(map(loss.accepts, elementwise)):
         raise InputError(
             f"loss {loss.name!r} is for one class out of several, and a row of y may have "
             f"several of the {n_classes} labels; use loss='log_loss', or "
@@ -62,7 +55,7 @@ def check_loss_of_classes(loss: Loss, kind: str, n_classes: int) -> None:
 
 
 def rule_record(estimator: Any) -> Rule | Minimizer:
-    """The update rule or the minimizer for an estimator's ``solver`` and its parameters."""
+    """Return the update rule or the minimizer for an estimator's ``solver`` and its parameters."""
     solver, decay = estimator.solver, estimator.weight_decay
     if decay and solver not in ("adam", "adamw"):
         raise InputError(
@@ -95,21 +88,21 @@ def rule_record(estimator: Any) -> Rule | Minimizer:
 
 
 def schedule_record(estimator: Any, n_rows: int) -> Schedule:
-    """The schedule of an estimator: ``schedule`` if given, else that of ``learning_rate``.
+    """Return the schedule of an estimator: ``schedule`` if given, else that of ``learning_rate``.
 
     As in scikit-learn, ``learning_rate`` has an effect with the solver sgd only.
     """
     if estimator.schedule is not None:
         return SCHEDULES.get(estimator.schedule)
-    named = estimator.learning_rate if estimator.solver == "sgd" else "constant"
-    if named == "invscaling":
+    name = estimator.learning_rate if estimator.solver == "sgd" else "constant"
+    if name == "invscaling":
         return SCHEDULES.get(
             "inverse_scaling",
             scale=float(n_rows),
             power=float(estimator.power_t),
             per="epoch",
         )
-    if named == "adaptive":
+    if name == "adaptive":
         return Schedule(
             "adaptive",
             adaptive,
@@ -122,91 +115,96 @@ def schedule_record(estimator: Any, n_rows: int) -> Schedule:
     return SCHEDULES.get("constant")
 
 
-def tolerance(estimator: Any, scored: bool) -> float:
-    """``tol`` on the scale of this library's loss.
+def tolerance(estimator: Any, uses_validation_score: bool) -> float:
+    """Return ``tol`` on the scale of this library's loss.
 
-    scikit-learn compares it with the mean of the squared errors over outputs; the loss here
-    is their sum.
+    scikit-learn averages the squared error over outputs, and this library adds it up. So for this
+    loss ``tol`` is multiplied by the number of outputs.
     """
-    mean = not scored and estimator.loss == "squared_error" and hasattr(estimator, "n_outputs_")
-    return float(estimator.tol) * (estimator.n_outputs_ if mean else 1)
+    averaged = estimator.loss == "squared_error" and hasattr(estimator, "n_outputs_")
+    factor = estimator.n_outputs_ if averaged and not uses_validation_score else 1
+    return float(estimator.tol) * factor
 
 
-def refuse_schedule_with_end(estimator: Any) -> None:
-    """Refuse, in ``partial_fit``, a schedule that depends on the number of epochs.
-
-    Raises
-    ------
-    InputError
-        Since it is not known how often ``partial_fit`` will be called.
-    """
+def refuse_finite_schedule(estimator: Any) -> None:
+    """Refuse, in ``partial_fit``, a schedule that depends on the total number of epochs."""
     if estimator.schedule is None:
         return
     schedule = SCHEDULES.get(estimator.schedule)
     if schedule.depends_on_total():
         raise InputError(
-            f"schedule {schedule} depends on the number of epochs planned, and partial_fit knows "
-            "none; call fit, or choose a schedule such as 'exponential' or 'step'"
+            f"schedule {schedule} depends on the number of epochs planned, and partial_fit has "
+            "no planned number of epochs; call fit, or choose a schedule such as 'exponential' "
+            "or 'step'"
         )
 
 
 def adaptive(xp: Any, tol: float, patience: float) -> Any:
-    """η/5 each time the loss has not improved by ``tol`` for more than ``patience`` epochs."""
+    """Divide η by 5 when the loss has not improved by ``tol`` for more than ``patience`` epochs."""
 
-    def after(state: _Plateaus, loss: float) -> _Plateaus:
-        return state.after(loss, tol, patience)
+    def advance(state: _Plateaus, loss: float) -> _Plateaus:
+        return state.advance(loss, tol, patience)
 
     def factor(progress: Any) -> Any:
-        state = progress.losses.fold(("adaptive", tol, patience), _NOTHING_YET, after)
-        return _DIVISOR**-state.plateaus + 0 * progress.step
+        state = progress.losses.fold(("adaptive", tol, patience), _INITIAL_STATE, advance)
+        # The second term gives the factor the shape of progress.step: one factor for each step.
+        return _RATE_DIVISOR**-state.plateaus + 0 * progress.step
 
     return factor
 
 
 class _Plateaus(NamedTuple):
-    """The plateaus of the loss so far: spans without improvement for over ``patience`` epochs."""
+    """The plateaus of the loss so far: spans of more than ``patience`` epochs without improvement.
+
+    ``best`` is the smallest loss, ``plateaus`` the number of completed plateaus, and
+    ``plateau_ended`` tells whether the last epoch completed one.
+    """
 
     best: float
-    since: int
+    epochs_without_improvement: int
     plateaus: int
-    now: bool
+    plateau_ended: bool
 
-    def after(self, loss: float, tol: float, patience: float) -> _Plateaus:
-        """The plateaus after one more epoch with this loss."""
-        since = self.since + 1 if loss > self.best - tol else 0
-        best, now = min(self.best, loss), since > patience
-        return _Plateaus(best, 0 if now else since, self.plateaus + now, now)
+    def advance(self, loss: float, tol: float, patience: float) -> _Plateaus:
+        """Return the state after one more epoch with this loss."""
+        stagnant = self.epochs_without_improvement + 1 if loss > self.best - tol else 0
+        ended = stagnant > patience
+        return _Plateaus(
+            min(self.best, loss), 0 if ended else stagnant, self.plateaus + ended, ended
+        )
 
 
-_NOTHING_YET = _Plateaus(np.inf, 0, 0, False)
+_INITIAL_STATE = _Plateaus(np.inf, 0, 0, False)
 
 
 @dataclasses.dataclass(frozen=True)
 class NoImprovement:
     """scikit-learn's criterion: no improvement by ``tol`` for more than ``patience`` epochs.
 
-    With ``rate`` (learning_rate="adaptive") the rate is divided by 5 instead, until it is
-    1e-6 or less.
+    With ``rate``, the initial rate of learning_rate="adaptive", training continues after a plateau
+    as long as the rate is above 1e-6.
     """
 
     tol: float
     patience: float
-    scored: bool
+    uses_validation_score: bool
     rate: float | None = None
 
     def reason(self, history: History) -> str | None:
-        """Why to stop now, or None."""
-        state = history.fold(self, _NOTHING_YET, self._after)
-        if not state.now:
+        """Return why to stop after the last epoch, or None to continue."""
+        state = history.fold(self, _INITIAL_STATE, self._advance)
+        if not state.plateau_ended:
             return None
-        if self.rate is not None and self.rate * _DIVISOR ** (1 - state.plateaus) > _LEAST_RATE:
+        # The rate of the last epoch: it is divided only after this plateau.
+        divisions = state.plateaus - 1
+        if self.rate is not None and self.rate * _RATE_DIVISOR**-divisions > _LEAST_RATE:
             return None
-        what = "Validation score" if self.scored else "Training loss"
+        what = "Validation score" if self.uses_validation_score else "Training loss"
         return (
             f"{what} did not improve more than tol={self.tol:f} for "
             f"{self.patience:g} consecutive epochs."
         )
 
-    def _after(self, state: _Plateaus, record: EpochLog) -> _Plateaus:
-        loss = record.monitored if self.scored else record.objective
-        return state.after(loss, self.tol, self.patience)
+    def _advance(self, state: _Plateaus, log: EpochLog) -> _Plateaus:
+        loss = log.monitored if self.uses_validation_score else log.objective
+        return state.advance(loss, self.tol, self.patience)

@@ -111,7 +111,7 @@ class InteractiveRun(StepRun):
     @property
     def step(self) -> int:
         """The number of steps taken."""
-        return self.steps_in_all
+        return self.total_steps
 
     @property
     def steps_left_in_epoch(self) -> int:
@@ -131,7 +131,7 @@ class InteractiveRun(StepRun):
         epoch = len(self.history)
         if self._planned is None:
             self._began = time.perf_counter()
-            self._planned = self.batches.planned(epoch, self._rates(epoch))
+            self._planned = self.batches.epoch_steps(epoch, self._rates(epoch))
         before, until = self.done, min(self.done + steps, self.batches.steps_per_epoch)
         self._steps(_truncated(self._planned, until), epoch)
         taken = self.done - before
@@ -151,14 +151,15 @@ class InteractiveRun(StepRun):
         def loss(rows: Rows) -> float:
             return float(sum(self.engine.cost(part) for part in chunks(rows)))
 
-        return loss(self.batches.training_rows()), None if self.held is None else loss(self.held)
+        rows = self.validation_rows
+        return loss(self.batches.training_rows()), None if rows is None else loss(rows)
 
     def change_rate(self, rate: float) -> None:
         """Use another learning rate from the next step on."""
         if rate == self.rate:
             return
         self.rate = rate
-        self._same_rates = None
+        self._constant_rates = None
         if self._planned is not None:
             rates = self._rates(len(self.history))
             self._planned = self._planned._replace(rates=rates)
@@ -170,8 +171,8 @@ class InteractiveRun(StepRun):
     def next_batch(self) -> Batch:
         """The batch of the next step."""
         if self.done == self.batches.steps_per_epoch:  # closing the epoch raised an exception
-            return self.batches.planned(len(self.history) + 1).batch(0)
-        planned = self._planned or self.batches.planned(len(self.history))
+            return self.batches.epoch_steps(len(self.history) + 1).batch(0)
+        planned = self._planned or self.batches.epoch_steps(len(self.history))
         return planned.batch(self.done)
 
 
@@ -219,9 +220,13 @@ def start_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Networ
     )
     run = InteractiveRun(
         batches=Batches(
-            *parts.whole, batch_size=batch, seed=settings.seed, shuffle=True, rows=parts.rows
+            *parts.all_rows,
+            batch_size=batch,
+            seed=settings.seed,
+            shuffle=True,
+            rows=parts.training_numbers,
         ),
-        held=parts.held,
+        validation_rows=parts.validation_rows,
         engine=engine,
         epochs=1,
         criteria=(),

@@ -40,6 +40,7 @@ from deltarule.training.threads import blas_threads_for
 
 __all__ = ["fit_table"]
 
+# With fewer test rows than this a note says that the scores are uncertain.
 _FEW_TEST_ROWS = 50
 
 
@@ -59,8 +60,8 @@ def fit_table(
     The encoding is learned from the training rows alone: numbers standardised, missing
     ones imputed, categories one-hot encoded, regression targets standardised. The epoch
     with the best validation loss is kept. Beside the network's scores stand those of a
-    constant and of a linear model on the same rows and features; these two learn from
-    the validation rows as well, since they need none to stop.
+    constant and of a linear model on the same rows and features; these two also
+    learn from the validation rows, since their training does not stop early.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def fit_table(
     Raises
     ------
     InputError
-        If the loss that is named has no meaning for the target.
+        If the loss cannot be used for the target.
     DataError
         If there are too few rows, or the table does not fit the schema.
     Diverged
@@ -122,7 +123,7 @@ def fit_table(
     net = table_network(encoder.n_features, target, settings)
     X = {name: encoder.transform(part, dtype=np.float32) for name, part in parts.items()}
     Y = {name: network_targets(net, target, target_values(part)) for name, part in parts.items()}
-    held = parts.get("valid")
+    validation_rows = parts.get("valid")
     recorder = Recorder() if record else None
     report_phase("training")
     batch = settings.batch_rows(len(fitting))
@@ -132,9 +133,11 @@ def fit_table(
             X["train"],
             Y["train"],
             sample_weight=row_weights(fitting),
-            validation=None if held is None else (X["valid"], Y["valid"], row_weights(held)),
+            validation=None
+            if validation_rows is None
+            else (X["valid"], Y["valid"], row_weights(validation_rows)),
             **_train_arguments(settings, batch),
-            stopping=None if held is None else Patience(settings.patience),
+            stopping=None if validation_rows is None else Patience(settings.patience),
             # The recorder comes first: a callback after it may end training.
             callbacks=callbacks if recorder is None else [recorder, *callbacks],
             stop=stop,
@@ -155,13 +158,17 @@ def fit_table(
         name: score_outputs(target.task, truth[name], outputs[name], part.weights)
         for name, part in parts.items()
     }
-    last = next(name for name in ("test", "valid", "train") if name in parts)
+    scored_part = next(name for name in ("test", "valid", "train") if name in parts)
     # The linear model can take long, so it is left out where training was stopped.
-    simple = _baselines(target, parts, X, truth, last, linear=not stop)
+    baseline_models = _baselines(target, parts, X, truth, scored_part, linear=not stop)
     against = None
-    if "linear" in simple:
+    if "linear" in baseline_models:
         against = compare_outputs(
-            target.task, truth[last], outputs[last], simple["linear"].outputs, parts[last].weights
+            target.task,
+            truth[scored_part],
+            outputs[scored_part],
+            baseline_models["linear"].outputs,
+            parts[scored_part].weights,
         )
     report: dict[str, Any] = {
         "task": target.task,
@@ -170,10 +177,12 @@ def fit_table(
         "parameters": net.n_parameters,
         "scores": scores,
         "baselines": {
-            name: score_outputs(target.task, truth[last], each.outputs, parts[last].weights)
-            for name, each in simple.items()
+            name: score_outputs(
+                target.task, truth[scored_part], each.outputs, parts[scored_part].weights
+            )
+            for name, each in baseline_models.items()
         },
-        "baselines_on": last,
+        "baselines_on": scored_part,
         "against_linear": None if against is None else against.verdict,
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,
@@ -182,8 +191,8 @@ def fit_table(
         "training_seconds": result.seconds,
         "seconds": time.perf_counter() - started,
         "notes": [
-            *_score_notes(parts, last, result, settings.schedule),
-            *(each.note for each in simple.values() if each.note),
+            *_score_notes(parts, scored_part, result, settings.schedule),
+            *(each.note for each in baseline_models.values() if each.note),
         ],
         "data_notes": list(typed.notes),
         "fingerprint": target_checksum(typed),
@@ -200,11 +209,11 @@ def fit_table(
 
 
 def _train_arguments(settings: TableSettings, batch_size: int | str) -> dict[str, Any]:
-    """The settings that :func:`deltarule.train` has a parameter for, by name."""
-    known = inspect.signature(train).parameters
-    found = {name: value for name, value in vars(settings).items() if name in known}
+    """Return the settings that are parameters of :func:`deltarule.train`."""
+    parameters = inspect.signature(train).parameters
+    arguments = {name: value for name, value in vars(settings).items() if name in parameters}
     dropout = settings.dropout if settings.layers else 0.0
-    return found | {"batch_size": batch_size, "dropout": dropout}
+    return arguments | {"batch_size": batch_size, "dropout": dropout}
 
 
 def _baselines(
@@ -212,37 +221,37 @@ def _baselines(
     parts: dict[str, TypedColumns],
     X: dict[str, np.ndarray],
     truth: dict[str, np.ndarray],
-    last: str,
+    scored_part: str,
     linear: bool,
 ) -> dict[str, Baseline]:
-    """Fit the baselines to all parts but ``last``, and predict the rows of ``last``."""
-    names = [name for name in parts if name != last] or [last]
+    """Fit the baselines to all parts but ``scored_part``, and predict the rows of that part."""
+    names = [name for name in parts if name != scored_part] or [scored_part]
     weights = None
-    if parts[last].weights is not None:
+    if parts[scored_part].weights is not None:
         weights = np.concatenate([row_weights(parts[name]) for name in names])
     rows = np.concatenate([X[name] for name in names])
     targets = np.concatenate([truth[name] for name in names])
     train = (rows, targets, weights)
-    return baselines(target.task, len(target.classes), train, X[last], linear=linear)
+    return baselines(target.task, len(target.classes), train, X[scored_part], linear=linear)
 
 
 def _score_notes(
-    parts: dict[str, TypedColumns], last: str, result: TrainingResult, schedule: str
+    parts: dict[str, TypedColumns], scored_part: str, result: TrainingResult, schedule: str
 ) -> list[str]:
-    """Notes on how far the scores can be trusted."""
-    found = []
+    """Return notes on how reliable the scores are."""
+    notes = []
     at_end = (
         result.stop_reason is StopReason.EPOCHS and result.best_epoch == len(result.history) > 1
     )
-    # A schedule that lowers the rate to the end makes the last epoch the best as a rule.
+    # With a schedule that lowers the rate until the end, the last epoch is usually the best.
     if "valid" in parts and at_end and schedule == "constant":
-        found.append("the validation loss was still falling at the end: give more epochs")
-    if last == "train":
-        found.append("no rows were held out: the scores are of rows the network was trained on")
-    elif last == "valid":
+        notes.append("the validation loss was still falling at the end: give more epochs")
+    if scored_part == "train":
+        notes.append("no rows were held out: the scores are of rows the network was trained on")
+    elif scored_part == "valid":
         why = "the validation rows chose the epoch, so their scores are a little too good"
-        found.append(f"no test rows were held out: {why}")
+        notes.append(f"no test rows were held out: {why}")
     elif len(parts["test"]) < _FEW_TEST_ROWS:
         count = len(parts["test"])
-        found.append(f"only {count} test rows: another seed may give quite other scores")
-    return found
+        notes.append(f"only {count} test rows: another seed may give quite other scores")
+    return notes

@@ -27,7 +27,7 @@ from deltarule.training import History, Model, Recording, load_model, save_model
 
 __all__ = ["TableModel", "prediction_engine", "target_checksum"]
 
-# How many rows are encoded and passed forward at once, which bounds the memory.
+# The number of rows that are encoded and passed forward at a time, which bounds the memory.
 _CHUNK_ROWS = 65536
 
 
@@ -42,9 +42,9 @@ class TableModel:
     schema : Schema
         The columns of the training table and their kinds.
     encoder : TableEncoder
-        From columns to the network's inputs.
+        The encoding of columns as inputs of the network.
     target : TargetEncoder
-        From the target to the network's outputs, and back.
+        The encoding of the target as outputs of the network, and its inverse.
     settings, report : dict
         The settings of the training, and its results (see :func:`fit_table`).
     recording : Recording or None
@@ -77,7 +77,7 @@ class TableModel:
 
     @property
     def history(self) -> History:
-        """The training run, epoch by epoch."""
+        """The epoch logs of the training."""
         return self.model.history
 
     def outputs(self, typed: TypedColumns) -> np.ndarray:
@@ -95,11 +95,12 @@ class TableModel:
         return np.concatenate(chunks)
 
     def _chunk_outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
+        """Return the outputs of rows that begin at row ``start``; refuse outputs that overflow."""
         X = self.encoder.transform(typed, dtype=self.model.net.dtype)
         engine = prediction_engine(self.settings)
         with np.errstate(over="ignore", invalid="ignore"):
-            found = decode_outputs(self.model.net, self.target, self.model.predict(X, engine))
-        bad = ~np.isfinite(found.reshape(len(found), -1)).all(axis=1)
+            outputs = decode_outputs(self.model.net, self.target, self.model.predict(X, engine))
+        bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             column = self.encoder.feature_names[int(np.abs(X[row]).argmax())]
@@ -108,7 +109,7 @@ class TableModel:
                 f"{np.abs(X[row]).max():.3g} standard deviations from the mean of training; "
                 "expected numbers like those of training; correct it, or leave it empty"
             )
-        return found
+        return outputs
 
     def predict_proba(self, table: Table) -> np.ndarray:
         """Predict the probability of each class, shape (N, classes).
@@ -131,7 +132,7 @@ class TableModel:
         return self.labels(self.outputs(apply_schema(self.schema, table, need_target=False)))
 
     def labels(self, outputs: np.ndarray) -> np.ndarray:
-        """The most probable label of each row of probabilities; numbers are returned unchanged."""
+        """Return the most probable label of each row of probabilities; numbers unchanged."""
         if self.task == "regression":
             return outputs
         return self.target.inverse(outputs.argmax(axis=1))
@@ -152,11 +153,11 @@ class TableModel:
         return self.score(typed, self.outputs(typed))
 
     def network_targets(self, values: Any) -> np.ndarray:
-        """The network's targets Y for the values of the target column."""
+        """Return the network's targets Y for the values of the target column."""
         return network_targets(self.model.net, self.target, values)
 
     def score(self, typed: TypedColumns, outputs: np.ndarray) -> dict[str, float | None]:
-        """Score outputs against the target of their rows."""
+        """Return the scores of outputs against the target of their rows."""
         assert typed.target is not None
         if self.task == "classification":
             truth = self.target.transform(typed.target)
@@ -227,7 +228,7 @@ class TableModel:
                 encoder=TableEncoder.from_dict(extra["encoder"]),
                 target=TargetEncoder.from_dict(extra["target"]),
                 settings=dict(extra["settings"]),
-                report=_report(extra["report"]),
+                report=_checked_report(extra["report"]),
             )
         except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise FileError(
@@ -248,9 +249,9 @@ class TableModel:
         return loaded
 
 
-def _report(record: Any) -> dict[str, Any]:
-    """The report of a training as a dict, with the entries that are used later checked."""
-    report = dict(record)
+def _checked_report(saved: Any) -> dict[str, Any]:
+    """Return the saved report of a training, with a check of the entries that are used."""
+    report = dict(saved)
     rows = field_value("rows", Mapping[str, int], report["rows"])
     scores = field_value("scores", Mapping[str, Mapping[str, Any]], report["scores"])
     for part, values in scores.items():
@@ -264,7 +265,7 @@ def _report(record: Any) -> dict[str, Any]:
 
 
 def target_checksum(typed: TypedColumns) -> str:
-    """A checksum of the target values in their order, which identifies a table of training.
+    """Return a checksum of the target values in order, which identifies the training table.
 
     Examples
     --------
@@ -281,9 +282,9 @@ def target_checksum(typed: TypedColumns) -> str:
 
 
 def prediction_engine(settings: Mapping[str, Any]) -> str:
-    """The engine to predict with: a Python engine that the settings name, else ``"auto"``.
+    """Return the engine to predict with: a Python engine that the settings name, else ``"auto"``.
 
-    A model that the compiled engine trained can so be used where Numba is missing.
+    So a model that the compiled engine trained can be used without Numba.
 
     Examples
     --------

@@ -16,16 +16,11 @@ __all__ = ["decode_outputs", "loss_and_output", "network_targets", "table_networ
 
 
 def loss_and_output(loss: str, n_classes: int) -> tuple[Loss, str]:
-    """The loss of a name, and the output activation for ``n_classes`` (0 for a number).
+    """Return the loss of a name and the output activation, for ``n_classes`` (0 for a number).
 
     ``"auto"`` is log_loss for two classes, cross_entropy for more, and half_squared_error for a
     number. Two classes have one logistic output where the loss allows it; more classes have a
     softmax, else one logistic output each.
-
-    Raises
-    ------
-    InputError
-        If the loss cannot be used for such a target.
 
     Examples
     --------
@@ -34,8 +29,8 @@ def loss_and_output(loss: str, n_classes: int) -> tuple[Loss, str]:
     [('half_squared_error', 'identity'), ('cross_entropy(smoothing=0.0)', 'softmax')]
     """
     if loss == "auto":
-        usual = "cross_entropy" if n_classes > 2 else "log_loss"
-        loss = usual if n_classes else "half_squared_error"
+        class_loss = "cross_entropy" if n_classes > 2 else "log_loss"
+        loss = class_loss if n_classes else "half_squared_error"
     record = LOSSES.get(loss)
     output = _output_activation(record, n_classes)
     if output is None:
@@ -51,26 +46,20 @@ def loss_and_output(loss: str, n_classes: int) -> tuple[Loss, str]:
 
 
 def _output_activation(loss: Loss, n_classes: int) -> str | None:
-    """The output activation for a loss, or None if the loss cannot be used for the target."""
+    """Return the output activation for a loss; None if the target cannot have the loss."""
     outputs = ["softmax", "logistic"] if n_classes > 2 else ["logistic", "softmax"]
     if loss.outputs_per_target() > 1 or not (n_classes or loss.targets == "real"):
         return None
-    possible = outputs if n_classes else ["identity"]
-    return next((g for g in possible if loss.accepts(ACTIVATIONS.get(g))), None)
+    candidates = outputs if n_classes else ["identity"]
+    return next((g for g in candidates if loss.accepts(ACTIVATIONS.get(g))), None)
 
 
 def table_network(n_inputs: int, target: TargetEncoder, settings: TableSettings) -> Network:
-    """Make the network for a table, in float32.
-
-    Raises
-    ------
-    InputError
-        If the loss cannot be used for the target.
-    """
+    """Return the network for a table, in float32; refuse a loss that the target cannot have."""
     loss, output = loss_and_output(settings.loss, len(target.classes))
-    one = not target.classes or (len(target.classes) == 2 and output != "softmax")
+    one_output = not target.classes or (len(target.classes) == 2 and output != "softmax")
     return Network(
-        [n_inputs, *settings.layers, 1 if one else len(target.classes)],
+        [n_inputs, *settings.layers, 1 if one_output else len(target.classes)],
         activation=settings.activation,
         output_activation=output,
         loss=loss,
@@ -79,7 +68,7 @@ def table_network(n_inputs: int, target: TargetEncoder, settings: TableSettings)
 
 
 def network_targets(net: Network, target: TargetEncoder, values: Any) -> np.ndarray:
-    """The network's targets Y for the values of a table's target column.
+    """Return the network's targets Y for the values of a table's target column.
 
     Class numbers where the network has one output or its loss takes them, shape (N,); else a
     column for each class, 1 for the row's class and 0 elsewhere; numbers standardised.
@@ -95,4 +84,4 @@ def decode_outputs(net: Network, target: TargetEncoder, a: np.ndarray) -> np.nda
     """Turn outputs a^L, shape (N, n_L), into probabilities or numbers in the target's unit."""
     if target.task == "regression":
         return target.inverse(a[:, 0].astype(np.float64))
-    return probabilities_of(a, sums_to_one=net.output_activation.name == "softmax")
+    return probabilities_of(a, normalise=net.output_activation.name != "softmax")

@@ -31,18 +31,14 @@ from deltarule.training.threads import blas_threads_for
 
 __all__ = ["RecordedTable", "RowPlace", "replay_table"]
 
-_Found = TypeVar("_Found")
+_Result = TypeVar("_Result")
 
 
 class RowPlace(NamedTuple):
     """The part of the training that a row of a table belonged to.
 
-    Attributes
-    ----------
-    part : {"train", "valid", "test", ""}
-        ``""`` if the row has no target, and so was left out.
-    number : int
-        The row's number in that part, from 0; -1 if it was left out.
+    ``part`` is ``"train"``, ``"valid"`` or ``"test"``, and ``number`` the row's number in that
+    part, from 0; for a row without a target, which was left out, they are ``""`` and -1.
     """
 
     part: str
@@ -123,13 +119,7 @@ class RecordedTable:
         *,
         run_recorded_sql: bool = False,
     ) -> RecordedTable:
-        """Join a model, its recording and its table; arguments and errors as for :meth:`open`.
-
-        Raises
-        ------
-        FileError, DataError, InputError
-            As :meth:`open`.
-        """
+        """Join a model, its recording and its table; arguments and errors as for :meth:`open`."""
         if recording.model != digest_of_theta(model.model.theta):
             raise FileError(
                 "the recording is of another training than the model; expected the one that was "
@@ -146,10 +136,10 @@ class RecordedTable:
             source.check(data)
             return cls(model, recording, data)
         if source.sql is not None and not run_recorded_sql:
-            over = "" if source.data is None else f" over {source.data!r}"
+            source_text = "" if source.data is None else f" over {source.data!r}"
             raise InputError(
-                f"the training's table was the result of SQL{over} that the recording holds: "
-                f"{source.sql!r}",
+                f"the training's table was the result of SQL{source_text} that the recording "
+                f"holds: {source.sql!r}",
                 parameter="run_recorded_sql",
                 expected="leave to run it, since it came with the model",
                 hint=Message("read it, and give ", Parameter("run_recorded_sql", True)),
@@ -158,7 +148,7 @@ class RecordedTable:
 
     @functools.cached_property
     def settings(self) -> TableSettings:
-        """The settings that the table was split and trained on with."""
+        """The settings with which the table was split and the network trained."""
         return TableSettings(**self.model.settings)
 
     @functools.cached_property
@@ -169,12 +159,13 @@ class RecordedTable:
 
     @functools.cached_property
     def _rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """The encoded training rows X and the network's targets Y."""
         training = self.parts["train"]
         X = self.model.encoder.transform(training, dtype=self.model.model.net.dtype)
         return X, self.model.network_targets(target_values(training))
 
     def replay(self, step: int, *, verify: bool = True) -> ReplayedStep:
-        """Replay a step, and give the numbers that its rows have in the table.
+        """Replay a step; the result has the numbers of its rows in the table.
 
         Raises
         ------
@@ -182,9 +173,11 @@ class RecordedTable:
             As :func:`deltarule.training.replay`.
         """
         self.recording.place(step)
-        found = self._with_rows(replay, step, verify=verify)
-        typed = self.parts["train"].take(found.batch.rows)
-        return dataclasses.replace(found, source_rows=typed.rows + 1, table=self.model, typed=typed)
+        replayed = self._with_rows(replay, step, verify=verify)
+        typed = self.parts["train"].take(replayed.batch.rows)
+        return dataclasses.replace(
+            replayed, source_rows=typed.rows + 1, table=self.model, typed=typed
+        )
 
     def states(
         self,
@@ -194,7 +187,7 @@ class RecordedTable:
         verify: bool = True,
         watch: Callable[[int], None] | None = None,
     ) -> list[RunState]:
-        """Return θ at ``most`` moments of the training, evenly spread, by repeating its steps.
+        """Return θ after ``most`` evenly spaced steps of the training, which is replayed.
 
         Raises
         ------
@@ -203,18 +196,18 @@ class RecordedTable:
         """
         return self._with_rows(replay_states, most, also=also, verify=verify, watch=watch)
 
-    def _with_rows(self, repeat: Callable[..., _Found], *args: Any, **options: Any) -> _Found:
+    def _with_rows(self, function: Callable[..., _Result], *args: Any, **options: Any) -> _Result:
         """Call a function of ``training.replay`` with the encoded training rows."""
         X, Y = self._rows
         training = self.parts["train"]
         batch = self.settings.batch_rows(len(training))
         with blas_threads_for(self.recording.net, len(X) if batch == "auto" else int(batch)):
-            return repeat(
+            return function(
                 self.recording, X, Y, *args, sample_weight=row_weights(training), **options
             )
 
     def place(self, row: int) -> RowPlace:
-        """The part that a row of the table (from 1) belonged to in the training.
+        """Return the part of the training that a row of the table (from 1) belonged to.
 
         Raises
         ------
@@ -228,30 +221,29 @@ class RecordedTable:
                 expected=f"a row of the table, from 1 to {len(self.table)}",
             )
         for name, part in self.parts.items():
-            found = np.flatnonzero(part.rows == row - 1)
-            if found.size:
-                return RowPlace(name, int(found[0]))
+            matches = np.flatnonzero(part.rows == row - 1)
+            if matches.size:
+                return RowPlace(name, int(matches[0]))
         return RowPlace("", -1)
 
     def step_of(self, row: int, epoch: int) -> int | None:
-        """The step of an epoch (from 1) whose batch holds a row (from 1), or None."""
+        """Return the step of an epoch (from 1) whose batch has a row (from 1), or None."""
         place = self.place(row)
         if place.part != "train":
             return None
         X, Y = self._rows
         batches = batches_of(self.recording, X, Y, row_weights(self.parts["train"]), None)
-        planned = batches.planned(epoch - 1)
-        at = place.number
-        if planned.order is not None:
-            at = int(np.flatnonzero(planned.order == place.number)[0])
-        return planned.first_step + at // planned.batch_size
+        epoch_steps = batches.epoch_steps(epoch - 1)
+        position = place.number
+        if epoch_steps.order is not None:
+            position = int(np.flatnonzero(epoch_steps.order == place.number)[0])
+        return epoch_steps.first_step + position // epoch_steps.batch_size
 
     def model_at(self, theta: np.ndarray) -> TableModel:
-        """The table model with other parameters, such as those before a step."""
-        own = self.model.model
-        return dataclasses.replace(
-            self.model, model=Model(own.net, theta, own.history), recording=None
-        )
+        """Return the table model with other parameters, such as those before a step."""
+        network = self.model.model
+        model = Model(network.net, theta, network.history)
+        return dataclasses.replace(self.model, model=model, recording=None)
 
 
 def replay_table(

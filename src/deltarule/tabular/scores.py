@@ -10,25 +10,19 @@ import numpy as np
 
 __all__ = ["Baseline", "Comparison", "baselines", "compare_outputs", "score_outputs"]
 
-# Two models are called different where their losses differ by so many standard errors.
+# Two models are called different if their mean losses differ by more standard errors than this.
 _STANDARD_ERRORS = 2.0
+# The maximum number of iterations of the logistic regression.
 _MOST_STEPS = 1000
 
 
 def score_outputs(
     task: str, truth: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None = None
 ) -> dict[str, float | None]:
-    """Score predictions.
+    """Score predictions, with row weights of shape (N,) or None.
 
-    Parameters
-    ----------
-    task : {"classification", "regression"}
-    truth : array of shape (N,)
-        Class numbers, or numbers in the target's own unit.
-    outputs : array
-        Probabilities of shape (N, classes), or numbers of shape (N,).
-    weights : array of shape (N,), optional
-        Row weights.
+    ``truth`` holds class numbers, or numbers in the target's own unit, shape (N,); ``outputs``
+    holds probabilities of shape (N, classes), or numbers of shape (N,).
 
     Returns
     -------
@@ -39,7 +33,6 @@ def score_outputs(
 
     Examples
     --------
-    >>> import numpy as np
     >>> score_outputs("regression", np.array([1.0, 3.0]), np.array([1.0, 2.0]))
     {'r2': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5}
     """
@@ -67,11 +60,11 @@ def _regression_scores(
     # Scaling by a power of two is exact, and keeps the square of 1e300 finite.
     unit = max(_power_of_two(truth), _power_of_two(outputs))
     errors = outputs / unit - truth / unit
-    kept = truth if weights is None else truth[weights > 0]
+    weighted_truth = truth if weights is None else truth[weights > 0]
     mean = np.average(truth / unit, weights=weights)
     spread = np.average((truth / unit - mean) ** 2, weights=weights)
     mse = np.average(errors**2, weights=weights)
-    defined = len(kept) > 1 and np.ptp(kept) > 0 and spread > 0
+    defined = len(weighted_truth) > 1 and np.ptp(weighted_truth) > 0 and spread > 0
     return {
         "r2": float(1 - mse / spread) if defined else None,
         "rmse": float(np.sqrt(mse)) * unit,
@@ -80,40 +73,34 @@ def _regression_scores(
 
 
 def _power_of_two(values: np.ndarray) -> float:
-    """The largest power of two up to the largest absolute value; 1 for zeros."""
+    """Return the largest power of two up to the largest absolute value; 1 for zeros."""
     largest = float(np.abs(values).max()) if len(values) else 0.0
     return math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > 0 else 1.0
 
 
 def _auc(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None) -> float | None:
-    """The AUC of each class against the rest, averaged over classes where it is defined."""
+    """Return the AUC of each class against the rest, averaged over classes where it is defined."""
     from sklearn import metrics
 
-    keep = slice(None) if weights is None else weights > 0
-    found = []
+    weighted = slice(None) if weights is None else weights > 0
+    results = []
     columns = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
     for label in columns:
         is_label = truth == label
-        if is_label[keep].any() and not is_label[keep].all():
-            found.append(
+        if is_label[weighted].any() and not is_label[weighted].all():
+            results.append(
                 metrics.roc_auc_score(is_label, probabilities[:, label], sample_weight=weights)
             )
-    return float(np.mean(found)) if found else None
+    return float(np.mean(results)) if results else None
 
 
 class Comparison(NamedTuple):
     """Which of two models fits some rows better, and whether the difference is significant.
 
-    Attributes
-    ----------
-    gain : float
-        How much lower the first model's mean loss is: log loss for classes, squared error
-        for numbers (scaled by a power of two).
-    error : float
-        The standard error of the gain over these rows.
-    verdict : str
-        ``"better"`` or ``"worse"`` where the gain is beyond two standard errors of 0, else
-        ``"no different"``.
+    ``gain`` is the decrease of the mean loss from the second to the first model (log loss for
+    classes, squared error for numbers, scaled by a power of two), and ``error`` its standard error
+    over these rows. ``verdict`` is ``"better"`` or ``"worse"`` if the gain differs from 0 by more
+    than two standard errors, else ``"no different"``.
     """
 
     gain: float
@@ -133,13 +120,6 @@ def compare_outputs(
     The losses of one row under two models are correlated, so that the standard error of their
     difference is far smaller than that of either score.
 
-    Parameters
-    ----------
-    task, truth, weights
-        As for :func:`score_outputs`.
-    first, second : array
-        The outputs of two models, as for :func:`score_outputs`.
-
     Examples
     --------
     >>> truth = np.array([1.0, 2.0, 3.0, 4.0])
@@ -147,20 +127,21 @@ def compare_outputs(
     'better'
     """
     w = np.ones(len(truth)) if weights is None else weights
-    kept = w > 0
+    weighted = w > 0
     unit = max(map(_power_of_two, (truth, first, second))) if task == "regression" else 1.0
-    losses = [_row_losses(task, truth, outputs, unit)[kept] for outputs in (first, second)]
+    losses = [_row_losses(task, truth, outputs, unit)[weighted] for outputs in (first, second)]
     gains = losses[1] - losses[0]
-    share = w[kept] / w[kept].sum()
+    share = w[weighted] / w[weighted].sum()
     gain = float((share * gains).sum())
     spread = float(np.sqrt((share**2 * (gains - gain) ** 2).sum()))
     error = spread * math.sqrt(len(gains) / max(len(gains) - 1, 1))
-    clear = len(gains) > 1 and abs(gain) > _STANDARD_ERRORS * error
-    verdict = "no different" if not clear else "better" if gain > 0 else "worse"
+    significant = len(gains) > 1 and abs(gain) > _STANDARD_ERRORS * error
+    verdict = "no different" if not significant else "better" if gain > 0 else "worse"
     return Comparison(gain, error, verdict)
 
 
 def _row_losses(task: str, truth: np.ndarray, outputs: np.ndarray, unit: float) -> np.ndarray:
+    """Return the squared error, in units of ``unit``, or the log loss of each row, shape (N,)."""
     if task == "regression":
         squares: np.ndarray = (outputs / unit - truth / unit) ** 2
         return squares
@@ -172,12 +153,7 @@ def _row_losses(task: str, truth: np.ndarray, outputs: np.ndarray, unit: float) 
 class Baseline(NamedTuple):
     """The predictions of a simple model.
 
-    Attributes
-    ----------
-    outputs : array
-        As :func:`score_outputs` takes them.
-    note : str
-        A warning about the model; mostly empty.
+    ``outputs`` are as :func:`score_outputs` takes them; ``note`` is a warning, or "".
     """
 
     outputs: np.ndarray
@@ -197,27 +173,15 @@ def baselines(
     The constant is the training mean, or the shares of the classes. The linear model is ridge
     regression, or logistic regression, with scikit-learn's default strength.
 
-    Parameters
-    ----------
-    task : {"classification", "regression"}
-    n_classes : int
-    train : tuple (X, y, weights or None)
-        Encoded training rows.
-    X : array
-        Encoded rows to predict.
-    linear : bool
-        Whether to fit the linear model, which takes most of the time.
-
-    Returns
-    -------
-    dict of Baseline
-        Under ``"constant"`` and, if asked for, ``"linear"``.
+    ``train`` holds the encoded training rows: X, y and their weights or None. ``X`` holds the rows
+    to predict. Return the baselines ``"constant"`` and ``"linear"``; without ``linear``, only the
+    constant, since the linear model takes most of the time.
 
     Examples
     --------
     >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
-    >>> found = baselines("regression", 0, (x, 2 * x[:, 0], None), x[:1])
-    >>> found["constant"].outputs
+    >>> results = baselines("regression", 0, (x, 2 * x[:, 0], None), x[:1])
+    >>> results["constant"].outputs
     array([3.])
     """
     from sklearn.linear_model import LogisticRegression, Ridge
@@ -227,26 +191,26 @@ def baselines(
     features, rows = features.astype(np.float64), X.astype(np.float64)
     if task == "regression":
         constant = np.full(len(rows), float(np.average(y, weights=w)))
-        found = {"constant": Baseline(constant)}
+        results = {"constant": Baseline(constant)}
         if linear:
             model, note = _fit_linear(Ridge(), features, y, w)
-            found["linear"] = Baseline(model.predict(rows), note)
-        return found
+            results["linear"] = Baseline(model.predict(rows), note)
+        return results
     shares = np.bincount(y, weights=w, minlength=n_classes) / w.sum()
     outputs = np.tile(shares, (len(rows), 1))
-    found = {"constant": Baseline(outputs)}
+    results = {"constant": Baseline(outputs)}
     if not linear:
-        return found
-    found["linear"] = Baseline(outputs)
+        return results
+    results["linear"] = Baseline(outputs)
     # A class without training rows cannot be fitted; its probability stays 0.
     if np.count_nonzero(shares) > 1:
-        kept = w > 0
+        weighted = w > 0
         model = LogisticRegression(max_iter=_MOST_STEPS)
-        model, note = _fit_linear(model, features[kept], y[kept], w[kept])
+        model, note = _fit_linear(model, features[weighted], y[weighted], w[weighted])
         outputs = np.zeros((len(rows), n_classes))
         outputs[:, model.classes_] = model.predict_proba(rows)
-        found["linear"] = Baseline(outputs, note)
-    return found
+        results["linear"] = Baseline(outputs, note)
+    return results
 
 
 def _fit_linear(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[Any, str]:

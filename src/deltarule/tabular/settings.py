@@ -14,7 +14,7 @@ from deltarule.settings import check_fields, documented, setting, shared
 
 __all__ = ["TableSettings"]
 
-_MOST_EPOCHS = "[1, 1e7]"
+_EPOCHS_INTERVAL = "[1, 1e7]"
 _SHARE = {"interval": "[0, 1)", "metavar": "SHARE", "group": "Rows"}
 
 
@@ -71,12 +71,12 @@ class TableSettings:
     dropout: float = shared("dropout", 0.0)
     l2: float = shared("l2", 5.0)
     l1: float = shared("l1", 0.0)
-    epochs: int = shared("epochs", 50, interval=_MOST_EPOCHS)
+    epochs: int = shared("epochs", 50, interval=_EPOCHS_INTERVAL)
     patience: int = setting(
         20,
         "Stop after so many epochs without improvement on the validation rows.",
         "whole",
-        interval=_MOST_EPOCHS,
+        interval=_EPOCHS_INTERVAL,
         metavar="N",
     )
     batch_size: int | str = shared(
@@ -125,11 +125,12 @@ class TableSettings:
             )
 
     def batch_rows(self, n_rows: int) -> int | str:
-        """The batch size for ``n_rows`` training rows; ``"auto"`` for all of them."""
+        """Return the batch size for ``n_rows`` training rows; ``"auto"`` for all of them."""
         if self.batch_size != "auto" or RULES.get(self.rule).full_batch:
             return self.batch_size
+        # About 30 steps an epoch, with batches of 2⁵ = 32 to 2⁸ = 256 rows.
         return 2 ** min(max(round(math.log2(n_rows / 30)), 5), 8)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings by name, as values that JSON can hold."""
+        """Return the settings by name, as values that JSON can store."""
         return {**dataclasses.asdict(self), "layers": list(self.layers)}

@@ -11,11 +11,12 @@ from deltarule.training import split_rows
 
 __all__ = ["row_weights", "split_table", "target_values"]
 
+# The fewest rows that are split into parts.
 _LEAST_ROWS = 10
 
 
 def target_values(part: TypedColumns) -> np.ndarray | TextColumn:
-    """The target values of rows whose schema has a target.
+    """Return the target values of rows whose schema has a target.
 
     Examples
     --------
@@ -27,7 +28,7 @@ def target_values(part: TypedColumns) -> np.ndarray | TextColumn:
 
 
 def row_weights(part: TypedColumns) -> np.ndarray:
-    """The weights of rows, shape (N,): 1 for each row of a table without weights.
+    """Return the weights of rows, shape (N,): 1 for each row of a table without weights.
 
     Examples
     --------
@@ -45,11 +46,6 @@ def split_table(
     Classes keep their proportions. A part with a share of 0 is left out. The parts depend on the
     rows, the settings and their seed alone.
 
-    Raises
-    ------
-    DataError
-        If there are too few rows, a single class to train on, or a part without weight.
-
     Examples
     --------
     >>> typed = TypedColumns({}, np.arange(10), target=np.arange(10.0))
@@ -65,14 +61,14 @@ def split_table(
     labels = typed.target.ranks() if isinstance(typed.target, TextColumn) else None
     rows = np.arange(len(typed))
     parts = {}
-    left = 1.0
+    remaining = 1.0
     for name in ("test", "valid"):
         share = getattr(settings, name)
         if share > 0:
             classes = None if labels is None else labels[rows]
-            kept, held = split_rows(len(rows), share / left, settings.seed, classes)
-            parts[name], rows = typed.take(rows[held]), rows[kept]
-            left -= share
+            kept, held_out = split_rows(len(rows), share / remaining, settings.seed, classes)
+            parts[name], rows = typed.take(rows[held_out]), rows[kept]
+            remaining -= share
     parts["train"] = typed.take(rows)
     _check_classes(schema, parts["train"])
     for name, part in parts.items():
@@ -85,10 +81,11 @@ def split_table(
 
 
 def _check_classes(schema: Schema, training: TypedColumns) -> None:
+    """Refuse training rows of a single class."""
     if schema.task == "classification":
-        found = set(target_values(training).tolist())
-        if len(found) < 2:
+        classes = set(target_values(training).tolist())
+        if len(classes) < 2:
             raise DataError(
-                f"all {len(training)} training rows are {next(iter(found))!r}; expected at least "
+                f"all {len(training)} training rows are {next(iter(classes))!r}; expected at least "
                 "two classes to learn from; hold out fewer rows, or give more rows of the others"
             )

@@ -20,30 +20,29 @@ from deltarule.training.stopping import Patience, Stopping
 
 __all__ = [
     "SplitRows",
+    "as_callables",
     "batch_rows",
     "check_start",
-    "checked_callables",
-    "checked_data",
-    "checked_theta",
-    "method",
-    "own_validation",
-    "refuse_steps_settings",
+    "initial_parameters",
+    "integer_at_least",
+    "refuse_step_settings",
     "row_numbers",
+    "rule_or_minimizer",
     "split_data",
     "stopping_criteria",
-    "whole",
+    "validation_of_tuple",
 ]
 
 
-def whole(name: str, value: Any, least: int) -> int:
-    """Return ``value`` as an int; refuse it if it is no whole number of at least ``least``."""
+def integer_at_least(name: str, value: Any, least: int) -> int:
+    """Return the argument ``name`` as an int; refuse it if it is not an integer ≥ ``least``."""
     number = whole_number(value)
     if number is None or number < least:
         raise InputError(parameter=name, given=value, expected=f"a whole number, at least {least}")
     return number
 
 
-def method(rule: Any) -> Rule | Minimizer:
+def rule_or_minimizer(rule: Any) -> Rule | Minimizer:
     """Return the update rule or minimizer for a name, a saved form, or the record itself."""
     name = rule.get("name") if isinstance(rule, Mapping) else rule
     if isinstance(rule, Minimizer) or (isinstance(name, str) and name in MINIMIZERS):
@@ -59,8 +58,8 @@ def method(rule: Any) -> Rule | Minimizer:
         ) from None
 
 
-def checked_theta(net: Network, theta: Any, seed: int) -> np.ndarray:
-    """Return the initial parameters, shape (p,): ``theta``, or ``net.initial(seed)`` if None."""
+def initial_parameters(net: Network, theta: Any, seed: int) -> np.ndarray:
+    """Return θ at the start, shape (p,): a checked ``theta``, or ``net.initial(seed)`` if None."""
     if theta is None:
         return net.initial(seed)
     array = net.check_theta(theta)
@@ -81,27 +80,27 @@ def check_start(theta: Any, resume: Any) -> None:
         raise InputError(f"resume is {resume!r}; expected what train gave, a TrainingResult")
 
 
-def refuse_steps_settings(minimizer: Minimizer, **given: tuple[Any, Any, str]) -> None:
-    """Refuse settings that a minimizer has no use for: name=(value, neutral value, why)."""
-    for name, (value, off, reason) in given.items():
-        if value is not off and (off is None or value != off):
+def refuse_step_settings(minimizer: Minimizer, **settings: tuple[Any, Any, str]) -> None:
+    """Refuse settings that a minimizer does not use: name=(value, default value, reason)."""
+    for name, (value, default, reason) in settings.items():
+        if value is not default and (default is None or value != default):
             shown = type(value).__name__ if name == "resume" else repr(value)
             raise InputError(
-                f"{name} is {shown} with rule {minimizer.name!r}, {reason}; expected {off!r}, "
+                f"{name} is {shown} with rule {minimizer.name!r}, {reason}; expected {default!r}, "
                 "or choose a rule such as 'adam'"
             )
 
 
-def batch_rows(batch_size: Any, chosen: Rule | Minimizer, n_rows: int) -> int:
+def batch_rows(batch_size: Any, method: Rule | Minimizer, n_rows: int) -> int:
     """Return B, the rows of a batch: all rows for a minimizer or a full-batch rule."""
-    full = isinstance(chosen, Minimizer) or chosen.full_batch
+    needs_all = isinstance(method, Minimizer) or method.full_batch
     if isinstance(batch_size, str) and batch_size == "auto":
-        return n_rows if full else min(200, n_rows)
+        return n_rows if needs_all else min(200, n_rows)
     size = checked("batch_size", batch_size)
-    if full and size < n_rows:
-        kind = "minimizer" if isinstance(chosen, Minimizer) else "rule"
+    if needs_all and size < n_rows:
+        kind = "minimizer" if isinstance(method, Minimizer) else "rule"
         raise InputError(
-            f"{kind} {chosen.name!r} compares successive gradients and needs all {n_rows} rows "
+            f"{kind} {method.name!r} compares successive gradients and needs all {n_rows} rows "
             f"in every step; batch_size is {size}",
             parameter="batch_size",
             given=size,
@@ -126,17 +125,17 @@ def stopping_criteria(stopping: Any) -> tuple[Stopping, ...]:
     return criteria
 
 
-def checked_callables(name: str, given: Any) -> tuple[Callable[..., Any], ...]:
+def as_callables(name: str, value: Any) -> tuple[Callable[..., Any], ...]:
     """Return a sequence of callables as a tuple; refuse anything else."""
-    if not isinstance(given, Sequence) or not all(callable(each) for each in given):
-        raise InputError(parameter=name, given=given, expected="a list of functions")
-    return tuple(given)
+    if not isinstance(value, Sequence) or not all(callable(item) for item in value):
+        raise InputError(parameter=name, given=value, expected="a list of functions")
+    return tuple(value)
 
 
-def checked_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
+def rows_of_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
     """Return X, Y and the sample weights s, checked against the network and each other.
 
-    ``Rows`` in place of X were checked before, once for many networks.
+    X may be a ``Rows`` that :func:`train_many` has already checked; only s is checked then.
     """
     if isinstance(X, Rows):
         return Rows(X.X, X.Y, check_weights(s, len(X.Y)))
@@ -155,14 +154,15 @@ def checked_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
 class SplitRows(NamedTuple):
     """All rows, the numbers of the training rows (None for all), and the validation rows."""
 
-    whole: Rows
-    rows: np.ndarray | None
-    held: Rows | None
+    all_rows: Rows
+    training_numbers: np.ndarray | None
+    validation_rows: Rows | None
 
     @property
     def weights(self) -> np.ndarray:
         """The sample weights of the training rows."""
-        return self.whole.s if self.rows is None else self.whole.s[self.rows]
+        numbers = self.training_numbers
+        return self.all_rows.s if numbers is None else self.all_rows.s[numbers]
 
 
 def split_data(
@@ -170,64 +170,60 @@ def split_data(
 ) -> SplitRows:
     """Split the rows into training and validation rows, without a copy of X."""
     validation = plain(validation)
-    whole = checked_data(net, X, Y, sample_weight)
-    rows: np.ndarray | None = None
-    held: Rows | None = None
-    numbers = None if isinstance(validation, Rows) else row_numbers(validation, len(whole.Y))
+    all_rows = rows_of_data(net, X, Y, sample_weight)
+    n_rows = len(all_rows.Y)
+    training_numbers: np.ndarray | None = None
+    validation_rows: Rows | None = None
+    numbers = None if isinstance(validation, Rows) else row_numbers(validation, n_rows)
     if isinstance(validation, Rows):
-        held = validation
+        validation_rows = validation
     elif numbers is not None:
-        held = whole.take(numbers)
-        rest = np.ones(len(whole.Y), dtype=bool)
-        rest[numbers] = False
-        rows = np.flatnonzero(rest)
+        validation_rows = all_rows.take(numbers)
+        training_numbers = np.delete(np.arange(n_rows), numbers)
     elif isinstance(validation, tuple | list):
-        held = own_validation(net, validation)
+        validation_rows = validation_of_tuple(net, validation)
     elif validation is not None:
         if not isinstance(validation, float):
             raise InputError(
                 f"validation is {validation!r}; expected a share such as 0.1, the numbers of "
                 "rows, (X, Y), (X, Y, sample_weight), or None"
             )
-        share = float(validation)
-        rows, out = split_rows(len(whole.Y), share, seed, _classes(net, whole.Y))
-        held = whole.take(out)
-    found = SplitRows(whole, rows, held)
-    for what, s in (("training", found.weights), ("validation", None if held is None else held.s)):
+        classes = _classes(net, all_rows.Y)
+        training_numbers, numbers = split_rows(n_rows, float(validation), seed, classes)
+        validation_rows = all_rows.take(numbers)
+    split = SplitRows(all_rows, training_numbers, validation_rows)
+    validation_weights = None if validation_rows is None else validation_rows.s
+    for what, s in (("training", split.weights), ("validation", validation_weights)):
         if s is not None and not s.sum() > 0:
             raise InputError(
                 f"the weights of the {len(s)} {what} rows add to 0; "
                 "expected at least one positive weight"
             )
-    return found
+    return split
 
 
-def own_validation(net: Network, given: Sequence[Any]) -> Rows:
-    """Return validation rows that were given as (X, Y) or (X, Y, sample_weight)."""
-    if len(given) not in (2, 3):
+def validation_of_tuple(net: Network, data: Sequence[Any]) -> Rows:
+    """Return the validation rows of a tuple (X, Y) or (X, Y, sample_weight)."""
+    if len(data) not in (2, 3):
         raise InputError(
-            f"validation has {len(given)} items; expected (X, Y) or (X, Y, sample_weight)"
+            f"validation has {len(data)} items; expected (X, Y) or (X, Y, sample_weight)"
         )
     try:
-        return checked_data(net, given[0], given[1], given[2] if len(given) == 3 else None)
+        return rows_of_data(net, data[0], data[1], data[2] if len(data) == 3 else None)
     except InputError as error:
         raise error.prefixed("validation: ") from None
 
 
-def row_numbers(given: Any, n_rows: int) -> np.ndarray | None:
-    """Return the row numbers of ``validation``, from numbers or a mask; None if it is neither.
-
-    Raises
-    ------
-    InputError
-        If a number is out of range or there twice, or a mask has another length.
-    """
-    if isinstance(given, tuple | list):
-        if given and not np.isscalar(given[0]):  # (X, Y)
+def row_numbers(validation: Any, n_rows: int) -> np.ndarray | None:
+    """Return the row numbers of ``validation``, from numbers or a mask; None if it is neither."""
+    if isinstance(validation, tuple | list):
+        if validation and not np.isscalar(validation[0]):  # (X, Y)
             return None
-    elif not (isinstance(given, range) or hasattr(given, "__array__")) or np.isscalar(given):
+    elif not (isinstance(validation, range) or hasattr(validation, "__array__")) or np.isscalar(
+        validation
+    ):
         return None
-    array = numeric("validation", given) if len(given) else np.empty(0, dtype=np.int64)
+    array = numeric("validation", validation) if len(validation) else np.empty(0, dtype=np.int64)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "biu"):
         raise InputError(
             f"validation has dtype {array.dtype} and shape {array.shape}; expected the numbers of "
@@ -254,7 +250,7 @@ def row_numbers(given: Any, n_rows: int) -> np.ndarray | None:
 
 
 def _classes(net: Network, Y: np.ndarray) -> np.ndarray | None:
-    """Return the class of each row, for a stratified split; None without classes."""
+    """Return the class of each row, by which a split is stratified; None for other targets."""
     if net.loss.targets == "classes":
         return Y.argmax(axis=1)
     if net.loss.targets == "unit" and net.n_outputs == 1:

@@ -20,17 +20,18 @@ __all__ = [
     "Batches",
     "RowSource",
     "Rows",
+    "SelectedRows",
     "SparseRows",
-    "TakenRows",
     "chunks",
     "epoch_order",
     "split_rows",
 ]
 
-# Separates these streams from those of the initial weights, which use one-word keys.
+# The first number of the spawn keys of these random streams. The streams of the initial weights
+# have keys of one number, so that no key occurs twice.
 _ORDER_KEY, _SPLIT_KEY = 1, 2
 
-# Forward passes over many rows take so many at a time, which bounds their memory.
+# The number of rows of one forward pass of an evaluation, which bounds its memory.
 _CHUNK_ROWS = 8192
 
 
@@ -55,11 +56,11 @@ def split_rows(
     ----------
     n_rows : int
     fraction : float
-        The share to hold out, between 0 and 1. At least one row stays on each side.
+        The share of the rows to hold out, between 0 and 1. Each side gets at least one row.
     seed : int
     classes : array of shape (n_rows,), optional
-        With it the split is stratified: each class is held out in the same share, as far
-        as whole rows allow.
+        The class of each row. The split is then stratified: the same share of each class is
+        held out, rounded to whole rows.
 
     Raises
     ------
@@ -68,8 +69,8 @@ def split_rows(
 
     Examples
     --------
-    >>> train, held = split_rows(10, 0.2, seed=0, classes=np.array([0] * 5 + [1] * 5))
-    >>> len(train), [int(row) for row in held // 5]
+    >>> training, held_out = split_rows(10, 0.2, seed=0, classes=np.array([0] * 5 + [1] * 5))
+    >>> len(training), [int(row) for row in held_out // 5]
     (8, [0, 1])
     """
     if not 0 < fraction < 1:
@@ -83,31 +84,29 @@ def split_rows(
         )
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SPLIT_KEY,)))
     order = rng.permutation(n_rows)
-    n_held = min(max(round(fraction * n_rows), 1), n_rows - 1)
+    n_held_out = min(max(round(fraction * n_rows), 1), n_rows - 1)
     if classes is not None:
-        # Sorted by rank within the class as a share of the class, the first n_held rows hold
-        # every class in proportion.
+        # The rank of a row is its place within its class, scaled to (0, 1). The first n_held_out
+        # rows by rank hold every class in proportion.
         _, label, size = np.unique(
             np.asarray(classes)[order], return_inverse=True, return_counts=True
         )
-        grouped = np.argsort(label, kind="stable")
+        by_class = np.argsort(label, kind="stable")
         first = np.cumsum(size) - size
         rank = np.empty(n_rows)
-        rank[grouped] = (np.arange(n_rows) - np.repeat(first, size) + 0.5) / np.repeat(size, size)
+        rank[by_class] = (np.arange(n_rows) - np.repeat(first, size) + 0.5) / np.repeat(size, size)
         order = order[np.argsort(rank, kind="stable")]
-    return np.sort(order[n_held:]), np.sort(order[:n_held])
+    return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
 
-def _checked_order(order: Any, n_rows: int) -> np.ndarray:
-    """Return the order that the caller gave; refuse it unless it has every row number once."""
+def _as_permutation(order: Any, n_rows: int) -> np.ndarray:
+    """Return the caller's order of the rows as an array; refuse it if it is not a permutation."""
     rows = np.asarray(order)
-    whole = rows.dtype.kind in "iu" and rows.shape == (n_rows,)
-    if whole:
-        # n_rows numbers that mark all n_rows entries are each of them once.
-        seen = np.zeros(n_rows, dtype=bool)
-        whole = 0 <= int(rows.min()) <= int(rows.max()) < n_rows
-        seen[rows if whole else []] = True
-    if not whole or not seen.all():
+    seen = np.zeros(n_rows, dtype=bool)
+    integers = rows.dtype.kind in "iu" and rows.shape == (n_rows,)
+    if integers and 0 <= int(rows.min()) <= int(rows.max()) < n_rows:
+        seen[rows] = True
+    if not seen.all():
         raise InputError(
             f"order gave {rows.dtype} of shape {rows.shape}; expected each of the row numbers "
             f"0 to {n_rows - 1} once"
@@ -116,7 +115,7 @@ def _checked_order(order: Any, n_rows: int) -> np.ndarray:
 
 
 class RowSource(abc.ABC):
-    """Rows that become dense when a batch is taken: of a sparse matrix, or on disk.
+    """A source of dense rows, such as a sparse matrix or a file on disk.
 
     It acts as a two-dimensional array of finite numbers that is indexed by rows only.
     """
@@ -146,32 +145,26 @@ class SparseRows(RowSource):
 
     @classmethod
     def checked(cls, net: Network, X: Any) -> SparseRows:
-        """Return X as rows of the network's dtype, all of them finite.
-
-        Raises
-        ------
-        InputError
-            If a shape or a number does not fit.
-        """
+        """Return X as rows of the network's dtype; refuse numbers that are not finite."""
         if len(X.shape) != 2 or X.shape[1] != net.n_inputs:
             raise InputError(f"X has shape {X.shape}; expected (N, {net.n_inputs})")
         if X.dtype.kind not in "biuf":
             raise InputError(f"X has dtype {X.dtype}; expected numbers")
-        with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused
-            found = cls(X.tocsr().astype(net.dtype))
-        bad = np.flatnonzero(~np.isfinite(found.matrix.data))
+        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused
+            rows = cls(X.tocsr().astype(net.dtype))
+        bad = np.flatnonzero(~np.isfinite(rows.matrix.data))
         if bad.size:
             entry = int(bad[0])
-            row = int(np.searchsorted(found.matrix.indptr, entry, side="right")) - 1
+            row = int(np.searchsorted(rows.matrix.indptr, entry, side="right")) - 1
             raise InputError(
-                f"X[{row}, {int(found.matrix.indices[entry])}] is "
-                f"{float(found.matrix.data[entry])!r}; expected finite numbers in the range of "
+                f"X[{row}, {int(rows.matrix.indices[entry])}] is "
+                f"{float(rows.matrix.data[entry])!r}; expected finite numbers in the range of "
                 f"{net.dtype}: impute missing values first"
             )
-        return found
+        return rows
 
 
-class TakenRows(RowSource):
+class SelectedRows(RowSource):
     """A selection of rows by number; a row is copied when it is indexed."""
 
     def __init__(self, source: np.ndarray | RowSource, rows: np.ndarray) -> None:
@@ -183,7 +176,7 @@ class TakenRows(RowSource):
 
 
 class Rows(NamedTuple):
-    """Rows X with targets Y and sample weights s."""
+    """The rows X, shape (N, n_0), their targets Y, (N, n_L), and sample weights s, (N,)."""
 
     X: np.ndarray | RowSource
     Y: np.ndarray
@@ -191,22 +184,22 @@ class Rows(NamedTuple):
 
     def take(self, rows: np.ndarray) -> Rows:
         """Select rows by number, without a copy of X."""
-        same = self.s.strides == (0,) and len(self.s)
-        s = np.broadcast_to(self.s[0], rows.shape) if same else self.s[rows]
-        return Rows(TakenRows(self.X, rows), self.Y[rows], s)
+        all_equal = self.s.strides == (0,) and len(self.s)  # one weight, broadcast
+        s = np.broadcast_to(self.s[0], rows.shape) if all_equal else self.s[rows]
+        return Rows(SelectedRows(self.X, rows), self.Y[rows], s)
 
 
 def chunks(rows: Rows) -> Iterator[Batch]:
     """Yield all rows in order, at most 8192 at a time, with the weights s_i/Σs."""
-    share = rows.s / rows.s.sum()
+    w = rows.s / rows.s.sum()
     for start in range(0, len(rows.Y), _CHUNK_ROWS):
         stop = min(start + _CHUNK_ROWS, len(rows.Y))
         part = slice(start, stop)
-        yield Batch(rows.X[part], rows.Y[part], share[part], np.arange(start, stop), 1)
+        yield Batch(rows.X[part], rows.Y[part], w[part], np.arange(start, stop), 1)
 
 
-def _share_of_mean(s: np.ndarray, dtype: Any, rows: np.ndarray | None) -> np.ndarray:
-    """Return s_i/s̄ over the rows; broadcast from one number if all weights are equal."""
+def _relative_weights(s: np.ndarray, dtype: Any, rows: np.ndarray | None) -> np.ndarray:
+    """Return s_i/s̄, shape (N,), with s̄ the mean over ``rows``; if all are equal, a broadcast 1."""
     if s.strides == (0,) and len(s):
         return np.broadcast_to(np.ones((), dtype=dtype), s.shape)
     mean = s.mean() if rows is None else s[rows].mean()
@@ -225,12 +218,13 @@ class Batches:
         B. The last batch of an epoch may be shorter.
     seed : int
     shuffle : bool
-        Whether rows come in a new order every epoch.
+        Whether each epoch has its own random order of the rows.
     order : callable, optional
-        ``order(epoch)`` gives the order of an epoch, instead of the seed's.
+        ``order(epoch)`` returns the order of the rows in an epoch, in place of one drawn from
+        the seed.
     rows : integer array, optional
-        The numbers of the rows to train on, by default all. X is not copied for it; an
-        ``order`` counts these rows from 0.
+        The numbers of the rows to train on, by default all; X is not copied. An ``order`` holds
+        positions in this array.
 
     Examples
     --------
@@ -243,7 +237,7 @@ class Batches:
     -----
     A row's weight in a batch of B rows is w_i = s_i/(s̄ B), s̄ the mean over the whole
     training set: then the batch's cost is an unbiased estimate of the whole cost.
-    Dividing by the batch's own Σs is not.
+    An estimate with the batch's own Σs in place of s̄ B is biased.
     """
 
     def __init__(
@@ -262,28 +256,30 @@ class Batches:
         self.n_rows = len(X) if rows is None else len(rows)
         self.batch_size = min(batch_size, self.n_rows)
         self.seed, self.shuffle = seed, shuffle
-        self.share = _share_of_mean(s, Y.dtype, rows)
+        self.relative_weights = _relative_weights(s, Y.dtype, rows)
 
     @property
     def steps_per_epoch(self) -> int:
         """The number of batches of an epoch."""
         return -(-self.n_rows // self.batch_size)
 
-    def planned(self, epoch: int, rates: np.ndarray | None = None) -> Epoch:
+    def epoch_steps(self, epoch: int, rates: np.ndarray | None = None) -> Epoch:
         """Return the steps of an epoch (from 0), with their learning rates."""
         order = None
         if self.order is not None:
-            order = _checked_order(self.order(epoch), self.n_rows)
+            order = _as_permutation(self.order(epoch), self.n_rows)
         elif self.shuffle and self.steps_per_epoch > 1:
             order = epoch_order(self.n_rows, self.seed, epoch)
         if self.rows is not None:
             order = self.rows if order is None else self.rows[order]
         rates = np.zeros(self.steps_per_epoch) if rates is None else rates
         first_step = epoch * self.steps_per_epoch + 1
-        return Epoch(self.X, self.Y, self.share, order, self.batch_size, rates, first_step)
+        return Epoch(
+            self.X, self.Y, self.relative_weights, order, self.batch_size, rates, first_step
+        )
 
     def training_rows(self) -> Rows:
-        """Return all rows in their own order, with weight 0 for those not trained on."""
+        """Return all rows in the order of X, with weight 0 for rows that are not trained on."""
         s = self.s
         if self.rows is not None:
             s = np.zeros_like(self.s)
@@ -291,6 +287,6 @@ class Batches:
         return Rows(self.X, self.Y, s)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """Iterate over the batches of an epoch (from 0), beginning with number ``first``."""
-        planned = self.planned(epoch)
-        return map(planned.batch, range(first, planned.steps))
+        """Iterate over the batches of an epoch (from 0), beginning with batch ``first``."""
+        steps = self.epoch_steps(epoch)
+        return map(steps.batch, range(first, steps.steps))

@@ -1,4 +1,4 @@
-"""Arguments of :func:`train_many`: a sequence with an entry per network, or one value for all."""
+"""The arguments of :func:`train_many`: one value per network, or one value for all networks."""
 
 from __future__ import annotations
 
@@ -12,48 +12,58 @@ from deltarule.maths.arrays import is_frame, numeric
 from deltarule.records import plain
 from deltarule.training.batches import Rows, RowSource
 
-__all__ = ["Each", "entries", "is_data", "networks", "one_validation", "one_vector"]
+__all__ = [
+    "PerNetwork",
+    "arguments_by_network",
+    "is_data",
+    "is_one_validation",
+    "is_one_vector",
+    "per_network",
+]
 
 
-class Each(list[Any]):
+class PerNetwork(list[Any]):
     """A list with one value for each network."""
 
 
-def entries(given: Any, is_one: Callable[[Any], bool] | None = None) -> Any:
-    """Return ``given`` as :class:`Each` if it has an entry per network, else unchanged."""
-    given = numeric("an argument", given) if is_frame(given) else plain(given)
-    if given is None or np.isscalar(given) or (is_one is not None and is_one(given)):
-        return given
+def per_network(value: Any, is_one: Callable[[Any], bool] | None = None) -> Any:
+    """Return an argument as :class:`PerNetwork` if it has an entry per network, else unchanged.
+
+    ``is_one`` tells whether a sequence is a single value, which all networks share.
+    """
+    value = numeric("an argument", value) if is_frame(value) else plain(value)
+    if value is None or np.isscalar(value) or (is_one is not None and is_one(value)):
+        return value
     try:
-        return Each(map(plain, given))
+        return PerNetwork(map(plain, value))
     except TypeError:
-        return given  # it is checked where it is used
+        return value  # train checks it
 
 
-def one_vector(given: Any) -> bool:
-    """Whether ``given`` is one vector, and not a sequence of vectors."""
-    if isinstance(given, list | tuple):
-        return bool(given) and all(np.isscalar(each) for each in given)
-    return np.ndim(given) == 1
+def is_one_vector(value: Any) -> bool:
+    """Whether ``value`` is one vector, and not a sequence of vectors."""
+    if isinstance(value, list | tuple):
+        return bool(value) and all(np.isscalar(item) for item in value)
+    return np.ndim(value) == 1
 
 
-def one_validation(given: Any) -> bool:
-    """Whether ``given`` is one validation for all networks: rows, row numbers or a mask."""
-    if isinstance(given, Rows | range):
+def is_one_validation(value: Any) -> bool:
+    """Whether ``value`` is one validation for all networks: rows, row numbers or a mask."""
+    if isinstance(value, Rows | range):
         return True
-    if isinstance(given, list | tuple):
+    if isinstance(value, list | tuple):
         # Whole numbers are row numbers; fractions are one share per network.
-        return bool(given) and all(
-            np.isscalar(each) and not isinstance(each, float | np.floating) for each in given
+        return bool(value) and all(
+            np.isscalar(item) and not isinstance(item, float | np.floating) for item in value
         )
-    return np.ndim(given) == 1 and np.asarray(given).dtype.kind != "f"
+    return np.ndim(value) == 1 and np.asarray(value).dtype.kind != "f"
 
 
-def is_data(given: Any) -> bool:
-    """Whether ``given`` is (X, Y) or (X, Y, sample_weight)."""
-    if not isinstance(given, list | tuple) or len(given) not in (2, 3):
+def is_data(value: Any) -> bool:
+    """Whether ``value`` is (X, Y) or (X, Y, sample_weight)."""
+    if not isinstance(value, list | tuple) or len(value) not in (2, 3):
         return False
-    first = given[0]
+    first = value[0]
     if isinstance(first, RowSource):
         return True
     if isinstance(first, tuple) or first is None:
@@ -61,12 +71,12 @@ def is_data(given: Any) -> bool:
     return np.ndim(first) == 2
 
 
-def networks(given: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the arguments of each network, from arguments that are per network or shared."""
+def arguments_by_network(arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the keyword arguments of ``train`` for each network."""
     counts = {
         "seeds" if name == "seed" else name: len(value)
-        for name, value in given.items()
-        if isinstance(value, Each)
+        for name, value in arguments.items()
+        if isinstance(value, PerNetwork)
     }
     if not counts:
         raise InputError(
@@ -84,6 +94,9 @@ def networks(given: dict[str, Any]) -> list[dict[str, Any]]:
     if not total:
         raise InputError(f"{next(iter(counts))} is empty; expected an entry for each network")
     return [
-        {name: value[k] if isinstance(value, Each) else value for name, value in given.items()}
+        {
+            name: value[k] if isinstance(value, PerNetwork) else value
+            for name, value in arguments.items()
+        }
         for k in range(total)
     ]

@@ -16,15 +16,15 @@ __all__ = [
     "ADVICE_WITHOUT_RATE",
     "RUNAWAY_RATIO",
     "advice_for",
+    "diverged_at",
     "penalty_diverged",
     "raise_diverged",
     "refuse_runaway",
-    "with_position",
 ]
 
 RUNAWAY_RATIO = 1e6
-"""A final loss above this multiple of the losses at the start and of untrained networks counts as
-divergence."""
+"""A final loss above this multiple of the loss at the start, and of those of untrained networks,
+counts as divergence."""
 
 ADVICE_WITHOUT_RATE = Message(
     "Try inputs and targets standardised to mean 0 and variance 1, smaller initial weights, "
@@ -47,14 +47,14 @@ def advice_for(settings: EngineSettings, rate: float) -> Message:
     return Message(f"Try {slower}", *clip, standardised)
 
 
-def with_position(found: Diverged, where: str, advice: str, *, epoch: int, index: int) -> Diverged:
-    """Return the error ``found`` with the position in training and the advice in its message."""
+def diverged_at(error: Diverged, where: str, advice: str, *, epoch: int, index: int) -> Diverged:
+    """Return the error with the position in training and the advice added to its message."""
     return Diverged(
-        Message(f"{where}: ", found.message, ". ", advice),
+        Message(f"{where}: ", error.message, ". ", advice),
         epoch=epoch,
         batch=index,
-        layer=found.layer,
-        block=found.block,
+        layer=error.layer,
+        block=error.block,
     )
 
 
@@ -71,32 +71,22 @@ def raise_diverged(
 ) -> NoReturn:
     """Find the first layer and block that is not finite, and raise :class:`Diverged`.
 
-    Parameters
-    ----------
-    engine : Engine
-        In its state before the step that failed.
-    batch : Batch
-        The batch that failed.
-    where, advice : str
-        The beginning and the end of the message.
-    epoch, index : int
-        The epoch and the batch, both from 1.
-    averaged : bool
-        Whether the average of the parameters was used.
-    dropout : bool
-        Whether the pass had dropout: training has, validation has not.
+    ``batch`` is the one that failed, and the engine is in the state before its step. ``where`` and
+    ``advice`` begin and end the message; ``epoch`` and ``index``, the batch, count from 1.
+    ``averaged`` tells whether the pass used the average of the parameters; ``dropout``, whether it
+    had dropout, as in training.
     """
     settings = engine.settings
     checked = CheckedEngine()
     theta = np.array(engine.averaged_theta if averaged else engine.theta)
     rates = settings.dropout if dropout else 0.0
     checked.load(engine.net, theta, EngineSettings(dropout=rates, seed=settings.seed))
-    found = Diverged("the cost is not finite")
+    failure = Diverged("the cost is not finite")
     try:
         checked.gradient(batch)
     except Diverged as error:
-        found = error
-    raise with_position(found, where, advice, epoch=epoch, index=index) from None
+        failure = error
+    raise diverged_at(failure, where, advice, epoch=epoch, index=index) from None
 
 
 def penalty_diverged(engine: Engine, advice: str, *, epoch: int, index: int) -> Diverged:
@@ -132,44 +122,30 @@ def refuse_runaway(
 
     The final loss is compared with the loss on the same rows of the initial parameters and of two
     untrained networks: all parameters 0, and initial weights with biases of 1. So neither a nearly
-    perfect start nor a change in the scale of the targets counts as divergence.
-
-    Parameters
-    ----------
-    net : Network
-    rows : Rows
-        The training rows.
-    start : array of shape (p,), or None
-        The parameters at the start of the run.
-    last : float
-        The loss at its end.
-    advice : str
-        The end of the message.
-    epoch, index : int
-        The epoch and the batch, both from 1.
-
-    Raises
-    ------
-    Diverged
+    perfect start nor a change in the scale of the targets counts as divergence. ``start`` holds
+    the initial parameters, shape (p,), and ``last`` the final loss.
     """
     untrained = net.initial(0)
     for block in net.blocks:
         if block.kind == "b":
             block.of(untrained)[...] = 1
     start_cost = None if start is None else _cost_of(net, start, rows)
-    nothing = [_cost_of(net, theta, rows) for theta in (np.zeros_like(untrained), untrained)]
-    finite = [
-        abs(cost) for cost in (start_cost, *nothing) if cost is not None and np.isfinite(cost)
+    untrained_costs = [
+        _cost_of(net, theta, rows) for theta in (np.zeros_like(untrained), untrained)
     ]
-    level = max(finite, default=0.0)
-    if not last > RUNAWAY_RATIO * level:
+    finite = [
+        abs(cost)
+        for cost in (start_cost, *untrained_costs)
+        if cost is not None and np.isfinite(cost)
+    ]
+    if not last > RUNAWAY_RATIO * max(finite, default=0.0):
         return
     from_where = "" if start_cost is None else f"from {start_cost:.3g} at the start of this run "
     raise Diverged(
         Message(
             f"training diverged: the loss grew {from_where}to {last:.3g} in epoch {epoch}, more "
             f"than {RUNAWAY_RATIO:.0e} times that of a network that has learned nothing "
-            f"({max(nothing):.3g}). ",
+            f"({max(untrained_costs):.3g}). ",
             advice,
         ),
         epoch=epoch,
@@ -180,6 +156,7 @@ def refuse_runaway(
 
 
 def _cost_of(net: Network, theta: np.ndarray, rows: Rows) -> float:
+    """Return the mean cost of all rows at θ, without penalty."""
     engine = ReferenceEngine()
     engine.load(net, theta, EngineSettings())
     return sum(engine.cost(batch) for batch in chunks(rows))

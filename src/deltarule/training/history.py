@@ -13,25 +13,25 @@ __all__ = ["EpochLog", "History"]
 
 @dataclasses.dataclass(frozen=True)
 class EpochLog:
-    """What is logged of one epoch, or of one iteration of a minimizer.
+    """The log of one epoch, or of one iteration of a minimizer.
 
     Attributes
     ----------
     epoch : int
-        From 1; 0 for the start of a minimizer that took no iteration.
+        The number of the epoch, from 1; 0 for the start of a minimizer that took no iteration.
     steps : int
-        How many steps had been taken when it ended; of a minimizer, how many evaluations.
+        The number of steps taken up to its end; for a minimizer, of evaluations of the cost.
     loss : float
-        The mean over the training rows of the cost as each batch saw it, before its
-        step, penalties left out; of a minimizer, the cost after the iteration.
+        The mean over the training rows of the cost of each batch before its step, without
+        penalties; for a minimizer, the cost after the iteration.
     penalty : float
         The penalty at the end of the epoch.
     validation_loss, score : float or None
-        On the validation rows, at the end of the epoch.
+        The loss and the score on the validation rows at the end of the epoch.
     learning_rate : float
-        Of the epoch's last step; 0 for a minimizer, which finds its own.
+        η of the epoch's last step; 0 for a minimizer, which has no learning rate.
     seconds : float
-        How long it took, validation included.
+        The duration of the epoch, validation included.
     """
 
     epoch: int
@@ -45,12 +45,15 @@ class EpochLog:
 
     @property
     def objective(self) -> float:
-        """The training loss with its penalty, which is what training lowers."""
+        """The training loss plus the penalty, which training minimises."""
         return self.loss + self.penalty
 
     @property
     def monitored(self) -> float:
-        """The negative score, else the validation loss, else the training loss with penalty."""
+        """The quantity that schedules, stopping and the choice of the best epoch use.
+
+        The negative score where there is one, else the validation loss, else :attr:`objective`.
+        """
         if self.score is not None:
             return -self.score
         if self.validation_loss is not None:
@@ -66,8 +69,8 @@ class History:
     ----------
     logs : list of EpochLog
     before : int
-        How many epochs before the first log are not kept; ``len(history)`` counts them. −1
-        if the first log is of epoch 0, the start, which is no epoch.
+        The number of epochs before the first log, whose logs were dropped; ``len(history)``
+        counts them. −1 if the first log is of epoch 0, the start of a minimizer.
 
     Examples
     --------
@@ -89,7 +92,7 @@ class History:
     def fold(self, key: Hashable, start: Any, step: Callable[[Any, EpochLog], Any]) -> Any:
         """Return the state after ``step(state, log)`` for every log, beginning with ``start``.
 
-        The state is kept under ``key``, so that a criterion which is evaluated after every epoch
+        The state is cached under ``key``, so that a criterion which is evaluated after every epoch
         reads each log once. States must be immutable.
 
         Examples
@@ -101,7 +104,7 @@ class History:
         """
         end = self.before + len(self.logs)
         seen, state = self._folds.get(key, (self.before, start))
-        if seen > end:  # logs were removed since
+        if seen > end:  # logs were removed after the last call
             seen, state = self.before, start
         for index in range(max(seen - self.before, 0), len(self.logs)):
             state = step(state, self.logs[index])
@@ -115,17 +118,17 @@ class History:
 
     def losses(self) -> LossCurve:
         """The monitored losses of all epochs, for schedules; each log is read once."""
-        start = LossCurve() if self._curve is None else self._curve
+        curve = LossCurve() if self._curve is None else self._curve
         end = self.before + len(self.logs)
-        if len(start) > end:  # logs were removed since
-            start = LossCurve()
-        for index in range(max(len(start) - self.before, 0), len(self.logs)):
-            start = start.and_then(self.logs[index].monitored)
-        self._curve = start
-        return start
+        if len(curve) > end:  # logs were removed after the last call
+            curve = LossCurve()
+        for index in range(max(len(curve) - self.before, 0), len(self.logs)):
+            curve = curve.and_then(self.logs[index].monitored)
+        self._curve = curve
+        return curve
 
     def give_losses(self, losses: Sequence[float]) -> None:
-        """Set the result of :meth:`losses`, where not all logs are kept."""
+        """Set the losses of all epochs, for a history whose first logs were dropped."""
         self._curve = LossCurve(losses)
 
     def continued(self, most: int | None = None) -> History:
@@ -140,23 +143,19 @@ class History:
         >>> len(history), history.column("epoch")
         (2, [2])
         """
-        kept = self.logs if most is None else self.logs[-most:]
+        logs = self.logs if most is None else self.logs[-most:]
         if most is not None and self._curve is not None:
             self.losses()  # includes the logs that are dropped
-        longer = History(list(kept), self.before + len(self.logs) - len(kept))
-        longer._folds, longer._curve = dict(self._folds), self._curve
-        return longer
+        copy = History(list(logs), self.before + len(self.logs) - len(logs))
+        copy._folds, copy._curve = dict(self._folds), self._curve
+        return copy
 
     def column(self, name: str) -> list[Any]:
         """Return one attribute of every log."""
         return [getattr(log, name) for log in self.logs]
 
     def monitored(self) -> list[float]:
-        """What schedules, stopping and the choice of the best epoch follow, lower is better.
-
-        The negative score where there is one, else the validation loss, else the
-        training loss with its penalty, which is what training lowers.
-        """
+        """Return :attr:`EpochLog.monitored` of every log; lower is better."""
         return [log.monitored for log in self.logs]
 
     def to_list(self) -> list[dict[str, Any]]:
@@ -166,11 +165,11 @@ class History:
     @classmethod
     def from_list(cls, logs: list[dict[str, Any]]) -> History:
         """Return the history of the dictionaries that :meth:`to_list` gave."""
-        kept = [EpochLog(**log) for log in logs]
-        return cls(kept, kept[0].epoch - 1 if kept else 0)
+        epoch_logs = [EpochLog(**log) for log in logs]
+        return cls(epoch_logs, epoch_logs[0].epoch - 1 if epoch_logs else 0)
 
     def __getstate__(self) -> dict[str, Any]:
-        # The losses follow from the logs, or are set again by the caller of give_losses.
+        # The losses are computed from the logs again, or set by give_losses.
         return self.__dict__ | {"_curve": None}
 
     def __len__(self) -> int:

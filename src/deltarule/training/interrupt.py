@@ -1,4 +1,4 @@
-"""Stopping a run from outside: a flag, and Ctrl-C turned into it."""
+"""The stop flag, which ends a run from another thread or at Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Interrupted", "Stop", "StopFlag", "StopReason", "interruptible"]
 
 
 class StopReason(enum.Enum):
-    """Why a training run ended; the value says it in words.
+    """Why a training run ended; the value is a text for messages.
 
     Examples
     --------
@@ -32,20 +32,20 @@ class StopReason(enum.Enum):
 
 
 class Stop(NamedTuple):
-    """Why a run ends: the reason, and a text that may say more."""
+    """The reason why a run ended, and a text for messages."""
 
     reason: StopReason
     text: str
 
 
 class Interrupted(Exception):
-    """Raised inside ``train`` to leave an evaluation after the stop flag was raised."""
+    """Raised within ``train`` to end an evaluation once the stop flag is raised."""
 
 
 class StopFlag:
     """A flag that any thread may raise to end a run; training checks it before every step.
 
-    A run that is given a raised flag takes no step. Of several calls of ``stop`` the first counts.
+    A run with a raised flag takes no step. Only the first call of ``stop`` has an effect.
 
     Attributes
     ----------
@@ -90,16 +90,16 @@ class StopFlag:
 
 @contextlib.contextmanager
 def interruptible(flag: StopFlag) -> Iterator[None]:
-    """Inside, Ctrl-C raises the flag; a second Ctrl-C raises KeyboardInterrupt.
+    """Within the block, Ctrl-C raises the flag; a second Ctrl-C raises KeyboardInterrupt.
 
     The handler is installed in the main thread only, and only in place of Python's default
-    handler; otherwise nothing is changed.
+    handler; otherwise Ctrl-C is not handled here.
     """
-    usable = (
+    can_install = (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
-    if not usable:
+    if not can_install:
         yield
         return
     pressed = False

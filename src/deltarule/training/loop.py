@@ -69,8 +69,8 @@ def train(
     Y : array of shape (N, n_L), or (N,), or columns of a frame
     sample_weight : array of shape (N,), optional
     validation : float, row numbers, or tuple (X, Y) or (X, Y, sample_weight), optional
-        A share of the rows to hold out (stratified for classes), the numbers of the rows to
-        hold out or a mask that marks them, or rows of your own. X is not copied for it.
+        The share of the rows to hold out (stratified for classes), the numbers of the rows to
+        hold out or a mask with True for them, or separate rows. X is not copied.
     rule : str, Rule, Minimizer or mapping
         The update rule, see ``deltarule.optimizers.RULES``; or a minimizer such as
         ``"lbfgs"``, see ``MINIMIZERS``, which takes all rows at once. Each of its
@@ -84,13 +84,14 @@ def train(
     batch_size : int or "auto"
         ``"auto"`` is 200, or all rows for a rule that needs the full batch.
     epochs : int
-        At most so many passes over the training rows.
+        The maximum number of passes over the training rows.
     shuffle : bool
-        Whether each epoch has an order of its own.
+        Whether each epoch has its own random order of the rows.
     order : callable, optional
-        ``order(epoch)``, with epochs from 0, gives the rows' order instead of the seed.
+        ``order(epoch)``, with epochs from 0, returns the order of the rows; by default it is
+        drawn from the seed.
     seed : int
-        Of the initial parameters, the order, the split and dropout.
+        The random seed of the initial parameters, the order, the split and dropout.
     theta : array of shape (p,), optional
         Initial parameters; by default ``net.initial(seed)``.
     l2, l1 : float
@@ -100,16 +101,16 @@ def train(
     clip_norm : float, optional
         The largest norm of a step's gradient.
     averaging : float, optional
-        The decay of a moving average of the parameters; the average is validated and given.
+        The decay of a moving average of the parameters; the average is validated and returned.
     stopping : int, Stopping, or a sequence of them, optional
         An int is a patience in epochs.
     keep_best : bool
-        With validation, whether to give the parameters of the best epoch, not the last.
+        With validation, whether to return the parameters of the best epoch, not of the last.
     scorer : callable, optional
         ``scorer(engine) -> float``, higher is better, called at the end of each epoch with
-        the live engine; what it gives is monitored instead of the loss.
+        the engine in use; the score is monitored in place of the loss.
     engine : str, Engine, or its class
-        ``"auto"`` is the compiled engine where there is Numba; see ``make_engine``.
+        ``"auto"`` is the compiled engine where Numba is installed; see ``make_engine``.
     callbacks : sequence of callables
         Each is called with an :class:`EpochEvent` at the end of an epoch; one that returns a
         true value ends training.
@@ -151,21 +152,21 @@ def train(
     >>> result.history.logs[-1].loss < 1e-3
     True
     """
-    chosen = arguments.method(rule)
-    curve = SCHEDULES.get(schedule)
+    method = arguments.rule_or_minimizer(rule)
+    lr_schedule = SCHEDULES.get(schedule)
     rate = checked("learning_rate", learning_rate)
     epochs, seed = checked("epochs", epochs), checked("seed", seed)
     data = arguments.split_data(net, X, Y, sample_weight, validation, seed)
     batches = Batches(
-        *data.whole,
-        batch_size=arguments.batch_rows(batch_size, chosen, len(data.weights)),
+        *data.all_rows,
+        batch_size=arguments.batch_rows(batch_size, method, len(data.weights)),
         seed=seed,
         shuffle=shuffle,
         order=order,
-        rows=data.rows,
+        rows=data.training_numbers,
     )
     settings = EngineSettings(
-        rule="sgd" if isinstance(chosen, Minimizer) else chosen,
+        rule="sgd" if isinstance(method, Minimizer) else method,
         l2=l2,
         l1=l1,
         total_weight=float(data.weights.sum()),
@@ -180,50 +181,50 @@ def train(
     if scorer is not None and not callable(scorer):
         raise InputError(f"scorer is {scorer!r}; expected a function of the engine")
     worker_flag = flag_of_this_thread()
-    # θ is not bound to a name, so that its memory is freed once the engine has copied it.
-    runner = started_engine(
+    # θ has no name here, so that its memory is freed once the engine has copied it.
+    loaded_engine = started_engine(
         engine,
         net,
-        arguments.checked_theta(net, theta, seed),
+        arguments.initial_parameters(net, theta, seed),
         settings,
         None if worker_flag is None else 1,
     )
     common: dict[str, Any] = {
         "batches": batches,
-        "held": data.held,
-        "engine": runner,
+        "validation_rows": data.validation_rows,
+        "engine": loaded_engine,
         "epochs": epochs,
         "criteria": arguments.stopping_criteria(stopping),
-        "keep_best": keep_best and (data.held is not None or scorer is not None),
+        "keep_best": keep_best and (data.validation_rows is not None or scorer is not None),
         "owns_engine": not isinstance(engine, Engine),
         "scorer": scorer,
-        "callbacks": arguments.checked_callables("callbacks", callbacks),
-        "start": lambda: arguments.checked_theta(
+        "callbacks": arguments.as_callables("callbacks", callbacks),
+        "start": lambda: arguments.initial_parameters(
             net, theta if resume is None else resume.theta, seed
         ),
         "flag": next((flag for flag in (stop, worker_flag) if flag is not None), StopFlag()),
     }
     run: Run
-    if isinstance(chosen, Minimizer):
-        arguments.refuse_steps_settings(
-            chosen,
-            schedule=(str(curve), "constant", "which has no learning rate"),
+    if isinstance(method, Minimizer):
+        arguments.refuse_step_settings(
+            method,
+            schedule=(str(lr_schedule), "constant", "which has no learning rate"),
             l1=(l1, 0.0, "which needs a cost that has a gradient"),
             dropout=(
                 dropout if np.any(dropout) else 0.0,
                 0.0,
-                "which needs a cost that is always the same",
+                "which needs the same cost in every evaluation",
             ),
             clip_norm=(clip_norm, None, "whose steps are not the gradient"),
             averaging=(averaging, None, "whose last parameters are its best"),
             resume=(resume, None, "whose memory of earlier gradients is not kept: pass theta"),
         )
-        run = MinimizerRun(minimizer=chosen, **common)
+        run = MinimizerRun(minimizer=method, **common)
     else:
-        run = StepRun(rate=rate, schedule=curve, **common)
+        run = StepRun(rate=rate, schedule=lr_schedule, **common)
         if resume is not None:
             run.resume(resume)
     started = time.perf_counter()
     with interruptible(run.flag):
-        ended = run.run_with_callbacks()
-    return run.result(ended, time.perf_counter() - started)
+        stop_reason = run.run_with_callbacks()
+    return run.result(stop_reason, time.perf_counter() - started)

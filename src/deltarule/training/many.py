@@ -17,7 +17,13 @@ from deltarule.maths import Network
 from deltarule.settings import checked
 from deltarule.training import arguments
 from deltarule.training.batches import Rows
-from deltarule.training.broadcasting import entries, is_data, networks, one_validation, one_vector
+from deltarule.training.broadcasting import (
+    arguments_by_network,
+    is_data,
+    is_one_validation,
+    is_one_vector,
+    per_network,
+)
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.loop import train
 from deltarule.training.progress_bar import Bar
@@ -81,20 +87,20 @@ def train_many(
         sparse rows are made dense a batch at a time. Nothing may be missing.
     Y : array of shape (N, n_L), or (N,), or columns of a frame
     seeds : int, or K of them
-        Of the initial parameters, the order, the split and dropout.
+        The random seeds of the initial parameters, the order, the split and dropout.
     learning_rate, l2, l1 : float, or K of them
     sample_weight : array of shape (N,) or (K, N), or K arrays or None, optional
-        A row of weight 0 does not count, though it takes a place in a batch: for a bootstrap,
-        say, how often each row was drawn.
+        A row of weight 0 has no effect, but takes a place in a batch. For a bootstrap, the
+        number of times that each row was drawn.
     validation : optional
-        As for :func:`deltarule.train`, or K such: shares, row numbers or masks. For the folds
-        of a cross-validation, the numbers of the rows that each holds out.
+        As for :func:`deltarule.train`, or K of them: shares, row numbers or masks. For a
+        cross-validation, the numbers of the rows that each fold holds out.
     theta : array of shape (p,) or (K, p), or K arrays or None, optional
         Initial parameters.
     resume : K of TrainingResult or None, optional
-        Go on where these ended, as those do that were interrupted.
+        The results to continue from.
     engine : str, or an engine's class
-        Each network has an engine of its own.
+        Each network has its own engine.
     callbacks : sequence of callables
         Called as for :func:`deltarule.train`, in the thread of the network;
         ``event.network`` says which network it is, from 0.
@@ -124,9 +130,9 @@ def train_many(
     Raises
     ------
     Diverged
-        If networks diverged, and ``on_diverged`` is ``"raise"``; it is that of the first.
+        If networks diverged and ``on_diverged`` is ``"raise"``; the error of the first one.
     InputError, UnknownName
-        If an argument does not fit, before anything is trained; it names the network.
+        If an argument does not fit, before training begins; the message names the network.
     KeyboardInterrupt
         At a second Ctrl-C.
 
@@ -141,18 +147,18 @@ def train_many(
     >>> [result.history.logs[-1].loss < 0.01 for result in results]
     [True, True, True, True]
 
-    Two rates with two penalties each, four networks:
+    Four networks, with each pair of two learning rates and two penalties:
 
     >>> from itertools import product
     >>> rates, penalties = zip(*product([0.01, 0.05], [0, 1]))
     >>> len(train_many(net, X, X**2, learning_rate=rates, l2=penalties, epochs=10))
     4
 
-    Four folds; what is held out of one is trained on in the others:
+    Cross-validation with four folds, each a mask of the rows to hold out:
 
     >>> folds = np.arange(64) % 4
-    >>> held = [folds == k for k in range(4)]
-    >>> results = train_many(net, X, X**2, validation=held, keep_best=False, epochs=10)
+    >>> masks = [folds == k for k in range(4)]
+    >>> results = train_many(net, X, X**2, validation=masks, keep_best=False, epochs=10)
     >>> loss = np.mean([result.history.logs[-1].validation_loss for result in results])
     """
     if on_diverged not in ("raise", "keep"):
@@ -163,67 +169,69 @@ def train_many(
             parameter="engine",
             expected="a name, or the engine's class",
         )
-    known = inspect.signature(train).parameters
+    accepted = inspect.signature(train).parameters
     for name in options:
-        if name not in known or name == "seed":
+        if name not in accepted or name == "seed":
             hint = "; expected seeds, for all networks" if name == "seed" else ""
             raise TypeError(f"train_many() got an unexpected keyword argument {name!r}{hint}")
     if stop is not None and not isinstance(stop, StopFlag):
         raise InputError(f"stop is {stop!r}; expected a StopFlag")
     if not (progress is None or isinstance(progress, bool) or callable(progress)):
         raise InputError(f"progress is {progress!r}; expected a function of (done, total), or True")
-    data = arguments.checked_data(net, X, Y, None)
+    data = arguments.rows_of_data(net, X, Y, None)
     if is_data(validation):
-        validation = arguments.own_validation(net, validation)
+        validation = arguments.validation_of_tuple(net, validation)
     shared = {**options, "engine": engine}
-    each = networks(
+    per_run = arguments_by_network(
         {
-            "seed": entries(seeds),
-            "learning_rate": entries(learning_rate),
-            "l2": entries(l2),
-            "l1": entries(l1),
-            "sample_weight": entries(sample_weight, one_vector),
-            "validation": entries(validation, one_validation),
-            "theta": entries(theta, one_vector),
-            "resume": entries(resume),
+            "seed": per_network(seeds),
+            "learning_rate": per_network(learning_rate),
+            "l2": per_network(l2),
+            "l1": per_network(l1),
+            "sample_weight": per_network(sample_weight, is_one_vector),
+            "validation": per_network(validation, is_one_validation),
+            "theta": per_network(theta, is_one_vector),
+            "resume": per_network(resume),
         }
     )
-    total = len(each)
-    workers = usable_threads() if workers is None else arguments.whole("workers", workers, 1)
-    callbacks = arguments.checked_callables("callbacks", callbacks)
-    if any(isinstance(each, RunCallback) for each in callbacks):
+    total = len(per_run)
+    workers = (
+        usable_threads() if workers is None else arguments.integer_at_least("workers", workers, 1)
+    )
+    callbacks = arguments.as_callables("callbacks", callbacks)
+    if any(isinstance(callback, RunCallback) for callback in callbacks):
         raise InputError(
             "callbacks holds a Recorder, which records one run; train_many has many: train the one "
             "that is to be recorded with train, which gives the same bits"
         )
-    shared["engine"] = _check_arguments(net, data, each, shared)
+    shared["engine"] = _check_arguments(net, data, per_run, shared)
     flag = stop if stop is not None else StopFlag()
     bar = Bar(total) if progress is True else None
 
-    def one(index: int) -> TrainingResult:
+    def train_one(index: int) -> TrainingResult:
         def on_epoch(event: EpochEvent) -> bool:
             event = event._replace(network=index)
             if bar is not None:
-                bar.parts[index] = event.epoch / event.epochs
+                bar.progress[index] = event.epoch / event.epochs
             return any(callback(event) for callback in callbacks)
 
-        watching = [on_epoch] if callbacks or bar is not None else []
+        epoch_callbacks = [on_epoch] if callbacks or bar is not None else []
         with run_in_worker_thread(flag):
-            return train(net, data, None, **shared, **each[index], callbacks=watching)
+            return train(net, data, None, **shared, **per_run[index], callbacks=epoch_callbacks)
 
-    def show(done: int, index: int) -> None:
+    def report_progress(done: int, index: int) -> None:
         if bar is not None:
-            bar.parts[index] = 1.0  # also if it stopped early
+            bar.progress[index] = 1.0  # also if training stopped before the last epoch
             bar.show(done)
         elif callable(progress):
             progress(done, total)
 
     results: list[Any] = [None] * total
-    finished = _completed(one, total, workers, flag, bar)
-    with interruptible(flag), one_blas_thread(), contextlib.closing(finished):
-        for done, (index, future) in enumerate(finished, start=1):
-            results[index] = _outcome(future, index, each)
-            show(done, index)
+    completed = _completed(train_one, total, workers, flag, bar)
+    with interruptible(flag), one_blas_thread(), contextlib.closing(completed):
+        for done, (index, future) in enumerate(completed, start=1):
+            results[index] = _outcome(future, index, per_run)
+            report_progress(done, index)
     diverged = [result for result in results if isinstance(result, Diverged)]
     if diverged and on_diverged == "raise":
         first = diverged[0]
@@ -232,36 +240,34 @@ def train_many(
     return results
 
 
-# -- checked ------------------------------------------------------------------------------
-
-
 def _check_arguments(
-    net: Network, data: Rows, each: list[dict[str, Any]], shared: dict[str, Any]
+    net: Network, data: Rows, per_run: list[dict[str, Any]], shared: dict[str, Any]
 ) -> Any:
     """Check the arguments of all networks; return the engine that trains them."""
-    raised = StopFlag()
-    raised.stop()
+    raised_flag = StopFlag()
+    raised_flag.stop()
     engine = shared["engine"]
-    for index, own in enumerate(each):
-        with _naming_network(index, len(each)):
+    for index, run_arguments in enumerate(per_run):
+        with _naming_network(index, len(per_run)):
             if index == 0:
                 # With a raised flag, train checks its arguments and takes no step.
-                tried = train(net, data, None, **shared, **own, stop=raised)
-                engine = tried.engine if engine == "auto" else engine
+                result = train(net, data, None, **shared, **run_arguments, stop=raised_flag)
+                engine = result.engine if engine == "auto" else engine
             else:
-                _check(net, data, own)
+                _check(net, data, run_arguments)
     return engine
 
 
-def _check(net: Network, data: Rows, own: dict[str, Any]) -> None:
+def _check(net: Network, data: Rows, run_arguments: dict[str, Any]) -> None:
     """Check the arguments that differ between networks."""
-    seed = checked("seed", own["seed"])
-    checked("learning_rate", own["learning_rate"])
-    EngineSettings(l2=own["l2"], l1=own["l1"])
-    arguments.split_data(net, data, None, own["sample_weight"], own["validation"], seed)
-    arguments.check_start(own["theta"], own["resume"])
-    if own["theta"] is not None:
-        arguments.checked_theta(net, own["theta"], seed)
+    values = run_arguments
+    seed, theta = checked("seed", values["seed"]), values["theta"]
+    checked("learning_rate", values["learning_rate"])
+    EngineSettings(l2=values["l2"], l1=values["l1"])
+    arguments.split_data(net, data, None, values["sample_weight"], values["validation"], seed)
+    arguments.check_start(theta, values["resume"])
+    if theta is not None:
+        arguments.initial_parameters(net, theta, seed)
 
 
 @contextlib.contextmanager
@@ -275,42 +281,40 @@ def _naming_network(index: int, total: int) -> Iterator[None]:
         raise error.prefixed(f"network {index} of 0 … {total - 1}: ") from None
 
 
-# -- at once ------------------------------------------------------------------------------
+_Completed = queue.SimpleQueue[tuple[int, Future[TrainingResult]]]
 
 
-_Ended = queue.SimpleQueue[tuple[int, Future[TrainingResult]]]
-
-
-def _put(ended: _Ended, index: int, future: Future[TrainingResult]) -> None:
-    ended.put((index, future))
+def _put(completed: _Completed, index: int, future: Future[TrainingResult]) -> None:
+    completed.put((index, future))
 
 
 def _completed(
-    one: Callable[[int], TrainingResult],
+    train_one: Callable[[int], TrainingResult],
     total: int,
     workers: int,
     flag: StopFlag,
     bar: Bar | None,
 ) -> Generator[tuple[int, Future[TrainingResult]], None, None]:
     """Train in a pool of threads; yield each network's number and future when it has ended."""
-    ended: _Ended = queue.SimpleQueue()
+    done: _Completed = queue.SimpleQueue()
     with ThreadPoolExecutor(min(workers, total), "deltarule") as pool:
-        futures = [pool.submit(one, index) for index in range(total)]
+        futures = [pool.submit(train_one, index) for index in range(total)]
         try:
             for index, future in enumerate(futures):
-                future.add_done_callback(functools.partial(_put, ended, index))
-            left = total
-            while left:
+                future.add_done_callback(functools.partial(_put, done, index))
+            remaining = total
+            while remaining:
                 try:
-                    pair = ended.get(timeout=_POLL_SECONDS)
+                    pair = done.get(timeout=_POLL_SECONDS)
                 except queue.Empty:
                     if bar is not None:
-                        bar.show(total - left)
+                        bar.show(total - remaining)
                     continue
-                left -= 1
+                remaining -= 1
                 yield pair
         except BaseException:
-            # The caller gave up: running networks end after their step, and no other begins.
+            # The caller ended the iteration: running networks end after their step, and the others
+            # do not begin.
             flag.stop("given up")
             for future in futures:
                 future.cancel()
@@ -318,15 +322,15 @@ def _completed(
 
 
 def _outcome(
-    future: Future[TrainingResult], index: int, each: list[dict[str, Any]]
+    future: Future[TrainingResult], index: int, per_run: list[dict[str, Any]]
 ) -> TrainingResult | Diverged:
     """Return the result of a network, or its Diverged; raise any other error."""
     error = future.exception()
     if error is None:
         return future.result()
-    own = each[index]
-    where = f"network {index} of 0 … {len(each) - 1} (seed {own['seed']}"
-    where += f", learning_rate {own['learning_rate']:g})"
+    values = per_run[index]
+    where = f"network {index} of 0 … {len(per_run) - 1} (seed {values['seed']}"
+    where += f", learning_rate {values['learning_rate']:g})"
     if not isinstance(error, Diverged):
         error.add_note(f"in {where}")
         raise error

@@ -27,8 +27,8 @@ __all__ = ["KIND", "Model", "load_model", "save_model"]
 
 KIND, _VERSION = "deltarule model", 1
 
-# The number of sparse rows made dense at a time.
-_AT_A_TIME = 4096
+# The number of sparse rows that are made dense at a time, which bounds the memory.
+_SPARSE_CHUNK_ROWS = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Model:
     theta : array of shape (p,)
     history : History
     extra : mapping of str to JSON value
-        Anything else to keep with it: settings, scores, the columns of a table.
+        Other data to store with the network: settings, scores, the columns of a table.
 
     Examples
     --------
@@ -65,7 +65,7 @@ class Model:
         ----------
         X : array of shape (N, n_0), frame, or sparse matrix
         engine : str, Engine, or its class
-            ``"auto"`` is the compiled engine where there is Numba and it can express the
+            ``"auto"`` is the compiled engine where Numba is installed and supports the
             network's formulas, else the reference engine; see ``make_engine``.
 
         Raises
@@ -77,13 +77,16 @@ class Model:
         if not is_sparse(X):
             return outputs(check_rows(self.net, X))
         rows = SparseRows.checked(self.net, X)
-        starts = range(0, max(len(rows), 1), _AT_A_TIME)
-        return np.concatenate([outputs(rows[start : start + _AT_A_TIME]) for start in starts])
+        starts = range(0, max(len(rows), 1), _SPARSE_CHUNK_ROWS)
+        return np.concatenate(
+            [outputs(rows[start : start + _SPARSE_CHUNK_ROWS]) for start in starts]
+        )
 
     def compile_predictor(self, engine: str | Engine | type[Engine] = "auto") -> Predictor:
-        """Return a function of one row or several that takes about a microsecond if small.
+        """Return a prediction function for one row or several, with little overhead.
 
-        Its outputs have the bits of :meth:`predict`. It holds a copy of θ, can be pickled, and may
+        A row of a small network takes about a microsecond. The outputs are those of
+        :meth:`predict`, bit for bit. The predictor holds a copy of θ, can be pickled, and may
         be called by several threads.
 
         Parameters
@@ -120,7 +123,7 @@ def save_model(
     """Write a model to a folder: ``model.json``, ``history.json``, ``arrays.safetensors``.
 
     The folder is replaced in one step: readers see the old or the new content, also if the
-    process is killed. Files in it that are not the model's stay; a link is followed.
+    process is killed. Other files in the folder stay; a link is followed.
 
     Parameters
     ----------
@@ -129,18 +132,18 @@ def save_model(
     overwrite : bool
         Whether an existing model may be replaced.
     recording : Recording, optional
-        The recording of its training. Without one, an existing recording is kept if it is of the
-        same parameters, and removed otherwise.
+        The recording of the model's training. Without one, a recording in the folder is kept if
+        it has the same parameters, and removed otherwise.
     extras : mapping of file name to bytes
         More files to write, such as a picture; ``load_model`` ignores them.
 
     Raises
     ------
     FileError
-        If the folder exists (without ``overwrite``) or cannot be written; what was there
-        is left as it was.
+        If the folder exists (without ``overwrite``) or cannot be written; an existing folder
+        is then unchanged.
     InputError
-        If a parameter is not a finite number, or something has no form in JSON.
+        If a parameter is not a finite number, or ``extra`` cannot be stored as JSON.
 
     Examples
     --------
@@ -155,10 +158,10 @@ def save_model(
     """
     theta = model.net.check_theta(model.theta)
     arrays = {b.name: b.of(theta) for b in model.net.blocks}
-    wrong = _not_finite(arrays)
-    if wrong:
+    problem = _not_finite(arrays)
+    if problem:
         raise InputError(
-            f"{wrong}; expected finite parameters, and nothing was saved; save those of an epoch "
+            f"{problem}; expected finite parameters, and nothing was saved; save those of an epoch "
             "before, or train again with a smaller learning_rate"
         )
     documents = {
@@ -187,8 +190,8 @@ def _not_finite(arrays: Mapping[str, np.ndarray]) -> str:
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             place = tuple(int(index) for index in bad[0])
-            more = f", and {len(bad) - 1} more are not finite either" if len(bad) > 1 else ""
-            return f"{name}{list(place)} is {values[place]}{more}"
+            others = f", and {len(bad) - 1} more are not finite either" if len(bad) > 1 else ""
+            return f"{name}{list(place)} is {values[place]}{others}"
     return ""
 
 
@@ -203,7 +206,7 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     ------
     FileError
         If the folder is missing, is no model, or a file in it was changed; if a parameter is not
-        finite, or a formula differs from the one that was trained with.
+        finite, or a formula is not the one that the network was trained with.
     UnknownName
         If the network uses an activation or loss that is not registered; register it first.
 
@@ -224,16 +227,16 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
         net = Network.from_dict(data["network"])
         theta = np.zeros(net.n_parameters, dtype=net.dtype)
         for block in net.blocks:
-            given = arrays[block.name]
-            if given.shape != block.shape or given.dtype != net.dtype:
+            array = arrays[block.name]
+            if array.shape != block.shape or array.dtype != net.dtype:
                 raise InputError(
-                    f"{block.name} is {given.dtype} of shape {given.shape}; "
+                    f"{block.name} is {array.dtype} of shape {array.shape}; "
                     f"expected {net.dtype} of shape {block.shape}"
                 )
-            block.of(theta)[...] = given
-        wrong = _not_finite(arrays)
-        if wrong:
-            raise InputError(f"{wrong}; expected finite parameters. Restore it or train again")
+            block.of(theta)[...] = array
+        problem = _not_finite(arrays)
+        if problem:
+            raise InputError(f"{problem}; expected finite parameters. Restore it or train again")
         check_formulas(net, data.get("formulas"))
         if not isinstance(data["extra"], dict):
             raise InputError("'extra' in model.json is no object")
@@ -256,11 +259,11 @@ def _check_sizes(network: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
     """Refuse a network that does not fit the arrays, before memory is allocated for it."""
     widths = network["widths"]
     if not isinstance(widths, list) or not all(type(n) is int and n > 0 for n in widths):
-        return  # Network has a better message
+        return  # the error of Network says more
     bias = 1 if network.get("bias", True) else 0
     expected: dict[str, tuple[int, ...]] = {}
-    for layer, (before, after) in enumerate(itertools.pairwise(widths), start=1):
-        expected |= {f"W{layer}": (after, before)} | ({f"b{layer}": (after,)} if bias else {})
+    for layer, (n_in, n_out) in enumerate(itertools.pairwise(widths), start=1):
+        expected |= {f"W{layer}": (n_out, n_in)} | ({f"b{layer}": (n_out,)} if bias else {})
     for name, shape in expected.items():
         if arrays[name].shape != shape:
             raise InputError(

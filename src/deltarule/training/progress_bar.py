@@ -7,6 +7,7 @@ import time
 
 __all__ = ["Bar"]
 
+# The number of characters between the brackets.
 _WIDTH = 30
 
 
@@ -15,27 +16,27 @@ class Bar:
 
     Attributes
     ----------
-    parts : list of float
+    progress : list of float
         The progress of each network, from 0 to 1; each training thread writes its own entry.
 
     Examples
     --------
     >>> bar = Bar(2)
-    >>> bar.parts[:] = [1.0, 0.5]
+    >>> bar.progress[:] = [1.0, 0.5]
     >>> bar.line(done=1)
     '[######################        ] 1 of 2 networks, 75 %'
     """
 
     def __init__(self, total: int) -> None:
-        self.total, self.parts = total, [0.0] * total
+        self.total, self.progress = total, [0.0] * total
         self.started = time.perf_counter()
         self._shown = ""
 
     def line(self, done: int) -> str:
-        """Return the bar as text."""
-        share = sum(self.parts) / self.total
-        filled = "#" * int(_WIDTH * share)
-        return f"[{filled:<{_WIDTH}}] {done} of {self.total} networks, {100 * share:.0f} %"
+        """Return the bar as text, with ``done`` networks trained."""
+        progress = sum(self.progress) / self.total
+        filled = "#" * int(_WIDTH * progress)
+        return f"[{filled:<{_WIDTH}}] {done} of {self.total} networks, {100 * progress:.0f} %"
 
     def show(self, done: int) -> None:
         """Write the bar over the previous one, with a line end when all networks are done."""

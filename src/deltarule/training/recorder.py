@@ -1,4 +1,4 @@
-"""Recording a run while it trains, within bounds on time and memory."""
+"""The recorder: a callback that keeps checkpoints of a run, within bounds on time and memory."""
 
 from __future__ import annotations
 
@@ -23,27 +23,31 @@ from deltarule.training.steps import StepRun
 
 __all__ = ["Recorder"]
 
-# The expected time of the first checkpoint, to copy the engine's state and digest θ. For later
-# ones, the time of the one before is used.
+# The expected time of the first checkpoint, which copies the engine's state and digests θ: a
+# constant, and a time per byte of θ. The expected time of a later one is that of the last one.
 _SECONDS, _SECONDS_PER_BYTE = 3e-5, 2.5e-9
 
-# More digests than this are thinned to half, as a run may have millions of epochs.
+# With more digests than this every second one is dropped: a run may have millions of epochs.
 _MOST_DIGESTS = 20_000
+
+# The part of the time budget that is used for what the clock measures. The rest is for costs that
+# it does not measure: calls, and cold caches.
+_MEASURED_PART = 0.35
 
 
 class Recorder(RunCallback):
-    """A callback for :func:`deltarule.train` that keeps checkpoints, from which to replay steps.
+    """A callback for :func:`deltarule.train` that keeps checkpoints, so that steps can be replayed.
 
     Recording takes at most ``share`` of the training time: at the end of an epoch the state and
-    its digest are kept only if the budget allows. Of too many checkpoints some are dropped, so
-    that they are evenly spread over the square root of the step, denser at the beginning, where
-    parameters change most. They are held in memory until training ends.
+    its digest are kept only if the budget allows. If there are too many checkpoints, some are
+    dropped, so that the others are evenly spaced over the square root of the step: denser at the
+    beginning, where parameters change most. They are in memory until training ends.
 
     Parameters
     ----------
     folder : path, optional
         Where to write the recording when training ends or diverges; it must not exist yet. If it
-        cannot be written then, another folder is used, and named in a warning.
+        cannot be written then, another folder is used, which a warning names.
     most : int
         The largest number of checkpoints.
     most_bytes : int
@@ -56,14 +60,14 @@ class Recorder(RunCallback):
     Raises
     ------
     InputError
-        If a bound is out of range; of a minimizer such as L-BFGS, which has no steps, when
-        training begins.
+        If a bound is out of range; when training begins, if the rule is a minimizer such as
+        L-BFGS, which has no steps.
     FileError
         If the folder exists, or could not be written, when training begins.
 
     Notes
     -----
-    The same recorder, given to the resumed run, continues its recording.
+    If the run is resumed with the same recorder, the recording is continued.
 
     Examples
     --------
@@ -87,7 +91,7 @@ class Recorder(RunCallback):
         share: float = 0.02,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        checkpoints, of_time = whole_number(most), real_number(share)
+        checkpoints, time_share = whole_number(most), real_number(share)
         bytes_ = real_number(most_bytes)
         if checkpoints is None or checkpoints < 2:
             raise InputError(f"most is {most!r}; expected a number of checkpoints, at least 2")
@@ -95,13 +99,12 @@ class Recorder(RunCallback):
             raise InputError(
                 f"most_bytes is {most_bytes!r}; expected a number of bytes, at least 0"
             )
-        if of_time is None or not of_time > 0:
+        if time_share is None or not time_share > 0:
             raise InputError(f"share is {share!r}; expected a share of the time, such as 0.02")
         self.folder = None if folder is None else Path(folder)
         self.most, self.most_bytes, self.clock = checkpoints, plain(most_bytes), clock
-        # The rest covers costs that its clock does not measure: calls, and cold caches.
-        self._share = 0.35 * of_time
-        self._facts: dict[str, Any] = {}
+        self._share = _MEASURED_PART * time_share
+        self._settings: dict[str, Any] = {}
         self._checkpoints: dict[int, Mapping[str, np.ndarray]] = {}
         self._digests: dict[int, str] = {}
         self._history = History()
@@ -110,10 +113,8 @@ class Recorder(RunCallback):
         # Whether this recorder has written the folder, and may replace it.
         self._written = False
 
-    # -- while it trains ----------------------------------------------------------------
-
     def begin(self, run: Run) -> None:
-        """Keep the initial state and the settings of the run."""
+        """Store the initial state and the settings of the run."""
         started = self.clock()
         if not isinstance(run, StepRun):
             raise InputError(
@@ -127,15 +128,15 @@ class Recorder(RunCallback):
                     "recording; name another, or remove it"
                 )
             check_bundle_path(self.folder, KIND)
-        facts, step = _facts(run), run.steps_in_all
+        settings, step = _settings(run), run.total_steps
         # Before the first step the rule's slots are at their initial values.
         state = {"theta": np.array(run.engine.theta)} if step == 0 else run.engine.state()
         digest = digest_of_theta(state["theta"]) if step else ""
         continues = step > 0 and self._end == step and self._digests.get(step) == digest
-        if not (continues and _same(self._facts, facts)):
+        if not (continues and _same_run(self._settings, settings)):
             self._checkpoints, self._digests = {step: state}, {step: digest} if step else {}
             self._begin, self._spent, self._seconds = step, 0.0, 0.0
-        self._facts = facts
+        self._settings = settings
         self._end, self._history = step, run.history
         self._started = self.clock()
         self._first = len(run.history)
@@ -144,37 +145,38 @@ class Recorder(RunCallback):
         self._cost = _SECONDS + _SECONDS_PER_BYTE * state["theta"].nbytes
 
     def __call__(self, event: EpochEvent) -> None:
-        """Keep a checkpoint, if the budget allows."""
+        """Add a checkpoint, if the time budget allows."""
         if event.epoch < self._next:
             return
         now = self.clock()
         elapsed = self._seconds + now - self._started
         if self._spent + self._cost <= self._share * elapsed:
-            self._keep(event.history.logs[-1].steps, event.engine.state())
-            after = self.clock()
-            self._cost = after - now
-            self._spent += after - now
-        self._next = event.epoch + self._wait(event.epoch, elapsed)
+            self._add_checkpoint(event.history.logs[-1].steps, event.engine.state())
+            self._cost = self.clock() - now
+            self._spent += self._cost
+        self._next = event.epoch + self._epochs_to_wait(event.epoch, elapsed)
 
-    def _wait(self, epoch: int, elapsed: float) -> int:
-        """Return after how many epochs the budget may allow the next checkpoint."""
+    def _epochs_to_wait(self, epoch: int, elapsed: float) -> int:
+        """Return the estimated number of epochs until the budget allows the next checkpoint."""
         done = max(epoch - self._first, 1)
         missing = (self._spent + self._cost) / self._share - elapsed
-        each = max(elapsed - self._seconds, 1e-9) / done
-        # Epochs may become faster or slower, so the estimate is renewed within twice as many.
-        return max(1, min(math.ceil(missing / each), done))
+        epoch_seconds = max(elapsed - self._seconds, 1e-9) / done
+        # The time of an epoch may change, so the estimate is renewed at the latest when the number
+        # of epochs has doubled.
+        return max(1, min(math.ceil(missing / epoch_seconds), done))
 
-    def _keep(self, step: int, state: Mapping[str, np.ndarray]) -> None:
+    def _add_checkpoint(self, step: int, state: Mapping[str, np.ndarray]) -> None:
+        """Store the digest of θ after a step, and the state if it fits within the bounds."""
         self._digests[step], self._end = digest_of_theta(state["theta"]), step
         if _bytes(state) <= self.most_bytes - _bytes(self._checkpoints[self._begin]):
             self._checkpoints[step] = state
             self._thin()
         if len(self._digests) > _MOST_DIGESTS:
-            kept = {*sorted(self._digests)[::2], *self._checkpoints, step}
-            self._digests = {at: each for at, each in self._digests.items() if at in kept}
+            steps = {*sorted(self._digests)[::2], *self._checkpoints, step}
+            self._digests = {t: digest for t, digest in self._digests.items() if t in steps}
 
     def _thin(self) -> None:
-        """Drop checkpoints until they are within the bounds, but never the first or the last."""
+        """Drop checkpoints other than the first and the last until the bounds are met."""
         while len(self._checkpoints) > 2 and (
             len(self._checkpoints) > self.most
             or sum(map(_bytes, self._checkpoints.values())) > self.most_bytes
@@ -187,10 +189,10 @@ class Recorder(RunCallback):
             del self._checkpoints[steps[1 + gaps.index(min(gaps))]]
 
     def end(self, run: Run) -> None:
-        """Keep the final digest and history, and write the folder if one was given."""
+        """Store the final digest and history, and write the folder if one was given."""
         assert isinstance(run, StepRun)
         now = self.clock()
-        self._end = run.steps_in_all
+        self._end = run.total_steps
         self._history = History(list(run.history.logs))
         self._digests[self._end] = digest_of_theta(run.engine.theta)
         self._seconds += now - self._started
@@ -203,34 +205,32 @@ class Recorder(RunCallback):
         try:
             self.save(folder, overwrite=self._written)
         except FileError as error:
-            place = save_elsewhere(folder, self.save)
+            path = save_elsewhere(folder, self.save)
             where = (
                 "nor elsewhere; recorder.recording() still has it"
-                if place is None
-                else f"so the recording is in {str(place)!r}"
+                if path is None
+                else f"so the recording is in {str(path)!r}"
             )
             warnings.warn(f"{error}; {where}", stacklevel=2)
         else:
             self._written = True
 
-    # -- what came of it ----------------------------------------------------------------
-
     def recording(self) -> Recording:
-        """Return what was recorded so far.
+        """Return the recording so far.
 
         Raises
         ------
         InputError
-            If it was not given to a training yet.
+            If no training has used this recorder.
         """
-        if not self._facts:
+        if not self._settings:
             raise InputError(
                 "this Recorder has seen no training; expected callbacks=[recorder] in a call of "
                 "train before it is asked"
             )
         return Recording(
-            **self._facts,
-            where=environment_of(self._facts["engine"]),
+            **self._settings,
+            where=environment_of(self._settings["engine"]),
             begin=self._begin,
             end=self._end,
             checkpoints=dict(self._checkpoints),
@@ -248,12 +248,12 @@ class Recorder(RunCallback):
         FileError
             If the folder exists (without ``overwrite``) or cannot be written.
         InputError
-            If nothing was recorded.
+            If no training has used this recorder.
         """
         self.recording().save(folder, overwrite=overwrite)
 
 
-def _facts(run: StepRun) -> dict[str, Any]:
+def _settings(run: StepRun) -> dict[str, Any]:
     """Return the settings of a run, by the names of the fields of :class:`Recording`."""
     batches, engine = run.batches, run.engine
     return {
@@ -273,10 +273,11 @@ def _facts(run: StepRun) -> dict[str, Any]:
     }
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _same_run(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Whether two runs have the same settings; their rows are compared by digests."""
-    return bool(one) and all(one[name] == other[name] for name in other if name != "rows")
+    return bool(first) and all(first[name] == second[name] for name in second if name != "rows")
 
 
 def _bytes(state: Mapping[str, np.ndarray]) -> int:
+    """Return the size of the arrays of a state in bytes."""
     return sum(value.nbytes for value in state.values())

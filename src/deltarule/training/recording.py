@@ -45,18 +45,19 @@ FOLDER = "record"
 KIND, _VERSION = "deltarule recording", 1
 _DOCUMENT = "recording.json"
 
-# Larger data are digested by evenly spread rows up to this size, since digesting all may take
-# longer than an epoch. A change in other rows shows in the digests of θ.
+# Of an array larger than this (in bytes), evenly spaced rows of this size in total are digested,
+# since digesting all may take longer than an epoch. A change in other rows changes θ.
 _MOST_BYTES = 1_000_000
-_MOST_MADE_ROWS = 64
+# The number of rows digested of a RowSource, whose rows are computed or read one by one.
+_MOST_SOURCE_ROWS = 64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recording:
     """A recorded run: its settings, history, and the state after some of its steps.
 
-    Made by :class:`Recorder`, read by :func:`load_recording`, used by :func:`replay`. Steps are
-    counted from 1 over the whole training; "after step 0" is the start.
+    :class:`Recorder` makes it, :func:`load_recording` reads it, and :func:`replay` uses it. Steps
+    are counted from 1 over the whole training; "after step 0" is the start.
 
     Attributes
     ----------
@@ -66,31 +67,31 @@ class Recording:
     learning_rate : float
     schedule : Schedule
     batch_size, epochs : int
-        Those of the run; ``epochs`` is the planned number.
+        The batch size, and the number of epochs planned.
     shuffle, own_order : bool
-        Whether the order of rows was drawn from the seed, or given by the caller.
+        Whether each epoch had a random order of the rows; whether the caller gave the order.
     n_rows : int
         The number of rows given, validation rows included.
     rows : array of int, or None
-        The numbers of the training rows; None if all were trained on.
+        The numbers of the training rows; None for all rows.
     engine : str
     threads : int or None
     begin, end : int
         The steps after ``begin`` up to ``end`` can be replayed; ``begin`` is 0 unless training
         was resumed.
     checkpoints : mapping of int to mapping of arrays
-        By step: the state after it, as ``Engine.state()`` returns it; after step 0, θ alone.
+        Step → the state after it, as ``Engine.state()`` returns it; after step 0, θ alone.
     digests : mapping of int to str
-        By step: the digest of θ after it.
+        Step → the digest of θ after it.
     data : mapping of str to str
         The digests of the rows X, Y and their weights.
     where : mapping of str to str
-        What the bits depend on: the processor, the libraries, the source code.
+        The environment that the bits depend on: processor, libraries, source code.
     history : History
     model : str
-        The digest of the resulting model's parameters, if known.
+        The digest of the trained model's parameters; ``""`` if unknown.
     extra : mapping of str to JSON value
-        Anything else to keep with it: where a table came from.
+        Other data to store with the recording, such as the source of a table.
     seconds, recorder_seconds : float
         The training time, and the part of it spent on recording.
 
@@ -142,7 +143,7 @@ class Recording:
         Raises
         ------
         InputError
-            If there is no checkpoint there.
+            If there is no checkpoint after this step.
         """
         if step not in self.checkpoints:
             raise InputError(
@@ -179,7 +180,7 @@ class Recording:
         return (step - 1) // self.steps_per_epoch + 1, (step - 1) % self.steps_per_epoch
 
     def rates(self, epoch: int) -> np.ndarray:
-        """Return η of each step of an epoch, from 1."""
+        """Return η of each step of an epoch (from 1), shape (steps_per_epoch,)."""
         return rates_of(
             self.learning_rate,
             self.schedule,
@@ -197,25 +198,19 @@ class Recording:
         FileError
             If the folder exists (without ``overwrite``) or cannot be written.
         """
-        bundle = self.bundle()
-        write_bundle(
-            folder,
-            bundle.kind,
-            bundle.version,
-            bundle.documents,
-            bundle.arrays,
-            overwrite=overwrite,
-        )
+        content = self.bundle()
+        documents, arrays = content.documents, content.arrays
+        write_bundle(folder, KIND, _VERSION, documents, arrays, overwrite=overwrite)
 
     def bundle(self) -> Bundle:
         """Return the content of the folder that :meth:`save` writes."""
-        plain = {
+        document = {
             "network": self.net.to_dict(),
-            "formulas": _marks(self.net, self.settings.rule, self.schedule),
-            "settings": _plain(self.settings),
+            "formulas": _fingerprints(self.net, self.settings.rule, self.schedule),
+            "settings": _settings_to_dict(self.settings),
             "schedule": self.schedule.spec(),
             "digests": {str(step): digest for step, digest in sorted(self.digests.items())},
-        } | {name: getattr(self, name) for name in _SIMPLE}
+        } | {name: getattr(self, name) for name in _PLAIN_FIELDS}
         arrays = {
             f"{step}/{name}": value
             for step, state in self.checkpoints.items()
@@ -225,12 +220,12 @@ class Recording:
             mask = np.zeros(self.n_rows, dtype=bool)
             mask[self.rows] = True
             arrays["rows"] = np.packbits(mask)
-        documents = {_DOCUMENT: plain, "history.json": self.history.to_list()}
+        documents = {_DOCUMENT: document, "history.json": self.history.to_list()}
         return Bundle(KIND, _VERSION, documents, arrays)
 
 
-# Fields that JSON holds unchanged.
-_SIMPLE = (
+# The fields that JSON stores unchanged.
+_PLAIN_FIELDS = (
     *("learning_rate", "batch_size", "epochs", "shuffle", "own_order", "n_rows", "engine"),
     *("threads", "begin", "end", "data", "where", "model", "extra", "seconds", "recorder_seconds"),
 )
@@ -246,9 +241,9 @@ def load_recording(folder: str | os.PathLike[str]) -> Recording:
     Raises
     ------
     FileError
-        If there is none, or a file in it was changed or cut short.
+        If there is no recording, or a file in it was changed or truncated.
     UnknownName
-        If it uses an activation, loss or rule that is not registered; register it first.
+        If the recording uses an activation, loss or rule that is not registered.
 
     Examples
     --------
@@ -264,10 +259,11 @@ def load_recording(folder: str | os.PathLike[str]) -> Recording:
     >>> recording.end, bool((recording.theta(0) == net.initial(0)).all())
     (3, True)
     """
-    return consistent_read(folder, lambda: _loaded(Path(folder)))
+    return consistent_read(folder, lambda: _read(Path(folder)))
 
 
-def _loaded(folder: Path) -> Recording:
+def _read(folder: Path) -> Recording:
+    """Read a recording from its own folder or that of its model, without a lock."""
     place = folder
     if not (place / _DOCUMENT).is_file() and (place / FOLDER).is_dir():
         place = place / FOLDER
@@ -278,7 +274,7 @@ def _loaded(folder: Path) -> Recording:
         )
     documents, arrays = read_bundle(place, KIND, _VERSION)
     try:
-        return _recording(documents, arrays)
+        return _from_bundle(documents, arrays)
     except UnknownName as error:
         raise UnknownName(
             f"{str(place)!r} uses something of its author's own: {error}. Register it first"
@@ -309,9 +305,10 @@ def recording_part(theta: np.ndarray, recording: Recording | None = None) -> dic
     return {FOLDER: Part(KIND, None if recording is None else recording.bundle(), is_of_theta)}
 
 
-def _recording(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Recording:
-    plain = documents[_DOCUMENT]
-    net = Network.from_dict(plain["network"])
+def _from_bundle(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Recording:
+    """Return the recording of a bundle that :meth:`Recording.bundle` made."""
+    document = documents[_DOCUMENT]
+    net = Network.from_dict(document["network"])
     checkpoints: dict[int, dict[str, np.ndarray]] = {}
     for name, value in arrays.items():
         step, _, part = name.partition("/")
@@ -319,67 +316,62 @@ def _recording(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -
             checkpoints.setdefault(int(step), {})[part] = value
     rows = None
     if "rows" in arrays:
-        rows = np.flatnonzero(np.unpackbits(arrays["rows"], count=plain["n_rows"]))
+        rows = np.flatnonzero(np.unpackbits(arrays["rows"], count=document["n_rows"]))
     for after, state in checkpoints.items():
         if not np.isfinite(net.check_theta(state["theta"])).all():
             raise InputError(f"the parameters after step {after} are not all finite")
-    if plain["begin"] not in checkpoints:
-        raise InputError(f"the checkpoint after step {plain['begin']} is missing")
-    dropout = plain["settings"]["dropout"]
+    if document["begin"] not in checkpoints:
+        raise InputError(f"the checkpoint after step {document['begin']} is missing")
+    dropout = document["settings"]["dropout"]
     settings = EngineSettings(
-        **plain["settings"] | {"dropout": tuple(dropout) if isinstance(dropout, list) else dropout}
+        **document["settings"]
+        | {"dropout": tuple(dropout) if isinstance(dropout, list) else dropout}
     )
-    schedule = SCHEDULES.get(plain["schedule"])
-    if "formulas" in plain:  # earlier versions left it out
-        check_fingerprints(_marks(net, settings.rule, schedule), plain["formulas"])
+    schedule = SCHEDULES.get(document["schedule"])
+    if "formulas" in document:  # earlier versions left it out
+        check_fingerprints(_fingerprints(net, settings.rule, schedule), document["formulas"])
     return Recording(
         net=net,
         settings=settings,
         schedule=schedule,
         rows=rows,
         checkpoints=dict(sorted(checkpoints.items())),
-        digests={int(step): digest for step, digest in plain["digests"].items()},
+        digests={int(step): digest for step, digest in document["digests"].items()},
         history=History.from_list(documents["history.json"]),
-        **_simple(plain),
+        **_plain_fields(document),
     )
 
 
-def _simple(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a recording that JSON holds unchanged.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If one is missing, of another type, or a number that no run has.
-    """
+def _plain_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that JSON stores unchanged, with their types and ranges checked."""
     hints = typing.get_type_hints(Recording)
-    found = {name: field_value(name, hints[name], plain[name]) for name in _SIMPLE}
-    least = {"n_rows": 1, "batch_size": 1, "epochs": 0, "begin": 0, "end": found["begin"]}
+    fields = {name: field_value(name, hints[name], document[name]) for name in _PLAIN_FIELDS}
+    least = {"n_rows": 1, "batch_size": 1, "epochs": 0, "begin": 0, "end": fields["begin"]}
     least["threads"] = 1
     for name, limit in least.items():
-        if found[name] is not None and found[name] < limit:
-            raise ValueError(f"{name} is {found[name]}; expected at least {limit}")
-    return found
+        if fields[name] is not None and fields[name] < limit:
+            raise ValueError(f"{name} is {fields[name]}; expected at least {limit}")
+    return fields
 
 
-def _marks(net: Network, rule: Any, schedule: Schedule) -> list[dict[str, Any]]:
+def _fingerprints(net: Network, rule: Any, schedule: Schedule) -> list[dict[str, Any]]:
     """Return fingerprints of the formulas of the network, the rule and the schedule."""
     rule = RULES.get(rule)
-    size = np.linspace(-1.0, 1.0, 8)
 
+    # The update rule and the schedule are evaluated at fixed numbers: three steps, nine epochs.
     def steps(many: bool) -> list[np.ndarray]:
         update, theta = rule.bind(np), np.linspace(0.5, -2.0, 64 if many else 8)
-        slots, found = rule.initial_slots(np, theta), []
+        slots, thetas = rule.initial_slots(np, theta), []
         weights = np.arange(len(theta)) % 3 > 0
         for t in (1, 2, 3):
             g = np.cos(7 * t * theta) * (1 + theta)
             info = StepInfo(t, 0.01 * t, 1 / t if t < 3 else 0.75, weights)
             theta, slots = update(theta, g, slots, info)
-            found.append(theta)
-        return found
+            thetas.append(theta)
+        return thetas
 
     def rates(many: bool) -> list[np.ndarray]:
-        losses = list(1 + size[::-1])
+        losses = list(1 + np.linspace(-1.0, 1.0, 8)[::-1])
         return [schedule.factors(epoch, 2, 8, losses[:epoch]) for epoch in range(9)]
 
     return [
@@ -389,15 +381,16 @@ def _marks(net: Network, rule: Any, schedule: Schedule) -> list[dict[str, Any]]:
     ]
 
 
-def _plain(settings: EngineSettings) -> dict[str, Any]:
+def _settings_to_dict(settings: EngineSettings) -> dict[str, Any]:
+    """Return the settings as values that JSON can store."""
     rule = settings.rule
     assert isinstance(rule, Rule)
-    found = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
-    return found | {"rule": rule.spec()}
+    fields = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    return fields | {"rule": rule.spec()}
 
 
 def digest_of_theta(theta: np.ndarray) -> str:
-    """Return the digest of parameters; it differs if any bit differs.
+    """Return the digest of θ, which differs if any bit of θ differs.
 
     Examples
     --------
@@ -410,26 +403,31 @@ def digest_of_theta(theta: np.ndarray) -> str:
 def digest_of_rows(batches: Batches) -> dict[str, str]:
     """Return the digests of X, Y and the weights of a training set.
 
-    Of large data, evenly spread rows are digested.
+    For large arrays, only evenly spaced rows are digested.
 
     Examples
     --------
     >>> X = np.zeros((3, 1))
-    >>> one, two = (Batches(X + i, X, np.ones(3), 1, 0, False) for i in range(2))
-    >>> digests = digest_of_rows(one), digest_of_rows(two)
+    >>> first, second = (Batches(X + i, X, np.ones(3), 1, 0, False) for i in range(2))
+    >>> digests = digest_of_rows(first), digest_of_rows(second)
     >>> [name for name in digests[0] if digests[0][name] != digests[1][name]]
     ['X']
     """
-    found = {"X": _digest(batches.X), "Y": _digest(batches.Y), "weights": _digest(batches.share)}
+    digests = {
+        "X": _digest(batches.X),
+        "Y": _digest(batches.Y),
+        "weights": _digest(batches.relative_weights),
+    }
     if batches.rows is not None:
-        found["rows"] = _digest(batches.rows)
-    return found
+        digests["rows"] = _digest(batches.rows)
+    return digests
 
 
 def _digest(array: Any) -> str:
+    """Return the digest of the dtype, the shape, and all or evenly spaced rows of an array."""
     digest = hashlib.sha256(f"{np.dtype(array.dtype).str} {tuple(array.shape)}".encode())
     count = len(array)
-    most = _MOST_MADE_ROWS
+    most = _MOST_SOURCE_ROWS
     if isinstance(array, np.ndarray):
         most = max(_MOST_BYTES * max(count, 1) // max(array.nbytes, 1), 1)
     if count <= most:

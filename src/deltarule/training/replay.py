@@ -19,7 +19,7 @@ from deltarule.training.recording import Recording, digest_of_rows, digest_of_th
 __all__ = ["ReplayedStep", "batches_of", "replay", "started_path"]
 
 
-# The most training rows kept with a replayed step; of more, evenly spread ones are kept.
+# The most training rows stored with a replayed step; of more, evenly spaced rows are stored.
 _MOST_TRAINING_ROWS = 10_000
 
 
@@ -37,7 +37,7 @@ class ReplayedStep:
     step : int
         t, from 1 over the whole training.
     epoch : int
-        From 1, as in the history.
+        The epoch of the step, from 1 as in the history.
     index : int
         The batch's number in the epoch, from 0.
     batch : Batch
@@ -49,10 +49,10 @@ class ReplayedStep:
     cost : float
         The data term of the cost before the update.
     gradient : array of shape (p,)
-        Its gradient, as the engine computed it: no penalty, not clipped.
+        The gradient of ``cost`` with respect to θ, without penalty and before clipping.
     verified : int or None
-        The nearest step from this one on whose recorded digest of θ was reproduced; None if it
-        was not compared, or there is none.
+        The first step, from this one on, whose recorded digest of θ was reproduced; None if
+        digests were not compared, or none was recorded.
     notes : tuple of str
         Remarks, for example that bits may differ on another processor.
     source_rows : array of int, or None
@@ -62,8 +62,8 @@ class ReplayedStep:
     recording : Recording or None
         The recording that was replayed.
     training_rows : Batch or None
-        The training rows, or 10,000 evenly spread ones, with weights of sum 1, to measure nodes
-        over the whole training set and not over one batch.
+        The training rows, or 10,000 evenly spaced ones, with weights that add to 1. Nodes are
+        measured on them, since one batch is too few rows.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def replay(
     ----------
     recording : Recording
     X, Y : arrays, as they were given to :func:`deltarule.train`
-        All rows; the recording has the numbers of the validation rows.
+        All rows, validation rows included; the recording holds their numbers.
     step : int
         From 1, over the whole training.
     sample_weight : array of shape (N,), optional
@@ -119,7 +119,7 @@ def replay(
     order : callable, optional
         As it was given to ``train``; required if it was given.
     engine : str, Engine, or its class, optional
-        By default the one that trained.
+        By default the engine of the recorded run.
     verify : bool
         Whether to continue to the next recorded digest of θ and compare with it.
 
@@ -132,7 +132,7 @@ def replay(
     InputError
         If the step was not recorded, or the rows or weights do not fit the network.
     DataError
-        If they are not the rows of the training.
+        If X, Y or the weights are not those of the training.
     ContractViolation
         If a digest of θ differs although processor, libraries and data are the same; or a cost is
         not finite.
@@ -149,41 +149,39 @@ def replay(
     >>> step.epoch, step.index, len(step.batch.rows), step.verified is not None
     (3, 2, 4, True)
     """
-    step = arguments.whole("step", step, 1)
+    step = arguments.integer_at_least("step", step, 1)
     epoch, index = recording.place(step)
     batches = batches_of(recording, X, Y, sample_weight, order)
-    which = recording.engine if engine is None else engine
-    start = max(after for after in recording.checkpoints if after < step)
-    path = started_path(recording, batches, start, which, verify)
-    runner = path.engine
-    path.go(step - 1)
-    before = runner.state()
-    _, planned = path.planned(step)
-    batch = planned.batch(index)
-    _, gradient = runner.gradient(batch)
-    path.go(step)
-    after, cost = runner.state(), path.cost
+    start = max(checkpoint for checkpoint in recording.checkpoints if checkpoint < step)
+    engine = recording.engine if engine is None else engine
+    path = started_path(recording, batches, start, engine, verify)
+    path.advance(step - 1)
+    before = path.engine.state()
+    _, epoch_steps = path.epoch_steps(step)
+    batch = epoch_steps.batch(index)
+    _, gradient = path.engine.gradient(batch)
+    path.advance(step)
+    after, cost = path.engine.state(), path.cost
     verified = None
     if verify:
-        later = [each for each in recording.digests if each >= step]
-        verified = min(later) if later else None
+        verified = min((t for t in recording.digests if t >= step), default=None)
         if verified is not None:
-            path.go(verified)
+            path.advance(verified)
     return ReplayedStep(
         net=recording.net,
         settings=recording.settings,
-        engine=runner.name,
+        engine=path.engine.name,
         dtype=recording.net.dtype,
         step=step,
         epoch=epoch,
         index=index,
         batch=batch,
-        learning_rate=float(planned.rates[index]),
+        learning_rate=float(epoch_steps.rates[index]),
         before=before,
         after=after,
         cost=cost,
         gradient=gradient,
-        verified=None if path.differs else verified,
+        verified=None if path.differs_at else verified,
         notes=path.notes(),
         recording=recording,
         training_rows=_training_rows(batches, step),
@@ -191,121 +189,121 @@ def replay(
 
 
 def _training_rows(batches: Batches, step: int) -> Batch:
-    """Return training rows, with weights whose sum is 1."""
-    there = np.arange(len(batches.Y)) if batches.rows is None else batches.rows
-    some = np.linspace(0, len(there) - 1, min(len(there), _MOST_TRAINING_ROWS)).astype(np.intp)
-    rows = there[some]
-    w = np.asarray(batches.share[rows], dtype=np.float64)
+    """Return all or evenly spaced training rows, with weights that add to 1."""
+    numbers = np.arange(len(batches.Y)) if batches.rows is None else batches.rows
+    count = min(len(numbers), _MOST_TRAINING_ROWS)
+    rows = numbers[np.linspace(0, len(numbers) - 1, count).astype(np.intp)]
+    w = np.asarray(batches.relative_weights[rows], dtype=np.float64)
     w = w / (w.sum() or 1.0)
     return Batch(np.asarray(batches.X[rows]), batches.Y[rows], w, rows, step)
 
 
 def batches_of(recording: Recording, X: Any, Y: Any, sample_weight: Any, order: Any) -> Batches:
-    """Return the batches of a recorded run; refuse rows other than its own.
-
-    Raises
-    ------
-    DataError
-        If the rows differ.
-    InputError
-        If the order was the caller's own, and is not given.
-    """
+    """Return the batches of a recorded run; refuse rows that are not those of the run."""
     if recording.own_order and order is None:
         raise InputError(
             "training had an order of its own; expected order=, the function that was given to "
             "train, beside the rows"
         )
-    whole = arguments.checked_data(recording.net, X, Y, sample_weight)
-    if len(whole.Y) != recording.n_rows:
+    all_rows = arguments.rows_of_data(recording.net, X, Y, sample_weight)
+    if len(all_rows.Y) != recording.n_rows:
         raise DataError(
-            f"X has {len(whole.Y)} rows; expected the {recording.n_rows} that were given to "
+            f"X has {len(all_rows.Y)} rows; expected the {recording.n_rows} that were given to "
             "training, those held out included"
         )
     batches = Batches(
-        *whole,
+        *all_rows,
         batch_size=recording.batch_size,
         seed=recording.settings.seed,
         shuffle=recording.shuffle,
         order=order if recording.own_order else None,
         rows=recording.rows,
     )
-    found = digest_of_rows(batches)
+    digests = digest_of_rows(batches)
     for name, digest in recording.data.items():
-        if found[name] != digest:
+        if digests[name] != digest:
             raise DataError(
-                f"{name} is not what the network was trained on: its digest is {found[name]}, "
+                f"{name} is not what the network was trained on: its digest is {digests[name]}, "
                 f"expected {digest}; give the very rows, in their order, that were given to train"
             )
     return batches
 
 
 def started_path(
-    recording: Recording, batches: Batches, start: int, which: Any, verify: bool
-) -> _Path:
-    """Return a replay that begins at a checkpoint."""
+    recording: Recording, batches: Batches, start: int, engine: Any, verify: bool
+) -> _Replay:
+    """Return a replay that begins at the checkpoint after step ``start``."""
     state = recording.checkpoints[start]
-    runner = started_engine(
-        which, recording.net, np.array(state["theta"]), recording.settings, recording.threads
+    loaded_engine = started_engine(
+        engine, recording.net, np.array(state["theta"]), recording.settings, recording.threads
     )
     if len(state) > 1:
-        runner.restore(state)
-    return _Path(recording, batches, runner, start, verify)
+        loaded_engine.restore(state)
+    return _Replay(recording, batches, loaded_engine, start, verify)
 
 
-class _Path:
-    """A replay from a checkpoint on, which compares θ with the recorded digests."""
+class _Replay:
+    """A replay from a checkpoint on, which compares θ with the recorded digests.
+
+    ``step`` is the number of steps taken, ``cost`` the cost of the last one, and ``differs_at`` the
+    first step after which θ has other bits than in the run, or 0.
+    """
 
     def __init__(
         self, recording: Recording, batches: Batches, engine: Engine, start: int, verify: bool
     ) -> None:
         self.recording, self.batches, self.engine = recording, batches, engine
-        self.at = self.start = start
+        self.step = self.start = start
         self.cost = float("nan")
         self.verify = verify
-        self.here = environment_of(engine.name)
-        self.differs = 0
+        self.environment = environment_of(engine.name)
+        self.differs_at = 0
 
-    def planned(self, step: int) -> tuple[int, Epoch]:
+    def epoch_steps(self, step: int) -> tuple[int, Epoch]:
         """Return the number of a step in its epoch, from 0, and the steps of the epoch."""
         epoch, index = divmod(step - 1, self.recording.steps_per_epoch)
-        return index, self.batches.planned(epoch, self.recording.rates(epoch + 1))
+        return index, self.batches.epoch_steps(epoch, self.recording.rates(epoch + 1))
 
-    def go(self, step: int) -> None:
-        """Take all steps up to and including ``step``."""
-        while self.at < step:
-            first, planned = self.planned(self.at + 1)
-            last = min(first + step - self.at, planned.steps)
-            self._run(planned, first, last)
-            self.at += last - first
-            if self.verify and self.at in self.recording.digests:
+    def advance(self, step: int) -> None:
+        """Take the steps up to and including ``step``."""
+        while self.step < step:
+            first, epoch_steps = self.epoch_steps(self.step + 1)
+            last = min(first + step - self.step, epoch_steps.steps)
+            self._run(epoch_steps, first, last)
+            self.step += last - first
+            if self.verify and self.step in self.recording.digests:
                 self._compare()
 
-    def _run(self, planned: Epoch, first: int, last: int) -> None:
-        if last < planned.steps:
-            order = np.arange(planned.n_rows) if planned.order is None else planned.order
-            shorter = order[: last * planned.batch_size]
-            planned = planned._replace(order=shorter, rates=planned.rates[:last])
+    def _run(self, epoch_steps: Epoch, first: int, last: int) -> None:
+        """Take the steps ``first`` (included) to ``last`` (excluded) of an epoch, from 0."""
+        if last < epoch_steps.steps:
+            order = epoch_steps.order
+            order = np.arange(epoch_steps.n_rows) if order is None else order
+            epoch_steps = epoch_steps._replace(
+                order=order[: last * epoch_steps.batch_size], rates=epoch_steps.rates[:last]
+            )
         taken = first
-        for costs in self.engine.epoch(planned, first):
+        for costs in self.engine.epoch(epoch_steps, first):
             if len(costs):
                 self.cost = float(costs[-1])
                 taken += len(costs)
         if taken < last or not np.isfinite(self.cost):
             raise self._violation(
-                self.at + taken - first,
+                self.step + taken - first,
                 f"has the cost {self.cost!r}, where the run had a finite one",
             )
 
     def _compare(self) -> None:
-        found = digest_of_theta(self.engine.theta)
-        expected = self.recording.digests[self.at]
-        if found == expected or self.differs:
+        """Compare θ with the recorded digest; note the step, or raise if nothing explains it."""
+        digest = digest_of_theta(self.engine.theta)
+        expected = self.recording.digests[self.step]
+        if digest == expected or self.differs_at:
             return
-        self.differs = self.at
+        self.differs_at = self.step
         if not self._changes():
             raise self._violation(
-                self.at,
-                f"gives θ another digest, {found}, where the run had {expected}",
+                self.step,
+                f"gives θ another digest, {digest}, where the run had {expected}",
                 "; with verify=False it is shown all the same",
             )
 
@@ -317,21 +315,21 @@ class _Path:
         )
 
     def _changes(self) -> list[str]:
-        """Return what differs from the machine and code that recorded the run."""
-        then, now = dict(self.recording.where), dict(self.here)
-        then["engine"], now["engine"] = self.recording.engine, self.engine.name
+        """Return the differences between the environment of the recorded run and this one."""
+        recorded, current = dict(self.recording.where), dict(self.environment)
+        recorded["engine"], current["engine"] = self.recording.engine, self.engine.name
         if not self.engine.promises.same_bits_for_any_threads:
-            then["threads"] = str(self.recording.threads)
-            now["threads"] = str(self.engine.threads)
-        if then.get("deltarule") != now.get("deltarule"):
-            for each in (then, now):  # another version has another source code
-                each.pop("source", None)
+            recorded["threads"] = str(self.recording.threads)
+            current["threads"] = str(self.engine.threads)
+        if recorded.get("deltarule") != current.get("deltarule"):
+            for environment in (recorded, current):  # another version has another source code
+                environment.pop("source", None)
         return [
             "deltarule's code has changed since"
             if name == "source"
-            else f"{name} was {then.get(name, 'none')!r}, and is {now.get(name, 'none')!r}"
-            for name in {**then, **now}
-            if then.get(name) != now.get(name)
+            else f"{name} was {recorded.get(name, 'none')!r}, and is {current.get(name, 'none')!r}"
+            for name in {**recorded, **current}
+            if recorded.get(name) != current.get(name)
         ]
 
     def notes(self) -> tuple[str, ...]:
@@ -340,8 +338,8 @@ class _Path:
         if not changes:
             return ()
         where = "; ".join(changes)
-        if self.differs:
-            return (f"θ after step {self.differs} has other bits than in the run: {where}",)
+        if self.differs_at:
+            return (f"θ after step {self.differs_at} has other bits than in the run: {where}",)
         if self.verify:
             return (f"{where}: bits may differ, but those of θ came out as recorded",)
         return (f"{where}: bits may differ from those of the run",)

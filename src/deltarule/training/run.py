@@ -1,4 +1,4 @@
-"""The parts common to all training runs: closing an epoch, callbacks, the result."""
+"""The base of all training runs: validation, the log of an epoch, callbacks, the result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ __all__ = ["ALL_DONE", "EpochEvent", "Run", "RunCallback", "TrainingResult"]
 
 ALL_DONE = Stop(StopReason.EPOCHS, StopReason.EPOCHS.value)
 
-# Keys that the run adds to the engine's state.
+# The keys of the run in TrainingResult.state, beside those of the engine: the parameters of the
+# best epoch, and the progress within an epoch.
 BEST, PARTIAL = "run.best", "run.partial"
 
 
@@ -38,11 +39,11 @@ class EpochEvent(NamedTuple):
     Attributes
     ----------
     epoch, epochs : int
-        The epoch that has ended, from 1, and how many are planned.
+        The epoch that has ended, from 1, and the number of epochs planned.
     history : History
-        All epochs so far; the last log is of this one.
+        The logs so far; the last log is of this epoch.
     engine : Engine
-        The engine in use, to read only: ``engine.theta``, ``engine.predict(X)``.
+        The engine in use, read-only: ``engine.theta``, ``engine.predict(X)``.
     best_epoch : int
         The epoch with the best monitored loss so far.
     network : int
@@ -60,7 +61,7 @@ class EpochEvent(NamedTuple):
 class RunCallback(abc.ABC):
     """A callback that is also called when training begins and ends.
 
-    It receives the run itself, to read only.
+    It receives the run, which it must not change.
     """
 
     @abc.abstractmethod
@@ -69,7 +70,7 @@ class RunCallback(abc.ABC):
 
     @abc.abstractmethod
     def __call__(self, event: EpochEvent) -> Any:
-        """Called at the end of an epoch, as every callback."""
+        """Called at the end of each epoch, as every callback is."""
 
     @abc.abstractmethod
     def end(self, run: Run) -> None:
@@ -88,22 +89,22 @@ class TrainingResult:
         moving average if ``averaging`` was set.
     history : History
     best_epoch : int
-        The epoch ``theta`` is from; 0 if no epoch was completed.
+        The epoch that ``theta`` is from; 0 if no epoch was completed.
     stopped : str
-        Why training ended, in words: ``"all epochs done"``, the text of a stopping criterion, of
-        a minimizer (``"converged"``) or of the stop flag, ``"interrupted"``.
+        Why training ended, as text: ``"all epochs done"``, ``"interrupted"``, or the text of a
+        stopping criterion, of a minimizer (``"converged"``) or of the stop flag.
     seconds : float
     engine : str
         The name of the engine that trained.
     state : dict of arrays
         The engine's state and the run's, for ``train(…, resume=result)``.
     epochs : int
-        How many epochs were planned.
+        The number of epochs planned.
     optimizer_reset : str
         Why a resumed run began with a fresh optimizer (moments, step counter, average of the
         parameters); ``""`` if it continued with the earlier one, or was not resumed.
     stop_reason : StopReason
-        Why training ended, for programs.
+        Why training ended, as an enumeration.
 
     Examples
     --------
@@ -129,20 +130,21 @@ class TrainingResult:
     stop_reason: StopReason = StopReason.EPOCHS
 
 
-def _better(best: tuple[int, float], record: EpochLog) -> tuple[int, float]:
-    """Return the epoch with the least monitored loss, and that loss, after one more log."""
-    if best[0] and not record.monitored < best[1]:
+def _update_best(best: tuple[int, float], log: EpochLog) -> tuple[int, float]:
+    """Return the epoch with the smallest monitored loss, and that loss, after one more log."""
+    if best[0] and not log.monitored < best[1]:
         return best
-    return record.epoch, record.monitored
+    return log.epoch, log.monitored
 
 
-def _as_score(given: Any, epoch: int) -> float:
+def _as_score(value: Any, epoch: int) -> float:
+    """Return a scorer's result as a float; refuse NaN and what is not a number."""
     try:
-        score = float(given)
+        score = float(value)
     except (TypeError, ValueError):
         score = float("nan")
     if np.isnan(score):
-        raise InputError(f"the scorer gave {given!r} after epoch {epoch}; expected a number")
+        raise InputError(f"the scorer gave {value!r} after epoch {epoch}; expected a number")
     return score
 
 
@@ -150,11 +152,11 @@ def _as_score(given: Any, epoch: int) -> float:
 class Run(abc.ABC):
     """One training run: its data, engine and settings, and its progress.
 
-    A subclass implements :meth:`go`, which steps the engine and closes each epoch.
+    A subclass implements :meth:`run_epochs`, which steps the engine and closes each epoch.
     """
 
     batches: Batches
-    held: Rows | None
+    validation_rows: Rows | None
     engine: Engine
     epochs: int
     criteria: tuple[Stopping, ...]
@@ -167,31 +169,32 @@ class Run(abc.ABC):
     best: np.ndarray | None = None
     best_epoch: int = 0
     best_loss: float = np.inf
-    # Recomputes θ at the start of this call; the cost of its first batch.
+    # A function that recomputes θ at the start of this call.
     start: Callable[[], np.ndarray] | None = None
+    # The cost of the first batch of this call, before its step.
     first_cost: float | None = None
     # The number of epochs of earlier calls, for a resumed run.
     earlier_epochs: int = 0
     optimizer_reset: str = ""
 
     @abc.abstractmethod
-    def go(self) -> Stop:
-        """Train to the end; return why it ended."""
+    def run_epochs(self) -> Stop:
+        """Train to the end; return why training ended."""
 
     def run_with_callbacks(self) -> Stop:
-        """Call :meth:`go` between ``begin`` and ``end`` of the callbacks that have them."""
-        watchers = [each for each in self.callbacks if isinstance(each, RunCallback)]
-        for watcher in watchers:
-            watcher.begin(self)
+        """Call :meth:`run_epochs` between ``begin`` and ``end`` of the callbacks that have them."""
+        callbacks = [item for item in self.callbacks if isinstance(item, RunCallback)]
+        for callback in callbacks:
+            callback.begin(self)
         try:
-            reason = self.go()
-        except Diverged:
-            for watcher in watchers:  # the steps before it were taken
-                watcher.end(self)
+            stop = self.run_epochs()
+        except Diverged:  # the steps before the failing one were taken
+            for callback in callbacks:
+                callback.end(self)
             raise
-        for watcher in watchers:
-            watcher.end(self)
-        return reason
+        for callback in callbacks:
+            callback.end(self)
+        return stop
 
     @abc.abstractmethod
     def advice(self) -> str:
@@ -204,16 +207,13 @@ class Run(abc.ABC):
 
     @property
     def steps_taken(self) -> int:
-        """The number of steps taken of the current epoch."""
+        """The number of steps taken in the current epoch."""
         return 0
 
     def close_epoch(self, loss: float, steps: int, rate: float, started: float) -> Stop | None:
         """Validate, log the epoch, keep the best, call the callbacks; return why to stop, or None.
 
-        Raises
-        ------
-        Interrupted
-            If the flag is raised during validation; nothing is recorded then.
+        If the flag is raised during validation, Interrupted is raised and nothing is logged.
         """
         epoch = len(self.history) + 1
         self.record_epoch(epoch, loss, steps, rate, started)
@@ -232,46 +232,48 @@ class Run(abc.ABC):
             raise penalty_diverged(
                 self.engine, self.advice(), epoch=epoch, index=self.batches.steps_per_epoch
             )
-        held_loss = None if self.held is None else self._held_loss(self.held, epoch)
+        rows = self.validation_rows
+        validation_loss = None if rows is None else self._validation_loss(rows, epoch)
         score = None if self.scorer is None else _as_score(self.scorer(self.engine), epoch)
-        record = EpochLog(
+        log = EpochLog(
             epoch=epoch,
             steps=steps,
             loss=loss,
             penalty=penalty,
-            validation_loss=held_loss,
+            validation_loss=validation_loss,
             score=score,
             learning_rate=rate,
             seconds=time.perf_counter() - started,
         )
-        self.history.append(record)
-        if self._is_best(record) and self.keep_best:
+        self.history.append(log)
+        if self._is_best(log) and self.keep_best:
             if self.best is None:
                 self.best = np.empty(self.engine.net.n_parameters, self.engine.net.dtype)
             self.engine.copy_averaged(self.best)
 
     def criterion(self) -> Stop | None:
-        """The first stopping criterion that holds; None if none does."""
+        """Return the stop of the first criterion that is met; None if no criterion is."""
         for criterion in self.criteria:
             if len(self.history) and (reason := criterion.reason(self.history)):
                 return Stop(StopReason.CRITERION, reason)
         return None
 
-    def take_history(self, history: History) -> None:
-        """Continue the history of an earlier run in a copy."""
+    def continue_history(self, history: History) -> None:
+        """Continue a copy of the history of an earlier run."""
         self.history = history.continued()
         self.earlier_epochs = len(history)
-        self.best_epoch, self.best_loss = self.history.fold("run.best", (0, np.inf), _better)
+        self.best_epoch, self.best_loss = self.history.fold("run.best", (0, np.inf), _update_best)
 
-    def _is_best(self, record: EpochLog) -> bool:
-        """Whether an epoch is the best so far; it then becomes the one to compare with."""
-        before = self.best_epoch, self.best_loss
-        self.best_epoch, self.best_loss = _better(before, record)
-        return (self.best_epoch, self.best_loss) != before
+    def _is_best(self, log: EpochLog) -> bool:
+        """Whether an epoch is the best so far; updates the best epoch and its loss."""
+        previous = self.best_epoch, self.best_loss
+        self.best_epoch, self.best_loss = _update_best(previous, log)
+        return (self.best_epoch, self.best_loss) != previous
 
-    def _held_loss(self, held: Rows, epoch: int) -> float:
+    def _validation_loss(self, rows: Rows, epoch: int) -> float:
+        """Return the mean cost of the validation rows, without penalty."""
         total = 0.0
-        for batch in chunks(held):
+        for batch in chunks(rows):
             self.flag.check()
             cost = self._cost(batch)
             if not np.isfinite(cost):
@@ -299,7 +301,7 @@ class Run(abc.ABC):
         return cost
 
     def result(self, stop: Stop, seconds: float) -> TrainingResult:
-        """The result of the run, after a check that the final parameters are usable."""
+        """Return the result of the run, after a check that the final parameters are usable."""
         engine = self.engine
         self._check_usable(self._check_final_loss())
         best = self.best
@@ -325,7 +327,7 @@ class Run(abc.ABC):
         )
 
     def _last_epoch(self) -> int:
-        """The number of the last logged epoch; 0 if there is none."""
+        """Return the number of the last logged epoch; 0 if there is none."""
         return self.history.logs[-1].epoch if self.history.logs else 0
 
     def _check_usable(self, cost: float | None) -> None:
@@ -334,10 +336,10 @@ class Run(abc.ABC):
         ``cost`` is the final cost of all training rows, if known. The comparison is with the start
         of this call, so that a resumed run may begin with a large loss.
         """
-        taken = len(self.history) - self.earlier_epochs
-        if self.best is not None or not 0 < taken <= len(self.history.logs):
+        n_epochs = len(self.history) - self.earlier_epochs
+        if self.best is not None or not 0 < n_epochs <= len(self.history.logs):
             return
-        first, last = (self.history.logs[i].loss for i in (-taken, -1))
+        first, last = (self.history.logs[i].loss for i in (-n_epochs, -1))
         last = last if cost is None else cost
         if self.first_cost is not None:
             first = min(abs(first), abs(self.first_cost))
@@ -355,10 +357,11 @@ class Run(abc.ABC):
     def _check_final_loss(self) -> float | None:
         """Raise :class:`Diverged` if the last step made the cost infinite or NaN.
 
-        No later step would show it. Returns the cost of the training rows, if all were evaluated.
+        There is no later step that would find it. Return the cost of the training rows, if all of
+        them were evaluated.
         """
-        done, total = self.steps_taken, 0.0
-        if not (done or len(self.history)):
+        steps, total = self.steps_taken, 0.0
+        if not (steps or len(self.history)):
             return None
         finite = self.engine.is_finite()
         averaged = self.averaged and finite
@@ -366,8 +369,8 @@ class Run(abc.ABC):
             cost = self.engine.cost(batch, averaged=averaged) if finite else np.nan
             total += cost
             if not np.isfinite(cost):
-                epoch = len(self.history) + (done > 0)
-                index = done or self.batches.steps_per_epoch
+                epoch = len(self.history) + (steps > 0)
+                index = steps or self.batches.steps_per_epoch
                 raise_diverged(
                     self.engine,
                     batch,
@@ -378,7 +381,7 @@ class Run(abc.ABC):
                     averaged=averaged,
                     dropout=False,
                 )
-            if self.flag or self.held is not None:
+            if self.flag or self.validation_rows is not None:
                 # One chunk is enough: the run was stopped, or the validation rows were evaluated.
                 return None
         return total

@@ -22,7 +22,7 @@ class RunState:
     Attributes
     ----------
     step : int
-        The number of steps taken before.
+        The number of steps taken up to this state.
     theta : array of shape (p,)
     learning_rate : float or None
         η of the next step; None at the end of the run.
@@ -45,9 +45,9 @@ def replay_states(
     verify: bool = True,
     watch: Callable[[int], None] | None = None,
 ) -> list[RunState]:
-    """Return θ after evenly spread steps of a recorded run, from its start to its end.
+    """Return θ after evenly spaced steps of a recorded run, from its start to its end.
 
-    All steps are replayed, which takes as long as the training did.
+    All steps are replayed, which takes about as long as the training.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def replay_states(
     Returns
     -------
     list of RunState
-        The first is before the first recorded step, the last after the last.
+        From the start of the run to its end.
 
     Raises
     ------
@@ -82,21 +82,21 @@ def replay_states(
     >>> [state.step for state in states], bool((states[-1].theta == result.theta).all())
     ([0, 4, 8, 12, 16, 20], True)
     """
-    most = arguments.whole("most", most, 2)
+    most = arguments.integer_at_least("most", most, 2)
     begin, end = recording.begin, recording.end
     count = min(most, end - begin + 1)
     steps = np.linspace(begin, end, count).round().astype(int).tolist()
     steps = sorted({*steps, *(step for step in also if begin <= step <= end)})
     batches = batches_of(recording, X, Y, sample_weight, order)
     path = started_path(recording, batches, begin, recording.engine, verify)
-    found = []
+    states = []
     for step in steps:
-        path.go(step)
+        path.advance(step)
         rate = None
         if step < end:
             epoch, index = recording.place(step + 1)
             rate = float(recording.rates(epoch)[index])
-        found.append(RunState(step, np.array(path.engine.theta), rate))
+        states.append(RunState(step, np.array(path.engine.theta), rate))
         if watch is not None:
             watch(step)
-    return found
+    return states

@@ -1,4 +1,4 @@
-"""A training run by mini-batch steps: a rule and a schedule."""
+"""A training run of mini-batch steps, with an update rule and a schedule."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from deltarule.engines import Epoch
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import SCHEDULES, Schedule
-from deltarule.training.arguments import checked_theta
-from deltarule.training.divergence import advice_for, raise_diverged, with_position
+from deltarule.training.arguments import initial_parameters
+from deltarule.training.divergence import advice_for, diverged_at, raise_diverged
 from deltarule.training.history import History
 from deltarule.training.interrupt import Interrupted, Stop
 from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult
@@ -42,11 +42,13 @@ class StepRun(Run):
 
     rate: float
     schedule: Schedule
-    # Of the current epoch: the steps taken, and Σ cost · rows over them.
+    # The number of steps taken in the current epoch, and Σ cost · rows over these steps.
     done: int = 0
     total: float = 0.0
+    # η of the last step.
     last_rate: float = 0.0
-    _same_rates: np.ndarray | None = None
+    # The rates of every epoch, where the schedule is constant.
+    _constant_rates: np.ndarray | None = None
 
     def advice(self) -> str:
         """Return the advice for divergence at the current learning rate."""
@@ -54,24 +56,19 @@ class StepRun(Run):
 
     @property
     def steps_taken(self) -> int:
-        """The number of steps taken of the current epoch."""
+        """The number of steps taken in the current epoch."""
         return self.done
 
     @property
-    def steps_in_all(self) -> int:
+    def total_steps(self) -> int:
         """The number of steps taken over all epochs."""
         return len(self.history) * self.batches.steps_per_epoch + self.done
 
     def resume(self, earlier: TrainingResult) -> None:
         """Continue from the result of an earlier run, which may have ended within an epoch.
 
-        θ is taken from the result. If it is not what training ended with, or the state is empty,
-        the optimizer starts fresh, and :attr:`optimizer_reset` says why.
-
-        Raises
-        ------
-        InputError
-            If it trained another network, or its state does not fit the settings.
+        θ is taken from the result. If it is not the θ that training ended with, or the state is
+        empty, the optimizer starts fresh, and :attr:`optimizer_reset` says why.
         """
         if earlier.net != self.engine.net:
             raise InputError(
@@ -80,7 +77,9 @@ class StepRun(Run):
             )
         state = dict(earlier.state)
         best = state.pop(BEST, None)
-        self.best = None if best is None or not self.keep_best else np.array(best)  # written to
+        self.best = (
+            None if best is None or not self.keep_best else np.array(best)
+        )  # a copy, since it is written to
         done, self.total = state.pop(PARTIAL, (0, 0.0))
         self.done = int(done)
         if self.done > self.batches.steps_per_epoch:
@@ -88,23 +87,23 @@ class StepRun(Run):
                 f"resume ended after {self.done} batches of an epoch; here an epoch has "
                 f"{self.batches.steps_per_epoch}: give the same rows and batch_size"
             )
-        self.take_history(earlier.history)
-        theta = checked_theta(self.engine.net, earlier.theta, 0)
-        ended = best if best is not None else state.get("mean", state.get("theta"))
+        self.continue_history(earlier.history)
+        theta = initial_parameters(self.engine.net, earlier.theta, 0)
+        final_theta = best if best is not None else state.get("mean", state.get("theta"))
         if not state:
             self._reset_optimizer(theta, "the state to resume holds nothing of an optimizer's")
-        elif ended is not None and not np.array_equal(theta, ended):
+        elif final_theta is not None and not np.array_equal(theta, final_theta):
             self._reset_optimizer(theta, "theta is not what training ended with")
         else:
             self.engine.restore(state)
         self._warn_if_rates_jump()
 
-    def _reset_optimizer(self, theta: np.ndarray, why: str) -> None:
-        """Continue from θ with a fresh optimizer; keep the reason."""
-        fresh = self.engine.state()  # as it was loaded
+    def _reset_optimizer(self, theta: np.ndarray, reason: str) -> None:
+        """Continue from θ with a fresh optimizer, and store the reason."""
+        fresh = self.engine.state()  # the engine has taken no step
         averages = {"mean": theta} if "mean" in fresh else {}
         self.engine.restore(fresh | {"theta": theta} | averages)
-        self.optimizer_reset = why
+        self.optimizer_reset = reason
 
     def _warn_if_rates_jump(self) -> None:
         """Warn if the learning rate of a resumed run jumps.
@@ -112,28 +111,28 @@ class StepRun(Run):
         A schedule such as cosine is a function of ``epochs``: with another ``epochs`` than in the
         first call, the earlier epochs would have had other rates.
         """
-        ended = len(self.history)
-        if not 0 < ended < self.epochs or not self.schedule.depends_on_total():
+        epoch = len(self.history)
+        if not 0 < epoch < self.epochs or not self.schedule.depends_on_total():
             return
-        before = self.history.logs[-1].learning_rate
-        planned = float(self._rates(ended - 1)[-1])
-        if math.isclose(before, planned, rel_tol=1e-6, abs_tol=1e-300):
+        earlier_rate = self.history.logs[-1].learning_rate
+        scheduled_rate = float(self._rates(epoch - 1)[-1])
+        if math.isclose(earlier_rate, scheduled_rate, rel_tol=1e-6, abs_tol=1e-300):
             return
-        rates = self._rates(ended)
-        now = float(rates[min(self.done, len(rates) - 1)])
+        rates = self._rates(epoch)
+        next_rate = float(rates[min(self.done, len(rates) - 1)])
         warnings.warn(
-            f"resume: epoch {ended} ended with the learning rate {before:.3g}, and training goes "
-            f"on with {now:.3g}: schedule {self.schedule} follows the plan, which is "
-            f"epochs={self.epochs} now, and by which epoch {ended} would have ended with "
-            f"{planned:.3g}. The outcome is not that of an uninterrupted run. To go on without a "
-            "jump, give schedule='constant' and the learning rate; or plan for it from the start, "
-            "with 'cosine_restarts' or 'sequence'",
+            f"resume: epoch {epoch} ended with the learning rate {earlier_rate:.3g}, and training "
+            f"goes on with {next_rate:.3g}: schedule {self.schedule} follows the plan, which "
+            f"is epochs={self.epochs} now, and by which epoch {epoch} would have ended with "
+            f"{scheduled_rate:.3g}. The outcome is not that of an uninterrupted run. To go on "
+            "without a jump, give schedule='constant' and the learning rate; or plan for it from "
+            "the start, with 'cosine_restarts' or 'sequence'",
             stacklevel=4,
         )
 
-    def go(self) -> Stop:
-        """Train to the end; return why it ended."""
-        stop = self.criterion()  # of a run that is resumed after it had stopped
+    def run_epochs(self) -> Stop:
+        """Train to the end; return why training ended."""
+        stop = self.criterion()  # a resumed run may have met a criterion already
         try:
             while stop is None and len(self.history) < self.epochs:
                 stop = self._epoch(len(self.history))
@@ -142,18 +141,18 @@ class StepRun(Run):
         return stop or ALL_DONE
 
     def result(self, stop: Stop, seconds: float) -> TrainingResult:
-        """The result of the run, with the state of an epoch that has begun."""
+        """Return the result of the run, with the progress within an unfinished epoch."""
         result = super().result(stop, seconds)
         if self.done:
             result.state[PARTIAL] = np.array([self.done, self.total])
         return result
 
     def _epoch(self, epoch: int) -> Stop | None:
-        """Train one epoch, from the current batch on; return why to stop, or None."""
+        """Train the rest of an epoch (from 0); return why to stop, or None."""
         started = time.perf_counter()
         batches = self.batches
         rates = self._rates(epoch)
-        self._steps(batches.planned(epoch, rates), epoch)
+        self._steps(batches.epoch_steps(epoch, rates), epoch)
         self.flag.check()
         stop = self.close_epoch(
             loss=self.total / batches.n_rows,
@@ -165,58 +164,59 @@ class StepRun(Run):
         return stop
 
     def _rates(self, epoch: int) -> np.ndarray:
-        """Return η of each step of an epoch, from 0."""
-        if self._same_rates is not None:
-            return self._same_rates
+        """Return η of each step of an epoch (from 0), shape (steps_per_epoch,)."""
+        if self._constant_rates is not None:
+            return self._constant_rates
         steps = self.batches.steps_per_epoch
         rates = rates_of(self.rate, self.schedule, epoch, steps, self.epochs, self.history)
         if self.schedule == SCHEDULES.get("constant"):
-            self._same_rates = rates
+            self._constant_rates = rates
         return rates
 
-    def _steps(self, planned: Epoch, epoch: int) -> None:
+    def _steps(self, epoch_steps: Epoch, epoch: int) -> None:
         """Take the remaining steps of an epoch; check the stop flag between calls of the engine."""
         self.flag.check()
-        if self.done == planned.steps:
+        if self.done == epoch_steps.steps:
             return
-        self.last_rate = float(planned.rates[self.done])
+        self.last_rate = float(epoch_steps.rates[self.done])
         self.engine.stop = self.flag.__bool__
         try:
-            for costs in self.engine.epoch(planned, self.done):
-                self._count(costs, planned, epoch)
+            for costs in self.engine.epoch(epoch_steps, self.done):
+                self._count(costs, epoch_steps, epoch)
                 self.flag.check()
-        except Diverged as found:
-            if found.batch:  # it has its position
+        except Diverged as error:
+            if error.batch:  # its message has the position already
                 raise
-            where, index = self._place(epoch)
-            raise with_position(found, where, self.advice(), epoch=epoch + 1, index=index) from None
+            where, index = self._position(epoch)
+            raise diverged_at(error, where, self.advice(), epoch=epoch + 1, index=index) from None
         finally:
             self.engine.stop = None
 
-    def _place(self, epoch: int) -> tuple[str, int]:
-        """Return the position of the next step in words, and its number in the epoch, from 1."""
+    def _position(self, epoch: int) -> tuple[str, int]:
+        """Return the position of the next step as text, and its number in the epoch, from 1."""
         index = self.done + 1
         return f"training diverged in epoch {epoch + 1}, batch {index}", index
 
-    def _count(self, costs: np.ndarray, planned: Epoch, epoch: int) -> None:
-        """Add the costs of steps; a last cost that is not finite means the step was not taken."""
+    def _count(self, costs: np.ndarray, epoch_steps: Epoch, epoch: int) -> None:
+        """Add the costs of steps; if the last cost is not finite, its step was not taken."""
         if not len(costs):  # the engine was asked to stop
             return
         if self.first_cost is None:
             self.first_cost = float(costs[0])
         failed = not math.isfinite(costs[-1])
         taken = len(costs) - failed
-        # Summed one by one, so that the sum does not depend on how the engine groups the steps.
-        sums = planned.rows_of(self.done, taken) * costs[:taken]
+        # cumsum adds one cost after the other, so that the sum does not depend on how the engine
+        # groups the steps.
+        sums = epoch_steps.rows_of(self.done, taken) * costs[:taken]
         sums[:1] += self.total
         self.done += taken
         self.total = float(sums.cumsum()[-1]) if taken else self.total
-        self.last_rate = float(planned.rates[self.done - 1 + failed])
+        self.last_rate = float(epoch_steps.rates[self.done - 1 + failed])
         if failed:
-            where, index = self._place(epoch)
+            where, index = self._position(epoch)
             raise_diverged(
                 self.engine,
-                planned.batch(self.done),
+                epoch_steps.batch(self.done),
                 where=where,
                 advice=self.advice(),
                 epoch=epoch + 1,

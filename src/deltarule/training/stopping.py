@@ -1,7 +1,8 @@
 """Early stopping: criteria that are pure functions of the history.
 
-They depend on the history alone, so a resumed run stops where the uninterrupted one does.
-Epochs count from 1; E(t) is the monitored loss of epoch t, E_opt(t) the smallest up to t.
+A criterion depends on the history alone, so a resumed run stops after the same epoch as an
+uninterrupted one. Epochs count from 1; E(t) is the monitored loss of epoch t, and E_opt(t) the
+smallest one up to epoch t.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Patience:
     ----------
     epochs : int
     tolerance : float
-        The least improvement that counts.
+        The smallest decrease of the loss that counts as an improvement.
 
     Raises
     ------
@@ -57,16 +58,16 @@ class Patience:
 
     def reason(self, history: History) -> str | None:
         """Return why to stop after the last epoch, or None to continue."""
-        _, since = history.fold(self, (float("inf"), 0), self._after)
-        if since >= self.epochs:
-            return f"no improvement for {since} epochs"
+        _, stagnant = history.fold(self, (float("inf"), 0), self._advance)
+        if stagnant >= self.epochs:
+            return f"no improvement for {stagnant} epochs"
         return None
 
-    def _after(self, state: tuple[float, int], log: EpochLog) -> tuple[float, int]:
-        """Return the best loss, and the number of epochs since it improved."""
-        best, since = state
+    def _advance(self, state: tuple[float, int], log: EpochLog) -> tuple[float, int]:
+        """Return the best loss, and the number of epochs since the last improvement."""
+        best, stagnant = state
         loss = log.monitored
-        return min(best, loss), 0 if loss < best - self.tolerance else since + 1
+        return min(best, loss), 0 if loss < best - self.tolerance else stagnant + 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,11 +77,11 @@ class GeneralizationLoss:
     Parameters
     ----------
     alpha : float
-        In percent.
+        The threshold α in percent.
     every : int
-        The criterion is evaluated every so many epochs.
+        The number of epochs from one evaluation of the criterion to the next.
     highest : float
-        With a scorer, the best score there is: E = highest − score. 1 for an accuracy, an
+        With a scorer, the best possible score: E = highest − score. 1 for an accuracy, an
         AUC or R²; 0 for the negative of an error, and without a scorer.
 
     Raises
@@ -112,7 +113,7 @@ class GeneralizationLoss:
 
     def reason(self, history: History) -> str | None:
         """Return why to stop after the last epoch, or None to continue."""
-        count, now, best = history.fold(self, (0, float("inf"), float("inf")), self._after)
+        count, current, best = history.fold(self, (0, float("inf"), float("inf")), self._advance)
         if not count or count % self.every:
             return None
         if best < 0:
@@ -120,20 +121,20 @@ class GeneralizationLoss:
                 f"the generalization loss is a ratio of losses, and one of them is {best:.3g}; "
                 "expected losses ≥ 0: give highest, the best score there is, or use Patience"
             )
-        if now == best:
+        if current == best:
             return None
-        loss = 100 * (now / best - 1) if best > 0 else float("inf")
+        loss = 100 * (current / best - 1) if best > 0 else float("inf")
         if loss > self.alpha:
             return f"generalization loss {loss:.3g} % is above {self.alpha:g} %"
         return None
 
-    def _after(self, state: tuple[int, float, float], log: EpochLog) -> tuple[int, float, float]:
-        """Return the epochs counted, and the last and the least E of the evaluated epochs."""
-        count, now, best = state
+    def _advance(self, state: tuple[int, float, float], log: EpochLog) -> tuple[int, float, float]:
+        """Return the number of epochs, and the last and smallest E of the evaluated epochs."""
+        count, current, best = state
         if (count + 1) % self.every:
-            return count + 1, now, best
-        now = log.monitored + self.highest
-        return count + 1, now, min(best, now)
+            return count + 1, current, best
+        current = log.monitored + self.highest
+        return count + 1, current, min(best, current)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Progress:
     strip : int
         k. The criterion is evaluated after every k epochs.
     threshold : float
-        In per mille.
+        The threshold in per mille.
 
     Raises
     ------
@@ -176,28 +177,27 @@ class Progress:
         """Return why to stop after the last epoch, or None to continue."""
         if not len(history) or len(history) % self.strip:
             return None
-        last = [log.loss for log in history.logs[-self.strip :]]
-        least, mean = min(last), sum(last) / len(last)
+        losses = [log.loss for log in history.logs[-self.strip :]]
+        least, mean = min(losses), sum(losses) / len(losses)
         if least < 0:
             raise InputError(
                 f"the progress is a ratio of training losses, and one of them is {least:.3g}; "
                 "expected losses ≥ 0: use Patience"
             )
-        if mean == least:
-            progress = 0.0
-        else:
+        progress = 0.0
+        if mean != least:
             progress = 1000 * (mean / least - 1) if least > 0 else float("inf")
         if progress < self.threshold:
             return f"progress {progress:.3g} ‰ over {self.strip} epochs"
         return None
 
 
-def _set_epochs(criterion: Stopping, field: str, shown: str = "") -> None:
+def _set_epochs(criterion: Stopping, field: str, label: str = "") -> None:
     """Set a field of a frozen criterion to an int of at least 1; refuse other values."""
     value = getattr(criterion, field)
     number = whole_number(value)
     if number is None or number < 1:
-        raise InputError(f"{shown or field} is {value!r}; expected a number of epochs, at least 1")
+        raise InputError(f"{label or field} is {value!r}; expected a number of epochs, at least 1")
     object.__setattr__(criterion, field, number)
 
 

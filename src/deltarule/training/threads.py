@@ -25,31 +25,32 @@ _this_thread = _ThisThread()
 
 @contextlib.contextmanager
 def run_in_worker_thread(flag: StopFlag) -> Iterator[None]:
-    """Inside, calls of ``train`` in this thread use one core and end when the flag is raised."""
-    before, _this_thread.flag = _this_thread.flag, flag
+    """Within the block, ``train`` in this thread uses one core and ends when the flag is raised."""
+    previous, _this_thread.flag = _this_thread.flag, flag
     try:
         yield
     finally:
-        _this_thread.flag = before
+        _this_thread.flag = previous
 
 
 def flag_of_this_thread() -> StopFlag | None:
-    """Return the flag of :func:`run_in_worker_thread` in this thread; None outside of it."""
+    """Return the flag of :func:`run_in_worker_thread` in this thread; None outside of its block."""
     return _this_thread.flag
 
 
-class _Blas:
+class _BlasLimit:
     """A reference-counted limit of BLAS to one thread, for the whole process.
 
     The first holder sets the limit and the last one lifts it. With one limit per holder, the
-    first release would lift it for all, and the last would restore the 1 that it had found.
+    first release would lift the limit for all, and the last release would restore the limit of 1
+    that its holder had found.
     """
 
     def __init__(self) -> None:
         self.lock, self.holders = threading.Lock(), 0
         self.limit: Any = None
 
-    def hold(self) -> None:
+    def acquire(self) -> None:
         """Limit BLAS to one thread."""
         with self.lock:
             if not self.holders:
@@ -62,14 +63,15 @@ class _Blas:
         with self.lock:
             self.holders -= 1
             if not self.holders:
-                # In threadpoolctl a limit belongs to the thread that set it.
-                _let_any_thread_control()
+                # In threadpoolctl only the thread that set a limit may lift it.
+                _clear_controlling_thread()
                 self.limit.restore_original_limits()
-                _let_any_thread_control()
+                _clear_controlling_thread()
 
 
 @functools.cache
 def _controller(with_scipy: bool) -> Any:
+    """Return the controller of the BLAS libraries that are loaded."""
     # Finding the loaded libraries takes milliseconds; it is repeated once SciPy has loaded its
     # own BLAS.
     from threadpoolctl import ThreadpoolController
@@ -77,19 +79,19 @@ def _controller(with_scipy: bool) -> Any:
     return ThreadpoolController()
 
 
-def _let_any_thread_control() -> None:
+def _clear_controlling_thread() -> None:
     from threadpoolctl import OpenBLASController
 
-    if hasattr(OpenBLASController, "clear_controlling_thread"):  # from 3.7 or so on
+    if hasattr(OpenBLASController, "clear_controlling_thread"):  # not in threadpoolctl before 3.7
         OpenBLASController.clear_controlling_thread(force=True)
 
 
-_blas = _Blas()
+_blas_limit = _BlasLimit()
 
 
 def _after_fork() -> None:
-    global _blas  # noqa: PLW0603  the threads that held the limit do not exist in the child
-    _blas = _Blas()
+    global _blas_limit  # noqa: PLW0603  the threads that held the limit do not exist in the child
+    _blas_limit = _BlasLimit()
 
 
 if hasattr(os, "register_at_fork"):
@@ -98,32 +100,30 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Inside, BLAS uses one thread, in the whole process.
+    """Within the block, BLAS uses one thread, in the whole process.
 
     Examples
     --------
-    >>> from deltarule.training.threads import one_blas_thread
     >>> with one_blas_thread():
     ...     pass
     """
-    blas = _blas
-    blas.hold()
+    limit = _blas_limit
+    limit.acquire()
     try:
         yield
     finally:
-        blas.release()
+        limit.release()
 
 
-# Multiply-adds of one forward pass of a batch, above which a second thread was seen to pay
-# (a batch of 256 rows through 512 × 512 has twice as many). Below it the second thread gains
-# nothing on a quiet machine, and on a busy one each product waits for a core: a fit of
-# 0.6 s then took 28 s.
-_TWO_THREADS_PAY = 3.0e7
+# The number of multiply-adds of one forward pass above which a second BLAS thread saves time (256
+# rows through a layer of 512 × 512 have twice as many). Below it, a second thread saves nothing on
+# an idle machine, and on a busy one each product waits for a core: a fit of 0.6 s then took 28 s.
+_TWO_THREADS_MULTIPLY_ADDS = 3.0e7
 
 
 @contextlib.contextmanager
 def blas_threads_for(net: Network, batch_rows: int) -> Iterator[None]:
-    """Limit BLAS to one thread within the block if the network's steps are small.
+    """Within the block, limit BLAS to one thread if the network's steps are small.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def blas_threads_for(net: Network, batch_rows: int) -> Iterator[None]:
     >>> with blas_threads_for(Network([4, 16, 1]), batch_rows=32):
     ...     pass
     """
-    if net.n_multiply_adds * batch_rows > _TWO_THREADS_PAY:
+    if net.n_multiply_adds * batch_rows > _TWO_THREADS_MULTIPLY_ADDS:
         yield
         return
     with one_blas_thread():
