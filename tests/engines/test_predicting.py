@@ -408,9 +408,9 @@ def test_a_model_with_another_dtype_or_layout_is_not_cached_and_predicts_correct
 def test_the_results_of_run_one_are_distinct():
     answers = (
         predict_driver.DONE,
-        predict_driver.SHAPE,
+        predict_driver.WRONG_SHAPE,
         predict_driver.NOT_FINITE,
-        predict_driver.CHANGED,
+        predict_driver.ARRAY_CHANGED,
     )
     assert answers[0] == 0
     assert len(set(answers)) == 4

@@ -2,8 +2,9 @@
 
 It is a counter of arrivals and a generation number. The last worker to arrive resets the counter
 and raises the generation; the others spin until the generation changes. This takes a fraction of a
-microsecond if all arrive together, where a lock of the operating system takes ten or more. A worker
-that has spun for some time yields its processor at every further look.
+microsecond if all arrive together, where a lock of the operating system takes ten or more. After
+``_SPINS_BEFORE_YIELD`` polls a worker yields its processor at each poll. A worker also leaves the
+barrier if the call is cancelled.
 """
 
 from __future__ import annotations
@@ -22,47 +23,47 @@ from deltarule.engines.compiled.target import is_x86
 
 __all__ = ["write_barrier", "yield_address"]
 
-# Looks at the generation before the processor is yielded: some 20 µs. In a step that is large
-# enough to be divided, waits are shorter unless the system has paused a worker.
-_SPINS = 1000
+# Polls of the generation before the processor is yielded: about 20 µs. In a step that is split
+# among threads, waits are shorter unless the operating system has paused a worker.
+_SPINS_BEFORE_YIELD = 1000
 
 
 def write_barrier(module: Any, dtype: Any) -> None:
-    """``barrier_wait(words, workers, yield)``; with a yield address of 0 it spins on."""
+    """``barrier_wait(barrier_address, workers, yield_address)``; yields only if that is not 0."""
     code = KernelBuilder(module, "barrier_wait", 3, dtype)
-    words, workers, yields = code.args
+    barrier_address, workers, yield_function = code.args
     b, one = code.b, code.int64(1)
 
-    def at(word: int) -> Any:
-        return b.inttoptr(code.sum(words, code.int64(8 * word)), I64.as_pointer())
+    def address(word: int) -> Any:
+        return b.inttoptr(code.sum(barrier_address, code.int64(8 * word)), I64.as_pointer())
 
     def read(word: int) -> Any:
-        return b.load_atomic(at(word), ordering="acquire", align=8, typ=I64)
+        return b.load_atomic(address(word), ordering="acquire", align=8, typ=I64)
 
     before = read(GENERATION)
-    arrived = b.atomic_rmw("add", at(ARRIVED), one, "acq_rel")
+    arrived = b.atomic_rmw("add", address(ARRIVED), one, "acq_rel")
     last = b.icmp_signed("==", b.add(arrived, one), workers)
     with b.if_then(last):
-        b.store_atomic(code.int64(0), at(ARRIVED), ordering="monotonic", align=8)
-        b.store_atomic(b.add(before, one), at(GENERATION), ordering="release", align=8)
+        b.store_atomic(code.int64(0), address(ARRIVED), ordering="monotonic", align=8)
+        b.store_atomic(b.add(before, one), address(GENERATION), ordering="release", align=8)
         code.ret()
-    waiting, over = (code.function.append_basic_block() for _ in range(2))
+    waiting, leave = (code.function.append_basic_block() for _ in range(2))
     start = b.block
     b.branch(waiting)
     b.position_at_end(waiting)
     spins = b.phi(I64)
     spins.add_incoming(code.int64(0), start)
     _pause(code)
-    long_wait = b.icmp_signed(">", spins, code.int64(_SPINS))
-    can_yield = b.icmp_signed("!=", yields, code.int64(0))
+    long_wait = b.icmp_signed(">", spins, code.int64(_SPINS_BEFORE_YIELD))
+    can_yield = b.icmp_signed("!=", yield_function, code.int64(0))
     with b.if_then(b.and_(long_wait, can_yield)):
         kind = ir.FunctionType(ir.IntType(32), [])
-        b.call(b.inttoptr(yields, kind.as_pointer()), [])
+        b.call(b.inttoptr(yield_function, kind.as_pointer()), [])
     released = b.icmp_signed("!=", read(GENERATION), before)
     cancelled = b.icmp_signed("!=", read(CANCELLED), code.int64(0))
     spins.add_incoming(b.add(spins, one), b.block)
-    b.cbranch(b.or_(released, cancelled), over, waiting)
-    b.position_at_end(over)
+    b.cbranch(b.or_(released, cancelled), leave, waiting)
+    b.position_at_end(leave)
     code.ret()
 
 

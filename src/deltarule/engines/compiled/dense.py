@@ -1,34 +1,42 @@
-"""The products of one fully connected layer, cut so that operands stay in the cache."""
+"""The products of one fully connected layer, cut so that operands stay in the cache.
+
+(F3), (F13) and (F14) are formulas of ``docs/mathematics.rst``; ``f`` names the fields of the plan.
+``layer_at`` is the index of a layer's first field; the layer below starts ``f.FIELDS`` earlier. A
+product kernel of ``gemm_tiles.py`` takes c, its stride, s, its stride, v, its stride, the length of
+the sums, their start or 0, the rows and columns of c, and a buffer for columns of W or 0.
+"""
 
 from __future__ import annotations
 
 from deltarule.engines.compiled import plan_layout as f
-from deltarule.engines.compiled.jit import call, driver_function, integers
+from deltarule.engines.compiled.jit import call, driver_function, int64_pointer
 
 __all__ = [
     "layer_backward",
     "layer_forward",
     "layer_gradient",
-    "layer_inputs",
-    "layer_sample",
+    "layer_input_gradient",
+    "layer_sample_gradient",
     "stop_requested",
 ]
 
-# The most bytes of the operand that a product reads repeatedly. Small processors have 512 KB of
-# second-level cache for each core.
+# The most bytes (384 KB) of the operand that a product reads repeatedly. Small processors have
+# 512 KB of second-level cache for each core.
 _CACHE_BYTES = 3 << 17
 # In rows of W of so many bytes, consecutive entries of a column are in different memory pages; the
 # columns of a tile are then copied once for all rows of the batch.
-_LONG_ROW = 1024
+_LONG_ROW_BYTES = 1024
+# Copying columns of W costs more than it saves for fewer vectors of rows.
+_MIN_COPY_VECTORS = 4
 
 
 @driver_function()
 def stop_requested(plan):
-    """Whether a stop is requested; if so, records that work is skipped, and the step is not taken.
+    """Whether a stop is requested; if so, set WORK_SKIPPED, so that ``run_steps`` omits the update.
 
-    The record is made before the worker reaches a barrier, so that all workers see it after that.
+    The flag is set before the worker reaches a barrier, so that all workers see it after that.
     """
-    barrier = integers(plan[f.BARRIER])
+    barrier = int64_pointer(plan[f.BARRIER])
     if barrier[f.STOP_REQUESTED] == 0:
         return False
     barrier[f.WORK_SKIPPED] = 1
@@ -37,59 +45,56 @@ def stop_requested(plan):
 
 @driver_function()
 def cache_block(total, bytes_of_one):
-    """How many of ``total`` items to take at a time, so that they fit the cache."""
+    """The number of ``total`` items to take at a time, so that they fit ``_CACHE_BYTES``."""
     blocks = max((total * bytes_of_one + _CACHE_BYTES - 1) // _CACHE_BYTES, 1)
     return (total + blocks - 1) // blocks
 
 
 @driver_function()
-def _input_columns(plan, p):
+def _input_columns(plan, layer_at):
     """The address of the layer's inputs, feature-major."""
-    return plan[f.X_COLUMNS] if p == f.HEADER else plan[p - f.FIELDS + f.OUT]
+    return plan[f.X_COLUMNS] if layer_at == f.HEADER else plan[layer_at - f.FIELDS + f.OUT]
 
 
 @driver_function()
-def layer_forward(plan, p, theta, stride, first, vectors):
-    """Z = W A + b (F3) for ``vectors`` vectors of rows from vector ``first`` on."""
+def layer_forward(plan, layer_at, theta, stride, first_vector, n_vectors):
+    """Z = W A + b (F3) for ``n_vectors`` SIMD vectors of rows from vector ``first_vector`` on."""
     if stop_requested(plan):
         return
-    n_in, n_out = plan[p + f.N_IN], plan[p + f.N_OUT]
-    lanes, across = vectors * plan[f.LANES], first * 64
-    z, below = plan[p + f.OUT] + across, _input_columns(plan, p) + across
-    weight, row = theta + plan[p + f.WEIGHT], n_in * plan[f.SIZE]
-    bias = theta + plan[p + f.BIAS] if plan[p + f.BIAS] >= 0 else plan[f.ZEROS]
-    length = cache_block(n_in, vectors * 64)
+    n_in, n_out = plan[layer_at + f.N_IN], plan[layer_at + f.N_OUT]
+    n_samples, offset = n_vectors * plan[f.LANES], first_vector * f.VECTOR_BYTES
+    z, inputs = plan[layer_at + f.OUT] + offset, _input_columns(plan, layer_at) + offset
+    weight, row_bytes = theta + plan[layer_at + f.WEIGHT], n_in * plan[f.ITEM_SIZE]
+    bias = theta + plan[layer_at + f.BIAS] if plan[layer_at + f.BIAS] >= 0 else plan[f.ZEROS]
+    length = cache_block(n_in, n_vectors * f.VECTOR_BYTES)
     kernel, k = plan[f.FORWARD], 0
     while k < n_in:
         m = min(length, n_in - k)
-        source = below + k * stride
-        call(
-            kernel,
-            (z, stride, weight + k * plan[f.SIZE], row, source, stride, m, bias, n_out, lanes, 0),
-        )
+        source = inputs + k * stride
+        operands = (z, stride, weight + k * plan[f.ITEM_SIZE], row_bytes, source, stride)
+        call(kernel, operands + (m, bias, n_out, n_samples, 0))
         kernel, k = plan[f.FORWARD_ADD], k + m
 
 
 @driver_function()
-def layer_backward(plan, p, theta, stride, first, vectors):
+def layer_backward(plan, layer_at, theta, stride, first_vector, n_vectors):
     """δ of the layer below, (Wᵀ δ) ⊙ g′ (F13), written over g′, for the same vectors of rows."""
     if stop_requested(plan):
         return
-    n_in, n_out = plan[p + f.N_IN], plan[p + f.N_OUT]
-    q = p - f.FIELDS
-    lanes, across = vectors * plan[f.LANES], first * 64
-    target, delta = plan[q + f.SLOPE] + across, plan[p + f.SLOPE] + across
-    weight, row = theta + plan[p + f.WEIGHT], n_in * plan[f.SIZE]
-    buffer = plan[f.PACK_BUFFER] if vectors >= 4 and row >= _LONG_ROW else 0
-    length = cache_block(n_out, vectors * 64)
+    n_in, n_out = plan[layer_at + f.N_IN], plan[layer_at + f.N_OUT]
+    below_at = layer_at - f.FIELDS
+    n_samples, offset = n_vectors * plan[f.LANES], first_vector * f.VECTOR_BYTES
+    target, delta = plan[below_at + f.DELTA] + offset, plan[layer_at + f.DELTA] + offset
+    weight, row_bytes = theta + plan[layer_at + f.WEIGHT], n_in * plan[f.ITEM_SIZE]
+    copied = n_vectors >= _MIN_COPY_VECTORS and row_bytes >= _LONG_ROW_BYTES
+    buffer = plan[f.PACK_BUFFER] if copied else 0
+    length = cache_block(n_out, n_vectors * f.VECTOR_BYTES)
     if length == n_out:
-        call(
-            plan[f.BACKWARD],
-            (target, stride, weight, row, delta, stride, n_out, 0, n_in, lanes, buffer),
-        )
+        operands = (target, stride, weight, row_bytes, delta, stride)
+        call(plan[f.BACKWARD], operands + (n_out, 0, n_in, n_samples, buffer))
         return
     # a of the layer below is no longer needed; its memory holds the partial sums.
-    partial = plan[q + f.OUT] + across
+    partial = plan[below_at + f.OUT] + offset
     kernel, j = plan[f.BACKWARD_FIRST], 0
     while j < n_out:
         m = min(length, n_out - j)
@@ -97,55 +102,58 @@ def layer_backward(plan, p, theta, stride, first, vectors):
         if j + m == n_out:
             kernel, result = plan[f.BACKWARD_LAST], target
         source = delta + j * stride
-        rows = (result, stride, weight + j * row, row, source, stride)
-        call(kernel, rows + (m, partial, n_in, lanes, buffer))
+        operands = (result, stride, weight + j * row_bytes, row_bytes, source, stride)
+        call(kernel, operands + (m, partial, n_in, n_samples, buffer))
         kernel, j = plan[f.BACKWARD_ADD], j + m
 
 
 @driver_function()
-def layer_gradient(plan, p, stride, n_rows, more, start, stop):
-    """∂C/∂W = δᵀ A and ∂C/∂b = Σ δ (F14) for nodes ``start`` to ``stop``; added if ``more``."""
+def layer_gradient(plan, layer_at, stride, n_rows, accumulate, start, stop):
+    """∂C/∂W = δᵀ A and ∂C/∂b = Σ δ (F14) of nodes ``start`` … ``stop`` − 1; or add them."""
     if stop_requested(plan):
         return
-    n_in, size = plan[p + f.N_IN], plan[f.SIZE]
-    if p == f.HEADER:
+    n_in, size = plan[layer_at + f.N_IN], plan[f.ITEM_SIZE]
+    if layer_at == f.HEADER:
         rows, rows_stride = plan[f.X_ROWS], plan[f.X_ROW_STRIDE]
     else:
-        rows, rows_stride = plan[p - f.FIELDS + f.OUT_ROWS], plan[p - f.FIELDS + f.ROW_STRIDE]
-    delta, row = plan[p + f.SLOPE] + start * stride, n_in * size
-    target = plan[f.GRAD] + plan[p + f.WEIGHT] + start * row
-    kernel = plan[f.WEIGHTS_ADD] if more else plan[f.WEIGHTS]
+        below_at = layer_at - f.FIELDS
+        rows, rows_stride = plan[below_at + f.OUT_ROWS], plan[below_at + f.ROW_STRIDE]
+    delta, row_bytes = plan[layer_at + f.DELTA] + start * stride, n_in * size
+    target = plan[f.GRAD] + plan[layer_at + f.WEIGHT] + start * row_bytes
+    kernel = plan[f.WEIGHTS_ADD] if accumulate else plan[f.WEIGHTS]
     pair = 2 * plan[f.LANES]
     width = (cache_block(n_in, n_rows * size) + pair - 1) // pair * pair
     k = 0
     while k < n_in:
         m = min(width, n_in - k)
-        tile = (target + k * size, row, delta, stride, rows + k * size, rows_stride)
-        call(kernel, tile + (n_rows, 0, stop - start, m, 0))
+        operands = (target + k * size, row_bytes, delta, stride, rows + k * size, rows_stride)
+        call(kernel, operands + (n_rows, 0, stop - start, m, 0))
         k += m
-    if plan[p + f.BIAS] >= 0:
-        bias = plan[f.GRAD] + plan[p + f.BIAS] + start * size
-        call(plan[f.ROW_SUMS], (delta, stride, n_rows, stop - start, bias, more))
+    if plan[layer_at + f.BIAS] >= 0:
+        bias = plan[f.GRAD] + plan[layer_at + f.BIAS] + start * size
+        call(plan[f.ROW_SUMS], (delta, stride, n_rows, stop - start, bias, accumulate))
 
 
 @driver_function()
-def layer_inputs(plan, p, theta, stride, vectors):
+def layer_input_gradient(plan, layer_at, theta, stride, n_vectors):
     """∂C/∂x = Wᵀ δ of the first layer, written over the columns of X."""
-    n_in, n_out, row = plan[p + f.N_IN], plan[p + f.N_OUT], plan[p + f.N_IN] * plan[f.SIZE]
-    weight, delta, lanes = theta + plan[p + f.WEIGHT], plan[p + f.SLOPE], vectors * plan[f.LANES]
-    columns = (plan[f.X_COLUMNS], stride, weight, row, delta, stride)
-    call(plan[f.BACKWARD_FIRST], columns + (n_out, 0, n_in, lanes, 0))
+    n_in, n_out = plan[layer_at + f.N_IN], plan[layer_at + f.N_OUT]
+    row_bytes, n_samples = n_in * plan[f.ITEM_SIZE], n_vectors * plan[f.LANES]
+    weight, delta = theta + plan[layer_at + f.WEIGHT], plan[layer_at + f.DELTA]
+    operands = (plan[f.X_COLUMNS], stride, weight, row_bytes, delta, stride)
+    call(plan[f.BACKWARD_FIRST], operands + (n_out, 0, n_in, n_samples, 0))
 
 
 @driver_function()
-def layer_sample(plan, p, stride, sample, target):
+def layer_sample_gradient(plan, layer_at, stride, sample, target):
     """∂C_i/∂W and ∂C_i/∂b of one row, written to ``target`` at their offsets in θ."""
-    n_in, n_out, size = plan[p + f.N_IN], plan[p + f.N_OUT], plan[f.SIZE]
-    if p == f.HEADER:
+    n_in, n_out, size = plan[layer_at + f.N_IN], plan[layer_at + f.N_OUT], plan[f.ITEM_SIZE]
+    if layer_at == f.HEADER:
         rows = plan[f.X_ROWS] + sample * plan[f.X_ROW_STRIDE]
     else:
-        rows = plan[p - f.FIELDS + f.OUT_ROWS] + sample * plan[p - f.FIELDS + f.ROW_STRIDE]
-    delta, weights = plan[p + f.SLOPE] + sample * size, target + plan[p + f.WEIGHT]
+        below_at = layer_at - f.FIELDS
+        rows = plan[below_at + f.OUT_ROWS] + sample * plan[below_at + f.ROW_STRIDE]
+    delta, weights = plan[layer_at + f.DELTA] + sample * size, target + plan[layer_at + f.WEIGHT]
     call(plan[f.WEIGHTS], (weights, n_in * size, delta, stride, rows, 0, 1, 0, n_out, n_in, 0))
-    if plan[p + f.BIAS] >= 0:
-        call(plan[f.ROW_SUMS], (delta, stride, 1, n_out, target + plan[p + f.BIAS], 0))
+    if plan[layer_at + f.BIAS] >= 0:
+        call(plan[f.ROW_SUMS], (delta, stride, 1, n_out, target + plan[layer_at + f.BIAS], 0))

@@ -27,8 +27,13 @@ from __future__ import annotations
 
 from deltarule.engines.compiled import plan_layout as f
 from deltarule.engines.compiled.dense import layer_backward, layer_forward, layer_gradient
-from deltarule.engines.compiled.jit import call, driver_function, integers, odd_lines
-from deltarule.engines.compiled.jit import numbers as numbers_of
+from deltarule.engines.compiled.jit import (
+    call,
+    driver_function,
+    float64_pointer,
+    int64_pointer,
+    odd_line_stride,
+)
 
 # Rows are divided among workers in pairs of vectors, nodes in single vectors.
 _PAIR = 2
@@ -58,9 +63,9 @@ def worker_chunks(plan):
 
 @driver_function()
 def row_vectors(plan, n_rows):
-    """The number of vectors that hold so many rows, and the bytes from one feature to the next."""
+    """The number of SIMD vectors that hold ``n_rows`` rows, and the feature stride in bytes."""
     vectors = (n_rows + plan[f.LANES] - 1) // plan[f.LANES]
-    return vectors, odd_lines(vectors) * 64
+    return vectors, odd_line_stride(vectors) * f.VECTOR_BYTES
 
 
 @driver_function()
@@ -86,13 +91,13 @@ def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride):
     chosen = plan[f.SELECTED] + 8 + 8 * before
     n_in = plan[f.HEADER + f.N_IN]
     row = plan[f.X_ROW_STRIDE]
-    rows, columns = plan[f.X_ROWS] + before * row, plan[f.X_COLUMNS] + first * 64
+    rows, columns = plan[f.X_ROWS] + before * row, plan[f.X_COLUMNS] + first * f.VECTOR_BYTES
     call(plan[f.COPY_ROWS], (source, source_stride, chosen, taken, rows, row, n_in))
     call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, _columns(plan, n_in)))
     if with_y:
         n_out = plan[f.HEADER + (plan[f.LAYERS] - 1) * f.FIELDS + f.N_OUT]
         row = plan[f.Y_ROW_STRIDE]
-        rows, columns = plan[f.Y_ROWS] + before * row, plan[f.Y_COLUMNS] + first * 64
+        rows, columns = plan[f.Y_ROWS] + before * row, plan[f.Y_COLUMNS] + first * f.VECTOR_BYTES
         call(plan[f.COPY_ROWS], (y, y_stride, chosen, taken, rows, row, n_out))
         call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, _columns(plan, n_out)))
 
@@ -107,7 +112,7 @@ def gather_batch(plan, batch, n_rows):
 @driver_function()
 def select_rows(plan, batch, positions, base, n):
     """Write positions, numbers and weights of the rows of nonzero weight; return their count."""
-    divisor = plan[f.NUMBERS] + 8 * f.DIVISOR
+    divisor = plan[f.NUMBERS] + 8 * f.WEIGHT_DIVISOR
     rows = (positions, batch[f.ROW_NUMBERS], n, base, batch[f.W], batch[f.W_STRIDE], divisor)
     return call(plan[f.SELECT_ROWS], rows + (plan[f.SELECTED], plan[f.W_BUFFER]))
 
@@ -117,25 +122,25 @@ def forward(plan, theta, n_rows, training, step):
     """Z and A of every layer; in training also the slopes, and A as rows, which dW needs."""
     vectors, stride = row_vectors(plan, n_rows)
     first, count = _worker_vectors(plan, vectors)
-    across, last = first * 64, plan[f.LAYERS]
+    offset, last = first * f.VECTOR_BYTES, plan[f.LAYERS]
     for layer in range(1, last + 1):
-        p = f.HEADER + (layer - 1) * f.FIELDS
-        layer_forward(plan, p, theta, stride, first, count)
+        layer_at = f.HEADER + (layer - 1) * f.FIELDS
+        layer_forward(plan, layer_at, theta, stride, first, count)
         if layer == last:
             return
-        n_out, z = plan[p + f.N_OUT], plan[p + f.OUT] + across
-        slope = plan[p + f.SLOPE] + across if training else 0
+        n_out, z = plan[layer_at + f.N_OUT], plan[layer_at + f.OUT] + offset
+        slope = plan[layer_at + f.DELTA] + offset if training else 0
         shape = (count * plan[f.LANES], n_out, stride)
-        call(plan[p + f.ACT], (z, slope) + shape + (plan[p + f.PARAMETERS],))
+        call(plan[layer_at + f.ACT], (z, slope) + shape + (plan[layer_at + f.PARAMETERS],))
         if training:
-            if plan[p + f.HAS_DROPOUT] != 0:
+            if plan[layer_at + f.HAS_DROPOUT] != 0:
                 numbers = plan[f.SELECTED] + 8 + 8 * (plan[f.ROWS] + first * plan[f.LANES])
                 arrays = (z, slope, stride, n_out, count, numbers)
                 key = (plan[f.SEED_LOW], plan[f.SEED_HIGH], step & 0xFFFFFFFF, layer)
                 factor = plan[f.NUMBERS] + 8 * (f.DROP_FACTORS + layer)
-                call(plan[f.DROPOUT], arrays + key + (plan[p + f.DROP_THRESHOLD], factor))
-            row = plan[p + f.ROW_STRIDE]
-            rows = plan[p + f.OUT_ROWS] + first * plan[f.LANES] * row
+                call(plan[f.DROPOUT], arrays + key + (plan[layer_at + f.DROP_THRESHOLD], factor))
+            row = plan[layer_at + f.ROW_STRIDE]
+            rows = plan[layer_at + f.OUT_ROWS] + first * plan[f.LANES] * row
             call(plan[f.TRANSPOSE], (z, stride, rows, row, _columns(plan, n_out), count))
 
 
@@ -148,18 +153,15 @@ def loss(plan, numbers, n_rows, training):
     """
     vectors, stride = row_vectors(plan, n_rows)
     first, count = _worker_vectors(plan, vectors)
-    p = f.HEADER + (plan[f.LAYERS] - 1) * f.FIELDS
-    costs, end = numbers_of(plan[f.COSTS]), first + count
+    layer_at = f.HEADER + (plan[f.LAYERS] - 1) * f.FIELDS
+    costs, end = float64_pointer(plan[f.COSTS]), first + count
     while first < end:
-        across, few = first * 64, min(_PAIR, end - first)
-        delta = plan[p + f.SLOPE] + across if training else 0
-        arrays = (
-            plan[p + f.OUT] + across,
-            plan[f.Y_COLUMNS] + across,
-            plan[f.W_BUFFER] + across,
-            delta,
-        )
-        size = (plan[p + f.N_OUT], stride, few * plan[f.LANES], plan[f.NUMBERS] + 8 * f.DATA_COST)
+        offset, few = first * f.VECTOR_BYTES, min(_PAIR, end - first)
+        delta = plan[layer_at + f.DELTA] + offset if training else 0
+        z, y, w = plan[layer_at + f.OUT], plan[f.Y_COLUMNS], plan[f.W_BUFFER]
+        arrays = (z + offset, y + offset, w + offset, delta)
+        cost_at = plan[f.NUMBERS] + 8 * f.DATA_COST
+        size = (plan[layer_at + f.N_OUT], stride, few * plan[f.LANES], cost_at)
         call(plan[f.LOSS], arrays + size + (plan[f.LOSS_PARAMETERS],))
         costs[first // _PAIR] = numbers[f.DATA_COST]
         first += _PAIR
@@ -169,7 +171,7 @@ def loss(plan, numbers, n_rows, training):
 def total_loss(plan, n_rows):
     """The sum of the costs that :func:`loss` has written, in the order of the rows."""
     vectors, _ = row_vectors(plan, n_rows)
-    costs, total = numbers_of(plan[f.COSTS]), 0.0
+    costs, total = float64_pointer(plan[f.COSTS]), 0.0
     for pair in range((vectors + _PAIR - 1) // _PAIR):
         total += costs[pair]
     return total
@@ -185,26 +187,26 @@ def backward(plan, theta, n_rows):
 
 
 @driver_function()
-def _parameter_gradient(plan, n_rows, more):
-    """dW and db of every layer for this worker's nodes; added to the gradient if ``more``."""
+def _parameter_gradient(plan, n_rows, accumulate):
+    """dW and db of every layer for this worker's nodes; added to the gradient if ``accumulate``."""
     _, stride = row_vectors(plan, n_rows)
     for layer in range(1, plan[f.LAYERS] + 1):
-        p = f.HEADER + (layer - 1) * f.FIELDS
-        start, stop = _worker_range(plan, _columns(plan, plan[p + f.N_OUT]))
-        start, stop = start * plan[f.LANES], min(stop * plan[f.LANES], plan[p + f.N_OUT])
+        layer_at = f.HEADER + (layer - 1) * f.FIELDS
+        start, stop = _worker_range(plan, _columns(plan, plan[layer_at + f.N_OUT]))
+        start, stop = start * plan[f.LANES], min(stop * plan[f.LANES], plan[layer_at + f.N_OUT])
         if start < stop:
-            layer_gradient(plan, p, stride, n_rows, more, start, stop)
+            layer_gradient(plan, layer_at, stride, n_rows, accumulate, start, stop)
 
 
 @driver_function()
-def _block_gradient(plan, numbers, batch, positions, base, n, step, more):
+def _block_gradient(plan, numbers, batch, positions, base, n, step, accumulate):
     """The data term of the cost of n rows, at most one block; the gradient goes to plan[GRAD].
 
-    It is added to the gradient there if ``more``.
+    It is added to the gradient there if ``accumulate``.
     """
     n_rows = select_rows(plan, batch, positions, base, n)
     if n_rows == 0:
-        if not more:
+        if not accumulate:
             call(plan[f.CLEAR], (plan[f.GRAD], plan[f.COUNT]))
             barrier_wait(plan)
         return 0.0
@@ -214,7 +216,7 @@ def _block_gradient(plan, numbers, batch, positions, base, n, step, more):
     backward(plan, plan[f.THETA], n_rows)
     barrier_wait(plan)
     cost = total_loss(plan, n_rows)
-    _parameter_gradient(plan, n_rows, more)
+    _parameter_gradient(plan, n_rows, accumulate)
     barrier_wait(plan)
     return cost
 
@@ -243,9 +245,9 @@ def batch_gradient(plan, numbers, batch, positions, base, n, step):
     parts = min(n // plan[f.BLOCK], plan[f.MAX_PARTS])
     if parts <= 1:
         return _rows_gradient(plan, numbers, batch, positions, base, n, step)
-    own, costs = integers(plan[f.OWN_PLAN]), numbers_of(plan[f.COSTS])
+    own, costs = int64_pointer(plan[f.OWN_PLAN]), float64_pointer(plan[f.COSTS])
     size = (n + parts - 1) // parts
-    bytes_ = plan[f.COUNT] * plan[f.SIZE]
+    bytes_ = plan[f.COUNT] * plan[f.ITEM_SIZE]
     for part in range(plan[f.WORKER], parts, plan[f.WORKERS]):
         start = part * size
         part_positions = positions + 8 * start if positions != 0 else 0
@@ -254,7 +256,7 @@ def batch_gradient(plan, numbers, batch, positions, base, n, step):
         costs[part] = _rows_gradient(own, numbers, batch, part_positions, base + start, m, step)
     barrier_wait(plan)
     first, end, chunk = worker_chunks(plan)
-    offset = first * chunk * plan[f.SIZE]
+    offset = first * chunk * plan[f.ITEM_SIZE]
     count = min(end * chunk, plan[f.COUNT]) - first * chunk
     cost = costs[0]
     for part in range(1, parts):

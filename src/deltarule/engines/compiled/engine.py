@@ -22,10 +22,9 @@ from deltarule.maths import Network
 
 __all__ = ["CompiledEngine"]
 
-# Seconds that one call into compiled code should take, since Ctrl-C and ``stop`` are noticed only
-# between calls.
+# Seconds that one call into compiled code should take: Ctrl-C and ``stop`` take effect between cal
 _CALL_SECONDS = 0.04
-# Multiply-adds of a forward pass from which on a second thread is faster.
+# The number of multiply-adds of a forward pass from which on a second thread is faster.
 _MIN_SHARED_WORK = 4.0e5
 # Multiply-adds of a forward pass from which on a call may take more than some 50 ms; such a call
 # checks between layers whether a stop is requested.
@@ -267,7 +266,7 @@ class CompiledEngine(Engine):
         return self.stop or self._never
 
     def _interruptible(self, n: int) -> Callable[[], bool] | None:
-        """The same for calls whose partial result is useless, which only Ctrl-C ends."""
+        """As ``_stop_function``, for calls that only Ctrl-C ends: a partial result is of no use."""
         return self._never if self._is_long(n) else None
 
     @staticmethod
@@ -275,13 +274,13 @@ class CompiledEngine(Engine):
         return False
 
     def _workers(self, n: int) -> int:
-        """The number of workers for a batch of n rows that they compute together."""
+        """The number of workers that compute a batch of n rows together."""
         if self._max_workers == 1 or n * self.net.n_multiply_adds < _MIN_SHARED_WORK:
             return 1
         return min(self._max_workers, -(-n // (2 * self._plan.lanes)))
 
     def _row_workers(self, n: int) -> int:
-        """The number of workers for n rows of which each computes some on its own.
+        """The number of workers for n rows, where each computes some rows alone.
 
         Their work arrays are slices of a batch's workspace, which limits their number in training;
         an engine that does not train allocates what it needs.
@@ -369,7 +368,8 @@ class CompiledEngine(Engine):
 
     def _state_arrays(self) -> dict[str, np.ndarray]:
         plan = self._plan
-        state = {"theta": plan.theta, "t": np.array(int(plan.numbers[f.T]), dtype=np.int64)}
+        t = np.array(int(plan.numbers[f.STEP_COUNT]), dtype=np.int64)
+        state = {"theta": plan.theta, "t": t}
         state |= {f"slot.{name}": value for name, value in plan.slots.items()}
         if plan.mean is not None:
             state["mean"] = plan.mean
@@ -392,7 +392,7 @@ class CompiledEngine(Engine):
         self.check_state(state)
         plan = self._plan
         plan.theta[:] = state["theta"]
-        plan.numbers[f.T] = int(state["t"])
+        plan.numbers[f.STEP_COUNT] = int(state["t"])
         for name, slot in plan.slots.items():
             slot[...] = state[f"slot.{name}"]
         if plan.mean is not None:

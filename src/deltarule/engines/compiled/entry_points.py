@@ -1,4 +1,4 @@
-"""The entry points that Python calls: they take addresses, and run without the interpreter's lock.
+"""The entry points that Python calls: they take addresses, and release the GIL.
 
 An entry sets the processor to flush denormal numbers to zero and restores its mode at the end: with
 denormals an Adam update of nodes whose gradient stays 0 takes 2.4 times as long.
@@ -18,8 +18,13 @@ from numba import types
 from deltarule.engines.compiled import driver
 from deltarule.engines.compiled import plan_layout as f
 from deltarule.engines.compiled.apply_update import add_penalty, apply_update, gradient_is_finite
-from deltarule.engines.compiled.jit import call, driver_function, flush_denormals, integers
-from deltarule.engines.compiled.jit import numbers as numbers_of
+from deltarule.engines.compiled.jit import (
+    call,
+    driver_function,
+    float64_pointer,
+    flush_denormals,
+    int64_pointer,
+)
 
 
 @driver_function()
@@ -27,7 +32,7 @@ def wait_for_workers(plan, workers):
     """Write the number of workers to the plan and wait for all; return false if cancelled."""
     plan[f.WORKERS] = workers
     driver.barrier_wait(plan)
-    return workers == 1 or integers(plan[f.BARRIER])[f.CANCELLED] == 0
+    return workers == 1 or int64_pointer(plan[f.BARRIER])[f.CANCELLED] == 0
 
 
 def _described_types() -> Iterator[Any]:
@@ -44,7 +49,7 @@ def _described_types() -> Iterator[Any]:
 def describe_batch(batch, x, y, w, row_numbers, n_in, n_out):
     """Write the addresses of a batch's arrays; return the number of rows, −1 if shapes disagree.
 
-    The same in Python would take 6 µs, twice as long as a step of a small network.
+    In Python this would take 6 µs, twice as long as a step of a small network.
     """
     n = len(x)
     if not (len(y) == n == len(w) == len(row_numbers)):
@@ -63,12 +68,12 @@ def describe_batch(batch, x, y, w, row_numbers, n_in, n_out):
 @driver_function("float64(int64, int64, int64)")
 def run_gradient(plan_at, workers, batch_at):
     """Compute the gradient of one batch into plan[GRAD]; return the data term of the cost."""
-    plan, batch = integers(plan_at), integers(batch_at)
-    numbers = numbers_of(plan[f.NUMBERS])
+    plan, batch = int64_pointer(plan_at), int64_pointer(batch_at)
+    numbers = float64_pointer(plan[f.NUMBERS])
     if not wait_for_workers(plan, workers):
         return 0.0
     before = flush_denormals(plan[f.FLUSH])
-    numbers[f.DIVISOR] = 1.0
+    numbers[f.WEIGHT_DIVISOR] = 1.0
     n, step = batch[f.N_ROWS], batch[f.STEP]
     cost = driver.batch_gradient(plan, numbers, batch, batch[f.POSITIONS], batch[f.BASE], n, step)
     call(plan[f.FLUSH], (before,))
@@ -78,27 +83,27 @@ def run_gradient(plan_at, workers, batch_at):
 @driver_function("void(int64, int64, float64, float64)")
 def run_apply(plan_at, workers, rate, cost):
     """Update the parameters by the gradient in plan[GRAD]."""
-    plan = integers(plan_at)
+    plan = int64_pointer(plan_at)
     if not wait_for_workers(plan, workers):
         return
     before = flush_denormals(plan[f.FLUSH])
-    apply_update(plan, numbers_of(plan[f.NUMBERS]), rate, cost)
+    apply_update(plan, float64_pointer(plan[f.NUMBERS]), rate, cost)
     call(plan[f.FLUSH], (before,))
 
 
 @driver_function("float64(int64, int64)")
 def run_penalty(plan_at, workers):
-    """The penalty at θ, by one worker (each of several would return the sum of its chunks)."""
-    plan = integers(plan_at)
+    """The penalty at θ; for one worker only (several would each return the sum of their chunks)."""
+    plan = int64_pointer(plan_at)
     if not wait_for_workers(plan, workers):
         return 0.0
-    return add_penalty(plan, numbers_of(plan[f.NUMBERS]), 0)
+    return add_penalty(plan, float64_pointer(plan[f.NUMBERS]), 0)
 
 
 @driver_function("boolean(int64, int64)")
 def run_is_finite(plan_at, workers):
     """Whether every parameter is finite, by one worker."""
-    plan = integers(plan_at)
+    plan = int64_pointer(plan_at)
     if not wait_for_workers(plan, workers):
         return False
     return call(plan[f.FINITE], (plan[f.THETA], plan[f.COUNT])) != 0
@@ -112,9 +117,9 @@ def run_steps(plan_at, workers, batch_at, rates_at, costs_at, first, last, batch
     not finite: costs[i] is then not finite, and nothing has changed. It is not taken either if a
     stop was requested while it ran: costs[i] is then undefined. A single step is an epoch of one.
     """
-    plan, batch = integers(plan_at), integers(batch_at)
-    numbers = numbers_of(plan[f.NUMBERS])
-    rates, costs = numbers_of(rates_at), numbers_of(costs_at)
+    plan, batch = int64_pointer(plan_at), int64_pointer(batch_at)
+    numbers = float64_pointer(plan[f.NUMBERS])
+    rates, costs = float64_pointer(rates_at), float64_pointer(costs_at)
     index = first
     if not wait_for_workers(plan, workers):
         return index
@@ -126,13 +131,13 @@ def run_steps(plan_at, workers, batch_at, rates_at, costs_at, first, last, batch
         positions = batch[f.POSITIONS]
         if positions != 0:
             positions += 8 * start
-        numbers[f.DIVISOR] = n if batch[f.DIVIDE_W] != 0 else 1
+        numbers[f.WEIGHT_DIVISOR] = n if batch[f.DIVIDE_W] != 0 else 1
         cost = driver.batch_gradient(
             plan, numbers, batch, positions, batch[f.BASE] + start, n, batch[f.STEP] + index
         )
         # Before the test of WORK_SKIPPED: the barrier in it makes all workers see the same value.
         good = gradient_is_finite(plan)
-        if integers(plan[f.BARRIER])[f.WORK_SKIPPED] != 0:
+        if int64_pointer(plan[f.BARRIER])[f.WORK_SKIPPED] != 0:
             break
         if not good:
             cost = np.nan if np.isfinite(cost) else cost
@@ -149,15 +154,15 @@ def run_steps(plan_at, workers, batch_at, rates_at, costs_at, first, last, batch
 @driver_function("void(int64, int64, int64, int64, int64)")
 def run_cost(plan_at, workers, batch_at, averaged, costs_at):
     """The data term of the cost by a forward pass, one number for every PREDICT_ROWS rows."""
-    plan, batch = integers(plan_at), integers(batch_at)
+    plan, batch = int64_pointer(plan_at), int64_pointer(batch_at)
     if not wait_for_workers(plan, workers):
         return
-    own, costs = integers(plan[f.OWN_PLAN]), numbers_of(costs_at)
-    numbers = numbers_of(own[f.NUMBERS])
+    own, costs = int64_pointer(plan[f.OWN_PLAN]), float64_pointer(costs_at)
+    numbers = float64_pointer(own[f.NUMBERS])
     before = flush_denormals(plan[f.FLUSH])
     theta = plan[f.MEAN] if averaged else plan[f.THETA]
     rows = batch[f.N_ROWS]
-    numbers[f.DIVISOR] = 1.0
+    numbers[f.WEIGHT_DIVISOR] = 1.0
     pieces = (rows + f.PREDICT_ROWS - 1) // f.PREDICT_ROWS
     for piece in range(plan[f.WORKER], pieces, plan[f.WORKERS]):
         start = piece * f.PREDICT_ROWS
@@ -175,33 +180,33 @@ def run_cost(plan_at, workers, batch_at, averaged, costs_at):
 @driver_function("void(int64, int64, int64, int64, int64, int64, int64)")
 def run_predict(plan_at, workers, x, rows, one, averaged, target):
     """Write a^L of the rows to the caller's array, PREDICT_ROWS rows at a time."""
-    plan = integers(plan_at)
+    plan = int64_pointer(plan_at)
     if not wait_for_workers(plan, workers):
         return
-    own = integers(plan[f.OWN_PLAN])
-    numbers = numbers_of(own[f.NUMBERS])
+    own = int64_pointer(plan[f.OWN_PLAN])
+    numbers = float64_pointer(own[f.NUMBERS])
     before = flush_denormals(plan[f.FLUSH])
     theta = plan[f.MEAN] if averaged else plan[f.THETA]
-    p = f.HEADER + (plan[f.LAYERS] - 1) * f.FIELDS
+    layer_at = f.HEADER + (plan[f.LAYERS] - 1) * f.FIELDS
     x_stride, target_stride = (
-        plan[f.HEADER + f.N_IN] * plan[f.SIZE],
-        plan[p + f.N_OUT] * plan[f.SIZE],
+        plan[f.HEADER + f.N_IN] * plan[f.ITEM_SIZE],
+        plan[layer_at + f.N_OUT] * plan[f.ITEM_SIZE],
     )
-    numbers[f.DIVISOR] = 1.0
+    numbers[f.WEIGHT_DIVISOR] = 1.0
     pieces = (rows + f.PREDICT_ROWS - 1) // f.PREDICT_ROWS
     for piece in range(plan[f.WORKER], pieces, plan[f.WORKERS]):
         start = piece * f.PREDICT_ROWS
         n = min(f.PREDICT_ROWS, rows - start)
-        divisor = own[f.NUMBERS] + 8 * f.DIVISOR
+        divisor = own[f.NUMBERS] + 8 * f.WEIGHT_DIVISOR
         selection = (0, 0, n, 0, one, 0, divisor, own[f.SELECTED], own[f.W_BUFFER])
         call(own[f.SELECT_ROWS], selection)  # all rows, with weight 1
         driver.gather_rows(own, x + start * x_stride, x_stride, n, False, 0, 0)
         driver.forward(own, theta, n, False, 0)
         vectors, stride = driver.row_vectors(own, n)
-        z, n_out = own[p + f.OUT], own[p + f.N_OUT]
-        if own[f.OUT_MIXING] != 0:
+        z, n_out = own[layer_at + f.OUT], own[layer_at + f.N_OUT]
+        if own[f.OUT_NON_ELEMENTWISE] != 0:
             arguments = (z, n_out, stride, vectors * own[f.LANES], own[f.OUT_PARAMETERS])
-            call(own[f.OUT_MIXING], arguments)
+            call(own[f.OUT_NON_ELEMENTWISE], arguments)
         else:
             shape = (vectors * own[f.LANES], n_out, stride)
             call(own[f.OUT_ACT], (z, 0) + shape + (own[f.OUT_PARAMETERS],))

@@ -58,9 +58,10 @@ _PRODUCTS = (
     _Product("weights", masked=True),
     _Product("weights_add", start="c", masked=True),
 )
-# Sums of more terms take long enough to prefetch the entries of the next tile.
-_LONG_SUM = 128
-# c, its stride, s, its stride, v, its stride, count, start, lanes of the last vector
+# The number of terms from which on a sum takes long enough to prefetch the next tile's entries.
+_PREFETCH_TERMS = 128
+# c, c_stride, s, s_stride, v, v_stride, count (terms of a sum), start (of the sums), lanes of the
+# last vector of a row of c
 _TILE_ARGUMENTS = 9
 
 
@@ -97,16 +98,16 @@ def masked_load(code: KernelBuilder, address: Any, mask: Any) -> Any:
 
 
 def accumulate(
-    code: KernelBuilder, bases: list[Any], offset: Any, across: list[Any], sums: list[Any]
+    code: KernelBuilder, bases: list[Any], offset: Any, vectors: list[Any], sums: list[Any]
 ) -> list[Any]:
-    """A tile's sums plus one term: the number of each row at ``offset`` times each vector."""
+    """The accumulators of a tile plus one term: s of each row at ``offset`` times each vector."""
     following = []
     for r, base in enumerate(bases):
         factor = code.load_splat(code.sum(base, offset))
-        of_row = sums[r * len(across) : (r + 1) * len(across)]
+        row_sums = sums[r * len(vectors) : (r + 1) * len(vectors)]
         following += [
-            code.multiply_add(factor, one, so_far)
-            for one, so_far in zip(across, of_row, strict=True)
+            code.multiply_add(factor, vector, total)
+            for vector, total in zip(vectors, row_sums, strict=True)
         ]
     return following
 
@@ -138,7 +139,7 @@ def _write_tile(module: Any, dtype: Any, kind: _Product, rows: int, vectors: int
             code.load(address) if lanes is None else masked_load(code, address, lanes)
             for address, lanes in entries(c if kind.start == "c" else start)
         ]
-    with code.b.if_then(b.icmp_signed(">", count, code.int64(_LONG_SUM))):
+    with code.b.if_then(b.icmp_signed(">", count, code.int64(_PREFETCH_TERMS))):
         # Prefetch the next tile's entries while this one computes.
         for r in range(rows):
             for n in range(vectors):
@@ -150,12 +151,12 @@ def _write_tile(module: Any, dtype: Any, kind: _Product, rows: int, vectors: int
     bases = [code.sum(s, (code.int64(r), between)) for r in range(rows)]
     step = s_stride if kind.by_columns else code.int64(size)
     with code.loop(count, carried=begin) as loop:
-        here = code.sum(v, (loop.index, v_stride))
-        across = [code.load(code.sum(here, code.int64(n * LINE))) for n in range(vectors)]
+        v_address = code.sum(v, (loop.index, v_stride))
+        v_row = [code.load(code.sum(v_address, code.int64(n * LINE))) for n in range(vectors)]
         offset = b.mul(loop.index, step)
-        loop.next(*accumulate(code, bases, offset, across, loop.carried))
-    for found, (address, lanes) in zip(loop.carried, entries(c), strict=True):
-        value = b.fmul(found, code.load(address)) if kind.slopes else found
+        loop.next(*accumulate(code, bases, offset, v_row, loop.carried))
+    for total, (address, lanes) in zip(loop.carried, entries(c), strict=True):
+        value = b.fmul(total, code.load(address)) if kind.slopes else total
         if lanes is None:
             code.store(value, address)
         else:
@@ -205,11 +206,11 @@ def _write_product(module: Any, dtype: Any, kind: _Product) -> None:
 
     def tile(height: int, vectors: int, of_row: Any, first: Any, end: Any) -> None:
         target, begin, factors, factors_stride = of_row
-        across = b.mul(first, code.int64(LINE))
+        offset = b.mul(first, code.int64(LINE))
         if kind.start == "partial":
-            begin = b.add(begin, across)
-        arguments = [b.add(target, across), c_stride, factors, factors_stride]
-        arguments += [b.add(v, across), v_stride, count, begin, end]
+            begin = b.add(begin, offset)
+        arguments = [b.add(target, offset), c_stride, factors, factors_stride]
+        arguments += [b.add(v, offset), v_stride, count, begin, end]
         b.call(tiles[height, vectors], arguments)
 
     done = code.int64(0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sys
-import types as types_of
+import types as python_types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,10 @@ from deltarule.interruptible import check_exiting
 __all__ = [
     "call",
     "driver_function",
+    "float64_pointer",
     "flush_denormals",
-    "integers",
-    "numbers",
-    "odd_lines",
+    "int64_pointer",
+    "odd_line_stride",
     "source_digest",
     "stack_address",
 ]
@@ -89,7 +89,9 @@ class _DriverCache(_Cache):  # type: ignore[misc]
     def name_of(self, signature: Any, codegen: Any) -> str:
         """The file name for these argument types and this processor."""
         code = self._function.__code__
-        constants = [each for each in code.co_consts if not isinstance(each, types_of.CodeType)]
+        constants = [
+            value for value in code.co_consts if not isinstance(value, python_types.CodeType)
+        ]
         parts = (
             _DIGEST,
             self._function.__qualname__,
@@ -136,10 +138,10 @@ def driver_function(*signatures: Any, nogil: bool = True) -> Callable[[Callable[
     Parameters
     ----------
     *signatures
-        The types to compile for. Without any, the function is compiled into its callers.
+        The types to compile for. Without a signature, Numba compiles the function with its callers.
     nogil : bool
-        Whether to release the interpreter's lock. For a call of a microsecond it is better kept: to
-        get it back can take the 5 ms for which another thread may hold it.
+        Whether to release the GIL. Keep it for calls of about 1 µs: reacquiring it can wait one
+        switch interval of the interpreter (5 ms).
     """
 
     def compile_it(function: Callable[..., Any]) -> Any:
@@ -159,22 +161,22 @@ def call(typing: Any, address: Any, arguments: Any) -> Any:
     """Call the kernel at an address; all arguments are cast to 64-bit integers."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        given = [
-            context.cast(builder, one, kind, types.int64)
-            for one, kind in zip(
+        operands = [
+            context.cast(builder, value, numba_type, types.int64)
+            for value, numba_type in zip(
                 cgutils.unpack_tuple(builder, values[1]), signature.args[1], strict=True
             )
         ]
         word = ir.IntType(64)
-        kind = ir.FunctionType(word, [word] * len(given))
-        return builder.call(builder.inttoptr(values[0], kind.as_pointer()), given)
+        function_type = ir.FunctionType(word, [word] * len(operands))
+        return builder.call(builder.inttoptr(values[0], function_type.as_pointer()), operands)
 
     return types.int64(types.int64, arguments), codegen
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def stack_address(typing: Any, n_bytes: Any) -> Any:
-    """The address of so many bytes on the caller's stack, aligned to a cache line."""
+    """Reserve ``n_bytes`` on the caller's stack, 64-byte aligned; return the address."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         buffer = builder.alloca(ir.IntType(8), size=values[0])
@@ -184,29 +186,33 @@ def stack_address(typing: Any, n_bytes: Any) -> Any:
     return types.int64(types.int64), codegen
 
 
-def _array_at_address(kind: Any) -> Any:
+def _pointer_cast(element: Any) -> Any:
     def pointer(typing: Any, address: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             return builder.inttoptr(values[0], context.get_value_type(signature.return_type))
 
-        return types.CPointer(kind)(types.int64), codegen
+        return types.CPointer(element)(types.int64), codegen
 
     return intrinsic(pointer)
 
 
-odd_lines = driver_function()(plan_layout.odd_lines)
+odd_line_stride = driver_function()(plan_layout.odd_line_stride)
 
-_FLUSH_BITS = 0x8040
+# Bits of the x86 register MXCSR: FTZ (0x8000) flushes results, DAZ (0x0040) operands.
+_FLUSH_BITS = 0x8000 | 0x0040
 
 
 @driver_function()
 def flush_denormals(kernel):  # type: ignore[no-untyped-def]  # compiled by Numba
-    """Set this thread to flush denormals to zero, by that kernel; return the previous mode."""
+    """Set this thread to flush denormals to zero; return the previous mode.
+
+    ``kernel`` is the address of ``flush_denormals(mode)``, which sets a mode, or reads it for 0.
+    """
     before = call(kernel, (0,))
     call(kernel, (before | _FLUSH_BITS,))
     return before
 
 
 # Arrays are passed as addresses: for an array object Numba would allocate memory at every call.
-integers = _array_at_address(types.int64)
-numbers = _array_at_address(types.float64)
+int64_pointer = _pointer_cast(types.int64)
+float64_pointer = _pointer_cast(types.float64)

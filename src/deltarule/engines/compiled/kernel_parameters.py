@@ -1,4 +1,4 @@
-"""Which numbers of a formula its kernel reads at run time, so that all their values share a kernel.
+"""The parameters that a kernel reads at run time, so that all values of a parameter share a kernel.
 
 A formula is recorded twice: with its parameters, and with each parameter changed a little. If both
 recordings have the same operations, the constants that differ depend on parameters (directly, or
@@ -37,7 +37,7 @@ _CHANGE = 2.0**-10
 
 
 def _perturb(value: Any, change: float) -> Any:
-    """A number, or each of a tuple, changed by that relative amount; anything else unchanged."""
+    """A number, or each entry of a tuple, times 1 + ``change``; other values unchanged."""
     if isinstance(value, tuple):
         return tuple(_perturb(each, change * (1 + i / 64)) for i, each in enumerate(value))
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
@@ -64,7 +64,7 @@ def _perturbations(records: Sequence[Record | None]) -> Iterator[tuple[int, str,
 def _with_parameters(records: Sequence[Any], changes: Iterable[tuple[int, str, Any]]) -> list[Any]:
     found = list(records)
     for index, record in enumerate(records):
-        own = {name: value for whose, name, value in changes if whose == index}
+        own = {name: value for record_index, name, value in changes if record_index == index}
         if own:
             found[index] = dataclasses.replace(record, parameters=record.settings | own)
     return found
@@ -108,7 +108,7 @@ class _ParameterTable:
         self._found: dict[Any, int] = {}
 
     def place(self, one: tuple[float, ...], other: tuple[float, ...]) -> int | None:
-        """The index of the first of these numbers; None if both recordings have the same ones.
+        """The index of ``one[0]`` in the array; None if both recordings have equal numbers.
 
         A NaN gets no entry: kernels rely on parameters that are not NaN.
         """
@@ -270,7 +270,7 @@ class Tape:
         return self._line("where", (first, self.operand(a), self.operand(b)))
 
     def operand(self, value: Any) -> tuple[str, Any]:
-        """A result as the number of its line, a Python number as its index among the constants."""
+        """Return ("line", index) for a result, ("number", index in ``constants``) for a number."""
         if getattr(value, "namespace", None) is self:
             return "line", value.ir
         if isinstance(value, np.generic):

@@ -1,17 +1,18 @@
-"""The matrix product of a predictor: rows as the caller has them, W packed in advance.
+"""The matrix product of a predictor: x row by row, W packed in advance.
 
-Vectors hold outputs, so that neither the rows nor the result are transposed, and a single row fills
-the vectors as well as a thousand rows do:
+The lanes of a SIMD vector run over outputs, so that neither x nor z is transposed, and a single row
+uses all lanes, as a thousand rows do:
 
     z[i, outputs] = b[outputs] + Σ_k x[i, k] · w[k, outputs]
 
-W is packed into panels of two vectors of outputs, for each of which k runs in order, so that memory
-is read once from front to back. A sum starts at the bias and runs over k in order, as in the tiles
+W is packed into panels of two vectors of outputs, each ordered by k, so that memory is read once
+from front to back. A *tile* is a micro-kernel: some rows times one or two panels, with accumulators
+in registers. A sum starts at the bias and runs over k in order, as in the tiles
 of training (``gemm_tiles.py``): a row has the same bits alone, among other rows, and in a training
 step. BLAS sums in an order of its own and is therefore not called.
 
-For several rows the sums are cut into chunks of ``_CHUNK`` inputs, between which they are stored in
-z, without a change of their bits. The chunk of a panel stays in the first-level cache while all
+For several rows, k is blocked by ``_CHUNK``; partial sums are stored in z between blocks, at full
+precision. The block of a panel stays in the first-level cache while all
 rows are multiplied by it, and the rows stay in the second-level cache.
 """
 
@@ -30,12 +31,12 @@ __all__ = ["pack", "packed_size", "unpack", "write_packed_gemm"]
 
 # Vectors of outputs in a panel.
 _PANEL = 2
-# Inputs in a chunk: 24 KB of a panel. Chunks of 128 and 256 inputs are equally fast.
+# Inputs in a block of k: 24 KB of a panel. Blocks of 128 and 256 inputs are equally fast.
 _CHUNK = 192
-# Vectors in a tile of a single row: each addition waits for the one before, so more sums are
-# needed.
+# Vectors in a tile of a single row: it needs more independent accumulators to hide the latency of
+# the fused multiply-add.
 _ONE_ROW = 4
-# z, its stride, x, its stride, w, bytes to the next panel, count, start, its stride
+# z, z_stride, x, x_stride, w, panel_bytes, n_inputs, start (of the sums), start_stride
 _TILE_ARGUMENTS = 9
 
 
@@ -51,7 +52,7 @@ def _panels(n_in: int, n_out: int, dtype: Any) -> Iterator[tuple[slice, slice, i
 
 
 def packed_size(n_in: int, n_out: int, dtype: Any) -> int:
-    """The size of the packed array of b and W, in numbers."""
+    """The size of the packed array of b and W, in elements."""
     lanes = lanes_of(dtype)
     return (n_in + 1) * -(-n_out // lanes) * lanes
 
@@ -62,17 +63,17 @@ def pack(W: np.ndarray, b: np.ndarray | None, out: np.ndarray) -> None:
     out[:] = 0
     if b is not None:
         out[:n_out] = b
-    for rows, place, width in _panels(n_in, n_out, out.dtype):
-        part = W[rows]
-        out[place].reshape(n_in, width)[:, : len(part)] = part.T
+    for nodes, place, width in _panels(n_in, n_out, out.dtype):
+        panel = W[nodes]
+        out[place].reshape(n_in, width)[:, : len(panel)] = panel.T
 
 
 def unpack(packed: np.ndarray, n_in: int, n_out: int) -> tuple[np.ndarray, np.ndarray]:
     """W of shape (n_out, n_in) and b, from an array that :func:`pack` wrote."""
     W = np.empty((n_out, n_in), dtype=packed.dtype)
-    for rows, place, width in _panels(n_in, n_out, packed.dtype):
-        part = W[rows]
-        part[:] = packed[place].reshape(n_in, width)[:, : len(part)].T
+    for nodes, place, width in _panels(n_in, n_out, packed.dtype):
+        panel = W[nodes]
+        panel[:] = packed[place].reshape(n_in, width)[:, : len(panel)].T
     return W, packed[:n_out].copy()
 
 
@@ -86,16 +87,19 @@ def _write_tile(module: Any, dtype: Any, rows: int, vectors: int) -> Any:
     def address(base: Any, row: int, stride: Any, n: int) -> Any:
         return code.sum(base, (code.int64(row), stride), code.int64(n * LINE))
 
-    each = min(vectors, _PANEL)
+    in_panel = min(vectors, _PANEL)
     begin = [
         code.load(address(start, r, start_stride, n)) for r in range(rows) for n in range(vectors)
     ]
     bases = [code.sum(x, (code.int64(r), x_stride)) for r in range(rows)]
     with code.loop(count, carried=begin) as loop:
-        here = code.sum(w, (loop.index, code.int64(each * LINE)))
-        across = [code.load(address(here, n // each, next_panel, n % each)) for n in range(vectors)]
+        w_address = code.sum(w, (loop.index, code.int64(in_panel * LINE)))
+        weights = [
+            code.load(address(w_address, n // in_panel, next_panel, n % in_panel))
+            for n in range(vectors)
+        ]
         offset = code.b.mul(loop.index, code.int64(code.size))
-        loop.next(*accumulate(code, bases, offset, across, loop.carried))
+        loop.next(*accumulate(code, bases, offset, weights, loop.carried))
     for r in range(rows):
         for n in range(vectors):
             code.store(loop.carried[r * vectors + n], address(z, r, z_stride, n))
@@ -119,10 +123,10 @@ def write_packed_gemm(module: Any, dtype: Any) -> None:
 
     def tile(shape: tuple[int, int], row: Any, panel: Any, first_input: Any, count: Any) -> None:
         """Call a tile for the rows from ``row`` on, a panel, and ``count`` inputs."""
-        each = min(shape[1], _PANEL)
-        across = b.mul(panel, code.int64(_PANEL * LINE))
-        target = code.sum(z, (row, z_stride), across)
-        first = b.icmp_signed("==", first_input, code.int64(0))
+        in_panel = min(shape[1], _PANEL)
+        panel_offset = b.mul(panel, code.int64(_PANEL * LINE))
+        target = code.sum(z, (row, z_stride), panel_offset)
+        is_first_block = b.icmp_signed("==", first_input, code.int64(0))
         b.call(
             tiles[shape],
             [
@@ -130,25 +134,25 @@ def write_packed_gemm(module: Any, dtype: Any) -> None:
                 z_stride,
                 code.sum(x, (row, x_stride), (first_input, code.int64(code.size))),
                 x_stride,
-                code.sum(w, (panel, panel_bytes), (first_input, code.int64(each * LINE))),
+                code.sum(w, (panel, panel_bytes), (first_input, code.int64(in_panel * LINE))),
                 panel_bytes,
                 count,
-                b.select(first, b.add(bias, across), target),
-                b.select(first, code.int64(0), z_stride),
+                b.select(is_first_block, b.add(bias, panel_offset), target),
+                b.select(is_first_block, code.int64(0), z_stride),
             ],
         )
 
     zero, one = code.int64(0), code.int64(1)
-    pairs = b.udiv(vectors, code.int64(_PANEL))
-    single = b.icmp_signed("==", b.urem(vectors, code.int64(_PANEL)), one)
+    full_panels = b.udiv(vectors, code.int64(_PANEL))
+    has_half_panel = b.icmp_signed("==", b.urem(vectors, code.int64(_PANEL)), one)
     with b.if_else(b.icmp_signed("==", n_rows, one)) as (one_row, many):
         with one_row:
-            with code.loop(b.udiv(pairs, code.int64(2))) as two:
-                tile((1, _ONE_ROW), zero, b.mul(two.index, code.int64(2)), zero, n_in)
-            with code.b.if_then(b.icmp_signed("==", b.urem(pairs, code.int64(2)), one)):
-                tile((1, _PANEL), zero, b.sub(pairs, one), zero, n_in)
-            with code.b.if_then(single):
-                tile((1, 1), zero, pairs, zero, n_in)
+            with code.loop(b.udiv(full_panels, code.int64(2))) as panel_pair:
+                tile((1, _ONE_ROW), zero, b.mul(panel_pair.index, code.int64(2)), zero, n_in)
+            with code.b.if_then(b.icmp_signed("==", b.urem(full_panels, code.int64(2)), one)):
+                tile((1, _PANEL), zero, b.sub(full_panels, one), zero, n_in)
+            with code.b.if_then(has_half_panel):
+                tile((1, 1), zero, full_panels, zero, n_in)
         with many, code.loop(n_in, _CHUNK) as chunk:
             rest = b.sub(n_in, chunk.index)
             short = b.icmp_signed("<", rest, code.int64(_CHUNK))
@@ -163,8 +167,8 @@ def write_packed_gemm(module: Any, dtype: Any) -> None:
                         tile((height, n), row, panel, chunk.index, count)
                     done = b.add(done, b.mul(blocks, code.int64(height)))
 
-            with code.loop(pairs) as panel:
+            with code.loop(full_panels) as panel:
                 multiply_rows(_PANEL, panel.index)
-            with code.b.if_then(single):
-                multiply_rows(1, pairs)
+            with code.b.if_then(has_half_panel):
+                multiply_rows(1, full_panels)
     code.ret()

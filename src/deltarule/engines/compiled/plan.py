@@ -47,8 +47,8 @@ _CHUNK, _CHUNKS = 4096, 64
 # Bytes of the activations of one block of rows, so that they stay in the second-level cache; and
 # the fewest (each block reads all weights) and the most rows of a block.
 _BLOCK_BYTES, _MIN_ROWS, _MAX_ROWS = 1 << 18, 512, 4096
-# A batch of many blocks is divided into parts with a gradient each, if the gradient has at most so
-# many bytes; for a larger one, adding up the parts would cost more than waiting at barriers.
+# A batch of many blocks is divided into parts with a gradient each, if a gradient has at most
+# _PART_BYTES bytes; for a larger one, adding up the parts would cost more than waiting at barriers.
 _PART_BYTES = 1 << 18
 
 
@@ -58,7 +58,7 @@ class Plan:
     Attributes
     ----------
     integers : int64 array
-        What the driver reads; ``plan_layout.py`` names its entries.
+        The plan that the driver reads; ``plan_layout.py`` names its fields.
     numbers : float64 array
         t, η, costs and other scalars that kernels and driver exchange.
     theta, grad, mean : arrays of shape (p,)
@@ -127,7 +127,7 @@ class Plan:
         for field, array in arrays:
             p[field] = address_of(array)
         p[f.COUNT] = len(self._theta)
-        p[f.LANES], p[f.SIZE], p[f.LAYERS] = self.lanes, self.dtype.itemsize, net.n_layers
+        p[f.LANES], p[f.ITEM_SIZE], p[f.LAYERS] = self.lanes, self.dtype.itemsize, net.n_layers
         if settings.clip_norm is not None:
             p[f.CLIP] = 1
             self.numbers[f.MAX_NORM] = settings.clip_norm
@@ -137,8 +137,8 @@ class Plan:
         net, p, rule = self.net, self.integers, self.settings.rule
         count, vectors = int(p[f.COUNT]), 4 * self.lanes
         chunk = max(_CHUNK, -(-count // _CHUNKS // vectors) * vectors)
-        one_number = any(slot.kind == "scalar" for slot in rule.slots)  # type: ignore[union-attr]
-        if one_number or rule.uses_cost:  # type: ignore[union-attr]
+        has_scalar_slot = any(slot.kind == "scalar" for slot in rule.slots)  # type: ignore[union-attr]
+        if has_scalar_slot or rule.uses_cost:  # type: ignore[union-attr]
             chunk = count  # a slot that is one number for all parameters is updated once
         p[f.CHUNK] = chunk
         self._partials = np.zeros(-(-count // chunk))
@@ -163,7 +163,7 @@ class Plan:
         rule: Any = settings.rule  # a Rule: EngineSettings has looked up the name
         p[[f.LOSS, f.LOSS_PARAMETERS]] = self._addresses(loss_kernel(loss, output, dtype))
         kernel = activation_kernel if output.elementwise else mixing_kernel
-        field = f.OUT_ACT if output.elementwise else f.OUT_MIXING
+        field = f.OUT_ACT if output.elementwise else f.OUT_NON_ELEMENTWISE
         p[[field, f.OUT_PARAMETERS]] = self._addresses(kernel(output, dtype))
         frozen = bool(net.frozen.any())
         update = update_kernel(rule, settings.averaging, frozen, dtype)
@@ -222,7 +222,7 @@ class Plan:
         return len(self._part_grads) > 0
 
     def reserve(self, rows: int, *, training: bool = True) -> None:
-        """Allocate what a batch of so many rows needs, with a gradient if it is for training."""
+        """Allocate what a batch of ``rows`` rows needs, with a gradient if it is for training."""
         if training:
             _ = self.grad  # allocated at the first access
         block = int(self.integers[f.BLOCK])

@@ -1,10 +1,17 @@
-"""The layout of the plan: the meaning of each integer that the driver reads."""
+"""The layout of the plan: the meaning of each integer that the driver reads.
+
+A *plan* is an int64 array of addresses, offsets and strides in bytes, and sizes. It tells the
+compiled training loop (the *driver*) which arrays and kernels to use. A *worker* is one of the
+threads that run the same call; each has a copy of the plan with its own number. A *block* is the
+rows whose activations fit the second-level cache; a *part* is the rows of a large batch that share
+one gradient array; a *chunk* is a range of the parameters in θ.
+"""
 
 
-def odd_lines(lines: int) -> int:
-    """The distance in cache lines for rows (or features) of so many lines; odd if it is large.
+def odd_line_stride(lines: int) -> int:
+    """A stride in cache lines, at least ``lines``; rounded up to an odd number from 8 lines on.
 
-    A distance that is a power of two would map the same column of all rows to few cache sets.
+    A stride that is a power of two would map the same column of all rows to few cache sets.
     """
     return lines | 1 if lines >= 8 else lines
 
@@ -23,38 +30,41 @@ KERNELS = (
     ADD, BARRIER_WAIT,
 ) = range(23)  # fmt: skip
 # Kernels of this network and its settings, 0 if it has none: the loss; the output's activation, if
-# elementwise, or if it mixes outputs; the update; the penalty.
-LOSS, OUT_ACT, OUT_MIXING, UPDATE, PENALTY = range(23, 28)
-# Sizes: layers; numbers in a vector; bytes of a number; rows that the workspace can hold;
-# parameters, rounded up to whole vectors; parameters in a chunk of an update; rows of a block, and
-# the most parts that a batch of several blocks is divided into.
-LAYERS, LANES, SIZE, ROWS, COUNT, CHUNK, BLOCK, MAX_PARTS = range(28, 36)
-# Arrays. IS_WEIGHT and FROZEN have a bit for each parameter, PARTIALS a number for each chunk of
-# the parameters, COSTS a number for each pair of vectors of rows, or for each part. PART_GRADS
-# holds the gradients of all parts but the first. Columns of W are copied to PACK_BUFFER.
+# elementwise, or if not (softmax); the update; the penalty.
+LOSS, OUT_ACT, OUT_NON_ELEMENTWISE, UPDATE, PENALTY = range(23, 28)
+# Sizes: layers; elements of a SIMD vector; bytes of an element; rows that the workspace can hold;
+# parameters, rounded up to whole vectors; parameters in a chunk; rows of a block; the most parts
+# for a batch of this network (at most PARTS_LIMIT).
+LAYERS, LANES, ITEM_SIZE, ROWS, COUNT, CHUNK, BLOCK, MAX_PARTS = range(28, 36)
+# Addresses of arrays. IS_WEIGHT and FROZEN have a bit for each parameter, PARTIALS a float64 for
+# each chunk, COSTS a float64 for each pair of vectors of rows, or for each part. PART_GRADS holds
+# the gradients of all parts but the first. Columns of W are copied to PACK_BUFFER.
 THETA, GRAD, IS_WEIGHT, FROZEN, MEAN, SLOTS, NUMBERS, ZEROS = range(36, 44)
 SELECTED, W_BUFFER, X_ROWS, X_COLUMNS, Y_ROWS, Y_COLUMNS = range(44, 50)
 X_ROW_STRIDE, Y_ROW_STRIDE, PACK_BUFFER, PARTIALS, COSTS, PART_GRADS = range(50, 56)
+# Whether gradients are clipped (0 or 1), and the 32-bit halves of the seed of dropout.
 CLIP, SEED_LOW, SEED_HIGH = range(56, 59)
-# The worker that reads this plan: its number, the number of workers, the address of their barrier,
-# that of the system's function to yield the processor (or 0), and that of its plan for its own
-# rows.
+# The number of the worker that reads this plan; the number of workers; the addresses of the
+# barrier, of the system's function that yields the processor (or 0), and of the plan by which this
+# worker computes rows without the others.
 WORKER, WORKERS, BARRIER, YIELD, OWN_PLAN = range(59, 64)
 # The float64 parameters of formulas: of the loss, the output's activation, and the rule.
 LOSS_PARAMETERS, OUT_PARAMETERS, UPDATE_PARAMETERS = range(64, 67)
 HEADER = 67
 # Then for each layer: its widths; the offsets of W and b in θ in bytes (b: −1 if there is none);
-# the arrays of z or a, of slopes or δ, and of a as rows; the activation; dropout; the parameters of
-# the activation.
+# the arrays of z or a, of g′(z), later overwritten by δ, and of a as rows; the activation; dropout;
+# the parameters of the activation.
 (
-    N_IN, N_OUT, WEIGHT, BIAS, OUT, SLOPE, OUT_ROWS, ROW_STRIDE, ACT, HAS_DROPOUT, DROP_THRESHOLD,
-    PARAMETERS,
+    N_IN, N_OUT, WEIGHT, BIAS, OUT, DELTA, OUT_ROWS, ROW_STRIDE, ACT, HAS_DROPOUT,
+    DROP_THRESHOLD, PARAMETERS,
 ) = range(12)  # fmt: skip
 FIELDS = 12
 
-# The float64 array NUMBERS. Followed by the penalties' scales and the layers' dropout factors, from
-# 1.
-T, RATE, COST, DATA_COST, PENALTY_COST, LARGEST_G, SQUARES_G, FACTOR, MAX_NORM, DIVISOR = range(10)
+# The float64 array NUMBERS: the step t; η; the cost, its data term and its penalty; for clipping,
+# max |g|, Σ (g/max |g|)², the factor and the largest norm; the divisor of row weights. Then the
+# scales of up to five penalties, and the dropout factor of each layer, index 0 unused.
+STEP_COUNT, RATE, COST, DATA_COST, PENALTY_COST = range(5)
+LARGEST_G, SQUARES_G, CLIP_FACTOR, MAX_NORM, WEIGHT_DIVISOR = range(5, 10)
 SCALES, DROP_FACTORS = 10, 15
 
 # The array that describes the rows of a batch or epoch. If POSITIONS is 0, rows are taken in order
@@ -66,14 +76,16 @@ SCALES, DROP_FACTORS = 10, 15
 BATCH_FIELDS = 12
 
 # Rows that a worker passes forward at a time when it predicts. Few, as in most batches, so that
-# validation needs no more memory than training; with 784-512-512-10 it reaches the same 109 GFLOP/s
-# as with 256 rows.
+# validation needs no more memory than training; a 784-512-512-10 network runs at 109 GFLOP/s
+# with 32 rows and with 256.
 PREDICT_ROWS = 32
-# The most parts of any batch.
+# Bytes of a SIMD vector, and of a cache line.
+VECTOR_BYTES = 64
+# The most parts of a batch of any network; it sizes COSTS.
 PARTS_LIMIT = 8
 
-# The barrier, as int64 words a cache line apart: the workers that have arrived, the number of times
-# that all have, whether a call is cancelled before all workers have started; whether a stop is
-# requested, and whether a worker has skipped work because of it.
+# The barrier, as int64 words a cache line apart: the number of workers that have arrived, how often
+# all workers have arrived, whether a call is cancelled before all workers
+# have started, whether a stop is requested, and whether a worker has skipped work because of it.
 ARRIVED, GENERATION, CANCELLED, STOP_REQUESTED, WORK_SKIPPED = 0, 8, 16, 24, 32
 BARRIER_WORDS = 40

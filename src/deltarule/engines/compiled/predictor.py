@@ -20,7 +20,7 @@ from deltarule.engines.compiled.formula_kernels import Kernel, activation_kernel
 from deltarule.engines.compiled.ir_builder import LINE, lanes_of
 from deltarule.engines.compiled.linker import compiled_library
 from deltarule.engines.compiled.packed_gemm import pack, packed_size, unpack, write_packed_gemm
-from deltarule.engines.compiled.plan_layout import odd_lines
+from deltarule.engines.compiled.plan_layout import odd_line_stride
 from deltarule.engines.compiled.row_kernels import write_transpose_kernels
 from deltarule.engines.compiled.workspace import address_of, aligned
 from deltarule.engines.predictors import Predictor
@@ -31,7 +31,7 @@ from deltarule.maths.symbolic import SymbolicNamespace
 
 __all__ = ["CompiledPredictor", "GuardedPredictor"]
 
-# The most multiply-adds of a row that is computed under the interpreter's lock: about 10 µs. And
+# The most multiply-adds of a row that is computed under the GIL: about 10 µs. And
 # the most bytes of its work arrays, which are on the stack: a thread may have a stack of 512 KB.
 _MAX_LOCKED_WORK = 1 << 18
 _MAX_STACK = 1 << 16
@@ -82,11 +82,11 @@ class CompiledPredictor(Predictor):
         except InputError as error:  # a formula uses what compiled code cannot express
             raise NotCompilable(str(error)) from error
         p = self._plan
-        p[[driver.LAYERS, driver.LANES, driver.SIZE]] = net.n_layers, lanes, size
+        p[[driver.LAYERS, driver.LANES, driver.ITEM_SIZE]] = net.n_layers, lanes, size
         p[[driver.N_INPUTS, driver.N_OUTPUTS]] = net.n_inputs, net.n_outputs
-        p[driver.HALF] = self._half(1)
+        p[driver.WORK_BYTES] = self._half(1)
         small = net.n_multiply_adds <= _MAX_LOCKED_WORK
-        self.quick = bool(small and 2 * p[driver.HALF] <= _MAX_STACK)
+        self.quick = bool(small and 2 * p[driver.WORK_BYTES] <= _MAX_STACK)
 
     def _layer(self, layer: int) -> np.ndarray:
         start = driver.HEADER + (layer - 1) * driver.FIELDS
@@ -107,8 +107,8 @@ class CompiledPredictor(Predictor):
             pack(W[layer], b[layer] if net.bias else None, part)
             self._parts.append(part)
             vectors = -(-n_out // lanes_of(dtype))
-            bias = address_of(part)
-            fields = (n_in, vectors, bias + vectors * LINE, bias, odd_lines(vectors) * LINE, 0, 0)
+            bias, stride = address_of(part), odd_line_stride(vectors) * LINE
+            fields = (n_in, vectors, bias + vectors * LINE, bias, stride, 0, 0)
             self._layer(layer)[:] = fields
             start += size
 
@@ -123,7 +123,7 @@ class CompiledPredictor(Predictor):
             self._kept_kernels.append(kernel)
         output = net.output_activation
         kernel = _kernel(output, dtype)
-        field = driver.OUT_ACT if output.elementwise else driver.OUT_MIXING
+        field = driver.OUT_ACT if output.elementwise else driver.OUT_NON_ELEMENTWISE
         self._plan[[field, driver.OUT_PARAMETERS]] = kernel.addresses
         self._kept_kernels.append(kernel)
 
@@ -131,13 +131,13 @@ class CompiledPredictor(Predictor):
         """The bytes of a work array for the widest layer of so many rows, at most ``ROWS``."""
         lanes = lanes_of(self._dtype)
         blocks = -(-rows // lanes)
-        whole = blocks * lanes if self._plan[driver.OUT_MIXING] else rows
+        whole = blocks * lanes if self._plan[driver.OUT_NON_ELEMENTWISE] else rows
         most = whole * max(
             int(self._layer(i)[driver.STRIDE]) for i in range(1, self.net.n_layers + 1)
         )
-        if self._plan[driver.OUT_MIXING]:
-            last = int(self._layer(self.net.n_layers)[driver.VECTORS])
-            most = max(most, last * lanes * odd_lines(blocks) * LINE)
+        if self._plan[driver.OUT_NON_ELEMENTWISE]:
+            last = int(self._layer(self.net.n_layers)[driver.N_VECTORS])
+            most = max(most, last * lanes * odd_line_stride(blocks) * LINE)
         return most
 
     @property
@@ -219,7 +219,7 @@ class CompiledPredictor(Predictor):
 
 
 def aligned_bytes(n_bytes: int) -> np.ndarray:
-    """So many uninitialised bytes, starting at a cache line."""
+    """An array of ``n_bytes`` uninitialised bytes, aligned to a cache line."""
     raw = np.empty(n_bytes + LINE, dtype=np.uint8)
     start = -address_of(raw) % LINE
     return raw[start : start + n_bytes]

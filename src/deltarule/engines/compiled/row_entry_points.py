@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from deltarule.engines.compiled import driver
 from deltarule.engines.compiled import plan_layout as f
-from deltarule.engines.compiled.dense import layer_inputs, layer_sample, stop_requested
+from deltarule.engines.compiled.dense import (
+    layer_input_gradient,
+    layer_sample_gradient,
+    stop_requested,
+)
 from deltarule.engines.compiled.entry_points import wait_for_workers
-from deltarule.engines.compiled.jit import call, driver_function, flush_denormals, integers
-from deltarule.engines.compiled.jit import numbers as numbers_of
+from deltarule.engines.compiled.jit import (
+    call,
+    driver_function,
+    float64_pointer,
+    flush_denormals,
+    int64_pointer,
+)
 
 __all__ = ["run_rows"]
 
@@ -15,15 +24,15 @@ __all__ = ["run_rows"]
 @driver_function("void(int64, int64, int64, int64, int64)")
 def run_rows(plan_at, workers, batch_at, target, bytes_of_row):
     """Write ∂C_i/∂θ of each row to ``target``, ``bytes_of_row`` apart; if that is 0, ∂C/∂x."""
-    plan, batch = integers(plan_at), integers(batch_at)
+    plan, batch = int64_pointer(plan_at), int64_pointer(batch_at)
     if not wait_for_workers(plan, workers):
         return
-    own = integers(plan[f.OWN_PLAN])
-    numbers, selected = numbers_of(own[f.NUMBERS]), integers(own[f.SELECTED])
+    own = int64_pointer(plan[f.OWN_PLAN])
+    numbers, selected = float64_pointer(own[f.NUMBERS]), int64_pointer(own[f.SELECTED])
     before = flush_denormals(plan[f.FLUSH])
-    theta, rows, size = plan[f.THETA], batch[f.N_ROWS], plan[f.SIZE]
+    theta, rows, size = plan[f.THETA], batch[f.N_ROWS], plan[f.ITEM_SIZE]
     n_in = plan[f.HEADER + f.N_IN]
-    numbers[f.DIVISOR] = 1.0
+    numbers[f.WEIGHT_DIVISOR] = 1.0
     pieces = (rows + f.PREDICT_ROWS - 1) // f.PREDICT_ROWS
     for piece in range(plan[f.WORKER], pieces, plan[f.WORKERS]):
         if stop_requested(own):
@@ -38,7 +47,7 @@ def run_rows(plan_at, workers, batch_at, target, bytes_of_row):
         driver.backward(own, theta, n)
         vectors, stride = driver.row_vectors(own, n)
         if bytes_of_row == 0:
-            layer_inputs(own, f.HEADER, theta, stride, vectors)
+            layer_input_gradient(own, f.HEADER, theta, stride, vectors)
         for sample in range(n):
             if stop_requested(own):
                 break
@@ -50,6 +59,6 @@ def run_rows(plan_at, workers, batch_at, target, bytes_of_row):
             else:
                 row_at = target + position * bytes_of_row
                 for layer in range(plan[f.LAYERS]):
-                    layer_sample(own, f.HEADER + layer * f.FIELDS, stride, sample, row_at)
+                    layer_sample_gradient(own, f.HEADER + layer * f.FIELDS, stride, sample, row_at)
     call(plan[f.FLUSH], (before,))
     driver.barrier_wait(plan)

@@ -73,7 +73,7 @@ class Dispatcher:
     def run(
         self, workers: int, name: str, *arguments: Any, stop: Callable[[], bool] | None = None
     ) -> Any:
-        """Call the entry of that name with so many workers, each with its own plan.
+        """Call the entry point ``name`` by ``workers`` workers, each with its own plan.
 
         Returns the result of worker 0. Worker 0 is the calling thread, unless ``stop`` is given for
         a call that takes long: then all workers are other threads, and the calling thread calls
@@ -103,7 +103,7 @@ class Dispatcher:
             finally:
                 lock.release()
         except _NoThreads:
-            # Nothing has been computed: no worker passes the first barrier before all have come.
+            # Nothing has been computed: no worker passes the first barrier before all have arrived.
             return entry(*single)
 
 
@@ -118,7 +118,7 @@ class _NoThreads(Exception):
 
 
 class _Job:
-    """One worker's call, to be made by another thread; it runs once, or is cancelled before."""
+    """One worker's call, for another thread: it runs once, or is cancelled before it starts."""
 
     def __init__(self, entry: Callable[..., Any], call: tuple[Any, ...]) -> None:
         self._entry, self._call = entry, call

@@ -45,7 +45,7 @@ def pack_bits(marks: np.ndarray) -> np.ndarray:
 
 def line_stride(width: int, lanes: int) -> int:
     """Cache lines from one row of that width to the next."""
-    return f.odd_lines(-(-width // lanes))
+    return f.odd_line_stride(-(-width // lanes))
 
 
 class Workspace:
@@ -88,7 +88,7 @@ class Workspace:
             width = net.widths[layer]
             add(layer, f.OUT, columns(width))
             if layer < net.n_layers:
-                add(layer, f.SLOPE, columns(width))
+                add(layer, f.DELTA, columns(width))
                 row = line_stride(width, lanes) * LINE
                 self._strides.append((layer, f.ROW_STRIDE, row))
                 add(layer, f.OUT_ROWS, rows * row)
@@ -110,7 +110,7 @@ class Workspace:
         for layer, field, value in self._strides:
             integers[_index(layer, field)] = value
         # δ of the output is written over y, which is not read after that.
-        integers[_index(self.net.n_layers, f.SLOPE)] = integers[f.Y_COLUMNS]
+        integers[_index(self.net.n_layers, f.DELTA)] = integers[f.Y_COLUMNS]
         self.buffers.write_addresses(integers)
 
 

@@ -19,7 +19,7 @@ from deltarule.maths import ACTIVATIONS, LOSSES, Loss, Network
 __all__ = ["Case", "activation_cases", "loss_cases", "shape_cases", "small_case"]
 
 # Nearer to a kink than this, a rounding error of z may change the slope of a correct engine.
-_FROM_KINKS = 1e-4
+_MIN_KINK_DISTANCE = 1e-4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Case:
         X, Y, w, rows = (array[take].copy() for array in arrays)
         return Batch(X, Y, w, rows, step)
 
-    def exact(self) -> Case:
+    def in_float64(self) -> Case:
         """The same case in float64: the same numbers, without the engine's rounding."""
         net = self.net.with_changes(dtype=np.float64)
         parts = (self.theta, self.X, self.Y, self.w)
@@ -52,7 +52,7 @@ class Case:
 
     def reference(self, settings: EngineSettings | None = None) -> ReferenceEngine:
         """The reference engine in float64, loaded with this case."""
-        exact = self.exact()
+        exact = self.in_float64()
         engine = ReferenceEngine()
         engine.load(exact.net, exact.theta, settings or EngineSettings())
         return engine
@@ -60,7 +60,7 @@ class Case:
     def trained(self) -> Case:
         """The case after 30 steps of Adam, where gradients are small and rounding matters."""
         engine = self.reference(EngineSettings(rule="adam"))
-        exact = self.exact()
+        exact = self.in_float64()
         for step in range(1, 31):
             engine.step(exact.batch(step), 0.03)
         theta = engine.theta.astype(self.net.dtype)
@@ -70,16 +70,16 @@ class Case:
 
 
 def _away_from_kinks(case: Case) -> Case:
-    exact = case.exact()
+    exact = case.in_float64()
     engine = exact.reference()
-    passed = engine.passes(exact.batch())
+    forward = engine.passes(exact.batch())
     near = np.zeros(len(case.X), dtype=bool)
     for layer, g in enumerate(case.net.activations):
         for kink in g.kinks if g is not None else ():
-            near |= (np.abs(passed.Z[layer] - kink) < _FROM_KINKS).any(axis=1)
+            near |= (np.abs(forward.Z[layer] - kink) < _MIN_KINK_DISTANCE).any(axis=1)
     for kink in case.net.loss.kink_values():
-        near |= (np.abs(passed.A[-1] - exact.Y - kink) < _FROM_KINKS).any(axis=1)
-    if near.all():
+        near |= (np.abs(forward.A[-1] - exact.Y - kink) < _MIN_KINK_DISTANCE).any(axis=1)
+    if near.all():  # a case needs a row
         return case
     w = case.w[~near]
     return dataclasses.replace(case, X=case.X[~near], Y=case.Y[~near], w=w)
@@ -89,8 +89,7 @@ def make_case(label: str, net: Network, n_rows: int, seed: int = 0) -> Case:
     """Random data that suits the network's loss, with unequal weights and away from kinks."""
     rng = np.random.default_rng([seed, net.n_parameters, n_rows])
     X = rng.standard_normal((n_rows, net.n_inputs))
-    shares = net.loss.outputs_per_target()
-    shape = (n_rows, net.n_outputs // shares)
+    shape = (n_rows, net.n_outputs // net.loss.outputs_per_target())
     Y: Any = rng.standard_normal(shape)
     if net.loss.targets == "nonnegative":
         Y = rng.poisson(2.0, shape)

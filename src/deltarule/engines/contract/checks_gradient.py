@@ -63,7 +63,7 @@ def _same_gradient(subject: Subject, case: Case, changed: list[Batch], where: st
     engine = subject.load(case)
     cost, whole = engine.gradient(case.batch())
     parts = [engine.gradient(batch) for batch in changed]
-    got = case.reference().passes(case.exact().batch())
+    got = case.reference().passes(case.in_float64().batch())
     total = np.sum([np.asarray(grad, np.float64) for _, grad in parts], axis=0)
     yield from compare_gradients(subject, case, total, whole, scales(case, got), where)
     size = float(np.abs(got.cost)) + 1.0
@@ -120,7 +120,7 @@ def check_dropout(subject: Subject) -> Findings:
     """The masks are those of (seed, step, layer, row, node), and prediction uses none."""
     case = small_case(subject.dtype)
     settings = {"dropout": (0.25, 0.5), "seed": 3}
-    exact = case.exact()
+    exact = case.in_float64()
     engine, reference = subject.load(case, **settings), case.reference(EngineSettings(**settings))  # type: ignore[arg-type]
     unit = scales(case, reference.passes(exact.batch()))
     for step in (1, 2):
@@ -136,7 +136,7 @@ def check_dropout(subject: Subject) -> Findings:
 def check_input_gradient(subject: Subject) -> Findings:
     """∂C/∂x is the reference's for every row, and 0 for a row of weight 0."""
     for case in _cases_of_rows(subject):
-        exact = case.exact()
+        exact = case.in_float64()
         w = exact.w.copy()
         w[-1] = 0
         batch = case.batch()._replace(w=w.astype(subject.dtype))
@@ -152,7 +152,7 @@ def check_input_gradient(subject: Subject) -> Findings:
 def check_sample_gradients(subject: Subject) -> Findings:
     """∂C_i/∂θ is the reference's for every row, whatever its weight."""
     for case in _cases_of_rows(subject):
-        exact = case.exact()
+        exact = case.in_float64()
         theirs = case.reference().sample_gradients(exact.batch())
         batch = case.batch()
         w = batch.w.copy()

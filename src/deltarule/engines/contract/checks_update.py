@@ -76,7 +76,7 @@ def _update_error(
 
 def _spread(case: Case, grad: np.ndarray) -> np.ndarray:
     """|δ|ᵀ|A| of each gradient entry's block over its size: its possible rounding error in eps."""
-    unit = scales(case, case.reference().passes(case.exact().batch()))
+    unit = scales(case, case.reference().passes(case.in_float64().batch()))
     spread = np.zeros(case.net.n_parameters)
     for block in case.net.blocks:
         size = np.maximum(np.abs(grad[block.start : block.stop]), np.finfo(np.float64).tiny)
@@ -131,7 +131,7 @@ def check_update(subject: Subject) -> Findings:
         ("frozen blocks", held, {"rule": "adamw", "l2": 1.0}),
         ("frozen entries and clip_norm", _some_frozen(subject.dtype), {"clip_norm": 0.01}),
     ):
-        exact = case.exact()
+        exact = case.in_float64()
         options = EngineSettings(**settings)
         engine, reference = subject.load(case, **settings), case.reference(options)
         for _ in range(3):
@@ -172,7 +172,7 @@ def check_trajectory(subject: Subject) -> Findings:
         for rule in ("sgd", "nesterov", "adamw")
     ]
     for label, case, settings in runs:
-        exact = case.exact()
+        exact = case.in_float64()
         engine, reference = (
             subject.load(case, **settings),
             case.reference(EngineSettings(**settings)),

@@ -77,7 +77,7 @@ def against_reference(subject: Subject, case: Case, batch: Batch | None = None) 
     """Compare gradient, cost and prediction of a case with the reference's."""
     batch = case.batch() if batch is None else batch
     cost, grad = subject.load(case).gradient(batch)
-    exact = case.exact()
+    exact = case.in_float64()
     got = case.reference().passes(exact.batch())
     reference = exact.net.pack(got.dW, got.db if exact.net.bias else None)
     yield from compare_gradients(subject, case, grad, reference, scales(case, got), case.label)
