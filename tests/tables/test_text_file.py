@@ -303,3 +303,34 @@ def test_a_file_that_cannot_be_read_is_a_file_error(tmp_path, monkeypatch):
     monkeypatch.setattr(type(path), "open", refuse)
     with pytest.raises(FileError, match=r"x.csv cannot be read \(Permission denied\)"):
         read_table(path)
+
+
+def test_a_large_file_is_read_in_the_order_of_its_rows(write):
+    n = 60_000
+    rng = np.random.default_rng(0)
+    numbers = rng.random((n, 12)).round(6)
+    lines = [",".join([f"x{k}" for k in range(12)] + ["row", "level", "name"])]
+    for i, row in enumerate(numbers.tolist()):
+        # Levels and marks of missing cells that the first rows do not hold.
+        level = "late" if i > 50_000 and i % 7 == 0 else f"level {i % 5}"
+        cells = ["?" if i == 40_000 else repr(x) for x in row]
+        lines.append(",".join([*cells, str(i), level, f"name {i}"]))
+    table = read_table(write("\n".join(lines) + "\n"))
+    expected = numbers.copy()
+    expected[40_000] = np.nan
+    for k in range(12):
+        np.testing.assert_array_equal(table[f"x{k}"], expected[:, k])
+    np.testing.assert_array_equal(table["row"], np.arange(n))
+    assert table["name"].tolist() == [f"name {i}" for i in range(n)]
+    assert table["level"][50_400:50_404].tolist() == ["late", "level 1", "level 2", "level 3"]
+    assert table.where(n - 1) == f"line {n + 1}"
+
+
+def test_a_column_is_text_where_a_cell_beyond_the_first_rows_is_no_plain_number(write):
+    n = 30_000
+    late = {"word": "many", "underscore": "1_0", "zero": "007", "infinite": "inf", "long": "9" * 17}
+    rows = [",".join([str(i + 0.5)] * len(late)) for i in range(n)]
+    table = read_table(write("\n".join([",".join(late), *rows, ",".join(late.values())]) + "\n"))
+    for name, cell in late.items():
+        assert table[name].dtype == object
+        assert table[name][[0, n]].tolist() == ["0.5", cell]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule.errors import DataError, InputError
-from deltarule.tables import Schema, apply_schema, infer_schema, read_table
+from deltarule.tables import Schema, TextColumn, apply_schema, infer_schema, read_table
 
 
 @pytest.fixture
@@ -168,3 +168,22 @@ def test_dates_in_another_dress(make_table):
     assert same.columns["d"].tolist() == [18262.0]
     with pytest.raises(DataError, match=r"no ISO 8601 date: row 1 '1\.1\.2020'"):
         apply_schema(schema, make_table(d=["1.1.2020"]), need_target=False)
+
+
+def test_a_text_column_is_used_as_an_array_of_its_cells():
+    cells = ["oak", None, "fir", "oak"]
+    column = TextColumn.from_cells(cells)
+    array = np.array(cells, dtype=object)
+    assert (len(column), column.tolist(), list(column)) == (4, cells, cells)
+    np.testing.assert_array_equal(np.asarray(column), array)
+    for rows in ([3, 1], slice(1, None), array == "oak", np.array([], dtype=int)):
+        assert column[rows].tolist() == array[rows].tolist()
+    for other in ("oak", "none", array, column):
+        np.testing.assert_array_equal(column == other, array == other)
+    assert (column[0], column[1]) == ("oak", None)
+    assert column[[2]].counts() == {"fir": 1}
+    assert column.ranks().tolist() == [1, -1, 0, 1]
+    assert column.map_texts(lambda text: text[0]).tolist() == ["o", None, "f", "o"]
+    assert TextColumn.concatenate([column, column[:1]]).tolist() == [*cells, "oak"]
+    empty = TextColumn([-1, -1], [])
+    assert (empty.tolist(), empty.counts(), empty.ranks().tolist()) == ([None] * 2, {}, [-1, -1])

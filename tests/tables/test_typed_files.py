@@ -13,6 +13,7 @@ import pytest
 
 from deltarule.errors import DataError, FileError, InputError, MissingDependency
 from deltarule.tables import DEFAULT_NA, read_table
+from deltarule.tables.duckdb_connection import connect
 
 
 def cells(table):
@@ -348,3 +349,25 @@ def test_without_duckdb(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(MissingDependency, match="pip install duckdb"):
         read_table(path)
+
+
+def test_a_parquet_file_is_refused_before_it_is_read_if_its_table_would_be_too_large(parquet):
+    # All cells of a column are the same, so that a file of kilobytes unpacks to 12 MB.
+    n = 1_000_000
+    path = parquet({"x": np.full(n, 1.5), "t": pa.array(["level"] * n)})
+    assert path.stat().st_size < 100_000
+    with pytest.raises(DataError) as caught:
+        read_table(path, max_memory=0.01)
+    message = str(caught.value)
+    assert "0.012 GB in memory (1,000,000 rows); expected at most 0.01 GB; " in message
+    assert message.endswith("choose rows or columns with sql, or raise the limit with max_memory")
+    assert len(read_table(path, max_memory=0.1)) == n
+    with pytest.raises(InputError, match="max_memory is 0; expected GB, above 0"):
+        read_table(path, max_memory=0)
+
+
+def test_a_long_query_prints_no_progress_bar():
+    with connect()[1] as connection:
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (
+            False,
+        )

@@ -17,6 +17,7 @@ from deltarule.cli.options import (
     Data,
     Folder,
     Force,
+    MaxMemory,
     Quiet,
     Sql,
     TableName,
@@ -120,6 +121,7 @@ def predict(
     ] = False,
     table: TableName = None,
     sql: Sql = None,
+    max_memory: MaxMemory = None,
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -139,6 +141,7 @@ def predict(
         out,
         table=table,
         sql=sql,
+        max_memory=max_memory,
         proba=proba,
         force=force,
         as_json=as_json,
@@ -155,6 +158,7 @@ def evaluate(
     data: Data = None,
     table: TableName = None,
     sql: Sql = None,
+    max_memory: MaxMemory = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a table whose target is known."""
@@ -162,7 +166,7 @@ def evaluate(
     from deltarule.cli.predict_command import evaluate_table
 
     check_data(data, sql)
-    evaluate_table(model, data, table=table, sql=sql, as_json=as_json)
+    evaluate_table(model, data, table=table, sql=sql, max_memory=max_memory, as_json=as_json)
 
 
 app.command(

@@ -13,6 +13,7 @@ from deltarule.cli.options import (
     Data,
     Force,
     Ignore,
+    MaxMemory,
     Quiet,
     Sql,
     TableName,
@@ -68,6 +69,7 @@ def fit(
     ] = None,
     table: TableName = None,
     sql: Sql = None,
+    max_memory: MaxMemory = None,
     *,
     settings: Callable[[], TableSettings],
     record: Annotated[
@@ -108,6 +110,7 @@ def fit(
             data=data,
             table=table,
             sql=sql,
+            max_memory=max_memory,
             na=na or (),
             target=target,
             task=task,

@@ -45,11 +45,12 @@ def load_table(
     ignore: Sequence[str],
     kinds: Sequence[str],
     weights: str | None = None,
+    max_memory: float | None = None,
 ) -> LoadedTable:
     """Read the table to train on, and infer its schema, as the options say."""
     everywhere, by_column = split_tokens(na)
     reading: dict[str, Any] = {"table": table, "sql": sql, "na": (*DEFAULT_NA, *everywhere)}
-    read = read_table(data, **reading)
+    read = read_table(data, **reading, max_memory=max_memory)
     if target is None:
         raise InputError(
             Message(Parameter("target"), " is missing"),

@@ -19,6 +19,7 @@ __all__ = [
     "Folder",
     "Force",
     "Ignore",
+    "MaxMemory",
     "Quiet",
     "Sql",
     "TableName",
@@ -201,6 +202,16 @@ Sql = Annotated[
         metavar="SELECT",
         help="One SELECT instead of the whole table. DATA is its table 'data', or a SQLite file "
         "with tables of its own.",
+        group="Data",
+    ),
+]
+MaxMemory = Annotated[
+    float | None,
+    one(
+        "--max-memory",
+        metavar="GB",
+        help="A Parquet file that would take more memory is refused before it is read; three "
+        "quarters of what is free if not given.",
         group="Data",
     ),
 ]

@@ -23,8 +23,14 @@ def loaded(folder: Path) -> TableModel:
         raise FileError(error.message) from error
 
 
-def _read(model: TableModel, data: str | None, table: str | None, sql: str | None) -> Table:
-    return read_table(data, table=table, sql=sql, na=model.schema.na)
+def _read(
+    model: TableModel,
+    data: str | None,
+    table: str | None,
+    sql: str | None,
+    max_memory: float | None,
+) -> Table:
+    return read_table(data, table=table, sql=sql, na=model.schema.na, max_memory=max_memory)
 
 
 def predict_table(
@@ -34,6 +40,7 @@ def predict_table(
     *,
     table: str | None,
     sql: str | None,
+    max_memory: float | None = None,
     proba: bool,
     force: bool,
     as_json: bool,
@@ -60,7 +67,9 @@ def predict_table(
         )
     with output.live(quiet or as_json) as show:
         show(f"reading {data or 'the SQL result'}")
-        typed = apply_schema(model.schema, _read(model, data, table, sql), need_target=False)
+        typed = apply_schema(
+            model.schema, _read(model, data, table, sql, max_memory), need_target=False
+        )
         show("predicting")
         outputs = model.outputs(typed)
         columns: dict[str, Any] = {"prediction": model.labels(outputs)}
@@ -92,13 +101,14 @@ def evaluate_table(
     *,
     table: str | None,
     sql: str | None,
+    max_memory: float | None = None,
     as_json: bool,
 ) -> None:
     """Print the scores of a model on a table whose target is known."""
     model = loaded(folder)
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
-        rows = _read(model, data, table, sql)
+        rows = _read(model, data, table, sql, max_memory)
         typed = apply_schema(model.schema, rows)
         show("scoring")
         scores = model.score(typed, model.outputs(typed))

@@ -54,6 +54,7 @@ class Request:
     folder: Path
     force: bool
     record: bool = False
+    max_memory: float | None = None
 
 
 def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
@@ -72,6 +73,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             request.target,
             table=request.table,
             sql=request.sql,
+            max_memory=request.max_memory,
             na=request.na,
             task=request.task,
             ignore=request.ignore,

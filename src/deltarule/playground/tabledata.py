@@ -10,7 +10,15 @@ import numpy as np
 
 from deltarule.errors import DataError, InputError
 from deltarule.playground.data import Axis, Data, TargetSpec, held_out
-from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
+from deltarule.tables import (
+    Schema,
+    Table,
+    TableEncoder,
+    TargetEncoder,
+    TextColumn,
+    TypedColumns,
+    apply_schema,
+)
 from deltarule.tables.column_encoders import NumberEncoder
 
 __all__ = ["ReadTable", "TableData", "table_data"]
@@ -178,11 +186,9 @@ def table_data(
     )
 
 
-def _label_numbers(target: np.ndarray) -> np.ndarray:
+def _label_numbers(target: np.ndarray | TextColumn) -> np.ndarray:
     """Text labels as integers, which the stratified split can sort; other targets unchanged."""
-    return (
-        np.unique(target.astype(str), return_inverse=True)[1] if target.dtype == object else target
-    )
+    return target.ranks() if isinstance(target, TextColumn) else target
 
 
 def _original_units(encoder: TableEncoder) -> tuple[np.ndarray, np.ndarray]:

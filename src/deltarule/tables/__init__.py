@@ -23,6 +23,7 @@ from deltarule.tables.table_encoder import TableEncoder
 from deltarule.tables.table_source import TableSource
 from deltarule.tables.target_encoder import TargetEncoder
 from deltarule.tables.task_choice import TaskChoice, choose_task
+from deltarule.tables.text_column import TextColumn
 from deltarule.tables.typed_columns import TypedColumns, apply_schema
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "TableSource",
     "TargetEncoder",
     "TaskChoice",
+    "TextColumn",
     "TypedColumns",
     "apply_schema",
     "choose_task",

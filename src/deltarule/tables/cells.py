@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError
+from deltarule.tables.text_column import TextColumn
 
 __all__ = [
     "DEFAULT_NA",
@@ -141,15 +142,12 @@ def number_label(value: float) -> str:
 
 
 def clean_text(
-    cells: NDArray[np.object_],
+    column: TextColumn,
     tokens: tuple[str, ...],
     name: str = "",
     source: str = "the table",
-) -> NDArray[np.object_]:
-    """Text cells without surrounding blanks, and None where a missing token stands.
-
-    Equal texts share one object afterwards, so a column of few levels costs
-    eight bytes a row.
+) -> TextColumn:
+    """A text column without surrounding blanks, and missing where a missing token stands.
 
     Raises
     ------
@@ -158,22 +156,22 @@ def clean_text(
 
     Examples
     --------
-    >>> clean_text(np.array([" a ", "?", None, "a"], dtype=object), missing_tokens("?"))
-    array(['a', None, None, 'a'], dtype=object)
+    >>> clean_text(TextColumn.from_cells([" a ", "?", None, "a"]), missing_tokens("?")).tolist()
+    ['a', None, None, 'a']
     """
-    values = cells.tolist()
-    shared: dict[str, str] = {}
-    clean: dict[str | None, str | None] = {None: None}
-    for cell in set(values) - {None}:
+
+    def clean(cell: str) -> str | None:
         text = cell.strip()
         if not is_unicode(text):
+            row = int(np.argmax(column.codes == column.texts.index(cell))) + 1
             raise DataError(
-                f"{source}: column {name!r} holds {cell!r} in row {values.index(cell) + 1}, which "
-                "is no Unicode text (half of a surrogate pair, or bytes that are not UTF-8); "
-                "expected text; correct the cell where it comes from"
+                f"{source}: column {name!r} holds {cell!r} in row {row}, which is no Unicode text "
+                "(half of a surrogate pair, or bytes that are not UTF-8); expected text; correct "
+                "the cell where it comes from"
             )
-        clean[cell] = None if text.lower() in tokens else shared.setdefault(text, text)
-    return object_array([clean[cell] for cell in values])
+        return None if text.lower() in tokens else text
+
+    return column.map_texts(clean)
 
 
 def is_unicode(text: str) -> bool:
@@ -218,8 +216,8 @@ def object_array(values: list[Any]) -> NDArray[np.object_]:
 
 def column_from_cells(
     name: str, cells: list[Any], tokens: tuple[str, ...], source: str
-) -> tuple[NDArray[Any], str | None]:
-    """A column from Python objects, whatever they are.
+) -> tuple[NDArray[np.float64] | TextColumn, str | None]:
+    """A column from Python objects of any of the types below.
 
     Parameters
     ----------
@@ -236,8 +234,8 @@ def column_from_cells(
 
     Returns
     -------
-    column : ndarray
-        float64 with NaN, or objects that are str or None.
+    column : ndarray of float64, or TextColumn
+        NaN where missing.
     kind : str or None
         ``"date"`` if the numbers are days since 1970.
 
@@ -250,12 +248,12 @@ def column_from_cells(
     --------
     >>> column_from_cells("a", [1, None, 2.5], missing_tokens(()), "here")
     (array([1. , nan, 2.5]), None)
-    >>> column_from_cells("a", [True, "x"], missing_tokens(()), "here")
-    (array(['true', 'x'], dtype=object), None)
+    >>> column_from_cells("a", [True, "x"], missing_tokens(()), "here")[0].tolist()
+    ['true', 'x']
     """
     types = set(map(type, cells))
     if types <= {str, type(None)}:
-        return clean_text(object_array(cells), tokens, name, source), None
+        return clean_text(TextColumn.from_cells(cells), tokens, name, source), None
     cells = [None if _is_missing(cell) else cell for cell in cells]
     known = [cell for cell in cells if cell is not None]
     if known and all(map(_is_number, known)):
@@ -266,7 +264,8 @@ def column_from_cells(
         return mask_tokens(values, tokens), None
     if known and all(isinstance(cell, date) for cell in known):
         return np.array([np.nan if c is None else days_since_1970(c) for c in cells]), "date"
-    return clean_text(object_array(_cell_texts(name, cells, source)), tokens, name, source), None
+    texts = TextColumn.from_cells(_cell_texts(name, cells, source))
+    return clean_text(texts, tokens, name, source), None
 
 
 def _is_number(cell: Any) -> bool:

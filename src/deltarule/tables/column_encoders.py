@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from deltarule.errors import DataError, InputError
 from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.table import join_items
+from deltarule.tables.text_column import TextColumn
 
 __all__ = [
     "CategoryEncoder",
@@ -226,12 +226,10 @@ class CategoryEncoder:
     missing: bool
 
     @classmethod
-    def fit(
-        cls, name: str, cells: NDArray[np.object_], min_rows: int, max_levels: int
-    ) -> CategoryEncoder:
+    def fit(cls, name: str, cells: TextColumn, min_rows: int, max_levels: int) -> CategoryEncoder:
         """The code for the training cells of a column."""
-        counts = Counter(cells.tolist())
-        missing = counts.pop(None, 0) > 0
+        counts = cells.counts()
+        missing = bool(cells.is_missing().any())
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         own = {level for level, count in ranked[:max_levels] if count >= min_rows}
         return cls(name, tuple(sorted(own)), tuple(sorted(set(counts) - own)), missing)
@@ -246,25 +244,25 @@ class CategoryEncoder:
         groups = self._feature_labels()
         return [f"{self.name}={group}" for group in groups] if len(groups) > 1 else []
 
-    def write(self, cells: NDArray[np.object_], out: NDArray[Any]) -> None:
+    def write(self, cells: TextColumn, out: NDArray[Any]) -> None:
         """Encode cells into the columns of ``out``, which holds zeros."""
-        index: dict[str | None, int] = {level: i for i, level in enumerate(self.levels)}
+        index = {level: i for i, level in enumerate(self.levels)}
         unseen = len(self.levels) if self.other else -1
-        index[None] = len(self._feature_labels()) - 1 if self.missing else unseen
-        found = np.fromiter((index.get(cell, unseen) for cell in cells), np.int64, len(cells))
+        missing = len(self._feature_labels()) - 1 if self.missing else unseen
+        features = [index.get(text, unseen) for text in cells.texts]
+        found = cells.lookup(np.array(features, dtype=np.int64), np.int64(missing))
         rows = np.flatnonzero(found >= 0)
         out[rows, found[rows]] = 1
 
-    def unseen(self, cells: NDArray[np.object_]) -> list[str]:
+    def unseen(self, cells: TextColumn) -> list[str]:
         """A note if cells hold levels that training did not see."""
-        seen = {None, *self.levels, *self.other}
-        counts = Counter(cell for cell in cells.tolist() if cell not in seen)
+        seen = {*self.levels, *self.other}
+        counts = {text: n for text, n in cells.counts().items() if text not in seen}
         if not counts:
             return []
+        total = sum(counts.values())
         levels = join_items(map(repr, sorted(counts)), 3)
-        count = (
-            "1 cell holds a level" if counts.total() == 1 else f"{counts.total()} cells hold levels"
-        )
+        count = "1 cell holds a level" if total == 1 else f"{total} cells hold levels"
         return [f"column {self.name!r}: {count} that training did not see: {levels}"]
 
     def to_dict(self) -> dict[str, Any]:

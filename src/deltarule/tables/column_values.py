@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.tables.cells import number_label, object_array, parse_date, parse_number
-from deltarule.tables.table import Table
+from deltarule.tables.cells import number_label, parse_date, parse_number
+from deltarule.tables.table import Cells, Table
+from deltarule.tables.text_column import TextColumn
 
 __all__ = [
     "NUMERIC_SHARE",
@@ -18,6 +18,7 @@ __all__ = [
     "as_labels",
     "as_numbers",
     "describe_cells",
+    "is_missing",
     "looks_decimal_comma",
 ]
 
@@ -27,60 +28,72 @@ NUMERIC_SHARE = 0.95
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 
 
-def as_numbers(column: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def as_numbers(column: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """A column as float64, and where a cell is neither a number nor missing.
 
     Examples
     --------
-    >>> as_numbers(np.array(["1", None, "x"], dtype=object))
+    >>> as_numbers(TextColumn.from_cells(["1", None, "x"]))
     (array([ 1., nan, nan]), array([False, False,  True]))
     >>> as_numbers(np.array([1.0, np.inf]))
     (array([ 1., nan]), array([False,  True]))
     """
-    if column.dtype != object:
-        bad = np.isinf(column)
-        return np.where(bad, np.nan, column), bad
-    return _parse_texts(column, parse_number)
+    if isinstance(column, TextColumn):
+        return _parse_texts(column, parse_number)
+    bad = np.isinf(column)
+    return (np.where(bad, np.nan, column) if bad.any() else column), bad
 
 
-def as_days(column: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def as_days(column: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """A column of dates as days since 1970-01-01, and where a cell is no date.
 
     Numbers are days already.
 
     Examples
     --------
-    >>> as_days(np.array(["1970-01-03", "soon"], dtype=object))
+    >>> as_days(TextColumn.from_cells(["1970-01-03", "soon"]))
     (array([ 2., nan]), array([False,  True]))
     """
-    return as_numbers(column) if column.dtype != object else _parse_texts(column, parse_date)
+    return (
+        _parse_texts(column, parse_date) if isinstance(column, TextColumn) else as_numbers(column)
+    )
 
 
 def _parse_texts(
-    column: NDArray[Any], parse: Callable[[str], float | None]
+    column: TextColumn, parse: Callable[[str], float | None]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Each different text is parsed once."""
-    cells = column.tolist()
-    parsed = {cell: parse(cell) for cell in set(cells) - {None}}
-    numbers = {cell: np.nan if value is None else value for cell, value in parsed.items()}
-    numbers[None] = np.nan
-    values = np.fromiter((numbers[cell] for cell in cells), np.float64, len(cells))
-    unread = {cell for cell, value in parsed.items() if value is None}
-    bad = np.fromiter((cell in unread for cell in cells), np.bool_, len(cells))
-    return values, bad
+    """Parse each distinct text once: the values, and where a text could not be parsed."""
+    # float() of None is no number; NumPy reads it as NaN.
+    parsed = np.array([parse(text) for text in column.texts], dtype=np.float64)
+    return column.lookup(parsed, np.nan), column.lookup(np.isnan(parsed), False)
 
 
-def as_labels(column: NDArray[Any]) -> NDArray[np.object_]:
-    """A column as text, None where missing; numbers as a file would write them.
+def as_labels(column: Cells) -> TextColumn:
+    """A column as text; numbers as a file would write them.
 
     Examples
     --------
-    >>> as_labels(np.array([1.0, 2.5, np.nan]))
-    array(['1', '2.5', None], dtype=object)
+    >>> as_labels(np.array([1.0, 2.5, np.nan])).tolist()
+    ['1', '2.5', None]
     """
-    if column.dtype == object:
+    if isinstance(column, TextColumn):
         return column
-    return object_array([None if np.isnan(x) else number_label(x) for x in column.tolist()])
+    known = ~np.isnan(column)
+    distinct, codes = np.unique(column[known], return_inverse=True)
+    all_codes = np.full(len(column), -1, dtype=np.int32)
+    all_codes[known] = codes
+    return TextColumn(all_codes, [number_label(x) for x in distinct.tolist()])
+
+
+def is_missing(column: Cells) -> NDArray[np.bool_]:
+    """Where cells are missing.
+
+    Examples
+    --------
+    >>> is_missing(np.array([1.0, np.nan]))
+    array([False,  True])
+    """
+    return column.is_missing() if isinstance(column, TextColumn) else np.isnan(column)
 
 
 def describe_cells(table: Table, name: str, where: NDArray[np.bool_], limit: int = 3) -> str:
@@ -88,12 +101,12 @@ def describe_cells(table: Table, name: str, where: NDArray[np.bool_], limit: int
 
     Examples
     --------
-    >>> table = Table(("a",), {"a": np.array(["x", "1", "y"], dtype=object)})
+    >>> table = Table(("a",), {"a": TextColumn.from_cells(["x", "1", "y"])})
     >>> describe_cells(table, "a", np.array([True, False, True]))
     "row 1 'x', row 3 'y'"
     """
     rows = np.flatnonzero(where)
-    cells = as_labels(table[name][rows[:limit]])
+    cells = as_labels(table.column(name)[rows[:limit]])
     shown = [
         f"{table.where(int(row))} {'(missing)' if cell is None else repr(_shorten(cell))}"
         for row, cell in zip(rows[:limit], cells, strict=True)

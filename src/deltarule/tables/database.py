@@ -14,27 +14,100 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
-from deltarule.errors import DataError, Message, Parameter
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
 from deltarule.tables.cells import clean_text, column_from_cells, mask_tokens
 from deltarule.tables.duckdb_connection import (
     connect,
+    fetch_texts,
     file_literal,
     masked_to_float,
-    masked_to_object,
+    masked_to_text,
 )
 from deltarule.tables.duckdb_guard import restrict_connection
 from deltarule.tables.sqlite_guard import ReadOnlyAuthorizer, first_keyword, open_read_only
-from deltarule.tables.table import Table, bad_sql, check_names, close_match, count_noun, join_items
+from deltarule.tables.table import (
+    Cells,
+    Table,
+    bad_sql,
+    check_names,
+    close_match,
+    count_noun,
+    join_items,
+)
+from deltarule.tables.text_column import TextColumn
 
-__all__ = ["read_parquet", "read_sql", "read_sqlite"]
+__all__ = ["check_parquet_memory", "read_parquet", "read_sql", "read_sqlite"]
 
 _NUMBERS = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM"
 )
 _DATES = re.compile(r"DATE|TIMESTAMP.*")
+
+
+def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None) -> None:
+    """Refuse Parquet files that would take too much memory as a table, from their metadata.
+
+    A row takes 8 bytes a number and 4 bytes a text, and the texts what they unpack to.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Those that do not end in ``.parquet``, or are no Parquet files, are not looked at.
+    max_memory : float, optional
+        In GB (10⁹ bytes); three quarters of the memory that is free unless given.
+
+    Raises
+    ------
+    InputError
+        If ``max_memory`` is not above 0.
+    DataError
+        If the table would take more than that.
+    """
+    if max_memory is not None and not max_memory > 0:
+        raise InputError(parameter="max_memory", given=max_memory, expected="GB, above 0")
+    paths = [path for path in paths if path.suffix.lower() == ".parquet"]
+    limit = _free_memory() * 0.75 if max_memory is None else max_memory * 1e9
+    if not paths or limit <= 0:
+        return
+    duckdb, connection = connect(threads=1)
+    n_rows, n_bytes = 0, 0.0
+    with connection:
+        for path in paths:
+            try:
+                found = connection.execute(
+                    "SELECT coalesce(max(n), 0), coalesce(sum(if(is_text, 4 * n + b, 8 * n)), 0) "
+                    "FROM (SELECT column_id, sum(num_values) AS n, sum(total_uncompressed_size) "
+                    "AS b, bool_or(type LIKE '%BYTE_ARRAY') AS is_text FROM "
+                    f"parquet_metadata({file_literal(path)}) GROUP BY column_id)"
+                ).fetchone()
+            except duckdb.Error:  # no Parquet file: reading it says so
+                continue
+            n_rows, n_bytes = n_rows + int(found[0]), n_bytes + float(found[1])
+    if n_bytes > limit:
+        what = paths[0].name if len(paths) == 1 else f"{len(paths)} Parquet files"
+        raise DataError(
+            f"{what} would take {n_bytes / 1e9:.3g} GB in memory ({n_rows:,} rows)",
+            expected=f"at most {limit / 1e9:.3g} GB",
+            hint=Message(
+                "choose rows or columns with ",
+                Parameter("sql"),
+                ", or raise the limit with ",
+                Parameter("max_memory"),
+            ),
+        )
+
+
+def _free_memory() -> float:
+    """The memory that programs can still take, in bytes; 0 if the system does not say."""
+    try:
+        with Path("/proc/meminfo").open(encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024.0
+        return 0.0
+    except (OSError, ValueError):
+        return 0.0
 
 
 def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:
@@ -45,7 +118,7 @@ def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:
     DataError
         If it is no Parquet file, holds nested columns, or has no rows.
     """
-    duckdb, connection = connect()
+    duckdb, connection = connect(threads=1)
     with connection:
         try:
             rows = connection.execute(
@@ -55,7 +128,7 @@ def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:
             check_names(names, path.name)
             # A folder called "year=2020" is no column of the file.
             query = f"SELECT * FROM read_parquet({file_literal(path)}, hive_partitioning=false)"
-            return _fetch_table(connection, query, path.name, tokens, names)
+            return _fetch_table(connection, query, path.name, tokens, names, repeatable=True)
         except duckdb.Error as error:
             raise DataError(
                 f"{path.name} is no readable Parquet file ({_first_line(error)}); expected a "
@@ -141,7 +214,9 @@ def _fetch_table(
     source: str,
     tokens: tuple[str, ...],
     names: list[str] | None = None,
+    repeatable: bool = False,
 ) -> Table:
+    """The result of a query; where it gives the same rows each time, its texts as codes."""
     described = connection.execute(f"DESCRIBE {query}").fetchall()
     names = [row[0] for row in described] if names is None else names
     types = [str(row[1]).upper() for row in described]
@@ -164,18 +239,29 @@ def _fetch_table(
                 f"{source}: column {name!r} is of type {described[i][1]}; expected one number, "
                 "text, date or truth value per cell; split it into columns, or leave it out"
             )
-    select = ", ".join(f"{expression} AS c{i}" for i, expression in enumerate(wanted))
-    aliases = ", ".join(f"c{i}" for i in range(len(names)))
-    # A view takes names of our own where a subquery would stumble over a final comment.
-    connection.execute(f"CREATE TEMP VIEW deltarule_rows({aliases}) AS {query}")
-    arrays = connection.execute(f"SELECT {select} FROM deltarule_rows").fetchnumpy()
-    columns: dict[str, NDArray[Any]] = {}
-    for i, name in enumerate(names):
-        column = arrays[f"c{i}"]
-        if wanted[i].endswith("VARCHAR)"):
-            columns[name] = clean_text(masked_to_object(column), tokens)
-        else:
-            columns[name] = mask_tokens(masked_to_float(column), tokens)
+    aliases = [f"c{i}" for i in range(len(names))]
+    is_text = dict.fromkeys(a for a, cell in zip(aliases, wanted, strict=True) if "VARCHAR" in cell)
+    # Views take the columns by our own names, where a subquery would stumble over a final comment.
+    connection.execute(f"CREATE TEMP VIEW deltarule_rows({', '.join(aliases)}) AS {query}")
+    cells = ", ".join(f"{cell} AS {a}" for a, cell in zip(aliases, wanted, strict=True))
+    connection.execute(f"CREATE TEMP VIEW deltarule_cells AS SELECT {cells} FROM deltarule_rows")
+    by_code = list(is_text) if repeatable else []
+    fetched = [a for a in aliases if a not in by_code]
+    found: dict[str, Cells] = {}
+    if fetched:
+        arrays = connection.execute(
+            f"SELECT {', '.join(fetched)} FROM deltarule_cells"
+        ).fetchnumpy()
+        for a in fetched:
+            column = arrays.pop(a)
+            found[a] = masked_to_text(column) if a in is_text else masked_to_float(column)
+    found |= fetch_texts(connection, "deltarule_cells", by_code)
+    columns = {
+        name: clean_text(column, tokens)
+        if isinstance(column := found[a], TextColumn)
+        else mask_tokens(column, tokens)
+        for name, a in zip(names, aliases, strict=True)
+    }
     if len(columns[names[0]]) == 0:
         raise DataError(
             f"{source} has {count_noun(len(names), 'column')} ({join_items(names, 8)}) and no "

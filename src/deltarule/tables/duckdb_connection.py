@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,15 +12,19 @@ from numpy.typing import NDArray
 
 from deltarule.errors import FileError, MissingDependency
 from deltarule.interruptible import any_abandoned, call_interruptibly
+from deltarule.tables.text_column import TextColumn
 
 __all__ = [
     "Connection",
     "connect",
+    "create_text_type",
+    "fetch_texts",
     "file_literal",
     "is_ambiguous_path",
     "masked_to_float",
-    "masked_to_object",
+    "masked_to_text",
     "sql_literal",
+    "text_code",
 ]
 
 
@@ -83,11 +88,17 @@ class Connection:
         return columns
 
 
-def connect() -> tuple[Any, Connection]:
+def connect(threads: int | None = None) -> tuple[Any, Connection]:
     """The duckdb module, and a connection to a database in memory.
 
     It never downloads an extension (one that the user installed is used), and its
     SQL does not see Python's variables.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Of DuckDB; as many as there are processors unless given. Files are read with one: with
+        several, DuckDB 2.0 gives the blocks of rows of a CSV file in any order.
 
     Raises
     ------
@@ -106,7 +117,12 @@ def connect() -> tuple[Any, Connection]:
         "autoload_known_extensions": "true",
         "python_enable_replacements": "false",
     }
-    return duckdb, Connection(duckdb.connect(":memory:", config=settings))
+    if threads is not None:
+        settings["threads"] = threads
+    inner = duckdb.connect(":memory:", config=settings)
+    # A progress bar would be printed among results on standard output.
+    inner.execute("SET enable_progress_bar = false")
+    return duckdb, Connection(inner)
 
 
 def sql_literal(text: str | Path) -> str:
@@ -157,6 +173,51 @@ def is_ambiguous_path(path: Path) -> bool:
     return os.sep != "\\" and "\\" in text and any(each in text for each in "*?[")
 
 
+def create_text_type(connection: Connection, alias: str, values: Iterable[str]) -> None:
+    """Declare the ENUM type ``alias_texts`` of SQL literals, in their order."""
+    connection.execute(f"CREATE TYPE {alias}_texts AS ENUM ({', '.join(values)})")
+
+
+def text_code(alias: str, cell: str | None = None) -> str:
+    """SQL for the position of a cell's text in ``alias_texts``, NULL if it is not one of them."""
+    return f"CAST(enum_code(TRY_CAST({cell or alias} AS {alias}_texts)) AS INTEGER)"
+
+
+def fetch_texts(connection: Connection, rows: str, aliases: Sequence[str]) -> dict[str, TextColumn]:
+    """Columns of text, in two passes over ``rows``: their distinct texts, and the codes.
+
+    Parameters
+    ----------
+    connection : Connection
+    rows : str
+        SQL that can stand behind FROM, and gives the same rows each time.
+    aliases : sequence of str
+        The columns' names.
+
+    Examples
+    --------
+    >>> with connect()[1] as connection:
+    ...     found = fetch_texts(connection, "(VALUES ('b'), (NULL), ('b')) t(x)", ["x"])
+    >>> found["x"].tolist()
+    ['b', None, 'b']
+    """
+    if not aliases:
+        return {}
+    lists = ", ".join(
+        f"coalesce(list(DISTINCT {a}) FILTER ({a} IS NOT NULL), ['']) AS {a}" for a in aliases
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE distinct_texts AS SELECT {lists} FROM {rows}")
+    texts: dict[str, list[str]] = {}
+    for a in aliases:
+        connection.execute(f"DROP TYPE IF EXISTS {a}_texts")
+        create_text_type(connection, a, [f"SELECT unnest({a}) FROM distinct_texts"])
+        found = connection.execute(f"SELECT unnest(enum_range(NULL::{a}_texts))::VARCHAR AS t")
+        texts[a] = found.fetchnumpy()["t"].tolist()
+    codes = ", ".join(f"{text_code(a)} AS {a}" for a in aliases)
+    arrays = connection.execute(f"SELECT {codes} FROM {rows}").fetchnumpy()
+    return {a: TextColumn(np.ma.filled(arrays.pop(a), -1), texts[a]) for a in aliases}
+
+
 def masked_to_float(column: NDArray[Any]) -> NDArray[np.float64]:
     """A fetched column as float64, NaN where it is masked.
 
@@ -165,21 +226,22 @@ def masked_to_float(column: NDArray[Any]) -> NDArray[np.float64]:
     >>> masked_to_float(np.ma.masked_array([1.0, 2.0], mask=[False, True]))
     array([ 1., nan])
     """
-    values = np.array(np.ma.getdata(column), dtype=np.float64)
-    values[np.ma.getmaskarray(column)] = np.nan
+    values = np.asarray(np.ma.getdata(column), dtype=np.float64)
+    if np.ma.getmaskarray(column).any():
+        values = values if values.flags.writeable else values.copy()
+        values[np.ma.getmaskarray(column)] = np.nan
     return values
 
 
-def masked_to_object(column: NDArray[Any]) -> NDArray[np.object_]:
-    """A fetched column as objects, None where it is masked.
-
-    ``numpy.ma.filled(column, None)`` takes None for *no value given* and writes ``"?"``.
+def masked_to_text(column: NDArray[Any]) -> TextColumn:
+    """A fetched column of text, missing where it is masked.
 
     Examples
     --------
-    >>> masked_to_object(np.ma.masked_array(["a", "b"], mask=[False, True], dtype=object))
-    array(['a', None], dtype=object)
+    >>> masked_to_text(
+    ...     np.ma.masked_array(["a", "b"], mask=[False, True], dtype=object)).tolist()
+    ['a', None]
     """
     cells = np.array(np.ma.getdata(column), dtype=object)
     cells[np.ma.getmaskarray(column)] = None
-    return cells
+    return TextColumn.from_cells(cells.tolist())

@@ -17,7 +17,7 @@ from deltarule.tables.cells import (
     missing_tokens,
 )
 from deltarule.tables.column_values import as_labels
-from deltarule.tables.table import Table, check_names
+from deltarule.tables.table import Cells, Table, check_names
 
 __all__ = ["table_from_frame"]
 
@@ -71,7 +71,7 @@ def table_from_frame(
         source = source or "the dictionary"
         pairs = [(name, _as_array_or_list(name, column, source)) for name, column in frame.items()]
         numpy_kinds: dict[str, str] = {}
-        columns: dict[str, NDArray[Any]] = {}
+        columns: dict[str, Cells] = {}
         _check_frame([name for name, _ in pairs], source)
         for name, cells in pairs:
             columns[name], kind = _from_numpy(name, cells, tokens, source)
@@ -96,7 +96,7 @@ def _check_frame(names: list[Any], source: str) -> None:
 
 def _table(
     names: list[str],
-    columns: dict[str, NDArray[Any]],
+    columns: dict[str, Cells],
     kinds: dict[str, str],
     tokens: tuple[str, ...],
     source: str,
@@ -128,7 +128,7 @@ def _as_array_or_list(name: Any, column: Any, source: str) -> Any:
 
 def _from_numpy(
     name: str, cells: Any, tokens: tuple[str, ...], source: str
-) -> tuple[NDArray[Any], str | None]:
+) -> tuple[Cells, str | None]:
     if isinstance(cells, np.ndarray):
         if cells.dtype.kind in "iuf":
             return mask_tokens(cells.astype(np.float64), tokens), None
@@ -168,7 +168,7 @@ def _from_narwhals(frame: Any, tokens: tuple[str, ...], source: str | None) -> T
     if not isinstance(wrapped, nw.DataFrame):
         raise InputError(f"the data is a {type(frame).__name__}; expected {_EXPECTED}")
     _check_frame(list(wrapped.columns), source)
-    columns: dict[str, NDArray[Any]] = {}
+    columns: dict[str, Cells] = {}
     kinds: dict[str, str] = {}
     for name in wrapped.columns:
         columns[name], kind = _from_series(nw, name, wrapped[name], tokens, source)
@@ -179,7 +179,7 @@ def _from_narwhals(frame: Any, tokens: tuple[str, ...], source: str | None) -> T
 
 def _from_series(
     nw: Any, name: str, series: Any, tokens: tuple[str, ...], source: str
-) -> tuple[NDArray[Any], str | None]:
+) -> tuple[Cells, str | None]:
     dtype = series.dtype
     if dtype.is_numeric() and dtype != nw.Decimal:
         values = series.cast(nw.Float64).to_numpy()

@@ -153,7 +153,7 @@ def targets_outside_range(table: Table, column: Column) -> NDArray[np.bool_]:
     if column.low is None and column.high is None:
         return np.zeros(len(table), dtype=np.bool_)
     read = as_days if column.kind == "date" else as_numbers
-    return outside_range(read(table[column.name])[0], column.low, column.high)
+    return outside_range(read(table.column(column.name))[0], column.low, column.high)
 
 
 def target_range_note(table: Table, column: Column, gone: NDArray[np.bool_]) -> str:

@@ -6,22 +6,20 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import (
     DEFAULT_NA,
     missing_tokens,
-    parse_number,
 )
-from deltarule.tables.column_values import as_labels
-from deltarule.tables.database import read_parquet, read_sql, read_sqlite
+from deltarule.tables.column_values import as_labels, as_numbers, is_missing
+from deltarule.tables.database import check_parquet_memory, read_parquet, read_sql, read_sqlite
 from deltarule.tables.json_file import read_json
 from deltarule.tables.paths import JSON, SQLITE, check_file, find_files
-from deltarule.tables.table import Table, join_items
+from deltarule.tables.table import Cells, Table, join_items
+from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_file import read_text
 
 __all__ = ["read_table"]
@@ -34,6 +32,7 @@ def read_table(
     sql: str | None = None,
     na: str | Iterable[str] = DEFAULT_NA,
     delimiter: str | None = None,
+    max_memory: float | None = None,
 ) -> Table:
     r"""Read a file, several files of the same columns, or the result of a query.
 
@@ -61,6 +60,9 @@ def read_table(
     delimiter : str, optional
         The character between the fields of a text file. Otherwise a tab in ``.tsv`` and
         ``.tab`` files, elsewhere one of comma, semicolon, tab and bar, by the first rows.
+    max_memory : float, optional
+        A Parquet file whose table would take more memory than so many GB (10⁹ bytes) is refused
+        before it is read; three quarters of what is free unless given.
 
     Returns
     -------
@@ -117,6 +119,7 @@ def read_table(
     paths = found.paths
     for path in paths:
         check_file(path)
+    check_parquet_memory(paths, max_memory)
     suffixes = {path.suffix.lower() for path in paths}
     in_sqlite = suffixes <= set(SQLITE)
     if table is not None and not in_sqlite:
@@ -179,13 +182,11 @@ def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
                 f"{other.source} {' and '.join(parts)}; expected the columns of {first.source}, "
                 f"the first file of {pattern!r}; make the pattern narrower, or the files alike"
             )
-    columns: dict[str, NDArray[Any]] = {}
+    columns: dict[str, Cells] = {}
     kinds: dict[str, str] = {}
     for name in first.names:
         # A column that is missing throughout has no type to disagree with.
-        known = [
-            each for each in tables if any(cell is not None for cell in _first_values(each[name]))
-        ]
+        known = [each for each in tables if not is_missing(each.column(name)).all()]
         declared = sorted({each.kinds.get(name, "plain") for each in known})
         if len(declared) > 1:
             raise DataError(
@@ -194,7 +195,7 @@ def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
             )
         if declared and declared != ["plain"]:
             kinds[name] = declared[0]
-        columns[name] = _concatenate_columns([each[name] for each in tables])
+        columns[name] = _concatenate_columns([each.column(name) for each in tables])
     counts = [len(each) for each in tables]
     words = {each.line_word for each in tables}
     word = words.pop() if len(words) == 1 else "row"
@@ -213,27 +214,14 @@ def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
     )
 
 
-def _first_values(column: NDArray[Any]) -> list[Any]:
-    if column.dtype == object:
-        return column.tolist()
-    return [None] if np.isnan(column).all() else [0.0]
-
-
-def _concatenate_columns(parts: list[NDArray[Any]]) -> NDArray[Any]:
+def _concatenate_columns(parts: list[Cells]) -> Cells:
     """One column from those of the files, numbers where all of it is.
 
     A long text file gives float64 where a short one of the same column gives text.
     """
-    if len({part.dtype for part in parts}) == 1:
-        return np.concatenate(parts)
-    numbers = [_parse_numbers(part) for part in parts]
-    if all(part is not None for part in numbers):
-        return np.concatenate([part for part in numbers if part is not None])
-    return np.concatenate([as_labels(part) for part in parts])
-
-
-def _parse_numbers(part: NDArray[Any]) -> NDArray[Any] | None:
-    if part.dtype != object:
-        return part
-    values = [np.nan if cell is None else parse_number(cell) for cell in part.tolist()]
-    return None if None in values else np.array(values, dtype=np.float64)
+    if not all(isinstance(part, TextColumn) for part in parts):
+        read = [as_numbers(part) for part in parts if isinstance(part, TextColumn)]
+        if not any(bad.any() for _, bad in read):
+            numbers = [as_numbers(p)[0] if isinstance(p, TextColumn) else p for p in parts]
+            return np.concatenate(numbers)
+    return TextColumn.concatenate([as_labels(part) for part in parts])

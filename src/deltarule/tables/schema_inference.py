@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,6 +17,7 @@ from deltarule.tables.column_values import (
     as_labels,
     as_numbers,
     describe_cells,
+    is_missing,
     looks_decimal_comma,
 )
 from deltarule.tables.implausible_values import (
@@ -29,8 +29,9 @@ from deltarule.tables.implausible_values import (
     weight_notes,
 )
 from deltarule.tables.schema import KINDS, Column, Schema
-from deltarule.tables.table import Table, all_rows_text, join_items, unknown_column_error
+from deltarule.tables.table import Cells, Table, all_rows_text, join_items, unknown_column_error
 from deltarule.tables.task_choice import choose_task
+from deltarule.tables.text_column import TextColumn
 
 __all__ = ["apply_missing_tokens", "infer_schema", "read_weights"]
 
@@ -115,13 +116,13 @@ def infer_schema(
     if any(
         parse_number(token) is not None for token in (*tokens, *sum(column_tokens.values(), ()))
     ):
-        numeric = {name for name in table.names if _is_numeric(table[name], kinds.get(name))}
+        numeric = {name for name in table.names if _is_numeric(table.column(name), kinds.get(name))}
     clean = apply_missing_tokens(table, table.names, tokens, column_tokens, numeric or ())
     target_column: Column | None = None
     chosen: str | None = None
     reason, classes = "", tuple[str, ...]()
     if target is not None:
-        known = ~_missing(clean[target])
+        known = ~is_missing(clean.column(target))
         if not known.any():
             raise DataError(
                 f"{table.source}: the target {target!r} is missing in {all_rows_text(len(table))}; "
@@ -244,7 +245,7 @@ def apply_missing_tokens(
 
     Examples
     --------
-    >>> cells = np.array(["0.0", "1", "-"], dtype=object)
+    >>> cells = TextColumn.from_cells(["0.0", "1", "-"])
     >>> table = Table(("a", "b"), {"a": cells, "b": cells})
     >>> found = apply_missing_tokens(table, ["a", "b"], ("", "-"), dict(a=("0",), b=("0",)), ["a"])
     >>> found["a"], found["b"]
@@ -253,40 +254,32 @@ def apply_missing_tokens(
     chosen, numeric = table.select(names), set(numeric)
     columns = {}
     for name in chosen.names:
-        column, needed = chosen[name], (*tokens, *column_tokens.get(name, ()))
+        column, needed = chosen.column(name), (*tokens, *column_tokens.get(name, ()))
         if not set(needed) <= set(table.na):  # else reading has applied them
-            if column.dtype == object:
+            if isinstance(column, TextColumn):
                 column = clean_text(column, needed)
             else:
                 column = mask_tokens(column, needed)
-        if name in numeric and column.dtype == object:
+        if name in numeric and isinstance(column, TextColumn):
             column = _without_numbers(column, needed)
         columns[name] = column
     return replace(chosen, columns=columns)
 
 
-def _without_numbers(column: NDArray[Any], tokens: tuple[str, ...]) -> NDArray[Any]:
+def _without_numbers(column: TextColumn, tokens: tuple[str, ...]) -> TextColumn:
+    """The column, missing where a text spells the same number as one of the tokens."""
     numbers = {number for token in tokens if (number := parse_number(token)) is not None}
     if not numbers:
         return column
-    values, _ = as_numbers(column)
-    without = column.copy()
-    without[np.isin(values, list(numbers))] = None
-    return without
+    return column.map_texts(lambda text: None if parse_number(text) in numbers else text)
 
 
-def _is_numeric(cells: NDArray[Any], kind: str | None) -> bool:
+def _is_numeric(cells: Cells, kind: str | None) -> bool:
     """Whether a column of text is read as numbers."""
-    if kind is not None or cells.dtype != object:
+    if kind is not None or not isinstance(cells, TextColumn):
         return kind == "number"
-    n_known = int((~_missing(cells)).sum())
+    n_known = int((~cells.is_missing()).sum())
     return n_known > 0 and _infer_kind(cells, n_known, []) == "number"
-
-
-def _missing(column: NDArray[Any]) -> NDArray[np.bool_]:
-    if column.dtype != object:
-        return np.isnan(column)
-    return np.fromiter((cell is None for cell in column), np.bool_, len(column))
 
 
 def _missing_target_note(table: Table, target: str, gone: NDArray[np.bool_]) -> str:
@@ -299,14 +292,13 @@ def _missing_target_note(table: Table, target: str, gone: NDArray[np.bool_]) -> 
 def _describe_column(
     table: Table, name: str, kind: str | None, column_tokens: tuple[str, ...]
 ) -> Column:
-    cells = table[name]
-    known = ~_missing(cells)
-    n_known = int(known.sum())
+    cells = table.column(name)
+    n_known = int((~is_missing(cells)).sum())
     notes: list[str] = []
     asked = kind is not None
     kind = kind or table.kinds.get(name) or _infer_kind(cells, n_known, notes)
     if kind == "category":
-        counts = Counter(cell for cell in as_labels(cells).tolist() if cell is not None)
+        counts = as_labels(cells).counts()
         _category_notes(counts, n_known, notes)
         top = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_LEVELS]
         return Column(
@@ -356,8 +348,8 @@ def _count_cells(count: int) -> str:
     return "1 cell is" if count == 1 else f"{count} cells are"
 
 
-def _infer_kind(cells: NDArray[Any], n_known: int, notes: list[str]) -> str:
-    if cells.dtype != object or n_known == 0:
+def _infer_kind(cells: Cells, n_known: int, notes: list[str]) -> str:
+    if not isinstance(cells, TextColumn) or n_known == 0:
         return "number"
     read = int((~np.isnan(as_numbers(cells)[0])).sum())
     if read >= NUMERIC_SHARE * n_known:
@@ -372,7 +364,7 @@ def _infer_kind(cells: NDArray[Any], n_known: int, notes: list[str]) -> str:
     return "category"
 
 
-def _category_notes(counts: Counter[str], n_known: int, notes: list[str]) -> None:
+def _category_notes(counts: Mapping[str, int], n_known: int, notes: list[str]) -> None:
     if looks_decimal_comma(list(counts)):
         notes.append(
             "its cells look like numbers with a decimal comma, which are read as categories; "
@@ -408,7 +400,7 @@ def read_weights(table: Table, name: str) -> NDArray[np.float64]:
     >>> read_weights(Table(("w",), {"w": np.array(["1", "0.5"], dtype=object)}), "w")
     array([1. , 0.5])
     """
-    values, bad = as_numbers(table[name])
+    values, bad = as_numbers(table.column(name))
     wrong = bad | np.isnan(values) | (values < 0)
     if wrong.any():
         raise DataError(

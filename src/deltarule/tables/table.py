@@ -6,16 +6,18 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import is_unicode
+from deltarule.tables.text_column import TextColumn
 
 __all__ = [
     "MAX_COLUMNS",
+    "Cells",
     "Table",
     "all_rows_text",
     "bad_sql",
@@ -30,6 +32,21 @@ MAX_COLUMNS = 20_000
 """More columns than this are refused: it is nearly always a table lying on its side."""
 
 _MAX_ITEMS = 20
+
+Cells: TypeAlias = NDArray[np.float64] | TextColumn
+"""The cells of one column: numbers with NaN where missing, or text."""
+
+
+def text_or_numbers(column: Any) -> Any:
+    """An array of objects as a TextColumn; anything else as it is.
+
+    Examples
+    --------
+    >>> text_or_numbers(np.array(["a", None], dtype=object)).tolist()
+    ['a', None]
+    """
+    is_objects = isinstance(column, np.ndarray) and column.dtype == object and column.ndim == 1
+    return TextColumn.from_cells(column.tolist()) if is_objects else column
 
 
 def join_items(items: Iterable[str], limit: int = _MAX_ITEMS) -> str:
@@ -172,9 +189,9 @@ class Table:
     ----------
     names : tuple of str
         The columns' names, in the source's order.
-    columns : mapping of str to ndarray
-        By name, a 1-d array: float64 with NaN where missing, or objects that
-        are str, or None where missing.
+    columns : mapping of str to ndarray of float64, or TextColumn
+        By name; NaN where a number is missing. An array of objects that are str, or None
+        where missing, becomes a TextColumn.
     source : str
         What it was read from, for messages.
     lines : ndarray of int64
@@ -208,12 +225,14 @@ class Table:
     (2, 2, ('x', 'y'))
     >>> table.take([0])["y"]
     array(['a'], dtype=object)
+    >>> table.column("y")
+    TextColumn(2 rows of 1 distinct text)
     >>> table.where(1)
     'row 2'
     """
 
     names: tuple[str, ...]
-    columns: Mapping[str, NDArray[Any]]
+    columns: Mapping[str, Cells]
     source: str = "the table"
     lines: NDArray[np.int64] | None = None
     line_word: str = "row"
@@ -233,10 +252,12 @@ class Table:
                 f"{self.source}: the names are {join_items(names)}, but the columns are "
                 f"{join_items(map(str, self.columns))}; expected one column for every name"
             )
-        for name in names:
-            column = self.columns[name]
-            good = isinstance(column, np.ndarray) and column.dtype in (np.float64, object)
-            if not good or column.ndim != 1:
+        columns = {name: text_or_numbers(self.columns[name]) for name in names}
+        object.__setattr__(self, "columns", columns)
+        for name, column in columns.items():
+            if not isinstance(column, TextColumn) and (
+                not isinstance(column, np.ndarray) or column.dtype != np.float64 or column.ndim != 1
+            ):
                 raise DataError(
                     f"{self.source}: column {name!r} is {_describe_type(column)}; expected a 1-d "
                     "NumPy "
@@ -264,10 +285,22 @@ class Table:
     def __contains__(self, name: object) -> bool:
         return name in self.columns
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
+    def column(self, name: str) -> Cells:
+        """A column as it is stored: float64 with NaN where missing, or a TextColumn.
+
+        Raises
+        ------
+        DataError
+            If the name is unknown.
+        """
         if name not in self.columns:
             raise unknown_column_error(name, self.names, "column asked for", self.source)
         return self.columns[name]
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """A column as an array: float64, or objects that are str, or None where missing."""
+        column = self.column(name)
+        return column.objects() if isinstance(column, TextColumn) else column
 
     def __repr__(self) -> str:
         return (
@@ -291,7 +324,7 @@ class Table:
             If a name is unknown.
         """
         chosen = tuple(names)
-        columns = {name: self[name] for name in chosen}
+        columns = {name: self.column(name) for name in chosen}
         kinds = {name: kind for name, kind in self.kinds.items() if name in columns}
         return replace(self, names=chosen, columns=columns, kinds=kinds)
 

@@ -17,6 +17,7 @@ from deltarule.errors import DataError, InputError
 from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
 from deltarule.tables.schema import Schema
 from deltarule.tables.table import Table, join_items
+from deltarule.tables.text_column import TextColumn
 from deltarule.tables.typed_columns import TypedColumns, apply_schema
 
 __all__ = ["TableEncoder"]
@@ -148,8 +149,8 @@ class TableEncoder:
         min_rows = self.min_rows if self.min_rows is not None else max(10, -(-len(typed) // 1000))
         column_encoders: list[NumberEncoder | CategoryEncoder] = []
         for column in schema.columns:
-            cells = typed.columns[column.name]
-            if column.kind == "category":
+            cells: Any = typed.columns[column.name]
+            if isinstance(cells, TextColumn):
                 column_encoders.append(
                     CategoryEncoder.fit(column.name, cells, min_rows, self.max_levels)
                 )
@@ -217,7 +218,8 @@ class TableEncoder:
         for encoder in column_encoders:
             width = len(encoder.features())
             if width:
-                encoder.write(typed.columns[encoder.name], matrix[:, at : at + width])
+                cells: Any = typed.columns[encoder.name]
+                encoder.write(cells, matrix[:, at : at + width])
             at += width
         return matrix
 
@@ -242,7 +244,8 @@ class TableEncoder:
         found: list[str] = []
         for encoder in self._check_fitted():
             if isinstance(encoder, CategoryEncoder):
-                found += encoder.unseen(columns.columns[encoder.name])
+                cells: Any = columns.columns[encoder.name]
+                found += encoder.unseen(cells)
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:

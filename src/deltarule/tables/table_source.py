@@ -14,8 +14,11 @@ from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.paths import SQLITE, check_file, matching_files, resolve_home
 from deltarule.tables.reading import read_table
 from deltarule.tables.table import Table
+from deltarule.tables.text_column import TextColumn
 
 __all__ = ["TableSource"]
+
+_DIGEST_ROWS = 65_536
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,12 +200,15 @@ def _cells_digest(read: Table) -> str:
     """The digest of names, kinds and cells."""
     digest = hashlib.sha256()
     for name in read.names:
-        column = read[name]
+        column = read.column(name)
         digest.update(f"{name}\0{read.kinds.get(name, '')}\0{column.dtype.kind}\0".encode())
-        if column.dtype == object:
-            # A missing cell is no text, and the length keeps cells apart.
-            texts = ("-" if cell is None else f"{len(cell)}:{cell}" for cell in column.tolist())
-            digest.update("\0".join(texts).encode("utf-8", "surrogatepass"))
+        if isinstance(column, TextColumn):
+            # "-" marks a missing cell; the length keeps adjacent cells apart.
+            marked = TextColumn(column.codes, [f"{len(text)}:{text}" for text in column.texts])
+            for start in range(0, len(marked), _DIGEST_ROWS):
+                texts = [cell or "-" for cell in marked[start : start + _DIGEST_ROWS]]
+                separator = "\0" if start else ""
+                digest.update((separator + "\0".join(texts)).encode("utf-8", "surrogatepass"))
         else:
             digest.update(column.tobytes())
     return digest.hexdigest()

@@ -15,6 +15,7 @@ from deltarule.tables.column_encoders import mean_and_std, normalise_weights, st
 from deltarule.tables.schema import Schema
 from deltarule.tables.table import join_items
 from deltarule.tables.task_choice import sorted_classes
+from deltarule.tables.text_column import TextColumn
 
 __all__ = ["TargetEncoder"]
 
@@ -81,7 +82,9 @@ class TargetEncoder:
             raise InputError("the schema has no target; infer it with a target")
         return cls(schema.task, schema.classes or None)
 
-    def fit(self, values: ArrayLike, weights: ArrayLike | None = None) -> TargetEncoder:
+    def fit(
+        self, values: ArrayLike | TextColumn, weights: ArrayLike | None = None
+    ) -> TargetEncoder:
         """Learn the classes, or mean and standard deviation, from training targets.
 
         Parameters
@@ -106,11 +109,11 @@ class TargetEncoder:
         """
         if self.task == "classification":
             labels = self._check_labels(values)
-            if not labels:
+            if not len(labels):
                 raise DataError("there are no targets to fit on; expected at least one")
             if not self.classes:
-                self.classes = sorted_classes(set(labels))
-            self.transform(values)  # refuses labels that are none of the given classes
+                self.classes = sorted_classes(set(labels.counts()))
+            self.transform(labels)  # refuses labels that are none of the given classes
         else:
             numbers = self._check_numbers(values)
             if len(numbers) == 0:
@@ -121,7 +124,9 @@ class TargetEncoder:
         self._is_fitted = True
         return self
 
-    def _check_labels(self, values: ArrayLike) -> list[str]:
+    def _check_labels(self, values: ArrayLike | TextColumn) -> TextColumn:
+        if isinstance(values, TextColumn) and not values.is_missing().any():
+            return values
         labels = list(np.asarray(values, dtype=object).ravel())
         for row, label in enumerate(labels, start=1):
             if not isinstance(label, str):
@@ -129,9 +134,9 @@ class TargetEncoder:
                     f"target {row} is {label!r}, a {type(label).__name__}; expected a label as "
                     f"text, such as {str(label)!r}"
                 )
-        return labels
+        return TextColumn.from_cells(labels)
 
-    def _check_numbers(self, values: ArrayLike) -> NDArray[np.float64]:
+    def _check_numbers(self, values: ArrayLike | TextColumn) -> NDArray[np.float64]:
         try:
             numbers = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -150,7 +155,7 @@ class TargetEncoder:
         if not self._is_fitted:
             raise InputError("the TargetEncoder is not fitted; call fit with training targets")
 
-    def transform(self, values: ArrayLike) -> NDArray[Any]:
+    def transform(self, values: ArrayLike | TextColumn) -> NDArray[Any]:
         """Labels as class indices (int64), or numbers standardised (float64).
 
         Raises
@@ -167,13 +172,17 @@ class TargetEncoder:
         if not self.classes:
             self._check_fitted()
         index = {label: i for i, label in enumerate(self.classes)}
-        for row, label in enumerate(labels, start=1):
-            if label not in index:
-                raise DataError(
-                    f"target {row} is {label!r}; expected one of the classes "
-                    f"{join_items(map(repr, self.classes))}"
-                )
-        return np.array([index[label] for label in labels], dtype=np.int64)
+        encoded = labels.lookup(
+            np.array([index.get(text, -1) for text in labels.texts], dtype=np.int64), np.int64(-1)
+        )
+        unknown = np.flatnonzero(encoded < 0)
+        if unknown.size:
+            row = int(unknown[0])
+            raise DataError(
+                f"target {row + 1} is {labels[row]!r}; expected one of the classes "
+                f"{join_items(map(repr, self.classes))}"
+            )
+        return encoded
 
     def inverse(self, encoded: ArrayLike) -> NDArray[Any]:
         """Labels (objects) from class indices, or numbers from standardised ones.

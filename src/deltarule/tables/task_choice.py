@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from deltarule.errors import DataError, InputError, Message, Parameter
-from deltarule.tables.cells import parse_number
+from deltarule.tables.cells import number_label, parse_number
 from deltarule.tables.column_values import (
     NUMERIC_SHARE,
     as_days,
@@ -17,6 +16,7 @@ from deltarule.tables.column_values import (
     describe_cells,
 )
 from deltarule.tables.table import Table, all_rows_text, count_noun, join_items
+from deltarule.tables.text_column import TextColumn
 
 __all__ = ["MAX_CLASSES", "TASKS", "TaskChoice", "choose_task", "sorted_classes"]
 
@@ -105,12 +105,14 @@ def choose_task(
     """
     if task not in TASKS:
         raise InputError(parameter="task", given=task, expected=f"one of {', '.join(TASKS)}")
-    cells = table[target]
+    cells = table.column(target)
     kind = kind or table.kinds.get(target)
     values, bad = as_numbers(cells)
     if kind is None:
         share = np.count_nonzero(~bad) / len(cells)
-        kind = "number" if share >= NUMERIC_SHARE or cells.dtype != object else "category"
+        kind = (
+            "number" if share >= NUMERIC_SHARE or not isinstance(cells, TextColumn) else "category"
+        )
         if kind == "category":
             days, no_day = as_days(cells)
             if np.count_nonzero(~no_day) >= NUMERIC_SHARE * len(cells):
@@ -126,8 +128,8 @@ def choose_task(
 
 
 def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoice:
-    labels = as_labels(table[target]).tolist()
-    classes = sorted_classes(set(labels))
+    counts = as_labels(table.column(target)).counts()
+    classes = sorted_classes(set(counts))
     n = len(classes)
     if n == 1:
         raise DataError(
@@ -135,14 +137,14 @@ def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoi
             f"{all_rows_text(len(table))}; "
             "expected at least two classes; choose another target, or more rows"
         )
-    too_many = n > MAX_CLASSES or (n > 2 and n > len(labels) / 2)
+    too_many = n > MAX_CLASSES or (n > 2 and n > len(table) / 2)
     if task == "auto" and too_many:
         limit = f"at most {MAX_CLASSES}"
         if n <= MAX_CLASSES:
             limit = "at most half as many as rows"
         raise DataError(
             f"{table.source}: the target {target!r} is text with {n} different values in "
-            f"{len(labels)} rows ({join_items(classes, 3)})",
+            f"{len(table)} rows ({join_items(classes, 3)})",
             expected=f"{limit} for classes",
             hint=Message(
                 "if it should hold numbers, correct those that are none; if these are classes "
@@ -166,7 +168,6 @@ def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoi
             f"labels that are the same number written differently are different classes: "
             f"{join_items(classes, 6)}"
         )
-    counts = Counter(labels)
     single = [label for label in classes if counts[label] == 1]
     if single:
         notes.append(f"classes with one row only: {join_items(map(repr, single), 6)}")
@@ -195,7 +196,7 @@ def _regression(
     distinct = np.unique(values)
     if len(distinct) == 1:
         raise DataError(
-            f"{table.source}: the target {target!r} is {as_labels(distinct)[0]} in "
+            f"{table.source}: the target {target!r} is {number_label(distinct[0])} in "
             f"{all_rows_text(len(values))}; expected at least two different values; choose another "
             "target, or more rows"
         )

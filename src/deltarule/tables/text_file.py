@@ -10,24 +10,30 @@ hundreds of columns (DuckDB plans each one) and those that mix line endings.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError
-from deltarule.tables.cells import clean_text, mask_tokens, object_array
+from deltarule.tables.cells import clean_text, mask_tokens, parse_number
+from deltarule.tables.column_values import as_numbers
 from deltarule.tables.duckdb_connection import (
+    Connection,
     connect,
+    create_text_type,
+    fetch_texts,
     file_literal,
     is_ambiguous_path,
     masked_to_float,
-    masked_to_object,
+    masked_to_text,
     sql_literal,
+    text_code,
 )
-from deltarule.tables.table import Table
+from deltarule.tables.table import Cells, Table
+from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_header import Header, csv_error_message, read_header, scan_file
 
 __all__ = ["read_text"]
@@ -37,6 +43,8 @@ _DUCK_COLUMNS = 300
 # A number column of more distinct values than this is kept as numbers. Below, the
 # text stays, so that a label reads as it was written ("1", "01", "1.0").
 _MAX_LABELS = 1000
+# The first rows, by which a column's representation is chosen; rows in a chunk of Python's csv.
+_SAMPLE_ROWS = 20_000
 # No cell means missing to DuckDB. Were it the empty text, as by default, an empty
 # field too many at the end of a row would be dropped without a word.
 _NULL_MARK = "\x01deltarule\x01"
@@ -63,7 +71,7 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
     """
     n_lines = scan_file(path)
     header = read_header(path, delimiter)
-    columns: list[NDArray[Any]] | None = None
+    columns: list[Cells] | None = None
     lines: NDArray[np.int64] | None = None
     # DuckDB finds no row below a header that is not one first line, where line breaks are mixed.
     by_duckdb = len(header.names) <= _DUCK_COLUMNS and header.last_line == 1
@@ -88,62 +96,113 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
     )
 
 
-def _parse_with_duckdb(
-    path: Path, header: Header, tokens: tuple[str, ...]
-) -> list[NDArray[Any]] | None:
-    """The columns, or None if DuckDB refuses a file that Python's csv finds well-formed."""
-    duckdb, connection = connect()
-    n = len(header.names)
-    # Names of our own: DuckDB takes "a" and "A" for the same column.
-    types = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(n))
-    options = (
-        f"delim={sql_literal(header.delimiter)}, quote='\"', escape='\"', header=true, "
-        f"auto_detect=false, columns={{{types}}}, skip={header.first_line - 1}, "
-        f"nullstr={sql_literal(_NULL_MARK)}, "
-        "null_padding=false, strict_mode=true, ignore_errors=false"
+def _parse_with_duckdb(path: Path, header: Header, tokens: tuple[str, ...]) -> list[Cells] | None:
+    """The columns, or None if DuckDB refuses a file that Python's csv finds well-formed.
+
+    The first rows decide which columns are read as numbers, and which as codes into the texts
+    found in them; one pass over the file then fetches all columns. Columns of which a later cell
+    is no number, or a text that the first rows do not hold, are read again by themselves.
+    """
+    duckdb, connection = connect(threads=1)
+    # Own names, since DuckDB takes "a" and "A" for the same column.
+    aliases = [f"c{i}" for i in range(len(header.names))]
+    types = ", ".join(f"'{alias}': 'VARCHAR'" for alias in aliases)
+    rows = (
+        f"read_csv({file_literal(path)}, delim={sql_literal(header.delimiter)}, quote='\"', "
+        f"escape='\"', header=true, auto_detect=false, columns={{{types}}}, "
+        f"skip={header.first_line - 1}, nullstr={sql_literal(_NULL_MARK)}, "
+        "null_padding=false, strict_mode=true, ignore_errors=false)"
     )
     with connection:
         try:
-            connection.execute(
-                f"CREATE TEMP TABLE t AS SELECT * FROM read_csv({file_literal(path)}, {options})"
-            )
+            arrays = connection.execute(f"SELECT * FROM {rows} LIMIT {_SAMPLE_ROWS}").fetchnumpy()
+            columns: dict[str, Cells] = {
+                alias: masked_to_text(arrays.pop(alias)) for alias in aliases
+            }
+            if len(columns["c0"]) == _SAMPLE_ROWS:
+                columns = _read_columns(connection, rows, columns, tokens)
         except duckdb.Error:
             _line_numbers(path, header)  # raises, with the line, if the file is at fault
             return None
-        numeric = _numeric_columns(connection, n, tokens)
-        wanted = ", ".join(
-            f"try_cast(c{i} AS DOUBLE) AS c{i}" if numeric[i] else f"c{i}" for i in range(n)
-        )
-        arrays = connection.execute(f"SELECT {wanted} FROM t").fetchnumpy()
-    columns: list[NDArray[Any]] = []
-    for i in range(n):
-        column = arrays[f"c{i}"]
-        if numeric[i]:
-            columns.append(mask_tokens(masked_to_float(column), tokens))
+    return [_clean_column(columns[alias], tokens) for alias in aliases]
+
+
+def _read_columns(
+    connection: Connection, rows: str, sample: Mapping[str, Cells], tokens: tuple[str, ...]
+) -> dict[str, Cells]:
+    """All columns of ``rows``, by what the sample of the first rows holds."""
+    wanted: dict[str, str] = {}
+    texts: dict[str, Sequence[str]] = {}
+    rescanned = []
+    for alias, column in sample.items():
+        assert isinstance(column, TextColumn)
+        if _is_plain_numbers(column, tokens):
+            wanted[alias] = _number_expression(alias, tokens)
+        elif len(column.texts) <= _SAMPLE_ROWS // 4:
+            texts[alias] = column.texts
+            create_text_type(connection, alias, map(sql_literal, column.texts))
+            wanted[alias] = text_code(alias)
         else:
-            columns.append(clean_text(masked_to_object(column), tokens))
-    return columns
+            wanted[alias] = f"strlen({alias})"  # read, so that a ragged row is an error
+            rescanned.append(alias)
+    arrays = connection.execute(
+        f"SELECT {', '.join(f'{wanted[alias]} AS {alias}' for alias in sample)} FROM {rows}"
+    ).fetchnumpy()
+    columns: dict[str, Cells] = {}
+    for alias in sample:
+        fetched = arrays.pop(alias)
+        if alias in rescanned:
+            continue
+        missing = np.ma.getmaskarray(fetched)
+        if alias in texts and not missing.any():  # no cell is NULL, only texts of no code
+            columns[alias] = TextColumn(np.ma.getdata(fetched), texts[alias])
+        elif alias not in texts and np.isfinite(np.ma.getdata(fetched)[~missing]).all():
+            columns[alias] = masked_to_float(fetched)
+        else:
+            rescanned.append(alias)
+    return columns | fetch_texts(connection, rows, rescanned)
 
 
-def _numeric_columns(connection: Any, n: int, tokens: tuple[str, ...]) -> list[bool]:
-    """Which columns are numbers throughout, and of too many values to be labels.
+def _clean_column(column: Cells, tokens: tuple[str, ...]) -> Cells:
+    """A column without missing tokens; as numbers if it is plain numbers throughout."""
+    if not isinstance(column, TextColumn):
+        return mask_tokens(column, tokens)
+    if _is_plain_numbers(column, tokens):
+        return mask_tokens(as_numbers(clean_text(column, tokens))[0], tokens)
+    return clean_text(column, tokens)
 
-    They would become numbers anyway; DuckDB does it many times faster. Anything in doubt
-    stays text: a cell that is neither number nor missing, infinite, written with an
-    underscore or a leading zero, or an integer too long for a float64.
+
+def _is_plain_numbers(column: TextColumn, tokens: tuple[str, ...]) -> bool:
+    """Whether a column is numbers throughout, and of too many values to be labels.
+
+    Anything in doubt stays text: a cell that is neither number nor missing, infinite, written
+    with a leading zero, or an integer too long for a float64.
     """
-    missing = ", ".join(sql_literal(token) for token in tokens)
-    tests = ", ".join(
-        f"approx_count_distinct(c{i}) > {_MAX_LABELS} AND coalesce(bool_and("
-        f"CASE WHEN try_cast(c{i} AS DOUBLE) IS NULL "
-        f"THEN c{i} IS NULL OR lower(trim(c{i})) IN ({missing}) "
-        f"ELSE isfinite(try_cast(c{i} AS DOUBLE)) AND NOT contains(c{i}, '_') "
-        f"AND NOT (length(c{i}) > 1 AND c{i}[1] = '0' AND c{i}[2] BETWEEN '0' AND '9') "
-        f"AND (length(c{i}) <= 15 OR contains(c{i}, '.')) END), false)"
-        for i in range(n)
+    return len(column.texts) > _MAX_LABELS and all(
+        text.strip().lower() in tokens
+        or (
+            parse_number(text) is not None
+            and not (text[:1] == "0" and text[1:2].isdigit())
+            and (len(text) <= 15 or "." in text)
+        )
+        for text in column.texts
     )
-    row = connection.execute(f"SELECT {tests} FROM t").fetchone()
-    return [bool(cell) for cell in row]
+
+
+def _number_expression(cell: str, tokens: tuple[str, ...]) -> str:
+    """SQL for a cell by the rule of :func:`_is_plain_numbers`.
+
+    NULL is a missing cell, and infinity one that is no plain number. A text from "00" up to, but
+    without, "0:" begins with a zero and a digit.
+    """
+    missing = ", ".join(map(sql_literal, tokens))
+    return (
+        f"CASE WHEN contains({cell}, '_') OR ({cell} >= '00' AND {cell} < '0:') "
+        f"OR (strlen({cell}) > 15 AND NOT contains({cell}, '.')) THEN "
+        f"CASE WHEN lower(trim({cell})) IN ({missing}) THEN NULL ELSE 'inf'::DOUBLE END "
+        f"ELSE coalesce(try_cast({cell} AS DOUBLE), CASE WHEN lower(trim({cell})) IN ({missing}) "
+        "THEN NULL ELSE 'inf'::DOUBLE END) END"
+    )
 
 
 def _csv_records(path: Path, header: Header) -> Iterator[tuple[int, list[str]]]:
@@ -184,14 +243,14 @@ def _line_numbers(path: Path, header: Header) -> NDArray[np.int64]:
 
 def _parse_with_csv(
     path: Path, header: Header, tokens: tuple[str, ...]
-) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+) -> tuple[list[Cells], NDArray[np.int64]]:
+    """The columns and the first line of each row, with a chunk of rows as text at a time."""
+    records = _csv_records(path, header)
     lines: list[int] = []
-    rows: list[list[str]] = []
-    for line, row in _csv_records(path, header):
-        lines.append(line)
-        rows.append(row)
-    cells = list(zip(*rows, strict=True))
-    columns: list[NDArray[Any]] = []
-    for column in cells:
-        columns.append(clean_text(object_array(list(column)), tokens))
-    return columns, np.array(lines, dtype=np.int64)
+    parts: list[list[TextColumn]] = [[] for _ in header.names]
+    while chunk := list(islice(records, _SAMPLE_ROWS)):
+        lines += [line for line, _ in chunk]
+        for part, cells in zip(parts, zip(*(row for _, row in chunk), strict=True), strict=True):
+            part.append(TextColumn.from_cells(cells))
+    columns = [clean_text(TextColumn.concatenate(part), tokens) for part in parts]
+    return list(columns), np.array(lines, dtype=np.int64)

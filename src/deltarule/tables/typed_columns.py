@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +16,7 @@ from deltarule.tables.column_values import (
     as_labels,
     as_numbers,
     describe_cells,
+    is_missing,
 )
 from deltarule.tables.implausible_values import (
     outside_range,
@@ -25,7 +25,16 @@ from deltarule.tables.implausible_values import (
 )
 from deltarule.tables.schema import Column, Schema
 from deltarule.tables.schema_inference import apply_missing_tokens, read_weights
-from deltarule.tables.table import Table, all_rows_text, close_match, join_items, row_indices
+from deltarule.tables.table import (
+    Cells,
+    Table,
+    all_rows_text,
+    close_match,
+    join_items,
+    row_indices,
+    text_or_numbers,
+)
+from deltarule.tables.text_column import TextColumn
 
 __all__ = ["TypedColumns", "apply_schema"]
 
@@ -36,14 +45,14 @@ class TypedColumns:
 
     Parameters
     ----------
-    columns : mapping of str to ndarray
-        The schema's columns: numbers and dates float64 with NaN where missing,
-        categories objects that are str, or None where missing.
+    columns : mapping of str to ndarray of float64, or TextColumn
+        The schema's columns: numbers and dates float64 with NaN where missing, categories a
+        TextColumn. An array of objects that are str or None becomes a TextColumn.
     rows : ndarray of int64
         Which row of the table each row is: rows without a target are left out
         where the target is needed.
-    target : ndarray or None
-        Class labels (str) or float64, one per row, none missing; None if not needed.
+    target : ndarray of float64, TextColumn of class labels, or None
+        One per row, none missing; None if not needed.
     weights : ndarray of float64 or None
         Row weights, if the schema has them and they are needed.
     notes : tuple of str
@@ -58,11 +67,16 @@ class TypedColumns:
     3
     """
 
-    columns: Mapping[str, NDArray[Any]]
+    columns: Mapping[str, Cells]
     rows: NDArray[np.int64]
-    target: NDArray[Any] | None = None
+    target: Cells | None = None
     weights: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        columns = {name: text_or_numbers(cells) for name, cells in self.columns.items()}
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "target", text_or_numbers(self.target))
 
     @property
     def n_rows(self) -> int:
@@ -136,7 +150,7 @@ def apply_schema(
     >>> train = Table(("size", "price"), {"size": np.array([70.0, 90.0, 55.0]),
     ...                                   "price": np.array([210.0, 330.5, 199.0])})
     >>> schema = infer_schema(train, "price")
-    >>> new = Table(("Size",), {"Size": np.array(["60"], dtype=object)}, source="new.csv")
+    >>> new = Table(("Size",), {"Size": TextColumn.from_cells(["60"])}, source="new.csv")
     >>> apply_schema(schema, new, need_target=False)
     Traceback (most recent call last):
     deltarule.errors.DataError: new.csv lacks 1 of the columns the model needs: 'size' \
@@ -163,10 +177,10 @@ def apply_schema(
     }
     clean = apply_missing_tokens(table, wanted, schema.na, column_tokens, _numeric_columns(schema))
     rows = np.arange(len(table))
-    target: NDArray[Any] | None = None
+    target: Cells | None = None
     if need_target and schema.target is not None:
         name = schema.target.name
-        rows = _known_rows(clean[name])
+        rows = np.flatnonzero(~is_missing(clean.column(name)))
         if len(rows) == 0:
             raise DataError(
                 f"{table.source}: the target {name!r} is missing in {all_rows_text(len(table))}; "
@@ -235,14 +249,8 @@ def _note_unknown_columns(schema: Schema, table: Table, notes: list[str]) -> Non
         notes.append(f"columns that the model does not know are left out: {join_items(extra)}")
 
 
-def _known_rows(cells: NDArray[Any]) -> NDArray[np.int64]:
-    if cells.dtype != object:
-        return np.flatnonzero(~np.isnan(cells))
-    return np.flatnonzero([cell is not None for cell in cells])
-
-
-def _typed_column(column: Column, table: Table, notes: list[str]) -> NDArray[Any]:
-    cells = table[column.name]
+def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
+    cells = table.column(column.name)
     if column.kind == "category":
         return as_labels(cells)
     values, bad = as_numbers(cells) if column.kind == "number" else as_days(cells)
@@ -259,7 +267,7 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> NDArray[Any
     what = "finite number" if column.kind == "number" else "ISO 8601 date"
     n_bad, n_known = int(bad.sum()), int((bad | ~np.isnan(values)).sum())
     # An infinity in a number column is one of its cells; text in its place is another column.
-    if cells.dtype == object and n_bad > (1 - NUMERIC_SHARE) * n_known:
+    if isinstance(cells, TextColumn) and n_bad > (1 - NUMERIC_SHARE) * n_known:
         raise DataError(
             f"{table.source}: {n_bad} of {n_known} known cells of column {column.name!r} are no "
             f"{what}: {describe_cells(table, column.name, bad)}; expected {what}s, as in "
@@ -273,13 +281,12 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> NDArray[Any
     return values
 
 
-def _typed_target(schema: Schema, column: Column, table: Table) -> NDArray[Any]:
-    cells = table[column.name]
+def _typed_target(schema: Schema, column: Column, table: Table) -> Cells:
+    cells = table.column(column.name)
     if schema.task == "classification":
         labels = as_labels(cells)
-        unknown = set(labels.tolist()) - set(schema.classes)
-        if unknown:
-            where = np.array([label in unknown for label in labels])
+        where = ~labels.lookup([text in set(schema.classes) for text in labels.texts], True)
+        if where.any():
             raise DataError(
                 f"{table.source}: the target {column.name!r} holds labels that are no class: "
                 f"{describe_cells(table, column.name, where)}; expected one of "

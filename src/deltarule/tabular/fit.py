@@ -144,7 +144,9 @@ def fit_table(
     report_phase("scoring")
     model = Model(net, result.theta, result.history)
     truth = {
-        name: target.transform(target_values(part)) if target.classes else target_values(part)
+        name: target.transform(target_values(part))
+        if target.classes
+        else np.asarray(target_values(part))
         for name, part in parts.items()
     }
     engine = prediction_engine({"engine": settings.engine})

@@ -12,7 +12,15 @@ import numpy as np
 
 from deltarule.errors import DataError, FileError
 from deltarule.files.dataclass_fields import field_value
-from deltarule.tables import Schema, Table, TableEncoder, TargetEncoder, TypedColumns, apply_schema
+from deltarule.tables import (
+    Schema,
+    Table,
+    TableEncoder,
+    TargetEncoder,
+    TextColumn,
+    TypedColumns,
+    apply_schema,
+)
 from deltarule.tabular.network_targets import decode_outputs, network_targets
 from deltarule.tabular.scores import score_outputs
 from deltarule.training import History, Model, Recording, load_model, save_model
@@ -149,10 +157,11 @@ class TableModel:
 
     def score(self, typed: TypedColumns, outputs: np.ndarray) -> dict[str, float | None]:
         """Score outputs against the target of their rows."""
-        truth = typed.target
-        assert truth is not None
+        assert typed.target is not None
         if self.task == "classification":
-            truth = self.target.transform(truth)
+            truth = self.target.transform(typed.target)
+        else:
+            truth = np.asarray(typed.target)
         return score_outputs(self.task, truth, outputs, typed.weights)
 
     def save(
@@ -264,9 +273,10 @@ def target_checksum(typed: TypedColumns) -> str:
     False
     """
     target = np.zeros(0) if typed.target is None else typed.target
-    data = target.tobytes()
-    if target.dtype == object:
+    if isinstance(target, TextColumn):
         data = "\0".join(map(str, target)).encode()
+    else:
+        data = target.tobytes()
     return hashlib.sha256(data).hexdigest()
 
 

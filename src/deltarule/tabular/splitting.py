@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deltarule.errors import DataError
-from deltarule.tables import Schema, TypedColumns
+from deltarule.tables import Schema, TextColumn, TypedColumns
 from deltarule.tabular.settings import TableSettings
 from deltarule.training import split_rows
 
@@ -14,7 +14,7 @@ __all__ = ["row_weights", "split_table", "target_values"]
 _LEAST_ROWS = 10
 
 
-def target_values(part: TypedColumns) -> np.ndarray:
+def target_values(part: TypedColumns) -> np.ndarray | TextColumn:
     """The target values of rows whose schema has a target.
 
     Examples
@@ -62,7 +62,7 @@ def split_table(
             f"{schema.source or 'the table'} has {len(typed)} rows with a known target; expected "
             f"at least {_LEAST_ROWS} to train on and to hold some out"
         )
-    labels = typed.target if schema.task == "classification" else None
+    labels = typed.target.ranks() if isinstance(typed.target, TextColumn) else None
     rows = np.arange(len(typed))
     parts = {}
     left = 1.0
