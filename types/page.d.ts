@@ -330,7 +330,7 @@ declare namespace Page {
     k?: undefined;
   }
   /** Node j of a layer; in layer 0 it is input j. */
-  interface UnitSelection {
+  interface NodeSelection {
     kind: "node";
     layer: number;
     j: number;
@@ -349,7 +349,7 @@ declare namespace Page {
     j: number;
     k: number;
   }
-  type Selection = CostSelection | UnitSelection | BiasSelection | EdgeSelection;
+  type Selection = CostSelection | NodeSelection | BiasSelection | EdgeSelection;
   type ParameterSelection = BiasSelection | EdgeSelection;
 
   /** "What if": the number that is changed, and by how much. */
@@ -653,7 +653,7 @@ declare namespace Page {
     /** The classes without those of selection and hovering. */
     tone: string;
   }
-  interface UnitPart extends PartOf<UnitSelection> {
+  interface NodePart extends PartOf<NodeSelection> {
     circle: SVGCircleElement;
     value: SVGTextElement;
     word: SVGTSpanElement;
@@ -681,7 +681,7 @@ declare namespace Page {
     line?: undefined;
     circle?: undefined;
   }
-  type Part = UnitPart | EdgePart | LossPart;
+  type Part = NodePart | EdgePart | LossPart;
 
   interface Target {
     j: number;

@@ -177,24 +177,24 @@ def test_what_cannot_be_compiled_is_explained_all_the_same(monkeypatch, tmp_path
     from deltarule.errors import NotCompilable
 
     def refuse(self, *args, **kwargs):
-        raise NotCompilable("a formula of somebody's own")
+        raise NotCompilable("a formula that cannot be compiled")
 
     monkeypatch.setattr(compiled.CompiledEngine, "load", refuse)
     assert write_page(subject, tmp_path / "page.html").exists()
 
 
-def test_long_work_is_told(tmp_path, monkeypatch, capsys):
-    from deltarule.explain import progress
+def test_long_work_reports_its_progress(tmp_path, monkeypatch, capsys):
+    from deltarule.explain.page import page as page_module
 
     rng = np.random.default_rng(0)
     net = Network([2, 3, 1], "tanh")
     subject = Subject.of_arrays(net, net.initial(0), rng.normal(size=(20, 2)), rng.normal(size=20))
-    told = []
-    write_page(subject, tmp_path / "page.html", progress=told.append)
-    assert any("attributing" in text for text in told)
+    messages = []
+    write_page(subject, tmp_path / "page.html", progress=messages.append)
+    assert any("attributing" in text for text in messages)
     write_page(subject, tmp_path / "page.html")
     assert capsys.readouterr().err == ""  # no terminal
-    monkeypatch.setattr(progress, "_SILENT_SECONDS", -1)
+    monkeypatch.setattr(page_module, "_SILENT_SECONDS", -1)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     write_page(subject, tmp_path / "page.html")
     err = capsys.readouterr().err

@@ -55,8 +55,8 @@ class Agreement:
         verdict = "within" if self.passed else "BEYOND"
         return (
             f"{who}: its gradient differs by at most "
-            f"{number_text(self.differences[name])} in {name}, {self.blocks[name]:.3g} eps of "
-            f"what is added up there; {verdict} the {self.tolerance:g} of the engine contract"
+            f"{number_text(self.differences[name])} in {name}, {self.blocks[name]:.3g} times "
+            f"eps Σ|δ||a|; {verdict} the {self.tolerance:g} times that the engine contract allows"
         )
 
     def to_dict(self) -> dict[str, Any]:

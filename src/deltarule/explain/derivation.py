@@ -39,9 +39,9 @@ class Remainder:
     Attributes
     ----------
     count : int
-        Their number.
+        The number of parts that are not shown.
     value : float or None
-        The sum of the terms; None for arguments of a function.
+        The sum of these terms; None for arguments of a function.
     """
 
     count: int

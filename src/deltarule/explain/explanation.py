@@ -55,7 +55,7 @@ def explain(
     theta : array of shape (p,), optional
         The parameters, for a network alone.
     sample_weight : array of shape (N,), optional
-        s.
+        The weights s_i of the rows; by default 1.
     rule : str, Rule or mapping, optional
         The update rule of the step; by default that of the estimator or table model.
     learning_rate : float, optional

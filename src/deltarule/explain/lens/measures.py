@@ -179,9 +179,9 @@ class _Sums:
         self.loss, self.norms = np.zeros(n_rows), np.zeros(n_rows)
         self.a2 = np.zeros(net.n_layers + 1)
         self.d2, self.g2, self.s2 = (np.zeros(net.n_layers + 1) for _ in range(3))
-        widths = net.widths
-        self.moving = [np.zeros(n, dtype=bool) for n in widths]
-        self.flat = [np.zeros(n) for n in widths]
+        # Whether a node's slope is not 0 in some row, and the weight of the rows where it is flat.
+        self.moving = [np.zeros(n, dtype=bool) for n in net.widths]
+        self.flat = [np.zeros(n) for n in net.widths]
 
     def rows(self, got: Gradients, rows: np.ndarray) -> list[np.ndarray]:
         """Store C_i and ‖∂C_i/∂θ‖ of rows; return ‖∂C_i/∂θ^l‖² for each layer."""

@@ -1,5 +1,5 @@
 // @ts-check
-// The settings of a run. A change starts the run again; the learning rate changes while it goes on.
+// The settings of a run. A change starts the run again; the learning rate is changed during the run.
 "use strict";
 
 const controlsModule = (function () {
@@ -25,7 +25,7 @@ const controlsModule = (function () {
   const words = (name) => name.replaceAll("_", " ");
 
   /**
-   * What a field of numbers holds; NaN if it is empty, or holds something else.
+   * The number in a field; NaN if it is empty or holds no number.
    *
    * @param {HTMLInputElement} input
    */
@@ -100,7 +100,7 @@ const controlsModule = (function () {
   }
 
   /**
-   * Shows the settings in `element`; `order(type, fields)` sends what is asked for.
+   * Shows the settings in `element`; `order(type, fields)` sends an order to the server.
    *
    * @param {HTMLElement} element @param {Live.Order} order
    */

@@ -1,5 +1,5 @@
 // @ts-check
-// The loss over the epochs: of the rows that are trained on, and of those held out.
+// The loss over the epochs: of the training rows, and of the held-out rows.
 "use strict";
 
 const lossesModule = (function () {
@@ -24,7 +24,7 @@ const lossesModule = (function () {
   }
 
   /**
-   * Round values for a logarithmic side: powers of ten, or 1, 2 and 5 of few.
+   * Round values for a logarithmic axis: powers of ten, or 1, 2 and 5 of few.
    *
    * @param {number} low @param {number} high
    */

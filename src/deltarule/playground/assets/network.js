@@ -1,13 +1,14 @@
 // @ts-check
 // The network of the run, drawn and derived with the parts of the explain page.
 //
-// The payload of the page comes from the server when the run stands still or is another one; while
-// it trains, frames bring new parameters, and the passes are computed here.
+// The payload of the page comes from the server when the run is paused or replaced; while it
+// trains, frames bring new parameters, and the passes are computed here.
 "use strict";
 
 const networkModule = (function () {
   const { el, choice } = DR.dom;
-  // Milliseconds between two drawings while it trains, and how many of them to one derivation.
+  // Milliseconds between two drawings during training, and the number of drawings for each update of
+  // the derivation.
   const APART = { least: 33, most: 500 },
     DERIVED = 4;
   /** What decides the network and its data. @type {("net" | "settings" | "inputs" | "target")[]} */

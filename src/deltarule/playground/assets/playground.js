@@ -8,7 +8,7 @@
   const at = DR.dom.byId;
 
   /**
-   * What stands above everything else: one notice for each cause.
+   * Notices above everything else, one for each cause.
    *
    * @param {string} cause @param {string} text @param {Page.Child[]} more
    */

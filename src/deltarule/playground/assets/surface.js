@@ -1,5 +1,5 @@
 // @ts-check
-// What the network says over a plane through two columns, and the rows as points on it.
+// The network's prediction over a plane through two columns, with the rows as points on it.
 "use strict";
 
 const surfaceModule = (function () {
@@ -50,7 +50,7 @@ const surfaceModule = (function () {
       let tone;
       if (plain) tone = plain[level[i]];
       else {
-        // As much colour as the class is more probable than by chance.
+        // The colour is as strong as the class is more probable than by chance.
         const share = 0.14 + 0.5 * Math.max(0, (level[i] / 255 - floor) / (1 - floor));
         tone = tones[kinds?.[i] ?? 0].map((part, at) => paper[at] + (part - paper[at]) * share);
       }
@@ -127,7 +127,7 @@ const surfaceModule = (function () {
     new Date(days * DAY).toISOString().slice(0, span > 4 * 365 ? 4 : span > 120 ? 7 : 10);
 
   /**
-   * The ticks of a side: places from 0 to 1, and texts in the unit of the table, or the levels.
+   * The ticks of an axis: places from 0 to 1, and texts in the unit of the table, or the levels.
    *
    * @param {Live.Run} { axes, target } @param {number} number @param {number} from @param {number} to
    * @returns {{ at: number, text: string }[]}
@@ -173,7 +173,7 @@ const surfaceModule = (function () {
   }
 
   /**
-   * Ticks along both sides.
+   * Ticks along both axes.
    *
    * @param {CanvasRenderingContext2D} context @param {Live.Run} run @param {Live.Rectangle} box
    */
@@ -354,7 +354,7 @@ const surfaceModule = (function () {
       /** @type {Element[]} */
       const held = [];
       if (known.length > 1) {
-        // The other axis gives way: both cannot be the same.
+        // Where both axes would show the same column, the other one takes the column that this one had.
         /** @param {number} k @param {number} before */
         const other = (k, before) => (k === before ? (k === plane.x ? plane.y : plane.x) : before);
         parts.push(select(known, "x", "Across", plane.x, (x) => ask({ x, y: other(x, plane.y) })));

@@ -1,5 +1,5 @@
 // @ts-check
-// What an output, or the loss, of one row owes to each of its inputs.
+// How much each input contributes to an output, or to the loss, of one row.
 //
 //   gradient × input       A_k = (x_k − x′_k) ∂f/∂x_k (x)
 //   integrated gradients   A_k = (x_k − x′_k) ∫₀¹ ∂f/∂x_k (x′ + t (x − x′)) dt

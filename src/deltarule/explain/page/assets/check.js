@@ -129,7 +129,7 @@ const checkModule = (function () {
    * The derivatives that are checked for a selection, each with its f and the scale of its steps.
    *
    * @param {Page.Store} store
-   * @param {Page.UnitSelection | Page.ParameterSelection} selected
+   * @param {Page.NodeSelection | Page.ParameterSelection} selected
    * @returns {[given: Page.Symbol, f: Along, scale: number][]}
    */
   function subjects(store, selected) {
@@ -183,7 +183,7 @@ const checkModule = (function () {
   /**
    * The selection's derivatives beside their differences.
    *
-   * @param {Page.Store} store @param {Page.UnitSelection | Page.ParameterSelection} selected
+   * @param {Page.Store} store @param {Page.NodeSelection | Page.ParameterSelection} selected
    */
   function checkSelected(store, selected) {
     let good = true;
@@ -354,7 +354,7 @@ const checkModule = (function () {
   }
 
   /**
-   * Says what is checked, and checks it when asked.
+   * Fills `element` with a description of the check, its button and its result.
    *
    * @param {HTMLElement} element @param {Page.Store} store
    */

@@ -1,5 +1,5 @@
 // @ts-check
-// Arrays as they travel in the page: {dtype: "f4" | "f8", shape, base64}, little endian.
+// The packed arrays of the page's payload: {dtype: "f4" | "f8", shape, base64}, little endian.
 //
 // float32 is used only where it is exact, so what is decoded here is what Python has.
 //

@@ -1,6 +1,6 @@
 // @ts-check
-// "Go to": a weight, a bias, a node, an input or the cost by its name. So a reader gets to what a
-// large drawing does not show, and without a pointer.
+// "Go to": a weight, a bias, a node, an input or the cost by its name. It reaches
+// parts that a large drawing does not show, and needs no pointer.
 "use strict";
 
 const gotoModule = (function () {
@@ -43,7 +43,7 @@ const gotoModule = (function () {
   }
 
   /**
-   * The selection that a text names, or why there is none.
+   * The selection that a text names, or the reason why there is none.
    *
    * @param {Page.Store} store @param {string} text @returns {{ selected?: Page.Selection, error?: string }}
    */
@@ -74,10 +74,10 @@ const gotoModule = (function () {
   }
 
   /**
-   * A selection if the network has it, else words that say what it has.
+   * The selection, or an error text that says what the network has where it lacks the selected part.
    *
    * @param {Page.Store} store
-   * @param {Page.UnitSelection | Page.ParameterSelection} selected
+   * @param {Page.NodeSelection | Page.ParameterSelection} selected
    * @returns {{ selected?: Page.Selection, error?: string }}
    */
   function checked({ net }, selected) {

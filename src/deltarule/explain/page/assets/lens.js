@@ -1,6 +1,6 @@
 // @ts-check
-// The gradient lens: the sizes of weights, activations and gradients in each layer, at the step it was
-// taken and over training; the layers that are marked, with advice; the rows with the largest
+// The gradient lens: the sizes of weights, activations and gradients in each layer, at the step that
+// is explained and over training; the layers that are marked, with advice; the rows with the largest
 // gradients; attributions of outputs to inputs.
 //
 // The numbers of the layers were computed in Python, over all rows. Attributions are computed here.

@@ -66,7 +66,7 @@ const paintModule = (function () {
   const signOf = (value) => (value > 0 ? "positive" : value < 0 ? "negative" : "zero");
 
   /**
-   * Writes a number and says which it is; `symbol` null is a text that is no number of the network.
+   * Writes a number and the name of its symbol; with `symbol` null, a text that is no number of the network.
    *
    * @param {Element} element
    * @param {string | null} symbol
@@ -130,7 +130,7 @@ const paintModule = (function () {
 
   /**
    * @param {Page.Drawing} view
-   * @param {Page.UnitPart} part
+   * @param {Page.NodePart} part
    * @param {Page.Known} known
    * @param {boolean} backward
    */
@@ -186,7 +186,7 @@ const paintModule = (function () {
   /**
    * Fills by sign and size: |a| relative to the layer's largest, |δ| to the network's.
    *
-   * @param {Page.Drawing} view @param {Page.UnitPart[]} nodes @param {boolean} backward
+   * @param {Page.Drawing} view @param {Page.NodePart[]} nodes @param {boolean} backward
    */
   function paintFills(view, nodes, backward) {
     const most = view.plan.columns.map(() => 0);

@@ -261,7 +261,7 @@ const panelModule = (function () {
 
   // -- a node ----------------------------------------------------------------------------
 
-  /** @param {Page.Derivation} at @param {Page.UnitSelection} selected @returns {Page.Child[]} */
+  /** @param {Page.Derivation} at @param {Page.NodeSelection} selected @returns {Page.Child[]} */
   function node(at, { layer: l, j }) {
     const { s, store } = at;
     if (l === 0) return input(at, j);
@@ -338,7 +338,7 @@ const panelModule = (function () {
     return what?.kind === "node" ? node(at, what) : cost(at);
   }
   /**
-   * A note on the number that "what if" has changed, with the way back; null without a change.
+   * A note on the number that "what if" has changed, with a button that takes it back; null without a change.
    *
    * @param {Page.Store} store
    */

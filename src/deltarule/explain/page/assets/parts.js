@@ -50,7 +50,7 @@ const partsModule = (function () {
       { l, x } = column,
       { r } = plan,
       y = DR.plan.heightOf(column, j);
-    /** @type {Page.UnitSelection} */
+    /** @type {Page.NodeSelection} */
     const what = { kind: "node", layer: l, j };
     const roomy = r >= 24;
     const value = svg("text", {

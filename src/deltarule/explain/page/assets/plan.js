@@ -5,8 +5,8 @@
 
 const planModule = (function () {
   const { clamp, cut, textWidth } = DR.dom;
-  const ALL = 16; // a layer of up to so many nodes is drawn whole
-  const SOME = 10; // so many nodes of a larger layer
+  const ALL = 16; // a layer of at most this many nodes is drawn whole
+  const SOME = 10; // this many nodes of a larger layer are drawn
   const NEIGHBOURS = 4; // of these, so many with the largest weights to what is selected
   const EDGES = 1000; // lines, each of three elements
   const NAME = "500 12px"; // the names of inputs, as in drawing.css

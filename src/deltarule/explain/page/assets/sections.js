@@ -1,8 +1,8 @@
 // @ts-check
 // The steps of a derivation, each a section with its formula, its numbers and where they come from.
 //
-// `at` is what all of them need: the store, the symbols of the shown sample, and which sums a reader
-// has opened how far.
+// `at` has what all of them need: the store, the symbols of the shown sample, and how many terms of
+// each sum a reader has opened.
 "use strict";
 
 const sectionsModule = (function () {

@@ -5,7 +5,7 @@
 //
 // DR.formulas.update has the rule's steps as functions, once for weights and once for biases
 // (a bias does not decay); payload.mathml.update has them as MathML in the same order.
-// DR.formulas.penalty has the slope of each penalty, to which belongs the factor α/Σs.
+// DR.formulas.penalty has the slope of each penalty, to be multiplied by α/Σs.
 "use strict";
 
 const updateModule = (function () {
@@ -114,7 +114,7 @@ const updateModule = (function () {
   }
 
   /**
-   * The section; null where no update is known for this state.
+   * The section on the update; null where no update is known for this state.
    *
    * @param {Page.Derivation} at
    * @param {Page.ParameterSelection} selected

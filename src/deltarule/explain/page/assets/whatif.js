@@ -16,7 +16,7 @@ const whatifModule = (function () {
   /**
    * What Δ is added to for a selection: a weight, a bias or an input; for a node its bias; or nothing.
    *
-   * @param {Page.Store} store @returns {Page.UnitSelection | Page.ParameterSelection | null}
+   * @param {Page.Store} store @returns {Page.NodeSelection | Page.ParameterSelection | null}
    */
   function targetOf(store) {
     const { selected } = store.state,
@@ -35,7 +35,7 @@ const whatifModule = (function () {
    * The number that Δ is added to, its symbol, and its two derivatives.
    *
    * @typedef {{ symbol: Page.SymbolName, value: number, each: number, mean: number, below: string, C: string }} Fact
-   * @param {Page.Store} store @param {Page.UnitSelection | Page.ParameterSelection} what @returns {Fact}
+   * @param {Page.Store} store @param {Page.NodeSelection | Page.ParameterSelection} what @returns {Fact}
    */
   function facts(store, what) {
     const { layer: l, j, k, kind } = what,
@@ -70,7 +70,7 @@ const whatifModule = (function () {
   /**
    * C_i, or with `mean` C, as a function of Δ.
    *
-   * @param {Page.Store} store @param {Page.UnitSelection | Page.ParameterSelection} what @param {boolean} mean
+   * @param {Page.Store} store @param {Page.NodeSelection | Page.ParameterSelection} what @param {boolean} mean
    */
   function along(store, what, mean) {
     const { net, rows, state } = store,
