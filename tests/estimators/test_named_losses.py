@@ -295,7 +295,7 @@ def test_losses_that_cannot_be_used_for_the_task_have_one_error():
         (
             Y["2 classes"],
             {"loss": {"name": "quantile", "levels": [0.1, 0.9]}},
-            "has 2 outputs for each target, which are no probabilities of classes",
+            "has 2 outputs for each target, which are not class probabilities",
         ),
         (
             Y["multilabel"],
