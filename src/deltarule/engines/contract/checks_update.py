@@ -273,7 +273,7 @@ def _overflowing(dtype: Any) -> Iterator[tuple[str, Network, np.ndarray, Batch]]
 
 
 def check_not_finite(subject: Subject) -> Findings:
-    """A step whose cost or gradient is not finite returns such a cost; θ and slots stay."""
+    """A step whose cost or gradient is not finite returns such a cost and keeps the state."""
     engine = subject.engine
     for label, net, theta, batch in _overflowing(subject.dtype):
         engine.load(net, theta, EngineSettings(rule="adam", averaging=0.5))
