@@ -62,7 +62,7 @@ class Epoch(NamedTuple):
     w : array of shape (N,)
         Relative row weights s_i/s̄, with s̄ the mean weight of the rows of this epoch.
     order : integer array, or None
-        The numbers of the rows of this epoch, in order. None for all rows in their own order.
+        The numbers of the rows of this epoch, in order. None for all rows in the order of X.
     batch_size : int
     rates : float64 array, one for each step
         The learning rates.

@@ -2,7 +2,7 @@
 
 A model is asked to predict many times, and its parameters may change in between: an array may be
 replaced or written to in place. Packing W for every row would take a hundred times as long as
-predicting the row; comparing all parameters with a copy takes less time than the row.
+predicting the row; comparing all parameters with a copy takes less time than predicting a row.
 
 The cache is kept here and not in the owner, so that the owner's attributes and pickle do not
 change.

@@ -1,8 +1,8 @@
 """The update of the parameters: penalty, frozen parameters, clipping, rule, average.
 
-The parameters are divided into chunks, and each worker updates some of them. A sum over all
-parameters is the sum of one number for each chunk, in order, so that it does not depend on the
-number of workers.
+θ is divided into chunks (ranges of parameters), and each worker updates some of the chunks. A sum
+over all parameters is the sum of one number for each chunk, in order, so that it does not depend on
+the number of workers.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ __all__ = [
 # The most bytes (384 KB) of the operand that a product reads repeatedly. Small processors have
 # 512 KB of second-level cache for each core.
 _CACHE_BYTES = 3 << 17
-# In rows of W of so many bytes, consecutive entries of a column are in different memory pages; the
-# columns of a tile are then copied once for all rows of the batch.
+# Rows of W of at least this many bytes put consecutive entries of a column into different memory
+# pages; the columns of a tile are then copied once for all rows of the batch.
 _LONG_ROW_BYTES = 1024
-# Copying columns of W costs more than it saves for fewer vectors of rows.
+# The fewest vectors of rows for which columns of W are copied.
 _MIN_COPY_VECTORS = 4
 
 

@@ -14,10 +14,9 @@ For the rows of a batch it runs, for l = 1 … L (F3, F4, F13 and F14 of ``docs/
 4. ``backward``: δ[l-1] over the slope of layer l-1.
 5. ``_parameter_gradient``: dW[l] and db[l].
 
-Several workers may run the same batch, each with a plan that holds its number. In 1 to 4 each
-computes a range of the rows, independently of the others; after a barrier, in 5, each computes a
-range of the nodes of every layer. No sum is divided among workers, so the bits do not depend on
-their number.
+Several workers (threads) may run the same batch, each with a plan that holds its number. In 1 to 4
+a worker computes a range of the rows; after a barrier, in 5, a range of the nodes of every layer.
+No sum is divided among workers, so the bits do not depend on their number.
 
 A batch of very many rows is divided into parts, whose number depends on the batch's rows and the
 network alone: each part has its own gradient, and the gradients are added in the parts' order.
@@ -35,13 +34,13 @@ from deltarule.engines.compiled.jit import (
     odd_line_stride,
 )
 
-# Rows are divided among workers in pairs of vectors, nodes in single vectors.
+# Rows are divided among workers in pairs of SIMD vectors, nodes in single vectors.
 _PAIR = 2
 
 
 @driver_function()
 def barrier_wait(plan):
-    """Wait until every worker has arrived; what each wrote before is then visible to all."""
+    """Wait until every worker has arrived; their earlier writes are then visible to all workers."""
     if plan[f.WORKERS] > 1:
         call(plan[f.BARRIER_WAIT], (plan[f.BARRIER], plan[f.WORKERS], plan[f.YIELD]))
 
@@ -148,8 +147,8 @@ def forward(plan, theta, n_rows, training, step):
 def loss(plan, numbers, n_rows, training):
     """Σ w_i C_i of this worker's rows; in training also δ^L, written over y.
 
-    Each pair of vectors has a cost of its own, which are added later in order, so that the sum does
-    not depend on the number of workers.
+    The cost of each pair of vectors is stored, and ``total_loss`` adds the costs in order, so that
+    the sum does not depend on the number of workers.
     """
     vectors, stride = row_vectors(plan, n_rows)
     first, count = _worker_vectors(plan, vectors)

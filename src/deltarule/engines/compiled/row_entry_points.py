@@ -1,4 +1,4 @@
-"""Entry points that compute for each row of its own: ∂C/∂x, or ∂C_i/∂θ."""
+"""The entry point that computes a gradient for each row: ∂C/∂x or ∂C_i/∂θ."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["run_rows"]
 
 @driver_function("void(int64, int64, int64, int64, int64)")
 def run_rows(plan_at, workers, batch_at, target, bytes_of_row):
-    """Write ∂C_i/∂θ of each row to ``target``, ``bytes_of_row`` apart; if that is 0, ∂C/∂x."""
+    """Write ∂C_i/∂θ of each row to ``target``, ``bytes_of_row`` apart; ∂C/∂x if the stride is 0."""
     plan, batch = int64_pointer(plan_at), int64_pointer(batch_at)
     if not wait_for_workers(plan, workers):
         return

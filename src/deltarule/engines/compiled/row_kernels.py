@@ -38,8 +38,8 @@ def _select_rows(code: KernelBuilder) -> None:
     """Write positions, row numbers and weights of the rows of nonzero weight; return their count.
 
     The position of row i is ``positions[i]``, or i + base if that address is 0. Its row number is
-    ``numbers[position]``, or the position if that address is 0. Its weight is the one at its
-    position, divided by the divisor; a stride of 0 gives all rows the same weight.
+    ``numbers[position]``, or the position if that address is 0. Its weight is w[position]/divisor;
+    a stride of 0 gives all rows the same weight.
     """
     positions, numbers, n, base, w, w_stride, divisor, out, out_w = code.args
     b, eight = code.b, code.int64(8)
@@ -49,7 +49,7 @@ def _select_rows(code: KernelBuilder) -> None:
         divide_by = b.fptrunc(divide_by, code.real)
     have_positions = b.icmp_signed("!=", positions, zero)
     have_numbers = b.icmp_signed("!=", numbers, zero)
-    capacity = code.load(out, I64)  # the row numbers follow so many positions
+    capacity = code.load(out, I64)  # of positions; the row numbers follow them
     with code.loop(n, carried=[zero]) as loop:
         (kept,) = loop.carried
         # Loading some valid word where there is no array avoids branches in the loop.
@@ -132,13 +132,15 @@ def _transpose(code: KernelBuilder) -> None:
     with code.loop(row_blocks) as down, code.loop(column_blocks) as right:
         first_row = b.mul(down.index, code.int64(lanes))
         offset = b.mul(right.index, code.int64(LINE))
-        here = code.sum(source, (first_row, source_stride), offset)
-        rows = [code.load(code.sum(here, (code.int64(r), source_stride))) for r in range(lanes)]
+        source_block = code.sum(source, (first_row, source_stride), offset)
+        rows = [
+            code.load(code.sum(source_block, (code.int64(r), source_stride))) for r in range(lanes)
+        ]
         first_column = b.mul(right.index, code.int64(lanes))
         offset = b.mul(down.index, code.int64(LINE))
-        there = code.sum(target, (first_column, target_stride), offset)
+        target_block = code.sum(target, (first_column, target_stride), offset)
         for r, row in enumerate(_exchange(code, rows, add=False)):
-            code.store(row, code.sum(there, (code.int64(r), target_stride)))
+            code.store(row, code.sum(target_block, (code.int64(r), target_stride)))
     code.ret()
 
 
@@ -147,9 +149,9 @@ def _scatter(code: KernelBuilder) -> None:
     source, source_stride, target, target_stride, n_rows, width = code.args
     size = code.int64(code.size)
     with code.loop(n_rows) as row, code.loop(width) as column:
-        here = code.sum(source, (column.index, source_stride), (row.index, size))
-        there = code.sum(target, (row.index, target_stride), (column.index, size))
-        code.store(code.load(here, code.real), there)
+        source_entry = code.sum(source, (column.index, source_stride), (row.index, size))
+        target_entry = code.sum(target, (row.index, target_stride), (column.index, size))
+        code.store(code.load(source_entry, code.real), target_entry)
     code.ret()
 
 
@@ -158,7 +160,7 @@ def _row_sums(code: KernelBuilder) -> None:
 
     It is added to the target if the last argument is not 0.
     """
-    source, stride, n_samples, width, target, more = code.args
+    source, stride, n_samples, width, target, accumulate = code.args
     b, lanes = code.b, code.lanes
     zero = code.zeros
     full = b.udiv(n_samples, code.int64(lanes))
@@ -167,22 +169,22 @@ def _row_sums(code: KernelBuilder) -> None:
     blocks = b.udiv(b.add(width, code.int64(lanes - 1)), code.int64(lanes))
     with code.loop(blocks) as block:
         first = b.mul(block.index, code.int64(lanes))
-        here = [code.sum(source, (b.add(first, code.int64(r)), stride)) for r in range(lanes)]
+        delta_rows = [code.sum(source, (b.add(first, code.int64(r)), stride)) for r in range(lanes)]
         with code.loop(full, carried=[zero] * lanes) as part:
             offset = b.mul(part.index, code.int64(LINE))
-            loaded = [code.load(b.add(row, offset)) for row in here]
+            loaded = [code.load(b.add(row, offset)) for row in delta_rows]
             loop_sums = [b.fadd(*pair) for pair in zip(part.carried, loaded, strict=True)]
             part.next(*loop_sums)
         offset = b.mul(full, code.int64(LINE))
         with code.loop(
             b.zext(b.icmp_signed(">", rest, code.int64(0)), I64), carried=part.carried
         ) as tail:
-            loaded = [b.select(mask, code.load(b.add(row, offset)), zero) for row in here]
+            loaded = [b.select(mask, code.load(b.add(row, offset)), zero) for row in delta_rows]
             tail.next(*[b.fadd(*pair) for pair in zip(tail.carried, loaded, strict=True)])
         total = _exchange(code, list(tail.carried), add=True)[0]
         address = code.sum(target, (block.index, code.int64(LINE)))
         inside = first_lanes(code, b.sub(width, first))
-        adds = code.splat(b.icmp_signed("!=", more, code.int64(0)), inside.type)
+        adds = code.splat(b.icmp_signed("!=", accumulate, code.int64(0)), inside.type)
         before = masked_load(code, address, b.and_(inside, adds))
         masked_store(code, b.fadd(total, before), address, inside)
     code.ret()
@@ -191,8 +193,8 @@ def _row_sums(code: KernelBuilder) -> None:
 def _dropout(code: KernelBuilder) -> None:
     """Multiply a and the slope by the dropout mask, with the bits of ``maths/dropout.py``.
 
-    Philox-4x32-10 with the counter (row, node // 4, step, layer). A lane is a row, and the four
-    words of a result belong to four consecutive nodes.
+    Philox-4x32-10 with the counter (row, node // 4, step, layer). Each SIMD lane holds one row;
+    the four words of a result belong to four consecutive nodes.
     """
     a, slope, stride, width, vectors, numbers = code.args[:6]
     seed_low, seed_high, step, layer, threshold, factor = code.args[6:]
@@ -216,7 +218,7 @@ def _dropout(code: KernelBuilder) -> None:
         x = [rows, broadcast(group.index), broadcast(step), broadcast(layer)]
         k0, k1 = seed_low, seed_high
         for _ in range(10):
-            # Words of 32 bits in 64-bit lanes, so that their products are exact.
+            # 32-bit words in 64-bit lanes, so that products are exact.
             product0, product1 = b.mul(multiplier0, x[0]), b.mul(multiplier1, x[2])
             x = [
                 b.xor(b.xor(b.lshr(product1, half), x[1]), broadcast(k0)),

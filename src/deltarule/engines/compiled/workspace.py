@@ -36,7 +36,7 @@ def aligned(n: int, dtype: Any) -> np.ndarray:
 
 
 def pack_bits(marks: np.ndarray) -> np.ndarray:
-    """One bit for each entry, the first in the lowest bit, padded for reads of whole vectors."""
+    """One bit for each entry, least significant bit first, padded for reads of whole vectors."""
     packed = np.packbits(marks, bitorder="little")
     array = aligned(len(packed) + _PADDED, np.uint8)
     array[: len(packed)] = packed
@@ -44,7 +44,7 @@ def pack_bits(marks: np.ndarray) -> np.ndarray:
 
 
 def line_stride(width: int, lanes: int) -> int:
-    """Cache lines from one row of that width to the next."""
+    """The stride, in cache lines, of rows of ``width`` elements."""
     return f.odd_line_stride(-(-width // lanes))
 
 
@@ -56,8 +56,8 @@ class Workspace:
     net : Network
     rows : int
     within, slot : array and int
-        Memory of another workspace to use, and which of its parts of this size; own memory is
-        allocated if ``within`` is None or too small.
+        Memory of another workspace, of which slice number ``slot`` is used; memory is allocated if
+        ``within`` is None or too small.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class Workspace:
         self.net, self.rows = net, rows
         dtype = np.dtype(net.dtype)
         lanes, size = lanes_of(dtype), dtype.itemsize
-        across = line_stride(rows, lanes) * LINE
+        feature_stride = line_stride(rows, lanes) * LINE
         self._arrays: list[tuple[int, int, int]] = []  # layer (0: none), field, bytes
 
         def add(layer: int, field: int, n_bytes: int) -> None:
             self._arrays.append((layer, field, -(-n_bytes // LINE) * LINE))
 
         def columns(width: int) -> int:
-            return -(-width // lanes) * lanes * across
+            return -(-width // lanes) * lanes * feature_stride
 
         self._strides = [(0, f.ROWS, rows)]
         for width, by_rows, by_columns, stride in (
@@ -138,9 +138,9 @@ class WorkerBuffers:
 
 
 class WorkerState:
-    """A worker's two plans: one for a batch shared with all workers, one for rows of its own.
+    """A worker's two plans: one for a batch that all workers share, one for rows it computes alone.
 
-    Of a shared batch each worker computes some rows, in arrays that all workers have in common.
+    For a shared batch each worker computes some rows, in arrays common to all workers.
     """
 
     def __init__(self, plan: Plan, worker: int, workspace: Workspace) -> None:
@@ -159,8 +159,8 @@ class WorkerState:
         self.own_plan = self.shared_plan.copy()
         self.own_plan[[f.WORKER, f.WORKERS]] = 0, 1
         if not (first and plan.has_parts):
-            # Its own rows are a part of a batch, with a workspace as large as the shared one; or,
-            # in prediction, few rows at a time, for which it takes a slice of the shared one.
+            # Rows computed alone are a part of a batch, with a workspace as large as the shared
+            # one; or, in prediction, few rows, for which a slice of the shared one is enough.
             rows = workspace.rows if plan.has_parts else min(workspace.rows, f.PREDICT_ROWS)
             within = None if plan.has_parts else workspace.array
             self._workspace = Workspace(plan.net, rows, within, worker)

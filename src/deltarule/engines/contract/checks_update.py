@@ -49,7 +49,7 @@ OTHER_PARAMETERS: dict[str, list[dict[str, Any]]] = {
 
 
 def _rules() -> Iterator[Rule]:
-    """All registered rules, and the library's own with other parameters too."""
+    """All registered rules; the rules of this library also with other parameters."""
     for rule in RULES:
         yield rule
         for changes in OTHER_PARAMETERS.get(rule.name, []):
@@ -273,7 +273,7 @@ def _overflowing(dtype: Any) -> Iterator[tuple[str, Network, np.ndarray, Batch]]
 
 
 def check_not_finite(subject: Subject) -> Findings:
-    """A step whose cost or gradient is not finite returns such a cost and changes nothing."""
+    """A step whose cost or gradient is not finite returns such a cost and keeps the state."""
     engine = subject.engine
     for label, net, theta, batch in _overflowing(subject.dtype):
         engine.load(net, theta, EngineSettings(rule="adam", averaging=0.5))
