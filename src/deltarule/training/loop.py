@@ -84,7 +84,7 @@ def train(
     batch_size : int or "auto"
         ``"auto"`` is 200, or all rows for a rule that needs the full batch.
     epochs : int
-        At most so many passes over the training rows.
+        Maximum number of passes over the training rows.
     shuffle : bool
         Whether each epoch has an order of its own.
     order : callable, optional
