@@ -1,7 +1,7 @@
-"""What is known of each setting of a training, declared once as metadata of a dataclass field.
+"""Metadata of each training setting, declared once at its dataclass field.
 
 A field made by :func:`setting` carries a :class:`Setting`: its range, its help text and how the
-command line spells it. :class:`TrainingSettings` declares those that several audiences share; the
+command line spells it. :class:`TrainingSettings` declares those that several interfaces share; the
 settings of a table and of the playground take a field over with :func:`shared`, each with its own
 default. The checks, the command line's options, the page's controls and the documentation are
 made from these fields.
@@ -33,7 +33,7 @@ _Class = TypeVar("_Class", bound=type)
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What is known of a setting beside its name and its default value.
+    """The metadata of a setting: everything but its name and its default value.
 
     Attributes
     ----------
@@ -182,14 +182,23 @@ class TrainingSettings:
         registry=SCHEDULES,
     )
     batch_size: int | str = setting(
-        "auto", "Rows of a step, or auto.", "whole", interval="[1, inf)", word="auto", metavar="N"
+        "auto",
+        "Number of rows in a step, or auto.",
+        "whole",
+        interval="[1, inf)",
+        word="auto",
+        metavar="N",
     )
     epochs: int = setting(
-        200, "At most so many passes over the rows.", "whole", interval="[1, inf)", metavar="N"
+        200,
+        "Maximum number of epochs (passes over the rows).",
+        "whole",
+        interval="[1, inf)",
+        metavar="N",
     )
     seed: int = setting(
         0,
-        "Of everything random: the same seed gives the same model.",
+        "Random seed: the same seed gives the same model.",
         "whole",
         interval="[0, inf)",
         metavar="N",
@@ -197,23 +206,23 @@ class TrainingSettings:
     )
     l2: float = setting(
         0.0,
-        "Of the penalty on the squared weights, divided by the number of rows.",
+        "Strength of the L2 penalty on the weights, divided by the number of rows.",
         "number",
         interval="[0, inf)",
         usual=1e-4,
         metavar="STRENGTH",
         group="Network",
-        details="The penalty is α/(2 Σs) ‖W‖².",
+        details="The penalty is α/(2 Σs) ‖W‖², with α this strength and s the row weights.",
     )
     l1: float = setting(
         0.0,
-        "Of the penalty on the weights' absolute values, divided by the number of rows.",
+        "Strength of the L1 penalty on the weights, divided by the number of rows.",
         "number",
         interval="[0, inf)",
         usual=1e-4,
         metavar="STRENGTH",
         group="Network",
-        details="The penalty is α/Σs ‖W‖₁.",
+        details="The penalty is α/Σs ‖W‖₁, with α this strength and s the row weights.",
     )
     dropout: float = setting(
         0.0,
@@ -226,7 +235,7 @@ class TrainingSettings:
     )
     clip_norm: float | None = setting(
         None,
-        "The longest gradient that is followed as it is.",
+        "Gradients with a larger norm are scaled down to this norm.",
         "number",
         interval="(0, inf]",
         usual=1.0,
@@ -235,14 +244,14 @@ class TrainingSettings:
     )
     averaging: float | None = setting(
         None,
-        "Of the moving average of the weights that is kept, or none.",
+        "Decay of the moving average of the weights, or none.",
         "number",
         interval="[0, 1]",
         usual=0.999,
         word="none",
         metavar="DECAY",
     )
-    engine: str = setting("auto", "What computes; or auto.")
+    engine: str = setting("auto", "The compute engine, or auto.")
 
 
 _TRAINING = settings_of(TrainingSettings)

@@ -33,6 +33,7 @@ BAD = [
             ("--kind", "a=text"),
             ("--table", "t"),
             ("--sql", "drop table data"),
+            ("--max-memory", "0"),
             ("--test", "1"),
             ("--valid", "-1"),
             ("--seed", "-1"),
@@ -76,11 +77,16 @@ BAD = [
     ),
     *(
         (["predict", "numbers.model", "numbers.csv"], option, value, [])
-        for option, value in [("--out", "a.txt"), ("--table", "t"), ("--sql", "selec")]
+        for option, value in [
+            ("--out", "a.txt"),
+            ("--table", "t"),
+            ("--sql", "selec"),
+            ("--max-memory", "-1"),
+        ]
     ),
     *(
         (["evaluate", "numbers.model", "numbers.csv"], option, value, [])
-        for option, value in [("--table", "t"), ("--sql", "selec")]
+        for option, value in [("--table", "t"), ("--sql", "selec"), ("--max-memory", "nan")]
     ),
     (["check"], "--engine", "gpu", []),
     *(

@@ -45,7 +45,7 @@ class TableSettings:
         0.2, "Share of the rows held out for the scores.", "number", usual=0.2, **_SHARE
     )
     valid: float = setting(
-        0.1, "Share of the rows held out to stop in time.", "number", usual=0.1, **_SHARE
+        0.1, "Share of the rows held out for early stopping.", "number", usual=0.1, **_SHARE
     )
     seed: int = shared("seed", 0)
     layers: tuple[int, ...] = setting(
@@ -58,11 +58,11 @@ class TableSettings:
         group="Network",
     )
     activation: str = setting(
-        "relu", "Of the hidden layers: {names}.", registry=ACTIVATIONS, group="Network"
+        "relu", "Activation of the hidden layers: {names}.", registry=ACTIVATIONS, group="Network"
     )
     loss: str = setting(
         "auto",
-        "What is made small: auto, or one that goes with the target: {names}.",
+        "The loss to minimise: auto, or one that fits the target: {names}.",
         registry=LOSSES,
         group="Network",
         details="Classes are encoded as such, and a number is standardised. auto is log_loss for "
