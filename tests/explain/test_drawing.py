@@ -304,7 +304,7 @@ def test_theme_size_and_help(show):
 
 def test_a_part_that_fails_is_named_and_the_others_stand(show, tmp_path):
     tab = show("article")
-    broken = (show.folder / "article.html").read_text().replace("DR.heat = {", "DR.hidden = {")
+    broken = (show.folder / "article.html").read_text().replace("DR.heat = heatModule;", "")
     path = tmp_path / "broken.html"
     path.write_text(broken)
     page = tab.page.context.new_page()

@@ -85,7 +85,7 @@ def test_what_a_user_wrote_keeps_the_law_of_gradients(page):
 # Drivers with one fault each, which the contract must find.
 FAULTS = {
     "one node dropped in F13": ("const d = delta[l][j];", "const d = j ? delta[l][j] : 0;"),
-    "bias forgotten": ("grad[net.b[l] + j] += d;", "grad[net.b[l] + j] += 0;"),
+    "bias forgotten": ("grad[bias + j] += d;", "grad[bias + j] += 0;"),
     "w forgotten": ("const d = weight * delta[l][j];", "const d = delta[l][j];"),
     "slope of the wrong layer": (
         "net.formulas.pullback[l - 1](passed.Z[l - 1]",

@@ -410,7 +410,7 @@ BAD = [
     ({"seeds": [0, 1, -1]}, "network 2 of 0 … 2: seed is -1; expected a whole number"),
     ({"seeds": [0, 0.5]}, "network 1 of 0 … 1: seed is 0.5"),
     ({"seeds": "ab"}, "nothing says how many"),
-    ({"learning_rate": [0.1, 0]}, "network 1 of 0 … 1: learning_rate is 0; expected a finite"),
+    ({"learning_rate": [0.1, 0]}, "network 1 of 0 … 1: learning_rate is 0; expected a number"),
     ({"learning_rate": ["a", 0.1]}, "network 0 of 0 … 1: learning_rate is 'a'"),
     ({"l2": [0, -1]}, "network 1 of 0 … 1: .*l2 is -1"),
     ({"sample_weight": [None, [1, 2]]}, r"network 1 of 0 … 1: sample_weight has shape \(2,\)"),

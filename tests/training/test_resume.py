@@ -121,7 +121,9 @@ def test_what_does_not_fit_is_refused():
     other = net.with_changes(activation="relu")
     with pytest.raises(InputError, match=r"resume is of Network.*tanh.*expected Network.*relu"):
         train(other, X, Y, resume=half)
-    with pytest.raises(InputError, match=r"'slot\.m' is nothing that this engine carries"):
+    with pytest.raises(
+        InputError, match=r"'slot\.m' is not part of this engine's state with rule sgd"
+    ):
         train(net, X, Y, rule="sgd", resume=half)
     with pytest.raises(InputError, match=r"'slot\.m' is missing"):
         train(net, X, Y, resume=train(net, X, Y, rule="sgd", epochs=1))
