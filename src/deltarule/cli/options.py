@@ -78,9 +78,9 @@ widths = _reader("whole numbers with commas between them, such as 128,64, or non
 _READERS: dict[tuple[str, str], Any] = {
     ("number", ""): number,
     ("number", "none"): _reader("a number or none", _none_or_float),
-    ("whole", ""): whole,
-    ("whole", "auto"): _reader("a whole number or auto", _auto_or_int),
-    ("widths", ""): widths,
+    ("integer", ""): whole,
+    ("integer", "auto"): _reader("a whole number or auto", _auto_or_int),
+    ("layer_widths", ""): widths,
 }
 
 
@@ -124,7 +124,7 @@ def setting_options(group: type) -> list[inspect.Parameter]:
                 metavar=known.metavar,
                 help=known.text,
                 group=known.group,
-                read=_READERS.get((known.kind, known.word)),
+                read=_READERS.get((known.kind, known.special_value)),
             )
         annotation = cast(Any, Annotated)[type(default), option]
         kind = inspect.Parameter.KEYWORD_ONLY
@@ -161,9 +161,11 @@ def with_settings(group: type) -> Callable[[Callable[..., None]], Callable[..., 
 def _read_settings(group: type, values: dict[str, Any]) -> Any:
     """An instance of a settings dataclass from the values of its options."""
     for name, known in settings_of(group).items():
-        if values[name] == "none" and (known.kind == "widths" or known.word == "none"):
-            values[name] = () if known.kind == "widths" else None
-        elif known.kind == "widths":
+        if values[name] == "none" and (
+            known.kind == "layer_widths" or known.special_value == "none"
+        ):
+            values[name] = () if known.kind == "layer_widths" else None
+        elif known.kind == "layer_widths":
             values[name] = tuple(map(int, values[name].split(",")))
     return group(**values)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.records import plain
+from deltarule.records import to_python_scalar
 
 __all__ = ["class_weights", "weights_by_class"]
 
@@ -87,16 +87,18 @@ def _weights_by_name(given: Mapping[Any, Any], classes: np.ndarray) -> np.ndarra
     """The weights of a dict; as in scikit-learn, unknown names pass if all classes are named."""
     known = classes.tolist()
     weights = np.ones(len(known))
-    unknown = [label for label in given if plain(label) not in known]
-    missing = [label for label in known if label not in map(plain, given)]
+    unknown = [label for label in given if to_python_scalar(label) not in known]
+    missing = [label for label in known if label not in map(to_python_scalar, given)]
     if unknown and missing:
         raise InputError(
             f"class_weight names {unknown}, which are no classes, and not {missing}; the classes "
             f"are {known}; expected their labels"
         )
     for label, weight in given.items():
-        if plain(label) in known:
-            weights[known.index(plain(label))] = _check_weight(weight, f"class_weight[{label!r}]")
+        if to_python_scalar(label) in known:
+            weights[known.index(to_python_scalar(label))] = _check_weight(
+                weight, f"class_weight[{label!r}]"
+            )
     return weights
 
 
@@ -131,7 +133,7 @@ def _label_weights(given: Any, classes: np.ndarray, shares: np.ndarray) -> np.nd
 
 def _label_weights_by_name(given: Mapping[Any, Any], classes: np.ndarray) -> np.ndarray:
     known = classes.tolist()
-    unknown = [label for label in given if plain(label) not in known]
+    unknown = [label for label in given if to_python_scalar(label) not in known]
     if unknown:
         raise InputError(
             f"class_weight names {unknown}, which are no labels; the labels are {known}; expected "
@@ -147,7 +149,7 @@ def _balanced_label(column: np.ndarray) -> np.ndarray:
 
 
 def _check_weight(weight: Any, name: str) -> float:
-    value = plain(weight)
+    value = to_python_scalar(weight)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value < np.inf:
         raise InputError(f"{name} is {weight!r}; expected a finite number ≥ 0")

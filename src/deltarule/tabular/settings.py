@@ -14,8 +14,8 @@ from deltarule.settings import check_fields, documented, setting, shared
 
 __all__ = ["TableSettings"]
 
-_MOST_EPOCHS = "[1, 1e7]"
-_SHARE = {"interval": "[0, 1)", "metavar": "SHARE", "group": "Rows"}
+_EPOCHS_INTERVAL = "[1, 1e7]"
+_ROW_SHARE = {"interval": "[0, 1)", "metavar": "SHARE", "group": "Rows"}
 
 
 @documented
@@ -42,41 +42,45 @@ class TableSettings:
     """
 
     test: float = setting(
-        0.2, "Share of the rows held out for the scores.", "number", usual=0.2, **_SHARE
+        0.2, "Share of the rows held out for the scores.", "number", example=0.2, **_ROW_SHARE
     )
     valid: float = setting(
-        0.1, "Share of the rows held out to stop in time.", "number", usual=0.1, **_SHARE
+        0.1,
+        "Share of the rows used for validation, which stops training early.",
+        "number",
+        example=0.1,
+        **_ROW_SHARE,
     )
     seed: int = shared("seed", 0)
     layers: tuple[int, ...] = setting(
         (128, 64),
         "Widths of the hidden layers; none for a linear model.",
-        "widths",
+        "layer_widths",
         interval="[1, 1e5]",
-        usual="128,64",
+        example="128,64",
         metavar="WIDTHS",
         group="Network",
     )
     activation: str = setting(
-        "relu", "Of the hidden layers: {names}.", registry=ACTIVATIONS, group="Network"
+        "relu", "Activation of the hidden layers: {names}.", registry=ACTIVATIONS, group="Network"
     )
     loss: str = setting(
         "auto",
-        "What is made small: auto, or one that goes with the target: {names}.",
+        "Loss to minimize: auto, or one that fits the target: {names}.",
         registry=LOSSES,
         group="Network",
-        details="Classes are encoded as such, and a number is standardised. auto is log_loss for "
+        details="Classes are one-hot encoded, and numbers are standardised. auto is log_loss for "
         "two classes, cross_entropy for more and half_squared_error for a number.",
     )
     dropout: float = shared("dropout", 0.0)
     l2: float = shared("l2", 5.0)
     l1: float = shared("l1", 0.0)
-    epochs: int = shared("epochs", 50, interval=_MOST_EPOCHS)
+    epochs: int = shared("epochs", 50, interval=_EPOCHS_INTERVAL)
     patience: int = setting(
         20,
-        "Stop after so many epochs without improvement on the validation rows.",
-        "whole",
-        interval=_MOST_EPOCHS,
+        "Number of epochs without improvement on the validation rows after which training stops.",
+        "integer",
+        interval=_EPOCHS_INTERVAL,
         metavar="N",
     )
     batch_size: int | str = shared(
@@ -110,7 +114,7 @@ class TableSettings:
         SCHEDULES.get(self.schedule)
         engine_name(self.engine)
         EngineSettings(rule=self.rule)
-        # The output layer does not matter here: the activation and the widths are checked.
+        # Checks the activation and the widths; the output layer has no effect on that.
         Network([1, *self.layers, 1], activation=self.activation)
         if RULES.get(self.rule).full_batch and self.batch_size != "auto":
             raise InputError(

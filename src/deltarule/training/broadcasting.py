@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.maths.arrays import is_frame, numeric
-from deltarule.records import plain
+from deltarule.records import to_python_scalar
 from deltarule.training.batches import Rows, RowSource
 
 __all__ = ["Each", "entries", "is_data", "networks", "one_validation", "one_vector"]
@@ -21,11 +21,11 @@ class Each(list[Any]):
 
 def entries(given: Any, is_one: Callable[[Any], bool] | None = None) -> Any:
     """Return ``given`` as :class:`Each` if it has an entry per network, else unchanged."""
-    given = numeric("an argument", given) if is_frame(given) else plain(given)
+    given = numeric("an argument", given) if is_frame(given) else to_python_scalar(given)
     if given is None or np.isscalar(given) or (is_one is not None and is_one(given)):
         return given
     try:
-        return Each(map(plain, given))
+        return Each(map(to_python_scalar, given))
     except TypeError:
         return given  # it is checked where it is used
 

@@ -15,7 +15,7 @@ import numpy as np
 from deltarule.engines.environment import environment_of
 from deltarule.errors import FileError, InputError
 from deltarule.files import check_bundle_path, save_elsewhere
-from deltarule.records import plain, real_number, whole_number
+from deltarule.records import real_number, to_python_scalar, whole_number
 from deltarule.training.history import History
 from deltarule.training.recording import KIND, Recording, digest_of_rows, digest_of_theta
 from deltarule.training.run import EpochEvent, Run, RunCallback
@@ -98,7 +98,7 @@ class Recorder(RunCallback):
         if of_time is None or not of_time > 0:
             raise InputError(f"share is {share!r}; expected a share of the time, such as 0.02")
         self.folder = None if folder is None else Path(folder)
-        self.most, self.most_bytes, self.clock = checkpoints, plain(most_bytes), clock
+        self.most, self.most_bytes, self.clock = checkpoints, to_python_scalar(most_bytes), clock
         # The rest covers costs that its clock does not measure: calls, and cold caches.
         self._share = 0.35 * of_time
         self._facts: dict[str, Any] = {}
