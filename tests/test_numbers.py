@@ -11,7 +11,7 @@ from deltarule.errors import InputError
 from deltarule.maths import ACTIVATIONS, INITIALIZERS, LOSSES, dropout_mask, penalty
 from deltarule.maths.penalties import PENALTIES
 from deltarule.optimizers import MINIMIZERS, RULES, SCHEDULES
-from deltarule.records import plain, real_number, whole_number
+from deltarule.records import real_number, to_python_scalar, whole_number
 from deltarule.training import GeneralizationLoss, Patience, Progress, Recorder
 
 REGISTRIES = (ACTIVATIONS, LOSSES, INITIALIZERS, PENALTIES, RULES, MINIMIZERS, SCHEDULES)
@@ -37,7 +37,11 @@ def forms(value):
 @pytest.mark.parametrize(("registry", "record", "name", "value"), PARAMETERS)
 def test_every_parameter_of_every_record_takes_them(registry, record, name, value):
     for form in forms(value):
-        if isinstance(value, int) and isinstance(plain(form), float) and registry is MINIMIZERS:
+        if (
+            isinstance(value, int)
+            and isinstance(to_python_scalar(form), float)
+            and registry is MINIMIZERS
+        ):
             continue  # a whole number has to be one
         changed = registry.get(record.name, **{name: form})
         assert changed == record
@@ -182,7 +186,7 @@ def test_levels_that_cannot_be_used(bad):
 
 
 def test_the_normaliser():
-    assert plain(np.str_("a")) == "a"
+    assert to_python_scalar(np.str_("a")) == "a"
     assert real_number(10**400) == np.inf
     assert real_number(np.array([0.5])) is None
     assert whole_number(5.0) is None

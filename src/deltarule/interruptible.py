@@ -26,9 +26,9 @@ __all__ = [
 
 T = TypeVar("T")
 
-# Seconds between two looks for a signal, where a wait cannot be interrupted (Windows).
+# Seconds between two checks for a signal, where a wait cannot be interrupted (Windows).
 _POLL = 0.05
-# Seconds that a cancelled call is given to return.
+# Seconds to wait for a cancelled call to return.
 _CANCEL_TIMEOUT = 0.2
 # Seconds that the end of the process waits for a write in another thread.
 _WRITE_TIMEOUT = 2.0

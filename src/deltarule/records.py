@@ -3,11 +3,9 @@
 A formula is an ordinary module-level function that takes an array namespace
 and the formula's parameters, and returns the functions that compute it. A
 :class:`Record` gives such a function a name and parameter values; a
-:class:`Registry` holds the records of one kind. There is no class per formula:
-what differs between two activations is mathematics, and that is a function.
+:class:`Registry` holds the records of one kind. There is no class per formula.
 
-This module does not import NumPy. Every package with a registry imports it, so
-packages that do not import each other share it.
+This module does not import NumPy.
 """
 
 from __future__ import annotations
@@ -20,10 +18,10 @@ from typing import Any, Generic, Self, TypeVar
 
 from deltarule.errors import InputError, UnknownName
 
-__all__ = ["Record", "Registry", "plain", "real_number", "whole_number"]
+__all__ = ["Record", "Registry", "real_number", "to_python_scalar", "whole_number"]
 
 
-def plain(value: Any) -> Any:
+def to_python_scalar(value: Any) -> Any:
     """Convert a NumPy scalar, or an array of shape (), to the Python object that it holds.
 
     Other objects are returned unchanged. Every number that a user passes goes through this
@@ -33,7 +31,7 @@ def plain(value: Any) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> plain(np.float32(0.5)), plain(np.array(3)), plain("adam")
+    >>> to_python_scalar(np.float32(0.5)), to_python_scalar(np.array(3)), to_python_scalar("adam")
     (0.5, 3, 'adam')
     """
     # NumPy is not imported here, so its scalars are recognized by their attributes.
@@ -50,7 +48,7 @@ def real_number(value: Any) -> float | None:
     >>> real_number(2), real_number(np.float32(0.5)), real_number(True), real_number("2")
     (2.0, 0.5, None, None)
     """
-    value = plain(value)
+    value = to_python_scalar(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -68,7 +66,7 @@ def whole_number(value: Any) -> int | None:
     >>> whole_number(5), whole_number(np.uint8(5)), whole_number(np.array(5)), whole_number(5.7)
     (5, 5, 5, None)
     """
-    value = plain(value)
+    value = to_python_scalar(value)
     if isinstance(value, bool):
         return None
     try:
@@ -79,7 +77,7 @@ def whole_number(value: Any) -> int | None:
 
 def _frozen(value: Any) -> Any:
     """Convert lists and arrays to tuples, so that a record that contains them can be hashed."""
-    value = plain(value)
+    value = to_python_scalar(value)
     if hasattr(value, "__array__") and not isinstance(value, type):
         value = value.__array__().tolist()
     return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
@@ -95,12 +93,12 @@ class Record:
     """A named formula with the values of its parameters.
 
     Records are immutable, compare by value, can be hashed, and pickle (the
-    formula travels by reference, so it must be a module-level function).
+    formula is pickled by reference, so it must be a module-level function).
 
     Parameters
     ----------
     name : str
-        The name it is registered and saved under.
+        The name under which the record is registered and saved.
     formula : callable
         ``formula(xp, **parameters)``; the result depends on the kind of record.
     parameters : mapping of str to value, or tuple of pairs
@@ -140,7 +138,7 @@ class Record:
         Raises
         ------
         InputError
-            If the record has no parameter of that name, or a value that must be a number is none.
+            If the record has no such parameter, or a value that must be a number is not one.
         """
         unknown = [key for key in changes if key not in self.settings]
         if unknown:

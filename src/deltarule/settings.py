@@ -1,10 +1,10 @@
-"""Metadata of each training setting, declared once at its dataclass field.
+"""Metadata of each training setting, declared once on a dataclass field.
 
 A field made by :func:`setting` carries a :class:`Setting`: its range, its help text and how the
-command line spells it. :class:`TrainingSettings` declares those that several interfaces share; the
-settings of a table and of the playground take a field over with :func:`shared`, each with its own
-default. The checks, the command line's options, the page's controls and the documentation are
-made from these fields.
+command line spells it. :class:`TrainingSettings` declares the settings that several interfaces
+(Python, command line, web page) share; :func:`shared` copies one of them with another default.
+The checks, the command line's options, the page's controls and the documentation are made from
+these fields.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 from deltarule.errors import InputError
 from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.optimizers.scalars import in_interval, limits
-from deltarule.records import Registry, plain, whole_number
+from deltarule.records import Registry, to_python_scalar, whole_number
 
 __all__ = [
     "Setting",
@@ -39,27 +39,27 @@ class Setting:
     ----------
     help : str
         One or two sentences for a user; ``{names}`` stands for the names of ``registry``.
-    kind : {"number", "whole", "widths", "name", "flag"}
-        What a value is: a number, a whole number, whole numbers, a text, True or False.
+    kind : {"number", "integer", "layer_widths", "name", "flag"}
+        The type of a value: float, int, tuple of int, str or bool.
     interval : str
         The range of a number, such as ``"[0, 1)"``.
-    usual : object
-        A value that works, for error messages.
-    word : {"", "auto", "none"}
-        What may be given in place of a number: the text ``"auto"``, or None.
+    example : object
+        A valid value, for error messages.
+    special_value : {"", "auto", "none"}
+        The value that is accepted in place of a number: the text ``"auto"``, or None.
     registry : Registry or None
-        What a name is looked up in.
+        The registry that a name is looked up in.
     metavar, group : str
-        How the command line's help calls the value, and under which heading it stands.
+        The placeholder of the value and the heading in the command line's help.
     details : str
-        More for the reference documentation.
+        Text that only the reference documentation adds to ``help``.
     """
 
     help: str
-    kind: Literal["number", "whole", "widths", "name", "flag"] = "name"
+    kind: Literal["number", "integer", "layer_widths", "name", "flag"] = "name"
     interval: str = "(-inf, inf)"
-    usual: Any = None
-    word: Literal["", "auto", "none"] = ""
+    example: Any = None
+    special_value: Literal["", "auto", "none"] = ""
     registry: Registry[Any] | None = None
     metavar: str = "NAME"
     group: str = "Training"
@@ -68,51 +68,53 @@ class Setting:
     @property
     def text(self) -> str:
         """The help text with the registered names in it."""
-        # Softmax mixes the outputs of a layer, and is for the last one, which the task chooses.
+        # Softmax is for the output layer, whose activation follows from the task.
         names = [] if self.registry is None else self.registry.names()
-        return self.help.replace("{names}", ", ".join(each for each in names if each != "softmax"))
+        return self.help.replace("{names}", ", ".join(name for name in names if name != "softmax"))
 
     def check(self, name: str, value: Any) -> Any:
-        """The value as a Python object, if it is of the kind and in the interval.
+        """Return the value as a Python object, if its type is ``kind`` and it is in the interval.
 
         Raises
         ------
         InputError
-            If it is not; the message begins with ``name``.
+            If the value is not valid; the message begins with ``name``.
 
         Examples
         --------
-        >>> Setting("", "whole", "[1, inf)", word="auto").check("batch_size", 0)
+        >>> Setting("", "integer", "[1, inf)", special_value="auto").check("batch_size", 0)
         Traceback (most recent call last):
             ...
         deltarule.errors.InputError: batch_size is 0; expected a whole number, at least 1, or 'auto'
         """
-        if (self.word == "auto" and isinstance(value, str) and value == "auto") or (
-            self.word == "none" and value is None
+        if (self.special_value == "auto" and isinstance(value, str) and value == "auto") or (
+            self.special_value == "none" and value is None
         ):
             return value
         if self.kind == "number":
-            return in_interval("", name, value, self.interval, self.usual)
-        if self.kind == "whole":
-            return self._whole(name, value, value)
-        if self.kind == "widths":
-            return tuple(self._whole(name, width, value) for width in value)
-        if self.kind == "flag" and not isinstance(plain(value), bool):
+            return in_interval("", name, value, self.interval, self.example)
+        if self.kind == "integer":
+            return self._checked_integer(name, value, value)
+        if self.kind == "layer_widths":
+            return tuple(self._checked_integer(name, width, value) for width in value)
+        if self.kind == "flag" and not isinstance(to_python_scalar(value), bool):
             raise InputError(parameter=name, given=value, expected="True or False")
-        return plain(value)
+        return to_python_scalar(value)
 
-    def _whole(self, name: str, value: Any, given: Any) -> int:
+    def _checked_integer(self, name: str, value: Any, given: Any) -> int:
         low, high = limits(self.interval)
         number = whole_number(value)
         if number is not None and low <= number <= high:
             return number
-        ranged = f", at least {low:g}" if high == float("inf") else f" from {low:g} to {high:,.0f}"
-        if self.word:
-            ranged += f"{',' * ranged.startswith(',')} or {self.word!r}"
-        if self.usual is not None:
-            ranged += f", such as {self.usual}"
+        constraint = (
+            f", at least {low:g}" if high == float("inf") else f" from {low:g} to {high:,.0f}"
+        )
+        if self.special_value:
+            constraint += f"{',' * constraint.startswith(',')} or {self.special_value!r}"
+        if self.example is not None:
+            constraint += f", such as {self.example}"
         given = ",".join(map(str, given)) if isinstance(given, tuple) else given
-        raise InputError(parameter=name, given=given, expected=f"a whole number{ranged}")
+        raise InputError(parameter=name, given=given, expected=f"a whole number{constraint}")
 
 
 def setting(default: Any, help: str, kind: Any = "name", **details: Any) -> Any:  # noqa: A002
@@ -129,51 +131,56 @@ def setting(default: Any, help: str, kind: Any = "name", **details: Any) -> Any:
     return dataclasses.field(default=default, metadata={"setting": Setting(help, kind, **details)})
 
 
-def settings_of(group: Any) -> dict[str, Setting]:
-    """The settings of a dataclass by the names of its fields.
+def settings_of(settings: Any) -> dict[str, Setting]:
+    """Return the :class:`Setting` of each field of a settings dataclass, by the field's name.
 
     Examples
     --------
     >>> settings_of(TrainingSettings)["dropout"].interval
     '[0, 1)'
     """
-    fields = dataclasses.fields(group)
-    return {each.name: each.metadata["setting"] for each in fields if "setting" in each.metadata}
+    fields = dataclasses.fields(settings)
+    return {
+        field.name: field.metadata["setting"] for field in fields if "setting" in field.metadata
+    }
 
 
-def documented(group: _Class) -> _Class:
+def documented(settings: _Class) -> _Class:
     """Write a dataclass's settings into its docstring, in place of ``{parameters}``."""
     lines = []
-    for field in dataclasses.fields(group):
-        known = field.metadata["setting"]
-        lines += [f"{field.name} : {field.type}", f"    {known.text} {known.details}".rstrip()]
-    if group.__doc__:  # None under python -OO
-        group.__doc__ = group.__doc__.replace("{parameters}", "\n    ".join(lines))
-    return group
+    for field in dataclasses.fields(settings):
+        metadata = field.metadata["setting"]
+        lines += [
+            f"{field.name} : {field.type}",
+            f"    {metadata.text} {metadata.details}".rstrip(),
+        ]
+    if settings.__doc__:  # None under python -OO
+        settings.__doc__ = settings.__doc__.replace("{parameters}", "\n    ".join(lines))
+    return settings
 
 
-def check_fields(group: Any) -> None:
-    """Check each field of a frozen dataclass instance, and replace it by its plain value.
+def check_fields(settings: Any) -> None:
+    """Check each field of a frozen dataclass instance, and convert its value to a Python object.
 
     Raises
     ------
     InputError
-        At the first value that cannot be used.
+        At the first value that is not valid.
     """
-    for name, known in settings_of(group).items():
-        object.__setattr__(group, name, known.check(name, getattr(group, name)))
+    for name, metadata in settings_of(settings).items():
+        object.__setattr__(settings, name, metadata.check(name, getattr(settings, name)))
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings:
-    """The settings that :func:`deltarule.train` has in common with tables and the playground.
+    """The settings that :func:`deltarule.train`, tables and the playground share.
 
     Their defaults are those of :func:`deltarule.train`.
     """
 
     rule: str = setting("adam", "The update rule: {names}.", registry=RULES)
     learning_rate: float = setting(
-        1e-3, "The size of a step.", "number", interval="(0, inf)", usual=0.001, metavar="RATE"
+        1e-3, "The step size η.", "number", interval="(0, inf)", example=0.001, metavar="RATE"
     )
     schedule: str = setting(
         "constant",
@@ -183,53 +190,53 @@ class TrainingSettings:
     )
     batch_size: int | str = setting(
         "auto",
-        "Number of rows in a step, or auto.",
-        "whole",
+        "Rows per step, or auto.",
+        "integer",
         interval="[1, inf)",
-        word="auto",
+        special_value="auto",
         metavar="N",
     )
     epochs: int = setting(
         200,
         "Maximum number of epochs (passes over the rows).",
-        "whole",
+        "integer",
         interval="[1, inf)",
         metavar="N",
     )
     seed: int = setting(
         0,
         "Random seed: the same seed gives the same model.",
-        "whole",
+        "integer",
         interval="[0, inf)",
         metavar="N",
         group="Rows",
     )
     l2: float = setting(
         0.0,
-        "Strength of the L2 penalty on the weights, divided by the number of rows.",
+        "Strength of the penalty on the squared weights; it is divided by the number of rows.",
         "number",
         interval="[0, inf)",
-        usual=1e-4,
+        example=1e-4,
         metavar="STRENGTH",
         group="Network",
-        details="The penalty is α/(2 Σs) ‖W‖², with α this strength and s the row weights.",
+        details="The penalty is α/(2 Σs) ‖W‖², with the strength α and the row weights s.",
     )
     l1: float = setting(
         0.0,
-        "Strength of the L1 penalty on the weights, divided by the number of rows.",
+        "Strength of the penalty on the absolute weights; it is divided by the number of rows.",
         "number",
         interval="[0, inf)",
-        usual=1e-4,
+        example=1e-4,
         metavar="STRENGTH",
         group="Network",
-        details="The penalty is α/Σs ‖W‖₁, with α this strength and s the row weights.",
+        details="The penalty is α/Σs ‖W‖₁, with the strength α and the row weights s.",
     )
     dropout: float = setting(
         0.0,
         "Share of the hidden nodes left out at each step.",
         "number",
         interval="[0, 1)",
-        usual=0.1,
+        example=0.1,
         metavar="RATE",
         group="Network",
     )
@@ -238,17 +245,17 @@ class TrainingSettings:
         "Gradients with a larger norm are scaled down to this norm.",
         "number",
         interval="(0, inf]",
-        usual=1.0,
-        word="none",
+        example=1.0,
+        special_value="none",
         metavar="NORM",
     )
     averaging: float | None = setting(
         None,
-        "Decay of the moving average of the weights, or none.",
+        "Decay of the moving average of the weights that is returned, or none.",
         "number",
         interval="[0, 1]",
-        usual=0.999,
-        word="none",
+        example=0.999,
+        special_value="none",
         metavar="DECAY",
     )
     engine: str = setting("auto", "The compute engine, or auto.")
@@ -277,12 +284,12 @@ def shared(name: str, default: Any, **changes: Any) -> Any:
         ...
     deltarule.errors.InputError: epochs is 1000; expected a whole number from 1 to 100
     """
-    known = dataclasses.replace(_TRAINING[name], **changes)
-    return dataclasses.field(default=default, metadata={"setting": known})
+    metadata = dataclasses.replace(_TRAINING[name], **changes)
+    return dataclasses.field(default=default, metadata={"setting": metadata})
 
 
 def checked(name: str, value: Any) -> Any:
-    """The value of a setting of :class:`TrainingSettings`, as a Python object.
+    """Return the checked value of a setting of :class:`TrainingSettings`, as a Python object.
 
     Raises
     ------

@@ -30,7 +30,7 @@ class MoreSettings(TableSettings):
     # train has a parameter of this name, and TableSettings has none.
     shuffle: bool = setting(True, "Whether each epoch has an order of its own.", "flag")
     shift: float = setting(
-        0.5, "A made-up number.", "number", interval="(0, 1]", usual=0.5, metavar="SIZE"
+        0.5, "A made-up number.", "number", interval="(0, 1]", example=0.5, metavar="SIZE"
     )
 
 
@@ -91,10 +91,10 @@ def test_the_training_settings_have_the_defaults_of_train():
 
 
 @pytest.mark.parametrize("name", settings_of(TrainingSettings))
-def test_the_usual_value_is_within_the_interval(name):
+def test_the_example_is_within_the_interval(name):
     known = settings_of(TrainingSettings)[name]
-    if known.usual is not None:
-        assert known.check(name, known.usual) == known.usual
+    if known.example is not None:
+        assert known.check(name, known.example) == known.example
 
 
 def test_a_field_that_is_taken_over_keeps_what_is_not_changed():

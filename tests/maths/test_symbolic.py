@@ -9,7 +9,7 @@ import pytest
 
 from deltarule.errors import IncompatiblePair, InputError
 from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Loss
-from deltarule.maths.namespace import ACROSS, ELEMENTWISE, numpy_namespace
+from deltarule.maths.namespace import CROSS_OUTPUT_OPS, ELEMENTWISE, numpy_namespace
 from deltarule.maths.printing import symbolic_activation, symbolic_loss
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, SymbolicNamespace, reachable
@@ -26,7 +26,7 @@ def z(xp):
 
 
 def test_it_offers_what_the_array_namespace_offers(xp):
-    for name in (*ELEMENTWISE, *ACROSS, *SHARED_FUNCTIONS):
+    for name in (*ELEMENTWISE, *CROSS_OUTPUT_OPS, *SHARED_FUNCTIONS):
         assert callable(getattr(xp, name))
         assert callable(getattr(numpy_namespace(), name))
 
@@ -184,7 +184,7 @@ def test_a_symbolic_loss_mirrors_a_bound_one():
 
 
 def test_only_the_operations_of_the_namespace_are_in_a_graph():
-    known = {*ELEMENTWISE, *ACROSS, *SHARED_FUNCTIONS, *ARITHMETIC, *COMPARISONS}
+    known = {*ELEMENTWISE, *CROSS_OUTPUT_OPS, *SHARED_FUNCTIONS, *ARITHMETIC, *COMPARISONS}
     known |= {"negative", "constant", "variable", "symbol"}
     for record in ACTIVATIONS:
         symbolic = symbolic_activation(record)

@@ -100,9 +100,9 @@ widths = _reader("whole numbers with commas between them, such as 128,64, or non
 _READERS: dict[tuple[str, str], Any] = {
     ("number", ""): number,
     ("number", "none"): _reader("a number or none", _none_or_float),
-    ("whole", ""): whole,
-    ("whole", "auto"): _reader("a whole number or auto", _auto_or_int),
-    ("widths", ""): widths,
+    ("integer", ""): whole,
+    ("integer", "auto"): _reader("a whole number or auto", _auto_or_int),
+    ("layer_widths", ""): widths,
 }
 
 
@@ -148,7 +148,7 @@ def setting_options(group: type) -> list[inspect.Parameter]:
                 metavar=metadata.metavar,
                 help=metadata.text,
                 group=metadata.group,
-                read=_READERS.get((metadata.kind, metadata.word)),
+                read=_READERS.get((metadata.kind, metadata.special_value)),
             )
         annotation = cast(Any, Annotated)[type(default), option]
         kind = inspect.Parameter.KEYWORD_ONLY
@@ -185,9 +185,11 @@ def with_settings(group: type) -> Callable[[Callable[..., None]], Callable[..., 
 def _read_settings(group: type, values: dict[str, Any]) -> Any:
     """Return an instance of a settings dataclass from the values of its options."""
     for name, metadata in settings_of(group).items():
-        if values[name] == "none" and (metadata.kind == "widths" or metadata.word == "none"):
-            values[name] = () if metadata.kind == "widths" else None
-        elif metadata.kind == "widths":
+        if values[name] == "none" and (
+            metadata.kind == "layer_widths" or metadata.special_value == "none"
+        ):
+            values[name] = () if metadata.kind == "layer_widths" else None
+        elif metadata.kind == "layer_widths":
             values[name] = tuple(map(int, values[name].split(",")))
     return group(**values)
 

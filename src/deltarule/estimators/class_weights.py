@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.records import plain
+from deltarule.records import to_python_scalar
 
 __all__ = ["class_weights", "row_class_weights"]
 
@@ -72,16 +72,18 @@ def _weights_by_name(class_weight: Mapping[Any, Any], classes: np.ndarray) -> np
     """Return the weights of a dict; unknown names pass if all classes are named."""
     known = classes.tolist()
     weights = np.ones(len(known))
-    unknown = [label for label in class_weight if plain(label) not in known]
-    missing = [label for label in known if label not in map(plain, class_weight)]
+    unknown = [label for label in class_weight if to_python_scalar(label) not in known]
+    missing = [label for label in known if label not in map(to_python_scalar, class_weight)]
     if unknown and missing:
         raise InputError(
             f"class_weight names {unknown}, which are no classes, and not {missing}; the classes "
             f"are {known}; expected their labels"
         )
     for label, weight in class_weight.items():
-        if plain(label) in known:
-            weights[known.index(plain(label))] = _check_weight(weight, f"class_weight[{label!r}]")
+        if to_python_scalar(label) in known:
+            weights[known.index(to_python_scalar(label))] = _check_weight(
+                weight, f"class_weight[{label!r}]"
+            )
     return weights
 
 
@@ -90,7 +92,7 @@ def _label_weights(class_weight: Any, classes: np.ndarray, indicators: np.ndarra
         return np.array([_balanced_label(column) for column in indicators.T])
     if isinstance(class_weight, Mapping):
         known = classes.tolist()
-        unknown = [label for label in class_weight if plain(label) not in known]
+        unknown = [label for label in class_weight if to_python_scalar(label) not in known]
         if unknown:
             raise InputError(
                 f"class_weight names {unknown}, which are no labels; the labels are {known}; "
@@ -132,7 +134,7 @@ def _balanced_label(column: np.ndarray) -> np.ndarray:
 
 
 def _check_weight(weight: Any, name: str) -> float:
-    value = plain(weight)
+    value = to_python_scalar(weight)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value < np.inf:
         raise InputError(f"{name} is {weight!r}; expected a finite number ≥ 0")

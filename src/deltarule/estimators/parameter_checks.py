@@ -14,7 +14,7 @@ from deltarule.errors import InputError
 from deltarule.maths import Activation, Loss
 from deltarule.optimizers import RULES
 from deltarule.optimizers.scalars import limits
-from deltarule.records import plain
+from deltarule.records import to_python_scalar
 from deltarule.settings import TrainingSettings, settings_of
 
 __all__ = ["CONSTRAINTS", "hidden_widths", "plain_parameters"]
@@ -78,7 +78,7 @@ def plain_parameters(
     >>> plain_parameters({"max_iter": np.int64(5)}, {})
     {'max_iter': 5}
     """
-    values = {name: plain(value) for name, value in parameters.items()}
+    values = {name: to_python_scalar(value) for name, value in parameters.items()}
     for name, value in values.items():
         allowed = constraints.get(name, ())
         if isinstance(value, bool) and not {"boolean", "verbose", "random_state"}.intersection(
@@ -101,9 +101,9 @@ def hidden_widths(sizes: Any) -> list[int]:
     >>> hidden_widths(8), hidden_widths(np.array([8, 4])), hidden_widths([])
     ([8], [8, 4], [])
     """
-    sizes = plain(sizes)
+    sizes = to_python_scalar(sizes)
     is_sequence = hasattr(sizes, "__iter__") and not isinstance(sizes, str | bytes)
-    items = [plain(size) for size in (sizes if is_sequence else [sizes])]
+    items = [to_python_scalar(size) for size in (sizes if is_sequence else [sizes])]
     try:
         widths = [-1 if isinstance(size, bool) else operator.index(size) for size in items]
     except TypeError:

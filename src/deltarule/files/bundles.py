@@ -29,7 +29,7 @@ from deltarule.files.filesystem import (
     temporary_name,
     translate_os_errors,
 )
-from deltarule.files.foreign_files import OwnedFiles, link_foreign, move_entries, remove_owned
+from deltarule.files.foreign_files import BundleLayout, link_foreign, move_entries, remove_owned
 from deltarule.files.locking import create_locked, folder_lock, leftovers
 from deltarule.files.path_checks import ARRAYS, MANIFEST, check_replaceable
 
@@ -149,7 +149,7 @@ def write_bundle(
         files = {n: p.bundle.contents() for n, p in parts.items() if p.bundle is not None}
         files[""] = bundle.contents(extras)
         target = resolve_links(given)
-        own = OwnedFiles(MANIFEST, {name: part.kind for name, part in parts.items()})
+        own = BundleLayout(MANIFEST, {name: part.kind for name, part in parts.items()})
         consistent_read(target, lambda: check_replaceable(given, target, kind, overwrite))
         _make_parents(target)
         temporary = temporary_name(target)
@@ -184,7 +184,7 @@ def _make_parents(target: Path) -> None:
         raise NotADirectoryError(number, os.strerror(number), str(target.parent)) from None
 
 
-def _replace(new: Path, target: Path, own: OwnedFiles, parts: Mapping[str, Part]) -> None:
+def _replace(new: Path, target: Path, own: BundleLayout, parts: Mapping[str, Part]) -> None:
     """Rename the new folder to its path, with the foreign files and kept parts of the old one."""
     if not os.path.lexists(target):
         rename_new(new, target)
@@ -205,7 +205,7 @@ def _replace(new: Path, target: Path, own: OwnedFiles, parts: Mapping[str, Part]
         sync_folder(target.parent)
 
 
-def _remove_leftovers(target: Path, own: OwnedFiles) -> None:
+def _remove_leftovers(target: Path, own: BundleLayout) -> None:
     """Remove what writers that were killed have left, or rename it back if there is no other."""
     temporary, replaced = leftovers(target)
     if replaced and not os.path.lexists(target):
@@ -214,7 +214,7 @@ def _remove_leftovers(target: Path, own: OwnedFiles) -> None:
         _remove_replaced(left, target, own)
 
 
-def _remove_replaced(left: Path, target: Path, own: OwnedFiles) -> None:
+def _remove_replaced(left: Path, target: Path, own: BundleLayout) -> None:
     """Remove a folder that was replaced, or was never finished; its foreign files are moved."""
     with contextlib.suppress(OSError):
         if not left.is_dir() or left.is_symlink():

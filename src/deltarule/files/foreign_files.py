@@ -1,6 +1,7 @@
-"""Files in a bundle's folder that this library did not write: they outlive the bundle.
+"""Files in a bundle's folder that this library did not write.
 
-Foreign is every file that the manifest does not name, and an extra whose content was changed.
+Such *foreign* files are kept when the bundle is replaced. A file is foreign if the manifest does
+not name it, or if it is an extra whose content was changed.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from pathlib import Path
 from deltarule.errors import FileError
 from deltarule.files.atomic_file import read_json
 
-__all__ = ["OwnedFiles", "link_foreign", "move_entries", "remove_owned"]
+__all__ = ["BundleLayout", "link_foreign", "move_entries", "remove_owned"]
 
 
 @dataclasses.dataclass(frozen=True)
-class OwnedFiles:
-    """Tells which files of a folder belong to the bundle in it.
+class BundleLayout:
+    """The names by which a bundle's own files are told from foreign ones.
 
     Attributes
     ----------
     manifest : str
         The name of the manifest.
     parts : mapping of folder name to str
-        The folders of bundles within it, and the format of each.
+        The format of each bundle in a subfolder.
     """
 
     manifest: str
@@ -62,11 +63,11 @@ def _digest(path: Path) -> str | None:
         return None
 
 
-def link_foreign(old: Path, new: Path, own: OwnedFiles, kept: Collection[str]) -> None:
+def link_foreign(old: Path, new: Path, own: BundleLayout, kept: Collection[str]) -> None:
     """Give the foreign files of the old folder a second name (a hard link) in the new one.
 
-    So they do not disappear for a moment when the folders are exchanged. What cannot have two names
-    is moved afterwards by :func:`move_entries`.
+    The files then never disappear while the folders are exchanged. Files that cannot be hard-linked
+    are moved afterwards by :func:`move_entries`. ``kept`` names the parts that are kept whole.
     """
     names = own.names(old) or set()
     for entry in _entries(old):
@@ -97,10 +98,10 @@ def _link(old: Path, new: Path) -> None:
             os.link(old, new, follow_symlinks=False)
 
 
-def remove_owned(folder: Path, own: OwnedFiles) -> None:
+def remove_owned(folder: Path, own: BundleLayout) -> None:
     """Remove the files of a bundle from a folder, but not its manifest.
 
-    Without the manifest the next process could not tell which of the other files are foreign.
+    The manifest is needed to tell the bundle's files from foreign ones if this process is killed.
     """
     for name, kind in own.parts.items():
         inner = own.names(folder / name, kind)

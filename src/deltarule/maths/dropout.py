@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.records import plain, real_number, whole_number
+from deltarule.records import real_number, to_python_scalar, whole_number
 
 __all__ = ["dropout_mask", "dropout_rates", "per_layer", "philox"]
 
@@ -158,7 +158,7 @@ def per_layer(dropout: Any) -> Any:
     >>> per_layer(np.array(0.5)), per_layer(np.array([0.5, 0.25]))
     (0.5, (0.5, 0.25))
     """
-    dropout = plain(dropout)
+    dropout = to_python_scalar(dropout)
     if isinstance(dropout, Sequence | np.ndarray) and not isinstance(dropout, str | bytes):
         return tuple(map(_check_rate, dropout))
     if real_number(dropout) is None:

@@ -2,8 +2,9 @@
 
 A formula takes a namespace ``xp``. It may use Python's arithmetic and comparison operators, the
 functions listed in :data:`ELEMENTWISE`, those that combine the outputs of a row
-(:data:`ACROSS`), and the shared functions of :mod:`deltarule.maths.shared_functions`. No other
-operations are allowed: printers support these in every language, and engines must offer them.
+(:data:`CROSS_OUTPUT_OPS`), and those of :mod:`deltarule.maths.shared_functions`.
+No other operations are allowed: printers support these in every language, and engines must offer
+them.
 
 A namespace has one floating-point type, so that constants do not widen float32 arrays.
 """
@@ -19,7 +20,7 @@ import numpy as np
 from deltarule.errors import InputError, MissingDependency
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 
-__all__ = ["ACROSS", "ELEMENTWISE", "ArrayNamespace", "jax_namespace", "numpy_namespace"]
+__all__ = ["CROSS_OUTPUT_OPS", "ELEMENTWISE", "ArrayNamespace", "jax_namespace", "numpy_namespace"]
 
 ELEMENTWISE = (
     "exp",
@@ -35,7 +36,7 @@ ELEMENTWISE = (
     "maximum",
     "where",
 )
-ACROSS = ("total", "largest", "n_outputs", "per_output")
+CROSS_OUTPUT_OPS = ("total", "largest", "n_outputs", "per_output")
 
 
 class ArrayNamespace:

@@ -2,7 +2,7 @@
 
 Each is written once against an array namespace, which offers it by name
 (``xp.normal_cdf(z)``), so NumPy, JAX and compiled code evaluate the same lines (except
-``times_exp``, which compiled code computes in its exponential). In the symbolic namespace a call
+``times_exp``, which the compiled exponential kernel contains). In the symbolic namespace a call
 is one expression, so that a printed formula shows Φ(z) and not a polynomial; printed code contains
 the function once as a helper.
 """
@@ -54,15 +54,18 @@ def exp_difference(xp: Any, x: Any, y: Any) -> Any:
     return e + e * r
 
 
+_EXP_MINUS_64 = 1.603810890548638e-28
+
+
 def times_exp(xp: Any, x: Any, z: Any) -> Any:
     """x e^z for z ≤ 0, accurate as long as x e^z itself is a normal number.
 
     Where e^z is subnormal (in float64 it has two digits left at z = −740), a large x would
-    multiply its rounding error. For z < −80, x e^−64 · e^(z + 64) is computed instead; z + 64
-    is exact.
+    multiply its rounding error. For z < −80, above which e^z is normal in float32 too (down to
+    −87), x e^−64 · e^(z + 64) is computed instead; z + 64 is exact.
     """
     deep = z < -80.0
-    return x * xp.where(deep, 1.603810890548638e-28, 1) * xp.exp(xp.where(deep, z + 64.0, z))
+    return x * xp.where(deep, _EXP_MINUS_64, 1) * xp.exp(xp.where(deep, z + 64.0, z))
 
 
 def _times_gaussian(xp: Any, x: Any, high: Any, low: Any, m: Any) -> Any:
@@ -88,6 +91,7 @@ def _abs_up_to_64(xp: Any, z: Any) -> Any:
 
 def times_normal_pdf(xp: Any, x: Any, z: Any) -> Any:
     """x φ(z), with φ(z) = e^(−z²/2)/√(2π) the standard normal density, accurate in the tails."""
+    # 1/√(2π) = 0.5 + (1/√(2π) − 0.5).
     return _times_gaussian(xp, x, 0.5, -0.10105771959856732, _abs_up_to_64(xp, z))
 
 
@@ -99,8 +103,8 @@ def normal_pdf(xp: Any, z: Any) -> Any:
 # The polynomials below interpolate at Chebyshev points, computed with 50 digits; the first
 # omitted Chebyshev coefficient is below 1.2e-17.
 
-# (Φ(z) − ½)/z in z², for |z| ≤ 1.
-_CENTRE = (
+# (Φ(z) − ½)/z as a polynomial in z², for |z| ≤ 1.
+_CDF_CENTRE = (
     0.39894228040143265,
     -0.06649038006690387,
     0.009973557009983732,
@@ -112,9 +116,9 @@ _CENTRE = (
     2.2271240384729976e-09,
     -9.027164883791298e-11,
 )
-# m e^(m²/2) (1 − Φ(m)) − ¼ in t = 2 (m − 1)/(m + 4) − 1, for m ≥ 1. Without the −¼ it rises
-# slowly from 0.26 to 1/√(2π).
-_TAIL = (
+# m e^(m²/2) (1 − Φ(m)) − ¼ as a polynomial in t = 2 (m − 1)/(m + 4) − 1, for m ≥ 1. Without
+# the −¼ the function rises from 0.26 to 1/√(2π).
+_CDF_TAIL = (
     0.13867588594668107,
     0.03180947595937364,
     -0.04054569073457534,
@@ -138,7 +142,7 @@ _TAIL = (
     4.8951478205734833e-11,
     -8.640955193508297e-11,
 )
-# (Φ(z) + z φ(z) − ½)/z in z², for |z| ≤ 3/8.
+# (Φ(z) + z φ(z) − ½)/z as a polynomial in z², for |z| ≤ 3/8.
 _SLOPE_CENTRE = (
     0.7978845608028654,
     -0.2659615202676216,
@@ -149,8 +153,9 @@ _SLOPE_CENTRE = (
     9.318438948795885e-06,
     -6.370291971701908e-07,
 )
-# (1 − Φ(m) − m φ(m)) e^(m²/2)/(m₀ − m) − ½ in t = 2 (m − 3/8)/(m + 4) − 1, for m ≥ 3/8.
-# −m₀ is the root of the slope of z Φ(z), which is factored out to keep all digits near it.
+# With −m₀ the root of the derivative of z Φ(z): (1 − Φ(m) − m φ(m)) e^(m²/2)/(m₀ − m) − ½ as a
+# polynomial in t = 2 (m − 3/8)/(m + 4) − 1, for m ≥ 3/8. The factor m₀ − m is divided out to keep
+# all digits near the root.
 _SLOPE_TAIL = (
     -0.04622165303793919,
     -0.08557380364609929,
@@ -179,6 +184,10 @@ _SLOPE_TAIL = (
 _SLOPE_ROOT = (0.7517915368080139, -1.211444945855772e-08, -2.869037074309186e-25)
 
 
+# Far below half the float32 spacing at 1, 2^-25.
+_FLOAT32_TOLERANCE = 2.0**-29
+
+
 @functools.cache
 def _for_float32(coefficients: tuple[float, ...], low: float, high: float) -> tuple[float, ...]:
     """The polynomial without the Chebyshev terms that are too small for float32: half as long."""
@@ -186,7 +195,7 @@ def _for_float32(coefficients: tuple[float, ...], low: float, high: float) -> tu
 
     series = Polynomial(coefficients).convert(kind=Chebyshev, domain=[low, high])
     left_out = np.cumsum(np.abs(series.coef[::-1]))
-    kept = len(coefficients) - int(np.searchsorted(left_out, 2.0**-29))
+    kept = len(coefficients) - int(np.searchsorted(left_out, _FLOAT32_TOLERANCE))
     shorter = series.truncate(kept).convert(kind=Polynomial)
     return tuple(map(float, shorter.coef))
 
@@ -208,9 +217,9 @@ def times_normal_cdf(xp: Any, x: Any, z: Any) -> Any:
     that. x is multiplied before the exponential, which may be subnormal.
     """
     near = xp.minimum(xp.maximum(z, -1.0), 1.0)
-    centre = x * (0.5 + near * _polynomial(xp, _CENTRE, near * near, 0.0, 1.0))
+    centre = x * (0.5 + near * _polynomial(xp, _CDF_CENTRE, near * near, 0.0, 1.0))
     m = _abs_up_to_64(xp, z)
-    low = _polynomial(xp, _TAIL, 2 * ((m - 1.0) * (1 / (m + 4.0))) - 1, -1.0, 1.0)
+    low = _polynomial(xp, _CDF_TAIL, 2 * ((m - 1.0) * (1 / (m + 4.0))) - 1, -1.0, 1.0)
     tail = _times_gaussian(xp, x / xp.maximum(m, 1.0), 0.25, low, m)
     return xp.where(xp.abs(z) < 1.0, centre, xp.where(z > 0, x - tail, tail))
 
@@ -221,7 +230,7 @@ def normal_cdf(xp: Any, z: Any) -> Any:
 
 
 def gelu_slope(xp: Any, z: Any) -> Any:
-    """Φ(z) + z φ(z), the slope of z Φ(z), accurate in both tails and at its root −0.7518."""
+    """Φ(z) + z φ(z), the derivative of z Φ(z), accurate in both tails and at its root −0.7518."""
     near = xp.minimum(xp.maximum(z, -0.375), 0.375)
     centre = 0.5 + near * _polynomial(xp, _SLOPE_CENTRE, near * near, 0.0, 0.140625)
     m = _abs_up_to_64(xp, z)

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.maths.namespace import ACROSS, ELEMENTWISE
+from deltarule.maths.namespace import CROSS_OUTPUT_OPS, ELEMENTWISE
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 
 __all__ = [
@@ -372,7 +372,7 @@ class SymbolicNamespace:
 
 
 def _suggestion(name: str) -> str:
-    known = [*ELEMENTWISE, *ACROSS, *SHARED_FUNCTIONS]
+    known = [*ELEMENTWISE, *CROSS_OUTPUT_OPS, *SHARED_FUNCTIONS]
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean xp.{close[0]}? " if close else ""
     return f"{hint}xp offers {', '.join(known)}"

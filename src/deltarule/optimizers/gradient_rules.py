@@ -1,4 +1,4 @@
-"""The formulas of the update rules that use the gradient's size, from SGD to AdamW.
+"""The formulas of the update rules that use the gradient's magnitude, not only its sign.
 
 Each takes an array namespace and its parameters and returns
 ``update(theta, g, slots, step) -> (theta, slots)``; :mod:`deltarule.optimizers.rules`
@@ -20,11 +20,11 @@ Update = Callable[[Any, Any, dict[str, Any], Any], tuple[Any, dict[str, Any]]]
 
 
 def sgd(xp: Any) -> Update:
-    r"""θ ← θ − η g: formula U, the article's update.
+    r"""θ ← θ − η g: plain gradient descent.
 
     .. math:: θ ← θ - η g
 
-    Plain gradient descent, "stochastic" if g is that of a batch. The SGD of PyTorch and
+    It is "stochastic" if g is the gradient of a batch. The SGD of PyTorch and
     scikit-learn may include momentum; this one does not.
 
     Source: Robbins and Monro (1951), "A stochastic approximation method".
@@ -50,8 +50,8 @@ def momentum(xp: Any, momentum: float = 0.9) -> Update:
     .. math:: v ← μ v - η g, \qquad θ ← θ + v
 
     The velocity contains η, as in scikit-learn. PyTorch has v ← μ v + g and moves by −η v,
-    which is the same while η is constant; a change of η rescales its whole velocity, here only
-    the new part. Not the "dampened" form v ← μ v − η (1 − μ) g.
+    which is the same while η is constant. When η changes, PyTorch's whole step −η v is rescaled;
+    here only the new part η g is. Not the "dampened" form v ← μ v − η (1 − μ) g.
 
     Source: Polyak (1964), "Some methods of speeding up the convergence of
     iteration methods"; Rumelhart, Hinton and Williams (1986).
@@ -80,8 +80,8 @@ def nesterov(xp: Any, momentum: float = 0.9) -> Update:
     .. math:: v ← μ v - η g, \qquad θ ← θ + μ v - η g
 
     The form in which g is the gradient at θ (Bengio, Boulanger-Lewandowski and Pascanu 2013),
-    as in scikit-learn and PyTorch; Nesterov's own has the gradient at θ + μ v. μ is constant;
-    Nesterov's grows with t.
+    as in scikit-learn and PyTorch; Nesterov's article takes the gradient at θ + μ v, and
+    a μ that grows with t; here μ is constant.
 
     Source: Nesterov (1983); Sutskever, Martens, Dahl and Hinton (2013), "On the
     importance of initialization and momentum in deep learning".
@@ -98,9 +98,9 @@ def nesterov(xp: Any, momentum: float = 0.9) -> Update:
     mu = in_interval("nesterov", "momentum", momentum, "[0, 1)", 0.9)
 
     def update(theta: Any, g: Any, slots: dict[str, Any], step: Any) -> tuple[Any, dict[str, Any]]:
-        pull = step.learning_rate * g
-        v = mu * slots["v"] - pull
-        return theta + mu * v - pull, {"v": v}
+        gradient_step = step.learning_rate * g
+        v = mu * slots["v"] - gradient_step
+        return theta + mu * v - gradient_step, {"v": v}
 
     return update
 
@@ -150,8 +150,8 @@ def adam(
               θ ← θ - η \frac{\hat m}{\sqrt{\hat v} + ε}
 
     Kingma and Ba's algorithm 1, as in PyTorch and optax. ``epsilon_inside=False`` gives the
-    form of their section 2, as in scikit-learn and TensorFlow, where ε is added to √v, which
-    makes it larger relative to √v̂ by 1/√(1−β₂^t), 31.6 at t = 1:
+    form of their section 2, as in scikit-learn and TensorFlow, where ε is added to √v
+    instead of √v̂. In terms of √v̂ that is an ε larger by 1/√(1−β₂^t), 31.6 at t = 1:
 
     .. math:: θ ← θ - η \frac{\sqrt{1-β_2^t}}{1-β_1^t} \frac{m}{\sqrt{v} + ε}
 
@@ -162,7 +162,7 @@ def adam(
     Raises
     ------
     InputError
-        If β₁ or β₂ is not in [0, 1), ε is not above 0, or ``epsilon_inside`` is no bool.
+        If β₁ or β₂ is not in [0, 1), ε is not above 0, or ``epsilon_inside`` is not a bool.
 
     Examples
     --------
@@ -198,7 +198,7 @@ def adam(
             m_hat, v_hat = m / correction1, v / correction2
             theta = theta - step.learning_rate * m_hat / (xp.sqrt(v_hat) + epsilon)
         else:
-            # ** 0.5 of a Python number is one; xp.sqrt would make it an array.
+            # A Python float raised to 0.5 stays a Python float; xp.sqrt would return an array.
             rate = step.learning_rate * (correction2**0.5 / correction1)
             theta = theta - rate * m / (xp.sqrt(v) + epsilon)
         return theta, {"m": m, "v": v}

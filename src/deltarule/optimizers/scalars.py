@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.records import plain, real_number
+from deltarule.records import real_number, to_python_scalar
 
 __all__ = ["in_interval", "limits", "one_minus_power", "python_number"]
 
-_SMALLEST = 5e-324
+_SMALLEST = 5e-324  # the smallest positive float64
 
 
 def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) -> float:
@@ -84,7 +84,7 @@ def python_number(value: Any) -> Any:
     >>> (np.float32(1.0) * python_number(np.float64(0.5))).dtype
     dtype('float32')
     """
-    return plain(value) if isinstance(value, np.generic | np.ndarray) else value
+    return to_python_scalar(value) if isinstance(value, np.generic | np.ndarray) else value
 
 
 def one_minus_power(xp: Any, base: float, t: Any) -> Any:

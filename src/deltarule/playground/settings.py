@@ -82,25 +82,29 @@ class RunSettings:
 
     data: str = setting("spirals", "A name of built-in data, or ``table``.")
     rows: int = setting(
-        300, "How many rows; of a table, at most so many.", "whole", interval="[10, 20000]"
+        300, "How many rows; of a table, at most so many.", "integer", interval="[10, 20000]"
     )
-    noise: float = setting(0.03, "Of built-in data.", "number", interval="[0, 2]", usual=0.03)
+    noise: float = setting(0.03, "Of built-in data.", "number", interval="[0, 2]", example=0.03)
     held: float = setting(
-        0.3, "Share of the rows held out.", "number", interval="[0, 0.9]", usual=0.3
+        0.3, "Share of the rows held out.", "number", interval="[0, 0.9]", example=0.3
     )
     columns: tuple[str, ...] = setting((), "Of a table; none for all.")
     seed: int = shared("seed", 0, interval="[0, 2147483647]")
     layers: tuple[int, ...] = setting(
-        (4, 3), "Widths of the hidden layers.", "widths", interval="[1, 512]"
+        (4, 3), "Widths of the hidden layers.", "layer_widths", interval="[1, 512]"
     )
-    activation: str = setting("tanh", "Of the hidden layers.")
+    activation: str = setting("tanh", "Activation of the hidden layers.")
     loss: str = setting("", "Empty for the usual one of the target.")
     rule: str = shared("rule", "adam")
     learning_rate: float = shared(
         "learning_rate", 0.01, interval="[1e-9, 1e3]", details="It may be changed on the way."
     )
     batch_size: int = shared(
-        "batch_size", 32, help="Rows of a step; 0 for all of them.", interval="[0, 20000]", word=""
+        "batch_size",
+        32,
+        help="Rows per step; 0 for all of them.",
+        interval="[0, 20000]",
+        special_value="",
     )
     l2: float = shared("l2", 0.0, interval="[0, 1e6]")
 

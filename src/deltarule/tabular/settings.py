@@ -15,7 +15,7 @@ from deltarule.settings import check_fields, documented, setting, shared
 __all__ = ["TableSettings"]
 
 _EPOCHS_INTERVAL = "[1, 1e7]"
-_SHARE = {"interval": "[0, 1)", "metavar": "SHARE", "group": "Rows"}
+_ROW_SHARE = {"interval": "[0, 1)", "metavar": "SHARE", "group": "Rows"}
 
 
 @documented
@@ -42,18 +42,22 @@ class TableSettings:
     """
 
     test: float = setting(
-        0.2, "Share of the rows held out for the scores.", "number", usual=0.2, **_SHARE
+        0.2, "Share of the rows held out for the scores.", "number", example=0.2, **_ROW_SHARE
     )
     valid: float = setting(
-        0.1, "Share of the rows held out for early stopping.", "number", usual=0.1, **_SHARE
+        0.1,
+        "Share of the rows used for validation, which stops training early.",
+        "number",
+        example=0.1,
+        **_ROW_SHARE,
     )
     seed: int = shared("seed", 0)
     layers: tuple[int, ...] = setting(
         (128, 64),
         "Widths of the hidden layers; none for a linear model.",
-        "widths",
+        "layer_widths",
         interval="[1, 1e5]",
-        usual="128,64",
+        example="128,64",
         metavar="WIDTHS",
         group="Network",
     )
@@ -62,10 +66,10 @@ class TableSettings:
     )
     loss: str = setting(
         "auto",
-        "The loss to minimise: auto, or one that fits the target: {names}.",
+        "Loss to minimize: auto, or one that fits the target: {names}.",
         registry=LOSSES,
         group="Network",
-        details="Classes are encoded as such, and a number is standardised. auto is log_loss for "
+        details="Classes are one-hot encoded, and numbers are standardised. auto is log_loss for "
         "two classes, cross_entropy for more and half_squared_error for a number.",
     )
     dropout: float = shared("dropout", 0.0)
@@ -74,8 +78,8 @@ class TableSettings:
     epochs: int = shared("epochs", 50, interval=_EPOCHS_INTERVAL)
     patience: int = setting(
         20,
-        "Stop after so many epochs without improvement on the validation rows.",
-        "whole",
+        "Number of epochs without improvement on the validation rows after which training stops.",
+        "integer",
         interval=_EPOCHS_INTERVAL,
         metavar="N",
     )
@@ -110,7 +114,7 @@ class TableSettings:
         SCHEDULES.get(self.schedule)
         engine_name(self.engine)
         EngineSettings(rule=self.rule)
-        # The output layer does not matter here: the activation and the widths are checked.
+        # Checks the activation and the widths; the output layer has no effect on that.
         Network([1, *self.layers, 1], activation=self.activation)
         if RULES.get(self.rule).full_batch and self.batch_size != "auto":
             raise InputError(

@@ -12,7 +12,7 @@ from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse, numeric
 from deltarule.maths.input_checks import check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
-from deltarule.records import plain, whole_number
+from deltarule.records import to_python_scalar, whole_number
 from deltarule.settings import checked
 from deltarule.training.batches import Rows, RowSource, SparseRows, split_rows
 from deltarule.training.run import TrainingResult
@@ -169,7 +169,7 @@ def split_data(
     net: Network, X: Any, Y: Any, sample_weight: Any, validation: Any, seed: int
 ) -> SplitRows:
     """Split the rows into training and validation rows, without a copy of X."""
-    validation = plain(validation)
+    validation = to_python_scalar(validation)
     all_rows = rows_of_data(net, X, Y, sample_weight)
     n_rows = len(all_rows.Y)
     training_numbers: np.ndarray | None = None

@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.maths.arrays import is_frame, numeric
-from deltarule.records import plain
+from deltarule.records import to_python_scalar
 from deltarule.training.batches import Rows, RowSource
 
 __all__ = [
@@ -31,11 +31,11 @@ def per_network(value: Any, is_one: Callable[[Any], bool] | None = None) -> Any:
 
     ``is_one`` tells whether a sequence is a single value, which all networks share.
     """
-    value = numeric("an argument", value) if is_frame(value) else plain(value)
+    value = numeric("an argument", value) if is_frame(value) else to_python_scalar(value)
     if value is None or np.isscalar(value) or (is_one is not None and is_one(value)):
         return value
     try:
-        return PerNetwork(map(plain, value))
+        return PerNetwork(map(to_python_scalar, value))
     except TypeError:
         return value  # train checks it
 

@@ -1,8 +1,8 @@
-"""Simplification of expressions for display; the result is equal for real numbers.
+"""Simplification of expressions for display; the result is equal in exact arithmetic.
 
 Operations that only serve accuracy or array shapes are removed: ``1 + 0 * z`` becomes 1,
-``expm1(x)`` becomes e^x − 1. Choices (``where``) are moved outwards and become cases, and in a case
-with the condition x > 0, |x| becomes x. Printed code is not simplified.
+``expm1(x)`` becomes e^x − 1. Conditionals (``where``) are moved outwards and become
+cases; in a case with the condition x > 0, |x| becomes x. Printed code is not simplified.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def simplify(root: Expr) -> Expr:
     >>> simplify((1 + 0 * z) * xp.expm1(-(-z))).op
     'subtract'
     """
-    new = _rebuild(root, SymbolicNamespace(), lambda expr, made: None)
+    new = _rebuild(root, SymbolicNamespace(), lambda expr, rebuilt: None)
     size = _sizes(new)[new.index]
     if size > MAX_SYMBOLS:
         raise InputError(
@@ -90,27 +90,27 @@ def abbreviate(root: Expr) -> tuple[Expr, list[tuple[Expr, Expr]]]:
     if size[root.index] <= MAX_UNABBREVIATED:
         return root, []
     space, exprs = root.space, reachable([root])
-    users: dict[int, int] = {}
+    n_parents: dict[int, int] = {}
     for expr in exprs:
         for index in {argument.index for argument in expr.args}:
-            users[index] = users.get(index, 0) + 1
+            n_parents[index] = n_parents.get(index, 0) + 1
     taken = {expr.data for expr in exprs if expr.op == "variable"}
     taken |= {expr.data[0] for expr in exprs if expr.op == "symbol"}
     letters = [letter for letter in LETTERS if letter not in taken]
-    made: dict[int, Expr] = {}
+    rebuilt: dict[int, Expr] = {}
     definitions: list[tuple[Expr, Expr]] = []
     for expr in exprs:
         new = space.leaf(expr)
         if expr.args:
-            new = _make(space, expr.op, *(made[argument.index] for argument in expr.args))
-            often = users.get(expr.index, 0) > 1 and not expr.is_condition
-            if often and letters and _sizes(new)[new.index] > 3:
+            new = _make(space, expr.op, *(rebuilt[argument.index] for argument in expr.args))
+            repeated = n_parents.get(expr.index, 0) > 1 and not expr.is_condition
+            if repeated and letters and _sizes(new)[new.index] > 3:
                 letter = letters.pop(0)
-                name = space.variable(letter) if new.varies else space.symbol(letter, 0)
+                name = space.variable(letter) if new.varies else space.symbol(letter, value=0)
                 definitions.append((name, new))
                 new = name
-        made[expr.index] = new
-    return made[root.index], definitions
+        rebuilt[expr.index] = new
+    return rebuilt[root.index], definitions
 
 
 def power(expr: Expr, exponent: int) -> Expr | None:
@@ -122,20 +122,20 @@ def power(expr: Expr, exponent: int) -> Expr | None:
 
 
 def cases(root: Expr) -> list[Case]:
-    """The cases of a simplified expression, with all choices moved outwards.
+    """The cases of a simplified expression, with all conditionals moved outwards.
 
-    One case without conditions if the expression has no choice, or if more than
-    :data:`MAX_CASES` cases would be needed; choices then stay inside the expression.
+    One case without conditions if the expression has no conditional, or if more than
+    :data:`MAX_CASES` cases would be needed; conditionals then stay inside the expression.
 
     Examples
     --------
     >>> xp = SymbolicNamespace()
     >>> z = xp.variable("z")
-    >>> [row.value.op for row in cases(1 + xp.where(z > 0, xp.abs(z), xp.exp(z)))]
+    >>> [case.value.op for case in cases(1 + xp.where(z > 0, xp.abs(z), xp.exp(z)))]
     ['add', 'add']
     """
-    rows = _cases_within(root, MAX_CASES)
-    return [Case(root, ())] if rows is None else rows
+    found = _cases_within(root, MAX_CASES)
+    return [Case(root, ())] if found is None else found
 
 
 def _cases_within(root: Expr, budget: int) -> list[Case] | None:
@@ -153,13 +153,13 @@ def _cases_within(root: Expr, budget: int) -> list[Case] | None:
 
 
 def _first_condition(root: Expr) -> Expr | None:
-    """The condition of the outermost choice that is not inside a reduction."""
+    """The condition of the outermost conditional that is not inside a reduction."""
     pending = [root]
     while pending:
         expr = pending.pop()
         if expr.op == "where":
             return expr.args[0]
-        # A condition inside a reduction is one on other outputs.
+        # A condition inside a reduction depends on other outputs than this one.
         if expr.op not in REDUCTIONS and not expr.is_condition:
             pending.extend(reversed(expr.args))
     return None
@@ -167,41 +167,43 @@ def _first_condition(root: Expr) -> Expr | None:
 
 def _assume(root: Expr, condition: Expr, holds: bool) -> Expr:
     """The expression, simplified for points where the condition holds, or does not hold."""
-    signed, positive = None, False
+    sign_argument, is_positive = None, False
     if len(condition.args) == 2 and _is_constant(condition.args[1], 0):
-        up = condition.op in ("greater", "greater_equal")
-        if up or condition.op in ("less", "less_equal"):
-            signed, positive = condition.args[0], up == holds
+        tests_above = condition.op in ("greater", "greater_equal")
+        if tests_above or condition.op in ("less", "less_equal"):
+            sign_argument, is_positive = condition.args[0], tests_above == holds
 
-    def known(expr: Expr, made: dict[int, Expr]) -> Expr | None:
+    def replacement_for(expr: Expr, rebuilt: dict[int, Expr]) -> Expr | None:
         if expr.op in REDUCTIONS or expr.is_condition:
             return expr
         if expr.op == "where" and expr.args[0] is condition:
-            return made[expr.args[1 if holds else 2].index]
-        if signed is not None and expr.args and expr.args[0] is signed:
+            return rebuilt[expr.args[1 if holds else 2].index]
+        if sign_argument is not None and expr.args and expr.args[0] is sign_argument:
             if expr.op == "abs":
-                return signed if positive else _make(expr.space, "negative", signed)
+                return (
+                    sign_argument if is_positive else _make(expr.space, "negative", sign_argument)
+                )
             if expr.op in ("minimum", "maximum") and _is_constant(expr.args[1], 0):
-                return signed if (expr.op == "maximum") == positive else expr.args[1]
+                return sign_argument if (expr.op == "maximum") == is_positive else expr.args[1]
         return None
 
-    return _rebuild(root, root.space, known)
+    return _rebuild(root, root.space, replacement_for)
 
 
 def _rebuild(
     root: Expr,
     space: SymbolicNamespace,
-    known: Callable[[Expr, dict[int, Expr]], Expr | None],
+    replacement_for: Callable[[Expr, dict[int, Expr]], Expr | None],
 ) -> Expr:
-    """The expression rebuilt in ``space``, simplified; ``known`` may return replacements."""
-    made: dict[int, Expr] = {}
+    """The expression rebuilt in ``space``, simplified; ``replacement_for`` may replace nodes."""
+    rebuilt: dict[int, Expr] = {}
     for expr in reachable([root]):
-        replacement = known(expr, made)
+        replacement = replacement_for(expr, rebuilt)
         if replacement is None:
-            args = (made[argument.index] for argument in expr.args)
+            args = (rebuilt[argument.index] for argument in expr.args)
             replacement = _make(space, expr.op, *args, old=expr)
-        made[expr.index] = replacement
-    return made[root.index]
+        rebuilt[expr.index] = replacement
+    return rebuilt[root.index]
 
 
 def _is_constant(expr: Expr, number: float) -> bool:
@@ -234,9 +236,9 @@ def _add(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
         return b if _is_constant(a, 0) else a
     if _is_integer(a) and b.op == "add" and _is_integer(b.args[0]):  # 1 + (1 + x) is 2 + x
         return _make(space, "add", space.number(a.data + b.args[0].data), b.args[1])
-    root = _square_root(space, a, b)
-    if root is not None:
-        return _make(space, "multiply", root, root)
+    base = _square_root(space, a, b)
+    if base is not None:
+        return _make(space, "multiply", base, base)
     return _make(space, "subtract", a, b.args[0]) if b.op == "negative" else None
 
 
@@ -314,11 +316,12 @@ def _times_function(space: SymbolicNamespace, op: str, a: Expr, b: Expr) -> Expr
 
 
 def _gelu_slope(space: SymbolicNamespace, a: Expr) -> Expr:
-    rise = _times_function(space, "times_normal_pdf", a, a)
-    return _make(space, "add", _make(space, "normal_cdf", a), rise)
+    z_times_pdf = _times_function(space, "times_normal_pdf", a, a)
+    return _make(space, "add", _make(space, "normal_cdf", a), z_times_pdf)
 
 
 def _total(space: SymbolicNamespace, a: Expr) -> Expr | None:
+    """The sum of a over the outputs; n a if a is the same for all of them."""
     if a.varies:
         return space.total(a)
     return _make(space, "multiply", space.n_outputs(space.variable("z")), a)

@@ -1,4 +1,4 @@
-"""Activations and losses as expressions that print themselves.
+"""Activations and losses as symbolic expressions with methods that print them.
 
 :func:`symbolic_activation` and :func:`symbolic_loss` mirror ``bind``: where a bound activation
 has a function, a symbolic one has a :class:`SymbolicFormula` under the same name.
@@ -16,7 +16,7 @@ from deltarule.errors import InputError
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.derived_formulas import functions_of_activation, terms_of_loss
 from deltarule.maths.losses import LOSSES, Loss
-from deltarule.maths.namespace import ACROSS
+from deltarule.maths.namespace import CROSS_OUTPUT_OPS
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
 from deltarule.maths.symbolic import REDUCTIONS, Expr, SymbolicNamespace, reachable
 from deltarule.records import Record
@@ -33,10 +33,10 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SymbolicFormula:
-    r"""A formula as an expression that prints itself.
+    r"""A formula as symbolic expressions, with methods that print it.
 
     Printed code computes what the formula computes, operation by operation. Printed
-    mathematics equals it for real numbers and leaves out operations that only serve
+    mathematics equals it in exact arithmetic and leaves out operations that only serve
     accuracy: e^(−|z|)/(1 + e^(−|z|)) for z ≤ 0 is shown as e^z/(1 + e^z).
 
     Parameters
@@ -130,7 +130,7 @@ class SymbolicActivation:
     value : SymbolicFormula
         g(z), with the argument z.
     slope : SymbolicFormula or None
-        g′(z), with the arguments z and a; None if the activation mixes outputs.
+        g′(z), with the arguments z and a; None if the activation is not elementwise.
     pullback : SymbolicFormula
         ∂C/∂z, with the arguments z, a and ``up`` = ∂C/∂a.
     """
@@ -149,7 +149,7 @@ class SymbolicLoss:
     from_output : SymbolicFormula
         The term of C_i and ∂C_i/∂a, with the arguments a and y.
     from_input : SymbolicFormula or None
-        For a fused pair, the term of C_i and ∂C_i/∂z, with the arguments z and y.
+        The term of C_i and ∂C_i/∂z of a loss fused with its output activation; arguments z, y.
     """
 
     from_output: SymbolicFormula
@@ -164,7 +164,7 @@ def _symbolic_formula(
     results: tuple[str, ...],
     elementwise: bool | None = None,
 ) -> SymbolicFormula:
-    """The formula that ``function`` computes, from one run on variables of these names."""
+    """The formula that ``function`` computes, traced by calling it on variables of these names."""
     variables = [xp.variable(name) for name in names]
     try:
         given = function(*variables)
@@ -175,17 +175,20 @@ def _symbolic_formula(
         _check(exprs, elementwise)
     except InputError as error:
         raise InputError(f"no symbolic form of {title}: {error}") from error
-    across = any(expr.op in ACROSS for expr in reachable(exprs.values()))
-    return SymbolicFormula(title, names, exprs, not across if elementwise is None else elementwise)
+    combines_outputs = any(expr.op in CROSS_OUTPUT_OPS for expr in reachable(exprs.values()))
+    return SymbolicFormula(
+        title, names, exprs, not combines_outputs if elementwise is None else elementwise
+    )
 
 
 def _check(exprs: dict[str, Expr], elementwise: bool | None) -> None:
     for name, root in exprs.items():
         used = {expr.op for expr in reachable([root])}
-        if elementwise and used.intersection(ACROSS):
+        if elementwise and used.intersection(CROSS_OUTPUT_OPS):
             raise InputError(
                 f"it is declared elementwise but combines outputs "
-                f"({', '.join(sorted(used.intersection(ACROSS)))}); pass elementwise=False"
+                f"({', '.join(sorted(used.intersection(CROSS_OUTPUT_OPS)))}); "
+                "pass elementwise=False"
             )
         if not root.varies and used.intersection(REDUCTIONS):
             raise InputError(f"its {name} is one number for the row; expected one for each output")
@@ -235,14 +238,14 @@ def symbolic_activation(
     xp = SymbolicNamespace()
     title = f"activation {record}"
     try:
-        value, other = functions_of_activation(
+        value, slope_or_pullback = functions_of_activation(
             xp, record.formula, _arguments(record, xp, symbols), title, record.elementwise
         )
     except InputError as error:
         raise InputError(f"no symbolic form of {title}: {error}") from error
 
     def pullback(z: Any, a: Any, up: Any) -> Any:
-        return up * other(z, a) if record.elementwise else other(z, a, up)
+        return up * slope_or_pullback(z, a) if record.elementwise else slope_or_pullback(z, a, up)
 
     def formula(name: str, function: Callable[..., Any], *arguments: str) -> SymbolicFormula:
         return _symbolic_formula(
@@ -251,7 +254,7 @@ def symbolic_activation(
 
     return SymbolicActivation(
         formula("value", value, "z"),
-        formula("slope", other, "z", "a") if record.elementwise else None,
+        formula("slope", slope_or_pullback, "z", "a") if record.elementwise else None,
         formula("pullback", pullback, "z", "a", "up"),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 
-from deltarule.maths.namespace import ACROSS
+from deltarule.maths.namespace import CROSS_OUTPUT_OPS
 from deltarule.maths.printing.boxes import (
     Apply,
     Big,
@@ -90,7 +90,7 @@ def layout(
     >>> layout(xp.variable("z") / 2)
     Fraction(top=Symbol(latex='z', text='z', function=False), bottom=Number(mantissa='2', ...
     """
-    across = any(expr.op in ACROSS for expr in reachable([root]))
+    across = any(expr.op in CROSS_OUTPUT_OPS for expr in reachable([root]))
     place = _Layout(across, names)
     whole = simplify(root) if choose is None else choose(_cached_cases(root)).value
     short, definitions = abbreviate(whole)
@@ -132,7 +132,7 @@ def layout_condition(
     holds : callable
         Whether a condition holds at the point.
     """
-    place = _Layout(any(expr.op in ACROSS for expr in reachable([root])), names)
+    place = _Layout(any(expr.op in CROSS_OUTPUT_OPS for expr in reachable([root])), names)
     shown: dict[Terms, None] = {}
     for row in _cached_cases(root):
         for condition in row.conditions:
