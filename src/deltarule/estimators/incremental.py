@@ -91,6 +91,12 @@ class OptimizerMemory:
             reason,
         )
 
+    def state_at(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        """The optimizer's state with θ, or an empty dict if training did not end at this θ."""
+        if self.reason or _digest(theta) != self.digest:
+            return {}
+        return {"theta": theta, **self.state}
+
 
 def _digest(theta: np.ndarray) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(theta).tobytes(), digest_size=32).digest()

@@ -80,7 +80,7 @@ def _next_step(
 def _with_rule_state(step: StepTaken, model: Any, rule: Rule, theta: np.ndarray) -> StepTaken:
     """Return the step with the rule's state and step number, if training ended at this θ."""
     memory = getattr(model, "_memory", None)
-    state = {} if memory is None else memory.carried(theta)
+    state = {} if memory is None else memory.state_at(theta)
     slots = slots_of(state)
     same = "theta" in state and np.array_equal(state["theta"], theta) and "t" in state
     if not same or set(slots) != {slot.name for slot in rule.slots}:
