@@ -1,4 +1,4 @@
-"""From where the numbers come: files and frames, their schema, and their encoding.
+"""Reading tables from files and frames, inferring their schema, and encoding them.
 
 ::
 

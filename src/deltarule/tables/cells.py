@@ -1,7 +1,7 @@
-"""Single cells: what counts as missing, as a number, as a date, and as text.
+"""Parsing of single cells: missing tokens, numbers, dates and text.
 
-Every door into the library (text files, databases, frames) goes through these
-functions, so that a file and the same data in a frame give the same table.
+Every reader (text files, databases, frames) calls these functions, so that a file and the
+same data in a frame give the same table.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DAY = timedelta(days=1)
 
 
 def missing_tokens(na: str | Iterable[str]) -> tuple[str, ...]:
-    """The missing tokens in the form they are compared in.
+    """Normalise missing tokens: stripped, in lower case, without duplicates.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def clean_text(
     name: str = "",
     source: str = "the table",
 ) -> TextColumn:
-    """A text column without surrounding blanks, and missing where a missing token stands.
+    """Strip the cells of a text column, and make those missing that equal a missing token.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def clean_text(
 
 
 def is_unicode(text: str) -> bool:
-    r"""Whether a text can be encoded; one with half of a surrogate pair cannot.
+    r"""Whether a text can be encoded as UTF-8; a lone half of a surrogate pair cannot.
 
     Examples
     --------
@@ -190,7 +190,7 @@ def is_unicode(text: str) -> bool:
 
 
 def mask_tokens(values: NDArray[np.float64], tokens: tuple[str, ...]) -> NDArray[np.float64]:
-    """Numbers with NaN where a missing token spells the number.
+    """Replace numbers by NaN where a missing token spells the same number.
 
     Examples
     --------
@@ -217,7 +217,7 @@ def object_array(values: list[Any]) -> NDArray[np.object_]:
 def column_from_cells(
     name: str, cells: list[Any], tokens: tuple[str, ...], source: str
 ) -> tuple[NDArray[np.float64] | TextColumn, str | None]:
-    """A column from Python objects of any of the types below.
+    """Convert Python objects of mixed types to one column.
 
     Parameters
     ----------

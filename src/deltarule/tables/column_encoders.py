@@ -1,4 +1,4 @@
-"""How one column becomes features: a number's mean and median, a category's levels."""
+"""Encoders of single columns: standardised numbers, and one-hot categories."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def mean_and_std(
     (0.1, 1.0)
     """
     low, high = float(values.min()), float(values.max())
-    if low == high:  # exactly, though their computed mean may miss them by a rounding error
+    if low == high:  # exactly; their computed mean may differ from them by a rounding error
         return low, 1.0
     scale = max(abs(low), abs(high))
     x = values / scale
@@ -80,7 +80,7 @@ def mean_and_std(
 
 
 def standardise(values: NDArray[np.float64], mean: float, std: float) -> NDArray[np.float64]:
-    """(values - mean) / std, also where the difference alone is beyond the numbers.
+    """(values - mean) / std, also where ``values - mean`` would overflow.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def standardise(values: NDArray[np.float64], mean: float, std: float) -> NDArray
 def weighted_median(
     values: NDArray[np.float64], weights: NDArray[np.float64] | None = None
 ) -> float:
-    """The median, where weight 2 is the value twice.
+    """The weighted median: a value of weight 2 counts as two values.
 
     Examples
     --------
@@ -114,13 +114,13 @@ def weighted_median(
     half = reached[-1] / 2
     low = values[order[np.searchsorted(reached, half, side="left")]]
     high = values[order[min(np.searchsorted(reached, half, side="right"), len(order) - 1)]]
-    # Half of the least number above 0 is 0, so the mean may leave the two by a rounding.
+    # Half of the smallest subnormal number is 0, so the mean may lie outside the two values.
     return float(min(max(low / 2 + high / 2, low), high))
 
 
 @dataclass(frozen=True)
 class NumberEncoder:
-    """How a number column is encoded.
+    """Encoder of a number column.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class NumberEncoder:
     def fit(
         cls, name: str, cells: NDArray[np.float64], weights: NDArray[np.float64] | None
     ) -> NumberEncoder:
-        """The code for the training cells of a column."""
+        """Fit an encoder to the training cells of a column."""
         known = ~np.isnan(cells)
         if not known.any():
             return cls(name, 0.0, 1.0, 0.0, varies=False, indicator=False)
@@ -206,7 +206,7 @@ class NumberEncoder:
 
 @dataclass(frozen=True)
 class CategoryEncoder:
-    """How a category column is encoded.
+    """Encoder of a category column.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ class CategoryEncoder:
 
     @classmethod
     def fit(cls, name: str, cells: TextColumn, min_rows: int, max_levels: int) -> CategoryEncoder:
-        """The code for the training cells of a column."""
+        """Fit an encoder to the training cells of a column."""
         counts = cells.counts()
         missing = bool(cells.is_missing().any())
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
@@ -235,7 +235,7 @@ class CategoryEncoder:
         return cls(name, tuple(sorted(own)), tuple(sorted(set(counts) - own)), missing)
 
     def _feature_labels(self) -> list[str]:
-        # A level that reads like one of the marks is quoted, so that names stay different.
+        # A level that looks like one of these group names is quoted, so that names stay unique.
         groups = [repr(level) if level.startswith("(") else level for level in self.levels]
         return groups + ["(other)"] * bool(self.other) + ["(missing)"] * self.missing
 

@@ -1,4 +1,4 @@
-"""Whole columns as numbers, days or labels, and what could not be read."""
+"""Conversion of columns to numbers, days or labels, with masks of unreadable cells."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 
 
 def as_numbers(column: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """A column as float64, and where a cell is neither a number nor missing.
+    """Convert a column to float64; also a mask of the cells that are no numbers and not missing.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def as_numbers(column: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
 
 
 def as_days(column: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """A column of dates as days since 1970-01-01, and where a cell is no date.
+    """Convert a column of dates to days since 1970-01-01; also a mask of cells that are no dates.
 
     Numbers are days already.
 
@@ -86,7 +86,7 @@ def as_labels(column: Cells) -> TextColumn:
 
 
 def is_missing(column: Cells) -> NDArray[np.bool_]:
-    """Where cells are missing.
+    """The mask of missing cells.
 
     Examples
     --------

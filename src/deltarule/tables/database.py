@@ -1,8 +1,8 @@
-"""Sources that know their types: Parquet files, SQL over files, SQLite.
+"""Sources with typed columns: Parquet files, SQL over files, SQLite.
 
 Numbers stay numbers and text stays text. A truth value becomes ``"true"`` or
-``"false"``; dates and times become days since 1970-01-01; what is no single value
-(lists, structures, bytes) is refused by name.
+``"false"``; dates and times become days since 1970-01-01; columns of lists,
+structures or bytes are refused, with their names.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None)
                     "AS b, bool_or(type LIKE '%BYTE_ARRAY') AS is_text FROM "
                     f"parquet_metadata({file_literal(path)}) GROUP BY column_id)"
                 ).fetchone()
-            except duckdb.Error:  # no Parquet file: reading it says so
+            except duckdb.Error:  # not a Parquet file: reading it raises the error
                 continue
             n_rows, n_bytes = n_rows + int(found[0]), n_bytes + float(found[1])
     if n_bytes > limit:
@@ -197,7 +197,7 @@ def read_sql(paths: Sequence[Path] | None, sql: str, tokens: tuple[str, ...]) ->
 
 
 def _check_sql(sql: str) -> None:
-    """Refuse what no database takes for a statement."""
+    """Refuse SQL that is empty, or that is not text in UTF-8."""
     if not isinstance(sql, str) or not sql.strip():
         raise bad_sql(f" is {sql!r}", sql)
     try:
@@ -273,7 +273,7 @@ def _fetch_table(
 
 def _first_line(error: Exception) -> str:
     text = " ".join(str(error).split("\n\n")[0].split())
-    # DuckDB proposes tables of its own that nobody asks for.
+    # DuckDB's hint may name internal tables, which would mislead.
     return re.sub(r' Did you mean "pg_\w+"\?', "", text)
 
 
@@ -314,7 +314,7 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise _sqlite_error(path.name, sql, guard, error) from None
     finally:
-        if not any_abandoned():  # a call that is still in it
+        if not any_abandoned():  # closing would wait for a call that is still running
             connection.close()
     check_names(names, source)
     if not rows:
@@ -332,8 +332,8 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
 
 
 def _run_query(connection: sqlite3.Connection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The names and the rows of the one place where SQLite runs a statement."""
-    # Text that is not UTF-8 is found by what stands in its place, and reported with its row.
+    """Run a statement in SQLite; return the column names and the rows."""
+    # Bytes that are not UTF-8 become surrogates here, and are reported later with their row.
     connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
     # Another thread runs the query, and this one interrupts it at Ctrl-C.
     cursor = call_interruptibly(lambda: connection.execute(sql), connection.interrupt)

@@ -1,4 +1,4 @@
-"""DuckDB, held to what is on this machine: in process, in memory, no downloads."""
+"""DuckDB in this process and in memory, without downloads."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Connection:
         return self
 
     def __exit__(self, *error: object) -> None:
-        # To close a connection waits for a call that is still in it.
+        # Closing a connection waits for a call that is still running.
         if not self._is_abandoned:
             self._inner.close()
 
@@ -137,10 +137,10 @@ def sql_literal(text: str | Path) -> str:
 
 
 def file_literal(path: Path) -> str:
-    """A path as an SQL literal that stands for this one file, whatever its name holds.
+    """An SQL literal that DuckDB takes for this one file, whatever characters its name has.
 
-    DuckDB takes ``*``, ``?`` and ``[`` for a pattern even where a file has that name, and knows
-    no character that takes their meaning away; a set of one character does.
+    DuckDB reads ``*``, ``?`` and ``[`` as a pattern even where a file has that name, and has no
+    escape character; a set of one character, ``[*]``, matches that character only.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def file_literal(path: Path) -> str:
 
 
 def is_ambiguous_path(path: Path) -> bool:
-    r"""Whether a path is one that DuckDB cannot be told.
+    r"""Whether no SQL literal can name this path, as it has a backslash and a wildcard.
 
     Examples
     --------

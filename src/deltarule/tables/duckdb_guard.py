@@ -1,8 +1,8 @@
-"""SQL that DuckDB may run: one SELECT, over the files that were named and no other.
+"""Restriction of DuckDB to one SELECT over the files that the caller named.
 
-Two fences stand one behind the other. What the statement names is read from DuckDB's own parse
-of it, and refused by name where it is not allowed; and whatever may slip through finds DuckDB
-without access to any file but those, in a configuration that is locked.
+There are two independent checks. Files and functions that the statement uses are read from
+DuckDB's own parse tree, and refused where they are not allowed. Then DuckDB's configuration
+denies access to any other file, and is locked before the statement runs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _READERS = {
     "read_parquet",
     "parquet_scan",
 }
-# Table functions that make rows of their arguments and of nothing else.
+# Table functions that generate rows from their arguments alone.
 _GENERATORS = {
     "generate_series",
     "json_each",
@@ -51,7 +51,7 @@ _GENERATORS = {
     "repeat_row",
     "unnest",
 }
-# Not in every build of DuckDB; where it is, it tells what no table holds.
+# These functions, which some builds of DuckDB have, reveal data that is in no table.
 _REFUSED = {"getenv", "write_log"}
 _ALLOWED = (
     "one SELECT over DATA, which is its table data, and over files that it names as "
@@ -62,7 +62,7 @@ _ALLOWED = (
 def restrict_connection(
     duckdb: Any, connection: Any, sql: str, data: Sequence[Path] | None
 ) -> tuple[str, ...]:
-    """Check a statement, and leave the connection able to read what was named, and nothing else.
+    """Check a statement, and restrict the connection to the files that it may read.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def restrict_connection(
         if by_function:
             allowed.append(os.path.abspath(resolve_home(name)))  # noqa: PTH100  a pattern is checked as one too
         elif glob.has_magic(name) or name.startswith("~") or "\\" in name:
-            # A view of that name comes before DuckDB's own idea of which files are meant.
+            # A view of that name takes precedence over DuckDB's own resolution of file names.
             views.append((name, paths))
     literals = {file_literal(path) for _, paths in views for path in paths}
     allowed_list = ", ".join(sorted({*map(sql_literal, allowed), *literals}))
@@ -189,7 +189,7 @@ def _referenced_files(connection: Any, sql: str) -> Iterator[tuple[str, bool]]:
     """
     answer = connection.execute("SELECT json_serialize_sql(CAST($1 AS VARCHAR))", [sql]).fetchone()
     tree = json.loads(answer[0])
-    # What DuckDB cannot write down names no file that would be allowed.
+    # A statement that DuckDB cannot serialise names no file that would be allowed.
     pending = [] if tree.get("error") else [tree]
     while pending:
         each = pending.pop()
@@ -225,7 +225,7 @@ def _file_arguments(function: dict[str, Any], sql: str) -> list[str]:
             f"of table functions, {', '.join(sorted(_GENERATORS))} can be used, and without DATA "
             "read_csv, read_json and read_parquet",
         )
-    # DuckDB calls them children before version 2.
+    # Before version 2, DuckDB's key is "children".
     arguments = function.get("arguments") or function.get("children") or [{}]
     first = arguments[0].get("expression") or arguments[0]
     parts = [first]

@@ -1,4 +1,4 @@
-"""Frames that are in memory already: pandas, polars, pyarrow, or a dictionary."""
+"""Tables from frames in memory: pandas, polars, pyarrow, or a dictionary."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _from_numpy(
             return mask_tokens(cells.astype(np.float64), tokens), None
         if cells.dtype.kind == "M":
             return _days_since_1970(cells), "date"
-        # A NumPy truth value is no Python bool; tolist makes it one.
+        # tolist converts np.bool_ to Python's bool.
         cells = cells.tolist()
     return column_from_cells(name, cells, tokens, source)
 
@@ -156,7 +156,7 @@ def _from_narwhals(frame: Any, tokens: tuple[str, ...], source: str | None) -> T
             "install it with: pip install narwhals"
         ) from error
     source = source or "the frame"
-    # Narwhals refuses pandas' repeated names in words of its own; ours come first.
+    # Checked before Narwhals, whose error for repeated names of pandas is less clear.
     if type(frame).__module__.startswith("pandas") and hasattr(frame, "columns"):
         _check_frame(list(frame.columns), source)
     try:

@@ -1,4 +1,4 @@
-"""Which cells of a number column are out of its scale: typing errors and marks, not outliers."""
+"""Cells far outside a number column's range: typing errors and sentinels, not outliers."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ __all__ = [
 # Standardised together with one cell in a few hundred that deviates so many times as far as the
 # typical one, all others would come near to what a float32 rounds away.
 _FAR_FACTOR = 1e6
-# A tail, however heavy, has no gap of this factor between one cell and the next.
+# Even a heavy tail has no gap of this factor between neighbouring values.
 _GAP_FACTOR = 1e3
-# As of cells that cannot be read: more of them are no accident.
+# The same limit as for unreadable cells: a larger share is not an accident.
 _MAX_FRACTION = 0.05
 
 
@@ -50,7 +50,7 @@ class PlausibleRange(NamedTuple):
     median: float
 
     def is_far(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which values lie behind the gap."""
+        """The mask of values beyond the gap."""
         if self.far is None:
             return np.zeros(len(values), dtype=np.bool_)
         return np.abs(values / 2 - self.median / 2) >= self.far
@@ -59,7 +59,7 @@ class PlausibleRange(NamedTuple):
 def outside_range(
     values: NDArray[np.float64], low: float | None, high: float | None
 ) -> NDArray[np.bool_]:
-    """Which values lie below or above a column's scale; a missing one does not.
+    """The mask of values below or above a column's plausible range; False where missing.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def outside_range(
 
 
 def plausible_range(values: NDArray[np.float64]) -> PlausibleRange:
-    """The scale of a column's known cells, whatever a few of them hold.
+    """Estimate the plausible range of a column from its known cells, robustly.
 
     With d the deviations from the median m that are not 0, and s their (lower) median, a cell is
     out of scale if d > 10⁶·s and there is a gap of a factor of 10³ below it. At most one cell,
@@ -124,7 +124,7 @@ def plausible_range(values: NDArray[np.float64]) -> PlausibleRange:
 def range_notes(
     table: Table, name: str, values: NDArray[np.float64], scale: PlausibleRange
 ) -> list[str]:
-    """What a reader should know of the cells of a column that are out of its scale, or far."""
+    """Notes on the cells of a column that are outside its plausible range, or far from it."""
     notes = []
     gone = outside_range(values, scale.low, scale.high)
     if gone.any():

@@ -36,7 +36,7 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _InvalidRecord(ValueError):
-    """What is wrong with a line, without its place."""
+    """An error in a line, before its position is added."""
 
 
 _DECODER = json.JSONDecoder(
@@ -101,7 +101,7 @@ def _column(name: str, cells: list[Any], tokens: tuple[str, ...], source: str) -
     if any(isinstance(cell, str) and not isinstance(cell, _NumberText) for cell in cells):
         cells = [str(cell) if isinstance(cell, _NumberText) else cell for cell in cells]
         return column_from_cells(name, cells, tokens, source)[0]
-    # 1e999 is a number in JSON and none here: it keeps its text, to be reported by line.
+    # 1e999 is valid JSON but overflows float64: its text is kept, to be reported with its line.
     read = [
         (parse_number(cell) if parse_number(cell) is not None else str(cell))
         if isinstance(cell, _NumberText)

@@ -1,6 +1,6 @@
-"""From what was named to the files that are read: a path that exists is a path.
+"""Resolution of the paths and patterns that a caller gives; an existing path is no pattern.
 
-Only what names no file is taken for a pattern, part by part: where a folder ``d[1]`` exists,
+A name is read as a pattern only if it does not exist, part by part: where a folder ``d[1]`` exists,
 ``d[1]/*.csv`` is a pattern of files in it, and not of those in ``d1``.
 """
 
@@ -41,7 +41,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 @dataclass(frozen=True)
 class FileMatch:
-    """The files that a text stands for.
+    """The files that a path or pattern matches.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def resolve_home(text: str) -> Path:
         return path
     try:
         return path.expanduser()
-    except RuntimeError:  # no such user, or no home
+    except RuntimeError:  # unknown user, or no home folder
         return path
 
 
@@ -141,7 +141,7 @@ def is_url(text: str) -> bool:
 
 
 def _check_text(text: str) -> None:
-    """Refuse a name that no record of the training could hold, or no system knows."""
+    """Refuse a name that cannot be saved as UTF-8, or that no file system allows."""
     if "\0" in text:
         raise FileError(f"{text!r} holds a NUL character; expected the name of a file")
     try:
@@ -153,7 +153,7 @@ def _check_text(text: str) -> None:
 
 
 def _match_parts(base: Path, parts: tuple[str, ...]) -> Iterator[Path]:
-    """What is below ``base`` along these parts: each a name where it exists, else a pattern."""
+    """The paths below ``base`` that these parts match: each a name if it exists, else a pattern."""
     if not parts:
         yield base
         return
@@ -181,12 +181,12 @@ def _match_parts(base: Path, parts: tuple[str, ...]) -> Iterator[Path]:
 def _file_names(folder: Path) -> list[str]:
     try:
         return [each.name for each in folder.iterdir()]
-    except OSError:  # no folder, or one that may not be looked into
+    except OSError:  # not a folder, or without permission
         return []
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is no plain file with an ending that says its format.
+    """Refuse anything but a regular file whose suffix gives its format.
 
     A pipe or a device may have no end, and could not be read twice.
 
@@ -226,7 +226,7 @@ def check_file(path: Path) -> None:
 
 
 def is_regular_file(path: Path) -> bool:
-    """Whether it is a file that can be read twice to its end, and no pipe or device."""
+    """Whether a path is a regular file, which can be read twice, and not a pipe or device."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:

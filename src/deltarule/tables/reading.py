@@ -170,7 +170,7 @@ def _read_file(
 
 
 def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
-    """Tables below one another, their columns in the first one's order."""
+    """Concatenate tables by rows, with the columns in the order of the first table."""
     first = tables[0]
     for other in tables[1:]:
         lacks = [name for name in first.names if name not in other]
@@ -215,7 +215,7 @@ def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
 
 
 def _concatenate_columns(parts: list[Cells]) -> Cells:
-    """One column from those of the files, numbers where all of it is.
+    """Concatenate a column's parts; as numbers if all parts can be read as numbers.
 
     A long text file gives float64 where a short one of the same column gives text.
     """

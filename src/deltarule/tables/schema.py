@@ -1,4 +1,4 @@
-"""The schema: what a table's columns were understood to be, as a record to keep.
+"""The schema of a table: the inferred kind and range of each column, saved with a model.
 
 It is inferred once, from the training table, and applied to every later one:
 nothing is guessed again when predictions are made.
@@ -27,7 +27,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Column:
-    """What one column was understood to be.
+    """The inferred kind, range and levels of one column.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def _format_day(days: float) -> str:
 
 @dataclass(frozen=True)
 class Schema:
-    """What a table was understood to be, for training and for every later table.
+    """The inferred schema of a table, for training and for every later table.
 
     Made by :func:`infer_schema`; applied by :func:`apply_schema`.
 

@@ -1,4 +1,4 @@
-"""From a table to its schema: the only place where anything is inferred."""
+"""Inference of a table's schema; nothing is inferred anywhere else."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def infer_schema(
     kinds: Mapping[str, str] | None = None,
     na: str | Iterable[str] | Mapping[str, str | Iterable[str]] = (),
 ) -> Schema:
-    """What the columns of a table are, which one to predict, and as what.
+    """Infer the kind of each column of a table, the target and the task.
 
     A column is a **number** if at least 95 % of its known cells are (the rest become
     missing, and a note says on which lines), otherwise a **date** if at least 95 % are
@@ -255,7 +255,7 @@ def apply_missing_tokens(
     columns = {}
     for name in chosen.names:
         column, needed = chosen.column(name), (*tokens, *column_tokens.get(name, ()))
-        if not set(needed) <= set(table.na):  # else reading has applied them
+        if not set(needed) <= set(table.na):  # otherwise they were applied on reading
             if isinstance(column, TextColumn):
                 column = clean_text(column, needed)
             else:

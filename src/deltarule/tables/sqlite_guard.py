@@ -1,4 +1,4 @@
-"""SQL that SQLite may run: it is asked about everything a statement would do, before it does it.
+"""Restriction of SQLite to reading, by its authorizer callback.
 
 SQLite calls the authorizer for each action while it compiles a statement, so that what is refused
 has done nothing yet.
@@ -90,7 +90,7 @@ class ReadOnlyAuthorizer:
         self.denied = Message()
 
     def __call__(self, action: int, first: Any, second: Any, *where: Any) -> int:
-        # A full-text table asks this of itself before it gives its rows.
+        # SQLite's full-text module runs this pragma itself before it returns rows.
         if action in _READS or (action == sqlite3.SQLITE_PRAGMA and first == "data_version"):
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_FUNCTION:
@@ -122,7 +122,7 @@ def open_read_only(path: Path) -> tuple[sqlite3.Connection, ReadOnlyAuthorizer]:
         with place.open("rb") as file:
             header = file.read(20)
         # To read a database in write-ahead mode, SQLite makes two files beside it, unless it is
-        # told that nobody writes: where there is no log, nobody does.
+        # opened as immutable: without a log file, no process is writing.
         wal = place.with_name(f"{place.name}-wal")
         if 2 in header[_WAL] and not wal.exists():
             address += "&immutable=1"
@@ -130,7 +130,7 @@ def open_read_only(path: Path) -> tuple[sqlite3.Connection, ReadOnlyAuthorizer]:
         connection = sqlite3.connect(address, uri=True, check_same_thread=False)
     except (sqlite3.Error, OSError) as error:
         raise FileError(f"{path.name} cannot be opened ({error}); check its permissions") from None
-    with contextlib.suppress(sqlite3.Error):  # no database: whatever is run next says so
+    with contextlib.suppress(sqlite3.Error):  # not a database: the next statement raises the error
         _declare_virtual_tables(connection)
     guard = ReadOnlyAuthorizer()
     connection.set_authorizer(guard)
@@ -150,7 +150,7 @@ def _declare_virtual_tables(connection: sqlite3.Connection) -> None:
     for name in names:
         try:
             connection.execute('SELECT 1 FROM "' + name.replace('"', '""') + '" LIMIT 0').close()
-        except sqlite3.Error:  # of a module that is not there; a query of it says so
+        except sqlite3.Error:  # its module is missing; a query raises the error
             continue
 
 

@@ -1,4 +1,4 @@
-"""The table: named columns of numbers or text, and where each row came from."""
+"""Tables: named columns of numbers or text, with the source line of each row."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def all_rows_text(number: int) -> str:
 
 
 def close_match(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like ``name``, case aside, or None.
+    """The known name most similar to ``name``, ignoring case, or None.
 
     Examples
     --------
@@ -183,7 +183,7 @@ expected every name once; rename one of them
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Columns as they were read: numbers or text, nothing interpreted yet.
+    """Columns as they were read, as numbers or text, before their kinds are inferred.
 
     Parameters
     ----------
@@ -310,7 +310,7 @@ class Table:
         )
 
     def where(self, row: int) -> str:
-        """Where a row (counted from 0) stands in its source, for messages."""
+        """The position of a row (counted from 0) in its source, for messages."""
         assert self.lines is not None  # __post_init__ filled it
         place = f"{self.line_word} {self.lines[row]}"
         return place if self.file_of is None else f"{self.files[self.file_of[row]]} {place}"

@@ -1,8 +1,8 @@
-"""From typed columns to the matrix a network takes.
+"""Encoding of typed columns as the input matrix of a network.
 
-Everything is learned from the training rows and written down; later rows are encoded
-with what was written down. Row weights count as repetitions: weight 2 is the row twice,
-weight 0 is the row not there.
+Means, medians and levels are computed from the training rows and stored; later rows are
+encoded with the stored values. Row weights count as repetitions: weight 2 is the row twice,
+weight 0 leaves the row out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FORMAT = 1
 
 
 class TableEncoder:
-    """Columns of numbers and categories as a matrix of features.
+    """Encodes columns of numbers and categories as a matrix of features.
 
     *Numbers* and dates: ``(x - mean) / std`` over the known training cells; where missing,
     the median stands in, and if any were missing in training, a feature ``name=(missing)``

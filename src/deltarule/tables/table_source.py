@@ -1,4 +1,4 @@
-"""Where a table came from, so that it can be read again, and refused if it has changed."""
+"""The source of a table, to read it again and to refuse it if it has changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DIGEST_ROWS = 65_536
 
 @dataclasses.dataclass(frozen=True)
 class TableSource:
-    r"""Where a table came from.
+    r"""The source of a table.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ class TableSource:
         table: str | None = None,
         sql: str | None = None,
     ) -> TableSource:
-        """The source of a table that was read so; of one from memory if nothing more is given."""
+        """The source of a table read with these arguments; without arguments, from memory."""
         text = None if data is None else os.fsdecode(data)
-        # The very files that were read, whatever the text may stand for by now.
+        # The files that were read, even if the pattern matches others by now.
         paths = list(read.paths) if text is None or read.paths else matching_files(text)
         kind = "files" if text is not None and _is_files(paths, sql) else "content"
         digest = _files_digest(paths) if kind == "files" else _cells_digest(read)
@@ -123,7 +123,7 @@ class TableSource:
             self._check_digest(_cells_digest(read), read.source)
 
     def to_dict(self) -> dict[str, Any]:
-        """For a JSON file."""
+        """The source as a dictionary that JSON can hold."""
         return dataclasses.asdict(self) | {"na": list(self.na)}
 
     @classmethod
@@ -180,7 +180,7 @@ def _files_digest(paths: Sequence[Path]) -> str:
     digests = []
     for path in paths:
         if path.exists() and not path.is_dir():
-            check_file(path)  # a recording may name a pipe
+            check_file(path)  # a recording from elsewhere may name a pipe
         try:
             with path.open("rb") as file:
                 digests.append(hashlib.file_digest(file, "sha256").hexdigest())

@@ -1,4 +1,4 @@
-"""From target values to what a network is trained on, and back."""
+"""Encoding of target values for a network, and decoding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORMAT = 1
 
 
 class TargetEncoder:
-    """Class labels as indices, or numbers standardised; and back.
+    """Encodes class labels as indices and numbers as standardised numbers, and decodes them.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class TargetEncoder:
                 raise DataError("there are no targets to fit on; expected at least one")
             if not self.classes:
                 self.classes = sorted_classes(set(labels.counts()))
-            self.transform(labels)  # refuses labels that are none of the given classes
+            self.transform(labels)  # raises for labels that are not among the given classes
         else:
             numbers = self._check_numbers(values)
             if len(numbers) == 0:

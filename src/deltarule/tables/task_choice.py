@@ -1,4 +1,4 @@
-"""Which task a target column sets, and which classes it has."""
+"""Choice of the task, classification or regression, from a target column."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_CLASSES = 100
 
 @dataclass(frozen=True)
 class TaskChoice:
-    """The task a target sets.
+    """The task of a target, with its classes.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def sorted_classes(labels: set[str]) -> tuple[str, ...]:
 def choose_task(
     table: Table, target: str, task: str = "auto", kind: str | None = None
 ) -> TaskChoice:
-    """The task that a target column sets.
+    """Choose the task of a target column.
 
     Text is classification. Numbers are classification if exactly two different ones
     occur, and regression if there are more. A date is regression, in days.

@@ -1,10 +1,10 @@
-"""Comma-, tab-, semicolon- and bar-separated files, parsed by DuckDB under guard.
+"""Comma-, tab-, semicolon- and bar-separated files, parsed by DuckDB.
 
 DuckDB reads in parallel and turns text into numbers many times faster than Python
-does, but it guesses. So it is told the names, the delimiter and that everything is
+does, but it guesses types and dialects. So it is given the names, the delimiter and the type
 text, and :mod:`deltarule.tables.text_header` has settled the rest. Python's own csv
-module gives the line of a fault, and reads the files DuckDB is no good for: those of
-hundreds of columns (DuckDB plans each one) and those that mix line endings.
+module finds the line of an error, and reads the files that DuckDB cannot read well: those with
+hundreds of columns (DuckDB plans each one) and those with mixed line endings.
 """
 
 from __future__ import annotations

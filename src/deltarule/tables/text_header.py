@@ -1,7 +1,7 @@
-"""A text file before any parser sees it: whether it is text, and what its header is.
+"""Checks of a text file before it is parsed: its encoding, delimiter and header.
 
-A CSV parser asked to be helpful guesses: a shifted row, a dropped last field, a
-picture read as one column. Everything that could be guessed is settled here.
+A lenient CSV parser would guess, and shift a row, drop a last field, or read a binary file
+as one column. Here everything that could be guessed is decided first.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def scan_file(path: Path) -> int:
 
 
 def _count_line_breaks(chunk: bytes) -> int:
-    r"""Line breaks of all three customs: \n, \r\n and the lone \r of old Macintosh files."""
+    r"""The number of line breaks: \n, \r\n, or a lone \r as in old Macintosh files."""
     returns = chunk.count(b"\r")
     return chunk.count(b"\n") + (returns - chunk.count(b"\r\n") if returns else 0)
 
@@ -221,7 +221,7 @@ def _guess_delimiter(path: Path) -> str:
 
 
 def _check_header_is_text(names: tuple[str, ...], source: str) -> None:
-    """A first line of numbers is data without a header, unless it counts the columns."""
+    """Refuse a header of numbers, which is data, unless it numbers the columns."""
     values = [parse_number(name) for name in names]
     if len(names) < 2 or None in values:
         return

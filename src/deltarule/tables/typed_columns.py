@@ -1,4 +1,4 @@
-"""A stored schema, applied to a table: typed columns, or an error that says where."""
+"""Application of a stored schema to a table."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = ["TypedColumns", "apply_schema"]
 
 @dataclass(frozen=True, eq=False)
 class TypedColumns:
-    """Columns as a schema says they are, ready to be encoded.
+    """Columns converted to the kinds of a schema, ready to be encoded.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def apply_schema(
     need_target: bool = True,
     need_weights: bool | None = None,
 ) -> TypedColumns:
-    """A table's columns, typed as the schema says. Nothing is inferred.
+    """Convert a table's columns to the kinds of a schema; nothing is inferred.
 
     Cells that cannot be read as the schema says become missing, with a note that
     gives their lines, as long as they are at most 5 % of a column's known cells; so do numbers
