@@ -151,7 +151,7 @@ class _PanelEvaluator:
 
     Parameters
     ----------
-    code : Code
+    code : KernelBuilder
     n : integer
         The number of outputs.
     loads : dict of str to function

@@ -107,7 +107,7 @@ class IRNamespace:
 
     Parameters
     ----------
-    code : Code
+    code : KernelBuilder
         The kernel, positioned where instructions are to be written.
     reciprocals : bool
         Whether to compute x / s, with one s for all elements, as x · (1/s): one more rounding, but
