@@ -10,7 +10,7 @@ so ``except ValueError`` catches it::
     │   ├── NotCompilable                   a formula that the compiled engine cannot express
     │   └── DataError                       a table or file whose content cannot be used
     ├── FileError (OSError)                 a file or folder that cannot be read or written
-    ├── GradientMismatch (AssertionError)   a derivative that is not the derivative of its value
+    ├── GradientMismatch (AssertionError)   a derivative that differs from finite differences
     ├── ContractViolation (AssertionError)  an engine that breaks the engine contract
     ├── Diverged (ArithmeticError, ValueError)  a cost, activation or gradient that is not finite
     ├── MissingDependency (ImportError)     an optional library that is not installed
@@ -239,7 +239,7 @@ class FileError(DeltaruleError, OSError):
 
 
 class GradientMismatch(DeltaruleError, AssertionError):
-    """A derivative that is not the derivative of its value.
+    """A derivative that differs from finite differences of the value that it belongs to.
 
     Attributes
     ----------

@@ -11,18 +11,18 @@ __all__ = ["warmup"]
 
 
 def warmup(as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Compile all kernels in advance, for an image or a read-only installation.
+    """Compile all kernels in advance, for a container image or a read-only installation.
 
     The kernels are stored in the folder that the environment variable DELTARULE_CACHE names, else
-    in the user's cache. To use them, the folder need only be readable.
+    in the user's cache. Using them needs only read access.
     """
     with output.live(quiet or as_json) as show:
-        show("compiling the driver")
+        show("compiling the code that all networks share")
         try:
             warmup_module = compiled_module("warmup")
         except MissingDependency as error:
             raise MissingDependency(
-                f"there is nothing to compile with: {error}; install numba, or do without: the "
+                f"the compiler cannot be loaded: {error}; install numba, or do without: the "
                 "reference engine needs no compilation"
             ) from error
         kernels = warmup_module.warm_up(show)
@@ -35,6 +35,4 @@ def warmup(as_json: AsJson = False, quiet: Quiet = False) -> None:
             }
         )
     elif not quiet:
-        output.say(
-            f"ready in {kernels.seconds:.1f} s: what is compiled is kept in {kernels.folder}"
-        )
+        output.say(f"ready in {kernels.seconds:.1f} s: compiled code is in {kernels.folder}")

@@ -28,11 +28,10 @@ from deltarule.estimators.sklearn_helpers import (
     row_source,
 )
 from deltarule.estimators.sklearn_rules import (
-    NoImprovement,
     refuse_finite_schedule,
     rule_record,
     schedule_record,
-    tolerance,
+    stopping_criterion,
 )
 from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
 from deltarule.maths.dropout import per_layer
@@ -320,7 +319,9 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
                 dropout=self.dropout,
                 clip_norm=self.clip_norm,
                 averaging=self.averaging,
-                stopping=[self._criterion(uses_score)] if stochastic and not incremental else None,
+                stopping=[stopping_criterion(self, uses_score)]
+                if stochastic and not incremental
+                else None,
                 keep_best=uses_score,
                 scorer=self._scorer(validation_rows)
                 if uses_score and validation_rows is not None
@@ -353,17 +354,6 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
             text = "Got `batch_size` less than 1 or larger than sample size. It is going to be "
             warnings.warn(text + "clipped", stacklevel=2)
         return int(min(self.batch_size, n_rows))
-
-    def _criterion(self, uses_score: bool) -> NoImprovement:
-        adaptive = (
-            self.solver == "sgd" and self.learning_rate == "adaptive" and self.schedule is None
-        )
-        return NoImprovement(
-            tol=tolerance(self, uses_score),
-            patience=float(self.n_iter_no_change),
-            uses_validation_score=uses_score,
-            rate=float(self.learning_rate_init) if adaptive else None,
-        )
 
     def _scorer(self, validation_rows: tuple[Any, ...]) -> Callable[[Engine], float]:
         X, Y, s = validation_rows

@@ -1,7 +1,7 @@
-"""The parameters that the classifier and the regressor share: signature, text and checks.
+"""The parameters that the classifier and the regressor share: signature and documentation.
 
 :meth:`MLPParameters.__init__` is their only declaration. Each class adds its own parameters with
-:func:`with_shared_parameters`, and its docstring takes their text in place of ``{shared}``.
+:func:`with_shared_parameters`, and ``{shared}`` in its docstring is replaced by their descriptions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ hidden_layer_sizes : array-like of int
         any other update rule: ``"adamw"``, ``"rmsprop"``, ``"rprop"``, …
     alpha : float
         The strength of the L2 penalty. **Different:** the penalty is α/(2 Σs) ‖W‖² with Σs
-        over the training set, so its strength does not grow as batches get smaller;
+        the sum of sample weights over the training set, so its strength does not grow as
+        batches get smaller;
         scikit-learn divides by each batch's own Σs.
     batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, random_state, \
 tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, \
@@ -34,8 +35,8 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         Added. λ of AdamW, for the solvers adam and adamw.
     scoring : str or callable, optional
         Added. Any scikit-learn scorer, or ``f(estimator, X, y)``, for early stopping; it is
-        called with this estimator and its current weights. One without ``sample_weight`` scores
-        unweighted rows, and a warning says so.
+        called with this estimator and its current weights. A scorer that takes no ``sample_weight``
+        is computed unweighted, with a warning.
     schedule : str, Schedule or mapping, optional
         Added. A schedule of the learning rate, instead of ``learning_rate``.
     clip_norm : float, optional
@@ -49,7 +50,7 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     initial_weights : tuple (coefs, intercepts), optional
         Added. Initial weights, in the shapes of ``coefs_`` and ``intercepts_``.
     l1 : float
-        Added. The strength of the L1 penalty α/Σs ‖W‖₁, with any solver but lbfgs."""
+        Added. The strength λ of the L1 penalty λ/Σs ‖W‖₁, with any solver but lbfgs."""
 
 
 class MLPParameters:

@@ -23,6 +23,7 @@ __all__ = [
     "refuse_finite_schedule",
     "rule_record",
     "schedule_record",
+    "stopping_criterion",
     "tolerance",
 ]
 
@@ -208,3 +209,16 @@ class NoImprovement:
     def _advance(self, state: _Plateaus, log: EpochLog) -> _Plateaus:
         loss = log.monitored if self.uses_validation_score else log.objective
         return state.advance(loss, self.tol, self.patience)
+
+
+def stopping_criterion(estimator: Any, uses_score: bool) -> NoImprovement:
+    """Return scikit-learn's stopping criterion for the parameters of an estimator."""
+    is_adaptive = estimator.solver == "sgd" and estimator.learning_rate == "adaptive"
+    return NoImprovement(
+        tol=tolerance(estimator, uses_score),
+        patience=float(estimator.n_iter_no_change),
+        uses_validation_score=uses_score,
+        rate=float(estimator.learning_rate_init)
+        if is_adaptive and estimator.schedule is None
+        else None,
+    )

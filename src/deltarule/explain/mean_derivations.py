@@ -1,4 +1,4 @@
-"""Derivations over all samples, F11: Σ_i w_i ∂C_i/∂…, in which each w_i is a factor of its own."""
+"""Derivations of the mean over samples: Σ_i w_i ∂C_i/∂…, formula F11 of docs/mathematics.rst."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class MeanDerivations(BackwardDerivations):
         return "" if rows == tuple(map(str, range(len(rows)))) else f"row {rows[i]}"
 
     def share(self, i: int) -> Derivation:
-        """w_i = s_i/Σs, which is 1/N without sample weights; in a step, as the step used it."""
+        """w_i = s_i/Σs, which is 1/N without sample weights; for a training step, its own w_i."""
         s, w = self.subject.s, self.subject.w
         mark = plain("w", below=str(i))
         if not np.array_equal(w, normalise_weights(s, np.float64)):

@@ -1,4 +1,4 @@
-"""Adaptive integration of a gradient along straight lines from x′ to x."""
+"""Adaptive integration of a gradient along straight lines from the baseline x′ to x."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 __all__ = ["integrate"]
 
 _ABSCISSAS, _WEIGHTS = np.polynomial.legendre.leggauss(8)
-# On [0, 1]: the eight points, and both ends, where f gives the exact sum of the piece.
+# On [0, 1]: the eight points, and both ends, where f is evaluated for the exact Σ_k A_k.
 _TIMES = np.concatenate([[0.0], (_ABSCISSAS + 1) / 2, [1.0]])
 _ROUNDING = 64 * np.finfo(np.float64).eps
-# A cut nearer to an end of a piece than this fraction of its length would not divide the piece.
+# Cuts within this fraction of a piece's length from its ends are not made.
 _MARGIN = 1e-6
 _SHORTEST = 2.0**-40
 
@@ -30,7 +30,10 @@ class _Paths(NamedTuple):
 
 
 class _Pieces(NamedTuple):
-    """Intervals [low, high] on the paths of some rows, with their integrals by eight points."""
+    """Intervals [low, high] on the paths of some rows, with 8-point Gauss–Legendre integrals.
+
+    A_k = (x_k − x′_k) ∫ ∂f/∂x_k dt over the piece is the attribution of input k.
+    """
 
     row: np.ndarray
     low: np.ndarray
@@ -154,8 +157,9 @@ def _pieces(
 def _cuts(paths: _Paths, rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Where to divide each piece: at a kink of the first layer that has one, or in the middle.
 
-    Of several kinks the one nearest to the middle is taken, with z as linear between the points. A
-    layer is computed only for pieces without a kink in earlier layers.
+    For each value of z at which the activation has a kink, the crossing nearest to the middle is
+    taken, with z interpolated linearly between the points. A layer is computed only for pieces
+    that are not cut yet.
     """
     cut = np.full(len(low), np.nan)
     function = paths.function

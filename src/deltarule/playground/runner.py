@@ -282,7 +282,7 @@ class Runner:
             raise InputError(
                 parameter=("x", "y", "hold"),
                 given=(x, y, hold),
-                expected="the numbers of two inputs, and mean or median",
+                expected="the indices of two axes, and mean or median",
             )
         state = self._current
         state.plane = plane_for(state.data, x, y, hold)

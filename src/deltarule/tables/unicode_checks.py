@@ -14,7 +14,7 @@ __all__ = ["check_unicode"]
 
 
 def check_unicode(typed: TypedColumns, schema: Schema) -> None:
-    r"""Refuse labels, levels and names that hold half a surrogate pair, which no text file can.
+    r"""Refuse labels, levels and names with an unpaired surrogate, which UTF-8 cannot encode.
 
     JSON's ``"\ud83d"`` and cells of a frame may hold one; a model with such a label could not be
     saved or printed.
@@ -22,7 +22,7 @@ def check_unicode(typed: TypedColumns, schema: Schema) -> None:
     Raises
     ------
     DataError
-        Naming the column, the row and the text.
+        Naming the column and, for a cell, its row and text.
 
     Examples
     --------

@@ -58,7 +58,7 @@ def _all_finite(code: KernelBuilder) -> None:
 
 
 def _differ(code: KernelBuilder) -> None:
-    """``differ(one, other, n_bytes)``: 0 if the bytes, those of whole numbers, are equal."""
+    """``differ(one, other, n_bytes)``: 0 if two arrays of n_bytes are equal bit for bit."""
     one, other, n_bytes = code.args
     b = code.b
     lanes = ir.VectorType(I64, LINE // 8)

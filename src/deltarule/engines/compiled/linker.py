@@ -1,8 +1,8 @@
-"""Kernels: compiled to machine code, cached on disk, and found by their addresses in memory.
+"""Kernels: compiled to machine code, cached on disk, and called by their addresses in memory.
 
-A kernel is identified by the digest of its LLVM text, which is generated from the formulas and from
-the writers in this folder. After an edit of either the digest is another one, so that an old file
-is never used, and no version number has to be raised.
+A kernel is identified by the digest of its LLVM IR, which is generated from the formulas by the
+modules in this folder. An edit of either changes the digest, so a stale file is never used, and no
+version number has to be incremented.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class Library:
     Parameters
     ----------
     write : callable
-        ``write(module)`` writes the kernels. Their names must depend on their text alone.
+        ``write(module)`` writes the kernels; the same kernels must always get the same names,
+        since the names are part of the text that is digested.
     """
 
     def __init__(self, write: Callable[[Any], None]) -> None:

@@ -94,7 +94,7 @@ def _forward(plan, x, n, target, work, work_bytes):
 
 @driver_function()
 def _differs(plan, table):
-    """Whether arrays differ from their copies: a count, then (address, address of copy, bytes)."""
+    """Whether an array differs from its copy: n, then n times (address, address of copy, bytes)."""
     for i in range(table[0]):
         if call(plan[DIFFER], (table[1 + 3 * i], table[2 + 3 * i], table[3 + 3 * i])) != 0:
             return True
@@ -111,7 +111,7 @@ def _one_row_types() -> Iterator[Any]:
 
 @driver_function(*_one_row_types(), nogil=False)
 def run_one(plan_at, table_at, x, out):
-    """Write a^L of one finite row, unless an array of the table (0: no table) has changed."""
+    """Write a^L of one finite row, unless an array in ``table`` has changed since W was packed."""
     plan = int64_pointer(plan_at)
     if x.shape[-1] != plan[N_INPUTS] or x.size != plan[N_INPUTS] or out.size != plan[N_OUTPUTS]:
         return WRONG_SHAPE

@@ -24,7 +24,7 @@ def processor() -> tuple[str, str]:
     Raises
     ------
     InputError
-        If the variable has another value. (LLVM ends the process at an unknown name.)
+        If the variable has another value. (LLVM aborts the process on an unknown name.)
     """
     requested = os.environ.get(VARIABLE, "")
     if requested not in ("", "generic"):
@@ -39,7 +39,7 @@ def processor() -> tuple[str, str]:
 
 @functools.cache
 def tile_heights() -> tuple[int, ...]:
-    """The heights of register tiles, largest first; the first is what the registers can hold."""
+    """Rows of a register tile, largest first; the first is the most that the registers can hold."""
     features = processor()[1].split(",")
     if "+avx512f" in features:
         return (8, 4, 2, 1)
@@ -49,5 +49,5 @@ def tile_heights() -> tuple[int, ...]:
 
 
 def is_x86() -> bool:
-    """Whether this is an x86 processor, which has an SSE control register."""
+    """Whether this is an x86 processor, with SSE instructions and the MXCSR register."""
     return llvm.get_default_triple().partition("-")[0] in {"x86_64", "i386", "i686", "amd64"}

@@ -163,7 +163,8 @@ def check_sample_gradients(subject: Subject) -> Findings:
                 exact.batch(take=slice(row, row + 1))._replace(w=np.ones(1))
             )
             where = f"{case.label}, row {row}"
-            # The products of a row have one term each, but δ is rounded at the size of its terms.
+            # For one row the scale |δ|ᵀ|A| is the gradient's own size, but δ (such as a − y) is
+            # rounded at the size of its operands, so the scale is at least 1.
             unit = {key: max(value, 1.0) for key, value in scales(case, alone).items()}
             one = ours[row] if len(ours) == len(case.X) else np.zeros(0)
             yield from compare_gradients(subject, case, one, theirs[row], unit, where)
