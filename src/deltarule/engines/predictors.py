@@ -163,11 +163,9 @@ class EnginePredictor(Predictor):
 
     @property
     def theta(self) -> np.ndarray:
-        """A copy of the parameters, of shape (p,)."""
         return np.array(self._engine.theta)
 
     def rows(self, X: np.ndarray, out: np.ndarray) -> None:
-        """Write a^L of X to ``out``."""
         with self._lock:
             out[:] = self._engine.predict(X)
 

@@ -41,7 +41,6 @@ class ReferenceEngine(Engine):
     promises: ClassVar[Promises] = Promises(tolerance={"float32": 64.0, "float64": 64.0})
 
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
-        """Copy ``theta``, and start at step 0 with initial slots."""
         self.net, self.settings = network, settings
         self._xp = numpy_namespace(network.dtype)
         self._theta = network.check_theta(theta).copy()
@@ -55,18 +54,15 @@ class ReferenceEngine(Engine):
 
     @property
     def theta(self) -> np.ndarray:
-        """A read-only view of the parameters, of shape (p,)."""
         view = self._theta.view()
         view.flags.writeable = False
         return view
 
     @property
     def averaged_theta(self) -> np.ndarray:
-        """The moving average of the parameters; without averaging, the parameters."""
         return self.theta if self._mean is None else self._mean.copy()
 
     def predict(self, X: np.ndarray, averaged: bool = False) -> np.ndarray:
-        """a^L for the rows of X, of shape (N, n_L)."""
         theta = self.averaged_theta if averaged else self._theta
         rows = np.ascontiguousarray(X, dtype=self.net.dtype)
         with np.errstate(all="ignore"):
@@ -74,7 +70,6 @@ class ReferenceEngine(Engine):
         return output
 
     def cost(self, batch: Batch, averaged: bool = False) -> float:
-        """The data term of the cost, by a forward pass alone."""
         dtype = self.net.dtype
         theta = self.averaged_theta if averaged else self._theta
         X, Y, w = (np.ascontiguousarray(part, dtype=dtype) for part in batch[:3])
@@ -106,12 +101,10 @@ class ReferenceEngine(Engine):
             )
 
     def gradient(self, batch: Batch) -> tuple[float, np.ndarray]:
-        """The data term of the cost, and its gradient, of shape (p,)."""
         got = self.passes(batch)
         return float(got.cost), self.net.pack(got.dW, got.db if self.net.bias else None)
 
     def input_gradient(self, batch: Batch) -> np.ndarray:
-        """∂C/∂x of the data term, of shape (B, n_0)."""
         dX: np.ndarray = self.passes(batch).dX
         return dX
 
@@ -122,7 +115,6 @@ class ReferenceEngine(Engine):
             return sample_gradients(self.net, got)
 
     def penalty_cost(self) -> float:
-        """The penalty at the current parameters."""
         return float(self._penalty()[0]) if self.settings.penalties else 0.0
 
     def _penalty(self) -> tuple[Any, Any]:
@@ -133,7 +125,6 @@ class ReferenceEngine(Engine):
             )
 
     def apply(self, grad: np.ndarray, learning_rate: float, cost: float | None = None) -> None:
-        """Update the parameters, in this order: penalty, freezing, clipping, rule, average."""
         settings, net = self.settings, self.net
         grad = np.asarray(grad, dtype=net.dtype)
         if settings.penalties:
@@ -154,7 +145,6 @@ class ReferenceEngine(Engine):
             self._mean = average(np, self._mean, self._theta, settings.averaging, self._t)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of all state."""
         state = {"theta": self._theta.copy(), "t": np.array(self._t, dtype=np.int64)}
         state |= {f"slot.{name}": np.array(value) for name, value in self._slots.items()}
         if self._mean is not None:
@@ -162,7 +152,6 @@ class ReferenceEngine(Engine):
         return state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Set the state to one that :meth:`state` returned."""
         self.check_state(state)
         self._theta = np.array(state["theta"], dtype=self.net.dtype)
         self._t = int(state["t"])

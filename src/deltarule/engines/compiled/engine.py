@@ -58,7 +58,6 @@ class CompiledEngine(Engine):
     )
 
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
-        """Copy ``theta``, and start at step 0 with initial slots."""
         theta = network.check_theta(theta)
         self.net, self.settings = network, settings
         self._plan = Plan(network, settings, self.dropout_rates())
@@ -93,16 +92,13 @@ class CompiledEngine(Engine):
 
     @property
     def theta(self) -> np.ndarray:
-        """A read-only copy of the parameters, of shape (p,)."""
         return _read_only(self._plan.theta)
 
     @property
     def averaged_theta(self) -> np.ndarray:
-        """A read-only copy of the moving average; without averaging, of the parameters."""
         return self.theta if self._plan.mean is None else _read_only(self._plan.mean)
 
     def is_finite(self) -> bool:
-        """Whether every parameter is finite."""
         return bool(self._compiled.is_finite())
 
     # -- rows ---------------------------------------------------------------------------
@@ -166,7 +162,6 @@ class CompiledEngine(Engine):
     # -- results for a batch ------------------------------------------------------------
 
     def predict(self, X: np.ndarray, averaged: bool = False) -> np.ndarray:
-        """a^L for the rows of X, of shape (N, n_L)."""
         plan, widths, dtype = self._plan, self.net.widths, self._plan.dtype
         x = self._array(X, widths[0], "X")
         n = len(x)
@@ -179,7 +174,6 @@ class CompiledEngine(Engine):
         return output
 
     def cost(self, batch: Batch, averaged: bool = False) -> float:
-        """The data term of the cost, by a forward pass alone."""
         plan = self._plan
         self._prepare(batch, training=False)
         use_mean = int(averaged and plan.mean is not None)
@@ -194,7 +188,6 @@ class CompiledEngine(Engine):
         return float(sum(costs))
 
     def gradient(self, batch: Batch) -> tuple[float, np.ndarray]:
-        """The data term of the cost, and its gradient, of shape (p,)."""
         plan = self._plan
         n = self._prepare(batch)
         arguments = (self._workers(n), "run_gradient", self._batch_at)
@@ -205,12 +198,10 @@ class CompiledEngine(Engine):
         return cost, plan.grad.copy()
 
     def input_gradient(self, batch: Batch) -> np.ndarray:
-        """∂C/∂x of the data term, of shape (B, n_0)."""
         n = self._prepare(batch, training=False)
         return self._run_rows(n, np.zeros((n, self.net.n_inputs), dtype=self._plan.dtype), 0)
 
     def sample_gradients(self, batch: Batch) -> np.ndarray:
-        """∂C_i/∂θ of every row, of shape (B, p)."""
         ones = np.ones(len(batch.X), dtype=self._plan.dtype)
         n = self._prepare(batch._replace(w=ones), training=False)
         grads = np.zeros((n, self.net.n_parameters), dtype=self._plan.dtype)
@@ -223,13 +214,11 @@ class CompiledEngine(Engine):
         return target
 
     def penalty_cost(self) -> float:
-        """The penalty at the current parameters."""
         return float(self._compiled.penalty())
 
     # -- updates ------------------------------------------------------------------------
 
     def apply(self, grad: np.ndarray, learning_rate: float, cost: float | None = None) -> None:
-        """Update the parameters, in this order: penalty, freezing, clipping, rule, average."""
         plan, rule = self._plan, self.settings.rule
         if cost is None and rule.uses_cost:  # type: ignore[union-attr]
             raise InputError(f"apply: rule {rule} uses the cost; expected it with the gradient")
@@ -363,7 +352,6 @@ class CompiledEngine(Engine):
     # -- state --------------------------------------------------------------------------
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of all state."""
         return {name: np.array(value) for name, value in self._state_arrays().items()}
 
     def _state_arrays(self) -> dict[str, np.ndarray]:
@@ -376,7 +364,6 @@ class CompiledEngine(Engine):
         return state
 
     def copy_averaged(self, out: np.ndarray) -> None:
-        """Copy ``averaged_theta`` to ``out``, of shape (p,)."""
         plan = self._plan
         out[...] = plan.theta if plan.mean is None else plan.mean
 

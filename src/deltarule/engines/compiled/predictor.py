@@ -142,7 +142,6 @@ class CompiledPredictor(Predictor):
 
     @property
     def theta(self) -> np.ndarray:
-        """A copy of the parameters, of shape (p,), from the packed arrays."""
         widths = self.net.widths
         pairs = [unpack(part, widths[i], widths[i + 1]) for i, part in enumerate(self._parts)]
         W, b = zip(*pairs, strict=True)
