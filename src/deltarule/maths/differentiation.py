@@ -77,7 +77,7 @@ def gradient_of_sum(term: Expr, variable: Expr, weight: Expr | None = None) -> E
     [[6. 6.]]
     """
     return _from_one_side(
-        lambda rules: _gradient_of_sum(rules, term, variable, weight), term.space, variable
+        lambda rules: _gradient_of_sum(rules, term, variable, weight), term.namespace, variable
     )
 
 
@@ -97,7 +97,7 @@ def _from_one_side(
 
 
 def _gradient_of_sum(rules: _Rules, term: Expr, variable: Expr, weight: Expr | None) -> Expr:
-    xp = term.space
+    xp = term.namespace
     inner = reachable([term], stop=lambda expr: expr is variable)
     reductions = [expr for expr in inner if expr.op in REDUCTIONS and expr is not variable]
     # ∂(Σ_k weight_k term_k)/∂s for every sum and maximum s; one number for a row.
@@ -109,7 +109,7 @@ def _gradient_of_sum(rules: _Rules, term: Expr, variable: Expr, weight: Expr | N
             rate = rules.product(factor, rules.of(expression, reduction))
             if rate.varies:
                 rate = xp.total(rate)
-            elif not _is_constant(rate, 0):  # the same for all outputs
+            elif not rate.is_constant(0):  # the same for all outputs
                 rate = rules.product(xp.n_outputs(variable), rate)
             adjoint[reduction.index] = rules.sum(adjoint[reduction.index], rate)
         return rules.product(factor, rules.of(expression, variable))
@@ -117,7 +117,7 @@ def _gradient_of_sum(rules: _Rules, term: Expr, variable: Expr, weight: Expr | N
     result = add_through(term, rules.one if weight is None else weight)
     for reduction in reversed(reductions):
         rate = adjoint[reduction.index]
-        if _is_constant(rate, 0):
+        if rate.is_constant(0):
             continue
         (inside,) = reduction.args
         if reduction.op == "largest":  # entries that tie for the maximum have equal parts of it
@@ -139,7 +139,7 @@ def partial_derivative(expr: Expr, variable: Expr) -> Expr:
     >>> partial_derivative(xp.exp(z), z) is xp.exp(z)
     True
     """
-    return _from_one_side(lambda rules: rules.of(expr, variable), expr.space, variable)
+    return _from_one_side(lambda rules: rules.of(expr, variable), expr.namespace, variable)
 
 
 def evaluate(xp: Any, roots: list[Expr], known: Mapping[int, Any]) -> list[Any]:
@@ -188,10 +188,6 @@ def _value(xp: Any, expr: Expr, args: list[Any], example: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _is_constant(expr: Expr, number: float) -> bool:
-    return expr.op == "constant" and bool(expr.data == number)
-
-
 # The condition that holds at equality if the given one holds just left of it. With z growing in
 # x, z >= 0 does not hold on the left and z <= 0 does; with z falling it is the other way round.
 _RISING = {
@@ -224,28 +220,28 @@ class _Rules:
     # -- arithmetic that simplifies 0 and 1 ---------------------------------------------
 
     def sum(self, a: Expr, b: Expr) -> Expr:
-        if _is_constant(a, 0):
+        if a.is_constant(0):
             return b
-        return a if _is_constant(b, 0) else self.xp.apply("add", a, b)
+        return a if b.is_constant(0) else self.xp.apply("add", a, b)
 
     def difference(self, a: Expr, b: Expr) -> Expr:
-        if _is_constant(b, 0):
+        if b.is_constant(0):
             return a
-        return self.negative(b) if _is_constant(a, 0) else self.xp.apply("subtract", a, b)
+        return self.negative(b) if a.is_constant(0) else self.xp.apply("subtract", a, b)
 
     def product(self, a: Expr, b: Expr) -> Expr:
-        if _is_constant(a, 0) or _is_constant(b, 0):
+        if a.is_constant(0) or b.is_constant(0):
             return self.zero
-        if _is_constant(a, 1):
+        if a.is_constant(1):
             return b
-        if _is_constant(b, 1):
+        if b.is_constant(1):
             return a
-        if _is_constant(a, -1):
+        if a.is_constant(-1):
             return self.negative(b)
-        return self.negative(a) if _is_constant(b, -1) else self.xp.apply("multiply", a, b)
+        return self.negative(a) if b.is_constant(-1) else self.xp.apply("multiply", a, b)
 
     def quotient(self, a: Expr, b: Expr) -> Expr:
-        return a if _is_constant(a, 0) or _is_constant(b, 1) else self.xp.apply("divide", a, b)
+        return a if a.is_constant(0) or b.is_constant(1) else self.xp.apply("divide", a, b)
 
     def negative(self, a: Expr) -> Expr:
         if a.op == "constant":
@@ -274,7 +270,7 @@ class _Rules:
 
     def _by_rule(self, expr: Expr, x: Expr) -> Expr:
         rates = [self.found[(arg.index, x.index)] for arg in expr.args]
-        if all(_is_constant(rate, 0) for rate in rates):
+        if all(rate.is_constant(0) for rate in rates):
             return self.zero
         if expr.op == "where":
             sides = [self.found[(side.index, x.index)] for side in expr.args[0].args]
@@ -355,7 +351,7 @@ class _Rules:
         """da where the condition holds, else db; where it changes, the derivative from the left."""
         if da is db:
             return da
-        if condition.op in _RISING and not _is_constant(rise, 0):
+        if condition.op in _RISING and not rise.is_constant(0):
             self.kinks.add("choice")
         if rise.op == "constant" and rise.data != 0:
             op = (_RISING if rise.data > 0 else _FALLING).get(condition.op, condition.op)
@@ -379,7 +375,7 @@ class _Rules:
     def _times_normal_cdf(self, expr: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         if a is b:
             return self.product(self.xp.apply("gelu_slope", a), da)
-        first = self.zero if _is_constant(da, 0) else self.xp.apply("times_normal_cdf", da, b)
+        first = self.zero if da.is_constant(0) else self.xp.apply("times_normal_cdf", da, b)
         return self.sum(first, self._pdf(self.product(a, db), b))
 
     def _normal_cdf(self, expr: Expr, a: Expr, da: Expr) -> Expr:
@@ -389,17 +385,17 @@ class _Rules:
         return self._pdf(self.product(2 - a * a, da), a)
 
     def _pdf(self, factor: Expr, at: Expr) -> Expr:
-        return factor if _is_constant(factor, 0) else self.xp.apply("times_normal_pdf", factor, at)
+        return factor if factor.is_constant(0) else self.xp.apply("times_normal_pdf", factor, at)
 
     def _xlogy(self, expr: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self.sum(
-            da if _is_constant(da, 0) else self.product(self.xp.apply("log", b), da),
+            da if da.is_constant(0) else self.product(self.xp.apply("log", b), da),
             self.product(self._ratio(a, b), db),
         )
 
     def _xlog1py(self, expr: Expr, a: Expr, b: Expr, da: Expr, db: Expr) -> Expr:
         return self.sum(
-            da if _is_constant(da, 0) else self.product(self.xp.apply("log1p", b), da),
+            da if da.is_constant(0) else self.product(self.xp.apply("log1p", b), da),
             self.product(self._ratio(a, 1 + b), db),
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.maths.backprop import Masks, forward_pass, loss_terms
-from deltarule.maths.formula_check import wrong_loss
+from deltarule.maths.formula_check import EPS, UNDERFLOW, wrong_loss
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network, bound_formulas
 
@@ -22,9 +22,6 @@ _STEPS = (4e-3, 1e-3, 1e-4, 1e-5)
 COARSE = 1e-6
 # The relative distance from a kink below which a row counts as lying at the kink.
 _NEAR = 1e-4
-_EPS = float(np.finfo(np.float64).eps)
-# Subnormal numbers are multiples of this: (1e-300)² is 0.
-_UNDERFLOW = float(np.finfo(np.float64).smallest_subnormal)
 
 
 class DifferencedCost:
@@ -171,9 +168,9 @@ def _difference_at_scale(scale: float, cost: DifferencedCost, m: int) -> tuple[f
             continue
         R1, R2 = (4 * D[1] - D[0]) / 3, (4 * D[2] - D[1]) / 3
         value = (16 * R2 - R1) / 15
-        rounding = 8 * (_EPS * (size / (step * scale)) + _UNDERFLOW / (step * scale))
+        rounding = 8 * (EPS * (size / (step * scale)) + UNDERFLOW / (step * scale))
         # The quotient may be subnormal, and so may the terms that backpropagation adds up.
-        rounding += 8 * _UNDERFLOW * (1 + len(cost.X))
+        rounding += 8 * UNDERFLOW * (1 + len(cost.X))
         uncertainty = abs(R2 - R1) + rounding
         if not np.isfinite(uncertainty):
             continue

@@ -15,13 +15,14 @@ import numpy as np
 from deltarule.maths.network import Network, bound_formulas
 from deltarule.maths.pass_results import ForwardPass
 
-__all__ = ["wrong_formula", "wrong_loss"]
+__all__ = ["EPS", "UNDERFLOW", "wrong_formula", "wrong_loss"]
 
 _STEP = 1e-3
 _TOLERANCE = 1e-6
-_EPS = float(np.finfo(np.float64).eps)
+# The distance from 1 to the next float64.
+EPS = float(np.finfo(np.float64).eps)
 # Subnormal numbers are multiples of this: (1e-300)² is 0.
-_UNDERFLOW = float(np.finfo(np.float64).smallest_subnormal)
+UNDERFLOW = float(np.finfo(np.float64).smallest_subnormal)
 
 Worst = tuple[float, float, float, tuple[int, int]]
 
@@ -163,5 +164,5 @@ def _differences(
             size = np.maximum(size, np.maximum(np.abs(plus), np.abs(minus)).sum(axis=1))
         R1, R2 = (4 * slopes[1] - slopes[0]) / 3, (4 * slopes[2] - slopes[1]) / 3
         difference[:, j] = (16 * R2 - R1) / 15
-        uncertain[:, j] = np.abs(R2 - R1) + 64 * (_EPS * size + _UNDERFLOW) / h[:, j]
+        uncertain[:, j] = np.abs(R2 - R1) + 64 * (EPS * size + UNDERFLOW) / h[:, j]
     return difference, uncertain

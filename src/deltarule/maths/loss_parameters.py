@@ -75,5 +75,4 @@ def _are_levels(value: Any) -> bool:
 
 
 def _are_weights(value: Any) -> bool:
-    numbers = [real_number(weight) for weight in value] if isinstance(value, tuple) else []
-    return bool(numbers) and all(number is not None and 0 < number < np.inf for number in numbers)
+    return isinstance(value, tuple) and bool(value) and all(map(_is_positive, value))

@@ -31,6 +31,7 @@ __all__ = [
     "OPPOSITES",
     "REDUCTIONS",
     "Expr",
+    "Operators",
     "SymbolicNamespace",
     "reachable",
 ]
@@ -66,11 +67,41 @@ def _n_operands(formula: Callable[..., Any]) -> int:
 
 
 def _operator(op: str, *, reflected: bool = False) -> Any:
-    def method(self: Expr, other: Any) -> Expr:
+    def method(self: Operators, other: Any) -> Any:
         operands = (other, self) if reflected else (self, other)
-        return self.space.apply(op, *operands)
+        return self.namespace.apply(op, *operands)
 
     return method
+
+
+class Operators:
+    """Python's operators as calls of ``namespace.apply``, for the values of a namespace."""
+
+    __slots__ = ()
+    namespace: Any
+
+    __add__ = _operator("add")
+    __radd__ = _operator("add", reflected=True)
+    __sub__ = _operator("subtract")
+    __rsub__ = _operator("subtract", reflected=True)
+    __mul__ = _operator("multiply")
+    __rmul__ = _operator("multiply", reflected=True)
+    __truediv__ = _operator("divide")
+    __rtruediv__ = _operator("divide", reflected=True)
+    __lt__ = _operator("less")
+    __le__ = _operator("less_equal")
+    __gt__ = _operator("greater")
+    __ge__ = _operator("greater_equal")
+    __eq__ = _operator("equal")
+    __ne__ = _operator("not_equal")
+    # Values are dictionary keys by identity, since == makes a comparison.
+    __hash__ = object.__hash__
+
+    def __neg__(self) -> Any:
+        return self.namespace.apply("negative", self)
+
+    def __abs__(self) -> Any:
+        return self.namespace.apply("abs", self)
 
 
 def _refusal(tried: str, instead: str) -> Any:
@@ -80,7 +111,7 @@ def _refusal(tried: str, instead: str) -> Any:
     return method
 
 
-class Expr:
+class Expr(Operators):
     """An expression: an operation on other expressions, a variable or a constant.
 
     Expressions are made by a :class:`SymbolicNamespace` and by Python's operators. ``==``
@@ -103,7 +134,7 @@ class Expr:
         Whether it has one value for each output; otherwise it has one value for the row.
     is_condition : bool
         Whether it is a comparison and not a number.
-    space : SymbolicNamespace
+    namespace : SymbolicNamespace
         The namespace that made it.
 
     Examples
@@ -116,49 +147,30 @@ class Expr:
     ('add', ['constant', 'variable'])
     """
 
-    __slots__ = ("args", "data", "index", "is_condition", "op", "space", "varies")
+    __slots__ = ("args", "data", "index", "is_condition", "namespace", "op", "varies")
 
     def __init__(
         self,
-        space: SymbolicNamespace,
+        namespace: SymbolicNamespace,
         op: str,
         args: tuple[Expr, ...],
         data: Any,
         varies: bool,
     ) -> None:
-        self.space = space
+        self.namespace = namespace
         self.op = op
         self.args = args
         self.data = data
-        self.index = len(space)
+        self.index = len(namespace)
         self.varies = varies
         self.is_condition = op in COMPARISONS
 
-    __add__ = _operator("add")
-    __radd__ = _operator("add", reflected=True)
-    __sub__ = _operator("subtract")
-    __rsub__ = _operator("subtract", reflected=True)
-    __mul__ = _operator("multiply")
-    __rmul__ = _operator("multiply", reflected=True)
-    __truediv__ = _operator("divide")
-    __rtruediv__ = _operator("divide", reflected=True)
-    __lt__ = _operator("less")
-    __le__ = _operator("less_equal")
-    __gt__ = _operator("greater")
-    __ge__ = _operator("greater_equal")
-    __eq__ = _operator("equal")
-    __ne__ = _operator("not_equal")
-    # Expressions are dictionary keys by identity, since == makes a comparison.
-    __hash__ = object.__hash__
-
-    def __neg__(self) -> Expr:
-        return self.space.apply("negative", self)
+    def is_constant(self, number: float) -> bool:
+        """Whether it is a constant equal to ``number``."""
+        return self.op == "constant" and bool(self.data == number)
 
     def __pos__(self) -> Expr:
         return self
-
-    def __abs__(self) -> Expr:
-        return self.space.apply("abs", self)
 
     def __pow__(self, power: Any) -> Expr:
         if isinstance(power, bool) or not isinstance(power, int) or not 1 <= power <= 4:
@@ -204,7 +216,7 @@ class Expr:
         scalars = not any(isinstance(value, np.ndarray) and value.ndim for value in inputs)
         if method == "__call__" and name in operators and scalars and not options:
             plain = [x.item() if isinstance(x, np.ndarray) else x for x in inputs]
-            return self.space.apply(name, *plain)
+            return self.namespace.apply(name, *plain)
         if name in operators:
             _refuse(
                 "arithmetic with a NumPy array",
@@ -306,7 +318,7 @@ class SymbolicNamespace:
         """The expression of an operation by its name; operands may be plain numbers."""
         first = operands[:1] if op == "where" else ()
         args = first + tuple(self.number(operand) for operand in operands[len(first) :])
-        if any(expr.space is not self for expr in args):
+        if any(expr.namespace is not self for expr in args):
             _refuse("to mix values of two namespaces", "use the formula's arguments")
         return self._make(op, args, varies=any(expr.varies for expr in args))
 

@@ -8,7 +8,7 @@ from llvmlite import ir
 
 from deltarule.engines.compiled.ir_builder import I64, LINE, KernelBuilder
 
-__all__ = ["write_array_kernels"]
+__all__ = ["copy_bytes", "write_array_kernels"]
 
 
 def write_array_kernels(module: Any, dtype: Any) -> None:
@@ -18,23 +18,23 @@ def write_array_kernels(module: Any, dtype: Any) -> None:
     _differ(KernelBuilder(module, "differ", 3, dtype))
 
 
+def copy_bytes(code: KernelBuilder, source: Any, target: Any, n_bytes: Any) -> None:
+    """Copy numbers: whole vectors, then those after the last one by one."""
+    full = code.b.and_(n_bytes, code.int64(-LINE))
+    with code.loop(full, LINE) as part:
+        code.store(code.load(code.sum(source, part.index)), code.sum(target, part.index))
+    with code.loop(code.b.sub(n_bytes, full), code.size) as one:
+        value = code.load(code.sum(source, full, one.index), code.real)
+        code.store(value, code.sum(target, full, one.index))
+
+
 def _copy_out(code: KernelBuilder) -> None:
     """``copy_out(source, stride, target, n_rows, width)``: copy rows into a contiguous array."""
     source, stride, target, n_rows, width = code.args
-    b = code.b
-    width_bytes = b.mul(width, code.int64(code.size))
-    full = b.and_(width_bytes, code.int64(-LINE))
-    rest = b.sub(width_bytes, full)
+    n_bytes = code.b.mul(width, code.int64(code.size))
     with code.loop(n_rows) as row:
         source_row = code.sum(source, (row.index, stride))
-        target_row = code.sum(target, (row.index, width_bytes))
-        with code.loop(full, LINE) as part:
-            value = code.load(b.add(source_row, part.index))
-            code.store(value, b.add(target_row, part.index))
-        with code.loop(rest, code.size) as one:
-            offset = b.add(full, one.index)
-            value = code.load(b.add(source_row, offset), code.real)
-            code.store(value, b.add(target_row, offset))
+        copy_bytes(code, source_row, code.sum(target, (row.index, n_bytes)), n_bytes)
     code.ret()
 
 

@@ -23,7 +23,7 @@ from deltarule.engines.compiled.ir_builder import KernelBuilder
 from deltarule.errors import InputError
 from deltarule.maths.namespace import ELEMENTWISE
 from deltarule.maths.shared_functions import SHARED_FUNCTIONS
-from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, Expr, reachable
+from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, Expr, Operators, reachable
 
 __all__ = ["IRNamespace", "IRValue", "evaluate"]
 
@@ -41,15 +41,7 @@ def _is_vector(value: Any) -> bool:
     return isinstance(value.type, ir.VectorType)
 
 
-def _operator(op: str, *, reflected: bool = False) -> Any:
-    def method(self: IRValue, other: Any) -> IRValue:
-        pair = (other, self) if reflected else (self, other)
-        return self.namespace.apply(op, *pair)
-
-    return method
-
-
-class IRValue:
+class IRValue(Operators):
     """A number or truth value in a kernel: a vector with one for each lane, or one for all.
 
     ``factors`` are those of a product of vectors, which a sum fuses into a multiply-add.
@@ -59,28 +51,6 @@ class IRValue:
 
     def __init__(self, namespace: Any, value: Any, factors: tuple[Any, Any] | None = None) -> None:
         self.namespace, self.ir, self.factors = namespace, value, factors
-
-    __add__ = _operator("add")
-    __radd__ = _operator("add", reflected=True)
-    __sub__ = _operator("subtract")
-    __rsub__ = _operator("subtract", reflected=True)
-    __mul__ = _operator("multiply")
-    __rmul__ = _operator("multiply", reflected=True)
-    __truediv__ = _operator("divide")
-    __rtruediv__ = _operator("divide", reflected=True)
-    __lt__ = _operator("less")
-    __le__ = _operator("less_equal")
-    __gt__ = _operator("greater")
-    __ge__ = _operator("greater_equal")
-    __eq__ = _operator("equal")
-    __ne__ = _operator("not_equal")
-    __hash__ = object.__hash__
-
-    def __neg__(self) -> IRValue:
-        return self.namespace.apply("negative", self)
-
-    def __abs__(self) -> IRValue:
-        return self.namespace.apply("abs", self)
 
     def __pow__(self, power: Any) -> IRValue:
         if power == 0.5:

@@ -10,6 +10,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from deltarule.engines.compiled.array_kernels import copy_bytes
 from deltarule.engines.compiled.gemm_tiles import first_lanes, masked_load, masked_store
 from deltarule.engines.compiled.ir_builder import I64, LINE, KernelBuilder
 from deltarule.engines.compiled.target import is_x86
@@ -75,21 +76,11 @@ def _select_rows(code: KernelBuilder) -> None:
 def _copy_rows(code: KernelBuilder) -> None:
     """Copy row ``positions[i]`` of the source to row i of the target."""
     source, source_stride, positions, n_rows, target, target_stride, width = code.args
-    b, size, lanes = code.b, code.size, code.lanes
-    full = b.udiv(width, code.int64(lanes))
-    rest = b.urem(width, code.int64(lanes))
+    n_bytes = code.b.mul(width, code.int64(code.size))
     with code.loop(n_rows) as row:
         position = code.load(code.sum(positions, (row.index, code.int64(8))), I64)
         source_row = code.sum(source, (position, source_stride))
-        target_row = code.sum(target, (row.index, target_stride))
-        with code.loop(full) as part:
-            offset = b.mul(part.index, code.int64(LINE))
-            code.store(code.load(b.add(source_row, offset)), b.add(target_row, offset))
-        behind = b.mul(full, code.int64(LINE))
-        with code.loop(rest) as one:
-            offset = b.add(behind, b.mul(one.index, code.int64(size)))
-            value = code.load(b.add(source_row, offset), code.real)
-            code.store(value, b.add(target_row, offset))
+        copy_bytes(code, source_row, code.sum(target, (row.index, target_stride)), n_bytes)
     code.ret()
 
 

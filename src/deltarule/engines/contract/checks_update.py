@@ -10,7 +10,8 @@ import numpy as np
 
 from deltarule.engines.base import Batch, EngineSettings
 from deltarule.engines.contract.cases import Case, shape_cases, small_case
-from deltarule.engines.contract.harness import Findings, Subject, largest_gap, scales
+from deltarule.engines.contract.harness import Findings, Subject, largest_gap
+from deltarule.engines.gradient_scale import block_scales
 from deltarule.errors import Diverged
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, Rule
@@ -69,14 +70,14 @@ def _update_error(
     """The |θ − θ′| that is largest relative to the allowed rounding, and that limit."""
     gap = np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64))
     moved = np.abs(np.asarray(other, np.float64) - before)
-    allowed = subject.tolerance * subject.eps * (np.abs(before) + moved * (1 + spread))
+    allowed = subject.tolerance * (np.abs(before) + moved * (1 + spread))
     worst = int(np.argmax(gap / allowed)) if np.isfinite(gap).all() else 0
     return (float(gap[worst]) if np.isfinite(gap).all() else np.inf), float(allowed[worst])
 
 
 def _spread(case: Case, grad: np.ndarray) -> np.ndarray:
     """|δ|ᵀ|A| of each gradient entry's block over its size: its possible rounding error in eps."""
-    unit = scales(case, case.reference().passes(case.in_float64().batch()))
+    unit = block_scales(case.net, case.reference().passes(case.in_float64().batch()))
     spread = np.zeros(case.net.n_parameters)
     for block in case.net.blocks:
         size = np.maximum(np.abs(grad[block.start : block.stop]), np.finfo(np.float64).tiny)
@@ -106,11 +107,7 @@ def check_step(subject: Subject) -> Findings:
         spread = _spread(case, np.asarray(grad, np.float64))
         yield *_update_error(subject, before, stepped, engine.theta, spread), label
         yield *_update_error(subject, before, mean, engine.averaged_theta, spread), f"{label}, mean"
-        yield (
-            abs(cost - separate),
-            subject.tolerance * subject.eps * abs(separate),
-            f"{label}, cost",
-        )
+        yield abs(cost - separate), subject.tolerance * abs(separate), f"{label}, cost"
         # A step that does nothing would pass the comparisons above.
         still = float((stepped.astype(np.float64) == before).all())
         yield still, 0.5, f"{label}, moves nothing"
@@ -144,21 +141,21 @@ def check_update(subject: Subject) -> Findings:
         ):
             largest = 1.0 + float(np.abs(theirs).max())
             gap = largest_gap(ours, theirs)
-            yield gap, subject.tolerance * subject.eps * largest, f"{label}, {what}"
+            yield gap, subject.tolerance * largest, f"{label}, {what}"
         moved = float(np.abs(engine.theta[case.net.frozen] - case.theta[case.net.frozen]).sum())
         yield moved, 0.0, f"{label}, what is frozen"
         gap = abs(engine.penalty_cost() - reference.penalty_cost())
         size = 1.0 + abs(reference.penalty_cost())
-        yield gap, subject.tolerance * subject.eps * size, f"{label}, penalty_cost"
+        yield gap, subject.tolerance * size, f"{label}, penalty_cost"
         for averaged in (False, True):
             ours, theirs = (one.predict(case.X, averaged=averaged) for one in (engine, reference))
             gap = largest_gap(ours, theirs)
-            yield gap, 16 * subject.tolerance * subject.eps, f"{label}, predict({averaged})"
+            yield gap, 16 * subject.tolerance, f"{label}, predict({averaged})"
             one, other = (
                 each.cost(case.batch(), averaged=averaged) for each in (engine, reference)
             )
             size = 1.0 + abs(other)
-            yield abs(one - other), 16 * subject.tolerance * subject.eps * size, f"{label}, cost()"
+            yield abs(one - other), 16 * subject.tolerance * size, f"{label}, cost()"
 
 
 def check_trajectory(subject: Subject) -> Findings:

@@ -11,9 +11,8 @@ import numpy as np
 from deltarule.engines.base import Batch, Engine, EngineSettings
 from deltarule.engines.contract.cases import Case
 from deltarule.engines.gradient_scale import LARGEST_TOLERANCE, block_scales
-from deltarule.maths.pass_results import Gradients
 
-__all__ = ["Findings", "Subject", "against_reference", "compare_gradients", "largest_gap", "scales"]
+__all__ = ["Findings", "Subject", "against_reference", "compare_gradients", "largest_gap"]
 
 # A finding is an error, the allowed error, and the place.
 Findings = Iterator[tuple[float, float, str]]
@@ -38,18 +37,17 @@ class Subject:
 
     @property
     def tolerance(self) -> float:
-        """The tolerance that the engine promises, or the contract's limit if that is smaller."""
-        return min(self.promised, LARGEST_TOLERANCE)
+        """The allowed error in relation to the size of the terms of a sum.
+
+        It is the tolerance that the engine promises, or the contract's limit if that is smaller,
+        times the distance from 1 to the next number.
+        """
+        return min(self.promised, LARGEST_TOLERANCE) * self.eps
 
     def load(self, case: Case, **settings: Any) -> Engine:
         """Load the engine with a case."""
         self.engine.load(case.net, case.theta.copy(), EngineSettings(**settings))
         return self.engine
-
-
-def scales(case: Case, got: Gradients) -> dict[str, float]:
-    """The maximum of |δ|ᵀ|A| over each block, from the passes of the case."""
-    return block_scales(case.net, got)
 
 
 def largest_gap(ours: Any, theirs: Any) -> float:
@@ -70,7 +68,7 @@ def compare_gradients(
         return
     for block in case.net.blocks:
         error = largest_gap(block.of(np.asarray(ours)), block.of(np.asarray(theirs)))
-        yield error, subject.tolerance * subject.eps * unit[block.name], f"{where}, {block.name}"
+        yield error, subject.tolerance * unit[block.name], f"{where}, {block.name}"
 
 
 def against_reference(subject: Subject, case: Case, batch: Batch | None = None) -> Findings:
@@ -80,17 +78,15 @@ def against_reference(subject: Subject, case: Case, batch: Batch | None = None) 
     exact = case.in_float64()
     got = case.reference().passes(exact.batch())
     reference = exact.net.pack(got.dW, got.db if exact.net.bias else None)
-    yield from compare_gradients(subject, case, grad, reference, scales(case, got), case.label)
+    yield from compare_gradients(
+        subject, case, grad, reference, block_scales(case.net, got), case.label
+    )
     size = float((exact.w * np.abs(got.loss)).sum())
     # A loss depends on the difference of output and target, each rounded at its own size.
     size += float((exact.w * np.abs(got.A[-1]).max(axis=1)).sum())
-    yield abs(cost - float(got.cost)), subject.tolerance * subject.eps * size, f"{case.label}, cost"
+    yield abs(cost - float(got.cost)), subject.tolerance * size, f"{case.label}, cost"
     alone = subject.engine.cost(batch)
-    yield (
-        abs(alone - float(got.cost)),
-        subject.tolerance * subject.eps * size,
-        f"{case.label}, cost()",
-    )
+    yield abs(alone - float(got.cost)), subject.tolerance * size, f"{case.label}, cost()"
     gap = largest_gap(subject.engine.predict(batch.X), got.A[-1])
     largest = max(1.0, float(np.abs(got.A[-1]).max()), *(float(np.abs(z).max()) for z in got.Z[1:]))
-    yield gap, subject.tolerance * subject.eps * largest, f"{case.label}, predict"
+    yield gap, subject.tolerance * largest, f"{case.label}, predict"

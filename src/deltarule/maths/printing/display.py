@@ -89,7 +89,7 @@ def abbreviate(root: Expr) -> tuple[Expr, list[tuple[Expr, Expr]]]:
     size = _sizes(root)
     if size[root.index] <= MAX_UNABBREVIATED:
         return root, []
-    space, exprs = root.space, reachable([root])
+    space, exprs = root.namespace, reachable([root])
     n_parents: dict[int, int] = {}
     for expr in exprs:
         for index in {argument.index for argument in expr.args}:
@@ -117,7 +117,7 @@ def power(expr: Expr, exponent: int) -> Expr | None:
     """The power of an exponential, (e^x)^n as e^(n x); None for other expressions."""
     if expr.op != "exp":
         return None
-    space = expr.space
+    space = expr.namespace
     return _make(space, "exp", _make(space, "multiply", space.number(exponent), expr.args[0]))
 
 
@@ -168,7 +168,7 @@ def _first_condition(root: Expr) -> Expr | None:
 def _assume(root: Expr, condition: Expr, holds: bool) -> Expr:
     """The expression, simplified for points where the condition holds, or does not hold."""
     sign_argument, is_positive = None, False
-    if len(condition.args) == 2 and _is_constant(condition.args[1], 0):
+    if len(condition.args) == 2 and condition.args[1].is_constant(0):
         tests_above = condition.op in ("greater", "greater_equal")
         if tests_above or condition.op in ("less", "less_equal"):
             sign_argument, is_positive = condition.args[0], tests_above == holds
@@ -181,13 +181,15 @@ def _assume(root: Expr, condition: Expr, holds: bool) -> Expr:
         if sign_argument is not None and expr.args and expr.args[0] is sign_argument:
             if expr.op == "abs":
                 return (
-                    sign_argument if is_positive else _make(expr.space, "negative", sign_argument)
+                    sign_argument
+                    if is_positive
+                    else _make(expr.namespace, "negative", sign_argument)
                 )
-            if expr.op in ("minimum", "maximum") and _is_constant(expr.args[1], 0):
+            if expr.op in ("minimum", "maximum") and expr.args[1].is_constant(0):
                 return sign_argument if (expr.op == "maximum") == is_positive else expr.args[1]
         return None
 
-    return _rebuild(root, root.space, replacement_for)
+    return _rebuild(root, root.namespace, replacement_for)
 
 
 def _rebuild(
@@ -204,10 +206,6 @@ def _rebuild(
             replacement = _make(space, expr.op, *args, old=expr)
         rebuilt[expr.index] = replacement
     return rebuilt[root.index]
-
-
-def _is_constant(expr: Expr, number: float) -> bool:
-    return expr.op == "constant" and bool(expr.data == number)
 
 
 def _is_integer(expr: Expr) -> bool:
@@ -232,8 +230,8 @@ def _make(space: SymbolicNamespace, op: str, *args: Expr, old: Expr | None = Non
 
 
 def _add(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is_constant(a, 0) or _is_constant(b, 0):
-        return b if _is_constant(a, 0) else a
+    if a.is_constant(0) or b.is_constant(0):
+        return b if a.is_constant(0) else a
     if _is_integer(a) and b.op == "add" and _is_integer(b.args[0]):  # 1 + (1 + x) is 2 + x
         return _make(space, "add", space.number(a.data + b.args[0].data), b.args[1])
     base = _square_root(space, a, b)
@@ -255,27 +253,27 @@ def _square_root(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
 
 
 def _subtract(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is_constant(b, 0):
+    if b.is_constant(0):
         return a
-    if _is_constant(a, 0):
+    if a.is_constant(0):
         return _make(space, "negative", b)
     return _make(space, "add", a, b.args[0]) if b.op == "negative" else None
 
 
 def _multiply(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is_constant(a, 0) or _is_constant(b, 0):
+    if a.is_constant(0) or b.is_constant(0):
         return space.number(0)
-    if _is_constant(a, 1) or _is_constant(b, 1):
-        return b if _is_constant(a, 1) else a
+    if a.is_constant(1) or b.is_constant(1):
+        return b if a.is_constant(1) else a
     if a.op == "divide" or b.op == "divide":  # (a/b) (c/d) is (a c)/(b d)
         return _quotient_of_products(space, *_fraction(a), *_fraction(b))
     return _move_signs(space, "multiply", a, b)
 
 
 def _divide(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
-    if _is_constant(a, 0):
+    if a.is_constant(0):
         return space.number(0)
-    if _is_constant(b, 1):
+    if b.is_constant(1):
         return a
     if a.op == "divide" or b.op == "divide":  # (a/b)/(c/d) is (a d)/(b c)
         return _quotient_of_products(space, *_fraction(a), *_fraction(b)[::-1])
@@ -286,7 +284,7 @@ def _fraction(expr: Expr) -> tuple[Expr, Expr]:
     """Numerator and denominator; the denominator of anything but a quotient is 1."""
     if expr.op == "divide":
         return expr.args[0], expr.args[1]
-    return expr, expr.space.number(1)
+    return expr, expr.namespace.number(1)
 
 
 def _quotient_of_products(space: SymbolicNamespace, a: Expr, b: Expr, c: Expr, d: Expr) -> Expr:
@@ -307,7 +305,7 @@ def _move_signs(space: SymbolicNamespace, op: str, a: Expr, b: Expr) -> Expr | N
 def _negative(space: SymbolicNamespace, a: Expr) -> Expr | None:
     if a.op == "negative":
         return a.args[0]
-    return a if _is_constant(a, 0) else None
+    return a if a.is_constant(0) else None
 
 
 def _times_function(space: SymbolicNamespace, op: str, a: Expr, b: Expr) -> Expr:
@@ -335,8 +333,8 @@ _RULES: dict[str, Callable[..., Expr | None]] = {
     "negative": _negative,
     "where": lambda space, condition, a, b: a if a is b else None,
     "abs": lambda space, a: _make(space, "abs", a.args[0]) if a.op == "negative" else None,
-    "exp": lambda space, a: space.number(1) if _is_constant(a, 0) else None,
-    "log": lambda space, a: space.number(0) if _is_constant(a, 1) else None,
+    "exp": lambda space, a: space.number(1) if a.is_constant(0) else None,
+    "log": lambda space, a: space.number(0) if a.is_constant(1) else None,
     "expm1": lambda space, a: _make(space, "subtract", _make(space, "exp", a), space.number(1)),
     "log1p": lambda space, a: _make(space, "log", _make(space, "add", space.number(1), a)),
     "exp_difference": lambda space, a, b: _make(space, "exp", _make(space, "subtract", a, b)),
