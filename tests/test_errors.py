@@ -23,9 +23,13 @@ BASES = {
 
 
 def test_the_table_of_this_test_is_complete():
-    assert set(BASES) | {"DeltaruleError", "Message", "Parameter", "short_repr"} == set(
-        errors.__all__
-    )
+    assert set(BASES) | {
+        "DeltaruleError",
+        "Message",
+        "Parameter",
+        "short_repr",
+        "to_python_scalar",
+    } == set(errors.__all__)
 
 
 @pytest.mark.parametrize("name", BASES)

@@ -43,10 +43,29 @@ __all__ = [
     "UnknownName",
     "WorkerFailed",
     "short_repr",
+    "to_python_scalar",
 ]
 
 
 _ABSENT: Any = object()
+
+
+def to_python_scalar(value: Any) -> Any:
+    """Convert a NumPy scalar, or an array of shape (), to the Python object that it holds.
+
+    Other objects are returned unchanged. Every number that a user passes goes through this
+    function, :func:`real_number` or :func:`whole_number`, so that ``np.int64(5)`` is accepted
+    wherever 5 is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> to_python_scalar(np.float32(0.5)), to_python_scalar(np.array(3)), to_python_scalar("adam")
+    (0.5, 3, 'adam')
+    """
+    # NumPy is not imported here, so its scalars are recognized by their attributes.
+    scalar = getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None))
+    return value.item() if scalar else value
 
 
 def short_repr(value: Any) -> str:
@@ -57,9 +76,7 @@ def short_repr(value: Any) -> str:
     >>> short_repr("a"), short_repr([0] * 100)[-4:]
     ("'a'", ' 0,…')
     """
-    # NumPy is not imported here, so its scalars are recognized by their attributes.
-    if getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None)):
-        value = value.item()
+    value = to_python_scalar(value)
     if isinstance(value, int) and abs(value) > 10**50:  # its text would take seconds
         return "a huge number"
     try:

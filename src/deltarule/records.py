@@ -16,27 +16,9 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, Self, TypeVar
 
-from deltarule.errors import InputError, UnknownName
+from deltarule.errors import InputError, UnknownName, to_python_scalar
 
 __all__ = ["Record", "Registry", "real_number", "to_python_scalar", "whole_number"]
-
-
-def to_python_scalar(value: Any) -> Any:
-    """Convert a NumPy scalar, or an array of shape (), to the Python object that it holds.
-
-    Other objects are returned unchanged. Every number that a user passes goes through this
-    function, :func:`real_number` or :func:`whole_number`, so that ``np.int64(5)`` is accepted
-    wherever 5 is.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> to_python_scalar(np.float32(0.5)), to_python_scalar(np.array(3)), to_python_scalar("adam")
-    (0.5, 3, 'adam')
-    """
-    # NumPy is not imported here, so its scalars are recognized by their attributes.
-    scalar = getattr(value, "ndim", None) == 0 and callable(getattr(value, "item", None))
-    return value.item() if scalar else value
 
 
 def real_number(value: Any) -> float | None:

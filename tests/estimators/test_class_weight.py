@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier
 from sklearn.utils import compute_sample_weight
+from tests.estimators.quiet import quietly
 
 from deltarule.errors import InputError
 from deltarule.estimators import MLPClassifier, MLPRegressor
@@ -19,12 +17,6 @@ X = RNG.normal(0, 1, (90, 4))
 Y = (X[:, 0] + 0.3 * X[:, 1] > 0.5).astype(int)
 THREE = np.digitize(X[:, 0], [-0.5, 0.5])
 LABELS = np.stack([X[:, 0] > 0, X[:, 1] > 1, X[:, 2] > -1], axis=1).astype(int)
-
-
-def quietly(model, *data, **more):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*data, **more)
 
 
 def model(**more):

@@ -2,13 +2,12 @@
 
 import copy
 import pickle
-import warnings
 
 import numpy as np
 import pytest
 from sklearn import neural_network
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from tests.estimators.quiet import quietly
 
 from deltarule.errors import Diverged, InputError
 from deltarule.estimators import MLPClassifier, MLPRegressor
@@ -33,12 +32,6 @@ def arrays(model):
 
 def flat(model):
     return np.concatenate([part.ravel() for part in arrays(model)])
-
-
-def quietly(model, *data, **more):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*data, **more)
 
 
 def in_place(model):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral
 
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
+from tests.estimators.quiet import quietly
 
 from deltarule.errors import InputError
 from deltarule.estimators import MLPClassifier, MLPRegressor
@@ -40,12 +39,6 @@ NUMBERS = {
     "random_state": 7,
     "hidden_layer_sizes": 6,
 }
-
-
-def quietly(model, *data):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*data)
 
 
 def coefficients(model):

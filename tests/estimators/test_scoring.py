@@ -7,8 +7,9 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names, make_scorer, max_error
+from tests.estimators.quiet import quietly
 
 from deltarule.estimators import MLPClassifier, MLPRegressor
 from deltarule.estimators.scoring import takes_weights
@@ -25,12 +26,6 @@ SETTINGS = {
     "random_state": 0,
     "validation_fraction": 0.3,
 }
-
-
-def fitted(model, *data):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*data)
 
 
 def kind_of(name):
@@ -64,16 +59,16 @@ def test_nearly_every_scorer_of_scikit_learn_is_tested():
 def test_every_named_scorer_scores_with_weights(name):
     make, y = KINDS[name]
     model = make(**SETTINGS, scoring=name)
-    plain = fitted(make(**SETTINGS, scoring=name), X, y)
+    plain = quietly(make(**SETTINGS, scoring=name), X, y)
     assert len(plain.validation_scores_) == 3
     if takes_weights(get_scorer(name)):
-        weighed = fitted(model, X, y, S)
+        weighed = quietly(model, X, y, S)
         assert np.isfinite(weighed.validation_scores_).all()
     else:
         with pytest.warns(UserWarning, match="takes no sample_weight: the validation rows are"):
-            fitted(model, X, y, S)
+            quietly(model, X, y, S)
         # Equal weights are as none, so that there is no warning.
-        same = fitted(make(**SETTINGS, scoring=name), X, y, np.full(120, 2.0))
+        same = quietly(make(**SETTINGS, scoring=name), X, y, np.full(120, 2.0))
         assert same.validation_scores_ == pytest.approx(plain.validation_scores_)
 
 
@@ -85,11 +80,11 @@ def test_the_weights_given_are_those_of_the_validation_rows():
         return accuracy_score(y, estimator.predict(X), sample_weight=sample_weight)
 
     model = MLPClassifier(**SETTINGS, scoring=own)
-    fitted(model, X, Y, S)
+    quietly(model, X, Y, S)
     assert all(set(weights) <= set(S) for weights in seen)
-    named = fitted(MLPClassifier(**SETTINGS, scoring="accuracy"), X, Y, S)
+    named = quietly(MLPClassifier(**SETTINGS, scoring="accuracy"), X, Y, S)
     assert named.validation_scores_ == model.validation_scores_
-    usual = fitted(MLPClassifier(**SETTINGS), X, Y, S)
+    usual = quietly(MLPClassifier(**SETTINGS), X, Y, S)
     assert usual.validation_scores_ == model.validation_scores_
 
 
@@ -117,15 +112,15 @@ OWN = {
 def test_an_own_scorer_without_weights(make, name):
     y = T if make is MLPRegressor else Y
     model = make(**SETTINGS, scoring=OWN[name])
-    assert len(fitted(model, X, y).validation_scores_) == 3
+    assert len(quietly(model, X, y).validation_scores_) == 3
     with pytest.warns(UserWarning, match="takes no sample_weight"):
-        fitted(model, X, y, S)
+        quietly(model, X, y, S)
     assert len(model.validation_scores_) == 3
     if make is MLPClassifier:
         with pytest.warns(UserWarning, match="takes no sample_weight"):
-            fitted(model.set_params(class_weight={1: 5.0}), X, y)
+            quietly(model.set_params(class_weight={1: 5.0}), X, y)
     with pytest.warns(UserWarning, match="takes no sample_weight"):
-        fitted(model, X, y, None, (X, y, S))
+        quietly(model, X, y, None, (X, y, S))
 
 
 def test_an_error_raised_by_the_scorer_is_not_hidden():
@@ -156,4 +151,4 @@ def test_a_value_that_is_not_a_score_is_refused(scoring, message):
 def test_a_numpy_scalar_or_zero_dimensional_array_is_a_score():
     for value in (np.float32(0.5), np.array(0.5), 1, True):
         model = MLPClassifier(**SETTINGS, scoring=lambda e, X, y, value=value: value)
-        assert fitted(model, X, Y).validation_scores_ == [float(value)] * 3
+        assert quietly(model, X, Y).validation_scores_ == [float(value)] * 3

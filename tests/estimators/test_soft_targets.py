@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
+from tests.estimators.quiet import quietly
 
 from deltarule.errors import InputError
 from deltarule.estimators import MLPClassifier
@@ -29,12 +30,6 @@ SETTINGS = {
     "soft_targets": True,
     "alpha": 0.0,
 }
-
-
-def quietly(model, *data, **more):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(*data, **more)
 
 
 def coefficients(model):
