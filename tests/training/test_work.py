@@ -1,5 +1,6 @@
 """What an epoch and a call cost does not grow with how many there were: by counts, not times."""
 
+import contextlib
 import dataclasses
 import gc
 import pickle
@@ -27,6 +28,23 @@ X = np.random.default_rng(0).normal(size=(8, 2))
 Y = X[:, 0]
 
 
+@contextlib.contextmanager
+def tracing(trace):
+    """Call ``trace`` for every line of Python, without garbage collection.
+
+    The objects that a collection would finalize are of other tests, and their finalizers may run
+    lines of Python.
+    """
+    before = sys.gettrace()
+    gc.disable()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+        gc.enable()
+
+
 def lines_of(run):
     """How many lines of Python a call runs: a loop counts as often as it goes round."""
     count = 0
@@ -36,14 +54,8 @@ def lines_of(run):
         count += 1
         return trace
 
-    before = sys.gettrace()
-    gc.disable()  # what it ends is of other tests, and may run Python's lines
-    sys.settrace(trace)
-    try:
+    with tracing(trace):
         run()
-    finally:
-        sys.settrace(before)
-        gc.enable()
     return count
 
 
@@ -161,14 +173,8 @@ def test_an_epoch_does_the_same_work_after_many(schedule, criterion):
         "epochs": 250,
         "learning_rate": 1e-3,
     }
-    before = sys.gettrace()
-    gc.disable()  # what it ends is of other tests, and may run Python's lines
-    sys.settrace(trace)
-    try:
+    with tracing(trace):
         train(net, rows, targets, **options)
-    finally:
-        sys.settrace(before)
-        gc.enable()
     # Criteria that look every third or fifth epoch: whole strips are compared.
     assert max(counts[-30:]) <= max(counts[30:60]) + 10
 
@@ -195,12 +201,8 @@ def test_adaptive_does_the_same_work_after_many_epochs():
         random_state=0,
         callbacks=[count, lambda event: event.epoch == 249],
     )
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
+    with tracing(trace):
         model.fit(X, Y)
-    finally:
-        sys.settrace(before)
     assert len(counts) == 249
     assert max(counts[-30:]) <= max(counts[30:60]) + 10
 
