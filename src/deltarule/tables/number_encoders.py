@@ -242,10 +242,11 @@ class QuantileNormalEncoder:
 
 @dataclass(frozen=True)
 class PiecewiseLinearEncoder:
-    """The robust encoding, and for each bin [e, f] of the quantiles clip((x − e)/(f − e), 0, 1) − ½.
+    """Encoder clip((x − e)/(f − e), 0, 1) − ½ for each bin [e, f] of the quantiles.
 
-    A linear function of these features is a piecewise linear function of x that bends at the
-    quantiles, where the training cells are.
+    The robust encoding of the column stands before these features. A linear function of all of
+    them is a piecewise linear function of x that bends at the quantiles, where the training cells
+    are.
 
     Parameters
     ----------

@@ -126,7 +126,7 @@ def _encoding(configuration: Configuration) -> str:
 def fit_portfolio(
     typed: TypedColumns,
     schema: Schema,
-    y: NDArray[np.generic],
+    y: NDArray[Any],
     n_classes: int = 0,
     *,
     weights: NDArray[np.float64] | None = None,
@@ -235,7 +235,7 @@ def _network(n_inputs: int, n_classes: int, configuration: Configuration) -> Net
     )
 
 
-def _targets(net: Network, y: NDArray[np.generic], mean: float, std: float) -> NDArray[Any]:
+def _targets(net: Network, y: NDArray[Any], mean: float, std: float) -> NDArray[Any]:
     """Return the network's targets: class numbers for a softmax, else one column of numbers."""
     if net.n_outputs > 1:
         return y.astype(np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,7 @@ _PICKS = 25
 _LEAST_PROBABILITY = 1e-7
 
 
-def mean_loss(
-    outputs: NDArray[np.float64], y: NDArray[np.generic], weights: NDArray[np.float64]
-) -> float:
+def mean_loss(outputs: NDArray[np.float64], y: NDArray[Any], weights: NDArray[np.float64]) -> float:
     """Return the weighted mean of log loss, or of squared error.
 
     Parameters
@@ -41,7 +40,7 @@ def mean_loss(
 
 def select_greedily(
     outputs: Sequence[NDArray[np.float64]],
-    y: NDArray[np.generic],
+    y: NDArray[Any],
     weights: NDArray[np.float64],
     picks: int = _PICKS,
 ) -> NDArray[np.float64]:
@@ -104,7 +103,7 @@ def apply_temperature(
 
 
 def fit_temperature(
-    probabilities: NDArray[np.float64], y: NDArray[np.generic], weights: NDArray[np.float64]
+    probabilities: NDArray[np.float64], y: NDArray[Any], weights: NDArray[np.float64]
 ) -> float:
     """Return the temperature between 1/e and e with the least log loss.
 
