@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
+from statistics import NormalDist
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -186,8 +188,6 @@ class QuantileNormalEncoder:
         weights: NDArray[np.float64] | None,
     ) -> Self:
         """Fit an encoder to the training cells of a column."""
-        from scipy.special import ndtri
-
         known = ~np.isnan(cells)
         if not known.any():
             return cls(name, 0.0, (), (), indicator=False)
@@ -202,7 +202,8 @@ class QuantileNormalEncoder:
                 np.searchsorted(shares, np.linspace(shares[0], shares[-1], _MOST_KNOTS))
             )
         median = float(weighted_quantiles(values, 0.5, w))
-        knots, scores = distinct[chosen].tolist(), ndtri(shares[chosen]).tolist()
+        knots = distinct[chosen].tolist()
+        scores = [NormalDist().inv_cdf(share) for share in shares[chosen].tolist()]
         if len(distinct) == 1:
             knots, scores = [], []
         return cls(name, median, tuple(knots), tuple(scores), indicator=not known.all())
@@ -291,7 +292,10 @@ class PiecewiseLinearEncoder:
         if robust.varies:
             known = ~np.isnan(cells)
             w = None if weights is None else weights[known]
-            found = np.unique(weighted_quantiles(cells[known], np.linspace(0, 1, bins + 1), w))
+            found = np.unique(cells[known])
+            if len(found) > bins + 1:
+                shares = np.linspace(0, 1, bins + 1)
+                found = np.unique(weighted_quantiles(cells[known], shares, w))
             # Two edges would give the column itself again.
             edges = tuple(found.tolist()) if len(found) > 2 else ()
         return cls(robust, edges)
@@ -304,10 +308,9 @@ class PiecewiseLinearEncoder:
     def features(self) -> list[str]:
         """Return the names of its features."""
         first, *rest = self.robust.features() or [""]
-        pairs = zip(self.edges[:-1], self.edges[1:], strict=True)
         # All digits, so that no two bins have the same name.
-        names = [f"{self.name}={low!r}…{high!r}".replace(".0…", "…") for low, high in pairs]
-        names = [each.removesuffix(".0") for each in names]
+        edges = [repr(edge).removesuffix(".0") for edge in self.edges]
+        names = [f"{self.name}={low}…{high}" for low, high in pairwise(edges)]
         return [first, *names, *rest] if self.edges else self.robust.features()
 
     def write(self, cells: NDArray[np.float64], out: NDArray[Any]) -> None:
@@ -318,13 +321,14 @@ class PiecewiseLinearEncoder:
             out[:] = robust
             return
         values = np.where(np.isnan(cells), self.robust.median, cells)
-        # A cell beyond the outer edges is encoded as they are; so no difference overflows.
-        values = np.clip(values, self.edges[0], self.edges[-1])
         n_bins = len(self.edges) - 1
         out[:, 0] = robust[:, 0]
         for k in range(n_bins):
             low, high = self.edges[k], self.edges[k + 1]
-            share = np.clip(values / 2 - low / 2, 0, high / 2 - low / 2) / (high / 2 - low / 2)
+            # Halved where the width of the bin would overflow.
+            unit = 1.0 if high - low < np.inf else 2.0
+            width = high / unit - low / unit
+            share = (np.clip(values, low, high) / unit - low / unit) / width
             out[:, 1 + k] = share - 0.5
         if self.robust.indicator:
             out[:, -1] = robust[:, -1]
