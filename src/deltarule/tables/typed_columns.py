@@ -12,12 +12,12 @@ from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import parse_number
 from deltarule.tables.column_values import (
     NUMERIC_SHARE,
-    as_days,
     as_labels,
-    as_numbers,
     describe_cells,
     is_missing,
+    read_cells,
 )
+from deltarule.tables.equal_labels import accept_truth_values
 from deltarule.tables.implausible_values import (
     outside_range,
     target_range_note,
@@ -252,8 +252,9 @@ def _note_unknown_columns(schema: Schema, table: Table, notes: list[str]) -> Non
 def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     cells = table.column(column.name)
     if column.kind == "category":
-        return as_labels(cells)
-    values, bad = as_numbers(cells) if column.kind == "number" else as_days(cells)
+        levels = [level for level, _ in column.levels] if column.distinct <= 2 else []
+        return accept_truth_values(as_labels(cells, table.kinds.get(column.name)), levels)
+    values, bad = read_cells(table, column.name, column.kind)
     far = outside_range(values, column.low, column.high)
     if far.any():
         counts = "1 cell counts" if far.sum() == 1 else f"{far.sum()} cells count"
@@ -284,7 +285,7 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
 def _typed_target(schema: Schema, column: Column, table: Table) -> Cells:
     cells = table.column(column.name)
     if schema.task == "classification":
-        labels = as_labels(cells)
+        labels = accept_truth_values(as_labels(cells, table.kinds.get(column.name)), schema.classes)
         where = ~labels.lookup([text in set(schema.classes) for text in labels.texts], True)
         if where.any():
             raise DataError(
@@ -295,7 +296,7 @@ def _typed_target(schema: Schema, column: Column, table: Table) -> Cells:
                 "the rows out"
             )
         return labels
-    values, bad = as_days(cells) if column.kind == "date" else as_numbers(cells)
+    values, bad = read_cells(table, column.name, column.kind)
     if bad.any():
         what = "ISO 8601 date" if column.kind == "date" else "finite number"
         raise DataError(
