@@ -464,13 +464,13 @@ PREDICTIONS = [
         ["'b' (is it 'B'?)"],
     ),
     (
-        "text for numbers",
+        "dates for numbers",
         "predict",
         "numbers.model",
-        "a,b,k\n" + "x,2,p\n" * 5,
+        "a,b,k\n" + "2020-01-01,2,p\n" * 5,
         [],
         DATA,
-        ["5 of 5 known cells of column 'a'", "line 2 'x'"],
+        ["column 'a' holds numbers in the training table, and here 5 cells are dates", "line 2"],
     ),
     ("no rows", "predict", "numbers.model", "a,b,k\n", [], DATA, ["no rows"]),
     (

@@ -144,7 +144,7 @@ def test_notes_on_columns_that_predict_nothing(make_table):
         (["0", "1"] * 3, "classification", "holds exactly two numbers, 0 and 1", ("0", "1")),
         ([0.0, 1.0] * 3, "classification", "holds exactly two numbers, 0 and 1", ("0", "1")),
         (["10", "9"] * 3, "classification", "holds exactly two numbers, 9 and 10", ("9", "10")),
-        (["01", "2"] * 3, "classification", "two numbers, 01 and 2", ("01", "2")),
+        (["01", "2"] * 3, "classification", "is text, with 2 classes", ("01", "2")),
         (["1", "2", "3"] * 3, "regression", "holds 3 different numbers, more than two", ()),
         ([1.5, 2.5, 3.5] * 3, "regression", "holds 3 different numbers, more than two", ()),
         (

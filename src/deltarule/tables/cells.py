@@ -319,8 +319,9 @@ def column_from_cells(
         The column's name, for messages.
     cells : list
         None, NaN and NaT are missing. Numbers (int, float, Decimal, NumPy's)
-        make a number column; a bool is ``"true"`` or ``"false"``; dates and
-        times are days since 1970. Where texts and others are mixed, all are text.
+        make a number column, or their texts where an integer is beyond 2⁵³; a bool is
+        ``"true"`` or ``"false"``; dates and times are days since 1970. Where texts and others
+        are mixed, all are text.
     tokens : tuple of str
         What :func:`missing_tokens` gave.
     source : str
@@ -350,7 +351,7 @@ def column_from_cells(
         return clean_text(TextColumn.from_cells(cells), tokens, name, source), None
     cells = [None if _is_missing(cell) else cell for cell in cells]
     known = [cell for cell in cells if cell is not None]
-    if known and all(map(_is_number, known)):
+    if known and all(map(_is_number, known)) and not any(map(_is_beyond_float, known)):
         try:
             values = np.array([np.nan if c is None else float(c) for c in cells])
         except OverflowError:  # an integer beyond 1.8e308 is no float64; it stays text
@@ -364,6 +365,14 @@ def column_from_cells(
 
 def _is_number(cell: Any) -> bool:
     return isinstance(cell, int | float | Decimal | np.number) and not isinstance(cell, bool)
+
+
+def _is_beyond_float(cell: Any) -> bool:
+    """Whether a number is an integer that float64 may not hold exactly."""
+    is_integer = isinstance(cell, int | np.integer) or (
+        isinstance(cell, Decimal) and cell.is_finite() and cell == cell.to_integral_value()
+    )
+    return is_integer and abs(int(cell)) > EXACT_LIMIT
 
 
 def _is_missing(cell: Any) -> bool:
@@ -381,8 +390,8 @@ def _cell_texts(name: str, cells: list[Any], source: str) -> list[str | None]:
             texts.append(None if cell is None else str(cell))
         elif isinstance(cell, bool | np.bool_):
             texts.append("true" if cell else "false")
-        elif isinstance(cell, int):
-            texts.append(str(cell))
+        elif isinstance(cell, int | np.integer) or _is_beyond_float(cell):
+            texts.append(str(int(cell)))
         elif _is_number(cell):
             texts.append(number_label(float(cell)))
         elif isinstance(cell, date):

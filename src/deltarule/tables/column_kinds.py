@@ -107,7 +107,5 @@ def big_integer_notes(table: Table, name: str) -> list[str]:
     if not big.any():
         return []
     count = "1 integer" if big.sum() == 1 else f"{int(big.sum())} integers"
-    return [
-        f"{count} beyond 2^53 rounded to 53 bits, as floating-point numbers are: "
-        f"{describe_cells(table, name, big)}"
-    ]
+    shown = describe_cells(table, name, big)
+    return [f"{count} beyond 2^53 rounded to 53 bits, as floating-point numbers are: {shown}"]

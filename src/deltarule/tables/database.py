@@ -16,8 +16,9 @@ from typing import Any
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
-from deltarule.tables.cells import clean_text, column_from_cells, mask_tokens
+from deltarule.tables.cells import EXACT_LIMIT, clean_text, column_from_cells, mask_tokens
 from deltarule.tables.duckdb_connection import (
+    Connection,
     connect,
     fetch_texts,
     file_literal,
@@ -42,6 +43,8 @@ __all__ = ["check_parquet_memory", "read_parquet", "read_sql", "read_sqlite"]
 _NUMBERS = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM"
 )
+# The types of integers that float64 may not hold exactly.
+_WIDE_INTEGERS = re.compile(r"U?(BIG|HUGE)INT|DECIMAL\((1[6-9]|[23]\d),0\)|VARINT|BIGNUM")
 _DATES = re.compile(r"DATE|TIMESTAMP.*")
 
 
@@ -240,9 +243,11 @@ def _fetch_table(
                 "text, date or truth value per cell; split it into columns, or leave it out"
             )
     aliases = [f"c{i}" for i in range(len(names))]
-    is_text = dict.fromkeys(a for a, cell in zip(aliases, wanted, strict=True) if "VARCHAR" in cell)
     # Views take the columns by our own names, where a subquery would stumble over a final comment.
     connection.execute(f"CREATE TEMP VIEW deltarule_rows({', '.join(aliases)}) AS {query}")
+    for i in _big_integer_columns(connection, types):
+        wanted[i] = f"CAST(c{i} AS VARCHAR)"
+    is_text = dict.fromkeys(a for a, cell in zip(aliases, wanted, strict=True) if "VARCHAR" in cell)
     cells = ", ".join(f"{cell} AS {a}" for a, cell in zip(aliases, wanted, strict=True))
     connection.execute(f"CREATE TEMP VIEW deltarule_cells AS SELECT {cells} FROM deltarule_rows")
     by_code = list(is_text) if repeatable else []
@@ -269,6 +274,18 @@ def _fetch_table(
             "expected at least one row"
         )
     return Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
+
+
+def _big_integer_columns(connection: Connection, types: Sequence[str]) -> list[int]:
+    """The columns of ``deltarule_rows`` that hold integers beyond 2⁵³, which are read as text."""
+    wide = [i for i, type_ in enumerate(types) if _WIDE_INTEGERS.fullmatch(type_)]
+    if not wide:
+        return []
+    beyond = ", ".join(
+        f"coalesce(bool_or(c{i} > {EXACT_LIMIT} OR c{i} < -{EXACT_LIMIT}), false)" for i in wide
+    )
+    found = connection.execute(f"SELECT {beyond} FROM deltarule_rows").fetchone()
+    return [i for i, is_beyond in zip(wide, found, strict=True) if is_beyond]
 
 
 def _first_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import DataError
-from deltarule.tables.cells import column_from_cells, parse_number
+from deltarule.tables.cells import column_from_cells, is_big_integer, parse_number
 from deltarule.tables.table import Table, check_names
 from deltarule.tables.text_header import scan_file
 
@@ -108,7 +108,8 @@ def _column(name: str, cells: list[Any], tokens: tuple[str, ...], source: str) -
         else cell
         for cell in cells
     ]
-    if any(isinstance(cell, str | bool) for cell in read):
+    written = [cell for cell in cells if isinstance(cell, _NumberText)]
+    if any(isinstance(cell, str | bool) for cell in read) or any(map(is_big_integer, written)):
         read = [str(cell) if isinstance(cell, _NumberText) else cell for cell in cells]
     return column_from_cells(name, read, tokens, source)[0]
 

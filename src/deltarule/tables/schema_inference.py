@@ -346,6 +346,7 @@ def _describe_column(
         notes=tuple(notes),
         low=scale.low,
         high=scale.high,
+        unreadable=int(bad.sum()),
     )
 
 

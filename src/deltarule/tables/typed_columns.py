@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import parse_number
 from deltarule.tables.column_values import (
-    NUMERIC_SHARE,
     as_labels,
     describe_cells,
     is_missing,
@@ -34,7 +33,6 @@ from deltarule.tables.table import (
     row_indices,
     text_or_numbers,
 )
-from deltarule.tables.text_column import TextColumn
 
 __all__ = ["TypedColumns", "apply_schema"]
 
@@ -113,9 +111,10 @@ def apply_schema(
 ) -> TypedColumns:
     """Convert a table's columns to the kinds of a schema; nothing is inferred.
 
-    Cells that cannot be read as the schema says become missing, with a note that
-    gives their lines, as long as they are at most 5 % of a column's known cells; so do numbers
-    out of the scale of the training table's, however many.
+    Each cell is read by itself and by the schema, whatever the other rows hold. Cells that cannot
+    be read as the schema says become missing, with a note that gives their lines; so do numbers
+    out of the scale of the training table's. A number in a column of dates, or a date in a column
+    of numbers, is refused.
     Levels of a category that the schema has not seen are no error here; the encoder
     treats them. Columns the schema does not know are left out with a note.
 
@@ -140,8 +139,8 @@ def apply_schema(
     InputError
         If the target is needed and the schema has none.
     DataError
-        If columns are missing (all are named, with similar names that are there), more
-        than 5 % of a column cannot be read, a class is unknown, a target is no number,
+        If columns are missing (all are named, with similar names that are there), a column of
+        dates holds a number or the reverse, a class is unknown, a target is no number,
         or a weight cannot be used; with the lines.
 
     Examples
@@ -254,6 +253,9 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     if column.kind == "category":
         levels = [level for level, _ in column.levels] if column.distinct <= 2 else []
         return accept_truth_values(as_labels(cells, table.kinds.get(column.name)), levels)
+    if column.kind == "number" and isinstance(cells, TextColumn) and _is_zero_or_one(column):
+        texts = accept_truth_values(cells.map_texts(_lower_truth_value), ("0", "1"))
+        table = replace(table, columns={**table.columns, column.name: texts})
     values, bad = read_cells(table, column.name, column.kind)
     far = outside_range(values, column.low, column.high)
     if far.any():
@@ -266,20 +268,51 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     if not bad.any():
         return values
     what = "finite number" if column.kind == "number" else "ISO 8601 date"
+    _refuse_other_kind(column, table, bad)
     n_bad, n_known = int(bad.sum()), int((bad | ~np.isnan(values)).sum())
-    # An infinity in a number column is one of its cells; text in its place is another column.
-    if isinstance(cells, TextColumn) and n_bad > (1 - NUMERIC_SHARE) * n_known:
-        raise DataError(
-            f"{table.source}: {n_bad} of {n_known} known cells of column {column.name!r} are no "
-            f"{what}: {describe_cells(table, column.name, bad)}; expected {what}s, as in "
-            "the training table; correct them, or leave them empty to count as missing"
-        )
     counts = "1 cell counts" if n_bad == 1 else f"{n_bad} cells count"
+    if n_bad == n_known > 1:
+        counts = f"all {n_bad} known cells count"
     notes.append(
         f"column {column.name!r}: {counts} as missing, being no {what}: "
         f"{describe_cells(table, column.name, bad)}"
     )
     return values
+
+
+def _is_zero_or_one(column: Column) -> bool:
+    """Whether a number column held nothing but 0 and 1 in training."""
+    return column.distinct <= 2 and {column.minimum, column.maximum} <= {0.0, 1.0}
+
+
+def _lower_truth_value(text: str) -> str:
+    """A text, in lower case if it is a truth value."""
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
+def _refuse_other_kind(column: Column, table: Table, bad: NDArray[np.bool_]) -> None:
+    """Refuse numbers in a column of dates, and dates in a column of numbers.
+
+    They are not damaged cells but other values, such as ``20140924`` for a date. Where cells of the
+    training table could not be read either, they count as missing as those did.
+    """
+    if column.unreadable:
+        return
+    other = "date" if column.kind == "number" else "number"
+    readable = ~np.isnan(read_cells(table, column.name, other)[0])
+    wrong = bad & readable
+    if not wrong.any():
+        return
+    n_wrong = int(wrong.sum())
+    count = f"1 cell is a {other}" if n_wrong == 1 else f"{n_wrong} cells are {other}s"
+    raise DataError(
+        f"{table.source}: column {column.name!r} holds {column.kind}s in the training table, and "
+        f"here {count}: "
+        f"{describe_cells(table, column.name, wrong)}",
+        given=describe_cells(table, column.name, wrong),
+        expected="an ISO 8601 date, such as 2014-09-24" if other == "number" else "a number",
+        hint="write the cells as in the training table, or leave them empty to count as missing",
+    )
 
 
 def _typed_target(schema: Schema, column: Column, table: Table) -> Cells:
