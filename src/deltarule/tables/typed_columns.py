@@ -33,6 +33,7 @@ from deltarule.tables.table import (
     row_indices,
     text_or_numbers,
 )
+from deltarule.tables.text_column import TextColumn
 
 __all__ = ["TypedColumns", "apply_schema"]
 
