@@ -144,7 +144,7 @@ def test_notes_on_columns_that_predict_nothing(make_table):
         (["0", "1"] * 3, "classification", "holds exactly two numbers, 0 and 1", ("0", "1")),
         ([0.0, 1.0] * 3, "classification", "holds exactly two numbers, 0 and 1", ("0", "1")),
         (["10", "9"] * 3, "classification", "holds exactly two numbers, 9 and 10", ("9", "10")),
-        (["01", "2"] * 3, "classification", "two numbers, 01 and 2", ("01", "2")),
+        (["01", "2"] * 3, "classification", "is text, with 2 classes", ("01", "2")),
         (["1", "2", "3"] * 3, "regression", "holds 3 different numbers, more than two", ()),
         ([1.5, 2.5, 3.5] * 3, "regression", "holds 3 different numbers, more than two", ()),
         (
@@ -181,10 +181,11 @@ def test_notes_on_classes(make_table):
     schema = infer_schema(
         make_table(x=[1.0, 2, 3, 4, 5, 6], y=["1", "1.0", "0", "0", "1", "0"]), "y"
     )
-    assert schema.classes == ("0", "1", "1.0")
-    notes = schema["y"].notes
-    assert notes[0].startswith("labels that are the same number written differently")
-    assert notes[1] == "classes with one row only: '1.0'"
+    assert schema.classes == ("0", "1")
+    assert schema["y"].notes == ("labels that are the same value are one: '1' and '1.0' are '1'",)
+    table = make_table(x=[1.0, 2, 3, 4, 5], y=["a", "b", "a", "b", "c"])
+    notes = infer_schema(table, "y", task="classification")["y"].notes
+    assert notes == ("classes with one row only: 'c'",)
 
 
 @pytest.mark.parametrize(

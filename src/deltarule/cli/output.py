@@ -68,7 +68,10 @@ def spell(setting: Parameter) -> str:
         return str(setting)
     if setting.value is ... or setting.value is True:  # a flag has no value
         return option
-    return f"{option} {'none' if setting.value is None else setting.value}"
+    value = "none" if setting.value is None else setting.value
+    if isinstance(value, Mapping):
+        value = ",".join(f"{name}={each}" for name, each in value.items())
+    return f"{option} {value}"
 
 
 def spelled(text: str) -> str:

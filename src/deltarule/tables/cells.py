@@ -20,9 +20,14 @@ from deltarule.tables.text_column import TextColumn
 
 __all__ = [
     "DEFAULT_NA",
+    "EXACT_LIMIT",
+    "canonical_label",
     "clean_text",
     "column_from_cells",
+    "date_label",
+    "is_big_integer",
     "is_unicode",
+    "is_zero_padded",
     "mask_tokens",
     "missing_tokens",
     "number_label",
@@ -37,6 +42,17 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _DATE = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
+# A number that is its value's only plain writing but for sign, point and exponent: "007" is none.
+_PLAIN_NUMBER = re.compile(
+    r"[+-]?(?:(?P<whole>0|[1-9]\d*)(?:\.(?P<fraction>\d*))?|\.\d+)(?P<exponent>[eE][+-]?\d+)?",
+    re.ASCII,
+)
+_PADDED = re.compile(r"[+-]?0\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
+EXACT_LIMIT = 2**53
+"""Integers beyond, either side of 0, are not all float64 numbers."""
+# A float64 that is an integer is a label of digits up to here, as 10**22 is the last power of
+# ten that is a float64.
+_DIGITS_LIMIT = 10**22
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
@@ -138,7 +154,85 @@ def number_label(value: float) -> str:
     ('1', '-2.5', '1e+300')
     """
     value = float(value)
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return str(int(value)) if value.is_integer() and abs(value) <= _DIGITS_LIMIT else repr(value)
+
+
+def date_label(days: float) -> str:
+    """Days since 1970-01-01 as a label: a date, or a time in UTC, to the microsecond.
+
+    Examples
+    --------
+    >>> date_label(1.0), date_label(1.5)
+    ('1970-01-02', '1970-01-02T12:00:00')
+    """
+    try:
+        moment = _EPOCH + timedelta(microseconds=round(days * 86_400e6))
+    except (OverflowError, ValueError):  # before the year 1 or after 9999
+        return number_label(days)
+    moment = moment.replace(tzinfo=None)
+    return moment.date().isoformat() if days == days // 1 else moment.isoformat()
+
+
+def canonical_label(text: str) -> str:
+    """The label of a text as a category or class: equal values have equal labels.
+
+    It depends on the text alone, so that a file and the same values in a typed source have the
+    same labels. A number has the label of :func:`number_label` however it is written; one with
+    leading zeros is a text. An integer beyond 2⁵³ keeps all its digits. ``True`` and ``TRUE``
+    are ``true``. A date or time is as :func:`date_label` writes it.
+
+    Examples
+    --------
+    >>> [canonical_label(text) for text in ("1", "1.0", "+1", "1e0", "-0", ".50")]
+    ['1', '1', '1', '1', '0', '0.5']
+    >>> [canonical_label(text) for text in ("007", "9007199254740993", "TRUE", "Ulm")]
+    ['007', '9007199254740993', 'true', 'Ulm']
+    >>> canonical_label("2014-09-24 00:00")
+    '2014-09-24'
+    """
+    if (match := _PLAIN_NUMBER.fullmatch(text)) is not None:
+        value = float(text)
+        if abs(value) <= EXACT_LIMIT - 1:
+            return number_label(value)
+        if match["whole"] and not match["exponent"] and not (match["fraction"] or "").strip("0"):
+            digits = match["whole"] if text[0] != "-" else "-" + match["whole"]
+            # Python refuses to convert texts of thousands of digits to an integer.
+            exact = len(digits) < 400 and abs(value) > _DIGITS_LIMIT and int(digits) == value
+            return number_label(value) if exact else digits
+        return number_label(value) if abs(value) < float("inf") else text
+    if len(text) <= 5 and text.lower() in ("true", "false"):
+        return text.lower()
+    if text[4:5] == "-" and (days := parse_date(text)) is not None:
+        return date_label(days)
+    return text
+
+
+def is_zero_padded(text: str) -> bool:
+    """Whether a text is a number but for leading zeros, as a postal code may be.
+
+    Examples
+    --------
+    >>> [is_zero_padded(text) for text in ("01234", "007.5", "0", "0.5", "00")]
+    [True, True, False, False, True]
+    """
+    return _PADDED.fullmatch(text) is not None
+
+
+def is_big_integer(text: str) -> bool:
+    """Whether a text is an integer, written in digits, beyond what float64 holds exactly.
+
+    Examples
+    --------
+    >>> is_big_integer("9007199254740993"), is_big_integer("1e16"), is_big_integer("-5")
+    (True, False, False)
+    """
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    return (
+        len(digits) >= 16
+        and digits.isascii()
+        and digits.isdigit()
+        and (len(digits) > 16 or int(digits) > EXACT_LIMIT)
+    )
 
 
 def clean_text(

@@ -8,7 +8,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.tables.cells import number_label, parse_date, parse_number
+from deltarule.tables.cells import (
+    canonical_label,
+    date_label,
+    is_big_integer,
+    is_zero_padded,
+    number_label,
+    parse_date,
+    parse_number,
+)
 from deltarule.tables.table import Cells, Table
 from deltarule.tables.text_column import TextColumn
 
@@ -17,9 +25,13 @@ __all__ = [
     "as_days",
     "as_labels",
     "as_numbers",
+    "as_texts",
     "describe_cells",
+    "has_exact_texts",
     "is_missing",
     "looks_decimal_comma",
+    "of_another_kind",
+    "read_cells",
 ]
 
 NUMERIC_SHARE = 0.95
@@ -47,7 +59,7 @@ def as_numbers(column: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
 def as_days(column: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Convert a column of dates to days since 1970-01-01; also a mask of cells that are no dates.
 
-    Numbers are days already.
+    Numbers are days already: only the cells of a source that says they are dates are.
 
     Examples
     --------
@@ -59,6 +71,55 @@ def as_days(column: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     )
 
 
+def read_cells(table: Table, name: str, kind: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """A column as numbers or as days, as ``kind`` says; also a mask of cells that are no such.
+
+    A number is no date, and a date no number, whatever they are stored as.
+
+    Examples
+    --------
+    >>> table = Table(("d",), {"d": np.array([16337.0, np.nan])}, kinds={"d": "date"})
+    >>> read_cells(table, "d", "date")
+    (array([16337.,    nan]), array([False, False]))
+    >>> read_cells(table, "d", "number")
+    (array([nan, nan]), array([ True, False]))
+    """
+    column = table.column(name)
+    if not isinstance(column, TextColumn) and (table.kinds.get(name) == "date") != (kind == "date"):
+        return np.full(len(column), np.nan), ~np.isnan(column)
+    return as_numbers(column) if kind == "number" else as_days(column)
+
+
+def of_another_kind(table: Table, name: str, kind: str) -> NDArray[np.bool_]:
+    """The mask of cells that hold a value, but not one of this kind: a date among numbers.
+
+    Such cells are no accident that leaves a cell unknown, as a word in a number column is.
+
+    Examples
+    --------
+    >>> cells = TextColumn.from_cells(["2014-09-24", "16337", "true", "1,5", "soon", None])
+    >>> table = Table(("a",), {"a": cells})
+    >>> of_another_kind(table, "a", "date")
+    array([False,  True,  True,  True, False, False])
+    >>> of_another_kind(table, "a", "number")
+    array([ True, False,  True,  True, False, False])
+    """
+    column = table.column(name)
+    if not isinstance(column, TextColumn):
+        bad = read_cells(table, name, kind)[1]
+        return bad & ~np.isinf(column)
+
+    def is_other(text: str) -> bool:
+        parse = parse_date if kind == "number" else parse_number
+        return (
+            parse(text) is not None
+            or text.lower() in ("true", "false")
+            or _DECIMAL_COMMA.fullmatch(text) is not None
+        )
+
+    return column.lookup([is_other(text) for text in column.texts], False).astype(np.bool_)
+
+
 def _parse_texts(
     column: TextColumn, parse: Callable[[str], float | None]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -68,21 +129,55 @@ def _parse_texts(
     return column.lookup(parsed, np.nan), column.lookup(np.isnan(parsed), False)
 
 
-def as_labels(column: Cells) -> TextColumn:
-    """A column as text; numbers as a file would write them.
+def as_labels(column: Cells, kind: str | None = None) -> TextColumn:
+    """A column as labels, in which equal values are equal, however they were written.
+
+    ``kind`` is what the source says of the column: the numbers of a ``"date"`` are days.
+    See :func:`~deltarule.tables.cells.canonical_label`.
 
     Examples
     --------
     >>> as_labels(np.array([1.0, 2.5, np.nan])).tolist()
     ['1', '2.5', None]
+    >>> as_labels(TextColumn.from_cells(["1.0", "+2.50", "007"])).tolist()
+    ['1', '2.5', '007']
+    >>> as_labels(np.array([1.0]), "date").tolist()
+    ['1970-01-02']
+    """
+    if isinstance(column, TextColumn):
+        return column.map_texts(canonical_label)
+    return as_texts(column, kind)
+
+
+def as_texts(column: Cells, kind: str | None = None) -> TextColumn:
+    """A column as text: texts as they are written, numbers as a file would write them.
+
+    Examples
+    --------
+    >>> as_texts(TextColumn.from_cells(["1.0", "True"])).tolist()
+    ['1.0', 'True']
     """
     if isinstance(column, TextColumn):
         return column
     known = ~np.isnan(column)
     distinct, codes = np.unique(column[known], return_inverse=True)
     all_codes = np.full(len(column), -1, dtype=np.int32)
-    all_codes[known] = codes
-    return TextColumn(all_codes, [number_label(x) for x in distinct.tolist()])
+    write = date_label if kind == "date" else number_label
+    # Two moments within a microsecond have the same text.
+    texts = TextColumn.from_cells([write(x) for x in distinct.tolist()])
+    all_codes[known] = texts.codes[codes]
+    return TextColumn(all_codes, texts.texts)
+
+
+def has_exact_texts(column: TextColumn) -> bool:
+    """Whether some texts would lose digits as numbers: leading zeros, or integers beyond 2⁵³.
+
+    Examples
+    --------
+    >>> has_exact_texts(TextColumn.from_cells(["1", "02"]))
+    True
+    """
+    return any(is_zero_padded(text) or is_big_integer(text) for text in column.texts)
 
 
 def is_missing(column: Cells) -> NDArray[np.bool_]:
@@ -106,7 +201,7 @@ def describe_cells(table: Table, name: str, where: NDArray[np.bool_], limit: int
     "row 1 'x', row 3 'y'"
     """
     rows = np.flatnonzero(where)
-    cells = as_labels(table.column(name)[rows[:limit]])
+    cells = as_texts(table.column(name)[rows[:limit]], table.kinds.get(name))
     shown = [
         f"{table.where(int(row))} {'(missing)' if cell is None else repr(_shorten(cell))}"
         for row, cell in zip(rows[:limit], cells, strict=True)

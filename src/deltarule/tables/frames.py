@@ -16,7 +16,7 @@ from deltarule.tables.cells import (
     mask_tokens,
     missing_tokens,
 )
-from deltarule.tables.column_values import as_labels
+from deltarule.tables.column_values import as_texts
 from deltarule.tables.table import Cells, Table, check_names
 
 __all__ = ["table_from_frame"]
@@ -197,5 +197,5 @@ def _from_series(
         cells = series.to_list()
         texts, _ = column_from_cells(name, cells, tokens, source)
         # The levels of a categorical column are labels, even if they are numbers.
-        return clean_text(as_labels(texts), tokens), "category"
+        return clean_text(as_texts(texts), tokens), "category"
     return column_from_cells(name, series.to_list(), tokens, source)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import Message, Parameter
-from deltarule.tables.column_values import as_days, as_numbers, describe_cells
+from deltarule.tables.column_values import describe_cells, read_cells
 from deltarule.tables.schema import Column
 from deltarule.tables.table import Table
 
@@ -152,8 +152,7 @@ def targets_outside_range(table: Table, column: Column) -> NDArray[np.bool_]:
     """Which rows have a target that is out of its scale; none where it is a class."""
     if column.low is None and column.high is None:
         return np.zeros(len(table), dtype=np.bool_)
-    read = as_days if column.kind == "date" else as_numbers
-    return outside_range(read(table.column(column.name))[0], column.low, column.high)
+    return outside_range(read_cells(table, column.name, column.kind)[0], column.low, column.high)
 
 
 def target_range_note(table: Table, column: Column, gone: NDArray[np.bool_]) -> str:

@@ -14,7 +14,7 @@ from deltarule.tables.cells import (
     DEFAULT_NA,
     missing_tokens,
 )
-from deltarule.tables.column_values import as_labels, as_numbers, is_missing
+from deltarule.tables.column_values import as_numbers, as_texts, has_exact_texts, is_missing
 from deltarule.tables.database import check_parquet_memory, read_parquet, read_sql, read_sqlite
 from deltarule.tables.json_file import read_json
 from deltarule.tables.paths import JSON, SQLITE, check_file, find_files
@@ -220,8 +220,8 @@ def _concatenate_columns(parts: list[Cells]) -> Cells:
     A long text file gives float64 where a short one of the same column gives text.
     """
     if not all(isinstance(part, TextColumn) for part in parts):
-        read = [as_numbers(part) for part in parts if isinstance(part, TextColumn)]
-        if not any(bad.any() for _, bad in read):
+        texts = [part for part in parts if isinstance(part, TextColumn)]
+        if not any(as_numbers(part)[1].any() or has_exact_texts(part) for part in texts):
             numbers = [as_numbers(p)[0] if isinstance(p, TextColumn) else p for p in parts]
             return np.concatenate(numbers)
-    return TextColumn.concatenate([as_labels(part) for part in parts])
+    return TextColumn.concatenate([as_texts(part) for part in parts])

@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import clean_text, mask_tokens, missing_tokens, parse_number
+from deltarule.tables.column_kinds import big_integer_notes, infer_kind
 from deltarule.tables.column_values import (
     NUMERIC_SHARE,
-    as_days,
-    as_labels,
-    as_numbers,
     describe_cells,
     is_missing,
     looks_decimal_comma,
+    of_another_kind,
+    read_cells,
 )
+from deltarule.tables.equal_labels import merged_labels
 from deltarule.tables.implausible_values import (
     outside_range,
     plausible_range,
@@ -29,7 +30,7 @@ from deltarule.tables.implausible_values import (
     weight_notes,
 )
 from deltarule.tables.schema import KINDS, Column, Schema
-from deltarule.tables.table import Cells, Table, all_rows_text, join_items, unknown_column_error
+from deltarule.tables.table import Table, all_rows_text, join_items, unknown_column_error
 from deltarule.tables.task_choice import choose_task
 from deltarule.tables.text_column import TextColumn
 
@@ -116,7 +117,7 @@ def infer_schema(
     if any(
         parse_number(token) is not None for token in (*tokens, *sum(column_tokens.values(), ()))
     ):
-        numeric = {name for name in table.names if _is_numeric(table.column(name), kinds.get(name))}
+        numeric = {name for name in table.names if _is_numeric(table, name, kinds.get(name))}
     clean = apply_missing_tokens(table, table.names, tokens, column_tokens, numeric or ())
     target_column: Column | None = None
     chosen: str | None = None
@@ -274,12 +275,13 @@ def _without_numbers(column: TextColumn, tokens: tuple[str, ...]) -> TextColumn:
     return column.map_texts(lambda text: None if parse_number(text) in numbers else text)
 
 
-def _is_numeric(cells: Cells, kind: str | None) -> bool:
+def _is_numeric(table: Table, name: str, kind: str | None) -> bool:
     """Whether a column of text is read as numbers."""
+    cells = table.column(name)
     if kind is not None or not isinstance(cells, TextColumn):
         return kind == "number"
     n_known = int((~cells.is_missing()).sum())
-    return n_known > 0 and _infer_kind(cells, n_known, []) == "number"
+    return n_known > 0 and infer_kind(table, name)[0] == "number"
 
 
 def _missing_target_note(table: Table, target: str, gone: NDArray[np.bool_]) -> str:
@@ -296,9 +298,12 @@ def _describe_column(
     n_known = int((~is_missing(cells)).sum())
     notes: list[str] = []
     asked = kind is not None
-    kind = kind or table.kinds.get(name) or _infer_kind(cells, n_known, notes)
+    if kind is None:
+        kind, notes = infer_kind(table, name)
     if kind == "category":
-        counts = as_labels(cells).counts()
+        labels, merged = merged_labels(table, name)
+        counts = labels.counts()
+        notes += merged
         _category_notes(counts, n_known, notes)
         top = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_LEVELS]
         return Column(
@@ -310,7 +315,7 @@ def _describe_column(
             na=column_tokens,
             notes=tuple(notes),
         )
-    values, bad = as_numbers(cells) if kind == "number" else as_days(cells)
+    values, bad = read_cells(table, name, kind)
     if bad.any():
         what = "a finite number" if kind == "number" else "an ISO 8601 date"
         if asked and bad.sum() > (1 - NUMERIC_SHARE) * n_known:
@@ -329,6 +334,7 @@ def _describe_column(
     finite = values[~np.isnan(values) & ~gone]
     distinct = np.unique(finite)
     if kind == "number":
+        notes += big_integer_notes(table, name)
         _number_notes(finite, distinct, notes)
     return Column(
         name,
@@ -341,27 +347,12 @@ def _describe_column(
         notes=tuple(notes),
         low=scale.low,
         high=scale.high,
+        mixed=bool((bad & of_another_kind(table, name, kind)).any()),
     )
 
 
 def _count_cells(count: int) -> str:
     return "1 cell is" if count == 1 else f"{count} cells are"
-
-
-def _infer_kind(cells: Cells, n_known: int, notes: list[str]) -> str:
-    if not isinstance(cells, TextColumn) or n_known == 0:
-        return "number"
-    read = int((~np.isnan(as_numbers(cells)[0])).sum())
-    if read >= NUMERIC_SHARE * n_known:
-        return "number"
-    if int((~np.isnan(as_days(cells)[0])).sum()) >= NUMERIC_SHARE * n_known:
-        return "date"
-    if read >= 0.5 * n_known:
-        notes.append(
-            f"{100 * read / n_known:.0f} % of its known cells are numbers; a column needs "
-            f"{100 * NUMERIC_SHARE:.0f} % to be read as numbers, so it is a category"
-        )
-    return "category"
 
 
 def _category_notes(counts: Mapping[str, int], n_known: int, notes: list[str]) -> None:
@@ -400,7 +391,7 @@ def read_weights(table: Table, name: str) -> NDArray[np.float64]:
     >>> read_weights(Table(("w",), {"w": np.array(["1", "0.5"], dtype=object)}), "w")
     array([1. , 0.5])
     """
-    values, bad = as_numbers(table.column(name))
+    values, bad = read_cells(table, name, "number")
     wrong = bad | np.isnan(values) | (values < 0)
     if wrong.any():
         raise DataError(

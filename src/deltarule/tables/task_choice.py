@@ -8,15 +8,10 @@ import numpy as np
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import number_label, parse_number
-from deltarule.tables.column_values import (
-    NUMERIC_SHARE,
-    as_days,
-    as_labels,
-    as_numbers,
-    describe_cells,
-)
+from deltarule.tables.column_kinds import big_integer_notes, infer_kind
+from deltarule.tables.column_values import describe_cells, read_cells
+from deltarule.tables.equal_labels import merged_labels, rewritten_notes
 from deltarule.tables.table import Table, all_rows_text, count_noun, join_items
-from deltarule.tables.text_column import TextColumn
 
 __all__ = ["MAX_CLASSES", "TASKS", "TaskChoice", "choose_task", "sorted_classes"]
 
@@ -105,30 +100,27 @@ def choose_task(
     """
     if task not in TASKS:
         raise InputError(parameter="task", given=task, expected=f"one of {', '.join(TASKS)}")
-    cells = table.column(target)
-    kind = kind or table.kinds.get(target)
-    values, bad = as_numbers(cells)
+    notes: list[str] = []
     if kind is None:
-        share = np.count_nonzero(~bad) / len(cells)
-        kind = (
-            "number" if share >= NUMERIC_SHARE or not isinstance(cells, TextColumn) else "category"
-        )
-        if kind == "category":
-            days, no_day = as_days(cells)
-            if np.count_nonzero(~no_day) >= NUMERIC_SHARE * len(cells):
-                kind, values, bad = "date", days, no_day
-    elif kind == "date":
-        values, bad = as_days(cells)
+        # Asked to be regression, a target of long integers is a number, with a note.
+        kind, notes = infer_kind(table, target)
+        if kind == "category" and task == "regression":
+            kind = "number"
+    values, bad = read_cells(table, target, "date" if kind == "date" else "number")
     distinct = np.unique(values[~np.isnan(values)])
     # Two numbers are two classes; beyond that, numbers are quantities.
     two = kind == "number" and len(distinct) == 2 and not bad.any()
     if task == "classification" or (task == "auto" and (kind == "category" or two)):
-        return _classification(table, target, task, kind)
+        return _classification(table, target, task, kind, notes)
     return _regression(table, target, task, kind, values, bad)
 
 
-def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoice:
-    counts = as_labels(table.column(target)).counts()
+def _classification(
+    table: Table, target: str, task: str, kind: str, kind_notes: list[str]
+) -> TaskChoice:
+    labels, merged = merged_labels(table, target)
+    notes = [*kind_notes, *merged, *rewritten_notes(table, target, labels)]
+    counts = labels.counts()
     classes = sorted_classes(set(counts))
     n = len(classes)
     if n == 1:
@@ -161,13 +153,6 @@ def _classification(table: Table, target: str, task: str, kind: str) -> TaskChoi
         )
     else:
         reason = f"classification: the target {target!r} is text, with {n} classes"
-    notes: list[str] = []
-    numbers = {parse_number(label) for label in classes}
-    if None not in numbers and len(numbers) < n:
-        notes.append(
-            f"labels that are the same number written differently are different classes: "
-            f"{join_items(classes, 6)}"
-        )
     single = [label for label in classes if counts[label] == 1]
     if single:
         notes.append(f"classes with one row only: {join_items(map(repr, single), 6)}")
@@ -211,12 +196,12 @@ def _regression(
             f"regression: the target {target!r} holds {len(distinct)} different numbers, "
             "more than two"
         )
-    notes: tuple[str, ...] = ()
+    notes = big_integer_notes(table, target) if kind == "number" else []
     few_integers = len(distinct) <= 20 and bool(np.all(distinct == np.round(distinct)))
     if task == "auto" and kind == "number" and few_integers:
         found = f"{len(distinct)} different integers: if they are classes, give "
-        notes = (Message(found, Parameter("task", "classification")),)
-    return TaskChoice("regression", reason, (), kind, notes)
+        notes.append(Message(found, Parameter("task", "classification")))
+    return TaskChoice("regression", reason, (), kind, tuple(notes))
 
 
 def _kind_noun(kind: str) -> str:

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import parse_number
 from deltarule.tables.column_values import (
-    NUMERIC_SHARE,
-    as_days,
     as_labels,
-    as_numbers,
     describe_cells,
     is_missing,
+    of_another_kind,
+    read_cells,
 )
+from deltarule.tables.equal_labels import accept_truth_values
 from deltarule.tables.implausible_values import (
     outside_range,
     target_range_note,
@@ -113,9 +113,10 @@ def apply_schema(
 ) -> TypedColumns:
     """Convert a table's columns to the kinds of a schema; nothing is inferred.
 
-    Cells that cannot be read as the schema says become missing, with a note that
-    gives their lines, as long as they are at most 5 % of a column's known cells; so do numbers
-    out of the scale of the training table's, however many.
+    What is done with a cell depends on the cell and the schema alone. One that cannot be read as
+    the schema says becomes missing, with a note that gives its line; so does a number out of the
+    scale of the training table's. One that holds a value of another kind or notation (a date
+    among numbers, a number among dates, ``1,5``) is an error, unless training had such cells.
     Levels of a category that the schema has not seen are no error here; the encoder
     treats them. Columns the schema does not know are left out with a note.
 
@@ -140,8 +141,8 @@ def apply_schema(
     InputError
         If the target is needed and the schema has none.
     DataError
-        If columns are missing (all are named, with similar names that are there), more
-        than 5 % of a column cannot be read, a class is unknown, a target is no number,
+        If columns are missing (all are named, with similar names that are there), a cell holds
+        a value of another kind than its column, a class is unknown, a target is no number,
         or a weight cannot be used; with the lines.
 
     Examples
@@ -252,8 +253,10 @@ def _note_unknown_columns(schema: Schema, table: Table, notes: list[str]) -> Non
 def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     cells = table.column(column.name)
     if column.kind == "category":
-        return as_labels(cells)
-    values, bad = as_numbers(cells) if column.kind == "number" else as_days(cells)
+        levels = [level for level, _ in column.levels] if column.distinct <= 2 else []
+        return accept_truth_values(as_labels(cells, table.kinds.get(column.name)), levels)
+    table = _with_truth_as_digits(column, table)
+    values, bad = read_cells(table, column.name, column.kind)
     far = outside_range(values, column.low, column.high)
     if far.any():
         counts = "1 cell counts" if far.sum() == 1 else f"{far.sum()} cells count"
@@ -265,15 +268,23 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     if not bad.any():
         return values
     what = "finite number" if column.kind == "number" else "ISO 8601 date"
-    n_bad, n_known = int(bad.sum()), int((bad | ~np.isnan(values)).sum())
-    # An infinity in a number column is one of its cells; text in its place is another column.
-    if isinstance(cells, TextColumn) and n_bad > (1 - NUMERIC_SHARE) * n_known:
+    other = bad & of_another_kind(table, column.name, column.kind)
+    if other.any() and not column.mixed:
+        count = "1 cell that is" if other.sum() == 1 else f"{other.sum()} cells that are"
         raise DataError(
-            f"{table.source}: {n_bad} of {n_known} known cells of column {column.name!r} are no "
-            f"{what}: {describe_cells(table, column.name, bad)}; expected {what}s, as in "
-            "the training table; correct them, or leave them empty to count as missing"
+            f"{table.source}: column {column.name!r} is of kind {column.kind} in the model, and "
+            f"has {count} of another kind or notation: "
+            f"{describe_cells(table, column.name, other)}",
+            expected=f"{what}s, as in the training table",
+            hint=Message(
+                "correct them, leave them empty to count as missing, or train again with another ",
+                Parameter("kinds", keyword=True),
+            ),
         )
+    n_bad, n_known = int(bad.sum()), int((bad | ~np.isnan(values)).sum())
     counts = "1 cell counts" if n_bad == 1 else f"{n_bad} cells count"
+    if n_bad == n_known > 1:
+        counts = f"all {n_bad} known cells count"
     notes.append(
         f"column {column.name!r}: {counts} as missing, being no {what}: "
         f"{describe_cells(table, column.name, bad)}"
@@ -281,10 +292,21 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     return values
 
 
+def _with_truth_as_digits(column: Column, table: Table) -> Table:
+    """The table with ``true`` as 1 and ``false`` as 0 in a column of numbers 0 and 1."""
+    cells = table.column(column.name)
+    is_flag = column.kind == "number" and {column.minimum, column.maximum} <= {0.0, 1.0}
+    if not is_flag or column.distinct > 2 or not isinstance(cells, TextColumn):
+        return table
+    digits = {"true": "1", "false": "0"}
+    read = cells.map_texts(lambda text: digits.get(text.lower(), text))
+    return replace(table, columns={**table.columns, column.name: read})
+
+
 def _typed_target(schema: Schema, column: Column, table: Table) -> Cells:
     cells = table.column(column.name)
     if schema.task == "classification":
-        labels = as_labels(cells)
+        labels = accept_truth_values(as_labels(cells, table.kinds.get(column.name)), schema.classes)
         where = ~labels.lookup([text in set(schema.classes) for text in labels.texts], True)
         if where.any():
             raise DataError(
@@ -295,7 +317,7 @@ def _typed_target(schema: Schema, column: Column, table: Table) -> Cells:
                 "the rows out"
             )
         return labels
-    values, bad = as_days(cells) if column.kind == "date" else as_numbers(cells)
+    values, bad = read_cells(table, column.name, column.kind)
     if bad.any():
         what = "ISO 8601 date" if column.kind == "date" else "finite number"
         raise DataError(
