@@ -25,7 +25,7 @@ PLACES = {
     "ray": ["cluster/"],
     "rich": ["cli/"],
     "safetensors": ["files/bundles.py"],
-    "scipy": ["optimizers/lbfgs.py", "engines/compiled/"],
+    "scipy": ["optimizers/lbfgs.py", "engines/compiled/", "tabular/portfolio/selection.py"],
     "sklearn": ["tabular/", "estimators/", "playground/data.py"],  # the last for its digits
     "starlette": ["playground/"],
     "threadpoolctl": ["training/threads.py"],
@@ -39,6 +39,7 @@ INSIDE_FUNCTIONS = {
     ("jax", "maths/namespace.py"),
     ("jax", "engines/jax.py"),
     ("threadpoolctl", "training/threads.py"),
+    ("scipy", "tabular/portfolio/selection.py"),
     ("sklearn", "playground/data.py"),
 }
 # Model files are never executed on reading.
