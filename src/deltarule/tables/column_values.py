@@ -30,6 +30,7 @@ __all__ = [
     "has_exact_texts",
     "is_missing",
     "looks_decimal_comma",
+    "of_another_kind",
     "read_cells",
 ]
 
@@ -87,6 +88,36 @@ def read_cells(table: Table, name: str, kind: str) -> tuple[NDArray[np.float64],
     if not isinstance(column, TextColumn) and (table.kinds.get(name) == "date") != (kind == "date"):
         return np.full(len(column), np.nan), ~np.isnan(column)
     return as_numbers(column) if kind == "number" else as_days(column)
+
+
+def of_another_kind(table: Table, name: str, kind: str) -> NDArray[np.bool_]:
+    """The mask of cells that hold a value, but not one of this kind: a date among numbers.
+
+    Such cells are no accident that leaves a cell unknown, as a word in a number column is.
+
+    Examples
+    --------
+    >>> cells = TextColumn.from_cells(["2014-09-24", "16337", "true", "1,5", "soon", None])
+    >>> table = Table(("a",), {"a": cells})
+    >>> of_another_kind(table, "a", "date")
+    array([False,  True,  True,  True, False, False])
+    >>> of_another_kind(table, "a", "number")
+    array([ True, False,  True,  True, False, False])
+    """
+    column = table.column(name)
+    if not isinstance(column, TextColumn):
+        bad = read_cells(table, name, kind)[1]
+        return bad & ~np.isinf(column)
+
+    def is_other(text: str) -> bool:
+        parse = parse_date if kind == "number" else parse_number
+        return (
+            parse(text) is not None
+            or text.lower() in ("true", "false")
+            or _DECIMAL_COMMA.fullmatch(text) is not None
+        )
+
+    return column.lookup([is_other(text) for text in column.texts], False).astype(np.bool_)
 
 
 def _parse_texts(

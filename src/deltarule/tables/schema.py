@@ -51,9 +51,9 @@ class Column:
         Of a number or date column: what lies below or above is out of its scale, and counts as
         missing (see :func:`~deltarule.tables.implausible_values.plausible_range`). None where
         there is no such limit.
-    unreadable : int
-        The number of cells that were neither missing nor of the column's kind, and count as
-        missing.
+    mixed : bool
+        Of a number or date column: whether the training table has cells of another kind in it,
+        which count as missing there and later. Elsewhere such cells are refused.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class Column:
     notes: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
-    unreadable: int = 0
+    mixed: bool = False
 
     def span(self, width: int = 48) -> str:
         """The range, or the most frequent levels, in at most about ``width`` characters."""

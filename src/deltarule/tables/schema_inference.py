@@ -17,6 +17,7 @@ from deltarule.tables.column_values import (
     describe_cells,
     is_missing,
     looks_decimal_comma,
+    of_another_kind,
     read_cells,
 )
 from deltarule.tables.equal_labels import merged_labels
@@ -346,7 +347,7 @@ def _describe_column(
         notes=tuple(notes),
         low=scale.low,
         high=scale.high,
-        unreadable=int(bad.sum()),
+        mixed=bool((bad & of_another_kind(table, name, kind)).any()),
     )
 
 

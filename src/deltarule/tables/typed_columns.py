@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import parse_number
 from deltarule.tables.column_values import (
     as_labels,
     describe_cells,
     is_missing,
+    of_another_kind,
     read_cells,
 )
 from deltarule.tables.equal_labels import accept_truth_values
@@ -112,10 +113,10 @@ def apply_schema(
 ) -> TypedColumns:
     """Convert a table's columns to the kinds of a schema; nothing is inferred.
 
-    Each cell is read by itself and by the schema, whatever the other rows hold. Cells that cannot
-    be read as the schema says become missing, with a note that gives their lines; so do numbers
-    out of the scale of the training table's. A number in a column of dates, or a date in a column
-    of numbers, is refused.
+    What is done with a cell depends on the cell and the schema alone. One that cannot be read as
+    the schema says becomes missing, with a note that gives its line; so does a number out of the
+    scale of the training table's. One that holds a value of another kind or notation (a date
+    among numbers, a number among dates, ``1,5``) is an error, unless training had such cells.
     Levels of a category that the schema has not seen are no error here; the encoder
     treats them. Columns the schema does not know are left out with a note.
 
@@ -140,8 +141,8 @@ def apply_schema(
     InputError
         If the target is needed and the schema has none.
     DataError
-        If columns are missing (all are named, with similar names that are there), a column of
-        dates holds a number or the reverse, a class is unknown, a target is no number,
+        If columns are missing (all are named, with similar names that are there), a cell holds
+        a value of another kind than its column, a class is unknown, a target is no number,
         or a weight cannot be used; with the lines.
 
     Examples
@@ -254,9 +255,7 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     if column.kind == "category":
         levels = [level for level, _ in column.levels] if column.distinct <= 2 else []
         return accept_truth_values(as_labels(cells, table.kinds.get(column.name)), levels)
-    if column.kind == "number" and isinstance(cells, TextColumn) and _is_zero_or_one(column):
-        texts = accept_truth_values(cells.map_texts(_lower_truth_value), ("0", "1"))
-        table = replace(table, columns={**table.columns, column.name: texts})
+    table = _with_truth_as_digits(column, table)
     values, bad = read_cells(table, column.name, column.kind)
     far = outside_range(values, column.low, column.high)
     if far.any():
@@ -269,7 +268,19 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     if not bad.any():
         return values
     what = "finite number" if column.kind == "number" else "ISO 8601 date"
-    _refuse_other_kind(column, table, bad)
+    other = bad & of_another_kind(table, column.name, column.kind)
+    if other.any() and not column.mixed:
+        count = "1 cell that is" if other.sum() == 1 else f"{other.sum()} cells that are"
+        raise DataError(
+            f"{table.source}: column {column.name!r} is of kind {column.kind} in the model, and "
+            f"has {count} of another kind or notation: "
+            f"{describe_cells(table, column.name, other)}",
+            expected=f"{what}s, as in the training table",
+            hint=Message(
+                "correct them, leave them empty to count as missing, or train again with another ",
+                Parameter("kinds", keyword=True),
+            ),
+        )
     n_bad, n_known = int(bad.sum()), int((bad | ~np.isnan(values)).sum())
     counts = "1 cell counts" if n_bad == 1 else f"{n_bad} cells count"
     if n_bad == n_known > 1:
@@ -281,39 +292,15 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     return values
 
 
-def _is_zero_or_one(column: Column) -> bool:
-    """Whether a number column held nothing but 0 and 1 in training."""
-    return column.distinct <= 2 and {column.minimum, column.maximum} <= {0.0, 1.0}
-
-
-def _lower_truth_value(text: str) -> str:
-    """A text, in lower case if it is a truth value."""
-    return text.lower() if text.lower() in ("true", "false") else text
-
-
-def _refuse_other_kind(column: Column, table: Table, bad: NDArray[np.bool_]) -> None:
-    """Refuse numbers in a column of dates, and dates in a column of numbers.
-
-    They are not damaged cells but other values, such as ``20140924`` for a date. Where cells of the
-    training table could not be read either, they count as missing as those did.
-    """
-    if column.unreadable:
-        return
-    other = "date" if column.kind == "number" else "number"
-    readable = ~np.isnan(read_cells(table, column.name, other)[0])
-    wrong = bad & readable
-    if not wrong.any():
-        return
-    n_wrong = int(wrong.sum())
-    count = f"1 cell is a {other}" if n_wrong == 1 else f"{n_wrong} cells are {other}s"
-    raise DataError(
-        f"{table.source}: column {column.name!r} holds {column.kind}s in the training table, and "
-        f"here {count}: "
-        f"{describe_cells(table, column.name, wrong)}",
-        given=describe_cells(table, column.name, wrong),
-        expected="an ISO 8601 date, such as 2014-09-24" if other == "number" else "a number",
-        hint="write the cells as in the training table, or leave them empty to count as missing",
-    )
+def _with_truth_as_digits(column: Column, table: Table) -> Table:
+    """The table with ``true`` as 1 and ``false`` as 0 in a column of numbers 0 and 1."""
+    cells = table.column(column.name)
+    is_flag = column.kind == "number" and {column.minimum, column.maximum} <= {0.0, 1.0}
+    if not is_flag or column.distinct > 2 or not isinstance(cells, TextColumn):
+        return table
+    digits = {"true": "1", "false": "0"}
+    read = cells.map_texts(lambda text: digits.get(text.lower(), text))
+    return replace(table, columns={**table.columns, column.name: read})
 
 
 def _typed_target(schema: Schema, column: Column, table: Table) -> Cells:
