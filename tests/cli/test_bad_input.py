@@ -470,7 +470,7 @@ PREDICTIONS = [
         "a,b,k\n" + "2020-01-01,2,p\n" * 5,
         [],
         DATA,
-        ["column 'a' holds numbers in the training table, and here 5 cells are dates", "line 2"],
+        ["column 'a' is of kind number in the model, and has 5 cells", "line 2"],
     ),
     ("no rows", "predict", "numbers.model", "a,b,k\n", [], DATA, ["no rows"]),
     (
