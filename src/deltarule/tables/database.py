@@ -16,7 +16,7 @@ from typing import Any
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
-from deltarule.tables.cells import clean_text, column_from_cells, mask_tokens
+from deltarule.tables.cells import clean_text, column_from_cells, is_rounded, mask_tokens
 from deltarule.tables.duckdb_connection import (
     connect,
     fetch_texts,
@@ -42,6 +42,7 @@ __all__ = ["check_parquet_memory", "read_parquet", "read_sql", "read_sqlite"]
 _NUMBERS = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM"
 )
+_EXACT = re.compile(r"U?(BIG|HUGE)INT|DECIMAL\(.*\)|VARINT|BIGNUM")
 _DATES = re.compile(r"DATE|TIMESTAMP.*")
 
 
@@ -222,13 +223,18 @@ def _fetch_table(
     types = [str(row[1]).upper() for row in described]
     names = [name.strip() for name in names]
     check_names(names, source)
+    aliases = [f"c{i}" for i in range(len(names))]
+    # Views take the columns by our own names, where a subquery would stumble over a final comment.
+    connection.execute(f"CREATE TEMP VIEW deltarule_rows({', '.join(aliases)}) AS {query}")
+    big = _rounded_columns(connection, aliases, types)
     wanted: list[str] = []
     kinds: dict[str, str] = {}
     for i, (name, type_) in enumerate(zip(names, types, strict=True)):
         if _NUMBERS.fullmatch(type_):
-            wanted.append(f"CAST(c{i} AS DOUBLE)")
+            rounded = f"c{i}" in big
+            wanted.append(f"CAST(c{i} AS {'VARCHAR' if rounded else 'DOUBLE'})")
         elif _DATES.fullmatch(type_):
-            wanted.append(f"epoch(c{i}) / 86400.0")
+            wanted.append(f"epoch_us(c{i}) / 86400e6")
             kinds[name] = "date"
         elif type_.startswith(("VARCHAR", "UUID", "ENUM", "BOOLEAN", "TIME", '"NULL"')):
             wanted.append(f"CAST(c{i} AS VARCHAR)")
@@ -239,10 +245,7 @@ def _fetch_table(
                 f"{source}: column {name!r} is of type {described[i][1]}; expected one number, "
                 "text, date or truth value per cell; split it into columns, or leave it out"
             )
-    aliases = [f"c{i}" for i in range(len(names))]
     is_text = dict.fromkeys(a for a, cell in zip(aliases, wanted, strict=True) if "VARCHAR" in cell)
-    # Views take the columns by our own names, where a subquery would stumble over a final comment.
-    connection.execute(f"CREATE TEMP VIEW deltarule_rows({', '.join(aliases)}) AS {query}")
     cells = ", ".join(f"{cell} AS {a}" for a, cell in zip(aliases, wanted, strict=True))
     connection.execute(f"CREATE TEMP VIEW deltarule_cells AS SELECT {cells} FROM deltarule_rows")
     by_code = list(is_text) if repeatable else []
@@ -269,6 +272,16 @@ def _fetch_table(
             "expected at least one row"
         )
     return Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
+
+
+def _rounded_columns(connection: Any, aliases: list[str], types: list[str]) -> set[str]:
+    """The columns of exact numbers of which float64 would round some beyond 2⁵³."""
+    exact = [a for a, type_ in zip(aliases, types, strict=True) if _EXACT.fullmatch(type_)]
+    if not exact:
+        return set()
+    ends = ", ".join(f"min({a}), max({a})" for a in exact)
+    found = connection.execute(f"SELECT {ends} FROM deltarule_rows").fetchone()
+    return {a for i, a in enumerate(exact) if is_rounded(found[2 * i], found[2 * i + 1])}
 
 
 def _first_line(error: Exception) -> str:

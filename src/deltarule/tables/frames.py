@@ -13,6 +13,7 @@ from deltarule.tables.cells import (
     DEFAULT_NA,
     clean_text,
     column_from_cells,
+    is_rounded,
     mask_tokens,
     missing_tokens,
 )
@@ -130,7 +131,10 @@ def _from_numpy(
     name: str, cells: Any, tokens: tuple[str, ...], source: str
 ) -> tuple[Cells, str | None]:
     if isinstance(cells, np.ndarray):
-        if cells.dtype.kind in "iuf":
+        beyond = (
+            cells.dtype.kind in "iu" and len(cells) > 0 and is_rounded(cells.min(), cells.max())
+        )
+        if cells.dtype.kind in "iuf" and not beyond:
             return mask_tokens(cells.astype(np.float64), tokens), None
         if cells.dtype.kind == "M":
             return _days_since_1970(cells), "date"
@@ -181,6 +185,8 @@ def _from_series(
     nw: Any, name: str, series: Any, tokens: tuple[str, ...], source: str
 ) -> tuple[Cells, str | None]:
     dtype = series.dtype
+    if dtype.is_integer() and is_rounded(series.min(), series.max()):
+        return column_from_cells(name, series.to_list(), tokens, source)
     if dtype.is_numeric() and dtype != nw.Decimal:
         values = series.cast(nw.Float64).to_numpy()
         if values.dtype != np.float64:  # some backends give objects where cells are missing
