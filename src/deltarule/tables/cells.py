@@ -26,6 +26,7 @@ __all__ = [
     "column_from_cells",
     "date_label",
     "is_big_integer",
+    "is_rounded",
     "is_unicode",
     "is_zero_padded",
     "mask_tokens",
@@ -207,6 +208,20 @@ def canonical_label(text: str) -> str:
     return text
 
 
+def is_rounded(low: Any, high: Any) -> bool:
+    """Whether integers from ``low`` to ``high`` would lose digits as float64.
+
+    Neither is a number where there is none.
+
+    Examples
+    --------
+    >>> is_rounded(0, 2**53), is_rounded(-(2**60), 0), is_rounded(None, None)
+    (False, True, False)
+    """
+    known = [int(each) for each in (low, high) if not _is_missing(each)]
+    return any(abs(each) > EXACT_LIMIT for each in known)
+
+
 def is_zero_padded(text: str) -> bool:
     """Whether a text is a number but for leading zeros, as a postal code may be.
 
@@ -319,9 +334,9 @@ def column_from_cells(
         The column's name, for messages.
     cells : list
         None, NaN and NaT are missing. Numbers (int, float, Decimal, NumPy's)
-        make a number column, or their texts where an integer is beyond 2⁵³; a bool is
-        ``"true"`` or ``"false"``; dates and times are days since 1970. Where texts and others
-        are mixed, all are text.
+        make a number column, or texts where an int or Decimal is beyond 2⁵³; a bool is
+        ``"true"`` or ``"false"``; dates and times are days since 1970. Where texts and others are
+        mixed, all are text.
     tokens : tuple of str
         What :func:`missing_tokens` gave.
     source : str
@@ -351,7 +366,10 @@ def column_from_cells(
         return clean_text(TextColumn.from_cells(cells), tokens, name, source), None
     cells = [None if _is_missing(cell) else cell for cell in cells]
     known = [cell for cell in cells if cell is not None]
-    if known and all(map(_is_number, known)) and not any(map(_is_beyond_float, known)):
+    if known and all(map(_is_number, known)):
+        if any(map(_is_exact_beyond, known)):  # a float64 would round it
+            texts = TextColumn.from_cells(_cell_texts(name, cells, source))
+            return clean_text(texts, tokens, name, source), None
         try:
             values = np.array([np.nan if c is None else float(c) for c in cells])
         except OverflowError:  # an integer beyond 1.8e308 is no float64; it stays text
@@ -367,12 +385,9 @@ def _is_number(cell: Any) -> bool:
     return isinstance(cell, int | float | Decimal | np.number) and not isinstance(cell, bool)
 
 
-def _is_beyond_float(cell: Any) -> bool:
-    """Whether a number is an integer that float64 may not hold exactly."""
-    is_integer = isinstance(cell, int | np.integer) or (
-        isinstance(cell, Decimal) and cell.is_finite() and cell == cell.to_integral_value()
-    )
-    return is_integer and abs(int(cell)) > EXACT_LIMIT
+def _is_exact_beyond(cell: Any) -> bool:
+    """Whether a cell is of an exact type, and beyond the integers that float64 holds exactly."""
+    return isinstance(cell, int | np.integer | Decimal) and abs(int(cell)) > EXACT_LIMIT
 
 
 def _is_missing(cell: Any) -> bool:
@@ -390,8 +405,10 @@ def _cell_texts(name: str, cells: list[Any], source: str) -> list[str | None]:
             texts.append(None if cell is None else str(cell))
         elif isinstance(cell, bool | np.bool_):
             texts.append("true" if cell else "false")
-        elif isinstance(cell, int | np.integer) or _is_beyond_float(cell):
-            texts.append(str(int(cell)))
+        elif isinstance(cell, int | np.integer):
+            texts.append(str(cell))
+        elif isinstance(cell, Decimal):
+            texts.append(format(cell, "f"))
         elif _is_number(cell):
             texts.append(number_label(float(cell)))
         elif isinstance(cell, date):

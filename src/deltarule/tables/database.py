@@ -16,9 +16,8 @@ from typing import Any
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
-from deltarule.tables.cells import EXACT_LIMIT, clean_text, column_from_cells, mask_tokens
+from deltarule.tables.cells import clean_text, column_from_cells, is_rounded, mask_tokens
 from deltarule.tables.duckdb_connection import (
-    Connection,
     connect,
     fetch_texts,
     file_literal,
@@ -43,8 +42,7 @@ __all__ = ["check_parquet_memory", "read_parquet", "read_sql", "read_sqlite"]
 _NUMBERS = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM"
 )
-# The types of integers that float64 may not hold exactly.
-_WIDE_INTEGERS = re.compile(r"U?(BIG|HUGE)INT|DECIMAL\((1[6-9]|[23]\d),0\)|VARINT|BIGNUM")
+_EXACT = re.compile(r"U?(BIG|HUGE)INT|DECIMAL\(.*\)|VARINT|BIGNUM")
 _DATES = re.compile(r"DATE|TIMESTAMP.*")
 
 
@@ -225,13 +223,18 @@ def _fetch_table(
     types = [str(row[1]).upper() for row in described]
     names = [name.strip() for name in names]
     check_names(names, source)
+    aliases = [f"c{i}" for i in range(len(names))]
+    # Views take the columns by our own names, where a subquery would stumble over a final comment.
+    connection.execute(f"CREATE TEMP VIEW deltarule_rows({', '.join(aliases)}) AS {query}")
+    big = _rounded_columns(connection, aliases, types)
     wanted: list[str] = []
     kinds: dict[str, str] = {}
     for i, (name, type_) in enumerate(zip(names, types, strict=True)):
         if _NUMBERS.fullmatch(type_):
-            wanted.append(f"CAST(c{i} AS DOUBLE)")
+            rounded = f"c{i}" in big
+            wanted.append(f"CAST(c{i} AS {'VARCHAR' if rounded else 'DOUBLE'})")
         elif _DATES.fullmatch(type_):
-            wanted.append(f"epoch(c{i}) / 86400.0")
+            wanted.append(f"epoch_us(c{i}) / 86400e6")
             kinds[name] = "date"
         elif type_.startswith(("VARCHAR", "UUID", "ENUM", "BOOLEAN", "TIME", '"NULL"')):
             wanted.append(f"CAST(c{i} AS VARCHAR)")
@@ -242,11 +245,6 @@ def _fetch_table(
                 f"{source}: column {name!r} is of type {described[i][1]}; expected one number, "
                 "text, date or truth value per cell; split it into columns, or leave it out"
             )
-    aliases = [f"c{i}" for i in range(len(names))]
-    # Views take the columns by our own names, where a subquery would stumble over a final comment.
-    connection.execute(f"CREATE TEMP VIEW deltarule_rows({', '.join(aliases)}) AS {query}")
-    for i in _big_integer_columns(connection, types):
-        wanted[i] = f"CAST(c{i} AS VARCHAR)"
     is_text = dict.fromkeys(a for a, cell in zip(aliases, wanted, strict=True) if "VARCHAR" in cell)
     cells = ", ".join(f"{cell} AS {a}" for a, cell in zip(aliases, wanted, strict=True))
     connection.execute(f"CREATE TEMP VIEW deltarule_cells AS SELECT {cells} FROM deltarule_rows")
@@ -276,16 +274,14 @@ def _fetch_table(
     return Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
 
 
-def _big_integer_columns(connection: Connection, types: Sequence[str]) -> list[int]:
-    """The columns of ``deltarule_rows`` that hold integers beyond 2⁵³, which are read as text."""
-    wide = [i for i, type_ in enumerate(types) if _WIDE_INTEGERS.fullmatch(type_)]
-    if not wide:
-        return []
-    beyond = ", ".join(
-        f"coalesce(bool_or(c{i} > {EXACT_LIMIT} OR c{i} < -{EXACT_LIMIT}), false)" for i in wide
-    )
-    found = connection.execute(f"SELECT {beyond} FROM deltarule_rows").fetchone()
-    return [i for i, is_beyond in zip(wide, found, strict=True) if is_beyond]
+def _rounded_columns(connection: Any, aliases: list[str], types: list[str]) -> set[str]:
+    """The columns of exact numbers of which float64 would round some beyond 2⁵³."""
+    exact = [a for a, type_ in zip(aliases, types, strict=True) if _EXACT.fullmatch(type_)]
+    if not exact:
+        return set()
+    ends = ", ".join(f"min({a}), max({a})" for a in exact)
+    found = connection.execute(f"SELECT {ends} FROM deltarule_rows").fetchone()
+    return {a for i, a in enumerate(exact) if is_rounded(found[2 * i], found[2 * i + 1])}
 
 
 def _first_line(error: Exception) -> str:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from deltarule.errors import DataError, InputError, MissingDependency
 from deltarule.tables.cells import (
     DEFAULT_NA,
-    EXACT_LIMIT,
     clean_text,
     column_from_cells,
+    is_rounded,
     mask_tokens,
     missing_tokens,
 )
@@ -131,20 +131,16 @@ def _from_numpy(
     name: str, cells: Any, tokens: tuple[str, ...], source: str
 ) -> tuple[Cells, str | None]:
     if isinstance(cells, np.ndarray):
-        if cells.dtype.kind in "iuf" and not _holds_big_integers(cells):
+        beyond = (
+            cells.dtype.kind in "iu" and len(cells) > 0 and is_rounded(cells.min(), cells.max())
+        )
+        if cells.dtype.kind in "iuf" and not beyond:
             return mask_tokens(cells.astype(np.float64), tokens), None
         if cells.dtype.kind == "M":
             return _days_since_1970(cells), "date"
         # tolist converts np.bool_ to Python's bool.
         cells = cells.tolist()
     return column_from_cells(name, cells, tokens, source)
-
-
-def _holds_big_integers(cells: NDArray[Any]) -> bool:
-    """Whether an array holds integers beyond 2⁵³, which float64 may not hold exactly."""
-    if cells.dtype.kind not in "iu" or not cells.size:
-        return False
-    return max(-int(cells.min()), int(cells.max())) > EXACT_LIMIT
 
 
 def _days_since_1970(moments: NDArray[Any]) -> NDArray[np.float64]:
@@ -189,10 +185,8 @@ def _from_series(
     nw: Any, name: str, series: Any, tokens: tuple[str, ...], source: str
 ) -> tuple[Cells, str | None]:
     dtype = series.dtype
-    if dtype.is_integer() and len(series.drop_nulls()):
-        low, high = int(series.min()), int(series.max())
-        if max(-low, high) > EXACT_LIMIT:
-            return column_from_cells(name, series.to_list(), tokens, source)
+    if dtype.is_integer() and is_rounded(series.min(), series.max()):
+        return column_from_cells(name, series.to_list(), tokens, source)
     if dtype.is_numeric() and dtype != nw.Decimal:
         values = series.cast(nw.Float64).to_numpy()
         if values.dtype != np.float64:  # some backends give objects where cells are missing

@@ -102,16 +102,17 @@ def _column(name: str, cells: list[Any], tokens: tuple[str, ...], source: str) -
         cells = [str(cell) if isinstance(cell, _NumberText) else cell for cell in cells]
         return column_from_cells(name, cells, tokens, source)[0]
     # 1e999 is valid JSON but overflows float64: its text is kept, to be reported with its line.
-    read = [
-        (parse_number(cell) if parse_number(cell) is not None else str(cell))
-        if isinstance(cell, _NumberText)
-        else cell
-        for cell in cells
-    ]
-    written = [cell for cell in cells if isinstance(cell, _NumberText)]
-    if any(isinstance(cell, str | bool) for cell in read) or any(map(is_big_integer, written)):
+    read = [_read_number(cell) if isinstance(cell, _NumberText) else cell for cell in cells]
+    if any(isinstance(cell, str | bool) for cell in read):
         read = [str(cell) if isinstance(cell, _NumberText) else cell for cell in cells]
     return column_from_cells(name, read, tokens, source)[0]
+
+
+def _read_number(text: _NumberText) -> float | int | str:
+    if is_big_integer(text) and len(text) < 400:  # Python converts no longer ones
+        return int(text)
+    value = parse_number(text)
+    return str(text) if value is None else value
 
 
 def _parse_list(name: str, text: str) -> tuple[list[dict[str, Any]], list[int], str]:

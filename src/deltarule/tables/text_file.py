@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError
-from deltarule.tables.cells import clean_text, mask_tokens, parse_number
+from deltarule.tables.cells import clean_text, is_zero_padded, mask_tokens, parse_number
 from deltarule.tables.column_values import as_numbers
 from deltarule.tables.duckdb_connection import (
     Connection,
@@ -182,7 +182,7 @@ def _is_plain_numbers(column: TextColumn, tokens: tuple[str, ...]) -> bool:
         text.strip().lower() in tokens
         or (
             parse_number(text) is not None
-            and not (text[:1] == "0" and text[1:2].isdigit())
+            and not is_zero_padded(text.strip())
             and (len(text) <= 15 or "." in text)
         )
         for text in column.texts
@@ -196,8 +196,9 @@ def _number_expression(cell: str, tokens: tuple[str, ...]) -> str:
     without, "0:" begins with a zero and a digit.
     """
     missing = ", ".join(map(sql_literal, tokens))
+    unsigned = f"ltrim({cell}, ' +-')"
     return (
-        f"CASE WHEN contains({cell}, '_') OR ({cell} >= '00' AND {cell} < '0:') "
+        f"CASE WHEN contains({cell}, '_') OR ({unsigned} >= '00' AND {unsigned} < '0:') "
         f"OR (strlen({cell}) > 15 AND NOT contains({cell}, '.')) THEN "
         f"CASE WHEN lower(trim({cell})) IN ({missing}) THEN NULL ELSE 'inf'::DOUBLE END "
         f"ELSE coalesce(try_cast({cell} AS DOUBLE), CASE WHEN lower(trim({cell})) IN ({missing}) "
