@@ -15,13 +15,19 @@ _LEAST_GAP = 0.05
 
 
 def advice(
-    verdicts: Verdicts, training_loss: float, settings: TableSettings, *, ended_at_last_epoch: bool
+    verdicts: Verdicts,
+    training_loss: float,
+    settings: TableSettings,
+    *,
+    ended_at_last_epoch: bool = False,
+    merged_levels: int = 0,
 ) -> list[str]:
     """Return what to try, from the gap between the losses on training rows and on others.
 
     ``training_loss`` and ``verdicts.held_out_loss`` are mean losses divided by that of a constant.
     There is no advice for a network that is better than the constant and not worse than the
-    linear baseline.
+    linear baseline. ``merged_levels`` is the number of rare levels of categories that share an
+    input of the network.
     """
     constant, linear = verdicts.constant, verdicts.linear
     if constant is None or linear is None or verdicts.held_out_loss is None:
@@ -43,6 +49,13 @@ def advice(
             return [text + "the constant either; other columns or more rows are needed"]
     if overfitted:
         return [Message(f"the network overfits: {figures}; try ", *_smaller(settings))]
+    if merged_levels and linear.verdict == "worse":
+        return [
+            Message(
+                f"the network underfits: {figures}; {merged_levels:,} rare levels of categories "
+                "share an input of the network, and the linear baseline sees each of them"
+            )
+        ]
     return [
         Message(f"the network underfits: {figures}; try ", *_larger(settings, ended_at_last_epoch))
     ]

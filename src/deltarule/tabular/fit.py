@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.tables import Schema, Table, TableSource, TypedColumns, apply_schema
+from deltarule.tables.column_encoders import CategoryEncoder
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import advice
 from deltarule.tabular.baselines import baselines
@@ -199,6 +200,11 @@ def fit_table(
             relative_loss(target.task, truth["train"], outputs["train"], parts["train"].weights),
             settings,
             ended_at_last_epoch=_ended_at_last_epoch(result),
+            merged_levels=sum(
+                len(each.other)
+                for each in encoded.encoder.column_encoders
+                if isinstance(each, CategoryEncoder)
+            ),
         ),
         "data_notes": list(typed.notes),
         "fingerprint": target_checksum(typed),

@@ -52,12 +52,12 @@ class TableSettings:
         **_ROW_SHARE,
     )
     folds: int = setting(
-        5,
+        10,
         "Number of folds for the comparison with the baselines, on tables with fewer than 1,000 "
         "test rows; 0 compares on the test rows alone.",
         "integer",
         interval="[0, 100]",
-        example=5,
+        example=10,
         metavar="N",
         group="Rows",
         details="A network and both baselines are trained for each fold on the rows outside of "
@@ -119,7 +119,7 @@ class TableSettings:
             )
         if self.folds == 1:
             raise InputError(
-                parameter="folds", given=1, expected="0, or at least 2", hint="such as 5"
+                parameter="folds", given=1, expected="0, or at least 2", hint="such as 10"
             )
         if not isinstance(self.loss, str):
             raise InputError(

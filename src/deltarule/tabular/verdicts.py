@@ -100,7 +100,7 @@ def compare_with_baselines(
             *notes,
             Message(
                 f"no verdict on the baselines: the rows of the scores {chosen}; give ",
-                Parameter("folds", 5),
+                Parameter("folds", 10),
                 ", or hold test rows out",
             ),
         ]
