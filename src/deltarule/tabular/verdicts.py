@@ -66,23 +66,25 @@ def compare_with_baselines(
         return Verdicts(), []  # training was stopped
     is_test = scored_part == "test"
     number = effective_number(held_out.weights)
-    if not is_test and settings.folds:
-        # Without a test part, a fold holds out as many rows as one would.
-        number = len(typed) / settings.folds
+    if not is_test:
+        # As for a table with the usual fifth of its rows in a test part.
+        number = len(typed) / 5
     if number < LEAST_PAIRS and (is_test or settings.folds):
-        what = f"test rows weigh like {number:.0f}" if is_test else f"rows a fold are {number:.0f}"
-        count = len(held_out.weights)
-        if is_test and number == count:
-            what = f"test rows are {count}"
+        count = len(held_out.weights) if is_test else len(typed)
+        least = LEAST_PAIRS if is_test else 5 * LEAST_PAIRS
+        what = "the test rows are" if is_test else "the rows of the table are"
+        alike = (
+            f", which by their weights are like {number:.0f}" if is_test and count >= least else ""
+        )
         return Verdicts(), [
             Message(
-                f"no verdict on the baselines: the {what}, and fewer than {LEAST_PAIRS} say "
+                f"no verdict on the baselines: {what} {count}{alike}, and fewer than {least} say "
                 "little; give more rows",
                 *((", or a larger ", Parameter("test")) if is_test else ()),
             )
         ]
     notes: list[str] = []
-    if settings.folds and not (is_test and number >= _ENOUGH_TEST_ROWS):
+    if settings.folds and number < _ENOUGH_TEST_ROWS:
         if result.stop_reason in (StopReason.CALLBACK, StopReason.FLAG, StopReason.INTERRUPTED):
             return Verdicts(), []
         begin_folds()
@@ -99,9 +101,8 @@ def compare_with_baselines(
         return Verdicts(), [
             *notes,
             Message(
-                f"no verdict on the baselines: the rows of the scores {chosen}; give ",
-                Parameter("folds", 10),
-                ", or hold test rows out",
+                f"no verdict on the baselines: the rows of the scores {chosen}; hold rows out, with ",
+                Parameter("test", 0.2),
             ),
         ]
     return _verdicts(task, [held_out]), notes
