@@ -16,7 +16,13 @@ from deltarule._version import __version__
 if TYPE_CHECKING:
     from deltarule.engines import ReferenceEngine, check_engine, make_engine
     from deltarule.errors import DeltaruleError, Diverged, GradientMismatch, InputError
-    from deltarule.estimators import ManySearchCV, MLPClassifier, MLPRegressor
+    from deltarule.estimators import (
+        ManySearchCV,
+        MLPClassifier,
+        MLPRegressor,
+        TabularClassifier,
+        TabularRegressor,
+    )
     from deltarule.explain import Explanation, GradientLens, explain, lens
     from deltarule.maths import (
         ACTIVATIONS,
@@ -68,6 +74,8 @@ __all__ = [
     "Rule",
     "Schedule",
     "StopFlag",
+    "TabularClassifier",
+    "TabularRegressor",
     "Trace",
     "TrainingResult",
     "__version__",
@@ -105,7 +113,13 @@ _FROM = {
         "register_activation",
         "register_loss",
     ),
-    "deltarule.estimators": ("MLPClassifier", "MLPRegressor", "ManySearchCV"),
+    "deltarule.estimators": (
+        "MLPClassifier",
+        "MLPRegressor",
+        "ManySearchCV",
+        "TabularClassifier",
+        "TabularRegressor",
+    ),
     "deltarule.explain": ("Explanation", "GradientLens", "explain", "lens"),
     "deltarule.optimizers": ("RULES", "SCHEDULES", "Rule", "Schedule"),
     "deltarule.engines": ("ReferenceEngine", "check_engine", "make_engine"),

@@ -39,6 +39,7 @@ INSIDE_FUNCTIONS = {
     ("jax", "maths/namespace.py"),
     ("jax", "engines/jax.py"),
     ("threadpoolctl", "training/threads.py"),
+    ("scipy", "tabular/portfolio/selection.py"),
     ("sklearn", "playground/data.py"),
 }
 # Model files are never executed on reading.

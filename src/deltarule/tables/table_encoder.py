@@ -7,6 +7,7 @@ weight 0 leaves the row out.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from deltarule.errors import DataError, InputError
 from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
+from deltarule.tables.number_encoders import NUMBER_ENCODERS
 from deltarule.tables.schema import Schema
 from deltarule.tables.table import Table, join_items
 from deltarule.tables.text_column import TextColumn
@@ -44,6 +46,13 @@ class TableEncoder:
 
     Parameters
     ----------
+    numbers : {"standard", "robust", "quantile_normal", "piecewise_linear"}
+        The encoding of numbers and dates: as above, or by
+        :class:`~deltarule.tables.number_encoders.RobustEncoder`,
+        :class:`~deltarule.tables.number_encoders.QuantileNormalEncoder` or
+        :class:`~deltarule.tables.number_encoders.PiecewiseLinearEncoder`.
+    bins : int
+        The largest number of bins of a piecewise-linear column.
     max_levels : int
         The most levels of a category that get a feature of their own.
     min_rows : int, optional
@@ -79,11 +88,23 @@ class TableEncoder:
            [ 1.22,  0.  ,  1.  ,  0.  ]])
     """
 
-    def __init__(self, *, max_levels: int = 200, min_rows: int | None = None) -> None:
-        for name, value in (("max_levels", max_levels), ("min_rows", min_rows)):
+    def __init__(
+        self,
+        *,
+        numbers: str = "standard",
+        bins: int = 16,
+        max_levels: int = 200,
+        min_rows: int | None = None,
+    ) -> None:
+        if numbers not in NUMBER_ENCODERS:
+            raise InputError(
+                parameter="numbers", given=numbers, expected=f"one of {', '.join(NUMBER_ENCODERS)}"
+            )
+        for name, value in (("bins", bins), ("max_levels", max_levels), ("min_rows", min_rows)):
             is_count = isinstance(value, int | np.integer) and not isinstance(value, bool)
             if value is not None and not (is_count and value >= 1):
                 raise InputError(f"{name} is {value!r}; expected an integer of at least 1")
+        self.numbers, self.bins = numbers, int(bins)
         self.max_levels = int(max_levels)
         self.min_rows = None if min_rows is None else int(min_rows)
         self.column_encoders: tuple[NumberEncoder | CategoryEncoder, ...] = ()
@@ -147,7 +168,10 @@ class TableEncoder:
         if len(typed) == 0:
             raise DataError("there are no rows to fit the encoder on; expected at least one")
         min_rows = self.min_rows if self.min_rows is not None else max(10, -(-len(typed) // 1000))
-        column_encoders: list[NumberEncoder | CategoryEncoder] = []
+        encode_numbers = NUMBER_ENCODERS[self.numbers].fit
+        if self.numbers == "piecewise_linear":
+            encode_numbers = functools.partial(encode_numbers, bins=self.bins)
+        column_encoders: list[Any] = []
         for column in schema.columns:
             cells: Any = typed.columns[column.name]
             if isinstance(cells, TextColumn):
@@ -155,7 +179,7 @@ class TableEncoder:
                     CategoryEncoder.fit(column.name, cells, min_rows, self.max_levels)
                 )
             else:
-                column_encoders.append(NumberEncoder.fit(column.name, cells, w))
+                column_encoders.append(encode_numbers(column.name, cells, w))
         if not any(encoder.features() for encoder in column_encoders):
             raise DataError(
                 f"no column varies in the {len(typed)} training rows "
@@ -252,6 +276,8 @@ class TableEncoder:
         """The encoder as a dictionary that JSON can hold; floats keep every bit."""
         return {
             "format": _FORMAT,
+            "numbers": self.numbers,
+            "bins": self.bins,
             "max_levels": self.max_levels,
             "min_rows": self.min_rows,
             "columns": [encoder.to_dict() for encoder in self._check_fitted()],
@@ -272,11 +298,16 @@ class TableEncoder:
                 "use the deltarule version that wrote it, or fit again"
             )
         try:
-            encoder = cls(max_levels=record["max_levels"], min_rows=record["min_rows"])
+            encoder = cls(
+                numbers=record["numbers"],
+                bins=record["bins"],
+                max_levels=record["max_levels"],
+                min_rows=record["min_rows"],
+            )
             encoder.column_encoders = tuple(
                 CategoryEncoder.from_dict(each)
                 if "levels" in each
-                else NumberEncoder.from_dict(each)
+                else NUMBER_ENCODERS[record["numbers"]].from_dict(each)
                 for each in record["columns"]
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -101,7 +101,8 @@ def compare_with_baselines(
         return Verdicts(), [
             *notes,
             Message(
-                f"no verdict on the baselines: the rows of the scores {chosen}; hold rows out, with ",
+                f"no verdict on the baselines: the rows of the scores {chosen}; hold some out, ",
+                "with ",
                 Parameter("test", 0.2),
             ),
         ]

@@ -1,0 +1,6 @@
+"""Portfolios: networks of several configurations, each trained on every fold, and averaged."""
+
+from deltarule.tabular.portfolio.configurations import Configuration, default_configurations
+from deltarule.tabular.portfolio.fit import Member, Portfolio, fit_portfolio
+
+__all__ = ["Configuration", "Member", "Portfolio", "default_configurations", "fit_portfolio"]
