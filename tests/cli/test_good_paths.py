@@ -181,7 +181,7 @@ def test_json_is_one_object(place, deltarule):
 def test_both_verdicts_are_printed_and_in_the_json(place, deltarule):
     rows = "".join(f"{i % 17},{i % 5},{(i % 17) * 2 + i % 5}\n" for i in range(200))
     Path("x.csv").write_text("a,b,y\n" + rows)
-    fit = ("fit", "x.csv", "-t", "y", "--epochs", "40", "--layers", "8", "--force", "--out", "x")
+    fit = ("fit", "x.csv", "-t", "y", "--epochs", "40", "--layers", "32", "--force", "--out", "x")
     text = deltarule(*fit).out
     assert "on 200 rows in 10 folds that it had not seen, the network is\n" in text
     assert re.search(

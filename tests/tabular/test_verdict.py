@@ -319,36 +319,35 @@ def comparison(verdict):
     return Comparison(verdict, "log loss", 0.1, 0.1, 1.0, 4, 2.78, 5, 100)
 
 
-def verdicts(constant, linear, linear_against_constant, loss):
-    return Verdicts(
-        comparison(constant), comparison(linear), comparison(linear_against_constant), loss
-    )
+def verdicts(constant, linear, linear_against_constant, loss, training_loss):
+    three = map(comparison, (constant, linear, linear_against_constant))
+    return Verdicts(*three, loss, training_loss)
 
 
 def test_advice_follows_the_gap_between_training_rows_and_others():
     settings = TableSettings(layers=(64,), l2=5.0)
-    (found,) = advice(verdicts("better", "worse", "better", 0.6), 0.1, settings)
+    (found,) = advice(verdicts("better", "worse", "better", 0.6, 0.1), settings)
     assert "overfits" in found
     assert "l2=50.0" in found
     assert "dropout=0.2" in found
     assert "layers=16" in found
     assert "0.10 on the training rows and 0.60 on rows" in found
     (found,) = advice(
-        verdicts("better", "worse", "better", 0.6), 0.58, settings, ended_at_last_epoch=True
+        verdicts("better", "worse", "better", 0.6, 0.58), settings, ended_at_last_epoch=True
     )
     assert "underfits" in found
     assert "epochs=200" in found
     assert "dropout" not in found
-    (found,) = advice(verdicts("no different", "no different", "no different", 1.0), 0.97, settings)
+    (found,) = advice(verdicts("no different", "no different", "no different", 1.0, 0.97), settings)
     assert found.startswith("no signal was found")
-    (found,) = advice(verdicts("better", "worse", "better", 0.9), 0.9, settings, merged_levels=30)
+    (found,) = advice(verdicts("better", "worse", "better", 0.9, 0.9), settings, merged_levels=30)
     assert "30 rare levels" in found
 
 
 def test_no_advice_for_a_network_that_is_better_or_unknown():
-    assert advice(verdicts("better", "better", "better", 0.6), 0.1, QUICK) == []
-    assert advice(verdicts("better", "no different", "better", 0.6), 0.1, QUICK) == []
-    assert advice(Verdicts(), 0.1, QUICK) == []
+    assert advice(verdicts("better", "better", "better", 0.6, 0.1), QUICK) == []
+    assert advice(verdicts("better", "no different", "better", 0.6, 0.1), QUICK) == []
+    assert advice(Verdicts(), QUICK) == []
 
 
 def test_noise_that_is_learned_by_heart_is_worse_than_the_constant():

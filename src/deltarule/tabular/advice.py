@@ -16,7 +16,6 @@ _LEAST_GAP = 0.05
 
 def advice(
     verdicts: Verdicts,
-    training_loss: float,
     settings: TableSettings,
     *,
     ended_at_last_epoch: bool = False,
@@ -24,17 +23,16 @@ def advice(
 ) -> list[str]:
     """Return what to try, from the gap between the losses on training rows and on others.
 
-    ``training_loss`` and ``verdicts.held_out_loss`` are mean losses divided by that of a constant.
     There is no advice for a network that is better than the constant and not worse than the
     linear baseline. ``merged_levels`` is the number of rare levels of categories that share an
     input of the network.
     """
     constant, linear = verdicts.constant, verdicts.linear
-    if constant is None or linear is None or verdicts.held_out_loss is None:
+    other_loss, training_loss = verdicts.held_out_loss, verdicts.training_loss
+    if constant is None or linear is None or other_loss is None or training_loss is None:
         return []
     if constant.verdict == "better" and linear.verdict != "worse":
         return []
-    other_loss = verdicts.held_out_loss
     gap = other_loss - training_loss
     overfitted = training_loss < _MUCH_SMALLER * other_loss and gap > _LEAST_GAP
     figures = (
@@ -79,13 +77,13 @@ def _larger(settings: TableSettings, ended_at_last_epoch: bool) -> list[str | Pa
     tries: list[str | Parameter] = []
     if ended_at_last_epoch:
         tries += [Parameter("epochs", 4 * settings.epochs), ", "]
-        tries += ["a larger ", Parameter("learning_rate", 2 * settings.learning_rate), ", "]
+        tries += [Parameter("learning_rate", 2 * settings.learning_rate), ", "]
     if settings.l2 > 0:
         tries += [Parameter("l2", settings.l2 / 10), ", "]
     if settings.dropout > 0:
         tries += [Parameter("dropout", 0.0), ", "]
     if settings.layers:
         tries += ["wider layers, or ", Parameter("layers", "none"), " where the linear one is best"]
-    else:
+    elif not tries:
         tries += ["hidden layers such as ", Parameter("layers", 32)]
-    return tries
+    return tries if settings.layers or tries[-1] != ", " else tries[:-1]

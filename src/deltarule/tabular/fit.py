@@ -164,6 +164,7 @@ def fit_table(
         target.task,
         scored_part,
         held_out,
+        relative_loss(target.task, truth["train"], outputs["train"], parts["train"].weights),
         result,
         engine,
         stop,
@@ -197,7 +198,6 @@ def fit_table(
         ],
         "advice": advice(
             verdicts,
-            relative_loss(target.task, truth["train"], outputs["train"], parts["train"].weights),
             settings,
             ended_at_last_epoch=_ended_at_last_epoch(result),
             merged_levels=sum(

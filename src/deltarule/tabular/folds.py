@@ -18,7 +18,7 @@ from deltarule.tabular.network_fit import (
 )
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import check_parts, class_numbers, fold_rows, row_weights
-from deltarule.tabular.verdict import PairedOutputs
+from deltarule.tabular.verdict import PairedOutputs, relative_loss
 from deltarule.training import StopFlag, TrainingResult, split_rows
 from deltarule.training.interrupt import interruptible
 from deltarule.training.threads import one_blas_thread, run_in_worker_thread
@@ -47,12 +47,15 @@ class Fold:
         The parameters of the fold's network.
     pairs : PairedOutputs
         The outputs of ``"network"``, ``"constant"`` and ``"linear"`` for the scored rows.
+    training_loss : float
+        The network's mean loss on its training rows, divided by that of the best constant.
     """
 
     encoded: EncodedParts
     training: TypedColumns
     theta: np.ndarray
     pairs: PairedOutputs
+    training_loss: float
 
 
 def cross_validate(
@@ -176,4 +179,8 @@ def _fold(
     outputs = {"network": encoded.outputs("test", result.theta, engine)}
     outputs |= {name: each.outputs["test"] for name, each in simple.items()}
     pairs = PairedOutputs(truth, row_weights(scored), outputs)
-    return Fold(encoded, training, result.theta, pairs.with_known_classes(target.task, learned))
+    pairs = pairs.with_known_classes(target.task, learned)
+    fitted = encoded.outputs("train", result.theta, engine)
+    part = encoded.parts["train"]
+    loss = relative_loss(target.task, true_values(target, part), fitted, part.weights)
+    return Fold(encoded, training, result.theta, pairs, loss)

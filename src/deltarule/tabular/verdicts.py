@@ -31,13 +31,15 @@ class Verdicts(NamedTuple):
     """The network compared with each baseline, and the linear baseline with the constant.
 
     ``held_out_loss`` is the network's mean loss on the compared rows, divided by that of the best
-    constant; comparisons are None where there is no verdict.
+    constant, and ``training_loss`` that on the training rows of the same networks. All are None
+    where there is no verdict.
     """
 
     constant: Comparison | None = None
     linear: Comparison | None = None
     linear_against_constant: Comparison | None = None
     held_out_loss: float | None = None
+    training_loss: float | None = None
 
     def against(self, baseline: str) -> dict[str, Any] | None:
         """Return the comparison with a baseline as a dictionary."""
@@ -52,6 +54,7 @@ def compare_with_baselines(
     task: str,
     scored_part: str,
     held_out: PairedOutputs,
+    training_loss: float,
     result: TrainingResult,
     engine: str,
     stop: StopFlag | None,
@@ -59,7 +62,8 @@ def compare_with_baselines(
 ) -> tuple[Verdicts, list[str]]:
     """Compare the network with its baselines; return the verdicts, and notes on why they lack.
 
-    ``held_out`` holds the outputs for the rows of ``scored_part``; ``begin_folds`` is called
+    ``held_out`` holds the outputs for the rows of ``scored_part``, and ``training_loss`` is the
+    network's on its training rows, divided by that of the best constant; ``begin_folds`` is called
     before a cross-validation begins.
     """
     if "linear" not in held_out.outputs:
@@ -95,7 +99,9 @@ def compare_with_baselines(
         else:
             if folds is None:
                 return Verdicts(), ["no verdict on the baselines: the cross-validation was stopped"]
-            return _verdicts(task, [fold.pairs for fold in folds]), notes
+            losses = [fold.training_loss for fold in folds]
+            pairs = [fold.pairs for fold in folds]
+            return _verdicts(task, pairs, float(np.mean(losses))), notes
     if not is_test:
         chosen = "chose the epoch" if scored_part == "valid" else "were trained on"
         return Verdicts(), [
@@ -106,10 +112,10 @@ def compare_with_baselines(
                 Parameter("test", 0.2),
             ),
         ]
-    return _verdicts(task, [held_out]), notes
+    return _verdicts(task, [held_out], training_loss), notes
 
 
-def _verdicts(task: str, samples: list[PairedOutputs]) -> Verdicts:
+def _verdicts(task: str, samples: list[PairedOutputs], training_loss: float) -> Verdicts:
     network = np.concatenate([sample.outputs["network"] for sample in samples])
     truth = np.concatenate([sample.truth for sample in samples])
     weights = np.concatenate([sample.weights for sample in samples])
@@ -118,4 +124,5 @@ def _verdicts(task: str, samples: list[PairedOutputs]) -> Verdicts:
         compare(task, samples, "network", "linear"),
         compare(task, samples, "linear", "constant"),
         relative_loss(task, truth, network, weights),
+        training_loss,
     )
