@@ -78,7 +78,7 @@ def fit_table(
         ``model.report`` holds the counts of rows and the scores of each part
         (``"train"``, ``"valid"``, ``"test"``), the scores of the baselines, the time, notes on the
         scores, advice, and notes on the data. ``"against_constant"`` and ``"against_linear"`` are
-        the attributes of a :class:`~deltarule.tabular.verdict.Comparison` as a dictionary; None
+        the attributes of a ``deltarule.tabular.verdict.Comparison`` as a dictionary; None
         where there is no verdict, such as when ``stop`` was raised (the linear model is then
         left out).
 
@@ -203,7 +203,7 @@ def fit_table(
             merged_levels=sum(
                 len(each.other)
                 for each in encoded.encoder.column_encoders
-                if isinstance(each, CategoryEncoder)
+                if isinstance(each, CategoryEncoder) and len(each.other) > 1
             ),
         ),
         "data_notes": list(typed.notes),
