@@ -43,8 +43,9 @@ def advice(
     if linear.verdict != "worse" and constant.verdict != "better":
         no_signal = linear_finds is None or linear_finds.verdict != "better"
         if no_signal and not overfitted:
-            text = f"no signal was found: of the network, {figures}, and the linear baseline is not better than "
-            return [text + "the constant either; other columns or more rows are needed"]
+            text = f"no signal was found: of the network, {figures}, and the linear baseline is "
+            text += "not better than the constant either; other columns or more rows are needed"
+            return [text]
     if overfitted:
         return [Message(f"the network overfits: {figures}; try ", *_smaller(settings))]
     if merged_levels and linear.verdict == "worse":
