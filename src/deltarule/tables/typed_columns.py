@@ -176,6 +176,7 @@ def apply_schema(
         for column in (*schema.columns, *_target_columns(schema))
         if column.na
     }
+    table = replace(table, number_formats=schema.number_formats)
     clean = apply_missing_tokens(table, wanted, schema.na, column_tokens, _numeric_columns(schema))
     rows = np.arange(len(table))
     target: Cells | None = None
