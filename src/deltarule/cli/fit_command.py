@@ -11,6 +11,7 @@ import typer
 from deltarule.cli.options import (
     AsJson,
     Data,
+    Decimal,
     Force,
     Ignore,
     Kinds,
@@ -22,6 +23,7 @@ from deltarule.cli.options import (
     TableOptions,
     Target,
     Task,
+    Thousands,
     one,
     switch,
     with_settings,
@@ -43,6 +45,8 @@ def fit(
     ] = None,
     ignore: Ignore = None,
     na: Na = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
@@ -83,7 +87,18 @@ def fit(
     table_settings = settings()
     check_model_folder(folder, force, record)
     options = TableOptions(
-        data, target, table, sql, na or (), task, ignore or (), kinds or (), weights, max_memory
+        data,
+        target,
+        table,
+        sql,
+        na or (),
+        task,
+        ignore or (),
+        kinds or (),
+        weights,
+        max_memory,
+        decimal=decimal or (),
+        thousands=thousands or (),
     )
     request = Request(options, table_settings, folder, force=force, record=record)
     model, status = fit_and_save(request, quiet=quiet or as_json)

@@ -17,6 +17,7 @@ __all__ = [
     "AsJson",
     "BadValue",
     "Data",
+    "Decimal",
     "Folder",
     "Force",
     "Ignore",
@@ -29,6 +30,7 @@ __all__ = [
     "TableOptions",
     "Target",
     "Task",
+    "Thousands",
     "number",
     "one",
     "setting_options",
@@ -54,6 +56,8 @@ class TableOptions:
     kinds: Sequence[str]
     weights: str | None = None
     max_memory: float | None = None
+    decimal: Sequence[str] = ()
+    thousands: Sequence[str] = ()
 
 
 class BadValue(typer.BadParameter):
@@ -233,6 +237,26 @@ Na = Annotated[
         metavar="TEXT",
         help="A text that means missing, beside NA, N/A, ?, nan, null and an empty cell; "
         "COLUMN=TEXT for one column alone, such as insulin=0.",
+        group="Columns",
+    ),
+]
+Decimal = Annotated[
+    list[str] | None,
+    several(
+        "--decimal",
+        metavar="MARK",
+        help="The decimal mark of numbers in text, . or a comma, where it is not recognised; "
+        "COLUMN=MARK for one column alone, such as price=,.",
+        group="Columns",
+    ),
+]
+Thousands = Annotated[
+    list[str] | None,
+    several(
+        "--thousands",
+        metavar="MARK",
+        help="The mark between groups of digits: a comma, . ' _ or a blank; COLUMN=MARK for one "
+        "column alone, such as price=,.",
         group="Columns",
     ),
 ]

@@ -9,6 +9,7 @@ import typer
 from deltarule.cli import output
 from deltarule.cli.options import (
     Data,
+    Decimal,
     Ignore,
     Kinds,
     Na,
@@ -18,6 +19,7 @@ from deltarule.cli.options import (
     TableOptions,
     Target,
     Task,
+    Thousands,
     one,
     whole,
 )
@@ -32,6 +34,8 @@ def playground(
     task: Task = "auto",
     ignore: Ignore = None,
     na: Na = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
@@ -77,7 +81,18 @@ def playground(
     source = None
     if data is not None or sql is not None:
         source = _read_source(
-            TableOptions(data, target, table, sql, na or (), task, ignore or (), kinds or ())
+            TableOptions(
+                data,
+                target,
+                table,
+                sql,
+                na or (),
+                task,
+                ignore or (),
+                kinds or (),
+                decimal=decimal or (),
+                thousands=thousands or (),
+            )
         )
     elif target is not None:
         raise InputError(

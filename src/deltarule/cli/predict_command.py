@@ -31,7 +31,15 @@ def _read(
     sql: str | None,
     max_memory: float | None,
 ) -> Table:
-    return read_table(data, table=table, sql=sql, na=model.schema.na, max_memory=max_memory)
+    schema = model.schema
+    return read_table(
+        data,
+        table=table,
+        sql=sql,
+        na=schema.na,
+        max_memory=max_memory,
+        number_formats=schema.number_formats,
+    )
 
 
 def predict_table(

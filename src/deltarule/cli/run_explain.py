@@ -286,7 +286,13 @@ def _with_table(model: TableModel, recording: Recording, table: Table) -> Record
 
 def _table(question: Question, model: TableModel, recording: Recording | None) -> Table:
     if question.data is not None or question.sql is not None:
-        return read_table(question.data, table=question.table, sql=question.sql, na=model.schema.na)
+        return read_table(
+            question.data,
+            table=question.table,
+            sql=question.sql,
+            na=model.schema.na,
+            number_formats=model.schema.number_formats,
+        )
     if recording is None:
         raise InputError(
             "DATA is missing; expected a file, or a model of 'fit --record', which knows where its "

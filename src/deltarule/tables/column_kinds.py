@@ -57,10 +57,7 @@ numbers, give kinds={'zip': 'number'}")
         return "category", []
     if int((~np.isnan(as_days(cells)[0])).sum()) >= NUMERIC_SHARE * n_known:
         return "date", []
-    notes = [
-        *unread_number_notes(cells, name, stated),
-        *token_notes(cells, name, stated),
-    ]
+    notes = token_notes(cells, name, stated) or unread_number_notes(cells, name, stated)
     if not notes and n_numbers >= 0.5 * n_known:
         notes.append(
             f"{100 * n_numbers / n_known:.0f} % of its known cells are numbers; a column needs "

@@ -90,7 +90,13 @@ def read_cells(table: Table, name: str, kind: str) -> tuple[NDArray[np.float64],
         return np.full(len(column), np.nan), ~np.isnan(column)
     if kind != "number":
         return as_days(column)
-    return as_numbers(column, table.number_formats.get(name, PLAIN))
+    written = table.number_formats.get(name, PLAIN)
+    values, bad = as_numbers(column, written)
+    if not isinstance(column, TextColumn) and name in table.parsed and not written.reads_plain:
+        # Read with a decimal point, where the mark is another: only integers are what they seem.
+        bad = bad | (~np.isnan(values) & (values != np.round(values)))
+        values = np.where(bad, np.nan, values)
+    return values, bad
 
 
 def of_another_kind(table: Table, name: str, kind: str) -> NDArray[np.bool_]:

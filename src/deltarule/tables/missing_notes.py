@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from deltarule.errors import Message, Parameter
 from deltarule.tables.cells import parse_date
 from deltarule.tables.column_values import NUMERIC_SHARE
-from deltarule.tables.number_formats import mark_advice
-from deltarule.tables.number_text import NumberFormat, is_number_like
+from deltarule.tables.number_formats import find_number_format, mark_advice
+from deltarule.tables.number_text import PLAIN, NumberFormat, is_number_like
 from deltarule.tables.table import join_items
 from deltarule.tables.text_column import TextColumn
 
@@ -24,6 +24,7 @@ _LIKELY = frozenset(
 _MANY_VALUES = 10
 _MOST_TOKENS = 5
 _LEAST_SHARE = 0.1
+_LONGEST = 20
 
 
 def na_advice(name: str, tokens: Iterable[str]) -> Message:
@@ -51,8 +52,11 @@ def token_notes(column: TextColumn, name: str, stated: NumberFormat) -> list[str
 missing, give na={'a': '-'}
     """
     counts = column.counts()
+    likely_texts = [text for text in column.texts if text.lower() in _LIKELY]
+    rest = column.map_texts(lambda text: None if text in likely_texts else text)
+    choice = find_number_format(rest, None if stated == PLAIN else stated)
     readers: list[tuple[str, Callable[[str], float | None]]] = [
-        ("numbers", stated.parse),
+        ("numbers", choice.format.parse),
         ("dates", parse_date),
     ]
     for what, parse in readers:
@@ -102,7 +106,7 @@ def unread_advice(name: str, texts: TextColumn, stated: NumberFormat) -> Message
 thousands={'a': ','} or decimal={'a': ','}
     """
     counts = texts.counts()
-    words = [text for text in counts if not is_number_like(text)]
+    words = [text for text in counts if len(text) <= _LONGEST and not is_number_like(text)]
     words = sorted(words, key=lambda text: -counts[text])[:3]
     parts: list[str | Parameter] = []
     if words:

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from deltarule.errors import InputError, Message, Parameter
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import DataError, Message, Parameter
 from deltarule.tables.cells import number_label
 from deltarule.tables.column_values import NUMERIC_SHARE
 from deltarule.tables.number_text import PLAIN, NumberFormat, is_money, plain_characters, split_unit
@@ -256,12 +259,15 @@ def _hindrance(text: str, stated: NumberFormat, prefix: str, suffix: str) -> str
     if match is None:
         return None
     if match["prefix"] and not is_money(match["prefix"]):
-        return "name"
-    if (match["prefix"] or "", match["suffix"] or "") != (prefix, suffix):
+        return None if match["body"].isdigit() else "name"  # "ID 12" is one of many labels
+    readings = _readings(match["body"])
+    if len(readings) > 1 and PLAIN.parse(match["body"]) is None:
+        return "marks"
+    if (match["prefix"] or "", match["suffix"] or "") != (prefix, suffix) or prefix or suffix:
         return "unit"
     if match["open"]:
         return "parentheses"
-    return "marks" if _readings(match["body"]) else None
+    return "mixed marks" if readings else None
 
 
 def _readings(text: str) -> dict[str, NumberFormat]:
@@ -328,6 +334,12 @@ def _hindrance_note(reason: str, which: str, texts: str, text: str, name: str) -
             f"{start}are in parentheses, so it is a category; write negative numbers with a minus "
             "sign"
         )
+    if reason == "mixed marks":
+        return Message(
+            f"{start}have other marks than the decimal point, or what else is stated, so it is a "
+            "category; write all numbers alike, or give ",
+            mark_advice(name, text) or "",
+        )
     if reason == "unit":
         return (
             f"{start}have different units, or some have none, so it is a category; write all in "
@@ -368,8 +380,6 @@ def stated_formats(
             if name not in table:
                 what = f"one whose {parameter} mark is given"
                 raise unknown_column_error(name, table.names, what, table.source, parameter)
-            if parameter == "decimal" and mark == "":
-                raise InputError(parameter=parameter, given=mark, expected="'.' or ','")
             known = found.get(name, NumberFormat(decimal=None, thousands=None))
             found[name] = (
                 replace(known, decimal=mark)
@@ -392,14 +402,38 @@ def with_number_formats(
     formats: dict[str, NumberFormat] = {}
     notes: dict[str, tuple[str, ...]] = {}
     for name in table.names:
-        column = table.column(name)
-        if not isinstance(column, TextColumn) or kinds.get(name) in ("category", "date"):
+        column, known = table.column(name), stated.get(name)
+        if kinds.get(name) in ("category", "date"):
             continue
         if kinds.get(name) is None and table.kinds.get(name) is not None:
             continue
+        if not isinstance(column, TextColumn):
+            if known is not None and not known.reads_plain and name in table.parsed:
+                _check_integers(table, name, column, known)
+            continue
         any_unit = kinds.get(name) == "number"
-        choice = find_number_format(column, stated.get(name), any_unit=any_unit)
+        choice = find_number_format(column, known, any_unit=any_unit)
         formats[name] = choice.format
         if choice.notes:
             notes[name] = choice.notes
     return replace(table, number_formats=formats), notes
+
+
+def _check_integers(
+    table: Table, name: str, values: NDArray[np.float64], known: NumberFormat
+) -> None:
+    """Refuse numbers that were read with a decimal point where another format is stated."""
+    read = values[np.isfinite(values)]
+    wrong = read[read != np.round(read)]
+    if wrong.size:
+        raise DataError(
+            f"{table.source}: column {name!r} was read with a decimal point, as {wrong[0]!s}",
+            expected=f"{known.decimal!r} as the decimal mark, as stated",
+            hint=Message(
+                "give ",
+                Parameter("decimal", keyword=True),
+                " and ",
+                Parameter("thousands", keyword=True),
+                " when the file is read",
+            ),
+        )

@@ -179,6 +179,24 @@ class NumberFormat:
         """Whether every number written with a decimal point alone has its usual value."""
         return self.decimal in (".", None) and self.thousands != "."
 
+    def describe(self) -> str:
+        """What its numbers are written with, for messages; empty for the plain format.
+
+        Examples
+        --------
+        >>> NumberFormat(",", ".", suffix="kg").describe()
+        "with ',' as the decimal mark, '.' between thousands and 'kg'"
+        """
+        marks = []
+        if self.decimal == ",":
+            marks.append("',' as the decimal mark")
+        if self.thousands:
+            marks.append(f"{self.thousands!r} between thousands")
+        marks += [repr(unit) for unit in (self.prefix, self.suffix) if unit]
+        if not marks:
+            return ""
+        return f"with {' and '.join(filter(None, [', '.join(marks[:-1]), marks[-1]]))}"
+
     def parse(self, text: str) -> float | None:
         """The number a text spells in this format, or None.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from deltarule.tables.cells import (
 from deltarule.tables.column_values import as_numbers, as_texts, has_exact_texts, is_missing
 from deltarule.tables.database import check_parquet_memory, read_parquet, read_sql, read_sqlite
 from deltarule.tables.json_file import read_json
+from deltarule.tables.number_formats import stated_formats
+from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import JSON, SQLITE, check_file, find_files
 from deltarule.tables.table import Cells, Table, join_items
 from deltarule.tables.text_column import TextColumn
@@ -33,6 +35,9 @@ def read_table(
     na: str | Iterable[str] = DEFAULT_NA,
     delimiter: str | None = None,
     max_memory: float | None = None,
+    decimal: str | Mapping[str, str] | None = None,
+    thousands: str | Mapping[str, str] | None = None,
+    number_formats: Mapping[str, NumberFormat] | None = None,
 ) -> Table:
     r"""Read a file, several files of the same columns, or the result of a query.
 
@@ -63,6 +68,11 @@ def read_table(
     max_memory : float, optional
         A Parquet file whose table would take more memory than so many GB (10⁹ bytes) is refused
         before it is read; three quarters of what is free unless given.
+    decimal, thousands : str or mapping of str to str, optional
+        As for :func:`infer_schema`, which takes them from the table.
+    number_formats : mapping of str to NumberFormat, optional
+        Those of a stored schema, :attr:`Schema.number_formats`. Columns that the table lacks are
+        passed over.
 
     Returns
     -------
@@ -102,6 +112,8 @@ def read_table(
     (array(['1.5', None], dtype=object), 'line 3')
     """
     tokens = missing_tokens(na)
+    known = dict(number_formats or {})
+    keep_text = _keep_text(decimal, thousands, known)
     if source is None:
         if sql is None or table is not None:
             raise InputError(
@@ -113,7 +125,7 @@ def read_table(
                     Parameter("sql", "SELECT * FROM 'a.parquet'"),
                 ),
             )
-        return read_sql(None, sql, tokens)
+        return _with_formats(read_sql(None, sql, tokens), decimal, thousands, known)
     text = os.fsdecode(source)
     found = find_files(text)
     paths = found.paths
@@ -147,9 +159,38 @@ def read_table(
             )
         read = read_sql(paths, sql, tokens)
     else:
-        tables = [_read_file(path, table, sql, tokens, delimiter) for path in paths]
+        tables = [_read_file(path, table, sql, tokens, delimiter, keep_text) for path in paths]
         read = tables[0] if len(tables) == 1 else _concatenate_tables(tables, text)
-    return replace(read, notes=(*found.notes(), *read.notes), paths=paths)
+    read = replace(read, notes=(*found.notes(), *read.notes), paths=paths)
+    return _with_formats(read, decimal, thousands, known)
+
+
+def _keep_text(
+    decimal: str | Mapping[str, str] | None,
+    thousands: str | Mapping[str, str] | None,
+    known: Mapping[str, NumberFormat],
+) -> Callable[[str], bool]:
+    """Whether a column must stay text, since its numbers are not what their digits seem."""
+
+    def mark(given: str | Mapping[str, str] | None, name: str) -> str | None:
+        return given.get(name) if isinstance(given, Mapping) else given
+
+    def keep(name: str) -> bool:
+        stated = mark(decimal, name) not in (None, ".") or mark(thousands, name) == "."
+        return stated or (name in known and not known[name].reads_plain)
+
+    return keep
+
+
+def _with_formats(
+    read: Table,
+    decimal: str | Mapping[str, str] | None,
+    thousands: str | Mapping[str, str] | None,
+    known: Mapping[str, NumberFormat],
+) -> Table:
+    known = {name: each for name, each in known.items() if name in read}
+    read = replace(read, number_formats=known)
+    return replace(read, number_formats=stated_formats(read, decimal, thousands))
 
 
 def _read_file(
@@ -158,6 +199,7 @@ def _read_file(
     sql: str | None,
     tokens: tuple[str, ...],
     delimiter: str | None,
+    keep_text: Callable[[str], bool],
 ) -> Table:
     suffix = path.suffix.lower()
     if suffix in SQLITE:
@@ -166,7 +208,7 @@ def _read_file(
         return read_parquet(path, tokens)
     if suffix in JSON:
         return read_json(path, tokens)
-    return read_text(path, tokens, delimiter)
+    return read_text(path, tokens, delimiter, keep_text)
 
 
 def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
@@ -211,6 +253,7 @@ def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
         line_word=word,
         files=tuple(each.source for each in tables),
         file_of=np.repeat(np.arange(len(tables)), counts),
+        parsed=frozenset[str]().union(*(each.parsed for each in tables)),
     )
 
 

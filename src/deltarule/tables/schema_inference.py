@@ -329,8 +329,9 @@ def _describe_column(
     if kind == "category":
         labels, merged = merged_labels(table, name)
         counts = labels.counts()
+        if not notes:  # texts that would be numbers, or dates, are no identifiers
+            _category_notes(counts, n_known, notes)
         notes += merged
-        _category_notes(counts, n_known, notes)
         top = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_LEVELS]
         return Column(
             name,
@@ -399,7 +400,12 @@ def _category_notes(counts: Mapping[str, int], n_known: int, notes: list[str]) -
 def _number_notes(
     values: NDArray[np.float64], distinct: NDArray[np.float64], notes: list[str]
 ) -> None:
-    if len(values) > 20 and len(distinct) == len(values) and np.all(np.diff(distinct) == 1):
+    if (
+        len(values) > 20
+        and len(distinct) == len(values)
+        and distinct[0].is_integer()
+        and np.all(np.diff(distinct) == 1)
+    ):
         notes.append(
             f"every integer from {distinct[0]:.0f} to {distinct[-1]:.0f} once: if it is a "
             "row number, it predicts nothing about new rows; leave it out"

@@ -214,6 +214,8 @@ class Table:
         The files it was read from, in their order; of a query, those that were given beside it.
     number_formats : mapping of str to NumberFormat
         How the numbers of columns of text are written, where it is stated.
+    parsed : frozenset of str
+        The columns of float64 that a text file spells with a decimal point.
 
     Raises
     ------
@@ -246,6 +248,7 @@ class Table:
     notes: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
     number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
+    parsed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         names = tuple(self.names)

@@ -276,7 +276,7 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
             f"{table.source}: column {column.name!r} is of kind {column.kind} in the model, and "
             f"has {count} of another kind or notation: "
             f"{describe_cells(table, column.name, other)}",
-            expected=f"{what}s, as in the training table",
+            expected=f"{what}s{_written(column)}, as in the training table",
             hint=Message(
                 "correct them, leave them empty to count as missing, or train again with another ",
                 Parameter("kinds", keyword=True),
@@ -291,6 +291,12 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
         f"{describe_cells(table, column.name, bad)}"
     )
     return values
+
+
+def _written(column: Column) -> str:
+    """How a column's numbers are written, if not in the plain way, after a blank."""
+    described = "" if column.number_format is None else column.number_format.describe()
+    return f" {described}" if described else ""
 
 
 def _with_truth_as_digits(column: Column, table: Table) -> Table:
