@@ -37,6 +37,8 @@ BAD = [
             ("--test", "1"),
             ("--valid", "-1"),
             ("--folds", "1"),
+            ("--min-level-rows", "0"),
+            ("--max-levels", "few"),
             ("--seed", "-1"),
             ("--layers", "wide"),
             ("--activation", "rleu"),
