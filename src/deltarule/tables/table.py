@@ -211,6 +211,9 @@ class Table:
         What a reader should know of how it was read.
     paths : tuple of Path
         The files it was read from, in their order; of a query, those that were given beside it.
+    is_sparse : bool
+        Whether a column that no row names is missing in every row, as in JSON, where a row need
+        not name all columns.
 
     Raises
     ------
@@ -242,6 +245,7 @@ class Table:
     file_of: NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
+    is_sparse: bool = False
 
     def __post_init__(self) -> None:
         names = tuple(self.names)

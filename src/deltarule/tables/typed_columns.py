@@ -168,8 +168,9 @@ def apply_schema(
         wanted.append(schema.target.name)
     if need_weights and schema.weights is not None:
         wanted.append(schema.weights)
-    _check_present(schema, table, wanted)
     notes = list(table.notes)
+    table = _with_absent_columns(schema, table, notes)
+    _check_present(schema, table, wanted)
     _note_unknown_columns(schema, table, notes)
     column_tokens = {
         column.name: column.na
@@ -218,6 +219,20 @@ def _numeric_columns(schema: Schema) -> set[str]:
     if schema.target is not None and numbers and None not in numbers:
         found.add(schema.target.name)
     return found
+
+
+def _with_absent_columns(schema: Schema, table: Table, notes: list[str]) -> Table:
+    """A sparse table with the columns that no row names, missing in every row.
+
+    At least one column of the schema must be there; target and weights are not added.
+    """
+    absent = [name for name in schema.names if name not in table]
+    if not table.is_sparse or not absent or len(absent) == len(schema.names):
+        return table
+    notes.append(f"columns that no row names count as missing: {join_items(absent)}")
+    missing = TextColumn(np.full(len(table), -1, dtype=np.int32), ())
+    columns = {**table.columns, **dict.fromkeys(absent, missing)}
+    return replace(table, names=(*table.names, *absent), columns=columns)
 
 
 def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
