@@ -220,3 +220,13 @@ def test_notes_on_merged_labels(through):
     assert notes("true", "1", "0", "false")[0] == ("false", "true")
     assert notes("true", "false", "maybe")[0] == ("false", "maybe", "true")
     assert notes("yes", "no") == (("no", "yes"), ())
+
+
+def test_files_of_json_may_name_different_columns(tmp_path):
+    (tmp_path / "1.jsonl").write_text('{"x": 1}\n')
+    (tmp_path / "2.jsonl").write_text('{"y": "a"}\n{"x": 2}\n')
+    table = read_table(tmp_path / "*.jsonl")
+    assert [table["x"].tolist(), table["y"].tolist()] == [
+        [1.0, pytest.approx(np.nan, nan_ok=True), 2.0],
+        [None, "a", None],
+    ]

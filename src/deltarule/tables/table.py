@@ -345,6 +345,19 @@ class Table:
             raise unknown_column_error(name, self.names, "column to leave out", self.source)
         return self.select(name for name in self.names if name not in gone)
 
+    def with_missing(self, names: Iterable[str]) -> Table:
+        """The table with those of these columns that it lacks, missing in every row.
+
+        Examples
+        --------
+        >>> Table(("x",), {"x": np.array([1.0])}).with_missing(["x", "y"])["y"]
+        array([None], dtype=object)
+        """
+        absent = [name for name in names if name not in self]
+        missing = TextColumn(np.full(len(self), -1, dtype=np.int32), ())
+        columns = {**self.columns, **dict.fromkeys(absent, missing)}
+        return replace(self, names=(*self.names, *absent), columns=columns)
+
     def take(self, rows: ArrayLike | slice) -> Table:
         """The table with these rows: indices, a mask of booleans, or a slice.
 

@@ -230,9 +230,7 @@ def _with_absent_columns(schema: Schema, table: Table, notes: list[str]) -> Tabl
     if not table.is_sparse or not absent or len(absent) == len(schema.names):
         return table
     notes.append(f"columns that no row names count as missing: {join_items(absent)}")
-    missing = TextColumn(np.full(len(table), -1, dtype=np.int32), ())
-    columns = {**table.columns, **dict.fromkeys(absent, missing)}
-    return replace(table, names=(*table.names, *absent), columns=columns)
+    return table.with_missing(absent)
 
 
 def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
