@@ -464,13 +464,13 @@ PREDICTIONS = [
         ["'b' (is it 'B'?)"],
     ),
     (
-        "text for numbers",
+        "dates for numbers",
         "predict",
         "numbers.model",
-        "a,b,k\n" + "x,2,p\n" * 5,
+        "a,b,k\n1,2,p\n2014-09-24,2,p\n",
         [],
         DATA,
-        ["5 of 5 known cells of column 'a'", "line 2 'x'"],
+        ["column 'a' is of kind number in the model, and has 1 cell", "line 3 '2014-09-24'"],
     ),
     ("no rows", "predict", "numbers.model", "a,b,k\n", [], DATA, ["no rows"]),
     (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import parse_number
 from deltarule.tables.column_values import (
     as_labels,
@@ -289,10 +289,7 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
             f"has {count} of another kind or notation: "
             f"{describe_cells(table, column.name, other)}",
             expected=f"{what}s, as in the training table",
-            hint=Message(
-                "correct them, leave them empty to count as missing, or train again with another ",
-                Parameter("kinds", keyword=True),
-            ),
+            hint="correct them, or leave them empty to count as missing",
         )
     n_bad, n_known = int(bad.sum()), int((bad | ~np.isnan(values)).sum())
     counts = "1 cell counts" if n_bad == 1 else f"{n_bad} cells count"
