@@ -467,10 +467,10 @@ PREDICTIONS = [
         "dates for numbers",
         "predict",
         "numbers.model",
-        "a,b,k\n1,2,p\n2014-09-24,2,p\n",
+        "a,b,k\n" + "2020-01-01,2,p\n" * 5,
         [],
         DATA,
-        ["column 'a' is of kind number in the model, and has 1 cell", "line 3 '2014-09-24'"],
+        ["column 'a' is of kind number in the model, and has 5 cells", "line 2"],
     ),
     ("no rows", "predict", "numbers.model", "a,b,k\n", [], DATA, ["no rows"]),
     (

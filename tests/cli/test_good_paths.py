@@ -162,7 +162,11 @@ def test_json_is_one_object(place, deltarule):
     assert set(report["scores"]) == {"train", "valid", "test"}
     assert set(report["scores"]["test"]) == {"r2", "rmse", "mae"}
     assert set(report["baselines"]) == {"constant", "linear"}
-    assert report["against_linear"] in ("better", "worse", "no different")
+    # 12 test rows are too few for a verdict.
+    assert report["against_linear"] is report["against_constant"] is None
+    assert any("the test rows are 12, and fewer than 30" in note for note in report["notes"])
+    assert any("a larger --test" in note for note in report["notes"])
+    assert report["advice"] == []
     assert report["settings"]["layers"] == [4]
     assert [column["kind"] for column in report["columns"]] == ["number", "number", "category"]
     scores = deltarule("evaluate", "numbers.model", "numbers.csv", "--json").json
@@ -172,6 +176,25 @@ def test_json_is_one_object(place, deltarule):
     assert len(found["prediction"]) == found["rows"] == 60
     written = deltarule("predict", "numbers.model", "numbers.csv", "--json", "-o", "p.csv").json
     assert (written["rows"], written["out"]) == (60, "p.csv")
+
+
+def test_both_verdicts_are_printed_and_in_the_json(place, deltarule):
+    rows = "".join(f"{i % 17},{i % 5},{(i % 17) * 2 + i % 5}\n" for i in range(200))
+    Path("x.csv").write_text("a,b,y\n" + rows)
+    fit = ("fit", "x.csv", "-t", "y", "--epochs", "40", "--layers", "32", "--force", "--out", "x")
+    text = deltarule(*fit).out
+    assert "on 200 rows in 10 folds that it had not seen, the network is\n" in text
+    assert re.search(
+        r"  better than the constant: 0\.\d{4} less, standard error 0\.\d{4}, t = ", text
+    )
+    assert "  worse than the linear baseline: " in text
+    assert re.search("Advice: the network underfits: .* try .*--layers none", text)
+    report = deltarule(*fit, "--json").json
+    assert report["against_constant"]["verdict"] == "better"
+    assert report["against_linear"]["verdict"] == "worse"
+    assert report["against_linear"]["df"] == 9
+    assert "--l2 0.5" in report["advice"][0]
+    assert "on the 40 test rows, the network is\n" in deltarule(*fit, "--folds", "0").out
 
 
 def test_predictions_are_those_of_the_model(place, deltarule):
@@ -269,11 +292,13 @@ def test_every_option_of_training_reaches_it(place, deltarule):
         *("--learning-rate", "0.01", "--schedule", "cosine", "--batch-size", "16"),
         *("--patience", "3", "--clip-norm", "1", "--averaging", "none", "--epochs", "4"),
         *("--engine", "reference", "--test", "0.25", "--valid", "0", "--seed", "7"),
+        *("--folds", "4"),
         *("--task", "regression"),
     )
     assert outcome.json["settings"] == {
         "test": 0.25,
         "valid": 0.0,
+        "folds": 4,
         "layers": [6, 3],
         "activation": "tanh",
         "rule": "momentum",

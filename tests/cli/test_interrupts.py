@@ -269,3 +269,23 @@ def test_what_a_call_gives_and_raises_comes_through():
     with pytest.raises(ZeroDivisionError):
         call_interruptibly(lambda: 1 / 0)
     assert not any_abandoned()
+
+
+def test_in_the_folds_the_model_is_kept_and_the_verdict_left_out(place):
+    rows = "".join(f"{i % 17},{i % 5},{i % 17 + i % 5}\n" for i in range(200))
+    (place / "long.csv").write_text("a,b,y\n" + rows)
+    press = """
+import deltarule.tabular.folds as folds
+def train(*arguments, whole=folds._train):
+    press()
+    return whole(*arguments)
+folds._train = train
+"""
+    arguments = ("fit", "long.csv", "-t", "y", "--layers", "4", "--epochs", "3", "--json")
+    found, out, _ = outcome(begun(press, *arguments, "--out", "long.model"))
+    assert found == 130
+    report = json.loads(out)
+    assert report["against_constant"] is report["against_linear"] is None
+    assert any("the cross-validation was stopped" in note for note in report["notes"])
+    assert report["epochs"] == 3
+    assert TableModel.load(place / "long.model").report["scores"] == report["scores"]

@@ -36,6 +36,7 @@ BAD = [
             ("--max-memory", "0"),
             ("--test", "1"),
             ("--valid", "-1"),
+            ("--folds", "1"),
             ("--seed", "-1"),
             ("--layers", "wide"),
             ("--activation", "rleu"),

@@ -25,7 +25,7 @@ PLACES = {
     "ray": ["cluster/"],
     "rich": ["cli/"],
     "safetensors": ["files/bundles.py"],
-    "scipy": ["optimizers/lbfgs.py", "engines/compiled/", "tabular/portfolio/selection.py"],
+    "scipy": ["optimizers/lbfgs.py", "engines/compiled/", "tabular/"],
     "sklearn": ["tabular/", "estimators/", "playground/data.py"],  # the last for its digits
     "starlette": ["playground/"],
     "threadpoolctl": ["training/threads.py"],

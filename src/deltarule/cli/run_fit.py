@@ -26,16 +26,11 @@ __all__ = ["Request", "fit_and_save", "fit_report"]
 
 _PARTS = {"train": "training", "valid": "validation", "test": "test"}
 _VERDICTS = {
-    "better": "the network is better than the linear baseline, by more than two standard errors.",
-    "worse": (
-        "the network is worse than the linear baseline, by more than two standard errors: try "
-        "--layers none, a larger --l2, or more rows."
-    ),
-    "no different": (
-        "the network and the linear baseline cannot be told apart: they differ by less than two "
-        "standard errors."
-    ),
+    "better": "better than the {name}",
+    "worse": "worse than the {name}",
+    "no different": "no different from the {name}, as far as these rows tell",
 }
+_BASELINES = {"constant": "constant", "linear": "linear baseline"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,14 +188,32 @@ def _report(model: TableModel, folder: Path) -> None:
     seconds = f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
     output.say(f"{_epochs_text(report)}; {seconds}")
     output.say(f"\n{output.scores(rows)}\n")
-    count = report["rows"][scored_part]
-    if report["against_linear"] is not None:
-        measure = "squared error" if model.task == "regression" else "log loss"
-        verdict = _VERDICTS[report["against_linear"]]
-        output.say(f"By {measure} on the {count:,} {_PARTS[scored_part]} rows, {verdict}")
+    for line in _verdict_lines(report):
+        output.say(line)
     recorded = ", and the recording of its training" * (model.recording is not None)
     output.say(f"Saved in {folder}: the model, history.json, loss.svg{recorded}.")
     output.notes(report["notes"])
+
+
+def _verdict_lines(report: Mapping[str, Any]) -> list[str]:
+    """Return the comparisons with the baselines, and advice, as lines."""
+    lines: list[str] = []
+    for baseline, name in _BASELINES.items():
+        found = report[f"against_{baseline}"]
+        if found is None:
+            continue
+        if not lines:
+            on = f"the {found['pairs']:,} test rows"
+            if found["folds"]:
+                on = f"{found['pairs']:,} rows in {found['folds']} folds that it had not seen"
+            lines.append(f"By {found['measure']} on {on}, the network is")
+        t = "" if found["t"] is None else f", t = {found['t']:.2f}"
+        lines.append(
+            f"  {_VERDICTS[found['verdict']].format(name=name)}: {abs(found['gain']):.4f} "
+            f"{'less' if found['gain'] >= 0 else 'more'}, standard error "
+            f"{found['standard_error']:.4f}{t} (limit ±{found['quantile']:.2f})"
+        )
+    return [*lines, *(f"Advice: {output.spelled(each)}" for each in report["advice"])]
 
 
 def _epochs_text(report: Mapping[str, Any]) -> str:
@@ -224,6 +237,7 @@ def fit_report(model: TableModel, folder: Path) -> None:
     ]
     report = {name: value for name, value in model.report.items() if name != "data_notes"}
     report["notes"] = [output.spelled(note) for note in (*notes, *report["notes"])]
+    report["advice"] = [output.spelled(each) for each in report["advice"]]
     output.json_object(
         {
             "model": str(folder),

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from deltarule.tables import (
-    Schema,
-    Table,
-    TableEncoder,
-    TableSource,
-    TargetEncoder,
-    TypedColumns,
-    apply_schema,
-)
+from deltarule.tables import Schema, Table, TableSource, TypedColumns, apply_schema
+from deltarule.tables.column_encoders import CategoryEncoder
 from deltarule.tables.unicode_checks import check_unicode
+from deltarule.tabular.advice import advice
+from deltarule.tabular.baselines import baselines
 from deltarule.tabular.model import TableModel, prediction_engine, target_checksum
-from deltarule.tabular.network_targets import decode_outputs, network_targets, table_network
-from deltarule.tabular.scores import Baseline, baselines, compare_outputs, score_outputs
+from deltarule.tabular.network_fit import encode_parts, train_network, true_values
+from deltarule.tabular.scores import score_outputs
 from deltarule.tabular.settings import TableSettings
-from deltarule.tabular.splitting import row_weights, split_table, target_values
-from deltarule.training import (
-    EpochEvent,
-    Model,
-    Patience,
-    Recorder,
-    StopFlag,
-    StopReason,
-    TrainingResult,
-    train,
-)
+from deltarule.tabular.splitting import check_parts, row_weights, table_parts
+from deltarule.tabular.verdict import PairedOutputs, relative_loss
+from deltarule.tabular.verdicts import compare_with_baselines
+from deltarule.training import EpochEvent, Model, Recorder, StopFlag, StopReason, TrainingResult
 from deltarule.training.recording import digest_of_theta
 from deltarule.training.threads import blas_threads_for
 
@@ -60,8 +47,14 @@ def fit_table(
     The encoding is learned from the training rows alone: numbers standardised, missing
     ones imputed, categories one-hot encoded, regression targets standardised. The epoch
     with the best validation loss is kept. Beside the network's scores stand those of a
-    constant and of a linear model on the same rows and features; these two also
-    learn from the validation rows, since their training does not stop early.
+    constant and of a linear model on the same rows; these two also
+    learn from the validation rows, since their training does not stop early, and the linear model
+    sees every level of every category.
+
+    Whether the network is better than either is decided by a t test at 5 %. With fewer than 1,000
+    test rows the pairs come from a cross-validation over all rows, in which encoders, networks and
+    baselines are fitted anew outside of each fold (``settings.folds``); otherwise they are the
+    test rows. With fewer than 30 test rows there is no verdict.
 
     Parameters
     ----------
@@ -73,7 +66,8 @@ def fit_table(
     callbacks, stop
         As for :func:`deltarule.train`.
     progress : callable, optional
-        Called with ``"encoding"``, ``"training"`` and ``"scoring"`` when each begins.
+        Called with ``"encoding"``, ``"training"``, ``"scoring"`` and, if there are folds,
+        ``"cross-validating"`` when each begins.
     record : bool or TableSource
         Whether to record the training, so that any of its steps can be replayed and explained;
         and if so, where the table came from. The recording is saved with the model.
@@ -82,10 +76,11 @@ def fit_table(
     -------
     TableModel
         ``model.report`` holds the counts of rows and the scores of each part
-        (``"train"``, ``"valid"``, ``"test"``), the scores of the baselines, whether the
-        network is ``"better"`` than the linear one, ``"worse"`` or ``"no different"`` (by two
-        standard errors, row by row; None where ``stop`` was raised, and the linear model
-        left out), the time, notes on the scores, and on the data.
+        (``"train"``, ``"valid"``, ``"test"``), the scores of the baselines, the time, notes on the
+        scores, advice, and notes on the data. ``"against_constant"`` and ``"against_linear"`` are
+        the attributes of a ``deltarule.tabular.verdict.Comparison`` as a dictionary; None
+        where there is no verdict, such as when ``stop`` was raised (the linear model is then
+        left out).
 
     Raises
     ------
@@ -116,28 +111,18 @@ def fit_table(
     report_phase("encoding")
     typed = apply_schema(schema, table)
     check_unicode(typed, schema)
-    parts = split_table(schema, typed, settings)
-    fitting = parts["train"]
-    encoder = TableEncoder().fit(fitting, schema, weights=fitting.weights)
-    target = TargetEncoder.from_schema(schema).fit(target_values(fitting), fitting.weights)
-    net = table_network(encoder.n_features, target, settings)
-    X = {name: encoder.transform(part, dtype=np.float32) for name, part in parts.items()}
-    Y = {name: network_targets(net, target, target_values(part)) for name, part in parts.items()}
-    validation_rows = parts.get("valid")
+    rows = table_parts(schema, typed, settings)
+    parts = {name: typed.take(index) for name, index in rows.items()}
+    check_parts(schema, parts)
+    encoded = encode_parts(schema, parts, settings)
+    net, target = encoded.net, encoded.target
     recorder = Recorder() if record else None
     report_phase("training")
-    batch = settings.batch_rows(len(fitting))
-    with blas_threads_for(net, len(fitting) if batch == "auto" else int(batch)):
-        result = train(
-            net,
-            X["train"],
-            Y["train"],
-            sample_weight=row_weights(fitting),
-            validation=None
-            if validation_rows is None
-            else (X["valid"], Y["valid"], row_weights(validation_rows)),
-            **_train_arguments(settings, batch),
-            stopping=None if validation_rows is None else Patience(settings.patience),
+    batch = settings.batch_rows(len(parts["train"]))
+    with blas_threads_for(net, len(parts["train"]) if batch == "auto" else int(batch)):
+        result = train_network(
+            encoded,
+            settings,
             # The recorder comes first: a callback after it may end training.
             callbacks=callbacks if recorder is None else [recorder, *callbacks],
             stop=stop,
@@ -146,44 +131,60 @@ def fit_table(
         raise KeyboardInterrupt  # there is no epoch to keep
     report_phase("scoring")
     model = Model(net, result.theta, result.history)
-    truth = {
-        name: target.transform(target_values(part))
-        if target.classes
-        else np.asarray(target_values(part))
-        for name, part in parts.items()
-    }
+    truth = {name: true_values(target, part) for name, part in parts.items()}
     engine = prediction_engine({"engine": settings.engine})
-    outputs = {name: decode_outputs(net, target, model.predict(X[name], engine)) for name in parts}
+    outputs = {name: encoded.outputs(name, result.theta, engine) for name in parts}
     scores = {
         name: score_outputs(target.task, truth[name], outputs[name], part.weights)
         for name, part in parts.items()
     }
     scored_part = next(name for name in ("test", "valid", "train") if name in parts)
+    scored = parts[scored_part]
+    # The baselines learn from all other parts, in the order of the table.
+    others = [index for name, index in rows.items() if name != scored_part] or [rows[scored_part]]
+    learned = typed.take(np.sort(np.concatenate(others)))
     # The linear model can take long, so it is left out where training was stopped.
-    baseline_models = _baselines(target, parts, X, truth, scored_part, linear=not stop)
-    against = None
-    if "linear" in baseline_models:
-        against = compare_outputs(
-            target.task,
-            truth[scored_part],
-            outputs[scored_part],
-            baseline_models["linear"].outputs,
-            parts[scored_part].weights,
-        )
+    simple = baselines(
+        schema,
+        learned,
+        true_values(target, learned),
+        len(target.classes),
+        {scored_part: scored},
+        linear=not stop,
+        seed=settings.seed,
+    )
+    outputs_of = {"network": outputs[scored_part]}
+    outputs_of |= {name: each.outputs[scored_part] for name, each in simple.items()}
+    held_out = PairedOutputs(truth[scored_part], row_weights(scored), outputs_of)
+    held_out = held_out.with_known_classes(target.task, true_values(target, learned))
+    verdicts, verdict_notes = compare_with_baselines(
+        schema,
+        typed,
+        settings,
+        target.task,
+        scored_part,
+        held_out,
+        relative_loss(target.task, truth["train"], outputs["train"], parts["train"].weights),
+        result,
+        engine,
+        stop,
+        lambda: report_phase("cross-validating"),
+    )
     report: dict[str, Any] = {
         "task": target.task,
         "rows": {name: len(parts[name]) for name in scores},
-        "features": encoder.n_features,
+        "features": encoded.encoder.n_features,
         "parameters": net.n_parameters,
         "scores": scores,
         "baselines": {
             name: score_outputs(
-                target.task, truth[scored_part], each.outputs, parts[scored_part].weights
+                target.task, truth[scored_part], each.outputs[scored_part], scored.weights
             )
-            for name, each in baseline_models.items()
+            for name, each in simple.items()
         },
         "baselines_on": scored_part,
-        "against_linear": None if against is None else against.verdict,
+        "against_constant": verdicts.against("constant"),
+        "against_linear": verdicts.against("linear"),
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,
         "stopped": result.stopped,
@@ -192,8 +193,19 @@ def fit_table(
         "seconds": time.perf_counter() - started,
         "notes": [
             *_score_notes(parts, scored_part, result, settings.schedule),
-            *(each.note for each in baseline_models.values() if each.note),
+            *verdict_notes,
+            *(each.note for each in simple.values() if each.note),
         ],
+        "advice": advice(
+            verdicts,
+            settings,
+            ended_at_last_epoch=_ended_at_last_epoch(result),
+            merged_levels=sum(
+                len(each.other)
+                for each in encoded.encoder.column_encoders
+                if isinstance(each, CategoryEncoder) and len(each.other) > 1
+            ),
+        ),
         "data_notes": list(typed.notes),
         "fingerprint": target_checksum(typed),
     }
@@ -205,34 +217,12 @@ def fit_table(
             model=digest_of_theta(result.theta),
             extra={"source": source.to_dict()},
         )
-    return TableModel(model, schema, encoder, target, settings.to_dict(), report, recording)
+    return TableModel(model, schema, encoded.encoder, target, settings.to_dict(), report, recording)
 
 
-def _train_arguments(settings: TableSettings, batch_size: int | str) -> dict[str, Any]:
-    """Return the settings that are parameters of :func:`deltarule.train`."""
-    parameters = inspect.signature(train).parameters
-    arguments = {name: value for name, value in vars(settings).items() if name in parameters}
-    dropout = settings.dropout if settings.layers else 0.0
-    return arguments | {"batch_size": batch_size, "dropout": dropout}
-
-
-def _baselines(
-    target: TargetEncoder,
-    parts: dict[str, TypedColumns],
-    X: dict[str, np.ndarray],
-    truth: dict[str, np.ndarray],
-    scored_part: str,
-    linear: bool,
-) -> dict[str, Baseline]:
-    """Fit the baselines to all parts but ``scored_part``, and predict the rows of that part."""
-    names = [name for name in parts if name != scored_part] or [scored_part]
-    weights = None
-    if parts[scored_part].weights is not None:
-        weights = np.concatenate([row_weights(parts[name]) for name in names])
-    rows = np.concatenate([X[name] for name in names])
-    targets = np.concatenate([truth[name] for name in names])
-    train = (rows, targets, weights)
-    return baselines(target.task, len(target.classes), train, X[scored_part], linear=linear)
+def _ended_at_last_epoch(result: TrainingResult) -> bool:
+    """Whether the last of all epochs was the best."""
+    return result.stop_reason is StopReason.EPOCHS and result.best_epoch == len(result.history) > 1
 
 
 def _score_notes(
@@ -240,11 +230,8 @@ def _score_notes(
 ) -> list[str]:
     """Return notes on how reliable the scores are."""
     notes = []
-    at_end = (
-        result.stop_reason is StopReason.EPOCHS and result.best_epoch == len(result.history) > 1
-    )
     # With a schedule that lowers the rate until the end, the last epoch is usually the best.
-    if "valid" in parts and at_end and schedule == "constant":
+    if "valid" in parts and _ended_at_last_epoch(result) and schedule == "constant":
         notes.append("the validation loss was still falling at the end: give more epochs")
     if scored_part == "train":
         notes.append("no rows were held out: the scores are of rows the network was trained on")

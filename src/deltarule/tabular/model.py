@@ -254,6 +254,8 @@ def _checked_report(saved: Any) -> dict[str, Any]:
     report = dict(saved)
     rows = field_value("rows", Mapping[str, int], report["rows"])
     scores = field_value("scores", Mapping[str, Mapping[str, Any]], report["scores"])
+    for name in ("against_constant", "against_linear"):
+        field_value(name, Mapping[str, Any] | None, report[name])
     for part, values in scores.items():
         if part not in rows:
             raise ValueError(f"it has scores on {part!r} rows, and says of none")

@@ -51,6 +51,18 @@ class TableSettings:
         example=0.1,
         **_ROW_SHARE,
     )
+    folds: int = setting(
+        10,
+        "Number of folds for the comparison with the baselines, on tables with fewer than 1,000 "
+        "test rows; 0 compares on the test rows alone.",
+        "integer",
+        interval="[0, 100]",
+        example=10,
+        metavar="N",
+        group="Rows",
+        details="A network and both baselines are trained for each fold on the rows outside of "
+        "it. The model that is kept, and its scores, do not depend on it.",
+    )
     seed: int = shared("seed", 0)
     layers: tuple[int, ...] = setting(
         (128, 64),
@@ -104,6 +116,10 @@ class TableSettings:
                 parameter=("test", "valid"),
                 given=(self.test, self.valid),
                 expected="them to add to less than 1, since the rest is trained on",
+            )
+        if self.folds == 1:
+            raise InputError(
+                parameter="folds", given=1, expected="0, or at least 2", hint="such as 10"
             )
         if not isinstance(self.loss, str):
             raise InputError(

@@ -9,10 +9,20 @@ from deltarule.tables import Schema, TextColumn, TypedColumns
 from deltarule.tabular.settings import TableSettings
 from deltarule.training import split_rows
 
-__all__ = ["row_weights", "split_table", "target_values"]
+__all__ = [
+    "check_parts",
+    "class_numbers",
+    "fold_rows",
+    "row_weights",
+    "split_table",
+    "table_parts",
+    "target_values",
+]
 
 # The fewest rows that are split into parts.
 _LEAST_ROWS = 10
+# Keeps the random numbers of the folds apart from others of the same seed.
+_FOLDS_KEY = 0xF01D5
 
 
 def target_values(part: TypedColumns) -> np.ndarray | TextColumn:
@@ -53,12 +63,30 @@ def split_table(
     >>> {name: len(part) for name, part in parts.items()}
     {'test': 2, 'valid': 1, 'train': 7}
     """
+    rows_of = table_parts(schema, typed, settings)
+    parts = {name: typed.take(rows) for name, rows in rows_of.items()}
+    check_parts(schema, parts)
+    return parts
+
+
+def table_parts(
+    schema: Schema, typed: TypedColumns, settings: TableSettings
+) -> dict[str, np.ndarray]:
+    """Return the row numbers of the parts that :func:`split_table` gives.
+
+    Examples
+    --------
+    >>> typed = TypedColumns({}, np.arange(10), target=np.arange(10.0))
+    >>> rows = table_parts(Schema(()), typed, TableSettings(test=0.2, valid=0.0))
+    >>> {name: len(each) for name, each in rows.items()}
+    {'test': 2, 'train': 8}
+    """
     if len(typed) < _LEAST_ROWS:
         raise DataError(
             f"{schema.source or 'the table'} has {len(typed)} rows with a known target; expected "
             f"at least {_LEAST_ROWS} to train on and to hold some out"
         )
-    labels = typed.target.ranks() if isinstance(typed.target, TextColumn) else None
+    labels = class_numbers(typed)
     rows = np.arange(len(typed))
     parts = {}
     remaining = 1.0
@@ -67,9 +95,35 @@ def split_table(
         if share > 0:
             classes = None if labels is None else labels[rows]
             kept, held_out = split_rows(len(rows), share / remaining, settings.seed, classes)
-            parts[name], rows = typed.take(rows[held_out]), rows[kept]
+            parts[name], rows = rows[held_out], rows[kept]
             remaining -= share
-    parts["train"] = typed.take(rows)
+    parts["train"] = rows
+    return parts
+
+
+def class_numbers(typed: TypedColumns) -> np.ndarray | None:
+    """Return a number for the class of each row; None if the target holds numbers."""
+    return typed.target.ranks() if isinstance(typed.target, TextColumn) else None
+
+
+def fold_rows(n_rows: int, folds: int, seed: int, classes: np.ndarray | None) -> list[np.ndarray]:
+    """Divide row numbers into folds of equal size, give or take a row, with classes in proportion.
+
+    Examples
+    --------
+    >>> folds = fold_rows(10, 3, seed=0, classes=None)
+    >>> sorted(len(rows) for rows in folds), sorted(np.concatenate(folds).tolist())
+    ([3, 3, 4], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_FOLDS_KEY,)))
+    order = rng.permutation(n_rows)
+    if classes is not None:
+        order = order[np.argsort(classes[order], kind="stable")]
+    return [np.sort(order[k::folds]) for k in range(folds)]
+
+
+def check_parts(schema: Schema, parts: dict[str, TypedColumns]) -> None:
+    """Refuse training rows of a single class, and a part whose rows all have weight 0."""
     _check_classes(schema, parts["train"])
     for name, part in parts.items():
         if part.weights is not None and not part.weights.sum() > 0:
@@ -77,7 +131,6 @@ def split_table(
                 f"every row of the {name} part has weight 0; "
                 "give more rows a weight, or choose other shares or another seed"
             )
-    return parts
 
 
 def _check_classes(schema: Schema, training: TypedColumns) -> None:
