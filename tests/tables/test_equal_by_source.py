@@ -204,9 +204,7 @@ def test_a_date_is_no_number(through, tmp_path):
     columns = {"n": [float(i) for i in range(N)], "x": [float(i) for i in range(N)]}
     schema = infer_schema(DOORS["csv"](columns, tmp_path))
     later = through({"n": [dt.date(2014, 9, 24)] * N, "x": columns["x"]})
-    with pytest.raises(
-        DataError, match="column 'n' is of kind number in the model, and has 12"
-    ):
+    with pytest.raises(DataError, match="column 'n' is of kind number in the model, and has 12"):
         apply_schema(schema, later, need_target=False)
 
 
