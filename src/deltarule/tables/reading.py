@@ -171,6 +171,9 @@ def _read_file(
 
 def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
     """Concatenate tables by rows, with the columns in the order of the first table."""
+    if all(each.is_sparse for each in tables):
+        names = tuple(dict.fromkeys(name for each in tables for name in each.names))
+        tables = [each.with_missing(names) for each in tables]
     first = tables[0]
     for other in tables[1:]:
         lacks = [name for name in first.names if name not in other]
