@@ -42,7 +42,7 @@ def test_merged_levels_are_noted_with_their_rows():
     assert str(note).startswith(
         f"column 'level': 10 levels, which {merged.other_rows} training rows hold, share one input"
     )
-    assert "raise max_levels" in str(note)
+    assert "raise max_levels=" in str(note)
     settings = TableSettings(folds=0, min_level_rows=50, epochs=2)
     model = fit_table(table, schema, settings)
     (note,) = [each for each in model.report["notes"] if "since all are rare" in str(each)]

@@ -38,8 +38,8 @@ class TableEncoder:
 
     *Categories*: one feature per level that at least ``rows / 10000`` training rows have
     (at least 2 where there are more levels than half the rows, or ``min_rows``), the
-    ``max_levels`` most frequent ones of a column at most. The levels rarer than that share ``name=(other)``. Missing cells have a
-    feature ``name=(missing)``, however few.
+    ``max_levels`` most frequent ones of a column at most. The levels rarer than that share
+    ``name=(other)``. Missing cells have a feature ``name=(missing)``, however few.
 
     A feature that is the same in all training rows is left out, since no weight could be
     learned for it. So a level never seen goes to ``(other)`` where training had rare
@@ -263,7 +263,7 @@ class TableEncoder:
         >>> encoder = TableEncoder(min_rows=2).fit(TypedColumns(towns, np.arange(4)), schema)
         >>> print(encoder.merged_notes()[0])
         column 'town': 2 levels, which 2 training rows hold, share one input: 'Bonn', 'Rome'; to \
-keep more of them, lower min_level_rows or raise max_levels
+keep more of them, lower min_level_rows= or raise max_levels=
         """
         found: list[str] = []
         for encoder in self._check_fitted():
