@@ -24,17 +24,10 @@ from deltarule.tables.table import join_items
 
 __all__ = ["COMPRESSED", "data_suffix", "plain_file"]
 
-COMPRESSED: tuple[str, ...] = (".gz", ".bz2", ".xz", ".zip")
-"""The endings of compressed files that are read; Zstandard's needs Python 3.14."""
+COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
+"""The endings of compressed files that are read, those of Python's standard library."""
 
 _OPEN: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-try:
-    from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
-except ImportError:
-    pass
-else:
-    _OPEN[".zst"] = zstd.open
-    COMPRESSED = (*COMPRESSED, ".zst")
 _CHUNK = 1 << 20
 
 
