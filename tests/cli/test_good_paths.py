@@ -93,7 +93,7 @@ def test_every_kind_of_file_gives_the_same_model(place, deltarule, wine):
     for name, source in sources.items():
         outcome = deltarule("fit", *source, "-t", "kind", "--out", f"m/{name}", "--json", *FAST)
         assert outcome.status == 0, outcome.err
-        assert outcome.json["classes"] == ["01", "1.0", "yes"]
+        assert outcome.json["classes"] == ["01", "1", "yes"]
         arrays.add(contents(f"m/{name}")["arrays.safetensors"])
     assert len(arrays) == 1
 
@@ -292,7 +292,7 @@ def test_every_option_of_training_reaches_it(place, deltarule):
         *("--learning-rate", "0.01", "--schedule", "cosine", "--batch-size", "16"),
         *("--patience", "3", "--clip-norm", "1", "--averaging", "none", "--epochs", "4"),
         *("--engine", "reference", "--test", "0.25", "--valid", "0", "--seed", "7"),
-        *("--folds", "4"),
+        *("--folds", "4", "--min-level-rows", "2", "--max-levels", "50"),
         *("--task", "regression"),
     )
     assert outcome.json["settings"] == {
@@ -313,6 +313,8 @@ def test_every_option_of_training_reaches_it(place, deltarule):
         "dropout": 0.1,
         "clip_norm": 1.0,
         "averaging": None,
+        "min_level_rows": 2,
+        "max_levels": 50,
         "seed": 7,
         "engine": "reference",
     }

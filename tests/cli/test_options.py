@@ -36,9 +36,13 @@ BAD = [
             ("--table", "t"),
             ("--sql", "drop table data"),
             ("--max-memory", "0"),
+            ("--delimiter", "ab"),
+            ("--encoding", "latin-0"),
             ("--test", "1"),
             ("--valid", "-1"),
             ("--folds", "1"),
+            ("--min-level-rows", "0"),
+            ("--max-levels", "few"),
             ("--seed", "-1"),
             ("--layers", "wide"),
             ("--activation", "rleu"),
@@ -71,6 +75,9 @@ BAD = [
             ("--column", "z", "--row", "1"),
             ("--table", "t"),
             ("--sql", "selec"),
+            ("--max-memory", "0"),
+            ("--delimiter", "ab"),
+            ("--encoding", "latin-0"),
             ("--depth", "-1"),
             ("--terms", "0"),
             ("--digits", "99"),
@@ -85,11 +92,19 @@ BAD = [
             ("--table", "t"),
             ("--sql", "selec"),
             ("--max-memory", "-1"),
+            ("--delimiter", ""),
+            ("--encoding", "base64"),
         ]
     ),
     *(
         (["evaluate", "numbers.model", "numbers.csv"], option, value, [])
-        for option, value in [("--table", "t"), ("--sql", "selec"), ("--max-memory", "nan")]
+        for option, value in [
+            ("--table", "t"),
+            ("--sql", "selec"),
+            ("--max-memory", "nan"),
+            ("--delimiter", "ab"),
+            ("--encoding", "x"),
+        ]
     ),
     (["check"], "--engine", "gpu", []),
     *(
@@ -104,6 +119,9 @@ BAD = [
             ("--kind", "a=text"),
             ("--table", "t"),
             ("--sql", "selec"),
+            ("--max-memory", "0"),
+            ("--delimiter", "ab"),
+            ("--encoding", "latin-0"),
             ("--port", "99999"),
             ("--token", "a/b"),
         ]

@@ -80,7 +80,7 @@ def test_nothing_is_clipped():
 
 def test_levels_missing_rare_and_unseen():
     cells = ["a"] * 12 + ["b"] * 10 + ["c"] * 9 + ["d"] + [None] * 2
-    encoder = fitted(typed_of(t=cells))
+    encoder = fitted(typed_of(t=cells), min_rows=10)
     assert encoder.feature_names == ("t=a", "t=b", "t=(other)", "t=(missing)")
     rows = encoder.transform(typed_of(t=["a", "b", "c", "d", "new", None]))
     assert rows.tolist() == [
@@ -105,15 +105,19 @@ def test_without_rare_levels_an_unseen_one_is_all_zeros():
 
 
 def test_what_counts_as_rare():
-    cells = ["a"] * 30_000 + ["b"] * 31 + ["c"] * 30
+    cells = ["a"] * 30_000 + ["b"] * 4 + ["c"] * 3
     assert fitted(typed_of(t=cells)).feature_names == ("t=a", "t=b", "t=(other)")
-    assert fitted(typed_of(t=cells), min_rows=30).feature_names == ("t=a", "t=b", "t=c")
+    assert fitted(typed_of(t=cells), min_rows=3).feature_names == ("t=a", "t=b", "t=c")
+    assert fitted(typed_of(t=cells[-9:])).feature_names == ("t=a", "t=b", "t=c")
+    # A level of one row counts where there are two rows a level, as there are not for names.
+    assert fitted(typed_of(t=["a", "a", "b", "c", "c", "c"])).feature_names == ("t=a", "t=b", "t=c")
+    assert fitted(typed_of(t=["a", "a", "b", "c"])).feature_names == ("t=a", "t=(other)")
 
 
 def test_at_most_so_many_levels():
     cells = [f"l{i:03d}" for i in range(300) for _ in range(10 + (i < 5))]
-    encoder = fitted(typed_of(t=cells))
-    assert encoder.n_features == 201
+    assert fitted(typed_of(t=cells)).n_features == 300
+    assert fitted(typed_of(t=cells * 40)).n_features == 201
     encoder = fitted(typed_of(t=cells), max_levels=5)
     assert encoder.feature_names == (*(f"t=l{i:03d}" for i in range(5)), "t=(other)")
 

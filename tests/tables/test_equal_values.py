@@ -177,3 +177,56 @@ def test_one_row_alone_is_read_as_among_thirty(through, cells):
     together = inputs(schema, through("csv", x=cells * 10, z=["1"] * 30))
     alone = [inputs(schema, through("csv", x=[cell], z=["1"]))[0] for cell in cells]
     np.testing.assert_array_equal(together, alone * 10)
+
+
+def test_a_row_of_json_may_name_some_columns_only(tmp_path, through):
+    schema = infer_schema(through("json", x=[i * 1.5 for i in range(12)], z=Y[::-1], y=Y), "y")
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"z": 1}\n{"x": 2, "z": 1}\n')
+    together = inputs(schema, read_table(path))
+    path.write_text('{"z": 1}\n')
+    typed = apply_schema(schema, read_table(path), need_target=False)
+    np.testing.assert_array_equal(typed.columns["x"], together[:1])
+    assert typed.notes == ("columns that no row names count as missing: x",)
+    path.write_text('{"X": 1}\n')
+    with pytest.raises(DataError, match="lacks 2 of the columns"):
+        apply_schema(schema, read_table(path), need_target=False)
+
+
+def test_unreadable_cells_of_training_are_no_error_later(through):
+    cells = [*(f"2014-09-{1 + i % 28:02d}" for i in range(40)), "0"]
+    table = through("csv", x=cells, y=[str(i) for i in range(41)])
+    schema = infer_schema(table, "y")
+    assert schema["x"].kind == "date"
+    assert np.isnan(inputs(schema, table)[-1])
+    assert np.isnan(inputs(schema, through("csv", x=["20140924"], z=["1"]))).all()
+
+
+def test_notes_on_merged_labels(through):
+    def notes(*cells):
+        table = through("csv", x=[str(i) for i in range(len(cells) * 3)], y=list(cells) * 3)
+        schema = infer_schema(table, "y")
+        return schema.classes, schema["y"].notes
+
+    assert notes("0.0", "1", "1.0", "0") == (
+        ("0", "1"),
+        ("labels that are the same value are one: '0' and '0.0' are '0', '1' and '1.0' are '1'",),
+    )
+    classes, found = notes("True", "False")
+    assert (classes, found) == (
+        ("false", "true"),
+        ("classes are written by their value: 'False' as 'false', 'True' as 'true'",),
+    )
+    assert notes("true", "1", "0", "false")[0] == ("false", "true")
+    assert notes("true", "false", "maybe")[0] == ("false", "maybe", "true")
+    assert notes("yes", "no") == (("no", "yes"), ())
+
+
+def test_files_of_json_may_name_different_columns(tmp_path):
+    (tmp_path / "1.jsonl").write_text('{"x": 1}\n')
+    (tmp_path / "2.jsonl").write_text('{"y": "a"}\n{"x": 2}\n')
+    table = read_table(tmp_path / "*.jsonl")
+    assert [table["x"].tolist(), table["y"].tolist()] == [
+        [1.0, pytest.approx(np.nan, nan_ok=True), 2.0],
+        [None, "a", None],
+    ]

@@ -342,8 +342,8 @@ def test_the_description(write):
             "  - 1 row is left out because the target 'price' is missing: line 33",
             "  - const: left out, the same value in every row: k (31)",
             (
-                "  - age: 1 cell is not a finite number and counted as missing: line 32 'x'; if 'x' "
-                "means missing, give na={'age': 'x'}"
+                "  - age: 1 cell is not a finite number and counted as missing: line 32 'x'; if "
+                "'x' means missing, give na={'age': 'x'}"
             ),
         ]
     )

@@ -12,6 +12,8 @@ from deltarule.cli.options import (
     AsJson,
     Data,
     Decimal,
+    Delimiter,
+    Encoding,
     Force,
     Ignore,
     Kinds,
@@ -51,6 +53,8 @@ def fit(
     table: TableName = None,
     sql: Sql = None,
     max_memory: MaxMemory = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
     *,
     settings: Callable[[], TableSettings],
     record: Annotated[
@@ -97,6 +101,8 @@ def fit(
         kinds or (),
         weights,
         max_memory,
+        delimiter,
+        encoding,
         decimal=decimal or (),
         thousands=thousands or (),
     )

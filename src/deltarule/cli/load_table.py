@@ -39,6 +39,7 @@ def load_table(options: TableOptions) -> LoadedTable:
     na_everywhere, na_by_column = split_tokens(options.na)
     na = (*DEFAULT_NA, *na_everywhere)
     reading: dict[str, Any] = {"table": options.table, "sql": options.sql, "na": na}
+    reading |= {"delimiter": options.delimiter, "encoding": options.encoding}
     decimal, decimal_of = split_marks("decimal", options.decimal)
     thousands, thousands_of = split_marks("thousands", options.thousands)
     reading |= {"decimal": decimal, "thousands": thousands}

@@ -10,8 +10,11 @@ from deltarule.cli import output
 from deltarule.cli.options import (
     Data,
     Decimal,
+    Delimiter,
+    Encoding,
     Ignore,
     Kinds,
+    MaxMemory,
     Na,
     Quiet,
     Sql,
@@ -39,6 +42,9 @@ def playground(
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
+    max_memory: MaxMemory = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
     port: Annotated[
         int,
         one(
@@ -92,6 +98,9 @@ def playground(
                 kinds or (),
                 decimal=decimal or (),
                 thousands=thousands or (),
+                max_memory=max_memory,
+                delimiter=delimiter,
+                encoding=encoding,
             )
         )
     elif target is not None:

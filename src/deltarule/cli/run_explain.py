@@ -53,6 +53,7 @@ class Question:
     data: str | None
     table: str | None
     sql: str | None
+    reading: Mapping[str, Any]
     step: int | None
     row: int | None
     selected: Sequence[tuple[str, str]]
@@ -292,6 +293,7 @@ def _table(question: Question, model: TableModel, recording: Recording | None) -
             sql=question.sql,
             na=model.schema.na,
             number_formats=model.schema.number_formats,
+            **question.reading,
         )
     if recording is None:
         raise InputError(

@@ -387,6 +387,8 @@ def _is_number(cell: Any) -> bool:
 
 def _is_exact_beyond(cell: Any) -> bool:
     """Whether a cell is of an exact type, and beyond the integers that float64 holds exactly."""
+    if isinstance(cell, Decimal) and not cell.is_finite():
+        return False
     return isinstance(cell, int | np.integer | Decimal) and abs(int(cell)) > EXACT_LIMIT
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.table import join_items
 from deltarule.tables.text_column import TextColumn
@@ -218,12 +218,15 @@ class CategoryEncoder:
         The rare ones, which share a feature.
     missing : bool
         Whether cells were missing in training.
+    other_rows : int
+        The number of training rows with a level of ``other``.
     """
 
     name: str
     levels: tuple[str, ...]
     other: tuple[str, ...]
     missing: bool
+    other_rows: int = 0
 
     @classmethod
     def fit(cls, name: str, cells: TextColumn, min_rows: int, max_levels: int) -> CategoryEncoder:
@@ -232,7 +235,25 @@ class CategoryEncoder:
         missing = bool(cells.is_missing().any())
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         own = {level for level, count in ranked[:max_levels] if count >= min_rows}
-        return cls(name, tuple(sorted(own)), tuple(sorted(set(counts) - own)), missing)
+        other = sorted(set(counts) - own)
+        other_rows = sum(counts[level] for level in other)
+        return cls(name, tuple(sorted(own)), tuple(other), missing, other_rows)
+
+    def merged_note(self) -> list[str]:
+        """A note if several levels share a feature, or all do and give no feature."""
+        if len(self.other) < 2:
+            return []
+        shared = "share one input" if self.features() else "give no input, since all are rare"
+        rows = "1 training row" if self.other_rows == 1 else f"{self.other_rows:,} training rows"
+        return [
+            Message(
+                f"column {self.name!r}: {len(self.other):,} levels, which {rows} hold, {shared}: "
+                f"{join_items(map(repr, self.other), 3)}; to keep more of them, lower ",
+                Parameter("min_level_rows", keyword=True),
+                " or raise ",
+                Parameter("max_levels", keyword=True),
+            )
+        ]
 
     def _feature_labels(self) -> list[str]:
         # A level that looks like one of these group names is quoted, so that names stay unique.

@@ -94,6 +94,7 @@ def read_json(path: Path, tokens: tuple[str, ...]) -> Table:
         lines=np.array(places, dtype=np.int64),
         line_word=word,
         na=tokens,
+        is_sparse=True,
     )
 
 

@@ -216,6 +216,9 @@ class Table:
         How the numbers of columns of text are written, where it is stated.
     parsed : frozenset of str
         The columns of float64 that a text file spells with a decimal point.
+    is_sparse : bool
+        Whether a column that no row names is missing in every row, as in JSON, where a row need
+        not name all columns.
 
     Raises
     ------
@@ -249,6 +252,7 @@ class Table:
     paths: tuple[Path, ...] = ()
     number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
     parsed: frozenset[str] = frozenset()
+    is_sparse: bool = False
 
     def __post_init__(self) -> None:
         names = tuple(self.names)
@@ -347,6 +351,19 @@ class Table:
         for name in sorted(gone - set(self.names)):
             raise unknown_column_error(name, self.names, "column to leave out", self.source)
         return self.select(name for name in self.names if name not in gone)
+
+    def with_missing(self, names: Iterable[str]) -> Table:
+        """The table with those of these columns that it lacks, missing in every row.
+
+        Examples
+        --------
+        >>> Table(("x",), {"x": np.array([1.0])}).with_missing(["x", "y"])["y"]
+        array([None], dtype=object)
+        """
+        absent = [name for name in names if name not in self]
+        missing = TextColumn(np.full(len(self), -1, dtype=np.int32), ())
+        columns = {**self.columns, **dict.fromkeys(absent, missing)}
+        return replace(self, names=(*self.names, *absent), columns=columns)
 
     def take(self, rows: ArrayLike | slice) -> Table:
         """The table with these rows: indices, a mask of booleans, or a slice.

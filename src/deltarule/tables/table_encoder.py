@@ -25,6 +25,8 @@ from deltarule.tables.typed_columns import TypedColumns, apply_schema
 __all__ = ["TableEncoder"]
 
 _FORMAT = 1
+# The largest number of cells of the features of one category beyond its 200 most frequent levels.
+_MOST_CELLS = 20_000_000
 
 
 class TableEncoder:
@@ -34,10 +36,10 @@ class TableEncoder:
     the median stands in, and if any were missing in training, a feature ``name=(missing)``
     is 1 there. Nothing is clipped: an outlier stays one.
 
-    *Categories*: one feature per level that at least ``max(10, rows / 1000)`` training
-    rows have (or ``min_rows``), the ``max_levels`` most frequent ones of a column at
-    most. The levels rarer than that share ``name=(other)``. Missing cells have a
-    feature ``name=(missing)``, however few.
+    *Categories*: one feature per level that at least ``rows / 10000`` training rows have
+    (at least 2 where there are more levels than half the rows, or ``min_rows``), the
+    ``max_levels`` most frequent ones of a column at most. The levels rarer than that share
+    ``name=(other)``. Missing cells have a feature ``name=(missing)``, however few.
 
     A feature that is the same in all training rows is left out, since no weight could be
     learned for it. So a level never seen goes to ``(other)`` where training had rare
@@ -53,11 +55,12 @@ class TableEncoder:
         :class:`~deltarule.tables.number_encoders.PiecewiseLinearEncoder`.
     bins : int
         The largest number of bins of a piecewise-linear column.
-    max_levels : int
-        The most levels of a category that get a feature of their own.
+    max_levels : int, optional
+        The most levels of a category that get a feature of their own; from 200 to 2000 if not
+        given, so that a column of features has at most 2·10⁷ numbers beyond 200 levels.
     min_rows : int, optional
         How many training rows a level needs for a feature of its own;
-        ``max(10, rows / 1000)`` if not given.
+        as above if not given.
 
     Attributes
     ----------
@@ -93,7 +96,7 @@ class TableEncoder:
         *,
         numbers: str = "standard",
         bins: int = 16,
-        max_levels: int = 200,
+        max_levels: int | None = None,
         min_rows: int | None = None,
     ) -> None:
         if numbers not in NUMBER_ENCODERS:
@@ -105,7 +108,7 @@ class TableEncoder:
             if value is not None and not (is_count and value >= 1):
                 raise InputError(f"{name} is {value!r}; expected an integer of at least 1")
         self.numbers, self.bins = numbers, int(bins)
-        self.max_levels = int(max_levels)
+        self.max_levels = None if max_levels is None else int(max_levels)
         self.min_rows = None if min_rows is None else int(min_rows)
         self.column_encoders: tuple[NumberEncoder | CategoryEncoder, ...] = ()
         self._schema: Schema | None = None
@@ -167,7 +170,8 @@ class TableEncoder:
             typed, w = typed.take(keep), w[keep] if w is not None else None
         if len(typed) == 0:
             raise DataError("there are no rows to fit the encoder on; expected at least one")
-        min_rows = self.min_rows if self.min_rows is not None else max(10, -(-len(typed) // 1000))
+        min_rows = -(-len(typed) // 10_000)
+        max_levels = self.max_levels or min(max(_MOST_CELLS // len(typed), 200), 2000)
         encode_numbers = NUMBER_ENCODERS[self.numbers].fit
         if self.numbers == "piecewise_linear":
             encode_numbers = functools.partial(encode_numbers, bins=self.bins)
@@ -175,9 +179,10 @@ class TableEncoder:
         for column in schema.columns:
             cells: Any = typed.columns[column.name]
             if isinstance(cells, TextColumn):
-                column_encoders.append(
-                    CategoryEncoder.fit(column.name, cells, min_rows, self.max_levels)
-                )
+                # Nearly as many levels as rows are names, of which single ones say nothing.
+                named = 2 * len(cells.counts()) > len(cells)
+                least = self.min_rows or max(min_rows, 2 if named else 1)
+                column_encoders.append(CategoryEncoder.fit(column.name, cells, least, max_levels))
             else:
                 column_encoders.append(encode_numbers(column.name, cells, w))
         if not any(encoder.features() for encoder in column_encoders):
@@ -246,6 +251,25 @@ class TableEncoder:
                 encoder.write(cells, matrix[:, at : at + width])
             at += width
         return matrix
+
+    def merged_notes(self) -> list[str]:
+        """Which levels of the training rows share a feature, a note per column.
+
+        Examples
+        --------
+        >>> from deltarule.tables.schema import Column
+        >>> towns = {"town": np.array(["Bonn", "Ulm", "Rome", "Ulm"], dtype=object)}
+        >>> schema = Schema((Column("town", "category"),))
+        >>> encoder = TableEncoder(min_rows=2).fit(TypedColumns(towns, np.arange(4)), schema)
+        >>> print(encoder.merged_notes()[0])
+        column 'town': 2 levels, which 2 training rows hold, share one input: 'Bonn', 'Rome'; to \
+keep more of them, lower min_level_rows= or raise max_levels=
+        """
+        found: list[str] = []
+        for encoder in self._check_fitted():
+            if isinstance(encoder, CategoryEncoder):
+                found += encoder.merged_note()
+        return found
 
     def notes(self, columns: TypedColumns) -> tuple[str, ...]:
         """Which levels of these rows training did not see, a sentence per column.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.errors import DataError, InputError
 from deltarule.tables.cells import parse_number
 from deltarule.tables.column_values import (
     as_labels,
@@ -168,8 +168,9 @@ def apply_schema(
         wanted.append(schema.target.name)
     if need_weights and schema.weights is not None:
         wanted.append(schema.weights)
-    _check_present(schema, table, wanted)
     notes = list(table.notes)
+    table = _with_absent_columns(schema, table, notes)
+    _check_present(schema, table, wanted)
     _note_unknown_columns(schema, table, notes)
     column_tokens = {
         column.name: column.na
@@ -219,6 +220,18 @@ def _numeric_columns(schema: Schema) -> set[str]:
     if schema.target is not None and numbers and None not in numbers:
         found.add(schema.target.name)
     return found
+
+
+def _with_absent_columns(schema: Schema, table: Table, notes: list[str]) -> Table:
+    """A sparse table with the columns that no row names, missing in every row.
+
+    At least one column of the schema must be there; target and weights are not added.
+    """
+    absent = [name for name in schema.names if name not in table]
+    if not table.is_sparse or not absent or len(absent) == len(schema.names):
+        return table
+    notes.append(f"columns that no row names count as missing: {join_items(absent)}")
+    return table.with_missing(absent)
 
 
 def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
@@ -277,10 +290,7 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
             f"has {count} of another kind or notation: "
             f"{describe_cells(table, column.name, other)}",
             expected=f"{what}s{_written(column)}, as in the training table",
-            hint=Message(
-                "correct them, leave them empty to count as missing, or train again with another ",
-                Parameter("kinds", keyword=True),
-            ),
+            hint="correct them, or leave them empty to count as missing",
         )
     n_bad, n_known = int(bad.sum()), int((bad | ~np.isnan(values)).sum())
     counts = "1 cell counts" if n_bad == 1 else f"{n_bad} cells count"

@@ -52,7 +52,8 @@ def advice(
         return [
             Message(
                 f"the network underfits: {figures}; {merged_levels:,} rare levels of categories "
-                "share an input of the network, and the linear baseline sees each of them"
+                "share an input of the network, and the linear baseline sees each of them; try ",
+                Parameter("min_level_rows", 1),
             )
         ]
     return [

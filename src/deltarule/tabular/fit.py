@@ -192,6 +192,7 @@ def fit_table(
         "training_seconds": result.seconds,
         "seconds": time.perf_counter() - started,
         "notes": [
+            *encoded.encoder.merged_notes(),
             *_score_notes(parts, scored_part, result, settings.schedule),
             *verdict_notes,
             *(each.note for each in simple.values() if each.note),

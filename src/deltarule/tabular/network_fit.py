@@ -65,11 +65,19 @@ def encode_parts(
         If the loss cannot be used for the target.
     """
     fitting = parts["train"]
-    encoder = TableEncoder().fit(fitting, schema, weights=fitting.weights)
+    encoder = TableEncoder(
+        min_rows=_number_or_none(settings.min_level_rows),
+        max_levels=_number_or_none(settings.max_levels),
+    ).fit(fitting, schema, weights=fitting.weights)
     target = TargetEncoder.from_schema(schema).fit(target_values(fitting), fitting.weights)
     net = table_network(encoder.n_features, target, settings)
     X = {name: encoder.transform(part, dtype=np.float32) for name, part in parts.items()}
     return EncodedParts(net, encoder, target, parts, X)
+
+
+def _number_or_none(value: int | str) -> int | None:
+    """Return a setting's number, None for ``"auto"``."""
+    return None if isinstance(value, str) else value
 
 
 def train_network(

@@ -64,6 +64,28 @@ class TableSettings:
         "it. The model that is kept, and its scores, do not depend on it.",
     )
     seed: int = shared("seed", 0)
+    min_level_rows: int | str = setting(
+        "auto",
+        "Training rows that a level of a category needs for an input of its own, or auto.",
+        "integer",
+        interval="[1, 1e9]",
+        special_value="auto",
+        metavar="N",
+        group="Columns",
+        details="auto is 1 up to 10,000 training rows (2 for a column with more levels than half "
+        "the rows), and a ten-thousandth of them beyond. Rarer levels share one input.",
+    )
+    max_levels: int | str = setting(
+        "auto",
+        "Maximum number of levels of a category with inputs of their own, or auto.",
+        "integer",
+        interval="[1, 1e6]",
+        special_value="auto",
+        metavar="N",
+        group="Columns",
+        details="The most frequent ones. auto is 2,000 up to 10,000 training rows, less for more "
+        "rows, and 200 from 100,000 on.",
+    )
     layers: tuple[int, ...] = setting(
         (128, 64),
         "Widths of the hidden layers; none for a linear model.",
