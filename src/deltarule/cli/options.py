@@ -23,6 +23,7 @@ __all__ = [
     "Folder",
     "Force",
     "Ignore",
+    "KeepNa",
     "Kinds",
     "MaxMemory",
     "Na",
@@ -62,6 +63,7 @@ class TableOptions:
     encoding: str | None = None
     decimal: Sequence[str] = ()
     thousands: Sequence[str] = ()
+    keep_na: Sequence[str] = ()
 
 
 class BadValue(typer.BadParameter):
@@ -246,6 +248,15 @@ Na = Annotated[
         metavar="TEXT",
         help="A text that means missing, beside NA, N/A, ?, nan, null and an empty cell; "
         "COLUMN=TEXT for one column alone, such as insulin=0.",
+        group="Columns",
+    ),
+]
+KeepNa = Annotated[
+    list[str] | None,
+    several(
+        "--keep-na",
+        metavar="COLUMN",
+        help="A column in which NA, N/A, ?, nan and null are values, such as a class NA.",
         group="Columns",
     ),
 ]

@@ -269,7 +269,7 @@ def clean_text(
     ['a', None, None, 'a']
     """
 
-    def clean(cell: str) -> str | None:
+    def clean(cell: str) -> str:
         text = cell.strip()
         if not is_unicode(text):
             row = int(np.argmax(column.codes == column.texts.index(cell))) + 1
@@ -278,9 +278,12 @@ def clean_text(
                 "(half of a surrogate pair, or bytes that are not UTF-8); expected text; correct "
                 "the cell where it comes from"
             )
-        return None if text.lower() in tokens else text
+        return text
 
-    return column.map_texts(clean)
+    cleaned = column.map_texts(clean)
+    if "" in cleaned.texts:
+        cleaned = cleaned.map_texts(lambda text: text or None)
+    return cleaned.without(lambda text: text.lower() in tokens)
 
 
 def is_unicode(text: str) -> bool:
