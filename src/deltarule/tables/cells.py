@@ -7,7 +7,7 @@ same data in a frame give the same table.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -301,15 +301,19 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def mask_tokens(values: NDArray[np.float64], tokens: tuple[str, ...]) -> NDArray[np.float64]:
-    """Replace numbers by NaN where a missing token spells the same number.
+def mask_tokens(
+    values: NDArray[np.float64],
+    tokens: tuple[str, ...],
+    parse: Callable[[str], float | None] = parse_number,
+) -> NDArray[np.float64]:
+    """Replace numbers by NaN where a missing token spells the same number, or the same date.
 
     Examples
     --------
     >>> mask_tokens(np.array([1.0, -999.0]), missing_tokens(["NA", "-999"]))
     array([ 1., nan])
     """
-    numbers = [number for token in tokens if (number := parse_number(token)) is not None]
+    numbers = [number for token in tokens if (number := parse(token)) is not None]
     return np.where(np.isin(values, numbers), np.nan, values) if numbers else values
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from deltarule.tables.cells import clean_text, mask_tokens, parse_number
+from deltarule.tables.cells import clean_text, mask_tokens, parse_date, parse_number
 from deltarule.tables.number_text import PLAIN, NumberFormat
 from deltarule.tables.table import Table
 from deltarule.tables.text_column import TextColumn
@@ -50,7 +50,8 @@ def apply_missing_tokens(
             if isinstance(column, TextColumn):
                 column = clean_text(column, needed)
             else:
-                column = mask_tokens(column, needed)
+                parse = parse_date if table.kinds.get(name) == "date" else parse_number
+                column = mask_tokens(column, needed, parse)
         if name in numeric and isinstance(column, TextColumn):
             written = table.number_formats.get(name, PLAIN)
             column = _without_numbers(column, needed, written)

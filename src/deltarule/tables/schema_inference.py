@@ -33,6 +33,7 @@ from deltarule.tables.missing_notes import kept_note, unread_advice
 from deltarule.tables.number_formats import stated_formats, with_number_formats
 from deltarule.tables.number_text import PLAIN, NumberFormat
 from deltarule.tables.schema import KINDS, Column, Schema
+from deltarule.tables.sentinel_values import sentinel_notes
 from deltarule.tables.table import Table, all_rows_text, join_items, unknown_column_error
 from deltarule.tables.task_choice import choose_task
 from deltarule.tables.text_column import TextColumn
@@ -163,7 +164,11 @@ def infer_schema(
         if gone.any():
             notes.append(target_range_note(clean, target_column, gone))
             clean = clean.take(~gone)
-        far = [note for note in target_column.notes if "from the median" in note]
+        far = [
+            note
+            for note in target_column.notes
+            if "from the median" in note or "far outside" in note
+        ]
         missing = target_column.missing - int(gone.sum())
         read = () if classes else format_notes.get(target, ())
         target_column = replace(
@@ -339,6 +344,7 @@ def _describe_column(
     scale = plausible_range(values[~np.isnan(values)])
     gone = outside_range(values, scale.low, scale.high)
     notes += range_notes(table, name, values, scale)
+    notes += sentinel_notes(name, cells, np.where(gone, np.nan, values), kind)
     finite = values[~np.isnan(values) & ~gone]
     distinct = np.unique(finite)
     if kind == "number":
