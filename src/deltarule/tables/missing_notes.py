@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from deltarule.errors import Message, Parameter
 from deltarule.tables.cells import DEFAULT_NA, parse_date
 from deltarule.tables.column_values import NUMERIC_SHARE
-from deltarule.tables.number_formats import find_number_format, mark_advice
+from deltarule.tables.number_formats import find_number_format
 from deltarule.tables.number_text import PLAIN, NumberFormat, is_number_like
 from deltarule.tables.table import Cells, count_noun, join_items
 from deltarule.tables.text_column import TextColumn
+from deltarule.tables.unread_numbers import mark_advice
 
 __all__ = ["kept_note", "na_advice", "token_notes", "unread_advice"]
 

@@ -238,10 +238,12 @@ PLAIN = NumberFormat()
 @functools.lru_cache(maxsize=64)
 def _body_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     point, mark = re.escape(decimal), re.escape(thousands)
-    whole = r"(?:0|[1-9]\d*)"
+    plain, grouped = r"(?:0|[1-9]\d*)", "(?!)"
     if thousands:
         # In groups of three, or as in India with groups of two before the last.
-        whole = (
-            rf"(?:0|[1-9]\d*|[1-9]\d{{0,2}}(?:{mark}\d{{3}})+|[1-9]\d?(?:{mark}\d\d)+{mark}\d{{3}})"
-        )
-    return re.compile(rf"(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+        grouped = rf"(?:[1-9]\d{{0,2}}(?:{mark}\d{{3}})+|[1-9]\d?(?:{mark}\d\d)+{mark}\d{{3}})"
+    # Nobody groups the digits of a number with an exponent: 9,471e+01 has a decimal comma.
+    return re.compile(
+        rf"(?:{plain}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?|{grouped}(?:{point}\d*)?",
+        re.ASCII,
+    )

@@ -361,7 +361,7 @@ def _describe_column(
         notes=tuple(notes),
         low=scale.low,
         high=scale.high,
-        mixed=bool((bad & of_another_kind(table, name, kind)).any()),
+        mixed=bool(bad.any() and (bad & of_another_kind(table, name, kind)).any()),
         number_format=_own_format(table, name) if kind == "number" else None,
     )
 
