@@ -234,6 +234,17 @@ def test_a_target_that_is_no_number_yet_is_refused_with_the_reason(write, words)
     assert words in str(error.value)
 
 
+def test_few_labels_with_a_unit_are_classes_unless_asked_otherwise():
+    target = [f"{1 + i % 5} stars" for i in range(N)]
+    table = table_from_frame(with_column(VALUES, target))
+    schema = infer_schema(table, "y")
+    assert schema.classes == tuple(f"{i} stars" for i in range(1, 6))
+    assert schema.target.notes[0].endswith("if they are quantities, give task='regression'")
+    assert apply_schema(schema, table).target[0] == "1 stars"
+    assert infer_schema(table, "y", task="regression").task == "regression"
+    assert infer_schema(table, "y", kinds={"y": "number"}).task == "regression"
+
+
 # By source
 
 

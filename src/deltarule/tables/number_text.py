@@ -43,7 +43,7 @@ _SAME = str.maketrans(
 )
 _GROUPING = "'_ "
 # A unit neither begins with what a number may go on with, nor holds a digit before its end: "m2".
-_UNIT = r"[^\d\s.,'_+\-*/:;()<>=~^#&\\|\"]"
+_UNIT = r"[^\d\s.,'_+\-*/:;()<>=~^#&\\|\"!?\[\]{}]"
 _AFFIXED = re.compile(
     rf"(?P<open>\(\s?)?(?P<sign>[+-]?)\s?(?P<prefix>(?:{_UNIT}){{1,4}}\.?)?\s?(?P<inner>[+-]?)"
     r"(?P<body>(?:\d[\d.,'_ ]*[\d.]|\d|[.,]\d+)(?:[eE][+-]?\d+)?)"
