@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +17,9 @@ from deltarule.tables.text_column import TextColumn
 
 __all__ = [
     "CategoryEncoder",
+    "NumberColumnEncoder",
     "NumberEncoder",
+    "known_cells",
     "mean_and_std",
     "normalise_weights",
     "standardise",
@@ -118,9 +121,90 @@ def weighted_median(
     return float(min(max(low / 2 + high / 2, low), high))
 
 
+def known_cells(
+    cells: NDArray[np.float64], weights: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, bool]:
+    """Return the known cells, their weights, and whether some cells are known and others missing.
+
+    Examples
+    --------
+    >>> known_cells(np.array([1.0, np.nan]), None)
+    (array([1.]), None, True)
+    """
+    known = ~np.isnan(cells)
+    indicator = bool(known.any() and not known.all())
+    return cells[known], None if weights is None else weights[known], indicator
+
+
+class NumberColumnEncoder(ABC):
+    """What all encoders of a number column share: the median and a mark where a cell is missing.
+
+    A subclass is a frozen dataclass with these attributes, or properties.
+
+    Attributes
+    ----------
+    name : str
+        The column.
+    median : float
+        What stands in for a missing cell.
+    varies : bool
+        Whether the column had two different values in training; it has no feature of its values
+        otherwise.
+    indicator : bool
+        Whether some cells were missing in training, and some were not.
+    """
+
+    name: str
+    median: float
+    varies: bool
+    indicator: bool
+
+    def _value_features(self) -> list[str]:
+        """The names of the features that its values are encoded as."""
+        return [self.name]
+
+    @abstractmethod
+    def _write_values(self, values: NDArray[np.float64], out: NDArray[Any]) -> None:
+        """Encode values, none of them missing, into the first columns of ``out``."""
+
+    def features(self) -> list[str]:
+        """The names of its features."""
+        values = self._value_features() if self.varies else []
+        return values + [f"{self.name}=(missing)"] * self.indicator
+
+    def write(self, cells: NDArray[np.float64], out: NDArray[Any]) -> None:
+        """Encode cells into the columns of ``out``."""
+        missing = np.isnan(cells)
+        if self.varies:
+            self._write_values(np.where(missing, self.median, cells), out)
+        if self.indicator:
+            out[:, -1] = missing
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a dictionary that JSON can hold."""
+        return asdict(self)  # type: ignore[call-overload]  # of a dataclass
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """What :meth:`to_dict` wrote down.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If its values are none that training gives.
+        """
+        encoder = from_json_object(cls, record)
+        encoder._check()
+        return encoder
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Raise ValueError if its values are none that training gives."""
+
+
 @dataclass(frozen=True)
-class NumberEncoder:
-    """Encoder of a number column.
+class NumberEncoder(NumberColumnEncoder):
+    """Encoder (x - mean) / std of a number column.
 
     Parameters
     ----------
@@ -128,12 +212,8 @@ class NumberEncoder:
         The column.
     mean, std : float
         Over the known training cells.
-    median : float
-        What stands in for a missing cell.
-    varies : bool
-        Whether the column had two different values in training.
-    indicator : bool
-        Whether some cells were missing in training, and some were not.
+    median, varies, indicator
+        As in :class:`NumberColumnEncoder`.
     """
 
     name: str
@@ -148,60 +228,28 @@ class NumberEncoder:
         cls, name: str, cells: NDArray[np.float64], weights: NDArray[np.float64] | None
     ) -> NumberEncoder:
         """Fit an encoder to the training cells of a column."""
-        known = ~np.isnan(cells)
-        if not known.any():
+        values, w, indicator = known_cells(cells, weights)
+        if not len(values):
             return cls(name, 0.0, 1.0, 0.0, varies=False, indicator=False)
-        values = cells[known]
-        w = None if weights is None else weights[known]
         mean, std = mean_and_std(values, w)
-        return cls(
-            name,
-            mean,
-            std,
-            weighted_median(values, w),
-            varies=bool(values.min() < values.max()),
-            indicator=not known.all(),
-        )
+        varies = bool(values.min() < values.max())
+        return cls(name, mean, std, weighted_median(values, w), varies, indicator)
 
-    def features(self) -> list[str]:
-        """The names of its features."""
-        return [self.name] * self.varies + [f"{self.name}=(missing)"] * self.indicator
+    def _write_values(self, values: NDArray[np.float64], out: NDArray[Any]) -> None:
+        with np.errstate(over="ignore"):
+            out[:, 0] = standardise(values, self.mean, self.std)
+        if not np.isfinite(out[:, 0]).all():
+            row = int(np.flatnonzero(~np.isfinite(out[:, 0]))[0])
+            raise DataError(
+                f"column {self.name!r} holds {values[row]!r} in row {row + 1} of these rows, "
+                f"which is too large for {out.dtype} after standardising (mean {self.mean:.6g},"
+                f" std {self.std:.6g}); expected numbers like those of training; correct "
+                "it, or leave it empty"
+            )
 
-    def write(self, cells: NDArray[np.float64], out: NDArray[Any]) -> None:
-        """Encode cells into the columns of ``out``."""
-        missing = np.isnan(cells)
-        if self.varies:
-            values = np.where(missing, self.median, cells)
-            with np.errstate(over="ignore"):
-                out[:, 0] = standardise(values, self.mean, self.std)
-            if not np.isfinite(out[:, 0]).all():
-                row = int(np.flatnonzero(~np.isfinite(out[:, 0]))[0])
-                raise DataError(
-                    f"column {self.name!r} holds {cells[row]!r} in row {row + 1} of these rows, "
-                    f"which is too large for {out.dtype} after standardising (mean {self.mean:.6g},"
-                    f" std {self.std:.6g}); expected numbers like those of training; correct "
-                    "it, or leave it empty"
-                )
-        if self.indicator:
-            out[:, -1] = missing
-
-    def to_dict(self) -> dict[str, Any]:
-        """As a dictionary that JSON can hold."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> NumberEncoder:
-        """What :meth:`to_dict` wrote down.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If its values are none that training gives.
-        """
-        code = from_json_object(cls, record)
-        if not code.std > 0:
-            raise ValueError(f"column {code.name!r} has std {code.std}; expected one above 0")
-        return code
+    def _check(self) -> None:
+        if not self.std > 0:
+            raise ValueError(f"column {self.name!r} has std {self.std}; expected one above 0")
 
 
 @dataclass(frozen=True)
@@ -239,15 +287,20 @@ class CategoryEncoder:
         other_rows = sum(counts[level] for level in other)
         return cls(name, tuple(sorted(own)), tuple(other), missing, other_rows)
 
+    @property
+    def n_merged(self) -> int:
+        """The number of levels that share a feature; 0 if it is one by itself."""
+        return len(self.other) if len(self.other) > 1 else 0
+
     def merged_note(self) -> list[str]:
         """A note if several levels share a feature, or all do and give no feature."""
-        if len(self.other) < 2:
+        if not self.n_merged:
             return []
         shared = "share one input" if self.features() else "give no input, since all are rare"
         rows = "1 training row" if self.other_rows == 1 else f"{self.other_rows:,} training rows"
         return [
             Message(
-                f"column {self.name!r}: {len(self.other):,} levels, which {rows} hold, {shared}: "
+                f"column {self.name!r}: {self.n_merged:,} levels, which {rows} hold, {shared}: "
                 f"{join_items(map(repr, self.other), 3)}; to keep more of them, lower ",
                 Parameter("min_level_rows", keyword=True),
                 " or raise ",
@@ -265,13 +318,17 @@ class CategoryEncoder:
         groups = self._feature_labels()
         return [f"{self.name}={group}" for group in groups] if len(groups) > 1 else []
 
-    def write(self, cells: TextColumn, out: NDArray[Any]) -> None:
-        """Encode cells into the columns of ``out``, which holds zeros."""
+    def codes(self, cells: TextColumn) -> NDArray[np.int64]:
+        """For each cell the number of its group (level, ``(other)`` or missing), -1 for none."""
         index = {level: i for i, level in enumerate(self.levels)}
         unseen = len(self.levels) if self.other else -1
         missing = len(self._feature_labels()) - 1 if self.missing else unseen
-        features = [index.get(text, unseen) for text in cells.texts]
-        found = cells.lookup(np.array(features, dtype=np.int64), np.int64(missing))
+        groups = [index.get(text, unseen) for text in cells.texts]
+        return cells.lookup(np.array(groups, dtype=np.int64), np.int64(missing))
+
+    def write(self, cells: TextColumn, out: NDArray[Any]) -> None:
+        """Encode cells into the columns of ``out``, which holds zeros."""
+        found = self.codes(cells)
         rows = np.flatnonzero(found >= 0)
         out[rows, found[rows]] = 1
 

@@ -8,16 +8,20 @@ missing in training.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.files.dataclass_fields import from_json_object
-from deltarule.tables.column_encoders import NumberEncoder, standardise
+from deltarule.tables.column_encoders import (
+    NumberColumnEncoder,
+    NumberEncoder,
+    known_cells,
+    standardise,
+)
 
 __all__ = [
     "NUMBER_ENCODERS",
@@ -54,7 +58,7 @@ def weighted_quantiles(
 
 
 @dataclass(frozen=True)
-class RobustEncoder:
+class RobustEncoder(NumberColumnEncoder):
     """Encoder z / √(1 + (z/3)²) with z = (x − median) / scale: outliers approach ±3.
 
     Parameters
@@ -79,8 +83,6 @@ class RobustEncoder:
     array([0.   , 0.949, 3.   ])
     """
 
-    encoding: ClassVar[str] = "robust"
-
     name: str
     median: float
     scale: float
@@ -89,64 +91,31 @@ class RobustEncoder:
 
     @classmethod
     def fit(
-        cls,
-        name: str,
-        cells: NDArray[np.float64],
-        weights: NDArray[np.float64] | None,
+        cls, name: str, cells: NDArray[np.float64], weights: NDArray[np.float64] | None
     ) -> Self:
         """Fit an encoder to the training cells of a column."""
-        known = ~np.isnan(cells)
-        if not known.any():
+        values, w, indicator = known_cells(cells, weights)
+        if not len(values):
             return cls(name, 0.0, 1.0, varies=False, indicator=False)
-        values = cells[known]
-        w = None if weights is None else weights[known]
         low, median, high = (float(q) for q in weighted_quantiles(values, [0.25, 0.5, 0.75], w))
         # Halved first, so that the range of numbers near 1e308 is finite.
         half_range = float(values.max() / 2 - values.min() / 2)
         scale = high - low if 0 < high - low < np.inf else half_range
         varies = bool(half_range > 0)
-        return cls(name, median, scale if varies else 1.0, varies, indicator=not known.all())
+        return cls(name, median, scale if varies else 1.0, varies, indicator)
 
-    def features(self) -> list[str]:
-        """Return the names of its features."""
-        return [self.name] * self.varies + [f"{self.name}=(missing)"] * self.indicator
-
-    def write(self, cells: NDArray[np.float64], out: NDArray[Any]) -> None:
-        """Encode cells into the columns of ``out``."""
-        missing = np.isnan(cells)
-        if self.varies:
-            out[:, 0] = self._bounded(np.where(missing, self.median, cells))
-        if self.indicator:
-            out[:, -1] = missing
-
-    def _bounded(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _write_values(self, values: NDArray[np.float64], out: NDArray[Any]) -> None:
         # Beyond 1e100 the result is ±3 in every digit, and the square would overflow.
         z = np.clip(standardise(values, self.median, self.scale), -1e100, 1e100)
-        bounded: NDArray[np.float64] = z / np.sqrt(1 + (z / 3) ** 2)
-        return bounded
+        out[:, 0] = z / np.sqrt(1 + (z / 3) ** 2)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the encoder as a dictionary that JSON can hold."""
-        return {"encoding": self.encoding, **asdict(self)}
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """Return the encoder that :meth:`to_dict` wrote down.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If its values are none that training gives.
-        """
-        values = {name: value for name, value in record.items() if name != "encoding"}
-        encoder = from_json_object(cls, values)
-        if not encoder.scale > 0:
-            raise ValueError(f"column {encoder.name!r} has scale {encoder.scale}; expected above 0")
-        return encoder
+    def _check(self) -> None:
+        if not self.scale > 0:
+            raise ValueError(f"column {self.name!r} has scale {self.scale}; expected above 0")
 
 
 @dataclass(frozen=True)
-class QuantileNormalEncoder:
+class QuantileNormalEncoder(NumberColumnEncoder):
     """Encoder Φ⁻¹(F(x)), with F the distribution of the training cells and Φ the normal one.
 
     F is stored at up to 500 knots, between which Φ⁻¹(F) is interpolated; cells beyond the first
@@ -172,28 +141,30 @@ class QuantileNormalEncoder:
     array([-0.967,  0.   ,  0.967])
     """
 
-    encoding: ClassVar[str] = "quantile_normal"
-
     name: str
     median: float
     knots: tuple[float, ...]
     scores: tuple[float, ...]
     indicator: bool
 
+    @property
+    def varies(self) -> bool:  # type: ignore[override]  # derived here, a field elsewhere
+        """Whether the column had two different values in training."""
+        return bool(self.knots)
+
     @classmethod
     def fit(
-        cls,
-        name: str,
-        cells: NDArray[np.float64],
-        weights: NDArray[np.float64] | None,
+        cls, name: str, cells: NDArray[np.float64], weights: NDArray[np.float64] | None
     ) -> Self:
         """Fit an encoder to the training cells of a column."""
-        known = ~np.isnan(cells)
-        if not known.any():
+        values, known_weights, indicator = known_cells(cells, weights)
+        if not len(values):
             return cls(name, 0.0, (), (), indicator=False)
-        values = cells[known]
-        w = np.ones(len(values)) if weights is None else weights[known]
+        w = np.ones(len(values)) if known_weights is None else known_weights
+        median = float(weighted_quantiles(values, 0.5, w))
         distinct, index = np.unique(values, return_inverse=True)
+        if len(distinct) == 1:
+            return cls(name, median, (), (), indicator)
         steps = np.bincount(index, weights=w)
         shares = (np.cumsum(steps) - steps / 2) / steps.sum()
         chosen = np.arange(len(distinct))
@@ -201,48 +172,23 @@ class QuantileNormalEncoder:
             chosen = np.unique(
                 np.searchsorted(shares, np.linspace(shares[0], shares[-1], _MOST_KNOTS))
             )
-        median = float(weighted_quantiles(values, 0.5, w))
-        knots = distinct[chosen].tolist()
         scores = [NormalDist().inv_cdf(share) for share in shares[chosen].tolist()]
-        if len(distinct) == 1:
-            knots, scores = [], []
-        return cls(name, median, tuple(knots), tuple(scores), indicator=not known.all())
+        return cls(name, median, tuple(distinct[chosen].tolist()), tuple(scores), indicator)
 
-    def features(self) -> list[str]:
-        """Return the names of its features."""
-        return [self.name] * bool(self.knots) + [f"{self.name}=(missing)"] * self.indicator
-
-    def write(self, cells: NDArray[np.float64], out: NDArray[Any]) -> None:
-        """Encode cells into the columns of ``out``."""
-        missing = np.isnan(cells)
-        if self.knots:
-            out[:, 0] = np.interp(np.where(missing, self.median, cells), self.knots, self.scores)
-        if self.indicator:
-            out[:, -1] = missing
+    def _write_values(self, values: NDArray[np.float64], out: NDArray[Any]) -> None:
+        out[:, 0] = np.interp(values, self.knots, self.scores)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the encoder as a dictionary that JSON can hold."""
-        record = {"encoding": self.encoding, **asdict(self)}
-        return record | {"knots": list(self.knots), "scores": list(self.scores)}
+        """As a dictionary that JSON can hold."""
+        return super().to_dict() | {"knots": list(self.knots), "scores": list(self.scores)}
 
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """Return the encoder that :meth:`to_dict` wrote down.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If its values are none that training gives.
-        """
-        values = {name: value for name, value in record.items() if name != "encoding"}
-        encoder = from_json_object(cls, values)
-        if len(encoder.knots) != len(encoder.scores) or np.any(np.diff(encoder.knots) <= 0):
-            raise ValueError(f"column {encoder.name!r} has knots that do not increase")
-        return encoder
+    def _check(self) -> None:
+        if len(self.knots) != len(self.scores) or np.any(np.diff(self.knots) <= 0):
+            raise ValueError(f"column {self.name!r} has knots that do not increase")
 
 
 @dataclass(frozen=True)
-class PiecewiseLinearEncoder:
+class PiecewiseLinearEncoder(NumberColumnEncoder):
     """Encoder clip((x − e)/(f − e), 0, 1) − ½ for each bin [e, f] of the quantiles.
 
     The robust encoding of the column stands before these features. A linear function of all of
@@ -273,8 +219,6 @@ class PiecewiseLinearEncoder:
            [ 0.5,  0. ]])
     """
 
-    encoding: ClassVar[str] = "piecewise_linear"
-
     robust: RobustEncoder
     edges: tuple[float, ...]
 
@@ -290,56 +234,54 @@ class PiecewiseLinearEncoder:
         robust = RobustEncoder.fit(name, cells, weights)
         edges: tuple[float, ...] = ()
         if robust.varies:
-            known = ~np.isnan(cells)
-            w = None if weights is None else weights[known]
-            found = np.unique(cells[known])
+            values, w, _ = known_cells(cells, weights)
+            found = np.unique(values)
             if len(found) > bins + 1:
-                shares = np.linspace(0, 1, bins + 1)
-                found = np.unique(weighted_quantiles(cells[known], shares, w))
+                found = np.unique(weighted_quantiles(values, np.linspace(0, 1, bins + 1), w))
             # Two edges would give the column itself again.
             edges = tuple(found.tolist()) if len(found) > 2 else ()
         return cls(robust, edges)
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]  # derived here, a field elsewhere
         """The column."""
         return self.robust.name
 
-    def features(self) -> list[str]:
-        """Return the names of its features."""
-        first, *rest = self.robust.features() or [""]
+    @property
+    def median(self) -> float:  # type: ignore[override]
+        """What stands in for a missing cell."""
+        return self.robust.median
+
+    @property
+    def varies(self) -> bool:  # type: ignore[override]
+        """Whether the column had two different values in training."""
+        return self.robust.varies
+
+    @property
+    def indicator(self) -> bool:  # type: ignore[override]
+        """Whether some cells were missing in training, and some were not."""
+        return self.robust.indicator
+
+    def _value_features(self) -> list[str]:
         # All digits, so that no two bins have the same name.
         edges = [repr(edge).removesuffix(".0") for edge in self.edges]
-        names = [f"{self.name}={low}…{high}" for low, high in pairwise(edges)]
-        return [first, *names, *rest] if self.edges else self.robust.features()
+        return [self.name, *(f"{self.name}={low}…{high}" for low, high in pairwise(edges))]
 
-    def write(self, cells: NDArray[np.float64], out: NDArray[Any]) -> None:
-        """Encode cells into the columns of ``out``."""
-        robust = np.zeros((len(cells), len(self.robust.features())), dtype=out.dtype)
-        self.robust.write(cells, robust)
-        if not self.edges:
-            out[:] = robust
-            return
-        values = np.where(np.isnan(cells), self.robust.median, cells)
-        n_bins = len(self.edges) - 1
-        out[:, 0] = robust[:, 0]
-        for k in range(n_bins):
-            low, high = self.edges[k], self.edges[k + 1]
+    def _write_values(self, values: NDArray[np.float64], out: NDArray[Any]) -> None:
+        self.robust._write_values(values, out)
+        for k, (low, high) in enumerate(pairwise(self.edges), start=1):
             # Halved where the width of the bin would overflow.
             unit = 1.0 if high - low < np.inf else 2.0
             width = high / unit - low / unit
-            share = (np.clip(values, low, high) / unit - low / unit) / width
-            out[:, 1 + k] = share - 0.5
-        if self.robust.indicator:
-            out[:, -1] = robust[:, -1]
+            out[:, k] = (np.clip(values, low, high) / unit - low / unit) / width - 0.5
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the encoder as a dictionary that JSON can hold."""
-        return {"encoding": self.encoding, "edges": list(self.edges), **asdict(self.robust)}
+        """As a dictionary that JSON can hold."""
+        return {"edges": list(self.edges), **self.robust.to_dict()}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
-        """Return the encoder that :meth:`to_dict` wrote down.
+        """What :meth:`to_dict` wrote down.
 
         Raises
         ------
@@ -348,16 +290,19 @@ class PiecewiseLinearEncoder:
         """
         values = {name: value for name, value in record.items() if name != "edges"}
         edges = tuple(float(edge) for edge in record["edges"])
-        if len(edges) in (1, 2) or np.any(np.diff(edges) <= 0):
-            raise ValueError(f"column {record['name']!r} has edges that do not increase: {edges}")
-        return cls(RobustEncoder.from_dict(values), edges)
+        encoder = cls(RobustEncoder.from_dict(values), edges)
+        encoder._check()
+        return encoder
+
+    def _check(self) -> None:
+        if len(self.edges) in (1, 2) or np.any(np.diff(self.edges) <= 0):
+            raise ValueError(f"column {self.name!r} has edges that do not increase: {self.edges}")
 
 
 NUMBER_ENCODERS: dict[str, Any] = {
     "standard": NumberEncoder,
-    **{
-        each.encoding: each
-        for each in (RobustEncoder, QuantileNormalEncoder, PiecewiseLinearEncoder)
-    },
+    "robust": RobustEncoder,
+    "quantile_normal": QuantileNormalEncoder,
+    "piecewise_linear": PiecewiseLinearEncoder,
 }
 """The encoders of number columns by name."""

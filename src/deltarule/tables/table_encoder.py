@@ -252,6 +252,12 @@ class TableEncoder:
             at += width
         return matrix
 
+    @property
+    def n_merged_levels(self) -> int:
+        """The number of levels of categories that share a feature with others."""
+        encoders = self._check_fitted()
+        return sum(each.n_merged for each in encoders if isinstance(each, CategoryEncoder))
+
     def merged_notes(self) -> list[str]:
         """Which levels of the training rows share a feature, a note per column.
 

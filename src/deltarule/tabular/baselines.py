@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.tables import Schema, TextColumn, TypedColumns
-from deltarule.tables.column_encoders import NumberEncoder, normalise_weights
+from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
 from deltarule.tabular.scores import power_of_two
 from deltarule.tabular.splitting import row_weights
 from deltarule.training import split_rows
@@ -57,20 +57,16 @@ class LinearEncoder:
         if weights is not None:
             training, weights = training.take(weights > 0), weights[weights > 0]
         self.numbers: list[NumberEncoder] = []
-        self.levels: dict[str, dict[str, int]] = {}
-        self.missing: dict[str, bool] = {}
+        self.categories: list[CategoryEncoder] = []
         for column in schema.columns:
             cells: Any = training.columns[column.name]
             if isinstance(cells, TextColumn):
-                known = sorted(cells.counts())
-                self.levels[column.name] = {text: number for number, text in enumerate(known)}
-                self.missing[column.name] = bool(cells.is_missing().any())
+                every = len(cells.texts)
+                self.categories.append(CategoryEncoder.fit(column.name, cells, 1, every))
             else:
                 self.numbers.append(NumberEncoder.fit(column.name, cells, weights))
         self._n_of_numbers = sum(len(each.features()) for each in self.numbers)
-        self.n_columns = self._n_of_numbers + sum(
-            len(levels) + self.missing[name] for name, levels in self.levels.items()
-        )
+        self.n_columns = self._n_of_numbers + sum(map(_width, self.categories))
 
     def transform(self, typed: TypedColumns, *, sparse: bool = False) -> Any:
         """Encode rows as a float64 array, or a sparse array, of shape (N, n_columns)."""
@@ -84,16 +80,12 @@ class LinearEncoder:
                 encoder.write(cells, numbers[:, first : first + width])
             first += width
         rows, columns = [], []
-        for name, levels in self.levels.items():
-            text: Any = typed.columns[name]
-            missing = first + len(levels) if self.missing[name] else -1
-            found = text.lookup(
-                np.array([first + levels[t] if t in levels else -1 for t in text.texts], np.int64),
-                np.int64(missing),
-            )
+        for category in self.categories:
+            text: Any = typed.columns[category.name]
+            found = category.codes(text)
             rows.append(np.flatnonzero(found >= 0))
-            columns.append(found[rows[-1]])
-            first += len(levels) + self.missing[name]
+            columns.append(first + found[rows[-1]])
+            first += _width(category)
         if not sparse:
             dense = np.zeros((n_rows, self.n_columns))
             dense[:, : self._n_of_numbers] = numbers
@@ -102,12 +94,17 @@ class LinearEncoder:
             return dense
         from scipy.sparse import coo_array, csr_array, hstack
 
-        if not self.levels:
+        if not self.categories:
             return csr_array(numbers)
         row, column = np.concatenate(rows), np.concatenate(columns) - self._n_of_numbers
         shape = (n_rows, self.n_columns - self._n_of_numbers)
         one_hot = coo_array((np.ones(len(row)), (row, column)), shape=shape)
         return hstack([csr_array(numbers), one_hot], format="csr")
+
+
+def _width(category: CategoryEncoder) -> int:
+    """The columns of a category: one also where all training rows have the same level."""
+    return len(category.levels) + category.missing
 
 
 class Baseline(NamedTuple):
@@ -212,9 +209,9 @@ def _linear(
     encoder = LinearEncoder(schema, training)
     sparse = (
         encoder.n_columns > _DENSE_COLUMNS or len(y) * encoder.n_columns > _DENSE_ENTRIES
-    ) and bool(encoder.levels)
+    ) and bool(encoder.categories)
     notes = []
-    per_row = len(encoder.numbers) * 2 + len(encoder.levels) if sparse else encoder.n_columns
+    per_row = len(encoder.numbers) * 2 + len(encoder.categories) if sparse else encoder.n_columns
     most = max(_MOST_ENTRIES // max(per_row, 1), 1000)
     if len(y) > most:
         classes = y.astype(np.int64) if n_classes else None

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from deltarule.tables import Schema, Table, TableSource, TypedColumns, apply_schema
-from deltarule.tables.column_encoders import CategoryEncoder
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import advice
 from deltarule.tabular.baselines import baselines
@@ -201,11 +200,7 @@ def fit_table(
             verdicts,
             settings,
             ended_at_last_epoch=_ended_at_last_epoch(result),
-            merged_levels=sum(
-                len(each.other)
-                for each in encoded.encoder.column_encoders
-                if isinstance(each, CategoryEncoder) and len(each.other) > 1
-            ),
+            merged_levels=encoded.encoder.n_merged_levels,
         ),
         "data_notes": list(typed.notes),
         "fingerprint": cells_checksum(typed),
