@@ -12,10 +12,21 @@ from deltarule.maths import ACTIVATIONS, LOSSES, Network
 from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.settings import check_fields, documented, setting, shared
 
-__all__ = ["TableSettings"]
+__all__ = ["TableSettings", "automatic_batch_rows"]
 
 _EPOCHS_INTERVAL = "[1, 1e7]"
 _ROW_SHARE = {"interval": "[0, 1)", "metavar": "SHARE", "group": "Rows"}
+
+
+def automatic_batch_rows(n_rows: int) -> int:
+    """Return the batch size for about 30 steps an epoch: a power of two from 32 to 256.
+
+    Examples
+    --------
+    >>> automatic_batch_rows(100), automatic_batch_rows(2000), automatic_batch_rows(10**6)
+    (32, 64, 256)
+    """
+    return int(2 ** min(max(round(math.log2(n_rows / 30)), 5), 8))
 
 
 @documented
@@ -170,8 +181,7 @@ class TableSettings:
         """Return the batch size for ``n_rows`` training rows; ``"auto"`` for all of them."""
         if self.batch_size != "auto" or RULES.get(self.rule).full_batch:
             return self.batch_size
-        # About 30 steps an epoch, with batches of 2⁵ = 32 to 2⁸ = 256 rows.
-        return 2 ** min(max(round(math.log2(n_rows / 30)), 5), 8)
+        return automatic_batch_rows(n_rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings by name, as values that JSON can store."""

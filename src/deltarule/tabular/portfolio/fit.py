@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from deltarule.errors import DataError, Diverged
 from deltarule.maths import Network
 from deltarule.tables import Schema, TableEncoder, TypedColumns
 from deltarule.tables.column_encoders import mean_and_std
+from deltarule.tabular.network_targets import loss_and_output
 from deltarule.tabular.portfolio.configurations import Configuration, default_configurations
 from deltarule.tabular.portfolio.folds import make_folds
 from deltarule.tabular.portfolio.selection import (
@@ -24,10 +24,11 @@ from deltarule.tabular.portfolio.selection import (
     select_greedily,
 )
 from deltarule.tabular.probabilities import probabilities_of
+from deltarule.tabular.settings import automatic_batch_rows
 from deltarule.training import Model, TrainingResult, train_many
 from deltarule.training.threads import blas_threads_for
 
-__all__ = ["Member", "Portfolio", "fit_portfolio"]
+__all__ = ["Member", "Portfolio", "TargetScale", "fit_portfolio"]
 
 _PATIENCE = 20
 
@@ -62,34 +63,75 @@ class Member:
         return total / len(self.models)
 
 
+@dataclasses.dataclass(frozen=True)
+class TargetScale:
+    """The scale on which networks learn a target.
+
+    Attributes
+    ----------
+    n_classes : int
+        0 for a number.
+    mean, std, low, high : float
+        Of the training targets, if these are numbers.
+    """
+
+    n_classes: int
+    mean: float = 0.0
+    std: float = 1.0
+    low: float = 0.0
+    high: float = 1.0
+
+    @classmethod
+    def fit(cls, y: NDArray[Any], n_classes: int, w: NDArray[np.float64]) -> TargetScale:
+        """Return the scale of training targets with row weights w."""
+        if n_classes:
+            return cls(n_classes)
+        mean, std = mean_and_std(np.asarray(y, np.float64), w)
+        return cls(0, mean, std, float(y.min()), float(y.max()))
+
+    def encode(self, net: Network, y: NDArray[Any]) -> NDArray[Any]:
+        """Return a network's targets: class numbers for a softmax, else one column of numbers."""
+        if net.n_outputs > 1:
+            return y.astype(np.int64)
+        column = ((y.astype(np.float64) - self.mean) / self.std).astype(net.dtype)
+        return np.asarray(column[:, None])
+
+    def decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return probabilities of shape (N, K), or numbers of shape (N,), of outputs a^L."""
+        if self.n_classes:
+            return probabilities_of(outputs)
+        return outputs[:, 0] * self.std + self.mean
+
+    def calibrate(
+        self, predictions: NDArray[np.float64], temperature: float
+    ) -> NDArray[np.float64]:
+        """Return probabilities at a temperature, or numbers within the range of training."""
+        if self.n_classes:
+            return apply_temperature(predictions, temperature)
+        return np.clip(predictions, self.low, self.high)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Portfolio:
     """Networks of several configurations, whose weighted mean is the prediction.
 
     Attributes
     ----------
-    n_classes : int
-        0 for a number.
+    target : TargetScale
     encoders : mapping of str to TableEncoder
         By the encoding of numbers.
     members : tuple of Member
         All that were trained, those of weight 0 included.
     temperature : float
         What the logarithms of the mean probabilities are divided by.
-    mean, std, low, high : float
-        Of the training targets, if these are numbers; predictions lie between the last two.
     oof : array of shape (N, K), or (N,)
         The out-of-fold predictions: each row's by the networks that were not trained on it.
     """
 
-    n_classes: int
+    target: TargetScale
     encoders: dict[str, TableEncoder]
     members: tuple[Member, ...]
     temperature: float
-    mean: float
-    std: float
-    low: float
-    high: float
     oof: NDArray[np.float64]
 
     def predict(self, typed: TypedColumns) -> NDArray[np.float64]:
@@ -103,18 +145,8 @@ class Portfolio:
             if numbers not in encoded:
                 encoded[numbers] = self.encoders[numbers].transform(typed, dtype=np.float32)
             outputs = member.mean_outputs(encoded[numbers])
-            total = total + member.weight * self._decode(outputs)
-        return self._calibrated(total)
-
-    def _decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.n_classes:
-            return probabilities_of(outputs)
-        return outputs[:, 0] * self.std + self.mean
-
-    def _calibrated(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.n_classes:
-            return apply_temperature(outputs, self.temperature)
-        return np.clip(outputs, self.low, self.high)
+            total = total + member.weight * self.target.decode(outputs)
+        return self.target.calibrate(total, self.temperature)
 
 
 def _encoding(configuration: Configuration) -> str:
@@ -172,10 +204,10 @@ def fit_portfolio(
     task = "classification" if n_classes else "regression"
     configurations = configurations or default_configurations(task)
     w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
-    mean, std = (0.0, 1.0) if n_classes else mean_and_std(np.asarray(y, np.float64), w)
+    target = TargetScale.fit(y, n_classes, w)
     folds = make_folds(len(y), y.astype(np.int64) if n_classes else None, groups, seed)
     shares = w / w.sum()
-    scaffold = Portfolio(n_classes, {}, (), 1.0, mean, std, 0.0, 0.0, np.zeros(0))
+    encoders: dict[str, TableEncoder] = {}
     encoded: dict[str, NDArray[np.float32]] = {}
     members: list[Member] = []
     predictions: list[NDArray[np.float64]] = []
@@ -185,18 +217,17 @@ def fit_portfolio(
         started = time.perf_counter()
         key = _encoding(configuration)
         if key not in encoded:
-            encoder = TableEncoder(
+            encoders[key] = TableEncoder(
                 numbers=configuration.numbers, bins=configuration.bins, min_rows=1
             ).fit(typed, schema, weights=w)
-            scaffold.encoders[key] = encoder
-            encoded[key] = encoder.transform(typed, dtype=np.float32)
+            encoded[key] = encoders[key].transform(typed, dtype=np.float32)
         X = encoded[key]
         net = _network(X.shape[1], n_classes, configuration)
         first = (seed * len(configurations) + number) * len(folds)
-        models = _train_folds(net, X, _targets(net, y, mean, std), w, folds, first, configuration)
+        models = _train_folds(net, X, target.encode(net, y), w, folds, first, configuration)
         if models is None:
             continue
-        oof = _out_of_fold(scaffold, models, X, folds, len(y), n_classes)
+        oof = _out_of_fold(target, models, X, folds)
         score = mean_loss(oof, y, shares)
         members.append(Member(configuration, models, 0.0, score, time.perf_counter() - started))
         predictions.append(oof)
@@ -212,20 +243,13 @@ def fit_portfolio(
     ]
     oof = sum(weight * each for weight, each in zip(member_weights, predictions, strict=True))
     temperature = fit_temperature(oof, y, shares) if n_classes else 1.0
-    low, high = (0.0, 1.0) if n_classes else (float(y.min()), float(y.max()))
-    fitted = dataclasses.replace(
-        scaffold, members=tuple(members), temperature=temperature, low=low, high=high
-    )
-    return dataclasses.replace(fitted, oof=fitted._calibrated(oof))
+    calibrated = target.calibrate(oof, temperature)
+    return Portfolio(target, encoders, tuple(members), temperature, calibrated)
 
 
 def _network(n_inputs: int, n_classes: int, configuration: Configuration) -> Network:
     """Return the network of a configuration, in float32."""
-    output, loss = "identity", "half_squared_error"
-    if n_classes:
-        several = n_classes > 2
-        output = "softmax" if several else "logistic"
-        loss = "cross_entropy" if several else "log_loss"
+    loss, output = loss_and_output("auto", n_classes)
     return Network(
         [n_inputs, *configuration.layers, n_classes if n_classes > 2 else 1],
         activation=configuration.activation,
@@ -233,14 +257,6 @@ def _network(n_inputs: int, n_classes: int, configuration: Configuration) -> Net
         loss=loss,
         dtype=np.float32,
     )
-
-
-def _targets(net: Network, y: NDArray[Any], mean: float, std: float) -> NDArray[Any]:
-    """Return the network's targets: class numbers for a softmax, else one column of numbers."""
-    if net.n_outputs > 1:
-        return y.astype(np.int64)
-    standardised: NDArray[Any] = ((y.astype(np.float64) - mean) / std).astype(net.dtype)[:, None]
-    return standardised
 
 
 def _train_folds(
@@ -254,7 +270,7 @@ def _train_folds(
 ) -> tuple[Model, ...] | None:
     """Train one network without each fold; None if one of them diverged."""
     n_rows = len(X)
-    batch = 2 ** min(max(round(math.log2(max(n_rows, 2) / 30)), 5), 8)
+    batch = automatic_batch_rows(n_rows)
     with blas_threads_for(net, batch):
         results: list[TrainingResult | Diverged] = train_many(
             net,
@@ -279,17 +295,15 @@ def _train_folds(
 
 
 def _out_of_fold(
-    scaffold: Portfolio,
+    target: TargetScale,
     models: Sequence[Model],
     X: NDArray[np.float32],
     folds: Sequence[NDArray[np.int64]],
-    n_rows: int,
-    n_classes: int,
 ) -> NDArray[np.float64]:
     """Return each row's mean prediction by the networks that were not trained on it."""
-    total = np.zeros((n_rows, n_classes) if n_classes else n_rows)
-    counts = np.zeros(n_rows)
+    total = np.zeros((len(X), target.n_classes) if target.n_classes else len(X))
+    counts = np.zeros(len(X))
     for model, rows in zip(models, folds, strict=True):
-        total[rows] += scaffold._decode(model.predict(X[rows]).astype(np.float64))
+        total[rows] += target.decode(model.predict(X[rows]).astype(np.float64))
         counts[rows] += 1
-    return total / (counts[:, None] if n_classes else counts)
+    return total / (counts[:, None] if target.n_classes else counts)
