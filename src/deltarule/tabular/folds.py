@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from deltarule.tabular.splitting import check_parts, class_numbers, fold_rows, r
 from deltarule.tabular.verdict import PairedOutputs, relative_loss
 from deltarule.training import StopFlag, TrainingResult, split_rows
 from deltarule.training.interrupt import interruptible
-from deltarule.training.threads import one_blas_thread, run_in_worker_thread
+from deltarule.training.threads import completed_tasks, one_blas_thread, run_in_worker_thread
 
 __all__ = ["Fold", "cross_validate"]
 
@@ -29,8 +29,6 @@ __all__ = ["Fold", "cross_validate"]
 _LEAST_FOLD_ROWS = 5
 # Keeps the seeds of the folds apart from other random numbers of the same seed.
 _SEEDS_KEY = 0x5EED5
-# The longest wait in seconds before signals are handled, which on some systems do not end a wait.
-_POLL_SECONDS = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,25 +138,14 @@ def _train(
 ) -> list[TrainingResult]:
     """Train networks at the same time; raise the error of the first that failed."""
 
-    def train_one(encoded: EncodedParts, settings: TableSettings) -> TrainingResult:
+    def train_one(index: int) -> TrainingResult:
         with run_in_worker_thread(flag):
-            return train_network(encoded, settings)
+            return train_network(*networks[index])
 
-    workers = min(usable_threads(), len(networks))
-    with one_blas_thread(), ThreadPoolExecutor(workers, "deltarule") as pool:
-        futures: list[Future[TrainingResult]] = [
-            pool.submit(train_one, encoded, settings) for encoded, settings in networks
-        ]
-        try:
-            while wait(futures, timeout=_POLL_SECONDS).not_done:
-                pass
-        except BaseException:
-            # Running networks end after their step, and the others do not begin.
-            flag.stop("given up")
-            for future in futures:
-                future.cancel()
-            raise
-        return [future.result() for future in futures]
+    tasks = completed_tasks(train_one, len(networks), usable_threads(), flag)
+    with one_blas_thread(), contextlib.closing(tasks):
+        futures = dict(tasks)
+    return [futures[index].result() for index in range(len(networks))]
 
 
 def _fold(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
-import queue
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any, Literal, overload
 
 from deltarule.engines import Engine, EngineSettings
@@ -28,13 +26,9 @@ from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.loop import train
 from deltarule.training.progress_bar import Bar
 from deltarule.training.run import EpochEvent, RunCallback, TrainingResult
-from deltarule.training.threads import one_blas_thread, run_in_worker_thread
+from deltarule.training.threads import completed_tasks, one_blas_thread, run_in_worker_thread
 
 __all__ = ["train_many"]
-
-# The longest wait in seconds before the progress bar is redrawn and signals are handled, which
-# on some systems do not end the wait.
-_POLL_SECONDS = 0.1
 
 
 @overload
@@ -227,7 +221,8 @@ def train_many(
             progress(done, total)
 
     results: list[Any] = [None] * total
-    completed = _completed(train_one, total, workers, flag, bar)
+    show_waiting = None if bar is None else bar.show
+    completed = completed_tasks(train_one, total, workers, flag, show_waiting)
     with interruptible(flag), one_blas_thread(), contextlib.closing(completed):
         for done, (index, future) in enumerate(completed, start=1):
             results[index] = _outcome(future, index, per_run)
@@ -279,46 +274,6 @@ def _naming_network(index: int, total: int) -> Iterator[None]:
         if total == 1:
             raise
         raise error.prefixed(f"network {index} of 0 … {total - 1}: ") from None
-
-
-_Completed = queue.SimpleQueue[tuple[int, Future[TrainingResult]]]
-
-
-def _put(completed: _Completed, index: int, future: Future[TrainingResult]) -> None:
-    completed.put((index, future))
-
-
-def _completed(
-    train_one: Callable[[int], TrainingResult],
-    total: int,
-    workers: int,
-    flag: StopFlag,
-    bar: Bar | None,
-) -> Generator[tuple[int, Future[TrainingResult]], None, None]:
-    """Train in a pool of threads; yield each network's number and future when it has ended."""
-    done: _Completed = queue.SimpleQueue()
-    with ThreadPoolExecutor(min(workers, total), "deltarule") as pool:
-        futures = [pool.submit(train_one, index) for index in range(total)]
-        try:
-            for index, future in enumerate(futures):
-                future.add_done_callback(functools.partial(_put, done, index))
-            remaining = total
-            while remaining:
-                try:
-                    pair = done.get(timeout=_POLL_SECONDS)
-                except queue.Empty:
-                    if bar is not None:
-                        bar.show(total - remaining)
-                    continue
-                remaining -= 1
-                yield pair
-        except BaseException:
-            # The caller ended the iteration: running networks end after their step, and the others
-            # do not begin.
-            flag.stop("given up")
-            for future in futures:
-                future.cancel()
-            raise
 
 
 def _outcome(

@@ -5,15 +5,29 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import queue
 import sys
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from deltarule.maths import Network
 from deltarule.training.interrupt import StopFlag
 
-__all__ = ["blas_threads_for", "flag_of_this_thread", "one_blas_thread", "run_in_worker_thread"]
+__all__ = [
+    "blas_threads_for",
+    "completed_tasks",
+    "flag_of_this_thread",
+    "one_blas_thread",
+    "run_in_worker_thread",
+]
+
+# The longest wait in seconds before progress is shown and signals are handled, which on some
+# systems do not end the wait.
+_POLL_SECONDS = 0.1
+
+_Result = TypeVar("_Result")
 
 
 class _ThisThread(threading.local):
@@ -36,6 +50,52 @@ def run_in_worker_thread(flag: StopFlag) -> Iterator[None]:
 def flag_of_this_thread() -> StopFlag | None:
     """Return the flag of :func:`run_in_worker_thread` in this thread; None outside of its block."""
     return _this_thread.flag
+
+
+def completed_tasks(
+    task: Callable[[int], _Result],
+    total: int,
+    workers: int,
+    flag: StopFlag,
+    on_wait: Callable[[int], Any] | None = None,
+) -> Generator[tuple[int, Future[_Result]], None, None]:
+    """Run ``task(0)`` to ``task(total - 1)`` in a pool of threads; yield each as it ends.
+
+    Yields the number and the future of each task, in the order in which they end. ``on_wait`` is
+    called with the number of ended ones while none ends. If the iteration is given up, by an
+    error or by closing it, the flag is raised and tasks that have not begun are cancelled.
+
+    Examples
+    --------
+    >>> sorted((k, done.result()) for k, done in completed_tasks(abs, 3, 2, StopFlag()))
+    [(0, 0), (1, 1), (2, 2)]
+    """
+    done: queue.SimpleQueue[tuple[int, Future[_Result]]] = queue.SimpleQueue()
+
+    def put(index: int, future: Future[_Result]) -> None:
+        done.put((index, future))
+
+    with ThreadPoolExecutor(min(workers, total), "deltarule") as pool:
+        futures = [pool.submit(task, index) for index in range(total)]
+        try:
+            for index, future in enumerate(futures):
+                future.add_done_callback(functools.partial(put, index))
+            remaining = total
+            while remaining:
+                try:
+                    pair = done.get(timeout=_POLL_SECONDS)
+                except queue.Empty:
+                    if on_wait is not None:
+                        on_wait(total - remaining)
+                    continue
+                remaining -= 1
+                yield pair
+        except BaseException:
+            # Running tasks end after their step, and the others do not begin.
+            flag.stop("given up")
+            for future in futures:
+                future.cancel()
+            raise
 
 
 class _BlasLimit:
