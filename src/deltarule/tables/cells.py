@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError
-from deltarule.tables.date_text import days_since_1970, parse_date
+from deltarule.tables.date_text import EPOCH, days_since_1970, parse_date
 from deltarule.tables.text_column import TextColumn
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "date_label",
     "is_big_integer",
     "is_rounded",
+    "is_truth_value",
     "is_unicode",
     "is_zero_padded",
     "mask_tokens",
@@ -54,7 +55,6 @@ EXACT_LIMIT = 2**53
 # A float64 that is an integer is a label of digits up to here, as 10**22 is the last power of
 # ten that is a float64.
 _DIGITS_LIMIT = 10**22
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def missing_tokens(na: str | Iterable[str]) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ def date_label(days: float) -> str:
     ('1970-01-02', '1970-01-02T12:00:00')
     """
     try:
-        moment = _EPOCH + timedelta(microseconds=round(days * 86_400e6))
+        moment = EPOCH + timedelta(microseconds=round(days * 86_400e6))
     except (OverflowError, ValueError):  # before the year 1 or after 9999
         return number_label(days)
     moment = moment.replace(tzinfo=None)
@@ -168,11 +168,22 @@ def canonical_label(text: str) -> str:
             exact = len(digits) < 400 and abs(value) > _DIGITS_LIMIT and int(digits) == value
             return number_label(value) if exact else digits
         return number_label(value) if abs(value) < float("inf") else text
-    if len(text) <= 5 and text.lower() in ("true", "false"):
+    if is_truth_value(text):
         return text.lower()
     if _MAY_BE_DATE.match(text) and (days := parse_date(text)) is not None:
         return date_label(days)
     return text
+
+
+def is_truth_value(text: str) -> bool:
+    """Whether a text is *true* or *false*, in letters of any case.
+
+    Examples
+    --------
+    >>> [is_truth_value(text) for text in ("TRUE", "false", "1", "yes")]
+    [True, True, False, False]
+    """
+    return len(text) <= 5 and text.lower() in ("true", "false")
 
 
 def is_rounded(low: Any, high: Any) -> bool:
@@ -344,10 +355,7 @@ def column_from_cells(
         if any(map(_is_exact_beyond, known)):  # a float64 would round it
             texts = TextColumn.from_cells(_cell_texts(name, cells, source))
             return clean_text(texts, tokens, name, source), None
-        try:
-            values = np.array([np.nan if c is None else float(c) for c in cells])
-        except OverflowError:  # an integer beyond 1.8e308 is no float64; it stays text
-            return column_from_cells(name, _cell_texts(name, cells, source), tokens, source)
+        values = np.array([np.nan if c is None else float(c) for c in cells])
         return mask_tokens(values, tokens), None
     if known and all(isinstance(cell, date) for cell in known):
         return np.array([np.nan if c is None else days_since_1970(c) for c in cells]), "date"

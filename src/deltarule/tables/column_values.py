@@ -11,6 +11,7 @@ from deltarule.tables.cells import (
     canonical_label,
     date_label,
     is_big_integer,
+    is_truth_value,
     is_zero_padded,
     number_label,
     parse_date,
@@ -125,7 +126,7 @@ def of_another_kind(table: Table, name: str, kind: str) -> NDArray[np.bool_]:
             return False
         return (
             parse_date(text) is not None if kind == "number" else parse_number(text) is not None
-        ) or (text.lower() in ("true", "false") or is_number_like(text))
+        ) or (is_truth_value(text) or is_number_like(text))
 
     return column.lookup([is_other(text) for text in column.texts], False).astype(np.bool_)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 
-__all__ = ["days_since_1970", "parse_date"]
+__all__ = ["EPOCH", "days_since_1970", "parse_date"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _MONTHS = (
     "january", "february", "march", "april", "may", "june",
@@ -104,4 +104,4 @@ def days_since_1970(moment: date) -> float:
         moment = datetime(moment.year, moment.month, moment.day)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) / _DAY
+    return (moment - EPOCH) / _DAY

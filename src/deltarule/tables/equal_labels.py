@@ -10,10 +10,18 @@ from deltarule.tables.column_values import as_labels
 from deltarule.tables.table import Table, join_items
 from deltarule.tables.text_column import TextColumn
 
-__all__ = ["accept_truth_values", "merged_labels", "mixes_truth_values", "rewritten_notes"]
+__all__ = [
+    "TRUTH_DIGITS",
+    "accept_truth_values",
+    "merged_labels",
+    "mixes_truth_values",
+    "rewritten_notes",
+]
 
-_TRUTH = {"true": "1", "false": "0"}
-_DIGITS = {digit: word for word, digit in _TRUTH.items()}
+TRUTH_DIGITS = {"true": "1", "false": "0"}
+"""The digits that stand for truth values."""
+
+_WORDS = {digit: word for word, digit in TRUTH_DIGITS.items()}
 _SHOWN = 3
 
 
@@ -30,7 +38,7 @@ def accept_truth_values(labels: TextColumn, known: Collection[str]) -> TextColum
     >>> accept_truth_values(TextColumn.from_cells(["1", "true"]), {"a", "true"}).tolist()
     ['1', 'true']
     """
-    for other in (_TRUTH, _DIGITS):
+    for other in (TRUTH_DIGITS, _WORDS):
         if known and all(label in other.values() for label in known):
             return labels.map_texts(lambda text, other=other: other.get(text, text))  # type: ignore[misc]
     return labels
@@ -44,8 +52,8 @@ def mixes_truth_values(labels: Collection[str]) -> bool:
     >>> [mixes_truth_values(each) for each in (["true", "0"], ["0", "1"], ["true", "0", "2"])]
     [True, False, False]
     """
-    found = set(labels)
-    return found <= {*_TRUTH, *_DIGITS} and bool(found & set(_TRUTH)) and bool(found & set(_DIGITS))
+    found, words, digits = set(labels), set(TRUTH_DIGITS), set(_WORDS)
+    return found <= words | digits and bool(found & words) and bool(found & digits)
 
 
 def merged_labels(table: Table, name: str) -> tuple[TextColumn, list[str]]:

@@ -14,6 +14,7 @@ from deltarule.tables.table import Table
 
 __all__ = [
     "PlausibleRange",
+    "far_notes",
     "outside_range",
     "plausible_range",
     "range_notes",
@@ -124,28 +125,34 @@ def plausible_range(values: NDArray[np.float64]) -> PlausibleRange:
 def range_notes(
     table: Table, name: str, values: NDArray[np.float64], scale: PlausibleRange
 ) -> list[str]:
-    """Notes on the cells of a column that are outside its plausible range, or far from it."""
-    notes = []
+    """Notes on the cells of a column that are outside its plausible range."""
     gone = outside_range(values, scale.low, scale.high)
-    if gone.any():
-        count, _, them = _count_and_pronouns(gone)
-        notes.append(
-            f"{count} out of the column's scale{_limits_text(scale.low, scale.high)} and counted "
-            f"as missing: {describe_cells(table, name, gone)}; correct {them}"
-        )
+    if not gone.any():
+        return []
+    count, _, them = _count_and_pronouns(gone)
+    note = (
+        f"{count} out of the column's scale{_limits_text(scale.low, scale.high)} and counted "
+        f"as missing: {describe_cells(table, name, gone)}; correct {them}"
+    )
+    return [note]
+
+
+def far_notes(
+    table: Table, name: str, values: NDArray[np.float64], scale: PlausibleRange
+) -> list[str]:
+    """Notes on the cells of a column that are far from its plausible range, and are kept."""
     far = scale.is_far(values)
-    if far.any():
-        count, they, them = _count_and_pronouns(far)
-        notes.append(
-            Message(
-                f"{count} more than {_GAP_FACTOR:.0f} times as far from the median as all others, "
-                f"so that {they} the scale: {describe_cells(table, name, far)}; correct {them}, "
-                "or say with ",
-                Parameter("na", keyword=True),
-                " what means missing",
-            )
-        )
-    return notes
+    if not far.any():
+        return []
+    count, they, them = _count_and_pronouns(far)
+    note = Message(
+        f"{count} more than {_GAP_FACTOR:.0f} times as far from the median as all others, "
+        f"so that {they} the scale: {describe_cells(table, name, far)}; correct {them}, "
+        "or say with ",
+        Parameter("na", keyword=True),
+        " what means missing",
+    )
+    return [note]
 
 
 def targets_outside_range(table: Table, column: Column) -> NDArray[np.bool_]:

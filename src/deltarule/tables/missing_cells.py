@@ -39,14 +39,12 @@ def apply_missing_tokens(
     chosen, numeric = table.select(names), set(numeric)
     columns = {}
     for name in chosen.names:
-        column, needed = chosen.column(name), (*tokens, *column_tokens.get(name, ()))
-        if name in keep_na:
-            needed = ("", *column_tokens.get(name, ()))
-            if isinstance(column, TextColumn):
-                column = column.restored()
-        if name in keep_na or not set(needed) <= set(
-            table.na
-        ):  # otherwise they were applied on reading
+        column, kept = chosen.column(name), name in keep_na
+        needed = (*(("",) if kept else tokens), *column_tokens.get(name, ()))
+        if kept and isinstance(column, TextColumn):
+            column = column.restored()
+        applied_on_reading = not kept and set(needed) <= set(table.na)
+        if not applied_on_reading:
             if isinstance(column, TextColumn):
                 column = clean_text(column, needed)
             else:

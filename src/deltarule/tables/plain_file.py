@@ -28,6 +28,15 @@ COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
 """The endings of compressed files that are read, those of Python's standard library."""
 
 _OPEN: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+# RuntimeError is raised for a password, and its subclass NotImplementedError for a rare method.
+_UNPACKING_ERRORS = (
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    RuntimeError,
+)
 _CHUNK = 1 << 20
 
 
@@ -167,9 +176,7 @@ def _unpack(path: Path, folder: Path, max_bytes: float) -> Path:
                     if written > max_bytes:
                         raise _too_large(path, max_bytes)
                     file.write(chunk)
-        except (OSError, EOFError, zipfile.BadZipFile, lzma.LZMAError, zlib.error) as error:
-            raise _damaged(path, error) from None
-        except (RuntimeError, NotImplementedError) as error:  # a password, or a rare method
+        except _UNPACKING_ERRORS as error:
             raise _damaged(path, error) from None
     return target
 

@@ -21,6 +21,7 @@ from deltarule.tables.column_values import (
 )
 from deltarule.tables.equal_labels import merged_labels
 from deltarule.tables.implausible_values import (
+    far_notes,
     outside_range,
     plausible_range,
     range_notes,
@@ -159,16 +160,11 @@ def infer_schema(
             notes[-1] = Message(notes[-1], "; ", hidden)
         chosen, reason, classes = choice.task, choice.reason, choice.classes
         kind = "category" if classes else choice.kind
-        target_column = _describe_column(clean, target, kind, column_tokens.get(target, ()))
+        target_column, far = _describe_column(clean, target, kind, column_tokens.get(target, ()))
         gone = targets_outside_range(clean, target_column)
         if gone.any():
             notes.append(target_range_note(clean, target_column, gone))
             clean = clean.take(~gone)
-        far = [
-            note
-            for note in target_column.notes
-            if "from the median" in note or "far outside" in note
-        ]
         missing = target_column.missing - int(gone.sum())
         read = () if classes else format_notes.get(target, ())
         target_column = replace(
@@ -192,7 +188,7 @@ def infer_schema(
     for name in clean.names:
         if name in ignored or name in (target, weights):
             continue
-        column = _describe_column(clean, name, kinds.get(name), column_tokens.get(name, ()))
+        column, _ = _describe_column(clean, name, kinds.get(name), column_tokens.get(name, ()))
         if column.kind == "number":
             column = replace(column, notes=(*format_notes.get(name, ()), *column.notes))
         elif column.kind == "category" and (hidden := kept_note(clean.column(name), name)):
@@ -299,7 +295,8 @@ def _missing_target_note(table: Table, target: str, gone: NDArray[np.bool_]) -> 
 
 def _describe_column(
     table: Table, name: str, kind: str | None, column_tokens: tuple[str, ...]
-) -> Column:
+) -> tuple[Column, list[str]]:
+    """A column, and those of its notes that say which kept cells are far from all others."""
     cells = table.column(name)
     n_known = int((~is_missing(cells)).sum())
     notes: list[str] = []
@@ -313,7 +310,7 @@ def _describe_column(
             _category_notes(counts, n_known, notes)
         notes += merged
         top = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_LEVELS]
-        return Column(
+        column = Column(
             name,
             kind,
             missing=len(cells) - n_known,
@@ -322,6 +319,7 @@ def _describe_column(
             na=column_tokens,
             notes=tuple(notes),
         )
+        return column, []
     values, bad = read_cells(table, name, kind)
     if bad.any():
         what = "a finite number" if kind == "number" else "an ISO 8601 date"
@@ -344,13 +342,15 @@ def _describe_column(
     scale = plausible_range(values[~np.isnan(values)])
     gone = outside_range(values, scale.low, scale.high)
     notes += range_notes(table, name, values, scale)
-    notes += sentinel_notes(name, cells, np.where(gone, np.nan, values), kind)
+    far = far_notes(table, name, values, scale)
+    far += sentinel_notes(name, cells, np.where(gone, np.nan, values), kind)
+    notes += far
     finite = values[~np.isnan(values) & ~gone]
     distinct = np.unique(finite)
     if kind == "number":
         notes += big_integer_notes(table, name)
         _number_notes(finite, distinct, notes)
-    return Column(
+    column = Column(
         name,
         kind,
         missing=len(cells) - len(finite),
@@ -364,6 +364,7 @@ def _describe_column(
         mixed=bool(bad.any() and (bad & of_another_kind(table, name, kind)).any()),
         number_format=_own_format(table, name) if kind == "number" else None,
     )
+    return column, far
 
 
 def _count_cells(count: int) -> str:

@@ -17,7 +17,7 @@ from deltarule.tables.column_values import (
     of_another_kind,
     read_cells,
 )
-from deltarule.tables.equal_labels import accept_truth_values
+from deltarule.tables.equal_labels import TRUTH_DIGITS, accept_truth_values
 from deltarule.tables.implausible_values import (
     outside_range,
     target_range_note,
@@ -319,8 +319,7 @@ def _with_truth_as_digits(column: Column, table: Table) -> Table:
     is_flag = column.kind == "number" and {column.minimum, column.maximum} <= {0.0, 1.0}
     if not is_flag or column.distinct > 2 or not isinstance(cells, TextColumn):
         return table
-    digits = {"true": "1", "false": "0"}
-    read = cells.map_texts(lambda text: digits.get(text.lower(), text))
+    read = cells.map_texts(lambda text: TRUTH_DIGITS.get(text.lower(), text))
     return replace(table, columns={**table.columns, column.name: read})
 
 
