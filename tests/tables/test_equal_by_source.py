@@ -1,71 +1,15 @@
 """The same values read from each kind of source, under schemas of a CSV file."""
 
-import csv
 import datetime as dt
-import json
-import sqlite3
 
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from tests.tables.sources import SOURCES
 
 from deltarule.errors import DataError
-from deltarule.tables import apply_schema, infer_schema, read_table, table_from_frame
+from deltarule.tables import apply_schema, infer_schema
 
 N = 12
-
-
-def _csv(columns, folder):
-    path = folder / "t.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-    return read_table(path)
-
-
-def _parquet(columns, folder):
-    path = folder / "t.parquet"
-    pq.write_table(pa.table(columns), path)
-    return read_table(path)
-
-
-def _json(columns, folder):
-    path = folder / "t.jsonl"
-    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-    path.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows))
-    return read_table(path)
-
-
-def _sqlite(columns, folder):
-    path = folder / "t.db"
-    path.unlink(missing_ok=True)
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute(f"CREATE TABLE t ({', '.join(columns)})")
-        rows = [
-            [str(cell) if isinstance(cell, dt.date) else cell for cell in row]
-            for row in zip(*columns.values(), strict=True)
-        ]
-        marks = ", ".join("?" * len(columns))
-        connection.executemany(f"INSERT INTO t VALUES ({marks})", rows)
-    connection.close()
-    return read_table(path)
-
-
-DOORS = {
-    "csv": _csv,
-    "parquet": _parquet,
-    "json": _json,
-    "sqlite": _sqlite,
-    "pandas": lambda columns, _: table_from_frame(pd.DataFrame(columns)),
-    "polars": lambda columns, _: table_from_frame(pl.DataFrame(columns)),
-    "pyarrow": lambda columns, _: table_from_frame(pa.table(columns)),
-    "dict": lambda columns, _: table_from_frame(columns),
-}
 
 FALSE_TRUE = {
     "bool": [False, True],
@@ -78,10 +22,10 @@ FALSE_TRUE = {
 }
 
 
-@pytest.fixture(params=DOORS)
+@pytest.fixture(params=SOURCES)
 def through(request, tmp_path):
     """A function that writes columns to one source and reads them from it."""
-    return lambda columns: DOORS[request.param](columns, tmp_path)
+    return lambda columns: SOURCES[request.param](columns, tmp_path)
 
 
 def _codes(schema, table):
@@ -95,7 +39,7 @@ def test_truth_values_are_the_same_classes(trained, through, tmp_path):
     x = [float(i) for i in range(N)]
     values = [int(i % 3 == 0) for i in range(N)]
     schema = infer_schema(
-        DOORS["csv"]({"x": x, "y": [FALSE_TRUE[trained][v] for v in values]}, tmp_path), "y"
+        SOURCES["csv"]({"x": x, "y": [FALSE_TRUE[trained][v] for v in values]}, tmp_path), "y"
     )
     for cells in FALSE_TRUE.values():
         later = through({"x": x, "y": [cells[v] for v in values]})
@@ -106,7 +50,7 @@ def test_truth_values_are_the_same_classes(trained, through, tmp_path):
 def test_truth_values_are_the_same_category(trained, through, tmp_path):
     values = [int(i % 3 == 0) for i in range(N)]
     columns = {"x": [float(i) for i in range(N)], "b": [FALSE_TRUE[trained][v] for v in values]}
-    schema = infer_schema(DOORS["csv"](columns, tmp_path), kinds={"b": "category"})
+    schema = infer_schema(SOURCES["csv"](columns, tmp_path), kinds={"b": "category"})
     expected = None
     for cells in FALSE_TRUE.values():
         later = through({**columns, "b": [cells[v] for v in values]})
@@ -120,7 +64,7 @@ def test_truth_values_are_the_same_category(trained, through, tmp_path):
 def test_truth_values_are_numbers_where_the_schema_says_so(through, tmp_path):
     values = [0, 1] * (N // 2)
     columns = {"x": [float(i) for i in range(N)], "b": values}
-    schema = infer_schema(DOORS["csv"](columns, tmp_path))
+    schema = infer_schema(SOURCES["csv"](columns, tmp_path))
     assert schema["b"].kind == "number"
     for cells in FALSE_TRUE.values():
         later = through({**columns, "b": [cells[v] for v in values]})
@@ -133,7 +77,7 @@ def test_a_number_is_one_label_among_many(through, tmp_path):
     """Beyond 1,000 different ones a column of a text file is read as numbers."""
     numbers = [float(i) for i in range(1500)]
     columns = {"code": [f"{x:.1f}" for x in numbers], "x": numbers}
-    schema = infer_schema(DOORS["csv"](columns, tmp_path), kinds={"code": "category"})
+    schema = infer_schema(SOURCES["csv"](columns, tmp_path), kinds={"code": "category"})
     expected = [str(int(x)) for x in numbers]
     for cells in (numbers, [int(x) for x in numbers], [f"{x:g}" for x in numbers]):
         later = through({"code": cells, "x": numbers})
@@ -183,7 +127,7 @@ def test_zero_and_decimals_are_no_leading_zeros(through):
 def test_a_date_is_the_same_day(through, tmp_path):
     days = [dt.date(2014, 9, 1 + i) for i in range(N)]
     columns = {"d": [day.isoformat() for day in days], "x": [float(i) for i in range(N)]}
-    schema = infer_schema(DOORS["csv"](columns, tmp_path))
+    schema = infer_schema(SOURCES["csv"](columns, tmp_path))
     assert schema["d"].kind == "date"
     table = through({**columns, "d": days})
     expected = [float((day - dt.date(1970, 1, 1)).days) for day in days]
@@ -193,7 +137,7 @@ def test_a_date_is_the_same_day(through, tmp_path):
 @pytest.mark.parametrize("number", [20140924, 16337.0, 16337])
 def test_a_number_is_no_date(number, through, tmp_path):
     columns = {"d": [f"2014-09-{1 + i:02d}" for i in range(N)], "x": [float(i) for i in range(N)]}
-    schema = infer_schema(DOORS["csv"](columns, tmp_path))
+    schema = infer_schema(SOURCES["csv"](columns, tmp_path))
     for rows in (1, N):
         later = through({"d": [number] * rows, "x": columns["x"][:rows]})
         with pytest.raises(DataError, match="column 'd' is of kind date in the model"):
@@ -202,7 +146,7 @@ def test_a_number_is_no_date(number, through, tmp_path):
 
 def test_a_date_is_no_number(through, tmp_path):
     columns = {"n": [float(i) for i in range(N)], "x": [float(i) for i in range(N)]}
-    schema = infer_schema(DOORS["csv"](columns, tmp_path))
+    schema = infer_schema(SOURCES["csv"](columns, tmp_path))
     later = through({"n": [dt.date(2014, 9, 24)] * N, "x": columns["x"]})
     with pytest.raises(DataError, match="column 'n' is of kind number in the model, and has 12"):
         apply_schema(schema, later, need_target=False)
@@ -210,7 +154,7 @@ def test_a_date_is_no_number(through, tmp_path):
 
 def test_a_row_alone_is_read_as_among_thirty(through, tmp_path):
     columns = {"a": [str(i) for i in range(30)], "b": ["u", "v", "w"] * 10}
-    schema = infer_schema(DOORS["csv"](columns, tmp_path))
+    schema = infer_schema(SOURCES["csv"](columns, tmp_path))
     cells = [*columns["a"][:29], "abc"]
     among = apply_schema(schema, through({**columns, "a": cells}), need_target=False)
     alone = apply_schema(schema, through({"a": ["abc"], "b": ["w"]}), need_target=False)

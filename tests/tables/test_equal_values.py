@@ -1,70 +1,21 @@
 """Equal values are equal, whatever source they come from and however they are written."""
 
 import datetime as dt
-import json
-import sqlite3
 
 import numpy as np
 import pytest
+from tests.tables.sources import SOURCES
 
 from deltarule.errors import DataError
-from deltarule.tables import apply_schema, infer_schema, read_table, table_from_frame
+from deltarule.tables import apply_schema, infer_schema, read_table
 
-pd = pytest.importorskip("pandas")
-pl = pytest.importorskip("polars")
-pa = pytest.importorskip("pyarrow")
-pq = pytest.importorskip("pyarrow.parquet")
-
-DOORS = ["csv", "parquet", "json", "sqlite", "pandas", "object", "polars", "pyarrow", "dict"]
+DOORS = list(SOURCES)
 
 
 @pytest.fixture
 def through(tmp_path):
     """A table of these columns, of Python objects, through one of the doors."""
-
-    def csv_text(cell):
-        return "" if cell is None else str(cell)
-
-    def through(door, **columns):
-        n = len(next(iter(columns.values())))
-        rows = list(zip(*columns.values(), strict=True))
-        if door == "csv":
-            path = tmp_path / "t.csv"
-            lines = [",".join(columns), *(",".join(map(csv_text, row)) for row in rows)]
-            path.write_text("\n".join(lines) + "\n")
-            return read_table(path)
-        if door == "json":
-            path = tmp_path / "t.jsonl"
-            records = [{name: columns[name][i] for name in columns} for i in range(n)]
-            path.write_text("\n".join(json.dumps(each, default=str) for each in records))
-            return read_table(path)
-        if door == "sqlite":
-            path = tmp_path / "t.db"
-            path.unlink(missing_ok=True)
-            connection = sqlite3.connect(path)
-            connection.execute(f"CREATE TABLE t ({', '.join(columns)})")
-            marks = ", ".join("?" for _ in columns)
-            texts = [
-                [str(cell) if isinstance(cell, dt.date) else cell for cell in row] for row in rows
-            ]
-            connection.executemany(f"INSERT INTO t VALUES ({marks})", texts)
-            connection.commit()
-            connection.close()
-            return read_table(path)
-        if door == "parquet":
-            path = tmp_path / "t.parquet"
-            pq.write_table(pa.table(columns), path)
-            return read_table(path)
-        frames = {
-            "pandas": pd.DataFrame,
-            "object": lambda data: pd.DataFrame(data, dtype=object),
-            "polars": pl.DataFrame,
-            "pyarrow": pa.table,
-            "dict": dict,
-        }
-        return table_from_frame(frames[door](columns))
-
-    return through
+    return lambda door, **columns: SOURCES[door](columns, tmp_path)
 
 
 Y = [float(i) for i in range(12)]

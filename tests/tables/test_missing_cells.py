@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 import numpy as np
 import pytest
+from tests.tables.sources import through_all
 
 from deltarule.errors import DataError
 from deltarule.tables import (
@@ -14,7 +14,6 @@ from deltarule.tables import (
     TextColumn,
     apply_schema,
     infer_schema,
-    read_table,
     table_from_frame,
 )
 
@@ -34,22 +33,8 @@ def again(schema):
     return Schema.from_dict(json.loads(json.dumps(schema.to_dict())))
 
 
-def sources(tmp_path, columns):
-    pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
-    parquet = pytest.importorskip("pyarrow.parquet")
-    pd.DataFrame(columns).to_csv(tmp_path / "a.csv", index=False)
-    pd.DataFrame(columns).to_json(tmp_path / "a.jsonl", orient="records", lines=True)
-    parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
-    with sqlite3.connect(tmp_path / "a.db") as connection:
-        pd.DataFrame(columns).to_sql("t", connection, index=False)
-    for name in ("a.csv", "a.jsonl", "a.parquet", "a.db"):
-        yield read_table(tmp_path / name)
-    for make in (pd.DataFrame, pl.DataFrame, pa.table, dict):
-        yield table_from_frame(make(columns))
-
-
 def test_a_level_is_missing_with_a_note_or_kept(tmp_path):
-    for table in sources(tmp_path, frame()):
+    for table in through_all(frame(), tmp_path):
         schema = infer_schema(table, "y")
         assert schema["a"].missing == 20
         assert schema["a"].notes == (
@@ -65,7 +50,7 @@ def test_a_level_is_missing_with_a_note_or_kept(tmp_path):
 
 def test_a_class_is_kept(tmp_path):
     columns = frame() | {"y": CONTINENTS}
-    for table in sources(tmp_path, columns):
+    for table in through_all(columns, tmp_path):
         schema = infer_schema(table, "y")
         assert schema.classes == ("AS", "EU", "none")
         assert schema.notes[-1].startswith("20 rows are left out because the target 'y' is missing")

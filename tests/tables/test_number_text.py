@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 import numpy as np
 import pytest
+from tests.tables.sources import through_all
 
 from deltarule.errors import DataError, InputError
 from deltarule.tables import (
@@ -249,22 +249,11 @@ def test_few_labels_with_a_unit_are_classes_unless_asked_otherwise():
 
 
 def test_every_source_gives_the_same(tmp_path):
-    pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
-    parquet = pytest.importorskip("pyarrow.parquet")
     frame = with_column([written(v, ",", ".") + " €" for v in VALUES])
-    pd.DataFrame(frame).to_csv(tmp_path / "a.csv", index=False)
-    pd.DataFrame(frame).to_csv(tmp_path / "s.csv", index=False, sep=";")
-    pd.DataFrame(frame).to_json(tmp_path / "a.jsonl", orient="records", lines=True)
-    parquet.write_table(pa.table(frame), tmp_path / "a.parquet")
-    with sqlite3.connect(tmp_path / "a.db") as connection:
-        pd.DataFrame(frame).to_sql("t", connection, index=False)
-    tables = [
-        *(
-            read_table(tmp_path / name)
-            for name in ("a.csv", "s.csv", "a.jsonl", "a.parquet", "a.db")
-        ),
-        *(table_from_frame(make(frame)) for make in (pd.DataFrame, pl.DataFrame, pa.table, dict)),
-    ]
+    rows = zip(*frame.values(), strict=True)
+    lines = [";".join(frame), *(";".join(map(str, row)) for row in rows)]
+    (tmp_path / "s.csv").write_text("\n".join(lines) + "\n")
+    tables = [*through_all(frame, tmp_path), read_table(tmp_path / "s.csv")]
     schema = infer_schema(tables[0], "y")
     assert schema["a"].number_format == NumberFormat(",", ".", suffix="€")
     for table in tables:
