@@ -211,6 +211,8 @@ class Table:
         What a reader should know of how it was read.
     paths : tuple of Path
         The files it was read from, in their order; of a query, those that were given beside it.
+    unnamed : tuple of str
+        The columns that have no name in the source, and were given one.
     is_sparse : bool
         Whether a column that no row names is missing in every row, as in JSON, where a row need
         not name all columns.
@@ -246,6 +248,7 @@ class Table:
     notes: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
     is_sparse: bool = False
+    unnamed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = tuple(self.names)

@@ -32,6 +32,9 @@ from deltarule.tables.duckdb_connection import (
     sql_literal,
     text_code,
 )
+from deltarule.tables.file_format import FileFormat
+from deltarule.tables.normal_form import normal_form
+from deltarule.tables.odd_rows import without_repeated_header, without_trailing_field
 from deltarule.tables.table import Cells, Table
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_header import Header, csv_error_message, read_header, scan_file
@@ -50,16 +53,16 @@ _SAMPLE_ROWS = 20_000
 _NULL_MARK = "\x01deltarule\x01"
 
 
-def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None) -> Table:
+def read_text(path: Path, tokens: tuple[str, ...], file_format: FileFormat | None = None) -> Table:
     """One text file as a table.
 
     Parameters
     ----------
     path : Path
-        The file, with a header.
+        The file.
     tokens : tuple of str
         What :func:`~deltarule.tables.cells.missing_tokens` gave.
-    delimiter : str, optional
+    file_format : FileFormat, optional
         As :func:`~deltarule.tables.text_header.read_header` takes it.
 
     Raises
@@ -70,13 +73,19 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
         If it is no well-formed table, with the line.
     """
     n_lines = scan_file(path)
-    header = read_header(path, delimiter)
+    with normal_form(path, file_format or FileFormat()) as (plain, told):
+        return _read_plain(plain, n_lines, tokens, told)
+
+
+def _read_plain(path: Path, n_lines: int, tokens: tuple[str, ...], told: FileFormat) -> Table:
+    header = read_header(path, told)
     columns: list[Cells] | None = None
     lines: NDArray[np.int64] | None = None
-    # DuckDB finds no row below a header that is not one first line, where line breaks are mixed.
-    by_duckdb = len(header.names) <= _DUCK_COLUMNS and header.last_line == 1
-    if by_duckdb and not is_ambiguous_path(path):
+    if _is_for_duckdb(path, header):
         columns = _parse_with_duckdb(path, header, tokens)
+        # Where line breaks are mixed, DuckDB skips more lines than there are.
+        if header.last_line > 1 and columns and len(columns[0]) + header.last_line != n_lines:
+            columns = None
     if columns is None:
         columns, lines = _parse_with_csv(path, header, tokens)
     n_rows = len(columns[0])
@@ -86,14 +95,22 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
     elif lines is None:
         lines = _line_numbers(path, header)
     known = len(lines) == n_rows
-    return Table(
+    table = Table(
         header.names,
         dict(zip(header.names, columns, strict=True)),
         source=path.name,
         lines=lines if known else np.arange(1, n_rows + 1),
         line_word="line" if known else "row",
         na=tokens,
+        notes=header.notes,
+        unnamed=header.unnamed,
     )
+    return without_repeated_header(without_trailing_field(table, header), header, tokens)
+
+
+def _is_for_duckdb(path: Path, header: Header) -> bool:
+    is_blank_a_row = len(header.names) > 1 or header.blank_rows
+    return len(header.names) <= _DUCK_COLUMNS and is_blank_a_row and not is_ambiguous_path(path)
 
 
 def _parse_with_duckdb(path: Path, header: Header, tokens: tuple[str, ...]) -> list[Cells] | None:
@@ -107,10 +124,13 @@ def _parse_with_duckdb(path: Path, header: Header, tokens: tuple[str, ...]) -> l
     # Own names, since DuckDB takes "a" and "A" for the same column.
     aliases = [f"c{i}" for i in range(len(header.names))]
     types = ", ".join(f"'{alias}': 'VARCHAR'" for alias in aliases)
+    # DuckDB finds a header in the first line whatever the line breaks; other lines it skips.
+    start = "header=true, skip=0" if header.last_line == 1 else f"skip={header.last_line}"
+    quote = sql_literal(header.quote)
     rows = (
-        f"read_csv({file_literal(path)}, delim={sql_literal(header.delimiter)}, quote='\"', "
-        f"escape='\"', header=true, auto_detect=false, columns={{{types}}}, "
-        f"skip={header.first_line - 1}, nullstr={sql_literal(_NULL_MARK)}, "
+        f"read_csv({file_literal(path)}, delim={sql_literal(header.delimiter)}, quote={quote}, "
+        f"escape={quote}, auto_detect=false, columns={{{types}}}, "
+        f"{start}, nullstr={sql_literal(_NULL_MARK)}, "
         "null_padding=false, strict_mode=true, ignore_errors=false)"
     )
     with connection:
@@ -210,12 +230,20 @@ def _csv_records(path: Path, header: Header) -> Iterator[tuple[int, list[str]]]:
     """The rows below the header, each with its first line; ragged ones are refused."""
     expected = len(header.names)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=header.delimiter, strict=True, skipinitialspace=True)
-        line = 1
+        for _ in range(header.last_line):
+            file.readline()
+        reader = csv.reader(
+            file,
+            delimiter=header.delimiter,
+            quotechar=header.quote,
+            strict=True,
+            skipinitialspace=True,
+        )
+        line = header.last_line + 1
         try:
             for row in reader:
-                first, line = line, reader.line_num + 1
-                if first <= header.last_line or (not row and expected > 1):
+                first, line = line, header.last_line + reader.line_num + 1
+                if not row and (expected > 1 or not header.blank_rows):
                     continue
                 if len(row) != expected and row:
                     raise _field_count_error(path.name, first, row, header)
@@ -227,15 +255,16 @@ def _csv_records(path: Path, header: Header) -> Iterator[tuple[int, list[str]]]:
 def _field_count_error(name: str, line: int, row: list[str], header: Header) -> DataError:
     found = "1 field" if len(row) == 1 else f"{len(row)} fields"
     expected = len(header.names)
+    like = "as in the header" if header.has_names else "as in the first row"
+    if header.trailing:
+        like = "as in the rows above"
     if len(row) == expected + 1 and not row[-1]:
         advice = f"the row ends in {header.delimiter!r}: remove it, or name one more column"
     elif len(row) > expected:
         advice = f"put a field that holds {header.delimiter!r} in double quotes"
     else:
         advice = "add the missing fields (leave them empty where unknown)"
-    return DataError(
-        f"{name}, line {line}: {found}; expected {expected}, as in the header; {advice}"
-    )
+    return DataError(f"{name}, line {line}: {found}; expected {expected}, {like}; {advice}")
 
 
 def _line_numbers(path: Path, header: Header) -> NDArray[np.int64]:
