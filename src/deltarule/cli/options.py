@@ -16,7 +16,9 @@ from deltarule.settings import settings_of
 __all__ = [
     "AsJson",
     "BadValue",
+    "Comment",
     "Data",
+    "Decimal",
     "Delimiter",
     "Encoding",
     "Folder",
@@ -25,12 +27,15 @@ __all__ = [
     "Kinds",
     "MaxMemory",
     "Na",
+    "Names",
     "Quiet",
+    "Skip",
     "Sql",
     "TableName",
     "TableOptions",
     "Target",
     "Task",
+    "Thousands",
     "number",
     "one",
     "setting_options",
@@ -58,6 +63,11 @@ class TableOptions:
     max_memory: float | None = None
     delimiter: str | None = None
     encoding: str | None = None
+    decimal: Sequence[str] = ()
+    thousands: Sequence[str] = ()
+    skip: int = 0
+    comment: str | None = None
+    names: str | None = None
 
 
 class BadValue(typer.BadParameter):
@@ -100,7 +110,7 @@ def _widths(text: str) -> str:
 
 def _delimiter(text: str) -> str:
     """Return a delimiter; a tab may be written as backslash and t."""
-    return "\t" if text == "\\t" else text
+    return "\t" if text.strip(" ") == "\\t" else text
 
 
 whole = _reader("a whole number", int)
@@ -245,6 +255,26 @@ Na = Annotated[
         group="Columns",
     ),
 ]
+Decimal = Annotated[
+    list[str] | None,
+    several(
+        "--decimal",
+        metavar="MARK",
+        help="The decimal mark of numbers in text, . or a comma, where it is not recognised; "
+        "COLUMN=MARK for one column alone, such as price=,.",
+        group="Columns",
+    ),
+]
+Thousands = Annotated[
+    list[str] | None,
+    several(
+        "--thousands",
+        metavar="MARK",
+        help="The mark between groups of digits: a comma, . ' _ or a blank; COLUMN=MARK for one "
+        "column alone, such as price=,.",
+        group="Columns",
+    ),
+]
 Kinds = Annotated[
     list[str] | None,
     several(
@@ -274,7 +304,7 @@ Delimiter = Annotated[
         "--delimiter",
         metavar="CHAR",
         help="The character between the fields of a text file, where it is not recognised; \\t is "
-        "a tab.",
+        "a tab, and ' ' any number of blanks.",
         group="Data",
         read=_delimiter,
     ),
@@ -285,6 +315,35 @@ Encoding = Annotated[
         "--encoding",
         metavar="NAME",
         help="The encoding of a text file, such as latin-1 or cp1252; UTF-8 if not given.",
+        group="Data",
+    ),
+]
+Skip = Annotated[
+    int,
+    one(
+        "--skip",
+        metavar="N",
+        help="Lines of a text file above its header, or above its first row, to leave out.",
+        group="Data",
+        read=whole,
+    ),
+]
+Comment = Annotated[
+    str | None,
+    one(
+        "--comment",
+        metavar="TEXT",
+        help="Lines of a text file that begin with TEXT, such as '#', are left out.",
+        group="Data",
+    ),
+]
+Names = Annotated[
+    str | None,
+    one(
+        "--names",
+        metavar="NAMES",
+        help="The names of the columns of a text file without a header, with commas between them; "
+        "none: column1, column2, and so on.",
         group="Data",
     ),
 ]

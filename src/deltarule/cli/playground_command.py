@@ -8,19 +8,24 @@ import typer
 
 from deltarule.cli import output
 from deltarule.cli.options import (
+    Comment,
     Data,
+    Decimal,
     Delimiter,
     Encoding,
     Ignore,
     Kinds,
     MaxMemory,
     Na,
+    Names,
     Quiet,
+    Skip,
     Sql,
     TableName,
     TableOptions,
     Target,
     Task,
+    Thousands,
     one,
     whole,
 )
@@ -35,12 +40,17 @@ def playground(
     task: Task = "auto",
     ignore: Ignore = None,
     na: Na = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
     max_memory: MaxMemory = None,
     delimiter: Delimiter = None,
     encoding: Encoding = None,
+    skip: Skip = 0,
+    comment: Comment = None,
+    names: Names = None,
     port: Annotated[
         int,
         one(
@@ -92,9 +102,14 @@ def playground(
                 task,
                 ignore or (),
                 kinds or (),
+                decimal=decimal or (),
+                thousands=thousands or (),
                 max_memory=max_memory,
                 delimiter=delimiter,
                 encoding=encoding,
+                skip=skip,
+                comment=comment,
+                names=names,
             )
         )
     elif target is not None:

@@ -33,7 +33,7 @@ __all__ = [
     "resolve_home",
 ]
 
-TEXT = (".csv", ".tsv", ".tab", ".txt")
+TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 JSON = (".jsonl", ".ndjson", ".json")
 SQLITE = (".db", ".sqlite", ".sqlite3")
 _KNOWN = (*TEXT, *JSON, ".parquet", *SQLITE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,10 @@ from deltarule.tables.database import (
     read_sql,
     read_sqlite,
 )
+from deltarule.tables.file_format import FileFormat
 from deltarule.tables.json_file import read_json
+from deltarule.tables.number_formats import stated_formats
+from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, find_files
 from deltarule.tables.plain_file import COMPRESSED, data_suffix, plain_file
 from deltarule.tables.table import Cells, Table, join_items
@@ -40,15 +43,21 @@ def read_table(
     na: str | Iterable[str] = DEFAULT_NA,
     delimiter: str | None = None,
     encoding: str | None = None,
+    skip: int = 0,
+    comment: str | None = None,
+    names: str | Iterable[str] | None = None,
     max_memory: float | None = None,
+    decimal: str | Mapping[str, str] | None = None,
+    thousands: str | Mapping[str, str] | None = None,
+    number_formats: Mapping[str, NumberFormat] | None = None,
 ) -> Table:
     r"""Read a file, several files of the same columns, or the result of a query.
 
     Parameters
     ----------
     source : path, optional
-        A file, by the ending of its name: ``.csv`` ``.tsv`` ``.tab`` ``.txt`` (UTF-8,
-        with a header), ``.jsonl`` ``.ndjson`` ``.json`` (one object per line, or one list),
+        A file, by the ending of its name: ``.csv`` ``.tsv`` ``.tab`` ``.txt`` ``.dat`` ``.data``
+        (text), ``.jsonl`` ``.ndjson`` ``.json`` (one object per line, or one list),
         ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``; compressed as ``.gz``, ``.bz2``, ``.xz``
         (``a.csv.gz``) or a ``.zip`` of one file. Where no file has that name, a
         pattern such as ``"data/*.csv"`` (``**`` for folders below), whose files are read in
@@ -67,15 +76,31 @@ def read_table(
         the empty text always does. A token that spells a number (``"-999"``) is
         missing in number columns too. To add one: ``na=(*DEFAULT_NA, "-999")``.
     delimiter : str, optional
-        The character between the fields of a text file. Otherwise a tab in ``.tsv`` and
-        ``.tab`` files, elsewhere one of comma, semicolon, tab and bar, by the first rows.
+        The character between the fields of a text file; a blank stands for any number of blanks
+        and tabs. Otherwise a tab in ``.tsv`` and ``.tab`` files, elsewhere one of comma,
+        semicolon, tab, bar and blanks, by the first rows.
     encoding : str, optional
         Of text files and JSON, by the names of Python's codecs: ``"latin-1"``, ``"cp1252"``. UTF-8
         unless given; UTF-16 with its byte order mark is recognised.
+    skip : int
+        The number of lines of a text file above its header, or above its first row, that are left
+        out. Title lines, with fewer fields than all that follow, are recognised.
+    comment : str, optional
+        Lines of a text file that begin with it are left out. Those above the header that begin
+        with ``#`` or ``%`` are recognised.
+    names : iterable of str, optional
+        The names of the columns of a text file without a header, which may stand in one text with
+        commas; ``"none"`` or ``()`` for column1, column2, …. Where the first line cannot be a
+        header, as ``5.1,3.5,setosa``, that is recognised.
     max_memory : float, optional
         A Parquet file whose table would take more memory than so many GB (10⁹ bytes) is refused
         before it is read, and so is a compressed file that unpacks to more; three quarters of what
         is free unless given.
+    decimal, thousands : str or mapping of str to str, optional
+        As for :func:`infer_schema`, which takes them from the table.
+    number_formats : mapping of str to NumberFormat, optional
+        Those of a stored schema, :attr:`Schema.number_formats`. Columns that the table lacks are
+        passed over.
 
     Returns
     -------
@@ -115,6 +140,9 @@ def read_table(
     (array(['1.5', None], dtype=object), 'line 3')
     """
     tokens = missing_tokens(na)
+    told = FileFormat.of(delimiter, encoding, skip, comment, names)
+    known = dict(number_formats or {})
+    keep_text = _keep_text(decimal, thousands, known)
     if source is None:
         if sql is None or table is not None:
             raise InputError(
@@ -126,7 +154,7 @@ def read_table(
                     Parameter("sql", "SELECT * FROM 'a.parquet'"),
                 ),
             )
-        return read_sql(None, sql, tokens)
+        return _with_formats(read_sql(None, sql, tokens), decimal, thousands, known)
     text = os.fsdecode(source)
     found = find_files(text)
     paths = found.paths
@@ -158,40 +186,75 @@ def read_table(
                 expected=Message("one kind where ", Parameter("sql", keyword=True), " is given"),
                 hint="make the pattern narrower",
             )
-        _refuse_with_sql(paths, delimiter, encoding)
+        _refuse_with_sql(paths, told)
         read = read_sql(paths, sql, tokens)
     else:
-        if encoding is not None and not suffixes <= {*TEXT, *JSON}:
-            raise InputError(
-                Message(Parameter("encoding", encoding), f" was given for {paths[0].name}"),
-                parameter="encoding",
-                given=encoding,
-                expected="it only for text files and JSON",
-                hint="leave it out",
-            )
+        _refuse_for_other_kinds(paths[0].name, suffixes, told)
         limit = memory_limit(max_memory)
         tables = []
         for path in paths:
             with plain_file(path, encoding, limit) as plain:
                 if plain != path:
                     check_parquet_memory([plain], max_memory)
-                tables.append(_read_file(plain, table, sql, tokens, delimiter))
+                tables.append(_read_file(plain, table, sql, tokens, told, keep_text))
         read = tables[0] if len(tables) == 1 else _concatenate_tables(tables, text)
-    return replace(read, notes=(*found.notes(), *read.notes), paths=paths)
+    read = replace(read, notes=(*found.notes(), *read.notes), paths=paths)
+    return _with_formats(read, decimal, thousands, known)
 
 
-def _refuse_with_sql(paths: Sequence[Path], delimiter: str | None, encoding: str | None) -> None:
-    """Refuse delimiters, encodings and compressed files where a query is given."""
-    for name, value in (("delimiter", delimiter), ("encoding", encoding)):
-        if value is not None:
-            both = (Parameter(name, keyword=True), " and ", Parameter("sql", keyword=True))
+def _keep_text(
+    decimal: str | Mapping[str, str] | None,
+    thousands: str | Mapping[str, str] | None,
+    known: Mapping[str, NumberFormat],
+) -> Callable[[str], bool]:
+    """Whether a column must stay text, since its numbers are not what their digits seem."""
+
+    def mark(given: str | Mapping[str, str] | None, name: str) -> str | None:
+        return given.get(name) if isinstance(given, Mapping) else given
+
+    def keep(name: str) -> bool:
+        stated = mark(decimal, name) not in (None, ".") or mark(thousands, name) == "."
+        return stated or (name in known and not known[name].reads_plain)
+
+    return keep
+
+
+def _with_formats(
+    read: Table,
+    decimal: str | Mapping[str, str] | None,
+    thousands: str | Mapping[str, str] | None,
+    known: Mapping[str, NumberFormat],
+) -> Table:
+    known = {name: each for name, each in known.items() if name in read}
+    read = replace(read, number_formats=known)
+    return replace(read, number_formats=stated_formats(read, decimal, thousands))
+
+
+def _refuse_for_other_kinds(source: str, suffixes: Collection[str], told: FileFormat) -> None:
+    """Refuse what describes a text file where a file is of another kind."""
+    for name, value in told.given().items():
+        kinds = {*TEXT, *JSON} if name == "encoding" else {*TEXT}
+        if not set(suffixes) <= kinds:
             raise InputError(
-                Message("both ", *both, " were given"),
+                Message(Parameter(name, value), f" was given for {source}"),
                 parameter=name,
                 given=value,
-                expected="one of them",
-                hint="name the file in the query, as read_csv('a.csv', delim=';') does",
+                expected=f"it only for text files{' and JSON' if name == 'encoding' else ''}",
+                hint="leave it out",
             )
+
+
+def _refuse_with_sql(paths: Sequence[Path], told: FileFormat) -> None:
+    """Refuse what describes a text file, and compressed files, where a query is given."""
+    for name, value in told.given().items():
+        both = (Parameter(name, keyword=True), " and ", Parameter("sql", keyword=True))
+        raise InputError(
+            Message("both ", *both, " were given"),
+            parameter=name,
+            given=value,
+            expected="one of them",
+            hint="name the file in the query, as read_csv('a.csv', delim=';') does",
+        )
     packed = [path.name for path in paths if path.suffix.lower() in COMPRESSED]
     if packed:
         raise InputError(
@@ -208,7 +271,8 @@ def _read_file(
     table: str | None,
     sql: str | None,
     tokens: tuple[str, ...],
-    delimiter: str | None,
+    told: FileFormat,
+    keep_text: Callable[[str], bool],
 ) -> Table:
     suffix = path.suffix.lower()
     if suffix in SQLITE:
@@ -217,7 +281,7 @@ def _read_file(
         return read_parquet(path, tokens)
     if suffix in JSON:
         return read_json(path, tokens)
-    return read_text(path, tokens, delimiter)
+    return read_text(path, tokens, told, keep_text)
 
 
 def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
@@ -264,7 +328,9 @@ def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
         lines=np.concatenate([line for line in lines if line is not None]),
         line_word=word,
         files=tuple(each.source for each in tables),
+        notes=tuple(dict.fromkeys(note for each in tables for note in each.notes)),
         file_of=np.repeat(np.arange(len(tables)), counts),
+        parsed=frozenset[str]().union(*(each.parsed for each in tables)),
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DataError, FileError, InputError
 from deltarule.files.dataclass_fields import from_json_object
+from deltarule.tables.file_format import FileFormat
+from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import SQLITE, check_file, matching_files, resolve_home
 from deltarule.tables.reading import read_table
 from deltarule.tables.table import Table
@@ -43,7 +45,7 @@ class TableSource:
         SHA-256; of one file what ``sha256sum`` prints.
     is_pattern : bool
         Whether ``data`` was taken for a pattern, since no file had that name.
-    delimiter, encoding : str or None
+    delimiter, encoding, skip, comment, names
         As for :func:`read_table`.
 
     Examples
@@ -69,6 +71,9 @@ class TableSource:
     is_pattern: bool = True
     delimiter: str | None = None
     encoding: str | None = None
+    skip: int = 0
+    comment: str | None = None
+    names: tuple[str, ...] | None = None
 
     @classmethod
     def of(
@@ -80,6 +85,9 @@ class TableSource:
         sql: str | None = None,
         delimiter: str | None = None,
         encoding: str | None = None,
+        skip: int = 0,
+        comment: str | None = None,
+        names: str | Iterable[str] | None = None,
     ) -> TableSource:
         """The source of a table read with these arguments; without arguments, from memory."""
         text = None if data is None else os.fsdecode(data)
@@ -89,10 +97,19 @@ class TableSource:
         digest = _files_digest(paths) if kind == "files" else _cells_digest(read)
         path = None if text is None else os.path.abspath(resolve_home(text))  # noqa: PTH100  patterns too
         is_pattern = text is not None and not os.path.lexists(resolve_home(text))
-        return cls(text, path, table, sql, read.na, kind, digest, is_pattern, delimiter, encoding)
+        told = FileFormat.of(delimiter, encoding, skip, comment, names)
+        place = (text, path, table, sql, read.na, kind, digest, is_pattern)
+        return cls(*place, **dataclasses.asdict(told))
 
-    def read(self, data: str | os.PathLike[str] | None = None) -> Table:
+    def read(
+        self,
+        data: str | os.PathLike[str] | None = None,
+        *,
+        number_formats: Mapping[str, NumberFormat] | None = None,
+    ) -> Table:
         """The same table again, from where it was or from another place.
+
+        ``number_formats`` are those of the schema, as :func:`read_table` takes them.
 
         Raises
         ------
@@ -119,6 +136,10 @@ class TableSource:
             na=self.na,
             delimiter=self.delimiter,
             encoding=self.encoding,
+            skip=self.skip,
+            comment=self.comment,
+            names=self.names,
+            number_formats=number_formats,
         )
         if not by_files:
             self._check_digest(_cells_digest(read), place or "the SQL result")

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 from deltarule.tables.cells import parse_number
@@ -78,11 +78,11 @@ def leading_lines(path: Path, skip: int) -> Iterator[tuple[int, str]]:
 
 
 def separator_line(line: str) -> str | None:
-    """The delimiter that Excel's first line ``sep=;`` declares; None for any other line.
+    r"""The delimiter that Excel's first line ``sep=;`` declares; None for any other line.
 
     Examples
     --------
-    >>> separator_line("sep=;\\r\\n"), separator_line("sepal;petal")
+    >>> separator_line("sep=;\r\n"), separator_line("sepal;petal")
     (';', None)
     """
     found = _SEP_LINE.fullmatch(line)
@@ -130,7 +130,7 @@ def _split(line: str, delimiter: str, quote: str) -> list[str]:
 
 
 def guess_quote(lines: Sequence[str], delimiter: str) -> str:
-    """The character around fields: ``'`` if all of the first line are in it, else ``\"``.
+    """The character around fields: ``'`` if all of the first line are in it, else ``"``.
 
     Examples
     --------
@@ -144,11 +144,11 @@ def guess_quote(lines: Sequence[str], delimiter: str) -> str:
 
 
 def split_at_blanks(line: str) -> list[str]:
-    """The fields of a line between runs of blanks and tabs, those in quotes with their quotes.
+    r"""The fields of a line between runs of blanks and tabs, those in quotes with their quotes.
 
     Examples
     --------
-    >>> split_at_blanks('  1.5   2\\t"a b"\\n')
+    >>> split_at_blanks('  1.5   2\t"a b"\n')
     ['1.5', '2', '"a b"']
     """
     return _FIELD.findall(line)
@@ -231,8 +231,9 @@ def read_records(path: Path, first_line: int, delimiter: str, quote: str) -> Ite
 
         def lines() -> Iterator[str]:
             nonlocal last
-            for last in file:
-                yield last
+            for each in file:
+                last = each
+                yield each
 
         reader = csv.reader(
             lines(), delimiter=delimiter, quotechar=quote, strict=True, skipinitialspace=True
@@ -337,11 +338,8 @@ def holds_data(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool | No
     if _is_header(first, rows):
         return False
     columns = list(zip(*rows, strict=True))
-    numeric = [
-        k
-        for k, cells in enumerate(columns)
-        if (each := _known(cells)) and all(map(_is_value, each))
-    ]
+    known = [_known(cells) for cells in columns]
+    numeric = [k for k, cells in enumerate(known) if cells and all(map(_is_value, cells))]
     above = [first[k] for k in numeric if _is_value(first[k])]
     if not above:
         others = [row for row in rows if [cell.strip() for cell in row] != first]
@@ -377,4 +375,4 @@ def _is_year(number: float) -> bool:
 
 def _rises(numbers: Sequence[float | None]) -> bool:
     known = [number for number in numbers if number is not None]
-    return len(known) > 1 and all(a < b for a, b in zip(known, known[1:], strict=False))
+    return len(known) > 1 and all(a < b for a, b in pairwise(known))

@@ -221,7 +221,7 @@ def read_header(path: Path, file_format: FileFormat | None = None) -> Header:
             f"({join_items(fields, 8)}) "
             "and no rows; expected at least one row below the header"
         )
-    names, unnamed, trailing = _fitted_names(fields, rows)
+    fitted, unnamed, trailing = _fitted_names(fields, rows)
     if trailing:
         notes.append(
             f"{path.name}: every row ends in {delimiter!r}, beyond the last name; the empty field "
@@ -229,9 +229,9 @@ def read_header(path: Path, file_format: FileFormat | None = None) -> Header:
         )
     elif unnamed:
         notes.append(_unnamed_note(path.name, unnamed))
-    check_names(names, path.name)
+    check_names(fitted, path.name)
     return replace(
-        header, names=tuple(names), unnamed=tuple(unnamed), trailing=trailing, notes=tuple(notes)
+        header, names=tuple(fitted), unnamed=tuple(unnamed), trailing=trailing, notes=tuple(notes)
     )
 
 
@@ -304,7 +304,7 @@ def _fitted_names(fields: list[str], rows: Sequence[Record]) -> tuple[list[str],
 
 
 def _are_row_names(cells: Sequence[str]) -> bool:
-    """Whether the fields before the named ones are R's names of rows: 1, 2, … or texts, each once."""
+    """Whether the fields before the named ones are names of rows: 1, 2, … or texts, each once."""
     if len(cells) < 3 or len(set(cells)) < len(cells):
         return False
     numbers = [parse_number(cell) for cell in cells]
