@@ -8,7 +8,7 @@ import numpy as np
 
 from deltarule.errors import DataError
 from deltarule.tables.column_values import is_missing
-from deltarule.tables.table import Table, count_noun, join_items
+from deltarule.tables.table import Table, join_items
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_header import Header
 
@@ -63,5 +63,6 @@ def without_repeated_header(table: Table, header: Header, tokens: tuple[str, ...
         return table
     lines = join_items((table.where(int(row)) for row in rows), 5)
     kept = table.take(~repeats)
-    note = f"{table.source}: {count_noun(len(rows), 'row')} left out that repeat the names: {lines}"
+    what = "a row that repeats" if len(rows) == 1 else f"{len(rows)} rows that repeat"
+    note = f"{table.source}: {what} the names of the columns left out: {lines}"
     return replace(kept, notes=(*kept.notes, note))

@@ -28,6 +28,7 @@ from deltarule.tables.implausible_values import (
     targets_outside_range,
     weight_notes,
 )
+from deltarule.tables.index_columns import index_reason
 from deltarule.tables.missing_notes import unread_advice
 from deltarule.tables.number_formats import stated_formats, with_number_formats
 from deltarule.tables.number_text import PLAIN, NumberFormat
@@ -177,6 +178,8 @@ def infer_schema(
             dropped.append((name, "missing in every row"))
         elif column.distinct == 1 and column.missing == 0:
             dropped.append((name, f"the same value in every row: {column.span()}"))
+        elif name not in kinds and (why := index_reason(clean, column)):
+            dropped.append((name, why))
         else:
             columns.append(column)
     if not columns:
@@ -227,7 +230,8 @@ def _check_columns(
     ]
     for name, what, parameter in asked:
         if name is not None and name not in table:
-            raise unknown_column_error(name, table.names, what, table.source, parameter)
+            place = (what, table.source, parameter, table.notes)
+            raise unknown_column_error(name, table.names, *place)
     for name, kind in kinds.items():
         if kind not in KINDS:
             raise InputError(

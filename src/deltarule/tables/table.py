@@ -120,7 +120,12 @@ def bad_sql(
 
 
 def unknown_column_error(
-    name: str, known: Sequence[str], what: str, source: str, parameter: str | None = None
+    name: str,
+    known: Sequence[str],
+    what: str,
+    source: str,
+    parameter: str | None = None,
+    notes: Sequence[str] = (),
 ) -> DataError:
     """The error for a column that is not there.
 
@@ -135,7 +140,10 @@ def unknown_column_error(
         f"{source} has no column {name!r} (the {what})",
         parameter=parameter,
         given=name,
-        hint=f"{hint}its columns are: {join_items(known)}",
+        hint=Message(
+            f"{hint}its columns are: {join_items(known)}",
+            *(part for note in notes[:3] for part in (" (", note, ")")),
+        ),
     )
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "guess_delimiter",
     "guess_quote",
     "holds_data",
+    "is_value",
     "leading_comments",
     "leading_lines",
     "read_records",
@@ -137,10 +138,10 @@ def guess_quote(lines: Sequence[str], delimiter: str) -> str:
     >>> guess_quote(["'a','b'", "'x,y','z'"], ","), guess_quote(["a,b", "'s,x"], ",")
     ("'", '"')
     """
-    first = lines[0].strip() if lines else ""
-    parts = [part.strip() for part in first.split(delimiter)]
-    quoted = [len(part) > 1 and part[0] == part[-1] == "'" for part in parts]
-    return "'" if all(quoted) and '"' not in first else '"'
+    field = r"\s*'(?:[^']|'')*'\s*"
+    between = re.escape(delimiter)
+    in_quotes = lines and re.fullmatch(f"{field}(?:{between}{field})*", lines[0].strip())
+    return "'" if in_quotes else '"'
 
 
 def split_at_blanks(line: str) -> list[str]:
@@ -169,13 +170,12 @@ def guess_delimiter(lines: Sequence[str]) -> str:
     lines = lines[: _SAMPLE_ROWS + 5]
     tally: dict[str, list[int]] = {}
     for delimiter in DELIMITERS:
+        quote = guess_quote(lines, delimiter)
+        reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, skipinitialspace=True)
         try:
-            rows = [
-                row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row
-            ]
+            tally[delimiter] = [len(row) for row in reader if row][: _SAMPLE_ROWS + 1]
         except csv.Error:
             continue
-        tally[delimiter] = [len(row) for row in rows[: _SAMPLE_ROWS + 1]]
     by_blanks = _blank_counts(lines)
     for delimiter, counts in tally.items():
         if counts and counts[0] > 1 and len(set(counts)) == 1:
@@ -212,7 +212,7 @@ def _blank_counts(lines: Sequence[str]) -> int:
         return 0
     if any(field[-1] in ",;" for row in rows for field in row):  # a, b
         return 0
-    is_number = [all(_is_value(row[k]) for row in rows[1:]) for k in range(n_fields)]
+    is_number = [all(is_value(row[k]) for row in rows[1:]) for k in range(n_fields)]
     return n_fields if any(is_number) else 0
 
 
@@ -275,21 +275,27 @@ def title_lines(sample: Sequence[Record]) -> int:
     1
     """
     counts = [len(record.fields) for record in sample[: _MAX_TITLES + _SAMPLE_ROWS]]
-    n_fields = counts[-1]
-    start = len(counts)
-    while start > 0 and counts[start - 1] == n_fields:
-        start -= 1
-    if n_fields < 2 or not 0 < start <= _MAX_TITLES or len(counts) - start < 2:
+    n_fields = Counter(counts).most_common(1)[0][0]
+    start = counts.index(n_fields)
+    if n_fields < 2 or not 0 < start <= _MAX_TITLES or any(c >= n_fields for c in counts[:start]):
         return 0
-    if any(count >= n_fields for count in counts[:start]):
+    rows = [record.fields for record in sample[start : start + _SAMPLE_ROWS]]
+    rows = [row for row in rows if len(row) == n_fields]
+    if len(rows) < 2 or holds_data(rows[0], rows[1:]):
         return 0
-    fields = [record.fields for record in sample[start : start + _SAMPLE_ROWS]]
-    if start == 1 and counts[0] == n_fields - 1 and not _is_header(fields[0], fields[1:]):
+    if counts[:start] == [n_fields - 1] and not _is_header(rows[0], rows[1:]):
         return 0
     return start
 
 
-def _is_value(text: str) -> bool:
+def is_value(text: str) -> bool:
+    """Whether a text is a number in any notation, or a date in digits.
+
+    Examples
+    --------
+    >>> [is_value(text) for text in ("1.5", "1,5", "12%", "2020-01-31", "x1", "")]
+    [True, True, True, True, False, False]
+    """
     return _VALUE.fullmatch(text.strip()) is not None
 
 
@@ -301,7 +307,7 @@ def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether a row has text above a column of numbers or dates."""
     columns = zip(first, *(row for row in rows if len(row) == len(first)), strict=True)
     return any(
-        _known([name]) and not _is_value(name) and known and all(map(_is_value, known))
+        _known([name]) and not is_value(name) and known and all(map(is_value, known))
         for name, *cells in columns
         if (known := _known(cells)) is not None
     )
@@ -332,15 +338,15 @@ def holds_data(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool | No
     """
     first = [text.strip() for text in first]
     rows = [row for row in rows if len(row) == len(first)]
-    values = [text for text in first if _is_value(text)]
+    values = [text for text in first if is_value(text)]
     if not rows:
         return bool(values) and any(parse_number(v) is None or "." in v for v in values)
     if _is_header(first, rows):
         return False
     columns = list(zip(*rows, strict=True))
     known = [_known(cells) for cells in columns]
-    numeric = [k for k, cells in enumerate(known) if cells and all(map(_is_value, cells))]
-    above = [first[k] for k in numeric if _is_value(first[k])]
+    numeric = [k for k, cells in enumerate(known) if cells and all(map(is_value, cells))]
+    above = [first[k] for k in numeric if is_value(first[k])]
     if not above:
         others = [row for row in rows if [cell.strip() for cell in row] != first]
         if len(others) < 2 or not all(first):

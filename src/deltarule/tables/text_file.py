@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import DataError
+from deltarule.errors import DataError, Message, Parameter
 from deltarule.tables.cells import clean_text, is_zero_padded, mask_tokens, parse_number
 from deltarule.tables.column_values import as_numbers
 from deltarule.tables.duckdb_connection import (
@@ -37,6 +37,7 @@ from deltarule.tables.normal_form import normal_form
 from deltarule.tables.odd_rows import without_repeated_header, without_trailing_field
 from deltarule.tables.table import Cells, Table
 from deltarule.tables.text_column import TextColumn
+from deltarule.tables.text_dialect import COMMENTS
 from deltarule.tables.text_header import Header, csv_error_message, read_header, scan_file
 
 __all__ = ["read_text"]
@@ -284,13 +285,16 @@ def _field_count_error(name: str, line: int, row: list[str], header: Header) -> 
     like = "as in the header" if header.has_names else "as in the first row"
     if header.trailing:
         like = "as in the rows above"
+    advice: str
     if len(row) == expected + 1 and not row[-1]:
         advice = f"the row ends in {header.delimiter!r}: remove it, or name one more column"
     elif len(row) > expected:
         advice = f"put a field that holds {header.delimiter!r} in double quotes"
+    elif row[0][:1] in COMMENTS:
+        advice = Message("if it is a comment, give ", Parameter("comment", row[0][0]))
     else:
         advice = "add the missing fields (leave them empty where unknown)"
-    return DataError(f"{name}, line {line}: {found}; expected {expected}, {like}; {advice}")
+    return DataError(f"{name}, line {line}: {found}", expected=f"{expected}, {like}", hint=advice)
 
 
 def _line_numbers(path: Path, header: Header) -> NDArray[np.int64]:

@@ -23,6 +23,7 @@ from deltarule.tables.text_dialect import (
     guess_delimiter,
     guess_quote,
     holds_data,
+    is_value,
     leading_comments,
     leading_lines,
     read_records,
@@ -198,7 +199,8 @@ def read_header(path: Path, file_format: FileFormat | None = None) -> Header:
     if comment is not None:
         notes.append(_comment_note(path.name, start))
         found = _comment_fields(comment, delimiter, quote)
-        if is_data and told.names is None and len(found) == len(fields) > 1:
+        above_data = is_data or all(map(is_value, fields))
+        if above_data and told.names is None and len(found) == len(fields) > 1:
             notes[-1] = f"{path.name}: the names of the columns are those in the comment above them"
             fields, first, rows, is_data = found, Record(found, start, start - 1), sample, False
     header = Header((), delimiter, first.first_line, first.last_line, quote)
@@ -342,9 +344,11 @@ def _comment_note(source: str, start: int) -> Message:
 
 
 def _no_header_note(source: str, line: int, names: Sequence[str]) -> Message:
+    called = "the only one is" if len(names) == 1 else "they are"
+    last = "" if len(names) == 1 else f" to {names[-1]!r}"
     return Message(
-        f"{source}: line {line} holds data and no names of columns, which are called "
-        f"{names[0]!r} to {names[-1]!r}; name them with ",
+        f"{source}: line {line} holds data and no names of columns; {called} called "
+        f"{names[0]!r}{last}; name them with ",
         Parameter("names"),
     )
 
