@@ -286,6 +286,8 @@ def _read_file(
 
 def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
     """Concatenate tables by rows, with the columns in the order of the first table."""
+    unreadable = {n: error for each in reversed(tables) for n, error in each.unreadable.items()}
+    tables = [each.without(name for name in unreadable if name in each) for each in tables]
     if all(each.is_sparse for each in tables):
         names = tuple(dict.fromkeys(name for each in tables for name in each.names))
         tables = [each.with_missing(names) for each in tables]
@@ -329,6 +331,7 @@ def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
         line_word=word,
         files=tuple(each.source for each in tables),
         notes=tuple(dict.fromkeys(note for each in tables for note in each.notes)),
+        unreadable=unreadable,
         file_of=np.repeat(np.arange(len(tables)), counts),
         parsed=frozenset[str]().union(*(each.parsed for each in tables)),
     )

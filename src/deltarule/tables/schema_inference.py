@@ -228,8 +228,11 @@ def _check_columns(
         *((name, "one given a kind", "kinds") for name in kinds),
         *((name, "one given missing tokens", "na") for name in na),
     ]
+    for column, error in table.unreadable.items():
+        if column not in ignored:
+            raise error
     for name, what, parameter in asked:
-        if name is not None and name not in table:
+        if name is not None and name not in table and name not in table.unreadable:
             place = (what, table.source, parameter, table.notes)
             raise unknown_column_error(name, table.names, *place)
     for name, kind in kinds.items():

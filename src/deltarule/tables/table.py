@@ -226,6 +226,8 @@ class Table:
         How the numbers of columns of text are written, where it is stated.
     parsed : frozenset of str
         The columns of float64 that a text file spells with a decimal point.
+    unreadable : mapping of str to DataError
+        The errors of columns of lists, structures or bytes, which are none of the columns.
     is_sparse : bool
         Whether a column that no row names is missing in every row, as in JSON, where a row need
         not name all columns.
@@ -264,6 +266,7 @@ class Table:
     parsed: frozenset[str] = frozenset()
     is_sparse: bool = False
     unnamed: tuple[str, ...] = ()
+    unreadable: Mapping[str, DataError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = tuple(self.names)
@@ -315,6 +318,8 @@ class Table:
         DataError
             If the name is unknown.
         """
+        if name in self.unreadable:
+            raise self.unreadable[name]
         if name not in self.columns:
             raise unknown_column_error(name, self.names, "column asked for", self.source)
         return self.columns[name]

@@ -238,6 +238,9 @@ def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
     absent = [name for name in wanted if name not in table]
     if not absent:
         return
+    for name in absent:
+        if name in table.unreadable:
+            raise table.unreadable[name]
     spare = [name for name in table.names if name not in wanted]
     shown = []
     for name in absent[:20]:
@@ -259,7 +262,7 @@ def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
 def _note_unknown_columns(schema: Schema, table: Table, notes: list[str]) -> None:
     known = {*schema.names, *schema.ignored, *(name for name, _ in schema.dropped)}
     known |= {column.name for column in _target_columns(schema)} | {schema.weights or ""}
-    extra = [name for name in table.names if name not in known]
+    extra = [name for name in (*table.names, *table.unreadable) if name not in known]
     if extra:
         notes.append(f"columns that the model does not know are left out: {join_items(extra)}")
 
