@@ -218,8 +218,8 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help=(
-            "CSV, TSV, JSON lines, Parquet or SQLite file, or a quoted pattern such as "
-            "'data/*.csv'. May be left out where --sql names its files."
+            "CSV, TSV, JSON lines, Parquet or SQLite file, a quoted pattern such as "
+            "'data/*.csv', or - for standard input. May be left out where --sql names its files."
         ),
         show_default=False,
     ),

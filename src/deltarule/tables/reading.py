@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from deltarule.tables.number_formats import stated_formats
 from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, find_files
 from deltarule.tables.plain_file import COMPRESSED, data_suffix, plain_file
+from deltarule.tables.standard_input import is_stdin, stdin_file
 from deltarule.tables.table import Cells, Table, join_items
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_file import read_text
@@ -61,7 +63,8 @@ def read_table(
         ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``; compressed as ``.gz``, ``.bz2``, ``.xz``
         (``a.csv.gz``) or a ``.zip`` of one file. Where no file has that name, a
         pattern such as ``"data/*.csv"`` (``**`` for folders below), whose files are read in
-        sorted order and must have the same columns; a note says which they are. None if
+        sorted order and must have the same columns; a note says which they are. ``"-"`` is
+        standard input, of any of these formats, where no file has that name. None if
         ``sql`` names its files itself.
     table : str, optional
         The table of a SQLite file; may be left out where there is only one.
@@ -156,6 +159,20 @@ def read_table(
             )
         return _with_formats(read_sql(None, sql, tokens), decimal, thousands, known)
     text = os.fsdecode(source)
+    if is_stdin(text):
+        with stdin_file(memory_limit(max_memory)) as path:
+            read = read_table(
+                path,
+                table=table,
+                sql=sql,
+                na=na,
+                **dataclasses.asdict(told),
+                max_memory=max_memory,
+                decimal=decimal,
+                thousands=thousands,
+                number_formats=number_formats,
+            )
+        return replace(read, paths=())
     found = find_files(text)
     paths = found.paths
     for path in paths:

@@ -15,6 +15,7 @@ from deltarule.tables.file_format import FileFormat
 from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import SQLITE, check_file, matching_files, resolve_home
 from deltarule.tables.reading import read_table
+from deltarule.tables.standard_input import is_stdin
 from deltarule.tables.table import Table
 from deltarule.tables.text_column import TextColumn
 
@@ -91,6 +92,7 @@ class TableSource:
     ) -> TableSource:
         """The source of a table read with these arguments; without arguments, from memory."""
         text = None if data is None else os.fsdecode(data)
+        text = None if is_stdin(text) else text  # it cannot be read again
         # The files that were read, even if the pattern matches others by now.
         paths = list(read.paths) if text is None or read.paths else matching_files(text)
         kind = "files" if text is not None and _is_files(paths, sql) else "content"
@@ -123,7 +125,8 @@ class TableSource:
         place = self._find_place() if data is None else os.fsdecode(data)
         if place is None and self.sql is None:
             raise InputError(
-                "the table was made in memory, and no file of it is known; expected the table, or "
+                "the table was made in memory, and no file of it is known (nor of standard "
+                "input); expected the table, or "
                 "a file with the same cells; give it as data"
             )
         by_files = self.kind == "files" and place is not None
