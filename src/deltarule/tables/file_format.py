@@ -14,7 +14,7 @@ __all__ = ["FileFormat"]
 
 @dataclass(frozen=True)
 class FileFormat:
-    r"""How a text file is written, as far as its reader is told; the rest is recognised.
+    """How a text file is written, as far as its reader is told; the rest is recognised.
 
     Parameters
     ----------
@@ -39,10 +39,9 @@ class FileFormat:
     --------
     >>> FileFormat.of(names="a, b").names, FileFormat.of(names="none").names
     (('a', 'b'), ())
-    >>> FileFormat(delimiter="::")
+    >>> FileFormat(skip=-1)
     Traceback (most recent call last):
-    deltarule.errors.InputError: delimiter is '::'; expected one character such as ',' ';' '\t' \
-or '|', or ' ' for any number of blanks
+    deltarule.errors.InputError: skip is -1; expected a number of lines, 0 or more
     """
 
     delimiter: str | None = None
