@@ -217,7 +217,7 @@ def check_file(path: Path) -> None:
         advice = "rename it by its content, or convert it"
         if path.suffix.lower() in COMPRESSED:
             advice = f"name it by what it holds, such as {path.stem}.csv{path.suffix}"
-        elif path.suffix.lower() in (".zst", ".7z", ".rar", ".tar", ".tgz"):
+        elif path.suffix.lower() in (".7z", ".rar", ".tar", ".tgz"):
             advice = "unpack it first"
         elif path.suffix.lower() in (".xls", ".xlsx", ".ods"):
             advice = "save the sheet as CSV"

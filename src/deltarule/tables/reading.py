@@ -60,8 +60,8 @@ def read_table(
     source : path, optional
         A file, by the ending of its name: ``.csv`` ``.tsv`` ``.tab`` ``.txt`` ``.dat`` ``.data``
         (text), ``.jsonl`` ``.ndjson`` ``.json`` (one object per line, or one list),
-        ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``; compressed as ``.gz``, ``.bz2``, ``.xz``
-        (``a.csv.gz``) or a ``.zip`` of one file. Where no file has that name, a
+        ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``; compressed as ``.gz``, ``.bz2``, ``.xz``,
+        ``.zst`` (``a.csv.gz``) or a ``.zip`` of one file. Where no file has that name, a
         pattern such as ``"data/*.csv"`` (``**`` for folders below), whose files are read in
         sorted order and must have the same columns; a note says which they are. ``"-"`` is
         standard input, of any of these formats, where no file has that name. None if

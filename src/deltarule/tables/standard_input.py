@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.tables.plain_file import zstd
 
 __all__ = ["STDIN", "is_stdin", "stdin_file"]
 
@@ -26,6 +27,7 @@ _PACKED: dict[bytes, tuple[str, Callable[[], Any]]] = {
     b"\x1f\x8b": (".gz", lambda: zlib.decompressobj(wbits=31)),
     b"BZh": (".bz2", bz2.BZ2Decompressor),
     b"\xfd7zXZ\0": (".xz", lzma.LZMADecompressor),
+    b"\x28\xb5\x2f\xfd": (".zst", lambda: zstd().ZstdDecompressor()),
 }
 _WHOLE = {b"PAR1": ".parquet", b"SQLite format 3\0": ".db", b"PK\x03\x04": ".zip"}
 _JSON = {
@@ -53,9 +55,10 @@ def ending_of(head: bytes) -> str:
             return ending
     for mark, (ending, decompressor) in _PACKED.items():
         if head.startswith(mark):
+            unpack = decompressor()
             try:
-                return ending_of(decompressor().decompress(head)) + ending
-            except (OSError, zlib.error, lzma.LZMAError):  # unpacking it raises the error
+                return ending_of(unpack.decompress(head)) + ending
+            except Exception:  # noqa: BLE001  unpacking the whole raises it again
                 return f".csv{ending}"
     return next((ending for ending, begin in _JSON.items() if begin.match(head)), ".csv")
 
