@@ -121,6 +121,13 @@ READ = {
         [4, 5],
         ["lines 1 to 2 are taken for a title"],
     ),
+    "a title of a spreadsheet": (
+        "Report 2020;;;\n;;;\nA;B;C;y\n1,5;2;x;3\n2,5;3;y;4\n",
+        {},
+        {"A": ["1,5", "2,5"], "B": ["2", "3"], "C": ["x", "y"], "y": ["3", "4"]},
+        [4, 5],
+        ["lines 1 to 2 are taken for a title"],
+    ),
     "a title, mixed line breaks": (
         "Report\r\nx\na,b\r\n1,2\n3,4\r\n",
         {},

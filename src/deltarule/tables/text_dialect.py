@@ -277,6 +277,8 @@ def title_lines(sample: Sequence[Record]) -> int:
     counts = [len(record.fields) for record in sample[: _MAX_TITLES + _SAMPLE_ROWS]]
     n_fields = Counter(counts).most_common(1)[0][0]
     start = counts.index(n_fields)
+    if start == 0 and (padded := _padded_titles([record.fields for record in sample], n_fields)):
+        return padded
     if n_fields < 2 or not 0 < start <= _MAX_TITLES or any(c >= n_fields for c in counts[:start]):
         return 0
     rows = [record.fields for record in sample[start : start + _SAMPLE_ROWS]]
@@ -286,6 +288,20 @@ def title_lines(sample: Sequence[Record]) -> int:
     if counts[:start] == [n_fields - 1] and not _is_header(rows[0], rows[1:]):
         return 0
     return start
+
+
+def _padded_titles(rows: Sequence[Sequence[str]], n_fields: int) -> int:
+    """The number of rows at the top that are at most half filled, above a header that is in full.
+
+    Spreadsheets write a title so, with the delimiters of the other columns behind it.
+    """
+    for start, row in enumerate(rows[:_MAX_TITLES]):
+        known = [field for field in row if field.strip()]
+        if len(known) == len(row) == n_fields and start:
+            return start if _is_header(row, rows[start + 1 : start + 1 + _SAMPLE_ROWS]) else 0
+        if len(known) > n_fields // 2 or any(map(is_value, known)):
+            return 0
+    return 0
 
 
 def is_value(text: str) -> bool:
