@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from deltarule.errors import DataError
 from deltarule.tables.column_collector import ColumnCollector, load_pyarrow, text_array
 from deltarule.tables.table import Cells, Table
+from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_header import Header, csv_error_message, read_header, scan_file
 
 __all__ = ["read_text"]
@@ -34,7 +35,12 @@ _CHUNK_ROWS = 20_000
 _LINE_BREAK = re.compile(rb"\r\n|\n|\r")
 
 
-def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None) -> Table:
+def read_text(
+    path: Path,
+    tokens: tuple[str, ...],
+    delimiter: str | None = None,
+    keep_text: Callable[[str], bool] | None = None,
+) -> Table:
     """One text file as a table.
 
     Parameters
@@ -45,6 +51,8 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
         What :func:`~deltarule.tables.cells.missing_tokens` gave.
     delimiter : str, optional
         As :func:`~deltarule.tables.text_header.read_header` takes it.
+    keep_text : callable, optional
+        Whether the column of a name stays text, since its numbers have no decimal point.
 
     Raises
     ------
@@ -57,12 +65,13 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
     header = read_header(path, delimiter)
     capacity = n_lines - header.last_line  # a row takes at least one line
     quotes = _find_quotes(path, header.delimiter)
+    kept = {i for i, name in enumerate(header.names) if keep_text is not None and keep_text(name)}
     columns: list[Cells] | None = None
     lines: NDArray[np.int64] | None = None
     if quotes != "unusual":
-        columns = _parse_with_pyarrow(path, header, tokens, capacity)
+        columns = _parse_with_pyarrow(path, header, tokens, capacity, kept)
     if columns is None:
-        columns, lines = _parse_with_csv(path, header, tokens, capacity)
+        columns, lines = _parse_with_csv(path, header, tokens, capacity, kept)
     n_rows = len(columns[0])
     if lines is None and capacity == n_rows:
         # As many lines as rows: none is blank, and no field holds a line break.
@@ -78,6 +87,11 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
         lines=lines,
         line_word="line",
         na=tokens,
+        parsed=frozenset(
+            name
+            for name, column in zip(header.names, columns, strict=True)
+            if not isinstance(column, TextColumn)
+        ),
     )
 
 
@@ -134,12 +148,12 @@ def _data_start(path: Path, last_line: int) -> int:
 
 
 def _parse_with_pyarrow(
-    path: Path, header: Header, tokens: tuple[str, ...], capacity: int
+    path: Path, header: Header, tokens: tuple[str, ...], capacity: int, kept: Collection[int]
 ) -> list[Cells] | None:
     """The columns, or None if pyarrow refuses a file that Python's csv finds well-formed."""
     arrow = load_pyarrow()
     start = _data_start(path, header.last_line)
-    collectors = [ColumnCollector(capacity, tokens) for _ in header.names]
+    collectors = [ColumnCollector(capacity, tokens, i in kept) for i in range(len(header.names))]
     try:
         _collect(path, start, header, dict(enumerate(collectors)))
         again = {
@@ -259,7 +273,7 @@ def _filled_lines(path: Path, header: Header) -> NDArray[np.int64]:
 
 
 def _parse_with_csv(
-    path: Path, header: Header, tokens: tuple[str, ...], capacity: int
+    path: Path, header: Header, tokens: tuple[str, ...], capacity: int, kept: Collection[int]
 ) -> tuple[list[Cells], NDArray[np.int64]]:
     """The columns and the first line of each row, with a chunk of rows as text at a time."""
     load_pyarrow()
@@ -275,7 +289,8 @@ def _parse_with_csv(
                 collector.append(text_array([row[i] for _, row in chunk]))
         return n_rows
 
-    collectors = {i: ColumnCollector(capacity, tokens) for i in range(len(header.names))}
+    names = range(len(header.names))
+    collectors = {i: ColumnCollector(capacity, tokens, i in kept) for i in names}
     n_rows = collect(collectors)
     lost = [i for i, collector in collectors.items() if collector.is_lost]
     if lost:
