@@ -115,9 +115,11 @@ def test_what_unpacks_to_too_much_is_refused(tmp_path):
 
 def test_archives_that_are_refused(tmp_path):
     (tmp_path / "x.csv.gz").write_text("no archive")
+    (tmp_path / "x.csv.zst").write_text("no archive")
     (tmp_path / "x.zip").write_text("no archive")
     (tmp_path / "y.csv.gz").write_bytes(gzip.compress(TEXT.encode())[:-9])
-    for name in ("x.csv.gz", "x.zip", "y.csv.gz"):
+    (tmp_path / "y.csv.zst").write_bytes(PACKERS[".zst"](TEXT.encode())[:-9])
+    for name in ("x.csv.gz", "x.csv.zst", "x.zip", "y.csv.gz", "y.csv.zst"):
         with pytest.raises(FileError, match=f"{name} cannot be unpacked"):
             read_table(tmp_path / name)
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:

@@ -68,6 +68,8 @@ CONTENTS = {
     "gzip": lambda _: gzip.compress(TEXT.encode()),
     "json in xz": lambda _: lzma.compress(json.dumps(ROWS).encode()),
     "bzip2": lambda _: bz2.compress(TEXT.encode()),
+    "zstandard": lambda _: bytes(pa.Codec("zstd").compress(TEXT.encode())),
+    "json in zstandard": lambda _: bytes(pa.Codec("zstd").compress(json.dumps(ROWS).encode())),
     "zip": zipped,
     "parquet": parquet,
     "sqlite": sqlite,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
-import importlib
 import lzma
 import shutil
 import tempfile
@@ -20,10 +19,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from deltarule.errors import DataError, FileError, InputError, Message, MissingDependency, Parameter
+from deltarule.errors import DataError, FileError, InputError, Message, Parameter
+from deltarule.tables.pyarrow_module import load_pyarrow
 from deltarule.tables.table import join_items
 
-__all__ = ["COMPRESSED", "data_suffix", "plain_file", "zstd"]
+__all__ = ["COMPRESSED", "data_suffix", "open_zstd", "plain_file"]
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 """The endings of compressed files that are read."""
@@ -32,28 +32,16 @@ _OPEN: dict[str, Any] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
     ".xz": lzma.open,
-    ".zst": lambda path, mode: zstd().open(path, mode),
+    ".zst": lambda path, _: open_zstd(path),
 }
 _CHUNK = 1 << 20
 
 
-def zstd() -> Any:
-    """The module for Zstandard: Python's from 3.14 on, before its backport.
-
-    Raises
-    ------
-    MissingDependency
-        If the backport is needed, and not installed.
-    """
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            continue
-    raise MissingDependency(
-        "reading Zstandard needs Python 3.14 or the package backports.zstd, which cannot be "
-        "imported; install it with: pip install backports.zstd"
-    )
+def open_zstd(source: Path | bytes) -> Any:
+    """What a file compressed by Zstandard, or its bytes, hold, as a stream to read."""
+    arrow = load_pyarrow()
+    stream = arrow.py_buffer(source) if isinstance(source, bytes) else str(source)
+    return arrow.input_stream(stream, compression="zstd")
 
 
 def data_suffix(path: Path) -> str:
@@ -195,10 +183,6 @@ def _unpack(path: Path, folder: Path, max_bytes: float) -> Path:
         except (OSError, EOFError, zipfile.BadZipFile, lzma.LZMAError, zlib.error) as error:
             raise _damaged(path, error) from None
         except (RuntimeError, NotImplementedError) as error:  # a password, or a rare method
-            raise _damaged(path, error) from None
-        except Exception as error:
-            if suffix != ".zst" or not isinstance(error, zstd().ZstdError):
-                raise
             raise _damaged(path, error) from None
     return target
 

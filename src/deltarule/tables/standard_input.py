@@ -12,10 +12,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from deltarule.errors import DataError, InputError, Message, Parameter
-from deltarule.tables.plain_file import zstd
+from deltarule.tables.plain_file import open_zstd
 
 __all__ = ["STDIN", "is_stdin", "stdin_file"]
 
@@ -23,11 +22,11 @@ STDIN = "-"
 """What names standard input, where there is no file of that name."""
 
 _CHUNK = 1 << 20
-_PACKED: dict[bytes, tuple[str, Callable[[], Any]]] = {
-    b"\x1f\x8b": (".gz", lambda: zlib.decompressobj(wbits=31)),
-    b"BZh": (".bz2", bz2.BZ2Decompressor),
-    b"\xfd7zXZ\0": (".xz", lzma.LZMADecompressor),
-    b"\x28\xb5\x2f\xfd": (".zst", lambda: zstd().ZstdDecompressor()),
+_PACKED: dict[bytes, tuple[str, Callable[[bytes], bytes]]] = {
+    b"\x1f\x8b": (".gz", lambda head: zlib.decompressobj(wbits=31).decompress(head)),
+    b"BZh": (".bz2", lambda head: bz2.BZ2Decompressor().decompress(head)),
+    b"\xfd7zXZ\0": (".xz", lambda head: lzma.LZMADecompressor().decompress(head)),
+    b"\x28\xb5\x2f\xfd": (".zst", lambda head: bytes(open_zstd(head).read(1000))),
 }
 _WHOLE = {b"PAR1": ".parquet", b"SQLite format 3\0": ".db", b"PK\x03\x04": ".zip"}
 _JSON = {
@@ -53,12 +52,11 @@ def ending_of(head: bytes) -> str:
     for mark, ending in _WHOLE.items():
         if head.startswith(mark):
             return ending
-    for mark, (ending, decompressor) in _PACKED.items():
+    for mark, (ending, unpack) in _PACKED.items():
         if head.startswith(mark):
-            unpack = decompressor()
             try:
-                return ending_of(unpack.decompress(head)) + ending
-            except Exception:  # noqa: BLE001  unpacking the whole raises it again
+                return ending_of(unpack(head)) + ending
+            except (OSError, zlib.error, lzma.LZMAError):  # unpacking the whole raises it again
                 return f".csv{ending}"
     return next((ending for ending, begin in _JSON.items() if begin.match(head)), ".csv")
 
