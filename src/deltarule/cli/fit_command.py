@@ -17,6 +17,7 @@ from deltarule.cli.options import (
     Encoding,
     Force,
     Ignore,
+    KeepNa,
     Kinds,
     MaxMemory,
     Na,
@@ -50,6 +51,7 @@ def fit(
     ] = None,
     ignore: Ignore = None,
     na: Na = None,
+    keep_na: KeepNa = None,
     decimal: Decimal = None,
     thousands: Thousands = None,
     kinds: Kinds = None,
@@ -114,6 +116,7 @@ def fit(
         names=names,
         decimal=decimal or (),
         thousands=thousands or (),
+        keep_na=keep_na or (),
     )
     request = Request(options, table_settings, folder, force=force, record=record)
     model, status = fit_and_save(request, quiet=quiet or as_json)

@@ -24,6 +24,7 @@ __all__ = [
     "Folder",
     "Force",
     "Ignore",
+    "KeepNa",
     "Kinds",
     "MaxMemory",
     "Na",
@@ -68,6 +69,7 @@ class TableOptions:
     skip: int = 0
     comment: str | None = None
     names: str | None = None
+    keep_na: Sequence[str] = ()
 
 
 class BadValue(typer.BadParameter):
@@ -252,6 +254,15 @@ Na = Annotated[
         metavar="TEXT",
         help="A text that means missing, beside NA, N/A, ?, nan, null and an empty cell; "
         "COLUMN=TEXT for one column alone, such as insulin=0.",
+        group="Columns",
+    ),
+]
+KeepNa = Annotated[
+    list[str] | None,
+    several(
+        "--keep-na",
+        metavar="COLUMN",
+        help="A column in which NA, N/A, ?, nan and null are values, such as a class NA.",
         group="Columns",
     ),
 ]

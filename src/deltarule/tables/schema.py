@@ -57,6 +57,8 @@ class Column:
         which count as missing there and later. Elsewhere such cells are refused.
     number_format : NumberFormat or None
         How the numbers of a column of text are written, where not in the plain way.
+    keep_na : bool
+        Whether only the empty cell and the column's own missing tokens are missing.
 
     Examples
     --------
@@ -79,6 +81,7 @@ class Column:
     high: float | None = None
     mixed: bool = False
     number_format: NumberFormat | None = None
+    keep_na: bool = False
 
     def span(self, width: int = 48) -> str:
         """The range, or the most frequent levels, in at most about ``width`` characters."""
