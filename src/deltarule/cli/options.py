@@ -111,8 +111,8 @@ def _widths(text: str) -> str:
 
 
 def _delimiter(text: str) -> str:
-    """Return a delimiter; a tab may be written as backslash and t."""
-    return "\t" if text.strip(" ") == "\\t" else text
+    """Return a delimiter, which may be a blank; a tab may be written as backslash and t."""
+    return "\t" if text == "\\t" else text
 
 
 whole = _reader("a whole number", int)

@@ -27,6 +27,7 @@ __all__ = [
     "count_noun",
     "join_items",
     "unknown_column_error",
+    "with_notes",
 ]
 
 MAX_COLUMNS = 20_000
@@ -119,6 +120,17 @@ def bad_sql(
     return DataError(message, parameter="sql", given=sql, expected=expected, hint=hint)
 
 
+def with_notes(text: str, notes: Sequence[str]) -> Message:
+    """A text with the first notes on how a table was read, where an error takes their place.
+
+    Examples
+    --------
+    >>> print(with_notes("it has: column1", ["line 1 holds data"]))
+    it has: column1 (line 1 holds data)
+    """
+    return Message(text, *(part for note in notes[:3] for part in (" (", note, ")")))
+
+
 def unknown_column_error(
     name: str,
     known: Sequence[str],
@@ -140,10 +152,7 @@ def unknown_column_error(
         f"{source} has no column {name!r} (the {what})",
         parameter=parameter,
         given=name,
-        hint=Message(
-            f"{hint}its columns are: {join_items(known)}",
-            *(part for note in notes[:3] for part in (" (", note, ")")),
-        ),
+        hint=with_notes(f"{hint}its columns are: {join_items(known)}", notes),
     )
 
 

@@ -34,6 +34,7 @@ from deltarule.tables.table import (
     join_items,
     row_indices,
     text_or_numbers,
+    with_notes,
 )
 from deltarule.tables.text_column import TextColumn
 
@@ -258,8 +259,9 @@ def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
     more = f" and {len(absent) - 20} more" if len(absent) > 20 else ""
     raise DataError(
         f"{table.source} lacks {len(absent)} of the columns the model needs: "
-        f"{', '.join(shown)}{more}; expected the columns it was made from; "
-        f"it has: {join_items(table.names)}"
+        f"{', '.join(shown)}{more}",
+        expected="the columns it was made from",
+        hint=with_notes(f"it has: {join_items(table.names)}", table.notes),
     )
 
 
