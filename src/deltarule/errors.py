@@ -42,6 +42,7 @@ __all__ = [
     "Parameter",
     "UnknownName",
     "WorkerFailed",
+    "printable",
     "short_repr",
     "to_python_scalar",
 ]
@@ -84,6 +85,19 @@ def short_repr(value: Any) -> str:
     except RecursionError:
         return "too many brackets"
     return text if len(text) <= 60 else text[:60] + "…"
+
+
+def printable(text: str) -> str:
+    r"""A text of a file, such as a name, in one line: control characters become escapes.
+
+    Examples
+    --------
+    >>> printable("größe"), printable("a\nb\x1b[2J")
+    ('größe', 'a\\nb\\x1b[2J')
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,13 +9,20 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from deltarule.errors import DataError, FileError, InputError
 from deltarule.tables import TableSource, read_table
 
 TEXT = "größe,art\n1.5,fichte\n2.5,ähre\n"
-PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+PACKERS = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": pa.Codec("zstd").compress,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -59,9 +66,6 @@ def test_json_and_parquet_in_gzip(tmp_path):
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(text.encode()))
     assert read_table(tmp_path / "x.jsonl.gz")["art"].tolist() == ["fichte", "ähre"]
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"a": [1.0, 2.0]}), tmp_path / "x.parquet")
     data = gzip.compress((tmp_path / "x.parquet").read_bytes())
     (tmp_path / "y.parquet.gz").write_bytes(data)
@@ -111,9 +115,11 @@ def test_what_unpacks_to_too_much_is_refused(tmp_path):
 
 def test_archives_that_are_refused(tmp_path):
     (tmp_path / "x.csv.gz").write_text("no archive")
+    (tmp_path / "x.csv.zst").write_text("no archive")
     (tmp_path / "x.zip").write_text("no archive")
     (tmp_path / "y.csv.gz").write_bytes(gzip.compress(TEXT.encode())[:-9])
-    for name in ("x.csv.gz", "x.zip", "y.csv.gz"):
+    (tmp_path / "y.csv.zst").write_bytes(PACKERS[".zst"](TEXT.encode())[:-9])
+    for name in ("x.csv.gz", "x.csv.zst", "x.zip", "y.csv.gz", "y.csv.zst"):
         with pytest.raises(FileError, match=f"{name} cannot be unpacked"):
             read_table(tmp_path / name)
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:

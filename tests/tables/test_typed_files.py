@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from deltarule.errors import DataError, FileError, InputError, MissingDependency
-from deltarule.tables import DEFAULT_NA, read_table
+from deltarule.tables import DEFAULT_NA, infer_schema, read_table
 from deltarule.tables.duckdb_connection import connect
 
 
@@ -102,7 +102,7 @@ def test_parquet_nested_columns_are_refused_by_name(parquet, cell, type_):
         assert read_table(path).names == ("good", "bad")
         return
     with pytest.raises(DataError) as caught:
-        read_table(path)
+        infer_schema(read_table(path))
     assert f"x.parquet: column 'bad' is of type {type_}; expected one number, text" in str(
         caught.value
     )
@@ -251,7 +251,7 @@ def test_a_json_number_that_is_infinite_stays_to_be_reported(write):
     ("content", "message"),
     [
         ('{"a": 1}\n{"a": [1]}', "x.json, line 2: column 'a' holds a list; expected one number"),
-        ('{"a": {"b": 1}}', "x.json, line 1: column 'a' holds a object"),
+        ('{"a": {"b": 1}}', "x.json, line 1: column 'a' holds an object"),
         ('{"a": 1, "a": 2}', "x.json, line 1: the name 'a' stands twice; expected every name once"),
         ('{"a": 1}\n[1]', "x.json, line 2: a list; expected an object such as"),
         ('{"a": 1}\n{"a":', "x.json, line 2: not JSON (Expecting value)"),
@@ -344,10 +344,16 @@ def test_table_and_sql_exclude_each_other(database):
         read_table(database[0], table="t", sql="select 1")
 
 
-def test_without_duckdb(write, monkeypatch):
-    path = write("a,b\n1,2\n")
+def test_without_duckdb(monkeypatch):
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(MissingDependency, match="pip install duckdb"):
+        read_table(sql="select 1 as a")
+
+
+def test_without_pyarrow(write, monkeypatch):
+    path = write("a,b\n1,2\n")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingDependency, match="pip install pyarrow"):
         read_table(path)
 
 

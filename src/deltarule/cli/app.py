@@ -15,13 +15,16 @@ from deltarule.cli.explain_command import explain
 from deltarule.cli.fit_command import fit
 from deltarule.cli.options import (
     AsJson,
+    Comment,
     Data,
     Delimiter,
     Encoding,
     Folder,
     Force,
     MaxMemory,
+    Names,
     Quiet,
+    Skip,
     Sql,
     TableName,
     one,
@@ -129,6 +132,9 @@ def predict(
     max_memory: MaxMemory = None,
     delimiter: Delimiter = None,
     encoding: Encoding = None,
+    skip: Skip = 0,
+    comment: Comment = None,
+    names: Names = None,
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -146,7 +152,14 @@ def predict(
         out,
         table=table,
         sql=sql,
-        reading={"max_memory": max_memory, "delimiter": delimiter, "encoding": encoding},
+        reading={
+            "max_memory": max_memory,
+            "delimiter": delimiter,
+            "encoding": encoding,
+            "skip": skip,
+            "comment": comment,
+            "names": names,
+        },
         proba=proba,
         force=force,
         as_json=as_json,
@@ -164,12 +177,22 @@ def evaluate(
     max_memory: MaxMemory = None,
     delimiter: Delimiter = None,
     encoding: Encoding = None,
+    skip: Skip = 0,
+    comment: Comment = None,
+    names: Names = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a table whose target is known."""
     from deltarule.cli.predict_command import evaluate_table
 
-    reading = {"max_memory": max_memory, "delimiter": delimiter, "encoding": encoding}
+    reading = {
+        "max_memory": max_memory,
+        "delimiter": delimiter,
+        "encoding": encoding,
+        "skip": skip,
+        "comment": comment,
+        "names": names,
+    }
     evaluate_table(model, data, table=table, sql=sql, reading=reading, as_json=as_json)
 
 

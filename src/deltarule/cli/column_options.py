@@ -31,7 +31,7 @@ def named_columns(text: str, table: Table) -> list[str]:
     >>> named_columns("a,b", table), named_columns("b, a", table), named_columns("c", table)
     (['a,b'], ['b', 'a'], ['c'])
     """
-    if text in table:
+    if text in table or text in table.unreadable:
         return [text]
     return [name.strip() for name in text.split(",") if name.strip()] or [text]
 

@@ -9,13 +9,16 @@ import typer
 
 from deltarule.cli.options import (
     AsJson,
+    Comment,
     Data,
     Delimiter,
     Encoding,
     Folder,
     Force,
     MaxMemory,
+    Names,
     Quiet,
+    Skip,
     Sql,
     TableName,
     one,
@@ -108,6 +111,9 @@ def explain(
     max_memory: MaxMemory = None,
     delimiter: Delimiter = None,
     encoding: Encoding = None,
+    skip: Skip = 0,
+    comment: Comment = None,
+    names: Names = None,
     run_recorded_sql: Annotated[
         bool,
         typer.Option(
@@ -180,7 +186,14 @@ def explain(
             data=data,
             table=table,
             sql=sql,
-            reading={"max_memory": max_memory, "delimiter": delimiter, "encoding": encoding},
+            reading={
+                "max_memory": max_memory,
+                "delimiter": delimiter,
+                "encoding": encoding,
+                "skip": skip,
+                "comment": comment,
+                "names": names,
+            },
             run_recorded_sql=run_recorded_sql,
             step=step,
             row=row,

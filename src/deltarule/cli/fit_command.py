@@ -10,6 +10,7 @@ import typer
 
 from deltarule.cli.options import (
     AsJson,
+    Comment,
     Data,
     Decimal,
     Delimiter,
@@ -20,7 +21,9 @@ from deltarule.cli.options import (
     Kinds,
     MaxMemory,
     Na,
+    Names,
     Quiet,
+    Skip,
     Sql,
     TableName,
     TableOptions,
@@ -57,6 +60,9 @@ def fit(
     max_memory: MaxMemory = None,
     delimiter: Delimiter = None,
     encoding: Encoding = None,
+    skip: Skip = 0,
+    comment: Comment = None,
+    names: Names = None,
     *,
     settings: Callable[[], TableSettings],
     record: Annotated[
@@ -105,6 +111,9 @@ def fit(
         max_memory,
         delimiter,
         encoding,
+        skip=skip,
+        comment=comment,
+        names=names,
         decimal=decimal or (),
         thousands=thousands or (),
         keep_na=keep_na or (),

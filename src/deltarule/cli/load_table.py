@@ -40,6 +40,7 @@ def load_table(options: TableOptions) -> LoadedTable:
     na = (*DEFAULT_NA, *na_everywhere)
     reading: dict[str, Any] = {"table": options.table, "sql": options.sql, "na": na}
     reading |= {"delimiter": options.delimiter, "encoding": options.encoding}
+    reading |= {"skip": options.skip, "comment": options.comment, "names": options.names}
     decimal, decimal_of = split_marks("decimal", options.decimal)
     thousands, thousands_of = split_marks("thousands", options.thousands)
     reading |= {"decimal": decimal, "thousands": thousands}

@@ -16,6 +16,7 @@ from deltarule.settings import settings_of
 __all__ = [
     "AsJson",
     "BadValue",
+    "Comment",
     "Data",
     "Decimal",
     "Delimiter",
@@ -27,7 +28,9 @@ __all__ = [
     "Kinds",
     "MaxMemory",
     "Na",
+    "Names",
     "Quiet",
+    "Skip",
     "Sql",
     "TableName",
     "TableOptions",
@@ -63,6 +66,9 @@ class TableOptions:
     encoding: str | None = None
     decimal: Sequence[str] = ()
     thousands: Sequence[str] = ()
+    skip: int = 0
+    comment: str | None = None
+    names: str | None = None
     keep_na: Sequence[str] = ()
 
 
@@ -105,7 +111,7 @@ def _widths(text: str) -> str:
 
 
 def _delimiter(text: str) -> str:
-    """Return a delimiter; a tab may be written as backslash and t."""
+    """Return a delimiter, which may be a blank; a tab may be written as backslash and t."""
     return "\t" if text == "\\t" else text
 
 
@@ -214,8 +220,8 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help=(
-            "CSV, TSV, JSON lines, Parquet or SQLite file, or a quoted pattern such as "
-            "'data/*.csv'. May be left out where --sql names its files."
+            "CSV, TSV, JSON lines, Parquet or SQLite file, a quoted pattern such as "
+            "'data/*.csv', or - for standard input. May be left out where --sql names its files."
         ),
         show_default=False,
     ),
@@ -309,7 +315,7 @@ Delimiter = Annotated[
         "--delimiter",
         metavar="CHAR",
         help="The character between the fields of a text file, where it is not recognised; \\t is "
-        "a tab.",
+        "a tab, and ' ' any number of blanks.",
         group="Data",
         read=_delimiter,
     ),
@@ -320,6 +326,35 @@ Encoding = Annotated[
         "--encoding",
         metavar="NAME",
         help="The encoding of a text file, such as latin-1 or cp1252; UTF-8 if not given.",
+        group="Data",
+    ),
+]
+Skip = Annotated[
+    int,
+    one(
+        "--skip",
+        metavar="N",
+        help="Lines of a text file above its header, or above its first row, to leave out.",
+        group="Data",
+        read=whole,
+    ),
+]
+Comment = Annotated[
+    str | None,
+    one(
+        "--comment",
+        metavar="TEXT",
+        help="Lines of a text file that begin with TEXT, such as '#', are left out.",
+        group="Data",
+    ),
+]
+Names = Annotated[
+    str | None,
+    one(
+        "--names",
+        metavar="NAMES",
+        help="The names of the columns of a text file without a header, with commas between them; "
+        "none: column1, column2, and so on.",
         group="Data",
     ),
 ]

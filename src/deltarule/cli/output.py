@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from deltarule.errors import DeltaruleError, Message, Parameter
+from deltarule.errors import DeltaruleError, Message, Parameter, printable
 
 __all__ = [
     "aligned",
@@ -71,8 +71,12 @@ def spell(setting: Parameter) -> str:
         return option
     value = "none" if setting.value is None else setting.value
     if isinstance(value, Mapping):
-        value = shlex.quote(",".join(f"{name}={each}" for name, each in value.items()))
-    return f"{option} {value}"
+        value = ",".join(f"{name}={each}" for name, each in value.items())
+        value = shlex.quote(value) if value.isprintable() else value
+    text = str(value)
+    if not text.isprintable():  # as a shell reads control characters
+        text = "$'" + printable(text.replace("\\", "\\\\").replace("'", "\\'")) + "'"
+    return f"{option} {text}"
 
 
 def spelled(text: str) -> str:
@@ -107,7 +111,7 @@ def error(text: str) -> None:
 def notes(lines: Iterable[str]) -> None:
     """Print notes to standard error, which a pipe does not receive."""
     for line in lines:
-        _errors.print(Text(f"note: {plain(spelled(line))}"))
+        _errors.print(Text(f"note: {printable(spelled(line))}"))
 
 
 def plain(text: str) -> str:

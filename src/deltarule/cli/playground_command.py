@@ -8,6 +8,7 @@ import typer
 
 from deltarule.cli import output
 from deltarule.cli.options import (
+    Comment,
     Data,
     Decimal,
     Delimiter,
@@ -17,7 +18,9 @@ from deltarule.cli.options import (
     Kinds,
     MaxMemory,
     Na,
+    Names,
     Quiet,
+    Skip,
     Sql,
     TableName,
     TableOptions,
@@ -47,6 +50,9 @@ def playground(
     max_memory: MaxMemory = None,
     delimiter: Delimiter = None,
     encoding: Encoding = None,
+    skip: Skip = 0,
+    comment: Comment = None,
+    names: Names = None,
     port: Annotated[
         int,
         one(
@@ -104,6 +110,9 @@ def playground(
                 max_memory=max_memory,
                 delimiter=delimiter,
                 encoding=encoding,
+                skip=skip,
+                comment=comment,
+                names=names,
             )
         )
     elif target is not None:

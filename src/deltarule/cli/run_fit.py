@@ -60,6 +60,9 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             sql=options.sql,
             delimiter=options.delimiter,
             encoding=options.encoding,
+            skip=options.skip,
+            comment=options.comment,
+            names=options.names,
         )
     if not quiet:
         output.say(output.spelled(schema.describe()))

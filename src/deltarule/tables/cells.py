@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from deltarule.errors import DataError, InputError
 from deltarule.tables.date_text import EPOCH, days_since_1970, parse_date
 from deltarule.tables.text_column import TextColumn
+from deltarule.tables.unreadable_columns import UnreadableColumn
 
 __all__ = [
     "DEFAULT_NA",
@@ -336,7 +337,7 @@ def column_from_cells(
 
     Raises
     ------
-    DataError
+    UnreadableColumn
         If a cell is a list, a dictionary, bytes or anything else without a text.
 
     Examples
@@ -398,9 +399,6 @@ def _cell_texts(name: str, cells: list[Any], source: str) -> list[str | None]:
         elif isinstance(cell, date):
             texts.append(cell.isoformat())
         else:
-            raise DataError(
-                f"{source}: column {name!r} holds a {type(cell).__name__} in row {row}; expected "
-                "one number, text, date or truth value per cell; split it into columns, or leave "
-                "the column out"
-            )
+            what = f" holds a {type(cell).__name__} in row {row}"
+            raise UnreadableColumn(source, name, what)
     return texts

@@ -11,12 +11,18 @@ import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
-from deltarule.tables.cells import clean_text, column_from_cells, is_rounded, mask_tokens
+from deltarule.tables.cells import (
+    clean_text,
+    column_from_cells,
+    is_rounded,
+    mask_tokens,
+)
 from deltarule.tables.duckdb_connection import (
     connect,
     fetch_texts,
@@ -36,6 +42,7 @@ from deltarule.tables.table import (
     join_items,
 )
 from deltarule.tables.text_column import TextColumn
+from deltarule.tables.unreadable_columns import UnreadableColumn, read_columns
 
 __all__ = ["check_parquet_memory", "memory_limit", "read_parquet", "read_sql", "read_sqlite"]
 
@@ -246,29 +253,30 @@ def _fetch_table(
     # Views take the columns by our own names, where a subquery would stumble over a final comment.
     connection.execute(f"CREATE TEMP VIEW deltarule_rows({', '.join(aliases)}) AS {query}")
     big = _rounded_columns(connection, aliases, types)
-    wanted: list[str] = []
+    wanted: dict[str, str] = {}
     kinds: dict[str, str] = {}
+    unreadable: dict[str, UnreadableColumn] = {}
     for i, (name, type_) in enumerate(zip(names, types, strict=True)):
         if _NUMBERS.fullmatch(type_):
             rounded = f"c{i}" in big
-            wanted.append(f"CAST(c{i} AS {'VARCHAR' if rounded else 'DOUBLE'})")
+            wanted[f"c{i}"] = f"CAST(c{i} AS {'VARCHAR' if rounded else 'DOUBLE'})"
         elif _DATES.fullmatch(type_):
-            wanted.append(f"epoch_us(c{i}) / 86400e6")
+            wanted[f"c{i}"] = f"epoch_us(c{i}) / 86400e6"
             kinds[name] = "date"
         elif type_.startswith(("VARCHAR", "UUID", "ENUM", "BOOLEAN", "TIME", '"NULL"')):
-            wanted.append(f"CAST(c{i} AS VARCHAR)")
+            wanted[f"c{i}"] = f"CAST(c{i} AS VARCHAR)"
             if type_.startswith(("ENUM", "UUID")):
                 kinds[name] = "category"
         else:
-            raise DataError(
-                f"{source}: column {name!r} is of type {described[i][1]}; expected one number, "
-                "text, date or truth value per cell; split it into columns, or leave it out"
-            )
-    is_text = dict.fromkeys(a for a, cell in zip(aliases, wanted, strict=True) if "VARCHAR" in cell)
-    cells = ", ".join(f"{cell} AS {a}" for a, cell in zip(aliases, wanted, strict=True))
+            what = f" is of type {described[i][1]}"
+            unreadable[name] = UnreadableColumn(source, name, what)
+    if not wanted:
+        raise next(iter(unreadable.values()))
+    is_text = dict.fromkeys(a for a, cell in wanted.items() if "VARCHAR" in cell)
+    cells = ", ".join(f"{cell} AS {a}" for a, cell in wanted.items())
     connection.execute(f"CREATE TEMP VIEW deltarule_cells AS SELECT {cells} FROM deltarule_rows")
     by_code = list(is_text) if repeatable else []
-    fetched = [a for a in aliases if a not in by_code]
+    fetched = [a for a in wanted if a not in by_code]
     found: dict[str, Cells] = {}
     if fetched:
         arrays = connection.execute(
@@ -283,14 +291,17 @@ def _fetch_table(
         if isinstance(column := found[a], TextColumn)
         else mask_tokens(column, tokens)
         for name, a in zip(names, aliases, strict=True)
+        if a in wanted
     }
-    if len(columns[names[0]]) == 0:
+    if len(next(iter(columns.values()))) == 0:
         raise DataError(
             f"{source} has {count_noun(len(names), 'column')} ({join_items(names, 8)}) and no "
             "rows; "
             "expected at least one row"
         )
-    return Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
+    return Table(
+        tuple(columns), columns, source=source, kinds=kinds, na=tokens, unreadable=unreadable
+    )
 
 
 def _rounded_columns(connection: Any, aliases: list[str], types: list[str]) -> set[str]:
@@ -355,12 +366,13 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
             "rows; "
             "expected at least one row"
         )
-    columns, kinds = {}, {}
-    for name, cells in zip(names, zip(*rows, strict=True), strict=True):
-        columns[name], kind = column_from_cells(name, list(cells), tokens, source)
-        if kind:
-            kinds[name] = kind
-    return Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
+    columns, kinds, unreadable = read_columns(
+        (name, partial(column_from_cells, name, list(cells), tokens, source))
+        for name, cells in zip(names, zip(*rows, strict=True), strict=True)
+    )
+    return Table(
+        tuple(columns), columns, source=source, kinds=kinds, na=tokens, unreadable=unreadable
+    )
 
 
 def _run_query(connection: sqlite3.Connection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:

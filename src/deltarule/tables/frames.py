@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from deltarule.tables.cells import (
 )
 from deltarule.tables.column_values import as_texts
 from deltarule.tables.table import Cells, Table, check_names
+from deltarule.tables.unreadable_columns import UnreadableColumn, read_columns
 
 __all__ = ["table_from_frame"]
 
@@ -57,7 +59,7 @@ def table_from_frame(
         If it is no frame.
     DataError
         If it has no rows or columns, names are repeated or no text, columns differ in
-        length, or a column is nested.
+        length, or no column can be read.
 
     Examples
     --------
@@ -71,14 +73,12 @@ def table_from_frame(
     if isinstance(frame, Mapping):
         source = source or "the dictionary"
         pairs = [(name, _as_array_or_list(name, column, source)) for name, column in frame.items()]
-        numpy_kinds: dict[str, str] = {}
-        columns: dict[str, Cells] = {}
         _check_frame([name for name, _ in pairs], source)
-        for name, cells in pairs:
-            columns[name], kind = _from_numpy(name, cells, tokens, source)
-            if kind:
-                numpy_kinds[name] = kind
-        return _table(list(columns), columns, numpy_kinds, tokens, source)
+        return _table(
+            [(name, partial(_from_numpy, name, cells, tokens, source)) for name, cells in pairs],
+            tokens,
+            source,
+        )
     return _from_narwhals(frame, tokens, source)
 
 
@@ -96,13 +96,15 @@ def _check_frame(names: list[Any], source: str) -> None:
 
 
 def _table(
-    names: list[str],
-    columns: dict[str, Cells],
-    kinds: dict[str, str],
+    readers: Iterable[tuple[str, Callable[[], tuple[Cells, str | None]]]],
     tokens: tuple[str, ...],
     source: str,
 ) -> Table:
-    table = Table(tuple(names), columns, source=source, kinds=kinds, na=tokens)
+    """The table of the columns that can be read, each by its reader."""
+    columns, kinds, unreadable = read_columns(readers)
+    table = Table(
+        tuple(columns), columns, source=source, kinds=kinds, na=tokens, unreadable=unreadable
+    )
     if len(table) == 0:
         raise DataError(f"{source} has no rows; expected at least one")
     return table
@@ -172,13 +174,11 @@ def _from_narwhals(frame: Any, tokens: tuple[str, ...], source: str | None) -> T
     if not isinstance(wrapped, nw.DataFrame):
         raise InputError(f"the data is a {type(frame).__name__}; expected {_EXPECTED}")
     _check_frame(list(wrapped.columns), source)
-    columns: dict[str, Cells] = {}
-    kinds: dict[str, str] = {}
-    for name in wrapped.columns:
-        columns[name], kind = _from_series(nw, name, wrapped[name], tokens, source)
-        if kind:
-            kinds[name] = kind
-    return _table(list(wrapped.columns), columns, kinds, tokens, source)
+    readers = [
+        (name, partial(_from_series, nw, name, wrapped[name], tokens, source))
+        for name in wrapped.columns
+    ]
+    return _table(readers, tokens, source)
 
 
 def _from_series(
@@ -193,10 +193,7 @@ def _from_series(
             return column_from_cells(name, values.tolist(), tokens, source)
         return mask_tokens(values, tokens), None
     if dtype.is_nested():
-        raise DataError(
-            f"{source}: column {name!r} is of type {dtype}; expected one number, text, date or "
-            "truth value per cell; split it into columns, or leave it out"
-        )
+        raise UnreadableColumn(source, name, f" is of type {dtype}")
     if dtype in (nw.Date, nw.Datetime):
         return column_from_cells(name, series.to_list(), tokens, source)[0], "date"
     if dtype in (nw.Categorical, nw.Enum):

@@ -16,6 +16,7 @@ from deltarule.errors import DataError
 from deltarule.tables.cells import column_from_cells, is_big_integer, parse_number
 from deltarule.tables.table import Table, check_names
 from deltarule.tables.text_header import scan_file
+from deltarule.tables.unreadable_columns import UnreadableColumn
 
 __all__ = ["read_json"]
 
@@ -63,7 +64,7 @@ def read_json(path: Path, tokens: tuple[str, ...]) -> Table:
     FileError
         If it cannot be read.
     DataError
-        If a line is no object, repeats a name, or holds a nested value.
+        If a line is no object or repeats a name, or if no column can be read.
     """
     scan_file(path)
     text = path.read_text(encoding="utf-8-sig")
@@ -75,26 +76,28 @@ def read_json(path: Path, tokens: tuple[str, ...]) -> Table:
     if not records or not names:
         raise DataError(f"{path.name} holds no rows; expected one JSON object per line")
     check_names(names, path.name)
+    unreadable: dict[str, UnreadableColumn] = {}
     for record, place in zip(records, places, strict=True):
         for name, cell in record.items():
-            if isinstance(cell, dict | list):
-                raise DataError(
-                    f"{path.name}, {word} {place}: column {name!r} holds a "
-                    f"{'list' if isinstance(cell, list) else 'object'}; expected one number, text "
-                    "or truth value per cell; split it into columns, or leave it out"
-                )
+            if isinstance(cell, dict | list) and name not in unreadable:
+                what = f" holds {'a list' if isinstance(cell, list) else 'an object'}"
+                unreadable[name] = UnreadableColumn(f"{path.name}, {word} {place}", name, what)
     columns = {
         name: _column(name, [record.get(name) for record in records], tokens, path.name)
         for name in names
+        if name not in unreadable
     }
+    if not columns:
+        raise next(iter(unreadable.values()))
     return Table(
-        tuple(names),
+        tuple(columns),
         columns,
         source=path.name,
         lines=np.array(places, dtype=np.int64),
         line_word=word,
         na=tokens,
         is_sparse=True,
+        unreadable=unreadable,
     )
 
 

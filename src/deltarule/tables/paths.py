@@ -33,7 +33,7 @@ __all__ = [
     "resolve_home",
 ]
 
-TEXT = (".csv", ".tsv", ".tab", ".txt")
+TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 JSON = (".jsonl", ".ndjson", ".json")
 SQLITE = (".db", ".sqlite", ".sqlite3")
 _KNOWN = (*TEXT, *JSON, ".parquet", *SQLITE)
@@ -217,7 +217,7 @@ def check_file(path: Path) -> None:
         advice = "rename it by its content, or convert it"
         if path.suffix.lower() in COMPRESSED:
             advice = f"name it by what it holds, such as {path.stem}.csv{path.suffix}"
-        elif path.suffix.lower() in (".zst", ".7z", ".rar", ".tar", ".tgz"):
+        elif path.suffix.lower() in (".7z", ".rar", ".tar", ".tgz"):
             advice = "unpack it first"
         elif path.suffix.lower() in (".xls", ".xlsx", ".ods"):
             advice = "save the sheet as CSV"

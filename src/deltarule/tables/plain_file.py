@@ -20,14 +20,20 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
+from deltarule.tables.pyarrow_module import load_pyarrow
 from deltarule.tables.table import join_items
 
-__all__ = ["COMPRESSED", "data_suffix", "plain_file"]
+__all__ = ["COMPRESSED", "data_suffix", "open_zstd", "plain_file"]
 
-COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
-"""The endings of compressed files that are read, those of Python's standard library."""
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+"""The endings of compressed files that are read."""
 
-_OPEN: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OPEN: dict[str, Any] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": lambda path, _: open_zstd(path),
+}
 # RuntimeError is raised for a password, and its subclass NotImplementedError for a rare method.
 _UNPACKING_ERRORS = (
     OSError,
@@ -38,6 +44,13 @@ _UNPACKING_ERRORS = (
     RuntimeError,
 )
 _CHUNK = 1 << 20
+
+
+def open_zstd(source: Path | bytes) -> Any:
+    """What a file compressed by Zstandard, or its bytes, hold, as a stream to read."""
+    arrow = load_pyarrow()
+    stream = arrow.py_buffer(source) if isinstance(source, bytes) else str(source)
+    return arrow.input_stream(stream, compression="zstd")
 
 
 def data_suffix(path: Path) -> str:

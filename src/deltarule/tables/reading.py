@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,11 +23,13 @@ from deltarule.tables.database import (
     read_sql,
     read_sqlite,
 )
+from deltarule.tables.file_format import FileFormat
 from deltarule.tables.json_file import read_json
 from deltarule.tables.number_formats import stated_formats
 from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, find_files
 from deltarule.tables.plain_file import COMPRESSED, data_suffix, plain_file
+from deltarule.tables.standard_input import is_stdin, stdin_file
 from deltarule.tables.table import Cells, Table, join_items
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_file import read_text
@@ -42,6 +45,9 @@ def read_table(
     na: str | Iterable[str] = DEFAULT_NA,
     delimiter: str | None = None,
     encoding: str | None = None,
+    skip: int = 0,
+    comment: str | None = None,
+    names: str | Iterable[str] | None = None,
     max_memory: float | None = None,
     decimal: str | Mapping[str, str] | None = None,
     thousands: str | Mapping[str, str] | None = None,
@@ -52,12 +58,13 @@ def read_table(
     Parameters
     ----------
     source : path, optional
-        A file, by the ending of its name: ``.csv`` ``.tsv`` ``.tab`` ``.txt`` (UTF-8,
-        with a header), ``.jsonl`` ``.ndjson`` ``.json`` (one object per line, or one list),
-        ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``; compressed as ``.gz``, ``.bz2``, ``.xz``
-        (``a.csv.gz``) or a ``.zip`` of one file. Where no file has that name, a
+        A file, by the ending of its name: ``.csv`` ``.tsv`` ``.tab`` ``.txt`` ``.dat`` ``.data``
+        (text), ``.jsonl`` ``.ndjson`` ``.json`` (one object per line, or one list),
+        ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``; compressed as ``.gz``, ``.bz2``, ``.xz``,
+        ``.zst`` (``a.csv.gz``) or a ``.zip`` of one file. Where no file has that name, a
         pattern such as ``"data/*.csv"`` (``**`` for folders below), whose files are read in
-        sorted order and must have the same columns; a note says which they are. None if
+        sorted order and must have the same columns; a note says which they are. ``"-"`` is
+        standard input, of any of these formats, where no file has that name. None if
         ``sql`` names its files itself.
     table : str, optional
         The table of a SQLite file; may be left out where there is only one.
@@ -72,11 +79,22 @@ def read_table(
         the empty text always does. A token that spells a number (``"-999"``) is
         missing in number columns too. To add one: ``na=(*DEFAULT_NA, "-999")``.
     delimiter : str, optional
-        The character between the fields of a text file. Otherwise a tab in ``.tsv`` and
-        ``.tab`` files, elsewhere one of comma, semicolon, tab and bar, by the first rows.
+        The character between the fields of a text file; a blank stands for any number of blanks
+        and tabs. Otherwise a tab in ``.tsv`` and ``.tab`` files, elsewhere one of comma,
+        semicolon, tab, bar and blanks, by the first rows.
     encoding : str, optional
         Of text files and JSON, by the names of Python's codecs: ``"latin-1"``, ``"cp1252"``. UTF-8
         unless given; UTF-16 with its byte order mark is recognised.
+    skip : int
+        The number of lines of a text file above its header, or above its first row, that are left
+        out. Title lines, with fewer fields than all that follow, are recognised.
+    comment : str, optional
+        Lines of a text file that begin with it are left out. Those above the header that begin
+        with ``#`` or ``%`` are recognised.
+    names : iterable of str, optional
+        The names of the columns of a text file without a header, which may stand in one text with
+        commas; ``"none"`` or ``()`` for column1, column2, …. Where the first line cannot be a
+        header, as ``5.1,3.5,setosa``, that is recognised.
     max_memory : float, optional
         A Parquet file whose table would take more memory than so many GB (10⁹ bytes) is refused
         before it is read, and so is a compressed file that unpacks to more; three quarters of what
@@ -125,6 +143,7 @@ def read_table(
     (array(['1.5', None], dtype=object), 'line 3')
     """
     tokens = missing_tokens(na)
+    told = FileFormat.of(delimiter, encoding, skip, comment, names)
     known = dict(number_formats or {})
     keep_text = _keep_text(decimal, thousands, known)
     if source is None:
@@ -140,6 +159,20 @@ def read_table(
             )
         return _with_formats(read_sql(None, sql, tokens), decimal, thousands, known)
     text = os.fsdecode(source)
+    if is_stdin(text):
+        with stdin_file(memory_limit(max_memory)) as path:
+            read = read_table(
+                path,
+                table=table,
+                sql=sql,
+                na=na,
+                **dataclasses.asdict(told),
+                max_memory=max_memory,
+                decimal=decimal,
+                thousands=thousands,
+                number_formats=number_formats,
+            )
+        return replace(read, paths=())
     found = find_files(text)
     paths = found.paths
     for path in paths:
@@ -170,24 +203,17 @@ def read_table(
                 expected=Message("one kind where ", Parameter("sql", keyword=True), " is given"),
                 hint="make the pattern narrower",
             )
-        _refuse_with_sql(paths, delimiter, encoding)
+        _refuse_with_sql(paths, told)
         read = read_sql(paths, sql, tokens)
     else:
-        if encoding is not None and not suffixes <= {*TEXT, *JSON}:
-            raise InputError(
-                Message(Parameter("encoding", encoding), f" was given for {paths[0].name}"),
-                parameter="encoding",
-                given=encoding,
-                expected="it only for text files and JSON",
-                hint="leave it out",
-            )
+        _refuse_for_other_kinds(paths[0].name, suffixes, told)
         limit = memory_limit(max_memory)
         tables = []
         for path in paths:
             with plain_file(path, encoding, limit) as plain:
                 if plain != path:
                     check_parquet_memory([plain], max_memory)
-                tables.append(_read_file(plain, table, sql, tokens, delimiter, keep_text))
+                tables.append(_read_file(plain, table, sql, tokens, told, keep_text))
         read = tables[0] if len(tables) == 1 else _concatenate_tables(tables, text)
     read = replace(read, notes=(*found.notes(), *read.notes), paths=paths)
     return _with_formats(read, decimal, thousands, known)
@@ -221,18 +247,31 @@ def _with_formats(
     return replace(read, number_formats=stated_formats(read, decimal, thousands))
 
 
-def _refuse_with_sql(paths: Sequence[Path], delimiter: str | None, encoding: str | None) -> None:
-    """Refuse delimiters, encodings and compressed files where a query is given."""
-    for name, value in (("delimiter", delimiter), ("encoding", encoding)):
-        if value is not None:
-            both = (Parameter(name, keyword=True), " and ", Parameter("sql", keyword=True))
+def _refuse_for_other_kinds(source: str, suffixes: Collection[str], told: FileFormat) -> None:
+    """Refuse what describes a text file where a file is of another kind."""
+    for name, value in told.given().items():
+        kinds = {*TEXT, *JSON} if name == "encoding" else {*TEXT}
+        if not set(suffixes) <= kinds:
             raise InputError(
-                Message("both ", *both, " were given"),
+                Message(Parameter(name, value), f" was given for {source}"),
                 parameter=name,
                 given=value,
-                expected="one of them",
-                hint="name the file in the query, as read_csv('a.csv', delim=';') does",
+                expected=f"it only for text files{' and JSON' if name == 'encoding' else ''}",
+                hint="leave it out",
             )
+
+
+def _refuse_with_sql(paths: Sequence[Path], told: FileFormat) -> None:
+    """Refuse what describes a text file, and compressed files, where a query is given."""
+    for name, value in told.given().items():
+        both = (Parameter(name, keyword=True), " and ", Parameter("sql", keyword=True))
+        raise InputError(
+            Message("both ", *both, " were given"),
+            parameter=name,
+            given=value,
+            expected="one of them",
+            hint="name the file in the query, as read_csv('a.csv', delim=';') does",
+        )
     packed = [path.name for path in paths if path.suffix.lower() in COMPRESSED]
     if packed:
         raise InputError(
@@ -249,7 +288,7 @@ def _read_file(
     table: str | None,
     sql: str | None,
     tokens: tuple[str, ...],
-    delimiter: str | None,
+    told: FileFormat,
     keep_text: Callable[[str], bool],
 ) -> Table:
     suffix = path.suffix.lower()
@@ -259,11 +298,13 @@ def _read_file(
         return read_parquet(path, tokens)
     if suffix in JSON:
         return read_json(path, tokens)
-    return read_text(path, tokens, delimiter, keep_text)
+    return read_text(path, tokens, told, keep_text)
 
 
 def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
     """Concatenate tables by rows, with the columns in the order of the first table."""
+    unreadable = {n: error for each in reversed(tables) for n, error in each.unreadable.items()}
+    tables = [each.without(name for name in unreadable if name in each) for each in tables]
     if all(each.is_sparse for each in tables):
         names = tuple(dict.fromkeys(name for each in tables for name in each.names))
         tables = [each.with_missing(names) for each in tables]
@@ -306,6 +347,8 @@ def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
         lines=np.concatenate([line for line in lines if line is not None]),
         line_word=word,
         files=tuple(each.source for each in tables),
+        notes=tuple(dict.fromkeys(note for each in tables for note in each.notes)),
+        unreadable=unreadable,
         file_of=np.repeat(np.arange(len(tables)), counts),
         parsed=frozenset[str]().union(*(each.parsed for each in tables)),
     )

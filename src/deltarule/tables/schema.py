@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from deltarule.errors import DataError, Message
+from deltarule.errors import DataError, Message, printable
 from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.cells import number_label
 from deltarule.tables.number_text import NumberFormat
@@ -88,7 +88,7 @@ class Column:
         if self.kind == "category":
             shown: list[str] = []
             for level, count in self.levels:
-                text = printable_name(level if len(level) <= 24 else level[:21] + "...")
+                text = printable(level if len(level) <= 24 else level[:21] + "...")
                 item = f"{text} ({count})"
                 if shown and len(", ".join([*shown, item])) > width:
                     break
@@ -104,17 +104,6 @@ class Column:
         if self.kind == "date":
             return f"{_format_day(self.minimum)} … {_format_day(self.maximum)}"
         return f"{_format_number(self.minimum)} … {_format_number(self.maximum)}"
-
-
-def printable_name(name: str) -> str:
-    r"""A name or a level in one line: as it is, or with its control characters as escapes.
-
-    Examples
-    --------
-    >>> printable_name("größe"), printable_name("a\nb\x1b[2J")
-    ('größe', 'a\\nb\\x1b[2J')
-    """
-    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def _format_number(value: float) -> str:
@@ -280,7 +269,7 @@ class Schema:
             mark = " (target)" if column is self.target else ""
             rows.append(
                 (
-                    printable_name(column.name) + mark,
+                    printable(column.name) + mark,
                     column.kind,
                     str(column.missing),
                     str(column.distinct),
@@ -298,12 +287,12 @@ class Schema:
         if len(self.columns) > limit:
             lines.append(f"  … and {len(self.columns) - limit} more columns")
         remarks: list[str] = [
-            f"{printable_name(name)}: left out, {reason}" for name, reason in self.dropped
+            f"{printable(name)}: left out, {reason}" for name, reason in self.dropped
         ]
         if self.ignored:
-            remarks.append(f"left out on request: {', '.join(map(printable_name, self.ignored))}")
+            remarks.append(f"left out on request: {', '.join(map(printable, self.ignored))}")
         remarks += [
-            Message(f"{printable_name(column.name)}: ", note)
+            Message(f"{printable(column.name)}: ", note)
             for column in shown
             for note in column.notes
         ]

@@ -29,6 +29,7 @@ from deltarule.tables.implausible_values import (
     targets_outside_range,
     weight_notes,
 )
+from deltarule.tables.index_columns import index_reason
 from deltarule.tables.missing_cells import apply_missing_tokens
 from deltarule.tables.missing_notes import kept_note, unread_advice
 from deltarule.tables.number_formats import stated_formats, with_number_formats
@@ -198,6 +199,8 @@ def infer_schema(
             dropped.append((name, "missing in every row"))
         elif column.distinct == 1 and column.missing == 0:
             dropped.append((name, f"the same value in every row: {column.span()}"))
+        elif name not in kinds and (why := index_reason(clean, column)):
+            dropped.append((name, why))
         else:
             columns.append(column)
     if not columns:
@@ -248,9 +251,13 @@ def _check_columns(
         *((name, "one given missing tokens", "na") for name in na),
         *((name, "one to keep missing tokens in", "keep_na") for name in keep_na),
     ]
+    for column, error in table.unreadable.items():
+        if column not in ignored:
+            raise error
     for name, what, parameter in asked:
-        if name is not None and name not in table:
-            raise unknown_column_error(name, table.names, what, table.source, parameter)
+        if name is not None and name not in table and name not in table.unreadable:
+            place = (what, table.source, parameter, table.notes)
+            raise unknown_column_error(name, table.names, *place)
     for name, kind in kinds.items():
         if kind not in KINDS:
             raise InputError(

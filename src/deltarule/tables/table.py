@@ -27,6 +27,7 @@ __all__ = [
     "count_noun",
     "join_items",
     "unknown_column_error",
+    "with_notes",
 ]
 
 MAX_COLUMNS = 20_000
@@ -119,8 +120,24 @@ def bad_sql(
     return DataError(message, parameter="sql", given=sql, expected=expected, hint=hint)
 
 
+def with_notes(text: str, notes: Sequence[str]) -> Message:
+    """A text with the first notes on how a table was read, where an error takes their place.
+
+    Examples
+    --------
+    >>> print(with_notes("it has: column1", ["line 1 holds data"]))
+    it has: column1 (line 1 holds data)
+    """
+    return Message(text, *(part for note in notes[:3] for part in (" (", note, ")")))
+
+
 def unknown_column_error(
-    name: str, known: Sequence[str], what: str, source: str, parameter: str | None = None
+    name: str,
+    known: Sequence[str],
+    what: str,
+    source: str,
+    parameter: str | None = None,
+    notes: Sequence[str] = (),
 ) -> DataError:
     """The error for a column that is not there.
 
@@ -135,7 +152,7 @@ def unknown_column_error(
         f"{source} has no column {name!r} (the {what})",
         parameter=parameter,
         given=name,
-        hint=f"{hint}its columns are: {join_items(known)}",
+        hint=with_notes(f"{hint}its columns are: {join_items(known)}", notes),
     )
 
 
@@ -212,10 +229,14 @@ class Table:
         What a reader should know of how it was read.
     paths : tuple of Path
         The files it was read from, in their order; of a query, those that were given beside it.
+    unnamed : tuple of str
+        The columns that have no name in the source, and were given one.
     number_formats : mapping of str to NumberFormat
         How the numbers of columns of text are written, where it is stated.
     parsed : frozenset of str
         The columns of float64 that a text file spells with a decimal point.
+    unreadable : mapping of str to DataError
+        The errors of columns of lists, structures or bytes, which are none of the columns.
     is_sparse : bool
         Whether a column that no row names is missing in every row, as in JSON, where a row need
         not name all columns.
@@ -253,6 +274,8 @@ class Table:
     number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
     parsed: frozenset[str] = frozenset()
     is_sparse: bool = False
+    unnamed: tuple[str, ...] = ()
+    unreadable: Mapping[str, DataError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = tuple(self.names)
@@ -304,6 +327,8 @@ class Table:
         DataError
             If the name is unknown.
         """
+        if name in self.unreadable:
+            raise self.unreadable[name]
         if name not in self.columns:
             raise unknown_column_error(name, self.names, "column asked for", self.source)
         return self.columns[name]

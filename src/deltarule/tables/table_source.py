@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DataError, FileError, InputError
 from deltarule.files.dataclass_fields import from_json_object
+from deltarule.tables.file_format import FileFormat
 from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import SQLITE, check_file, matching_files, resolve_home
 from deltarule.tables.reading import read_table
+from deltarule.tables.standard_input import is_stdin
 from deltarule.tables.table import Table
 from deltarule.tables.text_column import TextColumn
 
@@ -44,7 +46,7 @@ class TableSource:
         SHA-256; of one file what ``sha256sum`` prints.
     is_pattern : bool
         Whether ``data`` was taken for a pattern, since no file had that name.
-    delimiter, encoding : str or None
+    delimiter, encoding, skip, comment, names
         As for :func:`read_table`.
 
     Examples
@@ -70,6 +72,9 @@ class TableSource:
     is_pattern: bool = True
     delimiter: str | None = None
     encoding: str | None = None
+    skip: int = 0
+    comment: str | None = None
+    names: tuple[str, ...] | None = None
 
     @classmethod
     def of(
@@ -81,16 +86,22 @@ class TableSource:
         sql: str | None = None,
         delimiter: str | None = None,
         encoding: str | None = None,
+        skip: int = 0,
+        comment: str | None = None,
+        names: str | Iterable[str] | None = None,
     ) -> TableSource:
         """The source of a table read with these arguments; without arguments, from memory."""
         text = None if data is None else os.fsdecode(data)
+        text = None if is_stdin(text) else text  # it cannot be read again
         # The files that were read, even if the pattern matches others by now.
         paths = list(read.paths) if text is None or read.paths else matching_files(text)
         kind = "files" if text is not None and _is_files(paths, sql) else "content"
         digest = _files_digest(paths) if kind == "files" else _cells_digest(read)
         path = None if text is None else os.path.abspath(resolve_home(text))  # noqa: PTH100  patterns too
         is_pattern = text is not None and not os.path.lexists(resolve_home(text))
-        return cls(text, path, table, sql, read.na, kind, digest, is_pattern, delimiter, encoding)
+        told = FileFormat.of(delimiter, encoding, skip, comment, names)
+        place = (text, path, table, sql, read.na, kind, digest, is_pattern)
+        return cls(*place, **dataclasses.asdict(told))
 
     def read(
         self,
@@ -114,7 +125,8 @@ class TableSource:
         place = self._find_place() if data is None else os.fsdecode(data)
         if place is None and self.sql is None:
             raise InputError(
-                "the table was made in memory, and no file of it is known; expected the table, or "
+                "the table was made in memory, and no file of it is known (nor of standard "
+                "input); expected the table, or "
                 "a file with the same cells; give it as data"
             )
         by_files = self.kind == "files" and place is not None
@@ -127,6 +139,9 @@ class TableSource:
             na=self.na,
             delimiter=self.delimiter,
             encoding=self.encoding,
+            skip=self.skip,
+            comment=self.comment,
+            names=self.names,
             number_formats=number_formats,
         )
         if not by_files:

@@ -8,44 +8,75 @@ from __future__ import annotations
 
 import codecs
 import csv
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from deltarule.errors import DataError, FileError, InputError, Message, Parameter
+from deltarule.errors import DataError, FileError, Message, Parameter
 from deltarule.tables.cells import parse_number
+from deltarule.tables.file_format import FileFormat
 from deltarule.tables.table import check_names, count_noun, join_items
+from deltarule.tables.text_dialect import (
+    COMMENTS,
+    Record,
+    guess_delimiter,
+    guess_quote,
+    holds_data,
+    is_value,
+    leading_comments,
+    leading_lines,
+    read_records,
+    sample_of,
+    separator_line,
+    title_lines,
+)
 
-__all__ = ["DELIMITERS", "Header", "csv_error_message", "read_header", "scan_file"]
-
-DELIMITERS: tuple[str, ...] = (",", ";", "\t", "|")
-"""The characters between fields that are recognised, in order of preference."""
+__all__ = ["Header", "csv_error_message", "free_name", "read_header", "scan_file"]
 
 _CHUNK = 1 << 22
-_SAMPLE_ROWS = 20
-_DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+# The lines at the top that the delimiter and the number of fields are found by.
+_LOOKED_AT = 60
 
 
 @dataclass(frozen=True)
 class Header:
-    """The first record of a text file.
+    """The names of the columns of a text file, and how its rows are written.
 
     Parameters
     ----------
     names : tuple of str
-        The column names, without surrounding blanks.
+        The column names, without surrounding blanks, as many as a row has fields.
     delimiter : str
         What stands between fields.
     first_line : int
-        The line the header begins on, behind any empty lines.
+        The line the header begins on, behind any empty lines, titles and comments.
     last_line : int
-        The line it ends on: a quoted name may hold a line break.
+        The line it ends on: a quoted name may hold a line break. The rows begin behind it.
+    quote : str
+        What stands around fields that hold a delimiter.
+    has_names : bool
+        Whether the lines from the first to the last hold names; without a header there are none.
+    unnamed : tuple of str
+        Those of the names that were made up, since the file has none for these columns.
+    trailing : bool
+        Whether the last column is the empty field behind a delimiter that ends each row.
+    blank_rows : bool
+        Whether a blank line is a row of a table of one column.
+    notes : tuple of str
+        What was assumed.
     """
 
     names: tuple[str, ...]
     delimiter: str
     first_line: int
     last_line: int
+    quote: str = '"'
+    has_names: bool = True
+    unnamed: tuple[str, ...] = ()
+    trailing: bool = False
+    blank_rows: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def scan_file(path: Path) -> int:
@@ -128,62 +159,224 @@ def _read_error(path: Path, error: OSError) -> FileError:
     )
 
 
-def read_header(path: Path, delimiter: str | None = None) -> Header:
-    """The column names of a text file, and the delimiter.
+def read_header(path: Path, file_format: FileFormat | None = None) -> Header:
+    """The column names of a text file, the delimiter, and what else its first rows show.
 
     Parameters
     ----------
     path : Path
-        A file that :func:`scan_file` accepted.
-    delimiter : str, optional
-        What stands between fields. Otherwise a tab in ``.tsv`` and ``.tab`` files;
-        elsewhere the one of comma, semicolon, tab and bar that gives every one of
-        the first 20 rows as many fields as the header, and if none does, the one
-        that gives the header most fields.
+        A file that :func:`scan_file` accepted, with any comments left blank.
+    file_format : FileFormat, optional
+        What is not to be recognised. A delimiter that is not given is a tab in ``.tsv`` and
+        ``.tab`` files, elsewhere what :func:`~deltarule.tables.text_dialect.guess_delimiter`
+        finds.
 
     Raises
     ------
-    InputError
-        If the delimiter is not one character.
     DataError
-        If names are missing or repeated, the columns are too many, no row
-        follows, or the header is a row of numbers.
+        If names are repeated, the columns are too many, no row follows, or the names that were
+        given are not as many as the fields.
     """
-    if delimiter is None:
-        is_tabbed = path.suffix.lower() in (".tsv", ".tab")
-        delimiter = "\t" if is_tabbed else _guess_delimiter(path)
-    elif not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
-        raise InputError(
-            parameter="delimiter",
-            given=delimiter,
-            expected="one character such as ',' ';' '\\t' or '|'",
-        )
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first_line = 1
-        start = file.tell()
-        while not file.readline().strip():  # scan_file has seen a line that is not blank
-            first_line += 1
-            start = file.tell()
-        file.seek(start)
-        reader = csv.reader(file, delimiter=delimiter, strict=True, skipinitialspace=True)
-        line = first_line
-        try:
-            fields = next(reader)
-            last_line = first_line - 1 + reader.line_num
-            line = last_line + 1
-            has_rows = any(row for row in reader)
-        except csv.Error as error:
-            raise DataError(csv_error_message(path.name, line, error)) from None
-    names = tuple(field.strip() for field in fields)
-    check_names(names, path.name)
+    told = file_format or FileFormat()
+    start, delimiter, quote = first_line(path, told)
+    line = start
+    try:
+        sample = sample_of(read_records(path, start, delimiter, quote))
+        line = sample[0].last_line + 1
+        has_rows = len(sample) > 1 or any(read_records(path, line, delimiter, quote))
+    except csv.Error as error:
+        raise DataError(csv_error_message(path.name, line, error)) from None
+    notes: list[str] = []
+    if told.names is None and (titles := title_lines(sample)):
+        ends = sample[titles - 1].last_line
+        notes.append(_title_note(path.name, sample[0].first_line, ends))
+        sample = sample[titles:]
+    first, rows = sample[0], sample[1:]
+    fields = [field.strip() for field in first.fields]
+    below = [record.fields for record in rows]
+    is_data = told.names is not None or holds_data(fields, below)
+    comment = _last_comment(path, told, start)
+    if comment is not None:
+        notes.append(_comment_note(path.name, start))
+        found = _comment_fields(comment, delimiter, quote)
+        above_data = is_data or all(map(is_value, fields))
+        if above_data and told.names is None and len(found) == len(fields) > 1:
+            notes[-1] = f"{path.name}: the names of the columns are those in the comment above them"
+            fields, first, rows, is_data = found, Record(found, start, start - 1), sample, False
+    header = Header((), delimiter, first.first_line, first.last_line, quote)
+    header = replace(header, blank_rows=told.comment is None)
+    if is_data:
+        header = replace(header, last_line=first.first_line - 1, has_names=False)
+        names = told.names or tuple(f"column{i}" for i in range(1, len(fields) + 1))
+        if told.names is None:
+            notes.append(_no_header_note(path.name, first.first_line, names))
+        elif told.names and len(names) != len(fields):
+            raise _names_count_error(path.name, first, names)
+        check_names(names, path.name)
+        return replace(header, names=names, notes=tuple(notes))
+    if is_data is None:
+        notes.append(_numbers_note(path.name, first.first_line, fields))
     if not has_rows:
+        check_names(fields, path.name)
         raise DataError(
-            f"{path.name} has a header of {count_noun(len(names), 'column')} "
-            f"({join_items(names, 8)}) "
+            f"{path.name} has a header of {count_noun(len(fields), 'column')} "
+            f"({join_items(fields, 8)}) "
             "and no rows; expected at least one row below the header"
         )
-    _check_header_is_text(names, path.name)
-    return Header(names, delimiter, first_line, last_line)
+    fitted, unnamed, trailing = _fitted_names(fields, rows)
+    if trailing:
+        notes.append(
+            f"{path.name}: every row ends in {delimiter!r}, beyond the last name; the empty field "
+            "behind it is left out"
+        )
+    elif unnamed:
+        notes.append(_unnamed_note(path.name, unnamed))
+    check_names(fitted, path.name)
+    return replace(
+        header, names=tuple(fitted), unnamed=tuple(unnamed), trailing=trailing, notes=tuple(notes)
+    )
+
+
+def first_line(path: Path, told: FileFormat) -> tuple[int, str, str]:
+    """The line that rows are looked for from, the delimiter, and the quote character."""
+    delimiter = told.delimiter
+    if delimiter is None and path.suffix.lower() in (".tsv", ".tab"):
+        delimiter = "\t"
+    lines = list(islice(leading_lines(path, told.skip), _LOOKED_AT))
+    while lines and not lines[0][1].strip():
+        del lines[0]
+    if lines and (declared := separator_line(lines[0][1])):
+        delimiter = delimiter or declared
+        del lines[0]
+    if told.comment is None:
+        del lines[: leading_comments([line for _, line in lines])]
+    while lines and not lines[0][1].strip():
+        del lines[0]
+    if not lines:
+        raise DataError(
+            Message(f"{path.name} has no line of a table", *_behind(told)),
+            expected="a line of column names and at least one row below it",
+        )
+    delimiter = delimiter or guess_delimiter([line for _, line in lines])
+    return lines[0][0], delimiter, guess_quote([line for _, line in lines], delimiter)
+
+
+def _behind(told: FileFormat) -> tuple[str | Parameter, ...]:
+    return (" behind ", Parameter("skip", told.skip)) if told.skip else ()
+
+
+def _last_comment(path: Path, told: FileFormat, start: int) -> str | None:
+    """The line of comment right above the first row, where comments are recognised."""
+    if told.comment is not None:
+        return None
+    above = [line for _, line in islice(leading_lines(path, told.skip), start - told.skip - 1)]
+    above = [line for line in above if line.strip()]
+    return above[-1] if above and above[-1][:1] in COMMENTS else None
+
+
+def _comment_fields(line: str, delimiter: str, quote: str) -> list[str]:
+    """The fields of a comment, as of a header; ``#id`` is a name, and ``# id`` is not."""
+    text = line[1:] if line[1:2] in (" ", "\t") else line
+    try:
+        fields = next(csv.reader([text.strip()], delimiter=delimiter, quotechar=quote), [])
+    except csv.Error:
+        return []
+    return [field.strip() for field in fields]
+
+
+def _fitted_names(fields: list[str], rows: Sequence[Record]) -> tuple[list[str], list[str], bool]:
+    """The names as many as the rows have fields, those made up, and whether the last is empty."""
+    counts = {len(record.fields) for record in rows[:_LOOKED_AT]}
+    one_more = counts == {len(fields) + 1}
+    ends = all(record.ends_in_delimiter for record in rows[:_LOOKED_AT])
+    if one_more and ends and all(not record.fields[-1].strip() for record in rows):
+        name = free_name(len(fields) + 1, fields)
+        return [*fields, name], [], True
+    if one_more and len(fields) > 1 and _are_row_names([row.fields[0] for row in rows]):
+        fields = ["", *fields]
+    elif counts == {len(fields) - 1} and not fields[-1] and len(fields) > 1:
+        fields = fields[:-1]
+    unnamed = []
+    names = list(fields)
+    for i, field in enumerate(fields):
+        if not field:
+            names[i] = free_name(i + 1, fields)
+            unnamed.append(names[i])
+    return names, unnamed, False
+
+
+def _are_row_names(cells: Sequence[str]) -> bool:
+    """Whether the fields before the named ones are names of rows: 1, 2, … or texts, each once."""
+    if len(cells) < 3 or len(set(cells)) < len(cells):
+        return False
+    numbers = [parse_number(cell) for cell in cells]
+    counted = [*map(float, range(1, len(cells) + 1))]
+    return numbers == counted or all(number is None for number in numbers)
+
+
+def free_name(number: int, names: Collection[str]) -> str:
+    """The name for a column that has none; with more underscores if it is taken.
+
+    Examples
+    --------
+    >>> free_name(2, ["a", "", "column2"])
+    'column2_'
+    """
+    name = f"column{number}"
+    while name in names:
+        name += "_"
+    return name
+
+
+def _title_note(source: str, first: int, last: int) -> Message:
+    lines = f"line {first} is" if first == last else f"lines {first} to {last} are"
+    return Message(
+        f"{source}: {lines} taken for a title above the table and left out; say otherwise with ",
+        Parameter("skip"),
+    )
+
+
+def _comment_note(source: str, start: int) -> Message:
+    return Message(
+        f"{source}: comments above line {start} are left out; say otherwise with ",
+        Parameter("comment"),
+    )
+
+
+def _no_header_note(source: str, line: int, names: Sequence[str]) -> Message:
+    called = "the only one is" if len(names) == 1 else "they are"
+    last = "" if len(names) == 1 else f" to {names[-1]!r}"
+    return Message(
+        f"{source}: line {line} holds data and no names of columns; {called} called "
+        f"{names[0]!r}{last}; name them with ",
+        Parameter("names"),
+    )
+
+
+def _numbers_note(source: str, line: int, names: Sequence[str]) -> Message:
+    numbers = join_items((repr(name) for name in names if parse_number(name) is not None), 4)
+    return Message(
+        f"{source}: line {line} is taken for names of columns, numbers as they are ({numbers}); if "
+        "it holds data, give ",
+        Parameter("names", "none"),
+    )
+
+
+def _unnamed_note(source: str, names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{source}: one column has no name and is called {names[0]!r}"
+    shown = join_items(map(repr, names), 8)
+    return f"{source}: {len(names)} columns have no name and are called {shown}"
+
+
+def _names_count_error(source: str, first: Record, names: Sequence[str]) -> DataError:
+    return DataError(
+        Message(Parameter("names"), f" gives {count_noun(len(names), 'name')}"),
+        parameter="names",
+        given=",".join(names),
+        expected=f"{len(first.fields)}, as line {first.first_line} of {source} has fields "
+        f"({join_items(first.fields, 6)})",
+    )
 
 
 def csv_error_message(name: str, line: int, error: csv.Error) -> str:
@@ -198,38 +391,4 @@ def csv_error_message(name: str, line: int, error: csv.Error) -> str:
     return (
         f"{name}, line {line}: {what}; expected fields quoted as in RFC 4180; "
         'double a quote inside a quoted field ("") and close every quote'
-    )
-
-
-def _guess_delimiter(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        # One line can be a whole damaged file, so lines are cut; only counts are wanted.
-        lines = list(islice(iter(lambda: file.readline(1 << 20), ""), _SAMPLE_ROWS + 5))
-    best, most = ",", 1
-    for delimiter in DELIMITERS:
-        try:
-            rows = [
-                row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row
-            ]
-        except csv.Error:
-            continue
-        counts = [len(row) for row in rows[: _SAMPLE_ROWS + 1]]
-        if counts[0] > 1 and len(set(counts)) == 1:
-            return delimiter
-        if counts[0] > most:
-            best, most = delimiter, counts[0]
-    return best
-
-
-def _check_header_is_text(names: tuple[str, ...], source: str) -> None:
-    """Refuse a header of numbers, which is data, unless it numbers the columns."""
-    values = [parse_number(name) for name in names]
-    if len(names) < 2 or None in values:
-        return
-    if values in ([*map(float, range(len(names)))], [*map(float, range(1, len(names) + 1))]):
-        return
-    raise DataError(
-        f"{source}: the first line holds only numbers ({join_items(names, 8)}); expected column "
-        "names; "
-        "add a line of names at the top"
     )

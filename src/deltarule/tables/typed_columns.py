@@ -34,6 +34,7 @@ from deltarule.tables.table import (
     join_items,
     row_indices,
     text_or_numbers,
+    with_notes,
 )
 from deltarule.tables.text_column import TextColumn
 
@@ -242,6 +243,9 @@ def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
     absent = [name for name in wanted if name not in table]
     if not absent:
         return
+    for name in absent:
+        if name in table.unreadable:
+            raise table.unreadable[name]
     spare = [name for name in table.names if name not in wanted]
     shown = []
     for name in absent[:20]:
@@ -255,15 +259,16 @@ def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
     more = f" and {len(absent) - 20} more" if len(absent) > 20 else ""
     raise DataError(
         f"{table.source} lacks {len(absent)} of the columns the model needs: "
-        f"{', '.join(shown)}{more}; expected the columns it was made from; "
-        f"it has: {join_items(table.names)}"
+        f"{', '.join(shown)}{more}",
+        expected="the columns it was made from",
+        hint=with_notes(f"it has: {join_items(table.names)}", table.notes),
     )
 
 
 def _note_unknown_columns(schema: Schema, table: Table, notes: list[str]) -> None:
     known = {*schema.names, *schema.ignored, *(name for name, _ in schema.dropped)}
     known |= {column.name for column in _target_columns(schema)} | {schema.weights or ""}
-    extra = [name for name in table.names if name not in known]
+    extra = [name for name in (*table.names, *table.unreadable) if name not in known]
     if extra:
         notes.append(f"columns that the model does not know are left out: {join_items(extra)}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from deltarule.errors import printable
 from deltarule.explain.derivation import Derivation, Remainder
 from deltarule.explain.number_format import json_number, number_box, number_text
 from deltarule.maths.printing.boxes import Box, Number, Shown, Terms
@@ -53,7 +54,7 @@ def _tail(tree: Derivation) -> str:
     known += [box_text(case)] if case is not None else []
     words = [f"({'; '.join(known)})"] if known else []
     words += [f"[{tree.note}]"] if tree.note else []
-    return "  ".join(["", *words])
+    return printable("  ".join(["", *words]))
 
 
 def says_all(tree: Derivation, parts: list[Derivation]) -> bool:
@@ -73,7 +74,7 @@ def _tree_lines(
     tree: Derivation, depth: int, terms: int, digits: int, first: str = "", rest: str = ""
 ) -> Iterator[str]:
     """The lines of a tree: ``first`` is put before the first line, ``rest`` before the others."""
-    symbol, *sides = (box_text(box) for box in equation(tree, digits))
+    symbol, *sides = (printable(box_text(box)) for box in equation(tree, digits))
     line = f"{symbol} = {' = '.join(sides)}{_tail(tree)}"
     parts, left = tree.parts(terms) if depth > 0 else ([], None)
     below = bool(parts) and not says_all(tree, parts)
