@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -71,7 +73,21 @@ def spell(setting: Parameter) -> str:
     value = "none" if setting.value is None else setting.value
     if isinstance(value, Mapping):
         value = ",".join(f"{name}={each}" for name, each in value.items())
-    return f"{option} {value}"
+    return f"{option} {_shell_word(str(value))}"
+
+
+def _shell_word(text: str) -> str:
+    r"""Return a text as a shell takes it for one argument: quoted where it must be.
+
+    Examples
+    --------
+    >>> print(_shell_word("größe=-1"), _shell_word("zip code"), _shell_word("it's\n"))
+    größe=-1 'zip code' $'it\'s\n'
+    """
+    if not text.isprintable():
+        # repr escapes control characters as bash reads them, and ' since there is a " in it.
+        return f"$'{repr(text + chr(34))[1:-2]}'"
+    return text if re.fullmatch(r"[\w@%+=:,./-]+", text) else shlex.quote(text)
 
 
 def spelled(text: str) -> str:
