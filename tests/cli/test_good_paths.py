@@ -292,7 +292,7 @@ def test_every_option_of_training_reaches_it(place, deltarule):
         *("--learning-rate", "0.01", "--schedule", "cosine", "--batch-size", "16"),
         *("--patience", "3", "--clip-norm", "1", "--averaging", "none", "--epochs", "4"),
         *("--engine", "reference", "--test", "0.25", "--valid", "0", "--seed", "7"),
-        *("--folds", "4"),
+        *("--folds", "4", "--min-level-rows", "2", "--max-levels", "50"),
         *("--task", "regression"),
     )
     assert outcome.json["settings"] == {
@@ -313,6 +313,8 @@ def test_every_option_of_training_reaches_it(place, deltarule):
         "dropout": 0.1,
         "clip_norm": 1.0,
         "averaging": None,
+        "min_level_rows": 2,
+        "max_levels": 50,
         "seed": 7,
         "engine": "reference",
     }

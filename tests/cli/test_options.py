@@ -34,6 +34,8 @@ BAD = [
             ("--table", "t"),
             ("--sql", "drop table data"),
             ("--max-memory", "0"),
+            ("--delimiter", "ab"),
+            ("--encoding", "latin-0"),
             ("--test", "1"),
             ("--valid", "-1"),
             ("--folds", "1"),
@@ -71,6 +73,9 @@ BAD = [
             ("--column", "z", "--row", "1"),
             ("--table", "t"),
             ("--sql", "selec"),
+            ("--max-memory", "0"),
+            ("--delimiter", "ab"),
+            ("--encoding", "latin-0"),
             ("--depth", "-1"),
             ("--terms", "0"),
             ("--digits", "99"),
@@ -85,11 +90,19 @@ BAD = [
             ("--table", "t"),
             ("--sql", "selec"),
             ("--max-memory", "-1"),
+            ("--delimiter", ""),
+            ("--encoding", "base64"),
         ]
     ),
     *(
         (["evaluate", "numbers.model", "numbers.csv"], option, value, [])
-        for option, value in [("--table", "t"), ("--sql", "selec"), ("--max-memory", "nan")]
+        for option, value in [
+            ("--table", "t"),
+            ("--sql", "selec"),
+            ("--max-memory", "nan"),
+            ("--delimiter", "ab"),
+            ("--encoding", "x"),
+        ]
     ),
     (["check"], "--engine", "gpu", []),
     *(
@@ -102,6 +115,9 @@ BAD = [
             ("--kind", "a=text"),
             ("--table", "t"),
             ("--sql", "selec"),
+            ("--max-memory", "0"),
+            ("--delimiter", "ab"),
+            ("--encoding", "latin-0"),
             ("--port", "99999"),
             ("--token", "a/b"),
         ]

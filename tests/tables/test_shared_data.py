@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the public tables are
     ("name", "target", "task", "n_rows", "n_features", "missing"),
     [
         ("california_housing", "median_house_value", "regression", 20640, 14, 207),
-        ("adult", "income", "classification", 48842, 93, 2799 + 2809 + 857),
+        ("adult", "income", "classification", 48842, 108, 2799 + 2809 + 857),
         ("wine_quality_white", "quality", "regression", 4898, 11, 0),
         ("pima_diabetes", "class", "classification", 768, 8, 0),
     ],

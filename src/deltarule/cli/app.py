@@ -16,6 +16,8 @@ from deltarule.cli.fit_command import fit
 from deltarule.cli.options import (
     AsJson,
     Data,
+    Delimiter,
+    Encoding,
     Folder,
     Force,
     MaxMemory,
@@ -125,6 +127,8 @@ def predict(
     table: TableName = None,
     sql: Sql = None,
     max_memory: MaxMemory = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -142,7 +146,7 @@ def predict(
         out,
         table=table,
         sql=sql,
-        max_memory=max_memory,
+        reading={"max_memory": max_memory, "delimiter": delimiter, "encoding": encoding},
         proba=proba,
         force=force,
         as_json=as_json,
@@ -158,12 +162,15 @@ def evaluate(
     table: TableName = None,
     sql: Sql = None,
     max_memory: MaxMemory = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a table whose target is known."""
     from deltarule.cli.predict_command import evaluate_table
 
-    evaluate_table(model, data, table=table, sql=sql, max_memory=max_memory, as_json=as_json)
+    reading = {"max_memory": max_memory, "delimiter": delimiter, "encoding": encoding}
+    evaluate_table(model, data, table=table, sql=sql, reading=reading, as_json=as_json)
 
 
 _command("Show every number of a step or a model.")(explain)

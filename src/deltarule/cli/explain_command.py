@@ -10,8 +10,11 @@ import typer
 from deltarule.cli.options import (
     AsJson,
     Data,
+    Delimiter,
+    Encoding,
     Folder,
     Force,
+    MaxMemory,
     Quiet,
     Sql,
     TableName,
@@ -102,6 +105,9 @@ def explain(
     ] = None,
     table: TableName = None,
     sql: Sql = None,
+    max_memory: MaxMemory = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
     run_recorded_sql: Annotated[
         bool,
         typer.Option(
@@ -174,6 +180,7 @@ def explain(
             data=data,
             table=table,
             sql=sql,
+            reading={"max_memory": max_memory, "delimiter": delimiter, "encoding": encoding},
             run_recorded_sql=run_recorded_sql,
             step=step,
             row=row,

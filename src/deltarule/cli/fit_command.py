@@ -11,6 +11,8 @@ import typer
 from deltarule.cli.options import (
     AsJson,
     Data,
+    Delimiter,
+    Encoding,
     Force,
     Ignore,
     Kinds,
@@ -47,6 +49,8 @@ def fit(
     table: TableName = None,
     sql: Sql = None,
     max_memory: MaxMemory = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
     *,
     settings: Callable[[], TableSettings],
     record: Annotated[
@@ -83,7 +87,18 @@ def fit(
     table_settings = settings()
     check_model_folder(folder, force, record)
     options = TableOptions(
-        data, target, table, sql, na or (), task, ignore or (), kinds or (), weights, max_memory
+        data,
+        target,
+        table,
+        sql,
+        na or (),
+        task,
+        ignore or (),
+        kinds or (),
+        weights,
+        max_memory,
+        delimiter,
+        encoding,
     )
     request = Request(options, table_settings, folder, force=force, record=record)
     model, status = fit_and_save(request, quiet=quiet or as_json)

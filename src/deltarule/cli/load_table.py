@@ -34,6 +34,7 @@ def load_table(options: TableOptions) -> LoadedTable:
     na_everywhere, na_by_column = split_tokens(options.na)
     na = (*DEFAULT_NA, *na_everywhere)
     reading: dict[str, Any] = {"table": options.table, "sql": options.sql, "na": na}
+    reading |= {"delimiter": options.delimiter, "encoding": options.encoding}
     table = read_table(options.data, **reading, max_memory=options.max_memory)
     if options.target is None:
         raise InputError(

@@ -17,6 +17,8 @@ __all__ = [
     "AsJson",
     "BadValue",
     "Data",
+    "Delimiter",
+    "Encoding",
     "Folder",
     "Force",
     "Ignore",
@@ -54,6 +56,8 @@ class TableOptions:
     kinds: Sequence[str]
     weights: str | None = None
     max_memory: float | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
 
 
 class BadValue(typer.BadParameter):
@@ -92,6 +96,11 @@ def _widths(text: str) -> str:
     if text.lower() in ("", "none", "0"):
         return "none"
     return ",".join(str(int(part)) for part in text.split(","))
+
+
+def _delimiter(text: str) -> str:
+    """Return a delimiter; a tab may be written as backslash and t."""
+    return "\t" if text == "\\t" else text
 
 
 whole = _reader("a whole number", int)
@@ -256,6 +265,26 @@ Sql = Annotated[
         metavar="SELECT",
         help="One SELECT instead of the whole table. DATA is its table 'data', or a SQLite file "
         "with tables of its own.",
+        group="Data",
+    ),
+]
+Delimiter = Annotated[
+    str | None,
+    one(
+        "--delimiter",
+        metavar="CHAR",
+        help="The character between the fields of a text file, where it is not recognised; \\t is "
+        "a tab.",
+        group="Data",
+        read=_delimiter,
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    one(
+        "--encoding",
+        metavar="NAME",
+        help="The encoding of a text file, such as latin-1 or cp1252; UTF-8 if not given.",
         group="Data",
     ),
 ]

@@ -9,8 +9,11 @@ import typer
 from deltarule.cli import output
 from deltarule.cli.options import (
     Data,
+    Delimiter,
+    Encoding,
     Ignore,
     Kinds,
+    MaxMemory,
     Na,
     Quiet,
     Sql,
@@ -35,6 +38,9 @@ def playground(
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
+    max_memory: MaxMemory = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
     port: Annotated[
         int,
         one(
@@ -77,7 +83,19 @@ def playground(
     source = None
     if data is not None or sql is not None:
         source = _read_source(
-            TableOptions(data, target, table, sql, na or (), task, ignore or (), kinds or ())
+            TableOptions(
+                data,
+                target,
+                table,
+                sql,
+                na or (),
+                task,
+                ignore or (),
+                kinds or (),
+                max_memory=max_memory,
+                delimiter=delimiter,
+                encoding=encoding,
+            )
         )
     elif target is not None:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ def _read(
     data: str | None,
     table: str | None,
     sql: str | None,
-    max_memory: float | None,
+    reading: Mapping[str, Any] | None,
 ) -> Table:
-    return read_table(data, table=table, sql=sql, na=model.schema.na, max_memory=max_memory)
+    return read_table(data, table=table, sql=sql, na=model.schema.na, **(reading or {}))
 
 
 def predict_table(
@@ -41,7 +42,7 @@ def predict_table(
     *,
     table: str | None,
     sql: str | None,
-    max_memory: float | None = None,
+    reading: Mapping[str, Any] | None = None,
     proba: bool,
     force: bool,
     as_json: bool,
@@ -70,7 +71,7 @@ def predict_table(
     with output.live(quiet or as_json) as show:
         show(f"reading {data or 'the SQL result'}")
         typed = apply_schema(
-            model.schema, _read(model, data, table, sql, max_memory), need_target=False
+            model.schema, _read(model, data, table, sql, reading), need_target=False
         )
         show("predicting")
         outputs = model.outputs(typed)
@@ -103,7 +104,7 @@ def evaluate_table(
     *,
     table: str | None,
     sql: str | None,
-    max_memory: float | None = None,
+    reading: Mapping[str, Any] | None = None,
     as_json: bool,
 ) -> None:
     """Print the scores of a model on a table whose target is known."""
@@ -111,7 +112,7 @@ def evaluate_table(
     model = load_table_model(folder)
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
-        rows = _read(model, data, table, sql, max_memory)
+        rows = _read(model, data, table, sql, reading)
         typed = apply_schema(model.schema, rows)
         show("scoring")
         scores = model.score(typed, model.outputs(typed))

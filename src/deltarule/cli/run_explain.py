@@ -53,6 +53,7 @@ class Question:
     data: str | None
     table: str | None
     sql: str | None
+    reading: Mapping[str, Any]
     step: int | None
     row: int | None
     selected: Sequence[tuple[str, str]]
@@ -286,7 +287,13 @@ def _with_table(model: TableModel, recording: Recording, table: Table) -> Record
 
 def _table(question: Question, model: TableModel, recording: Recording | None) -> Table:
     if question.data is not None or question.sql is not None:
-        return read_table(question.data, table=question.table, sql=question.sql, na=model.schema.na)
+        return read_table(
+            question.data,
+            table=question.table,
+            sql=question.sql,
+            na=model.schema.na,
+            **question.reading,
+        )
     if recording is None:
         raise InputError(
             "DATA is missing; expected a file, or a model of 'fit --record', which knows where its "

@@ -55,7 +55,12 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
         show(f"reading {options.data or 'the SQL result'}")
         table, schema, _, _ = load_table(options)
         record = request.record and TableSource.of(
-            table, options.data, table=options.table, sql=options.sql
+            table,
+            options.data,
+            table=options.table,
+            sql=options.sql,
+            delimiter=options.delimiter,
+            encoding=options.encoding,
         )
     if not quiet:
         output.say(output.spelled(schema.describe()))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError
+from deltarule.tables.date_text import days_since_1970, parse_date
 from deltarule.tables.text_column import TextColumn
 
 __all__ = [
@@ -40,22 +41,20 @@ DEFAULT_NA: tuple[str, ...] = ("", "NA", "N/A", "?", "nan", "null")
 """The texts that mean *missing*, compared without case and surrounding blanks."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_DATE = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII
-)
 # A number that is its value's only plain writing but for sign, point and exponent: "007" is none.
 _PLAIN_NUMBER = re.compile(
     r"[+-]?(?:(?P<whole>0|[1-9]\d*)(?:\.(?P<fraction>\d*))?|\.\d+)(?P<exponent>[eE][+-]?\d+)?",
     re.ASCII,
 )
 _PADDED = re.compile(r"[+-]?0\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
+# What any date begins with, tried first since nearly all labels are none.
+_MAY_BE_DATE = re.compile(r"\d{4}[-/]\d|\d\d?[-/. ] ?[A-Za-z]{3}|[A-Za-z]{3,9}\.? \d\d?,? \d{4}")
 EXACT_LIMIT = 2**53
 """Integers beyond, either side of 0, are not all float64 numbers."""
 # A float64 that is an integer is a label of digits up to here, as 10**22 is the last power of
 # ten that is a float64.
 _DIGITS_LIMIT = 10**22
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY = timedelta(days=1)
 
 
 def missing_tokens(na: str | Iterable[str]) -> tuple[str, ...]:
@@ -112,38 +111,6 @@ def parse_number(text: str) -> float | None:
         return None
     value = float(text)
     return value if abs(value) < float("inf") else None
-
-
-def parse_date(text: str) -> float | None:
-    """The days since 1970-01-01 (UTC) of an ISO 8601 date or time, or None.
-
-    Examples
-    --------
-    >>> parse_date("1970-01-02"), parse_date("1970-01-02T12:00"), parse_date("2.1.1970")
-    (1.0, 1.5, None)
-    """
-    text = text.strip()
-    if _DATE.fullmatch(text) is None:
-        return None
-    try:
-        return days_since_1970(datetime.fromisoformat(text))
-    except ValueError:  # the 30th of February
-        return None
-
-
-def days_since_1970(moment: date) -> float:
-    """Days since 1970-01-01; a time without a zone counts as UTC.
-
-    Examples
-    --------
-    >>> days_since_1970(date(1970, 1, 11))
-    10.0
-    """
-    if not isinstance(moment, datetime):
-        moment = datetime(moment.year, moment.month, moment.day)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) / _DAY
 
 
 def number_label(value: float) -> str:
@@ -203,7 +170,7 @@ def canonical_label(text: str) -> str:
         return number_label(value) if abs(value) < float("inf") else text
     if len(text) <= 5 and text.lower() in ("true", "false"):
         return text.lower()
-    if text[4:5] == "-" and (days := parse_date(text)) is not None:
+    if _MAY_BE_DATE.match(text) and (days := parse_date(text)) is not None:
         return date_label(days)
     return text
 

@@ -37,7 +37,7 @@ from deltarule.tables.table import (
 )
 from deltarule.tables.text_column import TextColumn
 
-__all__ = ["check_parquet_memory", "read_parquet", "read_sql", "read_sqlite"]
+__all__ = ["check_parquet_memory", "memory_limit", "read_parquet", "read_sql", "read_sqlite"]
 
 _NUMBERS = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM"
@@ -65,11 +65,9 @@ def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None)
     DataError
         If the table would take more than that.
     """
-    if max_memory is not None and not max_memory > 0:
-        raise InputError(parameter="max_memory", given=max_memory, expected="GB, above 0")
+    limit = memory_limit(max_memory)
     paths = [path for path in paths if path.suffix.lower() == ".parquet"]
-    limit = _free_memory() * 0.75 if max_memory is None else max_memory * 1e9
-    if not paths or limit <= 0:
+    if not paths:
         return
     duckdb, connection = connect(threads=1)
     n_rows, n_bytes = 0, 0.0
@@ -97,6 +95,27 @@ def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None)
                 Parameter("max_memory"),
             ),
         )
+
+
+def memory_limit(max_memory: float | None) -> float:
+    """The bytes that a table may take: ``max_memory`` in GB, or three quarters of what is free.
+
+    Infinite if the system does not say what is free.
+
+    Raises
+    ------
+    InputError
+        If ``max_memory`` is not above 0.
+
+    Examples
+    --------
+    >>> memory_limit(2.0)
+    2000000000.0
+    """
+    if max_memory is not None and not max_memory > 0:
+        raise InputError(parameter="max_memory", given=max_memory, expected="GB, above 0")
+    free = _free_memory() * 0.75 or float("inf")
+    return free if max_memory is None else max_memory * 1e9
 
 
 def _free_memory() -> float:

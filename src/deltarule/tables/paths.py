@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deltarule.errors import FileError
+from deltarule.tables.plain_file import COMPRESSED, data_suffix
 from deltarule.tables.table import count_noun, join_items
 
 __all__ = [
@@ -212,9 +213,11 @@ def check_file(path: Path) -> None:
             f"{str(path)!r} is a pipe or a device; expected a plain file; write what it gives to a "
             "file first"
         )
-    if path.suffix.lower() not in _KNOWN:
+    if data_suffix(path) not in _KNOWN:
         advice = "rename it by its content, or convert it"
-        if path.suffix.lower() in (".gz", ".zip", ".bz2", ".xz", ".zst"):
+        if path.suffix.lower() in COMPRESSED:
+            advice = f"name it by what it holds, such as {path.stem}.csv{path.suffix}"
+        elif path.suffix.lower() in (".zst", ".7z", ".rar", ".tar", ".tgz"):
             advice = "unpack it first"
         elif path.suffix.lower() in (".xls", ".xlsx", ".ods"):
             advice = "save the sheet as CSV"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +15,16 @@ from deltarule.tables.cells import (
     missing_tokens,
 )
 from deltarule.tables.column_values import as_numbers, as_texts, has_exact_texts, is_missing
-from deltarule.tables.database import check_parquet_memory, read_parquet, read_sql, read_sqlite
+from deltarule.tables.database import (
+    check_parquet_memory,
+    memory_limit,
+    read_parquet,
+    read_sql,
+    read_sqlite,
+)
 from deltarule.tables.json_file import read_json
-from deltarule.tables.paths import JSON, SQLITE, check_file, find_files
+from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, find_files
+from deltarule.tables.plain_file import COMPRESSED, data_suffix, plain_file
 from deltarule.tables.table import Cells, Table, join_items
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_file import read_text
@@ -32,6 +39,7 @@ def read_table(
     sql: str | None = None,
     na: str | Iterable[str] = DEFAULT_NA,
     delimiter: str | None = None,
+    encoding: str | None = None,
     max_memory: float | None = None,
 ) -> Table:
     r"""Read a file, several files of the same columns, or the result of a query.
@@ -41,7 +49,8 @@ def read_table(
     source : path, optional
         A file, by the ending of its name: ``.csv`` ``.tsv`` ``.tab`` ``.txt`` (UTF-8,
         with a header), ``.jsonl`` ``.ndjson`` ``.json`` (one object per line, or one list),
-        ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``. Where no file has that name, a
+        ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``; compressed as ``.gz``, ``.bz2``, ``.xz``
+        (``a.csv.gz``) or a ``.zip`` of one file. Where no file has that name, a
         pattern such as ``"data/*.csv"`` (``**`` for folders below), whose files are read in
         sorted order and must have the same columns; a note says which they are. None if
         ``sql`` names its files itself.
@@ -60,9 +69,13 @@ def read_table(
     delimiter : str, optional
         The character between the fields of a text file. Otherwise a tab in ``.tsv`` and
         ``.tab`` files, elsewhere one of comma, semicolon, tab and bar, by the first rows.
+    encoding : str, optional
+        Of text files and JSON, by the names of Python's codecs: ``"latin-1"``, ``"cp1252"``. UTF-8
+        unless given; UTF-16 with its byte order mark is recognised.
     max_memory : float, optional
         A Parquet file whose table would take more memory than so many GB (10⁹ bytes) is refused
-        before it is read; three quarters of what is free unless given.
+        before it is read, and so is a compressed file that unpacks to more; three quarters of what
+        is free unless given.
 
     Returns
     -------
@@ -120,7 +133,7 @@ def read_table(
     for path in paths:
         check_file(path)
     check_parquet_memory(paths, max_memory)
-    suffixes = {path.suffix.lower() for path in paths}
+    suffixes = {data_suffix(path) for path in paths}
     in_sqlite = suffixes <= set(SQLITE)
     if table is not None and not in_sqlite:
         raise InputError(
@@ -145,11 +158,49 @@ def read_table(
                 expected=Message("one kind where ", Parameter("sql", keyword=True), " is given"),
                 hint="make the pattern narrower",
             )
+        _refuse_with_sql(paths, delimiter, encoding)
         read = read_sql(paths, sql, tokens)
     else:
-        tables = [_read_file(path, table, sql, tokens, delimiter) for path in paths]
+        if encoding is not None and not suffixes <= {*TEXT, *JSON}:
+            raise InputError(
+                Message(Parameter("encoding", encoding), f" was given for {paths[0].name}"),
+                parameter="encoding",
+                given=encoding,
+                expected="it only for text files and JSON",
+                hint="leave it out",
+            )
+        limit = memory_limit(max_memory)
+        tables = []
+        for path in paths:
+            with plain_file(path, encoding, limit) as plain:
+                if plain != path:
+                    check_parquet_memory([plain], max_memory)
+                tables.append(_read_file(plain, table, sql, tokens, delimiter))
         read = tables[0] if len(tables) == 1 else _concatenate_tables(tables, text)
     return replace(read, notes=(*found.notes(), *read.notes), paths=paths)
+
+
+def _refuse_with_sql(paths: Sequence[Path], delimiter: str | None, encoding: str | None) -> None:
+    """Refuse delimiters, encodings and compressed files where a query is given."""
+    for name, value in (("delimiter", delimiter), ("encoding", encoding)):
+        if value is not None:
+            both = (Parameter(name, keyword=True), " and ", Parameter("sql", keyword=True))
+            raise InputError(
+                Message("both ", *both, " were given"),
+                parameter=name,
+                given=value,
+                expected="one of them",
+                hint="name the file in the query, as read_csv('a.csv', delim=';') does",
+            )
+    packed = [path.name for path in paths if path.suffix.lower() in COMPRESSED]
+    if packed:
+        raise InputError(
+            Message(Parameter("sql", keyword=True), f" was given for {packed[0]}"),
+            parameter="sql",
+            given=packed[0],
+            expected="a file that is not compressed",
+            hint="unpack it first",
+        )
 
 
 def _read_file(

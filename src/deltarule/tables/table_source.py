@@ -43,6 +43,8 @@ class TableSource:
         SHA-256; of one file what ``sha256sum`` prints.
     is_pattern : bool
         Whether ``data`` was taken for a pattern, since no file had that name.
+    delimiter, encoding : str or None
+        As for :func:`read_table`.
 
     Examples
     --------
@@ -65,6 +67,8 @@ class TableSource:
     kind: str
     digest: str
     is_pattern: bool = True
+    delimiter: str | None = None
+    encoding: str | None = None
 
     @classmethod
     def of(
@@ -74,6 +78,8 @@ class TableSource:
         *,
         table: str | None = None,
         sql: str | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
     ) -> TableSource:
         """The source of a table read with these arguments; without arguments, from memory."""
         text = None if data is None else os.fsdecode(data)
@@ -83,7 +89,7 @@ class TableSource:
         digest = _files_digest(paths) if kind == "files" else _cells_digest(read)
         path = None if text is None else os.path.abspath(resolve_home(text))  # noqa: PTH100  patterns too
         is_pattern = text is not None and not os.path.lexists(resolve_home(text))
-        return cls(text, path, table, sql, read.na, kind, digest, is_pattern)
+        return cls(text, path, table, sql, read.na, kind, digest, is_pattern, delimiter, encoding)
 
     def read(self, data: str | os.PathLike[str] | None = None) -> Table:
         """The same table again, from where it was or from another place.
@@ -106,7 +112,14 @@ class TableSource:
         by_files = self.kind == "files" and place is not None
         if by_files and place is not None:
             self._check_digest(_files_digest(matching_files(place)), place)
-        read = read_table(place, table=self.table, sql=self.sql, na=self.na)
+        read = read_table(
+            place,
+            table=self.table,
+            sql=self.sql,
+            na=self.na,
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+        )
         if not by_files:
             self._check_digest(_cells_digest(read), place or "the SQL result")
         return read

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from deltarule.errors import DataError, FileError, InputError
+from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.tables.cells import parse_number
 from deltarule.tables.table import check_names, count_noun, join_items
 
@@ -24,7 +24,6 @@ DELIMITERS: tuple[str, ...] = (",", ";", "\t", "|")
 _CHUNK = 1 << 22
 _SAMPLE_ROWS = 20
 _DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
-_BOMS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,6 @@ def scan_file(path: Path) -> int:
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
-                if not tail and chunk[:2] in _BOMS:
-                    raise DataError(
-                        f"{path.name} is in {_BOMS[chunk[:2]]}; expected UTF-8; "
-                        "save it as UTF-8 in the program it comes from"
-                    )
                 # A "\r\n" cut in two by the chunks is one line break, counted already.
                 line -= tail == b"\r" and chunk[:1] == b"\n"
                 if (at := chunk.find(b"\0")) >= 0:
@@ -117,8 +111,13 @@ def _decode(
         seen = bytes(error.object[: error.start])
         raise DataError(
             f"{name}, line {line + _count_line_breaks(seen)}: the bytes "
-            f"{bytes(error.object[error.start : error.start + 4])!r} are not UTF-8; expected text "
-            "in UTF-8; save the file as UTF-8 (it may be in Latin-1 or Windows-1252)"
+            f"{bytes(error.object[error.start : error.start + 4])!r} are not UTF-8",
+            expected="text in UTF-8",
+            hint=Message(
+                "save the file as UTF-8, or say with ",
+                Parameter("encoding", "cp1252"),
+                " or another what it is in (it may be in Latin-1 or Windows-1252)",
+            ),
         ) from None
 
 
@@ -155,7 +154,9 @@ def read_header(path: Path, delimiter: str | None = None) -> Header:
         delimiter = "\t" if is_tabbed else _guess_delimiter(path)
     elif not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
         raise InputError(
-            f"delimiter is {delimiter!r}; expected one character such as ',' ';' '\\t' or '|'"
+            parameter="delimiter",
+            given=delimiter,
+            expected="one character such as ',' ';' '\\t' or '|'",
         )
     with path.open(encoding="utf-8-sig", newline="") as file:
         first_line = 1

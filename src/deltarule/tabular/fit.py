@@ -14,7 +14,7 @@ from deltarule.tables.column_encoders import CategoryEncoder
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import advice
 from deltarule.tabular.baselines import baselines
-from deltarule.tabular.model import TableModel, prediction_engine, target_checksum
+from deltarule.tabular.model import TableModel, cells_checksum, prediction_engine
 from deltarule.tabular.network_fit import encode_parts, train_network, true_values
 from deltarule.tabular.scores import score_outputs
 from deltarule.tabular.settings import TableSettings
@@ -208,7 +208,7 @@ def fit_table(
             ),
         ),
         "data_notes": list(typed.notes),
-        "fingerprint": target_checksum(typed),
+        "fingerprint": cells_checksum(typed),
     }
     recording = None
     if recorder is not None:

@@ -25,7 +25,7 @@ from deltarule.tabular.network_targets import decode_outputs, network_targets
 from deltarule.tabular.scores import score_outputs
 from deltarule.training import History, Model, Recording, load_model, save_model
 
-__all__ = ["TableModel", "prediction_engine", "target_checksum"]
+__all__ = ["TableModel", "cells_checksum", "prediction_engine"]
 
 # The number of rows that are encoded and passed forward at a time, which bounds the memory.
 _CHUNK_ROWS = 65536
@@ -139,7 +139,7 @@ class TableModel:
 
     def trained_on(self, typed: TypedColumns) -> bool:
         """Whether these rows are the table that the model was trained on."""
-        return bool(self.report.get("fingerprint") == target_checksum(typed))
+        return bool(self.report.get("fingerprint") == cells_checksum(typed))
 
     def evaluate(self, table: Table) -> dict[str, float | None]:
         """Score the model on the rows of a table with a target.
@@ -266,21 +266,37 @@ def _checked_report(saved: Any) -> dict[str, Any]:
     return report
 
 
-def target_checksum(typed: TypedColumns) -> str:
-    """Return a checksum of the target values in order, which identifies the training table.
+def cells_checksum(typed: TypedColumns) -> str:
+    """Return a checksum of all typed cells and the target in order, which identifies a table.
+
+    Cells are compared by value, as the model reads them: the same rows of another kind of file have
+    the same checksum.
 
     Examples
     --------
-    >>> typed = TypedColumns({}, np.arange(2), target=np.array([1.0, 2.0]))
-    >>> target_checksum(typed) == target_checksum(typed.take([1, 0]))
+    >>> typed = TypedColumns({"x": np.array([1.0, 2.0])}, np.arange(2), target=np.array([1.0, 2.0]))
+    >>> cells_checksum(typed) == cells_checksum(typed.take([0, 1]))
+    True
+    >>> other = dataclasses.replace(typed, columns={"x": np.array([1.0, 3.0])})
+    >>> cells_checksum(typed) == cells_checksum(other)
     False
     """
-    target = np.zeros(0) if typed.target is None else typed.target
-    if isinstance(target, TextColumn):
-        data = "\0".join(map(str, target)).encode()
-    else:
-        data = target.tobytes()
-    return hashlib.sha256(data).hexdigest()
+    digest = hashlib.sha256()
+    for name, cells in (*sorted(typed.columns.items()), ("", typed.target)):
+        digest.update(f"{name}\0".encode())
+        if isinstance(cells, TextColumn):
+            # A number for each distinct text, so that the order of the distinct ones is no matter.
+            numbers = [
+                int.from_bytes(
+                    hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little"
+                )
+                for text in cells.texts
+            ]
+            digest.update(cells.lookup(np.array(numbers, np.uint64), np.uint64(0)).tobytes())
+        elif cells is not None:
+            # One NaN for all; and -0.0 becomes 0.0.
+            digest.update(np.where(np.isnan(cells), np.nan, cells + 0.0).tobytes())
+    return digest.hexdigest()
 
 
 def prediction_engine(settings: Mapping[str, Any]) -> str:
