@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import clean_text, mask_tokens, missing_tokens, parse_number
 from deltarule.tables.column_kinds import big_integer_notes, infer_kind
+from deltarule.tables.column_notes import identifier_notes, text_identifier_notes
 from deltarule.tables.column_values import (
     NUMERIC_SHARE,
     describe_cells,
@@ -31,6 +32,7 @@ from deltarule.tables.implausible_values import (
 )
 from deltarule.tables.schema import KINDS, Column, Schema
 from deltarule.tables.table import Table, all_rows_text, join_items, unknown_column_error
+from deltarule.tables.target_notes import with_leak_notes
 from deltarule.tables.task_choice import choose_task
 from deltarule.tables.text_column import TextColumn
 
@@ -172,8 +174,11 @@ def infer_schema(
             f"{table.source}: no column is left to predict from; columns: {left}; "
             "expected at least one column that varies"
         )
+    noted = tuple(columns)
+    if target_column is not None:
+        noted = with_leak_notes(clean, columns, target_column, is_class=bool(classes))
     return Schema(
-        columns=tuple(columns),
+        columns=noted,
         target=target_column,
         task=chosen,
         task_reason=reason,
@@ -304,7 +309,7 @@ def _describe_column(
         labels, merged = merged_labels(table, name)
         counts = labels.counts()
         notes += merged
-        _category_notes(counts, n_known, notes)
+        _category_notes(name, counts, notes)
         top = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_LEVELS]
         return Column(
             name,
@@ -335,7 +340,7 @@ def _describe_column(
     distinct = np.unique(finite)
     if kind == "number":
         notes += big_integer_notes(table, name)
-        _number_notes(finite, distinct, notes)
+        notes += identifier_notes(name, len(cells), finite, distinct)
     return Column(
         name,
         kind,
@@ -355,27 +360,14 @@ def _count_cells(count: int) -> str:
     return "1 cell is" if count == 1 else f"{count} cells are"
 
 
-def _category_notes(counts: Mapping[str, int], n_known: int, notes: list[str]) -> None:
+def _category_notes(name: str, counts: Mapping[str, int], notes: list[str]) -> None:
     if looks_decimal_comma(list(counts)):
         notes.append(
             "its cells look like numbers with a decimal comma, which are read as categories; "
             "write them with a point"
         )
-    elif n_known > 20 and len(counts) > 0.9 * n_known:
-        notes.append(
-            f"{len(counts)} different values in {n_known} cells: it looks like a name or an "
-            "identifier, which predicts nothing about new rows; leave it out"
-        )
-
-
-def _number_notes(
-    values: NDArray[np.float64], distinct: NDArray[np.float64], notes: list[str]
-) -> None:
-    if len(values) > 20 and len(distinct) == len(values) and np.all(np.diff(distinct) == 1):
-        notes.append(
-            f"every integer from {distinct[0]:.0f} to {distinct[-1]:.0f} once: if it is a "
-            "row number, it predicts nothing about new rows; leave it out"
-        )
+    else:
+        notes += text_identifier_notes(name, counts)
 
 
 def read_weights(table: Table, name: str) -> NDArray[np.float64]:
