@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -87,7 +86,8 @@ def _shell_word(text: str) -> str:
     if not text.isprintable():
         # repr escapes control characters as bash reads them, and ' since there is a " in it.
         return f"$'{repr(text + chr(34))[1:-2]}'"
-    return text if re.fullmatch(r"[\w@%+=:,./-]+", text) else shlex.quote(text)
+    is_word = bool(text) and all(each.isalnum() or each in "_@%+=:,./-" for each in text)
+    return text if is_word else shlex.quote(text)
 
 
 def spelled(text: str) -> str:

@@ -290,7 +290,7 @@ class Schema:
         parts = ["\n".join(lines)]
         room = limit
         groups = self._remarks()
-        for most, (what, group) in zip((limit // 3, limit // 3, limit), groups, strict=True):
+        for most, (what, whats, group) in zip((limit // 3, limit // 3, limit), groups, strict=True):
             if group and len(parts) == 1:
                 parts.append("\n\nnotes")
             shown_notes = group[: min(most, room)]
@@ -298,7 +298,7 @@ class Schema:
             for remark in shown_notes:
                 parts += ["\n  - ", remark]
             if more := len(group) - len(shown_notes):
-                parts.append(f"\n  … and {count_noun(more, f'more {what}')}")
+                parts.append(f"\n  … and {more} more {what if more == 1 else whats}")
         return Message(*parts)
 
     def remarks(self) -> tuple[str, ...]:
@@ -310,10 +310,10 @@ class Schema:
         >>> Schema((column,), dropped=(("c", "missing in every row"),)).remarks()
         ('c: left out, missing in every row', 'x: every integer from 1 to 30 once')
         """
-        return tuple(remark for _, group in self._remarks() for remark in group)
+        return tuple(remark for *_, group in self._remarks() for remark in group)
 
-    def _remarks(self) -> list[tuple[str, list[str]]]:
-        """The notes of three groups, each with the noun for what is not shown of it."""
+    def _remarks(self) -> list[tuple[str, str, list[str]]]:
+        """The notes of three groups, each after the nouns for what is not shown of it."""
         left_out = [f"{_short_name(name)}: left out, {reason}" for name, reason in self.dropped]
         if self.ignored:
             names = join_items(map(_short_name, self.ignored))
@@ -325,9 +325,9 @@ class Schema:
             for note in column.notes
         ]
         return [
-            ("note on the table", list(dict.fromkeys(self.notes))),
-            ("column left out", left_out),
-            ("note", list(dict.fromkeys(of_columns))),
+            ("note on the table", "notes on the table", list(dict.fromkeys(self.notes))),
+            ("column left out", "columns left out", left_out),
+            ("note", "notes", list(dict.fromkeys(of_columns))),
         ]
 
 

@@ -15,6 +15,7 @@ from deltarule.tables.column_kinds import big_integer_notes, infer_kind
 from deltarule.tables.column_notes import identifier_notes, text_identifier_notes
 from deltarule.tables.column_values import (
     NUMERIC_SHARE,
+    as_labels,
     describe_cells,
     is_missing,
     looks_decimal_comma,
@@ -121,6 +122,7 @@ def infer_schema(
     ):
         numeric = {name for name in table.names if _is_numeric(table, name, kinds.get(name))}
     clean = apply_missing_tokens(table, table.names, tokens, column_tokens, numeric or ())
+    whole = clean
     target_column: Column | None = None
     chosen: str | None = None
     reason, classes = "", tuple[str, ...]()
@@ -161,9 +163,10 @@ def infer_schema(
             continue
         column = _describe_column(clean, name, kinds.get(name), column_tokens.get(name, ()))
         if column.missing == len(clean):
-            dropped.append((name, "missing in every row"))
+            dropped.append((name, f"missing in every row{_among_rows(whole, clean, name)}"))
         elif column.distinct == 1 and column.missing == 0:
-            dropped.append((name, f"the same value in every row: {column.span()}"))
+            among = _among_rows(whole, clean, name)
+            dropped.append((name, f"the same value in every row{among}: {column.span()}"))
         else:
             columns.append(column)
     if not columns:
@@ -191,6 +194,15 @@ def infer_schema(
         notes=tuple(notes),
         source=table.source,
     )
+
+
+def _among_rows(whole: Table, kept: Table, name: str) -> str:
+    """Which rows a constant column is constant in: "" if in those without a target too."""
+    if len(whole) == len(kept):
+        return ""
+    labels = as_labels(whole.column(name), whole.kinds.get(name))
+    n_values = len(labels.counts()) + bool(labels.is_missing().any())
+    return "" if n_values == 1 else " with a usable target"
 
 
 def _check_columns(
