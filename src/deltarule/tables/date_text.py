@@ -1,40 +1,73 @@
-"""Dates as people write them, where the order of year, month and day is unambiguous."""
+"""Dates as people write them: in an unambiguous way, or in a format that is stated."""
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 
-__all__ = ["days_since_1970", "parse_date"]
+from deltarule.errors import InputError, Message, Parameter
+
+__all__ = [
+    "TIME",
+    "check_date_format",
+    "date_noun",
+    "date_reader",
+    "days_since_1970",
+    "is_compact",
+    "parse_date",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY = timedelta(days=1)
+_DAY_LENGTH = timedelta(days=1)
 _MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
-_TIME = (
-    r"(?:(?:T|,? )(?P<hour>\d\d?):(?P<minute>\d\d)"
-    r"(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?)?"
-    r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?(?: ?(?:(?P<utc>Z|UTC|GMT)|(?P<sign>[+-])(?P<zone_hour>\d\d)"
-    r":?(?P<zone_minute>\d\d)))?)?"
+_FRACTION = r"(?:[.,](?P<fraction>\d{1,9}))?"
+_ZONE = (
+    r"(?: ?(?:Z|UTC|GMT|(?:UTC|GMT)?(?P<sign>[+-])(?P<zone_hour>\d\d?)(?::?(?P<zone_minute>\d\d))?)"
+    r"(?: \([A-Z ]+\))?)?"
 )
+_CLOCK = (
+    rf"(?P<hour>\d\d?):(?P<minute>\d\d)(?::(?P<second>\d\d){_FRACTION})?"
+    r"(?: ?(?P<half>[AP])\.?M\.?)?"
+)
+_WITH_TIME = rf"(?:T|,? (?:at )?|:){_CLOCK}{_ZONE}"
+TIME = f"(?:{_WITH_TIME})?"
+"""A regular expression, to be compiled with ASCII and IGNORECASE, of the time after a date."""
+
+_WEEKDAY = r"(?:(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?\.?,? )?"
+_DAY = r"(?P<day>\d\d?)(?:st|nd|rd|th)?"
+_NAME = r"(?P<name>[A-Z]{3,9})\.?"
+_YEAR = r"(?P<year>\d{4})"
+_DIGITS = r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)"
 _FORMS = tuple(
-    re.compile(form + _TIME, re.ASCII)
+    re.compile(form, re.ASCII | re.IGNORECASE)
     for form in (
-        r"(?P<year>\d{4})(?P<mark>[-/])(?P<month>\d\d?)(?P=mark)(?P<day>\d\d?)",
-        r"(?P<day>\d\d?)(?:[-/ ]|\. ?)(?P<name>[A-Za-z]{3,9})\.?[-/ ](?P<year>\d{4})",
-        r"(?P<name>[A-Za-z]{3,9})\.? (?P<day>\d\d?),? (?P<year>\d{4})",
+        rf"{_YEAR}(?P<mark>[-/.])(?P<month>\d\d?)(?P=mark)(?P<day>\d\d?){TIME}",
+        rf"{_WEEKDAY}{_DAY}(?:[-/ ]|\. ?)?{_NAME},?[-/ ]?{_YEAR}{TIME}",
+        rf"{_WEEKDAY}{_NAME}[-/ ] ?{_DAY},?[-/ ]{_YEAR}{TIME}",
+        rf"{_YEAR}[-/ ]{_NAME}[-/ ]{_DAY}{TIME}",
+        rf"{_WEEKDAY}{_NAME} +{_DAY},? {_CLOCK}{_ZONE} {_YEAR}",  # as the C function ctime
+        rf"{_DIGITS}T(?P<hour>\d\d)(?P<minute>\d\d)(?:(?P<second>\d\d){_FRACTION})?{_ZONE}",
+        rf"{_DIGITS}{_WITH_TIME}",
     )
 )
+_WITH_DATE = re.compile(rf"(?P<date>.+?){_WITH_TIME}", re.ASCII | re.IGNORECASE)
+_DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
+_WIDTHS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "I": 2, "M": 2, "S": 2}
+_LONG_FRACTION = re.compile(r"(?<=\.\d{6})\d{1,3}(?!\d)", re.ASCII)
 
 
 def parse_date(text: str) -> float | None:
     """The days since 1970-01-01 (UTC) of a date or time, or None.
 
-    Year, month and day in this order with ``-`` or ``/`` (ISO 8601), or with the month's English
-    name; then, if given, the time, with AM or PM, up to nanoseconds, and a zone: ``Z``, ``UTC``,
-    ``GMT`` or an offset. ``3/4/2021`` is none: it may be in March or in April.
+    Year, month and day in this order with ``-``, ``/`` or ``.`` (ISO 8601), or in any order with
+    the month's English name; then, if given, the time, with AM or PM, up to nanoseconds, and a
+    zone: ``Z``, ``UTC``, ``GMT`` or an offset. ``3/4/2021`` is none: it may be in March or in
+    April. Nor is ``20210403``, which is a number, but for ``20210403T1200``.
 
     Examples
     --------
@@ -44,35 +77,44 @@ def parse_date(text: str) -> float | None:
     (1.0, 1.75, 1.0)
     """
     text = text.strip()
+    if len(text) in (10, 16, 19) and text[4] == text[7] == "-" and text[10:11] in ("", " ", "T"):
+        # Most dates by far. fromisoformat takes other texts of this length too, but for a ":".
+        try:
+            moment = datetime.fromisoformat(text) if text[13:14] in ("", ":") else None
+        except ValueError:
+            moment = None
+        if moment is not None and moment.tzinfo is None:
+            return days_since_1970(moment)
     for form in _FORMS:
         if (match := form.fullmatch(text)) is not None:
+            part = match.groupdict()
             try:
-                return _days(match)
+                return _days(int(part["year"]), _month(part), int(part["day"]), part)
             except ValueError:  # the 30th of February
                 return None
     return None
 
 
-def _days(match: re.Match[str]) -> float:
-    """The days of a match; ValueError if there is no such moment."""
-    part = match.groupdict()
-    hour = int(part["hour"] or 0)
-    if (half := part["half"]) is not None:
+def _days(year: int, month: int, day: int, part: dict[str, str | None]) -> float:
+    """The days of a date and the parts of a time; ValueError if there is no such moment."""
+    hour = int(part.get("hour") or 0)
+    if (half := part.get("half")) is not None:
         if not 1 <= hour <= 12:
             raise ValueError(f"there is no hour {hour} with AM or PM")
         hour = hour % 12 + 12 * (half in "Pp")
-    nanoseconds = int((part["fraction"] or "0").ljust(9, "0"))
+    nanoseconds = int((part.get("fraction") or "0").ljust(9, "0"))
     zone = UTC
-    if part["sign"]:
-        offset = timedelta(hours=int(part["zone_hour"]), minutes=int(part["zone_minute"]))
-        zone = timezone(offset if part["sign"] == "+" else -offset)
+    if sign := part.get("sign"):
+        minutes = int(part["zone_minute"] or 0)
+        offset = timedelta(hours=int(part["zone_hour"] or 0), minutes=minutes)
+        zone = timezone(offset if sign == "+" else -offset)
     moment = datetime(
-        int(part["year"]),
-        _month(part),
-        int(part["day"]),
+        year,
+        month,
+        day,
         hour,
-        int(part["minute"] or 0),
-        int(part["second"] or 0),
+        int(part.get("minute") or 0),
+        int(part.get("second") or 0),
         nanoseconds // 1000,
         zone,
     )
@@ -104,4 +146,127 @@ def days_since_1970(moment: date) -> float:
         moment = datetime(moment.year, moment.month, moment.day)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) / _DAY
+    return (moment - _EPOCH) / _DAY_LENGTH
+
+
+def check_date_format(date_format: str) -> str:
+    """Return a format of :meth:`datetime.datetime.strptime`, if it is one of dates.
+
+    Raises
+    ------
+    InputError
+        If it is none, has no year, or asks for what strptime reads without using it.
+
+    Examples
+    --------
+    >>> check_date_format("%d/%m/%Y")
+    '%d/%m/%Y'
+    """
+    problem = ""
+    used = _DIRECTIVE.findall(date_format) if isinstance(date_format, str) else []
+    known = {*_WIDTHS, *"BbAaAfpzZ%"}
+    if unknown := [f"%{letter}" for letter in used if letter not in known]:
+        problem = f"holds {unknown[0]!r}, which is not known"
+    elif not {"Y", "y"} & set(used):
+        problem = "has no year, %Y or %y"
+    elif ("p" in used) != ("I" in used):
+        problem = "has one of %I and %p; they go together"
+    elif duplicates := [letter for letter in used if used.count(letter) > 1 and letter != "%"]:
+        problem = f"holds '%{duplicates[0]}' twice"
+    if problem:
+        raise InputError(
+            Message(Parameter("date_format", date_format), f" {problem}"),
+            parameter="date_format",
+            given=date_format,
+            expected="a format such as %d/%m/%Y, %m/%d/%Y %H:%M or %Y%m%d",
+            hint="%d is the day, %m the month, %b its short name, %Y the year, %y its last two "
+            "digits, %H:%M:%S the time, %I %p the hour with AM or PM",
+        )
+    return date_format
+
+
+def is_compact(date_format: str | None) -> bool:
+    """Whether dates in a format are digits alone, and numbers to most readers.
+
+    Examples
+    --------
+    >>> is_compact("%Y%m%d"), is_compact("%Y-%m-%d"), is_compact(None)
+    (True, False, False)
+    """
+    used = _DIRECTIVE.findall(date_format or "")
+    return bool(used) and set(used) <= set(_WIDTHS) and not _DIRECTIVE.sub("", date_format or "")
+
+
+def _fixed_width(date_format: str) -> int | None:
+    """The length of texts in a format in which digits of two parts touch, otherwise None.
+
+    strptime reads ``2014112`` as ``%Y%m%d`` too, although it may be two days.
+    """
+    used = _DIRECTIVE.findall(date_format)
+    if not re.search(r"%[YymdjHIMS]%[YymdjHIMS]", date_format) or not set(used) <= set(_WIDTHS):
+        return None
+    return len(_DIRECTIVE.sub("", date_format)) + sum(_WIDTHS[letter] for letter in used)
+
+
+def date_noun(date_format: str | None) -> str:
+    """The noun for a date in a column of this format, for messages.
+
+    Examples
+    --------
+    >>> date_noun(None), date_noun("%d/%m/%Y")
+    ('date', 'date as %d/%m/%Y')
+    """
+    return "date" if date_format is None else f"date as {date_format}"
+
+
+@functools.lru_cache(maxsize=64)
+def date_reader(date_format: str | None) -> Callable[[str], float | None]:
+    """Return a function that gives the days since 1970-01-01 of a text, or None.
+
+    It reads the texts of the format, after a date without a time a time as :func:`parse_date`
+    does; and what :func:`parse_date` reads.
+
+    Examples
+    --------
+    >>> read = date_reader("%d/%m/%Y")
+    >>> read("02/01/1970"), read("2/1/1970 6:00 PM"), read("1970-01-02"), read("1/13/1970")
+    (1.0, 1.75, 1.0, None)
+    """
+    if date_format is None:
+        return parse_date
+    used = "".join(_DIRECTIVE.findall(date_format))
+    has_time = bool(set(used) & set("HIMSfzZ"))
+    # "%Y-%d-%m" is read instead of ISO 8601, not beside it.
+    is_alone = re.search("Y.*[dj].*[mbB]", used) is not None
+    width = _fixed_width(date_format)
+
+    def strptime(text: str) -> datetime | None:
+        if width is not None and len(text) != width:
+            return None
+        try:
+            return datetime.strptime(text, date_format)  # noqa: DTZ007  UTC where no zone is given
+        except ValueError:
+            return None
+
+    date_of = functools.lru_cache(maxsize=50_000)(strptime)
+
+    def read(text: str) -> float | None:
+        text = text.strip()
+        if has_time:
+            text = _LONG_FRACTION.sub("", text) if "f" in used else text
+            moment = strptime(text)
+            if moment is not None:
+                return days_since_1970(moment)
+        else:
+            found = _WITH_DATE.fullmatch(text) if ":" in text else None
+            moment = date_of(found["date"] if found else text)
+            if moment is not None and found is None:
+                return days_since_1970(moment)
+            if moment is not None and found is not None:
+                try:
+                    return _days(moment.year, moment.month, moment.day, found.groupdict())
+                except ValueError:
+                    return None
+        return None if is_alone else parse_date(text)
+
+    return read
