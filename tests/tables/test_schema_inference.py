@@ -60,7 +60,10 @@ def test_a_number_column_with_a_few_cells_that_are_none(make_table):
     schema = infer_schema(make_table(a=cells, y=[float(i) for i in range(40)]), "y")
     assert (schema["a"].kind, schema["a"].missing) == ("number", 2)
     assert schema["a"].notes == (
-        "2 cells are not a finite number and counted as missing: row 4 'many', row 31 'inf'",
+        (
+            "2 cells are not a finite number and counted as missing: row 4 'many', row 31 'inf'; "
+            "if 'many' and 'inf' mean missing, give na={'a': 'many'} and na={'a': 'inf'}"
+        ),
     )
 
 
@@ -130,7 +133,8 @@ def test_notes_on_columns_that_predict_nothing(make_table):
     assert (
         schema["name"].notes[0].startswith("30 different values in 30 cells: it looks like a name")
     )
-    assert schema["comma"].notes[0].startswith("its cells look like numbers with a decimal comma")
+    assert schema["comma"].kind == "number"
+    assert schema["comma"].notes == ("',' is read as the decimal mark: '0,5' as 0.5",)
     assert schema["fine"].notes == ()
 
 
@@ -337,7 +341,10 @@ def test_the_description(write):
             "notes",
             "  - 1 row is left out because the target 'price' is missing: line 33",
             "  - const: left out, the same value in every row: k (31)",
-            "  - age: 1 cell is not a finite number and counted as missing: line 32 'x'",
+            (
+                "  - age: 1 cell is not a finite number and counted as missing: line 32 'x'; if "
+                "'x' means missing, give na={'age': 'x'}"
+            ),
         ]
     )
 

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator
 from deltarule.errors import InputError
 from deltarule.tables import Table
 
-__all__ = ["kinds_by_column", "missing_by_column", "named_columns", "split_tokens"]
+__all__ = [
+    "kinds_by_column",
+    "marks_by_column",
+    "missing_by_column",
+    "named_columns",
+    "split_marks",
+    "split_tokens",
+]
 
 
 def named_columns(text: str, table: Table) -> list[str]:
@@ -74,6 +81,41 @@ def kinds_by_column(kinds: Iterable[str], table: Table) -> dict[str, str]:
         names, kind = _names_and_value(text, table)
         kind_of |= dict.fromkeys(names, kind)
     return kind_of
+
+
+def split_marks(option: str, marks: Iterable[str]) -> tuple[str | None, list[str]]:
+    """Split the values of ``--decimal`` into the mark of every column and ``COLUMN=MARK``.
+
+    Examples
+    --------
+    >>> split_marks("decimal", [",", "price=."])
+    (',', ['price=.'])
+    """
+    by_column = [text for text in marks if "=" in text]
+    whole = list(dict.fromkeys(text for text in marks if "=" not in text))
+    if len(whole) > 1:
+        raise InputError(
+            parameter=option,
+            given=" ".join(whole),
+            expected="one mark for all columns",
+            hint="give the marks of single columns as COLUMN=MARK",
+        )
+    return (whole[0] if whole else None), by_column
+
+
+def marks_by_column(marks: Iterable[str], table: Table) -> dict[str, str]:
+    """Return the mark of each column, from ``COLUMN=MARK`` or ``COLUMN,COLUMN=MARK``."""
+    mark_of: dict[str, str] = {}
+    for text in marks:
+        names, mark = _names_and_value(text, table)
+        mark_of |= dict.fromkeys(names, mark)
+    return mark_of
+
+
+def possible_names(marks: Iterable[str]) -> set[str]:
+    """Return the names that ``COLUMN=MARK`` may mean, before the table's names are known."""
+    fronts = {front for text in marks for front, _ in _divisions(text)}
+    return fronts | {name.strip() for front in fronts for name in front.split(",")}
 
 
 def _names_and_value(text: str, table: Table) -> tuple[list[str], str]:

@@ -11,6 +11,7 @@ import typer
 from deltarule.cli.options import (
     AsJson,
     Data,
+    Decimal,
     Delimiter,
     Encoding,
     Force,
@@ -24,6 +25,7 @@ from deltarule.cli.options import (
     TableOptions,
     Target,
     Task,
+    Thousands,
     one,
     switch,
     with_settings,
@@ -45,6 +47,8 @@ def fit(
     ] = None,
     ignore: Ignore = None,
     na: Na = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
@@ -99,6 +103,8 @@ def fit(
         max_memory,
         delimiter,
         encoding,
+        decimal=decimal or (),
+        thousands=thousands or (),
     )
     request = Request(options, table_settings, folder, force=force, record=record)
     model, status = fit_and_save(request, quiet=quiet or as_json)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from deltarule.cli.column_options import (
     kinds_by_column,
+    marks_by_column,
     missing_by_column,
     named_columns,
+    possible_names,
+    split_marks,
     split_tokens,
 )
 from deltarule.cli.options import TableOptions
 from deltarule.errors import InputError, Message, Parameter
-from deltarule.tables import DEFAULT_NA, Schema, Table, infer_schema, read_table
+from deltarule.tables import DEFAULT_NA, NumberFormat, Schema, Table, infer_schema, read_table
+from deltarule.tables.number_formats import stated_formats
 
 __all__ = ["LoadedTable", "load_table"]
 
@@ -35,7 +40,15 @@ def load_table(options: TableOptions) -> LoadedTable:
     na = (*DEFAULT_NA, *na_everywhere)
     reading: dict[str, Any] = {"table": options.table, "sql": options.sql, "na": na}
     reading |= {"delimiter": options.delimiter, "encoding": options.encoding}
-    table = read_table(options.data, **reading, max_memory=options.max_memory)
+    decimal, decimal_of = split_marks("decimal", options.decimal)
+    thousands, thousands_of = split_marks("thousands", options.thousands)
+    reading |= {"decimal": decimal, "thousands": thousands}
+    # The columns of COLUMN=MARK are left as text until the names of the table are known.
+    maybe = dict.fromkeys(possible_names((*decimal_of, *thousands_of)), NumberFormat(","))
+    table = read_table(options.data, **reading, max_memory=options.max_memory, number_formats=maybe)
+    if maybe:
+        table = replace(table, number_formats={})
+        table = replace(table, number_formats=stated_formats(table, decimal, thousands))
     if options.target is None:
         raise InputError(
             Message(Parameter("target"), " is missing"),
@@ -49,6 +62,8 @@ def load_table(options: TableOptions) -> LoadedTable:
         "weights": options.weights,
         "kinds": kinds_by_column(options.kinds, table),
         "na": missing_by_column(na_by_column, table),
+        "decimal": marks_by_column(decimal_of, table),
+        "thousands": marks_by_column(thousands_of, table),
     }
     schema = infer_schema(table, options.target, **columns)
     return LoadedTable(table, schema, reading, columns)

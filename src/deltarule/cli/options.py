@@ -17,6 +17,7 @@ __all__ = [
     "AsJson",
     "BadValue",
     "Data",
+    "Decimal",
     "Delimiter",
     "Encoding",
     "Folder",
@@ -31,6 +32,7 @@ __all__ = [
     "TableOptions",
     "Target",
     "Task",
+    "Thousands",
     "number",
     "one",
     "setting_options",
@@ -58,6 +60,8 @@ class TableOptions:
     max_memory: float | None = None
     delimiter: str | None = None
     encoding: str | None = None
+    decimal: Sequence[str] = ()
+    thousands: Sequence[str] = ()
 
 
 class BadValue(typer.BadParameter):
@@ -242,6 +246,26 @@ Na = Annotated[
         metavar="TEXT",
         help="A text that means missing, beside NA, N/A, ?, nan, null and an empty cell; "
         "COLUMN=TEXT for one column alone, such as insulin=0.",
+        group="Columns",
+    ),
+]
+Decimal = Annotated[
+    list[str] | None,
+    several(
+        "--decimal",
+        metavar="MARK",
+        help="The decimal mark of numbers in text, . or a comma, where it is not recognised; "
+        "COLUMN=MARK for one column alone, such as price=,.",
+        group="Columns",
+    ),
+]
+Thousands = Annotated[
+    list[str] | None,
+    several(
+        "--thousands",
+        metavar="MARK",
+        help="The mark between groups of digits: a comma, . ' _ or a blank; COLUMN=MARK for one "
+        "column alone, such as price=,.",
         group="Columns",
     ),
 ]

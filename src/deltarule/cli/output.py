@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -70,7 +71,7 @@ def spell(setting: Parameter) -> str:
         return option
     value = "none" if setting.value is None else setting.value
     if isinstance(value, Mapping):
-        value = ",".join(f"{name}={each}" for name, each in value.items())
+        value = shlex.quote(",".join(f"{name}={each}" for name, each in value.items()))
     return f"{option} {value}"
 
 

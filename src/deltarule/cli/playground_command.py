@@ -9,6 +9,7 @@ import typer
 from deltarule.cli import output
 from deltarule.cli.options import (
     Data,
+    Decimal,
     Delimiter,
     Encoding,
     Ignore,
@@ -21,6 +22,7 @@ from deltarule.cli.options import (
     TableOptions,
     Target,
     Task,
+    Thousands,
     one,
     whole,
 )
@@ -35,6 +37,8 @@ def playground(
     task: Task = "auto",
     ignore: Ignore = None,
     na: Na = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
@@ -92,6 +96,8 @@ def playground(
                 task,
                 ignore or (),
                 kinds or (),
+                decimal=decimal or (),
+                thousands=thousands or (),
                 max_memory=max_memory,
                 delimiter=delimiter,
                 encoding=encoding,

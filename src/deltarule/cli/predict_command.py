@@ -32,7 +32,15 @@ def _read(
     sql: str | None,
     reading: Mapping[str, Any] | None,
 ) -> Table:
-    return read_table(data, table=table, sql=sql, na=model.schema.na, **(reading or {}))
+    schema = model.schema
+    return read_table(
+        data,
+        table=table,
+        sql=sql,
+        na=schema.na,
+        number_formats=schema.number_formats,
+        **(reading or {}),
+    )
 
 
 def predict_table(

@@ -292,6 +292,7 @@ def _table(question: Question, model: TableModel, recording: Recording | None) -
             table=question.table,
             sql=question.sql,
             na=model.schema.na,
+            number_formats=model.schema.number_formats,
             **question.reading,
         )
     if recording is None:

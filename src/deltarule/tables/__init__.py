@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from deltarule.tables.cells import DEFAULT_NA
 from deltarule.tables.frames import table_from_frame
+from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.reading import read_table
 from deltarule.tables.schema import Column, Schema
 from deltarule.tables.schema_inference import infer_schema
@@ -29,6 +30,7 @@ from deltarule.tables.typed_columns import TypedColumns, apply_schema
 __all__ = [
     "DEFAULT_NA",
     "Column",
+    "NumberFormat",
     "Schema",
     "Table",
     "TableEncoder",

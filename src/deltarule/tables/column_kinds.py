@@ -17,6 +17,9 @@ from deltarule.tables.column_values import (
 )
 from deltarule.tables.equal_labels import mixes_truth_values
 from deltarule.tables.implausible_values import outside_range, plausible_range
+from deltarule.tables.missing_notes import token_notes
+from deltarule.tables.number_formats import unread_number_notes
+from deltarule.tables.number_text import PLAIN
 from deltarule.tables.table import Table
 from deltarule.tables.text_column import TextColumn
 
@@ -43,16 +46,19 @@ numbers, give kinds={'zip': 'number'}")
     n_known = int((~is_missing(cells)).sum())
     if not isinstance(cells, TextColumn) or n_known == 0:
         return "number", []
-    values, bad = as_numbers(cells)
+    stated = table.number_formats.get(name, PLAIN)
+    values, bad = as_numbers(cells, stated)
     n_numbers = n_known - int(bad.sum())
     if n_numbers >= NUMERIC_SHARE * n_known:
+        if stated.prefix or stated.suffix:
+            return "number", []
         return _number_or_label(table, name, cells, values)
     if mixes_truth_values(as_labels(cells).counts()):
         return "category", []
     if int((~np.isnan(as_days(cells)[0])).sum()) >= NUMERIC_SHARE * n_known:
         return "date", []
-    notes = []
-    if n_numbers >= 0.5 * n_known:
+    notes = token_notes(cells, name, stated) or unread_number_notes(cells, name, stated)
+    if not notes and n_numbers >= 0.5 * n_known:
         notes.append(
             f"{100 * n_numbers / n_known:.0f} % of its known cells are numbers; a column needs "
             f"{100 * NUMERIC_SHARE:.0f} % to be read as numbers, so it is a category"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +16,7 @@ from deltarule.tables.cells import (
     parse_date,
     parse_number,
 )
+from deltarule.tables.number_text import PLAIN, NumberFormat, is_number_like
 from deltarule.tables.table import Cells, Table
 from deltarule.tables.text_column import TextColumn
 
@@ -29,7 +29,6 @@ __all__ = [
     "describe_cells",
     "has_exact_texts",
     "is_missing",
-    "looks_decimal_comma",
     "of_another_kind",
     "read_cells",
 ]
@@ -37,11 +36,13 @@ __all__ = [
 NUMERIC_SHARE = 0.95
 """The share of a column's known cells that must be numbers for it to be a number column."""
 
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 
-
-def as_numbers(column: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def as_numbers(
+    column: Cells, number_format: NumberFormat = PLAIN
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Convert a column to float64; also a mask of the cells that are no numbers and not missing.
+
+    Texts are numbers in the format that is given.
 
     Examples
     --------
@@ -51,7 +52,7 @@ def as_numbers(column: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     (array([ 1., nan]), array([False,  True]))
     """
     if isinstance(column, TextColumn):
-        return _parse_texts(column, parse_number)
+        return _parse_texts(column, number_format.parse)
     bad = np.isinf(column)
     return (np.where(bad, np.nan, column) if bad.any() else column), bad
 
@@ -87,7 +88,15 @@ def read_cells(table: Table, name: str, kind: str) -> tuple[NDArray[np.float64],
     column = table.column(name)
     if not isinstance(column, TextColumn) and (table.kinds.get(name) == "date") != (kind == "date"):
         return np.full(len(column), np.nan), ~np.isnan(column)
-    return as_numbers(column) if kind == "number" else as_days(column)
+    if kind != "number":
+        return as_days(column)
+    written = table.number_formats.get(name, PLAIN)
+    values, bad = as_numbers(column, written)
+    if not isinstance(column, TextColumn) and name in table.parsed and not written.reads_plain:
+        # Read with a decimal point, where the mark is another: only integers are what they seem.
+        bad = bad | (~np.isnan(values) & (values != np.round(values)))
+        values = np.where(bad, np.nan, values)
+    return values, bad
 
 
 def of_another_kind(table: Table, name: str, kind: str) -> NDArray[np.bool_]:
@@ -109,13 +118,14 @@ def of_another_kind(table: Table, name: str, kind: str) -> NDArray[np.bool_]:
         bad = read_cells(table, name, kind)[1]
         return bad & ~np.isinf(column)
 
+    own = table.number_formats.get(name, PLAIN) if kind == "number" else PLAIN
+
     def is_other(text: str) -> bool:
-        parse = parse_date if kind == "number" else parse_number
+        if kind == "number" and own.parse(text) is not None:
+            return False
         return (
-            parse(text) is not None
-            or text.lower() in ("true", "false")
-            or _DECIMAL_COMMA.fullmatch(text) is not None
-        )
+            parse_date(text) is not None if kind == "number" else parse_number(text) is not None
+        ) or (text.lower() in ("true", "false") or is_number_like(text))
 
     return column.lookup([is_other(text) for text in column.texts], False).astype(np.bool_)
 
@@ -212,20 +222,3 @@ def describe_cells(table: Table, name: str, where: NDArray[np.bool_], limit: int
 
 def _shorten(cell: str) -> str:
     return cell if len(cell) <= 40 else cell[:37] + "..."
-
-
-def looks_decimal_comma(levels: list[str]) -> bool:
-    """Whether texts look like numbers written with a decimal comma.
-
-    Examples
-    --------
-    >>> looks_decimal_comma(["1,5", "-0,25", "3"]), looks_decimal_comma(["a,b", "1"])
-    (True, False)
-    """
-    if not any(_DECIMAL_COMMA.fullmatch(level) for level in levels):
-        return False
-    read = [
-        _DECIMAL_COMMA.fullmatch(level) is not None or parse_number(level) is not None
-        for level in levels
-    ]
-    return sum(read) >= NUMERIC_SHARE * len(read)

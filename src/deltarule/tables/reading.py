@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from deltarule.tables.database import (
     read_sqlite,
 )
 from deltarule.tables.json_file import read_json
+from deltarule.tables.number_formats import stated_formats
+from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, find_files
 from deltarule.tables.plain_file import COMPRESSED, data_suffix, plain_file
 from deltarule.tables.table import Cells, Table, join_items
@@ -41,6 +43,9 @@ def read_table(
     delimiter: str | None = None,
     encoding: str | None = None,
     max_memory: float | None = None,
+    decimal: str | Mapping[str, str] | None = None,
+    thousands: str | Mapping[str, str] | None = None,
+    number_formats: Mapping[str, NumberFormat] | None = None,
 ) -> Table:
     r"""Read a file, several files of the same columns, or the result of a query.
 
@@ -76,6 +81,11 @@ def read_table(
         A Parquet file whose table would take more memory than so many GB (10⁹ bytes) is refused
         before it is read, and so is a compressed file that unpacks to more; three quarters of what
         is free unless given.
+    decimal, thousands : str or mapping of str to str, optional
+        As for :func:`infer_schema`, which takes them from the table.
+    number_formats : mapping of str to NumberFormat, optional
+        Those of a stored schema, :attr:`Schema.number_formats`. Columns that the table lacks are
+        passed over.
 
     Returns
     -------
@@ -115,6 +125,8 @@ def read_table(
     (array(['1.5', None], dtype=object), 'line 3')
     """
     tokens = missing_tokens(na)
+    known = dict(number_formats or {})
+    keep_text = _keep_text(decimal, thousands, known)
     if source is None:
         if sql is None or table is not None:
             raise InputError(
@@ -126,7 +138,7 @@ def read_table(
                     Parameter("sql", "SELECT * FROM 'a.parquet'"),
                 ),
             )
-        return read_sql(None, sql, tokens)
+        return _with_formats(read_sql(None, sql, tokens), decimal, thousands, known)
     text = os.fsdecode(source)
     found = find_files(text)
     paths = found.paths
@@ -175,9 +187,38 @@ def read_table(
             with plain_file(path, encoding, limit) as plain:
                 if plain != path:
                     check_parquet_memory([plain], max_memory)
-                tables.append(_read_file(plain, table, sql, tokens, delimiter))
+                tables.append(_read_file(plain, table, sql, tokens, delimiter, keep_text))
         read = tables[0] if len(tables) == 1 else _concatenate_tables(tables, text)
-    return replace(read, notes=(*found.notes(), *read.notes), paths=paths)
+    read = replace(read, notes=(*found.notes(), *read.notes), paths=paths)
+    return _with_formats(read, decimal, thousands, known)
+
+
+def _keep_text(
+    decimal: str | Mapping[str, str] | None,
+    thousands: str | Mapping[str, str] | None,
+    known: Mapping[str, NumberFormat],
+) -> Callable[[str], bool]:
+    """Whether a column must stay text, since its numbers are not what their digits seem."""
+
+    def mark(given: str | Mapping[str, str] | None, name: str) -> str | None:
+        return given.get(name) if isinstance(given, Mapping) else given
+
+    def keep(name: str) -> bool:
+        stated = mark(decimal, name) not in (None, ".") or mark(thousands, name) == "."
+        return stated or (name in known and not known[name].reads_plain)
+
+    return keep
+
+
+def _with_formats(
+    read: Table,
+    decimal: str | Mapping[str, str] | None,
+    thousands: str | Mapping[str, str] | None,
+    known: Mapping[str, NumberFormat],
+) -> Table:
+    known = {name: each for name, each in known.items() if name in read}
+    read = replace(read, number_formats=known)
+    return replace(read, number_formats=stated_formats(read, decimal, thousands))
 
 
 def _refuse_with_sql(paths: Sequence[Path], delimiter: str | None, encoding: str | None) -> None:
@@ -209,6 +250,7 @@ def _read_file(
     sql: str | None,
     tokens: tuple[str, ...],
     delimiter: str | None,
+    keep_text: Callable[[str], bool],
 ) -> Table:
     suffix = path.suffix.lower()
     if suffix in SQLITE:
@@ -217,7 +259,7 @@ def _read_file(
         return read_parquet(path, tokens)
     if suffix in JSON:
         return read_json(path, tokens)
-    return read_text(path, tokens, delimiter)
+    return read_text(path, tokens, delimiter, keep_text)
 
 
 def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
@@ -265,6 +307,7 @@ def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
         line_word=word,
         files=tuple(each.source for each in tables),
         file_of=np.repeat(np.arange(len(tables)), counts),
+        parsed=frozenset[str]().union(*(each.parsed for each in tables)),
     )
 
 

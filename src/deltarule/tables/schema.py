@@ -15,6 +15,7 @@ from typing import Any
 from deltarule.errors import DataError, Message
 from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.cells import number_label
+from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.table import count_noun
 
 __all__ = ["KINDS", "Column", "Schema"]
@@ -54,6 +55,8 @@ class Column:
     mixed : bool
         Of a number or date column: whether the training table has cells of another kind in it,
         which count as missing there and later. Elsewhere such cells are refused.
+    number_format : NumberFormat or None
+        How the numbers of a column of text are written, where not in the plain way.
 
     Examples
     --------
@@ -75,6 +78,7 @@ class Column:
     low: float | None = None
     high: float | None = None
     mixed: bool = False
+    number_format: NumberFormat | None = None
 
     def span(self, width: int = 48) -> str:
         """The range, or the most frequent levels, in at most about ``width`` characters."""
@@ -142,6 +146,8 @@ class Schema:
         of their text otherwise. Empty for regression.
     weights : str or None
         The column of row weights.
+    weights_format : NumberFormat or None
+        How they are written, as for a :class:`Column`.
     ignored : tuple of str
         Columns left out on request.
     dropped : tuple of (str, str)
@@ -176,6 +182,16 @@ class Schema:
     n_rows: int = 0
     notes: tuple[str, ...] = ()
     source: str = ""
+    weights_format: NumberFormat | None = None
+
+    @property
+    def number_formats(self) -> dict[str, NumberFormat]:
+        """How the numbers of columns of text are written, where not in the plain way."""
+        columns = (*self.columns, *([self.target] if self.target else []))
+        found = {each.name: each.number_format for each in columns if each.number_format}
+        if self.weights is not None and self.weights_format is not None:
+            found[self.weights] = self.weights_format
+        return found
 
     @property
     def names(self) -> tuple[str, ...]:

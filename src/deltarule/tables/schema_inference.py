@@ -16,7 +16,6 @@ from deltarule.tables.column_values import (
     NUMERIC_SHARE,
     describe_cells,
     is_missing,
-    looks_decimal_comma,
     of_another_kind,
     read_cells,
 )
@@ -29,6 +28,9 @@ from deltarule.tables.implausible_values import (
     targets_outside_range,
     weight_notes,
 )
+from deltarule.tables.missing_notes import unread_advice
+from deltarule.tables.number_formats import stated_formats, with_number_formats
+from deltarule.tables.number_text import PLAIN, NumberFormat
 from deltarule.tables.schema import KINDS, Column, Schema
 from deltarule.tables.table import Table, all_rows_text, join_items, unknown_column_error
 from deltarule.tables.task_choice import choose_task
@@ -48,6 +50,8 @@ def infer_schema(
     weights: str | None = None,
     kinds: Mapping[str, str] | None = None,
     na: str | Iterable[str] | Mapping[str, str | Iterable[str]] = (),
+    decimal: str | Mapping[str, str] | None = None,
+    thousands: str | Mapping[str, str] | None = None,
 ) -> Schema:
     """Infer the kind of each column of a table, the target and the task.
 
@@ -79,6 +83,10 @@ def infer_schema(
     na : str, iterable of str, or mapping
         More texts that mean *missing*, beside those the table was read with; a mapping
         gives them by column: ``na={"insulin": ["0"]}``.
+    decimal, thousands : str or mapping of str to str, optional
+        The decimal mark of numbers in text, and the mark between groups of digits (``""`` for
+        none), of all columns or by column: ``decimal={"price": ","}``. Marks that are not stated
+        are inferred where they are unambiguous, and a note says so; a constant unit is left off.
 
     Returns
     -------
@@ -113,12 +121,15 @@ def infer_schema(
     tokens = missing_tokens((*table.na, *extra))
     column_tokens = {name: missing_tokens(each)[1:] for name, each in by_column.items()}
     notes = list(table.notes)
+    stated = stated_formats(table, decimal, thousands)
+    table = replace(table, number_formats=stated)
     numeric = None
     if any(
         parse_number(token) is not None for token in (*tokens, *sum(column_tokens.values(), ()))
     ):
         numeric = {name for name in table.names if _is_numeric(table, name, kinds.get(name))}
     clean = apply_missing_tokens(table, table.names, tokens, column_tokens, numeric or ())
+    clean, format_notes = with_number_formats(clean, stated, kinds)
     target_column: Column | None = None
     chosen: str | None = None
     reason, classes = "", tuple[str, ...]()
@@ -142,7 +153,8 @@ def infer_schema(
             clean = clean.take(~gone)
         far = [note for note in target_column.notes if "from the median" in note]
         missing = target_column.missing - int(gone.sum())
-        target_column = replace(target_column, missing=missing, notes=(*choice.notes, *far))
+        read = () if classes else format_notes.get(target, ())
+        target_column = replace(target_column, missing=missing, notes=(*read, *choice.notes, *far))
     elif task != "auto":
         raise InputError(
             Message(Parameter("task", task), " was given without a target"),
@@ -151,6 +163,7 @@ def infer_schema(
             hint="give the target's name too",
         )
     if weights is not None:
+        notes += (Message(f"weights {weights!r}: ", each) for each in format_notes.get(weights, ()))
         notes += weight_notes(clean, weights, read_weights(clean, weights))
     columns: list[Column] = []
     dropped: list[tuple[str, str]] = []
@@ -158,6 +171,8 @@ def infer_schema(
         if name in ignored or name in (target, weights):
             continue
         column = _describe_column(clean, name, kinds.get(name), column_tokens.get(name, ()))
+        if column.kind == "number":
+            column = replace(column, notes=(*format_notes.get(name, ()), *column.notes))
         if column.missing == len(clean):
             dropped.append((name, "missing in every row"))
         elif column.distinct == 1 and column.missing == 0:
@@ -185,7 +200,14 @@ def infer_schema(
         n_rows=len(clean),
         notes=tuple(notes),
         source=table.source,
+        weights_format=None if weights is None else _own_format(clean, weights),
     )
+
+
+def _own_format(table: Table, name: str) -> NumberFormat | None:
+    """How a column's numbers are written, if not in the plain way."""
+    found = table.number_formats.get(name, PLAIN)
+    return None if found == PLAIN else found
 
 
 def _check_columns(
@@ -262,17 +284,21 @@ def apply_missing_tokens(
             else:
                 column = mask_tokens(column, needed)
         if name in numeric and isinstance(column, TextColumn):
-            column = _without_numbers(column, needed)
+            written = table.number_formats.get(name, PLAIN)
+            column = _without_numbers(column, needed, written)
         columns[name] = column
     return replace(chosen, columns=columns)
 
 
-def _without_numbers(column: TextColumn, tokens: tuple[str, ...]) -> TextColumn:
+def _without_numbers(
+    column: TextColumn, tokens: tuple[str, ...], written: NumberFormat
+) -> TextColumn:
     """The column, missing where a text spells the same number as one of the tokens."""
-    numbers = {number for token in tokens if (number := parse_number(token)) is not None}
+    read = {parse(token) for token in tokens for parse in (parse_number, written.parse)}
+    numbers = read - {None}
     if not numbers:
         return column
-    return column.map_texts(lambda text: None if parse_number(text) in numbers else text)
+    return column.map_texts(lambda text: None if written.parse(text) in numbers else text)
 
 
 def _is_numeric(table: Table, name: str, kind: str | None) -> bool:
@@ -303,8 +329,9 @@ def _describe_column(
     if kind == "category":
         labels, merged = merged_labels(table, name)
         counts = labels.counts()
+        if not notes:  # texts that would be numbers, or dates, are no identifiers
+            _category_notes(counts, n_known, notes)
         notes += merged
-        _category_notes(counts, n_known, notes)
         top = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_LEVELS]
         return Column(
             name,
@@ -324,9 +351,15 @@ def _describe_column(
                 f"{n_known} cells are not {what}: {describe_cells(table, name, bad)}; expected at "
                 "most 5 % of such cells; correct them, or leave the kind to be inferred"
             )
+        advice = ""
+        if isinstance(cells, TextColumn):
+            advice = unread_advice(name, cells[bad], table.number_formats.get(name, PLAIN))
         notes.append(
-            f"{_count_cells(int(bad.sum()))} not {what} and counted as missing: "
-            f"{describe_cells(table, name, bad)}"
+            Message(
+                f"{_count_cells(int(bad.sum()))} not {what} and counted as missing: "
+                f"{describe_cells(table, name, bad)}",
+                advice,
+            )
         )
     scale = plausible_range(values[~np.isnan(values)])
     gone = outside_range(values, scale.low, scale.high)
@@ -348,6 +381,7 @@ def _describe_column(
         low=scale.low,
         high=scale.high,
         mixed=bool((bad & of_another_kind(table, name, kind)).any()),
+        number_format=_own_format(table, name) if kind == "number" else None,
     )
 
 
@@ -356,12 +390,7 @@ def _count_cells(count: int) -> str:
 
 
 def _category_notes(counts: Mapping[str, int], n_known: int, notes: list[str]) -> None:
-    if looks_decimal_comma(list(counts)):
-        notes.append(
-            "its cells look like numbers with a decimal comma, which are read as categories; "
-            "write them with a point"
-        )
-    elif n_known > 20 and len(counts) > 0.9 * n_known:
+    if n_known > 20 and len(counts) > 0.9 * n_known:
         notes.append(
             f"{len(counts)} different values in {n_known} cells: it looks like a name or an "
             "identifier, which predicts nothing about new rows; leave it out"
@@ -371,7 +400,12 @@ def _category_notes(counts: Mapping[str, int], n_known: int, notes: list[str]) -
 def _number_notes(
     values: NDArray[np.float64], distinct: NDArray[np.float64], notes: list[str]
 ) -> None:
-    if len(values) > 20 and len(distinct) == len(values) and np.all(np.diff(distinct) == 1):
+    if (
+        len(values) > 20
+        and len(distinct) == len(values)
+        and distinct[0].is_integer()
+        and np.all(np.diff(distinct) == 1)
+    ):
         notes.append(
             f"every integer from {distinct[0]:.0f} to {distinct[-1]:.0f} once: if it is a "
             "row number, it predicts nothing about new rows; leave it out"

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import is_unicode
+from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.text_column import TextColumn
 
 __all__ = [
@@ -211,6 +212,10 @@ class Table:
         What a reader should know of how it was read.
     paths : tuple of Path
         The files it was read from, in their order; of a query, those that were given beside it.
+    number_formats : mapping of str to NumberFormat
+        How the numbers of columns of text are written, where it is stated.
+    parsed : frozenset of str
+        The columns of float64 that a text file spells with a decimal point.
     is_sparse : bool
         Whether a column that no row names is missing in every row, as in JSON, where a row need
         not name all columns.
@@ -245,6 +250,8 @@ class Table:
     file_of: NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
+    number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
+    parsed: frozenset[str] = frozenset()
     is_sparse: bool = False
 
     def __post_init__(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DataError, FileError, InputError
 from deltarule.files.dataclass_fields import from_json_object
+from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import SQLITE, check_file, matching_files, resolve_home
 from deltarule.tables.reading import read_table
 from deltarule.tables.table import Table
@@ -91,8 +92,15 @@ class TableSource:
         is_pattern = text is not None and not os.path.lexists(resolve_home(text))
         return cls(text, path, table, sql, read.na, kind, digest, is_pattern, delimiter, encoding)
 
-    def read(self, data: str | os.PathLike[str] | None = None) -> Table:
+    def read(
+        self,
+        data: str | os.PathLike[str] | None = None,
+        *,
+        number_formats: Mapping[str, NumberFormat] | None = None,
+    ) -> Table:
         """The same table again, from where it was or from another place.
+
+        ``number_formats`` are those of the schema, as :func:`read_table` takes them.
 
         Raises
         ------
@@ -119,6 +127,7 @@ class TableSource:
             na=self.na,
             delimiter=self.delimiter,
             encoding=self.encoding,
+            number_formats=number_formats,
         )
         if not by_files:
             self._check_digest(_cells_digest(read), place or "the SQL result")

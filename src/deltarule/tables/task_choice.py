@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +12,11 @@ from deltarule.tables.cells import number_label, parse_number
 from deltarule.tables.column_kinds import big_integer_notes, infer_kind
 from deltarule.tables.column_values import describe_cells, read_cells
 from deltarule.tables.equal_labels import merged_labels, rewritten_notes
+from deltarule.tables.missing_notes import unread_advice
+from deltarule.tables.number_formats import with_number_formats
+from deltarule.tables.number_text import PLAIN
 from deltarule.tables.table import Table, all_rows_text, count_noun, join_items
+from deltarule.tables.text_column import TextColumn
 
 __all__ = ["MAX_CLASSES", "TASKS", "TaskChoice", "choose_task", "sorted_classes"]
 
@@ -100,6 +105,9 @@ def choose_task(
     """
     if task not in TASKS:
         raise InputError(parameter="task", given=task, expected=f"one of {', '.join(TASKS)}")
+    if target not in table.number_formats:
+        alone, _ = with_number_formats(table.select([target]), {}, {target: kind} if kind else {})
+        table = replace(table, number_formats=alone.number_formats)
     notes: list[str] = []
     if kind is None:
         # Asked to be regression, a target of long integers is a number, with a note.
@@ -139,8 +147,10 @@ def _classification(
             f"{len(table)} rows ({join_items(classes, 3)})",
             expected=f"{limit} for classes",
             hint=Message(
-                "if it should hold numbers, correct those that are none; if these are classes "
-                "indeed, give ",
+                *_with_semicolons(
+                    kind_notes or ["if it should hold numbers, correct those that are none"]
+                ),
+                "if these are classes indeed, give ",
                 Parameter("task", "classification"),
             ),
         )
@@ -157,6 +167,12 @@ def _classification(
     if single:
         notes.append(f"classes with one row only: {join_items(map(repr, single), 6)}")
     return TaskChoice("classification", reason, classes, "category", tuple(notes))
+
+
+def _with_semicolons(notes: list[str]) -> Iterator[str]:
+    for note in notes:
+        yield note
+        yield "; "
 
 
 def _regression(
@@ -176,6 +192,7 @@ def _regression(
             hint=Message(
                 "correct them, or leave them empty to leave the rows out, or give ",
                 Parameter("task", "classification"),
+                _advice(table, target, bad) if kind == "number" else "",
             ),
         )
     distinct = np.unique(values)
@@ -202,6 +219,13 @@ def _regression(
         found = f"{len(distinct)} different integers: if they are classes, give "
         notes.append(Message(found, Parameter("task", "classification")))
     return TaskChoice("regression", reason, (), kind, tuple(notes))
+
+
+def _advice(table: Table, target: str, bad: np.ndarray) -> str:
+    cells = table.column(target)
+    if not isinstance(cells, TextColumn):
+        return ""
+    return unread_advice(target, cells[bad], table.number_formats.get(target, PLAIN))
 
 
 def _kind_noun(kind: str) -> str:

@@ -10,7 +10,7 @@ hundreds of columns (DuckDB plans each one) and those with mixed line endings.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -50,7 +50,12 @@ _SAMPLE_ROWS = 20_000
 _NULL_MARK = "\x01deltarule\x01"
 
 
-def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None) -> Table:
+def read_text(
+    path: Path,
+    tokens: tuple[str, ...],
+    delimiter: str | None = None,
+    keep_text: Callable[[str], bool] | None = None,
+) -> Table:
     """One text file as a table.
 
     Parameters
@@ -61,6 +66,8 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
         What :func:`~deltarule.tables.cells.missing_tokens` gave.
     delimiter : str, optional
         As :func:`~deltarule.tables.text_header.read_header` takes it.
+    keep_text : callable, optional
+        Whether the column of a name stays text, since its numbers have no decimal point.
 
     Raises
     ------
@@ -76,7 +83,9 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
     # DuckDB finds no row below a header that is not one first line, where line breaks are mixed.
     by_duckdb = len(header.names) <= _DUCK_COLUMNS and header.last_line == 1
     if by_duckdb and not is_ambiguous_path(path):
-        columns = _parse_with_duckdb(path, header, tokens)
+        names = enumerate(header.names)
+        kept = {f"c{i}" for i, name in names if keep_text is not None and keep_text(name)}
+        columns = _parse_with_duckdb(path, header, tokens, kept)
     if columns is None:
         columns, lines = _parse_with_csv(path, header, tokens)
     n_rows = len(columns[0])
@@ -93,10 +102,17 @@ def read_text(path: Path, tokens: tuple[str, ...], delimiter: str | None = None)
         lines=lines if known else np.arange(1, n_rows + 1),
         line_word="line" if known else "row",
         na=tokens,
+        parsed=frozenset(
+            name
+            for name, column in zip(header.names, columns, strict=True)
+            if not isinstance(column, TextColumn)
+        ),
     )
 
 
-def _parse_with_duckdb(path: Path, header: Header, tokens: tuple[str, ...]) -> list[Cells] | None:
+def _parse_with_duckdb(
+    path: Path, header: Header, tokens: tuple[str, ...], kept: Collection[str]
+) -> list[Cells] | None:
     """The columns, or None if DuckDB refuses a file that Python's csv finds well-formed.
 
     The first rows decide which columns are read as numbers, and which as codes into the texts
@@ -120,15 +136,19 @@ def _parse_with_duckdb(path: Path, header: Header, tokens: tuple[str, ...]) -> l
                 alias: masked_to_text(arrays.pop(alias)) for alias in aliases
             }
             if len(columns["c0"]) == _SAMPLE_ROWS:
-                columns = _read_columns(connection, rows, columns, tokens)
+                columns = _read_columns(connection, rows, columns, tokens, kept)
         except duckdb.Error:
             _line_numbers(path, header)  # raises, with the line, if the file is at fault
             return None
-    return [_clean_column(columns[alias], tokens) for alias in aliases]
+    return [_clean_column(columns[alias], tokens, alias in kept) for alias in aliases]
 
 
 def _read_columns(
-    connection: Connection, rows: str, sample: Mapping[str, Cells], tokens: tuple[str, ...]
+    connection: Connection,
+    rows: str,
+    sample: Mapping[str, Cells],
+    tokens: tuple[str, ...],
+    kept: Collection[str],
 ) -> dict[str, Cells]:
     """All columns of ``rows``, by what the sample of the first rows holds."""
     wanted: dict[str, str] = {}
@@ -136,7 +156,7 @@ def _read_columns(
     rescanned = []
     for alias, column in sample.items():
         assert isinstance(column, TextColumn)
-        if _is_plain_numbers(column, tokens):
+        if alias not in kept and _is_plain_numbers(column, tokens):
             wanted[alias] = _number_expression(alias, tokens)
         elif len(column.texts) <= _SAMPLE_ROWS // 4:
             texts[alias] = column.texts
@@ -163,11 +183,11 @@ def _read_columns(
     return columns | fetch_texts(connection, rows, rescanned)
 
 
-def _clean_column(column: Cells, tokens: tuple[str, ...]) -> Cells:
+def _clean_column(column: Cells, tokens: tuple[str, ...], is_text: bool) -> Cells:
     """A column without missing tokens; as numbers if it is plain numbers throughout."""
     if not isinstance(column, TextColumn):
         return mask_tokens(column, tokens)
-    if _is_plain_numbers(column, tokens):
+    if not is_text and _is_plain_numbers(column, tokens):
         return mask_tokens(as_numbers(clean_text(column, tokens))[0], tokens)
     return clean_text(column, tokens)
 

@@ -177,6 +177,7 @@ def apply_schema(
         for column in (*schema.columns, *_target_columns(schema))
         if column.na
     }
+    table = replace(table, number_formats=schema.number_formats)
     clean = apply_missing_tokens(table, wanted, schema.na, column_tokens, _numeric_columns(schema))
     rows = np.arange(len(table))
     target: Cells | None = None
@@ -288,7 +289,7 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
             f"{table.source}: column {column.name!r} is of kind {column.kind} in the model, and "
             f"has {count} of another kind or notation: "
             f"{describe_cells(table, column.name, other)}",
-            expected=f"{what}s, as in the training table",
+            expected=f"{what}s{_written(column)}, as in the training table",
             hint="correct them, or leave them empty to count as missing",
         )
     n_bad, n_known = int(bad.sum()), int((bad | ~np.isnan(values)).sum())
@@ -300,6 +301,12 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
         f"{describe_cells(table, column.name, bad)}"
     )
     return values
+
+
+def _written(column: Column) -> str:
+    """How a column's numbers are written, if not in the plain way, after a blank."""
+    described = "" if column.number_format is None else column.number_format.describe()
+    return f" {described}" if described else ""
 
 
 def _with_truth_as_digits(column: Column, table: Table) -> Table:

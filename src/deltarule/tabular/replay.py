@@ -144,7 +144,8 @@ class RecordedTable:
                 expected="leave to run it, since it came with the model",
                 hint=Message("read it, and give ", Parameter("run_recorded_sql", True)),
             )
-        return cls(model, recording, source.read(data))
+        read = source.read(data, number_formats=model.schema.number_formats)
+        return cls(model, recording, read)
 
     @functools.cached_property
     def settings(self) -> TableSettings:
