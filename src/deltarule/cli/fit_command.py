@@ -11,6 +11,7 @@ import typer
 from deltarule.cli.options import (
     AsJson,
     Data,
+    DateFormat,
     Decimal,
     Delimiter,
     Encoding,
@@ -49,6 +50,7 @@ def fit(
     na: Na = None,
     decimal: Decimal = None,
     thousands: Thousands = None,
+    date_format: DateFormat = None,
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
@@ -105,6 +107,7 @@ def fit(
         encoding,
         decimal=decimal or (),
         thousands=thousands or (),
+        date_format=date_format or (),
     )
     request = Request(options, table_settings, folder, force=force, record=record)
     model, status = fit_and_save(request, quiet=quiet or as_json)

@@ -17,6 +17,7 @@ __all__ = [
     "AsJson",
     "BadValue",
     "Data",
+    "DateFormat",
     "Decimal",
     "Delimiter",
     "Encoding",
@@ -62,6 +63,7 @@ class TableOptions:
     encoding: str | None = None
     decimal: Sequence[str] = ()
     thousands: Sequence[str] = ()
+    date_format: Sequence[str] = ()
 
 
 class BadValue(typer.BadParameter):
@@ -256,6 +258,16 @@ Decimal = Annotated[
         metavar="MARK",
         help="The decimal mark of numbers in text, . or a comma, where it is not recognised; "
         "COLUMN=MARK for one column alone, such as price=,.",
+        group="Columns",
+    ),
+]
+DateFormat = Annotated[
+    list[str] | None,
+    several(
+        "--date-format",
+        metavar="FORMAT",
+        help="How dates are written, as %d/%m/%Y, %m/%d/%Y %H:%M or %Y%m%d, where no cell shows "
+        "the order of day and month; COLUMN=FORMAT for one column alone.",
         group="Columns",
     ),
 ]

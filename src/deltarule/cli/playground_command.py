@@ -9,6 +9,7 @@ import typer
 from deltarule.cli import output
 from deltarule.cli.options import (
     Data,
+    DateFormat,
     Decimal,
     Delimiter,
     Encoding,
@@ -39,6 +40,7 @@ def playground(
     na: Na = None,
     decimal: Decimal = None,
     thousands: Thousands = None,
+    date_format: DateFormat = None,
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
@@ -98,6 +100,7 @@ def playground(
                 kinds or (),
                 decimal=decimal or (),
                 thousands=thousands or (),
+                date_format=date_format or (),
                 max_memory=max_memory,
                 delimiter=delimiter,
                 encoding=encoding,

@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from deltarule.errors import InputError, Message, Parameter
 
 __all__ = [
-    "TIME",
     "check_date_format",
-    "date_noun",
+    "compact_width",
     "date_reader",
+    "date_value",
     "days_since_1970",
-    "is_compact",
     "parse_date",
+    "split_date",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,9 +35,7 @@ _CLOCK = (
     r"(?: ?(?P<half>[AP])\.?M\.?)?"
 )
 _WITH_TIME = rf"(?:T|,? (?:at )?|:){_CLOCK}{_ZONE}"
-TIME = f"(?:{_WITH_TIME})?"
-"""A regular expression, to be compiled with ASCII and IGNORECASE, of the time after a date."""
-
+_TIME = f"(?:{_WITH_TIME})?"
 _WEEKDAY = r"(?:(?:mon|tue|tues|wed|wednes|thu|thur|thurs|fri|sat|satur|sun)(?:day)?\.?,? )?"
 _DAY = r"(?P<day>\d\d?)(?:st|nd|rd|th)?"
 _NAME = r"(?P<name>[A-Z]{3,9})\.?"
@@ -46,16 +44,26 @@ _DIGITS = r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)"
 _FORMS = tuple(
     re.compile(form, re.ASCII | re.IGNORECASE)
     for form in (
-        rf"{_YEAR}(?P<mark>[-/.])(?P<month>\d\d?)(?P=mark)(?P<day>\d\d?){TIME}",
-        rf"{_WEEKDAY}{_DAY}(?:[-/ ]|\. ?)?{_NAME},?[-/ ]?{_YEAR}{TIME}",
-        rf"{_WEEKDAY}{_NAME}[-/ ] ?{_DAY},?[-/ ]{_YEAR}{TIME}",
-        rf"{_YEAR}[-/ ]{_NAME}[-/ ]{_DAY}{TIME}",
+        rf"{_YEAR}(?P<mark>[-/.])(?P<month>\d\d?)(?P=mark)(?P<day>\d\d?){_TIME}",
+        rf"{_WEEKDAY}{_DAY}(?:[-/ ]|\. ?)?{_NAME},?[-/ ]?{_YEAR}{_TIME}",
+        rf"{_WEEKDAY}{_NAME}[-/ ] ?{_DAY},?[-/ ]{_YEAR}{_TIME}",
+        rf"{_YEAR}[-/ ]{_NAME}[-/ ]{_DAY}{_TIME}",
         rf"{_WEEKDAY}{_NAME} +{_DAY},? {_CLOCK}{_ZONE} {_YEAR}",  # as the C function ctime
         rf"{_DIGITS}T(?P<hour>\d\d)(?P<minute>\d\d)(?:(?P<second>\d\d){_FRACTION})?{_ZONE}",
         rf"{_DIGITS}{_WITH_TIME}",
     )
 )
 _WITH_DATE = re.compile(rf"(?P<date>.+?){_WITH_TIME}", re.ASCII | re.IGNORECASE)
+_IN_DIGITS = re.compile(
+    r"(?P<date>(?P<weekday>[A-Z]{3,9}(?:,|\.)? )?\d\d?(?P<mark>[-/. ])\d\d?(?P=mark)"
+    rf"(?P<year>\d{{4}}|\d\d)){_TIME}",
+    re.ASCII | re.IGNORECASE,
+)
+_SHORT_YEAR = re.compile(
+    r"(?P<date>(?P<weekday>[A-Z]{3,9}(?:,|\.)? )?\d\d?(?P<before>[-/ ]?)(?P<name>[A-Z]{3,9})"
+    rf"(?P<after>[-/ ]?)\d\d){_TIME}",
+    re.ASCII | re.IGNORECASE,
+)
 _DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
 _WIDTHS = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "I": 2, "M": 2, "S": 2}
 _LONG_FRACTION = re.compile(r"(?<=\.\d{6})\d{1,3}(?!\d)", re.ASCII)
@@ -185,16 +193,18 @@ def check_date_format(date_format: str) -> str:
     return date_format
 
 
-def is_compact(date_format: str | None) -> bool:
-    """Whether dates in a format are digits alone, and numbers to most readers.
+def compact_width(date_format: str | None) -> int | None:
+    """The number of digits of dates in a format of digits alone, otherwise None.
 
     Examples
     --------
-    >>> is_compact("%Y%m%d"), is_compact("%Y-%m-%d"), is_compact(None)
-    (True, False, False)
+    >>> compact_width("%Y%m%d"), compact_width("%Y-%m-%d"), compact_width(None)
+    (8, None, None)
     """
     used = _DIRECTIVE.findall(date_format or "")
-    return bool(used) and set(used) <= set(_WIDTHS) and not _DIRECTIVE.sub("", date_format or "")
+    if not used or _DIRECTIVE.sub("", date_format or "") or not set(used) <= set(_WIDTHS):
+        return None
+    return sum(_WIDTHS[letter] for letter in used)
 
 
 def _fixed_width(date_format: str) -> int | None:
@@ -206,17 +216,6 @@ def _fixed_width(date_format: str) -> int | None:
     if not re.search(r"%[YymdjHIMS]%[YymdjHIMS]", date_format) or not set(used) <= set(_WIDTHS):
         return None
     return len(_DIRECTIVE.sub("", date_format)) + sum(_WIDTHS[letter] for letter in used)
-
-
-def date_noun(date_format: str | None) -> str:
-    """The noun for a date in a column of this format, for messages.
-
-    Examples
-    --------
-    >>> date_noun(None), date_noun("%d/%m/%Y")
-    ('date', 'date as %d/%m/%Y')
-    """
-    return "date" if date_format is None else f"date as {date_format}"
 
 
 @functools.lru_cache(maxsize=64)
@@ -244,7 +243,7 @@ def date_reader(date_format: str | None) -> Callable[[str], float | None]:
         if width is not None and len(text) != width:
             return None
         try:
-            return datetime.strptime(text, date_format)  # noqa: DTZ007  UTC where no zone is given
+            return datetime.strptime(text, date_format)
         except ValueError:
             return None
 
@@ -270,3 +269,47 @@ def date_reader(date_format: str | None) -> Callable[[str], float | None]:
         return None if is_alone else parse_date(text)
 
     return read
+
+
+def split_date(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """The date at the beginning of a text that needs a format, and the formats it may have.
+
+    None if the text is no date, or, as those of :func:`parse_date`, needs no format.
+
+    Examples
+    --------
+    >>> split_date("3/4/2021 12:00")
+    ('3/4/2021', ('%d/%m/%Y', '%m/%d/%Y'))
+    >>> split_date("12-Mar-21"), split_date("2021-03-12")
+    (('12-Mar-21', ('%d-%b-%y',)), None)
+    """
+    if not text[-1:].isascii() or len(text) < 5:
+        return None
+    if (found := _IN_DIGITS.fullmatch(text)) is not None:
+        mark = found["mark"]
+        orders = ["dmY", "mdY"] if len(found["year"]) == 4 else ["dmy", "mdy", "ymd"]
+        formats = [mark.join(f"%{letter}" for letter in order) for order in orders]
+    elif (found := _SHORT_YEAR.fullmatch(text)) is not None:
+        month = "%b" if len(found["name"]) == 3 else "%B"
+        formats = [f"%d{found['before']}{month}{found['after']}%y"]
+    else:
+        return None
+    weekday = found["weekday"] or ""
+    name = weekday.rstrip(" .,")
+    prefix = ("%a" if len(name) == 3 else "%A") + weekday[len(name) :] if weekday else ""
+    return found["date"], tuple(prefix + each for each in formats)
+
+
+def date_value(text: str) -> float | None:
+    """The days since 1970-01-01 of a date in any format, perhaps one of several; or None.
+
+    Examples
+    --------
+    >>> [date_value(text) for text in ("1970-01-03", "13/01/1970", "31/02/1970")]
+    [2.0, 12.0, None]
+    """
+    if (days := parse_date(text)) is not None:
+        return days
+    dated = split_date(text)
+    read = [] if dated is None else [date_reader(each)(text) for each in dated[1]]
+    return next((days for days in read if days is not None), None)

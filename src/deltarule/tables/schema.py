@@ -57,6 +57,8 @@ class Column:
         which count as missing there and later. Elsewhere such cells are refused.
     number_format : NumberFormat or None
         How the numbers of a column of text are written, where not in the plain way.
+    date_format : str or None
+        How the dates of a column are written, beside those that need no format.
 
     Examples
     --------
@@ -79,6 +81,7 @@ class Column:
     high: float | None = None
     mixed: bool = False
     number_format: NumberFormat | None = None
+    date_format: str | None = None
 
     def span(self, width: int = 48) -> str:
         """The range, or the most frequent levels, in at most about ``width`` characters."""
@@ -183,6 +186,12 @@ class Schema:
     notes: tuple[str, ...] = ()
     source: str = ""
     weights_format: NumberFormat | None = None
+
+    @property
+    def date_formats(self) -> dict[str, str]:
+        """How the dates of columns are written, where they need a format."""
+        columns = (*self.columns, *([self.target] if self.target else []))
+        return {each.name: each.date_format for each in columns if each.date_format}
 
     @property
     def number_formats(self) -> dict[str, NumberFormat]:

@@ -214,6 +214,9 @@ class Table:
         The files it was read from, in their order; of a query, those that were given beside it.
     number_formats : mapping of str to NumberFormat
         How the numbers of columns of text are written, where it is stated.
+    date_formats : mapping of str to str
+        How the dates of columns are written, where they need a format, as of
+        :meth:`datetime.datetime.strptime`.
     parsed : frozenset of str
         The columns of float64 that a text file spells with a decimal point.
     is_sparse : bool
@@ -251,6 +254,7 @@ class Table:
     notes: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
     number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
+    date_formats: Mapping[str, str] = field(default_factory=dict)
     parsed: frozenset[str] = frozenset()
     is_sparse: bool = False
 
