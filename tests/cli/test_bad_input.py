@@ -44,7 +44,7 @@ TABLES = [
     ("few rows", "x.csv", "a,y\n1,2\n2,3\n3,1\n", [], DATA, ["3 rows", "at least 10"]),
     ("binary junk", "x.csv", JUNK, [], DATA, ["x.csv, line", "UTF-8"]),
     ("Latin-1", "x.csv", "a,y\nü,3\n".encode("latin-1"), [], DATA, ["line 2", "not UTF-8"]),
-    ("UTF-16", "x.csv", "a,y\n1,2\n".encode("utf-16"), [], DATA, ["is in UTF-16"]),
+    ("Latin-1 in a name", "x.csv", "ä,y\n1,2\n".encode("latin-1"), [], DATA, ["--encoding cp1252"]),
     ("a NUL byte", "x.csv", b"a,y\n1,2\n\0,3\n", [], DATA, ["line 3: a NUL byte"]),
     ("a short row", "x.csv", "a,y\n1,2\n3\n", [], DATA, ["line 3: 1 field; expected 2"]),
     ("a long row", "x.csv", "a,y\n1,2\n3,4,5\n", [], DATA, ["line 3: 3 fields; expected 2"]),
@@ -190,7 +190,8 @@ TABLES = [
     ("JSON without names", "x.jsonl", "3\n", [], DATA, ["line 1: a number (3)"]),
     ("a JSON name twice", "x.jsonl", '{"a": 1, "a": 2}\n', [], DATA, ["'a' stands twice"]),
     ("a spreadsheet", "x.xlsx", "PK", [], DATA, ["ends in '.xlsx'", "save the sheet as CSV"]),
-    ("an archive", "x.csv.gz", "", [], DATA, ["ends in '.gz'", "unpack it first"]),
+    ("an archive", "x.csv.7z", "", [], DATA, ["ends in '.7z'", "unpack it first"]),
+    ("a damaged archive", "x.csv.gz", "a,y\n1,2\n", [], DATA, ["cannot be unpacked"]),
     ("no ending", "x", "a,y\n1,2\n", [], DATA, ["x has no ending", ".csv"]),
 ]
 

@@ -190,7 +190,7 @@ def test_half_a_surrogate_pair_is_refused_before_training(here, deltarule, monke
         rows += f'{{"a": {i % 7}, "{name}": {level}, "y": {label}}}\n'
     Path("t.jsonl").write_text(rows)
     # The readers of tables may refuse it before.
-    monkeypatch.setattr("deltarule.tabular.fit.train", None)
+    monkeypatch.setattr("deltarule.tabular.network_fit.train", None)
     found = deltarule("fit", "t.jsonl", "--target", "y", "--out", "m", *FAST)
     assert found.status == 3
     assert found.err.startswith("error: ")
