@@ -314,14 +314,14 @@ def test_a_pattern_of_files_whose_types_differ(parquet, tmp_path):
 def test_paths_that_are_refused(write, tmp_path):
     path = write("a,b\n1,2\n", "prices.csv")
     write("", "b.xlsx")
-    write("", "b.csv.gz")
+    write("", "b.csv.7z")
     for source, message in [
         (tmp_path / "price.csv", "did you mean 'prices.csv'?"),
         (tmp_path / "no" / "x.csv", "expected an existing file; check the path"),
         (tmp_path, "is a folder; expected a file, or a pattern such as"),
         (tmp_path / "q*.csv", "no file matches"),
         (tmp_path / "b.xlsx", "save the sheet as CSV"),
-        (tmp_path / "b.csv.gz", "unpack it first"),
+        (tmp_path / "b.csv.7z", "unpack it first"),
         ("https://example.org/a.csv", "is an address; expected a file on this machine"),
         ("postgres://me@host/db", "is an address"),
     ]:
@@ -333,7 +333,7 @@ def test_paths_that_are_refused(write, tmp_path):
     with pytest.raises(InputError, match="expected it only for SQLite files"):
         read_table(path, table="t")
     (tmp_path / "b.xlsx").unlink()
-    (tmp_path / "b.csv.gz").unlink()
+    (tmp_path / "b.csv.7z").unlink()
     write("{}", "c.json")
     with pytest.raises(InputError, match="expected one kind where sql= is given"):
         read_table(tmp_path / "*", sql="select 1")
