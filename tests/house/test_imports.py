@@ -22,6 +22,7 @@ PLACES = {
     "llvmlite": ["engines/compiled/"],  # comes with Numba, for kernels it cannot express
     "onnx": ["export/"],
     "onnxruntime": ["export/"],
+    "pyarrow": ["tables/"],
     "ray": ["cluster/"],
     "rich": ["cli/"],
     "safetensors": ["files/bundles.py"],

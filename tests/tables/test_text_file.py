@@ -252,32 +252,29 @@ def test_what_csv_writes_is_read_back_with_its_lines(tmp_path, rows):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(text=st.text(st.sampled_from('ab,"\n\r 1'), max_size=25))
-def test_duckdb_and_csv_agree_or_refuse(tmp_path, text):
+@given(
+    text=st.text(st.sampled_from('ab,"\n\r 1'), max_size=25),
+    header=st.sampled_from(["u,v\n", '"u",v\r\n', "u\n", "\ufeffu,v\r", '\n"u\n",v\n']),
+    block_bytes=st.sampled_from([8, 20, 1 << 22]),
+)
+def test_pyarrow_and_csv_agree(tmp_path, text, header, block_bytes):
     path = tmp_path / "q.csv"
-    path.write_bytes(b"u,v\n" + text.encode())
+    path.write_bytes((header + text).encode())
     tokens = missing_tokens(())
-    try:
-        table = text_file.read_text(path, tokens)
-    except DeltaruleError:
-        table = None
-    original = text_file._DUCK_COLUMNS
-    try:
-        text_file._DUCK_COLUMNS = 0
-        try:
-            other = text_file.read_text(path, tokens)
-        except DeltaruleError:
-            other = None
-    finally:
-        text_file._DUCK_COLUMNS = original
-    if other is None and '" ' in text:
-        return  # DuckDB takes blanks behind a closing quote, csv does not
-    assert (table is None) == (other is None)
-    if table is not None:
-        assert cells(table) == cells(other)
-        assert table.lines.tolist() == other.lines.tolist()
+    found = []
+    for by_csv in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(text_file, "_BLOCK_BYTES", block_bytes)
+            if by_csv:
+                patch.setattr(text_file, "_find_quotes", lambda *_: "unusual")
+            try:
+                table = text_file.read_text(path, tokens, ",")
+                found.append((cells(table), table.lines.tolist()))
+            except DeltaruleError as error:
+                found.append(str(error))
+    assert found[0] == found[1]
 
 
 @settings(max_examples=100, deadline=None)

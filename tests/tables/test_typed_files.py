@@ -344,10 +344,16 @@ def test_table_and_sql_exclude_each_other(database):
         read_table(database[0], table="t", sql="select 1")
 
 
-def test_without_duckdb(write, monkeypatch):
-    path = write("a,b\n1,2\n")
+def test_without_duckdb(monkeypatch):
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(MissingDependency, match="pip install duckdb"):
+        read_table(sql="select 1 as a")
+
+
+def test_without_pyarrow(write, monkeypatch):
+    path = write("a,b\n1,2\n")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingDependency, match="pip install pyarrow"):
         read_table(path)
 
 

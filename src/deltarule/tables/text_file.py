@@ -1,53 +1,38 @@
-"""Comma-, tab-, semicolon- and bar-separated files, parsed by DuckDB.
+"""Comma-, tab-, semicolon- and bar-separated files, parsed by pyarrow.
 
-DuckDB reads in parallel and turns text into numbers many times faster than Python
-does, but it guesses types and dialects. So it is given the names, the delimiter and the type
-text, and :mod:`deltarule.tables.text_header` has settled the rest. Python's own csv
-module finds the line of an error, and reads the files that DuckDB cannot read well: those with
-hundreds of columns (DuckDB plans each one) and those with mixed line endings.
+pyarrow splits rows many times faster than Python's csv does, but is lenient. So it is given the
+delimiter, and all cells as text; :mod:`deltarule.tables.text_header` has settled the rest. Python's
+own csv module finds the line of an error, and reads the files whose quotes the two would
+read differently.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import re
+from codecs import BOM_UTF8
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError
-from deltarule.tables.cells import clean_text, is_zero_padded, mask_tokens, parse_number
-from deltarule.tables.column_values import as_numbers
-from deltarule.tables.duckdb_connection import (
-    Connection,
-    connect,
-    create_text_type,
-    fetch_texts,
-    file_literal,
-    is_ambiguous_path,
-    masked_to_float,
-    masked_to_text,
-    sql_literal,
-    text_code,
-)
+from deltarule.tables.column_collector import ColumnCollector, load_pyarrow, text_array
 from deltarule.tables.table import Cells, Table
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_header import Header, csv_error_message, read_header, scan_file
 
 __all__ = ["read_text"]
 
-# Above, DuckDB spends longer on planning than Python's csv does on reading.
-_DUCK_COLUMNS = 300
-# A number column of more distinct values than this is kept as numbers. Below, the
-# text stays, so that a label reads as it was written ("1", "01", "1.0").
-_MAX_LABELS = 1000
-# The first rows, by which a column's representation is chosen; rows in a chunk of Python's csv.
-_SAMPLE_ROWS = 20_000
-# No cell means missing to DuckDB. Were it the empty text, as by default, an empty
-# field too many at the end of a row would be dropped without a word.
-_NULL_MARK = "\x01deltarule\x01"
+# Bytes that pyarrow parses at a time; of a pass that looks for quotes; rows that csv reads at once.
+_BLOCK_BYTES = 1 << 20
+_SCAN_BYTES = 1 << 22
+_CHUNK_ROWS = 20_000
+_LINE_BREAK = re.compile(rb"\r\n|\n|\r")
 
 
 def read_text(
@@ -78,29 +63,29 @@ def read_text(
     """
     n_lines = scan_file(path)
     header = read_header(path, delimiter)
+    capacity = n_lines - header.last_line  # a row takes at least one line
+    quotes = _find_quotes(path, header.delimiter)
+    kept = {i for i, name in enumerate(header.names) if keep_text is not None and keep_text(name)}
     columns: list[Cells] | None = None
     lines: NDArray[np.int64] | None = None
-    # DuckDB finds no row below a header that is not one first line, where line breaks are mixed.
-    by_duckdb = len(header.names) <= _DUCK_COLUMNS and header.last_line == 1
-    if by_duckdb and not is_ambiguous_path(path):
-        names = enumerate(header.names)
-        kept = {f"c{i}" for i, name in names if keep_text is not None and keep_text(name)}
-        columns = _parse_with_duckdb(path, header, tokens, kept)
+    if quotes != "unusual":
+        columns = _parse_with_pyarrow(path, header, tokens, capacity, kept)
     if columns is None:
-        columns, lines = _parse_with_csv(path, header, tokens)
+        columns, lines = _parse_with_csv(path, header, tokens, capacity, kept)
     n_rows = len(columns[0])
-    if lines is None and n_lines - header.last_line == n_rows:
+    if lines is None and capacity == n_rows:
         # As many lines as rows: none is blank, and no field holds a line break.
         lines = np.arange(header.last_line + 1, n_lines + 1)
+    elif lines is None and quotes == "none":
+        lines = _filled_lines(path, header)
     elif lines is None:
         lines = _line_numbers(path, header)
-    known = len(lines) == n_rows
     return Table(
         header.names,
         dict(zip(header.names, columns, strict=True)),
         source=path.name,
-        lines=lines if known else np.arange(1, n_rows + 1),
-        line_word="line" if known else "row",
+        lines=lines,
+        line_word="line",
         na=tokens,
         parsed=frozenset(
             name
@@ -110,120 +95,138 @@ def read_text(
     )
 
 
-def _parse_with_duckdb(
-    path: Path, header: Header, tokens: tuple[str, ...], kept: Collection[str]
+def _find_quotes(path: Path, delimiter: str) -> str:
+    """Whether the file has quotes: ``"none"``, ``"usual"`` or ``"unusual"``.
+
+    They are usual if the first, third, … opens a field, or is doubled within one; the second,
+    fourth, … closes one or is doubled; and none is left open. Where blanks stand before a quote,
+    or text beside one, pyarrow and csv differ.
+    """
+    mark = delimiter.encode()
+    if len(mark) > 1 or delimiter == " ":  # pyarrow takes one byte; csv drops blanks
+        return "unusual"
+    is_edge = np.zeros(256, dtype=np.bool_)
+    is_edge[list(mark + b'\r\n"')] = True
+    n_quotes = 0
+
+    def are_usual(content: bytes) -> bool:
+        """Whether the quotes but for a first or last byte are usual."""
+        nonlocal n_quotes
+        data = np.frombuffer(content, np.uint8)
+        at = np.flatnonzero(data[1:-1] == ord('"')) + 1
+        opening, closing = at[n_quotes % 2 :: 2], at[1 - n_quotes % 2 :: 2]
+        n_quotes += len(at)
+        return bool(is_edge[data[opening - 1]].all() and is_edge[data[closing + 1]].all())
+
+    carry = b"\n"  # the last two bytes, of which the second is not looked at yet
+    with path.open("rb") as file:
+        if file.read(len(BOM_UTF8)) != BOM_UTF8:
+            file.seek(0)
+        while chunk := file.read(_SCAN_BYTES):
+            content = carry + chunk
+            if b'"' in content and not are_usual(content):
+                return "unusual"
+            carry = content[-2:]
+    if not are_usual(carry + b"\n") or n_quotes % 2:
+        return "unusual"
+    return "usual" if n_quotes else "none"
+
+
+def _data_start(path: Path, last_line: int) -> int:
+    """The position in bytes behind so many lines."""
+    position, content = 0, b""
+    with path.open("rb") as file:
+        while chunk := file.read(_SCAN_BYTES):
+            content += chunk
+            breaks = islice(_LINE_BREAK.finditer(content), last_line - 1, last_line)
+            found = next(breaks, None)
+            # A carriage return at the end may be half of a line break.
+            if found is not None and found.end() < len(content):
+                return found.end()
+            position = len(content) if found is None else found.end()
+    return position
+
+
+def _parse_with_pyarrow(
+    path: Path, header: Header, tokens: tuple[str, ...], capacity: int, kept: Collection[int]
 ) -> list[Cells] | None:
-    """The columns, or None if DuckDB refuses a file that Python's csv finds well-formed.
+    """The columns, or None if pyarrow refuses a file that Python's csv finds well-formed."""
+    arrow = load_pyarrow()
+    start = _data_start(path, header.last_line)
+    collectors = [ColumnCollector(capacity, tokens, i in kept) for i in range(len(header.names))]
+    try:
+        _collect(path, start, header, dict(enumerate(collectors)))
+        again = {
+            i: ColumnCollector(capacity, tokens, as_text=True)
+            for i, collector in enumerate(collectors)
+            if collector.is_lost
+        }
+        if again:
+            _collect(path, start, header, again)
+    except (arrow.ArrowInvalid, _FieldSizeError):
+        _line_numbers(path, header)  # raises, with the line, if the file is at fault
+        return None
+    for i, collector in again.items():
+        collectors[i] = collector
+    columns = []
+    while collectors:  # each is given up as soon as its column is made
+        columns.append(collectors.pop(0).finish())
+    return columns
 
-    The first rows decide which columns are read as numbers, and which as codes into the texts
-    found in them; one pass over the file then fetches all columns. Columns of which a later cell
-    is no number, or a text that the first rows do not hold, are read again by themselves.
+
+class _FieldSizeError(Exception):
+    """A field may have more characters than csv accepts."""
+
+
+def _collect(
+    path: Path, start: int, header: Header, collectors: dict[int, ColumnCollector]
+) -> None:
+    """Append the cells of the columns of these numbers, in the order of the file.
+
+    This thread divides a block into cells while another converts those of the block before.
     """
-    duckdb, connection = connect(threads=1)
-    # Own names, since DuckDB takes "a" and "A" for the same column.
-    aliases = [f"c{i}" for i in range(len(header.names))]
-    types = ", ".join(f"'{alias}': 'VARCHAR'" for alias in aliases)
-    rows = (
-        f"read_csv({file_literal(path)}, delim={sql_literal(header.delimiter)}, quote='\"', "
-        f"escape='\"', header=true, auto_detect=false, columns={{{types}}}, "
-        f"skip={header.first_line - 1}, nullstr={sql_literal(_NULL_MARK)}, "
-        "null_padding=false, strict_mode=true, ignore_errors=false)"
-    )
-    with connection:
-        try:
-            arrays = connection.execute(f"SELECT * FROM {rows} LIMIT {_SAMPLE_ROWS}").fetchnumpy()
-            columns: dict[str, Cells] = {
-                alias: masked_to_text(arrays.pop(alias)) for alias in aliases
-            }
-            if len(columns["c0"]) == _SAMPLE_ROWS:
-                columns = _read_columns(connection, rows, columns, tokens, kept)
-        except duckdb.Error:
-            _line_numbers(path, header)  # raises, with the line, if the file is at fault
-            return None
-    return [_clean_column(columns[alias], tokens, alias in kept) for alias in aliases]
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
 
+    names = [str(i) for i in range(len(header.names))]
+    wanted = [str(i) for i in collectors]
+    limit = csv.field_size_limit()
 
-def _read_columns(
-    connection: Connection,
-    rows: str,
-    sample: Mapping[str, Cells],
-    tokens: tuple[str, ...],
-    kept: Collection[str],
-) -> dict[str, Cells]:
-    """All columns of ``rows``, by what the sample of the first rows holds."""
-    wanted: dict[str, str] = {}
-    texts: dict[str, Sequence[str]] = {}
-    rescanned = []
-    for alias, column in sample.items():
-        assert isinstance(column, TextColumn)
-        if alias not in kept and _is_plain_numbers(column, tokens):
-            wanted[alias] = _number_expression(alias, tokens)
-        elif len(column.texts) <= _SAMPLE_ROWS // 4:
-            texts[alias] = column.texts
-            create_text_type(connection, alias, map(sql_literal, column.texts))
-            wanted[alias] = text_code(alias)
-        else:
-            wanted[alias] = f"strlen({alias})"  # read, so that a ragged row is an error
-            rescanned.append(alias)
-    arrays = connection.execute(
-        f"SELECT {', '.join(f'{wanted[alias]} AS {alias}' for alias in sample)} FROM {rows}"
-    ).fetchnumpy()
-    columns: dict[str, Cells] = {}
-    for alias in sample:
-        fetched = arrays.pop(alias)
-        if alias in rescanned:
-            continue
-        missing = np.ma.getmaskarray(fetched)
-        if alias in texts and not missing.any():  # no cell is NULL, only texts of no code
-            columns[alias] = TextColumn(np.ma.getdata(fetched), texts[alias])
-        elif alias not in texts and np.isfinite(np.ma.getdata(fetched)[~missing]).all():
-            columns[alias] = masked_to_float(fetched)
-        else:
-            rescanned.append(alias)
-    return columns | fetch_texts(connection, rows, rescanned)
+    def convert(batch: Any) -> None:
+        for cells, collector in zip(batch.columns, collectors.values(), strict=True):
+            offsets = np.frombuffer(cells.buffers()[1], np.int32, len(cells) + 1, 4 * cells.offset)
+            if np.diff(offsets).max(initial=0) > limit:
+                raise _FieldSizeError
+            collector.append(cells)
 
-
-def _clean_column(column: Cells, tokens: tuple[str, ...], is_text: bool) -> Cells:
-    """A column without missing tokens; as numbers if it is plain numbers throughout."""
-    if not isinstance(column, TextColumn):
-        return mask_tokens(column, tokens)
-    if not is_text and _is_plain_numbers(column, tokens):
-        return mask_tokens(as_numbers(clean_text(column, tokens))[0], tokens)
-    return clean_text(column, tokens)
-
-
-def _is_plain_numbers(column: TextColumn, tokens: tuple[str, ...]) -> bool:
-    """Whether a column is numbers throughout, and of too many values to be labels.
-
-    Anything in doubt stays text: a cell that is neither number nor missing, infinite, written
-    with a leading zero, or an integer too long for a float64.
-    """
-    return len(column.texts) > _MAX_LABELS and all(
-        text.strip().lower() in tokens
-        or (
-            parse_number(text) is not None
-            and not is_zero_padded(text.strip())
-            and (len(text) <= 15 or "." in text)
+    with pa.OSFile(str(path)) as file, ThreadPoolExecutor(1) as pool:
+        if start >= file.size():
+            return
+        file.seek(start)
+        reader = arrow_csv.open_csv(
+            file,
+            read_options=arrow_csv.ReadOptions(
+                use_threads=False, block_size=_BLOCK_BYTES, column_names=names
+            ),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=header.delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=len(names) > 1,
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                check_utf8=False,  # scan_file has checked it
+                column_types=dict.fromkeys(wanted, pa.string()),
+                include_columns=wanted,
+                strings_can_be_null=False,
+            ),
         )
-        for text in column.texts
-    )
-
-
-def _number_expression(cell: str, tokens: tuple[str, ...]) -> str:
-    """SQL for a cell by the rule of :func:`_is_plain_numbers`.
-
-    NULL is a missing cell, and infinity one that is no plain number. A text from "00" up to, but
-    without, "0:" begins with a zero and a digit.
-    """
-    missing = ", ".join(map(sql_literal, tokens))
-    unsigned = f"ltrim({cell}, ' +-')"
-    return (
-        f"CASE WHEN contains({cell}, '_') OR ({unsigned} >= '00' AND {unsigned} < '0:') "
-        f"OR (strlen({cell}) > 15 AND NOT contains({cell}, '.')) THEN "
-        f"CASE WHEN lower(trim({cell})) IN ({missing}) THEN NULL ELSE 'inf'::DOUBLE END "
-        f"ELSE coalesce(try_cast({cell} AS DOUBLE), CASE WHEN lower(trim({cell})) IN ({missing}) "
-        "THEN NULL ELSE 'inf'::DOUBLE END) END"
-    )
+        pending: Future[None] | None = None
+        for batch in reader:
+            if pending is not None:
+                pending.result()
+            pending = pool.submit(convert, batch)
+        if pending is not None:
+            pending.result()
 
 
 def _csv_records(path: Path, header: Header) -> Iterator[tuple[int, list[str]]]:
@@ -262,16 +265,36 @@ def _line_numbers(path: Path, header: Header) -> NDArray[np.int64]:
     return np.fromiter((line for line, _ in _csv_records(path, header)), dtype=np.int64)
 
 
+def _filled_lines(path: Path, header: Header) -> NDArray[np.int64]:
+    """The lines that are not empty, below the header of a file without quotes."""
+    with path.open(encoding="utf-8-sig") as file:
+        rows = (number for number, line in enumerate(file, start=1) if line != "\n")
+        return np.fromiter((n for n in rows if n > header.last_line), dtype=np.int64)
+
+
 def _parse_with_csv(
-    path: Path, header: Header, tokens: tuple[str, ...]
+    path: Path, header: Header, tokens: tuple[str, ...], capacity: int, kept: Collection[int]
 ) -> tuple[list[Cells], NDArray[np.int64]]:
     """The columns and the first line of each row, with a chunk of rows as text at a time."""
-    records = _csv_records(path, header)
-    lines: list[int] = []
-    parts: list[list[TextColumn]] = [[] for _ in header.names]
-    while chunk := list(islice(records, _SAMPLE_ROWS)):
-        lines += [line for line, _ in chunk]
-        for part, cells in zip(parts, zip(*(row for _, row in chunk), strict=True), strict=True):
-            part.append(TextColumn.from_cells(cells))
-    columns = [clean_text(TextColumn.concatenate(part), tokens) for part in parts]
-    return list(columns), np.array(lines, dtype=np.int64)
+    load_pyarrow()
+    lines = np.empty(capacity, dtype=np.int64)
+
+    def collect(collectors: dict[int, ColumnCollector]) -> int:
+        n_rows = 0
+        records = _csv_records(path, header)
+        while chunk := list(islice(records, _CHUNK_ROWS)):
+            lines[n_rows : n_rows + len(chunk)] = [line for line, _ in chunk]
+            n_rows += len(chunk)
+            for i, collector in collectors.items():
+                collector.append(text_array([row[i] for _, row in chunk]))
+        return n_rows
+
+    names = range(len(header.names))
+    collectors = {i: ColumnCollector(capacity, tokens, i in kept) for i in names}
+    n_rows = collect(collectors)
+    lost = [i for i, collector in collectors.items() if collector.is_lost]
+    if lost:
+        again = {i: ColumnCollector(capacity, tokens, as_text=True) for i in lost}
+        collect(again)
+        collectors |= again
+    return [collector.finish() for collector in collectors.values()], lines[:n_rows]
