@@ -29,6 +29,7 @@ BAD = [
             ("--task", "sorting"),
             ("--weights", "z"),
             ("--ignore", "z"),
+            ("--id", "z"),
             ("--na", "z=0"),
             ("--decimal", "z=,"),
             ("--date-format", "DD/MM/YYYY"),
@@ -90,6 +91,7 @@ BAD = [
         (["predict", "numbers.model", "numbers.csv"], option, value, [])
         for option, value in [
             ("--out", "a.txt"),
+            ("--id", "z"),
             ("--table", "t"),
             ("--sql", "selec"),
             ("--max-memory", "-1"),
@@ -114,6 +116,7 @@ BAD = [
             ("--target", "z"),
             ("--task", "sorting"),
             ("--ignore", "z"),
+            ("--id", "z"),
             ("--na", "z=0"),
             ("--decimal", "z=,"),
             ("--date-format", "DD/MM/YYYY"),

@@ -20,6 +20,7 @@ from deltarule.cli.options import (
     Encoding,
     Folder,
     Force,
+    Ids,
     MaxMemory,
     Quiet,
     Sql,
@@ -124,6 +125,7 @@ def predict(
             rich_help_panel="Output",
         ),
     ] = False,
+    ids: Ids = None,
     table: TableName = None,
     sql: Sql = None,
     max_memory: MaxMemory = None,
@@ -136,7 +138,8 @@ def predict(
     """Predict a table's rows with a model, one line for each row, in the table's order.
 
     The table needs the columns the model was trained on, by name and in any order; it
-    needs no target.
+    needs no target. The columns of identifiers that the model was trained with are written
+    before the predictions; --id names others instead.
     """
     from deltarule.cli.predict_command import predict_table
 
@@ -147,6 +150,7 @@ def predict(
         table=table,
         sql=sql,
         reading={"max_memory": max_memory, "delimiter": delimiter, "encoding": encoding},
+        ids=ids or (),
         proba=proba,
         force=force,
         as_json=as_json,

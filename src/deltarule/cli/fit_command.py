@@ -16,6 +16,7 @@ from deltarule.cli.options import (
     Delimiter,
     Encoding,
     Force,
+    Ids,
     Ignore,
     Kinds,
     MaxMemory,
@@ -51,6 +52,7 @@ def fit(
     decimal: Decimal = None,
     thousands: Thousands = None,
     date_format: DateFormat = None,
+    ids: Ids = None,
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
@@ -108,6 +110,7 @@ def fit(
         decimal=decimal or (),
         thousands=thousands or (),
         date_format=date_format or (),
+        ids=ids or (),
     )
     request = Request(options, table_settings, folder, force=force, record=record)
     model, status = fit_and_save(request, quiet=quiet or as_json)

@@ -73,6 +73,7 @@ def load_table(options: TableOptions) -> LoadedTable:
         "decimal": marks_by_column(decimal_of, table),
         "thousands": marks_by_column(thousands_of, table),
         "date_format": marks_by_column(date_format_of, table) or date_format,
+        "ids": [name for text in options.ids for name in named_columns(text, table)],
     }
     schema = infer_schema(table, options.target, **columns)
     return LoadedTable(table, schema, reading, columns)

@@ -23,6 +23,7 @@ __all__ = [
     "Encoding",
     "Folder",
     "Force",
+    "Ids",
     "Ignore",
     "Kinds",
     "MaxMemory",
@@ -64,6 +65,7 @@ class TableOptions:
     decimal: Sequence[str] = ()
     thousands: Sequence[str] = ()
     date_format: Sequence[str] = ()
+    ids: Sequence[str] = ()
 
 
 class BadValue(typer.BadParameter):
@@ -230,6 +232,16 @@ Target = Annotated[
 Ignore = Annotated[
     list[str] | None,
     several("--ignore", metavar="COLUMN", help="A column to leave out.", group="Columns"),
+]
+Ids = Annotated[
+    list[str] | None,
+    several(
+        "--id",
+        metavar="COLUMN",
+        help="A column of identifiers: no input; 'predict' writes it before the predictions, as it "
+        "is written in the table.",
+        group="Columns",
+    ),
 ]
 Task = Annotated[
     str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +17,12 @@ from deltarule.tables.cells import (
 from deltarule.tables.column_values import as_numbers, as_texts, has_exact_texts, is_missing
 from deltarule.tables.database import (
     check_parquet_memory,
-    memory_limit,
     read_parquet,
     read_sql,
     read_sqlite,
 )
 from deltarule.tables.json_file import read_json
+from deltarule.tables.memory import memory_limit
 from deltarule.tables.number_formats import stated_formats
 from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, find_files
@@ -46,6 +46,7 @@ def read_table(
     decimal: str | Mapping[str, str] | None = None,
     thousands: str | Mapping[str, str] | None = None,
     number_formats: Mapping[str, NumberFormat] | None = None,
+    texts: Iterable[str] = (),
 ) -> Table:
     r"""Read a file, several files of the same columns, or the result of a query.
 
@@ -86,6 +87,9 @@ def read_table(
     number_formats : mapping of str to NumberFormat, optional
         Those of a stored schema, :attr:`Schema.number_formats`. Columns that the table lacks are
         passed over.
+    texts : iterable of str, optional
+        Columns whose cells stay as they are written, as identifiers do: ``007``, ``1.0``, ``NA``.
+        Only the empty text is missing there. Names that the table lacks are passed over.
 
     Returns
     -------
@@ -127,6 +131,7 @@ def read_table(
     tokens = missing_tokens(na)
     known = dict(number_formats or {})
     keep_text = _keep_text(decimal, thousands, known)
+    texts = {texts} if isinstance(texts, str) else {*texts}
     if source is None:
         if sql is None or table is not None:
             raise InputError(
@@ -138,7 +143,7 @@ def read_table(
                     Parameter("sql", "SELECT * FROM 'a.parquet'"),
                 ),
             )
-        return _with_formats(read_sql(None, sql, tokens), decimal, thousands, known)
+        return _with_formats(read_sql(None, sql, tokens, texts), decimal, thousands, known)
     text = os.fsdecode(source)
     found = find_files(text)
     paths = found.paths
@@ -171,7 +176,7 @@ def read_table(
                 hint="make the pattern narrower",
             )
         _refuse_with_sql(paths, delimiter, encoding)
-        read = read_sql(paths, sql, tokens)
+        read = read_sql(paths, sql, tokens, texts)
     else:
         if encoding is not None and not suffixes <= {*TEXT, *JSON}:
             raise InputError(
@@ -187,7 +192,7 @@ def read_table(
             with plain_file(path, encoding, limit) as plain:
                 if plain != path:
                     check_parquet_memory([plain], max_memory)
-                tables.append(_read_file(plain, table, sql, tokens, delimiter, keep_text))
+                tables.append(_read_file(plain, table, sql, tokens, delimiter, keep_text, texts))
         read = tables[0] if len(tables) == 1 else _concatenate_tables(tables, text)
     read = replace(read, notes=(*found.notes(), *read.notes), paths=paths)
     return _with_formats(read, decimal, thousands, known)
@@ -251,15 +256,16 @@ def _read_file(
     tokens: tuple[str, ...],
     delimiter: str | None,
     keep_text: Callable[[str], bool],
+    texts: Collection[str],
 ) -> Table:
     suffix = path.suffix.lower()
     if suffix in SQLITE:
-        return read_sqlite(path, table, sql, tokens)
+        return read_sqlite(path, table, sql, tokens, texts)
     if suffix == ".parquet":
-        return read_parquet(path, tokens)
+        return read_parquet(path, tokens, texts)
     if suffix in JSON:
-        return read_json(path, tokens)
-    return read_text(path, tokens, delimiter, keep_text)
+        return read_json(path, tokens, texts)
+    return read_text(path, tokens, delimiter, keep_text, texts)
 
 
 def _concatenate_tables(tables: list[Table], pattern: str) -> Table:

@@ -153,6 +153,8 @@ class Schema:
         How they are written, as for a :class:`Column`.
     ignored : tuple of str
         Columns left out on request.
+    ids : tuple of str
+        Columns of identifiers: no inputs; the command line carries them into predictions.
     dropped : tuple of (str, str)
         Columns left out because they say nothing, each with the reason.
     na : tuple of str
@@ -186,6 +188,7 @@ class Schema:
     notes: tuple[str, ...] = ()
     source: str = ""
     weights_format: NumberFormat | None = None
+    ids: tuple[str, ...] = ()
 
     @property
     def date_formats(self) -> dict[str, str]:
@@ -280,6 +283,8 @@ class Schema:
             lines.append(self.task_reason)
         if self.weights is not None:
             lines.append(f"row weights: {self.weights!r}")
+        if self.ids:
+            lines.append(f"identifiers: {', '.join(map(repr, self.ids))}")
         rows = [("column", "kind", "missing", "distinct", "range or most frequent")]
         shown = [*([self.target] if self.target else []), *self.columns[:limit]]
         for column in shown:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from deltarule.errors import InputError, Message, Parameter
@@ -19,6 +19,7 @@ def check_columns(
     weights: str | None,
     kinds: Mapping[str, str],
     na: Mapping[str, Any],
+    ids: tuple[str, ...] = (),
 ) -> None:
     """Refuse columns that are unknown, or named for two purposes.
 
@@ -43,6 +44,7 @@ take it out of ignore
         *((name, "one to ignore", "ignore") for name in ignored),
         *((name, "one given a kind", "kinds") for name in kinds),
         *((name, "one given missing tokens", "na") for name in na),
+        *((name, "identifier", "ids") for name in ids),
     ]
     for name, what, parameter in asked:
         if name is not None and name not in table:
@@ -71,3 +73,27 @@ take it out of ignore
                 expected="it in one place",
                 hint=Message("take it out of ", Parameter("ignore")),
             )
+    others: dict[str, Collection[Any]] = {
+        "target": [target],
+        "weights": [weights],
+        "ignore": ignored,
+        "kinds": kinds,
+        "na": na,
+    }
+    for name in ids:
+        if taken := [parameter for parameter, names in others.items() if name in names]:
+            raise InputError(
+                Message(
+                    Parameter("ids"), f" names {name!r}, which is given in ", Parameter(taken[0])
+                ),
+                parameter="ids",
+                given=name,
+                expected="it in one place, as identifiers are no inputs",
+            )
+    if ids and set(ids) == set(table.names):
+        raise InputError(
+            Message(Parameter("ids"), " names all columns"),
+            parameter="ids",
+            given=", ".join(ids),
+            expected="at least one column to predict from",
+        )

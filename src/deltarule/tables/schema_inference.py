@@ -54,6 +54,7 @@ def infer_schema(
     decimal: str | Mapping[str, str] | None = None,
     thousands: str | Mapping[str, str] | None = None,
     date_format: str | Mapping[str, str] | None = None,
+    ids: str | Iterable[str] = (),
 ) -> Schema:
     """Infer the kind of each column of a table, the target and the task.
 
@@ -94,6 +95,9 @@ def infer_schema(
         How dates are written, as for :meth:`datetime.datetime.strptime`, of the columns that have
         such dates, or by column: ``date_format={"start": "%d/%m/%Y"}``. It is inferred where a
         cell shows the order of day and month, and a note says so.
+    ids : str or iterable of str
+        Columns of identifiers, which are no inputs; ``deltarule predict`` writes them beside the
+        predictions.
 
     Returns
     -------
@@ -123,7 +127,9 @@ def infer_schema(
     ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     by_column = {} if not isinstance(na, Mapping) else dict(na)
     kinds = dict(kinds or {})
-    check_columns(table, target, ignored, weights, kinds, by_column)
+    ids = (ids,) if isinstance(ids, str) else tuple(dict.fromkeys(ids))
+    check_columns(table, target, ignored, weights, kinds, by_column, ids)
+    table = table.without(ids)
     extra = () if isinstance(na, Mapping) else missing_tokens(na)
     tokens = missing_tokens((*table.na, *extra))
     column_tokens = {name: missing_tokens(each)[1:] for name, each in by_column.items()}
@@ -213,6 +219,7 @@ def infer_schema(
         n_rows=len(clean),
         notes=tuple(notes),
         source=table.source,
+        ids=ids,
         weights_format=None if weights is None else _own_format(clean, weights),
     )
 

@@ -257,7 +257,7 @@ def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
 
 
 def _note_unknown_columns(schema: Schema, table: Table, notes: list[str]) -> None:
-    known = {*schema.names, *schema.ignored, *(name for name, _ in schema.dropped)}
+    known = {*schema.names, *schema.ignored, *schema.ids, *(name for name, _ in schema.dropped)}
     known |= {column.name for column in _target_columns(schema)} | {schema.weights or ""}
     extra = [name for name in table.names if name not in known]
     if extra:
