@@ -68,7 +68,9 @@ NOTATIONS = {
     "percent after a blank": lambda v: f"{written(v, ',')} %",
     "degrees": lambda v: f"{written(v)} °C",
     "area": lambda v: f"{written(v)} m²",
-    "accounting": lambda v: f"({written(-v)})" if v < 0 and v > -500 else written(abs(v)),
+    "accounting": lambda v: f"({written(-v)})" if v < 0 else written(v),
+    "accounting with money": lambda v: f"(${-v:,.2f})" if v < 0 else f"${v:,.2f}",
+    "exponent": lambda v: f"{v:.5e}".replace(".", ","),
 }
 
 
@@ -76,12 +78,9 @@ NOTATIONS = {
 def test_an_unambiguous_notation_is_read_with_a_note(notation):
     write = NOTATIONS[notation]
     cells = [write(v) for v in VALUES]
-    expected = VALUES
-    if notation == "accounting":
-        expected = [v if v > -500 else abs(v) for v in VALUES]
     schema = schema_of(cells)
     assert schema["a"].kind == "number"
-    assert np.allclose(read_back(cells), expected)
+    assert np.allclose(read_back(cells), VALUES)
     assert schema["a"].notes
     assert any(repr(cell)[1:-1] in note for note in schema["a"].notes for cell in cells)
 
@@ -144,6 +143,8 @@ HINDERED = {
     "two units": (lambda v: f"{v} kg" if v < 0 else f"{v} g", "different units", "one unit"),
     "some without": (lambda v: f"{v}k" if v < 0 else f"{v}", "different units", "k'"),
     "two marks": (lambda v: written(v, "," if v < 0 else "."), "other marks", "alike"),
+    "marks behind": (lambda v: f"{v}*" if v < 0 else f"{v}", "more after the number", "alone"),
+    "errors": (lambda v: f"{v} ± 0.1", "more after the number", "alone"),
     "parentheses": (lambda v: f"({abs(v)})", "in parentheses", "minus sign"),
 }
 
@@ -231,6 +232,17 @@ def test_a_target_that_is_no_number_yet_is_refused_with_the_reason(write, words)
     with pytest.raises(DataError, match=r"text with .* different values") as error:
         infer_schema(table_from_frame(with_column(VALUES, target)), "y")
     assert words in str(error.value)
+
+
+def test_few_labels_with_a_unit_are_classes_unless_asked_otherwise():
+    target = [f"{1 + i % 5} stars" for i in range(N)]
+    table = table_from_frame(with_column(VALUES, target))
+    schema = infer_schema(table, "y")
+    assert schema.classes == tuple(f"{i} stars" for i in range(1, 6))
+    assert schema.target.notes[0].endswith("if they are quantities, give task='regression'")
+    assert apply_schema(schema, table).target[0] == "1 stars"
+    assert infer_schema(table, "y", task="regression").task == "regression"
+    assert infer_schema(table, "y", kinds={"y": "number"}).task == "regression"
 
 
 # By source

@@ -83,7 +83,7 @@ def test_below_95_percent_a_column_is_a_category(make_table):
     assert schema["a"].notes == (
         (
             "92 % of its known cells are numbers; a column needs 95 % to be read as numbers, "
-            "so it is a category"
+            "so it is a category; others are: row 1 'p', row 2 'q', row 3 'r'"
         ),
     )
 

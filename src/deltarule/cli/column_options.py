@@ -12,6 +12,7 @@ __all__ = [
     "marks_by_column",
     "missing_by_column",
     "named_columns",
+    "possible_names",
     "split_marks",
     "split_tokens",
 ]

@@ -18,6 +18,7 @@ from deltarule.cli.options import (
     Force,
     Ids,
     Ignore,
+    KeepNa,
     Kinds,
     MaxMemory,
     Na,
@@ -49,6 +50,7 @@ def fit(
     ] = None,
     ignore: Ignore = None,
     na: Na = None,
+    keep_na: KeepNa = None,
     decimal: Decimal = None,
     thousands: Thousands = None,
     date_format: DateFormat = None,
@@ -111,6 +113,7 @@ def fit(
         thousands=thousands or (),
         date_format=date_format or (),
         ids=ids or (),
+        keep_na=keep_na or (),
     )
     request = Request(options, table_settings, folder, force=force, record=record)
     model, status = fit_and_save(request, quiet=quiet or as_json)

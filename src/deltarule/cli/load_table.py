@@ -70,6 +70,7 @@ def load_table(options: TableOptions) -> LoadedTable:
         "weights": options.weights,
         "kinds": kinds_by_column(options.kinds, table),
         "na": missing_by_column(na_by_column, table),
+        "keep_na": [name for text in options.keep_na for name in named_columns(text, table)],
         "decimal": marks_by_column(decimal_of, table),
         "thousands": marks_by_column(thousands_of, table),
         "date_format": marks_by_column(date_format_of, table) or date_format,

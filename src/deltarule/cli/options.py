@@ -25,6 +25,7 @@ __all__ = [
     "Force",
     "Ids",
     "Ignore",
+    "KeepNa",
     "Kinds",
     "MaxMemory",
     "Na",
@@ -66,6 +67,7 @@ class TableOptions:
     thousands: Sequence[str] = ()
     date_format: Sequence[str] = ()
     ids: Sequence[str] = ()
+    keep_na: Sequence[str] = ()
 
 
 class BadValue(typer.BadParameter):
@@ -260,6 +262,15 @@ Na = Annotated[
         metavar="TEXT",
         help="A text that means missing, beside NA, N/A, ?, nan, null and an empty cell; "
         "COLUMN=TEXT for one column alone, such as insulin=0.",
+        group="Columns",
+    ),
+]
+KeepNa = Annotated[
+    list[str] | None,
+    several(
+        "--keep-na",
+        metavar="COLUMN",
+        help="A column in which NA, N/A, ?, nan and null are values, such as a class NA.",
         group="Columns",
     ),
 ]

@@ -7,7 +7,7 @@ same data in a frame give the same table.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -237,7 +237,7 @@ def clean_text(
     ['a', None, None, 'a']
     """
 
-    def clean(cell: str) -> str | None:
+    def clean(cell: str) -> str:
         text = cell.strip()
         if not is_unicode(text):
             row = int(np.argmax(column.codes == column.texts.index(cell))) + 1
@@ -246,9 +246,12 @@ def clean_text(
                 "(half of a surrogate pair, or bytes that are not UTF-8); expected text; correct "
                 "the cell where it comes from"
             )
-        return None if text.lower() in tokens else text
+        return text
 
-    return column.map_texts(clean)
+    cleaned = column.map_texts(clean)
+    if "" in cleaned.texts:
+        cleaned = cleaned.map_texts(lambda text: text or None)
+    return cleaned.without(lambda text: text.lower() in tokens)
 
 
 def is_unicode(text: str) -> bool:
@@ -266,15 +269,19 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def mask_tokens(values: NDArray[np.float64], tokens: tuple[str, ...]) -> NDArray[np.float64]:
-    """Replace numbers by NaN where a missing token spells the same number.
+def mask_tokens(
+    values: NDArray[np.float64],
+    tokens: tuple[str, ...],
+    parse: Callable[[str], float | None] = parse_number,
+) -> NDArray[np.float64]:
+    """Replace numbers by NaN where a missing token spells the same number, or the same date.
 
     Examples
     --------
     >>> mask_tokens(np.array([1.0, -999.0]), missing_tokens(["NA", "-999"]))
     array([ 1., nan])
     """
-    numbers = [number for token in tokens if (number := parse_number(token)) is not None]
+    numbers = [number for token in tokens if (number := parse(token)) is not None]
     return np.where(np.isin(values, numbers), np.nan, values) if numbers else values
 
 

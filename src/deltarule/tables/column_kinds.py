@@ -19,10 +19,10 @@ from deltarule.tables.date_formats import unread_date_notes
 from deltarule.tables.equal_labels import mixes_truth_values
 from deltarule.tables.implausible_values import outside_range, plausible_range
 from deltarule.tables.missing_notes import token_notes
-from deltarule.tables.number_formats import unread_number_notes
 from deltarule.tables.number_text import PLAIN
 from deltarule.tables.table import Table
 from deltarule.tables.text_column import TextColumn
+from deltarule.tables.unread_numbers import unread_number_notes
 
 __all__ = ["big_integer_notes", "infer_kind"]
 
@@ -68,7 +68,8 @@ numbers, give kinds={'zip': 'number'}")
     if not notes and n_numbers >= 0.5 * n_known:
         notes.append(
             f"{100 * n_numbers / n_known:.0f} % of its known cells are numbers; a column needs "
-            f"{100 * NUMERIC_SHARE:.0f} % to be read as numbers, so it is a category"
+            f"{100 * NUMERIC_SHARE:.0f} % to be read as numbers, so it is a category; others are: "
+            f"{describe_cells(table, name, bad)}"
         )
     return "category", notes
 

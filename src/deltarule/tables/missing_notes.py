@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from deltarule.errors import Message, Parameter
+from deltarule.tables.cells import DEFAULT_NA
 from deltarule.tables.column_values import NUMERIC_SHARE
 from deltarule.tables.date_text import date_value
-from deltarule.tables.number_formats import find_number_format, mark_advice
+from deltarule.tables.number_formats import find_number_format
 from deltarule.tables.number_text import PLAIN, NumberFormat, is_number_like
-from deltarule.tables.table import join_items
+from deltarule.tables.table import Cells, count_noun, join_items
 from deltarule.tables.text_column import TextColumn
+from deltarule.tables.unread_numbers import mark_advice
 
-__all__ = ["na_advice", "token_notes", "unread_advice"]
+__all__ = ["kept_note", "na_advice", "token_notes", "unread_advice"]
 
 _LIKELY = frozenset(
     """
@@ -25,6 +27,7 @@ _MANY_VALUES = 10
 _MOST_TOKENS = 5
 _LEAST_SHARE = 0.1
 _LONGEST = 20
+_DEFAULT = frozenset(token.lower() for token in DEFAULT_NA)
 
 
 def na_advice(name: str, tokens: Iterable[str]) -> Message:
@@ -39,6 +42,29 @@ def na_advice(name: str, tokens: Iterable[str]) -> Message:
     for token in tokens:
         parts += [" and " if parts else "", Parameter("na", {name: token})]
     return Message(*parts)
+
+
+def kept_note(column: Cells, name: str) -> Message | None:
+    """A note on cells that are missing by default, and may be values; None if there are none.
+
+    Examples
+    --------
+    >>> cells = TextColumn.from_cells(["EU", "NA", "NA"]).without(lambda text: text == "NA")
+    >>> print(kept_note(cells, "continent"))
+    'NA' (2 cells) counts as missing; if it is a value, give keep_na='continent'
+    """
+    counts = column.na_counts() if isinstance(column, TextColumn) else {}
+    counts = {text: n for text, n in counts.items() if text.lower() in _DEFAULT}
+    if not counts:
+        return None
+    ordered = sorted(counts, key=lambda text: -counts[text])
+    shown = " and ".join(f"{text!r} ({count_noun(counts[text], 'cell')})" for text in ordered)
+    one = len(ordered) == 1
+    what = "counts as missing; if it is a value" if one else "count as missing; if these are values"
+    return Message(
+        f"{shown} {what}, give ",
+        Parameter("keep_na", name),
+    )
 
 
 def token_notes(column: TextColumn, name: str, stated: NumberFormat) -> list[str]:

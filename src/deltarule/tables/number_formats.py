@@ -15,26 +15,23 @@ from deltarule.errors import DataError, Message, Parameter
 from deltarule.tables.cells import number_label
 from deltarule.tables.column_values import NUMERIC_SHARE
 from deltarule.tables.number_text import PLAIN, NumberFormat, is_money, plain_characters, split_unit
-from deltarule.tables.table import Table, join_items, unknown_column_error
+from deltarule.tables.table import Table, unknown_column_error
 from deltarule.tables.text_column import TextColumn
 
 __all__ = [
+    "THOUSANDS",
     "FormatChoice",
+    "Shape",
+    "common_unit",
     "find_number_format",
-    "mark_advice",
+    "shapes_of",
     "stated_formats",
-    "unread_number_notes",
     "with_number_formats",
 ]
 
-_THOUSANDS = ("", ",", ".", "'", " ")
+THOUSANDS = ("", ",", ".", "'", " ")
 _NINES = str.maketrans("0123456789", "9999999999")
 _DIGIT = re.compile(r"\d", re.ASCII)
-_BOUND = re.compile(r"\s?(?:[<>~≤≥≈±]=?|ca\.?|about)\s?[+-]?[\d.,]+\s?\S{0,5}", re.ASCII | re.I)
-_FRACTION = re.compile(r"(?:\d+ )?\d+ ?/ ?\d+", re.ASCII)
-_TRAILING_SIGN = re.compile(r"[\d.,]*\d ?[-+]", re.ASCII)
-# With fewer different texts than this, a column of texts with numbers in them is one of levels.
-_MANY_TEXTS = 10
 
 
 class FormatChoice(NamedTuple):
@@ -45,7 +42,7 @@ class FormatChoice(NamedTuple):
 
 
 @dataclass
-class _Shape:
+class Shape:
     """Texts that are alike but for the digits: any format reads all of them or none."""
 
     text: str
@@ -53,8 +50,9 @@ class _Shape:
     distinct: int = 0
 
 
-def _shapes(column: TextColumn) -> list[_Shape]:
-    found: dict[str, _Shape] = {}
+def shapes_of(column: TextColumn) -> list[Shape]:
+    """The shapes of a column's texts, each with how many there are."""
+    found: dict[str, Shape] = {}
     for text, count in column.counts().items():
         plain = plain_characters(text)
         key = plain.translate(_NINES)
@@ -63,7 +61,7 @@ def _shapes(column: TextColumn) -> list[_Shape]:
             key = f"{key[: match.start()]}0{key[match.end() :]}"
         shape = found.get(key)
         if shape is None:
-            shape = found[key] = _Shape(text)
+            shape = found[key] = Shape(text)
         shape.cells += count
         shape.distinct += 1
     return list(found.values())
@@ -100,7 +98,7 @@ def find_number_format(
         decimal=stated.decimal or ("," if stated.thousands == "." else "."),
         thousands=stated.thousands or "",
     )
-    shapes = _shapes(column)
+    shapes = shapes_of(column)
     total = sum(shape.cells for shape in shapes)
     if total == 0:
         return FormatChoice(fallback)
@@ -124,28 +122,28 @@ def find_number_format(
     return FormatChoice(chosen, notes)
 
 
-def _read_cells(shapes: Iterable[_Shape], number_format: NumberFormat) -> int:
+def _read_cells(shapes: Iterable[Shape], number_format: NumberFormat) -> int:
     return sum(shape.cells for shape in shapes if number_format.parse(shape.text) is not None)
 
 
-def _agree(shapes: Iterable[_Shape], formats: list[NumberFormat]) -> bool:
+def _agree(shapes: Iterable[Shape], formats: list[NumberFormat]) -> bool:
     return all(len({each.parse(shape.text) for each in formats}) == 1 for shape in shapes)
 
 
 def _candidates(
-    shapes: list[_Shape], stated: NumberFormat, any_unit: bool
+    shapes: list[Shape], stated: NumberFormat, any_unit: bool
 ) -> Iterable[NumberFormat]:
     """The formats to try, the simplest first."""
-    prefix, suffix = _unit(shapes, any_unit)
+    prefix, suffix = common_unit(shapes, any_unit)
     parentheses = _has_negative_parentheses(shapes)
     decimals = (".", ",") if stated.decimal is None else (stated.decimal,)
-    groupings = _THOUSANDS if stated.thousands is None else (stated.thousands,)
+    groupings = THOUSANDS if stated.thousands is None else (stated.thousands,)
     for thousands, decimal in itertools.product(groupings, decimals):
         if thousands != decimal:
             yield NumberFormat(decimal, thousands, prefix, suffix, parentheses)
 
 
-def _unit(shapes: list[_Shape], any_unit: bool) -> tuple[str, str]:
+def common_unit(shapes: list[Shape], any_unit: bool) -> tuple[str, str]:
     """What most cells have before and after their digits, if it can be left off."""
     cells: dict[tuple[str, str], int] = {}
     for shape in shapes:
@@ -158,8 +156,8 @@ def _unit(shapes: list[_Shape], any_unit: bool) -> tuple[str, str]:
     return ("", "") if prefix and not (any_unit or is_money(prefix)) else (prefix, suffix)
 
 
-def _has_negative_parentheses(shapes: list[_Shape]) -> bool:
-    """Whether a minority of the cells are in parentheses, and none has a minus sign."""
+def _has_negative_parentheses(shapes: list[Shape]) -> bool:
+    """Whether some cells are in parentheses, at least a tenth not, and none has a minus sign."""
     inside = outside = 0
     for shape in shapes:
         match = split_unit(plain_characters(shape.text))
@@ -171,12 +169,10 @@ def _has_negative_parentheses(shapes: list[_Shape]) -> bool:
             inside += shape.cells
         else:
             outside += shape.cells
-    return 0 < inside < outside
+    return inside > 0 and outside >= 0.1 * (inside + outside)
 
 
-def _format_notes(
-    shapes: list[_Shape], chosen: NumberFormat, stated: NumberFormat
-) -> Iterable[str]:
+def _format_notes(shapes: list[Shape], chosen: NumberFormat, stated: NumberFormat) -> Iterable[str]:
     """Notes on what was assumed, each with a text and its number."""
     read = [shape.text for shape in shapes if chosen.parse(shape.text) is not None]
 
@@ -195,7 +191,7 @@ def _format_notes(
         yield f"numbers in parentheses are read as negative: {example('(')}"
 
 
-def _character_notes(shapes: list[_Shape], chosen: NumberFormat) -> tuple[str, ...]:
+def _character_notes(shapes: list[Shape], chosen: NumberFormat) -> tuple[str, ...]:
     """A note on numbers in characters that are none of ASCII, but for blanks and apostrophes."""
     for shape in shapes:
         plain = plain_characters(shape.text)
@@ -208,147 +204,6 @@ def _character_notes(shapes: list[_Shape], chosen: NumberFormat) -> tuple[str, .
             name = "the minus sign U+2212" if "\u2212" in shape.text else "characters beyond ASCII"
             return (f"{name} in numbers: {shape.text!r} is read as {number_label(value)}",)
     return ()
-
-
-def unread_number_notes(column: TextColumn, name: str, stated: NumberFormat) -> list[str]:
-    """Notes on texts that keep a column from being one of numbers, and on what helps.
-
-    Examples
-    --------
-    >>> cells = TextColumn.from_cells(["1,255", "3,100", "2,050"])
-    >>> print(unread_number_notes(cells, "size", PLAIN)[0])
-    3 cells such as '1,255' may be 1255 or 1.255, so it is a category; give \
-thousands={'size': ','} or decimal={'size': ','}
-    """
-    shapes = _shapes(column)
-    total = sum(shape.cells for shape in shapes)
-    prefix, suffix = _unit(shapes, any_unit=True)
-    reasons: dict[str, list[_Shape]] = {}
-    for shape in shapes:
-        if reason := _hindrance(shape.text, stated, prefix, suffix):
-            reasons.setdefault(reason, []).append(shape)
-    alike = [shape for group in reasons.values() for shape in group]
-    if sum(shape.cells for shape in alike) < 0.5 * total:
-        return []
-    hindered = {reason: group for reason, group in reasons.items() if reason != "number"}
-    if not hindered:
-        return []
-    reason = max(hindered, key=lambda each: sum(shape.cells for shape in hindered[each]))
-    distinct = sum(shape.distinct for shape in alike)
-    if distinct < (3 if reason == "marks" else _MANY_TEXTS + 1):
-        return []
-    group = hindered[reason]
-    count = sum(shape.cells for shape in group)
-    which = "1 cell" if count == 1 else f"{count} cells"
-    texts = join_items((repr(shape.text) for shape in group[:3]), 3)
-    return [_hindrance_note(reason, which, texts, group[0].text, name)]
-
-
-def _hindrance(text: str, stated: NumberFormat, prefix: str, suffix: str) -> str | None:
-    """Why a text that has a number in it is none; ``"number"`` if it is one."""
-    plain = plain_characters(text)
-    if stated.parse(text) is not None:
-        return "number"
-    if _BOUND.fullmatch(text):
-        return "bound"
-    if _FRACTION.fullmatch(plain):
-        return "fraction"
-    if _TRAILING_SIGN.fullmatch(plain):
-        return "trailing sign"
-    match = split_unit(plain)
-    if match is None:
-        return None
-    if match["prefix"] and not is_money(match["prefix"]):
-        return None if match["body"].isdigit() else "name"  # "ID 12" is one of many labels
-    readings = _readings(match["body"])
-    if len(readings) > 1 and PLAIN.parse(match["body"]) is None:
-        return "marks"
-    if (match["prefix"] or "", match["suffix"] or "") != (prefix, suffix) or prefix or suffix:
-        return "unit"
-    if match["open"]:
-        return "parentheses"
-    return "mixed marks" if readings else None
-
-
-def _readings(text: str) -> dict[str, NumberFormat]:
-    """The numbers that a text can be, each with a format that reads it so."""
-    found: dict[str, NumberFormat] = {}
-    for thousands, decimal in itertools.product((*_THOUSANDS, "_"), (".", ",")):
-        if thousands != decimal:
-            number_format = NumberFormat(decimal, thousands)
-            if (value := number_format.parse(text)) is not None:
-                found.setdefault(number_label(value), number_format)
-    return found
-
-
-def _text_readings(text: str) -> dict[str, NumberFormat]:
-    match = split_unit(plain_characters(text))
-    return _readings(match["body"] if match else text)
-
-
-def mark_advice(name: str, text: str) -> Message | None:
-    """The marks with which a text is a number; None if there are none.
-
-    Examples
-    --------
-    >>> print(mark_advice("a", "1,255"))
-    thousands={'a': ','} or decimal={'a': ','}
-    """
-    readings = _text_readings(text)
-    parts: list[str | Parameter] = []
-    for value in sorted(readings, key=lambda each: -float(each)):
-        used = readings[value]
-        if used == PLAIN:
-            continue
-        named = {"thousands": used.thousands, "decimal": used.decimal}
-        given = {key: mark for key, mark in named.items() if mark not in ("", ".")} or named
-        parts.append(" or " if parts else "")
-        for key, mark in given.items():
-            parts += [" " if isinstance(parts[-1], Parameter) else "", Parameter(key, {name: mark})]
-    return Message(*parts) if parts else None
-
-
-def _hindrance_note(reason: str, which: str, texts: str, text: str, name: str) -> str:
-    na = Parameter("na", {name: text})
-    if reason == "marks":
-        readings = _text_readings(text)
-        values = " or ".join(sorted(readings, key=lambda each: -float(each)))
-        return Message(
-            f"{which} such as {text!r} may be {values}, so it is a category; give ",
-            mark_advice(name, text) or "",
-        )
-    start = f"{which} with numbers, as {texts}, "
-    if reason == "bound":
-        return Message(
-            f"{start}are bounds or estimates, so it is a category; write the number alone, or "
-            "give ",
-            na,
-            " for those that mean missing",
-        )
-    if reason == "fraction":
-        return f"{start}are fractions, so it is a category; write them as decimal numbers"
-    if reason == "trailing sign":
-        return f"{start}have a sign at the end, so it is a category; write it at the beginning"
-    if reason == "parentheses":
-        return (
-            f"{start}are in parentheses, so it is a category; write negative numbers with a minus "
-            "sign"
-        )
-    if reason == "mixed marks":
-        return Message(
-            f"{start}have other marks than the decimal point, or what else is stated, so it is a "
-            "category; write all numbers alike, or give ",
-            mark_advice(name, text) or "",
-        )
-    if reason == "unit":
-        return (
-            f"{start}have different units, or some have none, so it is a category; write all in "
-            "one unit"
-        )
-    return Message(
-        f"{start}begin with text, so it is a category; to read the numbers alone, give ",
-        Parameter("kinds", {name: "number"}),
-    )
 
 
 def stated_formats(

@@ -43,7 +43,7 @@ _SAME = str.maketrans(
 )
 _GROUPING = "'_ "
 # A unit neither begins with what a number may go on with, nor holds a digit before its end: "m2".
-_UNIT = r"[^\d\s.,'_+\-*/:;()<>=~^#&\\|\"]"
+_UNIT = r"[^\d\s.,'_+\-*/:;()<>=~^#&\\|\"!?\[\]{}]"
 _AFFIXED = re.compile(
     rf"(?P<open>\(\s?)?(?P<sign>[+-]?)\s?(?P<prefix>(?:{_UNIT}){{1,4}}\.?)?\s?(?P<inner>[+-]?)"
     r"(?P<body>(?:\d[\d.,'_ ]*[\d.]|\d|[.,]\d+)(?:[eE][+-]?\d+)?)"
@@ -238,10 +238,12 @@ PLAIN = NumberFormat()
 @functools.lru_cache(maxsize=64)
 def _body_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     point, mark = re.escape(decimal), re.escape(thousands)
-    whole = r"(?:0|[1-9]\d*)"
+    plain, grouped = r"(?:0|[1-9]\d*)", "(?!)"
     if thousands:
         # In groups of three, or as in India with groups of two before the last.
-        whole = (
-            rf"(?:0|[1-9]\d*|[1-9]\d{{0,2}}(?:{mark}\d{{3}})+|[1-9]\d?(?:{mark}\d\d)+{mark}\d{{3}})"
-        )
-    return re.compile(rf"(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+        grouped = rf"(?:[1-9]\d{{0,2}}(?:{mark}\d{{3}})+|[1-9]\d?(?:{mark}\d\d)+{mark}\d{{3}})"
+    # Nobody groups the digits of a number with an exponent: 9,471e+01 has a decimal comma.
+    return re.compile(
+        rf"(?:{plain}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?|{grouped}(?:{point}\d*)?",
+        re.ASCII,
+    )

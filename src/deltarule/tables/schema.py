@@ -59,6 +59,8 @@ class Column:
         How the numbers of a column of text are written, where not in the plain way.
     date_format : str or None
         How the dates of a column are written, beside those that need no format.
+    keep_na : bool
+        Whether only the empty cell and the column's own missing tokens are missing.
 
     Examples
     --------
@@ -82,6 +84,7 @@ class Column:
     mixed: bool = False
     number_format: NumberFormat | None = None
     date_format: str | None = None
+    keep_na: bool = False
 
     def span(self, width: int = 48) -> str:
         """The range, or the most frequent levels, in at most about ``width`` characters."""

@@ -19,6 +19,7 @@ def check_columns(
     weights: str | None,
     kinds: Mapping[str, str],
     na: Mapping[str, Any],
+    keep_na: tuple[str, ...] = (),
     ids: tuple[str, ...] = (),
 ) -> None:
     """Refuse columns that are unknown, or named for two purposes.
@@ -44,6 +45,7 @@ take it out of ignore
         *((name, "one to ignore", "ignore") for name in ignored),
         *((name, "one given a kind", "kinds") for name in kinds),
         *((name, "one given missing tokens", "na") for name in na),
+        *((name, "one to keep missing tokens in", "keep_na") for name in keep_na),
         *((name, "identifier", "ids") for name in ids),
     ]
     for name, what, parameter in asked:

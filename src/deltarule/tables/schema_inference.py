@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
-from deltarule.tables.cells import clean_text, mask_tokens, missing_tokens, parse_number
+from deltarule.tables.cells import missing_tokens, parse_number
 from deltarule.tables.column_kinds import big_integer_notes, infer_kind
 from deltarule.tables.column_values import (
     NUMERIC_SHARE,
@@ -28,16 +28,18 @@ from deltarule.tables.implausible_values import (
     targets_outside_range,
     weight_notes,
 )
-from deltarule.tables.missing_notes import unread_advice
+from deltarule.tables.missing_cells import apply_missing_tokens
+from deltarule.tables.missing_notes import kept_note, unread_advice
 from deltarule.tables.number_formats import stated_formats, with_number_formats
 from deltarule.tables.number_text import PLAIN, NumberFormat
 from deltarule.tables.schema import Column, Schema
 from deltarule.tables.schema_arguments import check_columns
+from deltarule.tables.sentinel_values import sentinel_notes
 from deltarule.tables.table import Table, all_rows_text, join_items
 from deltarule.tables.task_choice import choose_task
 from deltarule.tables.text_column import TextColumn
 
-__all__ = ["apply_missing_tokens", "infer_schema", "read_weights"]
+__all__ = ["infer_schema", "read_weights"]
 
 _TOP_LEVELS = 10
 
@@ -55,6 +57,7 @@ def infer_schema(
     thousands: str | Mapping[str, str] | None = None,
     date_format: str | Mapping[str, str] | None = None,
     ids: str | Iterable[str] = (),
+    keep_na: str | Iterable[str] = (),
 ) -> Schema:
     """Infer the kind of each column of a table, the target and the task.
 
@@ -98,6 +101,9 @@ def infer_schema(
     ids : str or iterable of str
         Columns of identifiers, which are no inputs; ``deltarule predict`` writes them beside the
         predictions.
+    keep_na : str or iterable of str, optional
+        Columns in which ``NA``, ``null`` and the other texts that the table was read with as
+        *missing* are values; only the empty cell and what ``na`` gives by column is missing there.
 
     Returns
     -------
@@ -128,7 +134,8 @@ def infer_schema(
     by_column = {} if not isinstance(na, Mapping) else dict(na)
     kinds = dict(kinds or {})
     ids = (ids,) if isinstance(ids, str) else tuple(dict.fromkeys(ids))
-    check_columns(table, target, ignored, weights, kinds, by_column, ids)
+    kept = (keep_na,) if isinstance(keep_na, str) else tuple(keep_na)
+    check_columns(table, target, ignored, weights, kinds, by_column, kept, ids)
     table = table.without(ids)
     extra = () if isinstance(na, Mapping) else missing_tokens(na)
     tokens = missing_tokens((*table.na, *extra))
@@ -141,7 +148,7 @@ def infer_schema(
         parse_number(token) is not None for token in (*tokens, *sum(column_tokens.values(), ()))
     ):
         numeric = {name for name in table.names if _is_numeric(table, name, kinds.get(name))}
-    clean = apply_missing_tokens(table, table.names, tokens, column_tokens, numeric or ())
+    clean = apply_missing_tokens(table, table.names, tokens, column_tokens, numeric or (), kept)
     dates = stated_date_formats(clean, date_format, kinds)
     kinds |= dict.fromkeys(date_format if isinstance(date_format, Mapping) else (), "date")
     clean, format_notes = with_number_formats(clean, stated, kinds)
@@ -161,8 +168,14 @@ def infer_schema(
             )
         if not known.all():
             notes.append(_missing_target_note(clean, target, ~known))
-            clean = clean.take(known)
-        choice = choose_task(clean, target, task, kinds.get(target))
+        hidden = kept_note(clean.column(target), target)
+        clean = clean.take(known)
+        try:
+            choice = choose_task(clean, target, task, kinds.get(target))
+        except DataError as error:
+            raise error if not hidden else DataError(Message(error.message, "; ", hidden)) from None
+        if hidden and not all(parse_number(label) is not None for label in choice.classes):
+            notes[-1] = Message(notes[-1], "; ", hidden)
         chosen, reason, classes = choice.task, choice.reason, choice.classes
         kind = "category" if classes else choice.kind
         target_column = _describe_column(clean, target, kind, column_tokens.get(target, ()))
@@ -170,10 +183,19 @@ def infer_schema(
         if gone.any():
             notes.append(target_range_note(clean, target_column, gone))
             clean = clean.take(~gone)
-        far = [note for note in target_column.notes if "from the median" in note]
+        far = [
+            note
+            for note in target_column.notes
+            if "from the median" in note or "far outside" in note
+        ]
         missing = target_column.missing - int(gone.sum())
         read = () if classes else format_notes.get(target, ())
-        target_column = replace(target_column, missing=missing, notes=(*read, *choice.notes, *far))
+        target_column = replace(
+            target_column,
+            missing=missing,
+            notes=(*read, *choice.notes, *far),
+            keep_na=target in kept,
+        )
     elif task != "auto":
         raise InputError(
             Message(Parameter("task", task), " was given without a target"),
@@ -192,6 +214,9 @@ def infer_schema(
         column = _describe_column(clean, name, kinds.get(name), column_tokens.get(name, ()))
         if column.kind != "category":
             column = replace(column, notes=(*format_notes.get(name, ()), *column.notes))
+        elif column.kind == "category" and (hidden := kept_note(clean.column(name), name)):
+            column = replace(column, notes=(*column.notes, hidden))
+        column = replace(column, keep_na=name in kept)
         if column.missing == len(clean):
             dropped.append((name, "missing in every row"))
         elif column.distinct == 1 and column.missing == 0:
@@ -228,53 +253,6 @@ def _own_format(table: Table, name: str) -> NumberFormat | None:
     """How a column's numbers are written, if not in the plain way."""
     found = table.number_formats.get(name, PLAIN)
     return None if found == PLAIN else found
-
-
-def apply_missing_tokens(
-    table: Table,
-    names: Iterable[str],
-    tokens: tuple[str, ...],
-    column_tokens: Mapping[str, tuple[str, ...]],
-    numeric: Iterable[str],
-) -> Table:
-    """The table with these columns, and the missing tokens applied to them.
-
-    In a column that is ``numeric``, a token that spells a number stands for that number
-    however it is written: ``0`` for ``0.0`` too.
-
-    Examples
-    --------
-    >>> cells = TextColumn.from_cells(["0.0", "1", "-"])
-    >>> table = Table(("a", "b"), {"a": cells, "b": cells})
-    >>> found = apply_missing_tokens(table, ["a", "b"], ("", "-"), dict(a=("0",), b=("0",)), ["a"])
-    >>> found["a"], found["b"]
-    (array([None, '1', None], dtype=object), array(['0.0', '1', None], dtype=object))
-    """
-    chosen, numeric = table.select(names), set(numeric)
-    columns = {}
-    for name in chosen.names:
-        column, needed = chosen.column(name), (*tokens, *column_tokens.get(name, ()))
-        if not set(needed) <= set(table.na):  # otherwise they were applied on reading
-            if isinstance(column, TextColumn):
-                column = clean_text(column, needed)
-            else:
-                column = mask_tokens(column, needed)
-        if name in numeric and isinstance(column, TextColumn):
-            written = table.number_formats.get(name, PLAIN)
-            column = _without_numbers(column, needed, written)
-        columns[name] = column
-    return replace(chosen, columns=columns)
-
-
-def _without_numbers(
-    column: TextColumn, tokens: tuple[str, ...], written: NumberFormat
-) -> TextColumn:
-    """The column, missing where a text spells the same number as one of the tokens."""
-    read = {parse(token) for token in tokens for parse in (parse_number, written.parse)}
-    numbers = read - {None}
-    if not numbers:
-        return column
-    return column.map_texts(lambda text: None if written.parse(text) in numbers else text)
 
 
 def _is_numeric(table: Table, name: str, kind: str | None) -> bool:
@@ -342,6 +320,7 @@ def _describe_column(
     scale = plausible_range(values[~np.isnan(values)])
     gone = outside_range(values, scale.low, scale.high)
     notes += range_notes(table, name, values, scale)
+    notes += sentinel_notes(name, cells, np.where(gone, np.nan, values), kind)
     finite = values[~np.isnan(values) & ~gone]
     distinct = np.unique(finite)
     if kind == "number":
@@ -358,7 +337,7 @@ def _describe_column(
         notes=tuple(notes),
         low=scale.low,
         high=scale.high,
-        mixed=bool((bad & of_another_kind(table, name, kind)).any()),
+        mixed=bool(bad.any() and (bad & of_another_kind(table, name, kind)).any()),
         number_format=_own_format(table, name) if kind == "number" else None,
         date_format=table.date_formats.get(name) if kind == "date" else None,
     )

@@ -226,7 +226,7 @@ def _cells_digest(read: Table) -> str:
         digest.update(f"{name}\0{read.kinds.get(name, '')}\0{column.dtype.kind}\0".encode())
         if isinstance(column, TextColumn):
             # "-" marks a missing cell; the length keeps adjacent cells apart.
-            marked = TextColumn(column.codes, [f"{len(text)}:{text}" for text in column.texts])
+            marked = column.map_texts(lambda text: f"{len(text)}:{text}")
             for start in range(0, len(marked), _DIGEST_ROWS):
                 texts = [cell or "-" for cell in marked[start : start + _DIGEST_ROWS]]
                 separator = "\0" if start else ""

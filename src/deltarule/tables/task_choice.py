@@ -109,6 +109,7 @@ def choose_task(
         alone, _ = with_number_formats(table.select([target]), {}, {target: kind} if kind else {})
         table = replace(table, number_formats=alone.number_formats)
     notes: list[str] = []
+    inferred = kind is None
     if kind is None:
         # Asked to be regression, a target of long integers is a number, with a note.
         kind, notes = infer_kind(table, target)
@@ -116,6 +117,13 @@ def choose_task(
             kind = "number"
     values, bad = read_cells(table, target, "date" if kind == "date" else "number")
     distinct = np.unique(values[~np.isnan(values)])
+    written = table.number_formats.get(target, PLAIN)
+    unit = written.prefix or written.suffix
+    if inferred and kind == "number" and task == "auto" and unit and _are_few_integers(distinct):
+        # "4 stars" is a label as much as a number.
+        kind = "category"
+        found = f"its labels are numbers with {unit!r}: if they are quantities, give "
+        notes = [Message(found, Parameter("task", "regression"))]
     # Two numbers are two classes; beyond that, numbers are quantities.
     two = kind == "number" and len(distinct) == 2 and not bad.any()
     if task == "classification" or (task == "auto" and (kind == "category" or two)):
@@ -169,6 +177,10 @@ def _classification(
     return TaskChoice("classification", reason, classes, "category", tuple(notes))
 
 
+def _are_few_integers(distinct: np.ndarray) -> bool:
+    return len(distinct) <= 20 and bool(np.all(distinct == np.round(distinct)))
+
+
 def _with_semicolons(notes: list[str]) -> Iterator[str]:
     for note in notes:
         yield note
@@ -214,8 +226,7 @@ def _regression(
             "more than two"
         )
     notes = big_integer_notes(table, target) if kind == "number" else []
-    few_integers = len(distinct) <= 20 and bool(np.all(distinct == np.round(distinct)))
-    if task == "auto" and kind == "number" and few_integers:
+    if task == "auto" and kind == "number" and _are_few_integers(distinct):
         found = f"{len(distinct)} different integers: if they are classes, give "
         notes.append(Message(found, Parameter("task", "classification")))
     return TaskChoice("regression", reason, (), kind, tuple(notes))

@@ -24,9 +24,11 @@ class TextColumn:
     Parameters
     ----------
     codes : array-like of int32, shape (rows,)
-        -1 where the cell is missing.
+        Negative where the cell is missing: -1, or -2 - k where it was written ``na_texts[k]``.
     texts : sequence of str
         Distinct, in any order.
+    na_texts : sequence of str
+        Distinct texts that were taken to mean *missing*.
 
     Examples
     --------
@@ -41,15 +43,18 @@ class TextColumn:
     TextColumn(3 rows of 1 distinct text)
     """
 
-    __slots__ = ("codes", "texts")
+    __slots__ = ("codes", "na_texts", "texts")
     __hash__ = None  # type: ignore[assignment]  # compared cell by cell, as arrays are
 
     dtype = np.dtype(object)
     ndim = 1
 
-    def __init__(self, codes: ArrayLike, texts: Sequence[str]) -> None:
+    def __init__(
+        self, codes: ArrayLike, texts: Sequence[str], na_texts: Sequence[str] = ()
+    ) -> None:
         self.codes: NDArray[np.int32] = np.asarray(codes, dtype=np.int32)
         self.texts: tuple[str, ...] = tuple(texts)
+        self.na_texts: tuple[str, ...] = tuple(na_texts)
 
     @classmethod
     def from_cells(cls, cells: Iterable[str | None]) -> TextColumn:
@@ -69,11 +74,15 @@ class TextColumn:
         ['a', 'b', 'a']
         """
         index: dict[str, int] = {}
+        absent: dict[str, int] = {}
         codes = [
-            part.lookup([index.setdefault(text, len(index)) for text in part.texts], -1)
+            part._lookup_codes(
+                [index.setdefault(text, len(index)) for text in part.texts],
+                [-2 - absent.setdefault(text, len(absent)) for text in part.na_texts],
+            )
             for part in parts
         ]
-        return cls(np.concatenate(codes), list(index))
+        return cls(np.concatenate(codes), list(index), list(absent))
 
     def lookup(self, values: ArrayLike, missing: Any) -> NDArray[Any]:
         """For each cell the value of its text, ``missing`` where the cell is missing.
@@ -90,8 +99,14 @@ class TextColumn:
         array([ 2.,  1., nan])
         """
         known = np.asarray(values)
-        table = np.empty(len(self.texts) + 1, np.result_type(known, np.asarray(missing).dtype))
-        table[:-1], table[-1] = known, missing
+        n, n_all = len(self.texts), len(self.texts) + 1 + len(self.na_texts)
+        table = np.empty(n_all, np.result_type(known, np.asarray(missing).dtype))
+        table[:n], table[n:] = known, missing  # negative codes count from the end
+        return table[self.codes]
+
+    def _lookup_codes(self, codes: Sequence[int], na_codes: Sequence[int]) -> NDArray[np.int32]:
+        """The codes with new ones for the texts, and for those that mean missing."""
+        table = np.array([*codes, *reversed(na_codes), -1], dtype=np.int32)
         return table[self.codes]
 
     def map_texts(self, function: Callable[[str], str | None]) -> TextColumn:
@@ -108,10 +123,45 @@ class TextColumn:
             return self
         index: dict[str | None, int] = {None: -1}
         codes = [index.setdefault(text, len(index) - 1) for text in mapped]
-        return TextColumn(
-            self.lookup(np.array(codes, dtype=np.int32), np.int32(-1)),
-            [text for text in index if text is not None],
-        )
+        na_codes = [-2 - k for k in range(len(self.na_texts))]
+        texts = [text for text in index if text is not None]
+        return TextColumn(self._lookup_codes(codes, na_codes), texts, self.na_texts)
+
+    def without(self, is_missing: Callable[[str], bool]) -> TextColumn:
+        """The column with the cells of some texts missing, which :meth:`restored` gives back.
+
+        Examples
+        --------
+        >>> column = TextColumn([0, 1, 0], ["NA", "a"]).without(lambda text: text == "NA")
+        >>> column.tolist(), column.na_counts(), column.restored().tolist()
+        ([None, 'a', None], {'NA': 2}, ['NA', 'a', 'NA'])
+        """
+        gone = [bool(is_missing(text)) for text in self.texts]
+        if not any(gone):
+            return self
+        absent = {text: -2 - k for k, text in enumerate(self.na_texts)}
+        kept: dict[str, int] = {}
+        codes = [
+            absent.setdefault(text, -2 - len(absent))
+            if missing
+            else kept.setdefault(text, len(kept))
+            for text, missing in zip(self.texts, gone, strict=True)
+        ]
+        na_codes = [absent[text] for text in self.na_texts]
+        return TextColumn(self._lookup_codes(codes, na_codes), list(kept), list(absent))
+
+    def restored(self) -> TextColumn:
+        """The column with the texts again that were taken to mean missing."""
+        if not self.na_texts:
+            return self
+        texts = list(dict.fromkeys((*self.texts, *self.na_texts)))
+        na_codes = [texts.index(text) for text in self.na_texts]
+        return TextColumn(self._lookup_codes(range(len(self.texts)), na_codes), texts)
+
+    def na_counts(self) -> dict[str, int]:
+        """How many missing cells hold each of the texts that were taken to mean missing."""
+        found = [int((self.codes == -2 - k).sum()) for k in range(len(self.na_texts))]
+        return {text: n for text, n in zip(self.na_texts, found, strict=True) if n}
 
     def counts(self) -> dict[str, int]:
         """How many cells hold each text that occurs.
@@ -121,7 +171,8 @@ class TextColumn:
         >>> TextColumn([1, 1, -1], ["a", "b"]).counts()
         {'b': 2}
         """
-        found = np.bincount(self.codes + 1, minlength=len(self.texts) + 1)[1:].tolist()
+        codes = np.maximum(self.codes, -1) if self.na_texts else self.codes
+        found = np.bincount(codes + 1, minlength=len(self.texts) + 1)[1:].tolist()
         return {text: n for text, n in zip(self.texts, found, strict=True) if n}
 
     def is_missing(self) -> NDArray[np.bool_]:
@@ -149,8 +200,8 @@ class TextColumn:
         >>> TextColumn([0, -1], ["a"]).objects()
         array(['a', None], dtype=object)
         """
-        table = np.empty(len(self.texts) + 1, dtype=object)
-        table[:-1] = self.texts
+        table = np.empty(len(self.texts) + 1 + len(self.na_texts), dtype=object)
+        table[: len(self.texts)] = self.texts
         return table[self.codes]
 
     def tolist(self) -> list[str | None]:
@@ -167,7 +218,7 @@ class TextColumn:
     def __getitem__(self, rows: Any) -> Any:
         codes = self.codes[rows]
         if np.ndim(codes):
-            return TextColumn(codes, self.texts)
+            return TextColumn(codes, self.texts, self.na_texts)
         return None if codes < 0 else self.texts[codes]
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:

@@ -23,8 +23,9 @@ from deltarule.tables.implausible_values import (
     target_range_note,
     targets_outside_range,
 )
+from deltarule.tables.missing_cells import apply_missing_tokens
 from deltarule.tables.schema import Column, Schema
-from deltarule.tables.schema_inference import apply_missing_tokens, read_weights
+from deltarule.tables.schema_inference import read_weights
 from deltarule.tables.table import (
     Cells,
     Table,
@@ -178,7 +179,10 @@ def apply_schema(
         if column.na
     }
     table = replace(table, number_formats=schema.number_formats, date_formats=schema.date_formats)
-    clean = apply_missing_tokens(table, wanted, schema.na, column_tokens, _numeric_columns(schema))
+    kept = [each.name for each in (*schema.columns, *_target_columns(schema)) if each.keep_na]
+    clean = apply_missing_tokens(
+        table, wanted, schema.na, column_tokens, _numeric_columns(schema), kept
+    )
     rows = np.arange(len(table))
     target: Cells | None = None
     if need_target and schema.target is not None:
