@@ -148,7 +148,7 @@ def with_date_formats(
     >>> cells = TextColumn.from_cells(["12/03/2021", "13/03/2021"])
     >>> table, notes = with_date_formats(Table(("d",), {"d": cells}), {}, {})
     >>> table.date_formats, notes["d"]
-    ({'d': '%d/%m/%Y'}, ("dates are read as %d/%m/%Y: row 1 '12/03/2021' is 2021-03-12",))
+    ({'d': '%d/%m/%Y'}, ("dates are read as %d/%m/%Y: row 2 '13/03/2021' is 2021-03-13",))
     """
     formats = dict(stated)
     notes: dict[str, tuple[str, ...]] = {}
