@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -153,6 +154,47 @@ def test_quiet_prints_nothing(place, deltarule):
     ):
         outcome = deltarule(*arguments, "--quiet")
         assert (outcome.status, outcome.out, outcome.err) == (0, "", "")
+
+
+def test_json_has_all_notes_as_they_are_printed(place, deltarule):
+    lines = ["nr,k,a b,x,y", *(f"{i},k,n{i},{i * 7 % 5},{i * 7 % 11}" for i in range(60))]
+    Path("t.csv").write_text("\n".join([*lines, "60,k,n60,1,"]) + "\n")
+    printed = deltarule("fit", "t.csv", "-t", "y", "--out", "m", *FAST)
+    notes = deltarule("fit", "t.csv", "-t", "y", "--out", "n", "--json", *FAST).json["notes"]
+    lines = [line.removeprefix("  - ") for line in printed.out.splitlines() if "  - " in line]
+    lines += [line.removeprefix("note: ") for line in printed.err.splitlines()]
+    assert notes == lines
+    assert len(set(notes)) == len(notes)
+    starts = (
+        "1 row is left out",
+        "k: left out, the same",
+        "nr: every integer",
+        "a b: 60 different",
+    )
+    for start in starts:
+        assert sum(note.startswith(start) for note in notes) == 1, start
+
+
+@pytest.mark.parametrize("name", ["a b", "it's", "größe", "$x", "a,b", "(c)", 'd"e', "#f", "-g"])
+def test_the_option_in_a_note_works_as_it_is_written(name, place, deltarule):
+    quoted = '"' + name.replace('"', '""') + '"'
+    lines = [f"{quoted},x,y", *(f"n{i},{i * 7 % 5},{i * 7 % 11}" for i in range(60))]
+    Path("t.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    command = ("fit", "t.csv", "-t", "y", "--json", *FAST)
+    (note,) = (n for n in deltarule(*command, "--out", "m").json["notes"] if "identifier" in n)
+    advice = note.rsplit("leave it out with ")[1]
+    report = deltarule(*command, "--out", "n", *shlex.split(advice)).json
+    assert report["left_out"] == {name: "on request"}
+    assert not any("identifier" in each for each in report["notes"])
+
+
+def test_parts_without_a_class_are_noted(place, deltarule):
+    lines = ["x,y", *(f"{i * 7 % 5},{'rare' if i < 2 else 'ab'[i % 2]}" for i in range(60))]
+    Path("t.csv").write_text("\n".join(lines) + "\n")
+    notes = deltarule("fit", "t.csv", "-t", "y", "--out", "m", "--json", *FAST).json["notes"]
+    assert "y: classes of at most 5 rows, too few to learn or to score: 'rare' (2 rows)" in notes
+    found = [note for note in notes if "row is of class 'rare'" in note]
+    assert [note.split(" row")[0] for note in found] == ["no test", "no validation"]
 
 
 def test_json_is_one_object(place, deltarule):

@@ -109,9 +109,15 @@ def test_what_counts_as_rare():
     assert fitted(typed_of(t=cells)).feature_names == ("t=a", "t=b", "t=(other)")
     assert fitted(typed_of(t=cells), min_rows=3).feature_names == ("t=a", "t=b", "t=c")
     assert fitted(typed_of(t=cells[-9:])).feature_names == ("t=a", "t=b", "t=c")
-    # A level of one row counts where there are two rows a level, as there are not for names.
+    # A level of one row counts unless over 90 % of the cells differ, as those of names do.
     assert fitted(typed_of(t=["a", "a", "b", "c", "c", "c"])).feature_names == ("t=a", "t=b", "t=c")
-    assert fitted(typed_of(t=["a", "a", "b", "c"])).feature_names == ("t=a", "t=(other)")
+    assert fitted(typed_of(t=["a", "a", "b", "c"])).feature_names == ("t=a", "t=b", "t=c")
+    names = ["a", "a", *(f"n{i:02d}" for i in range(18))]
+    assert fitted(typed_of(t=names)).feature_names == ("t=a", "t=(other)")
+    fewer = fitted(typed_of(t=[*names, "n00", "n01"])).feature_names
+    assert len(fewer) == 19
+    missing = fitted(typed_of(t=[*names, *[None] * 9])).feature_names
+    assert missing == ("t=a", "t=(other)", "t=(missing)")
 
 
 def test_at_most_so_many_levels():

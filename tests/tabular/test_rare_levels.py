@@ -31,6 +31,14 @@ def test_levels_of_few_rows_decide(n_rows, n_levels):
     assert not any("share one input" in str(note) for note in model.report["notes"])
 
 
+def test_levels_of_one_or_two_rows_decide():
+    """Levels of one training row count too; test rows of levels without one stay unpredictable."""
+    table = _table(2000, 1000)
+    model = fit_table(table, infer_schema(table, "y"), TableSettings(folds=0))
+    assert model.report["scores"]["test"]["r2"] > 0.5
+    assert model.encoder.column_encoders[0].other == ()
+
+
 def test_merged_levels_are_noted_with_their_rows():
     table = _table(300, 30)
     schema = infer_schema(table, "y")

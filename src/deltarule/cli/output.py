@@ -72,11 +72,22 @@ def spell(setting: Parameter) -> str:
     value = "none" if setting.value is None else setting.value
     if isinstance(value, Mapping):
         value = ",".join(f"{name}={each}" for name, each in value.items())
-        value = shlex.quote(value) if value.isprintable() else value
-    text = str(value)
-    if not text.isprintable():  # as a shell reads control characters
-        text = "$'" + printable(text.replace("\\", "\\\\").replace("'", "\\'")) + "'"
-    return f"{option} {text}"
+    return f"{option} {_shell_word(str(value))}"
+
+
+def _shell_word(text: str) -> str:
+    r"""Return a text as a shell takes it for one argument: quoted where it must be.
+
+    Examples
+    --------
+    >>> print(_shell_word("größe=-1"), _shell_word("zip code"), _shell_word("it's\n"))
+    größe=-1 'zip code' $'it\'s\n'
+    """
+    if not text.isprintable():
+        # repr escapes control characters as bash reads them, and ' since there is a " in it.
+        return f"$'{repr(text + chr(34))[1:-2]}'"
+    is_word = bool(text) and all(each.isalnum() or each in "_@%+=:,./-" for each in text)
+    return text if is_word else shlex.quote(text)
 
 
 def spelled(text: str) -> str:

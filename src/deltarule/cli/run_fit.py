@@ -17,13 +17,14 @@ from deltarule.cli.options import TableOptions
 from deltarule.cli.output_paths import SavedElsewhere, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.status import Status, Terminated, terminated
-from deltarule.errors import Message
 from deltarule.tables import TableSource
 from deltarule.tabular import TableModel, TableSettings, fit_table
 from deltarule.training import EpochEvent, StopFlag, StopReason
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
+# The most notes on a training that are printed.
+_MOST_NOTES = 30
 _PARTS = {"train": "training", "valid": "validation", "test": "test"}
 _VERDICTS = {
     "better": "better than the {name}",
@@ -200,7 +201,10 @@ def _report(model: TableModel, folder: Path) -> None:
         output.say(line)
     recorded = ", and the recording of its training" * (model.recording is not None)
     output.say(f"Saved in {folder}: the model, history.json, loss.svg{recorded}.")
-    output.notes(report["notes"])
+    notes = report["notes"]
+    output.notes(notes[:_MOST_NOTES])
+    if len(notes) > _MOST_NOTES:
+        output.notes([f"… and {len(notes) - _MOST_NOTES} more; the option --json writes all"])
 
 
 def _verdict_lines(report: Mapping[str, Any]) -> list[str]:
@@ -239,12 +243,9 @@ def fit_report(model: TableModel, folder: Path) -> None:
         {"name": column.name, "kind": column.kind, "missing": column.missing}
         for column in schema.columns
     ]
-    notes = [
-        *schema.notes,
-        *(Message(f"{c.name}: ", note) for c in schema.columns for note in c.notes),
-    ]
     report = {name: value for name, value in model.report.items() if name != "data_notes"}
-    report["notes"] = [output.spelled(note) for note in (*notes, *report["notes"])]
+    notes = dict.fromkeys(map(output.spelled, (*schema.remarks(), *report["notes"])))
+    report["notes"] = list(notes)
     report["advice"] = [output.spelled(each) for each in report["advice"]]
     output.json_object(
         {

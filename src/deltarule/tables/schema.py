@@ -16,7 +16,7 @@ from deltarule.errors import DataError, Message, printable
 from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.cells import number_label
 from deltarule.tables.number_text import NumberFormat
-from deltarule.tables.table import count_noun
+from deltarule.tables.table import count_noun, join_items
 
 __all__ = ["KINDS", "Column", "Schema"]
 
@@ -24,6 +24,8 @@ KINDS: tuple[str, ...] = ("number", "date", "category")
 """What a column can be. A date is a number: days since 1970-01-01."""
 
 _FORMAT = 1
+# The longest name that a printed table shows in full.
+_MOST_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,12 @@ class Column:
         if self.kind == "date":
             return f"{_format_day(self.minimum)} … {_format_day(self.maximum)}"
         return f"{_format_number(self.minimum)} … {_format_number(self.maximum)}"
+
+
+def _short_name(name: str) -> str:
+    """A name for a line of a printed table."""
+    shown = printable(name)
+    return shown if len(shown) <= _MOST_CHARACTERS else shown[: _MOST_CHARACTERS - 1] + "…"
 
 
 def _format_number(value: float) -> str:
@@ -243,7 +251,7 @@ class Schema:
         Parameters
         ----------
         limit : int
-            The most columns to list.
+            The most columns to list, and the most notes; what is not shown is counted.
 
         Examples
         --------
@@ -258,7 +266,8 @@ class Schema:
           sex     category        0         2  f (3), m (2)
         """
         rows_text, what = count_noun(self.n_rows, "row"), count_noun(len(self.columns), "column")
-        lines = [f"{self.source or 'table'}: {rows_text}, {what} to predict from"]
+        source = printable(self.source) or "table"
+        lines = [f"{source}: {rows_text}, {what} to predict from"]
         if self.target is not None:
             lines.append(self.task_reason)
         if self.weights is not None:
@@ -269,7 +278,7 @@ class Schema:
             mark = " (target)" if column is self.target else ""
             rows.append(
                 (
-                    printable(column.name) + mark,
+                    _short_name(column.name) + mark,
                     column.kind,
                     str(column.missing),
                     str(column.distinct),
@@ -286,25 +295,48 @@ class Schema:
             lines.append(cells.rstrip())
         if len(self.columns) > limit:
             lines.append(f"  … and {len(self.columns) - limit} more columns")
-        remarks: list[str] = [
-            f"{printable(name)}: left out, {reason}" for name, reason in self.dropped
-        ]
+        parts = ["\n".join(lines)]
+        room = limit
+        groups = self._remarks()
+        for most, (what, whats, group) in zip((limit // 3, limit // 3, limit), groups, strict=True):
+            if group and len(parts) == 1:
+                parts.append("\n\nnotes")
+            shown_notes = group[: min(most, room)]
+            room -= len(shown_notes)
+            for remark in shown_notes:
+                parts += ["\n  - ", remark]
+            if more := len(group) - len(shown_notes):
+                parts.append(f"\n  … and {more} more {what if more == 1 else whats}")
+        return Message(*parts)
+
+    def remarks(self) -> tuple[str, ...]:
+        """All notes as :meth:`describe` writes them: on the table, what is left out, on columns.
+
+        Examples
+        --------
+        >>> column = Column("x", "number", notes=("every integer from 1 to 30 once",))
+        >>> Schema((column,), dropped=(("c", "missing in every row"),)).remarks()
+        ('c: left out, missing in every row', 'x: every integer from 1 to 30 once')
+        """
+        return tuple(remark for *_, group in self._remarks() for remark in group)
+
+    def _remarks(self) -> list[tuple[str, str, list[str]]]:
+        """The notes of three groups, each after the nouns for what is not shown of it."""
+        left_out = [f"{_short_name(name)}: left out, {reason}" for name, reason in self.dropped]
         if self.ignored:
-            remarks.append(f"left out on request: {', '.join(map(printable, self.ignored))}")
-        remarks += [
-            Message(f"{printable(column.name)}: ", note)
-            for column in shown
+            names = join_items(map(_short_name, self.ignored))
+            left_out.append(f"left out on request: {names}")
+        columns = (*([self.target] if self.target else []), *self.columns)
+        of_columns: list[str] = [
+            Message(f"{_short_name(column.name)}: ", note)
+            for column in columns
             for note in column.notes
         ]
-        remarks = [*self.notes, *remarks]
-        parts = ["\n".join(lines)]
-        if remarks:
-            parts.append("\n\nnotes")
-            for remark in remarks[:limit]:
-                parts += ["\n  - ", remark]
-            if len(remarks) > limit:
-                parts.append(f"\n  … and {len(remarks) - limit} more notes")
-        return Message(*parts)
+        return [
+            ("note on the table", "notes on the table", list(dict.fromkeys(self.notes))),
+            ("column left out", "columns left out", left_out),
+            ("note", "notes", list(dict.fromkeys(of_columns))),
+        ]
 
 
 def _to_json(value: Any) -> Any:

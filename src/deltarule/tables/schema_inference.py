@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import missing_tokens, parse_number
 from deltarule.tables.column_kinds import big_integer_notes, infer_kind
+from deltarule.tables.column_notes import identifier_notes, text_identifier_notes
 from deltarule.tables.column_values import (
     NUMERIC_SHARE,
+    as_labels,
     describe_cells,
     is_missing,
     of_another_kind,
@@ -37,6 +39,7 @@ from deltarule.tables.number_text import PLAIN, NumberFormat
 from deltarule.tables.schema import KINDS, Column, Schema
 from deltarule.tables.sentinel_values import sentinel_notes
 from deltarule.tables.table import Table, all_rows_text, join_items, unknown_column_error
+from deltarule.tables.target_notes import with_leak_notes
 from deltarule.tables.task_choice import choose_task
 from deltarule.tables.text_column import TextColumn
 
@@ -138,6 +141,7 @@ def infer_schema(
     ):
         numeric = {name for name in table.names if _is_numeric(table, name, kinds.get(name))}
     clean = apply_missing_tokens(table, table.names, tokens, column_tokens, numeric or (), kept)
+    whole = clean
     clean, format_notes = with_number_formats(clean, stated, kinds)
     target_column: Column | None = None
     chosen: str | None = None
@@ -196,9 +200,10 @@ def infer_schema(
             column = replace(column, notes=(*column.notes, hidden))
         column = replace(column, keep_na=name in kept)
         if column.missing == len(clean):
-            dropped.append((name, "missing in every row"))
+            dropped.append((name, f"missing in every row{_among_rows(whole, clean, name)}"))
         elif column.distinct == 1 and column.missing == 0:
-            dropped.append((name, f"the same value in every row: {column.span()}"))
+            among = _among_rows(whole, clean, name)
+            dropped.append((name, f"the same value in every row{among}: {column.span()}"))
         elif name not in kinds and (why := index_reason(clean, column)):
             dropped.append((name, why))
         else:
@@ -211,8 +216,11 @@ def infer_schema(
             f"{table.source}: no column is left to predict from; columns: {left}; "
             "expected at least one column that varies"
         )
+    noted = tuple(columns)
+    if target_column is not None:
+        noted = with_leak_notes(clean, columns, target_column, is_class=bool(classes))
     return Schema(
-        columns=tuple(columns),
+        columns=noted,
         target=target_column,
         task=chosen,
         task_reason=reason,
@@ -226,6 +234,15 @@ def infer_schema(
         source=table.source,
         weights_format=None if weights is None else _own_format(clean, weights),
     )
+
+
+def _among_rows(whole: Table, kept: Table, name: str) -> str:
+    """Which rows a constant column is constant in: "" if in those without a target too."""
+    if len(whole) == len(kept):
+        return ""
+    labels = as_labels(whole.column(name), whole.kinds.get(name))
+    n_values = len(labels.counts()) + bool(labels.is_missing().any())
+    return "" if n_values == 1 else " with a usable target"
 
 
 def _own_format(table: Table, name: str) -> NumberFormat | None:
@@ -313,8 +330,9 @@ def _describe_column(
     if kind == "category":
         labels, merged = merged_labels(table, name)
         counts = labels.counts()
-        if not notes:  # texts that would be numbers, or dates, are no identifiers
-            _category_notes(counts, n_known, notes)
+        # Texts that would be numbers, or dates, are no identifiers; digits may be.
+        if not notes or all(map(str.isdigit, counts)):
+            notes += text_identifier_notes(name, counts)
         notes += merged
         top = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_LEVELS]
         column = Column(
@@ -356,7 +374,7 @@ def _describe_column(
     distinct = np.unique(finite)
     if kind == "number":
         notes += big_integer_notes(table, name)
-        _number_notes(finite, distinct, notes)
+        notes += identifier_notes(name, len(cells), finite, distinct)
     column = Column(
         name,
         kind,
@@ -376,29 +394,6 @@ def _describe_column(
 
 def _count_cells(count: int) -> str:
     return "1 cell is" if count == 1 else f"{count} cells are"
-
-
-def _category_notes(counts: Mapping[str, int], n_known: int, notes: list[str]) -> None:
-    if n_known > 20 and len(counts) > 0.9 * n_known:
-        notes.append(
-            f"{len(counts)} different values in {n_known} cells: it looks like a name or an "
-            "identifier, which predicts nothing about new rows; leave it out"
-        )
-
-
-def _number_notes(
-    values: NDArray[np.float64], distinct: NDArray[np.float64], notes: list[str]
-) -> None:
-    if (
-        len(values) > 20
-        and len(distinct) == len(values)
-        and distinct[0].is_integer()
-        and np.all(np.diff(distinct) == 1)
-    ):
-        notes.append(
-            f"every integer from {distinct[0]:.0f} to {distinct[-1]:.0f} once: if it is a "
-            "row number, it predicts nothing about new rows; leave it out"
-        )
 
 
 def read_weights(table: Table, name: str) -> NDArray[np.float64]:

@@ -27,6 +27,7 @@ __all__ = ["TableEncoder"]
 _FORMAT = 1
 # The largest number of cells of the features of one category beyond its 200 most frequent levels.
 _MOST_CELLS = 20_000_000
+_NAMES_SHARE = 0.9
 
 
 class TableEncoder:
@@ -37,7 +38,7 @@ class TableEncoder:
     is 1 there. Nothing is clipped: an outlier stays one.
 
     *Categories*: one feature per level that at least ``rows / 10000`` training rows have
-    (at least 2 where there are more levels than half the rows, or ``min_rows``), the
+    (at least 2 where over 90 % of the known cells differ, as names do, or ``min_rows``), the
     ``max_levels`` most frequent ones of a column at most. The levels rarer than that share
     ``name=(other)``. Missing cells have a feature ``name=(missing)``, however few.
 
@@ -179,8 +180,8 @@ class TableEncoder:
         for column in schema.columns:
             cells: Any = typed.columns[column.name]
             if isinstance(cells, TextColumn):
-                # Nearly as many levels as rows are names, of which single ones say nothing.
-                named = 2 * len(cells.counts()) > len(cells)
+                # Of names, which nearly every row has another of, single ones say nothing.
+                named = len(cells.counts()) > _NAMES_SHARE * np.count_nonzero(~cells.is_missing())
                 least = self.min_rows or max(min_rows, 2 if named else 1)
                 column_encoders.append(CategoryEncoder.fit(column.name, cells, least, max_levels))
             else:

@@ -10,6 +10,7 @@ import numpy as np
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import number_label, parse_number
 from deltarule.tables.column_kinds import big_integer_notes, infer_kind
+from deltarule.tables.column_notes import few_rows_notes
 from deltarule.tables.column_values import describe_cells, read_cells
 from deltarule.tables.equal_labels import merged_labels, rewritten_notes
 from deltarule.tables.missing_notes import unread_advice
@@ -171,9 +172,7 @@ def _classification(
         )
     else:
         reason = f"classification: the target {target!r} is text, with {n} classes"
-    single = [label for label in classes if counts[label] == 1]
-    if single:
-        notes.append(f"classes with one row only: {join_items(map(repr, single), 6)}")
+    notes += few_rows_notes(counts, classes)
     return TaskChoice("classification", reason, classes, "category", tuple(notes))
 
 

@@ -17,7 +17,7 @@ from deltarule.tabular.model import TableModel, cells_checksum, prediction_engin
 from deltarule.tabular.network_fit import encode_parts, train_network, true_values
 from deltarule.tabular.scores import score_outputs
 from deltarule.tabular.settings import TableSettings
-from deltarule.tabular.splitting import check_parts, row_weights, table_parts
+from deltarule.tabular.splitting import absent_class_notes, check_parts, row_weights, table_parts
 from deltarule.tabular.verdict import PairedOutputs, relative_loss
 from deltarule.tabular.verdicts import compare_with_baselines
 from deltarule.training import EpochEvent, Model, Recorder, StopFlag, StopReason, TrainingResult
@@ -192,6 +192,7 @@ def fit_table(
         "seconds": time.perf_counter() - started,
         "notes": [
             *encoded.encoder.merged_notes(),
+            *absent_class_notes(target.classes, parts),
             *_score_notes(parts, scored_part, result, settings.schedule),
             *verdict_notes,
             *(each.note for each in simple.values() if each.note),

@@ -83,8 +83,8 @@ class TableSettings:
         special_value="auto",
         metavar="N",
         group="Columns",
-        details="auto is 1 up to 10,000 training rows (2 for a column with more levels than half "
-        "the rows), and a ten-thousandth of them beyond. Rarer levels share one input.",
+        details="auto is 1 up to 10,000 training rows (2 for a column of which over 90 % of "
+        "the cells differ), and a ten-thousandth of them beyond. Rarer levels share one input.",
     )
     max_levels: int | str = setting(
         "auto",

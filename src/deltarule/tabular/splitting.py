@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from deltarule.errors import DataError
 from deltarule.tables import Schema, TextColumn, TypedColumns
+from deltarule.tables.table import join_items
 from deltarule.tabular.settings import TableSettings
 from deltarule.training import split_rows
 
 __all__ = [
+    "absent_class_notes",
     "check_parts",
     "class_numbers",
     "fold_rows",
@@ -21,6 +25,12 @@ __all__ = [
 
 # The fewest rows that are split into parts.
 _LEAST_ROWS = 10
+# What follows where a part has no rows of a class.
+_ABSENT = {
+    "test": ("test", "the scores say nothing about"),
+    "valid": ("validation", "the choice of the epoch does not depend on"),
+    "train": ("training", "the network cannot predict"),
+}
 # Keeps the random numbers of the folds apart from others of the same seed.
 _FOLDS_KEY = 0xF01D5
 
@@ -131,6 +141,30 @@ def check_parts(schema: Schema, parts: dict[str, TypedColumns]) -> None:
                 f"every row of the {name} part has weight 0; "
                 "give more rows a weight, or choose other shares or another seed"
             )
+
+
+def absent_class_notes(classes: Sequence[str], parts: Mapping[str, TypedColumns]) -> list[str]:
+    """Return a note for each part that has no rows of some classes.
+
+    Examples
+    --------
+    >>> text = TextColumn.from_cells
+    >>> parts = {"test": TypedColumns({}, np.arange(2), target=text(["a", "b"])),
+    ...          "train": TypedColumns({}, np.arange(2), target=text(["b", "c"]))}
+    >>> for note in absent_class_notes(["a", "b", "c"], parts):
+    ...     print(note)
+    no test row is of class 'c', so the scores say nothing about it
+    no training row is of class 'a', so the network cannot predict it
+    """
+    found = []
+    for part, (what, so) in _ABSENT.items():
+        known = set(target_values(parts[part]).tolist()) if part in parts else set(classes)
+        absent = [repr(label) for label in classes if label not in known]
+        if absent:
+            noun, it = ("class", "it") if len(absent) == 1 else ("the classes", "them")
+            shown = join_items(absent, 6)
+            found.append(f"no {what} row is of {noun} {shown}, so {so} {it}")
+    return found
 
 
 def _check_classes(schema: Schema, training: TypedColumns) -> None:
