@@ -91,7 +91,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             quality=request.quality,
             time_budget=request.time_budget,
             callbacks=[stop, _epoch_display(show)] if request.single else (),
-            stop=stop.flag,
+            stop=stop.flag if request.single else None,
             progress=progress,
             record=record,
         )

@@ -49,7 +49,7 @@ def fit_table(
     """Train a portfolio of networks on a table, or one network, and score it on other rows.
 
     A portfolio is trained unless a setting of a single network is given: any of
-    :class:`TableSettings` but ``test`` and ``seed``, or ``callbacks`` or ``record``.
+    :class:`TableSettings` but ``test`` and ``seed``, or ``callbacks``, ``stop`` or ``record``.
 
     The rows are split into test rows and the others (stratified for classes). A portfolio trains
     networks of several configurations on folds of the others, as
@@ -79,7 +79,7 @@ def fit_table(
     time_budget : float, optional
         Seconds that a portfolio may take. Its members then depend on the clock.
     callbacks, stop
-        As for :func:`deltarule.train`; ``callbacks`` are for a single network.
+        As for :func:`deltarule.train`, of a single network.
     progress : callable, optional
         Called with ``"encoding"``, ``"training"``, ``"scoring"`` and, if there are folds,
         ``"cross-validating"`` when each begins; by a portfolio also with ``"training"`` and the
@@ -131,14 +131,12 @@ def fit_table(
     (1, 16, 1)
     """
     settings = settings or TableSettings()
-    others = {"record": record, "callbacks": callbacks}
+    others = {"record": record, "callbacks": callbacks, "stop": stop is not None}
     if is_single_network(settings, quality, time_budget, others):
         return _fit_network(table, schema, settings, callbacks, stop, progress, record)
     from deltarule.tabular.portfolio_fit import fit_portfolio_model
 
-    return fit_portfolio_model(
-        table, schema, settings, quality or "default", time_budget, progress, stop
-    )
+    return fit_portfolio_model(table, schema, settings, quality or "default", time_budget, progress)
 
 
 def _fit_network(

@@ -29,7 +29,6 @@ from deltarule.tabular.splitting import (
 )
 from deltarule.tabular.verdict import PairedOutputs
 from deltarule.tabular.verdicts import Verdicts, compare_on_test_rows
-from deltarule.training import StopFlag
 
 __all__ = ["fit_portfolio_model"]
 
@@ -46,7 +45,6 @@ def fit_portfolio_model(
     quality: str,
     time_budget: float | None,
     progress: Callable[[str], Any] | None,
-    stop: StopFlag | None,
 ) -> PortfolioModel:
     """Train a portfolio on all but the test rows, and score it; see :func:`fit_table`."""
     report_phase = progress or (lambda phase: None)
@@ -70,13 +68,19 @@ def fit_portfolio_model(
         truth,
         n_classes,
         weights=learned.weights,
+        quality=quality,
+        time_budget=time_budget,
+        started=started,
         seed=settings.seed,
         progress=lambda name: report_phase(f"training {name}"),
     )
     seconds = time.perf_counter() - started
     report_phase("scoring")
+    # A time budget may end before a row's fold is trained.
+    known = np.isfinite(portfolio.oof.reshape(len(learned), -1)).all(axis=1)
+    weights = None if learned.weights is None else learned.weights[known]
     scores = {
-        "out_of_fold": score_outputs(target.task, truth, portfolio.oof, learned.weights),
+        "out_of_fold": score_outputs(target.task, truth[known], portfolio.oof[known], weights)
     }
     model = PortfolioModel(
         schema=schema,
@@ -94,7 +98,7 @@ def fit_portfolio_model(
     of_baselines: dict[str, dict[str, float | None]] = {}
     if "test" in parts:
         scores["test"], of_baselines, verdicts, notes = _on_test_rows(
-            model, parts["test"], learned, truth, settings.seed, linear=not stop
+            model, parts["test"], learned, truth, settings.seed
         )
     networks = [each for member in portfolio.members if member.weight for each in member.models]
     model.report.update(
@@ -140,25 +144,19 @@ def _on_test_rows(
     learned: TypedColumns,
     truth: np.ndarray,
     seed: int,
-    *,
-    linear: bool,
 ) -> tuple[dict[str, float | None], dict[str, dict[str, float | None]], Verdicts, list[str]]:
     """Return scores on test rows, those of the baselines, the verdicts, and notes."""
     task, n_classes = model.task, len(model.classes)
     outputs = model.outputs(scored)
-    simple = baselines(
-        model.schema, learned, truth, n_classes, {"test": scored}, linear=linear, seed=seed
-    )
+    simple = baselines(model.schema, learned, truth, n_classes, {"test": scored}, seed=seed)
     true_test = true_values(model.target, scored)
     compared = {"portfolio": outputs} | {name: b.outputs["test"] for name, b in simple.items()}
     all_scores = {
         name: score_outputs(task, true_test, each, scored.weights)
         for name, each in compared.items()
     }
-    verdicts, notes = Verdicts(), few_rows_notes(len(scored))
-    if "linear" in simple:
-        pairs = PairedOutputs(true_test, row_weights(scored), compared)
-        verdicts, reasons = compare_on_test_rows(task, pairs.with_known_classes(task, truth))
-        notes += reasons
+    pairs = PairedOutputs(true_test, row_weights(scored), compared)
+    verdicts, reasons = compare_on_test_rows(task, pairs.with_known_classes(task, truth))
+    notes = [*few_rows_notes(len(scored)), *reasons]
     notes += [each.note for each in simple.values() if each.note]
     return all_scores.pop("portfolio"), all_scores, verdicts, notes

@@ -18,7 +18,6 @@ __all__ = ["TableSettings", "automatic_batch_rows", "is_single_network"]
 
 # The settings that a portfolio has too; all others are of a single network.
 _OF_ALL = ("test", "seed")
-_QUALITIES = ("default", "fast", "best")
 _EPOCHS_INTERVAL = "[1, 1e7]"
 _ROW_SHARE = {"interval": "[0, 1)", "metavar": "SHARE", "group": "Rows"}
 
@@ -59,10 +58,13 @@ def is_single_network(
     Traceback (most recent call last):
     deltarule.errors.InputError: quality was given with l2, which is a setting of a single ...
     """
-    if quality is not None and quality not in _QUALITIES:
-        raise InputError(
-            parameter="quality", given=quality, expected=f"one of {', '.join(_QUALITIES)}"
-        )
+    if quality is not None:
+        # Imported here because portfolios take settings from this module.
+        from deltarule.tabular.portfolio.plan import QUALITIES
+
+        if quality not in QUALITIES:
+            expected = f"one of {', '.join(QUALITIES)}"
+            raise InputError(parameter="quality", given=quality, expected=expected)
     if time_budget is not None:
         in_interval("", "time_budget", time_budget, "(0, inf)", 60)
     own = [*settings.of_network, *(name for name, value in others.items() if value)]
