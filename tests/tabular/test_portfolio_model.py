@@ -8,11 +8,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.tabular.small_portfolio import FEW, train_few_configurations
 
 from deltarule import explain
-from deltarule.errors import FileError, InputError
+from deltarule.errors import DataError, FileError, InputError
 from deltarule.files import read_bundle, write_bundle
 from deltarule.tables import apply_schema, infer_schema, table_from_frame
 from deltarule.tabular import (
@@ -177,6 +178,32 @@ def test_rows_of_weight_0_change_nothing():
     weighted = fit_table(table_from_frame({**columns, "w": w}), schema)
     assert len(weighted.portfolio.oof) < len(model.portfolio.oof)
     assert weighted.outputs(seen).shape == model.outputs(seen).shape
+
+
+@pytest.mark.parametrize("unit", [1e300, 1e-300])
+def test_numbers_whose_squares_cannot_be_computed_are_refused(unit):
+    x = np.random.default_rng(0).normal(size=60)
+    with pytest.raises(DataError, match="give the column in another unit"):
+        fit_table({"x": x, "y": x * unit}, "y")
+
+
+def test_a_frame_and_the_name_of_its_target_are_enough():
+    table = a_table("two")
+    frame = pd.DataFrame({name: table[name] for name in table.names})
+    model = fit_table(frame, "y")
+    other = fit_table(table, infer_schema(table, "y"))
+    assert np.array_equal(model.predict_proba(frame), other.predict_proba(table))
+    assert list(model.predict(frame.drop(columns="y"))) == list(other.predict(table))
+    assert model.evaluate(frame) == other.evaluate(table)
+
+
+def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(monkeypatch):
+    outputs = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("DELTARULE_THREADS", threads)
+        model, table = fitted("three")
+        outputs.append(model.predict_proba(table))
+    assert np.array_equal(*outputs)
 
 
 # -- files ---------------------------------------------------------------------------------------

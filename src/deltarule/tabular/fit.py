@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.tables import Schema, Table, TableSource, TypedColumns, apply_schema
+from deltarule.tables import (
+    Schema,
+    Table,
+    TableSource,
+    TypedColumns,
+    apply_schema,
+    infer_schema,
+    table_from_frame,
+)
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import advice
 from deltarule.tabular.baselines import baselines
@@ -35,8 +43,8 @@ __all__ = ["fit_table"]
 
 
 def fit_table(
-    table: Table,
-    schema: Schema,
+    table: Any,
+    schema: Schema | str,
     settings: TableSettings | None = None,
     *,
     quality: str | None = None,
@@ -69,10 +77,10 @@ def fit_table(
 
     Parameters
     ----------
-    table : Table
-        From :func:`deltarule.tables.read_table` or ``table_from_frame``.
-    schema : Schema
-        From :func:`deltarule.tables.infer_schema`, with a target.
+    table : Table, frame, or mapping of str to column
+        From :func:`deltarule.tables.read_table`, or what ``table_from_frame`` takes.
+    schema : Schema or str
+        From :func:`deltarule.tables.infer_schema`, with a target; or the target's name.
     settings : TableSettings, optional
     quality : {"default", "fast", "best"}, optional
         How many networks a portfolio trains; ``"default"`` if not given.
@@ -115,24 +123,25 @@ def fit_table(
     --------
     >>> import numpy as np
     >>> from deltarule.tabular import TableSettings, fit_table
-    >>> from deltarule.tables import infer_schema, table_from_frame
     >>> x = np.linspace(-2, 2, 200)
-    >>> table = table_from_frame({"x": x, "y": x**2})
-    >>> schema = infer_schema(table, "y")
-    >>> model = fit_table(table, schema, quality="fast")
+    >>> model = fit_table({"x": x, "y": x**2}, "y", quality="fast")
     >>> model.report["scores"]["test"]["r2"] > 0.99
     True
 
     A single network:
 
     >>> settings = TableSettings(layers=(16,), learning_rate=0.05, l2=0.0)
-    >>> model = fit_table(table, schema, settings)
+    >>> model = fit_table({"x": x, "y": x**2}, "y", settings)
     >>> model.model.net.widths
     (1, 16, 1)
     """
     settings = settings or TableSettings()
     others = {"record": record, "callbacks": callbacks, "stop": stop is not None}
-    if is_single_network(settings, quality, time_budget, others):
+    single = is_single_network(settings, quality, time_budget, others)
+    table = table_from_frame(table)
+    if isinstance(schema, str):
+        schema = infer_schema(table, schema)
+    if single:
         return _fit_network(table, schema, settings, callbacks, stop, progress, record)
     from deltarule.tabular.portfolio_fit import fit_portfolio_model
 

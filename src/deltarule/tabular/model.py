@@ -15,7 +15,14 @@ import numpy as np
 from deltarule.errors import DataError, FileError
 from deltarule.files import read_bundle
 from deltarule.files.dataclass_fields import field_value
-from deltarule.tables import Schema, Table, TargetEncoder, TextColumn, TypedColumns, apply_schema
+from deltarule.tables import (
+    Schema,
+    TargetEncoder,
+    TextColumn,
+    TypedColumns,
+    apply_schema,
+    table_from_frame,
+)
 from deltarule.tabular.scores import score_outputs
 from deltarule.training.model import KIND, PORTFOLIO_VERSION, holds_portfolio
 
@@ -80,25 +87,38 @@ class TableModel(ABC):
     def notes(self, typed: TypedColumns) -> tuple[str, ...]:
         """Return notes on rows that are to be predicted, such as levels that training lacked."""
 
-    def predict_proba(self, table: Table) -> np.ndarray:
+    def _typed(self, table: Any, *, need_target: bool) -> TypedColumns:
+        """Return the columns of a table, or a frame, as training had them."""
+        rows = table_from_frame(table, na=self.schema.na)
+        return apply_schema(self.schema, rows, need_target=need_target)
+
+    def predict_proba(self, table: Any) -> np.ndarray:
         """Predict the probability of each class, shape (N, classes).
 
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
+
         Raises
         ------
         DataError
             If the table's columns do not fit the model's.
         """
-        return self.outputs(apply_schema(self.schema, table, need_target=False))
+        return self.outputs(self._typed(table, need_target=False))
 
-    def predict(self, table: Table) -> np.ndarray:
+    def predict(self, table: Any) -> np.ndarray:
         """Predict the label of each row (text) or its number, shape (N,).
 
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
+
         Raises
         ------
         DataError
             If the table's columns do not fit the model's.
         """
-        return self.labels(self.outputs(apply_schema(self.schema, table, need_target=False)))
+        return self.labels(self.outputs(self._typed(table, need_target=False)))
 
     def labels(self, outputs: np.ndarray) -> np.ndarray:
         """Return the most probable label of each row of probabilities; numbers unchanged."""
@@ -110,15 +130,19 @@ class TableModel(ABC):
         """Whether these rows are the table that the model was trained on."""
         return bool(self.report.get("fingerprint") == cells_checksum(typed))
 
-    def evaluate(self, table: Table) -> dict[str, float | None]:
+    def evaluate(self, table: Any) -> dict[str, float | None]:
         """Score the model on the rows of a table with a target.
+
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
 
         Raises
         ------
         DataError
             If the table's columns do not fit the model's, or its target has an unknown class.
         """
-        typed = apply_schema(self.schema, table)
+        typed = self._typed(table, need_target=True)
         return self.score(typed, self.outputs(typed))
 
     def score(self, typed: TypedColumns, outputs: np.ndarray) -> dict[str, float | None]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.errors import DataError
 from deltarule.tables import Schema, Table, TargetEncoder, TypedColumns, apply_schema
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import portfolio_advice
@@ -32,6 +33,8 @@ from deltarule.tabular.verdicts import Verdicts, compare_on_test_rows
 
 __all__ = ["fit_portfolio_model"]
 
+# The squares of smaller standard deviations, and of larger ones than its inverse, are no floats.
+_LEAST = 1e-140
 _NO_TEST = (
     "no test rows were held out: the out-of-fold losses chose epochs and weights, so the scores "
     "are a little too good, and there is no verdict on the baselines"
@@ -62,6 +65,8 @@ def fit_portfolio_model(
     target = TargetEncoder.from_schema(schema).fit(target_values(training), training.weights)
     truth = true_values(target, learned)
     n_classes = len(target.classes)
+    if not n_classes:
+        _check_squares(target)
     portfolio = fit_portfolio(
         learned,
         schema,
@@ -123,6 +128,16 @@ def fit_portfolio_model(
         }
     )
     return model
+
+
+def _check_squares(target: TargetEncoder) -> None:
+    """Refuse numbers whose squared errors overflow, or are 0 where the errors are not."""
+    if not _LEAST < target.std < 1 / _LEAST or abs(target.mean) > 1 / _LEAST:
+        raise DataError(
+            f"the target has mean {target.mean:.3g} and standard deviation {target.std:.3g}, whose "
+            f"squares cannot be computed; expected a deviation between {_LEAST:g} and "
+            f"{1 / _LEAST:g}; give the column in another unit"
+        )
 
 
 def leaderboard(portfolio: Portfolio) -> list[dict[str, Any]]:
