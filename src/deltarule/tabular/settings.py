@@ -94,7 +94,8 @@ class TableSettings:
     A field that is also a parameter of :func:`deltarule.train` is passed on to it. Every field is
     an option of ``deltarule fit``, and is saved with the model. All but ``test`` and ``seed`` are
     of a single network: where one of them is given, be it with its default, :func:`fit_table`
-    trains that network in place of a portfolio.
+    trains that network in place of a portfolio. A copy made by :func:`dataclasses.replace` has
+    all of them given.
 
     Parameters
     ----------
