@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import pickle
 import subprocess
@@ -33,7 +34,8 @@ def few(monkeypatch):
     return train_few_configurations(monkeypatch)
 
 
-def a_table(target="number", n=160):
+def a_frame(target="number", n=160):
+    """Columns with cells of every kind: numbers, missing ones, few and many levels, dates, text."""
     rng = np.random.default_rng(0)
     x, z = rng.normal(size=(2, n))
     k = np.where(z > 0.5, "a", np.where(z < -0.5, "b", "c"))
@@ -41,7 +43,17 @@ def a_table(target="number", n=160):
     if target != "number":
         y = np.array(["low", "mid", "high"])[np.digitize(y, [9, 11] if target == "three" else [10])]
     x[::9] = np.nan
-    return table_from_frame({"x": x, "z": z, "k": k, "y": y})
+    towns = np.array([f"town {i}" for i in rng.integers(0, 50, n)], dtype=object)
+    towns[::11] = None
+    days = np.datetime64("2024-01-01") + rng.integers(0, 700, n)
+    words = np.array(["the quick", "brown fox", "jumps over", "a lazy", "dog today"])
+    texts = [" ".join(words[rng.integers(0, 5, 4)]) + f" {i}" for i in range(n)]
+    columns = {"x": x, "z": z, "k": k, "town": towns, "day": days, "text": np.array(texts)}
+    return {**columns, "y": y}
+
+
+def a_table(target="number", n=160):
+    return table_from_frame(a_frame(target, n))
 
 
 def fitted(target="number", settings=None, **options):
@@ -123,12 +135,12 @@ def test_test_rows_have_no_part_in_the_training(few):
     expected = model.score(held_out, model.outputs(held_out))
     assert model.report["scores"]["test"] == expected
     # Other cells and targets in the test rows change no prediction.
-    columns = {name: table.column(name) for name in table.names}
-    columns = {
-        "x": np.where(np.isin(np.arange(160), held_out.rows), 99.0, typed.columns["x"]),
-        "z": typed.columns["z"],
-        "k": np.array(typed.columns["k"].tolist(), dtype=object),
-        "y": np.where(np.isin(np.arange(160), held_out.rows), 77.0, typed.target),
+    is_test = np.isin(np.arange(160), held_out.rows)
+    columns = a_frame()
+    columns |= {
+        "x": np.where(is_test, 99.0, columns["x"]),
+        "town": np.where(is_test, "elsewhere", columns["town"]),
+        "y": np.where(is_test, 77.0, columns["y"]),
     }
     other = fit_table(table_from_frame(columns), model.schema)
     assert np.array_equal(other.outputs(seen), model.outputs(seen))
@@ -188,8 +200,7 @@ def test_numbers_whose_squares_cannot_be_computed_are_refused(unit):
 
 
 def test_a_frame_and_the_name_of_its_target_are_enough():
-    table = a_table("two")
-    frame = pd.DataFrame({name: table[name] for name in table.names})
+    table, frame = a_table("two"), pd.DataFrame(a_frame("two"))
     model = fit_table(frame, "y")
     other = fit_table(table, infer_schema(table, "y"))
     assert np.array_equal(model.predict_proba(frame), other.predict_proba(table))
@@ -222,18 +233,15 @@ def test_a_stored_portfolio_predicts_the_same_bits_without_scikit_learn(tmp_path
     assert loaded.report == model.report
     assert all(member.weight > 0 for member in loaded.portfolio.members)
     np.save(tmp_path / "expected.npy", model.outputs(typed))
-    np.savez(tmp_path / "x.npz", **{name: typed.columns[name] for name in ("x", "z")})
     script = f"""
 import sys
 import numpy as np
 for name in ("sklearn", "scipy", "pandas"):
     sys.modules[name] = None
 from deltarule.tabular import TableModel
-from deltarule.tables import table_from_frame
-cells = dict(np.load({str(tmp_path / "x.npz")!r}))
-cells["k"] = np.array({typed.columns["k"].tolist()!r}, dtype=object)
+{inspect.getsource(a_frame)}
 model = TableModel.load({str(tmp_path / "m")!r})
-p = model.predict_proba(table_from_frame(cells))
+p = model.predict_proba(a_frame())
 assert np.array_equal(p, np.load({str(tmp_path / "expected.npy")!r}))
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
@@ -329,7 +337,7 @@ def test_a_network_of_a_member_can_be_explained(target):
         np.testing.assert_allclose(network.outputs(typed), own, rtol=1e-6)
         e = explain(network, typed)
         assert np.isfinite(e.cost(0).value)
-        for column in ("x", "k"):
+        for column in ("x", "k", "town", "day"):
             assert e.column(column, 0).text()
     with pytest.raises(InputError, match="member is 'none'; expected one of"):
         model.network("none")
@@ -339,7 +347,8 @@ def test_a_network_of_a_member_can_be_explained(target):
 
 def test_numbers_far_from_those_of_training_are_predicted_within_the_range_of_training():
     model, table = fitted()
-    far = table_from_frame({"x": [1e30, -1e30], "z": [0.0, 1e12], "k": ["a", "new"]})
+    columns = {name: cells[:2] for name, cells in a_frame().items()}
+    far = table_from_frame(columns | {"x": [1e30, -1e30], "z": [0.0, 1e12], "k": ["a", "new"]})
     found = model.predict(far)
     y = apply_schema(model.schema, table).target
     assert ((found >= y.min()) & (found <= y.max())).all()
