@@ -61,20 +61,15 @@ def advice(
     ]
 
 
-def portfolio_advice(verdicts: Verdicts) -> list[str]:
-    """Return what to try where a portfolio is no better than its baselines."""
+def portfolio_advice(verdicts: Verdicts, quality: str) -> list[str]:
+    """Return what to try where a portfolio of a quality is no better than its baselines."""
     constant, linear = verdicts.constant, verdicts.linear
     if constant is None or linear is None or verdicts.held_out_loss is None:
         return []
     if linear.verdict == "worse":
-        return [
-            Message(
-                "the linear baseline is better; try ",
-                Parameter("quality", "best"),
-                ", or the linear network alone, ",
-                Parameter("layers", "none"),
-            )
-        ]
+        more = () if quality == "best" else (Parameter("quality", "best"), ", or ")
+        alone = ("the linear network alone, ", Parameter("layers", "none"))
+        return [Message("the linear baseline is better; try ", *more, *alone)]
     finds = verdicts.linear_against_constant
     if constant.verdict != "better" and (finds is None or finds.verdict != "better"):
         text = (

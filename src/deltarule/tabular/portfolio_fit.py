@@ -122,7 +122,7 @@ def fit_portfolio_model(
             "training_seconds": seconds,
             "seconds": time.perf_counter() - started,
             "notes": [*absent_class_notes(target.classes, parts), *notes],
-            "advice": portfolio_advice(verdicts),
+            "advice": portfolio_advice(verdicts, quality),
             "data_notes": list(typed.notes),
             "fingerprint": cells_checksum(typed),
         }
