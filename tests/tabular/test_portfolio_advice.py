@@ -6,7 +6,6 @@ from deltarule.tabular.advice import portfolio_advice
 from deltarule.tabular.verdict import Comparison
 from deltarule.tabular.verdicts import Verdicts
 
-
 LINEAR = "the linear baseline is better; try {}the linear network alone, layers='none'"
 NO_SIGNAL = (
     "no signal was found: the loss of the portfolio, as a share of that of a constant, is 0.97 on "
