@@ -39,11 +39,13 @@ class _BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
         *,
         configurations: Sequence[Configuration] | None = None,
         kinds: Mapping[str, str] | None = None,
+        date_format: str | Mapping[str, str] | None = None,
         random_state: Any = 0,
         verbose: bool = False,
     ) -> None:
         self.configurations = configurations
         self.kinds = kinds
+        self.date_format = date_format
         self.random_state = random_state
         self.verbose = verbose
 
@@ -67,7 +69,7 @@ class _BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
             groups = groups[used]
         _check_varies(y[used], n_classes)
         trained = table.take(used)
-        self.schema_: Schema = infer_schema(trained, kinds=self.kinds)
+        self.schema_: Schema = infer_schema(trained, kinds=self.kinds, date_format=self.date_format)
         self.portfolio_: Portfolio = fit_portfolio(
             self._typed(trained),
             self.schema_,
@@ -206,6 +208,8 @@ class TabularClassifier(ClassifierMixin, _BaseTabular):  # type: ignore[misc]  #
     kinds : mapping of str to str, optional
         ``"number"``, ``"date"`` or ``"category"`` for columns whose kind would be inferred
         otherwise. The columns of an array are named x0, x1, …
+    date_format : str or mapping of str to str, optional
+        How dates in text are written, as :func:`~deltarule.tables.infer_schema` takes it.
     random_state : int, RandomState or None
         The seed of folds and networks.
     verbose : bool
@@ -302,7 +306,7 @@ class TabularRegressor(RegressorMixin, _BaseTabular):  # type: ignore[misc]  # a
 
     Parameters
     ----------
-    configurations, kinds, random_state, verbose
+    configurations, kinds, date_format, random_state, verbose
         As in :class:`TabularClassifier`.
 
     Attributes
