@@ -192,14 +192,17 @@ def test_it_works_with_scikit_learns_tools():
         ({"y": np.zeros(7)}, "X has 120 rows and y 7"),
         ({"y": np.array(["a"] * 120)}, "expected numbers"),
         ({"sample_weight": np.zeros(120)}, "weight"),
+        ({"quality": "good"}, "quality is 'good'; expected one of"),
+        ({"time_budget": 0}, "time_budget is 0; expected seconds above 0"),
         ({"groups": np.zeros(7)}, "X has 120 rows and groups 7"),
     ],
 )
 def test_bad_input_is_refused(change, message):
     columns, y = _mixed()
     arguments = {"X": columns, "y": y, **change}
+    settings = {k: arguments.pop(k) for k in ("quality", "time_budget") if k in arguments}
     with pytest.raises((InputError, ValueError), match=message):
-        TabularRegressor(configurations=SMALL).fit(**arguments)
+        TabularRegressor(configurations=SMALL, **settings).fit(**arguments)
 
 
 def test_missing_labels_and_columns_are_named():

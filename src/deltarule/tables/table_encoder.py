@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
 from deltarule.tables.number_encoders import NUMBER_ENCODERS
 from deltarule.tables.schema import Schema
@@ -187,10 +187,17 @@ class TableEncoder:
             else:
                 column_encoders.append(encode_numbers(column.name, cells, w))
         if not any(encoder.features() for encoder in column_encoders):
+            has_rare = any(
+                isinstance(cells, TextColumn) and len(cells.counts()) > 1
+                for cells in typed.columns.values()
+            )
+            what = "varies, rare levels of categories aside," if has_rare else "varies"
+            rarer: list[Any] = [", or lower ", Parameter("min_level_rows", keyword=True)]
             raise DataError(
-                f"no column varies in the {len(typed)} training rows "
-                f"({join_items(schema.names, 8)}); "
-                "expected at least one that does; take more rows, or lower min_rows"
+                f"no column {what} in the {len(typed)} training rows "
+                f"({join_items(schema.names, 8)})",
+                expected="at least one that does",
+                hint=Message("take more rows", *(rarer if has_rare else [])),
             )
         self.column_encoders, self._schema = tuple(column_encoders), schema
         return self

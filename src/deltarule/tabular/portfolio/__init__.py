@@ -2,12 +2,15 @@
 
 from deltarule.tabular.portfolio.configurations import Configuration, default_configurations
 from deltarule.tabular.portfolio.fit import Member, Portfolio, TargetScale, fit_portfolio
+from deltarule.tabular.portfolio.plan import Plan, make_plan
 
 __all__ = [
     "Configuration",
     "Member",
+    "Plan",
     "Portfolio",
     "TargetScale",
     "default_configurations",
     "fit_portfolio",
+    "make_plan",
 ]

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import DataError, Diverged
+from deltarule.errors import DataError, InputError
 from deltarule.maths import Network
 from deltarule.tables import Schema, TableEncoder, TypedColumns
 from deltarule.tables.column_encoders import mean_and_std
 from deltarule.tabular.network_targets import loss_and_output
-from deltarule.tabular.portfolio.configurations import Configuration, default_configurations
+from deltarule.tabular.portfolio.candidates import Candidate, deadline_flag, train_candidates
+from deltarule.tabular.portfolio.configurations import Configuration
 from deltarule.tabular.portfolio.folds import make_folds
+from deltarule.tabular.portfolio.plan import make_plan
 from deltarule.tabular.portfolio.selection import (
     apply_temperature,
     fit_temperature,
@@ -24,13 +26,9 @@ from deltarule.tabular.portfolio.selection import (
     select_greedily,
 )
 from deltarule.tabular.probabilities import probabilities_of
-from deltarule.tabular.settings import automatic_batch_rows
-from deltarule.training import Model, TrainingResult, train_many
-from deltarule.training.threads import blas_threads_for
+from deltarule.training import Model, StopFlag
 
 __all__ = ["Member", "Portfolio", "TargetScale", "fit_portfolio"]
-
-_PATIENCE = 20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,7 +44,7 @@ class Member:
     score : float
         The mean loss of its out-of-fold predictions.
     seconds : float
-        Of wall-clock time that its training took.
+        Of training, added over its networks.
     """
 
     configuration: Configuration
@@ -125,7 +123,8 @@ class Portfolio:
     temperature : float
         What the logarithms of the mean probabilities are divided by.
     oof : array of shape (N, K), or (N,)
-        The out-of-fold predictions: each row's by the networks that were not trained on it.
+        The out-of-fold predictions: each row's by the networks that were not trained on it; NaN
+        where there is none, since a time budget ended before all folds.
     """
 
     target: TargetScale
@@ -163,14 +162,18 @@ def fit_portfolio(
     *,
     weights: NDArray[np.float64] | None = None,
     groups: NDArray[np.int64] | None = None,
+    quality: str = "default",
+    time_budget: float | None = None,
+    started: float | None = None,
     configurations: Sequence[Configuration] | None = None,
     seed: int = 0,
     progress: Callable[[str], Any] | None = None,
 ) -> Portfolio:
-    """Train all configurations on all folds, and choose their weights by out-of-fold loss.
+    """Train configurations on folds, and choose their weights by out-of-fold loss.
 
     Each network keeps the epoch of the least loss on the fold it was not trained on. The encoders
-    see the cells of all rows, but no target.
+    see the cells of all rows, but no target. From 20 000 rows on, all configurations are trained
+    on the first fold, and only the promising ones on the others.
 
     Parameters
     ----------
@@ -186,11 +189,20 @@ def fit_portfolio(
         Row weights.
     groups : array of shape (N,), optional
         Rows of the same group are in the same fold.
+    quality : {"default", "fast", "best"}
+        How many configurations and folds; see :func:`make_plan`.
+    time_budget : float, optional
+        Seconds of wall-clock time. When they are over, training ends, and the networks so far are
+        the portfolio; the first configuration is trained in any case. Which networks these are
+        depends on the clock.
+    started : float, optional
+        When the time budget began, by :func:`time.perf_counter`; now, unless given.
     configurations : sequence of Configuration, optional
-        :func:`default_configurations` unless given.
+        Those of the quality unless given.
     seed : int
     progress : callable, optional
-        Called with the name of each configuration when its training begins.
+        Called with the name of each configuration when its training begins, in a thread of
+        training.
 
     Returns
     -------
@@ -200,110 +212,173 @@ def fit_portfolio(
     ------
     DataError
         If every network diverged.
+    InputError
+        If the quality is unknown, or the time budget not above 0.
     """
-    task = "classification" if n_classes else "regression"
-    configurations = configurations or default_configurations(task)
+    deadline = _deadline(time_budget, started)
+    plan = make_plan(
+        quality, "classification" if n_classes else "regression", len(y), configurations
+    )
     w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
-    target = TargetScale.fit(y, n_classes, w)
-    folds = make_folds(len(y), y.astype(np.int64) if n_classes else None, groups, seed)
     shares = w / w.sum()
-    encoders: dict[str, TableEncoder] = {}
-    encoded: dict[str, NDArray[np.float32]] = {}
-    members: list[Member] = []
-    predictions: list[NDArray[np.float64]] = []
-    for number, configuration in enumerate(configurations):
-        if progress is not None:
-            progress(configuration.name)
-        started = time.perf_counter()
-        key = _encoding(configuration)
-        if key not in encoded:
-            encoders[key] = TableEncoder(
-                numbers=configuration.numbers, bins=configuration.bins, min_rows=1
-            ).fit(typed, schema, weights=w)
-            encoded[key] = encoders[key].transform(typed, dtype=np.float32)
-        X = encoded[key]
-        net = _network(X.shape[1], n_classes, configuration)
-        first = (seed * len(configurations) + number) * len(folds)
-        models = _train_folds(net, X, target.encode(net, y), w, folds, first, configuration)
-        if models is None:
-            continue
-        oof = _out_of_fold(target, models, X, folds)
-        score = mean_loss(oof, y, shares)
-        members.append(Member(configuration, models, 0.0, score, time.perf_counter() - started))
-        predictions.append(oof)
-    if not members:
-        raise DataError(
-            "every network of the portfolio diverged; expected columns and a target whose numbers "
-            "can be trained on; look for values out of all proportion"
+    target = TargetScale.fit(y, n_classes, w)
+    classes = y.astype(np.int64) if n_classes else None
+    folds = make_folds(len(y), classes, groups, seed, n_folds=plan.folds, repeats=plan.repeats)
+    inputs = _Inputs(typed, schema, w)
+    candidates = [
+        _candidate(
+            inputs, target, y, configuration, (seed * len(plan.configurations) + k) * len(folds)
         )
-    member_weights = select_greedily(predictions, y, shares)
-    members = [
-        dataclasses.replace(member, weight=float(weight))
-        for member, weight in zip(members, member_weights, strict=True)
+        for k, configuration in enumerate(plan.configurations)
     ]
-    oof = sum(weight * each for weight, each in zip(member_weights, predictions, strict=True))
-    temperature = fit_temperature(oof, y, shares) if n_classes else 1.0
-    calibrated = target.calibrate(oof, temperature)
-    return Portfolio(target, encoders, tuple(members), temperature, calibrated)
+    first_folds = plan.first_folds or len(folds)
+    first, others = list(range(min(first_folds, len(folds)))), list(range(first_folds, len(folds)))
+    rest = candidates
+    if deadline is not None:
+        train_candidates(candidates[:1], first, folds, w, StopFlag(), progress)
+        rest = candidates[1:]
+    with deadline_flag(deadline) as flag:
+        train_candidates(rest, first, folds, w, flag, progress)
+        if others:
+            chosen = _promising(candidates, target, y, shares, folds, first)
+            train_candidates(chosen, others, folds, w, flag)
+    return _select(candidates, inputs.encoders, target, y, shares, folds, first)
 
 
-def _network(n_inputs: int, n_classes: int, configuration: Configuration) -> Network:
-    """Return the network of a configuration, in float32."""
-    loss, output = loss_and_output("auto", n_classes)
-    return Network(
-        [n_inputs, *configuration.layers, n_classes if n_classes > 2 else 1],
+def _deadline(time_budget: float | None, started: float | None) -> float | None:
+    """Return when a time budget is over, by :func:`time.perf_counter`."""
+    if time_budget is None:
+        return None
+    is_number = isinstance(time_budget, int | float | np.number) and time_budget > 0
+    if not is_number or isinstance(time_budget, bool):
+        raise InputError(
+            parameter="time_budget", given=time_budget, expected="seconds above 0, or None"
+        )
+    return (time.perf_counter() if started is None else started) + float(time_budget)
+
+
+class _Inputs:
+    """The fitted encoders, and the rows encoded by each."""
+
+    def __init__(self, typed: TypedColumns, schema: Schema, w: NDArray[np.float64]) -> None:
+        self.typed, self.schema, self.w = typed, schema, w
+        self.encoders: dict[str, TableEncoder] = {}
+        self.encoded: dict[str, NDArray[np.float32]] = {}
+
+    def __call__(self, configuration: Configuration) -> NDArray[np.float32]:
+        """Return the rows as a configuration encodes them."""
+        key = _encoding(configuration)
+        if key not in self.encoders:
+            encoder = TableEncoder(
+                numbers=configuration.numbers, bins=configuration.bins, min_rows=1
+            ).fit(self.typed, self.schema, weights=self.w)
+            self.encoders[key] = encoder
+            self.encoded[key] = encoder.transform(self.typed, dtype=np.float32)
+        return self.encoded[key]
+
+
+def _candidate(
+    inputs: _Inputs,
+    target: TargetScale,
+    y: NDArray[Any],
+    configuration: Configuration,
+    first_seed: int,
+) -> Candidate:
+    """Return a configuration's network, in float32, with its rows and targets."""
+    X = inputs(configuration)
+    loss, output = loss_and_output("auto", target.n_classes)
+    net = Network(
+        [X.shape[1], *configuration.layers, target.n_classes if target.n_classes > 2 else 1],
         activation=configuration.activation,
         output_activation=output,
         loss=loss,
         dtype=np.float32,
     )
+    return Candidate(configuration, net, X, target.encode(net, y), first_seed)
 
 
-def _train_folds(
-    net: Network,
-    X: NDArray[np.float32],
-    Y: NDArray[Any],
-    w: NDArray[np.float64],
+def _promising(
+    candidates: Sequence[Candidate],
+    target: TargetScale,
+    y: NDArray[Any],
+    shares: NDArray[np.float64],
     folds: Sequence[NDArray[np.int64]],
-    first_seed: int,
-    configuration: Configuration,
-) -> tuple[Model, ...] | None:
-    """Train one network without each fold; None if one of them diverged."""
-    n_rows = len(X)
-    batch = automatic_batch_rows(n_rows)
-    with blas_threads_for(net, batch):
-        results: list[TrainingResult | Diverged] = train_many(
-            net,
-            X,
-            Y,
-            seeds=range(first_seed, first_seed + len(folds)),
-            sample_weight=w,
-            validation=list(folds),
-            learning_rate=configuration.learning_rate,
-            l2=configuration.l2,
-            dropout=configuration.dropout,
-            epochs=configuration.epochs_for(n_rows),
-            batch_size=batch,
-            stopping=_PATIENCE,
-            schedule="cosine",
-            rule="adam",
-            on_diverged="keep",
+    first: Sequence[int],
+) -> list[Candidate]:
+    """Return the candidates that the selection picks on the first folds, and the better half."""
+    trained = _trained_on(candidates, first)
+    rows = np.unique(np.concatenate([folds[k] for k in first]))
+    outputs = [_out_of_fold(each, target, folds, first)[rows] for each in trained]
+    of_rows = shares[rows] / shares[rows].sum()
+    picked = select_greedily(outputs, y[rows], of_rows) if outputs else np.zeros(0)
+    losses = [mean_loss(each, y[rows], of_rows) for each in outputs]
+    better = set(np.argsort(losses, kind="stable")[: (len(trained) + 1) // 2].tolist())
+    return [each for k, each in enumerate(trained) if picked[k] > 0 or k in better]
+
+
+def _trained_on(candidates: Sequence[Candidate], numbers: Sequence[int]) -> list[Candidate]:
+    """Return the candidates with a network for each of these folds."""
+    return [
+        each for each in candidates if not each.diverged and all(k in each.models for k in numbers)
+    ]
+
+
+def _select(
+    candidates: Sequence[Candidate],
+    encoders: dict[str, TableEncoder],
+    target: TargetScale,
+    y: NDArray[Any],
+    shares: NDArray[np.float64],
+    folds: Sequence[NDArray[np.int64]],
+    first: Sequence[int],
+) -> Portfolio:
+    """Choose the weights of the candidates that were trained on most folds, and calibrate."""
+    numbers: Sequence[int] = range(len(folds))
+    trained = _trained_on(candidates, numbers)
+    if not trained:
+        numbers = first
+        trained = _trained_on(candidates, first)
+    if not trained:
+        raise DataError(
+            "every network of the portfolio diverged; expected columns and a target whose numbers "
+            "can be trained on; look for values out of all proportion"
         )
-    if any(isinstance(result, Diverged) for result in results):
-        return None
-    return tuple(Model(net, r.theta, r.history) for r in results if isinstance(r, TrainingResult))
+    rows = np.unique(np.concatenate([folds[k] for k in numbers]))
+    of_rows = shares[rows] / shares[rows].sum()
+    outputs = [_out_of_fold(each, target, folds, numbers)[rows] for each in trained]
+    weights = select_greedily(outputs, y[rows], of_rows)
+    members = tuple(
+        Member(
+            candidate.configuration,
+            tuple(candidate.models[k] for k in numbers),
+            float(weight),
+            mean_loss(output, y[rows], of_rows),
+            candidate.seconds,
+        )
+        for candidate, weight, output in zip(trained, weights, outputs, strict=True)
+    )
+    mean = sum(weight * each for weight, each in zip(weights, outputs, strict=True))
+    temperature = fit_temperature(mean, y[rows], of_rows) if target.n_classes else 1.0
+    oof = np.full((len(y), *mean.shape[1:]), np.nan)
+    oof[rows] = target.calibrate(mean, temperature)
+    used = {_encoding(member.configuration) for member in members}
+    kept = {key: encoder for key, encoder in encoders.items() if key in used}
+    return Portfolio(target, kept, members, temperature, oof)
 
 
 def _out_of_fold(
+    candidate: Candidate,
     target: TargetScale,
-    models: Sequence[Model],
-    X: NDArray[np.float32],
     folds: Sequence[NDArray[np.int64]],
+    numbers: Sequence[int],
 ) -> NDArray[np.float64]:
     """Return each row's mean prediction by the networks that were not trained on it."""
-    total = np.zeros((len(X), target.n_classes) if target.n_classes else len(X))
-    counts = np.zeros(len(X))
-    for model, rows in zip(models, folds, strict=True):
-        total[rows] += target.decode(model.predict(X[rows]).astype(np.float64))
-        counts[rows] += 1
+    n_rows = len(candidate.X)
+    total = np.zeros((n_rows, target.n_classes) if target.n_classes else n_rows)
+    counts = np.zeros(n_rows)
+    for k in numbers:
+        outputs = candidate.models[k].predict(candidate.X[folds[k]]).astype(np.float64)
+        total[folds[k]] += target.decode(outputs)
+        counts[folds[k]] += 1
+    counts = np.maximum(counts, 1)
     return total / (counts[:, None] if target.n_classes else counts)

@@ -7,18 +7,15 @@ from numpy.typing import NDArray
 
 __all__ = ["make_folds"]
 
-_FOLDS = 8
-# From this many rows on there are fewer folds: each holds many rows, and training takes long.
-_MANY_ROWS, _FEW_FOLDS = 20_000, 4
-# Below, rows are divided into folds more than once, since a row's fold matters much.
-_FEW_ROWS, _REPEATS = 300, 2
-
 
 def make_folds(
     n_rows: int,
     classes: NDArray[np.int64] | None = None,
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
+    *,
+    n_folds: int = 8,
+    repeats: int = 1,
 ) -> list[NDArray[np.int64]]:
     """Return the row numbers of each fold; every row is in one fold of each repeat.
 
@@ -30,22 +27,24 @@ def make_folds(
     groups : array of shape (N,), optional
         Rows with the same number are in the same fold.
     seed : int
+    n_folds : int
+        The number of folds of each repeat; as many as rows or groups at most.
+    repeats : int
 
     Examples
     --------
     >>> folds = make_folds(1000)
     >>> len(folds), sum(map(len, folds))
     (8, 1000)
-    >>> len(make_folds(100))
+    >>> len(make_folds(100, repeats=2))
     16
     """
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
-    n_folds = _FEW_FOLDS if n_rows >= _MANY_ROWS else min(_FOLDS, n_rows)
-    repeats = _REPEATS if n_rows < _FEW_ROWS else 1
+    n_folds = min(n_folds, n_rows)
     found = []
     for repeat in range(repeats):
-        state = seed * _REPEATS + repeat
+        state = seed * repeats + repeat
         labels = np.zeros(n_rows, dtype=np.int64) if classes is None else classes.copy()
         if groups is not None:
             n_folds = min(n_folds, len(np.unique(groups)))

@@ -1,0 +1,87 @@
+"""Plans: which configurations are trained on how many folds, by quality and number of rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from deltarule.errors import InputError
+from deltarule.tabular.portfolio.configurations import Configuration, default_configurations
+
+__all__ = ["QUALITIES", "Plan", "make_plan"]
+
+QUALITIES = ("default", "fast", "best")
+"""The levels of quality."""
+
+# From this many rows on there are fewer folds, since each holds many rows and training takes long.
+_MANY_ROWS = 20_000
+# Below, rows are divided into folds more than once, since a row's fold matters much.
+_FEW_ROWS = 300
+_FAST = ("silu", "piecewise_linear", "silu_piecewise", "silu_long")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a portfolio is trained as.
+
+    Parameters
+    ----------
+    configurations : tuple of Configuration
+        The most useful first: with a limit of time, the last ones may not be trained.
+    folds : int
+        The number of folds of each repeat.
+    repeats : int
+        How often the rows are divided into folds.
+    first_folds : int
+        On how many folds all configurations are trained at first; only the promising ones are
+        trained on the others. 0 trains all on all folds.
+    """
+
+    configurations: tuple[Configuration, ...]
+    folds: int = 8
+    repeats: int = 1
+    first_folds: int = 0
+
+
+def make_plan(
+    quality: str,
+    task: str,
+    n_rows: int,
+    configurations: Sequence[Configuration] | None = None,
+) -> Plan:
+    """Return the plan of a quality for ``"classification"`` or ``"regression"``.
+
+    Parameters
+    ----------
+    quality : {"default", "fast", "best"}
+        Fast: a few configurations on four folds; best: twice the repeats of the default, and no
+        configuration is left out after its first folds.
+    task : str
+    n_rows : int
+    configurations : sequence of Configuration, optional
+        In place of those of the quality.
+
+    Raises
+    ------
+    InputError
+        If there is no such quality.
+
+    Examples
+    --------
+    >>> plan = make_plan("default", "classification", 1000)
+    >>> plan.folds, plan.repeats, len(plan.configurations)
+    (8, 1, 8)
+    >>> make_plan("best", "classification", 1000).repeats
+    2
+    """
+    if quality not in QUALITIES:
+        raise InputError(parameter="quality", given=quality, expected=f"one of {QUALITIES}")
+    chosen = tuple(configurations or default_configurations(task))
+    many, few = n_rows >= _MANY_ROWS, n_rows < _FEW_ROWS
+    if quality == "fast":
+        if not configurations:
+            chosen = tuple(each for each in chosen if each.name in _FAST)
+        return Plan(chosen, 2 if many else 4)
+    if quality == "best":
+        return Plan(chosen, 8, 4 if few else 2)
+    return Plan(chosen, 4 if many else 8, 2 if few else 1, 1 if many else 0)

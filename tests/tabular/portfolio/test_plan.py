@@ -1,0 +1,91 @@
+"""Quality levels, the time budget, and leaving configurations out after their first folds."""
+
+import time
+
+import numpy as np
+import pytest
+
+from deltarule.tables import apply_schema, infer_schema, table_from_frame
+from deltarule.tabular.portfolio import Configuration, Plan, fit_portfolio, make_plan
+from deltarule.tabular.portfolio import fit as fitting
+
+
+def _table(n=240):
+    random = np.random.default_rng(0)
+    x, z = random.normal(size=(2, n))
+    table = table_from_frame({"x": x, "z": z})
+    schema = infer_schema(table)
+    y = np.sin(2 * x) + z + 0.1 * random.normal(size=n)
+    return apply_schema(schema, table, need_target=False), schema, y
+
+
+def _configurations(epochs=30):
+    rates = {"good": 1e-2, "fair": 5e-3, "slow": 1e-5, "slower": 1e-6}
+    return tuple(
+        Configuration(name, "robust", (16,), "tanh", rate, epochs=epochs)
+        for name, rate in rates.items()
+    )
+
+
+def test_more_quality_is_more_networks():
+    for task in ("classification", "regression"):
+        for n_rows in (100, 1000, 50_000):
+            fast, default, best = (
+                make_plan(quality, task, n_rows) for quality in ("fast", "default", "best")
+            )
+            sizes = [
+                len(plan.configurations) * plan.folds * plan.repeats
+                for plan in (fast, default, best)
+            ]
+            assert sizes == sorted(set(sizes))
+    given = _configurations()
+    assert make_plan("fast", "regression", 100, given).configurations == given
+
+
+def test_configurations_that_promise_little_are_left_out_after_the_first_folds(monkeypatch):
+    plan = Plan(_configurations(), folds=4, first_folds=1)
+    monkeypatch.setattr(fitting, "make_plan", lambda *args: plan)
+    typed, schema, y = _table()
+    portfolio = fit_portfolio(typed, schema, y)
+    assert [member.configuration.name for member in portfolio.members] == ["good", "fair"]
+    assert all(len(member.models) == 4 for member in portfolio.members)
+    assert np.mean((portfolio.oof - y) ** 2) < 0.3 * np.var(y)
+    # The networks are those of a portfolio without the first stage, since seeds go by fold.
+    monkeypatch.setattr(fitting, "make_plan", lambda *args: Plan(_configurations(), folds=4))
+    whole = fit_portfolio(typed, schema, y)
+    for member, same in zip(portfolio.members, whole.members, strict=False):
+        for one, other in zip(member.models, same.models, strict=True):
+            np.testing.assert_array_equal(one.theta, other.theta)
+
+
+def test_a_time_budget_leaves_the_first_configuration_and_ends_the_others():
+    typed, schema, y = _table()
+    first = _configurations(epochs=5)[:1]
+    endless = Configuration("endless", "robust", (512, 512), "tanh", 1e-9, epochs=10**6)
+    fit_portfolio(typed, schema, y, configurations=first)  # kernels are compiled
+    started = time.perf_counter()
+    portfolio = fit_portfolio(typed, schema, y, configurations=(*first, endless), time_budget=1e-3)
+    assert portfolio.members[0].configuration.name == "good"
+    assert portfolio.members[0].weight > 0
+    assert np.isfinite(portfolio.oof).all()
+    assert np.isfinite(portfolio.predict(typed)).all()
+    assert time.perf_counter() - started < 60
+
+
+def test_rows_of_folds_that_were_not_trained_have_no_out_of_fold_prediction(monkeypatch):
+    plan = Plan(_configurations()[:1], folds=4, first_folds=1)
+    monkeypatch.setattr(fitting, "make_plan", lambda *args: plan)
+    typed, schema, y = _table()
+    portfolio = fit_portfolio(typed, schema, y, time_budget=1e-3)
+    assert np.isnan(portfolio.oof).sum() == 180
+    assert np.isfinite(portfolio.predict(typed)).all()
+
+
+@pytest.mark.parametrize("quality", ["fast", "default"])
+def test_the_same_seed_gives_the_same_bits(quality):
+    typed, schema, y = _table(100)
+    found = [
+        fit_portfolio(typed, schema, y, configurations=_configurations(5), quality=quality)
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(found[0].oof, found[1].oof)
