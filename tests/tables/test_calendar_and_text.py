@@ -20,6 +20,7 @@ from deltarule.tables.schema import Column
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_encoder import FreeTextEncoder
 from deltarule.tabular.portfolio import Configuration, fit_portfolio
+from deltarule.tabular.text_projection import fit_free_text
 
 WORDS = ["red", "blue", "large", "small", "broken", "new", "engine", "wheel", "door", "sold"]
 
@@ -84,7 +85,7 @@ def test_free_text_predicts_and_is_applied_without_scikit_learn(tmp_path):
     counts = np.array([(text or "").split().count("broken") for text in texts], dtype=float)
     typed = TypedColumns({"text": np.array(texts, dtype=object)}, rows=np.arange(300))
     schema = Schema((Column("text", "category"),))
-    encoder = TableEncoder(free_text=True).fit(typed, schema)
+    encoder = TableEncoder().fit(typed, schema, fit_text=fit_free_text)
     assert encoder.feature_names[0] == "text=text 1"
     assert encoder.feature_names[-1] == "text=(missing)"
     X = encoder.transform(typed)

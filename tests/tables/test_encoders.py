@@ -140,6 +140,9 @@ def test_features_that_do_not_vary_are_left_out():
     assert fitted(empty).feature_names == ("x",)
     with pytest.raises(DataError, match=r"no column varies in the 3 training rows \(a\)"):
         fitted(typed_of(a=["k", "k", "k"]))
+    rare = r"varies, rare levels of categories aside, in the 3 training rows \(a\).*min_level_rows="
+    with pytest.raises(DataError, match=rare):
+        fitted(typed_of(a=["k", "l", "m"]))
 
 
 def test_a_level_that_reads_like_a_mark():

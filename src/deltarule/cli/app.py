@@ -21,6 +21,7 @@ from deltarule.cli.options import (
     Encoding,
     Folder,
     Force,
+    Ids,
     MaxMemory,
     Names,
     Quiet,
@@ -127,6 +128,7 @@ def predict(
             rich_help_panel="Output",
         ),
     ] = False,
+    ids: Ids = None,
     table: TableName = None,
     sql: Sql = None,
     max_memory: MaxMemory = None,
@@ -142,7 +144,8 @@ def predict(
     """Predict a table's rows with a model, one line for each row, in the table's order.
 
     The table needs the columns the model was trained on, by name and in any order; it
-    needs no target.
+    needs no target. The columns of identifiers that the model was trained with are written
+    before the predictions; --id names others instead.
     """
     from deltarule.cli.predict_command import predict_table
 
@@ -160,6 +163,7 @@ def predict(
             "comment": comment,
             "names": names,
         },
+        ids=ids or (),
         proba=proba,
         force=force,
         as_json=as_json,

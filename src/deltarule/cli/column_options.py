@@ -98,8 +98,8 @@ def split_marks(option: str, marks: Iterable[str]) -> tuple[str | None, list[str
         raise InputError(
             parameter=option,
             given=" ".join(whole),
-            expected="one mark for all columns",
-            hint="give the marks of single columns as COLUMN=MARK",
+            expected="one for all columns",
+            hint="give those of single columns as COLUMN=TEXT",
         )
     return (whole[0] if whole else None), by_column
 

@@ -50,6 +50,14 @@ def load_table(options: TableOptions) -> LoadedTable:
     if maybe:
         table = replace(table, number_formats={})
         table = replace(table, number_formats=stated_formats(table, decimal, thousands))
+    date_format, date_format_of = split_marks("date_format", options.date_format)
+    if date_format is not None and date_format_of:
+        raise InputError(
+            Message(Parameter("date_format"), " was given for all columns and for single ones"),
+            parameter="date_format",
+            given=date_format,
+            expected="one format for all columns, or COLUMN=FORMAT",
+        )
     if options.target is None:
         raise InputError(
             Message(Parameter("target"), " is missing"),
@@ -66,6 +74,8 @@ def load_table(options: TableOptions) -> LoadedTable:
         "keep_na": [name for text in options.keep_na for name in named_columns(text, table)],
         "decimal": marks_by_column(decimal_of, table),
         "thousands": marks_by_column(thousands_of, table),
+        "date_format": marks_by_column(date_format_of, table) or date_format,
+        "ids": [name for text in options.ids for name in named_columns(text, table)],
     }
     schema = infer_schema(table, options.target, **columns)
     return LoadedTable(table, schema, reading, columns)

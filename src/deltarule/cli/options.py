@@ -18,11 +18,13 @@ __all__ = [
     "BadValue",
     "Comment",
     "Data",
+    "DateFormat",
     "Decimal",
     "Delimiter",
     "Encoding",
     "Folder",
     "Force",
+    "Ids",
     "Ignore",
     "KeepNa",
     "Kinds",
@@ -69,6 +71,8 @@ class TableOptions:
     skip: int = 0
     comment: str | None = None
     names: str | None = None
+    date_format: Sequence[str] = ()
+    ids: Sequence[str] = ()
     keep_na: Sequence[str] = ()
 
 
@@ -237,6 +241,16 @@ Ignore = Annotated[
     list[str] | None,
     several("--ignore", metavar="COLUMN", help="A column to leave out.", group="Columns"),
 ]
+Ids = Annotated[
+    list[str] | None,
+    several(
+        "--id",
+        metavar="COLUMN",
+        help="A column of identifiers: no input; 'predict' writes it before the predictions, as it "
+        "is written in the table.",
+        group="Columns",
+    ),
+]
 Task = Annotated[
     str,
     one(
@@ -273,6 +287,16 @@ Decimal = Annotated[
         metavar="MARK",
         help="The decimal mark of numbers in text, . or a comma, where it is not recognised; "
         "COLUMN=MARK for one column alone, such as price=,.",
+        group="Columns",
+    ),
+]
+DateFormat = Annotated[
+    list[str] | None,
+    several(
+        "--date-format",
+        metavar="FORMAT",
+        help="How dates are written, as %d/%m/%Y, %m/%d/%Y %H:%M or %Y%m%d, where no cell shows "
+        "the order of day and month; COLUMN=FORMAT for one column alone.",
         group="Columns",
     ),
 ]

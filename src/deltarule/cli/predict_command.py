@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deltarule.cli import output
+from deltarule.cli.id_columns import check_output_names, possible_ids, take_ids
 from deltarule.cli.output_paths import FORMATS, check_data, check_output_file, write_predictions
 from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table, apply_schema, read_table
@@ -31,6 +32,7 @@ def _read(
     table: str | None,
     sql: str | None,
     reading: Mapping[str, Any] | None,
+    texts: Iterable[str] = (),
 ) -> Table:
     schema = model.schema
     return read_table(
@@ -39,6 +41,7 @@ def _read(
         sql=sql,
         na=schema.na,
         number_formats=schema.number_formats,
+        texts=texts,
         **(reading or {}),
     )
 
@@ -51,6 +54,7 @@ def predict_table(
     table: str | None,
     sql: str | None,
     reading: Mapping[str, Any] | None = None,
+    ids: Sequence[str] = (),
     proba: bool,
     force: bool,
     as_json: bool,
@@ -78,15 +82,16 @@ def predict_table(
         )
     with output.live(quiet or as_json) as show:
         show(f"reading {data or 'the SQL result'}")
-        typed = apply_schema(
-            model.schema, _read(model, data, table, sql, reading), need_target=False
-        )
+        read = _read(model, data, table, sql, reading, possible_ids(model.schema, ids))
+        read, id_columns = take_ids(model.schema, read, ids)
+        names = ["prediction", *(f"probability_{label}" for label in model.classes if proba)]
+        check_output_names(id_columns, names)
+        typed = apply_schema(model.schema, read, need_target=False)
         show("predicting")
         outputs = model.outputs(typed)
-        columns: dict[str, Any] = {"prediction": model.labels(outputs)}
-        if proba:
-            for number, label in enumerate(model.classes):
-                columns[f"probability_{label}"] = outputs[:, number]
+        probabilities = list(outputs.T) if proba else []
+        predicted = dict(zip(names, [model.labels(outputs), *probabilities], strict=True))
+        columns: dict[str, Any] = id_columns | predicted
         notes = [output.spelled(note) for note in (*typed.notes, *model.encoder.notes(typed))]
         if out is not None:
             show(f"writing {out}")
@@ -98,7 +103,9 @@ def predict_table(
         if out is not None:
             report["out"] = str(out)
         else:
-            report |= {name: values.tolist() for name, values in columns.items()}
+            report |= {name: values.tolist() for name, values in predicted.items()}
+            if id_columns:
+                report["ids"] = {name: values.tolist() for name, values in id_columns.items()}
         output.json_object(report)
     elif not quiet:
         output.notes(notes)

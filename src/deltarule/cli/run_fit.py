@@ -254,6 +254,7 @@ def fit_report(model: TableModel, folder: Path) -> None:
             "task_reason": schema.task_reason,
             "classes": list(schema.classes),
             "columns": columns,
+            "ids": list(schema.ids),
             "left_out": dict(schema.dropped) | dict.fromkeys(schema.ignored, "on request"),
             "network": list(model.model.net.widths),
             "settings": model.settings,

@@ -42,6 +42,7 @@ class _BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
         time_budget: float | None = None,
         configurations: Sequence[Configuration] | None = None,
         kinds: Mapping[str, str] | None = None,
+        date_format: str | Mapping[str, str] | None = None,
         random_state: Any = 0,
         verbose: bool = False,
     ) -> None:
@@ -49,6 +50,7 @@ class _BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
         self.time_budget = time_budget
         self.configurations = configurations
         self.kinds = kinds
+        self.date_format = date_format
         self.random_state = random_state
         self.verbose = verbose
 
@@ -73,7 +75,7 @@ class _BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
             groups = groups[used]
         _check_varies(y[used], n_classes)
         trained = table.take(used)
-        self.schema_: Schema = infer_schema(trained, kinds=self.kinds)
+        self.schema_: Schema = infer_schema(trained, kinds=self.kinds, date_format=self.date_format)
         self.portfolio_: Portfolio = fit_portfolio(
             self._typed(trained),
             self.schema_,
@@ -221,6 +223,8 @@ class TabularClassifier(ClassifierMixin, _BaseTabular):  # type: ignore[misc]  #
     kinds : mapping of str to str, optional
         ``"number"``, ``"date"`` or ``"category"`` for columns whose kind would be inferred
         otherwise. The columns of an array are named x0, x1, …
+    date_format : str or mapping of str to str, optional
+        How dates in text are written, as :func:`~deltarule.tables.infer_schema` takes it.
     random_state : int, RandomState or None
         The seed of folds and networks.
     verbose : bool
@@ -318,7 +322,7 @@ class TabularRegressor(RegressorMixin, _BaseTabular):  # type: ignore[misc]  # a
 
     Parameters
     ----------
-    quality, time_budget, configurations, kinds, random_state, verbose
+    quality, time_budget, configurations, kinds, date_format, random_state, verbose
         As in :class:`TabularClassifier`.
 
     Attributes

@@ -37,6 +37,7 @@ __all__ = [
     "number_label",
     "parse_date",
     "parse_number",
+    "text_column",
 ]
 
 DEFAULT_NA: tuple[str, ...] = ("", "NA", "N/A", "?", "nan", "null")
@@ -362,6 +363,23 @@ def column_from_cells(
         return np.array([np.nan if c is None else days_since_1970(c) for c in cells]), "date"
     texts = TextColumn.from_cells(_cell_texts(name, cells, source))
     return clean_text(texts, tokens, name, source), None
+
+
+def text_column(name: str, cells: list[Any], source: str) -> TextColumn:
+    """Convert Python objects to a column of texts; only None, NaN and the empty text are missing.
+
+    Raises
+    ------
+    DataError
+        If a cell is a list, a dictionary, bytes or anything else without a text.
+
+    Examples
+    --------
+    >>> text_column("id", ["007", 7, 7.0, 2**60, None, " NA "], "here").tolist()
+    ['007', '7', '7', '1152921504606846976', None, 'NA']
+    """
+    known = [None if _is_missing(cell) else cell for cell in cells]
+    return clean_text(TextColumn.from_cells(_cell_texts(name, known, source)), ("",), name, source)
 
 
 def _is_number(cell: Any) -> bool:

@@ -15,6 +15,7 @@ from deltarule.tables.column_values import (
     describe_cells,
     is_missing,
 )
+from deltarule.tables.date_formats import unread_date_notes
 from deltarule.tables.equal_labels import mixes_truth_values
 from deltarule.tables.implausible_values import outside_range, plausible_range
 from deltarule.tables.missing_notes import token_notes
@@ -42,6 +43,8 @@ numbers, give kinds={'zip': 'number'}")
     """
     if (known_kind := table.kinds.get(name)) is not None:
         return known_kind, []
+    if name in table.date_formats:
+        return "date", []
     cells = table.column(name)
     n_known = int((~is_missing(cells)).sum())
     if not isinstance(cells, TextColumn) or n_known == 0:
@@ -57,7 +60,11 @@ numbers, give kinds={'zip': 'number'}")
         return "category", []
     if int((~np.isnan(as_days(cells)[0])).sum()) >= NUMERIC_SHARE * n_known:
         return "date", []
-    notes = token_notes(cells, name, stated) or unread_number_notes(cells, name, stated)
+    notes = (
+        token_notes(cells, name, stated)
+        or unread_date_notes(table, name, cells)
+        or unread_number_notes(cells, name, stated)
+    )
     if not notes and n_numbers >= 0.5 * n_known:
         notes.append(
             f"{100 * n_numbers / n_known:.0f} % of its known cells are numbers; a column needs "

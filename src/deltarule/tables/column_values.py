@@ -14,8 +14,12 @@ from deltarule.tables.cells import (
     is_truth_value,
     is_zero_padded,
     number_label,
-    parse_date,
     parse_number,
+)
+from deltarule.tables.date_text import (
+    compact_width,
+    date_reader,
+    date_value,
 )
 from deltarule.tables.number_text import PLAIN, NumberFormat, is_number_like
 from deltarule.tables.table import Cells, Table
@@ -58,19 +62,30 @@ def as_numbers(
     return (np.where(bad, np.nan, column) if bad.any() else column), bad
 
 
-def as_days(column: Cells) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def as_days(
+    column: Cells, date_format: str | None = None, *, is_date: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Convert a column of dates to days since 1970-01-01; also a mask of cells that are no dates.
 
-    Numbers are days already: only the cells of a source that says they are dates are.
+    Texts are dates in the format, or in one that needs none. Numbers are days already if
+    ``is_date``, which the source says; else they are dates only by a format of digits alone.
 
     Examples
     --------
     >>> as_days(TextColumn.from_cells(["1970-01-03", "soon"]))
     (array([ 2., nan]), array([False,  True]))
+    >>> as_days(np.array([19700103.0]), "%Y%m%d", is_date=False)
+    (array([2.]), array([False]))
     """
-    return (
-        _parse_texts(column, parse_date) if isinstance(column, TextColumn) else as_numbers(column)
-    )
+    if not isinstance(column, TextColumn):
+        if is_date:
+            return as_numbers(column)
+        width = compact_width(date_format)
+        if width is None:
+            return np.full(len(column), np.nan), ~np.isnan(column)
+        # A number has lost the zeros that its date began with.
+        column = as_texts(column).map_texts(lambda text: text.zfill(width))
+    return _parse_texts(column, date_reader(date_format))
 
 
 def read_cells(table: Table, name: str, kind: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -86,11 +101,11 @@ def read_cells(table: Table, name: str, kind: str) -> tuple[NDArray[np.float64],
     >>> read_cells(table, "d", "number")
     (array([nan, nan]), array([ True, False]))
     """
-    column = table.column(name)
-    if not isinstance(column, TextColumn) and (table.kinds.get(name) == "date") != (kind == "date"):
-        return np.full(len(column), np.nan), ~np.isnan(column)
+    column, is_date = table.column(name), table.kinds.get(name) == "date"
     if kind != "number":
-        return as_days(column)
+        return as_days(column, table.date_formats.get(name), is_date=is_date)
+    if not isinstance(column, TextColumn) and is_date:
+        return np.full(len(column), np.nan), ~np.isnan(column)
     written = table.number_formats.get(name, PLAIN)
     values, bad = as_numbers(column, written)
     if not isinstance(column, TextColumn) and name in table.parsed and not written.reads_plain:
@@ -119,14 +134,19 @@ def of_another_kind(table: Table, name: str, kind: str) -> NDArray[np.bool_]:
         bad = read_cells(table, name, kind)[1]
         return bad & ~np.isinf(column)
 
-    own = table.number_formats.get(name, PLAIN) if kind == "number" else PLAIN
+    read = (
+        table.number_formats.get(name, PLAIN).parse
+        if kind == "number"
+        else date_reader(table.date_formats.get(name))
+    )
 
     def is_other(text: str) -> bool:
-        if kind == "number" and own.parse(text) is not None:
-            return False
-        return (
-            parse_date(text) is not None if kind == "number" else parse_number(text) is not None
-        ) or (is_truth_value(text) or is_number_like(text))
+        return read(text) is None and (
+            date_value(text) is not None
+            or parse_number(text) is not None
+            or is_truth_value(text)
+            or is_number_like(text)
+        )
 
     return column.lookup([is_other(text) for text in column.texts], False).astype(np.bool_)
 

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.errors import DataError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
 from deltarule.tables.cells import (
     clean_text,
     column_from_cells,
     is_rounded,
     mask_tokens,
+    text_column,
 )
+from deltarule.tables.column_values import as_texts
 from deltarule.tables.duckdb_connection import (
     connect,
     fetch_texts,
@@ -31,6 +33,7 @@ from deltarule.tables.duckdb_connection import (
     masked_to_text,
 )
 from deltarule.tables.duckdb_guard import restrict_connection
+from deltarule.tables.memory import memory_limit
 from deltarule.tables.sqlite_guard import ReadOnlyAuthorizer, first_keyword, open_read_only
 from deltarule.tables.table import (
     Cells,
@@ -44,7 +47,7 @@ from deltarule.tables.table import (
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.unreadable_columns import UnreadableColumn, read_columns
 
-__all__ = ["check_parquet_memory", "memory_limit", "read_parquet", "read_sql", "read_sqlite"]
+__all__ = ["check_parquet_memory", "read_parquet", "read_sql", "read_sqlite"]
 
 _NUMBERS = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM"
@@ -104,41 +107,8 @@ def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None)
         )
 
 
-def memory_limit(max_memory: float | None) -> float:
-    """The bytes that a table may take: ``max_memory`` in GB, or three quarters of what is free.
-
-    Infinite if the system does not say what is free.
-
-    Raises
-    ------
-    InputError
-        If ``max_memory`` is not above 0.
-
-    Examples
-    --------
-    >>> memory_limit(2.0)
-    2000000000.0
-    """
-    if max_memory is not None and not max_memory > 0:
-        raise InputError(parameter="max_memory", given=max_memory, expected="GB, above 0")
-    free = _free_memory() * 0.75 or float("inf")
-    return free if max_memory is None else max_memory * 1e9
-
-
-def _free_memory() -> float:
-    """The memory that programs can still take, in bytes; 0 if the system does not say."""
-    try:
-        with Path("/proc/meminfo").open(encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024.0
-        return 0.0
-    except (OSError, ValueError):
-        return 0.0
-
-
-def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:
-    """One Parquet file as a table.
+def read_parquet(path: Path, tokens: tuple[str, ...], texts: Collection[str] = ()) -> Table:
+    """One Parquet file as a table, with the cells of the columns ``texts`` as texts.
 
     Raises
     ------
@@ -155,7 +125,7 @@ def read_parquet(path: Path, tokens: tuple[str, ...]) -> Table:
             check_names(names, path.name)
             # A folder called "year=2020" is no column of the file.
             query = f"SELECT * FROM read_parquet({file_literal(path)}, hive_partitioning=false)"
-            return _fetch_table(connection, query, path.name, tokens, names, repeatable=True)
+            return _fetch_table(connection, query, path.name, tokens, names, texts, repeatable=True)
         except duckdb.Error as error:
             raise DataError(
                 f"{path.name} is no readable Parquet file ({_first_line(error)}); expected a "
@@ -179,7 +149,12 @@ def _top_level_names(rows: list[tuple[str, int]]) -> list[str]:
     return names
 
 
-def read_sql(paths: Sequence[Path] | None, sql: str, tokens: tuple[str, ...]) -> Table:
+def read_sql(
+    paths: Sequence[Path] | None,
+    sql: str,
+    tokens: tuple[str, ...],
+    texts: Collection[str] = (),
+) -> Table:
     """The result of one SELECT over files, run by DuckDB in this process.
 
     Parameters
@@ -206,7 +181,8 @@ def read_sql(paths: Sequence[Path] | None, sql: str, tokens: tuple[str, ...]) ->
     with connection:
         try:
             notes = restrict_connection(duckdb, connection, sql, paths)
-            return replace(_fetch_table(connection, sql, "the SQL result", tokens), notes=notes)
+            read = _fetch_table(connection, sql, "the SQL result", tokens, texts=texts)
+            return replace(read, notes=notes)
         except duckdb.Error as error:
             hint = "correct the statement"
             if "extension" in str(error).lower():
@@ -241,6 +217,7 @@ def _fetch_table(
     source: str,
     tokens: tuple[str, ...],
     names: list[str] | None = None,
+    texts: Collection[str] = (),
     repeatable: bool = False,
 ) -> Table:
     """The result of a query; where it gives the same rows each time, its texts as codes."""
@@ -258,12 +235,12 @@ def _fetch_table(
     unreadable: dict[str, UnreadableColumn] = {}
     for i, (name, type_) in enumerate(zip(names, types, strict=True)):
         if _NUMBERS.fullmatch(type_):
-            rounded = f"c{i}" in big
-            wanted[f"c{i}"] = f"CAST(c{i} AS {'VARCHAR' if rounded else 'DOUBLE'})"
-        elif _DATES.fullmatch(type_):
+            exact = f"c{i}" in big or (name in texts and _EXACT.fullmatch(type_))
+            wanted[f"c{i}"] = f"CAST(c{i} AS {'VARCHAR' if exact else 'DOUBLE'})"
+        elif _DATES.fullmatch(type_) and name not in texts:
             wanted[f"c{i}"] = f"epoch_us(c{i}) / 86400e6"
             kinds[name] = "date"
-        elif type_.startswith(("VARCHAR", "UUID", "ENUM", "BOOLEAN", "TIME", '"NULL"')):
+        elif type_.startswith(("VARCHAR", "UUID", "ENUM", "BOOLEAN", "DATE", "TIME", '"NULL"')):
             wanted[f"c{i}"] = f"CAST(c{i} AS VARCHAR)"
             if type_.startswith(("ENUM", "UUID")):
                 kinds[name] = "category"
@@ -286,22 +263,27 @@ def _fetch_table(
             column = arrays.pop(a)
             found[a] = masked_to_text(column) if a in is_text else masked_to_float(column)
     found |= fetch_texts(connection, "deltarule_cells", by_code)
-    columns = {
-        name: clean_text(column, tokens)
-        if isinstance(column := found[a], TextColumn)
-        else mask_tokens(column, tokens)
-        for name, a in zip(names, aliases, strict=True)
-        if a in wanted
-    }
-    if len(next(iter(columns.values()))) == 0:
-        raise DataError(
-            f"{source} has {count_noun(len(names), 'column')} ({join_items(names, 8)}) and no "
-            "rows; "
-            "expected at least one row"
-        )
+    columns: dict[str, Cells] = {}
+    for name, a in zip(names, aliases, strict=True):
+        if a not in wanted:
+            continue
+        column = as_texts(found[a]) if name in texts else found[a]
+        if isinstance(column, TextColumn):
+            columns[name] = clean_text(column, ("",) if name in texts else tokens)
+        else:
+            columns[name] = mask_tokens(column, tokens)
+    _check_rows(source, names, len(next(iter(columns.values()))))
     return Table(
         tuple(columns), columns, source=source, kinds=kinds, na=tokens, unreadable=unreadable
     )
+
+
+def _check_rows(source: str, names: list[str], n_rows: int) -> None:
+    if n_rows == 0:
+        raise DataError(
+            f"{source} has {count_noun(len(names), 'column')} ({join_items(names, 8)}) and no "
+            "rows; expected at least one row"
+        )
 
 
 def _rounded_columns(connection: Any, aliases: list[str], types: list[str]) -> set[str]:
@@ -320,7 +302,13 @@ def _first_line(error: Exception) -> str:
     return re.sub(r' Did you mean "pg_\w+"\?', "", text)
 
 
-def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[str, ...]) -> Table:
+def read_sqlite(
+    path: Path,
+    table: str | None,
+    sql: str | None,
+    tokens: tuple[str, ...],
+    texts: Collection[str] = (),
+) -> Table:
     """A table or query of a SQLite file, opened for reading only.
 
     Parameters
@@ -360,14 +348,15 @@ def read_sqlite(path: Path, table: str | None, sql: str | None, tokens: tuple[st
         if not any_abandoned():  # closing would wait for a call that is still running
             connection.close()
     check_names(names, source)
-    if not rows:
-        raise DataError(
-            f"{source} has {count_noun(len(names), 'column')} ({join_items(names, 8)}) and no "
-            "rows; "
-            "expected at least one row"
-        )
+    _check_rows(source, names, len(rows))
+
+    def read(name: str, cells: Sequence[Any]) -> tuple[Cells, str | None]:
+        if name in texts:
+            return text_column(name, list(cells), source), None
+        return column_from_cells(name, list(cells), tokens, source)
+
     columns, kinds, unreadable = read_columns(
-        (name, partial(column_from_cells, name, list(cells), tokens, source))
+        (name, partial(read, name, cells))
         for name, cells in zip(names, zip(*rows, strict=True), strict=True)
     )
     return Table(

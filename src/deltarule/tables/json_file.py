@@ -7,13 +7,14 @@ and a number keeps the text it was written with where the column turns out to be
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import DataError
-from deltarule.tables.cells import column_from_cells, is_big_integer, parse_number
+from deltarule.tables.cells import column_from_cells, is_big_integer, parse_number, text_column
 from deltarule.tables.table import Table, check_names
 from deltarule.tables.text_header import scan_file
 from deltarule.tables.unreadable_columns import UnreadableColumn
@@ -48,7 +49,7 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def read_json(path: Path, tokens: tuple[str, ...]) -> Table:
+def read_json(path: Path, tokens: tuple[str, ...], texts: Collection[str] = ()) -> Table:
     """A JSON file as a table.
 
     Parameters
@@ -58,6 +59,8 @@ def read_json(path: Path, tokens: tuple[str, ...]) -> Table:
         is a missing value there.
     tokens : tuple of str
         What :func:`~deltarule.tables.cells.missing_tokens` gave.
+    texts : collection of str
+        The columns whose cells are given as texts, in which no token means *missing*.
 
     Raises
     ------
@@ -83,7 +86,9 @@ def read_json(path: Path, tokens: tuple[str, ...]) -> Table:
                 what = f" holds {'a list' if isinstance(cell, list) else 'an object'}"
                 unreadable[name] = UnreadableColumn(f"{path.name}, {word} {place}", name, what)
     columns = {
-        name: _column(name, [record.get(name) for record in records], tokens, path.name)
+        name: text_column(name, [record.get(name) for record in records], path.name)
+        if name in texts
+        else _column(name, [record.get(name) for record in records], tokens, path.name)
         for name in names
         if name not in unreadable
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from deltarule.errors import Message, Parameter
-from deltarule.tables.cells import DEFAULT_NA, parse_date
+from deltarule.tables.cells import DEFAULT_NA
 from deltarule.tables.column_values import NUMERIC_SHARE
+from deltarule.tables.date_text import date_value
 from deltarule.tables.number_formats import find_number_format
 from deltarule.tables.number_text import PLAIN, NumberFormat, is_number_like
 from deltarule.tables.table import Cells, count_noun, join_items
@@ -82,7 +83,7 @@ missing, give na={'a': '-'}
     choice = find_number_format(rest, None if stated == PLAIN else stated)
     readers: list[tuple[str, Callable[[str], float | None]]] = [
         ("numbers", choice.format.parse),
-        ("dates", parse_date),
+        ("dates", date_value),
     ]
     for what, parse in readers:
         others = {text: count for text, count in counts.items() if parse(text) is None}

@@ -18,13 +18,13 @@ from deltarule.tables.cells import (
 from deltarule.tables.column_values import as_numbers, as_texts, has_exact_texts, is_missing
 from deltarule.tables.database import (
     check_parquet_memory,
-    memory_limit,
     read_parquet,
     read_sql,
     read_sqlite,
 )
 from deltarule.tables.file_format import FileFormat
 from deltarule.tables.json_file import read_json
+from deltarule.tables.memory import memory_limit
 from deltarule.tables.number_formats import stated_formats
 from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, find_files
@@ -52,6 +52,7 @@ def read_table(
     decimal: str | Mapping[str, str] | None = None,
     thousands: str | Mapping[str, str] | None = None,
     number_formats: Mapping[str, NumberFormat] | None = None,
+    texts: Iterable[str] = (),
 ) -> Table:
     r"""Read a file, several files of the same columns, or the result of a query.
 
@@ -104,6 +105,9 @@ def read_table(
     number_formats : mapping of str to NumberFormat, optional
         Those of a stored schema, :attr:`Schema.number_formats`. Columns that the table lacks are
         passed over.
+    texts : iterable of str, optional
+        Columns whose cells stay as they are written, as identifiers do: ``007``, ``1.0``, ``NA``.
+        Only the empty text is missing there. Names that the table lacks are passed over.
 
     Returns
     -------
@@ -146,6 +150,7 @@ def read_table(
     told = FileFormat.of(delimiter, encoding, skip, comment, names)
     known = dict(number_formats or {})
     keep_text = _keep_text(decimal, thousands, known)
+    texts = {texts} if isinstance(texts, str) else {*texts}
     if source is None:
         if sql is None or table is not None:
             raise InputError(
@@ -157,7 +162,7 @@ def read_table(
                     Parameter("sql", "SELECT * FROM 'a.parquet'"),
                 ),
             )
-        return _with_formats(read_sql(None, sql, tokens), decimal, thousands, known)
+        return _with_formats(read_sql(None, sql, tokens, texts), decimal, thousands, known)
     text = os.fsdecode(source)
     if is_stdin(text):
         with stdin_file(memory_limit(max_memory)) as path:
@@ -171,6 +176,7 @@ def read_table(
                 decimal=decimal,
                 thousands=thousands,
                 number_formats=number_formats,
+                texts=texts,
             )
         return replace(read, paths=())
     found = find_files(text)
@@ -204,7 +210,7 @@ def read_table(
                 hint="make the pattern narrower",
             )
         _refuse_with_sql(paths, told)
-        read = read_sql(paths, sql, tokens)
+        read = read_sql(paths, sql, tokens, texts)
     else:
         _refuse_for_other_kinds(paths[0].name, suffixes, told)
         limit = memory_limit(max_memory)
@@ -213,7 +219,7 @@ def read_table(
             with plain_file(path, encoding, limit) as plain:
                 if plain != path:
                     check_parquet_memory([plain], max_memory)
-                tables.append(_read_file(plain, table, sql, tokens, told, keep_text))
+                tables.append(_read_file(plain, table, sql, tokens, told, keep_text, texts))
         read = tables[0] if len(tables) == 1 else _concatenate_tables(tables, text)
     read = replace(read, notes=(*found.notes(), *read.notes), paths=paths)
     return _with_formats(read, decimal, thousands, known)
@@ -290,15 +296,16 @@ def _read_file(
     tokens: tuple[str, ...],
     told: FileFormat,
     keep_text: Callable[[str], bool],
+    texts: Collection[str],
 ) -> Table:
     suffix = path.suffix.lower()
     if suffix in SQLITE:
-        return read_sqlite(path, table, sql, tokens)
+        return read_sqlite(path, table, sql, tokens, texts)
     if suffix == ".parquet":
-        return read_parquet(path, tokens)
+        return read_parquet(path, tokens, texts)
     if suffix in JSON:
-        return read_json(path, tokens)
-    return read_text(path, tokens, told, keep_text)
+        return read_json(path, tokens, texts)
+    return read_text(path, tokens, told, keep_text, texts)
 
 
 def _concatenate_tables(tables: list[Table], pattern: str) -> Table:

@@ -59,6 +59,8 @@ class Column:
         which count as missing there and later. Elsewhere such cells are refused.
     number_format : NumberFormat or None
         How the numbers of a column of text are written, where not in the plain way.
+    date_format : str or None
+        How the dates of a column are written, beside those that need no format.
     keep_na : bool
         Whether only the empty cell and the column's own missing tokens are missing.
 
@@ -83,6 +85,7 @@ class Column:
     high: float | None = None
     mixed: bool = False
     number_format: NumberFormat | None = None
+    date_format: str | None = None
     keep_na: bool = False
 
     def span(self, width: int = 48) -> str:
@@ -150,6 +153,8 @@ class Schema:
         How they are written, as for a :class:`Column`.
     ignored : tuple of str
         Columns left out on request.
+    ids : tuple of str
+        Columns of identifiers: no inputs; the command line carries them into predictions.
     dropped : tuple of (str, str)
         Columns left out because they say nothing, each with the reason.
     na : tuple of str
@@ -183,6 +188,13 @@ class Schema:
     notes: tuple[str, ...] = ()
     source: str = ""
     weights_format: NumberFormat | None = None
+    ids: tuple[str, ...] = ()
+
+    @property
+    def date_formats(self) -> dict[str, str]:
+        """How the dates of columns are written, where they need a format."""
+        columns = (*self.columns, *([self.target] if self.target else []))
+        return {each.name: each.date_format for each in columns if each.date_format}
 
     @property
     def number_formats(self) -> dict[str, NumberFormat]:
@@ -272,6 +284,8 @@ class Schema:
             lines.append(self.task_reason)
         if self.weights is not None:
             lines.append(f"row weights: {self.weights!r}")
+        if self.ids:
+            lines.append(f"identifiers: {', '.join(map(repr, self.ids))}")
         rows = [("column", "kind", "missing", "distinct", "range or most frequent")]
         shown = [*([self.target] if self.target else []), *self.columns[:limit]]
         for column in shown:

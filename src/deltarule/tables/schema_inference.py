@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from deltarule.tables.column_values import (
     of_another_kind,
     read_cells,
 )
+from deltarule.tables.date_formats import stated_date_formats, with_date_formats
 from deltarule.tables.equal_labels import merged_labels
 from deltarule.tables.implausible_values import (
     far_notes,
@@ -36,9 +36,10 @@ from deltarule.tables.missing_cells import apply_missing_tokens
 from deltarule.tables.missing_notes import kept_note, unread_advice
 from deltarule.tables.number_formats import stated_formats, with_number_formats
 from deltarule.tables.number_text import PLAIN, NumberFormat
-from deltarule.tables.schema import KINDS, Column, Schema
+from deltarule.tables.schema import Column, Schema
+from deltarule.tables.schema_arguments import check_columns
 from deltarule.tables.sentinel_values import sentinel_notes
-from deltarule.tables.table import Table, all_rows_text, join_items, unknown_column_error
+from deltarule.tables.table import Table, all_rows_text, join_items
 from deltarule.tables.target_notes import with_leak_notes
 from deltarule.tables.task_choice import choose_task
 from deltarule.tables.text_column import TextColumn
@@ -59,15 +60,18 @@ def infer_schema(
     na: str | Iterable[str] | Mapping[str, str | Iterable[str]] = (),
     decimal: str | Mapping[str, str] | None = None,
     thousands: str | Mapping[str, str] | None = None,
+    date_format: str | Mapping[str, str] | None = None,
+    ids: str | Iterable[str] = (),
     keep_na: str | Iterable[str] = (),
 ) -> Schema:
     """Infer the kind of each column of a table, the target and the task.
 
     A column is a **number** if at least 95 % of its known cells are (the rest become
     missing, and a note says on which lines), otherwise a **date** if at least 95 % are
-    ISO 8601 dates, otherwise a **category**. A few numbers out of all proportion to the others
-    (``1e300`` among ages) count as missing, with a note. Columns that say nothing are left
-    out with a note: those that are missing throughout, or hold one value in every row.
+    dates in an unambiguous order or format, otherwise a **category**. A few numbers out of all
+    proportion to the others (``1e300`` among ages) count as missing, with a note. Columns that say
+    nothing are left out with a note: those that are missing throughout, or hold one value in every
+    row.
 
     Parameters
     ----------
@@ -95,6 +99,13 @@ def infer_schema(
         The decimal mark of numbers in text, and the mark between groups of digits (``""`` for
         none), of all columns or by column: ``decimal={"price": ","}``. Marks that are not stated
         are inferred where they are unambiguous, and a note says so; a constant unit is left off.
+    date_format : str or mapping of str to str, optional
+        How dates are written, as for :meth:`datetime.datetime.strptime`, of the columns that have
+        such dates, or by column: ``date_format={"start": "%d/%m/%Y"}``. It is inferred where a
+        cell shows the order of day and month, and a note says so.
+    ids : str or iterable of str
+        Columns of identifiers, which are no inputs; ``deltarule predict`` writes them beside the
+        predictions.
     keep_na : str or iterable of str, optional
         Columns in which ``NA``, ``null`` and the other texts that the table was read with as
         *missing* are values; only the empty cell and what ``na`` gives by column is missing there.
@@ -127,8 +138,10 @@ def infer_schema(
     ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     by_column = {} if not isinstance(na, Mapping) else dict(na)
     kinds = dict(kinds or {})
+    ids = (ids,) if isinstance(ids, str) else tuple(dict.fromkeys(ids))
     kept = (keep_na,) if isinstance(keep_na, str) else tuple(keep_na)
-    _check_columns(table, target, ignored, weights, kinds, by_column, kept)
+    check_columns(table, target, ignored, weights, kinds, by_column, kept, ids)
+    table = table.without(ids)
     extra = () if isinstance(na, Mapping) else missing_tokens(na)
     tokens = missing_tokens((*table.na, *extra))
     column_tokens = {name: missing_tokens(each)[1:] for name, each in by_column.items()}
@@ -142,7 +155,13 @@ def infer_schema(
         numeric = {name for name in table.names if _is_numeric(table, name, kinds.get(name))}
     clean = apply_missing_tokens(table, table.names, tokens, column_tokens, numeric or (), kept)
     whole = clean
+    dates = stated_date_formats(clean, date_format, kinds)
+    kinds |= dict.fromkeys(date_format if isinstance(date_format, Mapping) else (), "date")
     clean, format_notes = with_number_formats(clean, stated, kinds)
+    labels = target if task == "classification" else None
+    others = {name for name in (*ignored, weights, labels) if name is not None}
+    clean, date_notes = with_date_formats(clean, dates, kinds, others)
+    format_notes |= date_notes
     target_column: Column | None = None
     chosen: str | None = None
     reason, classes = "", tuple[str, ...]()
@@ -194,7 +213,7 @@ def infer_schema(
         if name in ignored or name in (target, weights):
             continue
         column, _ = _describe_column(clean, name, kinds.get(name), column_tokens.get(name, ()))
-        if column.kind == "number":
+        if column.kind != "category":
             column = replace(column, notes=(*format_notes.get(name, ()), *column.notes))
         elif column.kind == "category" and (hidden := kept_note(clean.column(name), name)):
             column = replace(column, notes=(*column.notes, hidden))
@@ -232,6 +251,7 @@ def infer_schema(
         n_rows=len(clean),
         notes=tuple(notes),
         source=table.source,
+        ids=ids,
         weights_format=None if weights is None else _own_format(clean, weights),
     )
 
@@ -249,56 +269,6 @@ def _own_format(table: Table, name: str) -> NumberFormat | None:
     """How a column's numbers are written, if not in the plain way."""
     found = table.number_formats.get(name, PLAIN)
     return None if found == PLAIN else found
-
-
-def _check_columns(
-    table: Table,
-    target: str | None,
-    ignored: tuple[str, ...],
-    weights: str | None,
-    kinds: Mapping[str, str],
-    na: Mapping[str, Any],
-    keep_na: tuple[str, ...],
-) -> None:
-    asked = [
-        (target, "target", "target"),
-        (weights, "weights", "weights"),
-        *((name, "one to ignore", "ignore") for name in ignored),
-        *((name, "one given a kind", "kinds") for name in kinds),
-        *((name, "one given missing tokens", "na") for name in na),
-        *((name, "one to keep missing tokens in", "keep_na") for name in keep_na),
-    ]
-    for column, error in table.unreadable.items():
-        if column not in ignored:
-            raise error
-    for name, what, parameter in asked:
-        if name is not None and name not in table and name not in table.unreadable:
-            place = (what, table.source, parameter, table.notes)
-            raise unknown_column_error(name, table.names, *place)
-    for name, kind in kinds.items():
-        if kind not in KINDS:
-            raise InputError(
-                Message(Parameter("kinds"), f" gives {kind!r} for column {name!r}"),
-                parameter="kinds",
-                given=kind,
-                expected=f"one of {', '.join(KINDS)}",
-            )
-    if target is not None and target == weights:
-        raise InputError(
-            f"{target!r} is given as target and as weights",
-            parameter="weights",
-            given=weights,
-            expected="two columns",
-        )
-    for name, what in ((target, "target"), (weights, "weights")):
-        if name is not None and name in ignored:
-            raise InputError(
-                f"{name!r} is given as {what} and in ignore",
-                parameter="ignore",
-                given=name,
-                expected="it in one place",
-                hint=Message("take it out of ", Parameter("ignore")),
-            )
 
 
 def _is_numeric(table: Table, name: str, kind: str | None) -> bool:
@@ -347,7 +317,9 @@ def _describe_column(
         return column, []
     values, bad = read_cells(table, name, kind)
     if bad.any():
-        what = "a finite number" if kind == "number" else "an ISO 8601 date"
+        what = "a finite number" if kind == "number" else "a date"
+        if kind == "date" and name in table.date_formats:
+            what += f" as {table.date_formats[name]}"
         if asked and bad.sum() > (1 - NUMERIC_SHARE) * n_known:
             raise DataError(
                 f"{table.source}: column {name!r} was said to be a {kind}, but {int(bad.sum())} of "
@@ -388,6 +360,7 @@ def _describe_column(
         high=scale.high,
         mixed=bool(bad.any() and (bad & of_another_kind(table, name, kind)).any()),
         number_format=_own_format(table, name) if kind == "number" else None,
+        date_format=table.date_formats.get(name) if kind == "date" else None,
     )
     return column, far
 

@@ -233,13 +233,14 @@ class Table:
         The columns that have no name in the source, and were given one.
     number_formats : mapping of str to NumberFormat
         How the numbers of columns of text are written, where it is stated.
+    date_formats : mapping of str to str
+        The formats of dates that need one, as :meth:`datetime.datetime.strptime` takes them.
     parsed : frozenset of str
         The columns of float64 that a text file spells with a decimal point.
     unreadable : mapping of str to DataError
         The errors of columns of lists, structures or bytes, which are none of the columns.
     is_sparse : bool
-        Whether a column that no row names is missing in every row, as in JSON, where a row need
-        not name all columns.
+        Whether a column that no row names is missing in every row, as in JSON.
 
     Raises
     ------
@@ -272,6 +273,7 @@ class Table:
     notes: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
     number_formats: Mapping[str, NumberFormat] = field(default_factory=dict)
+    date_formats: Mapping[str, str] = field(default_factory=dict)
     parsed: frozenset[str] = frozenset()
     is_sparse: bool = False
     unnamed: tuple[str, ...] = ()

@@ -8,13 +8,13 @@ weight 0 leaves the row out.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.calendar_encoder import CalendarEncoder
 from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
 from deltarule.tables.number_encoders import NUMBER_ENCODERS
@@ -73,9 +73,6 @@ class TableEncoder:
     calendar : bool
         Whether dates are encoded by :class:`~deltarule.tables.calendar_encoder.CalendarEncoder`,
         and not as numbers.
-    free_text : bool
-        Whether columns of many words a cell are encoded by
-        :class:`~deltarule.tables.text_encoder.FreeTextEncoder`, and not as categories.
 
     Attributes
     ----------
@@ -115,7 +112,6 @@ class TableEncoder:
         min_rows: int | None = None,
         one_hot_levels: int | None = None,
         calendar: bool = False,
-        free_text: bool = False,
     ) -> None:
         if numbers not in NUMBER_ENCODERS:
             raise InputError(
@@ -128,7 +124,6 @@ class TableEncoder:
                 raise InputError(f"{name} is {value!r}; expected an integer of at least 1")
         self.numbers, self.bins = numbers, int(bins)
         self.one_hot_levels, self.calendar = one_hot_levels, bool(calendar)
-        self.free_text = bool(free_text)
         self.max_levels = None if max_levels is None else int(max_levels)
         self.min_rows = None if min_rows is None else int(min_rows)
         self.column_encoders: tuple[NumberEncoder | CategoryEncoder, ...] = ()
@@ -161,6 +156,7 @@ class TableEncoder:
         weights: ArrayLike | None = None,
         targets: NDArray[np.float64] | None = None,
         target_labels: Sequence[str] = ("",),
+        fit_text: Callable[[str, TextColumn], FreeTextEncoder] | None = None,
     ) -> TableEncoder:
         """Learn means, medians and levels from training rows.
 
@@ -178,6 +174,8 @@ class TableEncoder:
             :func:`~deltarule.tables.target_statistics.target_columns`.
         target_labels : sequence of str
             The names of its columns.
+        fit_text : callable, optional
+            Fits the encoders of columns of many words a cell, which are categories otherwise.
 
         Returns
         -------
@@ -207,8 +205,8 @@ class TableEncoder:
         column_encoders: list[Any] = []
         for column in schema.columns:
             cells: Any = typed.columns[column.name]
-            if isinstance(cells, TextColumn) and self.free_text and FreeTextEncoder.suits(cells):
-                column_encoders.append(FreeTextEncoder.fit(column.name, cells))
+            if isinstance(cells, TextColumn) and fit_text and FreeTextEncoder.suits(cells):
+                column_encoders.append(fit_text(column.name, cells))
             elif isinstance(cells, TextColumn) and targets is not None and self._has_many(cells):
                 column_encoders.append(
                     TargetStatisticsEncoder.fit(column.name, cells, targets, w, target_labels)
@@ -224,10 +222,17 @@ class TableEncoder:
                     encoder = CalendarEncoder.fit(encoder, cells)
                 column_encoders.append(encoder)
         if not any(encoder.features() for encoder in column_encoders):
+            has_rare = any(
+                isinstance(cells, TextColumn) and len(cells.counts()) > 1
+                for cells in typed.columns.values()
+            )
+            what = "varies, rare levels of categories aside," if has_rare else "varies"
+            rarer: list[Any] = [", or lower ", Parameter("min_level_rows", keyword=True)]
             raise DataError(
-                f"no column varies in the {len(typed)} training rows "
-                f"({join_items(schema.names, 8)}); "
-                "expected at least one that does; take more rows, or lower min_rows"
+                f"no column {what} in the {len(typed)} training rows "
+                f"({join_items(schema.names, 8)})",
+                expected="at least one that does",
+                hint=Message("take more rows", *(rarer if has_rare else [])),
             )
         self.column_encoders, self._schema = tuple(column_encoders), schema
         return self
@@ -386,7 +391,6 @@ keep more of them, lower min_level_rows= or raise max_levels=
             "min_rows": self.min_rows,
             "one_hot_levels": self.one_hot_levels,
             "calendar": self.calendar,
-            "free_text": self.free_text,
             "columns": [encoder.to_dict() for encoder in self._check_fitted()],
         }
 
@@ -412,7 +416,6 @@ keep more of them, lower min_level_rows= or raise max_levels=
                 min_rows=record["min_rows"],
                 one_hot_levels=record.get("one_hot_levels"),
                 calendar=record.get("calendar", False),
-                free_text=record.get("free_text", False),
             )
             encoder.column_encoders = tuple(
                 _column_encoder(each, NUMBER_ENCODERS[record["numbers"]])

@@ -12,18 +12,21 @@ from numpy.typing import NDArray
 
 from deltarule.tables.text_column import TextColumn
 
-__all__ = ["FreeTextEncoder"]
+__all__ = ["FreeTextEncoder", "ngrams_of"]
 
-# The lengths of the n-grams, their largest number, and the largest number of features.
 _LENGTHS = (2, 3, 4)
-_MOST_NGRAMS = 3000
-_MOST_FEATURES = 32
 # A column is free text if its cells have this many words on average, and this share is distinct.
 _LEAST_WORDS, _LEAST_DISTINCT, _LEAST_TEXTS = 3.0, 0.5, 20
 
 
-def _ngrams(text: str) -> Counter[str]:
-    """Return how often each n-gram of characters occurs in the words, a blank at both ends."""
+def ngrams_of(text: str) -> Counter[str]:
+    """Return how often each n-gram of characters occurs in the words, a blank at both ends.
+
+    Examples
+    --------
+    >>> sorted(ngrams_of("An"))
+    [' a', ' an', ' an ', 'an', 'an ', 'n ']
+    """
     found: Counter[str] = Counter()
     for word in text.lower().split():
         padded = f" {word} "
@@ -83,36 +86,7 @@ class FreeTextEncoder:
             return False
         return sum(len(text.split()) for text in texts) >= _LEAST_WORDS * len(texts)
 
-    @classmethod
-    def fit(cls, name: str, cells: TextColumn) -> Self:
-        """Fit an encoder to the training cells."""
-        from scipy.sparse import csr_matrix
-        from sklearn.decomposition import TruncatedSVD
-
-        counts = [_ngrams(text) for text in cells.counts()]
-        texts_with: Counter[str] = Counter()
-        for each in counts:
-            texts_with.update(each.keys())
-        ranked = sorted(texts_with.items(), key=lambda pair: (-pair[1], pair[0]))
-        # One in a single text says nothing of others, one in every text nothing of this.
-        ngrams = [ngram for ngram, n in ranked if 2 <= n < len(counts)][:_MOST_NGRAMS]
-        idf = np.array([np.log((1 + len(counts)) / (1 + texts_with[each])) + 1 for each in ngrams])
-        missing = bool(cells.is_missing().any())
-        size = min(_MOST_FEATURES, len(ngrams) - 1, len(counts) - 1)
-        if size < 1:
-            return cls(name, (), np.zeros(0), np.zeros((0, 0)), np.zeros(0), missing)
-        empty = np.zeros((len(ngrams), size))
-        unfitted = cls(name, tuple(ngrams), idf, empty, np.zeros(size), missing)
-        values, columns, starts = unfitted._weighted(counts)
-        X = csr_matrix((values, columns, starts), shape=(len(counts), len(ngrams)))
-        svd = TruncatedSVD(size, random_state=0)
-        features = svd.fit_transform(X)
-        std = features.std(axis=0)
-        std = np.where(std > 1e-12, std, 1.0)
-        projection = np.ascontiguousarray(svd.components_.T / std)
-        return cls(name, tuple(ngrams), idf, projection, features.mean(axis=0) / std, missing)
-
-    def _weighted(
+    def weighted(
         self, counts: Iterable[Counter[str]]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], list[int]]:
         """Return x of each text: its values, their columns, and where each text begins."""
@@ -135,7 +109,7 @@ class FreeTextEncoder:
 
     def write(self, cells: TextColumn, out: NDArray[Any]) -> None:
         """Encode cells into the columns of ``out``, which holds zeros."""
-        values, columns, starts = self._weighted(_ngrams(text) for text in cells.texts)
+        values, columns, starts = self.weighted(ngrams_of(text) for text in cells.texts)
         size = self.projection.shape[1]
         table = np.zeros((len(cells.texts) + 1, size))
         for k in range(len(cells.texts)):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -45,6 +45,7 @@ def read_text(
     tokens: tuple[str, ...],
     file_format: FileFormat | None = None,
     keep_text: Callable[[str], bool] | None = None,
+    texts: Collection[str] = (),
 ) -> Table:
     """One text file as a table.
 
@@ -58,6 +59,8 @@ def read_text(
         As :func:`~deltarule.tables.text_header.read_header` takes it.
     keep_text : callable, optional
         Whether the column of a name stays text, since its numbers have no decimal point.
+    texts : collection of str
+        The columns whose cells stay as they are written: no token means *missing* in them.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def read_text(
     """
     n_lines = scan_file(path)
     with normal_form(path, file_format or FileFormat()) as (plain, told):
-        return _read_plain(plain, n_lines, tokens, told, keep_text)
+        return _read_plain(plain, n_lines, tokens, told, keep_text, texts)
 
 
 def _read_plain(
@@ -77,17 +80,20 @@ def _read_plain(
     tokens: tuple[str, ...],
     told: FileFormat,
     keep_text: Callable[[str], bool] | None,
+    texts: Collection[str],
 ) -> Table:
     header = read_header(path, told)
     capacity = n_lines - header.last_line  # a row takes at least one line
     quotes = "unusual" if header.quote != '"' else _find_quotes(path, header.delimiter)
     kept = {i for i, name in enumerate(header.names) if keep_text is not None and keep_text(name)}
+    tokens_of = [("",) if name in texts else tokens for name in header.names]
+    kept |= {i for i, name in enumerate(header.names) if name in texts}
     columns: list[Cells] | None = None
     lines: NDArray[np.int64] | None = None
     if quotes != "unusual":
-        columns = _parse_with_pyarrow(path, header, tokens, capacity, kept)
+        columns = _parse_with_pyarrow(path, header, tokens_of, capacity, kept)
     if columns is None:
-        columns, lines = _parse_with_csv(path, header, tokens, capacity, kept)
+        columns, lines = _parse_with_csv(path, header, tokens_of, capacity, kept)
     n_rows = len(columns[0])
     if lines is None and capacity == n_rows:
         # As many lines as rows: none is blank, and no field holds a line break.
@@ -169,16 +175,20 @@ def _data_start(path: Path, last_line: int) -> int:
 
 
 def _parse_with_pyarrow(
-    path: Path, header: Header, tokens: tuple[str, ...], capacity: int, kept: Collection[int]
+    path: Path,
+    header: Header,
+    tokens: Sequence[tuple[str, ...]],
+    capacity: int,
+    kept: Collection[int],
 ) -> list[Cells] | None:
     """The columns, or None if pyarrow refuses a file that Python's csv finds well-formed."""
     arrow = load_pyarrow()
     start = _data_start(path, header.last_line)
-    collectors = [ColumnCollector(capacity, tokens, i in kept) for i in range(len(header.names))]
+    collectors = [ColumnCollector(capacity, tokens[i], i in kept) for i in range(len(header.names))]
     try:
         _collect(path, start, header, dict(enumerate(collectors)))
         again = {
-            i: ColumnCollector(capacity, tokens, as_text=True)
+            i: ColumnCollector(capacity, tokens[i], as_text=True)
             for i, collector in enumerate(collectors)
             if collector.is_lost
         }
@@ -306,7 +316,11 @@ def _filled_lines(path: Path, header: Header) -> NDArray[np.int64]:
 
 
 def _parse_with_csv(
-    path: Path, header: Header, tokens: tuple[str, ...], capacity: int, kept: Collection[int]
+    path: Path,
+    header: Header,
+    tokens: Sequence[tuple[str, ...]],
+    capacity: int,
+    kept: Collection[int],
 ) -> tuple[list[Cells], NDArray[np.int64]]:
     """The columns and the first line of each row, with a chunk of rows as text at a time."""
     load_pyarrow()
@@ -323,11 +337,11 @@ def _parse_with_csv(
         return n_rows
 
     names = range(len(header.names))
-    collectors = {i: ColumnCollector(capacity, tokens, i in kept) for i in names}
+    collectors = {i: ColumnCollector(capacity, tokens[i], i in kept) for i in names}
     n_rows = collect(collectors)
     lost = [i for i, collector in collectors.items() if collector.is_lost]
     if lost:
-        again = {i: ColumnCollector(capacity, tokens, as_text=True) for i in lost}
+        again = {i: ColumnCollector(capacity, tokens[i], as_text=True) for i in lost}
         collect(again)
         collectors |= again
     return [collector.finish() for collector in collectors.values()], lines[:n_rows]

@@ -179,7 +179,7 @@ def apply_schema(
         for column in (*schema.columns, *_target_columns(schema))
         if column.na
     }
-    table = replace(table, number_formats=schema.number_formats)
+    table = replace(table, number_formats=schema.number_formats, date_formats=schema.date_formats)
     kept = [each.name for each in (*schema.columns, *_target_columns(schema)) if each.keep_na]
     clean = apply_missing_tokens(
         table, wanted, schema.na, column_tokens, _numeric_columns(schema), kept
@@ -266,7 +266,7 @@ def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
 
 
 def _note_unknown_columns(schema: Schema, table: Table, notes: list[str]) -> None:
-    known = {*schema.names, *schema.ignored, *(name for name, _ in schema.dropped)}
+    known = {*schema.names, *schema.ignored, *schema.ids, *(name for name, _ in schema.dropped)}
     known |= {column.name for column in _target_columns(schema)} | {schema.weights or ""}
     extra = [name for name in (*table.names, *table.unreadable) if name not in known]
     if extra:
@@ -290,7 +290,7 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
         values = np.where(far, np.nan, values)
     if not bad.any():
         return values
-    what = "finite number" if column.kind == "number" else "ISO 8601 date"
+    what = "finite number" if column.kind == "number" else "date"
     other = bad & of_another_kind(table, column.name, column.kind)
     if other.any() and not column.mixed:
         count = "1 cell that is" if other.sum() == 1 else f"{other.sum()} cells that are"
@@ -306,14 +306,16 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     if n_bad == n_known > 1:
         counts = f"all {n_bad} known cells count"
     notes.append(
-        f"column {column.name!r}: {counts} as missing, being no {what}: "
+        f"column {column.name!r}: {counts} as missing, being no {what}{_written(column)}: "
         f"{describe_cells(table, column.name, bad)}"
     )
     return values
 
 
 def _written(column: Column) -> str:
-    """How a column's numbers are written, if not in the plain way, after a blank."""
+    """How a column's numbers or dates are written, if not in the plain way, after a blank."""
+    if column.date_format is not None:
+        return f" as {column.date_format}"
     described = "" if column.number_format is None else column.number_format.describe()
     return f" {described}" if described else ""
 
@@ -344,10 +346,10 @@ def _typed_target(schema: Schema, column: Column, table: Table) -> Cells:
         return labels
     values, bad = read_cells(table, column.name, column.kind)
     if bad.any():
-        what = "ISO 8601 date" if column.kind == "date" else "finite number"
+        what = "date" if column.kind == "date" else "finite number"
         raise DataError(
             f"{table.source}: the target {column.name!r} has cells that are no "
-            f"{what}: {describe_cells(table, column.name, bad)}; correct them, or leave "
-            "them empty to leave the rows out"
+            f"{what}{_written(column)}: {describe_cells(table, column.name, bad)}; correct them, "
+            "or leave them empty to leave the rows out"
         )
     return values

@@ -27,6 +27,7 @@ from deltarule.tabular.portfolio.selection import (
     select_greedily,
 )
 from deltarule.tabular.probabilities import probabilities_of
+from deltarule.tabular.text_projection import fit_free_text
 from deltarule.training import Model, StopFlag
 
 __all__ = ["Member", "Portfolio", "TargetScale", "fit_portfolio"]
@@ -289,10 +290,9 @@ class _Inputs:
                 min_rows=1,
                 one_hot_levels=configuration.one_hot_levels,
                 calendar=True,
-                free_text=True,
             )
             labels = [str(k) for k in range(n_columns)] if n_columns > 1 else [""]
-            encoder.fit(self.typed, self.schema, self.w, self.targets, labels)
+            encoder.fit(self.typed, self.schema, self.w, self.targets, labels, fit_free_text)
             X = encoder.transform(self.typed, dtype=np.float32)
             encoder.write_cross_fitted(X, self.typed, self.targets, self.folds, self.w)
             self.encoders[key], self.encoded[key] = encoder, X
