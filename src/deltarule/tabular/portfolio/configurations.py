@@ -32,6 +32,8 @@ class Configuration:
         The largest number of epochs.
     bins : int
         The largest number of bins of a piecewise-linear column.
+    one_hot_levels : int, optional
+        A category of more levels is encoded by statistics of the target; none is if None.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class Configuration:
     dropout: float = 0.0
     epochs: int = 200
     bins: int = 16
+    one_hot_levels: int | None = None
 
     def epochs_for(self, n_rows: int) -> int:
         """Return the number of epochs of a training of ``n_rows`` rows."""

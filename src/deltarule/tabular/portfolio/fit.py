@@ -14,6 +14,7 @@ from deltarule.errors import DataError, InputError
 from deltarule.maths import Network
 from deltarule.tables import Schema, TableEncoder, TypedColumns
 from deltarule.tables.column_encoders import mean_and_std
+from deltarule.tables.target_statistics import target_columns
 from deltarule.tabular.network_targets import loss_and_output
 from deltarule.tabular.portfolio.candidates import Candidate, deadline_flag, train_candidates
 from deltarule.tabular.portfolio.configurations import Configuration
@@ -26,6 +27,7 @@ from deltarule.tabular.portfolio.selection import (
     select_greedily,
 )
 from deltarule.tabular.probabilities import probabilities_of
+from deltarule.tabular.text_projection import fit_free_text
 from deltarule.training import Model, StopFlag
 
 __all__ = ["Member", "Portfolio", "TargetScale", "fit_portfolio"]
@@ -156,7 +158,8 @@ class Portfolio:
 def _encoding(configuration: Configuration) -> str:
     """Return the key of the encoder that a configuration uses."""
     bins = configuration.bins if configuration.numbers == "piecewise_linear" else ""
-    return f"{configuration.numbers}{bins}"
+    levels = "" if configuration.one_hot_levels is None else f"/{configuration.one_hot_levels}"
+    return f"{configuration.numbers}{bins}{levels}"
 
 
 def fit_portfolio(
@@ -177,7 +180,8 @@ def fit_portfolio(
     """Train configurations on folds, and choose their weights by out-of-fold loss.
 
     Each network keeps the epoch of the least loss on the fold it was not trained on. The encoders
-    see the cells of all rows, but no target. From 20 000 rows on, all configurations are trained
+    see the cells of all rows; where they see the target, as for categories of many levels, each
+    fold is encoded by the rows outside of it. From 20 000 rows on, all configurations are trained
     on the first fold, and only the promising ones on the others.
 
     Parameters
@@ -229,7 +233,9 @@ def fit_portfolio(
     target = TargetScale.fit(y, n_classes, w)
     classes = y.astype(np.int64) if n_classes else None
     folds = make_folds(len(y), classes, groups, seed, n_folds=plan.folds, repeats=plan.repeats)
-    inputs = _Inputs(typed, schema, w)
+    # Every row is in one fold of a repeat; one repeat is enough to encode it without its target.
+    of_target = target_columns(y if n_classes else (y - target.mean) / target.std, n_classes)
+    inputs = _Inputs(typed, schema, w, of_target, folds[: plan.folds])
     candidates = [
         _candidate(
             inputs, target, y, configuration, (seed * len(plan.configurations) + k) * len(folds)
@@ -263,10 +269,18 @@ def _deadline(time_budget: float | None, started: float | None) -> float | None:
 
 
 class _Inputs:
-    """The fitted encoders, and the rows encoded by each."""
+    """The fitted encoders, and the training rows encoded by each."""
 
-    def __init__(self, typed: TypedColumns, schema: Schema, w: NDArray[np.float64]) -> None:
+    def __init__(
+        self,
+        typed: TypedColumns,
+        schema: Schema,
+        w: NDArray[np.float64],
+        targets: NDArray[np.float64],
+        folds: Sequence[NDArray[np.int64]],
+    ) -> None:
         self.typed, self.schema, self.w = typed, schema, w
+        self.targets, self.folds = targets, folds
         self.encoders: dict[str, TableEncoder] = {}
         self.encoded: dict[str, NDArray[np.float32]] = {}
 
@@ -274,11 +288,19 @@ class _Inputs:
         """Return the rows as a configuration encodes them."""
         key = _encoding(configuration)
         if key not in self.encoders:
+            n_columns = self.targets.shape[1]
             encoder = TableEncoder(
-                numbers=configuration.numbers, bins=configuration.bins, min_rows=1
-            ).fit(self.typed, self.schema, weights=self.w)
-            self.encoders[key] = encoder
-            self.encoded[key] = encoder.transform(self.typed, dtype=np.float32)
+                numbers=configuration.numbers,
+                bins=configuration.bins,
+                min_rows=1,
+                one_hot_levels=configuration.one_hot_levels,
+                calendar=True,
+            )
+            labels = [str(k) for k in range(n_columns)] if n_columns > 1 else [""]
+            encoder.fit(self.typed, self.schema, self.w, self.targets, labels, fit_free_text)
+            X = encoder.transform(self.typed, dtype=np.float32)
+            encoder.write_cross_fitted(X, self.typed, self.targets, self.folds, self.w)
+            self.encoders[key], self.encoded[key] = encoder, X
         return self.encoded[key]
 
 
