@@ -63,8 +63,8 @@ def make_plan(
     Parameters
     ----------
     quality : {"default", "fast", "best"}
-        Fast: a few configurations on four folds, one on two from 20 000 rows on; best: twice the repeats of the default, and no
-        configuration is left out after its first folds.
+        Fast: a few configurations on four folds, one on two folds from 20 000 rows on; best: twice
+        the repeats of the default, and no configuration is left out after its first folds.
     task : str
     n_rows : int
     configurations : sequence of Configuration, optional
@@ -88,8 +88,9 @@ def make_plan(
     many, few = n_rows >= _MANY_ROWS, n_rows < _FEW_ROWS
     chosen = tuple(configurations or default_configurations(task))
     if not configurations and (quality == "fast" or many):
-        names = _FAST if quality == "fast" else _OF_MANY_ROWS
-        names = _FAST[:1] if quality == "fast" and many else names
+        names: tuple[str, ...] = _OF_MANY_ROWS
+        if quality == "fast":
+            names = _FAST[:1] if many else _FAST
         chosen = tuple(each for each in chosen if each.name in names)
     if quality == "fast":
         return Plan(chosen, 2 if many else 4)
