@@ -76,7 +76,8 @@ class Portfolio:
         What the logarithms of the mean probabilities are divided by.
     oof : array of shape (N, K), or (N,)
         The out-of-fold predictions: each row's by the networks that were not trained on it; NaN
-        where there is none, since a time budget ended before all folds.
+        where there is none, since a time budget ended before all folds. A portfolio that was read
+        from a file has none at all, and only the members of weight above 0.
     """
 
     target: TargetScale
@@ -84,6 +85,10 @@ class Portfolio:
     members: tuple[Member, ...]
     temperature: float
     oof: NDArray[np.float64]
+
+    def encoder_of(self, member: Member) -> TableEncoder:
+        """Return the encoder of a member's inputs."""
+        return self.encoders[_encoding(member.configuration)]
 
     def predict(self, typed: TypedColumns) -> NDArray[np.float64]:
         """Predict probabilities of shape (N, K), or numbers of shape (N,)."""
