@@ -59,8 +59,7 @@ def run_split(X: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> dict
     wall, processor = time.perf_counter(), time.process_time()
     model = TabularRegressor(random_state=seed).fit(X[train], y[train])
     mean = model.predict(X[test])
-    # The same for all rows: the residuals of the networks that were not trained on a row.
-    std = np.full(len(test), np.std(y[train] - model.oof_prediction_))
+    std = model.predict_std(X[test])
     return {
         "rmse": float(np.sqrt(np.mean((mean - y[test]) ** 2))),
         "log_likelihood": log_likelihood(y[test], mean, std),
