@@ -76,7 +76,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         typed = self._typed(trained)
         seed = _seed(self.random_state)
         budget = self.time_budget
-        if not n_classes and isinstance(budget, int | float) and not isinstance(budget, bool):
+        if not n_classes and isinstance(budget, int | float) and budget > 0 and budget is not True:
             # The rest is for the scale of residuals.
             budget = 0.9 * budget
         self.portfolio_: Portfolio = fit_portfolio(
@@ -144,7 +144,8 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Predict probabilities of shape (N, K), or numbers of shape (N,)."""
-        return self.portfolio_.predict(self._typed_rows(X))
+        typed = self._typed_rows(X)
+        return self.portfolio_.predict(typed)
 
     def _typed_rows(self, X: Any) -> TypedColumns:
         """Return rows to predict as the columns of training."""
