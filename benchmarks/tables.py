@@ -4,7 +4,7 @@
 
 On each table and seed the same rows are held out for testing. The others train, in turn,
 
-- ``fit_table`` with its default settings, as ``deltarule fit`` does;
+- the single network of ``fit_table`` with the defaults of its settings;
 - scikit-learn's MLP with *its* defaults, behind a median imputer, a one-hot encoder and
   a standard scaler, the target standardised for regression.
 

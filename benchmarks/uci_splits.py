@@ -53,25 +53,13 @@ def log_likelihood(y: np.ndarray, mean: np.ndarray, std: np.ndarray) -> float:
     return float(np.mean(-0.5 * np.log(2 * np.pi * std**2) - 0.5 * ((y - mean) / std) ** 2))
 
 
-def predicted_std(model: Any, X: np.ndarray, y_train: np.ndarray) -> np.ndarray:
-    """Return a standard deviation for each row: the model's own where it predicts one.
-
-    Otherwise it is the same for all rows, by the residuals of the networks that were not trained
-    on a row.
-    """
-    if hasattr(model, "predict_std"):
-        std: np.ndarray = model.predict_std(X)
-        return std
-    return np.full(len(X), np.sqrt(np.mean((y_train - model.oof_prediction_) ** 2)))
-
-
 def run_split(X: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> dict[str, float]:
     """Train on the rows outside of a test part, and score the predictions of the part."""
     train = np.setdiff1d(np.arange(len(y)), test)
     wall, processor = time.perf_counter(), time.process_time()
     model = TabularRegressor(random_state=seed).fit(X[train], y[train])
     mean = model.predict(X[test])
-    std = predicted_std(model, X[test], y[train])
+    std = model.predict_std(X[test])
     return {
         "rmse": float(np.sqrt(np.mean((mean - y[test]) ** 2))),
         "log_likelihood": log_likelihood(y[test], mean, std),

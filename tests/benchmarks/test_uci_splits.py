@@ -41,16 +41,3 @@ def test_log_likelihood_and_standard_error():
     expected = norm(mean, std).logpdf(y).mean()
     assert uci_splits.log_likelihood(y, mean, std) == pytest.approx(expected)
     assert uci_splits.mean_and_error([1.0, 3.0]) == (2.0, pytest.approx(1 / np.sqrt(2)))
-
-
-def test_the_models_own_deviation_is_used_where_there_is_one():
-    class Model:
-        oof_prediction_ = np.array([1.0, 2.0])
-
-    class Own(Model):
-        def predict_std(self, X):
-            return X[:, 0]
-
-    X, y = np.array([[3.0], [4.0], [5.0]]), np.array([2.0, 3.0])
-    assert uci_splits.predicted_std(Model(), X, y).tolist() == [1.0, 1.0, 1.0]
-    assert uci_splits.predicted_std(Own(), X, y).tolist() == [3.0, 4.0, 5.0]

@@ -3,6 +3,7 @@
 import inspect
 
 from deltarule.cli.app import fit
+from deltarule.settings import settings_of
 from deltarule.tabular import TableSettings
 
 
@@ -10,11 +11,11 @@ def test_the_defaults_of_fit_are_those_of_table_settings():
     settings = TableSettings()
     parameters = inspect.signature(fit).parameters
     compared = 0
-    for name in vars(settings):
+    for name in settings_of(TableSettings):
         given = parameters[name].default
         expected = getattr(settings, name)
         if isinstance(expected, tuple):
             expected = ",".join(map(str, expected))
         assert str(given) == str(expected).lower(), name  # None is "none"
         compared += 1
-    assert compared == len(vars(settings))
+    assert compared == len(settings_of(TableSettings))

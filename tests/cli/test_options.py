@@ -65,12 +65,15 @@ BAD = [
             ("--clip-norm", "-1"),
             ("--averaging", "2"),
             ("--engine", "gpu"),
+            ("--quality", "fastest"),
+            ("--time-budget", "0"),
             ("--out", "numbers.csv"),
         ]
     ),
     *(
         (EXPLAIN, option, value, more)
         for option, value, *more in [
+            ("--member", "silu"),
             ("--step", "0"),
             ("--row", "61"),
             ("--weight", "9,0,0"),

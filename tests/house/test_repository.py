@@ -129,9 +129,9 @@ def test_no_test_changes_where_imports_come_from():
 
 def test_the_examples_of_the_readme_run_and_learn(tmp_path):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    trains, explains = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    fits, trains, explains = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     done = subprocess.run(
-        [sys.executable, "-c", f"{trains}\nprint('then')\n{explains}"],
+        [sys.executable, "-c", f"{fits}\n{trains}\nprint('then')\n{explains}"],
         capture_output=True,
         text=True,
         check=True,
@@ -139,6 +139,7 @@ def test_the_examples_of_the_readme_run_and_learn(tmp_path):
         cwd=tmp_path,
     )
     learned, _, explained = done.stdout.partition("then\n")
+    assert float(learned.split()[0]) > 0.93  # the score of the classifier
     assert float(learned.split()[-1]) < 0.01
     assert explained.startswith("∂C_3/∂w_01^2 = ")
     assert (tmp_path / "network.html").stat().st_size > 100_000

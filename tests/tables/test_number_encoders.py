@@ -72,6 +72,13 @@ def test_a_line_of_piecewise_linear_features_is_the_column_again():
     np.testing.assert_allclose(edges[0] + (found + 0.5) @ np.diff(edges), CELLS, rtol=1e-12)
 
 
+def test_a_value_of_most_rows_leaves_bins_to_the_others():
+    cells = np.append(np.zeros(900), np.arange(1.0, 101.0))
+    edges = np.array(PiecewiseLinearEncoder.fit("x", cells, None, bins=16).edges)
+    assert len(edges) >= 10
+    assert np.diff(edges).max() < 20
+
+
 def test_few_values_have_few_bins():
     assert fit("piecewise_linear", np.repeat([0.0, 1.0], 50)).features() == ["x"]
     cells = np.repeat([0.0, 1.0, 7.0], 50)

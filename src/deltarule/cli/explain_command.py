@@ -32,6 +32,16 @@ __all__ = ["explain"]
 def explain(
     model: Folder,
     data: Data = None,
+    member: Annotated[
+        str | None,
+        one(
+            "--member",
+            metavar="NAME",
+            help="A member of a portfolio, whose first network is explained; that of the highest "
+            "weight if not given.",
+            group="What",
+        ),
+    ] = None,
     step: Annotated[
         int | None,
         one(
@@ -195,6 +205,7 @@ def explain(
                 "names": names,
             },
             run_recorded_sql=run_recorded_sql,
+            member=member,
             step=step,
             row=row,
             selected=[(kind, text) for kind, texts in selections.items() for text in texts or ()],

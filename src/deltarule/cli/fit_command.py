@@ -32,12 +32,13 @@ from deltarule.cli.options import (
     Target,
     Task,
     Thousands,
+    number,
     one,
     switch,
     with_settings,
 )
 from deltarule.cli.status import Status
-from deltarule.tabular.settings import TableSettings
+from deltarule.tabular.settings import TableSettings, is_single_network
 
 __all__ = ["fit"]
 
@@ -69,6 +70,25 @@ def fit(
     names: Names = None,
     *,
     settings: Callable[[], TableSettings],
+    quality: Annotated[
+        str | None,
+        one(
+            "--quality",
+            metavar="NAME",
+            help="default, fast or best: how many networks the portfolio trains.",
+            group="Portfolio",
+        ),
+    ] = None,
+    time_budget: Annotated[
+        float | None,
+        one(
+            "--time-budget",
+            metavar="SECONDS",
+            help="Seconds that the portfolio may take; its members then depend on the clock.",
+            group="Portfolio",
+            read=number,
+        ),
+    ] = None,
     record: Annotated[
         bool,
         switch(
@@ -90,10 +110,13 @@ def fit(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network on a table, score it on rows it has not seen, and save it.
+    """Train on a table, score on rows that were held out, and save the model.
 
-    Ctrl-C ends training and saves the best epoch so far; before the first epoch is over, it saves
-    and replaces nothing.
+    A portfolio of networks is trained, unless an option under Network or Training, or any of
+    --valid, --folds, --min-level-rows, --max-levels and --record, asks for a single network.
+
+    Ctrl-C ends the training of a single network and saves the best epoch so far; before the first
+    epoch is over, or of a portfolio, it saves and replaces nothing.
     """
     from deltarule.cli.output_paths import check_data, check_model_folder, default_folder
     from deltarule.cli.run_fit import Request, fit_and_save, fit_report
@@ -101,6 +124,7 @@ def fit(
     check_data(data, sql)
     folder = out if out is not None else default_folder(data)
     table_settings = settings()
+    single = is_single_network(table_settings, quality, time_budget, {"record": record})
     check_model_folder(folder, force, record)
     options = TableOptions(
         data,
@@ -124,7 +148,9 @@ def fit(
         ids=ids or (),
         keep_na=keep_na or (),
     )
-    request = Request(options, table_settings, folder, force=force, record=record)
+    request = Request(
+        options, table_settings, folder, force, record, quality, time_budget, single=single
+    )
     model, status = fit_and_save(request, quiet=quiet or as_json)
     if as_json:
         fit_report(model, folder)

@@ -184,19 +184,21 @@ def setting_options(group: type) -> list[inspect.Parameter]:
 def with_settings(group: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each field of a settings dataclass.
 
-    The command receives ``settings``, a function that returns the dataclass, or raises InputError
-    if a value cannot be used.
+    The command receives ``settings``, a function that returns the dataclass, made of the options
+    that were given, or raises InputError if a value cannot be used.
     """
 
     def extend(command: Callable[..., None]) -> Callable[..., None]:
         options = setting_options(group)
 
         @functools.wraps(command)
-        def run(**arguments: Any) -> None:
+        def run(context: typer.Context, **arguments: Any) -> None:
             values = {option.name: arguments.pop(option.name) for option in options}
-            command(**arguments, settings=lambda: _read_settings(group, values))
+            given = {name: value for name, value in values.items() if _is_given(context, name)}
+            command(**arguments, settings=lambda: _read_settings(group, given))
 
-        parameters: list[inspect.Parameter] = []
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [inspect.Parameter("context", keyword, annotation=typer.Context)]
         for parameter in inspect.signature(command, eval_str=True).parameters.values():
             parameters += options if parameter.name == "settings" else [parameter]
         keywords = [item.replace(kind=item.KEYWORD_ONLY) for item in parameters]
@@ -207,9 +209,17 @@ def with_settings(group: type) -> Callable[[Callable[..., None]], Callable[..., 
     return extend
 
 
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Return whether an option was given, and did not get its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and not source.name.startswith("DEFAULT")
+
+
 def _read_settings(group: type, values: dict[str, Any]) -> Any:
     """Return an instance of a settings dataclass from the values of its options."""
     for name, metadata in settings_of(group).items():
+        if name not in values:
+            continue
         if values[name] == "none" and (
             metadata.kind == "layer_widths" or metadata.special_value == "none"
         ):

@@ -6,7 +6,7 @@ import io
 import logging
 import math
 
-from deltarule.tabular import TableModel
+from deltarule.tabular import NetworkModel
 
 __all__ = ["loss_picture"]
 
@@ -17,7 +17,7 @@ _LOSSES = {
 }
 
 
-def loss_picture(model: TableModel) -> bytes:
+def loss_picture(model: NetworkModel) -> bytes:
     """Return the learning curves as SVG: training and validation loss over epochs.
 
     The training loss of an epoch is the mean over its batches, each before its step. It lags by

@@ -92,7 +92,7 @@ def predict_table(
         probabilities = list(outputs.T) if proba else []
         predicted = dict(zip(names, [model.labels(outputs), *probabilities], strict=True))
         columns: dict[str, Any] = id_columns | predicted
-        notes = [output.spelled(note) for note in (*typed.notes, *model.encoder.notes(typed))]
+        notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
         if out is not None:
             show(f"writing {out}")
             write_predictions(out, columns, force, safe_csv=safe_csv)
@@ -131,7 +131,7 @@ def evaluate_table(
         typed = apply_schema(model.schema, rows)
         show("scoring")
         scores = model.score(typed, model.outputs(typed))
-    notes = [output.spelled(note) for note in (*typed.notes, *model.encoder.notes(typed))]
+    notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
     is_training_table = model.trained_on(typed)
     if is_training_table:
         notes.append(

@@ -24,8 +24,8 @@ from deltarule.explain.page import PageState
 from deltarule.explain.render.latex import document
 from deltarule.files import consistent_read
 from deltarule.tables import Table, apply_schema, read_table
-from deltarule.tabular import RecordedTable, TableModel
-from deltarule.tabular.replay import RowPlace
+from deltarule.tabular import NetworkModel, PortfolioModel, RecordedTable, TableModel
+from deltarule.tabular.replay import RowPlace, recorded_network
 from deltarule.training import Recording, ReplayedStep, load_recording
 from deltarule.training.recording import FOLDER
 
@@ -54,6 +54,7 @@ class Question:
     table: str | None
     sql: str | None
     reading: Mapping[str, Any]
+    member: str | None
     step: int | None
     row: int | None
     selected: Sequence[tuple[str, str]]
@@ -156,8 +157,10 @@ def _explain_step(question: Question, show: Any) -> _Explained:
     show("reading the recording")
     folder = question.model
     model, recording = consistent_read(
-        folder, lambda: (load_table_model(folder), load_recording(folder))
+        folder,
+        lambda: (recorded_network(folder, load_table_model(folder)), load_recording(folder)),
     )
+    _refuse_member(question)
     recording.place(step)
     show("reading the table")
     recorded = RecordedTable.of(
@@ -226,13 +229,14 @@ def _explain_row_of_step(
 def _explain_model(question: Question, show: Any) -> _Explained:
     """Explain the trained model on the rows of a table."""
     folder = question.model
-    model, recording = consistent_read(
+    stored, recording = consistent_read(
         folder,
         lambda: (
             load_table_model(folder),
             load_recording(folder) if (folder / FOLDER).is_dir() else None,
         ),
     )
+    model, what, which = _network_of(stored, question)
     show("reading the table")
     recorded = None
     table = _table(question, model, recording)
@@ -253,10 +257,10 @@ def _explain_model(question: Question, show: Any) -> _Explained:
                 "cost compares with one"
             )
         sample = int(matches[0])
-    notes = [*typed.notes, *model.encoder.notes(typed)]
+    notes = [*typed.notes, *model.notes(typed)]
     most = max(_MOST_NUMBERS // sum(model.model.net.widths), 1)
     when = "" if recording is None else f", after step {model_step(recording)} of its training"
-    title = f"the trained model on {len(typed):,} rows{when}"
+    title = f"{what} on {len(typed):,} rows{when}"
     n_rows = len(typed)
     if len(typed) > most:
         kept = np.arange(most)
@@ -267,10 +271,10 @@ def _explain_model(question: Question, show: Any) -> _Explained:
             "give a shorter table for other rows"
         )
         typed = typed.take(kept)
-    facts: dict[str, Any] = {"step": None, "rows": len(typed)}
+    facts: dict[str, Any] = {"step": None, "rows": len(typed), **which}
     if row is not None:
         facts["row"] = row
-        title = f"the trained model, {_label(table, row)} of {len(typed):,}{when}"
+        title = f"{what}, {_label(table, row)} of {len(typed):,}{when}"
     explanation = explain(model, typed)
     if len(typed) < n_rows:
         explanation = Explanation(dataclasses.replace(explanation.subject, part_of=n_rows))
@@ -278,14 +282,37 @@ def _explain_model(question: Question, show: Any) -> _Explained:
     return _Explained(explanation, sample, *given)
 
 
-def _with_table(model: TableModel, recording: Recording, table: Table) -> RecordedTable | None:
+def _network_of(stored: TableModel, question: Question) -> tuple[NetworkModel, str, dict[str, Any]]:
+    """Return the network that is explained, what it is in words, and facts on which it is."""
+    if isinstance(stored, PortfolioModel):
+        chosen = stored.member(question.member)
+        name, share, count = chosen.configuration.name, chosen.weight, len(chosen.models)
+        what = f"network 1 of {count} of the member {name!r} (weight {share:.2f} in the portfolio)"
+        return stored.network(question.member), what, {"member": name, "network": 1}
+    assert isinstance(stored, NetworkModel)
+    _refuse_member(question)
+    return stored, "the trained model", {}
+
+
+def _refuse_member(question: Question) -> None:
+    if question.member is not None:
+        raise InputError(
+            Message(Parameter("member"), " was given for the model of a single network"),
+            parameter="member",
+            given=question.member,
+            expected="a portfolio, which has members",
+            hint=Message("leave ", Parameter("member"), " out"),
+        )
+
+
+def _with_table(model: NetworkModel, recording: Recording, table: Table) -> RecordedTable | None:
     """Return the recording with its table; None if the table is not that of the training."""
     with contextlib.suppress(FileError, DataError, InputError):
         return RecordedTable.of(model, recording, table)
     return None
 
 
-def _table(question: Question, model: TableModel, recording: Recording | None) -> Table:
+def _table(question: Question, model: NetworkModel, recording: Recording | None) -> Table:
     if question.data is not None or question.sql is not None:
         return read_table(
             question.data,

@@ -18,14 +18,19 @@ from deltarule.cli.output_paths import SavedElsewhere, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.tables import TableSource
-from deltarule.tabular import TableModel, TableSettings, fit_table
+from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
 from deltarule.training import EpochEvent, StopFlag, StopReason
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
 # The most notes on a training that are printed.
 _MOST_NOTES = 30
-_PARTS = {"train": "training", "valid": "validation", "test": "test"}
+_PARTS = {
+    "train": "training",
+    "out_of_fold": "training, out of fold",
+    "valid": "validation",
+    "test": "test",
+}
 _VERDICTS = {
     "better": "better than the {name}",
     "worse": "worse than the {name}",
@@ -36,13 +41,16 @@ _BASELINES = {"constant": "constant", "linear": "linear baseline"}
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """The options of ``deltarule fit``."""
+    """The options of ``deltarule fit``, and whether they ask for a single network."""
 
     options: TableOptions
     settings: TableSettings
     folder: Path
     force: bool
     record: bool = False
+    quality: str | None = None
+    time_budget: float | None = None
+    single: bool = True
 
 
 def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
@@ -68,7 +76,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
     if not quiet:
         output.say(output.spelled(schema.describe()))
         output.say("")
-    with output.live(quiet) as show, _stoppable(request.folder) as stop:
+    with output.live(quiet) as show, _stoppable(request.folder, request.single) as stop:
 
         def progress(phase: str) -> None:
             # Printed here, since a signal handler must not print.
@@ -80,8 +88,10 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             table,
             schema,
             request.settings,
-            callbacks=[stop, _epoch_display(show)],
-            stop=stop.flag,
+            quality=request.quality,
+            time_budget=request.time_budget,
+            callbacks=[stop, _epoch_display(show)] if request.single else (),
+            stop=stop.flag if request.single else None,
             progress=progress,
             record=record,
         )
@@ -99,7 +109,8 @@ def _save(model: TableModel, request: Request) -> SavedElsewhere | None:
     extras: dict[str, bytes] = {}
     try:
         # The plot is saved together with the model, so that it is never that of another model.
-        extras["loss.svg"] = loss_picture(model)
+        if isinstance(model, NetworkModel):
+            extras["loss.svg"] = loss_picture(model)
     except Exception as error:  # noqa: BLE001  raised after the model is saved
         plot_error = error
     try:
@@ -130,9 +141,13 @@ def _epoch_display(show: Callable[[str], None]) -> Callable[[EpochEvent], Any]:
 
 
 class _InterruptHandler:
-    """The handler of Ctrl-C during training; before the first epoch it ends the command."""
+    """The handler of Ctrl-C during training; before the first epoch it ends the command.
 
-    def __init__(self, folder: Path) -> None:
+    A portfolio has no epochs of its own, and Ctrl-C ends the command.
+    """
+
+    def __init__(self, folder: Path, single: bool) -> None:
+        self._least = "the first epoch" if single else "training"
         self.flag = StopFlag()
         self.status = Status.DONE
         self._folder = folder
@@ -147,7 +162,7 @@ class _InterruptHandler:
         terminate = number == signal.SIGTERM
         error_type = Terminated if terminate else KeyboardInterrupt
         if not self._epochs:
-            raise error_type(f" before the first epoch was over; {self._nothing_saved()}")
+            raise error_type(f" before {self._least} was over; {self._nothing_saved()}")
         if self.flag:
             raise error_type(f" again, while the best epoch was scored; {self._nothing_saved()}")
         self.status = Status.TERMINATED if terminate else Status.INTERRUPTED
@@ -159,9 +174,9 @@ class _InterruptHandler:
 
 
 @contextmanager
-def _stoppable(folder: Path) -> Iterator[_InterruptHandler]:
+def _stoppable(folder: Path, single: bool) -> Iterator[_InterruptHandler]:
     """Within the block, Ctrl-C ends training; a second Ctrl-C ends the command, without a model."""
-    stop = _InterruptHandler(folder)
+    stop = _InterruptHandler(folder, single)
     replaced: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for each, default in (
@@ -180,34 +195,58 @@ def _stoppable(folder: Path) -> Iterator[_InterruptHandler]:
 
 
 def _report(model: TableModel, folder: Path) -> None:
-    """Print the network, the scores, the comparison with the baseline and the notes."""
+    """Print what was trained, the scores, the comparison with the baselines and the notes."""
     report = model.report
     rows = {
-        name: (report["rows"][part], report["scores"][part])
+        name: (report["rows"]["train" if part == "out_of_fold" else part], report["scores"][part])
         for part, name in _PARTS.items()
         if part in report["scores"]
     }
     scored_part = report["baselines_on"]
     for name, scores in report["baselines"].items():
         rows[f"{_PARTS[scored_part]}, {name} baseline"] = (report["rows"][scored_part], scores)
-    output.say(
-        f"network {'-'.join(map(str, model.model.net.widths))}: {report['parameters']:,} "
-        f"parameters, {report['engine']} engine"
-    )
     seconds = f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
-    output.say(f"{_epochs_text(report)}; {seconds}")
+    if isinstance(model, NetworkModel):
+        what, files = "network", ", history.json, loss.svg"
+        files += ", and the recording of its training" * (model.recording is not None)
+        output.say(
+            f"network {'-'.join(map(str, model.model.net.widths))}: {report['parameters']:,} "
+            f"parameters, {report['engine']} engine"
+        )
+        output.say(f"{_epochs_text(report)}; {seconds}")
+    else:
+        what, files = "portfolio", ""
+        members = [each for each in report["leaderboard"] if each["weight"] > 0]
+        output.say(
+            f"portfolio of {len(members)} of {len(report['leaderboard'])} configurations: "
+            f"{report['networks']} networks, {report['parameters']:,} parameters; {seconds}"
+        )
+        output.say(f"\n{_leaderboard(report)}")
     output.say(f"\n{output.scores(rows)}\n")
-    for line in _verdict_lines(report):
+    for line in _verdict_lines(report, what):
         output.say(line)
-    recorded = ", and the recording of its training" * (model.recording is not None)
-    output.say(f"Saved in {folder}: the model, history.json, loss.svg{recorded}.")
+    output.say(f"Saved in {folder}: the model{files}.")
     notes = report["notes"]
     output.notes(notes[:_MOST_NOTES])
     if len(notes) > _MOST_NOTES:
         output.notes([f"… and {len(notes) - _MOST_NOTES} more; the option --json writes all"])
 
 
-def _verdict_lines(report: Mapping[str, Any]) -> list[str]:
+def _leaderboard(report: Mapping[str, Any]) -> str:
+    """Return the configurations with their losses and weights as text, the best first."""
+    members = report["leaderboard"]
+    loss = "log loss" if report["task"] == "classification" else "squared error"
+    return output.aligned(
+        [
+            ["configuration", *(each["configuration"] for each in members)],
+            [f"out-of-fold {loss}", *(f"{each['out_of_fold_loss']:.4g}" for each in members)],
+            ["weight", *(f"{each['weight']:.2f}" for each in members)],
+            ["seconds", *(f"{each['seconds']:.1f}" for each in members)],
+        ]
+    )
+
+
+def _verdict_lines(report: Mapping[str, Any], what: str) -> list[str]:
     """Return the comparisons with the baselines, and advice, as lines."""
     lines: list[str] = []
     for baseline, name in _BASELINES.items():
@@ -218,7 +257,7 @@ def _verdict_lines(report: Mapping[str, Any]) -> list[str]:
             on = f"the {found['pairs']:,} test rows"
             if found["folds"]:
                 on = f"{found['pairs']:,} rows in {found['folds']} folds that it had not seen"
-            lines.append(f"By {found['measure']} on {on}, the network is")
+            lines.append(f"By {found['measure']} on {on}, the {what} is")
         t = "" if found["t"] is None else f", t = {found['t']:.2f}"
         lines.append(
             f"  {_VERDICTS[found['verdict']].format(name=name)}: {abs(found['gain']):.4f} "
@@ -247,6 +286,10 @@ def fit_report(model: TableModel, folder: Path) -> None:
     notes = dict.fromkeys(map(output.spelled, (*schema.remarks(), *report["notes"])))
     report["notes"] = list(notes)
     report["advice"] = [output.spelled(each) for each in report["advice"]]
+    trained: dict[str, Any] = {}
+    if isinstance(model, NetworkModel):
+        recorded = None if model.recording is None else model.recording.end
+        trained = {"network": list(model.model.net.widths), "recorded_steps": recorded}
     output.json_object(
         {
             "model": str(folder),
@@ -256,9 +299,8 @@ def fit_report(model: TableModel, folder: Path) -> None:
             "columns": columns,
             "ids": list(schema.ids),
             "left_out": dict(schema.dropped) | dict.fromkeys(schema.ignored, "on request"),
-            "network": list(model.model.net.widths),
+            **trained,
             "settings": model.settings,
-            "recorded_steps": None if model.recording is None else model.recording.end,
             **report,
         }
     )

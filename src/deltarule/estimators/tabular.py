@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import numbers
-import sys
-import time
-from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import column_or_1d
 
 from deltarule.errors import InputError
-from deltarule.maths.arrays import is_sparse
-from deltarule.tables import Schema, Table, TypedColumns, apply_schema, infer_schema
-from deltarule.tables.frames import table_from_frame
-from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
+from deltarule.estimators.tabular_base import BaseTabular
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
 
@@ -32,179 +20,14 @@ __all__ = ["TabularClassifier", "TabularRegressor"]
 _NO_TARGET = "the estimator requires y to be passed, but the target y is None"
 
 
-class _BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """What the classifier and the regressor share: reading frames, fitting, the leaderboard."""
-
-    def __init__(
-        self,
-        *,
-        quality: str = "default",
-        time_budget: float | None = None,
-        configurations: Sequence[Configuration] | None = None,
-        kinds: Mapping[str, str] | None = None,
-        date_format: str | Mapping[str, str] | None = None,
-        random_state: Any = 0,
-        verbose: bool = False,
-    ) -> None:
-        self.quality = quality
-        self.time_budget = time_budget
-        self.configurations = configurations
-        self.kinds = kinds
-        self.date_format = date_format
-        self.random_state = random_state
-        self.verbose = verbose
-
-    def _fit(
-        self, X: Any, y: NDArray[Any], n_classes: int, sample_weight: Any, groups: Any
-    ) -> Self:
-        started = time.perf_counter()
-        table = self._table(X, reset=True)
-        _check_rows(table, y, "y")
-        weights = None
-        used = np.arange(len(y))
-        if sample_weight is not None:
-            weights = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
-            # A row of weight 0 is left out, so that it has no effect on the folds either.
-            used = np.flatnonzero(weights)
-            weights = weights[used]
-        if groups is not None:
-            groups = np.unique(column_or_1d(groups), return_inverse=True)[1]
-            _check_rows(table, groups, "groups")
-            groups = groups[used]
-        _check_varies(y[used], n_classes)
-        trained = table.take(used)
-        self.schema_: Schema = infer_schema(trained, kinds=self.kinds, date_format=self.date_format)
-        self.portfolio_: Portfolio = fit_portfolio(
-            self._typed(trained),
-            self.schema_,
-            y[used],
-            n_classes,
-            weights=weights,
-            groups=groups,
-            quality=self.quality,
-            time_budget=self.time_budget,
-            started=started,
-            configurations=self.configurations,
-            seed=_seed(self.random_state),
-            progress=_print_name if self.verbose else None,
-        )
-        self.oof_prediction_: NDArray[np.float64] = self.portfolio_.oof
-        if len(used) < len(y):
-            self.oof_prediction_ = self.portfolio_.predict(self._typed(table))
-            self.oof_prediction_[used] = self.portfolio_.oof
-        return self
-
-    def _table(self, X: Any, *, reset: bool) -> Table:
-        """Return X as a table; set or check ``n_features_in_`` and ``feature_names_in_``."""
-        if is_sparse(X):
-            raise InputError(
-                "X is a sparse matrix; expected a frame or a dense array; convert it with toarray()"
-            )
-        if isinstance(X, Table):
-            names, table = list(X.names), X
-        elif _is_frame(X):
-            table = table_from_frame(_with_text_names(X), source="X")
-            names = list(table.names)
-        else:
-            X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
-            names = [f"x{i}" for i in range(X.shape[1])]
-            return table_from_frame(dict(zip(names, X.T, strict=True)), source="X")
-        if reset:
-            self.n_features_in_ = len(names)
-            self.feature_names_in_ = np.array(names, dtype=object)
-        elif not hasattr(self, "feature_names_in_"):
-            if len(names) != self.n_features_in_:
-                raise InputError(
-                    f"X has {len(names)} columns; expected {self.n_features_in_}, as in fit"
-                )
-            # It was fitted to an array: columns are taken by their position.
-            renamed = {f"x{i}": table.column(name) for i, name in enumerate(names)}
-            table = Table(tuple(renamed), renamed, source="X")
-        return table
-
-    def _typed(self, table: Table) -> TypedColumns:
-        return apply_schema(self.schema_, table, need_target=False)
-
-    def _outputs(self, X: Any) -> NDArray[np.float64]:
-        """Predict probabilities of shape (N, K), or numbers of shape (N,)."""
-        check_is_fitted(self)
-        return self.portfolio_.predict(self._typed(self._table(X, reset=False)))
-
-    @property
-    def leaderboard_(self) -> dict[str, list[Any]]:
-        """The configurations, the best first, as columns that a frame can be made from."""
-        check_is_fitted(self)
-        members = sorted(self.portfolio_.members, key=lambda member: member.score)
-        return {
-            "configuration": [member.configuration.name for member in members],
-            "oof_loss": [member.score for member in members],
-            "weight": [member.weight for member in members],
-            "seconds": [member.seconds for member in members],
-        }
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
-
-
-def _is_frame(X: Any) -> bool:
-    """Whether X has named columns: a frame of any library, or a dictionary of columns."""
-    if isinstance(X, Mapping):
-        return True
-    return not isinstance(X, np.ndarray | list | tuple) and (
-        # Asking a lazy frame of polars for its columns is a warning.
-        hasattr(X, "collect_schema") or hasattr(X, "columns") or hasattr(X, "column_names")
-    )
-
-
-def _with_text_names(X: Any) -> Any:
-    """Return a frame whose column names are text, as a pandas frame's need not be."""
-    is_pandas = type(X).__module__.startswith("pandas")
-    if is_pandas and not all(isinstance(name, str) for name in X.columns):
-        return X.rename(columns=str)
-    return X
-
-
-def _check_varies(y: NDArray[Any], n_classes: int) -> None:
-    """Refuse a target of one row, of one class, or of one number."""
-    if len(y) < 2:
-        raise InputError(f"X has {len(y)} sample; expected at least 2 rows of weight above 0")
-    if (y == y[0]).all():
-        what = "one class" if n_classes else f"one value, {y[0]}"
-        raise InputError(f"y has {what} in the {len(y)} rows of weight above 0; expected several")
-
-
-def _check_rows(table: Table, values: NDArray[Any], name: str) -> None:
-    if len(values) != len(table):
-        raise InputError(
-            f"X has {len(table)} rows and {name} {len(values)}; expected the same number",
-            parameter=name,
-        )
-
-
-def _seed(random_state: Any) -> int:
-    """Return a seed for ``random_state``: itself, if it is a whole number."""
-    if isinstance(random_state, numbers.Integral):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _print_name(name: str) -> None:
-    print(f"training {name}", file=sys.stderr)
-
-
-class TabularClassifier(ClassifierMixin, _BaseTabular):  # type: ignore[misc]  # as above
+class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # as above
     """A classifier for tables: p = softmax(ln(Σ_k w_k p_k) / T) over a portfolio of networks.
 
     p_k is the mean of the probabilities of 8 networks of one configuration (4 from 20 000 rows
     on), each trained without one of 8 folds of the rows, and kept at its best epoch on that fold.
     The configurations differ in the encoding of numbers, the activation and the layers; linear
-    models are among them. Their weights w_k are chosen greedily by the log loss of the out-of-fold
+    models are among them; only those that promise something on the first folds are trained on all.
+    Their weights w_k are chosen greedily by the log loss of the out-of-fold
     predictions, and so is the temperature T.
 
     Columns are understood as ``deltarule fit`` understands a file: numbers, dates, categories,
@@ -312,7 +135,7 @@ class TabularClassifier(ClassifierMixin, _BaseTabular):  # type: ignore[misc]  #
         return labels
 
 
-class TabularRegressor(RegressorMixin, _BaseTabular):  # type: ignore[misc]  # as above
+class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]  # as above
     """A regressor for tables: Σ_k w_k f_k over a portfolio of networks.
 
     f_k is the mean of 8 networks of one configuration (4 from 20 000 rows on), each trained
@@ -336,11 +159,14 @@ class TabularRegressor(RegressorMixin, _BaseTabular):  # type: ignore[misc]  # a
     leaderboard_ : dict of lists
         Configuration, out-of-fold squared error, weight and seconds.
     portfolio_ : Portfolio
+    intervals_ : Intervals
+        What quantiles are predicted by.
     schema_ : Schema
 
     References
     ----------
-    As for :class:`TabularClassifier`.
+    As for :class:`TabularClassifier`, and :class:`~deltarule.tabular.intervals.Intervals` for the
+    quantiles.
 
     Examples
     --------
@@ -349,6 +175,9 @@ class TabularRegressor(RegressorMixin, _BaseTabular):  # type: ignore[misc]  # a
     >>> x = np.linspace(-2, 2, 200)
     >>> model = TabularRegressor().fit({"x": x[::2]}, x[::2] ** 2)
     >>> model.score({"x": x[1::2]}, x[1::2] ** 2) > 0.99
+    True
+    >>> low, high = model.predict_interval({"x": x[1::2]}, coverage=0.9).T
+    >>> bool(np.mean((low <= x[1::2] ** 2) & (x[1::2] ** 2 <= high)) > 0.8)
     True
     """
 
@@ -399,6 +228,71 @@ class TabularRegressor(RegressorMixin, _BaseTabular):  # type: ignore[misc]  # a
             With the columns of training.
         """
         return self._outputs(X)
+
+    def predict_interval(self, X: Any, coverage: Any = 0.9) -> NDArray[np.float64]:
+        """Predict the interval that holds y with a probability, for each row; shape (N, 2).
+
+        Its ends are the quantiles of levels (1 − c)/2 and (1 + c)/2 for the coverage c, as
+        :meth:`predict_quantiles` gives them. The coverage is that over all rows like those of
+        training, not that of each row.
+
+        Parameters
+        ----------
+        X : frame, mapping or array
+            With the columns of training.
+        coverage : float
+            c, between 0 and 1. With N training rows, one above (N − 1)/(N + 1) is not reached: the
+            ends are then those of the largest residuals.
+
+        Raises
+        ------
+        InputError
+            If the coverage is not between 0 and 1.
+        """
+        is_number = isinstance(coverage, numbers.Real) and not isinstance(coverage, bool)
+        if not is_number or not 0 < coverage < 1:
+            raise InputError(
+                parameter="coverage", given=coverage, expected="a number between 0 and 1"
+            )
+        return self.predict_quantiles(X, [(1 - coverage) / 2, (1 + coverage) / 2])
+
+    def predict_quantiles(
+        self, X: Any, quantiles: ArrayLike = (0.05, 0.25, 0.5, 0.75, 0.95)
+    ) -> NDArray[np.float64]:
+        """Predict quantiles of y for each row; shape (N, number of quantiles).
+
+        They do not cross: a higher level never has a lower number. That of level .5 is a median,
+        and :meth:`predict` a mean.
+
+        Parameters
+        ----------
+        X : frame, mapping or array
+            With the columns of training.
+        quantiles : array-like
+            Levels between 0 and 1.
+
+        Raises
+        ------
+        InputError
+            If a level is not between 0 and 1.
+
+        References
+        ----------
+        See :class:`~deltarule.tabular.intervals.Intervals`.
+        """
+        typed = self._typed_rows(X)
+        return self.intervals_.quantiles(typed, self.portfolio_.predict(typed), quantiles)
+
+    def predict_std(self, X: Any) -> NDArray[np.float64]:
+        """Predict the standard deviation of y − f(x) for each row; shape (N,).
+
+        Parameters
+        ----------
+        X : frame, mapping or array
+            With the columns of training.
+        """
+        typed = self._typed_rows(X)
+        return self.intervals_.deviations(typed, self.portfolio_.predict(typed))
 
 
 def _one_column(y: Any) -> Any:

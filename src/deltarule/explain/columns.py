@@ -29,14 +29,14 @@ class EncodedColumn(InputColumn):
 
     Attributes
     ----------
-    code : NumberEncoder or CategoryEncoder
+    code : NumberEncoder, CategoryEncoder, or another encoder of a column
     numbers : array of float64, or None
         The cells of a number or date, as float64.
     dtype : dtype
         The dtype of the network's inputs.
     """
 
-    code: NumberEncoder | CategoryEncoder
+    code: Any
     numbers: np.ndarray | None = None
     dtype: Any = np.float64
 
@@ -48,10 +48,14 @@ class EncodedColumn(InputColumn):
             level = name.removeprefix(f"{self.name}=") or name
             formula: Box = Words(f"[{self.name} = {level}]")
             return Derivation(mark, value, formula=formula, note=f"{self.name} is {raw}")
-        if self.code.indicator and k == self.inputs[-1]:
+        if getattr(self.code, "indicator", False) and k == self.inputs[-1]:
             known = "missing" if cell is None else "known"
             formula = Words(f"[{self.name} is missing]")
             return Derivation(mark, value, formula=formula, note=f"{self.name} is {known}")
+        if not isinstance(self.code, NumberEncoder):
+            raw = "missing" if cell is None else cell
+            how = type(self.code).__name__
+            return Derivation(mark, value, note=f"{self.name} is {raw}, encoded by {how}")
         return self._standardised(mark, sample, value, name)
 
     def _standardised(self, mark: Mark, sample: int, value: float, name: str) -> Derivation:

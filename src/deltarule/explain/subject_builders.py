@@ -84,6 +84,11 @@ def subject_of(
     if estimators and isinstance(what, estimators.MLPClassifier | estimators.MLPRegressor):
         return asked.completed(of_estimator(what, X, Y, sample_weight))
     tabular: Any = sys.modules.get("deltarule.tabular")
+    if tabular and isinstance(what, tabular.PortfolioModel):
+        raise InputError(
+            "a PortfolioModel is the mean of many networks; expected a single one; take that of "
+            "the highest weight, model.network(), or one of a member, model.network(name)"
+        )
     if tabular and isinstance(what, tabular.TableModel):
         if Y is not None:
             raise InputError("the target of a table is one of its columns; leave Y out")

@@ -16,7 +16,7 @@ from deltarule.optimizers import RULES, Rule
 from deltarule.tables import Table, TypedColumns, apply_schema
 
 if TYPE_CHECKING:
-    from deltarule.tabular import TableModel
+    from deltarule.tabular import NetworkModel
 
 __all__ = ["ModelSubject", "of_estimator", "of_step", "of_table", "output_names"]
 
@@ -100,7 +100,7 @@ def output_names(
     return default
 
 
-def of_table(model: TableModel, table: Any, sample_weight: Any) -> ModelSubject:
+def of_table(model: NetworkModel, table: Any, sample_weight: Any) -> ModelSubject:
     """Return a table model on the rows of a table with its target as a subject."""
     typed = _typed(model, table)
     net, theta = model.model.net, model.model.theta
@@ -129,7 +129,7 @@ def of_table(model: TableModel, table: Any, sample_weight: Any) -> ModelSubject:
     return ModelSubject(subject, net, theta, step, engine if isinstance(engine, str) else None)
 
 
-def _typed(model: TableModel, table: Any) -> TypedColumns:
+def _typed(model: NetworkModel, table: Any) -> TypedColumns:
     if isinstance(table, Table):
         return apply_schema(model.schema, table)
     if not isinstance(table, TypedColumns):

@@ -79,17 +79,22 @@ def _zipped_model(snapshot: Snapshot) -> bytes:
         folder = Path(parent, f"{snapshot.settings.data}.model")
         if isinstance(data, TableData):
             # Imported here because it loads scikit-learn, which delays the start of the server.
-            from deltarule.tabular import TableModel
+            from deltarule.tabular import NetworkModel
 
             model = Model(snapshot.net, snapshot.theta, snapshot.history)
             report = {
                 "rows": {"train": int(snapshot.total_weight)},
                 "epochs": snapshot.epoch,
-                "scores": {},  # TableModel's scores are in the table's units; none were computed
+                "scores": {},  # NetworkModel's scores are in the table's units; none were computed
             }
-            TableModel(model, data.schema, data.encoder, data.target_code, settings, report).save(
-                folder
-            )
+            NetworkModel(
+                schema=data.schema,
+                target=data.target_code,
+                settings=settings,
+                report=report,
+                model=model,
+                encoder=data.encoder,
+            ).save(folder)
         else:
             extra = {
                 "settings": settings,

@@ -49,6 +49,7 @@ from deltarule.tables.unreadable_columns import UnreadableColumn, read_columns
 
 __all__ = ["check_parquet_memory", "read_parquet", "read_sql", "read_sqlite"]
 
+_COLUMNS_AT_ONCE = 4
 _NUMBERS = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(.*\)|VARINT|BIGNUM"
 )
@@ -255,11 +256,12 @@ def _fetch_table(
     by_code = list(is_text) if repeatable else []
     fetched = [a for a in wanted if a not in by_code]
     found: dict[str, Cells] = {}
-    if fetched:
-        arrays = connection.execute(
-            f"SELECT {', '.join(fetched)} FROM deltarule_cells"
-        ).fetchnumpy()
-        for a in fetched:
+    # A few columns at a time, where that is possible, since DuckDB holds all that it fetches twice.
+    at_once = _COLUMNS_AT_ONCE if repeatable else len(wanted)
+    for first in range(0, len(fetched), at_once):
+        part = fetched[first : first + at_once]
+        arrays = connection.execute(f"SELECT {', '.join(part)} FROM deltarule_cells").fetchnumpy()
+        for a in part:
             column = arrays.pop(a)
             found[a] = masked_to_text(column) if a in is_text else masked_to_float(column)
     found |= fetch_texts(connection, "deltarule_cells", by_code)

@@ -191,7 +191,8 @@ class QuantileNormalEncoder(NumberColumnEncoder):
 class PiecewiseLinearEncoder(NumberColumnEncoder):
     """Encoder clip((x − e)/(f − e), 0, 1) − ½ for each bin [e, f] of the quantiles.
 
-    The robust encoding of the column stands before these features. A linear function of all of
+    For the quantiles, a value that more than a bin's part of the rows have counts as that part. The
+    robust encoding of the column stands before these features. A linear function of all of
     them is a piecewise linear function of x that bends at the quantiles, where the training cells
     are.
 
@@ -235,9 +236,12 @@ class PiecewiseLinearEncoder(NumberColumnEncoder):
         edges: tuple[float, ...] = ()
         if robust.varies:
             values, w, _ = known_cells(cells, weights)
-            found = np.unique(values)
+            found, index = np.unique(values, return_inverse=True)
             if len(found) > bins + 1:
-                found = np.unique(weighted_quantiles(values, np.linspace(0, 1, bins + 1), w))
+                # A value of many rows, such as 0, counts as one bin's rows: the others need bins.
+                rows = np.bincount(index, weights=w)
+                rows = np.minimum(rows, rows.sum() / bins)
+                found = np.unique(weighted_quantiles(found, np.linspace(0, 1, bins + 1), rows))
             # Two edges would give the column itself again.
             edges = tuple(found.tolist()) if len(found) > 2 else ()
         return cls(robust, edges)

@@ -172,10 +172,10 @@ def infer_schema(
                 f"{table.source}: the target {target!r} is missing in {all_rows_text(len(table))}; "
                 "expected values to learn from; choose another target"
             )
+        hidden = kept_note(clean.column(target), target)
         if not known.all():
             notes.append(_missing_target_note(clean, target, ~known))
-        hidden = kept_note(clean.column(target), target)
-        clean = clean.take(known)
+            clean = clean.take(known)
         try:
             choice = choose_task(clean, target, task, kinds.get(target))
         except DataError as error:
@@ -336,21 +336,25 @@ def _describe_column(
                 advice,
             )
         )
-    scale = plausible_range(values[~np.isnan(values)])
+    ordered = np.sort(values)
+    ordered = ordered[: np.searchsorted(ordered, np.nan)]  # those that are missing come last
+    scale = plausible_range(ordered)
     gone = outside_range(values, scale.low, scale.high)
     notes += range_notes(table, name, values, scale)
     far = far_notes(table, name, values, scale)
-    far += sentinel_notes(name, cells, np.where(gone, np.nan, values), kind)
+    if gone.any():
+        ordered = ordered[~outside_range(ordered, scale.low, scale.high)]
+        values = np.where(gone, np.nan, values)
+    far += sentinel_notes(name, cells, values, kind, ordered)
     notes += far
-    finite = values[~np.isnan(values) & ~gone]
-    distinct = np.unique(finite)
+    distinct = ordered[np.append(True, ordered[1:] > ordered[:-1])[: len(ordered)]]
     if kind == "number":
         notes += big_integer_notes(table, name)
-        notes += identifier_notes(name, len(cells), finite, distinct)
+        notes += identifier_notes(name, len(cells), ordered, distinct)
     column = Column(
         name,
         kind,
-        missing=len(cells) - len(finite),
+        missing=len(cells) - len(ordered),
         distinct=len(distinct),
         minimum=float(distinct[0]) if len(distinct) else None,
         maximum=float(distinct[-1]) if len(distinct) else None,

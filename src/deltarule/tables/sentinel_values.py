@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import Message
 from deltarule.tables.cells import date_label, number_label, parse_date
+from deltarule.tables.implausible_values import in_order
 from deltarule.tables.missing_notes import na_advice
 from deltarule.tables.table import Cells, count_noun
 from deltarule.tables.text_column import TextColumn
@@ -57,7 +58,7 @@ def find_sentinels(values: NDArray[np.float64], kind: str = "number") -> list[fl
     >>> find_sentinels(np.array([0.0] * 50 + [100.0, 101, 102, 103, 104, 105]))
     []
     """
-    distinct, counts = np.unique(values, return_counts=True)
+    distinct, counts = _count_values(in_order(values))
     found: list[float] = []
     while True:
         ends = [
@@ -73,6 +74,14 @@ def find_sentinels(values: NDArray[np.float64], kind: str = "number") -> list[fl
         elif n_high:
             found += distinct[-n_high:].tolist()
             distinct, counts = distinct[:-n_high], counts[:-n_high]
+
+
+def _count_values(
+    ordered: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The distinct values of an ordered array, and how often each occurs."""
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    return ordered[starts], np.diff(np.append(starts, len(ordered)))
 
 
 def _end(
@@ -110,7 +119,13 @@ def _is_code(value: float, kind: str) -> bool:
     return _NINES.fullmatch(number_label(value)) is not None
 
 
-def sentinel_notes(name: str, column: Cells, values: NDArray[np.float64], kind: str) -> list[str]:
+def sentinel_notes(
+    name: str,
+    column: Cells,
+    values: NDArray[np.float64],
+    kind: str,
+    ordered: NDArray[np.float64],
+) -> list[str]:
     """Notes on a column's sentinels, which are not taken to mean missing.
 
     Parameters
@@ -122,13 +137,14 @@ def sentinel_notes(name: str, column: Cells, values: NDArray[np.float64], kind: 
     values : ndarray of float64
         Its numbers or days, NaN where missing or out of scale.
     kind : {"number", "date"}
+    ordered : ndarray of float64
+        Those of ``values`` that are not NaN, in order.
     """
-    known = values[~np.isnan(values)]
-    found = find_sentinels(known, kind)
+    found = find_sentinels(ordered, kind)
     if not found:
         return []
     label = date_label if kind == "date" else number_label
-    others = known[~np.isin(known, found)]
+    others = ordered[~np.isin(ordered, found)]
     span = f"{label(others.min())} … {label(others.max())}"
     notes: list[str] = []
     for value in found:

@@ -8,18 +8,21 @@ weight 0 leaves the row out.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.tables.calendar_encoder import CalendarEncoder
 from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
 from deltarule.tables.number_encoders import NUMBER_ENCODERS
 from deltarule.tables.schema import Schema
 from deltarule.tables.table import Table, join_items
+from deltarule.tables.target_statistics import TargetStatisticsEncoder
 from deltarule.tables.text_column import TextColumn
+from deltarule.tables.text_encoder import FreeTextEncoder
 from deltarule.tables.typed_columns import TypedColumns, apply_schema
 
 __all__ = ["TableEncoder"]
@@ -63,6 +66,14 @@ class TableEncoder:
         How many training rows a level needs for a feature of its own;
         as above if not given.
 
+    one_hot_levels : int, optional
+        A category of more levels is encoded by
+        :class:`~deltarule.tables.target_statistics.TargetStatisticsEncoder` if ``fit`` is given
+        targets; none is, unless given.
+    calendar : bool
+        Whether dates are encoded by :class:`~deltarule.tables.calendar_encoder.CalendarEncoder`,
+        and not as numbers.
+
     Attributes
     ----------
     feature_names : tuple of str
@@ -99,16 +110,20 @@ class TableEncoder:
         bins: int = 16,
         max_levels: int | None = None,
         min_rows: int | None = None,
+        one_hot_levels: int | None = None,
+        calendar: bool = False,
     ) -> None:
         if numbers not in NUMBER_ENCODERS:
             raise InputError(
                 parameter="numbers", given=numbers, expected=f"one of {', '.join(NUMBER_ENCODERS)}"
             )
-        for name, value in (("bins", bins), ("max_levels", max_levels), ("min_rows", min_rows)):
+        counts = {"bins": bins, "max_levels": max_levels, "min_rows": min_rows}
+        for name, value in {**counts, "one_hot_levels": one_hot_levels}.items():
             is_count = isinstance(value, int | np.integer) and not isinstance(value, bool)
             if value is not None and not (is_count and value >= 1):
                 raise InputError(f"{name} is {value!r}; expected an integer of at least 1")
         self.numbers, self.bins = numbers, int(bins)
+        self.one_hot_levels, self.calendar = one_hot_levels, bool(calendar)
         self.max_levels = None if max_levels is None else int(max_levels)
         self.min_rows = None if min_rows is None else int(min_rows)
         self.column_encoders: tuple[NumberEncoder | CategoryEncoder, ...] = ()
@@ -139,6 +154,9 @@ class TableEncoder:
         columns: TypedColumns | Table,
         schema: Schema,
         weights: ArrayLike | None = None,
+        targets: NDArray[np.float64] | None = None,
+        target_labels: Sequence[str] = ("",),
+        fit_text: Callable[[str, TextColumn], FreeTextEncoder] | None = None,
     ) -> TableEncoder:
         """Learn means, medians and levels from training rows.
 
@@ -151,6 +169,13 @@ class TableEncoder:
         weights : array-like of shape (rows,), optional
             Row weights; ``columns.weights`` if not given. Whether a level is
             rare is a matter of rows (of weight above 0), not of weights.
+        targets : array of shape (rows, K'), optional
+            What categories of many levels are encoded by, from
+            :func:`~deltarule.tables.target_statistics.target_columns`.
+        target_labels : sequence of str
+            The names of its columns.
+        fit_text : callable, optional
+            Fits the encoders of columns of many words a cell, which are categories otherwise.
 
         Returns
         -------
@@ -169,6 +194,7 @@ class TableEncoder:
         keep = np.flatnonzero(w > 0) if w is not None else None
         if keep is not None and len(keep) < len(typed):
             typed, w = typed.take(keep), w[keep] if w is not None else None
+            targets = None if targets is None else targets[keep]
         if len(typed) == 0:
             raise DataError("there are no rows to fit the encoder on; expected at least one")
         min_rows = -(-len(typed) // 10_000)
@@ -179,13 +205,22 @@ class TableEncoder:
         column_encoders: list[Any] = []
         for column in schema.columns:
             cells: Any = typed.columns[column.name]
-            if isinstance(cells, TextColumn):
+            if isinstance(cells, TextColumn) and fit_text and FreeTextEncoder.suits(cells):
+                column_encoders.append(fit_text(column.name, cells))
+            elif isinstance(cells, TextColumn) and targets is not None and self._has_many(cells):
+                column_encoders.append(
+                    TargetStatisticsEncoder.fit(column.name, cells, targets, w, target_labels)
+                )
+            elif isinstance(cells, TextColumn):
                 # Of names, which nearly every row has another of, single ones say nothing.
                 named = len(cells.counts()) > _NAMES_SHARE * np.count_nonzero(~cells.is_missing())
                 least = self.min_rows or max(min_rows, 2 if named else 1)
                 column_encoders.append(CategoryEncoder.fit(column.name, cells, least, max_levels))
             else:
-                column_encoders.append(encode_numbers(column.name, cells, w))
+                encoder = encode_numbers(column.name, cells, w)
+                if column.kind == "date" and self.calendar:
+                    encoder = CalendarEncoder.fit(encoder, cells)
+                column_encoders.append(encoder)
         if not any(encoder.features() for encoder in column_encoders):
             has_rare = any(
                 isinstance(cells, TextColumn) and len(cells.counts()) > 1
@@ -201,6 +236,42 @@ class TableEncoder:
             )
         self.column_encoders, self._schema = tuple(column_encoders), schema
         return self
+
+    def _has_many(self, cells: TextColumn) -> bool:
+        """Whether a category has more levels than get a feature each."""
+        return self.one_hot_levels is not None and len(cells.counts()) > self.one_hot_levels
+
+    def write_cross_fitted(
+        self,
+        matrix: NDArray[Any],
+        columns: TypedColumns,
+        targets: NDArray[np.float64],
+        folds: Sequence[NDArray[np.int64]],
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Encode the categories that the target encodes again, each fold by the rows outside of it.
+
+        Parameters
+        ----------
+        matrix : array of shape (rows, n_features)
+            From :meth:`transform` of the training rows; changed in place.
+        columns : TypedColumns
+            The training rows.
+        targets : array of shape (rows, K')
+            As given to :meth:`fit`.
+        folds : sequence of arrays of row numbers
+        weights : array of shape (rows,), optional
+            As given to :meth:`fit`.
+        """
+        w, at = normalise_weights(weights, len(columns)), 0
+        encoder: Any
+        for encoder in self._check_fitted():
+            width = len(encoder.features())
+            if isinstance(encoder, TargetStatisticsEncoder) and width:
+                cells: Any = columns.columns[encoder.name]
+                out = matrix[:, at : at + width]
+                encoder.write_cross_fitted(cells, targets, w, folds, out)
+            at += width
 
     def _as_typed_columns(
         self, columns: TypedColumns | Table, schema: Schema | None
@@ -318,6 +389,8 @@ keep more of them, lower min_level_rows= or raise max_levels=
             "bins": self.bins,
             "max_levels": self.max_levels,
             "min_rows": self.min_rows,
+            "one_hot_levels": self.one_hot_levels,
+            "calendar": self.calendar,
             "columns": [encoder.to_dict() for encoder in self._check_fitted()],
         }
 
@@ -341,11 +414,11 @@ keep more of them, lower min_level_rows= or raise max_levels=
                 bins=record["bins"],
                 max_levels=record["max_levels"],
                 min_rows=record["min_rows"],
+                one_hot_levels=record.get("one_hot_levels"),
+                calendar=record.get("calendar", False),
             )
             encoder.column_encoders = tuple(
-                CategoryEncoder.from_dict(each)
-                if "levels" in each
-                else NUMBER_ENCODERS[record["numbers"]].from_dict(each)
+                _column_encoder(each, NUMBER_ENCODERS[record["numbers"]])
                 for each in record["columns"]
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -354,3 +427,16 @@ keep more of them, lower min_level_rows= or raise max_levels=
                 "gives; fit again"
             ) from None
         return encoder
+
+
+def _column_encoder(record: Mapping[str, Any], numbers: Any) -> Any:
+    """Return the encoder of a column that its ``to_dict`` wrote down."""
+    if "elapsed" in record:
+        return CalendarEncoder.from_dict(record, numbers)
+    kinds = {
+        "levels": CategoryEncoder,
+        "target_levels": TargetStatisticsEncoder,
+        "ngrams": FreeTextEncoder,
+    }
+    found: Any = next((kinds[key] for key in kinds if key in record), numbers)
+    return found.from_dict(record)

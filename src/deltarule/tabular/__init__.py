@@ -1,9 +1,9 @@
-"""From a table to a trained network with honest scores, in one call.
+"""From a table to a trained model with honest scores, in one call.
 
-:func:`fit_table` reads a table, holds rows out, trains, scores against baselines and returns a
-:class:`TableModel`, which predicts labels for tables. :func:`replay_table` repeats any step of a
-recorded training, on the rows of the table. The modules are imported when a name is first used,
-so that the command line reads the settings without them.
+:func:`fit_table` reads a table, holds rows out, trains a portfolio of networks or a single one,
+scores it against baselines and returns a :class:`TableModel`, which predicts labels for tables.
+:func:`replay_table` repeats any step of a recorded training, on the rows of the table. The modules
+are imported when a name is first used, so that the command line reads the settings without them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deltarule.tabular.fit import fit_table
     from deltarule.tabular.model import TableModel
+    from deltarule.tabular.network_model import NetworkModel
+    from deltarule.tabular.portfolio_model import PortfolioModel
     from deltarule.tabular.replay import RecordedTable, replay_table
     from deltarule.tabular.settings import TableSettings
 
-__all__ = ["RecordedTable", "TableModel", "TableSettings", "fit_table", "replay_table"]
+__all__ = [
+    "NetworkModel",
+    "PortfolioModel",
+    "RecordedTable",
+    "TableModel",
+    "TableSettings",
+    "fit_table",
+    "replay_table",
+]
 
 _MODULES = {
+    "NetworkModel": "network_model",
+    "PortfolioModel": "portfolio_model",
     "RecordedTable": "replay",
     "TableModel": "model",
     "TableSettings": "settings",

@@ -6,7 +6,7 @@ from deltarule.errors import Message, Parameter
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.verdicts import Verdicts
 
-__all__ = ["advice"]
+__all__ = ["advice", "portfolio_advice"]
 
 # The training loss is called much smaller than that on other rows below this fraction of it, if
 # the two differ by more than the second number, in losses of the constant.
@@ -59,6 +59,26 @@ def advice(
     return [
         Message(f"the network underfits: {figures}; try ", *_larger(settings, ended_at_last_epoch))
     ]
+
+
+def portfolio_advice(verdicts: Verdicts, quality: str) -> list[str]:
+    """Return what to try where a portfolio of a quality is no better than its baselines."""
+    constant, linear = verdicts.constant, verdicts.linear
+    if constant is None or linear is None or verdicts.held_out_loss is None:
+        return []
+    if linear.verdict == "worse":
+        more = () if quality == "best" else (Parameter("quality", "best"), ", or ")
+        alone = ("the linear network alone, ", Parameter("layers", "none"))
+        return [Message("the linear baseline is better; try ", *more, *alone)]
+    finds = verdicts.linear_against_constant
+    if constant.verdict != "better" and (finds is None or finds.verdict != "better"):
+        text = (
+            "no signal was found: the loss of the portfolio, as a share of that of a constant, is "
+        )
+        text += f"{verdicts.held_out_loss:.2f} on rows it has not seen, and the linear baseline is "
+        text += "not better than the constant either; other columns or more rows are needed"
+        return [text]
+    return []
 
 
 def _smaller(settings: TableSettings) -> list[str | Parameter]:

@@ -9,15 +9,30 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.tables import Schema, Table, TableSource, TypedColumns, apply_schema
+from deltarule.tables import (
+    Schema,
+    Table,
+    TableSource,
+    TypedColumns,
+    apply_schema,
+    infer_schema,
+    table_from_frame,
+)
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import advice
 from deltarule.tabular.baselines import baselines
 from deltarule.tabular.model import TableModel, cells_checksum, prediction_engine
 from deltarule.tabular.network_fit import encode_parts, train_network, true_values
+from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.scores import score_outputs
-from deltarule.tabular.settings import TableSettings
-from deltarule.tabular.splitting import absent_class_notes, check_parts, row_weights, table_parts
+from deltarule.tabular.settings import TableSettings, is_single_network
+from deltarule.tabular.splitting import (
+    absent_class_notes,
+    check_parts,
+    few_rows_notes,
+    row_weights,
+    table_parts,
+)
 from deltarule.tabular.verdict import PairedOutputs, relative_loss
 from deltarule.tabular.verdicts import compare_with_baselines
 from deltarule.training import EpochEvent, Model, Recorder, StopFlag, StopReason, TrainingResult
@@ -26,57 +41,68 @@ from deltarule.training.threads import blas_threads_for
 
 __all__ = ["fit_table"]
 
-# With fewer test rows than this a note says that the scores are uncertain.
-_FEW_TEST_ROWS = 50
-
 
 def fit_table(
-    table: Table,
-    schema: Schema,
+    table: Any,
+    schema: Schema | str,
     settings: TableSettings | None = None,
     *,
+    quality: str | None = None,
+    time_budget: float | None = None,
     callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     progress: Callable[[str], Any] | None = None,
     record: bool | TableSource = False,
 ) -> TableModel:
-    """Train a network on a table and score it on rows it has not seen.
+    """Train a portfolio of networks on a table, or one network, and score it on other rows.
 
-    The rows are split into test, validation and training rows (stratified for classes).
-    The encoding is learned from the training rows alone: numbers standardised, missing
-    ones imputed, categories one-hot encoded, regression targets standardised. The epoch
-    with the best validation loss is kept. Beside the network's scores stand those of a
-    constant and of a linear model on the same rows; these two also
-    learn from the validation rows, since their training does not stop early, and the linear model
-    sees every level of every category.
+    A portfolio is trained unless a setting of a single network is given: any of
+    :class:`TableSettings` but ``test`` and ``seed``, or ``callbacks``, ``stop`` or ``record``.
 
-    Whether the network is better than either is decided by a t test at 5 %. With fewer than 1,000
-    test rows the pairs come from a cross-validation over all rows, in which encoders, networks and
-    baselines are fitted anew outside of each fold (``settings.folds``); otherwise they are the
-    test rows. With fewer than 30 test rows there is no verdict.
+    The rows are split into test rows and the others (stratified for classes). A portfolio trains
+    networks of several configurations on folds of the others, as
+    :func:`~deltarule.tabular.portfolio.fit_portfolio` says; test rows are seen by no network, no
+    encoder, and no choice of weights. For a single network a part of the others are validation
+    rows; its encoding is learned from the training rows alone: numbers standardised, missing
+    ones imputed, categories one-hot encoded, regression targets standardised; and the epoch with
+    the best validation loss is kept.
+
+    Beside the scores stand those of a constant and of a linear model on the same rows, which learn
+    from all other rows; the linear model sees every level of every category. Whether the trained
+    model is better than either is decided by a t test at 5 %. For a portfolio the pairs are the
+    losses of the test rows. For a single network with fewer than 1,000 test rows they come from a
+    cross-validation over all rows, in which encoders, networks and baselines are fitted anew
+    outside of each fold (``settings.folds``); otherwise from the test rows. With fewer than 30
+    test rows there is no verdict.
 
     Parameters
     ----------
-    table : Table
-        From :func:`deltarule.tables.read_table` or ``table_from_frame``.
-    schema : Schema
-        From :func:`deltarule.tables.infer_schema`, with a target.
+    table : Table, frame, or mapping of str to column
+        From :func:`deltarule.tables.read_table`, or what ``table_from_frame`` takes.
+    schema : Schema or str
+        From :func:`deltarule.tables.infer_schema`, with a target; or the target's name.
     settings : TableSettings, optional
+    quality : {"default", "fast", "best"}, optional
+        How many networks a portfolio trains; ``"default"`` if not given.
+    time_budget : float, optional
+        Seconds that a portfolio may take. Its members then depend on the clock.
     callbacks, stop
-        As for :func:`deltarule.train`.
+        As for :func:`deltarule.train`, of a single network.
     progress : callable, optional
         Called with ``"encoding"``, ``"training"``, ``"scoring"`` and, if there are folds,
-        ``"cross-validating"`` when each begins.
+        ``"cross-validating"`` when each begins; by a portfolio also with ``"training"`` and the
+        name of each configuration.
     record : bool or TableSource
-        Whether to record the training, so that any of its steps can be replayed and explained;
-        and if so, where the table came from. The recording is saved with the model.
+        Whether to record the training of a single network, so that any of its steps can be replayed
+        and explained; and if so, where the table came from. The recording is saved with the model.
 
     Returns
     -------
-    TableModel
-        ``model.report`` holds the counts of rows and the scores of each part
-        (``"train"``, ``"valid"``, ``"test"``), the scores of the baselines, the time, notes on the
-        scores, advice, and notes on the data. ``"against_constant"`` and ``"against_linear"`` are
+    PortfolioModel or NetworkModel
+        ``model.report`` holds the counts of rows and the scores of each part (``"train"``,
+        ``"valid"``, ``"test"``; of a portfolio ``"out_of_fold"`` and ``"test"``), the scores of
+        the baselines, the time, notes on the scores, advice, and notes on the data; of a portfolio
+        also the ``"leaderboard"``. ``"against_constant"`` and ``"against_linear"`` are
         the attributes of a ``deltarule.tabular.verdict.Comparison`` as a dictionary; None
         where there is no verdict, such as when ``stop`` was raised (the linear model is then
         left out).
@@ -84,27 +110,54 @@ def fit_table(
     Raises
     ------
     InputError
-        If the loss cannot be used for the target.
+        If the loss cannot be used for the target, or ``quality`` or ``time_budget`` is given beside
+        a setting of a single network.
     DataError
         If there are too few rows, or the table does not fit the schema.
     Diverged
         If training diverged.
     KeyboardInterrupt
-        At Ctrl-C before the first epoch was over.
+        At Ctrl-C before there is anything to keep.
 
     Examples
     --------
     >>> import numpy as np
     >>> from deltarule.tabular import TableSettings, fit_table
-    >>> from deltarule.tables import infer_schema, table_from_frame
     >>> x = np.linspace(-2, 2, 200)
-    >>> table = table_from_frame({"x": x, "y": x**2})
-    >>> settings = TableSettings(layers=(16,), learning_rate=0.05, l2=0.0)
-    >>> model = fit_table(table, infer_schema(table, "y"), settings)
+    >>> model = fit_table({"x": x, "y": x**2}, "y", quality="fast")
     >>> model.report["scores"]["test"]["r2"] > 0.99
     True
+
+    A single network:
+
+    >>> settings = TableSettings(layers=(16,), learning_rate=0.05, l2=0.0)
+    >>> model = fit_table({"x": x, "y": x**2}, "y", settings)
+    >>> model.model.net.widths
+    (1, 16, 1)
     """
     settings = settings or TableSettings()
+    others = {"record": record, "callbacks": callbacks, "stop": stop is not None}
+    single = is_single_network(settings, quality, time_budget, others)
+    table = table_from_frame(table)
+    if isinstance(schema, str):
+        schema = infer_schema(table, schema)
+    if single:
+        return _fit_network(table, schema, settings, callbacks, stop, progress, record)
+    from deltarule.tabular.portfolio_fit import fit_portfolio_model
+
+    return fit_portfolio_model(table, schema, settings, quality or "default", time_budget, progress)
+
+
+def _fit_network(
+    table: Table,
+    schema: Schema,
+    settings: TableSettings,
+    callbacks: Sequence[Callable[[EpochEvent], Any]],
+    stop: StopFlag | None,
+    progress: Callable[[str], Any] | None,
+    record: bool | TableSource,
+) -> NetworkModel:
+    """Train a single network; see :func:`fit_table`."""
     report_phase = progress or (lambda phase: None)
     started = time.perf_counter()
     report_phase("encoding")
@@ -214,7 +267,15 @@ def fit_table(
             model=digest_of_theta(result.theta),
             extra={"source": source.to_dict()},
         )
-    return TableModel(model, schema, encoded.encoder, target, settings.to_dict(), report, recording)
+    return NetworkModel(
+        schema=schema,
+        target=target,
+        settings=settings.to_dict(),
+        report=report,
+        model=model,
+        encoder=encoded.encoder,
+        recording=recording,
+    )
 
 
 def _ended_at_last_epoch(result: TrainingResult) -> bool:
@@ -235,7 +296,6 @@ def _score_notes(
     elif scored_part == "valid":
         why = "the validation rows chose the epoch, so their scores are a little too good"
         notes.append(f"no test rows were held out: {why}")
-    elif len(parts["test"]) < _FEW_TEST_ROWS:
-        count = len(parts["test"])
-        notes.append(f"only {count} test rows: another seed may give quite other scores")
+    else:
+        notes += few_rows_notes(len(parts["test"]))
     return notes

@@ -1,69 +1,59 @@
-"""A trained network with its table's schema and encoders: it predicts labels from tables."""
+"""A model of a table with its schema, which predicts labels from tables and is stored as files."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import DataError, FileError
+from deltarule.files import read_bundle
 from deltarule.files.dataclass_fields import field_value
 from deltarule.tables import (
     Schema,
-    Table,
-    TableEncoder,
     TargetEncoder,
     TextColumn,
     TypedColumns,
     apply_schema,
+    table_from_frame,
 )
-from deltarule.tabular.network_targets import decode_outputs, network_targets
 from deltarule.tabular.scores import score_outputs
-from deltarule.training import History, Model, Recording, load_model, save_model
+from deltarule.training.model import KIND, PORTFOLIO_VERSION, holds_portfolio
 
-__all__ = ["TableModel", "cells_checksum", "prediction_engine"]
+__all__ = ["TableModel", "cells_checksum", "prediction_engine", "reading_table_model"]
 
 # The number of rows that are encoded and passed forward at a time, which bounds the memory.
 _CHUNK_ROWS = 65536
 
 
 @dataclasses.dataclass(frozen=True)
-class TableModel:
-    """A trained network with the schema and the encoding of its table.
+class TableModel(ABC):
+    """A trained model with the schema of its table: a single network, or a portfolio.
 
     Attributes
     ----------
-    model : Model
-        The network, its parameters and its history.
     schema : Schema
         The columns of the training table and their kinds.
-    encoder : TableEncoder
-        The encoding of columns as inputs of the network.
     target : TargetEncoder
-        The encoding of the target as outputs of the network, and its inverse.
+        The encoding of the target as numbers, and its inverse.
     settings, report : dict
         The settings of the training, and its results (see :func:`fit_table`).
-    recording : Recording or None
-        The recording of the training that produced this model, if there is one. It is saved with
-        the model, and read by :func:`replay_table` and
-        :func:`~deltarule.training.load_recording`.
 
     Examples
     --------
     See :func:`deltarule.tabular.fit_table`.
     """
 
-    model: Model
     schema: Schema
-    encoder: TableEncoder
     target: TargetEncoder
     settings: dict[str, Any]
     report: dict[str, Any]
-    recording: Recording | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def task(self) -> str:
@@ -74,11 +64,6 @@ class TableModel:
     def classes(self) -> tuple[str, ...]:
         """The class labels; empty for regression."""
         return self.target.classes
-
-    @property
-    def history(self) -> History:
-        """The epoch logs of the training."""
-        return self.model.history
 
     def outputs(self, typed: TypedColumns) -> np.ndarray:
         """Predict probabilities of shape (N, classes), or numbers in the target's unit, (N,).
@@ -94,42 +79,46 @@ class TableModel:
         ]
         return np.concatenate(chunks)
 
+    @abstractmethod
     def _chunk_outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
         """Return the outputs of rows that begin at row ``start``; refuse outputs that overflow."""
-        X = self.encoder.transform(typed, dtype=self.model.net.dtype)
-        engine = prediction_engine(self.settings)
-        with np.errstate(over="ignore", invalid="ignore"):
-            outputs = decode_outputs(self.model.net, self.target, self.model.predict(X, engine))
-        bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            column = self.encoder.feature_names[int(np.abs(X[row]).argmax())]
-            raise DataError(
-                f"the prediction for row {start + row + 1} is not finite: {column!r} is "
-                f"{np.abs(X[row]).max():.3g} standard deviations from the mean of training; "
-                "expected numbers like those of training; correct it, or leave it empty"
-            )
-        return outputs
 
-    def predict_proba(self, table: Table) -> np.ndarray:
+    @abstractmethod
+    def notes(self, typed: TypedColumns) -> tuple[str, ...]:
+        """Return notes on rows that are to be predicted, such as levels that training lacked."""
+
+    def _typed(self, table: Any, *, need_target: bool) -> TypedColumns:
+        """Return the columns of a table, or a frame, as training had them."""
+        rows = table_from_frame(table, na=self.schema.na)
+        return apply_schema(self.schema, rows, need_target=need_target)
+
+    def predict_proba(self, table: Any) -> np.ndarray:
         """Predict the probability of each class, shape (N, classes).
 
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
+
         Raises
         ------
         DataError
             If the table's columns do not fit the model's.
         """
-        return self.outputs(apply_schema(self.schema, table, need_target=False))
+        return self.outputs(self._typed(table, need_target=False))
 
-    def predict(self, table: Table) -> np.ndarray:
+    def predict(self, table: Any) -> np.ndarray:
         """Predict the label of each row (text) or its number, shape (N,).
 
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
+
         Raises
         ------
         DataError
             If the table's columns do not fit the model's.
         """
-        return self.labels(self.outputs(apply_schema(self.schema, table, need_target=False)))
+        return self.labels(self.outputs(self._typed(table, need_target=False)))
 
     def labels(self, outputs: np.ndarray) -> np.ndarray:
         """Return the most probable label of each row of probabilities; numbers unchanged."""
@@ -141,20 +130,20 @@ class TableModel:
         """Whether these rows are the table that the model was trained on."""
         return bool(self.report.get("fingerprint") == cells_checksum(typed))
 
-    def evaluate(self, table: Table) -> dict[str, float | None]:
+    def evaluate(self, table: Any) -> dict[str, float | None]:
         """Score the model on the rows of a table with a target.
+
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
 
         Raises
         ------
         DataError
             If the table's columns do not fit the model's, or its target has an unknown class.
         """
-        typed = apply_schema(self.schema, table)
+        typed = self._typed(table, need_target=True)
         return self.score(typed, self.outputs(typed))
-
-    def network_targets(self, values: Any) -> np.ndarray:
-        """Return the network's targets Y for the values of the target column."""
-        return network_targets(self.model.net, self.target, values)
 
     def score(self, typed: TypedColumns, outputs: np.ndarray) -> dict[str, float | None]:
         """Return the scores of outputs against the target of their rows."""
@@ -165,6 +154,7 @@ class TableModel:
             truth = np.asarray(typed.target)
         return score_outputs(self.task, truth, outputs, typed.weights)
 
+    @abstractmethod
     def save(
         self,
         folder: str | os.PathLike[str],
@@ -172,7 +162,7 @@ class TableModel:
         overwrite: bool = False,
         extras: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Write the model, with its recording, to a folder of JSON and safetensors.
+        """Write the model to a folder of JSON and safetensors.
 
         Parameters
         ----------
@@ -190,63 +180,54 @@ class TableModel:
         InputError
             If a parameter is not a finite number.
         """
-        extra = {
+
+    def _extra(self) -> dict[str, Any]:
+        """Return what is stored with the networks, as JSON holds it."""
+        return {
             "schema": self.schema.to_dict(),
-            "encoder": self.encoder.to_dict(),
             "target": self.target.to_dict(),
             "settings": self.settings,
             "report": self.report,
         }
-        save_model(
-            folder,
-            dataclasses.replace(self.model, extra=extra),
-            overwrite=overwrite,
-            recording=self.recording,
-            extras=extras,
-        )
 
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> TableModel:
-        """Read a model that :meth:`save` wrote.
+    @staticmethod
+    def _fields(extra: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields that all models have, of what :meth:`_extra` wrote down."""
+        return {
+            "schema": Schema.from_dict(extra["schema"]),
+            "target": TargetEncoder.from_dict(extra["target"]),
+            "settings": dict(extra["settings"]),
+            "report": _checked_report(extra["report"]),
+        }
+
+    @staticmethod
+    def load(folder: str | os.PathLike[str]) -> TableModel:
+        """Read a model that :meth:`save` wrote: a :class:`NetworkModel` or a portfolio.
 
         Raises
         ------
         FileError
             If the folder is missing, was changed, or holds a network without a table.
         """
-        model = load_model(folder)
-        extra = model.extra
-        if not isinstance(extra, dict) or "schema" not in extra:
-            raise FileError(
-                f"{str(folder)!r} holds a network without a table; expected a model of a table; "
-                "use deltarule.load_model and give it arrays"
-            )
-        try:
-            loaded = cls(
-                model=model,
-                schema=Schema.from_dict(extra["schema"]),
-                encoder=TableEncoder.from_dict(extra["encoder"]),
-                target=TargetEncoder.from_dict(extra["target"]),
-                settings=dict(extra["settings"]),
-                report=_checked_report(extra["report"]),
-            )
-        except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FileError(
-                f"{str(folder)!r} is not a complete model of a table: {error}; "
-                "restore it, or train again"
-            ) from error
-        if not loaded.encoder.column_encoders or loaded.encoder.n_features != model.net.n_inputs:
-            raise FileError(
-                f"the encoder in {str(folder)!r} is not that of its network, which takes "
-                f"{model.net.n_inputs} features; restore it, or train again"
-            )
-        expected = 1 if loaded.task == "regression" else len(loaded.classes)
-        if model.net.n_outputs not in ({1, 2} if expected == 2 else {expected}):
-            raise FileError(
-                f"the target in {str(folder)!r} is not that of its network, which has "
-                f"{model.net.n_outputs} outputs; restore it, or train again"
-            )
-        return loaded
+        from deltarule.tabular.network_model import NetworkModel
+        from deltarule.tabular.portfolio_model import PortfolioModel
+
+        documents, arrays = read_bundle(folder, KIND, PORTFOLIO_VERSION)
+        if holds_portfolio(documents):
+            return PortfolioModel.of_bundle(folder, documents, arrays)
+        return NetworkModel.of_bundle(folder, documents, arrays)
+
+
+@contextlib.contextmanager
+def reading_table_model(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Within the block, errors about the content of a model's folder name the folder."""
+    try:
+        yield
+    except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FileError(
+            f"{str(folder)!r} is not a complete model of a table: {error}; "
+            "restore it, or train again"
+        ) from error
 
 
 def _checked_report(saved: Any) -> dict[str, Any]:
@@ -258,7 +239,7 @@ def _checked_report(saved: Any) -> dict[str, Any]:
     for name in ("against_constant", "against_linear"):
         field_value(name, Mapping[str, Any] | None, report.get(name))
     for part, values in scores.items():
-        if part not in rows:
+        if part not in rows and part != "out_of_fold":
             raise ValueError(f"it has scores on {part!r} rows, and says of none")
         for name, value in values.items():
             # A score may be infinite or undefined; a whole number may be too large for a float.

@@ -14,6 +14,7 @@ from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.files import consistent_read
 from deltarule.tables import Table, TableSource, TypedColumns, apply_schema
 from deltarule.tabular.model import TableModel
+from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import row_weights, split_table, target_values
 from deltarule.training import (
@@ -51,7 +52,7 @@ class RecordedTable:
 
     Attributes
     ----------
-    model : TableModel
+    model : NetworkModel
     recording : Recording
     table : Table
 
@@ -70,7 +71,7 @@ class RecordedTable:
     'train'
     """
 
-    model: TableModel
+    model: NetworkModel
     recording: Recording
     table: Table
 
@@ -99,21 +100,23 @@ class RecordedTable:
         Raises
         ------
         FileError
-            If the model or the table cannot be read, or the recording is of another model.
+            If the model or the table cannot be read, the recording is of another model, or the
+            model is a portfolio.
         DataError
             If the table has changed.
         InputError
             If the table was the result of a query, and ``run_recorded_sql`` was not given.
         """
         model, recording = consistent_read(
-            folder, lambda: (TableModel.load(folder), load_recording(folder))
+            folder,
+            lambda: (recorded_network(folder, TableModel.load(folder)), load_recording(folder)),
         )
         return cls.of(model, recording, data, run_recorded_sql=run_recorded_sql)
 
     @classmethod
     def of(
         cls,
-        model: TableModel,
+        model: NetworkModel,
         recording: Recording,
         data: str | os.PathLike[str] | Table | None = None,
         *,
@@ -240,11 +243,21 @@ class RecordedTable:
             position = int(np.flatnonzero(epoch_steps.order == place.number)[0])
         return epoch_steps.first_step + position // epoch_steps.batch_size
 
-    def model_at(self, theta: np.ndarray) -> TableModel:
+    def model_at(self, theta: np.ndarray) -> NetworkModel:
         """Return the table model with other parameters, such as those before a step."""
         network = self.model.model
         model = Model(network.net, theta, network.history)
         return dataclasses.replace(self.model, model=model, recording=None)
+
+
+def recorded_network(folder: str | os.PathLike[str], model: TableModel) -> NetworkModel:
+    """Return a folder's model if it is a single network, whose training may be recorded."""
+    if not isinstance(model, NetworkModel):
+        raise FileError(
+            f"{str(folder)!r} holds a portfolio of networks, whose training is not recorded; "
+            "expected a single network; train one with 'deltarule fit --record'"
+        )
+    return model
 
 
 def replay_table(

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from deltarule.engines import EngineSettings, engine_name
 from deltarule.errors import InputError, Message, Parameter
 from deltarule.maths import ACTIVATIONS, LOSSES, Network
 from deltarule.optimizers import RULES, SCHEDULES
+from deltarule.optimizers.scalars import in_interval
 from deltarule.settings import check_fields, documented, setting, shared
 
-__all__ = ["TableSettings", "automatic_batch_rows"]
+__all__ = ["TableSettings", "automatic_batch_rows", "is_single_network"]
 
+# The settings that a portfolio has too; all others are of a single network.
+_OF_ALL = ("test", "seed")
 _EPOCHS_INTERVAL = "[1, 1e7]"
 _ROW_SHARE = {"interval": "[0, 1)", "metavar": "SHARE", "group": "Rows"}
 
@@ -29,13 +33,69 @@ def automatic_batch_rows(n_rows: int) -> int:
     return int(2 ** min(max(round(math.log2(n_rows / 30)), 5), 8))
 
 
+def is_single_network(
+    settings: TableSettings,
+    quality: str | None,
+    time_budget: float | None,
+    others: Mapping[str, Any],
+) -> bool:
+    """Return whether a single network is asked for, by one of its settings, and no portfolio.
+
+    ``others`` maps the names of other parameters of a single network to their values.
+
+    Raises
+    ------
+    InputError
+        If ``quality`` or ``time_budget`` cannot be used, or is given beside such a setting.
+
+    Examples
+    --------
+    >>> is_single_network(TableSettings(seed=1), "fast", None, {})
+    False
+    >>> is_single_network(TableSettings(l2=1.0), None, None, {})
+    True
+    >>> is_single_network(TableSettings(l2=1.0), "fast", None, {})
+    Traceback (most recent call last):
+    deltarule.errors.InputError: quality was given with l2, which is a setting of a single ...
+    """
+    if quality is not None:
+        # Imported here because portfolios take settings from this module.
+        from deltarule.tabular.portfolio.plan import QUALITIES
+
+        if quality not in QUALITIES:
+            expected = f"one of {', '.join(QUALITIES)}"
+            raise InputError(parameter="quality", given=quality, expected=expected)
+    if time_budget is not None:
+        in_interval("", "time_budget", time_budget, "(0, inf)", 60)
+    own = [*settings.of_network, *(name for name, value in others.items() if value)]
+    asked = [
+        name
+        for name, value in (("quality", quality), ("time_budget", time_budget))
+        if value is not None
+    ]
+    if own and asked:
+        first, second = Parameter(asked[0]), Parameter(own[0])
+        raise InputError(
+            Message(first, " was given with ", second, ", which is a setting of a single network"),
+            parameter=(first.name, second.name),
+            expected="one or the other",
+            hint=Message(
+                "leave ", second, " out for a portfolio, or ", first, " for a single network"
+            ),
+        )
+    return bool(own)
+
+
 @documented
 @dataclasses.dataclass(frozen=True)
 class TableSettings:
     """How a table is split into parts and trained on.
 
     A field that is also a parameter of :func:`deltarule.train` is passed on to it. Every field is
-    an option of ``deltarule fit``, and is saved with the model.
+    an option of ``deltarule fit``, and is saved with the model. All but ``test`` and ``seed`` are
+    of a single network: where one of them is given, be it with its default, :func:`fit_table`
+    trains that network in place of a portfolio. A copy made by :func:`dataclasses.replace` has
+    all of them given.
 
     Parameters
     ----------
@@ -140,6 +200,20 @@ class TableSettings:
     clip_norm: float | None = shared("clip_norm", None)
     averaging: float | None = shared("averaging", 0.99)
     engine: str = shared("engine", "auto")
+
+    def __new__(cls, *values: Any, **named: Any) -> Self:
+        """Return a new object that knows which settings were given."""
+        self = super().__new__(cls)
+        positional = [field.name for field in dataclasses.fields(cls)][: len(values)]
+        given = [name for name in (*positional, *named) if name not in _OF_ALL]
+        object.__setattr__(self, "_of_network", tuple(given))
+        return self
+
+    @property
+    def of_network(self) -> tuple[str, ...]:
+        """The names of the given settings that a single network has, and a portfolio has not."""
+        names: tuple[str, ...] = vars(self)["_of_network"]
+        return names
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))

@@ -16,6 +16,7 @@ __all__ = [
     "absent_class_notes",
     "check_parts",
     "class_numbers",
+    "few_rows_notes",
     "fold_rows",
     "row_weights",
     "split_table",
@@ -25,6 +26,8 @@ __all__ = [
 
 # The fewest rows that are split into parts.
 _LEAST_ROWS = 10
+# With fewer test rows than this a note says that the scores are uncertain.
+_FEW_TEST_ROWS = 50
 # What follows where a part has no rows of a class.
 _ABSENT = {
     "test": ("test", "the scores say nothing about"),
@@ -165,6 +168,19 @@ def absent_class_notes(classes: Sequence[str], parts: Mapping[str, TypedColumns]
             shown = join_items(absent, 6)
             found.append(f"no {what} row is of {noun} {shown}, so {so} {it}")
     return found
+
+
+def few_rows_notes(n_test: int) -> list[str]:
+    """Return a note where the test rows are so few that scores depend on which they are.
+
+    Examples
+    --------
+    >>> few_rows_notes(50), few_rows_notes(49)
+    ([], ['only 49 test rows: another seed may give quite other scores'])
+    """
+    if n_test >= _FEW_TEST_ROWS:
+        return []
+    return [f"only {n_test} test rows: another seed may give quite other scores"]
 
 
 def _check_classes(schema: Schema, training: TypedColumns) -> None:

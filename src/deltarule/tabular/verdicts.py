@@ -21,18 +21,18 @@ from deltarule.tabular.verdict import (
 )
 from deltarule.training import StopFlag, StopReason, TrainingResult
 
-__all__ = ["Verdicts", "compare_with_baselines"]
+__all__ = ["Verdicts", "compare_on_test_rows", "compare_with_baselines"]
 
 # With at least this many test rows their pairs are enough, and folds would cost much time.
 _ENOUGH_TEST_ROWS = 1000
 
 
 class Verdicts(NamedTuple):
-    """The network compared with each baseline, and the linear baseline with the constant.
+    """A model compared with each baseline, and the linear baseline with the constant.
 
-    ``held_out_loss`` is the network's mean loss on the compared rows, divided by that of the best
+    ``held_out_loss`` is the model's mean loss on the compared rows, divided by that of the best
     constant, and ``training_loss`` that on the training rows of the same networks. All are None
-    where there is no verdict.
+    where there is no verdict, and ``training_loss`` for a portfolio.
     """
 
     constant: Comparison | None = None
@@ -74,19 +74,10 @@ def compare_with_baselines(
         # As for a table with the usual fifth of its rows in a test part.
         number = len(typed) / 5
     if number < LEAST_PAIRS and (is_test or settings.folds):
-        count = len(held_out.weights) if is_test else len(typed)
-        least = LEAST_PAIRS if is_test else 5 * LEAST_PAIRS
-        what = "the test rows are" if is_test else "the rows of the table are"
-        alike = (
-            f", which by their weights are like {number:.0f}" if is_test and count >= least else ""
-        )
-        return Verdicts(), [
-            Message(
-                f"no verdict on the baselines: {what} {count}{alike}, and fewer than {least} say "
-                "little; give more rows",
-                *((", or a larger ", Parameter("test")) if is_test else ()),
-            )
-        ]
+        count, least = len(typed), 5 * LEAST_PAIRS
+        if is_test:
+            count, least = len(held_out.weights), LEAST_PAIRS
+        return Verdicts(), [_too_few(count, least, number, is_test=is_test)]
     notes: list[str] = []
     if settings.folds and number < _ENOUGH_TEST_ROWS:
         if result.stop_reason in (StopReason.CALLBACK, StopReason.FLAG, StopReason.INTERRUPTED):
@@ -115,14 +106,40 @@ def compare_with_baselines(
     return _verdicts(task, [held_out], training_loss), notes
 
 
-def _verdicts(task: str, samples: list[PairedOutputs], training_loss: float) -> Verdicts:
-    network = np.concatenate([sample.outputs["network"] for sample in samples])
+def compare_on_test_rows(task: str, held_out: PairedOutputs) -> tuple[Verdicts, list[str]]:
+    """Compare a portfolio with its baselines on test rows; return notes where there is no verdict.
+
+    The models are as they are kept, and the pairs are the test rows, whatever their number: a
+    cross-validation would train a portfolio for each fold, and out-of-fold losses are no test,
+    since epochs and weights are chosen by them.
+    """
+    number = effective_number(held_out.weights)
+    if number < LEAST_PAIRS:
+        return Verdicts(), [_too_few(len(held_out.weights), LEAST_PAIRS, number, is_test=True)]
+    return _verdicts(task, [held_out], None, "portfolio"), []
+
+
+def _too_few(count: int, least: int, number: float, *, is_test: bool) -> str:
+    """Return a note that there are too few rows for a verdict."""
+    what = "the test rows are" if is_test else "the rows of the table are"
+    alike = f", which by their weights are like {number:.0f}" if is_test and count >= least else ""
+    return Message(
+        f"no verdict on the baselines: {what} {count}{alike}, and fewer than {least} say "
+        "little; give more rows",
+        *((", or a larger ", Parameter("test")) if is_test else ()),
+    )
+
+
+def _verdicts(
+    task: str, samples: list[PairedOutputs], training_loss: float | None, model: str = "network"
+) -> Verdicts:
+    outputs = np.concatenate([sample.outputs[model] for sample in samples])
     truth = np.concatenate([sample.truth for sample in samples])
     weights = np.concatenate([sample.weights for sample in samples])
     return Verdicts(
-        compare(task, samples, "network", "constant"),
-        compare(task, samples, "network", "linear"),
+        compare(task, samples, model, "constant"),
+        compare(task, samples, model, "linear"),
         compare(task, samples, "linear", "constant"),
-        relative_loss(task, truth, network, weights),
+        relative_loss(task, truth, outputs, weights),
         training_loss,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,22 @@ from deltarule.training.batches import SparseRows
 from deltarule.training.history import History
 from deltarule.training.recording import Recording, recording_part
 
-__all__ = ["KIND", "Model", "load_model", "save_model"]
+__all__ = [
+    "KIND",
+    "PORTFOLIO_VERSION",
+    "Model",
+    "holds_portfolio",
+    "load_model",
+    "model_of_bundle",
+    "reading_model",
+    "save_model",
+    "stored_network",
+    "stored_parameters",
+]
 
 KIND, _VERSION = "deltarule model", 1
+PORTFOLIO_VERSION = 2
+"""The version of the format of a folder that holds several networks, which older readers refuse."""
 
 # The number of sparse rows that are made dense at a time, which bounds the memory.
 _SPARSE_CHUNK_ROWS = 4096
@@ -156,20 +170,9 @@ def save_model(
     >>> model.net == net, bool((model.theta == net.initial(0)).all())
     (True, True)
     """
-    theta = model.net.check_theta(model.theta)
-    arrays = {b.name: b.of(theta) for b in model.net.blocks}
-    problem = _not_finite(arrays)
-    if problem:
-        raise InputError(
-            f"{problem}; expected finite parameters, and nothing was saved; save those of an epoch "
-            "before, or train again with a smaller learning_rate"
-        )
+    record, arrays = stored_parameters(model.net, model.theta)
     documents = {
-        "model.json": {
-            "network": model.net.to_dict(),
-            "formulas": network_fingerprints(model.net),
-            "extra": dict(model.extra),
-        },
+        "model.json": {**record, "extra": dict(model.extra)},
         "history.json": model.history.to_list(),
     }
     write_bundle(
@@ -179,9 +182,30 @@ def save_model(
         documents,
         arrays,
         overwrite=overwrite,
-        parts=recording_part(theta, recording),
+        parts=recording_part(model.theta, recording),
         extras=extras,
     )
+
+
+def stored_parameters(
+    net: Network, theta: np.ndarray
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return a network as an object that JSON can hold, and its parameters by name.
+
+    Raises
+    ------
+    InputError
+        If a parameter is not a finite number.
+    """
+    theta = net.check_theta(theta)
+    arrays = {b.name: b.of(theta) for b in net.blocks}
+    problem = _not_finite(arrays)
+    if problem:
+        raise InputError(
+            f"{problem}; expected finite parameters, and nothing was saved; save those of an epoch "
+            "before, or train again with a smaller learning_rate"
+        )
+    return {"network": net.to_dict(), "formulas": network_fingerprints(net)}, arrays
 
 
 def _not_finite(arrays: Mapping[str, np.ndarray]) -> str:
@@ -220,27 +244,40 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     ...     load_model(folder + "/m").predict([[3.0]])
     array([[7.]])
     """
-    documents, arrays = read_bundle(folder, KIND, _VERSION)
-    try:
+    documents, arrays = read_bundle(folder, KIND, PORTFOLIO_VERSION)
+    if holds_portfolio(documents):
+        raise FileError(
+            f"{str(folder)!r} holds a portfolio of networks; expected a single one; use "
+            "deltarule.tabular.TableModel.load"
+        )
+    return model_of_bundle(folder, documents, arrays)
+
+
+def holds_portfolio(documents: Mapping[str, Any]) -> bool:
+    """Return whether the documents of a model's folder are those of several networks."""
+    data = documents.get("model.json")
+    return isinstance(data, Mapping) and "portfolio" in data
+
+
+def model_of_bundle(
+    folder: str | os.PathLike[str],
+    documents: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+) -> Model:
+    """Return the model of a folder's documents and arrays; raise as :func:`load_model` does."""
+    with reading_model(folder):
         data = documents["model.json"]
-        _check_sizes(data["network"], arrays)
-        net = Network.from_dict(data["network"])
-        theta = np.zeros(net.n_parameters, dtype=net.dtype)
-        for block in net.blocks:
-            array = arrays[block.name]
-            if array.shape != block.shape or array.dtype != net.dtype:
-                raise InputError(
-                    f"{block.name} is {array.dtype} of shape {array.shape}; "
-                    f"expected {net.dtype} of shape {block.shape}"
-                )
-            block.of(theta)[...] = array
-        problem = _not_finite(arrays)
-        if problem:
-            raise InputError(f"{problem}; expected finite parameters. Restore it or train again")
-        check_formulas(net, data.get("formulas"))
+        net, theta = stored_network(data, arrays)
         if not isinstance(data["extra"], dict):
             raise InputError("'extra' in model.json is no object")
         return Model(net, theta, History.from_list(documents["history.json"]), data["extra"])
+
+
+@contextlib.contextmanager
+def reading_model(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Within the block, errors about the content of a model's folder name the folder."""
+    try:
+        yield
     except UnknownName as error:
         raise UnknownName(
             f"{str(folder)!r} uses something of its author's own: {error}. Register it first, with "
@@ -253,6 +290,34 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
         ) from error
     except (InputError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         raise FileError(f"{str(folder)!r} is not a complete model: {error}") from error
+
+
+def stored_network(
+    record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> tuple[Network, np.ndarray]:
+    """Return the network and θ that :func:`stored_parameters` wrote down.
+
+    Raises
+    ------
+    InputError, TypeError, ValueError, KeyError
+        If they are none of a network, or do not fit each other.
+    """
+    _check_sizes(record["network"], arrays)
+    net = Network.from_dict(record["network"])
+    theta = np.zeros(net.n_parameters, dtype=net.dtype)
+    for block in net.blocks:
+        array = arrays[block.name]
+        if array.shape != block.shape or array.dtype != net.dtype:
+            raise InputError(
+                f"{block.name} is {array.dtype} of shape {array.shape}; "
+                f"expected {net.dtype} of shape {block.shape}"
+            )
+        block.of(theta)[...] = array
+    problem = _not_finite(arrays)
+    if problem:
+        raise InputError(f"{problem}; expected finite parameters. Restore it or train again")
+    check_formulas(net, record.get("formulas"))
+    return net, theta
 
 
 def _check_sizes(network: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:

@@ -1,9 +1,14 @@
 """Quality levels, the time budget, and leaving configurations out after their first folds."""
 
+import dataclasses
 import time
 
 import numpy as np
 import pytest
+from scipy import sparse
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.preprocessing import OneHotEncoder
 
 from deltarule.tables import apply_schema, infer_schema, table_from_frame
 from deltarule.tabular.portfolio import Configuration, Plan, fit_portfolio, make_plan
@@ -42,6 +47,46 @@ def test_more_quality_is_more_networks():
     assert make_plan("fast", "regression", 100, given).configurations == given
 
 
+def test_the_logarithm_of_a_skewed_target_is_learned_where_it_exists():
+    typed, schema, y = _table()
+    rate = Configuration("log", "robust", (16,), "tanh", 1e-2, epochs=30, log_target=True)
+    both = (dataclasses.replace(rate, name="plain", log_target=False), rate)
+    portfolio = fit_portfolio(typed, schema, y, configurations=both)
+    assert [member.configuration.name for member in portfolio.members] == ["plain"]
+    skewed = np.exp(1.5 * y)
+    portfolio = fit_portfolio(typed, schema, skewed, configurations=both, quality="fast")
+    scores = {member.configuration.name: member.score for member in portfolio.members}
+    assert scores["log"] < scores["plain"]
+    assert portfolio.target.log_factor > 0.5
+    predicted = portfolio.predict(typed)
+    assert np.mean((predicted - skewed) ** 2) < 0.3 * np.var(skewed)
+    assert skewed.min() <= predicted.min() <= predicted.max() <= skewed.max()
+
+
+def test_many_levels_are_near_ridge_on_one_hot_columns():
+    random = np.random.default_rng(0)
+    level = np.repeat(np.arange(150), random.integers(5, 20, 150))
+    x = random.normal(size=len(level))
+    y = random.normal(size=150)[level] + x + 0.3 * random.normal(size=len(level))
+    table = table_from_frame({"level": [f"L{i}" for i in level], "x": x})
+    schema = infer_schema(table)
+    typed = apply_schema(schema, table, need_target=False)
+    configurations = (
+        Configuration("linear", "standard", learning_rate=2e-2, epochs=40),
+        Configuration("tanh", "robust", (16,), "tanh", 1e-2, epochs=40, one_hot_levels=40),
+    )
+    plan = make_plan("fast", "regression", len(y), configurations)
+    assert plan.folds == 4
+    portfolio = fit_portfolio(typed, schema, y, configurations=configurations, quality="fast")
+    encoder = portfolio.encoders["robust/40"]
+    assert encoder.feature_names == ("level=mean of target", "x")
+    one_hot = OneHotEncoder(handle_unknown="ignore").fit_transform(level[:, None])
+    X = sparse.hstack([one_hot, x[:, None]]).tocsr()
+    ridge = cross_val_predict(Ridge(0.5), X, y, cv=KFold(4, shuffle=True, random_state=0))
+    score = np.mean((portfolio.oof - y) ** 2)
+    assert score < 1.15 * np.mean((ridge - y) ** 2)
+
+
 def test_configurations_that_promise_little_are_left_out_after_the_first_folds(monkeypatch):
     plan = Plan(_configurations(), folds=4, first_folds=1)
     monkeypatch.setattr(fitting, "make_plan", lambda *args: plan)
@@ -67,7 +112,8 @@ def test_a_time_budget_leaves_the_first_configuration_and_ends_the_others():
     portfolio = fit_portfolio(typed, schema, y, configurations=(*first, endless), time_budget=1e-3)
     assert portfolio.members[0].configuration.name == "good"
     assert portfolio.members[0].weight > 0
-    assert np.isfinite(portfolio.oof).all()
+    # The rows of the first two of eight folds.
+    assert np.isfinite(portfolio.oof).sum() == 60
     assert np.isfinite(portfolio.predict(typed)).all()
     assert time.perf_counter() - started < 60
 

@@ -1,8 +1,9 @@
 """Portfolios: networks of several configurations, each trained on every fold, and averaged."""
 
 from deltarule.tabular.portfolio.configurations import Configuration, default_configurations
-from deltarule.tabular.portfolio.fit import Member, Portfolio, TargetScale, fit_portfolio
+from deltarule.tabular.portfolio.fit import Member, Portfolio, fit_portfolio
 from deltarule.tabular.portfolio.plan import Plan, make_plan
+from deltarule.tabular.portfolio.target_scale import TargetScale
 
 __all__ = [
     "Configuration",

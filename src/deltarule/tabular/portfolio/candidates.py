@@ -16,14 +16,11 @@ from deltarule.engines.threads import usable_threads
 from deltarule.errors import Diverged
 from deltarule.maths import Network
 from deltarule.tabular.portfolio.configurations import Configuration
-from deltarule.tabular.settings import automatic_batch_rows
 from deltarule.training import Model, StopReason, TrainingResult, train
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.threads import completed_tasks, one_blas_thread, run_in_worker_thread
 
 __all__ = ["Candidate", "deadline_flag", "train_candidates"]
-
-_PATIENCE = 20
 
 
 @dataclasses.dataclass(eq=False)
@@ -72,8 +69,9 @@ class Candidate:
             l2=settings.l2,
             dropout=settings.dropout,
             epochs=settings.epochs_for(n_rows),
-            batch_size=automatic_batch_rows(n_rows),
-            stopping=_PATIENCE,
+            batch_size=settings.batch_for(n_rows),
+            averaging=settings.averaging,
+            stopping=settings.patience,
             schedule="cosine",
             rule="adam",
         )

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
+
+from deltarule.tabular.settings import automatic_batch_rows
 
 __all__ = ["Configuration", "default_configurations"]
 
 # A training of this many rows takes the number of epochs of a configuration; a smaller one takes
 # proportionally more epochs, up to the largest number, and a larger one fewer.
 _ROWS_OF_EPOCHS = 3000
-_LEAST_EPOCHS = 40
+_LEAST_EPOCHS = 30
+# From so many rows on, there is enough to learn more bins from, and a batch is not made smaller.
+_ROWS_OF_DETAIL = 5000
+_MOST_BINS, _LEAST_BINS = 512, 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +37,25 @@ class Configuration:
     epochs : int
         The largest number of epochs.
     bins : int
-        The largest number of bins of a piecewise-linear column.
+        The largest number of bins of a piecewise-linear column: three times as many from 5000 rows
+        on, and fewer where all columns together would have more than 512.
+    one_hot_levels : int, optional
+        A category of more levels is encoded by statistics of the target; none is if None.
+    patience : int
+        After how many epochs without a lower validation loss training ends.
+    batch_scale : float
+        The rows of a batch, as a multiple of the usual ones, for up to 5000 rows.
+    averaging : float, optional
+        As :func:`deltarule.train` has it.
+    log_target : bool
+        Whether the network learns the logarithm of the target. Such a configuration is left out
+        unless all targets are above 0, and the largest is over three times the least.
 
     Examples
     --------
-    >>> Configuration("linear", "standard").epochs_for(30_000)
-    40
+    >>> configuration = Configuration("linear", "standard")
+    >>> configuration.epochs_for(30_000), configuration.bins_for(30_000, n_columns=20)
+    (30, 25)
     """
 
     name: str
@@ -48,30 +67,85 @@ class Configuration:
     dropout: float = 0.0
     epochs: int = 200
     bins: int = 16
+    one_hot_levels: int | None = None
+    patience: int = 20
+    batch_scale: float = 1.0
+    averaging: float | None = None
+    log_target: bool = False
 
     def epochs_for(self, n_rows: int) -> int:
         """Return the number of epochs of a training of ``n_rows`` rows."""
         return min(max(self.epochs * _ROWS_OF_EPOCHS // max(n_rows, 1), _LEAST_EPOCHS), self.epochs)
 
+    def bins_for(self, n_rows: int, n_columns: int) -> int:
+        """Return the number of bins of each of ``n_columns`` columns of numbers."""
+        bins = self.bins * 3 if n_rows >= _ROWS_OF_DETAIL else self.bins
+        return max(min(bins, _MOST_BINS // max(n_columns, 1)), min(bins, _LEAST_BINS))
 
-_SHARED = (
-    Configuration("linear", "standard", learning_rate=1e-2, l2=1.0),
-    Configuration("piecewise_linear", "piecewise_linear", learning_rate=1e-2, l2=1.0),
-    Configuration("relu", "standard", (128, 64)),
-    Configuration("silu", "robust", (128, 128), "silu", dropout=0.1),
-    Configuration("mish_quantile", "quantile_normal", (128, 128), "mish", dropout=0.1),
-    Configuration("silu_piecewise", "piecewise_linear", (128, 128), "silu", 2e-3, 1.0, 0.2),
-    Configuration("tanh", "robust", (64,), "tanh", 5e-3, 1.0),
-    Configuration("selu_deep", "robust", (128, 128, 128), "selu", 2e-3, dropout=0.1),
+    def batch_for(self, n_rows: int) -> int:
+        """Return the number of rows of a batch."""
+        scale = self.batch_scale if n_rows < _ROWS_OF_DETAIL else 1.0
+        return max(round(automatic_batch_rows(n_rows) * scale), 1)
+
+
+# Categories of more levels are encoded by the target, except for linear models: there, one weight
+# for each level is fitted together with the effects of the other columns.
+_ONE_HOT_LEVELS = 40
+
+
+def _network(
+    name: str, numbers: str, layers: tuple[int, ...], activation: str, **settings: Any
+) -> Configuration:
+    return Configuration(
+        name, numbers, layers, activation, one_hot_levels=_ONE_HOT_LEVELS, **settings
+    )
+
+
+_QUANTILE = _network(
+    "mish_quantile", "quantile_normal", (128, 128), "mish", dropout=0.1, batch_scale=0.5
 )
-# Little noise in a number leaves something to learn for long: three times the epochs, no dropout,
-# and a tenth of the penalty.
-_LONG = (
-    Configuration("silu_long", "robust", (128, 128), "silu", l2=1e-2, epochs=600),
-    Configuration(
-        "silu_piecewise_long", "piecewise_linear", (128, 128), "silu", 2e-3, 1e-2, epochs=600
+_PIECEWISE = _network(
+    "silu_piecewise",
+    "piecewise_linear",
+    (128, 128),
+    "silu",
+    learning_rate=2e-3,
+    l2=1.0,
+    dropout=0.2,
+)
+_TANH = _network("tanh", "robust", (64,), "tanh", learning_rate=5e-3, l2=1.0)
+_SHARED = (
+    _PIECEWISE,
+    _QUANTILE,
+    _network("selu_deep", "robust", (128, 128, 128), "selu", learning_rate=2e-3, dropout=0.1),
+    _network("relu", "standard", (128, 64), "relu"),
+    _network("silu", "robust", (128, 128), "silu", dropout=0.1, averaging=0.99),
+    _TANH,
+    Configuration("piecewise_linear", "piecewise_linear", learning_rate=1e-2, l2=1.0),
+    Configuration("linear", "standard", learning_rate=1e-2, l2=1.0),
+)
+_CLASSES = (
+    _network(
+        "selu_quantile_deep",
+        "quantile_normal",
+        (128, 128, 128),
+        "selu",
+        learning_rate=2e-3,
+        dropout=0.1,
     ),
-    Configuration("mish_quantile_long", "quantile_normal", (128, 128), "mish", l2=1e-2, epochs=600),
+    dataclasses.replace(_PIECEWISE, name="silu_piecewise_long", epochs=60, patience=60),
+)
+# Little noise in a number leaves something to learn for long, as the learning rate falls to 0: all
+# epochs, small batches, no dropout, and a small penalty.
+_LONG: dict[str, Any] = {"l2": 1e-2, "dropout": 0.0, "patience": 200, "batch_scale": 0.5}
+_PIECEWISE_LONG = dataclasses.replace(_PIECEWISE, name="silu_piecewise_long", **_LONG)
+_NUMBERS = (
+    _PIECEWISE_LONG,
+    _network("mish_quantile_long", "quantile_normal", (128, 128), "mish", **_LONG),
+    _network("relu_long", "standard", (128, 64), "relu", **_LONG),
+    dataclasses.replace(_QUANTILE, name="mish_quantile_log", log_target=True),
+    dataclasses.replace(_PIECEWISE_LONG, name="silu_piecewise_log", log_target=True),
+    dataclasses.replace(_TANH, name="tanh_log", log_target=True),
 )
 
 
@@ -81,6 +155,6 @@ def default_configurations(task: str) -> tuple[Configuration, ...]:
     Examples
     --------
     >>> len(default_configurations("classification")), len(default_configurations("regression"))
-    (8, 11)
+    (10, 14)
     """
-    return _SHARED if task == "classification" else (*_SHARED, *_LONG)
+    return (*_SHARED, *(_CLASSES if task == "classification" else _NUMBERS))

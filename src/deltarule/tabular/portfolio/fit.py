@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from deltarule.errors import DataError, InputError
 from deltarule.maths import Network
 from deltarule.tables import Schema, TableEncoder, TypedColumns
-from deltarule.tables.column_encoders import mean_and_std
+from deltarule.tables.target_statistics import target_columns
 from deltarule.tabular.network_targets import loss_and_output
 from deltarule.tabular.portfolio.candidates import Candidate, deadline_flag, train_candidates
 from deltarule.tabular.portfolio.configurations import Configuration
 from deltarule.tabular.portfolio.folds import make_folds
 from deltarule.tabular.portfolio.plan import make_plan
 from deltarule.tabular.portfolio.selection import (
-    apply_temperature,
     fit_temperature,
     mean_loss,
     select_greedily,
 )
-from deltarule.tabular.probabilities import probabilities_of
+from deltarule.tabular.portfolio.target_scale import TargetScale
+from deltarule.tabular.text_projection import fit_free_text
 from deltarule.training import Model, StopFlag
 
 __all__ = ["Member", "Portfolio", "TargetScale", "fit_portfolio"]
@@ -61,54 +61,6 @@ class Member:
         return total / len(self.models)
 
 
-@dataclasses.dataclass(frozen=True)
-class TargetScale:
-    """The scale on which networks learn a target.
-
-    Attributes
-    ----------
-    n_classes : int
-        0 for a number.
-    mean, std, low, high : float
-        Of the training targets, if these are numbers.
-    """
-
-    n_classes: int
-    mean: float = 0.0
-    std: float = 1.0
-    low: float = 0.0
-    high: float = 1.0
-
-    @classmethod
-    def fit(cls, y: NDArray[Any], n_classes: int, w: NDArray[np.float64]) -> TargetScale:
-        """Return the scale of training targets with row weights w."""
-        if n_classes:
-            return cls(n_classes)
-        mean, std = mean_and_std(np.asarray(y, np.float64), w)
-        return cls(0, mean, std, float(y.min()), float(y.max()))
-
-    def encode(self, net: Network, y: NDArray[Any]) -> NDArray[Any]:
-        """Return a network's targets: class numbers for a softmax, else one column of numbers."""
-        if net.n_outputs > 1:
-            return y.astype(np.int64)
-        column = ((y.astype(np.float64) - self.mean) / self.std).astype(net.dtype)
-        return np.asarray(column[:, None])
-
-    def decode(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return probabilities of shape (N, K), or numbers of shape (N,), of outputs a^L."""
-        if self.n_classes:
-            return probabilities_of(outputs)
-        return outputs[:, 0] * self.std + self.mean
-
-    def calibrate(
-        self, predictions: NDArray[np.float64], temperature: float
-    ) -> NDArray[np.float64]:
-        """Return probabilities at a temperature, or numbers within the range of training."""
-        if self.n_classes:
-            return apply_temperature(predictions, temperature)
-        return np.clip(predictions, self.low, self.high)
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Portfolio:
     """Networks of several configurations, whose weighted mean is the prediction.
@@ -124,7 +76,8 @@ class Portfolio:
         What the logarithms of the mean probabilities are divided by.
     oof : array of shape (N, K), or (N,)
         The out-of-fold predictions: each row's by the networks that were not trained on it; NaN
-        where there is none, since a time budget ended before all folds.
+        where there is none, since a time budget ended before all folds. A portfolio that was read
+        from a file has none at all, and only the members of weight above 0.
     """
 
     target: TargetScale
@@ -132,6 +85,10 @@ class Portfolio:
     members: tuple[Member, ...]
     temperature: float
     oof: NDArray[np.float64]
+
+    def encoder_of(self, member: Member) -> TableEncoder:
+        """Return the encoder of a member's inputs."""
+        return self.encoders[_encoding(member.configuration)]
 
     def predict(self, typed: TypedColumns) -> NDArray[np.float64]:
         """Predict probabilities of shape (N, K), or numbers of shape (N,)."""
@@ -144,14 +101,16 @@ class Portfolio:
             if numbers not in encoded:
                 encoded[numbers] = self.encoders[numbers].transform(typed, dtype=np.float32)
             outputs = member.mean_outputs(encoded[numbers])
-            total = total + member.weight * self.target.decode(outputs)
+            decoded = self.target.decode(outputs, member.configuration.log_target)
+            total = total + member.weight * decoded
         return self.target.calibrate(total, self.temperature)
 
 
 def _encoding(configuration: Configuration) -> str:
     """Return the key of the encoder that a configuration uses."""
     bins = configuration.bins if configuration.numbers == "piecewise_linear" else ""
-    return f"{configuration.numbers}{bins}"
+    levels = "" if configuration.one_hot_levels is None else f"/{configuration.one_hot_levels}"
+    return f"{configuration.numbers}{bins}{levels}"
 
 
 def fit_portfolio(
@@ -172,8 +131,9 @@ def fit_portfolio(
     """Train configurations on folds, and choose their weights by out-of-fold loss.
 
     Each network keeps the epoch of the least loss on the fold it was not trained on. The encoders
-    see the cells of all rows, but no target. From 20 000 rows on, all configurations are trained
-    on the first fold, and only the promising ones on the others.
+    see the cells of all rows; where they see the target, as for categories of many levels, each
+    fold is encoded by the rows outside of it. All configurations are trained on
+    the first folds, and only the promising ones on the others.
 
     Parameters
     ----------
@@ -224,12 +184,13 @@ def fit_portfolio(
     target = TargetScale.fit(y, n_classes, w)
     classes = y.astype(np.int64) if n_classes else None
     folds = make_folds(len(y), classes, groups, seed, n_folds=plan.folds, repeats=plan.repeats)
-    inputs = _Inputs(typed, schema, w)
+    # Every row is in one fold of a repeat; one repeat is enough to encode it without its target.
+    of_target = target_columns(y if n_classes else (y - target.mean) / target.std, n_classes)
+    inputs = _Inputs(typed, schema, w, of_target, folds[: plan.folds])
     candidates = [
-        _candidate(
-            inputs, target, y, configuration, (seed * len(plan.configurations) + k) * len(folds)
-        )
-        for k, configuration in enumerate(plan.configurations)
+        _candidate(inputs, target, y, each, (seed * len(plan.configurations) + k) * len(folds))
+        for k, each in enumerate(plan.configurations)
+        if target.suits_logarithms or not each.log_target
     ]
     first_folds = plan.first_folds or len(folds)
     first, others = list(range(min(first_folds, len(folds)))), list(range(first_folds, len(folds)))
@@ -258,10 +219,18 @@ def _deadline(time_budget: float | None, started: float | None) -> float | None:
 
 
 class _Inputs:
-    """The fitted encoders, and the rows encoded by each."""
+    """The fitted encoders, and the training rows encoded by each."""
 
-    def __init__(self, typed: TypedColumns, schema: Schema, w: NDArray[np.float64]) -> None:
+    def __init__(
+        self,
+        typed: TypedColumns,
+        schema: Schema,
+        w: NDArray[np.float64],
+        targets: NDArray[np.float64],
+        folds: Sequence[NDArray[np.int64]],
+    ) -> None:
         self.typed, self.schema, self.w = typed, schema, w
+        self.targets, self.folds = targets, folds
         self.encoders: dict[str, TableEncoder] = {}
         self.encoded: dict[str, NDArray[np.float32]] = {}
 
@@ -269,11 +238,20 @@ class _Inputs:
         """Return the rows as a configuration encodes them."""
         key = _encoding(configuration)
         if key not in self.encoders:
+            n_columns = self.targets.shape[1]
+            n_numbers = sum(column.kind != "category" for column in self.schema.columns)
             encoder = TableEncoder(
-                numbers=configuration.numbers, bins=configuration.bins, min_rows=1
-            ).fit(self.typed, self.schema, weights=self.w)
-            self.encoders[key] = encoder
-            self.encoded[key] = encoder.transform(self.typed, dtype=np.float32)
+                numbers=configuration.numbers,
+                bins=configuration.bins_for(len(self.typed), n_numbers),
+                min_rows=1,
+                one_hot_levels=configuration.one_hot_levels,
+                calendar=True,
+            )
+            labels = [str(k) for k in range(n_columns)] if n_columns > 1 else [""]
+            encoder.fit(self.typed, self.schema, self.w, self.targets, labels, fit_free_text)
+            X = encoder.transform(self.typed, dtype=np.float32)
+            encoder.write_cross_fitted(X, self.typed, self.targets, self.folds, self.w)
+            self.encoders[key], self.encoded[key] = encoder, X
         return self.encoded[key]
 
 
@@ -294,7 +272,8 @@ def _candidate(
         loss=loss,
         dtype=np.float32,
     )
-    return Candidate(configuration, net, X, target.encode(net, y), first_seed)
+    Y = target.encode(net, y, configuration.log_target)
+    return Candidate(configuration, net, X, Y, first_seed)
 
 
 def _promising(
@@ -307,6 +286,7 @@ def _promising(
 ) -> list[Candidate]:
     """Return the candidates that the selection picks on the first folds, and the better half."""
     trained = _trained_on(candidates, first)
+    target = _with_log_factor(target, trained, y, shares, folds, first)
     rows = np.unique(np.concatenate([folds[k] for k in first]))
     outputs = [_out_of_fold(each, target, folds, first)[rows] for each in trained]
     of_rows = shares[rows] / shares[rows].sum()
@@ -321,6 +301,25 @@ def _trained_on(candidates: Sequence[Candidate], numbers: Sequence[int]) -> list
     return [
         each for each in candidates if not each.diverged and all(k in each.models for k in numbers)
     ]
+
+
+def _with_log_factor(
+    target: TargetScale,
+    candidates: Sequence[Candidate],
+    y: NDArray[Any],
+    shares: NDArray[np.float64],
+    folds: Sequence[NDArray[np.int64]],
+    numbers: Sequence[int],
+) -> TargetScale:
+    """Return the scale with the factor of the least squared error of predictions by logarithms."""
+    target = dataclasses.replace(target, log_factor=1.0)
+    of_logs = [each for each in candidates if each.configuration.log_target]
+    if not of_logs:
+        return target
+    mean = sum(_out_of_fold(each, target, folds, numbers) for each in of_logs) / len(of_logs)
+    # Rows of no fold have the prediction 0.
+    factor = (shares * mean) @ y / ((shares * mean) @ mean)
+    return dataclasses.replace(target, log_factor=float(factor))
 
 
 def _select(
@@ -343,6 +342,7 @@ def _select(
             "every network of the portfolio diverged; expected columns and a target whose numbers "
             "can be trained on; look for values out of all proportion"
         )
+    target = _with_log_factor(target, trained, y, shares, folds, numbers)
     rows = np.unique(np.concatenate([folds[k] for k in numbers]))
     of_rows = shares[rows] / shares[rows].sum()
     outputs = [_out_of_fold(each, target, folds, numbers)[rows] for each in trained]
@@ -378,7 +378,7 @@ def _out_of_fold(
     counts = np.zeros(n_rows)
     for k in numbers:
         outputs = candidate.models[k].predict(candidate.X[folds[k]]).astype(np.float64)
-        total[folds[k]] += target.decode(outputs)
+        total[folds[k]] += target.decode(outputs, candidate.configuration.log_target)
         counts[folds[k]] += 1
     counts = np.maximum(counts, 1)
     return total / (counts[:, None] if target.n_classes else counts)

@@ -1,0 +1,218 @@
+"""What TabularClassifier and TabularRegressor share: reading frames, fitting, the leaderboard."""
+
+from __future__ import annotations
+
+import numbers
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from deltarule.errors import InputError
+from deltarule.maths.arrays import is_sparse
+from deltarule.tables import Schema, Table, TypedColumns, apply_schema, infer_schema
+from deltarule.tables.frames import table_from_frame
+from deltarule.tabular.intervals import Intervals, fit_intervals
+from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
+
+__all__ = ["BaseTabular"]
+
+
+class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """What the classifier and the regressor share: reading frames, fitting, the leaderboard."""
+
+    def __init__(
+        self,
+        *,
+        quality: str = "default",
+        time_budget: float | None = None,
+        configurations: Sequence[Configuration] | None = None,
+        kinds: Mapping[str, str] | None = None,
+        date_format: str | Mapping[str, str] | None = None,
+        random_state: Any = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.quality = quality
+        self.time_budget = time_budget
+        self.configurations = configurations
+        self.kinds = kinds
+        self.date_format = date_format
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _fit(
+        self, X: Any, y: NDArray[Any], n_classes: int, sample_weight: Any, groups: Any
+    ) -> Self:
+        started = time.perf_counter()
+        table = self._table(X, reset=True)
+        _check_rows(table, y, "y")
+        weights = None
+        used = np.arange(len(y))
+        if sample_weight is not None:
+            weights = _check_sample_weight(
+                sample_weight, y, dtype=np.float64, ensure_non_negative=True
+            )
+            # A row of weight 0 is left out, so that it has no effect on the folds either.
+            used = np.flatnonzero(weights)
+            weights = weights[used]
+        if groups is not None:
+            groups = np.unique(column_or_1d(groups), return_inverse=True)[1]
+            _check_rows(table, groups, "groups")
+            groups = groups[used]
+        _check_varies(y[used], n_classes)
+        trained = table.take(used)
+        self.schema_: Schema = infer_schema(trained, kinds=self.kinds, date_format=self.date_format)
+        typed = self._typed(trained)
+        seed = _seed(self.random_state)
+        budget = self.time_budget
+        if not n_classes and isinstance(budget, int | float) and budget > 0 and budget is not True:
+            # The rest is for the scale of residuals.
+            budget = 0.9 * budget
+        self.portfolio_: Portfolio = fit_portfolio(
+            typed,
+            self.schema_,
+            y[used],
+            n_classes,
+            weights=weights,
+            groups=groups,
+            quality=self.quality,
+            time_budget=budget,
+            started=started,
+            configurations=self.configurations,
+            seed=seed,
+            progress=_print_name if self.verbose else None,
+        )
+        if not n_classes:
+            self.intervals_: Intervals = fit_intervals(
+                typed,
+                self.schema_,
+                y[used],
+                self.portfolio_.oof,
+                weights=weights,
+                groups=groups,
+                seed=seed,
+                time_budget=self.time_budget,
+                started=started,
+            )
+        self.oof_prediction_: NDArray[np.float64] = self.portfolio_.oof
+        if len(used) < len(y):
+            self.oof_prediction_ = self.portfolio_.predict(self._typed(table))
+            self.oof_prediction_[used] = self.portfolio_.oof
+        return self
+
+    def _table(self, X: Any, *, reset: bool) -> Table:
+        """Return X as a table; set or check ``n_features_in_`` and ``feature_names_in_``."""
+        if is_sparse(X):
+            raise InputError(
+                "X is a sparse matrix; expected a frame or a dense array; convert it with toarray()"
+            )
+        if isinstance(X, Table):
+            names, table = list(X.names), X
+        elif _is_frame(X):
+            table = table_from_frame(_with_text_names(X), source="X")
+            names = list(table.names)
+        else:
+            X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
+            names = [f"x{i}" for i in range(X.shape[1])]
+            return table_from_frame(dict(zip(names, X.T, strict=True)), source="X")
+        if reset:
+            self.n_features_in_ = len(names)
+            self.feature_names_in_ = np.array(names, dtype=object)
+        elif not hasattr(self, "feature_names_in_"):
+            if len(names) != self.n_features_in_:
+                raise InputError(
+                    f"X has {len(names)} columns; expected {self.n_features_in_}, as in fit"
+                )
+            # It was fitted to an array: columns are taken by their position.
+            renamed = {f"x{i}": table.column(name) for i, name in enumerate(names)}
+            table = Table(tuple(renamed), renamed, source="X")
+        return table
+
+    def _typed(self, table: Table) -> TypedColumns:
+        return apply_schema(self.schema_, table, need_target=False)
+
+    def _outputs(self, X: Any) -> NDArray[np.float64]:
+        """Predict probabilities of shape (N, K), or numbers of shape (N,)."""
+        typed = self._typed_rows(X)
+        return self.portfolio_.predict(typed)
+
+    def _typed_rows(self, X: Any) -> TypedColumns:
+        """Return rows to predict as the columns of training."""
+        check_is_fitted(self)
+        return self._typed(self._table(X, reset=False))
+
+    @property
+    def leaderboard_(self) -> dict[str, list[Any]]:
+        """The configurations, the best first, as columns that a frame can be made from."""
+        check_is_fitted(self)
+        members = sorted(self.portfolio_.members, key=lambda member: member.score)
+        return {
+            "configuration": [member.configuration.name for member in members],
+            "oof_loss": [member.score for member in members],
+            "weight": [member.weight for member in members],
+            "seconds": [member.seconds for member in members],
+        }
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+
+def _is_frame(X: Any) -> bool:
+    """Whether X has named columns: a frame of any library, or a dictionary of columns."""
+    if isinstance(X, Mapping):
+        return True
+    return not isinstance(X, np.ndarray | list | tuple) and (
+        # Asking a lazy frame of polars for its columns is a warning.
+        hasattr(X, "collect_schema") or hasattr(X, "columns") or hasattr(X, "column_names")
+    )
+
+
+def _with_text_names(X: Any) -> Any:
+    """Return a frame whose column names are text, as a pandas frame's need not be."""
+    is_pandas = type(X).__module__.startswith("pandas")
+    if is_pandas and not all(isinstance(name, str) for name in X.columns):
+        return X.rename(columns=str)
+    return X
+
+
+def _check_varies(y: NDArray[Any], n_classes: int) -> None:
+    """Refuse a target of one row, of one class, or of one number."""
+    if len(y) < 2:
+        raise InputError(f"X has {len(y)} sample; expected at least 2 rows of weight above 0")
+    if (y == y[0]).all():
+        what = "one class" if n_classes else f"one value, {y[0]}"
+        raise InputError(f"y has {what} in the {len(y)} rows of weight above 0; expected several")
+
+
+def _check_rows(table: Table, values: NDArray[Any], name: str) -> None:
+    if len(values) != len(table):
+        raise InputError(
+            f"X has {len(table)} rows and {name} {len(values)}; expected the same number",
+            parameter=name,
+        )
+
+
+def _seed(random_state: Any) -> int:
+    """Return a seed for ``random_state``: itself, if it is a whole number."""
+    if isinstance(random_state, numbers.Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _print_name(name: str) -> None:
+    print(f"training {name}", file=sys.stderr)

@@ -1,0 +1,126 @@
+"""A trained network with its table's schema and encoders: it predicts labels from tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import DataError, FileError
+from deltarule.tables import TableEncoder, TypedColumns
+from deltarule.tabular.model import TableModel, prediction_engine, reading_table_model
+from deltarule.tabular.network_targets import decode_outputs, network_targets
+from deltarule.training import History, Model, Recording, save_model
+from deltarule.training.model import model_of_bundle
+
+__all__ = ["NetworkModel"]
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkModel(TableModel):
+    """A trained network with the schema and the encoding of its table.
+
+    Attributes
+    ----------
+    schema, target, settings, report
+        As in :class:`TableModel`.
+    model : Model
+        The network, its parameters and its history.
+    encoder : TableEncoder
+        The encoding of columns as inputs of the network.
+    recording : Recording or None
+        The recording of the training that produced this model, if there is one. It is saved with
+        the model, and read by :func:`replay_table` and
+        :func:`~deltarule.training.load_recording`.
+
+    Examples
+    --------
+    See :func:`deltarule.tabular.fit_table`.
+    """
+
+    model: Model
+    encoder: TableEncoder
+    recording: Recording | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    @property
+    def history(self) -> History:
+        """The epoch logs of the training."""
+        return self.model.history
+
+    def _chunk_outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
+        X = self.encoder.transform(typed, dtype=self.model.net.dtype)
+        engine = prediction_engine(self.settings)
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = decode_outputs(self.model.net, self.target, self.model.predict(X, engine))
+        bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            column = self.encoder.feature_names[int(np.abs(X[row]).argmax())]
+            raise DataError(
+                f"the prediction for row {start + row + 1} is not finite: {column!r} is "
+                f"{np.abs(X[row]).max():.3g} standard deviations from the mean of training; "
+                "expected numbers like those of training; correct it, or leave it empty"
+            )
+        return outputs
+
+    def notes(self, typed: TypedColumns) -> tuple[str, ...]:
+        """Return notes on rows that are to be predicted: levels that training did not see."""
+        return self.encoder.notes(typed)
+
+    def network_targets(self, values: Any) -> np.ndarray:
+        """Return the network's targets Y for the values of the target column."""
+        return network_targets(self.model.net, self.target, values)
+
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        extras: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Write the model, with its recording; parameters and errors as in :class:`TableModel`."""
+        extra = self._extra() | {"encoder": self.encoder.to_dict()}
+        save_model(
+            folder,
+            dataclasses.replace(self.model, extra=extra),
+            overwrite=overwrite,
+            recording=self.recording,
+            extras=extras,
+        )
+
+    @classmethod
+    def of_bundle(
+        cls,
+        folder: str | os.PathLike[str],
+        documents: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray],
+    ) -> NetworkModel:
+        """Return the model of a folder's documents and arrays; raise as ``load`` does."""
+        model = model_of_bundle(folder, documents, arrays)
+        extra = model.extra
+        if not isinstance(extra, dict) or "schema" not in extra:
+            raise FileError(
+                f"{str(folder)!r} holds a network without a table; expected a model of a table; "
+                "use deltarule.load_model and give it arrays"
+            )
+        with reading_table_model(folder):
+            loaded = cls(
+                model=model,
+                encoder=TableEncoder.from_dict(extra["encoder"]),
+                **cls._fields(extra),
+            )
+        if not loaded.encoder.column_encoders or loaded.encoder.n_features != model.net.n_inputs:
+            raise FileError(
+                f"the encoder in {str(folder)!r} is not that of its network, which takes "
+                f"{model.net.n_inputs} features; restore it, or train again"
+            )
+        expected = 1 if loaded.task == "regression" else len(loaded.classes)
+        if model.net.n_outputs not in ({1, 2} if expected == 2 else {expected}):
+            raise FileError(
+                f"the target in {str(folder)!r} is not that of its network, which has "
+                f"{model.net.n_outputs} outputs; restore it, or train again"
+            )
+        return loaded

@@ -1,0 +1,177 @@
+"""A portfolio trained on a table, scored beside baselines on rows that it has not seen."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import DataError
+from deltarule.tables import Schema, Table, TargetEncoder, TypedColumns, apply_schema
+from deltarule.tables.unicode_checks import check_unicode
+from deltarule.tabular.advice import portfolio_advice
+from deltarule.tabular.baselines import baselines
+from deltarule.tabular.model import cells_checksum
+from deltarule.tabular.network_fit import true_values
+from deltarule.tabular.portfolio import Portfolio, fit_portfolio
+from deltarule.tabular.portfolio_model import PortfolioModel
+from deltarule.tabular.scores import score_outputs
+from deltarule.tabular.settings import TableSettings
+from deltarule.tabular.splitting import (
+    absent_class_notes,
+    check_parts,
+    few_rows_notes,
+    row_weights,
+    table_parts,
+    target_values,
+)
+from deltarule.tabular.verdict import PairedOutputs
+from deltarule.tabular.verdicts import Verdicts, compare_on_test_rows
+
+__all__ = ["fit_portfolio_model"]
+
+# The squares of smaller standard deviations, and of larger ones than its inverse, are no floats.
+_LEAST = 1e-140
+_NO_TEST = (
+    "no test rows were held out: the out-of-fold losses chose epochs and weights, so the scores "
+    "are a little too good, and there is no verdict on the baselines"
+)
+
+
+def fit_portfolio_model(
+    table: Table,
+    schema: Schema,
+    settings: TableSettings,
+    quality: str,
+    time_budget: float | None,
+    progress: Callable[[str], Any] | None,
+) -> PortfolioModel:
+    """Train a portfolio on all but the test rows, and score it; see :func:`fit_table`."""
+    report_phase = progress or (lambda phase: None)
+    started = time.perf_counter()
+    report_phase("encoding")
+    typed = apply_schema(schema, table)
+    check_unicode(typed, schema)
+    # Folds take the place of validation rows.
+    rows = table_parts(schema, typed, dataclasses.replace(settings, valid=0.0))
+    parts = {name: typed.take(index) for name, index in rows.items()}
+    check_parts(schema, parts)
+    training = parts["train"]
+    used = np.flatnonzero(row_weights(training) > 0)
+    learned = training.take(used)
+    target = TargetEncoder.from_schema(schema).fit(target_values(training), training.weights)
+    truth = true_values(target, learned)
+    n_classes = len(target.classes)
+    if not n_classes:
+        _check_squares(target)
+    portfolio = fit_portfolio(
+        learned,
+        schema,
+        truth,
+        n_classes,
+        weights=learned.weights,
+        quality=quality,
+        time_budget=time_budget,
+        started=started,
+        seed=settings.seed,
+        progress=lambda name: report_phase(f"training {name}"),
+    )
+    seconds = time.perf_counter() - started
+    report_phase("scoring")
+    # A time budget may end before a row's fold is trained.
+    known = np.isfinite(portfolio.oof.reshape(len(learned), -1)).all(axis=1)
+    weights = None if learned.weights is None else learned.weights[known]
+    scores = {
+        "out_of_fold": score_outputs(target.task, truth[known], portfolio.oof[known], weights)
+    }
+    model = PortfolioModel(
+        schema=schema,
+        target=target,
+        settings={
+            "test": settings.test,
+            "seed": settings.seed,
+            "quality": quality,
+            "time_budget": time_budget,
+        },
+        report={},
+        portfolio=portfolio,
+    )
+    verdicts, notes = Verdicts(), [_NO_TEST]
+    of_baselines: dict[str, dict[str, float | None]] = {}
+    if "test" in parts:
+        scores["test"], of_baselines, verdicts, notes = _on_test_rows(
+            model, parts["test"], learned, truth, settings.seed
+        )
+    networks = [each for member in portfolio.members if member.weight for each in member.models]
+    model.report.update(
+        {
+            "task": target.task,
+            "rows": {name: len(part) for name, part in parts.items()},
+            "networks": len(networks),
+            "parameters": sum(each.net.n_parameters for each in networks),
+            "leaderboard": leaderboard(portfolio),
+            "temperature": portfolio.temperature,
+            "scores": scores,
+            "baselines": of_baselines,
+            "baselines_on": "test",
+            "against_constant": verdicts.against("constant"),
+            "against_linear": verdicts.against("linear"),
+            "training_seconds": seconds,
+            "seconds": time.perf_counter() - started,
+            "notes": [*absent_class_notes(target.classes, parts), *notes],
+            "advice": portfolio_advice(verdicts, quality),
+            "data_notes": list(typed.notes),
+            "fingerprint": cells_checksum(typed),
+        }
+    )
+    return model
+
+
+def _check_squares(target: TargetEncoder) -> None:
+    """Refuse numbers whose squared errors overflow, or are 0 where the errors are not."""
+    if not _LEAST < target.std < 1 / _LEAST or abs(target.mean) > 1 / _LEAST:
+        raise DataError(
+            f"the target has mean {target.mean:.3g} and standard deviation {target.std:.3g}, whose "
+            f"squares cannot be computed; expected a deviation between {_LEAST:g} and "
+            f"{1 / _LEAST:g}; give the column in another unit"
+        )
+
+
+def leaderboard(portfolio: Portfolio) -> list[dict[str, Any]]:
+    """Return the configurations, the best first, with loss, weight and seconds."""
+    return [
+        {
+            "configuration": member.configuration.name,
+            "out_of_fold_loss": member.score,
+            "weight": member.weight,
+            "seconds": member.seconds,
+        }
+        for member in sorted(portfolio.members, key=lambda member: member.score)
+    ]
+
+
+def _on_test_rows(
+    model: PortfolioModel,
+    scored: TypedColumns,
+    learned: TypedColumns,
+    truth: np.ndarray,
+    seed: int,
+) -> tuple[dict[str, float | None], dict[str, dict[str, float | None]], Verdicts, list[str]]:
+    """Return scores on test rows, those of the baselines, the verdicts, and notes."""
+    task, n_classes = model.task, len(model.classes)
+    outputs = model.outputs(scored)
+    simple = baselines(model.schema, learned, truth, n_classes, {"test": scored}, seed=seed)
+    true_test = true_values(model.target, scored)
+    compared = {"portfolio": outputs} | {name: b.outputs["test"] for name, b in simple.items()}
+    all_scores = {
+        name: score_outputs(task, true_test, each, scored.weights)
+        for name, each in compared.items()
+    }
+    pairs = PairedOutputs(true_test, row_weights(scored), compared)
+    verdicts, reasons = compare_on_test_rows(task, pairs.with_known_classes(task, truth))
+    notes = [*few_rows_notes(len(scored)), *reasons]
+    notes += [each.note for each in simple.values() if each.note]
+    return all_scores.pop("portfolio"), all_scores, verdicts, notes

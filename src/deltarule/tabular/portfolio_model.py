@@ -1,0 +1,163 @@
+"""A trained portfolio with its table's schema and encoders: it predicts labels from tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import DataError, FileError, InputError
+from deltarule.files import Part, write_bundle
+from deltarule.tables import TargetEncoder, TypedColumns
+from deltarule.tables.table import join_items
+from deltarule.tabular.model import TableModel, reading_table_model
+from deltarule.tabular.network_model import NetworkModel
+from deltarule.tabular.portfolio import Member, Portfolio
+from deltarule.tabular.portfolio.storage import portfolio_of, stored_portfolio
+from deltarule.training.model import KIND, PORTFOLIO_VERSION, reading_model
+from deltarule.training.recording import FOLDER
+from deltarule.training.recording import KIND as RECORDING
+
+__all__ = ["PortfolioModel"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PortfolioModel(TableModel):
+    """A trained portfolio with the schema and the encodings of its table.
+
+    Attributes
+    ----------
+    schema, target, settings, report
+        As in :class:`TableModel`.
+    portfolio : Portfolio
+        The networks with their encoders, weights and temperature.
+
+    Examples
+    --------
+    See :func:`deltarule.tabular.fit_table`.
+    """
+
+    portfolio: Portfolio
+
+    def _chunk_outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = self.portfolio.predict(typed)
+        bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
+        if bad.any():
+            raise DataError(
+                f"the prediction for row {start + int(np.flatnonzero(bad)[0]) + 1} is not finite; "
+                "expected numbers like those of training; correct those that are far from them, or "
+                "leave them empty"
+            )
+        return outputs
+
+    def notes(self, typed: TypedColumns) -> tuple[str, ...]:
+        """Return notes on rows that are to be predicted: levels that training did not see."""
+        found = [note for each in self.portfolio.encoders.values() for note in each.notes(typed)]
+        return tuple(dict.fromkeys(found))
+
+    def members(self) -> tuple[Member, ...]:
+        """Return the members of weight above 0, the highest weight first."""
+        used = [member for member in self.portfolio.members if member.weight > 0]
+        return tuple(sorted(used, key=lambda member: -member.weight))
+
+    def member(self, name: str | None = None) -> Member:
+        """Return a member of weight above 0 by name; the one of the highest weight for None.
+
+        Raises
+        ------
+        InputError
+            If there is no such member.
+        """
+        by_name = {each.configuration.name: each for each in self.members()}
+        if name is None:
+            return next(iter(by_name.values()))
+        if name not in by_name:
+            raise InputError(
+                parameter="member",
+                given=name,
+                expected=f"one of {join_items(map(repr, by_name), len(by_name))}",
+            )
+        return by_name[name]
+
+    def network(self, member: str | None = None) -> NetworkModel:
+        """Return one of the networks as a model of its own, to explain or export it.
+
+        All networks of a member have the same weight, and it is the first, which was trained
+        without the first fold. Its scores are not those of the portfolio, and it has none.
+
+        Parameters
+        ----------
+        member : str, optional
+            The name of a member of weight above 0; the one of the highest weight if not given.
+
+        Raises
+        ------
+        InputError
+            If there is no such member.
+        """
+        chosen = self.member(member)
+        target, configuration = self.target, chosen.configuration
+        if self.task == "regression":
+            scale = self.portfolio.target
+            record = target.to_dict() | {"mean": scale.mean, "std": scale.std}
+            target = TargetEncoder.from_dict(record)
+        settings = {
+            "rule": "adam",
+            "learning_rate": configuration.learning_rate,
+            "l2": configuration.l2,
+            "dropout": configuration.dropout,
+            "layers": list(configuration.layers),
+        }
+        return NetworkModel(
+            schema=self.schema,
+            target=target,
+            settings=settings,
+            report={"rows": self.report["rows"], "scores": {}},
+            model=chosen.models[0],
+            encoder=self.portfolio.encoder_of(chosen),
+        )
+
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        extras: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Write the networks of weight above 0; parameters and errors as in :class:`TableModel`."""
+        record, arrays = stored_portfolio(self.portfolio)
+        write_bundle(
+            folder,
+            KIND,
+            PORTFOLIO_VERSION,
+            {"model.json": {"portfolio": record, "extra": self._extra()}},
+            arrays,
+            overwrite=overwrite,
+            # A recording in the folder is of another model, and is removed.
+            parts={FOLDER: Part(RECORDING)},
+            extras=extras,
+        )
+
+    @classmethod
+    def of_bundle(
+        cls,
+        folder: str | os.PathLike[str],
+        documents: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray],
+    ) -> PortfolioModel:
+        """Return the model of a folder's documents and arrays; raise as ``load`` does."""
+        data = documents["model.json"]
+        with reading_model(folder):
+            portfolio = portfolio_of(data["portfolio"], arrays)
+        with reading_table_model(folder):
+            loaded = cls(portfolio=portfolio, **cls._fields(data["extra"]))
+        if portfolio.target.n_classes != len(loaded.classes):
+            raise FileError(
+                f"the target in {str(folder)!r} has {len(loaded.classes)} classes, and its "
+                f"networks predict {portfolio.target.n_classes}; restore it, or train again"
+            )
+        return loaded
