@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from deltarule.engines import Predictor
 from deltarule.errors import InputError
@@ -23,6 +23,7 @@ from deltarule.estimators.class_weights import class_weights, row_class_weights
 from deltarule.estimators.labels import ClassPredictor, LabelCoding
 from deltarule.estimators.mlp_base import BaseMLP
 from deltarule.estimators.mlp_parameters import with_shared_parameters
+from deltarule.estimators.sklearn_helpers import validate_numbers
 from deltarule.estimators.sklearn_rules import check_classification_loss, loss_record
 from deltarule.estimators.soft_targets import soft_classes, soft_indicators, soft_labels
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss
@@ -109,10 +110,11 @@ out_activation_, t_
     ) -> None: ...
 
     def _targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        X, y = validate_data(
+        X, y = validate_numbers(
             self,
             X,
             y,
+            "TabularClassifier",
             accept_sparse=["csr", "csc"],
             multi_output=True,
             dtype=self._dtypes(reset),

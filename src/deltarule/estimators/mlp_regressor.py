@@ -8,11 +8,12 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from deltarule.engines import Predictor
 from deltarule.estimators.mlp_base import BaseMLP
 from deltarule.estimators.mlp_parameters import with_shared_parameters
+from deltarule.estimators.sklearn_helpers import validate_numbers
 from deltarule.estimators.sklearn_rules import loss_record
 from deltarule.maths import ACTIVATIONS, Loss
 
@@ -58,10 +59,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def __init__(self, loss: Any = "squared_error", *args: Any, **shared: Any) -> None: ...
 
     def _targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        X, y = validate_data(
+        X, y = validate_numbers(
             self,
             X,
             y,
+            "TabularRegressor",
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=True,

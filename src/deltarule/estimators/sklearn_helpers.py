@@ -1,4 +1,4 @@
-"""Sparse rows, and scikit-learn's random draws and texts."""
+"""Sparse rows, and scikit-learn's checks of rows, random draws and texts."""
 
 from __future__ import annotations
 
@@ -7,13 +7,47 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import shuffle
+from sklearn.utils.validation import validate_data
 
+from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
 from deltarule.training import EpochEvent
 from deltarule.training.batches import SparseRows
 
-__all__ = ["ShuffledOrder", "initial_theta", "print_epoch", "row_source"]
+__all__ = ["ShuffledOrder", "initial_theta", "print_epoch", "row_source", "validate_numbers"]
+
+
+def validate_numbers(estimator: Any, X: Any, y: Any, alternative: str, **checks: Any) -> Any:
+    """Return X and y as scikit-learn's ``validate_data`` does; X has numbers alone, none missing.
+
+    Parameters
+    ----------
+    estimator : object
+    X, y : array-like
+    alternative : str
+        The estimator that takes text and missing cells, which the error names.
+    **checks
+        As ``validate_data`` takes them.
+
+    Raises
+    ------
+    InputError
+        If X has text or NaN.
+    ValueError
+        As ``validate_data`` raises it.
+    """
+    try:
+        return validate_data(estimator, X, y, **checks)
+    except ValueError as error:
+        text = str(error).splitlines()[0]
+        if "convert string to float" not in text and not text.startswith("Input X contains NaN"):
+            raise
+        name = type(estimator).__name__
+        raise InputError(
+            f"{text.removesuffix('.')}; {name} takes known numbers alone; expected an X of these; "
+            f"{alternative} takes text, categories and missing cells (NaN) as they are"
+        ) from None
 
 
 def row_source(X: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +13,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from deltarule.errors import InputError
+from deltarule.estimators.class_weights import class_weights
 from deltarule.estimators.tabular_base import BaseTabular
+from deltarule.maths import Loss
+from deltarule.tabular.portfolio import Configuration
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
 
@@ -41,6 +45,18 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         The most seconds of wall-clock time that ``fit`` takes, once a first configuration is
         trained. Which networks are trained within it depends on the clock: it is the one setting
         with which the same seed need not give the same result.
+    loss : {"log_loss", "brier"}
+        What networks are trained by, and chosen and calibrated by.
+    validation : {"auto", "groups", "time"} or splitter
+        The rows that each network is not trained on. ``"auto"``: folds at random, of whole groups
+        if ``fit`` is given ``groups``; ``"groups"``: the same, and groups must be given.
+        ``"time"``: the rows are in the order of time, and five networks are trained on all rows
+        before a block of the second half; the first half has no out-of-fold predictions, and its
+        rows of ``oof_prediction_`` are NaN. Encodings see all rows, those of categories of many
+        levels their targets too. Or an object with scikit-learn's method ``split``.
+    class_weight : "balanced" or mapping of label to weight, optional
+        Rows of a class have this weight times their own; ``"balanced"`` is N/(K n_k) for n_k of N
+        rows. Probabilities are then those of a table with classes of such weights.
     configurations : sequence of Configuration, optional
         What to train, in place of the configurations of the quality.
     kinds : mapping of str to str, optional
@@ -50,6 +66,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         How dates in text are written, as :func:`~deltarule.tables.infer_schema` takes it.
     random_state : int, RandomState or None
         The seed of folds and networks.
+    n_jobs : int, optional
+        How many networks are trained at the same time: as many as cores if not given or −1. The
+        result is the same.
     verbose : bool
         Whether to print the name of each configuration when its training begins.
 
@@ -81,6 +100,52 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
     >>> model.score(X[1::2], y[1::2]) > 0.9
     True
     """
+
+    def __init__(
+        self,
+        *,
+        quality: str = "default",
+        time_budget: float | None = None,
+        loss: str | Loss | None = None,
+        class_weight: Any = None,
+        validation: Any = "auto",
+        configurations: Sequence[Configuration] | None = None,
+        kinds: Mapping[str, str] | None = None,
+        date_format: str | Mapping[str, str] | None = None,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            quality=quality,
+            time_budget=time_budget,
+            loss=loss,
+            validation=validation,
+            configurations=configurations,
+            kinds=kinds,
+            date_format=date_format,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    def _with_class_weights(
+        self, weights: NDArray[np.float64] | None, y: NDArray[Any]
+    ) -> NDArray[np.float64] | None:
+        given = self.class_weight
+        if given is None:
+            return weights
+        if not isinstance(given, Mapping) and given != "balanced":
+            raise InputError(
+                parameter="class_weight",
+                given=given,
+                expected="None, 'balanced' or a dict of label to weight",
+            )
+        rows = np.eye(len(self.classes_))[y]
+        indicators = rows if weights is None else rows[weights > 0]
+        of_classes = class_weights(given, self.classes_, indicators, multilabel=False)
+        return of_classes[y] * (1.0 if weights is None else weights)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train the portfolio.
@@ -145,8 +210,14 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]  # as
 
     Parameters
     ----------
-    quality, time_budget, configurations, kinds, date_format, random_state, verbose
+    quality, time_budget, validation, configurations, kinds, date_format, random_state, n_jobs, \
+verbose
         As in :class:`TabularClassifier`.
+    loss : {"squared_error", "absolute_error", "huber", "quantile", "poisson"}, or Loss
+        What networks are trained by, and chosen by. A prediction is then not a mean but a median
+        for ``"absolute_error"`` and ``"quantile"``; one of another quantile, or another κ, is
+        ``LOSSES.get("quantile", levels=0.9)``. κ is in standard deviations of the target.
+        ``"poisson"`` is for targets of at least 0, and its networks predict numbers above 0.
 
     Attributes
     ----------

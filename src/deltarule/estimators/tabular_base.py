@@ -20,6 +20,8 @@ from sklearn.utils.validation import (
 )
 
 from deltarule.errors import InputError
+from deltarule.estimators.validation_folds import validation_splits
+from deltarule.maths import Loss
 from deltarule.maths.arrays import is_sparse
 from deltarule.tables import Schema, Table, TypedColumns, apply_schema, infer_schema
 from deltarule.tables.frames import table_from_frame
@@ -37,18 +39,24 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         *,
         quality: str = "default",
         time_budget: float | None = None,
+        loss: str | Loss | None = None,
+        validation: Any = "auto",
         configurations: Sequence[Configuration] | None = None,
         kinds: Mapping[str, str] | None = None,
         date_format: str | Mapping[str, str] | None = None,
         random_state: Any = 0,
+        n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
         self.quality = quality
         self.time_budget = time_budget
+        self.loss = loss
+        self.validation = validation
         self.configurations = configurations
         self.kinds = kinds
         self.date_format = date_format
         self.random_state = random_state
+        self.n_jobs = n_jobs
         self.verbose = verbose
 
     def _fit(
@@ -63,6 +71,8 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             weights = _check_sample_weight(
                 sample_weight, y, dtype=np.float64, ensure_non_negative=True
             )
+        weights = self._with_class_weights(weights, y)
+        if weights is not None:
             # A row of weight 0 is left out, so that it has no effect on the folds either.
             used = np.flatnonzero(weights)
             weights = weights[used]
@@ -74,6 +84,8 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         trained = table.take(used)
         self.schema_: Schema = infer_schema(trained, kinds=self.kinds, date_format=self.date_format)
         typed = self._typed(trained)
+        splits = validation_splits(self.validation, y[used], groups)
+        threads = _threads(self.n_jobs)
         seed = _seed(self.random_state)
         budget = self.time_budget
         if not n_classes and isinstance(budget, int | float) and budget > 0 and budget is not True:
@@ -86,11 +98,14 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             n_classes,
             weights=weights,
             groups=groups,
+            loss=self.loss,
+            splits=splits,
             quality=self.quality,
             time_budget=budget,
             started=started,
             configurations=self.configurations,
             seed=seed,
+            threads=threads,
             progress=_print_name if self.verbose else None,
         )
         if not n_classes:
@@ -102,6 +117,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
                 weights=weights,
                 groups=groups,
                 seed=seed,
+                threads=threads,
                 time_budget=self.time_budget,
                 started=started,
             )
@@ -110,6 +126,12 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             self.oof_prediction_ = self.portfolio_.predict(self._typed(table))
             self.oof_prediction_[used] = self.portfolio_.oof
         return self
+
+    def _with_class_weights(
+        self, weights: NDArray[np.float64] | None, y: NDArray[Any]
+    ) -> NDArray[np.float64] | None:
+        """Return the row weights times those of the rows' classes."""
+        return weights
 
     def _table(self, X: Any, *, reset: bool) -> Table:
         """Return X as a table; set or check ``n_features_in_`` and ``feature_names_in_``."""
@@ -154,7 +176,10 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
     @property
     def leaderboard_(self) -> dict[str, list[Any]]:
-        """The configurations, the best first, as columns that a frame can be made from."""
+        """The configurations, the best first: a dictionary, with or without pandas.
+
+        ``pandas.DataFrame`` and ``polars.DataFrame`` make a frame of it.
+        """
         check_is_fitted(self)
         members = sorted(self.portfolio_.members, key=lambda member: member.score)
         return {
@@ -212,6 +237,22 @@ def _seed(random_state: Any) -> int:
     if isinstance(random_state, numbers.Integral):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _threads(n_jobs: int | None) -> int | None:
+    """Return how many networks are trained at the same time; None for as many as cores."""
+    if n_jobs is None or (is_whole(n_jobs) and n_jobs == -1):
+        return None
+    if not is_whole(n_jobs) or n_jobs < 1:
+        raise InputError(
+            parameter="n_jobs", given=n_jobs, expected="a whole number above 0, -1 or None"
+        )
+    return int(n_jobs)
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether a value is a whole number, and no truth value."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _print_name(name: str) -> None:

@@ -154,7 +154,7 @@ def fit_intervals(
     weights: NDArray[np.float64] | None = None,
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
-    **budget: Any,
+    **options: Any,
 ) -> Intervals:
     """Fit the scale of residuals, and return the intervals of a portfolio.
 
@@ -172,8 +172,8 @@ def fit_intervals(
     seed : int
         Of the networks, and of the sample that they are trained on if there are more than 5000
         rows.
-    **budget
-        ``time_budget`` and ``started``, as ``fit_portfolio`` takes them.
+    **options
+        ``time_budget``, ``started`` and ``threads``, as ``fit_portfolio`` takes them.
 
     Returns
     -------
@@ -208,7 +208,7 @@ def fit_intervals(
         quality="fast",
         configurations=_CONFIGURATIONS,
         seed=seed,
-        **budget,
+        **options,
     )
     scale = dataclasses.replace(
         scale, members=tuple(member for member in scale.members if member.weight > 0)

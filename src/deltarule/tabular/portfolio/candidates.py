@@ -35,6 +35,9 @@ class Candidate:
         The encoded rows and targets.
     first_seed : int
         The seed of fold 0.
+    training_rows : sequence of arrays, optional
+        The rows that the network of each fold is trained on; all others than the fold's if not
+        given.
     models : dict of int to Model
         By the number of the fold that the network was not trained on.
     diverged : bool
@@ -48,6 +51,7 @@ class Candidate:
     X: NDArray[np.float32]
     Y: NDArray[Any]
     first_seed: int
+    training_rows: Sequence[NDArray[np.int64]] | None = None
     models: dict[int, Model] = dataclasses.field(default_factory=dict)
     diverged: bool = False
     seconds: float = 0.0
@@ -56,12 +60,16 @@ class Candidate:
         self, fold: int, held_out: NDArray[np.int64], w: NDArray[np.float64]
     ) -> TrainingResult:
         """Train a network without the rows of a fold; it keeps its best epoch on them."""
-        n_rows = len(self.X)
+        X, Y = self.X, self.Y
+        if self.training_rows is not None:
+            rows = np.union1d(self.training_rows[fold], held_out)
+            X, Y, w, held_out = X[rows], Y[rows], w[rows], np.searchsorted(rows, held_out)
+        n_rows = len(X)
         settings = self.configuration
         return train(
             self.net,
-            self.X,
-            self.Y,
+            X,
+            Y,
             seed=self.first_seed + fold,
             sample_weight=w,
             validation=held_out,
@@ -84,8 +92,9 @@ def train_candidates(
     w: NDArray[np.float64],
     flag: StopFlag,
     progress: Callable[[str], Any] | None = None,
+    threads: int | None = None,
 ) -> None:
-    """Train every candidate on the folds of these numbers, as many networks at a time as cores.
+    """Train every candidate on the folds of these numbers, as many networks at a time as threads.
 
     The result does not depend on the number of threads. A candidate with a network that diverged
     is marked so. If the flag is raised, networks keep their best epoch so far, and those without
@@ -107,7 +116,7 @@ def train_candidates(
 
     if not tasks:
         return
-    completed = completed_tasks(train_one, len(tasks), usable_threads(), flag)
+    completed = completed_tasks(train_one, len(tasks), threads or usable_threads(), flag)
     with interruptible(flag), one_blas_thread(), contextlib.closing(completed):
         results = dict(completed)
     if flag and flag.stopped.reason is StopReason.INTERRUPTED:

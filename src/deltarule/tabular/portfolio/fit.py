@@ -11,19 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError
-from deltarule.maths import Network
+from deltarule.maths import Loss, Network
 from deltarule.tables import Schema, TableEncoder, TypedColumns
 from deltarule.tables.target_statistics import target_columns
-from deltarule.tabular.network_targets import loss_and_output
 from deltarule.tabular.portfolio.candidates import Candidate, deadline_flag, train_candidates
 from deltarule.tabular.portfolio.configurations import Configuration
 from deltarule.tabular.portfolio.folds import make_folds
+from deltarule.tabular.portfolio.losses import Criterion, PortfolioLoss, portfolio_loss
 from deltarule.tabular.portfolio.plan import make_plan
-from deltarule.tabular.portfolio.selection import (
-    fit_temperature,
-    mean_loss,
-    select_greedily,
-)
+from deltarule.tabular.portfolio.selection import fit_temperature, select_greedily
 from deltarule.tabular.portfolio.target_scale import TargetScale
 from deltarule.tabular.text_projection import fit_free_text
 from deltarule.training import Model, StopFlag
@@ -121,11 +117,14 @@ def fit_portfolio(
     *,
     weights: NDArray[np.float64] | None = None,
     groups: NDArray[np.int64] | None = None,
+    loss: str | Loss | None = None,
+    splits: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None,
     quality: str = "default",
     time_budget: float | None = None,
     started: float | None = None,
     configurations: Sequence[Configuration] | None = None,
     seed: int = 0,
+    threads: int | None = None,
     progress: Callable[[str], Any] | None = None,
 ) -> Portfolio:
     """Train configurations on folds, and choose their weights by out-of-fold loss.
@@ -149,6 +148,11 @@ def fit_portfolio(
         Row weights.
     groups : array of shape (N,), optional
         Rows of the same group are in the same fold.
+    loss : str or Loss, optional
+        What networks are trained by and chosen by: log_loss or brier; squared_error,
+        absolute_error, huber, quantile or poisson. The first, unless given.
+    splits : sequence of (training rows, held-out rows), optional
+        In place of the folds. Categories of many levels are encoded by folds of their own.
     quality : {"default", "fast", "best"}
         How many configurations and folds; see :func:`make_plan`.
     time_budget : float, optional
@@ -160,6 +164,8 @@ def fit_portfolio(
     configurations : sequence of Configuration, optional
         Those of the quality unless given.
     seed : int
+    threads : int, optional
+        How many networks are trained at the same time; as many as there are cores unless given.
     progress : callable, optional
         Called with the name of each configuration when its training begins, in a thread of
         training.
@@ -181,29 +187,37 @@ def fit_portfolio(
     )
     w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
     shares = w / w.sum()
-    target = TargetScale.fit(y, n_classes, w)
+    by = portfolio_loss(loss, n_classes)
+    target = by.scale(y, n_classes, w)
+    criterion = by.criterion(target)
     classes = y.astype(np.int64) if n_classes else None
     folds = make_folds(len(y), classes, groups, seed, n_folds=plan.folds, repeats=plan.repeats)
     # Every row is in one fold of a repeat; one repeat is enough to encode it without its target.
     of_target = target_columns(y if n_classes else (y - target.mean) / target.std, n_classes)
     inputs = _Inputs(typed, schema, w, of_target, folds[: plan.folds])
+    training_rows = None
+    if splits is not None:
+        training_rows = [rows for rows, _ in splits]
+        folds = [held_out for _, held_out in splits]
     candidates = [
-        _candidate(inputs, target, y, each, (seed * len(plan.configurations) + k) * len(folds))
+        _candidate(inputs, target, y, each, by, (seed * len(plan.configurations) + k) * len(folds))
         for k, each in enumerate(plan.configurations)
-        if target.suits_logarithms or not each.log_target
+        if (target.suits_logarithms and by.allows_logarithms) or not each.log_target
     ]
+    for each in candidates:
+        each.training_rows = training_rows
     first_folds = plan.first_folds or len(folds)
     first, others = list(range(min(first_folds, len(folds)))), list(range(first_folds, len(folds)))
     rest = candidates
     if deadline is not None:
-        train_candidates(candidates[:1], first, folds, w, StopFlag(), progress)
+        train_candidates(candidates[:1], first, folds, w, StopFlag(), progress, threads)
         rest = candidates[1:]
     with deadline_flag(deadline) as flag:
-        train_candidates(rest, first, folds, w, flag, progress)
+        train_candidates(rest, first, folds, w, flag, progress, threads)
         if others:
-            chosen = _promising(candidates, target, y, shares, folds, first)
-            train_candidates(chosen, others, folds, w, flag)
-    return _select(candidates, inputs.encoders, target, y, shares, folds, first)
+            chosen = _promising(candidates, target, y, shares, folds, first, criterion)
+            train_candidates(chosen, others, folds, w, flag, threads=threads)
+    return _select(candidates, inputs.encoders, target, y, shares, folds, first, criterion)
 
 
 def _deadline(time_budget: float | None, started: float | None) -> float | None:
@@ -260,16 +274,16 @@ def _candidate(
     target: TargetScale,
     y: NDArray[Any],
     configuration: Configuration,
+    by: PortfolioLoss,
     first_seed: int,
 ) -> Candidate:
     """Return a configuration's network, in float32, with its rows and targets."""
     X = inputs(configuration)
-    loss, output = loss_and_output("auto", target.n_classes)
     net = Network(
         [X.shape[1], *configuration.layers, target.n_classes if target.n_classes > 2 else 1],
         activation=configuration.activation,
-        output_activation=output,
-        loss=loss,
+        output_activation=by.output,
+        loss=by.loss,
         dtype=np.float32,
     )
     Y = target.encode(net, y, configuration.log_target)
@@ -283,6 +297,7 @@ def _promising(
     shares: NDArray[np.float64],
     folds: Sequence[NDArray[np.int64]],
     first: Sequence[int],
+    criterion: Criterion,
 ) -> list[Candidate]:
     """Return the candidates that the selection picks on the first folds, and the better half."""
     trained = _trained_on(candidates, first)
@@ -290,8 +305,8 @@ def _promising(
     rows = np.unique(np.concatenate([folds[k] for k in first]))
     outputs = [_out_of_fold(each, target, folds, first)[rows] for each in trained]
     of_rows = shares[rows] / shares[rows].sum()
-    picked = select_greedily(outputs, y[rows], of_rows) if outputs else np.zeros(0)
-    losses = [mean_loss(each, y[rows], of_rows) for each in outputs]
+    picked = select_greedily(outputs, y[rows], of_rows, loss=criterion) if outputs else np.zeros(0)
+    losses = [criterion(each, y[rows], of_rows) for each in outputs]
     better = set(np.argsort(losses, kind="stable")[: (len(trained) + 1) // 2].tolist())
     return [each for k, each in enumerate(trained) if picked[k] > 0 or k in better]
 
@@ -330,6 +345,7 @@ def _select(
     shares: NDArray[np.float64],
     folds: Sequence[NDArray[np.int64]],
     first: Sequence[int],
+    criterion: Criterion,
 ) -> Portfolio:
     """Choose the weights of the candidates that were trained on most folds, and calibrate."""
     numbers: Sequence[int] = range(len(folds))
@@ -346,19 +362,19 @@ def _select(
     rows = np.unique(np.concatenate([folds[k] for k in numbers]))
     of_rows = shares[rows] / shares[rows].sum()
     outputs = [_out_of_fold(each, target, folds, numbers)[rows] for each in trained]
-    weights = select_greedily(outputs, y[rows], of_rows)
+    weights = select_greedily(outputs, y[rows], of_rows, loss=criterion)
     members = tuple(
         Member(
             candidate.configuration,
             tuple(candidate.models[k] for k in numbers),
             float(weight),
-            mean_loss(output, y[rows], of_rows),
+            criterion(output, y[rows], of_rows),
             candidate.seconds,
         )
         for candidate, weight, output in zip(trained, weights, outputs, strict=True)
     )
     mean = sum(weight * each for weight, each in zip(weights, outputs, strict=True))
-    temperature = fit_temperature(mean, y[rows], of_rows) if target.n_classes else 1.0
+    temperature = fit_temperature(mean, y[rows], of_rows, criterion) if target.n_classes else 1.0
     oof = np.full((len(y), *mean.shape[1:]), np.nan)
     oof[rows] = target.calibrate(mean, temperature)
     used = {_encoding(member.configuration) for member in members}

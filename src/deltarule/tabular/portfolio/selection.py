@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ def select_greedily(
     y: NDArray[Any],
     weights: NDArray[np.float64],
     picks: int = _PICKS,
+    loss: Callable[..., float] = mean_loss,
 ) -> NDArray[np.float64]:
     """Return the weight of each candidate in a mean of picks, with replacement.
 
@@ -56,6 +57,8 @@ def select_greedily(
     y, weights : array of shape (N,)
         As :func:`mean_loss` takes them.
     picks : int
+    loss : callable
+        Of mean predictions, targets and weights, as :func:`mean_loss`.
 
     References
     ----------
@@ -71,7 +74,7 @@ def select_greedily(
     total = np.zeros_like(outputs[0])
     best, kept = np.inf, counts
     for pick in range(1, picks + 1):
-        losses = np.array([mean_loss((total + each) / pick, y, weights) for each in outputs])
+        losses = np.array([loss((total + each) / pick, y, weights) for each in outputs])
         ties = losses <= losses.min() * (1 + 1e-12)
         chosen = int(
             np.argmax(ties & (counts > 0)) if (ties & (counts > 0)).any() else ties.argmax()
@@ -103,9 +106,12 @@ def apply_temperature(
 
 
 def fit_temperature(
-    probabilities: NDArray[np.float64], y: NDArray[Any], weights: NDArray[np.float64]
+    probabilities: NDArray[np.float64],
+    y: NDArray[Any],
+    weights: NDArray[np.float64],
+    loss: Callable[..., float] = mean_loss,
 ) -> float:
-    """Return the temperature between 1/e and e with the least log loss.
+    """Return the temperature between 1/e and e with the least log loss, or another loss.
 
     Examples
     --------
@@ -115,9 +121,9 @@ def fit_temperature(
     """
     from scipy.optimize import minimize_scalar
 
-    def loss(log_temperature: float) -> float:
+    def loss_at(log_temperature: float) -> float:
         scaled = apply_temperature(probabilities, float(np.exp(log_temperature)))
-        return mean_loss(scaled, y, weights)
+        return loss(scaled, y, weights)
 
-    found = minimize_scalar(loss, bounds=(-1.0, 1.0), method="bounded")
+    found = minimize_scalar(loss_at, bounds=(-1.0, 1.0), method="bounded")
     return float(np.exp(found.x))

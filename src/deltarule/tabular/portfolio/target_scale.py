@@ -56,9 +56,14 @@ class TargetScale:
         return 0 < 3 * self.low < self.high
 
     def encode(self, net: Network, y: NDArray[Any], log: bool = False) -> NDArray[Any]:
-        """Return a network's targets: class numbers for a softmax, else one column of numbers."""
+        """Return a network's targets: of classes for a softmax, else one column of numbers.
+
+        Classes are numbers, or for other losses than cross entropy columns with 1 for the row's.
+        """
         if net.n_outputs > 1:
-            return y.astype(np.int64)
+            numbers = y.astype(np.int64)
+            of_numbers = net.loss.targets == "classes"
+            return numbers if of_numbers else np.eye(net.n_outputs, dtype=net.dtype)[numbers]
         y = y.astype(np.float64)
         column = (np.log(y) - self.log_mean) / self.log_std if log else (y - self.mean) / self.std
         return np.asarray(column.astype(net.dtype)[:, None])
