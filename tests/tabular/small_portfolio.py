@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from deltarule.tabular import portfolio_fit
-from deltarule.tabular.portfolio import Configuration, fit_portfolio
+from deltarule.tabular.portfolio import Configuration, fit_portfolio, make_plan
+from deltarule.tabular.portfolio import fit as fitting
 
 # Of each encoding of numbers one.
 FEW = (
@@ -15,12 +18,16 @@ FEW = (
 
 
 def train_few_configurations(monkeypatch):
-    """Make fit_table train FEW; return a list that gets what fit_portfolio is called with."""
+    """Make fit_table train FEW on all folds; return a list of what fit_portfolio is called with."""
     calls = []
+
+    def plan(*arguments):
+        return dataclasses.replace(make_plan(*arguments), first_folds=0)
 
     def fit(typed, *arguments, **options):
         calls.append((typed, arguments, options))
         return fit_portfolio(typed, *arguments, **options, configurations=FEW)
 
     monkeypatch.setattr(portfolio_fit, "fit_portfolio", fit)
+    monkeypatch.setattr(fitting, "make_plan", plan)
     return calls

@@ -47,6 +47,14 @@ def test_more_quality_is_more_networks():
     assert make_plan("fast", "regression", 100, given).configurations == given
 
 
+def test_larger_tables_have_fewer_folds_and_less_patience():
+    plans = [make_plan("default", "regression", n) for n in (100, 1000, 3000, 10_000, 50_000)]
+    assert [plan.folds for plan in plans] == [8, 8, 8, 5, 4]
+    assert [plan.first_folds for plan in plans] == [2, 2, 1, 1, 1]
+    patient = Configuration("patient", "standard", patience=200)
+    assert (patient.patience_for(1999), patient.patience_for(2000)) == (200, 40)
+
+
 def test_the_logarithm_of_a_skewed_target_is_learned_where_it_exists():
     typed, schema, y = _table()
     rate = Configuration("log", "robust", (16,), "tanh", 1e-2, epochs=30, log_target=True)

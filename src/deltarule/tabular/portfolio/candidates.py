@@ -71,7 +71,7 @@ class Candidate:
             epochs=settings.epochs_for(n_rows),
             batch_size=settings.batch_for(n_rows),
             averaging=settings.averaging,
-            stopping=settings.patience,
+            stopping=settings.patience_for(n_rows),
             schedule="cosine",
             rule="adam",
         )

@@ -13,6 +13,8 @@ __all__ = ["Configuration", "default_configurations"]
 # proportionally more epochs, up to the largest number, and a larger one fewer.
 _ROWS_OF_EPOCHS = 3000
 _LEAST_EPOCHS = 30
+# From so many rows on, an epoch takes long, and more patience than this gains next to nothing.
+_ROWS_OF_PATIENCE, _MOST_PATIENCE = 2000, 40
 # From so many rows on, there is enough to learn more bins from, and a batch is not made smaller.
 _ROWS_OF_DETAIL = 5000
 _MOST_BINS, _LEAST_BINS = 512, 4
@@ -42,7 +44,8 @@ class Configuration:
     one_hot_levels : int, optional
         A category of more levels is encoded by statistics of the target; none is if None.
     patience : int
-        After how many epochs without a lower validation loss training ends.
+        After how many epochs without a lower validation loss training ends; at most 40 from 2000
+        rows on.
     batch_scale : float
         The rows of a batch, as a multiple of the usual ones, for up to 5000 rows.
     averaging : float, optional
@@ -81,6 +84,11 @@ class Configuration:
         """Return the number of bins of each of ``n_columns`` columns of numbers."""
         bins = self.bins * 3 if n_rows >= _ROWS_OF_DETAIL else self.bins
         return max(min(bins, _MOST_BINS // max(n_columns, 1)), min(bins, _LEAST_BINS))
+
+    def patience_for(self, n_rows: int) -> int:
+        """Return the patience of a training of ``n_rows`` rows."""
+        many = n_rows >= _ROWS_OF_PATIENCE
+        return min(self.patience, _MOST_PATIENCE) if many else self.patience
 
     def batch_for(self, n_rows: int) -> int:
         """Return the number of rows of a batch."""

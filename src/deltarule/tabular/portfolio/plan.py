@@ -15,6 +15,8 @@ QUALITIES = ("default", "fast", "best")
 
 # From this many rows on there are fewer folds, since each holds many rows and training takes long.
 _MANY_ROWS = 20_000
+# The same, between: one fold is enough to see what promises little, and later five are enough.
+_ONE_FIRST_FOLD, _FIVE_FOLDS = 2000, 5000
 # Below, rows are divided into folds more than once, since a row's fold matters much.
 _FEW_ROWS = 300
 _FAST = ("silu_piecewise", "mish_quantile", "silu_piecewise_long")
@@ -98,4 +100,6 @@ def make_plan(
         return Plan(chosen, 8, 4 if few else 2)
     if many:
         return Plan(chosen, 4, 1, first_folds=1)
-    return Plan(chosen, 8, 2 if few else 1, first_folds=2)
+    folds = 5 if n_rows >= _FIVE_FOLDS else 8
+    first_folds = 1 if n_rows >= _ONE_FIRST_FOLD else 2
+    return Plan(chosen, folds, 2 if few else 1, first_folds)
