@@ -27,6 +27,7 @@ def test_the_table_of_this_test_is_complete():
         "DeltaruleError",
         "Message",
         "Parameter",
+        "printable",
         "short_repr",
         "to_python_scalar",
     } == set(errors.__all__)

@@ -278,7 +278,7 @@ def test_targets_of_another_scale_are_no_divergence(solver, batch_size):
 
 def test_a_warm_start_from_another_solver_is_no_divergence():
     model = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", alpha=0.0, tol=1e-12)
-    model.set_params(warm_start=True, max_iter=500).fit(X, Y_NUMBERS)
+    model.set_params(warm_start=True, max_iter=500, random_state=0).fit(X, Y_NUMBERS)
     assert model.loss_ < 1e-11
     quietly(model.set_params(solver="adam", learning_rate_init=0.1, max_iter=3), X, Y_NUMBERS)
     assert max(model.loss_curve_) > 1e6 * model.loss_curve_[-4]
