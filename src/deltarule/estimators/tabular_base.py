@@ -166,7 +166,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Predict probabilities of shape (N, K), or numbers of shape (N,)."""
-        typed = self._typed_rows(X)
+        typed = self._typed_rows(X)  # refuses what is not fitted
         return self.portfolio_.predict(typed)
 
     def _typed_rows(self, X: Any) -> TypedColumns:
@@ -181,7 +181,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         ``pandas.DataFrame`` and ``polars.DataFrame`` make a frame of it.
         """
         check_is_fitted(self)
-        members = sorted(self.portfolio_.members, key=lambda member: member.score)
+        members = self.portfolio_.ranked()
         return {
             "configuration": [member.configuration.name for member in members],
             "oof_loss": [member.score for member in members],

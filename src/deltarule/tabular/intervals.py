@@ -209,10 +209,7 @@ def fit_intervals(
         configurations=_CONFIGURATIONS,
         seed=seed,
         **options,
-    )
-    scale = dataclasses.replace(
-        scale, members=tuple(member for member in scale.members if member.weight > 0)
-    )
+    ).pruned()
     g = scale.predict(typed)
     own = np.isfinite(scale.oof)
     g[sample[own]] = scale.oof[own]

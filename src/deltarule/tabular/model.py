@@ -73,15 +73,26 @@ class TableModel(ABC):
         DataError
             If a row holds numbers so large that the prediction is not finite.
         """
-        chunks = [
-            self._chunk_outputs(typed.take(slice(start, start + _CHUNK_ROWS)), start)
-            for start in range(0, max(len(typed), 1), _CHUNK_ROWS)
-        ]
+        chunks = []
+        for start in range(0, max(len(typed), 1), _CHUNK_ROWS):
+            rows = typed.take(slice(start, start + _CHUNK_ROWS))
+            with np.errstate(over="ignore", invalid="ignore"):
+                outputs = self._chunk_outputs(rows)
+            bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
+            if bad.any():
+                row = int(np.flatnonzero(bad)[0])
+                why = self._why_not_finite(rows.take([row]))
+                raise DataError(f"the prediction for row {start + row + 1} is not finite{why}")
+            chunks.append(outputs)
         return np.concatenate(chunks)
 
     @abstractmethod
-    def _chunk_outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
-        """Return the outputs of rows that begin at row ``start``; refuse outputs that overflow."""
+    def _chunk_outputs(self, typed: TypedColumns) -> np.ndarray:
+        """Return the outputs of a part of the rows; they may overflow."""
+
+    @abstractmethod
+    def _why_not_finite(self, typed: TypedColumns) -> str:
+        """Return the end of an error on one row whose prediction is not finite."""
 
     @abstractmethod
     def notes(self, typed: TypedColumns) -> tuple[str, ...]:

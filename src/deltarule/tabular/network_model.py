@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import DataError, FileError
+from deltarule.errors import FileError
 from deltarule.tables import TableEncoder, TypedColumns
 from deltarule.tabular.model import TableModel, prediction_engine, reading_table_model
 from deltarule.tabular.network_targets import decode_outputs, network_targets
@@ -50,21 +50,18 @@ class NetworkModel(TableModel):
         """The epoch logs of the training."""
         return self.model.history
 
-    def _chunk_outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
+    def _chunk_outputs(self, typed: TypedColumns) -> np.ndarray:
         X = self.encoder.transform(typed, dtype=self.model.net.dtype)
-        engine = prediction_engine(self.settings)
-        with np.errstate(over="ignore", invalid="ignore"):
-            outputs = decode_outputs(self.model.net, self.target, self.model.predict(X, engine))
-        bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            column = self.encoder.feature_names[int(np.abs(X[row]).argmax())]
-            raise DataError(
-                f"the prediction for row {start + row + 1} is not finite: {column!r} is "
-                f"{np.abs(X[row]).max():.3g} standard deviations from the mean of training; "
-                "expected numbers like those of training; correct it, or leave it empty"
-            )
-        return outputs
+        a = self.model.predict(X, prediction_engine(self.settings))
+        return decode_outputs(self.model.net, self.target, a)
+
+    def _why_not_finite(self, typed: TypedColumns) -> str:
+        sizes = np.abs(self.encoder.transform(typed, dtype=self.model.net.dtype)[0])
+        column = self.encoder.feature_names[int(sizes.argmax())]
+        return (
+            f": {column!r} is {sizes.max():.3g} standard deviations from the mean of training; "
+            "expected numbers like those of training; correct it, or leave it empty"
+        )
 
     def notes(self, typed: TypedColumns) -> tuple[str, ...]:
         """Return notes on rows that are to be predicted: levels that training did not see."""

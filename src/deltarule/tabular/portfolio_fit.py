@@ -22,10 +22,9 @@ from deltarule.tabular.scores import score_outputs
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import (
     absent_class_notes,
-    check_parts,
     few_rows_notes,
     row_weights,
-    table_parts,
+    split_table,
     target_values,
 )
 from deltarule.tabular.verdict import PairedOutputs
@@ -56,9 +55,7 @@ def fit_portfolio_model(
     typed = apply_schema(schema, table)
     check_unicode(typed, schema)
     # Folds take the place of validation rows.
-    rows = table_parts(schema, typed, dataclasses.replace(settings, valid=0.0))
-    parts = {name: typed.take(index) for name, index in rows.items()}
-    check_parts(schema, parts)
+    parts = split_table(schema, typed, dataclasses.replace(settings, valid=0.0))
     training = parts["train"]
     used = np.flatnonzero(row_weights(training) > 0)
     learned = training.take(used)
@@ -105,7 +102,7 @@ def fit_portfolio_model(
         scores["test"], of_baselines, verdicts, notes = _on_test_rows(
             model, parts["test"], learned, truth, settings.seed
         )
-    networks = [each for member in portfolio.members if member.weight for each in member.models]
+    networks = [each for member in portfolio.used for each in member.models]
     model.report.update(
         {
             "task": target.task,
@@ -149,7 +146,7 @@ def leaderboard(portfolio: Portfolio) -> list[dict[str, Any]]:
             "weight": member.weight,
             "seconds": member.seconds,
         }
-        for member in sorted(portfolio.members, key=lambda member: member.score)
+        for member in portfolio.ranked()
     ]
 
 

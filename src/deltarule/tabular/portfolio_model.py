@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import DataError, FileError, InputError
+from deltarule.errors import FileError, InputError
 from deltarule.files import Part, write_bundle
 from deltarule.tables import TargetEncoder, TypedColumns
 from deltarule.tables.table import join_items
@@ -42,17 +42,14 @@ class PortfolioModel(TableModel):
 
     portfolio: Portfolio
 
-    def _chunk_outputs(self, typed: TypedColumns, start: int) -> np.ndarray:
-        with np.errstate(over="ignore", invalid="ignore"):
-            outputs = self.portfolio.predict(typed)
-        bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
-        if bad.any():
-            raise DataError(
-                f"the prediction for row {start + int(np.flatnonzero(bad)[0]) + 1} is not finite; "
-                "expected numbers like those of training; correct those that are far from them, or "
-                "leave them empty"
-            )
-        return outputs
+    def _chunk_outputs(self, typed: TypedColumns) -> np.ndarray:
+        return self.portfolio.predict(typed)
+
+    def _why_not_finite(self, typed: TypedColumns) -> str:
+        return (
+            "; expected numbers like those of training; correct those that are far from them, or "
+            "leave them empty"
+        )
 
     def notes(self, typed: TypedColumns) -> tuple[str, ...]:
         """Return notes on rows that are to be predicted: levels that training did not see."""
@@ -61,8 +58,7 @@ class PortfolioModel(TableModel):
 
     def members(self) -> tuple[Member, ...]:
         """Return the members of weight above 0, the highest weight first."""
-        used = [member for member in self.portfolio.members if member.weight > 0]
-        return tuple(sorted(used, key=lambda member: -member.weight))
+        return tuple(sorted(self.portfolio.used, key=lambda member: -member.weight))
 
     def member(self, name: str | None = None) -> Member:
         """Return a member of weight above 0 by name; the one of the highest weight for None.

@@ -14,7 +14,9 @@ from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.optimizers.scalars import in_interval
 from deltarule.settings import check_fields, documented, setting, shared
 
-__all__ = ["TableSettings", "automatic_batch_rows", "is_single_network"]
+__all__ = ["TableSettings", "automatic_batch_rows", "check_quality", "is_single_network"]
+
+_QUALITIES = ("default", "fast", "best")
 
 # The settings that a portfolio has too; all others are of a single network.
 _OF_ALL = ("test", "seed")
@@ -31,6 +33,20 @@ def automatic_batch_rows(n_rows: int) -> int:
     (32, 64, 256)
     """
     return int(2 ** min(max(round(math.log2(n_rows / 30)), 5), 8))
+
+
+def check_quality(quality: str) -> None:
+    """Refuse what is no quality of a portfolio.
+
+    Examples
+    --------
+    >>> check_quality("good")
+    Traceback (most recent call last):
+    deltarule.errors.InputError: quality is 'good'; expected one of default, fast, best
+    """
+    if quality not in _QUALITIES:
+        expected = f"one of {', '.join(_QUALITIES)}"
+        raise InputError(parameter="quality", given=quality, expected=expected)
 
 
 def is_single_network(
@@ -59,12 +75,7 @@ def is_single_network(
     deltarule.errors.InputError: quality was given with l2, which is a setting of a single ...
     """
     if quality is not None:
-        # Imported here because portfolios take settings from this module.
-        from deltarule.tabular.portfolio.plan import QUALITIES
-
-        if quality not in QUALITIES:
-            expected = f"one of {', '.join(QUALITIES)}"
-            raise InputError(parameter="quality", given=quality, expected=expected)
+        check_quality(quality)
     if time_budget is not None:
         in_interval("", "time_budget", time_budget, "(0, inf)", 60)
     own = [*settings.of_network, *(name for name, value in others.items() if value)]

@@ -44,6 +44,8 @@ class Candidate:
         Whether one of its networks diverged.
     seconds : float
         Of training, added over its networks.
+    outputs : dict of int to array
+        The outputs a^L of the network of each fold for its rows, as far as they were asked for.
     """
 
     configuration: Configuration
@@ -55,6 +57,13 @@ class Candidate:
     models: dict[int, Model] = dataclasses.field(default_factory=dict)
     diverged: bool = False
     seconds: float = 0.0
+    outputs: dict[int, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
+
+    def held_out_outputs(self, fold: int, held_out: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the outputs a^L for the rows of a fold, of the network not trained on them."""
+        if fold not in self.outputs:
+            self.outputs[fold] = self.models[fold].predict(self.X[held_out]).astype(np.float64)
+        return self.outputs[fold]
 
     def train_fold(
         self, fold: int, held_out: NDArray[np.int64], w: NDArray[np.float64]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -82,6 +83,20 @@ class Portfolio:
     temperature: float
     oof: NDArray[np.float64]
 
+    @property
+    def used(self) -> tuple[Member, ...]:
+        """The members of weight above 0."""
+        return tuple(member for member in self.members if member.weight > 0)
+
+    def ranked(self) -> list[Member]:
+        """Return all members, the one of the least out-of-fold loss first."""
+        return sorted(self.members, key=lambda member: member.score)
+
+    def pruned(self) -> Portfolio:
+        """Return the portfolio of the members of weight above 0, with the encoders they need."""
+        encoders = _encoders_of(self.used, self.encoders)
+        return dataclasses.replace(self, members=self.used, encoders=encoders)
+
     def encoder_of(self, member: Member) -> TableEncoder:
         """Return the encoder of a member's inputs."""
         return self.encoders[_encoding(member.configuration)]
@@ -90,9 +105,7 @@ class Portfolio:
         """Predict probabilities of shape (N, K), or numbers of shape (N,)."""
         total: Any = 0.0
         encoded: dict[str, NDArray[np.float32]] = {}
-        for member in self.members:
-            if member.weight == 0:
-                continue
+        for member in self.used:
             numbers = _encoding(member.configuration)
             if numbers not in encoded:
                 encoded[numbers] = self.encoders[numbers].transform(typed, dtype=np.float32)
@@ -107,6 +120,14 @@ def _encoding(configuration: Configuration) -> str:
     bins = configuration.bins if configuration.numbers == "piecewise_linear" else ""
     levels = "" if configuration.one_hot_levels is None else f"/{configuration.one_hot_levels}"
     return f"{configuration.numbers}{bins}{levels}"
+
+
+def _encoders_of(
+    members: Sequence[Member], encoders: dict[str, TableEncoder]
+) -> dict[str, TableEncoder]:
+    """Return the encoders of these members."""
+    keys = {_encoding(member.configuration) for member in members}
+    return {key: encoder for key, encoder in encoders.items() if key in keys}
 
 
 def fit_portfolio(
@@ -200,12 +221,16 @@ def fit_portfolio(
         training_rows = [rows for rows, _ in splits]
         folds = [held_out for _, held_out in splits]
     candidates = [
-        _candidate(inputs, target, y, each, by, (seed * len(plan.configurations) + k) * len(folds))
+        Candidate(
+            each,
+            *_network_and_data(inputs, target, y, each, by),
+            first_seed=(seed * len(plan.configurations) + k) * len(folds),
+            training_rows=training_rows,
+        )
         for k, each in enumerate(plan.configurations)
         if (target.suits_logarithms and by.allows_logarithms) or not each.log_target
     ]
-    for each in candidates:
-        each.training_rows = training_rows
+    out_of_fold = functools.partial(_OutOfFold, candidates, target, y, shares, folds, criterion)
     first_folds = plan.first_folds or len(folds)
     first, others = list(range(min(first_folds, len(folds)))), list(range(first_folds, len(folds)))
     rest = candidates
@@ -215,9 +240,12 @@ def fit_portfolio(
     with deadline_flag(deadline) as flag:
         train_candidates(rest, first, folds, w, flag, progress, threads)
         if others:
-            chosen = _promising(candidates, target, y, shares, folds, first, criterion)
+            chosen = out_of_fold(first).promising()
             train_candidates(chosen, others, folds, w, flag, threads=threads)
-    return _select(candidates, inputs.encoders, target, y, shares, folds, first, criterion)
+    found = out_of_fold(range(len(folds)))
+    if not found.trained:  # a time budget ended before all folds
+        found = out_of_fold(first)
+    return found.portfolio(inputs.encoders)
 
 
 def _deadline(time_budget: float | None, started: float | None) -> float | None:
@@ -269,14 +297,13 @@ class _Inputs:
         return self.encoded[key]
 
 
-def _candidate(
+def _network_and_data(
     inputs: _Inputs,
     target: TargetScale,
     y: NDArray[Any],
     configuration: Configuration,
     by: PortfolioLoss,
-    first_seed: int,
-) -> Candidate:
+) -> tuple[Network, NDArray[np.float32], NDArray[Any]]:
     """Return a configuration's network, in float32, with its rows and targets."""
     X = inputs(configuration)
     net = Network(
@@ -286,115 +313,114 @@ def _candidate(
         loss=by.loss,
         dtype=np.float32,
     )
-    Y = target.encode(net, y, configuration.log_target)
-    return Candidate(configuration, net, X, Y, first_seed)
+    return net, X, target.encode(net, y, configuration.log_target)
 
 
-def _promising(
-    candidates: Sequence[Candidate],
-    target: TargetScale,
-    y: NDArray[Any],
-    shares: NDArray[np.float64],
-    folds: Sequence[NDArray[np.int64]],
-    first: Sequence[int],
-    criterion: Criterion,
-) -> list[Candidate]:
-    """Return the candidates that the selection picks on the first folds, and the better half."""
-    trained = _trained_on(candidates, first)
-    target = _with_log_factor(target, trained, y, shares, folds, first)
-    rows = np.unique(np.concatenate([folds[k] for k in first]))
-    outputs = [_out_of_fold(each, target, folds, first)[rows] for each in trained]
-    of_rows = shares[rows] / shares[rows].sum()
-    picked = select_greedily(outputs, y[rows], of_rows, loss=criterion) if outputs else np.zeros(0)
-    losses = [criterion(each, y[rows], of_rows) for each in outputs]
-    better = set(np.argsort(losses, kind="stable")[: (len(trained) + 1) // 2].tolist())
-    return [each for k, each in enumerate(trained) if picked[k] > 0 or k in better]
+class _OutOfFold:
+    """The candidates that were trained on some folds, and their predictions for the rows of these.
 
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+    target : TargetScale
+    y, shares : array of shape (N,)
+        The targets, and the row weights, whose sum is 1.
+    folds : sequence of arrays of row numbers
+    criterion : Criterion
+    numbers : sequence of int
+        Of the folds; a candidate without a network for each of them, or with one that diverged, is
+        left out.
+    """
 
-def _trained_on(candidates: Sequence[Candidate], numbers: Sequence[int]) -> list[Candidate]:
-    """Return the candidates with a network for each of these folds."""
-    return [
-        each for each in candidates if not each.diverged and all(k in each.models for k in numbers)
-    ]
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        target: TargetScale,
+        y: NDArray[Any],
+        shares: NDArray[np.float64],
+        folds: Sequence[NDArray[np.int64]],
+        criterion: Criterion,
+        numbers: Sequence[int],
+    ) -> None:
+        self._folds, self._numbers, self._criterion = folds, numbers, criterion
+        self.trained = [
+            each
+            for each in candidates
+            if not each.diverged and all(k in each.models for k in numbers)
+        ]
+        self._n_rows = len(y)
+        self._rows = np.unique(np.concatenate([folds[k] for k in numbers]))
+        self._y = y[self._rows]
+        self._shares = shares[self._rows] / shares[self._rows].sum()
+        self._target = self._with_log_factor(target, y, shares)
+        self._outputs = [self._mean(each, self._target)[self._rows] for each in self.trained]
 
+    def _mean(self, candidate: Candidate, target: TargetScale) -> NDArray[np.float64]:
+        """Return each row's mean prediction by networks not trained on it; 0 in no fold."""
+        total = np.zeros((self._n_rows, target.n_classes) if target.n_classes else self._n_rows)
+        counts = np.zeros(self._n_rows)
+        for k in self._numbers:
+            rows = self._folds[k]
+            outputs = candidate.held_out_outputs(k, rows)
+            total[rows] += target.decode(outputs, candidate.configuration.log_target)
+            counts[rows] += 1
+        counts = np.maximum(counts, 1)
+        return total / (counts[:, None] if target.n_classes else counts)
 
-def _with_log_factor(
-    target: TargetScale,
-    candidates: Sequence[Candidate],
-    y: NDArray[Any],
-    shares: NDArray[np.float64],
-    folds: Sequence[NDArray[np.int64]],
-    numbers: Sequence[int],
-) -> TargetScale:
-    """Return the scale with the factor of the least squared error of predictions by logarithms."""
-    target = dataclasses.replace(target, log_factor=1.0)
-    of_logs = [each for each in candidates if each.configuration.log_target]
-    if not of_logs:
-        return target
-    mean = sum(_out_of_fold(each, target, folds, numbers) for each in of_logs) / len(of_logs)
-    # Rows of no fold have the prediction 0.
-    factor = (shares * mean) @ y / ((shares * mean) @ mean)
-    return dataclasses.replace(target, log_factor=float(factor))
+    def _with_log_factor(
+        self, target: TargetScale, y: NDArray[Any], shares: NDArray[np.float64]
+    ) -> TargetScale:
+        """Return the scale with the factor of least squared error of predictions by logarithms."""
+        of_logs = [each for each in self.trained if each.configuration.log_target]
+        if not of_logs:
+            return target
+        mean = sum(self._mean(each, target) for each in of_logs) / len(of_logs)
+        factor = (shares * mean) @ y / ((shares * mean) @ mean)
+        return dataclasses.replace(target, log_factor=float(factor))
 
+    def _weights(self) -> NDArray[np.float64]:
+        return select_greedily(self._outputs, self._y, self._shares, loss=self._criterion)
 
-def _select(
-    candidates: Sequence[Candidate],
-    encoders: dict[str, TableEncoder],
-    target: TargetScale,
-    y: NDArray[Any],
-    shares: NDArray[np.float64],
-    folds: Sequence[NDArray[np.int64]],
-    first: Sequence[int],
-    criterion: Criterion,
-) -> Portfolio:
-    """Choose the weights of the candidates that were trained on most folds, and calibrate."""
-    numbers: Sequence[int] = range(len(folds))
-    trained = _trained_on(candidates, numbers)
-    if not trained:
-        numbers = first
-        trained = _trained_on(candidates, first)
-    if not trained:
-        raise DataError(
-            "every network of the portfolio diverged; expected columns and a target whose numbers "
-            "can be trained on; look for values out of all proportion"
+    def _losses(self) -> list[float]:
+        return [self._criterion(each, self._y, self._shares) for each in self._outputs]
+
+    def promising(self) -> list[Candidate]:
+        """Return the candidates that the selection picks, and the better half."""
+        if not self.trained:
+            return []
+        losses = np.argsort(self._losses(), kind="stable")
+        better = set(losses[: (len(self.trained) + 1) // 2].tolist())
+        weights = self._weights()
+        return [each for k, each in enumerate(self.trained) if weights[k] > 0 or k in better]
+
+    def portfolio(self, encoders: dict[str, TableEncoder]) -> Portfolio:
+        """Choose the weights of the candidates, and calibrate.
+
+        Raises
+        ------
+        DataError
+            If every network diverged.
+        """
+        if not self.trained:
+            raise DataError(
+                "every network of the portfolio diverged; expected columns and a target whose "
+                "numbers can be trained on; look for values out of all proportion"
+            )
+        target, weights = self._target, self._weights()
+        members = tuple(
+            Member(
+                candidate.configuration,
+                tuple(candidate.models[k] for k in self._numbers),
+                float(weight),
+                loss,
+                candidate.seconds,
+            )
+            for candidate, weight, loss in zip(self.trained, weights, self._losses(), strict=True)
         )
-    target = _with_log_factor(target, trained, y, shares, folds, numbers)
-    rows = np.unique(np.concatenate([folds[k] for k in numbers]))
-    of_rows = shares[rows] / shares[rows].sum()
-    outputs = [_out_of_fold(each, target, folds, numbers)[rows] for each in trained]
-    weights = select_greedily(outputs, y[rows], of_rows, loss=criterion)
-    members = tuple(
-        Member(
-            candidate.configuration,
-            tuple(candidate.models[k] for k in numbers),
-            float(weight),
-            criterion(output, y[rows], of_rows),
-            candidate.seconds,
-        )
-        for candidate, weight, output in zip(trained, weights, outputs, strict=True)
-    )
-    mean = sum(weight * each for weight, each in zip(weights, outputs, strict=True))
-    temperature = fit_temperature(mean, y[rows], of_rows, criterion) if target.n_classes else 1.0
-    oof = np.full((len(y), *mean.shape[1:]), np.nan)
-    oof[rows] = target.calibrate(mean, temperature)
-    used = {_encoding(member.configuration) for member in members}
-    kept = {key: encoder for key, encoder in encoders.items() if key in used}
-    return Portfolio(target, kept, members, temperature, oof)
-
-
-def _out_of_fold(
-    candidate: Candidate,
-    target: TargetScale,
-    folds: Sequence[NDArray[np.int64]],
-    numbers: Sequence[int],
-) -> NDArray[np.float64]:
-    """Return each row's mean prediction by the networks that were not trained on it."""
-    n_rows = len(candidate.X)
-    total = np.zeros((n_rows, target.n_classes) if target.n_classes else n_rows)
-    counts = np.zeros(n_rows)
-    for k in numbers:
-        outputs = candidate.models[k].predict(candidate.X[folds[k]]).astype(np.float64)
-        total[folds[k]] += target.decode(outputs, candidate.configuration.log_target)
-        counts[folds[k]] += 1
-    counts = np.maximum(counts, 1)
-    return total / (counts[:, None] if target.n_classes else counts)
+        mean = sum(weight * each for weight, each in zip(weights, self._outputs, strict=True))
+        temperature = 1.0
+        if target.n_classes:
+            temperature = fit_temperature(mean, self._y, self._shares, self._criterion)
+        oof = np.full((self._n_rows, *mean.shape[1:]), np.nan)
+        oof[self._rows] = target.calibrate(mean, temperature)
+        return Portfolio(target, _encoders_of(members, encoders), members, temperature, oof)

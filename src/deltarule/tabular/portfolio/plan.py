@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from deltarule.errors import InputError
 from deltarule.tabular.portfolio.configurations import Configuration, default_configurations
+from deltarule.tabular.settings import check_quality
 
-__all__ = ["QUALITIES", "Plan", "make_plan"]
-
-QUALITIES = ("default", "fast", "best")
-"""The levels of quality."""
+__all__ = ["Plan", "make_plan"]
 
 # From this many rows on there are fewer folds, since each holds many rows and training takes long.
 _MANY_ROWS = 20_000
@@ -85,8 +82,7 @@ def make_plan(
     >>> make_plan("best", "classification", 1000).repeats
     2
     """
-    if quality not in QUALITIES:
-        raise InputError(parameter="quality", given=quality, expected=f"one of {QUALITIES}")
+    check_quality(quality)
     many, few = n_rows >= _MANY_ROWS, n_rows < _FEW_ROWS
     chosen = tuple(configurations or default_configurations(task))
     if not configurations and (quality == "fast" or many):

@@ -31,8 +31,8 @@ def stored_portfolio(portfolio: Portfolio) -> tuple[dict[str, Any], dict[str, np
     """
     members: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
-    used = [member for member in portfolio.members if member.weight > 0]
-    for m, member in enumerate(used):
+    portfolio = portfolio.pruned()
+    for m, member in enumerate(portfolio.members):
         networks = []
         for k, model in enumerate(member.models):
             network, blocks = stored_parameters(model.net, model.theta)
@@ -47,15 +47,10 @@ def stored_portfolio(portfolio: Portfolio) -> tuple[dict[str, Any], dict[str, np
                 "networks": networks,
             }
         )
-    encoders = {id(portfolio.encoder_of(member)) for member in used}
     record = {
         "target": dataclasses.asdict(portfolio.target),
         "temperature": portfolio.temperature,
-        "encoders": {
-            key: encoder.to_dict()
-            for key, encoder in portfolio.encoders.items()
-            if id(encoder) in encoders
-        },
+        "encoders": {key: encoder.to_dict() for key, encoder in portfolio.encoders.items()},
         "members": members,
     }
     return record, arrays
