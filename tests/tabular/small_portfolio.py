@@ -17,8 +17,8 @@ FEW = (
 )
 
 
-def train_few_configurations(monkeypatch):
-    """Make fit_table train FEW on all folds; return a list of what fit_portfolio is called with."""
+def train_few_configurations(monkeypatch, configurations=FEW):
+    """Make fit_table train these on all folds; return a list of fit_portfolio's arguments."""
     calls = []
 
     def plan(*arguments):
@@ -26,7 +26,7 @@ def train_few_configurations(monkeypatch):
 
     def fit(typed, *arguments, **options):
         calls.append((typed, arguments, options))
-        return fit_portfolio(typed, *arguments, **options, configurations=FEW)
+        return fit_portfolio(typed, *arguments, **options, configurations=configurations)
 
     monkeypatch.setattr(portfolio_fit, "fit_portfolio", fit)
     monkeypatch.setattr(fitting, "make_plan", plan)

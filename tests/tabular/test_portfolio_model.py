@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import pickle
@@ -25,6 +26,7 @@ from deltarule.tabular import (
     fit_table,
     replay_table,
 )
+from deltarule.tabular.portfolio import Configuration
 from deltarule.training import StopFlag, load_model
 from deltarule.training.model import KIND, PORTFOLIO_VERSION
 
@@ -343,6 +345,27 @@ def test_a_network_of_a_member_can_be_explained(target):
         model.network("none")
     with pytest.raises(InputError, match=r"expected a single one; .*model.network\(\)"):
         explain(model, typed)
+
+
+def test_a_member_that_learned_logarithms_is_not_shown_as_one_that_learned_the_target(monkeypatch):
+    log = Configuration("log", "robust", (6,), "tanh", 1e-2, epochs=30, log_target=True)
+    plain = Configuration("plain", "robust", (6,), "tanh", 1e-2, epochs=30)
+    train_few_configurations(monkeypatch, (log, plain))
+    x = np.random.default_rng(0).normal(size=120)
+    model = fit_table({"x": x, "y": np.exp(2 * x)}, "y")
+    members = {member.configuration.name: member for member in model.portfolio.members}
+    assert members["log"].weight > 0
+    both = {**members, "plain": dataclasses.replace(members["plain"], weight=1e-3)}
+    portfolio = dataclasses.replace(model.portfolio, members=tuple(both.values()))
+    model = dataclasses.replace(model, portfolio=portfolio)
+    assert model.member().configuration.name == "plain"
+    with pytest.raises(
+        InputError, match=r"'log' learned the logarithm .*; expected one of 'plain'"
+    ):
+        model.network("log")
+    alone = dataclasses.replace(portfolio, members=(members["log"],))
+    with pytest.raises(InputError, match=r"all members learned the logarithm .*; train a single"):
+        dataclasses.replace(model, portfolio=alone).network()
 
 
 def test_numbers_far_from_those_of_training_are_predicted_within_the_range_of_training():

@@ -63,21 +63,31 @@ class PortfolioModel(TableModel):
     def member(self, name: str | None = None) -> Member:
         """Return a member of weight above 0 by name; the one of the highest weight for None.
 
+        Its networks predict the target itself: one that learned the logarithm of the target is no
+        member that a :class:`NetworkModel` can hold.
+
         Raises
         ------
         InputError
             If there is no such member.
         """
         by_name = {each.configuration.name: each for each in self.members()}
-        if name is None:
-            return next(iter(by_name.values()))
-        if name not in by_name:
-            raise InputError(
-                parameter="member",
-                given=name,
-                expected=f"one of {join_items(map(repr, by_name), len(by_name))}",
-            )
-        return by_name[name]
+        plain = [key for key, each in by_name.items() if not each.configuration.log_target]
+        if name is None and plain:
+            name = plain[0]
+        if name in plain:
+            return by_name[name]
+        one_of = f"one of {join_items(map(repr, plain), len(plain))}" if plain else ""
+        if name is not None and name not in by_name:
+            raise InputError(parameter="member", given=name, expected=one_of or "no member")
+        who = "all members" if name is None else f"the member {name!r}"
+        raise InputError(
+            f"the networks of {who} learned the logarithm of the target, and not the target",
+            parameter="member",
+            given=name,
+            expected=one_of or "a member that learned the target itself",
+            hint=None if plain else "train a single network",
+        )
 
     def network(self, member: str | None = None) -> NetworkModel:
         """Return one of the networks as a model of its own, to explain or export it.
@@ -88,7 +98,7 @@ class PortfolioModel(TableModel):
         Parameters
         ----------
         member : str, optional
-            The name of a member of weight above 0; the one of the highest weight if not given.
+            As :meth:`member` takes it.
 
         Raises
         ------
