@@ -11,11 +11,11 @@ import functools
 import importlib.util
 import runpy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MODELS", "Fit", "installed", "model_named"]
+__all__ = ["MODELS", "Fit", "installed", "model_named", "sklearn_mlp"]
 
 Fit = Callable[[Any, Any, str, int, int], Any]
 
@@ -43,35 +43,36 @@ def fit_deltarule(
     return cls(random_state=seed, **settings).fit(X, y)
 
 
-def fit_sklearn_mlp(X: Any, y: Any, task: str, seed: int, threads: int) -> Any:
-    """Fit scikit-learn's MLP behind a median imputer, a one-hot encoder and a standard scaler."""
+def sklearn_mlp(task: str, numbers: Sequence[Any], texts: Sequence[Any], seed: int) -> Any:
+    """Return scikit-learn's MLP behind a median imputer, a one-hot encoder and a standard scaler.
+
+    ``numbers`` and ``texts`` are the columns of both kinds, as ``ColumnTransformer`` takes them.
+    """
     from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
     from sklearn.impute import SimpleImputer
     from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    texts = _categories(X)
     encode = ColumnTransformer(
         [
-            (
-                "numbers",
-                make_pipeline(SimpleImputer(strategy="median"), StandardScaler()),
-                [name for name in X.columns if name not in texts],
-            ),
+            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
             ("texts", OneHotEncoder(handle_unknown="ignore", sparse_output=False), texts),
         ]
     )
-    network: Any
     if task == "classification":
-        network = MLPClassifier(random_state=seed)
-    else:
-        network = TransformedTargetRegressor(
-            MLPRegressor(random_state=seed), transformer=StandardScaler()
-        )
+        return make_pipeline(encode, MLPClassifier(random_state=seed))
+    network = MLPRegressor(random_state=seed)
+    return make_pipeline(encode, TransformedTargetRegressor(network, transformer=StandardScaler()))
+
+
+def fit_sklearn_mlp(X: Any, y: Any, task: str, seed: int, threads: int) -> Any:
+    """Fit :func:`sklearn_mlp`."""
+    texts = _categories(X)
+    numbers = [name for name in X.columns if name not in texts]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has not converged
-        return make_pipeline(encode, network).fit(X, y)
+        return sklearn_mlp(task, numbers, texts, seed).fit(X, y)
 
 
 class _Encoded:

@@ -1,6 +1,6 @@
 """Test scores and fit times on tables, compared with scikit-learn's MLP on the same rows.
 
-``python benchmarks/tables.py [--data FOLDER] [--seeds N]``
+``python -m benchmarks.tables [--data FOLDER] [--seeds N]``
 
 On each table and seed the same rows are held out for testing. The others train, in turn,
 
@@ -20,12 +20,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
-from sklearn.impute import SimpleImputer
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from benchmarks.accuracy_models import sklearn_mlp
 from deltarule.tables import Table, apply_schema, infer_schema, read_table
 from deltarule.tabular import TableSettings, fit_table
 from deltarule.training import split_rows
@@ -35,22 +31,6 @@ TABLES = {
     "adult": ("income", "accuracy"),
     "wine_quality_white": ("quality", "r2"),
 }
-
-
-def peer(task, kinds, seed):
-    """A pipeline of the usual preprocessing and scikit-learn's MLP."""
-    numbers = [i for i, kind in enumerate(kinds) if kind != "category"]
-    texts = [i for i, kind in enumerate(kinds) if kind == "category"]
-    encode = ColumnTransformer(
-        [
-            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
-            ("texts", OneHotEncoder(handle_unknown="ignore", sparse_output=False), texts),
-        ]
-    )
-    if task == "classification":
-        return make_pipeline(encode, MLPClassifier(random_state=seed))
-    network = MLPRegressor(random_state=seed)
-    return make_pipeline(encode, TransformedTargetRegressor(network, transformer=StandardScaler()))
 
 
 def compare(table: Table, target: str, score: str, seed: int):
@@ -72,7 +52,9 @@ def compare(table: Table, target: str, score: str, seed: int):
         values = typed.columns[column.name]
         missing = [value is None for value in values]
         cells[:, i] = np.where(missing, "(missing)", values) if any(missing) else values
-    theirs_model = peer(schema.task, [column.kind for column in schema.columns], seed)
+    texts = [i for i, column in enumerate(schema.columns) if column.kind == "category"]
+    numbers = [i for i in range(len(schema.columns)) if i not in texts]
+    theirs_model = sklearn_mlp(schema.task, numbers, texts, seed)
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -203,10 +203,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
 class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]  # as above
     """A regressor for tables: Σ_k w_k f_k over a portfolio of networks.
 
-    f_k is the mean of 8 networks of one configuration (4 from 20 000 rows on), each trained
-    without one of 8 folds of the rows, and kept at its best epoch on that fold. The weights w_k are
-    chosen greedily by the squared error of the out-of-fold predictions. A prediction lies between
-    the least and the largest target of training.
+    f_k is the mean of the networks of one configuration, which are trained as those of
+    :class:`TabularClassifier`. The weights w_k are chosen greedily by the squared error of the
+    out-of-fold predictions. A prediction lies between the least and the largest target of training.
 
     Parameters
     ----------

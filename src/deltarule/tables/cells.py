@@ -355,14 +355,12 @@ def column_from_cells(
     known = [cell for cell in cells if cell is not None]
     if known and all(map(_is_number, known)):
         if any(map(_is_exact_beyond, known)):  # a float64 would round it
-            texts = TextColumn.from_cells(_cell_texts(name, cells, source))
-            return clean_text(texts, tokens, name, source), None
+            return _to_text_column(name, cells, tokens, source), None
         values = np.array([np.nan if c is None else float(c) for c in cells])
         return mask_tokens(values, tokens), None
     if known and all(isinstance(cell, date) for cell in known):
         return np.array([np.nan if c is None else days_since_1970(c) for c in cells]), "date"
-    texts = TextColumn.from_cells(_cell_texts(name, cells, source))
-    return clean_text(texts, tokens, name, source), None
+    return _to_text_column(name, cells, tokens, source), None
 
 
 def text_column(name: str, cells: list[Any], source: str) -> TextColumn:
@@ -379,7 +377,14 @@ def text_column(name: str, cells: list[Any], source: str) -> TextColumn:
     ['007', '7', '7', '1152921504606846976', None, 'NA']
     """
     known = [None if _is_missing(cell) else cell for cell in cells]
-    return clean_text(TextColumn.from_cells(_cell_texts(name, known, source)), ("",), name, source)
+    return _to_text_column(name, known, ("",), source)
+
+
+def _to_text_column(
+    name: str, cells: list[Any], tokens: tuple[str, ...], source: str
+) -> TextColumn:
+    texts = TextColumn.from_cells(_cell_texts(name, cells, source))
+    return clean_text(texts, tokens, name, source)
 
 
 def _is_number(cell: Any) -> bool:

@@ -29,7 +29,7 @@ from deltarule.tabular.settings import TableSettings, is_single_network
 from deltarule.tabular.splitting import (
     absent_class_notes,
     check_parts,
-    few_rows_notes,
+    few_test_rows_notes,
     row_weights,
     table_parts,
 )
@@ -297,5 +297,5 @@ def _score_notes(
         why = "the validation rows chose the epoch, so their scores are a little too good"
         notes.append(f"no test rows were held out: {why}")
     else:
-        notes += few_rows_notes(len(parts["test"]))
+        notes += few_test_rows_notes(len(parts["test"]))
     return notes

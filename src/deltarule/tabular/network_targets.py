@@ -74,10 +74,18 @@ def network_targets(net: Network, target: TargetEncoder, values: Any) -> np.ndar
     column for each class, 1 for the row's class and 0 elsewhere; numbers standardised.
     """
     encoded = target.transform(values)
-    if target.classes and net.n_outputs > 1 and net.loss.targets != "classes":
-        columns: np.ndarray = np.eye(net.n_outputs, dtype=net.dtype)[encoded]
-        return columns
-    return encoded
+    return class_targets(net, encoded) if target.classes and net.n_outputs > 1 else encoded
+
+
+def class_targets(net: Network, numbers: np.ndarray) -> np.ndarray:
+    """Return the targets of a network with an output for each class, for class numbers (int64).
+
+    The numbers themselves where its loss takes them, or columns with 1 for the row's class.
+    """
+    if net.loss.targets == "classes":
+        return numbers
+    columns: np.ndarray = np.eye(net.n_outputs, dtype=net.dtype)[numbers]
+    return columns
 
 
 def decode_outputs(net: Network, target: TargetEncoder, a: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from deltarule.tabular.scores import score_outputs
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import (
     absent_class_notes,
-    few_rows_notes,
+    few_test_rows_notes,
     row_weights,
     split_table,
     target_values,
@@ -169,6 +169,6 @@ def _on_test_rows(
     }
     pairs = PairedOutputs(true_test, row_weights(scored), compared)
     verdicts, reasons = compare_on_test_rows(task, pairs.with_known_classes(task, truth))
-    notes = [*few_rows_notes(len(scored)), *reasons]
+    notes = [*few_test_rows_notes(len(scored)), *reasons]
     notes += [each.note for each in simple.values() if each.note]
     return all_scores.pop("portfolio"), all_scores, verdicts, notes

@@ -16,7 +16,7 @@ __all__ = [
     "absent_class_notes",
     "check_parts",
     "class_numbers",
-    "few_rows_notes",
+    "few_test_rows_notes",
     "fold_rows",
     "row_weights",
     "split_table",
@@ -170,12 +170,12 @@ def absent_class_notes(classes: Sequence[str], parts: Mapping[str, TypedColumns]
     return found
 
 
-def few_rows_notes(n_test: int) -> list[str]:
+def few_test_rows_notes(n_test: int) -> list[str]:
     """Return a note where the test rows are so few that scores depend on which they are.
 
     Examples
     --------
-    >>> few_rows_notes(50), few_rows_notes(49)
+    >>> few_test_rows_notes(50), few_test_rows_notes(49)
     ([], ['only 49 test rows: another seed may give quite other scores'])
     """
     if n_test >= _FEW_TEST_ROWS:

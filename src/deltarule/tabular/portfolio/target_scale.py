@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from deltarule.maths import Network
 from deltarule.tables.column_encoders import mean_and_std
+from deltarule.tabular.network_targets import class_targets
 from deltarule.tabular.portfolio.selection import apply_temperature
 from deltarule.tabular.probabilities import probabilities_of
 
@@ -56,14 +57,9 @@ class TargetScale:
         return 0 < 3 * self.low < self.high
 
     def encode(self, net: Network, y: NDArray[Any], log: bool = False) -> NDArray[Any]:
-        """Return a network's targets: of classes for a softmax, else one column of numbers.
-
-        Classes are numbers, or for other losses than cross entropy columns with 1 for the row's.
-        """
+        """Return a network's targets: of classes for a softmax, else one column of numbers."""
         if net.n_outputs > 1:
-            numbers = y.astype(np.int64)
-            of_numbers = net.loss.targets == "classes"
-            return numbers if of_numbers else np.eye(net.n_outputs, dtype=net.dtype)[numbers]
+            return class_targets(net, y.astype(np.int64))
         y = y.astype(np.float64)
         column = (np.log(y) - self.log_mean) / self.log_std if log else (y - self.mean) / self.std
         return np.asarray(column.astype(net.dtype)[:, None])
