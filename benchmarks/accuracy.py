@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -281,21 +282,22 @@ def main(arguments: list[str] | None = None, *, warm_up: Callable[..., None] = _
     models = given.models.split(",") if given.models else installed()
     for name in models:
         model_named(name)
-    os.environ["DELTARULE_THREADS"] = str(given.threads)
     log = RowLog(given.csv, _FIELDS)
     done = {(row["table"], str(row["split"]), row["model"]) for row in log.rows}
-    warm_up(models, given.threads)
-    print(f"{'table':<18}{'split':>6}  {'model':<24}{'log loss':>10}{'errors':>9}{'ECE':>8}"
-          f"{'RMSE':>11}{'fit s':>8}")  # fmt: skip
-    for name in names:
-        X, y = tables[name].load()
-        for split in range(given.splits):
-            open_models = [
-                model for model in models if (name, str(split), label(model)) not in done
-            ]
-            for row in run(tables[name], X, y, split, open_models, given.threads):
-                log.write(row)
-                print(_line(row), flush=True)
+    # Restored at the end, for a caller that goes on in this process.
+    with mock.patch.dict(os.environ, DELTARULE_THREADS=str(given.threads)):
+        warm_up(models, given.threads)
+        print(f"{'table':<18}{'split':>6}  {'model':<24}{'log loss':>10}{'errors':>9}{'ECE':>8}"
+              f"{'RMSE':>11}{'fit s':>8}")  # fmt: skip
+        for name in names:
+            X, y = tables[name].load()
+            for split in range(given.splits):
+                open_models = [
+                    model for model in models if (name, str(split), label(model)) not in done
+                ]
+                for row in run(tables[name], X, y, split, open_models, given.threads):
+                    log.write(row)
+                    print(_line(row), flush=True)
     chosen = [row for row in log.rows if row["table"] in names and int(row["split"]) < given.splits]
     labels = [label(model) for model in models]
     print("\n".join(summary(chosen, labels)))
