@@ -15,11 +15,21 @@ def same_draws():
 
 
 @pytest.fixture(autouse=True)
-def unchanged_environment():
-    """Refuse a test that leaves an environment variable behind, which later tests would read."""
-    before = dict(os.environ)
+def unchanged_settings():
+    """Refuse a test that leaves a setting in the environment behind, which later tests would read.
+
+    Only the variables that this library and its threads obey are compared: libraries that a test
+    imports (JAX, for one) set variables of their own.
+    """
+    before = _settings()
     yield
-    after = dict(os.environ)
-    for environment in (before, after):
-        environment.pop("PYTEST_CURRENT_TEST", None)
-    assert after == before
+    assert _settings() == before
+
+
+def _settings() -> dict[str, str]:
+    """Return the environment variables by which users set up this library and its threads."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("DELTARULE_") or name.endswith("_NUM_THREADS")
+    }
