@@ -41,6 +41,8 @@ class Configuration:
     bins : int
         The largest number of bins of a piecewise-linear column: three times as many from 5000 rows
         on, and fewer where all columns together would have more than 512.
+    random_features, random_scale
+        As :class:`~deltarule.tables.TableEncoder` has them.
     one_hot_levels : int, optional
         A category of more levels is encoded by statistics of the target; none is if None.
     patience : int
@@ -70,6 +72,8 @@ class Configuration:
     dropout: float = 0.0
     epochs: int = 200
     bins: int = 16
+    random_features: int = 0
+    random_scale: float = 1.0
     one_hot_levels: int | None = None
     patience: int = 20
     batch_scale: float = 1.0
@@ -117,31 +121,30 @@ _PIECEWISE = _network(
     "piecewise_linear",
     (128, 128),
     "silu",
+    bins=48,
     learning_rate=2e-3,
     l2=1.0,
     dropout=0.2,
 )
+_PERIODIC = dataclasses.replace(_PIECEWISE, name="silu_periodic", numbers="periodic")
+_OF_ALL: dict[str, Any] = {"numbers": "quantile_normal", "random_features": 128}
+_RANDOM = dataclasses.replace(_QUANTILE, name="mish_random", **_OF_ALL)
+_DEEP = _network("selu_deep", "robust", (128, 128, 128), "selu", learning_rate=2e-3, dropout=0.1)
 _TANH = _network("tanh", "robust", (64,), "tanh", learning_rate=5e-3, l2=1.0)
-_SHARED = (
-    _PIECEWISE,
-    _QUANTILE,
-    _network("selu_deep", "robust", (128, 128, 128), "selu", learning_rate=2e-3, dropout=0.1),
-    _network("relu", "standard", (128, 64), "relu"),
-    _network("silu", "robust", (128, 128), "silu", dropout=0.1, averaging=0.99),
-    _TANH,
+_LINEAR = (
     Configuration("piecewise_linear", "piecewise_linear", learning_rate=1e-2, l2=1.0),
     Configuration("linear", "standard", learning_rate=1e-2, l2=1.0),
 )
 _CLASSES = (
-    _network(
-        "selu_quantile_deep",
-        "quantile_normal",
-        (128, 128, 128),
-        "selu",
-        learning_rate=2e-3,
-        dropout=0.1,
-    ),
-    dataclasses.replace(_PIECEWISE, name="silu_piecewise_long", epochs=60, patience=60),
+    _PIECEWISE,
+    _QUANTILE,
+    _PERIODIC,
+    _RANDOM,
+    _DEEP,
+    dataclasses.replace(_PIECEWISE, name="silu_random", random_scale=2.0, **_OF_ALL),
+    dataclasses.replace(_DEEP, name="selu_quantile_deep", numbers="quantile_normal"),
+    _TANH,
+    *_LINEAR,
 )
 # Little noise in a number leaves something to learn for long, as the learning rate falls to 0: all
 # epochs, small batches, no dropout, and a small penalty.
@@ -149,11 +152,16 @@ _LONG: dict[str, Any] = {"l2": 1e-2, "dropout": 0.0, "patience": 200, "batch_sca
 _PIECEWISE_LONG = dataclasses.replace(_PIECEWISE, name="silu_piecewise_long", **_LONG)
 _NUMBERS = (
     _PIECEWISE_LONG,
-    _network("mish_quantile_long", "quantile_normal", (128, 128), "mish", **_LONG),
+    dataclasses.replace(_PERIODIC, name="silu_periodic_long", **_LONG),
+    _RANDOM,
+    dataclasses.replace(_PIECEWISE, name="silu_random_long", **_LONG, **_OF_ALL),
     _network("relu_long", "standard", (128, 64), "relu", **_LONG),
-    dataclasses.replace(_QUANTILE, name="mish_quantile_log", log_target=True),
+    dataclasses.replace(_PIECEWISE, name="silu_random", random_scale=3.0, **_OF_ALL),
     dataclasses.replace(_PIECEWISE_LONG, name="silu_piecewise_log", log_target=True),
+    _QUANTILE,
+    _TANH,
     dataclasses.replace(_TANH, name="tanh_log", log_target=True),
+    *_LINEAR,
 )
 
 
@@ -163,6 +171,6 @@ def default_configurations(task: str) -> tuple[Configuration, ...]:
     Examples
     --------
     >>> len(default_configurations("classification")), len(default_configurations("regression"))
-    (10, 14)
+    (10, 12)
     """
-    return (*_SHARED, *(_CLASSES if task == "classification" else _NUMBERS))
+    return _CLASSES if task == "classification" else _NUMBERS
