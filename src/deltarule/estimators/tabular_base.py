@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
 import sys
 import time
@@ -23,9 +24,21 @@ from deltarule.errors import InputError
 from deltarule.estimators.validation_folds import validation_splits
 from deltarule.maths import Loss
 from deltarule.maths.arrays import is_sparse
-from deltarule.tables import Schema, Table, TypedColumns, apply_schema, infer_schema
+from deltarule.tables import (
+    Column,
+    Schema,
+    Table,
+    TargetEncoder,
+    TextColumn,
+    TypedColumns,
+    apply_schema,
+    infer_schema,
+)
+from deltarule.tables.column_values import as_labels
 from deltarule.tables.frames import table_from_frame
+from deltarule.tabular.distill import distill
 from deltarule.tabular.intervals import Intervals, fit_intervals
+from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
 
 __all__ = ["BaseTabular"]
@@ -174,6 +187,55 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         check_is_fitted(self)
         return self._typed(self._table(X, reset=False))
 
+    def distill(self, X: Any, y: Any = None) -> NetworkModel:
+        """Train one network on the predictions of all, to be explained, exported, or faster.
+
+        Parameters
+        ----------
+        X : frame, mapping or array
+            The rows of training, or others like them; at least 20.
+        y : array-like of shape (N,), optional
+            Their targets, which are not learned from: with them, ``report["scores"]`` of the result
+            has the scores ``"distilled"`` and ``"portfolio"`` on these rows.
+
+        Returns
+        -------
+        NetworkModel
+            It has ``predict``, ``predict_proba``, ``save`` and ``evaluate`` for tables;
+            :func:`deltarule.explain` takes it with a table that has the column ``"target"``.
+            Its labels are text.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than 20 rows, or y has another number of them.
+        """
+        typed = self._typed_rows(X)
+        name = "target"
+        while name in self.schema_.names:
+            name = f"{name}_"
+        classes = getattr(self, "classes_", None)
+        labels = [] if classes is None else list(map(str, _as_text(classes)))
+        if labels:
+            target = TargetEncoder("classification", labels)
+            column = Column(name, "category", distinct=len(labels))
+        else:
+            target = TargetEncoder("regression").fit([self.portfolio_.target.mean])
+            column = Column(name, "number")
+        schema = dataclasses.replace(
+            self.schema_, target=column, task=target.task, classes=tuple(labels)
+        )
+        if y is not None:
+            values = np.asarray(column_or_1d(y))
+            if len(values) != len(typed):
+                raise InputError(
+                    f"X has {len(typed)} rows and y {len(values)}; expected the same number",
+                    parameter="y",
+                )
+            cells = _as_text(values) if labels else values.astype(np.float64)
+            typed = dataclasses.replace(typed, target=cells)
+        return distill(self.portfolio_, schema, target, typed, seed=_seed(self.random_state))
+
     @property
     def leaderboard_(self) -> dict[str, list[Any]]:
         """The configurations, the best first: a dictionary, with or without pandas.
@@ -213,6 +275,12 @@ def _with_text_names(X: Any) -> Any:
     if is_pandas and not all(isinstance(name, str) for name in X.columns):
         return X.rename(columns=str)
     return X
+
+
+def _as_text(labels: NDArray[Any]) -> TextColumn:
+    """Return labels as a table of them has: true for True, 1 for 1.0."""
+    table = table_from_frame({"y": labels})
+    return as_labels(table.column("y"), table.kinds.get("y"))
 
 
 def _check_varies(y: NDArray[Any], n_classes: int) -> None:
