@@ -129,6 +129,11 @@ def scores(model: Any, X: Any, y: np.ndarray, task: str, classes: np.ndarray) ->
     }
 
 
+def label(model: str) -> str:
+    """Return the name of a model in results: that of a prototype's file, without its folder."""
+    return Path(model).stem if model.endswith(".py") else model
+
+
 def run(
     table: Table, X: Any, y: np.ndarray, split: int, models: Sequence[str], threads: int
 ) -> Iterator[dict[str, Any]]:
@@ -149,7 +154,7 @@ def run(
         times.append(time.perf_counter() - wall)
         row = {"table": table.name, "group": table.group, "rows": len(y), "split": split}
         seconds = dict(zip(_TIMES, (round(each, 3) for each in times), strict=True))
-        yield {**row, "model": name, **found, **seconds}
+        yield {**row, "model": label(name), **found, **seconds}
 
 
 def ratios(rows: Sequence[dict[str, Any]], first: str, other: str) -> dict[str, dict[str, float]]:
@@ -285,14 +290,17 @@ def main(arguments: list[str] | None = None, *, warm_up: Callable[..., None] = _
     for name in names:
         X, y = tables[name].load()
         for split in range(given.splits):
-            open_models = [model for model in models if (name, str(split), model) not in done]
+            open_models = [
+                model for model in models if (name, str(split), label(model)) not in done
+            ]
             for row in run(tables[name], X, y, split, open_models, given.threads):
                 log.write(row)
                 print(_line(row), flush=True)
     chosen = [row for row in log.rows if row["table"] in names and int(row["split"]) < given.splits]
-    print("\n".join(summary(chosen, models)))
-    if given.plot is not None and len(models) > 1:
-        plot(chosen, models, given.plot)
+    labels = [label(model) for model in models]
+    print("\n".join(summary(chosen, labels)))
+    if given.plot is not None and len(labels) > 1:
+        plot(chosen, labels, given.plot)
 
 
 def _line(row: dict[str, Any]) -> str:

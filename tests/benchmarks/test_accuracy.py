@@ -61,8 +61,8 @@ def test_a_study_goes_on_where_it_was_interrupted(folder, capsys):
     out = capsys.readouterr().out
     rows = RowLog(written, accuracy._FIELDS).rows
     assert rows[:4] == first
-    assert [row["model"] for row in rows[4:]] == [models[1]] * 4
-    assert f"{models[0]}, 2 tables (index): ratio, tables won, and the worst" in out
+    assert [row["model"] for row in rows[4:]] == ["theirs"] * 4
+    assert "ours, 2 tables (index): ratio, tables won, and the worst" in out
     assert "1.000 0/1 towns 1.00" in out
     assert "sizes" in drawn.read_text()
     with pytest.raises(SystemExit, match="there is no table 'town'; expected some of towns, sizes"):
