@@ -5,7 +5,7 @@ import pytest
 
 from deltarule import InputError, TabularClassifier, TabularRegressor, explain
 from deltarule.tables import table_from_frame
-from deltarule.tabular import NetworkModel, TableModel
+from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
 from deltarule.tabular.portfolio import Configuration
 
 SMALL = (
@@ -79,3 +79,14 @@ def test_input_is_checked():
         model.distill(few)
     with pytest.raises(InputError, match="X has 60 rows and y 19"):
         model.distill(columns, y[:19])
+
+
+def test_a_portfolio_from_a_file_is_distilled(tmp_path):
+    columns, y = _mixed(120)
+    table = table_from_frame({**columns, "y": y})
+    model = fit_table(table, "y", TableSettings(test=0.2), quality="fast", time_budget=0.1)
+    model.save(tmp_path / "model")
+    network = TableModel.load(tmp_path / "model").distill(table)
+    difference = network.predict(table) - model.predict(table)
+    assert np.sqrt(np.mean(difference**2)) < 0.3 * np.std(y)
+    assert set(network.report["scores"]) == {"distilled", "portfolio"}

@@ -40,6 +40,8 @@ from deltarule.tabular.distill import distill
 from deltarule.tabular.intervals import Intervals, fit_intervals
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
+from deltarule.tabular.portfolio.losses import portfolio_loss
+from deltarule.tabular.update import update_portfolio
 
 __all__ = ["BaseTabular"]
 
@@ -186,6 +188,69 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         """Return rows to predict as the columns of training."""
         check_is_fitted(self)
         return self._typed(self._table(X, reset=False))
+
+    def update(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the networks further on new rows; encoders and the weights of members stay.
+
+        Each network goes on from its parameters without one fold of the new rows, and stays as it
+        was if that is no better on the fold. What was learned from the old rows fades: with these
+        at hand, a new ``fit`` on all is better unless the new rows differ from them in what they
+        say. ``oof_prediction_`` is then that of the new rows, and ``update_`` has the mean losses
+        on these, ``before`` and ``after``. The scores of the leaderboard are those of ``fit``.
+
+        Parameters
+        ----------
+        X : frame, mapping or array
+            At least 20 new rows with the columns of training.
+        y : array-like of shape (N,)
+        sample_weight : array-like of shape (N,), optional
+
+        Returns
+        -------
+        Self
+            Itself.
+
+        Raises
+        ------
+        InputError
+            If there are fewer rows, or y has a label that training did not have.
+        """
+        typed = self._typed_rows(X)
+        values = self._encoded_target(y)
+        if len(values) != len(typed):
+            raise InputError(
+                f"X has {len(typed)} rows and y {len(values)}; expected the same number",
+                parameter="y",
+            )
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(
+                sample_weight, values, dtype=np.float64, ensure_non_negative=True
+            )
+        weights = self._with_class_weights(weights, values)
+        if weights is not None:
+            used = np.flatnonzero(weights)
+            typed, values, weights = typed.take(used), values[used], weights[used]
+        target = self.portfolio_.target
+        updated = update_portfolio(
+            self.portfolio_,
+            typed,
+            values,
+            portfolio_loss(self.loss, target.n_classes).criterion(target),
+            weights=weights,
+            seed=_seed(self.random_state),
+        )
+        if not target.n_classes:
+            self.intervals_ = self.intervals_.extended(
+                typed, updated.portfolio.oof, values, weights
+            )
+        self.portfolio_, self.oof_prediction_ = updated.portfolio, updated.portfolio.oof
+        self.update_ = {"rows": len(typed), "before": updated.before, "after": updated.after}
+        return self
+
+    def _encoded_target(self, y: Any) -> NDArray[Any]:
+        """Return the class numbers of labels that training had, or numbers; shape (N,)."""
+        raise NotImplementedError
 
     def distill(self, X: Any, y: Any = None) -> NetworkModel:
         """Train one network on the predictions of all, to be explained, exported, or faster.
