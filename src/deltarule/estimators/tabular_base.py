@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
 import sys
 import time
@@ -23,10 +24,24 @@ from deltarule.errors import InputError
 from deltarule.estimators.validation_folds import validation_splits
 from deltarule.maths import Loss
 from deltarule.maths.arrays import is_sparse
-from deltarule.tables import Schema, Table, TypedColumns, apply_schema, infer_schema
+from deltarule.tables import (
+    Column,
+    Schema,
+    Table,
+    TargetEncoder,
+    TextColumn,
+    TypedColumns,
+    apply_schema,
+    infer_schema,
+)
+from deltarule.tables.column_values import as_labels
 from deltarule.tables.frames import table_from_frame
+from deltarule.tabular.distill import distill
 from deltarule.tabular.intervals import Intervals, fit_intervals
+from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
+from deltarule.tabular.portfolio.losses import portfolio_loss
+from deltarule.tabular.update import update_portfolio
 
 __all__ = ["BaseTabular"]
 
@@ -174,6 +189,118 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         check_is_fitted(self)
         return self._typed(self._table(X, reset=False))
 
+    def update(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the networks further on new rows; encoders and the weights of members stay.
+
+        Each network goes on from its parameters without one fold of the new rows, and stays as it
+        was if that is no better on the fold. What was learned from the old rows fades: with these
+        at hand, a new ``fit`` on all is better unless the new rows differ from them in what they
+        say. ``oof_prediction_`` is then that of the new rows, and ``update_`` has the mean losses
+        on these, ``before`` and ``after``. The scores of the leaderboard are those of ``fit``.
+
+        Parameters
+        ----------
+        X : frame, mapping or array
+            At least 20 new rows with the columns of training.
+        y : array-like of shape (N,)
+        sample_weight : array-like of shape (N,), optional
+
+        Returns
+        -------
+        Self
+            Itself.
+
+        Raises
+        ------
+        InputError
+            If there are fewer rows, or y has a label that training did not have.
+        """
+        typed = self._typed_rows(X)
+        values = self._encoded_target(y)
+        if len(values) != len(typed):
+            raise InputError(
+                f"X has {len(typed)} rows and y {len(values)}; expected the same number",
+                parameter="y",
+            )
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(
+                sample_weight, values, dtype=np.float64, ensure_non_negative=True
+            )
+        weights = self._with_class_weights(weights, values)
+        if weights is not None:
+            used = np.flatnonzero(weights)
+            typed, values, weights = typed.take(used), values[used], weights[used]
+        target = self.portfolio_.target
+        updated = update_portfolio(
+            self.portfolio_,
+            typed,
+            values,
+            portfolio_loss(self.loss, target.n_classes).criterion(target),
+            weights=weights,
+            seed=_seed(self.random_state),
+        )
+        if not target.n_classes:
+            self.intervals_ = self.intervals_.extended(
+                typed, updated.portfolio.oof, values, weights
+            )
+        self.portfolio_, self.oof_prediction_ = updated.portfolio, updated.portfolio.oof
+        self.update_ = {"rows": len(typed), "before": updated.before, "after": updated.after}
+        return self
+
+    def _encoded_target(self, y: Any) -> NDArray[Any]:
+        """Return the class numbers of labels that training had, or numbers; shape (N,)."""
+        raise NotImplementedError
+
+    def distill(self, X: Any, y: Any = None) -> NetworkModel:
+        """Train one network on the predictions of all, to be explained, exported, or faster.
+
+        Parameters
+        ----------
+        X : frame, mapping or array
+            The rows of training, or others like them; at least 20.
+        y : array-like of shape (N,), optional
+            Their targets, which are not learned from: with them, ``report["scores"]`` of the result
+            has the scores ``"distilled"`` and ``"portfolio"`` on these rows.
+
+        Returns
+        -------
+        NetworkModel
+            It has ``predict``, ``predict_proba``, ``save`` and ``evaluate`` for tables;
+            :func:`deltarule.explain` takes it with a table that has the column ``"target"``.
+            Its labels are text.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than 20 rows, or y has another number of them.
+        """
+        typed = self._typed_rows(X)
+        name = "target"
+        while name in self.schema_.names:
+            name = f"{name}_"
+        classes = getattr(self, "classes_", None)
+        labels = [] if classes is None else list(map(str, _as_text(classes)))
+        if labels:
+            target = TargetEncoder("classification", labels)
+            column = Column(name, "category", distinct=len(labels))
+        else:
+            target = TargetEncoder("regression").fit([self.portfolio_.target.mean])
+            column = Column(name, "number")
+        schema = dataclasses.replace(
+            self.schema_, target=column, task=target.task, classes=tuple(labels)
+        )
+        if y is not None:
+            values = np.asarray(column_or_1d(y))
+            if len(values) != len(typed):
+                raise InputError(
+                    f"X has {len(typed)} rows and y {len(values)}; expected the same number",
+                    parameter="y",
+                )
+            cells = _as_text(values) if labels else values.astype(np.float64)
+            typed = dataclasses.replace(typed, target=cells)
+        return distill(self.portfolio_, schema, target, typed, seed=_seed(self.random_state))
+
     @property
     def leaderboard_(self) -> dict[str, list[Any]]:
         """The configurations, the best first: a dictionary, with or without pandas.
@@ -213,6 +340,12 @@ def _with_text_names(X: Any) -> Any:
     if is_pandas and not all(isinstance(name, str) for name in X.columns):
         return X.rename(columns=str)
     return X
+
+
+def _as_text(labels: NDArray[Any]) -> TextColumn:
+    """Return labels as a table of them has: true for True, 1 for 1.0."""
+    table = table_from_frame({"y": labels})
+    return as_labels(table.column("y"), table.kinds.get("y"))
 
 
 def _check_varies(y: NDArray[Any], n_classes: int) -> None:

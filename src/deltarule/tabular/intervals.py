@@ -115,6 +115,29 @@ class Intervals:
         found: NDArray[np.float64] = predictions[:, None] + sigma[:, None] * of_scores
         return found
 
+    def extended(
+        self,
+        typed: TypedColumns,
+        predictions: NDArray[np.float64],
+        y: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
+    ) -> Intervals:
+        """Return the intervals with the scores of more rows, by the same scale.
+
+        Parameters
+        ----------
+        typed : TypedColumns
+        predictions : array of shape (N,)
+            By networks that were not trained on the row.
+        y : array of shape (N,)
+        weights : array of shape (N,), optional
+            Row weights.
+        """
+        w = np.ones(len(y)) if weights is None else weights / weights.mean()
+        scores = np.concatenate([self.scores, (y - predictions) / self.scales(typed, predictions)])
+        w = np.concatenate([self.weights, w])
+        return _of_scores(self.scale, self.column, self.exponent, scores, w)
+
     def _score(self, level: float) -> float:
         """Return Q_τ, with one more score of mean weight at the far end that τ is nearer to."""
         scores, weights = self.scores, self.weights

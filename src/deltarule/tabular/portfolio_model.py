@@ -13,6 +13,7 @@ from deltarule.errors import FileError, InputError
 from deltarule.files import Part, write_bundle
 from deltarule.tables import TargetEncoder, TypedColumns
 from deltarule.tables.table import join_items
+from deltarule.tabular.distill import distill
 from deltarule.tabular.model import TableModel, reading_table_model
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Member, Portfolio
@@ -126,6 +127,26 @@ class PortfolioModel(TableModel):
             model=chosen.models[0],
             encoder=self.portfolio.encoder_of(chosen),
         )
+
+    def distill(self, table: Any, seed: int = 0) -> NetworkModel:
+        """Return one network that is trained on the predictions of all.
+
+        See :func:`deltarule.tabular.distill.distill`.
+
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
+            The rows of training, or others like them, with their target, which only the scores of
+            its report need.
+        seed : int
+
+        Raises
+        ------
+        InputError
+            If there are fewer than 20 rows.
+        """
+        typed = self._typed(table, need_target=True)
+        return distill(self.portfolio, self.schema, self.target, typed, seed=seed)
 
     def save(
         self,
