@@ -22,8 +22,3 @@ def test_a_line_for_each_table(tmp_path, capsys, monkeypatch):
     assert 0.7 < float(ratio) < 1.3
     assert all(float(each) > 0 for each in times)
     assert median == f"median ratio over 1 tables: {ratio}"
-
-
-def test_scores():
-    p, y = np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([1, 0])
-    assert distill.score(p, y, "classification") == pytest.approx(np.log(2) / 2)

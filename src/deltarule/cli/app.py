@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 from deltarule._version import __version__
 from deltarule.cli import output
+from deltarule.cli.distill_command import distill, update
 from deltarule.cli.explain_command import explain
 from deltarule.cli.fit_command import fit
 from deltarule.cli.options import (
@@ -200,6 +201,8 @@ def evaluate(
     evaluate_table(model, data, table=table, sql=sql, reading=reading, as_json=as_json)
 
 
+_command("Train one network to predict what a portfolio predicts.")(distill)
+_command("Train a portfolio further on new rows.")(update)
 _command("Show every number of a step or a model.")(explain)
 
 

@@ -13,7 +13,7 @@ from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import TableModel
 
-__all__ = ["evaluate_table", "load_table_model", "predict_table"]
+__all__ = ["evaluate_table", "load_table_model", "predict_table", "read_rows"]
 
 
 def load_table_model(folder: Path) -> TableModel:
@@ -26,7 +26,7 @@ def load_table_model(folder: Path) -> TableModel:
         raise FileError(error.message) from error
 
 
-def _read(
+def read_rows(
     model: TableModel,
     data: str | None,
     table: str | None,
@@ -34,6 +34,7 @@ def _read(
     reading: Mapping[str, Any] | None,
     texts: Iterable[str] = (),
 ) -> Table:
+    """Read a table as that of the model's training was read."""
     schema = model.schema
     return read_table(
         data,
@@ -82,7 +83,7 @@ def predict_table(
         )
     with output.live(quiet or as_json) as show:
         show(f"reading {data or 'the SQL result'}")
-        read = _read(model, data, table, sql, reading, possible_ids(model.schema, ids))
+        read = read_rows(model, data, table, sql, reading, possible_ids(model.schema, ids))
         read, id_columns = take_ids(model.schema, read, ids)
         names = ["prediction", *(f"probability_{label}" for label in model.classes if proba)]
         check_output_names(id_columns, names)
@@ -127,7 +128,7 @@ def evaluate_table(
     model = load_table_model(folder)
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
-        rows = _read(model, data, table, sql, reading)
+        rows = read_rows(model, data, table, sql, reading)
         typed = apply_schema(model.schema, rows)
         show("scoring")
         scores = model.score(typed, model.outputs(typed))

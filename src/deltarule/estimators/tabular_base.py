@@ -80,13 +80,8 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         started = time.perf_counter()
         table = self._table(X, reset=True)
         _check_rows(table, y, "y")
-        weights = None
         used = np.arange(len(y))
-        if sample_weight is not None:
-            weights = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
-        weights = self._with_class_weights(weights, y)
+        weights = self._with_class_weights(_row_weights(sample_weight, len(y)), y)
         if weights is not None:
             # A row of weight 0 is left out, so that it has no effect on the folds either.
             used = np.flatnonzero(weights)
@@ -213,21 +208,20 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         Raises
         ------
         InputError
-            If there are fewer rows, or y has a label that training did not have.
+            If there are fewer rows, X, y or weights have other numbers of rows, y has a label that
+            training did not have, or numbers that the networks cannot learn.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from deltarule import TabularRegressor
+        >>> x = np.linspace(-2, 2, 200)
+        >>> model = TabularRegressor(quality="fast").fit({"x": x}, x**2)
+        >>> model.update({"x": x[::2]}, x[::2] ** 2 + 1).update_["after"] < 0.01
+        True
         """
-        typed = self._typed_rows(X)
-        values = self._encoded_target(y)
-        if len(values) != len(typed):
-            raise InputError(
-                f"X has {len(typed)} rows and y {len(values)}; expected the same number",
-                parameter="y",
-            )
-        weights = None
-        if sample_weight is not None:
-            weights = _check_sample_weight(
-                sample_weight, values, dtype=np.float64, ensure_non_negative=True
-            )
-        weights = self._with_class_weights(weights, values)
+        typed, values = self._rows_and_target(X, y)
+        weights = self._with_class_weights(_row_weights(sample_weight, len(values)), values)
         if weights is not None:
             used = np.flatnonzero(weights)
             typed, values, weights = typed.take(used), values[used], weights[used]
@@ -239,6 +233,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             portfolio_loss(self.loss, target.n_classes).criterion(target),
             weights=weights,
             seed=_seed(self.random_state),
+            threads=_threads(self.n_jobs),
         )
         if not target.n_classes:
             self.intervals_ = self.intervals_.extended(
@@ -248,20 +243,34 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         self.update_ = {"rows": len(typed), "before": updated.before, "after": updated.after}
         return self
 
+    def _rows_and_target(self, X: Any, y: Any) -> tuple[TypedColumns, NDArray[Any]]:
+        """Return rows as the columns of training, and their class numbers or numbers."""
+        typed, values = self._typed_rows(X), self._encoded_target(y)
+        _check_rows(typed, values, "y")
+        return typed, values
+
     def _encoded_target(self, y: Any) -> NDArray[Any]:
         """Return the class numbers of labels that training had, or numbers; shape (N,)."""
         raise NotImplementedError
 
-    def distill(self, X: Any, y: Any = None) -> NetworkModel:
-        """Train one network on the predictions of all, to be explained, exported, or faster.
+    def distill(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, test: Any = None
+    ) -> NetworkModel:
+        """Train one network to predict what all predict, to be explained, exported, or faster.
+
+        See :func:`deltarule.tabular.distill.distill`.
 
         Parameters
         ----------
         X : frame, mapping or array
-            The rows of training, or others like them; at least 20.
-        y : array-like of shape (N,), optional
-            Their targets, which are not learned from: with them, ``report["scores"]`` of the result
-            has the scores ``"distilled"`` and ``"portfolio"`` on these rows.
+            The rows of training, or others like those to be predicted; at least 20.
+        y : None
+            Not used, by convention: the network learns predictions, and not targets.
+        sample_weight : array-like of shape (N,), optional
+        test : pair of X and y, optional
+            Rows that training did not have, and their targets, to measure on what the network
+            costs in score: ``report["scores"]["test"]`` of the result has its scores, and
+            ``report["baselines"]["portfolio"]`` those of the portfolio.
 
         Returns
         -------
@@ -273,9 +282,20 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         Raises
         ------
         InputError
-            If there are fewer than 20 rows, or y has another number of them.
+            If there are fewer than 20 rows, or X, y or weights have other numbers of rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from deltarule import TabularRegressor
+        >>> x = np.linspace(-2, 2, 200)
+        >>> model = TabularRegressor(quality="fast").fit({"x": x[::2]}, x[::2] ** 2)
+        >>> network = model.distill({"x": x[::2]}, test=({"x": x[1::2]}, x[1::2] ** 2))
+        >>> network.report["scores"]["test"]["r2"] > 0.99
+        True
         """
         typed = self._typed_rows(X)
+        typed = dataclasses.replace(typed, weights=_row_weights(sample_weight, len(typed)))
         name = "target"
         while name in self.schema_.names:
             name = f"{name}_"
@@ -290,16 +310,15 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         schema = dataclasses.replace(
             self.schema_, target=column, task=target.task, classes=tuple(labels)
         )
-        if y is not None:
-            values = np.asarray(column_or_1d(y))
-            if len(values) != len(typed):
-                raise InputError(
-                    f"X has {len(typed)} rows and y {len(values)}; expected the same number",
-                    parameter="y",
-                )
-            cells = _as_text(values) if labels else values.astype(np.float64)
-            typed = dataclasses.replace(typed, target=cells)
-        return distill(self.portfolio_, schema, target, typed, seed=_seed(self.random_state))
+        scored = None
+        if test is not None:
+            if not isinstance(test, tuple | list) or len(test) != 2:
+                raise InputError(parameter="test", given=test, expected="a pair of X and y")
+            scored, values = self._rows_and_target(*test)
+            cells = TextColumn.from_cells([labels[k] for k in values]) if labels else values
+            scored = dataclasses.replace(scored, target=cells)
+        seed = _seed(self.random_state)
+        return distill(self.portfolio_, schema, target, typed, scored=scored, seed=seed)
 
     @property
     def leaderboard_(self) -> dict[str, list[Any]]:
@@ -357,7 +376,18 @@ def _check_varies(y: NDArray[Any], n_classes: int) -> None:
         raise InputError(f"y has {what} in the {len(y)} rows of weight above 0; expected several")
 
 
-def _check_rows(table: Table, values: NDArray[Any], name: str) -> None:
+def _row_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
+    """Return row weights as floats of at least 0, one for each row; None if there are none."""
+    if sample_weight is None:
+        return None
+    rows = np.empty(n_rows)
+    weights: NDArray[np.float64] = _check_sample_weight(
+        sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+    )
+    return weights
+
+
+def _check_rows(table: Table | TypedColumns, values: NDArray[Any], name: str) -> None:
     if len(values) != len(table):
         raise InputError(
             f"X has {len(table)} rows and {name} {len(values)}; expected the same number",

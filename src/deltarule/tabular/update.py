@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import Diverged, InputError
+from deltarule.settings import checked
 from deltarule.tables import TypedColumns
-from deltarule.tabular.portfolio import Member, Portfolio
+from deltarule.tabular.portfolio import Member, Portfolio, TargetScale
 from deltarule.tabular.portfolio.folds import make_folds
 from deltarule.tabular.portfolio.losses import Criterion
-from deltarule.training import Model, train_many
+from deltarule.training import Model, StopFlag, StopReason, train_many
 
 __all__ = ["Updated", "update_portfolio"]
 
-_LEAST_ROWS = 20
+_LEAST_ROWS, _MOST_FOLDS = 20, 8
 _EPOCHS, _PATIENCE = 60, 10
 # Of the learning rate of a configuration: the parameters are to move, and not to be drawn anew.
 _RATE = 0.3
@@ -30,10 +31,10 @@ class Updated:
     Attributes
     ----------
     portfolio : Portfolio
-        Its ``oof`` are the predictions for the new rows.
+        Its ``oof`` are the predictions for the new rows, each row's by the networks that were not
+        trained on it. Members of weight 0 are left out.
     before, after : float
-        The mean loss on the new rows: of the portfolio as it was, and of the networks that were not
-        trained on the row.
+        The mean loss on the new rows: of the portfolio as it was, and of ``oof``.
     """
 
     portfolio: Portfolio
@@ -49,11 +50,13 @@ def update_portfolio(
     *,
     weights: NDArray[np.float64] | None = None,
     seed: int = 0,
+    threads: int | None = None,
 ) -> Updated:
     """Train the networks of a portfolio further on new rows.
 
-    Each network goes on from its parameters, without one fold of the new rows; it is kept as it was
-    if that gives no lower loss on the fold. Encoders, weights of members and the temperature stay.
+    Each network goes on from its parameters, at three tenths of its learning rate, on the new rows
+    without one fold of them; it stays as it was if that gives no lower loss on the fold. Encoders,
+    weights of members and the temperature stay. The result is the same for any number of threads.
 
     Parameters
     ----------
@@ -61,45 +64,73 @@ def update_portfolio(
     typed : TypedColumns
         The new rows alone.
     y : array of shape (N,)
-        Class numbers or numbers.
+        Class numbers, or numbers.
     criterion : callable
-        Of predictions, targets and weights, which add to 1.
+        The mean loss, of predictions, targets and weights that add to 1.
     weights : array of shape (N,), optional
-        Row weights.
+        Row weights above 0.
     seed : int
+        Of folds and batches.
+    threads : int, optional
+        How many networks are trained at the same time; as many as there are cores unless given.
 
     Raises
     ------
     InputError
-        If there are fewer than 20 rows.
+        If there are fewer than 20 rows; if a target is not above 0 and networks learned the
+        logarithm of targets, or below 0 and they learned with Poisson's loss; if the seed is no
+        whole number of at least 0.
+    KeyboardInterrupt
+        After Ctrl-C.
+
+    Examples
+    --------
+    See :meth:`deltarule.TabularRegressor.update`.
     """
-    n_rows = len(typed)
+    n_rows, seed = len(typed), checked("seed", seed)
     if n_rows < _LEAST_ROWS:
         raise InputError(
             f"there are {n_rows} new rows; expected at least {_LEAST_ROWS}, so that folds of them "
             "can show whether training on them helps; fit again with the old rows and these"
         )
+    target = portfolio.target
+    if not target.n_classes:
+        _check_numbers(portfolio, y)
+        low, high = min(target.low, float(y.min())), max(target.high, float(y.max()))
+        target = dataclasses.replace(target, low=low, high=high)
     w = np.ones(n_rows) if weights is None else weights
     shares = w / w.sum()
     before = criterion(portfolio.predict(typed), y, shares)
-    target = portfolio.target
-    if not target.n_classes:
-        low, high = min(target.low, float(y.min())), max(target.high, float(y.max()))
-        target = dataclasses.replace(target, low=low, high=high)
+    classes = y if target.n_classes else None
+    flag = StopFlag()
     members: list[Member] = []
     total: Any = 0.0
-    for member in portfolio.members:
-        if member.weight == 0:
-            continue
+    for member in portfolio.used:
+        n_folds = min(len(member.models), _MOST_FOLDS)
+        folds = make_folds(n_rows, classes, None, seed, n_folds=n_folds)
         X = portfolio.encoder_of(member).transform(typed, dtype=np.float32)
-        n_folds = min(len(member.models), n_rows)
-        folds = make_folds(n_rows, y if target.n_classes else None, None, seed, n_folds=n_folds)
-        trained, oof = _train_further(member, X, y, w, folds, criterion, target, seed)
+        trained, oof = _train_further(
+            member, X, y, w, folds, criterion, target, seed, threads, flag
+        )
         members.append(trained)
         total = total + member.weight * oof
     oof = target.calibrate(total, portfolio.temperature)
     updated = dataclasses.replace(portfolio, target=target, members=tuple(members), oof=oof)
     return Updated(updated, before, criterion(oof, y, shares))
+
+
+def _check_numbers(portfolio: Portfolio, y: NDArray[np.float64]) -> None:
+    """Refuse targets that the networks' own scale or loss does not have."""
+    row = int(y.argmin())
+    logarithms = any(member.configuration.log_target for member in portfolio.used)
+    counts = portfolio.used[0].models[0].net.loss.targets == "nonnegative"
+    if (logarithms and y[row] <= 0) or (counts and y[row] < 0):
+        expected = "numbers above 0, whose logarithms" if logarithms else "numbers of at least 0;"
+        learned = "networks of the portfolio learned" if logarithms else "its loss is of these"
+        raise InputError(
+            f"the target is {y[row]:g} in new row {row + 1}; expected {expected} {learned}; fit "
+            "again with the old rows and these"
+        )
 
 
 def _train_further(
@@ -109,9 +140,11 @@ def _train_further(
     w: NDArray[np.float64],
     folds: list[NDArray[np.int64]],
     criterion: Criterion,
-    target: Any,
+    target: TargetScale,
     seed: int,
-) -> tuple[Member, Any]:
+    threads: int | None,
+    flag: StopFlag,
+) -> tuple[Member, NDArray[np.float64]]:
     """Return a member with its networks trained further, and its out-of-fold predictions."""
     settings, net = member.configuration, member.models[0].net
     held_out = [folds[k % len(folds)] for k in range(len(member.models))]
@@ -132,7 +165,11 @@ def _train_further(
         schedule="cosine",
         rule="adam",
         on_diverged="keep",
+        workers=threads,
+        stop=flag,
     )
+    if flag and flag.stopped.reason is StopReason.INTERRUPTED:
+        raise KeyboardInterrupt
     models = []
     total = np.zeros((len(X), target.n_classes) if target.n_classes else len(X))
     counts = np.zeros(len(X))
@@ -145,8 +182,7 @@ def _train_further(
             for each in candidates
         ]
         of_rows = w[rows] / w[rows].sum()
-        losses = [criterion(each, y[rows], of_rows) for each in outputs]
-        best = int(np.argmin(losses))
+        best = int(np.argmin([criterion(each, y[rows], of_rows) for each in outputs]))
         models.append(candidates[best])
         total[rows] += outputs[best]
         counts[rows] += 1
