@@ -12,6 +12,7 @@ has the median ratio over the tables on which the portfolio's score is above .05
 from __future__ import annotations
 
 import argparse
+import functools
 import time
 import timeit
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         row = np.zeros(network.model.net.n_inputs, dtype=np.float32)
         predict = network.model.compile_predictor()
         # The least of several, since other programs only add to it.
-        seconds_each = timeit.repeat(lambda: predict(row), number=_CALLS, repeat=5)
+        seconds_each = timeit.repeat(functools.partial(predict, row), number=_CALLS, repeat=5)
         micro = 1e6 * min(seconds_each) / _CALLS
         if of_many > _LEAST:
             ratios.append(of_one / of_many)
