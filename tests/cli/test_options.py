@@ -101,6 +101,7 @@ BAD = [
         (["predict", "numbers.model", "numbers.csv"], option, value, [])
         for option, value in [
             ("--out", "a.txt"),
+            ("--coverage", "90"),
             ("--id", "z"),
             ("--table", "t"),
             ("--sql", "selec"),

@@ -29,6 +29,7 @@ from deltarule.cli.options import (
     Skip,
     Sql,
     TableName,
+    number,
     one,
 )
 from deltarule.cli.playground_command import playground
@@ -119,6 +120,17 @@ def predict(
         bool,
         typer.Option("--proba", help="Add each class's probability.", rich_help_panel="Output"),
     ] = False,
+    coverage: Annotated[
+        float | None,
+        one(
+            "--coverage",
+            metavar="C",
+            help="Add the columns lower and upper: the interval that holds the number with "
+            "probability C, such as .9.",
+            group="Output",
+            read=number,
+        ),
+    ] = None,
     safe_csv: Annotated[
         bool,
         typer.Option(
@@ -166,6 +178,7 @@ def predict(
         },
         ids=ids or (),
         proba=proba,
+        coverage=coverage,
         force=force,
         as_json=as_json,
         quiet=quiet,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from deltarule.errors import InputError
 from deltarule.estimators.class_weights import class_weights
 from deltarule.estimators.tabular_base import BaseTabular
 from deltarule.maths import Loss
+from deltarule.tabular.intervals import interval_levels
 from deltarule.tabular.portfolio import Configuration
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
@@ -323,12 +323,7 @@ verbose
         InputError
             If the coverage is not between 0 and 1.
         """
-        is_number = isinstance(coverage, numbers.Real) and not isinstance(coverage, bool)
-        if not is_number or not 0 < coverage < 1:
-            raise InputError(
-                parameter="coverage", given=coverage, expected="a number between 0 and 1"
-            )
-        return self.predict_quantiles(X, [(1 - coverage) / 2, (1 + coverage) / 2])
+        return self.predict_quantiles(X, interval_levels(coverage))
 
     def predict_quantiles(
         self, X: Any, quantiles: ArrayLike = (0.05, 0.25, 0.5, 0.75, 0.95)

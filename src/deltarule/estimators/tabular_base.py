@@ -37,7 +37,7 @@ from deltarule.tables import (
 from deltarule.tables.column_values import as_labels
 from deltarule.tables.frames import table_from_frame
 from deltarule.tabular.distill import distill
-from deltarule.tabular.intervals import Intervals, fit_intervals
+from deltarule.tabular.intervals import Intervals, fit_intervals, time_for_portfolio
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
 from deltarule.tabular.portfolio.losses import portfolio_loss
@@ -98,9 +98,6 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         threads = _threads(self.n_jobs)
         seed = _seed(self.random_state)
         budget = self.time_budget
-        if not n_classes and isinstance(budget, int | float) and budget > 0 and budget is not True:
-            # The rest is for the scale of residuals.
-            budget = 0.9 * budget
         self.portfolio_: Portfolio = fit_portfolio(
             typed,
             self.schema_,
@@ -111,7 +108,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             loss=self.loss,
             splits=splits,
             quality=self.quality,
-            time_budget=budget,
+            time_budget=budget if n_classes else time_for_portfolio(budget),
             started=started,
             configurations=self.configurations,
             seed=seed,
@@ -128,7 +125,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
                 groups=groups,
                 seed=seed,
                 threads=threads,
-                time_budget=self.time_budget,
+                time_budget=budget,
                 started=started,
             )
         self.oof_prediction_: NDArray[np.float64] = self.portfolio_.oof

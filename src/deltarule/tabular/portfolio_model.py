@@ -14,6 +14,8 @@ from deltarule.files import Part, write_bundle
 from deltarule.tables import TypedColumns, apply_schema, table_from_frame
 from deltarule.tables.table import join_items
 from deltarule.tabular.distill import distill
+from deltarule.tabular.interval_storage import intervals_of, stored_intervals
+from deltarule.tabular.intervals import Intervals
 from deltarule.tabular.model import TableModel, cells_checksum, reading_table_model
 from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.network_model import NetworkModel
@@ -29,6 +31,8 @@ from deltarule.training.recording import KIND as RECORDING
 
 __all__ = ["PortfolioModel"]
 
+# What the names of the arrays of intervals begin with.
+_OF_INTERVALS = "intervals."
 # The share of rows that are held out to score a network that is distilled on another table.
 _SCORED = 0.2
 # What scores of a distilled network are of: by whether they are of the test rows of the training
@@ -52,6 +56,8 @@ class PortfolioModel(TableModel):
         As in :class:`TableModel`.
     portfolio : Portfolio
         The networks with their encoders, weights and temperature.
+    intervals : Intervals or None
+        What quantiles are predicted by; None for classes.
 
     Examples
     --------
@@ -59,6 +65,10 @@ class PortfolioModel(TableModel):
     """
 
     portfolio: Portfolio
+    intervals: Intervals | None = None
+
+    def _intervals(self) -> Intervals | None:
+        return self.intervals
 
     def _chunk_outputs(self, typed: TypedColumns) -> np.ndarray:
         return self.portfolio.predict(typed)
@@ -221,16 +231,19 @@ class PortfolioModel(TableModel):
         """
         given = self._typed(table, need_target=True)
         typed = given.take(np.flatnonzero(row_weights(given) > 0))
-        n_classes = len(self.classes)
+        truth = true_values(self.target, typed)
         updated = update_portfolio(
             self.portfolio,
             typed,
-            true_values(self.target, typed),
+            truth,
             # A portfolio of fit_table is trained by log loss, or squared error.
-            portfolio_loss(None, n_classes).criterion(self.portfolio.target),
+            portfolio_loss(None, len(self.classes)).criterion(self.portfolio.target),
             weights=typed.weights,
             seed=seed,
         )
+        intervals = self.intervals
+        if intervals is not None:
+            intervals = intervals.extended(typed, updated.portfolio.oof, truth, typed.weights)
         networks = [each for member in updated.portfolio.used for each in member.models]
         report = {
             "task": self.task,
@@ -246,7 +259,11 @@ class PortfolioModel(TableModel):
         }
         settings = {**self.settings, "test": 0.0, "seed": seed}
         return dataclasses.replace(
-            self, portfolio=updated.portfolio, settings=settings, report=report
+            self,
+            portfolio=updated.portfolio,
+            intervals=intervals,
+            settings=settings,
+            report=report,
         )
 
     def save(
@@ -258,11 +275,15 @@ class PortfolioModel(TableModel):
     ) -> None:
         """Write the networks of weight above 0; parameters and errors as in :class:`TableModel`."""
         record, arrays = stored_portfolio(self.portfolio)
+        document = {"portfolio": record, "extra": self._extra()}
+        if self.intervals is not None:
+            document["intervals"], more = stored_intervals(self.intervals)
+            arrays |= {f"{_OF_INTERVALS}{name}": values for name, values in more.items()}
         write_bundle(
             folder,
             KIND,
             PORTFOLIO_VERSION,
-            {"model.json": {"portfolio": record, "extra": self._extra()}},
+            {"model.json": document},
             arrays,
             overwrite=overwrite,
             # A recording in the folder is of another model, and is removed.
@@ -279,10 +300,17 @@ class PortfolioModel(TableModel):
     ) -> PortfolioModel:
         """Return the model of a folder's documents and arrays; raise as ``load`` does."""
         data = documents["model.json"]
+        n_prefix = len(_OF_INTERVALS)
+        more = {
+            name[n_prefix:]: each for name, each in arrays.items() if name.startswith(_OF_INTERVALS)
+        }
+        own = {name: each for name, each in arrays.items() if not name.startswith(_OF_INTERVALS)}
         with reading_model(folder):
-            portfolio = portfolio_of(data["portfolio"], arrays)
+            portfolio, intervals = portfolio_of(data["portfolio"], own), None
+            if "intervals" in data or more:
+                intervals = intervals_of(data["intervals"], more)
         with reading_table_model(folder):
-            loaded = cls(portfolio=portfolio, **cls._fields(data["extra"]))
+            loaded = cls(portfolio=portfolio, intervals=intervals, **cls._fields(data["extra"]))
         if portfolio.target.n_classes != len(loaded.classes):
             raise FileError(
                 f"the target in {str(folder)!r} has {len(loaded.classes)} classes, and its "
