@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from deltarule.tabular import portfolio_fit
+from deltarule.tabular import intervals, portfolio_fit
 from deltarule.tabular.portfolio import Configuration, fit_portfolio, make_plan
 from deltarule.tabular.portfolio import fit as fitting
 
@@ -29,5 +29,6 @@ def train_few_configurations(monkeypatch, configurations=FEW):
         return fit_portfolio(typed, *arguments, **options, configurations=configurations)
 
     monkeypatch.setattr(portfolio_fit, "fit_portfolio", fit)
+    monkeypatch.setattr(intervals, "_CONFIGURATIONS", FEW[:1])
     monkeypatch.setattr(fitting, "make_plan", plan)
     return calls

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from deltarule.errors import InputError
 from deltarule.estimators.class_weights import class_weights
 from deltarule.estimators.tabular_base import BaseTabular
 from deltarule.maths import Loss
+from deltarule.tabular.intervals import interval_levels
 from deltarule.tabular.portfolio import Configuration
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
@@ -177,6 +177,17 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         self.classes_, codes = np.unique(labels, return_inverse=True)
         return self._fit(X, codes.astype(np.int64), len(self.classes_), sample_weight, groups)
 
+    def _encoded_target(self, y: Any) -> NDArray[Any]:
+        labels = _labels(y)
+        unknown = np.setdiff1d(labels, self.classes_)
+        if len(unknown):
+            raise InputError(
+                f"y has the labels {unknown[:5].tolist()}, which training did not have; expected "
+                f"those of classes_; networks have no output for others: fit again with the old "
+                "rows and these"
+            )
+        return np.searchsorted(self.classes_, labels).astype(np.int64)
+
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probability of each class, in the order of ``classes_``; shape (N, K).
 
@@ -277,17 +288,10 @@ verbose
         DataError
             If no column varies, or a column cannot be used.
         """
-        if y is None:
-            raise InputError(_NO_TARGET)
-        y = np.asarray(column_or_1d(_one_column(y), warn=True))
-        try:
-            values = y.astype(np.float64)
-        except (TypeError, ValueError):
-            raise InputError(f"y is of type {y.dtype}; expected numbers") from None
-        if not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise InputError(f"y is {values[row]} in row {row + 1}; expected finite numbers")
-        return self._fit(X, values, 0, sample_weight, groups)
+        return self._fit(X, _numbers(y), 0, sample_weight, groups)
+
+    def _encoded_target(self, y: Any) -> NDArray[Any]:
+        return _numbers(y)
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predict a number for each row; shape (N,).
@@ -319,12 +323,7 @@ verbose
         InputError
             If the coverage is not between 0 and 1.
         """
-        is_number = isinstance(coverage, numbers.Real) and not isinstance(coverage, bool)
-        if not is_number or not 0 < coverage < 1:
-            raise InputError(
-                parameter="coverage", given=coverage, expected="a number between 0 and 1"
-            )
-        return self.predict_quantiles(X, [(1 - coverage) / 2, (1 + coverage) / 2])
+        return self.predict_quantiles(X, interval_levels(coverage))
 
     def predict_quantiles(
         self, X: Any, quantiles: ArrayLike = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -363,6 +362,21 @@ verbose
         """
         typed = self._typed_rows(X)
         return self.intervals_.deviations(typed, self.portfolio_.predict(typed))
+
+
+def _numbers(y: Any) -> NDArray[np.float64]:
+    """Return y as finite numbers of shape (N,)."""
+    if y is None:
+        raise InputError(_NO_TARGET)
+    y = np.asarray(column_or_1d(_one_column(y), warn=True))
+    try:
+        values = y.astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"y is of type {y.dtype}; expected numbers") from None
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise InputError(f"y is {values[row]} in row {row + 1}; expected finite numbers")
+    return values
 
 
 def _one_column(y: Any) -> Any:

@@ -14,6 +14,7 @@ from deltarule.tables import Schema, Table, TargetEncoder, TypedColumns, apply_s
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import portfolio_advice
 from deltarule.tabular.baselines import baselines
+from deltarule.tabular.intervals import fit_intervals, time_for_portfolio
 from deltarule.tabular.model import cells_checksum
 from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.portfolio import Portfolio, fit_portfolio
@@ -71,11 +72,24 @@ def fit_portfolio_model(
         n_classes,
         weights=learned.weights,
         quality=quality,
-        time_budget=time_budget,
+        time_budget=time_budget if n_classes else time_for_portfolio(time_budget),
         started=started,
         seed=settings.seed,
         progress=lambda name: report_phase(f"training {name}"),
     )
+    intervals = None
+    if not n_classes:
+        report_phase("training the scale of intervals")
+        intervals = fit_intervals(
+            learned,
+            schema,
+            truth,
+            portfolio.oof,
+            weights=learned.weights,
+            seed=settings.seed,
+            time_budget=time_budget,
+            started=started,
+        )
     seconds = time.perf_counter() - started
     report_phase("scoring")
     # A time budget may end before a row's fold is trained.
@@ -95,6 +109,7 @@ def fit_portfolio_model(
         },
         report={},
         portfolio=portfolio,
+        intervals=intervals,
     )
     verdicts, notes = Verdicts(), [_NO_TEST]
     of_baselines: dict[str, dict[str, float | None]] = {}
