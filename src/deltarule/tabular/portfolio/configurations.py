@@ -11,7 +11,7 @@ __all__ = ["Configuration", "default_configurations"]
 
 # A training of this many rows takes the number of epochs of a configuration; a smaller one takes
 # proportionally more epochs, up to the largest number, and a larger one fewer.
-_ROWS_OF_EPOCHS = 3000
+_ROWS_OF_EPOCHS = 6000
 _LEAST_EPOCHS = 30
 # From so many rows on, an epoch takes long, and more patience than this gains next to nothing.
 _ROWS_OF_PATIENCE, _MOST_PATIENCE = 2000, 40
@@ -60,7 +60,7 @@ class Configuration:
     --------
     >>> configuration = Configuration("linear", "standard")
     >>> configuration.epochs_for(30_000), configuration.bins_for(30_000, n_columns=20)
-    (30, 25)
+    (40, 25)
     """
 
     name: str
@@ -149,16 +149,18 @@ _CLASSES = (
 # Little noise in a number leaves something to learn for long, as the learning rate falls to 0: all
 # epochs, small batches, no dropout, and a small penalty.
 _LONG: dict[str, Any] = {"l2": 1e-2, "dropout": 0.0, "patience": 200, "batch_scale": 0.5}
-_PIECEWISE_LONG = dataclasses.replace(_PIECEWISE, name="silu_piecewise_long", **_LONG)
+_LONG_DEEP = {**_LONG, "layers": (128, 128, 128), "learning_rate": 4e-3, "epochs": 100}
+_PIECEWISE_LONG = dataclasses.replace(_PIECEWISE, name="silu_piecewise_long", **_LONG_DEEP)
 _NUMBERS = (
     _PIECEWISE_LONG,
-    dataclasses.replace(_PERIODIC, name="silu_periodic_long", **_LONG),
+    dataclasses.replace(_PERIODIC, name="silu_periodic_long", **_LONG_DEEP),
     _RANDOM,
-    dataclasses.replace(_PIECEWISE, name="silu_random_long", **_LONG, **_OF_ALL),
+    dataclasses.replace(
+        _PIECEWISE, name="silu_random_long", **{**_LONG_DEEP, "layers": (128, 128)}, **_OF_ALL
+    ),
     _network("relu_long", "standard", (128, 64), "relu", **_LONG),
     dataclasses.replace(_PIECEWISE, name="silu_random", random_scale=3.0, **_OF_ALL),
     dataclasses.replace(_PIECEWISE_LONG, name="silu_piecewise_log", log_target=True),
-    _QUANTILE,
     _TANH,
     dataclasses.replace(_TANH, name="tanh_log", log_target=True),
     *_LINEAR,
@@ -171,6 +173,6 @@ def default_configurations(task: str) -> tuple[Configuration, ...]:
     Examples
     --------
     >>> len(default_configurations("classification")), len(default_configurations("regression"))
-    (10, 12)
+    (10, 11)
     """
     return _CLASSES if task == "classification" else _NUMBERS
