@@ -9,10 +9,9 @@ from deltarule.tabular.settings import automatic_batch_rows
 
 __all__ = ["Configuration", "default_configurations"]
 
-# A training of this many rows takes the number of epochs of a configuration; a smaller one takes
-# proportionally more epochs, up to the largest number, and a larger one fewer.
-_ROWS_OF_EPOCHS = 6000
-_LEAST_EPOCHS = 30
+# A training takes fewer than its largest number of epochs where it would visit more rows than this,
+# but no fewer epochs than the least.
+_ROW_VISITS, _LEAST_EPOCHS = 600_000, 30
 # From so many rows on, an epoch takes long, and more patience than this gains next to nothing.
 _ROWS_OF_PATIENCE, _MOST_PATIENCE = 2000, 40
 # From so many rows on, there is enough to learn more bins from, and a batch is not made smaller.
@@ -60,7 +59,7 @@ class Configuration:
     --------
     >>> configuration = Configuration("linear", "standard")
     >>> configuration.epochs_for(30_000), configuration.bins_for(30_000, n_columns=20)
-    (40, 25)
+    (30, 25)
     """
 
     name: str
@@ -82,7 +81,7 @@ class Configuration:
 
     def epochs_for(self, n_rows: int) -> int:
         """Return the number of epochs of a training of ``n_rows`` rows."""
-        return min(max(self.epochs * _ROWS_OF_EPOCHS // max(n_rows, 1), _LEAST_EPOCHS), self.epochs)
+        return min(max(_ROW_VISITS // max(n_rows, 1), _LEAST_EPOCHS), self.epochs)
 
     def bins_for(self, n_rows: int, n_columns: int) -> int:
         """Return the number of bins of each of ``n_columns`` columns of numbers."""
