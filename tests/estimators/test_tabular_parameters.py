@@ -166,6 +166,18 @@ def test_labels_of_a_pandas_categorical_are_text(skewed):
     assert set(predicted) == {"early", "late"}
 
 
+def test_verbose_shows_the_best_loss_so_far(skewed, capsys):
+    X, y = skewed
+    pair = [Configuration(name, "standard", epochs=5) for name in ("first", "second")]
+    model = Regressor(configurations=pair, quality="fast", n_jobs=1, verbose=True).fit(X, y)
+    score = model.portfolio_.members[0].score
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "training first"
+    # The second may begin just before the loss of the first is known.
+    best = f" (best so far: first, out-of-fold squared error {score:.4g})"
+    assert second in ("training second", f"training second{best}")
+
+
 @pytest.mark.parametrize("cell", ["Ulm", np.nan])
 @pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
 def test_text_and_missing_cells_lead_to_the_tabular_estimators(estimator, cell):

@@ -26,7 +26,7 @@ from deltarule.tabular import (
     fit_table,
     replay_table,
 )
-from deltarule.tabular.portfolio import Configuration
+from deltarule.tabular.portfolio import Configuration, StoppedTooEarly
 from deltarule.training import StopFlag, load_model
 from deltarule.training.model import KIND, PORTFOLIO_VERSION
 
@@ -81,7 +81,6 @@ def test_a_portfolio_is_the_default(settings):
         (TableSettings(l2=TableSettings().l2, folds=0), {}),
         (TableSettings(0.2, 0.1, 0), {}),
         (pickle.loads(pickle.dumps(TableSettings(folds=0))), {}),
-        (TableSettings(seed=1), {"stop": StopFlag()}),
         (None, {"callbacks": [lambda event: event.epoch == 1]}),
     ],
 )
@@ -123,6 +122,27 @@ def test_quality_and_time_budget_are_passed_on_and_kept(few):
     # A tenth is for the scale of residuals.
     assert few[0][2]["time_budget"] == 54.0
     assert model.settings == {"test": 0.2, "seed": 0, "quality": "fast", "time_budget": 60.0}
+
+
+def test_a_stop_ends_the_training_of_a_portfolio():
+    phases, flag = [], StopFlag()
+
+    def progress(phase):
+        phases.append(phase)
+        if phase.startswith("training quantile"):
+            flag.stop("enough")
+
+    model, table = fitted(stop=flag, progress=progress)
+    assert [each.configuration.name for each in model.portfolio.members][:1] == ["linear"]
+    assert "bins" not in {each.configuration.name for each in model.portfolio.members}
+    assert model.intervals.scale is None
+    assert set(model.report["baselines"]) == {"constant"}
+    assert model.report["against_linear"] is None
+    notes = model.report["notes"]
+    assert "enough: the portfolio has the networks that were trained until then" in notes
+    assert np.isfinite(model.predict(table)).all()
+    with pytest.raises(StoppedTooEarly):
+        fitted(stop=flag)
 
 
 # -- test rows and the report --------------------------------------------------------------------

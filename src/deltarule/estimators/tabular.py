@@ -70,7 +70,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         How many networks are trained at the same time: as many as cores if not given or −1. The
         result is the same.
     verbose : bool
-        Whether to print the name of each configuration when its training begins.
+        Whether to print the name of each configuration when its training begins, and the best
+        out-of-fold loss so far.
 
     Attributes
     ----------

@@ -6,6 +6,7 @@ import dataclasses
 import numbers
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -42,6 +43,7 @@ from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
 from deltarule.tabular.portfolio.losses import portfolio_loss
 from deltarule.tabular.update import update_portfolio
+from deltarule.training import StopFlag
 
 __all__ = ["BaseTabular"]
 
@@ -97,7 +99,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
         splits = validation_splits(self.validation, y[used], groups)
         threads = _threads(self.n_jobs)
         seed = _seed(self.random_state)
-        budget = self.time_budget
+        budget, stop = self.time_budget, StopFlag()
         self.portfolio_: Portfolio = fit_portfolio(
             typed,
             self.schema_,
@@ -113,7 +115,8 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             configurations=self.configurations,
             seed=seed,
             threads=threads,
-            progress=_print_name if self.verbose else None,
+            progress=_print_progress if self.verbose else None,
+            stop=stop,
         )
         if not n_classes:
             self.intervals_: Intervals = fit_intervals(
@@ -127,11 +130,16 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
                 threads=threads,
                 time_budget=budget,
                 started=started,
+                stop=stop,
             )
         self.oof_prediction_: NDArray[np.float64] = self.portfolio_.oof
         if len(used) < len(y):
             self.oof_prediction_ = self.portfolio_.predict(self._typed(table))
             self.oof_prediction_[used] = self.portfolio_.oof
+        if stop:
+            warnings.warn(
+                "Training interrupted by user: the portfolio has the networks so far.", stacklevel=3
+            )
         return self
 
     def _with_class_weights(
@@ -415,5 +423,6 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
-def _print_name(name: str) -> None:
-    print(f"training {name}", file=sys.stderr)
+def _print_progress(text: str) -> None:
+    # In one call, since threads of training call this.
+    sys.stderr.write(f"training {text}\n")

@@ -12,7 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from deltarule.errors import DataError, InputError
 from deltarule.tables import Schema, TypedColumns
 from deltarule.tables.schema import Column
-from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
+from deltarule.tabular.portfolio import (
+    Configuration,
+    Portfolio,
+    StoppedTooEarly,
+    fit_portfolio,
+)
+from deltarule.training import StopFlag
 
 __all__ = ["Intervals", "fit_intervals", "interval_levels", "time_for_portfolio"]
 
@@ -212,6 +218,7 @@ def fit_intervals(
     weights: NDArray[np.float64] | None = None,
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
+    stop: StopFlag | None = None,
     **options: Any,
 ) -> Intervals:
     """Fit the scale of residuals, and return the intervals of a portfolio.
@@ -230,13 +237,16 @@ def fit_intervals(
     seed : int
         Of the networks, and of the sample that they are trained on if there are more than 5000
         rows.
+    stop : StopFlag, optional
+        Ends training, as for ``fit_portfolio``.
     **options
         ``time_budget``, ``started`` and ``threads``, as ``fit_portfolio`` takes them.
 
     Returns
     -------
     Intervals
-        Of one scale for all rows, if there are fewer than 40, or no network could be trained.
+        Of one scale for all rows, if there are fewer than 40, or no network could be trained, or
+        training was stopped before one was.
     """
     known = np.flatnonzero(np.isfinite(oof))
     typed, residuals, predicted = typed.take(known), (y - oof)[known], oof[known]
@@ -268,9 +278,10 @@ def fit_intervals(
             quality="fast",
             configurations=_CONFIGURATIONS,
             seed=seed,
+            stop=stop,
             **options,
         ).pruned()
-    except DataError:  # every network diverged
+    except (DataError, StoppedTooEarly):  # every network diverged, or none was trained
         return _of_scores(None, "", 0.0, residuals, w)
     g = scale.predict(typed)
     own = np.isfinite(scale.oof)

@@ -30,6 +30,7 @@ from deltarule.tabular.splitting import (
 )
 from deltarule.tabular.verdict import PairedOutputs
 from deltarule.tabular.verdicts import Verdicts, compare_on_test_rows
+from deltarule.training import StopFlag
 
 __all__ = ["fit_portfolio_model"]
 
@@ -48,9 +49,11 @@ def fit_portfolio_model(
     quality: str,
     time_budget: float | None,
     progress: Callable[[str], Any] | None,
+    stop: StopFlag | None,
 ) -> PortfolioModel:
     """Train a portfolio on all but the test rows, and score it; see :func:`fit_table`."""
     report_phase = progress or (lambda phase: None)
+    stop = StopFlag() if stop is None else stop
     started = time.perf_counter()
     report_phase("encoding")
     typed = apply_schema(schema, table)
@@ -76,6 +79,7 @@ def fit_portfolio_model(
         started=started,
         seed=settings.seed,
         progress=lambda name: report_phase(f"training {name}"),
+        stop=stop,
     )
     intervals = None
     if not n_classes:
@@ -89,10 +93,12 @@ def fit_portfolio_model(
             seed=settings.seed,
             time_budget=time_budget,
             started=started,
+            stop=stop,
         )
+    stopped = stop.reason if stop else ""
     seconds = time.perf_counter() - started
     report_phase("scoring")
-    # A time budget may end before a row's fold is trained.
+    # Training may end before a row's fold.
     known = np.isfinite(portfolio.oof.reshape(len(learned), -1)).all(axis=1)
     weights = None if learned.weights is None else learned.weights[known]
     scores = {
@@ -115,8 +121,10 @@ def fit_portfolio_model(
     of_baselines: dict[str, dict[str, float | None]] = {}
     if "test" in parts:
         scores["test"], of_baselines, verdicts, notes = _on_test_rows(
-            model, parts["test"], learned, truth, settings.seed
+            model, parts["test"], learned, truth, settings.seed, linear=not stopped
         )
+    if stopped:
+        notes.append(f"{stopped}: the portfolio has the networks that were trained until then")
     networks = [each for member in portfolio.used for each in member.models]
     model.report.update(
         {
@@ -171,11 +179,15 @@ def _on_test_rows(
     learned: TypedColumns,
     truth: np.ndarray,
     seed: int,
+    *,
+    linear: bool,
 ) -> tuple[dict[str, float | None], dict[str, dict[str, float | None]], Verdicts, list[str]]:
     """Return scores on test rows, those of the baselines, the verdicts, and notes."""
     task, n_classes = model.task, len(model.classes)
     outputs = model.outputs(scored)
-    simple = baselines(model.schema, learned, truth, n_classes, {"test": scored}, seed=seed)
+    simple = baselines(
+        model.schema, learned, truth, n_classes, {"test": scored}, linear=linear, seed=seed
+    )
     true_test = true_values(model.target, scored)
     compared = {"portfolio": outputs} | {name: b.outputs["test"] for name, b in simple.items()}
     all_scores = {
