@@ -156,7 +156,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         X : frame, mapping of str to column, or array of shape (N, columns)
             pandas, polars, pyarrow, or what :func:`~deltarule.tables.table_from_frame` takes.
         y : array-like of shape (N,)
-            Labels of any type.
+            Labels of any type, which predictions have too; of nullable and categorical ones the
+            type of the values.
         sample_weight : array-like of shape (N,), optional
         groups : array-like of shape (N,), optional
             Rows of the same group are in the same fold.
@@ -397,11 +398,29 @@ def _labels(y: Any) -> NDArray[Any]:
         raise InputError(
             "y is None; this estimator requires y to be passed, but the target y is None"
         )
-    labels = np.asarray(column_or_1d(_one_column(y), warn=True))
-    missing = [i for i, label in enumerate(labels.tolist()) if label is None or label != label]
+    of_pandas = type(y).__module__.startswith("pandas") and hasattr(y, "dtype")
+    missing = np.flatnonzero(y.isna()).tolist() if of_pandas else []
+    if not missing:
+        y = np.asarray(column_or_1d(_one_column(_numpy_labels(y) if of_pandas else y), warn=True))
+        cells = y.tolist()
+        missing = [i for i, label in enumerate(cells) if label is None or label != label]
     if missing:
+        label = list(y)[missing[0]]
         raise InputError(
-            f"y is {labels[missing[0]]!r} in row {missing[0] + 1}; expected a label in every row; "
+            f"y is {label!r} in row {missing[0] + 1}; expected a label in every row; "
             "leave out the rows without one"
         )
+    labels: NDArray[Any] = y
     return labels
+
+
+def _numpy_labels(y: Any) -> Any:
+    """Return labels of pandas, none of them missing, of a type that NumPy has, as an array of it.
+
+    They may be nullable or categorical: NumPy makes floats of whole numbers and truth values then.
+    """
+    dtype = getattr(getattr(y.dtype, "categories", None), "dtype", y.dtype)
+    own = getattr(dtype, "numpy_dtype", dtype)
+    if isinstance(y.dtype, np.dtype) or not isinstance(own, np.dtype) or own.kind not in "biu":
+        return y
+    return np.array(y.tolist(), dtype=own)

@@ -183,11 +183,11 @@ def time_for_portfolio(time_budget: Any) -> Any:
 
     Examples
     --------
-    >>> time_for_portfolio(100), time_for_portfolio(None)
-    (90.0, None)
+    >>> time_for_portfolio(100), time_for_portfolio(None), time_for_portfolio(0)
+    (90.0, None, 0)
     """
     is_number = isinstance(time_budget, int | float) and not isinstance(time_budget, bool)
-    return _PORTFOLIO_SHARE * time_budget if is_number else time_budget
+    return _PORTFOLIO_SHARE * time_budget if is_number and time_budget > 0 else time_budget
 
 
 def check_levels(levels: ArrayLike) -> NDArray[np.float64]:
