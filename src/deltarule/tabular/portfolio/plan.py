@@ -83,7 +83,7 @@ def make_plan(
     --------
     >>> plan = make_plan("default", "classification", 1000)
     >>> plan.folds, plan.repeats, len(plan.configurations)
-    (8, 1, 10)
+    (8, 1, 9)
     >>> make_plan("best", "classification", 1000).repeats
     2
     """
