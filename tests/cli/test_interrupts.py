@@ -95,8 +95,8 @@ def begun(before, *arguments):
     return subprocess.Popen(
         [sys.executable, "-c", BEFORE + before + AFTER.format(arguments=arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
-        # A number that no thread has part in.
-        env=os.environ | {"DELTARULE_THREADS": "1"},
+        # A number that no thread has part in, and the folder of the package of tests.
+        env=os.environ | {"DELTARULE_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
 
 
@@ -297,9 +297,8 @@ folds._train = train
 
 
 # The small portfolio of tests, in which Ctrl-C is pressed at a moment.
-PORTFOLIO = f"""
+PORTFOLIO = """
 import time
-sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 import pytest
 from tests.tabular.small_portfolio import train_few_configurations
 train_few_configurations(pytest.MonkeyPatch())

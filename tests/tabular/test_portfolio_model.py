@@ -471,6 +471,26 @@ def test_a_member_that_learned_logarithms_is_not_shown_as_one_that_learned_the_t
         dataclasses.replace(model, portfolio=alone).network()
 
 
+def test_a_member_with_inputs_of_single_columns_is_explained_where_there_is_one(monkeypatch):
+    mixed = Configuration("mixed", "robust", (6,), "tanh", 1e-2, epochs=4, random_features=4)
+    plain = Configuration("plain", "robust", (6,), "tanh", 1e-2, epochs=4)
+    train_few_configurations(monkeypatch, (mixed, plain))
+    model, table = fitted()
+    weights = dict(zip(("mixed", "plain"), (0.9, 0.1), strict=True))
+    members = tuple(
+        dataclasses.replace(each, weight=weights[each.configuration.name])
+        for each in model.portfolio.members
+    )
+    portfolio = dataclasses.replace(model.portfolio, members=members)
+    model = dataclasses.replace(model, portfolio=portfolio)
+    assert model.member().configuration.name == "plain"
+    assert model.distill(table).encoder.random_features == 0
+    network = model.network("mixed")
+    assert explain(network, apply_schema(model.schema, table)).column("x", 0).text()
+    portfolio = dataclasses.replace(portfolio, members=members[:1])
+    assert dataclasses.replace(model, portfolio=portfolio).member().configuration.name == "mixed"
+
+
 def test_numbers_far_from_those_of_training_are_predicted_within_the_range_of_training():
     model, table = fitted()
     columns = {name: cells[:2] for name, cells in a_frame().items()}

@@ -14,7 +14,7 @@ from deltarule.settings import checked
 from deltarule.tables import Schema, TargetEncoder, TypedColumns
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.network_targets import loss_and_output
-from deltarule.tabular.portfolio import Portfolio
+from deltarule.tabular.portfolio import Member, Portfolio
 from deltarule.tabular.settings import TableSettings, automatic_batch_rows
 from deltarule.tabular.splitting import row_weights, split_table
 from deltarule.training import Model, StopReason, train
@@ -65,8 +65,8 @@ def distill(
     the rows, scaled so that given rows and mixed rows weigh the same in all.
 
     f has two hidden layers of 128 units, and the encoder of the portfolio's member of the highest
-    weight among those with hidden layers. The epoch is kept that is nearest to p on a tenth of the
-    given rows, which are not trained on.
+    weight among those with hidden layers whose inputs are each of one column. The epoch is kept
+    that is nearest to p on a tenth of the given rows, which are not trained on.
 
     Parameters
     ----------
@@ -121,8 +121,7 @@ def distill(
     n_rows = len(typed)
     n_mixed = min(max(_MIXED_PER_ROW * n_rows, _LEAST_MIXED), _MOST_MIXED)
     parts = (typed, mix_rows(typed, n_mixed, random))
-    candidates = [each for each in portfolio.used if each.configuration.layers] or portfolio.used
-    encoder = portfolio.encoder_of(max(candidates, key=lambda member: member.weight))
+    encoder = portfolio.encoder_of(max(portfolio.used, key=_suits))
     X = np.concatenate([encoder.transform(part, dtype=np.float32) for part in parts])
     scale = portfolio.target
     loss, output = loss_and_output("auto", scale.n_classes)
@@ -254,6 +253,12 @@ def _without_fold(portfolio: Portfolio, k: int) -> Portfolio:
         dataclasses.replace(member, models=member.models[k : k + 1]) for member in portfolio.used
     )
     return dataclasses.replace(portfolio, members=members)
+
+
+def _suits(member: Member) -> tuple[bool, bool, float]:
+    """Return how well a member's encoder suits a network that is to be explained."""
+    settings = member.configuration
+    return not settings.random_features, bool(settings.layers), member.weight
 
 
 def mix_rows(typed: TypedColumns, n_rows: int, random: np.random.Generator) -> TypedColumns:

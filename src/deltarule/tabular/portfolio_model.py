@@ -86,10 +86,11 @@ class PortfolioModel(TableModel):
         return tuple(sorted(self.portfolio.used, key=lambda member: -member.weight))
 
     def member(self, name: str | None = None) -> Member:
-        """Return a member of weight above 0 by name; the one of the highest weight for None.
+        """Return a member of weight above 0 by name.
 
-        Its networks predict the target itself: one that learned the logarithm of the target is no
-        member that a :class:`NetworkModel` can hold.
+        None is the one of the highest weight of those whose inputs are each of one column; of all,
+        if there is none. Its networks predict the target itself: one that learned the logarithm of
+        the target is no member that a :class:`NetworkModel` can hold.
 
         Raises
         ------
@@ -99,7 +100,8 @@ class PortfolioModel(TableModel):
         by_name = {each.configuration.name: each for each in self.members()}
         plain = [key for key, each in by_name.items() if not each.configuration.log_target]
         if name is None and plain:
-            name = plain[0]
+            mixed = [key for key in plain if by_name[key].configuration.random_features]
+            name = next((key for key in plain if key not in mixed), plain[0])
         if name in plain:
             return by_name[name]
         one_of = f"one of {join_items(map(repr, plain), len(plain))}" if plain else ""

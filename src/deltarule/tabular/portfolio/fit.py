@@ -134,7 +134,9 @@ def _encoding(configuration: Configuration) -> str:
     """Return the key of the encoder that a configuration uses."""
     bins = configuration.bins if configuration.numbers == "piecewise_linear" else ""
     levels = "" if configuration.one_hot_levels is None else f"/{configuration.one_hot_levels}"
-    return f"{configuration.numbers}{bins}{levels}"
+    pairs, scale = configuration.random_features, configuration.random_scale
+    random = f"+{pairs}x{scale:g}" if pairs else ""
+    return f"{configuration.numbers}{bins}{levels}{random}"
 
 
 def _encoders_of(
@@ -308,6 +310,8 @@ class _Inputs:
                 min_rows=1,
                 one_hot_levels=configuration.one_hot_levels,
                 calendar=True,
+                random_features=configuration.random_features,
+                random_scale=configuration.random_scale,
             )
             labels = [str(k) for k in range(n_columns)] if n_columns > 1 else [""]
             encoder.fit(self.typed, self.schema, self.w, self.targets, labels, fit_free_text)
