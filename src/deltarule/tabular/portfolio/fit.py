@@ -86,6 +86,9 @@ class Portfolio:
         The out-of-fold predictions: each row's by the networks that were not trained on it; NaN
         where there is none, since a time budget ended before all folds. A portfolio that was read
         from a file has none at all, and only the members of weight above 0.
+    folds : tuple of arrays of row numbers
+        The rows that the networks of each number were not trained on: network k of every member
+        without those of fold k. Empty if the portfolio was read from a file, or updated.
     """
 
     target: TargetScale
@@ -93,6 +96,7 @@ class Portfolio:
     members: tuple[Member, ...]
     temperature: float
     oof: NDArray[np.float64]
+    folds: tuple[NDArray[np.int64], ...] = ()
 
     @property
     def used(self) -> tuple[Member, ...]:
@@ -438,4 +442,5 @@ class _OutOfFold:
             temperature = fit_temperature(mean, self._y, self._shares, self._criterion)
         oof = np.full((self._n_rows, *mean.shape[1:]), np.nan)
         oof[self._rows] = target.calibrate(mean, temperature)
-        return Portfolio(target, _encoders_of(members, encoders), members, temperature, oof)
+        folds = tuple(self._folds[k] for k in self._numbers)
+        return Portfolio(target, _encoders_of(members, encoders), members, temperature, oof, folds)
