@@ -343,7 +343,8 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def leaderboard_(self) -> dict[str, list[Any]]:
         """The configurations, the best first: a dictionary, with or without pandas.
 
-        ``pandas.DataFrame`` and ``polars.DataFrame`` make a frame of it.
+        Those with fewer networks than the others were left out after the first folds, and their
+        loss is of these. ``pandas.DataFrame`` and ``polars.DataFrame`` make a frame of it.
         """
         check_is_fitted(self)
         members = self.portfolio_.ranked()
@@ -351,6 +352,7 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             "configuration": [member.configuration.name for member in members],
             "oof_loss": [member.score for member in members],
             "weight": [member.weight for member in members],
+            "networks": [len(member.models) for member in members],
             "seconds": [member.seconds for member in members],
         }
 

@@ -104,6 +104,10 @@ def test_configurations_that_promise_little_are_left_out_after_the_first_folds(m
     names = [member.configuration.name for member in portfolio.members]
     assert "good" in names
     assert not {"slow", "slower"} & set(names)
+    left_out = portfolio.left_out
+    assert [member.configuration.name for member in left_out][-2:] == ["slow", "slower"]
+    assert {(member.weight, len(member.models)) for member in left_out} == {(0.0, 1)}
+    assert portfolio.ranked()[: len(names)] == sorted(portfolio.members, key=lambda m: m.score)
     assert all(len(member.models) == 4 for member in portfolio.members)
     assert np.mean((portfolio.oof - y) ** 2) < 0.3 * np.var(y)
     # The networks are those of a portfolio without the first stage, since seeds go by fold.
