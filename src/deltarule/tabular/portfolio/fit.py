@@ -171,7 +171,7 @@ def fit_portfolio(
     Each network keeps the epoch of the least loss on the fold it was not trained on. The encoders
     see the cells of all rows; where they see the target, as for categories of many levels, each
     fold is encoded by the rows outside of it. All configurations are trained on
-    the first folds, and only the promising ones on the others.
+    the first folds, and only those that the selection picks there on the others.
 
     Parameters
     ----------
@@ -406,13 +406,11 @@ class _OutOfFold:
         return [self._criterion(each, self._y, self._shares) for each in self._outputs]
 
     def promising(self) -> list[Candidate]:
-        """Return the candidates that the selection picks, and the better half."""
+        """Return the candidates that the selection picks."""
         if not self.trained:
             return []
-        losses = np.argsort(self.losses(), kind="stable")
-        better = set(losses[: (len(self.trained) + 1) // 2].tolist())
         weights = self._weights()
-        return [each for k, each in enumerate(self.trained) if weights[k] > 0 or k in better]
+        return [each for each, weight in zip(self.trained, weights, strict=True) if weight > 0]
 
     def portfolio(self, encoders: dict[str, TableEncoder]) -> Portfolio:
         """Choose the weights of the candidates, and calibrate.
