@@ -14,6 +14,9 @@ from deltarule.tables import Schema, Table, TargetEncoder, TypedColumns, apply_s
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import portfolio_advice
 from deltarule.tabular.baselines import baselines
+from deltarule.tabular.bootstrap import bootstrap_intervals
+from deltarule.tabular.diagnostics.numbers import residual_interval
+from deltarule.tabular.diagnostics.training import recorded_curves
 from deltarule.tabular.model import cells_checksum
 from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.portfolio import Portfolio, fit_portfolio
@@ -99,9 +102,15 @@ def fit_portfolio_model(
     verdicts, notes = Verdicts(), [_NO_TEST]
     of_baselines: dict[str, dict[str, float | None]] = {}
     if "test" in parts:
-        scores["test"], of_baselines, verdicts, notes = _on_test_rows(
+        scores["test"], of_baselines, verdicts, notes, intervals = _on_test_rows(
             model, parts["test"], learned, truth, settings.seed
         )
+    else:
+        oof = {"portfolio": portfolio.oof[known]}
+        intervals = bootstrap_intervals(target.task, truth[known], oof, weights, settings.seed)
+    if not n_classes:
+        left = truth[known] - portfolio.oof[known]
+        model.report["residual_interval"] = residual_interval(left, weights)
     networks = [each for member in portfolio.used for each in member.models]
     model.report.update(
         {
@@ -110,8 +119,10 @@ def fit_portfolio_model(
             "networks": len(networks),
             "parameters": sum(each.net.n_parameters for each in networks),
             "leaderboard": leaderboard(portfolio),
+            "learning_curves": recorded_curves(portfolio),
             "temperature": portfolio.temperature,
             "scores": scores,
+            "score_intervals": intervals,
             "baselines": of_baselines,
             "baselines_on": "test",
             "against_constant": verdicts.against("constant"),
@@ -156,8 +167,10 @@ def _on_test_rows(
     learned: TypedColumns,
     truth: np.ndarray,
     seed: int,
-) -> tuple[dict[str, float | None], dict[str, dict[str, float | None]], Verdicts, list[str]]:
-    """Return scores on test rows, those of the baselines, the verdicts, and notes."""
+) -> tuple[
+    dict[str, float | None], dict[str, dict[str, float | None]], Verdicts, list[str], dict[str, Any]
+]:
+    """Return scores on test rows, those of the baselines, the verdicts, notes, and intervals."""
     task, n_classes = model.task, len(model.classes)
     outputs = model.outputs(scored)
     simple = baselines(model.schema, learned, truth, n_classes, {"test": scored}, seed=seed)
@@ -171,4 +184,5 @@ def _on_test_rows(
     verdicts, reasons = compare_on_test_rows(task, pairs.with_known_classes(task, truth))
     notes = [*few_test_rows_notes(len(scored)), *reasons]
     notes += [each.note for each in simple.values() if each.note]
-    return all_scores.pop("portfolio"), all_scores, verdicts, notes
+    intervals = bootstrap_intervals(task, true_test, compared, scored.weights, seed)
+    return all_scores.pop("portfolio"), all_scores, verdicts, notes, intervals
