@@ -17,6 +17,7 @@ from deltarule.cli.options import TableOptions
 from deltarule.cli.output_paths import SavedElsewhere, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.status import Status, Terminated, terminated
+from deltarule.errors import DeltaruleError
 from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
 from deltarule.training import EpochEvent, StopFlag, StopReason
@@ -119,10 +120,7 @@ def _save(model: TableModel, request: Request, table: Table) -> SavedElsewhere |
         if isinstance(model, NetworkModel):
             extras["loss.svg"] = loss_picture(model)
         if request.report:
-            from deltarule.explain.report import report_html
-
-            page = report_html(model, table, folder=str(request.folder), spell=output.spelled)
-            extras[_PAGE] = page.encode("utf-8")
+            extras |= _report_page(model, request, table)
     except Exception as error:  # noqa: BLE001  raised after the model is saved
         plot_error = error
     try:
@@ -137,6 +135,18 @@ def _save(model: TableModel, request: Request, table: Table) -> SavedElsewhere |
     if plot_error is not None:
         raise plot_error
     return None
+
+
+def _report_page(model: TableModel, request: Request, table: Table) -> dict[str, bytes]:
+    """Return the report as a file of the model's folder; or nothing, with a note on why."""
+    from deltarule.explain.report import report_html
+
+    try:
+        page = report_html(model, table, folder=str(request.folder), spell=output.spelled)
+    except DeltaruleError as error:
+        output.notes([f"there is no {_PAGE}: {error}"])
+        return {}
+    return {_PAGE: page.encode("utf-8")}
 
 
 def _epoch_display(show: Callable[[str], None]) -> Callable[[EpochEvent], Any]:

@@ -12,7 +12,7 @@ from deltarule.tabular.diagnostics.importance import sample_of_rows
 
 __all__ = ["errors_section"]
 
-_MOST_POINTS, _MOST_CLASSES, _BINS = 1000, 12, 24
+_MOST_POINTS, _MOST_CLASSES, _MOST_NARROW = 1000, 12, 4
 
 
 def errors_section(found: Findings) -> str:
@@ -50,6 +50,7 @@ def _confusion(found: Confusion, n_rows: int) -> str:
             f'<tr><th scope="row">{name(labels[i], 20)}</th>{"".join(cells)}'
             f'<td class="n">{recall}</td><td class="n">{precision}</td></tr>'
         )
+    wide = "wide" if len(shown) > _MOST_NARROW else ""
     mistakes = found.mistakes(3)
     if mistakes:
         listed = "; ".join(
@@ -59,7 +60,8 @@ def _confusion(found: Confusion, n_rows: int) -> str:
     else:
         said += f"No mistake on these {count(n_rows, 'row')}."
     return (
-        "<figure><figcaption><h3>Confusion: rows by true and predicted class</h3>"
+        f'<figure class="{wide}">'
+        "<figcaption><h3>Confusion: rows by true and predicted class</h3>"
         f'<p class="note">{said}</p></figcaption>'
         '<div class="scroll" tabindex="0" role="group" aria-label="Confusion matrix">'
         '<table class="confusion"><caption class="unseen">Rows: the true class; columns: the '

@@ -175,7 +175,11 @@ def _dependence(each: PartialDependence, found: Findings) -> str:
         entries = [(_LINES[k], name(output, 24)) for k, output in enumerate(each.outputs)]
     after = key(entries) if entries else ""
     if each.missing is not None:
-        shown = ", ".join(percent(float(v)) if of_class else number(float(v)) for v in each.missing)
+        shown = ", ".join(
+            (f"{name(output, 24)} " if entries else "")
+            + (percent(float(v)) if of_class else number(float(v)))
+            for output, v in zip(each.outputs, each.missing, strict=True)
+        )
         after += f'<p class="note">missing cells: {shown}</p>'
     words = f"Partial dependence on {each.column}"
     if each.mean.size:

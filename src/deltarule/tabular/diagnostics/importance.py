@@ -15,9 +15,10 @@ from deltarule.tabular.scores import power_of_two, row_losses
 __all__ = ["Importance", "permutation_importance", "sample_of_rows"]
 
 _REPEATS = 5
-# The most rows, and the fewest where there are many columns; the most predictions.
+# The most rows, and the fewest where there are many columns; the most rows that are predicted,
+# their cells, and the rows that are predicted at a time.
 _MOST_ROWS, _LEAST_ROWS = 1000, 100
-_MOST_PREDICTIONS = 20_000
+_MOST_PREDICTIONS, _MOST_CELLS, _ROWS_OF_A_CALL = 20_000, 6_000_000, 4000
 _MEASURES = {"classification": "log loss", "regression": "squared error / variance"}
 # Keeps the random numbers apart from others of the same seed.
 _KEY = 0x1A9
@@ -95,13 +96,15 @@ def permutation_importance(rows: ScoredRows, repeats: int = _REPEATS) -> Importa
         The number of permutations of each column.
     """
     names = tuple(rows.schema.names)
+    predictions = min(_MOST_PREDICTIONS, _MOST_CELLS // max(len(names), 1))
     per_row = max(len(names) * repeats, 1)
-    most = int(np.clip(_MOST_PREDICTIONS // per_row, _LEAST_ROWS, _MOST_ROWS))
+    most = int(np.clip(predictions // per_row, _LEAST_ROWS, _MOST_ROWS))
     index = sample_of_rows(len(rows), most)
     left_out: tuple[str, ...] = ()
-    at_once = max(_MOST_PREDICTIONS // (len(index) * repeats), 1)
+    at_once = max(predictions // (len(index) * repeats), 1)
     if len(names) > at_once:
-        few = index[sample_of_rows(len(index), _LEAST_ROWS // 2, seed=1)]
+        most = int(np.clip(predictions // len(names), _LEAST_ROWS // 5, _LEAST_ROWS // 2))
+        few = index[sample_of_rows(len(index), most, seed=1)]
         rises, shares = _rises(rows, few, names, 1)
         order = np.argsort(-(rises @ shares), kind="stable")
         kept = {names[k] for k in order[:at_once]}
@@ -149,13 +152,22 @@ def _rises(
     losses = row_losses(rows.task, truth, base, unit)
     rng = np.random.default_rng([repeats, _KEY])
     permuted = np.concatenate([rng.permutation(len(index)) for _ in range(repeats)])
-    stacked = typed.take(np.tile(np.arange(len(index)), repeats))
-    found = np.zeros((len(names), len(index)))
-    for k, name in enumerate(names):
-        outputs = rows.predict(with_cells(stacked, name, typed.columns[name][permuted]))
-        of_rows = row_losses(rows.task, np.tile(truth, repeats), outputs, unit)
-        found[k] = (of_rows.reshape(repeats, -1).mean(axis=0) - losses) / spread
-    return found, shares
+    own = np.tile(np.arange(len(index)), repeats)
+    found = []
+    # Several columns at a time, since each call encodes all columns.
+    at_once = max(_ROWS_OF_A_CALL // len(own), 1)
+    for start in range(0, len(names), at_once):
+        batch = names[start : start + at_once]
+        stacked = np.tile(own, len(batch))
+        columns = {name: cells[stacked] for name, cells in typed.columns.items()}
+        for k, name in enumerate(batch):
+            cells_of = stacked.copy()
+            cells_of[k * len(own) : (k + 1) * len(own)] = permuted
+            columns[name] = typed.columns[name][cells_of]
+        outputs = rows.predict(TypedColumns(columns, rows=index[stacked]))
+        of_rows = row_losses(rows.task, truth[stacked], outputs, unit)
+        found.append(of_rows.reshape(len(batch), repeats, -1).mean(axis=1) - losses)
+    return np.concatenate(found) / spread, shares
 
 
 def with_cells(typed: TypedColumns, name: str, cells: Any) -> TypedColumns:
