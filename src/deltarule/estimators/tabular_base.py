@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from deltarule.errors import InputError
+from deltarule.estimators.tabular_plots import TabularPlots
 from deltarule.estimators.validation_folds import validation_splits
 from deltarule.maths import Loss
 from deltarule.maths.arrays import is_sparse
@@ -31,7 +32,7 @@ from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
 __all__ = ["BaseTabular"]
 
 
-class BaseTabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class BaseTabular(TabularPlots, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What the classifier and the regressor share: reading frames, fitting, the leaderboard."""
 
     def __init__(

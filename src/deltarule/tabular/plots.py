@@ -20,9 +20,72 @@ if TYPE_CHECKING:
         ResidualsDisplay,
     )
 
-__all__ = ["ModelPlots"]
+__all__ = ["ModelPlots", "RowPlots", "loss_name"]
 
 _STRONGEST = 6
+
+
+class RowPlots:
+    """The plots of rows with their targets and predictions, drawn in axes or in new ones.
+
+    Parameters
+    ----------
+    rows : ScoredRows
+    """
+
+    def __init__(self, rows: ScoredRows) -> None:
+        self.rows = rows
+
+    def calibration(self, ax: Any) -> ReliabilityDisplay:
+        """Return how often predictions of a probability are true."""
+        from deltarule.tabular.diagnostics import calibration
+        from deltarule.tabular.diagnostics.displays import ReliabilityDisplay
+
+        display = ReliabilityDisplay(calibration(self.rows))
+        display.plot(ax=ax)
+        return display
+
+    def confusion_matrix(self, ax: Any) -> ConfusionDisplay:
+        """Return how many rows of each class are predicted as each class."""
+        from deltarule.tabular.diagnostics import confusion
+        from deltarule.tabular.diagnostics.displays import ConfusionDisplay
+
+        display = ConfusionDisplay(confusion(self.rows))
+        display.plot(ax=ax)
+        return display
+
+    def residuals(self, ax: Any) -> ResidualsDisplay:
+        """Return what a model of numbers leaves of the target."""
+        from deltarule.tabular.diagnostics import residuals
+        from deltarule.tabular.diagnostics.displays import ResidualsDisplay
+
+        display = ResidualsDisplay(residuals(self.rows))
+        display.plot(ax=ax)
+        return display
+
+    def importance(self, most: int, ax: Any) -> ImportanceDisplay:
+        """Return how much the loss rises if the cells of a column change rows."""
+        from deltarule.tabular.diagnostics import permutation_importance
+        from deltarule.tabular.diagnostics.displays import ImportanceDisplay
+
+        return ImportanceDisplay(permutation_importance(self.rows), most).plot(ax)
+
+    def partial_dependence(
+        self, columns: Sequence[str] | str | None, ax: Any
+    ) -> PartialDependenceDisplay:
+        """Return the mean prediction as a function of one column, of each of several."""
+        from deltarule.tabular.diagnostics import partial_dependence, permutation_importance
+        from deltarule.tabular.diagnostics.displays import partial_dependence_display
+
+        if columns is None:
+            importance = permutation_importance(self.rows)
+            columns = importance.strongest(_STRONGEST) or importance.columns[:1]
+        names = [columns] if isinstance(columns, str) else columns
+        found = [partial_dependence(self.rows, name) for name in names]
+        display = partial_dependence_display(found)
+        display.plot(ax=ax)
+        display.ax_ = display.axes_
+        return display
 
 
 class ModelPlots:
@@ -117,12 +180,7 @@ class ModelPlots:
         InputError
             If the model predicts numbers.
         """
-        from deltarule.tabular.diagnostics import calibration
-        from deltarule.tabular.diagnostics.displays import ReliabilityDisplay
-
-        found = ReliabilityDisplay(calibration(self.scored_rows(table))).plot(ax=ax)
-        assert isinstance(found, ReliabilityDisplay)
-        return found
+        return RowPlots(self.scored_rows(table)).calibration(ax)
 
     def plot_confusion_matrix(self, table: Any, *, ax: Any = None) -> ConfusionDisplay:
         """Plot how many rows of each class are predicted as each class.
@@ -138,12 +196,7 @@ class ModelPlots:
         InputError
             If the model predicts numbers.
         """
-        from deltarule.tabular.diagnostics import confusion
-        from deltarule.tabular.diagnostics.displays import ConfusionDisplay
-
-        display = ConfusionDisplay(confusion(self.scored_rows(table)))
-        display.plot(ax=ax)
-        return display
+        return RowPlots(self.scored_rows(table)).confusion_matrix(ax)
 
     def plot_residuals(self, table: Any, *, ax: Any = None) -> ResidualsDisplay:
         """Plot what a model of numbers leaves of the target, against its predictions.
@@ -159,12 +212,7 @@ class ModelPlots:
         InputError
             If the model predicts classes.
         """
-        from deltarule.tabular.diagnostics import residuals
-        from deltarule.tabular.diagnostics.displays import ResidualsDisplay
-
-        display = ResidualsDisplay(residuals(self.scored_rows(table)))
-        display.plot(ax=ax)
-        return display
+        return RowPlots(self.scored_rows(table)).residuals(ax)
 
     def plot_importance(self, table: Any, *, most: int = 20, ax: Any = None) -> ImportanceDisplay:
         """Plot how much the loss rises if the cells of a column change rows.
@@ -177,11 +225,7 @@ class ModelPlots:
             How many columns are drawn; the Display's ``importance`` has all.
         ax : matplotlib axes, optional
         """
-        from deltarule.tabular.diagnostics import permutation_importance
-        from deltarule.tabular.diagnostics.displays import ImportanceDisplay
-
-        found = permutation_importance(self.scored_rows(table))
-        return ImportanceDisplay(found, most).plot(ax)
+        return RowPlots(self.scored_rows(table)).importance(most, ax)
 
     def plot_partial_dependence(
         self, table: Any, columns: Sequence[str] | str | None = None, *, ax: Any = None
@@ -206,18 +250,7 @@ class ModelPlots:
         InputError
             If there is no such column.
         """
-        from deltarule.tabular.diagnostics import partial_dependence, permutation_importance
-        from deltarule.tabular.diagnostics.displays import partial_dependence_display
-
-        rows = self.scored_rows(table)
-        if columns is None:
-            importance = permutation_importance(rows)
-            columns = importance.strongest(_STRONGEST) or importance.columns[:1]
-        names = [columns] if isinstance(columns, str) else columns
-        display = partial_dependence_display([partial_dependence(rows, name) for name in names])
-        display.plot(ax=ax)
-        display.ax_ = display.axes_
-        return display
+        return RowPlots(self.scored_rows(table)).partial_dependence(columns, ax)
 
 
 def loss_name(report: Mapping[str, Any]) -> str:

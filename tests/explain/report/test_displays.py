@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from sklearn.inspection import PartialDependenceDisplay
 from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
-from tests.explain.report.tables import NAMES, trained
+from tests.explain.report.tables import FEW, NAMES, table_of, trained
 
+from deltarule import TabularClassifier, TabularRegressor
 from deltarule.errors import InputError
 from deltarule.tabular.diagnostics import permutation_importance
 
@@ -88,3 +89,33 @@ def test_axes_can_be_given():
     assert model.plot_calibration(table, ax=axes).ax_ is axes
     axes = Figure().add_subplot()
     assert model.plot_importance(table, ax=axes).ax_ is axes
+
+
+@pytest.mark.parametrize("task", ["three", "number"])
+def test_the_estimators_have_the_same_plots(task):
+    frame = table_of(task)
+    y = np.asarray(frame.pop("y"))
+    kind = TabularRegressor if task == "number" else TabularClassifier
+    training, rest = np.arange(100), np.arange(100, 160)
+    X, X_rest = ({name: cells[at] for name, cells in frame.items()} for at in (training, rest))
+    model = kind(configurations=FEW, quality="fast").fit(X, y[training])
+    assert drawn(model.plot_leaderboard()).measure == (
+        "squared error" if task == "number" else "log loss"
+    )
+    assert len(drawn(model.plot_learning_curves()).curves) >= 1
+    if task == "number":
+        found = drawn(model.plot_residuals(X_rest, y[rest])).residuals
+        np.testing.assert_allclose(found.predicted, model.predict(X_rest))
+        np.testing.assert_allclose(found.intervals, model.predict_interval(X_rest))
+        assert found.coverage is not None
+    else:
+        matrix = drawn(model.plot_confusion_matrix(X_rest, y[rest]))
+        right = (model.predict(X_rest) == y[rest]).sum()
+        assert np.trace(matrix.confusion_matrix) == right
+        drawn(model.plot_calibration(X_rest, y[rest]))
+        with pytest.raises(InputError, match="y has the labels"):
+            model.plot_calibration(X_rest, np.full(60, "new"))
+    assert drawn(model.plot_importance(X_rest, y[rest])).importance.rows == 60
+    drawn(model.plot_partial_dependence(X_rest, y[rest], NAMES[0]))
+    with pytest.raises(InputError, match="X has 60 rows and y 3"):
+        model.scored_rows(X_rest, y[:3])
