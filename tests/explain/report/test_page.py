@@ -100,6 +100,9 @@ def test_the_page_needs_nothing_else_and_escapes_every_name(task, kind, pages):
         assert raw not in text
     assert "&lt;script&gt;alert(1)" in text
     assert "b\\nline" in text
+    # Neither turns the text round nor breaks a line.
+    assert "\u202e" not in text
+    assert "b\nline" not in text
     assert len(text) < 500_000
 
 

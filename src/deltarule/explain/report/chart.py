@@ -9,10 +9,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
-from html import escape
 
 from deltarule.explain.render.html import words_html
-from deltarule.explain.report.markup import plain
+from deltarule.explain.report.markup import plain, text
 
 __all__ = ["Axis", "axis", "band", "bar", "chart", "dots", "key", "line", "span"]
 
@@ -191,13 +190,13 @@ def chart(x: Axis, y: Axis, marks: Iterable[str], words: str, kind: str = "") ->
         for value, label in x.ticks
     )
     return (
-        f'<div class="chart {kind}" role="img" aria-label="{escape(words)}">'
-        f'<p class="axis-title">{escape(y.title)}</p>'
+        f'<div class="chart {kind}" role="img" aria-label="{text(words)}">'
+        f'<p class="axis-title">{text(y.title)}</p>'
         f'<div class="axis-y" aria-hidden="true"><i>{words_html(longest)}</i>{of_y}</div>'
         f'<svg viewBox="0 0 {_SIZE} {_SIZE}" preserveAspectRatio="none" aria-hidden="true">'
         f'<path class="grid" d="{grid}"/>{"".join(marks)}</svg>'
         f'<div class="axis-x" aria-hidden="true">{of_x}</div>'
-        f'<p class="axis-title axis-title-x">{escape(x.title)}</p></div>'
+        f'<p class="axis-title axis-title-x">{text(x.title)}</p></div>'
     )
 
 

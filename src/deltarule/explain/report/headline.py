@@ -57,7 +57,12 @@ def headline(found: Findings) -> str:
     level, resamples = found.intervals.get("level", 0.95), found.intervals.get("resamples")
     how = f"On {part_words(found)}."
     if resamples:
-        how += f" Lines are {100 * level:.0f} % intervals of {resamples:,} bootstrap resamples."
+        how += (
+            f" Lines and ranges are {100 * level:.0f} % intervals of {resamples:,} bootstrap "
+            "resamples"
+        )
+        differs = any("±" in each for each in lines)
+        how += "; ± is that of the mean difference, by a t test." if differs else "."
     return (
         '<section class="card verdict" aria-labelledby="h-verdict">'
         f'<div class="banner-line {status}"><span class="sign" aria-hidden="true"></span>'
@@ -80,7 +85,11 @@ def _verdict(found: Findings) -> tuple[str, str, list[str]]:
     constant, linear = report.get("against_constant"), report.get("against_linear")
     if constant is None or linear is None:
         reasons = [each for each in report["notes"] if "no verdict" in each or "held out" in each]
-        return "none", "No verdict on the baselines", [text(found.spell(e)) for e in reasons[:2]]
+        return (
+            "none",
+            "No verdict on the baselines",
+            [text(_sentence(found.spell(each))) for each in reasons[:2]],
+        )
     better, level = constant["verdict"] == "better", linear["verdict"] == "no different"
     if linear["verdict"] == "worse":
         status, title = "poor", "Worse than a linear model"

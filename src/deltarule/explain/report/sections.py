@@ -90,7 +90,8 @@ def scores_section(found: Findings) -> str:
         "The linear model is ridge or logistic regression that sees every level of a category; the "
         "constant is the mean, or the shares of the classes. Both learn from all rows but these."
     )
-    return table(head, rows, "All scores", "tnnnn") + f'<p class="note">{said}</p>'
+    after = f'<p class="note">{said}</p>' if len(found.scores) > 1 else ""
+    return table(head, rows, "All scores", "tnnnn") + after
 
 
 def columns_section(found: Findings) -> str:
@@ -107,6 +108,8 @@ def columns_section(found: Findings) -> str:
     how = f"on {importance.rows:,} of the {importance.of_rows:,} rows, drawn by a fixed seed"
     if importance.rows == importance.of_rows:
         how = f"on all {importance.rows:,} rows"
+    if found.rows.part in ("out_of_fold", "train"):
+        how += ", which the networks were trained on: what they only learned by heart counts too"
     hidden = len(importance.columns) - len(rows)
     said = (
         f"{importance_words(found)} if the cells of a column change rows "
