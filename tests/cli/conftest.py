@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.tabular.small_portfolio import train_few_configurations
 
 from deltarule.cli.status import execute
 
@@ -65,7 +66,10 @@ def deltarule(capfd):
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory):
-    """A folder with tables and a model of each; the training of one was recorded."""
+    """A folder with tables and a model of each; the training of one was recorded.
+
+    many.model is a portfolio for numbers.csv.
+    """
     folder = tmp_path_factory.mktemp("workshop")
     here = Path.cwd()
     os.chdir(folder)
@@ -76,6 +80,10 @@ def workshop(tmp_path_factory):
             data = f"{name}.csv"
             assert execute(["fit", data, "--target", "y", "--quiet", "--seed", "1", *FAST]) == 0
         Path("kept.csv").write_text(SOME)
+        with pytest.MonkeyPatch.context() as patch:
+            train_few_configurations(patch)
+            command = ["fit", "numbers.csv", "--target", "y", "--quiet", "--out", "many.model"]
+            assert execute(command) == 0
         command = ["fit", "kept.csv", "--target", "y", "--quiet", "--record", "--batch-size", "9"]
         assert execute([*command, "--epochs", "4", "--layers", "4"]) == 0
     finally:

@@ -106,6 +106,31 @@ def test_predict_and_evaluate_use_the_portfolio(fitted, deltarule):
     assert scores["scores"]["rmse"] == pytest.approx(np.sqrt(np.mean((y - found) ** 2)))
 
 
+def test_intervals_are_two_more_columns(fitted, deltarule, place):
+    Path("ids.csv").write_text(MORE)
+    outcome = deltarule("predict", "p", "ids.csv", "--coverage", ".8", "--id", "b")
+    lines = [line.split(",") for line in outcome.out.splitlines()]
+    assert lines[0] == ["b", "prediction", "lower", "upper"]
+    columns = dict(
+        zip(
+            "abky",
+            zip(*(row.split(",") for row in MORE.splitlines()[1:]), strict=True),
+            strict=True,
+        )
+    )
+    expected = TableModel.load("p").predict_interval(columns, 0.8)
+    assert np.array(lines[1:])[:, 2:].astype(float) == pytest.approx(expected)
+    found = deltarule("predict", "p", "ids.csv", "--coverage", ".8", "--json").json
+    assert found["lower"] == pytest.approx(expected[:, 0].tolist())
+    for model in ("numbers.model", "classes.model"):
+        outcome = deltarule("predict", model, f"{model[:7]}.csv", "--coverage", ".9")
+        assert outcome.status == USAGE
+        assert outcome.err == (
+            f"error: --coverage was given, and '{model}' has no intervals; expected a portfolio of "
+            "networks for a number; leave --coverage out\n"
+        )
+
+
 def test_explain_says_which_network_it_explains(fitted, deltarule):
     first = TableModel.load("p").members()[0]
     outcome = deltarule("explain", "p", "more.csv")

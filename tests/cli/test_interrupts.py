@@ -6,15 +6,19 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.cli.conftest import contents
 
-from deltarule import MLPClassifier, MLPRegressor
+from deltarule import MLPClassifier, MLPRegressor, TabularRegressor
 from deltarule.interruptible import any_abandoned, call_interruptibly
+from deltarule.tables import read_table
 from deltarule.tabular import TableModel
-from deltarule.training import StopFlag
+from deltarule.tabular.portfolio import Configuration
+from deltarule.training import StopFlag, train
 
 # What is done before the command; ``press`` sends a signal to the process itself.
 BEFORE = """
@@ -91,8 +95,8 @@ def begun(before, *arguments):
     return subprocess.Popen(
         [sys.executable, "-c", BEFORE + before + AFTER.format(arguments=arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
-        # A number that no thread has part in.
-        env=os.environ | {"DELTARULE_THREADS": "1"},
+        # A number that no thread has part in, and the folder of the package of tests.
+        env=os.environ | {"DELTARULE_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
 
 
@@ -139,6 +143,7 @@ def test_before_the_first_epoch_no_folder_appears_either(place):
 
 @pytest.mark.parametrize("command", [
     (*FIT, "--force"),
+    ("fit", "numbers.csv", "-t", "y", "--out", "many.model", "--force"),
     ("predict", "numbers.model", "numbers.csv", "--out", "p.csv"),
     ("evaluate", "numbers.model", "numbers.csv"),
     ("explain", "kept.model", "--step", "2", "--html", "e.html"),
@@ -289,3 +294,118 @@ folds._train = train
     assert any("the cross-validation was stopped" in note for note in report["notes"])
     assert report["epochs"] == 3
     assert TableModel.load(place / "long.model").report["scores"] == report["scores"]
+
+
+# The small portfolio of tests, in which Ctrl-C is pressed at a moment.
+PORTFOLIO = """
+import time
+import pytest
+from tests.tabular.small_portfolio import train_few_configurations
+train_few_configurations(pytest.MonkeyPatch())
+from deltarule.tabular.portfolio import candidates
+trained = []
+"""
+# A configuration has 16 networks.
+IN_THE_PORTFOLIO = (
+    PORTFOLIO
+    + """
+def train(*arguments, whole=candidates.train, **options):
+    trained.append(True)
+    if len(trained) == {count}:
+        press(signal.{number})
+        time.sleep(0.5)  # until the main thread has handled it
+    return whole(*arguments, **options)
+candidates.train = train
+"""
+)
+MANY = ("fit", "numbers.csv", "-t", "y", "--seed", "9", "--out", "many.model", "--force")
+
+
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_the_networks_so_far_become_the_portfolio(place, number, status):
+    before = IN_THE_PORTFOLIO.format(count=18, number=number)
+    found, out, err = outcome(begun(before, *MANY))
+    word = "interrupted" if status == 130 else "terminated"
+    assert found == status, err
+    assert f"note: {word}; scoring and saving the portfolio so far" in err
+    assert f"note: {word}: the portfolio has the networks that were trained until then" in err
+    assert "Saved in many.model: the model." in out
+    model = TableModel.load("many.model")
+    assert model.settings["seed"] == 9
+    board = model.report["leaderboard"]
+    assert [each["configuration"] for each in board] == ["linear"]
+    assert set(model.report["baselines"]) == {"constant"}
+    assert model.report["against_constant"] is None
+    low, high = model.predict_interval(read_table("numbers.csv")).T
+    assert np.ptp(high - low) == pytest.approx(0, abs=1e-9)
+
+
+def test_before_a_first_configuration_is_trained_nothing_is_replaced(place):
+    before = contents(place / "many.model")
+    found, _, err = outcome(begun(IN_THE_PORTFOLIO.format(count=2, number="SIGTERM"), *MANY))
+    assert found == 143
+    assert err.splitlines()[-1] == (
+        "error: terminated before a first configuration was trained; nothing was saved, and "
+        "many.model is as it was"
+    )
+    assert contents(place / "many.model") == before
+    assert not left_over(place)
+
+
+def test_a_second_ctrl_c_while_the_portfolio_is_scored_leaves_the_model_as_it_was(place):
+    scoring = """
+import deltarule.tabular.portfolio_fit as fitting
+def score(*arguments, **options):
+    press()
+fitting.score_outputs = score
+"""
+    before = contents(place / "many.model")
+    during = IN_THE_PORTFOLIO.format(count=18, number="SIGINT")
+    found, _, err = outcome(begun(during + scoring, *MANY))
+    assert found == 130
+    assert "again, while the portfolio was scored; nothing was saved" in err.splitlines()[-1]
+    assert contents(place / "many.model") == before
+
+
+def test_ctrl_c_in_the_training_of_intervals_leaves_one_scale(place):
+    during = PORTFOLIO + (
+        """
+import deltarule.tabular.intervals as intervals
+def fit(*arguments, whole=intervals.fit_portfolio, **options):
+    press()
+    return whole(*arguments, **options)
+intervals.fit_portfolio = fit
+"""
+    )
+    found, _, err = outcome(begun(during, *MANY))
+    assert found == 130, err
+    model = TableModel.load("many.model")
+    assert len(model.report["leaderboard"]) == 4
+    assert model.intervals.scale is None
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_an_estimator_keeps_the_networks_so_far(count, monkeypatch):
+    x = np.linspace(-1, 1, 60)
+    trained = []
+
+    def press(*arguments, **options):
+        trained.append(True)
+        if len(trained) == count:
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.5)  # until the main thread has handled it
+        return train(*arguments, **options)
+
+    few = [Configuration(name, "robust", epochs=4) for name in ("first", "second")]
+    model = TabularRegressor(configurations=few, quality="fast", n_jobs=1)
+    model.fit({"x": x}, x)
+    before = model.portfolio_
+    monkeypatch.setattr("deltarule.tabular.portfolio.candidates.train", press)
+    if count == 2:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit({"x": x}, x)
+        assert model.portfolio_ is before
+        return
+    with pytest.warns(UserWarning, match="interrupted by user: the portfolio has the networks"):
+        model.fit({"x": x}, x)
+    assert [each.configuration.name for each in model.portfolio_.members] == ["first"]

@@ -101,6 +101,7 @@ BAD = [
         (["predict", "numbers.model", "numbers.csv"], option, value, [])
         for option, value in [
             ("--out", "a.txt"),
+            ("--coverage", "90"),
             ("--id", "z"),
             ("--table", "t"),
             ("--sql", "selec"),
@@ -116,6 +117,22 @@ BAD = [
         (["evaluate", "numbers.model", "numbers.csv"], option, value, [])
         for option, value in [
             ("--report", "a.txt"),
+            ("--table", "t"),
+            ("--sql", "selec"),
+            ("--max-memory", "nan"),
+            ("--delimiter", "ab"),
+            ("--encoding", "x"),
+            ("--skip", "two"),
+            ("--comment", ""),
+            ("--names", "a,"),
+        ]
+    ),
+    *(
+        ([command, "many.model", "numbers.csv", "--out", "new.model"], option, value, [])
+        for command in ("distill", "update")
+        for option, value in [
+            ("--out", "numbers.csv"),
+            ("--seed", "-1"),
             ("--table", "t"),
             ("--sql", "selec"),
             ("--max-memory", "nan"),
@@ -181,7 +198,8 @@ def test_a_bad_value_is_refused_by_the_name_of_its_option(
         return
     error = deltarule(*command, *fast, option, value, *more, "--json").json
     assert error.keys() == {"error", "kind", "status", "parameter", "given", "expected", "hint"}
-    if option != "--out" or command is not FIT:  # an error of a place, not of a value
+    # An error of a place, not of a value:
+    if option != "--out" or command[0] not in ("fit", "distill", "update"):
         assert error["parameter"] == option
     assert f"error: {error['error']}\n" == outcome.err
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
@@ -14,6 +15,7 @@ from deltarule import TabularClassifier as Classifier
 from deltarule import TabularRegressor as Regressor
 from deltarule.tabular.portfolio import Configuration
 
+FEW_EPOCHS = (Configuration("linear", "standard", learning_rate=2e-2, epochs=10),)
 SMALL = (Configuration("relu", "standard", (16,), learning_rate=1e-2, epochs=60),)
 
 
@@ -164,6 +166,59 @@ def test_labels_of_a_pandas_categorical_are_text(skewed):
     labels = pd.Series(np.where(y > 1, "late", "early"), dtype="category")
     predicted = Classifier(configurations=SMALL).fit(X, labels).predict(X)
     assert set(predicted) == {"early", "late"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        (pd.Series([3, 4]).astype("category"), "i"),
+        (pd.Categorical([3, 4], categories=[4, 3], ordered=True), "i"),
+        (pd.Series([False, True]).astype("category"), "b"),
+        (pd.Series([3, 4], dtype="Int64").astype("category"), "i"),
+        (pd.Series([3, 4], dtype="Int8"), "i"),
+        (pd.Series([False, True], dtype="boolean"), "b"),
+        (pd.Series([3, 4], dtype="int64[pyarrow]"), "i"),
+        (pd.Series(["a", "b"]).astype("category"), "O"),
+        (pd.Series(["a", "b"], dtype="string"), "O"),
+        (pl.Series([3, 4]), "i"),
+        (pl.Series([False, True]), "b"),
+        (pl.Series(["a", "b"], dtype=pl.Categorical), "O"),
+    ],
+    ids=lambda each: str(getattr(each, "dtype", "")),
+)
+def test_labels_of_frames_come_back_in_the_type_of_their_values(skewed, labels, kind):
+    X, target = skewed
+    rows = (target > 1).astype(int)[:100]
+    y = labels.gather(rows) if isinstance(labels, pl.Series) else labels.take(rows)
+    model = Classifier(configurations=FEW_EPOCHS, quality="fast").fit(X[:100], y)
+    predicted = model.predict(X[:100])
+    assert model.classes_.dtype.kind == predicted.dtype.kind == kind
+    assert model.classes_.tolist() == sorted(labels)
+    right = np.mean([each == truth for each, truth in zip(predicted, y, strict=True)])
+    assert right > 0.6
+    assert model.score(X[:100], y) == pytest.approx(right)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "category", "string", "object"])
+def test_missing_labels_of_pandas_are_refused(skewed, dtype):
+    y = pd.Series([True, False] * 10, dtype=object)
+    y[2] = None
+    if dtype == "string":
+        y = y.map({True: "a", False: "b"})
+    with pytest.raises(InputError, match="in row 3; expected a label in every row"):
+        Classifier(configurations=SMALL).fit(skewed[0][:20], y.astype(dtype))
+
+
+def test_verbose_shows_the_best_loss_so_far(skewed, capsys):
+    X, y = skewed
+    pair = [Configuration(name, "standard", epochs=5) for name in ("first", "second")]
+    model = Regressor(configurations=pair, quality="fast", n_jobs=1, verbose=True).fit(X, y)
+    score = model.portfolio_.members[0].score
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "training first"
+    # The second may begin just before the loss of the first is known.
+    best = f" (best so far: first, out-of-fold squared error {score:.4g})"
+    assert second in ("training second", f"training second{best}")
 
 
 @pytest.mark.parametrize("cell", ["Ulm", np.nan])

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.stats
 from sklearn.preprocessing import QuantileTransformer, RobustScaler
 
 from deltarule.errors import DataError, InputError
@@ -61,6 +62,16 @@ def test_quantile_normal_is_close_to_scikit_learns_transform():
     np.testing.assert_allclose(found[middle], expected[middle], atol=0.02)
     assert (np.argsort(found, kind="stable") == np.argsort(CELLS, kind="stable")).all()
     assert len(fit("quantile_normal", np.arange(1e5)).knots) <= 500
+
+
+def test_periodic_features_are_sines_and_cosines_of_the_quantile_normal_encoding():
+    z = encode(fit("quantile_normal", CELLS), CELLS)
+    middles = (np.arange(8) + 0.5) / 8
+    angles = 2 * np.pi * z * 0.2 * scipy.stats.halfnorm.ppf(middles)
+    found = encode(fit("periodic", CELLS), CELLS)
+    np.testing.assert_array_equal(found[:, :1], z)
+    np.testing.assert_allclose(found[:, 1::2], np.sin(angles), atol=1e-12)
+    np.testing.assert_allclose(found[:, 2::2], np.cos(angles), atol=1e-12)
 
 
 def test_a_line_of_piecewise_linear_features_is_the_column_again():

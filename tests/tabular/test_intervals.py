@@ -77,6 +77,16 @@ def test_a_weight_of_2_is_the_row_twice():
     assert np.abs(np.searchsorted(scores, other) - np.searchsorted(scores, twice)).max() > 1
 
 
+def test_one_scale_where_no_network_can_be_trained(monkeypatch):
+    wild = Configuration("linear", "standard", learning_rate=1e30, epochs=5)
+    monkeypatch.setattr("deltarule.tabular.intervals._CONFIGURATIONS", (wild,))
+    X, y, _ = _noisy(100)
+    model = TabularRegressor(configurations=SMALL).fit(X, y)
+    assert model.intervals_.scale is None
+    low, high = model.predict_interval(X).T
+    assert np.ptp(high - low) == pytest.approx(0, abs=1e-12)
+
+
 def test_few_rows_a_pickle_and_the_same_bits(fitted):
     X, y, _ = _noisy(20)
     few = TabularRegressor(configurations=SMALL).fit(X, y)

@@ -26,7 +26,7 @@ from deltarule.tabular import (
     fit_table,
     replay_table,
 )
-from deltarule.tabular.portfolio import Configuration
+from deltarule.tabular.portfolio import Configuration, StoppedTooEarly
 from deltarule.training import StopFlag, load_model
 from deltarule.training.model import KIND, PORTFOLIO_VERSION
 
@@ -81,7 +81,6 @@ def test_a_portfolio_is_the_default(settings):
         (TableSettings(l2=TableSettings().l2, folds=0), {}),
         (TableSettings(0.2, 0.1, 0), {}),
         (pickle.loads(pickle.dumps(TableSettings(folds=0))), {}),
-        (TableSettings(seed=1), {"stop": StopFlag()}),
         (None, {"callbacks": [lambda event: event.epoch == 1]}),
     ],
 )
@@ -120,8 +119,30 @@ def test_a_quality_and_a_time_budget_are_checked_before_the_table(options, messa
 def test_quality_and_time_budget_are_passed_on_and_kept(few):
     model, _ = fitted(quality="fast", time_budget=60.0)
     assert few[0][2]["quality"] == "fast"
-    assert few[0][2]["time_budget"] == 60.0
+    # A tenth is for the scale of residuals.
+    assert few[0][2]["time_budget"] == 54.0
     assert model.settings == {"test": 0.2, "seed": 0, "quality": "fast", "time_budget": 60.0}
+
+
+def test_a_stop_ends_the_training_of_a_portfolio():
+    phases, flag = [], StopFlag()
+
+    def progress(phase):
+        phases.append(phase)
+        if phase.startswith("training quantile"):
+            flag.stop("enough")
+
+    model, table = fitted(stop=flag, progress=progress)
+    assert [each.configuration.name for each in model.portfolio.members][:1] == ["linear"]
+    assert "bins" not in {each.configuration.name for each in model.portfolio.members}
+    assert model.intervals.scale is None
+    assert set(model.report["baselines"]) == {"constant"}
+    assert model.report["against_linear"] is None
+    notes = model.report["notes"]
+    assert "enough: the portfolio has the networks that were trained until then" in notes
+    assert np.isfinite(model.predict(table)).all()
+    with pytest.raises(StoppedTooEarly):
+        fitted(stop=flag)
 
 
 # -- test rows and the report --------------------------------------------------------------------
@@ -322,6 +343,88 @@ def test_arrays_that_were_changed_are_refused(tmp_path, saved):
         TableModel.load(folder)
 
 
+@pytest.mark.parametrize("n", [160, 30], ids=["a scale for each row", "one scale"])
+def test_intervals_are_those_of_the_out_of_fold_residuals_before_and_after_saving(tmp_path, n):
+    table = a_table(n=n)
+    model = fit_table(table, "y")
+    assert (model.intervals.scale is None) == (n == 30)
+    model.save(tmp_path / "m")
+    loaded = TableModel.load(tmp_path / "m")
+    for ask in (
+        lambda each: each.predict_interval(table),
+        lambda each: each.predict_quantiles(table, [0.2, 0.5]),
+        lambda each: each.predict_std(table),
+    ):
+        assert np.array_equal(ask(loaded), ask(model))
+    low, high = loaded.predict_interval(table, 0.8).T
+    y = apply_schema(model.schema, table).target
+    assert 0.6 < np.mean((low <= y) & (y <= high)) <= 1
+    assert np.array_equal(loaded.predict_quantiles(table, [0.1, 0.9]).T, [low, high])
+    assert (loaded.predict_std(table) > 0).all()
+    assert loaded.predict_interval(a_frame(n=n), 0.8).shape == (n, 2)
+
+
+def test_intervals_of_many_rows_are_predicted_in_parts(monkeypatch):
+    model, table = fitted()
+    whole = model.predict_quantiles(table), model.predict_std(table)
+    monkeypatch.setattr("deltarule.tabular.model._CHUNK_ROWS", 50)
+    assert np.array_equal(model.predict_quantiles(table), whole[0])
+    assert np.array_equal(model.predict_std(table), whole[1])
+
+
+def test_models_without_intervals_say_so(tmp_path):
+    classes, table = fitted("two")
+    classes.save(tmp_path / "m")
+    network = fitted(settings=TableSettings(layers=(3,), epochs=1, folds=0))[0]
+    for model, what in ((TableModel.load(tmp_path / "m"), "predicts classes"),
+                        (network, "has no intervals")):  # fmt: skip
+        assert not model.has_intervals
+        for ask in (model.predict_interval, model.predict_quantiles, model.predict_std):
+            with pytest.raises(InputError, match=f"the model {what}; expected a portfolio"):
+                ask(table)
+    with pytest.raises(InputError, match="coverage is 90; expected a number between 0 and 1"):
+        classes.predict_interval(table, 90)
+
+
+def test_damaged_intervals_are_one_clear_error(tmp_path, saved):
+    folder = saved(tmp_path)
+    documents, arrays = read_bundle(folder, KIND, PORTFOLIO_VERSION)
+    scores, weights = arrays["intervals.scores"], arrays["intervals.weights"]
+    of_scale = next(name for name in arrays if name.startswith("intervals.scale."))
+    classes = {**documents["model.json"]["intervals"]["scale"], "target": {"n_classes": 2}}
+    for record, changed in (
+        (None, {}),
+        ({"exponent": -1.0}, {}),
+        ({"exponent": "1"}, {}),
+        ({"std": float("nan")}, {}),
+        ({"std": None}, {}),
+        ({"column": 3}, {}),
+        ({"scale": None}, {}),
+        ({"scale": {}}, {}),
+        ({"scale": classes}, {}),
+        ({}, {"intervals.scores": scores[::-1]}),
+        ({}, {"intervals.scores": scores[:-1]}),
+        ({}, {"intervals.scores": np.where(scores == scores[0], np.nan, scores)}),
+        ({}, {"intervals.scores": scores[:0], "intervals.weights": weights[:0]}),
+        ({}, {"intervals.scores": scores.astype(np.float32)}),
+        ({}, {"intervals.scores": scores[:, None]}),
+        ({}, {"intervals.weights": 0 * weights}),
+        ({}, {"intervals.weights": None}),
+        ({}, {of_scale: None}),
+        ({}, {"intervals.more": scores}),
+    ):
+        document = dict(documents["model.json"])
+        if record is None:
+            del document["intervals"]
+        else:
+            document["intervals"] = {**document["intervals"], **record}
+        kept = {name: each for name, each in {**arrays, **changed}.items() if each is not None}
+        new = {**documents, "model.json": document}
+        write_bundle(folder, KIND, PORTFOLIO_VERSION, new, kept, overwrite=True)
+        with pytest.raises(FileError, match=r"restore it|not a complete model"):
+            TableModel.load(folder)
+
+
 # -- one network of it ---------------------------------------------------------------------------
 
 
@@ -366,6 +469,26 @@ def test_a_member_that_learned_logarithms_is_not_shown_as_one_that_learned_the_t
     alone = dataclasses.replace(portfolio, members=(members["log"],))
     with pytest.raises(InputError, match=r"all members learned the logarithm .*; train a single"):
         dataclasses.replace(model, portfolio=alone).network()
+
+
+def test_a_member_with_inputs_of_single_columns_is_explained_where_there_is_one(monkeypatch):
+    mixed = Configuration("mixed", "robust", (6,), "tanh", 1e-2, epochs=4, random_features=4)
+    plain = Configuration("plain", "robust", (6,), "tanh", 1e-2, epochs=4)
+    train_few_configurations(monkeypatch, (mixed, plain))
+    model, table = fitted()
+    weights = dict(zip(("mixed", "plain"), (0.9, 0.1), strict=True))
+    members = tuple(
+        dataclasses.replace(each, weight=weights[each.configuration.name])
+        for each in model.portfolio.members
+    )
+    portfolio = dataclasses.replace(model.portfolio, members=members)
+    model = dataclasses.replace(model, portfolio=portfolio)
+    assert model.member().configuration.name == "plain"
+    assert model.distill(table).encoder.random_features == 0
+    network = model.network("mixed")
+    assert explain(network, apply_schema(model.schema, table)).column("x", 0).text()
+    portfolio = dataclasses.replace(portfolio, members=members[:1])
+    assert dataclasses.replace(model, portfolio=portfolio).member().configuration.name == "mixed"
 
 
 def test_numbers_far_from_those_of_training_are_predicted_within_the_range_of_training():

@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 from deltarule._version import __version__
 from deltarule.cli import output
+from deltarule.cli.distill_command import distill, update
 from deltarule.cli.explain_command import explain
 from deltarule.cli.fit_command import fit
 from deltarule.cli.options import (
@@ -28,6 +29,7 @@ from deltarule.cli.options import (
     Skip,
     Sql,
     TableName,
+    number,
     one,
 )
 from deltarule.cli.playground_command import playground
@@ -118,6 +120,17 @@ def predict(
         bool,
         typer.Option("--proba", help="Add each class's probability.", rich_help_panel="Output"),
     ] = False,
+    coverage: Annotated[
+        float | None,
+        one(
+            "--coverage",
+            metavar="C",
+            help="Add the columns lower and upper: the interval that holds the number with "
+            "probability C, such as .9.",
+            group="Output",
+            read=number,
+        ),
+    ] = None,
     safe_csv: Annotated[
         bool,
         typer.Option(
@@ -165,6 +178,7 @@ def predict(
         },
         ids=ids or (),
         proba=proba,
+        coverage=coverage,
         force=force,
         as_json=as_json,
         quiet=quiet,
@@ -219,6 +233,8 @@ def evaluate(
     )
 
 
+_command("Train one network to predict what a portfolio predicts.")(distill)
+_command("Train a portfolio further on new rows.")(update)
 _command("Show every number of a step or a model.")(explain)
 
 

@@ -118,8 +118,9 @@ def fit(
     A portfolio of networks is trained, unless an option under Network or Training, or any of
     --valid, --folds, --min-level-rows, --max-levels and --record, asks for a single network.
 
-    Ctrl-C ends the training of a single network and saves the best epoch so far; before the first
-    epoch is over, or of a portfolio, it saves and replaces nothing.
+    Ctrl-C ends training and saves the best epoch so far, or the portfolio of the networks so far;
+    before the first epoch is over, or a first configuration is trained, it saves and replaces
+    nothing.
     """
     from deltarule.cli.output_paths import check_data, check_model_folder, default_folder
     from deltarule.cli.run_fit import Request, fit_and_save, fit_report

@@ -18,8 +18,9 @@ from deltarule.cli.output_paths import (
 from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import TableModel
+from deltarule.tabular.intervals import interval_levels
 
-__all__ = ["evaluate_table", "load_table_model", "predict_table"]
+__all__ = ["evaluate_table", "load_table_model", "predict_table", "read_rows"]
 
 
 def load_table_model(folder: Path) -> TableModel:
@@ -32,7 +33,7 @@ def load_table_model(folder: Path) -> TableModel:
         raise FileError(error.message) from error
 
 
-def _read(
+def read_rows(
     model: TableModel,
     data: str | None,
     table: str | None,
@@ -40,6 +41,7 @@ def _read(
     reading: Mapping[str, Any] | None,
     texts: Iterable[str] = (),
 ) -> Table:
+    """Read a table as that of the model's training was read."""
     schema = model.schema
     return read_table(
         data,
@@ -62,6 +64,7 @@ def predict_table(
     reading: Mapping[str, Any] | None = None,
     ids: Sequence[str] = (),
     proba: bool,
+    coverage: float | None = None,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -78,7 +81,16 @@ def predict_table(
             expected="CSV or TSV, which spreadsheets open",
             hint=Message("leave it out, or name a .csv file with ", Parameter("out")),
         )
+    ends = None if coverage is None else interval_levels(coverage)
     model = load_table_model(folder)
+    if ends is not None and not model.has_intervals:
+        raise InputError(
+            Message(Parameter("coverage"), f" was given, and {str(folder)!r} has no intervals"),
+            parameter="coverage",
+            given=coverage,
+            expected="a portfolio of networks for a number",
+            hint=Message("leave ", Parameter("coverage"), " out"),
+        )
     if proba and model.task == "regression":
         raise InputError(
             Message(Parameter("proba"), f" was given, and {str(folder)!r} predicts a number"),
@@ -88,15 +100,18 @@ def predict_table(
         )
     with output.live(quiet or as_json) as show:
         show(f"reading {data or 'the SQL result'}")
-        read = _read(model, data, table, sql, reading, possible_ids(model.schema, ids))
+        read = read_rows(model, data, table, sql, reading, possible_ids(model.schema, ids))
         read, id_columns = take_ids(model.schema, read, ids)
         names = ["prediction", *(f"probability_{label}" for label in model.classes if proba)]
+        names += [] if ends is None else ["lower", "upper"]
         check_output_names(id_columns, names)
         typed = apply_schema(model.schema, read, need_target=False)
         show("predicting")
         outputs = model.outputs(typed)
-        probabilities = list(outputs.T) if proba else []
-        predicted = dict(zip(names, [model.labels(outputs), *probabilities], strict=True))
+        more = list(outputs.T) if proba else []
+        if ends is not None:
+            more += list(model.quantiles(typed, outputs, ends).T)
+        predicted = dict(zip(names, [model.labels(outputs), *more], strict=True))
         columns: dict[str, Any] = id_columns | predicted
         notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
         if out is not None:
@@ -137,7 +152,7 @@ def evaluate_table(
     model = load_table_model(folder)
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
-        rows = _read(model, data, table, sql, reading)
+        rows = read_rows(model, data, table, sql, reading)
         typed = apply_schema(model.schema, rows)
         show("scoring")
         scores = model.score(typed, model.outputs(typed))

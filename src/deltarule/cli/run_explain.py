@@ -258,6 +258,8 @@ def _explain_model(question: Question, show: Any) -> _Explained:
             )
         sample = int(matches[0])
     notes = [*typed.notes, *model.notes(typed)]
+    if isinstance(stored, PortfolioModel):
+        notes.append("'deltarule distill' trains one network to predict what all of them predict")
     most = max(_MOST_NUMBERS // sum(model.model.net.widths), 1)
     when = "" if recording is None else f", after step {model_step(recording)} of its training"
     title = f"{what} on {len(typed):,} rows{when}"

@@ -20,6 +20,7 @@ from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.errors import DeltaruleError
 from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
+from deltarule.tabular.portfolio import StoppedTooEarly
 from deltarule.training import EpochEvent, StopFlag, StopReason
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
@@ -87,20 +88,25 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
         def progress(phase: str) -> None:
             # Printed here, since a signal handler must not print.
             if stop.flag and phase == "scoring" and not quiet:
-                output.notes([f"{stop.flag.reason}; scoring and saving the best epoch so far"])
+                output.notes([f"{stop.flag.reason}; scoring and saving {stop.kept} so far"])
+            if phase.startswith("training ") and not request.single:
+                stop.may_keep = True
             show(phase)
 
-        model = fit_table(
-            table,
-            schema,
-            request.settings,
-            quality=request.quality,
-            time_budget=request.time_budget,
-            callbacks=[stop, _epoch_display(show)] if request.single else (),
-            stop=stop.flag if request.single else None,
-            progress=progress,
-            record=record,
-        )
+        try:
+            model = fit_table(
+                table,
+                schema,
+                request.settings,
+                quality=request.quality,
+                time_budget=request.time_budget,
+                callbacks=[stop, _epoch_display(show)] if request.single else (),
+                stop=stop.flag,
+                progress=progress,
+                record=record,
+            )
+        except StoppedTooEarly as error:
+            raise stop.too_early() from error
         if request.report:
             show("writing the report")
         elsewhere = _save(model, request, table)
@@ -163,36 +169,51 @@ def _epoch_display(show: Callable[[str], None]) -> Callable[[EpochEvent], Any]:
 
 
 class _InterruptHandler:
-    """The handler of Ctrl-C during training; before the first epoch it ends the command.
+    """The handler of Ctrl-C during training; before there is anything to keep it ends the command.
 
-    A portfolio has no epochs of its own, and Ctrl-C ends the command.
+    Attributes
+    ----------
+    flag : StopFlag
+        Ends training.
+    status : Status
+        That of the command, if training ends with a model.
+    may_keep : bool
+        Whether an epoch is over, or the training of a portfolio has begun.
+    kept : str
+        What becomes the model.
     """
 
     def __init__(self, folder: Path, single: bool) -> None:
-        self._least = "the first epoch" if single else "training"
         self.flag = StopFlag()
         self.status = Status.DONE
+        self.may_keep = False
+        self.kept = "the best epoch" if single else "the portfolio"
+        self._least = "the first epoch was over" if single else "a first configuration was trained"
         self._folder = folder
-        self._epochs = 0
 
     def __call__(self, event: EpochEvent) -> None:
-        """Store the number of completed epochs; called as a callback of the training."""
-        self._epochs = event.epoch
+        """Remember that an epoch is over; called as a callback of the training."""
+        self.may_keep = True
 
     def handle_signal(self, number: int, frame: FrameType | None) -> None:
         """Handle SIGINT or SIGTERM: raise the stop flag, or end the command."""
         terminate = number == signal.SIGTERM
-        error_type = Terminated if terminate else KeyboardInterrupt
-        if not self._epochs:
-            raise error_type(f" before {self._least} was over; {self._nothing_saved()}")
-        if self.flag:
-            raise error_type(f" again, while the best epoch was scored; {self._nothing_saved()}")
+        second = bool(self.flag)
         self.status = Status.TERMINATED if terminate else Status.INTERRUPTED
+        if not self.may_keep:
+            raise self.too_early()
+        if second:
+            raise self._error(f"again, while {self.kept} was scored")
         self.flag.stop("terminated" if terminate else "interrupted", StopReason.INTERRUPTED)
 
-    def _nothing_saved(self) -> str:
+    def too_early(self) -> KeyboardInterrupt:
+        """Return the error of a signal before there is anything to keep."""
+        return self._error(f"before {self._least}")
+
+    def _error(self, when: str) -> KeyboardInterrupt:
+        error_type = Terminated if self.status is Status.TERMINATED else KeyboardInterrupt
         unchanged = f", and {self._folder} is as it was" if self._folder.exists() else ""
-        return f"nothing was saved{unchanged}"
+        return error_type(f" {when}; nothing was saved{unchanged}")
 
 
 @contextmanager

@@ -62,7 +62,7 @@ STATUSES = {
     Status.DATA: "a file, table or model that cannot be used",
     Status.DIVERGED: "training diverged",
     Status.CHECK_FAILED: "a check failed",
-    Status.INTERRUPTED: "interrupted by Ctrl-C; fit saved the best epoch, if one was finished",
+    Status.INTERRUPTED: "interrupted by Ctrl-C; fit saved the best epoch or portfolio, if any",
     Status.TERMINATED: "ended from outside (SIGTERM); otherwise as 130",
 }
 """The meaning of each exit status."""

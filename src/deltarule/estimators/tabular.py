@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -16,6 +15,7 @@ from deltarule.errors import InputError
 from deltarule.estimators.class_weights import class_weights
 from deltarule.estimators.tabular_base import BaseTabular
 from deltarule.maths import Loss
+from deltarule.tabular.intervals import interval_levels
 from deltarule.tabular.portfolio import Configuration
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
@@ -70,7 +70,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         How many networks are trained at the same time: as many as cores if not given or −1. The
         result is the same.
     verbose : bool
-        Whether to print the name of each configuration when its training begins.
+        Whether to print the name of each configuration when its training begins, and the best
+        out-of-fold loss so far.
 
     Attributes
     ----------
@@ -155,7 +156,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         X : frame, mapping of str to column, or array of shape (N, columns)
             pandas, polars, pyarrow, or what :func:`~deltarule.tables.table_from_frame` takes.
         y : array-like of shape (N,)
-            Labels of any type.
+            Labels of any type, which predictions have too; of nullable and categorical ones the
+            type of the values.
         sample_weight : array-like of shape (N,), optional
         groups : array-like of shape (N,), optional
             Rows of the same group are in the same fold.
@@ -176,6 +178,17 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         return self._fit(X, codes.astype(np.int64), len(self.classes_), sample_weight, groups)
+
+    def _encoded_target(self, y: Any) -> NDArray[Any]:
+        labels = _labels(y)
+        unknown = np.setdiff1d(labels, self.classes_)
+        if len(unknown):
+            raise InputError(
+                f"y has the labels {unknown[:5].tolist()}, which training did not have; expected "
+                f"those of classes_; networks have no output for others: fit again with the old "
+                "rows and these"
+            )
+        return np.searchsorted(self.classes_, labels).astype(np.int64)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the probability of each class, in the order of ``classes_``; shape (N, K).
@@ -277,17 +290,10 @@ verbose
         DataError
             If no column varies, or a column cannot be used.
         """
-        if y is None:
-            raise InputError(_NO_TARGET)
-        y = np.asarray(column_or_1d(_one_column(y), warn=True))
-        try:
-            values = y.astype(np.float64)
-        except (TypeError, ValueError):
-            raise InputError(f"y is of type {y.dtype}; expected numbers") from None
-        if not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise InputError(f"y is {values[row]} in row {row + 1}; expected finite numbers")
-        return self._fit(X, values, 0, sample_weight, groups)
+        return self._fit(X, _numbers(y), 0, sample_weight, groups)
+
+    def _encoded_target(self, y: Any) -> NDArray[Any]:
+        return _numbers(y)
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predict a number for each row; shape (N,).
@@ -319,12 +325,7 @@ verbose
         InputError
             If the coverage is not between 0 and 1.
         """
-        is_number = isinstance(coverage, numbers.Real) and not isinstance(coverage, bool)
-        if not is_number or not 0 < coverage < 1:
-            raise InputError(
-                parameter="coverage", given=coverage, expected="a number between 0 and 1"
-            )
-        return self.predict_quantiles(X, [(1 - coverage) / 2, (1 + coverage) / 2])
+        return self.predict_quantiles(X, interval_levels(coverage))
 
     def predict_quantiles(
         self, X: Any, quantiles: ArrayLike = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -365,6 +366,21 @@ verbose
         return self.intervals_.deviations(typed, self.portfolio_.predict(typed))
 
 
+def _numbers(y: Any) -> NDArray[np.float64]:
+    """Return y as finite numbers of shape (N,)."""
+    if y is None:
+        raise InputError(_NO_TARGET)
+    y = np.asarray(column_or_1d(_one_column(y), warn=True))
+    try:
+        values = y.astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"y is of type {y.dtype}; expected numbers") from None
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise InputError(f"y is {values[row]} in row {row + 1}; expected finite numbers")
+    return values
+
+
 def _one_column(y: Any) -> Any:
     """Return y, with several columns refused."""
     shape = np.asarray(y).shape
@@ -382,11 +398,29 @@ def _labels(y: Any) -> NDArray[Any]:
         raise InputError(
             "y is None; this estimator requires y to be passed, but the target y is None"
         )
-    labels = np.asarray(column_or_1d(_one_column(y), warn=True))
-    missing = [i for i, label in enumerate(labels.tolist()) if label is None or label != label]
+    of_pandas = type(y).__module__.startswith("pandas") and hasattr(y, "dtype")
+    missing = np.flatnonzero(y.isna()).tolist() if of_pandas else []
+    if not missing:
+        y = np.asarray(column_or_1d(_one_column(_numpy_labels(y) if of_pandas else y), warn=True))
+        cells = y.tolist()
+        missing = [i for i, label in enumerate(cells) if label is None or label != label]
     if missing:
+        label = list(y)[missing[0]]
         raise InputError(
-            f"y is {labels[missing[0]]!r} in row {missing[0] + 1}; expected a label in every row; "
+            f"y is {label!r} in row {missing[0] + 1}; expected a label in every row; "
             "leave out the rows without one"
         )
+    labels: NDArray[Any] = y
     return labels
+
+
+def _numpy_labels(y: Any) -> Any:
+    """Return labels of pandas, none of them missing, of a type that NumPy has, as an array of it.
+
+    They may be nullable or categorical: NumPy makes floats of whole numbers and truth values then.
+    """
+    dtype = getattr(getattr(y.dtype, "categories", None), "dtype", y.dtype)
+    own = getattr(dtype, "numpy_dtype", dtype)
+    if isinstance(y.dtype, np.dtype) or not isinstance(own, np.dtype) or own.kind not in "biu":
+        return y
+    return np.array(y.tolist(), dtype=own)

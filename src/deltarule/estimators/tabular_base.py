@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -24,10 +26,25 @@ from deltarule.estimators.tabular_plots import TabularPlots
 from deltarule.estimators.validation_folds import validation_splits
 from deltarule.maths import Loss
 from deltarule.maths.arrays import is_sparse
-from deltarule.tables import Schema, Table, TypedColumns, apply_schema, infer_schema
+from deltarule.tables import (
+    Column,
+    Schema,
+    Table,
+    TargetEncoder,
+    TextColumn,
+    TypedColumns,
+    apply_schema,
+    infer_schema,
+)
+from deltarule.tables.column_values import as_labels
 from deltarule.tables.frames import table_from_frame
-from deltarule.tabular.intervals import Intervals, fit_intervals
+from deltarule.tabular.distill import distill
+from deltarule.tabular.intervals import Intervals, fit_intervals, time_for_portfolio
+from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
+from deltarule.tabular.portfolio.losses import portfolio_loss
+from deltarule.tabular.update import update_portfolio
+from deltarule.training import StopFlag
 
 __all__ = ["BaseTabular"]
 
@@ -66,13 +83,8 @@ class BaseTabular(TabularPlots, BaseEstimator):  # type: ignore[misc]  # scikit-
         started = time.perf_counter()
         table = self._table(X, reset=True)
         _check_rows(table, y, "y")
-        weights = None
         used = np.arange(len(y))
-        if sample_weight is not None:
-            weights = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
-        weights = self._with_class_weights(weights, y)
+        weights = self._with_class_weights(_row_weights(sample_weight, len(y)), y)
         if weights is not None:
             # A row of weight 0 is left out, so that it has no effect on the folds either.
             used = np.flatnonzero(weights)
@@ -88,10 +100,7 @@ class BaseTabular(TabularPlots, BaseEstimator):  # type: ignore[misc]  # scikit-
         splits = validation_splits(self.validation, y[used], groups)
         threads = _threads(self.n_jobs)
         seed = _seed(self.random_state)
-        budget = self.time_budget
-        if not n_classes and isinstance(budget, int | float) and budget > 0 and budget is not True:
-            # The rest is for the scale of residuals.
-            budget = 0.9 * budget
+        budget, stop = self.time_budget, StopFlag()
         self.portfolio_: Portfolio = fit_portfolio(
             typed,
             self.schema_,
@@ -102,12 +111,13 @@ class BaseTabular(TabularPlots, BaseEstimator):  # type: ignore[misc]  # scikit-
             loss=self.loss,
             splits=splits,
             quality=self.quality,
-            time_budget=budget,
+            time_budget=budget if n_classes else time_for_portfolio(budget),
             started=started,
             configurations=self.configurations,
             seed=seed,
             threads=threads,
-            progress=_print_name if self.verbose else None,
+            progress=_print_progress if self.verbose else None,
+            stop=stop,
         )
         if not n_classes:
             self.intervals_: Intervals = fit_intervals(
@@ -119,13 +129,18 @@ class BaseTabular(TabularPlots, BaseEstimator):  # type: ignore[misc]  # scikit-
                 groups=groups,
                 seed=seed,
                 threads=threads,
-                time_budget=self.time_budget,
+                time_budget=budget,
                 started=started,
+                stop=stop,
             )
         self.oof_prediction_: NDArray[np.float64] = self.portfolio_.oof
         if len(used) < len(y):
             self.oof_prediction_ = self.portfolio_.predict(self._typed(table))
             self.oof_prediction_[used] = self.portfolio_.oof
+        if stop:
+            warnings.warn(
+                "Training interrupted by user: the portfolio has the networks so far.", stacklevel=3
+            )
         return self
 
     def _with_class_weights(
@@ -175,6 +190,142 @@ class BaseTabular(TabularPlots, BaseEstimator):  # type: ignore[misc]  # scikit-
         check_is_fitted(self)
         return self._typed(self._table(X, reset=False))
 
+    def update(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the networks further on new rows; encoders and the weights of members stay.
+
+        Each network goes on from its parameters without one fold of the new rows, and stays as it
+        was if that is no better on the fold. What was learned from the old rows fades: with these
+        at hand, a new ``fit`` on all is better unless the new rows differ from them in what they
+        say. ``oof_prediction_`` is then that of the new rows, and ``update_`` has the mean losses
+        on these, ``before`` and ``after``. The scores of the leaderboard are those of ``fit``.
+
+        Parameters
+        ----------
+        X : frame, mapping or array
+            At least 20 new rows with the columns of training.
+        y : array-like of shape (N,)
+        sample_weight : array-like of shape (N,), optional
+
+        Returns
+        -------
+        Self
+            Itself.
+
+        Raises
+        ------
+        InputError
+            If there are fewer rows, X, y or weights have other numbers of rows, y has a label that
+            training did not have, or numbers that the networks cannot learn.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from deltarule import TabularRegressor
+        >>> x = np.linspace(-2, 2, 200)
+        >>> model = TabularRegressor(quality="fast").fit({"x": x}, x**2)
+        >>> model.update({"x": x[::2]}, x[::2] ** 2 + 1).update_["after"] < 0.01
+        True
+        """
+        typed, values = self._rows_and_target(X, y)
+        weights = self._with_class_weights(_row_weights(sample_weight, len(values)), values)
+        if weights is not None:
+            used = np.flatnonzero(weights)
+            typed, values, weights = typed.take(used), values[used], weights[used]
+        target = self.portfolio_.target
+        updated = update_portfolio(
+            self.portfolio_,
+            typed,
+            values,
+            portfolio_loss(self.loss, target.n_classes).criterion(target),
+            weights=weights,
+            seed=_seed(self.random_state),
+            threads=_threads(self.n_jobs),
+        )
+        if not target.n_classes:
+            self.intervals_ = self.intervals_.extended(
+                typed, updated.portfolio.oof, values, weights
+            )
+        self.portfolio_, self.oof_prediction_ = updated.portfolio, updated.portfolio.oof
+        self.update_ = {"rows": len(typed), "before": updated.before, "after": updated.after}
+        return self
+
+    def _rows_and_target(self, X: Any, y: Any) -> tuple[TypedColumns, NDArray[Any]]:
+        """Return rows as the columns of training, and their class numbers or numbers."""
+        typed, values = self._typed_rows(X), self._encoded_target(y)
+        _check_rows(typed, values, "y")
+        return typed, values
+
+    def _encoded_target(self, y: Any) -> NDArray[Any]:
+        """Return the class numbers of labels that training had, or numbers; shape (N,)."""
+        raise NotImplementedError
+
+    def distill(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, test: Any = None
+    ) -> NetworkModel:
+        """Train one network to predict what all predict, to be explained, exported, or faster.
+
+        See :func:`deltarule.tabular.distill.distill`.
+
+        Parameters
+        ----------
+        X : frame, mapping or array
+            The rows of training, or others like those to be predicted; at least 20.
+        y : None
+            Not used, by convention: the network learns predictions, and not targets.
+        sample_weight : array-like of shape (N,), optional
+        test : pair of X and y, optional
+            Rows that training did not have, and their targets, to measure on what the network
+            costs in score: ``report["scores"]["test"]`` of the result has its scores, and
+            ``report["baselines"]["portfolio"]`` those of the portfolio.
+
+        Returns
+        -------
+        NetworkModel
+            It has ``predict``, ``predict_proba``, ``save`` and ``evaluate`` for tables;
+            :func:`deltarule.explain` takes it with a table that has the column ``"target"``.
+            Its labels are text.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than 20 rows, or X, y or weights have other numbers of rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from deltarule import TabularRegressor
+        >>> x = np.linspace(-2, 2, 200)
+        >>> model = TabularRegressor(quality="fast").fit({"x": x[::2]}, x[::2] ** 2)
+        >>> network = model.distill({"x": x[::2]}, test=({"x": x[1::2]}, x[1::2] ** 2))
+        >>> network.report["scores"]["test"]["r2"] > 0.99
+        True
+        """
+        typed = self._typed_rows(X)
+        typed = dataclasses.replace(typed, weights=_row_weights(sample_weight, len(typed)))
+        name = "target"
+        while name in self.schema_.names:
+            name = f"{name}_"
+        classes = getattr(self, "classes_", None)
+        labels = [] if classes is None else list(map(str, _as_text(classes)))
+        if labels:
+            target = TargetEncoder("classification", labels)
+            column = Column(name, "category", distinct=len(labels))
+        else:
+            target = TargetEncoder("regression").fit([self.portfolio_.target.mean])
+            column = Column(name, "number")
+        schema = dataclasses.replace(
+            self.schema_, target=column, task=target.task, classes=tuple(labels)
+        )
+        scored = None
+        if test is not None:
+            if not isinstance(test, tuple | list) or len(test) != 2:
+                raise InputError(parameter="test", given=test, expected="a pair of X and y")
+            scored, values = self._rows_and_target(*test)
+            cells = TextColumn.from_cells([labels[k] for k in values]) if labels else values
+            scored = dataclasses.replace(scored, target=cells)
+        seed = _seed(self.random_state)
+        return distill(self.portfolio_, schema, target, typed, scored=scored, seed=seed)
+
     @property
     def leaderboard_(self) -> dict[str, list[Any]]:
         """The configurations, the best first: a dictionary, with or without pandas.
@@ -216,6 +367,12 @@ def _with_text_names(X: Any) -> Any:
     return X
 
 
+def _as_text(labels: NDArray[Any]) -> TextColumn:
+    """Return labels as a table of them has: true for True, 1 for 1.0."""
+    table = table_from_frame({"y": labels})
+    return as_labels(table.column("y"), table.kinds.get("y"))
+
+
 def _check_varies(y: NDArray[Any], n_classes: int) -> None:
     """Refuse a target of one row, of one class, or of one number."""
     if len(y) < 2:
@@ -225,7 +382,18 @@ def _check_varies(y: NDArray[Any], n_classes: int) -> None:
         raise InputError(f"y has {what} in the {len(y)} rows of weight above 0; expected several")
 
 
-def _check_rows(table: Table, values: NDArray[Any], name: str) -> None:
+def _row_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
+    """Return row weights as floats of at least 0, one for each row; None if there are none."""
+    if sample_weight is None:
+        return None
+    rows = np.empty(n_rows)
+    weights: NDArray[np.float64] = _check_sample_weight(
+        sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+    )
+    return weights
+
+
+def _check_rows(table: Table | TypedColumns, values: NDArray[Any], name: str) -> None:
     if len(values) != len(table):
         raise InputError(
             f"X has {len(table)} rows and {name} {len(values)}; expected the same number",
@@ -256,5 +424,6 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
-def _print_name(name: str) -> None:
-    print(f"training {name}", file=sys.stderr)
+def _print_progress(text: str) -> None:
+    # In one call, since threads of training call this.
+    sys.stderr.write(f"training {text}\n")

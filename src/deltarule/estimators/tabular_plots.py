@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from deltarule.errors import InputError
 from deltarule.tabular.diagnostics import ScoredRows, learning_curves, recorded_curves
 from deltarule.tabular.diagnostics.rows import COVERAGE
+from deltarule.tabular.intervals import interval_levels
 from deltarule.tabular.plots import RowPlots
 
 if TYPE_CHECKING:
@@ -49,32 +49,16 @@ class TabularPlots:
         InputError
             If y has another number of rows, or a label that training did not have.
         """
-        check_is_fitted(self)
         model: Any = self
-        typed = model._typed_rows(X)
-        values, classes = np.asarray(column_or_1d(y)), getattr(model, "classes_", None)
-        if len(values) != len(typed):
-            raise InputError(
-                f"X has {len(typed)} rows and y {len(values)}; expected the same number",
-                parameter="y",
-            )
-        if classes is not None:
-            unknown = np.setdiff1d(values, classes)
-            if len(unknown):
-                raise InputError(
-                    f"y has the labels {unknown[:5].tolist()}; expected those of classes_"
-                )
-            truth = np.searchsorted(classes, values)
-        else:
-            truth = values.astype(np.float64)
+        typed, truth = model._rows_and_target(X, y)
+        classes = getattr(model, "classes_", None)
         weights = np.ones(len(typed))
         if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, values, dtype=np.float64)
+            weights = _check_sample_weight(sample_weight, truth, dtype=np.float64)
         outputs = model.portfolio_.predict(typed)
         intervals = None
         if classes is None:
-            levels = [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]
-            intervals = model.intervals_.quantiles(typed, outputs, levels)
+            intervals = model.intervals_.quantiles(typed, outputs, interval_levels(COVERAGE))
         return ScoredRows(
             part="given",
             task="regression" if classes is None else "classification",

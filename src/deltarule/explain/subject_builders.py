@@ -87,7 +87,8 @@ def subject_of(
     if tabular and isinstance(what, tabular.PortfolioModel):
         raise InputError(
             "a PortfolioModel is the mean of many networks; expected a single one; take that of "
-            "the highest weight, model.network(), or one of a member, model.network(name)"
+            "the highest weight, model.network(), or one of a member, model.network(name), or "
+            "train one on the predictions of all, model.distill(table)"
         )
     if tabular and isinstance(what, tabular.TableModel):
         if Y is not None:

@@ -1,4 +1,4 @@
-"""Encoders of number columns beside standardising: robust, quantile-normal, piecewise-linear.
+"""Encoders of number columns: robust, quantile-normal, piecewise-linear and periodic ones.
 
 Each is fitted to the known training cells and stored as a few numbers; NumPy alone applies it.
 A missing cell is encoded as the median, and marked by a feature ``name=(missing)`` if cells were
@@ -7,6 +7,7 @@ missing in training.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,6 +26,7 @@ from deltarule.tables.column_encoders import (
 
 __all__ = [
     "NUMBER_ENCODERS",
+    "PeriodicEncoder",
     "PiecewiseLinearEncoder",
     "QuantileNormalEncoder",
     "RobustEncoder",
@@ -33,6 +35,8 @@ __all__ = [
 
 # The largest number of points that a quantile-normal transform is stored as.
 _MOST_KNOTS = 500
+# The frequencies of a periodic encoding: of K of them, the k-th is that of the share (k − ½)/K.
+_FREQUENCIES = [0.2 * NormalDist().inv_cdf(0.5 + (k - 0.5) / 16) for k in range(1, 9)]
 
 
 def weighted_quantiles(
@@ -187,8 +191,37 @@ class QuantileNormalEncoder(NumberColumnEncoder):
             raise ValueError(f"column {self.name!r} has knots that do not increase")
 
 
+class _ExtendedEncoder(NumberColumnEncoder):
+    """An encoder whose first feature is another encoder's, with the same median and mark."""
+
+    @property
+    @abstractmethod
+    def _first(self) -> NumberColumnEncoder:
+        """The encoder of the first feature."""
+
+    @property
+    def name(self) -> str:  # type: ignore[override]  # derived here, a field elsewhere
+        """The column."""
+        return self._first.name
+
+    @property
+    def median(self) -> float:  # type: ignore[override]
+        """What stands in for a missing cell."""
+        return self._first.median
+
+    @property
+    def varies(self) -> bool:  # type: ignore[override]
+        """Whether the column had two different values in training."""
+        return self._first.varies
+
+    @property
+    def indicator(self) -> bool:  # type: ignore[override]
+        """Whether some cells were missing in training, and some were not."""
+        return self._first.indicator
+
+
 @dataclass(frozen=True)
-class PiecewiseLinearEncoder(NumberColumnEncoder):
+class PiecewiseLinearEncoder(_ExtendedEncoder):
     """Encoder clip((x − e)/(f − e), 0, 1) − ½ for each bin [e, f] of the quantiles.
 
     For the quantiles, a value that more than a bin's part of the rows have counts as that part. The
@@ -247,24 +280,8 @@ class PiecewiseLinearEncoder(NumberColumnEncoder):
         return cls(robust, edges)
 
     @property
-    def name(self) -> str:  # type: ignore[override]  # derived here, a field elsewhere
-        """The column."""
-        return self.robust.name
-
-    @property
-    def median(self) -> float:  # type: ignore[override]
-        """What stands in for a missing cell."""
-        return self.robust.median
-
-    @property
-    def varies(self) -> bool:  # type: ignore[override]
-        """Whether the column had two different values in training."""
-        return self.robust.varies
-
-    @property
-    def indicator(self) -> bool:  # type: ignore[override]
-        """Whether some cells were missing in training, and some were not."""
-        return self.robust.indicator
+    def _first(self) -> RobustEncoder:
+        return self.robust
 
     def _value_features(self) -> list[str]:
         # All digits, so that no two bins have the same name.
@@ -303,10 +320,86 @@ class PiecewiseLinearEncoder(NumberColumnEncoder):
             raise ValueError(f"column {self.name!r} has edges that do not increase: {self.edges}")
 
 
+@dataclass(frozen=True)
+class PeriodicEncoder(_ExtendedEncoder):
+    """Encoder z, sin(2π f_k z), cos(2π f_k z), with z the quantile-normal encoding.
+
+    The frequencies f_k = 0.2 Φ⁻¹(½ + (k − ½)/(2K)), k = 1 … K = 8, are the middles of K equally
+    probable parts of |f|, f normal with deviation 0.2. A linear function of all features is a
+    smooth function of x, which changes fastest where the training cells are.
+
+    Parameters
+    ----------
+    normal : QuantileNormalEncoder
+        Of the same column.
+
+    References
+    ----------
+    Gorishniy, Rubachev and Babenko (2022), "On embeddings for numerical features in tabular deep
+    learning"; there frequencies are drawn at random, and trained.
+
+    Examples
+    --------
+    >>> encoder = PeriodicEncoder.fit("x", np.array([1.0, 10.0, 1e6]), None)
+    >>> encoder.features()[:4]
+    ['x', 'x=sin 1', 'x=cos 1', 'x=sin 2']
+    >>> out = np.zeros((2, 17))
+    >>> encoder.write(np.array([10.0, 1e6]), out)
+    >>> out[:, :3].round(3)
+    array([[0.   , 0.   , 1.   ],
+           [0.967, 0.095, 0.995]])
+    """
+
+    normal: QuantileNormalEncoder
+
+    @classmethod
+    def fit(
+        cls, name: str, cells: NDArray[np.float64], weights: NDArray[np.float64] | None
+    ) -> Self:
+        """Fit an encoder to the training cells of a column."""
+        return cls(QuantileNormalEncoder.fit(name, cells, weights))
+
+    @property
+    def _first(self) -> QuantileNormalEncoder:
+        return self.normal
+
+    def _value_features(self) -> list[str]:
+        numbered = range(1, len(_FREQUENCIES) + 1)
+        waves = [f"{self.name}={wave} {k}" for k in numbered for wave in ("sin", "cos")]
+        return [self.name, *waves]
+
+    def _write_values(self, values: NDArray[np.float64], out: NDArray[Any]) -> None:
+        z = np.zeros((len(values), 1))
+        self.normal._write_values(values, z)
+        out[:, :1] = z
+        for k, frequency in enumerate(_FREQUENCIES):
+            out[:, 1 + 2 * k] = np.sin(2 * np.pi * frequency * z[:, 0])
+            out[:, 2 + 2 * k] = np.cos(2 * np.pi * frequency * z[:, 0])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a dictionary that JSON can hold."""
+        return self.normal.to_dict()
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """What :meth:`to_dict` wrote down.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If its values are none that training gives.
+        """
+        return cls(QuantileNormalEncoder.from_dict(record))
+
+    def _check(self) -> None:
+        self.normal._check()
+
+
 NUMBER_ENCODERS: dict[str, Any] = {
     "standard": NumberEncoder,
     "robust": RobustEncoder,
     "quantile_normal": QuantileNormalEncoder,
     "piecewise_linear": PiecewiseLinearEncoder,
+    "periodic": PeriodicEncoder,
 }
 """The encoders of number columns by name."""

@@ -7,7 +7,6 @@ weight 0 leaves the row out.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,9 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
-from deltarule.tables.calendar_encoder import CalendarEncoder
 from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
+from deltarule.tables.encoder_choice import EncoderChoice, column_encoder_of
 from deltarule.tables.number_encoders import NUMBER_ENCODERS
+from deltarule.tables.random_features import RandomFeatures
 from deltarule.tables.schema import Schema
 from deltarule.tables.table import Table, join_items
 from deltarule.tables.target_statistics import TargetStatisticsEncoder
@@ -28,9 +28,6 @@ from deltarule.tables.typed_columns import TypedColumns, apply_schema
 __all__ = ["TableEncoder"]
 
 _FORMAT = 1
-# The largest number of cells of the features of one category beyond its 200 most frequent levels.
-_MOST_CELLS = 20_000_000
-_NAMES_SHARE = 0.9
 
 
 class TableEncoder:
@@ -52,11 +49,12 @@ class TableEncoder:
 
     Parameters
     ----------
-    numbers : {"standard", "robust", "quantile_normal", "piecewise_linear"}
+    numbers : {"standard", "robust", "quantile_normal", "piecewise_linear", "periodic"}
         The encoding of numbers and dates: as above, or by
         :class:`~deltarule.tables.number_encoders.RobustEncoder`,
-        :class:`~deltarule.tables.number_encoders.QuantileNormalEncoder` or
-        :class:`~deltarule.tables.number_encoders.PiecewiseLinearEncoder`.
+        :class:`~deltarule.tables.number_encoders.QuantileNormalEncoder`,
+        :class:`~deltarule.tables.number_encoders.PiecewiseLinearEncoder` or
+        :class:`~deltarule.tables.number_encoders.PeriodicEncoder`.
     bins : int
         The largest number of bins of a piecewise-linear column.
     max_levels : int, optional
@@ -73,13 +71,18 @@ class TableEncoder:
     calendar : bool
         Whether dates are encoded by :class:`~deltarule.tables.calendar_encoder.CalendarEncoder`,
         and not as numbers.
+    random_features : int
+        The number of pairs of features of all columns together, which stand after those of the
+        columns; see :class:`~deltarule.tables.random_features.RandomFeatures`.
+    random_scale : float
+        Their scale.
 
     Attributes
     ----------
     feature_names : tuple of str
         The name of each feature: ``age``, ``age=(missing)``, ``town=Ulm``.
     feature_columns : tuple of str
-        The column each feature comes from.
+        The column each feature comes from; ``(all)`` for those of all columns.
 
     Raises
     ------
@@ -112,6 +115,8 @@ class TableEncoder:
         min_rows: int | None = None,
         one_hot_levels: int | None = None,
         calendar: bool = False,
+        random_features: int = 0,
+        random_scale: float = 1.0,
     ) -> None:
         if numbers not in NUMBER_ENCODERS:
             raise InputError(
@@ -126,23 +131,32 @@ class TableEncoder:
         self.one_hot_levels, self.calendar = one_hot_levels, bool(calendar)
         self.max_levels = None if max_levels is None else int(max_levels)
         self.min_rows = None if min_rows is None else int(min_rows)
+        self.random_features, self.random_scale = random_features, random_scale
+        self._of_all: RandomFeatures | None = None
         self.column_encoders: tuple[NumberEncoder | CategoryEncoder, ...] = ()
         self._schema: Schema | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The name of each feature."""
-        return tuple(name for encoder in self._check_fitted() for name in encoder.features())
+        names = [name for encoder in self._check_fitted() for name in encoder.features()]
+        return (*names, *(self._of_all.features() if self._of_all else ()))
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
         """The column that each feature comes from."""
-        return tuple(encoder.name for encoder in self._check_fitted() for _ in encoder.features())
+        names = [encoder.name for encoder in self._check_fitted() for _ in encoder.features()]
+        return (*names, *["(all)"] * self._n_of_all)
 
     @property
     def n_features(self) -> int:
         """The number of features."""
-        return len(self.feature_names)
+        return sum(len(each.features()) for each in self._check_fitted()) + self._n_of_all
+
+    @property
+    def _n_of_all(self) -> int:
+        """The number of features of all columns together."""
+        return 2 * self._of_all.pairs if self._of_all else 0
 
     def _check_fitted(self) -> tuple[NumberEncoder | CategoryEncoder, ...]:
         if not self.column_encoders:
@@ -187,7 +201,7 @@ class TableEncoder:
         DataError
             If there are no rows, or no column varies in them.
         InputError
-            If the weights cannot be used.
+            If the weights or the settings of random features cannot be used.
         """
         typed = self._as_typed_columns(columns, schema)
         w = normalise_weights(typed.weights if weights is None else weights, len(typed))
@@ -197,30 +211,19 @@ class TableEncoder:
             targets = None if targets is None else targets[keep]
         if len(typed) == 0:
             raise DataError("there are no rows to fit the encoder on; expected at least one")
-        min_rows = -(-len(typed) // 10_000)
-        max_levels = self.max_levels or min(max(_MOST_CELLS // len(typed), 200), 2000)
-        encode_numbers = NUMBER_ENCODERS[self.numbers].fit
-        if self.numbers == "piecewise_linear":
-            encode_numbers = functools.partial(encode_numbers, bins=self.bins)
-        column_encoders: list[Any] = []
-        for column in schema.columns:
-            cells: Any = typed.columns[column.name]
-            if isinstance(cells, TextColumn) and fit_text and FreeTextEncoder.suits(cells):
-                column_encoders.append(fit_text(column.name, cells))
-            elif isinstance(cells, TextColumn) and targets is not None and self._has_many(cells):
-                column_encoders.append(
-                    TargetStatisticsEncoder.fit(column.name, cells, targets, w, target_labels)
-                )
-            elif isinstance(cells, TextColumn):
-                # Of names, which nearly every row has another of, single ones say nothing.
-                named = len(cells.counts()) > _NAMES_SHARE * np.count_nonzero(~cells.is_missing())
-                least = self.min_rows or max(min_rows, 2 if named else 1)
-                column_encoders.append(CategoryEncoder.fit(column.name, cells, least, max_levels))
-            else:
-                encoder = encode_numbers(column.name, cells, w)
-                if column.kind == "date" and self.calendar:
-                    encoder = CalendarEncoder.fit(encoder, cells)
-                column_encoders.append(encoder)
+        choice = EncoderChoice(
+            len(typed),
+            NUMBER_ENCODERS[self.numbers],
+            bins=self.bins if self.numbers == "piecewise_linear" else None,
+            max_levels=self.max_levels,
+            min_rows=self.min_rows,
+            one_hot_levels=self.one_hot_levels,
+            calendar=self.calendar,
+        )
+        column_encoders: list[Any] = [
+            choice.fit(column, typed.columns[column.name], w, targets, target_labels, fit_text)
+            for column in schema.columns
+        ]
         if not any(encoder.features() for encoder in column_encoders):
             has_rare = any(
                 isinstance(cells, TextColumn) and len(cells.counts()) > 1
@@ -234,12 +237,23 @@ class TableEncoder:
                 expected="at least one that does",
                 hint=Message("take more rows", *(rarer if has_rare else [])),
             )
-        self.column_encoders, self._schema = tuple(column_encoders), schema
+        self._set_encoders(column_encoders)
+        self._schema = schema
         return self
 
-    def _has_many(self, cells: TextColumn) -> bool:
-        """Whether a category has more levels than get a feature each."""
-        return self.one_hot_levels is not None and len(cells.counts()) > self.one_hot_levels
+    def _set_encoders(self, column_encoders: Sequence[Any]) -> None:
+        """Keep the encoders of the columns, and make the features of all columns."""
+        self.column_encoders = tuple(column_encoders)
+        if self.random_features:
+            widths = [len(encoder.features()) for encoder in column_encoders]
+            size = sum(widths), sum(width > 0 for width in widths)
+            self._of_all = RandomFeatures(self.random_features, self.random_scale, *size)
+
+    def _write_of_all(self, matrix: NDArray[Any]) -> None:
+        """Write the features of all columns, computed from those of each."""
+        if self._of_all:
+            width = self.n_features - self._n_of_all
+            self._of_all.write(matrix[:, :width], matrix[:, width:])
 
     def write_cross_fitted(
         self,
@@ -263,7 +277,7 @@ class TableEncoder:
         weights : array of shape (rows,), optional
             As given to :meth:`fit`.
         """
-        w, at = normalise_weights(weights, len(columns)), 0
+        w, at, changed = normalise_weights(weights, len(columns)), 0, False
         encoder: Any
         for encoder in self._check_fitted():
             width = len(encoder.features())
@@ -271,7 +285,10 @@ class TableEncoder:
                 cells: Any = columns.columns[encoder.name]
                 out = matrix[:, at : at + width]
                 encoder.write_cross_fitted(cells, targets, w, folds, out)
+                changed = True
             at += width
+        if changed:
+            self._write_of_all(matrix)
 
     def _as_typed_columns(
         self, columns: TypedColumns | Table, schema: Schema | None
@@ -329,6 +346,7 @@ class TableEncoder:
                 cells: Any = typed.columns[encoder.name]
                 encoder.write(cells, matrix[:, at : at + width])
             at += width
+        self._write_of_all(matrix)
         return matrix
 
     @property
@@ -391,6 +409,8 @@ keep more of them, lower min_level_rows= or raise max_levels=
             "min_rows": self.min_rows,
             "one_hot_levels": self.one_hot_levels,
             "calendar": self.calendar,
+            "random_features": self.random_features,
+            "random_scale": self.random_scale,
             "columns": [encoder.to_dict() for encoder in self._check_fitted()],
         }
 
@@ -416,27 +436,14 @@ keep more of them, lower min_level_rows= or raise max_levels=
                 min_rows=record["min_rows"],
                 one_hot_levels=record.get("one_hot_levels"),
                 calendar=record.get("calendar", False),
+                random_features=record.get("random_features", 0),
+                random_scale=record.get("random_scale", 1.0),
             )
-            encoder.column_encoders = tuple(
-                _column_encoder(each, NUMBER_ENCODERS[record["numbers"]])
-                for each in record["columns"]
-            )
+            numbers = NUMBER_ENCODERS[record["numbers"]]
+            encoder._set_encoders([column_encoder_of(each, numbers) for each in record["columns"]])
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"the encoder record is damaged ({error!r}); expected what TableEncoder.to_dict "
                 "gives; fit again"
             ) from None
         return encoder
-
-
-def _column_encoder(record: Mapping[str, Any], numbers: Any) -> Any:
-    """Return the encoder of a column that its ``to_dict`` wrote down."""
-    if "elapsed" in record:
-        return CalendarEncoder.from_dict(record, numbers)
-    kinds = {
-        "levels": CategoryEncoder,
-        "target_levels": TargetStatisticsEncoder,
-        "ngrams": FreeTextEncoder,
-    }
-    found: Any = next((kinds[key] for key in kinds if key in record), numbers)
-    return found.from_dict(record)

@@ -59,7 +59,7 @@ def fit_table(
     """Train a portfolio of networks on a table, or one network, and score it on other rows.
 
     A portfolio is trained unless a setting of a single network is given: any of
-    :class:`TableSettings` but ``test`` and ``seed``, or ``callbacks``, ``stop`` or ``record``.
+    :class:`TableSettings` but ``test`` and ``seed``, or ``callbacks`` or ``record``.
 
     The rows are split into test rows and the others (stratified for classes). A portfolio trains
     networks of several configurations on folds of the others, as
@@ -88,12 +88,15 @@ def fit_table(
         How many networks a portfolio trains; ``"default"`` if not given.
     time_budget : float, optional
         Seconds that a portfolio may take. Its members then depend on the clock.
-    callbacks, stop
+    callbacks
         As for :func:`deltarule.train`, of a single network.
+    stop : StopFlag, optional
+        Ends training, as Ctrl-C does: the epoch so far, or the networks of a portfolio so far,
+        become the model, without a linear baseline and verdicts.
     progress : callable, optional
         Called with ``"encoding"``, ``"training"``, ``"scoring"`` and, if there are folds,
-        ``"cross-validating"`` when each begins; by a portfolio also with ``"training"`` and the
-        name of each configuration.
+        ``"cross-validating"`` when each begins; by a portfolio also with ``"training"``, the
+        name of each configuration and the best out-of-fold loss so far.
     record : bool or TableSource
         Whether to record the training of a single network, so that any of its steps can be replayed
         and explained; and if so, where the table came from. The recording is saved with the model.
@@ -120,7 +123,8 @@ def fit_table(
     Diverged
         If training diverged.
     KeyboardInterrupt
-        At Ctrl-C before there is anything to keep.
+        At Ctrl-C before there is anything to keep; where ``stop`` was raised before a portfolio had
+        a first member, ``StoppedTooEarly``, which is one.
 
     Examples
     --------
@@ -139,7 +143,7 @@ def fit_table(
     (1, 16, 1)
     """
     settings = settings or TableSettings()
-    others = {"record": record, "callbacks": callbacks, "stop": stop is not None}
+    others = {"record": record, "callbacks": callbacks}
     single = is_single_network(settings, quality, time_budget, others)
     table = table_from_frame(table)
     if isinstance(schema, str):
@@ -148,7 +152,9 @@ def fit_table(
         return _fit_network(table, schema, settings, callbacks, stop, progress, record)
     from deltarule.tabular.portfolio_fit import fit_portfolio_model
 
-    return fit_portfolio_model(table, schema, settings, quality or "default", time_budget, progress)
+    return fit_portfolio_model(
+        table, schema, settings, quality or "default", time_budget, progress, stop
+    )
 
 
 def _fit_network(

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.errors import InputError
+from deltarule.errors import DataError, InputError
 from deltarule.tables import Schema, TypedColumns
 from deltarule.tables.schema import Column
-from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
+from deltarule.tabular.portfolio import (
+    Configuration,
+    Portfolio,
+    StoppedTooEarly,
+    fit_portfolio,
+)
+from deltarule.training import StopFlag
 
-__all__ = ["Intervals", "fit_intervals"]
+__all__ = ["Intervals", "fit_intervals", "interval_levels", "time_for_portfolio"]
 
 # Small networks: little can be learned from absolute residuals, and much is noise.
 _CONFIGURATIONS = (
@@ -27,6 +34,7 @@ _CONFIGURATIONS = (
 # With fewer rows all have one scale; of more rows, a sample is enough to learn scales from.
 _LEAST_ROWS, _MOST_ROWS = 40, 5000
 _EXPONENTS = np.linspace(0.0, 2.0, 41)
+_PORTFOLIO_SHARE = 0.9
 # The least scale, as a part of the root mean square residual.
 _LEAST_SCALE = 1e-3
 
@@ -115,6 +123,29 @@ class Intervals:
         found: NDArray[np.float64] = predictions[:, None] + sigma[:, None] * of_scores
         return found
 
+    def extended(
+        self,
+        typed: TypedColumns,
+        predictions: NDArray[np.float64],
+        y: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
+    ) -> Intervals:
+        """Return the intervals with the scores of more rows, by the same scale.
+
+        Parameters
+        ----------
+        typed : TypedColumns
+        predictions : array of shape (N,)
+            By networks that were not trained on the row.
+        y : array of shape (N,)
+        weights : array of shape (N,), optional
+            Row weights.
+        """
+        w = np.ones(len(y)) if weights is None else weights / weights.mean()
+        scores = np.concatenate([self.scores, (y - predictions) / self.scales(typed, predictions)])
+        w = np.concatenate([self.weights, w])
+        return _of_scores(self.scale, self.column, self.exponent, scores, w)
+
     def _score(self, level: float) -> float:
         """Return Q_τ, with one more score of mean weight at the far end that τ is nearer to."""
         scores, weights = self.scores, self.weights
@@ -124,6 +155,39 @@ class Intervals:
         # Rounding must not make rank (N + 1) τ the next one.
         index = min(int(np.searchsorted(reached, level - 1e-12)), len(scores) - 1)
         return float(scores[index] if scores is self.scores else -scores[index])
+
+
+def interval_levels(coverage: Any) -> tuple[float, float]:
+    """Return the levels (1 − c)/2 and (1 + c)/2 of the ends of intervals of coverage c.
+
+    Raises
+    ------
+    InputError
+        If c is not between 0 and 1.
+
+    Examples
+    --------
+    >>> interval_levels(0.5)
+    (0.25, 0.75)
+    """
+    is_number = isinstance(coverage, numbers.Real) and not isinstance(coverage, bool)
+    if not is_number or not 0 < coverage < 1:
+        raise InputError(parameter="coverage", given=coverage, expected="a number between 0 and 1")
+    return (1 - float(coverage)) / 2, (1 + float(coverage)) / 2
+
+
+def time_for_portfolio(time_budget: Any) -> Any:
+    """Return the part of a time budget for the portfolio itself; the rest is for the intervals.
+
+    What is no time budget is returned as it is.
+
+    Examples
+    --------
+    >>> time_for_portfolio(100), time_for_portfolio(None), time_for_portfolio(0)
+    (90.0, None, 0)
+    """
+    is_number = isinstance(time_budget, int | float) and not isinstance(time_budget, bool)
+    return _PORTFOLIO_SHARE * time_budget if is_number and time_budget > 0 else time_budget
 
 
 def check_levels(levels: ArrayLike) -> NDArray[np.float64]:
@@ -154,6 +218,7 @@ def fit_intervals(
     weights: NDArray[np.float64] | None = None,
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
+    stop: StopFlag | None = None,
     **options: Any,
 ) -> Intervals:
     """Fit the scale of residuals, and return the intervals of a portfolio.
@@ -172,12 +237,16 @@ def fit_intervals(
     seed : int
         Of the networks, and of the sample that they are trained on if there are more than 5000
         rows.
+    stop : StopFlag, optional
+        Ends training, as for ``fit_portfolio``.
     **options
         ``time_budget``, ``started`` and ``threads``, as ``fit_portfolio`` takes them.
 
     Returns
     -------
     Intervals
+        Of one scale for all rows, if there are fewer than 40, or no network could be trained, or
+        training was stopped before one was.
     """
     known = np.flatnonzero(np.isfinite(oof))
     typed, residuals, predicted = typed.take(known), (y - oof)[known], oof[known]
@@ -199,17 +268,21 @@ def fit_intervals(
         sample = np.sort(np.random.default_rng(seed).permutation(len(known))[:_MOST_ROWS])
     if np.ptp(logs[sample]) == 0 or (groups is not None and np.ptp(groups[sample]) == 0):
         return _of_scores(None, "", 0.0, residuals, w)
-    scale = fit_portfolio(
-        typed.take(sample),
-        schema,
-        logs[sample],
-        weights=w[sample],
-        groups=None if groups is None else groups[sample],
-        quality="fast",
-        configurations=_CONFIGURATIONS,
-        seed=seed,
-        **options,
-    ).pruned()
+    try:
+        scale = fit_portfolio(
+            typed.take(sample),
+            schema,
+            logs[sample],
+            weights=w[sample],
+            groups=None if groups is None else groups[sample],
+            quality="fast",
+            configurations=_CONFIGURATIONS,
+            seed=seed,
+            stop=stop,
+            **options,
+        ).pruned()
+    except (DataError, StoppedTooEarly):  # every network diverged, or none was trained
+        return _of_scores(None, "", 0.0, residuals, w)
     g = scale.predict(typed)
     own = np.isfinite(scale.oof)
     g[sample[own]] = scale.oof[own]

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from deltarule.errors import DataError, FileError
+from deltarule.errors import DataError, FileError, InputError
 from deltarule.files import read_bundle
 from deltarule.files.dataclass_fields import field_value
 from deltarule.tables import (
@@ -23,6 +24,7 @@ from deltarule.tables import (
     apply_schema,
     table_from_frame,
 )
+from deltarule.tabular.intervals import Intervals, interval_levels
 from deltarule.tabular.plots import ModelPlots
 from deltarule.tabular.scores import score_outputs
 from deltarule.training.model import KIND, PORTFOLIO_VERSION, holds_portfolio
@@ -66,6 +68,11 @@ class TableModel(ModelPlots, ABC):
         """The class labels; empty for regression."""
         return self.target.classes
 
+    @property
+    def has_intervals(self) -> bool:
+        """Whether the model predicts intervals, as a portfolio for a number does."""
+        return self._intervals() is not None
+
     def outputs(self, typed: TypedColumns) -> np.ndarray:
         """Predict probabilities of shape (N, classes), or numbers in the target's unit, (N,).
 
@@ -75,15 +82,15 @@ class TableModel(ModelPlots, ABC):
             If a row holds numbers so large that the prediction is not finite.
         """
         chunks = []
-        for start in range(0, max(len(typed), 1), _CHUNK_ROWS):
-            rows = typed.take(slice(start, start + _CHUNK_ROWS))
+        for part in _chunks(len(typed)):
+            rows = typed.take(part)
             with np.errstate(over="ignore", invalid="ignore"):
                 outputs = self._chunk_outputs(rows)
             bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
             if bad.any():
                 row = int(np.flatnonzero(bad)[0])
                 why = self._why_not_finite(rows.take([row]))
-                raise DataError(f"the prediction for row {start + row + 1} is not finite{why}")
+                raise DataError(f"the prediction for row {part.start + row + 1} is not finite{why}")
             chunks.append(outputs)
         return np.concatenate(chunks)
 
@@ -135,6 +142,98 @@ class TableModel(ModelPlots, ABC):
             If the table's columns do not fit the model's.
         """
         return self.labels(self.outputs(self._typed(table, need_target=False)))
+
+    def predict_interval(self, table: Any, coverage: Any = 0.9) -> np.ndarray:
+        """Predict the interval that holds the target with a probability, shape (N, 2).
+
+        As :meth:`deltarule.TabularRegressor.predict_interval`; the test rows have no part in it.
+
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
+        coverage : float
+            The probability, between 0 and 1.
+
+        Raises
+        ------
+        InputError
+            If the coverage is not between 0 and 1, or the model predicts classes, or is a single
+            network.
+        DataError
+            If the table's columns do not fit the model's.
+        """
+        return self.predict_quantiles(table, interval_levels(coverage))
+
+    def predict_quantiles(
+        self, table: Any, quantiles: ArrayLike = (0.05, 0.25, 0.5, 0.75, 0.95)
+    ) -> np.ndarray:
+        """Predict quantiles of the target, shape (N, number of quantiles); they do not cross.
+
+        As :meth:`deltarule.TabularRegressor.predict_quantiles`.
+
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
+        quantiles : array-like
+            Levels between 0 and 1.
+
+        Raises
+        ------
+        InputError
+            If a level is not between 0 and 1, or the model predicts classes, or is a single
+            network.
+        DataError
+            If the table's columns do not fit the model's.
+        """
+        typed = self._typed(table, need_target=False)
+        return self.quantiles(typed, self.outputs(typed), quantiles)
+
+    def predict_std(self, table: Any) -> np.ndarray:
+        """Predict the standard deviation of the target less its prediction, shape (N,).
+
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
+
+        Raises
+        ------
+        InputError
+            If the model predicts classes, or is a single network.
+        DataError
+            If the table's columns do not fit the model's.
+        """
+        typed, intervals = self._typed(table, need_target=False), self._known_intervals()
+        outputs = self.outputs(typed)
+        return np.concatenate(
+            [intervals.deviations(typed.take(rows), outputs[rows]) for rows in _chunks(len(typed))]
+        )
+
+    def quantiles(
+        self, typed: TypedColumns, outputs: np.ndarray, quantiles: ArrayLike
+    ) -> np.ndarray:
+        """Return the quantiles of rows with these predictions, as :meth:`predict_quantiles`."""
+        intervals = self._known_intervals()
+        return np.concatenate(
+            [
+                intervals.quantiles(typed.take(rows), outputs[rows], quantiles)
+                for rows in _chunks(len(typed))
+            ]
+        )
+
+    def _known_intervals(self) -> Intervals:
+        """Return the intervals; refuse a model that has none."""
+        found = self._intervals()
+        if found is None:
+            what = "predicts classes" if self.classes else "has no intervals"
+            raise InputError(
+                f"the model {what}; expected a portfolio of networks for a number; fit one to a "
+                "target of numbers, without a setting of a single network"
+            )
+        return found
+
+    def _intervals(self) -> Intervals | None:
+        """Return what quantiles are predicted by, if there is such."""
+        return None
 
     def labels(self, outputs: np.ndarray) -> np.ndarray:
         """Return the most probable label of each row of probabilities; numbers unchanged."""
@@ -232,6 +331,12 @@ class TableModel(ModelPlots, ABC):
         if holds_portfolio(documents):
             return PortfolioModel.of_bundle(folder, documents, arrays)
         return NetworkModel.of_bundle(folder, documents, arrays)
+
+
+def _chunks(n_rows: int) -> Iterator[slice]:
+    """Yield the rows that are predicted at a time; one empty slice for no row."""
+    for start in range(0, max(n_rows, 1), _CHUNK_ROWS):
+        yield slice(start, start + _CHUNK_ROWS)
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import portfolio_advice
 from deltarule.tabular.baselines import baselines
 from deltarule.tabular.bootstrap import bootstrap_intervals
-from deltarule.tabular.diagnostics.numbers import residual_interval
 from deltarule.tabular.diagnostics.training import recorded_curves
+from deltarule.tabular.intervals import fit_intervals, time_for_portfolio
 from deltarule.tabular.model import cells_checksum
 from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.portfolio import Portfolio, fit_portfolio
@@ -32,6 +32,7 @@ from deltarule.tabular.splitting import (
 )
 from deltarule.tabular.verdict import PairedOutputs
 from deltarule.tabular.verdicts import Verdicts, compare_on_test_rows
+from deltarule.training import StopFlag
 
 __all__ = ["fit_portfolio_model"]
 
@@ -50,9 +51,11 @@ def fit_portfolio_model(
     quality: str,
     time_budget: float | None,
     progress: Callable[[str], Any] | None,
+    stop: StopFlag | None,
 ) -> PortfolioModel:
     """Train a portfolio on all but the test rows, and score it; see :func:`fit_table`."""
     report_phase = progress or (lambda phase: None)
+    stop = StopFlag() if stop is None else stop
     started = time.perf_counter()
     report_phase("encoding")
     typed = apply_schema(schema, table)
@@ -74,14 +77,30 @@ def fit_portfolio_model(
         n_classes,
         weights=learned.weights,
         quality=quality,
-        time_budget=time_budget,
+        time_budget=time_budget if n_classes else time_for_portfolio(time_budget),
         started=started,
         seed=settings.seed,
         progress=lambda name: report_phase(f"training {name}"),
+        stop=stop,
     )
+    intervals = None
+    if not n_classes:
+        report_phase("training the scale of intervals")
+        intervals = fit_intervals(
+            learned,
+            schema,
+            truth,
+            portfolio.oof,
+            weights=learned.weights,
+            seed=settings.seed,
+            time_budget=time_budget,
+            started=started,
+            stop=stop,
+        )
+    stopped = stop.reason if stop else ""
     seconds = time.perf_counter() - started
     report_phase("scoring")
-    # A time budget may end before a row's fold is trained.
+    # Training may end before a row's fold.
     known = np.isfinite(portfolio.oof.reshape(len(learned), -1)).all(axis=1)
     weights = None if learned.weights is None else learned.weights[known]
     scores = {
@@ -98,19 +117,19 @@ def fit_portfolio_model(
         },
         report={},
         portfolio=portfolio,
+        intervals=intervals,
     )
     verdicts, notes = Verdicts(), [_NO_TEST]
     of_baselines: dict[str, dict[str, float | None]] = {}
     if "test" in parts:
-        scores["test"], of_baselines, verdicts, notes, intervals = _on_test_rows(
-            model, parts["test"], learned, truth, settings.seed
+        scores["test"], of_baselines, verdicts, notes, of_scores = _on_test_rows(
+            model, parts["test"], learned, truth, settings.seed, linear=not stopped
         )
     else:
         oof = {"portfolio": portfolio.oof[known]}
-        intervals = bootstrap_intervals(target.task, truth[known], oof, weights, settings.seed)
-    if not n_classes:
-        left = truth[known] - portfolio.oof[known]
-        model.report["residual_interval"] = residual_interval(left, weights)
+        of_scores = bootstrap_intervals(target.task, truth[known], oof, weights, settings.seed)
+    if stopped:
+        notes.append(f"{stopped}: the portfolio has the networks that were trained until then")
     networks = [each for member in portfolio.used for each in member.models]
     model.report.update(
         {
@@ -122,7 +141,7 @@ def fit_portfolio_model(
             "learning_curves": recorded_curves(portfolio),
             "temperature": portfolio.temperature,
             "scores": scores,
-            "score_intervals": intervals,
+            "score_intervals": of_scores,
             "baselines": of_baselines,
             "baselines_on": "test",
             "against_constant": verdicts.against("constant"),
@@ -167,13 +186,17 @@ def _on_test_rows(
     learned: TypedColumns,
     truth: np.ndarray,
     seed: int,
+    *,
+    linear: bool,
 ) -> tuple[
     dict[str, float | None], dict[str, dict[str, float | None]], Verdicts, list[str], dict[str, Any]
 ]:
     """Return scores on test rows, those of the baselines, the verdicts, notes, and intervals."""
     task, n_classes = model.task, len(model.classes)
     outputs = model.outputs(scored)
-    simple = baselines(model.schema, learned, truth, n_classes, {"test": scored}, seed=seed)
+    simple = baselines(
+        model.schema, learned, truth, n_classes, {"test": scored}, linear=linear, seed=seed
+    )
     true_test = true_values(model.target, scored)
     compared = {"portfolio": outputs} | {name: b.outputs["test"] for name, b in simple.items()}
     all_scores = {

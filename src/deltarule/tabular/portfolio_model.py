@@ -11,18 +11,40 @@ import numpy as np
 
 from deltarule.errors import FileError, InputError
 from deltarule.files import Part, write_bundle
-from deltarule.tables import TargetEncoder, TypedColumns
+from deltarule.tables import TypedColumns, apply_schema, table_from_frame
 from deltarule.tables.table import join_items
 from deltarule.tabular.diagnostics.training import column_treatments
-from deltarule.tabular.model import TableModel, reading_table_model
+from deltarule.tabular.distill import distill
+from deltarule.tabular.interval_storage import intervals_of, stored_intervals
+from deltarule.tabular.intervals import Intervals
+from deltarule.tabular.model import TableModel, cells_checksum, reading_table_model
+from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Member, Portfolio
+from deltarule.tabular.portfolio.losses import portfolio_loss
 from deltarule.tabular.portfolio.storage import portfolio_of, stored_portfolio
+from deltarule.tabular.settings import TableSettings
+from deltarule.tabular.splitting import row_weights, split_table
+from deltarule.tabular.update import update_portfolio
 from deltarule.training.model import KIND, PORTFOLIO_VERSION, reading_model
 from deltarule.training.recording import FOLDER
 from deltarule.training.recording import KIND as RECORDING
 
 __all__ = ["PortfolioModel"]
+
+# What the names of the arrays of intervals begin with.
+_OF_INTERVALS = "intervals."
+# The share of rows that are held out to score a network that is distilled on another table.
+_SCORED = 0.2
+# What scores of a distilled network are of: by whether they are of the test rows of the training
+# of the portfolio, and whether there are any.
+_SCORES_OF = {
+    (True, True): "the scores are of the test rows of the training, which neither the portfolio "
+    "nor the network was trained on",
+    (False, True): "the scores are of rows that the network was not trained on; they hold for new "
+    "rows if the portfolio was not trained on them either",
+    (False, False): "there are no scores: the portfolio was trained on all rows of this table",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +57,8 @@ class PortfolioModel(TableModel):
         As in :class:`TableModel`.
     portfolio : Portfolio
         The networks with their encoders, weights and temperature.
+    intervals : Intervals or None
+        What quantiles are predicted by; None for classes.
 
     Examples
     --------
@@ -42,6 +66,10 @@ class PortfolioModel(TableModel):
     """
 
     portfolio: Portfolio
+    intervals: Intervals | None = None
+
+    def _intervals(self) -> Intervals | None:
+        return self.intervals
 
     def _chunk_outputs(self, typed: TypedColumns) -> np.ndarray:
         return self.portfolio.predict(typed)
@@ -66,10 +94,11 @@ class PortfolioModel(TableModel):
         return tuple(sorted(self.portfolio.used, key=lambda member: -member.weight))
 
     def member(self, name: str | None = None) -> Member:
-        """Return a member of weight above 0 by name; the one of the highest weight for None.
+        """Return a member of weight above 0 by name.
 
-        Its networks predict the target itself: one that learned the logarithm of the target is no
-        member that a :class:`NetworkModel` can hold.
+        None is the one of the highest weight of those whose inputs are each of one column; of all,
+        if there is none. Its networks predict the target itself: one that learned the logarithm of
+        the target is no member that a :class:`NetworkModel` can hold.
 
         Raises
         ------
@@ -79,7 +108,8 @@ class PortfolioModel(TableModel):
         by_name = {each.configuration.name: each for each in self.members()}
         plain = [key for key, each in by_name.items() if not each.configuration.log_target]
         if name is None and plain:
-            name = plain[0]
+            mixed = [key for key in plain if by_name[key].configuration.random_features]
+            name = next((key for key in plain if key not in mixed), plain[0])
         if name in plain:
             return by_name[name]
         one_of = f"one of {join_items(map(repr, plain), len(plain))}" if plain else ""
@@ -111,11 +141,7 @@ class PortfolioModel(TableModel):
             If there is no such member.
         """
         chosen = self.member(member)
-        target, configuration = self.target, chosen.configuration
-        if self.task == "regression":
-            scale = self.portfolio.target
-            record = target.to_dict() | {"mean": scale.mean, "std": scale.std}
-            target = TargetEncoder.from_dict(record)
+        configuration = chosen.configuration
         settings = {
             "rule": "adam",
             "learning_rate": configuration.learning_rate,
@@ -125,11 +151,126 @@ class PortfolioModel(TableModel):
         }
         return NetworkModel(
             schema=self.schema,
-            target=target,
+            target=self.portfolio.target.target_encoder(self.target),
             settings=settings,
             report={"rows": self.report["rows"], "scores": {}},
             model=chosen.models[0],
             encoder=self.portfolio.encoder_of(chosen),
+        )
+
+    def distill(self, table: Any, *, seed: int = 0) -> NetworkModel:
+        """Return one network that is trained to predict what all networks predict.
+
+        See :func:`deltarule.tabular.distill.distill`. If the table is that of the training, the
+        network learns from its training rows and is scored on its test rows, which neither the
+        portfolio nor the network was trained on. Of another table a fifth is held out for the
+        scores.
+
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
+            The table of the training, or other rows like those to be predicted. Without the
+            target there are no scores.
+        seed : int
+
+        Returns
+        -------
+        NetworkModel
+            ``report["scores"]["test"]`` has its scores, ``report["baselines"]["portfolio"]`` those
+            of the portfolio on the same rows, and ``report["notes"]`` says which rows these are.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than 20 rows to learn from.
+        DataError
+            If the table's columns do not fit the model's.
+        """
+        rows = table_from_frame(table, na=self.schema.na)
+        name = "" if self.schema.target is None else self.schema.target.name
+        typed = apply_schema(self.schema, rows, need_target=name in rows)
+        parts, note = {"train": typed}, f"there are no scores: the rows have no column {name!r}"
+        if typed.target is not None:
+            seen = self.trained_on(typed)
+            share = self.settings["test"] if seen else _SCORED
+            settings = TableSettings(test=share, valid=0.0, seed=self.settings["seed"])
+            parts = split_table(self.schema, typed, settings)
+            note = _SCORES_OF[seen and "test" in parts, "test" in parts]
+        distilled = distill(
+            self.portfolio,
+            self.schema,
+            self.target,
+            parts["train"],
+            scored=parts.get("test"),
+            seed=seed,
+        )
+        distilled.report["notes"].append(note)
+        if typed.target is not None:
+            distilled.report["fingerprint"] = cells_checksum(typed)
+        return distilled
+
+    def update(self, table: Any, *, seed: int = 0) -> PortfolioModel:
+        """Return the portfolio after further training on new rows, with its encoders.
+
+        See :func:`deltarule.tabular.update.update_portfolio`. What was learned from the old rows
+        fades: with these at hand, a new fit to all rows is better, unless the new ones differ from
+        them in what they say.
+
+        Parameters
+        ----------
+        table : Table, frame, or mapping of str to column
+            At least 20 new rows, with their target.
+        seed : int
+
+        Returns
+        -------
+        PortfolioModel
+            ``report["scores"]["out_of_fold"]`` has the scores on the new rows, by networks that
+            were not trained on the row, and ``report["baselines"]["before"]`` those of the
+            portfolio as it was.
+
+        Raises
+        ------
+        InputError
+            If there are fewer rows, or targets that the networks cannot learn.
+        DataError
+            If the table's columns do not fit the model's, or its target has an unknown class.
+        """
+        given = self._typed(table, need_target=True)
+        typed = given.take(np.flatnonzero(row_weights(given) > 0))
+        truth = true_values(self.target, typed)
+        updated = update_portfolio(
+            self.portfolio,
+            typed,
+            truth,
+            # A portfolio of fit_table is trained by log loss, or squared error.
+            portfolio_loss(None, len(self.classes)).criterion(self.portfolio.target),
+            weights=typed.weights,
+            seed=seed,
+        )
+        intervals = self.intervals
+        if intervals is not None:
+            intervals = intervals.extended(typed, updated.portfolio.oof, truth, typed.weights)
+        networks = [each for member in updated.portfolio.used for each in member.models]
+        report = {
+            "task": self.task,
+            "rows": {"train": len(typed)},
+            "networks": len(networks),
+            "parameters": sum(each.net.n_parameters for each in networks),
+            "scores": {"out_of_fold": self.score(typed, updated.portfolio.oof)},
+            "baselines": {"before": self.score(typed, self.outputs(typed))},
+            "baselines_on": "train",
+            "notes": [],
+            "data_notes": list(given.notes),
+            "fingerprint": cells_checksum(given),
+        }
+        settings = {**self.settings, "test": 0.0, "seed": seed}
+        return dataclasses.replace(
+            self,
+            portfolio=updated.portfolio,
+            intervals=intervals,
+            settings=settings,
+            report=report,
         )
 
     def save(
@@ -141,11 +282,15 @@ class PortfolioModel(TableModel):
     ) -> None:
         """Write the networks of weight above 0; parameters and errors as in :class:`TableModel`."""
         record, arrays = stored_portfolio(self.portfolio)
+        document = {"portfolio": record, "extra": self._extra()}
+        if self.intervals is not None:
+            document["intervals"], more = stored_intervals(self.intervals)
+            arrays |= {f"{_OF_INTERVALS}{name}": values for name, values in more.items()}
         write_bundle(
             folder,
             KIND,
             PORTFOLIO_VERSION,
-            {"model.json": {"portfolio": record, "extra": self._extra()}},
+            {"model.json": document},
             arrays,
             overwrite=overwrite,
             # A recording in the folder is of another model, and is removed.
@@ -162,10 +307,17 @@ class PortfolioModel(TableModel):
     ) -> PortfolioModel:
         """Return the model of a folder's documents and arrays; raise as ``load`` does."""
         data = documents["model.json"]
+        n_prefix = len(_OF_INTERVALS)
+        more = {
+            name[n_prefix:]: each for name, each in arrays.items() if name.startswith(_OF_INTERVALS)
+        }
+        own = {name: each for name, each in arrays.items() if not name.startswith(_OF_INTERVALS)}
         with reading_model(folder):
-            portfolio = portfolio_of(data["portfolio"], arrays)
+            portfolio, intervals = portfolio_of(data["portfolio"], own), None
+            if "intervals" in data or more:
+                intervals = intervals_of(data["intervals"], more)
         with reading_table_model(folder):
-            loaded = cls(portfolio=portfolio, **cls._fields(data["extra"]))
+            loaded = cls(portfolio=portfolio, intervals=intervals, **cls._fields(data["extra"]))
         if portfolio.target.n_classes != len(loaded.classes):
             raise FileError(
                 f"the target in {str(folder)!r} has {len(loaded.classes)} classes, and its "

@@ -113,6 +113,8 @@ def compare_on_test_rows(task: str, held_out: PairedOutputs) -> tuple[Verdicts, 
     cross-validation would train a portfolio for each fold, and out-of-fold losses are no test,
     since epochs and weights are chosen by them.
     """
+    if "linear" not in held_out.outputs:
+        return Verdicts(), []  # training was stopped
     number = effective_number(held_out.weights)
     if number < LEAST_PAIRS:
         return Verdicts(), [_too_few(len(held_out.weights), LEAST_PAIRS, number, is_test=True)]

@@ -47,6 +47,11 @@ class StopFlag:
 
     A run with a raised flag takes no step. Only the first call of ``stop`` has an effect.
 
+    Parameters
+    ----------
+    parent : StopFlag, optional
+        A flag that raises this one too; it is not raised by this one.
+
     Attributes
     ----------
     reason : str
@@ -58,21 +63,28 @@ class StopFlag:
     --------
     >>> flag = StopFlag()
     >>> flag.stop("enough")
-    >>> flag.reason
-    'enough'
+    >>> flag.reason, StopFlag(flag).reason
+    ('enough', 'enough')
     """
 
     # Plain attributes and no lock: a signal handler may run in the middle of stop(), on the
     # thread that would hold the lock.
-    def __init__(self) -> None:
+    def __init__(self, parent: StopFlag | None = None) -> None:
         self.reason, self.kind = "", StopReason.FLAG
         self._raised = False
+        self._children: list[StopFlag] = []
+        if parent is not None:
+            parent._children.append(self)
+            if parent:
+                self.stop(parent.reason, parent.kind)
 
     def stop(self, reason: str = "stopped", kind: StopReason = StopReason.FLAG) -> None:
         """End the run after the current step."""
         if not self._raised:
             self.reason, self.kind = reason, kind
             self._raised = True
+            for child in self._children:
+                child.stop(reason, kind)
 
     @property
     def stopped(self) -> Stop:

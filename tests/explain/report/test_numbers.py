@@ -201,12 +201,16 @@ def test_partial_dependence_of_levels_and_missing_cells():
     np.testing.assert_allclose(number.mean.sum(axis=1), 1.0, rtol=1e-6)
 
 
-def test_residuals_and_the_coverage_of_intervals():
-    table, model = trained("number")
+@pytest.mark.parametrize("kind", ["portfolio", "network"])
+def test_residuals_and_the_coverage_of_intervals(kind):
+    table, model = trained("number", kind)
     rows = model.scored_rows(table)
     found = residuals(rows)
-    low, high = model.report["residual_interval"]["ends"]
-    inside = (found.predicted + low <= found.truth) & (found.truth <= found.predicted + high)
+    if kind == "portfolio":
+        low, high = model.predict_interval(table.take(rows.typed.rows)).T
+    else:
+        low, high = (found.predicted + end for end in model.report["residual_interval"]["ends"])
+    inside = (low <= found.truth) & (found.truth <= high)
     assert found.coverage == pytest.approx(inside.mean())
     assert found.coverage_interval[0] < found.coverage < found.coverage_interval[1]
     np.testing.assert_allclose(found.residuals, found.truth - found.predicted)

@@ -1,6 +1,7 @@
 """Quality levels, the time budget, and leaving configurations out after their first folds."""
 
 import dataclasses
+import re
 import time
 
 import numpy as np
@@ -133,6 +134,27 @@ def test_rows_of_folds_that_were_not_trained_have_no_out_of_fold_prediction(monk
     portfolio = fit_portfolio(typed, schema, y, time_budget=1e-3)
     assert np.isnan(portfolio.oof).sum() == 180
     assert np.isfinite(portfolio.predict(typed)).all()
+
+
+def test_progress_has_the_best_out_of_fold_loss_so_far(monkeypatch):
+    plan = Plan(_configurations(), folds=4, first_folds=2)
+    monkeypatch.setattr(fitting, "make_plan", lambda *args: plan)
+    typed, schema, y = _table()
+    shown = []
+    portfolio = fit_portfolio(typed, schema, y, threads=1, progress=shown.append)
+    assert shown[0] == "good"
+    assert [text.split(" (")[0] for text in shown[-2:]] == [
+        "good on the other folds", "fair on the other folds"
+    ]  # fmt: skip
+    held_out = np.isfinite(portfolio.oof)
+    assert held_out.all()
+    best, loss = re.fullmatch(
+        r"fair on the other folds \(best so far: (\w+), out-of-fold squared error (.+)\)", shown[-1]
+    ).groups()
+    assert best == "good"
+    assert 0 < float(loss) < np.var(y)
+    quiet = fit_portfolio(typed, schema, y, threads=2)
+    np.testing.assert_array_equal(quiet.oof, portfolio.oof)
 
 
 @pytest.mark.parametrize("quality", ["fast", "default"])

@@ -147,12 +147,13 @@ def span(x: Axis, y: Axis, at: float, low: float, high: float, kind: str) -> str
     return f'<path class="span {kind}" d="M{_x(x, at)} {_y(y, low)}V{_y(y, high)}"/>'
 
 
-def band(x: Axis, y: Axis, low: float, high: float, kind: str = "") -> str:
-    """Return a horizontal band from low to high, as wide as the chart."""
-    top, bottom = float(_y(y, high)), float(_y(y, low))
-    return (
-        f'<rect class="band {kind}" x="0" width="{_SIZE}" y="{top}" height="{bottom - top:.1f}"/>'
-    )
+def band(x: Axis, y: Axis, xs: Sequence[float], low: Sequence[float], high: Sequence[float]) -> str:
+    """Return the area between two lines through points at xs, which reach both sides."""
+    at = ["0", *(_x(x, each) for each in xs), str(_SIZE)]
+    lower, upper = ([ends[0], *ends, ends[-1]] for ends in (low, high))
+    points = [f"{a} {_y(y, b)}" for a, b in zip(at, lower, strict=True)]
+    points += [f"{a} {_y(y, b)}" for a, b in zip(at[::-1], upper[::-1], strict=True)]
+    return f'<path class="band" d="M{"L".join(points)}Z"/>'
 
 
 def bar(x: Axis, y: Axis, left: float, right: float, height: float, kind: str = "") -> str:

@@ -12,7 +12,7 @@ from deltarule.tabular.diagnostics.importance import sample_of_rows
 
 __all__ = ["errors_section"]
 
-_MOST_POINTS, _MOST_CLASSES, _MOST_NARROW = 1000, 12, 4
+_MOST_POINTS, _MOST_CLASSES, _MOST_NARROW, _GROUPS = 1000, 12, 4, 12
 
 
 def errors_section(found: Findings) -> str:
@@ -120,9 +120,9 @@ def _scatter(found: Residuals, target: str) -> str:
     index = sample_of_rows(len(found.truth), _MOST_POINTS)
     predicted, left = found.predicted[index], found.residuals[index]
     x = axis(predicted.tolist(), f"predicted {target}")
-    edges = [] if found.intervals is None else [float(v) for v in _edges(found)]
-    y = axis([*left.tolist(), *edges, 0.0], "true − predicted")
-    marks = [] if not edges else [band(x, y, edges[0], edges[1])]
+    edges = _edges(found)
+    y = axis([*left.tolist(), *(v for each in edges[1:] for v in each), 0.0], "true − predicted")
+    marks = [band(x, y, *edges)] if edges else []
     zero = [x.low, x.high]
     marks += [line(x, y, zero, [0.0, 0.0], "ideal")]
     marks += [dots(x, y, predicted.tolist(), left.tolist(), "own small")]
@@ -141,20 +141,25 @@ def _scatter(found: Residuals, target: str) -> str:
     words = f"Residuals against predictions: {plain(low)} to {plain(high)} for nine tenths"
     keys = [("own point", f"a row{drawn}"), ("ideal", "no error")]
     if edges:
-        keys.insert(1, ("band", "90 % interval, from residuals of held-out rows of training"))
+        keys.insert(1, ("band", "90 % interval, from residuals of rows held out of training"))
     return (
         "<figure><figcaption><h3>Residuals: where is it wrong?</h3>"
         f'<p class="note">{said}</p></figcaption>{chart(x, y, marks, words)}{key(keys)}</figure>'
     )
 
 
-def _edges(found: Residuals) -> tuple[float, float]:
-    """Return the median distances of the intervals' ends from the predictions."""
-    assert found.intervals is not None
-    return (
-        float(np.median(found.intervals[:, 0] - found.predicted)),
-        float(np.median(found.intervals[:, 1] - found.predicted)),
+def _edges(found: Residuals) -> tuple[list[float], list[float], list[float]] | tuple[()]:
+    """Return the medians of predictions and of their intervals' ends, less these, in groups."""
+    if found.intervals is None:
+        return ()
+    order = np.argsort(found.predicted, kind="stable")
+    groups = np.array_split(order, min(_GROUPS, len(order)))
+    ends = found.intervals - found.predicted[:, None]
+    at, low, high = (
+        [float(np.median(values[group])) for group in groups]
+        for values in (found.predicted, ends[:, 0], ends[:, 1])
     )
+    return at, low, high
 
 
 def _true_against_predicted(found: Residuals) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import InputError
 from deltarule.tables import Schema, TypedColumns, apply_schema, table_from_frame
+from deltarule.tabular.intervals import interval_levels
 from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import row_weights, table_parts
@@ -126,7 +127,11 @@ def scored_rows(model: TableModel, table: Any) -> ScoredRows:
             part = part if outputs is None else "out_of_fold"
         typed = typed.take(rows)
     outputs = model.outputs(typed) if outputs is None else outputs
-    found = model.report.get("residual_interval")
+    intervals, ends = None, model.report.get("residual_interval")
+    if model.has_intervals:
+        intervals = model.quantiles(typed, outputs, interval_levels(COVERAGE))
+    elif ends is not None:
+        intervals = outputs[:, None] + np.array(ends["ends"])
     return ScoredRows(
         part=part,
         task=model.task,
@@ -137,7 +142,7 @@ def scored_rows(model: TableModel, table: Any) -> ScoredRows:
         outputs=outputs,
         weights=row_weights(typed),
         predict=model.outputs,
-        intervals=None if found is None else outputs[:, None] + np.array(found["ends"]),
+        intervals=intervals,
     )
 
 

@@ -1,7 +1,7 @@
 """Portfolios: networks of several configurations, each trained on every fold, and averaged."""
 
 from deltarule.tabular.portfolio.configurations import Configuration, default_configurations
-from deltarule.tabular.portfolio.fit import Member, Portfolio, fit_portfolio
+from deltarule.tabular.portfolio.fit import Member, Portfolio, StoppedTooEarly, fit_portfolio
 from deltarule.tabular.portfolio.plan import Plan, make_plan
 from deltarule.tabular.portfolio.target_scale import TargetScale
 
@@ -10,6 +10,7 @@ __all__ = [
     "Member",
     "Plan",
     "Portfolio",
+    "StoppedTooEarly",
     "TargetScale",
     "default_configurations",
     "fit_portfolio",

@@ -6,21 +6,21 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.threads import usable_threads
-from deltarule.errors import Diverged
+from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
 from deltarule.tabular.portfolio.configurations import Configuration
-from deltarule.training import Model, StopReason, TrainingResult, train
-from deltarule.training.interrupt import StopFlag, interruptible
+from deltarule.training import Model, TrainingResult, train
+from deltarule.training.interrupt import StopFlag
 from deltarule.training.threads import completed_tasks, one_blas_thread, run_in_worker_thread
 
-__all__ = ["Candidate", "deadline_flag", "train_candidates"]
+__all__ = ["Candidate", "Progress", "deadline_of", "raised_at", "train_candidates"]
 
 
 @dataclasses.dataclass(eq=False)
@@ -59,6 +59,10 @@ class Candidate:
     seconds: float = 0.0
     outputs: dict[int, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
 
+    def is_trained(self, folds: Iterable[int]) -> bool:
+        """Whether there is a network for each of these folds, and none diverged."""
+        return not self.diverged and all(fold in self.models for fold in folds)
+
     def held_out_outputs(self, fold: int, held_out: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the outputs a^L for the rows of a fold, of the network not trained on them."""
         if fold not in self.outputs:
@@ -94,59 +98,127 @@ class Candidate:
         )
 
 
+class Progress:
+    """Messages on the training of candidates, with the best out-of-fold loss so far.
+
+    Parameters
+    ----------
+    show : callable, optional
+        Called with a text when the training of a candidate begins, in a thread of training.
+    loss_of : callable
+        The out-of-fold loss of a candidate that is trained.
+    loss_name : str
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> progress = Progress(print, lambda candidate: 0.5, "log loss")
+    >>> progress.begin("linear")
+    linear
+    >>> progress.end(SimpleNamespace(configuration=SimpleNamespace(name="linear")))
+    >>> progress.begin("silu")
+    silu (best so far: linear, out-of-fold log loss 0.5)
+    """
+
+    def __init__(
+        self,
+        show: Callable[[str], Any] | None,
+        loss_of: Callable[[Candidate], float],
+        loss_name: str,
+    ) -> None:
+        self._show, self._loss_of, self._loss_name = show, loss_of, loss_name
+        # Written by the thread that waits for candidates, and read by those that train.
+        self._best, self._least = "", np.inf
+        self._begun: set[str] = set()
+
+    def begin(self, name: str) -> None:
+        """Show that the training of a candidate begins; may be called in any thread."""
+        if self._show is not None:
+            again = " on the other folds" if name in self._begun else ""
+            self._begun.add(name)
+            self._show(f"{name}{again}{self._best}")
+
+    def end(self, candidate: Candidate) -> None:
+        """Take the loss of a trained candidate into account; called in one thread only."""
+        if self._show is None:
+            return
+        loss = self._loss_of(candidate)
+        if loss < self._least:
+            self._least = loss
+            name = candidate.configuration.name
+            self._best = f" (best so far: {name}, out-of-fold {self._loss_name} {loss:.4g})"
+
+
 def train_candidates(
     candidates: Sequence[Candidate],
     numbers: Sequence[int],
     folds: Sequence[NDArray[np.int64]],
     w: NDArray[np.float64],
     flag: StopFlag,
-    progress: Callable[[str], Any] | None = None,
+    progress: Progress,
     threads: int | None = None,
 ) -> None:
     """Train every candidate on the folds of these numbers, as many networks at a time as threads.
 
     The result does not depend on the number of threads. A candidate with a network that diverged
-    is marked so. If the flag is raised, networks keep their best epoch so far, and those without
-    one are left out.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        After Ctrl-C.
+    is marked so. If the flag is raised, networks keep their best epoch so far, and
+    those without one are left out.
     """
     tasks = [(candidate, fold) for candidate in candidates for fold in numbers]
 
     def train_one(index: int) -> TrainingResult:
         candidate, fold = tasks[index]
-        if progress is not None and fold == numbers[0]:
-            progress(candidate.configuration.name)
+        if fold == numbers[0]:
+            progress.begin(candidate.configuration.name)
         with run_in_worker_thread(flag):
             return candidate.train_fold(fold, folds[fold], w)
 
-    if not tasks:
+    if not tasks or flag:
         return
     completed = completed_tasks(train_one, len(tasks), threads or usable_threads(), flag)
-    with interruptible(flag), one_blas_thread(), contextlib.closing(completed):
-        results = dict(completed)
-    if flag and flag.stopped.reason is StopReason.INTERRUPTED:
-        raise KeyboardInterrupt
-    for index, (candidate, fold) in enumerate(tasks):
-        try:
-            result = results[index].result()
-        except Diverged:
-            candidate.diverged = True
-            continue
-        candidate.seconds += result.seconds
-        if result.best_epoch > 0:
-            candidate.models[fold] = Model(candidate.net, result.theta, result.history)
+    with one_blas_thread(), contextlib.closing(completed):
+        for index, future in completed:
+            candidate, fold = tasks[index]
+            try:
+                result = future.result()
+            except Diverged:
+                candidate.diverged = True
+                continue
+            candidate.seconds += result.seconds
+            if result.best_epoch > 0:
+                candidate.models[fold] = Model(candidate.net, result.theta, result.history)
+            if candidate.is_trained(numbers):
+                progress.end(candidate)
+
+
+def deadline_of(time_budget: float | None, started: float | None) -> float | None:
+    """Return when a time budget is over, by :func:`time.perf_counter`.
+
+    Raises
+    ------
+    InputError
+        If the time budget is no number above 0.
+
+    Examples
+    --------
+    >>> deadline_of(60, started=10.0)
+    70.0
+    """
+    if time_budget is None:
+        return None
+    is_number = isinstance(time_budget, int | float | np.number) and time_budget > 0
+    if not is_number or isinstance(time_budget, bool):
+        raise InputError(
+            parameter="time_budget", given=time_budget, expected="seconds above 0, or None"
+        )
+    return (time.perf_counter() if started is None else started) + float(time_budget)
 
 
 @contextlib.contextmanager
-def deadline_flag(deadline: float | None) -> Iterator[StopFlag]:
-    """Within the block, a flag that is raised at a time of :func:`time.perf_counter`, or never."""
-    flag = StopFlag()
+def raised_at(deadline: float | None, flag: StopFlag) -> Iterator[None]:
+    """Within the block, the flag is raised at a time of :func:`time.perf_counter`, if given."""
     if deadline is None:
-        yield flag
+        yield
         return
     remaining = deadline - time.perf_counter()
     if remaining <= 0:
@@ -155,6 +227,6 @@ def deadline_flag(deadline: float | None) -> Iterator[StopFlag]:
     timer.daemon = True
     timer.start()
     try:
-        yield flag
+        yield
     finally:
         timer.cancel()

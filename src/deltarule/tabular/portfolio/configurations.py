@@ -9,10 +9,9 @@ from deltarule.tabular.settings import automatic_batch_rows
 
 __all__ = ["Configuration", "default_configurations"]
 
-# A training of this many rows takes the number of epochs of a configuration; a smaller one takes
-# proportionally more epochs, up to the largest number, and a larger one fewer.
-_ROWS_OF_EPOCHS = 3000
-_LEAST_EPOCHS = 30
+# A training takes fewer than its largest number of epochs where it would visit more rows than this,
+# but no fewer epochs than the least.
+_ROW_VISITS, _LEAST_EPOCHS = 600_000, 30
 # From so many rows on, an epoch takes long, and more patience than this gains next to nothing.
 _ROWS_OF_PATIENCE, _MOST_PATIENCE = 2000, 40
 # From so many rows on, there is enough to learn more bins from, and a batch is not made smaller.
@@ -41,6 +40,8 @@ class Configuration:
     bins : int
         The largest number of bins of a piecewise-linear column: three times as many from 5000 rows
         on, and fewer where all columns together would have more than 512.
+    random_features, random_scale
+        As :class:`~deltarule.tables.TableEncoder` has them.
     one_hot_levels : int, optional
         A category of more levels is encoded by statistics of the target; none is if None.
     patience : int
@@ -70,6 +71,8 @@ class Configuration:
     dropout: float = 0.0
     epochs: int = 200
     bins: int = 16
+    random_features: int = 0
+    random_scale: float = 1.0
     one_hot_levels: int | None = None
     patience: int = 20
     batch_scale: float = 1.0
@@ -78,7 +81,7 @@ class Configuration:
 
     def epochs_for(self, n_rows: int) -> int:
         """Return the number of epochs of a training of ``n_rows`` rows."""
-        return min(max(self.epochs * _ROWS_OF_EPOCHS // max(n_rows, 1), _LEAST_EPOCHS), self.epochs)
+        return min(max(_ROW_VISITS // max(n_rows, 1), _LEAST_EPOCHS), self.epochs)
 
     def bins_for(self, n_rows: int, n_columns: int) -> int:
         """Return the number of bins of each of ``n_columns`` columns of numbers."""
@@ -117,43 +120,49 @@ _PIECEWISE = _network(
     "piecewise_linear",
     (128, 128),
     "silu",
+    bins=48,
     learning_rate=2e-3,
     l2=1.0,
     dropout=0.2,
 )
+_PERIODIC = dataclasses.replace(_PIECEWISE, name="silu_periodic", numbers="periodic")
+_OF_ALL: dict[str, Any] = {"numbers": "quantile_normal", "random_features": 128}
+_RANDOM = dataclasses.replace(_QUANTILE, name="mish_random", **_OF_ALL)
+_DEEP = _network("selu_deep", "robust", (128, 128, 128), "selu", learning_rate=2e-3, dropout=0.1)
 _TANH = _network("tanh", "robust", (64,), "tanh", learning_rate=5e-3, l2=1.0)
-_SHARED = (
-    _PIECEWISE,
-    _QUANTILE,
-    _network("selu_deep", "robust", (128, 128, 128), "selu", learning_rate=2e-3, dropout=0.1),
-    _network("relu", "standard", (128, 64), "relu"),
-    _network("silu", "robust", (128, 128), "silu", dropout=0.1, averaging=0.99),
-    _TANH,
+_LINEAR = (
     Configuration("piecewise_linear", "piecewise_linear", learning_rate=1e-2, l2=1.0),
     Configuration("linear", "standard", learning_rate=1e-2, l2=1.0),
 )
 _CLASSES = (
-    _network(
-        "selu_quantile_deep",
-        "quantile_normal",
-        (128, 128, 128),
-        "selu",
-        learning_rate=2e-3,
-        dropout=0.1,
-    ),
-    dataclasses.replace(_PIECEWISE, name="silu_piecewise_long", epochs=60, patience=60),
+    _PIECEWISE,
+    _QUANTILE,
+    _PERIODIC,
+    _RANDOM,
+    _DEEP,
+    dataclasses.replace(_PIECEWISE, name="silu_random", random_scale=2.0, **_OF_ALL),
+    dataclasses.replace(_DEEP, name="selu_quantile_deep", numbers="quantile_normal"),
+    _TANH,
+    *_LINEAR,
 )
 # Little noise in a number leaves something to learn for long, as the learning rate falls to 0: all
 # epochs, small batches, no dropout, and a small penalty.
 _LONG: dict[str, Any] = {"l2": 1e-2, "dropout": 0.0, "patience": 200, "batch_scale": 0.5}
-_PIECEWISE_LONG = dataclasses.replace(_PIECEWISE, name="silu_piecewise_long", **_LONG)
+_LONG_DEEP = {**_LONG, "layers": (128, 128, 128), "learning_rate": 4e-3, "epochs": 100}
+_PIECEWISE_LONG = dataclasses.replace(_PIECEWISE, name="silu_piecewise_long", **_LONG_DEEP)
 _NUMBERS = (
     _PIECEWISE_LONG,
-    _network("mish_quantile_long", "quantile_normal", (128, 128), "mish", **_LONG),
+    dataclasses.replace(_PERIODIC, name="silu_periodic_long", **_LONG_DEEP),
+    _RANDOM,
+    dataclasses.replace(
+        _PIECEWISE, name="silu_random_long", **{**_LONG_DEEP, "layers": (128, 128)}, **_OF_ALL
+    ),
     _network("relu_long", "standard", (128, 64), "relu", **_LONG),
-    dataclasses.replace(_QUANTILE, name="mish_quantile_log", log_target=True),
+    dataclasses.replace(_PIECEWISE, name="silu_random", random_scale=3.0, **_OF_ALL),
     dataclasses.replace(_PIECEWISE_LONG, name="silu_piecewise_log", log_target=True),
+    _TANH,
     dataclasses.replace(_TANH, name="tanh_log", log_target=True),
+    *_LINEAR,
 )
 
 
@@ -163,6 +172,6 @@ def default_configurations(task: str) -> tuple[Configuration, ...]:
     Examples
     --------
     >>> len(default_configurations("classification")), len(default_configurations("regression"))
-    (10, 14)
+    (10, 11)
     """
-    return (*_SHARED, *(_CLASSES if task == "classification" else _NUMBERS))
+    return _CLASSES if task == "classification" else _NUMBERS

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.errors import DataError, InputError
+from deltarule.engines import make_engine
+from deltarule.errors import DataError
 from deltarule.maths import Loss, Network
 from deltarule.tables import Schema, TableEncoder, TypedColumns
 from deltarule.tables.target_statistics import target_columns
-from deltarule.tabular.portfolio.candidates import Candidate, deadline_flag, train_candidates
+from deltarule.tabular.portfolio.candidates import (
+    Candidate,
+    Progress,
+    deadline_of,
+    raised_at,
+    train_candidates,
+)
 from deltarule.tabular.portfolio.configurations import Configuration
 from deltarule.tabular.portfolio.folds import make_folds
 from deltarule.tabular.portfolio.losses import Criterion, PortfolioLoss, portfolio_loss
@@ -24,8 +30,13 @@ from deltarule.tabular.portfolio.selection import fit_temperature, select_greedi
 from deltarule.tabular.portfolio.target_scale import TargetScale
 from deltarule.tabular.text_projection import fit_free_text
 from deltarule.training import Model, StopFlag
+from deltarule.training.interrupt import interruptible
 
-__all__ = ["Member", "Portfolio", "TargetScale", "fit_portfolio"]
+__all__ = ["Member", "Portfolio", "StoppedTooEarly", "TargetScale", "fit_portfolio"]
+
+
+class StoppedTooEarly(KeyboardInterrupt):
+    """Training was stopped before a first configuration had networks."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -119,7 +130,9 @@ def _encoding(configuration: Configuration) -> str:
     """Return the key of the encoder that a configuration uses."""
     bins = configuration.bins if configuration.numbers == "piecewise_linear" else ""
     levels = "" if configuration.one_hot_levels is None else f"/{configuration.one_hot_levels}"
-    return f"{configuration.numbers}{bins}{levels}"
+    pairs, scale = configuration.random_features, configuration.random_scale
+    random = f"+{pairs}x{scale:g}" if pairs else ""
+    return f"{configuration.numbers}{bins}{levels}{random}"
 
 
 def _encoders_of(
@@ -147,6 +160,7 @@ def fit_portfolio(
     seed: int = 0,
     threads: int | None = None,
     progress: Callable[[str], Any] | None = None,
+    stop: StopFlag | None = None,
 ) -> Portfolio:
     """Train configurations on folds, and choose their weights by out-of-fold loss.
 
@@ -188,8 +202,11 @@ def fit_portfolio(
     threads : int, optional
         How many networks are trained at the same time; as many as there are cores unless given.
     progress : callable, optional
-        Called with the name of each configuration when its training begins, in a thread of
-        training.
+        Called with the name of each configuration when its training begins, and the best
+        out-of-fold loss so far, as one text, in a thread of training.
+    stop : StopFlag, optional
+        Ends training, as the end of a time budget does, and the first configuration too. Ctrl-C in
+        the main thread raises it.
 
     Returns
     -------
@@ -201,8 +218,10 @@ def fit_portfolio(
         If every network diverged.
     InputError
         If the quality is unknown, or the time budget not above 0.
+    StoppedTooEarly
+        If ``stop`` was raised, or Ctrl-C pressed, before a first configuration had networks.
     """
-    deadline = _deadline(time_budget, started)
+    deadline = deadline_of(time_budget, started)
     plan = make_plan(
         quality, "classification" if n_classes else "regression", len(y), configurations
     )
@@ -230,34 +249,33 @@ def fit_portfolio(
         for k, each in enumerate(plan.configurations)
         if (target.suits_logarithms and by.allows_logarithms) or not each.log_target
     ]
-    out_of_fold = functools.partial(_OutOfFold, candidates, target, y, shares, folds, criterion)
-    first_folds = plan.first_folds or len(folds)
-    first, others = list(range(min(first_folds, len(folds)))), list(range(first_folds, len(folds)))
+    out_of_fold = functools.partial(_OutOfFold, target, y, shares, folds, criterion)
+    first_folds = min(plan.first_folds or len(folds), len(folds))
+    first, others = range(first_folds), range(first_folds, len(folds))
+    shown = Progress(
+        progress,
+        lambda candidate: out_of_fold(first, [candidate]).losses()[0],
+        by.name.replace("_", " "),
+    )
+    make_engine()  # compiles in this thread, in which Ctrl-C ends it
+    stop = StopFlag() if stop is None else stop
+    flag = StopFlag(stop)  # the end of a time budget raises this one alone
     rest = candidates
-    if deadline is not None:
-        train_candidates(candidates[:1], first, folds, w, StopFlag(), progress, threads)
-        rest = candidates[1:]
-    with deadline_flag(deadline) as flag:
-        train_candidates(rest, first, folds, w, flag, progress, threads)
-        if others:
-            chosen = out_of_fold(first).promising()
-            train_candidates(chosen, others, folds, w, flag, threads=threads)
-    found = out_of_fold(range(len(folds)))
-    if not found.trained:  # a time budget ended before all folds
-        found = out_of_fold(first)
+    with interruptible(stop):
+        if deadline is not None:
+            train_candidates(candidates[:1], first, folds, w, stop, shown, threads)
+            rest = candidates[1:]
+        with raised_at(deadline, flag):
+            train_candidates(rest, first, folds, w, flag, shown, threads)
+            if others:
+                chosen = out_of_fold(first, candidates).promising()
+                train_candidates(chosen, others, folds, w, flag, shown, threads)
+    found = out_of_fold(range(len(folds)), candidates)
+    if not found.trained:  # training ended before all folds
+        found = out_of_fold(first, candidates)
+    if stop and not found.trained and not any(each.diverged for each in candidates):
+        raise StoppedTooEarly
     return found.portfolio(inputs.encoders)
-
-
-def _deadline(time_budget: float | None, started: float | None) -> float | None:
-    """Return when a time budget is over, by :func:`time.perf_counter`."""
-    if time_budget is None:
-        return None
-    is_number = isinstance(time_budget, int | float | np.number) and time_budget > 0
-    if not is_number or isinstance(time_budget, bool):
-        raise InputError(
-            parameter="time_budget", given=time_budget, expected="seconds above 0, or None"
-        )
-    return (time.perf_counter() if started is None else started) + float(time_budget)
 
 
 class _Inputs:
@@ -288,6 +306,8 @@ class _Inputs:
                 min_rows=1,
                 one_hot_levels=configuration.one_hot_levels,
                 calendar=True,
+                random_features=configuration.random_features,
+                random_scale=configuration.random_scale,
             )
             labels = [str(k) for k in range(n_columns)] if n_columns > 1 else [""]
             encoder.fit(self.typed, self.schema, self.w, self.targets, labels, fit_free_text)
@@ -321,33 +341,29 @@ class _OutOfFold:
 
     Parameters
     ----------
-    candidates : sequence of Candidate
     target : TargetScale
     y, shares : array of shape (N,)
         The targets, and the row weights, whose sum is 1.
     folds : sequence of arrays of row numbers
     criterion : Criterion
     numbers : sequence of int
-        Of the folds; a candidate without a network for each of them, or with one that diverged, is
-        left out.
+        Of the folds.
+    candidates : sequence of Candidate
+        One without a network for each of these folds, or with one that diverged, is left out.
     """
 
     def __init__(
         self,
-        candidates: Sequence[Candidate],
         target: TargetScale,
         y: NDArray[Any],
         shares: NDArray[np.float64],
         folds: Sequence[NDArray[np.int64]],
         criterion: Criterion,
         numbers: Sequence[int],
+        candidates: Sequence[Candidate],
     ) -> None:
         self._folds, self._numbers, self._criterion = folds, numbers, criterion
-        self.trained = [
-            each
-            for each in candidates
-            if not each.diverged and all(k in each.models for k in numbers)
-        ]
+        self.trained = [each for each in candidates if each.is_trained(numbers)]
         self._n_rows = len(y)
         self._rows = np.unique(np.concatenate([folds[k] for k in numbers]))
         self._y = y[self._rows]
@@ -381,14 +397,15 @@ class _OutOfFold:
     def _weights(self) -> NDArray[np.float64]:
         return select_greedily(self._outputs, self._y, self._shares, loss=self._criterion)
 
-    def _losses(self) -> list[float]:
+    def losses(self) -> list[float]:
+        """Return the out-of-fold loss of each candidate."""
         return [self._criterion(each, self._y, self._shares) for each in self._outputs]
 
     def promising(self) -> list[Candidate]:
         """Return the candidates that the selection picks, and the better half."""
         if not self.trained:
             return []
-        losses = np.argsort(self._losses(), kind="stable")
+        losses = np.argsort(self.losses(), kind="stable")
         better = set(losses[: (len(self.trained) + 1) // 2].tolist())
         weights = self._weights()
         return [each for k, each in enumerate(self.trained) if weights[k] > 0 or k in better]
@@ -415,7 +432,7 @@ class _OutOfFold:
                 loss,
                 candidate.seconds,
             )
-            for candidate, weight, loss in zip(self.trained, weights, self._losses(), strict=True)
+            for candidate, weight, loss in zip(self.trained, weights, self.losses(), strict=True)
         )
         mean = sum(weight * each for weight, each in zip(weights, self._outputs, strict=True))
         temperature = 1.0

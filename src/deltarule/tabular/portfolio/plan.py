@@ -16,14 +16,19 @@ _MANY_ROWS = 20_000
 _ONE_FIRST_FOLD, _FIVE_FOLDS = 2000, 5000
 # Below, rows are divided into folds more than once, since a row's fold matters much.
 _FEW_ROWS = 300
-_FAST = ("silu_piecewise", "mish_quantile", "silu_piecewise_long")
-_OF_MANY_ROWS = (
+_FAST = (
     "silu_piecewise",
     "mish_quantile",
-    "selu_deep",
-    "relu",
-    "piecewise_linear",
+    "silu_periodic",
     "silu_piecewise_long",
+    "silu_periodic_long",
+    "mish_random",
+)
+_OF_MANY_ROWS = (
+    *_FAST,
+    "selu_deep",
+    "piecewise_linear",
+    "relu_long",
     "silu_piecewise_log",
 )
 
@@ -86,10 +91,10 @@ def make_plan(
     many, few = n_rows >= _MANY_ROWS, n_rows < _FEW_ROWS
     chosen = tuple(configurations or default_configurations(task))
     if not configurations and (quality == "fast" or many):
-        names: tuple[str, ...] = _OF_MANY_ROWS
-        if quality == "fast":
-            names = _FAST[:1] if many else _FAST
+        names = _FAST if quality == "fast" else _OF_MANY_ROWS
         chosen = tuple(each for each in chosen if each.name in names)
+        if quality == "fast" and many:
+            chosen = chosen[:1]
     if quality == "fast":
         return Plan(chosen, 2 if many else 4)
     if quality == "best":

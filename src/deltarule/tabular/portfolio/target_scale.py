@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.maths import Network
+from deltarule.tables import TargetEncoder
 from deltarule.tables.column_encoders import mean_and_std
 from deltarule.tabular.network_targets import class_targets
 from deltarule.tabular.portfolio.selection import apply_temperature
@@ -55,6 +56,12 @@ class TargetScale:
     def suits_logarithms(self) -> bool:
         """Whether the targets are above 0, and the largest is over three times the least."""
         return 0 < 3 * self.low < self.high
+
+    def target_encoder(self, target: TargetEncoder) -> TargetEncoder:
+        """Return the encoder of a target for a single network that learned on this scale."""
+        if self.n_classes:
+            return target
+        return TargetEncoder.from_dict(target.to_dict() | {"mean": self.mean, "std": self.std})
 
     def encode(self, net: Network, y: NDArray[Any], log: bool = False) -> NDArray[Any]:
         """Return a network's targets: of classes for a softmax, else one column of numbers."""

@@ -1,0 +1,215 @@
+"""One network trained on the predictions of a portfolio, to be explained or exported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import InputError
+from deltarule.maths import Network
+from deltarule.settings import checked
+from deltarule.tables import Schema, TargetEncoder, TypedColumns
+from deltarule.tabular.network_model import NetworkModel
+from deltarule.tabular.network_targets import loss_and_output
+from deltarule.tabular.portfolio import Member, Portfolio
+from deltarule.tabular.settings import automatic_batch_rows
+from deltarule.tabular.splitting import row_weights
+from deltarule.training import Model, StopReason, train
+
+__all__ = ["distill", "mix_rows"]
+
+_LAYERS = (128, 128)
+# Of more rows than the most, a sample is enough.
+_LEAST_ROWS, _MOST_ROWS = 20, 100_000
+# Rows that are mixed for each given row, and in all.
+_MIXED_PER_ROW, _LEAST_MIXED, _MOST_MIXED = 4, 10_000, 40_000
+_VALIDATION = 0.1
+_SETTINGS = {"rule": "adam", "learning_rate": 2e-3, "l2": 1e-3, "dropout": 0.0}
+# The rows of all epochs together: fewer rows take more epochs.
+_ROW_VISITS, _LEAST_EPOCHS, _MOST_EPOCHS = 1_500_000, 40, 300
+
+
+def distill(
+    portfolio: Portfolio,
+    schema: Schema,
+    target: TargetEncoder,
+    typed: TypedColumns,
+    *,
+    scored: TypedColumns | None = None,
+    seed: int = 0,
+) -> NetworkModel:
+    r"""Return one network trained to predict what a portfolio predicts.
+
+    .. math::
+
+        \min_\theta \; \sum_i w_i\, C\bigl(f(x_i),\, p(x_i)\bigr) + \sum_j C\bigl(f(\tilde x_j),\,
+        p(\tilde x_j)\bigr)
+
+    for the network f with parameters θ, the portfolio p, the given rows x_i, and rows x̃_j mixed
+    from them; C is log loss, cross entropy, or half the squared error. The weights w_i are those of
+    the rows, scaled so that given rows and mixed rows weigh the same in all.
+
+    f has two hidden layers of 128 units, and the encoder of the portfolio's member of the highest
+    weight among those with hidden layers whose inputs are each of one column. The epoch is kept
+    that is nearest to p on a tenth of the given rows, which are not trained on.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+    schema : Schema
+        Of the columns and the target.
+    target : TargetEncoder
+        Of the portfolio's target.
+    typed : TypedColumns
+        Rows like those to be predicted, as those of training. Their targets are not used; rows of
+        weight 0 are left out. Of more than 100 000 rows, so many are drawn.
+    scored : TypedColumns, optional
+        Rows with targets to score the network and the portfolio on. Both were trained without
+        them, if the scores are to hold for new rows.
+    seed : int
+
+    Returns
+    -------
+    NetworkModel
+        With ``scored``, its report has the scores ``"test"``, and those of the portfolio on the
+        same rows among the ``"baselines"``. Unlike the portfolio's, its numbers may lie beyond the
+        targets of training.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 20 rows of weight above 0, or the seed is no whole number of at
+        least 0.
+    Diverged
+        If training diverged.
+    KeyboardInterrupt
+        After Ctrl-C.
+
+    References
+    ----------
+    Buciluă, Caruana and Niculescu-Mizil (2006), "Model compression"; Hinton, Vinyals and Dean
+    (2015), "Distilling the knowledge in a neural network".
+
+    Examples
+    --------
+    See :meth:`deltarule.TabularRegressor.distill`.
+    """
+    random = np.random.default_rng(checked("seed", seed))
+    typed = typed.take(np.flatnonzero(row_weights(typed) > 0))
+    if len(typed) < _LEAST_ROWS:
+        raise InputError(
+            f"there are {len(typed)} rows to distil on; expected at least {_LEAST_ROWS}, such as "
+            "those of training"
+        )
+    if len(typed) > _MOST_ROWS:
+        typed = typed.take(np.sort(random.permutation(len(typed))[:_MOST_ROWS]))
+    n_rows = len(typed)
+    n_mixed = min(max(_MIXED_PER_ROW * n_rows, _LEAST_MIXED), _MOST_MIXED)
+    parts = (typed, mix_rows(typed, n_mixed, random))
+    encoder = portfolio.encoder_of(max(portfolio.used, key=_suits))
+    X = np.concatenate([encoder.transform(part, dtype=np.float32) for part in parts])
+    scale = portfolio.target
+    loss, output = loss_and_output("auto", scale.n_classes)
+    net = Network(
+        [X.shape[1], *_LAYERS, scale.n_classes if scale.n_classes > 2 else 1],
+        activation="silu",
+        output_activation=output,
+        loss=loss,
+        dtype=np.float32,
+    )
+    predictions = np.concatenate([portfolio.predict(part) for part in parts])
+    if scale.n_classes:
+        Y = predictions[:, 1:] if scale.n_classes == 2 else predictions
+    else:
+        Y = scale.encode(net, predictions)
+    w = row_weights(typed)
+    epochs = int(np.clip(_ROW_VISITS // len(X), _LEAST_EPOCHS, _MOST_EPOCHS))
+    result = train(
+        net,
+        X,
+        Y.astype(np.float32),
+        seed=seed,
+        sample_weight=np.concatenate([w * (n_mixed / w.sum()), np.ones(n_mixed)]),
+        validation=random.permutation(n_rows)[: int(_VALIDATION * n_rows)],
+        epochs=epochs,
+        batch_size=automatic_batch_rows(len(X)),
+        schedule="cosine",
+        **_SETTINGS,  # type: ignore[arg-type]  # a mapping of settings has one type
+    )
+    if result.stop_reason is StopReason.INTERRUPTED:
+        raise KeyboardInterrupt
+    distilled = NetworkModel(
+        schema=schema,
+        target=scale.target_encoder(target),
+        settings={**_SETTINGS, "layers": list(_LAYERS), "epochs": epochs, "seed": seed},
+        report={
+            "task": target.task,
+            "rows": {"train": n_rows},
+            "mixed_rows": n_mixed,
+            "parameters": net.n_parameters,
+            "epochs": len(result.history),
+            "best_epoch": result.best_epoch,
+            "stopped": result.stopped,
+            "engine": result.engine,
+            "training_seconds": result.seconds,
+            "scores": {},
+            "baselines": {},
+            "notes": [],
+            "data_notes": list(typed.notes),
+        },
+        model=Model(net, result.theta, result.history),
+        encoder=encoder,
+    )
+    if scored is not None:
+        compared = {
+            "network": distilled.outputs(scored),
+            "portfolio": portfolio.predict(scored),
+        }
+        scores = {name: distilled.score(scored, each) for name, each in compared.items()}
+        distilled.report["rows"]["test"] = len(scored)
+        distilled.report["scores"]["test"] = scores.pop("network")
+        distilled.report.update(baselines=scores, baselines_on="test")
+    return distilled
+
+
+def _suits(member: Member) -> tuple[bool, bool, float]:
+    """Return how well a member's encoder suits a network that is to be explained."""
+    settings = member.configuration
+    return not settings.random_features, bool(settings.layers), member.weight
+
+
+def mix_rows(typed: TypedColumns, n_rows: int, random: np.random.Generator) -> TypedColumns:
+    """Return rows each of which has some cells of one row, and the others of another.
+
+    A cell is of the second row with a probability that is drawn for each row, from 0 to ½. Both
+    rows are drawn with probabilities in proportion to the row weights.
+
+    Parameters
+    ----------
+    typed : TypedColumns
+    n_rows : int
+        The number of rows to return.
+    random : numpy.random.Generator
+
+    References
+    ----------
+    Buciluă, Caruana and Niculescu-Mizil (2006), "Model compression", whose MUNGE mixes neighbours.
+
+    Examples
+    --------
+    >>> typed = TypedColumns({"a": np.arange(4.0), "b": np.arange(4.0)}, rows=np.arange(4))
+    >>> mixed = mix_rows(typed, 100, np.random.default_rng(0))
+    >>> len(mixed), bool((mixed.columns["a"] == mixed.columns["b"]).all())
+    (100, False)
+    """
+    shares: NDArray[np.float64] | None = None
+    if typed.weights is not None:
+        shares = typed.weights / typed.weights.sum()
+    first, second = random.choice(len(typed), size=(2, n_rows), p=shares)
+    probability = random.uniform(0, 0.5, size=n_rows)
+    columns: dict[str, Any] = {}
+    for name, cells in typed.columns.items():
+        columns[name] = cells[np.where(random.random(n_rows) < probability, second, first)]
+    return TypedColumns(columns, rows=np.arange(n_rows))

@@ -1,0 +1,112 @@
+"""``deltarule distill`` and ``deltarule update``."""
+
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import NUMBERS, contents
+
+from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
+
+ROWS = [line.split(",") for line in NUMBERS.splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def _few_epochs(monkeypatch):
+    monkeypatch.setattr("deltarule.tabular.distill._ROW_VISITS", 0)
+    monkeypatch.setattr("deltarule.tabular.distill._LEAST_EPOCHS", 5)
+
+
+def test_one_network_is_trained_scored_explained_and_predicts(place, deltarule):
+    outcome = deltarule("distill", "many.model", "numbers.csv", "--out", "one")
+    assert outcome.status == 0, outcome.err
+    network, portfolio = TableModel.load("one"), TableModel.load("many.model")
+    assert isinstance(network, NetworkModel)
+    rmse = [each.report["scores"]["test"]["rmse"] for each in (network, portfolio)]
+    assert "-128-128-1: " in outcome.out
+    assert "on 48 rows, and 10,000 mixed from them\n" in outcome.out
+    assert (
+        f"The network's RMSE is {rmse[0] / rmse[1]:.3f} times that of the portfolio.\n"
+        in outcome.out
+    )
+    assert outcome.out.endswith("Saved in one: the model.\n")
+    assert "the scores are of the test rows of the training, which neither" in outcome.err
+    found = deltarule("predict", "one", "numbers.csv", "--json").json["prediction"]
+    columns = dict(zip(ROWS[0], zip(*ROWS[1:], strict=True), strict=True))
+    assert found == pytest.approx(network.predict(columns).tolist())
+    evaluated = deltarule("evaluate", "one", "numbers.csv", "--json").json
+    assert evaluated["seen"]
+    assert evaluated["test_scores"]["rmse"] == rmse[0]
+    explained = deltarule("explain", "one", "numbers.csv", "--row", "2", "--column", "a")
+    assert explained.status == 0, explained.err
+    assert "distill" not in explained.err
+    assert (
+        "'deltarule distill' trains one network"
+        in deltarule("explain", "many.model", "numbers.csv").err
+    )
+
+
+def test_rows_without_a_target_give_no_scores(place, deltarule):
+    Path("rows.csv").write_text("\n".join(",".join(row[:3]) for row in ROWS))
+    found = deltarule(
+        "distill", "many.model", "rows.csv", "--out", "one", "--seed", "5", "--json"
+    ).json
+    assert (found["model"], found["rows"], found["scores"]) == ("one", {"train": 60}, {})
+    assert "there are no scores: the rows have no column 'y'" in found["notes"]
+    assert TableModel.load("one").settings["seed"] == 5
+
+
+def test_a_portfolio_is_updated_in_its_place(place, deltarule):
+    raised = "".join(f"{a},{b},{k},{float(y) + 50}\n" for a, b, k, y in ROWS[1:])
+    Path("new.csv").write_text("a,b,k,y\n" + raised)
+    before = deltarule("evaluate", "many.model", "new.csv", "--json").json["scores"]["rmse"]
+    outcome = deltarule("update", "many.model", "new.csv", "--out", "many.model", "--force")
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.endswith("Saved in many.model: the model.\n")
+    model = TableModel.load("many.model")
+    assert isinstance(model, PortfolioModel)
+    lines = [line.split() for line in outcome.out.splitlines()]
+    assert [line[:-3] for line in lines[1:3]] == [
+        ["before", "60"],
+        ["after,", "out", "of", "fold", "60"],
+    ]
+    assert model.report["baselines"]["before"]["rmse"] == before
+    after = deltarule("evaluate", "many.model", "new.csv", "--json").json
+    assert after["scores"]["rmse"] < before
+    assert after["seen"]
+
+
+@pytest.mark.parametrize("command", ["distill", "update"])
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("many.model", "--out", "new"), 2, "DATA is missing"),
+        (("many.model", "numbers.csv"), 2, "missing option '--out'"),
+        (("many.model", "numbers.csv", "--out", "many.model"), 3, "'many.model' exists already"),
+        (("numbers.model", "numbers.csv", "--out", "new"), 3,
+         "'numbers.model' holds a single network; expected a portfolio"),
+        (("gone", "numbers.csv", "--out", "new"), 3, "'gone'"),
+        (("many.model", "few.csv", "--out", "new"), 2, "expected at least 20"),
+        (("many.model", "classes.csv", "--out", "new"), 3, "'k'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_refused(place, deltarule, command, arguments, status, message):
+    Path("few.csv").write_text("\n".join(NUMBERS.splitlines()[:19]))
+    before = contents(place)
+    outcome = deltarule(command, *arguments)
+    assert outcome.status == status, outcome.err
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert contents(place) == before
+
+
+def test_ctrl_c_saves_nothing(place, deltarule, monkeypatch):
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deltarule.tabular.distill.train", interrupted)
+    monkeypatch.setattr("deltarule.tabular.update.train_many", interrupted)
+    for command in ("distill", "update"):
+        outcome = deltarule(command, "many.model", "numbers.csv", "--out", "new")
+        assert (outcome.status, outcome.err) == (130, "error: interrupted; nothing was saved\n")
+    assert not Path("new").exists()
