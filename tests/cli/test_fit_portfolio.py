@@ -50,7 +50,7 @@ def test_the_leaderboard_the_scores_and_the_verdict_are_printed(fitted):
     for name in ("training, out of fold", "test, constant baseline", "test, linear baseline"):
         assert name in fitted.out
     assert "on the 40 test rows, the portfolio is\n" in fitted.out
-    assert fitted.out.endswith("Saved in p: the model.\n")
+    assert fitted.out.endswith("Saved in p: the model, report.html.\n")
 
 
 def test_one_json_object_has_all_of_it(place, deltarule):
@@ -192,5 +192,6 @@ def test_a_portfolio_replaces_a_network_and_its_picture(place, deltarule):
         "arrays.safetensors",
         "manifest.json",
         "model.json",
+        "report.html",
     ]
     assert json.loads(Path("numbers.model/manifest.json").read_text())["version"] == 2

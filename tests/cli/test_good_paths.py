@@ -131,7 +131,8 @@ def test_what_fit_prints(place, deltarule):
         assert part in outcome.out
     assert "note: only 12 test rows" in outcome.err
     assert sorted(contents("m")) == [
-        *("arrays.safetensors", "history.json", "loss.svg", "manifest.json", "model.json")
+        *("arrays.safetensors", "history.json", "loss.svg", "manifest.json", "model.json"),
+        "report.html",
     ]
     # Nothing moves, and nothing is coloured, where output is no terminal.
     assert "\x1b" not in outcome.out + outcome.err

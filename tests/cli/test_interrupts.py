@@ -327,7 +327,7 @@ def test_the_networks_so_far_become_the_portfolio(place):
     assert found == 130, err
     assert "note: interrupted; scoring and saving the portfolio so far" in err
     assert "note: interrupted: the portfolio has the networks that were trained until then" in err
-    assert "Saved in many.model: the model." in out
+    assert "Saved in many.model: the model, report.html." in out
     model = TableModel.load("many.model")
     assert model.settings["seed"] == 9
     board = model.report["leaderboard"]

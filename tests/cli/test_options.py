@@ -116,6 +116,7 @@ BAD = [
     *(
         (["evaluate", "numbers.model", "numbers.csv"], option, value, [])
         for option, value in [
+            ("--report", "a.txt"),
             ("--table", "t"),
             ("--sql", "selec"),
             ("--max-memory", "nan"),

@@ -53,8 +53,8 @@ def test_the_documented_names_are_exactly_the_exported_ones():
 
 
 LAYERS = [
-    "engines", "errors", "explain", "explain.page", "files", "maths", "optimizers",
-    "playground", "tables", "training",
+    "engines", "errors", "explain", "explain.page", "explain.report", "files", "maths",
+    "optimizers", "playground", "tables", "tabular.diagnostics", "training",
 ]  # fmt: skip
 
 

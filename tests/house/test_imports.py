@@ -16,7 +16,7 @@ PLACES = {
     # scikit-learn's own loop over fits, whose threads a search uses; nothing is unpickled.
     "joblib": ["estimators/many_search.py"],
     "jax": ["engines/jax.py", "cluster/", "maths/namespace.py"],
-    "matplotlib": ["cli/"],
+    "matplotlib": ["cli/", "tabular/diagnostics/displays.py"],
     "narwhals": ["tables/"],
     "numba": ["engines/compiled/"],
     "llvmlite": ["engines/compiled/"],  # comes with Numba, for kernels it cannot express
@@ -42,6 +42,8 @@ INSIDE_FUNCTIONS = {
     ("threadpoolctl", "training/threads.py"),
     ("scipy", "tabular/portfolio/selection.py"),
     ("sklearn", "playground/data.py"),
+    ("matplotlib", "tabular/diagnostics/displays.py"),
+    ("sklearn", "tabular/diagnostics/classes.py"),
 }
 # Model files are never executed on reading.
 NEVER = {"cPickle", "dill", "marshal", "pickle", "shelve"}

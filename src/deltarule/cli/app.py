@@ -198,6 +198,16 @@ def evaluate(
     skip: Skip = 0,
     comment: Comment = None,
     names: Names = None,
+    report: Annotated[
+        Path | None,
+        one(
+            "--report",
+            metavar="FILE",
+            help="Write a report on these rows, a page (.html).",
+            group="Output",
+        ),
+    ] = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a table whose target is known."""
@@ -211,7 +221,16 @@ def evaluate(
         "comment": comment,
         "names": names,
     }
-    evaluate_table(model, data, table=table, sql=sql, reading=reading, as_json=as_json)
+    evaluate_table(
+        model,
+        data,
+        table=table,
+        sql=sql,
+        reading=reading,
+        report=report,
+        force=force,
+        as_json=as_json,
+    )
 
 
 _command("Train one network to predict what a portfolio predicts.")(distill)

@@ -96,6 +96,9 @@ def fit(
             help="Keep what 'deltarule explain --step' needs: checkpoints, and where DATA is.",
         ),
     ] = False,
+    no_report: Annotated[
+        bool, switch("--no-report", help="Write no report.html to the model's folder.")
+    ] = False,
     out: Annotated[
         Path | None,
         one(
@@ -150,7 +153,7 @@ def fit(
         keep_na=keep_na or (),
     )
     request = Request(
-        options, table_settings, folder, force, record, quality, time_budget, single=single
+        options, table_settings, folder, force, record, not no_report, quality, time_budget, single
     )
     model, status = fit_and_save(request, quiet=quiet or as_json)
     if as_json:

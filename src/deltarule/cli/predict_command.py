@@ -8,7 +8,13 @@ from typing import Any
 
 from deltarule.cli import output
 from deltarule.cli.id_columns import check_output_names, possible_ids, take_ids
-from deltarule.cli.output_paths import FORMATS, check_data, check_output_file, write_predictions
+from deltarule.cli.output_paths import (
+    FORMATS,
+    check_data,
+    check_output_file,
+    write_output,
+    write_predictions,
+)
 from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import TableModel
@@ -135,10 +141,14 @@ def evaluate_table(
     table: str | None,
     sql: str | None,
     reading: Mapping[str, Any] | None = None,
+    report: Path | None = None,
+    force: bool = False,
     as_json: bool,
 ) -> None:
-    """Print the scores of a model on a table whose target is known."""
+    """Print the scores of a model on a table whose target is known, and write a report."""
     check_data(data, sql)
+    if report is not None:
+        check_output_file(report, force, "--report", (".html", ".htm"))
     model = load_table_model(folder)
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
@@ -146,6 +156,12 @@ def evaluate_table(
         typed = apply_schema(model.schema, rows)
         show("scoring")
         scores = model.score(typed, model.outputs(typed))
+        if report is not None:
+            from deltarule.explain.report import report_html
+
+            show("writing the report")
+            page = report_html(model, rows, folder=str(folder), spell=output.spelled)
+            write_output(report, force, page.encode("utf-8"), "the report in ")
     notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
     is_training_table = model.trained_on(typed)
     if is_training_table:
@@ -172,4 +188,6 @@ def evaluate_table(
     target = model.schema.target
     what = "" if target is None else f" of {target.name!r}"
     output.say(f"{folder}: {model.task}{what}\n\n{output.scores(table_of_scores)}")
+    if report is not None:
+        output.say(f"\nThe report is in {report}.")
     output.notes(notes)

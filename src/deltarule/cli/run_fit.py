@@ -17,13 +17,16 @@ from deltarule.cli.options import TableOptions
 from deltarule.cli.output_paths import SavedElsewhere, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.status import Status, Terminated, terminated
-from deltarule.tables import TableSource
+from deltarule.errors import DeltaruleError
+from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
 from deltarule.tabular.portfolio import StoppedTooEarly
 from deltarule.training import EpochEvent, StopFlag, StopReason
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
+# The name of the report in a model's folder.
+_PAGE = "report.html"
 # The most notes on a training that are printed.
 _MOST_NOTES = 30
 _PARTS = {
@@ -37,6 +40,8 @@ _VERDICTS = {
     "worse": "worse than the {name}",
     "no different": "no different from the {name}, as far as these rows tell",
 }
+# What --json leaves out: notes that are printed otherwise, and a loss for each epoch and network.
+_NOT_PRINTED = ("data_notes", "learning_curves")
 _BASELINES = {"constant": "constant", "linear": "linear baseline"}
 
 
@@ -49,6 +54,7 @@ class Request:
     folder: Path
     force: bool
     record: bool = False
+    report: bool = True
     quality: str | None = None
     time_budget: float | None = None
     single: bool = True
@@ -101,22 +107,26 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             )
         except StoppedTooEarly as error:
             raise stop.too_early() from error
-        elsewhere = _save(model, request)
+        if request.report:
+            show("writing the report")
+        elsewhere = _save(model, request, table)
     if not quiet:
-        _report(model, request.folder if elsewhere is None else elsewhere.path)
+        _report(model, request.folder if elsewhere is None else elsewhere.path, request.report)
     if elsewhere is not None:
         raise elsewhere
     return model, stop.status
 
 
-def _save(model: TableModel, request: Request) -> SavedElsewhere | None:
+def _save(model: TableModel, request: Request, table: Table) -> SavedElsewhere | None:
     """Save the model; return the error if it had to be saved elsewhere."""
     plot_error: Exception | None = None
     extras: dict[str, bytes] = {}
     try:
-        # The plot is saved together with the model, so that it is never that of another model.
+        # They are saved together with the model, so that they are never those of another model.
         if isinstance(model, NetworkModel):
             extras["loss.svg"] = loss_picture(model)
+        if request.report:
+            extras |= _report_page(model, request, table)
     except Exception as error:  # noqa: BLE001  raised after the model is saved
         plot_error = error
     try:
@@ -131,6 +141,18 @@ def _save(model: TableModel, request: Request) -> SavedElsewhere | None:
     if plot_error is not None:
         raise plot_error
     return None
+
+
+def _report_page(model: TableModel, request: Request, table: Table) -> dict[str, bytes]:
+    """Return the report as a file of the model's folder; or nothing, with a note on why."""
+    from deltarule.explain.report import report_html
+
+    try:
+        page = report_html(model, table, folder=str(request.folder), spell=output.spelled)
+    except DeltaruleError as error:
+        output.notes([f"there is no {_PAGE}: {error}"])
+        return {}
+    return {_PAGE: page.encode("utf-8")}
 
 
 def _epoch_display(show: Callable[[str], None]) -> Callable[[EpochEvent], Any]:
@@ -215,7 +237,7 @@ def _stoppable(folder: Path, single: bool) -> Iterator[_InterruptHandler]:
             signal.signal(each, handler)
 
 
-def _report(model: TableModel, folder: Path) -> None:
+def _report(model: TableModel, folder: Path, with_page: bool) -> None:
     """Print what was trained, the scores, the comparison with the baselines and the notes."""
     report = model.report
     rows = {
@@ -226,9 +248,10 @@ def _report(model: TableModel, folder: Path) -> None:
     scored_part = report["baselines_on"]
     for name, scores in report["baselines"].items():
         rows[f"{_PARTS[scored_part]}, {name} baseline"] = (report["rows"][scored_part], scores)
+    page = f", {_PAGE}" * with_page
     seconds = f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
     if isinstance(model, NetworkModel):
-        what, files = "network", ", history.json, loss.svg"
+        what, files = "network", f", history.json{page}, loss.svg"
         files += ", and the recording of its training" * (model.recording is not None)
         output.say(
             f"network {'-'.join(map(str, model.model.net.widths))}: {report['parameters']:,} "
@@ -236,7 +259,7 @@ def _report(model: TableModel, folder: Path) -> None:
         )
         output.say(f"{_epochs_text(report)}; {seconds}")
     else:
-        what, files = "portfolio", ""
+        what, files = "portfolio", page
         members = [each for each in report["leaderboard"] if each["weight"] > 0]
         output.say(
             f"portfolio of {len(members)} of {len(report['leaderboard'])} configurations: "
@@ -304,7 +327,7 @@ def fit_report(model: TableModel, folder: Path) -> None:
         {"name": column.name, "kind": column.kind, "missing": column.missing}
         for column in schema.columns
     ]
-    report = {name: value for name, value in model.report.items() if name != "data_notes"}
+    report = {name: value for name, value in model.report.items() if name not in _NOT_PRINTED}
     notes = dict.fromkeys(map(output.spelled, (*schema.remarks(), *report["notes"])))
     report["notes"] = list(notes)
     report["advice"] = [output.spelled(each) for each in report["advice"]]

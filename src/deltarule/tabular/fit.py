@@ -21,6 +21,8 @@ from deltarule.tables import (
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import advice
 from deltarule.tabular.baselines import baselines
+from deltarule.tabular.bootstrap import bootstrap_intervals
+from deltarule.tabular.diagnostics.numbers import residual_interval
 from deltarule.tabular.model import TableModel, cells_checksum, prediction_engine
 from deltarule.tabular.network_fit import encode_parts, train_network, true_values
 from deltarule.tabular.network_model import NetworkModel
@@ -104,8 +106,9 @@ def fit_table(
     PortfolioModel or NetworkModel
         ``model.report`` holds the counts of rows and the scores of each part (``"train"``,
         ``"valid"``, ``"test"``; of a portfolio ``"out_of_fold"`` and ``"test"``), the scores of
-        the baselines, the time, notes on the scores, advice, and notes on the data; of a portfolio
-        also the ``"leaderboard"``. ``"against_constant"`` and ``"against_linear"`` are
+        the baselines, bootstrap intervals of all (``"score_intervals"``), the time, notes on the
+        scores, advice, and notes on the data; of a portfolio also the ``"leaderboard"`` and the
+        ``"learning_curves"``. ``"against_constant"`` and ``"against_linear"`` are
         the attributes of a ``deltarule.tabular.verdict.Comparison`` as a dictionary; None
         where there is no verdict, such as when ``stop`` was raised (the linear model is then
         left out).
@@ -234,6 +237,9 @@ def _fit_network(
         "features": encoded.encoder.n_features,
         "parameters": net.n_parameters,
         "scores": scores,
+        "score_intervals": bootstrap_intervals(
+            target.task, truth[scored_part], outputs_of, scored.weights, settings.seed
+        ),
         "baselines": {
             name: score_outputs(
                 target.task, truth[scored_part], each.outputs[scored_part], scored.weights
@@ -265,6 +271,9 @@ def _fit_network(
         "data_notes": list(typed.notes),
         "fingerprint": cells_checksum(typed),
     }
+    if target.task == "regression" and "valid" in parts:
+        left = truth["valid"] - outputs["valid"]
+        report["residual_interval"] = residual_interval(left, parts["valid"].weights)
     recording = None
     if recorder is not None:
         source = record if isinstance(record, TableSource) else TableSource.of(table)

@@ -25,6 +25,7 @@ from deltarule.tables import (
     table_from_frame,
 )
 from deltarule.tabular.intervals import Intervals, interval_levels
+from deltarule.tabular.plots import ModelPlots
 from deltarule.tabular.scores import score_outputs
 from deltarule.training.model import KIND, PORTFOLIO_VERSION, holds_portfolio
 
@@ -35,7 +36,7 @@ _CHUNK_ROWS = 65536
 
 
 @dataclasses.dataclass(frozen=True)
-class TableModel(ABC):
+class TableModel(ModelPlots, ABC):
     """A trained model with the schema of its table: a single network, or a portfolio.
 
     Attributes
@@ -104,6 +105,10 @@ class TableModel(ABC):
     @abstractmethod
     def notes(self, typed: TypedColumns) -> tuple[str, ...]:
         """Return notes on rows that are to be predicted, such as levels that training lacked."""
+
+    @abstractmethod
+    def column_treatments(self) -> dict[str, list[str]]:
+        """Return for each column what the encoders make of it, a phrase for each way."""
 
     def _typed(self, table: Any, *, need_target: bool) -> TypedColumns:
         """Return the columns of a table, or a frame, as training had them."""

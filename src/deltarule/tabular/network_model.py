@@ -11,6 +11,11 @@ import numpy as np
 
 from deltarule.errors import FileError
 from deltarule.tables import TableEncoder, TypedColumns
+from deltarule.tabular.diagnostics.training import (
+    LearningCurve,
+    column_treatments,
+    learning_curves,
+)
 from deltarule.tabular.model import TableModel, prediction_engine, reading_table_model
 from deltarule.tabular.network_targets import decode_outputs, network_targets
 from deltarule.training import History, Model, Recording, save_model
@@ -66,6 +71,16 @@ class NetworkModel(TableModel):
     def notes(self, typed: TypedColumns) -> tuple[str, ...]:
         """Return notes on rows that are to be predicted: levels that training did not see."""
         return self.encoder.notes(typed)
+
+    def column_treatments(self) -> dict[str, list[str]]:
+        """Return for each column what the encoder makes of it, a phrase for each way."""
+        return column_treatments([self.encoder])
+
+    def learning_curves(self) -> list[LearningCurve]:
+        """Return the losses of the network over its epochs."""
+        net = self.model.net
+        name = "-".join(map(str, net.widths))
+        return learning_curves(self.report, self.history, name, net.loss.name)
 
     def network_targets(self, values: Any) -> np.ndarray:
         """Return the network's targets Y for the values of the target column."""

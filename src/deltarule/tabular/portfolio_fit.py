@@ -14,6 +14,8 @@ from deltarule.tables import Schema, Table, TargetEncoder, TypedColumns, apply_s
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import portfolio_advice
 from deltarule.tabular.baselines import baselines
+from deltarule.tabular.bootstrap import bootstrap_intervals
+from deltarule.tabular.diagnostics.training import recorded_curves
 from deltarule.tabular.intervals import fit_intervals, time_for_portfolio
 from deltarule.tabular.model import cells_checksum
 from deltarule.tabular.network_fit import true_values
@@ -120,9 +122,12 @@ def fit_portfolio_model(
     verdicts, notes = Verdicts(), [_NO_TEST]
     of_baselines: dict[str, dict[str, float | None]] = {}
     if "test" in parts:
-        scores["test"], of_baselines, verdicts, notes = _on_test_rows(
+        scores["test"], of_baselines, verdicts, notes, of_scores = _on_test_rows(
             model, parts["test"], learned, truth, settings.seed, linear=not stopped
         )
+    else:
+        oof = {"portfolio": portfolio.oof[known]}
+        of_scores = bootstrap_intervals(target.task, truth[known], oof, weights, settings.seed)
     if stopped:
         notes.append(f"{stopped}: the portfolio has the networks that were trained until then")
     networks = [each for member in portfolio.used for each in member.models]
@@ -133,8 +138,10 @@ def fit_portfolio_model(
             "networks": len(networks),
             "parameters": sum(each.net.n_parameters for each in networks),
             "leaderboard": leaderboard(portfolio),
+            "learning_curves": recorded_curves(portfolio),
             "temperature": portfolio.temperature,
             "scores": scores,
+            "score_intervals": of_scores,
             "baselines": of_baselines,
             "baselines_on": "test",
             "against_constant": verdicts.against("constant"),
@@ -186,8 +193,10 @@ def _on_test_rows(
     seed: int,
     *,
     linear: bool,
-) -> tuple[dict[str, float | None], dict[str, dict[str, float | None]], Verdicts, list[str]]:
-    """Return scores on test rows, those of the baselines, the verdicts, and notes."""
+) -> tuple[
+    dict[str, float | None], dict[str, dict[str, float | None]], Verdicts, list[str], dict[str, Any]
+]:
+    """Return scores on test rows, those of the baselines, the verdicts, notes, and intervals."""
     task, n_classes = model.task, len(model.classes)
     outputs = model.outputs(scored)
     simple = baselines(
@@ -203,4 +212,5 @@ def _on_test_rows(
     verdicts, reasons = compare_on_test_rows(task, pairs.with_known_classes(task, truth))
     notes = [*few_test_rows_notes(len(scored)), *reasons]
     notes += [each.note for each in simple.values() if each.note]
-    return all_scores.pop("portfolio"), all_scores, verdicts, notes
+    intervals = bootstrap_intervals(task, true_test, compared, scored.weights, seed)
+    return all_scores.pop("portfolio"), all_scores, verdicts, notes, intervals

@@ -13,6 +13,7 @@ from deltarule.errors import FileError, InputError
 from deltarule.files import Part, write_bundle
 from deltarule.tables import TypedColumns, apply_schema, table_from_frame
 from deltarule.tables.table import join_items
+from deltarule.tabular.diagnostics.training import column_treatments
 from deltarule.tabular.distill import OF_OTHER_ROWS, SCORED_SHARE, distill
 from deltarule.tabular.interval_storage import intervals_of, stored_intervals
 from deltarule.tabular.intervals import Intervals
@@ -84,6 +85,10 @@ class PortfolioModel(TableModel):
         """Return notes on rows that are to be predicted: levels that training did not see."""
         found = [note for each in self.portfolio.encoders.values() for note in each.notes(typed)]
         return tuple(dict.fromkeys(found))
+
+    def column_treatments(self) -> dict[str, list[str]]:
+        """Return for each column what the encoders of the members of weight above 0 make of it."""
+        return column_treatments(self.portfolio.pruned().encoders.values())
 
     def members(self) -> tuple[Member, ...]:
         """Return the members of weight above 0, the highest weight first."""

@@ -59,9 +59,9 @@ def asset(name: str, package: str = "deltarule.explain.page") -> str:
     return path.read_text(encoding="utf-8")
 
 
-def style_text() -> str:
-    """All styles and the font."""
-    return "\n".join([_font_face(), *map(asset, STYLES)])
+def style_text(styles: Sequence[str] = STYLES) -> str:
+    """All styles, or those of another page, and the font."""
+    return "\n".join([_font_face(), *map(asset, styles)])
 
 
 def _font_face() -> str:

@@ -1,0 +1,253 @@
+"""The first screen of a report: how good, better than what, why, what next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import Message, Parameter
+from deltarule.explain.report.bars import BarRow, bar_rows
+from deltarule.explain.report.findings import Findings
+from deltarule.explain.report.markup import (
+    count,
+    decimals,
+    interval,
+    name,
+    number,
+    percent,
+    plain,
+    text,
+)
+
+__all__ = ["SCORES", "headline", "importance_words", "part_words", "score_text"]
+
+_SHOWN = {"classification": ("accuracy", "log_loss", "auc"), "regression": ("r2", "rmse", "mae")}
+SCORES = {
+    "accuracy": ("Accuracy", "of rows predicted right"),
+    "log_loss": ("Log loss", "lower is better"),
+    "auc": ("AUC", "0.5 is chance, 1 is perfect"),
+    "r2": ("R²", "share of the variance explained"),
+    "rmse": ("RMSE", "in the target’s unit; lower is better"),
+    "mae": ("MAE", "mean absolute error; lower is better"),
+}
+_NAMES = {"portfolio": "this model", "network": "this model", "linear": "linear model"}
+_PARTS = {
+    "test": "{n} test rows, which the model has not seen",
+    "out_of_fold": "{n} training rows, each predicted by networks that were not trained on it",
+    "valid": "{n} validation rows, which chose the epoch",
+    "train": "{n} training rows: the scores say little about new rows",
+    "given": "{n} rows of the table that was given",
+}
+_MOST_REASONS, _MOST_NAMED = 6, 4
+
+
+def part_words(found: Findings) -> str:
+    """Return which rows the numbers are of."""
+    n = len(found.rows)
+    return _PARTS[found.rows.part].replace("{n} ", f"{n:,} ").replace("1 test rows", "1 test row")
+
+
+def headline(found: Findings) -> str:
+    """Return the first section as HTML."""
+    status, title, lines = _verdict(found)
+    said = "".join(f"<p>{each}</p>" for each in lines)
+    tiles = "".join(_tile(found, score) for score in _SHOWN[found.rows.task])
+    level, resamples = found.intervals.get("level", 0.95), found.intervals.get("resamples")
+    how = f"On {part_words(found)}."
+    if resamples:
+        how += (
+            f" Lines and ranges are {100 * level:.0f} % intervals of {resamples:,} bootstrap "
+            "resamples"
+        )
+        differs = any("±" in each for each in lines)
+        how += "; ± is that of the mean difference, by a t test." if differs else "."
+    return (
+        '<section class="card verdict" aria-labelledby="h-verdict">'
+        f'<div class="banner-line {status}"><span class="sign" aria-hidden="true"></span>'
+        f'<div><h2 id="h-verdict">{title}</h2>{said}</div></div>'
+        f'<div class="tiles">{tiles}</div><p class="note">{text(how)}</p></section>'
+        f"{_why(found)}{_next(found)}"
+    )
+
+
+def _verdict(found: Findings) -> tuple[str, str, list[str]]:
+    """Return a class of the style sheet, the verdict as a title, and lines below it."""
+    report = found.model.report
+    if found.rows.part == "given":
+        test = report["scores"].get("test")
+        line = "These are other rows than those of training; there are no baselines for them."
+        if test is not None:
+            shown = ", ".join(_score(score, test.get(score)) for score in _SHOWN[found.rows.task])
+            line += f" On its own test rows, when trained: {shown}."
+        return "none", "Scores on another table", [line]
+    constant, linear = report.get("against_constant"), report.get("against_linear")
+    if constant is None or linear is None:
+        reasons = [each for each in report["notes"] if "no verdict" in each or "held out" in each]
+        return (
+            "none",
+            "No verdict on the baselines",
+            [text(_sentence(found.spell(each))) for each in reasons[:2]],
+        )
+    better, level = constant["verdict"] == "better", linear["verdict"] == "no different"
+    if linear["verdict"] == "worse":
+        status, title = "poor", "Worse than a linear model"
+    elif not better:
+        status, title = "poor", "No better than a constant"
+    elif level:
+        status, title = "fair", "Better than a constant, level with a linear model"
+    else:
+        status, title = "good", "Better than a constant and than a linear model"
+    where = f"{constant['pairs']:,} test rows"
+    if constant["folds"]:
+        where = f"{constant['pairs']:,} rows in {constant['folds']} folds it had not seen"
+    compared = "; ".join(
+        f"{_gain(each)} than the {name_}"
+        for each, name_ in ((constant, "constant"), (linear, "linear model"))
+    )
+    return status, title, [f"Mean {constant['measure']} on {where}: {compared}."]
+
+
+def _gain(found: Mapping[str, Any]) -> str:
+    """Return by how much the loss is smaller, with twice the standard error."""
+    half = found["quantile"] * found["standard_error"]
+    way = "less" if found["gain"] >= 0 else "more"
+    return f"{number(abs(found['gain']))} ± {number(half, 2)} {way}"
+
+
+def _score(score: str, value: float | None) -> str:
+    return f"{SCORES[score][0]} {score_text(score, value)}"
+
+
+def score_text(score: str, value: float | None, key: str = "") -> str:
+    """Return a score as HTML."""
+    if score in ("r2", "auc"):
+        return decimals(value, 3, key)
+    return percent(value, key) if score == "accuracy" else number(value, 3, key)
+
+
+def _tile(found: Findings, score: str) -> str:
+    """Return a score as a large number with its interval, beside those of the baselines."""
+    title, words = SCORES[score]
+    value = found.scores[found.what].get(score)
+    ends = found.ends(found.what, score)
+    shown = score_text(score, value, f"{found.what}.{score}")
+    if ends is not None:
+        shown += f" <small>{interval(*(score_text(score, each) for each in ends))}</small>"
+    rows = []
+    for of, scores in found.scores.items():
+        each = scores.get(score)
+        low, high = found.ends(of, score) or (None, None)
+        if each is not None:
+            kind = "own" if of == found.what else ""
+            key = f"{of}.{score}" if of != found.what else ""
+            shown_ = score_text(score, each, key)
+            rows.append(BarRow(_NAMES.get(of, of), each, shown_, low, high, kind))
+    bars = bar_rows(rows, title, points=True) if len(rows) > 1 else ""
+    return (
+        f'<div class="tile"><h3>{title} <span class="note">{words}</span></h3>'
+        f'<p class="big">{shown}</p>{bars}</div>'
+    )
+
+
+def _why(found: Findings) -> str:
+    """Return the most important columns, as a card."""
+    importance = found.importance
+    rows = [
+        BarRow(
+            name(column, 28),
+            float(importance.mean[k]),
+            decimals(float(importance.mean[k]), 3, f"importance.{column}"),
+            float(importance.low[k]),
+            float(importance.high[k]),
+            "" if importance.low[k] > 0 else "weak",
+        )
+        for k, column in enumerate(importance.columns[:_MOST_REASONS])
+    ]
+    more = len(found.rows.schema.names) - len(rows)
+    after = f' <a href="#h-columns">{count(more, "more column")}</a>.' if more > 0 else ""
+    return (
+        '<section class="card" aria-labelledby="h-why"><h2 id="h-why">Why: what it uses</h2>'
+        f"{bar_rows(rows, importance_words(found))}"
+        f'<p class="note">{importance_words(found)} if a column is shuffled; pale: it may be 0.'
+        f"{after}</p></section>"
+    )
+
+
+def importance_words(found: Findings) -> str:
+    """Return what the importance of a column is measured by."""
+    # Its measure is the squared error divided by the variance, which is 1 − R².
+    return "Rise of the log loss" if found.rows.task == "classification" else "Fall of R²"
+
+
+def _next(found: Findings) -> str:
+    """Return what to do next, as a card."""
+    items = "".join(f"<li>{each}</li>" for each in next_steps(found))
+    return (
+        '<section class="card" aria-labelledby="h-next"><h2 id="h-next">What next</h2>'
+        f'<ul class="steps">{items}</ul></section>'
+    )
+
+
+def next_steps(found: Findings) -> list[str]:
+    """Return what to do next as HTML, the most urgent first."""
+    report, spell = found.model.report, found.spell
+    steps = [text(_sentence(spell(each))) for each in report.get("advice", [])]
+    if report["rows"].get("test", 0) == 0 and found.rows.part != "given":
+        hold = Message("Hold rows out, so that scores are of rows it has not seen: ",
+                       Parameter("test", 0.2))  # fmt: skip
+        steps.append(text(spell(hold)))
+    if found.model.settings.get("quality") == "fast":
+        steps.append(text(spell(Message("It was trained with ", Parameter("quality", "fast"),
+                                        "; the default trains more networks."))))  # fmt: skip
+    if found.confusion is not None:
+        mistakes = found.confusion.mistakes(1)
+        if mistakes:
+            true, predicted, n = mistakes[0]
+            steps.append(
+                f"Look at its most frequent mistake: <b>{name(true)}</b> taken for "
+                f"<b>{name(predicted)}</b>, {plain(n)} of {len(found.rows):,} rows."
+            )
+    if found.residuals is not None:
+        worst = int(np.argmax(np.abs(found.residuals.residuals)))
+        row = int(found.rows.typed.rows[worst]) + 1
+        true_value = number(float(found.residuals.truth[worst]))
+        value = number(float(found.residuals.predicted[worst]))
+        steps.append(
+            f"Look at the row it is most wrong about: row {row:,} of the table, predicted {value}, "
+            f"true {true_value}."
+        )
+    steps += _without(found)
+    if found.folder:
+        folder = text(found.folder)
+        steps.append(
+            f"Use it: <code>deltarule predict {folder} NEW.csv</code>; look inside: "
+            f"<code>deltarule explain {folder}</code>."
+        )
+    return steps
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def _without(found: Findings) -> list[str]:
+    """Return the suggestion to leave columns out whose importance may be 0."""
+    importance = found.importance
+    weak = [
+        column
+        for column, low in zip(importance.columns, importance.low, strict=True)
+        if not low > 0
+    ]
+    if not weak or found.rows.part == "train":
+        return []
+    if len(weak) == len(importance.columns):
+        return ["No single column has a measurable effect on these rows: more rows would tell."]
+    shown = ", ".join(f"<b>{name(each, 24)}</b>" for each in weak[:_MOST_NAMED])
+    rest = f" and {len(weak) - _MOST_NAMED} more" if len(weak) > _MOST_NAMED else ""
+    option = text(found.spell(Message(Parameter("ignore"))))
+    has, it = ("has", "it") if len(weak) == 1 else ("have", "them")
+    step = f"{count(len(weak), 'column')} {has} no measurable effect alone on these rows: {shown}"
+    same = "Columns that say the same hide each other"
+    return [f"{step}{rest}. {same}; try without {it}, or some: <code>{option}</code>."]

@@ -1,0 +1,36 @@
+"""The numbers behind a model's report and plots: errors, calibration, importance, training.
+
+Each function takes :class:`ScoredRows` and returns an object of arrays; ``displays.py`` draws them
+with matplotlib, and ``deltarule.explain.report`` in a page.
+"""
+
+from deltarule.tabular.diagnostics.classes import Calibration, Confusion, calibration, confusion
+from deltarule.tabular.diagnostics.importance import Importance, permutation_importance
+from deltarule.tabular.diagnostics.numbers import Residuals, residuals
+from deltarule.tabular.diagnostics.partial_dependence import PartialDependence, partial_dependence
+from deltarule.tabular.diagnostics.rows import ScoredRows, scored_rows
+from deltarule.tabular.diagnostics.training import (
+    LearningCurve,
+    column_treatments,
+    learning_curves,
+    recorded_curves,
+)
+
+__all__ = [
+    "Calibration",
+    "Confusion",
+    "Importance",
+    "LearningCurve",
+    "PartialDependence",
+    "Residuals",
+    "ScoredRows",
+    "calibration",
+    "column_treatments",
+    "confusion",
+    "learning_curves",
+    "partial_dependence",
+    "permutation_importance",
+    "recorded_curves",
+    "residuals",
+    "scored_rows",
+]

@@ -1,0 +1,72 @@
+"""The report that fit writes to the model's folder, and evaluate to a file."""
+
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import FAST, NUMBERS
+
+from deltarule.errors import DataError
+
+
+def test_fit_writes_a_report_with_its_options_as_they_are_typed(place, deltarule):
+    outcome = deltarule("fit", "numbers.csv", "-t", "y", "--out", "m", *FAST)
+    assert outcome.status == 0
+    assert outcome.out.endswith("Saved in m: the model, history.json, report.html, loss.svg.\n")
+    page = Path("m/report.html").read_text(encoding="utf-8")
+    assert "Predicting y" in page
+    assert "deltarule predict m NEW.csv" in page
+    noise = "a,y\n" + "".join(f"{i * 7 % 13},{i * 5 % 11}\n" for i in range(60))
+    Path("noise.csv").write_text(noise)
+    assert deltarule("fit", "noise.csv", "-t", "y", "--test", "0", "--out", "n", *FAST).status == 0
+    page = Path("n/report.html").read_text(encoding="utf-8")
+    assert "--test 0.2" in page[page.index("What next") : page.index("All scores")]
+
+
+def test_no_report_writes_none_and_a_replaced_folder_keeps_none(place, deltarule):
+    for option in ((), ("--no-report",)):
+        outcome = deltarule(
+            "fit", "numbers.csv", "-t", "y", "--out", "m", "--force", *FAST, *option
+        )
+        assert outcome.status == 0
+        assert Path("m/report.html").exists() == (not option)
+        assert ("report.html" in outcome.out) == (not option)
+
+
+def test_a_report_that_cannot_be_made_is_a_note_and_the_model_is_saved(
+    place, deltarule, monkeypatch
+):
+    def fail(*arguments, **options):
+        raise DataError("the prediction for row 3 is not finite")
+
+    monkeypatch.setattr("deltarule.explain.report.report_html", fail)
+    outcome = deltarule("fit", "numbers.csv", "-t", "y", "--out", "m", *FAST)
+    assert outcome.status == 0
+    assert "note: there is no report.html: the prediction for row 3 is not finite" in outcome.err
+    assert Path("m/model.json").exists()
+    assert not Path("m/report.html").exists()
+
+
+def test_evaluate_writes_a_report_on_the_rows_that_it_scores(place, deltarule):
+    Path("new.csv").write_text("\n".join(NUMBERS.splitlines()[:31]) + "\n")
+    outcome = deltarule("evaluate", "numbers.model", "new.csv", "--report", "new.html")
+    assert outcome.status == 0
+    assert "The report is in new.html." in outcome.out
+    page = Path("new.html").read_text(encoding="utf-8")
+    assert "30 rows of the table that was given" in page
+    assert deltarule("evaluate", "numbers.model", "numbers.csv", "--report", "own.html").status == 0
+    assert "12 test rows" in Path("own.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("--report", "numbers.csv"), 2, "--report is 'numbers.csv'"),
+        (("--report", "a.html"), 3, "--force"),
+    ],
+)
+def test_a_report_replaces_nothing(place, deltarule, arguments, status, message):
+    Path("a.html").write_text("mine")
+    outcome = deltarule("evaluate", "numbers.model", "numbers.csv", *arguments)
+    assert outcome.status == status
+    assert message in outcome.err
+    assert Path("a.html").read_text() == "mine"
