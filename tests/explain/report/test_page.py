@@ -131,6 +131,19 @@ def test_a_page_with_weights_without_test_rows_and_of_another_table():
     assert shown["portfolio.accuracy"] == model.evaluate(table_of("three", n=40))["accuracy"]
 
 
+def test_the_models_that_a_portfolio_gives_have_reports_too():
+    table, model = trained("number")
+    new = table_of("number", n=40)
+    for other, rows, words in (
+        (model.distill(table), table, "training rows: the scores say little about new rows"),
+        (model.network(), table, "rows of the table that was given"),
+        (model.update(new), new, "each predicted by networks that were not trained on it"),
+    ):
+        page = report_html(other, rows)
+        assert words in page
+        assert "Better than" not in page
+
+
 def test_messages_are_spelled_as_they_are_asked_to_be():
     table, model = trained("two")
     spelled = report_html(model, table, spell=lambda text: text.render(_as_option) if

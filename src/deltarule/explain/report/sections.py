@@ -45,7 +45,8 @@ _GLOSSARY = (
     "<b>Standardised</b>: less the mean, divided by the standard deviation. <b>Robust</b>: by the "
     "median and the quartiles, far values drawn in. <b>Quantile-normal</b>: the quantile, as that "
     "of a normal distribution. <b>Piecewise linear</b>: an input for each bin of quantiles. "
-    "Networks of different configurations see a column in different ways."
+    "<b>Random features</b>: sines and cosines of random sums of all inputs. Networks of different "
+    "configurations see a column in different ways."
 )
 _LINES = ("own", "second", "third", "fourth")
 
