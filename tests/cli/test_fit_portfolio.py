@@ -37,12 +37,15 @@ def fitted(place, deltarule):
 def test_the_leaderboard_the_scores_and_the_verdict_are_printed(fitted):
     board = TableModel.load("p").report["leaderboard"]
     lines = [line.split() for line in fitted.out.splitlines()]
-    at = lines.index(["configuration", "out-of-fold", "squared", "error", "weight", "seconds"])
+    at = lines.index(
+        ["configuration", "out-of-fold", "squared", "error", "weight", "networks", "seconds"]
+    )
     for each, printed in zip(board, lines[at + 1 : at + 5], strict=True):
-        assert printed[:3] == [
+        assert printed[:4] == [
             each["configuration"],
             f"{each['out_of_fold_loss']:.4g}",
             f"{each['weight']:.2f}",
+            f"{each['networks']}",
         ]
     for name in ("training, out of fold", "test, constant baseline", "test, linear baseline"):
         assert name in fitted.out

@@ -154,7 +154,9 @@ def test_the_default_portfolio_beats_linear_models_and_the_constant():
     assert loss < 1.25 * log_loss(q, linear.predict_proba(b))
     weights = model.leaderboard_["weight"]
     assert abs(sum(weights) - 1) < 1e-12
-    assert model.leaderboard_["oof_loss"] == sorted(model.leaderboard_["oof_loss"])
+    board = list(zip(*map(model.leaderboard_.get, ("networks", "oof_loss", "weight")), strict=True))
+    assert board == sorted(board, key=lambda each: (-each[0], each[1]))
+    assert all(n == board[0][0] for n, _, weight in board if weight > 0)
 
     X, y = load_diabetes(return_X_y=True, as_frame=True)
     a, b, p, q = train_test_split(X, y, test_size=0.4, random_state=0)

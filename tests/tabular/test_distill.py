@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss
 from tests.tabular.small_portfolio import train_few_configurations
 
 from deltarule import InputError, TabularClassifier, TabularRegressor, explain
@@ -45,7 +46,7 @@ def _parts(columns, y):
 def test_one_network_predicts_numbers_nearly_as_well():
     (a, p), (b, q) = _parts(*_mixed())
     model = TabularRegressor(configurations=SMALL).fit(a, p)
-    network = model.distill(a, p, test=(b, q))
+    network = model.distill(a, test=(b, q))
     assert isinstance(network, NetworkModel)
     errors = [np.sqrt(np.mean((each.predict(b) - q) ** 2)) for each in (model, network)]
     assert errors[1] < 1.05 * errors[0]
@@ -55,6 +56,47 @@ def test_one_network_predicts_numbers_nearly_as_well():
     without = model.distill(a)
     np.testing.assert_array_equal(network.predict(b), without.predict(b))
     assert without.report["scores"] == {}
+
+
+@pytest.mark.parametrize("labels", [None, np.array(["low", "high"])], ids=["numbers", "classes"])
+def test_targets_of_the_rows_of_training_give_out_of_fold_scores(labels):
+    (a, p), (b, q) = _parts(*_mixed())
+    if labels is not None:
+        p, q = (labels[(each > 0.5).astype(int)] for each in (p, q))
+    cls = TabularRegressor if labels is None else TabularClassifier
+    model = cls(configurations=SMALL, quality="fast").fit(a, p)
+    network = model.distill(a, p)
+    report = network.report
+    fold = model.portfolio_.folds[0]
+    assert (report["rows"], report["baselines_on"]) == ({"train": 200}, "out_of_fold")
+    assert "of 50 rows of one fold: of the networks that were trained" in report["notes"][0]
+    # What the networks without the fold predict for it is the out-of-fold prediction.
+    oof = model.oof_prediction_[fold]
+    if labels is None:
+        expected = {"rmse": np.sqrt(np.mean((oof - p[fold]) ** 2))}
+    else:
+        expected = {"log_loss": log_loss(p[fold], oof, labels=model.classes_)}
+    for score, value in expected.items():
+        assert report["baselines"]["portfolio"][score] == pytest.approx(value, rel=1e-6)
+        assert value < report["scores"]["out_of_fold"][score] * 1.1 < 1.5 * value
+    # The network itself is trained on all rows.
+    np.testing.assert_array_equal(model.distill(a).predict(b), network.predict(b))
+
+
+def test_of_rows_that_are_not_those_of_training_a_fifth_is_held_out():
+    (a, p), (b, q) = _parts(*_mixed())
+    model = TabularRegressor(configurations=SMALL).fit(a, p)
+    report = model.distill(b, q).report
+    assert report["rows"] == {"train": 80, "test": 20}
+    assert "if the portfolio was not trained on them either" in report["notes"][0]
+    model.update(a, p)
+    assert model.distill(a, p).report["rows"] == {"train": 160, "test": 40}
+
+
+def test_few_rows_outside_of_the_fold_give_no_scores():
+    columns, y = _mixed(22)
+    model = TabularRegressor(configurations=SMALL, quality="fast").fit(columns, y)
+    assert model.distill(columns, y).report["scores"] == {}
 
 
 def test_rows_count_by_their_weights():

@@ -277,7 +277,7 @@ def _report(model: TableModel, folder: Path, with_page: bool) -> None:
 
 
 def _leaderboard(report: Mapping[str, Any]) -> str:
-    """Return the configurations with their losses and weights as text, the best first."""
+    """Return the configurations with losses, weights and networks as text, the best first."""
     members = report["leaderboard"]
     loss = "log loss" if report["task"] == "classification" else "squared error"
     return output.aligned(
@@ -285,6 +285,7 @@ def _leaderboard(report: Mapping[str, Any]) -> str:
             ["configuration", *(each["configuration"] for each in members)],
             [f"out-of-fold {loss}", *(f"{each['out_of_fold_loss']:.4g}" for each in members)],
             ["weight", *(f"{each['weight']:.2f}" for each in members)],
+            ["networks", *(f"{each['networks']}" for each in members)],
             ["seconds", *(f"{each['seconds']:.1f}" for each in members)],
         ]
     )

@@ -83,7 +83,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         Each training row's probabilities by the networks that were not trained on it; NaN for
         rows without any, if the time budget ended before all folds.
     leaderboard_ : dict of lists
-        Configuration, out-of-fold loss, weight and seconds.
+        Configuration, out-of-fold loss, weight, number of networks and seconds.
     portfolio_ : Portfolio
     schema_ : Schema
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,23 @@ from deltarule.tables import Schema, TargetEncoder, TypedColumns
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.network_targets import loss_and_output
 from deltarule.tabular.portfolio import Member, Portfolio
-from deltarule.tabular.settings import automatic_batch_rows
-from deltarule.tabular.splitting import row_weights
+from deltarule.tabular.settings import TableSettings, automatic_batch_rows
+from deltarule.tabular.splitting import row_weights, split_table
 from deltarule.training import Model, StopReason, train
 
-__all__ = ["distill", "mix_rows"]
+__all__ = ["OF_OTHER_ROWS", "SCORED_SHARE", "distill", "distill_and_score", "mix_rows"]
+
+SCORED_SHARE = 0.2
+"""The share of rows that are held out for scores, if the portfolio was not trained on them."""
+OF_OTHER_ROWS = (
+    "the scores are of rows that the network was not trained on; they hold for new rows if the "
+    "portfolio was not trained on them either"
+)
+"""What these scores are of."""
+_OUT_OF_FOLD = (
+    "of the networks that were trained without them, and of a network that was distilled from "
+    "these without them"
+)
 
 _LAYERS = (128, 128)
 # Of more rows than the most, a sample is enough.
@@ -172,6 +185,74 @@ def distill(
         distilled.report["scores"]["test"] = scores.pop("network")
         distilled.report.update(baselines=scores, baselines_on="test")
     return distilled
+
+
+def distill_and_score(
+    portfolio: Portfolio,
+    schema: Schema,
+    target: TargetEncoder,
+    typed: TypedColumns,
+    *,
+    trained_on: bool,
+    seed: int = 0,
+) -> NetworkModel:
+    """Return one network as :func:`distill` does, with scores on a part of the same rows.
+
+    If the portfolio was trained on these rows, the scores are out-of-fold: those of a second
+    network, which is distilled without the rows of one fold from the networks that were trained
+    without them, and of these networks. Otherwise a fifth of the rows is held out.
+
+    Parameters
+    ----------
+    portfolio, schema, target, seed
+        As :func:`distill` takes them.
+    typed : TypedColumns
+        Rows with targets.
+    trained_on : bool
+        Whether these are the rows that the portfolio was trained on, in their order.
+
+    Returns
+    -------
+    NetworkModel
+        The notes of its report say what the scores are of. There are none if the rows outside of
+        the fold are fewer than 20.
+
+    Raises
+    ------
+    InputError, Diverged, KeyboardInterrupt
+        As :func:`distill` raises them.
+    """
+    if not (trained_on and portfolio.folds):
+        settings = TableSettings(test=SCORED_SHARE, valid=0.0, seed=seed)
+        parts = split_table(schema, typed, settings)
+        network = distill(
+            portfolio, schema, target, parts["train"], scored=parts["test"], seed=seed
+        )
+        network.report["notes"].append(OF_OTHER_ROWS)
+        return network
+    network = distill(portfolio, schema, target, typed, seed=seed)
+    fold = portfolio.folds[0]
+    others = typed.take(np.setdiff1d(np.arange(len(typed)), fold))
+    if (row_weights(others) > 0).sum() < _LEAST_ROWS:
+        return network
+    second = distill(
+        _without_fold(portfolio, 0), schema, target, others, scored=typed.take(fold), seed=seed
+    )
+    network.report.update(
+        scores={"out_of_fold": second.report["scores"]["test"]},
+        baselines=second.report["baselines"],
+        baselines_on="out_of_fold",
+        notes=[f"the scores are of {len(fold)} rows of one fold: {_OUT_OF_FOLD}"],
+    )
+    return network
+
+
+def _without_fold(portfolio: Portfolio, k: int) -> Portfolio:
+    """Return the portfolio of the networks that were trained without the rows of fold k."""
+    members = tuple(
+        dataclasses.replace(member, models=member.models[k : k + 1]) for member in portfolio.used
+    )
+    return dataclasses.replace(portfolio, members=members)
 
 
 def _suits(member: Member) -> tuple[bool, bool, float]:

@@ -168,12 +168,17 @@ def _check_squares(target: TargetEncoder) -> None:
 
 
 def leaderboard(portfolio: Portfolio) -> list[dict[str, Any]]:
-    """Return the configurations, the best first, with loss, weight and seconds."""
+    """Return the configurations, the best first, with loss, weight, networks and seconds.
+
+    Those with fewer networks than the others were left out after the first folds, and their loss is
+    of these.
+    """
     return [
         {
             "configuration": member.configuration.name,
             "out_of_fold_loss": member.score,
             "weight": member.weight,
+            "networks": len(member.models),
             "seconds": member.seconds,
         }
         for member in portfolio.ranked()

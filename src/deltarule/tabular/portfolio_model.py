@@ -14,7 +14,7 @@ from deltarule.files import Part, write_bundle
 from deltarule.tables import TypedColumns, apply_schema, table_from_frame
 from deltarule.tables.table import join_items
 from deltarule.tabular.diagnostics.training import column_treatments
-from deltarule.tabular.distill import distill
+from deltarule.tabular.distill import OF_OTHER_ROWS, SCORED_SHARE, distill
 from deltarule.tabular.interval_storage import intervals_of, stored_intervals
 from deltarule.tabular.intervals import Intervals
 from deltarule.tabular.model import TableModel, cells_checksum, reading_table_model
@@ -34,15 +34,12 @@ __all__ = ["PortfolioModel"]
 
 # What the names of the arrays of intervals begin with.
 _OF_INTERVALS = "intervals."
-# The share of rows that are held out to score a network that is distilled on another table.
-_SCORED = 0.2
 # What scores of a distilled network are of: by whether they are of the test rows of the training
 # of the portfolio, and whether there are any.
 _SCORES_OF = {
     (True, True): "the scores are of the test rows of the training, which neither the portfolio "
     "nor the network was trained on",
-    (False, True): "the scores are of rows that the network was not trained on; they hold for new "
-    "rows if the portfolio was not trained on them either",
+    (False, True): OF_OTHER_ROWS,
     (False, False): "there are no scores: the portfolio was trained on all rows of this table",
 }
 
@@ -192,7 +189,7 @@ class PortfolioModel(TableModel):
         parts, note = {"train": typed}, f"there are no scores: the rows have no column {name!r}"
         if typed.target is not None:
             seen = self.trained_on(typed)
-            share = self.settings["test"] if seen else _SCORED
+            share = self.settings["test"] if seen else SCORED_SHARE
             settings = TableSettings(test=share, valid=0.0, seed=self.settings["seed"])
             parts = split_table(self.schema, typed, settings)
             note = _SCORES_OF[seen and "test" in parts, "test" in parts]

@@ -115,7 +115,9 @@ def update_portfolio(
         members.append(trained)
         total = total + member.weight * oof
     oof = target.calibrate(total, portfolio.temperature)
-    updated = dataclasses.replace(portfolio, target=target, members=tuple(members), oof=oof)
+    updated = dataclasses.replace(
+        portfolio, target=target, members=tuple(members), oof=oof, folds=()
+    )
     return Updated(updated, before, criterion(oof, y, shares))
 
 

@@ -224,9 +224,15 @@ def training_section(found: Findings) -> str:
             '<td></td><th scope="col" class="n">weight</th><th scope="col" class="n">seconds</th>'
             f"</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
             '<p class="note">The weights are chosen greedily by the loss of out-of-fold '
-            f"predictions; the prediction is the weighted mean of {report['networks']} networks "
-            f"with {report['parameters']:,} parameters in all. "
+            f"predictions; those without one are not in the model, and some were trained on the "
+            f"first folds only. The prediction is the weighted mean of {report['networks']} "
+            f"networks with {report['parameters']:,} parameters in all. "
             f"{report['training_seconds']:.1f} s of training.</p>"
+        )
+    elif found.what == "portfolio":
+        parts.append(
+            f'<p class="note">{count(report["networks"], "network")} with '
+            f"{report['parameters']:,} parameters, trained further on new rows.</p>"
         )
     else:
         kept = report.get("best_epoch")

@@ -136,13 +136,12 @@ _LINEAR = (
 )
 _CLASSES = (
     _PIECEWISE,
-    _QUANTILE,
+    dataclasses.replace(_QUANTILE, layers=(128, 128, 128)),
     _PERIODIC,
     _RANDOM,
     _DEEP,
     dataclasses.replace(_PIECEWISE, name="silu_random", random_scale=2.0, **_OF_ALL),
     dataclasses.replace(_DEEP, name="selu_quantile_deep", numbers="quantile_normal"),
-    _TANH,
     *_LINEAR,
 )
 # Little noise in a number leaves something to learn for long, as the learning rate falls to 0: all
@@ -172,6 +171,6 @@ def default_configurations(task: str) -> tuple[Configuration, ...]:
     Examples
     --------
     >>> len(default_configurations("classification")), len(default_configurations("regression"))
-    (10, 11)
+    (9, 11)
     """
     return _CLASSES if task == "classification" else _NUMBERS

@@ -1,4 +1,4 @@
-"""Training a portfolio: every configuration on every fold, selection, and calibration."""
+"""Training a portfolio: configurations on folds, some of them left out after the first ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines import make_engine
-from deltarule.errors import DataError
 from deltarule.maths import Loss, Network
 from deltarule.tables import Schema, TableEncoder, TypedColumns
 from deltarule.tables.target_statistics import target_columns
@@ -24,123 +23,20 @@ from deltarule.tabular.portfolio.candidates import (
 )
 from deltarule.tabular.portfolio.configurations import Configuration
 from deltarule.tabular.portfolio.folds import make_folds
-from deltarule.tabular.portfolio.losses import Criterion, PortfolioLoss, portfolio_loss
+from deltarule.tabular.portfolio.losses import PortfolioLoss, portfolio_loss
+from deltarule.tabular.portfolio.members import Portfolio, encoding_of
+from deltarule.tabular.portfolio.out_of_fold import OutOfFold
 from deltarule.tabular.portfolio.plan import make_plan
-from deltarule.tabular.portfolio.selection import fit_temperature, select_greedily
 from deltarule.tabular.portfolio.target_scale import TargetScale
 from deltarule.tabular.text_projection import fit_free_text
-from deltarule.training import Model, StopFlag
+from deltarule.training import StopFlag
 from deltarule.training.interrupt import interruptible
 
-__all__ = ["Member", "Portfolio", "StoppedTooEarly", "TargetScale", "fit_portfolio"]
+__all__ = ["StoppedTooEarly", "fit_portfolio"]
 
 
 class StoppedTooEarly(KeyboardInterrupt):
     """Training was stopped before a first configuration had networks."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Member:
-    """The networks of one configuration, one trained without each fold.
-
-    Attributes
-    ----------
-    configuration : Configuration
-    models : tuple of Model
-    weight : float
-        The member's weight in the mean over members.
-    score : float
-        The mean loss of its out-of-fold predictions.
-    seconds : float
-        Of training, added over its networks.
-    """
-
-    configuration: Configuration
-    models: tuple[Model, ...]
-    weight: float
-    score: float
-    seconds: float
-
-    def mean_outputs(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the mean outputs a^L of its networks for encoded rows, shape (N, n_L)."""
-        total = np.zeros((len(X), self.models[0].net.n_outputs))
-        for model in self.models:
-            total += model.predict(X)
-        return total / len(self.models)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Portfolio:
-    """Networks of several configurations, whose weighted mean is the prediction.
-
-    Attributes
-    ----------
-    target : TargetScale
-    encoders : mapping of str to TableEncoder
-        By the encoding of numbers.
-    members : tuple of Member
-        All that were trained, those of weight 0 included.
-    temperature : float
-        What the logarithms of the mean probabilities are divided by.
-    oof : array of shape (N, K), or (N,)
-        The out-of-fold predictions: each row's by the networks that were not trained on it; NaN
-        where there is none, since a time budget ended before all folds. A portfolio that was read
-        from a file has none at all, and only the members of weight above 0.
-    """
-
-    target: TargetScale
-    encoders: dict[str, TableEncoder]
-    members: tuple[Member, ...]
-    temperature: float
-    oof: NDArray[np.float64]
-
-    @property
-    def used(self) -> tuple[Member, ...]:
-        """The members of weight above 0."""
-        return tuple(member for member in self.members if member.weight > 0)
-
-    def ranked(self) -> list[Member]:
-        """Return all members, the one of the least out-of-fold loss first."""
-        return sorted(self.members, key=lambda member: member.score)
-
-    def pruned(self) -> Portfolio:
-        """Return the portfolio of the members of weight above 0, with the encoders they need."""
-        encoders = _encoders_of(self.used, self.encoders)
-        return dataclasses.replace(self, members=self.used, encoders=encoders)
-
-    def encoder_of(self, member: Member) -> TableEncoder:
-        """Return the encoder of a member's inputs."""
-        return self.encoders[_encoding(member.configuration)]
-
-    def predict(self, typed: TypedColumns) -> NDArray[np.float64]:
-        """Predict probabilities of shape (N, K), or numbers of shape (N,)."""
-        total: Any = 0.0
-        encoded: dict[str, NDArray[np.float32]] = {}
-        for member in self.used:
-            numbers = _encoding(member.configuration)
-            if numbers not in encoded:
-                encoded[numbers] = self.encoders[numbers].transform(typed, dtype=np.float32)
-            outputs = member.mean_outputs(encoded[numbers])
-            decoded = self.target.decode(outputs, member.configuration.log_target)
-            total = total + member.weight * decoded
-        return self.target.calibrate(total, self.temperature)
-
-
-def _encoding(configuration: Configuration) -> str:
-    """Return the key of the encoder that a configuration uses."""
-    bins = configuration.bins if configuration.numbers == "piecewise_linear" else ""
-    levels = "" if configuration.one_hot_levels is None else f"/{configuration.one_hot_levels}"
-    pairs, scale = configuration.random_features, configuration.random_scale
-    random = f"+{pairs}x{scale:g}" if pairs else ""
-    return f"{configuration.numbers}{bins}{levels}{random}"
-
-
-def _encoders_of(
-    members: Sequence[Member], encoders: dict[str, TableEncoder]
-) -> dict[str, TableEncoder]:
-    """Return the encoders of these members."""
-    keys = {_encoding(member.configuration) for member in members}
-    return {key: encoder for key, encoder in encoders.items() if key in keys}
 
 
 def fit_portfolio(
@@ -167,7 +63,7 @@ def fit_portfolio(
     Each network keeps the epoch of the least loss on the fold it was not trained on. The encoders
     see the cells of all rows; where they see the target, as for categories of many levels, each
     fold is encoded by the rows outside of it. All configurations are trained on
-    the first folds, and only the promising ones on the others.
+    the first folds, and only those that the selection picks there on the others.
 
     Parameters
     ----------
@@ -249,7 +145,7 @@ def fit_portfolio(
         for k, each in enumerate(plan.configurations)
         if (target.suits_logarithms and by.allows_logarithms) or not each.log_target
     ]
-    out_of_fold = functools.partial(_OutOfFold, target, y, shares, folds, criterion)
+    out_of_fold = functools.partial(OutOfFold, target, y, shares, folds, criterion)
     first_folds = min(plan.first_folds or len(folds), len(folds))
     first, others = range(first_folds), range(first_folds, len(folds))
     shown = Progress(
@@ -275,7 +171,9 @@ def fit_portfolio(
         found = out_of_fold(first, candidates)
     if stop and not found.trained and not any(each.diverged for each in candidates):
         raise StoppedTooEarly
-    return found.portfolio(inputs.encoders)
+    portfolio = found.portfolio(inputs.encoders)
+    left_out = out_of_fold(first, [each for each in candidates if each not in found.trained])
+    return dataclasses.replace(portfolio, left_out=left_out.members([0.0] * len(left_out.trained)))
 
 
 class _Inputs:
@@ -296,7 +194,7 @@ class _Inputs:
 
     def __call__(self, configuration: Configuration) -> NDArray[np.float32]:
         """Return the rows as a configuration encodes them."""
-        key = _encoding(configuration)
+        key = encoding_of(configuration)
         if key not in self.encoders:
             n_columns = self.targets.shape[1]
             n_numbers = sum(column.kind != "category" for column in self.schema.columns)
@@ -334,110 +232,3 @@ def _network_and_data(
         dtype=np.float32,
     )
     return net, X, target.encode(net, y, configuration.log_target)
-
-
-class _OutOfFold:
-    """The candidates that were trained on some folds, and their predictions for the rows of these.
-
-    Parameters
-    ----------
-    target : TargetScale
-    y, shares : array of shape (N,)
-        The targets, and the row weights, whose sum is 1.
-    folds : sequence of arrays of row numbers
-    criterion : Criterion
-    numbers : sequence of int
-        Of the folds.
-    candidates : sequence of Candidate
-        One without a network for each of these folds, or with one that diverged, is left out.
-    """
-
-    def __init__(
-        self,
-        target: TargetScale,
-        y: NDArray[Any],
-        shares: NDArray[np.float64],
-        folds: Sequence[NDArray[np.int64]],
-        criterion: Criterion,
-        numbers: Sequence[int],
-        candidates: Sequence[Candidate],
-    ) -> None:
-        self._folds, self._numbers, self._criterion = folds, numbers, criterion
-        self.trained = [each for each in candidates if each.is_trained(numbers)]
-        self._n_rows = len(y)
-        self._rows = np.unique(np.concatenate([folds[k] for k in numbers]))
-        self._y = y[self._rows]
-        self._shares = shares[self._rows] / shares[self._rows].sum()
-        self._target = self._with_log_factor(target, y, shares)
-        self._outputs = [self._mean(each, self._target)[self._rows] for each in self.trained]
-
-    def _mean(self, candidate: Candidate, target: TargetScale) -> NDArray[np.float64]:
-        """Return each row's mean prediction by networks not trained on it; 0 in no fold."""
-        total = np.zeros((self._n_rows, target.n_classes) if target.n_classes else self._n_rows)
-        counts = np.zeros(self._n_rows)
-        for k in self._numbers:
-            rows = self._folds[k]
-            outputs = candidate.held_out_outputs(k, rows)
-            total[rows] += target.decode(outputs, candidate.configuration.log_target)
-            counts[rows] += 1
-        counts = np.maximum(counts, 1)
-        return total / (counts[:, None] if target.n_classes else counts)
-
-    def _with_log_factor(
-        self, target: TargetScale, y: NDArray[Any], shares: NDArray[np.float64]
-    ) -> TargetScale:
-        """Return the scale with the factor of least squared error of predictions by logarithms."""
-        of_logs = [each for each in self.trained if each.configuration.log_target]
-        if not of_logs:
-            return target
-        mean = sum(self._mean(each, target) for each in of_logs) / len(of_logs)
-        factor = (shares * mean) @ y / ((shares * mean) @ mean)
-        return dataclasses.replace(target, log_factor=float(factor))
-
-    def _weights(self) -> NDArray[np.float64]:
-        return select_greedily(self._outputs, self._y, self._shares, loss=self._criterion)
-
-    def losses(self) -> list[float]:
-        """Return the out-of-fold loss of each candidate."""
-        return [self._criterion(each, self._y, self._shares) for each in self._outputs]
-
-    def promising(self) -> list[Candidate]:
-        """Return the candidates that the selection picks, and the better half."""
-        if not self.trained:
-            return []
-        losses = np.argsort(self.losses(), kind="stable")
-        better = set(losses[: (len(self.trained) + 1) // 2].tolist())
-        weights = self._weights()
-        return [each for k, each in enumerate(self.trained) if weights[k] > 0 or k in better]
-
-    def portfolio(self, encoders: dict[str, TableEncoder]) -> Portfolio:
-        """Choose the weights of the candidates, and calibrate.
-
-        Raises
-        ------
-        DataError
-            If every network diverged.
-        """
-        if not self.trained:
-            raise DataError(
-                "every network of the portfolio diverged; expected columns and a target whose "
-                "numbers can be trained on; look for values out of all proportion"
-            )
-        target, weights = self._target, self._weights()
-        members = tuple(
-            Member(
-                candidate.configuration,
-                tuple(candidate.models[k] for k in self._numbers),
-                float(weight),
-                loss,
-                candidate.seconds,
-            )
-            for candidate, weight, loss in zip(self.trained, weights, self.losses(), strict=True)
-        )
-        mean = sum(weight * each for weight, each in zip(weights, self._outputs, strict=True))
-        temperature = 1.0
-        if target.n_classes:
-            temperature = fit_temperature(mean, self._y, self._shares, self._criterion)
-        oof = np.full((self._n_rows, *mean.shape[1:]), np.nan)
-        oof[self._rows] = target.calibrate(mean, temperature)
-        return Portfolio(target, _encoders_of(members, encoders), members, temperature, oof)

@@ -12,8 +12,10 @@ __all__ = ["Plan", "make_plan"]
 
 # From this many rows on there are fewer folds, since each holds many rows and training takes long.
 _MANY_ROWS = 20_000
-# The same, between: one fold is enough to see what promises little, and later five are enough.
-_ONE_FIRST_FOLD, _FIVE_FOLDS = 2000, 5000
+# From so many rows on, one fold is enough to see what promises little, and five are enough in all.
+_LARGE_FOLDS = 5000
+# Below, three folds are needed for it, and two otherwise.
+_SMALL_FOLDS = 1000
 # Below, rows are divided into folds more than once, since a row's fold matters much.
 _FEW_ROWS = 300
 _FAST = (
@@ -46,8 +48,8 @@ class Plan:
     repeats : int
         How often the rows are divided into folds.
     first_folds : int
-        On how many folds all configurations are trained at first; only the promising ones are
-        trained on the others. 0 trains all on all folds.
+        On how many folds all configurations are trained at first; only those that the selection
+        picks there are trained on the others. 0 trains all on all folds.
     """
 
     configurations: tuple[Configuration, ...]
@@ -83,7 +85,7 @@ def make_plan(
     --------
     >>> plan = make_plan("default", "classification", 1000)
     >>> plan.folds, plan.repeats, len(plan.configurations)
-    (8, 1, 10)
+    (8, 1, 9)
     >>> make_plan("best", "classification", 1000).repeats
     2
     """
@@ -101,6 +103,6 @@ def make_plan(
         return Plan(chosen, 8, 4 if few else 2)
     if many:
         return Plan(chosen, 4, 1, first_folds=1)
-    folds = 5 if n_rows >= _FIVE_FOLDS else 8
-    first_folds = 1 if n_rows >= _ONE_FIRST_FOLD else 2
-    return Plan(chosen, folds, 2 if few else 1, first_folds)
+    if n_rows >= _LARGE_FOLDS:
+        return Plan(chosen, 5, 1, first_folds=1)
+    return Plan(chosen, 8, 2 if few else 1, first_folds=3 if n_rows < _SMALL_FOLDS else 2)

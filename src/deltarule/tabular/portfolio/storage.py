@@ -11,7 +11,8 @@ import numpy as np
 from deltarule.files.dataclass_fields import field_value, from_json_object
 from deltarule.tables import TableEncoder
 from deltarule.tabular.portfolio.configurations import Configuration
-from deltarule.tabular.portfolio.fit import Member, Portfolio, TargetScale
+from deltarule.tabular.portfolio.members import Member, Portfolio
+from deltarule.tabular.portfolio.target_scale import TargetScale
 from deltarule.training import Model
 from deltarule.training.model import stored_network, stored_parameters
 
