@@ -188,6 +188,29 @@ def test_the_first_screen_answers(chromium, pages):
         assert "95 % interval" in page.inner_text("#help")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_large_text_makes_nothing_wider_than_the_screen(chromium, pages, width):
+    with opened(chromium, pages["three-network"], width=width) as page:
+        for _ in range(5):
+            page.click("#larger")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_without_scripts_all_is_there_but_the_buttons(chromium, pages, tmp_path):
+    text = pages["two-portfolio"].read_text(encoding="utf-8")
+    # A policy that forbids scripts, since disabling them needs a context of its own.
+    text = text.replace("script-src 'unsafe-inline'", "script-src 'none'")
+    text = text.replace("<noscript>", "").replace("</noscript>", "")
+    path = tmp_path / "page.html"
+    path.write_text(text, encoding="utf-8")
+    page = chromium[0].new_page()
+    page.goto(path.as_uri())
+    assert not page.locator(".tools").is_visible()
+    assert page.locator(".chart svg").count() >= 3
+    assert "Log loss" in page.inner_text(".tiles")
+    page.close()
+
+
 def test_on_paper_it_is_light_and_without_controls(chromium, pages):
     with opened(chromium, pages["two-portfolio"], color_scheme="dark") as page:
         page.emulate_media(media="print")
