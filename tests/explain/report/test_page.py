@@ -131,6 +131,19 @@ def test_a_page_with_weights_without_test_rows_and_of_another_table():
     assert shown["portfolio.accuracy"] == model.evaluate(table_of("three", n=40))["accuracy"]
 
 
+def test_the_models_that_a_portfolio_gives_have_reports_too():
+    table, model = trained("number")
+    new = table_of("number", n=40)
+    for other, rows, words in (
+        (model.distill(table), table, "training rows: the scores say little about new rows"),
+        (model.network(), table, "rows of the table that was given"),
+        (model.update(new), new, "each predicted by networks that were not trained on it"),
+    ):
+        page = report_html(other, rows)
+        assert words in page
+        assert "Better than" not in page
+
+
 def test_messages_are_spelled_as_they_are_asked_to_be():
     table, model = trained("two")
     spelled = report_html(model, table, spell=lambda text: text.render(_as_option) if
@@ -173,6 +186,29 @@ def test_the_first_screen_answers(chromium, pages):
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"
         page.click("#help-open")
         assert "95 % interval" in page.inner_text("#help")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_large_text_makes_nothing_wider_than_the_screen(chromium, pages, width):
+    with opened(chromium, pages["three-network"], width=width) as page:
+        for _ in range(5):
+            page.click("#larger")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_without_scripts_all_is_there_but_the_buttons(chromium, pages, tmp_path):
+    text = pages["two-portfolio"].read_text(encoding="utf-8")
+    # A policy that forbids scripts, since disabling them needs a context of its own.
+    text = text.replace("script-src 'unsafe-inline'", "script-src 'none'")
+    text = text.replace("<noscript>", "").replace("</noscript>", "")
+    path = tmp_path / "page.html"
+    path.write_text(text, encoding="utf-8")
+    page = chromium[0].new_page()
+    page.goto(path.as_uri())
+    assert not page.locator(".tools").is_visible()
+    assert page.locator(".chart svg").count() >= 3
+    assert "Log loss" in page.inner_text(".tiles")
+    page.close()
 
 
 def test_on_paper_it_is_light_and_without_controls(chromium, pages):

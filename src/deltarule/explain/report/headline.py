@@ -77,11 +77,11 @@ def _verdict(found: Findings) -> tuple[str, str, list[str]]:
     report = found.model.report
     if found.rows.part == "given":
         test = report["scores"].get("test")
-        line = "These are other rows than those of training; there are no baselines for them."
+        line = "No baselines are known for these rows."
         if test is not None:
             shown = ", ".join(_score(score, test.get(score)) for score in _SHOWN[found.rows.task])
             line += f" On its own test rows, when trained: {shown}."
-        return "none", "Scores on another table", [line]
+        return "none", "Scores on the given table", [line]
     constant, linear = report.get("against_constant"), report.get("against_linear")
     if constant is None or linear is None:
         reasons = [each for each in report["notes"] if "no verdict" in each or "held out" in each]

@@ -45,7 +45,8 @@ _GLOSSARY = (
     "<b>Standardised</b>: less the mean, divided by the standard deviation. <b>Robust</b>: by the "
     "median and the quartiles, far values drawn in. <b>Quantile-normal</b>: the quantile, as that "
     "of a normal distribution. <b>Piecewise linear</b>: an input for each bin of quantiles. "
-    "Networks of different configurations see a column in different ways."
+    "<b>Random features</b>: sines and cosines of random sums of all inputs. Networks of different "
+    "configurations see a column in different ways."
 )
 _LINES = ("own", "second", "third", "fourth")
 
@@ -223,9 +224,15 @@ def training_section(found: Findings) -> str:
             '<td></td><th scope="col" class="n">weight</th><th scope="col" class="n">seconds</th>'
             f"</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
             '<p class="note">The weights are chosen greedily by the loss of out-of-fold '
-            f"predictions; the prediction is the weighted mean of {report['networks']} networks "
-            f"with {report['parameters']:,} parameters in all. "
+            f"predictions; those without one are not in the model, and some were trained on the "
+            f"first folds only. The prediction is the weighted mean of {report['networks']} "
+            f"networks with {report['parameters']:,} parameters in all. "
             f"{report['training_seconds']:.1f} s of training.</p>"
+        )
+    elif found.what == "portfolio":
+        parts.append(
+            f'<p class="note">{count(report["networks"], "network")} with '
+            f"{report['parameters']:,} parameters, trained further on new rows.</p>"
         )
     else:
         kept = report.get("best_epoch")

@@ -140,7 +140,10 @@ def column_treatments(encoders: Iterable[TableEncoder]) -> dict[str, list[str]]:
     for encoder in encoders:
         for each in encoder.column_encoders:
             phrases = found.setdefault(each.name, [])
-            phrases += [phrase for phrase in _phrases(each) if phrase not in phrases]
+            new = _phrases(each)
+            if encoder.random_features and each.features():
+                new.append(f"in {encoder.random_features:,} pairs of random features")
+            phrases += [phrase for phrase in new if phrase not in phrases]
     last = ("missing cells", "not used")
     return {
         name: sorted(each, key=lambda text: text.startswith(last)) for name, each in found.items()
