@@ -2,10 +2,10 @@
 
     python -m benchmarks.proben1 DIR [--runs N] [--problems NAMES] [--csv FILE]
 
-DIR holds the problems of Proben1 as ``NAME1.dt`` …, the published results as
-``published_results.csv`` and the layers as ``pivot_architectures.csv``. Each problem is trained
-by a linear network and by the network with the published hidden layers without shortcuts, as the
-report describes: full batches, squared error, RPROP with initial step sizes that are drawn for
+DIR, or the folder ``proben1`` in it, holds the problems of Proben1 as ``NAME1.dt`` …, the published
+results as ``published_results.csv`` and the layers as ``pivot_architectures.csv``. Each problem is
+trained by a linear network and by the network with the published hidden layers without shortcuts,
+as the report describes: full batches, squared error, RPROP with initial step sizes that are drawn for
 each weight; the validation error is measured every 5 epochs, and the test error is that of the
 weights with the least. Training stops by GL_5, by P_5 < .1 or after 3000 epochs.
 
@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.studies import RowLog
+from benchmarks.studies import RowLog, folder_with
 from deltarule import Model, Network, train, train_many
 from deltarule.training import EpochEvent, GeneralizationLoss, History, Progress, StopFlag
 
@@ -165,13 +165,14 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     log = RowLog(given.csv, _FIELDS)
     done = {(row["problem"], row["kind"], int(row["runs"])): row for row in log.rows}
-    pivots, reported = layers(given.folder), published(given.folder)
+    folder = folder_with("published_results.csv", given.folder, "proben1")
+    pivots, reported = layers(folder), published(folder)
     counts = {kind: [0, 0] for kind in given.kinds.split(",")}
     started = time.perf_counter()
     print(f"{'problem':<12}{'network':<13}{'test error':>16}{'published':>16}  verdict"
           f"{'classes %':>16}{'published':>11}{'epochs':>8}{'seconds':>9}")  # fmt: skip
     for name in given.problems.split(",") if given.problems else pivots:
-        problem = Problem.read(given.folder / f"{name}.dt")
+        problem = Problem.read(folder / f"{name}.dt")
         for kind, count in counts.items():
             row = done.get((name, kind, given.runs))
             if row is None:

@@ -8,7 +8,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RowLog", "geometric_mean", "read_index"]
+__all__ = ["RowLog", "folder_with", "geometric_mean", "read_index"]
+
+
+def folder_with(file: str, folder: Path, inner: str) -> Path:
+    """Return the folder that has a file: this one, or the one of a name in it.
+
+    Raises
+    ------
+    SystemExit
+        If neither has it.
+    """
+    for each in (folder, folder / inner):
+        if (each / file).is_file():
+            return each
+    raise SystemExit(f"neither {folder} nor its folder {inner} has a file {file}")
 
 
 def read_index(folder: Path) -> dict[str, dict[str, str]] | None:

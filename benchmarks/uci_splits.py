@@ -2,8 +2,8 @@
 
     python -m benchmarks.uci_splits DIR [--splits N] [--tables NAMES] [--csv FILE]
 
-DIR holds ``NAME.npz`` with X, y and the numbers of the test rows of each split, ``test_0`` to
-``test_19``; the other rows train. For each table: the root mean squared error and the mean log
+DIR, or the folder ``uci_splits`` in it, holds ``NAME.npz`` with X, y and the numbers of the test
+rows of each split, ``test_0`` to ``test_19``; the other rows train. For each table: the root mean squared error and the mean log
 likelihood of a normal distribution with the predicted mean and standard deviation, averaged over
 the splits, with standard errors. With ``--csv``, the result of each split is written as it is
 found, and a study that was interrupted goes on.
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.studies import RowLog
+from benchmarks.studies import RowLog, folder_with
 from deltarule import TabularRegressor
 
 _FIELDS = ("table", "split", "rmse", "log_likelihood", "seconds", "processor_seconds")
@@ -88,7 +88,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{'table':<13}{'splits':>6}{'RMSE':>18}{'dropout':>17}{'ensembles':>11}"
           f"{'log likelihood':>18}{'dropout':>16}{'seconds':>9}")  # fmt: skip
     for name in names:
-        with np.load(given.folder / f"{name}.npz") as file:
+        file_name = f"{name}.npz"
+        with np.load(folder_with(file_name, given.folder, "uci_splits") / file_name) as file:
             X, y = file["X"].astype(np.float64), file["y"].astype(np.float64).ravel()
             tests = [file[f"test_{split}"] for split in range(given.splits)]
         rows: list[dict[str, Any]] = []

@@ -21,7 +21,9 @@ def test_splits_beside_published_results(tmp_path, monkeypatch, capsys):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 3))
     y = 5 * X[:, 0] + 0.1 * rng.normal(size=80)
-    np.savez(tmp_path / "yacht.npz", X=X, y=y, test_0=np.arange(8), test_1=np.arange(8, 16))
+    (tmp_path / "uci_splits").mkdir()
+    path = tmp_path / "uci_splits" / "yacht.npz"
+    np.savez(path, X=X, y=y, test_0=np.arange(8), test_1=np.arange(8, 16))
     written = tmp_path / "rows.csv"
     arguments = [str(tmp_path), "--tables", "yacht", "--splits", "2", "--csv", str(written)]
     uci_splits.main(arguments)
@@ -34,6 +36,11 @@ def test_splits_beside_published_results(tmp_path, monkeypatch, capsys):
     uci_splits.main(arguments)
     assert capsys.readouterr().out == out
     assert RowLog(written, uci_splits._FIELDS).rows == rows
+
+
+def test_a_folder_without_the_files_is_named(tmp_path):
+    with pytest.raises(SystemExit, match=r"nor its folder uci_splits has a file yacht\.npz"):
+        uci_splits.main([str(tmp_path), "--tables", "yacht"])
 
 
 def test_log_likelihood_and_standard_error():
