@@ -5,8 +5,8 @@
 DIR, or the folder ``proben1`` in it, holds the problems of Proben1 as ``NAME1.dt`` …, the published
 results as ``published_results.csv`` and the layers as ``pivot_architectures.csv``. Each problem is
 trained by a linear network and by the network with the published hidden layers without shortcuts,
-as the report describes: full batches, squared error, RPROP with initial step sizes that are drawn for
-each weight; the validation error is measured every 5 epochs, and the test error is that of the
+as the report describes: full batches, squared error, RPROP with initial step sizes that are drawn
+for each weight; the validation error is measured every 5 epochs, and the test error is that of the
 weights with the least. Training stops by GL_5, by P_5 < .1 or after 3000 epochs.
 
 Errors are squared error percentages, E = 100/(N P) Σ (o − t)², for P outputs with targets from 0 to

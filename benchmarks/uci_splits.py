@@ -3,10 +3,10 @@
     python -m benchmarks.uci_splits DIR [--splits N] [--tables NAMES] [--csv FILE]
 
 DIR, or the folder ``uci_splits`` in it, holds ``NAME.npz`` with X, y and the numbers of the test
-rows of each split, ``test_0`` to ``test_19``; the other rows train. For each table: the root mean squared error and the mean log
-likelihood of a normal distribution with the predicted mean and standard deviation, averaged over
-the splits, with standard errors. With ``--csv``, the result of each split is written as it is
-found, and a study that was interrupted goes on.
+rows of each split, ``test_0`` to ``test_19``; the other rows train. For each table: the root mean
+squared error and the mean log likelihood of a normal distribution with the predicted mean and
+standard deviation, averaged over the splits, with standard errors. With ``--csv``, the result of
+each split is written as it is found, and a study that was interrupted goes on.
 
 Sources: Gal and Ghahramani (2016), "Dropout as a Bayesian approximation", with the later results
 of the authors' repository DropoutUncertaintyExps (dropout, 100 × the epochs); Lakshminarayanan,
