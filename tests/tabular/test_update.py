@@ -140,6 +140,8 @@ def test_a_stored_portfolio_is_updated(tmp_path, monkeypatch):
     loaded = TableModel.load(tmp_path / "new")
     np.testing.assert_array_equal(loaded.predict(table), new.predict(table))
     assert loaded.report == report
+    assert report["notes"] == []
+    assert "trained on these rows before" in new.update(table).report["notes"][0]
     assert loaded.distill(table).report["notes"] == [
         "there are no scores: the portfolio was trained on all rows of this table"
     ]

@@ -34,6 +34,10 @@ __all__ = ["PortfolioModel"]
 
 # What the names of the arrays of intervals begin with.
 _OF_INTERVALS = "intervals."
+_NOT_NEW = (
+    "the portfolio was trained on these rows before, so its scores before are too good; an update "
+    "is for new rows"
+)
 # What scores of a distilled network are of: by whether they are of the test rows of the training
 # of the portfolio, and whether there are any.
 _SCORES_OF = {
@@ -257,7 +261,7 @@ class PortfolioModel(TableModel):
             "scores": {"out_of_fold": self.score(typed, updated.portfolio.oof)},
             "baselines": {"before": self.score(typed, self.outputs(typed))},
             "baselines_on": "train",
-            "notes": [],
+            "notes": [_NOT_NEW] if self.trained_on(given) else [],
             "data_notes": list(given.notes),
             "fingerprint": cells_checksum(given),
         }
