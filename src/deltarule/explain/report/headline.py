@@ -55,19 +55,16 @@ def headline(found: Findings) -> str:
     said = "".join(f"<p>{each}</p>" for each in lines)
     tiles = "".join(_tile(found, score) for score in _SHOWN[found.rows.task])
     level, resamples = found.intervals.get("level", 0.95), found.intervals.get("resamples")
-    how = f"On {part_words(found)}."
+    how = f"On {part_words(found)}"
     if resamples:
-        how += (
-            f" Lines and ranges are {100 * level:.0f} % intervals of {resamples:,} bootstrap "
-            "resamples"
-        )
-        differs = any("±" in each for each in lines)
-        how += "; ± is that of the mean difference, by a t test." if differs else "."
+        how += f"; {100 * level:.0f} % intervals by {resamples:,} bootstrap resamples"
+    if any("±" in each for each in lines):
+        how += ", ± by a t test"
     return (
         '<section class="card verdict" aria-labelledby="h-verdict">'
         f'<div class="banner-line {status}"><span class="sign" aria-hidden="true"></span>'
         f'<div><h2 id="h-verdict">{title}</h2>{said}</div></div>'
-        f'<div class="tiles">{tiles}</div><p class="note">{text(how)}</p></section>'
+        f'<div class="tiles">{tiles}</div><p class="note">{text(how)}.</p></section>'
         f"{_why(found)}{_next(found)}"
     )
 
