@@ -6,7 +6,9 @@ from sklearn import metrics
 from tests.explain.report.tables import NAMES, table_of, trained
 
 from deltarule.errors import InputError
-from deltarule.tables import TypedColumns
+from deltarule.explain.report.sections import GLOSSARY
+from deltarule.tables import TableEncoder, TypedColumns
+from deltarule.tables.number_encoders import NUMBER_ENCODERS
 from deltarule.tables.schema import Column, Schema
 from deltarule.tabular import TableModel, bootstrap
 from deltarule.tabular.bootstrap import bootstrap_intervals
@@ -18,6 +20,7 @@ from deltarule.tabular.diagnostics import (
     permutation_importance,
     residuals,
 )
+from deltarule.tabular.diagnostics.training import column_treatments
 from deltarule.tabular.scores import score_outputs
 
 
@@ -261,3 +264,13 @@ def test_the_learning_curves_are_the_losses_of_the_networks():
     (curve,) = network.learning_curves()
     assert curve.kept == (network.report["best_epoch"],)
     assert curve.training[0].tolist() == network.history.column("loss")
+
+
+def test_each_encoding_of_numbers_has_a_phrase_of_its_own_which_the_page_explains():
+    typed = TypedColumns({"x": np.arange(20.0)}, np.arange(20))
+    schema = Schema((Column("x", "number"),))
+    encoders = [TableEncoder(numbers=name).fit(typed, schema) for name in NUMBER_ENCODERS]
+    phrases = column_treatments(encoders)["x"]
+    assert len(phrases) == len(NUMBER_ENCODERS)
+    for phrase in phrases:
+        assert f"<b>{phrase.split(',')[0].capitalize()}</b>" in GLOSSARY

@@ -27,6 +27,7 @@ from deltarule.tabular.diagnostics import LearningCurve, PartialDependence
 from deltarule.tabular.plots import loss_name
 
 __all__ = [
+    "GLOSSARY",
     "columns_section",
     "notes_section",
     "scores_section",
@@ -41,13 +42,15 @@ _PARTS = {
     "valid": "validation rows",
     "test": "test rows",
 }
-_GLOSSARY = (
+GLOSSARY = (
     "<b>Standardised</b>: less the mean, divided by the standard deviation. <b>Robust</b>: by the "
     "median and the quartiles, far values drawn in. <b>Quantile-normal</b>: the quantile, as that "
     "of a normal distribution. <b>Piecewise linear</b>: an input for each bin of quantiles. "
+    "<b>Periodic</b>: sines and cosines of the quantile-normal number. "
     "<b>Random features</b>: sines and cosines of random sums of all inputs. Networks of different "
     "configurations see a column in different ways."
 )
+"""What the phrases of columns mean, as HTML."""
 _LINES = ("own", "second", "third", "fourth")
 
 
@@ -213,6 +216,7 @@ def training_section(found: Findings) -> str:
                 f'<td class="n">{number(each["out_of_fold_loss"], 4, f"leaderboard.{label}")}</td>'
                 f'<td class="bar-cell" aria-hidden="true"><div>{filled}</div></td>'
                 f'<td class="n">{number(weight, 2)}</td>'
+                f'<td class="n">{each["networks"]}</td>'
                 f'<td class="n">{each["seconds"]:.1f}</td></tr>'
             )
         measure = loss_name(report)
@@ -221,12 +225,13 @@ def training_section(found: Findings) -> str:
             '<table class="leaderboard"><caption class="unseen">Leaderboard</caption><thead><tr>'
             '<th scope="col">configuration</th>'
             f'<th scope="col" class="n">out-of-fold {measure}</th>'
-            '<td></td><th scope="col" class="n">weight</th><th scope="col" class="n">seconds</th>'
+            '<td></td><th scope="col" class="n">weight</th>'
+            '<th scope="col" class="n">networks</th><th scope="col" class="n">seconds</th>'
             f"</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
             '<p class="note">The weights are chosen greedily by the loss of out-of-fold '
-            f"predictions; those without one are not in the model, and some were trained on the "
-            f"first folds only. The prediction is the weighted mean of {report['networks']} "
-            f"networks with {report['parameters']:,} parameters in all. "
+            "predictions; those without one are not in the model, and those of fewer networks were "
+            "trained on the first folds only. The prediction is the weighted mean of "
+            f"{report['networks']} networks with {report['parameters']:,} parameters in all. "
             f"{report['training_seconds']:.1f} s of training.</p>"
         )
     elif found.what == "portfolio":
@@ -331,7 +336,7 @@ def table_section(found: Findings) -> str:
         "range or most frequent",
         "what was done to it",
     ]
-    after.append(_GLOSSARY)
+    after.append(GLOSSARY)
     said = "".join(f'<p class="note">{each}</p>' for each in after)
     return f'<div class="columns-table">{table(head, lines, "The columns", "ttnntt")}</div>{said}'
 

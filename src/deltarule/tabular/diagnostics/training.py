@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from deltarule.tables import TableEncoder
 from deltarule.tables.calendar_encoder import CalendarEncoder
-from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder
+from deltarule.tables.column_encoders import CategoryEncoder
 from deltarule.tables.number_encoders import (
+    PeriodicEncoder,
     PiecewiseLinearEncoder,
     QuantileNormalEncoder,
     RobustEncoder,
@@ -184,6 +185,8 @@ def _scaling(encoder: Any) -> str:
         return f"piecewise linear, {len(encoder.edges) - 1} bins"
     if isinstance(encoder, QuantileNormalEncoder):
         return "quantile-normal"
+    if isinstance(encoder, PeriodicEncoder):
+        return "periodic"
     if isinstance(encoder, RobustEncoder | PiecewiseLinearEncoder):
         return "robust"
-    return "standardised" if isinstance(encoder, NumberEncoder) else "scaled"
+    return "standardised"
