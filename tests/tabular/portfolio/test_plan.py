@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import time
+from types import SimpleNamespace as Record
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from sklearn.preprocessing import OneHotEncoder
 from deltarule.tables import apply_schema, infer_schema, table_from_frame
 from deltarule.tabular.portfolio import Configuration, Plan, fit_portfolio, make_plan
 from deltarule.tabular.portfolio import fit as fitting
+from deltarule.tabular.portfolio.candidates import Candidate
+from deltarule.tabular.portfolio.selection import select_greedily
 
 
 def _table(n=240):
@@ -171,3 +174,29 @@ def test_the_same_seed_gives_the_same_bits(quality):
         for _ in range(2)
     ]
     np.testing.assert_array_equal(found[0].oof, found[1].oof)
+
+
+def test_the_optimism_of_epochs_chosen_on_the_fold_itself():
+    """The least of (3, 1, 4) and (1, 2, 3, ½) are 1 and ½; by each other's epoch, 3 and 2."""
+
+    def candidate(*curves):
+        models = {
+            k: Record(history=Record(logs=[Record(validation_loss=loss) for loss in curve]))
+            for k, curve in enumerate(curves)
+        }
+        return Record(models=models)
+
+    both = candidate((3.0, 1.0, 4.0), (1.0, 2.0, 3.0, 0.5))
+    assert Candidate.optimism(both, (0, 1)) == pytest.approx((3 + 2) / (1 + 0.5) - 1)
+    assert Candidate.optimism(candidate((3.0, 1.0), (2.0, 1.0)), (0, 1)) == 0
+    assert Candidate.optimism(both, (0,)) == 0
+    for curve in ((np.nan, 1.0), (np.nan, np.nan, 1.0)):
+        assert Candidate.optimism(candidate(curve, (2.0, 1.0)), (0, 1)) == 0
+
+
+def test_a_penalty_keeps_a_candidate_out_of_the_selection():
+    y, w = np.array([1.0, 2.0]), np.array([0.5, 0.5])
+    outputs = [y + 1.0, y - 1.0]
+    np.testing.assert_array_equal(select_greedily(outputs, y, w, picks=10), [0.5, 0.5])
+    found = select_greedily(outputs, y, w, picks=10, penalties=np.array([0.0, 9.0]))
+    np.testing.assert_array_equal(found, [1.0, 0.0])

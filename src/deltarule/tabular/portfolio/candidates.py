@@ -63,6 +63,29 @@ class Candidate:
         """Whether there is a network for each of these folds, and none diverged."""
         return not self.diverged and all(fold in self.models for fold in folds)
 
+    def optimism(self, folds: Sequence[int]) -> float:
+        """Return by how much choosing epochs on the folds themselves understates the loss.
+
+        Each network keeps the epoch of the least loss on its fold, so that the losses of noisy
+        trainings are too low. Had it kept the epoch of the least mean loss on the other folds, the
+        mean loss over folds were so many times as high, less 1; 0 if there are no other folds.
+        """
+        curves = [
+            np.array([log.validation_loss for log in self.models[k].history.logs], np.float64)
+            for k in folds
+        ]
+        shared = min(map(len, curves))
+        if len(curves) < 2 or not shared:
+            return 0.0
+        total = np.sum([curve[:shared] for curve in curves], axis=0)
+        own = sum(float(np.nanmin(curve)) for curve in curves)
+        others = [np.nan_to_num(total - curve[:shared], nan=np.inf) for curve in curves]
+        by_others = sum(
+            float(curve[other.argmin()]) for curve, other in zip(curves, others, strict=True)
+        )
+        rise = by_others / own - 1 if own > 0 else 0.0
+        return max(rise, 0.0) if np.isfinite(rise) else 0.0
+
     def held_out_outputs(self, fold: int, held_out: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the outputs a^L for the rows of a fold, of the network not trained on them."""
         if fold not in self.outputs:

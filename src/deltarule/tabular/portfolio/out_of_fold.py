@@ -79,7 +79,14 @@ class OutOfFold:
         return dataclasses.replace(target, log_factor=float(factor))
 
     def _weights(self) -> NDArray[np.float64]:
-        return select_greedily(self._outputs, self._y, self._shares, loss=self._criterion)
+        penalties = None
+        if not self._target.n_classes:
+            # Of classes it was measured to be no help: noise costs them less, by the temperature.
+            optimism = [each.optimism(self._numbers) for each in self.trained]
+            penalties = np.array(optimism) * np.array(self.losses())
+        return select_greedily(
+            self._outputs, self._y, self._shares, loss=self._criterion, penalties=penalties
+        )
 
     def losses(self) -> list[float]:
         """Return the out-of-fold loss of each candidate."""

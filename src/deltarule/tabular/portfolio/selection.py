@@ -44,6 +44,7 @@ def select_greedily(
     weights: NDArray[np.float64],
     picks: int = _PICKS,
     loss: Callable[..., float] = mean_loss,
+    penalties: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return the weight of each candidate in a mean of picks, with replacement.
 
@@ -59,6 +60,8 @@ def select_greedily(
     picks : int
     loss : callable
         Of mean predictions, targets and weights, as :func:`mean_loss`.
+    penalties : array of shape (candidates,), optional
+        Their weighted mean is added to the loss of a mean.
 
     References
     ----------
@@ -71,10 +74,12 @@ def select_greedily(
     array([0.5, 0.5, 0. ])
     """
     counts = np.zeros(len(outputs), dtype=np.int64)
+    added = np.zeros(len(outputs)) if penalties is None else penalties
     total = np.zeros_like(outputs[0])
     best, kept = np.inf, counts
     for pick in range(1, picks + 1):
         losses = np.array([loss((total + each) / pick, y, weights) for each in outputs])
+        losses += (counts @ added + added) / pick
         ties = losses <= losses.min() * (1 + 1e-12)
         chosen = int(
             np.argmax(ties & (counts > 0)) if (ties & (counts > 0)).any() else ties.argmax()
