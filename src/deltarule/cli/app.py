@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,23 +16,18 @@ from deltarule.cli.explain_command import explain
 from deltarule.cli.fit_command import fit
 from deltarule.cli.options import (
     AsJson,
-    Comment,
     Data,
-    Delimiter,
-    Encoding,
     Folder,
     Force,
     Ids,
-    MaxMemory,
-    Names,
     Quiet,
-    Skip,
     Sql,
     TableName,
     number,
     one,
 )
 from deltarule.cli.playground_command import playground
+from deltarule.cli.reading_options import with_reading
 from deltarule.cli.status import STATUSES, Status, handle_errors
 from deltarule.cli.warmup_command import warmup
 
@@ -103,6 +98,7 @@ _command("Train on a table, score, save.")(fit)
 
 
 @_command("Predict the rows of a table with a model.")
+@with_reading
 def predict(
     model: Folder,
     data: Data = None,
@@ -144,12 +140,8 @@ def predict(
     ids: Ids = None,
     table: TableName = None,
     sql: Sql = None,
-    max_memory: MaxMemory = None,
-    delimiter: Delimiter = None,
-    encoding: Encoding = None,
-    skip: Skip = 0,
-    comment: Comment = None,
-    names: Names = None,
+    *,
+    reading: Mapping[str, Any],
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -168,14 +160,7 @@ def predict(
         out,
         table=table,
         sql=sql,
-        reading={
-            "max_memory": max_memory,
-            "delimiter": delimiter,
-            "encoding": encoding,
-            "skip": skip,
-            "comment": comment,
-            "names": names,
-        },
+        reading=reading,
         ids=ids or (),
         proba=proba,
         coverage=coverage,
@@ -187,17 +172,14 @@ def predict(
 
 
 @_command("Score a model on a table with a target.")
+@with_reading
 def evaluate(
     model: Folder,
     data: Data = None,
     table: TableName = None,
     sql: Sql = None,
-    max_memory: MaxMemory = None,
-    delimiter: Delimiter = None,
-    encoding: Encoding = None,
-    skip: Skip = 0,
-    comment: Comment = None,
-    names: Names = None,
+    *,
+    reading: Mapping[str, Any],
     report: Annotated[
         Path | None,
         one(
@@ -213,14 +195,6 @@ def evaluate(
     """Score a model on a table whose target is known."""
     from deltarule.cli.predict_command import evaluate_table
 
-    reading = {
-        "max_memory": max_memory,
-        "delimiter": delimiter,
-        "encoding": encoding,
-        "skip": skip,
-        "comment": comment,
-        "names": names,
-    }
     evaluate_table(
         model,
         data,

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from deltarule.cli.options import (
     AsJson,
-    Comment,
     Data,
-    Delimiter,
-    Encoding,
     Folder,
     Force,
-    MaxMemory,
-    Names,
     Quiet,
-    Skip,
     Sql,
     TableName,
     one,
     whole,
 )
+from deltarule.cli.reading_options import with_reading
 
 __all__ = ["distill", "update"]
 
@@ -35,6 +31,7 @@ _Seed = Annotated[
 ]
 
 
+@with_reading
 def distill(
     model: Folder,
     data: Data = None,
@@ -43,12 +40,7 @@ def distill(
     seed: _Seed = 0,
     table: TableName = None,
     sql: Sql = None,
-    max_memory: MaxMemory = None,
-    delimiter: Delimiter = None,
-    encoding: Encoding = None,
-    skip: Skip = 0,
-    comment: Comment = None,
-    names: Names = None,
+    reading: Mapping[str, Any],
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -62,19 +54,12 @@ def distill(
     """
     from deltarule.cli.run_distill import PortfolioTask, distill_and_save
 
-    reading = {
-        "max_memory": max_memory,
-        "delimiter": delimiter,
-        "encoding": encoding,
-        "skip": skip,
-        "comment": comment,
-        "names": names,
-    }
     distill_and_save(
         PortfolioTask(model, data, table, sql, reading, out, seed, force, as_json, quiet)
     )
 
 
+@with_reading
 def update(
     model: Folder,
     data: Data = None,
@@ -83,12 +68,7 @@ def update(
     seed: _Seed = 0,
     table: TableName = None,
     sql: Sql = None,
-    max_memory: MaxMemory = None,
-    delimiter: Delimiter = None,
-    encoding: Encoding = None,
-    skip: Skip = 0,
-    comment: Comment = None,
-    names: Names = None,
+    reading: Mapping[str, Any],
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -102,14 +82,6 @@ def update(
     """
     from deltarule.cli.run_distill import PortfolioTask, update_and_save
 
-    reading = {
-        "max_memory": max_memory,
-        "delimiter": delimiter,
-        "encoding": encoding,
-        "skip": skip,
-        "comment": comment,
-        "names": names,
-    }
     update_and_save(
         PortfolioTask(model, data, table, sql, reading, out, seed, force, as_json, quiet)
     )

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from deltarule.cli.options import (
     AsJson,
-    Comment,
     Data,
-    Delimiter,
-    Encoding,
     Folder,
     Force,
-    MaxMemory,
-    Names,
     Quiet,
-    Skip,
     Sql,
     TableName,
     one,
     several,
     whole,
 )
+from deltarule.cli.reading_options import with_reading
 
 __all__ = ["explain"]
 
 
+@with_reading
 def explain(
     model: Folder,
     data: Data = None,
@@ -118,12 +115,8 @@ def explain(
     ] = None,
     table: TableName = None,
     sql: Sql = None,
-    max_memory: MaxMemory = None,
-    delimiter: Delimiter = None,
-    encoding: Encoding = None,
-    skip: Skip = 0,
-    comment: Comment = None,
-    names: Names = None,
+    *,
+    reading: Mapping[str, Any],
     run_recorded_sql: Annotated[
         bool,
         typer.Option(
@@ -196,14 +189,7 @@ def explain(
             data=data,
             table=table,
             sql=sql,
-            reading={
-                "max_memory": max_memory,
-                "delimiter": delimiter,
-                "encoding": encoding,
-                "skip": skip,
-                "comment": comment,
-                "names": names,
-            },
+            reading=reading,
             run_recorded_sql=run_recorded_sql,
             member=member,
             step=step,

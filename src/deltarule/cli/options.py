@@ -43,6 +43,7 @@ __all__ = [
     "one",
     "setting_options",
     "several",
+    "signature_with",
     "switch",
     "whole",
     "widths",
@@ -198,15 +199,25 @@ def with_settings(group: type) -> Callable[[Callable[..., None]], Callable[..., 
             command(**arguments, settings=lambda: _read_settings(group, given))
 
         keyword = inspect.Parameter.KEYWORD_ONLY
-        parameters = [inspect.Parameter("context", keyword, annotation=typer.Context)]
-        for parameter in inspect.signature(command, eval_str=True).parameters.values():
-            parameters += options if parameter.name == "settings" else [parameter]
-        keywords = [item.replace(kind=item.KEYWORD_ONLY) for item in parameters]
+        context = inspect.Parameter("context", keyword, annotation=typer.Context)
+        signature = signature_with(command, "settings", options)
         # typer reads this attribute, through inspect.signature.
-        vars(run)["__signature__"] = inspect.Signature(keywords)
+        vars(run)["__signature__"] = signature.replace(
+            parameters=[context, *signature.parameters.values()]
+        )
         return run
 
     return extend
+
+
+def signature_with(
+    command: Callable[..., None], name: str, options: Sequence[inspect.Parameter]
+) -> inspect.Signature:
+    """Return a command's signature, of keywords alone, with options in place of a parameter."""
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        parameters += options if parameter.name == name else [parameter]
+    return inspect.Signature([each.replace(kind=each.KEYWORD_ONLY) for each in parameters])
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
