@@ -20,6 +20,7 @@ from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.errors import DeltaruleError
 from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
+from deltarule.tabular.plots import loss_name
 from deltarule.tabular.portfolio import StoppedTooEarly
 from deltarule.training import EpochEvent, StopFlag, StopReason
 
@@ -278,8 +279,7 @@ def _report(model: TableModel, folder: Path, with_page: bool) -> None:
 
 def _leaderboard(report: Mapping[str, Any]) -> str:
     """Return the configurations with losses, weights and networks as text, the best first."""
-    members = report["leaderboard"]
-    loss = "log loss" if report["task"] == "classification" else "squared error"
+    members, loss = report["leaderboard"], loss_name(report)
     return output.aligned(
         [
             ["configuration", *(each["configuration"] for each in members)],

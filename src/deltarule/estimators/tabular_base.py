@@ -348,14 +348,9 @@ class BaseTabular(TabularPlots, BaseEstimator):  # type: ignore[misc]  # scikit-
         loss is of these. ``pandas.DataFrame`` and ``polars.DataFrame`` make a frame of it.
         """
         check_is_fitted(self)
-        members = self.portfolio_.ranked()
-        return {
-            "configuration": [member.configuration.name for member in members],
-            "oof_loss": [member.score for member in members],
-            "weight": [member.weight for member in members],
-            "networks": [len(member.models) for member in members],
-            "seconds": [member.seconds for member in members],
-        }
+        rows = self.portfolio_.leaderboard()
+        names = {name: name.replace("out_of_fold", "oof") for name in rows[0]}
+        return {short: [row[name] for row in rows] for name, short in names.items()}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

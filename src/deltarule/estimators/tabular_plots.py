@@ -80,13 +80,12 @@ class TabularPlots:
         ax : matplotlib axes, optional
         """
         from deltarule.tabular.diagnostics.displays import LeaderboardDisplay
-        from deltarule.tabular.portfolio_fit import leaderboard
 
         check_is_fitted(self)
         model: Any = self
         default = "log_loss" if hasattr(model, "classes_") else "squared_error"
         measure = str(model.loss or default).replace("_", " ")
-        return LeaderboardDisplay(leaderboard(model.portfolio_), measure).plot(ax)
+        return LeaderboardDisplay(model.portfolio_.leaderboard(), measure).plot(ax)
 
     def plot_learning_curves(self, *, ax: Any = None) -> LearningCurvesDisplay:
         """Plot training and validation losses over epochs, of the members of weight above 0.

@@ -19,7 +19,7 @@ from deltarule.tabular.diagnostics.training import recorded_curves
 from deltarule.tabular.intervals import fit_intervals, time_for_portfolio
 from deltarule.tabular.model import cells_checksum
 from deltarule.tabular.network_fit import true_values
-from deltarule.tabular.portfolio import Portfolio, fit_portfolio
+from deltarule.tabular.portfolio import fit_portfolio
 from deltarule.tabular.portfolio_model import PortfolioModel
 from deltarule.tabular.scores import score_outputs
 from deltarule.tabular.settings import TableSettings
@@ -137,7 +137,7 @@ def fit_portfolio_model(
             "rows": {name: len(part) for name, part in parts.items()},
             "networks": len(networks),
             "parameters": sum(each.net.n_parameters for each in networks),
-            "leaderboard": leaderboard(portfolio),
+            "leaderboard": portfolio.leaderboard(),
             "learning_curves": recorded_curves(portfolio),
             "temperature": portfolio.temperature,
             "scores": scores,
@@ -165,24 +165,6 @@ def _check_squares(target: TargetEncoder) -> None:
             f"squares cannot be computed; expected a deviation between {_LEAST:g} and "
             f"{1 / _LEAST:g}; give the column in another unit"
         )
-
-
-def leaderboard(portfolio: Portfolio) -> list[dict[str, Any]]:
-    """Return the configurations, the best first, with loss, weight, networks and seconds.
-
-    Those with fewer networks than the others were left out after the first folds, and their loss is
-    of these.
-    """
-    return [
-        {
-            "configuration": member.configuration.name,
-            "out_of_fold_loss": member.score,
-            "weight": member.weight,
-            "networks": len(member.models),
-            "seconds": member.seconds,
-        }
-        for member in portfolio.ranked()
-    ]
 
 
 def _on_test_rows(

@@ -14,6 +14,7 @@ from deltarule.tables import TypedColumns
 from deltarule.tabular.portfolio import Member, Portfolio, TargetScale
 from deltarule.tabular.portfolio.folds import make_folds
 from deltarule.tabular.portfolio.losses import Criterion
+from deltarule.tabular.portfolio.out_of_fold import mean_over_folds
 from deltarule.training import Model, StopFlag, StopReason, train_many
 
 __all__ = ["Updated", "update_portfolio"]
@@ -172,9 +173,7 @@ def _train_further(
     )
     if flag and flag.stopped.reason is StopReason.INTERRUPTED:
         raise KeyboardInterrupt
-    models = []
-    total = np.zeros((len(X), target.n_classes) if target.n_classes else len(X))
-    counts = np.zeros(len(X))
+    models, kept = [], []
     for model, result, rows in zip(member.models, results, held_out, strict=True):
         candidates = [model]
         if not isinstance(result, Diverged):
@@ -186,7 +185,6 @@ def _train_further(
         of_rows = w[rows] / w[rows].sum()
         best = int(np.argmin([criterion(each, y[rows], of_rows) for each in outputs]))
         models.append(candidates[best])
-        total[rows] += outputs[best]
-        counts[rows] += 1
-    oof = total / (counts[:, None] if target.n_classes else counts)
+        kept.append(outputs[best])
+    oof = mean_over_folds(len(X), held_out, kept)
     return dataclasses.replace(member, models=tuple(models)), oof

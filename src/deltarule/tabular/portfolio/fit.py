@@ -150,7 +150,7 @@ def fit_portfolio(
     first, others = range(first_folds), range(first_folds, len(folds))
     shown = Progress(
         progress,
-        lambda candidate: out_of_fold(first, [candidate]).losses()[0],
+        lambda candidate: out_of_fold(first, [candidate]).losses[0],
         by.name.replace("_", " "),
     )
     make_engine()  # compiles in this thread, in which Ctrl-C ends it

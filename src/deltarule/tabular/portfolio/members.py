@@ -90,6 +90,23 @@ class Portfolio:
         parts = self.members, self.left_out
         return [each for part in parts for each in sorted(part, key=lambda each: each.score)]
 
+    def leaderboard(self) -> list[dict[str, Any]]:
+        """Return the configurations, the best first, with loss, weight, networks and seconds.
+
+        Those with fewer networks than the others were left out after the first folds, and their
+        loss is of these.
+        """
+        return [
+            {
+                "configuration": member.configuration.name,
+                "out_of_fold_loss": member.score,
+                "weight": member.weight,
+                "networks": len(member.models),
+                "seconds": member.seconds,
+            }
+            for member in self.ranked()
+        ]
+
     def pruned(self) -> Portfolio:
         """Return the portfolio of the members of weight above 0, with the encoders they need."""
         encoders = encoders_of(self.used, self.encoders)

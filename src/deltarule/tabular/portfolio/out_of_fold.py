@@ -17,7 +17,38 @@ from deltarule.tabular.portfolio.members import Member, Portfolio, encoders_of
 from deltarule.tabular.portfolio.selection import fit_temperature, select_greedily
 from deltarule.tabular.portfolio.target_scale import TargetScale
 
-__all__ = ["OutOfFold"]
+__all__ = ["OutOfFold", "mean_over_folds"]
+
+
+def mean_over_folds(
+    n_rows: int,
+    folds: Sequence[NDArray[np.int64]],
+    predictions: Sequence[NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """Return each row's mean over the folds that it is in, and 0 where it is in none.
+
+    Parameters
+    ----------
+    n_rows : int
+    folds : sequence of arrays of row numbers
+    predictions : sequence of arrays of shape (rows of the fold, K), or (rows of the fold,)
+
+    Returns
+    -------
+    array of shape (n_rows, K), or (n_rows,)
+
+    Examples
+    --------
+    >>> folds = [np.array([0, 1]), np.array([1])]
+    >>> mean_over_folds(3, folds, [np.array([1.0, 2.0]), np.array([4.0])])
+    array([1., 3., 0.])
+    """
+    total = np.zeros((n_rows, *predictions[0].shape[1:]))
+    counts = np.zeros((n_rows, *[1] * (total.ndim - 1)))
+    for rows, each in zip(folds, predictions, strict=True):
+        total[rows] += each
+        counts[rows] += 1
+    return total / np.maximum(counts, 1)
 
 
 class OutOfFold:
@@ -34,6 +65,13 @@ class OutOfFold:
         Of the folds.
     candidates : sequence of Candidate
         One without a network for each of these folds, or with one that diverged, is left out.
+
+    Attributes
+    ----------
+    trained : list of Candidate
+        Those that are not left out.
+    losses : list of float
+        The out-of-fold loss of each.
     """
 
     def __init__(
@@ -54,18 +92,16 @@ class OutOfFold:
         self._shares = shares[self._rows] / shares[self._rows].sum()
         self._target = self._with_log_factor(target, y, shares)
         self._outputs = [self._mean(each, self._target)[self._rows] for each in self.trained]
+        self.losses = [self._criterion(each, self._y, self._shares) for each in self._outputs]
 
     def _mean(self, candidate: Candidate, target: TargetScale) -> NDArray[np.float64]:
         """Return each row's mean prediction by networks not trained on it; 0 in no fold."""
-        total = np.zeros((self._n_rows, target.n_classes) if target.n_classes else self._n_rows)
-        counts = np.zeros(self._n_rows)
-        for k in self._numbers:
-            rows = self._folds[k]
-            outputs = candidate.held_out_outputs(k, rows)
-            total[rows] += target.decode(outputs, candidate.configuration.log_target)
-            counts[rows] += 1
-        counts = np.maximum(counts, 1)
-        return total / (counts[:, None] if target.n_classes else counts)
+        folds = [self._folds[k] for k in self._numbers]
+        outputs = [
+            target.decode(candidate.held_out_outputs(k, rows), candidate.configuration.log_target)
+            for k, rows in zip(self._numbers, folds, strict=True)
+        ]
+        return mean_over_folds(self._n_rows, folds, outputs)
 
     def _with_log_factor(
         self, target: TargetScale, y: NDArray[Any], shares: NDArray[np.float64]
@@ -83,14 +119,10 @@ class OutOfFold:
         if not self._target.n_classes:
             # Of classes it was measured to be no help: noise costs them less, by the temperature.
             optimism = [each.optimism(self._numbers) for each in self.trained]
-            penalties = np.array(optimism) * np.array(self.losses())
+            penalties = np.array(optimism) * np.array(self.losses)
         return select_greedily(
             self._outputs, self._y, self._shares, loss=self._criterion, penalties=penalties
         )
-
-    def losses(self) -> list[float]:
-        """Return the out-of-fold loss of each candidate."""
-        return [self._criterion(each, self._y, self._shares) for each in self._outputs]
 
     def promising(self) -> list[Candidate]:
         """Return the candidates that the selection picks."""
@@ -109,7 +141,7 @@ class OutOfFold:
                 loss,
                 candidate.seconds,
             )
-            for candidate, weight, loss in zip(self.trained, weights, self.losses(), strict=True)
+            for candidate, weight, loss in zip(self.trained, weights, self.losses, strict=True)
         )
 
     def portfolio(self, encoders: dict[str, TableEncoder]) -> Portfolio:
