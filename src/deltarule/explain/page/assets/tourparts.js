@@ -123,7 +123,8 @@ const tourPartsModule = (function () {
     const store = DR.store({ ...payload, start, states: [...payload.states] }, formulas);
     if (own) return { store, plain: false };
     const given = examplePayload();
-    const { update } = given.states[given.start.state];
+    const taken = given.states[given.start.state].update;
+    const update = taken && { ...taken, number: null };
     const states = [...payload.states];
     states[state] = { ...states[state], update, left_out: null, learning_rate: rateThatLowers(store) };
     const mathml = { ...payload.mathml, update: given.mathml.update };

@@ -57,7 +57,7 @@ const tourTrainingModule = (function () {
           mean,
           DR.expressions.draw.dCdw(l, j, k, "i"),
         ),
-        say`${cancel ? "Samples that pull in opposite directions cancel for the most part. " : ""}What is left, ${num(mean)}, is good for all samples together: the cost falls with a ${mean.value > 0 ? "smaller" : "larger"} weight.`,
+        say`${cancel ? "Samples that pull in opposite directions cancel for the most part. What is left" : "This mean"}, ${num(mean)}, speaks for all samples together: ${mean.value === 0 ? "the cost does not depend on the weight here" : `the cost falls with a ${mean.value > 0 ? "smaller" : "larger"} weight`}.`,
       ],
       question: meanQuestion(at),
     };
@@ -266,7 +266,7 @@ const tourTrainingModule = (function () {
           : say`This page has no record of the training, so it takes ${many(moments.length - 1, "step")} itself, with the plain rule and η = ${plain(rate)}.`,
         say`The curve is the cost after each step${here(at, moments)}. Move along it, and see in the drawing how the weights grow and shrink:`,
         player(at, moments),
-        say`From step ${short(first.step)} to step ${short(last.step)} the cost ${fall ? "falls" : "does not fall: it goes"} from ${plain(first.cost)} to ${plain(last.cost)}. ${fall ? "Nobody told the network how. Each weight only went down its own slope, over and over." : "Steps that are too large can go past the lowest point."}`,
+        say`From step ${short(first.step)} to step ${short(last.step)} the cost ${fall ? "falls" : "does not fall: it goes"} from ${plain(first.cost)} to ${plain(last.cost)}. ${fall ? "No step looked ahead: each only moved every weight a little against its derivative." : "Steps that are too large can go past the lowest point."}`,
         say`That is all of it: a pass forward, a pass back, a mean and an update, repeated.`,
       ],
       question: curveQuestion(moments),
