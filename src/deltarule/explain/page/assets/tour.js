@@ -248,8 +248,7 @@ const tourModule = (function () {
       if (to) open(to.kind, to.chapter);
       else close();
     }
-    window.addEventListener("hashchange", go);
-    window.addEventListener("popstate", go);
+    window.addEventListener("hashchange", go); // a link, and the browser's own buttons
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && isOpen() && !aside.hidden) turnBack();
     });
